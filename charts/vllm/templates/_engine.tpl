@@ -1,0 +1,91 @@
+{{/*
+The engine's command line and environment. Every flag and `VLLM_` variable here is checked in the tests against the
+argument parser of the pinned vLLM. int64 everywhere: a large number from YAML would print as 1e+06.
+*/}}
+
+{{- define "vllm.loaderConfig" -}}
+{{- $config := dict -}}
+{{- if gt (int64 .Values.engine.tensorParallelSize) 1 -}}
+{{- /* Each rank reads its part and the GPUs exchange the rest, instead of every rank reading everything. */ -}}
+{{- $_ := set $config "distributed" true -}}
+{{- end -}}
+{{- with .Values.modelStore.streamer.concurrency }}{{ $_ := set $config "concurrency" (int64 .) }}{{ end -}}
+{{- with .Values.modelStore.streamer.memoryLimitBytes }}{{ $_ := set $config "memory_limit" (int64 .) }}{{ end -}}
+{{- if $config }}{{ toJson $config }}{{ end -}}
+{{- end }}
+
+{{- define "vllm.args" -}}
+{{- $engine := .Values.engine -}}
+{{- $args := list .Values.model.source (printf "--served-model-name=%s" (include "vllm.servedName" .)) -}}
+{{- $args = append $args (printf "--port=%d" (int64 .Values.service.port)) -}}
+{{- if hasPrefix "s3://" (.Values.model.source | toString) -}}
+{{- $args = append $args "--load-format=runai_streamer" -}}
+{{- with include "vllm.loaderConfig" . }}{{ $args = append $args (printf "--model-loader-extra-config=%s" .) }}{{ end -}}
+{{- end -}}
+{{- $args = append $args (printf "--tensor-parallel-size=%d" (int64 $engine.tensorParallelSize)) -}}
+{{- with $engine.maxModelLen }}{{ $args = append $args (printf "--max-model-len=%d" (int64 .)) }}{{ end -}}
+{{- with $engine.maxNumSeqs }}{{ $args = append $args (printf "--max-num-seqs=%d" (int64 .)) }}{{ end -}}
+{{- with $engine.maxNumBatchedTokens }}{{ $args = append $args (printf "--max-num-batched-tokens=%d" (int64 .)) }}{{ end -}}
+{{- with $engine.maxNumQueuedReqs }}{{ $args = append $args (printf "--max-num-queued-reqs=%d" (int64 .)) }}{{ end -}}
+{{- with $engine.maxNumQueuedTokens }}{{ $args = append $args (printf "--max-num-queued-tokens=%d" (int64 .)) }}{{ end -}}
+{{- with $engine.gpuMemoryUtilization }}{{ $args = append $args (printf "--gpu-memory-utilization=%v" .) }}{{ end -}}
+{{- with $engine.quantization }}{{ $args = append $args (printf "--quantization=%s" .) }}{{ end -}}
+{{- with $engine.dtype }}{{ $args = append $args (printf "--dtype=%s" .) }}{{ end -}}
+{{- with $engine.kvCacheDtype }}{{ $args = append $args (printf "--kv-cache-dtype=%s" .) }}{{ end -}}
+{{- $args = append $args (ternary "--enable-prefix-caching" "--disable-prefix-caching" (eq true $engine.prefixCaching)) -}}
+{{- if $engine.expertParallel }}{{ $args = append $args "--enable-expert-parallel" }}{{ end -}}
+{{- if $engine.enforceEager }}{{ $args = append $args "--enforce-eager" }}{{ end -}}
+{{- with $engine.toolCallParser -}}
+{{- $args = concat $args (list "--enable-auto-tool-choice" (printf "--tool-call-parser=%s" .)) -}}
+{{- end -}}
+{{- with $engine.reasoningParser }}{{ $args = append $args (printf "--reasoning-parser=%s" .) }}{{ end -}}
+{{- if $engine.trustRemoteCode }}{{ $args = append $args "--trust-remote-code" }}{{ end -}}
+{{- /* An empty list would allow every host, so no host is said with a name that can never resolve (RFC 2606). */ -}}
+{{- $args = concat (append $args "--allowed-media-domains") ($engine.allowedMediaDomains | default (list "none.invalid")) -}}
+{{- $args = append $args (printf "--shutdown-timeout=%d" (int64 .Values.drain.shutdownTimeoutSeconds)) -}}
+{{- $args = append $args "--disable-access-log-for-endpoints=/health,/metrics" -}}
+{{- concat $args (.Values.extraArgs | default list) | toYaml -}}
+{{- end }}
+
+{{/* What the chart sets; `env` may not set it again (see _checks.tpl). */}}
+{{- define "vllm.ownEnv" -}}
+- name: USER
+  value: vllm
+- name: HOME
+  value: /home/vllm
+- name: TORCHINDUCTOR_CACHE_DIR
+  value: /home/vllm/.cache/torchinductor
+- name: VLLM_CACHE_ROOT
+  value: /home/vllm/.cache/vllm
+- name: HF_HOME
+  value: /home/vllm/.cache/huggingface
+- name: HF_HUB_OFFLINE
+  value: "1"
+- name: HF_HUB_DISABLE_TELEMETRY
+  value: "1"
+- name: VLLM_NO_USAGE_STATS
+  value: "1"
+- name: VLLM_DO_NOT_TRACK
+  value: "1"
+- name: VLLM_ENGINE_READY_TIMEOUT_S
+  value: {{ include "vllm.startupSeconds" . | quote }}
+- name: VLLM_HTTP_TIMEOUT_KEEP_ALIVE
+  value: {{ .Values.engine.keepAliveSeconds | int64 | quote }}
+- name: VLLM_MEDIA_URL_ALLOW_REDIRECTS
+  value: "0"
+# Credentials come from Pod Identity or a Secret; the node's own role is none of the pod's business.
+- name: AWS_EC2_METADATA_DISABLED
+  value: "true"
+{{- with .Values.modelStore.region }}
+- name: AWS_REGION
+  value: {{ . | quote }}
+- name: AWS_DEFAULT_REGION
+  value: {{ . | quote }}
+{{- end }}
+{{- with .Values.modelStore.endpointUrl }}
+- name: AWS_ENDPOINT_URL
+  value: {{ . | quote }}
+- name: RUNAI_STREAMER_S3_USE_VIRTUAL_ADDRESSING
+  value: "0"
+{{- end }}
+{{- end }}

@@ -1,0 +1,102 @@
+{{/*
+Where replicas may stand. A topology spread constraint bounds the *difference* to the emptiest node; with more
+`minDomains` than there are nodes the emptiest counts as 0 (Kubernetes' own rule), so `maxSkew` becomes a plain bound
+per node: two replicas = two nodes, and nothing is said of nodes that other pools fill. `pod-template-hash` keeps old
+replicas out of the count, else a rollout could not finish.
+*/}}
+
+{{- define "vllm.halfOfReplicas" -}}
+{{- max 1 (div (add (int64 .Values.replicas) 1) 2) -}}
+{{- end }}
+
+{{/* Most replicas on one node; empty = no bound. */}}
+{{- define "vllm.replicasPerNode" -}}
+{{- if .Values.placement.maxReplicasPerNode -}}
+{{- int64 .Values.placement.maxReplicasPerNode -}}
+{{- else if eq .Values.placement.strategy "spread" -}}
+{{- include "vllm.halfOfReplicas" . -}}
+{{- end -}}
+{{- end }}
+
+{{- define "vllm.boundPerDomain" -}}
+- maxSkew: {{ .bound }}
+  minDomains: 1024
+  topologyKey: {{ .key }}
+  whenUnsatisfiable: DoNotSchedule
+  nodeAffinityPolicy: Honor
+  nodeTaintsPolicy: Honor
+  labelSelector:
+    matchLabels:
+      {{- include "vllm.selectorLabels" .root | nindent 6 }}
+  matchLabelKeys: [pod-template-hash]
+{{- end }}
+
+{{- define "vllm.topologySpread" -}}
+{{- with include "vllm.replicasPerNode" . }}
+{{ include "vllm.boundPerDomain" (dict "root" $ "bound" . "key" "kubernetes.io/hostname") }}
+{{- end }}
+{{- if eq .Values.placement.zoneSpread "required" }}
+{{ include "vllm.boundPerDomain" (dict "root" $ "bound" (include "vllm.halfOfReplicas" .) "key" .Values.placement.zoneKey) }}
+{{- else if eq .Values.placement.zoneSpread "preferred" }}
+- maxSkew: 1
+  topologyKey: {{ .Values.placement.zoneKey }}
+  whenUnsatisfiable: ScheduleAnyway
+  labelSelector:
+    matchLabels:
+      {{- include "vllm.selectorLabels" . | nindent 6 }}
+  matchLabelKeys: [pod-template-hash]
+{{- end }}
+{{- end }}
+
+{{- define "vllm.affinity" -}}
+{{- with .Values.placement.zones }}
+nodeAffinity:
+  requiredDuringSchedulingIgnoredDuringExecution:
+    nodeSelectorTerms:
+      - matchExpressions:
+          - key: {{ $.Values.placement.zoneKey }}
+            operator: In
+            values: {{ sortAlpha . | toJson }}
+{{- end }}
+{{- if eq .Values.placement.strategy "pack" }}
+podAffinity:
+  preferredDuringSchedulingIgnoredDuringExecution:
+    # Fill the nodes that already serve, this pool's first, so that whole nodes stay free for larger replicas.
+    - weight: 100
+      podAffinityTerm:
+        topologyKey: kubernetes.io/hostname
+        labelSelector:
+          matchLabels:
+            {{- include "vllm.selectorLabels" . | nindent 12 }}
+    - weight: 50
+      podAffinityTerm:
+        topologyKey: kubernetes.io/hostname
+        labelSelector:
+          matchLabels:
+            app.kubernetes.io/name: vllm
+{{- end }}
+{{- end }}
+
+{{- define "vllm.tolerations" -}}
+- key: nvidia.com/gpu
+  operator: Exists
+  effect: NoSchedule
+{{- with .Values.nodeGroup.name }}
+- key: spillway.dev/node-group
+  operator: Equal
+  value: {{ . | quote }}
+  effect: NoSchedule
+{{- end }}
+{{- with .Values.tolerations }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "vllm.nodeSelector" -}}
+{{- with .Values.nodeGroup.name }}
+spillway.dev/node-group: {{ . | quote }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,150 @@
+"""The gate: places at local replicas, and the bounded queue of requests that may go nowhere else.
+
+It stands for the cap on requests in flight per replica. `take` answers at once (a spillable request goes to its API
+when the gate is full); `wait` queues first come, first served, for requests that only a local pool may serve. It opens
+no connection; a place that was taken must be given back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gateway.choose import least_of_two, weighted
+
+
+@dataclass(eq=False)
+class Replica:
+    """One engine: its pool, its root URL and what it holds now. `cooling_until` is in the gate's clock, seconds."""
+
+    pool: str
+    url: str
+    in_flight: int = 0
+    cooling_until: float = 0.0
+
+
+@dataclass(eq=False)
+class _Waiter:
+    weights: Mapping[str, float]
+    avoided: Collection[Replica]
+    place: asyncio.Future[Replica] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class QueueFull(Exception):
+    """The route's queue has no room."""
+
+
+class Gate:
+    """Places at replicas.
+
+    `caps`: pool -> requests one replica may hold. `clock`: monotonic seconds. `queue_length`: waiting requests a route.
+    """
+
+    def __init__(
+        self, caps: Mapping[str, int], rng: random.Random, clock: Callable[[], float], queue_length: int
+    ) -> None:
+        self._caps = dict(caps)
+        self._rng = rng
+        self._clock = clock
+        self._queue_length = queue_length
+        self._replicas: dict[str, dict[str, Replica]] = {pool: {} for pool in caps}
+        self._waiters: deque[_Waiter] = deque()
+        self._waiting: Counter[str] = Counter()
+
+    def set_replicas(self, pool: str, urls: Collection[str]) -> None:
+        """Make `urls` the pool's replicas. Known ones keep their count; those that left finish what they hold."""
+        known = self._replicas[pool]
+        self._replicas[pool] = {url: known.get(url) or Replica(pool, url) for url in sorted(urls)}
+        while self._serve_first_waiter():
+            pass
+
+    def replicas(self, pool: str) -> Sequence[Replica]:
+        """The pool's replicas now, by URL."""
+        return tuple(self._replicas[pool].values())
+
+    def has_replicas(self, pools: Collection[str]) -> bool:
+        """Whether any of the pools has a replica at all."""
+        return any(self._replicas[pool] for pool in pools)
+
+    def waiting(self, route: str) -> int:
+        """Requests of the route in the queue."""
+        return self._waiting[route]
+
+    def take(self, weights: Mapping[str, float], avoided: Collection[Replica] = ()) -> Replica | None:
+        """A place at a replica of the weighted pools outside `avoided`, or None when all are full."""
+        free = {pool: replicas for pool in weights if (replicas := self._free(pool, avoided))}
+        if not free:
+            return None
+        now = self._clock()
+        warm = {
+            pool: kept
+            for pool, replicas in free.items()
+            if (kept := [replica for replica in replicas if replica.cooling_until <= now])
+        }
+        # A replica that refuses connections has nothing in flight and would win every draw; it is the last resort.
+        candidates = warm or free
+        pool = weighted({name: weights[name] for name in candidates}, self._rng)
+        replica = least_of_two(candidates[pool], self._rng)
+        replica.in_flight += 1
+        return replica
+
+    async def wait(
+        self, route: str, weights: Mapping[str, float], limit_s: float, avoided: Collection[Replica] = ()
+    ) -> Replica | None:
+        """As `take`, waiting up to `limit_s` in the route's queue; None when time is up. Raises QueueFull."""
+        replica = self.take(weights, avoided)
+        if replica is not None or limit_s <= 0:
+            return replica
+        if self._waiting[route] >= self._queue_length:
+            raise QueueFull(route)
+        waiter = _Waiter(weights, avoided)
+        self._waiters.append(waiter)
+        self._waiting[route] += 1
+        try:
+            async with asyncio.timeout(limit_s):
+                return await waiter.place
+        except TimeoutError:
+            return self._place_after_all(waiter)
+        except asyncio.CancelledError:
+            late = self._place_after_all(waiter)
+            if late is not None:
+                self.give_back(late)
+            raise
+        finally:
+            self._waiting[route] -= 1
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+
+    def give_back(self, replica: Replica) -> None:
+        """Free a place; the first waiter that may use it gets it."""
+        replica.in_flight -= 1
+        self._serve_first_waiter()
+
+    def cool(self, replica: Replica, seconds: float) -> None:
+        """Pass the replica over for `seconds` while others are free."""
+        replica.cooling_until = self._clock() + seconds
+
+    def _free(self, pool: str, avoided: Collection[Replica]) -> list[Replica]:
+        cap = self._caps[pool]
+        return [r for r in self._replicas[pool].values() if r.in_flight < cap and r not in avoided]
+
+    def _serve_first_waiter(self) -> bool:
+        """Hand a free place to the longest waiting request that may use it; False when there is none."""
+        for waiter in self._waiters:
+            if waiter.place.done():
+                continue
+            replica = self.take(waiter.weights, waiter.avoided)
+            if replica is not None:
+                waiter.place.set_result(replica)
+                self._waiters.remove(waiter)
+                return True
+        return False
+
+    @staticmethod
+    def _place_after_all(waiter: _Waiter) -> Replica | None:
+        """The place that was handed over in the very moment the waiter stopped waiting."""
+        place = waiter.place
+        return place.result() if place.done() and not place.cancelled() else None

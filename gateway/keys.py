@@ -1,0 +1,126 @@
+"""Client keys: who may ask for which routes.
+
+It stands for the keys file `{ID: {"sha256": hex of the whole key, "routes": [NAME, ...]}}`. A key reads
+`sk-sw-ID-SECRET` (ID of letters, digits, `_`, `-`; SECRET of letters, digits, `_`); the file holds only its SHA-256,
+compared in constant time. It knows no budgets and does not watch the file.
+
+`python -m gateway.keys ID ROUTE...` prints a new key (stderr) and its entry (stdout).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
+
+_KEY = re.compile(r"sk-sw-([A-Za-z0-9_-]{1,64})-([A-Za-z0-9_]{1,256})")
+_NO_DIGEST = "0" * 64
+
+KeyId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+
+
+class KeysError(ValueError):
+    """A keys file that cannot be read; the message names file and entry, never a digest."""
+
+
+class KeyEntry(BaseModel):
+    """One client: the SHA-256 of its whole key (64 hex digits) and the routes it may ask for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    routes: tuple[str, ...] = Field(min_length=1)
+
+
+class _KeysFile(RootModel[dict[KeyId, KeyEntry]]):
+    pass
+
+
+@dataclass(frozen=True)
+class Client:
+    """An authenticated caller; `routes` None stands for every route of the policy."""
+
+    id: str
+    routes: frozenset[str] | None
+
+    def may_use(self, route: str) -> bool:
+        """Whether this caller's key names the route."""
+        return self.routes is None or route in self.routes
+
+
+ANYONE = Client(id="anonymous", routes=None)
+"""Who calls a gateway that was started without authentication."""
+
+
+class Keys:
+    """The keys in force."""
+
+    def __init__(self, entries: Mapping[str, KeyEntry]) -> None:
+        self._digests = {id_: entry.sha256 for id_, entry in entries.items()}
+        self._clients = {id_: Client(id_, frozenset(entry.routes)) for id_, entry in entries.items()}
+
+    def client_of(self, authorization: str | None) -> Client | None:
+        """Who sent this `Authorization` header; None for no key, a malformed one, an unknown ID or a wrong secret."""
+        if authorization is None:
+            return None
+        scheme, _, token = authorization.partition(" ")
+        match = _KEY.fullmatch(token.strip())
+        if scheme.lower() != "bearer" or match is None:
+            return None
+        id_ = match[1]
+        # An unknown ID is compared as well, so that the time taken does not tell which IDs exist.
+        expected = self._digests.get(id_, _NO_DIGEST)
+        given = hashlib.sha256(match[0].encode()).hexdigest()
+        return self._clients.get(id_) if hmac.compare_digest(expected, given) else None
+
+    def routes_unknown_to(self, known: Mapping[str, object]) -> list[str]:
+        """Routes that some key names and the policy does not have, as `ID: ROUTE`."""
+        pairs = ((client.id, client.routes or ()) for client in self._clients.values())
+        return sorted(f"{id_}: {route}" for id_, routes in pairs for route in routes if route not in known)
+
+
+def load_keys(path: Path) -> Keys:
+    """Read a keys file. Raises KeysError with every problem found."""
+    try:
+        entries = _KeysFile.model_validate_json(path.read_bytes()).root
+    except OSError as error:
+        raise KeysError(f"keys file {path} cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()]
+        raise KeysError("\n".join([f"keys file {path} is refused:", *lines])) from None
+    return Keys(entries)
+
+
+def new_key(id_: str, routes: tuple[str, ...]) -> tuple[str, dict[str, KeyEntry]]:
+    """A fresh key of 256 random bits and the entry that admits it. Raises ValueError for an ID outside the alphabet."""
+    key = f"sk-sw-{id_}-{secrets.token_hex(32)}"
+    if _KEY.fullmatch(key) is None:
+        raise ValueError(f"{id_!r} is no key ID: letters, digits, _ and - only, at most 64")
+    return key, {id_: KeyEntry(sha256=hashlib.sha256(key.encode()).hexdigest(), routes=routes)}
+
+
+def _main(arguments: list[str]) -> int:
+    if len(arguments) < 2:
+        sys.stderr.write("usage: python -m gateway.keys ID ROUTE...\n")
+        return 2
+    try:
+        key, entry = new_key(arguments[0], tuple(arguments[1:]))
+    except ValueError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    sys.stderr.write(f"{key}\n")
+    sys.stdout.write(json.dumps({id_: value.model_dump() for id_, value in entry.items()}, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(_main(sys.argv[1:]))

@@ -1,0 +1,74 @@
+"""A linear program under construction: named columns and rows, nothing about what they mean and no solver.
+
+Every row carries a name, which is what makes binding limits and infeasibility readable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+INFINITY = float("inf")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A variable: lower ≤ value ≤ upper, integer or not, `cost` a unit in the objective."""
+
+    name: str
+    cost: float
+    upper: float
+    integer: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """lower ≤ Σ coefficient·column ≤ upper."""
+
+    name: str
+    lower: float
+    upper: float
+    terms: tuple[tuple[int, float], ...]
+
+
+@dataclass
+class Linear:
+    """Minimise Σ cost·column subject to rows. Columns are addressed by name, which is unique."""
+
+    columns: list[Column] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    index: dict[str, int] = field(default_factory=dict)
+
+    def continuous(self, name: str, cost: float = 0.0, upper: float = INFINITY) -> str:
+        """Add a real variable ≥ 0."""
+        return self._add(Column(name, cost, upper, False))
+
+    def integer(self, name: str, cost: float = 0.0, upper: float = INFINITY) -> str:
+        """Add a whole variable ≥ 0."""
+        return self._add(Column(name, cost, upper, True))
+
+    def binary(self, name: str, cost: float = 0.0) -> str:
+        """Add a yes/no variable."""
+        return self._add(Column(name, cost, 1.0, True))
+
+    def at_most(self, name: str, terms: Iterable[tuple[str, float]], bound: float) -> None:
+        """Add Σ terms ≤ bound."""
+        self._row(name, -INFINITY, bound, terms)
+
+    def equal(self, name: str, terms: Iterable[tuple[str, float]], value: float) -> None:
+        """Add Σ terms = value."""
+        self._row(name, value, value, terms)
+
+    def _add(self, column: Column) -> str:
+        if column.name in self.index:
+            raise KeyError(f"column {column.name} exists")
+        self.index[column.name] = len(self.columns)
+        self.columns.append(column)
+        return column.name
+
+    def _row(self, name: str, lower: float, upper: float, terms: Iterable[tuple[str, float]]) -> None:
+        merged: dict[int, float] = {}
+        for column, coefficient in terms:
+            position = self.index[column]
+            merged[position] = merged.get(position, 0.0) + coefficient
+        self.rows.append(Row(name, lower, upper, tuple(sorted(merged.items()))))

@@ -1,0 +1,170 @@
+"""Runs HiGHS on a program and reads the answer back. The only module that imports the solver.
+
+Deterministic: one thread, fixed seed, stop on gap or nodes and never on seconds. Integers are rounded after the solve,
+the shares are cleaned of the solver's tolerance, and the cost is recomputed from the cleaned answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import highspy
+import numpy as np
+
+from planner.decision import program as columns
+from planner.decision.linear import INFINITY, Linear
+from planner.decision.question import Answer, Infeasible, Question
+
+TOLERANCE = 1e-6
+BROKEN_USD = 1e7
+UNSERVED_USD = 1e9
+"""Prices of broken limits in the elastic re-solve: far above any plan, an unserved request far above a broken limit."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When the search stops: relative gap (a fraction), or branch-and-bound nodes."""
+
+    gap: float = 0.01
+    nodes: int = 20_000
+
+
+def solve(question: Question, limits: Limits = Limits()) -> Answer | Infeasible:
+    """The cheapest plan within `limits.gap`, or why there is none."""
+    if not question.classes and not question.apis:
+        return Infeasible(("no model and no API may serve any route",))
+    linear = columns.formulate(question)
+    highs = _load(linear, limits)
+    highs.run()
+    status = highs.getModelStatus()
+    found = highs.getInfo().primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+    if status == highspy.HighsModelStatus.kInfeasible or not found:
+        return Infeasible(blocking(question, limits))
+    values = np.asarray(highs.getSolution().col_value)
+    bound = float(highs.getInfo().mip_dual_bound)
+    return _answer(question, linear, values, bound, _status(status))
+
+
+def solver_version() -> str:
+    """Version of HiGHS, for the lock."""
+    return str(highspy.Highs().version())
+
+
+SOFT = ("serve", "quota", "tpm", "rpm", "tpm-after-loss", "rpm-after-loss", "budget", "api-budget")
+"""Families of rows that a team can do something about; the others are how the world is."""
+
+
+def blocking(question: Question, limits: Limits) -> tuple[str, ...]:
+    """Why no plan exists, by an elastic re-solve: soft limits may be broken at a price; the broken ones are named."""
+    elastic, slack = _elastic(columns.formulate(question))
+    highs = _load(elastic, limits)
+    highs.run()
+    values = np.asarray(highs.getSolution().col_value)
+    worst: dict[str, float] = {}
+    for column, row in slack.items():
+        if (value := float(values[elastic.index[column]])) > 1e-4:
+            subject = _subject(row)
+            worst[subject] = max(worst.get(subject, 0.0), value)
+    return tuple(_told(subject, worst[subject]) for subject in sorted(worst)) or ("the limits contradict each other",)
+
+
+def _elastic(linear: Linear) -> tuple[Linear, dict[str, str]]:
+    """The program with a priced slack on each soft row, and the row of each slack."""
+    elastic = Linear(list(linear.columns), [], dict(linear.index))
+    slack: dict[str, str] = {}
+    for row in linear.rows:
+        if row.name.split("[", 1)[0] not in SOFT:
+            elastic.rows.append(row)
+            continue
+        terms = [(linear.columns[i].name, c) for i, c in row.terms]
+        unserved = row.lower == row.upper
+        column = elastic.continuous(f"slack {row.name}", UNSERVED_USD if unserved else BROKEN_USD)
+        slack[column] = row.name
+        if unserved:
+            elastic.equal(row.name, [*terms, (column, 1.0)], row.upper)
+        else:
+            elastic.at_most(row.name, [*terms, (column, -max(1.0, abs(row.upper)))], row.upper)
+    return elastic, slack
+
+
+def _subject(row: str) -> str:
+    """`serve[chat,0,3]` → `serve chat`, `quota[G]` → `quota G`, `tpm-after-loss[openai/x,chat,…]` → `tpm openai/x`."""
+    family, _, rest = row.partition("[")
+    return f"{family.removesuffix('-after-loss')} {rest.rstrip(']').split(',')[0]}".strip()
+
+
+def _told(subject: str, value: float) -> str:
+    family, _, name = subject.partition(" ")
+    if family == "serve":
+        return f"{value:.0%} of route {name} finds no place"
+    words = {"quota": f"the vCPU quota of family {name}", "tpm": f"the tokens a minute of {name}"}
+    words |= {"rpm": f"the requests a minute of {name}", "budget": "the budget", "api-budget": "the API budget"}
+    return f"{words[family]} would have to be {value:.0%} higher"
+
+
+def _load(linear: Linear, limits: Limits) -> highspy.Highs:
+    highs = highspy.Highs()
+    for option, value in (
+        ("output_flag", False),
+        ("threads", 1),
+        ("random_seed", 0),
+        ("mip_rel_gap", limits.gap),
+        ("mip_max_nodes", limits.nodes),
+    ):
+        highs.setOptionValue(option, value)
+    lp = highspy.HighsLp()
+    lp.num_col_, lp.num_row_ = len(linear.columns), len(linear.rows)
+    lp.col_cost_ = np.array([c.cost for c in linear.columns])
+    lp.col_lower_ = np.zeros(len(linear.columns))
+    lp.col_upper_ = np.array([_bound(c.upper) for c in linear.columns])
+    lp.row_lower_ = np.array([_bound(r.lower) for r in linear.rows])
+    lp.row_upper_ = np.array([_bound(r.upper) for r in linear.rows])
+    kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
+    lp.integrality_ = [kinds[c.integer] for c in linear.columns]
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    lp.a_matrix_.start_ = np.cumsum([0, *(len(r.terms) for r in linear.rows)])
+    lp.a_matrix_.index_ = np.array([i for r in linear.rows for i, _ in r.terms], dtype=np.int32)
+    lp.a_matrix_.value_ = np.array([c for r in linear.rows for _, c in r.terms])
+    highs.passModel(lp)
+    return highs
+
+
+def _bound(value: float) -> float:
+    if value == INFINITY:
+        return float(highspy.kHighsInf)
+    return -float(highspy.kHighsInf) if value == -INFINITY else value
+
+
+def _status(status: highspy.HighsModelStatus) -> str:
+    names = {highspy.HighsModelStatus.kOptimal: "optimal within the gap"}
+    return names.get(status, "best found at the node limit")
+
+
+def _answer(question: Question, linear: Linear, values: np.ndarray, bound: float, status: str) -> Answer:
+    def value(name: str) -> float:
+        number = float(values[linear.index[name]])
+        return 0.0 if abs(number) < TOLERANCE else number
+
+    levels = range(len(question.level_hours))
+    replicas = {k.name: round(value(columns.y(k))) for k in question.classes}
+    nodes = {g: round(value(columns.n(g))) for g in columns.groups(question)}
+    served = {
+        (f.key, k.name): tuple(min(1.0, value(columns.x(f, k, t))) for t in levels)
+        for f, k in columns.local_pairs(question)
+    }
+    spilled = {
+        (f.key, a.name): tuple(min(1.0, value(columns.s(f, a, t))) for t in levels)
+        for f, a in columns.api_pairs(question)
+    }
+    cost = float(sum(c.cost * value(c.name) for c in linear.columns if c.cost > columns.TIE_BREAK_USD))
+    cost = max(cost, 0.0)
+    return Answer(
+        usd_per_month=cost,
+        bound_usd=min(bound, cost),
+        gap=max(0.0, (cost - bound) / cost) if cost > 0 else 0.0,
+        status=status,
+        replicas={name: count for name, count in replicas.items() if count},
+        nodes={name: count for name, count in nodes.items() if count},
+        served={key: shares for key, shares in served.items() if any(shares)},
+        spilled={key: shares for key, shares in spilled.items() if any(shares)},
+    )

@@ -1,0 +1,173 @@
+"""Two locks compared: what changed in dollars and why, as a value; faces print it.
+
+The bill of the new plan is evaluated three times: as it was, with new quantities at old prices, with new prices. The
+difference of the first two is what the inputs changed, of the last two what prices changed; both are sums over the same
+cost lines, so that the parts add up to the total with nothing left over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from planner.documents.lock import Lock
+from planner.documents.verify import changed_keys
+from planner.money.numbers import dollars
+from planner.money.plan import CostLine, NodeGroup, Part, Pool, Route
+
+ZERO = Decimal(0)
+Change = Literal["added", "removed", "changed"]
+
+
+@dataclass(frozen=True)
+class LineChange:
+    """One cost line on both sides, USD a month. `by_price` is what a new unit price did to the new quantity."""
+
+    name: str
+    component: str
+    kind: str
+    base: Decimal
+    proposed: Decimal
+    by_quantity: Decimal
+    by_price: Decimal
+
+    @property
+    def delta(self) -> Decimal:
+        return self.proposed - self.base
+
+
+@dataclass(frozen=True)
+class PartChange:
+    """A pool, node group or route that differs: `details` say in which figures, as `field old → new`."""
+
+    kind: Literal["pool", "node group", "route"]
+    name: str
+    change: Change
+    details: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Diff:
+    """What the proposed lock changes against its base; `base_usd` and all lines are 0 where there is no base."""
+
+    name: str
+    base_usd: Decimal
+    proposed_usd: Decimal
+    lines: tuple[LineChange, ...]
+    parts: tuple[PartChange, ...]
+    inputs: tuple[str, ...]
+    snapshots: tuple[str, str]
+    first: bool
+
+    @property
+    def delta(self) -> Decimal:
+        return self.proposed_usd - self.base_usd
+
+    @property
+    def by_inputs(self) -> Decimal:
+        """USD a month that new quantities cost at old prices."""
+        return sum((line.by_quantity for line in self.lines), ZERO)
+
+    @property
+    def by_prices(self) -> Decimal:
+        """USD a month that new prices cost at new quantities."""
+        return sum((line.by_price for line in self.lines), ZERO)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing changed that a reader of the plan would see."""
+        return not self.parts and not self.inputs and all(line.delta == 0 for line in self.lines)
+
+    def by_component(self) -> tuple[tuple[str, Decimal, Decimal], ...]:
+        """(component, base, proposed) in USD a month, the largest change first, ties by name."""
+        base: dict[str, Decimal] = {}
+        proposed: dict[str, Decimal] = {}
+        for line in self.lines:
+            base[line.component] = base.get(line.component, ZERO) + line.base
+            proposed[line.component] = proposed.get(line.component, ZERO) + line.proposed
+        names = sorted(base, key=lambda name: (-abs(proposed[name] - base[name]), name))
+        return tuple((name, base[name], proposed[name]) for name in names)
+
+
+def compare(base: Lock | None, proposed: Lock) -> Diff:
+    """What `proposed` changes against `base`; None: there is no plan yet, everything is new."""
+    old, new = base.plan if base else None, proposed.plan
+    return Diff(
+        name=proposed.name,
+        base_usd=old.cost.usd_per_month if old else ZERO,
+        proposed_usd=new.cost.usd_per_month,
+        lines=_lines(old.cost.lines if old else (), new.cost.lines),
+        parts=(
+            *_parts("node group", old.node_groups if old else (), new.node_groups),
+            *_parts("pool", old.pools if old else (), new.pools),
+            *_parts("route", old.routes if old else (), new.routes),
+        ),
+        inputs=_inputs(base, proposed),
+        snapshots=(base.consulted.snapshot if base else "", proposed.consulted.snapshot),
+        first=base is None,
+    )
+
+
+def touched(diff: Diff) -> tuple[str, ...]:
+    """What a deployment of the proposed plan may touch: `kind name`, sorted."""
+    return tuple(sorted(f"{part.kind} {part.name}" for part in diff.parts))
+
+
+def _inputs(base: Lock | None, proposed: Lock) -> tuple[str, ...]:
+    if base is None:
+        return ()
+    return (
+        *changed_keys(base.environment, proposed.environment),
+        *changed_keys(base.consulted.traces, proposed.consulted.traces, "traces"),
+    )
+
+
+def _lines(old: tuple[CostLine, ...], new: tuple[CostLine, ...]) -> tuple[LineChange, ...]:
+    before, after = {_key(line): line for line in old}, {_key(line): line for line in new}
+    prices = {line.price: line.unit_price for line in old}
+    return tuple(_line(before.get(key), after.get(key), prices) for key in sorted({*before, *after}))
+
+
+def _key(line: CostLine) -> tuple[str, str]:
+    return (line.component, line.name)
+
+
+def _line(old: CostLine | None, new: CostLine | None, prices: dict[str, Decimal]) -> LineChange:
+    known = new or old
+    assert known is not None
+    base = old.usd_per_month if old else ZERO
+    proposed = new.usd_per_month if new else ZERO
+    old_price = prices.get(new.price) if new else None
+    same_price = new is None or old_price is None or old_price == new.unit_price
+    at_old_price = proposed if same_price or new is None or old_price is None else dollars(new.quantity * old_price)
+    return LineChange(
+        known.name, known.component, known.kind, base, proposed, at_old_price - base, proposed - at_old_price
+    )
+
+
+def _parts(
+    kind: Literal["pool", "node group", "route"],
+    old: tuple[NodeGroup, ...] | tuple[Pool, ...] | tuple[Route, ...],
+    new: tuple[NodeGroup, ...] | tuple[Pool, ...] | tuple[Route, ...],
+) -> list[PartChange]:
+    before: dict[str, Part] = {part.name: part for part in old}
+    after: dict[str, Part] = {part.name: part for part in new}
+    found = []
+    for name in sorted({*before, *after}):
+        if name not in before:
+            found.append(PartChange(kind, name, "added", _summary(after[name])))
+        elif name not in after:
+            found.append(PartChange(kind, name, "removed", _summary(before[name])))
+        elif before[name] != after[name]:
+            details = changed_keys(before[name].model_dump(mode="json"), after[name].model_dump(mode="json"))
+            found.append(PartChange(kind, name, "changed", details))
+    return found
+
+
+def _summary(part: Part) -> tuple[str, ...]:
+    if isinstance(part, NodeGroup):
+        return (f"{part.max_nodes} × {part.instance_type}",)
+    if isinstance(part, Pool):
+        return (f"{part.replicas.max} × {part.model} ({part.format}) on {part.gpu}",)
+    return ()

@@ -1,0 +1,139 @@
+"""Lock → what carries traffic: the gateway's policy document, and the clock of each pool's engine for rehearsals.
+
+Both are plain values for JSON. In the cluster a pool is found by its headless service; a rehearsal gives replica URLs
+instead and may run faster than life, which divides every duration. Restricted routes get no API of any kind here, and
+the gateway refuses a document that would give them one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from planner.documents.lock import Lock
+from planner.money.plan import ApiModel, Band, Pool, Route
+
+POLICY_VERSION = "1.0"
+CLOCK_VERSION = "1.0"
+SERVING_NAMESPACE = "serving"
+POOL_PORT = 8000
+POOL_FEATURES = ("functions", "logit_bias", "logprobs", "n", "response_format", "tools", "vllm")
+"""What every vLLM pool can answer; pictures and sound need a multimodal model, which is not planned yet."""
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where backends are. An empty table means the cluster's own names and the providers' own URLs.
+
+    pools: replica URLs by pool. apis: base URL by API name.
+    """
+
+    pools: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    apis: Mapping[str, str] = field(default_factory=dict)
+
+
+IN_CLUSTER = Addresses()
+
+
+def policy(lock: Lock, addresses: Addresses = IN_CLUSTER, speed: float = 1.0) -> dict[str, Any]:
+    """The policy document of a lock (schema: the gateway's own `gateway/policy.py`).
+
+    speed: a replay at N-fold speed divides all durations by N.
+    """
+    plan = lock.plan
+    return {
+        "version": POLICY_VERSION,
+        "environment": lock.name,
+        "lock_digest": lock.digests.content,
+        "pools": {pool.name: _pool(pool, addresses) for pool in plan.pools},
+        "apis": {api_name(api.name): _api(api, addresses) for api in plan.apis},
+        "routes": {route.name: _route(route, speed) for route in plan.routes},
+    }
+
+
+def clock(pool: Pool) -> dict[str, Any]:
+    """What an imitation of this pool's engine needs to keep the plan's time (schema: `twin/engine`)."""
+    engine = pool.engine
+    return {
+        "version": CLOCK_VERSION,
+        "pool": pool.name,
+        "model": pool.name,
+        "max_model_len": engine.max_model_len,
+        "max_num_seqs": engine.max_num_seqs,
+        "max_num_batched_tokens": engine.max_num_batched_tokens,
+        "kv_tokens": pool.kv_tokens,
+        "max_num_queued_reqs": engine.max_num_queued_reqs,
+        "max_num_queued_tokens": engine.max_num_queued_tokens,
+        "step": {name: float(value) for name, value in pool.clock},
+    }
+
+
+def api_name(name: str) -> str:
+    """The name of an API in the policy: `openai/gpt-4.1-mini` → `openai.gpt-4.1-mini`."""
+    return name.replace("/", ".")
+
+
+def release_name(pool: str) -> str:
+    """The Helm release, and so the Service, of a pool."""
+    return f"vllm-{pool}"
+
+
+def _pool(pool: Pool, addresses: Addresses) -> dict[str, Any]:
+    gate = pool.engine.max_num_seqs + pool.engine.max_num_queued_reqs
+    found: dict[str, Any] = {
+        "model": pool.name,
+        "max_in_flight": gate,
+        "max_model_len": pool.engine.max_model_len,
+        "supports": list(POOL_FEATURES),
+    }
+    if pool.name in addresses.pools:
+        return {**found, "endpoints": list(addresses.pools[pool.name])}
+    service = f"{release_name(pool.name)}.{SERVING_NAMESPACE}.svc.cluster.local"
+    return {**found, "address": f"{service}:{POOL_PORT}"}
+
+
+def _api(api: ApiModel, addresses: Addresses) -> dict[str, Any]:
+    cached = api.usd_per_million_cached_input_tokens
+    return {
+        "provider": api.provider,
+        "protocol": "openai",
+        "base_url": addresses.apis.get(api.name, api.base_url),
+        "model": api.model,
+        "api_key_env": api.api_key_env,
+        "supports": list(api.supports),
+        "renames": dict(api.renames),
+        "usd_per_mtok": {
+            "input": f"{api.usd_per_million_input_tokens:f}",
+            "cached_input": None if cached is None else f"{cached:f}",
+            "output": f"{api.usd_per_million_output_tokens:f}",
+        },
+        "context_tokens": api.context_tokens,
+        "limits": {"rpm": api.requests_per_minute, "tpm": api.tokens_per_minute},
+    }
+
+
+def _route(route: Route, speed: float) -> dict[str, Any]:
+    triggers = route.triggers
+    return {
+        "privacy": route.privacy,
+        "bytes_per_token": float(route.bytes_per_token),
+        "bands": [_band(band) for band in route.bands],
+        "fallback": [api_name(name) for name in route.fallback],
+        "overflow": "api" if route.fallback else "refuse",
+        "spill_after_ms": _scaled(triggers.spill_after_ms, speed),
+        "deadline_ms": _scaled(triggers.deadline_ms, speed),
+        "queue_ms": _scaled(triggers.queue_ms, speed),
+    }
+
+
+def _band(band: Band) -> dict[str, Any]:
+    return {
+        "max_input_tokens": band.max_input_tokens,
+        "weights": {pool: float(weight) for pool, weight in sorted(band.weights.items())},
+        "api_share": float(band.api_share),
+    }
+
+
+def _scaled(duration_ms: int, speed: float) -> int:
+    return max(1, round(duration_ms / speed)) if duration_ms else 0

@@ -1,0 +1,104 @@
+"""Is a lock still the answer to its environment? Digests, then arithmetic, then verdicts; no solver, no file, no clock.
+
+*Stale*: the environment, a catalog fact or the lock's own content has changed since it was planned. Prices and
+calibration only age: they warn. A hosted model that has retired expires the lock.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from planner.documents.check import arithmetic
+from planner.documents.lock import Lock, content_digest, digest
+from planner.domain.catalog import Catalog
+from planner.words.diagnostics import Problem, Span
+
+
+def environment_digest(environment: Mapping[str, Any], traces: Mapping[str, str]) -> str:
+    """Digest of the canonical environment and of the traces that it names."""
+    return digest({"environment": environment, "traces": dict(traces)})
+
+
+def problems(
+    lock: Lock,
+    file: str,
+    environment: Mapping[str, Any],
+    traces: Mapping[str, str],
+    catalog: Catalog,
+    calibration: str,
+    today: date,
+) -> tuple[Problem, ...]:
+    """Everything that speaks against deploying this lock; `severity` error stops, warning does not.
+
+    environment, traces, calibration: as they are now; `file` is the lock's, for messages.
+    """
+    where = Span(file, 1)
+    again = f"run `spillway plan {lock.name}` and review the change"
+    found = [*_content(lock, where), *_environment(lock, environment, traces, where, again)]
+    if catalog.facts_digest(lock.consulted.facts) != lock.digests.facts:
+        found.append(Problem("LOCK010", "stale: catalog facts that the plan rests on have changed", where, again))
+    found += [
+        Problem(p.code, p.message, where, "the lock was edited by hand or is damaged; " + again)
+        for p in arithmetic(lock.plan, lock.wanted())
+    ]
+    found += [
+        Problem(
+            "LOCK012", f"denied: {v.name}: {v.message}", where, "change the environment until the plan is not denied"
+        )
+        for v in lock.plan.verdicts
+        if v.state == "deny"
+    ]
+    found += _expired(lock, catalog, today, where, again)
+    if catalog.prices_digest(lock.consulted.prices) != lock.digests.prices:
+        message = f"prices of snapshot {lock.consulted.snapshot} have changed"
+        found.append(Problem("LOCK020", message, where, "the plan has aged; plan again when it suits", "warning"))
+    if calibration != lock.digests.calibration:
+        message = "the performance calibration has changed"
+        found.append(Problem("LOCK020", message, where, "the plan has aged; plan again when it suits", "warning"))
+    return tuple(found)
+
+
+def changed_keys(old: Any, new: Any, path: str = "") -> tuple[str, ...]:
+    """Paths of an environment that differ, each as `path: old → new`, sorted."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        keys = sorted({*old, *new})
+        nested = [changed_keys(old.get(k), new.get(k), f"{path}.{k}" if path else str(k)) for k in keys]
+        return tuple(change for changes in nested for change in changes)
+    if old == new:
+        return ()
+    return (f"{path}: {_shown(old)} → {_shown(new)}",)
+
+
+def _content(lock: Lock, where: Span) -> list[Problem]:
+    if content_digest(lock.model_dump(mode="json")) == lock.digests.content:
+        return []
+    hint = "a lock is computed, never edited: restore it with git, or use `overrides:` in the environment"
+    return [Problem("LOCK011", "the lock's content does not match its digest", where, hint)]
+
+
+def _environment(
+    lock: Lock, environment: Mapping[str, Any], traces: Mapping[str, str], where: Span, again: str
+) -> list[Problem]:
+    if environment_digest(environment, traces) == lock.digests.environment:
+        return []
+    changes = [
+        *changed_keys(lock.environment, environment),
+        *changed_keys(lock.consulted.traces, dict(traces), "traces"),
+    ]
+    message = "stale: the environment has changed since it was planned"
+    return [Problem("LOCK010", f"{message}: {'; '.join(changes[:5]) or 'in form only'}", where, again)]
+
+
+def _expired(lock: Lock, catalog: Catalog, today: date, where: Span, again: str) -> list[Problem]:
+    used = {name for route in lock.plan.routes for name in route.fallback}
+    reasons = {row.key: row.why_not(today) for row in catalog.apis if row.key in used}
+    return [
+        Problem("LOCK013", f"expired: {reason}", where, again) for reason in sorted(r for r in reasons.values() if r)
+    ]
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else json.dumps(value, ensure_ascii=False)

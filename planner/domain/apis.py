@@ -1,0 +1,141 @@
+"""Hosted models that are paid for by the token, and who hosts them.
+
+A row is one model at one provider. A hosted copy of an open-weight model says so in `hosts`, so that an accept list that
+names the model also accepts the copy. Prices live in the price snapshot under `api/PROVIDER/SLUG/PART`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from planner.domain.gaps import Gap
+
+Part = Literal[
+    "input",
+    "cached-input",
+    "cache-write",
+    "output",
+    "batch-input",
+    "batch-output",
+    "long-input",
+    "long-cached-input",
+    "long-output",
+]
+"""What is charged for, USD per million tokens. `long-*` holds for the whole request when its input exceeds
+`ApiModel.long_context_above`."""
+
+
+@dataclass(frozen=True)
+class Provider:
+    """Who hosts, and what they do with what they are sent.
+
+    base_url: OpenAI-compatible address; `{region}` is filled in where a provider has regional ones.
+    trains_on_data, hipaa: None = not verified. residency: where requests are processed, like `us`; None = not known.
+    """
+
+    key: str
+    name: str
+    base_url: str
+    trains_on_data: bool | None
+    retention: str
+    zero_retention: str
+    hipaa: bool | None
+    residency: tuple[str, ...] | None
+    source: str
+    as_of: str
+
+    def gaps(self) -> tuple[Gap, ...]:
+        """What is not known of this provider's data policy."""
+        row = f"provider/{self.key}"
+        unknown = []
+        if self.trains_on_data is None:
+            unknown.append("whether it trains on requests")
+        if self.residency is None:
+            unknown.append("where it processes requests")
+        return tuple(Gap(row, f"{self.name}: {what} is not verified", "read its contract") for what in unknown)
+
+
+@dataclass(frozen=True)
+class ApiModel:
+    """One model at one provider.
+
+    key: `PROVIDER/SLUG`. slug: the name in accept lists. wire_model: the id sent on the wire. hosts: the open-weight
+    model that it serves, or None. max_output_tokens, context_tokens: None = not stated.
+    retires: last day; for an alias that of the snapshot it points to. status: `delisted` = gone from price lists.
+    reasoning: whether it may think before it answers (tokens that are paid for as output); None = not stated.
+    """
+
+    key: str
+    provider: str
+    slug: str
+    wire_model: str
+    hosts: str | None
+    context_tokens: int | None
+    max_output_tokens: int | None
+    long_context_above: int | None
+    features: tuple[str, ...]
+    reasoning: bool | None
+    retires: date | None
+    status: Literal["listed", "delisted"]
+    source: str
+    as_of: str
+    note: str = ""
+
+    def price_key(self, part: Part) -> str:
+        """The key of one of its prices in a price snapshot."""
+        return f"api/{self.key}/{part}"
+
+    def serves_until(self, day: date) -> bool:
+        """Whether it is still to be had on that day, as far as its maker has announced."""
+        return self.status == "listed" and (self.retires is None or self.retires > day)
+
+    def why_not(self, day: date) -> str | None:
+        """Why it cannot be relied on until that day; None when it can."""
+        if self.status == "delisted":
+            return f"{self.key} is no longer listed by its provider"
+        if self.retires is not None and self.retires <= day:
+            return f"{self.key} retires on {self.retires.isoformat()}, before {day.isoformat()}"
+        return None
+
+
+@dataclass(frozen=True)
+class ApiModels:
+    """A set of hosted models with filters that return such a set; always sorted by key."""
+
+    rows: tuple[ApiModel, ...]
+
+    def __iter__(self) -> Iterator[ApiModel]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __bool__(self) -> bool:
+        return bool(self.rows)
+
+    def named(self, slug: str) -> ApiModels:
+        """All providers' rows of one model."""
+        return self._where(lambda row: row.slug == slug)
+
+    def at(self, providers: Iterable[str]) -> ApiModels:
+        """Rows at these providers."""
+        wanted = frozenset(providers)
+        return self._where(lambda row: row.provider in wanted)
+
+    def serving_until(self, day: date) -> ApiModels:
+        """Rows that neither are delisted nor retire by that day."""
+        return self._where(lambda row: row.serves_until(day))
+
+    def hosting_open_weights(self) -> ApiModels:
+        """Rows that are hosted copies of open-weight models."""
+        return self._where(lambda row: row.hosts is not None)
+
+    def keys(self) -> tuple[str, ...]:
+        """Their keys, sorted."""
+        return tuple(row.key for row in self.rows)
+
+    def _where(self, keep: Callable[[ApiModel], bool]) -> ApiModels:
+        return ApiModels(tuple(row for row in self.rows if keep(row)))

@@ -1,0 +1,184 @@
+"""When requests come: a week's profile, and its reduction to a few load levels that a plan is solved on.
+
+A profile is 168 multipliers with mean 1, one an hour of the week in UTC, Monday 00:00 first. Profiles have local hours;
+daylight saving is settled by one representative week, the first whole one of the horizon, and its offset holds for the
+whole horizon. The named shapes are assumptions, not measurements: public traces last an hour or less.
+
+Levels: the hours at which a route or the total peaks stay as they are; the others are merged by Ward's method on their
+route vectors, so that the volume of every route is conserved. A level is planned at mean rate × burst ratio, the 95th
+percentile of the rate over the scale-up window. A trace is scaled to a rate by superposition, never by squeezing time;
+its burst ratio is kept, which is cautious upwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from decimal import Decimal
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from planner.words.units import HOURS_PER_MONTH
+
+HOURS_PER_WEEK = 168
+ProfileName = Literal["flat", "office-hours", "global", "batch-nightly"]
+
+_WEEKDAY = (8, 6, 5, 5, 6, 10, 20, 40, 70, 92, 100, 98, 85, 92, 98, 96, 88, 72, 50, 38, 30, 24, 17, 12)
+"""`office-hours`: load by local hour of a working day, in % of its peak: two humps around lunch, some evening use."""
+_WEEKEND = 0.25
+"""`office-hours`: a weekend hour's share of the same hour of a working day."""
+_NIGHT_HOURS = frozenset({22, 23, 0, 1, 2, 3, 4, 5})
+"""`batch-nightly`: local hours in which all of the load runs, every night."""
+_GLOBAL_OFFSETS = (-5, 1, 8)
+"""`global`: office hours of the Americas, Europe and East Asia in equal parts, as hours from UTC."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """Hours of the month in which the load is much the same.
+
+    hours: of 730; the levels' hours sum to 730 exactly. rates: mean requests/s of each route. planned: requests/s that
+    each route's capacity must carry.
+    """
+
+    name: str
+    hours: Decimal
+    rates: Mapping[str, float]
+    planned: Mapping[str, float]
+
+    @property
+    def total(self) -> float:
+        """Mean requests/s of all routes together."""
+        return sum(self.rates.values())
+
+
+def week_profile(profile: ProfileName | Sequence[float], zone: tzinfo, start: date) -> tuple[float, ...]:
+    """168 multipliers with mean 1, by UTC hour of the week from Monday 00:00.
+
+    profile: a name, or 168 loads by *local* hour from Monday 00:00 in any unit. zone: where the local hours are; `global`
+    does not ask. start: first day of the horizon. Zones off by half an hour count the hour in which they are.
+    Errors: ValueError when there are not 168 numbers, one is negative or all are zero.
+    """
+    local = _local_week(profile)
+    if profile == "global":
+        loads = [
+            sum(local[(hour + offset) % HOURS_PER_WEEK] for offset in _GLOBAL_OFFSETS) for hour in range(HOURS_PER_WEEK)
+        ]
+    else:
+        monday = datetime.combine(start + timedelta(days=-start.weekday() % 7), time(), tzinfo=UTC)
+        moments = ((monday + timedelta(hours=hour)).astimezone(zone) for hour in range(HOURS_PER_WEEK))
+        loads = [local[moment.weekday() * 24 + moment.hour] for moment in moments]
+    mean = sum(loads) / HOURS_PER_WEEK
+    if mean <= 0:
+        raise ValueError("a profile of zeros has no load to spread; write at least one number above zero")
+    return tuple(load / mean for load in loads)
+
+
+def hourly(mean_rps: float, profile: Sequence[float]) -> tuple[float, ...]:
+    """Requests/s in each hour of the week, from their mean over the week."""
+    return tuple(mean_rps * multiplier for multiplier in profile)
+
+
+def levels(
+    route_hourly: Mapping[str, Sequence[float]], count: int = 6, burst: Mapping[str, float] | None = None
+) -> tuple[Level, ...]:
+    """Reduce a week to load levels, the heaviest first.
+
+    route_hourly: requests/s by route, 168 hours each. count: levels wanted; fewer come back when the week has fewer
+    different hours, more when more hours than that must be kept (each route's peak, the total's peak).
+    burst: planned rate over mean rate by route, ≥ 1 (`Burst.p95_300s`); 1 where it is missing.
+    Names: `peak` (most requests), `peak-ROUTE`, `trough` (fewest), `level-2` … in between.
+    Errors: ValueError when a route has not 168 hours.
+    """
+    routes = sorted(route_hourly)
+    if wrong := [route for route in routes if len(route_hourly[route]) != HOURS_PER_WEEK]:
+        raise ValueError(f"{', '.join(wrong)}: a week has {HOURS_PER_WEEK} hours")
+    if not routes:
+        return ()
+    points, weights = np.unique(np.array([route_hourly[route] for route in routes]).T, axis=0, return_counts=True)
+    kept = _kept(points, routes)
+    groups = _merge(points, weights.astype(float), frozenset(kept), max(count, len(kept) + 1))
+    means = [np.average(points[group], axis=0, weights=weights[group]) for group in groups]
+    order = sorted(range(len(groups)), key=lambda i: (-float(means[i].sum()), tuple(means[i])))
+    hours = _hours([int(weights[groups[i]].sum()) for i in order])
+    peaks = {frozenset({point}): name for point, name in kept.items()}
+    ratio = burst or {}
+    found = []
+    for place, (i, share) in enumerate(zip(order, hours, strict=True)):
+        inner = "trough" if place == len(order) - 1 else f"level-{place + 1}"
+        rates = {route: float(rate) for route, rate in zip(routes, means[i], strict=True)}
+        planned = {route: rate * max(1.0, ratio.get(route, 1.0)) for route, rate in rates.items()}
+        found.append(Level(peaks.get(frozenset(groups[i]), inner), share, rates, planned))
+    return tuple(found)
+
+
+def _local_week(profile: ProfileName | Sequence[float]) -> tuple[float, ...]:
+    """168 loads by local hour, in any unit."""
+    if profile in ("office-hours", "global"):
+        week = [_WEEKDAY[hour] * (_WEEKEND if day >= 5 else 1.0) for day in range(7) for hour in range(24)]
+        return tuple(week)
+    if profile == "flat":
+        return (1.0,) * HOURS_PER_WEEK
+    if profile == "batch-nightly":
+        return tuple(1.0 if hour in _NIGHT_HOURS else 0.0 for _ in range(7) for hour in range(24))
+    if isinstance(profile, str):
+        raise ValueError(f"{profile!r} is no profile; write flat, office-hours, global, batch-nightly or 168 numbers")
+    if len(profile) != HOURS_PER_WEEK:
+        raise ValueError(f"a profile has {HOURS_PER_WEEK} numbers, one an hour from Monday 00:00; this one has {len(profile)}")
+    if negative := [hour for hour, load in enumerate(profile) if not load >= 0]:
+        raise ValueError(f"hour {negative[0]} of the profile is {profile[negative[0]]}; loads are not negative")
+    return tuple(profile)
+
+
+def _kept(points: npt.NDArray[np.float64], routes: Sequence[str]) -> dict[int, str]:
+    """Points that stay levels of their own: where the total peaks and where each route does → their names.
+
+    Of several points at which one route peaks the heaviest is kept, so that the plan carries what comes with that peak.
+    """
+    totals = points.sum(axis=1)
+    kept = {int(np.argmax(totals)): "peak"}
+    for column, route in enumerate(routes):
+        highest = points[:, column] == points[:, column].max()
+        if not any(highest[point] for point in kept):
+            kept.setdefault(int(np.argmax(np.where(highest, totals, -1.0))), f"peak-{route}")
+    return kept
+
+
+def _merge(
+    points: npt.NDArray[np.float64], weights: npt.NDArray[np.float64], fixed: frozenset[int], count: int
+) -> list[list[int]]:
+    """Ward's clustering of weighted points to `count` groups; `fixed` points are never merged. Ties: the first pair.
+
+    Routes count by their own scale: each column is divided by its maximum.
+    """
+    scale = points.max(axis=0)
+    centres = points / np.where(scale > 0, scale, 1.0)
+    mass = weights.copy()
+    groups: list[list[int]] = [[point] for point in range(len(points))]
+    alive = np.ones(len(points), dtype=bool)
+    free = np.array([point not in fixed for point in range(len(points))])
+    while alive.sum() > count and (alive & free).sum() > 1:
+        index = np.flatnonzero(alive & free)
+        gap = ((centres[index][:, None, :] - centres[index][None, :, :]) ** 2).sum(axis=2)
+        cost = gap * np.outer(mass[index], mass[index]) / np.add.outer(mass[index], mass[index])
+        cost[np.tril_indices(len(index))] = np.inf
+        a, b = (int(index[k]) for k in np.unravel_index(int(np.argmin(cost)), cost.shape))
+        centres[a] = (mass[a] * centres[a] + mass[b] * centres[b]) / (mass[a] + mass[b])
+        mass[a] += mass[b]
+        groups[a] = sorted(groups[a] + groups[b])
+        alive[b] = False
+    return [groups[point] for point in np.flatnonzero(alive)]
+
+
+def _hours(week_hours: Sequence[int]) -> list[Decimal]:
+    """Hours of the week → hours of the month in hundredths, summing to 730 exactly (largest remainders are rounded up)."""
+    cents = HOURS_PER_MONTH * 100
+    exact = [cents * hours for hours in week_hours]
+    shares = [value // HOURS_PER_WEEK for value in exact]
+    spare = cents - sum(shares)
+    for i in sorted(range(len(exact)), key=lambda i: (-(exact[i] % HOURS_PER_WEEK), i))[:spare]:
+        shares[i] += 1
+    return [Decimal(share) / 100 for share in shares]

@@ -1,0 +1,241 @@
+"""What a team wants: the file `environments/NAME.yaml`, as a frozen value.
+
+Human intent only; every decision lives in the lock. Keys that a later release plans with (spot, reserved, elastic
+nodes, tiers, growth, deadlines) are refused with ENV010 and a plain sentence instead of being silently ignored. The JSON
+Schema of this model is published in `docs/schemas/environment.schema.json`.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from planner.words.units import Count, DurationMs, Share, Usd
+
+Privacy = Literal["public", "internal", "restricted"]
+Text = Annotated[str, Field(min_length=1)]
+ROUTE_NAME = r"^[a-z][a-z0-9-]{0,29}$"
+
+
+class Words(BaseModel):
+    """Base of all environment values: frozen, and a key that nobody reads is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Network(Words):
+    """An existing network to build in, instead of a new one."""
+
+    cidr: str = "10.64.0.0/16"
+
+
+class Endpoint(Words):
+    """Who may reach the Kubernetes API from outside the network; empty = private only."""
+
+    public_cidrs: tuple[str, ...] = ()
+
+
+class Roles(Words):
+    """IAM role ARNs that may administer the cluster, besides the one that deploys it."""
+
+    deploy: str | None = None
+    admin: tuple[str, ...] = ()
+
+
+class Platform(Words):
+    """Where it runs. It has no other home than the environment and its lock."""
+
+    account: Annotated[str, Field(pattern=r"^\d{12}$", description="AWS account id, 12 digits, quoted")]
+    region: Text
+    zones: Annotated[tuple[str, ...], Field(min_length=2, description="zone ids like use1-az1, two or more")]
+    nat: Literal["none", "single", "per-zone"] = "single"
+    network: Network = Network()
+    endpoint: Endpoint = Endpoint()
+    roles: Roles = Roles()
+    kubernetes: Annotated[str, Field(pattern=r"^1\.\d{2}$")] = "1.36"
+
+
+class Horizon(Words):
+    """The months over which retirements and commitments are judged."""
+
+    start: date
+    months: Annotated[int, Field(ge=1, le=36)] = 12
+
+
+class Rate(Words):
+    """Requests per second, averaged over the week."""
+
+    mean: Annotated[float, Field(gt=0)]
+
+
+class Traffic(Words):
+    """How many requests come, and when. A public trace lasts an hour; the profile gives it its week."""
+
+    trace: str | None = None
+    profile: Literal["flat", "office-hours", "global", "batch-nightly"] | tuple[float, ...] = "flat"
+    timezone: str = "UTC"
+    requests_per_second: Rate
+
+
+class Lengths(Words):
+    """Token lengths of one side of a request, when there is no trace."""
+
+    mean: Annotated[float, Field(gt=0)]
+    p95: Annotated[float, Field(gt=0)]
+
+
+class Tokens(Words):
+    """Declared token lengths, fitted by a lognormal."""
+
+    input: Lengths
+    output: Lengths
+
+
+class InputDependent(Words):
+    """A TTFT target that grows with the prompt."""
+
+    base: DurationMs
+    per_1k_input: DurationMs
+
+
+def _ttft(value: Any) -> Any:
+    return value if isinstance(value, dict) else {"base": value, "per_1k_input": "0ms"}
+
+
+class Slo(Words):
+    """What is promised at the 95th percentile of the route's own requests."""
+
+    ttft_p95: Annotated[InputDependent, BeforeValidator(_ttft)]
+    tpot_p95: DurationMs
+    availability: Share = 0.999
+
+    def ttft_ms(self, input_tokens: float) -> float:
+        """TTFT target in ms for a prompt of `input_tokens`."""
+        return self.ttft_p95.base + self.ttft_p95.per_1k_input * input_tokens / 1000
+
+
+class Quality(Words):
+    """The team's own dated judgement: which models are good enough for this route."""
+
+    accept: Annotated[tuple[Text, ...], Field(min_length=1)]
+    source: Text
+    date: date
+
+
+class Route(Words):
+    """One kind of request, with its traffic, promise, privacy and quality."""
+
+    task: Literal["chat", "completion"] = "chat"
+    traffic: Traffic
+    tokens: Tokens | None = None
+    slo: Slo
+    data: Privacy
+    quality: Quality
+    residency: tuple[str, ...] = ()
+
+    @property
+    def may_use_api(self) -> bool:
+        """Restricted data creates no API variable, no API client and no network path at all."""
+        return self.data != "restricted"
+
+
+class Limits(Words):
+    """What an API account may use a minute."""
+
+    tpm: Count | None = None
+    rpm: Count | None = None
+
+
+class Measured(Words):
+    """Latency that the team measured at a provider."""
+
+    ttft_p95: DurationMs
+    measured: date
+
+
+class Provider(Words):
+    """One API account."""
+
+    limits: Limits = Limits()
+    latency: Measured | None = None
+
+
+class Api(Words):
+    """API accounts that the routes may spill to."""
+
+    providers: dict[str, Provider] = {}
+    monthly_budget: Usd | None = None
+
+
+class Reserve(Words):
+    """What must still stand after a loss."""
+
+    node: bool = True
+
+
+class Budget(Words):
+    """The most that the whole plan may cost."""
+
+    monthly: Usd
+
+
+class Planning(Words):
+    """How careful to be, and when a re-plan is worth its churn."""
+
+    margin: Literal["p50", "p90"] = "p90"
+    replan_threshold: Share = 0.05
+    scale_up_window: DurationMs = 300_000.0
+
+
+class Override(Words):
+    """An emergency change of a pool's size, without a re-solve."""
+
+    pool: Text
+    min: Annotated[int, Field(ge=0)]
+    max: Annotated[int, Field(ge=0)]
+    reason: Text
+    expires: date
+
+
+class Environment(Words):
+    """One environment: the whole file."""
+
+    version: Literal[1]
+    platform: Platform
+    horizon: Horizon
+    routes: Annotated[dict[Annotated[str, Field(pattern=ROUTE_NAME)], Route], Field(min_length=1)]
+    api: Api = Api()
+    quotas: Annotated[
+        dict[Literal["G", "P"], Count],
+        Field(description="vCPUs that the account may run by family; a family that is not named is a gap"),
+    ] = {}
+    reserve: Reserve = Reserve()
+    budget: Budget | None = None
+    planning: Planning = Planning()
+    overrides: tuple[Override, ...] = ()
+
+
+PLANNED_LATER: dict[str, str] = {
+    "purchase": "spot, reserved and owned capacity are not planned yet; all nodes are on-demand",
+    "elastic": "nodes are not given back at night yet; every pool has a fixed size",
+    "compliance": "compliance sets are not planned yet; set `data:` and `residency:` on each route",
+    "team": "engineering time is not planned yet; compare plans by their infrastructure cost",
+    "policy": "policy rules are not judged yet; use `budget:`",
+    "routes.*.tiers": "routing by complexity is not planned yet; write one route a tier",
+    "routes.*.traffic.growth_per_month": "growth is not planned yet; write the rate at the quarter's end",
+    "routes.*.slo.deadline": "deferrable routes are not planned yet; give ttft_p95 and tpot_p95",
+    "routes.*.tokens.shared_prefix": "prefix reuse is not planned yet",
+    "routes.*.tokens.session_hit": "prefix reuse is not planned yet",
+    "reserve.zone": "the loss of a zone is not planned yet; `reserve: {node: true}` is",
+    "reserve.replica": "`reserve: {node: true}` covers the loss of a replica",
+    "platform.context": "existing clusters are not planned yet",
+}
+"""Keys of the design that this release refuses with a reason (ENV010), by path; `*` stands for any name."""
+
+
+def monthly_budget(environment: Environment) -> Decimal | None:
+    """The budget in USD a month; None when the environment sets none."""
+    return environment.budget.monthly if environment.budget else None

@@ -1,0 +1,37 @@
+"""What the catalog does not know, as a value with a name.
+
+Missing is never zero: a look-up that finds nothing returns a `Gap`, which travels into the plan and turns a verdict to
+`warn` or `deny`. Nothing here raises, prints or guesses a value.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True)
+class Gap:
+    """One unknown.
+
+    key: the row that is missing or incomplete, like `price/ec2/eu-central-1/p5.48xlarge/on-demand`.
+    message: what is unknown, as a sentence.
+    hint: what the reader can do about it; empty when there is nothing to do.
+    """
+
+    key: str
+    message: str
+    hint: str = ""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint for a name that is not known: its three nearest neighbours, best first, or some of what is known."""
+    names = sorted(set(known))
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    if not names:
+        return "none is known"
+    shown = ", ".join(names[:8])
+    return f"known: {shown}" + (f" and {len(names) - 8} more" if len(names) > 8 else "")

@@ -1,0 +1,201 @@
+"""GPUs, the instance types that carry them, and the offerings that can be bought in a region.
+
+An offering is an instance type in one region under one purchase option, with its zones and its price. `Offerings` is an
+algebra of filters: `offerings.in_region("us-east-1").with_gpu("L40S").available().cheapest()`. An offering without a
+price stays in the set, so that its gap can be told, until `available()` drops it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Literal
+
+from planner.domain.gaps import Gap
+from planner.domain.prices import Price, PriceSnapshot
+
+Link = Literal["pcie3", "pcie4", "pcie5-p2p", "nvlink-ampere", "nvlink-hopper", "nvlink-blackwell"]
+"""How the GPUs of one machine talk to each other; `planner.performance` has communication terms for each."""
+
+CapacityType = Literal["on-demand", "spot", "reserved", "capacity-block"]
+QuotaFamily = Literal["G", "P"]
+Support = Literal["native", "weight-only"]
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One GPU.
+
+    memory_bytes: total as the engine sees it (torch), of which `gpu_memory_utilization` is a share; memory_provenance
+    says whether that was measured or is 0.993 × what the driver or EC2 reports.
+    tflops: dense TFLOP/s (TOP/s for int8) by dtype. link_gb_per_s: both directions together, per GPU; 0 without NVLink.
+    pcie_gb_per_s: one direction. formats: weight format → `native`, or `weight-only` when arithmetic stays in 16 bit.
+    """
+
+    key: str
+    name: str
+    architecture: str
+    compute_capability: str
+    memory_gb: int
+    memory_reported_mib: int
+    memory_bytes: int
+    memory_provenance: Literal["measured", "analytic"]
+    bandwidth_gb_per_s: int
+    tflops: Mapping[str, float]
+    link: Link
+    link_gb_per_s: int
+    pcie_gb_per_s: int
+    tdp_watt: int
+    formats: Mapping[str, Support]
+    source: str
+    as_of: str
+    note: str = ""
+
+    def supports(self, form: str) -> Support | None:
+        """How this GPU runs weights of that format; None when it does not."""
+        return self.formats.get(form)
+
+
+@dataclass(frozen=True)
+class InstanceType:
+    """One EC2 instance type with GPUs.
+
+    gpu: key of its GPU. allocatable_cpu_m, allocatable_memory_mib: what Kubernetes can give to pods. local_nvme_gb: 0
+    without. network_baseline_gbps, network_peak_gbps; efa_interfaces: 0 without EFA. ebs_baseline_mbps: megabit/s.
+    quota: family whose vCPU quota it counts against. zones: zone ids by region.
+    """
+
+    key: str
+    family: str
+    gpu: str
+    gpu_count: int
+    vcpu: int
+    ram_gib: float
+    allocatable_cpu_m: int
+    allocatable_memory_mib: int
+    max_pods: int
+    local_nvme_gb: int
+    network_baseline_gbps: float
+    network_peak_gbps: float
+    efa_interfaces: int
+    ebs_baseline_mbps: int
+    ebs_max_mbps: int
+    bare_metal: bool
+    quota: QuotaFamily
+    zones: Mapping[str, tuple[str, ...]]
+    source: str
+    as_of: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Offering:
+    """An instance type in a region, under one purchase option. price: USD per hour; None is a named gap."""
+
+    instance: InstanceType
+    gpu: Gpu
+    region: str
+    capacity_type: CapacityType
+    zones: tuple[str, ...]
+    price: Price | None
+
+    @property
+    def instance_type(self) -> str:
+        """Name of the instance type."""
+        return self.instance.key
+
+    @property
+    def price_key(self) -> str:
+        """Key of its price in a price snapshot."""
+        return f"ec2/{self.region}/{self.instance.key}/{self.capacity_type}"
+
+    @property
+    def usd_per_gpu_hour(self) -> Decimal | None:
+        """Price of one of its GPUs for an hour; None without a price."""
+        return self.price.usd / self.instance.gpu_count if self.price else None
+
+
+@dataclass(frozen=True)
+class Offerings:
+    """A set of offerings with filters that return such a set; sorted by region, instance type, purchase option."""
+
+    rows: tuple[Offering, ...]
+
+    def __iter__(self) -> Iterator[Offering]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __bool__(self) -> bool:
+        return bool(self.rows)
+
+    def in_region(self, region: str) -> Offerings:
+        """Offerings of one region."""
+        return self._where(lambda row: row.region == region)
+
+    def in_zones(self, zones: Iterable[str]) -> Offerings:
+        """Offerings sold in at least one of these zones, each narrowed to those zones."""
+        wanted = frozenset(zones)
+        narrowed = (replace(row, zones=tuple(z for z in row.zones if z in wanted)) for row in self.rows)
+        return Offerings(tuple(row for row in narrowed if row.zones))
+
+    def with_gpu(self, *gpus: str) -> Offerings:
+        """Offerings with one of these GPUs."""
+        return self._where(lambda row: row.gpu.key in gpus)
+
+    def of_family(self, *families: str) -> Offerings:
+        """Offerings of one of these instance families, like `g6e`."""
+        return self._where(lambda row: row.instance.family in families)
+
+    def of_capacity(self, *types: CapacityType) -> Offerings:
+        """Offerings under one of these purchase options."""
+        return self._where(lambda row: row.capacity_type in types)
+
+    def with_at_least(self, gpus: int) -> Offerings:
+        """Offerings with that many GPUs in one machine."""
+        return self._where(lambda row: row.instance.gpu_count >= gpus)
+
+    def of_instance(self, name: str) -> Offerings:
+        """Offerings of one instance type."""
+        return self._where(lambda row: row.instance.key == name)
+
+    def available(self) -> Offerings:
+        """Offerings that have a price and a zone: what a plan may buy."""
+        return self._where(lambda row: row.price is not None and bool(row.zones))
+
+    def cheapest(self) -> Offering | None:
+        """The lowest price per GPU-hour, ties by name; None when none has a price."""
+        priced = [(row.usd_per_gpu_hour, row.instance.key, row) for row in self.rows if row.usd_per_gpu_hour is not None]
+        return min(priced, key=lambda entry: entry[:2])[2] if priced else None
+
+    def gpus(self) -> tuple[Gpu, ...]:
+        """The GPUs in this set, sorted by key."""
+        return tuple(sorted({row.gpu.key: row.gpu for row in self.rows}.values(), key=lambda gpu: gpu.key))
+
+    def gaps(self, prices: PriceSnapshot) -> tuple[Gap, ...]:
+        """One named gap for each offering without a price."""
+        return tuple(prices.gap(row.price_key) for row in self.rows if row.price is None)
+
+    def _where(self, keep: Callable[[Offering], bool]) -> Offerings:
+        return Offerings(tuple(row for row in self.rows if keep(row)))
+
+
+def offered(
+    instances: Mapping[str, InstanceType], gpus: Mapping[str, Gpu], prices: PriceSnapshot, capacity_type: CapacityType
+) -> Offerings:
+    """Every instance type in every region that sells it, with its price under that purchase option."""
+    rows = [
+        Offering(
+            instance,
+            gpus[instance.gpu],
+            region,
+            capacity_type,
+            instance.zones[region],
+            prices.price(f"ec2/{region}/{instance.key}/{capacity_type}"),
+        )
+        for instance in instances.values()
+        for region in instance.zones
+    ]
+    return Offerings(tuple(sorted(rows, key=lambda row: (row.region, row.instance.key, row.capacity_type))))

@@ -1,0 +1,127 @@
+"""Number formats of weights: what they weigh, and how one GPU runs them.
+
+A format runs on a GPU in one of three ways: `Native` (the tensor cores multiply in the format itself), `WeightOnly`
+(stored small, widened to 16 bit before the product: it saves reading, not arithmetic) or `Unsupported` with its
+reason. Which one, the catalog's GPU row says (`Gpu.formats`); FP8 arithmetic begins with compute capability 8.9, FP4
+with 10.0, and Turing has no bf16, so that 16-bit models run there as fp16 where the engine allows it.
+
+Bytes per weight count the scales: group-128 int4 with 16-bit scale and zero ≈ 0.53; mxfp4 one byte per 32 weights;
+nvfp4 one per 16; int4 trained with group 32 a 16-bit scale each; fp8 and int8 one 4-byte scale per output channel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from planner.domain.models import Quantization
+from planner.domain.offerings import Gpu
+
+KvFormat = Literal["bf16", "fp8"]
+ComputeType = Literal["16-bit", "fp8", "int8", "fp4"]
+
+KV_BYTES_RATIO: dict[KvFormat, float] = {"bf16": 1.0, "fp8": 0.5}
+"""Size of a cached element relative to 16 bit."""
+FP8_KV_FROM = 8.0
+"""Least compute capability with an fp8 KV cache."""
+
+_BYTES_PER_WEIGHT: dict[str, float] = {
+    "bf16": 2.0,
+    "fp16": 2.0,
+    "fp8": 1.0,
+    "fp8-block": 1.0 + 4.0 / 128**2,
+    "int8": 1.0,
+    "awq": 0.53,
+    "gptq": 0.53,
+    "mxfp4": 0.5 + 1 / 32,
+    "nvfp4": 0.5 + 1 / 16,
+    "int4-qat": 0.5 + 2 / 32,
+}
+_CHANNEL_SCALED = frozenset({"fp8", "int8"})
+_COMPUTE: dict[str, ComputeType] = {"fp8": "fp8", "fp8-block": "fp8", "int8": "int8", "mxfp4": "fp4", "nvfp4": "fp4"}
+_WIDENING: dict[ComputeType, tuple[str, ...]] = {
+    "16-bit": ("bf16", "fp16"),
+    "fp8": ("fp8", "bf16", "fp16"),
+    "int8": ("int8", "bf16", "fp16"),
+    "fp4": ("fp4", "fp8", "bf16", "fp16"),
+}
+_NO_FLOAT16 = ("gemma-2-", "gemma-3-", "gemma-4-", "glm-4")
+"""Model families that vLLM refuses in fp16, because their activations overflow it."""
+
+PACKED = frozenset({"awq", "gptq", "mxfp4", "nvfp4", "int4-qat"})
+"""4-bit formats, which kernels unpack on the way to the product."""
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """The tensor cores multiply in the format itself."""
+
+    compute: ComputeType
+
+
+@dataclass(frozen=True, slots=True)
+class WeightOnly:
+    """Weights are stored in the format and widened to 16 bit before each product."""
+
+    compute: ComputeType = "16-bit"
+
+
+@dataclass(frozen=True, slots=True)
+class Unsupported:
+    """The format does not run on the GPU, and why."""
+
+    reason: str
+
+
+Support = Native | WeightOnly | Unsupported
+
+
+def support(form: str, gpu: Gpu) -> Support:
+    """How the GPU runs weights stored as `form` (`bf16`, `fp8`, `awq`, `mxfp4` …)."""
+    if form not in _BYTES_PER_WEIGHT:
+        return Unsupported(f"{form} is not a weight format that the performance model knows")
+    way = gpu.supports(form)
+    if way is None and form == "bf16" and gpu.supports("fp16"):
+        return Native("16-bit")
+    if way is None:
+        return Unsupported(f"{gpu.name} (compute capability {gpu.compute_capability}) does not run {form} weights")
+    return Native(_COMPUTE.get(form, "16-bit")) if way == "native" else WeightOnly()
+
+
+def quantization_support(model: str, quantization: Quantization, gpu: Gpu) -> Native | Unsupported:
+    """Whether the GPU runs every part of the model so quantized; the reason of the first part that it does not."""
+    for form in dict.fromkeys((quantization.dense, quantization.experts)):
+        way = support(form, gpu)
+        if isinstance(way, Unsupported):
+            return way
+    if engine_dtype(quantization, gpu) == "float16" and model.startswith(_NO_FLOAT16):
+        return Unsupported(f"{gpu.name} has no bf16, and {model} overflows fp16")
+    return Native("16-bit")
+
+
+def kv_support(kv_format: KvFormat, gpu: Gpu) -> Native | Unsupported:
+    """Whether the KV cache may be kept in `kv_format` on the GPU."""
+    if kv_format == "fp8" and float(gpu.compute_capability) < FP8_KV_FROM:
+        return Unsupported(f"{gpu.name} (compute capability {gpu.compute_capability}) has no fp8 KV cache")
+    return Native("16-bit")
+
+
+def engine_dtype(quantization: Quantization, gpu: Gpu) -> Literal["auto", "float16"]:
+    """The engine's `--dtype`: `float16` where the checkpoint's bf16 does not run, the checkpoint's own otherwise."""
+    return "float16" if gpu.supports("bf16") is None and quantization.dense != "fp16" else "auto"
+
+
+def bytes_per_weight(form: str, hidden: int) -> float:
+    """Stored bytes of one weight, its share of the scales included; `hidden` is the width of a row."""
+    return _BYTES_PER_WEIGHT[form] + (4.0 / hidden if form in _CHANNEL_SCALED else 0.0)
+
+
+def peak_flops(gpu: Gpu, compute: ComputeType) -> float:
+    """Dense FLOP/s of the tensor cores in `compute`; a missing figure falls back to the next wider type.
+
+    Raises ValueError when the catalog row has no 16-bit figure at all.
+    """
+    for dtype in _WIDENING[compute]:
+        if gpu.tflops.get(dtype):
+            return gpu.tflops[dtype] * 1e12
+    raise ValueError(f"gpu/{gpu.key}: no bf16 or fp16 TFLOPS; add the datasheet figure to its catalog row")

@@ -1,0 +1,96 @@
+"""A problem that a person can act on: a code, a place in a file, what is wrong, and what to do about it.
+
+One run reports all problems of a file. A `Problem` is a value; `Problems` is the exception that carries them from the
+core to the command line, which alone prints them. Rendering is pure: text with carets, JSON, or CI annotations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, order=True)
+class Span:
+    """A place in a text file. Lines and columns count from 1; `length` is in characters."""
+
+    file: str
+    line: int
+    column: int = 1
+    length: int = 1
+    source: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, or doubtful.
+
+    code: stable, like `ENV003`; `spillway explain CODE` tells more.
+    where: None when the problem has no single place.
+    hint: what the reader can do next; empty only when the message already says so.
+    """
+
+    code: str
+    message: str
+    where: Span | None = None
+    hint: str = ""
+    severity: Severity = "error"
+
+    def sort_key(self) -> tuple[str, int, int, str, str]:
+        place = self.where or Span("", 0)
+        return (place.file, place.line, place.column, self.code, self.message)
+
+
+class Problems(Exception):
+    """What stops a command: at least one error, all of them known.
+
+    exit_code: 2 could not answer (bad file, usage, I/O); 1 the answer is no (stale, denied, infeasible).
+    """
+
+    def __init__(self, problems: Iterable[Problem], exit_code: int = 2) -> None:
+        self.problems = tuple(sorted(problems, key=Problem.sort_key))
+        self.exit_code = exit_code
+        super().__init__("; ".join(f"{p.code}: {p.message}" for p in self.problems))
+
+
+def text_lines(problems: Iterable[Problem]) -> Iterator[str]:
+    """Lines for a terminal: `severity[CODE]: message`, the place, the source line with carets, the hint."""
+    for problem in problems:
+        yield f"{problem.severity}[{problem.code}]: {problem.message}"
+        if problem.where is not None:
+            where = problem.where
+            yield f"  --> {where.file}:{where.line}:{where.column}"
+            if where.source:
+                number = str(where.line)
+                yield f"  {number} | {where.source}"
+                yield f"  {' ' * len(number)} | {' ' * (where.column - 1)}{'^' * max(1, where.length)}"
+        if problem.hint:
+            yield f"  hint: {problem.hint}"
+
+
+def as_json(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+    """The same problems as plain values for `--format json`."""
+    return [
+        {
+            "code": p.code,
+            "severity": p.severity,
+            "message": p.message,
+            "hint": p.hint,
+            "file": p.where.file if p.where else None,
+            "line": p.where.line if p.where else None,
+            "column": p.where.column if p.where else None,
+        }
+        for p in problems
+    ]
+
+
+def annotation_lines(problems: Iterable[Problem]) -> Iterator[str]:
+    """GitHub workflow commands, one a problem, so that a pull request shows them beside the line."""
+    for p in problems:
+        place = f" file={p.where.file},line={p.where.line},col={p.where.column}," if p.where else " "
+        hint = f" hint: {p.hint}" if p.hint else ""
+        message = f"{p.message}{hint}".replace("%", "%25").replace("\n", "%0A")
+        yield f"::{p.severity}{place}title={p.code}::{message}"

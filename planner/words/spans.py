@@ -1,0 +1,112 @@
+"""YAML that remembers where every key and value stood, so that an error can point at it.
+
+`read` gives plain Python values and a table from path to span. Only what an environment file needs is read: mappings
+with text keys, lists and scalars. Anchors are allowed; duplicate keys, which YAML parsers usually swallow, are errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from planner.words.diagnostics import Problem, Problems, Span
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Document:
+    """A parsed file: `value` is the tree, `keys` and `values` tell where each path's key and value stood."""
+
+    file: str
+    value: Any
+    keys: Mapping[Path, Span]
+    values: Mapping[Path, Span]
+
+    def key(self, path: Path) -> Span | None:
+        """Where the key of `path` stands, or of its nearest ancestor that is in the file."""
+        return self._nearest(self.keys, path)
+
+    def at(self, path: Path) -> Span | None:
+        """Where the value of `path` stands, or of its nearest ancestor that is in the file."""
+        return self.values[path] if path in self.values else self.key(path)
+
+    def _nearest(self, table: Mapping[Path, Span], path: Path) -> Span | None:
+        for length in range(len(path), -1, -1):
+            if path[:length] in table:
+                return table[path[:length]]
+        return None
+
+
+def read(text: str, file: str) -> Document:
+    """Parse YAML text.
+
+    Errors: `Problems` with ENV001 for text that is not YAML, ENV002 for duplicate keys and keys that are not text.
+    """
+    lines = text.splitlines()
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = _span(file, lines, mark.line, mark.column, 1) if mark else None
+        raise Problems([Problem("ENV001", f"this is not YAML: {error.problem or error}", where)]) from error
+    except yaml.YAMLError as error:
+        raise Problems([Problem("ENV001", f"this is not YAML: {error}", Span(file, 1))]) from error
+    walk = _Walk(file, lines)
+    value = walk.build(node, ()) if node is not None else {}
+    if walk.problems:
+        raise Problems(walk.problems)
+    return Document(file, value, walk.keys, walk.values)
+
+
+def _span(file: str, lines: list[str], line: int, column: int, length: int) -> Span:
+    return Span(file, line + 1, column + 1, max(1, length), lines[line] if line < len(lines) else "")
+
+
+class _Walk:
+    """One pass over the node tree; collects spans and problems."""
+
+    def __init__(self, file: str, lines: list[str]) -> None:
+        self.file, self.lines = file, lines
+        self.keys: dict[Path, Span] = {}
+        self.values: dict[Path, Span] = {}
+        self.problems: list[Problem] = []
+        self._scalars = yaml.SafeLoader("")
+
+    def span(self, node: yaml.Node) -> Span:
+        start, end = node.start_mark, node.end_mark
+        length = end.column - start.column if end.line == start.line else len(self.lines[start.line]) - start.column
+        return _span(self.file, self.lines, start.line, start.column, length)
+
+    def build(self, node: yaml.Node, path: Path) -> Any:
+        self.values[path] = self.span(node)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.build(child, (*path, index)) for index, child in enumerate(node.value)]
+        return self._scalar(node)
+
+    def _scalar(self, node: yaml.Node) -> Any:
+        if node.tag == "tag:yaml.org,2002:timestamp":  # a date stays text: one parser, one message
+            return node.value
+        return self._scalars.construct_object(node)
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            span = self.span(key_node)
+            if not isinstance(key_node, yaml.ScalarNode):
+                self.problems.append(Problem("ENV002", "a key must be plain text", span))
+                continue
+            key = str(key_node.value)
+            if key in result:
+                first = self.keys[(*path, key)]
+                hint = f"the first one is on line {first.line}; keep one of them"
+                self.problems.append(Problem("ENV002", f"duplicate key `{key}`", span, hint))
+                continue
+            self.keys[(*path, key)] = span
+            result[key] = self.build(value_node, (*path, key))
+        return result

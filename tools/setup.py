@@ -1,0 +1,47 @@
+"""Set-up of a checkout: `python -m tools.setup python`, `python -m tools.setup tools`. Called by the Makefile.
+
+Progress and complaints go to stderr. Exit code 0: all is there; 1: something could not be had, and the message says
+what is skipped without it; 130: interrupted (what was finished stays, the next run takes up the rest).
+"""
+
+from __future__ import annotations
+
+import sys
+
+if sys.version_info < (3, 11):
+    sys.exit("Python 3.11 or newer is needed; this is %d.%d." % sys.version_info[:2])
+
+import signal
+from pathlib import Path
+
+from tools import go_tools, python_environment
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main(arguments: list[str]) -> int:
+    """Run the parts of set-up named in `arguments`; no name runs none and explains."""
+    if not arguments or not set(arguments) <= {"python", "tools"}:
+        print("usage: python -m tools.setup [python] [tools]", file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that a build is ended with its compilers
+    try:
+        if "python" in arguments:
+            python_environment.install(ROOT, _say)
+        if "tools" in arguments:
+            go_tools.install(_say)
+    except (python_environment.InstallError, go_tools.BuildError) as error:
+        print(f"set-up: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nset-up: interrupted; run it again to go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _say(line: str) -> None:
+    print(f"set-up: {line}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

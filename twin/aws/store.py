@@ -1,0 +1,139 @@
+"""The folder in which an imitated AWS account lives.
+
+    state.json         format, account, generation, and one record for each resource
+    moto-<n>.pickle    moto's own state of that generation (world.py)
+    faults.json        what is made to go wrong (faults.py)
+    lock               held while one operation reads and writes
+
+A record is what AWS knows of a resource, written in Pulumi's property names. Each transaction reads the latest
+generation, and either writes the next one whole or nothing: the snapshot first, then `state.json` by rename, so a
+killed process leaves the previous generation.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from twin.provider.wire import Properties
+
+FORMAT: Final = 1
+DEFAULT_ACCOUNT: Final = "123456789012"
+FOLDER_VARIABLE: Final = "SPILLWAY_TWIN_AWS"
+ACCOUNT_VARIABLE: Final = "SPILLWAY_TWIN_AWS_ACCOUNT"
+
+
+class StoreError(Exception):
+    """The folder cannot be used; the message says what to do."""
+
+
+@dataclass
+class Record:
+    """One resource at the imitated AWS. `name` is its name in the program that made it."""
+
+    name: str
+    region: str
+    inputs: Properties
+    outputs: Properties
+
+
+@dataclass
+class AccountState:
+    """Everything an operation may read or change, within one transaction."""
+
+    account: str
+    generation: int = 0
+    snapshot: str | None = None
+    records: dict[str, dict[str, Record]] = field(default_factory=dict)
+    """Type token -> id -> record."""
+    tables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Objects of the calls that moto lacks: table -> key -> object."""
+
+    def find(self, token: str, **wanted: Any) -> list[Record]:
+        """Records of a type whose outputs have the wanted values, ordered by id."""
+        found = sorted(self.records.get(token, {}).items())
+        return [record for _, record in found if all(record.outputs.get(k) == v for k, v in wanted.items())]
+
+
+class Store:
+    """One account's folder.
+
+    Raises `StoreError` when the folder is not one or was written by another version.
+    """
+
+    def __init__(self, folder: Path, account: str | None = None) -> None:
+        self.folder = folder
+        self._account = account or os.environ.get(ACCOUNT_VARIABLE) or DEFAULT_ACCOUNT
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"the twin's AWS folder {folder} cannot be made: {error}") from error
+
+    @classmethod
+    def from_environment(cls) -> Store:
+        """The store that `SPILLWAY_TWIN_AWS` names."""
+        folder = os.environ.get(FOLDER_VARIABLE)
+        if not folder:
+            raise StoreError(f"{FOLDER_VARIABLE} is not set: name the folder in which the imitated AWS account lives")
+        return cls(Path(folder))
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Exclusive use of the folder, among threads and programs alike."""
+        with (self.folder / "lock").open("a") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+    def load(self) -> AccountState:
+        """The latest generation; a new account when there is none."""
+        path = self.folder / "state.json"
+        if not path.exists():
+            return AccountState(self._account)
+        try:
+            document = json.loads(path.read_text())
+        except ValueError as error:
+            raise StoreError(f"{path} is not JSON ({error}); remove the folder to start anew") from error
+        if document.get("format") != FORMAT:
+            raise StoreError(f"{path} has format {document.get('format')}, not {FORMAT}; remove the folder")
+        return AccountState(
+            account=document["account"],
+            generation=document["generation"],
+            snapshot=document["snapshot"],
+            records={
+                token: {identifier: Record(**record) for identifier, record in records.items()}
+                for token, records in document["records"].items()
+            },
+            tables=document["tables"],
+        )
+
+    def save(self, state: AccountState) -> None:
+        """Make `state` the latest generation. Call with the lock held."""
+        document = {"format": FORMAT, **asdict(state)}
+        document["records"] = {token: records for token, records in document["records"].items() if records}
+        document["tables"] = {name: table for name, table in document["tables"].items() if table}
+        write_whole(self.folder / "state.json", json.dumps(document, indent=1, sort_keys=True, default=str).encode())
+        for path in self.folder.glob("moto-*.pickle"):
+            if path.name != state.snapshot:
+                path.unlink(missing_ok=True)
+
+    def is_empty(self) -> bool:
+        """Whether no resource is left."""
+        state = self.load()
+        return not any(state.records.values()) and not any(state.tables.values())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        aside.write_bytes(content)
+        aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise StoreError(f"{path} cannot be written: {error}") from error

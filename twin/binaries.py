@@ -1,0 +1,180 @@
+"""Where the executables of the toolchain are: on the PATH at a fitting version, else in the shared cache.
+
+`tools/tools.toml` names the tools; this module answers "where is it?" and "into which folder does a build belong?".
+It builds nothing (`make tools` does) and imports the standard library alone, because set-up runs it before the
+Python environment exists.
+
+The cache folder of a Go module is named by the digest of all that decides its content, so that clones of the
+repository share one build and a change of a pin or a flag never meets an old one:
+
+    <cache>/spillway/tools/<module>-<sha256(system, machine, go.mod, go.sum, flags, extra files)[:16]>/
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import tomllib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+TOOLS_FOLDER = Path(__file__).resolve().parents[1] / "tools"
+"""The folder of Go modules in a checkout; an installation without a checkout has none, and finds tools on the PATH."""
+
+
+class MissingToolError(Exception):
+    """A tool is neither on the PATH at a fitting version nor in the cache; the message says how to get it."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One executable: its name here, its file name in a build, and what may stand in for it on the PATH."""
+
+    name: str
+    file: str
+    path_name: str
+    version_arguments: tuple[str, ...]
+    at_least: tuple[int, ...]
+    below: tuple[int, ...]
+    beside: str | None
+    """Taken from the PATH only out of the folder where this other fitting tool is."""
+
+
+@dataclass(frozen=True)
+class ExtraFile:
+    """A file of a dependency's source that an executable needs beside itself."""
+
+    module: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Module:
+    """One Go module of `tools/`: what it builds, with which flags, for whom, and for how long on two cores."""
+
+    name: str
+    folder: Path
+    flags: tuple[str, ...]
+    extra_files: tuple[ExtraFile, ...]
+    tools: tuple[Tool, ...]
+    serves: str
+    minutes: float
+
+    @property
+    def cache_folder(self) -> Path:
+        """Where a finished build of exactly this module, with these flags, on this machine, lies."""
+        digest = hashlib.sha256()
+        build = [platform.system(), platform.machine(), *self.flags, *(f"{f.module}/{f.path}" for f in self.extra_files)]
+        for part in (json.dumps(build).encode(), *((self.folder / pin).read_bytes() for pin in ("go.mod", "go.sum"))):
+            digest.update(hashlib.sha256(part).digest())
+        return cache_root() / f"{self.name}-{digest.hexdigest()[:16]}"
+
+
+def cache_root() -> Path:
+    """The folder that all checkouts of this user share; follows `XDG_CACHE_HOME`."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "spillway" / "tools"
+
+
+@lru_cache(maxsize=1)
+def modules() -> tuple[Module, ...]:
+    """All Go modules of `tools/tools.toml`, in the order in which set-up builds them; none without a checkout."""
+    catalog = TOOLS_FOLDER / "tools.toml"
+    if not catalog.is_file():
+        return ()
+    tables = tomllib.loads(catalog.read_text(encoding="utf-8"))
+    return tuple(_module(name, TOOLS_FOLDER / name, table) for name, table in tables.items())
+
+
+def find(name: str) -> Path | None:
+    """The executable of a tool, or None. Raises KeyError for a name that `tools/tools.toml` does not know."""
+    if not modules():
+        found = shutil.which(name)
+        return Path(found) if found else None
+    for module in modules():
+        for tool in module.tools:
+            if tool.name == name:
+                return on_path(tool) or _in_cache(module, tool)
+    known = ", ".join(sorted(tool.name for module in modules() for tool in module.tools))
+    raise KeyError(f"unknown tool {name!r}; known: {known}")
+
+
+def require(name: str) -> Path:
+    """The executable of a tool; raises MissingToolError with what to do about it."""
+    found = find(name)
+    if found is None:
+        raise MissingToolError(
+            f"{name} is not there: neither on the PATH at a fitting version nor built; "
+            "run `make tools` in a checkout (it builds from source and needs Go)"
+        )
+    return found
+
+
+def on_path(tool: Tool) -> Path | None:
+    """The executable on the PATH that may stand in for `tool`: right name, and a version that fits."""
+    found = shutil.which(tool.path_name)
+    if found is None:
+        return None
+    path = Path(found)
+    if tool.beside is not None:
+        companion = next((t for module in modules() for t in module.tools if t.name == tool.beside), None)
+        neighbour = on_path(companion) if companion else None
+        return path if neighbour is not None and neighbour.parent == path.parent else None
+    version = _version_of(path, tool.version_arguments)
+    return path if version is not None and tool.at_least <= version < tool.below else None
+
+
+def present(module: Module) -> bool:
+    """Whether nothing needs to be built: a finished build lies in the cache, or the PATH stands in for every tool."""
+    return module.cache_folder.is_dir() or all(on_path(tool) for tool in module.tools)
+
+
+def _in_cache(module: Module, tool: Tool) -> Path | None:
+    path = module.cache_folder / tool.file
+    return path if path.is_file() else None
+
+
+@lru_cache(maxsize=64)
+def _version_of(path: Path, arguments: tuple[str, ...]) -> tuple[int, ...] | None:
+    """The first dotted number that the executable prints, e.g. (3, 20, 2); None when it prints none."""
+    try:
+        run = subprocess.run([path, *arguments], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    match = re.search(r"\d+(?:\.\d+)+", run.stdout + run.stderr)
+    return _numbers(match.group()) if run.returncode == 0 and match else None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def _module(name: str, folder: Path, table: dict[str, Any]) -> Module:
+    return Module(
+        name=name,
+        folder=folder,
+        flags=tuple(table["flags"]),
+        extra_files=tuple(ExtraFile(**entry) for entry in table.get("extra_files", ())),
+        tools=tuple(_tool(tool_name, entry) for tool_name, entry in table["tools"].items()),
+        serves=table["serves"],
+        minutes=float(table["minutes"]),
+    )
+
+
+def _tool(name: str, entry: dict[str, Any]) -> Tool:
+    return Tool(
+        name=name,
+        file=entry["file"],
+        path_name=entry.get("path_name", entry["file"]),
+        version_arguments=tuple(entry.get("version_arguments", ())),
+        at_least=_numbers(entry.get("at_least", "0")),
+        below=_numbers(entry.get("below", "0")),
+        beside=entry.get("beside"),
+    )

@@ -1,0 +1,129 @@
+"""The cluster's own certificate authority, the identities it signs, and the kubeconfig files that carry them.
+
+As on a real control plane every component has a client certificate of its own, whose subject is its user and group
+for RBAC: the controllers and the scheduler get the rights of their built-in roles and no more. Keys are ECDSA P-256
+(made in milliseconds) and live as long as the cluster's temporary folder; they guard a loopback port and nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import ipaddress
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+ADMINISTRATOR = ("spillway-administrator", "system:masters")
+CONTROLLERS = ("system:kube-controller-manager", None)
+SCHEDULER = ("system:kube-scheduler", None)
+
+_LIFETIME = datetime.timedelta(days=7)
+_SERVING_NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
+_SERVING_ADDRESSES = ("127.0.0.1", "10.96.0.1")
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A certificate authority: its certificate and the key that signs."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+
+def new_authority() -> Authority:
+    """A self-signed authority for one cluster."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = _name("spillway-twin", None)
+    certificate = (
+        _builder(name, name, key.public_key())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return Authority(certificate, key)
+
+
+def write_serving_pair(authority: Authority, certificate_path: Path, key_path: Path) -> None:
+    """The API server's certificate for loopback and the in-cluster service names."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    names: list[x509.GeneralName] = [x509.DNSName(name) for name in _SERVING_NAMES]
+    names += [x509.IPAddress(ipaddress.ip_address(address)) for address in _SERVING_ADDRESSES]
+    certificate = (
+        _builder(_name("kube-apiserver", None), authority.certificate.subject, key.public_key())
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .sign(authority.key, hashes.SHA256())
+    )
+    certificate_path.write_bytes(certificate_pem(certificate))
+    write_key(key, key_path)
+
+
+def write_key(key: ec.EllipticCurvePrivateKey, path: Path) -> None:
+    """A private key as PEM that only the owner can read."""
+    path.touch(mode=0o600)
+    path.write_bytes(_key_pem(key))
+
+
+def certificate_pem(certificate: x509.Certificate) -> bytes:
+    """A certificate as PEM."""
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def kubeconfig(authority: Authority, endpoint: str, identity: tuple[str, str | None]) -> str:
+    """A kubeconfig document (JSON, which is YAML) with everything inline, so that it also works as a mere string."""
+    user, group = identity
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = (
+        _builder(_name(user, group), authority.certificate.subject, key.public_key())
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .sign(authority.key, hashes.SHA256())
+    )
+    cluster = {"server": endpoint, "certificate-authority-data": _inline(certificate_pem(authority.certificate))}
+    credentials = {
+        "client-certificate-data": _inline(certificate_pem(certificate)),
+        "client-key-data": _inline(_key_pem(key)),
+    }
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "twin", "cluster": cluster}],
+        "users": [{"name": user, "user": credentials}],
+        "contexts": [{"name": "twin", "context": {"cluster": "twin", "user": user}}],
+        "current-context": "twin",
+    }
+    return json.dumps(document, indent=1) + "\n"
+
+
+def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    now = datetime.datetime.now(datetime.UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(minutes=5))
+        .not_valid_after(now + _LIFETIME)
+    )
+
+
+def _name(common_name: str, organization: str | None) -> x509.Name:
+    attributes = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
+    if organization is not None:
+        attributes.append(x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization))
+    return x509.Name(attributes)
+
+
+def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
+
+
+def _inline(pem: bytes) -> str:
+    return base64.b64encode(pem).decode("ascii")

@@ -1,0 +1,163 @@
+"""One replica on the wall clock: the pure scheduler, woken when it asks, and a stream of tokens for every request.
+
+Virtual time is `(wall − start) · speed`, always taken from the start, so that late timers never add up. An asyncio
+timer fires up to a millisecond late; the lag is measured (`ReplicaMetrics.timer_lag`), and the scheduler then runs
+every step that should have ended by then, so lateness shifts a token but never the schedule.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+from twin.engine.clock import Clock
+from twin.engine.faults import Faults, FaultState
+from twin.engine.metrics import ReplicaMetrics
+from twin.engine.scheduler import Emission, Rejection, Scheduler, Sequence
+
+
+class QueueFull(Exception):
+    """A request turned away by a queue limit; vLLM answers 503 before any byte."""
+
+    def __init__(self, rejection: Rejection, limit: int) -> None:
+        self.rejection = rejection
+        super().__init__(f"The server is overloaded: {rejection.value} of {limit} is reached. Please retry later.")
+
+
+class Ticket:
+    """A request inside a replica. Iterate it for its emissions; `leave` when the client has gone."""
+
+    def __init__(self, replica: Replica, sequence: Sequence) -> None:
+        self.sequence = sequence
+        self._replica = replica
+        self._arrived: list[Emission] = []
+        self._waiter: asyncio.Future[None] | None = None
+
+    async def __aiter__(self) -> AsyncIterator[Emission]:
+        finished = False
+        while not finished:
+            if not self._arrived:
+                self._waiter = asyncio.get_running_loop().create_future()
+                await self._waiter
+            arrived, self._arrived = self._arrived, []
+            for emission in arrived:
+                finished = emission.finished
+                yield emission
+
+    def put(self, emission: Emission) -> None:
+        self._arrived.append(emission)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def leave(self) -> None:
+        """Abort the request if it has not finished."""
+        self._replica.abort(self)
+
+
+class Replica:
+    """A vLLM engine at `speed` times real time, each step `slow_down` times as long as the clock file says.
+
+    `stream_interval` is vLLM's: tokens gathered into one emission after the first token, which always leaves at once.
+    """
+
+    def __init__(self, clock: Clock, speed: float = 1.0, slow_down: float = 1.0, stream_interval: int = 1) -> None:
+        self.clock = clock
+        self.speed = speed
+        self.stream_interval = stream_interval
+        self.scheduler = Scheduler(clock, slow_down)
+        self.metrics = ReplicaMetrics(clock.model, self.scheduler)
+        self.faults = FaultState()
+        self.hanging = False
+        self.on_death: Callable[[], None] = lambda: None
+        self._planned_slow_down = slow_down
+        self._loop = asyncio.get_running_loop()
+        self._start_s = self._loop.time()
+        self._frozen_ms = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._tickets: dict[Sequence, Ticket] = {}
+
+    @property
+    def now_ms(self) -> float:
+        """Virtual milliseconds since the replica started; it stands still while the replica hangs."""
+        if self.hanging:
+            return self._frozen_ms
+        return (self._loop.time() - self._start_s) * 1000.0 * self.speed
+
+    def submit(self, prompt_tokens: int, output_tokens: int, streamed: bool) -> Ticket:
+        """Let a request in now. Raises QueueFull when a queue limit turns it away."""
+        self._catch_up()
+        # A whole answer needs no emission between its first and last token.
+        interval = self.stream_interval if streamed else max(1, output_tokens)
+        outcome = self.scheduler.submit(prompt_tokens, output_tokens, self.now_ms, interval)
+        if isinstance(outcome, Rejection):
+            self.metrics.rejected(outcome)
+            limits = {
+                Rejection.QUEUED_REQUESTS: self.clock.max_num_queued_reqs,
+                Rejection.QUEUED_TOKENS: self.clock.max_num_queued_tokens,
+            }
+            raise QueueFull(outcome, limits[outcome] or 0)
+        self.metrics.prompt_tokens.inc(prompt_tokens)
+        ticket = self._tickets[outcome] = Ticket(self, outcome)
+        self._set_timer()
+        return ticket
+
+    def abort(self, ticket: Ticket) -> None:
+        """Take a request out, unless it has finished."""
+        if self._tickets.pop(ticket.sequence, None) is None:
+            return
+        self._catch_up()
+        if not ticket.sequence.gone:
+            self.scheduler.cancel(ticket.sequence)
+            self.metrics.finish(ticket.sequence, "abort")
+        self._set_timer()
+
+    def strike(self, faults: Faults) -> None:
+        """Make the given faults true from now on."""
+        self._catch_up()
+        self.faults.apply(faults)
+        if faults.slow_down is not None:
+            self.scheduler.slow_down = faults.slow_down
+        if faults.hang is True and not self.hanging:
+            self._frozen_ms, self.hanging = self.now_ms, True
+        elif faults.hang is False:
+            self._wake_up()
+        if faults.die:
+            self.on_death()
+        self._set_timer()
+
+    def heal(self) -> None:
+        """End every fault but a death; a hang resumes where it stopped."""
+        self.faults.clear()
+        self.scheduler.slow_down = self._planned_slow_down
+        self._wake_up()
+        self._set_timer()
+
+    def _wake_up(self) -> None:
+        if self.hanging:
+            self.hanging = False
+            self._start_s = self._loop.time() - self._frozen_ms / (1000.0 * self.speed)
+
+    def _catch_up(self) -> None:
+        now_ms = self.now_ms
+        for emission in self.scheduler.advance(now_ms):
+            self.metrics.timer_lag.observe((now_ms - emission.at_ms) / (1000.0 * self.speed))
+            self.metrics.generation_tokens.inc(emission.tokens)
+            ticket = self._tickets.get(emission.sequence)
+            if ticket is None:
+                continue
+            if emission.finished:
+                del self._tickets[emission.sequence]
+            ticket.put(emission)
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        next_ms = self.scheduler.next_ms()
+        if next_ms is not None and not self.hanging:
+            self._timer = self._loop.call_at(self._start_s + next_ms / (1000.0 * self.speed), self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._catch_up()
+        self._set_timer()

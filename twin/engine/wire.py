@@ -1,0 +1,115 @@
+"""Bodies and server-sent events in the spelling of vLLM's OpenAI server (0.33); pure text.
+
+A stream is: the role chunk (sent with the first token, not before), content chunks, the last of which carries the
+`finish_reason`, the usage chunk when asked for, `[DONE]`. A stream that breaks inside vLLM sends an error event and
+then, unlike OpenAI, `[DONE]` all the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Literal
+
+FinishReason = Literal["stop", "length"]
+
+DONE = b"data: [DONE]\n\n"
+_FILLER = " lorem ipsum dolor sit amet consectetur adipiscing elit"
+_WORDS = _FILLER.split(" ")[1:]
+
+
+def filler(first_token: int, tokens: int) -> str:
+    """Text that stands for `tokens` tokens from position `first_token` on: one word a token, always the same words."""
+    return "".join(f" {_WORDS[(first_token + index) % len(_WORDS)]}" for index in range(tokens))
+
+
+def event(document: Mapping[str, Any]) -> bytes:
+    """One server-sent event of a JSON document."""
+    return b"data: " + json.dumps(document, separators=(",", ":")).encode() + b"\n\n"
+
+
+def error_body(status: int, message: str, kind: str | None = None) -> dict[str, Any]:
+    """vLLM's error document; its `code` repeats the HTTP status."""
+    return {
+        "error": {"message": message, "type": kind or HTTPStatus(status).phrase, "param": None, "code": status},
+    }
+
+
+def usage(prompt_tokens: int, completion_tokens: int) -> dict[str, Any]:
+    return {
+        "prompt_tokens": prompt_tokens,
+        "total_tokens": prompt_tokens + completion_tokens,
+        "completion_tokens": completion_tokens,
+        "prompt_tokens_details": None,
+    }
+
+
+def model_list(model: str, max_model_len: int, created_s: int) -> dict[str, Any]:
+    """`GET /v1/models` of a replica that serves one model."""
+    card = {
+        "id": model,
+        "object": "model",
+        "created": created_s,
+        "owned_by": "vllm",
+        "root": model,
+        "parent": None,
+        "max_model_len": max_model_len,
+    }
+    return {"object": "list", "data": [card]}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Spelling of one answer: `chat` (messages) or `text` (prompt) completion; `created_s` in Unix seconds."""
+
+    kind: Literal["chat", "text"]
+    identity: str
+    model: str
+    created_s: int
+
+    def first_chunk(self) -> bytes:
+        """What precedes the first token of a stream: a chat's role chunk; nothing for a text completion."""
+        if self.kind == "text":
+            return b""
+        return self._chunk({"index": 0, "delta": {"role": "assistant", "content": ""}, **_UNFINISHED})
+
+    def chunk(self, text: str, finish_reason: FinishReason | None) -> bytes:
+        """One event of new text; with the reason if it is the last."""
+        closing = _UNFINISHED if finish_reason is None else {"logprobs": None, "finish_reason": finish_reason}
+        if self.kind == "text":
+            return self._chunk({"index": 0, "text": text, **closing, "stop_reason": None})
+        if finish_reason is not None:
+            return self._chunk({"index": 0, "delta": {"content": text}, **closing, "stop_reason": None})
+        return self._chunk({"index": 0, "delta": {"content": text}, **closing})
+
+    def usage_chunk(self, prompt_tokens: int, completion_tokens: int) -> bytes:
+        """The event without choices that `stream_options.include_usage` asks for."""
+        return event(
+            self._head(self._chunk_object()) | {"choices": [], "usage": usage(prompt_tokens, completion_tokens)}
+        )
+
+    def whole(self, text: str, finish_reason: FinishReason, prompt_tokens: int, completion_tokens: int) -> bytes:
+        """The body of an answer that is not streamed."""
+        closing: dict[str, Any] = {"logprobs": None, "finish_reason": finish_reason, "stop_reason": None}
+        choice: dict[str, Any]
+        if self.kind == "text":
+            name, choice = "text_completion", {"index": 0, "text": text, **closing, "prompt_logprobs": None}
+        else:
+            name = "chat.completion"
+            choice = {"index": 0, "message": {"role": "assistant", "content": text}, **closing}
+        document = self._head(name) | {"choices": [choice], "usage": usage(prompt_tokens, completion_tokens)}
+        return json.dumps(document, separators=(",", ":")).encode()
+
+    def _chunk(self, choice: Mapping[str, Any]) -> bytes:
+        return event(self._head(self._chunk_object()) | {"choices": [choice]})
+
+    def _chunk_object(self) -> str:
+        return "text_completion" if self.kind == "text" else "chat.completion.chunk"
+
+    def _head(self, name: str) -> dict[str, Any]:
+        return {"id": self.identity, "object": name, "created": self.created_s, "model": self.model}
+
+
+_UNFINISHED: Mapping[str, Any] = {"logprobs": None, "finish_reason": None}

@@ -1,0 +1,110 @@
+"""The questions the Pulumi engine asks a provider, in plain Python.
+
+A `Provider` answers them for one cloud. It sees property trees without secret wrappers (the servicer takes them off
+and puts them back) and raises the errors below; gRPC, plan-time unknowns of the protocol and secrets stay outside.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+
+from twin.provider.arguments import Problem, Sdk
+from twin.provider.difference import Change
+from twin.provider.wire import Properties
+
+
+@dataclass(frozen=True)
+class Resource:
+    """Which resource of the program is meant."""
+
+    urn: str
+    type: str
+    name: str
+
+
+@dataclass(frozen=True)
+class State:
+    """A resource as it stands: its id at the cloud, what was asked for, and what came of it."""
+
+    id: str
+    inputs: Properties
+    outputs: Properties
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Inputs completed with defaults and generated names, and what is wrong with them."""
+
+    inputs: Properties
+    problems: list[Problem] = field(default_factory=list)
+
+
+class OperationError(Exception):
+    """The operation failed and left nothing that the state must know of."""
+
+
+class PartialOperationError(OperationError):
+    """The resource exists but is not as it should be; the next update is to continue from `state`."""
+
+    def __init__(self, state: State, reason: str) -> None:
+        super().__init__(reason)
+        self.state = state
+        self.reason = reason
+
+
+class Provider(ABC):
+    """One imitated provider. Calls may come from several threads at once."""
+
+    package: str
+    sdk: Sdk
+
+    @abstractmethod
+    def check_configuration(self, configuration: Properties) -> list[Problem]:
+        """What is wrong with the provider's own settings."""
+
+    @abstractmethod
+    def configure(self, configuration: Properties) -> None:
+        """Take the settings; called once, before any question about resources."""
+
+    @abstractmethod
+    def check(self, resource: Resource, old_inputs: Properties, inputs: Properties, seed: bytes) -> Checked:
+        """Complete and judge inputs. `old_inputs` is empty for a new resource; `seed` makes names repeatable."""
+
+    @abstractmethod
+    def diff(self, resource: Resource, old: State, inputs: Properties) -> list[Change]:
+        """What an update to `inputs` would change."""
+
+    @abstractmethod
+    def plan_create(self, resource: Resource, inputs: Properties) -> Properties:
+        """Outputs as far as they are known before the resource exists. Changes nothing."""
+
+    @abstractmethod
+    def create(self, resource: Resource, inputs: Properties, timeout_s: float) -> State:
+        """Make the resource. Raises `OperationError` or `PartialOperationError`."""
+
+    @abstractmethod
+    def read(self, resource: Resource, old: State) -> State | None:
+        """The resource as it is now, or None when it is gone."""
+
+    @abstractmethod
+    def plan_update(self, resource: Resource, old: State, inputs: Properties) -> Properties:
+        """Outputs as far as they are known before the update. Changes nothing."""
+
+    @abstractmethod
+    def update(self, resource: Resource, old: State, inputs: Properties, timeout_s: float) -> State:
+        """Change the resource in place. Raises `OperationError` or `PartialOperationError`."""
+
+    @abstractmethod
+    def delete(self, resource: Resource, old: State, timeout_s: float) -> None:
+        """Remove the resource; a resource that is gone already counts as removed."""
+
+    @abstractmethod
+    def invoke(self, token: str, arguments: Properties) -> Properties:
+        """Answer a function such as `aws:index/getCallerIdentity:getCallerIdentity`."""
+
+    def cancel(self) -> None:  # noqa: B027 - most operations are short and simply finish
+        """The engine wants running operations to end soon."""
+
+    def close(self) -> None:  # noqa: B027 - a provider without children of its own has nothing to end
+        """The engine is done: end what was started."""
