@@ -73,8 +73,14 @@ class Gate:
         """Requests of the route in the queue."""
         return self._waiting[route]
 
-    def take(self, weights: Mapping[str, float], avoided: Collection[Replica] = ()) -> Replica | None:
-        """A place at a replica of the weighted pools outside `avoided`, or None when all are full."""
+    def take(
+        self, weights: Mapping[str, float], avoided: Collection[Replica] = (), wanted: str | None = None
+    ) -> Replica | None:
+        """A place at a replica of the weighted pools outside `avoided`, or None when all are full.
+
+        `wanted`: the pool that a draw over all weights gave; if it has no place, the others are drawn from, so that
+        the shares stay those of the weights.
+        """
         free = {pool: replicas for pool in weights if (replicas := self._free(pool, avoided))}
         if not free:
             return None
@@ -86,16 +92,21 @@ class Gate:
         }
         # A replica that refuses connections has nothing in flight and would win every draw; it is the last resort.
         candidates = warm or free
-        pool = weighted({name: weights[name] for name in candidates}, self._rng)
+        pool = wanted if wanted in candidates else weighted({name: weights[name] for name in candidates}, self._rng)
         replica = least_of_two(candidates[pool], self._rng)
         replica.in_flight += 1
         return replica
 
     async def wait(
-        self, route: str, weights: Mapping[str, float], limit_s: float, avoided: Collection[Replica] = ()
+        self,
+        route: str,
+        weights: Mapping[str, float],
+        limit_s: float,
+        avoided: Collection[Replica] = (),
+        wanted: str | None = None,
     ) -> Replica | None:
         """As `take`, waiting up to `limit_s` in the route's queue; None when time is up. Raises QueueFull."""
-        replica = self.take(weights, avoided)
+        replica = self.take(weights, avoided, wanted)
         if replica is not None or limit_s <= 0:
             return replica
         if self._waiting[route] >= self._queue_length:

@@ -41,7 +41,7 @@ class ChatRequest:
     backend must support.
     """
 
-    fields: Mapping[str, Any]
+    fields: dict[str, Any]
     route: str
     stream: bool
     usage_asked: bool
@@ -50,6 +50,10 @@ class ChatRequest:
     choices: int
     features: frozenset[str]
     plain_fields: frozenset[str]
+
+    def forget_body(self) -> None:
+        """Drop the prompt: after the commit nobody sends it again, and a stream may live for minutes."""
+        self.fields.clear()
 
     def input_tokens(self, bytes_per_token: float) -> int:
         """Estimated prompt tokens, at least 1."""

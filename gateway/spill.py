@@ -156,7 +156,7 @@ class StreamEnd(StrEnum):
 
 
 def closing_event(end: StreamEnd) -> Refusal | None:
-    """The error event to add to a committed stream, or None: it ended well, or the backend's own error was passed on."""
+    """The error event to add to a committed stream; None if it ended well or the backend's own error was passed on."""
     match end:
         case StreamEnd.DONE | StreamEnd.ERROR_EVENT:
             return None

@@ -19,6 +19,7 @@ from gateway.account import Usage, usage_of
 DONE = b"[DONE]"
 
 _BOUNDARY = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
+_ERROR_NAME = re.compile(rb"(?:^|[\r\n])event: ?error[\r\n]")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
@@ -27,7 +28,7 @@ class EventTooLong(Exception):
 
 
 class EventSplitter:
-    """Cuts a byte stream after each empty line. The blocks and `rest()` joined are the input, however it was chunked."""
+    """Cuts a byte stream after each empty line; blocks and `rest()` joined are the input, however it was chunked."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
@@ -90,7 +91,7 @@ class EventLedger:
         self.data_events = 0
 
     def pass_on(self, block: bytes) -> bytes:
-        """The bytes of one event that go to the client: unchanged, or without usage, or none (`[DONE]` after an error)."""
+        """What of one event goes to the client: all of it, all but usage, or nothing (`[DONE]` after an error)."""
         payload = event_payload(block)
         if not payload:
             return block
@@ -98,6 +99,8 @@ class EventLedger:
             self.done = True
             return block if self.error_code is None else b""
         self.data_events += 1
+        if not block.startswith(b"data:") and b"error" in block and _ERROR_NAME.search(block):
+            self.error_code = 0
         # Inside JSON text a quote is escaped, so these tokens are found in no answer's words.
         if b'"usage"' not in payload and b'"error"' not in payload:
             return block

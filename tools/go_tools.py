@@ -75,7 +75,7 @@ def build(go: str, module: Module, report: Report) -> None:
 
 def _fitting_go(missing: list[Module]) -> str:
     """The Go command, at least as new as every module asks. Raises BuildError with what would be skipped without it."""
-    skipped = "; ".join(sorted({module.serves for module in missing}))
+    skipped = _skipped(missing)
     wanted = max(_go_directive(module) for module in missing)
     spoken = ".".join(map(str, wanted))
     advice = (
@@ -84,12 +84,19 @@ def _fitting_go(missing: list[Module]) -> str:
     )
     go = shutil.which("go")
     if go is None:
-        raise BuildError(f"Go is not installed, so this is skipped: {skipped}.\n{advice}")
+        raise BuildError(f"Go is not installed, so {skipped}.\n{advice}")
     version = re.search(r"go(\d+)\.(\d+)", _output_of([go, "version"]))
     found = (int(version.group(1)), int(version.group(2))) if version else (0, 0)
     if found < wanted and os.environ.get("GOTOOLCHAIN", "local") == "local":
-        raise BuildError(f"Go {found[0]}.{found[1]} is older than {spoken}, so this is skipped: {skipped}.\n{advice}")
+        raise BuildError(f"Go {found[0]}.{found[1]} is older than {spoken}, so {skipped}.\n{advice}")
     return go
+
+
+def _skipped(modules: list[Module]) -> str:
+    """What does not run without these modules."""
+    layers = list(dict.fromkeys(layer for module in modules for layer in module.layers))
+    spoken = " and ".join(filter(None, (", ".join(layers[:-1]), layers[-1])))
+    return f"the {spoken} tests and the deploying part of the demo are skipped"
 
 
 def _go_directive(module: Module) -> tuple[int, int]:
@@ -130,7 +137,7 @@ def _run_go(command: list[str], target: Path, module: Module, label: str, report
         shutil.copyfile(log, kept)
         end = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-12:])
         raise BuildError(
-            f"building {module.name} failed, so this is skipped: {module.serves}.\n{end}\nThe whole output: {kept}"
+            f"building {module.name} failed, so {_skipped([module])}.\n{end}\nThe whole output: {kept}"
         )
     log.unlink()
 

@@ -57,21 +57,26 @@ class ExtraFile:
 
 @dataclass(frozen=True)
 class Module:
-    """One Go module of `tools/`: what it builds, with which flags, for whom, and for how long on two cores."""
+    """One Go module of `tools/`: what it builds, with which flags, for which layers of tests, and in what time."""
 
     name: str
     folder: Path
     flags: tuple[str, ...]
     extra_files: tuple[ExtraFile, ...]
     tools: tuple[Tool, ...]
-    serves: str
+    layers: tuple[str, ...]
     minutes: float
 
     @property
     def cache_folder(self) -> Path:
         """Where a finished build of exactly this module, with these flags, on this machine, lies."""
         digest = hashlib.sha256()
-        build = [platform.system(), platform.machine(), *self.flags, *(f"{f.module}/{f.path}" for f in self.extra_files)]
+        build = [
+            platform.system(),
+            platform.machine(),
+            *self.flags,
+            *(f"{f.module}/{f.path}" for f in self.extra_files),
+        ]
         for part in (json.dumps(build).encode(), *((self.folder / pin).read_bytes() for pin in ("go.mod", "go.sum"))):
             digest.update(hashlib.sha256(part).digest())
         return cache_root() / f"{self.name}-{digest.hexdigest()[:16]}"
@@ -163,7 +168,7 @@ def _module(name: str, folder: Path, table: dict[str, Any]) -> Module:
         flags=tuple(table["flags"]),
         extra_files=tuple(ExtraFile(**entry) for entry in table.get("extra_files", ())),
         tools=tuple(_tool(tool_name, entry) for tool_name, entry in table["tools"].items()),
-        serves=table["serves"],
+        layers=tuple(table["layers"]),
         minutes=float(table["minutes"]),
     )
 

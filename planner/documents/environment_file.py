@@ -101,6 +101,9 @@ def _file_path(document: Document, loc: Path) -> Path:
 
 def _unknown_key(document: Document, path: Path) -> Problem:
     key = str(path[-1])
+    if re.fullmatch(r"\d{3}", key):  # `{monthly: $60,000}` is two keys to YAML
+        hint = 'inside {…} a comma ends the value; write "$60,000" in quotes, or $60000'
+        return Problem("ENV004", f"`{key}` is the rest of a number that a comma cut", document.key(path), hint)
     for pattern, reason in PLANNED_LATER.items():
         steps = pattern.split(".")
         if len(steps) == len(path) and all(s in ("*", str(p)) for s, p in zip(steps, path, strict=True)):

@@ -1,7 +1,7 @@
 """Hosted models that are paid for by the token, and who hosts them.
 
-A row is one model at one provider. A hosted copy of an open-weight model says so in `hosts`, so that an accept list that
-names the model also accepts the copy. Prices live in the price snapshot under `api/PROVIDER/SLUG/PART`.
+A row is one model at one provider. A hosted copy of an open-weight model says so in `hosts`, so that an accept list
+that names the model also accepts the copy. Prices live in the price snapshot under `api/PROVIDER/SLUG/PART`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The catalog: every dated fact that a plan may rest on, looked up by name.
 
 Look-ups return a value or a named gap. A plan's digests cover exactly the rows that it consulted: facts
-(`model/…`, `gpu/…`, `instance/…`, `api/…`, `provider/…`) without prices, and prices apart, so that a new price and a new
-fact make a lock stale for different reasons. No file is read here.
+(`model/…`, `gpu/…`, `instance/…`, `api/…`, `provider/…`) without prices, and prices apart, so that a new price and a
+new fact make a lock stale for different reasons. No file is read here.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Catalog:
-    """All facts of one day and one price snapshot. Mappings are keyed by name; `rows` holds the rows as they were read."""
+    """All facts of one day and one price snapshot.
+
+    Mappings are keyed by name; `rows` and `price_rows` hold the rows as they were read, for digests.
+    """
 
     models: Mapping[str, Model]
     gpus: Mapping[str, Gpu]

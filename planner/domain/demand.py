@@ -58,8 +58,8 @@ class Level:
 def week_profile(profile: ProfileName | Sequence[float], zone: tzinfo, start: date) -> tuple[float, ...]:
     """168 multipliers with mean 1, by UTC hour of the week from Monday 00:00.
 
-    profile: a name, or 168 loads by *local* hour from Monday 00:00 in any unit. zone: where the local hours are; `global`
-    does not ask. start: first day of the horizon. Zones off by half an hour count the hour in which they are.
+    profile: a name, or 168 loads by *local* hour from Monday 00:00 in any unit. zone: where the local hours are;
+    `global` does not ask. start: first day of the horizon. Zones off by half an hour count the hour in which they are.
     Errors: ValueError when there are not 168 numbers, one is negative or all are zero.
     """
     local = _local_week(profile)
@@ -127,7 +127,9 @@ def _local_week(profile: ProfileName | Sequence[float]) -> tuple[float, ...]:
     if isinstance(profile, str):
         raise ValueError(f"{profile!r} is no profile; write flat, office-hours, global, batch-nightly or 168 numbers")
     if len(profile) != HOURS_PER_WEEK:
-        raise ValueError(f"a profile has {HOURS_PER_WEEK} numbers, one an hour from Monday 00:00; this one has {len(profile)}")
+        raise ValueError(
+            f"a profile has {HOURS_PER_WEEK} numbers, one an hour from Monday 00:00; this one has {len(profile)}"
+        )
     if negative := [hour for hour, load in enumerate(profile) if not load >= 0]:
         raise ValueError(f"hour {negative[0]} of the profile is {profile[negative[0]]}; loads are not negative")
     return tuple(profile)
@@ -174,7 +176,7 @@ def _merge(
 
 
 def _hours(week_hours: Sequence[int]) -> list[Decimal]:
-    """Hours of the week → hours of the month in hundredths, summing to 730 exactly (largest remainders are rounded up)."""
+    """Hours of the week → hours of the month in hundredths, summing to 730 exactly (largest remainders round up)."""
     cents = HOURS_PER_MONTH * 100
     exact = [cents * hours for hours in week_hours]
     shares = [value // HOURS_PER_WEEK for value in exact]

@@ -1,8 +1,8 @@
 """Open-weight models: their exact architecture, the precisions that they run in, and what their licence allows.
 
-Bytes and FLOPs follow from these numbers in `planner.performance`; nothing here knows a GPU. A model names the precision
-that its maker publishes; other precisions are `Quantization`s, and those that change the weights for good (AWQ, GPTQ)
-need their own entry in a route's accept list.
+Bytes and FLOPs follow from these numbers in `planner.performance`; nothing here knows a GPU. A model names the
+precision that its maker publishes; other precisions are `Quantization`s, and those that change the weights for good
+(AWQ, GPTQ) need their own entry in a route's accept list.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Architecture:
 
     @property
     def dense_params(self) -> int:
-        """Everything that is neither embedding, head nor routed expert: attention, dense layers, shared experts, norms."""
+        """Neither embedding, head nor routed expert: attention, dense layers, shared experts, norms."""
         return self.params_total - self.embedding_params - self.routed_expert_params
 
 

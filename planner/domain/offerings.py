@@ -167,7 +167,9 @@ class Offerings:
 
     def cheapest(self) -> Offering | None:
         """The lowest price per GPU-hour, ties by name; None when none has a price."""
-        priced = [(row.usd_per_gpu_hour, row.instance.key, row) for row in self.rows if row.usd_per_gpu_hour is not None]
+        priced = [
+            (row.usd_per_gpu_hour, row.instance.key, row) for row in self.rows if row.usd_per_gpu_hour is not None
+        ]
         return min(priced, key=lambda entry: entry[:2])[2] if priced else None
 
     def gpus(self) -> tuple[Gpu, ...]:

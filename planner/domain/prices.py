@@ -59,7 +59,9 @@ class Price:
         if self.stands_in:
             found.append(Gap(f"price/{self.key}", f"price {self.key} stands in from {self.stands_in}"))
         if self.disputed:
-            found.append(Gap(f"price/{self.key}", f"price {self.key} is ${self.usd}, but a second source says {self.disputed}"))
+            found.append(
+                Gap(f"price/{self.key}", f"price {self.key} is ${self.usd}, but a second source says {self.disputed}")
+            )
         return tuple(found)
 
 

@@ -1,8 +1,8 @@
-"""A request trace, summarised: how many tokens went in and came out together, how bursty it was, and five minutes of it.
+"""A request trace, summarised: the tokens that went in and came out together, the bursts, and five minutes of it.
 
 A trace of any length becomes one `TraceSummary` of bounded size, and its totals are conserved exactly: the histogram's
-counts and token sums add up to the trace's. Lengths are binned at four bins an octave (…, 1024, 1280, 1536, 1792, 2048, …),
-each bin keeping its own token sums. An hour is not a week: the summary says nothing about the time of day.
+counts and token sums add up to the trace's. Lengths are binned at four bins an octave (1024, 1280, 1536, 1792, 2048,
+…), each bin keeping its own token sums. An hour is not a week: the summary says nothing about the time of day.
 """
 
 from __future__ import annotations
@@ -123,9 +123,8 @@ class Tally:
         while len(self._minutes) <= second // 60:
             self._minutes.append([0, 0, 0])
         _grow(self._minutes[second // 60], input_tokens, output_tokens)
-        _grow(
-            self._cells.setdefault((bin_of(input_tokens), bin_of(output_tokens)), [0, 0, 0]), input_tokens, output_tokens
-        )
+        cell = self._cells.setdefault((bin_of(input_tokens), bin_of(output_tokens)), [0, 0, 0])
+        _grow(cell, input_tokens, output_tokens)
         self._inputs[input_tokens] += 1
         self._outputs[output_tokens] += 1
 
@@ -148,7 +147,7 @@ class Tally:
         return 60 * min(range(whole - width + 1), key=distance)
 
     def summary(self, name: str, source: str, licence: str, excerpt: Excerpt) -> TraceSummary:
-        """The summary of all that was added; needs two requests at different times."""
+        """The summary of all that was added; needs at least a second of them."""
         return TraceSummary(
             name=name,
             source=source,
@@ -173,8 +172,8 @@ class Tally:
         self._gap_squares += delta * (gap_us - self._gap_mean)
 
     def _burst(self) -> Burst:
-        mean = self.requests / (self._last_us / 1e6)
-        minute_peak = max(_windows(self._seconds, 60)) / mean
+        mean = self.requests / max(self._last_us / 1e6, 1.0)
+        minute_peak = max(max(_windows(self._seconds, 60)) / mean, 1.0)
         windows = sorted(_windows(self._seconds, EXCERPT_S))
         # Fewer than two windows' worth of trace say nothing about a percentile of windows: take the minute's peak.
         long_enough = self._last_us >= 2 * EXCERPT_S * 1_000_000

@@ -1,4 +1,4 @@
-"""What the requests of a route look like: their joint (input × output) lengths, cut into input-length bands, and bursts.
+"""What a route's requests look like: their joint (input × output) lengths, cut into input-length bands, and bursts.
 
 A gateway knows a request's input length on arrival and never its output, so capacities are computed for the conditional
 mix of a band. Lengths come from a trace's histogram or, without one, from declared means and 95th percentiles through
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import NormalDist
 
 import numpy as np
@@ -27,7 +28,7 @@ _TAIL = 1e-4
 
 @dataclass(frozen=True)
 class Mix:
-    """A joint distribution of lengths: cells with mean input tokens, mean output tokens and weight; weights sum to 1."""
+    """A joint distribution of lengths: cells of mean input tokens, mean output tokens and weight; weights sum to 1."""
 
     input_tokens: tuple[float, ...]
     output_tokens: tuple[float, ...]
@@ -127,13 +128,13 @@ def cut(mix: Mix, bounds: Sequence[int]) -> tuple[Band, ...]:
     """Cut a mix at these input lengths (ascending); bands that nobody falls into are left out."""
     edges: list[int | None] = [0, *bounds, None]
     found = []
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         inside = [
             k for k, tokens in enumerate(mix.input_tokens) if tokens >= (low or 0) and (high is None or tokens < high)
         ]
         share = math.fsum(mix.weights[k] for k in inside)
         if share > 0:
-            found.append((low or 0, high, share, _mix((_cell(mix, k) for k in inside))))
+            found.append((low or 0, high, share, _mix(_cell(mix, k) for k in inside)))
     names = {1: ("all",), 2: ("short", "long"), 3: ("short", "medium", "long")}.get(len(found))
     return tuple(Band(names[i] if names else f"band-{i + 1}", *row) for i, row in enumerate(found))
 
@@ -141,7 +142,7 @@ def cut(mix: Mix, bounds: Sequence[int]) -> tuple[Band, ...]:
 def bounds(mix: Mix, most_bands: int) -> tuple[int, ...]:
     """Where to cut: powers of two and their halfway points nearest to equal shares of the input *tokens*.
 
-    Equal tokens, not equal requests, because it is tokens that fill a GPU: the few long prompts get a band of their own.
+    Equal tokens, not equal requests, because tokens fill a GPU: the few long prompts get a band of their own.
     """
     pairs = sorted(zip(mix.input_tokens, mix.weights, strict=True))
     mass = np.cumsum([tokens * weight for tokens, weight in pairs])
@@ -194,9 +195,8 @@ def _lognormal_cells(mean: float, p95: float) -> list[tuple[float, float]]:
     ratio = p95 / mean
     if ratio < 1 or ratio > math.exp(_Z95**2 / 2):
         limit = math.exp(_Z95**2 / 2)
-        raise ValueError(
-            f"no lognormal has mean {mean:g} and 95th percentile {p95:g}; p95 must lie between 1 and {limit:.2f} × the mean"
-        )
+        wanted = f"p95 must lie between 1 and {limit:.2f} × the mean"
+        raise ValueError(f"no lognormal has mean {mean:g} and 95th percentile {p95:g}; {wanted}")
     sigma = max(_Z95 - math.sqrt(max(0.0, _Z95**2 - 2 * math.log(ratio))), 1e-9)
     mu = math.log(mean) - sigma**2 / 2
     low, high = (math.exp(mu + sigma * _NORMAL.inv_cdf(p)) for p in (_TAIL, 1 - _TAIL))

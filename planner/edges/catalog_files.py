@@ -1,7 +1,7 @@
 """Reads the catalog files that ship with the planner: JSON lines, one row a fact, checked before anything is believed.
 
     facts/gpus.jsonl  instances.jsonl  models.jsonl  providers.jsonl  apis.jsonl
-    prices/YYYY-MM-DD.jsonl                                        one file a snapshot; the newest unless a lock pins one
+    prices/YYYY-MM-DD.jsonl                              one file a snapshot; the newest unless a lock pins one
 
 The first line of a file says what it holds and how many rows follow, so that a truncated file cannot pass. All problems
 of all files are reported in one run, with file and line: CAT001 file or snapshot not found, CAT002 header, CAT003 row,
@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, Generic, TypeVar
@@ -80,16 +80,22 @@ def read_catalog(folder: Traversable, snapshot: str | None = None) -> Catalog:
         message = f"no price snapshot {snapshot!r}" if snapshot else f"no price snapshot in {folder}"
         raise Problems([Problem("CAT001", message, hint=did_you_mean(name, known))])
     problems: list[Problem] = []
-    gpus = _table(folder, "facts/gpus.jsonl", "gpus", Gpu, problems)
-    instances = _table(folder, "facts/instances.jsonl", "instances", InstanceType, problems)
-    models = _table(folder, "facts/models.jsonl", "models", Model, problems)
-    providers = _table(folder, "facts/providers.jsonl", "providers", Provider, problems)
-    apis = _table(folder, "facts/apis.jsonl", "apis", ApiModel, problems)
-    prices = _table(folder, f"prices/{name}.jsonl", "prices", Price, problems)
+    gpus = _table(folder, "facts/gpus.jsonl", "gpus", TypeAdapter(Gpu), problems)
+    instances = _table(folder, "facts/instances.jsonl", "instances", TypeAdapter(InstanceType), problems)
+    models = _table(folder, "facts/models.jsonl", "models", TypeAdapter(Model), problems)
+    providers = _table(folder, "facts/providers.jsonl", "providers", TypeAdapter(Provider), problems)
+    apis = _table(folder, "facts/apis.jsonl", "apis", TypeAdapter(ApiModel), problems)
+    prices = _table(folder, f"prices/{name}.jsonl", "prices", TypeAdapter(Price), problems)
     problems.extend(_dangling(gpus, instances, models, providers, apis, prices))
     if problems:
         raise Problems(problems)
-    kinds = {"gpu": gpus, "instance": instances, "model": models, "provider": providers, "api": apis}
+    kinds: dict[str, Table[Any]] = {
+        "gpu": gpus,
+        "instance": instances,
+        "model": models,
+        "provider": providers,
+        "api": apis,
+    }
     return Catalog(
         models=models.values,
         gpus=gpus.values,
@@ -102,7 +108,7 @@ def read_catalog(folder: Traversable, snapshot: str | None = None) -> Catalog:
     )
 
 
-def _table(folder: Traversable, path: str, kind: str, row_type: type[T], problems: list[Problem]) -> Table[T]:
+def _table(folder: Traversable, path: str, kind: str, adapter: TypeAdapter[T], problems: list[Problem]) -> Table[T]:
     """Read one file; whatever is wrong with it goes to `problems`, and the good rows are returned."""
     table: dict[str, T] = {}
     rows: dict[str, Mapping[str, Any]] = {}
@@ -110,10 +116,11 @@ def _table(folder: Traversable, path: str, kind: str, row_type: type[T], problem
     try:
         text = folder.joinpath(path).read_text(encoding="utf-8").splitlines()
     except OSError as error:
-        problems.append(Problem("CAT001", f"cannot read the catalog file {path}: {error}", hint="reinstall the planner"))
+        problems.append(
+            Problem("CAT001", f"cannot read the catalog file {path}: {error}", hint="reinstall the planner")
+        )
         return Table(path, table, rows, lines)
     problems.extend(_header_problems(path, kind, text))
-    adapter = _adapter(row_type)
     for number, line in enumerate(text[1:], start=2):
         where = Span(path, number)
         try:
@@ -131,17 +138,14 @@ def _table(folder: Traversable, path: str, kind: str, row_type: type[T], problem
     return Table(path, table, rows, lines)
 
 
-@cache
-def _adapter(row_type: type[T]) -> TypeAdapter[T]:
-    return TypeAdapter(row_type)
-
-
 def _header_problems(path: str, kind: str, text: list[str]) -> Iterator[Problem]:
     try:
         header = json.loads(text[0])
         found = (header["catalog"], header["format"], header["rows"])
     except (IndexError, ValueError, KeyError, TypeError):
-        yield Problem("CAT002", f"{path} has no header line", Span(path, 1), 'write {"catalog": …, "format": 1, "rows": …}')
+        yield Problem(
+            "CAT002", f"{path} has no header line", Span(path, 1), 'write {"catalog": …, "format": 1, "rows": …}'
+        )
         return
     if found != (kind, FORMAT, len(text) - 1):
         message = f"the header says {found[2]} rows of {found[0]}, format {found[1]}; the file has {len(text) - 1}"
@@ -191,7 +195,9 @@ def _dangling(
             yield _missing(f"{key} hosts {api.hosts!r}", api.hosts, models, apis.span(key))
         for part in ("input", "output") if prices.values else ():
             if f"api/{key}/{part}" not in prices.values:
-                yield Problem("CAT006", f"{key} has no {part} price in {prices.file}", apis.span(key), "add the price row")
+                yield Problem(
+                    "CAT006", f"{key} has no {part} price in {prices.file}", apis.span(key), "add the price row"
+                )
 
 
 def _missing(what: str, name: str, table: Table[Any], where: Span) -> Problem:

@@ -4,8 +4,8 @@
     arrival_ms,input_tokens,output_tokens        our own: milliseconds after any origin
 
 A CSV is streamed twice (once to add up, once for the excerpt), so a trace of any length is read in bounded memory. Bad
-rows are all counted and the first twenty told: TRC001 no such file or trace, TRC002 header, TRC003 row, TRC004 time runs
-backwards, TRC005 too few requests.
+rows are all counted and the first twenty told: TRC001 no such file or trace, TRC002 header, TRC003 row, TRC004 time
+runs backwards, TRC005 too few requests.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ from planner.words.diagnostics import Problem, Problems, Span
 
 SHOWN = 20
 """Problems of one file that are told in full."""
+
+YEAR_US = 366 * 86_400 * 1_000_000
+"""The longest trace that is read; beyond that a time is in another unit than the header says."""
 
 Request = tuple[int, int, int]
 """Arrival in microseconds, input tokens, output tokens."""
@@ -91,34 +94,31 @@ def shipped_trace(name: str) -> TraceSummary:
 
 
 def read_csv(path: Path) -> TraceSummary:
-    """Summarise a trace file.
+    """Summarise a trace file; its name becomes the trace's.
 
     Errors: `Problems`, exit code 2, with the first twenty bad rows and the count of all.
     """
     layout = _layout(path)
     tally, problems, bad = Tally(), list[Problem](), 0
-    origin = last = None
-    for number, found in _rows(path, layout):
-        if isinstance(found, tuple) and last is not None and found[0] < last:
-            found = Problem(
-                "TRC004", "this request arrives before the one above it", Span(str(path), number), "sort by time"
-            )
+    first = last = -1
+    for number, found in _in_order(path, layout):
         if isinstance(found, Problem):
-            bad += 1
+            bad, last_bad = bad + 1, number
             if bad <= SHOWN:
                 problems.append(found)
-            continue
-        last, origin = found[0], found[0] if origin is None else origin
-        if not bad:
-            tally.add(found[0] - origin, *found[1:])
+        elif not bad:
+            first, last = found[0] if first < 0 else first, found[0]
+            tally.add(found[0] - first, *found[1:])
     if bad > SHOWN:
-        problems.append(Problem("TRC003", f"{bad - SHOWN} more rows of {path.name} are bad, {bad} in all", Span(str(path), 1)))
-    if not problems and (origin is None or origin == last):
-        hint = "a trace needs two requests at different times, better an hour of them"
-        problems.append(Problem("TRC005", f"{path} holds {tally.requests} requests and no time between them", hint=hint))
-    if problems or origin is None:
+        message = f"{bad - SHOWN} more rows of {path.name} are bad, {bad} in all; this is the last"
+        problems.append(Problem("TRC003", message, Span(str(path), last_bad)))
+    if not problems and last - first < 1_000_000:
+        hint = "a trace needs at least a second of requests, better an hour"
+        message = f"{path.name} holds {tally.requests} requests within less than a second"
+        problems.append(Problem("TRC005", message, Span(str(path), 1), hint))
+    if problems:
         raise Problems(problems)
-    return tally.summary(path.stem, str(path), "", _excerpt(path, layout, origin, tally.excerpt_start_s()))
+    return tally.summary(path.stem, path.name, "", _excerpt(path, layout, first, tally.excerpt_start_s()))
 
 
 def dump_summary(trace: TraceSummary) -> str:
@@ -186,10 +186,30 @@ def _request(text: str, layout: CsvFormat, path: Path, number: int) -> Request |
         except (ValueError, OverflowError):
             pass
         else:
-            if request[1] >= 1 and request[2] >= 0:
+            if request[0] >= 0 and request[1] >= 1 and request[2] >= 0:
                 return request
     expected = f"{layout.time_form}, input tokens (1 or more) and output tokens (0 or more)"
-    return Problem("TRC003", f"not a request: {text[:80]}", Span(str(path), number, 1, len(text), text), f"write {expected}")
+    where = Span(str(path), number, 1, min(len(text), 80), text[:80])
+    return Problem("TRC003", f"not a request: {text[:80]}", where, f"write {expected}")
+
+
+def _in_order(path: Path, layout: CsvFormat) -> Iterator[tuple[int, Request | Problem]]:
+    """The rows, with those refused that come before the row above them or more than a year after the first."""
+    first = last = -1
+    for number, found in _rows(path, layout):
+        where = Span(str(path), number)
+        if isinstance(found, Problem):
+            yield number, found
+        elif found[0] < last:
+            yield (
+                number,
+                Problem("TRC004", "this request arrives before the one above it", where, "sort the rows by time"),
+            )
+        elif first >= 0 and found[0] - first > YEAR_US:
+            yield number, Problem("TRC004", "this request arrives over a year after the first", where, "check its unit")
+        else:
+            first, last = found[0] if first < 0 else first, found[0]
+            yield number, found
 
 
 def _excerpt(path: Path, layout: CsvFormat, origin: int, start_s: int) -> Excerpt:

@@ -47,6 +47,9 @@ class NodeGroup(Part):
     gpu: str
     gpus_per_node: int
     vcpus_per_node: int
+    memory_gib_per_node: int
+    allocatable_cpu_m: int
+    allocatable_memory_mib: int
     quota_family: str
     capacity_type: CapacityType
     zones: tuple[str, ...]

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twin.engine.clock import Clock, ClockFileError, StepCoefficients, read_clock
@@ -114,6 +114,7 @@ def test_more_work_never_takes_less_time(step: StepCoefficients, batch: tuple[in
     assert step.step_ms(decode, context, prefill + 1, prefill_context) >= duration
 
 
+@settings(deadline=None)  # the first example pays for the import
 @given(steps, batches)
 def test_it_agrees_with_the_planner(step: StepCoefficients, batch: tuple[int, int, int, float]) -> None:
     """The formula is written twice on purpose; here the two must not differ."""

@@ -54,6 +54,8 @@ class AccountState:
     """Type token -> id -> record."""
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Objects of the calls that moto lacks: table -> key -> object."""
+    faults: list[dict[str, Any]] = field(default_factory=list)
+    """What is made to go wrong now (faults.py); not a part of the account, and never saved with it."""
 
     def find(self, token: str, **wanted: Any) -> list[Record]:
         """Records of a type whose outputs have the wanted values, ordered by id."""
@@ -115,6 +117,7 @@ class Store:
     def save(self, state: AccountState) -> None:
         """Make `state` the latest generation. Call with the lock held."""
         document = {"format": FORMAT, **asdict(state)}
+        del document["faults"]
         document["records"] = {token: records for token, records in document["records"].items() if records}
         document["tables"] = {name: table for name, table in document["tables"].items() if table}
         write_whole(self.folder / "state.json", json.dumps(document, indent=1, sort_keys=True, default=str).encode())

@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives import serialization
 from moto.core.config import default_user_config
 from moto.core.models import botocore_stubber
 
+from twin.aws import faults
 from twin.aws.store import AccountState, Store, StoreError, write_whole
 
 _SERVICES: Final = ("ec2", "iam", "eks", "s3", "kms", "logs", "elbv2", "secretsmanager", "budgets")
@@ -51,6 +52,7 @@ def transaction(store: Store) -> Iterator[AccountState]:
     global _loaded
     with _guard, store.locked():
         state = store.load()
+        state.faults = faults.in_force(store.folder)
         environment = {"MOTO_ACCOUNT_ID": state.account}
         policies = {"load_aws_managed_policies": True}
         with patch.dict(os.environ, environment), patch.dict(default_user_config, {"iam": policies}):
@@ -160,5 +162,3 @@ class _Reader:
 
 def _private_key(encoded: bytes) -> Any:
     return serialization.load_der_private_key(encoded, password=None)
-
-

@@ -12,7 +12,6 @@ import datetime
 import ipaddress
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -36,6 +35,15 @@ class Authority:
     key: ec.EllipticCurvePrivateKey
 
 
+@dataclass(frozen=True)
+class Identity:
+    """A certificate signed by the authority and its key, both PEM."""
+
+    name: str
+    certificate: bytes
+    key: bytes
+
+
 def new_authority() -> Authority:
     """A self-signed authority for one cluster."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -48,8 +56,19 @@ def new_authority() -> Authority:
     return Authority(certificate, key)
 
 
-def write_serving_pair(authority: Authority, certificate_path: Path, key_path: Path) -> None:
-    """The API server's certificate for loopback and the in-cluster service names."""
+def issue(authority: Authority, user: str, group: str | None) -> Identity:
+    """A client certificate: its common name is the user, its organisation the group, for RBAC."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = (
+        _builder(_name(user, group), authority.certificate.subject, key.public_key())
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .sign(authority.key, hashes.SHA256())
+    )
+    return Identity(user, certificate_pem(certificate), _key_pem(key))
+
+
+def serving(authority: Authority) -> Identity:
+    """The API server's certificate, for loopback and the in-cluster service names."""
     key = ec.generate_private_key(ec.SECP256R1())
     names: list[x509.GeneralName] = [x509.DNSName(name) for name in _SERVING_NAMES]
     names += [x509.IPAddress(ipaddress.ip_address(address)) for address in _SERVING_ADDRESSES]
@@ -59,14 +78,12 @@ def write_serving_pair(authority: Authority, certificate_path: Path, key_path: P
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(authority.key, hashes.SHA256())
     )
-    certificate_path.write_bytes(certificate_pem(certificate))
-    write_key(key, key_path)
+    return Identity("kube-apiserver", certificate_pem(certificate), _key_pem(key))
 
 
-def write_key(key: ec.EllipticCurvePrivateKey, path: Path) -> None:
-    """A private key as PEM that only the owner can read."""
-    path.touch(mode=0o600)
-    path.write_bytes(_key_pem(key))
+def new_key() -> bytes:
+    """A private key as PEM; it signs the tokens of service accounts."""
+    return _key_pem(ec.generate_private_key(ec.SECP256R1()))
 
 
 def certificate_pem(certificate: x509.Certificate) -> bytes:
@@ -74,29 +91,22 @@ def certificate_pem(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def kubeconfig(authority: Authority, endpoint: str, identity: tuple[str, str | None]) -> str:
+def kubeconfig(authority: Authority, endpoint: str, identity: Identity) -> bytes:
     """A kubeconfig document (JSON, which is YAML) with everything inline, so that it also works as a mere string."""
-    user, group = identity
-    key = ec.generate_private_key(ec.SECP256R1())
-    certificate = (
-        _builder(_name(user, group), authority.certificate.subject, key.public_key())
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
-        .sign(authority.key, hashes.SHA256())
-    )
     cluster = {"server": endpoint, "certificate-authority-data": _inline(certificate_pem(authority.certificate))}
     credentials = {
-        "client-certificate-data": _inline(certificate_pem(certificate)),
-        "client-key-data": _inline(_key_pem(key)),
+        "client-certificate-data": _inline(identity.certificate),
+        "client-key-data": _inline(identity.key),
     }
     document = {
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": "twin", "cluster": cluster}],
-        "users": [{"name": user, "user": credentials}],
-        "contexts": [{"name": "twin", "context": {"cluster": "twin", "user": user}}],
+        "users": [{"name": identity.name, "user": credentials}],
+        "contexts": [{"name": "twin", "context": {"cluster": "twin", "user": identity.name}}],
         "current-context": "twin",
     }
-    return json.dumps(document, indent=1) + "\n"
+    return json.dumps(document, indent=1).encode("ascii") + b"\n"
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:

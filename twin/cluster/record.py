@@ -103,7 +103,10 @@ def _start_time(pid: int) -> str | None:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None if Path("/proc/self/stat").exists() else _start_time_from_ps(pid)
-    return None if fields[0] in ("Z", "X") else f"ticks {fields[19]}"
+    if fields[0] in ("Z", "X"):
+        return None
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return f"boot {boot} ticks {fields[19]}"
 
 
 def _start_time_from_ps(pid: int) -> str | None:

@@ -22,8 +22,6 @@ from twin.engine.clock import Clock, ClockFileError, read_clock
 from twin.engine.replica import Replica
 from twin.engine.server import application
 
-STREAM_INTERVAL = 16
-"""Default tokens a chunk, for runs faster than real time: two cores can pass that many events on. vLLM's own is 1."""
 SHUTDOWN_S = 0.2
 
 
@@ -106,9 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--replicas", type=_positive_int, default=1, help="replicas of this pool in one process")
     parser.add_argument("--speed", type=_positive, default=1.0, help="times faster than real time")
     parser.add_argument("--slow-down", type=_positive, default=1.0, help="factor on every step's time")
-    parser.add_argument(
-        "--stream-interval", type=_positive_int, default=STREAM_INTERVAL, help="tokens gathered in one chunk"
-    )
+    parser.add_argument("--stream-interval", type=_positive_int, default=1, help="tokens gathered in one chunk")
     parser.add_argument("--max-num-queued-reqs", type=_positive_int, help="requests in flight before 503")
     parser.add_argument("--max-num-queued-tokens", type=_positive_int, help="prompt tokens in prefill before 503")
     return parser

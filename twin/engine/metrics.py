@@ -1,8 +1,8 @@
 """A replica's `/metrics` in vLLM's names, labels and buckets; times in virtual (unscaled) seconds.
 
 Counters are declared without `_total`, which the exposition adds, as vLLM's do. Gauges are read at scrape time.
-One metric is the twin's own: `twin:timer_lag_seconds`, how late emissions left, in wall seconds; a rehearsal on a
-machine that is too slow shows there.
+One metric is the twin's own: `twin:timer_lag_seconds`, how late the replica woke for an emission, in wall seconds; a
+machine that is too slow for a rehearsal shows there.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class ReplicaMetrics:
             lambda: scheduler.kv_tokens_used / scheduler.clock.kv_tokens,
         )
         self.prompt_tokens = self._counter("prompt_tokens", "Prefill tokens.")
-        self.generation_tokens = self._counter("generation_tokens", "Generated tokens.")
+        self._generated = self._counter("generation_tokens", "Generated tokens.")
         self._preemptions = self._counter("num_preemptions", "Preemptions.")
         success = Counter("vllm:request_success", "Finished.", (*_LABELS, "finished_reason"), registry=self.registry)
         self.finished = {reason: success.labels(**self._labels, finished_reason=reason) for reason in FINISHED_REASONS}
@@ -56,10 +56,13 @@ class ReplicaMetrics:
         self._queue = self._histogram("request_queue_time_seconds", "Time waiting.", _REQUEST_SECONDS)
         self._end_to_end = self._histogram("e2e_request_latency_seconds", "E2E.", _REQUEST_SECONDS)
         self.timer_lag = Histogram(
-            "twin:timer_lag_seconds", "Lateness of emissions, wall.", registry=self.registry, buckets=_LAG_SECONDS
+            "twin:timer_lag_seconds",
+            "Lateness of the first token of a wake-up, wall.",
+            registry=self.registry,
+            buckets=_LAG_SECONDS,
         )
         self._scheduler = scheduler
-        self._preemptions_seen = 0
+        self._preemptions_seen = self._generated_seen = 0
 
     def rejected(self, rejection: Rejection) -> None:
         self._rejected[rejection].inc()
@@ -80,6 +83,8 @@ class ReplicaMetrics:
         """The text format, brought up to date with the scheduler's own counts."""
         self._preemptions.inc(self._scheduler.preemptions - self._preemptions_seen)
         self._preemptions_seen = self._scheduler.preemptions
+        self._generated.inc(self._scheduler.generated_tokens - self._generated_seen)
+        self._generated_seen = self._scheduler.generated_tokens
         return generate_latest(self.registry)
 
     def _gauge(self, name: str, text: str, read: Callable[[], float]) -> None:

@@ -1,13 +1,15 @@
 """One replica on the wall clock: the pure scheduler, woken when it asks, and a stream of tokens for every request.
 
-Virtual time is `(wall − start) · speed`, always taken from the start, so that late timers never add up. An asyncio
-timer fires up to a millisecond late; the lag is measured (`ReplicaMetrics.timer_lag`), and the scheduler then runs
-every step that should have ended by then, so lateness shifts a token but never the schedule.
+Virtual time is `(wall − start) · speed`, always taken from the start, so that late timers never add up. uvloop's timers
+count whole milliseconds and round, so a token leaves up to half a wall millisecond early or late; a busy machine adds
+lag, which is measured (`ReplicaMetrics.timer_lag`). Lateness shifts a token, never the schedule: the scheduler then
+runs every step that should have ended by then.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 
 from twin.engine.clock import Clock
@@ -71,7 +73,7 @@ class Replica:
         self.on_death: Callable[[], None] = lambda: None
         self._planned_slow_down = slow_down
         self._loop = asyncio.get_running_loop()
-        self._start_s = self._loop.time()
+        self._start_s = time.monotonic()
         self._frozen_ms = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._tickets: dict[Sequence, Ticket] = {}
@@ -81,7 +83,7 @@ class Replica:
         """Virtual milliseconds since the replica started; it stands still while the replica hangs."""
         if self.hanging:
             return self._frozen_ms
-        return (self._loop.time() - self._start_s) * 1000.0 * self.speed
+        return (time.monotonic() - self._start_s) * 1000.0 * self.speed
 
     def submit(self, prompt_tokens: int, output_tokens: int, streamed: bool) -> Ticket:
         """Let a request in now. Raises QueueFull when a queue limit turns it away."""
@@ -135,13 +137,14 @@ class Replica:
     def _wake_up(self) -> None:
         if self.hanging:
             self.hanging = False
-            self._start_s = self._loop.time() - self._frozen_ms / (1000.0 * self.speed)
+            self._start_s = time.monotonic() - self._frozen_ms / (1000.0 * self.speed)
 
-    def _catch_up(self) -> None:
+    def _catch_up(self, at_least_ms: float = 0.0) -> None:
         now_ms = self.now_ms
-        for emission in self.scheduler.advance(now_ms):
-            self.metrics.timer_lag.observe((now_ms - emission.at_ms) / (1000.0 * self.speed))
-            self.metrics.generation_tokens.inc(emission.tokens)
+        emissions = self.scheduler.advance(max(now_ms, at_least_ms))
+        if emissions:
+            self.metrics.timer_lag.observe(max(0.0, now_ms - emissions[0].at_ms) / (1000.0 * self.speed))
+        for emission in emissions:
             ticket = self._tickets.get(emission.sequence)
             if ticket is None:
                 continue
@@ -155,9 +158,10 @@ class Replica:
             self._timer = None
         next_ms = self.scheduler.next_ms()
         if next_ms is not None and not self.hanging:
-            self._timer = self._loop.call_at(self._start_s + next_ms / (1000.0 * self.speed), self._tick)
+            delay_s = (next_ms - self.now_ms) / (1000.0 * self.speed)
+            self._timer = self._loop.call_later(max(0.0, delay_s), self._tick, next_ms)
 
-    def _tick(self) -> None:
+    def _tick(self, due_ms: float) -> None:
         self._timer = None
-        self._catch_up()
+        self._catch_up(due_ms)
         self._set_timer()

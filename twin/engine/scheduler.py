@@ -84,6 +84,7 @@ class Scheduler:
         self.now_ms = 0.0
         self.steps = 0
         self.preemptions = 0
+        self.generated_tokens = 0
         self.rejections = dict.fromkeys(Rejection, 0)
         self._waiting: deque[Sequence] = deque()
         self._running: dict[Sequence, None] = {}  # ordered by admission: the last is the first to be preempted
@@ -224,6 +225,7 @@ class Scheduler:
     def _emit(self, sequence: Sequence) -> Emission:
         generated = sequence.generated + self.steps - sequence.joined_step
         tokens, sequence.emitted = generated - sequence.emitted, generated
+        self.generated_tokens += tokens
         finished = generated >= sequence.output_tokens
         if finished:
             sequence.finished_ms = self.now_ms

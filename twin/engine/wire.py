@@ -9,20 +9,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal
 
 FinishReason = Literal["stop", "length"]
 
 DONE = b"data: [DONE]\n\n"
-_FILLER = " lorem ipsum dolor sit amet consectetur adipiscing elit"
-_WORDS = _FILLER.split(" ")[1:]
+_WORDS = ("lorem", "ipsum", "dolor", "sit", "amet", "consectetur", "adipiscing", "elit")
+_CYCLE = "".join(f" {word}" for word in _WORDS)
+_STARTS = [sum(len(word) + 1 for word in _WORDS[:index]) for index in range(len(_WORDS))]
 
 
 def filler(first_token: int, tokens: int) -> str:
     """Text that stands for `tokens` tokens from position `first_token` on: one word a token, always the same words."""
-    return "".join(f" {_WORDS[(first_token + index) % len(_WORDS)]}" for index in range(tokens))
+    start = _place(first_token % len(_WORDS))
+    end = _place(first_token % len(_WORDS) + tokens)
+    return (_CYCLE * (end // len(_CYCLE) + 1))[start:end]
+
+
+def _place(words: int) -> int:
+    """Characters in the first `words` words of the endless cycle."""
+    return words // len(_WORDS) * len(_CYCLE) + _STARTS[words % len(_WORDS)]
 
 
 def event(document: Mapping[str, Any]) -> bytes:
@@ -60,35 +67,38 @@ def model_list(model: str, max_model_len: int, created_s: int) -> dict[str, Any]
     return {"object": "list", "data": [card]}
 
 
-@dataclass(frozen=True, slots=True)
 class Answer:
-    """Spelling of one answer: `chat` (messages) or `text` (prompt) completion; `created_s` in Unix seconds."""
+    """Spelling of one answer: `chat` (messages) or `text` (prompt) completion; `created_s` in Unix seconds.
 
-    kind: Literal["chat", "text"]
-    identity: str
-    model: str
-    created_s: int
+    Chunks are put together from parts made once: under load they are most of what a replica writes.
+    """
+
+    def __init__(self, kind: Literal["chat", "text"], identity: str, model: str, created_s: int) -> None:
+        self.kind = kind
+        self._identity = identity
+        self._model = model
+        self._created_s = created_s
+        head = json.dumps(self._head(self._chunk_object()), separators=(",", ":"))[:-1]
+        text_key = '"text":"' if kind == "text" else '"delta":{"content":"'
+        self._open = f'data: {head},"choices":[{{"index":0,{text_key}'.encode()
+        self._close = b'"' if kind == "text" else b'"}'
 
     def first_chunk(self) -> bytes:
         """What precedes the first token of a stream: a chat's role chunk; nothing for a text completion."""
         if self.kind == "text":
             return b""
-        return self._chunk({"index": 0, "delta": {"role": "assistant", "content": ""}, **_UNFINISHED})
+        role = {"index": 0, "delta": {"role": "assistant", "content": ""}, "logprobs": None, "finish_reason": None}
+        return event(self._head(self._chunk_object()) | {"choices": [role]})
 
     def chunk(self, text: str, finish_reason: FinishReason | None) -> bytes:
-        """One event of new text; with the reason if it is the last."""
-        closing = _UNFINISHED if finish_reason is None else {"logprobs": None, "finish_reason": finish_reason}
-        if self.kind == "text":
-            return self._chunk({"index": 0, "text": text, **closing, "stop_reason": None})
-        if finish_reason is not None:
-            return self._chunk({"index": 0, "delta": {"content": text}, **closing, "stop_reason": None})
-        return self._chunk({"index": 0, "delta": {"content": text}, **closing})
+        """One event of new text, which needs no JSON escapes; with the reason if it is the last."""
+        closing = _CLOSINGS[self.kind, finish_reason]
+        return b"".join((self._open, text.encode(), self._close, closing))
 
     def usage_chunk(self, prompt_tokens: int, completion_tokens: int) -> bytes:
         """The event without choices that `stream_options.include_usage` asks for."""
-        return event(
-            self._head(self._chunk_object()) | {"choices": [], "usage": usage(prompt_tokens, completion_tokens)}
-        )
+        counted = {"choices": [], "usage": usage(prompt_tokens, completion_tokens)}
+        return event(self._head(self._chunk_object()) | counted)
 
     def whole(self, text: str, finish_reason: FinishReason, prompt_tokens: int, completion_tokens: int) -> bytes:
         """The body of an answer that is not streamed."""
@@ -102,14 +112,18 @@ class Answer:
         document = self._head(name) | {"choices": [choice], "usage": usage(prompt_tokens, completion_tokens)}
         return json.dumps(document, separators=(",", ":")).encode()
 
-    def _chunk(self, choice: Mapping[str, Any]) -> bytes:
-        return event(self._head(self._chunk_object()) | {"choices": [choice]})
-
     def _chunk_object(self) -> str:
         return "text_completion" if self.kind == "text" else "chat.completion.chunk"
 
     def _head(self, name: str) -> dict[str, Any]:
-        return {"id": self.identity, "object": name, "created": self.created_s, "model": self.model}
+        return {"id": self._identity, "object": name, "created": self._created_s, "model": self._model}
 
 
-_UNFINISHED: Mapping[str, Any] = {"logprobs": None, "finish_reason": None}
+def _closing(kind: str, finish_reason: FinishReason | None) -> bytes:
+    rest: dict[str, Any] = {"logprobs": None, "finish_reason": finish_reason}
+    if finish_reason is not None or kind == "text":
+        rest["stop_reason"] = None
+    return f",{json.dumps(rest, separators=(',', ':'))[1:]}]}}\n\n".encode()
+
+
+_CLOSINGS = {(kind, reason): _closing(kind, reason) for kind in ("chat", "text") for reason in (None, "stop", "length")}

@@ -166,8 +166,9 @@ def _fits(scalar: str | None, value: Any) -> bool:
 def _resource_schema(token: str, source: Path, class_name: str) -> ResourceSchema:
     text = source.read_text()
     outputs = {wire for wire, _ in _getters(_class_body(text, class_name, source))}
-    # Types with a class of their own arguments have `XArgs`; releases have `ReleaseArgs` too; none lacks one.
-    inputs = _properties(_class_body(text, f"{class_name}Args", source))
+    # The generator says `XInitArgs` where `XArgs` is already the name of a nested type.
+    arguments = f"{class_name}InitArgs" if f"\nclass {class_name}InitArgs" in text else f"{class_name}Args"
+    inputs = _properties(_class_body(text, arguments, source))
     for folder in (source.parent, *source.parent.parents):
         if (folder / "_inputs.py").is_file():
             return ResourceSchema(token, inputs, frozenset(outputs), folder / "_inputs.py")

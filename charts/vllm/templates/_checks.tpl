@@ -56,21 +56,55 @@ what to do. Included by the Deployment, so nothing renders while a rule is broke
 {{- toJson $problems -}}
 {{- end }}
 
-{{/* Flags that `extraArgs` may not carry: those the chart sets from values, and those that open a door. */}}
+{{/* Flags that the chart sets from values, each with the value that sets it. */}}
 {{- define "vllm.ownedFlags" -}}
---model --served-model-name --port --load-format --model-loader-extra-config --tensor-parallel-size --max-model-len --max-num-seqs --max-num-batched-tokens --max-num-queued-reqs --max-num-queued-tokens --gpu-memory-utilization --quantization --dtype --kv-cache-dtype --enable-prefix-caching --no-enable-prefix-caching --disable-prefix-caching --enable-expert-parallel --no-enable-expert-parallel --enforce-eager --no-enforce-eager --enable-auto-tool-choice --no-enable-auto-tool-choice --tool-call-parser --reasoning-parser --trust-remote-code --no-trust-remote-code --allowed-media-domains --shutdown-timeout --disable-access-log-for-endpoints
+{{- dict
+  "--model" "model.source"
+  "--served-model-name" "model.servedName"
+  "--port" "service.port"
+  "--load-format" "model.source"
+  "--model-loader-extra-config" "modelStore.streamer"
+  "--tensor-parallel-size" "engine.tensorParallelSize"
+  "--max-model-len" "engine.maxModelLen"
+  "--max-num-seqs" "engine.maxNumSeqs"
+  "--max-num-batched-tokens" "engine.maxNumBatchedTokens"
+  "--max-num-queued-reqs" "engine.maxNumQueuedReqs"
+  "--max-num-queued-tokens" "engine.maxNumQueuedTokens"
+  "--gpu-memory-utilization" "engine.gpuMemoryUtilization"
+  "--quantization" "engine.quantization"
+  "--dtype" "engine.dtype"
+  "--kv-cache-dtype" "engine.kvCacheDtype"
+  "--enable-prefix-caching" "engine.prefixCaching"
+  "--disable-prefix-caching" "engine.prefixCaching"
+  "--enable-expert-parallel" "engine.expertParallel"
+  "--disable-expert-parallel" "engine.expertParallel"
+  "--enforce-eager" "engine.enforceEager"
+  "--no-enforce-eager" "engine.enforceEager"
+  "--enable-auto-tool-choice" "engine.toolCallParser"
+  "--disable-auto-tool-choice" "engine.toolCallParser"
+  "--tool-call-parser" "engine.toolCallParser"
+  "--reasoning-parser" "engine.reasoningParser"
+  "--trust-remote-code" "engine.trustRemoteCode and trustedRemoteCode"
+  "--no-trust-remote-code" "engine.trustRemoteCode"
+  "--allowed-media-domains" "engine.allowedMediaDomains"
+  "--shutdown-timeout" "drain.shutdownTimeoutSeconds"
+  "--disable-access-log-for-endpoints" "nothing, it is fixed"
+| toJson -}}
 {{- end }}
 
+{{/* Flags that open a door, each with the reason. */}}
 {{- define "vllm.refusedFlags" -}}
 {{- dict
   "--config" "it would set flags that nobody checked"
   "--api-key" "a key in the arguments is readable by everyone who may list pods; the network policy is the door"
   "--hf-token" "a token in the arguments is readable by everyone who may list pods"
   "--allowed-local-media-path" "requests could read files of the pod"
-  "--tool-parser-plugin" "it runs code that is not in the image"
-  "--reasoning-parser-plugin" "it runs code that is not in the image"
-  "--middleware" "it runs code that is not in the image"
-  "--worker-extension-cls" "it runs code that is not in the image"
+  "--tool-parser-plugin" "it runs code that nobody reviewed"
+  "--reasoning-parser-plugin" "it runs code that nobody reviewed"
+  "--middleware" "it runs code that nobody reviewed"
+  "--worker-extension-cls" "it runs code that nobody reviewed"
+  "--logits-processors" "it runs code that nobody reviewed"
+  "--io-processor-plugin" "it runs code that nobody reviewed"
   "--enable-sleep-mode" "its endpoints let a client unload the model"
   "--headless" "replicas over several nodes are not supported"
 | toJson -}}
@@ -82,14 +116,14 @@ what to do. Included by the Deployment, so nothing renders while a rule is broke
   "VLLM_ALLOW_INSECURE_SERIALIZATION" "it unpickles what comes over the network"
   "VLLM_ALLOW_RUNTIME_LORA_UPDATING" "clients could load adapters"
   "VLLM_API_KEY" "the gateway sends no key; the network policy is the door"
-  "VLLM_PLUGINS" "it runs code that is not in the image"
+  "VLLM_PLUGINS" "it runs code that nobody reviewed"
   "VLLM_PORT" "set service.port instead"
 | toJson -}}
 {{- end }}
 
 {{- define "vllm.escapeProblems" -}}
 {{- $problems := list -}}
-{{- $owned := splitList " " (include "vllm.ownedFlags" .) -}}
+{{- $owned := include "vllm.ownedFlags" . | fromJson -}}
 {{- $refused := include "vllm.refusedFlags" . | fromJson -}}
 {{- range .Values.extraArgs -}}
 {{- /* vLLM's parser takes _ for - and may take a unique beginning of a flag for the flag. */ -}}
@@ -97,8 +131,8 @@ what to do. Included by the Deployment, so nothing renders while a rule is broke
 {{- if regexMatch "^-[^-]" $flag -}}
 {{- $problems = append $problems (printf "extraArgs: %q is a short form: write the long one, --flag=value" $flag) -}}
 {{- else if hasPrefix "--" $flag -}}
-{{- range $owned }}{{ if hasPrefix $flag . -}}
-{{- $problems = append $problems (printf "extraArgs: %s is set by the chart: use the value for it (see the table in README.md)" .) -}}
+{{- range $name, $value := $owned }}{{ if hasPrefix $flag $name -}}
+{{- $problems = append $problems (printf "extraArgs: %s is set by the chart: remove it and use %s" $name $value) -}}
 {{- end }}{{ end -}}
 {{- range $name, $reason := $refused }}{{ if or (hasPrefix $flag $name) (hasPrefix (printf "%s." $name) $flag) -}}
 {{- $problems = append $problems (printf "extraArgs: %s is refused: %s" $name $reason) -}}
@@ -158,12 +192,9 @@ what to do. Included by the Deployment, so nothing renders while a rule is broke
 {{- $problems = append $problems "networkPolicy.modelStoreCidrs is empty, so the weights cannot be read: set the store's addresses (AWS: the CIDRs of the prefix list com.amazonaws.REGION.s3)" -}}
 {{- end -}}
 {{- range $policy.modelStoreCidrs -}}
-{{- if hasSuffix "/0" . -}}
-{{- $problems = append $problems (printf "networkPolicy.modelStoreCidrs: %s is every address: set the store's own (AWS: the CIDRs of the prefix list com.amazonaws.REGION.s3)" .) -}}
+{{- if regexMatch "/[0-7]$" . -}}
+{{- $problems = append $problems (printf "networkPolicy.modelStoreCidrs: %s is a large part of the Internet: set the store's own addresses (AWS: the CIDRs of the prefix list com.amazonaws.REGION.s3)" .) -}}
 {{- end -}}
-{{- end -}}
-{{- if not $policy.gateway.podLabels -}}
-{{- $problems = append $problems "networkPolicy.gateway.podLabels is empty, so every pod would be a client: set the gateway's labels" -}}
 {{- end -}}
 {{- end -}}
 {{- toJson $problems -}}

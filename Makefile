@@ -1,0 +1,61 @@
+# Everything a checkout needs: `make` lists it. Only Python 3.11 or newer and make are assumed; uv, Go, pulumi and
+# helm are used when they are there. Set-up says what it skips and why.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-python tools demo test check format lock bench clean
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+# Other Python commands to try first: make PYTHON=/opt/python/bin/python3 …
+PYTHON ?=
+PYTEST_WORKERS ?= 2
+
+# Tools that cannot be had are skipped with a sentence, and so are the tests that need them; CI wants them all.
+SETUP_TOOLS := $(BIN)/python -m tools.setup tools || [ "$$CI" != true ]
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: setup-python ## Make .venv and build the pinned tools (nothing to do: under a second)
+	@$(SETUP_TOOLS)
+
+setup-python: ## Make .venv from requirements.lock: enough for planning and rehearsing
+	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    exec "$$python" -m tools.setup python; \
+	  fi; \
+	done; \
+	echo "No Python 3.11 or newer was found. Install one, or name it: make PYTHON=/path/to/python3 setup" >&2; exit 1
+
+tools: setup-python ## Build the pinned Go tools from source into the shared cache (uses the PATH's where they fit)
+	@$(BIN)/python -m tools.setup tools
+
+demo: setup-python ## Plan prod from a real trace, rehearse it, then deploy it to the twin: no account, no GPU
+	@$(BIN)/spillway demo --parts ab
+	@$(SETUP_TOOLS)
+	@$(BIN)/spillway demo --parts c
+
+test: setup ## Run the checks and all tests whose tools are there
+	@$(MAKE) check
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup
+
+check: setup-python ## Lint, format, types and import floors
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: setup-python ## Format the code and mend what lint can mend
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock: ## Solve requirements.lock anew from pyproject.toml (needs uv)
+	@command -v uv >/dev/null || { echo "\`make lock\` needs uv: https://docs.astral.sh/uv/" >&2; exit 1; }
+	uv pip compile pyproject.toml --quiet --extra dev --generate-hashes --universal --python-version 3.11 \
+	  --no-emit-index-url --no-header -o requirements.lock
+
+bench: setup-python ## Run the benchmarks
+	@for benchmark in benchmarks/*.py; do $(BIN)/python "$$benchmark" || exit 1; done
+
+clean: ## Remove what was made in this checkout (the shared cache of tools stays)
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

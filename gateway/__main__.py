@@ -1,0 +1,96 @@
+"""`python -m gateway`: read the policy and the keys, listen, drain on SIGTERM.
+
+Exit codes: 0 after a clean drain, 1 if requests were cut at its end, 2 if the gateway could not start (every reason on
+stderr). The audit goes to stdout, one JSON line a request; nothing else does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+import uvloop
+
+from gateway.document import LoadedPolicy, PolicyError, load_policy
+from gateway.keys import Keys, KeysError, load_keys
+from gateway.service import Gateway
+from gateway.settings import Settings
+from gateway.upstreams import MissingSecret, read_secrets
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a gateway until it is told to stop; returns the exit code."""
+    options = _options(arguments)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="gateway: %(levelname)s: %(message)s")
+    try:
+        loaded = load_policy(options.policy)
+        keys = _keys(options, loaded)
+        secrets = read_secrets(loaded.policy, os.environ)
+        settings = Settings().scaled(options.speed)
+    except (PolicyError, KeysError, MissingSecret, ValueError) as error:
+        return _refuse(str(error))
+    gateway = Gateway(loaded, keys, settings, secrets, _write_line, options.seed)
+    drain_s = settings.drain_s if options.drain_seconds is None else options.drain_seconds
+    code: int = uvloop.run(_run(gateway, options, drain_s))
+    return code
+
+
+async def _run(gateway: Gateway, options: argparse.Namespace, drain_s: float) -> int:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    try:
+        await gateway.start(options.host, options.port, options.admin_port)
+    except OSError as error:
+        return _refuse(f"cannot listen on {options.host} ports {options.port}, {options.admin_port}: {error.strerror}")
+    logging.info("listening on %s:%d, admin on %s:%d", options.host, gateway.port, options.host, gateway.admin_port)
+    await stopping.wait()
+    cut = await gateway.drain(drain_s)
+    await gateway.stop()
+    if cut:
+        logging.warning("%d requests were cut after %g s of draining", cut, drain_s)
+    return 1 if cut else 0
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m gateway", description="An OpenAI-compatible proxy by policy.")
+    parser.add_argument("--policy", type=Path, required=True, help="policy document (JSON)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, required=True, help="port for clients (0: any free one)")
+    parser.add_argument("--admin-port", type=int, required=True, help="port for /metrics and /policy (0: any)")
+    access = parser.add_mutually_exclusive_group(required=True)
+    access.add_argument("--keys", type=Path, help="keys file (JSON)")
+    access.add_argument("--no-auth", action="store_true", help="serve everybody, every route")
+    parser.add_argument("--seed", type=int, help="seed of all random choices, for replays")
+    parser.add_argument("--speed", type=float, default=1.0, help="divide the gateway's own timeouts by this")
+    parser.add_argument("--drain-seconds", type=float, help="time for requests in flight after SIGTERM (default: 30)")
+    return parser.parse_args(arguments)
+
+
+def _keys(options: argparse.Namespace, loaded: LoadedPolicy) -> Keys | None:
+    if options.no_auth:
+        return None
+    keys = load_keys(options.keys)
+    for unknown in keys.routes_unknown_to(loaded.policy.routes):
+        logging.warning("a key names a route that the policy does not have: %s", unknown)
+    return keys
+
+
+def _refuse(reason: str) -> int:
+    sys.stderr.write(f"gateway: cannot start: {reason}\n")
+    return 2
+
+
+def _write_line(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

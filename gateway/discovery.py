@@ -1,0 +1,67 @@
+"""Where a pool's replicas are: fixed endpoints, or the A records of a headless service.
+
+It stands for Kubernetes' own answer to "which pods are ready": a headless service publishes one record a ready pod.
+It measures no health; a replica that refuses connections is passed over by the gate and leaves with its record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+
+from gateway.gate import Gate
+from gateway.policy import Pool
+
+_log = logging.getLogger("spillway.gateway")
+
+Resolve = Callable[[str, int], Awaitable[list[str]]]
+
+_NO_SUCH_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
+
+
+async def addresses_of(host: str, port: int) -> list[str]:
+    """IP addresses behind a name, sorted; empty when it has none now. Raises OSError when the resolver fails."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        if error.errno in _NO_SUCH_NAME:
+            return []  # a headless service without a ready pod has no records
+        raise
+    return sorted({str(address[0]) for *_, address in found})
+
+
+class Discovery:
+    """Keeps the gate's replicas in step with the policy's pools."""
+
+    def __init__(
+        self, pools: Mapping[str, Pool], gate: Gate, interval_s: float, resolve: Resolve = addresses_of
+    ) -> None:
+        self._pools = pools
+        self._gate = gate
+        self._interval_s = interval_s
+        self._resolve = resolve
+
+    async def look(self) -> None:
+        """One round over all pools. A resolver that fails leaves a pool as it was."""
+        await asyncio.gather(*(self._look_at(name, pool) for name, pool in self._pools.items()))
+
+    async def keep_looking(self) -> None:
+        """Look again after each interval, until cancelled; returns at once if all endpoints are fixed."""
+        while any(pool.address is not None for pool in self._pools.values()):
+            await asyncio.sleep(self._interval_s)
+            await self.look()
+
+    async def _look_at(self, name: str, pool: Pool) -> None:
+        if pool.endpoints is not None:
+            self._gate.set_replicas(name, pool.endpoints)
+            return
+        assert pool.address is not None
+        host, _, port = pool.address.rpartition(":")
+        try:
+            found = await self._resolve(host, int(port))
+        except OSError as error:
+            _log.warning("pool %s: %s cannot be resolved (%s); replicas stay as they were", name, host, error)
+            return
+        self._gate.set_replicas(name, [f"http://{f'[{ip}]' if ':' in ip else ip}:{port}" for ip in found])

@@ -1,0 +1,194 @@
+"""One attempt at one backend: send, and tell what came back before anything is committed.
+
+It stands for the HTTP client side. It follows no redirect, trusts no proxy from the environment, sends an allow-list
+of headers and a body that we wrote ourselves, and closes the connection of every attempt that is given up, so that the
+backend stops working on it. It retries nothing and decides nothing; `spill` does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import aiohttp
+
+from gateway.settings import KIB, Settings
+from gateway.spill import FirstEvent, Lost, Signal, Status, Trigger
+from gateway.sse import DONE, EventSplitter, EventTooLong, error_code, event_payload
+
+_ERROR_BODY_BYTES = 64 * KIB
+_TOO_LONG_WORDS = ("context_length_exceeded", "maximum context length", "maximum model length")
+
+
+@dataclass(frozen=True)
+class Call:
+    """What to send: the full URL, the headers and the body."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for a whole answer or a first event, and what it means when that time is over."""
+
+    seconds: float
+    trigger: Literal[Trigger.SLOW, Trigger.DEADLINE]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A complete HTTP answer; `document` is its JSON object, None if it is none."""
+
+    status: int
+    body: bytes
+    document: dict[str, Any] | None
+    retry_after: str | None = None
+
+
+@dataclass(frozen=True)
+class OpenStream:
+    """A stream whose first event is here. `blocks`: what was read so far. The caller must `close()` it."""
+
+    response: aiohttp.ClientResponse
+    splitter: EventSplitter
+    blocks: tuple[bytes, ...]
+    first_payload: bytes
+
+    def close(self) -> None:
+        """Drop the connection unless the stream was read to its end."""
+        self.response.release() if self.response.content.at_eof() else self.response.close()
+
+
+Outcome = Answer | OpenStream | Lost
+
+
+def open_session(settings: Settings) -> aiohttp.ClientSession:
+    """A client without cookies, proxies, redirects of its own or a limit on connections (the gate is the limit)."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=settings.idle_connection_s),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_s),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+        headers={"User-Agent": "spillway-gateway"},
+    )
+
+
+async def ask_whole(session: aiohttp.ClientSession, call: Call, patience: Patience, settings: Settings) -> Outcome:
+    """Send a request whose answer is one JSON document, and read all of it."""
+    return await _guarded(_ask_whole(session, call, settings), patience)
+
+
+async def ask_stream(session: aiohttp.ClientSession, call: Call, patience: Patience, settings: Settings) -> Outcome:
+    """Send a request whose answer is a stream, and read up to its first event with data.
+
+    Headers and comments (`: keep-alive`) are no first event. An answer other than 200 is read whole.
+    """
+    return await _guarded(_ask_stream(session, call, settings), patience)
+
+
+def signal_of(outcome: Outcome) -> Signal:
+    """The outcome in the words of the decision table."""
+    match outcome:
+        case Lost():
+            return outcome
+        case OpenStream(first_payload=payload):
+            return FirstEvent(_claimed_error(payload))
+        case Answer(status=200, document=None):
+            return Lost(Trigger.BAD_ANSWER)
+        case Answer(status=200, document=dict(document)) if document.get("error"):
+            return FirstEvent(error_code(document["error"]))
+        case Answer(status=status, body=body):
+            return Status(status, too_long=status == 400 and _speaks_of_length(body))
+
+
+async def _guarded(work: Any, patience: Patience) -> Outcome:
+    """Run one attempt under its patience; every way to fail becomes a `Lost`."""
+    try:
+        async with asyncio.timeout(patience.seconds):
+            outcome: Outcome = await work
+            return outcome
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+        return Lost(Trigger.CONNECT)
+    except TimeoutError:
+        return Lost(patience.trigger)
+    except (EventTooLong, _AnswerTooLong):
+        return Lost(Trigger.BAD_ANSWER)
+    except (aiohttp.ClientError, OSError):
+        return Lost(Trigger.RESET)
+
+
+async def _ask_whole(session: aiohttp.ClientSession, call: Call, settings: Settings) -> Outcome:
+    async with session.post(call.url, data=call.body, headers=call.headers, allow_redirects=False) as response:
+        return await _read_answer(response, settings.answer_bytes)
+
+
+async def _ask_stream(session: aiohttp.ClientSession, call: Call, settings: Settings) -> Outcome:
+    response = await session.post(call.url, data=call.body, headers=call.headers, allow_redirects=False)
+    try:
+        if response.status != 200:
+            async with response:
+                return await _read_answer(response, _ERROR_BODY_BYTES)
+        if response.content_type != "text/event-stream":
+            response.close()
+            return Lost(Trigger.BAD_ANSWER)
+        return await _read_first_event(response, settings)
+    except BaseException:
+        response.close()
+        raise
+
+
+async def _read_first_event(response: aiohttp.ClientResponse, settings: Settings) -> Outcome:
+    splitter = EventSplitter(settings.event_bytes)
+    blocks: list[bytes] = []
+    while chunk := await response.content.readany():
+        fresh = splitter.feed(chunk)
+        blocks += fresh
+        payload = next(filter(None, map(event_payload, fresh)), b"")
+        if payload == DONE:
+            break
+        if payload:
+            return OpenStream(response, splitter, tuple(blocks), payload)
+    response.close()
+    return Lost(Trigger.BAD_ANSWER)
+
+
+class _AnswerTooLong(Exception):
+    """An answer beyond the size limit."""
+
+
+async def _read_answer(response: aiohttp.ClientResponse, limit_bytes: int) -> Answer:
+    parts: list[bytes] = []
+    size = 0
+    while part := await response.content.readany():
+        size += len(part)
+        if size > limit_bytes:
+            raise _AnswerTooLong
+        parts.append(part)
+    body = b"".join(parts)
+    return Answer(response.status, body, _json_object(body), response.headers.get("Retry-After"))
+
+
+def _claimed_error(payload: bytes) -> int | None:
+    if b'"error"' not in payload:
+        return None
+    document = _json_object(payload)
+    error = document.get("error") if document else None
+    return error_code(error) if error else None
+
+
+def _speaks_of_length(body: bytes) -> bool:
+    text = body.decode(errors="replace").lower()
+    return any(words in text for words in _TOO_LONG_WORDS)
+
+
+def _json_object(body: bytes) -> dict[str, Any] | None:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None

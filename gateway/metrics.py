@@ -1,0 +1,123 @@
+"""The gateway's figures for Prometheus.
+
+It stands for what an operator and the scaler read: requests and attempts by outcome, spills by reason, demand per
+pool, tokens, dollars and times. Labels are names from the policy and words of the decision table, so their number is
+bounded; an unknown route counts as `-`. Restricted and other routes differ by the label `route` only.
+"""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from gateway.account import NANO_PER_USD
+from gateway.exchange import Exchange
+from gateway.gate import Gate
+from gateway.policy import Policy
+
+_TTFT_SECONDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 7.5, 10, 20, 40, 80)
+_E2E_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320)
+_OVERHEAD_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25)
+
+
+class Metrics:
+    """Counters of one gateway, in a registry of its own."""
+
+    def __init__(self, policy: Policy, digest: str, gate: Gate) -> None:
+        self.registry = CollectorRegistry()
+        self.demand: Tally[str] = Tally()
+        """Pool -> requests now in the gateway whose first draw was that pool, wherever they wait or are served."""
+
+        def counter(name: str, what: str, *labels: str) -> Counter:
+            return Counter(f"spillway_{name}", what, labels, registry=self.registry)
+
+        def histogram(name: str, what: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+            return Histogram(f"spillway_{name}", what, labels, buckets=buckets, registry=self.registry)
+
+        self._requests = counter("requests", "Requests by what became of them.", "route", "backend", "outcome")
+        self._attempts = counter("attempts", "Calls of backends by outcome.", "route", "backend", "outcome")
+        self._spills = counter("spill", "Requests sent to an API instead of a local pool.", "route", "reason")
+        self._tokens = counter("tokens", "Tokens by backend and kind.", "route", "backend", "kind")
+        self._estimates = counter("estimated_usage", "Attempts whose usage is our estimate.", "route", "backend")
+        self._usd = counter("usd", "Dollars owed to APIs.", "route", "backend")
+        self._ttft = histogram("ttft_seconds", "Arrival to first event of a stream.", _TTFT_SECONDS, "route", "backend")
+        self._e2e = histogram("e2e_seconds", "Arrival to last byte of an answer.", _E2E_SECONDS, "route", "backend")
+        self._overhead = histogram("overhead_seconds", "The gateway's own time before a call.", _OVERHEAD_SECONDS)
+        build = Gauge("spillway_policy", "1 for the policy in force.", ("digest", "lock"), registry=self.registry)
+        build.labels(digest, policy.lock_digest).set(1)
+        self.registry.register(_GateCollector(policy, gate, self.demand))
+
+    @contextmanager
+    def demanding(self, pool: str | None) -> Iterator[None]:
+        """Count a request as demand of `pool` while it is in the gateway."""
+        if pool is not None:
+            self.demand[pool] += 1
+        try:
+            yield
+        finally:
+            if pool is not None:
+                self.demand[pool] -= 1
+
+    def spilled(self, exchange: Exchange, reason: str) -> None:
+        """A request is on its way to an API for the first time."""
+        self._spills.labels(exchange.route_name, reason).inc()
+
+    def finished(self, exchange: Exchange) -> None:
+        """Count a request whose last byte is out."""
+        route, backend = exchange.route_name, exchange.served_by or "-"
+        self._requests.labels(route, backend, exchange.outcome).inc()
+        for attempt in exchange.attempts:
+            self._attempts.labels(route, attempt.backend, attempt.outcome).inc()
+            if attempt.usage is None:
+                continue
+            fresh = attempt.usage.input_tokens - attempt.usage.cached_tokens
+            self._tokens.labels(route, attempt.backend, "input").inc(fresh)
+            self._tokens.labels(route, attempt.backend, "cached_input").inc(attempt.usage.cached_tokens)
+            self._tokens.labels(route, attempt.backend, "output").inc(attempt.usage.output_tokens)
+            if attempt.usage.estimated:
+                self._estimates.labels(route, attempt.backend).inc()
+            if attempt.price is not None:
+                self._usd.labels(route, attempt.backend).inc(attempt.nano_usd / NANO_PER_USD)
+        overhead = exchange.overhead_s()
+        if overhead is not None:
+            self._overhead.observe(overhead)
+        if exchange.outcome == "ok" and exchange.ended is not None:
+            self._e2e.labels(route, backend).observe(exchange.ended - exchange.started)
+        if exchange.request is not None and exchange.request.stream and exchange.first_byte is not None:
+            self._ttft.labels(route, backend).observe(exchange.first_byte - exchange.started)
+
+    def render(self) -> bytes:
+        """The text exposition format."""
+        return generate_latest(self.registry)
+
+
+class _GateCollector(Collector):
+    """Reads the gate when it is asked, so that requests pay nothing for it."""
+
+    def __init__(self, policy: Policy, gate: Gate, demand: Tally[str]) -> None:
+        self._policy = policy
+        self._gate = gate
+        self._demand = demand
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        in_flight = GaugeMetricFamily("spillway_in_flight", "Requests held by a pool.", labels=["pool"])
+        places = GaugeMetricFamily("spillway_places", "Requests a pool may hold.", labels=["pool"])
+        replicas = GaugeMetricFamily("spillway_replicas", "Replicas found.", labels=["pool"])
+        demand = GaugeMetricFamily(
+            "spillway_demand", "Requests meant for a pool, wherever they are served.", labels=["pool"]
+        )
+        for name, pool in self._policy.pools.items():
+            found = self._gate.replicas(name)
+            in_flight.add_metric([name], sum(replica.in_flight for replica in found))
+            places.add_metric([name], pool.max_in_flight * len(found))
+            replicas.add_metric([name], len(found))
+            demand.add_metric([name], self._demand[name])
+        queued = GaugeMetricFamily("spillway_queued", "Requests waiting for a local place.", labels=["route"])
+        for name in self._policy.routes:
+            queued.add_metric([name], self._gate.waiting(name))
+        return [in_flight, places, replicas, demand, queued]

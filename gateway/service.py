@@ -1,0 +1,124 @@
+"""A running gateway: parts put together, started, drained and stopped.
+
+It stands for the lifetime of one process and can be started more than once in one interpreter, each with its own
+ports, registry and sessions. It reads no files and no arguments; `__main__` does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable, Mapping
+
+import aiohttp
+from aiohttp import web
+
+from gateway.app import Front
+from gateway.bodies import BodyBudget
+from gateway.discovery import Discovery
+from gateway.dispatch import Dispatcher
+from gateway.document import LoadedPolicy
+from gateway.exchange import Clock
+from gateway.forward import open_session
+from gateway.gate import Gate
+from gateway.keys import Keys
+from gateway.metrics import Metrics
+from gateway.settings import Settings
+from gateway.upstreams import ApiClient, api_chains, chained_apis
+
+
+class Gateway:
+    """One gateway on one event loop.
+
+    `keys` None: no authentication. `secrets`: API -> Authorization header. `seed` None: unpredictable draws.
+    `write_audit` takes one JSON line without its newline.
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedPolicy,
+        keys: Keys | None,
+        settings: Settings,
+        secrets: Mapping[str, str],
+        write_audit: Callable[[str], None],
+        seed: int | None = None,
+    ) -> None:
+        self._loaded = loaded
+        self._keys = keys
+        self._settings = settings
+        self._secrets = secrets
+        self._write_audit = write_audit
+        self._rng = random.Random(seed)
+        self._closing = contextlib.AsyncExitStack()
+        self._front: Front | None = None
+        self._public_site: web.TCPSite | None = None
+        self.port = 0
+        self.admin_port = 0
+
+    async def start(self, host: str, port: int, admin_port: int) -> None:
+        """Find the replicas, then listen; ports that are 0 are chosen and told by `port` and `admin_port`.
+
+        Raises OSError when a port cannot be had; nothing keeps running then.
+        """
+        policy, settings = self._loaded.policy, self._settings
+        try:
+            caps = {name: pool.max_in_flight for name, pool in policy.pools.items()}
+            gate = Gate(caps, self._rng, Clock, settings.queue_length)
+            metrics = Metrics(policy, self._loaded.digest, gate)
+            local = await self._closing.enter_async_context(open_session(settings))
+            chains = await self._open_chains()
+            dispatcher = Dispatcher(policy, settings, gate, local, chains, metrics, self._rng)
+            budget = BodyBudget(settings.bodies_bytes)
+            front = Front(self._loaded, self._keys, settings, dispatcher, metrics, self._write_audit, budget)
+            self._front = front
+            await self._discover(Discovery(policy.pools, gate, settings.discovery_interval_s))
+            _, self.admin_port = await self._listen(front.admin(), host, admin_port)
+            self._public_site, self.port = await self._listen(front.public(), host, port)
+            front.ready = True
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def drain(self, limit_s: float) -> int:
+        """Take no new connections and wait for requests in flight; returns how many were left after `limit_s`."""
+        front = self._front
+        if front is None or self._public_site is None:
+            return 0
+        front.draining = True
+        await self._public_site.stop()
+        if front.in_flight:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(limit_s):
+                    await front.idle.wait()
+        return front.in_flight
+
+    async def stop(self) -> None:
+        """Close everything at once."""
+        await self._closing.aclose()
+
+    async def _open_chains(self) -> Mapping[str, Mapping[str, ApiClient]]:
+        policy = self._loaded.policy
+        if not chained_apis(policy):
+            return {}
+        outside: aiohttp.ClientSession = await self._closing.enter_async_context(open_session(self._settings))
+        return api_chains(policy, outside, self._secrets, self._settings.rate_window_s, Clock)
+
+    async def _discover(self, discovery: Discovery) -> None:
+        await discovery.look()
+        looking = asyncio.create_task(discovery.keep_looking())
+
+        async def stop_looking() -> None:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+
+        self._closing.push_async_callback(stop_looking)
+
+    async def _listen(self, app: web.Application, host: str, port: int) -> tuple[web.TCPSite, int]:
+        # A client that leaves cancels the request, which closes the connection to the backend.
+        runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        self._closing.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, host, port, backlog=self._settings.listen_backlog)
+        await site.start()
+        return site, int(runner.addresses[-1][1])

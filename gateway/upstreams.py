@@ -1,0 +1,97 @@
+"""Backends as the gateway calls them: replicas of local pools, and API clients per route.
+
+It stands for the line between inside and outside. An `ApiClient` is made for one route and one API of its chain, and
+only for routes that are not restricted: for a restricted route there is no object that could reach an API. Secrets
+come from environment variables named by the policy and appear nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import aiohttp
+
+from gateway.forward import Call
+from gateway.policy import Api, Policy, Pool
+from gateway.rates import ApiLimiter
+from gateway.request import ChatRequest
+
+_TRACE_HEADERS = ("traceparent", "tracestate")
+"""Headers of the client that go on to local pools; to an API goes none of the client's headers."""
+
+
+class MissingSecret(ValueError):
+    """An environment variable that the policy names is not set."""
+
+
+@dataclass(frozen=True)
+class ApiClient:
+    """The right to send one route's requests to one API."""
+
+    route: str
+    name: str
+    api: Api
+    session: aiohttp.ClientSession
+    limiter: ApiLimiter
+    authorization: str | None
+
+    def call_for(self, request: ChatRequest, output_cap: int | None, request_id: str) -> Call:
+        """The call that carries `request` there."""
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "X-Client-Request-Id": request_id}
+        if self.authorization is not None:
+            headers["Authorization"] = self.authorization
+        body = request.body_for(self.api.model, output_cap, self.api.renames)
+        return Call(f"{self.api.base_url}/chat/completions", headers, body)
+
+
+def replica_call(
+    url: str, pool: Pool, request: ChatRequest, output_cap: int | None, headers: Mapping[str, str], request_id: str
+) -> Call:
+    """The call that carries `request` to a local replica at `url`; `headers` are the client's."""
+    sent = {"Content-Type": "application/json", "Accept-Encoding": "identity", "X-Request-Id": request_id}
+    sent |= {name: headers[name] for name in _TRACE_HEADERS if name in headers}
+    return Call(f"{url}/v1/chat/completions", sent, request.body_for(pool.model, output_cap, {}))
+
+
+def chained_apis(policy: Policy) -> frozenset[str]:
+    """Names of the APIs that some route may reach; empty: the gateway opens no outside session at all."""
+    return frozenset(
+        name for route in policy.routes.values() if route.privacy != "restricted" for name in route.fallback
+    )
+
+
+def read_secrets(policy: Policy, environment: Mapping[str, str]) -> dict[str, str]:
+    """API -> `Authorization` for every chained API that has a key. Raises MissingSecret naming all that are missing."""
+    secrets: dict[str, str] = {}
+    missing = []
+    for name in sorted(chained_apis(policy)):
+        variable = policy.apis[name].api_key_env
+        if variable is None:
+            continue
+        if environment.get(variable, "").strip():
+            secrets[name] = f"Bearer {environment[variable].strip()}"
+        else:
+            missing.append(f"{variable} (API {name})")
+    if missing:
+        raise MissingSecret(f"set the environment variables of the policy's APIs: {', '.join(missing)}")
+    return secrets
+
+
+def api_chains(
+    policy: Policy,
+    session: aiohttp.ClientSession,
+    secrets: Mapping[str, str],
+    rate_window_s: float,
+    clock: Callable[[], float],
+) -> dict[str, dict[str, ApiClient]]:
+    """Route -> API -> client, for routes that are not restricted. One account, so one limiter an API."""
+    limiters = {name: ApiLimiter(policy.apis[name].limits, rate_window_s, clock) for name in chained_apis(policy)}
+    return {
+        route_name: {
+            name: ApiClient(route_name, name, policy.apis[name], session, limiters[name], secrets.get(name))
+            for name in route.fallback
+        }
+        for route_name, route in policy.routes.items()
+        if route.privacy != "restricted"
+    }

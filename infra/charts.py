@@ -1,0 +1,39 @@
+"""The project's own Helm charts, as Pulumi must name them.
+
+A release compares its inputs only, so a chart edited in place would go unseen: its digest is passed as a value that no
+template renders. The path is relative to the root, where the engine starts its providers, because an absolute one would
+change with every checkout.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from infra.settings import ROOT
+
+RENDERED = ("Chart.yaml", "values.yaml", "values.schema.json", "templates", "charts", "crds")
+"""What of a chart's folder can change a release."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """path: for `Release.chart`. digest: `sha256:…` of the files that a release depends on."""
+
+    path: str
+    digest: str
+
+
+def chart(name: str) -> Chart:
+    """The chart in `charts/NAME`. Raises FileNotFoundError when there is none."""
+    folder = ROOT / "charts" / name
+    if not (folder / "Chart.yaml").is_file():
+        raise FileNotFoundError(f"no chart in {folder}")
+    digest = hashlib.sha256()
+    for part in RENDERED:
+        files = (folder / part,) if (folder / part).is_file() else sorted((folder / part).rglob("*"))
+        for file in files:
+            if file.is_file():
+                content = file.read_bytes()
+                digest.update(f"{file.relative_to(folder).as_posix()}\0{len(content)}\0".encode() + content)
+    return Chart(f"./charts/{name}", f"sha256:{digest.hexdigest()}")

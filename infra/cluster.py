@@ -1,0 +1,176 @@
+"""The EKS control plane, who may use it, and the add-ons that nodes need before they can be Ready.
+
+Order: log group and key → cluster → access entries and node add-ons → system nodes → the add-ons that need a place to
+run. Add-ons take EKS's default version for the cluster's Kubernetes version when they are made, unless pinned by
+`spillway:addons`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.identities import (
+    ADMIN_ACCESS_POLICY,
+    CLUSTER_POLICIES,
+    EBS_POLICY,
+    access_policy_arn,
+    managed_policy_arn,
+    pod_identity_trust,
+    trust,
+)
+
+LOG_DAYS = 90
+KEY_DELETION_DAYS = 30
+LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
+NODE_ADDONS = ("eks-pod-identity-agent", "kube-proxy", "vpc-cni")
+"""On every node; a node is not Ready without them."""
+CLUSTER_ADDONS = ("aws-ebs-csi-driver", "coredns", "eks-node-monitoring-agent", "metrics-server")
+"""Run on the system nodes, or report on all."""
+ADDON_CONFIGURATION = {"vpc-cni": {"enableNetworkPolicy": "true"}}
+"""Without the first, network policies are accepted and not enforced."""
+
+
+@dataclass(frozen=True)
+class ClusterArgs:
+    """subnets: ids of the nodes' subnets. version: `1.36`. public_cidrs: who may reach the API from outside, or nobody.
+
+    deploy_role: ARN that deploys; None grants the caller of the first `up`. admin_roles: further ARNs. protected:
+    whether EKS refuses to delete the cluster. addons: pinned versions by name.
+    """
+
+    account: str
+    region: str
+    version: str
+    subnets: Sequence[pulumi.Input[str]]
+    public_cidrs: tuple[str, ...]
+    deploy_role: str | None
+    admin_roles: tuple[str, ...]
+    protected: bool
+    addons: Mapping[str, str]
+
+
+class Cluster(pulumi.ComponentResource):
+    """Outputs: `name`, `arn`, `endpoint`, `certificate`, `version`. `access`: what the API's users wait for."""
+
+    def __init__(self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("spillway:aws:Cluster", name, None, opts)
+        self._name, self._args = name, args
+        self._own = pulumi.ResourceOptions(parent=self)
+        role = self._role()
+        # EKS writes to its log group once more after deletion, which makes it anew; a name that is never used twice
+        # keeps that from blocking the next cluster. The role's generated suffix is that name's.
+        cluster = self._cluster(role)
+        self.resource = cluster
+        self.name, self.arn, self.endpoint = cluster.name, cluster.arn, cluster.endpoint
+        self.version = cluster.version
+        self.certificate = cluster.certificate_authority.data
+        self.access = tuple(self._access_entries())
+        self.node_addons = tuple(self._addon(addon, ()) for addon in NODE_ADDONS)
+        self.register_outputs({"name": self.name, "arn": self.arn})
+
+    def add_cluster_addons(self, system_nodes: pulumi.Resource) -> tuple[aws.eks.Addon, ...]:
+        """The add-ons that need a node to run on; call once, when the system nodes are declared."""
+        return tuple(self._addon(addon, (system_nodes,)) for addon in CLUSTER_ADDONS)
+
+    def _role(self) -> aws.iam.Role:
+        role = aws.iam.Role(self._name, assume_role_policy=trust("eks.amazonaws.com"), opts=self._own)
+        self._policies = [
+            aws.iam.RolePolicyAttachment(
+                f"{self._name}-{policy}",
+                role=role.name,
+                policy_arn=managed_policy_arn(self._args.region, policy),
+                opts=self._own,
+            )
+            for policy in CLUSTER_POLICIES
+        ]
+        return role
+
+    def _cluster(self, role: aws.iam.Role) -> aws.eks.Cluster:
+        key = aws.kms.Key(
+            f"{self._name}-secrets",
+            description=f"Kubernetes secrets of {self._name}",
+            enable_key_rotation=True,
+            deletion_window_in_days=KEY_DELETION_DAYS,
+            opts=self._own,
+        )
+        logs = aws.cloudwatch.LogGroup(
+            f"{self._name}-control-plane",
+            name=pulumi.Output.concat("/aws/eks/", role.name, "/cluster"),
+            retention_in_days=LOG_DAYS,
+            opts=self._own,
+        )
+        return aws.eks.Cluster(
+            self._name,
+            name=role.name,
+            role_arn=role.arn,
+            version=self._args.version,
+            vpc_config=aws.eks.ClusterVpcConfigArgs(
+                subnet_ids=list(self._args.subnets),
+                endpoint_private_access=True,
+                endpoint_public_access=bool(self._args.public_cidrs),
+                public_access_cidrs=sorted(self._args.public_cidrs) or None,
+            ),
+            access_config=aws.eks.ClusterAccessConfigArgs(
+                authentication_mode="API",
+                bootstrap_cluster_creator_admin_permissions=self._args.deploy_role is None,
+            ),
+            bootstrap_self_managed_addons=False,
+            enabled_cluster_log_types=list(LOG_TYPES),
+            encryption_config=aws.eks.ClusterEncryptionConfigArgs(
+                provider=aws.eks.ClusterEncryptionConfigProviderArgs(key_arn=key.arn), resources=["secrets"]
+            ),
+            upgrade_policy=aws.eks.ClusterUpgradePolicyArgs(support_type="STANDARD"),
+            deletion_protection=self._args.protected,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[logs, *self._policies],
+                # Read at creation only; naming a deploy role later must not replace the cluster.
+                ignore_changes=["accessConfig.bootstrapClusterCreatorAdminPermissions"],
+            ),
+        )
+
+    def _access_entries(self) -> list[pulumi.Resource]:
+        roles = {*self._args.admin_roles, *([self._args.deploy_role] if self._args.deploy_role else [])}
+        made: list[pulumi.Resource] = []
+        for arn in sorted(roles):
+            named = f"{self._name}-{arn.rpartition('/')[2]}"
+            entry = aws.eks.AccessEntry(named, cluster_name=self.name, principal_arn=arn, opts=self._own)
+            association = aws.eks.AccessPolicyAssociation(
+                named,
+                cluster_name=self.name,
+                principal_arn=arn,
+                policy_arn=access_policy_arn(self._args.region, ADMIN_ACCESS_POLICY),
+                access_scope=aws.eks.AccessPolicyAssociationAccessScopeArgs(type="cluster"),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[entry]),
+            )
+            made += [entry, association]
+        return made
+
+    def _addon(self, addon: str, after: Sequence[pulumi.Resource]) -> aws.eks.Addon:
+        configuration = ADDON_CONFIGURATION.get(addon)
+        return aws.eks.Addon(
+            f"{self._name}-{addon}",
+            cluster_name=self.name,
+            addon_name=addon,
+            addon_version=self._args.addons.get(addon),
+            configuration_values=json.dumps(configuration, sort_keys=True) if configuration else None,
+            pod_identity_associations=self._storage_identity() if addon == "aws-ebs-csi-driver" else None,
+            resolve_conflicts_on_create="OVERWRITE",
+            resolve_conflicts_on_update="OVERWRITE",
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
+        )
+
+    def _storage_identity(self) -> list[aws.eks.AddonPodIdentityAssociationArgs]:
+        """The CSI driver makes volumes by an identity of its own: with a hop limit of 1 it cannot use the node's."""
+        named = f"{self._name}-ebs"
+        role = aws.iam.Role(named, assume_role_policy=pod_identity_trust(self._args.account), opts=self._own)
+        permission = aws.iam.RolePolicyAttachment(
+            named, role=role.name, policy_arn=managed_policy_arn(self._args.region, EBS_POLICY), opts=self._own
+        )
+        arn = pulumi.Output.all(role.arn, permission.id).apply(lambda known: str(known[0]))
+        return [aws.eks.AddonPodIdentityAssociationArgs(role_arn=arn, service_account="ebs-csi-controller-sa")]

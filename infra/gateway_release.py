@@ -1,0 +1,62 @@
+"""The gateway's release, with the policy document of the lock.
+
+It comes after every pool: the document never names a pool that is not ready, and an old pool goes only after the
+document that no longer names it is in force. Keys are named, never read: two Kubernetes Secrets hold them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from infra.charts import Chart
+from infra.images import Image
+from infra.naming import GATEWAY_NAMESPACE, GATEWAY_RELEASE
+from infra.values import gateway
+from planner.documents.lock import Lock
+
+TIMEOUT_SECONDS = 900
+RELEASE_HISTORY = 5
+PORT = 80
+
+
+@dataclass(frozen=True)
+class GatewayArgs:
+    """client_keys, provider_keys: names of Kubernetes Secrets. image: None takes the chart's own."""
+
+    lock: Lock
+    chart: Chart
+    image: Image | None
+    client_keys: str
+    provider_keys: str
+
+
+class Gateway(pulumi.ComponentResource):
+    """Output: `address`, the URL of the gateway inside the cluster."""
+
+    address: pulumi.Output[str]
+
+    def __init__(self, name: str, args: GatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("spillway:kubernetes:Gateway", name, None, opts)
+        release = kubernetes.helm.v3.Release(
+            GATEWAY_RELEASE,
+            name=GATEWAY_RELEASE,
+            namespace=GATEWAY_NAMESPACE,
+            chart=args.chart.path,
+            values=gateway(
+                args.lock,
+                chart_digest=args.chart.digest,
+                image=args.image,
+                client_keys=args.client_keys,
+                provider_keys=args.provider_keys,
+            ),
+            timeout=TIMEOUT_SECONDS,
+            max_history=RELEASE_HISTORY,
+            atomic=False,
+            skip_await=False,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.address = release.name.apply(lambda name: f"http://{name}.{GATEWAY_NAMESPACE}.svc.cluster.local:{PORT}")
+        self.register_outputs({"address": self.address})

@@ -1,0 +1,35 @@
+"""Container images by reference: repository, tag and digest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Image:
+    """A container image; `tag` or `digest` may be None, not both."""
+
+    repository: str
+    tag: str | None
+    digest: str | None
+
+    @staticmethod
+    def parse(reference: str) -> Image:
+        """`REPOSITORY[:TAG][@sha256:…]` → its parts. Raises ValueError when neither tag nor digest is given."""
+        name, _, digest = reference.partition("@")
+        repository, colon, tag = name.rpartition(":")
+        if not colon or "/" in tag:
+            repository, tag = name, ""
+        if not repository or not (tag or digest):
+            raise ValueError(f"`{reference}` is no image; write REPOSITORY:TAG@sha256:…")
+        return Image(repository, tag or None, digest or None)
+
+    def values(self) -> dict[str, Any]:
+        """As the charts' `image` block."""
+        return {
+            "repository": self.repository,
+            "tag": self.tag,
+            "digest": self.digest,
+            "requireDigest": self.digest is not None,
+        }

@@ -1,0 +1,43 @@
+"""Names of resources: stable for the same lock, and short enough for the service that limits them.
+
+Pulumi adds a dash and seven characters to most names, so the limits here are AWS's own less eight.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+PROJECT = "spillway"
+NODE_GROUP_LABEL = "spillway.dev/node-group"
+"""Label on every node: the node group of the lock, or `system`."""
+POOL_TAINT = "spillway.dev/pool"
+"""Taint on nodes that hold one pool only; its value is the pool."""
+ACCELERATOR_LABEL = "k8s.amazonaws.com/accelerator"
+"""Label that AWS's own tools read to tell GPU nodes."""
+GPU_TAINT = "nvidia.com/gpu"
+
+SERVING_NAMESPACE = "serving"
+GATEWAY_NAMESPACE = "gateway"
+GATEWAY_RELEASE = "gateway"
+
+IAM_ROLE_LIMIT = 64 - 8
+NODE_GROUP_LIMIT = 63 - 8
+
+
+def bounded(name: str, limit: int) -> str:
+    """`name`, or where it is longer than `limit` characters its beginning and a digest that tells it from others."""
+    if len(name) <= limit:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:6]
+    return f"{name[: limit - 7].rstrip('-')}-{digest}"
+
+
+def stack_prefix(environment: str) -> str:
+    """Beginning of every physical name of an environment: `spillway-prod`. Room is left for what follows."""
+    return f"{PROJECT}-{bounded(environment, 20)}"
+
+
+def label_value(text: str) -> str:
+    """`text` as a Kubernetes label value: at most 63 of letters, digits, `-`, `_`, `.`; lower case."""
+    kept = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "-" for c in text.lower())
+    return bounded(kept, 63).strip("-_.")

@@ -1,0 +1,153 @@
+"""The network: private subnets for nodes, a way out by NAT, and a closed way to the model store.
+
+One private subnet a zone, each with a route table of its own, so that a change of the NAT mode changes one route and no
+table. S3 is reached through a gateway endpoint whose policy names the model bucket and the registry's layers only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.addressing import private_cidr, public_cidr
+from infra.identities import flow_log_writer, storage_endpoint, trust
+
+FLOW_LOG_DAYS = 30
+FLOW_LOG_SECONDS = 600
+"""Ten minutes are summed into a record: a tenth of the records of the shortest window, for the same audit."""
+
+
+@dataclass(frozen=True)
+class NetworkArgs:
+    """zones: zone ids in the lock's order; the first holds a single NAT gateway. bucket_arn: of the model bucket."""
+
+    region: str
+    account: str
+    cidr: str
+    zones: tuple[str, ...]
+    nat: Literal["single", "per-zone"]
+    bucket_arn: pulumi.Input[str]
+
+
+class Network(pulumi.ComponentResource):
+    """Outputs: `vpc_id`; `subnets` of the nodes by zone id; `store_cidrs`, the addresses of S3, sorted."""
+
+    vpc_id: pulumi.Output[str]
+    subnets: Mapping[str, pulumi.Output[str]]
+    store_cidrs: pulumi.Output[list[str]]
+
+    def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("spillway:aws:Network", name, None, opts)
+        self._name, self._args = name, args
+        self._own = pulumi.ResourceOptions(parent=self)
+        vpc = aws.ec2.Vpc(
+            name,
+            cidr_block=args.cidr,
+            enable_dns_support=True,
+            enable_dns_hostnames=True,
+            tags={"Name": name},
+            opts=self._own,
+        )
+        self.vpc_id = vpc.id
+        self.subnets, tables = self._private_zones()
+        self._ways_out(tables)
+        endpoint = aws.ec2.VpcEndpoint(
+            f"{name}-s3",
+            vpc_id=vpc.id,
+            service_name=f"com.amazonaws.{args.region}.s3",
+            vpc_endpoint_type="Gateway",
+            route_table_ids=[table.id for table in tables.values()],
+            policy=pulumi.Output.from_input(args.bucket_arn).apply(lambda arn: storage_endpoint(arn, args.region)),
+            tags={"Name": f"{name}-s3"},
+            opts=self._own,
+        )
+        self.store_cidrs = endpoint.cidr_blocks.apply(sorted)
+        self._flow_logs()
+        self.register_outputs({"vpc_id": self.vpc_id, "subnets": dict(self.subnets)})
+
+    def _private_zones(self) -> tuple[dict[str, pulumi.Output[str]], dict[str, aws.ec2.RouteTable]]:
+        subnets, tables = {}, {}
+        for zone in sorted(self._args.zones):
+            named = f"{self._name}-private-{zone}"
+            subnet = aws.ec2.Subnet(
+                named,
+                vpc_id=self.vpc_id,
+                availability_zone_id=zone,
+                cidr_block=private_cidr(self._args.cidr, zone),
+                map_public_ip_on_launch=False,
+                tags={"Name": named, "kubernetes.io/role/internal-elb": "1"},
+                opts=self._own,
+            )
+            table = aws.ec2.RouteTable(named, vpc_id=self.vpc_id, tags={"Name": named}, opts=self._own)
+            aws.ec2.RouteTableAssociation(named, subnet_id=subnet.id, route_table_id=table.id, opts=self._own)
+            subnets[zone], tables[zone] = subnet.id, table
+        return subnets, tables
+
+    def _ways_out(self, tables: Mapping[str, aws.ec2.RouteTable]) -> None:
+        """NAT gateways in public subnets, and each private zone's default route through one of them."""
+        zones = self._args.zones[:1] if self._args.nat == "single" else tuple(sorted(self._args.zones))
+        gateway = aws.ec2.InternetGateway(
+            f"{self._name}-internet", vpc_id=self.vpc_id, tags={"Name": self._name}, opts=self._own
+        )
+        public = f"{self._name}-public"
+        table = aws.ec2.RouteTable(public, vpc_id=self.vpc_id, tags={"Name": public}, opts=self._own)
+        to_internet = aws.ec2.Route(
+            public, route_table_id=table.id, destination_cidr_block="0.0.0.0/0", gateway_id=gateway.id, opts=self._own
+        )
+        exits = {zone: self._nat(zone, table, to_internet) for zone in zones}
+        for zone, private in tables.items():
+            aws.ec2.Route(
+                f"{self._name}-private-{zone}",
+                route_table_id=private.id,
+                destination_cidr_block="0.0.0.0/0",
+                nat_gateway_id=exits.get(zone, exits[zones[0]]).id,
+                opts=self._own,
+            )
+
+    def _nat(self, zone: str, table: aws.ec2.RouteTable, to_internet: aws.ec2.Route) -> aws.ec2.NatGateway:
+        named = f"{self._name}-public-{zone}"
+        subnet = aws.ec2.Subnet(
+            named,
+            vpc_id=self.vpc_id,
+            availability_zone_id=zone,
+            cidr_block=public_cidr(self._args.cidr, zone),
+            map_public_ip_on_launch=False,
+            tags={"Name": named},
+            opts=self._own,
+        )
+        aws.ec2.RouteTableAssociation(named, subnet_id=subnet.id, route_table_id=table.id, opts=self._own)
+        address = aws.ec2.Eip(
+            f"{self._name}-nat-{zone}", domain="vpc", tags={"Name": f"{self._name}-nat-{zone}"}, opts=self._own
+        )
+        return aws.ec2.NatGateway(
+            f"{self._name}-nat-{zone}",
+            subnet_id=subnet.id,
+            allocation_id=address.id,
+            tags={"Name": f"{self._name}-nat-{zone}"},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[to_internet]),
+        )
+
+    def _flow_logs(self) -> None:
+        named = f"{self._name}-flow-logs"
+        group = aws.cloudwatch.LogGroup(named, retention_in_days=FLOW_LOG_DAYS, opts=self._own)
+        role = aws.iam.Role(
+            named,
+            assume_role_policy=trust("vpc-flow-logs.amazonaws.com", account=self._args.account),
+            opts=self._own,
+        )
+        permission = aws.iam.RolePolicy(named, role=role.name, policy=group.arn.apply(flow_log_writer), opts=self._own)
+        aws.ec2.FlowLog(
+            named,
+            vpc_id=self.vpc_id,
+            traffic_type="ALL",
+            log_destination_type="cloud-watch-logs",
+            log_destination=group.arn,
+            iam_role_arn=role.arn,
+            max_aggregation_interval=FLOW_LOG_SECONDS,
+            tags={"Name": named},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
+        )

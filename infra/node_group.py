@@ -1,0 +1,214 @@
+"""Managed node groups: one for the system's own pods, and one for each node group of the lock.
+
+Every node asks for its metadata with a session token and one hop only, so that no pod can take the node's identity; its
+disk is encrypted. GPU groups have a fixed size, stand in the lock's zones only, and keep pods without GPUs away.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.identities import NODE_POLICIES, managed_policy_arn, trust
+from infra.naming import (
+    ACCELERATOR_LABEL,
+    GPU_TAINT,
+    NODE_GROUP_LABEL,
+    NODE_GROUP_LIMIT,
+    POOL_TAINT,
+    bounded,
+    label_value,
+)
+from planner.money import plan as lock
+
+SYSTEM = "system"
+SYSTEM_INSTANCE_TYPE = "m6a.large"
+SYSTEM_NODES = 2
+"""For DNS, metrics, storage and two gateways; two, because the gateways may not share a node."""
+SYSTEM_DISK_GIB, GPU_DISK_GIB = 50, 200
+"""The GPU node's disk holds vLLM's image (some 10 GiB, twice during a rollout) and what pods write."""
+GPU_DISK_MIBPS, GPU_DISK_IOPS = 500, 4000
+"""A cold image is read at disk speed; gp3's base of 125 MiB/s would double the time to the first token."""
+NODE_CONFIGURATION = """\
+MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary="spillway"
+
+--spillway
+Content-Type: application/node.eks.aws
+
+---
+apiVersion: node.eks.aws/v1alpha1
+kind: NodeConfig
+spec:
+  instance:
+    localStorage:
+      strategy: RAID0
+  kubelet:
+    config:
+      maxParallelImagePulls: 4
+      serializeImagePulls: false
+--spillway--
+"""
+"""For nodeadm, which merges it with what EKS adds: local NVMe disks hold images and emptyDirs; images pull together."""
+
+
+@dataclass(frozen=True)
+class NodeGroupArgs:
+    """A fixed number of equal nodes. subnets: ids, one a zone. node_role: ARN. tags: for instances and volumes."""
+
+    cluster_name: pulumi.Input[str]
+    version: pulumi.Input[str]
+    node_role: pulumi.Input[str]
+    subnets: Sequence[pulumi.Input[str]]
+    instance_type: str
+    ami_type: str
+    nodes: int
+    disk_gib: int
+    labels: Mapping[str, str]
+    tags: Mapping[str, str]
+    taints: Mapping[str, str] = field(default_factory=dict)
+    disk_mibps: int = 125
+    disk_iops: int = 3000
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all node groups of an environment share. subnets: ids by zone id."""
+
+    cluster_name: pulumi.Input[str]
+    version: pulumi.Input[str]
+    node_role: pulumi.Input[str]
+    subnets: Mapping[str, pulumi.Input[str]]
+    tags: Mapping[str, str]
+
+
+def system_args(around: Surroundings) -> NodeGroupArgs:
+    """The nodes of everything that needs no GPU, in all zones."""
+    return NodeGroupArgs(
+        cluster_name=around.cluster_name,
+        version=around.version,
+        node_role=around.node_role,
+        subnets=[around.subnets[zone] for zone in sorted(around.subnets)],
+        instance_type=SYSTEM_INSTANCE_TYPE,
+        ami_type="AL2023_x86_64_STANDARD",
+        nodes=SYSTEM_NODES,
+        disk_gib=SYSTEM_DISK_GIB,
+        labels={NODE_GROUP_LABEL: SYSTEM},
+        tags=around.tags,
+    )
+
+
+def gpu_args(group: lock.NodeGroup, tenants: Sequence[str], around: Surroundings) -> NodeGroupArgs:
+    """A node group of the lock. tenants: the pools it holds; an exclusive group has one and is tainted for it."""
+    taints = {GPU_TAINT: "present"}
+    if group.exclusive:
+        (tenant,) = tenants
+        taints[POOL_TAINT] = label_value(tenant)
+    return NodeGroupArgs(
+        cluster_name=around.cluster_name,
+        version=around.version,
+        node_role=around.node_role,
+        subnets=[around.subnets[zone] for zone in sorted(group.zones)],
+        instance_type=group.instance_type,
+        ami_type="AL2023_x86_64_NVIDIA",
+        nodes=group.max_nodes,
+        disk_gib=GPU_DISK_GIB,
+        disk_mibps=GPU_DISK_MIBPS,
+        disk_iops=GPU_DISK_IOPS,
+        labels={
+            NODE_GROUP_LABEL: label_value(group.name),
+            ACCELERATOR_LABEL: label_value(f"nvidia-{group.gpu}"),
+        },
+        tags=around.tags,
+        taints=taints,
+    )
+
+
+class NodeRole(pulumi.ComponentResource):
+    """The identity of nodes: join, pull images, manage network interfaces. Output: `arn`, once it may do so."""
+
+    arn: pulumi.Output[str]
+
+    def __init__(self, name: str, region: str, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("spillway:aws:NodeRole", name, None, opts)
+        own = pulumi.ResourceOptions(parent=self)
+        role = aws.iam.Role(name, assume_role_policy=trust("ec2.amazonaws.com"), opts=own)
+        attached = [
+            aws.iam.RolePolicyAttachment(
+                f"{name}-{policy}", role=role.name, policy_arn=managed_policy_arn(region, policy), opts=own
+            )
+            for policy in NODE_POLICIES
+        ]
+        self.arn = pulumi.Output.all(role.arn, *[one.id for one in attached]).apply(lambda known: str(known[0]))
+        self.register_outputs({"arn": self.arn})
+
+
+class NodeGroup(pulumi.ComponentResource):
+    """One managed node group with its launch template. Output: `node_group_name`."""
+
+    node_group_name: pulumi.Output[str]
+
+    def __init__(self, name: str, args: NodeGroupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("spillway:aws:NodeGroup", name, None, opts)
+        named = bounded(name, NODE_GROUP_LIMIT)
+        template = self._launch_template(named, args)
+        group = aws.eks.NodeGroup(
+            named,
+            cluster_name=args.cluster_name,
+            version=args.version,
+            node_role_arn=args.node_role,
+            subnet_ids=list(args.subnets),
+            ami_type=args.ami_type,
+            capacity_type="ON_DEMAND",
+            instance_types=[args.instance_type],
+            launch_template=aws.eks.NodeGroupLaunchTemplateArgs(
+                id=template.id, version=template.latest_version.apply(str)
+            ),
+            scaling_config=aws.eks.NodeGroupScalingConfigArgs(
+                min_size=args.nodes, desired_size=args.nodes, max_size=args.nodes
+            ),
+            labels=dict(args.labels),
+            taints=[
+                aws.eks.NodeGroupTaintArgs(key=key, value=value, effect="NO_SCHEDULE")
+                for key, value in sorted(args.taints.items())
+            ],
+            update_config=aws.eks.NodeGroupUpdateConfigArgs(max_unavailable=1, update_strategy="DEFAULT"),
+            node_repair_config=aws.eks.NodeGroupNodeRepairConfigArgs(enabled=True),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.node_group_name = group.node_group_name
+        self.register_outputs({"node_group_name": self.node_group_name})
+
+    def _launch_template(self, name: str, args: NodeGroupArgs) -> aws.ec2.LaunchTemplate:
+        tags = {**args.tags, "Name": name}
+        return aws.ec2.LaunchTemplate(
+            name,
+            metadata_options=aws.ec2.LaunchTemplateMetadataOptionsArgs(
+                http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=1
+            ),
+            block_device_mappings=[
+                aws.ec2.LaunchTemplateBlockDeviceMappingArgs(
+                    device_name="/dev/xvda",
+                    ebs=aws.ec2.LaunchTemplateBlockDeviceMappingEbsArgs(
+                        volume_type="gp3",
+                        volume_size=args.disk_gib,
+                        throughput=args.disk_mibps,
+                        iops=args.disk_iops,
+                        encrypted="true",
+                        delete_on_termination="true",
+                    ),
+                )
+            ],
+            user_data=base64.b64encode(NODE_CONFIGURATION.encode()).decode(),
+            # The provider's default tags stop at the template; instances and volumes carry what the template says.
+            tag_specifications=[
+                aws.ec2.LaunchTemplateTagSpecificationArgs(resource_type=kind, tags=tags)
+                for kind in ("instance", "volume")
+            ],
+            update_default_version=True,
+            opts=pulumi.ResourceOptions(parent=self),
+        )

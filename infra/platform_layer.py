@@ -1,0 +1,114 @@
+"""What every pool needs in the cluster before it is installed: namespaces, priorities, and GPUs that can be asked for.
+
+The AL2023 NVIDIA image brings driver and container toolkit but no device plugin; without its DaemonSet no node offers
+`nvidia.com/gpu`. Both namespaces admit pods of the `restricted` Pod Security level only, and in the namespace of the
+pools nothing may talk unless a chart's network policy says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from infra.naming import ACCELERATOR_LABEL, GATEWAY_NAMESPACE, GPU_TAINT, POOL_TAINT, SERVING_NAMESPACE
+from infra.values import priority_class
+
+POD_SECURITY = "restricted"
+PRIORITY_BASE = 100_000
+"""Above ordinary pods (0), far below the system's own (2,000,000,000)."""
+DEVICE_PLUGIN_IMAGE = (
+    "nvcr.io/nvidia/k8s-device-plugin:v0.19.3@sha256:25cc340fe6fd53c101e16fc452f503e7a92c219c64a80ed5381784b522dbbf77"
+)
+_PLUGIN = "nvidia-device-plugin"
+_SOCKETS = "/var/lib/kubelet/device-plugins"
+
+
+@dataclass(frozen=True)
+class PlatformLayerArgs:
+    """tensor_parallel_sizes: GPUs of a replica, of all pools; each gets a priority class."""
+
+    tensor_parallel_sizes: frozenset[int]
+
+
+class PlatformLayer(pulumi.ComponentResource):
+    """Outputs: `serving` and `gateway`, the two namespaces."""
+
+    def __init__(self, name: str, args: PlatformLayerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("spillway:kubernetes:PlatformLayer", name, None, opts)
+        self._own = pulumi.ResourceOptions(parent=self)
+        self.serving = self._namespace(SERVING_NAMESPACE)
+        self.gateway = self._namespace(GATEWAY_NAMESPACE)
+        self._closed(self.serving)
+        for size in sorted(args.tensor_parallel_sizes):
+            self._priority_class(size)
+        self._device_plugin()
+        self.register_outputs({"serving": self.serving.metadata.name, "gateway": self.gateway.metadata.name})
+
+    def _namespace(self, name: str) -> kubernetes.core.v1.Namespace:
+        labels = {f"pod-security.kubernetes.io/{mode}": POD_SECURITY for mode in ("audit", "enforce", "warn")}
+        return kubernetes.core.v1.Namespace(name, metadata={"name": name, "labels": labels}, opts=self._own)
+
+    def _closed(self, namespace: kubernetes.core.v1.Namespace) -> None:
+        kubernetes.networking.v1.NetworkPolicy(
+            "closed-by-default",
+            metadata={"name": "closed-by-default", "namespace": namespace.metadata.name},
+            spec={"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
+            opts=self._own,
+        )
+
+    def _priority_class(self, tensor_parallel_size: int) -> None:
+        """Larger replicas may take the place of smaller ones, which never fragment a node for good."""
+        name = priority_class(tensor_parallel_size)
+        kubernetes.scheduling.v1.PriorityClass(
+            name,
+            metadata={"name": name},
+            value=PRIORITY_BASE + tensor_parallel_size,
+            description=f"vLLM replicas of {tensor_parallel_size} GPUs",
+            opts=self._own,
+        )
+
+    def _device_plugin(self) -> None:
+        labels = {"app.kubernetes.io/name": _PLUGIN}
+        has_gpus = {"key": ACCELERATOR_LABEL, "operator": "Exists"}
+        kubernetes.apps.v1.DaemonSet(
+            _PLUGIN,
+            metadata={"name": _PLUGIN, "namespace": "kube-system", "labels": labels},
+            spec={
+                "selector": {"matchLabels": labels},
+                "updateStrategy": {"type": "RollingUpdate"},
+                "template": {
+                    "metadata": {"labels": labels},
+                    "spec": {
+                        "affinity": {
+                            "nodeAffinity": {
+                                "requiredDuringSchedulingIgnoredDuringExecution": {
+                                    "nodeSelectorTerms": [{"matchExpressions": [has_gpus]}]
+                                }
+                            }
+                        },
+                        "tolerations": [
+                            {"key": key, "operator": "Exists", "effect": "NoSchedule"}
+                            for key in (GPU_TAINT, POOL_TAINT)
+                        ],
+                        "priorityClassName": "system-node-critical",
+                        "automountServiceAccountToken": False,
+                        "containers": [_plugin_container()],
+                        "volumes": [{"name": "sockets", "hostPath": {"path": _SOCKETS, "type": "Directory"}}],
+                    },
+                },
+            },
+            opts=self._own,
+        )
+
+
+def _plugin_container() -> dict[str, object]:
+    return {
+        "name": _PLUGIN,
+        "image": DEVICE_PLUGIN_IMAGE,
+        "env": [{"name": "FAIL_ON_INIT_ERROR", "value": "true"}],
+        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "volumeMounts": [{"name": "sockets", "mountPath": _SOCKETS}],
+    }

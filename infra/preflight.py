@@ -1,0 +1,101 @@
+"""What would fail at AWS half an hour into `up`, said before the first resource. Pure; it asks nobody.
+
+Each rule is one function that yields problems (DEP…). What only an account can answer (quotas, offerings, secrets) is
+not asked here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from infra.addressing import private_cidr
+from infra.settings import Runner
+from planner.money.plan import Plan
+from planner.words.diagnostics import Problem
+
+BARRED_ZONES = frozenset({"use1-az3", "usw1-az2", "cac1-az3"})
+"""Zones in which EKS places no control plane."""
+EVERYONE = ipaddress.ip_network("0.0.0.0/0")
+
+
+def problems(plan: Plan, runner: Runner) -> tuple[Problem, ...]:
+    """Everything that speaks against deploying this plan from here; empty when it may go."""
+    found = [*_network(plan), *_endpoint(plan, runner), *_node_groups(plan), *_pools(plan)]
+    return tuple(found)
+
+
+def _network(plan: Plan) -> Iterator[Problem]:
+    """Two or more zones that EKS accepts, each with a subnet; nodes must reach their images."""
+    zones = plan.platform.zones
+    if len(set(zones)) < 2:
+        yield Problem("DEP010", "EKS needs two zones or more", hint="add a zone id to `platform.zones`")
+    for zone in zones:
+        if zone in BARRED_ZONES:
+            yield Problem("DEP010", f"EKS has no control plane in {zone}", hint="choose another zone of the region")
+        try:
+            private_cidr(plan.platform.cidr, zone)
+        except ValueError as error:
+            yield Problem("DEP011", str(error), hint="see `platform.zones` and `platform.network.cidr`")
+    if plan.platform.nat == "none":
+        hint = "choose `nat: single` or `nat: per-zone`"
+        message = "`nat: none` needs mirrored images and interface endpoints, which are not deployed yet"
+        yield Problem("DEP012", message, hint=hint)
+
+
+def _endpoint(plan: Plan, runner: Runner) -> Iterator[Problem]:
+    """The Kubernetes API is never open to everyone, and this machine can reach it."""
+    for cidr in plan.platform.public_cidrs:
+        try:
+            network = ipaddress.ip_network(cidr)
+        except ValueError as error:
+            yield Problem("DEP013", f"platform.endpoint.public_cidrs: {error}", hint="write the addresses as a CIDR")
+            continue
+        if network == EVERYONE or network.prefixlen == 0:
+            hint = "name the addresses that deploy, or leave it empty for a private endpoint"
+            yield Problem("DEP013", "platform.endpoint.public_cidrs opens the Kubernetes API to everyone", hint=hint)
+    if not plan.platform.public_cidrs and runner == "outside":
+        message = f"the Kubernetes API will be private to {plan.platform.cidr}, and this machine is said to be outside"
+        hint = (
+            "run from a machine that reaches that network (peering, VPN) and say so with SPILLWAY_RUNNER=inside, "
+            "or name this machine's address in `platform.endpoint.public_cidrs`"
+        )
+        yield Problem("DEP014", message, hint=hint)
+
+
+def _node_groups(plan: Plan) -> Iterator[Problem]:
+    """Groups are on demand, of a fixed size, within the environment's zones; exclusive ones hold one pool."""
+    for group in plan.node_groups:
+        if group.capacity_type != "on-demand":
+            message = f"node group `{group.name}`: {group.capacity_type} capacity is not deployed yet"
+            yield Problem("DEP020", message, hint="plan it on demand")
+        if group.min_nodes != group.max_nodes or group.max_nodes < 1:
+            message = f"node group `{group.name}` has {group.min_nodes} to {group.max_nodes} nodes; it must be fixed"
+            yield Problem("DEP021", message, hint="elastic node groups are not deployed yet; plan a fixed size")
+        strange = sorted(set(group.zones) - set(plan.platform.zones))
+        if strange or not group.zones:
+            message = f"node group `{group.name}` stands in {', '.join(strange) or 'no zone'}, outside `platform.zones`"
+            yield Problem("DEP022", message, hint="an environment's zones are fixed when its cluster is made")
+        tenants = sorted({pool.name for pool in plan.pools if pool.node_group == group.name})
+        if group.exclusive and len(tenants) != 1:
+            message = f"node group `{group.name}` is exclusive but holds {', '.join(tenants) or 'no pool'}"
+            yield Problem("DEP023", message, hint="plan again")
+
+
+def _pools(plan: Plan) -> Iterator[Problem]:
+    """Pools are fixed, fit a node of their group, and restricted ones have nodes of their own."""
+    groups = {group.name: group for group in plan.node_groups}
+    for pool in plan.pools:
+        group = groups.get(pool.node_group)
+        if group is None:
+            message = f"pool `{pool.name}` names node group `{pool.node_group}`, which is not in the plan"
+            yield Problem("DEP024", message, hint="plan again")
+            continue
+        if pool.replicas.min != pool.replicas.max:
+            message = f"pool `{pool.name}` has {pool.replicas.min} to {pool.replicas.max} replicas; it must be fixed"
+            yield Problem("DEP021", message, hint="autoscaled pools are not deployed yet; plan a fixed size")
+        if pool.engine.tensor_parallel_size > group.gpus_per_node:
+            message = f"pool `{pool.name}` needs {pool.engine.tensor_parallel_size} GPUs on a node"
+            yield Problem("DEP024", f"{message}; {group.instance_type} has {group.gpus_per_node}", hint="plan again")
+        if pool.privacy == "restricted" and not group.exclusive:
+            yield Problem("DEP025", f"pool `{pool.name}` serves restricted data on shared nodes", hint="plan again")

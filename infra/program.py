@@ -1,0 +1,142 @@
+"""The whole of an environment, from its lock. `__main__.py` at the root calls `deploy`.
+
+Nothing is registered before the lock is verified and preflight has passed. Order follows from what needs what: model
+store → network → cluster → nodes → platform layer → pools → gateway; Pulumi removes in the opposite order.
+"""
+
+from __future__ import annotations
+
+import pulumi
+
+from infra import inputs, preflight, settings
+from infra.charts import chart
+from infra.cluster import Cluster, ClusterArgs
+from infra.gateway_release import Gateway, GatewayArgs
+from infra.inputs import Accepted
+from infra.model_store import ModelStore, ModelStoreArgs
+from infra.naming import bounded, stack_prefix
+from infra.network import Network, NetworkArgs
+from infra.node_group import SYSTEM, NodeGroup, NodeRole, Surroundings, gpu_args, system_args
+from infra.platform_layer import PlatformLayer, PlatformLayerArgs
+from infra.providers import amazon, default_tags, in_cluster
+from infra.serving import ServingPool, ServingPoolArgs
+from infra.settings import Settings
+from planner.words.diagnostics import Problems
+
+
+def deploy() -> None:
+    """Register the selected stack. Raises `pulumi.RunError` with the reasons when it may not be deployed."""
+    chosen = settings.read()
+    try:
+        granted = inputs.accepted(chosen)
+        against = preflight.problems(granted.lock.plan, chosen.runner)
+        if against:
+            raise Problems(against, exit_code=1)
+    except Problems as refusal:
+        raise pulumi.RunError(inputs.message(refusal.problems, chosen.environment)) from refusal
+    _announce_override(granted)
+    _compose(chosen, granted)
+
+
+def _announce_override(granted: Accepted) -> None:
+    if granted.override is None:
+        return
+    aside = "; ".join(f"{problem.code} {problem.message}" for problem in granted.set_aside)
+    pulumi.log.warn(f"spillway:override ({granted.override}) set aside: {aside or 'nothing; remove it'}")
+
+
+def _compose(chosen: Settings, granted: Accepted) -> None:
+    lock = granted.lock
+    plan, platform = lock.plan, lock.plan.platform
+    prefix = stack_prefix(chosen.environment)
+    amazon_only = pulumi.ResourceOptions(providers=[amazon(platform, chosen.environment)])
+
+    store = ModelStore(prefix, ModelStoreArgs(chosen.protected), amazon_only)
+    network = Network(
+        prefix,
+        NetworkArgs(
+            region=platform.region,
+            account=platform.account,
+            cidr=platform.cidr,
+            zones=platform.zones,
+            nat="per-zone" if platform.nat == "per-zone" else "single",
+            bucket_arn=store.arn,
+        ),
+        amazon_only,
+    )
+    cluster = Cluster(
+        prefix,
+        ClusterArgs(
+            account=platform.account,
+            region=platform.region,
+            version=platform.kubernetes,
+            subnets=[network.subnets[zone] for zone in sorted(network.subnets)],
+            public_cidrs=platform.public_cidrs,
+            deploy_role=platform.deploy_role,
+            admin_roles=platform.admin_roles,
+            protected=chosen.protected,
+            addons=chosen.addons,
+        ),
+        amazon_only,
+    )
+    around = Surroundings(
+        cluster_name=cluster.name,
+        version=cluster.version,
+        node_role=NodeRole(f"{prefix}-node", platform.region, amazon_only).arn,
+        subnets=network.subnets,
+        tags=default_tags(chosen.environment),
+    )
+    # A node that starts before its way out, or before the network plug-in is declared, joins late or never.
+    joinable = pulumi.ResourceOptions.merge(
+        amazon_only, pulumi.ResourceOptions(depends_on=[network, *cluster.node_addons])
+    )
+    system_nodes = NodeGroup(SYSTEM, system_args(around), joinable)
+    groups = {}
+    for group in plan.node_groups:
+        tenants = sorted(pool.name for pool in plan.pools if pool.node_group == group.name)
+        groups[group.name] = NodeGroup(f"gpu-{group.name}", gpu_args(group, tenants, around), joinable)
+    addons = cluster.add_cluster_addons(system_nodes)
+
+    in_kubernetes = in_cluster(cluster, platform)
+    layer = PlatformLayer(
+        prefix,
+        PlatformLayerArgs(frozenset(pool.engine.tensor_parallel_size for pool in plan.pools)),
+        pulumi.ResourceOptions(providers=[in_kubernetes], depends_on=[*cluster.access, system_nodes]),
+    )
+    pools = [
+        ServingPool(
+            bounded(f"{prefix}-{pool.name}", 40),
+            ServingPoolArgs(
+                pool=pool,
+                group=next(group for group in plan.node_groups if group.name == pool.node_group),
+                account=platform.account,
+                region=platform.region,
+                cluster_name=cluster.name,
+                bucket=store.bucket,
+                bucket_arn=store.arn,
+                store_cidrs=network.store_cidrs,
+                chart=chart("vllm"),
+                image=chosen.engine_image,
+                kubernetes=in_kubernetes,
+            ),
+            pulumi.ResourceOptions.merge(
+                amazon_only, pulumi.ResourceOptions(depends_on=[layer, groups[pool.node_group], *addons])
+            ),
+        )
+        for pool in plan.pools
+    ]
+    gateway = Gateway(
+        prefix,
+        GatewayArgs(lock, chart("gateway"), chosen.gateway_image, chosen.client_keys, chosen.provider_keys),
+        pulumi.ResourceOptions(providers=[in_kubernetes], depends_on=[layer, *pools, *addons]),
+    )
+    _export(granted, cluster, store, pools, gateway)
+
+
+def _export(granted: Accepted, cluster: Cluster, store: ModelStore, pools: list[ServingPool], gateway: Gateway) -> None:
+    pulumi.export("lock", granted.lock.digests.content)
+    pulumi.export("cluster", cluster.name)
+    pulumi.export("model_bucket", store.bucket)
+    pulumi.export("pools", pulumi.Output.all(*[pool.release for pool in pools]))
+    pulumi.export("gateway", gateway.address)
+    pulumi.export("override", granted.override)

@@ -1,0 +1,54 @@
+"""The providers of the program. Each is explicit, so that no resource lands in an account or cluster by accident.
+
+`Pulumi.yaml` disables default providers; a resource without one of these fails instead of taking the caller's own.
+"""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_kubernetes as kubernetes
+
+from infra.cluster import Cluster
+from infra.kubeconfig import kubeconfig
+from infra.naming import stack_prefix
+from planner.money.plan import Platform
+
+
+def default_tags(environment: str) -> dict[str, str]:
+    """Tags of everything that can be tagged; they say nothing that changes from plan to plan."""
+    return {"spillway.dev/environment": environment, "managed-by": "pulumi"}
+
+
+def amazon(platform: Platform, environment: str) -> aws.Provider:
+    """AWS in the lock's region and, whoever calls, in the lock's account only."""
+    role = platform.deploy_role
+    return aws.Provider(
+        "aws",
+        region=platform.region,
+        allowed_account_ids=[platform.account],
+        assume_roles=[aws.ProviderAssumeRoleArgs(role_arn=role, session_name=stack_prefix(environment))]
+        if role
+        else None,
+        default_tags=aws.ProviderDefaultTagsArgs(tags=default_tags(environment)),
+    )
+
+
+def in_cluster(cluster: Cluster, platform: Platform) -> kubernetes.Provider:
+    """Kubernetes in the environment's cluster, usable once those who deploy have access.
+
+    The identifier is the cluster's ARN and not derived from the kubeconfig, so that a rotated certificate replaces
+    nothing. When the cluster is gone its objects are gone with it, and a delete may say so.
+    """
+    arguments = (cluster.name, cluster.endpoint, cluster.certificate)
+    text = pulumi.Output.all(*arguments).apply(
+        lambda known: kubeconfig(known[0], known[1], known[2], platform.region, platform.deploy_role)
+    )
+    return kubernetes.Provider(
+        "kubernetes",
+        kubeconfig=text,
+        cluster_identifier=cluster.arn,
+        delete_unreachable=True,
+        enable_server_side_apply=True,
+        opts=pulumi.ResourceOptions(depends_on=cluster.access),
+    )

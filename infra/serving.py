@@ -1,0 +1,97 @@
+"""Serving: for each pool of the lock one Helm release, with an identity that can read its own weights only.
+
+The release's name is the pool's, and a pool's name holds what makes it that pool (model, class, capacity type, scaling
+mode). So another kind of pool is another release: ready before the gateway hears of it, and the old one goes last.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_kubernetes as kubernetes
+
+from infra.charts import Chart
+from infra.identities import pod_identity_trust, read_prefix
+from infra.images import Image
+from infra.naming import IAM_ROLE_LIMIT, SERVING_NAMESPACE, bounded
+from infra.sizing import rollout_seconds
+from infra.values import vllm, weights_prefix
+from planner.documents.routing import release_name
+from planner.money.plan import NodeGroup, Pool
+
+RELEASE_HISTORY = 5
+
+
+@dataclass(frozen=True)
+class ServingPoolArgs:
+    """bucket, bucket_arn: of the model store. store_cidrs: addresses of S3. image: None takes the chart's own."""
+
+    pool: Pool
+    group: NodeGroup
+    account: str
+    region: str
+    cluster_name: pulumi.Input[str]
+    bucket: pulumi.Input[str]
+    bucket_arn: pulumi.Input[str]
+    store_cidrs: pulumi.Input[list[str]]
+    chart: Chart
+    image: Image | None
+    kubernetes: kubernetes.Provider
+
+
+class ServingPool(pulumi.ComponentResource):
+    """Output: `release`, the name of the Helm release, known once every replica is ready."""
+
+    release: pulumi.Output[str]
+
+    def __init__(self, name: str, args: ServingPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("spillway:kubernetes:ServingPool", name, None, opts)
+        service_account = release_name(args.pool.name)
+        identity = self._identity(name, service_account, args)
+        values = pulumi.Output.all(args.bucket, args.store_cidrs).apply(
+            lambda known: vllm(
+                args.pool,
+                args.group,
+                bucket=known[0],
+                region=args.region,
+                store_cidrs=known[1],
+                chart_digest=args.chart.digest,
+                image=args.image,
+            )
+        )
+        release = kubernetes.helm.v3.Release(
+            service_account,
+            name=service_account,
+            namespace=SERVING_NAMESPACE,
+            chart=args.chart.path,
+            values=values,
+            timeout=rollout_seconds(args.pool),
+            max_history=RELEASE_HISTORY,
+            atomic=False,
+            skip_await=False,
+            opts=pulumi.ResourceOptions(parent=self, provider=args.kubernetes, depends_on=[identity]),
+        )
+        self.release = release.name
+        self.register_outputs({"release": self.release})
+
+    def _identity(self, name: str, service_account: str, args: ServingPoolArgs) -> aws.eks.PodIdentityAssociation:
+        own = pulumi.ResourceOptions(parent=self)
+        named = bounded(f"{name}-weights", IAM_ROLE_LIMIT)
+        role = aws.iam.Role(named, assume_role_policy=pod_identity_trust(args.account), opts=own)
+        prefix = weights_prefix(args.pool)
+        permission = aws.iam.RolePolicy(
+            named,
+            role=role.name,
+            policy=pulumi.Output.from_input(args.bucket_arn).apply(lambda arn: read_prefix(arn, prefix)),
+            opts=own,
+        )
+        return aws.eks.PodIdentityAssociation(
+            named,
+            cluster_name=args.cluster_name,
+            namespace=SERVING_NAMESPACE,
+            service_account=service_account,
+            role_arn=role.arn,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
+        )

@@ -1,0 +1,141 @@
+"""Lock → values of the two charts. Pure; the charts' `values.schema.json` is the contract, and a test holds it.
+
+Only what the lock or the platform decides is written; everything else is the chart's own default.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from infra.images import Image
+from infra.naming import (
+    GATEWAY_NAMESPACE,
+    GATEWAY_RELEASE,
+    POOL_TAINT,
+    SERVING_NAMESPACE,
+    label_value,
+)
+from infra.sizing import load_seconds, replica_share
+from planner.documents import routing
+from planner.documents.lock import Lock
+from planner.money.plan import NodeGroup, Pool
+
+ZONE_ID_LABEL = "topology.k8s.aws/zone-id"
+NAMESPACE_LABEL = "kubernetes.io/metadata.name"
+GATEWAY_LABELS = {"app.kubernetes.io/name": "gateway", "app.kubernetes.io/instance": GATEWAY_RELEASE}
+
+
+def weights_prefix(pool: Pool) -> str:
+    """Where the pool's weights lie in the model bucket; pools of one model and revision share them."""
+    return f"{pool.hf_id}/{pool.revision or 'main'}"
+
+
+def priority_class(tensor_parallel_size: int) -> str:
+    """Name of the priority class for replicas of so many GPUs."""
+    return f"spillway-tp-{tensor_parallel_size}"
+
+
+def vllm(
+    pool: Pool,
+    group: NodeGroup,
+    *,
+    bucket: str,
+    region: str,
+    store_cidrs: Sequence[str],
+    chart_digest: str,
+    image: Image | None,
+) -> dict[str, Any]:
+    """Values of a pool's release.
+
+    bucket: name of the model bucket. store_cidrs: addresses of S3 in the region. image: None takes the chart's own.
+    """
+    engine = pool.engine
+    share = replica_share(group, engine.tensor_parallel_size).quantities()
+    most_on_a_node = max((placement.replicas.get(pool.name, 0) for placement in group.placement), default=0)
+    spread = 0 < most_on_a_node < pool.replicas.max
+    values: dict[str, Any] = {
+        "pool": label_value(pool.name),
+        "replicas": pool.replicas.max,
+        "privacy": pool.privacy,
+        "chartDigest": chart_digest,
+        "model": {
+            "name": pool.hf_id,
+            "revision": pool.revision,
+            "servedName": pool.name,
+            "source": f"s3://{bucket}/{weights_prefix(pool)}",
+        },
+        "modelStore": {"region": region},
+        "engine": {
+            "tensorParallelSize": engine.tensor_parallel_size,
+            "maxModelLen": engine.max_model_len,
+            "maxNumSeqs": engine.max_num_seqs,
+            "maxNumBatchedTokens": engine.max_num_batched_tokens,
+            "maxNumQueuedReqs": engine.max_num_queued_reqs,
+            "maxNumQueuedTokens": engine.max_num_queued_tokens,
+            "gpuMemoryUtilization": float(engine.gpu_memory_utilization),
+            "quantization": engine.quantization,
+            "dtype": engine.dtype,
+        },
+        # CPU has no limit: throttling stalls the engine's step loop. Memory has: the share is the replica's own.
+        "resources": {"requests": share, "limits": {"memory": share["memory"]}},
+        "nodeGroup": {
+            "name": label_value(group.name),
+            "capacityType": group.capacity_type,
+            "gpusPerNode": group.gpus_per_node,
+        },
+        "tolerations": tolerations(pool, group),
+        "placement": {
+            "strategy": "spread" if spread else "pack",
+            "maxReplicasPerNode": most_on_a_node or None,
+            "zones": sorted(group.zones),
+            "zoneKey": ZONE_ID_LABEL,
+        },
+        "priorityClass": {"create": False, "name": priority_class(engine.tensor_parallel_size)},
+        # The replicas fill their nodes: there is no place for one more while another is replaced.
+        "rollout": {"maxSurge": 0, "maxUnavailable": 1},
+        "probes": {"loadSeconds": load_seconds(pool)},
+        "service": {"port": routing.POOL_PORT},
+        "networkPolicy": {
+            "gateway": {"podLabels": GATEWAY_LABELS, "namespaceLabels": {NAMESPACE_LABEL: GATEWAY_NAMESPACE}},
+            "modelStoreCidrs": sorted(store_cidrs),
+        },
+    }
+    return _stated({**values, "image": image.values()} if image else values)
+
+
+def tolerations(pool: Pool, group: NodeGroup) -> list[dict[str, str]]:
+    """Beside the chart's own (GPU nodes): the taint that keeps others off an exclusive group."""
+    if not group.exclusive:
+        return []
+    return [{"key": POOL_TAINT, "operator": "Equal", "value": label_value(pool.name), "effect": "NoSchedule"}]
+
+
+def gateway(
+    lock: Lock, *, chart_digest: str, image: Image | None, client_keys: str, provider_keys: str
+) -> dict[str, Any]:
+    """Values of the gateway's release. The two keys are names of Kubernetes Secrets; no secret stands in values.
+
+    A gateway whose routes never spill gets neither API keys nor a way to the Internet.
+    """
+    spilling = any(route.fallback for route in lock.plan.routes)
+    variables = sorted({api.api_key_env for api in lock.plan.apis}) if spilling else []
+    values: dict[str, Any] = {
+        "chartDigest": chart_digest,
+        "policy": {"document": json.dumps(routing.policy(lock), sort_keys=True, indent=2, ensure_ascii=False) + "\n"},
+        "clientKeys": {"secretName": client_keys},
+        "providerKeys": [{"env": name, "secretName": provider_keys, "key": name} for name in variables],
+        "networkPolicy": {
+            "apiEgress": spilling,
+            "pools": {"namespaceLabels": {NAMESPACE_LABEL: SERVING_NAMESPACE}, "port": routing.POOL_PORT},
+        },
+    }
+    return _stated({**values, "image": image.values()} if image else values)
+
+
+def _stated(values: dict[str, Any]) -> dict[str, Any]:
+    """Without nulls: what is not stated is the chart's default."""
+    return {
+        key: _stated(value) if isinstance(value, dict) else value for key, value in values.items() if value is not None
+    }

@@ -1,0 +1,142 @@
+"""What else could have been done: forced baselines, runners-up that differ in kind, the same question at other loads.
+
+Each is a re-solve of the same program with something taken away or scaled. Baselines and the break-even ignore quotas
+and budgets, so that they compare costs and not permissions; runners-up obey them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from planner.decision.question import Answer, Infeasible, Question
+from planner.decision.solve import Limits, solve
+
+SCALES = (0.05, 0.1, 0.2, 0.35, 0.5, 1.0, 1.5, 2.0, 3.0)
+
+
+@dataclass(frozen=True)
+class Other:
+    """One alternative; None: it does not exist, and `description` says why."""
+
+    name: str
+    usd_per_month: float | None
+    description: str
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """The answer at a multiple of the load. routes: route → `self-host`, `api` or `hybrid`."""
+
+    scale: float
+    answer: Answer
+    all_api_usd: float | None
+    api_share: float
+    routes: Mapping[str, str]
+
+
+def baselines(question: Question, limits: Limits) -> tuple[Other, ...]:
+    """All API where privacy allows it; self-host only."""
+    free = _free(question)
+    return (
+        _priced("all API", solve(_all_api(question), limits), "every route that may use an API does, at every hour"),
+        _priced("self-host only", solve(free.without_apis(), limits), "no API at all; bursts above the plan wait"),
+    )
+
+
+def runners_up(question: Question, answer: Answer, limits: Limits) -> tuple[Other, ...]:
+    """Two plans that differ in kind: without the instance type that costs the most, and without its model."""
+    if not answer.replicas:
+        return ()
+    by_name = {k.name: k for k in question.classes}
+    costs: dict[str, float] = {}
+    for group, count in answer.nodes.items():
+        costs[group] = count * next(k for k in question.classes if k.node_group == group).usd_per_node_hour
+    dearest = max(sorted(costs), key=lambda group: costs[group])
+    instance = next(k for k in question.classes if k.node_group == dearest).instance_type
+    model = next(by_name[name].model for name in sorted(answer.replicas) if by_name[name].node_group == dearest)
+    found = []
+    for name, kept in (
+        (f"without {instance}", tuple(k for k in question.classes if k.instance_type != instance)),
+        (f"without {model}", tuple(k for k in question.classes if k.model != model)),
+    ):
+        other = solve(replace(question, classes=kept), limits)
+        found.append(_priced(name, other, fleet_words(question, other) if isinstance(other, Answer) else ""))
+    return tuple(found)
+
+
+def break_even(question: Question, limits: Limits) -> tuple[Scaled, ...]:
+    """The question re-solved at multiples of its load."""
+    free = _free(question)
+    points = []
+    for scale in SCALES:
+        scaled = free.scaled(scale)
+        answer = solve(scaled, limits)
+        if isinstance(answer, Answer):
+            points.append(
+                Scaled(
+                    scale,
+                    answer,
+                    _usd(solve(_all_api(scaled), limits)),
+                    api_share(scaled, answer),
+                    modes(scaled, answer),
+                )
+            )
+    return tuple(points)
+
+
+def modes(question: Question, answer: Answer) -> dict[str, str]:
+    """Route → `self-host` (less than one request in a thousand is planned for an API), `api` (all are) or `hybrid`."""
+    found = {}
+    for route in sorted({f.route for f in question.flows}):
+        share = api_share(question, answer, route)
+        found[route] = "self-host" if share < 0.001 else "api" if share > 0.999 else "hybrid"
+    return found
+
+
+def api_share(question: Question, answer: Answer, route: str | None = None) -> float:
+    """Share of the month's requests (of one route, or of all) that the answer sends to APIs."""
+    total = spilled = 0.0
+    for f in question.flows:
+        if route in (None, f.route):
+            volume = [rate * hours for rate, hours in zip(f.mean, question.level_hours, strict=True)]
+            total += sum(volume)
+            for (key, _), shares in answer.spilled.items():
+                if key == f.key:
+                    spilled += sum(part * amount for part, amount in zip(shares, volume, strict=True))
+    return spilled / total if total else 0.0
+
+
+def fleet_words(question: Question, answer: Answer) -> str:
+    """The machines of an answer, like `3 × g6e.xlarge + 2 × p5.4xlarge`; `no machines` when there are none."""
+    types: dict[str, int] = {}
+    for group, count in answer.nodes.items():
+        instance = next(k for k in question.classes if k.node_group == group).instance_type
+        types[instance] = types.get(instance, 0) + count
+    return " + ".join(f"{types[name]} × {name}" for name in sorted(types)) or "no machines"
+
+
+def gpus(question: Question, answer: Answer) -> int:
+    """GPUs that an answer pays for."""
+    per_node = {k.node_group: k.gpus_per_node for k in question.classes}
+    return sum(count * per_node[group] for group, count in answer.nodes.items())
+
+
+def _free(question: Question) -> Question:
+    return replace(question, quotas={}, budget_usd=None, api_budget_usd=None)
+
+
+def _priced(name: str, answer: Answer | Infeasible, description: str) -> Other:
+    if isinstance(answer, Infeasible):
+        return Other(name, None, f"does not exist: {'; '.join(answer.reasons)}")
+    return Other(name, answer.usd_per_month, description)
+
+
+def _all_api(question: Question) -> Question:
+    """Self-hosting only where privacy leaves no choice."""
+    free = _free(question)
+    return replace(free, classes=tuple(k for k in free.classes if k.exclusive))
+
+
+def _usd(answer: Answer | Infeasible) -> float | None:
+    return answer.usd_per_month if isinstance(answer, Answer) else None

@@ -1,0 +1,235 @@
+"""From an environment to a plan: demand, candidates, screening, one program, its answer, and the plan around it.
+
+Everything is passed in and nothing is read here. The order is fixed and the solver is deterministic, so that the same
+inputs give the same plan. When there is no plan the reasons are told as problems with exit code 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from planner.decision import alternatives
+from planner.decision.assemble import Solved, assemble
+from planner.decision.demand import Demand, RouteDemand, demand
+from planner.decision.hosted import Hosted, hosted
+from planner.decision.hosting import Hosting, hostings, with_error
+from planner.decision.omissions import Omission, counted
+from planner.decision.question import Answer, BandKey, Flow, Infeasible, Question
+from planner.decision.screening import screened, undominated
+from planner.decision.solve import Limits, solve
+from planner.domain.catalog import Catalog
+from planner.domain.environment import Environment
+from planner.domain.gaps import Gap
+from planner.domain.offerings import Offerings
+from planner.domain.traces import TraceSummary
+from planner.money.cost import disk_key, disk_usd_per_hour, platform_lines
+from planner.money.plan import CostLine, Plan
+from planner.performance.coefficients import Coefficients
+from planner.words.diagnostics import Problem, Problems
+
+DAYS_PER_MONTH = 365.25 / 12
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """All that a plan depends on. prior: the plan that is locked now, for least churn; None for the first one."""
+
+    environment: Environment
+    catalog: Catalog
+    coefficients: Coefficients
+    traces: Mapping[str, TraceSummary]
+    prior: Plan | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A plan, what was considered on the way, and which catalog rows it rests on.
+
+    facts, prices: keys of catalog rows, sorted. kept: what least churn kept and what the alternative would save.
+    """
+
+    plan: Plan
+    omissions: tuple[Omission, ...]
+    facts: tuple[str, ...]
+    prices: tuple[str, ...]
+    kept: str
+
+
+@dataclass(frozen=True)
+class Market:
+    """Everything that could be chosen, and what is unknown about it."""
+
+    demand: Demand
+    hostings: tuple[Hosting, ...]
+    apis: tuple[Hosted, ...]
+    platform: tuple[CostLine, ...]
+    omissions: tuple[Omission, ...]
+    gaps: tuple[Gap, ...]
+
+
+def optimize(inputs: Inputs, limits: Limits = Limits()) -> Outcome:
+    """The cheapest plan within the gap.
+
+    Errors: `Problems` with INF001 (a route has no candidate), INF002 (limits leave no plan), ENV020 (a price is
+    missing); exit code 1.
+    """
+    market = survey(inputs)
+    _every_route_has_a_candidate(market)
+    question = ask(inputs.environment, market)
+    answer = solve(question, limits)
+    if isinstance(answer, Infeasible):
+        raise Problems(
+            [Problem("INF002", f"no plan exists: {'; '.join(answer.reasons)}", hint=_hint(answer.reasons))], exit_code=1
+        )
+    answer, kept = _least_churn(inputs, question, answer, limits)
+    used = tuple(
+        with_error(h, market.demand.routes, inputs.coefficients, inputs.environment.planning.margin == "p90")
+        if h.replica_class.name in answer.replicas
+        else h
+        for h in market.hostings
+    )
+    market = replace(market, hostings=used)
+    solved = Solved(inputs.environment, inputs.catalog, market.demand, question, answer, used, market.apis)
+    plan = assemble(
+        solved,
+        market.platform,
+        market.gaps,
+        counted(market.omissions),
+        alternatives.baselines(question, limits),
+        alternatives.runners_up(question, answer, limits),
+        alternatives.break_even(question, limits),
+        limits,
+    )
+    return Outcome(plan, market.omissions, *_consulted(inputs, market, plan), kept)
+
+
+def survey(inputs: Inputs) -> Market:
+    """Demand, and everything that the environment's accept lists, privacy, region and accounts admit."""
+    environment, catalog = inputs.environment, inputs.catalog
+    wanted = demand(environment, inputs.traces)
+    until = environment.horizon.start + timedelta(days=round(environment.horizon.months * DAYS_PER_MONTH))
+    apis, api_omissions, api_gaps = hosted(wanted.routes, catalog, environment.api, environment.platform.region, until)
+    offerings, offering_omissions, offering_gaps = _offerings(environment, catalog)
+    platform, platform_gaps = platform_lines(environment.platform, catalog.prices)
+    disk = disk_usd_per_hour(environment.platform.region, catalog.prices)
+    if platform_gaps or isinstance(disk, Gap):
+        missing = [*platform_gaps, *([disk] if isinstance(disk, Gap) else [])]
+        raise Problems((Problem("ENV020", gap.message, hint=gap.hint) for gap in missing), exit_code=1)
+    spillable = {key[0] for option in apis for key in option.option.usd_per_request}
+    private = {route.name: route.name not in spillable for route in wanted.routes}
+    margin = environment.planning.margin == "p90"
+    found, host_omissions = hostings(wanted.routes, catalog, offerings, inputs.coefficients, private, margin, disk)
+    best, dominated = undominated(found)
+    prior = [pool.name for pool in inputs.prior.pools] if inputs.prior else []
+    kept, dropped = screened(best, _shares(wanted.routes), prior)
+    omissions = (*api_omissions, *offering_omissions, *host_omissions, *dominated, *dropped)
+    return Market(wanted, kept, apis, platform, omissions, (*api_gaps, *offering_gaps, *_model_gaps(kept)))
+
+
+def ask(environment: Environment, market: Market) -> Question:
+    """The program's question, everything in a fixed order."""
+    spillable = {key for option in market.apis for key in option.option.usd_per_request}
+    flows = tuple(
+        Flow(
+            route.name,
+            index,
+            tuple(level.rates[route.name] * band.share for level in market.demand.levels),
+            tuple(level.planned[route.name] * band.share for level in market.demand.levels),
+            (route.name, index) in spillable,
+        )
+        for route in market.demand.routes
+        for index, band in enumerate(route.bands)
+    )
+    budget = environment.budget.monthly if environment.budget else None
+    api_budget = environment.api.monthly_budget
+    return Question(
+        level_hours=tuple(float(level.hours) for level in market.demand.levels),
+        flows=flows,
+        classes=tuple(h.replica_class for h in market.hostings),
+        apis=tuple(option.option for option in market.apis),
+        platform_usd=float(sum(line.usd_per_month for line in market.platform)),
+        quotas={family: float(quota) for family, quota in environment.quotas.items()},
+        budget_usd=float(budget) if budget is not None else None,
+        api_budget_usd=float(api_budget) if api_budget is not None else None,
+    )
+
+
+def _offerings(environment: Environment, catalog: Catalog) -> tuple[Offerings, tuple[Omission, ...], tuple[Gap, ...]]:
+    region = catalog.offerings.in_region(environment.platform.region)
+    here = region.in_zones(environment.platform.zones)
+    sold = {row.instance_type for row in here}
+    zones = ", ".join(environment.platform.zones)
+    absent = [
+        Omission("zones", row.instance_type, f"not sold in {zones}") for row in region if row.instance_type not in sold
+    ]
+    unpriced = [
+        Omission("price", row.instance_type, f"no price for {row.price_key}") for row in here if row.price is None
+    ]
+    return here.available(), (*absent, *unpriced), here.gaps(catalog.prices)
+
+
+def _shares(routes: Sequence[RouteDemand]) -> dict[BandKey, float]:
+    return {(route.name, index): band.share for route in routes for index, band in enumerate(route.bands)}
+
+
+def _model_gaps(hostings: Sequence[Hosting]) -> tuple[Gap, ...]:
+    gaps = {gap for h in hostings for gap in h.shape.model.gaps()}
+    return tuple(sorted(gaps))
+
+
+def _every_route_has_a_candidate(market: Market) -> None:
+    served = {key for h in market.hostings for key in h.capacities}
+    served |= {key for option in market.apis for key in option.option.usd_per_request}
+    problems = []
+    for route in market.demand.routes:
+        for index, band in enumerate(route.bands):
+            if (route.name, index) not in served:
+                fell = [o for o in market.omissions if o.route in ("", route.name) and o.kind != "dominated"]
+                chain = "; ".join(f"{count} {meaning}" for meaning, count in counted(fell)[:4])
+                nearest = next((o for o in sorted(fell) if o.kind == "slo" and o.route == route.name), None)
+                near = f"nearest: {nearest.subject}: {nearest.reason}" if nearest else ""
+                message = f"route `{route.name}`: nothing can serve its {band.name} prompts; of the candidates {chain}"
+                problems.append(Problem("INF001", message, hint=near or "accept more models, or relax the SLO"))
+    if problems:
+        raise Problems(problems, exit_code=1)
+
+
+def _hint(reasons: Sequence[str]) -> str:
+    if any("quota" in reason for reason in reasons):
+        return "raise the quota in AWS and in `quotas:`, or accept a model that needs fewer GPUs"
+    if any("budget" in reason for reason in reasons):
+        return "raise `budget:` or `api.monthly_budget:`, or accept a cheaper model"
+    return "raise the API limits with the provider and in `api.providers`, or accept another model"
+
+
+def _least_churn(inputs: Inputs, question: Question, answer: Answer, limits: Limits) -> tuple[Answer, str]:
+    """Keep the locked classes unless a new mix saves the replan threshold; say what was kept and what it would save."""
+    if inputs.prior is None or not inputs.prior.pools:
+        return answer, ""
+    locked = frozenset(pool.name for pool in inputs.prior.pools)
+    if locked == frozenset(answer.replicas):
+        return answer, ""
+    same = solve(question.with_classes(locked), limits)
+    threshold = inputs.environment.planning.replan_threshold
+    if isinstance(same, Infeasible) or set(same.replicas) != locked:
+        return answer, ""
+    saving = same.usd_per_month - answer.usd_per_month
+    if saving >= threshold * same.usd_per_month:
+        return answer, ""
+    other = ", ".join(sorted(set(answer.replicas) - locked)) or "fewer pools"
+    return same, f"kept the locked pools; {other} would save ${saving:,.0f} a month, below {threshold:.0%}"
+
+
+def _consulted(inputs: Inputs, market: Market, plan: Plan) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Rows behind the choice: those of every class and API that the program was given, and those of the bill."""
+    facts = {f"provider/{option.row.provider}" for option in market.apis}
+    facts |= {f"api/{option.row.key}" for option in market.apis}
+    prices = {price.key for option in market.apis for price in option.prices.values()}
+    for h in market.hostings:
+        facts |= {f"model/{h.shape.model.key}", f"gpu/{h.shape.gpu.key}", f"instance/{h.offering.instance.key}"}
+        prices.add(h.offering.price_key)
+    prices |= {line.price for line in plan.cost.lines} | {disk_key(inputs.environment.platform.region)}
+    prices |= {line.price for line in market.platform}
+    return tuple(sorted(facts)), tuple(sorted(prices))

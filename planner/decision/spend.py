@@ -1,0 +1,87 @@
+"""What an answer costs, as cost lines: nodes by group, disks, and tokens by route and API.
+
+Nodes run every hour of the month. Tokens are the mean rate of each level times its hours, the share that the plan sends
+to the API, and the mean tokens of the band by the price part that they are billed at.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from decimal import Decimal
+
+from planner.decision.demand import Demand
+from planner.decision.hosted import MILLION, Hosted, billed
+from planner.decision.hosting import Hosting, group_name
+from planner.decision.question import Answer
+from planner.domain.apis import Part
+from planner.domain.catalog import Catalog
+from planner.money.cost import NODE_DISK_GB, disk_key, line
+from planner.money.numbers import dollars
+from planner.money.plan import CostLine
+from planner.words.units import HOURS_PER_MONTH
+
+WORDS: dict[Part, str] = {
+    "input": "input tokens",
+    "output": "output tokens",
+    "long-input": "input tokens of long prompts",
+    "long-output": "output tokens of long prompts",
+}
+
+
+def lines(
+    region: str, catalog: Catalog, demand: Demand, answer: Answer, chosen: Sequence[Hosting], apis: Sequence[Hosted]
+) -> list[CostLine]:
+    """All lines but the platform's."""
+    return [*_nodes(region, catalog, answer, chosen), *_tokens(demand, answer, apis)]
+
+
+def range_usd(chosen: Sequence[Hosting], answer: Answer) -> tuple[Decimal, Decimal]:
+    """How much less and more the GPUs would cost a month if steps were as fast (slow) as the p10 (p90) residual.
+
+    Nodes follow the capacity of the band whose interval is the widest, in whole nodes; (≤ 0, ≥ 0) in USD.
+    """
+    low = high = 0.0
+    for group in sorted({h.replica_class.node_group for h in chosen}):
+        members = [h for h in chosen if h.replica_class.node_group == group]
+        rates = [c for h in members for c in h.capacities.values() if c.low > 0]
+        count, month = answer.nodes[group], members[0].replica_class.usd_per_node_hour * HOURS_PER_MONTH
+        less = max((c.requests_per_second / c.high for c in rates), default=1.0)
+        more = max((c.requests_per_second / c.low for c in rates), default=1.0)
+        low += (math.ceil(count * min(less, 1.0) - 1e-9) - count) * month
+        high += (math.ceil(count * max(more, 1.0) - 1e-9) - count) * month
+    return dollars(low), dollars(high)
+
+
+def _nodes(region: str, catalog: Catalog, answer: Answer, chosen: Sequence[Hosting]) -> list[CostLine]:
+    disk = catalog.prices.price(disk_key(region))
+    assert disk is not None  # asked for before anything was chosen
+    found = []
+    for group in sorted({h.replica_class.node_group for h in chosen}):
+        h = next(h for h in chosen if h.replica_class.node_group == group)
+        count, price = answer.nodes[group], h.offering.price
+        assert price is not None  # offerings without a price are not available
+        name = group_name(h)
+        found.append(line(f"{count} × {h.offering.instance_type}", name, "fixed", count * HOURS_PER_MONTH, price))
+        found.append(line("root volumes", name, "fixed", count * NODE_DISK_GB, disk))
+    return found
+
+
+def _tokens(demand: Demand, answer: Answer, apis: Sequence[Hosted]) -> list[CostLine]:
+    options = {option.row.key: option for option in apis}
+    by_route = {route.name: route for route in demand.routes}
+    tokens: dict[tuple[str, str, Part], float] = {}
+    for ((route, index), api), shares in sorted(answer.spilled.items()):
+        band = by_route[route].bands[index]
+        requests = sum(
+            level.rates[route] * band.share * float(level.hours) * 3600 * share
+            for level, share in zip(demand.levels, shares, strict=True)
+        )
+        for part, count in billed(options[api].row, band.mix).items():
+            key = (route, api, part)
+            tokens[key] = tokens.get(key, 0.0) + requests * count / MILLION
+    return [
+        line(f"{api} {WORDS[part]}", route, "usage", amount, options[api].prices[part])
+        for (route, api, part), amount in sorted(tokens.items())
+        if amount > 0
+    ]

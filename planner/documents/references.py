@@ -1,0 +1,92 @@
+"""Names in an environment file that must exist elsewhere: models, providers, region, zones, traces, time zones.
+
+Works on the values as they were read, so that a wrong name is told in the same run as a wrong unit. Each problem stands
+at its line and names the nearest thing that exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from planner.domain.catalog import Catalog
+from planner.domain.gaps import Gap, did_you_mean
+from planner.words.diagnostics import Problem
+from planner.words.spans import Document, Path
+
+BARRED_ZONES = frozenset({"use1-az3", "usw1-az2", "cac1-az3"})
+"""Zones in which EKS places no control plane (EKS user guide, subnet requirements)."""
+
+
+def dangling(document: Document, catalog: Catalog, trace_problem: Callable[[str], str | None]) -> tuple[Problem, ...]:
+    """Problems of every reference that leads nowhere. `trace_problem`: what is wrong with a trace's name, or None."""
+    found = [*_platform(document, catalog), *_providers(document, catalog)]
+    routes = _mapping(document.value, "routes")
+    for name in routes:
+        path: Path = ("routes", name)
+        found += _models(document, catalog, (*path, "quality", "accept"))
+        found += _traffic(document, (*path, "traffic"), trace_problem)
+    return tuple(found)
+
+
+def _platform(document: Document, catalog: Catalog) -> Iterator[Problem]:
+    platform = _mapping(document.value, "platform")
+    region = platform.get("region")
+    if not isinstance(region, str):
+        return
+    if region not in catalog.regions:
+        where = document.at(("platform", "region"))
+        hint = did_you_mean(region, catalog.regions)
+        yield Problem("ENV007", f"the catalog has no prices for region `{region}`", where, hint)
+        return
+    zones = platform.get("zones")
+    known = catalog.zones(region)
+    for index, zone in enumerate(zones if isinstance(zones, list) else ()):
+        where = document.at(("platform", "zones", index))
+        if zone in BARRED_ZONES:
+            yield Problem("ENV007", f"EKS cannot use zone `{zone}`", where, "choose another zone of the region")
+        elif zone not in known:
+            hint = f"zones are named by id; those of {region} are {', '.join(known)}"
+            yield Problem("ENV007", f"no GPU machine is sold in zone `{zone}` of {region}", where, hint)
+
+
+def _providers(document: Document, catalog: Catalog) -> Iterator[Problem]:
+    for name in _mapping(_mapping(document.value, "api"), "providers"):
+        provider = catalog.provider(str(name))
+        if isinstance(provider, Gap):
+            where = document.key(("api", "providers", name))
+            yield Problem("ENV006", f"the catalog has no API provider `{name}`", where, provider.hint)
+
+
+def _models(document: Document, catalog: Catalog, path: Path) -> Iterator[Problem]:
+    entries = _at(document.value, path)
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+        accepted = catalog.accepted(str(entry))
+        if isinstance(accepted, Gap):
+            yield Problem("ENV006", accepted.message, document.at((*path, index)), accepted.hint)
+
+
+def _traffic(document: Document, path: Path, trace_problem: Callable[[str], str | None]) -> Iterator[Problem]:
+    trace, timezone = _at(document.value, (*path, "trace")), _at(document.value, (*path, "timezone"))
+    if isinstance(trace, str) and (message := trace_problem(trace)):
+        yield Problem(
+            "ENV008", message, document.at((*path, "trace")), "name a shipped trace, or a CSV beside this file"
+        )
+    if isinstance(timezone, str):
+        try:
+            ZoneInfo(timezone)
+        except (ZoneInfoNotFoundError, ValueError):
+            hint = "write a name of the time zone database, like Europe/Berlin"
+            yield Problem("ENV004", f"there is no time zone `{timezone}`", document.at((*path, "timezone")), hint)
+
+
+def _mapping(value: Any, key: str) -> dict[Any, Any]:
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _at(value: Any, path: Path) -> Any:
+    for step in path:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value

@@ -1,0 +1,52 @@
+"""Reading and writing text files; a write is whole or it did not happen.
+
+Errors are `Problems` with IO001 (cannot read) and IO002 (cannot write), which say what to do.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from planner.words.diagnostics import Problem, Problems, Span
+
+
+def read_text(path: Path, hint: str = "") -> str:
+    """The text of a UTF-8 file."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise Problems([Problem("IO001", f"{path} does not exist", hint=hint)]) from error
+    except UnicodeDecodeError as error:
+        raise Problems([Problem("IO001", f"{path} is not UTF-8 text", Span(str(path), 1), hint)]) from error
+    except OSError as error:
+        raise Problems([Problem("IO001", f"{path} cannot be read: {error.strerror}", hint=hint)]) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file's text in one step: written aside in the same folder, flushed to disk, then renamed over it."""
+    aside = ""
+    try:
+        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", text=True)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(aside, _mode(path))
+        os.replace(aside, path)
+    except OSError as error:
+        if aside and os.path.exists(aside):
+            os.unlink(aside)
+        hint = "nothing was written; check the folder's permissions and free space"
+        raise Problems([Problem("IO002", f"{path} cannot be written: {error.strerror}", hint=hint)]) from error
+
+
+def _mode(path: Path) -> int:
+    """The mode of the file that is replaced, or what the umask gives a new one."""
+    try:
+        return path.stat().st_mode & 0o777
+    except FileNotFoundError:
+        umask = os.umask(0)
+        os.umask(umask)
+        return 0o666 & ~umask

@@ -1,0 +1,275 @@
+"""How many requests per second one replica serves within its SLO: the closed form that screens candidates.
+
+The mean concurrency of the steady state is raised until one more step would break a target at the route's own
+percentile, judged on the mixture of all its lengths. Arrivals are burstier than Poisson, so the rate is divided by
+the route's 60 s peak ÷ mean: every second is planned as if it lay in the busiest minute. Against a step-by-step
+engine under Poisson arrivals the rate before that division lies between 0.7 and 1.0 of the highest that meets the
+target (the tests hold it there). It never claims a percentile of a burst shorter than a minute.
+
+Screening answers thousands of questions a second and takes the provenance of its clock; `with_interval` gives the
+chosen few their range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.performance.coefficients import Provenance
+from planner.performance.lengths import Lengths
+from planner.performance.memory import MemoryFit
+from planner.performance.steady_state import Load, SteadyState, column
+from planner.performance.step_time import StepClock
+
+Floats = NDArray[np.float64]
+Binding = Literal["ttft", "tpot", "e2e", "prefill", "memory", "max_num_seqs"]
+
+PERCENTILE = 0.95
+DERATING = 0.78
+"""Share of the closed form's own answer that is planned with: against a step-by-step engine it lies at 0.7 to 1.26 of the
+highest Poisson rate that meets the target (tests/planner/performance/test_capacity.py), so a plan stays at 1.0 or below."""
+LEAST_CONCURRENCY = 0.01
+"""A class that misses its SLO at this mean concurrency misses it on an idle replica."""
+_PASSES, _POINTS = 3, 8
+_BISECTIONS = 14
+_BLOCK = 128
+"""Questions per numpy block: its arrays stay within a core's cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyTarget:
+    """What a route promises at its 95th percentile, in ms; infinity where it promises nothing."""
+
+    ttft_ms: float = np.inf
+    ttft_ms_per_1k_input: float = 0.0
+    tpot_ms: float = np.inf
+    e2e_ms: float = np.inf
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityQuestion:
+    """One deployment class with one batch cap, asked to serve one mix of lengths within one target."""
+
+    clock: StepClock
+    memory: MemoryFit
+    lengths: Lengths
+    target: LatencyTarget
+    max_num_seqs: int
+    max_num_batched_tokens: int = 8192
+    burst_ratio: float = 1.0
+    """60 s peak ÷ mean of the route's arrivals; 1 for Poisson."""
+    provenance: Provenance = "analytic"
+    """Of the clock's coefficients."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What one replica serves. Rates in requests/s of the mix, times in ms."""
+
+    requests_per_second: float
+    """Planned rate: the closed form's, derated, ÷ the burst ratio. All other fields are as in the busiest minute."""
+    max_num_seqs: int
+    concurrency: float
+    """Mean number of decoding sequences."""
+    ttft_ms_p50: float
+    ttft_ms_p95: float
+    tpot_ms_p50: float
+    tpot_ms_p95: float
+    binding: Binding
+    """What gives way first above this rate; `memory` = places in the KV cache, `prefill` = the queue of prompts."""
+    utilisation: float
+    """Rate ÷ the most that the replica could put through at any latency."""
+    provenance: Provenance
+    low: float
+    high: float
+    """Requests/s if steps are as slow (fast) as the fit's residuals allow; both the rate until `with_interval`."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoCapacity:
+    """The class cannot meet the target at any rate, and why, in one sentence."""
+
+    reason: str
+    binding: Binding
+
+
+def capacities(questions: Sequence[CapacityQuestion]) -> list[Capacity | NoCapacity]:
+    """Answer many questions at once, in their order; a few thousand a second."""
+    answers: list[Capacity | NoCapacity] = []
+    for start in range(0, len(questions), _BLOCK):
+        answers.extend(_answers(questions[start : start + _BLOCK]))
+    return answers
+
+
+def capacity(question: CapacityQuestion, max_num_seqs: Sequence[int], *, worth: float = 0.99) -> Capacity | NoCapacity:
+    """The best of several batch caps: the smallest that reaches `worth` of the highest rate.
+
+    A small cap bounds TPOT in a burst and leaves the queue to the gateway, so it is preferred where it costs nothing.
+    """
+    answers = capacities([replace(question, max_num_seqs=cap) for cap in sorted(max_num_seqs)])
+    served = [answer for answer in answers if isinstance(answer, Capacity)]
+    if not served:
+        return answers[-1]
+    most = max(answer.requests_per_second for answer in served)
+    return next(answer for answer in served if answer.requests_per_second >= worth * most)
+
+
+def with_interval(answer: Capacity, question: CapacityQuestion, residual: tuple[float, float]) -> Capacity:
+    """The same capacity with its range, by asking again with steps at the (p10, p90) residual of the fit.
+
+    `residual` is relative to the question's clock: divide it by the margin that was applied to that clock.
+    """
+    asked = replace(question, max_num_seqs=answer.max_num_seqs)
+    rates = [
+        found.requests_per_second if isinstance(found, Capacity) else 0.0
+        for found in capacities([replace(asked, clock=asked.clock.slowed(factor)) for factor in residual])
+    ]
+    return replace(answer, low=min(rates), high=max(rates))
+
+
+class _Targets:
+    """The promises of a block of questions, as arrays beside its `Load`."""
+
+    def __init__(self, load: Load, questions: Sequence[CapacityQuestion]) -> None:
+        slope = column([q.target.ttft_ms_per_1k_input for q in questions])
+        self.ttft_ms = column([q.target.ttft_ms for q in questions]) + slope * load.inputs / 1e3
+        self.tpot_ms = column([q.target.tpot_ms for q in questions])
+        self.e2e_ms = column([q.target.e2e_ms for q in questions])
+
+    def missed(self, state: SteadyState) -> tuple[Floats, Floats, Floats]:
+        """Share of requests over each target (TTFT, TPOT, E2E), each of shape (questions, concurrencies)."""
+        return (
+            state.ttft_tail(self.ttft_ms)[:, :, 0],
+            state.tpot_tail(self.tpot_ms)[:, :, 0],
+            state.e2e_tail(self.e2e_ms)[:, :, 0],
+        )
+
+    def met(self, state: SteadyState) -> NDArray[np.bool_]:
+        """Whether every target holds at the percentile; shape (questions, concurrencies)."""
+        ttft, tpot, e2e = self.missed(state)
+        return np.asarray(np.maximum(np.maximum(ttft, tpot), e2e) <= 1.0 - PERCENTILE)
+
+
+def _answers(questions: Sequence[CapacityQuestion]) -> list[Capacity | NoCapacity]:
+    held = [q.memory.sequences(q.lengths.mean_residence) for q in questions]
+    places = [min(float(q.max_num_seqs), fits) for q, fits in zip(questions, held, strict=True)]
+    load = Load.stack(
+        [q.clock for q in questions],
+        [q.lengths for q in questions],
+        [max(each, 1.0) for each in places],
+        [q.max_num_batched_tokens for q in questions],
+    )
+    targets = _Targets(load, questions)
+    idle = SteadyState(load, np.full_like(load.places, LEAST_CONCURRENCY))
+    possible = targets.met(idle)[:, 0]
+    highest, above = _highest(load, targets)
+    state = _at_rate(load, DERATING * SteadyState(load, highest).rate_per_ms, highest)
+    bindings = _bindings(
+        SteadyState(load, above), targets, [p < q.max_num_seqs for p, q in zip(places, questions, strict=True)]
+    )
+    most = load.full_rate_per_ms[:, 0, 0]
+    times = [
+        _percentile(tail, load, share) for tail in (state.ttft_tail, state.tpot_tail) for share in (0.5, PERCENTILE)
+    ]
+    answers: list[Capacity | NoCapacity] = []
+    for i, question in enumerate(questions):
+        if places[i] < 1.0:
+            answers.append(NoCapacity("the KV cache holds less than one request of this mix", "memory"))
+        elif not possible[i]:
+            answers.append(NoCapacity(_idle_reason(idle, targets, i), bindings[i]))
+        else:
+            rate = float(state.rate_per_ms[i, 0, 0])
+            planned = rate * 1e3 / max(question.burst_ratio, 1.0)
+            ttft50, ttft95, tpot50, tpot95 = (float(time[i]) for time in times)
+            answers.append(
+                Capacity(
+                    planned,
+                    question.max_num_seqs,
+                    float(state.concurrency[i, 0, 0]),
+                    ttft50,
+                    ttft95,
+                    tpot50,
+                    tpot95,
+                    bindings[i],
+                    rate / max(float(most[i]), rate),
+                    question.provenance,
+                    planned,
+                    planned,
+                )
+            )
+    return answers
+
+
+def _highest(load: Load, targets: _Targets) -> tuple[Floats, Floats]:
+    """Highest concurrency that meets every target, and one just above it; shape (questions, 1, 1) each.
+
+    Three passes over a geometric grid; the passing side of the last bracket is taken, so the answer errs low (< 3 %).
+    """
+    low = np.full(load.places.shape[:1], LEAST_CONCURRENCY)
+    high = np.maximum(load.places[:, 0, 0], 2.0 * LEAST_CONCURRENCY)
+    rows = np.arange(len(low))
+    for _ in range(_PASSES):
+        grid = low[:, None] * (high / low)[:, None] ** np.linspace(0.0, 1.0, _POINTS)
+        met = targets.met(SteadyState(load, grid[:, :, None]))
+        first_miss = np.where(met.all(axis=1), _POINTS, np.argmin(met, axis=1))
+        low = grid[rows, np.clip(first_miss - 1, 0, _POINTS - 1)]
+        high = grid[rows, np.minimum(first_miss, _POINTS - 1)]
+    return low.reshape(-1, 1, 1), (high * 1.01).reshape(-1, 1, 1)
+
+
+def _at_rate(load: Load, rate_per_ms: Floats, at_most: Floats) -> SteadyState:
+    """The steady state at a given rate, by bisection on the logarithm of the concurrency."""
+    low, high = np.log(LEAST_CONCURRENCY / 10.0) * np.ones_like(at_most), np.log(at_most)
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2.0
+        under = SteadyState(load, np.exp(middle)).rate_per_ms < rate_per_ms
+        low, high = np.where(under, middle, low), np.where(under, high, middle)
+    return SteadyState(load, np.exp(high))
+
+
+def _bindings(state: SteadyState, targets: _Targets, cache_is_the_limit: Sequence[bool]) -> list[Binding]:
+    """Which target or resource gives way at a state just above the capacity."""
+    missed = np.stack(targets.missed(state))[:, :, 0]
+    worst = np.argmax(missed, axis=0)
+    places, prompts = state.place_wait[:, 0, 0], np.minimum(state.prompt_load[:, 0, 0], 1.0)
+    found: list[Binding] = []
+    for i, by_cache in enumerate(cache_is_the_limit):
+        if worst[i] == 1:
+            found.append("tpot")
+        elif places[i] > 1.0 - PERCENTILE and places[i] >= prompts[i] / 2.0:
+            found.append("memory" if by_cache else "max_num_seqs")
+        elif prompts[i] > 0.5:
+            found.append("prefill")
+        else:
+            found.append("ttft" if worst[i] == 0 else "e2e")
+    return found
+
+
+def _idle_reason(idle: SteadyState, targets: _Targets, i: int) -> str:
+    ttft, tpot, e2e = (float(share[i, 0]) for share in targets.missed(idle))
+    step = float(idle.load.idle_step_ms[i, 0, 0])
+    if tpot > 1.0 - PERCENTILE:
+        asked = targets.tpot_ms[i, 0, 0]
+        return f"an idle replica already takes {step:.1f} ms per output token, {asked:.0f} ms are asked for"
+    name = "to the first token" if ttft >= e2e else "to the last token"
+    prompt = float(_percentile(idle.ttft_tail, idle.load, PERCENTILE)[i])
+    return (
+        f"an idle replica misses the target {name} for {max(ttft, e2e):.0%} of the requests; its p95 is "
+        f"{prompt:.0f} ms to the first token"
+    )
+
+
+def _percentile(tail: Callable[[Floats], Floats], load: Load, share: float) -> Floats:
+    """The time in ms that `share` of the requests do not exceed, by bisection on its logarithm; shape (questions,)."""
+    low = np.log(load.idle_step_ms / 2.0)
+    high = low + np.log(1e5)
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2.0
+        late = tail(np.exp(middle)) > 1.0 - share
+        low, high = np.where(late, middle, low), np.where(late, high, middle)
+    answer: Floats = np.exp(high)[:, 0, 0]
+    return answer

@@ -1,0 +1,32 @@
+"""What all tests share: a twin cluster for those that ask, and how pytest-xdist spreads the expensive ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.tools import require_cluster_tools
+from twin.cluster import Cluster, RunningCluster
+
+_EXPENSIVE = ("cluster", "engine", "system")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the expensive tests of a module on one worker, where they share its cluster, and start them first."""
+    for item in items:
+        if _is_expensive(item):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items.sort(key=lambda item: not _is_expensive(item))
+
+
+def _is_expensive(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(marker) for marker in _EXPENSIVE)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[RunningCluster]:
+    """A control plane without nodes, shared by the tests of a module; each works in a namespace of its own."""
+    require_cluster_tools()
+    with Cluster() as running:
+        yield running

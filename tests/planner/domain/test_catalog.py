@@ -1,0 +1,255 @@
+"""What the shipped catalog must hold, how it is looked up, and that its digests are stable."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from planner.domain.apis import ApiModel
+from planner.domain.catalog import Accepted
+from planner.domain.gaps import Gap, did_you_mean
+from planner.domain.prices import Price, earliest_day
+from planner.edges.catalog_files import load_catalog
+
+CATALOG = load_catalog()
+FAMILIES = {"g4dn", "g5", "g6", "g6e", "g7e", "p4d", "p4de", "p5", "p5en", "p6-b200"}
+HORIZON_END = date(2027, 12, 1)
+
+
+def test_every_gpu_family_is_sold_and_priced_in_both_regions() -> None:
+    for region in ("us-east-1", "us-west-2"):
+        rows = CATALOG.offerings.in_region(region)
+        assert {row.instance.family for row in rows.available()} == FAMILIES
+        assert not rows.gaps(CATALOG.prices)
+    assert "p5.4xlarge" in CATALOG.instances
+
+
+def test_zones_are_ids_not_names() -> None:
+    for instance in CATALOG.instances.values():
+        for region, zones in instance.zones.items():
+            prefix = {"us-east-1": "use1", "us-west-2": "usw2"}[region]
+            assert zones
+            assert all(re.fullmatch(rf"{prefix}-az\d", zone) for zone in zones)
+    assert CATALOG.zones("us-east-1") == tuple(f"use1-az{n}" for n in range(1, 7))
+
+
+def test_instances_leave_room_for_the_system() -> None:
+    for instance in CATALOG.instances.values():
+        assert 0 < instance.allocatable_cpu_m < instance.vcpu * 1000
+        assert 0 < instance.allocatable_memory_mib < instance.ram_gib * 1024
+        assert instance.quota == ("P" if instance.family.startswith("p") else "G")
+        assert instance.gpu_count in (1, 2, 4, 8)
+
+
+def test_models_and_apis_are_broad_enough() -> None:
+    for start in ("llama-3.1", "llama-3.2", "llama-3.3", "qwen2.5", "qwen3", "mixtral", "gemma", "gpt-oss", "deepseek"):
+        assert any(key.startswith(start) for key in CATALOG.models), start
+    assert len(CATALOG.models) >= 45
+    usable = CATALOG.apis.serving_until(HORIZON_END)
+    for provider in ("openai", "anthropic", "google", "bedrock", "groq", "together"):
+        assert usable.at([provider]), provider
+    assert len(usable) >= 45
+
+
+def test_every_row_has_a_source_and_a_date() -> None:
+    for key, row in {**CATALOG.rows, **CATALOG.price_rows}.items():
+        assert row["source"].strip(), key
+        assert earliest_day(row["as_of"]) <= date(2026, 11, 21), key
+
+
+def test_no_price_is_zero_and_batch_is_never_dearer() -> None:
+    prices = CATALOG.prices.rows
+    assert all(price.usd > 0 for price in prices.values())
+    for api in CATALOG.apis:
+        for side in ("input", "output"):
+            full, batch = prices[f"api/{api.key}/{side}"], prices.get(f"api/{api.key}/batch-{side}")
+            assert batch is None or batch.usd <= full.usd, api.key
+        cached = prices.get(api.price_key("cached-input"))
+        assert cached is None or cached.usd <= prices[api.price_key("input")].usd, api.key
+
+
+def test_prices_are_those_after_the_cut_of_june_2025() -> None:
+    expected = {"p5.48xlarge": "55.04", "p4d.24xlarge": "21.957642", "p5en.48xlarge": "63.296", "g6e.xlarge": "1.861"}
+    for name, usd in expected.items():
+        price = CATALOG.prices.price(f"ec2/us-east-1/{name}/on-demand")
+        assert price is not None
+        assert price.usd == Decimal(usd)
+
+
+def test_platform_prices_stand_in_and_say_so() -> None:
+    here, there = (CATALOG.prices.price(f"platform/{region}/nat-gateway") for region in ("us-east-1", "us-west-2"))
+    assert here is not None
+    assert there is not None
+    assert (here.stands_in, there.stands_in) == (None, "us-east-1")
+    assert here.usd == there.usd
+    assert any("stands in" in gap.message for gap in there.doubts(date(2026, 11, 21)))
+    ebs = CATALOG.prices.price("platform/us-west-2/ebs-gp3-storage")
+    assert ebs is not None
+    assert ebs.stands_in is None
+
+
+def test_a_price_without_a_day_is_as_old_as_it_can_be() -> None:
+    price = CATALOG.prices.price("ec2/us-west-2/p5.48xlarge/on-demand")
+    assert price is not None
+    assert price.as_of == "2026-H1"
+    assert price.age_days(date(2026, 11, 21)) == 324
+    assert "324 days old" in price.doubts(date(2026, 11, 21))[0].message
+
+
+def test_fresh_and_disputed_api_prices() -> None:
+    fresh = CATALOG.prices.price("api/openai/gpt-5.4-mini/input")
+    disputed = CATALOG.prices.price("api/together/llama-3.3-70b-instruct/input")
+    assert fresh is not None
+    assert disputed is not None
+    assert not fresh.doubts(date(2026, 11, 21))
+    assert "second source says $0.88" in disputed.doubts(date(2026, 11, 21))[0].message
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("2026-11-21", date(2026, 11, 21)),
+        ("2026-05", date(2026, 5, 1)),
+        ("2026-H2", date(2026, 7, 1)),
+        ("2024", date(2024, 1, 1)),
+    ],
+)
+def test_partial_dates_mean_their_first_day(text: str, day: date) -> None:
+    assert earliest_day(text) == day
+
+
+def test_a_word_is_no_date() -> None:
+    with pytest.raises(ValueError, match="is not a date"):
+        earliest_day("last spring")
+
+
+def test_aliases_retire_with_the_snapshot_that_they_point_to() -> None:
+    mini = CATALOG.api("openai/gpt-4.1-mini")
+    assert isinstance(mini, ApiModel)
+    assert mini.retires == date(2027, 1, 14)
+    assert "gpt-4.1-mini-2025-04-14" in mini.note
+    assert mini.why_not(HORIZON_END) == "openai/gpt-4.1-mini retires on 2027-01-14, before 2027-12-01"
+    assert mini.why_not(date(2027, 1, 13)) is None
+
+
+def test_retired_and_delisted_models_are_kept_but_never_usable() -> None:
+    for key in ("openai/gpt-4", "openai/gpt-4-turbo", "groq/llama-3.3-70b-instruct", "google/gemini-1.5-pro"):
+        api = CATALOG.api(key)
+        assert isinstance(api, ApiModel)
+        assert not api.serves_until(date(2026, 12, 1)), key
+        assert api.why_not(date(2026, 12, 1)), key
+
+
+def test_hosted_copies_name_their_open_weight_model() -> None:
+    for api in CATALOG.apis.hosting_open_weights():
+        assert api.hosts == api.slug
+        assert api.hosts in CATALOG.models
+
+
+def test_an_accepted_model_counts_with_its_hosted_copies() -> None:
+    found = CATALOG.accepted("llama-3.3-70b-instruct")
+    assert isinstance(found, Accepted)
+    assert found.model is CATALOG.models["llama-3.3-70b-instruct"]
+    assert [way.name for way in found.precisions] == ["bf16", "fp8"]
+    assert {"bedrock/llama-3.3-70b-instruct", "fireworks/llama-3.3-70b-instruct"} <= set(found.apis.keys())
+
+
+def test_a_further_quantization_is_accepted_by_name_alone() -> None:
+    found = CATALOG.accepted("llama-3.3-70b-instruct@awq")
+    assert isinstance(found, Accepted)
+    assert [way.name for way in found.precisions] == ["awq"]
+    assert not found.apis
+    gap = CATALOG.accepted("gpt-oss-120b@awq")
+    assert isinstance(gap, Gap)
+    assert "does not come in 'awq'" in gap.message
+    assert "gpt-oss-120b@mxfp4" in gap.hint
+
+
+def test_a_closed_model_is_accepted_without_weights() -> None:
+    found = CATALOG.accepted("claude-haiku-4.5")
+    assert isinstance(found, Accepted)
+    assert found.model is None
+    assert found.apis.keys() == ("anthropic/claude-haiku-4.5", "bedrock/claude-haiku-4.5")
+
+
+def test_unknown_names_come_back_as_gaps_with_a_hint() -> None:
+    for gap, near in (
+        (CATALOG.model("lama-3.3-70b-instruct"), "llama-3.3-70b-instruct"),
+        (CATALOG.gpu("L40"), "L40S"),
+        (CATALOG.instance("g6e.xlarg"), "g6e.xlarge"),
+        (CATALOG.provider("opnai"), "openai"),
+        (CATALOG.accepted("gpt-4.1-mni"), "gpt-4.1-mini"),
+    ):
+        assert isinstance(gap, Gap)
+        assert near in gap.hint
+
+
+def test_a_missing_price_is_a_gap_that_names_its_neighbours() -> None:
+    key = "ec2/us-east-1/g6e.xlarge/spot"
+    assert CATALOG.prices.price(key) is None
+    gap = CATALOG.prices.gap(key)
+    assert gap.key == f"price/{key}"
+    assert "ec2/us-east-1/g6e.xlarge/on-demand" in gap.hint
+
+
+def test_hints_without_a_near_name_show_some() -> None:
+    assert did_you_mean("zzz", ["a", "b"]) == "known: a, b"
+    assert did_you_mean("zzz", []) == "none is known"
+    assert did_you_mean("zzz", "abcdefghij").endswith("and 2 more")
+
+
+def test_digests_cover_the_rows_and_nothing_else() -> None:
+    keys = ["model/llama-3.3-70b-instruct", "gpu/L40S", "instance/g6e.xlarge", "api/openai/gpt-4.1-mini"]
+    digest = CATALOG.facts_digest(keys)
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}", digest)
+    assert digest == CATALOG.facts_digest(reversed([*keys, keys[0]]))
+    assert digest != CATALOG.facts_digest(keys[1:])
+    moved = {**CATALOG.rows, "gpu/L40S": {**CATALOG.rows["gpu/L40S"], "bandwidth_gb_per_s": 865}}
+    assert digest != replace(CATALOG, rows=moved).facts_digest(keys)
+    elsewhere = {**CATALOG.rows, "gpu/T4": {}}
+    assert digest == replace(CATALOG, rows=elsewhere).facts_digest(keys)
+    gone = {key: row for key, row in CATALOG.rows.items() if key != "gpu/L40S"}
+    assert digest != replace(CATALOG, rows=gone).facts_digest(keys)
+
+
+def test_a_new_price_changes_the_prices_digest_only() -> None:
+    key = "ec2/us-east-1/g6e.xlarge/on-demand"
+    dearer = {**CATALOG.price_rows, key: {**CATALOG.price_rows[key], "usd": "2.0"}}
+    other = replace(CATALOG, price_rows=dearer)
+    assert other.prices_digest([key]) != CATALOG.prices_digest([key])
+    assert other.facts_digest(["instance/g6e.xlarge"]) == CATALOG.facts_digest(["instance/g6e.xlarge"])
+
+
+def test_gpu_formats_follow_the_silicon() -> None:
+    gpus = CATALOG.gpus
+    assert gpus["T4"].supports("bf16") is None
+    assert gpus["A100-80GB"].supports("fp8") == "weight-only"
+    assert gpus["L40S"].supports("fp8") == "native"
+    assert gpus["L40S"].supports("fp8-block") is None
+    assert gpus["B200"].supports("mxfp4") == "native"
+    assert gpus["H100"].memory_bytes == round(79.18 * 2**30)
+    assert {key for key, gpu in gpus.items() if gpu.memory_provenance == "measured"} == {"H100"}
+    for gpu in gpus.values():
+        assert 0.97 < gpu.memory_bytes / (gpu.memory_reported_mib * 2**20) < 1
+        assert (gpu.link_gb_per_s > 0) == gpu.link.startswith("nvlink")
+        assert ("fp8" in gpu.tflops) == (float(gpu.compute_capability) >= 8.9)
+
+
+def test_kinds_of_prices() -> None:
+    spot = Price("ec2/us-east-1/g5.xlarge/spot", Decimal(1), "hour", "s", "2026-11-01")
+    assert spot.kind == "spot"
+    assert spot.doubts(date(2026, 11, 21))
+    assert not replace(spot, as_of="2026-11-10").doubts(date(2026, 11, 21))
+    assert [price.key for price in CATALOG.prices.under("platform/us-east-1/nat")] == [
+        "platform/us-east-1/nat-gateway",
+        "platform/us-east-1/nat-gateway-data",
+    ]
+
+
+def test_what_is_not_known_of_a_provider_is_named() -> None:
+    assert CATALOG.providers["bedrock"].gaps() == ()
+    assert len(CATALOG.providers["together"].gaps()) == 2

@@ -1,0 +1,238 @@
+"""Facts from the raw tables: GPUs, instance types, models, providers and their models, as rows of the catalog."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import selection as choose
+from raw_tables import TODAY, Fact, Row, api_day, api_source, raw_apis, source_text, table, whole
+
+
+def gpus(raw: Path) -> Iterable[Fact]:
+    """GPUs, with the formats that they run."""
+    support = {name: name for name in ("awq", "bf16", "gptq", "mxfp4", "nvfp4")} | {"int8": "int8_w8a8"}
+    for row in table(raw, "gpus.csv"):
+        if row["gpu"] not in choose.GPUS:
+            continue
+        key, _, link, note = choose.GPUS[row["gpu"]]
+        formats = {name: level for name, column in support.items() if (level := _support(row[column]))}
+        formats["fp16"] = "native"
+        if level := _support(row["fp8_w8a8"]) or ("weight-only" if row["fp8_w8a16_marlin"].startswith("yes") else None):
+            formats["fp8"] = level
+        if key in choose.BLOCK_FP8:
+            formats["fp8-block"] = "native"
+        reported = whole(row["mem_mib_nvidia_smi"] or row["mem_mib_ec2_api"])
+        measured = choose.MEASURED_MEMORY_GIB.get(key)
+        speeds = {dtype: row[f"{dtype}_{unit}_dense"] for dtype, unit in _SPEEDS}
+        yield {
+            "key": key,
+            "name": "NVIDIA " + row["gpu"],
+            "architecture": row["architecture"].split(" (")[0],
+            "compute_capability": row["compute_capability"],
+            "memory_gb": whole(row["mem_gb_datasheet"]),
+            "memory_reported_mib": reported,
+            "memory_bytes": round(measured * 2**30) if measured else reported * 2**20 * 993 // 1000,
+            "memory_provenance": "measured" if measured else "analytic",
+            "bandwidth_gb_per_s": whole(row["mem_bw_gb_s"]),
+            "tflops": {dtype: float(speed) for dtype, speed in speeds.items() if speed},
+            "link": link,
+            "link_gb_per_s": whole(row["gpu_link_gb_s_bidir"]),
+            "pcie_gb_per_s": whole(row["pcie_gb_s_per_dir"]),
+            "tdp_watt": whole(row["tdp_w"]),
+            "formats": dict(sorted(formats.items())),
+            "source": source_text(row["source"]),
+            "as_of": TODAY,
+            **({"note": note} if note else {}),
+        }
+
+
+_SPEEDS = (("bf16", "tflops"), ("fp16", "tflops"), ("fp8", "tflops"), ("int8", "tops"), ("fp4", "tflops"))
+
+
+def _support(text: str) -> str | None:
+    """`yes …` and `native` → native; `weight-only …` and `storage only …` → weight-only; else None."""
+    if text.startswith("yes") or text == "native":
+        return "native"
+    return "weight-only" if text.startswith(("weight-only", "no native (weight-only")) else None
+
+
+def instances(raw: Path) -> Iterable[Fact]:
+    """Instance types of the chosen families."""
+    gpu_keys = {instance_name: key for key, instance_name, _, _ in choose.GPUS.values()}
+    for row in table(raw, "aws_gpu_instances.csv"):
+        if row["family"] not in choose.FAMILIES:
+            continue
+        yield {
+            "key": row["instance_type"],
+            "family": row["family"],
+            "gpu": gpu_keys[row["accelerator"]],
+            "gpu_count": whole(row["accel_count"]),
+            "vcpu": whole(row["vcpu"]),
+            "ram_gib": float(row["ram_gib"]),
+            "allocatable_cpu_m": whole(row["k8s_alloc_cpu_m"]),
+            "allocatable_memory_mib": whole(row["k8s_alloc_mem_mi"]),
+            "max_pods": whole(row["k8s_max_pods"]),
+            "local_nvme_gb": whole(row["local_nvme_gb"]),
+            "network_baseline_gbps": float(row["network_baseline_gbps"]),
+            "network_peak_gbps": float(row["network_peak_gbps"]),
+            "efa_interfaces": whole(row["efa_max_interfaces"]),
+            "ebs_baseline_mbps": whole(row["ebs_baseline_mbps"]),
+            "ebs_max_mbps": whole(row["ebs_max_mbps"]),
+            "bare_metal": row["instance_type"].endswith(".metal"),
+            "quota": {"L-DB2E81BA": "G", "L-417A185B": "P"}[row["quota_on_demand"]],
+            "zones": {region: row[f"azs_{region}"].split() for region in choose.REGIONS if row[f"azs_{region}"]},
+            "source": source_text(row["hw_source"]),
+            "as_of": "2026-07-11",
+        }
+
+
+def models(raw: Path) -> Iterable[Fact]:
+    """Open-weight models under their accept-list names."""
+    rows = {row["name"]: row for row in table(raw, "models.csv")}
+    for key, (name, instruct) in choose.MODELS.items():
+        row = rows[name]
+        notes = [row["params_note"].split(";")[0], "shape read from the base checkpoint" if instruct else ""]
+        yield {
+            "key": key,
+            "hf_id": instruct or row["hf_id"],
+            "revision": None,
+            "native": (native := _native(row["native_dtype"])),
+            "quantizations": {"awq": None, "fp8": "at-load", "gptq": None} if native in ("bf16", "fp16") else {},
+            "max_context": whole(row["max_context"]),
+            "architecture": _architecture(row),
+            "licence": row["license"] or None,
+            "licence_limits": row["license_limits"],
+            "openness": "truly-open" if "data" in row["openness"] else "open-weights",
+            "released": row["released"],
+            "source": source_text(row["arch_source"]),
+            "as_of": TODAY,
+            **({"note": note} if (note := "; ".join(filter(None, notes))) else {}),
+        }
+
+
+def _native(dtype: str) -> str:
+    for start, form in (("bfloat16", "bf16"), ("float16", "fp16"), ("mxfp4", "mxfp4"), ("fp8", "fp8-block")):
+        if dtype.startswith(start):
+            return form
+    raise ValueError(dtype)
+
+
+def _architecture(row: Row) -> Fact:
+    state = re.search(r"(\d+) heads x (\d+) x (\d+)", row["linear_state_note"])
+    shape: Fact = {
+        "params_total": whole(row["params_total"]),
+        "params_active": whole(row["params_active"]),
+        "layers": whole(row["layers"]),
+        "hidden": whole(row["hidden"]),
+        "heads": whole(row["heads"]),
+        "kv_heads": whole(row["kv_heads"]),
+        "head_dim": whole(row["head_dim"]),
+        "attention": row["attn_type"].split()[0],
+        "full_layers": whole(row["full_attn_layers"]),
+        "sliding_layers": whole(row["swa_layers"]),
+        "sliding_window": whole(row["sliding_window"]) or None,
+        "linear_layers": whole(row["linear_attn_layers"]),
+        "linear_state_elements": int(state[1]) * int(state[2]) * int(state[3]) if state else 0,
+        "intermediate": whole(row["intermediate"]),
+        "vocab": whole(row["vocab"]),
+        "tied_embeddings": row["tied"] == "True",
+        "kv_bytes_per_token_growing": whole(row["kv_bytes_per_token_bf16_growing"]),
+        "kv_bytes_per_token_windowed": whole(row["kv_bytes_per_token_bf16_windowed"]),
+    }
+    if row["experts"]:
+        shape["experts"] = {
+            "experts": whole(row["experts"]),
+            "experts_per_token": whole(row["experts_per_token"]),
+            "expert_intermediate": whole(row["moe_intermediate"]),
+            "shared_intermediate": whole(row["shared_expert_intermediate"]),
+            "dense_layers": whole(row["dense_layers"]),
+        }
+    if row["kv_lora_rank"]:
+        ranks = ("q_lora_rank", "kv_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim")
+        shape["latent"] = {rank: whole(row[rank]) for rank in ranks}
+    return shape
+
+
+def providers(raw: Path) -> Iterable[Fact]:
+    """API providers with their data policy."""
+    policies = {row["provider"]: row for row in table(raw, "api_policies.csv")}
+    for key, (name, policy, address, _) in choose.PROVIDERS.items():
+        row = policies[policy]
+        trains = row["trains_on_api_data"]
+        verified = not re.search(r"unverified|not verified", trains)
+        source = (
+            row["source"]
+            if row["as_of"] != "-"
+            else "remembered only"
+            if "remembered" in trains
+            else "no policy was found"
+        )
+        dated = row["as_of"] if re.fullmatch(r"\d{4}(-\d{2}){0,2}", row["as_of"]) else TODAY
+        yield {
+            "key": key,
+            "name": name,
+            "base_url": address,
+            "trains_on_data": (not trains.startswith("no") if verified else None),
+            "retention": row["default_retention"],
+            "zero_retention": row["zero_retention_option"],
+            "hipaa": choose.HIPAA.get(key),
+            "residency": choose.RESIDENCY.get(key),
+            "source": source + "; address: provider's API reference",
+            "as_of": dated,
+        }
+
+
+def apis(raw: Path) -> Iterable[Fact]:
+    """Hosted models; wire ids must be in the raw table."""
+    rows = raw_apis(raw)
+    for provider, chosen in choose.APIS.items():
+        for slug, wire in chosen.items():
+            row = rows[provider, wire]
+            retires, snapshot = _retirement(row, provider, wire, rows)
+            features = {
+                "batch": row["batch_output_usd_per_mtok"],
+                "json-schema": row["supports_response_schema"] == "True",
+                "prompt-caching": row["supports_prompt_caching"] == "True",
+                "tools": row["supports_function_calling"] == "True",
+                "vision": row["supports_vision"] == "True",
+            }
+            long_context = re.search(r"_above_(\d+)k_tokens", row["long_context_rates"])
+            yield {
+                "key": f"{provider}/{slug}",
+                "provider": provider,
+                "slug": slug,
+                "wire_model": wire,
+                "hosts": slug if slug in choose.MODELS else None,
+                "context_tokens": whole(row["context_tokens"]) or None,
+                "max_output_tokens": whole(row["max_output_tokens"]) or None,
+                "long_context_above": int(long_context[1]) * 1000 if long_context else None,
+                "features": sorted(name for name, has in features.items() if has),
+                "reasoning": _reasons(row, slug),
+                "retires": retires,
+                "status": "listed" if row["status"] == "listed" else "delisted",
+                "source": api_source(row),
+                "as_of": api_day(row),
+                **({"note": f"retires with {snapshot}, which it points to"} if snapshot else {}),
+            }
+
+
+def _retirement(row: Row, provider: str, wire: str, rows: dict[tuple[str, str], Row]) -> tuple[str | None, str | None]:
+    """(last day, the snapshot that says so): an alias without a date takes the last of its dated snapshots'."""
+    if row["deprecation_date"]:
+        return row["deprecation_date"], None
+    dated = re.compile(re.escape(wire) + r"-\d{4}-?\d{2}-?\d{2}$")
+    ends = [
+        (other["deprecation_date"], name)
+        for (at, name), other in rows.items()
+        if at == provider and dated.fullmatch(name) and other["deprecation_date"]
+    ]
+    return max(ends) if ends else (None, None)
+
+
+def _reasons(row: Row, slug: str) -> bool | None:
+    """Whether it may think first: the price list marks models that do; for hosted copies their makers' word counts."""
+    if slug in choose.MODELS:
+        return slug in choose.REASONING
+    return row["supports_reasoning"] == "True" if row["status"] == "listed" else None

@@ -1,0 +1,56 @@
+"""The raw tables: how they are read, and what is said of their sources."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+from typing import Any
+
+import selection as choose
+
+TODAY = "2026-11-21"
+"""The day of the snapshot, and of facts whose source states none: the day on which they were read."""
+API_DAY = "2026-11-20"
+
+Row = dict[str, str]
+Fact = dict[str, Any]
+
+
+def table(raw: Path, name: str) -> list[Row]:
+    """All rows of one raw table."""
+    with (raw / "catalog" / name).open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def source_text(text: str) -> str:
+    """A source without remarks about how it was fetched."""
+    return re.sub(r"\([^()]*Apache-2\.0\)|\(wheel ([0-9-]+)\)", r"\1", text).replace("  ", " ").strip().rstrip(";")
+
+
+def whole(text: str) -> int:
+    """A whole number, however it was written; 0 for an empty cell."""
+    return int(float(text)) if text else 0
+
+
+def raw_apis(raw: Path) -> dict[tuple[str, str], Row]:
+    """Raw rows by (provider, id on the wire)."""
+    keys = {name: (key, prefix) for key, (name, _, _, prefix) in choose.PROVIDERS.items()}
+    found: dict[tuple[str, str], Row] = {}
+    for row in table(raw, "apis.csv"):
+        if row["provider"] in keys:
+            key, prefix = keys[row["provider"]]
+            found.setdefault((key, row["litellm_key"].removeprefix(prefix)), row)
+    return found
+
+
+def api_source(row: Row) -> str:
+    """Which price list a hosted model's row comes from."""
+    if row["status"] == "listed":
+        return "litellm 1.109.1 model_prices_and_context_window_backup.json (MIT)"
+    return "tokencost 0.1.26 model_prices.json (MIT)"
+
+
+def api_day(row: Row) -> str:
+    """The day of that price list, as far as it is known."""
+    return API_DAY if row["status"] == "listed" else "2025"

@@ -1,0 +1,68 @@
+"""`python -m twin.api`: serve the providers of an offers file until told to stop.
+
+    python -m twin.api --offers FILE --port P [--speed 10] [--stream-interval K]
+
+When it listens, one line of JSON on stdout says so: `{"port": …}`. SIGTERM and SIGINT end it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+
+import uvloop
+from aiohttp import web
+
+from twin.api.ledger import Ledger
+from twin.api.offers import Offers, OffersFileError, read_offers
+from twin.api.server import application
+
+SHUTDOWN_S = 0.2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m twin.api", description="Hosted model providers, imitated.")
+    parser.add_argument("--offers", type=Path, required=True, metavar="FILE", help="providers, models, prices, limits")
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--speed", type=float, default=1.0, help="times faster than real time")
+    parser.add_argument("--stream-interval", type=int, default=16, help="tokens gathered in one chunk")
+    options = parser.parse_args(arguments)
+    if not 0 < options.speed < float("inf") or options.stream_interval < 1:
+        parser.error("--speed must be above 0 and --stream-interval at least 1")
+    try:
+        offers = read_offers(options.offers)
+    except OffersFileError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    try:
+        uvloop.run(_serve(offers, options))
+    except OSError as error:
+        print(f"error: cannot listen on port {options.port}: {error.strerror}; use --port 0", file=sys.stderr)
+        return 2
+    return 0
+
+
+async def _serve(offers: Offers, options: argparse.Namespace) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    app = application(offers, Ledger(), options.speed, options.stream_interval)
+    # A client that goes away stops the generation, and with it the bill.
+    runner = web.AppRunner(
+        app, access_log=None, handler_cancellation=True, keepalive_timeout=75, shutdown_timeout=SHUTDOWN_S
+    )
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", options.port, backlog=4096).start()
+        print(json.dumps({"port": runner.addresses[0][1]}), flush=True)
+        await stop.wait()
+    finally:
+        await runner.cleanup()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

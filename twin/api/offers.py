@@ -1,0 +1,75 @@
+"""What the stand-in sells: providers, their models, prices, speed and limits, from one JSON file.
+
+    {"version": "1.0", "providers": {"openai": {"api_key": "sk-test", "manners": "openai", "models": {"gpt-4.1-mini":
+      {"usd_per_mtok": {"input": "0.40", "output": "1.60"}, "ttft_ms": 450, "tpot_ms": 9, "context_tokens": 1047576,
+       "limits": {"rpm": 5000, "tpm": 2000000}}}}}}
+
+A provider answers below `/NAME/v1`. Prices are USD per million tokens, times real milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+Manners = Literal["openai", "bare"]
+
+
+class OffersFileError(ValueError):
+    """An offers file that cannot be used; the message names every problem."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class TokenPrice(_Frozen):
+    """USD per million tokens; the stand-in caches nothing, so cached input has no price here."""
+
+    input: Annotated[Decimal, Field(ge=0)]
+    output: Annotated[Decimal, Field(ge=0)]
+
+
+class Limits(_Frozen):
+    """Requests and tokens a (real) minute; None is no limit."""
+
+    rpm: Annotated[int, Field(gt=0)] | None = None
+    tpm: Annotated[int, Field(gt=0)] | None = None
+
+
+class Offer(_Frozen):
+    """One model of one provider. `ttft_ms` and `tpot_ms` are what a client sees without a network."""
+
+    usd_per_mtok: TokenPrice
+    context_tokens: Annotated[int, Field(gt=0)]
+    ttft_ms: Annotated[float, Field(gt=0)] = 400.0
+    tpot_ms: Annotated[float, Field(ge=0)] = 10.0
+    limits: Limits = Limits()
+
+
+class Provider(_Frozen):
+    """`api_key` None lets any caller in; `manners` is how it says no (see `twin.api.manners`)."""
+
+    api_key: str | None = None
+    manners: Manners = "openai"
+    models: Mapping[str, Offer] = Field(min_length=1)
+
+
+class Offers(_Frozen):
+    version: Literal["1.0"]
+    providers: Mapping[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")], Provider] = Field(min_length=1)
+
+
+def read_offers(path: Path) -> Offers:
+    """The offers of a file. Raises OffersFileError."""
+    try:
+        return Offers.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise OffersFileError(f"cannot read the offers file {path}: {error.strerror}") from error
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors())
+        raise OffersFileError(f"{path} is not an offers file: {problems}") from error

@@ -1,0 +1,168 @@
+"""Load balancers, target groups and listeners."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twin.aws.account import Account, shape_like
+from twin.aws.kinds import Changed, GeneratedName, Kind, Made, paths
+from twin.provider.contract import State
+from twin.provider.wire import Properties
+
+_ALIASES = ("lb", "alb", "applicationloadbalancing")
+"""The provider knows these types under the names of three modules."""
+
+
+def _true(value: Any) -> bool:
+    return str(value).lower() == "true"
+
+
+def _create_balancer(aws: Account, inputs: Properties) -> Made:
+    subnets = list(inputs.get("subnets") or ()) or [m["subnetId"] for m in inputs.get("subnetMappings") or ()]
+    vpc = aws.call("ec2", "DescribeSubnets", SubnetIds=subnets)["Subnets"][0]["VpcId"]
+    balancer = aws.call(
+        "elbv2",
+        "CreateLoadBalancer",
+        Name=inputs["name"],
+        Subnets=subnets,
+        SecurityGroups=inputs.get("securityGroups"),
+        Scheme="internal" if _true(inputs.get("internal", False)) else "internet-facing",
+        Type=inputs.get("loadBalancerType", "application"),
+        IpAddressType=inputs.get("ipAddressType"),
+    )["LoadBalancers"][0]
+    arn = balancer["LoadBalancerArn"]
+    return Made(
+        arn,
+        {
+            "arn": arn,
+            "arnSuffix": arn.split(":loadbalancer/", 1)[-1],
+            "dnsName": balancer["DNSName"],
+            "vpcId": vpc,
+            "zoneId": balancer.get("CanonicalHostedZoneId"),
+        },
+    )
+
+
+def _update_balancer(aws: Account, old: State, inputs: Properties) -> Changed:
+    if old.inputs.get("subnets") != inputs.get("subnets"):
+        aws.call("elbv2", "SetSubnets", LoadBalancerArn=old.id, Subnets=inputs["subnets"])
+    if old.inputs.get("securityGroups") != inputs.get("securityGroups"):
+        aws.call(
+            "elbv2", "SetSecurityGroups", LoadBalancerArn=old.id, SecurityGroups=inputs.get("securityGroups") or []
+        )
+    return Changed({})
+
+
+def _delete_balancer(aws: Account, old: State) -> None:
+    aws.call("elbv2", "DeleteLoadBalancer", LoadBalancerArn=old.id)
+
+
+def _health_check(inputs: Properties) -> dict[str, Any]:
+    check = inputs.get("healthCheck") or {}
+    names = {
+        "path": ("HealthCheckPath", str),
+        "port": ("HealthCheckPort", str),
+        "protocol": ("HealthCheckProtocol", str),
+        "interval": ("HealthCheckIntervalSeconds", int),
+        "timeout": ("HealthCheckTimeoutSeconds", int),
+        "healthyThreshold": ("HealthyThresholdCount", int),
+        "unhealthyThreshold": ("UnhealthyThresholdCount", int),
+    }
+    found: dict[str, Any] = {key: cast(check[name]) for name, (key, cast) in names.items() if name in check}
+    if "matcher" in check:
+        found["Matcher"] = {"HttpCode": str(check["matcher"])}
+    return found
+
+
+def _create_target_group(aws: Account, inputs: Properties) -> Made:
+    if inputs.get("vpcId"):
+        aws.call("ec2", "DescribeVpcs", VpcIds=[inputs["vpcId"]])
+    group = aws.call(
+        "elbv2",
+        "CreateTargetGroup",
+        Name=inputs["name"],
+        Port=int(inputs["port"]) if inputs.get("port") else None,
+        Protocol=inputs.get("protocol"),
+        VpcId=inputs.get("vpcId"),
+        TargetType=inputs.get("targetType", "instance"),
+        **_health_check(inputs),
+    )["TargetGroups"][0]
+    arn = group["TargetGroupArn"]
+    return Made(arn, {"arn": arn, "arnSuffix": arn.split(":")[-1]})
+
+
+def _update_target_group(aws: Account, old: State, inputs: Properties) -> Changed:
+    if _health_check(old.inputs) != _health_check(inputs):
+        aws.call("elbv2", "ModifyTargetGroup", TargetGroupArn=old.id, **_health_check(inputs))
+    return Changed({})
+
+
+def _delete_target_group(aws: Account, old: State) -> None:
+    aws.call("elbv2", "DeleteTargetGroup", TargetGroupArn=old.id)
+
+
+def _listener_request(aws: Account, operation: str, inputs: Properties) -> dict[str, Any]:
+    from twin.aws import world  # noqa: PLC0415
+
+    shape = world.client("elbv2", aws.region).meta.service_model.operation_model(operation).input_shape
+    request: dict[str, Any] = {
+        "Port": int(inputs["port"]) if inputs.get("port") else None,
+        "Protocol": inputs.get("protocol"),
+        "SslPolicy": inputs.get("sslPolicy"),
+        "Certificates": [{"CertificateArn": inputs["certificateArn"]}] if inputs.get("certificateArn") else None,
+        "AlpnPolicy": [inputs["alpnPolicy"]] if inputs.get("alpnPolicy") else None,
+        "DefaultActions": shape_like(shape.members["DefaultActions"], inputs["defaultActions"]),
+    }
+    return request
+
+
+def _create_listener(aws: Account, inputs: Properties) -> Made:
+    request = _listener_request(aws, "CreateListener", inputs)
+    made = aws.call("elbv2", "CreateListener", LoadBalancerArn=inputs["loadBalancerArn"], **request)
+    arn = made["Listeners"][0]["ListenerArn"]
+    return Made(arn, {"arn": arn})
+
+
+def _update_listener(aws: Account, old: State, inputs: Properties) -> Changed:
+    aws.call("elbv2", "ModifyListener", ListenerArn=old.id, **_listener_request(aws, "ModifyListener", inputs))
+    return Changed({})
+
+
+def _delete_listener(aws: Account, old: State) -> None:
+    aws.call("elbv2", "DeleteListener", ListenerArn=old.id)
+
+
+_SHORT_NAME = GeneratedName(longest=32)
+
+KINDS = tuple(
+    kind
+    for module in _ALIASES
+    for kind in (
+        Kind(
+            f"aws:{module}/loadBalancer:LoadBalancer",
+            create=_create_balancer,
+            update=_update_balancer,
+            delete=_delete_balancer,
+            replace_on=paths("name namePrefix internal loadBalancerType region"),
+            unordered=paths("subnets securityGroups"),
+            defaults={"loadBalancerType": "application", "ipAddressType": "ipv4", "enableDeletionProtection": False},
+            generated_name=_SHORT_NAME,
+        ),
+        Kind(
+            f"aws:{module}/targetGroup:TargetGroup",
+            create=_create_target_group,
+            update=_update_target_group,
+            delete=_delete_target_group,
+            replace_on=paths("name namePrefix port protocol protocolVersion vpcId targetType ipAddressType region"),
+            defaults={"targetType": "instance", "deregistrationDelay": 300},
+            generated_name=_SHORT_NAME,
+        ),
+        Kind(
+            f"aws:{module}/listener:Listener",
+            create=_create_listener,
+            update=_update_listener,
+            delete=_delete_listener,
+            replace_on=paths("loadBalancerArn region"),
+        ),
+    )
+)

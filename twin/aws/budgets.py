@@ -1,0 +1,76 @@
+"""AWS Budgets: an amount, and who hears when it is passed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twin.aws.account import Account
+from twin.aws.kinds import Changed, GeneratedName, Kind, Made, paths
+from twin.provider.contract import State
+from twin.provider.wire import Properties
+
+
+def _budget(inputs: Properties) -> dict[str, Any]:
+    budget: dict[str, Any] = {
+        "BudgetName": inputs["name"],
+        "BudgetType": inputs["budgetType"],
+        "TimeUnit": inputs["timeUnit"],
+    }
+    if inputs.get("limitAmount"):
+        budget["BudgetLimit"] = {"Amount": str(inputs["limitAmount"]), "Unit": inputs.get("limitUnit", "USD")}
+    if inputs.get("costFilters"):
+        budget["CostFilters"] = {item["name"]: item["values"] for item in inputs["costFilters"]}
+    return budget
+
+
+def _notification(item: Properties) -> dict[str, Any]:
+    addresses = [
+        *({"SubscriptionType": "EMAIL", "Address": a} for a in item.get("subscriberEmailAddresses") or ()),
+        *({"SubscriptionType": "SNS", "Address": a} for a in item.get("subscriberSnsTopicArns") or ()),
+    ]
+    return {
+        "Notification": {
+            "ComparisonOperator": item["comparisonOperator"],
+            "NotificationType": item["notificationType"],
+            "Threshold": float(item["threshold"]),
+            "ThresholdType": item["thresholdType"],
+        },
+        "Subscribers": addresses,
+    }
+
+
+def _create(aws: Account, inputs: Properties) -> Made:
+    name = inputs["name"]
+    aws.call(
+        "budgets",
+        "CreateBudget",
+        AccountId=aws.id,
+        Budget=_budget(inputs),
+        NotificationsWithSubscribers=[_notification(item) for item in inputs.get("notifications") or ()],
+    )
+    arn = f"arn:aws:budgets::{aws.id}:budget/{name}"
+    return Made(f"{aws.id}:{name}", {"arn": arn, "accountId": aws.id})
+
+
+def _update(aws: Account, old: State, inputs: Properties) -> Changed:
+    # moto cannot change a budget; making it anew has the same result.
+    _delete(aws, old)
+    _create(aws, inputs)
+    return Changed({})
+
+
+def _delete(aws: Account, old: State) -> None:
+    aws.call("budgets", "DeleteBudget", AccountId=aws.id, BudgetName=old.inputs["name"])
+
+
+KINDS = (
+    Kind(
+        "aws:budgets/budget:Budget",
+        create=_create,
+        update=_update,
+        delete=_delete,
+        replace_on=paths("name namePrefix accountId"),
+        unordered=paths("costFilters notifications"),
+        generated_name=GeneratedName(longest=100),
+    ),
+)

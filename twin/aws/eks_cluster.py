@@ -1,0 +1,305 @@
+"""EKS clusters, add-ons, access entries and Pod Identity.
+
+With a twin cluster (`SPILLWAY_TWIN_CLUSTER`), an EKS cluster's endpoint and certificate authority are that cluster's,
+so a kubeconfig made from the outputs leads to a real API server. EKS's own rules that moto does not know are here:
+zones, trust of the cluster role, one minor version at a time, deletion protection.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from twin.aws import eks_calls
+from twin.aws.account import Account, AwsError
+from twin.aws.identity import document
+from twin.aws.kinds import Changed, GeneratedName, Kind, Made, paths
+from twin.provider.contract import State
+from twin.provider.wire import Properties
+
+CLUSTER_VARIABLE = "SPILLWAY_TWIN_CLUSTER"
+BARRED_ZONES = frozenset({"use1-az3", "usw1-az2", "cac1-az3"})
+"""Zones in which EKS cannot place a control plane (Amazon EKS User Guide, network requirements)."""
+
+_ASSOCIATION_ID = "#"
+_CLUSTER = "aws:eks/cluster:Cluster"
+
+
+def twin_kubeconfig() -> Path | None:
+    """The kubeconfig of the twin cluster, if there is one."""
+    folder = os.environ.get(CLUSTER_VARIABLE)
+    return Path(folder) / "kubeconfig" if folder and (Path(folder) / "kubeconfig").is_file() else None
+
+
+def _create_cluster(aws: Account, inputs: Properties) -> Made:
+    name, version = inputs["name"], inputs.get("version") or eks_calls.VERSIONS[-1]
+    network = inputs["vpcConfig"]
+    vpc = _require_zones(aws, network.get("subnetIds") or [])
+    require_trust(aws, "CreateCluster", inputs["roleArn"], "eks.amazonaws.com")
+    if version not in eks_calls.VERSIONS:
+        message = f"unsupported Kubernetes version {version}"
+        raise AwsError("eks", "CreateCluster", "InvalidParameterException", message)
+    for encryption in [inputs["encryptionConfig"]] if inputs.get("encryptionConfig") else []:
+        aws.call("kms", "DescribeKey", KeyId=encryption["provider"]["keyArn"])
+    cluster = aws.call(
+        "eks",
+        "CreateCluster",
+        name=name,
+        version=version,
+        roleArn=inputs["roleArn"],
+        resourcesVpcConfig=aws.request("eks", "CreateCluster", {"resourcesVpcConfig": network})["resourcesVpcConfig"],
+        **_checked_only(aws, inputs),
+    )["cluster"]
+    # EKS makes a security group of its own for control plane and nodes.
+    group = aws.call(
+        "ec2",
+        "CreateSecurityGroup",
+        GroupName=f"eks-cluster-sg-{name}",
+        Description="EKS created security group applied to ENI that is attached to EKS Control Plane master nodes",
+        VpcId=vpc,
+    )["GroupId"]
+    issuer = cluster["identity"]["oidc"]["issuer"]
+    endpoint, authority = _door(cluster)
+    return Made(
+        name,
+        {
+            "arn": cluster["arn"],
+            "clusterId": name,
+            "endpoint": endpoint,
+            "certificateAuthority": {"data": authority},
+            "createdAt": f"{cluster['createdAt']:%Y-%m-%dT%H:%M:%SZ}",
+            "identities": [{"oidcs": [{"issuer": issuer}]}],
+            "platformVersion": "eks.1",
+            "status": "ACTIVE",
+            "version": version,
+            "vpcConfig": {**network, "clusterSecurityGroupId": group, "vpcId": vpc},
+        },
+    )
+
+
+def _checked_only(aws: Account, inputs: Properties) -> dict[str, Any]:
+    """Settings that moto takes without effect; spelled as AWS has them, they are validated by its service model."""
+    names = (
+        "accessConfig kubernetesNetworkConfig upgradePolicy zonalShiftConfig deletionProtection "
+        "bootstrapSelfManagedAddons"
+    ).split()
+    request = aws.request("eks", "CreateCluster", inputs, *names)
+    if inputs.get("enabledClusterLogTypes"):
+        request["logging"] = {"clusterLogging": [{"types": inputs["enabledClusterLogTypes"], "enabled": True}]}
+    if inputs.get("encryptionConfig"):
+        request["encryptionConfig"] = [inputs["encryptionConfig"]]
+    request["tags"] = aws.tags(inputs)
+    return {key: value for key, value in request.items() if value is not None}
+
+
+def _require_zones(aws: Account, subnets: list[str]) -> str:
+    """The VPC of the subnets, which lie in two zones or more and in none that is barred."""
+    found = aws.call("ec2", "DescribeSubnets", SubnetIds=subnets)["Subnets"] if subnets else []
+    zones = {subnet["AvailabilityZoneId"] for subnet in found}
+    if len(zones) < 2:
+        message = "Subnets specified must be in at least two different AZs"
+        raise AwsError("eks", "CreateCluster", "InvalidParameterException", message)
+    barred = sorted(zones & BARRED_ZONES)
+    if barred:
+        allowed = sorted(set(aws.zones().values()) - BARRED_ZONES)
+        message = (
+            f"Cannot create cluster because {', '.join(barred)}, the targeted availability zone, does not currently "
+            f"have sufficient capacity to support the cluster. Retry and choose from these availability zones: "
+            f"{', '.join(allowed)}"
+        )
+        raise AwsError("eks", "CreateCluster", "UnsupportedAvailabilityZoneException", message)
+    vpcs = sorted({subnet["VpcId"] for subnet in found})
+    if len(vpcs) > 1:
+        message = f"Subnets must belong to one VPC, not to {', '.join(vpcs)}"
+        raise AwsError("eks", "CreateCluster", "InvalidParameterException", message)
+    return str(vpcs[0])
+
+
+def require_trust(aws: Account, operation: str, role_arn: str, service: str) -> str:
+    """The name of the role, which exists and lets the service assume it."""
+    name = role_arn.rsplit("/", 1)[-1]
+    try:
+        role = aws.call("iam", "GetRole", RoleName=name)["Role"]
+    except AwsError as error:
+        message = f"The role with name {name} cannot be found."
+        raise AwsError("eks", operation, "InvalidParameterException", message) from error
+    if service not in json.dumps(role["AssumeRolePolicyDocument"]):
+        message = (
+            f"Following required service principals [{service}] were not found in the trust relationships of "
+            f"{name}: {document(role['AssumeRolePolicyDocument'])}"
+        )
+        raise AwsError("eks", operation, "InvalidParameterException", message)
+    return name
+
+
+def _door(cluster: dict[str, Any]) -> tuple[str, str]:
+    """Endpoint and certificate authority: the twin cluster's where there is one."""
+    kubeconfig = twin_kubeconfig()
+    if kubeconfig is None:
+        return cluster["endpoint"], cluster["certificateAuthority"]["data"]
+    import yaml  # noqa: PLC0415 - only rehearsals with a cluster need it
+
+    found = yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]
+    return found["server"], found["certificate-authority-data"]
+
+
+def _update_cluster(aws: Account, old: State, inputs: Properties) -> Changed:
+    version = inputs.get("version") or old.outputs["version"]
+    if version != old.outputs["version"]:
+        aws.call("eks", "UpdateClusterVersion", name=old.id, version=version)
+    network = inputs["vpcConfig"]
+    _require_zones(aws, network.get("subnetIds") or [])
+    request = aws.request("eks", "UpdateClusterConfig", {"resourcesVpcConfig": network})
+    aws.call("eks", "UpdateClusterConfig", name=old.id, resourcesVpcConfig=request["resourcesVpcConfig"])
+    derived = {key: old.outputs["vpcConfig"][key] for key in ("clusterSecurityGroupId", "vpcId")}
+    return Changed({"version": version, "vpcConfig": {**network, **derived}})
+
+
+def _delete_cluster(aws: Account, old: State) -> None:
+    if str(old.inputs.get("deletionProtection", False)).lower() == "true":
+        message = "Cannot delete cluster because deletion protection is enabled. Disable it first."
+        raise AwsError("eks", "DeleteCluster", "InvalidRequestException", message)
+    aws.call("eks", "DeleteCluster", name=old.id)
+    aws.call("ec2", "DeleteSecurityGroup", GroupId=old.outputs["vpcConfig"]["clusterSecurityGroupId"])
+    # Add-ons, access entries and associations end with their cluster.
+    for table in aws.state.tables.values():
+        for key in [key for key in table if key.startswith(f"{old.id}|")]:
+            del table[key]
+
+
+def _create_addon(aws: Account, inputs: Properties) -> Made:
+    request = aws.request("eks", "CreateAddon", inputs, *(set(inputs) - {"resolveConflictsOnCreate", "tags"}))
+    request["resolveConflicts"] = inputs.get("resolveConflictsOnCreate")
+    addon = aws.call("eks", "CreateAddon", **request, tags=aws.tags(inputs))["addon"]
+    return Made(
+        f"{inputs['clusterName']}:{inputs['addonName']}",
+        {
+            "arn": addon["addonArn"],
+            "addonVersion": addon["addonVersion"],
+            "createdAt": addon["createdAt"],
+            "modifiedAt": addon["modifiedAt"],
+        },
+    )
+
+
+def _update_addon(aws: Account, old: State, inputs: Properties) -> Changed:
+    names = "clusterName addonName addonVersion serviceAccountRoleArn configurationValues podIdentityAssociations"
+    request = aws.request("eks", "UpdateAddon", inputs, *names.split())
+    aws.call("eks", "UpdateAddon", **request, resolveConflicts=inputs.get("resolveConflictsOnUpdate"))
+    return Changed({})
+
+
+def _delete_addon(aws: Account, old: State) -> None:
+    aws.call("eks", "DeleteAddon", clusterName=old.inputs["clusterName"], addonName=old.inputs["addonName"])
+
+
+def _create_access_entry(aws: Account, inputs: Properties) -> Made:
+    request = aws.request("eks", "CreateAccessEntry", inputs, "clusterName", "principalArn", "kubernetesGroups", "type")
+    entry = aws.call("eks", "CreateAccessEntry", **request, username=inputs.get("userName"))["accessEntry"]
+    return Made(
+        f"{inputs['clusterName']}:{inputs['principalArn']}",
+        {
+            "accessEntryArn": entry["accessEntryArn"],
+            "createdAt": entry["createdAt"],
+            "modifiedAt": entry["modifiedAt"],
+            "userName": entry["username"],
+        },
+    )
+
+
+def _update_access_entry(aws: Account, old: State, inputs: Properties) -> Changed:
+    request = aws.request("eks", "UpdateAccessEntry", inputs, "clusterName", "principalArn", "kubernetesGroups")
+    aws.call("eks", "UpdateAccessEntry", **request, username=inputs.get("userName"))
+    return Changed({})
+
+
+def _delete_access_entry(aws: Account, old: State) -> None:
+    aws.call("eks", "DeleteAccessEntry", clusterName=old.inputs["clusterName"], principalArn=old.inputs["principalArn"])
+
+
+def _associate_policy(aws: Account, inputs: Properties) -> Made:
+    request = aws.request("eks", "AssociateAccessPolicy", inputs, *(set(inputs) - {"region"}))
+    found = aws.call("eks", "AssociateAccessPolicy", **request)["associatedAccessPolicy"]
+    identifier = _ASSOCIATION_ID.join((inputs["clusterName"], inputs["principalArn"], inputs["policyArn"]))
+    return Made(identifier, {"associatedAt": found["associatedAt"], "modifiedAt": found["modifiedAt"]})
+
+
+def _disassociate_policy(aws: Account, old: State) -> None:
+    names = ("clusterName", "principalArn", "policyArn")
+    aws.call("eks", "DisassociateAccessPolicy", **{name: old.inputs[name] for name in names})
+
+
+def _create_pod_identity(aws: Account, inputs: Properties) -> Made:
+    request = aws.request("eks", "CreatePodIdentityAssociation", inputs, *(set(inputs) - {"region", "tags"}))
+    found = aws.call("eks", "CreatePodIdentityAssociation", **request)["association"]
+    identifier = found["associationId"]
+    return Made(identifier, {"associationId": identifier, "associationArn": found["associationArn"]})
+
+
+def _update_pod_identity(aws: Account, old: State, inputs: Properties) -> Changed:
+    aws.call(
+        "eks",
+        "UpdatePodIdentityAssociation",
+        clusterName=inputs["clusterName"],
+        associationId=old.id,
+        roleArn=inputs["roleArn"],
+    )
+    return Changed({})
+
+
+def _delete_pod_identity(aws: Account, old: State) -> None:
+    aws.call("eks", "DeletePodIdentityAssociation", clusterName=old.inputs["clusterName"], associationId=old.id)
+
+
+KINDS = (
+    Kind(
+        _CLUSTER,
+        create=_create_cluster,
+        update=_update_cluster,
+        delete=_delete_cluster,
+        replace_on=paths(
+            "name roleArn encryptionConfig kubernetesNetworkConfig.serviceIpv4Cidr kubernetesNetworkConfig.ipFamily "
+            "bootstrapSelfManagedAddons outpostConfig accessConfig.bootstrapClusterCreatorAdminPermissions region"
+        ),
+        unordered=paths(
+            "enabledClusterLogTypes vpcConfig.subnetIds vpcConfig.securityGroupIds "
+            "vpcConfig.publicAccessCidrs encryptionConfig.resources"
+        ),
+        defaults={"bootstrapSelfManagedAddons": True, "deletionProtection": False},
+        generated_name=GeneratedName(unless="", longest=100),
+        recomputed=paths("platformVersion"),
+    ),
+    Kind(
+        "aws:eks/addon:Addon",
+        create=_create_addon,
+        update=_update_addon,
+        delete=_delete_addon,
+        replace_on=paths("clusterName addonName region"),
+        recomputed=paths("modifiedAt"),
+    ),
+    Kind(
+        "aws:eks/accessEntry:AccessEntry",
+        create=_create_access_entry,
+        update=_update_access_entry,
+        delete=_delete_access_entry,
+        replace_on=paths("clusterName principalArn type region"),
+        unordered=paths("kubernetesGroups"),
+        defaults={"type": "STANDARD"},
+    ),
+    Kind(
+        "aws:eks/accessPolicyAssociation:AccessPolicyAssociation",
+        create=_associate_policy,
+        update=None,
+        delete=_disassociate_policy,
+        unordered=paths("accessScope.namespaces"),
+    ),
+    Kind(
+        "aws:eks/podIdentityAssociation:PodIdentityAssociation",
+        create=_create_pod_identity,
+        update=_update_pod_identity,
+        delete=_delete_pod_identity,
+        replace_on=paths("clusterName namespace serviceAccount region"),
+    ),
+)

@@ -1,0 +1,200 @@
+"""Managed node groups: the machines they launch, and why they sometimes do not.
+
+A node group asks for a number of instances; how many it gets is decided by quota, by what the zones offer and by the
+faults in force (instances.py). What it lacks is reported as EKS reports it, and the group stays in state as the real
+provider leaves it, so that the next update tries again. EKS's own rules that moto does not know are here.
+"""
+
+from __future__ import annotations
+
+from twin.aws import instances
+from twin.aws.account import Account, AwsError
+from twin.aws.eks_cluster import require_trust
+from twin.aws.kinds import Changed, GeneratedName, Kind, Made, paths
+from twin.aws.launch import template_contents
+from twin.aws.network import default_route_of
+from twin.provider.contract import State
+from twin.provider.wire import Properties
+
+_WORKER_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEKSWorkerNodeMinimalPolicy")
+_DEFAULT_INSTANCE_TYPE = "t3.medium"
+
+
+def _create(aws: Account, inputs: Properties) -> Made:
+    cluster, name = inputs["clusterName"], inputs["nodeGroupName"]
+    types = _instance_types(aws, inputs)
+    _require_scaling(inputs["scalingConfig"], "CreateNodegroup")
+    aws.call("ec2", "DescribeSubnets", SubnetIds=inputs["subnetIds"])
+    role = require_trust(aws, "CreateNodegroup", inputs["nodeRoleArn"], "ec2.amazonaws.com")
+    names = (
+        "clusterName nodegroupName scalingConfig diskSize instanceTypes amiType remoteAccess labels taints "
+        "capacityType version releaseVersion updateConfig nodeRepairConfig"
+    ).split()
+    request = aws.request("eks", "CreateNodegroup", {**inputs, "nodegroupName": name}, *names)
+    group = aws.call(
+        "eks",
+        "CreateNodegroup",
+        **{key: value for key, value in request.items() if value is not None},
+        subnets=inputs["subnetIds"],
+        nodeRole=inputs["nodeRoleArn"],
+        launchTemplate=_template_reference(inputs),
+        tags=aws.tags(inputs),
+    )["nodegroup"]
+    failure = _cannot_join(aws, role, inputs["subnetIds"]) or instances.scale(aws, _fleet(aws, inputs, types))
+    return Made(
+        f"{cluster}:{name}",
+        {
+            "arn": group["nodegroupArn"],
+            "amiType": inputs.get("amiType", "AL2023_x86_64_STANDARD"),
+            "capacityType": inputs.get("capacityType", "ON_DEMAND"),
+            "instanceTypes": inputs.get("instanceTypes") or ([] if inputs.get("launchTemplate") else types),
+            "releaseVersion": inputs.get("releaseVersion") or f"{_cluster_version(aws, cluster)}.0-20261101",
+            "resources": [{"autoscalingGroups": [{"name": f"eks-{name}-{group['nodegroupArn'][-12:]}"}]}],
+            "status": "CREATE_FAILED" if failure else "ACTIVE",
+            "version": inputs.get("version") or _cluster_version(aws, cluster),
+        },
+        failure
+        and f"waiting for EKS Node Group ({cluster}:{name}) create: unexpected state 'CREATE_FAILED', "
+        f"wanted target 'ACTIVE'. last error: {failure}",
+    )
+
+
+def _update(aws: Account, old: State, inputs: Properties) -> Changed:
+    cluster, name = inputs["clusterName"], inputs["nodeGroupName"]
+    types = _instance_types(aws, inputs)
+    _require_scaling(inputs["scalingConfig"], "UpdateNodegroupConfig")
+    labels = inputs.get("labels") or {}
+    request = aws.request("eks", "UpdateNodegroupConfig", inputs, "clusterName", "scalingConfig", "updateConfig")
+    aws.call(
+        "eks",
+        "UpdateNodegroupConfig",
+        **{key: value for key, value in request.items() if value is not None},
+        nodegroupName=name,
+        labels={
+            "addOrUpdateLabels": labels,
+            "removeLabels": sorted(set(old.inputs.get("labels") or {}) - set(labels)),
+        },
+    )
+    version = inputs.get("version") or old.outputs["version"]
+    if _template_reference(inputs) != _template_reference(old.inputs) or version != old.outputs["version"]:
+        aws.call("eks", "UpdateNodegroupVersion", clusterName=cluster, nodegroupName=name)
+        # EKS replaces every machine when the template or the version changes.
+        instances.retire(aws, cluster, name)
+    role = inputs["nodeRoleArn"].rsplit("/", 1)[-1]
+    failure = _cannot_join(aws, role, inputs["subnetIds"]) or instances.scale(aws, _fleet(aws, inputs, types))
+    return Changed(
+        {"status": "DEGRADED" if failure else "ACTIVE", "version": version},
+        failure
+        and f"waiting for EKS Node Group ({cluster}:{name}) update: unexpected state 'Failed', "
+        f"wanted target 'Successful'. last error: {failure}",
+    )
+
+
+def _delete(aws: Account, old: State) -> None:
+    cluster, name = old.inputs["clusterName"], old.inputs["nodeGroupName"]
+    aws.call("eks", "DeleteNodegroup", clusterName=cluster, nodegroupName=name)
+    instances.retire(aws, cluster, name)
+
+
+def _fleet(aws: Account, inputs: Properties, types: list[str]) -> instances.Fleet:
+    """What the group asks for, with the zones of its subnets."""
+    subnets = aws.call("ec2", "DescribeSubnets", SubnetIds=inputs["subnetIds"])["Subnets"]
+    return instances.Fleet(
+        cluster=inputs["clusterName"],
+        node_group=inputs["nodeGroupName"],
+        size=int(inputs["scalingConfig"]["desiredSize"]),
+        instance_types=tuple(types),
+        capacity_type=inputs.get("capacityType", "ON_DEMAND"),
+        subnets=tuple(
+            instances.Subnet(s["SubnetId"], s["AvailabilityZone"], s["AvailabilityZoneId"], s["CidrBlock"])
+            for s in subnets
+        ),
+        labels={key: str(value) for key, value in (inputs.get("labels") or {}).items()},
+        taints=tuple((t["key"], t.get("value") or "", t["effect"]) for t in inputs.get("taints") or ()),
+        root_volume_gib=_root_volume_gib(aws, inputs),
+    )
+
+
+def _instance_types(aws: Account, inputs: Properties) -> list[str]:
+    """From the group or its template, never both."""
+    own = inputs.get("instanceTypes") or []
+    reference = _template_reference(inputs)
+    templated = template_contents(aws, reference).get("InstanceType") if reference else None
+    if own and templated:
+        message = "Cannot specify instance types in launch template and API request"
+        raise AwsError("eks", "CreateNodegroup", "InvalidParameterException", message)
+    if inputs.get("capacityType") == "CAPACITY_BLOCK" and not templated:
+        message = "Launch template must specify an instance type for capacity type CAPACITY_BLOCK"
+        raise AwsError("eks", "CreateNodegroup", "InvalidParameterException", message)
+    return own or [templated or _DEFAULT_INSTANCE_TYPE]
+
+
+def _template_reference(inputs: Properties) -> dict[str, str] | None:
+    """Template and version as EKS takes them."""
+    template = inputs.get("launchTemplate")
+    if not template:
+        return None
+    return {key: str(template[key]) for key in ("id", "name", "version") if template.get(key) is not None}
+
+
+def _root_volume_gib(aws: Account, inputs: Properties) -> int:
+    reference = _template_reference(inputs)
+    for mapping in template_contents(aws, reference).get("BlockDeviceMappings", ()) if reference else ():
+        if mapping.get("Ebs", {}).get("VolumeSize"):
+            return int(mapping["Ebs"]["VolumeSize"])
+    return int(inputs.get("diskSize") or 20)
+
+
+def _require_scaling(scaling: Properties, operation: str) -> None:
+    smallest, wanted, largest = (int(scaling[key]) for key in ("minSize", "desiredSize", "maxSize"))
+    if smallest > wanted:
+        message = f"Minimum capacity {smallest} can't be greater than desired size {wanted}"
+        raise AwsError("eks", operation, "InvalidParameterException", message)
+    if wanted > largest:
+        message = f"desired capacity {wanted} can't be greater than max size {largest}"
+        raise AwsError("eks", operation, "InvalidParameterException", message)
+    if largest < 1:
+        raise AwsError("eks", operation, "InvalidParameterException", "maxSize must be at least 1")
+
+
+def _cannot_join(aws: Account, role: str, subnets: list[str]) -> str | None:
+    """Why machines of the group would start and never become nodes."""
+    attached = aws.call("iam", "ListAttachedRolePolicies", RoleName=role)["AttachedPolicies"]
+    if not any(policy["PolicyName"] in _WORKER_POLICIES for policy in attached):
+        return _join_failure(f"role {role} lacks {_WORKER_POLICIES[0]}")
+    endpoints = {record.outputs.get("serviceName", "") for record in aws.state.find("aws:ec2/vpcEndpoint:VpcEndpoint")}
+    private = {f"com.amazonaws.{aws.region}.{service}" for service in ("ec2", "ecr.api", "ecr.dkr", "s3", "sts")}
+    if private <= endpoints:
+        return None
+    stranded = sorted(subnet for subnet in subnets if not default_route_of(aws, subnet))
+    return _join_failure(f"no route to the Internet from {', '.join(stranded)}") if stranded else None
+
+
+def _join_failure(reason: str) -> str:
+    return (
+        "1 error occurred: NodeCreationFailure: Instances failed to join the kubernetes cluster "
+        f"(found by the twin: {reason})"
+    )
+
+
+def _cluster_version(aws: Account, cluster: str) -> str:
+    return str(aws.state.find("aws:eks/cluster:Cluster", name=cluster)[0].outputs["version"])
+
+
+KINDS = (
+    Kind(
+        "aws:eks/nodeGroup:NodeGroup",
+        create=_create,
+        update=_update,
+        delete=_delete,
+        replace_on=paths(
+            "clusterName nodeGroupName nodeGroupNamePrefix nodeRoleArn subnetIds amiType capacityType diskSize "
+            "instanceTypes remoteAccess launchTemplate.id launchTemplate.name region"
+        ),
+        unordered=paths("subnetIds taints"),
+        defaults={"capacityType": "ON_DEMAND"},
+        generated_name=GeneratedName(property="nodeGroupName", unless="nodeGroupNamePrefix", longest=63),
+        recomputed=paths("status"),
+        changes_nodes=True,
+    ),
+)

@@ -1,0 +1,221 @@
+"""Instances of node groups: how many a group gets, and the nodes they become.
+
+`scale` decides, within the transaction, from quotas, offerings and faults; instances are rows of the store.
+`settle` makes the twin cluster's nodes match the rows afterwards; it may take as long as drains take and can be
+repeated, so a provider that was killed between the two leaves nothing that the next operation does not mend.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from twin.aws import faults
+from twin.aws.account import Account
+from twin.aws.machines import offering_zones, quota_code
+from twin.aws.store import AccountState
+
+_TABLE: Final = "ec2.instances"
+_JOIN_LIMIT_S: Final = 60.0
+
+
+@dataclass(frozen=True)
+class Subnet:
+    """Where instances may start."""
+
+    id: str
+    zone: str
+    zone_id: str
+    cidr: str
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """What a node group asks for."""
+
+    cluster: str
+    node_group: str
+    size: int
+    instance_types: tuple[str, ...]
+    capacity_type: str
+    subnets: tuple[Subnet, ...]
+    labels: Mapping[str, str]
+    taints: tuple[tuple[str, str, str], ...]
+    root_volume_gib: int
+
+
+def scale(aws: Account, fleet: Fleet) -> str | None:
+    """Start or end instances until the group has what it asks for; why it has less, as EKS puts it."""
+    mine = _of(aws.state, fleet.cluster, fleet.node_group)
+    for identifier in sorted(mine, key=lambda key: -mine[key]["index"])[: max(0, len(mine) - fleet.size)]:
+        del _rows(aws.state)[identifier]
+    for _ in range(fleet.size - len(mine)):
+        failure = _launch_one(aws, fleet)
+        if failure is not None:
+            return failure
+    return None
+
+
+def retire(aws: Account, cluster: str, node_group: str) -> None:
+    """End all instances of a group."""
+    for identifier in _of(aws.state, cluster, node_group):
+        del _rows(aws.state)[identifier]
+
+
+def settle(state: AccountState, kubeconfig: Path) -> None:
+    """Make the cluster's nodes match the instances, and wait until the new ones are Ready.
+
+    Nodes that no longer have an instance are drained first. Raises `TimeoutError` when a node does not get ready.
+    """
+    from twin import nodes  # noqa: PLC0415 - the Kubernetes library takes most of a second to import
+
+    client = nodes.client_for(kubeconfig)
+    try:
+        present = _present_nodes(client)
+        wanted = {row["name"]: (identifier, row) for identifier, row in _rows(state).items()}
+        for name in sorted(present - set(wanted)):
+            nodes.leave(client, name)
+        joined = nodes.join(client, [_instance(*wanted[name]) for name in sorted(set(wanted) - present)])
+        nodes.wait_ready(client, joined, _JOIN_LIMIT_S)
+    finally:
+        client.close()
+
+
+def _present_nodes(client: Any) -> set[str]:
+    from kubernetes.client import CoreV1Api  # noqa: PLC0415
+
+    listed = CoreV1Api(client).list_node(label_selector="eks.amazonaws.com/nodegroup").items
+    return {node.metadata.name for node in listed}
+
+
+def _launch_one(aws: Account, fleet: Fleet) -> str | None:
+    """Start one instance in the emptiest zone that has the type, trying the types in their order."""
+    failures = []
+    for instance_type in fleet.instance_types:
+        failure = _over_quota(aws, instance_type, fleet.capacity_type)
+        if failure is not None:
+            failures.append(failure)
+            continue
+        for subnet in sorted(fleet.subnets, key=lambda subnet: (_load(aws, fleet, subnet), subnet.zone_id)):
+            failure = _no_capacity(aws, instance_type, fleet, subnet)
+            if failure is None:
+                _start(aws, fleet, subnet, instance_type)
+                return None
+            failures.append(failure)
+    kind = "Spot" if fleet.capacity_type == "SPOT" else "On-Demand"
+    return (
+        f"1 error occurred: AsgInstanceLaunchFailures: Could not launch {kind} Instances. {failures[-1]} "
+        "Launching EC2 instance failed."
+    )
+
+
+def _over_quota(aws: Account, instance_type: str, capacity_type: str) -> str | None:
+    from twin.nodes.instance_types import UnknownInstanceTypeError, describe  # noqa: PLC0415
+
+    try:
+        vcpus = describe(instance_type).vcpus
+    except UnknownInstanceTypeError:
+        return f"InvalidParameterValue - The requested instance type {instance_type} does not exist."
+    code = quota_code(instance_type, capacity_type)
+    limit = faults.quota_limit(aws.state, code)
+    if limit is None:
+        return None
+    used = sum(
+        describe(row["instance_type"]).vcpus
+        for row in _rows(aws.state).values()
+        if quota_code(row["instance_type"], row["capacity_type"]) == code
+    )
+    if used + vcpus <= limit:
+        return None
+    if capacity_type == "SPOT":
+        return "MaxSpotInstanceCountExceeded - Max spot instance count exceeded"
+    return (
+        f"VcpuLimitExceeded - You have requested more vCPU capacity than your current vCPU limit of {limit} allows "
+        "for the instance bucket that the specified instance type belongs to. Please visit "
+        "http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit."
+    )
+
+
+def _no_capacity(aws: Account, instance_type: str, fleet: Fleet, subnet: Subnet) -> str | None:
+    if subnet.zone_id not in offering_zones(instance_type, aws.region):
+        others = sorted(offering_zones(instance_type, aws.region))
+        return (
+            f"Unsupported - Your requested instance type ({instance_type}) is not supported in your requested "
+            f"Availability Zone ({subnet.zone}). Please retry your request by choosing {', '.join(others) or 'another'}"
+            "."
+        )
+    if faults.has_capacity(aws.state, instance_type, subnet.zone_id):
+        return None
+    if fleet.capacity_type == "SPOT":
+        return "UnfulfillableCapacity - Unable to fulfill capacity due to your request configuration."
+    return (
+        f"InsufficientInstanceCapacity - We currently do not have sufficient {instance_type} capacity in the "
+        f"Availability Zone you requested ({subnet.zone}). Our system will be working on provisioning additional "
+        "capacity."
+    )
+
+
+def _start(aws: Account, fleet: Fleet, subnet: Subnet, instance_type: str) -> None:
+    rows = _rows(aws.state)
+    taken = {row["ip"] for row in rows.values() if row["subnet"] == subnet.id}
+    hosts = ipaddress.ip_network(subnet.cidr).hosts()
+    # The first three addresses of a subnet are AWS's own.
+    free = (str(host) for index, host in enumerate(hosts) if index >= 3 and str(host) not in taken)
+    address = next(free)
+    suffix = "ec2.internal" if aws.region == "us-east-1" else f"{aws.region}.compute.internal"
+    indices = [row["index"] for row in _of(aws.state, fleet.cluster, fleet.node_group).values()]
+    rows[f"i-{uuid.uuid4().hex[:17]}"] = {
+        "index": max(indices, default=-1) + 1,
+        "cluster": fleet.cluster,
+        "node_group": fleet.node_group,
+        "instance_type": instance_type,
+        "capacity_type": fleet.capacity_type,
+        "region": aws.region,
+        "subnet": subnet.id,
+        "zone": subnet.zone,
+        "zone_id": subnet.zone_id,
+        "ip": address,
+        "name": f"ip-{address.replace('.', '-')}.{suffix}",
+        "labels": dict(fleet.labels),
+        "taints": [list(taint) for taint in fleet.taints],
+        "root_volume_gib": fleet.root_volume_gib,
+    }
+
+
+def _instance(identifier: str, row: Mapping[str, Any]) -> Any:
+    from twin import nodes  # noqa: PLC0415
+
+    return nodes.Instance(
+        instance_type=nodes.describe(row["instance_type"]),
+        instance_id=identifier,
+        private_dns_name=row["name"],
+        private_ip=row["ip"],
+        region=row["region"],
+        zone=row["zone"],
+        zone_id=row["zone_id"],
+        node_group=row["node_group"],
+        capacity_type=row["capacity_type"],
+        root_volume_gib=row["root_volume_gib"],
+        labels=row["labels"],
+        taints=tuple(nodes.Taint(*taint) for taint in row["taints"]),
+    )
+
+
+def _load(aws: Account, fleet: Fleet, subnet: Subnet) -> int:
+    return sum(row["zone"] == subnet.zone for row in _of(aws.state, fleet.cluster, fleet.node_group).values())
+
+
+def _of(state: AccountState, cluster: str, node_group: str) -> dict[str, Any]:
+    return {
+        identifier: row
+        for identifier, row in _rows(state).items()
+        if (row["cluster"], row["node_group"]) == (cluster, node_group)
+    }
+
+
+def _rows(state: AccountState) -> dict[str, Any]:
+    return state.tables.setdefault(_TABLE, {})

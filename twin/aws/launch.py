@@ -1,0 +1,116 @@
+"""Launch templates. EC2 keeps numbered versions; a node group names one of them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+from twin.aws import world
+from twin.aws.account import Account, AwsError, shape_like
+from twin.aws.kinds import Changed, GeneratedName, Kind, Made, paths
+from twin.provider.contract import State
+from twin.provider.wire import Properties
+
+# Properties of the resource that are not part of a version's contents.
+_OUTSIDE = {"name", "namePrefix", "description", "tags", "region", "defaultVersion", "updateDefaultVersion"}
+
+
+def _contents(aws: Account, operation: str, inputs: Properties) -> dict[str, Any]:
+    """`LaunchTemplateData` of a version."""
+    data = {key: value for key, value in inputs.items() if key not in _OUTSIDE}
+    if "vpcSecurityGroupIds" in data:
+        data["securityGroupIds"] = data.pop("vpcSecurityGroupIds")
+    if "securityGroupNames" in data:
+        data["securityGroups"] = data.pop("securityGroupNames")
+    if data.get("userData"):
+        try:
+            base64.b64decode(data["userData"], validate=True)
+        except (binascii.Error, ValueError) as error:
+            message = f"Invalid BASE64 encoding of user data: {error}"
+            raise AwsError("ec2", operation, "InvalidUserData.Malformed", message) from error
+    groups = {*(data.get("securityGroupIds") or ())}
+    for interface in data.get("networkInterfaces") or ():
+        interface["groups"] = interface.pop("securityGroups", None)
+        groups |= {*(interface["groups"] or ())}
+    if groups:
+        aws.call("ec2", "DescribeSecurityGroups", GroupIds=sorted(groups))
+    shape = world.client("ec2", aws.region).meta.service_model.operation_model(operation).input_shape
+    shaped: dict[str, Any] = shape_like(shape.members["LaunchTemplateData"], data)
+    return shaped
+
+
+def _create(aws: Account, inputs: Properties) -> Made:
+    template = aws.call(
+        "ec2",
+        "CreateLaunchTemplate",
+        LaunchTemplateName=inputs["name"],
+        VersionDescription=inputs.get("description"),
+        LaunchTemplateData=_contents(aws, "CreateLaunchTemplate", inputs),
+    )["LaunchTemplate"]
+    identifier = template["LaunchTemplateId"]
+    return Made(
+        identifier,
+        {"arn": aws.arn("ec2", f"launch-template/{identifier}"), "latestVersion": 1, "defaultVersion": 1},
+    )
+
+
+def _update(aws: Account, old: State, inputs: Properties) -> Changed:
+    latest = int(old.outputs["latestVersion"])
+    default = int(old.outputs["defaultVersion"])
+    if _versioned(old.inputs) != _versioned(inputs):
+        made = aws.call(
+            "ec2",
+            "CreateLaunchTemplateVersion",
+            LaunchTemplateId=old.id,
+            VersionDescription=inputs.get("description"),
+            LaunchTemplateData=_contents(aws, "CreateLaunchTemplateVersion", inputs),
+        )
+        latest = int(made["LaunchTemplateVersion"]["VersionNumber"])
+    if str(inputs.get("updateDefaultVersion", False)).lower() == "true":
+        default = latest
+    elif inputs.get("defaultVersion"):
+        default = int(inputs["defaultVersion"])
+    return Changed({"latestVersion": latest, "defaultVersion": default})
+
+
+def _versioned(inputs: Properties) -> Properties:
+    """What a change of makes a new version."""
+    return {key: value for key, value in inputs.items() if key not in _OUTSIDE - {"description"}}
+
+
+def template_contents(aws: Account, reference: Properties) -> dict[str, Any]:
+    """Contents of the version that a node group names by `id` or `name` and `version`.
+
+    Raises `AwsError` when there is no such template or version.
+    """
+    found = aws.call(
+        "ec2",
+        "DescribeLaunchTemplateVersions",
+        LaunchTemplateId=reference.get("id"),
+        LaunchTemplateName=reference.get("name"),
+        Versions=[str(reference["version"])],
+    )["LaunchTemplateVersions"]
+    if not found:
+        message = f"Launch template version {reference['version']} doesn't exist."
+        raise AwsError("eks", "CreateNodegroup", "InvalidRequestException", message)
+    contents: dict[str, Any] = found[0]["LaunchTemplateData"]
+    return contents
+
+
+def _delete(aws: Account, old: State) -> None:
+    aws.call("ec2", "DeleteLaunchTemplate", LaunchTemplateId=old.id)
+
+
+KINDS = (
+    Kind(
+        "aws:ec2/launchTemplate:LaunchTemplate",
+        create=_create,
+        update=_update,
+        delete=_delete,
+        replace_on=paths("name namePrefix region"),
+        unordered=paths("vpcSecurityGroupIds"),
+        generated_name=GeneratedName(longest=125),
+        recomputed=paths("latestVersion defaultVersion"),
+    ),
+)

@@ -1,0 +1,49 @@
+"""Every resource type and function that the twin imitates.
+
+A type that is missing here is an error that says so: better than an imitation that silently takes anything.
+"""
+
+from __future__ import annotations
+
+from twin.aws import (
+    balancing,
+    budgets,
+    eks_cluster,
+    eks_nodes,
+    firewall,
+    functions,
+    identity,
+    launch,
+    network,
+    storage,
+)
+from twin.aws.functions import Function
+from twin.aws.kinds import Kind
+from twin.provider.contract import OperationError
+
+_FAMILIES = (network, firewall, identity, storage, launch, eks_cluster, eks_nodes, balancing, budgets)
+
+KINDS: dict[str, Kind] = {kind.token: kind for family in _FAMILIES for kind in family.KINDS}
+
+
+def kind_of(token: str) -> Kind:
+    """The resource type. Raises `OperationError` for one that is not imitated."""
+    if token not in KINDS:
+        raise OperationError(f"the twin of AWS does not imitate {token}; it knows {', '.join(sorted(KINDS))}")
+    return KINDS[token]
+
+
+def named(word: str) -> Kind:
+    """The resource type by its token or by its last word, such as `NodeGroup`; for people at a terminal."""
+    found = [kind for token, kind in KINDS.items() if word in (token, token.split(":")[-1])]
+    if not found:
+        raise OperationError(f"the twin of AWS does not imitate {word!r}")
+    return found[0]
+
+
+def function_of(token: str) -> Function:
+    """The function. Raises `OperationError` for one that is not imitated."""
+    if token not in functions.FUNCTIONS:
+        known = ", ".join(sorted(functions.FUNCTIONS))
+        raise OperationError(f"the twin of AWS does not answer {token}; it answers {known}")
+    return functions.FUNCTIONS[token]

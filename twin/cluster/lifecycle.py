@@ -1,0 +1,199 @@
+"""Starting, finding and ending a twin cluster, seen from the outside.
+
+The programs are not children of the caller but of a supervisor (twin/cluster/supervisor.py). For a `with` block the
+supervisor holds the reading end of a pipe whose writing end only the caller has: when the caller ends, however it
+ends, the pipe closes and the cluster goes. `up` starts the supervisor without such a pipe and leaves it running.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import selectors
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from twin import binaries
+from twin.cluster import record
+from twin.cluster.components import TOOLS, Layout
+
+FOLDER_VARIABLE = "SPILLWAY_TWIN_CLUSTER"
+"""The environment variable that names the folder of the cluster to other programs (provider twins, tests)."""
+
+START_LIMIT_S = 90.0
+"""A start takes about 3 s on two idle cores; the limit leaves room for a machine that is busy with other tests."""
+
+
+class ClusterError(Exception):
+    """A cluster could not be started or found; the message says what happened and where the logs are."""
+
+
+@dataclass(frozen=True)
+class RunningCluster:
+    """A cluster that was started in `folder`, by whichever process."""
+
+    folder: Path
+    endpoint: str
+    """The API server's URL, `https://127.0.0.1:PORT`."""
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig, certificates inline."""
+        return Layout(self.folder).kubeconfig
+
+    @property
+    def certificate_authority(self) -> Path:
+        """The certificate (PEM) that signs the API server's and all clients' certificates."""
+        return Layout(self.folder).authority
+
+    def client(self) -> Any:
+        """A new `kubernetes.client.ApiClient` with the administrator's rights; the caller closes it."""
+        # Here and not above: the client library takes half a second to import, and many callers never ask for it.
+        from twin.nodes.access import client_for
+
+        return client_for(self.kubeconfig)
+
+    def programs(self) -> tuple[record.Program, ...]:
+        """Supervisor and programs as recorded, alive or not."""
+        present = record.read(Layout(self.folder).record)
+        return (present.supervisor, *present.programs) if present else ()
+
+    def environment(self) -> dict[str, str]:
+        """What a command needs in its environment to work on this cluster."""
+        return {"KUBECONFIG": str(self.kubeconfig), FOLDER_VARIABLE: str(self.folder)}
+
+
+class Cluster:
+    """A cluster for the length of a `with` block.
+
+    `folder`: where its files go; a temporary folder, removed at the end, when omitted.
+    `gpu_ready_after_s`: how long a pod that asks for GPUs runs before it is Ready, as if it loaded weights; the
+    annotation `twin.spillway/ready-after: "20s"` on a pod overrides it.
+    """
+
+    def __init__(self, folder: Path | None = None, *, gpu_ready_after_s: float = 0.0) -> None:
+        self._folder = folder
+        self._gpu_ready_after_s = gpu_ready_after_s
+        self._cleanup = contextlib.ExitStack()
+
+    def __enter__(self) -> RunningCluster:
+        """Start the cluster. Raises MissingToolError without the tools, ClusterError when it does not get ready."""
+        _require_tools()
+        with contextlib.ExitStack() as stack:
+            folder = self._folder
+            if folder is None:
+                folder = Path(tempfile.mkdtemp(prefix="spillway-cluster-"))
+                stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            supervisor = _spawn(folder, "attached", self._gpu_ready_after_s)
+            stack.callback(_end, supervisor, folder)
+            cluster = _await_ready(supervisor, folder)
+            self._cleanup = stack.pop_all()
+        return cluster
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._cleanup.close()
+
+
+def up(folder: Path, *, gpu_ready_after_s: float = 0.0) -> RunningCluster:
+    """Start a cluster that outlives this process, or return the one that already runs in `folder`.
+
+    What an earlier, ended cluster left in `folder` is replaced. Raises as `Cluster` does.
+    """
+    _require_tools()
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two `up` of one folder: the second finds the first one's cluster
+        with contextlib.suppress(ClusterError):
+            return running(folder)
+        down(folder)
+        supervisor = _spawn(folder, "detached", gpu_ready_after_s)
+        try:
+            return _await_ready(supervisor, folder)
+        except BaseException:
+            _end(supervisor, folder)
+            raise
+
+
+def down(folder: Path) -> bool:
+    """End the cluster of `folder` and nothing else; its logs stay. False when none was recorded there."""
+    layout = Layout(folder.resolve())
+    present = record.read(layout.record)
+    if present is None:
+        return False
+    record.end(present)
+    layout.record.unlink(missing_ok=True)
+    shutil.rmtree(layout.private(""), ignore_errors=True)
+    return True
+
+
+def running(folder: Path) -> RunningCluster:
+    """The ready cluster of `folder`. Raises ClusterError when there is none, or when it has ended."""
+    present = record.read(Layout(folder).record)
+    if present is None:
+        raise ClusterError(f"no cluster in {folder}; start one: python -m twin.cluster up --folder {folder}")
+    if present.state != record.READY or not record.alive(present.supervisor):
+        raise ClusterError(f"the cluster in {folder} is not running any more; its logs: {folder / 'logs'}")
+    return RunningCluster(folder, present.endpoint)
+
+
+def from_environment() -> RunningCluster | None:
+    """The cluster that `SPILLWAY_TWIN_CLUSTER` names; None when the variable is not set. Raises as `running`."""
+    folder = os.environ.get(FOLDER_VARIABLE)
+    return running(Path(folder)) if folder else None
+
+
+def _require_tools() -> None:
+    for name in TOOLS:
+        binaries.require(name)
+
+
+def _spawn(folder: Path, mode: str, gpu_ready_after_s: float) -> subprocess.Popen[bytes]:
+    """The supervisor, in a session of its own: a Ctrl-C at the terminal reaches the caller, which then ends it."""
+    command = [sys.executable, "-m", "twin.cluster.supervisor", str(folder), mode, f"{gpu_ready_after_s:g}"]
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE if mode == "attached" else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).resolve().parents[2],
+        start_new_session=True,
+    )
+
+
+def _await_ready(supervisor: subprocess.Popen[bytes], folder: Path) -> RunningCluster:
+    """Wait for the supervisor's one line: `ready URL`, or what went wrong."""
+    assert supervisor.stdout is not None
+    deadline = time.monotonic() + START_LIMIT_S
+    with selectors.DefaultSelector() as selector, supervisor.stdout as output:
+        selector.register(output, selectors.EVENT_READ)
+        line = output.readline().decode() if selector.select(deadline - time.monotonic()) else ""
+    word, _, rest = line.strip().partition(" ")
+    if word != "ready":
+        reason = line.strip() or f"not ready after {START_LIMIT_S:.0f} s, or ended without a word"
+        raise ClusterError(f"the cluster did not start: {reason}; its logs: {folder / 'logs'}")
+    return RunningCluster(folder, rest)
+
+
+def _end(supervisor: subprocess.Popen[bytes], folder: Path) -> None:
+    """End a supervisor of our own and all that it recorded, and reap it."""
+    if supervisor.stdin is not None:
+        supervisor.stdin.close()
+    supervisor.terminate()
+    try:
+        supervisor.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        supervisor.kill()
+        supervisor.wait()
+    present = record.read(Layout(folder).record)
+    if present is not None:
+        record.end(present)

@@ -1,0 +1,250 @@
+"""The parent of a cluster's programs: starts them, watches them, and never leaves one behind.
+
+Run as `python -m twin.cluster.supervisor FOLDER attached|detached GPU_READY_AFTER_S`. It says one line on stdout,
+`ready URL` or the reason why not, and then works silently until one of these happens, upon which it ends everything:
+SIGTERM or SIGINT; the end of its stdin (attached: whoever started it is gone); the death of one of its programs.
+Should the supervisor itself be killed, the kernel ends its programs (`PR_SET_PDEATHSIG`, Linux); elsewhere
+`python -m twin.cluster down` does, from the record.
+
+While it runs it also plays the nodes' device plugins: see twin/nodes/device_plugin.py.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Any, NoReturn
+
+from twin import binaries
+from twin.cluster import certificates, record
+from twin.cluster.components import TOOLS, Layout, Ports, command_lines
+
+_PR_SET_PDEATHSIG = 1
+_POLL_S = 0.03
+_START_LIMIT_S = 80.0
+_DEVICE_PLUGIN_INTERVAL_S = 0.5
+
+
+class StartError(Exception):
+    """A program ended, or was not healthy in time."""
+
+
+class Supervisor:
+    """The programs of one cluster, in the order of their start."""
+
+    def __init__(self, layout: Layout, lifeline: int | None) -> None:
+        self._layout = layout
+        self._lifeline = lifeline
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self.endpoint = ""
+
+    def start(self, gpu_ready_after_s: float) -> None:
+        """Write the cluster's files, start all programs and return when the cluster takes pods. Raises StartError."""
+        with _held_ports() as ports:
+            self.endpoint = f"https://127.0.0.1:{ports.api_server}"
+            self._record(record.STARTING)
+            write_files(self._layout, self.endpoint, gpu_ready_after_s)
+            commands = command_lines({name: binaries.require(name) for name in TOOLS}, self._layout, ports)
+            for name in ("etcd", "kube-apiserver"):
+                self._spawn(name, commands[name])
+            self._await("kube-apiserver", lambda: _answers(f"{self.endpoint}/readyz"))
+            for name in ("kube-controller-manager", "kube-scheduler", "kwok"):
+                self._spawn(name, commands[name])
+            controllers = f"https://127.0.0.1:{ports.controllers}/healthz"
+            self._await("kube-controller-manager", lambda: _answers(controllers))
+            self._await("kube-scheduler", lambda: _answers(f"https://127.0.0.1:{ports.scheduler}/readyz"))
+            # No pod is admitted before the controllers have made the service account that it runs under.
+            account = f"{self.endpoint}/api/v1/namespaces/default/serviceaccounts/default"
+            administrator = self._layout.private("administrator.pem")
+            self._await("kube-controller-manager", lambda: _answers(account, administrator))
+            threading.Thread(target=_play_device_plugins, args=(self._layout.kubeconfig,), daemon=True).start()
+            self._record(record.READY)
+
+    def watch(self) -> None:
+        """Return when the cluster has to end: its starter is gone, or a program has died. SIGTERM raises instead."""
+        while not self._abandoned(1.0):
+            dead = [name for name, program in self._running.items() if program.poll() is not None]
+            if dead:
+                print(f"{', '.join(dead)} ended by itself; the cluster ends", file=sys.stderr, flush=True)
+                return
+
+    def end(self) -> None:
+        """Kill all programs and wait for them. Their files are the cluster's own and temporary: nothing to flush."""
+        for program in self._running.values():
+            program.kill()
+        for program in self._running.values():
+            program.wait()
+
+    def _spawn(self, name: str, command: list[str]) -> None:
+        environment = {key: value for key, value in os.environ.items() if key != "KUBECONFIG"}
+        with self._layout.log(name).open("wb") as log:
+            self._running[name] = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self._layout.private(""),
+                env=environment,
+                preexec_fn=_die_with_parent,  # safe: no thread exists yet
+            )
+        self._record(record.STARTING)
+
+    def _record(self, state: str) -> None:
+        supervisor = record.observe("supervisor", os.getpid())
+        assert supervisor is not None
+        observed = (record.observe(name, program.pid) for name, program in self._running.items())
+        kubeconfig = str(self._layout.kubeconfig)
+        programs = tuple(program for program in observed if program is not None)
+        record.write(record.Record(state, self.endpoint, kubeconfig, supervisor, programs), self._layout.record)
+
+    def _await(self, name: str, healthy: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + _START_LIMIT_S
+        while not healthy():
+            for running, program in self._running.items():
+                if program.poll() is not None:
+                    raise StartError(f"{running} ended with {program.returncode}: {self._last_words(running)}")
+            if time.monotonic() > deadline:
+                raise StartError(f"{name} was not healthy within {_START_LIMIT_S:.0f} s: {self._last_words(name)}")
+            if self._abandoned(_POLL_S):
+                raise StartError("whoever started the cluster has ended")
+
+    def _abandoned(self, wait_s: float) -> bool:
+        """Wait at most `wait_s`; whether stdin, which its starter holds open, has come to its end."""
+        if self._lifeline is None:
+            time.sleep(wait_s)
+            return False
+        return bool(select.select([self._lifeline], [], [], wait_s)[0]) and not os.read(self._lifeline, 1)
+
+    def _last_words(self, name: str) -> str:
+        lines = self._layout.log(name).read_text(encoding="utf-8", errors="replace").splitlines()
+        return lines[-1] if lines else "(no output)"
+
+
+def write_files(layout: Layout, endpoint: str, gpu_ready_after_s: float) -> None:
+    """Certificates, kubeconfig files and stages of a new cluster; what an earlier one left in the folder goes."""
+    for folder in (layout.private(""), layout.log("").parent):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, mode=0o700)
+    authority = certificates.new_authority()
+    layout.authority.write_bytes(certificates.certificate_pem(authority.certificate))
+    serving = certificates.serving(authority)
+    write_private(layout.private("apiserver.crt"), serving.certificate)
+    write_private(layout.private("apiserver.key"), serving.key)
+    write_private(layout.private("service-accounts.key"), certificates.new_key())
+    administrator = certificates.issue(authority, *certificates.ADMINISTRATOR)
+    write_private(layout.private("administrator.pem"), administrator.certificate + administrator.key)
+    for path, identity in (
+        (layout.kubeconfig, administrator),
+        (layout.private("controllers.kubeconfig"), certificates.issue(authority, *certificates.CONTROLLERS)),
+        (layout.private("scheduler.kubeconfig"), certificates.issue(authority, *certificates.SCHEDULER)),
+    ):
+        write_private(path, certificates.kubeconfig(authority, endpoint, identity))
+    stages = (resources.files("twin.cluster") / "stages.yaml").read_text(encoding="utf-8")
+    layout.private("stages.yaml").write_text(
+        stages.replace("@gpu_ready_after@", f"{gpu_ready_after_s:.3f}s"), encoding="utf-8"
+    )
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """A new file that only its owner can read."""
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_bytes(content)
+
+
+def main(arguments: list[str]) -> int:
+    """Run one cluster until its end. Exit code 0: ended on request; 1: it did not start or a program died."""
+    folder, mode, gpu_ready_after_s = Path(arguments[0]).resolve(), arguments[1], float(arguments[2])
+    layout = Layout(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    supervisor = Supervisor(layout, sys.stdin.fileno() if mode == "attached" else None)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
+    with ExitStack() as stack:
+        stack.callback(supervisor.end)
+        try:
+            supervisor.start(gpu_ready_after_s)
+        except (StartError, OSError, binaries.MissingToolError) as error:
+            print(error, flush=True)
+            return 1
+        print(f"ready {supervisor.endpoint}", flush=True)
+        with layout.log("supervisor").open("ab") as log:  # the starter's pipes may close from now on
+            os.dup2(log.fileno(), sys.stdout.fileno())
+            os.dup2(log.fileno(), sys.stderr.fileno())
+        supervisor.watch()
+    return 1
+
+
+def _stop(_number: int, _frame: Any) -> NoReturn:
+    raise SystemExit(0)
+
+
+def _die_with_parent() -> None:
+    """In the child, before exec: be killed when the supervisor ends, and stay out of the terminal's signals."""
+    os.setsid()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+@contextmanager
+def _held_ports() -> Iterator[Ports]:
+    """Free loopback ports, each held by a bound socket that does not listen, so that nobody else is given it."""
+    with ExitStack() as stack:
+        numbers = []
+        for _ in range(5):
+            held = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            held.bind(("127.0.0.1", 0))
+            numbers.append(int(held.getsockname()[1]))
+        yield Ports(*numbers)
+
+
+def _answers(url: str, identity: Path | None = None) -> bool:
+    """Whether a URL on loopback answers 200 to this client certificate; no proxy is asked, no certificate checked."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if identity is not None:
+        context.load_cert_chain(identity)
+    handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
+    try:
+        with urllib.request.build_opener(*handlers).open(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _play_device_plugins(kubeconfig: Path) -> NoReturn:
+    # Here and not above: the client library takes more than a second to import, and the cluster is ready without it.
+    from twin.nodes.access import client_for
+    from twin.nodes.device_plugin import advertise_gpus
+
+    client = client_for(kubeconfig)
+    failing = False
+    while True:
+        try:
+            advertise_gpus(client)
+            failing = False
+        except Exception as error:  # whatever one round meets, the next one tries again; said once
+            if not failing:
+                print(f"advertising GPUs: {error}", file=sys.stderr, flush=True)
+            failing = True
+        time.sleep(_DEVICE_PLUGIN_INTERVAL_S)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
