@@ -46,19 +46,28 @@ class BodyLease:
 
 async def read_body(http: web.Request, lease: BodyLease, settings: Settings) -> bytes:
     """The whole body, counted on `lease`. Raises Refusal: 413 too large, 503 budget used up, 408 too slow."""
-    too_large = Refusal(413, "body_too_large", f"the body is larger than {settings.body_bytes} bytes")
     if http.content_length is not None and http.content_length > settings.body_bytes:
-        raise too_large
-    parts: list[bytes] = []
+        raise _too_large(settings)
+    if http.content.is_eof():  # all of it came with the headers, so there is nothing to wait for
+        return await _read_counted(http, lease, settings)
     try:
         async with asyncio.timeout(settings.body_read_s):
-            while part := await http.content.readany():
-                if lease.held_bytes + len(part) > settings.body_bytes:
-                    raise too_large
-                if not lease.grow(len(part)):
-                    message = "too many request bodies at once; try again"
-                    raise Refusal(503, "overloaded", message, retry_after_s=settings.retry_after_s)
-                parts.append(part)
+            return await _read_counted(http, lease, settings)
     except TimeoutError:
         raise Refusal(408, "body_too_slow", "the body did not arrive in time") from None
+
+
+async def _read_counted(http: web.Request, lease: BodyLease, settings: Settings) -> bytes:
+    parts: list[bytes] = []
+    while part := await http.content.readany():
+        if lease.held_bytes + len(part) > settings.body_bytes:
+            raise _too_large(settings)
+        if not lease.grow(len(part)):
+            message = "too many request bodies at once; try again"
+            raise Refusal(503, "overloaded", message, retry_after_s=settings.retry_after_s)
+        parts.append(part)
     return b"".join(parts)
+
+
+def _too_large(settings: Settings) -> Refusal:
+    return Refusal(413, "body_too_large", f"the body is larger than {settings.body_bytes} bytes")

@@ -142,8 +142,7 @@ class Dispatcher:
         if exchange.seconds_left() <= 0:
             exchange.triggers.append(Trigger.DEADLINE)
             return None
-        others = {replica for pool in weights for replica in self._gate.replicas(pool)}.difference(tried)
-        if tried and not others:
+        if tried and not self._others(weights, tried):
             return None
         wanted = None if tried else turn.wanted
         if turn.chain:
@@ -157,8 +156,11 @@ class Dispatcher:
                 replica = None
             exchange.queued_s += Clock() - began
         if replica is None:
-            exchange.triggers.append(Trigger.GATE_FULL if others else Trigger.NO_REPLICA)
+            exchange.triggers.append(Trigger.GATE_FULL if self._others(weights, tried) else Trigger.NO_REPLICA)
         return replica
+
+    def _others(self, weights: Mapping[str, float], tried: list[Replica]) -> set[Replica]:
+        return {replica for pool in weights for replica in self._gate.replicas(pool)}.difference(tried)
 
     async def _try_replica(self, turn: _Turn, replica: Replica) -> web.StreamResponse | Decision:
         pool = self._policy.pools[replica.pool]

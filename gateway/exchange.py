@@ -21,6 +21,8 @@ from gateway.spill import Trigger
 
 Clock = time.monotonic
 
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
+
 
 @dataclass(eq=False)
 class Attempt:
@@ -123,7 +125,7 @@ class Exchange:
             "total_ms": _ms(self.ended - self.started) if self.ended is not None else None,
             "attempts": [_attempt_line(attempt) for attempt in self.attempts],
         }
-        return json.dumps(line, separators=(",", ":"))
+        return _ENCODE(line)
 
 
 def _attempt_line(attempt: Attempt) -> dict[str, Any]:

@@ -10,19 +10,23 @@ from __future__ import annotations
 from collections import Counter as Tally
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from gateway.account import NANO_PER_USD
-from gateway.exchange import Exchange
+from gateway.account import NANO_PER_USD, Usage
+from gateway.exchange import Attempt, Exchange
 from gateway.gate import Gate
 from gateway.policy import Policy
 
 _TTFT_SECONDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 7.5, 10, 20, 40, 80)
 _E2E_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320)
 _OVERHEAD_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25)
+
+
+_Metric = TypeVar("_Metric", Counter, Histogram)
 
 
 class Metrics:
@@ -48,6 +52,7 @@ class Metrics:
         self._ttft = histogram("ttft_seconds", "Arrival to first event of a stream.", _TTFT_SECONDS, "route", "backend")
         self._e2e = histogram("e2e_seconds", "Arrival to last byte of an answer.", _E2E_SECONDS, "route", "backend")
         self._overhead = histogram("overhead_seconds", "The gateway's own time before a call.", _OVERHEAD_SECONDS)
+        self._children: dict[Any, Any] = {}
         build = Gauge("spillway_policy", "1 for the policy in force.", ("digest", "lock"), registry=self.registry)
         build.labels(digest, policy.lock_digest).set(1)
         self.registry.register(_GateCollector(policy, gate, self.demand))
@@ -70,26 +75,37 @@ class Metrics:
     def finished(self, exchange: Exchange) -> None:
         """Count a request whose last byte is out."""
         route, backend = exchange.route_name, exchange.served_by or "-"
-        self._requests.labels(route, backend, exchange.outcome).inc()
+        self._child(self._requests, route, backend, exchange.outcome).inc()
         for attempt in exchange.attempts:
-            self._attempts.labels(route, attempt.backend, attempt.outcome).inc()
-            if attempt.usage is None:
-                continue
-            fresh = attempt.usage.input_tokens - attempt.usage.cached_tokens
-            self._tokens.labels(route, attempt.backend, "input").inc(fresh)
-            self._tokens.labels(route, attempt.backend, "cached_input").inc(attempt.usage.cached_tokens)
-            self._tokens.labels(route, attempt.backend, "output").inc(attempt.usage.output_tokens)
-            if attempt.usage.estimated:
-                self._estimates.labels(route, attempt.backend).inc()
-            if attempt.price is not None:
-                self._usd.labels(route, attempt.backend).inc(attempt.nano_usd / NANO_PER_USD)
+            self._child(self._attempts, route, attempt.backend, attempt.outcome).inc()
+            if attempt.usage is not None:
+                self._used(route, attempt, attempt.usage)
         overhead = exchange.overhead_s()
         if overhead is not None:
             self._overhead.observe(overhead)
         if exchange.outcome == "ok" and exchange.ended is not None:
-            self._e2e.labels(route, backend).observe(exchange.ended - exchange.started)
+            self._child(self._e2e, route, backend).observe(exchange.ended - exchange.started)
         if exchange.request is not None and exchange.request.stream and exchange.first_byte is not None:
-            self._ttft.labels(route, backend).observe(exchange.first_byte - exchange.started)
+            self._child(self._ttft, route, backend).observe(exchange.first_byte - exchange.started)
+
+    def _used(self, route: str, attempt: Attempt, usage: Usage) -> None:
+        backend = attempt.backend
+        self._child(self._tokens, route, backend, "input").inc(usage.input_tokens - usage.cached_tokens)
+        self._child(self._tokens, route, backend, "output").inc(usage.output_tokens)
+        if usage.cached_tokens:
+            self._child(self._tokens, route, backend, "cached_input").inc(usage.cached_tokens)
+        if usage.estimated:
+            self._child(self._estimates, route, backend).inc()
+        if attempt.price is not None:
+            self._child(self._usd, route, backend).inc(attempt.nano_usd / NANO_PER_USD)
+
+    def _child(self, metric: _Metric, *labels: str) -> _Metric:
+        """`metric.labels(*labels)`, remembered: the library takes a lock and builds a key each time."""
+        key = (metric, labels)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = metric.labels(*labels)
+        return child
 
     def render(self) -> bytes:
         """The text exposition format."""

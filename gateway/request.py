@@ -28,6 +28,8 @@ _T = TypeVar("_T")
 _NEUTRAL: Mapping[str, object] = {"n": 1, "logprobs": False}
 """Values that mean the same as leaving the field out, so that they need no feature and are not forwarded."""
 
+_ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
 _OUTPUT_CAPS = ("max_completion_tokens", "max_tokens")
 """Names of the output cap; where a client gives both, the first one counts, as in vLLM."""
 
@@ -72,7 +74,7 @@ class ChatRequest:
         if self.stream:
             sent["stream_options"] = {**self.fields.get("stream_options", {}), "include_usage": True}
         renamed = {renames.get(name, name): value for name, value in sent.items()}
-        return json.dumps(renamed, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        return _ENCODE(renamed).encode()
 
 
 def parse_chat_request(raw: bytes) -> ChatRequest:
@@ -208,4 +210,4 @@ def _text_bytes(text: str) -> int:
 
 
 def _json_bytes(value: object) -> int:
-    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+    return len(_ENCODE(value).encode())

@@ -29,10 +29,9 @@ SYSTEM = "system"
 SYSTEM_INSTANCE_TYPE = "m6a.large"
 SYSTEM_NODES = 2
 """For DNS, metrics, storage and two gateways; two, because the gateways may not share a node."""
-SYSTEM_DISK_GIB, GPU_DISK_GIB = 50, 200
-"""The GPU node's disk holds vLLM's image (some 10 GiB, twice during a rollout) and what pods write."""
-GPU_DISK_MIBPS, GPU_DISK_IOPS = 500, 4000
-"""A cold image is read at disk speed; gp3's base of 125 MiB/s would double the time to the first token."""
+SYSTEM_DISK_GIB, GPU_DISK_GIB = 30, 200
+"""The GPU node's disk holds vLLM's image (some 10 GiB, twice during a rollout) and what pods write; where a machine has
+NVMe disks of its own, they hold both."""
 NODE_CONFIGURATION = """\
 MIME-Version: 1.0
 Content-Type: multipart/mixed; boundary="spillway"
@@ -71,8 +70,6 @@ class NodeGroupArgs:
     labels: Mapping[str, str]
     tags: Mapping[str, str]
     taints: Mapping[str, str] = field(default_factory=dict)
-    disk_mibps: int = 125
-    disk_iops: int = 3000
 
 
 @dataclass(frozen=True)
@@ -117,8 +114,6 @@ def gpu_args(group: lock.NodeGroup, tenants: Sequence[str], around: Surroundings
         ami_type="AL2023_x86_64_NVIDIA",
         nodes=group.max_nodes,
         disk_gib=GPU_DISK_GIB,
-        disk_mibps=GPU_DISK_MIBPS,
-        disk_iops=GPU_DISK_IOPS,
         labels={
             NODE_GROUP_LABEL: label_value(group.name),
             ACCELERATOR_LABEL: label_value(f"nvidia-{group.gpu}"),
@@ -196,8 +191,6 @@ class NodeGroup(pulumi.ComponentResource):
                     ebs=aws.ec2.LaunchTemplateBlockDeviceMappingEbsArgs(
                         volume_type="gp3",
                         volume_size=args.disk_gib,
-                        throughput=args.disk_mibps,
-                        iops=args.disk_iops,
                         encrypted="true",
                         delete_on_termination="true",
                     ),

@@ -14,8 +14,6 @@ from infra.settings import Runner
 from planner.money.plan import Plan
 from planner.words.diagnostics import Problem
 
-BARRED_ZONES = frozenset({"use1-az3", "usw1-az2", "cac1-az3"})
-"""Zones in which EKS places no control plane."""
 EVERYONE = ipaddress.ip_network("0.0.0.0/0")
 
 
@@ -26,13 +24,11 @@ def problems(plan: Plan, runner: Runner) -> tuple[Problem, ...]:
 
 
 def _network(plan: Plan) -> Iterator[Problem]:
-    """Two or more zones that EKS accepts, each with a subnet; nodes must reach their images."""
+    """Two or more zones, each with a subnet; nodes must reach their images."""
     zones = plan.platform.zones
     if len(set(zones)) < 2:
         yield Problem("DEP010", "EKS needs two zones or more", hint="add a zone id to `platform.zones`")
     for zone in zones:
-        if zone in BARRED_ZONES:
-            yield Problem("DEP010", f"EKS has no control plane in {zone}", hint="choose another zone of the region")
         try:
             private_cidr(plan.platform.cidr, zone)
         except ValueError as error:

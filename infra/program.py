@@ -21,6 +21,7 @@ from infra.platform_layer import PlatformLayer, PlatformLayerArgs
 from infra.providers import amazon, default_tags, in_cluster
 from infra.serving import ServingPool, ServingPoolArgs
 from infra.settings import Settings
+from planner.documents import routing
 from planner.words.diagnostics import Problems
 
 
@@ -35,7 +36,12 @@ def deploy() -> None:
     except Problems as refusal:
         raise pulumi.RunError(inputs.message(refusal.problems, chosen.environment)) from refusal
     _announce_override(granted)
-    _compose(chosen, granted)
+    pulumi.export("lock", granted.lock.digests.content)
+    pulumi.export("override", granted.override)
+    if granted.lock.plan.pools:
+        _compose(chosen, granted)
+    else:
+        _serve_elsewhere(granted)
 
 
 def _announce_override(granted: Accepted) -> None:
@@ -43,6 +49,12 @@ def _announce_override(granted: Accepted) -> None:
         return
     aside = "; ".join(f"{problem.code} {problem.message}" for problem in granted.set_aside)
     pulumi.log.warn(f"spillway:override ({granted.override}) set aside: {aside or 'nothing; remove it'}")
+
+
+def _serve_elsewhere(granted: Accepted) -> None:
+    """A plan without pools has no cluster on its bill: nothing is made, and the gateway runs where the team likes."""
+    pulumi.log.info("the plan hosts nothing itself, so no cluster is made; run the gateway with output `policy`")
+    pulumi.export("policy", routing.policy(granted.lock))
 
 
 def _compose(chosen: Settings, granted: Accepted) -> None:
@@ -130,13 +142,11 @@ def _compose(chosen: Settings, granted: Accepted) -> None:
         GatewayArgs(lock, chart("gateway"), chosen.gateway_image, chosen.client_keys, chosen.provider_keys),
         pulumi.ResourceOptions(providers=[in_kubernetes], depends_on=[layer, *pools, *addons]),
     )
-    _export(granted, cluster, store, pools, gateway)
+    _export(cluster, store, pools, gateway)
 
 
-def _export(granted: Accepted, cluster: Cluster, store: ModelStore, pools: list[ServingPool], gateway: Gateway) -> None:
-    pulumi.export("lock", granted.lock.digests.content)
+def _export(cluster: Cluster, store: ModelStore, pools: list[ServingPool], gateway: Gateway) -> None:
     pulumi.export("cluster", cluster.name)
     pulumi.export("model_bucket", store.bucket)
     pulumi.export("pools", pulumi.Output.all(*[pool.release for pool in pools]))
     pulumi.export("gateway", gateway.address)
-    pulumi.export("override", granted.override)

@@ -1,25 +1,23 @@
-"""What a replica may ask of its node, by a rule that needs no catalog.
+"""What a replica may ask of its node, and how long its release may take.
 
-A node's CPU and memory are not all for pods: the kernel, the kubelet (its memory reserve grows with the pods that the
-machine's network cards allow) and the DaemonSets take theirs. A replica asks for its GPUs' share of what is left:
+The lock says what Kubernetes can give to pods on a node of each group (after the kernel's and the kubelet's share). The
+DaemonSets take theirs from that, and a replica asks for its GPUs' share of the rest:
 
-    CPU    (0.9 × vCPUs - 0.5)  × its GPUs / GPUs of the node     memory  0.8 × GiB × its GPUs / GPUs of the node
+    (allocatable - DaemonSets) × GPUs of the replica / GPUs of the node
 
-Against the allocatable figures that Karpenter lists for the GPU families of EC2, the rule leaves at least 0.3 vCPU and
-0.9 GiB a node for DaemonSets (tests/infra/test_sizing.py). Shares add up whatever the mix of pools on a node.
-
-How long a release may take follows from how long its weights take to load.
+Shares add up to no more than a node, whatever the mix of pools on it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, floor
+from math import ceil
 
 from planner.money.plan import NodeGroup, Pool
 
-CPU_SHARE, CPU_RESERVED_MILLIS = 0.9, 500
-MEMORY_SHARE = 0.8
+DAEMON_CPU_MILLIS, DAEMON_MEMORY_MIB = 500, 1024
+"""Network, proxy, storage, identity, node monitoring and device plugin ask for 275m and 250 MiB together; the rest is
+for exporters of logs and metrics, and for the difference between machines of one type."""
 NODE_READY_SECONDS = 900
 """From a node's start to the first pod's: joining, the device plugin, and some 10 GiB of image."""
 
@@ -38,9 +36,9 @@ class Share:
 
 def replica_share(group: NodeGroup, gpus: int) -> Share:
     """The share of one of the group's nodes that belongs to a replica of `gpus` GPUs."""
-    cpu_millis = (CPU_SHARE * group.vcpus_per_node * 1000 - CPU_RESERVED_MILLIS) * gpus / group.gpus_per_node
-    memory_mib = MEMORY_SHARE * group.memory_gib_per_node * 1024 * gpus / group.gpus_per_node
-    return Share(floor(cpu_millis / 10) * 10, floor(memory_mib))
+    cpu_millis = (group.allocatable_cpu_m - DAEMON_CPU_MILLIS) * gpus // group.gpus_per_node
+    memory_mib = (group.allocatable_memory_mib - DAEMON_MEMORY_MIB) * gpus // group.gpus_per_node
+    return Share(cpu_millis // 10 * 10, memory_mib)
 
 
 def load_seconds(pool: Pool) -> int:

@@ -41,8 +41,8 @@ def install(report: Report) -> None:
     if not missing:
         return
     go = _fitting_go(missing)
-    total = sum(module.minutes for module in missing)
-    report(f"{len(missing)} sets of tools to build from source, once for all checkouts: about {total:.0f} min on two cores")
+    minutes = sum(module.minutes for module in missing)
+    report(f"tools to build from source, once for all checkouts: about {minutes:.0f} min on two cores")
     for module in missing:
         with _locked(module, report):
             if not module.cache_folder.is_dir():
@@ -136,9 +136,7 @@ def _run_go(command: list[str], target: Path, module: Module, label: str, report
         kept = module.cache_folder.with_suffix(".log")
         shutil.copyfile(log, kept)
         end = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-12:])
-        raise BuildError(
-            f"building {module.name} failed, so {_skipped([module])}.\n{end}\nThe whole output: {kept}"
-        )
+        raise BuildError(f"building {module.name} failed, so {_skipped([module])}.\n{end}\nThe whole output: {kept}")
     log.unlink()
 
 
@@ -181,7 +179,8 @@ def _progress(label: str, report: Report) -> Iterator[Callable[[], None]]:
 
 
 def _output_of(command: list[str]) -> str:
-    run = subprocess.run(command, capture_output=True, text=True, check=False, env={"GOTOOLCHAIN": "local", **os.environ})
+    environment = {"GOTOOLCHAIN": "local", **os.environ}
+    run = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if run.returncode != 0:
         raise BuildError(f"`{' '.join(command)}` failed: {run.stderr.strip()}")
     return run.stdout.strip()

@@ -98,10 +98,8 @@ def _refusal(row: ApiModel, route: RouteDemand, catalog: Catalog, accounts: Api,
 
 def _option(row: ApiModel, users: Sequence[RouteDemand], catalog: Catalog, accounts: Api, region: str) -> Hosted | Gap:
     prices: dict[Part, Price] = {}
-    needed: list[Part] = ["input", "output"]
-    if row.long_context_above is not None:
-        needed += ["long-input", "long-output"]
-    for part in needed:
+    bands = {(route.name, i): band for route in users for i, band in enumerate(route.bands)}
+    for part in sorted({part for band in bands.values() for part in billed(row, band.mix)}):
         price = catalog.prices.price(row.price_key(part))
         if price is None:
             return catalog.prices.gap(row.price_key(part))
@@ -111,11 +109,10 @@ def _option(row: ApiModel, users: Sequence[RouteDemand], catalog: Catalog, accou
         prices["cached-input"] = cached
     cost: dict[BandKey, float] = {}
     tokens: dict[BandKey, float] = {}
-    for route in users:
-        for index, band in enumerate(route.bands):
-            parts = billed(row, band.mix)
-            cost[(route.name, index)] = sum(count * float(prices[part].usd) for part, count in parts.items()) / MILLION
-            tokens[(route.name, index)] = band.mix.mean_input + band.mix.mean_output
+    for key, band in bands.items():
+        parts = billed(row, band.mix)
+        cost[key] = sum(count * float(prices[part].usd) for part, count in parts.items()) / MILLION
+        tokens[key] = band.mix.mean_input + band.mix.mean_output
     limits = accounts.providers[row.provider].limits
     option = ApiOption(row.key, row.provider, cost, tokens, limits.tpm, limits.rpm)
     return Hosted(option, row, catalog.providers[row.provider].base_url.replace("{region}", region), prices)

@@ -18,7 +18,7 @@ from planner.decision.hosting import Hosting, hostings, with_error
 from planner.decision.omissions import Omission, counted
 from planner.decision.question import Answer, BandKey, Flow, Infeasible, Question
 from planner.decision.screening import screened, undominated
-from planner.decision.solve import Limits, solve
+from planner.decision.solve import DEFAULT_LIMITS, Limits, solve
 from planner.domain.catalog import Catalog
 from planner.domain.environment import Environment
 from planner.domain.gaps import Gap
@@ -69,7 +69,7 @@ class Market:
     gaps: tuple[Gap, ...]
 
 
-def optimize(inputs: Inputs, limits: Limits = Limits()) -> Outcome:
+def optimize(inputs: Inputs, limits: Limits = DEFAULT_LIMITS) -> Outcome:
     """The cheapest plan within the gap.
 
     Errors: `Problems` with INF001 (a route has no candidate), INF002 (limits leave no plan), ENV020 (a price is

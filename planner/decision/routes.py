@@ -129,7 +129,7 @@ def _band(route: RouteDemand, index: int, demand: Demand, question: Question, an
         share_of_requests=band.share,
         mean_input_tokens=band.mix.mean_input,
         mean_output_tokens=band.mix.mean_output,
-        weights={name: 1 for name in pools},
+        weights=dict.fromkeys(pools, 1),
         api_share=min(spilled) if pools else 1,
         spill_by_level={level.name: value for level, value in zip(demand.levels, spilled, strict=True) if value},
     )
@@ -189,8 +189,8 @@ def _pool_reason(route: RouteDemand, demand: Demand, answer: Answer, h: Hosting,
     rate = share / sum(route.bands[i].share / k.capacity[(route.name, i)] for i in bands)
     names = " and ".join(route.bands[i].name for i in bands)
     return (
-        f"{names} prompts on {k.name}: a replica costs ${hourly:.4f}/h and serves {rate:.3g} requests/s within the SLO, "
-        f"so ${hourly / rate / 3600:.6f} a request when full"
+        f"{names} prompts on {k.name}: a replica costs ${hourly:.4f}/h and serves {rate:.3g} requests/s within "
+        f"the SLO, so ${hourly / rate / 3600:.6f} a request when full"
     )
 
 

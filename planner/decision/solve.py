@@ -29,7 +29,10 @@ class Limits:
     nodes: int = 20_000
 
 
-def solve(question: Question, limits: Limits = Limits()) -> Answer | Infeasible:
+DEFAULT_LIMITS = Limits()
+
+
+def solve(question: Question, limits: Limits = DEFAULT_LIMITS) -> Answer | Infeasible:
     """The cheapest plan within `limits.gap`, or why there is none."""
     if not question.classes and not question.apis:
         return Infeasible(("no model and no API may serve any route",))

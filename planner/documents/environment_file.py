@@ -1,19 +1,22 @@
 """Reads an environment from text: every problem of the file in one run, each with its line.
 
-The schema is `planner.domain.environment`; this module turns pydantic's complaints into diagnostics and adds what a
-schema cannot say: keys that a later release will read, and references between parts of the file.
+The schema is `planner.domain.environment`; this module turns pydantic's complaints into diagnostics that say what to
+write instead. Keys that a later release will read are refused with their reason (ENV010).
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from typing import Any, get_args, get_origin
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, TypeGuard, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from planner.domain.environment import PLANNED_LATER, Environment, InputDependent
+from planner.documents.contradictions import contradictions
+from planner.domain.environment import PLANNED_LATER, Environment
 from planner.words.diagnostics import Problem, Problems, Span
 from planner.words.spans import Document, Path, read
 
@@ -29,13 +32,14 @@ def parse(text: str, file: str) -> tuple[Environment, Document]:
         raise Problems(
             [Problem("ENV004", "an environment is a mapping of keys", Span(file, 1), "see environments/dev.yaml")]
         )
+    found = contradictions(document)
     try:
         environment = Environment.model_validate(document.value)
     except ValidationError as error:
-        raise Problems(_problem(document, detail) for detail in error.errors(include_url=False)) from error
-    contradictions = tuple(_contradictions(environment, document))
-    if contradictions:
-        raise Problems(contradictions)
+        details = _telling(error.errors(include_url=False))
+        raise Problems([*(_problem(document, detail) for detail in details), *found]) from error
+    if found:
+        raise Problems(found)
     return environment, document
 
 
@@ -45,58 +49,78 @@ def canonical(environment: Environment) -> dict[str, Any]:
     return values
 
 
-def _contradictions(environment: Environment, document: Document) -> list[Problem]:
-    found = []
-    for name, route in environment.routes.items():
-        path: Path = ("routes", name)
-        if route.traffic.trace is None and route.tokens is None:
-            found.append(
-                Problem(
-                    "ENV005",
-                    f"route `{name}` has neither a trace nor token lengths",
-                    document.key(path),
-                    "add `traffic.trace:` or `tokens: {input: {mean, p95}, output: {mean, p95}}`",
-                )
-            )
-        if isinstance(route.traffic.profile, tuple) and len(route.traffic.profile) != 168:
-            where = document.at((*path, "traffic", "profile"))
-            found.append(
-                Problem("ENV004", f"a week has 168 hours, this profile has {len(route.traffic.profile)}", where)
-            )
-        if route.tokens is not None:
-            for side in ("input", "output"):
-                lengths = getattr(route.tokens, side)
-                if lengths.p95 < lengths.mean:
-                    where = document.at((*path, "tokens", side))
-                    hint = "a lognormal's 95th percentile is above its mean here; check which is which"
-                    found.append(Problem("ENV005", f"{side} p95 is below the mean", where, hint))
-    return found
+def _telling(details: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """Without the complaint that a list is too short when it is so only because an item of it was refused."""
+    places = [detail["loc"] for detail in details]
+    for detail in details:
+        loc = detail["loc"]
+        inside = any(len(other) > len(loc) and other[: len(loc)] == loc for other in places)
+        if detail["type"] != "too_short" or not inside:
+            yield detail
 
 
 def _problem(document: Document, detail: ErrorDetails) -> Problem:
     path = _file_path(document, tuple(detail["loc"]))
-    dotted = ".".join(str(part) for part in path)
     if detail["type"] == "extra_forbidden":
         return _unknown_key(document, path)
     if detail["type"] == "missing":
-        return Problem("ENV002", f"missing key `{dotted}`", document.key(path[:-1]) or Span(document.file, 1))
-    if path and path[-1] == "[key]":
-        name = str(path[-2])
-        hint = "lower-case letters, digits and hyphens, 30 at most, a letter first"
-        return Problem("ENV004", f"`{name}` cannot be used as a name here", document.key(path[:-1]), hint)
-    message = re.sub(r"^(Value error|Assertion failed), ", "", detail["msg"])
-    return Problem("ENV004", f"{dotted}: {message[0].lower() + message[1:]}", document.at(path))
+        dotted = _dotted((*path, detail["loc"][-1]))
+        hint = _description((*path, detail["loc"][-1]))
+        return Problem("ENV002", f"missing key `{dotted}`", document.key(path) or Span(document.file, 1), hint)
+    if detail["loc"][-1] == "[key]":
+        return _wrong_name(document, path, detail)
+    message = f"{_dotted(path)}: {_sentence(detail)}" if path else _sentence(detail)
+    return Problem("ENV004", message, document.at(path), _description(path))
+
+
+def _sentence(detail: ErrorDetails) -> str:
+    """pydantic's complaint in the words of the file."""
+    value, context = detail["input"], detail.get("ctx", {})
+    shown = "an empty value" if value is None else f"`{value}`"
+    match detail["type"]:
+        case "model_type" | "dict_type":
+            return "this must be a mapping of keys" + ("" if isinstance(value, dict | list) else f", not {shown}")
+        case "tuple_type":
+            return f"{shown} is not a list; write [a, b]"
+        case "string_type":
+            return f"{shown} is not text; put it in quotes"
+        case "string_pattern_mismatch":
+            return f"{shown} does not have the form that is wanted here"
+        case "literal_error":
+            return f"{shown} is not known here; write {context['expected']}".replace("'", "")
+        case "too_short" | "too_long":
+            bounds = [f"{word} {context[key]}" for key, word in _BOUNDS.items() if key in context]
+            return f"this has {context['actual_length']} entries and must have {' '.join(bounds)}"
+        case kind if kind.startswith("date_"):
+            return f"{shown} is not a date; write 2026-11-01"
+        case kind if kind.startswith("int_"):
+            return f"{shown} is not a whole number"
+        case kind if kind.startswith("float_"):
+            return f"{shown} is not a number"
+        case kind if kind.startswith("bool_"):
+            return f"{shown} is neither true nor false"
+    message = re.sub(r"^(Value error, |Input should )", "", detail["msg"])
+    return f"{shown} should {message}" if message.startswith("be ") else message
+
+
+_BOUNDS = {"min_length": "at least", "max_length": "at most"}
 
 
 def _file_path(document: Document, loc: Path) -> Path:
-    """pydantic's location without the steps that name a type instead of a key."""
+    """The steps of pydantic's location that stand in the file; others name a type, or a key that is missing."""
     path: Path = ()
     for step in loc:
-        candidate = (*path, step)
-        known = candidate in document.values or candidate in document.keys
-        if known or step == loc[-1] or step == "[key]":
-            path = candidate
+        if (*path, step) in document.keys:
+            path = (*path, step)
     return path
+
+
+def _wrong_name(document: Document, path: Path, detail: ErrorDetails) -> Problem:
+    if detail["type"] == "literal_error":
+        known = detail["ctx"]["expected"].replace("'", "")
+        return Problem("ENV004", f"`{path[-1]}` is not known here; write {known}", document.key(path))
+    hint = "lower-case letters, digits and hyphens, 30 at most, a letter first"
+    return Problem("ENV004", f"`{path[-1]}` cannot be used as a name here", document.key(path), hint)
 
 
 def _unknown_key(document: Document, path: Path) -> Problem:
@@ -108,29 +132,51 @@ def _unknown_key(document: Document, path: Path) -> Problem:
         steps = pattern.split(".")
         if len(steps) == len(path) and all(s in ("*", str(p)) for s, p in zip(steps, path, strict=True)):
             return Problem("ENV010", f"`{key}`: {reason}", document.key(path), f"remove `{key}`")
-    siblings = _keys_at(path[:-1])
+    model = _annotation(path[:-1])
+    siblings = sorted(model.model_fields) if _is_model(model) else []
     close = difflib.get_close_matches(key, siblings, n=1)
     hint = f"did you mean `{close[0]}`?" if close else f"known keys here: {', '.join(siblings)}" if siblings else ""
     return Problem("ENV003", f"unknown key `{key}`", document.key(path), hint)
 
 
-def _keys_at(path: Path) -> list[str]:
-    """Field names of the model that stands at `path` of the environment."""
-    model: Any = Environment
+def _description(path: Path) -> str:
+    """What the schema says of the key at `path`: the hint for a value of the wrong form."""
+    field = _field(path)
+    return field.description or "" if field is not None else ""
+
+
+def _field(path: Path) -> FieldInfo | None:
+    model = _annotation(path[:-1]) if path else None
+    return model.model_fields.get(str(path[-1])) if _is_model(model) else None
+
+
+def _annotation(path: Path) -> Any:
+    """The type that stands at `path` of the environment; None where there is no such place."""
+    annotation: Any = Environment
     for step in path:
-        if isinstance(model, type) and issubclass(model, BaseModel) and step in model.model_fields:
-            model = _model_in(model.model_fields[str(step)].annotation)
-        elif isinstance(model, type) and issubclass(model, BaseModel):
-            return []
-    return sorted(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+        annotation = _inside(_plain(annotation), step)
+    return _plain(annotation)
 
 
-def _model_in(annotation: Any) -> Any:
-    """The pydantic model inside an annotation: of a mapping its values, of a list its items."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    arguments = get_args(annotation)
-    if get_origin(annotation) is dict:
-        return _model_in(arguments[1])
-    models = [m for m in (_model_in(a) for a in arguments) if m not in (None, InputDependent)]
-    return models[0] if models else None
+def _inside(annotation: Any, step: str | int) -> Any:
+    if _is_model(annotation):
+        field = annotation.model_fields.get(str(step))
+        return field.annotation if field is not None else None
+    arguments, origin = get_args(annotation), get_origin(annotation)
+    return arguments[1] if origin is dict else arguments[0] if origin is tuple else None
+
+
+def _plain(annotation: Any) -> Any:
+    """Without metadata and without `| None`."""
+    if get_origin(annotation) is Annotated:
+        return _plain(get_args(annotation)[0])
+    choices = [choice for choice in get_args(annotation) if choice is not type(None)]
+    return _plain(choices[0]) if type(None) in get_args(annotation) and len(choices) == 1 else annotation
+
+
+def _is_model(annotation: Any) -> TypeGuard[type[BaseModel]]:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(str(step) for step in path)

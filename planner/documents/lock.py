@@ -2,7 +2,8 @@
 
 Canonical JSON: sorted keys, one scalar a line, decimals as text, a newline at the end; the same plan gives the same
 bytes. Five digests stand in it. *Stale* means that the environment, the catalog facts or the lock's own content have
-changed; prices and calibration only age. The format of 1.x ignores unknown keys; another major is refused.
+changed; prices and calibration only age. Keys that a newer 1.x added are not read but kept, because the content digest
+covers them; another major is refused.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ MAJOR = "1"
 class Digests(BaseModel):
     """sha256 over canonical JSON, each prefixed `sha256:`."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="allow")
 
     environment: str
     facts: str
@@ -37,7 +38,7 @@ class Digests(BaseModel):
 class Consulted(BaseModel):
     """What the plan was computed from: catalog rows by key, one dated price snapshot, traces by digest."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="allow")
 
     snapshot: str
     calibration: str
@@ -49,7 +50,7 @@ class Consulted(BaseModel):
 class Lock(BaseModel):
     """`environments/NAME.lock.json`."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="allow")
 
     format_version: Annotated[str, Field(pattern=r"^\d+\.\d+$")]
     generated_by: str

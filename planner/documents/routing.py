@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from planner.documents.lock import Lock
-from planner.money.plan import ApiModel, Band, Pool, Route
+from planner.money.plan import ApiModel, Band, Pool, Route, StepClock
 
 POLICY_VERSION = "1.0"
 CLOCK_VERSION = "1.0"
@@ -65,7 +65,7 @@ def clock(pool: Pool) -> dict[str, Any]:
         "kv_tokens": pool.kv_tokens,
         "max_num_queued_reqs": engine.max_num_queued_reqs,
         "max_num_queued_tokens": engine.max_num_queued_tokens,
-        "step": {name: float(value) for name, value in pool.clock},
+        "step": {name: float(getattr(pool.clock, name)) for name in StepClock.model_fields},
     }
 
 

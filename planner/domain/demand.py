@@ -21,9 +21,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from planner.words.units import HOURS_PER_MONTH
+from planner.words.units import HOURS_PER_MONTH, HOURS_PER_WEEK
 
-HOURS_PER_WEEK = 168
 ProfileName = Literal["flat", "office-hours", "global", "batch-nightly"]
 
 _WEEKDAY = (8, 6, 5, 5, 6, 10, 20, 40, 70, 92, 100, 98, 85, 92, 98, 96, 88, 72, 50, 38, 30, 24, 17, 12)

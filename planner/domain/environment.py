@@ -1,41 +1,67 @@
 """What a team wants: the file `environments/NAME.yaml`, as a frozen value.
 
 Human intent only; every decision lives in the lock. Keys that a later release plans with (spot, reserved, elastic
-nodes, tiers, growth, deadlines) are refused with ENV010 and a plain sentence instead of being silently ignored. The JSON
-Schema of this model is published in `docs/schemas/environment.schema.json`.
+nodes, tiers, growth, deadlines) are refused with ENV010 and a plain sentence instead of being silently ignored. The
+JSON Schema of this model is published in `docs/schemas/environment.schema.json`.
 """
 
 from __future__ import annotations
 
+import ipaddress
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
-from planner.words.units import Count, DurationMs, Share, Usd
+from planner.words.units import HOURS_PER_WEEK, Count, DurationMs, Share, Usd
 
 Privacy = Literal["public", "internal", "restricted"]
 Text = Annotated[str, Field(min_length=1)]
 ROUTE_NAME = r"^[a-z][a-z0-9-]{0,29}$"
 
 
+def _cidr(text: str) -> str:
+    try:
+        return str(ipaddress.IPv4Network(text))
+    except ValueError as error:
+        hint = "write its first address and its length, like 10.64.0.0/16"
+        raise ValueError(f"`{text}` is not an IPv4 network; {hint}") from error
+
+
+def _vpc(text: str) -> str:
+    if not 16 <= ipaddress.IPv4Network(text).prefixlen <= 20:
+        raise ValueError(f"`{text}` must be between /16, the most of a VPC, and /20, the least that holds three zones")
+    return text
+
+
+Cidr = Annotated[str, AfterValidator(_cidr)]
+"""An IPv4 network; written `10.64.0.0/16`."""
+Week = Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=HOURS_PER_WEEK, max_length=HOURS_PER_WEEK)]
+"""How the 168 hours of a week compare, from Monday 00:00 on."""
+NamedProfile = Literal["flat", "office-hours", "global", "batch-nightly"]
+Profile = Annotated[
+    Annotated[NamedProfile, Tag("name")] | Annotated[Week, Tag("week")],
+    Discriminator(lambda value: "week" if isinstance(value, list | tuple) else "name"),
+]
+
+
 class Words(BaseModel):
     """Base of all environment values: frozen, and a key that nobody reads is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Network(Words):
     """An existing network to build in, instead of a new one."""
 
-    cidr: str = "10.64.0.0/16"
+    cidr: Annotated[Cidr, AfterValidator(_vpc)] = "10.64.0.0/16"
 
 
 class Endpoint(Words):
     """Who may reach the Kubernetes API from outside the network; empty = private only."""
 
-    public_cidrs: tuple[str, ...] = ()
+    public_cidrs: tuple[Cidr, ...] = ()
 
 
 class Roles(Words):
@@ -55,7 +81,7 @@ class Platform(Words):
     network: Network = Network()
     endpoint: Endpoint = Endpoint()
     roles: Roles = Roles()
-    kubernetes: Annotated[str, Field(pattern=r"^1\.\d{2}$")] = "1.36"
+    kubernetes: Annotated[str, Field(pattern=r"^1\.\d{2}$", description='a version, quoted: "1.36"')] = "1.36"
 
 
 class Horizon(Words):
@@ -75,7 +101,7 @@ class Traffic(Words):
     """How many requests come, and when. A public trace lasts an hour; the profile gives it its week."""
 
     trace: str | None = None
-    profile: Literal["flat", "office-hours", "global", "batch-nightly"] | tuple[float, ...] = "flat"
+    profile: Profile = "flat"
     timezone: str = "UTC"
     requests_per_second: Rate
 
@@ -102,13 +128,13 @@ class InputDependent(Words):
 
 
 def _ttft(value: Any) -> Any:
-    return value if isinstance(value, dict) else {"base": value, "per_1k_input": "0ms"}
+    return value if isinstance(value, dict | InputDependent) else {"base": value, "per_1k_input": "0ms"}
 
 
 class Slo(Words):
     """What is promised at the 95th percentile of the route's own requests."""
 
-    ttft_p95: Annotated[InputDependent, BeforeValidator(_ttft)]
+    ttft_p95: Annotated[InputDependent, BeforeValidator(_ttft, json_schema_input_type=DurationMs | InputDependent)]
     tpot_p95: DurationMs
     availability: Share = 0.999
 
@@ -226,6 +252,9 @@ PLANNED_LATER: dict[str, str] = {
     "policy": "policy rules are not judged yet; use `budget:`",
     "routes.*.tiers": "routing by complexity is not planned yet; write one route a tier",
     "routes.*.traffic.growth_per_month": "growth is not planned yet; write the rate at the quarter's end",
+    "routes.*.quality.metric": "benchmark scores are not judged yet; write an accept list",
+    "routes.*.quality.minimum": "benchmark scores are not judged yet; write an accept list",
+    "routes.*.quality.scores": "benchmark scores are not judged yet; write an accept list",
     "routes.*.slo.deadline": "deferrable routes are not planned yet; give ttft_p95 and tpot_p95",
     "routes.*.tokens.shared_prefix": "prefix reuse is not planned yet",
     "routes.*.tokens.session_hit": "prefix reuse is not planned yet",

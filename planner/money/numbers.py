@@ -5,7 +5,7 @@ Money keeps cents; every other figure keeps six significant digits, which is far
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
@@ -15,29 +15,39 @@ _SIX_DIGITS = Context(prec=6, rounding=ROUND_HALF_EVEN)
 
 
 def figure(value: Any) -> Decimal:
-    """A number or its text → Decimal with at most six significant digits, plain notation, no trailing zeros."""
-    number = value if isinstance(value, Decimal) else Decimal(str(value))
-    if not number.is_finite():
-        raise ValueError(f"{value} is not a finite number")
-    rounded = _SIX_DIGITS.create_decimal(number)
-    return Decimal(_plain(rounded))
+    """A number or its text → Decimal with at most six significant digits, plain notation, no trailing zeros.
+
+    Errors: ValueError for what is no finite number, here and below.
+    """
+    return Decimal(_plain(_SIX_DIGITS.create_decimal(_number(value))))
 
 
 def dollars(value: Any) -> Decimal:
     """A number or its text → Decimal with two decimals (USD)."""
-    number = value if isinstance(value, Decimal) else Decimal(str(value))
-    return number.quantize(CENT, rounding=ROUND_HALF_EVEN)
+    try:
+        return _number(value).quantize(CENT, rounding=ROUND_HALF_EVEN) + 0  # + 0: no negative zero
+    except InvalidOperation as error:
+        raise ValueError(f"{value} is more than any bill") from error
 
 
 def price(value: Any) -> Decimal:
     """A unit price as its source prints it: no rounding, plain notation."""
-    number = value if isinstance(value, Decimal) else Decimal(str(value))
-    return Decimal(_plain(number))
+    return Decimal(_plain(_number(value)))
+
+
+def _number(value: Any) -> Decimal:
+    try:
+        number = value if isinstance(value, Decimal) else Decimal(str(value))
+    except InvalidOperation as error:
+        raise ValueError(f"{value!r} is not a number") from error
+    if not number.is_finite():
+        raise ValueError(f"{value} is not a finite number")
+    return number
 
 
 def _plain(number: Decimal) -> str:
-    text = f"{number:f}"
-    return (text.rstrip("0").rstrip(".") if "." in text else text) or "0"
+    text = f"{number:f}" if number else "0"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 _TEXT = WithJsonSchema({"type": "string", "pattern": r"^-?\d+(\.\d+)?$", "description": "a decimal number as text"})

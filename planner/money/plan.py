@@ -18,9 +18,10 @@ State = Literal["pass", "warn", "deny"]
 
 
 class Part(BaseModel):
-    """Base of everything in a plan. Unknown keys of a newer minor version are ignored."""
+    """Base of everything in a plan. Unknown keys of a newer minor version are not read, but kept: the content digest
+    of the lock covers them."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="allow")
 
 
 class Level(Part):

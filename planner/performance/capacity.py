@@ -30,8 +30,8 @@ Binding = Literal["ttft", "tpot", "e2e", "prefill", "memory", "max_num_seqs"]
 
 PERCENTILE = 0.95
 DERATING = 0.78
-"""Share of the closed form's own answer that is planned with: against a step-by-step engine it lies at 0.7 to 1.26 of the
-highest Poisson rate that meets the target (tests/planner/performance/test_capacity.py), so a plan stays at 1.0 or below."""
+"""Share of the closed form's own answer that is planned with. Against a step-by-step engine that answer lies at 0.7 to
+1.26 of the highest Poisson rate that meets the target, so with it a plan lies at 0.55 to 1 (`test_capacity` holds it there)."""
 LEAST_CONCURRENCY = 0.01
 """A class that misses its SLO at this mean concurrency misses it on an idle replica."""
 _PASSES, _POINTS = 3, 8

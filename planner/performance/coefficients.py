@@ -63,6 +63,8 @@ class Coefficients:
     links: Mapping[Link, LinkCoefficients]
     first_token_overhead_ms: float
     """From the request's arrival to its first step: HTTP, tokenizing, scheduling."""
+    closed_loop_crowding: float
+    """Of benchmark clients, not of engines: share of the others in flight that start in the same moment."""
     engine_factors: Mapping[str, float]
     residuals: Mapping[Provenance, Mapping[Metric, Quantiles]]
     """Of fitted rows for `calibrated`; of rows whose whole GPU was left out of the fit for `analytic`."""

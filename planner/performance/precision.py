@@ -80,7 +80,7 @@ def support(form: str, gpu: Gpu) -> Support:
     """How the GPU runs weights stored as `form` (`bf16`, `fp8`, `awq`, `mxfp4` …)."""
     if form not in _BYTES_PER_WEIGHT:
         return Unsupported(f"{form} is not a weight format that the performance model knows")
-    way = gpu.supports(form)
+    way = gpu.supports("gptq" if form == "int4-qat" else form)
     if way is None and form == "bf16" and gpu.supports("fp16"):
         return Native("16-bit")
     if way is None:

@@ -258,4 +258,4 @@ def _all_reduce(link: Link, tensor_parallel_size: int) -> tuple[float, float]:
     ranks = float(tensor_parallel_size)
     if link.startswith("nvlink"):
         return 2.0 * (ranks - 1.0) / ranks, 1.0
-    return 2.0 * (ranks - 1.0), ranks - 1.0
+    return 2.0 * (ranks - 1.0) / ranks, ranks - 1.0

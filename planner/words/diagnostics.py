@@ -66,7 +66,11 @@ def text_lines(problems: Iterable[Problem]) -> Iterator[str]:
             if where.source:
                 number = str(where.line)
                 yield f"  {number} | {where.source}"
-                yield f"  {' ' * len(number)} | {' ' * (where.column - 1)}{'^' * max(1, where.length)}"
+                # A tab stays a tab, so that the carets stand under what they mean whatever a tab's width is.
+                before = "".join(
+                    "\t" if c == "\t" else " " for c in where.source[: where.column - 1].ljust(where.column - 1)
+                )
+                yield f"  {' ' * len(number)} | {before}{'^' * max(1, where.length)}"
         if problem.hint:
             yield f"  hint: {problem.hint}"
 
@@ -90,7 +94,14 @@ def as_json(problems: Iterable[Problem]) -> list[dict[str, Any]]:
 def annotation_lines(problems: Iterable[Problem]) -> Iterator[str]:
     """GitHub workflow commands, one a problem, so that a pull request shows them beside the line."""
     for p in problems:
-        place = f" file={p.where.file},line={p.where.line},col={p.where.column}," if p.where else " "
+        place = f"file={_property(p.where.file)},line={p.where.line},col={p.where.column}," if p.where else ""
         hint = f" hint: {p.hint}" if p.hint else ""
-        message = f"{p.message}{hint}".replace("%", "%25").replace("\n", "%0A")
-        yield f"::{p.severity}{place}title={p.code}::{message}"
+        yield f"::{p.severity} {place}title={_property(p.code)}::{_escaped(p.message + hint)}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _escaped(text).replace(":", "%3A").replace(",", "%2C")

@@ -19,7 +19,10 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Document:
-    """A parsed file: `value` is the tree, `keys` and `values` tell where each path's key and value stood."""
+    """A parsed file: `value` is the tree, `keys` and `values` tell where each path's key and value stood.
+
+    An item of a list has no key; it stands in both tables.
+    """
 
     file: str
     value: Any
@@ -47,16 +50,23 @@ def read(text: str, file: str) -> Document:
     Errors: `Problems` with ENV001 for text that is not YAML, ENV002 for duplicate keys and keys that are not text.
     """
     lines = text.splitlines()
+    walk = _Walk(file, lines)
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+        value = walk.build(node, ()) if node is not None else {}
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = _span(file, lines, mark.line, mark.column, 1) if mark else None
         raise Problems([Problem("ENV001", f"this is not YAML: {error.problem or error}", where)]) from error
-    except yaml.YAMLError as error:
-        raise Problems([Problem("ENV001", f"this is not YAML: {error}", Span(file, 1))]) from error
-    walk = _Walk(file, lines)
-    value = walk.build(node, ()) if node is not None else {}
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position)
+        column = error.position - (text.rfind("\n", 0, error.position) + 1)
+        where = Span(file, line + 1, column + 1)
+        message = f"this is not YAML: the character #x{ord(text[error.position]):04x} may not stand in it"
+        raise Problems([Problem("ENV001", message, where)]) from error
+    except RecursionError as error:
+        message = "this is not YAML that ends: an anchor holds itself, or it is nested too deeply"
+        raise Problems([Problem("ENV001", message, Span(file, 1))]) from error
     if walk.problems:
         raise Problems(walk.problems)
     return Document(file, value, walk.keys, walk.values)
@@ -86,13 +96,20 @@ class _Walk:
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
-            return [self.build(child, (*path, index)) for index, child in enumerate(node.value)]
+            return [self._item(child, (*path, index)) for index, child in enumerate(node.value)]
         return self._scalar(node)
+
+    def _item(self, node: yaml.Node, path: Path) -> Any:
+        self.keys[path] = self.span(node)
+        return self.build(node, path)
 
     def _scalar(self, node: yaml.Node) -> Any:
         if node.tag == "tag:yaml.org,2002:timestamp":  # a date stays text: one parser, one message
             return node.value
-        return self._scalars.construct_object(node)
+        try:
+            return self._scalars.construct_object(node)
+        except ValueError:  # `!!int twelve`: what reads the value will say what it should be
+            return node.value
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         result: dict[str, Any] = {}

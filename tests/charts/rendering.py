@@ -63,7 +63,8 @@ def template(chart: str, values: Mapping[str, Any], release: str = "pool-a", hel
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "values.yaml"
         file.write_text(yaml.safe_dump(dict(values), sort_keys=False), encoding="utf-8")
-        command = [require_tool(helm), "template", release, CHARTS / chart, "--namespace", "spillway", "--values", file]
+        where = ["--namespace", "spillway", "--values", str(file)]
+        command = [str(require_tool(helm)), "template", release, str(CHARTS / chart), *where]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=_quiet(folder))
     if done.returncode != 0:
         raise Unrenderable(done.stderr)
@@ -78,9 +79,7 @@ def render(chart: str, values: Mapping[str, Any], release: str = "pool-a", helm:
 
 def one(objects: list[Object], kind: str, name: str | None = None) -> Object:
     """The only object of that kind (and name)."""
-    (found,) = (
-        item for item in objects if item["kind"] == kind and (name is None or item["metadata"]["name"] == name)
-    )
+    (found,) = (item for item in objects if item["kind"] == kind and (name is None or item["metadata"]["name"] == name))
     return found
 
 
@@ -101,8 +100,9 @@ def pod_templates(objects: list[Object]) -> Iterator[tuple[str, Object]]:
 
 def container(objects: list[Object]) -> Object:
     """The only container of the only Deployment."""
-    (found,) = one(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
-    return found
+    found: list[Object] = one(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
+    (only,) = found
+    return only
 
 
 def assert_golden(name: str, text: str) -> None:

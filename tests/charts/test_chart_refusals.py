@@ -140,9 +140,7 @@ def test_restricted_pool_refuses(changes: dict[str, Any], message: str) -> None:
     assert message in _refusal("vllm", merged(RESTRICTED, changes))
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"), [case for case in RESTRICTED_REFUSES if "extraObjects" not in case[0]]
-)
+@pytest.mark.parametrize(("changes", "message"), [case for case in RESTRICTED_REFUSES if "extraObjects" not in case[0]])
 def test_what_a_restricted_pool_refuses_an_internal_one_may(changes: dict[str, Any], message: str) -> None:
     assert "kind: Deployment" in template("vllm", merged(RESTRICTED, {**changes, "privacy": "internal"}))
 

@@ -1,4 +1,4 @@
-"""README table, values.yaml and values.schema.json of a chart speak of the same keys, each with a word of what it is."""
+"""README table, values.yaml and values.schema.json of a chart speak of the same keys, each with what it is."""
 
 from __future__ import annotations
 

@@ -26,26 +26,28 @@ from tests.gateway.stage import (
 def test_without_a_valid_key_nothing_is_served() -> None:
     async def test() -> None:
         keys, auth = keys_of(team_a=["chat"])
-        async with backends(good()) as (near,):
-            async with staged(document({"near": pool(near.url)}, chat=restricted()), keys=keys) as stage:
-                key = auth["team_a"]
-                for wrong in (
-                    None,
-                    "",
-                    "Bearer x",
-                    key[:-1],
-                    key + "0",
-                    key.replace("team_a", "team_b"),
-                    "Basic " + key,
-                ):
-                    headers = {} if wrong is None else {"Authorization": wrong}
-                    reply = await stage.chat(headers=headers)
-                    assert (reply.status, reply.code) == (401, "key_invalid")
-                    assert (await stage.get("/v1/models", headers)).status == 401
-                assert near.calls == 0
-                assert (await stage.chat(headers={"Authorization": key})).status == 200
-                assert stage.audit[-1]["client"] == "team_a"
-                assert key.removeprefix("Bearer ") not in "".join(stage.lines)
+        async with (
+            backends(good()) as (near,),
+            staged(document({"near": pool(near.url)}, chat=restricted()), keys=keys) as stage,
+        ):
+            key = auth["team_a"]
+            for wrong in (
+                None,
+                "",
+                "Bearer x",
+                key[:-1],
+                key + "0",
+                key.replace("team_a", "team_b"),
+                "Basic " + key,
+            ):
+                headers = {} if wrong is None else {"Authorization": wrong}
+                reply = await stage.chat(headers=headers)
+                assert (reply.status, reply.code) == (401, "key_invalid")
+                assert (await stage.get("/v1/models", headers)).status == 401
+            assert near.calls == 0
+            assert (await stage.chat(headers={"Authorization": key})).status == 200
+            assert stage.audit[-1]["client"] == "team_a"
+            assert key.removeprefix("Bearer ") not in "".join(stage.lines)
 
     run(test())
 
@@ -125,12 +127,11 @@ def test_of_duplicate_keys_only_the_judged_value_leaves() -> None:
 )
 def test_bad_bodies_are_400_and_reach_nobody(body: bytes) -> None:
     async def test() -> None:
-        async with backends(good()) as (near,):
-            async with staged(document({"near": pool(near.url)}, chat=restricted())) as stage:
-                reply = await stage.post(body)
-                assert reply.status == 400
-                assert reply.document["error"]["message"]
-                assert near.calls == 0
+        async with backends(good()) as (near,), staged(document({"near": pool(near.url)}, chat=restricted())) as stage:
+            reply = await stage.post(body)
+            assert reply.status == 400
+            assert reply.document["error"]["message"]
+            assert near.calls == 0
 
     run(test())
 
@@ -179,13 +180,12 @@ def test_all_bodies_together_are_limited_until_the_answer() -> None:
 
 def test_the_request_id_comes_back_or_is_made() -> None:
     async def test() -> None:
-        async with backends(good()) as (near,):
-            async with staged(document({"near": pool(near.url)}, chat=restricted())) as stage:
-                assert (await stage.chat(headers={"X-Request-Id": "abc.1"})).headers["X-Request-Id"] == "abc.1"
-                assert (await stage.chat("none", {"X-Request-Id": "abc.2"})).headers["X-Request-Id"] == "abc.2"
-                made = (await stage.chat(headers={"X-Request-Id": 'x" onload'})).headers["X-Request-Id"]
-                assert len(made) == 32
-                assert [line["request_id"] for line in stage.audit] == ["abc.1", "abc.2", made]
+        async with backends(good()) as (near,), staged(document({"near": pool(near.url)}, chat=restricted())) as stage:
+            assert (await stage.chat(headers={"X-Request-Id": "abc.1"})).headers["X-Request-Id"] == "abc.1"
+            assert (await stage.chat("none", {"X-Request-Id": "abc.2"})).headers["X-Request-Id"] == "abc.2"
+            made = (await stage.chat(headers={"X-Request-Id": 'x" onload'})).headers["X-Request-Id"]
+            assert len(made) == 32
+            assert [line["request_id"] for line in stage.audit] == ["abc.1", "abc.2", made]
 
     run(test())
 
@@ -207,21 +207,20 @@ def test_other_paths() -> None:
 
 def test_metrics_count_requests_tokens_and_times() -> None:
     async def test() -> None:
-        async with backends(good()) as (near,):
-            async with staged(document({"near": pool(near.url)}, chat=restricted())) as stage:
-                await stage.chat()
-                await stage.chat(stream=True)
-                await stage.chat("unknown")
-                labels = 'backend="pool/near",outcome="ok",route="chat"'
-                assert await stage.metric(f"spillway_requests_total{{{labels}}}") == 2
-                assert await stage.metric(f"spillway_attempts_total{{{labels}}}") == 2
-                unknown = 'backend="-",outcome="model_not_found",route="-"'
-                assert await stage.metric(f"spillway_requests_total{{{unknown}}}") == 1
-                served = 'backend="pool/near",route="chat"'
-                assert await stage.metric('spillway_tokens_total{backend="pool/near",kind="output",route="chat"}') == 4
-                assert await stage.metric(f"spillway_ttft_seconds_count{{{served}}}") == 1
-                assert await stage.metric(f"spillway_e2e_seconds_count{{{served}}}") == 2
-                assert await stage.metric("spillway_overhead_seconds_count") == 2
-                assert await stage.metric('spillway_places{pool="near"}') == 8
+        async with backends(good()) as (near,), staged(document({"near": pool(near.url)}, chat=restricted())) as stage:
+            await stage.chat()
+            await stage.chat(stream=True)
+            await stage.chat("unknown")
+            labels = 'backend="pool/near",outcome="ok",route="chat"'
+            assert await stage.metric(f"spillway_requests_total{{{labels}}}") == 2
+            assert await stage.metric(f"spillway_attempts_total{{{labels}}}") == 2
+            unknown = 'backend="-",outcome="model_not_found",route="-"'
+            assert await stage.metric(f"spillway_requests_total{{{unknown}}}") == 1
+            served = 'backend="pool/near",route="chat"'
+            assert await stage.metric('spillway_tokens_total{backend="pool/near",kind="output",route="chat"}') == 4
+            assert await stage.metric(f"spillway_ttft_seconds_count{{{served}}}") == 1
+            assert await stage.metric(f"spillway_e2e_seconds_count{{{served}}}") == 2
+            assert await stage.metric("spillway_overhead_seconds_count") == 2
+            assert await stage.metric('spillway_places{pool="near"}') == 8
 
     run(test())

@@ -41,12 +41,14 @@ def test_a_stream_that_asks_for_usage_is_byte_exact() -> None:
     )
 
     async def test() -> None:
-        async with backends(streams(*pieces)) as (near,):
-            async with staged(document({"near": pool(near.url)}, keep=restricted())) as stage:
-                reply = await stage.chat("keep", **ASKED)
-                assert reply.raw == b"".join(pieces)
-                assert reply.headers["Content-Type"] == "text/event-stream"
-                assert near.documents()[0]["stream_options"] == {"include_usage": True}
+        async with (
+            backends(streams(*pieces)) as (near,),
+            staged(document({"near": pool(near.url)}, keep=restricted())) as stage,
+        ):
+            reply = await stage.chat("keep", **ASKED)
+            assert reply.raw == b"".join(pieces)
+            assert reply.headers["Content-Type"] == "text/event-stream"
+            assert near.documents()[0]["stream_options"] == {"include_usage": True}
 
     run(test())
 
@@ -58,17 +60,19 @@ def test_usage_is_always_asked_upstream_and_stripped_when_the_client_did_not_ask
 
     async def test() -> None:
         pieces = (event(chunk("a")), event(with_null), event(in_last), USAGE_EVENT, DONE_EVENT)
-        async with backends(streams(*pieces)) as (near,):
-            async with staged(document({"near": pool(near.url)}, keep=restricted())) as stage:
-                reply = await stage.chat("keep", **asked)
-                events = reply.raw.split(b"\n\n")
-                assert events[0] + b"\n\n" == pieces[0]
-                assert json.loads(events[1][6:]) == {"choices": with_null["choices"]}
-                assert json.loads(events[2][6:]) == {"choices": in_last["choices"]}
-                assert events[3:] == [b"data: [DONE]", b""]
-                assert near.documents()[0]["stream_options"]["include_usage"] is True
-                attempt = stage.audit[0]["attempts"][0]
-                assert (attempt["input_tokens"], attempt["output_tokens"], attempt["estimated"]) == (20, 2, False)
+        async with (
+            backends(streams(*pieces)) as (near,),
+            staged(document({"near": pool(near.url)}, keep=restricted())) as stage,
+        ):
+            reply = await stage.chat("keep", **asked)
+            events = reply.raw.split(b"\n\n")
+            assert events[0] + b"\n\n" == pieces[0]
+            assert json.loads(events[1][6:]) == {"choices": with_null["choices"]}
+            assert json.loads(events[2][6:]) == {"choices": in_last["choices"]}
+            assert events[3:] == [b"data: [DONE]", b""]
+            assert near.documents()[0]["stream_options"]["include_usage"] is True
+            attempt = stage.audit[0]["attempts"][0]
+            assert (attempt["input_tokens"], attempt["output_tokens"], attempt["estimated"]) == (20, 2, False)
 
     run(test())
 
@@ -106,12 +110,14 @@ def test_done_after_an_error_event_is_dropped() -> None:
     error = event({"error": {"message": "out of memory", "code": 500}})
 
     async def test() -> None:
-        async with backends(streams(event(chunk("a")), error, DONE_EVENT)) as (near,):
-            async with staged(document({"near": pool(near.url)}, keep=restricted())) as stage:
-                reply = await stage.chat("keep", stream=True)
-                assert reply.raw == event(chunk("a")) + error
-                assert stage.audit[0]["outcome"] == "cut"
-                assert stage.audit[0]["attempts"][0]["outcome"] == "error_event"
+        async with (
+            backends(streams(event(chunk("a")), error, DONE_EVENT)) as (near,),
+            staged(document({"near": pool(near.url)}, keep=restricted())) as stage,
+        ):
+            reply = await stage.chat("keep", stream=True)
+            assert reply.raw == event(chunk("a")) + error
+            assert stage.audit[0]["outcome"] == "cut"
+            assert stage.audit[0]["attempts"][0]["outcome"] == "error_event"
 
     run(test())
 
@@ -142,13 +148,15 @@ def test_an_event_without_end_is_cut_at_the_limit() -> None:
 
 def test_events_reach_the_client_as_they_come() -> None:
     async def test() -> None:
-        async with backends(streams(event(chunk("a")), 0.4, *GOOD_STREAM)) as (near,):
-            async with staged(document({"near": pool(near.url)}, keep=restricted())) as stage:
-                body = {"model": "keep", "stream": True, "messages": [{"role": "user", "content": "x"}]}
-                began = asyncio.get_running_loop().time()
-                async with stage.http.post("/v1/chat/completions", json=body) as response:
-                    assert await response.content.readany() == event(chunk("a"))
-                    assert asyncio.get_running_loop().time() - began < 0.3
+        async with (
+            backends(streams(event(chunk("a")), 0.4, *GOOD_STREAM)) as (near,),
+            staged(document({"near": pool(near.url)}, keep=restricted())) as stage,
+        ):
+            body = {"model": "keep", "stream": True, "messages": [{"role": "user", "content": "x"}]}
+            began = asyncio.get_running_loop().time()
+            async with stage.http.post("/v1/chat/completions", json=body) as response:
+                assert await response.content.readany() == event(chunk("a"))
+                assert asyncio.get_running_loop().time() - began < 0.3
 
     run(test())
 
@@ -213,14 +221,13 @@ def test_a_client_that_does_not_read_is_cut_and_frees_its_place() -> None:
 
 def test_backend_headers_do_not_reach_the_client() -> None:
     async def test() -> None:
-        async with backends(good()) as (near,):
-            async with staged(document({"near": pool(near.url)}, keep=restricted())) as stage:
-                for stream in (False, True):
-                    reply = await stage.chat("keep", stream=stream)
-                    names = {name.lower() for name in reply.headers}
-                    assert names <= {
-                        *("content-type", "content-length", "transfer-encoding", "cache-control", "date", "server"),
-                        *("x-accel-buffering", "x-request-id", "x-spillway-served-by"),
-                    }
+        async with backends(good()) as (near,), staged(document({"near": pool(near.url)}, keep=restricted())) as stage:
+            for stream in (False, True):
+                reply = await stage.chat("keep", stream=stream)
+                names = {name.lower() for name in reply.headers}
+                assert names <= {
+                    *("content-type", "content-length", "transfer-encoding", "cache-control", "date", "server"),
+                    *("x-accel-buffering", "x-request-id", "x-spillway-served-by"),
+                }
 
     run(test())

@@ -277,6 +277,7 @@ def test_nothing_outlives_a_kill(tmp_path: Path, victim: str) -> None:
     finally:
         holder.kill()
         holder.wait()
+        down(tmp_path)
 
 
 @pytest.mark.cluster

@@ -5,17 +5,21 @@ what they ask for goes through moto (or, where moto has no such call, through a 
 validation), so that a wrong subnet, role or policy fails here as it fails at AWS. State lives in one folder, named by
 the environment variable `SPILLWAY_TWIN_AWS`, and survives between commands.
 
+    serve         the executable that the engine starts
     provider      the engine's questions, answered for every type alike
     registry      which resource types and functions there are
     kinds         what one resource type is made of
-    network, endpoints, firewall, identity, storage, balancing, budgets, launch, eks_cluster, eks_nodes
+    network, firewall, identity, storage, launch, eks_cluster, eks_nodes, balancing, budgets
                   the resource types, a module per family of AWS's own documentation
     functions     `get_...` functions
+    instances     how many machines a node group gets, and the nodes they become
+    machines      which quota an instance type counts against, which zones offer it
     account       one call to AWS's API, with AWS's errors
     eks_calls     the EKS calls that moto lacks
-    world         moto's state, loaded and saved
+    world         one operation: read the latest state, write the next
+    moto_state    moto's state, loaded and saved
     store         the folder: records, snapshot, lock
-    machines      instance types: vCPUs, quotas, zones
+    existing      what people put into the account by hand
     faults        what is made to go wrong on request
     drift         a change behind Pulumi's back
 

@@ -14,14 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from botocore import xform_name
-from botocore.exceptions import ClientError, ParamValidationError
-from botocore.validate import ParamValidator
-
-from twin.aws import world
 from twin.aws.store import AccountState
+from twin.aws.world import World
 from twin.provider.contract import OperationError
-from twin.provider.wire import Properties
 
 Call = Callable[["Account", dict[str, Any]], dict[str, Any]]
 
@@ -56,6 +51,7 @@ class Account:
     """The imitated account, seen from one region within one transaction."""
 
     state: AccountState
+    world: World
     region: str
     default_tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -66,8 +62,12 @@ class Account:
 
     def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
         """AWS's response. Parameters that are None are left out. Raises `AwsError`."""
+        from botocore import xform_name  # previews need none of it
+        from botocore.exceptions import ClientError, ParamValidationError
+        from botocore.validate import ParamValidator
+
         parameters = {name: value for name, value in parameters.items() if value is not None}
-        client = world.client(service, self.region)
+        client = self.world.client(service, self.region)
         shape = client.meta.service_model.operation_model(operation).input_shape
         if shape is not None and service in _CLOSED_ENUMERATIONS:
             _require_enumerations(service, operation, shape, parameters)
@@ -99,15 +99,18 @@ class Account:
         found = self.call("ec2", "DescribeAvailabilityZones")["AvailabilityZones"]
         return {zone["ZoneName"]: zone["ZoneId"] for zone in found}
 
-    def request(self, service: str, operation: str, inputs: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    def request(self, service: str, operation: str, inputs: Mapping[str, Any], names: str = "") -> dict[str, Any]:
         """Pulumi inputs -> parameters of an operation: the named properties, spelled and typed as AWS has them.
 
-        Without names, all inputs. Raises `AwsError` for a value that AWS's type cannot hold.
+        `names` holds words; without any, all inputs. Inputs that are absent stay absent.
         """
-        shape = world.client(service, self.region).meta.service_model.operation_model(operation).input_shape
-        wanted = {name: inputs.get(name) for name in names or inputs}
-        shaped: dict[str, Any] = shape_like(shape, wanted)
+        wanted = {name: inputs[name] for name in names.split() or inputs if inputs.get(name) is not None}
+        shaped: dict[str, Any] = shape_like(self.shape(service, operation), wanted)
         return shaped
+
+    def shape(self, service: str, operation: str) -> Any:
+        """botocore's shape of an operation's input."""
+        return self.world.client(service, self.region).meta.service_model.operation_model(operation).input_shape
 
 
 def shape_like(shape: Any, value: Any) -> Any:
@@ -173,5 +176,3 @@ _SPOKEN = {
     "ssm": "SSM",
     "sts": "STS",
 }
-
-__all__ = ["Account", "AwsError", "Properties", "lacking", "shape_like"]

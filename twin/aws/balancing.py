@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from twin.aws.account import Account, shape_like
+from twin.aws.account import Account, AwsError, shape_like
+from twin.aws.existing import require_certificate
 from twin.aws.kinds import Changed, GeneratedName, Kind, Made, paths
 from twin.provider.contract import State
 from twin.provider.wire import Properties
@@ -102,14 +103,17 @@ def _delete_target_group(aws: Account, old: State) -> None:
 
 
 def _listener_request(aws: Account, operation: str, inputs: Properties) -> dict[str, Any]:
-    from twin.aws import world  # noqa: PLC0415
-
-    shape = world.client("elbv2", aws.region).meta.service_model.operation_model(operation).input_shape
+    if inputs.get("certificateArn"):
+        # Certificates are not the program's; moto would look for them in a service of its own.
+        require_certificate(aws, operation, inputs["certificateArn"])
+    elif inputs.get("protocol") in ("TLS", "HTTPS"):
+        message = "A certificate must be specified for TLS and HTTPS listeners"
+        raise AwsError("elbv2", operation, "ValidationError", message)
+    shape = aws.shape("elbv2", operation)
     request: dict[str, Any] = {
         "Port": int(inputs["port"]) if inputs.get("port") else None,
         "Protocol": inputs.get("protocol"),
         "SslPolicy": inputs.get("sslPolicy"),
-        "Certificates": [{"CertificateArn": inputs["certificateArn"]}] if inputs.get("certificateArn") else None,
         "AlpnPolicy": [inputs["alpnPolicy"]] if inputs.get("alpnPolicy") else None,
         "DefaultActions": shape_like(shape.members["DefaultActions"], inputs["defaultActions"]),
     }

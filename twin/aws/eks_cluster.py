@@ -84,8 +84,8 @@ def _checked_only(aws: Account, inputs: Properties) -> dict[str, Any]:
     names = (
         "accessConfig kubernetesNetworkConfig upgradePolicy zonalShiftConfig deletionProtection "
         "bootstrapSelfManagedAddons"
-    ).split()
-    request = aws.request("eks", "CreateCluster", inputs, *names)
+    )
+    request = aws.request("eks", "CreateCluster", inputs, names)
     if inputs.get("enabledClusterLogTypes"):
         request["logging"] = {"clusterLogging": [{"types": inputs["enabledClusterLogTypes"], "enabled": True}]}
     if inputs.get("encryptionConfig"):
@@ -139,7 +139,7 @@ def _door(cluster: dict[str, Any]) -> tuple[str, str]:
     kubeconfig = twin_kubeconfig()
     if kubeconfig is None:
         return cluster["endpoint"], cluster["certificateAuthority"]["data"]
-    import yaml  # noqa: PLC0415 - only rehearsals with a cluster need it
+    import yaml  # only rehearsals with a cluster need it
 
     found = yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]
     return found["server"], found["certificate-authority-data"]
@@ -170,7 +170,7 @@ def _delete_cluster(aws: Account, old: State) -> None:
 
 
 def _create_addon(aws: Account, inputs: Properties) -> Made:
-    request = aws.request("eks", "CreateAddon", inputs, *(set(inputs) - {"resolveConflictsOnCreate", "tags"}))
+    request = aws.request("eks", "CreateAddon", _without(inputs, "resolveConflictsOnCreate tags region"))
     request["resolveConflicts"] = inputs.get("resolveConflictsOnCreate")
     addon = aws.call("eks", "CreateAddon", **request, tags=aws.tags(inputs))["addon"]
     return Made(
@@ -186,7 +186,7 @@ def _create_addon(aws: Account, inputs: Properties) -> Made:
 
 def _update_addon(aws: Account, old: State, inputs: Properties) -> Changed:
     names = "clusterName addonName addonVersion serviceAccountRoleArn configurationValues podIdentityAssociations"
-    request = aws.request("eks", "UpdateAddon", inputs, *names.split())
+    request = aws.request("eks", "UpdateAddon", inputs, names)
     aws.call("eks", "UpdateAddon", **request, resolveConflicts=inputs.get("resolveConflictsOnUpdate"))
     return Changed({})
 
@@ -196,7 +196,7 @@ def _delete_addon(aws: Account, old: State) -> None:
 
 
 def _create_access_entry(aws: Account, inputs: Properties) -> Made:
-    request = aws.request("eks", "CreateAccessEntry", inputs, "clusterName", "principalArn", "kubernetesGroups", "type")
+    request = aws.request("eks", "CreateAccessEntry", inputs, "clusterName principalArn kubernetesGroups type")
     entry = aws.call("eks", "CreateAccessEntry", **request, username=inputs.get("userName"))["accessEntry"]
     return Made(
         f"{inputs['clusterName']}:{inputs['principalArn']}",
@@ -210,7 +210,7 @@ def _create_access_entry(aws: Account, inputs: Properties) -> Made:
 
 
 def _update_access_entry(aws: Account, old: State, inputs: Properties) -> Changed:
-    request = aws.request("eks", "UpdateAccessEntry", inputs, "clusterName", "principalArn", "kubernetesGroups")
+    request = aws.request("eks", "UpdateAccessEntry", inputs, "clusterName principalArn kubernetesGroups")
     aws.call("eks", "UpdateAccessEntry", **request, username=inputs.get("userName"))
     return Changed({})
 
@@ -220,7 +220,7 @@ def _delete_access_entry(aws: Account, old: State) -> None:
 
 
 def _associate_policy(aws: Account, inputs: Properties) -> Made:
-    request = aws.request("eks", "AssociateAccessPolicy", inputs, *(set(inputs) - {"region"}))
+    request = aws.request("eks", "AssociateAccessPolicy", _without(inputs, "region"))
     found = aws.call("eks", "AssociateAccessPolicy", **request)["associatedAccessPolicy"]
     identifier = _ASSOCIATION_ID.join((inputs["clusterName"], inputs["principalArn"], inputs["policyArn"]))
     return Made(identifier, {"associatedAt": found["associatedAt"], "modifiedAt": found["modifiedAt"]})
@@ -232,7 +232,7 @@ def _disassociate_policy(aws: Account, old: State) -> None:
 
 
 def _create_pod_identity(aws: Account, inputs: Properties) -> Made:
-    request = aws.request("eks", "CreatePodIdentityAssociation", inputs, *(set(inputs) - {"region", "tags"}))
+    request = aws.request("eks", "CreatePodIdentityAssociation", _without(inputs, "region tags"))
     found = aws.call("eks", "CreatePodIdentityAssociation", **request)["association"]
     identifier = found["associationId"]
     return Made(identifier, {"associationId": identifier, "associationArn": found["associationArn"]})
@@ -251,6 +251,10 @@ def _update_pod_identity(aws: Account, old: State, inputs: Properties) -> Change
 
 def _delete_pod_identity(aws: Account, old: State) -> None:
     aws.call("eks", "DeletePodIdentityAssociation", clusterName=old.inputs["clusterName"], associationId=old.id)
+
+
+def _without(inputs: Properties, names: str) -> Properties:
+    return {key: value for key, value in inputs.items() if key not in names.split()}
 
 
 KINDS = (

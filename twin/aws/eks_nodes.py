@@ -29,8 +29,8 @@ def _create(aws: Account, inputs: Properties) -> Made:
     names = (
         "clusterName nodegroupName scalingConfig diskSize instanceTypes amiType remoteAccess labels taints "
         "capacityType version releaseVersion updateConfig nodeRepairConfig"
-    ).split()
-    request = aws.request("eks", "CreateNodegroup", {**inputs, "nodegroupName": name}, *names)
+    )
+    request = aws.request("eks", "CreateNodegroup", {**inputs, "nodegroupName": name}, names)
     group = aws.call(
         "eks",
         "CreateNodegroup",
@@ -64,7 +64,7 @@ def _update(aws: Account, old: State, inputs: Properties) -> Changed:
     types = _instance_types(aws, inputs)
     _require_scaling(inputs["scalingConfig"], "UpdateNodegroupConfig")
     labels = inputs.get("labels") or {}
-    request = aws.request("eks", "UpdateNodegroupConfig", inputs, "clusterName", "scalingConfig", "updateConfig")
+    request = aws.request("eks", "UpdateNodegroupConfig", inputs, "clusterName scalingConfig updateConfig")
     aws.call(
         "eks",
         "UpdateNodegroupConfig",

@@ -38,7 +38,7 @@ _FIELDS: Final[Mapping[str, tuple[dict[str, Any], frozenset[str]]]] = {
 
 def checked(fault: Mapping[str, Any]) -> Fault:
     """A fault with its defaults. Raises `ValueError` that names what is wrong."""
-    kind = fault.get("kind")
+    kind = str(fault.get("kind"))
     if kind not in _FIELDS:
         raise ValueError(f"unknown kind of fault {kind!r}; known are {', '.join(sorted(_FIELDS))}")
     defaults, required = _FIELDS[kind]

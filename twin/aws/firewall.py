@@ -132,8 +132,8 @@ def _rule_kind(direction: str) -> Kind:
 
 
 def _create_endpoint(aws: Account, inputs: Properties) -> Made:
-    names = "vpcId serviceName vpcEndpointType routeTableIds subnetIds securityGroupIds privateDnsEnabled".split()
-    request = aws.request("ec2", "CreateVpcEndpoint", inputs, *names)
+    names = "vpcId serviceName vpcEndpointType routeTableIds subnetIds securityGroupIds privateDnsEnabled"
+    request = aws.request("ec2", "CreateVpcEndpoint", {"vpcEndpointType": "Gateway", **inputs}, names)
     if inputs.get("policy"):
         request["PolicyDocument"] = inputs["policy"]
     endpoint = aws.call("ec2", "CreateVpcEndpoint", **{k: v for k, v in request.items() if v != []})["VpcEndpoint"]

@@ -35,7 +35,8 @@ def _zones(aws: Account, arguments: Properties) -> Properties:
     zones = {
         name: identifier
         for name, identifier in sorted(aws.zones().items())
-        if name not in (arguments.get("excludeNames") or ()) and identifier not in (arguments.get("excludeZoneIds") or ())
+        if name not in (arguments.get("excludeNames") or ())
+        and identifier not in (arguments.get("excludeZoneIds") or ())
     }
     for wanted in arguments.get("filters") or ():
         chosen = set(wanted["values"])

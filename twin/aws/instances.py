@@ -71,7 +71,7 @@ def settle(state: AccountState, kubeconfig: Path) -> None:
 
     Nodes that no longer have an instance are drained first. Raises `TimeoutError` when a node does not get ready.
     """
-    from twin import nodes  # noqa: PLC0415 - the Kubernetes library takes most of a second to import
+    from twin import nodes  # the Kubernetes library takes most of a second to import
 
     client = nodes.client_for(kubeconfig)
     try:
@@ -86,7 +86,7 @@ def settle(state: AccountState, kubeconfig: Path) -> None:
 
 
 def _present_nodes(client: Any) -> set[str]:
-    from kubernetes.client import CoreV1Api  # noqa: PLC0415
+    from kubernetes.client import CoreV1Api
 
     listed = CoreV1Api(client).list_node(label_selector="eks.amazonaws.com/nodegroup").items
     return {node.metadata.name for node in listed}
@@ -114,7 +114,7 @@ def _launch_one(aws: Account, fleet: Fleet) -> str | None:
 
 
 def _over_quota(aws: Account, instance_type: str, capacity_type: str) -> str | None:
-    from twin.nodes.instance_types import UnknownInstanceTypeError, describe  # noqa: PLC0415
+    from twin.nodes.instance_types import UnknownInstanceTypeError, describe
 
     try:
         vcpus = describe(instance_type).vcpus
@@ -187,7 +187,7 @@ def _start(aws: Account, fleet: Fleet, subnet: Subnet, instance_type: str) -> No
 
 
 def _instance(identifier: str, row: Mapping[str, Any]) -> Any:
-    from twin import nodes  # noqa: PLC0415
+    from twin import nodes
 
     return nodes.Instance(
         instance_type=nodes.describe(row["instance_type"]),

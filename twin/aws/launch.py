@@ -6,7 +6,6 @@ import base64
 import binascii
 from typing import Any
 
-from twin.aws import world
 from twin.aws.account import Account, AwsError, shape_like
 from twin.aws.kinds import Changed, GeneratedName, Kind, Made, paths
 from twin.provider.contract import State
@@ -35,8 +34,7 @@ def _contents(aws: Account, operation: str, inputs: Properties) -> dict[str, Any
         groups |= {*(interface["groups"] or ())}
     if groups:
         aws.call("ec2", "DescribeSecurityGroups", GroupIds=sorted(groups))
-    shape = world.client("ec2", aws.region).meta.service_model.operation_model(operation).input_shape
-    shaped: dict[str, Any] = shape_like(shape.members["LaunchTemplateData"], data)
+    shaped: dict[str, Any] = shape_like(aws.shape("ec2", operation).members["LaunchTemplateData"], data)
     return shaped
 
 

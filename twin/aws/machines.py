@@ -34,7 +34,8 @@ def quota_code(instance_type: str, capacity_type: str) -> str:
 @lru_cache(maxsize=8)
 def _offerings(region: str) -> list[dict[str, str]]:
     moto = importlib.util.find_spec("moto")
-    assert moto is not None and moto.origin is not None
+    assert moto is not None
+    assert moto.origin is not None
     offerings = Path(moto.origin).parent / "ec2" / "resources" / "instance_type_offerings" / "availability-zone-id"
     path = offerings / f"{region}.json.gz"
     if not path.is_file():

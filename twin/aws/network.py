@@ -12,7 +12,7 @@ from twin.provider.wire import Properties
 
 
 def _create_vpc(aws: Account, inputs: Properties) -> Made:
-    vpc = aws.call("ec2", "CreateVpc", **aws.request("ec2", "CreateVpc", inputs, "cidrBlock", "instanceTenancy"))["Vpc"]
+    vpc = aws.call("ec2", "CreateVpc", **aws.request("ec2", "CreateVpc", inputs, "cidrBlock instanceTenancy"))["Vpc"]
     identifier = vpc["VpcId"]
     _set_dns(aws, identifier, inputs)
 
@@ -55,7 +55,7 @@ def _update_vpc(aws: Account, old: State, inputs: Properties) -> Changed:
 
 
 def _create_subnet(aws: Account, inputs: Properties) -> Made:
-    request = aws.request("ec2", "CreateSubnet", inputs, "vpcId", "cidrBlock", "availabilityZone", "availabilityZoneId")
+    request = aws.request("ec2", "CreateSubnet", inputs, "vpcId cidrBlock availabilityZone availabilityZoneId")
     subnet = aws.call("ec2", "CreateSubnet", **request)["Subnet"]
     identifier = subnet["SubnetId"]
     _set_public_addresses(aws, identifier, inputs)
@@ -133,7 +133,7 @@ def _create_eip(aws: Account, inputs: Properties) -> Made:
 
 def _create_nat_gateway(aws: Account, inputs: Properties) -> Made:
     subnet = aws.call("ec2", "DescribeSubnets", SubnetIds=[inputs["subnetId"]])["Subnets"][0]
-    request = aws.request("ec2", "CreateNatGateway", inputs, "subnetId", "allocationId", "connectivityType")
+    request = aws.request("ec2", "CreateNatGateway", inputs, "subnetId allocationId connectivityType")
     if inputs.get("allocationId"):
         aws.call("ec2", "DescribeAddresses", AllocationIds=[inputs["allocationId"]])
         _require_route_to_internet(aws, subnet["VpcId"], inputs["subnetId"])
@@ -210,7 +210,7 @@ def _delete_route(aws: Account, old: State) -> None:
 
 
 def _create_association(aws: Account, inputs: Properties) -> Made:
-    request = aws.request("ec2", "AssociateRouteTable", inputs, "routeTableId", "subnetId", "gatewayId")
+    request = aws.request("ec2", "AssociateRouteTable", inputs, "routeTableId subnetId gatewayId")
     return Made(aws.call("ec2", "AssociateRouteTable", **request)["AssociationId"], {})
 
 

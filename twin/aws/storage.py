@@ -176,9 +176,7 @@ def _put_encryption(aws: Account, inputs: Properties) -> None:
 def _put_public_access_block(aws: Account, inputs: Properties) -> None:
     names = ("blockPublicAcls", "ignorePublicAcls", "blockPublicPolicy", "restrictPublicBuckets")
     configuration = {name[0].upper() + name[1:]: str(inputs.get(name, False)).lower() == "true" for name in names}
-    aws.call(
-        "s3", "PutPublicAccessBlock", Bucket=inputs["bucket"], PublicAccessBlockConfiguration=configuration
-    )
+    aws.call("s3", "PutPublicAccessBlock", Bucket=inputs["bucket"], PublicAccessBlockConfiguration=configuration)
 
 
 def _put_policy(aws: Account, inputs: Properties) -> None:
@@ -186,7 +184,9 @@ def _put_policy(aws: Account, inputs: Properties) -> None:
 
 
 def _put_lifecycle(aws: Account, inputs: Properties) -> None:
-    shaped = aws.request("s3", "PutBucketLifecycleConfiguration", {"lifecycleConfiguration": {"rules": inputs["rules"]}})
+    shaped = aws.request(
+        "s3", "PutBucketLifecycleConfiguration", {"lifecycleConfiguration": {"rules": inputs["rules"]}}
+    )
     configuration = shaped["LifecycleConfiguration"]
     for rule in configuration["Rules"]:
         if "Filter" not in rule and "Prefix" not in rule:

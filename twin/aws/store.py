@@ -25,6 +25,8 @@ from twin.provider.wire import Properties
 
 FORMAT: Final = 1
 DEFAULT_ACCOUNT: Final = "123456789012"
+EXISTING: Final = "existing."
+"""Prefix of the tables whose objects were there before any program (existing.py)."""
 FOLDER_VARIABLE: Final = "SPILLWAY_TWIN_AWS"
 ACCOUNT_VARIABLE: Final = "SPILLWAY_TWIN_AWS_ACCOUNT"
 
@@ -126,9 +128,10 @@ class Store:
                 path.unlink(missing_ok=True)
 
     def is_empty(self) -> bool:
-        """Whether no resource is left."""
+        """Whether nothing is left of what programs made."""
         state = self.load()
-        return not any(state.records.values()) and not any(state.tables.values())
+        left = [table for name, table in state.tables.items() if not name.startswith(EXISTING)]
+        return not any(state.records.values()) and not any(left)
 
 
 def write_whole(path: Path, content: bytes) -> None:

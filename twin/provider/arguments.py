@@ -18,9 +18,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from twin.provider.wire import UNKNOWN, Secret
+
+GENERATED: Final = "__defaults"
+"""Input that lists the inputs which the provider completed by itself, as the bridged providers keep it in the state."""
 
 Container = Literal["one", "many", "map"]
 
@@ -109,7 +112,7 @@ def _object_problems(
     properties: Mapping[str, Property], given: Mapping[str, Any], path: str, source: Path
 ) -> Iterator[Problem]:
     for name in sorted(set(given) - set(properties)):
-        if name != "__defaults":
+        if name != GENERATED:
             yield Problem(_join(path, name), f"unknown property; known are {', '.join(sorted(properties))}")
     for name, prop in sorted(properties.items()):
         value = given.get(name)

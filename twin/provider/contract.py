@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
 from twin.provider.arguments import Problem, Sdk
-from twin.provider.difference import Change
+from twin.provider.difference import Change, changes
 from twin.provider.wire import Properties
 
 
@@ -40,6 +40,15 @@ class Checked:
     problems: list[Problem] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Difference:
+    """What an update would change."""
+
+    changes: list[Change]
+    delete_first: bool = False
+    """A replacement must wait for the old resource to go, because both would have one name."""
+
+
 class OperationError(Exception):
     """The operation failed and left nothing that the state must know of."""
 
@@ -63,6 +72,10 @@ class Provider(ABC):
     def check_configuration(self, configuration: Properties) -> list[Problem]:
         """What is wrong with the provider's own settings."""
 
+    def diff_configuration(self, old: Properties, new: Properties) -> Difference:
+        """What changes of the provider's own settings mean; replacing it replaces all its resources."""
+        return Difference(changes(old, new))
+
     @abstractmethod
     def configure(self, configuration: Properties) -> None:
         """Take the settings; called once, before any question about resources."""
@@ -72,7 +85,7 @@ class Provider(ABC):
         """Complete and judge inputs. `old_inputs` is empty for a new resource; `seed` makes names repeatable."""
 
     @abstractmethod
-    def diff(self, resource: Resource, old: State, inputs: Properties) -> list[Change]:
+    def diff(self, resource: Resource, old: State, inputs: Properties) -> Difference:
         """What an update to `inputs` would change."""
 
     @abstractmethod

@@ -10,9 +10,12 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from twin.provider.wire import UNKNOWN, plain
+
+_BOOKKEEPING: Final = frozenset({"__defaults"})
+"""Keys by which providers remember which inputs they completed; never a change of their own."""
 
 Kind = Literal["add", "delete", "update"]
 
@@ -53,7 +56,7 @@ def changes(
 def _walk(old: Any, new: Any, path: str, unordered: Set[str]) -> Iterator[tuple[str, Kind]]:
     if isinstance(old, dict) and isinstance(new, dict):
         for key in {**old, **new}:
-            if key != "__defaults":
+            if key not in _BOOKKEEPING:
                 yield from _walk(old.get(key), new.get(key), _child(path, key), unordered)
         return
     if isinstance(old, list) and isinstance(new, list):

@@ -45,9 +45,9 @@ def serve(make_provider: Callable[[], Provider]) -> int:
     provider = make_provider()
     engine = os.getppid()
     ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    # An interrupt at the terminal reaches every member of the group; the engine decides what is to stop.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The engine runs plugins in groups of their own, so an interrupt is the engine's word and not the terminal's.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
     server, port = start(provider)
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()

@@ -21,8 +21,7 @@ from pulumi.runtime.proto import (
 )
 
 from twin.provider.arguments import Problem
-from twin.provider.contract import OperationError, PartialOperationError, Provider, Resource, State
-from twin.provider.difference import Change
+from twin.provider.contract import Difference, OperationError, PartialOperationError, Provider, Resource, State
 from twin.provider.wire import Properties, decode, encode, is_known, plain, seal
 
 Reply = TypeVar("Reply")
@@ -72,8 +71,8 @@ class Servicer(ResourceProviderServicer):  # type: ignore[misc]
         return provider_pb2.CheckResponse(inputs=encode(inputs), failures=_failures(problems))
 
     def DiffConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
-        # A provider is settings only: another region or cluster is a new provider resource in the program.
-        return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
+        old, new = plain(decode(request.old_inputs)), plain(decode(request.news))
+        return _diff_response(_answer(context, lambda: self._provider.diff_configuration(old, new)))
 
     def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802
         configuration = plain(decode(request.args))
@@ -181,7 +180,8 @@ def _init_failed(error: PartialOperationError, secrets_of: Properties) -> Any:
     )
 
 
-def _diff_response(found: list[Change]) -> Any:
+def _diff_response(difference: Difference) -> Any:
+    found = difference.changes
     changed = provider_pb2.DiffResponse.DIFF_SOME if found else provider_pb2.DiffResponse.DIFF_NONE
     return provider_pb2.DiffResponse(
         changes=changed,
@@ -192,6 +192,7 @@ def _diff_response(found: list[Change]) -> Any:
             for change in found
         },
         hasDetailedDiff=True,
+        deleteBeforeReplace=difference.delete_first,
     )
 
 

@@ -23,6 +23,8 @@ SPILL_REASON = "x-spillway-spill-reason"
 class Outcome(NamedTuple):
     """One request. Times are real milliseconds; `status` 0 means no answer; `ok` a whole answer without an error.
 
+    `ttft_ms` and `e2e_ms` count from the send; `arrival_ms` and `ended_ms` from the start of the replay.
+
     `tokens` is None where the answer stated no usage; `problem` says in short why `ok` is false.
     """
 
@@ -33,6 +35,7 @@ class Outcome(NamedTuple):
     ok: bool
     ttft_ms: float | None
     e2e_ms: float | None
+    ended_ms: float
     input_tokens: int
     tokens: int | None
     served_by: str
@@ -86,6 +89,7 @@ async def replay(
             await asyncio.sleep(wait_s)
         tasks.append(loop.create_task(sender.send(route, arrival_ms, due_s, input_tokens, body)))
     await asyncio.wait(tasks, timeout=drain_s / speed)
+    given_up_ms = (time.monotonic() - start_s) * 1000.0 * speed
     for task in tasks:
         task.cancel()
     ended = await asyncio.gather(*tasks, return_exceptions=True)
@@ -95,12 +99,28 @@ async def replay(
         if isinstance(outcome, Outcome):
             outcomes.append(outcome)
         elif isinstance(outcome, asyncio.CancelledError):
-            outcomes.append(
-                Outcome(route, arrival_ms, 0.0, 0, False, None, None, input_tokens, None, "", "", "unfinished")
-            )
+            outcomes.append(_unfinished(route, arrival_ms, given_up_ms, input_tokens))
         else:
             raise outcome
     return outcomes
+
+
+def _unfinished(route: str, arrival_ms: float, given_up_ms: float, input_tokens: int) -> Outcome:
+    return Outcome(
+        route=route,
+        arrival_ms=arrival_ms,
+        lag_ms=0.0,
+        status=0,
+        ok=False,
+        ttft_ms=None,
+        e2e_ms=None,
+        ended_ms=given_up_ms,
+        input_tokens=input_tokens,
+        tokens=None,
+        served_by="",
+        spill_reason="",
+        problem="unfinished",
+    )
 
 
 class _Sender:
@@ -136,6 +156,7 @@ class _Sender:
             ok=ok,
             ttft_ms=None if answer.first_event_s is None else (answer.first_event_s - sent_s) * self._scale,
             e2e_ms=None if answer.last_byte_s is None else (answer.last_byte_s - sent_s) * self._scale,
+            ended_ms=arrival_ms + (time.monotonic() - due_s) * self._scale,
             input_tokens=input_tokens,
             tokens=answer.completion_tokens,
             served_by=answer.headers.get(SERVED_BY, ""),

@@ -37,7 +37,7 @@ replicas out of the count, else a rollout could not finish.
 {{- end }}
 {{- if eq .Values.placement.zoneSpread "required" }}
 {{ include "vllm.boundPerDomain" (dict "root" $ "bound" (include "vllm.halfOfReplicas" .) "key" .Values.placement.zoneKey) }}
-{{- else if eq .Values.placement.zoneSpread "preferred" }}
+{{- else if and (eq .Values.placement.zoneSpread "preferred") (eq .Values.placement.strategy "spread") }}
 - maxSkew: 1
   topologyKey: {{ .Values.placement.zoneKey }}
   whenUnsatisfiable: ScheduleAnyway

@@ -1,0 +1,74 @@
+"""Where answers and errors go: stdout for the answer, stderr for the rest, one exit code a kind of ending."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from planner.words.diagnostics import Problem, Problems, annotation_lines, as_json, text_lines
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+PLAIN_WIDTH = 160
+"""Columns of a table when the output is no terminal."""
+
+
+def console() -> Console:
+    """Standard output as rich sees it; `NO_COLOR` and `COLUMNS` are honoured."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PLAIN_WIDTH
+    return Console(width=width, highlight=False, soft_wrap=False)
+
+
+def show(parts: Iterable[RenderableType]) -> None:
+    """Print parts with an empty line between them."""
+    out = console()
+    for index, part in enumerate(parts):
+        if index:
+            out.print()
+        out.print(part)
+
+
+def show_json(value: Any) -> None:
+    """Print exactly one JSON document."""
+    print(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False))
+
+
+def note(text: str) -> None:
+    """A line of progress or advice, on stderr."""
+    print(text, file=sys.stderr)
+
+
+def report(problems: Iterable[Problem], form: str = "text") -> None:
+    """Problems for a person, a program or a pull request."""
+    listed = tuple(problems)
+    if form == "json":
+        show_json({"problems": as_json(listed)})
+    elif os.environ.get("GITHUB_ACTIONS") == "true":
+        for line in annotation_lines(listed):
+            print(line)
+    else:
+        for line in text_lines(listed):
+            print(line, file=sys.stderr)
+
+
+@contextmanager
+def guarded(form: str) -> Iterator[None]:
+    """Turns `Problems` into a report and its exit code; a closed pipe and Ctrl-C end quietly."""
+    try:
+        yield
+    except Problems as problems:
+        report(problems.problems, form)
+        raise SystemExit(problems.exit_code) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+    except KeyboardInterrupt:
+        note("interrupted")
+        raise SystemExit(2) from None

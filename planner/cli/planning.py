@@ -1,0 +1,55 @@
+"""`plan`: compute, show, write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from planner.cli.output import note, report, show, show_json
+from planner.documents.lock import render
+from planner.edges import planning
+from planner.edges.files import write_text
+from planner.edges.workspace import located
+from planner.faces.terminal import plan_view
+from planner.words.diagnostics import Problem, Problems
+
+
+def plan(arguments: Sequence[str], folder: Path, upgrade: bool, dry_run: bool, form: str) -> None:
+    """Plan each environment; the locks are written after all of them could be planned, or none is."""
+    planned, problems = [], list[Problem]()
+    exit_code = 0
+    for argument in arguments:
+        workspace, name = located(argument, folder)
+        try:
+            compute = planning.plan_on_newest_prices if upgrade else planning.plan
+            planned.append((workspace.lock_path(name), compute(workspace, name)))
+        except Problems as found:
+            problems += found.problems
+            exit_code = max(exit_code, found.exit_code)
+    if problems:
+        raise Problems(problems, exit_code)
+    denied = False
+    for path, result in planned:
+        denied = denied or any(v.state == "deny" for v in result.lock.plan.verdicts)
+        if form == "text":
+            show(plan_view(result.lock))
+        if result.outcome.kept:
+            note(f"note: {result.outcome.kept}")
+        if dry_run:
+            note(f"dry run: {path} is not written")
+        elif result.prior is not None and render(result.prior) == render(result.lock):
+            note(f"{path} is unchanged")
+        else:
+            write_text(path, render(result.lock))
+            note(f"wrote {path}")
+    if form == "json":
+        locks = [result.lock.model_dump(mode="json") for _, result in planned]
+        show_json(locks[0] if len(locks) == 1 else locks)
+    if denied:
+        report(
+            Problem("LOCK012", f"denied: {v.name}: {v.message}")
+            for _, r in planned
+            for v in r.lock.plan.verdicts
+            if v.state == "deny"
+        )
+        raise SystemExit(1)

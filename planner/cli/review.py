@@ -1,0 +1,82 @@
+"""`check`, `diff`, `show`: reading locks, without a solver."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from pathlib import Path
+
+from planner.cli.output import note, report, show_json
+from planner.cli.output import show as print_parts
+from planner.documents import diff as diffs
+from planner.documents import lock as locks
+from planner.edges.files import read_text
+from planner.edges.git import text_at
+from planner.edges.workspace import Workspace, located
+from planner.faces.difference import diff_json, diff_view
+from planner.faces.terminal import plan_view
+from planner.words.diagnostics import Problem, Problems, as_json
+
+
+def check(arguments: Sequence[str], folder: Path, form: str) -> None:
+    """Judge each lock; exit 1 when one of them must not be deployed."""
+    names = list(arguments) or list(Workspace(folder).names())
+    if not names:
+        raise Problems([Problem("IO001", f"no environment in {folder}", hint="give names, or --environments")])
+    found: dict[str, tuple[Problem, ...]] = {}
+    unread, exit_code = list[Problem](), 0
+    for argument in names:
+        workspace, name = located(argument, folder)
+        try:
+            found[name] = workspace.judged(name, datetime.date.today())[1]
+        except Problems as error:
+            unread += error.problems
+            exit_code = max(exit_code, error.exit_code)
+    if form == "json":
+        answers = {name: as_json(problems) for name, problems in found.items()}
+        show_json({"environments": answers, "problems": as_json(unread)})
+    else:
+        for name, problems in found.items():
+            errors = [p for p in problems if p.severity == "error"]
+            print(f"{name}: {'fresh' if not errors else f'{len(errors)} problems'}")
+            report(problems)
+        report(unread)
+    if any(p.severity == "error" for problems in found.values() for p in problems):
+        exit_code = max(exit_code, 1)
+    if exit_code:
+        raise SystemExit(exit_code)
+
+
+def diff(argument: str, base: str, folder: Path, exit_code: bool, form: str) -> None:
+    """Compare the lock with the one at a git revision or in a file."""
+    workspace, name = located(argument, folder)
+    proposed = workspace.existing_lock(name)
+    changes = diffs.compare(_base(workspace, name, base), proposed)
+    if form == "json":
+        show_json(diff_json(changes))
+    else:
+        print_parts(diff_view(changes, workspace.wanted(name).document))
+    if changes.first:
+        note(f"{base} has no lock of {name}: everything is new")
+    if exit_code and not changes.empty:
+        raise SystemExit(1)
+
+
+def show(argument: str, folder: Path, form: str) -> None:
+    """Print the locked plan."""
+    workspace, name = located(argument, folder)
+    lock = workspace.existing_lock(name)
+    if form == "json":
+        show_json(lock.model_dump(mode="json"))
+    else:
+        print_parts(plan_view(lock))
+
+
+def _base(workspace: Workspace, name: str, base: str) -> locks.Lock | None:
+    path = Path(base)
+    if path.is_file():
+        return locks.load(read_text(path), str(path))
+    if path.suffix == ".json":
+        raise Problems([Problem("IO001", f"{base} does not exist", hint="give a lock file, or a git revision")])
+    text = text_at(base, workspace.lock_path(name))
+    return locks.load(text, f"{base}:{workspace.lock_path(name)}") if text is not None else None

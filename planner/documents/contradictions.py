@@ -1,0 +1,87 @@
+"""What a schema cannot say of an environment file: parts that contradict each other, or together say too little.
+
+Works on the values as they were read, so that a contradiction is told in the same run as a wrong unit elsewhere. What
+has the wrong form is passed over here: the schema says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from planner.domain.workload import declared, poisson_burst
+from planner.words.diagnostics import Problem
+from planner.words.spans import Document, Path
+
+
+def contradictions(document: Document) -> tuple[Problem, ...]:
+    """All contradictions of a file (ENV005), in the order of its parts."""
+    found = [*_zones(document), *_overrides(document)]
+    for name, route in _mapping(document.value, "routes").items():
+        path: Path = ("routes", name)
+        found += [*_lengths_known(document, path, route), *_profile(document, path), *_lengths(document, path)]
+    return tuple(found)
+
+
+def _zones(document: Document) -> Iterator[Problem]:
+    """Two zones are two places that do not fail together; the same one twice is one."""
+    zones = _at(document.value, ("platform", "zones"))
+    for index, zone in enumerate(zones if isinstance(zones, list) else ()):
+        if zone in zones[:index]:
+            where = document.at(("platform", "zones", index))
+            yield Problem("ENV005", f"zone `{zone}` stands twice", where, "name each zone once")
+
+
+def _overrides(document: Document) -> Iterator[Problem]:
+    entries = _at(document.value, ("overrides",))
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+        least, most = _at(entry, ("min",)), _at(entry, ("max",))
+        if isinstance(least, int) and isinstance(most, int) and least > most:
+            message = f"the override's min {least} is above its max {most}"
+            yield Problem("ENV005", message, document.at(("overrides", index, "min")), "check which is which")
+
+
+def _lengths_known(document: Document, path: Path, route: Any) -> Iterator[Problem]:
+    """Token lengths come from a trace or are declared."""
+    if isinstance(route, dict) and _at(route, ("traffic", "trace")) is None and route.get("tokens") is None:
+        hint = "add `traffic.trace:` or `tokens: {input: {mean, p95}, output: {mean, p95}}`"
+        message = f"route `{path[-1]}` has neither a trace nor token lengths"
+        yield Problem("ENV005", message, document.key(path), hint)
+
+
+def _profile(document: Document, path: Path) -> Iterator[Problem]:
+    """A week without any request has no shape to scale."""
+    where: Path = (*path, "traffic", "profile")
+    hours = _at(document.value, where)
+    if isinstance(hours, list) and hours and all(hour == 0 for hour in hours):
+        hint = "write how the hours compare, at least one of them above 0"
+        yield Problem("ENV005", "every hour of the profile is 0", document.at(where), hint)
+
+
+def _lengths(document: Document, path: Path) -> Iterator[Problem]:
+    """Declared lengths must fit a lognormal."""
+    for side in ("input", "output"):
+        where: Path = (*path, "tokens", side)
+        mean, p95 = _at(document.value, (*where, "mean")), _at(document.value, (*where, "p95"))
+        if not (_positive(mean) and _positive(p95)):
+            continue
+        try:
+            declared(mean, p95, mean, p95, poisson_burst(1))
+        except ValueError as error:
+            hint = "the 95th percentile is below the mean: check which is which" if p95 < mean else "give a trace"
+            yield Problem("ENV005", f"{side}: {error}", document.at(where), hint)
+
+
+def _positive(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
+
+
+def _mapping(value: Any, key: str) -> dict[Any, Any]:
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _at(value: Any, path: Path) -> Any:
+    for step in path:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value

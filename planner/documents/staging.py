@@ -1,0 +1,217 @@
+"""Lock → script of a rehearsal: which load level, how much of the fleet, which requests, which pool dies.
+
+A fleet seldom fits one machine, so a share of it is staged: every pool with the nearest whole number of replicas to
+1/k of its own, every route with the traffic that those replicas stand for. k is the smallest whole number whose request
+rate the machine can push. Fewer replicas share bursts less well, which makes a small stage the harder test. API limits
+are thinned with the traffic.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
+
+from planner.documents import routing
+from planner.documents.lock import Lock
+from planner.documents.rehearsal import PoolCast, RoutePromise, Script, Stage
+from planner.domain.arrivals import Arrival, arrivals, merged
+from planner.domain.traces import Excerpt
+from planner.domain.workload import Mix
+from planner.money.plan import Level, Plan, Pool, Route
+
+HOURS_PER_MONTH = 730
+STREAM_INTERVAL = 32
+"""Tokens a chunk: at ten-fold speed one core passes on about as many events as at real time and four tokens a chunk."""
+API_TTFT_MS, API_TPOT_MS = 600.0, 12.0
+"""How fast the API stand-in answers; the catalog has no measured latency of hosted models."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the person who rehearses may choose.
+
+    load: `planned`, the rate a level's capacity must carry, or `mean`, the rate it is billed at. kill: a pool's name,
+    "auto" (the largest whose routes may spill) or None. requests_per_second: what the machine can push, wall time;
+    decides the share of the fleet. seed: of every random choice.
+    """
+
+    level: str | None = None
+    load: Literal["planned", "mean"] = "planned"
+    duration_s: float = 300.0
+    speed: float = 10.0
+    kill: str | None = "auto"
+    slow_down: float = 1.0
+    requests_per_second: float = 150.0
+    seed: int = 1
+
+
+def script(lock: Lock, sources: Mapping[str, Excerpt | Mix], settings: Settings) -> Script:
+    """What to stage for a lock. `sources`: each route's trace excerpt or declared lengths.
+
+    Raises ValueError that names an unknown level or pool, or a route without a source.
+    """
+    plan = lock.plan
+    if missing := sorted({route.name for route in plan.routes} - set(sources)):
+        raise ValueError(f"no trace excerpt or lengths for the route {', '.join(missing)}")
+    level = _level(plan, settings)
+    rates = level.planned_requests_per_second if settings.load == "planned" else level.mean_requests_per_second
+    total = float(sum(rates.values()))
+    divisor = max(1, math.ceil(total * settings.speed / settings.requests_per_second))
+    casts = {pool.name: max(1, round(pool.replicas.max / divisor)) for pool in plan.pools}
+    shares = {route.name: _share(route, plan, casts, divisor) for route in plan.routes}
+    requests = merged(
+        [
+            arrivals(sources[name], name, float(rates[name]) * share, settings.duration_s, settings.seed)
+            for name, share in sorted(shares.items())
+        ]
+    )
+    return Script(
+        environment=lock.name,
+        level=level.name,
+        speed=settings.speed,
+        duration_s=settings.duration_s,
+        pools=tuple(
+            PoolCast(pool.name, routing.clock(pool), casts[pool.name], pool.replicas.max) for pool in plan.pools
+        ),
+        routes=tuple(_promise(route, plan, level.name, shares[route.name]) for route in plan.routes),
+        arrivals=_that_fit(requests, plan),
+        policy=lambda stage: _policy(lock, stage, settings.speed, min(shares.values(), default=1.0)),
+        offers=_offers(plan, min(shares.values(), default=1.0)),
+        key_names=tuple(sorted({api.api_key_env for api in plan.apis if api.api_key_env})),
+        kill=_victim(plan, settings.kill),
+        slow_down=settings.slow_down,
+        stream_interval=STREAM_INTERVAL,
+        fixed_usd_per_hour=plan.cost.fixed_usd_per_month / HOURS_PER_MONTH,
+        api_usd_per_hour=_api_usd_per_hour(plan, level.name, {name: Decimal(rate) for name, rate in rates.items()}),
+    )
+
+
+def _level(plan: Plan, settings: Settings) -> Level:
+    if settings.level is None:
+        return max(plan.levels, key=lambda level: (sum(level.planned_requests_per_second.values()), level.name))
+    for level in plan.levels:
+        if level.name == settings.level:
+            return level
+    raise ValueError(f"no load level {settings.level}; known: {', '.join(level.name for level in plan.levels)}")
+
+
+def _share(route: Route, plan: Plan, casts: Mapping[str, int], divisor: int) -> float:
+    """How much of a route's traffic its pools on stage stand for, by the bands' weights; 1/k for a route without."""
+    planned = {pool.name: pool.replicas.max for pool in plan.pools}
+    weighed = [
+        (float(band.share_of_requests) * float(weight), casts[pool] / planned[pool])
+        for band in route.bands
+        for pool, weight in band.weights.items()
+        if weight > 0 and planned.get(pool)
+    ]
+    total = sum(weight for weight, _ in weighed)
+    return sum(weight * ratio for weight, ratio in weighed) / total if total else 1.0 / divisor
+
+
+def _victim(plan: Plan, wanted: str | None) -> str | None:
+    """The pool that dies: the named one, or of those whose every route may spill the one with most replicas."""
+    names = {pool.name for pool in plan.pools}
+    if wanted is None or wanted in names:
+        return wanted
+    if wanted != "auto":
+        raise ValueError(f"no pool {wanted}; known: {', '.join(sorted(names)) or 'none'}")
+    candidates = [pool for pool in plan.pools if _may_spill(plan, pool)]
+    return max(candidates, key=lambda pool: (pool.replicas.max, pool.name)).name if candidates else None
+
+
+def _may_spill(plan: Plan, pool: Pool) -> bool:
+    users = [route for route in plan.routes if any(pool.name in band.weights for band in route.bands)]
+    return bool(users) and all(route.fallback for route in users)
+
+
+def _that_fit(requests: tuple[Arrival, ...], plan: Plan) -> tuple[Arrival, ...]:
+    """Requests as they are, answers cut to what the longest pool or API of the plan can hold (it would refuse more)."""
+    room = max(
+        [pool.engine.max_model_len for pool in plan.pools] + [api.context_tokens for api in plan.apis], default=0
+    )
+    return tuple(
+        request._replace(output_tokens=max(1, min(request.output_tokens, room - request.input_tokens - 1)))
+        for request in requests
+    )
+
+
+def _promise(route: Route, plan: Plan, level: str, share: float) -> RoutePromise:
+    return RoutePromise(
+        name=route.name,
+        privacy=route.privacy,
+        ttft_base_ms=float(route.slo.ttft_p95_base_ms),
+        ttft_per_1k_input_ms=float(route.slo.ttft_p95_per_1k_input_ms),
+        tpot_ms=float(route.slo.tpot_p95_ms),
+        bytes_per_token=float(route.bytes_per_token),
+        share=share,
+        spill_share=float(
+            sum(
+                (band.share_of_requests * band.spill_by_level.get(level, Decimal(0)) for band in route.bands),
+                Decimal(0),
+            )
+        ),
+        usd_per_mtok={
+            routing.api_name(api.name): (api.usd_per_million_input_tokens, api.usd_per_million_output_tokens)
+            for api in plan.apis
+            if api.name in route.fallback
+        },
+    )
+
+
+def _api_usd_per_hour(plan: Plan, level: str, rates: Mapping[str, Decimal]) -> Decimal:
+    """The planned spill of an hour at this load, at the price of each route's first API."""
+    apis = {api.name: api for api in plan.apis}
+    total = Decimal(0)
+    for route in plan.routes:
+        if not route.fallback:
+            continue
+        api = apis[route.fallback[0]]
+        for band in route.bands:
+            spilled = rates[route.name] * band.share_of_requests * band.spill_by_level.get(level, Decimal(0)) * 3600
+            total += spilled * band.mean_input_tokens * api.usd_per_million_input_tokens / 1_000_000
+            total += spilled * band.mean_output_tokens * api.usd_per_million_output_tokens / 1_000_000
+    return total
+
+
+def _policy(lock: Lock, stage: Stage, speed: float, share: float) -> dict[str, Any]:
+    addresses = routing.Addresses(
+        pools=stage.replicas,
+        apis={api.name: f"{stage.api_base}/{_provider(api.provider)}/v1" for api in lock.plan.apis},
+    )
+    document = routing.policy(lock, addresses, speed)
+    for api in document["apis"].values():
+        api["limits"] = _thinned(api["limits"], share)
+    return document
+
+
+def _offers(plan: Plan, share: float) -> dict[str, Any]:
+    providers: dict[str, Any] = {}
+    for api in plan.apis:
+        provider = providers.setdefault(_provider(api.provider), {"models": {}})
+        provider["models"][api.model] = {
+            "usd_per_mtok": {
+                "input": f"{api.usd_per_million_input_tokens:f}",
+                "output": f"{api.usd_per_million_output_tokens:f}",
+            },
+            "context_tokens": api.context_tokens,
+            "ttft_ms": API_TTFT_MS,
+            "tpot_ms": API_TPOT_MS,
+            "limits": _thinned({"rpm": api.requests_per_minute, "tpm": api.tokens_per_minute}, share),
+        }
+    # An API stand-in is always on stage: "nothing reached it" must be seen, not assumed.
+    return {"version": "1.0", "providers": providers or {"none": {"models": {"none": _NOTHING}}}}
+
+
+_NOTHING = {"usd_per_mtok": {"input": "0", "output": "0"}, "context_tokens": 1}
+
+
+def _provider(name: str) -> str:
+    """A provider's name as a path segment."""
+    return name.lower().replace(" ", "-").replace("/", ".")
+
+
+def _thinned(limits: Mapping[str, int | None], share: float) -> dict[str, int | None]:
+    return {name: None if limit is None else max(1, round(limit * share)) for name, limit in limits.items()}

@@ -1,0 +1,59 @@
+"""Reads what a plan depends on, plans, and seals the answer as a lock. Writing it is left to the caller.
+
+The prices are those of the snapshot that the present lock names, so that a plan changes only when someone asks for new
+prices; the first plan takes the newest snapshot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from planner.decision.optimize import Inputs, Outcome, optimize
+from planner.documents.lock import Consulted, Lock, seal
+from planner.edges.catalog_files import load_catalog
+from planner.edges.performance_files import coefficients_digest, load_coefficients
+from planner.edges.workspace import Wanted, Workspace
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A new lock, what was considered, and the lock that it would replace."""
+
+    lock: Lock
+    outcome: Outcome
+    prior: Lock | None
+    wanted: Wanted
+
+
+def plan(workspace: Workspace, name: str) -> Planned:
+    """Plan on the price snapshot of the present lock."""
+    prior = workspace.lock(name)
+    return _plan(workspace, name, prior, prior.consulted.snapshot if prior else None)
+
+
+def plan_on_newest_prices(workspace: Workspace, name: str) -> Planned:
+    """Plan on the newest price snapshot."""
+    return _plan(workspace, name, workspace.lock(name), None)
+
+
+def _plan(workspace: Workspace, name: str, prior: Lock | None, snapshot: str | None) -> Planned:
+    wanted = workspace.wanted(name)
+    catalog, coefficients = load_catalog(snapshot), load_coefficients()
+    inputs = Inputs(wanted.environment, catalog, coefficients, wanted.traces, prior.plan if prior else None)
+    outcome = optimize(inputs)
+    consulted = Consulted(
+        snapshot=catalog.prices.name,
+        calibration=coefficients.as_of,
+        facts=outcome.facts,
+        prices=outcome.prices,
+        traces=wanted.trace_digests,
+    )
+    digests = {
+        "environment": wanted.digest,
+        "facts": catalog.facts_digest(outcome.facts),
+        "prices": catalog.prices_digest(outcome.prices),
+        "calibration": coefficients_digest(),
+    }
+    lock = seal(name, wanted.canonical, consulted, digests, outcome.plan, version("spillway"))
+    return Planned(lock, outcome, prior, wanted)

@@ -1,0 +1,259 @@
+"""Staging a rehearsal on this machine: the real gateway, engine twins, an API stand-in and a load generator.
+
+All are started as programs by this Python (`-m gateway`, `-m twin.engine`, `-m twin.api`, `-m twin.replay`), on free
+loopback ports, with files in a temporary folder, and all are ended here. The gateway believes that it is in production:
+it reads an ordinary policy, whose pools and APIs happen to listen on loopback.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import re
+import resource
+import secrets
+import socket
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from planner.documents.rehearsal import Machine, Result, Row, Script, Stage, judge, percentile
+from planner.edges.children import Child, ChildFailed, Children
+from planner.edges.probe import Probe, ProcessorMeter, cores
+
+START_S = 40.0
+"""Longest wait for a program to be ready; a cold disk and a busy machine are slow, a healthy start takes a second."""
+DRAIN_REAL_S = 120.0
+"""Real seconds that the last answers may take after the last arrival."""
+PROBE_INTERVAL_S = 0.05
+"""Between knocks at the gateway; a few hundred make a percentile and cost it a hundredth of its time."""
+OPEN_FILES = 65536
+"""An open answer is a descriptor on both sides; the soft limit of many shells is 1,024. Children inherit it."""
+GATEWAY_ATTEMPTS = 3
+
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class RehearsalFailed(RuntimeError):
+    """The rehearsal could not be held: a program failed. Nothing was learned about the plan."""
+
+
+def rehearse(script: Script, note: Callable[[str], None] = lambda _: None) -> Result:
+    """Stage `script` and judge it. `note` hears of each step (for stderr). Raises RehearsalFailed.
+
+    Takes about `duration_s ÷ speed` plus a few seconds. Leaves no program and no file behind.
+    """
+    _allow_many_open_files()
+    with tempfile.TemporaryDirectory(prefix="spillway-rehearsal-") as name, Children(Path(name)) as children:
+        try:
+            return _staged(script, Path(name), children, note)
+        except ChildFailed as error:
+            raise RehearsalFailed(str(error)) from error
+
+
+@dataclass(frozen=True)
+class _Backends:
+    """What stands behind the gateway, ready: engine programs by pool, the API stand-in, where they listen.
+
+    keys: environment variables with the key that the API stand-in asks for.
+    """
+
+    engines: Mapping[str, Child]
+    api: Child
+    stage: Stage
+    keys: Mapping[str, str]
+
+
+def _staged(script: Script, folder: Path, children: Children, note: Callable[[str], None]) -> Result:
+    note("starting engine twins, API stand-in and gateway")
+    backends = _start_backends(script, folder, children)
+    gateway, port = _start_gateway(script, folder, children, backends)
+    workload, report = folder / "workload.json", folder / "report.json"
+    workload.write_text(json.dumps(_workload(script)))
+    arguments = ["--workload", str(workload), "--target", f"http://127.0.0.1:{port}", "--out", str(report)]
+    arguments += ["--speed", str(script.speed), "--drain", str(DRAIN_REAL_S)]
+    replay = children.start_module("replay", "twin.replay", arguments, _environment({}))
+    started = replay.first_line(START_S)
+    note(f"replaying {started['requests']} requests in {started['wall_s']:.0f} s")
+    meter = ProcessorMeter([gateway, backends.api, replay, *backends.engines.values()])
+    with contextlib.closing(Probe(port, "/livez")) as probe:
+        _attend(script, replay, [gateway, backends.api], backends.engines, probe, meter, note)
+    if code := replay.wait(0):
+        raise replay.failure(f"ended with code {code}")
+    document = json.loads(report.read_text())
+    alive = [url for pool, urls in backends.stage.replicas.items() if pool != script.kill for url in urls]
+    wall_s = float(document["wall_s"])
+    used_s = {**meter.used_s(), replay.name: float(document["cpu_s"])}
+    busiest = max(used_s, key=lambda name: used_s[name])
+    machine = Machine(
+        lag_p95_ms=float(document["lag_ms"]["p95"]),
+        timer_lag_p95_ms=_timer_lag_p95_s(alive) * 1000 * script.speed,
+        probe_p95_ms=percentile(probe.waits_s, 0.95) * 1000 * script.speed,
+        processor_share=sum(used_s.values()) / wall_s / cores(),
+        busiest_program=busiest,
+        busiest_share=used_s[busiest] / wall_s,
+        cores=cores(),
+        wall_s=wall_s,
+        requests_per_wall_second=len(document["requests"]) / wall_s,
+    )
+    ledger = json.loads(_get(f"{backends.stage.api_base}/twin/ledger"))
+    rows = [Row(**dict(zip(document["columns"], cells, strict=True))) for cells in document["requests"]]
+    return judge(script, rows, ledger, machine)
+
+
+def _attend(
+    script: Script,
+    replay: Child,
+    others: Sequence[Child],
+    engines: Mapping[str, Child],
+    probe: Probe,
+    meter: ProcessorMeter,
+    note: Callable[[str], None],
+) -> None:
+    """Until the replay ends: kill the pool when its time comes, knock at the gateway, see that nobody else dies."""
+    begun_s = time.monotonic()
+    kill_at_s = begun_s + script.kill_ms / 1000 / script.speed
+    limit_s = begun_s + (script.duration_s + DRAIN_REAL_S) / script.speed + START_S
+    alive = dict(engines)
+    while replay.running:
+        if script.kill in alive and time.monotonic() >= kill_at_s:
+            note(f"killing pool {script.kill}")
+            victim = alive.pop(script.kill)
+            meter.close(victim)
+            victim.kill()
+        for program in (*others, *alive.values()):
+            if not program.running:
+                raise program.failure("died during the replay")
+        if time.monotonic() > limit_s:
+            raise replay.failure("had not ended in time")
+        probe.knock()
+        time.sleep(PROBE_INTERVAL_S)
+
+
+def _start_backends(script: Script, folder: Path, children: Children) -> _Backends:
+    key = f"sk-rehearsal-{secrets.token_hex(12)}"
+    offers = dict(script.offers)
+    offers["providers"] = {name: {**sells, "api_key": key} for name, sells in offers["providers"].items()}
+    offers_file = folder / "offers.json"
+    offers_file.write_text(json.dumps(offers))
+    common = ["--speed", str(script.speed), "--stream-interval", str(script.stream_interval)]
+    engines: dict[str, Child] = {}
+    for index, pool in enumerate(script.pools):
+        clock_file = folder / f"clock-{index}.json"
+        clock_file.write_text(json.dumps(pool.clock))
+        arguments = ["--clock", str(clock_file), "--replicas", str(pool.replicas), *common]
+        arguments += ["--slow-down", str(script.slow_down)]
+        engines[pool.name] = children.start_module(f"engine-{index}", "twin.engine", arguments, _environment({}))
+    api = children.start_module("api", "twin.api", ["--offers", str(offers_file), *common], _environment({}))
+    replicas = {
+        name: [f"http://127.0.0.1:{port}" for port in engine.first_line(START_S)["ports"]]
+        for name, engine in engines.items()
+    }
+    api_base = f"http://127.0.0.1:{api.first_line(START_S)['port']}"
+    return _Backends(engines, api, Stage(replicas, api_base), dict.fromkeys(script.key_names, key))
+
+
+def _start_gateway(script: Script, folder: Path, children: Children, backends: _Backends) -> tuple[Child, int]:
+    """The gateway, ready, and its port. Another program may take a free port first, so it is tried again."""
+    policy_file = folder / "policy.json"
+    policy_file.write_text(json.dumps(script.policy(backends.stage)))
+    attempt = 1
+    while True:
+        port, admin_port = _free_ports(2)
+        arguments = ["--policy", str(policy_file), "--port", str(port), "--admin-port", str(admin_port)]
+        arguments += ["--no-auth", "--speed", str(script.speed), "--seed", "1"]
+        gateway = children.start_module(
+            f"gateway-{attempt}", "gateway", arguments, _environment(backends.keys), out=folder / "audit.jsonl"
+        )
+        if _becomes_ready(gateway, f"http://127.0.0.1:{port}/readyz"):
+            return gateway, port
+        if attempt == GATEWAY_ATTEMPTS:
+            raise gateway.failure("did not become ready")
+        attempt += 1
+
+
+def _becomes_ready(gateway: Child, url: str) -> bool:
+    deadline_s = time.monotonic() + START_S
+    while gateway.running and time.monotonic() < deadline_s:
+        try:
+            _get(url)
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.05)
+        else:
+            return True
+    return False
+
+
+def _check_alive(*programs: Child) -> None:
+    """A program that dies unasked ends the rehearsal, for its figures would be about that."""
+    for program in programs:
+        if not program.running:
+            raise program.failure("died during the replay")
+
+
+def _workload(script: Script) -> dict[str, Any]:
+    longest = {promise.name: 1 for promise in script.routes}
+    for arrival in script.arrivals:
+        longest[arrival.route] = max(longest[arrival.route], arrival.output_tokens)
+    return {
+        "version": "1.0",
+        "routes": {
+            promise.name: {
+                "canary": promise.privacy,
+                "max_tokens": longest[promise.name],
+                "bytes_per_token": promise.bytes_per_token,
+            }
+            for promise in script.routes
+        },
+        "arrivals": script.arrivals,
+    }
+
+
+_LAG_BUCKET = re.compile(r'^twin:timer_lag_seconds_bucket\{le="([^"]+)"\} ([0-9.e+]+)$', re.MULTILINE)
+
+
+def _timer_lag_p95_s(replica_urls: Sequence[str]) -> float:
+    """95th percentile of how late engine twins woke, in wall seconds: the upper bound of its bucket."""
+    counts: dict[float, float] = {}
+    for url in replica_urls:
+        for bound, count in _LAG_BUCKET.findall(_get(f"{url}/metrics")):
+            counts[float(bound)] = counts.get(float(bound), 0.0) + float(count)
+    total = counts.get(math.inf, 0.0)
+    return next((bound for bound in sorted(counts) if total and counts[bound] >= 0.95 * total), 0.0)
+
+
+def _get(url: str) -> str:
+    with _DIRECT.open(url, timeout=5) as response:
+        return str(response.read().decode())
+
+
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    """The caller's environment without proxies: everything here talks to loopback."""
+    kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    return {**kept, **more}
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that were free a moment ago, all different."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def _allow_many_open_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,0 +1,143 @@
+"""A folder of environments and locks, and everything that must be read to plan or judge one of them.
+
+`NAME.yaml` and `NAME.lock.json` stand side by side. An argument may be a name or the path of a YAML file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from planner.documents import lock as locks
+from planner.documents import verify
+from planner.documents.environment_file import canonical, parse
+from planner.documents.lock import Lock
+from planner.documents.references import dangling
+from planner.domain.environment import Environment
+from planner.domain.traces import TraceSummary
+from planner.edges.catalog_files import load_catalog
+from planner.edges.files import read_text
+from planner.edges.performance_files import coefficients_digest
+from planner.edges.trace_files import dump_summary, load_trace
+from planner.words.diagnostics import Problem, Problems
+from planner.words.spans import Document, read
+
+DEFAULT_FOLDER = Path("environments")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An environment as it stands on disk, with the traces that it names."""
+
+    name: str
+    environment: Environment
+    document: Document
+    traces: Mapping[str, TraceSummary]
+
+    @property
+    def canonical(self) -> dict[str, Any]:
+        return canonical(self.environment)
+
+    @property
+    def trace_digests(self) -> dict[str, str]:
+        return {name: locks.digest(dump_summary(trace)) for name, trace in sorted(self.traces.items())}
+
+    @property
+    def digest(self) -> str:
+        return verify.environment_digest(self.canonical, self.trace_digests)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where environments live."""
+
+    folder: Path
+
+    def names(self) -> tuple[str, ...]:
+        """All environments of the folder, sorted."""
+        return tuple(sorted(p.stem for p in self.folder.glob("*.yaml") if not p.name.startswith("Pulumi.")))
+
+    def environment_path(self, name: str) -> Path:
+        """The file of an environment."""
+        return self.folder / f"{name}.yaml"
+
+    def lock_path(self, name: str) -> Path:
+        """The lock of an environment."""
+        return self.folder / f"{name}.lock.json"
+
+    def wanted(self, name: str) -> Wanted:
+        """Read an environment; every problem of the file in one run."""
+        path = self.environment_path(name)
+        text = read_text(path, f"environments here: {', '.join(self.names()) or 'none'}")
+        catalog = load_catalog()
+        document = read(text, str(path))
+        broken = dangling(document, catalog, self._trace_problem)
+        try:
+            environment, document = parse(text, str(path))
+        except Problems as problems:
+            raise Problems((*problems.problems, *broken)) from None
+        if broken:
+            raise Problems(broken)
+        named = {route.traffic.trace for route in environment.routes.values()} - {None}
+        traces = {str(trace): _trace(str(trace), self.folder) for trace in named}
+        return Wanted(name, environment, document, traces)
+
+    def lock(self, name: str) -> Lock | None:
+        """The lock as it stands on disk; None when there is none yet."""
+        path = self.lock_path(name)
+        return locks.load(read_text(path), str(path)) if path.exists() else None
+
+    def existing_lock(self, name: str) -> Lock:
+        """The lock, which must be there."""
+        found = self.lock(name)
+        if found is None:
+            path = self.lock_path(name)
+            raise Problems([Problem("LOCK004", f"{path} does not exist", hint=f"run `spillway plan {name}`")])
+        return found
+
+    def judged(self, name: str, today: date) -> tuple[Lock, tuple[Problem, ...]]:
+        """The lock, and everything that speaks against deploying it (severity says whether it stops)."""
+        lock, wanted = self.existing_lock(name), self.wanted(name)
+        catalog = load_catalog()
+        found = verify.problems(
+            lock,
+            str(self.lock_path(name)),
+            wanted.canonical,
+            wanted.trace_digests,
+            catalog,
+            coefficients_digest(),
+            today,
+        )
+        return lock, found
+
+    def deployable(self, name: str, today: date) -> tuple[Lock, tuple[Problem, ...]]:
+        """The lock with its warnings. Errors: `Problems`, exit code 1, when it is stale, tampered, denied or expired."""
+        lock, found = self.judged(name, today)
+        if any(p.severity == "error" for p in found):
+            raise Problems(found, exit_code=1)
+        return lock, found
+
+    def _trace_problem(self, reference: str) -> str | None:
+        try:
+            _trace(reference, self.folder)
+        except Problems as problems:
+            return problems.problems[0].message
+        return None
+
+
+def located(argument: str, folder: Path) -> tuple[Workspace, str]:
+    """A name, or the path of a YAML file → its workspace and name."""
+    path = Path(argument)
+    if path.suffix in (".yaml", ".yml"):
+        return Workspace(path.parent), path.stem
+    return Workspace(folder), argument
+
+
+@lru_cache(maxsize=16)
+def _trace(reference: str, folder: Path) -> TraceSummary:
+    """A trace, read once a run: a raw CSV can be long."""
+    return load_trace(reference, folder)

@@ -1,0 +1,116 @@
+"""A diff of two plans for the terminal and for programs: headline, why it changed, lines, parts that are touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from planner.documents.diff import Diff, touched
+from planner.faces.figures import money, signed
+from planner.words.spans import Document, Path
+
+
+def diff_view(diff: Diff, document: Document) -> Iterator[RenderableType]:
+    """The diff, section by section; `document` knows the lines of the environment file."""
+    yield _headline(diff)
+    if diff.empty:
+        return
+    yield _why(diff, document)
+    yield _components(diff)
+    if diff.parts:
+        yield _parts(diff)
+
+
+def diff_json(diff: Diff) -> dict[str, Any]:
+    """The diff as plain values; money as text."""
+    return {
+        "environment": diff.name,
+        "base_usd_per_month": str(diff.base_usd),
+        "usd_per_month": str(diff.proposed_usd),
+        "change_usd_per_month": str(diff.delta),
+        "by_inputs_usd_per_month": str(diff.by_inputs),
+        "by_prices_usd_per_month": str(diff.by_prices),
+        "inputs": list(diff.inputs),
+        "lines": [
+            {
+                "component": line.component,
+                "name": line.name,
+                "kind": line.kind,
+                "base_usd_per_month": str(line.base),
+                "usd_per_month": str(line.proposed),
+                "by_inputs_usd_per_month": str(line.by_quantity),
+                "by_prices_usd_per_month": str(line.by_price),
+            }
+            for line in diff.lines
+        ],
+        "touched": list(touched(diff)),
+    }
+
+
+def _headline(diff: Diff) -> Text:
+    if diff.empty:
+        return Text(f"Plan for {diff.name}: unchanged · {money(diff.proposed_usd)} total")
+    percent = f" ({diff.delta / diff.base_usd:+.0%})" if diff.base_usd else ""
+    text = Text(f"Plan for {diff.name}: ", style="bold")
+    text.append(f"{signed(diff.delta)} / month{percent}", style="bold red" if diff.delta > 0 else "bold green")
+    text.append(f" · {money(diff.proposed_usd)} total")
+    return text
+
+
+def _why(diff: Diff, document: Document) -> Table:
+    table = Table(
+        title="Why it changed", title_justify="left", title_style="bold", box=None, pad_edge=False, show_header=False
+    )
+    table.add_column("what", overflow="fold")
+    table.add_column("usd", justify="right")
+    label = "first plan" if diff.first else "the environment, at old prices"
+    table.add_row(label, signed(diff.by_inputs))
+    for change in diff.inputs:
+        table.add_row(f"  {change}{_place(change, document)}", "")
+    table.add_row(
+        f"prices, {diff.snapshots[0]} → {diff.snapshots[1]}" if not diff.first else "prices", signed(diff.by_prices)
+    )
+    table.add_section()
+    table.add_row(Text("sum", style="bold"), Text(signed(diff.delta), style="bold"))
+    return table
+
+
+def _place(change: str, document: Document) -> str:
+    path: Path = tuple(change.split(":", 1)[0].split("."))
+    span = document.at(path)
+    return f"   {span.file}:{span.line}" if span else ""
+
+
+def _components(diff: Diff) -> Table:
+    table = Table(title="Cost a month", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table.add_column("component")
+    for column in ("base", "proposed", "change"):
+        table.add_column(column, justify="right")
+    same = Decimal(0)
+    for component, base, proposed in diff.by_component():
+        if base == proposed:
+            same += proposed
+        else:
+            table.add_row(component, money(base), money(proposed), signed(proposed - base))
+    if same:
+        table.add_row("everything else", money(same), money(same), "$0", style="dim")
+    table.add_section()
+    table.add_row("total", money(diff.base_usd), money(diff.proposed_usd), signed(diff.delta), style="bold")
+    return table
+
+
+def _parts(diff: Diff) -> Table:
+    table = Table(title="What a deployment touches", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table.add_column("part")
+    table.add_column("change")
+    table.add_column("in", overflow="fold")
+    for part in diff.parts:
+        shown = part.details[:4]
+        more = f"\nand {len(part.details) - 4} more" if len(part.details) > 4 else ""
+        table.add_row(f"{part.kind} {part.name}", part.change, "\n".join(shown) + more)
+    return table

@@ -1,0 +1,114 @@
+"""A rehearsal against the plan, as lines of text: SLO, spill, dollars, privacy, and whether to believe it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from planner.documents.rehearsal import ATTAINED, MAX_LAG_MS, Result, RouteOutcome, RoutePromise, Script
+from planner.faces.figures import money, share
+
+_HEADER = ("route", "phase", "requests", "answered", "TTFT p50", "p95", "in SLO", "TPOT p50", "p95", "in SLO", "SLO")
+
+
+_PROBLEMS = {"0": "no answer", "200": "cut off"}
+"""HTTP status → what happened; other codes speak for themselves."""
+
+
+def script_lines(script: Script) -> Iterator[str]:
+    """What is about to be staged."""
+    yield (
+        f"Rehearsal of {script.environment}, load level {script.level}: {script.duration_s:.0f} s of traffic at "
+        f"{script.speed:g}x, {len(script.arrivals)} requests"
+    )
+    for pool in script.pools:
+        yield (
+            f"  pool {pool.name}: {pool.replicas} of {pool.planned_replicas} planned replicas, "
+            f"step time x {script.slow_down:g}"
+        )
+    for promise in script.routes:
+        yield f"  route {promise.name} ({promise.privacy}): {share(promise.share)} of its planned traffic"
+    if script.kill:
+        yield f"  pool {script.kill} is killed {script.kill_ms / 1000:.0f} s into the traffic and stays dead"
+
+
+def result_lines(result: Result) -> Iterator[str]:
+    """What was seen, route by route, against what the plan promised."""
+    promises = {promise.name: promise for promise in result.script.routes}
+    yield from _table([_HEADER, *(_row(outcome, promises[outcome.route]) for outcome in result.outcomes)])
+    yield ""
+    for outcome in result.outcomes:
+        yield _spill_line(outcome, promises[outcome.route])
+    yield ""
+    yield from _money_lines(result)
+    verdict = "kept" if result.restricted_at_api == 0 else "BROKEN"
+    yield f"restricted requests at the API: {result.restricted_at_api} ({verdict}; {result.requests_at_api} in all)"
+    yield from _machine_lines(result)
+
+
+def _row(outcome: RouteOutcome, promise: RoutePromise) -> tuple[str, ...]:
+    return (
+        outcome.route,
+        outcome.phase,
+        str(outcome.requests),
+        f"{outcome.ok / outcome.requests * 100:.1f} %" if outcome.requests else "-",
+        _ms(outcome.ttft_p50_ms),
+        _ms(outcome.ttft_p95_ms),
+        f"{outcome.ttft_attained * 100:.1f} %",
+        _ms(outcome.tpot_p50_ms),
+        f"{_ms(outcome.tpot_p95_ms)} of {promise.tpot_ms:.0f}",
+        f"{outcome.tpot_attained * 100:.1f} %",
+        "met" if outcome.slo_met else "MISSED",
+    )
+
+
+def _spill_line(outcome: RouteOutcome, promise: RoutePromise) -> str:
+    planned = f", planned {share(promise.spill_share)}" if outcome.phase == "steady" else ""
+    line = f"spill {outcome.route}, {outcome.phase}: {share(outcome.spill_share)}{planned}"
+    if outcome.spilled:
+        line += f" ({', '.join(f'{reason} {count}' for reason, count in outcome.spilled.items())})"
+    if outcome.problems:
+        counts = ", ".join(f"{_PROBLEMS.get(code, code)} {count}" for code, count in outcome.problems.items())
+        line += f"; not answered in full: {counts}"
+    return line
+
+
+def _money_lines(result: Result) -> Iterator[str]:
+    script = result.script
+    planned = script.fixed_usd_per_hour + script.api_usd_per_hour
+    seen = script.fixed_usd_per_hour + result.api_usd_per_hour
+    yield (
+        f"dollars per hour of the whole fleet at this load: {money(seen)} (plan {money(planned)}): "
+        f"fixed {money(script.fixed_usd_per_hour)}, "
+        f"API {money(result.api_usd_per_hour)} (plan {money(script.api_usd_per_hour)})"
+    )
+    yield f"billed by the API stand-in in this run: {money(result.api_usd)}"
+
+
+def _machine_lines(result: Result) -> Iterator[str]:
+    machine = result.machine
+    yield (
+        f"machine: replay lag p95 {machine.lag_p95_ms:.0f} ms, engine timers {machine.timer_lag_p95_ms:.0f} ms, "
+        f"gateway probe {machine.probe_p95_ms:.0f} ms "
+        f"(limit {MAX_LAG_MS:.0f} real ms), processor {share(machine.processor_share)} of {machine.cores} cores "
+        f"({machine.busiest_program} {share(machine.busiest_share)} of one), "
+        f"{machine.requests_per_wall_second:.0f} requests/s for {machine.wall_s:.0f} s"
+    )
+    for doubt in result.doubts:
+        yield f"INVALID: {doubt}"
+    if not result.doubts:
+        verdict = "held" if result.held else "did not hold"
+        yield f"the plan {verdict}: every promise at {share(ATTAINED)} in the steady phase, restricted data at home"
+
+
+def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:
+    """Columns as wide as their widest cell; the first two to the left, the others to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        left = [cell.ljust(width) for cell, width in zip(row[:2], widths, strict=False)]
+        right = [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
+        yield "  ".join([*left, *right]).rstrip()
+
+
+def _ms(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.0f} ms"

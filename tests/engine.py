@@ -1,0 +1,202 @@
+"""The real Pulumi CLI on a stage of the twin, for tests: run a command, read its answer, never leave anything."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.tools import require_tool
+from twin.aws.store import Store
+from twin.stage import Stage, prepare
+
+COMMAND_LIMIT_S = 240
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one command did."""
+
+    status: int
+    summary: dict[str, int]
+    """Operation (`create`, `update`, `replace`, `delete`, `same`) -> how many resources."""
+    steps: list[dict[str, Any]]
+    diagnostics: list[str]
+    output: str
+    seconds: float
+
+    def changed(self) -> dict[str, str]:
+        """Logical name -> operation, of all resources that are not left as they are."""
+        return {
+            step["urn"].rsplit("::", 1)[-1]: step["op"]
+            for step in self.steps
+            if step["op"] not in ("same", "read", "refresh")
+        }
+
+    def changed_properties(self, name: str) -> set[str]:
+        """Paths that an update of one resource changes."""
+        for step in self.steps:
+            if step["urn"].endswith(f"::{name}") and step["op"] not in ("same", "refresh"):
+                return set(step.get("detailedDiff") or ()) | set(step.get("diffReasons") or ())
+        return set()
+
+
+@dataclass
+class Engine:
+    """One stack of one program on one stage."""
+
+    stage: Stage
+    project: Path
+    stack: str = "dev"
+    extra: dict[str, str] = field(default_factory=dict)
+    """Variables of the environment that the program needs."""
+
+    def __post_init__(self) -> None:
+        self._text("stack", "select", "--create", self.stack)
+
+    @property
+    def account(self) -> Store:
+        """The imitated AWS account."""
+        return Store(self.stage.account_folder)
+
+    def preview(self, *options: str) -> Outcome:
+        return self._outcome("preview", "--json", *options)
+
+    def up(self, *options: str) -> Outcome:
+        return self._outcome("up", "--yes", "--skip-preview", "--json", *options)
+
+    def refresh(self, *options: str) -> Outcome:
+        return self._outcome("refresh", "--yes", "--skip-preview", "--json", *options)
+
+    def destroy(self, *options: str) -> Outcome:
+        return self._outcome("destroy", "--yes", "--skip-preview", "--json", *options)
+
+    def configure(self, key: str, value: str) -> None:
+        self._text("config", "set", key, value, "--stack", self.stack)
+
+    def stack_export(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self._text("stack", "export", "--stack", self.stack))
+        return found
+
+    def resources(self) -> dict[str, dict[str, Any]]:
+        """Logical name -> resource, of everything in the state but the stack and the providers."""
+        return {
+            item["urn"].rsplit("::", 1)[-1]: item
+            for item in self.stack_export()["deployment"].get("resources", ())
+            if not item["type"].startswith("pulumi:")
+        }
+
+    def outputs(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self._text("stack", "output", "--json", "--stack", self.stack))
+        return found
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """A command left running, in a group of its own; end it with `kill`."""
+        return subprocess.Popen(
+            [str(self.stage.pulumi), *arguments, "--stack", self.stack, "--non-interactive"],
+            cwd=self.project,
+            env={**self.stage.environment, **self.extra},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def _outcome(self, *arguments: str) -> Outcome:
+        began = time.monotonic()
+        status, output, errors = self._run(*arguments, "--stack", self.stack)
+        return _parsed(status, output, errors, time.monotonic() - began)
+
+    def _text(self, *arguments: str) -> str:
+        status, output, errors = self._run(*arguments)
+        if status != 0:
+            raise AssertionError(f"pulumi {' '.join(arguments)} ended with {status}:\n{output}\n{errors}")
+        return output
+
+    def _run(self, *arguments: str) -> tuple[int, str, str]:
+        process = subprocess.Popen(
+            [str(self.stage.pulumi), *arguments, "--non-interactive"],
+            cwd=self.project,
+            env={**self.stage.environment, **self.extra},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            output, errors = process.communicate(timeout=COMMAND_LIMIT_S)
+        except BaseException:
+            kill(process)
+            raise
+        return process.returncode, output, errors
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """End a command and its group at once."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def engine(folder: Path, program: str, *, cluster: Path | None = None, stack: str = "dev") -> Engine:
+    """An engine for a program given as source; skips the test when the tools are missing."""
+    project = folder / "project"
+    project.mkdir(parents=True)
+    (project / "Pulumi.yaml").write_text(
+        f"name: twin-test\nruntime:\n  name: python\n  options:\n    virtualenv: {sys.prefix}\n"
+    )
+    (project / "__main__.py").write_text(program)
+    return Engine(stage(folder / "stage", cluster=cluster), project, stack)
+
+
+def stage(folder: Path, *, cluster: Path | None = None, region: str = "us-east-1") -> Stage:
+    """A stage; skips the test when the tools are missing."""
+    for tool in ("pulumi", "pulumi-language-python", "helm3"):
+        require_tool(tool)
+    return prepare(folder, cluster=cluster, region=region)
+
+
+def _parsed(status: int, output: str, errors: str, seconds: float) -> Outcome:
+    """A preview prints one document; the other commands print an event a line."""
+    outcome = Outcome(status, {}, [], [], output + errors, seconds)
+    for document in _documents(output):
+        outcome.summary.update(document.get("changeSummary", {}))
+        outcome.steps.extend(document.get("steps", ()))
+        outcome.diagnostics.extend(_spoken(document.get("diagnostics", ())))
+        if "resourcePreEvent" in document:
+            step = document["resourcePreEvent"]["metadata"]
+            outcome.steps.append({**step, "diffReasons": step.get("diffs")})
+        if "diagnosticEvent" in document:
+            outcome.diagnostics.extend(_spoken([document["diagnosticEvent"]]))
+        if "summaryEvent" in document:
+            outcome.summary.update(document["summaryEvent"].get("resourceChanges") or {})
+    return outcome
+
+
+def _spoken(diagnostics: list[dict[str, Any]]) -> list[str]:
+    """Messages without the engine's debugging and its remark that a plugin is on the PATH."""
+    return [
+        item["message"].strip()
+        for item in diagnostics
+        if item.get("severity") != "debug" and "from $PATH at" not in item["message"]
+    ]
+
+
+def _documents(output: str) -> list[dict[str, Any]]:
+    decoder, position, found = json.JSONDecoder(), 0, []
+    while (start := output.find("{", position)) >= 0:
+        try:
+            document, position = decoder.raw_decode(output, start)
+        except ValueError:
+            position = start + 1
+        else:
+            found.append(document)
+    return found

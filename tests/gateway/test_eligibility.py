@@ -1,0 +1,72 @@
+"""Hard eligibility, with reasons."""
+
+import json
+from typing import Any
+
+import pytest
+
+from gateway.document import parse_policy
+from gateway.eligibility import Fit, Misfit, fit, nobody_fits
+from gateway.request import parse_chat_request
+from tests.gateway.stage import api, document, pool, route
+
+
+def fitted(pools: dict[str, Any], apis: dict[str, Any], changes: dict[str, Any], **fields: Any) -> Fit:
+    weights = dict.fromkeys(pools, 1.0)
+    text = json.dumps(document(pools, apis, chat=route(weights, fallback=list(apis), **changes))).encode()
+    policy = parse_policy(text).policy
+    body = {"model": "chat", "messages": [{"role": "user", "content": "x" * 400}], **fields}
+    chat = policy.routes["chat"]
+    return fit(policy, chat, chat.bands[0], parse_chat_request(json.dumps(body).encode()))
+
+
+NEAR = "http://127.0.0.1:1"
+
+
+def test_features_rule_out() -> None:
+    pools = {"plain": pool(NEAR, supports=[]), "rich": pool(NEAR, supports=["tools", "n"])}
+    apis = {"away": api(NEAR + "1", supports=["tools"], refuses=["temperature"])}
+    result = fitted(pools, apis, {}, tools=[], n=2)
+    assert result.weights == {"rich": 1.0}
+    assert result.chain == ()
+    assert {(unfit.backend, unfit.misfit, unfit.lacks) for unfit in result.unfit} == {
+        ("pool/plain", Misfit.FIELD, "n, tools"),
+        ("api/away", Misfit.FIELD, "n"),
+    }
+    assert fitted(pools, apis, {}, temperature=0).chain == ()
+    assert fitted(pools, apis, {}).chain == ("away",)
+
+
+@pytest.mark.parametrize(
+    ("context", "fields", "route_cap", "fits"),
+    [
+        # 400 bytes at 4 bytes a token are 100 tokens, 80 within the tolerance
+        (80, {}, None, False),
+        (81, {}, None, True),
+        (180, {"max_tokens": 101}, None, False),
+        (180, {"max_tokens": 100}, None, True),
+        (180, {"max_tokens": 5000}, 100, True),
+        (180, {}, 101, False),
+    ],
+)
+def test_length(context: int, fields: dict[str, Any], route_cap: int | None, fits: bool) -> None:
+    result = fitted({"near": pool(NEAR, max_model_len=context)}, {}, {"max_output_tokens": route_cap}, **fields)
+    assert bool(result.weights) == fits
+    assert result.pools_lack_length_only != fits
+
+
+def test_a_pool_without_weight_is_not_asked() -> None:
+    text = json.dumps(document({"a": pool(NEAR), "b": pool(NEAR)}, {}, chat=route({"a": 1, "b": 0}, fallback=[])))
+    policy = parse_policy(text.encode()).policy
+    chat = policy.routes["chat"]
+    request = parse_chat_request(b'{"model": "chat", "messages": [{"content": "x"}]}')
+    assert fit(policy, chat, chat.bands[0], request).weights == {"a": 1}
+
+
+def test_the_client_reads_fields_and_no_backend_names() -> None:
+    result = fitted({"near": pool(NEAR, supports=[])}, {}, {}, tools=[], top_k=1)
+    refusal = nobody_fits(result.unfit)
+    assert (refusal.status, refusal.code, refusal.param) == (400, "field_unsupported", "tools")
+    assert "near" not in refusal.message
+    result = fitted({"near": pool(NEAR, max_model_len=10)}, {}, {})
+    assert nobody_fits(result.unfit).code == "context_length_exceeded"

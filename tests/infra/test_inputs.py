@@ -1,0 +1,168 @@
+"""A lock that may not be deployed stops the program before any resource, with the reason and what to do."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pulumi
+import pytest
+
+from tests.infra import locks
+from tests.infra.programs import Registered, run_program
+
+Spoil = Callable[[Path], None]
+
+
+def _edit_pool_size(folder: Path) -> None:
+    path = folder / "prod.lock.json"
+    lock = json.loads(path.read_text())
+    lock["plan"]["pools"][0]["replicas"] = {"min": 40, "max": 40, "schedule": []}
+    path.write_text(json.dumps(lock))
+
+
+def _change_environment(folder: Path) -> None:
+    (folder / "prod.yaml").write_text(locks.environment_text(extraction_rate=5))
+
+
+def _deny(folder: Path) -> None:
+    verdict = {"name": "budget", "state": "deny", "message": "$9,000 over the budget"}
+    locks.write(folder, locks.plan(verdicts=[verdict]))
+
+
+def _truncate(folder: Path) -> None:
+    path = folder / "prod.lock.json"
+    path.write_text(path.read_text()[:2000])
+
+
+def _conflict(folder: Path) -> None:
+    path = folder / "prod.lock.json"
+    path.write_text("<<<<<<< HEAD\n" + path.read_text())
+
+
+def _other_major(folder: Path) -> None:
+    path = folder / "prod.lock.json"
+    path.write_text(path.read_text().replace('"format_version": "1.0"', '"format_version": "2.0"'))
+
+
+def _remove_lock(folder: Path) -> None:
+    (folder / "prod.lock.json").unlink()
+
+
+def _break_environment(folder: Path) -> None:
+    (folder / "prod.yaml").write_text("version: 1\nplatfrom: {}\n")
+
+
+REFUSABLE: dict[str, tuple[Spoil, str]] = {
+    "tampered": (_edit_pool_size, "LOCK011"),
+    "stale": (_change_environment, "LOCK010"),
+    "denied": (_deny, "LOCK012"),
+}
+UNREADABLE: dict[str, tuple[Spoil, str]] = {
+    "truncated": (_truncate, "LOCK001"),
+    "conflicted": (_conflict, "LOCK001"),
+    "of another major version": (_other_major, "LOCK002"),
+    "missing": (_remove_lock, "spillway plan prod"),
+}
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[Registered]:
+    """Runs that came as far as registering something."""
+    seen: list[Registered] = []
+    monkeypatch.setattr("infra.program._compose", lambda *arguments: seen.append(Registered()))
+    return seen
+
+
+@pytest.mark.parametrize("kind", [*REFUSABLE, *UNREADABLE])
+def test_a_lock_that_is(kind: str, environments: Path, started: list[Registered]) -> None:
+    spoil, code = {**REFUSABLE, **UNREADABLE}[kind]
+    locks.write(environments, locks.plan())
+    spoil(environments)
+    with pytest.raises(pulumi.RunError) as refusal:
+        run_program("prod", {})
+    text = str(refusal.value)
+    assert text.startswith("environment `prod` is not deployed; nothing was changed.")
+    assert code in text
+    assert "hint: " in text
+    assert started == []
+
+
+def test_an_unreadable_environment_stops_the_run(environments: Path, started: list[Registered]) -> None:
+    locks.write(environments, locks.plan())
+    _break_environment(environments)
+    with pytest.raises(pulumi.RunError, match="did you mean `platform`"):
+        run_program("prod", {})
+    assert started == []
+
+
+def test_a_good_lock_is_deployed(environments: Path, started: list[Registered]) -> None:
+    locks.write(environments, locks.plan())
+    run_program("prod", {})
+    assert len(started) == 1
+
+
+def test_another_environments_lock_is_refused(environments: Path, started: list[Registered]) -> None:
+    locks.write(environments, locks.plan(), "staging")
+    for suffix in (".yaml", ".lock.json"):
+        (environments / f"staging{suffix}").rename(environments / f"prod{suffix}")
+    with pytest.raises(pulumi.RunError, match="the lock is of environment `staging`"):
+        run_program("prod", {})
+    assert started == []
+
+
+@pytest.mark.parametrize("kind", REFUSABLE)
+def test_an_override_with_a_reason_deploys_and_is_recorded(
+    kind: str, environments: Path, started: list[Registered], capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil, _ = REFUSABLE[kind]
+    locks.write(environments, locks.plan())
+    spoil(environments)
+    registered = run_program("prod", {"override": "incident 4711"})
+    assert len(started) == 1
+    assert registered.outputs["override"] == "incident 4711"
+
+
+@pytest.mark.parametrize("kind", UNREADABLE)
+def test_no_reason_opens_a_lock_that_cannot_be_read(kind: str, environments: Path, started: list[Registered]) -> None:
+    spoil, code = UNREADABLE[kind]
+    locks.write(environments, locks.plan())
+    spoil(environments)
+    with pytest.raises(pulumi.RunError, match=code):
+        run_program("prod", {"override": "incident 4711"})
+    assert started == []
+
+
+def test_a_protected_environment_deploys_the_committed_lock_only(environments: Path, started: list[Registered]) -> None:
+    lock = locks.write(environments, locks.plan())
+
+    def git(*arguments: str) -> None:
+        identity = ("-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false")
+        subprocess.run(["git", *identity, *arguments], cwd=environments, check=True, capture_output=True)
+
+    git("init", "-q")
+    with pytest.raises(pulumi.RunError, match="is not committed"):
+        run_program("prod", {"protected": "true"})
+    git("add", ".")
+    git("commit", "-qm", "plan")
+    run_program("prod", {"protected": "true"})
+    assert len(started) == 1
+
+    locks.write(environments, locks.plan(vault_nodes=3))
+    with pytest.raises(pulumi.RunError, match="differs from the committed one"):
+        run_program("prod", {"protected": "true"})
+    run_program("prod", {})  # an unprotected environment follows the working copy
+    assert len(started) == 2
+    assert lock.exists()
+
+
+def test_preflight_stops_the_run_too(
+    environments: Path, started: list[Registered], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPILLWAY_RUNNER", "outside")
+    locks.write(environments, locks.plan())
+    with pytest.raises(pulumi.RunError, match="SPILLWAY_RUNNER=inside"):
+        run_program("prod", {})
+    assert started == []

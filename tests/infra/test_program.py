@@ -1,0 +1,319 @@
+"""The whole program on mocks: what stands in the lock is registered, once, safely, and nothing else is."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pulumi
+import pytest
+
+from infra.platform_layer import DEVICE_PLUGIN_IMAGE
+from tests.infra import locks
+from tests.infra.conftest import Run
+from tests.infra.programs import Registered
+
+
+@pytest.fixture
+def registered(run: Run) -> Registered:
+    return run()
+
+
+def test_every_resource_names_its_provider(registered: Registered) -> None:
+    custom = [r for r in registered.resources if r.custom and not r.type.startswith("pulumi:providers:")]
+    assert len(custom) > 60
+    assert [r.name for r in custom if f":providers:{r.type.split(':')[0]}::" not in r.provider] == []
+
+
+def test_aws_is_one_account_and_region(registered: Registered) -> None:
+    aws = registered.one("providers:aws").inputs
+    assert aws["region"] == "us-east-1"
+    assert json.loads(aws["allowedAccountIds"]) == [locks.ACCOUNT]
+    assert json.loads(aws["assumeRoles"])[0]["roleArn"].endswith(":role/deploy")
+    assert json.loads(aws["defaultTags"])["tags"]["spillway.dev/environment"] == "prod"
+
+
+def test_each_node_group_of_the_lock_is_registered_once_with_its_size(registered: Registered) -> None:
+    assert registered.names("eks/nodeGroup:NodeGroup") == ["gpu-shared", "gpu-vault", "system"]
+    assert len(registered.of(":LaunchTemplate")) == 3
+    plan = locks.plan()
+    for name in ("shared", "vault"):
+        wanted, made = locks.group(plan, name), registered.one("eks/nodeGroup:NodeGroup", name).inputs
+        nodes = wanted.max_nodes
+        assert made["scalingConfig"] == {"minSize": nodes, "desiredSize": nodes, "maxSize": nodes}
+        assert made["instanceTypes"] == [wanted.instance_type]
+        assert made["amiType"] == "AL2023_x86_64_NVIDIA"
+        assert made["capacityType"] == "ON_DEMAND"
+        assert made["labels"] == {
+            "spillway.dev/node-group": name,
+            "k8s.amazonaws.com/accelerator": "nvidia-l40s",
+        }
+        assert made["nodeRepairConfig"] == {"enabled": True}
+
+
+def test_gpu_nodes_keep_others_away_and_exclusive_ones_keep_other_pools_away(registered: Registered) -> None:
+    def taints(name: str) -> dict[str, str]:
+        made = registered.one("eks/nodeGroup:NodeGroup", name).inputs.get("taints", [])
+        assert {taint["effect"] for taint in made} <= {"NO_SCHEDULE"}
+        return {taint["key"]: taint["value"] for taint in made}
+
+    assert taints("shared") == {"nvidia.com/gpu": "present"}
+    assert taints("vault") == {"nvidia.com/gpu": "present", "spillway.dev/pool": "extraction-1xl40s"}
+    assert taints("system") == {}
+
+
+def test_nodes_are_private_and_their_disks_and_metadata_are_closed(registered: Registered) -> None:
+    private = {f"{r.name}-id" for r in registered.of(":Subnet") if "private" in r.name}
+    assert len(private) == 2
+    for group in registered.of("eks/nodeGroup:NodeGroup"):
+        assert set(group.inputs["subnetIds"]) <= private
+    for template in registered.of(":LaunchTemplate"):
+        assert template.inputs["metadataOptions"] == {
+            "httpEndpoint": "enabled",
+            "httpTokens": "required",
+            "httpPutResponseHopLimit": 1,
+        }
+        disk = template.inputs["blockDeviceMappings"][0]["ebs"]
+        assert disk["encrypted"] == "true"
+        assert disk["volumeType"] == "gp3"
+        assert "strategy: RAID0" in base64.b64decode(template.inputs["userData"]).decode()
+    assert [r.name for r in registered.of(":Subnet") if r.inputs["mapPublicIpOnLaunch"]] == []
+
+
+def test_a_group_stands_in_its_own_zones_only(run: Run) -> None:
+    registered = run(locks.replaced(locks.plan(), "node_groups", "vault", zones=("use1-az6",)))
+    subnets = registered.one("eks/nodeGroup:NodeGroup", "vault").inputs["subnetIds"]
+    assert subnets == ["spillway-prod-private-use1-az6-id"]
+
+
+def test_the_control_plane_is_private_encrypted_logged_and_protected_on_request(run: Run) -> None:
+    cluster = run().one("eks/cluster:Cluster").inputs
+    assert cluster["vpcConfig"]["endpointPublicAccess"] is False
+    assert "publicAccessCidrs" not in cluster["vpcConfig"]
+    assert cluster["encryptionConfig"]["resources"] == ["secrets"]
+    assert set(cluster["enabledClusterLogTypes"]) == {"api", "audit", "authenticator", "controllerManager", "scheduler"}
+    assert cluster["accessConfig"]["bootstrapClusterCreatorAdminPermissions"] is False
+    assert cluster["deletionProtection"] is False
+    assert cluster["version"] == "1.36"
+
+
+def test_the_key_rotates_and_the_logs_have_an_end(registered: Registered) -> None:
+    assert registered.one(":Key").inputs["enableKeyRotation"] is True
+    groups = {group.name: group.inputs for group in registered.of(":LogGroup")}
+    assert {group["retentionInDays"] for group in groups.values()} == {30, 90}
+    # EKS writes to the group of the cluster's very name.
+    name = registered.one("eks/cluster:Cluster").inputs["name"]
+    assert groups["spillway-prod-control-plane"]["name"] == f"/aws/eks/{name}/cluster"
+
+
+def test_named_addresses_alone_open_the_endpoint(run: Run) -> None:
+    registered = run(locks.on_platform(locks.plan(), public_cidrs=("203.0.113.7/32",)))
+    network = registered.one("eks/cluster:Cluster").inputs["vpcConfig"]
+    assert network["endpointPublicAccess"] is True
+    assert network["publicAccessCidrs"] == ["203.0.113.7/32"]
+    assert network["endpointPrivateAccess"] is True
+
+
+def test_the_listed_roles_administer_the_cluster(registered: Registered) -> None:
+    arns = {f"arn:aws:iam::{locks.ACCOUNT}:role/{name}" for name in ("deploy", "platform")}
+    assert {entry.inputs["principalArn"] for entry in registered.of(":AccessEntry")} == arns
+    associations = registered.of(":AccessPolicyAssociation")
+    assert {entry.inputs["principalArn"] for entry in associations} == arns
+    assert {entry.inputs["accessScope"]["type"] for entry in associations} == {"cluster"}
+
+
+def test_without_a_deploy_role_the_caller_becomes_administrator_and_the_token_is_the_callers(run: Run) -> None:
+    registered = run(locks.on_platform(locks.plan(), deploy_role=None, admin_roles=()))
+    cluster = registered.one("eks/cluster:Cluster").inputs
+    assert cluster["accessConfig"]["bootstrapClusterCreatorAdminPermissions"] is True
+    assert registered.of(":AccessEntry") == []
+    assert "assumeRoles" not in registered.one("providers:aws").inputs
+    assert "--role-arn" not in registered.one("providers:kubernetes").inputs["kubeconfig"]
+
+
+def test_network_policies_are_enforced_and_addons_take_pins(run: Run) -> None:
+    registered = run(addons='{"coredns": "v1.12.0-eksbuild.1"}')
+    addons = {addon.inputs["addonName"]: addon.inputs for addon in registered.of(":Addon")}
+    assert len(addons) == len(registered.of(":Addon")) == 7
+    assert json.loads(addons["vpc-cni"]["configurationValues"]) == {"enableNetworkPolicy": "true"}
+    assert addons["coredns"]["addonVersion"] == "v1.12.0-eksbuild.1"
+    assert "addonVersion" not in addons["vpc-cni"]
+
+
+def test_the_storage_driver_has_an_identity_of_its_own(registered: Registered) -> None:
+    addon = registered.one(":Addon", "ebs-csi").inputs
+    assert [a["serviceAccount"] for a in addon["podIdentityAssociations"]] == ["ebs-csi-controller-sa"]
+
+
+def test_the_model_bucket_is_closed_encrypted_and_versioned(registered: Registered) -> None:
+    block = registered.one(":BucketPublicAccessBlock").inputs
+    assert all(block[k] for k in ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets"))
+    rules = registered.one(":BucketServerSideEncryptionConfiguration").inputs["rules"]
+    assert rules[0]["applyServerSideEncryptionByDefault"]["sseAlgorithm"] == "AES256"
+    assert registered.one(":BucketVersioning").inputs["versioningConfiguration"]["status"] == "Enabled"
+    policy = json.loads(registered.one(":BucketPolicy").inputs["policy"])
+    assert policy["Statement"][0]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_storage_is_reached_by_an_endpoint_that_names_two_buckets(registered: Registered) -> None:
+    endpoint = registered.one(":VpcEndpoint").inputs
+    assert endpoint["vpcEndpointType"] == "Gateway"
+    tables = {f"{r.name}-id" for r in registered.of(":RouteTable") if "private" in r.name}
+    assert set(endpoint["routeTableIds"]) == tables
+    buckets = {
+        resource.split(":::")[-1].split("/")[0]
+        for statement in json.loads(endpoint["policy"])["Statement"]
+        for resource in statement["Resource"]
+    }
+    layers = "prod-us-east-1-starport-layer-bucket"
+    assert len(buckets) == 2
+    assert layers in buckets
+    assert "*" not in buckets
+
+
+@pytest.mark.parametrize(("nat", "gateways"), [("single", 1), ("per-zone", 2)])
+def test_each_private_zone_has_a_way_out(run: Run, nat: str, gateways: int) -> None:
+    registered = run(locks.on_platform(locks.plan(), nat=nat))
+    assert len(registered.of(":NatGateway")) == gateways
+    routes = [r.inputs for r in registered.of("ec2/route:Route") if "private" in r.name]
+    assert len(routes) == 2
+    assert len({route["natGatewayId"] for route in routes}) == gateways
+
+
+def test_every_pool_is_one_release_awaited_as_long_as_its_weights_load(registered: Registered) -> None:
+    releases = {r.name: r.inputs for r in registered.of(":Release")}
+    assert sorted(releases) == ["gateway", "vllm-chat-1xl40s", "vllm-code-2xl40s", "vllm-extraction-1xl40s"]
+    for name, release in releases.items():
+        assert release["name"] == name
+        assert release["atomic"] is False
+        assert release["skipAwait"] is False
+        assert release["chart"] in ("./charts/vllm", "./charts/gateway")
+        assert release["values"]["chartDigest"].startswith("sha256:")
+    # 15 minutes for the node and 2 × 91 s a replica.
+    assert releases["vllm-chat-1xl40s"]["timeout"] == 900 + 2 * 91 * 4
+    assert releases["vllm-extraction-1xl40s"]["values"]["networkPolicy"]["modelStoreCidrs"] == [
+        "16.15.176.0/20",
+        "3.5.0.0/19",
+        "52.216.0.0/15",
+    ]
+
+
+def test_a_pool_reads_its_own_weights_and_no_others(registered: Registered) -> None:
+    for pool, prefix in (("chat-1xl40s", "acme/chat-8b/0123abc"), ("extraction-1xl40s", "acme/extract-7b/0123abc")):
+        (statement, listing) = json.loads(registered.one(":RolePolicy", pool).inputs["policy"])["Statement"]
+        assert [r.split(":")[-1].split("/", 1)[1] for r in statement["Resource"]] == [f"{prefix}/*"]
+        assert statement["Action"] == ["s3:GetObject"]
+        assert listing["Condition"]["StringLike"]["s3:prefix"] == [prefix, f"{prefix}/*"]
+        identity = registered.one(":PodIdentityAssociation", pool).inputs
+        assert (identity["namespace"], identity["serviceAccount"]) == ("serving", f"vllm-{pool}")
+        source = registered.one(":Release", pool).inputs["values"]["model"]["source"]
+        assert source.endswith(f"/{prefix}")
+    assert len(registered.of(":PodIdentityAssociation")) == 3
+
+
+def test_both_namespaces_are_restricted_and_pools_start_closed(registered: Registered) -> None:
+    namespaces = {n.name: n.inputs["metadata"]["labels"] for n in registered.of(":Namespace")}
+    assert sorted(namespaces) == ["gateway", "serving"]
+    assert {labels["pod-security.kubernetes.io/enforce"] for labels in namespaces.values()} == {"restricted"}
+    closed = registered.one(":NetworkPolicy").inputs
+    assert closed["metadata"]["namespace"] == "serving"
+    assert closed["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+
+
+def test_larger_replicas_have_the_higher_priority(registered: Registered) -> None:
+    classes = {c.name: c.inputs["value"] for c in registered.of(":PriorityClass")}
+    assert classes == {"spillway-tp-1": 100_001, "spillway-tp-2": 100_002}
+    for pool, name in (("chat", "spillway-tp-1"), ("code", "spillway-tp-2")):
+        assert registered.one(":Release", pool).inputs["values"]["priorityClass"] == {"create": False, "name": name}
+
+
+def test_the_device_plugin_runs_on_every_gpu_node(registered: Registered) -> None:
+    pod = registered.one(":DaemonSet").inputs["spec"]["template"]["spec"]
+    assert pod["containers"][0]["image"] == DEVICE_PLUGIN_IMAGE
+    assert "@sha256:" in DEVICE_PLUGIN_IMAGE
+    tolerated = {toleration["key"] for toleration in pod["tolerations"]}
+    for group in registered.of("eks/nodeGroup:NodeGroup"):
+        assert {taint["key"] for taint in group.inputs.get("taints", [])} <= tolerated
+
+
+def test_no_token_and_no_machine_is_in_the_kubeconfig(registered: Registered) -> None:
+    provider = registered.one("providers:kubernetes").inputs
+    kubeconfig = json.loads(provider["kubeconfig"])
+    (user,) = kubeconfig["users"]
+    assert user["user"]["exec"]["args"][:2] == ["eks", "get-token"]
+    assert user["user"]["exec"]["args"][-2:] == ["--role-arn", f"arn:aws:iam::{locks.ACCOUNT}:role/deploy"]
+    assert set(user["user"]) == {"exec"}
+    assert "env" not in user["user"]["exec"]
+    assert provider["deleteUnreachable"] == "true"
+    assert provider["clusterIdentifier"] == "arn:aws:mock:us-east-1:123456789012:spillway-prod"
+
+
+def test_outputs_say_what_was_deployed(registered: Registered) -> None:
+    outputs = registered.outputs
+    assert outputs["lock"] == locks.sealed(locks.plan()).digests.content
+    assert outputs["override"] is None
+    assert outputs["cluster"] == registered.one("eks/cluster:Cluster").inputs["name"]
+    assert outputs["pools"] == ["vllm-chat-1xl40s", "vllm-code-2xl40s", "vllm-extraction-1xl40s"]
+    assert outputs["gateway"] == "http://gateway.gateway.svc.cluster.local:80"
+
+
+def test_a_plan_without_pools_makes_nothing_and_hands_out_the_policy(run: Run) -> None:
+    plan = locks.plan()
+    routes = [
+        route.model_copy(update={"bands": (), "fallback": ("openai/gpt-4.1-mini",)})
+        for route in plan.routes
+        if route.name == "chat"
+    ]
+    api_only = plan.model_copy(update={"pools": (), "node_groups": (), "routes": tuple(routes)})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("infra.inputs.verify", lambda *paths: locks.sealed(api_only))
+        registered = run(api_only)
+    assert registered.resources == []
+    assert list(registered.outputs["policy"]["routes"]) == ["chat"]
+    assert registered.outputs["policy"]["pools"] == {}
+
+
+def test_names_and_inputs_are_the_same_on_every_run(run: Run) -> None:
+    def shape(registered: Registered) -> list[Any]:
+        return sorted((r.type, r.name, json.dumps(r.inputs, sort_keys=True, default=str)) for r in registered.resources)
+
+    assert shape(run()) == shape(run())
+
+
+def test_scaling_one_pool_changes_its_node_group_its_release_and_the_gateways_document_only(run: Run) -> None:
+    def inputs(registered: Registered) -> dict[tuple[str, str], Any]:
+        return {(r.type, r.name): r.inputs for r in registered.resources}
+
+    before, after = inputs(run(locks.plan())), inputs(run(locks.plan(vault_nodes=3)))
+    assert before.keys() == after.keys()
+    changed = sorted(name for (kind, name) in before if before[kind, name] != after[kind, name])
+    assert changed == ["gateway", "gpu-vault", "vllm-extraction-1xl40s"]
+
+
+def test_images_of_ones_own_are_used(run: Run) -> None:
+    digest = "sha256:" + "1" * 64
+    registered = run(
+        engineImage=f"mirror.example/vllm-openai:v0.33.0@{digest}",
+        gatewayImage=f"mirror.example/spillway-gateway:1.0@{digest}",
+    )
+    for name, repository in (("chat", "mirror.example/vllm-openai"), ("gateway", "mirror.example/spillway-gateway")):
+        image = registered.one(":Release", name).inputs["values"]["image"]
+        assert (image["repository"], image["digest"], image["requireDigest"]) == (repository, digest, True)
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({"override": " "}, "spillway:override is empty"),
+        ({"gatewayImage": "gateway"}, "`gateway` is no image"),
+        ({"addons": '["coredns"]'}, "must map names to versions"),
+        ({"runner": "somewhere"}, "write inside or outside"),
+    ],
+)
+def test_a_setting_that_cannot_be_meant_stops_the_run(
+    run: Run, monkeypatch: pytest.MonkeyPatch, config: dict[str, str], says: str
+) -> None:
+    monkeypatch.delenv("SPILLWAY_RUNNER")
+    with pytest.raises(pulumi.RunError, match=says):
+        run(**config)

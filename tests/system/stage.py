@@ -1,0 +1,145 @@
+"""A small script by hand: a hybrid chat route and a restricted extraction route, each with a pool of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Literal
+
+from planner.documents.rehearsal import PoolCast, RoutePromise, Script, Stage
+from planner.domain.arrivals import arrivals, merged
+from planner.domain.workload import Mix
+
+SPEED = 10.0
+PRICE = (Decimal("0.40"), Decimal("1.60"))
+API = "openai.gpt-4.1-mini"
+CHAT = Mix(input_tokens=(400.0, 1200.0, 3000.0), output_tokens=(60.0, 150.0, 300.0), weights=(0.4, 0.4, 0.2))
+EXTRACTION = Mix(input_tokens=(800.0, 2500.0), output_tokens=(80.0, 150.0), weights=(0.5, 0.5))
+
+Privacy = Literal["internal", "restricted"]
+
+
+def clock(pool: str) -> dict[str, Any]:
+    """A replica that decodes at 30 ms a step, prefills at 0.05 ms a token, and holds 32 sequences."""
+    return {
+        "version": "1.0",
+        "pool": pool,
+        "model": pool,
+        "max_model_len": 8192,
+        "max_num_seqs": 32,
+        "max_num_batched_tokens": 2048,
+        "kv_tokens": 200_000,
+        "max_num_queued_reqs": 40,
+        "max_num_queued_tokens": 40_000,
+        "step": {
+            "dense_read_ms": 24.0,
+            "expert_read_ms": 0.0,
+            "expert_hit_fraction": 1.0,
+            "kv_read_ms_per_token": 0.0001,
+            "compute_ms_per_token": 0.05,
+            "attention_ms_per_token_pair": 0.0,
+            "overhead_ms": 3.0,
+            "comm_ms_per_token": 0.01,
+            "comm_ms_per_step": 1.0,
+        },
+    }
+
+
+def script(
+    duration_s: float = 60.0,
+    slow_down: float = 1.0,
+    kill: str | None = None,
+    extraction: Privacy = "restricted",
+    chat_per_second: float = 3.0,
+    extraction_per_second: float = 1.5,
+) -> Script:
+    """The stage. `extraction` relabels that route; as `internal` it may spill, and no other thing changes."""
+    promises = tuple(
+        RoutePromise(
+            name=name,
+            privacy=privacy,
+            ttft_base_ms=800.0,
+            ttft_per_1k_input_ms=200.0,
+            tpot_ms=50.0,
+            bytes_per_token=4.0,
+            share=1.0,
+            spill_share=0.0,
+            usd_per_mtok={API: PRICE},
+        )
+        for name, privacy in (("chat", "internal"), ("extraction", extraction))
+    )
+    return Script(
+        environment="small",
+        level="peak",
+        speed=SPEED,
+        duration_s=duration_s,
+        pools=tuple(PoolCast(name, clock(name), 1, 1) for name in ("pool-chat", "pool-extraction")),
+        routes=promises,
+        arrivals=merged(
+            [
+                arrivals(CHAT, "chat", chat_per_second, duration_s, 1),
+                arrivals(EXTRACTION, "extraction", extraction_per_second, duration_s, 1),
+            ]
+        ),
+        policy=lambda stage: policy(stage, extraction),
+        offers={
+            "version": "1.0",
+            "providers": {
+                "openai": {
+                    "models": {
+                        "gpt-4.1-mini": {
+                            "usd_per_mtok": {"input": str(PRICE[0]), "output": str(PRICE[1])},
+                            "context_tokens": 1_047_576,
+                            "ttft_ms": 500,
+                            "tpot_ms": 10,
+                        }
+                    }
+                }
+            },
+        },
+        key_names=("OPENAI_API_KEY",),
+        kill=kill,
+        slow_down=slow_down,
+        stream_interval=32,
+        fixed_usd_per_hour=Decimal("10"),
+        api_usd_per_hour=Decimal("0"),
+    )
+
+
+def policy(stage: Stage, extraction: Privacy) -> Mapping[str, Any]:
+    """The gateway's document for the stage, durations at a tenth."""
+
+    def route(pool: str, privacy: Privacy) -> dict[str, Any]:
+        restricted = privacy == "restricted"
+        return {
+            "privacy": privacy,
+            "bytes_per_token": 4.0,
+            "bands": [{"max_input_tokens": None, "weights": {pool: 1.0}}],
+            "fallback": [] if restricted else [API],
+            "overflow": "refuse" if restricted else "api",
+            "spill_after_ms": 250,
+            "deadline_ms": 6000,
+            "queue_ms": 1000,
+        }
+
+    return {
+        "version": "1.0",
+        "environment": "small",
+        "lock_digest": "sha256:" + "0" * 64,
+        "pools": {
+            name: {"model": name, "endpoints": list(urls), "max_in_flight": 40, "max_model_len": 8192}
+            for name, urls in stage.replicas.items()
+        },
+        "apis": {
+            API: {
+                "provider": "openai",
+                "protocol": "openai",
+                "base_url": f"{stage.api_base}/openai/v1",
+                "model": "gpt-4.1-mini",
+                "api_key_env": "OPENAI_API_KEY",
+                "usd_per_mtok": {"input": str(PRICE[0]), "output": str(PRICE[1])},
+                "context_tokens": 1_047_576,
+            }
+        },
+        "routes": {"chat": route("pool-chat", "internal"), "extraction": route("pool-extraction", extraction)},
+    }

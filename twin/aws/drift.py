@@ -1,0 +1,77 @@
+"""A change behind Pulumi's back: somebody at the console, an autoscaler, a script.
+
+The change goes the way of every change, through the resource type's own update or deletion, so that nodes follow and
+AWS's rules hold; only Pulumi's state does not learn of it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from twin.aws.account import Account
+from twin.aws.eks_cluster import twin_kubeconfig
+from twin.aws.kinds import Kind
+from twin.aws.provider import settle_nodes
+from twin.aws.registry import named
+from twin.aws.store import AccountState, Record, Store
+from twin.aws.world import transaction
+from twin.provider.contract import OperationError, State
+
+
+def poke(store: Store, type_name: str, name: str, settings: Mapping[str, Any]) -> str:
+    """Change settings of one resource, named by its id or its name in the program; its id.
+
+    A setting is a path such as `scalingConfig.desiredSize`; the value None removes it. Raises `OperationError` when
+    there is no such resource, or when AWS refuses the change.
+    """
+    kind = named(type_name)
+    with transaction(store) as (state, world):
+        identifier, record = _find(state, kind, name)
+        inputs = copy.deepcopy(record.inputs)
+        for path, value in settings.items():
+            _put(inputs, path.split("."), value)
+        if kind.update is not None:
+            before = State(identifier, record.inputs, record.outputs)
+            changed = kind.update(Account(state, world, record.region), before, inputs)
+            record.outputs.update(changed.outputs)
+        for key in {path.split(".")[0] for path in settings}:
+            record.outputs[key] = inputs.get(key)
+        if "tags" in record.outputs:
+            record.outputs["tagsAll"] = {**record.outputs.get("tagsAll", {}), **(record.outputs["tags"] or {})}
+        record.inputs = inputs
+    if kind.changes_nodes:
+        settle_nodes(store, twin_kubeconfig())
+    return identifier
+
+
+def vanish(store: Store, type_name: str, name: str) -> str:
+    """Delete one resource; its id. Raises as `poke` does."""
+    kind = named(type_name)
+    with transaction(store) as (state, world):
+        identifier, record = _find(state, kind, name)
+        kind.delete(Account(state, world, record.region), State(identifier, record.inputs, record.outputs))
+        del state.records[kind.token][identifier]
+    if kind.changes_nodes:
+        settle_nodes(store, twin_kubeconfig())
+    return identifier
+
+
+def _find(state: AccountState, kind: Kind, name: str) -> tuple[str, Record]:
+    records = state.records.get(kind.token, {})
+    found = [(key, record) for key, record in records.items() if name in (key, record.name)]
+    if len(found) != 1:
+        known = ", ".join(sorted(record.name for record in records.values())) or "none"
+        what = "no" if not found else "more than one"
+        raise OperationError(f"{what} {kind.token} is called {name!r}; there are: {known}")
+    return found[0]
+
+
+def _put(tree: dict[str, Any], path: list[str], value: Any) -> None:
+    for step in path[:-1]:
+        tree = tree.setdefault(step, {})
+    if value is None:
+        tree.pop(path[-1], None)
+    else:
+        tree[path[-1]] = value

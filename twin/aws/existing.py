@@ -1,0 +1,37 @@
+"""What an account holds before the program runs: certificates and secrets that people put there by hand.
+
+Programs name them and never make them, so a rehearsal states them first. Nothing here counts as left behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from twin.aws.account import Account, AwsError
+from twin.aws.store import EXISTING, AccountState, Store
+from twin.aws.world import transaction
+
+_CERTIFICATES: Final = f"{EXISTING}certificates"
+_SECRETS: Final = f"{EXISTING}secrets"
+
+
+def provide(store: Store, region: str, *, secrets: Iterable[str] = (), certificates: Iterable[str] = ()) -> None:
+    """Put secrets (by name) and certificates (by ARN) into the account; those that are there stay as they are."""
+    with transaction(store) as (state, world):
+        aws = Account(state, world, region)
+        for name in secrets:
+            if name not in _table(state, _SECRETS):
+                _table(state, _SECRETS)[name] = aws.call("secretsmanager", "CreateSecret", Name=name)["ARN"]
+        for arn in certificates:
+            _table(state, _CERTIFICATES)[arn] = True
+
+
+def require_certificate(aws: Account, operation: str, arn: str) -> None:
+    """Raises `AwsError` for a certificate that the account does not hold."""
+    if arn not in _table(aws.state, _CERTIFICATES):
+        raise AwsError("elbv2", operation, "CertificateNotFound", f"Certificate ARN '{arn}' is not valid")
+
+
+def _table(state: AccountState, name: str) -> dict[str, object]:
+    return state.tables.setdefault(name, {})

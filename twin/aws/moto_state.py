@@ -1,0 +1,148 @@
+"""moto's state as a value that can be loaded and saved.
+
+moto keeps one account per set of module-level backends. This module swaps those backends for the ones of a store's
+generation before an operation, and pickles them after it. Snapshots are written and read by this program alone, in a
+folder of the user; they are bound to the moto version that wrote them.
+
+Two things are not in a snapshot: AWS's own managed policies (4 MB that never change; a reference by name stands for
+each) and images. Private keys are stored in their standard encoding, because they do not pickle.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+# Must be set before the first EC2 backend exists: thousands of images that no managed node group names.
+os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+
+import boto3
+import moto.backends
+from botocore.config import Config
+from cryptography.hazmat.primitives import serialization
+from moto.core.config import default_user_config
+from moto.core.models import botocore_stubber
+
+from twin.aws.store import AccountState, StoreError, write_whole
+
+_SERVICES: Final = ("ec2", "iam", "eks", "s3", "kms", "logs", "elbv2", "secretsmanager", "budgets")
+
+_held: tuple[str, str | None] | None = None
+"""Folder and snapshot that moto's backends hold now; None when an operation may have left them in between."""
+_clients: dict[tuple[str, str], Any] = {}
+_policies_before = default_user_config["iam"]
+
+
+def load(folder: Path, state: AccountState) -> None:
+    """Make moto hold the state's snapshot, and answer calls until `close` or `holds`."""
+    global _held
+    wanted = (str(folder.resolve()), state.snapshot)
+    default_user_config["iam"] = {"load_aws_managed_policies": True}
+    botocore_stubber.enabled = True
+    if _held != wanted:
+        _held = None
+        _reset(state.account)
+        if state.snapshot is not None:
+            _restore(folder / state.snapshot, state.account)
+    _held = wanted
+
+
+def close(*, keep: bool) -> None:
+    """Stop answering; without `keep`, what moto holds is not the state of any generation."""
+    global _held
+    botocore_stubber.enabled = False
+    default_user_config["iam"] = _policies_before
+    if not keep:
+        _held = None
+
+
+def holds(folder: Path, snapshot: str | None) -> None:
+    """Stop answering, and note that moto holds this snapshot."""
+    global _held
+    close(keep=True)
+    _held = (str(folder.resolve()), snapshot)
+
+
+def save(folder: Path, state: AccountState) -> str:
+    """Write moto's state beside the store; the name of the file."""
+    backends = {}
+    for service in _SERVICES:
+        regions = moto.backends.get_backend(service)[state.account]
+        # IAM makes a backend for each partition of the world; the twin is one account of the commercial one.
+        backends[service] = {name: regions[name] for name in list(regions) if not name.startswith("aws-")}
+    buffer = io.BytesIO()
+    _Writer(buffer).dump({"moto": version("moto"), "backends": backends})
+    name = f"moto-{state.generation}.pickle"
+    write_whole(folder / name, buffer.getvalue())
+    return name
+
+
+def client(service: str, region: str) -> Any:
+    """A boto3 client whose calls reach moto while it answers, and fail at once otherwise."""
+    if (service, region) not in _clients:
+        _clients[service, region] = boto3.client(
+            service,
+            region_name=region,
+            aws_access_key_id="twin",
+            aws_secret_access_key="twin",
+            # A call that moto does not answer must end at once and never leave the machine.
+            config=Config(retries={"max_attempts": 0}, proxies={"https": "http://127.0.0.1:9"}, connect_timeout=1),
+        )
+    return _clients[service, region]
+
+
+def _reset(account: str) -> None:
+    for service in _SERVICES:
+        regions = moto.backends.get_backend(service)[account]
+        for backend in list(regions.values()):
+            backend.reset()
+
+
+def _restore(path: Path, account: str) -> None:
+    policies = moto.backends.get_backend("iam")[account]["aws"].managed_policies
+    try:
+        with path.open("rb") as handle:
+            snapshot = _Reader(handle, policies).load()
+    except (OSError, pickle.UnpicklingError, EOFError, AttributeError, ImportError) as error:
+        raise StoreError(f"{path} cannot be read ({error}); remove the folder to start anew") from error
+    if snapshot["moto"] != version("moto"):
+        raise StoreError(
+            f"{path} was written with moto {snapshot['moto']}, this is {version('moto')}; remove the folder"
+        )
+    for service, backends in snapshot["backends"].items():
+        regions = moto.backends.get_backend(service)[account]
+        for region, backend in backends.items():
+            dict.__setitem__(regions, region, backend)
+
+
+class _Writer(pickle.Pickler):
+    def __init__(self, buffer: io.BytesIO) -> None:
+        super().__init__(buffer, protocol=pickle.HIGHEST_PROTOCOL)
+
+    def persistent_id(self, obj: Any) -> str | None:
+        return str(obj.arn) if type(obj).__name__ == "AWSManagedPolicy" else None
+
+    def reducer_override(self, obj: Any) -> Any:
+        if hasattr(obj, "private_bytes") and not isinstance(obj, type):
+            encoded = obj.private_bytes(
+                serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+            return _private_key, (encoded,)
+        return NotImplemented
+
+
+class _Reader(pickle.Unpickler):
+    def __init__(self, handle: Any, policies: dict[str, Any]) -> None:
+        super().__init__(handle)
+        self._policies = policies
+
+    def persistent_load(self, pid: Any) -> Any:
+        return self._policies[pid]
+
+
+def _private_key(encoded: bytes) -> Any:
+    return serialization.load_der_private_key(encoded, password=None)

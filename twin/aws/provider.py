@@ -1,0 +1,251 @@
+"""The engine's questions about AWS resources, answered for every type alike.
+
+What differs between types is in their `Kind`; what is common is here: names that the provider invents, default tags,
+outputs of a preview, the record that AWS keeps, faults, and the nodes that follow a node group.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from twin.aws import faults, instances
+from twin.aws.account import Account
+from twin.aws.eks_cluster import twin_kubeconfig
+from twin.aws.kinds import GeneratedName, Kind
+from twin.aws.registry import function_of, kind_of
+from twin.aws.store import AccountState, Record, Store
+from twin.aws.world import World, reading, transaction
+from twin.provider.arguments import GENERATED, Problem, Sdk, UnknownTypeError
+from twin.provider.contract import (
+    Checked,
+    Difference,
+    OperationError,
+    PartialOperationError,
+    Provider,
+    Resource,
+    State,
+)
+from twin.provider.difference import Change, changes
+from twin.provider.wire import UNKNOWN, Properties
+
+_MOST_TAGS = 50
+_CONFIGURATION = frozenset(
+    {
+        "accessKey", "allowedAccountIds", "assumeRoles", "assumeRoleWithWebIdentity", "customCaBundle", "defaultTags",
+        "ec2MetadataServiceEndpoint", "ec2MetadataServiceEndpointMode", "endpoints", "forbiddenAccountIds",
+        "httpProxy", "httpsProxy", "ignoreTags", "insecure", "maxRetries", "noProxy", "profile", "region",
+        "retryMode", "s3UsEast1RegionalEndpoint", "s3UsePathStyle", "secretKey", "sharedConfigFiles",
+        "sharedCredentialsFiles", "skipCredentialsValidation", "skipMetadataApiCheck", "skipRegionValidation",
+        "skipRequestingAccountId", "stsRegion", "tagPolicyCompliance", "token", "tokenBucketRateLimiterCapacity",
+        "useDualstackEndpoint", "useFipsEndpoint", "userAgents", "version",
+    }
+)  # fmt: skip
+
+
+class AwsProvider(Provider):
+    """The AWS provider over one imitated account."""
+
+    package = "aws"
+
+    def __init__(self, store: Store, sdk: Sdk) -> None:
+        self.sdk = sdk
+        self._store = store
+        self._region: str | None = None
+        self._default_tags: dict[str, str] = {}
+
+    def check_configuration(self, configuration: Properties) -> list[Problem]:
+        unknown = sorted(set(configuration) - _CONFIGURATION)
+        return [Problem(name, "unknown setting of the AWS provider") for name in unknown]
+
+    def configure(self, configuration: Properties) -> None:
+        region = configuration.get("region")
+        if not isinstance(region, str) or not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", region):
+            raise OperationError(f"invalid AWS region: {region!r}; set `region` of the provider")
+        with self._store.locked():
+            account = self._store.load().account
+        allowed = _setting(configuration.get("allowedAccountIds")) or []
+        forbidden = _setting(configuration.get("forbiddenAccountIds")) or []
+        if (allowed and account not in allowed) or account in forbidden:
+            raise OperationError(f"AWS account ID not allowed: {account}")
+        self._region = region
+        self._default_tags = (_setting(configuration.get("defaultTags")) or {}).get("tags") or {}
+
+    def check(self, resource: Resource, old_inputs: Properties, inputs: Properties, seed: bytes) -> Checked:
+        kind = kind_of(resource.type)
+        completed = dict(inputs)
+        if kind.generated_name is not None:
+            _complete_name(kind.generated_name, resource, old_inputs, completed, seed)
+        try:
+            problems = self.sdk.problems(resource.type, completed)
+        except UnknownTypeError as error:
+            raise OperationError(str(error)) from error
+        return Checked(completed, [*problems, *_tag_problems(completed.get("tags"))])
+
+    def diff(self, resource: Resource, old: State, inputs: Properties) -> Difference:
+        kind = kind_of(resource.type)
+        found = changes(old.inputs, inputs, replace_on=kind.replace_on, unordered=kind.unordered)
+        if kind.update is None:
+            found = [Change(change.path, change.kind, replaces=True) for change in found]
+        if "tagsAll" in old.outputs and not any(change.top == "tags" for change in found):
+            # New default tags of the provider reach resources whose own inputs did not change.
+            found += changes({"tagsAll": old.outputs["tagsAll"]}, {"tagsAll": self._all_tags(inputs)})
+        rule = kind.generated_name
+        # Two resources cannot bear one name at a time; a name that the provider invented, it can invent anew.
+        same_name = (
+            rule is not None
+            and old.inputs.get(rule.property) == inputs.get(rule.property)
+            and rule.property not in (inputs.get(GENERATED) or ())
+        )
+        return Difference(found, same_name and any(change.replaces for change in found))
+
+    def plan_create(self, resource: Resource, inputs: Properties) -> Properties:
+        later = dict.fromkeys(self.sdk.resource(resource.type).outputs, UNKNOWN)
+        return {**later, **self._completed(kind_of(resource.type), inputs, {})}
+
+    def create(self, resource: Resource, inputs: Properties, timeout_s: float) -> State:
+        kind = kind_of(resource.type)
+        faults.strike_before(self._store, "create", resource)
+        with transaction(self._store) as (state, world):
+            made = kind.create(self._account(state, world, inputs), inputs)
+            outputs = self._completed(kind, inputs, made.outputs)
+            record = Record(resource.name, self._region_of(inputs), inputs, outputs)
+            state.records.setdefault(kind.token, {})[made.id] = record
+        faults.strike_after(self._store, "create", resource)
+        return self._settled(kind, State(made.id, inputs, outputs), made.failure)
+
+    def read(self, resource: Resource, old: State) -> State | None:
+        with reading(self._store) as (state, _):
+            record = state.records.get(resource.type, {}).get(old.id)
+        return None if record is None else State(old.id, record.inputs, record.outputs)
+
+    def plan_update(self, resource: Resource, old: State, inputs: Properties) -> Properties:
+        kind = kind_of(resource.type)
+        later = dict.fromkeys(kind.recomputed, UNKNOWN)
+        return {**_without_inputs(old), **self._completed(kind, inputs, {}), **later}
+
+    def update(self, resource: Resource, old: State, inputs: Properties, timeout_s: float) -> State:
+        kind = kind_of(resource.type)
+        if kind.update is None:
+            raise OperationError(f"{resource.type} cannot be updated in place")
+        faults.strike_before(self._store, "update", resource)
+        with transaction(self._store) as (state, world):
+            record = _existing(state, kind, old.id)
+            before = State(old.id, record.inputs, record.outputs)
+            changed = kind.update(self._account(state, world, inputs), before, inputs)
+            computed = {**_without_inputs(before), **changed.outputs}
+            record.inputs, record.outputs = inputs, self._completed(kind, inputs, computed)
+        faults.strike_after(self._store, "update", resource)
+        return self._settled(kind, State(old.id, inputs, record.outputs), changed.failure)
+
+    def delete(self, resource: Resource, old: State, timeout_s: float) -> None:
+        kind = kind_of(resource.type)
+        faults.strike_before(self._store, "delete", resource)
+        with transaction(self._store) as (state, world):
+            record = state.records.get(kind.token, {}).pop(old.id, None)
+            if record is not None:
+                kind.delete(self._account(state, world, record.inputs), State(old.id, record.inputs, record.outputs))
+        self._settle_nodes(kind)
+
+    def invoke(self, token: str, arguments: Properties) -> Properties:
+        function = function_of(token)
+        with reading(self._store) as (state, world):
+            return function(self._account(state, world, arguments), arguments)
+
+    def _account(self, state: AccountState, world: World, inputs: Mapping[str, Any]) -> Account:
+        return Account(state, world, self._region_of(inputs), self._default_tags)
+
+    def _region_of(self, inputs: Mapping[str, Any]) -> str:
+        region = inputs.get("region") or self._region
+        if region is None:
+            raise OperationError("the AWS provider was not configured: no region")
+        return str(region)
+
+    def _all_tags(self, inputs: Properties) -> Any:
+        tags = inputs.get("tags") or {}
+        return tags if tags is UNKNOWN else {**self._default_tags, **tags}
+
+    def _completed(self, kind: Kind, inputs: Properties, computed: Properties) -> Properties:
+        """Outputs: the type's defaults, then the inputs, then what AWS adds; as far as the SDK declares them."""
+        declared = self.sdk.resource(kind.token).outputs
+        outputs = {**kind.defaults, **inputs, **computed}
+        if "tagsAll" in declared:
+            outputs["tagsAll"] = self._all_tags(inputs)
+        if "region" in declared:
+            outputs["region"] = inputs.get("region") or self._region
+        return {name: value for name, value in outputs.items() if name in declared and value is not None}
+
+    def _settled(self, kind: Kind, state: State, failure: str | None) -> State:
+        self._settle_nodes(kind)
+        if failure is not None:
+            raise PartialOperationError(state, failure)
+        return state
+
+    def _settle_nodes(self, kind: Kind) -> None:
+        if kind.changes_nodes:
+            settle_nodes(self._store, twin_kubeconfig())
+
+
+def settle_nodes(store: Store, kubeconfig: Path | None) -> None:
+    """Make the twin cluster's nodes match the account's instances; nothing without a cluster."""
+    if kubeconfig is None:
+        return
+    with reading(store) as (state, _):
+        pass
+    instances.settle(state, kubeconfig)
+
+
+def _existing(state: AccountState, kind: Kind, identifier: str) -> Record:
+    record = state.records.get(kind.token, {}).get(identifier)
+    if record is None:
+        raise OperationError(f"{kind.token} {identifier} does not exist any more; refresh the stack")
+    return record
+
+
+def _without_inputs(old: State) -> Properties:
+    """What AWS added to the inputs; an input that the program no longer gives is not kept."""
+    return {name: value for name, value in old.outputs.items() if name not in old.inputs}
+
+
+def _complete_name(
+    rule: GeneratedName, resource: Resource, old_inputs: Properties, inputs: Properties, seed: bytes
+) -> None:
+    """Invent the name as the real provider does; a resource that has one keeps it."""
+    if inputs.get(rule.property) is not None:
+        return
+    prefix = inputs.get(rule.unless) if rule.unless else None
+    inputs[GENERATED] = [rule.property]
+    kept = old_inputs.get(rule.property) if rule.property in (old_inputs.get(GENERATED) or ()) else None
+    if kept is not None and (prefix is None or str(kept).startswith(str(prefix))):
+        inputs[rule.property] = kept
+        return
+    digits = hashlib.sha256(seed + resource.urn.encode()).hexdigest()
+    if prefix is not None:
+        inputs[rule.property] = prefix if prefix is UNKNOWN else f"{prefix}{digits[:26]}"[: rule.longest]
+        return
+    stem = resource.name.lower() if rule.lower_case else resource.name
+    name = f"{rule.prefix}{stem}-{digits[:7]}"
+    if len(name) > rule.longest:
+        raise OperationError(f"the name {name!r} is longer than {rule.longest} characters; give {rule.property}")
+    inputs[rule.property] = name
+
+
+def _tag_problems(tags: Any) -> list[Problem]:
+    if not isinstance(tags, dict):
+        return []
+    found = [Problem("tags", f"more than {_MOST_TAGS} tags")] if len(tags) > _MOST_TAGS else []
+    for key, value in tags.items():
+        if key.startswith("aws:"):
+            found.append(Problem(f"tags.{key}", "tag keys that start with aws: are reserved"))
+        elif len(key) > 128 or (isinstance(value, str) and len(value) > 256):
+            found.append(Problem(f"tags.{key}", "a tag's key has at most 128 characters, its value at most 256"))
+    return found
+
+
+def _setting(value: Any) -> Any:
+    """Provider settings that are not text arrive as JSON."""
+    return json.loads(value) if isinstance(value, str) else value

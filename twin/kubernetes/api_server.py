@@ -1,0 +1,175 @@
+"""The API server as the provider reaches it: from a kubeconfig's text to calls on paths.
+
+Authentication is the kubeconfig's own matter (certificates, token, or a command such as `aws eks get-token`); the
+Kubernetes client library knows all of them.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+
+_DISCOVERY_PATIENCE_S: Final = 20.0
+_POLL_S: Final = 0.2
+
+
+class Unreachable(Exception):
+    """No API server answers at the kubeconfig's address."""
+
+
+class Refused(Exception):
+    """The API server answered with an error. `status` is the HTTP status."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where objects of one kind live."""
+
+    api_version: str
+    kind: str
+    plural: str
+    namespaced: bool
+
+    def path(self, namespace: str | None, name: str | None = None) -> str:
+        """Path of the collection, or of one object."""
+        root = f"/api/{self.api_version}" if "/" not in self.api_version else f"/apis/{self.api_version}"
+        place = f"/namespaces/{namespace}" if self.namespaced else ""
+        return f"{root}{place}/{self.plural}" + (f"/{name}" if name else "")
+
+
+class ApiServer:
+    """One API server. Safe for use from several threads.
+
+    Raises `ValueError` for a kubeconfig that cannot be understood.
+    """
+
+    def __init__(self, kubeconfig: str, context: str | None = None) -> None:
+        parsed = yaml.safe_load(kubeconfig)
+        if not isinstance(parsed, dict) or "clusters" not in parsed:
+            raise ValueError("the kubeconfig is not a kubeconfig: it has no clusters")
+        self._kubeconfig = parsed
+        self._context = context
+        self._client: Any = None
+        self._endpoints: dict[tuple[str, str], Endpoint] = {}
+        self._guard = threading.Lock()
+
+    def endpoint(self, api_version: str, kind: str) -> Endpoint:
+        """Where the kind lives; waits a little for a kind whose definition was applied a moment ago.
+
+        Raises `Refused` (404) when the server has no such kind.
+        """
+        deadline = time.monotonic() + _DISCOVERY_PATIENCE_S
+        while (found := self._endpoints.get((api_version, kind))) is None:
+            if self._discover(api_version) and (api_version, kind) in self._endpoints:
+                continue
+            if time.monotonic() > deadline:
+                raise Refused(404, f"the API server has no kind {kind} in {api_version}; is its definition installed?")
+            time.sleep(_POLL_S)
+        return found
+
+    def get(self, path: str) -> dict[str, Any] | None:
+        """The object, or None when there is none."""
+        try:
+            return self.call("GET", path)
+        except Refused as refused:
+            if refused.status == 404:
+                return None
+            raise
+
+    def apply(self, path: str, body: dict[str, Any], field_manager: str, *, dry_run: bool = False) -> dict[str, Any]:
+        """Server-side apply; a field that another manager owns is a conflict (`Refused`, 409)."""
+        query: list[tuple[str, str]] = [("fieldManager", field_manager), ("fieldValidation", "Strict")]
+        if body["metadata"].get("annotations", {}).get("pulumi.com/patchForce") == "true":
+            query.append(("force", "true"))
+        if dry_run:
+            query.append(("dryRun", "All"))
+        return self.call("PATCH", path, query=query, body=body, content_type="application/apply-patch+yaml")
+
+    def delete(self, path: str, propagation: str) -> None:
+        """Ask for the object's end; an object that is gone already is fine."""
+        try:
+            self.call("DELETE", path, body={"propagationPolicy": propagation}, content_type="application/json")
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: list[tuple[str, str]] | None = None,
+        body: dict[str, Any] | None = None,
+        content_type: str | None = None,
+    ) -> dict[str, Any]:
+        """One request. Raises `Unreachable` or `Refused`."""
+        from kubernetes.client.exceptions import ApiException  # the library takes most of a second to import
+        from urllib3.exceptions import HTTPError
+
+        headers = {"Accept": "application/json"} | ({"Content-Type": content_type} if content_type else {})
+        client = self._connected()
+        try:
+            # The library serialises an apply patch as YAML only if it is text; JSON is YAML.
+            answer = client.call_api(
+                path,
+                method,
+                query_params=query or [],
+                header_params=headers,
+                body=body,
+                response_type="object",
+                auth_settings=["BearerToken"],
+                _return_http_data_only=True,
+                _request_timeout=30,
+            )
+        except ApiException as error:
+            raise Refused(error.status or 0, _message_of(error)) from error
+        except (HTTPError, OSError) as error:
+            raise Unreachable(f"the Kubernetes cluster is unreachable: {error}") from error
+        found: dict[str, Any] = answer or {}
+        return found
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            self._client.close()
+
+    def _connected(self) -> Any:
+        from kubernetes import client, config
+
+        with self._guard:
+            if self._client is None:
+                configuration = client.Configuration()
+                config.load_kube_config_from_dict(
+                    self._kubeconfig, context=self._context, client_configuration=configuration
+                )
+                configuration.retries = False
+                configuration.proxy, configuration.no_proxy = None, "*"
+                self._client = client.ApiClient(configuration)
+            return self._client
+
+    def _discover(self, api_version: str) -> bool:
+        root = f"/api/{api_version}" if "/" not in api_version else f"/apis/{api_version}"
+        found = self.get(root)
+        if found is None:
+            return False
+        for resource in found.get("resources", ()):
+            if "/" not in resource["name"]:  # not a subresource
+                key = (api_version, resource["kind"])
+                self._endpoints[key] = Endpoint(*key, resource["name"], resource["namespaced"])
+        return True
+
+
+def _message_of(error: Any) -> str:
+    try:
+        return str(json.loads(error.body)["message"])
+    except (TypeError, ValueError, KeyError):
+        return f"{error.status} {error.reason}"

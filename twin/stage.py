@@ -1,0 +1,102 @@
+"""Everything the real Pulumi CLI needs to run a program against the twin: folders, executables, environment.
+
+A stage is one folder: the engine's home and state, the imitated AWS account, temporary files. Removing the folder
+removes all of it. What the CLI then does is its own business; this module starts no program and knows no stack.
+
+    stage = prepare(folder, cluster=running.folder)
+    subprocess.run([stage.pulumi, "up", ...], env=stage.environment, cwd=project)
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from twin import binaries
+from twin.aws.store import ACCOUNT_VARIABLE, DEFAULT_ACCOUNT, FOLDER_VARIABLE
+
+PLUGINS: Final = Path(__file__).resolve().parent / "plugins"
+"""Executables that stand first on the PATH: the two providers and `aws`."""
+
+PASSPHRASE: Final = "twin"
+"""Encrypts the secrets of a rehearsal's state, of which there are none worth keeping."""
+
+_CLUSTER_VARIABLE: Final = "SPILLWAY_TWIN_CLUSTER"
+# What would lead the CLI, the providers or Helm out of the stage.
+_DROPPED_PREFIXES: Final = ("AWS_", "PULUMI_", "HELM_", "KUBE", "SPILLWAY_TWIN_")
+_DROPPED: Final = frozenset({"PYTHONDONTWRITEBYTECODE"})
+"""Without compiled modules each provider would take seconds to start."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A prepared stage. `environment` is the whole environment for the CLI, not an addition to the caller's."""
+
+    folder: Path
+    pulumi: Path
+    environment: Mapping[str, str]
+
+    @property
+    def account_folder(self) -> Path:
+        """Folder of the imitated AWS account (`twin.aws.store.Store`)."""
+        return Path(self.environment[FOLDER_VARIABLE])
+
+
+def prepare(
+    folder: Path,
+    *,
+    cluster: Path | None = None,
+    region: str = "us-east-1",
+    account: str = DEFAULT_ACCOUNT,
+) -> Stage:
+    """A stage in `folder`, with the twin cluster of the folder `cluster` if there is one.
+
+    Raises `twin.binaries.MissingToolError` when the Pulumi CLI, its language host or Helm 3 is missing.
+    """
+    pulumi = binaries.require("pulumi")
+    language_host = binaries.require("pulumi-language-python")
+    helm = binaries.require("helm3")
+    folder = folder.resolve()
+    for name in ("home", "state", "aws", "tmp"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    # The language host takes the Python of the PATH where it is too old to be told of a virtual environment.
+    folders = [PLUGINS, Path(sys.executable).parent, pulumi.parent, language_host.parent]
+    path = [*map(str, folders), os.environ.get("PATH", os.defpath)]
+    environment = {
+        **{key: value for key, value in os.environ.items() if _kept(key)},
+        "PATH": os.pathsep.join(path),
+        "TMPDIR": str(folder / "tmp"),
+        "PYTHONPATH": os.pathsep.join([str(PLUGINS / "python"), str(PLUGINS.parents[1]), *_present("PYTHONPATH")]),
+        "PULUMI_HOME": str(folder / "home"),
+        "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
+        "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+        "PULUMI_CREDENTIAL_STORE": "plaintext",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "PULUMI_DISABLE_REGISTRY_RESOLVE": "true",
+        "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",
+        "AWS_ACCESS_KEY_ID": "twin",
+        "AWS_SECRET_ACCESS_KEY": "twin",
+        "AWS_REGION": region,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "SPILLWAY_HELM3": str(helm),
+        "SPILLWAY_TWIN_PYTHON": sys.executable,
+        FOLDER_VARIABLE: str(folder / "aws"),
+        ACCOUNT_VARIABLE: account,
+    }
+    if cluster is not None:
+        environment[_CLUSTER_VARIABLE] = str(cluster.resolve())
+    return Stage(folder, pulumi, environment)
+
+
+def _kept(variable: str) -> bool:
+    return variable not in _DROPPED and not variable.startswith(_DROPPED_PREFIXES)
+
+
+def _present(variable: str) -> list[str]:
+    value = os.environ.get(variable)
+    return [value] if value else []
