@@ -16,11 +16,15 @@ from pathlib import Path
 
 import uvloop
 
+from gateway.audit import AuditLog
 from gateway.document import LoadedPolicy, PolicyError, load_policy
 from gateway.keys import Keys, KeysError, load_keys
 from gateway.service import Gateway
 from gateway.settings import Settings
 from gateway.upstreams import MissingSecret, read_secrets
+
+_AUDIT_CLOSE_S = 5.0
+"""Longest wait for the reader of stdout at the end."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,9 +38,13 @@ def main(arguments: list[str] | None = None) -> int:
         settings = Settings().scaled(options.speed)
     except (PolicyError, KeysError, MissingSecret, ValueError) as error:
         return _refuse(str(error))
-    gateway = Gateway(loaded, keys, settings, secrets, _write_line, options.seed)
+    audit = AuditLog(sys.stdout.fileno())
+    gateway = Gateway(loaded, keys, settings, secrets, audit.write, options.seed)
     drain_s = settings.drain_s if options.drain_seconds is None else options.drain_seconds
     code: int = uvloop.run(_run(gateway, options, drain_s))
+    lost = audit.close(_AUDIT_CLOSE_S)
+    if lost:
+        logging.error("%d audit lines were lost", lost)
     return code
 
 
@@ -85,11 +93,6 @@ def _keys(options: argparse.Namespace, loaded: LoadedPolicy) -> Keys | None:
 def _refuse(reason: str) -> int:
     sys.stderr.write(f"gateway: cannot start: {reason}\n")
     return 2
-
-
-def _write_line(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@ from gateway.features import (
 
 _T = TypeVar("_T")
 
+_KNOWN_FIELDS = CORE_FIELDS | OPTIONAL_PLAIN_FIELDS | FEATURE_OF_FIELD.keys()
+
 _NEUTRAL: Mapping[str, object] = {"n": 1, "logprobs": False}
 """Values that mean the same as leaving the field out, so that they need no feature and are not forwarded."""
 
@@ -67,21 +69,34 @@ class ChatRequest:
         return min(caps) if caps else None
 
     def body_for(self, model: str, output_cap: int | None, renames: Mapping[str, str]) -> bytes:
-        """The JSON to send: the backend's model name, the output cap, usage asked, fields under the backend's names."""
+        """The JSON to send: the backend's model name, the output cap, usage asked, fields under the backend's names.
+
+        Raises Refusal (400) for what can be read but not written: lone surrogates, nesting at the limit of reading.
+        """
         sent = {**self.fields, "model": model}
         if output_cap is not None:
             sent["max_tokens"] = output_cap
         if self.stream:
             sent["stream_options"] = {**self.fields.get("stream_options", {}), "include_usage": True}
         renamed = {renames.get(name, name): value for name, value in sent.items()}
-        return _ENCODE(renamed).encode()
+        try:
+            return _ENCODE(renamed).encode()
+        except (ValueError, RecursionError):
+            raise _unwritable() from None
 
 
 def parse_chat_request(raw: bytes) -> ChatRequest:
     """Read a request body. Raises Refusal (400) that names the field."""
     document = _parse_json(raw)
-    widening = sorted(document.keys() & ROUTE_WIDENING_FIELDS)
-    if widening:
+    try:
+        return _judged(document)
+    except (UnicodeEncodeError, RecursionError):
+        raise _unwritable() from None
+
+
+def _judged(document: dict[str, Any]) -> ChatRequest:
+    if not ROUTE_WIDENING_FIELDS.isdisjoint(document):
+        widening = sorted(ROUTE_WIDENING_FIELDS.intersection(document))
         message = f"{', '.join(widening)}: the route alone decides where a request goes; leave the field out"
         raise Refusal(400, "field_refused", message, param=widening[0])
     fields = {
@@ -89,8 +104,8 @@ def parse_chat_request(raw: bytes) -> ChatRequest:
         for name, value in document.items()
         if value is not None and not (name in _NEUTRAL and _NEUTRAL[name] == value)
     }
-    unknown = sorted(fields.keys() - CORE_FIELDS - OPTIONAL_PLAIN_FIELDS - FEATURE_OF_FIELD.keys())
-    if unknown:
+    if not _KNOWN_FIELDS.issuperset(fields):
+        unknown = sorted(fields.keys() - _KNOWN_FIELDS)
         raise Refusal(400, "field_unknown", f"{', '.join(unknown)}: no such field here; leave it out", param=unknown[0])
 
     route = _typed(fields, "model", str, "")
@@ -116,16 +131,14 @@ def parse_chat_request(raw: bytes) -> ChatRequest:
         output_cap=output_cap,
         choices=choices,
         features=frozenset(features),
-        plain_fields=frozenset(fields.keys() & OPTIONAL_PLAIN_FIELDS),
+        plain_fields=OPTIONAL_PLAIN_FIELDS.intersection(fields),
     )
 
 
 def _parse_json(raw: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(raw, parse_constant=_refuse_constant)
-        # Text that cannot be written again (a lone surrogate) must fail here and not on the way to a backend.
-        if b"\\u" in raw:
-            json.dumps(document, ensure_ascii=False).encode()
+        text = raw.decode()  # strictly UTF-8; json.loads would let lone surrogates and other encodings in
+        document = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise Refusal(400, "body_invalid", f"the body is not a JSON document: {error}") from None
     if not isinstance(document, dict):
@@ -133,8 +146,19 @@ def _parse_json(raw: bytes) -> dict[str, Any]:
     return document
 
 
+def _unwritable() -> Refusal:
+    return Refusal(400, "body_invalid", "the body cannot be written as UTF-8 JSON again")
+
+
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError(f"{digits[:20]} is beyond any number here")
+    return value
 
 
 def _typed(fields: Mapping[str, Any], name: str, kind: type[_T], default: _T) -> _T:

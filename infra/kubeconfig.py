@@ -1,7 +1,7 @@
 """How Pulumi and the charts reach the cluster: a kubeconfig without a secret.
 
 The token is fetched by `aws eks get-token` at the moment of use, so none is written to the state. No profile is named:
-the same text holds on a laptop and in CI.
+the same text holds on a laptop and in CI. The version is the one that `aws eks update-kubeconfig` writes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def kubeconfig(name: str, endpoint: str, certificate: str, region: str, role: st
         arguments += ["--role-arn", role]
     user = {
         "exec": {
-            "apiVersion": "client.authentication.k8s.io/v1",
+            "apiVersion": "client.authentication.k8s.io/v1beta1",
             "command": "aws",
             "args": arguments,
             "interactiveMode": "Never",

@@ -26,7 +26,7 @@ import pulumi
 from infra.images import Image
 
 Runner = Literal["inside", "outside"]
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).absolute().parents[1]
 """The checkout: charts and environments lie here, whatever the working folder is."""
 
 

@@ -33,8 +33,9 @@ class Outcome:
 
     def changed(self) -> dict[str, str]:
         """Logical name -> operation, of all resources that are not left as they are."""
+        replacing = {"create-replacement": "replace", "delete-replaced": "replace"}
         return {
-            step["urn"].rsplit("::", 1)[-1]: step["op"]
+            step["urn"].rsplit("::", 1)[-1]: replacing.get(step["op"], step["op"])
             for step in self.steps
             if step["op"] not in ("same", "read", "refresh")
         }
@@ -182,11 +183,11 @@ def _parsed(status: int, output: str, errors: str, seconds: float) -> Outcome:
 
 
 def _spoken(diagnostics: list[dict[str, Any]]) -> list[str]:
-    """Messages without the engine's debugging and its remark that a plugin is on the PATH."""
+    """Messages without debugging, the program's own output and the remark that a plugin is on the PATH."""
     return [
         item["message"].strip()
         for item in diagnostics
-        if item.get("severity") != "debug" and "from $PATH at" not in item["message"]
+        if item.get("severity") in ("info", "warning", "error") and "from $PATH at" not in item["message"]
     ]
 
 

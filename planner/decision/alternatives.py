@@ -1,7 +1,7 @@
 """What else could have been done: forced baselines, runners-up that differ in kind, the same question at other loads.
 
-Each is a re-solve of the same program with something taken away or scaled. Baselines and the break-even ignore quotas
-and budgets, so that they compare costs and not permissions; runners-up obey them.
+Each is a re-solve of the same program with something taken away or scaled. Baselines and the break-even leave aside
+quotas, budgets and API rate limits, so that they compare costs and not permissions; runners-up obey them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from planner.decision.question import Answer, Infeasible, Question
 from planner.decision.solve import Limits, solve
 
-SCALES = (0.05, 0.1, 0.2, 0.35, 0.5, 1.0, 1.5, 2.0, 3.0)
+SCALES = (0.05, 0.1, 0.2, 0.35, 0.5, 1.0, 1.5, 2.0)
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,9 @@ def gpus(question: Question, answer: Answer) -> int:
 
 
 def _free(question: Question) -> Question:
-    return replace(question, quotas={}, budget_usd=None, api_budget_usd=None)
+    """The same question without permissions: quotas, budgets and the rate limits of API accounts."""
+    apis = tuple(replace(a, tokens_per_minute=None, requests_per_minute=None) for a in question.apis)
+    return replace(question, apis=apis, quotas={}, budget_usd=None, api_budget_usd=None)
 
 
 def _priced(name: str, answer: Answer | Infeasible, description: str) -> Other:

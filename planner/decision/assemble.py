@@ -14,7 +14,7 @@ from decimal import Decimal
 from planner.decision.alternatives import Other, Scaled, fleet_words, gpus
 from planner.decision.demand import Demand
 from planner.decision.hosted import Hosted
-from planner.decision.hosting import Hosting, group_name
+from planner.decision.hosting import Hosting
 from planner.decision.question import Answer, Question
 from planner.decision.routes import API_FEATURES, priced, routes
 from planner.decision.sizing import Fleet, fleet, peak_load
@@ -45,7 +45,7 @@ from planner.money.plan import (
     Solver,
     StepClock,
 )
-from planner.performance.admission import admission
+from planner.performance.admission import admission, load_seconds
 from planner.performance.memory import GPU_MEMORY_UTILIZATION
 from planner.performance.precision import engine_dtype
 
@@ -142,8 +142,8 @@ def _node_groups(chosen: Sequence[Hosting], machines: Fleet) -> tuple[NodeGroup,
     for h in chosen:
         k, instance = h.replica_class, h.offering.instance
         nodes = machines.nodes[k.node_group]
-        found[group_name(h)] = NodeGroup(
-            name=group_name(h),
+        found[h.group_name] = NodeGroup(
+            name=h.group_name,
             instance_type=k.instance_type,
             gpu=h.shape.gpu.key,
             gpus_per_node=k.gpus_per_node,
@@ -178,7 +178,9 @@ def _pool(h: Hosting, solved: Solved, machines: Fleet) -> Pool:
     served = {key[0] for key, name in solved.answer.served if name == k.name}
     kinds = {solved.environment.routes[route].data for route in served}
     targets = [route for route in solved.demand.routes if route.name in served]
-    queue = admission(h.clock, [t.lengths for t in targets], [t.target for t in targets], h.max_num_batched_tokens)
+    queue = admission(
+        h.replica.clock, [t.lengths for t in targets], [t.target for t in targets], h.shape.max_num_batched_tokens
+    )
     context = max(t.lengths.mean_context for t in targets)
     return Pool(
         name=k.name,
@@ -187,24 +189,24 @@ def _pool(h: Hosting, solved: Solved, machines: Fleet) -> Pool:
         revision=model.revision,
         format=h.shape.quantization.name,
         gpu=h.shape.gpu.key,
-        node_group=group_name(h),
+        node_group=h.group_name,
         privacy="restricted" if "restricted" in kinds else "internal" if "internal" in kinds else "public",
         replicas=Replicas(min=count, max=count),
         engine=Engine(
             tensor_parallel_size=k.tensor_parallel_size,
-            max_model_len=h.max_model_len,
-            max_num_seqs=h.max_num_seqs,
-            max_num_batched_tokens=h.max_num_batched_tokens,
+            max_model_len=h.shape.max_model_len,
+            max_num_seqs=h.replica.max_num_seqs,
+            max_num_batched_tokens=h.shape.max_num_batched_tokens,
             max_num_queued_reqs=queue.max_num_queued_reqs,
             max_num_queued_tokens=queue.max_num_queued_tokens,
             gpu_memory_utilization=Decimal(str(GPU_MEMORY_UTILIZATION)),
             quantization=_vllm_quantization(h),
             dtype=engine_dtype(h.shape.quantization, h.shape.gpu),
         ),
-        clock=StepClock(**{name: getattr(h.clock, name) for name in StepClock.model_fields}),
-        kv_tokens=int(h.memory.kv_tokens(context)),
-        weights_gib_per_gpu=Decimal(h.memory.weights_bytes / 2**30),
-        load_seconds=queue.load_seconds(h.memory.weights_bytes),
+        clock=StepClock(**{name: getattr(h.replica.clock, name) for name in StepClock.model_fields}),
+        kv_tokens=int(h.replica.memory.kv_tokens(context)),
+        weights_gib_per_gpu=Decimal(h.replica.memory.weights_bytes / 2**30),
+        load_seconds=load_seconds(h.replica.memory.weights_bytes),
         capacity=tuple(
             Capacity(
                 route=route,
@@ -217,7 +219,7 @@ def _pool(h: Hosting, solved: Solved, machines: Fleet) -> Pool:
                 ttft_p95_ms=c.ttft_ms_p95,
                 tpot_p95_ms=c.tpot_ms_p95,
             )
-            for (route, band), c in sorted(h.capacities.items())
+            for (route, band), c in sorted(h.replica.capacities.items())
             if ((route, band), k.name) in solved.answer.served
         ),
         peak_utilization=peak_load(solved.question, solved.answer, k.name) / count,

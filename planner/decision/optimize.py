@@ -14,9 +14,10 @@ from planner.decision import alternatives
 from planner.decision.assemble import Solved, assemble
 from planner.decision.demand import Demand, RouteDemand, demand
 from planner.decision.hosted import Hosted, hosted
-from planner.decision.hosting import Hosting, hostings, with_error
+from planner.decision.hosting import Hosting, hostings
 from planner.decision.omissions import Omission, counted
 from planner.decision.question import Answer, BandKey, Flow, Infeasible, Question
+from planner.decision.replicas import Ruler, replicas, with_error
 from planner.decision.screening import screened, undominated
 from planner.decision.solve import DEFAULT_LIMITS, Limits, solve
 from planner.domain.catalog import Catalog
@@ -84,10 +85,9 @@ def optimize(inputs: Inputs, limits: Limits = DEFAULT_LIMITS) -> Outcome:
             [Problem("INF002", f"no plan exists: {'; '.join(answer.reasons)}", hint=_hint(answer.reasons))], exit_code=1
         )
     answer, kept = _least_churn(inputs, question, answer, limits)
+    measure = ruler(inputs)
     used = tuple(
-        with_error(h, market.demand.routes, inputs.coefficients, inputs.environment.planning.margin == "p90")
-        if h.replica_class.name in answer.replicas
-        else h
+        replace(h, replica=with_error(h.replica, measure)) if h.replica_class.name in answer.replicas else h
         for h in market.hostings
     )
     market = replace(market, hostings=used)
@@ -119,13 +119,20 @@ def survey(inputs: Inputs) -> Market:
         raise Problems((Problem("ENV020", gap.message, hint=gap.hint) for gap in missing), exit_code=1)
     spillable = {key[0] for option in apis for key in option.option.usd_per_request}
     private = {route.name: route.name not in spillable for route in wanted.routes}
-    margin = environment.planning.margin == "p90"
-    found, host_omissions = hostings(wanted.routes, catalog, offerings, inputs.coefficients, private, margin, disk)
+    able, able_omissions = replicas(wanted.routes, catalog, offerings.gpus(), ruler(inputs), private)
+    found, host_omissions = hostings(able, offerings, disk)
     best, dominated = undominated(found)
     prior = [pool.name for pool in inputs.prior.pools] if inputs.prior else []
     kept, dropped = screened(best, _shares(wanted.routes), prior)
-    omissions = (*api_omissions, *offering_omissions, *host_omissions, *dominated, *dropped)
+    omissions = (*api_omissions, *offering_omissions, *able_omissions, *host_omissions, *dominated, *dropped)
     return Market(wanted, kept, apis, platform, omissions, (*api_gaps, *offering_gaps, *_model_gaps(kept)))
+
+
+def ruler(inputs: Inputs) -> Ruler:
+    """How step times are judged under the environment's margin."""
+    c = inputs.coefficients
+    careful = inputs.environment.planning.margin == "p90"
+    return Ruler(c, {gpu: c.margin(gpu) if careful else 1.0 for gpu in inputs.catalog.gpus})
 
 
 def ask(environment: Environment, market: Market) -> Question:
@@ -180,7 +187,7 @@ def _model_gaps(hostings: Sequence[Hosting]) -> tuple[Gap, ...]:
 
 
 def _every_route_has_a_candidate(market: Market) -> None:
-    served = {key for h in market.hostings for key in h.capacities}
+    served = {key for h in market.hostings for key in h.replica.capacities}
     served |= {key for option in market.apis for key in option.option.usd_per_request}
     problems = []
     for route in market.demand.routes:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from planner.decision.alternatives import api_share
 from planner.decision.demand import Demand, RouteDemand
 from planner.decision.hosted import Hosted
-from planner.decision.hosting import Hosting, group_name
+from planner.decision.hosting import Hosting
 from planner.decision.question import Answer, Question
 from planner.money.numbers import dollars, figure
 from planner.money.plan import Band, CostLine, Route, Slo, Triggers
@@ -150,7 +150,7 @@ def _binding(route: RouteDemand, answer: Answer, chosen: Sequence[Hosting]) -> s
     for index in sorted(range(len(route.bands)), key=lambda i: -route.bands[i].share):
         for h in chosen:
             if ((route.name, index), h.replica_class.name) in answer.served:
-                return h.capacities[(route.name, index)].binding
+                return h.replica.capacities[(route.name, index)].binding
     return "api"
 
 
@@ -228,7 +228,7 @@ def _group_shares(demand: Demand, chosen: Sequence[Hosting], answer: Answer) -> 
             band = next(r for r in demand.routes if r.name == key[0]).bands[key[1]]
             for level, share in zip(demand.levels, shares, strict=True):
                 load = level.rates[key[0]] * band.share * share / k.capacity[key] * k.tensor_parallel_size
-                entry = (key[0], group_name(h))
+                entry = (key[0], h.group_name)
                 busy[entry] = busy.get(entry, 0.0) + load * float(level.hours)
     total: dict[str, float] = {}
     for (_, group), value in busy.items():

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from planner.decision.demand import Demand
 from planner.decision.hosted import MILLION, Hosted, billed
-from planner.decision.hosting import Hosting, group_name
+from planner.decision.hosting import Hosting
 from planner.decision.question import Answer
 from planner.domain.apis import Part
 from planner.domain.catalog import Catalog
@@ -44,7 +44,7 @@ def range_usd(chosen: Sequence[Hosting], answer: Answer) -> tuple[Decimal, Decim
     low = high = 0.0
     for group in sorted({h.replica_class.node_group for h in chosen}):
         members = [h for h in chosen if h.replica_class.node_group == group]
-        rates = [c for h in members for c in h.capacities.values() if c.low > 0]
+        rates = [c for h in members for c in h.replica.capacities.values() if c.low > 0]
         count, month = answer.nodes[group], members[0].replica_class.usd_per_node_hour * HOURS_PER_MONTH
         less = max((c.requests_per_second / c.high for c in rates), default=1.0)
         more = max((c.requests_per_second / c.low for c in rates), default=1.0)
@@ -59,10 +59,8 @@ def _nodes(region: str, catalog: Catalog, answer: Answer, chosen: Sequence[Hosti
     found = []
     for group in sorted({h.replica_class.node_group for h in chosen}):
         h = next(h for h in chosen if h.replica_class.node_group == group)
-        count, price = answer.nodes[group], h.offering.price
-        assert price is not None  # offerings without a price are not available
-        name = group_name(h)
-        found.append(line(f"{count} × {h.offering.instance_type}", name, "fixed", count * HOURS_PER_MONTH, price))
+        count, name = answer.nodes[group], h.group_name
+        found.append(line(f"{h.offering.instance_type} on-demand", name, "fixed", count * HOURS_PER_MONTH, h.price))
         found.append(line("root volumes", name, "fixed", count * NODE_DISK_GB, disk))
     return found
 

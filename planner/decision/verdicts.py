@@ -62,7 +62,9 @@ def _prices(catalog: Catalog, cost: Cost) -> list[Verdict]:
 
 
 def _provenance(chosen: Sequence[Hosting]) -> list[Verdict]:
-    analytic = sorted({h.shape.gpu.key for h in chosen for c in h.capacities.values() if c.provenance == "analytic"})
+    analytic = sorted(
+        {h.shape.gpu.key for h in chosen for c in h.replica.capacities.values() if c.provenance == "analytic"}
+    )
     if not analytic:
         return []
     message = f"capacities on {', '.join(analytic)} are computed, not measured, with the wider margin"

@@ -1,7 +1,7 @@
 """Does a plan add up? Plain arithmetic over a lock, with no solver: packing, capacity, reserve, quotas, budgets, bill.
 
 Each rule is one function that yields problems (CHK…); a rule recomputes its figure from the parts of the plan and
-compares. A shared machine rounding of the six digits that are written is the only tolerance.
+compares. The rounding to the six digits that are written is the only tolerance; money is exact to the cent.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from planner.domain.environment import Environment, monthly_budget
-from planner.money.plan import NodeGroup, Plan, Pool, Route
+from planner.money.numbers import dollars
+from planner.money.plan import Band, NodeGroup, Plan, Pool, Route
 from planner.words.diagnostics import Problem
+from planner.words.units import HOURS_PER_MONTH
 
 TOLERANCE = Decimal("0.001")
 """Relative: six significant digits are written, and a sum of dozens of them is compared."""
@@ -19,7 +21,7 @@ TOLERANCE = Decimal("0.001")
 
 def arithmetic(plan: Plan, environment: Environment) -> tuple[Problem, ...]:
     """All problems of a plan's own arithmetic, in the order of the rules; empty when it adds up."""
-    rules = (_references, _packing, _capacity, _reserve, _quota, _privacy, _bill, _budget)
+    rules = (_references, _packing, _served, _capacity, _reserve, _quota, _privacy, _bill, _budget)
     return tuple(problem for rule in rules for problem in rule(plan, environment))
 
 
@@ -35,14 +37,18 @@ def _references(plan: Plan, environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 "CHK001", f"pool `{pool.name}` names node group `{pool.node_group}`, which is not in the plan"
             )
+    for group in plan.node_groups:
+        for name in sorted({name for placement in group.placement for name in placement.replicas} - set(pools)):
+            yield Problem("CHK001", f"node group `{group.name}` names pool `{name}`, which is not in the plan")
     for route in plan.routes:
-        for band in route.bands:
-            for pool_name in band.weights:
-                if pool_name not in pools:
-                    yield Problem("CHK001", f"route `{route.name}` names pool `{pool_name}`, which is not in the plan")
+        for name in sorted({name for band in route.bands for name in band.weights} - set(pools)):
+            yield Problem("CHK001", f"route `{route.name}` names pool `{name}`, which is not in the plan")
         for api in route.fallback:
             if api not in apis:
                 yield Problem("CHK001", f"route `{route.name}` names API `{api}`, which is not in the plan")
+        for level in plan.levels:
+            if route.name not in level.mean_requests_per_second or route.name not in level.planned_requests_per_second:
+                yield Problem("CHK001", f"level {level.name} has no rate of route `{route.name}`")
     if {r.name for r in plan.routes} != set(environment.routes):
         yield Problem("CHK001", "the plan's routes are not the environment's")
 
@@ -65,15 +71,50 @@ def _packing(plan: Plan, environment: Environment) -> Iterator[Problem]:
                 message = f"node group `{group.name}`: {used} GPUs are placed on a node of {group.gpus_per_node}"
                 yield Problem("CHK002", message)
     for pool in plan.pools:
-        placed = sum(_on_nodes(group, pool) for group in plan.node_groups)
+        placed = sum(_on_nodes(group, pool) for group in plan.node_groups if group.name == pool.node_group)
         if placed != pool.replicas.max:
             message = f"pool `{pool.name}` has {pool.replicas.max} replicas, of which {placed} are placed"
-            yield Problem("CHK002", message)
+            yield Problem("CHK002", f"{message} on its node group")
+
+
+def _served(plan: Plan, environment: Environment) -> Iterator[Problem]:
+    """Every request of every hour of the month has a place to go."""
+    hours = sum((level.hours for level in plan.levels), Decimal(0))
+    if not _close(hours, Decimal(HOURS_PER_MONTH)):
+        yield Problem("CHK009", f"the levels have {hours} hours; a month has {HOURS_PER_MONTH}")
+    for route in plan.routes:
+        total = sum((band.share_of_requests for band in route.bands), Decimal(0))
+        if not _close(total, Decimal(1)):
+            yield Problem(
+                "CHK009", f"route `{route.name}`: its bands hold {total:.4f} of its requests, not all of them"
+            )
+        for index, band in enumerate(route.bands):
+            place = f"route `{route.name}`, band {index}"
+            local = sum(band.weights.values(), Decimal(0))
+            if local and not _close(local, Decimal(1)):
+                yield Problem("CHK009", f"{place}: the weights of its pools sum to {local:.4f}, not 1")
+            for level in plan.levels:
+                spilled = _spilled(band, level.name)
+                if spilled < 1 and not local:
+                    yield Problem("CHK009", f"{place}: {1 - spilled:.0%} of it has no pool at level {level.name}")
+                if spilled > 0 and not route.fallback:
+                    yield Problem("CHK009", f"{place}: {spilled:.0%} of it has no API at level {level.name}")
+                if band.api_share > spilled * (1 + TOLERANCE):
+                    message = (
+                        f"{band.api_share:.0%} goes to the API at every hour, but at level {level.name} {spilled:.0%}"
+                    )
+                    yield Problem("CHK009", f"{place}: {message}")
 
 
 def _capacity(plan: Plan, environment: Environment) -> Iterator[Problem]:
     """At every level, what the pools are asked to serve is within what their replicas can take."""
     for pool in plan.pools:
+        known = {(c.route, c.band) for c in pool.capacity if c.requests_per_second > 0}
+        for route in _routes_of(plan, pool):
+            for index, band in enumerate(route.bands):
+                if band.weights.get(pool.name, 0) > 0 and (route.name, index) not in known:
+                    message = f"pool `{pool.name}` serves route `{route.name}`, band {index}, with no capacity for it"
+                    yield Problem("CHK003", message)
         for level in plan.levels:
             load = _load(plan, pool, level.name)
             if load > pool.replicas.min * (1 + TOLERANCE):
@@ -120,18 +161,23 @@ def _privacy(plan: Plan, environment: Environment) -> Iterator[Problem]:
             yield Problem("CHK006", f"route `{route.name}` is restricted and names an API")
     for pool in plan.pools:
         kinds = {route.privacy for route in _routes_of(plan, pool)}
+        if "restricted" in kinds and pool.privacy != "restricted":
+            yield Problem("CHK006", f"pool `{pool.name}` serves restricted data and is marked {pool.privacy}")
         if "restricted" in kinds and kinds != {"restricted"}:
             yield Problem("CHK006", f"pool `{pool.name}` serves restricted data beside other data")
         if "restricted" in kinds and pool.node_group in groups and not groups[pool.node_group].exclusive:
             yield Problem("CHK006", f"pool `{pool.name}` serves restricted data on shared nodes")
+    for group in plan.node_groups:
+        on_it = sorted({name for placement in group.placement for name in placement.replicas})
+        if group.exclusive and len(on_it) > 1:
+            yield Problem("CHK006", f"node group `{group.name}` is for one pool alone and holds {', '.join(on_it)}")
 
 
 def _bill(plan: Plan, environment: Environment) -> Iterator[Problem]:
     """quantity × unit price = amount on each line; the lines sum to the totals, exactly."""
     cost = plan.cost
     for line in cost.lines:
-        product = line.quantity * line.unit_price
-        if abs(product - line.usd_per_month) > max(Decimal("0.01"), product * TOLERANCE):
+        if dollars(line.quantity * line.unit_price) != line.usd_per_month:
             message = f"cost line `{line.name}`: {line.quantity} × {line.unit_price} is not {line.usd_per_month}"
             yield Problem("CHK007", message)
     for kind, total in (("fixed", cost.fixed_usd_per_month), ("usage", cost.usage_usd_per_month)):
@@ -140,11 +186,13 @@ def _bill(plan: Plan, environment: Environment) -> Iterator[Problem]:
             yield Problem("CHK007", f"the {kind} lines sum to {summed}, the plan says {total}")
     if cost.fixed_usd_per_month + cost.usage_usd_per_month != cost.usd_per_month:
         yield Problem("CHK007", "fixed and usage do not sum to the total")
+    if not cost.low_usd_per_month <= cost.usd_per_month <= cost.high_usd_per_month:
+        yield Problem("CHK007", "the total is not between its low and high estimates")
     for group in plan.node_groups:
         bought = sum(
             (line.quantity for line in cost.lines if line.component == group.name and line.unit == "hour"), Decimal(0)
         )
-        if bought != Decimal(group.max_nodes) * 730:
+        if bought != Decimal(group.max_nodes) * HOURS_PER_MONTH:
             yield Problem(
                 "CHK007", f"node group `{group.name}` runs {group.max_nodes} nodes, {bought} hours are billed"
             )
@@ -169,6 +217,15 @@ def _routes_of(plan: Plan, pool: Pool) -> list[Route]:
     return [r for r in plan.routes if any(band.weights.get(pool.name, 0) > 0 for band in r.bands)]
 
 
+def _spilled(band: Band, level: str) -> Decimal:
+    """Share of a band that goes to the API at a level; a level that is not named spills nothing."""
+    return band.spill_by_level.get(level, Decimal(0))
+
+
+def _close(value: Decimal, wanted: Decimal) -> bool:
+    return abs(value - wanted) <= wanted * TOLERANCE
+
+
 def _load(plan: Plan, pool: Pool, level: str) -> Decimal:
     """Replicas of `pool` that are busy at a level: Σ planned rate × share of band × local share × weight / capacity."""
     rates = next(entry for entry in plan.levels if entry.name == level).planned_requests_per_second
@@ -177,7 +234,8 @@ def _load(plan: Plan, pool: Pool, level: str) -> Decimal:
     for route in _routes_of(plan, pool):
         for index, band in enumerate(route.bands):
             weight = band.weights.get(pool.name, Decimal(0))
-            if weight > 0:
-                local = 1 - band.spill_by_level.get(level, Decimal(0))
-                load += rates[route.name] * band.share_of_requests * local * weight / capacities[(route.name, index)]
+            capacity = capacities.get((route.name, index), Decimal(0))
+            if weight > 0 and capacity > 0:  # the lack of either is a problem of its own
+                local = 1 - _spilled(band, level)
+                load += rates.get(route.name, Decimal(0)) * band.share_of_requests * local * weight / capacity
     return load

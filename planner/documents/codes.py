@@ -37,6 +37,7 @@ CODES: dict[str, str] = {
     "CHK006": "Restricted data could leave its own pools.",
     "CHK007": "The bill does not add up.",
     "CHK008": "The plan costs more than the budget.",
+    "CHK009": "A share of a route's requests, or an hour of the month, has no place in the plan.",
     "CAT001": "The catalog has no price snapshot of that name.",
     "PERF001": "A file of the performance model is missing or cannot be read.",
     "PERF002": "A value in a file of the performance model does not fit.",

@@ -2,7 +2,8 @@
 
 The bill of the new plan is evaluated three times: as it was, with new quantities at old prices, with new prices. The
 difference of the first two is what the inputs changed, of the last two what prices changed; both are sums over the same
-cost lines, so that the parts add up to the total with nothing left over.
+cost lines, so that the parts add up to the total with nothing left over. A price that the base did not use has no old
+value: what it costs is the work of the inputs that brought it in.
 """
 
 from __future__ import annotations
@@ -124,13 +125,23 @@ def _inputs(base: Lock | None, proposed: Lock) -> tuple[str, ...]:
 
 
 def _lines(old: tuple[CostLine, ...], new: tuple[CostLine, ...]) -> tuple[LineChange, ...]:
-    before, after = {_key(line): line for line in old}, {_key(line): line for line in new}
+    before, after = _by_price(old), _by_price(new)
     prices = {line.price: line.unit_price for line in old}
     return tuple(_line(before.get(key), after.get(key), prices) for key in sorted({*before, *after}))
 
 
-def _key(line: CostLine) -> tuple[str, str]:
-    return (line.component, line.name)
+def _by_price(lines: tuple[CostLine, ...]) -> dict[tuple[str, str, str, int], CostLine]:
+    """What is bought is known by its price, as names carry quantities: `3 × g6e.xlarge` becomes `4 × g6e.xlarge`.
+
+    Lines of a component that share a price are told apart by their order, so that none is lost from the sum.
+    """
+    found: dict[tuple[str, str, str, int], CostLine] = {}
+    for line in sorted(lines, key=lambda line: (line.component, line.price, line.kind, line.name)):
+        place = 0
+        while (line.component, line.price, line.kind, place) in found:
+            place += 1
+        found[(line.component, line.price, line.kind, place)] = line
+    return found
 
 
 def _line(old: CostLine | None, new: CostLine | None, prices: dict[str, Decimal]) -> LineChange:
@@ -138,9 +149,9 @@ def _line(old: CostLine | None, new: CostLine | None, prices: dict[str, Decimal]
     assert known is not None
     base = old.usd_per_month if old else ZERO
     proposed = new.usd_per_month if new else ZERO
-    old_price = prices.get(new.price) if new else None
-    same_price = new is None or old_price is None or old_price == new.unit_price
-    at_old_price = proposed if same_price or new is None or old_price is None else dollars(new.quantity * old_price)
+    at_old_price = proposed
+    if new is not None and prices.get(new.price, new.unit_price) != new.unit_price:
+        at_old_price = dollars(new.quantity * prices[new.price])
     return LineChange(
         known.name, known.component, known.kind, base, proposed, at_old_price - base, proposed - at_old_price
     )

@@ -44,6 +44,8 @@ def _platform(document: Document, catalog: Catalog) -> Iterator[Problem]:
     known = catalog.zones(region)
     for index, zone in enumerate(zones if isinstance(zones, list) else ()):
         where = document.at(("platform", "zones", index))
+        if not isinstance(zone, str):
+            continue
         if zone in BARRED_ZONES:
             yield Problem("ENV007", f"EKS cannot use zone `{zone}`", where, "choose another zone of the region")
         elif zone not in known:
@@ -62,7 +64,7 @@ def _providers(document: Document, catalog: Catalog) -> Iterator[Problem]:
 def _models(document: Document, catalog: Catalog, path: Path) -> Iterator[Problem]:
     entries = _at(document.value, path)
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):
-        accepted = catalog.accepted(str(entry))
+        accepted = catalog.accepted(entry) if isinstance(entry, str) else None
         if isinstance(accepted, Gap):
             yield Problem("ENV006", accepted.message, document.at((*path, index)), accepted.hint)
 
@@ -76,7 +78,7 @@ def _traffic(document: Document, path: Path, trace_problem: Callable[[str], str 
     if isinstance(timezone, str):
         try:
             ZoneInfo(timezone)
-        except (ZoneInfoNotFoundError, ValueError):
+        except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: `Europe` is a folder of the database
             hint = "write a name of the time zone database, like Europe/Berlin"
             yield Problem("ENV004", f"there is no time zone `{timezone}`", document.at((*path, "timezone")), hint)
 

@@ -228,9 +228,13 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else math.nan
 
 
+_BY_DEATH = ("connect", "reset", "no_replica")
+"""Spill reasons of the gateway that a pool's death causes."""
+
+
 def _phase(row: Row, kill_ms: float) -> Phase:
-    """A request that was under way at the kill and failed is the kill's; what was answered belongs to its arrival."""
-    struck = not row.ok and row.ended_ms >= kill_ms
+    """A request that was under way at the kill and was lost or moved by it is the kill's; else its arrival decides."""
+    struck = row.ended_ms >= kill_ms and (not row.ok or row.spill_reason in _BY_DEATH)
     return "after the kill" if row.arrival_ms >= kill_ms or struck else "steady"
 
 

@@ -18,8 +18,9 @@ from planner.documents import routing
 from planner.documents.lock import Lock
 from planner.documents.rehearsal import PoolCast, RoutePromise, Script, Stage
 from planner.domain.arrivals import Arrival, arrivals, merged
-from planner.domain.traces import Excerpt
-from planner.domain.workload import Mix
+from planner.domain.environment import Environment
+from planner.domain.traces import Excerpt, TraceSummary
+from planner.domain.workload import Mix, declared, poisson_burst
 from planner.money.plan import Level, Plan, Pool, Route
 
 HOURS_PER_MONTH = 730
@@ -44,8 +45,23 @@ class Settings:
     speed: float = 10.0
     kill: str | None = "auto"
     slow_down: float = 1.0
-    requests_per_second: float = 150.0
+    requests_per_second: float = 200.0
     seed: int = 1
+
+
+def sources(environment: Environment, traces: Mapping[str, TraceSummary]) -> dict[str, Excerpt | Mix]:
+    """Where each route's requests come from: five minutes of its trace, else its declared lengths."""
+    found: dict[str, Excerpt | Mix] = {}
+    for name, route in environment.routes.items():
+        if route.traffic.trace is not None:
+            found[name] = traces[route.traffic.trace].excerpt
+        elif route.tokens is not None:
+            rate = poisson_burst(route.traffic.requests_per_second.mean)
+            lengths = route.tokens
+            found[name] = declared(
+                lengths.input.mean, lengths.input.p95, lengths.output.mean, lengths.output.p95, rate
+            ).mix
+    return found
 
 
 def script(lock: Lock, sources: Mapping[str, Excerpt | Mix], settings: Settings) -> Script:

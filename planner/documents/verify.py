@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from pydantic import ValidationError
+
 from planner.documents.check import arithmetic
 from planner.documents.lock import Lock, content_digest, digest
 from planner.domain.catalog import Catalog
@@ -40,10 +42,12 @@ def problems(
     found = [*_content(lock, where), *_environment(lock, environment, traces, where, again)]
     if catalog.facts_digest(lock.consulted.facts) != lock.digests.facts:
         found.append(Problem("LOCK010", "stale: catalog facts that the plan rests on have changed", where, again))
-    found += [
-        Problem(p.code, p.message, where, "the lock was edited by hand or is damaged; " + again)
-        for p in arithmetic(lock.plan, lock.wanted())
-    ]
+    damaged = "the lock was edited by hand or is damaged; " + again
+    try:
+        found += [Problem(p.code, p.message, where, damaged) for p in arithmetic(lock.plan, lock.wanted())]
+    except ValidationError as error:
+        message = f"the environment inside the lock cannot be read: {error.error_count()} of its values do not fit"
+        found.append(Problem("LOCK003", message, where, damaged))
     found += [
         Problem(
             "LOCK012", f"denied: {v.name}: {v.message}", where, "change the environment until the plan is not denied"
@@ -62,10 +66,14 @@ def problems(
 
 
 def changed_keys(old: Any, new: Any, path: str = "") -> tuple[str, ...]:
-    """Paths of an environment that differ, each as `path: old → new`, sorted."""
+    """Paths of plain values that differ, each as `path: old → new`, in the order of sorted keys; lists of different
+    length differ as a whole."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         keys = sorted({*old, *new})
         nested = [changed_keys(old.get(k), new.get(k), f"{path}.{k}" if path else str(k)) for k in keys]
+        return tuple(change for changes in nested for change in changes)
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        nested = [changed_keys(a, b, f"{path}.{i}") for i, (a, b) in enumerate(zip(old, new, strict=True))]
         return tuple(change for changes in nested for change in changes)
     if old == new:
         return ()

@@ -25,21 +25,26 @@ def read_text(path: Path, hint: str = "") -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a file's text in one step: written aside in the same folder, flushed to disk, then renamed over it."""
+    """Replace a file's text in one step: written aside in the same folder, flushed to disk, then renamed over it.
+
+    Whatever interrupts it, the file has its old text or the new one, and nothing is left beside it.
+    """
     aside = ""
     try:
         handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", text=True)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(aside, _mode(path))
         os.replace(aside, path)
+        aside = ""
     except OSError as error:
-        if aside and os.path.exists(aside):
-            os.unlink(aside)
         hint = "nothing was written; check the folder's permissions and free space"
         raise Problems([Problem("IO002", f"{path} cannot be written: {error.strerror}", hint=hint)]) from error
+    finally:
+        if aside:
+            Path(aside).unlink(missing_ok=True)
 
 
 def _mode(path: Path) -> int:

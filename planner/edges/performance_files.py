@@ -10,6 +10,7 @@ that is missing or cannot be read, PERF002 a row or a value that does not fit.
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 import tempfile
@@ -37,11 +38,21 @@ PREFIX = "coefficients-"
 @lru_cache(maxsize=1)
 def load_coefficients() -> Coefficients:
     """The newest fit that ships with this version. Errors: `Problems` (PERF001, PERF002)."""
+    return read_coefficients(_newest())
+
+
+@lru_cache(maxsize=1)
+def coefficients_digest() -> str:
+    """SHA-256 of the newest fit's file, as `sha256:…`: a lock names it as its calibration."""
+    return "sha256:" + hashlib.sha256(_newest().read_bytes()).hexdigest()
+
+
+def _newest() -> Traversable:
     folder = package_folder().joinpath(FOLDER)
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.startswith(PREFIX)) if folder.is_dir() else []
     if not names:
-        raise Problems([Problem("PERF001", f"no {PREFIX}DAY.json in {folder}", hint="run `spillway perf fit`")])
-    return read_coefficients(folder.joinpath(names[-1]))
+        raise Problems([Problem("PERF001", f"no {PREFIX}DAY.json in {folder}", hint="restore it from the repository")])
+    return folder.joinpath(names[-1])
 
 
 def read_coefficients(file: Traversable) -> Coefficients:
@@ -49,7 +60,7 @@ def read_coefficients(file: Traversable) -> Coefficients:
     try:
         return TypeAdapter(Coefficients).validate_json(file.read_bytes())
     except OSError as error:
-        raise Problems([Problem("PERF001", f"cannot read {file}: {error}", hint="run `spillway perf fit`")]) from error
+        raise Problems([Problem("PERF001", f"cannot read {file}: {error}", hint="restore it from the repository")]) from error
     except ValidationError as error:
         where = Span(str(file), 1)
         raise Problems(

@@ -153,7 +153,7 @@ def break_even_view(plan: Plan) -> Table:
             point.fleet,
             ", ".join(f"{name} {mode}" for name, mode in sorted(point.routes.items())),
         )
-    table.caption = "* where privacy allows it; quotas and budgets are left aside"
+    table.caption = "* where privacy allows it; quotas, budgets and API rate limits are left aside"
     return table
 
 

@@ -17,7 +17,6 @@ from typing import Literal, cast
 from planner.domain.gaps import Gap
 from planner.domain.models import Format, Model, Quantization
 from planner.domain.offerings import Gpu
-from planner.performance.coefficients import Metric
 from planner.performance.precision import KvFormat, Unsupported, support
 
 Engine = Literal["vllm", "trt-llm", "sglang", "tgi"]
@@ -39,7 +38,7 @@ class Measurement:
     input_tokens: float
     output_tokens: float
     concurrency: int | None
-    metric: Metric
+    metric: Literal["tpot", "ttft", "throughput"]
     value: float
     regime: Literal["fixed_concurrency", "saturation", "kv_or_seq_limited", "batch1"]
     quality: Literal["A", "B"]

@@ -31,7 +31,9 @@ Binding = Literal["ttft", "tpot", "e2e", "prefill", "memory", "max_num_seqs"]
 PERCENTILE = 0.95
 DERATING = 0.78
 """Share of the closed form's own answer that is planned with. Against a step-by-step engine that answer lies at 0.7 to
-1.26 of the highest Poisson rate that meets the target, so with it a plan lies at 0.55 to 1 (`test_capacity` holds it there)."""
+1.26 of the highest Poisson rate that meets the target, so a plan lies at 0.55 to 1 of it: `test_capacity` holds it
+there.
+"""
 LEAST_CONCURRENCY = 0.01
 """A class that misses its SLO at this mean concurrency misses it on an idle replica."""
 _PASSES, _POINTS = 3, 8
@@ -62,6 +64,8 @@ class CapacityQuestion:
     max_num_batched_tokens: int = 8192
     burst_ratio: float = 1.0
     """60 s peak ÷ mean of the route's arrivals; 1 for Poisson."""
+    first_token_overhead_ms: float = 0.0
+    """What every request spends before its first step (HTTP, tokenizing); part of TTFT and E2E."""
     provenance: Provenance = "analytic"
     """Of the clock's coefficients."""
 
@@ -136,9 +140,10 @@ class _Targets:
 
     def __init__(self, load: Load, questions: Sequence[CapacityQuestion]) -> None:
         slope = column([q.target.ttft_ms_per_1k_input for q in questions])
-        self.ttft_ms = column([q.target.ttft_ms for q in questions]) + slope * load.inputs / 1e3
+        base = column([q.target.ttft_ms - q.first_token_overhead_ms for q in questions])
+        self.ttft_ms = base + slope * load.inputs / 1e3
         self.tpot_ms = column([q.target.tpot_ms for q in questions])
-        self.e2e_ms = column([q.target.e2e_ms for q in questions])
+        self.e2e_ms = column([q.target.e2e_ms - q.first_token_overhead_ms for q in questions])
 
     def missed(self, state: SteadyState) -> tuple[Floats, Floats, Floats]:
         """Share of requests over each target (TTFT, TPOT, E2E), each of shape (questions, concurrencies)."""
@@ -185,13 +190,14 @@ def _answers(questions: Sequence[CapacityQuestion]) -> list[Capacity | NoCapacit
             rate = float(state.rate_per_ms[i, 0, 0])
             planned = rate * 1e3 / max(question.burst_ratio, 1.0)
             ttft50, ttft95, tpot50, tpot95 = (float(time[i]) for time in times)
+            entry = question.first_token_overhead_ms
             answers.append(
                 Capacity(
                     planned,
                     question.max_num_seqs,
                     float(state.concurrency[i, 0, 0]),
-                    ttft50,
-                    ttft95,
+                    ttft50 + entry,
+                    ttft95 + entry,
                     tpot50,
                     tpot95,
                     bindings[i],

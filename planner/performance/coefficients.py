@@ -19,7 +19,8 @@ from planner.domain.offerings import Link
 from planner.performance.precision import ComputeType
 
 Provenance = Literal["measured", "calibrated", "analytic"]
-Metric = Literal["tpot", "ttft", "throughput"]
+Metric = Literal["step", "tpot", "ttft", "throughput"]
+"""`step` pools TPOT and throughput, which both tell how long steps are."""
 CALIBRATED_FROM_ROWS = 20
 """A GPU with fewer measured vLLM rows than this is `analytic`: its figures come from the datasheet and other
 silicon."""
@@ -79,11 +80,17 @@ class Coefficients:
         """
         return "calibrated" if self.measured_rows.get(gpu, 0) >= CALIBRATED_FROM_ROWS else "analytic"
 
-    def margin(self, gpu: str, metric: Metric = "tpot") -> float:
-        """Factor on step time that covers 90 % of the residuals of the GPU's provenance; at least 1."""
-        return max(1.0, self.residuals[self.provenance(gpu)][metric].p90)
+    def margin(self, gpu: str, metric: Metric = "step") -> float:
+        """Factor on step time that covers 90 % of the residuals of the GPU's provenance; at least 1.
 
-    def interval(self, gpu: str, metric: Metric = "tpot") -> tuple[float, float]:
+        An `analytic` GPU never gets a smaller one than a `calibrated` GPU: less knowledge is no reason to buy less.
+        """
+        bound = self.residuals["calibrated"][metric].p90
+        if self.provenance(gpu) == "analytic":
+            bound = max(bound, self.residuals["analytic"][metric].p90)
+        return max(1.0, bound)
+
+    def interval(self, gpu: str, metric: Metric = "step") -> tuple[float, float]:
         """(p10, p90) of actual/predicted: the range of step time relative to the prediction."""
         quantiles = self.residuals[self.provenance(gpu)][metric]
-        return quantiles.p10, quantiles.p90
+        return quantiles.p10, max(quantiles.p90, self.margin(gpu, metric))

@@ -23,6 +23,7 @@ from scipy.optimize import least_squares
 from planner.domain.offerings import Link
 from planner.performance.benchmarks import Measurement, Subject
 from planner.performance.coefficients import (
+    CALIBRATED_FROM_ROWS,
     Coefficients,
     LinkCoefficients,
     Metric,
@@ -35,6 +36,13 @@ from planner.performance.step_time import ClockTable, IdealStep, StepClock, idea
 
 Floats = NDArray[np.float64]
 FOLDS = 8
+JUDGED_BY: dict[Metric, tuple[str, ...]] = {
+    "step": ("tpot", "throughput"),
+    "tpot": ("tpot",),
+    "ttft": ("ttft",),
+    "throughput": ("throughput",),
+}
+"""The measured figures behind each metric's residuals: both TPOT and throughput tell how long steps are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +63,11 @@ UNKNOWNS: tuple[Unknown, ...] = (
     Unknown("compute_16bit", 0.6, 0.1, 1.0),
     Unknown("compute_fp8", 0.5, 0.1, 1.0),
     Unknown("compute_fp4", 0.4, 0.05, 1.0),
-    Unknown("attention", 0.4, 0.05, 1.0),
+    Unknown("attention", 0.4, 0.05, 0.8),
     Unknown("overhead_ms", 1.0, 0.0, 5.0),
     Unknown("overhead_per_layer_ms", 0.02, 0.0, 0.2),
     Unknown("overhead_per_moe_layer_ms", 0.02, 0.0, 0.2),
-    Unknown("latency_nvlink_ampere", 0.02, 0.0, 0.2),
-    Unknown("latency_nvlink_hopper", 0.015, 0.0, 0.2),
-    Unknown("latency_nvlink_blackwell", 0.01, 0.0, 0.2),
+    Unknown("latency_nvlink", 0.01, 0.0, 0.2),
     Unknown("latency_pcie", 0.02, 0.0, 0.2),
     Unknown("bandwidth_nvlink", 0.6, 0.05, 1.0),
     Unknown("bandwidth_pcie", 0.5, 0.05, 1.0),
@@ -103,11 +109,13 @@ def fit(subjects: Sequence[Subject], as_of: str, tell: Callable[[str], None] = l
     cells = sorted({s.measurement.cell for s in subjects})
     fold = {cell: k % FOLDS for k, cell in enumerate(cells)}
     in_fold = np.array([fold[s.measurement.cell] for s in subjects])
-    vllm = np.array([s.measurement.engine == "vllm" for s in subjects])
+    rows_of = _vllm_rows(subjects)
+    rows = [s.measurement for s in subjects]
+    known = np.array([row.engine == "vllm" and rows_of[row.gpu] >= CALIBRATED_FROM_ROWS for row in rows])
     calibrated: list[Residual] = []
     for k in range(FOLDS):
         tell(f"without fold {k + 1} of {FOLDS}")
-        calibrated += table.residuals(table.solve(in_fold != k), (in_fold == k) & vllm)
+        calibrated += table.residuals(table.solve(in_fold != k), (in_fold == k) & known)
     analytic: list[Residual] = []
     gpus = np.array([s.gpu.key for s in subjects])
     for gpu in sorted(set(gpus)):
@@ -132,9 +140,8 @@ def tells_of_steps(row: Measurement) -> bool:
 def quantiles(residuals: Sequence[Residual]) -> dict[Metric, Quantiles]:
     """Quantiles of actual/predicted by metric, each (model, GPU) cell counting the same."""
     found: dict[Metric, Quantiles] = {}
-    metrics: tuple[Metric, ...] = ("tpot", "ttft", "throughput")
-    for metric in metrics:
-        rows = [r for r in residuals if r.subject.measurement.metric == metric]
+    for metric, measured in JUDGED_BY.items():
+        rows = [r for r in residuals if r.subject.measurement.metric in measured]
         if not rows:
             continue
         cells = [r.subject.measurement.cell for r in rows]
@@ -223,16 +230,16 @@ def _coefficients(
         "fp4": v["compute_fp4"],
     }
     pcie = LinkCoefficients(v["latency_pcie"], v["bandwidth_pcie"])
+    nvlink = LinkCoefficients(v["latency_nvlink"], v["bandwidth_nvlink"])
     links: dict[Link, LinkCoefficients] = {
-        "nvlink-ampere": LinkCoefficients(v["latency_nvlink_ampere"], v["bandwidth_nvlink"]),
-        "nvlink-hopper": LinkCoefficients(v["latency_nvlink_hopper"], v["bandwidth_nvlink"]),
-        "nvlink-blackwell": LinkCoefficients(v["latency_nvlink_blackwell"], v["bandwidth_nvlink"]),
+        "nvlink-ampere": nvlink,
+        "nvlink-hopper": nvlink,
+        "nvlink-blackwell": nvlink,
         "pcie3": pcie,
         "pcie4": pcie,
         "pcie5-p2p": pcie,
     }
     rows = [s.measurement for s in subjects]
-    gpus = sorted({row.gpu for row in rows})
     return Coefficients(
         as_of=as_of,
         dense_bandwidth=v["dense_bandwidth"],
@@ -254,6 +261,14 @@ def _coefficients(
             "tgi": v["engine_tgi"],
         },
         residuals=residuals,
-        measured_rows={gpu: sum(row.gpu == gpu and row.engine == "vllm" for row in rows) for gpu in gpus},
+        measured_rows=_vllm_rows(subjects),
         sources=tuple(sorted({row.source for row in rows})),
     )
+
+
+def _vllm_rows(subjects: Sequence[Subject]) -> dict[str, int]:
+    """Rows measured with vLLM, by GPU; 0 where only other engines were."""
+    found = dict.fromkeys(sorted({subject.measurement.gpu for subject in subjects}), 0)
+    for subject in subjects:
+        found[subject.measurement.gpu] += subject.measurement.engine == "vllm"
+    return found

@@ -7,10 +7,11 @@ With N requests always in the engine (a closed loop), S tokens in and O out each
     TTFT  = entry + chunks·step + ΔT·(1 + crowding·(N − 1))
     rate  = N·O/(TTFT + (O − 1)·TPOT)                              output tokens/s
 
-`crowding` is the share of the others that start in the same moment: a closed loop's clients fall into step with each other,
-whatever the length of the answers (measured TTFT grows with N alike for 1k and 8k tokens out). It is a manner of benchmarks
-and no property of an engine, so no plan uses it. A saturated run holds as many as fit the KV cache or the engine's own batch limit, and its rate is O·N/(O·step + N·ΔT).
-Everything is an array over runs, so that a fit can move the clocks and ask again.
+`crowding` is the share of the others that start in the same moment: a closed loop's clients fall into step with each
+other, whatever the length of the answers (measured TTFT grows with N alike for 1k and 8k tokens out). It is a manner
+of benchmarks and no property of an engine, so no plan uses it. A saturated run holds as many as fit the KV cache or
+the engine's own batch limit, and its rate is O·N/(O·step + N·ΔT). Everything is an array over runs, so that a fit can
+move the clocks and ask again.
 """
 
 from __future__ import annotations

@@ -84,7 +84,11 @@ class Program:
             ).id
             table = self.create("aws:ec2/routeTable:RouteTable", f"t{index}", vpcId=vpc).id
             self.create(
-                "aws:ec2/route:Route", f"r{index}", routeTableId=table, destinationCidrBlock="0.0.0.0/0", natGatewayId=nat
+                "aws:ec2/route:Route",
+                f"r{index}",
+                routeTableId=table,
+                destinationCidrBlock="0.0.0.0/0",
+                natGatewayId=nat,
             )
             self.create(
                 "aws:ec2/routeTableAssociation:RouteTableAssociation", f"a{index}", routeTableId=table, subnetId=subnet

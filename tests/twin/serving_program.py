@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_NETWORK_AND_CLUSTER = '''
+_NETWORK_AND_CLUSTER = """
 import json, os
 import pulumi, pulumi_aws as aws
 
@@ -60,9 +60,9 @@ pool = aws.eks.NodeGroup(
 )
 pulumi.export("cluster", cluster.name)
 pulumi.export("caller", aws.get_caller_identity_output(opts=pulumi.InvokeOptions(provider=account)).account_id)
-'''
+"""
 
-_RELEASE = '''
+_RELEASE = """
 import pulumi_kubernetes as k8s
 
 kubeconfig = pulumi.Output.json_dumps({
@@ -87,7 +87,7 @@ release = k8s.helm.v3.Release(
     opts=pulumi.ResourceOptions(provider=inside, depends_on=[pool]),
 )
 pulumi.export("revision", release.status.revision)
-'''
+"""
 
 _DEPLOYMENT = """
 apiVersion: apps/v1

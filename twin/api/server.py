@@ -172,6 +172,8 @@ class _Server:
             await response.write(answer.chunk("", sale.finish_reason) + tail + DONE)
             await response.write_eof()
             return response
+        except ConnectionResetError as error:  # the client left between two writes: the same as a cancelled request
+            raise asyncio.CancelledError from error
         finally:  # also when the client has left: what was generated is billed
             self.ledger.sold(sale.name, sale.offer.usd_per_mtok, sale.lengths.prompt_tokens, generated)
 

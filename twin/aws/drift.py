@@ -10,10 +10,10 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from twin.aws import instances
 from twin.aws.account import Account
 from twin.aws.eks_cluster import twin_kubeconfig
 from twin.aws.kinds import Kind
-from twin.aws.provider import settle_nodes
 from twin.aws.registry import named
 from twin.aws.store import AccountState, Record, Store
 from twin.aws.world import transaction
@@ -41,8 +41,7 @@ def poke(store: Store, type_name: str, name: str, settings: Mapping[str, Any]) -
         if "tags" in record.outputs:
             record.outputs["tagsAll"] = {**record.outputs.get("tagsAll", {}), **(record.outputs["tags"] or {})}
         record.inputs = inputs
-    if kind.changes_nodes:
-        settle_nodes(store, twin_kubeconfig())
+    _settle(store, kind)
     return identifier
 
 
@@ -53,9 +52,13 @@ def vanish(store: Store, type_name: str, name: str) -> str:
         identifier, record = _find(state, kind, name)
         kind.delete(Account(state, world, record.region), State(identifier, record.inputs, record.outputs))
         del state.records[kind.token][identifier]
-    if kind.changes_nodes:
-        settle_nodes(store, twin_kubeconfig())
+    _settle(store, kind)
     return identifier
+
+
+def _settle(store: Store, kind: Kind) -> None:
+    if kind.changes_nodes and (kubeconfig := twin_kubeconfig()) is not None:
+        instances.settle(store, kubeconfig)
 
 
 def _find(state: AccountState, kind: Kind, name: str) -> tuple[str, Record]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import uuid
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +18,8 @@ from typing import Any, Final
 from twin.aws import faults
 from twin.aws.account import Account
 from twin.aws.machines import offering_zones, quota_code
-from twin.aws.store import AccountState
+from twin.aws.store import AccountState, Store
+from twin.provider.contract import OperationError
 
 _TABLE: Final = "ec2.instances"
 _JOIN_LIMIT_S: Final = 60.0
@@ -53,6 +55,8 @@ def scale(aws: Account, fleet: Fleet) -> str | None:
     mine = _of(aws.state, fleet.cluster, fleet.node_group)
     for identifier in sorted(mine, key=lambda key: -mine[key]["index"])[: max(0, len(mine) - fleet.size)]:
         del _rows(aws.state)[identifier]
+    for row in _of(aws.state, fleet.cluster, fleet.node_group).values():
+        row.update(labels=dict(fleet.labels), taints=[list(taint) for taint in fleet.taints])
     for _ in range(fleet.size - len(mine)):
         failure = _launch_one(aws, fleet)
         if failure is not None:
@@ -66,30 +70,57 @@ def retire(aws: Account, cluster: str, node_group: str) -> None:
         del _rows(aws.state)[identifier]
 
 
-def settle(state: AccountState, kubeconfig: Path) -> None:
+def settle(store: Store, kubeconfig: Path) -> None:
     """Make the cluster's nodes match the instances, and wait until the new ones are Ready.
 
-    Nodes that no longer have an instance are drained first. Raises `TimeoutError` when a node does not get ready.
+    Nodes that no longer have an instance are drained first. One program at a time does this, from rows read while it
+    does, or one would drain what another has just started. Raises `TimeoutError` when a node does not get ready and
+    `OperationError` when the cluster does not answer.
     """
+    from urllib3.exceptions import HTTPError
+
     from twin import nodes  # the Kubernetes library takes most of a second to import
 
-    client = nodes.client_for(kubeconfig)
-    try:
-        present = _present_nodes(client)
-        wanted = {row["name"]: (identifier, row) for identifier, row in _rows(state).items()}
-        for name in sorted(present - set(wanted)):
-            nodes.leave(client, name)
-        joined = nodes.join(client, [_instance(*wanted[name]) for name in sorted(set(wanted) - present)])
-        nodes.wait_ready(client, joined, _JOIN_LIMIT_S)
-    finally:
-        client.close()
+    with store.locked("nodes.lock"):
+        with store.locked():
+            rows = _rows(store.load())
+        client = nodes.client_for(kubeconfig)
+        try:
+            present = _present_nodes(client)
+            wanted = {row["name"]: _instance(identifier, row) for identifier, row in rows.items()}
+            with ThreadPoolExecutor(max_workers=8) as pool:
+                list(pool.map(lambda name: nodes.leave(client, name), sorted(set(present) - set(wanted))))
+            for name in sorted(set(present) & set(wanted)):
+                _relabel(client, present[name], nodes.node_object(wanted[name]))
+            joined = nodes.join(client, [wanted[name] for name in sorted(set(wanted) - set(present))])
+            nodes.wait_ready(client, joined, _JOIN_LIMIT_S)
+        except HTTPError as error:
+            raise OperationError(f"the twin cluster of {kubeconfig} does not answer: {error}") from error
+        finally:
+            client.close()
 
 
-def _present_nodes(client: Any) -> set[str]:
+def _present_nodes(client: Any) -> dict[str, Any]:
     from kubernetes.client import CoreV1Api
 
     listed = CoreV1Api(client).list_node(label_selector="eks.amazonaws.com/nodegroup").items
-    return {node.metadata.name for node in listed}
+    return {node.metadata.name: node for node in listed}
+
+
+def _relabel(client: Any, node: Any, wanted: Mapping[str, Any]) -> None:
+    """EKS brings changed labels and taints of a group to the machines it has; labels it no longer sets stay."""
+    from kubernetes.client import CoreV1Api
+
+    labels = {k: v for k, v in wanted["metadata"]["labels"].items() if node.metadata.labels.get(k) != v}
+    foreign = [taint for taint in node.spec.taints or () if taint.key.startswith("node.kubernetes.io/")]
+    own = {(taint.key, taint.value, taint.effect) for taint in node.spec.taints or () if taint not in foreign}
+    taints = wanted["spec"]["taints"]
+    patch: dict[str, Any] = {"metadata": {"labels": labels}} if labels else {}
+    if own != {(taint["key"], taint["value"] or None, taint["effect"]) for taint in taints}:
+        kept = [client.sanitize_for_serialization(taint) for taint in foreign]
+        patch["spec"] = {"taints": [*taints, *kept]}
+    if patch:
+        CoreV1Api(client).patch_node(node.metadata.name, patch)
 
 
 def _launch_one(aws: Account, fleet: Fleet) -> str | None:

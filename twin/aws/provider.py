@@ -10,7 +10,6 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from twin.aws import faults, instances
@@ -180,23 +179,17 @@ class AwsProvider(Provider):
         return {name: value for name, value in outputs.items() if name in declared and value is not None}
 
     def _settled(self, kind: Kind, state: State, failure: str | None) -> State:
-        self._settle_nodes(kind)
+        try:
+            self._settle_nodes(kind)
+        except TimeoutError as error:
+            failure = failure or f"NodeCreationFailure: Unhealthy nodes in the kubernetes cluster: {error}"
         if failure is not None:
             raise PartialOperationError(state, failure)
         return state
 
     def _settle_nodes(self, kind: Kind) -> None:
-        if kind.changes_nodes:
-            settle_nodes(self._store, twin_kubeconfig())
-
-
-def settle_nodes(store: Store, kubeconfig: Path | None) -> None:
-    """Make the twin cluster's nodes match the account's instances; nothing without a cluster."""
-    if kubeconfig is None:
-        return
-    with reading(store) as (state, _):
-        pass
-    instances.settle(state, kubeconfig)
+        if kind.changes_nodes and (kubeconfig := twin_kubeconfig()) is not None:
+            instances.settle(self._store, kubeconfig)
 
 
 def _existing(state: AccountState, kind: Kind, identifier: str) -> Record:

@@ -4,6 +4,7 @@
     moto-<n>.pickle    moto's own state of that generation (world.py)
     faults.json        what is made to go wrong (faults.py)
     lock               held while one operation reads and writes
+    nodes.lock         held while nodes follow instances (instances.py)
 
 A record is what AWS knows of a resource, written in Pulumi's property names. Each transaction reads the latest
 generation, and either writes the next one whole or nothing: the snapshot first, then `state.json` by rename, so a
@@ -88,9 +89,9 @@ class Store:
         return cls(Path(folder))
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Exclusive use of the folder, among threads and programs alike."""
-        with (self.folder / "lock").open("a") as handle:
+    def locked(self, name: str = "lock") -> Iterator[None]:
+        """Exclusive use of the folder (or of what `name` stands for), among threads and programs alike."""
+        with (self.folder / name).open("a") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 

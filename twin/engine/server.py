@@ -6,6 +6,7 @@ after the headers only the stream itself can fail. `n` above 1 is refused: the t
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import time
@@ -83,6 +84,8 @@ class _Server:
                 with_usage = isinstance(options, dict) and options.get("include_usage") is True
                 return await self._stream(request, ticket, answer, finish_reason, with_usage, cut)
             return await self._whole(request, ticket, answer, finish_reason, cut)
+        except ConnectionResetError as error:  # the client left between two writes: the same as a cancelled request
+            raise asyncio.CancelledError from error
         finally:
             ticket.leave()
 

@@ -11,11 +11,13 @@ import threading
 import time
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import yaml
 
 _DISCOVERY_PATIENCE_S: Final = 20.0
 _POLL_S: Final = 0.2
+_REQUEST_LIMIT_S: Final = 30.0
 
 
 class Unreachable(Exception):
@@ -58,7 +60,7 @@ class ApiServer:
             raise ValueError("the kubeconfig is not a kubeconfig: it has no clusters")
         self._kubeconfig = parsed
         self._context = context
-        self._client: Any = None
+        self._connection: tuple[Any, Any] | None = None
         self._endpoints: dict[tuple[str, str], Endpoint] = {}
         self._guard = threading.Lock()
 
@@ -112,49 +114,51 @@ class ApiServer:
         content_type: str | None = None,
     ) -> dict[str, Any]:
         """One request. Raises `Unreachable` or `Refused`."""
-        from kubernetes.client.exceptions import ApiException  # the library takes most of a second to import
-        from urllib3.exceptions import HTTPError
+        from urllib3.exceptions import HTTPError  # with the next, most of a second to import
 
+        pool, configuration = self._connected()
         headers = {"Accept": "application/json"} | ({"Content-Type": content_type} if content_type else {})
-        client = self._connected()
+        token = configuration.get_api_key_with_prefix("authorization")
+        if token:
+            headers["Authorization"] = token
+        address = configuration.host + path + (f"?{urlencode(query)}" if query else "")
         try:
-            # The library serialises an apply patch as YAML only if it is text; JSON is YAML.
-            answer = client.call_api(
-                path,
-                method,
-                query_params=query or [],
-                header_params=headers,
-                body=body,
-                response_type="object",
-                auth_settings=["BearerToken"],
-                _return_http_data_only=True,
-                _request_timeout=30,
-            )
-        except ApiException as error:
-            raise Refused(error.status or 0, _message_of(error)) from error
+            # JSON is YAML, so the body of an apply patch may be JSON.
+            answer = pool.request(method, address, headers=headers, body=None if body is None else json.dumps(body))
         except (HTTPError, OSError) as error:
             raise Unreachable(f"the Kubernetes cluster is unreachable: {error}") from error
-        found: dict[str, Any] = answer or {}
+        if answer.status >= 400:
+            raise Refused(answer.status, _message_of(answer))
+        found: dict[str, Any] = json.loads(answer.data or b"{}")
         return found
 
     def close(self) -> None:
         """Close the connections."""
-        if self._client is not None:
-            self._client.close()
+        if self._connection is not None:
+            self._connection[0].clear()
 
-    def _connected(self) -> Any:
+    def _connected(self) -> tuple[Any, Any]:
+        """Connections, and the library's configuration, which renews what authenticates."""
+        import urllib3
         from kubernetes import client, config
 
         with self._guard:
-            if self._client is None:
+            if self._connection is None:
                 configuration = client.Configuration()
                 config.load_kube_config_from_dict(
                     self._kubeconfig, context=self._context, client_configuration=configuration
                 )
-                configuration.retries = False
-                configuration.proxy, configuration.no_proxy = None, "*"
-                self._client = client.ApiClient(configuration)
-            return self._client
+                pool = urllib3.PoolManager(
+                    cert_reqs="CERT_REQUIRED" if configuration.verify_ssl else "CERT_NONE",
+                    ca_certs=configuration.ssl_ca_cert,
+                    cert_file=configuration.cert_file,
+                    key_file=configuration.key_file,
+                    maxsize=8,
+                    retries=False,
+                    timeout=_REQUEST_LIMIT_S,
+                )
+                self._connection = (pool, configuration)
+            return self._connection
 
     def _discover(self, api_version: str) -> bool:
         root = f"/api/{api_version}" if "/" not in api_version else f"/apis/{api_version}"
@@ -168,8 +172,8 @@ class ApiServer:
         return True
 
 
-def _message_of(error: Any) -> str:
+def _message_of(answer: Any) -> str:
     try:
-        return str(json.loads(error.body)["message"])
+        return str(json.loads(answer.data)["message"])
     except (TypeError, ValueError, KeyError):
-        return f"{error.status} {error.reason}"
+        return f"HTTP {answer.status} {answer.reason}"

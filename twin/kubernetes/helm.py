@@ -1,12 +1,11 @@
 """The Helm executable, as the provider uses it: one release at a time, waiting, never leaving a child behind.
 
-The real provider has Helm inside, so killing it kills the operation; here the child is tied to this process by the
-kernel (Linux) and by `close` (elsewhere). A release that was killed stays as Helm leaves it: pending.
+The real provider has Helm inside, so killing it kills the operation; here the child is on a leash (leash.py). A
+release that was killed stays as Helm leaves it: pending.
 """
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import shutil
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 HELM_VARIABLE: Final = "SPILLWAY_HELM3"
-_PR_SET_PDEATHSIG: Final = 1
+_LEASH: Final = Path(__file__).with_name("leash.py")
 
 
 class HelmError(Exception):
@@ -92,7 +91,8 @@ class Helm:
             Path(path).unlink(missing_ok=True)
 
     def _run(self, arguments: list[str]) -> str:
-        command = [str(self._binary), *arguments]
+        leash = [sys.executable, "-I", "-S", str(_LEASH), str(os.getpid())]
+        command = [*leash, str(self._binary), *arguments]
         if self._context:
             command += ["--kube-context", self._context]
         environment = {
@@ -110,7 +110,6 @@ class Helm:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
-                preexec_fn=_end_with_parent if sys.platform == "linux" else None,
             )
             self._children.add(child)
         try:
@@ -145,7 +144,3 @@ def _complaint(text: str) -> str:
     """Helm's errors without its warnings."""
     lines = [line for line in text.splitlines() if line and not line.startswith(("WARNING:", "level=", "W1", "W0"))]
     return "\n".join(lines).removeprefix("Error: ")
-
-
-def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

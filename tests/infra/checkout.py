@@ -1,0 +1,23 @@
+"""A checkout of its own for a test of the engine: the program and charts by link, the environments its own.
+
+`pulumi` writes into the folder of stack settings, so a test never runs in the repository itself.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+LINKED = ("Pulumi.yaml", "__main__.py", "charts", "infra", "planner")
+
+
+def checkout(folder: Path) -> Path:
+    """The root of a new checkout in `folder`, with an empty `environments/` and a subfolder `sub/`."""
+    for name in LINKED:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(ROOT / name)
+    (folder / ".venv").symlink_to(sys.prefix)
+    (folder / "environments").mkdir()
+    (folder / "sub").mkdir()
+    return folder

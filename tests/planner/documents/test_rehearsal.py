@@ -1,0 +1,133 @@
+"""Judging a rehearsal: attainment, phases, dollars and the doubts that make a run worthless."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from planner.documents.rehearsal import Machine, Row, Script, judge, percentile
+from tests.system.stage import API, script
+
+GOOD = Machine(
+    lag_p95_ms=10.0,
+    timer_lag_p95_ms=10.0,
+    probe_p95_ms=10.0,
+    processor_share=0.3,
+    busiest_program="gateway-1",
+    busiest_share=0.3,
+    cores=2,
+    wall_s=6.0,
+    requests_per_wall_second=40.0,
+)
+LEDGER: dict[str, Any] = {"requests": 0, "usd": "0", "classes": {"restricted": {"requests": 0}}}
+
+
+def row(**changes: Any) -> Row:
+    """A request that meets every target: 40 tokens in 1,240 ms after 200."""
+    values: dict[str, Any] = {
+        "route": "chat",
+        "arrival_ms": 1000.0,
+        "lag_ms": 1.0,
+        "status": 200,
+        "ok": True,
+        "ttft_ms": 200.0,
+        "e2e_ms": 1760.0,
+        "ended_ms": 2760.0,
+        "input_tokens": 1000,
+        "tokens": 40,
+        "served_by": "pool/pool-chat",
+        "spill_reason": "",
+        "problem": "",
+    }
+    return Row(**(values | changes))
+
+
+def small(count: int, **changes: Any) -> Script:
+    staged = script(duration_s=20.0)
+    return dataclasses.replace(staged, arrivals=staged.arrivals[:count], **changes)
+
+
+def test_each_request_is_held_to_its_own_limit() -> None:
+    """800 ms and 200 ms for each 1,000 tokens of input."""
+    rows = [
+        row(ttft_ms=999.0, e2e_ms=2500.0),
+        row(ttft_ms=1001.0, e2e_ms=2500.0),
+        row(ttft_ms=1399.0, e2e_ms=2500.0, input_tokens=3000),
+        row(ttft_ms=200.0, e2e_ms=200.0 + 39 * 51),
+    ]
+    outcome = judge(small(4), rows, LEDGER, GOOD).outcome("chat")
+    assert (outcome.ttft_attained, outcome.tpot_attained) == (0.75, 0.75)
+    assert not outcome.slo_met
+
+
+def test_what_was_not_answered_has_missed() -> None:
+    rows = [row()] * 18 + [row(ok=False, status=503, ttft_ms=1.0, e2e_ms=1.0, tokens=None), row(ok=False, status=0)]
+    outcome = judge(small(20), rows, LEDGER, GOOD).outcome("chat")
+    assert outcome.ttft_attained == pytest.approx(0.9)
+    assert outcome.problems == {"0": 1, "503": 1}
+    assert outcome.ttft_p95_ms == 200.0  # percentiles are of answers
+
+
+def test_one_token_has_no_tpot_to_miss() -> None:
+    outcome = judge(small(1), [row(tokens=1, e2e_ms=200.0)], LEDGER, GOOD).outcome("chat")
+    assert outcome.tpot_attained == 1.0
+    assert math.isnan(outcome.tpot_p95_ms)
+
+
+def test_what_the_kill_cut_or_moved_is_the_kills() -> None:
+    rows = [
+        row(arrival_ms=9000.0, ended_ms=9900.0, ok=False, status=502),
+        row(arrival_ms=9000.0, ended_ms=10050.0, ok=False),
+        row(arrival_ms=9000.0, ended_ms=10800.0),
+        row(arrival_ms=9500.0, ended_ms=10900.0, served_by=f"api/{API}", spill_reason="reset"),
+        row(arrival_ms=10001.0, ended_ms=11000.0),
+    ]
+    result = judge(small(5, kill="pool-chat"), rows, LEDGER, GOOD)
+    steady, after = result.outcome("chat"), result.outcome("chat", "after the kill")
+    assert (steady.requests, steady.ok, steady.spill_share) == (2, 1, 0)
+    assert (after.requests, after.ok) == (3, 2)
+
+
+def test_spill_and_dollars() -> None:
+    spilled = row(served_by=f"api/{API}", spill_reason="gate_full", input_tokens=1_000_000, tokens=500_000, ttft_ms=9.0)
+    staged = small(4)
+    half = tuple(dataclasses.replace(promise, share=0.5) for promise in staged.routes)
+    result = judge(dataclasses.replace(staged, routes=half), [row(), row(), row(), spilled], LEDGER, GOOD)
+    chat = result.outcome("chat")
+    assert chat.spill_share == 0.25
+    assert chat.spilled == {"gate_full": 1}
+    assert chat.api_usd == Decimal("1.2")  # $0.40 + half of $1.60
+    assert result.api_usd_per_hour == pytest.approx(Decimal("1.2") * 2 * 180)  # half the fleet, 20 s
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"lag_p95_ms": 151.0}, "requests left 151 ms late"),
+        ({"timer_lag_p95_ms": 200.0}, "engine twins woke 200 ms late"),
+        ({"probe_p95_ms": 900.0}, "the gateway answered a knock 900 ms late"),
+        ({"probe_p95_ms": math.nan}, "the gateway answered a knock nan ms late"),
+        ({"busiest_share": 0.9}, "gateway-1 used 90% of a core"),
+    ],
+)
+def test_a_slow_machine_makes_the_run_invalid(change: dict[str, float], words: str) -> None:
+    result = judge(small(1), [row()], LEDGER, dataclasses.replace(GOOD, **change))
+    assert [doubt for doubt in result.doubts if words in doubt]
+    assert not result.held
+
+
+def test_lost_rows_and_leaked_bodies_are_no_success() -> None:
+    assert judge(small(1), [row()], LEDGER, GOOD).held
+    assert not judge(small(2), [row()], LEDGER, GOOD).held
+    leaked = LEDGER | {"classes": {"restricted": {"requests": 1}}}
+    assert not judge(small(1), [row()], leaked, GOOD).held
+
+
+def test_percentiles_are_nearest_rank() -> None:
+    assert percentile([4.0, 1.0, 3.0, 2.0], 0.5) == 2.0
+    assert percentile(list(map(float, range(1, 101))), 0.95) == 95.0
+    assert math.isnan(percentile([], 0.5))

@@ -1,0 +1,109 @@
+"""Lock → script: the share of the fleet, its traffic, the pool that dies, and documents that the programs accept."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from gateway.document import parse_policy
+from planner.documents import staging
+from planner.documents.rehearsal import Script, Stage
+from planner.documents.staging import Settings
+from planner.domain.traces import Excerpt
+from planner.domain.workload import Mix
+from tests.infra import locks
+from twin.api.offers import Offers
+from twin.engine.clock import Clock
+
+EXCERPT = Excerpt(0, tuple((index * 500, 400, 100) for index in range(600)))
+MIX = Mix(input_tokens=(500.0,), output_tokens=(100.0,), weights=(1.0,))
+SOURCES: dict[str, Excerpt | Mix] = {"chat": EXCERPT, "code": EXCERPT, "extraction": MIX}
+
+
+def script(plan: Any = None, **settings: Any) -> Script:
+    return staging.script(locks.sealed(plan or locks.plan()), SOURCES, dataclasses.replace(Settings(), **settings))
+
+
+def stage(staged: Script) -> Stage:
+    replicas = {
+        pool.name: [f"http://127.0.0.1:{20000 + 100 * index + replica}" for replica in range(pool.replicas)]
+        for index, pool in enumerate(staged.pools)
+    }
+    return Stage(replicas, "http://127.0.0.1:29999")
+
+
+def test_all_of_a_fleet_that_fits() -> None:
+    """12 requests/s at ten-fold speed are 120 a second on the wall."""
+    staged = script(requests_per_second=120.0)
+    assert {pool.name: (pool.replicas, pool.planned_replicas) for pool in staged.pools} == {
+        "chat-1xl40s": (4, 4),
+        "code-2xl40s": (2, 2),
+        "extraction-1xl40s": (2, 2),
+    }
+    assert {promise.share for promise in staged.routes} == {1.0}
+    assert sum(arrival.route == "chat" for arrival in staged.arrivals) == 2400  # 8/s for 300 s
+    assert sum(arrival.route == "code" for arrival in staged.arrivals) == 600
+
+
+def test_a_share_of_one_that_does_not() -> None:
+    staged = script(requests_per_second=60.0)
+    assert [pool.replicas for pool in staged.pools] == [2, 1, 1]
+    assert {promise.share for promise in staged.routes} == {0.5}
+    assert sum(arrival.route == "chat" for arrival in staged.arrivals) == 1200
+
+
+def test_traffic_follows_the_replicas_that_can_be_staged() -> None:
+    """A third of four replicas is one: a quarter of the traffic, not a third."""
+    staged = script(requests_per_second=40.0)
+    shares = {promise.name: promise.share for promise in staged.routes}
+    assert shares == {"chat": 0.25, "code": 0.5, "extraction": 0.5}
+
+
+def test_the_documents_are_what_the_programs_read() -> None:
+    staged = script(requests_per_second=60.0)
+    loaded = parse_policy(json.dumps(staged.policy(stage(staged))).encode())
+    assert loaded.policy.routes["chat"].spill_after_ms == 250  # a tenth
+    assert loaded.policy.routes["extraction"].fallback == ()
+    assert len(loaded.policy.pools["chat-1xl40s"].endpoints or ()) == 2
+    assert loaded.policy.apis["openai.gpt-4.1-mini"].base_url == "http://127.0.0.1:29999/openai/v1"
+    offers = Offers.model_validate(staged.offers)
+    assert offers.providers["openai"].models["gpt-4.1-mini"].usd_per_mtok.output == Decimal("1.60")
+    for pool in staged.pools:
+        assert Clock.model_validate(pool.clock).pool == pool.name
+
+
+def test_api_limits_are_thinned_with_the_traffic() -> None:
+    plan = locks.replaced(locks.plan(), "apis", "openai/gpt-4.1-mini", tokens_per_minute=1_000_000)
+    staged = script(plan, requests_per_second=60.0)
+    policy = staged.policy(stage(staged))
+    assert policy["apis"]["openai.gpt-4.1-mini"]["limits"] == {"rpm": None, "tpm": 500_000}
+    assert staged.offers["providers"]["openai"]["models"]["gpt-4.1-mini"]["limits"] == {"rpm": None, "tpm": 500_000}
+
+
+def test_the_pool_that_dies_is_one_whose_routes_may_spill() -> None:
+    assert script().kill == "chat-1xl40s"
+    assert script(kill=None).kill is None
+    assert script(kill="extraction-1xl40s").kill == "extraction-1xl40s"
+    with pytest.raises(ValueError, match="no pool gpu; known: chat-1xl40s, code-2xl40s, extraction-1xl40s"):
+        script(kill="gpu")
+
+
+def test_planned_dollars_are_those_of_the_level() -> None:
+    route = next(route for route in locks.plan().routes if route.name == "chat")
+    band = route.bands[0].model_copy(update={"spill_by_level": {"peak": Decimal("0.25")}})
+    staged = script(locks.replaced(locks.plan(), "routes", "chat", bands=(band,)))
+    # 8/s · 25 % · 3,600 s = 7,200 requests of 500 + 100 tokens at $0.40 and $1.60
+    assert staged.api_usd_per_hour == Decimal("7200") * (500 * Decimal("0.40") + 100 * Decimal("1.60")) / 1_000_000
+    assert staged.routes[0].spill_share == 0.25
+    assert staged.fixed_usd_per_hour == locks.plan().cost.fixed_usd_per_month / 730
+
+
+def test_what_is_missing_is_named() -> None:
+    with pytest.raises(ValueError, match="no load level night; known: peak"):
+        script(level="night")
+    with pytest.raises(ValueError, match="no trace excerpt or lengths for the route extraction"):
+        staging.script(locks.sealed(locks.plan()), {"chat": EXCERPT, "code": EXCERPT}, Settings())

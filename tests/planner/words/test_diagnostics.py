@@ -1,0 +1,97 @@
+"""Problems as text with carets, as JSON and as annotations; their order and their exit code."""
+
+from __future__ import annotations
+
+import json
+
+from planner.words.diagnostics import Problem, Problems, Span, annotation_lines, as_json, text_lines
+
+SOURCE = "    tokens: {input: {mean: 1155, p95: 4000}}"
+UNKNOWN = Problem(
+    "ENV003",
+    "unknown key `p95`",
+    Span("environments/prod.yaml", 5, SOURCE.index("p95") + 1, 3, SOURCE),
+    "known keys here: mean",
+)
+STALE = Problem("LOCK020", "prices have changed", Span("environments/prod.lock.json", 1), severity="warning")
+NOWHERE = Problem("GIT002", "git is not installed", hint="install git, or give a file")
+
+
+def test_text_has_the_place_the_source_with_carets_and_the_hint() -> None:
+    assert "\n".join(text_lines([UNKNOWN, STALE, NOWHERE])) == (
+        "error[ENV003]: unknown key `p95`\n"
+        "  --> environments/prod.yaml:5:34\n"
+        "  5 |     tokens: {input: {mean: 1155, p95: 4000}}\n"
+        "    |                                  ^^^\n"
+        "  hint: known keys here: mean\n"
+        "warning[LOCK020]: prices have changed\n"
+        "  --> environments/prod.lock.json:1:1\n"
+        "error[GIT002]: git is not installed\n"
+        "  hint: install git, or give a file"
+    )
+
+
+def test_carets_stand_under_the_source_whatever_the_line_number_is_wide() -> None:
+    lines = list(text_lines([Problem("ENV001", "x", Span("a.yaml", 1234, 3, 2, "abcd"))]))
+    assert lines[2:] == ["  1234 | abcd", "       |   ^^"]
+
+
+def test_a_tab_before_the_carets_stays_a_tab() -> None:
+    lines = list(text_lines([Problem("ENV001", "x", Span("a.yaml", 7, 3, 1, "a\tb"))]))
+    assert lines[3] == "    |  \t^"
+
+
+def test_a_place_behind_the_end_of_the_line_still_has_a_caret() -> None:
+    lines = list(text_lines([Problem("ENV001", "x", Span("a.yaml", 7, 6, 0, "abc"))]))
+    assert lines[3] == "    |      ^"
+
+
+def test_json_has_every_part_and_null_for_no_place() -> None:
+    told = json.loads(json.dumps(as_json([UNKNOWN, NOWHERE])))
+    assert told == [
+        {
+            "code": "ENV003",
+            "severity": "error",
+            "message": "unknown key `p95`",
+            "hint": "known keys here: mean",
+            "file": "environments/prod.yaml",
+            "line": 5,
+            "column": 34,
+        },
+        {
+            "code": "GIT002",
+            "severity": "error",
+            "message": "git is not installed",
+            "hint": "install git, or give a file",
+            "file": None,
+            "line": None,
+            "column": None,
+        },
+    ]
+
+
+def test_annotations_are_workflow_commands() -> None:
+    assert list(annotation_lines([UNKNOWN, STALE, NOWHERE])) == [
+        "::error file=environments/prod.yaml,line=5,col=34,title=ENV003::unknown key `p95` hint: known keys here: mean",
+        "::warning file=environments/prod.lock.json,line=1,col=1,title=LOCK020::prices have changed",
+        "::error title=GIT002::git is not installed hint: install git, or give a file",
+    ]
+
+
+def test_annotations_escape_what_would_end_a_command_or_a_property() -> None:
+    odd = Problem("ENV004", "100% of\r\ntwo lines: a, b", Span("a,b:c%.yaml", 1))
+    (line,) = annotation_lines([odd])
+    assert line == "::error file=a%2Cb%3Ac%25.yaml,line=1,col=1,title=ENV004::100%25 of%0D%0Atwo lines: a, b"
+
+
+def test_problems_are_sorted_by_place_and_carry_an_exit_code() -> None:
+    late, early = Problem("B", "late", Span("a", 9)), Problem("A", "early", Span("a", 2))
+    raised = Problems([late, early, NOWHERE], exit_code=1)
+    assert raised.problems == (NOWHERE, early, late)
+    assert raised.exit_code == 1
+    assert Problems([late]).exit_code == 2
+    assert str(raised) == "GIT002: git is not installed; A: early; B: late"
+
+
+def test_the_source_line_is_no_part_of_a_places_identity() -> None:
+    assert Span("a", 1, 2, 3, "text") == Span("a", 1, 2, 3, "other")

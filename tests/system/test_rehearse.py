@@ -1,0 +1,118 @@
+"""Whole rehearsals on this machine: real gateway, engine twins, API stand-in, replay. What a toy passes fails here.
+
+Latencies are judged only where the run itself says that the machine kept up; privacy, spill and accounting always.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from planner.documents.rehearsal import Result
+from planner.edges.rehearsal import RehearsalFailed, rehearse
+from planner.faces.rehearsal import result_lines
+from tests.system.stage import script
+
+pytestmark = pytest.mark.system
+
+
+def running_twins() -> set[int]:
+    """Ids of the programs that this test process started and that still run."""
+    mine = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[1]) == os.getpid() and fields[0] != "Z":
+                mine.add(int(entry.name))
+    return mine
+
+
+def trusted(result: Result) -> Result:
+    """Skip where the machine was too slow to say anything about latency: the run says so itself."""
+    if result.doubts:
+        pytest.skip(f"this machine is too busy for a verdict on latency: {'; '.join(result.doubts)}")
+    return result
+
+
+@pytest.fixture(scope="module")
+def as_planned() -> Result:
+    return rehearse(script(chat_per_second=4.0))
+
+
+@pytest.fixture(scope="module")
+def slowed() -> Result:
+    return rehearse(script(chat_per_second=4.0, slow_down=1.5))
+
+
+def test_a_plan_that_is_right_holds(as_planned: Result) -> None:
+    assert all(outcome.ok == outcome.requests > 50 for outcome in as_planned.outcomes), list(result_lines(as_planned))
+    assert as_planned.restricted_at_api == 0
+    result = trusted(as_planned)
+    assert result.held, list(result_lines(result))
+    assert 30 < result.outcome("chat").tpot_p50_ms < 50  # 28 ms a step and more, by the clock file
+
+
+def test_engines_half_again_as_slow_miss_the_slo_and_spill_more(as_planned: Result, slowed: Result) -> None:
+    chat = slowed.outcome("chat")
+    assert not chat.slo_met
+    assert not slowed.held
+    assert chat.spill_share > as_planned.outcome("chat").spill_share + 0.02
+    assert set(chat.spilled) <= {"gate_full", "slow_first_event", "saturated"}
+    assert slowed.api_usd_per_hour > as_planned.api_usd_per_hour
+    assert slowed.restricted_at_api == 0  # however slow, a restricted request stays
+    assert slowed.outcome("extraction").spill_share == 0
+
+
+def test_a_killed_pool_moves_to_the_api_and_the_bills_agree() -> None:
+    result = rehearse(script(kill="pool-chat", duration_s=40.0))
+    chat = result.outcome("chat", "after the kill")
+    assert chat.spill_share > 0.5
+    assert set(chat.spilled) <= {"connect", "reset", "no_replica"}
+    answered = chat.ok / chat.requests
+    assert answered > 0.5  # all but the streams that were under way
+    assert set(chat.problems) <= {"200", "502"}
+    assert result.outcome("extraction", "after the kill").spill_share == 0
+    assert result.restricted_at_api == 0
+    # The API's own ledger and the sum over routes, by the headers of the answers, are two accounts of one thing.
+    by_route = sum((outcome.api_usd for outcome in result.outcomes), Decimal(0))
+    assert by_route == result.api_usd > 0
+
+
+def test_restricted_bodies_stay_and_the_same_bodies_relabelled_leave() -> None:
+    """The proof that the count of zero can be other than zero."""
+    kept = rehearse(script(kill="pool-extraction", duration_s=30.0))
+    assert kept.restricted_at_api == 0
+    lost = kept.outcome("extraction", "after the kill")
+    assert lost.ok == 0
+    assert lost.spill_share == 0
+    assert set(lost.problems) <= {"200", "502", "503", "504"}
+    left = rehearse(script(kill="pool-extraction", duration_s=30.0, extraction="internal"))
+    assert left.restricted_at_api == 0  # they are labelled internal now
+    moved = left.outcome("extraction", "after the kill")
+    assert moved.spill_share > 0.5
+    assert left.requests_at_api >= moved.ok > 0
+
+
+def test_a_gateway_that_cannot_start_is_a_clear_failure_and_leaves_nothing(tmp_path: Path) -> None:
+    staged = script(duration_s=10.0)
+    broken = dataclasses.replace(staged, policy=lambda stage: {**staged.policy(stage), "version": "9.0"})
+    with pytest.raises(RehearsalFailed, match=r"version: 9\.0 is of another major"):
+        rehearse(broken)
+    assert running_twins() == set()
+
+
+def test_an_interrupt_ends_everything() -> None:
+    def interrupt(step: str) -> None:
+        if step.startswith("killing"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rehearse(script(duration_s=20.0, kill="pool-chat"), interrupt)
+    assert running_twins() == set()

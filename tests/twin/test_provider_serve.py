@@ -1,0 +1,92 @@
+"""The plugins as the engine starts them: one line, one port, and no life after the engine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import ResourceProviderStub
+
+from twin.aws.store import FOLDER_VARIABLE
+from twin.stage import PLUGINS
+
+ROOT = PLUGINS.parents[1]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        FOLDER_VARIABLE: str(tmp_path / "aws"),
+        "SPILLWAY_TWIN_PYTHON": sys.executable,
+        "PYTHONPATH": str(ROOT),
+    }
+
+
+@pytest.fixture(params=["aws", "kubernetes"])
+def plugin(request: pytest.FixtureRequest, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        [PLUGINS / f"pulumi-resource-{request.param}", "127.0.0.1:1"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        yield process
+        process.kill()
+
+
+def test_the_first_line_is_a_port_that_answers(plugin: subprocess.Popen[str]) -> None:
+    assert plugin.stdout is not None
+    began = time.monotonic()
+    port = int(plugin.stdout.readline())
+    assert time.monotonic() - began < 10
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        assert ResourceProviderStub(channel).GetPluginInfo(empty_pb2.Empty(), timeout=20).version
+    plugin.terminate()
+    assert plugin.wait(timeout=10) == 0
+
+
+def test_a_plugin_ends_with_the_engine_that_started_it(environment: dict[str, str], tmp_path: Path) -> None:
+    # A stand-in for the engine starts the plugin, tells its number and is killed, as `kill -9` does it.
+    program = (
+        "import subprocess, sys, time\n"
+        f"plugin = subprocess.Popen([{str(PLUGINS / 'pulumi-resource-aws')!r}], stdout=subprocess.PIPE, text=True)\n"
+        "plugin.stdout.readline()\n"
+        "print(plugin.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, text=True
+    ) as engine:
+        assert engine.stdout is not None
+        number = int(engine.stdout.readline())
+        engine.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while _alive(number) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _alive(number)
+
+
+def test_without_a_folder_the_aws_plugin_says_what_to_set(environment: dict[str, str]) -> None:
+    del environment[FOLDER_VARIABLE]
+    done = subprocess.run(
+        [PLUGINS / "pulumi-resource-aws"], env=environment, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 2
+    assert FOLDER_VARIABLE in done.stderr
+
+
+def _alive(number: int) -> bool:
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    return not Path(f"/proc/{number}/stat").exists() or Path(f"/proc/{number}/stat").read_text().split()[2] != "Z"
