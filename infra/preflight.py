@@ -11,9 +11,11 @@ from collections.abc import Iterator
 
 from infra.addressing import private_cidr
 from infra.settings import Runner
+from planner.documents.routing import release_name
 from planner.money.plan import Plan
 from planner.words.diagnostics import Problem
 
+RELEASE_NAME_LIMIT = 53
 EVERYONE = ipaddress.ip_network("0.0.0.0/0")
 
 
@@ -93,5 +95,8 @@ def _pools(plan: Plan) -> Iterator[Problem]:
         if pool.engine.tensor_parallel_size > group.gpus_per_node:
             message = f"pool `{pool.name}` needs {pool.engine.tensor_parallel_size} GPUs on a node"
             yield Problem("DEP024", f"{message}; {group.instance_type} has {group.gpus_per_node}", hint="plan again")
+        if len(release_name(pool.name)) > RELEASE_NAME_LIMIT:
+            message = f"pool `{pool.name}`: the release name {release_name(pool.name)} is longer than Helm takes"
+            yield Problem("DEP026", message, hint=f"{RELEASE_NAME_LIMIT} characters at most; shorten the pool's name")
         if pool.privacy == "restricted" and not group.exclusive:
             yield Problem("DEP025", f"pool `{pool.name}` serves restricted data on shared nodes", hint="plan again")

@@ -35,7 +35,7 @@ def deploy() -> None:
             raise Problems(against, exit_code=1)
     except Problems as refusal:
         raise pulumi.RunError(inputs.message(refusal.problems, chosen.environment)) from refusal
-    _announce_override(granted)
+    _announce(granted)
     pulumi.export("lock", granted.lock.digests.content)
     pulumi.export("override", granted.override)
     if granted.lock.plan.pools:
@@ -44,11 +44,12 @@ def deploy() -> None:
         _serve_elsewhere(granted)
 
 
-def _announce_override(granted: Accepted) -> None:
-    if granted.override is None:
-        return
-    aside = "; ".join(f"{problem.code} {problem.message}" for problem in granted.set_aside)
-    pulumi.log.warn(f"spillway:override ({granted.override}) set aside: {aside or 'nothing; remove it'}")
+def _announce(granted: Accepted) -> None:
+    for warning in granted.warnings:
+        pulumi.log.warn(f"{warning.code}: {warning.message}")
+    if granted.override is not None:
+        aside = "; ".join(f"{problem.code} {problem.message}" for problem in granted.set_aside)
+        pulumi.log.warn(f"spillway:override ({granted.override}) set aside: {aside or 'nothing; remove it'}")
 
 
 def _serve_elsewhere(granted: Accepted) -> None:

@@ -45,16 +45,6 @@ class Settings:
     client_keys: str
     provider_keys: str
 
-    @property
-    def environment_path(self) -> Path:
-        """What is wanted."""
-        return self.folder / f"{self.environment}.yaml"
-
-    @property
-    def lock_path(self) -> Path:
-        """What was decided."""
-        return self.folder / f"{self.environment}.lock.json"
-
 
 def read() -> Settings:
     """The settings of the selected stack. Raises `pulumi.RunError` for a value that cannot be meant."""

@@ -46,12 +46,16 @@ def _why_not(planned: planning.Planned, words: str) -> None:
         table.add_column(column, overflow="fold")
     for pool in planned.lock.plan.pools:
         group = next(g for g in planned.lock.plan.node_groups if g.name == pool.node_group)
-        text = f"{pool.model} ({pool.format}) on {pool.engine.tensor_parallel_size} × {pool.gpu} in {group.instance_type}"
+        text = (
+            f"{pool.model} ({pool.format}) on {pool.engine.tensor_parallel_size} × {pool.gpu} in {group.instance_type}"
+        )
         if all(word.lower() in text.lower() for word in wanted):
             table.add_row(text, "", Text("is in the plan", style="green"))
     for omission in about(planned.outcome.omissions, wanted):
         table.add_row(omission.subject, omission.route or "all", omission.reason)
     if not table.row_count:
-        hint = "use words like a model, a GPU or an instance type of the catalog; candidates that were solved for and not"
+        hint = (
+            "use words like a model, a GPU or an instance type of the catalog; candidates that were solved for and not"
+        )
         raise Problems([Problem("USE002", f"no candidate is named {words!r}", hint=f"{hint} chosen cost more")])
     show([table])

@@ -45,7 +45,7 @@ from planner.money.plan import (
     Solver,
     StepClock,
 )
-from planner.performance.admission import admission, load_seconds
+from planner.performance.admission import admission, gate, load_seconds
 from planner.performance.memory import GPU_MEMORY_UTILIZATION
 from planner.performance.precision import engine_dtype
 
@@ -179,7 +179,10 @@ def _pool(h: Hosting, solved: Solved, machines: Fleet) -> Pool:
     kinds = {solved.environment.routes[route].data for route in served}
     targets = [route for route in solved.demand.routes if route.name in served]
     queue = admission(
-        h.replica.clock, [t.lengths for t in targets], [t.target for t in targets], h.shape.max_num_batched_tokens
+        h.replica.clock,
+        [t.lengths for t in targets],
+        [t.target for t in targets],
+        h.shape.max_num_batched_tokens,
     )
     context = max(t.lengths.mean_context for t in targets)
     return Pool(
@@ -192,6 +195,7 @@ def _pool(h: Hosting, solved: Solved, machines: Fleet) -> Pool:
         node_group=h.group_name,
         privacy="restricted" if "restricted" in kinds else "internal" if "internal" in kinds else "public",
         replicas=Replicas(min=count, max=count),
+        max_in_flight=_gate(h, solved),
         engine=Engine(
             tensor_parallel_size=k.tensor_parallel_size,
             max_model_len=h.shape.max_model_len,
@@ -223,6 +227,25 @@ def _pool(h: Hosting, solved: Solved, machines: Fleet) -> Pool:
             if ((route, band), k.name) in solved.answer.served
         ),
         peak_utilization=peak_load(solved.question, solved.answer, k.name) / count,
+    )
+
+
+def _gate(h: Hosting, solved: Solved) -> int:
+    """The gate for the mix that the pool serves at its busiest level."""
+    weights: dict[tuple[str, int], float] = {}
+    for (key, name), shares in solved.answer.served.items():
+        if name == h.replica_class.name:
+            flow = next(f for f in solved.question.flows if f.key == key)
+            weights[key] = max(rate * share for rate, share in zip(flow.planned, shares, strict=True))
+    routes = {route.name: route for route in solved.demand.routes}
+    total = sum(weights.values())
+    return gate(
+        h.replica.clock,
+        sum(w * routes[route].bands[band].mix.mean_input for (route, band), w in weights.items()) / total,
+        sum(w * routes[route].bands[band].mix.mean_output for (route, band), w in weights.items()) / total,
+        min(routes[route].target.tpot_ms for route, _ in weights),
+        h.replica.max_num_seqs,
+        h.shape.max_num_batched_tokens,
     )
 
 

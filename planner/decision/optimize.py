@@ -31,6 +31,9 @@ from planner.performance.coefficients import Coefficients
 from planner.words.diagnostics import Problem, Problems
 
 DAYS_PER_MONTH = 365.25 / 12
+SHORT_LIST = 16
+"""Classes that alternatives and the break-even are re-solved over: the plan's own and each route's best. A dozen solves
+over all screened classes would take longer than the plan itself and move these figures by less than the gap."""
 
 
 @dataclass(frozen=True)
@@ -91,15 +94,17 @@ def optimize(inputs: Inputs, limits: Limits = DEFAULT_LIMITS) -> Outcome:
         for h in market.hostings
     )
     market = replace(market, hostings=used)
+    short, _ = screened(market.hostings, _shares(market.demand.routes), answer.replicas, SHORT_LIST)
+    fewer = question.with_classes(frozenset(h.replica_class.name for h in short))
     solved = Solved(inputs.environment, inputs.catalog, market.demand, question, answer, used, market.apis)
     plan = assemble(
         solved,
         market.platform,
         market.gaps,
         counted(market.omissions),
-        alternatives.baselines(question, limits),
+        alternatives.baselines(fewer, limits),
         alternatives.runners_up(question, answer, limits),
-        alternatives.break_even(question, limits),
+        alternatives.break_even(fewer, limits),
         limits,
     )
     return Outcome(plan, market.omissions, *_consulted(inputs, market, plan), kept)
@@ -125,7 +130,7 @@ def survey(inputs: Inputs) -> Market:
     prior = [pool.name for pool in inputs.prior.pools] if inputs.prior else []
     kept, dropped = screened(best, _shares(wanted.routes), prior)
     omissions = (*api_omissions, *offering_omissions, *able_omissions, *host_omissions, *dominated, *dropped)
-    return Market(wanted, kept, apis, platform, omissions, (*api_gaps, *offering_gaps, *_model_gaps(kept)))
+    return Market(wanted, kept, apis, platform, omissions, (*api_gaps, *offering_gaps))
 
 
 def ruler(inputs: Inputs) -> Ruler:
@@ -179,11 +184,6 @@ def _offerings(environment: Environment, catalog: Catalog) -> tuple[Offerings, t
 
 def _shares(routes: Sequence[RouteDemand]) -> dict[BandKey, float]:
     return {(route.name, index): band.share for route in routes for index, band in enumerate(route.bands)}
-
-
-def _model_gaps(hostings: Sequence[Hosting]) -> tuple[Gap, ...]:
-    gaps = {gap for h in hostings for gap in h.shape.model.gaps()}
-    return tuple(sorted(gaps))
 
 
 def _every_route_has_a_candidate(market: Market) -> None:

@@ -2,10 +2,11 @@
 
 Names: r route, i input band, t level, k replica class, a API, g node group, m model; λ̄ planned rate, λ mean rate, μ
 capacity of one replica, h hours of a level. Columns: x[r,i,k,t] share served locally, s[r,i,a,t] share spilled,
-y[k] replicas, n[g] nodes, w[k] class in use, v[r,i,k] band uses class, u[r,m] route uses model, z any self-hosting.
+f[k,t] share that pool k admits, y[k] replicas, n[g] nodes, w[k] class in use, v[r,i,k] band uses class, u[r,m] route uses model, z any self-hosting.
 
-Pools have a fixed size, so y and n carry no level. A band uses one class (v), because the gateway's weights are static;
-a route uses one model (u). Tensor-parallel sizes are powers of two that divide the node's GPUs, so that packing by
+Pools have a fixed size, so y and n carry no level. A band uses one class (v), because the gateway's weights are static,
+and all bands of a pool are admitted alike (f), because its gate counts requests and not routes; a route uses one model
+(u). Tensor-parallel sizes are powers of two that divide the node's GPUs, so that packing by
 count of GPUs is exact.
 """
 
@@ -29,6 +30,7 @@ def formulate(question: Question) -> Linear:
     for family in (
         _serve,
         _band_uses_class,
+        _admitted_alike,
         _one_class_a_band,
         _one_model_a_route,
         _capacity,
@@ -98,6 +100,8 @@ def _columns(program: Linear, question: Question) -> None:
             program.continuous(s(f, a, t), requests * a.usd_per_request[f.key], 1.0)
     for k in question.classes:
         program.integer(y(k), TIE_BREAK_USD)
+        for t in levels:
+            program.continuous(f"f[{k.name},{t}]", 0.0, 1.0)
         program.binary(f"w[{k.name}]", TIE_BREAK_USD)
     for group, classes in groups(question).items():
         program.integer(n(group), classes[0].usd_per_node_hour * HOURS_PER_MONTH)
@@ -121,6 +125,15 @@ def _band_uses_class(program: Linear, question: Question) -> None:
         for t in range(len(question.level_hours)):
             program.at_most(f"uses[{f.route},{f.band},{k.name},{t}]", [(x(f, k, t), 1.0), (v(f, k), -1.0)], 0.0)
         program.at_most(f"used[{f.route},{f.band},{k.name}]", [(v(f, k), 1.0), (f"w[{k.name}]", -1.0)], 0.0)
+
+
+def _admitted_alike(program: Linear, question: Question) -> None:
+    """x[r,i,k,t] = f[k,t] where v[r,i,k] = 1:  f − (1 − v) ≤ x ≤ f"""
+    for f, k in local_pairs(question):
+        for t in range(len(question.level_hours)):
+            name, admitted = f"[{f.route},{f.band},{k.name},{t}]", f"f[{k.name},{t}]"
+            program.at_most(f"admits{name}", [(x(f, k, t), 1.0), (admitted, -1.0)], 0.0)
+            program.at_most(f"alike{name}", [(admitted, 1.0), (v(f, k), 1.0), (x(f, k, t), -1.0)], 1.0)
 
 
 def _one_class_a_band(program: Linear, question: Question) -> None:

@@ -24,7 +24,7 @@ def verdicts(
         *_quotas(environment, chosen),
         *_prices(catalog, cost),
         *_provenance(chosen),
-        *_gaps(gaps),
+        *_gaps((*gaps, *(gap for h in chosen for gap in h.shape.model.gaps()))),
         _privacy(environment),
         _bytes_per_token(),
     ]

@@ -103,12 +103,12 @@ def load(text: str, file: str) -> Lock:
     """
     if any(line.startswith(("<<<<<<< ", ">>>>>>> ")) for line in text.splitlines()):
         line = next(i for i, t in enumerate(text.splitlines(), 1) if t.startswith(("<<<<<<< ", ">>>>>>> ")))
-        hint = "take either side, then run `spillway plan` again: a lock is computed, never merged"
+        hint = "check out either side, then run `spillway plan`: a lock is computed, never merged"
         raise Problems([Problem("LOCK001", "the lock has merge conflicts", Span(file, line), hint)])
     try:
         raw = json.loads(text)
     except json.JSONDecodeError as error:
-        hint = "restore it with git, or write it again with `spillway plan`"
+        hint = "restore it with git, or delete it and run `spillway plan`"
         where = Span(file, error.lineno, error.colno)
         raise Problems([Problem("LOCK001", f"the lock is not JSON: {error.msg}", where, hint)]) from error
     if not isinstance(raw, dict):
@@ -117,7 +117,14 @@ def load(text: str, file: str) -> Lock:
     if major != MAJOR:
         message = f"the lock has format {raw.get('format_version', 'none')!s}; this program reads {MAJOR}.x"
         raise Problems(
-            [Problem("LOCK002", message, Span(file, 1), "use the release of spillway that wrote it, or plan again")]
+            [
+                Problem(
+                    "LOCK002",
+                    message,
+                    Span(file, 1),
+                    "use the release of spillway that wrote it, or delete it and plan again",
+                )
+            ]
         )
     try:
         return Lock.model_validate(raw)
@@ -126,7 +133,12 @@ def load(text: str, file: str) -> Lock:
         for detail in error.errors(include_url=False):
             path = ".".join(str(step) for step in detail["loc"])
             found.append(
-                Problem("LOCK003", f"{path}: {detail['msg']}", Span(file, 1), "write it again with `spillway plan`")
+                Problem(
+                    "LOCK003",
+                    f"{path}: {detail['msg']}",
+                    Span(file, 1),
+                    "restore it with git, or delete it and run `spillway plan`",
+                )
             )
         raise Problems(found) from error
 

@@ -80,10 +80,9 @@ def release_name(pool: str) -> str:
 
 
 def _pool(pool: Pool, addresses: Addresses) -> dict[str, Any]:
-    gate = pool.engine.max_num_seqs + pool.engine.max_num_queued_reqs
     found: dict[str, Any] = {
         "model": pool.name,
-        "max_in_flight": gate,
+        "max_in_flight": pool.max_in_flight,
         "max_model_len": pool.engine.max_model_len,
         "supports": list(POOL_FEATURES),
     }

@@ -2,8 +2,8 @@
 
 A fleet seldom fits one machine, so a share of it is staged: every pool with the nearest whole number of replicas to
 1/k of its own, every route with the traffic that those replicas stand for. k is the smallest whole number whose request
-rate the machine can push. Fewer replicas share bursts less well, which makes a small stage the harder test. API limits
-are thinned with the traffic.
+rate the machine can push; where even one replica a pool is too much, the replay runs slower than asked. Fewer replicas
+share bursts less well, which makes a small stage the harder test. API limits are thinned with the traffic.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ API_TTFT_MS, API_TPOT_MS = 600.0, 12.0
 class Settings:
     """What the person who rehearses may choose.
 
+    speed: times real time, at most.
     load: `planned`, the rate a level's capacity must carry, or `mean`, the rate it is billed at. kill: a pool's name,
     "auto" (the largest whose routes may spill) or None. requests_per_second: what the machine can push, wall time;
     decides the share of the fleet. seed: of every random choice.
@@ -45,7 +46,7 @@ class Settings:
     speed: float = 10.0
     kill: str | None = "auto"
     slow_down: float = 1.0
-    requests_per_second: float = 200.0
+    requests_per_second: float = 300.0
     seed: int = 1
 
 
@@ -78,6 +79,9 @@ def script(lock: Lock, sources: Mapping[str, Excerpt | Mix], settings: Settings)
     divisor = max(1, math.ceil(total * settings.speed / settings.requests_per_second))
     casts = {pool.name: max(1, round(pool.replicas.max / divisor)) for pool in plan.pools}
     shares = {route.name: _share(route, plan, casts, divisor) for route in plan.routes}
+    staged_rate = sum(float(rates[name]) * share for name, share in shares.items())
+    # Rounded down to a hundredth: a lower speed is always safe.
+    speed = max(1, math.floor(100 * min(settings.speed, settings.requests_per_second / max(staged_rate, 1e-9)))) / 100
     requests = merged(
         [
             arrivals(sources[name], name, float(rates[name]) * share, settings.duration_s, settings.seed)
@@ -87,14 +91,14 @@ def script(lock: Lock, sources: Mapping[str, Excerpt | Mix], settings: Settings)
     return Script(
         environment=lock.name,
         level=level.name,
-        speed=settings.speed,
+        speed=speed,
         duration_s=settings.duration_s,
         pools=tuple(
             PoolCast(pool.name, routing.clock(pool), casts[pool.name], pool.replicas.max) for pool in plan.pools
         ),
         routes=tuple(_promise(route, plan, level.name, shares[route.name]) for route in plan.routes),
         arrivals=_that_fit(requests, plan),
-        policy=lambda stage: _policy(lock, stage, settings.speed, min(shares.values(), default=1.0)),
+        policy=lambda stage: _policy(lock, stage, speed, min(shares.values(), default=1.0)),
         offers=_offers(plan, min(shares.values(), default=1.0)),
         key_names=tuple(sorted({api.api_key_env for api in plan.apis if api.api_key_env})),
         kill=_victim(plan, settings.kill),

@@ -60,7 +60,9 @@ def read_coefficients(file: Traversable) -> Coefficients:
     try:
         return TypeAdapter(Coefficients).validate_json(file.read_bytes())
     except OSError as error:
-        raise Problems([Problem("PERF001", f"cannot read {file}: {error}", hint="restore it from the repository")]) from error
+        raise Problems(
+            [Problem("PERF001", f"cannot read {file}: {error}", hint="restore it from the repository")]
+        ) from error
     except ValidationError as error:
         where = Span(str(file), 1)
         raise Problems(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from planner.documents.rehearsal import ATTAINED, MAX_LAG_MS, Result, RouteOutcome, RoutePromise, Script
 from planner.faces.figures import money, share
@@ -112,3 +113,26 @@ def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:
 
 def _ms(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.0f} ms"
+
+
+def result_json(result: Result) -> dict[str, Any]:
+    """What was seen, as plain values; money as text."""
+    return {
+        "environment": result.script.environment,
+        "level": result.script.level,
+        "held": result.held,
+        "restricted_requests_at_the_api": result.restricted_at_api,
+        "requests_at_the_api": result.requests_at_api,
+        "routes": [
+            {
+                "route": outcome.route,
+                "phase": outcome.phase,
+                "requests": outcome.requests,
+                "answered": outcome.ok,
+                "ttft_p95_ms": outcome.ttft_p95_ms,
+                "tpot_p95_ms": outcome.tpot_p95_ms,
+                "slo_met": outcome.slo_met,
+            }
+            for outcome in result.outcomes
+        ],
+    }

@@ -122,6 +122,7 @@ class Pool(Part):
     node_group: str
     privacy: Literal["public", "internal", "restricted"]
     replicas: Replicas
+    max_in_flight: Annotated[int, Field(description="requests that the gateway lets into one replica at once")]
     engine: Engine
     clock: StepClock
     kv_tokens: int

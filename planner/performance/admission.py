@@ -5,6 +5,9 @@ tokens. A request that would wait longer than its TTFT target is better sent els
 the replica can prefill within the target:
 
     tokens = TTFT target × prefill throughput,      requests = tokens ÷ mean prompt
+
+The gateway's gate is tighter: the most requests in flight whose mean time per output token, with the prompts of their
+successors, still leaves room to the target. A pool that is offered too much stays within its promise and spills the rest.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ from planner.performance.step_time import StepClock
 LOAD_BYTES_PER_SECOND = 1.0e9
 """Bytes of weights that reach one GPU a second, streamed from object storage. An assumption on the slow side: a rank of
 a machine with 25 Gbit/s gets up to 3 GB/s when it is alone."""
+ROOM = 0.8
+"""Mean over 95th percentile of TPOT that the gate aims at: prompts of others come in clusters."""
 START_SECONDS = 120.0
 """Starting the engine beside its weights: imports, compilation, captured graphs. An assumption on the slow side."""
 
@@ -33,7 +38,10 @@ class Admission:
 
 
 def admission(
-    clock: StepClock, lengths: Sequence[Lengths], targets: Sequence[LatencyTarget], max_num_batched_tokens: int
+    clock: StepClock,
+    lengths: Sequence[Lengths],
+    targets: Sequence[LatencyTarget],
+    max_num_batched_tokens: int,
 ) -> Admission:
     """Limits for a replica that serves these routes; the strictest route decides."""
     tokens, requests = math.inf, math.inf
@@ -45,6 +53,24 @@ def admission(
         requests = min(requests, ttft_ms * tokens_per_ms / mean)
     longest = max(float(route.inputs.max()) for route in lengths)
     return Admission(max(1, int(requests)), max(int(tokens), math.ceil(longest)))
+
+
+def gate(
+    clock: StepClock,
+    mean_input: float,
+    mean_output: float,
+    tpot_ms: float,
+    max_num_seqs: int,
+    max_num_batched_tokens: int,
+) -> int:
+    """Requests that the gateway lets into one replica at once: the largest concurrency up to the batch cap whose mean
+    TPOT is at most `ROOM` of the target, 1 at least. Mean tokens of the requests that it serves; target in ms."""
+    low, high = 1, max_num_seqs
+    while low < high:
+        middle = (low + high + 1) // 2
+        tpot = clock.tpot_ms(middle, mean_input, max(2.0, mean_output), max_num_batched_tokens)
+        low, high = (middle, high) if tpot <= ROOM * tpot_ms else (low, middle - 1)
+    return low
 
 
 def load_seconds(weights_bytes_per_gpu: float) -> float:

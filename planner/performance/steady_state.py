@@ -222,6 +222,7 @@ class SteadyState:
         return self.load.over_decodes(1.0 - in_time)
 
     def _many_hits(self, target_ms: Floats) -> Floats:
+        """The mean over a life is too long: its prompts and its batch, as a lognormal above the idle step."""
         load, steps = self.load, self.load.decode_steps
         square = load.over_inputs(self.added_ms**2)
         seen = self.tpot_ms + self.entry_ms / steps
@@ -237,9 +238,12 @@ class SteadyState:
         return np.asarray(ndtr((np.log(excess) - spread**2 / 2.0 - room) / np.maximum(spread, 1e-6)))
 
     def _one_hit(self, target_ms: Floats) -> Floats:
+        """One prompt is enough when it is longer than all the spare time, in steps that are each too long."""
         load, steps = self.load, self.load.decode_steps
-        room = np.maximum(target_ms - self.decode_step_ms, 0.0) * steps
-        longer = (self.added_ms[:, :, None, :] > room[:, :, :, None]) * load.input_weights[:, :, None, :]
+        spare = np.maximum(target_ms - self.decode_step_ms, 0.0)
+        slow_chunk = self.added_ms / load.chunks(load.inputs) > spare
+        slow = (self.added_ms[:, :, None, :] > (spare * steps)[:, :, :, None]) & slow_chunk[:, :, None, :]
+        longer = slow * load.input_weights[:, :, None, :]
         certain = target_ms < self.decode_step_ms
         alive = self.rate_per_ms * (steps * self.tpot_ms + self.entry_ms)
         return np.where(certain, 1.0, -np.expm1(-alive * longer.sum(axis=3)))

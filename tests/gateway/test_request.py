@@ -68,6 +68,9 @@ def test_streams_always_ask_for_usage() -> None:
 def test_output_cap(fields: dict[str, int], route_cap: int | None, expected: int | None) -> None:
     request = parsed(**fields)
     assert request.capped(route_cap) == expected
+    body = sent(request, expected)
+    assert body.get("max_tokens") == expected
+    assert "max_completion_tokens" not in body  # it would undo the route's cap
     body = sent(request, expected, max_tokens="max_completion_tokens")
     assert body.get("max_completion_tokens") == expected
     assert "max_tokens" not in body

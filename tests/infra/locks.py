@@ -14,6 +14,8 @@ from typing import Any
 from planner.documents import environment_file
 from planner.documents.lock import Consulted, Lock, render, seal
 from planner.documents.verify import environment_digest
+from planner.edges.catalog_files import load_catalog
+from planner.edges.performance_files import coefficients_digest
 from planner.money.numbers import dollars
 from planner.money.plan import NodeGroup, Plan
 
@@ -21,7 +23,6 @@ ZONES = ("use1-az4", "use1-az6")
 ACCOUNT = "123456789012"
 HOURS = 730
 HOURLY = {"g6e.12xlarge": Decimal("10.49264"), "g6e.xlarge": Decimal("1.861")}
-CONSULTED = Consulted(snapshot="2026-11-01", calibration="none", facts=(), prices=(), traces={})
 CLOCK = {
     "dense_read_ms": 20,
     "expert_read_ms": 0,
@@ -149,13 +150,15 @@ def sealed(plan: Plan, name: str = "prod", environment: str | None = None) -> Lo
     """The plan as the lock of an environment text."""
     parsed, _ = environment_file.parse(environment or environment_text(), f"{name}.yaml")
     canonical = environment_file.canonical(parsed)
+    catalog = load_catalog()
+    consulted = Consulted(snapshot=catalog.prices.name, calibration="", facts=(), prices=(), traces={})
     digests = {
-        "environment": environment_digest(canonical, CONSULTED.traces),
-        "facts": "sha256:0",
-        "prices": "sha256:0",
-        "calibration": "sha256:0",
+        "environment": environment_digest(canonical, consulted.traces),
+        "facts": catalog.facts_digest(consulted.facts),
+        "prices": catalog.prices_digest(consulted.prices),
+        "calibration": coefficients_digest(),
     }
-    return seal(name, canonical, CONSULTED, digests, plan, "0.1.0")
+    return seal(name, canonical, consulted, digests, plan, "0.1.0")
 
 
 def write(folder: Path, plan: Plan, name: str = "prod", environment: str | None = None) -> Path:
@@ -173,7 +176,7 @@ def group(plan: Plan, name: str) -> NodeGroup:
     return next(group for group in plan.node_groups if group.name == name)
 
 
-def replaced(plan: Plan, part: str, name: str, **changes: Any) -> Plan:
+def replaced(plan: Plan, part: str, name: str, /, **changes: Any) -> Plan:
     """The plan with one named entry of a list changed, such as `replaced(plan, "pools", "chat-1xl40s", gpu="L4")`."""
     entries = [entry.model_copy(update=changes) if entry.name == name else entry for entry in getattr(plan, part)]
     return plan.model_copy(update={part: tuple(entries)})
@@ -237,6 +240,7 @@ def _pool(name: str, hf_id: str, group: str, privacy: str, route: str, gpus: int
         },
         "clock": CLOCK,
         "kv_tokens": 100000,
+        "max_in_flight": 72,
         "weights_gib_per_gpu": 15,
         "load_seconds": "90.4",
         "capacity": [

@@ -24,7 +24,7 @@ from twin.cluster import RunningCluster
 
 pytestmark = pytest.mark.engine
 
-OWN_SECONDS, SETTLE_SECONDS = 10, 30
+SETTLE_SECONDS = 30
 POOLS = {"vllm-chat-1xl40s": 4, "vllm-code-2xl40s": 2, "vllm-extraction-1xl40s": 2}
 AFTERLIFE = {"aws:kms/key:Key"}
 """What AWS keeps of a destroyed environment: the key, pending deletion."""
@@ -109,7 +109,6 @@ def test_the_first_preview_shows_everything_and_makes_nothing(life: Life) -> Non
     assert set(preview.changed().values()) == {"create"}
     assert {"gpu-shared", "gpu-vault", "system"} <= preview.changed().keys()
     assert life.left["after preview"] == {}
-    assert preview.seconds < OWN_SECONDS
 
 
 def test_up_places_every_replica_on_its_own_node_group(life: Life) -> None:
@@ -130,7 +129,6 @@ def test_a_preview_after_up_shows_no_change(life: Life, step: str) -> None:
     assert preview.status == 0, preview.output
     assert preview.changed() == {}
     assert preview.summary["same"] > 60
-    assert preview.seconds < OWN_SECONDS
 
 
 def test_drift_shows_and_is_put_back(life: Life) -> None:

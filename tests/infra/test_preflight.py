@@ -33,6 +33,7 @@ BAD: dict[str, tuple[Callable[[Plan], Plan], str]] = {
     "a shared vault": (lambda p: locks.replaced(p, "pools", "chat-1xl40s", node_group="vault"), "DEP023"),
     "no such group": (lambda p: locks.replaced(p, "pools", "chat-1xl40s", node_group="nowhere"), "DEP024"),
     "too many GPUs": (lambda p: locks.replaced(p, "node_groups", "shared", gpus_per_node=1), "DEP024"),
+    "a long name": (lambda p: locks.replaced(p, "pools", "chat-1xl40s", name="x" * 50), "DEP026"),
     "open vault": (lambda p: locks.replaced(p, "node_groups", "vault", exclusive=False), "DEP025"),
 }
 

@@ -260,15 +260,18 @@ def test_outputs_say_what_was_deployed(registered: Registered) -> None:
 
 def test_a_plan_without_pools_makes_nothing_and_hands_out_the_policy(run: Run) -> None:
     plan = locks.plan()
-    routes = [
-        route.model_copy(update={"bands": (), "fallback": ("openai/gpt-4.1-mini",)})
+    routes = tuple(
+        route.model_copy(
+            update={
+                "bands": tuple(band.model_copy(update={"weights": {}, "api_share": 1}) for band in route.bands),
+                "fallback": ("openai/gpt-4.1-mini",),
+            }
+        )
         for route in plan.routes
         if route.name == "chat"
-    ]
-    api_only = plan.model_copy(update={"pools": (), "node_groups": (), "routes": tuple(routes)})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("infra.inputs.verify", lambda *paths: locks.sealed(api_only))
-        registered = run(api_only)
+    )
+    api_only = plan.model_copy(update={"pools": (), "node_groups": (), "routes": routes})
+    registered = run(api_only, override="a lock by hand")
     assert registered.resources == []
     assert list(registered.outputs["policy"]["routes"]) == ["chat"]
     assert registered.outputs["policy"]["pools"] == {}

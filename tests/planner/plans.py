@@ -173,6 +173,7 @@ def _pool(
         "node_group": group,
         "privacy": privacy,
         "replicas": {"min": 2, "max": 2},
+        "max_in_flight": 160,
         "engine": {
             "tensor_parallel_size": gpus,
             "max_model_len": 16384,

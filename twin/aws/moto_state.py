@@ -11,14 +11,12 @@ each) and images. Private keys are stored in their standard encoding, because th
 from __future__ import annotations
 
 import io
-import os
 import pickle
+from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
-
-# Must be set before the first EC2 backend exists: thousands of images that no managed node group names.
-os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 
 import boto3
 import moto.backends
@@ -45,9 +43,16 @@ def load(folder: Path, state: AccountState) -> None:
     botocore_stubber.enabled = True
     if _held != wanted:
         _held = None
-        _reset(state.account)
-        if state.snapshot is not None:
-            _restore(folder / state.snapshot, state.account)
+        pristine = _pristine(state.account)
+        if state.snapshot is None:
+            _restore(io.BytesIO(pristine.snapshot), pristine, "a new account")
+        else:
+            path = folder / state.snapshot
+            try:
+                with path.open("rb") as handle:
+                    _restore(handle, pristine, path)
+            except OSError as error:
+                raise StoreError(f"{path} cannot be read ({error}); remove the folder to start anew") from error
     _held = wanted
 
 
@@ -69,15 +74,8 @@ def holds(folder: Path, snapshot: str | None) -> None:
 
 def save(folder: Path, state: AccountState) -> str:
     """Write moto's state beside the store; the name of the file."""
-    backends = {}
-    for service in _SERVICES:
-        regions = moto.backends.get_backend(service)[state.account]
-        # IAM makes a backend for each partition of the world; the twin is one account of the commercial one.
-        backends[service] = {name: regions[name] for name in list(regions) if not name.startswith("aws-")}
-    buffer = io.BytesIO()
-    _Writer(buffer).dump({"moto": version("moto"), "backends": backends})
     name = f"moto-{state.generation}.pickle"
-    write_whole(folder / name, buffer.getvalue())
+    write_whole(folder / name, _snapshot(state.account))
     return name
 
 
@@ -95,26 +93,47 @@ def client(service: str, region: str) -> Any:
     return _clients[service, region]
 
 
-def _reset(account: str) -> None:
+@dataclass(frozen=True)
+class _Account:
+    """A new account, and AWS's own policies, which all accounts share."""
+
+    number: str
+    snapshot: bytes
+    policies: dict[str, Any]
+
+
+@lru_cache(maxsize=4)
+def _pristine(number: str) -> _Account:
+    """moto before anybody used it. Making one takes a second, for the policies; restoring one, milliseconds."""
     for service in _SERVICES:
-        regions = moto.backends.get_backend(service)[account]
-        for backend in list(regions.values()):
-            backend.reset()
+        moto.backends.get_backend(service)[number].clear()
+    policies = moto.backends.get_backend("iam")[number]["aws"].managed_policies
+    return _Account(number, _snapshot(number), dict(policies))
 
 
-def _restore(path: Path, account: str) -> None:
-    policies = moto.backends.get_backend("iam")[account]["aws"].managed_policies
+def _snapshot(number: str) -> bytes:
+    backends = {}
+    for service in _SERVICES:
+        regions = moto.backends.get_backend(service)[number]
+        # IAM makes a backend for each partition of the world; the twin is one account of the commercial one.
+        backends[service] = {name: regions[name] for name in list(regions) if not name.startswith("aws-")}
+    buffer = io.BytesIO()
+    _Writer(buffer).dump({"moto": version("moto"), "backends": backends})
+    return buffer.getvalue()
+
+
+def _restore(handle: Any, account: _Account, place: object) -> None:
     try:
-        with path.open("rb") as handle:
-            snapshot = _Reader(handle, policies).load()
-    except (OSError, pickle.UnpicklingError, EOFError, AttributeError, ImportError) as error:
-        raise StoreError(f"{path} cannot be read ({error}); remove the folder to start anew") from error
+        snapshot = _Reader(handle, account.policies).load()
+    except (pickle.UnpicklingError, EOFError, AttributeError, ImportError) as error:
+        raise StoreError(f"{place} cannot be read ({error}); remove the folder to start anew") from error
     if snapshot["moto"] != version("moto"):
         raise StoreError(
-            f"{path} was written with moto {snapshot['moto']}, this is {version('moto')}; remove the folder"
+            f"{place} was written with moto {snapshot['moto']}, this is {version('moto')}; remove the folder"
         )
     for service, backends in snapshot["backends"].items():
-        regions = moto.backends.get_backend(service)[account]
+        regions = moto.backends.get_backend(service)[account.number]
+        regions.clear()
         for region, backend in backends.items():
             dict.__setitem__(regions, region, backend)
 

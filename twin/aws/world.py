@@ -44,7 +44,7 @@ def transaction(store: Store) -> Iterator[tuple[AccountState, World]]:
     """An operation that changes the account: on success the next generation is written whole, on an error nothing."""
     with _guard, store.locked():
         state, world = _open(store)
-        with patch.dict(os.environ, {"MOTO_ACCOUNT_ID": state.account}):
+        with patch.dict(os.environ, _moto_environment(state)):
             try:
                 yield state, world
             except BaseException:
@@ -65,11 +65,16 @@ def reading(store: Store) -> Iterator[tuple[AccountState, World]]:
     """An operation that only asks."""
     with _guard, store.locked():
         state, world = _open(store)
-        with patch.dict(os.environ, {"MOTO_ACCOUNT_ID": state.account}):
+        with patch.dict(os.environ, _moto_environment(state)):
             try:
                 yield state, world
             finally:
                 _leave(world, changed=False)
+
+
+def _moto_environment(state: AccountState) -> dict[str, str]:
+    # Without the last, moto would make thousands of images that no managed node group names.
+    return {"MOTO_ACCOUNT_ID": state.account, "MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}
 
 
 def _open(store: Store) -> tuple[AccountState, World]:

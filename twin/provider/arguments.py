@@ -219,8 +219,6 @@ def _property(name: str, annotation: str, *, required: bool) -> Property:
     container: Container = "many" if "Sequence[" in annotation else "map" if "Mapping[" in annotation else "one"
     nested = re.search(r"'(?:\w+\.)*(\w+Args)'", annotation)
     scalars = re.findall(r"_builtins\.(bool|int|float|str)", annotation)
-    if container == "map" and scalars:
-        scalars = scalars[1:]  # the first is the key
     # A policy may be text or an object, a port a number or text: with a choice of shapes, any of them stands.
     free = "Union[" in annotation or "Any" in annotation
     return Property(

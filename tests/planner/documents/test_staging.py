@@ -63,6 +63,15 @@ def test_traffic_follows_the_replicas_that_can_be_staged() -> None:
     assert shares == {"chat": 0.25, "code": 0.5, "extraction": 0.5}
 
 
+def test_a_stage_that_is_still_too_large_runs_slower() -> None:
+    """One replica of each pool carries 4 requests/s in all; 20 a second on the wall are five-fold speed."""
+    staged = script(requests_per_second=20.0)
+    assert [pool.replicas for pool in staged.pools] == [1, 1, 1]
+    assert staged.speed == 5.0
+    loaded = parse_policy(json.dumps(staged.policy(stage(staged))).encode())
+    assert loaded.policy.routes["chat"].spill_after_ms == 500
+
+
 def test_the_documents_are_what_the_programs_read() -> None:
     staged = script(requests_per_second=60.0)
     loaded = parse_policy(json.dumps(staged.policy(stage(staged))).encode())

@@ -11,7 +11,7 @@ import heapq
 import math
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from planner.performance.step_time import StepClock
@@ -24,9 +24,9 @@ class Request:
     output: int
     computed: int = 0
     made: int = 0
+    """Tokens made before the current stay in the batch: a preempted request computes them again."""
     first_ms: float = math.nan
     last_ms: float = math.nan
-    alive: bool = True
     started_step: int = 0
 
     @property
@@ -49,6 +49,20 @@ class Engine:
 
     def run(self, requests: list[Request]) -> list[Request]:
         """Serve all requests, sorted by arrival; return them in order of completion."""
+        return self._serve(requests, lambda _: None)
+
+    def run_closed(self, first: list[Request], rounds: int) -> list[Request]:
+        """Each of the first requests is followed by an equal one as soon as it ends, `rounds` times in all."""
+        left = len(first) * (rounds - 1)
+
+        def following(request: Request) -> Request | None:
+            nonlocal left
+            left -= 1
+            return Request(request.last_ms, request.prompt, request.output) if left >= 0 else None
+
+        return self._serve(first, following)
+
+    def _serve(self, requests: list[Request], following: Callable[[Request], Request | None]) -> list[Request]:
         arriving, waiting = deque(requests), deque[Request]()
         prefilling: deque[Request] = deque()
         ends: list[tuple[int, int, Request]] = []
@@ -64,7 +78,7 @@ class Engine:
             taken, pairs, done = 0, 0.0, []
             held = context + sum(r.computed for r in prefilling)
             while budget > 0:
-                if not prefilling or prefilling[-1].computed + 0 >= prefilling[-1].prompt + prefilling[-1].made:
+                if not prefilling or prefilling[-1].computed == prefilling[-1].prompt + prefilling[-1].made:
                     if not waiting or decoding + len(prefilling) >= self.max_num_seqs:
                         break
                     if held + waiting[0].prompt + waiting[0].made > self.kv_tokens:
@@ -86,11 +100,12 @@ class Engine:
             context += decoding
             while ends and ends[0][0] <= step:
                 _, _, request = heapq.heappop(ends)
-                if request.alive and request.started_step + request.output - request.made <= step:
-                    decoding -= 1
-                    context -= request.prompt + request.output - 1
-                    request.last_ms = now
-                    self.finished.append(request)
+                decoding -= 1
+                context -= request.prompt + request.output - 1
+                request.last_ms = now
+                self.finished.append(request)
+                if (successor := following(request)) is not None:
+                    arriving.appendleft(successor)
             for request in done:
                 prefilling.remove(request)
                 if math.isnan(request.first_ms):

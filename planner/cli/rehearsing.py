@@ -1,0 +1,52 @@
+"""`rehearse`: the locked plan under traffic on this machine, and what it kept of its promises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from planner.cli.output import note, show_json
+from planner.documents.rehearsal import Result
+from planner.documents.staging import Settings, script, sources
+from planner.edges.rehearsal import RehearsalFailed
+from planner.edges.rehearsal import rehearse as stage
+from planner.edges.workspace import located
+from planner.faces.rehearsal import result_json, result_lines, script_lines
+from planner.words.diagnostics import Problem, Problems
+
+
+def rehearse(argument: str, speed: float, kill: str, slow_down: float, folder: Path, form: str) -> None:
+    """Exit 1 when a promise was broken or the machine was too slow to tell."""
+    result = held(argument, folder, Settings(speed=speed, kill=_victim(kill), slow_down=slow_down), form)
+    if form == "json":
+        show_json(result_json(result))
+    else:
+        for line in result_lines(result):
+            print(line)
+    if not result.held:
+        raise SystemExit(1)
+
+
+def held(argument: str, folder: Path, settings: Settings, form: str = "text") -> Result:
+    """Hold the rehearsal of an environment's lock.
+
+    Errors: `Problems` REH001 when a program failed (nothing was learned), REH002 for a pool that is not in the plan.
+    """
+    workspace, name = located(argument, folder)
+    lock, wanted = workspace.existing_lock(name), workspace.wanted(name)
+    pools = [pool.name for pool in lock.plan.pools]
+    if settings.kill not in (None, "auto", *pools):
+        hint = f"pools of {name}: {', '.join(pools) or 'none'}"
+        raise Problems([Problem("REH002", f"there is no pool `{settings.kill}` in the plan of {name}", hint=hint)])
+    play = script(lock, sources(wanted.environment, wanted.traces), settings)
+    if form == "text":
+        for line in script_lines(play):
+            print(line, flush=True)
+    try:
+        return stage(play, note)
+    except RehearsalFailed as error:
+        hint = "nothing was learned about the plan; see the program's last lines above"
+        raise Problems([Problem("REH001", f"the rehearsal could not be held: {error}", hint=hint)]) from error
+
+
+def _victim(kill: str) -> str | None:
+    return {"": "auto", "none": None}.get(kill, kill)

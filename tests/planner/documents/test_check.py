@@ -1,0 +1,245 @@
+"""The arithmetic of a plan: a good one has no problem, and each way to bend it is told by exactly its rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from planner.documents.check import arithmetic
+from planner.documents.codes import CODES
+from planner.documents.environment_file import parse
+from planner.domain.environment import Environment
+from tests.planner.plans import API, CHAT_GROUP, CHAT_POOL, ENVIRONMENT, PRIVATE, bent, plan
+
+
+def environment(old: str = "", new: str = "") -> Environment:
+    assert not old or ENVIRONMENT.count(old) == 1
+    return parse(ENVIRONMENT.replace(old, new) if old else ENVIRONMENT, "prod.yaml")[0]
+
+
+def test_a_good_plan_adds_up() -> None:
+    assert arithmetic(plan(), environment()) == ()
+
+
+BENT: list[tuple[str, dict[str, Any], list[tuple[str, str]]]] = [
+    (
+        "pool twice",
+        {"pools/1/name": CHAT_POOL, "pools/1/privacy": "restricted"},
+        [
+            ("CHK001", f"pool `{CHAT_POOL}` stands twice in the plan"),
+            ("CHK001", f"node group `{PRIVATE}` names pool `{PRIVATE}`, which is not in the plan"),
+            ("CHK001", f"route `extraction` names pool `{PRIVATE}`, which is not in the plan"),
+        ],
+    ),
+    (
+        "group unknown",
+        {"pools/0/node_group": "elsewhere"},
+        [("CHK001", f"pool `{CHAT_POOL}` names node group `elsewhere`, which is not in the plan")],
+    ),
+    (
+        "API unknown",
+        {"apis": []},
+        [("CHK001", f"route `chat` names API `{API}`, which is not in the plan")],
+    ),
+    (
+        "placed pool unknown",
+        {"node_groups/0/placement/0/replicas/ghost": 1},
+        [("CHK001", f"node group `{CHAT_GROUP}` names pool `ghost`, which is not in the plan")],
+    ),
+    (
+        "weighted pool unknown",
+        {"routes/0/bands/0/weights": {"ghost": "1"}},
+        [("CHK001", "route `chat` names pool `ghost`, which is not in the plan")],
+    ),
+    (
+        "rate unknown",
+        {"levels/1/planned_requests_per_second": {"chat": "4"}},
+        [("CHK001", "level trough has no rate of route `extraction`")],
+    ),
+    (
+        "too many GPUs on a node",
+        {"pools/0/engine/tensor_parallel_size": 4},
+        [("CHK002", f"node group `{CHAT_GROUP}`: 8 GPUs are placed on a node of 4")],
+    ),
+    (
+        "replicas without a place",
+        {"pools/0/replicas": {"min": 3, "max": 3}},
+        [("CHK002", f"pool `{CHAT_POOL}` has 3 replicas, of which 2 are placed on its node group")],
+    ),
+    (
+        "nodes without a use",
+        {"node_groups/0/placement/0/nodes": 2},
+        [
+            ("CHK002", f"node group `{CHAT_GROUP}`: the placement does not use its 1 nodes"),
+            ("CHK002", f"pool `{CHAT_POOL}` has 2 replicas, of which 4 are placed on its node group"),
+        ],
+    ),
+    (
+        "hours missing",
+        {"levels/1/hours": "500"},
+        [("CHK009", "the levels have 700 hours; a month has 730")],
+    ),
+    (
+        "requests missing",
+        {"routes/0/bands/0/share_of_requests": "0.7"},
+        [("CHK009", "route `chat`: its bands hold 0.9000 of its requests, not all of them")],
+    ),
+    (
+        "band without a pool",
+        {"routes/0/bands/0/weights": {}},
+        [
+            ("CHK009", "route `chat`, band 0: 75% of it has no pool at level peak"),
+            ("CHK009", "route `chat`, band 0: 100% of it has no pool at level trough"),
+        ],
+    ),
+    (
+        "half a weight",
+        {"routes/0/bands/0/weights": {CHAT_POOL: "0.5"}},
+        [("CHK009", "route `chat`, band 0: the weights of its pools sum to 0.5000, not 1")],
+    ),
+    (
+        "spill without an API",
+        {"routes/1/bands/0/spill_by_level": {"peak": "0.1"}},
+        [("CHK009", "route `extraction`, band 0: 10% of it has no API at level peak")],
+    ),
+    (
+        "more at the API than planned",
+        {"routes/0/bands/0/api_share": "0.2"},
+        [("CHK009", "route `chat`, band 0: 20% goes to the API at every hour, but at level trough 0%")],
+    ),
+    (
+        "too much load",
+        {"levels/0/planned_requests_per_second/chat": "17"},
+        [("CHK003", f"pool `{CHAT_POOL}` needs 2.12 replicas at level peak, it has 2")],
+    ),
+    (
+        "no capacity known",
+        {"pools/0/capacity/1/band": 7},
+        [("CHK003", f"pool `{CHAT_POOL}` serves route `chat`, band 1, with no capacity for it")],
+    ),
+    (
+        "capacity of zero",
+        {"pools/0/capacity/1/requests_per_second": "0"},
+        [("CHK003", f"pool `{CHAT_POOL}` serves route `chat`, band 1, with no capacity for it")],
+    ),
+    (
+        "no reserve",
+        {"levels/0/planned_requests_per_second/extraction": "2.2"},
+        [("CHK004", f"pool `{PRIVATE}` needs 1.10 replicas; after losing a node 1 remain, and no API may help")],
+    ),
+    (
+        "restricted with an API",
+        {"routes/1/fallback": [API]},
+        [("CHK006", "route `extraction` is restricted and names an API")],
+    ),
+    (
+        "restricted called internal",
+        {"routes/1/privacy": "internal"},
+        [("CHK006", "route `extraction` is restricted in the environment, internal here")],
+    ),
+    (
+        "restricted pool not marked",
+        {"pools/1/privacy": "internal"},
+        [("CHK006", f"pool `{PRIVATE}` serves restricted data and is marked internal")],
+    ),
+    (
+        "restricted on shared nodes",
+        {"node_groups/1/exclusive": False},
+        [("CHK006", f"pool `{PRIVATE}` serves restricted data on shared nodes")],
+    ),
+    (
+        "line does not multiply",
+        {"cost/lines/0/quantity": "1152.1"},
+        [("CHK007", f"cost line `{API} input tokens`: 1152.1 × 0.75 is not 864.00")],
+    ),
+    (
+        "a cent too much in a sum",
+        {"cost/usage_usd_per_month": "1900.81", "cost/usd_per_month": "12906.88"},
+        [("CHK007", "the usage lines sum to 1900.80, the plan says 1900.81")],
+    ),
+    (
+        "total does not sum",
+        {"cost/usd_per_month": "12906.86", "cost/low_usd_per_month": "12906.86"},
+        [("CHK007", "fixed and usage do not sum to the total")],
+    ),
+    (
+        "range beside the total",
+        {"cost/low_usd_per_month": "12906.88"},
+        [("CHK007", "the total is not between its low and high estimates")],
+    ),
+    (
+        "nodes that nobody pays for",
+        {"node_groups/1/max_nodes": 3, "node_groups/1/placement/0/nodes": 3, "pools/1/replicas": {"min": 3, "max": 3}},
+        [("CHK007", f"node group `{PRIVATE}` runs 3 nodes, 1460 hours are billed")],
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "told"), [row[1:] for row in BENT], ids=[row[0] for row in BENT])
+def test_a_bent_plan_is_told_by_its_rule_and_by_no_other(changes: dict[str, Any], told: list[tuple[str, str]]) -> None:
+    found = [(p.code, p.message) for p in arithmetic(bent(plan(), changes), environment())]
+    allowed = {code for code, _ in told}
+    assert [entry for entry in found if entry[0] in allowed] == told
+    follow_ups = {
+        "CHK001": {"CHK002", "CHK003", "CHK006", "CHK007"},
+        "CHK002": set(),
+        "CHK003": set(),
+        "CHK009": {"CHK003"},
+    }
+    assert {code for code, _ in found} - allowed <= set().union(*(follow_ups.get(code, set()) for code in allowed))
+
+
+def test_a_second_pool_on_an_exclusive_group_is_told() -> None:
+    moved = bent(
+        plan(),
+        {
+            "node_groups/1/gpus_per_node": 4,
+            "node_groups/1/placement/0/replicas": {PRIVATE: 1, CHAT_POOL: 1},
+            "pools/0/node_group": PRIVATE,
+            "node_groups/0/placement/0/replicas": {},
+        },
+    )
+    found = [p.message for p in arithmetic(moved, environment())]
+    assert found == [f"node group `{PRIVATE}` is for one pool alone and holds {CHAT_POOL}, {PRIVATE}"]
+
+
+def test_a_pool_that_serves_restricted_beside_other_data_is_told() -> None:
+    shared = bent(plan(), {"routes/1/bands/0/weights": {CHAT_POOL: "1"}})
+    found = {p.message for p in arithmetic(shared, environment()) if p.code == "CHK006"}
+    assert f"pool `{CHAT_POOL}` serves restricted data beside other data" in found
+    assert f"pool `{CHAT_POOL}` serves restricted data on shared nodes" in found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "message"),
+    [
+        ("{G: 96}", "{G: 63}", "CHK005", "the plan runs 64 vCPUs of family G; the quota is 63"),
+        ("$20000", "$12906", "CHK008", "the plan costs $12,906.87 a month; the budget is $12,906"),
+        ("$5000", "$1900", "CHK008", "the plan spends $1,900.80 a month on APIs; their budget is $1,900"),
+    ],
+)
+def test_limits_of_the_environment_are_kept(old: str, new: str, code: str, message: str) -> None:
+    assert [(p.code, p.message) for p in arithmetic(plan(), environment(old, new))] == [(code, message)]
+
+
+def test_a_quota_that_is_not_stated_is_not_judged_here() -> None:
+    assert arithmetic(plan(), environment("quotas: {G: 96}", "")) == ()
+    assert arithmetic(plan(), environment("{G: 96}", "{G: 64, P: 0}")) == ()
+
+
+def test_another_set_of_routes_is_told() -> None:
+    fewer = bent(plan(), {"routes": plan().model_dump(mode="json")["routes"][:1]})
+    assert [(p.code, p.message) for p in arithmetic(fewer, environment())] == [
+        ("CHK001", "the plan's routes are not the environment's")
+    ]
+
+
+def test_the_rounding_of_six_digits_is_no_problem() -> None:
+    changes = {"levels/0/planned_requests_per_second/chat": "16.0001", "levels/0/hours": "199.999"}
+    assert arithmetic(bent(plan(), changes), environment()) == ()
+
+
+def test_every_code_is_explained() -> None:
+    assert {code for _, _, told in BENT for code, _ in told} <= set(CODES)
+    assert {"CHK005", "CHK008"} <= set(CODES)

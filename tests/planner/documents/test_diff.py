@@ -1,0 +1,206 @@
+"""Two locks compared: the parts of a change sum to it exactly, prices and inputs are told apart, every part is named."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from planner.documents.diff import Diff, compare, touched
+from planner.documents.lock import Lock
+from planner.domain.prices import Price
+from planner.money.cost import bill, line
+from planner.money.plan import CostLine, Plan
+from tests.planner.plans import API, CHAT_GROUP, CHAT_POOL, ENVIRONMENT, PRIVATE, bent, cost_lines, lock, plan
+
+BASE = lock()
+
+
+def priced(lines: tuple[CostLine, ...] | list[CostLine], whole: Plan | None = None) -> Lock:
+    """The base lock with another bill."""
+    return BASE.model_copy(update={"plan": (whole or plan()).model_copy(update={"cost": bill(lines)})})
+
+
+def changed(name: str, quantity: str | None = None, usd: str | None = None) -> tuple[CostLine, ...]:
+    """The bill with one line's quantity or unit price changed, where its name contains `name`."""
+    found = []
+    for old in cost_lines():
+        if name in old.name:
+            price = Price(old.price, Decimal(usd or old.unit_price), old.unit, old.source, old.as_of)
+            found.append(line(old.name, old.component, old.kind, Decimal(quantity or old.quantity), price))
+        else:
+            found.append(old)
+    assert tuple(found) != cost_lines()
+    return tuple(found)
+
+
+def adds_up(diff: Diff) -> bool:
+    lines = sum((entry.delta for entry in diff.lines), Decimal(0))
+    by_component = sum((new - old for _, old, new in diff.by_component()), Decimal(0))
+    return diff.delta == diff.by_inputs + diff.by_prices == lines == by_component
+
+
+def test_the_same_lock_has_an_empty_diff() -> None:
+    diff = compare(BASE, lock())
+    assert diff.empty
+    assert touched(diff) == ()
+    assert (diff.delta, diff.first, diff.parts, diff.inputs) == (0, False, (), ())
+    assert diff.base_usd == diff.proposed_usd == Decimal("12906.87")
+
+
+def test_a_new_quantity_is_the_work_of_the_inputs() -> None:
+    diff = compare(BASE, priced(changed("input tokens", quantity="2304")))
+    assert (diff.by_inputs, diff.by_prices) == (Decimal("864.00"), 0)
+    assert adds_up(diff)
+
+
+def test_a_new_price_is_the_work_of_prices() -> None:
+    diff = compare(BASE, priced(changed("input tokens", usd="1.00")))
+    assert (diff.by_inputs, diff.by_prices) == (0, Decimal("288.00"))
+    assert adds_up(diff)
+
+
+def test_both_at_once_are_split_at_the_new_quantity_and_the_old_price() -> None:
+    diff = compare(BASE, priced(changed("input tokens", quantity="2304", usd="1.00")))
+    (entry,) = [e for e in diff.lines if e.delta]
+    assert (entry.base, entry.proposed) == (Decimal("864.00"), Decimal("2304.00"))
+    assert entry.by_quantity == Decimal("864.00")  # (2304 − 1152) × 0.75
+    assert entry.by_price == Decimal("576.00")  # 2304 × (1.00 − 0.75)
+    assert adds_up(diff)
+
+
+def test_a_line_keeps_its_identity_when_its_name_carries_the_count() -> None:
+    price = Price("ec2/us-east-1/g6e.2xlarge/on-demand", Decimal("2.24208"), "hour", "list price", "2026-11-20")
+    lines = [e for e in cost_lines() if e.component != PRIVATE]
+    diff = compare(BASE, priced([*lines, line("3 × g6e.2xlarge", PRIVATE, "fixed", 2190, price)]))
+    (entry,) = [e for e in diff.lines if e.component == PRIVATE]
+    assert (entry.name, entry.base, entry.proposed) == ("3 × g6e.2xlarge", Decimal("3273.44"), Decimal("4910.16"))
+    assert adds_up(diff)
+
+
+def test_lines_come_and_go() -> None:
+    gone = priced([e for e in cost_lines() if e.kind != "usage"])
+    diff = compare(BASE, gone)
+    assert (diff.by_inputs, diff.by_prices) == (Decimal("-1900.80"), 0)
+    back = compare(gone, BASE)
+    assert (back.by_inputs, back.by_prices) == (Decimal("1900.80"), 0)
+    assert adds_up(diff)
+    assert adds_up(back)
+
+
+def test_a_price_that_the_base_knows_prices_a_new_line_too() -> None:
+    """A route that starts to use an API whose price also changed: the change of price is the price's work."""
+    price = Price("api/openai/gpt-5.4-mini/input", Decimal("1.00"), "Mtok", "list price", "2026-12-01")
+    diff = compare(BASE, priced([*changed("input tokens", usd="1.00"), line("tokens", "code", "usage", 100, price)]))
+    (entry,) = [e for e in diff.lines if e.component == "code"]
+    assert (entry.by_quantity, entry.by_price) == (Decimal("75.00"), Decimal("25.00"))
+    assert adds_up(diff)
+
+
+def test_the_first_plan_is_all_new() -> None:
+    diff = compare(None, BASE)
+    assert diff.first
+    assert (diff.base_usd, diff.delta) == (0, Decimal("12906.87"))
+    assert diff.inputs == ()
+    assert diff.snapshots == ("", BASE.consulted.snapshot)
+    assert {part.change for part in diff.parts} == {"added"}
+    assert adds_up(diff)
+    assert not diff.empty
+
+
+def test_components_are_sorted_by_the_size_of_their_change() -> None:
+    diff = compare(BASE, priced(changed("EKS", usd="0.20")))
+    assert diff.by_component()[0] == ("platform", Decimal("73.00"), Decimal("146.00"))
+    assert [name for name, _, _ in diff.by_component()[1:]] == sorted([CHAT_GROUP, PRIVATE, "chat"])
+
+
+def test_parts_that_are_added_removed_and_changed_are_named_with_what_changed() -> None:
+    values = plan().model_dump(mode="json")
+    code = {**values["routes"][0], "name": "code", "fallback": []}
+    proposed = bent(
+        plan(),
+        {
+            "pools": values["pools"][:1],
+            "node_groups/0/max_nodes": 2,
+            "node_groups/0/placement/0/nodes": 2,
+            "routes": [*values["routes"], code],
+            "routes/0/bands/0/spill_by_level/peak": "0.1",
+        },
+    )
+    diff = compare(BASE, lock(proposed))
+    assert [(p.kind, p.name, p.change, p.details) for p in diff.parts] == [
+        ("node group", CHAT_GROUP, "changed", ("max_nodes: 1 → 2", "placement.0.nodes: 1 → 2")),
+        ("pool", PRIVATE, "removed", ("2 × qwen3-32b (fp8) on L40S",)),
+        ("route", "chat", "changed", ('bands.0.spill_by_level.peak: "0.25" → "0.1"',)),
+        ("route", "code", "added", ()),
+    ]
+    assert touched(diff) == (
+        f"node group {CHAT_GROUP}",
+        f"pool {PRIVATE}",
+        "route chat",
+        "route code",
+    )
+
+
+def test_a_plan_that_only_explains_itself_differently_touches_nothing() -> None:
+    proposed = bent(plan(), {"solver/gap": "0.002", "verdicts/0/message": "other words", "break_even": []})
+    assert compare(BASE, lock(proposed)).empty
+
+
+def test_inputs_are_the_keys_of_the_environment_that_changed() -> None:
+    diff = compare(BASE, lock(environment=ENVIRONMENT.replace("{mean: 5}", "{mean: 8}").replace("G: 96", "G: 128")))
+    assert diff.inputs == ("quotas.G: 96 → 128", "routes.chat.traffic.requests_per_second.mean: 5.0 → 8.0")
+    assert not diff.empty
+    traced = BASE.model_copy(update={"consulted": BASE.consulted.model_copy(update={"traces": {"t": "sha256:1"}})})
+    assert compare(BASE, traced).inputs == ('traces.t: nothing → "sha256:1"',)
+
+
+KEYS = ["ec2/a", "ec2/b", "api/x/input", "api/x/output"]
+
+
+@st.composite
+def bills(draw: st.DrawFn) -> list[CostLine]:
+    """Any bill: one price a key, several lines a component, lines that share a name or a price."""
+    usd = {key: draw(st.decimals("0.0001", 50, places=6)) for key in KEYS}
+    rows = st.tuples(
+        st.sampled_from(["1 × a", "2 × a", "tokens"]),
+        st.sampled_from(["chat", "code", CHAT_POOL]),
+        st.sampled_from(["fixed", "usage"]),
+        st.decimals(0, 10**6, places=2),
+        st.sampled_from(KEYS),
+    )
+    return [
+        line(name, component, kind, quantity, Price(key, usd[key], "unit", API, "2026-11-20"))  # type: ignore[arg-type]
+        for name, component, kind, quantity, key in draw(st.lists(rows, max_size=8))
+    ]
+
+
+@given(bills(), bills())
+def test_the_parts_of_any_change_sum_to_it_with_nothing_left_over(
+    before: list[CostLine], after: list[CostLine]
+) -> None:
+    diff = compare(priced(before), priced(after))
+    assert adds_up(diff)
+    assert sum((e.base for e in diff.lines), Decimal(0)) == diff.base_usd
+    assert sum((e.proposed for e in diff.lines), Decimal(0)) == diff.proposed_usd
+
+
+@given(bills())
+def test_the_first_bill_is_all_input(after: list[CostLine]) -> None:
+    diff = compare(None, priced(after))
+    assert diff.by_prices == 0
+    assert diff.by_inputs == diff.delta == diff.proposed_usd
+
+
+@given(bills(), st.data())
+def test_where_quantities_stay_only_prices_speak(before: list[CostLine], data: st.DataObject) -> None:
+    usd: dict[str, Any] = {key: data.draw(st.decimals("0.0001", 50, places=6)) for key in KEYS}
+    after = [
+        line(e.name, e.component, e.kind, e.quantity, Price(e.price, usd[e.price], e.unit, e.source, e.as_of))
+        for e in before
+    ]
+    diff = compare(priced(before), priced(after))
+    assert diff.by_inputs == 0
+    assert diff.by_prices == diff.delta

@@ -1,0 +1,226 @@
+"""The lock file: the same plan gives the same bytes, any edit shows in its digest, and a broken file is refused."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from planner.documents.lock import Lock, content_digest, digest, load, render
+from planner.words.diagnostics import Problem, Problems
+from tests.planner.plans import ENVIRONMENT, edited, lock
+
+LOCK = lock()
+TEXT = render(LOCK)
+VALUES: dict[str, Any] = json.loads(TEXT)
+
+
+def scalars(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every scalar of a document, with its path."""
+    if isinstance(value, dict):
+        for key in value:
+            yield from scalars(value[key], (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from scalars(item, (*path, str(index)))
+    else:
+        yield path, value
+
+
+LEAVES = dict(scalars(VALUES))
+
+
+def sealed_well(candidate: Lock) -> bool:
+    return content_digest(candidate.model_dump(mode="json")) == candidate.digests.content
+
+
+def refused(text: str) -> tuple[Problem, ...]:
+    with pytest.raises(Problems) as raised:
+        load(text, "environments/prod.lock.json")
+    assert raised.value.exit_code == 2
+    for problem in raised.value.problems:
+        assert problem.where is not None
+        assert problem.where.file == "environments/prod.lock.json"
+    return raised.value.problems
+
+
+def test_a_lock_survives_writing_and_reading_byte_for_byte() -> None:
+    assert load(TEXT, "prod.lock.json") == LOCK
+    assert render(load(TEXT, "prod.lock.json")) == TEXT
+    assert render(lock()) == TEXT
+    assert sealed_well(load(TEXT, "prod.lock.json"))
+
+
+def test_the_form_is_canonical() -> None:
+    assert TEXT.endswith("}\n")
+    assert not TEXT.endswith("\n\n")
+    assert json.dumps(VALUES, indent=2, sort_keys=True, ensure_ascii=False) + "\n" == TEXT
+    for line in TEXT.splitlines():
+        assert len(line.strip().rstrip(",").split('": ')) <= 2, f"more than one scalar on {line!r}"
+    assert "×" in TEXT, "text is written as it reads, not escaped"
+
+
+def test_decimals_are_text_and_counts_are_numbers() -> None:
+    assert not [path for path, value in LEAVES.items() if isinstance(value, float) and path[0] != "environment"]
+    assert VALUES["plan"]["cost"]["usd_per_month"] == "12906.87"
+    assert VALUES["plan"]["pools"][0]["engine"]["gpu_memory_utilization"] == "0.92"
+    assert VALUES["plan"]["pools"][0]["replicas"]["max"] == 2
+
+
+def test_the_lock_embeds_its_environment() -> None:
+    wanted = LOCK.wanted()
+    assert wanted.routes["extraction"].data == "restricted"
+    assert wanted.routes["chat"].slo.ttft_ms(2000) == 1800
+
+
+def test_names_stand_in_the_form() -> None:
+    assert VALUES["format_version"] == "1.0"
+    assert VALUES["generated_by"] == "spillway 0.1.0"
+    assert set(VALUES["digests"]) == {"environment", "facts", "prices", "calibration", "content"}
+    assert VALUES["digests"]["content"].startswith("sha256:")
+
+
+def other(value: Any) -> Any:
+    """A value of the same kind that differs."""
+    match value:
+        case bool():
+            return not value
+        case int() | float():
+            return value + 1
+        case None:
+            return "7"
+        case str() if re.fullmatch(r"\d+(\.\d+)?", value):
+            return f"{Decimal(value) + 1:f}"
+    return value + "x"
+
+
+REFUSED_BY_FORM = {
+    ("format_version",),
+    ("plan", "platform", "nat"),
+    *(path for path in LEAVES if path[-1] in ("kind", "state", "privacy", "provenance", "capacity_type")),
+}
+"""Places that hold one of few words, or the version: another value does not load at all."""
+
+
+@pytest.mark.parametrize("path", LEAVES, ids="/".join)
+def test_an_edit_of_any_single_value_is_detected(path: tuple[str, ...]) -> None:
+    keys = "/".join(step.replace("/", "~") for step in path)
+    text = json.dumps(edited(VALUES, {keys: other(LEAVES[path])}))
+    assert json.loads(text) != VALUES
+    if path in REFUSED_BY_FORM:
+        assert refused(text)
+    else:
+        assert not sealed_well(load(text, "prod.lock.json"))
+
+
+@settings(max_examples=30)
+@given(st.randoms(use_true_random=False))
+def test_the_order_of_keys_and_blanks_do_not_matter(randomness: random.Random) -> None:
+    def shuffled(value: Any) -> Any:
+        if isinstance(value, dict):
+            keys = list(value)
+            randomness.shuffle(keys)
+            return {key: shuffled(value[key]) for key in keys}
+        return [shuffled(item) for item in value] if isinstance(value, list) else value
+
+    reordered = load(json.dumps(shuffled(VALUES)), "prod.lock.json")
+    assert sealed_well(reordered)
+    assert render(reordered) == TEXT
+
+
+def test_unknown_keys_of_a_newer_minor_version_are_not_read_and_not_lost() -> None:
+    newer = edited(
+        VALUES,
+        {"format_version": "1.7", "spot": {"share": "0.5"}, "plan/pools/0/warm": 3, "digests/future": "sha256:1"},
+    )
+    newer["digests"]["content"] = content_digest(newer)
+    text = json.dumps(newer, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    read = load(text, "prod.lock.json")
+    assert sealed_well(read)
+    assert read.plan.pools[1] == LOCK.plan.pools[1]
+    assert render(read) == text
+    tampered = load(text.replace('"warm": 3', '"warm": 4'), "prod.lock.json")
+    assert not sealed_well(tampered)
+
+
+@pytest.mark.parametrize("version", ["2.0", "0.9", "10.0", "", "one", None, 2])
+def test_another_major_version_is_refused(version: Any) -> None:
+    (found,) = refused(json.dumps(edited(VALUES, {"format_version": version})))
+    assert found.code == "LOCK002"
+    assert "this program reads 1.x" in found.message
+    assert "plan again" in found.hint
+
+
+def test_a_lock_without_a_version_is_refused() -> None:
+    values = {key: value for key, value in VALUES.items() if key != "format_version"}
+    (found,) = refused(json.dumps(values))
+    assert found.message == "the lock has format none; this program reads 1.x"
+
+
+@pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.999])
+def test_a_truncated_lock_is_told_with_the_line_where_it_ends(share: float) -> None:
+    text = TEXT[: int(len(TEXT) * share)]
+    (found,) = refused(text)
+    assert found.code == "LOCK001"
+    assert found.message.startswith("the lock is not JSON: ")
+    assert found.hint == "restore it with git, or delete it and run `spillway plan`"
+    assert found.where is not None
+    assert abs(found.where.line - (text.count("\n") + 1)) <= 1
+
+
+def test_a_conflicted_lock_is_told_with_the_line_of_the_conflict() -> None:
+    lines = TEXT.splitlines()
+    lines[10:12] = ["<<<<<<< HEAD", lines[10], "=======", lines[11], ">>>>>>> other"]
+    (found,) = refused("\n".join(lines))
+    assert (found.code, found.message) == ("LOCK001", "the lock has merge conflicts")
+    assert found.where is not None
+    assert found.where.line == 11
+    assert found.hint.endswith("a lock is computed, never merged")
+
+
+@pytest.mark.parametrize("text", ["[]", "3", "null", '"lock"'])
+def test_json_that_is_no_object_is_no_lock(text: str) -> None:
+    (found,) = refused(text)
+    assert (found.code, found.message) == ("LOCK003", "a lock is a JSON object")
+
+
+@pytest.mark.parametrize("part", ["plan", "digests", "consulted", "environment", "name"])
+def test_a_missing_part_is_named(part: str) -> None:
+    (found,) = refused(json.dumps({key: value for key, value in VALUES.items() if key != part}))
+    assert (found.code, found.message) == ("LOCK003", f"{part}: Field required")
+    assert "spillway plan" in found.hint
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("plan/cost/usd_per_month", "a lot"),
+        ("plan/cost/usd_per_month", None),
+        ("plan/pools/0/replicas/max", "two"),
+        ("plan/levels/0/hours", "Infinity"),
+        ("plan/node_groups/1/placement", {}),
+        ("digests/content", None),
+    ],
+)
+def test_a_value_of_the_wrong_form_is_named_with_its_path(path: str, value: Any) -> None:
+    (found,) = refused(json.dumps(edited(VALUES, {path: value})))
+    assert found.code == "LOCK003"
+    assert found.message.startswith(path.replace("/", ".") + ": ")
+
+
+def test_digests_do_not_depend_on_the_order_of_keys() -> None:
+    assert digest({"a": 1, "b": [1, 2]}) == digest({"b": [1, 2], "a": 1})
+    assert digest({"a": "×"}) != digest({"a": "x"})
+    assert len(digest({})) == len("sha256:") + 64
+
+
+def test_a_lock_is_small_enough_to_review() -> None:
+    assert len(TEXT) < 30_000
+    assert ENVIRONMENT.splitlines()[0] == "version: 1"

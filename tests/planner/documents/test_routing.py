@@ -1,0 +1,139 @@
+"""Lock → policy document and engine clock, judged by those who read them: the gateway's own loader, the twin's own clock."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from gateway.document import parse_policy
+from gateway.policy import Policy
+from planner.documents.lock import Lock
+from planner.documents.routing import Addresses, api_name, clock, policy, release_name
+from planner.edges.catalog_files import load_catalog
+from tests.planner.plans import API, CHAT_POOL, PRIVATE, bent, lock, plan
+from twin.engine.clock import Clock
+
+
+def read(document: dict[str, Any]) -> Policy:
+    """The document as the gateway reads it: every rule of its schema holds."""
+    return parse_policy(json.dumps(document).encode()).policy
+
+
+@pytest.fixture(scope="module")
+def sealed() -> Lock:
+    return lock()
+
+
+def test_the_gateway_accepts_the_policy_of_a_lock(sealed: Lock) -> None:
+    loaded = read(policy(sealed))
+    assert loaded.environment == "prod"
+    assert loaded.lock_digest == sealed.digests.content
+    assert set(loaded.pools) == {CHAT_POOL, PRIVATE}
+    assert set(loaded.routes) == {"chat", "extraction"}
+
+
+def test_pools_are_found_by_their_service_in_the_cluster(sealed: Lock) -> None:
+    pool = read(policy(sealed)).pools[CHAT_POOL]
+    assert pool.address == f"{release_name(CHAT_POOL)}.serving.svc.cluster.local:8000"
+    assert pool.endpoints is None
+    assert (pool.model, pool.max_model_len, pool.max_in_flight) == (CHAT_POOL, 16384, 160)
+
+
+def test_addresses_override_where_backends_are(sealed: Lock) -> None:
+    addresses = Addresses(
+        pools={CHAT_POOL: ["http://127.0.0.1:9001", "http://127.0.0.1:9002"]}, apis={API: "http://127.0.0.1:9003/v1"}
+    )
+    loaded = read(policy(sealed, addresses))
+    assert loaded.pools[CHAT_POOL].address is None
+    assert loaded.pools[CHAT_POOL].endpoints == ("http://127.0.0.1:9001", "http://127.0.0.1:9002")
+    assert loaded.pools[PRIVATE].address is not None
+    assert loaded.apis[api_name(API)].base_url == "http://127.0.0.1:9003/v1"
+
+
+def test_a_restricted_route_has_no_way_out(sealed: Lock) -> None:
+    document = policy(sealed)["routes"]["extraction"]
+    assert document["privacy"] == "restricted"
+    assert document["fallback"] == []
+    assert document["overflow"] == "refuse"
+    assert [band["api_share"] for band in document["bands"]] == [0]
+
+
+def test_a_lock_that_would_let_restricted_data_out_is_refused_by_the_gateway() -> None:
+    leaky = lock(bent(plan(), {"routes/1/fallback": [API]}))
+    with pytest.raises(ValueError, match="restricted"):
+        read(policy(leaky))
+
+
+def test_a_hybrid_route_keeps_its_bands_its_chain_and_its_times(sealed: Lock) -> None:
+    route = read(policy(sealed)).routes["chat"]
+    assert [band.max_input_tokens for band in route.bands] == [2047, None]
+    assert [dict(band.weights) for band in route.bands] == [{CHAT_POOL: 1.0}, {CHAT_POOL: 1.0}]
+    assert route.fallback == (api_name(API),)
+    assert route.overflow == "api"
+    assert (route.spill_after_ms, route.deadline_ms, route.queue_ms) == (2700, 120_000, 0)
+    assert route.bytes_per_token == 4
+
+
+def test_a_route_that_is_all_api_is_accepted() -> None:
+    bands = [{**band, "weights": {}, "api_share": "1"} for band in plan().model_dump(mode="json")["routes"][0]["bands"]]
+    loaded = read(policy(lock(bent(plan(), {"routes/0/bands": bands}))))
+    assert [band.api_share for band in loaded.routes["chat"].bands] == [1, 1]
+
+
+@pytest.mark.parametrize("speed", [1, 2, 10, 50])
+def test_a_replay_at_n_fold_speed_divides_every_duration(sealed: Lock, speed: float) -> None:
+    plain, fast = policy(sealed), policy(sealed, speed=speed)
+    for name, route in plain["routes"].items():
+        for key in ("spill_after_ms", "deadline_ms", "queue_ms"):
+            assert fast["routes"][name][key] == round(route[key] / speed)
+    assert fast["pools"] == plain["pools"]
+    assert fast["apis"] == plain["apis"]
+    read(fast)
+
+
+def test_a_duration_never_becomes_zero_by_speed_but_zero_stays_zero(sealed: Lock) -> None:
+    route = policy(sealed, speed=1e6)["routes"]["chat"]
+    assert (route["spill_after_ms"], route["queue_ms"]) == (1, 0)
+
+
+def test_prices_and_limits_of_an_api_reach_the_gateway_exactly(sealed: Lock) -> None:
+    api = read(policy(sealed)).apis[api_name(API)]
+    assert (str(api.usd_per_mtok.input), api.usd_per_mtok.cached_input, str(api.usd_per_mtok.output)) == (
+        "0.75",
+        None,
+        "4.5",
+    )
+    assert (api.limits.rpm, api.limits.tpm) == (5000, 2_000_000)
+    assert api.renames == {"max_tokens": "max_completion_tokens"}
+    assert api.api_key_env == "OPENAI_API_KEY"
+
+
+def test_every_hosted_model_of_the_catalog_has_a_name_that_the_gateway_accepts() -> None:
+    keys = [row.key for row in load_catalog().apis]
+    assert len({api_name(key) for key in keys}) == len(keys), "two models would share a name"
+    for key in keys:
+        named = lock(bent(plan(), {"apis/0/name": key, "routes/0/fallback": [key]}))
+        read(policy(named))
+
+
+def test_the_policy_is_plain_json(sealed: Lock) -> None:
+    document = policy(sealed)
+    assert json.loads(json.dumps(document)) == document
+
+
+def test_the_clock_of_a_pool_is_read_by_the_engine_twin(sealed: Lock) -> None:
+    pool = sealed.plan.pools[0]
+    document = json.loads(json.dumps(clock(pool)))
+    ticking = Clock.model_validate(document)
+    assert (ticking.pool, ticking.kv_tokens, ticking.max_num_seqs) == (CHAT_POOL, 200_000, 64)
+    assert ticking.max_num_queued_reqs == pool.engine.max_num_queued_reqs
+    # One sequence of no context: all dense weights, one token's experts, and the fixed parts.
+    assert ticking.step.step_ms(1, 0) == pytest.approx(6.25 + 4 * 0.03125 + 2 + 0.5 + 0.001)
+
+
+def test_a_coefficient_of_a_newer_lock_does_not_reach_the_twin(sealed: Lock) -> None:
+    newer = bent(plan(), {"pools/0/clock/speculative_ms": "0.1"})
+    assert set(clock(newer.pools[0])["step"]) == set(clock(sealed.plan.pools[0])["step"])
+    Clock.model_validate(clock(newer.pools[0]))

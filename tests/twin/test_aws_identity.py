@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.twin.aws_program import Program, trust
+from twin.aws.account import AwsError
+
+ROLE, POLICY, ATTACHMENT = (
+    "aws:iam/role:Role",
+    "aws:iam/policy:Policy",
+    "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+)
+READ: dict[str, Any] = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::models/*"}],
+}
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("token", "inputs", "complaint"),
+    [
+        (ROLE, {"assumeRolePolicy": "not json"}, "MalformedPolicyDocument"),
+        (POLICY, {"policy": '{"Version": "2012-10-17", "Statement": [{"Effect": "Maybe"}]}'}, "MalformedPolicy"),
+        (ATTACHMENT, {"role": "nobody", "policyArn": "arn:aws:iam::aws:policy/AmazonEKSClusterPolicy"}, "NoSuchEntity"),
+    ],
+)
+def test_documents_and_references_are_checked(
+    program: Program, token: str, inputs: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(AwsError, match=complaint):
+        program.create(token, "x", **inputs)
+
+
+def test_a_policy_that_aws_does_not_have_cannot_be_attached(program: Program) -> None:
+    role = program.create(ROLE, "r", assumeRolePolicy=trust("ec2.amazonaws.com")).id
+    with pytest.raises(AwsError, match="NoSuchEntity"):
+        program.create(ATTACHMENT, "a", role=role, policyArn="arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolitik")
+
+
+def test_a_role_in_use_stays(program: Program) -> None:
+    role = program.create(ROLE, "r", assumeRolePolicy=trust("ec2.amazonaws.com")).id
+    arn = program.create(POLICY, "p", policy=READ).outputs["arn"]
+    program.create(ATTACHMENT, "a", role=role, policyArn=arn)
+    with pytest.raises(AwsError, match="DeleteConflict"):
+        program.delete("r")
+
+
+def test_a_policy_can_change_more_often_than_iam_keeps_versions(program: Program) -> None:
+    program.create(POLICY, "p", policy=READ)
+    for number in range(8):
+        statement = {**READ["Statement"][0], "Resource": f"arn:aws:s3:::models-{number}/*"}
+        program.update("p", policy={**READ, "Statement": [statement]})
+    program.destroy()
+    assert program.store.is_empty()
+
+
+def test_equal_documents_are_no_change(program: Program) -> None:
+    program.create(POLICY, "p", policy='{"Version": "2012-10-17", "Statement": []}')
+    assert program.diff("p", policy='{"Statement":[],"Version":"2012-10-17"}').changes == []
+
+
+def test_inline_policies_and_profiles(program: Program) -> None:
+    role = program.create(ROLE, "r", assumeRolePolicy=trust("ec2.amazonaws.com")).id
+    program.create("aws:iam/rolePolicy:RolePolicy", "inline", role=role, policy=READ)
+    program.create("aws:iam/instanceProfile:InstanceProfile", "profile", role=role)
+    program.destroy()
+    assert program.store.is_empty()
