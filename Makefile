@@ -31,9 +31,9 @@ tools: setup-python ## Build the pinned Go tools from source into the shared cac
 	@$(BIN)/python -m tools.setup tools
 
 demo: setup-python ## Plan prod from a real trace, rehearse it, then deploy it to the twin: no account, no GPU
-	@$(BIN)/spillway demo --parts ab
+	@$(BIN)/python -m tools.demo plan rehearse
 	@$(SETUP_TOOLS)
-	@$(BIN)/spillway demo --parts c
+	@$(BIN)/python -m tools.demo deploy
 
 test: setup ## Run the checks and all tests whose tools are there
 	@$(MAKE) check

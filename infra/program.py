@@ -35,7 +35,7 @@ def deploy() -> None:
             raise Problems(against, exit_code=1)
     except Problems as refusal:
         raise pulumi.RunError(inputs.message(refusal.problems, chosen.environment)) from refusal
-    _announce(granted)
+    _announce(granted, chosen)
     pulumi.export("lock", granted.lock.digests.content)
     pulumi.export("override", granted.override)
     if granted.lock.plan.pools:
@@ -44,12 +44,15 @@ def deploy() -> None:
         _serve_elsewhere(granted)
 
 
-def _announce(granted: Accepted) -> None:
+def _announce(granted: Accepted, chosen: Settings) -> None:
+    """Say what does not stop the run but should not be overlooked."""
     for warning in granted.warnings:
         pulumi.log.warn(f"{warning.code}: {warning.message}")
     if granted.override is not None:
         aside = "; ".join(f"{problem.code} {problem.message}" for problem in granted.set_aside)
         pulumi.log.warn(f"spillway:override ({granted.override}) set aside: {aside or 'nothing; remove it'}")
+    if chosen.gateway_image is None and granted.lock.plan.pools:
+        pulumi.log.warn("spillway:gatewayImage is not set: no registry has the chart's own name (docs/deploy.md)")
 
 
 def _serve_elsewhere(granted: Accepted) -> None:

@@ -78,6 +78,10 @@ class Engine:
     def destroy(self, *options: str) -> Outcome:
         return self._outcome("destroy", "--yes", "--skip-preview", "--json", *options)
 
+    def cancel(self) -> None:
+        """Take away the lock that a killed command left."""
+        self._text("cancel", "--yes", "--stack", self.stack)
+
     def configure(self, key: str, value: str) -> None:
         self._text("config", "set", key, value, "--stack", self.stack)
 

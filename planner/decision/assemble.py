@@ -45,7 +45,7 @@ from planner.money.plan import (
     Solver,
     StepClock,
 )
-from planner.performance.admission import admission, gate, load_seconds
+from planner.performance.admission import gate, load_seconds, queued_requests, queued_tokens
 from planner.performance.memory import GPU_MEMORY_UTILIZATION
 from planner.performance.precision import engine_dtype
 
@@ -178,13 +178,8 @@ def _pool(h: Hosting, solved: Solved, machines: Fleet) -> Pool:
     served = {key[0] for key, name in solved.answer.served if name == k.name}
     kinds = {solved.environment.routes[route].data for route in served}
     targets = [route for route in solved.demand.routes if route.name in served]
-    queue = admission(
-        h.replica.clock,
-        [t.lengths for t in targets],
-        [t.target for t in targets],
-        h.shape.max_num_batched_tokens,
-    )
     context = max(t.lengths.mean_context for t in targets)
+    in_flight = _gate(h, solved)
     return Pool(
         name=k.name,
         model=model.key,
@@ -195,14 +190,19 @@ def _pool(h: Hosting, solved: Solved, machines: Fleet) -> Pool:
         node_group=h.group_name,
         privacy="restricted" if "restricted" in kinds else "internal" if "internal" in kinds else "public",
         replicas=Replicas(min=count, max=count),
-        max_in_flight=_gate(h, solved),
+        max_in_flight=in_flight,
         engine=Engine(
             tensor_parallel_size=k.tensor_parallel_size,
             max_model_len=h.shape.max_model_len,
             max_num_seqs=h.replica.max_num_seqs,
             max_num_batched_tokens=h.shape.max_num_batched_tokens,
-            max_num_queued_reqs=queue.max_num_queued_reqs,
-            max_num_queued_tokens=queue.max_num_queued_tokens,
+            max_num_queued_reqs=queued_requests(in_flight),
+            max_num_queued_tokens=queued_tokens(
+                h.replica.clock,
+                [t.lengths for t in targets],
+                [t.target for t in targets],
+                h.shape.max_num_batched_tokens,
+            ),
             gpu_memory_utilization=Decimal(str(GPU_MEMORY_UTILIZATION)),
             quantization=_vllm_quantization(h),
             dtype=engine_dtype(h.shape.quantization, h.shape.gpu),
@@ -231,22 +231,15 @@ def _pool(h: Hosting, solved: Solved, machines: Fleet) -> Pool:
 
 
 def _gate(h: Hosting, solved: Solved) -> int:
-    """The gate for the mix that the pool serves at its busiest level."""
-    weights: dict[tuple[str, int], float] = {}
+    """The gate for the bands that the pool serves, weighted by the time of a replica that each takes at its busiest."""
+    flows = {flow.key: flow for flow in solved.question.flows}
+    times = []
     for (key, name), shares in solved.answer.served.items():
         if name == h.replica_class.name:
-            flow = next(f for f in solved.question.flows if f.key == key)
-            weights[key] = max(rate * share for rate, share in zip(flow.planned, shares, strict=True))
-    routes = {route.name: route for route in solved.demand.routes}
-    total = sum(weights.values())
-    return gate(
-        h.replica.clock,
-        sum(w * routes[route].bands[band].mix.mean_input for (route, band), w in weights.items()) / total,
-        sum(w * routes[route].bands[band].mix.mean_output for (route, band), w in weights.items()) / total,
-        min(routes[route].target.tpot_ms for route, _ in weights),
-        h.replica.max_num_seqs,
-        h.shape.max_num_batched_tokens,
-    )
+            answer = h.replica.capacities[key]
+            busiest = max(rate * share for rate, share in zip(flows[key].planned, shares, strict=True))
+            times.append((busiest / answer.requests_per_second, answer.concurrency))
+    return gate(times, h.replica.max_num_seqs)
 
 
 def _vllm_quantization(h: Hosting) -> str | None:

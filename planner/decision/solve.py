@@ -6,19 +6,21 @@ the shares are cleaned of the solver's tolerance, and the cost is recomputed fro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import highspy
 import numpy as np
 
 from planner.decision import program as columns
-from planner.decision.linear import INFINITY, Linear
+from planner.decision.linear import INFINITY, Linear, Row
 from planner.decision.question import Answer, Infeasible, Question
 
 TOLERANCE = 1e-6
 BROKEN_USD = 1e7
 UNSERVED_USD = 1e9
 """Prices of broken limits in the elastic re-solve: far above any plan, an unserved request far above a broken limit."""
+ELASTIC_GAP = 1e-4
 
 
 @dataclass(frozen=True)
@@ -60,21 +62,22 @@ SOFT = ("serve", "quota", "tpm", "rpm", "tpm-after-loss", "rpm-after-loss", "bud
 def blocking(question: Question, limits: Limits) -> tuple[str, ...]:
     """Why no plan exists, by an elastic re-solve: soft limits may be broken at a price; the broken ones are named."""
     elastic, slack = _elastic(columns.formulate(question))
-    highs = _load(elastic, limits)
+    # A loose gap of an unserved request's price would leave room for limits that need not be broken.
+    highs = _load(elastic, replace(limits, gap=min(limits.gap, ELASTIC_GAP)))
     highs.run()
     values = np.asarray(highs.getSolution().col_value)
-    worst: dict[str, float] = {}
+    worst: dict[str, tuple[float, float]] = {}
     for column, row in slack.items():
         if (value := float(values[elastic.index[column]])) > 1e-4:
-            subject = _subject(row)
-            worst[subject] = max(worst.get(subject, 0.0), value)
-    return tuple(_told(subject, worst[subject]) for subject in sorted(worst)) or ("the limits contradict each other",)
+            subject = _subject(row.name)
+            worst[subject] = max(worst.get(subject, (0.0, 0.0)), (value, row.upper))
+    return tuple(_told(subject, *worst[subject]) for subject in sorted(worst)) or ("the limits contradict each other",)
 
 
-def _elastic(linear: Linear) -> tuple[Linear, dict[str, str]]:
+def _elastic(linear: Linear) -> tuple[Linear, dict[str, Row]]:
     """The program with a priced slack on each soft row, and the row of each slack."""
     elastic = Linear(list(linear.columns), [], dict(linear.index))
-    slack: dict[str, str] = {}
+    slack: dict[str, Row] = {}
     for row in linear.rows:
         if row.name.split("[", 1)[0] not in SOFT:
             elastic.rows.append(row)
@@ -82,7 +85,7 @@ def _elastic(linear: Linear) -> tuple[Linear, dict[str, str]]:
         terms = [(linear.columns[i].name, c) for i, c in row.terms]
         unserved = row.lower == row.upper
         column = elastic.continuous(f"slack {row.name}", UNSERVED_USD if unserved else BROKEN_USD)
-        slack[column] = row.name
+        slack[column] = row
         if unserved:
             elastic.equal(row.name, [*terms, (column, 1.0)], row.upper)
         else:
@@ -96,12 +99,15 @@ def _subject(row: str) -> str:
     return f"{family.removesuffix('-after-loss')} {rest.rstrip(']').split(',')[0]}".strip()
 
 
-def _told(subject: str, value: float) -> str:
+def _told(subject: str, value: float, limit: float) -> str:
+    """`value`: the unserved share of a band, or what a limit lacks in units of the limit (of 1 where it is 0)."""
     family, _, name = subject.partition(" ")
     if family == "serve":
         return f"{value:.0%} of route {name} finds no place"
     words = {"quota": f"the vCPU quota of family {name}", "tpm": f"the tokens a minute of {name}"}
     words |= {"rpm": f"the requests a minute of {name}", "budget": "the budget", "api-budget": "the API budget"}
+    if limit == 0:
+        return f"{words[family]} would have to be {math.ceil(value - 1e-6):,}, not 0"
     return f"{words[family]} would have to be {value:.0%} higher"
 
 

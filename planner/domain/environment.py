@@ -232,7 +232,10 @@ class Environment(Words):
     version: Literal[1]
     platform: Platform
     horizon: Horizon
-    routes: Annotated[dict[Annotated[str, Field(pattern=ROUTE_NAME)], Route], Field(min_length=1)]
+    routes: Annotated[
+        dict[Annotated[str, Field(pattern=ROUTE_NAME)], Route],
+        Field(min_length=1, json_schema_extra={"additionalProperties": False}),
+    ]
     api: Api = Api()
     quotas: Annotated[
         dict[Literal["G", "P"], Count],

@@ -1,76 +1,61 @@
-"""When a full engine says no, and how long it takes to start: the queue limits and load time of a replica.
+"""How many requests a replica is let, when it says no, and how long it takes to start.
 
-vLLM answers 503 before any byte once its queue holds `max_num_queued_reqs` requests or `max_num_queued_tokens` prompt
-tokens. A request that would wait longer than its TTFT target is better sent elsewhere at once, so the queue holds what
-the replica can prefill within the target:
+The gateway's gate holds in flight what the replica served at its capacity, with room for the fluctuation of a Poisson
+number:
 
-    tokens = TTFT target × prefill throughput,      requests = tokens ÷ mean prompt
+    gate = C + √C,    C = Σ_b (share of the replica's time that band b takes) × (concurrency at the capacity of b)
 
-The gateway's gate is tighter: the most requests in flight whose mean time per output token, with the prompts of their
-successors, still leaves room to the target. A pool that is offered too much stays within its promise and spills the rest.
+A pool that is offered too much stays near the concurrency at which it keeps its promise, and the rest spills. The
+engine's own limits are the second line, for several gateways that each see a part: vLLM answers 503 before any byte once
+`max_num_queued_reqs` requests are waiting or running, or `max_num_queued_tokens` prompt tokens wait; the latter is what
+the replica can prefill within the TTFT target.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from planner.performance.capacity import LatencyTarget
 from planner.performance.lengths import Lengths
 from planner.performance.step_time import StepClock
 
+GATEWAY_SLACK = 1.25
+"""The engine's limit over the gate: gateways that share a replica each round their part up."""
 LOAD_BYTES_PER_SECOND = 1.0e9
 """Bytes of weights that reach one GPU a second, streamed from object storage. An assumption on the slow side: a rank of
 a machine with 25 Gbit/s gets up to 3 GB/s when it is alone."""
-ROOM = 0.8
-"""Mean over 95th percentile of TPOT that the gate aims at: prompts of others come in clusters."""
 START_SECONDS = 120.0
 """Starting the engine beside its weights: imports, compilation, captured graphs. An assumption on the slow side."""
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """Queue limits of one replica."""
+def gate(concurrencies: Sequence[tuple[float, float]], max_num_seqs: int) -> int:
+    """Requests in flight that the gateway lets into one replica; 1 at least, the batch cap at most.
 
-    max_num_queued_reqs: int
-    max_num_queued_tokens: int
+    concurrencies: of each band (time of the replica that it takes, in any unit; mean concurrency at its capacity).
+    """
+    total = sum(time for time, _ in concurrencies)
+    held = sum(time * concurrency for time, concurrency in concurrencies) / total
+    return max(1, min(max_num_seqs, math.ceil(held + math.sqrt(held))))
 
 
-def admission(
-    clock: StepClock,
-    lengths: Sequence[Lengths],
-    targets: Sequence[LatencyTarget],
-    max_num_batched_tokens: int,
-) -> Admission:
-    """Limits for a replica that serves these routes; the strictest route decides."""
-    tokens, requests = math.inf, math.inf
+def queued_requests(max_in_flight: int) -> int:
+    """`max_num_queued_reqs`: requests that the engine itself accepts at once, waiting and running."""
+    return math.ceil(GATEWAY_SLACK * max_in_flight) + 1
+
+
+def queued_tokens(
+    clock: StepClock, lengths: Sequence[Lengths], targets: Sequence[LatencyTarget], max_num_batched_tokens: int
+) -> int:
+    """`max_num_queued_tokens`: TTFT target × prefill throughput of the strictest route, one longest prompt at least."""
+    tokens = math.inf
     for route, target in zip(lengths, targets, strict=True):
         mean = max(1.0, route.mean_input)
         ttft_ms = target.ttft_ms + target.ttft_ms_per_1k_input * mean / 1000.0
-        tokens_per_ms = max_num_batched_tokens / clock.step_ms(0.0, 0.0, max_num_batched_tokens, mean / 2.0)
-        tokens = min(tokens, ttft_ms * tokens_per_ms)
-        requests = min(requests, ttft_ms * tokens_per_ms / mean)
-    longest = max(float(route.inputs.max()) for route in lengths)
-    return Admission(max(1, int(requests)), max(int(tokens), math.ceil(longest)))
-
-
-def gate(
-    clock: StepClock,
-    mean_input: float,
-    mean_output: float,
-    tpot_ms: float,
-    max_num_seqs: int,
-    max_num_batched_tokens: int,
-) -> int:
-    """Requests that the gateway lets into one replica at once: the largest concurrency up to the batch cap whose mean
-    TPOT is at most `ROOM` of the target, 1 at least. Mean tokens of the requests that it serves; target in ms."""
-    low, high = 1, max_num_seqs
-    while low < high:
-        middle = (low + high + 1) // 2
-        tpot = clock.tpot_ms(middle, mean_input, max(2.0, mean_output), max_num_batched_tokens)
-        low, high = (middle, high) if tpot <= ROOM * tpot_ms else (low, middle - 1)
-    return low
+        tokens = min(
+            tokens, ttft_ms * max_num_batched_tokens / clock.step_ms(0.0, 0.0, max_num_batched_tokens, mean / 2.0)
+        )
+    return max(int(tokens), math.ceil(max(float(route.inputs.max()) for route in lengths)))
 
 
 def load_seconds(weights_bytes_per_gpu: float) -> float:

@@ -55,7 +55,7 @@ class Measurement:
         return self.model, self.gpu
 
     @property
-    def family_weight_key(self) -> tuple[str, str, str]:
+    def voice(self) -> tuple[str, str, str]:
         """Rows that share this count as one voice in a fit, however many they are."""
         return self.model, self.gpu, self.metric
 

@@ -147,11 +147,9 @@ class _Targets:
 
     def missed(self, state: SteadyState) -> tuple[Floats, Floats, Floats]:
         """Share of requests over each target (TTFT, TPOT, E2E), each of shape (questions, concurrencies)."""
-        return (
-            state.ttft_tail(self.ttft_ms)[:, :, 0],
-            state.tpot_tail(self.tpot_ms)[:, :, 0],
-            state.e2e_tail(self.e2e_ms)[:, :, 0],
-        )
+        ttft = state.ttft_tail(self.ttft_ms)[:, :, 0]
+        e2e = state.e2e_tail(self.e2e_ms)[:, :, 0] if np.isfinite(self.e2e_ms).any() else np.zeros_like(ttft)
+        return ttft, state.tpot_tail(self.tpot_ms)[:, :, 0], e2e
 
     def met(self, state: SteadyState) -> NDArray[np.bool_]:
         """Whether every target holds at the percentile; shape (questions, concurrencies)."""

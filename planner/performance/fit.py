@@ -176,10 +176,12 @@ class _Table:
         self.steps: list[IdealStep] = list(dict.fromkeys(steps))
         place = {step: k for k, step in enumerate(self.steps)}
         self.step_of_row = np.array([place[step] for step in steps])
+        self.engines = sorted({s.measurement.engine for s in subjects})
+        self.engine_of_row = np.array([self.engines.index(s.measurement.engine) for s in subjects])
         voices: dict[tuple[str, str, str], int] = {}
         for s in subjects:
-            voices[s.measurement.family_weight_key] = voices.get(s.measurement.family_weight_key, 0) + 1
-        self.weights = np.array([voices[s.measurement.family_weight_key] ** -0.25 for s in subjects])
+            voices[s.measurement.voice] = voices.get(s.measurement.voice, 0) + 1
+        self.weights = np.array([voices[s.measurement.voice] ** -0.25 for s in subjects])
 
     def predicted(self, values: Floats) -> Floats:
         """Figures of all rows under a vector of unknowns."""
@@ -187,7 +189,7 @@ class _Table:
         clocks = [step_clock(step, c) for step in self.steps]
         columns = (np.array([getattr(clock, f.name) for clock in clocks]) for f in fields(StepClock))
         table = ClockTable(*(column[self.step_of_row] for column in columns))
-        factors = np.array([c.engine_factors[s.measurement.engine] for s in self.subjects])
+        factors = np.array([c.engine_factors[engine] for engine in self.engines])[self.engine_of_row]
         return predicted(self.runs, table, c.first_token_overhead_ms, c.closed_loop_crowding, factors)
 
     def solve(self, kept: NDArray[np.bool_]) -> Floats:

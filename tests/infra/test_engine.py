@@ -25,6 +25,7 @@ from twin.cluster import RunningCluster
 pytestmark = pytest.mark.engine
 
 SETTLE_SECONDS = 30
+GATEWAY_IMAGE = "registry.example/spillway-gateway:1.0@sha256:" + "1" * 64
 POOLS = {"vllm-chat-1xl40s": 4, "vllm-code-2xl40s": 2, "vllm-extraction-1xl40s": 2}
 AFTERLIFE = {"aws:kms/key:Key"}
 """What AWS keeps of a destroyed environment: the key, pending deletion."""
@@ -61,6 +62,7 @@ def life(cluster: RunningCluster, tmp_path_factory: pytest.TempPathFactory) -> L
     pulumi = Engine(
         stage(folder / "stage", cluster=cluster.folder), root / "sub", "prod", {"SPILLWAY_RUNNER": "inside"}
     )
+    pulumi.configure("gatewayImage", GATEWAY_IMAGE)
     life, api = Life(), _Cluster(cluster.kubeconfig)
 
     def plan(plan: Plan) -> None:

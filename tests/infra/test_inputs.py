@@ -113,14 +113,16 @@ def test_a_good_lock_is_deployed(environments: Path, started: list[Registered]) 
 
 @pytest.mark.parametrize("kind", REFUSABLE)
 def test_an_override_with_a_reason_deploys_and_is_recorded(
-    kind: str, environments: Path, started: list[Registered], capsys: pytest.CaptureFixture[str]
+    kind: str, environments: Path, started: list[Registered], caplog: pytest.LogCaptureFixture
 ) -> None:
-    spoil, _ = REFUSABLE[kind]
+    spoil, code = REFUSABLE[kind]
     locks.write(environments, locks.plan())
     spoil(environments)
     registered = run_program("prod", {"override": "incident 4711"})
     assert len(started) == 1
     assert registered.outputs["override"] == "incident 4711"
+    assert "spillway:override (incident 4711) set aside: " in caplog.text
+    assert code in caplog.text
 
 
 @pytest.mark.parametrize("kind", UNREADABLE)

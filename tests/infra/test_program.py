@@ -305,6 +305,14 @@ def test_images_of_ones_own_are_used(run: Run) -> None:
         assert (image["repository"], image["digest"], image["requireDigest"]) == (repository, digest, True)
 
 
+def test_a_gateway_image_that_nobody_published_is_warned_of(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    run()
+    assert "spillway:gatewayImage is not set" in caplog.text
+    caplog.clear()
+    run(gatewayImage="registry.example/spillway-gateway:1.0")
+    assert caplog.text == ""
+
+
 @pytest.mark.parametrize(
     ("config", "says"),
     [

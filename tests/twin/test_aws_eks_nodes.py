@@ -158,7 +158,7 @@ def test_a_zone_that_lacks_the_type_is_unsupported(program: Program, tmp_path: P
 
 
 def test_machines_without_rights_never_become_nodes(program: Program, subnets: list[str]) -> None:
-    with pytest.raises(PartialOperationError, match="NodeCreationFailure.*lacks AmazonEKSWorkerNodePolicy"):
+    with pytest.raises(PartialOperationError, match=r"NodeCreationFailure.*lacks AmazonEKSWorkerNodePolicy"):
         program.create(GROUP, "pool", **node_group(program.node_role(()), subnets))
 
 

@@ -21,10 +21,15 @@ def test_a_failed_operation_leaves_the_generation_before_it(tmp_path: Path) -> N
     program = Program(tmp_path)
     vpc = program.create(VPC, "vpc", cidrBlock="10.0.0.0/16").id
     before = (tmp_path / "state.json").read_bytes()
-    with pytest.raises(RuntimeError, match="stop"), transaction(program.store) as (state, world):
-        world.client("ec2", "us-east-1").delete_vpc(VpcId=vpc)
-        state.records.clear()
-        raise RuntimeError("stop")
+
+    def half_an_operation() -> None:
+        with transaction(program.store) as (state, world):
+            world.client("ec2", "us-east-1").delete_vpc(VpcId=vpc)
+            state.records.clear()
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        half_an_operation()
     assert (tmp_path / "state.json").read_bytes() == before
     # moto too: the network is still there for a subnet.
     program.create("aws:ec2/subnet:Subnet", "s", vpcId=vpc, cidrBlock="10.0.0.0/24")

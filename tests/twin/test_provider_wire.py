@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from google.protobuf import struct_pb2
@@ -41,6 +42,10 @@ def test_outputs_are_as_secret_as_the_inputs_they_repeat() -> None:
     outputs = {"values": {"keys": ["k1", "public"]}, "name": "n", "arn": "a"}
     assert seal(outputs, inputs) == {"values": {"keys": [Secret("k1"), "public"]}, "name": "n", "arn": "a"}
     assert plain(seal(outputs, inputs)) == outputs
+
+
+def test_there_is_one_unknown_even_in_copies() -> None:
+    assert copy.deepcopy({"a": [UNKNOWN]})["a"][0] is UNKNOWN
 
 
 def test_an_unknown_deep_inside_is_found() -> None:

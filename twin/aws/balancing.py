@@ -10,8 +10,8 @@ from twin.aws.kinds import Changed, GeneratedName, Kind, Made, paths
 from twin.provider.contract import State
 from twin.provider.wire import Properties
 
-_ALIASES = ("lb", "alb", "applicationloadbalancing")
-"""The provider knows these types under the names of three modules."""
+_ALIASES = ("lb", "alb")
+"""The provider knows these types under the names of two modules."""
 
 
 def _true(value: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from twin.aws.account import Account
+from twin.aws.account import Account, AwsError
 from twin.aws.kinds import Changed, GeneratedName, Kind, Made, paths
 from twin.provider.contract import State
 from twin.provider.wire import Properties
@@ -16,13 +16,27 @@ def document(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+def _trust_policy(operation: str, inputs: Properties) -> str:
+    """The role's trust policy, which moto takes unread."""
+    text = document(inputs["assumeRolePolicy"])
+    try:
+        parsed = json.loads(text)
+    except ValueError as error:
+        message = f"This policy contains invalid Json: {error}"
+        raise AwsError("iam", operation, "MalformedPolicyDocument", message) from error
+    if not isinstance(parsed, dict) or "Statement" not in parsed:
+        message = "Syntax errors in policy: it has no Statement"
+        raise AwsError("iam", operation, "MalformedPolicyDocument", message)
+    return text
+
+
 def _create_role(aws: Account, inputs: Properties) -> Made:
     name = inputs["name"]
     role = aws.call(
         "iam",
         "CreateRole",
         RoleName=name,
-        AssumeRolePolicyDocument=document(inputs["assumeRolePolicy"]),
+        AssumeRolePolicyDocument=_trust_policy("CreateRole", inputs),
         Path=inputs.get("path"),
         Description=inputs.get("description"),
         MaxSessionDuration=inputs.get("maxSessionDuration"),
@@ -42,7 +56,7 @@ def _update_role(aws: Account, old: State, inputs: Properties) -> Changed:
         "iam",
         "UpdateAssumeRolePolicy",
         RoleName=old.id,
-        PolicyDocument=document(inputs["assumeRolePolicy"]),
+        PolicyDocument=_trust_policy("UpdateAssumeRolePolicy", inputs),
     )
     before, after = set(old.inputs.get("managedPolicyArns") or ()), set(inputs.get("managedPolicyArns") or ())
     for policy in sorted(before - after):

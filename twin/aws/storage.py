@@ -118,8 +118,10 @@ def _delete_bucket(aws: Account, old: State) -> None:
     aws.call("s3", "DeleteBucket", Bucket=old.id)
 
 
-def _bucket_setting(token: str, put: Callable[[Account, Properties], Any], remove: str | None) -> tuple[Kind, ...]:
-    """A setting of a bucket that is a resource of its own; older programs name it with V2."""
+def _bucket_setting(
+    token: str, put: Callable[[Account, Properties], Any], remove: str | None, suffixes: tuple[str, ...] = ("",)
+) -> tuple[Kind, ...]:
+    """A setting of a bucket that is a resource of its own; some have a second name for older programs."""
 
     def create(aws: Account, inputs: Properties) -> Made:
         put(aws, inputs)
@@ -140,9 +142,9 @@ def _bucket_setting(token: str, put: Callable[[Account, Properties], Any], remov
             create=create,
             update=update,
             delete=delete,
-            replace_on=paths("bucket expectedBucketOwner region"),
+            replace_on=paths("bucket region"),
         )
-        for suffix in ("", "V2")
+        for suffix in suffixes
     )
 
 
@@ -273,14 +275,18 @@ KINDS = (
         )
         for token in ("aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2")
     ),
-    *_bucket_setting("aws:s3/bucketVersioning:BucketVersioning", _put_versioning, None),
+    *_bucket_setting("aws:s3/bucketVersioning:BucketVersioning", _put_versioning, None, ("", "V2")),
     *_bucket_setting(
         "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
         _put_encryption,
         "DeleteBucketEncryption",
+        ("", "V2"),
     ),
     *_bucket_setting(
-        "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration", _put_lifecycle, "DeleteBucketLifecycle"
+        "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+        _put_lifecycle,
+        "DeleteBucketLifecycle",
+        ("", "V2"),
     ),
     *_bucket_setting(
         "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", _put_public_access_block, "DeletePublicAccessBlock"

@@ -1,4 +1,4 @@
-"""Two locks compared: the parts of a change sum to it exactly, prices and inputs are told apart, every part is named."""
+"""Two locks compared: the parts of a change sum to it exactly; inputs and prices are told apart."""
 
 from __future__ import annotations
 

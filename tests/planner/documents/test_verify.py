@@ -131,8 +131,8 @@ def test_a_denied_verdict_stops_and_a_warning_does_not() -> None:
 
 
 def test_a_retired_hosted_model_expires_the_lock() -> None:
-    apis = ApiModels(replace(row, retires=date(2026, 11, 20)) if row.key == API else row for row in CATALOG.apis)
-    retired = replace(CATALOG, apis=apis)
+    rows = tuple(replace(row, retires=date(2026, 11, 20)) if row.key == API else row for row in CATALOG.apis)
+    retired = replace(CATALOG, apis=ApiModels(rows))
     assert found(catalog=retired, today=date(2026, 11, 1)) == ()
     (problem,) = found(catalog=retired)
     assert (problem.code, problem.severity) == ("LOCK013", "error")

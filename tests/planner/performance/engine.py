@@ -1,8 +1,8 @@
 """A reference engine for the tests: continuous batching, step by step, as slow and as exact as it needs to be.
 
-Each step decodes every running sequence, then fills the rest of `max_num_batched_tokens` with chunks of prompts, first come
-first served. A request is admitted when a place in the batch is free and its prompt fits the KV cache; when the cache
-overflows, the youngest is preempted and computed again. Time comes from a `StepClock`.
+Each step decodes every running sequence, then fills the rest of `max_num_batched_tokens` with chunks of prompts,
+first come first served. A request is admitted when a place in the batch is free and its prompt fits the KV cache;
+when the cache overflows, the youngest is preempted and computed again. Time comes from a `StepClock`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from planner.performance.step_time import StepClock
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Request:
     arrival_ms: float
     prompt: int
@@ -136,11 +136,17 @@ class Engine:
         return context - (request.prompt + request.made - 1), decoding - 1
 
 
-def poisson(lengths: Sequence[tuple[float, float]], per_second: float, count: int, seed: int) -> list[Request]:
+def poisson(
+    lengths: Sequence[tuple[float, float]],
+    per_second: float,
+    count: int,
+    seed: int,
+    weights: Sequence[float] | None = None,
+) -> list[Request]:
     """`count` requests with independent arrivals, lengths drawn from the mix."""
     chance = random.Random(seed)
     now, requests = 0.0, []
-    for prompt, output in chance.choices(lengths, k=count):
+    for prompt, output in chance.choices(lengths, weights, k=count):
         now += chance.expovariate(per_second / 1e3)
         requests.append(Request(now, max(1, round(prompt)), max(1, round(output))))
     return requests

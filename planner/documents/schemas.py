@@ -1,0 +1,36 @@
+"""The published JSON Schemas of the two files that people and machines exchange: the environment and the lock.
+
+They describe the files, not the values inside the program: durations, shares and money are text with their unit, and
+what may be written in two ways is admitted in both. Editors complete and check `environments/*.yaml` with the first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from planner.documents.lock import Lock
+from planner.domain.environment import Environment
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+ENVIRONMENT_ID = "urn:spillway:schema:environment:1"
+LOCK_ID = "urn:spillway:schema:lock:1"
+
+
+def environment_schema() -> dict[str, Any]:
+    """JSON Schema of `environments/NAME.yaml`."""
+    return {
+        "$schema": DIALECT,
+        "$id": ENVIRONMENT_ID,
+        **Environment.model_json_schema(mode="validation"),
+        "title": "Spillway environment",
+    }
+
+
+def lock_schema() -> dict[str, Any]:
+    """JSON Schema of `environments/NAME.lock.json`, format 1.x; keys of a newer minor version are admitted."""
+    return {
+        "$schema": DIALECT,
+        "$id": LOCK_ID,
+        **Lock.model_json_schema(mode="validation"),
+        "title": "Spillway lock",
+    }

@@ -1,0 +1,89 @@
+"""Files of the performance model: read, checked, written whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from planner.edges.catalog_files import load_catalog, package_folder
+from planner.edges.performance_files import (
+    load_coefficients,
+    load_measurements,
+    read_coefficients,
+    refit,
+)
+from planner.words.diagnostics import Problems
+
+HEADER = (
+    "id,model,dense,experts,kv,gpu,tensor_parallel_size,engine,engine_version,input_tokens,output_tokens,concurrency,"
+    "metric,value,regime,quality,date"
+)
+ROW = "own-1,qwen3-8b,bf16,bf16,bf16,L4,1,vllm,0.33.0,1000,200,8,tpot,80.0,fixed_concurrency,A,2026-11-20"
+
+
+def shipped_copy(folder: Path) -> str:
+    """The shipped fit as a file of its own; its name."""
+    source = max(
+        (e for e in package_folder().joinpath("performance").iterdir() if e.name.startswith("coefficients-")),
+        key=lambda entry: entry.name,
+    )
+    (folder / source.name).write_text(source.read_text())
+    return source.name
+
+
+def test_a_refit_writes_a_file_that_reads_back(tmp_path: Path) -> None:
+    heard: list[str] = []
+    report, gaps, path = refit(load_catalog(), "2026-11-22", tmp_path, heard.append)
+    assert path == tmp_path / "coefficients-2026-11-22.json"
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+    found = read_coefficients(path)
+    assert found.as_of == "2026-11-22"
+    assert found.dense_bandwidth == pytest.approx(report.coefficients.dense_bandwidth, rel=1e-5)
+    assert found.residuals == report.coefficients.residuals
+    assert len(heard) > 10
+    assert all(gap.key.startswith("model/") for gap in gaps)
+
+
+def test_the_shipped_fit_reads() -> None:
+    found = load_coefficients()
+    assert found.sources
+    assert found.residuals["calibrated"]["step"].rows > 100
+
+
+def test_a_missing_file_says_so(tmp_path: Path) -> None:
+    with pytest.raises(Problems, match="PERF001"):
+        read_coefficients(tmp_path / "coefficients-2026-01-01.json")
+    with pytest.raises(Problems, match="PERF001"):
+        load_measurements(tmp_path / "none.csv")
+
+
+def test_a_damaged_fit_is_refused(tmp_path: Path) -> None:
+    shipped = json.loads((tmp_path / shipped_copy(tmp_path)).read_text())
+    del shipped["dense_bandwidth"]
+    shipped["attention"] = "fast"
+    damaged = tmp_path / "coefficients-2026-01-02.json"
+    damaged.write_text(json.dumps(shipped))
+    with pytest.raises(Problems) as caught:
+        read_coefficients(damaged)
+    assert {problem.code for problem in caught.value.problems} == {"PERF002"}
+    assert len(caught.value.problems) == 2
+
+
+def test_all_bad_rows_are_reported_with_their_line(tmp_path: Path) -> None:
+    file = tmp_path / "own.csv"
+    file.write_text("\n".join([HEADER, ROW, ROW.replace("80.0", "fast"), ROW.replace("vllm", "mystery"), ""]))
+    with pytest.raises(Problems) as caught:
+        load_measurements(file)
+    assert [problem.where.line for problem in caught.value.problems if problem.where] == [3, 4]
+    assert {problem.code for problem in caught.value.problems} == {"PERF002"}
+
+
+def test_an_empty_concurrency_is_saturation(tmp_path: Path) -> None:
+    file = tmp_path / "own.csv"
+    file.write_text(
+        "\n".join([HEADER, ROW.replace(",8,tpot", ",,throughput").replace("fixed_concurrency", "saturation")])
+    )
+    (row,) = load_measurements(file)
+    assert row.concurrency is None

@@ -1,0 +1,207 @@
+"""The twins through the real Pulumi CLI: preview, up, no change, drift, shortage, kill, converge, destroy."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.engine import Engine, engine, kill
+from tests.twin import serving_program
+from twin.aws import drift, faults
+from twin.cluster import RunningCluster
+
+pytestmark = pytest.mark.engine
+
+WRONG_NETWORK = """
+import pulumi, pulumi_aws as aws
+account = aws.Provider("aws", region="us-east-1")
+aws.ec2.Subnet("wrong", vpc_id="vpc-404", cidr_block="10.0.0.0/24", opts=pulumi.ResourceOptions(provider=account))
+"""
+SECRET = """
+import os, pulumi, pulumi_aws as aws
+account = aws.Provider("aws", region="us-east-1")
+on_aws = pulumi.ResourceOptions(provider=account)
+value = pulumi.Output.secret("hunter2-" + os.environ.get("SUFFIX", "a"))
+aws.cloudwatch.LogGroup("logs", name="/logs", tags={"key": value}, opts=on_aws)
+"""
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Engine:
+    """Network, EKS and a node group, without a Kubernetes cluster behind."""
+    return engine(tmp_path, serving_program.source(release=False))
+
+
+def test_the_whole_life_of_an_account(network: Engine) -> None:
+    preview = network.preview()
+    assert preview.status == 0, preview.output
+    assert network.account.is_empty()
+    assert preview.changed()["gpu"] == "create"
+
+    up = network.up()
+    assert up.status == 0, up.output
+    assert set(preview.changed()) == set(up.changed())
+    assert up.diagnostics == []
+    assert network.outputs()["caller"] == "123456789012"
+
+    again = network.preview("--refresh")
+    assert (again.status, again.changed()) == (0, {})
+
+    drift.poke(network.account, "Vpc", "vpc", {"enableDnsHostnames": False})
+    seen = network.preview("--refresh")
+    assert seen.changed() == {"vpc": "update"}
+    assert network.up("--refresh").changed() == {"vpc": "update"}
+    assert network.preview("--refresh").changed() == {}
+
+    drift.vanish(network.account, "Addon", "vpc-cni")
+    assert network.up("--refresh").changed() == {"vpc-cni": "create"}
+
+    network.extra["SIZE"] = "2"
+    grown = network.preview()
+    assert grown.changed() == {"gpu": "update"}
+    assert grown.changed_properties("gpu") >= {"scalingConfig"}
+    faults.put(network.account, [{"kind": "quota", "code": "L-DB2E81BA", "vcpus": 4}])
+    short = network.up()
+    assert short.status != 0
+    assert any("VcpuLimitExceeded" in message for message in short.diagnostics)
+    faults.put(network.account, [])
+    assert network.up().status == 0
+    assert network.preview("--refresh").changed() == {}
+
+    gone = network.destroy()
+    assert gone.status == 0, gone.output
+    assert network.account.is_empty()
+    assert network.resources() == {}
+
+
+def test_no_capacity_fails_the_first_up_and_the_next_converges(network: Engine) -> None:
+    faults.put(network.account, [{"kind": "capacity", "instance_type": "g6.*"}])
+    failed = network.up()
+    assert failed.status != 0
+    assert any("InsufficientInstanceCapacity" in message for message in failed.diagnostics)
+    kept = network.resources()["gpu"]
+    assert kept["outputs"]["status"] == "CREATE_FAILED"
+    assert kept["initErrors"]
+    faults.put(network.account, [])
+    healed = network.up()
+    assert healed.status == 0, healed.output
+    assert network.resources()["gpu"]["outputs"]["status"] == "ACTIVE"
+    assert network.preview("--refresh").changed() == {}
+    assert network.destroy().status == 0
+    assert network.account.is_empty()
+
+
+def test_throttling_and_death_are_survived(network: Engine) -> None:
+    faults.put(
+        network.account,
+        [
+            {"kind": "throttle", "type": "Role", "operation": "create"},
+            {"kind": "kill", "type": "Subnet", "name": "public", "moment": "before"},
+        ],
+    )
+    statuses = [network.up().status for _ in range(3)]
+    assert statuses[-1] == 0
+    assert statuses.count(0) < 3
+    assert network.destroy().status == 0
+    assert network.account.is_empty()
+
+
+def test_what_aws_refuses_stops_the_up_with_aws_s_words(tmp_path: Path) -> None:
+    stack = engine(tmp_path, WRONG_NETWORK)
+    refused = stack.up()
+    assert refused.status != 0
+    assert any("api error InvalidVpcID.NotFound" in message for message in refused.diagnostics)
+
+
+def test_a_property_that_the_provider_lacks_fails_in_the_preview(tmp_path: Path) -> None:
+    source = WRONG_NETWORK.replace('cidr_block="10.0.0.0/24"', 'cidr_block="10.0.0.0/24", tags={"aws:x": "y"}')
+    preview = engine(tmp_path, source).preview()
+    assert preview.status != 0
+    assert "reserved" in preview.output
+
+
+def test_secrets_stay_secret_in_the_state(tmp_path: Path) -> None:
+    stack = engine(tmp_path, SECRET)
+    assert stack.up().status == 0
+    state = (stack.stage.folder / "state").rglob("*.json")
+    assert not any("hunter2" in path.read_text() for path in state)
+    stack.extra["SUFFIX"] = "b"
+    changed = stack.up()
+    assert changed.changed() == {"logs": "update"}
+    assert "hunter2" not in changed.output
+    assert stack.destroy().status == 0
+
+
+@pytest.mark.cluster
+def test_the_whole_line_on_a_real_control_plane(tmp_path: Path, cluster: RunningCluster) -> None:
+    from kubernetes.client import AppsV1Api, CoreV1Api
+
+    stack = engine(tmp_path, serving_program.source(release=True), cluster=cluster.folder)
+    serving_program.write_chart(stack.project)
+    client = cluster.client()
+    core = CoreV1Api(client)
+
+    first = stack.up()
+    assert first.status == 0, first.output
+    assert stack.outputs()["revision"] == 1
+    nodes = {node.metadata.name: node.metadata.labels for node in core.list_node().items}
+    assert [labels["node.kubernetes.io/instance-type"] for labels in nodes.values()] == ["g6.xlarge"]
+    placed = core.list_namespaced_pod("serving").items
+    assert {pod.spec.node_name for pod in placed} == set(nodes)
+    assert stack.preview("--refresh").changed() == {}
+
+    stack.extra["SIZE"] = "3"
+    assert set(stack.preview().changed()) == {"gpu", "vllm"}
+    assert stack.up().status == 0
+    assert len(core.list_node().items) == 3
+    deployment = AppsV1Api(client).read_namespaced_deployment("vllm", "serving")
+    assert deployment.status.available_replicas == 3
+
+    # Pods that fit nowhere: the release fails by its timeout, and the next up converges.
+    stack.extra |= {"NODE": "nowhere", "TIMEOUT": "3"}
+    stuck = stack.up()
+    assert stuck.status != 0
+    assert any("failed status" in message for message in stuck.diagnostics)
+    del stack.extra["NODE"], stack.extra["TIMEOUT"]
+    healed = stack.up()
+    assert (healed.status, set(healed.changed())) == (0, {"vllm"})
+
+    stack.extra["POLICY"] = '{"a": 1}'
+    assert stack.up().changed() == {"policy": "replace"}
+    core.delete_namespaced_config_map(stack.resources()["policy"]["outputs"]["metadata"]["name"], "serving")
+    assert stack.up("--refresh").changed() == {"policy": "create"}
+
+    assert stack.destroy().status == 0
+    assert stack.account.is_empty()
+    assert core.list_node().items == []
+    assert "serving" not in {item.metadata.name for item in core.list_namespace().items}
+    client.close()
+
+
+@pytest.mark.cluster
+def test_a_kill_inside_a_release_leaves_it_pending(tmp_path: Path, cluster: RunningCluster) -> None:
+    from twin.kubernetes.helm import Helm, helm3
+
+    stack = engine(tmp_path, serving_program.source(release=True), cluster=cluster.folder)
+    serving_program.write_chart(stack.project)
+    stack.extra |= {"NODE": "nowhere", "TIMEOUT": "120"}
+    helm = Helm(helm3(), cluster.kubeconfig.read_text())
+    running = stack.start("up", "--yes", "--skip-preview")
+    try:
+        deadline = time.monotonic() + 90
+        while helm.status("vllm", "serving") is None and time.monotonic() < deadline and running.poll() is None:
+            time.sleep(0.2)
+    finally:
+        kill(running)
+    found = helm.status("vllm", "serving")
+    assert found is not None
+    assert found["info"]["status"] == "pending-install"
+    helm.uninstall("vllm", "serving", [])
+    helm.close()
+    stack.extra.clear()
+    stack.cancel()
+    assert stack.up("--refresh").status == 0
+    assert stack.destroy().status == 0
+    assert stack.account.is_empty()

@@ -1,0 +1,207 @@
+"""The whole line on one machine, as the commands that a user would type: plan, rehearse, deploy, change, destroy.
+
+    python -m tools.demo plan rehearse      Python alone: about a minute
+    python -m tools.demo deploy             the real Pulumi, Helm and Kubernetes, onto the twin: about three more
+
+It works on a checkout of its own in a temporary folder, prints every command before it runs, and leaves nothing behind.
+No account, no GPU, nothing beyond loopback.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LINKED = ("Pulumi.yaml", "__main__.py", "charts", "infra", "planner", "gateway", "twin")
+ENVIRONMENT = "prod"
+CHANGE = ("requests_per_second: {mean: 5}", "requests_per_second: {mean: 9}")
+"""One line of environments/prod.yaml: chat grows from 5 to 9 requests a second."""
+PARTS = ("plan", "rehearse", "deploy")
+
+
+class Failed(Exception):
+    """A command of the demo ended badly; its output has been shown."""
+
+
+class Shell:
+    """Runs commands in one folder and shows them first."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self.folder, self.environment = folder, dict(environment)
+
+    def run(self, *command: str, show: str = "", quiet: bool = False) -> str:
+        """One command; its output is shown unless `quiet`, and returned. Raises `Failed` on a non-zero exit."""
+        print(f"\n$ {show or ' '.join(command)}", flush=True)
+        program = subprocess.Popen(
+            self._resolved(command),
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if quiet else None,
+            text=True,
+            start_new_session=True,
+        )
+        lines = []
+        try:
+            assert program.stdout is not None
+            for line in program.stdout:
+                lines.append(line)
+                if not quiet:
+                    print(line, end="", flush=True)
+            errors = program.stderr.read() if program.stderr else ""
+            status = program.wait()
+        except BaseException:
+            if program.poll() is None:
+                os.killpg(program.pid, signal.SIGTERM)
+                program.wait(timeout=60)
+            raise
+        if status:
+            raise Failed(f"`{command[0]}` ended with {status}\n{''.join(lines[-20:]) if quiet else ''}{errors}")
+        return "".join(lines)
+
+    def _resolved(self, command: Sequence[str]) -> list[str]:
+        found = shutil.which(command[0], path=self.environment["PATH"])
+        return [found or command[0], *command[1:]]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the named parts in a checkout of their own."""
+    parts = list(arguments) or list(PARTS)
+    if unknown := [part for part in parts if part not in PARTS]:
+        print(f"unknown part {unknown[0]!r}; parts: {', '.join(PARTS)}", file=sys.stderr)
+        return 2
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="spillway-demo-") as name:
+        folder = Path(name)
+        try:
+            shell = _checkout(folder / "checkout")
+            for part in parts:
+                {"plan": _plan, "rehearse": _rehearse, "deploy": _deploy}[part](shell, folder)
+        except Failed as error:
+            print(f"\nthe demo stopped: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print("\ninterrupted; everything that was started has been ended", file=sys.stderr)
+            return 130
+    print(f"\n({', '.join(parts)}: {time.monotonic() - began:.0f} s; nothing is left behind)")
+    return 0
+
+
+def _plan(shell: Shell, _: Path) -> None:
+    _say("1. Plan: the cheapest mix of models, GPUs and APIs for environments/prod.yaml, from the real request trace")
+    shell.run("spillway", "plan", ENVIRONMENT)
+
+
+def _rehearse(shell: Shell, _: Path) -> None:
+    _say("2. Rehearse: five minutes of the trace at ten times the speed, through the real gateway; one pool is killed")
+    shell.run("spillway", "rehearse", ENVIRONMENT)
+
+
+def _deploy(shell: Shell, folder: Path) -> None:
+    """`pulumi up` of prod onto the twin, one changed line, `pulumi up` again, `pulumi destroy`."""
+    sys.path.insert(0, str(ROOT))
+    from twin.binaries import MissingToolError
+    from twin.cluster import down, up
+    from twin.stage import prepare
+
+    _say("3. Deploy: the real Pulumi engine, real Helm and a real Kubernetes control plane, onto imitated AWS machines")
+    cluster = folder / "cluster"
+    try:
+        running = up(cluster)
+        stage = prepare(folder / "stage", cluster=running.folder, account=_account(shell.folder))
+    except MissingToolError as missing:
+        print(f"skipped: {missing}")
+        return
+    try:
+        pulumi = Shell(shell.folder, {**shell.environment, **stage.environment, "SPILLWAY_RUNNER": "inside"})
+        pulumi.run("pulumi", "stack", "init", ENVIRONMENT, quiet=True)
+        pulumi.run("pulumi", "config", "set", "spillway:protected", "false", "--stack", ENVIRONMENT, quiet=True)
+        _up(pulumi)
+        _pods(running.kubeconfig)
+        _say("4. Change one line of the environment, plan it, read the diff, deploy: exactly that pool grows")
+        environment = shell.folder / "environments" / f"{ENVIRONMENT}.yaml"
+        before = environment.read_text()
+        assert CHANGE[0] in before, "the demo's line is no longer in the environment"
+        environment.write_text(before.replace(*CHANGE, 1))
+        print(f"\n$ sed -i 's/{CHANGE[0]}/{CHANGE[1]}/' environments/{ENVIRONMENT}.yaml")
+        shell.run("spillway", "plan", ENVIRONMENT, quiet=True)
+        shell.run("spillway", "diff", ENVIRONMENT, "--base", "HEAD")
+        _commit(shell, "chat grows to 9 requests a second")
+        _up(pulumi)
+        _pods(running.kubeconfig)
+        _say("5. Destroy: nothing is left but the key, whose deletion AWS delays")
+        pulumi.run("pulumi", "destroy", "--yes", "--skip-preview", "--stack", ENVIRONMENT, "--suppress-progress")
+    finally:
+        down(cluster)
+
+
+def _up(pulumi: Shell) -> None:
+    pulumi.run(
+        "pulumi", "up", "--yes", "--skip-preview", "--stack", ENVIRONMENT, "--suppress-progress", "--suppress-outputs"
+    )
+
+
+def _pods(kubeconfig: Path) -> None:
+    """Every serving pod and the node that the real scheduler gave it."""
+    from kubernetes import client, config
+
+    print("\n$ kubectl get pods --namespace serving -o wide")
+    api = client.CoreV1Api(config.new_client_from_config(str(kubeconfig)))
+    nodes = {node.metadata.name: node.metadata.labels for node in api.list_node().items}
+    for pod in sorted(api.list_namespaced_pod("serving").items, key=lambda item: item.metadata.name):
+        labels = nodes.get(pod.spec.node_name or "", {})
+        machine = labels.get("node.kubernetes.io/instance-type", "-")
+        zone = labels.get("topology.k8s.aws/zone-id", "-")
+        print(f"{pod.metadata.name:72} {pod.status.phase:8} {machine:14} {zone}")
+
+
+def _checkout(folder: Path) -> Shell:
+    """The product by link, the environments as copies of their own under git, as a team's fork would have them."""
+    folder.mkdir(parents=True)
+    for name in LINKED:
+        (folder / name).symlink_to(ROOT / name)
+    (folder / ".venv").symlink_to(sys.prefix)
+    shutil.copytree(ROOT / "environments", folder / "environments")
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    identity = {"GIT_AUTHOR_NAME": "demo", "GIT_AUTHOR_EMAIL": "demo@localhost"}
+    identity |= {"GIT_COMMITTER_NAME": "demo", "GIT_COMMITTER_EMAIL": "demo@localhost", "GIT_CONFIG_GLOBAL": os.devnull}
+    environment = {**os.environ, **identity, "PATH": path, "PYTHONUNBUFFERED": "1"}
+    environment.setdefault("COLUMNS", "150")
+    environment.pop("SPILLWAY_ENVIRONMENTS", None)
+    shell = Shell(folder, environment)
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, env=environment, check=True)
+    _committed(shell, "environments as released")
+    return shell
+
+
+def _commit(shell: Shell, message: str) -> None:
+    print(f"\n$ git commit --all --message '{message}'      (in a team: the pull request that was just reviewed)")
+    _committed(shell, message)
+
+
+def _committed(shell: Shell, message: str) -> None:
+    for command in (["add", "environments"], ["commit", "--quiet", "--message", message]):
+        subprocess.run(["git", *command], cwd=shell.folder, env=shell.environment, check=True)
+
+
+def _account(checkout: Path) -> str:
+    lock = json.loads((checkout / "environments" / f"{ENVIRONMENT}.lock.json").read_text())
+    return str(lock["plan"]["platform"]["account"])
+
+
+def _say(text: str) -> None:
+    print(f"\n\033[1m{text}\033[0m" if sys.stdout.isatty() else f"\n{text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
