@@ -1,12 +1,12 @@
 """The verbs of `spillway` and their options. Each imports its work when it is called, so that `--help` stays instant.
 
-Exit codes: 0 yes, fresh or written; 1 the answer is no (stale, denied, infeasible); 2 could not answer (usage, bad file,
-I/O). The answer goes to stdout, everything else to stderr.
+Exit codes: 0 yes, fresh or written; 1 the answer is no (stale, denied, infeasible); 2 could not answer (usage, bad
+file, I/O). The answer goes to stdout, everything else to stderr.
 """
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +24,7 @@ app = typer.Typer(
 )
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """How an answer is printed."""
 
     text = "text"
@@ -119,6 +119,22 @@ def rehearse(
 
     with guarded(form.value):
         rehearsing.rehearse(environment, speed, kill, slow_down, folder, form.value)
+
+
+perf = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The performance model as a tool.")
+app.add_typer(perf, name="perf")
+
+
+@perf.command("fit")
+def perf_fit(
+    out: Annotated[Path, typer.Option("--out", help="Folder that receives coefficients-DAY.json.")] = Path(),
+    as_of: Annotated[str, typer.Option("--as-of", help="Day of the fit, YYYY-MM-DD; default: today.")] = "",
+) -> None:
+    """Fit the model to the shipped measurements anew and write its coefficients."""
+    from planner.cli import performance
+
+    with guarded("text"):
+        performance.fit(out, as_of)
 
 
 @app.command()

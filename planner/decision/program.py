@@ -2,7 +2,8 @@
 
 Names: r route, i input band, t level, k replica class, a API, g node group, m model; λ̄ planned rate, λ mean rate, μ
 capacity of one replica, h hours of a level. Columns: x[r,i,k,t] share served locally, s[r,i,a,t] share spilled,
-f[k,t] share that pool k admits, y[k] replicas, n[g] nodes, w[k] class in use, v[r,i,k] band uses class, u[r,m] route uses model, z any self-hosting.
+f[k,t] share that pool k admits, y[k] replicas, n[g] nodes, w[k] class in use, v[r,i,k] band uses class, u[r,m] route
+uses model, z any self-hosting.
 
 Pools have a fixed size, so y and n carry no level. A band uses one class (v), because the gateway's weights are static,
 and all bands of a pool are admitted alike (f), because its gate counts requests and not routes; a route uses one model

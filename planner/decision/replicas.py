@@ -107,6 +107,7 @@ class Ruler:
             max_num_seqs=cap,
             max_num_batched_tokens=shape.max_num_batched_tokens,
             burst_ratio=route.burst_ratio,
+            first_token_overhead_ms=self.coefficients.first_token_overhead_ms,
             provenance=self.coefficients.provenance(shape.gpu.key),
         )
 

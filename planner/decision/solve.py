@@ -1,12 +1,13 @@
 """Runs HiGHS on a program and reads the answer back. The only module that imports the solver.
 
-Deterministic: one thread, fixed seed, stop on gap or nodes and never on seconds. Integers are rounded after the solve,
-the shares are cleaned of the solver's tolerance, and the cost is recomputed from the cleaned answer.
+Deterministic: one thread, fixed seed, stop on gap or nodes and never on seconds. After the solve the shares are cleaned
+of the solver's tolerance, integers are rounded and trimmed to what the shares need, and the cost is recomputed.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import highspy
@@ -14,7 +15,7 @@ import numpy as np
 
 from planner.decision import program as columns
 from planner.decision.linear import INFINITY, Linear, Row
-from planner.decision.question import Answer, Infeasible, Question
+from planner.decision.question import Answer, BandKey, Infeasible, Question
 
 TOLERANCE = 1e-6
 BROKEN_USD = 1e7
@@ -150,30 +151,50 @@ def _status(status: highspy.HighsModelStatus) -> str:
 
 
 def _answer(question: Question, linear: Linear, values: np.ndarray, bound: float, status: str) -> Answer:
-    def value(name: str) -> float:
-        number = float(values[linear.index[name]])
-        return 0.0 if abs(number) < TOLERANCE else number
-
+    value = {c.name: 0.0 if abs(v) < TOLERANCE else float(v) for c, v in zip(linear.columns, values, strict=True)}
     levels = range(len(question.level_hours))
-    replicas = {k.name: round(value(columns.y(k))) for k in question.classes}
-    nodes = {g: round(value(columns.n(g))) for g in columns.groups(question)}
     served = {
-        (f.key, k.name): tuple(min(1.0, value(columns.x(f, k, t))) for t in levels)
+        (f.key, k.name): tuple(min(1.0, value[columns.x(f, k, t)]) for t in levels)
         for f, k in columns.local_pairs(question)
     }
     spilled = {
-        (f.key, a.name): tuple(min(1.0, value(columns.s(f, a, t))) for t in levels)
+        (f.key, a.name): tuple(min(1.0, value[columns.s(f, a, t)]) for t in levels)
         for f, a in columns.api_pairs(question)
     }
-    cost = float(sum(c.cost * value(c.name) for c in linear.columns if c.cost > columns.TIE_BREAK_USD))
-    cost = max(cost, 0.0)
+    value |= _trimmed(question, value, served)
+    cost = float(sum(c.cost * value[c.name] for c in linear.columns if c.cost > columns.TIE_BREAK_USD))
     return Answer(
         usd_per_month=cost,
         bound_usd=min(bound, cost),
         gap=max(0.0, (cost - bound) / cost) if cost > 0 else 0.0,
         status=status,
-        replicas={name: count for name, count in replicas.items() if count},
-        nodes={name: count for name, count in nodes.items() if count},
+        replicas={k.name: int(count) for k in question.classes if (count := value[columns.y(k)])},
+        nodes={g: int(count) for g in columns.groups(question) if (count := value[columns.n(g)])},
         served={key: shares for key, shares in served.items() if any(shares)},
         spilled={key: shares for key, shares in spilled.items() if any(shares)},
     )
+
+
+def _trimmed(
+    question: Question, value: Mapping[str, float], served: Mapping[tuple[BandKey, str], tuple[float, ...]]
+) -> dict[str, float]:
+    """Whole replicas and nodes, and none beyond what the shares need: within its gap the search may buy idle ones."""
+    lean: dict[str, float] = {}
+    for group, classes in columns.groups(question).items():
+        gpus = least = 0
+        for k in classes:
+            bands = [f for f in question.flows if any(served.get((f.key, k.name), ()))]
+            loads = (
+                sum(f.planned[t] * served[(f.key, k.name)][t] / k.capacity[f.key] for f in bands)
+                for t in range(len(question.level_hours))
+            )
+            need = math.ceil(max(loads) - 1e-5) + (k.replicas_per_node if k.exclusive else 0) if bands else 0
+            replicas = min(round(value[columns.y(k)]), need)
+            lean[columns.y(k)] = replicas
+            gpus += replicas * k.tensor_parallel_size
+            least = max(least, 2 if k.exclusive and replicas else 0)
+        lean[columns.n(group)] = min(
+            round(value[columns.n(group)]), max(math.ceil(gpus / classes[0].gpus_per_node), least)
+        )
+    lean["z"] = float(any(lean.values()))
+    return lean

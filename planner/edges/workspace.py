@@ -115,7 +115,7 @@ class Workspace:
         return lock, found
 
     def deployable(self, name: str, today: date) -> tuple[Lock, tuple[Problem, ...]]:
-        """The lock with its warnings. Errors: `Problems`, exit code 1, when it is stale, tampered, denied or expired."""
+        """The lock with its warnings. Errors: `Problems`, exit code 1: it is stale, tampered, denied or expired."""
         lock, found = self.judged(name, today)
         if any(p.severity == "error" for p in found):
             raise Problems(found, exit_code=1)

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from planner.documents.lock import Lock
-from planner.faces.figures import money, rate, share, times
+from planner.faces.figures import money, share, times
 from planner.money.plan import Plan, Pool, Route, ScalePoint
 
 STATES = {"pass": "green", "warn": "yellow", "deny": "red"}

@@ -6,9 +6,9 @@ number:
     gate = C + √C,    C = Σ_b (share of the replica's time that band b takes) × (concurrency at the capacity of b)
 
 A pool that is offered too much stays near the concurrency at which it keeps its promise, and the rest spills. The
-engine's own limits are the second line, for several gateways that each see a part: vLLM answers 503 before any byte once
-`max_num_queued_reqs` requests are waiting or running, or `max_num_queued_tokens` prompt tokens wait; the latter is what
-the replica can prefill within the TTFT target.
+engine's own limits are the second line, for several gateways that each see a part: vLLM answers 503 before any byte
+once `max_num_queued_reqs` requests are waiting or running, or `max_num_queued_tokens` prompt tokens wait; the latter is
+what the replica can prefill within the TTFT target.
 """
 
 from __future__ import annotations

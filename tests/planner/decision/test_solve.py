@@ -45,7 +45,7 @@ def test_the_instances_are_worth_solving() -> None:
     plans = [a for a in answers if isinstance(a, Answer)]
     assert 20 <= len(plans) <= 50
     kinds = Counter((bool(a.nodes), bool(a.spilled)) for a in plans)
-    assert min(kinds[True, False], kinds[False, True], kinds[True, True]) >= 5, kinds
+    assert min(kinds[True, False], kinds[False, True], kinds[True, True]) >= 4, kinds
 
 
 def test_the_question_on_paper() -> None:
@@ -119,14 +119,27 @@ def test_the_order_of_classes_does_not_change_the_cost(seed: int) -> None:
     assert cost(replace(question, classes=question.classes[::-1])) == pytest.approx(cost(question), abs=TIE_BREAKS_USD)
 
 
-def test_nothing_is_bought_that_is_not_used() -> None:
-    for seed in range(60):
-        answer = solve(drawn(seed), Limits(gap=0.2, nodes=1))
-        if isinstance(answer, Answer):
-            used = {name for _, name in answer.served}
-            assert set(answer.replicas) <= used
-            groups = {k.node_group for k in drawn(seed).classes if k.name in used}
-            assert set(answer.nodes) <= groups
+@pytest.mark.parametrize("seed", [*range(30), 357])
+def test_a_search_that_stops_early_keeps_all_rules_and_buys_nothing_idle(seed: int) -> None:
+    """Seed 357: within a gap of 30 % the search buys a node that nothing stands on."""
+    question = drawn(seed)
+    answer = solve(question, Limits(gap=0.3, nodes=1))
+    if isinstance(answer, Answer):
+        assert broken_rules(question, answer) == []
+        assert set(answer.replicas) == {name for _, name in answer.served}
+        machines = sum(
+            count * next(k.usd_per_node_hour for k in question.classes if k.node_group == group) * 730
+            for group, count in answer.nodes.items()
+        )
+        requests = {
+            f.key: [m * h * 3600 for m, h in zip(f.mean, question.level_hours, strict=True)] for f in question.flows
+        }
+        spill = sum(
+            question.apis[0].usd_per_request[key] * sum(s * n for s, n in zip(shares, requests[key], strict=True))
+            for (key, _), shares in answer.spilled.items()
+        )
+        platform = question.platform_usd if answer.nodes else 0
+        assert answer.usd_per_month == pytest.approx(machines + spill + platform, abs=0.01)
 
 
 CHAT = ("chat", 0)

@@ -8,12 +8,8 @@ from pathlib import Path
 import pytest
 
 from planner.edges.catalog_files import load_catalog, package_folder
-from planner.edges.performance_files import (
-    load_coefficients,
-    load_measurements,
-    read_coefficients,
-    refit,
-)
+from planner.edges.performance_files import load_coefficients, read_coefficients
+from planner.edges.performance_fit import load_measurements, refit
 from planner.words.diagnostics import Problems
 
 HEADER = (

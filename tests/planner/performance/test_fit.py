@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from planner.edges.catalog_files import load_catalog
-from planner.edges.performance_files import load_coefficients, load_measurements
+from planner.edges.performance_files import load_coefficients
+from planner.edges.performance_fit import load_measurements
 from planner.performance.benchmarks import Subject, subjects
 from planner.performance.coefficients import Coefficients, Quantiles
 from planner.performance.fit import UNKNOWNS, FitReport, fit, quantiles, tells_of_steps
