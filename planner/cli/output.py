@@ -22,8 +22,14 @@ def console() -> Console:
     """Standard output as rich sees it; `NO_COLOR` and `COLUMNS` are honoured."""
     from rich.console import Console
 
+    class Piped(Console):
+        """A console whose reader may leave: rich would exit with 1, `guarded` ends quietly."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PLAIN_WIDTH
-    return Console(width=width, highlight=False, soft_wrap=False)
+    return Piped(width=width, highlight=False, soft_wrap=False)
 
 
 def show(parts: Iterable[RenderableType]) -> None:
@@ -46,16 +52,17 @@ def note(text: str) -> None:
 
 
 def report(problems: Iterable[Problem], form: str = "text") -> None:
-    """Problems for a person, a program or a pull request."""
+    """Problems for a person or a pull request on stderr (the runner reads annotations there too), for a program as the
+    one document on stdout."""
     listed = tuple(problems)
     if form == "json":
         show_json({"problems": as_json(listed)})
     elif os.environ.get("GITHUB_ACTIONS") == "true":
         for line in annotation_lines(listed):
-            print(line)
+            note(line)
     else:
         for line in text_lines(listed):
-            print(line, file=sys.stderr)
+            note(line)
 
 
 @contextmanager
@@ -63,6 +70,7 @@ def guarded(form: str) -> Iterator[None]:
     """Turns `Problems` into a report and its exit code; a closed pipe and Ctrl-C end quietly."""
     try:
         yield
+        sys.stdout.flush()  # a short answer meets its closed pipe only here
     except Problems as problems:
         report(problems.problems, form)
         raise SystemExit(problems.exit_code) from None

@@ -55,7 +55,7 @@ def diff_json(diff: Diff) -> dict[str, Any]:
 def _headline(diff: Diff) -> Text:
     if diff.empty:
         return Text(f"Plan for {diff.name}: unchanged · {money(diff.proposed_usd)} total")
-    percent = f" ({diff.delta / diff.base_usd:+.0%})" if diff.base_usd else ""
+    percent = f" ({diff.delta / diff.base_usd:+.0%})" if diff.base_usd and diff.delta else ""
     text = Text(f"Plan for {diff.name}: ", style="bold")
     text.append(f"{signed(diff.delta)} / month{percent}", style="bold red" if diff.delta > 0 else "bold green")
     text.append(f" · {money(diff.proposed_usd)} total")
@@ -81,7 +81,8 @@ def _why(diff: Diff, document: Document) -> Table:
 
 
 def _place(change: str, document: Document) -> str:
-    path: Path = tuple(change.split(":", 1)[0].split("."))
+    steps = change.split(":", 1)[0].split(".")
+    path: Path = tuple(int(step) if step.isdigit() else step for step in steps)
     span = document.at(path)
     return f"   {span.file}:{span.line}" if span else ""
 

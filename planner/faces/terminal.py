@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -25,7 +25,7 @@ def plan_view(lock: Lock) -> Iterator[RenderableType]:
     yield headline(lock)
     yield _routes(plan)
     for route in plan.routes:
-        yield from _reasons(route)
+        yield _reasons(route)
     if plan.pools:
         yield _pools(plan)
     yield _bill(plan)
@@ -39,7 +39,7 @@ def reasons_view(lock: Lock) -> Iterator[RenderableType]:
     """Why the plan is what it is: reasons by route, the cost over load, the alternatives."""
     yield headline(lock)
     for route in lock.plan.routes:
-        yield from _reasons(route)
+        yield _reasons(route)
     yield break_even_view(lock.plan)
     yield _others(lock.plan)
 
@@ -96,10 +96,9 @@ def _ttft_target(route: Route) -> str:
     return times(route.slo.ttft_p95_base_ms) + (f" + {times(slope)}/1k" if slope else "")
 
 
-def _reasons(route: Route) -> Iterator[RenderableType]:
-    yield Text(f"why {route.name}", style="bold")
-    for reason in route.reasons:
-        yield Padding(Text(f"· {reason}"), (0, 0, 0, 2))
+def _reasons(route: Route) -> RenderableType:
+    lines = (Padding(Text(f"· {reason}"), (0, 0, 0, 2)) for reason in route.reasons)
+    return Group(Text(f"why {route.name}", style="bold"), *lines)
 
 
 def _pools(plan: Plan) -> Table:

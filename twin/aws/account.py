@@ -117,7 +117,8 @@ def shape_like(shape: Any, value: Any) -> Any:
     """A Pulumi value in the spelling and types of a botocore shape.
 
     Names are matched without regard to case and plural (`instanceTypes`, `InstanceTypes`, `instanceType`): the
-    provider's names are AWS's own, in camel case and with plurals for lists. Names AWS does not have are dropped.
+    provider's names are AWS's own, in camel case and with plurals for lists. Names AWS does not have are dropped,
+    and a map of tags becomes AWS's list of keys and values.
     """
     if value is None:
         return None
@@ -129,6 +130,8 @@ def shape_like(shape: Any, value: Any) -> Any:
             if match is not None and item is not None:
                 shaped[match[0]] = shape_like(match[1], item)
         return shaped
+    if shape.type_name == "list" and isinstance(value, dict) and _is_tag(shape.member):
+        return [{"Key": str(key), "Value": str(item)} for key, item in sorted(value.items())]
     if shape.type_name == "list":
         return [shape_like(shape.member, item) for item in (value if isinstance(value, list) else [value])]
     if shape.type_name == "map":
@@ -142,6 +145,11 @@ def shape_like(shape: Any, value: Any) -> Any:
     if isinstance(value, bool):
         return str(value).lower()
     return str(value)
+
+
+def _is_tag(shape: Any) -> bool:
+    """Whether a list of this member is AWS's form of a map of tags."""
+    return shape.type_name == "structure" and set(shape.members) == {"Key", "Value"}
 
 
 def _folded(name: str) -> str:

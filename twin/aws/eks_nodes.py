@@ -90,6 +90,12 @@ def _update(aws: Account, old: State, inputs: Properties) -> Changed:
     )
 
 
+def _recover(aws: Account, old: State) -> Changed:
+    """The group's Auto Scaling group tries again until it has what was asked for."""
+    failure = instances.scale(aws, _fleet(aws, old.inputs, _instance_types(aws, old.inputs)))
+    return Changed({"status": "DEGRADED" if failure else "ACTIVE"}, failure)
+
+
 def _delete(aws: Account, old: State) -> None:
     cluster, name = old.inputs["clusterName"], old.inputs["nodeGroupName"]
     aws.call("eks", "DeleteNodegroup", clusterName=cluster, nodegroupName=name)
@@ -195,6 +201,7 @@ KINDS = (
         defaults={"capacityType": "ON_DEMAND"},
         generated_name=GeneratedName(property="nodeGroupName", unless="nodeGroupNamePrefix", longest=63),
         recomputed=paths("status"),
+        recover=_recover,
         changes_nodes=True,
     ),
 )

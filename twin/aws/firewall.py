@@ -131,6 +131,10 @@ def _rule_kind(direction: str) -> Kind:
     )
 
 
+_GATEWAY_ADDRESSES = ("16.15.176.0/20", "3.5.0.0/19", "52.216.0.0/15")
+"""Some of the addresses of S3 in us-east-1: enough for rules that must name them, in every region alike."""
+
+
 def _create_endpoint(aws: Account, inputs: Properties) -> Made:
     names = "vpcId serviceName vpcEndpointType routeTableIds subnetIds securityGroupIds privateDnsEnabled"
     request = aws.request("ec2", "CreateVpcEndpoint", {"vpcEndpointType": "Gateway", **inputs}, names)
@@ -138,9 +142,11 @@ def _create_endpoint(aws: Account, inputs: Properties) -> Made:
         request["PolicyDocument"] = inputs["policy"]
     endpoint = aws.call("ec2", "CreateVpcEndpoint", **{k: v for k, v in request.items() if v != []})["VpcEndpoint"]
     identifier = endpoint["VpcEndpointId"]
+    gateway = endpoint.get("VpcEndpointType", "Gateway") == "Gateway"
     return Made(
         identifier,
         {
+            **(_prefix_list(aws, inputs["serviceName"]) if gateway else {}),
             "arn": aws.arn("ec2", f"vpc-endpoint/{identifier}"),
             "ownerId": aws.id,
             "state": "available",
@@ -151,6 +157,13 @@ def _create_endpoint(aws: Account, inputs: Properties) -> Made:
             ],
         },
     )
+
+
+def _prefix_list(aws: Account, service: str) -> Properties:
+    """The addresses that a gateway endpoint routes to, under the id that the account gives their list."""
+    lists = aws.call("ec2", "DescribeManagedPrefixLists")["PrefixLists"]
+    found = next((item["PrefixListId"] for item in lists if item["PrefixListName"] == service), None)
+    return {"prefixListId": found or f"pl-{service.rsplit('.', 1)[-1]}", "cidrBlocks": list(_GATEWAY_ADDRESSES)}
 
 
 def _update_endpoint(aws: Account, old: State, inputs: Properties) -> Changed:

@@ -75,6 +75,8 @@ class Kind:
     generated_name: GeneratedName | None = None
     recomputed: frozenset[str] = frozenset()
     """Outputs that any update changes; unknown in a preview of one."""
+    recover: Callable[[Account, State], Changed] | None = None
+    """What the service goes on trying by itself between two operations, if anything; asked for at each read."""
     changes_nodes: bool = False
     """Whether operations on it add or remove machines of the cluster."""
 

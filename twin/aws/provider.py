@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from twin.aws import faults, instances
@@ -50,6 +51,7 @@ class AwsProvider(Provider):
     """The AWS provider over one imitated account."""
 
     package = "aws"
+    repeats = MappingProxyType({"tagsAll": "tags"})
 
     def __init__(self, store: Store, sdk: Sdk) -> None:
         self.sdk = sdk
@@ -118,9 +120,24 @@ class AwsProvider(Provider):
         return self._settled(kind, State(made.id, inputs, outputs), made.failure)
 
     def read(self, resource: Resource, old: State) -> State | None:
+        self._recover(kind_of(resource.type), old.id)
         with reading(self._store) as (state, _):
             record = state.records.get(resource.type, {}).get(old.id)
         return None if record is None else State(old.id, record.inputs, record.outputs)
+
+    def _recover(self, kind: Kind, identifier: str) -> None:
+        """Let the service go on with what it still lacks, as an Auto Scaling group does while nobody looks."""
+        if kind.recover is None:
+            return
+        with reading(self._store) as (state, _):
+            record = state.records.get(kind.token, {}).get(identifier)
+        if record is None or record.outputs.get("status") != "DEGRADED":
+            return
+        with transaction(self._store) as (state, world):
+            record = _existing(state, kind, identifier)
+            before = State(identifier, record.inputs, record.outputs)
+            record.outputs.update(kind.recover(self._account(state, world, record.inputs), before).outputs)
+        self._settle_nodes(kind)
 
     def plan_update(self, resource: Resource, old: State, inputs: Properties) -> Properties:
         kind = kind_of(resource.type)

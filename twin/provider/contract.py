@@ -7,7 +7,9 @@ and puts them back) and raises the errors below; gRPC, plan-time unknowns of the
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from twin.provider.arguments import Problem, Sdk
 from twin.provider.difference import Change, changes
@@ -67,6 +69,8 @@ class Provider(ABC):
 
     package: str
     sdk: Sdk
+    repeats: Mapping[str, str] = MappingProxyType({})
+    """Outputs that hold an input under another name, and are as secret as it is: output -> input."""
 
     @abstractmethod
     def check_configuration(self, configuration: Properties) -> list[Problem]:

@@ -101,23 +101,23 @@ class Servicer(ResourceProviderServicer):  # type: ignore[misc]
         resource = _resource(request)
         if request.preview:
             outputs = _answer(context, lambda: self._provider.plan_create(resource, plain(inputs)))
-            return provider_pb2.CreateResponse(id="", properties=encode(seal(outputs, inputs)))
+            return provider_pb2.CreateResponse(id="", properties=encode(self._sealed(outputs, inputs)))
         _require_known(inputs, resource, context)
-        state = _answer(
-            context, lambda: self._provider.create(resource, plain(inputs), request.timeout), secrets_of=inputs
+        state = self._answer_with_state(
+            context, inputs, lambda: self._provider.create(resource, plain(inputs), request.timeout)
         )
-        return provider_pb2.CreateResponse(id=state.id, properties=encode(seal(state.outputs, inputs)))
+        return provider_pb2.CreateResponse(id=state.id, properties=encode(self._sealed(state.outputs, inputs)))
 
     def Read(self, request: Any, context: Any) -> Any:  # noqa: N802
         sealed = decode(request.inputs)
         old = _state(request.id, request.inputs, request.properties)
-        state = _answer(context, lambda: self._provider.read(_resource(request), old), secrets_of=sealed)
+        state = _answer(context, lambda: self._provider.read(_resource(request), old))
         if state is None:
             return provider_pb2.ReadResponse(id="")
         return provider_pb2.ReadResponse(
             id=state.id,
             inputs=encode(seal(state.inputs, sealed)),
-            properties=encode(seal(state.outputs, sealed)),
+            properties=encode(self._sealed(state.outputs, sealed)),
         )
 
     def Update(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -126,12 +126,12 @@ class Servicer(ResourceProviderServicer):  # type: ignore[misc]
         resource = _resource(request)
         if request.preview:
             outputs = _answer(context, lambda: self._provider.plan_update(resource, old, plain(inputs)))
-            return provider_pb2.UpdateResponse(properties=encode(seal(outputs, inputs)))
+            return provider_pb2.UpdateResponse(properties=encode(self._sealed(outputs, inputs)))
         _require_known(inputs, resource, context)
-        state = _answer(
-            context, lambda: self._provider.update(resource, old, plain(inputs), request.timeout), secrets_of=inputs
+        state = self._answer_with_state(
+            context, inputs, lambda: self._provider.update(resource, old, plain(inputs), request.timeout)
         )
-        return provider_pb2.UpdateResponse(properties=encode(seal(state.outputs, inputs)))
+        return provider_pb2.UpdateResponse(properties=encode(self._sealed(state.outputs, inputs)))
 
     def Delete(self, request: Any, context: Any) -> Any:  # noqa: N802
         old = _state(request.id, request.old_inputs, request.properties)
@@ -143,13 +143,32 @@ class Servicer(ResourceProviderServicer):  # type: ignore[misc]
         result = _answer(context, lambda: self._provider.invoke(request.tok, arguments))
         return provider_pb2.InvokeResponse(**{"return": encode(result)})
 
+    def _sealed(self, outputs: Properties, inputs: Properties) -> Properties:
+        """Outputs as secret as the inputs they repeat."""
+        repeated = {output: inputs.get(name) for output, name in self._provider.repeats.items()}
+        sealed: Properties = seal(outputs, {**repeated, **inputs})
+        return sealed
 
-def _answer(context: Any, question: Callable[[], Reply], *, secrets_of: Properties | None = None) -> Reply:
+    def _answer_with_state(self, context: Any, inputs: Properties, question: Callable[[], Reply]) -> Reply:
+        """As `_answer`; a resource that exists and is not well reaches the state, its secrets kept."""
+        try:
+            return _answer(context, question)
+        except PartialOperationError as error:
+            detail = provider_pb2.ErrorResourceInitFailed(
+                id=error.state.id,
+                properties=encode(self._sealed(error.state.outputs, inputs)),
+                inputs=encode(seal(error.state.inputs, inputs)),
+                reasons=[error.reason],
+            )
+            _abort_with(context, detail, error.reason)
+
+
+def _answer(context: Any, question: Callable[[], Reply]) -> Reply:
     """The provider's answer, or its error as the status the engine expects."""
     try:
         return question()
-    except PartialOperationError as error:
-        _abort_partial(context, error, secrets_of or {})
+    except PartialOperationError:
+        raise
     except OperationError as error:
         context.abort(grpc.StatusCode.UNKNOWN, str(error))
     except Exception:
@@ -158,26 +177,15 @@ def _answer(context: Any, question: Callable[[], Reply], *, secrets_of: Properti
     raise AssertionError("abort returned")  # pragma: no cover - abort always raises
 
 
-def _abort_partial(context: Any, error: PartialOperationError, secrets_of: Properties) -> NoReturn:
-    detail = _init_failed(error, secrets_of)
+def _abort_with(context: Any, detail: Any, reason: str) -> NoReturn:
     packed = any_pb2.Any()
     packed.Pack(detail)
     status = status_pb2.Status(
-        code=grpc.StatusCode.UNKNOWN.value[0], message=f"resource is not ready: {error.reason}", details=[packed]
+        code=grpc.StatusCode.UNKNOWN.value[0], message=f"resource is not ready: {reason}", details=[packed]
     )
     context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
     context.abort(grpc.StatusCode.UNKNOWN, status.message)
     raise AssertionError("abort returned")  # pragma: no cover - abort always raises
-
-
-def _init_failed(error: PartialOperationError, secrets_of: Properties) -> Any:
-    """The detail by which the engine keeps a resource that exists but is not as it should be."""
-    return provider_pb2.ErrorResourceInitFailed(
-        id=error.state.id,
-        properties=encode(seal(error.state.outputs, secrets_of)),
-        inputs=encode(seal(error.state.inputs, secrets_of)),
-        reasons=[error.reason],
-    )
 
 
 def _diff_response(difference: Difference) -> Any:

@@ -1,0 +1,50 @@
+"""The small environment of tests/data/environments, planned once a process; its loads are its own, so that tuning the
+shipped environments moves nothing here."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+from planner.documents.lock import Lock, render
+from planner.edges import planning
+from planner.edges.workspace import Workspace
+
+FILE = Path(__file__).resolve().parents[1] / "data" / "environments" / "small.yaml"
+CHANGE = ("requests_per_second: {mean: 1}", "requests_per_second: {mean: 2}")
+"""One line: chat doubles."""
+
+
+def text() -> str:
+    """The environment as it is committed."""
+    return FILE.read_text(encoding="utf-8")
+
+
+def changed() -> str:
+    """The environment with its one line changed."""
+    assert text().count(CHANGE[0]) == 1
+    return text().replace(*CHANGE)
+
+
+def workspace(folder: Path, environment: str = "", lock: Lock | None = None) -> Workspace:
+    """A folder with `small.yaml`, and with its lock if one is given."""
+    folder.mkdir(exist_ok=True)
+    (folder / "small.yaml").write_text(environment or text(), encoding="utf-8")
+    if lock is not None:
+        (folder / "small.lock.json").write_text(render(lock), encoding="utf-8")
+    return Workspace(folder)
+
+
+@lru_cache(maxsize=1)
+def planned() -> planning.Planned:
+    """The first plan of the small environment."""
+    with tempfile.TemporaryDirectory() as folder:
+        return planning.plan(workspace(Path(folder)), "small")
+
+
+@lru_cache(maxsize=1)
+def replanned() -> planning.Planned:
+    """The plan after the one-line change, made beside the first one's lock."""
+    with tempfile.TemporaryDirectory() as folder:
+        return planning.plan(workspace(Path(folder), changed(), planned().lock), "small")
