@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -26,6 +27,9 @@ ENVIRONMENT = "prod"
 CHANGE = ("requests_per_second: {mean: 5}", "requests_per_second: {mean: 9}")
 """One line of environments/prod.yaml: chat grows from 5 to 9 requests a second."""
 PARTS = ("plan", "rehearse", "deploy")
+LANDMARKS = r"(eks:(Cluster|NodeGroup)|helm.sh/v3:Release) .*(created|updated|deleted|replaced) \(|^ +[-+~]?\d* ?[-+~] \d+ |^ +\d+ unchanged|rror"
+"""Of what Pulumi prints: clusters, node groups and releases that are done, the totals, and errors."""
+NOTHING = r"(?!)"
 
 
 class Failed(Exception):
@@ -38,27 +42,28 @@ class Shell:
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder, self.environment = folder, dict(environment)
 
-    def run(self, *command: str, show: str = "", quiet: bool = False) -> str:
-        """One command; its output is shown unless `quiet`, and returned. Raises `Failed` on a non-zero exit."""
-        print(f"\n$ {show or ' '.join(command)}", flush=True)
+    def run(self, *command: str, only: str = "") -> None:
+        """One command; of its output the lines that match `only` are shown. Raises `Failed` on a non-zero exit."""
+        print(f"\n$ {' '.join(command)}", flush=True)
+        wanted = re.compile(only)
         program = subprocess.Popen(
             self._resolved(command),
             cwd=self.folder,
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE if quiet else None,
+            stderr=subprocess.STDOUT if only else None,
             text=True,
             start_new_session=True,
         )
-        lines = []
+        hidden = []
         try:
             assert program.stdout is not None
             for line in program.stdout:
-                lines.append(line)
-                if not quiet:
+                if wanted.search(line):
                     print(line, end="", flush=True)
-            errors = program.stderr.read() if program.stderr else ""
+                else:
+                    hidden.append(line)
             status = program.wait()
         except BaseException:
             if program.poll() is None:
@@ -66,8 +71,7 @@ class Shell:
                 program.wait(timeout=60)
             raise
         if status:
-            raise Failed(f"`{command[0]}` ended with {status}\n{''.join(lines[-20:]) if quiet else ''}{errors}")
-        return "".join(lines)
+            raise Failed(f"`{' '.join(command)}` ended with {status}\n{''.join(hidden[-40:])}")
 
     def _resolved(self, command: Sequence[str]) -> list[str]:
         found = shutil.which(command[0], path=self.environment["PATH"])
@@ -124,8 +128,8 @@ def _deploy(shell: Shell, folder: Path) -> None:
         return
     try:
         pulumi = Shell(shell.folder, {**shell.environment, **stage.environment, "SPILLWAY_RUNNER": "inside"})
-        pulumi.run("pulumi", "stack", "init", ENVIRONMENT, quiet=True)
-        pulumi.run("pulumi", "config", "set", "spillway:protected", "false", "--stack", ENVIRONMENT, quiet=True)
+        pulumi.run("pulumi", "stack", "init", ENVIRONMENT, only=NOTHING)
+        pulumi.run("pulumi", "config", "set", "spillway:protected", "false", "--stack", ENVIRONMENT, only=NOTHING)
         _up(pulumi)
         _pods(running.kubeconfig)
         _say("4. Change one line of the environment, plan it, read the diff, deploy: exactly that pool grows")
@@ -134,21 +138,19 @@ def _deploy(shell: Shell, folder: Path) -> None:
         assert CHANGE[0] in before, "the demo's line is no longer in the environment"
         environment.write_text(before.replace(*CHANGE, 1))
         print(f"\n$ sed -i 's/{CHANGE[0]}/{CHANGE[1]}/' environments/{ENVIRONMENT}.yaml")
-        shell.run("spillway", "plan", ENVIRONMENT, quiet=True)
+        shell.run("spillway", "plan", ENVIRONMENT, only=NOTHING)
         shell.run("spillway", "diff", ENVIRONMENT, "--base", "HEAD")
         _commit(shell, "chat grows to 9 requests a second")
         _up(pulumi)
         _pods(running.kubeconfig)
         _say("5. Destroy: nothing is left but the key, whose deletion AWS delays")
-        pulumi.run("pulumi", "destroy", "--yes", "--skip-preview", "--stack", ENVIRONMENT, "--suppress-progress")
+        pulumi.run("pulumi", "destroy", "--yes", "--skip-preview", "--stack", ENVIRONMENT, only=LANDMARKS)
     finally:
         down(cluster)
 
 
 def _up(pulumi: Shell) -> None:
-    pulumi.run(
-        "pulumi", "up", "--yes", "--skip-preview", "--stack", ENVIRONMENT, "--suppress-progress", "--suppress-outputs"
-    )
+    pulumi.run("pulumi", "up", "--yes", "--skip-preview", "--stack", ENVIRONMENT, only=LANDMARKS)
 
 
 def _pods(kubeconfig: Path) -> None:

@@ -8,14 +8,15 @@ value: what it costs is the work of the inputs that brought it in.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from planner.documents.lock import Lock
 from planner.documents.verify import changed_keys
 from planner.money.numbers import dollars
-from planner.money.plan import CostLine, NodeGroup, Part, Pool, Route
+from planner.money.plan import Band, CostLine, NodeGroup, Pool, Route
 
 ZERO = Decimal(0)
 Change = Literal["added", "removed", "changed"]
@@ -159,24 +160,51 @@ def _line(old: CostLine | None, new: CostLine | None, prices: dict[str, Decimal]
 
 def _parts(
     kind: Literal["pool", "node group", "route"],
-    old: tuple[NodeGroup, ...] | tuple[Pool, ...] | tuple[Route, ...],
-    new: tuple[NodeGroup, ...] | tuple[Pool, ...] | tuple[Route, ...],
+    old: Sequence[NodeGroup | Pool | Route],
+    new: Sequence[NodeGroup | Pool | Route],
 ) -> list[PartChange]:
-    before: dict[str, Part] = {part.name: part for part in old}
-    after: dict[str, Part] = {part.name: part for part in new}
+    before, after = {part.name: part for part in old}, {part.name: part for part in new}
     found = []
     for name in sorted({*before, *after}):
         if name not in before:
             found.append(PartChange(kind, name, "added", _summary(after[name])))
         elif name not in after:
             found.append(PartChange(kind, name, "removed", _summary(before[name])))
-        elif before[name] != after[name]:
-            details = changed_keys(before[name].model_dump(mode="json"), after[name].model_dump(mode="json"))
-            found.append(PartChange(kind, name, "changed", details))
+        elif details := changed_keys(_deployed(before[name]), _deployed(after[name])):
+            found.append(PartChange(kind, name, "changed", tuple(sorted(details, key=_importance))))
     return found
 
 
-def _summary(part: Part) -> tuple[str, ...]:
+def _deployed(part: NodeGroup | Pool | Route) -> dict[str, Any]:
+    """What of a part reaches the account, the charts or the gateway; expected figures and reasons do not."""
+    values = part.model_dump(mode="json")
+    if isinstance(part, NodeGroup):
+        values["nodes"] = _range(part.min_nodes, part.max_nodes)
+        return {key: value for key, value in values.items() if key not in ("placement", "min_nodes", "max_nodes")}
+    if isinstance(part, Pool):
+        values["replicas"] = _range(part.replicas.min, part.replicas.max)
+        return {key: value for key, value in values.items() if key not in ("capacity", "clock", "peak_utilization")}
+    bands = {f"band {index + 1}": _band(band) for index, band in enumerate(part.bands)}
+    kept = ("name", "privacy", "residency", "bytes_per_token", "fallback", "triggers")
+    return {**bands, **{key: values[key] for key in kept}}
+
+
+def _band(band: Band) -> dict[str, Any]:
+    """How the gateway sees a band."""
+    pools = ", ".join(f"{name} × {weight:f}" for name, weight in sorted(band.weights.items()))
+    return {"up to tokens": band.max_input_tokens, "pools": pools or "none", "planned API share": f"{band.api_share:f}"}
+
+
+def _range(low: int, high: int) -> int | str:
+    return low if low == high else f"{low} to {high}"
+
+
+def _importance(detail: str) -> tuple[int, str]:
+    """Sizes first: they are what costs."""
+    return (0 if detail.startswith(("nodes:", "replicas:")) else 1, detail)
+
+
+def _summary(part: NodeGroup | Pool | Route) -> tuple[str, ...]:
     if isinstance(part, NodeGroup):
         return (f"{part.max_nodes} × {part.instance_type}",)
     if isinstance(part, Pool):

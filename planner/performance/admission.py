@@ -36,7 +36,13 @@ def gate(concurrencies: Sequence[tuple[float, float]], max_num_seqs: int) -> int
     """
     total = sum(time for time, _ in concurrencies)
     held = sum(time * concurrency for time, concurrency in concurrencies) / total
-    return max(1, min(max_num_seqs, math.ceil(held + math.sqrt(held))))
+    return max(1, min(max_num_seqs, _coarse(held + math.sqrt(held))))
+
+
+def _coarse(value: float) -> int:
+    """Rounded up to steps of about an eighth, so that a small change of the mix does not restart every engine."""
+    step = 2 ** max(0, math.floor(math.log2(max(value, 1.0))) - 3)
+    return math.ceil(value / step) * step
 
 
 def queued_requests(max_in_flight: int) -> int:

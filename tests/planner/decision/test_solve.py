@@ -162,6 +162,27 @@ def only(flows: tuple[float, ...] = (4.0,), may_spill: bool = True, **parts: obj
     return replace(base, **parts)  # type: ignore[arg-type]
 
 
+def test_the_platform_is_paid_once_and_only_by_plans_that_host_something() -> None:
+    """One machine, 657 USD, against 757 USD at the API: the platform decides, above and below the 100 between them."""
+    usd = {CHAT: 757 / (730 * 3600)}
+    hosting = only((1.0,), apis=(api(usd),), platform_usd=99.0)
+    answer = solve(hosting, EXACT)
+    assert isinstance(answer, Answer)
+    assert (dict(answer.nodes), answer.usd_per_month) == ({"small": 1}, pytest.approx(657 + 99))
+    answer = solve(replace(hosting, platform_usd=101.0), EXACT)
+    assert isinstance(answer, Answer)
+    assert (dict(answer.nodes), answer.usd_per_month) == ({}, pytest.approx(757))
+
+
+def test_a_band_uses_one_class_though_two_would_cost_less() -> None:
+    """5.5/s: two of the large at 4.20 USD an hour; one large and one small, 3.00, would split a band over two pools."""
+    large, small = replica_class("large", "medium", 2, {CHAT: 5.0}), replica_class("small", "small", 1, {CHAT: 1.0})
+    answer = solve(only((5.5,), classes=(large, small)), EXACT)
+    assert isinstance(answer, Answer)
+    assert dict(answer.replicas) == {"large": 2}
+    assert answer.usd_per_month == pytest.approx(2 * 2.1 * 730)
+
+
 def test_no_candidate_at_all_is_said() -> None:
     assert infeasible(only(classes=())) == ("no model and no API may serve any route",)
 

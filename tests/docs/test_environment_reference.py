@@ -1,0 +1,203 @@
+"""docs/environment.md names every key of an environment file, with the type, unit and default of the model itself.
+
+Each example is put into a whole environment and read by the real parser, and each key that is refused until later is
+refused by it. A key that is added, renamed or given another default therefore fails here until the document says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+
+from planner.documents.codes import CODES
+from planner.documents.environment_file import parse
+from planner.documents.schemas import environment_schema
+from planner.domain.environment import PLANNED_LATER
+from planner.words.diagnostics import Problems
+from planner.words.units import show_duration, show_share
+from tests.docs.markdown import code, tables, text_of
+
+DOCUMENT = text_of("docs/environment.md")
+SCHEMA = environment_schema()
+COLUMNS = ("key", "type", "unit", "default", "meaning", "example")
+UNITS = {"a duration": "duration", "a percentage": "percentage", "a count": "count", "US dollars": "money"}
+"""How the published schema describes a quantity → its type in the reference."""
+WRITTEN_WITH = {"duration": "ms, s, m, min, h, d", "percentage": "%", "money": "USD"}
+"""What stands in the unit column of a quantity that carries its unit; others say what is counted."""
+
+WHOLE = """
+version: 1
+platform: {account: "123456789012", region: us-east-1, zones: [use1-az4, use1-az6], roles: {}, network: {}, endpoint: {}}
+horizon: {start: 2026-12-01}
+routes:
+  chat:
+    traffic: {trace: azure-conv-2023, requests_per_second: {mean: 5}}
+    tokens: {input: {mean: 1155, p95: 4000}, output: {mean: 211, p95: 451}}
+    slo: {ttft_p95: {base: 800ms, per_1k_input: 200ms}, tpot_p95: 60ms}
+    data: internal
+    quality: {accept: [gpt-oss-120b], source: own evaluation, date: 2026-11-01}
+api:
+  providers:
+    openai: {limits: {tpm: 2M, rpm: 5k}, latency: {ttft_p95: 600ms, measured: 2026-11-01}}
+quotas: {G: 96}
+reserve: {}
+budget: {monthly: $20000}
+planning: {}
+overrides: [{pool: chat-pool, min: 1, max: 9, reason: launch, expires: 2026-12-24}]
+"""
+NAMES = {"NAME": "chat", "PROVIDER": "openai", "FAMILY": "G"}
+"""What stands for the names that a team chooses, in `WHOLE`."""
+
+
+class Key(NamedTuple):
+    """One key as the schema has it. `default`: as it would be written, `required` or `none`."""
+
+    type: str
+    default: str
+
+
+def schema_keys(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, Key]]:
+    """Every key that holds a value, by dotted path; mappings in between are headings and no keys of their own."""
+    required = set(node.get("required", ()))
+    for name, part in node.get("properties", {}).items():
+        yield from _keys(f"{path}.{name}" if path else name, part, name in required)
+
+
+def _keys(path: str, part: dict[str, Any], is_required: bool) -> Iterator[tuple[str, Key]]:
+    whole = resolved(part)
+    choices = whole.get("anyOf", [whole]) if _described(whole) not in UNITS else [whole]
+    for choice in map(resolved, choices):
+        if "properties" in choice:
+            yield from schema_keys(choice, path)
+        elif "$ref" in choice.get("items", {}):
+            yield from schema_keys(resolved(choice["items"]), f"{path}[]")
+        elif choice.get("type") == "object":
+            name = {"routes": "NAME", "providers": "PROVIDER", "quotas": "FAMILY"}[path.rpartition(".")[2]]
+            named = choice["additionalProperties"] or next(iter(choice["patternProperties"].values()))
+            yield from _keys(f"{path}.{name}", named, False)
+        elif choice.get("type") != "null":
+            words = type_words(choice)
+            yield path, Key(words, "required" if is_required else shown(part.get("default"), words))
+
+
+def _described(node: dict[str, Any]) -> str:
+    return str(node.get("description", "")).partition(":")[0]
+
+
+def resolved(node: dict[str, Any]) -> dict[str, Any]:
+    reference = node.get("$ref")
+    return SCHEMA["$defs"][reference.rpartition("/")[2]] if reference else node
+
+
+def type_words(node: dict[str, Any]) -> str:
+    """A schema's type in plain words."""
+    if _described(node) in UNITS:
+        return UNITS[_described(node)]
+    if "enum" in node or "const" in node:
+        return ", ".join(f"`{value}`" for value in node.get("enum", [node.get("const")]))
+    if "oneOf" in node:
+        return ", or ".join(type_words(choice) for choice in node["oneOf"])
+    match node["type"]:
+        case "array":
+            least, most = node.get("minItems", 0), node.get("maxItems")
+            count = f"{least} " if least == most else f"{least} or more " if least else ""
+            return f"list of {count}{_plural(type_words(node['items']))}"
+        case "string":
+            return "date" if node.get("format") == "date" else "text"
+        case "boolean":
+            return "`true`, `false`"
+    words = "whole number" if node["type"] == "integer" else "number"
+    low, high = node.get("minimum", node.get("exclusiveMinimum")), node.get("maximum")
+    if low is None:
+        return words
+    return f"{words}, {low} to {high}" if high is not None else f"{words}, {'≥' if 'minimum' in node else '>'} {low}"
+
+
+def _plural(words: str) -> str:
+    return {"text": "texts"}.get(words, words.replace("number", "numbers", 1))
+
+
+def shown(default: Any, kind: str) -> str:
+    """A default as it would be written in the file."""
+    match default:
+        case None:
+            return "none"
+        case [] | {}:
+            return "none"
+        case bool():
+            return f"`{str(default).lower()}`"
+        case float() if kind == "percentage":
+            return f"`{show_share(default)}`"
+        case float() if kind == "duration":
+            return f"`{show_duration(default)}`"
+    return f"`{default}`"
+
+
+ROWS = {code(row["key"]): row for row in tables(DOCUMENT, *COLUMNS)}
+KEYS = dict(schema_keys(SCHEMA))
+
+
+def environment_with(key: str, written: str) -> str:
+    """`WHOLE` with one key's value replaced by the text of an example."""
+    values = yaml.safe_load(WHOLE)
+    *before, last = [NAMES.get(step, step) for step in key.replace("[]", ".0").split(".")]
+    place: Any = values
+    for step in before:
+        place = place[int(step)] if isinstance(place, list) else place[step]
+    place[last] = "@example@"
+    return yaml.safe_dump(values, sort_keys=False).replace("'@example@'", written)
+
+
+def test_every_key_is_in_the_reference_and_no_other() -> None:
+    assert sorted(ROWS) == sorted(KEYS), "docs/environment.md and planner/domain/environment.py name other keys"
+
+
+@pytest.mark.parametrize("key", sorted(KEYS))
+def test_type_and_default_are_the_models(key: str) -> None:
+    row = ROWS[key]
+    assert (row["type"], row["default"]) == KEYS[key], f"docs/environment.md, `{key}`"
+
+
+@pytest.mark.parametrize("key", sorted(KEYS))
+def test_it_is_explained_with_its_unit(key: str) -> None:
+    row = ROWS[key]
+    assert len(row["meaning"]) > 15
+    assert row["unit"]
+    if row["type"] in WRITTEN_WITH:
+        assert row["unit"] == WRITTEN_WITH[row["type"]]
+
+
+@pytest.mark.parametrize("key", sorted(KEYS))
+def test_its_example_is_read(key: str) -> None:
+    environment, _ = parse(environment_with(key, code(ROWS[key]["example"])), f"example of {key}")
+    assert environment.version == 1
+
+
+@pytest.mark.parametrize("key", sorted(key for key, told in KEYS.items() if told.type in UNITS.values()))
+def test_a_quantity_without_its_unit_is_refused(key: str) -> None:
+    """The reference says that a unit is needed; the parser must mean it. A count may be a bare number, but not half."""
+    bare = "1.5" if KEYS[key].type == "count" else "7"
+    with pytest.raises(Problems) as caught:
+        parse(environment_with(key, bare), "bare")
+    assert {problem.code for problem in caught.value.problems} == {"ENV004"}
+
+
+def test_keys_of_later_releases_are_listed_with_their_reason() -> None:
+    listed = {code(row["key"]): row["what the refusal says"] for row in tables(DOCUMENT, "key", "what the refusal says")}
+    assert listed == {key.replace("*", "NAME"): reason for key, reason in PLANNED_LATER.items()}
+
+
+def test_codes_are_those_of_the_program() -> None:
+    listed = {code(row["code"]): row["what it means"] for row in tables(DOCUMENT, "code", "what it means")}
+    assert listed == {name: meaning for name, meaning in CODES.items() if name.startswith("ENV")}
+
+
+def test_the_example_at_the_top_is_whole() -> None:
+    found = re.search(r"```yaml\n(version: 1.*?)```", DOCUMENT, re.DOTALL)
+    assert found is not None
+    environment, _ = parse(found[1], "docs/environment.md")
+    assert environment.routes

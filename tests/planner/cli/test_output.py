@@ -1,0 +1,110 @@
+"""Streams and exit codes: the answer on stdout, everything else on stderr, a closed pipe ends quietly."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from rich.text import Text
+
+from planner.cli import output
+from planner.edges.workspace import Workspace
+from planner.words.diagnostics import Problem, Problems, Span
+from tests.planner.cli.command import spillway
+
+PLACED = Problem("ENV003", "unknown key `chta`", Span("environments/a.yaml", 5, 3, 4, "  chta:"), "did you mean `chat`?")
+UNPLACED = Problem("LOCK004", "no lock", hint="plan it")
+
+
+@pytest.mark.parametrize("exit_code", [1, 2])
+def test_problems_become_a_report_and_their_exit_code(
+    exit_code: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    with pytest.raises(SystemExit) as ended, output.guarded("text"):
+        raise Problems([UNPLACED, PLACED], exit_code)
+    assert ended.value.code == exit_code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "error[LOCK004]: no lock",
+        "  hint: plan it",
+        "error[ENV003]: unknown key `chta`",
+        "  --> environments/a.yaml:5:3",
+        "  5 |   chta:",
+        "    |   ^^^^",
+        "  hint: did you mean `chat`?",
+    ]
+
+
+def test_problems_as_json_are_one_document_with_places(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit), output.guarded("json"):
+        raise Problems([PLACED])
+    out, err = capsys.readouterr()
+    (problem,) = json.loads(out)["problems"]
+    assert (problem["file"], problem["line"], problem["column"]) == ("environments/a.yaml", 5, 3)
+    assert problem["code"] == "ENV003"
+    assert problem["hint"]
+    assert err == ""
+
+
+def test_problems_become_annotations_in_a_workflow(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    output.report([PLACED])
+    out, err = capsys.readouterr()
+    assert out == ""  # an answer that is redirected to a file must not swallow them
+    assert err == (
+        "::error file=environments/a.yaml,line=5,col=3,title=ENV003::unknown key `chta` hint: did you mean `chat`?\n"
+    )
+
+
+def test_an_interrupt_ends_with_2_and_without_a_trace(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended, output.guarded("text"):
+        raise KeyboardInterrupt
+    assert ended.value.code == 2
+    assert capsys.readouterr() == ("", "interrupted\n")
+
+
+def test_colour_is_for_terminals_and_no_color_wins(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shown() -> str:
+        output.show([Text("denied", style="red")])
+        return capsys.readouterr().out
+
+    for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    assert shown() == "denied\n"
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    assert shown() == "\x1b[31mdenied\x1b[0m\n"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert shown() == "denied\n"
+
+
+def test_a_table_is_as_wide_as_columns_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert output.console().width == output.PLAIN_WIDTH
+    monkeypatch.setenv("COLUMNS", "90")
+    assert output.console().width == 90
+
+
+@pytest.mark.parametrize("arguments", [["show", "small"], ["show", "small", "--format", "json"], ["version"]])
+def test_a_reader_that_leaves_early_is_no_error(checkout: Workspace, arguments: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "planner.cli.main", *arguments]
+    ended = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_parts_stand_apart_by_one_empty_line(checkout: Workspace) -> None:
+    lines = [line.rstrip() for line in spillway("show", "small").out.splitlines()]
+    assert "" in lines
+    assert all(one or other for one, other in zip(lines, lines[1:], strict=False))
