@@ -1,10 +1,10 @@
 """From hundreds of classes to the few dozen that the program can be given, without losing more than a little.
 
 First dominance: a class falls when another of the same model serves everything that it serves, at least as fast, for no
-more money per replica, per node and per vCPU of the same quota. By itself such a class is never better. Beside others it
-can be worth a little, which is given up: on idle GPUs of a node that is paid for, as a pool that admits its band apart,
-as a smaller loss for an API with tight limits to take over. Then a ranking for each route, by money per request at full
-use and by the smallest footprint that can serve at all; the best of both rankings stay, in turns, until the limit.
+more money per replica, per node and per vCPU of the same quota. By itself such a class is never better. Beside others
+it can be worth a little, which is given up: on idle GPUs of a node that is paid for, as a pool that admits its band
+apart, as a smaller loss for an API with tight limits to take over. Then a ranking for each route, by money per request
+at full use and by the smallest footprint that can serve at all; the best of both stay, in turns, until the limit.
 """
 
 from __future__ import annotations

@@ -8,40 +8,25 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from kubernetes import client, config
 
 from planner.money.plan import Plan
 from tests.engine import Engine, Outcome, stage
 from tests.infra import locks
 from tests.infra.checkout import checkout
+from tests.infra.pods import ClusterView, Pods
 from twin.cluster import RunningCluster
 
 pytestmark = pytest.mark.engine
 
-SETTLE_SECONDS = 30
 GATEWAY_IMAGE = "registry.example/spillway-gateway:1.0@sha256:" + "1" * 64
 POOLS = {"vllm-chat-1xl40s": 4, "vllm-code-2xl40s": 2, "vllm-extraction-1xl40s": 2}
 AFTERLIFE = {"aws:kms/key:Key"}
 """What AWS keeps of a destroyed environment: the key, pending deletion."""
-
-
-@dataclass
-class Pods:
-    """Where the pods of one moment stand: release → (ready, node group of its node)."""
-
-    by_release: dict[str, list[tuple[bool, str]]] = field(default_factory=dict)
-
-    def ready(self) -> dict[str, int]:
-        return {name: sum(ready for ready, _ in pods) for name, pods in sorted(self.by_release.items())}
-
-    def node_groups(self, release: str) -> set[str]:
-        return {group for _, group in self.by_release[release]}
 
 
 @dataclass
@@ -63,7 +48,7 @@ def life(cluster: RunningCluster, tmp_path_factory: pytest.TempPathFactory) -> L
         stage(folder / "stage", cluster=cluster.folder), root / "sub", "prod", {"SPILLWAY_RUNNER": "inside"}
     )
     pulumi.configure("gatewayImage", GATEWAY_IMAGE)
-    life, api = Life(), _Cluster(cluster.kubeconfig)
+    life, api = Life(), ClusterView(cluster.kubeconfig)
 
     def plan(plan: Plan) -> None:
         locks.write(root / "environments", plan)
@@ -186,42 +171,6 @@ def _done(outcome: Outcome) -> Outcome:
     if outcome.status != 0:
         pytest.fail("\n".join([f"pulumi ended with {outcome.status}", *outcome.diagnostics]), pytrace=False)
     return outcome
-
-
-class _Cluster:
-    def __init__(self, kubeconfig: Path) -> None:
-        self._core = client.CoreV1Api(config.new_client_from_config(str(kubeconfig)))
-
-    def settled(self) -> Pods:
-        """Where pods stand once all are ready. Helm's wait is content while a Deployment's `maxUnavailable` are not."""
-        deadline = time.monotonic() + SETTLE_SECONDS
-        pods = self._pods()
-        while not all(ready for found in pods.by_release.values() for ready, _ in found):
-            if time.monotonic() > deadline:
-                break
-            time.sleep(0.2)
-            pods = self._pods()
-        return pods
-
-    def _pods(self) -> Pods:
-        groups = {n.metadata.name: n.metadata.labels.get("spillway.dev/node-group") for n in self._nodes()}
-        pods = Pods()
-        for namespace in ("serving", "gateway"):
-            for pod in self._core.list_namespaced_pod(namespace).items:
-                if pod.metadata.deletion_timestamp is None:
-                    ready = any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions or ())
-                    release = pod.metadata.labels["app.kubernetes.io/instance"]
-                    pods.by_release.setdefault(release, []).append((ready, groups.get(pod.spec.node_name, "none")))
-        return pods
-
-    def left(self) -> list[str]:
-        """Nodes, and namespaces of the environment."""
-        namespaces = [n.metadata.name for n in self._core.list_namespace().items]
-        return [n.metadata.name for n in self._nodes()] + [n for n in namespaces if n in ("serving", "gateway")]
-
-    def _nodes(self) -> list[Any]:
-        found: list[Any] = self._core.list_node().items
-        return found
 
 
 def _left(pulumi: Engine) -> dict[str, Any]:

@@ -27,12 +27,12 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         store = Store(given.folder)
         lines: list[str] = given.run(store, given)
-    except OperationError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
     except (StoreError, ValueError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
+    except OperationError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
     sys.stdout.writelines(f"{line}\n" for line in lines)
     return 0
 

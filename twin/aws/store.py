@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from twin.provider.contract import OperationError
 from twin.provider.wire import Properties
 
 FORMAT: Final = 1
@@ -32,7 +33,7 @@ FOLDER_VARIABLE: Final = "SPILLWAY_TWIN_AWS"
 ACCOUNT_VARIABLE: Final = "SPILLWAY_TWIN_AWS_ACCOUNT"
 
 
-class StoreError(Exception):
+class StoreError(OperationError):
     """The folder cannot be used; the message says what to do."""
 
 

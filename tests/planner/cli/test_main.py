@@ -62,7 +62,7 @@ def test_version() -> None:
         (["plann", "prod"], "No such command 'plann'"),
         (["plan", "prod", "--dry"], "No such option: --dry"),
         (["plan", "prod", "--format", "yaml"], "'yaml' is not one of 'text', 'json'"),
-        (["rehearse", "prod", "--speed", "900"], "900"),
+        (["rehearse", "prod", "--speed", "900"], "Invalid value for '--speed'"),
     ],
 )
 def test_a_wrong_command_line_exits_with_2(arguments: list[str], said: str) -> None:

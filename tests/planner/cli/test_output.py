@@ -94,7 +94,7 @@ def test_a_table_is_as_wide_as_columns_says(monkeypatch: pytest.MonkeyPatch) -> 
     assert output.console().width == 90
 
 
-@pytest.mark.parametrize("arguments", [["show", "small"], ["show", "small", "--format", "json"], ["version"]])
+@pytest.mark.parametrize("arguments", [["show", "small"], ["show", "small", "--format", "json"]])
 def test_a_reader_that_leaves_early_is_no_error(checkout: Workspace, arguments: list[str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)

@@ -165,9 +165,12 @@ def test_upgrade_takes_the_newest_prices(checkout: Workspace) -> None:
     assert upgraded.document["consulted"]["snapshot"] == old.consulted.snapshot
 
 
-def test_what_least_churn_kept_is_told(checkout: Workspace) -> None:
-    """The answer to little load is a smaller pool, but to keep the locked one costs hardly more."""
-    less = small.text().replace("mean: 1}", "mean: 0.95}").replace("budget: {m", "planning: {replan_threshold: 99%}\nbudget: {m")
-    Path("environments/small.yaml").write_text(less)
+@pytest.mark.parametrize(("threshold", "kept"), [("90%", True), ("0%", False)])
+def test_what_least_churn_kept_is_told(checkout: Workspace, threshold: str, kept: bool) -> None:
+    """At three times the load another GPU is cheaper; whether that is worth a new pool is the environment's to say."""
+    more = small.text().replace(small.CHANGE[0], "requests_per_second: {mean: 3}")
+    Path("environments/small.yaml").write_text(more + f"planning: {{replan_threshold: {threshold}}}\n")
     ended = spillway("plan", "small", "--dry-run", "--format", "json")
-    assert [p["name"] for p in ended.document["plan"]["pools"]] == [p.name for p in small.planned().lock.plan.pools]
+    locked = [pool.name for pool in small.planned().lock.plan.pools]
+    assert ([pool["name"] for pool in ended.document["plan"]["pools"]] == locked) is kept
+    assert ("note: kept the locked pools; " in ended.err) is kept

@@ -123,25 +123,55 @@ def test_parts_that_are_added_removed_and_changed_are_named_with_what_changed() 
         plan(),
         {
             "pools": values["pools"][:1],
+            "pools/0/engine/max_num_seqs": 128,
+            "pools/0/replicas": {"min": 4, "max": 4},
+            "node_groups/0/min_nodes": 2,
             "node_groups/0/max_nodes": 2,
             "node_groups/0/placement/0/nodes": 2,
             "routes": [*values["routes"], code],
-            "routes/0/bands/0/spill_by_level/peak": "0.1",
+            "routes/0/bands/0/api_share": "0.1",
+            "routes/0/triggers/spill_after_ms": 900,
         },
     )
     diff = compare(BASE, lock(proposed))
     assert [(p.kind, p.name, p.change, p.details) for p in diff.parts] == [
-        ("node group", CHAT_GROUP, "changed", ("max_nodes: 1 → 2", "placement.0.nodes: 1 → 2")),
+        ("node group", CHAT_GROUP, "changed", ("nodes: 1 → 2",)),
+        ("pool", CHAT_POOL, "changed", ("replicas: 2 → 4", "engine.max_num_seqs: 64 → 128")),
         ("pool", PRIVATE, "removed", ("2 × qwen3-32b (fp8) on L40S",)),
-        ("route", "chat", "changed", ('bands.0.spill_by_level.peak: "0.25" → "0.1"',)),
+        (
+            "route",
+            "chat",
+            "changed",
+            ('band 1.planned API share: "0" → "0.1"', "triggers.spill_after_ms: 2700 → 900"),
+        ),
         ("route", "code", "added", ()),
     ]
     assert touched(diff) == (
         f"node group {CHAT_GROUP}",
+        f"pool {CHAT_POOL}",
         f"pool {PRIVATE}",
         "route chat",
         "route code",
     )
+
+
+def test_a_range_of_nodes_is_told_as_one() -> None:
+    diff = compare(BASE, lock(bent(plan(), {"node_groups/0/max_nodes": 3, "node_groups/0/placement/0/nodes": 3})))
+    assert [part.details for part in diff.parts] == [('nodes: 1 → "1 to 3"',)]
+
+
+def test_expected_figures_touch_nothing_that_is_deployed() -> None:
+    proposed = bent(
+        plan(),
+        {
+            "pools/0/capacity/0/requests_per_second": "7",
+            "pools/0/peak_utilization": "0.7",
+            "routes/0/usd_per_month": "1.00",
+            "routes/0/bands/0/spill_by_level/peak": "0.1",
+            "routes/0/reasons": ["another"],
+        },
+    )
+    assert touched(compare(BASE, lock(proposed))) == ()
 
 
 def test_a_plan_that_only_explains_itself_differently_touches_nothing() -> None:

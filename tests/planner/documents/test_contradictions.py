@@ -1,0 +1,76 @@
+"""Contradictions are told beside every other problem of a file, and odd values never crash the reader."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from planner.documents.contradictions import contradictions
+from planner.documents.environment_file import parse
+from planner.documents.references import dangling
+from planner.edges.catalog_files import load_catalog
+from planner.words.diagnostics import Problems
+from planner.words.spans import read
+from tests.planner.plans import ENVIRONMENT, edited
+
+VALUES = read(ENVIRONMENT, "prod.yaml").value
+CATALOG = load_catalog()
+
+
+def told(changes: dict[str, Any]) -> list[str]:
+    return [p.message for p in contradictions(read(json.dumps(edited(VALUES, changes)), "prod.yaml"))]
+
+
+def test_a_good_file_contradicts_nothing() -> None:
+    assert told({}) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"platform/zones": ["a", "b", "a"]}, "zone `a` stands twice"),
+        ({"routes/chat/tokens": None}, "route `chat` has neither a trace nor token lengths"),
+        ({"routes/chat/traffic/profile": [0] * 168}, "every hour of the profile is 0"),
+        ({"overrides": [{"pool": "a", "min": 2, "max": 1}]}, "the override's min 2 is above its max 1"),
+        (
+            {"routes/chat/tokens/output": {"mean": 100, "p95": 500}},
+            "output: no lognormal has mean 100 and 95th percentile 500; p95 must lie between 1 and 3.87 × the mean",
+        ),
+    ],
+)
+def test_each_contradiction_is_told(changes: dict[str, Any], message: str) -> None:
+    assert told(changes) == [message]
+
+
+def test_a_trace_stands_in_for_token_lengths() -> None:
+    assert told({"routes/chat/tokens": None, "routes/chat/traffic/trace": "azure-conv-2023"}) == []
+
+
+def test_a_contradiction_is_told_in_the_same_run_as_a_wrong_unit() -> None:
+    text = ENVIRONMENT.replace("tpot_p95: 60ms", "tpot_p95: 60").replace("p95: 451", "p95: 45")
+    with pytest.raises(Problems) as raised:
+        parse(text, "prod.yaml")
+    assert [p.code for p in raised.value.problems] == ["ENV005", "ENV004"]
+
+
+def paths(value: Any, path: tuple[str, ...] = ()) -> list[str]:
+    """Every place of a document, as `edited` names it."""
+    found = ["/".join(path)] if path else []
+    steps = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [*found, *(p for step, inner in steps for p in paths(inner, (*path, str(step))))]
+
+
+ODD = [None, True, -1, 0, 1e300, "", "x", "$5", [], [[]], ["x", None, {}], {}, {"x": 1}, {"mean": []}, "20%", "5s"]
+
+
+@pytest.mark.parametrize(("turn", "path"), enumerate(paths(VALUES)))
+def test_an_odd_value_at_any_place_is_read_or_refused_and_never_crashes(turn: int, path: str) -> None:
+    for odd in (ODD[(5 * turn + step) % len(ODD)] for step in (0, 3, 7)):
+        text = json.dumps(edited(VALUES, {path: odd}))
+        try:
+            parse(text, "prod.yaml")
+        except Problems as problems:
+            assert all(p.where is not None and p.message for p in problems.problems)  # noqa: PT017
+        dangling(read(text, "prod.yaml"), CATALOG, lambda _: None)
