@@ -20,7 +20,12 @@ EVERYONE = ipaddress.ip_network("0.0.0.0/0")
 
 
 def problems(plan: Plan, runner: Runner) -> tuple[Problem, ...]:
-    """Everything that speaks against deploying this plan from here; empty when it may go."""
+    """Everything that speaks against deploying this plan from here; empty when it may go.
+
+    A plan without pools makes no network and no cluster, so there is nothing to speak against.
+    """
+    if not plan.pools:
+        return ()
     found = [*_network(plan), *_endpoint(plan, runner), *_node_groups(plan), *_pools(plan)]
     return tuple(found)
 

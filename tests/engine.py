@@ -103,16 +103,7 @@ class Engine:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """A command left running, in a group of its own; end it with `kill`."""
-        return subprocess.Popen(
-            [str(self.stage.pulumi), *arguments, "--stack", self.stack, "--non-interactive"],
-            cwd=self.project,
-            env={**self.stage.environment, **self.extra},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        return self._popen(*arguments, "--stack", self.stack)
 
     def _outcome(self, *arguments: str) -> Outcome:
         began = time.monotonic()
@@ -126,7 +117,16 @@ class Engine:
         return output
 
     def _run(self, *arguments: str) -> tuple[int, str, str]:
-        process = subprocess.Popen(
+        running = self._popen(*arguments)
+        try:
+            output, errors = running.communicate(timeout=COMMAND_LIMIT_S)
+        except BaseException:
+            kill(running)
+            raise
+        return running.returncode, output, errors
+
+    def _popen(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
             [str(self.stage.pulumi), *arguments, "--non-interactive"],
             cwd=self.project,
             env={**self.stage.environment, **self.extra},
@@ -136,19 +136,13 @@ class Engine:
             text=True,
             start_new_session=True,
         )
-        try:
-            output, errors = process.communicate(timeout=COMMAND_LIMIT_S)
-        except BaseException:
-            kill(process)
-            raise
-        return process.returncode, output, errors
 
 
-def kill(process: subprocess.Popen[str]) -> None:
-    """End a command and its group at once."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def kill(running: subprocess.Popen[str]) -> None:
+    """End a command and its group at once; its plugins notice and end too."""
+    if running.poll() is None:
+        os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
 
 
 def engine(folder: Path, program: str, *, cluster: Path | None = None, stack: str = "dev") -> Engine:

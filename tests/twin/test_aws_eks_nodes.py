@@ -104,6 +104,15 @@ def test_a_new_version_of_the_template_replaces_the_machines(program: Program, s
     assert not before & after
 
 
+def test_a_template_s_inputs_stay_as_the_program_gave_them(program: Program, subnets: list[str]) -> None:
+    group = program.create("aws:ec2/securityGroup:SecurityGroup", "sg", vpcId=program.states["vpc"][1].id).id
+    interfaces = [{"deviceIndex": 0, "securityGroups": [group]}]
+    program.create(TEMPLATE, "lt", networkInterfaces=interfaces)
+    assert program.diff("lt", networkInterfaces=[{"deviceIndex": 0, "securityGroups": [group]}]).changes == []
+    with pytest.raises(AwsError, match=r"InvalidGroup\.NotFound"):
+        program.create(TEMPLATE, "other", vpcSecurityGroupIds=["sg-404"])
+
+
 def test_user_data_is_base64(program: Program) -> None:
     with pytest.raises(AwsError, match="Invalid BASE64"):
         program.create(TEMPLATE, "lt", userData="#!/bin/sh")

@@ -174,15 +174,15 @@ def test_a_kill_takes_helm_along_and_leaves_the_release_pending(
     )
     with subprocess.Popen(
         [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": str(PLUGINS.parents[1])}
-    ) as process:
+    ) as running:
         helm = Helm(helm3(), cluster.kubeconfig.read_text())
         try:
             deadline = time.monotonic() + 30
             while helm.status("vllm", namespace) is None and time.monotonic() < deadline:
                 time.sleep(0.1)
-            children = children_of(process.pid)
-            process.send_signal(signal.SIGKILL)
-            process.wait(timeout=10)
+            children = children_of(running.pid)
+            running.send_signal(signal.SIGKILL)
+            running.wait(timeout=10)
             assert children
             while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < deadline:
                 time.sleep(0.05)

@@ -38,9 +38,9 @@ def plugin(request: pytest.FixtureRequest, environment: dict[str, str]) -> Itera
         env=environment,
         stdout=subprocess.PIPE,
         text=True,
-    ) as process:
-        yield process
-        process.kill()
+    ) as running:
+        yield running
+        running.kill()
 
 
 def test_the_first_line_is_a_port_that_answers(plugin: subprocess.Popen[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import copy
 from typing import Any
 
 from twin.aws.account import Account, AwsError, shape_like
@@ -17,24 +18,24 @@ _OUTSIDE = {"name", "namePrefix", "description", "tags", "region", "defaultVersi
 
 def _contents(aws: Account, operation: str, inputs: Properties) -> dict[str, Any]:
     """`LaunchTemplateData` of a version."""
-    data = {key: value for key, value in inputs.items() if key not in _OUTSIDE}
-    if "vpcSecurityGroupIds" in data:
-        data["securityGroupIds"] = data.pop("vpcSecurityGroupIds")
-    if "securityGroupNames" in data:
-        data["securityGroups"] = data.pop("securityGroupNames")
-    if data.get("userData"):
+    contents = copy.deepcopy({key: value for key, value in inputs.items() if key not in _OUTSIDE})
+    if "vpcSecurityGroupIds" in contents:
+        contents["securityGroupIds"] = contents.pop("vpcSecurityGroupIds")
+    if "securityGroupNames" in contents:
+        contents["securityGroups"] = contents.pop("securityGroupNames")
+    if contents.get("userData"):
         try:
-            base64.b64decode(data["userData"], validate=True)
+            base64.b64decode(contents["userData"], validate=True)
         except (binascii.Error, ValueError) as error:
             message = f"Invalid BASE64 encoding of user data: {error}"
             raise AwsError("ec2", operation, "InvalidUserData.Malformed", message) from error
-    groups = {*(data.get("securityGroupIds") or ())}
-    for interface in data.get("networkInterfaces") or ():
+    groups = {*(contents.get("securityGroupIds") or ())}
+    for interface in contents.get("networkInterfaces") or ():
         interface["groups"] = interface.pop("securityGroups", None)
         groups |= {*(interface["groups"] or ())}
     if groups:
         aws.call("ec2", "DescribeSecurityGroups", GroupIds=sorted(groups))
-    shaped: dict[str, Any] = shape_like(aws.shape("ec2", operation).members["LaunchTemplateData"], data)
+    shaped: dict[str, Any] = shape_like(aws.shape("ec2", operation).members["LaunchTemplateData"], contents)
     return shaped
 
 

@@ -65,9 +65,9 @@ def paths(value: Any, path: tuple[str, ...] = ()) -> list[str]:
 ODD = [None, True, -1, 0, 1e300, "", "x", "$5", [], [[]], ["x", None, {}], {}, {"x": 1}, {"mean": []}, "20%", "5s"]
 
 
-@pytest.mark.parametrize(("turn", "path"), enumerate(paths(VALUES)))
+@pytest.mark.parametrize(("turn", "path"), list(enumerate(paths(VALUES))))
 def test_an_odd_value_at_any_place_is_read_or_refused_and_never_crashes(turn: int, path: str) -> None:
-    for odd in (ODD[(5 * turn + step) % len(ODD)] for step in (0, 3, 7)):
+    for odd in (ODD[(5 * turn + step) % len(ODD)] for step in (0, 7)):
         text = json.dumps(edited(VALUES, {path: odd}))
         try:
             parse(text, "prod.yaml")

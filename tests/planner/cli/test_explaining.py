@@ -1,0 +1,82 @@
+"""`explain`: reasons, the cost over load, a candidate that is not in the plan, the meaning of a code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import planner
+from planner.documents.codes import CODES
+from planner.edges import planning
+from planner.edges.workspace import Workspace
+from tests.planner import small
+from tests.planner.cli.command import spillway
+
+
+@pytest.fixture(autouse=True)
+def _plans_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "plan", lambda workspace, name: small.planned())
+
+
+def test_the_reasons_of_a_plan(checkout: Workspace) -> None:
+    ended = spillway("explain", "small")
+    assert (ended.status, ended.err) == (0, "")
+    text = " ".join(ended.out.split())
+    for route in small.planned().lock.plan.routes:
+        assert f"why {route.name}" in text
+        for reason in route.reasons:
+            assert reason in text
+    assert "Break-even over load" in text
+    assert "self-host only" in text
+    assert "Cost a month" not in text  # the bill is `show`'s
+
+
+def test_the_break_even_alone(checkout: Workspace) -> None:
+    ended = spillway("explain", "small", "--break-even")
+    assert ended.out.startswith("Break-even over load")
+    scales = re.findall(r"^ *([0-9.]+) ×", ended.out, flags=re.MULTILINE)
+    assert [float(scale) for scale in scales] == [float(p.scale) for p in small.planned().lock.plan.break_even]
+    assert "why" not in ended.out
+
+
+def test_why_not_a_machine(checkout: Workspace) -> None:
+    ended = spillway("explain", "small", "--why-not", "T4 bf16")
+    assert (ended.status, ended.err) == (0, "")
+    assert "qwen3-8b (bf16)" in ended.out
+    rows = ended.out.splitlines()[2:]
+    assert rows
+    assert "T4" in ended.out
+
+
+def test_why_not_what_is_in_the_plan(checkout: Workspace) -> None:
+    pool = small.planned().lock.plan.pools[0]
+    ended = spillway("explain", "small", "--why-not", f"{pool.model} {pool.gpu}")
+    assert "is in the plan" in ended.out
+
+
+def test_why_not_what_nobody_knows(checkout: Workspace) -> None:
+    ended = spillway("explain", "small", "--why-not", "MI300X")
+    assert (ended.status, ended.out) == (2, "")
+    assert "error[USE002]: no candidate is named 'MI300X'" in ended.err
+
+
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_every_code_is_explained(code: str) -> None:
+    ended = spillway("explain", code)
+    assert (ended.status, ended.out) == (0, f"{code}: {CODES[code]}\n")
+
+
+def test_a_code_that_is_none() -> None:
+    ended = spillway("explain", "ENV999")
+    assert (ended.status, ended.out) == (2, "")
+    assert "error[USE001]: there is no code ENV999" in ended.err
+    assert "ENV003" in ended.err
+
+
+def test_every_code_that_the_planner_says_can_be_explained() -> None:
+    said = set()
+    for path in Path(planner.__file__).parent.rglob("*.py"):
+        said |= set(re.findall(r'"((?:ENV|TRC|INF|LOCK|CHK|CAT|PERF|IO|GIT|USE|REH)\d{3})"', path.read_text()))
+    assert said - set(CODES) == set()

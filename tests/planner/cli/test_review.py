@@ -1,0 +1,236 @@
+"""`check`, `diff` and `show`: locks read without a solver, each kind of doubt with its code and exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from planner.documents.lock import Lock, render
+from planner.edges.workspace import Workspace
+from tests.planner import small
+from tests.planner.cli.command import Ended, spillway
+
+ENVIRONMENT = Path("environments/small.yaml")
+LOCK = Path("environments/small.lock.json")
+
+
+def _checked() -> Ended:
+    return spillway("check", "small", "--format", "json")
+
+
+def _judged(ended: Ended) -> list[tuple[str, str]]:
+    (problems,) = ended.document["environments"].values()
+    return [(problem["code"], problem["severity"]) for problem in problems]
+
+
+def _git(*arguments: str) -> None:
+    identity = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@localhost", "GIT_CONFIG_GLOBAL": os.devnull}
+    identity |= {"GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@localhost"}
+    subprocess.run(["git", *arguments], env=os.environ | identity, check=True, capture_output=True)
+
+
+def _committed() -> None:
+    _git("init", "--quiet")
+    _git("add", "environments")
+    _git("commit", "--quiet", "--message", "first")
+
+
+def test_a_fresh_lock(checkout: Workspace) -> None:
+    ended = spillway("check", "small")
+    assert (ended.status, ended.out, ended.err) == (0, "small: fresh\n", "")
+    assert _checked().document == {"environments": {"small": []}, "problems": []}
+
+
+def test_all_environments_are_checked_by_default(checkout: Workspace) -> None:
+    small.workspace(Path("environments"), lock=small.planned().lock)
+    Path("environments/other.yaml").write_text(small.text())
+    Path("environments/Pulumi.small.yaml").write_text("config: {}\n")  # a stack's settings, no environment
+    ended = spillway("check")
+    assert ended.out == "small: fresh\n"
+    assert "error[LOCK004]: environments/other.lock.json does not exist" in ended.err
+    assert "hint: run `spillway plan other`" in ended.err
+    assert ended.status == 2
+
+
+def test_an_environment_that_changed_makes_its_lock_stale(checkout: Workspace) -> None:
+    ENVIRONMENT.write_text(small.changed())
+    ended = spillway("check")
+    assert (ended.status, ended.out) == (1, "small: 1 problems\n")
+    assert "error[LOCK010]: stale: the environment has changed since it was planned" in ended.err
+    assert "routes.chat.traffic.requests_per_second.mean: 1.0 → 2.0" in ended.err
+    assert "hint: run `spillway plan small`" in ended.err
+
+
+def test_a_comment_or_another_spelling_changes_nothing(checkout: Workspace) -> None:
+    ENVIRONMENT.write_text("# reviewed\n" + small.text().replace("1200ms", "1.2s").replace("$20000", "$20,000.00"))
+    assert spillway("check").status == 2  # inside {…} a comma ends the value
+    ENVIRONMENT.write_text("# reviewed\n" + small.text().replace("1200ms", "1.2s").replace("$20000", '"$20,000.00"'))
+    assert _judged(_checked()) == []
+
+
+@pytest.mark.parametrize(
+    ("tamper", "codes"),
+    [
+        (lambda text: text.replace('"max_num_seqs": ', '"max_num_seqs": 1'), {"LOCK011"}),
+        (lambda text: text.replace('"exclusive": true', '"exclusive": false'), {"LOCK011", "CHK006"}),
+        (lambda text: text.replace('"min": 2', '"min": 1'), {"LOCK011", "CHK004"}),
+        (lambda text: text.replace('"$20000"', '"$90000"').replace('"20000', '"90000'), {"LOCK011"}),
+    ],
+    ids=["engine", "privacy", "reserve", "embedded-budget"],
+)
+def test_a_lock_that_was_edited_by_hand(
+    checkout: Workspace, tamper: Callable[[str], str], codes: set[str]
+) -> None:
+    text = render(small.planned().lock)
+    assert tamper(text) != text
+    LOCK.write_text(tamper(text))
+    ended = _checked()
+    assert ended.status == 1
+    assert {code for code, _ in _judged(ended)} == codes
+
+
+def test_facts_make_stale_and_prices_only_age(checkout: Workspace) -> None:
+    parts = small.planned().lock.model_dump(mode="json")
+    parts["digests"]["facts"] = parts["digests"]["prices"] = parts["digests"]["calibration"] = "sha256:of another day"
+    LOCK.write_text(render(_sealed(parts)))
+    ended = _checked()
+    assert ended.status == 1
+    assert _judged(ended) == [("LOCK010", "error"), ("LOCK020", "warning"), ("LOCK020", "warning")]
+    parts["digests"]["facts"] = small.planned().lock.digests.facts
+    LOCK.write_text(render(_sealed(parts)))
+    aged = spillway("check", "small")
+    assert (aged.status, aged.out) == (0, "small: fresh\n")
+    assert aged.err.count("warning[LOCK020]") == 2
+
+
+def _sealed(parts: dict[str, object]) -> Lock:
+    """Parts of a lock with the content digest that fits them: what a program, not a hand, would have written."""
+    from planner.documents.lock import content_digest
+
+    lock = Lock.model_validate(parts)
+    digest = content_digest(lock.model_dump(mode="json"))
+    return lock.model_copy(update={"digests": lock.digests.model_copy(update={"content": digest})})
+
+
+@pytest.mark.parametrize("verb", ["check", "show", "diff", "explain", "rehearse"])
+@pytest.mark.parametrize(
+    ("damage", "code"),
+    [
+        (lambda text: text[: len(text) // 2], "LOCK001"),
+        (lambda text: text.replace("{", "<<<<<<< HEAD\n{", 1), "LOCK001"),
+        (lambda text: text.replace('"format_version": "1.', '"format_version": "2.'), "LOCK002"),
+        (lambda text: text.replace('"replicas": {', '"replikas": {', 1), "LOCK003"),
+    ],
+    ids=["truncated", "conflicted", "other-major", "other-keys"],
+)
+def test_a_lock_that_cannot_be_read_ends_every_verb_with_2(
+    checkout: Workspace, verb: str, damage: Callable[[str], str], code: str
+) -> None:
+    LOCK.write_text(damage(render(small.planned().lock)))
+    ended = spillway(verb, "small")
+    assert (ended.status, ended.out) == (2, "")
+    assert f"error[{code}]" in ended.err
+    assert "--> environments/small.lock.json:" in ended.err
+
+
+@pytest.mark.parametrize("verb", ["check", "show", "diff", "rehearse"])
+def test_without_a_lock_every_verb_says_which_command_makes_it(unplanned: Workspace, verb: str) -> None:
+    ended = spillway(verb, "small", "--format", "json")
+    assert ended.status == 2
+    assert ended.codes == ["LOCK004"]
+    assert ended.document["problems"][0]["hint"] == "run `spillway plan small`"
+
+
+def test_a_newer_minor_version_is_read_and_its_keys_are_kept(checkout: Workspace) -> None:
+    parts = {**small.planned().lock.model_dump(mode="json"), "format_version": "1.7", "later": {"on": "yes"}}
+    LOCK.write_text(render(_sealed(parts)))
+    assert _judged(_checked()) == []
+    assert spillway("show", "small", "--format", "json").document["later"] == {"on": "yes"}
+
+
+def test_an_empty_folder_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert spillway("check", "--format", "json").codes == ["IO001"]
+    assert spillway("check").status == 2
+
+
+def test_check_imports_no_solver(checkout: Workspace) -> None:
+    code = (
+        "import sys\nfrom planner.cli.main import app\n"
+        "try: app(['check'])\nexcept SystemExit as end: print(end.code)\n"
+        "print(*sorted({'highspy', 'planner.decision'} & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == ["small:", "fresh", "0"]
+
+
+def test_show_is_what_plan_showed(checkout: Workspace) -> None:
+    assert spillway("show", "small").out == spillway("plan", "small", "--dry-run").out
+    assert Lock.model_validate(spillway("show", "small", "--format", "json").document) == small.planned().lock
+
+
+def test_diff_against_a_revision(checkout: Workspace) -> None:
+    _committed()
+    ended = spillway("diff", "small", "--base", "HEAD", "--exit-code")
+    assert (ended.status, ended.err) == (0, "")
+    assert "unchanged" in ended.out
+    small.workspace(Path("environments"), small.changed(), small.replanned().lock)
+    ended = spillway("diff", "small", "--base", "HEAD")
+    assert ended.status == 0
+    assert "routes.chat.traffic.requests_per_second.mean: 1.0 → 2.0   environments/small.yaml:16" in ended.out
+    assert spillway("diff", "small", "--exit-code").status == 1  # HEAD is the default
+
+
+def test_diff_against_a_file(checkout: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "base.lock.json").write_text(render(small.planned().lock))
+    small.workspace(Path("environments"), small.changed(), small.replanned().lock)
+    ended = spillway("diff", "small", "--base", "base.lock.json", "--format", "json")
+    assert ended.status == 0
+    document = ended.document
+    change = small.replanned().lock.plan.cost.usd_per_month - small.planned().lock.plan.cost.usd_per_month
+    assert Decimal(document["change_usd_per_month"]) == change
+    parts = [Decimal(document[f"by_{part}_usd_per_month"]) for part in ("inputs", "prices")]
+    assert sum(parts) == change
+    lines = [Decimal(line["usd_per_month"]) - Decimal(line["base_usd_per_month"]) for line in document["lines"]]
+    assert sum(lines) == change
+    assert document["touched"] == [
+        "node group g6e-xlarge-on-demand",
+        "pool qwen3-8b-fp8-l40s-1of1",
+        "route chat",
+    ]
+
+
+def test_the_first_lock_is_all_new(checkout: Workspace) -> None:
+    _git("init", "--quiet")
+    _git("commit", "--quiet", "--allow-empty", "--message", "nothing yet")
+    ended = spillway("diff", "small", "--format", "json")
+    assert ended.status == 0
+    assert Decimal(ended.document["base_usd_per_month"]) == 0
+    assert "HEAD has no lock of small: everything is new" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("base", "code"),
+    [("no-such-branch", "GIT001"), ("gone.lock.json", "IO001"), ("environments/small.yaml", "LOCK001")],
+)
+def test_a_base_that_is_none(checkout: Workspace, base: str, code: str) -> None:
+    _committed()
+    ended = spillway("diff", "small", "--base", base, "--format", "json")
+    assert (ended.status, ended.codes) == (2, [code])
+
+
+def test_outside_of_git(checkout: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert spillway("diff", "small", "--format", "json").codes == ["GIT001"]
+
+
+def test_json_documents_are_sorted(checkout: Workspace) -> None:
+    out = spillway("show", "small", "--format", "json").out
+    assert out == json.dumps(json.loads(out), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
