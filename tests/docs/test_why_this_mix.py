@@ -1,0 +1,98 @@
+"""The arithmetic of docs/why-this-mix.md, recomputed from the committed lock of prod."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from planner.documents.lock import load
+from planner.money.plan import Plan, Route
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = " ".join((ROOT / "docs" / "why-this-mix.md").read_text().split())
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    path = ROOT / "environments" / "prod.lock.json"
+    return load(path.read_text(), str(path)).plan
+
+
+def route(plan: Plan, name: str) -> Route:
+    return next(r for r in plan.routes if r.name == name)
+
+
+def rate(plan: Plan, name: str) -> float:
+    """Requests/s of one replica on a route's own mix of bands."""
+    pool = next(p for p in plan.pools if any(c.route == name for c in p.capacity))
+    rates = {c.band: float(c.requests_per_second) for c in pool.capacity if c.route == name}
+    return 1 / sum(float(b.share_of_requests) / rates[i] for i, b in enumerate(route(plan, name).bands))
+
+
+def api_usd(plan: Plan, name: str) -> float:
+    """USD a request at the first API of chat, on a route's own mean lengths."""
+    api = next(a for a in plan.apis if a.name == route(plan, "chat").fallback[0])
+    bands = route(plan, name).bands
+    tokens_in = sum(float(b.share_of_requests * b.mean_input_tokens) for b in bands)
+    tokens_out = sum(float(b.share_of_requests * b.mean_output_tokens) for b in bands)
+    prices = float(api.usd_per_million_input_tokens), float(api.usd_per_million_output_tokens)
+    return (tokens_in * prices[0] + tokens_out * prices[1]) / 1e6
+
+
+def requests(plan: Plan, name: str) -> float:
+    return sum(float(level.hours * level.mean_requests_per_second[name]) * 3600 for level in plan.levels)
+
+
+def spent(plan: Plan, component: str) -> Decimal:
+    return sum((line.usd_per_month for line in plan.cost.lines if line.component == component), Decimal(0))
+
+
+def test_chat_pays_on_a_machine_and_spills_its_peak(plan: Plan) -> None:
+    group = next(g for g in plan.node_groups if g.instance_type == "p5.4xlarge")
+    hourly = float(spent(plan, group.name)) / 730
+    assert group.max_nodes == 1
+    for shown in (
+        f"${spent(plan, group.name):,}",
+        f"{rate(plan, 'chat'):.2f} requests/s",
+        f"${hourly:.4f}/h",
+        f"${hourly / 3600 / rate(plan, 'chat'):.6f}",
+        f"${api_usd(plan, 'chat'):.6f}",
+        f"{hourly / 3600 / rate(plan, 'chat') / api_usd(plan, 'chat'):.0%}".replace("%", " %") + " use",
+        f"{requests(plan, 'chat') / 1e6:.2f} M",
+        f"{float(route(plan, 'chat').spill_share):.1%}".replace("%", " %"),
+        f"costs ${spent(plan, 'chat'):,.0f} a month",
+        f"code spends ${spent(plan, 'code'):,.0f} there",
+    ):
+        assert shown in TEXT, shown
+    assert f"${requests(plan, 'chat') * api_usd(plan, 'chat'):,.0f}" in TEXT
+
+
+def test_a_second_machine_would_cost_more_than_it_could_save(plan: Plan) -> None:
+    group = next(g for g in plan.node_groups if g.instance_type == "p5.4xlarge")
+    long_code = sum(float(b.share_of_requests) for b in route(plan, "code").bands if b.api_share == 1)
+    most = float(spent(plan, "chat")) + float(spent(plan, "code")) * (1 - long_code)
+    assert most < float(spent(plan, group.name))
+
+
+def test_at_a_fifth_both_go_to_the_api(plan: Plan) -> None:
+    fifth = next(point for point in plan.break_even if point.scale == Decimal("0.2"))
+    assert fifth.routes["chat"] == fifth.routes["code"] == "api"
+    chat, code = (requests(plan, name) / 5 * api_usd(plan, name) for name in ("chat", "code"))
+    assert f"${chat:,.0f}" in TEXT
+    assert f"about ${code:,.0f}" in TEXT
+    assert chat + code < 5038
+
+
+def test_extraction_survives_the_loss_of_a_node(plan: Plan) -> None:
+    pool = next(p for p in plan.pools if p.privacy == "restricted")
+    peak = max(float(level.planned_requests_per_second["extraction"]) for level in plan.levels)
+    busy = peak / rate(plan, "extraction")
+    assert pool.replicas.max - 1 >= busy
+    for shown in (f"{peak:.2f} requests/s", f"takes {rate(plan, 'extraction'):.2f}", f"{busy:.2f} replicas are busy"):
+        assert shown in TEXT, shown
+    assert f"${spent(plan, pool.node_group):,}" in TEXT
+    assert f"${requests(plan, 'extraction') * api_usd(plan, 'extraction'):,.0f}" in TEXT
+    assert f"the platform's ${spent(plan, 'platform'):,.0f}" in TEXT
+    assert f"${plan.cost.low_usd_per_month:,.0f}" in TEXT
