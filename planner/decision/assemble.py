@@ -36,7 +36,6 @@ from planner.money.plan import (
     NodeGroup,
     NodePlacement,
     Omission,
-    OverrideInForce,
     Plan,
     Platform,
     Pool,
@@ -98,10 +97,7 @@ def assemble(
         ),
         cost=cost,
         verdicts=verdicts(solved.environment, solved.catalog, cost, chosen, gaps),
-        overrides=tuple(
-            OverrideInForce(pool=o.pool, min=o.min, max=o.max, reason=o.reason, expires=o.expires.isoformat())
-            for o in solved.environment.overrides
-        ),
+        overrides=(),
         baselines=_alternatives(baselines),
         runners_up=_alternatives(runners_up),
         break_even=tuple(_point(solved.question, point) for point in break_even),

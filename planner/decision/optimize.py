@@ -165,6 +165,7 @@ def ask(environment: Environment, market: Market) -> Question:
         quotas={family: float(quota) for family, quota in environment.quotas.items()},
         budget_usd=float(budget) if budget is not None else None,
         api_budget_usd=float(api_budget) if api_budget is not None else None,
+        survives_a_node=environment.reserve.node,
     )
 
 

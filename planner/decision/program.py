@@ -163,7 +163,7 @@ def _capacity(program: Linear, question: Question) -> None:
     0: there the API is the reserve, within its limits (`_api_limits`).
     """
     for k in question.classes:
-        lost = k.replicas_per_node if k.exclusive else 0
+        lost = k.replicas_per_node if k.exclusive and question.survives_a_node else 0
         for t in range(len(question.level_hours)):
             load = [(x(f, k, t), f.planned[t] / k.capacity[f.key]) for f in question.flows if f.key in k.capacity]
             terms = [*load, (y(k), -1.0), (f"w[{k.name}]", float(lost))]
@@ -203,26 +203,35 @@ def _quota(program: Linear, question: Question) -> None:
 
 
 def _api_limits(program: Linear, question: Question) -> None:
-    """60·Σ_{r,i} λ̄·s·tokens + lost[k] ≤ TPM (and the same with requests ≤ RPM), by API and level
+    """60·(Σ_{r,i} λ̄·s·tokens + lost[g]) ≤ TPM (and the same with requests ≤ RPM), by API, level and node group g
 
-    lost[k]: what one full node of class k serves of a band and the API must take when the node is lost, for every
-    band that could use the class (v = 1); without the loss when nothing is self-hosted.
+    lost[g]: what one node of the group serves and the API must take when it is lost, at most: λ̄·x of a band where a
+    full node could serve all of λ̄, else what the node can serve of it. It is counted at the band's first API alone.
     """
     pairs = list(api_pairs(question))
     for a in question.apis:
-        limits = (("tpm", a.tokens_per_minute), ("rpm", a.requests_per_minute))
-        for unit, limit in ((u, value) for u, value in limits if value is not None):
+        for unit, limit in (("tpm", a.tokens_per_minute), ("rpm", a.requests_per_minute)):
+            if limit is None:
+                continue
+            weight = {f.key: 60.0 * (a.tokens_per_request[f.key] if unit == "tpm" else 1.0) for f, b in pairs if b is a}
             for t in range(len(question.level_hours)):
-                weight = {f.key: a.tokens_per_request[f.key] if unit == "tpm" else 1.0 for f, b in pairs if b is a}
-                spilled = [(s(f, a, t), 60.0 * f.planned[t] * weight[f.key]) for f, b in pairs if b is a]
+                spilled = [(s(f, a, t), f.planned[t] * weight[f.key]) for f, b in pairs if b is a]
                 program.at_most(f"{unit}[{a.name},{t}]", spilled, limit)
-                for f, k in local_pairs(question):
-                    if f.key in weight and not k.exclusive:
-                        lost = min(f.planned[t], k.capacity[f.key] * k.replicas_per_node) * 60.0 * weight[f.key]
-                        name = f"{unit}-after-loss[{a.name},{f.route},{f.band},{k.name},{t}]"
-                        reserve = [(v(f, k), lost)] if _only_reserve(question, f, a) else []
-                        if reserve:
-                            program.at_most(name, [*spilled, *reserve], limit)
+                for group, classes in groups(question).items() if question.survives_a_node else ():
+                    lost = [
+                        _lost(f, k, t, weight[f.key])
+                        for k in classes
+                        for f in question.flows
+                        if f.key in k.capacity and f.key in weight and not k.exclusive and _only_reserve(question, f, a)
+                    ]
+                    if lost:
+                        program.at_most(f"{unit}-after-loss[{a.name},{group},{t}]", [*spilled, *lost], limit)
+
+
+def _lost(f: Flow, k: ReplicaClass, t: int, weight: float) -> tuple[str, float]:
+    """The term of a band that a lost node of class k no longer serves."""
+    node = k.capacity[f.key] * k.replicas_per_node
+    return (x(f, k, t), f.planned[t] * weight) if f.planned[t] <= node else (v(f, k), node * weight)
 
 
 def _only_reserve(question: Question, flow: Flow, api: ApiOption) -> bool:

@@ -81,6 +81,7 @@ class Question:
     """Everything that the program needs. Hours sum to the hours of a month; money is USD a month.
 
     platform_usd: cost that falls on any plan that hosts anything itself (control plane, NAT, system nodes).
+    survives_a_node: exclusive classes carry their planned load after losing a node, and APIs what a lost node served.
     quotas: vCPUs by family; a family that is absent is not limited here and named as a gap elsewhere.
     """
 
@@ -92,6 +93,7 @@ class Question:
     quotas: Mapping[str, float] = field(default_factory=dict)
     budget_usd: float | None = None
     api_budget_usd: float | None = None
+    survives_a_node: bool = True
 
     def scaled(self, factor: float) -> Question:
         """The same question at a multiple of the load."""

@@ -44,8 +44,10 @@ def solve(question: Question, limits: Limits = DEFAULT_LIMITS) -> Answer | Infea
     highs.run()
     status = highs.getModelStatus()
     found = highs.getInfo().primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
-    if status == highspy.HighsModelStatus.kInfeasible or not found:
+    if status == highspy.HighsModelStatus.kInfeasible:
         return Infeasible(blocking(question, limits))
+    if not found:
+        return Infeasible((f"no plan was found within {limits.nodes} nodes of the search, and none is ruled out",))
     values = np.asarray(highs.getSolution().col_value)
     bound = float(highs.getInfo().mip_dual_bound)
     return _answer(question, linear, values, bound, _status(status))

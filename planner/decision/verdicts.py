@@ -26,6 +26,7 @@ def verdicts(
         *_provenance(chosen),
         *_gaps((*gaps, *(gap for h in chosen for gap in h.shape.model.gaps()))),
         _privacy(environment),
+        _availability(environment),
         _bytes_per_token(),
     ]
     return tuple(sorted(found, key=lambda verdict: (verdict.name, verdict.message)))
@@ -82,6 +83,14 @@ def _privacy(environment: Environment) -> Verdict:
     restricted = sorted(name for name, route in environment.routes.items() if route.data == "restricted")
     message = f"no API exists for {', '.join(restricted)}" if restricted else "no route is restricted"
     return Verdict(name="privacy", state="pass", message=message)
+
+
+def _availability(environment: Environment) -> Verdict:
+    asked = ", ".join(f"{name} {route.slo.availability:.2%}" for name, route in sorted(environment.routes.items()))
+    message = f"asked: {asked}; not computed yet, what is planned for is the loss of one node"
+    if not environment.reserve.node:
+        message = f"asked: {asked}; not computed yet, and no loss is planned for"
+    return Verdict(name="availability", state="warn", message=message)
 
 
 def _bytes_per_token() -> Verdict:

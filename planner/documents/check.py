@@ -125,7 +125,9 @@ def _capacity(plan: Plan, environment: Environment) -> Iterator[Problem]:
 
 
 def _reserve(plan: Plan, environment: Environment) -> Iterator[Problem]:
-    """A pool whose routes have no API still carries its load after losing one node."""
+    """A pool whose routes have no API still carries its load after losing one node, if the environment asks for it."""
+    if not environment.reserve.node:
+        return
     for pool in plan.pools:
         if not any(route.fallback == () for route in _routes_of(plan, pool)):
             continue

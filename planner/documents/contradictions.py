@@ -16,7 +16,7 @@ from planner.words.spans import Document, Path
 
 def contradictions(document: Document) -> tuple[Problem, ...]:
     """All contradictions of a file (ENV005), in the order of its parts."""
-    found = [*_zones(document), *_overrides(document)]
+    found = list(_zones(document))
     for name, route in _mapping(document.value, "routes").items():
         path: Path = ("routes", name)
         found += [*_lengths_known(document, path, route), *_profile(document, path), *_lengths(document, path)]
@@ -30,15 +30,6 @@ def _zones(document: Document) -> Iterator[Problem]:
         if zone in zones[:index]:
             where = document.at(("platform", "zones", index))
             yield Problem("ENV005", f"zone `{zone}` stands twice", where, "name each zone once")
-
-
-def _overrides(document: Document) -> Iterator[Problem]:
-    entries = _at(document.value, ("overrides",))
-    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
-        least, most = _at(entry, ("min",)), _at(entry, ("max",))
-        if isinstance(least, int) and isinstance(most, int) and least > most:
-            message = f"the override's min {least} is above its max {most}"
-            yield Problem("ENV005", message, document.at(("overrides", index, "min")), "check which is which")
 
 
 def _lengths_known(document: Document, path: Path, route: Any) -> Iterator[Problem]:

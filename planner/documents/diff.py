@@ -8,7 +8,6 @@ value: what it costs is the work of the inputs that brought it in.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
@@ -16,10 +15,12 @@ from typing import Any, Literal
 from planner.documents.lock import Lock
 from planner.documents.verify import changed_keys
 from planner.money.numbers import dollars
-from planner.money.plan import Band, CostLine, NodeGroup, Pool, Route
+from planner.money.plan import Band, CostLine, NodeGroup, Plan, Pool, Route
 
 ZERO = Decimal(0)
 Change = Literal["added", "removed", "changed"]
+Kind = Literal["node group", "pool", "route"]
+KINDS: tuple[Kind, ...] = ("node group", "pool", "route")
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class LineChange:
 class PartChange:
     """A pool, node group or route that differs: `details` say in which figures, as `field old → new`."""
 
-    kind: Literal["pool", "node group", "route"]
+    kind: Kind
     name: str
     change: Change
     details: tuple[str, ...]
@@ -100,11 +101,7 @@ def compare(base: Lock | None, proposed: Lock) -> Diff:
         base_usd=old.cost.usd_per_month if old else ZERO,
         proposed_usd=new.cost.usd_per_month,
         lines=_lines(old.cost.lines if old else (), new.cost.lines),
-        parts=(
-            *_parts("node group", old.node_groups if old else (), new.node_groups),
-            *_parts("pool", old.pools if old else (), new.pools),
-            *_parts("route", old.routes if old else (), new.routes),
-        ),
+        parts=tuple(change for kind in KINDS for change in _parts(kind, old, new)),
         inputs=_inputs(base, proposed),
         snapshots=(base.consulted.snapshot if base else "", proposed.consulted.snapshot),
         first=base is None,
@@ -158,35 +155,56 @@ def _line(old: CostLine | None, new: CostLine | None, prices: dict[str, Decimal]
     )
 
 
-def _parts(
-    kind: Literal["pool", "node group", "route"],
-    old: Sequence[NodeGroup | Pool | Route],
-    new: Sequence[NodeGroup | Pool | Route],
-) -> list[PartChange]:
-    before, after = {part.name: part for part in old}, {part.name: part for part in new}
+def _parts(kind: Kind, old: Plan | None, new: Plan) -> list[PartChange]:
+    before, after = _views(kind, old) if old else {}, _views(kind, new)
     found = []
     for name in sorted({*before, *after}):
         if name not in before:
-            found.append(PartChange(kind, name, "added", _summary(after[name])))
+            found.append(PartChange(kind, name, "added", after[name].summary))
         elif name not in after:
-            found.append(PartChange(kind, name, "removed", _summary(before[name])))
-        elif details := changed_keys(_deployed(before[name]), _deployed(after[name])):
+            found.append(PartChange(kind, name, "removed", before[name].summary))
+        elif details := changed_keys(before[name].values, after[name].values):
             found.append(PartChange(kind, name, "changed", tuple(sorted(details, key=_importance))))
     return found
 
 
-def _deployed(part: NodeGroup | Pool | Route) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _View:
     """What of a part reaches the account, the charts or the gateway; expected figures and reasons do not."""
-    values = part.model_dump(mode="json")
-    if isinstance(part, NodeGroup):
-        values["nodes"] = _range(part.min_nodes, part.max_nodes)
-        return {key: value for key, value in values.items() if key not in ("placement", "min_nodes", "max_nodes")}
-    if isinstance(part, Pool):
-        values["replicas"] = _range(part.replicas.min, part.replicas.max)
-        return {key: value for key, value in values.items() if key not in ("capacity", "clock", "peak_utilization")}
-    bands = {f"band {index + 1}": _band(band) for index, band in enumerate(part.bands)}
-    kept = ("name", "privacy", "residency", "bytes_per_token", "fallback", "triggers")
-    return {**bands, **{key: values[key] for key in kept}}
+
+    values: dict[str, Any]
+    summary: tuple[str, ...]
+
+
+def _views(kind: Kind, plan: Plan) -> dict[str, _View]:
+    if kind == "node group":
+        return {group.name: _node_group(group) for group in plan.node_groups}
+    if kind == "pool":
+        groups = {group.name: group for group in plan.node_groups}
+        return {pool.name: _pool(pool, groups[pool.node_group]) for pool in plan.pools}
+    return {route.name: _route(route) for route in plan.routes}
+
+
+def _node_group(group: NodeGroup) -> _View:
+    values = group.model_dump(mode="json", exclude={"placement", "min_nodes", "max_nodes"})
+    values["nodes"] = _range(group.min_nodes, group.max_nodes)
+    return _View(values, (f"{group.max_nodes} × {group.instance_type}",))
+
+
+def _pool(pool: Pool, group: NodeGroup) -> _View:
+    values = pool.model_dump(mode="json", exclude={"capacity", "clock", "peak_utilization"})
+    values["replicas"] = _range(pool.replicas.min, pool.replicas.max)
+    values["replicas on a node"] = max((p.replicas.get(pool.name, 0) for p in group.placement), default=0)
+    values["zones"] = list(group.zones)
+    return _View(values, (f"{pool.replicas.max} × {pool.model} ({pool.format}) on {pool.gpu}",))
+
+
+def _route(route: Route) -> _View:
+    bands = {f"band {index + 1}": _band(band) for index, band in enumerate(route.bands)}
+    kept = route.model_dump(
+        mode="json", include={"name", "privacy", "residency", "bytes_per_token", "fallback", "triggers"}
+    )
+    return _View({**bands, **kept}, ())
 
 
 def _band(band: Band) -> dict[str, Any]:
@@ -202,11 +220,3 @@ def _range(low: int, high: int) -> int | str:
 def _importance(detail: str) -> tuple[int, str]:
     """Sizes first: they are what costs."""
     return (0 if detail.startswith(("nodes:", "replicas:")) else 1, detail)
-
-
-def _summary(part: NodeGroup | Pool | Route) -> tuple[str, ...]:
-    if isinstance(part, NodeGroup):
-        return (f"{part.max_nodes} × {part.instance_type}",)
-    if isinstance(part, Pool):
-        return (f"{part.replicas.max} × {part.model} ({part.format}) on {part.gpu}",)
-    return ()

@@ -83,7 +83,7 @@ def changed_keys(old: Any, new: Any, path: str = "") -> tuple[str, ...]:
 def _content(lock: Lock, where: Span) -> list[Problem]:
     if content_digest(lock.model_dump(mode="json")) == lock.digests.content:
         return []
-    hint = "a lock is computed, never edited: restore it with git, or use `overrides:` in the environment"
+    hint = "a lock is computed, never edited: restore it with git, or change the environment and plan again"
     return [Problem("LOCK011", "the lock's content does not match its digest", where, hint)]
 
 

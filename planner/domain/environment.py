@@ -213,17 +213,6 @@ class Planning(Words):
 
     margin: Literal["p50", "p90"] = "p90"
     replan_threshold: Share = 0.05
-    scale_up_window: DurationMs = 300_000.0
-
-
-class Override(Words):
-    """An emergency change of a pool's size, without a re-solve."""
-
-    pool: Text
-    min: Annotated[int, Field(ge=0)]
-    max: Annotated[int, Field(ge=0)]
-    reason: Text
-    expires: date
 
 
 class Environment(Words):
@@ -244,7 +233,6 @@ class Environment(Words):
     reserve: Reserve = Reserve()
     budget: Budget | None = None
     planning: Planning = Planning()
-    overrides: tuple[Override, ...] = ()
 
 
 PLANNED_LATER: dict[str, str] = {
@@ -263,6 +251,8 @@ PLANNED_LATER: dict[str, str] = {
     "routes.*.tokens.session_hit": "prefix reuse is not planned yet",
     "reserve.zone": "the loss of a zone is not planned yet; `reserve: {node: true}` is",
     "reserve.replica": "`reserve: {node: true}` covers the loss of a replica",
+    "planning.scale_up_window": "rates are planned as the 95th percentile of 300 s windows",
+    "overrides": "sizes set by hand are not planned yet; change the environment and plan again",
     "platform.context": "existing clusters are not planned yet",
 }
 """Keys of the design that this release refuses with a reason (ENV010), by path; `*` stands for any name."""

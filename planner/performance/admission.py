@@ -41,7 +41,7 @@ def gate(concurrencies: Sequence[tuple[float, float]], max_num_seqs: int) -> int
 
 def _coarse(value: float) -> int:
     """Rounded up to steps of about an eighth, so that a small change of the mix does not restart every engine."""
-    step = 2 ** max(0, math.floor(math.log2(max(value, 1.0))) - 3)
+    step = 1 << max(0, math.floor(math.log2(max(value, 1.0))) - 3)
     return math.ceil(value / step) * step
 
 

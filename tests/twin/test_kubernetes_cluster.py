@@ -163,7 +163,7 @@ def test_a_release_fails_is_kept_and_converges(provider: KubernetesProvider, nam
 
 
 def test_a_kill_takes_helm_along_and_leaves_the_release_pending(
-    cluster: RunningCluster, provider: KubernetesProvider, namespace: str, chart: str
+    cluster: RunningCluster, provider: KubernetesProvider, namespace: str, chart: str, tmp_path: Path
 ) -> None:
     program = (
         "import sys\n"
@@ -173,7 +173,8 @@ def test_a_kill_takes_helm_along_and_leaves_the_release_pending(
         f"helm.install('vllm', {chart!r}, {namespace!r}, ['--wait', '--timeout', '60s'], {{'replicas': 1}})\n"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": str(PLUGINS.parents[1])}
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(PLUGINS.parents[1]), "TMPDIR": str(tmp_path)},
     ) as running:
         helm = Helm(helm3(), cluster.kubeconfig.read_text())
         try:

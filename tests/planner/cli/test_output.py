@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -15,7 +16,9 @@ from planner.edges.workspace import Workspace
 from planner.words.diagnostics import Problem, Problems, Span
 from tests.planner.cli.command import spillway
 
-PLACED = Problem("ENV003", "unknown key `chta`", Span("environments/a.yaml", 5, 3, 4, "  chta:"), "did you mean `chat`?")
+PLACED = Problem(
+    "ENV003", "unknown key `chta`", Span("environments/a.yaml", 5, 3, 4, "  chta:"), "did you mean `chat`?"
+)
 UNPLACED = Problem("LOCK004", "no lock", hint="plan it")
 
 
@@ -107,4 +110,4 @@ def test_a_reader_that_leaves_early_is_no_error(checkout: Workspace, arguments: 
 def test_parts_stand_apart_by_one_empty_line(checkout: Workspace) -> None:
     lines = [line.rstrip() for line in spillway("show", "small").out.splitlines()]
     assert "" in lines
-    assert all(one or other for one, other in zip(lines, lines[1:], strict=False))
+    assert all(one or other for one, other in itertools.pairwise(lines))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,10 +22,9 @@ LOCK = Path("environments/small.lock.json")
 
 
 @pytest.fixture
-def _plans_at_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _plans_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The plan that is known already, for tests of what becomes of it."""
     monkeypatch.setattr(verb.planning, "plan", lambda workspace, name: small.planned())
-    yield
 
 
 def _listing() -> list[str]:

@@ -204,9 +204,7 @@ def without_prices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 WEST = ("region: us-east-1\n  zones: [use1-az1, use1-az5]", "region: us-west-2\n  zones: [usw2-az1, usw2-az2]")
 
 
-def test_a_price_that_every_plan_needs_is_missing(
-    unplanned: Workspace, without_prices: Callable[[str], None]
-) -> None:
+def test_a_price_that_every_plan_needs_is_missing(unplanned: Workspace, without_prices: Callable[[str], None]) -> None:
     without_prices("platform/us-west-2/eks-control-plane")
     ended = _planned(*WEST)
     assert (ended.status, set(ended.codes)) == (1, {"ENV020"})

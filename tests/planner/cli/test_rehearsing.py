@@ -1,4 +1,4 @@
-"""`rehearse`: what the verb makes of its options and of a result; the rehearsal itself is tests/system/test_rehearse."""
+"""`rehearse`: what the verb makes of its options and of a result; `tests/system` holds the rehearsal itself."""
 
 from __future__ import annotations
 

@@ -85,9 +85,7 @@ def test_a_comment_or_another_spelling_changes_nothing(checkout: Workspace) -> N
     ],
     ids=["engine", "privacy", "reserve", "embedded-budget"],
 )
-def test_a_lock_that_was_edited_by_hand(
-    checkout: Workspace, tamper: Callable[[str], str], codes: set[str]
-) -> None:
+def test_a_lock_that_was_edited_by_hand(checkout: Workspace, tamper: Callable[[str], str], codes: set[str]) -> None:
     text = render(small.planned().lock)
     assert tamper(text) != text
     LOCK.write_text(tamper(text))

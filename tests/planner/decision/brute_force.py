@@ -114,10 +114,12 @@ def _spill_usd(
         if limit is None:
             continue
         used = sum(60 * f.planned[t] * share[f.key] * weight(f) for f in spilling)
-        lost = max(
-            (60 * _taken(f, choice[f.key], t) * weight(f) for f in reachable if _reserved(f, choice)), default=0.0
-        )
-        if used + lost > limit * (1 + 1e-9):
+        lost: dict[str, float] = {}
+        for f in reachable:
+            if _reserved(f, choice):
+                k = choice[f.key]
+                lost[k.node_group] = lost.get(k.node_group, 0.0) + 60 * _taken(f, k, t, 1 - share[f.key]) * weight(f)
+        if used + max(lost.values(), default=0.0) > limit * (1 + 1e-9):
             return None
     return sum(f.mean[t] * share[f.key] * api.usd_per_request[f.key] for f in spilling)
 
@@ -127,9 +129,10 @@ def _reserved(f: Flow, choice: dict[BandKey, ReplicaClass]) -> bool:
     return f.key in choice and not choice[f.key].exclusive
 
 
-def _taken(f: Flow, k: ReplicaClass, t: int) -> float:
-    """Requests/s of a band that one node at most serves."""
-    return min(f.planned[t], k.capacity[f.key] * (k.gpus_per_node // k.tensor_parallel_size))
+def _taken(f: Flow, k: ReplicaClass, t: int, served: float) -> float:
+    """Requests/s of a band that one node at most serves; `served` is the band's share that stays local."""
+    node = k.capacity[f.key] * (k.gpus_per_node // k.tensor_parallel_size)
+    return f.planned[t] * served if f.planned[t] <= node else node
 
 
 def broken_rules(question: Question, answer: Answer, tolerance: float = 1e-5) -> list[str]:

@@ -60,10 +60,16 @@ def program() -> Linear:
         ("quota[G]", {"n[large]": 48, "n[medium/c]": 16}, -INFINITY, 96),
         ("tpm[api,0]", {"s[chat,0,api,0]": 60 * 6 * 500, "s[code,0,api,0]": 60 * 2 * 500}, -INFINITY, 900_000),
         ("rpm[api,0]", {"s[chat,0,api,0]": 360, "s[code,0,api,0]": 120}, -INFINITY, 600),
-        # A node holds four replicas of `a`: 8/s of chat, more than the 6/s that are planned at all.
+        # A node holds four replicas of `a`: 8/s of chat and 4/s of code, more than is planned at all; `b` likewise.
         (
-            "rpm-after-loss[api,chat,0,a,0]",
-            {"s[chat,0,api,0]": 360, "s[code,0,api,0]": 120, "v[chat,0,a]": 360},
+            "rpm-after-loss[api,large,0]",
+            {
+                "s[chat,0,api,0]": 360,
+                "s[code,0,api,0]": 120,
+                "x[chat,0,a,0]": 360,
+                "x[code,0,a,0]": 120,
+                "x[chat,0,b,0]": 360,
+            },
             -INFINITY,
             600,
         ),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from planner.documents.check import arithmetic
 from planner.documents.lock import content_digest, load, render
 from planner.edges import planning
@@ -64,17 +66,24 @@ def test_a_changed_line_moves_its_own_pool_alone() -> None:
     assert small.replanned().lock.digests.facts == small.planned().lock.digests.facts
 
 
-def test_the_prices_are_those_of_the_present_lock(tmp_path: Path) -> None:
-    """The newest snapshot is asked for by name; the lock's own is taken otherwise."""
-    asked: list[str | None] = []
-    loaded = planning.load_catalog
+def test_the_prices_are_those_of_the_present_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The snapshot that the lock names is asked for; the newest only on request or for the first plan."""
+
+    class Asked(Exception):
+        pass
+
+    def asked(snapshot: str | None) -> None:
+        raise Asked(snapshot)
+
+    monkeypatch.setattr(planning, "load_catalog", asked)
     prior = small.planned().lock
-    workspace = small.workspace(tmp_path / "aged", lock=prior)
-    try:
-        planning.load_catalog = lambda snapshot=None: asked.append(snapshot) or loaded(snapshot)  # type: ignore[assignment]
-        planning.plan(workspace, "small")
-        planning.plan_on_newest_prices(workspace, "small")
-        planning.plan(small.workspace(tmp_path / "new"), "small")
-    finally:
-        planning.load_catalog = loaded
-    assert asked == [prior.consulted.snapshot, None, None]
+    locked = small.workspace(tmp_path / "locked", lock=prior)
+    unlocked = small.workspace(tmp_path / "unlocked")
+    for plan, workspace, snapshot in (
+        (planning.plan, locked, prior.consulted.snapshot),
+        (planning.plan_on_newest_prices, locked, None),
+        (planning.plan, unlocked, None),
+    ):
+        with pytest.raises(Asked) as caught:
+            plan(workspace, "small")
+        assert caught.value.args == (snapshot,)

@@ -117,7 +117,9 @@ def test_a_stale_lock_is_not_deployable(workspace: Workspace) -> None:
 
 def test_a_tampered_lock_is_not_deployable(workspace: Workspace) -> None:
     text = render(small.planned().lock)
-    workspace.lock_path("small").write_text(text.replace('"gpu_memory_utilization": "0.9', '"gpu_memory_utilization": "0.8'))
+    workspace.lock_path("small").write_text(
+        text.replace('"gpu_memory_utilization": "0.9', '"gpu_memory_utilization": "0.8')
+    )
     with pytest.raises(Problems) as caught:
         workspace.deployable("small", TODAY)
     assert (_codes(caught.value), caught.value.exit_code) == (["LOCK011"], 1)

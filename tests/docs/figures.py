@@ -1,0 +1,280 @@
+"""The figures that docs/performance.md and docs/catalog.md quote, computed from the files that they speak of.
+
+A document holds them between `<!-- NAME: generated … -->` marks; `test_figures.py` compares, and writes them anew with
+UPDATE_GOLDEN=1. Ages are counted to the day of the price snapshot, so that the clock changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import date
+
+from planner.decision import replicas, routes
+from planner.domain.catalog import Catalog
+from planner.domain.prices import MAX_AGE_DAYS, Price
+from planner.edges.catalog_files import load_catalog
+from planner.edges.performance_files import load_coefficients
+from planner.edges.performance_fit import load_measurements
+from planner.edges.trace_files import shipped_trace, shipped_traces
+from planner.performance import admission, capacity, memory
+from planner.performance.coefficients import Coefficients
+from planner.performance.fit import UNKNOWNS
+from planner.performance.step_time import ideal_step, step_clock
+from tests.docs.markdown import table_lines
+
+PARTS: dict[str, dict[str, Callable[[], list[str]]]] = {
+    "docs/performance.md": {
+        "coefficients": lambda: coefficients(load_coefficients()),
+        "provenance": lambda: provenance(load_coefficients(), load_catalog()),
+        "residuals": lambda: residuals(load_coefficients()),
+        "bursts": lambda: bursts(),
+        "assumptions": lambda: assumptions(load_catalog()),
+        "example": lambda: example(load_coefficients(), load_catalog()),
+    },
+    "docs/catalog.md": {
+        "contents": lambda: contents(load_catalog()),
+        "instances": lambda: instances(load_catalog()),
+        "ages": lambda: ages(load_catalog()),
+        "gaps": lambda: gaps(load_catalog()),
+        "providers": lambda: providers(load_catalog()),
+    },
+}
+
+READING = {
+    "dense_bandwidth": "share of the memory bandwidth: weights that every token touches",
+    "packed_bandwidth": "the same for 4-bit weights, unpacked on the way",
+    "expert_bandwidth": "the same for routed experts",
+    "kv_bandwidth": "the same for the KV cache",
+    "compute_16bit": "share of the peak in 16 bit",
+    "compute_fp8": "share of the peak in fp8 (int8 too)",
+    "compute_fp4": "share of the peak in fp4",
+    "attention": "share of the 16-bit peak in attention of prompts",
+    "overhead_ms": "ms of every step",
+    "overhead_per_layer_ms": "ms a layer",
+    "overhead_per_moe_layer_ms": "ms more a layer with experts",
+    "latency_nvlink": "ms a hop of an all-reduce over NVLink",
+    "latency_pcie": "the same over PCIe",
+    "bandwidth_nvlink": "share of the link's rate, NVLink",
+    "bandwidth_pcie": "share of the link's rate, PCIe",
+    "first_token_overhead_ms": "ms from arrival to the first step; part of TTFT",
+    "closed_loop_crowding": "of benchmark clients: share of the others that start at once",
+    "engine_trt_llm": "step of TensorRT-LLM over vLLM's",
+    "engine_sglang": "step of SGLang over vLLM's",
+    "engine_tgi": "step of TGI over vLLM's",
+}
+
+
+def coefficients(fitted: Coefficients) -> list[str]:
+    """Every fitted number with its range; those at an end of it are marked."""
+    values = {
+        **{f"compute_{kind.replace('-', '')}": share for kind, share in fitted.compute.items()},
+        **{f"engine_{name.replace('-', '_')}": factor for name, factor in fitted.engine_factors.items()},
+        "latency_nvlink": fitted.links["nvlink-hopper"].latency_ms,
+        "latency_pcie": fitted.links["pcie4"].latency_ms,
+        "bandwidth_nvlink": fitted.links["nvlink-hopper"].bandwidth,
+        "bandwidth_pcie": fitted.links["pcie4"].bandwidth,
+    }
+    rows = []
+    for unknown in UNKNOWNS:
+        value = float(values.get(unknown.name, getattr(fitted, unknown.name, 0.0)))
+        at_end = min(value - unknown.least, unknown.most - value) < 0.01 * (unknown.most - unknown.least)
+        shown = f"{value:.3g}" + (" (end of its range)" if at_end else "")
+        rows.append((f"`{unknown.name}`", shown, f"{unknown.least:g} to {unknown.most:g}", READING[unknown.name]))
+    return table_lines(["coefficient", ">fitted", "range", "what it is"], rows)
+
+
+def provenance(fitted: Coefficients, catalog: Catalog) -> list[str]:
+    """Which GPUs were measured, and the margin that each gets."""
+    published = Counter(row.gpu for row in load_measurements())
+    rows = [
+        (
+            gpu,
+            str(published[gpu]),
+            str(fitted.measured_rows.get(gpu, 0)),
+            fitted.provenance(gpu),
+            f"{fitted.margin(gpu):.2f} ×",
+        )
+        for gpu in sorted(catalog.gpus)
+    ]
+    return table_lines(["GPU", ">published rows", ">fitted, of vLLM", "provenance", ">margin on step time"], rows)
+
+
+def residuals(fitted: Coefficients) -> list[str]:
+    """Quantiles of actual/predicted of rows that no fit saw."""
+    rows = [
+        (kind, metric, str(told.rows), f"{told.p10:.2f}", f"{told.p50:.2f}", f"{told.p90:.2f}")
+        for kind, metrics in sorted(fitted.residuals.items())
+        for metric, told in sorted(metrics.items())
+    ]
+    return table_lines(["residuals", "figure", ">rows", ">p10", ">p50", ">p90"], rows)
+
+
+def bursts() -> list[str]:
+    """What each shipped trace says of arrivals."""
+    rows = []
+    for name in shipped_traces():
+        trace = shipped_trace(name)
+        burst = trace.burst
+        rows.append(
+            (
+                f"`{name}`",
+                f"{trace.requests:,}",
+                f"{trace.duration_s / 60:.0f} min",
+                f"{burst.mean_rps:.2f}/s",
+                f"{burst.p95_300s:.2f}",
+                f"{burst.peak_60s:.2f}",
+                f"{burst.interarrival_cv:.1f}",
+            )
+        )
+    columns = ["trace", ">requests", ">length", ">mean", ">p95 of 300 s ÷ mean", ">60 s peak ÷ mean", ">CV of the gaps"]
+    return table_lines(columns, rows)
+
+
+def example(fitted: Coefficients, catalog: Catalog) -> list[str]:
+    """One class, its clock and a few steps, before any margin."""
+    model, gpu = catalog.models["gpt-oss-120b"], catalog.gpus["H100"]
+    clock = step_clock(ideal_step(model.architecture, model.precisions()[0], gpu, 1), fitted)
+    held = 1155 + 211 / 2
+    rows = [
+        (f"{sequences} decoding", f"{clock.step_ms(sequences, sequences * held):.2f} ms") for sequences in (1, 32, 128)
+    ]
+    rows.append(("128 decoding and a prompt of 1,155 tokens", f"{clock.step_ms(128, 128 * held, 1155, 1155 / 2):.2f} ms"))
+    return table_lines(["one step of gpt-oss-120b (mxfp4) on one H100", ">takes"], rows)
+
+
+def assumptions(catalog: Catalog) -> list[str]:
+    """Constants that no measurement stands behind, by the module that holds them."""
+    measured = ", ".join(sorted(key for key, gpu in catalog.gpus.items() if gpu.memory_provenance == "measured"))
+    start_s, bytes_per_second = admission.START_SECONDS, admission.LOAD_BYTES_PER_SECOND
+    rows = [
+        ("part of the closed form's rate that is planned with", f"{capacity.DERATING:g}", "`performance/capacity.py`"),
+        ("share of GPU memory for the engine", f"{memory.GPU_MEMORY_UTILIZATION:g}", "`performance/memory.py`"),
+        ("CUDA graphs", f"{memory.CUDA_GRAPHS_GIB:g} GiB a GPU", "`performance/memory.py`"),
+        ("usable memory of a GPU", f"0.993 × what is reported; measured: {measured}", "`facts/gpus.jsonl`"),
+        ("batch caps that are tried", ", ".join(map(str, replicas.CAPS)), "`decision/replicas.py`"),
+        (
+            "tokens of a step (`max_num_batched_tokens`)",
+            f"8,192 from {replicas.LARGE_GPU_GB} GB of GPU memory, else 2,048",
+            "`decision/replicas.py`",
+        ),
+        ("start of a replica", f"{start_s:g} s + weights at {bytes_per_second / 1e9:g} GB/s", "`performance/admission.py`"),
+        ("bytes of text a token", f"{routes.BYTES_PER_TOKEN:g}", "`decision/routes.py`"),
+        ("patience before a stream spills", f"{routes.PATIENCE:g} × the TTFT target of a p95 prompt", "`decision/routes.py`"),
+        ("shape of a week", "four named profiles", "`domain/demand.py`"),
+    ]
+    return table_lines(["what", "value", "in `planner/`"], rows)
+
+
+def contents(catalog: Catalog) -> list[str]:
+    """How many rows there are of what."""
+    prices = Counter(price.kind for price in catalog.prices.rows.values())
+    listed = sum(api.status == "listed" for api in catalog.apis)
+    rows = [
+        ("GPUs", "`facts/gpus.jsonl`", str(len(catalog.gpus)), ", ".join(sorted(catalog.gpus))),
+        ("instance types", "`facts/instances.jsonl`", str(len(catalog.instances)), _families(catalog)),
+        ("open-weight models", "`facts/models.jsonl`", str(len(catalog.models)), "by exact shape, precision and licence"),
+        ("API providers", "`facts/providers.jsonl`", str(len(catalog.providers)), ", ".join(sorted(catalog.providers))),
+        ("hosted models", "`facts/apis.jsonl`", str(len(catalog.apis)), f"{listed} listed, the others gone"),
+        (
+            "prices",
+            f"`prices/{catalog.prices.name}.jsonl`",
+            str(len(catalog.prices.rows)),
+            ", ".join(f"{count} {kind}" for kind, count in sorted(prices.items())),
+        ),
+        ("traces", "`traces/*.json`", str(len(shipped_traces())), ", ".join(shipped_traces())),
+    ]
+    return table_lines(["what", "file", ">rows", "which"], rows)
+
+
+def instances(catalog: Catalog) -> list[str]:
+    """What of each family is sold where, with a price."""
+    rows = []
+    for family in sorted({row.family for row in catalog.instances.values()}):
+        offered = catalog.offerings.of_family(family)
+        cells = []
+        for region in catalog.regions:
+            here = offered.in_region(region)
+            unpriced = len(here) - len(here.available())
+            cells.append(f"{len(here.available())}" + (f" ({unpriced} without a price)" if unpriced else ""))
+        rows.append((f"`{family}`", ", ".join(gpu.key for gpu in offered.gpus()), *cells))
+    return table_lines(["family", "GPU", *(f">{region}" for region in catalog.regions)], rows)
+
+
+def ages(catalog: Catalog) -> list[str]:
+    """How old the prices of each kind are on the day of their snapshot."""
+    on = date.fromisoformat(catalog.prices.name)
+    rows = []
+    for kind in sorted({price.kind for price in catalog.prices.rows.values()}):
+        known = [price for price in catalog.prices.rows.values() if price.kind == kind]
+        days = sorted(price.age_days(on) for price in known)
+        old = sum(age > MAX_AGE_DAYS[kind] for age in days)
+        disputed = sum(price.disputed is not None for price in known)
+        stands_in = sum(price.stands_in is not None for price in known)
+        rows.append(
+            (
+                kind,
+                str(len(known)),
+                f"{days[0]} / {days[len(days) // 2]} / {days[-1]}",
+                f"{old} (limit {MAX_AGE_DAYS[kind]})",
+                str(stands_in),
+                str(disputed),
+                _sources(known),
+            )
+        )
+    columns = ["prices", ">rows", ">youngest / median / oldest, days", ">too old", ">stand in", ">disputed", "sources"]
+    return table_lines(columns, rows)
+
+
+def gaps(catalog: Catalog) -> list[str]:
+    """What is not known, counted."""
+    models = catalog.models.values()
+    missing = Counter(
+        name for model in models for name, origin in model.quantizations.items() if origin is None
+    )
+    rows = [
+        ("models without a pinned revision", sum(model.revision is None for model in models), len(models)),
+        ("models without a verified licence", sum(model.licence is None for model in models), len(models)),
+        *((f"models whose {name} weights nobody has named", count, len(models)) for name, count in sorted(missing.items())),
+        (
+            "GPUs whose memory was not measured",
+            sum(gpu.memory_provenance != "measured" for gpu in catalog.gpus.values()),
+            len(catalog.gpus),
+        ),
+        ("providers whose place is not verified", sum(p.residency is None for p in catalog.providers.values()), len(catalog.providers)),
+        (
+            "providers that may train on requests, as far as is verified",
+            sum(p.trains_on_data is not False for p in catalog.providers.values()),
+            len(catalog.providers),
+        ),
+        ("hosted models that may think before they answer", sum(a.reasoning is not False for a in catalog.apis), len(catalog.apis)),
+        ("hosted models without a stated context", sum(a.context_tokens is None for a in catalog.apis), len(catalog.apis)),
+    ]
+    return table_lines(["gap", ">rows", ">of"], [(name, str(count), str(total)) for name, count, total in rows])
+
+
+def providers(catalog: Catalog) -> list[str]:
+    """What is known of each provider's handling of requests."""
+    words = {True: "yes", False: "no", None: "not verified"}
+    counts = Counter(api.provider for api in catalog.apis)
+    rows = [
+        (
+            key,
+            str(counts[key]),
+            ", ".join(row.residency) if row.residency else "not verified",
+            words[row.trains_on_data],
+            words[row.hipaa],
+        )
+        for key, row in sorted(catalog.providers.items())
+    ]
+    return table_lines(["provider", ">models", "processes in", "trains on requests", "HIPAA"], rows)
+
+
+def _families(catalog: Catalog) -> str:
+    return ", ".join(sorted({row.family for row in catalog.instances.values()}))
+
+
+def _sources(known: Sequence[Price]) -> str:
+    """The collections behind some prices, the most frequent first."""
+    names = Counter(price.source.split(" ")[0].split("@")[0].rstrip(";") for price in known)
+    return ", ".join(f"{name} ({count})" for name, count in sorted(names.items(), key=lambda pair: (-pair[1], pair[0])))
