@@ -15,7 +15,7 @@ from planner.words.diagnostics import Problem, Problems
 
 
 def rehearse(argument: str, speed: float, kill: str, slow_down: float, folder: Path, form: str) -> None:
-    """Exit 1 when a promise was broken or the machine was too slow to tell."""
+    """Exit 1 when a promise was broken, 2 when this machine was too busy to tell."""
     result = held(argument, folder, Settings(speed=speed, kill=_victim(kill), slow_down=slow_down), form)
     if form == "json":
         show_json(result_json(result))
@@ -23,7 +23,7 @@ def rehearse(argument: str, speed: float, kill: str, slow_down: float, folder: P
         for line in result_lines(result):
             print(line)
     if not result.held:
-        raise SystemExit(1)
+        raise SystemExit(2 if result.doubts and result.restricted_at_api == 0 else 1)
 
 
 def held(argument: str, folder: Path, settings: Settings, form: str = "text") -> Result:

@@ -46,7 +46,7 @@ class Settings:
     speed: float = 10.0
     kill: str | None = "auto"
     slow_down: float = 1.0
-    requests_per_second: float = 200.0
+    requests_per_second: float = 240.0
     seed: int = 1
 
 

@@ -47,7 +47,6 @@ quotas: {G: 96}
 reserve: {}
 budget: {monthly: $20000}
 planning: {}
-overrides: [{pool: chat-pool, min: 1, max: 9, reason: launch, expires: 2026-12-24}]
 """
 NAMES = {"NAME": "chat", "PROVIDER": "openai", "FAMILY": "G"}
 """What stands for the names that a team chooses, in `WHOLE`."""
@@ -73,8 +72,6 @@ def _keys(path: str, part: dict[str, Any], is_required: bool) -> Iterator[tuple[
     for choice in map(resolved, choices):
         if "properties" in choice:
             yield from schema_keys(choice, path)
-        elif "$ref" in choice.get("items", {}):
-            yield from schema_keys(resolved(choice["items"]), f"{path}[]")
         elif choice.get("type") == "object":
             name = {"routes": "NAME", "providers": "PROVIDER", "quotas": "FAMILY"}[path.rpartition(".")[2]]
             named = choice["additionalProperties"] or next(iter(choice["patternProperties"].values()))
@@ -144,10 +141,10 @@ KEYS = dict(schema_keys(SCHEMA))
 def environment_with(key: str, written: str) -> str:
     """`WHOLE` with one key's value replaced by the text of an example."""
     values = yaml.safe_load(WHOLE)
-    *before, last = [NAMES.get(step, step) for step in key.replace("[]", ".0").split(".")]
+    *before, last = [NAMES.get(step, step) for step in key.split(".")]
     place: Any = values
     for step in before:
-        place = place[int(step)] if isinstance(place, list) else place[step]
+        place = place[step]
     place[last] = "@example@"
     return yaml.safe_dump(values, sort_keys=False).replace("'@example@'", written)
 

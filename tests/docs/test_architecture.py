@@ -1,0 +1,63 @@
+"""ARCHITECTURE.md describes the repository as it is: its modules, its folders, its import contracts."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+
+from tests.docs.markdown import DOCS, ROOT, code, tables, text_of
+
+ARCHITECTURE = text_of("ARCHITECTURE.md")
+FLOORS = list(tables(ARCHITECTURE, "floor", "modules", "what it knows"))
+PARTS = {code(row["folder"]): row for row in tables(ARCHITECTURE, "folder", "is", "reads", "never imports")}
+CONTRACTS = tomllib.loads(text_of("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+
+
+def modules(package: str) -> set[str]:
+    return {path.stem for path in (ROOT / package).glob("*.py") if path.stem != "__init__"}
+
+
+@pytest.mark.parametrize("row", FLOORS, ids=lambda row: code(row["floor"]))
+def test_a_floor_has_these_modules(row: dict[str, str]) -> None:
+    told = re.findall(r"`([a-z_]+)`", row["modules"])
+    assert sorted(told) == sorted(modules(f"planner/{code(row['floor'])}")), "ARCHITECTURE.md, floors of the planner"
+
+
+def test_the_floors_are_those_of_the_contract() -> None:
+    (layers,) = (contract["layers"] for contract in CONTRACTS if contract["type"] == "layers")
+    assert [code(row["floor"]) for row in FLOORS] == layers
+
+
+@pytest.mark.parametrize("package", ["planner", "gateway", "infra", "twin"])
+def test_forbidden_imports_are_those_of_the_contracts(package: str) -> None:
+    forbidden = {
+        name
+        for contract in CONTRACTS
+        if contract["type"] == "forbidden" and contract["source_modules"] == [package]
+        for name in contract["forbidden_modules"]
+    }
+    outside = {"pulumi": "Pulumi", "pulumi_aws": "Pulumi", "pulumi_kubernetes": "Pulumi", "kubernetes": "Kubernetes"}
+    told = set(re.findall(r"`([a-z.]+)`|(Pulumi|Kubernetes)", PARTS[f"{package}/"]["never imports"]))
+    assert {first or second for first, second in told} == {outside.get(name, name) for name in forbidden}
+
+
+def test_reading_a_lock_loads_no_solver() -> None:
+    """What decision 0003 rests on: the edge that the infrastructure calls is light."""
+    script = "import sys, planner.edges.workspace; print({'highspy', 'scipy', 'planner.decision'} & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", *sorted(str(p.relative_to(ROOT)) for p in DOCS.rglob("*.md"))],
+)
+def test_paths_that_are_named_exist(name: str) -> None:
+    """Pieces of code that look like a path of this repository are one, by the root or by the folder spoken of."""
+    tops = "planner|gateway|infra|twin|charts|environments|tools|tests|benchmarks|docs"
+    named = set(re.findall(rf"`((?:{tops})/[\w./-]*)`", text_of(name)))
+    assert [path for path in sorted(named) if not any(mark in path for mark in ("NAME", "DAY")) and not (ROOT / path).exists()] == []
