@@ -139,7 +139,9 @@ def example(fitted: Coefficients, catalog: Catalog) -> list[str]:
     rows = [
         (f"{sequences} decoding", f"{clock.step_ms(sequences, sequences * held):.2f} ms") for sequences in (1, 32, 128)
     ]
-    rows.append(("128 decoding and a prompt of 1,155 tokens", f"{clock.step_ms(128, 128 * held, 1155, 1155 / 2):.2f} ms"))
+    rows.append(
+        ("128 decoding and a prompt of 1,155 tokens", f"{clock.step_ms(128, 128 * held, 1155, 1155 / 2):.2f} ms")
+    )
     return table_lines(["one step of gpt-oss-120b (mxfp4) on one H100", ">takes"], rows)
 
 
@@ -158,9 +160,17 @@ def assumptions(catalog: Catalog) -> list[str]:
             f"8,192 from {replicas.LARGE_GPU_GB} GB of GPU memory, else 2,048",
             "`decision/replicas.py`",
         ),
-        ("start of a replica", f"{start_s:g} s + weights at {bytes_per_second / 1e9:g} GB/s", "`performance/admission.py`"),
+        (
+            "start of a replica",
+            f"{start_s:g} s + weights at {bytes_per_second / 1e9:g} GB/s",
+            "`performance/admission.py`",
+        ),
         ("bytes of text a token", f"{routes.BYTES_PER_TOKEN:g}", "`decision/routes.py`"),
-        ("patience before a stream spills", f"{routes.PATIENCE:g} × the TTFT target of a p95 prompt", "`decision/routes.py`"),
+        (
+            "patience before a stream spills",
+            f"{routes.PATIENCE:g} × the TTFT target of a p95 prompt",
+            "`decision/routes.py`",
+        ),
         ("shape of a week", "four named profiles", "`domain/demand.py`"),
     ]
     return table_lines(["what", "value", "in `planner/`"], rows)
@@ -173,7 +183,12 @@ def contents(catalog: Catalog) -> list[str]:
     rows = [
         ("GPUs", "`facts/gpus.jsonl`", str(len(catalog.gpus)), ", ".join(sorted(catalog.gpus))),
         ("instance types", "`facts/instances.jsonl`", str(len(catalog.instances)), _families(catalog)),
-        ("open-weight models", "`facts/models.jsonl`", str(len(catalog.models)), "by exact shape, precision and licence"),
+        (
+            "open-weight models",
+            "`facts/models.jsonl`",
+            str(len(catalog.models)),
+            "by exact shape, precision and licence",
+        ),
         ("API providers", "`facts/providers.jsonl`", str(len(catalog.providers)), ", ".join(sorted(catalog.providers))),
         ("hosted models", "`facts/apis.jsonl`", str(len(catalog.apis)), f"{listed} listed, the others gone"),
         (
@@ -229,26 +244,39 @@ def ages(catalog: Catalog) -> list[str]:
 def gaps(catalog: Catalog) -> list[str]:
     """What is not known, counted."""
     models = catalog.models.values()
-    missing = Counter(
-        name for model in models for name, origin in model.quantizations.items() if origin is None
-    )
+    missing = Counter(name for model in models for name, origin in model.quantizations.items() if origin is None)
     rows = [
         ("models without a pinned revision", sum(model.revision is None for model in models), len(models)),
         ("models without a verified licence", sum(model.licence is None for model in models), len(models)),
-        *((f"models whose {name} weights nobody has named", count, len(models)) for name, count in sorted(missing.items())),
+        *(
+            (f"models whose {name} weights nobody has named", count, len(models))
+            for name, count in sorted(missing.items())
+        ),
         (
             "GPUs whose memory was not measured",
             sum(gpu.memory_provenance != "measured" for gpu in catalog.gpus.values()),
             len(catalog.gpus),
         ),
-        ("providers whose place is not verified", sum(p.residency is None for p in catalog.providers.values()), len(catalog.providers)),
+        (
+            "providers whose place is not verified",
+            sum(p.residency is None for p in catalog.providers.values()),
+            len(catalog.providers),
+        ),
         (
             "providers that may train on requests, as far as is verified",
             sum(p.trains_on_data is not False for p in catalog.providers.values()),
             len(catalog.providers),
         ),
-        ("hosted models that may think before they answer", sum(a.reasoning is not False for a in catalog.apis), len(catalog.apis)),
-        ("hosted models without a stated context", sum(a.context_tokens is None for a in catalog.apis), len(catalog.apis)),
+        (
+            "hosted models that may think before they answer",
+            sum(a.reasoning is not False for a in catalog.apis),
+            len(catalog.apis),
+        ),
+        (
+            "hosted models without a stated context",
+            sum(a.context_tokens is None for a in catalog.apis),
+            len(catalog.apis),
+        ),
     ]
     return table_lines(["gap", ">rows", ">of"], [(name, str(count), str(total)) for name, count, total in rows])
 

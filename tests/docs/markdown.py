@@ -34,7 +34,11 @@ def table_lines(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[s
     """A table as lines; a column whose name begins with `>` is right-aligned."""
     names = [name.removeprefix(">") for name in columns]
     rule = ["---:" if name.startswith(">") else "---" for name in columns]
-    return ["| " + " | ".join(names) + " |", "|" + "|".join(rule) + "|", *("| " + " | ".join(row) + " |" for row in rows)]
+    return [
+        "| " + " | ".join(names) + " |",
+        "|" + "|".join(rule) + "|",
+        *("| " + " | ".join(row) + " |" for row in rows),
+    ]
 
 
 def code(cell: str) -> str:
@@ -46,10 +50,10 @@ def code(cell: str) -> str:
 def with_generated(text: str, parts: Mapping[str, Sequence[str]]) -> str:
     """The document with each part between `<!-- NAME: generated … -->` and `<!-- NAME: end -->` written anew."""
     for name, lines in parts.items():
-        pattern = re.compile(rf"(<!-- {name}: generated[^\n]*-->\n).*?(<!-- {name}: end -->)", re.DOTALL)
-        body = "\n".join(lines)
-        text, count = pattern.subn(lambda found, body=body: f"{found[1]}{body}\n{found[2]}", text)
-        assert count == 1, f"the document has {count} parts named {name}"
+        parts_of = re.split(rf"(<!-- {name}: generated[^\n]*-->\n).*?(<!-- {name}: end -->)", text, flags=re.DOTALL)
+        assert len(parts_of) == 4, f"the document must have one part named {name}"
+        before, begin, end, after = parts_of
+        text = "".join([before, begin, *(f"{line}\n" for line in lines), end, after])
     return text
 
 

@@ -54,10 +54,19 @@ def test_reading_a_lock_loads_no_solver() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", *sorted(str(p.relative_to(ROOT)) for p in DOCS.rglob("*.md"))],
+    [
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        *sorted(str(p.relative_to(ROOT)) for p in DOCS.rglob("*.md")),
+    ],
 )
 def test_paths_that_are_named_exist(name: str) -> None:
     """Pieces of code that look like a path of this repository are one, by the root or by the folder spoken of."""
     tops = "planner|gateway|infra|twin|charts|environments|tools|tests|benchmarks|docs"
     named = set(re.findall(rf"`((?:{tops})/[\w./-]*)`", text_of(name)))
-    assert [path for path in sorted(named) if not any(mark in path for mark in ("NAME", "DAY")) and not (ROOT / path).exists()] == []
+    assert [
+        path
+        for path in sorted(named)
+        if not any(mark in path for mark in ("NAME", "DAY")) and not (ROOT / path).exists()
+    ] == []

@@ -184,7 +184,9 @@ def test_a_quantity_without_its_unit_is_refused(key: str) -> None:
 
 
 def test_keys_of_later_releases_are_listed_with_their_reason() -> None:
-    listed = {code(row["key"]): row["what the refusal says"] for row in tables(DOCUMENT, "key", "what the refusal says")}
+    listed = {
+        code(row["key"]): row["what the refusal says"] for row in tables(DOCUMENT, "key", "what the refusal says")
+    }
     assert listed == {key.replace("*", "NAME"): reason for key, reason in PLANNED_LATER.items()}
 
 

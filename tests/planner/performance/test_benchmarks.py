@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from planner.edges.catalog_files import load_catalog
-from planner.edges.performance_files import load_measurements
+from planner.edges.performance_fit import load_measurements
 from planner.performance.benchmarks import Measurement, measured_gpus, subjects
 
 CATALOG = load_catalog()

@@ -1,0 +1,208 @@
+"""From an environment to a plan: what may stand in it, how it answers to its inputs, and what is told when none exists.
+
+Everything is asked of the small environment of tests/data, whose loads are its own; figures are compared with each
+other, never with numbers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+import pytest
+
+from planner.decision.optimize import Inputs, Outcome, ask, optimize, ruler, survey
+from planner.decision.screening import MOST_CLASSES
+from planner.documents.environment_file import parse
+from planner.domain.catalog import Catalog
+from planner.domain.prices import PriceSnapshot
+from planner.edges.catalog_files import load_catalog
+from planner.edges.performance_files import load_coefficients
+from planner.money.plan import Plan
+from planner.words.diagnostics import Problems
+from tests.planner import small
+
+GAP = Decimal("1.01")
+"""A plan may be this much dearer than the optimum."""
+
+
+def inputs(*changes: tuple[str, str], catalog: Catalog | None = None, prior: Plan | None = None) -> Inputs:
+    """The small environment's, with some of its texts replaced."""
+    text = small.text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    environment, _ = parse(text, "small.yaml")
+    return Inputs(environment, catalog or load_catalog(), load_coefficients(), {}, prior)
+
+
+@lru_cache(maxsize=1)
+def outcome() -> Outcome:
+    """The plan of the environment as it is."""
+    return optimize(inputs())
+
+
+def usd(*changes: tuple[str, str]) -> Decimal:
+    """What the plan costs with some texts of the environment replaced."""
+    return optimize(inputs(*changes)).plan.cost.usd_per_month
+
+
+def without_prices(start: str) -> Catalog:
+    """The shipped catalog without the prices whose key starts so."""
+    catalog = load_catalog()
+    rows = {key: price for key, price in catalog.prices.rows.items() if not key.startswith(start)}
+    assert len(rows) < len(catalog.prices.rows)
+    return dataclasses.replace(catalog, prices=PriceSnapshot(catalog.prices.name, rows))
+
+
+def refused(*changes: tuple[str, str], **kept: Any) -> Problems:
+    with pytest.raises(Problems) as caught:
+        optimize(inputs(*changes, **kept))
+    assert caught.value.exit_code == 1
+    return caught.value
+
+
+def test_it_is_the_plan_that_the_files_give() -> None:
+    assert outcome().plan == small.planned().lock.plan
+    assert outcome().kept == ""
+
+
+def test_only_accepted_models_serve() -> None:
+    plan, environment = outcome().plan, inputs().environment
+    pools = {pool.name: pool for pool in plan.pools}
+    for route in plan.routes:
+        accept = environment.routes[route.name].quality.accept
+        assert route.model is None or route.model in accept
+        for name in {name for band in route.bands for name in band.weights}:
+            assert pools[name].model == route.model
+        for api in route.fallback:
+            assert api.split("/", 1)[1] in accept
+
+
+def test_a_restricted_route_is_never_offered_an_api() -> None:
+    market = survey(inputs(("accept: [qwen3-8b]", "accept: [qwen3-8b, gpt-5.4-mini]")))
+    assert {key[0] for option in market.apis for key in option.option.usd_per_request} == {"chat"}
+    assert [o.route for o in market.omissions if o.kind == "privacy"] == ["extraction"]
+    for hosting in market.hostings:
+        (served,) = {key[0] for key in hosting.replica.capacities}  # never both kinds of data
+        assert hosting.replica_class.exclusive == (served == "extraction")
+
+
+def test_the_question_is_the_environment_in_figures() -> None:
+    asked, environment = inputs(), inputs().environment
+    question = ask(environment, survey(asked))
+    assert sum(question.level_hours) == pytest.approx(730)
+    assert len(question.classes) <= MOST_CLASSES
+    assert question.quotas == {"G": 192.0, "P": 384.0}
+    assert (question.budget_usd, question.api_budget_usd) == (20000.0, 2000.0)
+    for name, route in environment.routes.items():
+        volume = sum(
+            rate * hours
+            for flow in question.flows
+            if flow.route == name
+            for rate, hours in zip(flow.mean, question.level_hours, strict=True)
+        )
+        assert volume / 730 == pytest.approx(route.traffic.requests_per_second.mean, rel=1e-4)
+        assert {flow.may_spill for flow in question.flows if flow.route == name} == {route.may_use_api}
+    for flow in question.flows:
+        assert all(planned >= mean for planned, mean in zip(flow.planned, flow.mean, strict=True))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("accept: [qwen3-8b, gpt-5.4-mini]", "accept: [qwen3-8b, gpt-oss-20b, gpt-5.4-mini]"),
+        ("zones: [use1-az1, use1-az5]", "zones: [use1-az1, use1-az5, use1-az2]"),
+        ("tpot_p95: 60ms", "tpot_p95: 90ms"),
+    ],
+    ids=["a model", "a zone", "a looser SLO"],
+)
+def test_more_freedom_never_costs_more(change: tuple[str, str]) -> None:
+    assert usd(change) <= outcome().plan.cost.usd_per_month * GAP
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("requests_per_second: {mean: 0.2}", "requests_per_second: {mean: 0.8}"),
+        ("tpot_p95: 100ms", "tpot_p95: 50ms"),
+        ("quotas: {G: 192, P: 384}", "quotas: {G: 8, P: 0}"),
+        ("data: internal", "data: restricted"),
+    ],
+    ids=["more load", "a tighter SLO", "a small quota", "no API"],
+)
+def test_more_demands_never_cost_less(change: tuple[str, str]) -> None:
+    loosened = ("  monthly_budget: $2000\n", "")
+    assert usd(change, loosened) * GAP >= outcome().plan.cost.usd_per_month
+
+
+def test_care_costs_money() -> None:
+    assert usd(("quotas:", "planning: {margin: p50}\nquotas:")) < outcome().plan.cost.usd_per_month
+
+
+def test_the_margin_is_a_factor_on_the_clock() -> None:
+    careful = ruler(inputs())
+    hopeful = ruler(inputs(("quotas:", "planning: {margin: p50}\nquotas:")))
+    assert set(hopeful.margins.values()) == {1.0}
+    assert all(margin >= 1 for margin in careful.margins.values())
+    assert any(margin > 1 for margin in careful.margins.values())
+
+
+def test_what_a_plan_rests_on_is_named() -> None:
+    found, catalog = outcome(), load_catalog()
+    assert found.facts == tuple(sorted(set(found.facts)))
+    assert found.prices == tuple(sorted(set(found.prices)))
+    assert set(found.facts) <= set(catalog.rows)
+    assert all(catalog.prices.price(key) is not None for key in found.prices)
+    assert {line.price for line in found.plan.cost.lines} <= set(found.prices)
+
+
+def test_an_slo_that_nobody_meets_names_the_nearest() -> None:
+    problems = refused(("tpot_p95: 100ms", "tpot_p95: 1ms")).problems
+    assert {problem.code for problem in problems} == {"INF001"}
+    assert all("route `extraction`" in problem.message for problem in problems)
+    assert all(problem.hint.startswith("nearest: qwen3-8b") for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "hint"),
+    [
+        (("quotas: {G: 192, P: 384}", "quotas: {G: 4, P: 0}"), "quota of family G", "raise the quota"),
+        (("budget: {monthly: $20000}", "budget: {monthly: $100}"), "the budget", "raise `budget:`"),
+    ],
+)
+def test_limits_that_leave_no_plan_are_named(change: tuple[str, str], reason: str, hint: str) -> None:
+    (problem,) = refused(change).problems
+    assert problem.code == "INF002"
+    assert reason in problem.message
+    assert problem.hint.startswith(hint)
+
+
+def test_a_price_that_every_plan_needs() -> None:
+    problems = refused(catalog=without_prices("platform/us-east-1/")).problems
+    assert {problem.code for problem in problems} == {"ENV020"}
+    assert len(problems) > 1  # all of them in one run
+    assert any("eks-control-plane" in problem.message for problem in problems)
+
+
+def test_an_api_without_a_price_is_a_gap_and_no_candidate() -> None:
+    changes = (("accept: [qwen3-8b, gpt-5.4-mini]", "accept: [qwen3-8b, gpt-5.4-mini, gpt-5.4]"),)
+    market = survey(inputs(*changes, catalog=without_prices("api/openai/gpt-5.4-mini/")))
+    assert [option.row.key for option in market.apis] == ["openai/gpt-5.4"]
+    assert any(o.kind == "price" and o.subject == "openai/gpt-5.4-mini" for o in market.omissions)
+    assert any("openai/gpt-5.4-mini" in gap.message for gap in market.gaps)
+
+
+def test_least_churn_keeps_the_locked_pools_until_it_pays() -> None:
+    more = ("requests_per_second: {mean: 1}", "requests_per_second: {mean: 3}")
+    locked = {pool.name for pool in outcome().plan.pools}
+    free = optimize(inputs(more)).plan
+    assert {pool.name for pool in free.pools} != locked, "choose a load at which another mix is cheaper"
+    patient = optimize(inputs(more, ("quotas:", "planning: {replan_threshold: 90%}\nquotas:"), prior=outcome().plan))
+    assert {pool.name for pool in patient.plan.pools} == locked
+    assert patient.kept.startswith("kept the locked pools; ")
+    assert patient.plan.cost.usd_per_month > free.cost.usd_per_month
+    eager = optimize(inputs(more, ("quotas:", "planning: {replan_threshold: 0%}\nquotas:"), prior=outcome().plan))
+    assert (eager.plan.cost, eager.kept) == (free.cost, "")
