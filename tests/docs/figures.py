@@ -148,7 +148,7 @@ def example(fitted: Coefficients, catalog: Catalog) -> list[str]:
 def assumptions(catalog: Catalog) -> list[str]:
     """Constants that no measurement stands behind, by the module that holds them."""
     measured = ", ".join(sorted(key for key, gpu in catalog.gpus.items() if gpu.memory_provenance == "measured"))
-    start_s, bytes_per_second = admission.START_SECONDS, admission.LOAD_BYTES_PER_SECOND
+    loading = f"{admission.START_SECONDS:g} s + weights at {admission.LOAD_BYTES_PER_SECOND / 1e9:g} GB/s"
     rows = [
         ("part of the closed form's rate that is planned with", f"{capacity.DERATING:g}", "`performance/capacity.py`"),
         ("share of GPU memory for the engine", f"{memory.GPU_MEMORY_UTILIZATION:g}", "`performance/memory.py`"),
@@ -160,11 +160,7 @@ def assumptions(catalog: Catalog) -> list[str]:
             f"8,192 from {replicas.LARGE_GPU_GB} GB of GPU memory, else 2,048",
             "`decision/replicas.py`",
         ),
-        (
-            "start of a replica",
-            f"{start_s:g} s + weights at {bytes_per_second / 1e9:g} GB/s",
-            "`performance/admission.py`",
-        ),
+        ("start of a replica", loading, "`performance/admission.py`"),
         ("bytes of text a token", f"{routes.BYTES_PER_TOKEN:g}", "`decision/routes.py`"),
         (
             "patience before a stream spills",
@@ -243,40 +239,24 @@ def ages(catalog: Catalog) -> list[str]:
 
 def gaps(catalog: Catalog) -> list[str]:
     """What is not known, counted."""
-    models = catalog.models.values()
-    missing = Counter(name for model in models for name, origin in model.quantizations.items() if origin is None)
+    models, hosts, apis = list(catalog.models.values()), list(catalog.providers.values()), list(catalog.apis)
+    unnamed = Counter(name for model in models for name, origin in model.quantizations.items() if origin is None)
+    unmeasured = [gpu for gpu in catalog.gpus.values() if gpu.memory_provenance != "measured"]
+    told = [str(row) for row in (*catalog.rows.values(), *catalog.price_rows.values())]
     rows = [
-        ("models without a pinned revision", sum(model.revision is None for model in models), len(models)),
-        ("models without a verified licence", sum(model.licence is None for model in models), len(models)),
-        *(
-            (f"models whose {name} weights nobody has named", count, len(models))
-            for name, count in sorted(missing.items())
-        ),
+        ("models without a pinned revision", sum(m.revision is None for m in models), len(models)),
+        ("models without a verified licence", sum(m.licence is None for m in models), len(models)),
+        *((f"models whose {name} weights nobody has named", unnamed[name], len(models)) for name in sorted(unnamed)),
+        ("GPUs whose memory was not measured", len(unmeasured), len(catalog.gpus)),
+        ("providers whose place is not verified", sum(p.residency is None for p in hosts), len(hosts)),
+        ("providers that train on requests, or may", sum(p.trains_on_data is not False for p in hosts), len(hosts)),
+        ("hosted models that may think before they answer", sum(a.reasoning is not False for a in apis), len(apis)),
         (
-            "GPUs whose memory was not measured",
-            sum(gpu.memory_provenance != "measured" for gpu in catalog.gpus.values()),
-            len(catalog.gpus),
+            "rows with a figure from memory alone (they say *remembered*)",
+            sum("remembered" in row for row in told),
+            len(told),
         ),
-        (
-            "providers whose place is not verified",
-            sum(p.residency is None for p in catalog.providers.values()),
-            len(catalog.providers),
-        ),
-        (
-            "providers that may train on requests, as far as is verified",
-            sum(p.trains_on_data is not False for p in catalog.providers.values()),
-            len(catalog.providers),
-        ),
-        (
-            "hosted models that may think before they answer",
-            sum(a.reasoning is not False for a in catalog.apis),
-            len(catalog.apis),
-        ),
-        (
-            "hosted models without a stated context",
-            sum(a.context_tokens is None for a in catalog.apis),
-            len(catalog.apis),
-        ),
+        ("hosted models without a stated context", sum(a.context_tokens is None for a in apis), len(apis)),
     ]
     return table_lines(["gap", ">rows", ">of"], [(name, str(count), str(total)) for name, count, total in rows])
 

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -53,20 +54,11 @@ def test_reading_a_lock_loads_no_solver() -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        "ARCHITECTURE.md",
-        "CONTRIBUTING.md",
-        "SECURITY.md",
-        *sorted(str(p.relative_to(ROOT)) for p in DOCS.rglob("*.md")),
-    ],
+    "path", [*ROOT.glob("*.md"), *DOCS.rglob("*.md")], ids=lambda path: str(path.relative_to(ROOT))
 )
-def test_paths_that_are_named_exist(name: str) -> None:
-    """Pieces of code that look like a path of this repository are one, by the root or by the folder spoken of."""
+def test_paths_that_are_named_exist(path: Path) -> None:
+    """Pieces of code that look like a path of this repository are one."""
     tops = "planner|gateway|infra|twin|charts|environments|tools|tests|benchmarks|docs"
-    named = set(re.findall(rf"`((?:{tops})/[\w./-]*)`", text_of(name)))
-    assert [
-        path
-        for path in sorted(named)
-        if not any(mark in path for mark in ("NAME", "DAY")) and not (ROOT / path).exists()
-    ] == []
+    named = set(re.findall(rf"`((?:{tops})/[\w./-]*)`", path.read_text(encoding="utf-8")))
+    missing = [name for name in sorted(named) if not (ROOT / name).exists()]
+    assert [name for name in missing if "NAME" not in name and "DAY" not in name] == []

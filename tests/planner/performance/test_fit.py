@@ -64,7 +64,7 @@ def test_every_coefficient_stays_in_its_range(report: FitReport) -> None:
 
 def test_it_finds_the_truth_that_made_its_rows(report: FitReport) -> None:
     truth = replace(report.coefficients, dense_bandwidth=0.6, kv_bandwidth=0.8, overhead_per_layer_ms=0.03)
-    rows = [s for s in SUBJECTS if tells_of_steps(s.measurement)]
+    rows = [s for s in SUBJECTS if tells_of_steps(s.measurement)][::3]  # every third: the fit takes its time
     found = fit(made(rows, truth), "2026-11-21").coefficients
     assert found.dense_bandwidth == pytest.approx(0.6, rel=0.05)
     assert found.kv_bandwidth == pytest.approx(0.8, rel=0.05)
