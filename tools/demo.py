@@ -147,7 +147,7 @@ def _deploy(shell: Shell, folder: Path) -> None:
         before = environment.read_text()
         assert CHANGE[0] in before, "the demo's line is no longer in the environment"
         environment.write_text(before.replace(*CHANGE, 1))
-        print(f"\n$ sed -i 's/{CHANGE[0]}/{CHANGE[1]}/' environments/{ENVIRONMENT}.yaml")
+        print(f"\nenvironments/{ENVIRONMENT}.yaml, route chat:\n- {CHANGE[0]}\n+ {CHANGE[1]}")
         shell.run("spillway", "plan", ENVIRONMENT, only=NOTHING)
         shell.run("spillway", "diff", ENVIRONMENT, "--base", "HEAD")
         _commit(shell, "chat grows to 9 requests a second")
@@ -167,7 +167,7 @@ def _pods(kubeconfig: Path) -> None:
     """Every serving pod and the node that the real scheduler gave it."""
     from kubernetes import client, config
 
-    print("\n$ kubectl get pods --namespace serving -o wide")
+    print("\nThe pods of the serving namespace, where the scheduler placed them:")
     api = client.CoreV1Api(config.new_client_from_config(str(kubeconfig)))
     nodes = {node.metadata.name: node.metadata.labels for node in api.list_node().items}
     for pod in sorted(api.list_namespaced_pod("serving").items, key=lambda item: item.metadata.name):

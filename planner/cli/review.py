@@ -14,6 +14,7 @@ from planner.edges.files import read_text
 from planner.edges.git import text_at
 from planner.edges.workspace import Workspace, located
 from planner.faces.difference import diff_json, diff_view
+from planner.faces.figures import counted
 from planner.faces.terminal import plan_view
 from planner.words.diagnostics import Problem, Problems, as_json
 
@@ -38,7 +39,7 @@ def check(arguments: Sequence[str], folder: Path, form: str) -> None:
     else:
         for name, problems in found.items():
             errors = [p for p in problems if p.severity == "error"]
-            print(f"{name}: {'fresh' if not errors else f'{len(errors)} problems'}")
+            print(f"{name}: {counted(len(errors), 'problem') if errors else 'fresh'}")
             report(problems)
         report(unread)
     if any(p.severity == "error" for problems in found.values() for p in problems):

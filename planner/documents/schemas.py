@@ -10,6 +10,7 @@ from typing import Any
 
 from planner.documents.lock import Lock
 from planner.domain.environment import Environment
+from planner.words.units import show_share
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 ENVIRONMENT_ID = "urn:spillway:schema:environment:1"
@@ -21,9 +22,18 @@ def environment_schema() -> dict[str, Any]:
     return {
         "$schema": DIALECT,
         "$id": ENVIRONMENT_ID,
-        **Environment.model_json_schema(mode="validation"),
+        **_written(Environment.model_json_schema(mode="validation")),
         "title": "Spillway environment",
     }
+
+
+def _written(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with defaults in the form of the file: shares are written as percentages."""
+    for part in schema["$defs"].values():
+        for field in part.get("properties", {}).values():
+            if field.get("type") == "string" and isinstance(field.get("default"), float):
+                field["default"] = show_share(field["default"])
+    return schema
 
 
 def lock_schema() -> dict[str, Any]:

@@ -53,7 +53,7 @@ class Words(BaseModel):
 
 
 class Network(Words):
-    """An existing network to build in, instead of a new one."""
+    """The network that is made."""
 
     cidr: Annotated[Cidr, AfterValidator(_vpc)] = "10.64.0.0/16"
 
@@ -255,7 +255,7 @@ PLANNED_LATER: dict[str, str] = {
     "overrides": "sizes set by hand are not planned yet; change the environment and plan again",
     "platform.context": "existing clusters are not planned yet",
 }
-"""Keys of the design that this release refuses with a reason (ENV010), by path; `*` stands for any name."""
+"""Keys that a later release will plan with and this one refuses with a reason (ENV010), by path; `*` stands for any name."""
 
 
 def monthly_budget(environment: Environment) -> Decimal | None:

@@ -25,6 +25,11 @@ def share(value: Decimal | float) -> str:
     return f"{percent:.0f} %" if percent >= 10 or percent == 0 else f"{percent:.1f} %"
 
 
+def counted(number: int, what: str) -> str:
+    """`1 warning`, `2 warnings`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def rate(per_second: Decimal | float) -> str:
     """Requests a second, three digits."""
     return f"{float(per_second):.3g}/s"

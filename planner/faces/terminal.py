@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from planner.documents.lock import Lock
-from planner.faces.figures import money, share, times
+from planner.faces.figures import counted, money, share, times
 from planner.money.plan import Plan, Pool, Route, ScalePoint
 
 STATES = {"pass": "green", "warn": "yellow", "deny": "red"}
@@ -52,7 +52,7 @@ def headline(lock: Lock) -> Text:
     nodes = sum(group.max_nodes for group in plan.node_groups)
     gpus = sum(group.max_nodes * group.gpus_per_node for group in plan.node_groups)
     fleet = f"{nodes} GPU nodes with {gpus} GPUs" if nodes else "no GPUs, all API"
-    verdict = "DENIED" if denied else f"{warnings} warnings" if warnings else "all checks pass"
+    verdict = "DENIED" if denied else counted(warnings, "warning") if warnings else "all checks pass"
     cost = plan.cost
     text = Text(f"Plan for {lock.name}: ", style="bold")
     text.append(f"{money(cost.usd_per_month)} / month", style="bold cyan")
@@ -184,7 +184,7 @@ def _verdicts(plan: Plan) -> Table:
 
 def _footer(lock: Lock) -> str:
     solver, plan = lock.plan.solver, lock.plan
-    fell = ", ".join(f"{o.count} {o.reason}" for o in plan.omitted[:3])
+    fell = "; ".join(f"{o.reason} ({o.count})" for o in plan.omitted[:3])
     return (
         f"{solver.status}, gap {float(solver.gap):.2%} of {solver.classes} classes over {solver.levels} load levels"
         f" · prices {lock.consulted.snapshot} · calibration {lock.consulted.calibration}"

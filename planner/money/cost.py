@@ -19,6 +19,7 @@ from planner.words.units import HOURS_PER_MONTH
 
 SYSTEM_NODE = "m6a.large"
 SYSTEM_NODES = 2
+SYSTEM_DISK_GB = 30
 """CPU machines for DNS, controllers and the gateway."""
 NODE_DISK_GB = 200
 """Root volume of a GPU node: the image of the engine, logs; weights stay on the instance store or stream from S3."""
@@ -64,16 +65,16 @@ def bill(lines: Iterable[CostLine], low: Decimal | None = None, high: Decimal | 
 
 
 def platform_lines(platform: Platform, prices: PriceSnapshot) -> tuple[tuple[CostLine, ...], tuple[Gap, ...]]:
-    """What any self-hosting costs beside GPUs: control plane, NAT, load balancer, system nodes, logs, key."""
+    """What any self-hosting costs beside GPUs: control plane, NAT, system nodes, logs, key."""
     region = platform.region
     gateways = {"none": 0, "single": 1, "per-zone": len(platform.zones)}[platform.nat]
     items: list[tuple[str, str, float]] = [
         ("EKS control plane", f"platform/{region}/eks-control-plane", HOURS_PER_MONTH),
         ("NAT gateways", f"platform/{region}/nat-gateway", HOURS_PER_MONTH * gateways),
         ("public addresses of NAT", f"platform/{region}/public-ipv4", HOURS_PER_MONTH * gateways),
-        ("network load balancer", f"platform/{region}/nlb", HOURS_PER_MONTH),
         ("control-plane and flow logs", f"platform/{region}/logs-ingest", LOGS_GB_PER_MONTH),
         ("encryption key", f"platform/{region}/kms-key", 1),
+        ("system node volumes", disk_key(region), SYSTEM_DISK_GB * SYSTEM_NODES),
         (f"system nodes ({SYSTEM_NODES} × {SYSTEM_NODE})", f"ec2/{region}/{SYSTEM_NODE}/on-demand", 730 * SYSTEM_NODES),
     ]
     lines, gaps = [], []

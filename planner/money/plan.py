@@ -75,7 +75,7 @@ class Engine(Part):
 
 
 class StepClock(Part):
-    """Coefficients of one engine step (design: step time of a replica); all in ms but the hit fraction."""
+    """Coefficients of one engine step (`planner.performance.step_time`); all in ms but the hit fraction."""
 
     dense_read_ms: Figure
     expert_read_ms: Figure

@@ -25,11 +25,19 @@ CUT = "…"
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of an output by how it begins, and how many of its lines are shown at most."""
+
+    start: str
+    most: int
+
+
+@dataclass(frozen=True)
 class Block:
-    """Commands that are run together, which parts of their output are shown, and what is shown now."""
+    """Commands that are run together, which parts of their output are shown (none: all), and what is shown now."""
 
     commands: tuple[str, ...]
-    parts: tuple[str, ...]
+    parts: tuple[Part, ...]
     varies: bool
     body: str
 
@@ -38,9 +46,9 @@ def blocks(text: str) -> Iterator[Block]:
     """The blocks of a tour, in order."""
     for found in BLOCK.finditer(text):
         mark = found["mark"] or ""
-        parts = tuple(part.strip() for part in mark.removeprefix("show:").split(",")) if mark.startswith("show") else ()
+        words = mark.removeprefix("show: ").split(", ") if mark.startswith("show: ") else []
         commands = tuple(line[2:] for line in found["body"].splitlines() if line.startswith("$ "))
-        yield Block(commands, parts, mark == "varies", found["body"])
+        yield Block(commands, tuple(_part(word) for word in words), mark == "varies", found["body"])
 
 
 def with_output(text: str, body: Callable[[Block], str]) -> str:
@@ -54,23 +62,28 @@ def with_output(text: str, body: Callable[[Block], str]) -> str:
     return BLOCK.sub(written, text)
 
 
-def shortened(output: str, parts: tuple[str, ...]) -> list[str]:
-    """The lines of an output that are shown: all if no parts are named."""
-    lines = [line.rstrip() for line in output.strip("\n").splitlines()]
-    if not parts or not lines:
-        return lines
-    most = {re.sub(r" \d+$", "", part): int((re.findall(r" (\d+)$", part) or [10_000])[0]) for part in parts}
+def shortened(output: str, parts: tuple[Part, ...]) -> list[str]:
+    """The lines of an output that are shown."""
+    whole = "\n".join(line.rstrip() for line in output.strip("\n").splitlines())
+    if not parts or not whole:
+        return whole.splitlines()
     shown: list[str] = []
-    for paragraph in "\n".join(lines).split("\n\n"):
-        whole = next((limit for start, limit in most.items() if paragraph.startswith(start)), 0)
-        kept = paragraph.splitlines()[:whole] or [line for line in paragraph.splitlines() if line.startswith(tuple(most))]
-        complete = "\n".join(kept) == paragraph
-        if whole and shown and shown[-1] != CUT:
-            shown.append("")
-        if not whole and shown[-1:] != [CUT]:
-            shown.append(CUT)
-        shown += kept if whole and complete else [*kept, CUT] if whole else kept
+    for paragraph in whole.split("\n\n"):
+        lines = paragraph.splitlines()
+        part = next((part for part in parts if paragraph.startswith(part.start)), None)
+        if part is None:
+            shown += [] if shown[-1:] == [CUT] else [CUT]
+            shown += [line for line in lines if line.startswith(tuple(p.start for p in parts))]
+        else:
+            shown += [""] if shown and shown[-1] != CUT else []
+            shown += lines if len(lines) <= part.most else [*lines[: part.most], CUT]
     return shown
+
+
+def _part(words: str) -> Part:
+    """`Why not 8` → at most eight lines of the part that begins with `Why not`."""
+    start, _, most = words.rpartition(" ")
+    return Part(start, int(most)) if most.isdigit() else Part(words, 10_000)
 
 
 def checkout(folder: Path) -> dict[str, str]:

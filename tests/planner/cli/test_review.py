@@ -62,7 +62,7 @@ def test_all_environments_are_checked_by_default(checkout: Workspace) -> None:
 def test_an_environment_that_changed_makes_its_lock_stale(checkout: Workspace) -> None:
     ENVIRONMENT.write_text(small.changed())
     ended = spillway("check")
-    assert (ended.status, ended.out) == (1, "small: 1 problems\n")
+    assert (ended.status, ended.out) == (1, "small: 1 problem\n")
     assert "error[LOCK010]: stale: the environment has changed since it was planned" in ended.err
     assert "routes.chat.traffic.requests_per_second.mean: 1.0 → 2.0" in ended.err
     assert "hint: run `spillway plan small`" in ended.err

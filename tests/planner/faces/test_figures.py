@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.faces.figures import money, rate, share, signed, times
+from planner.faces.figures import counted, money, rate, share, signed, times
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,10 @@ def test_signed(usd: str, text: str) -> None:
 )
 def test_share(value: float, text: str) -> None:
     assert share(value) == text
+
+
+def test_counts() -> None:
+    assert [counted(number, "warning") for number in (0, 1, 2)] == ["0 warnings", "1 warning", "2 warnings"]
 
 
 def test_rates_and_times() -> None:

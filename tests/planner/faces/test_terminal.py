@@ -50,7 +50,7 @@ def test_a_headline_of_a_fleet() -> None:
     ("states", "words", "colour"),
     [
         (("pass", "pass"), "all checks pass", "32"),
-        (("warn", "pass"), "1 warnings", "33"),
+        (("warn", "pass"), "1 warning", "33"),
         (("deny", "warn"), "DENIED", "31"),
     ],
 )
