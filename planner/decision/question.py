@@ -1,7 +1,8 @@
 """The choice to be made, in plain numbers: flows to serve, replica classes and APIs that may serve them, limits.
 
-Nothing here knows models, GPUs or catalogs: `hosting` and `hosted` have already turned those into capacities and prices, and
-left out whatever quality, privacy, memory or SLO forbid. `program` turns a question into a mixed-integer linear program.
+Nothing here knows models, GPUs or catalogs: `hosting` and `hosted` have already turned those into capacities and
+prices, and left out whatever quality, privacy, memory or SLO forbid. `program` turns a question into a mixed-integer
+linear program.
 """
 
 from __future__ import annotations

@@ -255,7 +255,7 @@ PLANNED_LATER: dict[str, str] = {
     "overrides": "sizes set by hand are not planned yet; change the environment and plan again",
     "platform.context": "existing clusters are not planned yet",
 }
-"""Keys that a later release will plan with and this one refuses with a reason (ENV010), by path; `*` stands for any name."""
+"""Keys that a later release will plan with and this one refuses with a reason (ENV010), by path; `*` is any name."""
 
 
 def monthly_budget(environment: Environment) -> Decimal | None:

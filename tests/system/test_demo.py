@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,11 +41,12 @@ def _demo(folder: Path, *parts: str, limit_s: float) -> str:
     )
     assert ended.returncode == 0, ended.stdout[-6000:]
     assert list(folder.glob("spillway-demo-*")) == []
+    assert _still_running(folder) == []
     return ended.stdout
 
 
 @pytest.fixture
-def folder() -> Path:
+def folder() -> Iterator[Path]:
     """A short path: Unix sockets of the cluster lie below it."""
     with tempfile.TemporaryDirectory(prefix="demo-") as name:
         yield Path(name)
@@ -53,7 +55,9 @@ def folder() -> Path:
 def test_plan_and_rehearse(folder: Path) -> None:
     committed = {path: path.read_bytes() for path in (ROOT / "environments").iterdir()}
     said = _demo(folder, "plan", "rehearse", limit_s=180)
-    assert said.index("$ spillway plan prod") < said.index("Break-even over load") < said.index("$ spillway rehearse prod")
+    assert (
+        said.index("$ spillway plan prod") < said.index("Break-even over load") < said.index("$ spillway rehearse prod")
+    )
     assert "why chat" in said
     assert "is killed" in said
     assert "restricted requests at the API: 0 (kept;" in said
@@ -67,7 +71,7 @@ def test_deploy(folder: Path) -> None:
         require_tool(tool)
     require_cluster_tools()
     said = _demo(folder, "deploy", limit_s=600)
-    _, first, second, end = re.split(r"^(?=\d\. )|^(?=\$ pulumi up)|^(?=\d\. Destroy)", said, flags=re.MULTILINE)[:1] + _ups(said)
+    first, second, end = _ups(said)
     scaled = re.findall(r"^pool (\S+) +changed +replicas: (\d+) → (\d+)", said, flags=re.MULTILINE)
     assert scaled
     before, after = _pods(first), _pods(second)
@@ -81,7 +85,7 @@ def test_deploy(folder: Path) -> None:
 
 
 def _ups(said: str) -> list[str]:
-    """What stands after the first `pulumi up`, after the second, and after `pulumi destroy`."""
+    """What was said from the first `pulumi up` on, from the second on, and from `pulumi destroy` on."""
     first, second = [found.start() for found in re.finditer(r"^\$ pulumi up", said, flags=re.MULTILINE)]
     destroy = said.index("$ pulumi destroy")
     return [said[first:second], said[second:destroy], said[destroy:]]
@@ -108,23 +112,23 @@ def test_an_interrupt_leaves_nothing(folder: Path) -> None:
     for line in running.stdout:
         if "replaying" in line or time.monotonic() > deadline:
             break
+    assert _still_running(folder)  # else the last line of this test would say nothing
     running.send_signal(signal.SIGINT)
     rest = running.stdout.read()
     assert running.wait(timeout=60) == 130, rest
     assert "interrupted; everything that was started has been ended" in rest
     assert list(folder.glob("spillway-demo-*")) == []
-    assert _members(running.pid) == []
+    assert _still_running(folder) == []
 
 
-def _members(session: int) -> list[str]:
-    """Command lines of processes of a session that are still alive, with those whose parents were in it."""
+def _still_running(folder: Path) -> list[str]:
+    """Command lines of processes that were started with this temporary folder."""
     found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+    for environ in Path("/proc").glob("[0-9]*/environ"):
         try:
-            fields = stat.read_text().rsplit(")", 1)[1].split()
-            if fields[0] != "Z" and int(fields[3]) == session:
-                found.append((stat.parent / "cmdline").read_text().replace("\0", " "))
-        except (FileNotFoundError, ProcessLookupError):
+            if f"TMPDIR={folder}\0" in environ.read_text(errors="replace") + "\0":
+                found.append((environ.parent / "cmdline").read_text().replace("\0", " "))
+        except OSError:  # it has ended, or is not ours to read
             continue
     return found
 

@@ -61,7 +61,7 @@ def test_the_rehearsal_of_the_tour(tmp_path: Path) -> None:
     (block,) = [block for block in blocks(text) if block.varies]
     (command,) = block.commands
     status, output = printed(command, tmp_path, variables)
-    assert status in (0, 1), output  # 1: this machine was too slow, or a promise was broken on it
+    assert status in (0, 1, 2), output  # 1: a promise was broken on this machine, 2: it was too busy to judge
     if UPDATE:
         assert status == 0, "this machine was too busy for a rehearsal that the tour could show: run it again"
         lines = [f"$ {command}", *(line.rstrip() for line in output.splitlines())]
