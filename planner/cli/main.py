@@ -52,7 +52,7 @@ def plan(
         planning.plan(environments, folder, upgrade, dry_run, form.value)
 
 
-@app.command()
+@app.command(short_help="Is each lock fresh, whole and consistent?")
 def check(
     environments: Annotated[list[str] | None, typer.Argument(metavar="[ENV...]", help="Default: all.")] = None,
     folder: Folder = HERE,
@@ -89,7 +89,7 @@ def show(environment: Name, folder: Folder = HERE, form: AsFormat = Format.text)
         review.show(environment, folder, form.value)
 
 
-@app.command()
+@app.command(short_help="Why the plan is what it is; what a code means.")
 def explain(
     environment: Annotated[str, typer.Argument(metavar="ENV|CODE", help="An environment, or a code like ENV003.")],
     why_not: Annotated[
@@ -105,7 +105,7 @@ def explain(
         explaining.explain(environment, why_not, break_even, folder)
 
 
-@app.command()
+@app.command(short_help="Replay traffic through the real gateway.")
 def rehearse(
     environment: Name,
     speed: Annotated[float, typer.Option("--speed", min=1, max=50, help="Times faster than life.")] = 10.0,

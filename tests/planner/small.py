@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from planner.documents.lock import Lock, render
-from planner.edges import planning
+from planner.edges.planning import Planned, plan
 from planner.edges.workspace import Workspace
 
 FILE = Path(__file__).resolve().parents[1] / "data" / "environments" / "small.yaml"
@@ -37,14 +37,14 @@ def workspace(folder: Path, environment: str = "", lock: Lock | None = None) -> 
 
 
 @lru_cache(maxsize=1)
-def planned() -> planning.Planned:
+def planned() -> Planned:
     """The first plan of the small environment."""
     with tempfile.TemporaryDirectory() as folder:
-        return planning.plan(workspace(Path(folder)), "small")
+        return plan(workspace(Path(folder)), "small")
 
 
 @lru_cache(maxsize=1)
-def replanned() -> planning.Planned:
+def replanned() -> Planned:
     """The plan after the one-line change, made beside the first one's lock."""
     with tempfile.TemporaryDirectory() as folder:
-        return planning.plan(workspace(Path(folder), changed(), planned().lock), "small")
+        return plan(workspace(Path(folder), changed(), planned().lock), "small")
