@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import random
 import re
 import time
 from collections.abc import Awaitable, Callable
@@ -23,7 +22,7 @@ from gateway.bodies import BodyBudget, BodyLease, read_body
 from gateway.dispatch import Dispatcher
 from gateway.document import LoadedPolicy
 from gateway.errors import Refusal
-from gateway.exchange import Clock, Exchange
+from gateway.exchange import Clock, Exchange, new_request_id
 from gateway.keys import ANYONE, Client, Keys
 from gateway.metrics import Metrics
 from gateway.relay import ClientTooSlow
@@ -209,7 +208,7 @@ async def _write(http: web.Request, response: web.StreamResponse) -> None:
 
 def _request_id(http: web.Request) -> str:
     given = http.headers.get("X-Request-Id", "")
-    return given if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
+    return given if _REQUEST_ID.fullmatch(given) else new_request_id()
 
 
 def _refused(exchange: Exchange, refusal: Refusal) -> web.Response:

@@ -51,7 +51,11 @@ class Discovery:
         """Look again after each interval, until cancelled; returns at once if all endpoints are fixed."""
         while any(pool.address is not None for pool in self._pools.values()):
             await asyncio.sleep(self._interval_s)
-            await self.look()
+            try:
+                await self.look()
+            except Exception:
+                # Nobody awaits this task: what ended it would be seen only when replicas had moved away.
+                _log.exception("looking for replicas failed; they stay as they were until the next look")
 
     async def _look_at(self, name: str, pool: Pool) -> None:
         if pool.endpoints is not None:

@@ -187,8 +187,8 @@ class Dispatcher:
             if exchange.seconds_left() <= 0:
                 exchange.triggers.append(Trigger.DEADLINE)
                 return None
-            tokens = exchange.input_tokens + turn.request.choices * (turn.output_cap or 0)
-            if not client.limiter.admit(tokens):
+            reserved = self._tokens_reserved(turn)
+            if not client.limiter.admit(reserved):
                 exchange.triggers.append(Trigger.API_LIMIT)
                 continue
             if exchange.spill_reason is None:
@@ -197,18 +197,29 @@ class Dispatcher:
             more_follow = index + 1 < len(turn.chain)
             limit_s = self._settings.api_first_event_s if more_follow and turn.request.stream else float("inf")
             attempt = exchange.open_attempt(f"api/{client.name}", client.api.usd_per_mtok)
-            result = await self._try(
-                turn,
-                Origin.API,
-                client.session,
-                attempt,
-                client.call_for(turn.request, turn.output_cap, exchange.request_id),
-                self._patience(turn, limit_s),
-                client.api.context_tokens,
-            )
+            try:
+                result = await self._try(
+                    turn,
+                    Origin.API,
+                    client.session,
+                    attempt,
+                    client.call_for(turn.request, turn.output_cap, exchange.api_request_id),
+                    self._patience(turn, limit_s),
+                    client.api.context_tokens,
+                )
+            finally:
+                used = attempt.usage
+                # A stated cap stays as it was reserved, for providers count it so; an assumption gives way to facts.
+                if turn.output_cap is None and used is not None and not used.estimated:
+                    client.limiter.settle(reserved, used.input_tokens + used.output_tokens)
             if isinstance(result, web.StreamResponse):
                 return result
         return None
+
+    def _tokens_reserved(self, turn: _Turn) -> int:
+        """What a request counts against an account's tokens per minute when it is sent."""
+        output = self._settings.assumed_output_tokens if turn.output_cap is None else turn.output_cap
+        return turn.exchange.input_tokens + turn.request.choices * output
 
     def _patience(self, turn: _Turn, limit_s: float) -> Patience:
         left_s = turn.exchange.seconds_left()

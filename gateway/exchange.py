@@ -1,13 +1,13 @@
 """One request from arrival to last byte: what was tried, what was used, and the line that records it.
 
 It stands for the accounting of a request. Every attempt is recorded and billed, also those that were given up. The
-audit line holds names, counts, times and dollars; it holds no prompt, no answer and no secret. `retry_after_s` is the
-longest time that a saturated API asked for.
+audit line holds names, counts, times and dollars; it holds no prompt, no answer and no secret.
 """
 
 from __future__ import annotations
 
 import json
+import random
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +22,11 @@ from gateway.spill import Trigger
 Clock = time.monotonic
 
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def new_request_id() -> str:
+    """An id of the gateway's own: 128 random bits in hexadecimal."""
+    return f"{random.getrandbits(128):032x}"
 
 
 @dataclass(eq=False)
@@ -47,10 +52,15 @@ class Attempt:
 
 @dataclass(eq=False)
 class Exchange:
-    """The life of one request; `started` and all later times are seconds of the monotonic clock."""
+    """The life of one request; `started` and all later times are seconds of the monotonic clock.
+
+    `request_id` may be the client's own words; `api_request_id` never is, so it is the one that an API is told.
+    `retry_after_s`: the longest time that a saturated API asked for.
+    """
 
     request_id: str
     started: float
+    api_request_id: str = field(default_factory=new_request_id)
     client: Client | None = None
     route_name: str = "-"
     route: Route | None = None
@@ -107,6 +117,7 @@ class Exchange:
         line: dict[str, Any] = {
             "time": round(wall_clock_s, 3),
             "request_id": self.request_id,
+            "api_request_id": self.api_request_id,
             "client": self.client.id if self.client else None,
             "route": self.route_name,
             "privacy": self.route.privacy if self.route else None,

@@ -65,10 +65,6 @@ class Gate:
         """The pool's replicas now, by URL."""
         return tuple(self._replicas[pool].values())
 
-    def has_replicas(self, pools: Collection[str]) -> bool:
-        """Whether any of the pools has a replica at all."""
-        return any(self._replicas[pool] for pool in pools)
-
     def waiting(self, route: str) -> int:
         """Requests of the route in the queue."""
         return self._waiting[route]

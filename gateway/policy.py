@@ -25,6 +25,8 @@ SUPPORTED_MAJOR = 1
 
 Privacy = Literal["public", "internal", "restricted"]
 
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
 
 def _decimal_text(value: object) -> object:
     if isinstance(value, Decimal):
@@ -67,7 +69,7 @@ def _api_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
         raise ValueError(f"{value!r} is not a base URL; write https://HOST/v1")
-    if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         raise ValueError(f"{value!r} would send prompts and keys in clear text; use https (http is for loopback only)")
     return value.rstrip("/")
 
@@ -129,7 +131,10 @@ class TokenPrice(_Document):
 
 
 class RateLimits(_Document):
-    """What the account may ask of one API: requests and tokens per minute; null means no known limit."""
+    """Requests and tokens per minute of the account at the provider; null means no known limit.
+
+    All APIs of a provider draw on one account: where they state different limits, the smallest counts.
+    """
 
     rpm: int | None = Field(default=None, gt=0)
     tpm: int | None = Field(default=None, gt=0)
@@ -297,15 +302,27 @@ def _name_problems(policy: Policy) -> list[str]:
 
 def _host_problems(policy: Policy) -> list[str]:
     """A pool that points at an API's host would carry restricted prompts outside under the name of a pool."""
-    outside = {urlsplit(api.base_url).netloc: name for name, api in policy.apis.items()}
+    outside = {_host_of(api.base_url): name for name, api in policy.apis.items()}
     problems = []
     for name, pool in policy.pools.items():
-        addresses = [urlsplit(url).netloc for url in pool.endpoints or ()] + ([pool.address] if pool.address else [])
-        for address in addresses:
-            host = address.removesuffix(":443") if address.removesuffix(":443") in outside else address
-            if host in outside:
-                problems.append(f"pools.{name}: {address} is the host of API {outside[host]!r}")
+        for url in pool.endpoints or (_address_url(pool.address or ""),):
+            if (host := _host_of(url)) in outside:
+                problems.append(f"pools.{name}: {urlsplit(url).netloc} is the host of API {outside[host]!r}")
     return problems
+
+
+def _address_url(address: str) -> str:
+    host, _, port = address.rpartition(":")
+    return f"http://[{host}]:{port}" if ":" in host and not host.startswith("[") else f"http://{address}"
+
+
+def _host_of(url: str) -> str:
+    """The host as a resolver takes it, whatever the port; on loopback, where every port is another program, with it."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".")
+    if host not in _LOOPBACK:
+        return host
+    return f"loopback:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
 def _listed(names: Mapping[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""An API account's requests and tokens per minute, kept on our side.
+"""A provider account's requests and tokens per minute, kept on our side.
 
 It stands for the provider's rate limit as a token bucket that fills evenly: a request that would not fit is not sent
 there (a planned cap spills at once, to the next API of the chain) instead of being answered 429. It counts what this
@@ -35,14 +35,14 @@ class Bucket:
 
 
 class ApiLimiter:
-    """Both limits of one API; null limits always have room."""
+    """Both limits of one account, shared by all its APIs; null limits always have room."""
 
     def __init__(self, limits: RateLimits, window_s: float, clock: Callable[[], float]) -> None:
         self._requests = Bucket(limits.rpm, window_s, clock) if limits.rpm else None
         self._tokens = Bucket(limits.tpm, window_s, clock) if limits.tpm else None
 
     def admit(self, tokens: int) -> bool:
-        """Take one request of `tokens` (input and output cap) if both limits have room."""
+        """Take one request of `tokens` (input and the output it may have) if both limits have room."""
         if self._requests is not None and not self._requests.holds(1):
             return False
         if self._tokens is not None and not self._tokens.holds(tokens):
@@ -52,3 +52,8 @@ class ApiLimiter:
         if self._tokens is not None:
             self._tokens.draw(tokens)
         return True
+
+    def settle(self, reserved: int, used: int) -> None:
+        """Replace an assumption of `reserved` tokens, taken by `admit`, by the `used` ones that were reported."""
+        if self._tokens is not None:
+            self._tokens.draw(used - reserved)

@@ -55,6 +55,9 @@ class Settings:
     """One event of a stream."""
     queue_length: int = 512
     """Requests of one route that may wait for a local place."""
+    assumed_output_tokens: int = 512
+    """Output counted against an account's tokens per minute where neither client nor route caps it, until the answer
+    reports its usage: longer than most chat answers."""
     local_attempts: int = 2
     """The first replica and one other."""
     listen_backlog: int = 4096

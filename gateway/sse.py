@@ -138,6 +138,6 @@ def error_code(error: object) -> int:
 def _json_object(payload: bytes) -> dict[str, Any]:
     try:
         document = json.loads(payload)
-    except ValueError:
-        return {}
+    except (ValueError, RecursionError):
+        return {}  # passed on as it is; what cannot be read here is the client's to judge
     return document if isinstance(document, dict) else {}

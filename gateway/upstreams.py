@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import aiohttp
 
 from gateway.forward import Call
-from gateway.policy import Api, Policy, Pool
+from gateway.policy import Api, Policy, Pool, RateLimits
 from gateway.rates import ApiLimiter
 from gateway.request import ChatRequest
 
@@ -36,9 +36,9 @@ class ApiClient:
     limiter: ApiLimiter
     authorization: str | None
 
-    def call_for(self, request: ChatRequest, output_cap: int | None, request_id: str) -> Call:
-        """The call that carries `request` there."""
-        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "X-Client-Request-Id": request_id}
+    def call_for(self, request: ChatRequest, output_cap: int | None, own_id: str) -> Call:
+        """The call that carries `request` there. `own_id`: the gateway's own id of the request, not the client's."""
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "X-Client-Request-Id": own_id}
         if self.authorization is not None:
             headers["Authorization"] = self.authorization
         body = request.body_for(self.api.model, output_cap, self.api.renames)
@@ -78,6 +78,15 @@ def read_secrets(policy: Policy, environment: Mapping[str, str]) -> dict[str, st
     return secrets
 
 
+def account_limits(policy: Policy, provider: str) -> RateLimits:
+    """What the account at `provider` may ask: the smallest limits that any of the provider's APIs states."""
+    stated = [api.limits for api in policy.apis.values() if api.provider == provider]
+    return RateLimits(
+        rpm=min((limits.rpm for limits in stated if limits.rpm is not None), default=None),
+        tpm=min((limits.tpm for limits in stated if limits.tpm is not None), default=None),
+    )
+
+
 def api_chains(
     policy: Policy,
     session: aiohttp.ClientSession,
@@ -85,12 +94,13 @@ def api_chains(
     rate_window_s: float,
     clock: Callable[[], float],
 ) -> dict[str, dict[str, ApiClient]]:
-    """Route -> API -> client, for routes that are not restricted. One account, so one limiter an API."""
-    limiters = {name: ApiLimiter(policy.apis[name].limits, rate_window_s, clock) for name in chained_apis(policy)}
+    """Route -> API -> client, for routes that are not restricted. One account, so one limiter a provider."""
+    providers = {policy.apis[name].provider for name in chained_apis(policy)}
+    limiters = {name: ApiLimiter(account_limits(policy, name), rate_window_s, clock) for name in providers}
     return {
         route_name: {
-            name: ApiClient(route_name, name, policy.apis[name], session, limiters[name], secrets.get(name))
-            for name in route.fallback
+            name: ApiClient(route_name, name, api, session, limiters[api.provider], secrets.get(name))
+            for name, api in ((name, policy.apis[name]) for name in route.fallback)
         }
         for route_name, route in policy.routes.items()
         if route.privacy != "restricted"

@@ -7,6 +7,7 @@ run. Add-ons take EKS's default version for the cluster's Kubernetes version whe
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -138,7 +139,10 @@ class Cluster(pulumi.ComponentResource):
         roles = {*self._args.admin_roles, *([self._args.deploy_role] if self._args.deploy_role else [])}
         made: list[pulumi.Resource] = []
         for arn in sorted(roles):
-            named = f"{self._name}-{arn.rpartition('/')[2]}"
+            # Two roles may differ in path or account alone. Each name depends on its own ARN only, so that another role
+            # in the list replaces nothing.
+            digest = hashlib.sha256(arn.encode()).hexdigest()[:6]
+            named = f"{self._name}-{arn.rpartition('/')[2]}-{digest}"
             entry = aws.eks.AccessEntry(named, cluster_name=self.name, principal_arn=arn, opts=self._own)
             association = aws.eks.AccessPolicyAssociation(
                 named,

@@ -1,15 +1,16 @@
 """The lock that this run may deploy, or the reasons why it may not.
 
-A lock that is stale, tampered with, truncated or denied stops the program before any resource. `spillway:override` sets
-the first, second and last aside and is recorded with what it set aside; nothing opens a lock that cannot be read.
+Everything that speaks against a lock is collected before any resource. `spillway:override` sets aside what a person can
+answer for in an incident (`SET_ASIDE`) and is recorded with it. Whose lock it is, where restricted data may go, whether
+the plan's parts fit each other, and a file that cannot be read are never set aside.
 Protected environments also need the lock to be the committed one.
 """
 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -17,6 +18,10 @@ from infra.settings import Settings
 from planner.documents.lock import Lock
 from planner.edges.workspace import Workspace
 from planner.words.diagnostics import Problem, Problems, Span, text_lines
+
+SET_ASIDE = frozenset({"LOCK010", "LOCK011", "LOCK012", "LOCK013", "DEP002", "CHK005", "CHK008"})
+"""What break-glass may ignore: stale, edited, denied, expired, not committed, over a quota, over a budget."""
+NO_OVERRIDE = "spillway:override does not set this aside"
 
 
 @dataclass(frozen=True)
@@ -33,20 +38,22 @@ class Accepted:
 
 
 def accepted(settings: Settings) -> Accepted:
-    """The lock of the settings' environment. Raises `Problems` with every reason against it."""
+    """The lock of the settings' environment. Raises `Problems` with every reason against it that nothing sets aside."""
     workspace = Workspace(settings.folder)
-    try:
-        lock, warnings = workspace.deployable(settings.environment, date.today())
-        _require_own(lock, settings)
-        if settings.protected:
-            _require_committed(workspace.lock_path(settings.environment))
-    except Problems as refusal:
-        if settings.override is None:
-            raise
-        # Reading it again raises for a lock that is no lock at all: no reason can open that.
-        lock = workspace.existing_lock(settings.environment)
-        return Accepted(lock, settings.override, set_aside=refusal.problems)
-    return Accepted(lock, settings.override, warnings)
+    lock, judged = workspace.judged(settings.environment, date.today())  # raises for what cannot be read
+    found = (*judged, *_not_own(lock, settings))
+    if settings.protected:
+        found += tuple(_not_committed(workspace.lock_path(settings.environment)))
+    errors = tuple(problem for problem in found if problem.severity == "error")
+    warnings = tuple(problem for problem in found if problem.severity != "error")
+    if settings.override is None:
+        if errors:
+            raise Problems(found, exit_code=1)
+        return Accepted(lock, None, warnings)
+    barring = [problem for problem in errors if problem.code not in SET_ASIDE]
+    if barring:
+        raise Problems([replace(p, hint="; ".join(filter(None, (p.hint, NO_OVERRIDE)))) for p in barring], exit_code=1)
+    return Accepted(lock, settings.override, warnings, errors)
 
 
 def message(problems: Iterable[Problem], environment: str) -> str:
@@ -55,15 +62,15 @@ def message(problems: Iterable[Problem], environment: str) -> str:
     return f"environment `{environment}` is not deployed; nothing was changed.\n{lines}"
 
 
-def _require_own(lock: Lock, settings: Settings) -> None:
+def _not_own(lock: Lock, settings: Settings) -> Iterator[Problem]:
     """A lock copied from another environment would deploy that one a second time."""
     if lock.name != settings.environment:
         hint = f"run `spillway plan {settings.environment}`; a lock is never copied"
-        raise Problems([Problem("DEP003", f"the lock is of environment `{lock.name}`", hint=hint)], exit_code=1)
+        yield Problem("DEP003", f"the lock is of environment `{lock.name}`", hint=hint)
 
 
-def _require_committed(lock_path: Path) -> None:
-    """The lock is, byte for byte, the one of the commit that is checked out."""
+def _not_committed(lock_path: Path) -> Iterator[Problem]:
+    """The lock must be, byte for byte, the one of the commit that is checked out."""
     where = Span(str(lock_path), 1)
     hint = "commit the lock through a reviewed pull request and deploy that commit"
     try:
@@ -71,8 +78,9 @@ def _require_committed(lock_path: Path) -> None:
             ["git", "show", f"HEAD:./{lock_path.name}"], cwd=lock_path.parent, capture_output=True, timeout=30
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise Problems([Problem("DEP002", f"cannot ask git for the committed lock: {error}", where, hint)]) from error
+        yield Problem("DEP002", f"cannot ask git for the committed lock: {error}", where, hint)
+        return
     if committed.returncode != 0:
-        raise Problems([Problem("DEP002", "the lock of a protected environment is not committed", where, hint)])
-    if committed.stdout != lock_path.read_bytes():
-        raise Problems([Problem("DEP002", "the lock differs from the committed one", where, hint)], exit_code=1)
+        yield Problem("DEP002", "the lock of a protected environment is not committed", where, hint)
+    elif committed.stdout != lock_path.read_bytes():
+        yield Problem("DEP002", "the lock differs from the committed one", where, hint)

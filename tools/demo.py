@@ -193,7 +193,7 @@ def _checkout(folder: Path) -> Shell:
     identity = {"GIT_AUTHOR_NAME": "demo", "GIT_AUTHOR_EMAIL": "demo@localhost"}
     identity |= {"GIT_COMMITTER_NAME": "demo", "GIT_COMMITTER_EMAIL": "demo@localhost", "GIT_CONFIG_GLOBAL": os.devnull}
     environment = {**os.environ, **identity, "PATH": path, "PYTHONUNBUFFERED": "1"}
-    environment.setdefault("COLUMNS", "150")
+    environment.setdefault("COLUMNS", str(max(160, shutil.get_terminal_size().columns)))
     environment.pop("SPILLWAY_ENVIRONMENTS", None)
     return Shell(folder, environment)
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from planner.cli.output import show
+from planner.cli.review import warn_if_not_fresh
 from planner.documents.codes import CODES
 from planner.edges import planning
 from planner.edges.workspace import located
@@ -26,6 +27,7 @@ def explain(subject: str, why_not: str, break_even: bool, folder: Path) -> None:
         _why_not(planning.plan(workspace, name), why_not)
         return
     lock = workspace.existing_lock(name)
+    warn_if_not_fresh(workspace, name)
     show([break_even_view(lock.plan)] if break_even else reasons_view(lock))
 
 
@@ -51,11 +53,13 @@ def _why_not(planned: planning.Planned, words: str) -> None:
         )
         if all(word.lower() in text.lower() for word in wanted):
             table.add_row(text, "", Text("is in the plan", style="green"))
+    for route in planned.lock.plan.routes:
+        for api in route.fallback:
+            if all(word.lower() in api.lower() for word in wanted):
+                table.add_row(api, route.name, Text("is in the plan", style="green"))
     for omission in about(planned.outcome.omissions, wanted):
         table.add_row(omission.subject, omission.route or "all", omission.reason)
     if not table.row_count:
-        hint = (
-            "use words like a model, a GPU or an instance type of the catalog; candidates that were solved for and not"
-        )
-        raise Problems([Problem("USE002", f"no candidate is named {words!r}", hint=f"{hint} chosen cost more")])
+        hint = "it is in no accept list, or was weighed and cost more; words are models, GPUs or instance types"
+        raise Problems([Problem("USE002", f"no candidate is named {words!r}", hint=hint)])
     show([table])

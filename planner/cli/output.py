@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from planner.words.diagnostics import Problem, Problems, annotation_lines, as_json, text_lines
@@ -35,10 +36,13 @@ def console() -> Console:
 def show(parts: Iterable[RenderableType]) -> None:
     """Print parts with an empty line between them."""
     out = console()
-    for index, part in enumerate(parts):
-        if index:
-            out.print()
-        out.print(part)
+    with out.capture() as capture:
+        for index, part in enumerate(parts):
+            if index:
+                out.print()
+            out.print(part)
+    for line in capture.get().splitlines():
+        print(line.rstrip())
 
 
 def show_json(value: Any) -> None:
@@ -49,6 +53,11 @@ def show_json(value: Any) -> None:
 def note(text: str) -> None:
     """A line of progress or advice, on stderr."""
     print(text, file=sys.stderr)
+
+
+def warn(problems: Iterable[Problem]) -> None:
+    """Problems that do not stop this command, as warnings on stderr."""
+    report(replace(problem, severity="warning") for problem in problems if problem.severity == "error")
 
 
 def report(problems: Iterable[Problem], form: str = "text") -> None:
@@ -77,6 +86,10 @@ def guarded(form: str) -> Iterator[None]:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
+    except OSError as error:
+        note(f"error[IO002]: the output cannot be written: {error.strerror}")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(2) from None
     except KeyboardInterrupt:
         note("interrupted")
         raise SystemExit(2) from None

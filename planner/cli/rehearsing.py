@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from planner.cli.output import note, show_json
+from planner.cli.review import warn_if_not_fresh
 from planner.documents.rehearsal import Result
 from planner.documents.staging import Settings, script, sources
 from planner.edges.rehearsal import RehearsalFailed
@@ -33,6 +34,8 @@ def held(argument: str, folder: Path, settings: Settings, form: str = "text") ->
     """
     workspace, name = located(argument, folder)
     lock, wanted = workspace.existing_lock(name), workspace.wanted(name)
+    if form == "text":
+        warn_if_not_fresh(workspace, name)
     pools = [pool.name for pool in lock.plan.pools]
     if settings.kill not in (None, "auto", *pools):
         hint = f"pools of {name}: {', '.join(pools) or 'none'}"

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Sequence
 from pathlib import Path
 
-from planner.cli.output import note, report, show_json
+from planner.cli.output import note, report, show_json, warn
 from planner.cli.output import show as print_parts
 from planner.documents import diff as diffs
 from planner.documents import lock as locks
@@ -53,6 +53,7 @@ def diff(argument: str, base: str, folder: Path, exit_code: bool, form: str) -> 
     workspace, name = located(argument, folder)
     proposed = workspace.existing_lock(name)
     changes = diffs.compare(_base(workspace, name, base), proposed)
+    _warn_if_not_fresh(workspace, name, form)
     if form == "json":
         show_json(diff_json(changes))
     else:
@@ -67,10 +68,25 @@ def show(argument: str, folder: Path, form: str) -> None:
     """Print the locked plan."""
     workspace, name = located(argument, folder)
     lock = workspace.existing_lock(name)
+    _warn_if_not_fresh(workspace, name, form)
     if form == "json":
         show_json(lock.model_dump(mode="json"))
     else:
         print_parts(plan_view(lock))
+
+
+def _warn_if_not_fresh(workspace: Workspace, name: str, form: str) -> None:
+    """Say on stderr what speaks against the lock that is shown; a document on stdout stays alone."""
+    if form == "text":
+        warn_if_not_fresh(workspace, name)
+
+
+def warn_if_not_fresh(workspace: Workspace, name: str) -> None:
+    """Warnings for a lock that is stale, edited or another's, and for an environment that cannot be read."""
+    try:
+        warn(workspace.judged(name, datetime.date.today())[1])
+    except Problems as problems:
+        warn(problems.problems)
 
 
 def _base(workspace: Workspace, name: str, base: str) -> locks.Lock | None:

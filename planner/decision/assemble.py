@@ -19,7 +19,7 @@ from planner.decision.question import Answer, Question
 from planner.decision.routes import API_FEATURES, priced, routes
 from planner.decision.sizing import Fleet, fleet, peak_load
 from planner.decision.solve import Limits, solver_version
-from planner.decision.spend import lines, range_usd
+from planner.decision.spend import lines, range_usd, unserved
 from planner.decision.verdicts import verdicts
 from planner.domain.catalog import Catalog
 from planner.domain.environment import Environment
@@ -96,7 +96,7 @@ def assemble(
             if option.row.key in used
         ),
         cost=cost,
-        verdicts=verdicts(solved.environment, solved.catalog, cost, chosen, gaps),
+        verdicts=verdicts(solved.environment, solved.catalog, cost, chosen, gaps, unserved(chosen, solved.answer)),
         overrides=(),
         baselines=_alternatives(baselines),
         runners_up=_alternatives(runners_up),

@@ -19,7 +19,7 @@ from planner.performance.capacity import LatencyTarget
 from planner.performance.lengths import Lengths, coarse
 
 LEVELS = 6
-TAIL = 0.9999
+TAIL = 0.999
 """Share of requests whose prompt and answer must fit the model's context; longer ones are refused or go to the API."""
 LEAST_CONTEXT = 4096
 
@@ -30,7 +30,7 @@ class RouteDemand:
 
     lengths: of all its requests, and of each band, coarse enough to be screened thousands of times.
     burst_ratio: highest minute over the mean; divides capacities until a simulator judges bursts.
-    max_model_len: tokens of context that a pool serving it needs.
+    band_context: tokens that the longest prompt of each band and its answer take, by band.
     """
 
     name: str
@@ -40,7 +40,12 @@ class RouteDemand:
     band_lengths: tuple[Lengths, ...]
     target: LatencyTarget
     burst_ratio: float
-    max_model_len: int
+    band_context: tuple[int, ...]
+
+    @property
+    def max_model_len(self) -> int:
+        """Tokens of context that a pool serving all of it needs: the next power of two."""
+        return max(LEAST_CONTEXT, 1 << math.ceil(math.log2(max(self.band_context))))
 
     @property
     def bands(self) -> tuple[Band, ...]:
@@ -74,7 +79,6 @@ def demand(environment: Environment, traces: Mapping[str, TraceSummary]) -> Dema
 
 def _route(name: str, route: Route, traces: Mapping[str, TraceSummary]) -> RouteDemand:
     workload = _workload(route, traces)
-    longest = workload.mix.input_quantile(TAIL) + workload.mix.output_quantile(TAIL)
     return RouteDemand(
         name=name,
         route=route,
@@ -87,7 +91,7 @@ def _route(name: str, route: Route, traces: Mapping[str, TraceSummary]) -> Route
             tpot_ms=route.slo.tpot_p95,
         ),
         burst_ratio=_burst_ratio(workload),
-        max_model_len=max(LEAST_CONTEXT, 2 ** math.ceil(math.log2(longest))),
+        band_context=tuple(_context(workload, band) for band in workload.bands),
     )
 
 
@@ -102,6 +106,14 @@ def _workload(route: Route, traces: Mapping[str, TraceSummary]) -> Workload:
         return declared(tokens.input.mean, tokens.input.p95, tokens.output.mean, tokens.output.p95, burst)
     assert route.traffic.trace is not None  # the environment file was refused otherwise
     return from_trace(traces[route.traffic.trace])
+
+
+def _context(workload: Workload, band: Band) -> int:
+    """Tokens of the longest prompt of a band and the longest answer, up to the `TAIL` of the route's requests."""
+    longest = workload.mix.input_quantile(TAIL)
+    if band.below_tokens is not None:
+        longest = min(longest, band.below_tokens - 1)
+    return math.ceil(longest + workload.mix.output_quantile(TAIL))
 
 
 def _lengths(mix: Mix) -> Lengths:

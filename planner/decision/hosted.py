@@ -40,7 +40,7 @@ def hosted(
 ) -> tuple[tuple[Hosted, ...], tuple[Omission, ...], tuple[Gap, ...]]:
     """Options, what fell and why, and what is not known. `until`: the last day of the horizon.
 
-    Options are ordered by what they cost over all routes that may use them, so that the first is a band's first choice.
+    Options are sorted by key; `ApiOption.cost_of` ranks them for a route.
     """
     rows: dict[str, ApiModel] = {}
     users: dict[str, list[RouteDemand]] = {}
@@ -63,7 +63,6 @@ def hosted(
         else:
             found.append(option)
             gaps |= set(_unknowns(rows[key], catalog, accounts))
-    found.sort(key=lambda h: (sum(h.option.usd_per_request.values()) / len(h.option.usd_per_request), h.row.key))
     return tuple(found), tuple(omitted), tuple(sorted(gaps))
 
 
@@ -85,7 +84,7 @@ def _refusal(row: ApiModel, route: RouteDemand, catalog: Catalog, accounts: Api,
     if retired is not None:
         return Omission("retirement", row.key, retired, route.name)
     residency = catalog.providers[row.provider].residency
-    if route.route.residency and (residency is None or not set(residency) & set(route.route.residency)):
+    if route.route.residency and (residency is None or not set(residency) <= set(route.route.residency)):
         where = "an unknown place" if residency is None else ", ".join(residency)
         return Omission("residency", row.key, f"processes in {where}", route.name)
     longest = route.workload.mix.input_quantile(1.0)

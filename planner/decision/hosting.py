@@ -6,6 +6,7 @@ taken. Names decide replacement: a class is named by model, precision, GPU and i
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from planner.decision.replicas import Replica, Shape
 from planner.domain.offerings import Offering, Offerings
 from planner.domain.prices import Price
 
+LONGEST_NAME = 48
+"""Characters of a pool's name: a Helm release takes 53, and `vllm-` stands before it."""
 HOST_MEMORY_MIB_PER_GPU = 12_000
 HOST_CPU_M_PER_GPU = 3_000
 """What a vLLM worker needs beside its GPU: one busy core and its shared memory, and room for the weight loader. An
@@ -65,6 +68,13 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
+def bounded(name: str, most: int = LONGEST_NAME) -> str:
+    """The name, or its beginning and a digest of all of it when it is too long for a release."""
+    if len(name) <= most:
+        return name
+    return f"{name[: most - 7].rstrip('-')}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+
+
 def _hosts(offerings: Offerings) -> tuple[dict[str, list[tuple[Offering, Price]]], tuple[Omission, ...]]:
     """By GPU, the cheapest instance type of each number of GPUs that has enough CPU and memory beside them."""
     omitted: list[Omission] = []
@@ -90,9 +100,10 @@ def _hosts(offerings: Offerings) -> tuple[dict[str, list[tuple[Offering, Price]]
 def _replica_class(replica: Replica, offering: Offering, price: Price, extra: float) -> ReplicaClass:
     shape, instance = replica.shape, offering.instance
     place = f"{shape.gpu.key}-{shape.tensor_parallel_size}of{instance.gpu_count}"
-    parts = [shape.model.key, shape.quantization.name, place, replica.variant, "private" if shape.private else ""]
+    tenancy = "" if shape.tenancy == "shared" else shape.tenancy
+    parts = [shape.model.key, shape.quantization.name, place, replica.variant, tenancy]
     return ReplicaClass(
-        name="-".join(slug(part) for part in parts if part),
+        name=bounded("-".join(slug(part) for part in parts if part)),
         model=shape.model.key,
         instance_type=instance.key,
         gpus_per_node=instance.gpu_count,
@@ -100,6 +111,6 @@ def _replica_class(replica: Replica, offering: Offering, price: Price, extra: fl
         vcpus_per_node=instance.vcpu,
         quota_family=instance.quota,
         usd_per_node_hour=float(price.usd) + extra,
-        exclusive=shape.private,
+        exclusive=shape.tenancy != "shared",
         capacity={key: answer.requests_per_second for key, answer in replica.capacities.items()},
     )

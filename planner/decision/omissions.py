@@ -6,6 +6,7 @@ groups reasons by their kind, so that a plan can say how many candidates fell an
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -62,5 +63,5 @@ def counted(omissions: Iterable[Omission]) -> tuple[tuple[str, int], ...]:
 
 def about(omissions: Iterable[Omission], words: Iterable[str]) -> tuple[Omission, ...]:
     """Omissions whose subject names all the words, sorted: what `explain --why-not` shows."""
-    wanted = [word.lower() for word in words]
-    return tuple(sorted({o for o in omissions if all(word in o.subject.lower() for word in wanted)}))
+    wanted = [re.compile(rf"(?<![a-z0-9]){re.escape(word.lower())}(?![a-z0-9])") for word in words]
+    return tuple(sorted({o for o in omissions if all(word.search(o.subject.lower()) for word in wanted)}))

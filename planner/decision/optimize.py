@@ -17,7 +17,7 @@ from planner.decision.hosted import Hosted, hosted
 from planner.decision.hosting import Hosting, hostings
 from planner.decision.omissions import Omission, counted
 from planner.decision.question import Answer, BandKey, Flow, Infeasible, Question
-from planner.decision.replicas import Ruler, replicas, with_error
+from planner.decision.replicas import Ruler, Tenancy, replicas, with_error
 from planner.decision.screening import screened, undominated
 from planner.decision.solve import DEFAULT_LIMITS, Limits, solve
 from planner.domain.catalog import Catalog
@@ -31,6 +31,8 @@ from planner.performance.coefficients import Coefficients
 from planner.words.diagnostics import Problem, Problems
 
 DAYS_PER_MONTH = 365.25 / 12
+ALTERNATIVE_NODES = 2_000
+"""Nodes of the search that an alternative is worth: hard ones say so instead of taking longer than the plan."""
 SHORT_LIST = 16
 """Classes that alternatives and the break-even are re-solved over: the plan's own and each route's best. A dozen solves
 over all screened classes would take longer than the plan itself and move these figures by less than the gap."""
@@ -84,9 +86,7 @@ def optimize(inputs: Inputs, limits: Limits = DEFAULT_LIMITS) -> Outcome:
     question = ask(inputs.environment, market)
     answer = solve(question, limits)
     if isinstance(answer, Infeasible):
-        raise Problems(
-            [Problem("INF002", f"no plan exists: {'; '.join(answer.reasons)}", hint=_hint(answer.reasons))], exit_code=1
-        )
+        raise Problems(_refusals(answer), exit_code=2 if answer.undecided else 1)
     answer, kept = _least_churn(inputs, question, answer, limits)
     measure = ruler(inputs)
     used = tuple(
@@ -102,9 +102,9 @@ def optimize(inputs: Inputs, limits: Limits = DEFAULT_LIMITS) -> Outcome:
         market.platform,
         market.gaps,
         counted(market.omissions),
-        alternatives.baselines(fewer, limits),
-        alternatives.runners_up(question, answer, limits),
-        alternatives.break_even(fewer, limits),
+        alternatives.baselines(fewer, replace(limits, nodes=ALTERNATIVE_NODES)),
+        alternatives.runners_up(question, answer, replace(limits, nodes=ALTERNATIVE_NODES)),
+        alternatives.break_even(fewer, replace(limits, nodes=ALTERNATIVE_NODES)),
         limits,
     )
     return Outcome(plan, market.omissions, *_consulted(inputs, market, plan), kept)
@@ -123,8 +123,8 @@ def survey(inputs: Inputs) -> Market:
         missing = [*platform_gaps, *([disk] if isinstance(disk, Gap) else [])]
         raise Problems((Problem("ENV020", gap.message, hint=gap.hint) for gap in missing), exit_code=1)
     spillable = {key[0] for option in apis for key in option.option.usd_per_request}
-    private = {route.name: route.name not in spillable for route in wanted.routes}
-    able, able_omissions = replicas(wanted.routes, catalog, offerings.gpus(), ruler(inputs), private)
+    tenancy = {route.name: _tenancy(route, route.name in spillable) for route in wanted.routes}
+    able, able_omissions = replicas(wanted.routes, catalog, offerings.gpus(), ruler(inputs), tenancy)
     found, host_omissions = hostings(able, offerings, disk)
     best, dominated = undominated(found)
     prior = [pool.name for pool in inputs.prior.pools] if inputs.prior else []
@@ -183,6 +183,12 @@ def _offerings(environment: Environment, catalog: Catalog) -> tuple[Offerings, t
     return here.available(), (*absent, *unpriced), here.gaps(catalog.prices)
 
 
+def _tenancy(route: RouteDemand, has_api: bool) -> Tenancy:
+    if not route.route.may_use_api:
+        return "private"
+    return "shared" if has_api else "solo"
+
+
 def _shares(routes: Sequence[RouteDemand]) -> dict[BandKey, float]:
     return {(route.name, index): band.share for route in routes for index, band in enumerate(route.bands)}
 
@@ -192,24 +198,56 @@ def _every_route_has_a_candidate(market: Market) -> None:
     served |= {key for option in market.apis for key in option.option.usd_per_request}
     problems = []
     for route in market.demand.routes:
-        for index, band in enumerate(route.bands):
-            if (route.name, index) not in served:
-                fell = [o for o in market.omissions if o.route in ("", route.name) and o.kind != "dominated"]
-                chain = "; ".join(f"{count} {meaning}" for meaning, count in counted(fell)[:4])
-                nearest = next((o for o in sorted(fell) if o.kind == "slo" and o.route == route.name), None)
-                near = f"nearest: {nearest.subject}: {nearest.reason}" if nearest else ""
-                message = f"route `{route.name}`: nothing can serve its {band.name} prompts; of the candidates {chain}"
-                problems.append(Problem("INF001", message, hint=near or "accept more models, or relax the SLO"))
+        lost = [band.name for index, band in enumerate(route.bands) if (route.name, index) not in served]
+        if lost:
+            problems.append(_no_candidate(route, lost, market))
     if problems:
         raise Problems(problems, exit_code=1)
 
 
-def _hint(reasons: Sequence[str]) -> str:
-    if any("quota" in reason for reason in reasons):
-        return "raise the quota in AWS and in `quotas:`, or accept a model that needs fewer GPUs"
-    if any("budget" in reason for reason in reasons):
-        return "raise `budget:` or `api.monthly_budget:`, or accept a cheaper model"
-    return "raise the API limits with the provider and in `api.providers`, or accept another model"
+def _no_candidate(route: RouteDemand, bands: Sequence[str], market: Market) -> Problem:
+    """Why nothing serves a route: every reason against its own candidates, the most frequent first."""
+    accepted = {entry.partition("@")[0] for entry in route.route.quality.accept}
+    own = [
+        o
+        for o in market.omissions
+        if o.kind not in ("dominated", "screened")
+        and (o.route == route.name or (not o.route and o.subject.split(" ")[0] in accepted))
+    ]
+    machines = [o for o in market.omissions if not o.route and o.kind in ("zones", "price", "host")]
+    nearest = next((o for o in sorted(own) if o.kind == "slo" and o.route == route.name), None)
+    kinds = {o.kind for o in own}
+    hosted_only = bool(kinds) and kinds <= {"privacy", "provider", "retirement", "residency", "context"}
+    fell = own if hosted_only else [*own, *machines]
+    chain = "; ".join(f"{count} × {meaning}" for meaning, count in counted(fell)[:4]) or "none of its models is known"
+    if nearest is not None:
+        hint = f"nearest: {nearest.subject}: {nearest.reason}"
+    elif kinds == {"privacy"}:
+        hint = "its data is restricted and it accepts hosted models only: accept an open-weight model"
+    elif "provider" in kinds:
+        hint = "add the provider to `api.providers`, or accept an open-weight model"
+    else:
+        hint = "accept more models, or larger machines through `quotas` and `platform.zones`"
+    message = f"route `{route.name}`: nothing can serve its {' and '.join(bands)} prompts; of its candidates {chain}"
+    return Problem("INF001", message, hint=hint, about=("routes", route.name))
+
+
+def _refusals(answer: Infeasible) -> list[Problem]:
+    if answer.undecided:
+        hint = "the limits may be too tight or the load too large to tell; change one of them and plan again"
+        return [Problem("INF003", f"could not decide: {'; '.join(answer.reasons)}", hint=hint)]
+    message = f"no plan exists: {'; '.join(answer.reasons)}"
+    about: tuple[str, ...] = ("routes",)
+    hint = "raise the API limits with the provider and in `api.providers`, or accept another model"
+    if any("quota" in reason for reason in answer.reasons):
+        about, hint = ("quotas",), "raise the quota in AWS and in `quotas:`, or accept a model that needs fewer GPUs"
+    elif any(reason.startswith("the budget") for reason in answer.reasons):
+        about, hint = ("budget",), "raise `budget:`, or accept a cheaper model"
+    elif any(reason.startswith("the API budget") for reason in answer.reasons):
+        about, hint = ("api", "monthly_budget"), "raise `api.monthly_budget:`, or accept a model to host"
+    elif any("a minute of" in reason for reason in answer.reasons):
+        about = ("api", "providers")
+    return [Problem("INF002", message, hint=hint, about=about)]
 
 
 def _least_churn(inputs: Inputs, question: Question, answer: Answer, limits: Limits) -> tuple[Answer, str]:
@@ -226,6 +264,8 @@ def _least_churn(inputs: Inputs, question: Question, answer: Answer, limits: Lim
     saving = same.usd_per_month - answer.usd_per_month
     if saving >= threshold * same.usd_per_month:
         return answer, ""
+    if saving <= 0:
+        return same, ""
     other = ", ".join(sorted(set(answer.replicas) - locked)) or "fewer pools"
     return same, f"kept the locked pools; {other} would save ${saving:,.0f} a month, below {threshold:.0%}"
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from planner.decision.linear import Linear
-from planner.decision.question import ApiOption, Flow, Question, ReplicaClass
+from planner.decision.question import ApiOption, Flow, Question, ReplicaClass, ranked
 from planner.words.units import HOURS_PER_MONTH
 
 SECONDS_PER_HOUR = 3600.0
@@ -203,40 +203,49 @@ def _quota(program: Linear, question: Question) -> None:
 
 
 def _api_limits(program: Linear, question: Question) -> None:
-    """60·(Σ_{r,i} λ̄·s·tokens + lost[g]) ≤ TPM (and the same with requests ≤ RPM), by API, level and node group g
+    """60·(Σ_{r,i,a} λ̄·s·tokens + lost[g]) ≤ TPM (and the same with requests ≤ RPM), by account, level and node group g
 
-    lost[g]: what one node of the group serves and the API must take when it is lost, at most: λ̄·x of a band where a
-    full node could serve all of λ̄, else what the node can serve of it. It is counted at the band's first API alone.
+    An account is a provider: all its models share its limits. lost[g]: what one node of the group serves and the
+    account must take when it is lost, at most: λ̄·x of a band where a full node could serve all of λ̄, else what the node
+    can serve of it. It is counted at the API that the gateway asks first.
     """
-    pairs = list(api_pairs(question))
-    for a in question.apis:
-        for unit, limit in (("tpm", a.tokens_per_minute), ("rpm", a.requests_per_minute)):
-            if limit is None:
-                continue
-            weight = {f.key: 60.0 * (a.tokens_per_request[f.key] if unit == "tpm" else 1.0) for f, b in pairs if b is a}
-            for t in range(len(question.level_hours)):
-                spilled = [(s(f, a, t), f.planned[t] * weight[f.key]) for f, b in pairs if b is a]
-                program.at_most(f"{unit}[{a.name},{t}]", spilled, limit)
-                for group, classes in groups(question).items() if question.survives_a_node else ():
-                    lost = [
-                        _lost(f, k, t, weight[f.key])
-                        for k in classes
-                        for f in question.flows
-                        if f.key in k.capacity and f.key in weight and not k.exclusive and _only_reserve(question, f, a)
-                    ]
-                    if lost:
-                        program.at_most(f"{unit}-after-loss[{a.name},{group},{t}]", [*spilled, *lost], limit)
+    for provider in sorted({a.provider for a in question.apis}):
+        account = [a for a in question.apis if a.provider == provider]
+        for unit in ("tpm", "rpm"):
+            stated = [a.tokens_per_minute if unit == "tpm" else a.requests_per_minute for a in account]
+            limit = min((value for value in stated if value is not None), default=None)
+            if limit is not None:
+                for t in range(len(question.level_hours)):
+                    _account_limit(program, question, account, unit, limit, t)
+
+
+def _account_limit(
+    program: Linear, question: Question, account: list[ApiOption], unit: str, limit: float, t: int
+) -> None:
+    """The rows of one account, unit and level."""
+
+    def weight(f: Flow, a: ApiOption) -> float:
+        return 60.0 * (a.tokens_per_request[f.key] if unit == "tpm" else 1.0)
+
+    provider = account[0].provider
+    spilled = [(s(f, a, t), f.planned[t] * weight(f, a)) for f, a in api_pairs(question) if a in account]
+    program.at_most(f"{unit}[{provider},{t}]", spilled, limit)
+    first = {f.key: ranked(question.apis, f.route)[0] for f, _ in api_pairs(question)}
+    for group, classes in groups(question).items() if question.survives_a_node else ():
+        lost = [
+            _lost(f, k, t, weight(f, first[f.key]))
+            for k in classes
+            for f in question.flows
+            if f.key in k.capacity and not k.exclusive and first.get(f.key) in account
+        ]
+        if lost:
+            program.at_most(f"{unit}-after-loss[{provider},{group},{t}]", [*spilled, *lost], limit)
 
 
 def _lost(f: Flow, k: ReplicaClass, t: int, weight: float) -> tuple[str, float]:
     """The term of a band that a lost node of class k no longer serves."""
     node = k.capacity[f.key] * k.replicas_per_node
     return (x(f, k, t), f.planned[t] * weight) if f.planned[t] <= node else (v(f, k), node * weight)
-
-
-def _only_reserve(question: Question, flow: Flow, api: ApiOption) -> bool:
-    """The first API of a band is its reserve: it alone must be able to carry a lost node."""
-    return next(a for a in question.apis if flow.key in a.usd_per_request) is api
 
 
 def _budgets(program: Linear, question: Question) -> None:

@@ -7,7 +7,7 @@ linear program.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 BandKey = tuple[str, int]
@@ -66,7 +66,8 @@ class ApiOption:
     """A hosted model that bands may spill to.
 
     usd_per_request, tokens_per_request: by band; a band that is absent may not use it.
-    tokens_per_minute, requests_per_minute: limits of the account; None = not stated.
+    tokens_per_minute, requests_per_minute: limits of the provider's account, which all its models share; None = not
+    stated.
     """
 
     name: str
@@ -75,6 +76,17 @@ class ApiOption:
     tokens_per_request: Mapping[BandKey, float]
     tokens_per_minute: float | None
     requests_per_minute: float | None
+
+    def cost_of(self, route: str) -> float:
+        """USD a request, the mean over a route's bands: what ranks its APIs. Infinity if it may not use this one."""
+        costs = [usd for (name, _), usd in self.usd_per_request.items() if name == route]
+        return sum(costs) / len(costs) if costs else float("inf")
+
+
+def ranked(apis: Iterable[ApiOption], route: str) -> list[ApiOption]:
+    """The APIs that a route may use, in the order in which the gateway asks them: the cheapest first, ties by name."""
+    usable = [a for a in apis if a.cost_of(route) < float("inf")]
+    return sorted(usable, key=lambda a: (a.cost_of(route), a.name))
 
 
 @dataclass(frozen=True)
@@ -108,10 +120,6 @@ class Question:
         """Self-host only. Flows lose the API as their reserve only through the program's own limits."""
         return replace(self, apis=(), api_budget_usd=None, budget_usd=None)
 
-    def without_self_hosting(self) -> Question:
-        """All API."""
-        return replace(self, classes=(), budget_usd=None)
-
     def with_classes(self, names: frozenset[str]) -> Question:
         """Only the named classes may be bought."""
         return replace(self, classes=tuple(c for c in self.classes if c.name in names))
@@ -137,6 +145,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Infeasible:
-    """No plan exists. `reasons`: what stands in the way, first the ones that matter most."""
+    """No plan exists. `reasons`: what stands in the way, first the ones that matter most.
+
+    undecided: the search ended before it could tell.
+    """
 
     reasons: tuple[str, ...]
+    undecided: bool = False

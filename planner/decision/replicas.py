@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from planner.decision.demand import RouteDemand
 from planner.decision.omissions import Omission
@@ -29,9 +30,14 @@ WORTH = 0.99
 LARGE_GPU_GB = 70
 
 
+Tenancy = Literal["shared", "solo", "private"]
+"""Who stands on a pool and its nodes: `shared` routes whose reserve is an API; `solo` routes without an API; `private`
+routes with restricted data, which mix with no other."""
+
+
 @dataclass(frozen=True, eq=False)
 class Shape:
-    """A model in a precision on so many GPUs; `private`: for routes that no API may help. Equal by identity.
+    """A model in a precision on so many GPUs, for routes of one kind. Equal by identity.
 
     routes: those that accept it. max_model_len: tokens of context that they need, or the most that the model reads.
     """
@@ -40,7 +46,7 @@ class Shape:
     quantization: Quantization
     gpu: Gpu
     tensor_parallel_size: int
-    private: bool
+    tenancy: Tenancy
     routes: tuple[RouteDemand, ...]
 
     @property
@@ -113,12 +119,12 @@ class Ruler:
 
 
 def replicas(
-    routes: Sequence[RouteDemand], catalog: Catalog, gpus: Iterable[Gpu], ruler: Ruler, private: Mapping[str, bool]
+    routes: Sequence[RouteDemand], catalog: Catalog, gpus: Iterable[Gpu], ruler: Ruler, tenancy: Mapping[str, Tenancy]
 ) -> tuple[tuple[Replica, ...], tuple[Omission, ...]]:
-    """All replicas that can serve some band, and what fell. private: by route, whether no API may help it."""
+    """All replicas that can serve some band, and what fell. tenancy: by route."""
     omitted: list[Omission] = []
     shapes = []
-    for shape in _shapes(routes, catalog, gpus, private):
+    for shape in _shapes(routes, catalog, gpus, tenancy):
         refusal = _refusal(shape)
         if refusal is None:
             shapes.append(shape)
@@ -141,20 +147,20 @@ def with_error(replica: Replica, ruler: Ruler) -> Replica:
 
 
 def _shapes(
-    routes: Sequence[RouteDemand], catalog: Catalog, gpus: Iterable[Gpu], private: Mapping[str, bool]
+    routes: Sequence[RouteDemand], catalog: Catalog, gpus: Iterable[Gpu], tenancy: Mapping[str, Tenancy]
 ) -> Iterator[Shape]:
-    accepted: dict[tuple[str, str, bool], tuple[Model, Quantization, list[RouteDemand]]] = {}
+    accepted: dict[tuple[str, str, Tenancy], tuple[Model, Quantization, list[RouteDemand]]] = {}
     for route in routes:
         for model, quantization in _accepted(route, catalog):
-            key = (model.key, quantization.name, private[route.name])
+            key = (model.key, quantization.name, tenancy[route.name])
             users = accepted.setdefault(key, (model, quantization, []))[2]
             if route not in users:
                 users.append(route)
     listed = tuple(gpus)
-    for (_, _, alone), (model, quantization, users) in sorted(accepted.items()):
+    for (_, _, kind), (model, quantization, users) in sorted(accepted.items()):
         for gpu in listed:
             for size in TENSOR_PARALLEL_SIZES:
-                yield Shape(model, quantization, gpu, size, alone, tuple(users))
+                yield Shape(model, quantization, gpu, size, kind, tuple(users))
 
 
 def _accepted(route: RouteDemand, catalog: Catalog) -> Iterator[tuple[Model, Quantization]]:
@@ -218,7 +224,11 @@ def _rated(
     asked, questions = [], []
     for index, (shape, cap, _, memory) in enumerate(capped):
         for route in shape.routes:
-            for band in range(len(route.bands)):
+            for band, needed in enumerate(route.band_context):
+                if needed > shape.model.max_context:
+                    reason = f"{route.bands[band].name} prompts and answers reach {needed} tokens; it reads "
+                    omitted.append(Omission("context", shape.subject, f"{reason}{shape.model.max_context}", route.name))
+                    continue
                 asked.append((index, route, band))
                 questions.append(ruler.question(shape, clocks[shape], memory, route, band, cap))
     rated: dict[int, dict[BandKey, Capacity]] = {}

@@ -14,7 +14,7 @@ from planner.decision.alternatives import api_share
 from planner.decision.demand import Demand, RouteDemand
 from planner.decision.hosted import Hosted
 from planner.decision.hosting import Hosting
-from planner.decision.question import Answer, Question
+from planner.decision.question import Answer, Question, ranked
 from planner.money.numbers import dollars, figure
 from planner.money.plan import Band, CostLine, Route, Slo, Triggers
 from planner.words.units import HOURS_PER_MONTH
@@ -84,7 +84,8 @@ def _route(
             if key[0] == route.name and name == h.replica_class.name
         }
     )
-    options = [o for o in apis if any(key[0] == route.name for key in o.option.usd_per_request)]
+    by_name = {o.row.key: o for o in apis}
+    options = [by_name[option.name] for option in ranked([o.option for o in apis], route.name)]
     longest = route.workload.mix.input_quantile(0.95)
     ttft_ms = route.target.ttft_ms + route.target.ttft_ms_per_1k_input * longest / 1000
     slo = route.route.slo
@@ -102,7 +103,7 @@ def _route(
         model=models[0] if models else None,
         bytes_per_token=BYTES_PER_TOKEN,
         bands=tuple(_band(route, index, demand, question, answer) for index in range(len(route.bands))),
-        fallback=_chain(route, options, answer),
+        fallback=tuple(option.row.key for option in options),
         triggers=Triggers(
             spill_after_ms=math.ceil(PATIENCE * ttft_ms),
             deadline_ms=DEADLINE_MS,
@@ -135,16 +136,6 @@ def _band(route: RouteDemand, index: int, demand: Demand, question: Question, an
     )
 
 
-def _chain(route: RouteDemand, options: Sequence[Hosted], answer: Answer) -> tuple[str, ...]:
-    """APIs in the order in which they are asked: what the plan uses most first, then by price."""
-    used: dict[str, float] = {}
-    for (key, name), shares in answer.spilled.items():
-        if key[0] == route.name:
-            used[name] = used.get(name, 0.0) + sum(shares)
-    ordered = sorted(enumerate(options), key=lambda pair: (-used.get(pair[1].row.key, 0.0), pair[0]))
-    return tuple(option.row.key for _, option in ordered)
-
-
 def _binding(route: RouteDemand, answer: Answer, chosen: Sequence[Hosting]) -> str:
     """What limits the route's pool: the resource that gives way first in its largest band."""
     for index in sorted(range(len(route.bands)), key=lambda i: -route.bands[i].share):
@@ -164,7 +155,9 @@ def _reasons(
 ) -> tuple[str, ...]:
     found = []
     if not options and route.route.data == "restricted":
-        found.append("restricted data: no API may see it, so it needs two replicas on two nodes of its own")
+        found.append(
+            "restricted data: no API may see it, so nodes of its own must carry it even after one of them is lost"
+        )
     api = options[0] if options else None
     for h in chosen:
         bands = [i for i in range(len(route.bands)) if ((route.name, i), h.replica_class.name) in answer.served]
@@ -175,9 +168,14 @@ def _reasons(
         found.append(f"at {api.row.key} a request costs ${cost:.6f}")
     share = api_share(question, answer, route.name)
     if api is not None and chosen and 0.001 <= share < 0.999:
-        found.append(_spill_reason(route, demand, answer, chosen, share))
+        found.append(_spill_reason(route, demand, answer, chosen, options, share))
     elif api is not None and share >= 0.999:
-        found.append("the API takes all of it: at this load no machine is used enough to be cheaper")
+        able = any(key[0] == route.name for k in question.classes for key in k.capacity)
+        found.append(
+            "the API takes all of it: at this load no machine is used enough to be cheaper"
+            if able
+            else "the API takes all of it: no machine serves its models within the SLO; the API's latency is not known"
+        )
     return tuple(found)
 
 
@@ -194,27 +192,34 @@ def _pool_reason(route: RouteDemand, demand: Demand, answer: Answer, h: Hosting,
     )
 
 
-def _spill_reason(route: RouteDemand, demand: Demand, answer: Answer, chosen: Sequence[Hosting], share: float) -> str:
-    """What one more node would cost against what the spilled requests cost now."""
+def _spill_reason(
+    route: RouteDemand,
+    demand: Demand,
+    answer: Answer,
+    chosen: Sequence[Hosting],
+    options: Sequence[Hosted],
+    share: float,
+) -> str:
+    """What the spilled requests cost, and what one more node would."""
     spilled = {level.name: 0.0 for level in demand.levels}
-    for (key, _), shares in answer.spilled.items():
+    prices, usd = {o.row.key: o.option.usd_per_request for o in options}, 0.0
+    for (key, api), shares in answer.spilled.items():
         if key[0] == route.name:
+            part = route.bands[key[1]].share
             for level, value in zip(demand.levels, shares, strict=True):
-                spilled[level.name] += value * route.bands[key[1]].share
+                spilled[level.name] += value * part
+                usd += level.rates[route.name] * part * value * float(level.hours) * 3600 * prices[api][key]
     where = ", ".join(f"{name} {value:.0%}" for name, value in spilled.items() if value >= 0.005)
+    told = f"{share:.1%} of its requests go to the API ({where}) for ${usd:,.0f} a month"
     nodes = [
         h.replica_class
         for h in chosen
         if any(key[0] == route.name and n == h.replica_class.name for key, n in answer.served)
     ]
     if not nodes:
-        return f"{share:.1%} of its requests go to the API"
+        return told
     cheapest = min(nodes, key=lambda k: (k.usd_per_node_hour, k.name))
-    month = cheapest.usd_per_node_hour * HOURS_PER_MONTH
-    return (
-        f"{share:.1%} of its requests go to the API ({where}): one more {cheapest.instance_type} would cost "
-        f"${month:,.0f} a month and stand idle outside these hours"
-    )
+    return f"{told}; one more {cheapest.instance_type} would cost ${cheapest.usd_per_node_hour * HOURS_PER_MONTH:,.0f}"
 
 
 def _group_shares(demand: Demand, chosen: Sequence[Hosting], answer: Answer) -> dict[tuple[str, str], float]:

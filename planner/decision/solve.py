@@ -21,6 +21,8 @@ TOLERANCE = 1e-6
 BROKEN_USD = 1e7
 UNSERVED_USD = 1e9
 """Prices of broken limits in the elastic re-solve: far above any plan, an unserved request far above a broken limit."""
+ROUNDED_UP = 1.001
+"""What a budget or a rate would have to be is told with this much room, so that it works when it is followed."""
 ELASTIC_GAP = 1e-4
 
 
@@ -47,7 +49,9 @@ def solve(question: Question, limits: Limits = DEFAULT_LIMITS) -> Answer | Infea
     if status == highspy.HighsModelStatus.kInfeasible:
         return Infeasible(blocking(question, limits))
     if not found:
-        return Infeasible((f"no plan was found within {limits.nodes} nodes of the search, and none is ruled out",))
+        return Infeasible(
+            (f"no plan was found within {limits.nodes} nodes of the search, and none is ruled out",), True
+        )
     values = np.asarray(highs.getSolution().col_value)
     bound = float(highs.getInfo().mip_dual_bound)
     return _answer(question, linear, values, bound, _status(status))
@@ -109,9 +113,9 @@ def _told(subject: str, value: float, limit: float) -> str:
         return f"{value:.0%} of route {name} finds no place"
     words = {"quota": f"the vCPU quota of family {name}", "tpm": f"the tokens a minute of {name}"}
     words |= {"rpm": f"the requests a minute of {name}", "budget": "the budget", "api-budget": "the API budget"}
-    if limit == 0:
-        return f"{words[family]} would have to be {math.ceil(value - 1e-6):,}, not 0"
-    return f"{words[family]} would have to be {value:.0%} higher"
+    needed = (limit + value * max(1.0, abs(limit))) * (1.0 if family == "quota" else ROUNDED_UP)
+    sign = "$" if family in ("budget", "api-budget") else ""
+    return f"{words[family]} would have to be {sign}{math.ceil(needed - 1e-6):,}, not {sign}{limit:,.0f}"
 
 
 def _load(linear: Linear, limits: Limits) -> highspy.Highs:

@@ -39,18 +39,32 @@ def lines(
 def range_usd(chosen: Sequence[Hosting], answer: Answer) -> tuple[Decimal, Decimal]:
     """How much less and more the GPUs would cost a month if steps were as fast (slow) as the p10 (p90) residual.
 
-    Nodes follow the capacity of the band whose interval is the widest, in whole nodes; (≤ 0, ≥ 0) in USD.
+    Whole nodes, two at least where a group is exclusive; the low end follows the band that gains least, the high end
+    the one that loses most. (≤ 0, ≥ 0) in USD. A band that could not be served at all at the slow end has no place in
+    a range of dollars: `unserved` names it.
     """
     low = high = 0.0
     for group in sorted({h.replica_class.node_group for h in chosen}):
         members = [h for h in chosen if h.replica_class.node_group == group]
-        rates = [c for h in members for c in h.replica.capacities.values() if c.low > 0]
+        rates = [c for h in members for c in h.replica.capacities.values()]
         count, month = answer.nodes[group], members[0].replica_class.usd_per_node_hour * HOURS_PER_MONTH
-        less = max((c.requests_per_second / c.high for c in rates), default=1.0)
-        more = max((c.requests_per_second / c.low for c in rates), default=1.0)
-        low += (math.ceil(count * min(less, 1.0) - 1e-9) - count) * month
-        high += (math.ceil(count * max(more, 1.0) - 1e-9) - count) * month
+        least = 2 if members[0].replica_class.exclusive else 1
+        less = max((c.requests_per_second / c.high for c in rates if c.high > 0), default=1.0)
+        more = max((c.requests_per_second / c.low for c in rates if c.low > 0), default=1.0)
+        low += (min(count, max(least, math.ceil(count * less - 1e-9))) - count) * month
+        high += (max(count, math.ceil(count * more - 1e-9)) - count) * month
     return dollars(low), dollars(high)
+
+
+def unserved(chosen: Sequence[Hosting], answer: Answer) -> tuple[str, ...]:
+    """Bands, as `route band`, that no pool serves within the SLO if steps are as slow as the p90 residual."""
+    found = {
+        f"{key[0]} {key[1] + 1}"
+        for h in chosen
+        for key, c in h.replica.capacities.items()
+        if c.low <= 0 and (key, h.replica_class.name) in answer.served
+    }
+    return tuple(sorted(found))
 
 
 def _nodes(region: str, catalog: Catalog, answer: Answer, chosen: Sequence[Hosting]) -> list[CostLine]:

@@ -16,14 +16,20 @@ from planner.money.plan import Cost, Verdict
 
 
 def verdicts(
-    environment: Environment, catalog: Catalog, cost: Cost, chosen: Sequence[Hosting], gaps: Iterable[Gap]
+    environment: Environment,
+    catalog: Catalog,
+    cost: Cost,
+    chosen: Sequence[Hosting],
+    gaps: Iterable[Gap],
+    unserved: Sequence[str],
 ) -> tuple[Verdict, ...]:
-    """All verdicts, sorted by name."""
+    """All verdicts, sorted by name. unserved: bands that the slow end of the measurements leaves without a place."""
     found = [
         *_budget(environment, cost),
         *_quotas(environment, chosen),
         *_prices(catalog, cost),
         *_provenance(chosen),
+        *_range(unserved),
         *_gaps((*gaps, *(gap for h in chosen for gap in h.shape.model.gaps()))),
         _privacy(environment),
         _availability(environment),
@@ -70,6 +76,13 @@ def _provenance(chosen: Sequence[Hosting]) -> list[Verdict]:
         return []
     message = f"capacities on {', '.join(analytic)} are computed, not measured, with the wider margin"
     return [Verdict(name="provenance", state="warn", message=message)]
+
+
+def _range(unserved: Sequence[str]) -> list[Verdict]:
+    if not unserved:
+        return []
+    message = f"at the slow end of the measurements no number of machines serves {', '.join(unserved)} within the SLO"
+    return [Verdict(name="range", state="warn", message=f"{message}; the high end of the cost does not hold that")]
 
 
 def _gaps(gaps: Iterable[Gap]) -> list[Verdict]:

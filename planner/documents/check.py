@@ -21,7 +21,7 @@ TOLERANCE = Decimal("0.001")
 
 def arithmetic(plan: Plan, environment: Environment) -> tuple[Problem, ...]:
     """All problems of a plan's own arithmetic, in the order of the rules; empty when it adds up."""
-    rules = (_references, _packing, _served, _capacity, _reserve, _quota, _privacy, _bill, _budget)
+    rules = (_references, _packing, _served, _capacity, _context, _reserve, _quota, privacy, _bill, _budget)
     return tuple(problem for rule in rules for problem in rule(plan, environment))
 
 
@@ -124,6 +124,19 @@ def _capacity(plan: Plan, environment: Environment) -> Iterator[Problem]:
                 yield Problem("CHK003", message)
 
 
+def _context(plan: Plan, environment: Environment) -> Iterator[Problem]:
+    """A pool reads the prompts of the bands that it serves, with room for their mean answer."""
+    contexts = {pool.name: pool.engine.max_model_len for pool in plan.pools}
+    for route in plan.routes:
+        for index, band in enumerate(route.bands):
+            longest = Decimal(band.max_input_tokens or 0)
+            needed = max(longest, band.mean_input_tokens) + band.mean_output_tokens
+            for name, weight in band.weights.items():
+                if weight > 0 and name in contexts and needed > contexts[name]:
+                    message = f"route `{route.name}` band {index + 1} needs {needed:.0f} tokens of context"
+                    yield Problem("CHK010", f"{message}; pool `{name}` reads {contexts[name]}")
+
+
 def _reserve(plan: Plan, environment: Environment) -> Iterator[Problem]:
     """A pool whose routes have no API still carries its load after losing one node, if the environment asks for it."""
     if not environment.reserve.node:
@@ -152,7 +165,7 @@ def _quota(plan: Plan, environment: Environment) -> Iterator[Problem]:
             yield Problem("CHK005", f"the plan runs {used} vCPUs of family {family}; the quota is {quota}")
 
 
-def _privacy(plan: Plan, environment: Environment) -> Iterator[Problem]:
+def privacy(plan: Plan, environment: Environment) -> Iterator[Problem]:
     """Restricted data has no API, and its pools share neither replicas nor nodes with other data."""
     groups = {g.name: g for g in plan.node_groups}
     for route in plan.routes:

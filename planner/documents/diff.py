@@ -19,8 +19,8 @@ from planner.money.plan import Band, CostLine, NodeGroup, Plan, Pool, Route
 
 ZERO = Decimal(0)
 Change = Literal["added", "removed", "changed"]
-Kind = Literal["node group", "pool", "route"]
-KINDS: tuple[Kind, ...] = ("node group", "pool", "route")
+Kind = Literal["platform", "node group", "pool", "route", "API"]
+KINDS: tuple[Kind, ...] = ("platform", "node group", "pool", "route", "API")
 
 
 @dataclass(frozen=True)
@@ -182,6 +182,10 @@ def _views(kind: Kind, plan: Plan) -> dict[str, _View]:
     if kind == "pool":
         groups = {group.name: group for group in plan.node_groups}
         return {pool.name: _pool(pool, groups[pool.node_group]) for pool in plan.pools}
+    if kind == "API":
+        return {api.name: _View(api.model_dump(mode="json"), (api.model,)) for api in plan.apis}
+    if kind == "platform":
+        return {plan.platform.region: _View(plan.platform.model_dump(mode="json"), ())}
     return {route.name: _route(route) for route in plan.routes}
 
 

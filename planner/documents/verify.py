@@ -13,9 +13,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from planner.documents.check import arithmetic
+from planner.documents.check import arithmetic, privacy
 from planner.documents.lock import Lock, content_digest, digest
 from planner.domain.catalog import Catalog
+from planner.domain.environment import Environment
 from planner.words.diagnostics import Problem, Span
 
 
@@ -49,6 +50,9 @@ def problems(
         message = f"the environment inside the lock cannot be read: {error.error_count()} of its values do not fit"
         found.append(Problem("LOCK003", message, where, damaged))
     found += [
+        Problem(p.code, p.message, where, damaged) for p in privacy(lock.plan, Environment.model_validate(environment))
+    ]
+    found += [
         Problem(
             "LOCK012", f"denied: {v.name}: {v.message}", where, "change the environment until the plan is not denied"
         )
@@ -62,7 +66,7 @@ def problems(
     if calibration != lock.digests.calibration:
         message = "the performance calibration has changed"
         found.append(Problem("LOCK020", message, where, "the plan has aged; plan again when it suits", "warning"))
-    return tuple(found)
+    return tuple(dict.fromkeys(found))
 
 
 def changed_keys(old: Any, new: Any, path: str = "") -> tuple[str, ...]:
@@ -81,10 +85,11 @@ def changed_keys(old: Any, new: Any, path: str = "") -> tuple[str, ...]:
 
 
 def _content(lock: Lock, where: Span) -> list[Problem]:
-    if content_digest(lock.model_dump(mode="json")) == lock.digests.content:
+    whole = content_digest(lock.model_dump(mode="json")) == lock.digests.content
+    if whole and environment_digest(lock.environment, lock.consulted.traces) == lock.digests.environment:
         return []
     hint = "a lock is computed, never edited: restore it with git, or change the environment and plan again"
-    return [Problem("LOCK011", "the lock's content does not match its digest", where, hint)]
+    return [Problem("LOCK011", "the lock's content does not match its digests", where, hint)]
 
 
 def _environment(

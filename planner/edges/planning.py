@@ -6,14 +6,16 @@ prices; the first plan takes the newest snapshot.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 from planner.decision.optimize import Inputs, Outcome, optimize
+from planner.documents.check import arithmetic
 from planner.documents.lock import Consulted, Lock, seal
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import coefficients_digest, load_coefficients
 from planner.edges.workspace import Wanted, Workspace
+from planner.words.diagnostics import Problems
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,11 @@ def _plan(workspace: Workspace, name: str, prior: Lock | None, snapshot: str | N
     wanted = workspace.wanted(name)
     catalog, coefficients = load_catalog(snapshot), load_coefficients()
     inputs = Inputs(wanted.environment, catalog, coefficients, wanted.traces, prior.plan if prior else None)
-    outcome = optimize(inputs)
+    try:
+        outcome = optimize(inputs)
+    except Problems as found:
+        located = (replace(p, where=wanted.document.key(p.about)) if p.about else p for p in found.problems)
+        raise Problems(located, found.exit_code) from None
     consulted = Consulted(
         snapshot=catalog.prices.name,
         calibration=coefficients.as_of,
@@ -55,5 +61,8 @@ def _plan(workspace: Workspace, name: str, prior: Lock | None, snapshot: str | N
         "prices": catalog.prices_digest(outcome.prices),
         "calibration": coefficients_digest(),
     }
+    if defects := arithmetic(outcome.plan, wanted.environment):
+        hint = "a defect of the planner: nothing was written; please report it with the environment"
+        raise Problems((replace(problem, hint=hint) for problem in defects), exit_code=1)
     lock = seal(name, wanted.canonical, consulted, digests, outcome.plan, version("spillway"))
     return Planned(lock, outcome, prior, wanted)

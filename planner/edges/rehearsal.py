@@ -129,7 +129,7 @@ def _attend(
             meter.close(victim)
             victim.kill()
         for program in (*others, *alive.values()):
-            if not program.running:
+            if not program.running:  # the figures would be about its death
                 raise program.failure("died during the replay")
         if time.monotonic() > limit_s:
             raise replay.failure("had not ended in time")
@@ -189,13 +189,6 @@ def _becomes_ready(gateway: Child, url: str) -> bool:
         else:
             return True
     return False
-
-
-def _check_alive(*programs: Child) -> None:
-    """A program that dies unasked ends the rehearsal, for its figures would be about that."""
-    for program in programs:
-        if not program.running:
-            raise program.failure("died during the replay")
 
 
 def _workload(script: Script) -> dict[str, Any]:

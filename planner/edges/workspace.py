@@ -23,7 +23,7 @@ from planner.edges.catalog_files import load_catalog
 from planner.edges.files import read_text
 from planner.edges.performance_files import coefficients_digest
 from planner.edges.trace_files import dump_summary, load_trace
-from planner.words.diagnostics import Problem, Problems
+from planner.words.diagnostics import Problem, Problems, Span
 from planner.words.spans import Document, read
 
 DEFAULT_FOLDER = Path("environments")
@@ -72,7 +72,8 @@ class Workspace:
     def wanted(self, name: str) -> Wanted:
         """Read an environment; every problem of the file in one run."""
         path = self.environment_path(name)
-        text = read_text(path, f"environments here: {', '.join(self.names()) or 'none'}")
+        here = f"environments here: {', '.join(self.names()) or 'none'}"
+        text = read_text(path, f"{here}; another folder is named with --environments")
         catalog = load_catalog()
         document = read(text, str(path))
         broken = dangling(document, catalog, self._trace_problem)
@@ -96,7 +97,15 @@ class Workspace:
         found = self.lock(name)
         if found is None:
             path = self.lock_path(name)
-            raise Problems([Problem("LOCK004", f"{path} does not exist", hint=f"run `spillway plan {name}`")])
+            raise Problems(
+                [
+                    Problem(
+                        "LOCK004",
+                        f"{path} does not exist",
+                        hint=f"run `spillway plan {name}`",
+                    )
+                ]
+            )
         return found
 
     def judged(self, name: str, today: date) -> tuple[Lock, tuple[Problem, ...]]:
@@ -112,6 +121,10 @@ class Workspace:
             coefficients_digest(),
             today,
         )
+        if lock.name != name:
+            hint = f"run `spillway plan {name}`; a lock is never copied"
+            where = Span(str(self.lock_path(name)), 1)
+            found = (Problem("LOCK005", f"the lock is of environment `{lock.name}`", where, hint), *found)
         return lock, found
 
     def deployable(self, name: str, today: date) -> tuple[Lock, tuple[Problem, ...]]:
@@ -125,7 +138,9 @@ class Workspace:
         try:
             _trace(reference, self.folder)
         except Problems as problems:
-            return problems.problems[0].message
+            first = problems.problems[0]
+            line = f" (line {first.where.line})" if first.where else ""
+            return f"{first.message}{line}{f'; {first.hint}' if first.hint else ''}"
         return None
 
 

@@ -116,7 +116,7 @@ def _ms(value: float) -> str:
 
 
 def result_json(result: Result) -> dict[str, Any]:
-    """What was seen, as plain values; money as text."""
+    """What was seen, as plain values that JSON has: a percentile of no answers is null."""
     return {
         "environment": result.script.environment,
         "level": result.script.level,
@@ -129,10 +129,14 @@ def result_json(result: Result) -> dict[str, Any]:
                 "phase": outcome.phase,
                 "requests": outcome.requests,
                 "answered": outcome.ok,
-                "ttft_p95_ms": outcome.ttft_p95_ms,
-                "tpot_p95_ms": outcome.tpot_p95_ms,
+                "ttft_p95_ms": _finite(outcome.ttft_p95_ms),
+                "tpot_p95_ms": _finite(outcome.tpot_p95_ms),
                 "slo_met": outcome.slo_met,
             }
             for outcome in result.outcomes
         ],
     }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -5,7 +5,9 @@
 
 C sequences decode one token each while holding X tokens of context in all; P prompt tokens are computed in the same
 step, each attending to `context` tokens on average (half the prompt for a whole prompt). Left of the max is reading
-memory, right is arithmetic. The expert term is the expected number of distinct experts that C + P tokens visit.
+memory, right is arithmetic. The expert term is the expected number of distinct experts that C + P tokens visit. An
+all-reduce carries a ring's volume on every link, in one hop through a switch and TP − 1 round a PCIe bus; shared host
+bridges are not modelled, so decoding over PCIe at TP 8 comes out faster than published runs.
 
 A `StepClock` is this formula with its nine numbers for one deployment class. It is what a plan is rehearsed against,
 so it must not know percentiles, arrivals or memory limits.
@@ -249,9 +251,9 @@ def _link_bytes_per_second(gpu: Gpu) -> float:
 def _all_reduce(link: Link, tensor_parallel_size: int) -> tuple[float, float]:
     """(copies of the payload that one GPU's link carries, latency hops) of an all-reduce.
 
-    Behind an NVSwitch every GPU has its own port: 2(TP − 1)/TP copies, one hop. On PCIe the GPUs of a node share the
-    host bridges, so the copies of all ranks queue on them: 2(TP − 1) copies, TP − 1 hops. That is why eight GPUs on
-    PCIe can be slower than four.
+    The volume is a ring's on every link: 2(TP − 1)/TP copies. Behind an NVSwitch it takes one hop, round a bus TP − 1.
+    That the GPUs of a node share PCIe host bridges is not in this form, only in the fitted share of the PCIe rate,
+    which is the same for two GPUs as for eight.
     """
     if tensor_parallel_size == 1:
         return 0.0, 0.0

@@ -31,6 +31,7 @@ class Problem:
     code: stable, like `ENV003`; `spillway explain CODE` tells more.
     where: None when the problem has no single place.
     hint: what the reader can do next; empty only when the message already says so.
+    about: path of the environment's key that decides it, for the floor that knows where that key stands.
     """
 
     code: str
@@ -38,6 +39,7 @@ class Problem:
     where: Span | None = None
     hint: str = ""
     severity: Severity = "error"
+    about: tuple[str, ...] = ()
 
     def sort_key(self) -> tuple[str, int, int, str, str]:
         place = self.where or Span("", 0)

@@ -1,6 +1,9 @@
 """Endpoints and A records."""
 
+import asyncio
 import random
+
+import pytest
 
 from gateway.discovery import Discovery, addresses_of
 from gateway.gate import Gate
@@ -67,3 +70,22 @@ def test_with_fixed_endpoints_only_there_is_nothing_to_repeat() -> None:
         await discovery.keep_looking()
 
     run(test())
+
+
+def test_a_failure_that_nobody_foresaw_is_logged_and_does_not_end_the_looking(caplog: pytest.LogCaptureFixture) -> None:
+    async def resolve(host: str, port: int) -> list[str]:
+        if not caplog.records:
+            raise UnicodeError("label empty or too long")
+        return ["10.0.0.2"]
+
+    async def test() -> None:
+        discovery, gate = made(resolve, a=headless("vllm-a:8000"))
+        looking = asyncio.create_task(discovery.keep_looking())
+        while not gate.replicas("a"):
+            assert not looking.done()
+            await asyncio.sleep(0.005)
+        looking.cancel()
+        assert urls(gate, "a") == ["http://10.0.0.2:8000"]
+
+    run(test())
+    assert "label empty or too long" in caplog.text

@@ -489,11 +489,52 @@ def test_the_chain_is_walked_in_order_and_saturation_ends_with_503() -> None:
 def test_an_api_beyond_its_rate_is_skipped() -> None:
     async def test() -> None:
         async with backends(says(503), good(), good()) as (near, first, second):
-            apis = {"first": api(first.url, limits={"rpm": 2}), "second": api(second.url)}
+            apis = {"first": api(first.url, limits={"rpm": 2}), "second": api(second.url, provider="other")}
             policy = document({"near": pool(near.url)}, apis, chat=route(fallback=["first", "second"]))
             async with staged(policy) as stage:
                 served = [(await stage.chat()).served_by for _ in range(4)]
                 assert served == ["api/first", "api/first", "api/second", "api/second"]
+
+    run(test())
+
+
+def test_the_apis_of_one_account_share_its_rate() -> None:
+    async def test() -> None:
+        async with backends(says(503), good(), good()) as (near, first, second):
+            apis = {"first": api(first.url, limits={"rpm": 2}), "second": api(second.url, limits={"rpm": 2})}
+            policy = document({"near": pool(near.url)}, apis, chat=route(fallback=["first", "second"]))
+            async with staged(policy) as stage:
+                assert [(await stage.chat()).status for _ in range(3)] == [200, 200, 503]
+                assert (first.calls, second.calls) == (2, 0)
+
+    run(test())
+
+
+def test_an_answer_without_a_cap_counts_as_assumed_until_its_usage_is_known() -> None:
+    async def test() -> None:
+        release = asyncio.Event()
+        async with backends(says(503), gated(release)) as (near, away):
+            apis = {"away": api(away.url, limits={"tpm": 1000})}
+            policy = document({"near": pool(near.url)}, apis, chat=route())
+            async with staged(policy, settings=Settings(assumed_output_tokens=600)) as stage:
+                first = asyncio.create_task(stage.chat())
+                await asyncio.wait_for(away.arrived.wait(), 5)
+                assert (await stage.chat()).status == 503  # 602 tokens are out, 602 more would be beyond 1,000
+                release.set()
+                assert (await first).status == 200  # it used 22
+                assert (await stage.chat()).served_by == "api/away"
+                assert away.calls == 2
+
+    run(test())
+
+
+def test_a_stated_cap_stays_reserved() -> None:
+    async def test() -> None:
+        async with backends(says(503), good()) as (near, away):
+            apis = {"away": api(away.url, limits={"tpm": 1000})}
+            policy = document({"near": pool(near.url)}, apis, chat=route())
+            async with staged(policy) as stage:
+                assert [(await stage.chat(max_tokens=600)).status for _ in range(2)] == [200, 503]
 
     run(test())
 
@@ -518,6 +559,10 @@ def test_only_the_allowed_headers_go_out() -> None:
                 assert {name.lower() for name in away.headers[0]} == common | {"x-client-request-id", "authorization"}
                 assert away.headers[0]["Authorization"] == "Bearer account-key"
                 assert near.headers[0]["X-Request-Id"] == "req-42"
+                outside = away.headers[0]["X-Client-Request-Id"]
+                assert outside == stage.audit[0]["api_request_id"]
+                assert len(outside) == 32
+                assert "req-42" not in str(away.headers)
                 assert "client-secret" not in str([near.headers, away.headers])
 
     run(test())

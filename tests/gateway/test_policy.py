@@ -79,7 +79,11 @@ def change(path: str, value: object) -> Any:
         ("pools/extract-l40s/endpoints", ["http://127.0.0.1:1/v1"], "not the root of a replica"),
         ("pools/extract-l40s/endpoints", ["https://api.openai.com"], "is the host of API 'openai-gpt-4.1-mini'"),
         ("pools/extract-l40s/endpoints", ["https://api.openai.com:443"], "is the host of API"),
+        ("pools/extract-l40s/endpoints", ["https://API.OpenAI.com"], "is the host of API"),
+        ("pools/extract-l40s/endpoints", ["https://api.openai.com."], "is the host of API"),
+        ("pools/extract-l40s/endpoints", ["http://api.openai.com:80"], "is the host of API"),
         ("pools/chat-l40s/address", "api.openai.com:443", "is the host of API"),
+        ("pools/chat-l40s/address", "API.openai.com.:8443", "is the host of API"),
         ("pools/chat-l40s/supports", ["vision"], "unknown feature vision; known: audio"),
         ("pools/chat-l40s/max_in_flight", 0, "greater than 0"),
         ("apis/openai-gpt-4.1-mini/usd_per_mtok/input", 0.4, "decimal strings"),
@@ -94,6 +98,22 @@ def change(path: str, value: object) -> Any:
 def test_broken_rules(sample: dict[str, Any], path: str, value: object, told: str) -> None:
     change(path, value)(sample)
     assert told in problems_of(sample)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_on_loopback_another_port_is_another_program(sample: dict[str, Any], host: str) -> None:
+    change("apis/openai-gpt-4.1-mini/base_url", "http://127.0.0.1:9000/openai/v1")(sample)
+    change("pools/extract-l40s/endpoints", [f"http://{host}:9001"])(sample)
+    assert parse_policy(json.dumps(sample).encode()).policy.pools["extract-l40s"].endpoints
+    change("pools/extract-l40s/endpoints", [f"http://{host}:9000"])(sample)
+    assert "is the host of API 'openai-gpt-4.1-mini'" in problems_of(sample)
+
+
+@pytest.mark.parametrize("address", ["2001:db8::1:8000", "[2001:db8::1]:8000"])
+def test_an_ipv6_address_is_a_host_too(sample: dict[str, Any], address: str) -> None:
+    change("apis/openai-gpt-4.1-mini/base_url", "https://[2001:DB8::1]/v1")(sample)
+    change("pools/chat-l40s/address", address)(sample)
+    assert "is the host of API 'openai-gpt-4.1-mini'" in problems_of(sample)
 
 
 def test_all_problems_are_told_at_once(sample: dict[str, Any]) -> None:

@@ -45,3 +45,17 @@ def test_both_limits_count_and_a_refusal_takes_nothing() -> None:
     clock.now += 20
     assert limiter.admit(300)
     assert all(ApiLimiter(RateLimits(), 60, clock).admit(10**9) for _ in range(100))
+
+
+def test_facts_replace_an_assumption() -> None:
+    clock = Clock()
+    limiter = ApiLimiter(RateLimits(tpm=1000), 60, clock)
+    assert limiter.admit(600)
+    limiter.settle(600, 100)
+    assert limiter.admit(900)
+    limiter.settle(900, 1500)  # 600 more than there were
+    clock.now += 36
+    assert not limiter.admit(1)
+    clock.now += 1
+    assert limiter.admit(1)
+    ApiLimiter(RateLimits(), 60, clock).settle(1, 2)

@@ -166,16 +166,16 @@ def test_events_reach_the_client_as_they_come() -> None:
 def test_a_client_that_leaves_cancels_the_backend(stream: bool, side: str) -> None:
     async def test() -> None:
         endless = streams(event(chunk("a")), 10.0, *GOOD_STREAM)
-        async with backends(endless) as (backend,):
+        async with backends(endless, endless) as (near, away):
             policy = document(
-                {"near": pool(backend.url)},
-                {"away": api(backend.url.replace("127.0.0.1", "localhost"))},
+                {"near": pool(near.url)},
+                {"away": api(away.url)},
                 keep=restricted(),
                 out=route(api_share=1.0),
             )
             async with staged(policy) as stage:
                 await leave(stage, side, stream)
-                await asyncio.wait_for(backend.hung_up.wait(), 1)
+                await asyncio.wait_for((away if side == "out" else near).hung_up.wait(), 1)
                 while not stage.audit:
                     await asyncio.sleep(0.01)
                 line = stage.audit[0]

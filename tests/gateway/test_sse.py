@@ -149,3 +149,10 @@ def test_done_is_noticed_and_dropped_after_an_error_only() -> None:
 )
 def test_error_code(error: object, code: int) -> None:
     assert error_code(error) == code
+
+
+def test_an_event_nested_too_deep_to_read_is_passed_on() -> None:
+    ledger = EventLedger(usage_asked=False)
+    block = b'data: {"usage":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n\n"
+    assert ledger.pass_on(block) == block
+    assert ledger.usage is None

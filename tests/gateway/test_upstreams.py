@@ -7,9 +7,9 @@ import pytest
 
 from gateway.document import load_policy, parse_policy
 from gateway.forward import open_session
-from gateway.policy import Policy
+from gateway.policy import Policy, RateLimits
 from gateway.settings import Settings
-from gateway.upstreams import MissingSecret, api_chains, chained_apis, read_secrets
+from gateway.upstreams import MissingSecret, account_limits, api_chains, chained_apis, read_secrets
 from tests.gateway.stage import api, document, pool, restricted, route, run
 
 SAMPLE = load_policy(Path(__file__).parent / "data" / "policy.json").policy
@@ -22,6 +22,33 @@ def test_a_restricted_route_has_no_api_client() -> None:
             assert chains.keys() == {"chat", "batch"}
             assert list(chains["chat"]) == ["groq-llama-3.1-8b", "openai-gpt-4.1-mini"]
             assert chains["chat"]["openai-gpt-4.1-mini"].limiter is chains["batch"]["openai-gpt-4.1-mini"].limiter
+
+    run(test())
+
+
+def test_the_apis_of_a_provider_share_one_account_and_its_smallest_limits() -> None:
+    apis = {
+        "small": api("http://127.0.0.1:2", limits={"rpm": 9, "tpm": 100}),
+        "large": api("http://127.0.0.1:2", limits={"rpm": 3}),
+        "idle": api("http://127.0.0.1:2", limits={"tpm": 90}),
+        "other": api("http://127.0.0.1:3", provider="other", limits={"rpm": 7}),
+    }
+    text = json.dumps(
+        document({"near": pool("http://127.0.0.1:1")}, apis, chat=route(fallback=["small", "large", "other"]))
+    )
+    policy = parse_policy(text.encode()).policy
+    assert account_limits(policy, "fake") == RateLimits(rpm=3, tpm=90)
+    assert account_limits(policy, "other") == RateLimits(rpm=7)
+
+    async def test() -> None:
+        async with open_session(Settings()) as session:
+            chain = api_chains(policy, session, {}, 60, lambda: 0.0)["chat"]
+            assert chain["small"].limiter is chain["large"].limiter
+            assert chain["small"].limiter is not chain["other"].limiter
+            assert [chain[name].limiter.admit(0) for name in ("small", "large", "small", "large")] == [True] * 3 + [
+                False
+            ]
+            assert chain["other"].limiter.admit(0)
 
     run(test())
 

@@ -28,8 +28,10 @@ def environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run(environments: Path) -> Run:
     """`run(plan, **config)`: write plan and environment, run the program on mocks, return what it registered."""
 
-    def run_plan(plan: Plan | None = None, name: str = "prod", **config: str) -> Registered:
-        locks.write(environments, plan or locks.plan(), name)
+    def run_plan(
+        plan: Plan | None = None, name: str = "prod", environment: str | None = None, **config: str
+    ) -> Registered:
+        locks.write(environments, plan or locks.plan(), name, environment)
         return run_program(name, config)
 
     return run_plan

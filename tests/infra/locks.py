@@ -36,8 +36,18 @@ CLOCK = {
 }
 
 
-def environment_text(extraction_rate: float = 2, public_cidrs: tuple[str, ...] = ()) -> str:
+def environment_text(
+    extraction_rate: float = 2,
+    public_cidrs: tuple[str, ...] = (),
+    routes: tuple[str, ...] = ("chat", "code", "extraction"),
+) -> str:
     """The environment file. `extraction_rate` is the line that scales the restricted pool."""
+    declared = {
+        "chat": _route(8, "internal"),
+        "code": _route(2, "internal"),
+        "extraction": _route(extraction_rate, "restricted"),
+    }
+    lines = "\n".join(f"  {name}: {declared[name]}" for name in routes)
     return f"""\
 version: 1
 platform:
@@ -51,9 +61,7 @@ platform:
     admin: [arn:aws:iam::{ACCOUNT}:role/platform]
 horizon: {{start: 2026-12-01}}
 routes:
-  chat: {_route(8, "internal")}
-  code: {_route(2, "internal")}
-  extraction: {_route(extraction_rate, "restricted")}
+{lines}
 """
 
 

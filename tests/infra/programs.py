@@ -6,6 +6,7 @@ on plain values. Mocks echo inputs, which hides a wrong reference; the engine te
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,6 +64,8 @@ class _Cloud(mocks.Mocks):
 
 def run_program(name: str, config: Mapping[str, str]) -> Registered:
     """Register stack `name`. Raises what the program raises."""
+    # Pulumi asks the main thread for its event loop; a test that used `asyncio.run` before this one has taken it away.
+    asyncio.set_event_loop(asyncio.new_event_loop())
     cloud = _Cloud()
     mocks.set_mocks(cloud, project="spillway", stack=name, preview=False)
     pulumi.runtime.set_all_config({f"spillway:{key}": value for key, value in config.items()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,17 @@ def test_its_lock_becomes_its_node_groups_and_releases(name: str, monkeypatch: p
     monkeypatch.setenv("SPILLWAY_ENVIRONMENTS", str(ROOT / "environments"))
     monkeypatch.setenv("SPILLWAY_RUNNER", "inside")
     path = ROOT / "environments" / f"{name}.lock.json"
-    plan = load(path.read_text(), str(path)).plan
+    lock = load(path.read_text(), str(path))
+    plan = lock.plan
+
+    class SnapshotDay(datetime.date):
+        """Models that retire later expire no lock here."""
+
+        @classmethod
+        def today(cls) -> SnapshotDay:
+            return cls.fromisoformat(lock.consulted.snapshot)
+
+    monkeypatch.setattr("infra.inputs.date", SnapshotDay)
     registered = run_program(name, {})
     sizes = {
         group.inputs["labels"]["spillway.dev/node-group"]: group.inputs["scalingConfig"]["desiredSize"]

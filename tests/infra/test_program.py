@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from decimal import Decimal
 from typing import Any
 
 import pulumi
@@ -121,6 +122,18 @@ def test_the_listed_roles_administer_the_cluster(registered: Registered) -> None
     associations = registered.of(":AccessPolicyAssociation")
     assert {entry.inputs["principalArn"] for entry in associations} == arns
     assert {entry.inputs["accessScope"]["type"] for entry in associations} == {"cluster"}
+
+
+def test_roles_that_end_alike_have_entries_of_their_own(run: Run) -> None:
+    paths = (f"{locks.ACCOUNT}:role/blue/admin", f"{locks.ACCOUNT}:role/green/admin", "210987654321:role/blue/admin")
+    arns = tuple(f"arn:aws:iam::{path}" for path in paths)
+    names = {}
+    for roles in (arns, arns[:1]):
+        entries = run(locks.on_platform(locks.plan(), admin_roles=roles, deploy_role=None)).of(":AccessEntry")
+        assert sorted(entry.inputs["principalArn"] for entry in entries) == sorted(roles)
+        names[roles] = {entry.inputs["principalArn"]: entry.name for entry in entries}
+    assert len(set(names[arns].values())) == 3
+    assert names[arns[:1]][arns[0]] == names[arns][arns[0]]
 
 
 def test_without_a_deploy_role_the_caller_becomes_administrator_and_the_token_is_the_callers(run: Run) -> None:
@@ -263,15 +276,21 @@ def test_a_plan_without_pools_makes_nothing_and_hands_out_the_policy(run: Run) -
     routes = tuple(
         route.model_copy(
             update={
-                "bands": tuple(band.model_copy(update={"weights": {}, "api_share": 1}) for band in route.bands),
+                "bands": tuple(
+                    band.model_copy(
+                        update={"weights": {}, "api_share": Decimal(1), "spill_by_level": {"peak": Decimal(1)}}
+                    )
+                    for band in route.bands
+                ),
                 "fallback": ("openai/gpt-4.1-mini",),
             }
         )
         for route in plan.routes
         if route.name == "chat"
     )
-    api_only = plan.model_copy(update={"pools": (), "node_groups": (), "routes": routes})
-    registered = run(api_only, override="a lock by hand")
+    cost = plan.cost.model_copy(update={name: Decimal("0.00") for name in type(plan.cost).model_fields} | {"lines": ()})
+    api_only = plan.model_copy(update={"pools": (), "node_groups": (), "routes": routes, "cost": cost})
+    registered = run(api_only, environment=locks.environment_text(routes=("chat",)))
     assert registered.resources == []
     assert list(registered.outputs["policy"]["routes"]) == ["chat"]
     assert registered.outputs["policy"]["pools"] == {}

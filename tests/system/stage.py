@@ -10,13 +10,15 @@ from planner.documents.rehearsal import PoolCast, RoutePromise, Script, Stage
 from planner.domain.arrivals import arrivals, merged
 from planner.domain.workload import Mix
 
-SPEED = 10.0
+SPEED = 5.0
+"""Two busy cores keep up with it: all scripts stay below 30 requests per wall second."""
 PRICE = (Decimal("0.40"), Decimal("1.60"))
 API = "openai.gpt-4.1-mini"
 CHAT = Mix(input_tokens=(400.0, 1200.0, 3000.0), output_tokens=(60.0, 150.0, 300.0), weights=(0.4, 0.4, 0.2))
 EXTRACTION = Mix(input_tokens=(800.0, 2500.0), output_tokens=(80.0, 150.0), weights=(0.5, 0.5))
 
 Privacy = Literal["internal", "restricted"]
+PRIVACY: Mapping[str, Privacy] = {"chat": "internal", "extraction": "restricted"}
 
 
 def clock(pool: str) -> dict[str, Any]:
@@ -49,11 +51,12 @@ def script(
     duration_s: float = 60.0,
     slow_down: float = 1.0,
     kill: str | None = None,
-    extraction: Privacy = "restricted",
+    extraction_rule: Privacy = "restricted",
     chat_per_second: float = 3.0,
     extraction_per_second: float = 1.5,
+    speed: float = SPEED,
 ) -> Script:
-    """The stage. `extraction` relabels that route; as `internal` it may spill, and no other thing changes."""
+    """The stage. `extraction_rule` is what the policy says of that route; its bodies are restricted in any case."""
     promises = tuple(
         RoutePromise(
             name=name,
@@ -66,12 +69,12 @@ def script(
             spill_share=0.0,
             usd_per_mtok={API: PRICE},
         )
-        for name, privacy in (("chat", "internal"), ("extraction", extraction))
+        for name, privacy in PRIVACY.items()
     )
     return Script(
         environment="small",
         level="peak",
-        speed=SPEED,
+        speed=speed,
         duration_s=duration_s,
         pools=tuple(PoolCast(name, clock(name), 1, 1) for name in ("pool-chat", "pool-extraction")),
         routes=promises,
@@ -81,7 +84,7 @@ def script(
                 arrivals(EXTRACTION, "extraction", extraction_per_second, duration_s, 1),
             ]
         ),
-        policy=lambda stage: policy(stage, extraction),
+        policy=lambda stage: policy(stage, extraction_rule, speed),
         offers={
             "version": "1.0",
             "providers": {
@@ -106,8 +109,8 @@ def script(
     )
 
 
-def policy(stage: Stage, extraction: Privacy) -> Mapping[str, Any]:
-    """The gateway's document for the stage, durations at a tenth."""
+def policy(stage: Stage, extraction: Privacy, speed: float) -> Mapping[str, Any]:
+    """The gateway's document for the stage, durations on the clock of `speed`."""
 
     def route(pool: str, privacy: Privacy) -> dict[str, Any]:
         restricted = privacy == "restricted"
@@ -117,9 +120,9 @@ def policy(stage: Stage, extraction: Privacy) -> Mapping[str, Any]:
             "bands": [{"max_input_tokens": None, "weights": {pool: 1.0}}],
             "fallback": [] if restricted else [API],
             "overflow": "refuse" if restricted else "api",
-            "spill_after_ms": 250,
-            "deadline_ms": 6000,
-            "queue_ms": 1000,
+            "spill_after_ms": round(2_500 / speed),
+            "deadline_ms": round(60_000 / speed),
+            "queue_ms": round(10_000 / speed),
         }
 
     return {

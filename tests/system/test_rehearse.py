@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from planner.documents.rehearsal import Result
+from planner.documents.rehearsal import Result, Script
 from planner.edges.rehearsal import RehearsalFailed, rehearse
 from planner.faces.rehearsal import result_lines
-from tests.system.stage import script
+from tests.system.stage import SPEED, script
 
 pytestmark = pytest.mark.system
 
@@ -34,21 +35,38 @@ def running_twins() -> set[int]:
     return mine
 
 
+SPEEDS = (SPEED, 3.0, 2.0)
+"""A run that the machine could not keep up with is repeated at the next, slower clock."""
+
+
+def rehearsed(staged: Callable[[float], Script]) -> Result:
+    """The first run that may be believed, or the last one."""
+    for speed in SPEEDS:
+        result = rehearse(staged(speed))
+        if not result.doubts:
+            break
+    return result
+
+
 def trusted(result: Result) -> Result:
-    """Skip where the machine was too slow to say anything about latency: the run says so itself."""
+    """`result`, if the machine kept up: the run says so itself. Else the test is skipped; in CI it fails."""
     if result.doubts:
-        pytest.skip(f"this machine is too busy for a verdict on latency: {'; '.join(result.doubts)}")
+        figures = next(line for line in result_lines(result) if line.startswith("machine:"))
+        told = f"too busy for a verdict on latency, even at {result.script.speed:g}x; {figures}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(told, pytrace=False)
+        pytest.skip(told)
     return result
 
 
 @pytest.fixture(scope="module")
 def as_planned() -> Result:
-    return rehearse(script(chat_per_second=4.0))
+    return rehearsed(lambda speed: script(chat_per_second=4.0, speed=speed))
 
 
 @pytest.fixture(scope="module")
 def slowed() -> Result:
-    return rehearse(script(chat_per_second=4.0, slow_down=1.5))
+    return rehearsed(lambda speed: script(chat_per_second=4.0, slow_down=1.5, speed=speed))
 
 
 def test_a_plan_that_is_right_holds(as_planned: Result) -> None:
@@ -60,14 +78,14 @@ def test_a_plan_that_is_right_holds(as_planned: Result) -> None:
 
 
 def test_engines_half_again_as_slow_miss_the_slo_and_spill_more(as_planned: Result, slowed: Result) -> None:
-    chat = slowed.outcome("chat")
-    assert not chat.slo_met
-    assert not slowed.held
-    assert chat.spill_share > as_planned.outcome("chat").spill_share + 0.02
-    assert set(chat.spilled) <= {"gate_full", "slow_first_event", "saturated"}
-    assert slowed.api_usd_per_hour > as_planned.api_usd_per_hour
     assert slowed.restricted_at_api == 0  # however slow, a restricted request stays
     assert slowed.outcome("extraction").spill_share == 0
+    planned, chat = trusted(as_planned).outcome("chat"), trusted(slowed).outcome("chat")
+    assert not chat.slo_met
+    assert not slowed.held
+    assert chat.spill_share > planned.spill_share + 0.02
+    assert set(chat.spilled) <= {"gate_full", "slow_first_event", "saturated"}
+    assert slowed.api_usd_per_hour > as_planned.api_usd_per_hour
 
 
 def test_a_killed_pool_moves_to_the_api_and_the_bills_agree() -> None:
@@ -86,18 +104,19 @@ def test_a_killed_pool_moves_to_the_api_and_the_bills_agree() -> None:
 
 
 def test_restricted_bodies_stay_and_the_same_bodies_relabelled_leave() -> None:
-    """The proof that the count of zero can be other than zero."""
+    """The proof that the count of zero can be other than zero: the same bodies under another rule of the policy."""
     kept = rehearse(script(kill="pool-extraction", duration_s=30.0))
     assert kept.restricted_at_api == 0
     lost = kept.outcome("extraction", "after the kill")
     assert lost.ok == 0
     assert lost.spill_share == 0
     assert set(lost.problems) <= {"200", "502", "503", "504"}
-    left = rehearse(script(kill="pool-extraction", duration_s=30.0, extraction="internal"))
-    assert left.restricted_at_api == 0  # they are labelled internal now
+    left = rehearse(script(kill="pool-extraction", duration_s=30.0, extraction_rule="internal"))
     moved = left.outcome("extraction", "after the kill")
     assert moved.spill_share > 0.5
-    assert left.requests_at_api >= moved.ok > 0
+    assert left.restricted_at_api >= moved.ok > 0
+    assert not left.held
+    assert any(line.startswith("restricted requests at the API") and "BROKEN" in line for line in result_lines(left))
 
 
 def test_a_gateway_that_cannot_start_is_a_clear_failure_and_leaves_nothing(tmp_path: Path) -> None:

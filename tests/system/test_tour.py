@@ -62,8 +62,7 @@ def test_the_rehearsal_of_the_tour(tmp_path: Path) -> None:
     (command,) = block.commands
     status, output = printed(command, tmp_path, variables)
     assert status in (0, 1, 2), output  # 1: a promise was broken on this machine, 2: it was too busy to judge
-    if UPDATE:
-        assert status == 0, "this machine was too busy for a rehearsal that the tour could show: run it again"
+    if UPDATE and status == 0:  # a run on a busy machine is nothing to show
         lines = [f"$ {command}", *(line.rstrip() for line in output.splitlines())]
         TOUR.write_text(with_output(text, lambda b: "\n".join(lines) + "\n" if b.varies else b.body), encoding="utf-8")
         (block,) = [block for block in blocks(TOUR.read_text(encoding="utf-8")) if block.varies]

@@ -161,14 +161,8 @@ def providers(raw: Path) -> Iterable[Fact]:
     for key, (name, policy, address, _) in choose.PROVIDERS.items():
         row = policies[policy]
         trains = row["trains_on_api_data"]
-        verified = not re.search(r"unverified|not verified", trains)
-        source = (
-            row["source"]
-            if row["as_of"] != "-"
-            else "remembered only"
-            if "remembered" in trains
-            else "no policy was found"
-        )
+        verified = row["as_of"] != "-" and not re.search(r"unverified|not verified", trains)
+        source = row["source"] if row["as_of"] != "-" else "no policy was found"
         dated = row["as_of"] if re.fullmatch(r"\d{4}(-\d{2}){0,2}", row["as_of"]) else TODAY
         yield {
             "key": key,
@@ -176,7 +170,7 @@ def providers(raw: Path) -> Iterable[Fact]:
             "base_url": address,
             "trains_on_data": (not trains.startswith("no") if verified else None),
             "retention": row["default_retention"],
-            "zero_retention": row["zero_retention_option"],
+            "zero_retention": row["zero_retention_option"] if row["as_of"] != "-" else "unverified",
             "hipaa": choose.HIPAA.get(key),
             "residency": choose.RESIDENCY.get(key),
             "source": source + "; address: provider's API reference",

@@ -118,7 +118,7 @@ PROVIDERS = {  # key -> (raw name in the price table, raw name in the policy tab
     "openai": ("OpenAI", "OpenAI API", "https://api.openai.com/v1", ""),
     "together": ("Together AI", "Together AI", "https://api.together.xyz/v1", "together_ai/"),
 }
-HIPAA = {"anthropic": True, "bedrock": True, "deepseek": False}
+HIPAA = {"anthropic": True, "bedrock": True}
 RESIDENCY = {"bedrock": ["us"]}
 """Verified only. Bedrock is pinned to the region that is called, and this catalog holds regions of the US."""
 

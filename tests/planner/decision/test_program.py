@@ -142,5 +142,4 @@ def test_scaling_scales_rates_alone() -> None:
 
 def test_parts_can_be_taken_away() -> None:
     assert PAPER.without_apis().apis == ()
-    assert PAPER.without_self_hosting().classes == ()
     assert [k.name for k in PAPER.with_classes(frozenset({"vault-small"})).classes] == ["vault-small"]

@@ -193,7 +193,7 @@ def test_a_band_that_nothing_may_serve_is_named() -> None:
 
 
 def test_a_quota_that_is_too_small_is_named_with_what_it_lacks() -> None:
-    assert infeasible(only(quotas={"G": 6.0})) == ("the vCPU quota of family G would have to be 33% higher",)
+    assert infeasible(only(quotas={"G": 6.0})) == ("the vCPU quota of family G would have to be 8, not 6",)
 
 
 def test_a_quota_of_zero_is_told_in_vcpus() -> None:
@@ -202,15 +202,15 @@ def test_a_quota_of_zero_is_told_in_vcpus() -> None:
 
 def test_an_api_limit_that_is_too_small_is_named() -> None:
     question = only(classes=(), apis=(api({CHAT: 0.001}, tpm=200_000.0),))
-    assert infeasible(question) == ("the tokens a minute of api would have to be 20% higher",)
+    assert infeasible(question) == ("the tokens a minute of api would have to be 240,240, not 200,000",)
     question = only(classes=(), apis=(api({CHAT: 0.001}, rpm=120.0),))
-    assert infeasible(question) == ("the requests a minute of api would have to be 100% higher",)
+    assert infeasible(question) == ("the requests a minute of api would have to be 241, not 120",)
 
 
 def test_a_budget_that_is_too_small_is_named() -> None:
-    assert infeasible(only(budget_usd=1000.0)) == ("the budget would have to be 31% higher",)
+    assert infeasible(only(budget_usd=1000.0)) == ("the budget would have to be $1,316, not $1,000",)
     question = only(classes=(), apis=(api({CHAT: 0.0001}),), api_budget_usd=1000.0)
-    assert infeasible(question) == ("the API budget would have to be 5% higher",)
+    assert infeasible(question) == ("the API budget would have to be $1,053, not $1,000",)
 
 
 def test_several_limits_are_named_together() -> None:

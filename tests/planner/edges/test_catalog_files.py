@@ -56,6 +56,15 @@ def test_the_shipped_catalog_is_read_once_and_newest_first() -> None:
     assert load_catalog("2026-11-21").prices.name == "2026-11-21"
 
 
+def test_no_provider_s_policy_is_from_memory() -> None:
+    """What nobody can point at is unknown: neither a yes nor a no."""
+    for row in load_catalog().providers.values():
+        assert "remembered" not in row.source
+        if row.source.startswith("no policy was found"):
+            assert (row.trains_on_data, row.hipaa, row.residency) == (None, None, None), row.key
+            assert (row.retention, row.zero_retention) == ("unverified", "unverified"), row.key
+
+
 def test_reading_fits_the_planners_budget() -> None:
     read_catalog(package_folder())
     best = min(_seconds() for _ in range(5))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 from planner.documents.rehearsal import judge
-from planner.faces.rehearsal import result_lines, script_lines
+from planner.faces.rehearsal import result_json, result_lines, script_lines
 from tests.planner.documents.test_rehearsal import GOOD, LEDGER, row, small
 from tests.system.stage import API
 
@@ -13,7 +14,7 @@ from tests.system.stage import API
 def test_the_script_says_what_is_staged() -> None:
     lines = list(script_lines(small(3, kill="pool-chat")))
     assert lines == [
-        "Rehearsal of small, load level peak: 20 s of traffic at 10x, 3 requests",
+        "Rehearsal of small, load level peak: 20 s of traffic at 5x, 3 requests",
         "  pool pool-chat: 1 of 1 planned replicas, step time x 1",
         "  pool pool-extraction: 1 of 1 planned replicas, step time x 1",
         "  route chat (internal): 100 % of its planned traffic",
@@ -46,3 +47,10 @@ def test_an_invalid_run_gives_no_verdict() -> None:
     text = "\n".join(result_lines(judge(small(1), [row()], LEDGER, dataclasses.replace(GOOD, lag_p95_ms=900.0))))
     assert "INVALID: requests left 900 ms late" in text
     assert "the plan held" not in text
+
+
+def test_what_was_not_measured_is_null_in_json() -> None:
+    document = result_json(judge(small(1), [row()], LEDGER, GOOD))
+    chat, extraction = json.loads(json.dumps(document, allow_nan=False))["routes"]
+    assert (chat["requests"], chat["ttft_p95_ms"], chat["tpot_p95_ms"]) == (1, 200.0, 40.0)
+    assert (extraction["requests"], extraction["ttft_p95_ms"], extraction["tpot_p95_ms"]) == (0, None, None)
