@@ -11,13 +11,13 @@ from typing import Any
 
 from planner.domain.workload import declared, poisson_burst
 from planner.words.diagnostics import Problem
-from planner.words.spans import Document, Path
+from planner.words.spans import Document, Path, mapping_at, value_at
 
 
 def contradictions(document: Document) -> tuple[Problem, ...]:
     """All contradictions of a file (ENV005), in the order of its parts."""
     found = list(_zones(document))
-    for name, route in _mapping(document.value, "routes").items():
+    for name, route in mapping_at(document.value, "routes").items():
         path: Path = ("routes", name)
         found += [*_lengths_known(document, path, route), *_profile(document, path), *_lengths(document, path)]
     return tuple(found)
@@ -25,7 +25,7 @@ def contradictions(document: Document) -> tuple[Problem, ...]:
 
 def _zones(document: Document) -> Iterator[Problem]:
     """Two zones are two places that do not fail together; the same one twice is one."""
-    zones = _at(document.value, ("platform", "zones"))
+    zones = value_at(document.value, ("platform", "zones"))
     for index, zone in enumerate(zones if isinstance(zones, list) else ()):
         if zone in zones[:index]:
             where = document.at(("platform", "zones", index))
@@ -34,7 +34,7 @@ def _zones(document: Document) -> Iterator[Problem]:
 
 def _lengths_known(document: Document, path: Path, route: Any) -> Iterator[Problem]:
     """Token lengths come from a trace or are declared."""
-    if isinstance(route, dict) and _at(route, ("traffic", "trace")) is None and route.get("tokens") is None:
+    if isinstance(route, dict) and value_at(route, ("traffic", "trace")) is None and route.get("tokens") is None:
         hint = "add `traffic.trace:` or `tokens: {input: {mean, p95}, output: {mean, p95}}`"
         message = f"route `{path[-1]}` has neither a trace nor token lengths"
         yield Problem("ENV005", message, document.key(path), hint)
@@ -43,7 +43,7 @@ def _lengths_known(document: Document, path: Path, route: Any) -> Iterator[Probl
 def _profile(document: Document, path: Path) -> Iterator[Problem]:
     """A week without any request has no shape to scale."""
     where: Path = (*path, "traffic", "profile")
-    hours = _at(document.value, where)
+    hours = value_at(document.value, where)
     if isinstance(hours, list) and hours and all(hour == 0 for hour in hours):
         hint = "write how the hours compare, at least one of them above 0"
         yield Problem("ENV005", "every hour of the profile is 0", document.at(where), hint)
@@ -53,7 +53,7 @@ def _lengths(document: Document, path: Path) -> Iterator[Problem]:
     """Declared lengths must fit a lognormal."""
     for side in ("input", "output"):
         where: Path = (*path, "tokens", side)
-        mean, p95 = _at(document.value, (*where, "mean")), _at(document.value, (*where, "p95"))
+        mean, p95 = value_at(document.value, (*where, "mean")), value_at(document.value, (*where, "p95"))
         if not (_positive(mean) and _positive(p95)):
             continue
         try:
@@ -65,14 +65,3 @@ def _lengths(document: Document, path: Path) -> Iterator[Problem]:
 
 def _positive(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
-
-
-def _mapping(value: Any, key: str) -> dict[Any, Any]:
-    found = value.get(key) if isinstance(value, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
-def _at(value: Any, path: Path) -> Any:
-    for step in path:
-        value = value.get(step) if isinstance(value, dict) else None
-    return value

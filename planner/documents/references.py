@@ -7,13 +7,12 @@ at its line and names the nearest thing that exists.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from planner.domain.catalog import Catalog
 from planner.domain.gaps import Gap, did_you_mean
 from planner.words.diagnostics import Problem
-from planner.words.spans import Document, Path
+from planner.words.spans import Document, Path, mapping_at, value_at
 
 BARRED_ZONES = frozenset({"use1-az3", "usw1-az2", "cac1-az3"})
 """Zones in which EKS places no control plane (EKS user guide, subnet requirements)."""
@@ -22,7 +21,7 @@ BARRED_ZONES = frozenset({"use1-az3", "usw1-az2", "cac1-az3"})
 def dangling(document: Document, catalog: Catalog, trace_problem: Callable[[str], str | None]) -> tuple[Problem, ...]:
     """Problems of every reference that leads nowhere. `trace_problem`: what is wrong with a trace's name, or None."""
     found = [*_platform(document, catalog), *_providers(document, catalog)]
-    routes = _mapping(document.value, "routes")
+    routes = mapping_at(document.value, "routes")
     for name in routes:
         path: Path = ("routes", name)
         found += _models(document, catalog, (*path, "quality", "accept"))
@@ -31,7 +30,7 @@ def dangling(document: Document, catalog: Catalog, trace_problem: Callable[[str]
 
 
 def _platform(document: Document, catalog: Catalog) -> Iterator[Problem]:
-    platform = _mapping(document.value, "platform")
+    platform = mapping_at(document.value, "platform")
     region = platform.get("region")
     if not isinstance(region, str):
         return
@@ -54,7 +53,7 @@ def _platform(document: Document, catalog: Catalog) -> Iterator[Problem]:
 
 
 def _providers(document: Document, catalog: Catalog) -> Iterator[Problem]:
-    for name in _mapping(_mapping(document.value, "api"), "providers"):
+    for name in mapping_at(document.value, "api", "providers"):
         provider = catalog.provider(str(name))
         if isinstance(provider, Gap):
             where = document.key(("api", "providers", name))
@@ -62,7 +61,7 @@ def _providers(document: Document, catalog: Catalog) -> Iterator[Problem]:
 
 
 def _models(document: Document, catalog: Catalog, path: Path) -> Iterator[Problem]:
-    entries = _at(document.value, path)
+    entries = value_at(document.value, path)
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):
         accepted = catalog.accepted(entry) if isinstance(entry, str) else None
         if isinstance(accepted, Gap):
@@ -70,7 +69,7 @@ def _models(document: Document, catalog: Catalog, path: Path) -> Iterator[Proble
 
 
 def _traffic(document: Document, path: Path, trace_problem: Callable[[str], str | None]) -> Iterator[Problem]:
-    trace, timezone = _at(document.value, (*path, "trace")), _at(document.value, (*path, "timezone"))
+    trace, timezone = value_at(document.value, (*path, "trace")), value_at(document.value, (*path, "timezone"))
     if isinstance(trace, str) and (message := trace_problem(trace)):
         yield Problem(
             "ENV008", message, document.at((*path, "trace")), "name a shipped trace, or a CSV beside this file"
@@ -81,14 +80,3 @@ def _traffic(document: Document, path: Path, trace_problem: Callable[[str], str 
         except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: `Europe` is a folder of the database
             hint = "write a name of the time zone database, like Europe/Berlin"
             yield Problem("ENV004", f"there is no time zone `{timezone}`", document.at((*path, "timezone")), hint)
-
-
-def _mapping(value: Any, key: str) -> dict[Any, Any]:
-    found = value.get(key) if isinstance(value, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
-def _at(value: Any, path: Path) -> Any:
-    for step in path:
-        value = value.get(step) if isinstance(value, dict) else None
-    return value

@@ -44,6 +44,19 @@ class Document:
         return None
 
 
+def value_at(value: Any, path: Path) -> Any:
+    """What stands at a path of plain values; None when the path leads nowhere."""
+    for step in path:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+def mapping_at(value: Any, *path: str) -> dict[Any, Any]:
+    """The mapping at a path; empty when something else stands there."""
+    found = value_at(value, path)
+    return found if isinstance(found, dict) else {}
+
+
 def read(text: str, file: str) -> Document:
     """Parse YAML text.
 
