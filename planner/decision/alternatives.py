@@ -39,7 +39,9 @@ def baselines(question: Question, limits: Limits) -> tuple[Other, ...]:
     """All API where privacy allows it; self-host only."""
     free = _free(question)
     return (
-        _priced("all API", solve(_all_api(question), limits), "every route that may use an API does, at every hour"),
+        _priced("all API", solve(_all_api(question), limits), "every route that may use an API does, at every hour")
+        if any(f.may_spill for f in question.flows)
+        else Other("all API", None, "does not exist: no route may use an API"),
         _priced("self-host only", solve(free.without_apis(), limits), "no API at all; bursts above the plan wait"),
     )
 
@@ -77,7 +79,7 @@ def break_even(question: Question, limits: Limits) -> tuple[Scaled, ...]:
                 Scaled(
                     scale,
                     answer,
-                    _usd(solve(_all_api(scaled), limits)),
+                    _usd(solve(_all_api(scaled), limits)) if any(f.may_spill for f in question.flows) else None,
                     api_share(scaled, answer),
                     modes(scaled, answer),
                 )
