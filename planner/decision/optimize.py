@@ -68,6 +68,7 @@ class Market:
     """Everything that could be chosen, and what is unknown about it."""
 
     demand: Demand
+    ruler: Ruler
     hostings: tuple[Hosting, ...]
     apis: tuple[Hosted, ...]
     platform: tuple[CostLine, ...]
@@ -79,7 +80,7 @@ def optimize(inputs: Inputs, limits: Limits = DEFAULT_LIMITS) -> Outcome:
     """The cheapest plan within the gap.
 
     Errors: `Problems` with INF001 (a route has no candidate), INF002 (limits leave no plan), ENV020 (a price is
-    missing); exit code 1.
+    missing), exit code 1; INF003 (the search ended before it could tell), exit code 2.
     """
     market = survey(inputs)
     _every_route_has_a_candidate(market)
@@ -88,23 +89,23 @@ def optimize(inputs: Inputs, limits: Limits = DEFAULT_LIMITS) -> Outcome:
     if isinstance(answer, Infeasible):
         raise Problems(_refusals(answer), exit_code=2 if answer.undecided else 1)
     answer, kept = _least_churn(inputs, question, answer, limits)
-    measure = ruler(inputs)
     used = tuple(
-        replace(h, replica=with_error(h.replica, measure)) if h.replica_class.name in answer.replicas else h
+        replace(h, replica=with_error(h.replica, market.ruler)) if h.replica_class.name in answer.replicas else h
         for h in market.hostings
     )
     market = replace(market, hostings=used)
     short, _ = screened(market.hostings, _shares(market.demand.routes), answer.replicas, SHORT_LIST)
     fewer = question.with_classes(frozenset(h.replica_class.name for h in short))
+    briefly = replace(limits, nodes=ALTERNATIVE_NODES)
     solved = Solved(inputs.environment, inputs.catalog, market.demand, question, answer, used, market.apis)
     plan = assemble(
         solved,
         market.platform,
         market.gaps,
         counted(market.omissions),
-        alternatives.baselines(fewer, replace(limits, nodes=ALTERNATIVE_NODES)),
-        alternatives.runners_up(question, answer, replace(limits, nodes=ALTERNATIVE_NODES)),
-        alternatives.break_even(fewer, replace(limits, nodes=ALTERNATIVE_NODES)),
+        alternatives.baselines(fewer, briefly),
+        alternatives.runners_up(question, answer, briefly),
+        alternatives.break_even(fewer, briefly),
         limits,
     )
     return Outcome(plan, market.omissions, *_consulted(inputs, market, plan), kept)
@@ -124,13 +125,14 @@ def survey(inputs: Inputs) -> Market:
         raise Problems((Problem("ENV020", gap.message, hint=gap.hint) for gap in missing), exit_code=1)
     spillable = {key[0] for option in apis for key in option.option.usd_per_request}
     tenancy = {route.name: _tenancy(route, route.name in spillable) for route in wanted.routes}
-    able, able_omissions = replicas(wanted.routes, catalog, offerings.gpus(), ruler(inputs), tenancy)
+    judged_by = ruler(inputs)
+    able, able_omissions = replicas(wanted.routes, catalog, offerings.gpus(), judged_by, tenancy)
     found, host_omissions = hostings(able, offerings, disk)
     best, dominated = undominated(found)
     prior = [pool.name for pool in inputs.prior.pools] if inputs.prior else []
     kept, dropped = screened(best, _shares(wanted.routes), prior)
     omissions = (*api_omissions, *offering_omissions, *able_omissions, *host_omissions, *dominated, *dropped)
-    return Market(wanted, kept, apis, platform, omissions, (*api_gaps, *offering_gaps))
+    return Market(wanted, judged_by, kept, apis, platform, omissions, (*api_gaps, *offering_gaps))
 
 
 def ruler(inputs: Inputs) -> Ruler:

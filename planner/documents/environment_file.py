@@ -24,14 +24,22 @@ from planner.words.spans import Document, Path, read
 def parse(text: str, file: str) -> tuple[Environment, Document]:
     """Text of an environment file → the value, and the document that knows where each key stood.
 
-    Errors: `Problems` with every problem of the file (ENV001 not YAML, ENV002 duplicate or missing key, ENV003 unknown
-    key, ENV004 wrong value or unit, ENV005 contradiction, ENV010 planned later).
+    Errors: `Problems` with every problem of the file: ENV001 not YAML, ENV002 duplicate key, and those of
+    `environment_of`.
     """
     document = read(text, file)
+    return environment_of(document), document
+
+
+def environment_of(document: Document) -> Environment:
+    """The environment that a document holds.
+
+    Errors: `Problems` with every problem of it (ENV002 missing key, ENV003 unknown key, ENV004 wrong value or unit,
+    ENV005 contradiction, ENV010 planned later).
+    """
     if not isinstance(document.value, dict):
-        raise Problems(
-            [Problem("ENV004", "an environment is a mapping of keys", Span(file, 1), "see environments/dev.yaml")]
-        )
+        where = Span(document.file, 1)
+        raise Problems([Problem("ENV004", "an environment is a mapping of keys", where, "see environments/dev.yaml")])
     found = contradictions(document)
     try:
         environment = Environment.model_validate(document.value)
@@ -40,7 +48,7 @@ def parse(text: str, file: str) -> tuple[Environment, Document]:
         raise Problems([*(_problem(document, detail) for detail in details), *found]) from error
     if found:
         raise Problems(found)
-    return environment, document
+    return environment
 
 
 def canonical(environment: Environment) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 from planner.documents import lock as locks
 from planner.documents import verify
-from planner.documents.environment_file import canonical, parse
+from planner.documents.environment_file import canonical, environment_of
 from planner.documents.lock import Lock
 from planner.documents.references import dangling
 from planner.domain.environment import Environment
@@ -26,8 +26,6 @@ from planner.edges.trace_files import dump_summary, load_trace
 from planner.words.diagnostics import Problem, Problems, Span
 from planner.words.spans import Document, read
 
-DEFAULT_FOLDER = Path("environments")
-
 
 @dataclass(frozen=True)
 class Wanted:
@@ -38,15 +36,15 @@ class Wanted:
     document: Document
     traces: Mapping[str, TraceSummary]
 
-    @property
+    @cached_property
     def canonical(self) -> dict[str, Any]:
         return canonical(self.environment)
 
-    @property
+    @cached_property
     def trace_digests(self) -> dict[str, str]:
         return {name: locks.digest(dump_summary(trace)) for name, trace in sorted(self.traces.items())}
 
-    @property
+    @cached_property
     def digest(self) -> str:
         return verify.environment_digest(self.canonical, self.trace_digests)
 
@@ -74,11 +72,10 @@ class Workspace:
         path = self.environment_path(name)
         here = f"environments here: {', '.join(self.names()) or 'none'}"
         text = read_text(path, f"{here}; another folder is named with --environments")
-        catalog = load_catalog()
         document = read(text, str(path))
-        broken = dangling(document, catalog, self._trace_problem)
+        broken = dangling(document, load_catalog(), self._trace_problem)
         try:
-            environment, document = parse(text, str(path))
+            environment = environment_of(document)
         except Problems as problems:
             raise Problems((*problems.problems, *broken)) from None
         if broken:
@@ -96,28 +93,19 @@ class Workspace:
         """The lock, which must be there."""
         found = self.lock(name)
         if found is None:
-            path = self.lock_path(name)
-            raise Problems(
-                [
-                    Problem(
-                        "LOCK004",
-                        f"{path} does not exist",
-                        hint=f"run `spillway plan {name}`",
-                    )
-                ]
-            )
+            message = f"{self.lock_path(name)} does not exist"
+            raise Problems([Problem("LOCK004", message, hint=f"run `spillway plan {name}`")])
         return found
 
     def judged(self, name: str, today: date) -> tuple[Lock, tuple[Problem, ...]]:
         """The lock, and everything that speaks against deploying it (severity says whether it stops)."""
         lock, wanted = self.existing_lock(name), self.wanted(name)
-        catalog = load_catalog()
         found = verify.problems(
             lock,
             str(self.lock_path(name)),
             wanted.canonical,
             wanted.trace_digests,
-            catalog,
+            load_catalog(),
             coefficients_digest(),
             today,
         )

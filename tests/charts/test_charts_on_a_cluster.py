@@ -23,6 +23,7 @@ from kubernetes.client.exceptions import ApiException
 from tests.charts.pod_security import violations
 from tests.charts.rendering import CHARTS, HELMS, example, merged, pool
 from tests.charts.test_chart_pod_security import BREAKING, GOOD_POD
+from tests.machines import instance
 from tests.tools import require_tool
 from twin import nodes
 from twin.cluster import RunningCluster
@@ -44,8 +45,8 @@ def client(cluster: RunningCluster) -> Iterator[Any]:
     wait_for(lambda: core.list_namespaced_service_account("kube-system").items)
     AppsV1Api(client).create_namespaced_daemon_set("kube-system", _device_plugin())
     group = {"spillway.dev/node-group": GPU_GROUP}
-    machines = [_instance(number, "g5.12xlarge", labels=group, taints=GPU_TAINTS) for number in (1, 2, 3)]
-    machines += [_instance(number, "m7i.2xlarge") for number in (11, 12)]
+    machines = [instance(number, "g5.12xlarge", labels=group, taints=GPU_TAINTS) for number in (1, 2, 3)]
+    machines += [instance(number, "m7i.2xlarge") for number in (11, 12)]
     names = nodes.join(client, machines)
     nodes.wait_ready(client, names)
     wait_for(lambda: sum(int((n.status.allocatable or {}).get("nvidia.com/gpu", 0)) for n in _all(core)) == 12)
@@ -236,20 +237,6 @@ def _groups_of(client: Any, namespace: str) -> set[str]:
 def _all(core: Any) -> list[Any]:
     found: list[Any] = core.list_node().items
     return found
-
-
-def _instance(number: int, instance_type: str, **changes: Any) -> nodes.Instance:
-    values: dict[str, Any] = {
-        "instance_type": nodes.describe(instance_type),
-        "instance_id": f"i-{number:017x}",
-        "private_dns_name": f"ip-10-0-1-{number}.us-east-1.compute.internal",
-        "private_ip": f"10.0.1.{number}",
-        "region": "us-east-1",
-        "zone": "us-east-1a",
-        "zone_id": "use1-az1",
-        "node_group": "gpu",
-    }
-    return nodes.Instance(**{**values, **changes})
 
 
 def _device_plugin() -> dict[str, Any]:

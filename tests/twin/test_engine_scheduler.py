@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twin.engine.clock import Clock, StepCoefficients
+from tests.machines import PLAIN_STEP
+from twin.engine.clock import Clock
 from twin.engine.scheduler import Emission, Rejection, Scheduler, Sequence
 
 
@@ -18,17 +19,7 @@ def clock(**limits: int | None) -> Clock:
         "max_num_batched_tokens": 512,
         "kv_tokens": 100_000,
     }
-    step = StepCoefficients(
-        dense_read_ms=10.0,
-        expert_read_ms=0,
-        expert_hit_fraction=1,
-        kv_read_ms_per_token=0,
-        compute_ms_per_token=0.1,
-        attention_ms_per_token_pair=0,
-        overhead_ms=0,
-        comm_ms_per_token=0,
-        comm_ms_per_step=0,
-    )
+    step = PLAIN_STEP.model_copy(update={"dense_read_ms": 10.0})
     return Clock.model_validate({"version": "1.0", "pool": "p", "model": "m", "step": step} | values | limits)
 
 

@@ -18,22 +18,12 @@ import pytest
 from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
-from twin.engine.clock import Clock, StepCoefficients
+from tests.machines import PLAIN_STEP
+from twin.engine.clock import Clock
 from twin.engine.prompt import hint
 from twin.engine.replica import Replica
 from twin.engine.server import application
 
-STEP = StepCoefficients(
-    dense_read_ms=20.0,
-    expert_read_ms=0,
-    expert_hit_fraction=1,
-    kv_read_ms_per_token=0,
-    compute_ms_per_token=0.1,
-    attention_ms_per_token_pair=0,
-    overhead_ms=0,
-    comm_ms_per_token=0,
-    comm_ms_per_step=0,
-)
 CLOCK = Clock(
     version="1.0",
     pool="chat-a",
@@ -43,7 +33,7 @@ CLOCK = Clock(
     max_num_batched_tokens=2048,
     kv_tokens=50_000,
     max_num_queued_reqs=6,
-    step=STEP,
+    step=PLAIN_STEP,
 )
 SPEED = 20.0
 

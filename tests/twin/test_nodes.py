@@ -9,25 +9,12 @@ import pytest
 from kubernetes.client import AppsV1Api, CoreV1Api, PolicyV1Api
 from kubernetes.client.exceptions import ApiException
 
+from tests.machines import instance
 from twin import nodes
 from twin.cluster import RunningCluster
 from twin.nodes.device_plugin import _runs_plugin
 
 GPU_TAINT = nodes.Taint("nvidia.com/gpu", "present", "NO_SCHEDULE")
-
-
-def instance(number: int, instance_type: str = "g5.12xlarge", **changes: Any) -> nodes.Instance:
-    values: dict[str, Any] = {
-        "instance_type": nodes.describe(instance_type),
-        "instance_id": f"i-{number:017x}",
-        "private_dns_name": f"ip-10-0-1-{number}.us-east-1.compute.internal",
-        "private_ip": f"10.0.1.{number}",
-        "region": "us-east-1",
-        "zone": "us-east-1a",
-        "zone_id": "use1-az1",
-        "node_group": "gpu",
-    }
-    return nodes.Instance(**{**values, **changes})
 
 
 def wait_for(condition: Callable[[], Any], patience_s: float = 20.0) -> Any:

@@ -15,7 +15,8 @@ from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twin.engine.clock import Clock, StepCoefficients
+from tests.machines import PLAIN_STEP
+from twin.engine.clock import Clock
 from twin.engine.faults import BrokenStreams, Faults
 from twin.engine.prompt import lengths_of
 from twin.engine.replica import Replica
@@ -25,17 +26,6 @@ from twin.replay.generator import Outcome, Target, replay
 from twin.replay.report import percentile
 from twin.replay.workload import RouteTraffic, Workload, WorkloadFileError, read_workload, request_body
 
-STEP = StepCoefficients(
-    dense_read_ms=20.0,
-    expert_read_ms=0,
-    expert_hit_fraction=1,
-    kv_read_ms_per_token=0,
-    compute_ms_per_token=0.1,
-    attention_ms_per_token_pair=0,
-    overhead_ms=0,
-    comm_ms_per_token=0,
-    comm_ms_per_step=0,
-)
 CLOCK = Clock(
     version="1.0",
     pool="p",
@@ -44,7 +34,7 @@ CLOCK = Clock(
     max_num_seqs=64,
     max_num_batched_tokens=2048,
     kv_tokens=500_000,
-    step=STEP,
+    step=PLAIN_STEP,
 )
 
 

@@ -46,6 +46,7 @@ async def _serve(clock: Clock, options: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     runners: list[web.AppRunner] = []
+    listeners: list[asyncio.Server] = []
     ports: list[int] = []
     try:
         for index in range(options.replicas):
@@ -61,31 +62,33 @@ async def _serve(clock: Clock, options: argparse.Namespace) -> None:
             runners.append(runner)
             await runner.setup()
             wanted = options.port + index if options.port else 0
-            site = web.TCPSite(runner, "127.0.0.1", wanted, backlog=4096)
-            await site.start()
-            ports.append(int(runner.addresses[0][1]))
-            replica.on_death = _Death(runner, site)
+            assert runner.server is not None, "set up above"
+            listener = await loop.create_server(runner.server, "127.0.0.1", wanted, backlog=4096)
+            listeners.append(listener)
+            ports.append(int(listener.sockets[0].getsockname()[1]))
+            replica.on_death = _Death(runner, listener)
         print(json.dumps({"pool": clock.pool, "ports": ports}), flush=True)
         await stop.wait()
     finally:
+        for listener in listeners:
+            listener.close()
         for runner in runners:
             await runner.cleanup()
 
 
 class _Death:
-    """What the end of a replica looks like from outside: connections reset, port closed."""
+    """What the end of a replica looks like from outside: port closed, connections reset."""
 
-    def __init__(self, runner: web.AppRunner, site: web.TCPSite) -> None:
+    def __init__(self, runner: web.AppRunner, listener: asyncio.Server) -> None:
         self._runner = runner
-        self._site = site
-        self._closing: asyncio.Task[None] | None = None
+        self._listener = listener
 
     def __call__(self) -> None:
-        if self._closing is None:
-            for connection in list(self._runner.server.connections if self._runner.server else ()):
-                if connection.transport is not None:
-                    connection.transport.abort()
-            self._closing = asyncio.ensure_future(self._site.stop())
+        # The port first: who learns of the death by a reset must find it closed already.
+        self._listener.close()
+        for connection in list(self._runner.server.connections if self._runner.server else ()):
+            if connection.transport is not None:
+                connection.transport.abort()
 
 
 def _limited(clock: Clock, options: argparse.Namespace) -> Clock:
