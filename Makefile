@@ -2,13 +2,19 @@
 # helm are used when they are there. Set-up says what it skips and why.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-python tools demo test check format lock bench clean
+.PHONY: help setup setup-python tools demo test test-torch check format lock lock-torch bench clean
 MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
 # Other Python commands to try first: make PYTHON=/opt/python/bin/python3 …
 PYTHON ?=
 PYTEST_WORKERS ?= 2
+
+# PyTorch for the profiler's own test stands apart: its pins are many, and the planner never imports it. What it loads
+# only to compile or to factorize stays out; that is a fifth of it.
+TORCH := .venv-torch
+TORCH_UNUSED := triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cuda-cccl nvidia-cusolver nvidia-nvtx \
+  networkx jinja2 markupsafe fsspec filelock setuptools
 
 # Tools that cannot be had are skipped with a sentence, and so are the tests that need them; CI wants them all.
 SETUP_TOOLS := $(BIN)/python -m tools.setup tools || [ "$$CI" != true ]
@@ -39,6 +45,17 @@ test: setup ## Run the checks and all tests whose tools are there
 	@$(MAKE) check
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup
 
+test-torch: setup-python $(TORCH)/complete ## Run the GPU profiler on the CPU with a real PyTorch (4 GB in .venv-torch)
+	@$(BIN)/python -m pytest -m torch
+
+$(TORCH)/complete: tools/torch/requirements.lock
+	@echo "installing PyTorch into $(TORCH): 4 GB, one or two minutes" >&2
+	@rm -rf $(TORCH)
+	@$(BIN)/python -m venv --without-pip $(TORCH)
+	@$(BIN)/python -m pip --python $(TORCH)/bin/python install --quiet --disable-pip-version-check \
+	  --no-deps --require-hashes -r $<
+	@touch $@
+
 check: setup-python ## Lint, format, types and import floors
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -54,8 +71,13 @@ lock: ## Solve requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --quiet --extra dev --generate-hashes --universal --python-version 3.11 \
 	  --no-emit-index-url --no-header -o requirements.lock
 
+lock-torch: ## Solve tools/torch/requirements.lock anew (needs uv)
+	@command -v uv >/dev/null || { echo "\`make lock-torch\` needs uv: https://docs.astral.sh/uv/" >&2; exit 1; }
+	uv pip compile tools/torch/requirements.in --quiet --generate-hashes --universal --python-version 3.11 \
+	  --no-emit-index-url --no-header --no-annotate $(TORCH_UNUSED:%=--no-emit-package %) -o tools/torch/requirements.lock
+
 bench: setup-python ## Run the benchmarks
 	@for benchmark in benchmarks/*.py; do $(BIN)/python "$$benchmark" || exit 1; done
 
 clean: ## Remove what was made in this checkout (the shared cache of tools stays)
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv $(TORCH) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from tests.tools import require_cluster_tools
 from twin.cluster import Cluster, RunningCluster
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+"""Workers share the cores: threads that wait for each other make a fit of one second take twenty."""
 _EXPENSIVE = ("cluster", "engine", "system")
 
 

@@ -8,17 +8,19 @@ from twin import nodes
 from twin.engine.clock import StepCoefficients
 
 PLAIN_STEP = StepCoefficients(
-    dense_read_ms=20.0,
+    dense_read_ms=0,
+    dense_compute_ms_per_token=0.1,
     expert_read_ms=0,
+    expert_compute_ms_per_token=0,
     expert_hit_fraction=1,
     kv_read_ms_per_token=0,
-    compute_ms_per_token=0.1,
     attention_ms_per_token_pair=0,
-    overhead_ms=0,
+    overhead_ms=20.0,
+    overhead_ms_per_sequence=0,
     comm_ms_per_token=0,
     comm_ms_per_step=0,
 )
-"""20 ms for reading the weights, or 0.1 ms a token where that is longer."""
+"""20 ms, and 0.1 ms for each token of the step."""
 
 
 def instance(number: int, instance_type: str = "g5.12xlarge", **changes: Any) -> nodes.Instance:

@@ -89,7 +89,7 @@ def _create(environment: Path, uv: str | None) -> None:
 
 
 def _installs(environment: Path, uv: str | None) -> list[list[str]]:
-    """The two installations: the lock with its hashes, then the project with the locked build backend."""
+    """The lock with its hashes, the project with the locked build backend, the simulator's machine code."""
     python = str(environment / "bin" / "python")
     installer = (
         [uv, "pip", "install", "--quiet", "--python", python]
@@ -99,6 +99,7 @@ def _installs(environment: Path, uv: str | None) -> list[list[str]]:
     return [
         [*installer, "--require-hashes", "-r", "requirements.lock"],
         [*installer, "--no-deps", "--no-build-isolation", "--editable", "."],
+        [python, "-m", "planner.performance.engine.precompile"],
     ]
 
 

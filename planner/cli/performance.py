@@ -12,14 +12,15 @@ from rich.table import Table
 from planner.cli.output import note, show
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_fit import refit
-from planner.performance.fit import Residual
+from planner.performance.evidence.held_out import Residual
 
 
 def fit(out: Path, as_of: str) -> None:
     """Write `out/coefficients-DAY.json` and print how far off the rows are that the fit did not see."""
     day = as_of or datetime.date.today().isoformat()
     report, gaps, path = refit(load_catalog(), day, out, note)
-    show([_table("Held out: (model, GPU) cells", report.calibrated), _table("Held out: whole GPUs", report.analytic)])
+    held_out = {"(model, GPU) cells": report.without_cell, "whole GPUs": report.without_gpu}
+    show([_table(f"Held out: {what}", residuals) for what, residuals in held_out.items()])
     for gap in gaps:
         note(f"left out: {gap.message}")
     note(f"wrote {path}")

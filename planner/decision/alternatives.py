@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from planner.decision.question import Answer, Infeasible, Question
+from planner.decision.question import Answer, BandKey, Infeasible, Question
 from planner.decision.solve import Limits, solve
 
 SCALES = (0.05, 0.1, 0.2, 0.35, 0.5, 1.0, 1.5, 2.0)
@@ -46,8 +46,21 @@ def baselines(question: Question, limits: Limits) -> tuple[Other, ...]:
     )
 
 
-def runners_up(question: Question, answer: Answer, limits: Limits) -> tuple[Other, ...]:
-    """Two plans that differ in kind: without the instance type that costs the most, and without its model."""
+def without_margin(question: Question, capacity: Mapping[str, Mapping[BandKey, float]], limits: Limits) -> Other:
+    """The same choice if step times were as the fit expects them: what it saves is the price of not knowing them.
+
+    capacity: of every class without a margin.
+    """
+    fair = tuple(replace(k, capacity=capacity[k.name]) for k in question.classes)
+    told = "step times as the fit expects them, at its median: the difference is the premium for uncertainty"
+    return _priced("no uncertainty margin", solve(replace(question, classes=fair), limits), told)
+
+
+def runners_up(question: Question, answer: Answer, limits: Limits, few: Question | None = None) -> tuple[Other, ...]:
+    """Two plans that differ in kind: without the instance type that costs the most, and without its model.
+
+    few: the question with fewer classes, which is solved first; all of them are only asked where these have no plan.
+    """
     if not answer.replicas:
         return ()
     by_name = {k.name: k for k in question.classes}
@@ -59,10 +72,12 @@ def runners_up(question: Question, answer: Answer, limits: Limits) -> tuple[Othe
     model = next(by_name[name].model for name in sorted(answer.replicas) if by_name[name].node_group == dearest)
     found = []
     for name, kept in (
-        (f"without {instance}", tuple(k for k in question.classes if k.instance_type != instance)),
-        (f"without {model}", tuple(k for k in question.classes if k.model != model)),
+        (f"without {instance}", frozenset(k.name for k in question.classes if k.instance_type != instance)),
+        (f"without {model}", frozenset(k.name for k in question.classes if k.model != model)),
     ):
-        other = solve(replace(question, classes=kept), limits)
+        other = solve((few or question).with_classes(kept), limits)
+        if few is not None and isinstance(other, Infeasible):
+            other = solve(question.with_classes(kept), limits)
         found.append(_priced(name, other, fleet_words(question, other) if isinstance(other, Answer) else ""))
     return tuple(found)
 

@@ -30,6 +30,7 @@ from planner.money.plan import (
     Alternative,
     ApiModel,
     Capacity,
+    Cost,
     CostLine,
     Engine,
     Level,
@@ -102,7 +103,7 @@ def assemble(
         runners_up=_alternatives(runners_up),
         break_even=tuple(_point(solved.question, point) for point in break_even),
         omitted=tuple(Omission(reason=reason, count=count) for reason, count in omitted),
-        solver=_solver(solved, limits),
+        solver=_solver(solved, cost, limits),
     )
 
 
@@ -287,11 +288,12 @@ def _point(question: Question, point: Scaled) -> ScalePoint:
     )
 
 
-def _solver(solved: Solved, limits: Limits) -> Solver:
+def _solver(solved: Solved, cost: Cost, limits: Limits) -> Solver:
+    bound = min(dollars(solved.answer.bound_usd), cost.usd_per_month)  # whose lines are rounded to the cent
     return Solver(
         status=solved.answer.status,
         gap=round(solved.answer.gap, 6),
-        bound_usd_per_month=solved.answer.bound_usd,
+        bound_usd_per_month=bound,
         classes=len(solved.question.classes),
         levels=len(solved.question.level_hours),
         versions={"highs": solver_version(), "python": ".".join(machine.python_version_tuple()[:2])},

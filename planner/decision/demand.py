@@ -16,6 +16,7 @@ from planner.domain.environment import Environment, Route
 from planner.domain.traces import TraceSummary
 from planner.domain.workload import Band, Mix, Workload, declared, from_trace, poisson_burst
 from planner.performance.capacity import LatencyTarget
+from planner.performance.capacity_search import CYCLE_MINUTES
 from planner.performance.lengths import Lengths, coarse
 
 LEVELS = 6
@@ -29,7 +30,8 @@ class RouteDemand:
     """One route with its workload.
 
     lengths: of all its requests, and of each band, coarse enough to be screened thousands of times.
-    burst_ratio: highest minute over the mean; divides capacities until a simulator judges bursts.
+    burst_ratio: highest minute over the planned rate; divides capacities where they are screened. minutes: rates of the
+    trace's busiest five minutes over their mean, which capacities are simulated with.
     band_context: tokens that the longest prompt of each band and its answer take, by band.
     """
 
@@ -40,6 +42,7 @@ class RouteDemand:
     band_lengths: tuple[Lengths, ...]
     target: LatencyTarget
     burst_ratio: float
+    minutes: tuple[float, ...]
     band_context: tuple[int, ...]
 
     @property
@@ -91,6 +94,7 @@ def _route(name: str, route: Route, traces: Mapping[str, TraceSummary]) -> Route
             tpot_ms=route.slo.tpot_p95,
         ),
         burst_ratio=_burst_ratio(workload),
+        minutes=_busiest_minutes(traces[route.traffic.trace]) if route.traffic.trace else (1.0,),
         band_context=tuple(_context(workload, band) for band in workload.bands),
     )
 
@@ -123,3 +127,12 @@ def _lengths(mix: Mix) -> Lengths:
 def _burst_ratio(workload: Workload) -> float:
     """Highest minute over the planned (p95 of 300 s) rate: what the planned rate itself does not yet hold."""
     return max(1.0, workload.burst.peak_60s / workload.burst.p95_300s)
+
+
+def _busiest_minutes(trace: TraceSummary) -> tuple[float, ...]:
+    """Rates of the busiest five whole minutes of a trace over their mean; of all minutes where there are fewer."""
+    whole = [requests for requests, _, _ in trace.minutes][: max(1, int(trace.duration_s // 60))]
+    width = min(CYCLE_MINUTES, len(whole))
+    start = max(range(len(whole) - width + 1), key=lambda k: sum(whole[k : k + width]))
+    window = whole[start : start + width]
+    return tuple(requests * width / sum(window) for requests in window)

@@ -7,7 +7,7 @@ inputs give the same plan. When there is no plan the reasons are told as problem
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from planner.decision import alternatives
@@ -17,8 +17,9 @@ from planner.decision.hosted import Hosted, hosted
 from planner.decision.hosting import Hosting, hostings
 from planner.decision.omissions import Omission, counted
 from planner.decision.question import Answer, BandKey, Flow, Infeasible, Question
-from planner.decision.replicas import Ruler, Tenancy, replicas, with_error
-from planner.decision.screening import screened, undominated
+from planner.decision.rating import Rating, settled
+from planner.decision.replicas import Ruler, Tenancy, replicas, with_error, without_margin
+from planner.decision.screening import leaders, screened, undominated
 from planner.decision.solve import DEFAULT_LIMITS, Limits, solve
 from planner.domain.catalog import Catalog
 from planner.domain.environment import Environment
@@ -27,26 +28,30 @@ from planner.domain.offerings import Offerings
 from planner.domain.traces import TraceSummary
 from planner.money.cost import disk_key, disk_usd_per_hour, platform_lines
 from planner.money.plan import CostLine, Plan
+from planner.performance.calibration.corrections import Calibration
+from planner.performance.capacity_search import Kept
 from planner.performance.coefficients import Coefficients
 from planner.words.diagnostics import Problem, Problems
 
 DAYS_PER_MONTH = 365.25 / 12
 ALTERNATIVE_NODES = 2_000
 """Nodes of the search that an alternative is worth: hard ones say so instead of taking longer than the plan."""
-SHORT_LIST = 16
+SHORT_LIST = 14
 """Classes that alternatives and the break-even are re-solved over: the plan's own and each route's best. A dozen solves
 over all screened classes would take longer than the plan itself and move these figures by less than the gap."""
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """All that a plan depends on. prior: the plan that is locked now, for least churn; None for the first one."""
+    """All that a plan depends on. prior: the plan that is locked now, for least churn; None for the first one.
+    calibrations: the team's own, by GPU."""
 
     environment: Environment
     catalog: Catalog
     coefficients: Coefficients
     traces: Mapping[str, TraceSummary]
     prior: Plan | None = None
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -76,19 +81,28 @@ class Market:
     gaps: tuple[Gap, ...]
 
 
-def optimize(inputs: Inputs, limits: Limits = DEFAULT_LIMITS) -> Outcome:
-    """The cheapest plan within the gap.
+def optimize(inputs: Inputs, limits: Limits = DEFAULT_LIMITS, kept: Kept | None = None) -> Outcome:
+    """The cheapest plan within the gap. kept: simulated capacities of former plans, which this one adds to.
 
     Errors: `Problems` with INF001 (a route has no candidate), INF002 (limits leave no plan), ENV020 (a price is
     missing), exit code 1; INF003 (the search ended before it could tell), exit code 2.
     """
     market = survey(inputs)
     _every_route_has_a_candidate(market)
-    question = ask(inputs.environment, market)
-    answer = solve(question, limits)
+    rating = Rating(market.hostings, market.ruler, {} if kept is None else kept)
+    prior = {pool.name for pool in inputs.prior.pools} if inputs.prior else set()
+    first = prior | leaders(market.hostings, _shares(market.demand.routes))
+    rated, question, answer = settled(
+        rating,
+        first,
+        lambda hostings: ask(inputs.environment, replace(market, hostings=tuple(hostings))),
+        lambda asked: solve(asked, limits),
+    )
+    market = replace(market, hostings=rated.hostings, omissions=(*market.omissions, *rated.omissions))
+    _every_route_has_a_candidate(market)
     if isinstance(answer, Infeasible):
         raise Problems(_refusals(answer), exit_code=2 if answer.undecided else 1)
-    answer, kept = _least_churn(inputs, question, answer, limits)
+    answer, spared = _least_churn(inputs, question, answer, limits)
     used = tuple(
         replace(h, replica=with_error(h.replica, market.ruler)) if h.replica_class.name in answer.replicas else h
         for h in market.hostings
@@ -103,12 +117,26 @@ def optimize(inputs: Inputs, limits: Limits = DEFAULT_LIMITS) -> Outcome:
         market.platform,
         market.gaps,
         counted(market.omissions),
-        alternatives.baselines(fewer, briefly),
-        alternatives.runners_up(question, answer, briefly),
+        (
+            *alternatives.baselines(fewer, briefly),
+            *(_premium(inputs, market, fewer, short, briefly) if answer.replicas else ()),
+        ),
+        alternatives.runners_up(question, answer, briefly, fewer),
         alternatives.break_even(fewer, briefly),
         limits,
     )
-    return Outcome(plan, market.omissions, *_consulted(inputs, market, plan), kept)
+    return Outcome(plan, market.omissions, *_consulted(inputs, market, plan), spared)
+
+
+def _premium(
+    inputs: Inputs, market: Market, question: Question, short: Sequence[Hosting], limits: Limits
+) -> tuple[alternatives.Other, ...]:
+    """What planning with a margin costs; nothing where the environment plans without one."""
+    if inputs.environment.planning.margin == "p50":
+        return ()
+    rates = without_margin([h.replica for h in short], market.ruler)
+    fair = {h.replica_class.name: by_band for h, by_band in zip(short, rates, strict=True)}
+    return (alternatives.without_margin(question, fair, limits),)
 
 
 def survey(inputs: Inputs) -> Market:
@@ -139,7 +167,8 @@ def ruler(inputs: Inputs) -> Ruler:
     """How step times are judged under the environment's margin."""
     c = inputs.coefficients
     careful = inputs.environment.planning.margin == "p90"
-    return Ruler(c, {gpu: c.margin(gpu) if careful else 1.0 for gpu in inputs.catalog.gpus})
+    margins = {gpu: c.margin(gpu) if careful else 1.0 for gpu in inputs.catalog.gpus}
+    return Ruler(c, margins, inputs.calibrations, inputs.environment.planning.margin)
 
 
 def ask(environment: Environment, market: Market) -> Question:

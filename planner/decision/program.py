@@ -121,10 +121,15 @@ def _serve(program: Linear, question: Question) -> None:
 
 
 def _band_uses_class(program: Linear, question: Question) -> None:
-    """x[r,i,k,t] ≤ v[r,i,k] ≤ w[k]"""
+    """x[r,i,k,t] ≤ v[r,i,k] ≤ w[k], and x[r,i,k,t] = v[r,i,k] where no API may take the band
+
+    The equality follows from `_serve` and `_one_class_a_band`; told to the solver it halves the search.
+    """
+    may_spill = {f.key for f, _ in api_pairs(question)}
     for f, k in local_pairs(question):
+        limit = program.at_most if f.key in may_spill else program.equal
         for t in range(len(question.level_hours)):
-            program.at_most(f"uses[{f.route},{f.band},{k.name},{t}]", [(x(f, k, t), 1.0), (v(f, k), -1.0)], 0.0)
+            limit(f"uses[{f.route},{f.band},{k.name},{t}]", [(x(f, k, t), 1.0), (v(f, k), -1.0)], 0.0)
         program.at_most(f"used[{f.route},{f.band},{k.name}]", [(v(f, k), 1.0), (f"w[{k.name}]", -1.0)], 0.0)
 
 

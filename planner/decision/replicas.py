@@ -7,7 +7,7 @@ provenance, and one or two batch caps. Which machine carries the GPUs, and what 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from planner.decision.demand import RouteDemand
@@ -17,11 +17,13 @@ from planner.domain.catalog import Catalog
 from planner.domain.gaps import Gap
 from planner.domain.models import Model, Quantization
 from planner.domain.offerings import Gpu
-from planner.performance.capacity import Capacity, CapacityQuestion, NoCapacity, capacities, with_interval
+from planner.performance.calibration.corrections import Calibration, Evidence, evidence
+from planner.performance.capacity import Capacity, CapacityQuestion, NoCapacity, capacities, rate_factors, with_interval
 from planner.performance.coefficients import Coefficients
 from planner.performance.memory import MemoryFit, NoFit, memory_fit
 from planner.performance.precision import Unsupported, quantization_support
-from planner.performance.step_time import StepClock, ideal_step, step_clock
+from planner.performance.roofline import ideal_step, step_clock
+from planner.performance.step_time import StepClock
 
 TENSOR_PARALLEL_SIZES = (1, 2, 4, 8)
 CAPS = (16, 32, 64, 128, 256)
@@ -89,33 +91,63 @@ class Replica:
 
 @dataclass(frozen=True)
 class Ruler:
-    """How step times are judged: the fit, and the factor on step time by GPU (1 without a margin)."""
+    """How step times are judged: the fit, and the factor on step time by GPU (1 without a margin).
+
+    calibrations: the team's own, by GPU; there they replace the fit, its margins and its provenance. quantile: of the
+    residuals that a margin covers.
+    """
 
     coefficients: Coefficients
     margins: Mapping[str, float]
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+    quantile: Literal["p50", "p90"] = "p90"
+
+    def evidence(self, shape: Shape) -> Evidence:
+        """What is known of the speed of a shape."""
+        weights, gpu = f"{shape.model.key}/{shape.quantization.name}", shape.gpu.key
+        calibration = self.calibrations.get(gpu)
+        return evidence(self.coefficients, calibration, gpu, weights, shape.tensor_parallel_size)
+
+    def margin(self, shape: Shape) -> float:
+        """Factor on the step time of a shape."""
+        if shape.gpu.key not in self.calibrations:
+            return self.margins[shape.gpu.key]
+        return self.evidence(shape).margin if self.quantile == "p90" else 1.0
 
     def clock(self, shape: Shape) -> StepClock:
         """Step clock of a shape, at the mean context of the routes that share it, with the margin."""
         context = max(1.0, sum(route.lengths.mean_context for route in shape.routes) / len(shape.routes))
         architecture, size = shape.model.architecture, shape.tensor_parallel_size
         ideal = ideal_step(architecture, shape.quantization, shape.gpu, size, context_tokens=context)
-        return step_clock(ideal, self.coefficients).slowed(self.margins[shape.gpu.key])
+        known = self.evidence(shape)
+        return step_clock(ideal, known.coefficients).slowed(known.step * self.margin(shape))
 
     def question(
         self, shape: Shape, clock: StepClock, memory: MemoryFit, route: RouteDemand, band: int | None, cap: int
     ) -> CapacityQuestion:
-        """What the performance model is asked; band None: the whole route."""
+        """What the performance model is asked; band None: the whole route.
+
+        A factor on TTFT is asked for by a target that is as much nearer; `answered` gives the times back.
+        """
+        known = self.evidence(shape)
         return CapacityQuestion(
             clock=clock,
             memory=memory,
             lengths=route.lengths if band is None else route.band_lengths[band],
-            target=route.target,
+            target=route.target.nearer(known.first_token),
             max_num_seqs=cap,
             max_num_batched_tokens=shape.max_num_batched_tokens,
             burst_ratio=route.burst_ratio,
-            first_token_overhead_ms=self.coefficients.first_token_overhead_ms,
-            provenance=self.coefficients.provenance(shape.gpu.key),
+            first_token_overhead_ms=known.coefficients.first_token_overhead_ms,
+            provenance=known.provenance,
         )
+
+    def answered(self, shape: Shape, answer: Capacity) -> Capacity:
+        """The same capacity with TTFT as it will be measured."""
+        factor = self.evidence(shape).first_token
+        if factor == 1.0:
+            return answer
+        return replace(answer, ttft_ms_p50=answer.ttft_ms_p50 * factor, ttft_ms_p95=answer.ttft_ms_p95 * factor)
 
 
 def replicas(
@@ -137,13 +169,29 @@ def replicas(
 def with_error(replica: Replica, ruler: Ruler) -> Replica:
     """The same replica with the low and high of its capacities: asked again at the p10 and p90 of the residuals."""
     shape = replica.shape
-    fast, slow = (edge / ruler.margins[shape.gpu.key] for edge in ruler.coefficients.interval(shape.gpu.key))
+    fast, slow = (edge / ruler.margin(shape) for edge in ruler.evidence(shape).interval)
     by_name = {route.name: route for route in shape.routes}
     ranged = {}
     for (name, band), answer in replica.capacities.items():
         question = ruler.question(shape, replica.clock, replica.memory, by_name[name], band, replica.max_num_seqs)
         ranged[(name, band)] = with_interval(answer, question, (fast, slow))
     return replace(replica, capacities=ranged)
+
+
+def without_margin(replicas: Sequence[Replica], ruler: Ruler) -> list[dict[BandKey, float]]:
+    """Requests/s of each by band if every step took what the fit expects, instead of that and a margin."""
+    questions, slowness = [], []
+    for replica in replicas:
+        shape, cap = replica.shape, replica.max_num_seqs
+        by_name = {route.name: route for route in shape.routes}
+        for name, band in replica.capacities:
+            questions.append(ruler.question(shape, replica.clock, replica.memory, by_name[name], band, cap))
+            slowness.append(1.0 / ruler.margin(shape))
+    factors = iter(rate_factors(questions, slowness))
+    return [
+        {key: answer.requests_per_second * max(1.0, next(factors)) for key, answer in replica.capacities.items()}
+        for replica in replicas
+    ]
 
 
 def _shapes(
@@ -237,7 +285,7 @@ def _rated(
             reason = f"{route.bands[band].name} prompts: {answer.reason}"
             omitted.append(Omission("slo", capped[index][0].subject, reason, route.name))
         else:
-            rated.setdefault(index, {})[(route.name, band)] = answer
+            rated.setdefault(index, {})[(route.name, band)] = ruler.answered(capped[index][0], answer)
     return tuple(
         Replica(shape, cap, variant, memory, clocks[shape], rated[index])
         for index, (shape, cap, variant, memory) in enumerate(capped)

@@ -55,6 +55,11 @@ def screened(
     return kept, omitted
 
 
+def leaders(hostings: Sequence[Hosting], shares: Mapping[BandKey, float]) -> set[str]:
+    """The first class of every ranking: those that an answer most likely names."""
+    return {ranking[0] for ranking in _rankings([h.replica_class for h in hostings], shares) if ranking}
+
+
 def _dominates(a: ReplicaClass, b: ReplicaClass) -> bool:
     """Whether `a` can stand wherever `b` does for no more money; equal classes fall to the first by name."""
     if a.exclusive != b.exclusive or a.quota_family != b.quota_family:

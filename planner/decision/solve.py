@@ -126,6 +126,8 @@ def _load(linear: Linear, limits: Limits) -> highspy.Highs:
         ("random_seed", 0),
         ("mip_rel_gap", limits.gap),
         ("mip_max_nodes", limits.nodes),
+        # Presolving again at the root takes most of the time of these programs and moves no bound that matters.
+        ("mip_allow_restart", False),
     ):
         highs.setOptionValue(option, value)
     lp = highspy.HighsLp()

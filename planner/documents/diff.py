@@ -119,6 +119,7 @@ def _inputs(base: Lock | None, proposed: Lock) -> tuple[str, ...]:
     return (
         *changed_keys(base.environment, proposed.environment),
         *changed_keys(base.consulted.traces, proposed.consulted.traces, "traces"),
+        *changed_keys(base.consulted.calibrations, proposed.consulted.calibrations, "calibration"),
     )
 
 

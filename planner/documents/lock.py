@@ -36,7 +36,10 @@ class Digests(BaseModel):
 
 
 class Consulted(BaseModel):
-    """What the plan was computed from: catalog rows by key, one dated price snapshot, traces by digest."""
+    """What the plan was computed from: catalog rows by key, one dated price snapshot, traces by digest.
+
+    calibrations: the team's own, by digest; the key stands in the file only if there are any.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -45,6 +48,7 @@ class Consulted(BaseModel):
     facts: tuple[str, ...]
     prices: tuple[str, ...]
     traces: dict[str, str]
+    calibrations: Annotated[dict[str, str], Field(default_factory=dict, exclude_if=lambda named: not named)]
 
 
 class Lock(BaseModel):

@@ -33,10 +33,12 @@ def problems(
     catalog: Catalog,
     calibration: str,
     today: date,
+    calibrations: Mapping[str, str] | None = None,
 ) -> tuple[Problem, ...]:
     """Everything that speaks against deploying this lock; `severity` error stops, warning does not.
 
-    environment, traces, calibration: as they are now; `file` is the lock's, for messages.
+    environment, traces, calibration: as they are now, and so the workspace's own calibrations by name; `file` is the
+    lock's, for messages.
     """
     where = Span(file, 1)
     again = f"run `spillway plan {lock.name}` and review the change"
@@ -64,7 +66,10 @@ def problems(
         message = f"prices of snapshot {lock.consulted.snapshot} have changed"
         found.append(Problem("LOCK020", message, where, "the plan has aged; plan again when it suits", "warning"))
     if calibration != lock.digests.calibration:
+        changes = changed_keys(lock.consulted.calibrations, calibrations or {}, "calibration")
+        named = sorted({change.split(":")[0].removeprefix("calibration.") for change in changes})
         message = "the performance calibration has changed"
+        message += f": calibration/{'.yaml, calibration/'.join(named)}.yaml" if named else ""
         found.append(Problem("LOCK020", message, where, "the plan has aged; plan again when it suits", "warning"))
     return tuple(dict.fromkeys(found))
 

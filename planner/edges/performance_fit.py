@@ -22,12 +22,15 @@ from planner.domain.gaps import Gap
 from planner.edges.catalog_files import package_folder
 from planner.edges.files import write_text
 from planner.edges.performance_files import FOLDER, PREFIX
-from planner.performance.benchmarks import Measurement, subjects
 from planner.performance.coefficients import Coefficients
-from planner.performance.fit import FitReport, fit
+from planner.performance.evidence.benchmarks import Measurement, subjects
+from planner.performance.evidence.held_out import FitReport, judged_fit
+from planner.performance.evidence.published import PublishedRun, Reader
+from planner.performance.evidence.rows import published
 from planner.words.diagnostics import Problem, Problems, Span
 
 MEASUREMENTS = "measurements.csv"
+OPTIONAL = ("concurrency", "max_num_batched_tokens")
 
 
 def load_measurements(file: Traversable | None = None) -> tuple[Measurement, ...]:
@@ -44,7 +47,7 @@ def load_measurements(file: Traversable | None = None) -> tuple[Measurement, ...
     problems: list[Problem] = []
     for number, row in enumerate(csv.DictReader(text.splitlines()), start=2):
         try:
-            rows.append(adapter.validate_python(row | {"concurrency": row.get("concurrency") or None}))
+            rows.append(adapter.validate_python(row | {name: row.get(name) or None for name in OPTIONAL}))
         except ValidationError as error:
             problems.extend(
                 Problem("PERF002", f"{'.'.join(map(str, d['loc']))}: {d['msg']}", Span(str(source), number))
@@ -55,6 +58,12 @@ def load_measurements(file: Traversable | None = None) -> tuple[Measurement, ...
     return tuple(rows)
 
 
+def shipped_runs(catalog: Catalog) -> tuple[PublishedRun, ...]:
+    """The rows of the shipped table as the runs that reported them, models of one shape as one family."""
+    reader = Reader(catalog)
+    return tuple(published(row, reader.family(row.model)) for row in load_measurements())
+
+
 def refit(
     catalog: Catalog, as_of: str, out: Path, tell: Callable[[str], None] = lambda _: None
 ) -> tuple[FitReport, tuple[Gap, ...], Path]:
@@ -63,7 +72,7 @@ def refit(
     `as_of` is the day of the fit, YYYY-MM-DD; the caller reads the clock. `tell` hears of progress.
     """
     found, gaps = subjects(load_measurements(), catalog.models, catalog.gpus)
-    report = fit(found, as_of, tell)
+    report = judged_fit(found, as_of, tell)
     path = out / f"{PREFIX}{as_of}.json"
     text = json.dumps(asdict(_rounded(report.coefficients)), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     write_text(path, text)
@@ -71,7 +80,7 @@ def refit(
 
 
 def _rounded(coefficients: Coefficients) -> Coefficients:
-    """Six significant digits: below that a fit says nothing, and a diff of two fits stays readable."""
+    """Six significant digits, and nothing below a billionth: a diff of two fits stays readable."""
     text = json.dumps(asdict(coefficients))
-    values = json.loads(text, parse_float=lambda number: float(f"{float(number):.6g}"))
+    values = json.loads(text, parse_float=lambda number: float(f"{float(number):.6g}") * (float(number) > 1e-9))
     return TypeAdapter(Coefficients).validate_python(values)

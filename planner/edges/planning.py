@@ -12,6 +12,8 @@ from importlib.metadata import version
 from planner.decision.optimize import Inputs, Outcome, optimize
 from planner.documents.check import arithmetic
 from planner.documents.lock import Consulted, Lock, seal
+from planner.edges.calibration_files import joined_digest
+from planner.edges.capacity_cache import KeptCapacities
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import coefficients_digest, load_coefficients
 from planner.edges.workspace import Wanted, Workspace
@@ -41,10 +43,11 @@ def plan_on_newest_prices(workspace: Workspace, name: str) -> Planned:
 
 def _plan(workspace: Workspace, name: str, prior: Lock | None, snapshot: str | None) -> Planned:
     wanted = workspace.wanted(name)
-    catalog, coefficients = load_catalog(snapshot), load_coefficients()
-    inputs = Inputs(wanted.environment, catalog, coefficients, wanted.traces, prior.plan if prior else None)
+    catalog, coefficients, calibrations = load_catalog(snapshot), load_coefficients(), workspace.calibrations()
+    locked = prior.plan if prior else None
+    inputs = Inputs(wanted.environment, catalog, coefficients, wanted.traces, locked, calibrations.by_gpu)
     try:
-        outcome = optimize(inputs)
+        outcome = optimize(inputs, kept=KeptCapacities())
     except Problems as found:
         located = (replace(p, where=wanted.document.key(p.about)) if p.about else p for p in found.problems)
         raise Problems(located, found.exit_code) from None
@@ -54,12 +57,13 @@ def _plan(workspace: Workspace, name: str, prior: Lock | None, snapshot: str | N
         facts=outcome.facts,
         prices=outcome.prices,
         traces=wanted.trace_digests,
+        calibrations=dict(calibrations.digests),
     )
     digests = {
         "environment": wanted.digest,
         "facts": catalog.facts_digest(outcome.facts),
         "prices": catalog.prices_digest(outcome.prices),
-        "calibration": coefficients_digest(),
+        "calibration": joined_digest(coefficients_digest(), calibrations),
     }
     if defects := arithmetic(outcome.plan, wanted.environment):
         hint = "a defect of the planner: nothing was written; please report it with the environment"

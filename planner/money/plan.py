@@ -78,12 +78,14 @@ class StepClock(Part):
     """Coefficients of one engine step (`planner.performance.step_time`); all in ms but the hit fraction."""
 
     dense_read_ms: Figure
+    dense_compute_ms_per_token: Figure
     expert_read_ms: Figure
+    expert_compute_ms_per_token: Figure
     expert_hit_fraction: Figure
     kv_read_ms_per_token: Figure
-    compute_ms_per_token: Figure
     attention_ms_per_token_pair: Figure
     overhead_ms: Figure
+    overhead_ms_per_sequence: Figure
     comm_ms_per_token: Figure
     comm_ms_per_step: Figure
 

@@ -2,12 +2,9 @@
 
 The mean concurrency of the steady state is raised until one more step would break a target at the route's own
 percentile, judged on the mixture of all its lengths. Arrivals are burstier than Poisson, so the rate is divided by
-the route's 60 s peak ÷ mean: every second is planned as if it lay in the busiest minute. Against a step-by-step
-engine under Poisson arrivals the rate before that division lies between 0.7 and 1.0 of the highest that meets the
-target (the tests hold it there). It never claims a percentile of a burst shorter than a minute.
-
-Screening answers thousands of questions a second and takes the provenance of its clock; `with_interval` gives the
-chosen few their range.
+the route's 60 s peak ÷ mean: every second is screened as if it lay in the busiest minute. It answers thousands of
+questions a second. What a plan rests on comes from the step simulator (`capacity_search`), which takes from here where
+to start, what gives way first, and how far the rate moves with the residuals of the fit (`with_interval`).
 """
 
 from __future__ import annotations
@@ -29,11 +26,6 @@ Floats = NDArray[np.float64]
 Binding = Literal["ttft", "tpot", "e2e", "prefill", "memory", "max_num_seqs"]
 
 PERCENTILE = 0.95
-DERATING = 0.78
-"""Share of the closed form's own answer that is planned with. Against a step-by-step engine that answer lies at 0.7 to
-1.26 of the highest Poisson rate that meets the target, so a plan lies at 0.55 to 1 of it: `test_capacity` holds it
-there.
-"""
 LEAST_CONCURRENCY = 0.01
 """A class that misses its SLO at this mean concurrency misses it on an idle replica."""
 _PASSES, _POINTS = 3, 8
@@ -50,6 +42,13 @@ class LatencyTarget:
     ttft_ms_per_1k_input: float = 0.0
     tpot_ms: float = np.inf
     e2e_ms: float = np.inf
+
+    def nearer(self, factor: float) -> LatencyTarget:
+        """The same target where first tokens take `factor` times as long as is computed."""
+        if factor == 1.0:
+            return self
+        slope = self.ttft_ms_per_1k_input / factor
+        return replace(self, ttft_ms=self.ttft_ms / factor, ttft_ms_per_1k_input=slope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ class Capacity:
     """What one replica serves. Rates in requests/s of the mix, times in ms."""
 
     requests_per_second: float
-    """Planned rate: the closed form's, derated, ÷ the burst ratio. All other fields are as in the busiest minute."""
+    """Planned rate: the route's bursts are in it. All other fields are as in the busiest minute."""
     max_num_seqs: int
     concurrency: float
     """Mean number of decoding sequences."""
@@ -123,16 +122,23 @@ def capacity(question: CapacityQuestion, max_num_seqs: Sequence[int], *, worth: 
 
 
 def with_interval(answer: Capacity, question: CapacityQuestion, residual: tuple[float, float]) -> Capacity:
-    """The same capacity with its range, by asking again with steps at the (p10, p90) residual of the fit.
+    """The same capacity with its range: what the closed form makes of steps at the (p10, p90) residual of the fit.
 
     `residual` is relative to the question's clock: divide it by the margin that was applied to that clock.
     """
     asked = replace(question, max_num_seqs=answer.max_num_seqs)
-    rates = [
-        found.requests_per_second if isinstance(found, Capacity) else 0.0
-        for found in capacities([replace(asked, clock=asked.clock.slowed(factor)) for factor in residual])
-    ]
+    rates = [answer.requests_per_second * factor for factor in rate_factors([asked, asked], residual)]
     return replace(answer, low=min(rates), high=max(rates))
+
+
+def rate_factors(questions: Sequence[CapacityQuestion], slowness: Sequence[float]) -> list[float]:
+    """By what the screened rate of each question changes if its steps take so many times as long; 0 if none is left."""
+    slowed = [replace(q, clock=q.clock.slowed(factor)) for q, factor in zip(questions, slowness, strict=True)]
+    found = [
+        each.requests_per_second if isinstance(each, Capacity) else 0.0 for each in capacities([*questions, *slowed])
+    ]
+    count = len(questions)
+    return [after / before if before else 0.0 for before, after in zip(found[:count], found[count:], strict=True)]
 
 
 class _Targets:
@@ -170,7 +176,7 @@ def _answers(questions: Sequence[CapacityQuestion]) -> list[Capacity | NoCapacit
     idle = SteadyState(load, np.full_like(load.places, LEAST_CONCURRENCY))
     possible = targets.met(idle)[:, 0]
     highest, above = _highest(load, targets)
-    state = _at_rate(load, DERATING * SteadyState(load, highest).rate_per_ms, highest)
+    state = SteadyState(load, highest)
     bindings = _bindings(
         SteadyState(load, above), targets, [p < q.max_num_seqs for p, q in zip(places, questions, strict=True)]
     )
@@ -223,16 +229,6 @@ def _highest(load: Load, targets: _Targets) -> tuple[Floats, Floats]:
         low = grid[rows, np.clip(first_miss - 1, 0, _POINTS - 1)]
         high = grid[rows, np.minimum(first_miss, _POINTS - 1)]
     return low.reshape(-1, 1, 1), (high * 1.01).reshape(-1, 1, 1)
-
-
-def _at_rate(load: Load, rate_per_ms: Floats, at_most: Floats) -> SteadyState:
-    """The steady state at a given rate, by bisection on the logarithm of the concurrency."""
-    low, high = np.log(LEAST_CONCURRENCY / 10.0) * np.ones_like(at_most), np.log(at_most)
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2.0
-        under = SteadyState(load, np.exp(middle)).rate_per_ms < rate_per_ms
-        low, high = np.where(under, middle, low), np.where(under, high, middle)
-    return SteadyState(load, np.exp(high))
 
 
 def _bindings(state: SteadyState, targets: _Targets, cache_is_the_limit: Sequence[bool]) -> list[Binding]:

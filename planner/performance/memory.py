@@ -1,25 +1,28 @@
 """Memory of one tensor-parallel rank: what the weights take, and how many tokens of context remain.
 
-    weights    = dense·β/TP + copies + experts·β/TP + (embedding + head)·2/TP + rotary table
-    activation = max(forward peak, 39 B · max_num_seqs · vocabulary)   the sampler warm-up dominates small models
+    weights    = dense·β/TP + copies + experts·β/TP + (embedding + head + vision)·2/TP + rotary table
+    activation = max(forward peak, 39 B · max_num_seqs · vocabulary, vision peak) + images kept for the prompt
     overhead   = 0.15 GiB (TP 1) | 0.6 GiB (TP ≥ 2, NCCL) + CUDA graphs
     KV budget  = utilization · usable − weights − activation − overhead
 
-`copies`: KV projections are held twice where TP exceeds the number of KV heads; MLA's down projections and its cache
-are whole on every rank. Published checks: Llama 70B in FP8 at TP 2 occupies 33.88 GiB a GPU, activations of 1,024
-sequences and 128,256 words 4.8 GiB, non-torch memory 0.13 and 0.55 GiB.
+`copies`: KV projections are held twice where TP exceeds the number of KV heads; MLA's down projections, an indexer and
+their caches are whole on every rank. With expert parallelism a rank holds whole experts, E/EP rounded up, not a slice
+of each. Published checks: Llama 70B in FP8 at TP 2 occupies 33.88 GiB a GPU, activations of 1,024 sequences and 128,256
+words 4.8 GiB (the sampler's warm-up), non-torch memory 0.13 and 0.55 GiB.
 
 It answers whether a deployment class can be loaded at all, with a reason if not; it knows nothing of speed. KV bytes
 per token come from the catalog's growing and windowed columns, because layers × heads × head size is wrong for
-windowed, latent and linear-attention models.
+windowed, latent, compressed and linear-attention models.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from planner.domain.models import Architecture, Model, Quantization
 from planner.domain.offerings import Gpu
+from planner.performance.parameters import down_projections, indexer_params, kept_params
 from planner.performance.precision import (
     KV_BYTES_RATIO,
     KvFormat,
@@ -40,7 +43,12 @@ OVERHEAD_PARALLEL_GIB = 0.6
 CUDA_GRAPHS_GIB = 0.5
 """Captured decode graphs; vLLM's own log reports 0.3 to 0.9 GiB for 7B to 70B models. An assumption, not fitted."""
 STATE_BYTES_PER_ELEMENT = 2.0
-"""Linear-attention state follows the model's own 16-bit type (vLLM's `mamba_ssm_cache_dtype: auto`)."""
+"""Linear-attention state follows the model's own 16-bit type (vLLM's `mamba_ssm_cache_dtype: auto`) unless its row says
+otherwise; the short convolution's always does."""
+COMPRESSED_ENTRY_FP8 = 584.0 / 1024.0
+"""A cached entry of DeepSeek V4: 448 numbers in fp8, 64 rotary ones in 16 bit, 8 bytes of scales."""
+SCALE_GROUPS = {"fp8-block": 128, "awq": 128, "gptq": 128}
+"""Weights along a row that share a scale: tensor parallelism may not cut through them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,28 +98,26 @@ def memory_fit(
     max_num_batched_tokens: int = 8192,
     kv_format: KvFormat = "bf16",
     gpu_memory_utilization: float = GPU_MEMORY_UTILIZATION,
+    expert_parallel_size: int = 1,
 ) -> MemoryFit | NoFit:
-    """Whether the replica loads and can hold one sequence of `max_model_len` tokens; the reason if not."""
+    """Whether the replica loads and can hold one sequence of `max_model_len` tokens; the reason if not.
+
+    expert_parallel_size: ranks that share the routed experts out; with `--enable-expert-parallel` tensor- times
+    data-parallel ranks. 1: every rank holds a slice of each expert.
+    """
     refusal = _refusal(model, quantization, kv_format, gpu, tensor_parallel_size, max_model_len)
+    refusal = refusal or _cut_refusal(model, quantization, tensor_parallel_size, expert_parallel_size)
     if refusal is not None:
         return refusal
     shape = model.architecture
-    weights = weights_bytes(model, quantization, tensor_parallel_size)
+    weights = weights_bytes(model, quantization, tensor_parallel_size, expert_parallel_size, gpu)
     activation = activation_bytes(shape, tensor_parallel_size, max_num_seqs, max_num_batched_tokens)
     overhead = overhead_bytes(tensor_parallel_size)
     offered = gpu_memory_utilization * gpu.memory_bytes
     budget = offered - weights - activation - overhead
-    held = KV_BYTES_RATIO[kv_format] * kv_share(shape, tensor_parallel_size)
-    found = MemoryFit(
-        weights,
-        activation,
-        overhead,
-        budget,
-        shape.kv_bytes_per_token_growing * held,
-        shape.kv_bytes_per_token_windowed * held,
-        shape.sliding_window or 0,
-        state_bytes(shape) / tensor_parallel_size,
-    )
+    growing, windowed = cache_bytes(shape, tensor_parallel_size, kv_format)
+    state = (state_bytes(shape) + state_rounding_bytes(shape)) / tensor_parallel_size
+    found = MemoryFit(weights, activation, overhead, budget, growing, windowed, shape.sliding_window or 0, state)
     on = f"{tensor_parallel_size} × {gpu.name}"
     if budget <= 0:
         needed = (weights + activation + overhead) / GIB
@@ -127,44 +133,124 @@ def memory_fit(
     return found
 
 
-def weights_bytes(model: Model, quantization: Quantization, tensor_parallel_size: int) -> float:
-    """Bytes of weights on each GPU, with what tensor parallelism copies instead of cutting."""
+def weights_bytes(
+    model: Model,
+    quantization: Quantization,
+    tensor_parallel_size: int,
+    expert_parallel_size: int = 1,
+    gpu: Gpu | None = None,
+) -> float:
+    """Bytes of weights on each GPU, with what tensor parallelism copies; without a GPU, as experts lie in the file."""
     shape = model.architecture
-    experts = shape.routed_expert_params * bytes_per_weight(quantization.experts, shape.hidden)
+    vision = shape.vision.params if shape.vision else 0
     return (
         dense_bytes(shape, quantization, tensor_parallel_size)
-        + (experts + shape.embedding_params * 2.0) / tensor_parallel_size
+        + expert_bytes(shape, quantization, tensor_parallel_size, expert_parallel_size)
+        * (expert_padding(shape, quantization, tensor_parallel_size, expert_parallel_size, gpu) if gpu else 1.0)
+        + (shape.embedding_params + vision) * 2.0 / tensor_parallel_size
         + rotary_table_bytes(model)
     )
 
 
+def expert_bytes(
+    shape: Architecture, quantization: Quantization, tensor_parallel_size: int, expert_parallel_size: int = 1
+) -> float:
+    """Bytes of routed experts on the GPU that holds most of them."""
+    if shape.experts is None:
+        return 0.0
+    experts = shape.routed_expert_params * bytes_per_weight(quantization.experts, shape.hidden)
+    if expert_parallel_size == 1:
+        return experts / tensor_parallel_size
+    return experts * math.ceil(shape.experts.experts / expert_parallel_size) / shape.experts.experts
+
+
+def expert_padding(
+    shape: Architecture, quantization: Quantization, tensor_parallel_size: int, expert_parallel_size: int, gpu: Gpu
+) -> float:
+    """How much larger experts are in the kernel's layout than in the file.
+
+    MXFP4 kernels take widths of whole blocks: 256 across the model, and inside an expert 64 on Hopper (Triton), 256 on
+    Blackwell (TensorRT-LLM), 128 elsewhere (Marlin), as vLLM's oracle/mxfp4.py rounds them. gpt-oss is 2880 wide either
+    way: vLLM prints 65.97 GiB for its 120B with Marlin, 64.38 GiB with Triton, 60.8 GiB lie in the file.
+    """
+    if shape.experts is None or quantization.experts != "mxfp4":
+        return 1.0
+    generation = int(float(gpu.compute_capability))
+    block = {9: 64, 10: 256, 12: 256}.get(generation, 128)
+    inner = shape.experts.expert_intermediate / (1 if expert_parallel_size > 1 else tensor_parallel_size)
+    across = shape.experts.hidden or shape.hidden
+    return math.ceil(across / 256) * 256 / across * math.ceil(inner / block) * block / inner
+
+
 def dense_bytes(shape: Architecture, quantization: Quantization, tensor_parallel_size: int) -> float:
     """Bytes of the always-touched weights on each GPU, without embedding, head and routed experts."""
-    if shape.latent:
-        down = shape.latent.kv_lora_rank + shape.latent.qk_rope_head_dim + shape.latent.q_lora_rank
-        copied = shape.layers * shape.hidden * down * (1.0 - 1.0 / tensor_parallel_size)
+    cut = 1.0 / tensor_parallel_size
+    if shape.latent or shape.compressed:
+        copied = (down_projections(shape) + indexer_params(shape)) * (1.0 - cut)
     else:
-        projections = 2 * shape.full_layers + 2 * shape.sliding_layers
-        whole = projections * shape.hidden * shape.kv_heads * shape.head_dim
-        copied = whole * (kv_share(shape, tensor_parallel_size) - 1.0 / tensor_parallel_size)
+        full_heads, full_width = shape.full_kv_heads or shape.kv_heads, shape.full_head_dim or shape.head_dim
+        full = 2 * shape.full_layers * shape.hidden * full_heads * full_width
+        sliding = 2 * shape.sliding_layers * shape.hidden * shape.kv_heads * shape.head_dim
+        copied = full * (kv_share(shape, tensor_parallel_size, full_heads) - cut)
+        copied += sliding * (kv_share(shape, tensor_parallel_size) - cut) + indexer_params(shape) * (1.0 - cut)
     beta = bytes_per_weight(quantization.dense, shape.hidden)
-    return beta * (shape.dense_params / tensor_parallel_size + copied)
+    kept = sum(kept_params(shape, part) for part in quantization.kept)
+    return beta * (shape.dense_params / tensor_parallel_size + copied) + (2.0 - beta) * kept / tensor_parallel_size
 
 
-def kv_share(shape: Architecture, tensor_parallel_size: int) -> float:
-    """Share of the whole KV cache that one rank holds: 1/TP until the heads run out, all of it for MLA."""
-    return 1.0 if shape.latent else 1.0 / min(tensor_parallel_size, shape.kv_heads)
+def kv_share(shape: Architecture, tensor_parallel_size: int, kv_heads: int | None = None) -> float:
+    """Share of the whole KV cache that one rank holds: 1/TP until the heads run out, all of it for one latent."""
+    whole = shape.latent or shape.compressed
+    return 1.0 if whole else 1.0 / min(tensor_parallel_size, kv_heads or shape.kv_heads)
+
+
+def cache_bytes(shape: Architecture, tensor_parallel_size: int, kv_format: KvFormat) -> tuple[float, float]:
+    """Bytes of one token on one GPU: in layers that remember everything (an indexer's keys too), and in windows."""
+    ratio = kv_ratio(shape, kv_format)
+    growing = shape.kv_bytes_per_token_growing * kv_share(shape, tensor_parallel_size, shape.full_kv_heads)
+    windowed = shape.kv_bytes_per_token_windowed * kv_share(shape, tensor_parallel_size)
+    return growing * ratio + indexer_key_bytes(shape, kv_format), windowed * ratio
+
+
+def kv_ratio(shape: Architecture, kv_format: KvFormat) -> float:
+    """Size of the cache relative to 16 bit. Sparse latent caches keep scales and 16-bit rotary parts beside fp8."""
+    if kv_format == "fp8" and shape.compressed:
+        return COMPRESSED_ENTRY_FP8
+    if kv_format == "fp8" and shape.latent and shape.indexer:
+        rank, rotary = shape.latent.kv_lora_rank, shape.latent.qk_rope_head_dim
+        return (rank + 4 * rank // 128 + 2 * rotary) / (2 * (rank + rotary))
+    return KV_BYTES_RATIO[kv_format]
+
+
+def indexer_key_bytes(shape: Architecture, kv_format: KvFormat) -> float:
+    """Bytes of an indexer's keys of one token over all layers: fp8 with a 4-byte scale, else 16 bit."""
+    if shape.indexer is None:
+        return 0.0
+    small = kv_format == "fp8" or shape.latent is not None
+    key = shape.indexer.head_dim + 4 if small else 2 * shape.indexer.head_dim
+    return shape.indexer.layers * key / (shape.compressed.sparse_ratio if shape.compressed else 1)
 
 
 def state_bytes(shape: Architecture) -> float:
-    """Constant bytes of one sequence over all linear-attention layers and ranks."""
-    return shape.linear_layers * shape.linear_state_elements * STATE_BYTES_PER_ELEMENT
+    """Constant bytes of one sequence over all linear-attention layers and ranks: recurrent state and convolution."""
+    recurrent = shape.linear_state_elements * (shape.linear.state_bytes if shape.linear else STATE_BYTES_PER_ELEMENT)
+    held = shape.linear.channels * (shape.linear.conv_kernel - 1) if shape.linear else 0
+    return shape.linear_layers * (recurrent + held * STATE_BYTES_PER_ELEMENT)
+
+
+def state_rounding_bytes(shape: Architecture) -> float:
+    """What a sequence wastes in the caches beside a linear-attention state, over all ranks.
+
+    vLLM pages both alike, so that a page of the full-attention cache is as large as a state; the last is half empty.
+    """
+    return 0.5 * shape.full_layers * state_bytes(shape) / shape.linear_layers if shape.linear_layers else 0.0
 
 
 def rotary_table_bytes(model: Model) -> float:
     """The 16-bit cosine and sine table that every rank holds: one row per position the model is trained for."""
     shape = model.architecture
-    return model.max_context * (shape.latent.qk_rope_head_dim if shape.latent else shape.head_dim) * 2.0
+    rotary = shape.latent.qk_rope_head_dim if shape.latent else 64 if shape.compressed else shape.head_dim
+    return model.max_context * rotary * 2.0
 
 
 def activation_bytes(
@@ -173,7 +259,8 @@ def activation_bytes(
     """Peak of a forward pass at the token budget, or of the sampler's warm-up, whichever is larger.
 
     The forward pass holds, per token and at 16 bit, four hidden states (residual, normed, attention in and out) and
-    three MLP widths (gate, up and their product); an MoE layer holds them for each expert that the token visits.
+    three MLP widths (gate, up and their product); an MoE layer holds them for each expert that the token visits. A
+    vision tower holds the same for each patch of the largest image, and its output stays for a whole token budget.
     """
     width = float(shape.intermediate)
     hidden = 4.0 * shape.hidden
@@ -181,7 +268,12 @@ def activation_bytes(
         width = max(width, shape.experts.experts_per_token * shape.experts.expert_intermediate)
         hidden += shape.experts.experts_per_token * shape.hidden
     forward = 2.0 * (hidden + 3.0 * width / tensor_parallel_size) * max_num_batched_tokens
-    return max(forward, SAMPLER_BYTES_PER_LOGIT * max_num_seqs * shape.vocab)
+    peak = max(forward, SAMPLER_BYTES_PER_LOGIT * max_num_seqs * shape.vocab)
+    if shape.vision is None:
+        return peak
+    patches = shape.vision.image_tokens * shape.vision.patches_per_token
+    seeing = 2.0 * (4.0 * shape.vision.width + 3.0 * shape.vision.intermediate / tensor_parallel_size) * patches
+    return max(peak, seeing) + 2.0 * shape.hidden * max(max_num_batched_tokens, shape.vision.image_tokens)
 
 
 def overhead_bytes(tensor_parallel_size: int) -> float:
@@ -198,15 +290,44 @@ def _refusal(
     tensor_parallel_size: int,
     max_model_len: int,
 ) -> NoFit | None:
-    """The first rule of shape or silicon that forbids the replica."""
+    """The first rule of engine, shape or silicon that forbids the replica."""
+    if model.not_served:
+        return NoFit(model.not_served)
     for way in (quantization_support(model.key, quantization, gpu), kv_support(kv_format, gpu)):
         if isinstance(way, Unsupported):
             return NoFit(way.reason)
     shape, ranks = model.architecture, tensor_parallel_size
     if shape.heads % ranks:
         return NoFit(f"{model.key} has {shape.heads} attention heads, which TP {ranks} does not divide")
-    if not shape.latent and shape.kv_heads % ranks and ranks % shape.kv_heads:
-        return NoFit(f"{model.key} has {shape.kv_heads} KV heads, which TP {ranks} neither divides nor multiplies")
+    for kv_heads in () if shape.latent else dict.fromkeys((shape.kv_heads, shape.full_kv_heads or shape.kv_heads)):
+        if kv_heads % ranks and ranks % kv_heads:
+            return NoFit(f"{model.key} has {kv_heads} KV heads, which TP {ranks} neither divides nor multiplies")
+    if shape.linear and shape.linear.value_heads % ranks:
+        heads = shape.linear.value_heads
+        return NoFit(f"{model.key} has {heads} linear-attention heads, which TP {ranks} does not divide")
     if max_model_len > model.max_context:
         return NoFit(f"{model.key} takes at most {model.max_context} tokens of context, {max_model_len} are asked for")
+    return None
+
+
+def _cut_refusal(
+    model: Model, quantization: Quantization, tensor_parallel_size: int, expert_parallel_size: int
+) -> NoFit | None:
+    """Why ranks cannot share the feed-forward networks out like that, or None."""
+    shape, ranks = model.architecture, tensor_parallel_size
+    spread = expert_parallel_size > 1
+    if spread and shape.experts is None:
+        return NoFit(f"{model.key} has no experts that EP {expert_parallel_size} could share out")
+    if spread and expert_parallel_size % ranks:
+        return NoFit(f"EP {expert_parallel_size} is no multiple of TP {ranks}: it is tensor- times data-parallel ranks")
+    widths = [(quantization.dense, "feed-forward", shape.intermediate)]
+    if shape.experts:
+        widths.append((quantization.dense, "shared-expert", shape.experts.shared_intermediate))
+        widths.append((quantization.experts, "expert", 0 if spread else shape.experts.expert_intermediate))
+    for form, what, width in widths:
+        group = SCALE_GROUPS.get(form, 1)
+        if width % (ranks * group):
+            groups = f" into whole groups of {group} weights that share a scale" if group > 1 else ""
+            hint = "; expert parallelism keeps experts whole" if what == "expert" else ""
+            return NoFit(f"{model.key} has a {what} width of {width}, which TP {ranks} does not cut{groups}{hint}")
     return None

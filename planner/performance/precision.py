@@ -50,6 +50,8 @@ _NO_FLOAT16 = ("gemma-2-", "gemma-3-", "gemma-4-", "glm-4")
 
 PACKED = frozenset({"awq", "gptq", "mxfp4", "nvfp4", "int4-qat"})
 """4-bit formats, which kernels unpack on the way to the product."""
+FP4 = frozenset({"mxfp4", "nvfp4"})
+"""Those of them whose elements are floating point, with a scale for each short block."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,8 @@ class SteadyState:
         """Arithmetic and communication of a prompt, when nothing of it hides behind reading memory."""
         clock = self.load.clock
         attention = clock.attention_ms_per_token_pair * inputs / 2.0
-        return (clock.compute_ms_per_token + clock.comm_ms_per_token + attention) * inputs
+        products = clock.dense_compute_ms_per_token + clock.expert_compute_ms_per_token
+        return (products + clock.comm_ms_per_token + attention) * inputs
 
     def _alone_ms(self, inputs: Floats) -> Floats:
         """What a prompt adds to its steps when it is the only one in them."""

@@ -17,15 +17,17 @@ from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from planner.edges.performance_fit import load_measurements
 from planner.edges.trace_files import shipped_trace, shipped_traces
-from planner.performance import admission, capacity, memory
+from planner.performance import admission, capacity, capacity_search, memory
 from planner.performance.coefficients import Coefficients
-from planner.performance.fit import UNKNOWNS
-from planner.performance.step_time import ideal_step, step_clock
+from planner.performance.evidence import predict
+from planner.performance.evidence.fit import UNKNOWNS, vector
+from planner.performance.roofline import ideal_step, step_clock
 from tests.docs.markdown import table_lines
 
 PARTS: dict[str, dict[str, Callable[[], list[str]]]] = {
     "docs/performance.md": {
         "coefficients": lambda: coefficients(load_coefficients()),
+        "engines": lambda: engines(load_coefficients()),
         "provenance": lambda: provenance(load_coefficients(), load_catalog()),
         "residuals": lambda: residuals(load_coefficients()),
         "bursts": lambda: bursts(),
@@ -43,45 +45,79 @@ PARTS: dict[str, dict[str, Callable[[], list[str]]]] = {
 
 READING = {
     "dense_bandwidth": "share of the memory bandwidth: weights that every token touches",
-    "packed_bandwidth": "the same for 4-bit weights, unpacked on the way",
+    "dense_packed_bandwidth": "the same for 4-bit weights, unpacked on the way",
     "expert_bandwidth": "the same for routed experts",
+    "expert_fp4_bandwidth": "the same for routed experts in mxfp4 and nvfp4",
+    "expert_int4_bandwidth": "the same for routed experts in AWQ and GPTQ",
     "kv_bandwidth": "the same for the KV cache",
     "compute_16bit": "share of the peak in 16 bit",
     "compute_fp8": "share of the peak in fp8 (int8 too)",
     "compute_fp4": "share of the peak in fp4",
+    "expert_compute": "of that share, what grouped products of wide experts reach",
+    "expert_half_width": "inner width of an expert on one rank at which they reach half of that",
     "attention": "share of the 16-bit peak in attention of prompts",
+    "power_exponent": "how the share of the peak falls with the watts for each FLOP/s, below an H100's",
     "overhead_ms": "ms of every step",
     "overhead_per_layer_ms": "ms a layer",
-    "overhead_per_moe_layer_ms": "ms more a layer with experts",
-    "latency_nvlink": "ms a hop of an all-reduce over NVLink",
-    "latency_pcie": "the same over PCIe",
+    "overhead_per_sequence_ms": "ms a decoding sequence",
+    "latency_nvlink": "ms of one all-reduce at 900 GB/s; the less the faster the NVLink",
+    "latency_pcie": "ms of one of its TP − 1 hops over PCIe",
     "bandwidth_nvlink": "share of the link's rate, NVLink",
     "bandwidth_pcie": "share of the link's rate, PCIe",
-    "first_token_overhead_ms": "ms from arrival to the first step; part of TTFT",
-    "closed_loop_crowding": "of benchmark clients: share of the others that start at once",
-    "engine_trt_llm": "step of TensorRT-LLM over vLLM's",
-    "engine_sglang": "step of SGLang over vLLM's",
-    "engine_tgi": "step of TGI over vLLM's",
+    "socket_crossing": "of that share, what is left where more than four GPUs on PCIe cross the sockets",
+}
+ENGINE_READING = {
+    "step_": "step of {} over vLLM's",
+    "entry_": "ms from arrival to the first step on an idle engine, {}",
+    "entry_each_": "ms more for every other request in flight, {}",
+}
+ENGINES = {
+    "vllm": "vLLM",
+    "vllm<0.6": "vLLM before 0.6",
+    "vllm<0.6 offline": "vLLM before 0.6 without its server",
+    "trt-llm": "TensorRT-LLM",
+    "trt-llm<1.0": "TensorRT-LLM before 1.0",
+    "sglang": "SGLang",
+    "tgi": "TGI",
 }
 
 
+def reading(name: str) -> str:
+    """What an unknown of the fit is."""
+    if name in READING:
+        return READING[name]
+    prefix = max((each for each in ENGINE_READING if name.startswith(each)), key=len)
+    return ENGINE_READING[prefix].format(ENGINES[name.removeprefix(prefix)])
+
+
 def coefficients(fitted: Coefficients) -> list[str]:
-    """Every fitted number with its range; those at an end of it are marked."""
-    values = {
-        **{f"compute_{kind.replace('-', '')}": share for kind, share in fitted.compute.items()},
-        **{f"engine_{name.replace('-', '_')}": factor for name, factor in fitted.engine_factors.items()},
-        "latency_nvlink": fitted.links["nvlink-hopper"].latency_ms,
-        "latency_pcie": fitted.links["pcie4"].latency_ms,
-        "bandwidth_nvlink": fitted.links["nvlink-hopper"].bandwidth,
-        "bandwidth_pcie": fitted.links["pcie4"].bandwidth,
-    }
+    """Every fitted number with what was expected of it and its range; those at an end of it are marked."""
     rows = []
-    for unknown in UNKNOWNS:
-        value = float(values.get(unknown.name, getattr(fitted, unknown.name, 0.0)))
+    for unknown, value in zip(UNKNOWNS, vector(fitted), strict=True):
         at_end = min(value - unknown.least, unknown.most - value) < 0.01 * (unknown.most - unknown.least)
-        shown = f"{value:.3g}" + (" (end of its range)" if at_end else "")
-        rows.append((f"`{unknown.name}`", shown, f"{unknown.least:g} to {unknown.most:g}", READING[unknown.name]))
-    return table_lines(["coefficient", ">fitted", "range", "what it is"], rows)
+        shown = f"{value:,.0f}" if value >= 100 or value < 1e-9 else f"{value:.3g}"
+        shown += " (end of its range)" if at_end else ""
+        expected, span = f"{unknown.expected:g} ± {unknown.width:g}", f"{unknown.least:g} to {unknown.most:g}"
+        rows.append((f"`{unknown.name}`", shown, expected, span, reading(unknown.name)))
+    return table_lines(["coefficient", ">fitted", ">expected", ">range", "what it is"], rows)
+
+
+def engines(fitted: Coefficients) -> list[str]:
+    """How engines differ from the one that is planned with, and how many rows say so."""
+    counted = Counter(row.engine_key for row in load_measurements())
+    rows = [
+        (
+            f"`{key}`",
+            name,
+            str(counted[key]),
+            f"{fitted.engines[key].step_factor:.2f} ×",
+            f"{fitted.engines[key].entry_ms:.0f} ms",
+            f"{fitted.engines[key].entry_ms_per_request:.2f} ms",
+        )
+        for key, name in ENGINES.items()
+    ]
+    columns = ["key", "engine", ">published rows", ">step over vLLM's", ">entry", ">for each other in flight"]
+    return table_lines(columns, rows)
 
 
 def provenance(fitted: Coefficients, catalog: Catalog) -> list[str]:
@@ -149,8 +185,15 @@ def assumptions(catalog: Catalog) -> list[str]:
     """Constants that no measurement stands behind, by the module that holds them."""
     measured = ", ".join(sorted(key for key, gpu in catalog.gpus.items() if gpu.memory_provenance == "measured"))
     loading = f"{admission.START_SECONDS:g} s + weights at {admission.LOAD_BYTES_PER_SECOND / 1e9:g} GB/s"
+    minutes, least = capacity_search.CYCLE_MINUTES, capacity_search.LEAST_REQUESTS
+    simulated = (
+        f"{minutes} minutes again and again, {least:,} requests or more, found to {capacity_search.TOLERANCE - 1:.0%}"
+    )
+    spread = f"{predict.SPREAD[0]:.2f} to {predict.SPREAD[1]:.2f} × the mean, independent of each other"
     rows = [
-        ("part of the closed form's rate that is planned with", f"{capacity.DERATING:g}", "`performance/capacity.py`"),
+        ("share of requests that keeps each target", f"{capacity.PERCENTILE:.0%}", "`performance/capacity.py`"),
+        ("what is simulated", simulated, "`performance/capacity_search.py`"),
+        ("lengths of a benchmark that says nothing of theirs", spread, "`performance/predict.py`"),
         ("share of GPU memory for the engine", f"{memory.GPU_MEMORY_UTILIZATION:g}", "`performance/memory.py`"),
         ("CUDA graphs", f"{memory.CUDA_GRAPHS_GIB:g} GiB a GPU", "`performance/memory.py`"),
         ("usable memory of a GPU", f"0.993 × what is reported; measured: {measured}", "`facts/gpus.jsonl`"),

@@ -25,12 +25,14 @@ HOURS = 730
 HOURLY = {"g6e.12xlarge": Decimal("10.49264"), "g6e.xlarge": Decimal("1.861")}
 CLOCK = {
     "dense_read_ms": 20,
+    "dense_compute_ms_per_token": "0.05",
     "expert_read_ms": 0,
+    "expert_compute_ms_per_token": 0,
     "expert_hit_fraction": 0,
     "kv_read_ms_per_token": "0.0001",
-    "compute_ms_per_token": "0.05",
     "attention_ms_per_token_pair": "0.000001",
     "overhead_ms": 2,
+    "overhead_ms_per_sequence": 0,
     "comm_ms_per_token": 0,
     "comm_ms_per_step": 0,
 }

@@ -12,8 +12,8 @@ from planner.edges.planning import Planned, plan
 from planner.edges.workspace import Workspace
 
 FILE = Path(__file__).resolve().parents[1] / "data" / "environments" / "small.yaml"
-CHANGE = ("requests_per_second: {mean: 1}", "requests_per_second: {mean: 2}")
-"""One line: chat doubles."""
+CHANGE = ("requests_per_second: {mean: 1}", "requests_per_second: {mean: 3}")
+"""One line: chat triples."""
 
 
 def text() -> str:

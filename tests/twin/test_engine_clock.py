@@ -13,12 +13,14 @@ from twin.engine.clock import Clock, ClockFileError, StepCoefficients, read_cloc
 
 COEFFICIENTS = {
     "dense_read_ms": 20.0,
+    "dense_compute_ms_per_token": 0.05,
     "expert_read_ms": 0.0,
+    "expert_compute_ms_per_token": 0.0,
     "expert_hit_fraction": 1.0,
     "kv_read_ms_per_token": 0.0001,
-    "compute_ms_per_token": 0.05,
     "attention_ms_per_token_pair": 0.000001,
     "overhead_ms": 2.0,
+    "overhead_ms_per_sequence": 0.01,
     "comm_ms_per_token": 0.001,
     "comm_ms_per_step": 1.0,
 }
@@ -44,20 +46,34 @@ def write(folder: Path, **changes: object) -> Path:
 
 def test_a_decode_step_is_bound_by_reads() -> None:
     step = StepCoefficients(**COEFFICIENTS)
-    # 20 + 0.0001·50,000 = 25 ms of reads over 0.05·40 = 2 ms of arithmetic; + 2 + 1 + 0.001·40
-    assert step.step_ms(40, 50_000) == pytest.approx(28.04)
+    # √(20² + (0.05·40)²) = 20.0998 of products; 0.0001·50,000 = 5 of context; 2 + 0.01·40 and 1 + 0.001·40
+    assert step.step_ms(40, 50_000) == pytest.approx(20.0997512 + 5 + 2.4 + 1.04)
 
 
 def test_a_prefill_step_is_bound_by_arithmetic() -> None:
     step = StepCoefficients(**COEFFICIENTS)
-    # 0.05·2,048 + 1e-6·2,048·1,024 = 104.497 ms over 20 ms of reads; + 2 + 1 + 0.001·2,048
-    assert step.step_ms(0, 0, 2048, 1024.0) == pytest.approx(104.497152 + 5.048)
+    # √(20² + (0.05·2,048)²) = 104.3349 of products; 1e-6·2,048·1,024 = 2.097152 of attention; 2 and 1 + 0.001·2,048
+    assert step.step_ms(0, 0, 2048, 1024.0) == pytest.approx(104.3348455 + 2.097152 + 2 + 3.048)
+
+
+def test_at_the_knee_neither_bound_is_reached() -> None:
+    step = StepCoefficients(**COEFFICIENTS)
+    # 400 tokens are multiplied in the 20 ms that reading takes: together √2 of either
+    assert step.step_ms(400, 0) == pytest.approx(20 * 2**0.5 + 2 + 4 + 1 + 0.4)
 
 
 def test_few_tokens_touch_few_experts() -> None:
     step = StepCoefficients(**(COEFFICIENTS | {"expert_read_ms": 100.0, "expert_hit_fraction": 0.25}))
-    assert step.step_ms(1, 0) == pytest.approx(20 + 25 + 3.001)
-    assert step.step_ms(2, 0) == pytest.approx(20 + 100 * (1 - 0.75**2) + 3.002)
+    fixed = [step.step_ms(n, 0) - 100 * (1 - 0.75**n) for n in (1, 2)]
+    plain = StepCoefficients(**COEFFICIENTS)
+    assert fixed == pytest.approx([plain.step_ms(n, 0) for n in (1, 2)])
+
+
+def test_experts_multiply_while_they_are_read() -> None:
+    """Their own root: √(100² + 75²) = 125 ms, beside that of the dense products."""
+    experts = {"expert_read_ms": 100.0, "expert_hit_fraction": 1.0, "expert_compute_ms_per_token": 0.75}
+    step, plain = StepCoefficients(**(COEFFICIENTS | experts)), StepCoefficients(**COEFFICIENTS)
+    assert step.step_ms(100, 0) - plain.step_ms(100, 0) == pytest.approx(125.0)
 
 
 def test_a_good_file_is_read(tmp_path: Path) -> None:
@@ -93,12 +109,14 @@ small = st.floats(0, 10, allow_nan=False)
 steps = st.builds(
     StepCoefficients,
     dense_read_ms=small,
+    dense_compute_ms_per_token=small,
     expert_read_ms=small,
+    expert_compute_ms_per_token=small,
     expert_hit_fraction=st.floats(0, 1),
     kv_read_ms_per_token=small,
-    compute_ms_per_token=small,
     attention_ms_per_token_pair=small,
     overhead_ms=small,
+    overhead_ms_per_sequence=small,
     comm_ms_per_token=small,
     comm_ms_per_step=small,
 )
@@ -108,7 +126,7 @@ batches = st.tuples(st.integers(0, 512), st.integers(0, 10**6), st.integers(0, 1
 @given(steps, batches)
 def test_more_work_never_takes_less_time(step: StepCoefficients, batch: tuple[int, int, int, float]) -> None:
     decode, context, prefill, prefill_context = batch
-    duration = step.step_ms(decode, context, prefill, prefill_context)
+    duration = step.step_ms(decode, context, prefill, prefill_context) * (1 - 1e-12)
     assert step.step_ms(decode + 1, context, prefill, prefill_context) >= duration
     assert step.step_ms(decode, context + 1, prefill, prefill_context) >= duration
     assert step.step_ms(decode, context, prefill + 1, prefill_context) >= duration

@@ -12,14 +12,14 @@ from twin.engine.scheduler import Emission, Rejection, Scheduler, Sequence
 
 
 def clock(**limits: int | None) -> Clock:
-    """Decode steps of exactly 10 ms, prefill 0.1 ms a token where that is more."""
+    """10 ms a step and 0.1 ms for each of its tokens, so that a decode step of one sequence takes 10.1 ms."""
     values: dict[str, int | None] = {
         "max_model_len": 4096,
         "max_num_seqs": 8,
         "max_num_batched_tokens": 512,
         "kv_tokens": 100_000,
     }
-    step = PLAIN_STEP.model_copy(update={"dense_read_ms": 10.0})
+    step = PLAIN_STEP.model_copy(update={"overhead_ms": 10.0})
     return Clock.model_validate({"version": "1.0", "pool": "p", "model": "m", "step": step} | values | limits)
 
 
@@ -33,8 +33,8 @@ def test_one_request_alone_has_exact_times() -> None:
     scheduler = Scheduler(clock())
     sequence = submit(scheduler, 500, 11, at_ms=100.0)
     emissions = scheduler.advance(10_000)
-    assert sequence.first_token_ms == 150.0  # 500 tokens · 0.1 ms
-    assert sequence.finished_ms == 250.0  # ten more tokens, 10 ms each
+    assert sequence.first_token_ms == pytest.approx(160.0)  # 10 ms and 500 tokens · 0.1 ms
+    assert sequence.finished_ms == pytest.approx(261.0)  # ten more tokens, 10.1 ms each
     assert [emission.tokens for emission in emissions] == [1] * 11
     assert [emission.finished for emission in emissions] == [False] * 10 + [True]
 
@@ -43,7 +43,7 @@ def test_a_long_prompt_is_prefilled_in_chunks() -> None:
     scheduler = Scheduler(clock())
     sequence = submit(scheduler, 1100, 1, at_ms=0.0)
     scheduler.advance(10_000)
-    assert sequence.first_token_ms == pytest.approx(51.2 + 51.2 + 10.0)  # 512, 512 and 76 tokens (then reads bind)
+    assert sequence.first_token_ms == pytest.approx(61.2 + 61.2 + 17.6)  # 512, 512 and 76 tokens
     assert scheduler.steps == 3
 
 
@@ -53,11 +53,11 @@ def test_decode_goes_first_and_prefill_takes_what_is_left() -> None:
     scheduler.advance(20.0)
     second = submit(scheduler, 1022, 1, at_ms=20.0)
     scheduler.advance(10_000)
-    # 20 → 30 the decode step in progress; then 1 + 511 tokens twice
-    assert second.scheduled_ms == 30.0
-    assert second.first_token_ms == pytest.approx(30.0 + 51.2 + 51.2)
-    # 99 decode steps after the first token at 10 ms, two of them slowed to 51.2 ms by the chunks
-    assert first.finished_ms == pytest.approx(10.0 + 97 * 10.0 + 2 * 51.2)
+    # 20 → 30.1 the decode step in progress; then 1 + 511 tokens twice
+    assert second.scheduled_ms == pytest.approx(30.1)
+    assert second.first_token_ms == pytest.approx(30.1 + 61.2 + 61.2)
+    # 99 decode steps after the first token at 20 ms, two of them slowed to 61.2 ms by the chunks
+    assert first.finished_ms == pytest.approx(20.0 + 97 * 10.1 + 2 * 61.2)
 
 
 def test_a_request_waits_for_a_free_sequence() -> None:
@@ -66,9 +66,9 @@ def test_a_request_waits_for_a_free_sequence() -> None:
     second = submit(scheduler, 100, 5, at_ms=1.0)
     assert (scheduler.running, scheduler.waiting) == (1, 1)
     scheduler.advance(1000)
-    assert first.finished_ms == 50.0
-    assert second.scheduled_ms == 50.0
-    assert second.first_token_ms == 60.0
+    assert first.finished_ms == pytest.approx(20.0 + 4 * 10.1)
+    assert second.scheduled_ms == first.finished_ms
+    assert second.first_token_ms == pytest.approx(60.4 + 20.0)
 
 
 def test_a_request_waits_for_kv() -> None:
@@ -84,8 +84,8 @@ def test_emissions_gather_the_interval_but_not_the_first_token() -> None:
     sequence = submit(scheduler, 100, 20, at_ms=0.0, interval=8)
     emissions = scheduler.advance(10_000)
     assert [emission.tokens for emission in emissions] == [1, 8, 8, 3]
-    assert [emission.at_ms for emission in emissions] == [10.0, 90.0, 170.0, 200.0]
-    assert sequence.finished_ms == 200.0
+    assert [emission.at_ms for emission in emissions] == pytest.approx([20.0, 100.8, 181.6, 211.9])
+    assert sequence.finished_ms == pytest.approx(20.0 + 19 * 10.1)
 
 
 def test_preemption_recomputes_and_loses_no_token() -> None:
@@ -106,8 +106,8 @@ def test_slow_down_stretches_every_step() -> None:
     scheduler = Scheduler(clock(), slow_down=1.5)
     sequence = submit(scheduler, 500, 11, at_ms=0.0)
     scheduler.advance(10_000)
-    assert sequence.first_token_ms == pytest.approx(75.0)
-    assert sequence.finished_ms == pytest.approx(225.0)
+    assert sequence.first_token_ms == pytest.approx(1.5 * 60.0)
+    assert sequence.finished_ms == pytest.approx(1.5 * (60.0 + 10 * 10.1))
 
 
 def test_queue_limits_are_vllms() -> None:
@@ -132,7 +132,7 @@ def test_cancel_frees_everything() -> None:
     scheduler = Scheduler(clock(max_num_seqs=2, max_num_queued_tokens=5000))
     decoding, prefilling = submit(scheduler, 100, 100, 0.0), submit(scheduler, 2000, 100, 0.0)
     waiting = submit(scheduler, 2000, 100, 0.0)
-    scheduler.advance(60.0)
+    scheduler.advance(70.0)
     for sequence in (decoding, prefilling, waiting, waiting):
         scheduler.cancel(sequence)
     assert (scheduler.running, scheduler.waiting, scheduler.kv_tokens_used) == (0, 0, 0)

@@ -63,7 +63,7 @@ def replay_on_twin(
 
 
 def test_times_are_those_of_real_time_at_any_speed() -> None:
-    """1,000 tokens of prefill take 100 ms and 40 more tokens 800 ms, of which a fifth passes on the wall."""
+    """1,000 tokens of prefill take 120 ms and 40 more tokens 804 ms, of which a fifth passes on the wall."""
     arrivals = [(index * 1000.0, "chat", 1000, 41) for index in range(6)]
     outcomes, _ = replay_on_twin(workload(*arrivals))
     assert [outcome.arrival_ms for outcome in outcomes] == [arrival[0] for arrival in arrivals]
@@ -72,9 +72,9 @@ def test_times_are_those_of_real_time_at_any_speed() -> None:
         assert outcome.tokens == 41
         assert outcome.ttft_ms is not None
         assert outcome.e2e_ms is not None
-        assert 95 <= outcome.ttft_ms < 250  # the rest is loopback and a busy test machine, times five
-        assert 890 <= outcome.e2e_ms < 1100
-        assert 19.0 <= (outcome.e2e_ms - outcome.ttft_ms) / 40 < 24.0
+        assert 115 <= outcome.ttft_ms < 270  # the rest is loopback and a busy test machine, times five
+        assert 915 <= outcome.e2e_ms < 1125
+        assert 19.1 <= (outcome.e2e_ms - outcome.ttft_ms) / 40 < 24.0
 
 
 def test_a_slow_answer_delays_no_other_send() -> None:

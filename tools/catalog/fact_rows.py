@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import selection as choose
+from model_shapes import CODE, shape_of
 from raw_tables import TODAY, Fact, Row, api_day, api_source, raw_apis, source_text, table, whole
 
 
@@ -23,7 +24,7 @@ def gpus(raw: Path) -> Iterable[Fact]:
             formats["fp8"] = level
         if key in choose.BLOCK_FP8:
             formats["fp8-block"] = "native"
-        reported = whole(row["mem_mib_nvidia_smi"] or row["mem_mib_ec2_api"])
+        reported = choose.REPORTED_MIB.get(key) or whole(row["mem_mib_nvidia_smi"] or row["mem_mib_ec2_api"])
         measured = choose.MEASURED_MEMORY_GIB.get(key)
         speeds = {dtype: row[f"{dtype}_{unit}_dense"] for dtype, unit in _SPEEDS}
         yield {
@@ -92,34 +93,58 @@ def models(raw: Path) -> Iterable[Fact]:
     """Open-weight models under their accept-list names."""
     rows = {row["name"]: row for row in table(raw, "models.csv")}
     for key, (name, instruct) in choose.MODELS.items():
-        row = rows[name]
-        notes = [row["params_note"].split(";")[0], "shape read from the base checkpoint" if instruct else ""]
+        row, more = rows[name], shape_of(key)
+        named = more.get("row", {})
+        base = "shape read from the base checkpoint" if instruct else ""
+        notes = [named["note"] if "note" in named else row["params_note"].split(";")[0], base]
+        native = named.get("native") or _native(row["native_dtype"])
+        others = {"awq": None, "fp8": "at-load", "gptq": None} if native in ("bf16", "fp16") else {}
         yield {
             "key": key,
             "hf_id": instruct or row["hf_id"],
             "revision": None,
-            "native": (native := _native(row["native_dtype"])),
-            "quantizations": {"awq": None, "fp8": "at-load", "gptq": None} if native in ("bf16", "fp16") else {},
+            "native": native,
+            "quantizations": dict(sorted((others | named.get("quantizations", {})).items())),
+            **({"recipes": recipes} if (recipes := named.get("recipes")) else {}),
             "max_context": whole(row["max_context"]),
-            "architecture": _architecture(row),
+            "architecture": _architecture(row, more.get("architecture", {})),
             "licence": row["license"] or None,
             "licence_limits": row["license_limits"],
             "openness": "truly-open" if "data" in row["openness"] else "open-weights",
             "released": row["released"],
-            "source": source_text(row["arch_source"]),
+            "source": "; ".join(filter(None, _model_sources(row, more))),
             "as_of": TODAY,
             **({"note": note} if (note := "; ".join(filter(None, notes))) else {}),
+            **({"not_served": why} if (why := named.get("not_served")) else {}),
         }
 
 
+def _model_sources(row: Row, more: Fact) -> Iterable[str]:
+    """Of the raw table's columns, of those that join them, and of named checkpoints."""
+    named = more.get("row", {})
+    yield named.get("source") or source_text(row["arch_source"])
+    yield CODE if "architecture" in more and CODE.split()[0] not in row["arch_source"] else ""
+    yield named.get("also", "")
+
+
 def _native(dtype: str) -> str:
-    for start, form in (("bfloat16", "bf16"), ("float16", "fp16"), ("mxfp4", "mxfp4"), ("fp8", "fp8-block")):
+    for start, form in _NATIVE:
         if dtype.startswith(start):
             return form
     raise ValueError(dtype)
 
 
-def _architecture(row: Row) -> Fact:
+_NATIVE = (
+    ("bfloat16", "bf16"),
+    ("float16", "fp16"),
+    ("float32 ckpt (run bf16)", "bf16"),
+    ("mxfp4", "mxfp4"),
+    ("int4 (QAT", "int4-qat"),
+    ("fp8", "fp8-block"),
+)
+
+
+def _architecture(row: Row, more: Fact) -> Fact:
     state = re.search(r"(\d+) heads x (\d+) x (\d+)", row["linear_state_note"])
     shape: Fact = {
         "params_total": whole(row["params_total"]),
@@ -152,6 +177,8 @@ def _architecture(row: Row) -> Fact:
     if row["kv_lora_rank"]:
         ranks = ("q_lora_rank", "kv_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim")
         shape["latent"] = {rank: whole(row[rank]) for rank in ranks}
+    for column, value in more.items():
+        shape[column] = shape[column] | value if isinstance(shape.get(column), dict) else value
     return shape
 
 

@@ -1,11 +1,13 @@
 """The clock file: the limits of one replica and the coefficients that say how long one engine step lasts.
 
-    step = max(dense_read + expert_read · (1 − (1 − hit)^(C + P)) + kv_read · X,
-               compute · (C + P) + attention · P · ctx)
-         + overhead + comm_per_step + comm_per_token · (C + P)
+    step = √(dense_read² + (dense_compute · (C + P))²)
+         + √((expert_read · (1 − (1 − hit)^(C + P)))² + (expert_compute · (C + P))²)
+         + kv_read · X + attention · P · ctx
+         + overhead + overhead_per_sequence · C + comm_per_step + comm_per_token · (C + P)
 
 C decode sequences (one token each), X the tokens of context that they read, P prefill tokens of the step, ctx the mean
-context that a prefill token attends to. The first part is memory, the second arithmetic; the slower of the two binds.
+context that a prefill token attends to. Under each root stand reading the weights and multiplying with them, which go
+on at the same time; everything else follows one after the other.
 
 The planner writes this file from a plan; the twin reads it and has its own implementation of the formula, so that an
 error in either shows as a difference.
@@ -13,6 +15,7 @@ error in either shows as a difference.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -32,12 +35,14 @@ class StepCoefficients(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     dense_read_ms: Milliseconds
+    dense_compute_ms_per_token: Milliseconds
     expert_read_ms: Milliseconds
+    expert_compute_ms_per_token: Milliseconds
     expert_hit_fraction: Annotated[float, Field(ge=0, le=1)]
     kv_read_ms_per_token: Milliseconds
-    compute_ms_per_token: Milliseconds
     attention_ms_per_token_pair: Milliseconds
     overhead_ms: Milliseconds
+    overhead_ms_per_sequence: Milliseconds
     comm_ms_per_token: Milliseconds
     comm_ms_per_step: Milliseconds
 
@@ -46,14 +51,15 @@ class StepCoefficients(BaseModel):
     ) -> float:
         """Milliseconds of a step: C sequences decode over X context tokens; P tokens prefill at mean context ctx."""
         batch_tokens = decode_sequences + prefill_tokens
-        read_ms = self.dense_read_ms + self.kv_read_ms_per_token * context_tokens
-        if self.expert_read_ms:
-            read_ms += self.expert_read_ms * (1.0 - (1.0 - self.expert_hit_fraction) ** batch_tokens)
-        compute_ms = self.compute_ms_per_token * batch_tokens
+        products_ms = math.hypot(self.dense_read_ms, self.dense_compute_ms_per_token * batch_tokens)
+        if self.expert_read_ms or self.expert_compute_ms_per_token:
+            expert_ms = self.expert_read_ms * (1.0 - (1.0 - self.expert_hit_fraction) ** batch_tokens)
+            products_ms += math.hypot(expert_ms, self.expert_compute_ms_per_token * batch_tokens)
+        attention_ms = self.kv_read_ms_per_token * context_tokens
         if prefill_tokens:
-            compute_ms += self.attention_ms_per_token_pair * prefill_tokens * prefill_context
-        bound_ms = read_ms if read_ms > compute_ms else compute_ms
-        return bound_ms + self.overhead_ms + self.comm_ms_per_step + self.comm_ms_per_token * batch_tokens
+            attention_ms += self.attention_ms_per_token_pair * prefill_tokens * prefill_context
+        fixed_ms = self.overhead_ms + self.comm_ms_per_step + self.overhead_ms_per_sequence * decode_sequences
+        return products_ms + attention_ms + fixed_ms + self.comm_ms_per_token * batch_tokens
 
 
 class Clock(BaseModel):

@@ -64,7 +64,7 @@ def test_an_environment_that_changed_makes_its_lock_stale(checkout: Workspace) -
     ended = spillway("check")
     assert (ended.status, ended.out) == (1, "small: 1 problem\n")
     assert "error[LOCK010]: stale: the environment has changed since it was planned" in ended.err
-    assert "routes.chat.traffic.requests_per_second.mean: 1.0 → 2.0" in ended.err
+    assert "routes.chat.traffic.requests_per_second.mean: 1.0 → 3.0" in ended.err
     assert "hint: run `spillway plan small`" in ended.err
 
 
@@ -182,7 +182,7 @@ def test_diff_against_a_revision(checkout: Workspace) -> None:
     small.workspace(Path("environments"), small.changed(), small.replanned().lock)
     ended = spillway("diff", "small", "--base", "HEAD")
     assert ended.status == 0
-    assert "routes.chat.traffic.requests_per_second.mean: 1.0 → 2.0   environments/small.yaml:16" in ended.out
+    assert "routes.chat.traffic.requests_per_second.mean: 1.0 → 3.0   environments/small.yaml:16" in ended.out
     assert spillway("diff", "small", "--exit-code").status == 1  # HEAD is the default
 
 

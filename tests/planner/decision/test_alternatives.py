@@ -6,7 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from planner.decision.alternatives import SCALES, api_share, baselines, break_even, fleet_words, gpus, modes, runners_up
+from planner.decision.alternatives import (
+    SCALES,
+    api_share,
+    baselines,
+    break_even,
+    fleet_words,
+    gpus,
+    modes,
+    runners_up,
+    without_margin,
+)
 from planner.decision.question import Answer, Question
 from planner.decision.solve import solve
 from tests.planner.decision.instances import EXACT, PAPER, api, replica_class
@@ -61,6 +71,35 @@ def test_runners_up_differ_in_instance_type_and_in_model() -> None:
     for alternative in (without_machine, without_model):
         assert alternative.usd_per_month is not None
         assert alternative.usd_per_month >= answer.usd_per_month
+
+
+def test_runners_up_are_looked_for_among_few_classes_first() -> None:
+    """And among all of them where the few have no plan, so that none is said not to exist that does."""
+    other = replica_class("chat-medium", "medium", 1, {CHAT: 2.5}, "m2")
+    vault = replica_class("vault-medium", "medium", 1, {("vault", 0): 1.0}, "m2", exclusive=True)
+    question = replace(PAPER, classes=(*PAPER.classes, other, vault))
+    answer = answered(question)
+    whole = runners_up(question, answer, EXACT)
+    for names in (frozenset(answer.replicas), frozenset({*answer.replicas, "vault-medium"})):
+        few = question.with_classes(names)
+        found = runners_up(question, answer, EXACT, few)
+        assert all(other.usd_per_month is not None for other in found)
+        assert [other.name for other in found] == [other.name for other in whole]
+    assert found[0].usd_per_month is not None
+    assert whole[0].usd_per_month is not None
+    assert found[0].usd_per_month >= whole[0].usd_per_month  # the API took what chat-medium was too far away for
+
+
+def test_no_margin_is_the_same_question_with_other_capacities() -> None:
+    doubled = {k.name: {band: 2 * rate for band, rate in k.capacity.items()} for k in PAPER.classes}
+    same = without_margin(PAPER, {k.name: k.capacity for k in PAPER.classes}, EXACT)
+    faster = without_margin(PAPER, doubled, EXACT)
+    assert same.name == faster.name == "no uncertainty margin"
+    assert same.usd_per_month == pytest.approx(answered(PAPER).usd_per_month)
+    assert faster.usd_per_month is not None
+    assert faster.usd_per_month < answered(PAPER).usd_per_month
+    broke = without_margin(replace(PAPER, budget_usd=1.0), doubled, EXACT)
+    assert broke.usd_per_month is None  # it obeys limits as the plan does
 
 
 def test_runners_up_obey_limits() -> None:

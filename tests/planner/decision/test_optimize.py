@@ -21,11 +21,14 @@ from planner.domain.prices import PriceSnapshot
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from planner.money.plan import Plan
+from planner.performance.capacity_search import Kept
 from planner.words.diagnostics import Problems
 from tests.planner import small
 
 GAP = Decimal("1.01")
 """A plan may be this much dearer than the optimum."""
+KEPT: Kept = {}
+"""Simulated capacities that the tests share; `test_rating` shows that they change no plan."""
 
 
 def inputs(*changes: tuple[str, str], catalog: Catalog | None = None, prior: Plan | None = None) -> Inputs:
@@ -41,12 +44,12 @@ def inputs(*changes: tuple[str, str], catalog: Catalog | None = None, prior: Pla
 @lru_cache(maxsize=1)
 def outcome() -> Outcome:
     """The plan of the environment as it is."""
-    return optimize(inputs())
+    return optimize(inputs(), kept=KEPT)
 
 
 def usd(*changes: tuple[str, str]) -> Decimal:
     """What the plan costs with some texts of the environment replaced."""
-    return optimize(inputs(*changes)).plan.cost.usd_per_month
+    return optimize(inputs(*changes), kept=KEPT).plan.cost.usd_per_month
 
 
 def without_prices(start: str) -> Catalog:
@@ -57,9 +60,9 @@ def without_prices(start: str) -> Catalog:
     return dataclasses.replace(catalog, prices=PriceSnapshot(catalog.prices.name, rows))
 
 
-def refused(*changes: tuple[str, str], **kept: Any) -> Problems:
+def refused(*changes: tuple[str, str], **given: Any) -> Problems:
     with pytest.raises(Problems) as caught:
-        optimize(inputs(*changes, **kept))
+        optimize(inputs(*changes, **given), kept=KEPT)
     assert caught.value.exit_code == 1
     return caught.value
 
@@ -196,13 +199,15 @@ def test_an_api_without_a_price_is_a_gap_and_no_candidate() -> None:
 
 
 def test_least_churn_keeps_the_locked_pools_until_it_pays() -> None:
-    more = ("requests_per_second: {mean: 1}", "requests_per_second: {mean: 3}")
+    more = ("requests_per_second: {mean: 1}", "requests_per_second: {mean: 8}")
     locked = {pool.name for pool in outcome().plan.pools}
-    free = optimize(inputs(more)).plan
+    free = optimize(inputs(more), kept=KEPT).plan
     assert {pool.name for pool in free.pools} != locked, "choose a load at which another mix is cheaper"
-    patient = optimize(inputs(more, ("quotas:", "planning: {replan_threshold: 90%}\nquotas:"), prior=outcome().plan))
+    held = ("quotas:", "planning: {replan_threshold: 90%}\nquotas:")
+    patient = optimize(inputs(more, held, prior=outcome().plan), kept=KEPT)
     assert {pool.name for pool in patient.plan.pools} == locked
     assert patient.kept.startswith("kept the locked pools; ")
     assert patient.plan.cost.usd_per_month > free.cost.usd_per_month
-    eager = optimize(inputs(more, ("quotas:", "planning: {replan_threshold: 0%}\nquotas:"), prior=outcome().plan))
+    free_to_move = ("quotas:", "planning: {replan_threshold: 0%}\nquotas:")
+    eager = optimize(inputs(more, free_to_move, prior=outcome().plan), kept=KEPT)
     assert (eager.plan.cost, eager.kept) == (free.cost, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -129,8 +130,9 @@ def test_the_clock_of_a_pool_is_read_by_the_engine_twin(sealed: Lock) -> None:
     ticking = Clock.model_validate(document)
     assert (ticking.pool, ticking.kv_tokens, ticking.max_num_seqs) == (CHAT_POOL, 200_000, 64)
     assert ticking.max_num_queued_reqs == pool.engine.max_num_queued_reqs
-    # One sequence of no context: all dense weights, one token's experts, and the fixed parts.
-    assert ticking.step.step_ms(1, 0) == pytest.approx(6.25 + 4 * 0.03125 + 2 + 0.5 + 0.001)
+    # One sequence of no context: all dense weights and one token's experts, each with its products; the fixed parts.
+    products = math.hypot(6.25, 0.03) + math.hypot(4 * 0.03125, 0.02)
+    assert ticking.step.step_ms(1, 0) == pytest.approx(products + 2 + 0.01 + 0.5 + 0.001)
 
 
 def test_a_coefficient_of_a_newer_lock_does_not_reach_the_twin(sealed: Lock) -> None:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from planner.edges import performance_fit
 from planner.edges.catalog_files import load_catalog, package_folder
 from planner.edges.performance_files import load_coefficients, read_coefficients
 from planner.edges.performance_fit import load_measurements, refit
 from planner.words.diagnostics import Problems
 
 HEADER = (
-    "id,model,dense,experts,kv,gpu,tensor_parallel_size,engine,engine_version,input_tokens,output_tokens,concurrency,"
-    "metric,value,regime,quality,date"
+    "id,model,dense,experts,kv,gpu,tensor_parallel_size,engine,engine_version,input_tokens,output_tokens,lengths,"
+    "concurrency,max_num_batched_tokens,offline,metric,value,regime,quality,date"
 )
-ROW = "own-1,qwen3-8b,bf16,bf16,bf16,L4,1,vllm,0.33.0,1000,200,8,tpot,80.0,fixed_concurrency,A,2026-11-20"
+ROW = (
+    "own-1,qwen3-8b,bf16,bf16,bf16,L4,1,vllm,0.33.0,1000,200,spread,8,4096,false,tpot,80.0,fixed_concurrency,A,"
+    "2026-11-20"
+)
 
 
 def shipped_copy(folder: Path) -> str:
@@ -29,7 +34,12 @@ def shipped_copy(folder: Path) -> str:
     return source.name
 
 
-def test_a_refit_writes_a_file_that_reads_back(tmp_path: Path) -> None:
+def test_a_refit_writes_a_file_that_reads_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a few rows, and one of a model that the catalog lacks; `test_fit` fits them all."""
+    cells = {("qwen3-32b", "H100"), ("gpt-oss-120b", "H200")}
+    rows = [row for row in load_measurements() if row.cell in cells][::6]
+    rows.append(replace(rows[0], id="own-1", model="gpt-9"))
+    monkeypatch.setattr(performance_fit, "load_measurements", lambda: tuple(rows))
     heard: list[str] = []
     report, gaps, path = refit(load_catalog(), "2026-11-22", tmp_path, heard.append)
     assert path == tmp_path / "coefficients-2026-11-22.json"
@@ -38,8 +48,9 @@ def test_a_refit_writes_a_file_that_reads_back(tmp_path: Path) -> None:
     assert found.as_of == "2026-11-22"
     assert found.dense_bandwidth == pytest.approx(report.coefficients.dense_bandwidth, rel=1e-5)
     assert found.residuals == report.coefficients.residuals
-    assert len(heard) > 10
-    assert all(gap.key.startswith("model/") for gap in gaps)
+    assert found.measured_rows == report.coefficients.measured_rows
+    assert len(heard) == 2  # cells, then GPUs
+    assert [gap.key for gap in gaps] == ["model/gpt-9"]
 
 
 def test_the_shipped_fit_reads() -> None:
@@ -78,8 +89,16 @@ def test_all_bad_rows_are_reported_with_their_line(tmp_path: Path) -> None:
 
 def test_an_empty_concurrency_is_saturation(tmp_path: Path) -> None:
     file = tmp_path / "own.csv"
-    file.write_text(
-        "\n".join([HEADER, ROW.replace(",8,tpot", ",,throughput").replace("fixed_concurrency", "saturation")])
-    )
+    saturated = ROW.replace(",8,4096,", ",,4096,").replace("tpot", "throughput")
+    file.write_text("\n".join([HEADER, saturated.replace("fixed_concurrency", "saturation")]))
     (row,) = load_measurements(file)
     assert row.concurrency is None
+    assert (row.max_num_batched_tokens, row.offline, row.lengths) == (4096, False, "spread")
+
+
+def test_an_empty_step_limit_is_the_engine_s_default(tmp_path: Path) -> None:
+    file = tmp_path / "own.csv"
+    file.write_text("\n".join([HEADER, ROW.replace(",4096,false", ",,true")]))
+    (row,) = load_measurements(file)
+    assert row.max_num_batched_tokens is None
+    assert row.offline

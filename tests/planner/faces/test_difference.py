@@ -30,7 +30,7 @@ def test_a_one_line_change() -> None:
 def test_the_line_of_the_change_is_named() -> None:
     number = small.changed().splitlines().index(f"      {small.CHANGE[1]}") + 1
     text = shown(*diff_view(_changed(), _document(small.changed())), width=160)
-    assert f"routes.chat.traffic.requests_per_second.mean: 1.0 → 2.0   environments/small.yaml:{number}" in text
+    assert f"routes.chat.traffic.requests_per_second.mean: 1.0 → 3.0   environments/small.yaml:{number}" in text
 
 
 def test_the_line_of_an_entry_of_a_list_is_named() -> None:
@@ -74,5 +74,5 @@ def test_json_parts_sum_to_the_change_exactly() -> None:
     for line in values["lines"]:
         change = Decimal(line["usd_per_month"]) - Decimal(line["base_usd_per_month"])
         assert Decimal(line["by_inputs_usd_per_month"]) + Decimal(line["by_prices_usd_per_month"]) == change
-    assert values["inputs"] == ["routes.chat.traffic.requests_per_second.mean: 1.0 → 2.0"]
+    assert values["inputs"] == ["routes.chat.traffic.requests_per_second.mean: 1.0 → 3.0"]
     assert values["touched"] == sorted(values["touched"])

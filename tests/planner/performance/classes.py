@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
+
+import numpy as np
 
 from planner.domain.workload import from_trace
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from planner.edges.trace_files import shipped_trace
 from planner.performance.capacity import CapacityQuestion, LatencyTarget
+from planner.performance.capacity_search import Traffic
 from planner.performance.lengths import coarse
 from planner.performance.memory import MemoryFit, memory_fit
-from planner.performance.step_time import ideal_step, step_clock
+from planner.performance.roofline import ideal_step, step_clock
 from tests.planner.performance.engine import Engine, Request, poisson
 
 MAX_MODEL_LEN = 8192
@@ -58,10 +62,31 @@ def question(
     )
 
 
+def traffic(trace: str, minutes: tuple[float, ...] = (1.0,)) -> Traffic:
+    """The mix of a shipped trace, with arrivals of that shape."""
+    return Traffic(*(tuple(column) for column in zip(*mix(trace), strict=True)), minutes)
+
+
+@lru_cache
+def busiest_minutes(trace: str) -> tuple[float, ...]:
+    """Requests of the busiest five whole minutes of a shipped trace."""
+    found = shipped_trace(trace)
+    minutes = [float(requests) for requests, _, _ in found.minutes][: int(found.duration_s // 60)]
+    return tuple(max((minutes[i : i + 5] for i in range(len(minutes) - 4)), key=sum))
+
+
 def served(
-    asked: CapacityQuestion, trace: str, per_second: float, count: int, seed: int
+    asked: CapacityQuestion,
+    trace: str,
+    per_second: float,
+    count: int,
+    seed: int,
+    minutes: tuple[float, ...] = (1.0,),
 ) -> tuple[list[Request], Engine]:
-    """Poisson requests of the mix through the reference engine, the first tenth left out as warm-up."""
+    """Requests of the mix through the reference engine, the first tenth left out as warm-up.
+
+    Poisson, at a rate that goes up and down with the minutes, again and again, and is `per_second` on average.
+    """
     cells = mix(trace)
     lengths = [(s, o) for s, o, _ in cells]
     engine = Engine(
@@ -71,13 +96,24 @@ def served(
         asked.max_num_batched_tokens,
     )
     requests = poisson(lengths, per_second, count, seed, [weight for *_, weight in cells])
+    edges = np.arange(math.ceil(requests[-1].arrival_ms / 60e3 / len(minutes)) * len(minutes) + 1) * 60e3
+    expected = np.concatenate([[0.0], np.cumsum(np.resize(minutes, len(edges) - 1) / np.mean(minutes))]) * 60e3
+    for request in requests:
+        request.arrival_ms = float(np.interp(request.arrival_ms, expected, edges))
     done = sorted(engine.run(requests), key=lambda request: request.arrival_ms)
     return done[count // 10 :], engine
 
 
-def missed(asked: CapacityQuestion, trace: str, per_second: float, count: int = 2500, seed: int = 1) -> float:
+def missed(
+    asked: CapacityQuestion,
+    trace: str,
+    per_second: float,
+    count: int = 2500,
+    seed: int = 1,
+    minutes: tuple[float, ...] = (1.0,),
+) -> float:
     """Largest share of requests over one of the targets, in the reference engine."""
-    done, _ = served(asked, trace, per_second, count, seed)
+    done, _ = served(asked, trace, per_second, count, seed, minutes)
     target = asked.target
     late = sum(r.ttft_ms > target.ttft_ms + target.ttft_ms_per_1k_input * r.prompt / 1e3 for r in done) / len(done)
     decoding = [r for r in done if r.output > 1]

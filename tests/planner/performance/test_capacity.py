@@ -1,4 +1,4 @@
-"""Capacity against an engine that runs step by step, and the properties that a planner leans on."""
+"""The closed form against an engine that runs step by step, and the properties that screening leans on."""
 
 from __future__ import annotations
 
@@ -51,23 +51,25 @@ def answered(asked: CapacityQuestion) -> Capacity:
 
 
 @pytest.mark.parametrize(("asked", "trace"), CASES)
-def test_safe_and_not_timid(asked: CapacityQuestion, trace: str) -> None:
-    """At the capacity the engine keeps the target; at twice that rate it does not."""
+def test_near_enough_to_rank(asked: CapacityQuestion, trace: str) -> None:
+    """At nine tenths of the screened rate the engine keeps the target, under Poisson; at 1.3 × it does not."""
     rate = answered(asked).requests_per_second
-    assert max(missed(asked, trace, rate, seed=seed) for seed in (1, 2)) <= 0.055
-    assert missed(asked, trace, 2.0 * rate) > 0.05
+    assert max(missed(asked, trace, 0.9 * rate, seed=seed) for seed in (1, 2)) <= 0.055
+    assert missed(asked, trace, 1.3 * rate) > 0.1
 
 
 @pytest.mark.parametrize(("asked", "trace"), CASES[:4])
 def test_a_slower_engine_misses(asked: CapacityQuestion, trace: str) -> None:
-    """The rate of a plan cannot be served by an engine 1.5 × slower than planned."""
+    """The screened rate cannot be served by an engine that is 1.5 × slower."""
     rate = answered(asked).requests_per_second
     assert missed(replace(asked, clock=asked.clock.slowed(1.5)), trace, rate) > 0.05
 
 
-@pytest.mark.parametrize(("asked", "trace"), CASES[:2])
+@pytest.mark.parametrize(("asked", "trace"), CASES[::3])
 def test_predicted_latencies_are_those_of_the_engine(asked: CapacityQuestion, trace: str) -> None:
+    """Where TPOT binds; where places run out the wait is steeper than the closed form can tell."""
     answer = answered(asked)
+    assert answer.binding == "tpot"
     done, _ = served(asked, trace, answer.requests_per_second, 4000, 3)
     tpot = [r.tpot_ms for r in done if r.output > 1]
     assert answer.tpot_ms_p50 == pytest.approx(percentile(tpot, 0.5), rel=0.25)
@@ -143,6 +145,14 @@ def test_the_interval_brackets_the_answer() -> None:
     assert with_interval(answer, BASE, (0.8, 10.0)).low == 0.0
 
 
+def test_the_interval_of_another_rate_moves_as_the_screened_one() -> None:
+    """A simulated rate gets its range from the closed form: by so many percent as that moves."""
+    screened = with_interval(answered(BASE), BASE, (0.8, 1.3))
+    simulated = with_interval(replace(screened, requests_per_second=3.0), BASE, (0.8, 1.3))
+    for edge in ("low", "high"):
+        assert getattr(simulated, edge) / 3.0 == pytest.approx(getattr(screened, edge) / screened.requests_per_second)
+
+
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
@@ -166,7 +176,7 @@ def test_a_cache_below_one_request_has_a_reason() -> None:
 
 def test_one_token_answers_are_prefill_only() -> None:
     answer = answered(replace(BASE, lengths=coarse([(500, 1, 1)]), target=LatencyTarget(ttft_ms=500)))
-    work_ms = BASE.clock.compute_ms_per_token * 500
+    work_ms = BASE.clock.dense_compute_ms_per_token * 500
     assert 0.2 / work_ms < answer.requests_per_second / 1e3 < 1.0 / work_ms
 
 
@@ -183,7 +193,7 @@ def test_questions_are_answered_in_their_order_and_alone() -> None:
 
 
 def test_screening_is_quick() -> None:
-    """A loose bound: a plan asks about 3,000 questions and has five seconds for everything."""
+    """A loose bound: a plan asks about 3,000 questions of the closed form, and has five seconds for everything."""
     asked = [replace(BASE, max_num_seqs=16 + k % 240) for k in range(1000)]
     start = time.perf_counter()
     capacities(asked)

@@ -1,59 +1,115 @@
-"""The step clock: its formula, its limits, and what the fit gives to real classes."""
+"""The step clock: its formula, its limits, and what follows from it for one request."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.edges.catalog_files import load_catalog
-from planner.edges.performance_files import load_coefficients
-from planner.performance.step_time import StepClock, clock_table, ideal_step, step_clock
+from planner.performance.step_time import StepClock, clock_table
 
-CATALOG = load_catalog()
-FITTED = load_coefficients()
-DENSE = StepClock(10.0, 0.0, 0.0, 0.0001, 0.05, 1e-6, 1.0, 0.001, 0.5)
-SPARSE = StepClock(1.0, 20.0, 4 / 128, 0.0001, 0.01, 1e-6, 1.0, 0.0, 0.0)
+DENSE = StepClock(
+    dense_read_ms=10.0,
+    dense_compute_ms_per_token=0.05,
+    expert_read_ms=0.0,
+    expert_compute_ms_per_token=0.0,
+    expert_hit_fraction=0.0,
+    kv_read_ms_per_token=1e-4,
+    attention_ms_per_token_pair=1e-6,
+    overhead_ms=1.0,
+    overhead_ms_per_sequence=0.02,
+    comm_ms_per_token=0.001,
+    comm_ms_per_step=0.5,
+)
+SPARSE = replace(
+    DENSE,
+    dense_read_ms=1.0,
+    dense_compute_ms_per_token=0.0,
+    expert_read_ms=20.0,
+    expert_compute_ms_per_token=0.01,
+    expert_hit_fraction=4 / 128,
+)
 
 times = st.floats(0.0, 10.0)
-clocks = st.builds(StepClock, times, times, st.floats(0.0, 0.9), *[st.floats(0.0, 0.1)] * 3, times, times, times)
-
-
-def clock(model: str, form: str, gpu: str, ranks: int, context: float = 2048.0) -> StepClock:
-    found = CATALOG.models[model]
-    precision = found.precision(form)
-    assert precision is not None
-    ideal = ideal_step(found.architecture, precision, CATALOG.gpus[gpu], ranks, context_tokens=context)
-    return step_clock(ideal, FITTED)
+rates = st.floats(0.0, 0.1)
+clocks = st.builds(
+    StepClock, times, rates, times, rates, st.floats(0.0, 0.9), rates, rates, times, times, times, times
+)  # fmt: skip
+steps = st.tuples(st.integers(0, 300), st.integers(0, 10**6), st.integers(0, 8192), st.floats(0.0, 10**5))
 
 
 def test_the_formula_by_hand() -> None:
-    assert DENSE.step_ms(4, 8000) == pytest.approx(max(10 + 0.8, 0.05 * 4) + 1 + 0.5 + 0.001 * 4)
-    mixed = max(10 + 0.8, 0.05 * 1004 + 1e-6 * 1000 * 500) + 1 + 0.5 + 0.001 * 1004
+    """Four sequences over 8,000 tokens: 0.8 ms of context, 1 + 4 · 0.02 of overhead, 0.5 + 4 · 0.001 between GPUs."""
+    assert DENSE.step_ms(4, 8000) == pytest.approx(math.hypot(10, 4 * 0.05) + 0.8 + 1.08 + 0.504)
+    products = math.hypot(10, 1004 * 0.05)
+    mixed = products + 0.8 + 1e-6 * 1000 * 500 + 1.08 + 0.5 + 1004 * 0.001
     assert DENSE.step_ms(4, 8000, 1000, 500) == pytest.approx(mixed)
 
 
+def test_dense_and_expert_products_each_have_a_knee_of_their_own() -> None:
+    """Experts still wait for memory where the dense products have long been bound by arithmetic: no one max of sums."""
+    both = replace(SPARSE, dense_compute_ms_per_token=0.1, expert_hit_fraction=1.0)
+    fixed = 1.0 + 0.5 + 200 * (0.02 + 0.001)
+    assert both.step_ms(200, 0) == pytest.approx(math.hypot(1, 20) + math.hypot(20, 2) + fixed)
+
+
+@pytest.mark.parametrize(("tokens", "over_the_slower"), [(1, 1.0), (20, 1.01), (200, math.sqrt(2)), (2000, 1.01)])
+def test_the_knee_is_soft(tokens: int, over_the_slower: float) -> None:
+    """At 200 tokens reading and multiplying take as long: neither bound is reached. Far off, the slower one binds."""
+    bare = replace(DENSE, overhead_ms=0.0, overhead_ms_per_sequence=0.0, comm_ms_per_token=0.0, comm_ms_per_step=0.0)
+    slower = max(10.0, 0.05 * tokens)
+    assert bare.step_ms(tokens, 0) / slower == pytest.approx(over_the_slower, abs=0.01)
+
+
 def test_experts_are_read_as_tokens_visit_them() -> None:
-    reads = [SPARSE.step_ms(n, 0) - 1.0 - 1.0 for n in (1, 8, 64, 512)]
+    bare = replace(SPARSE, expert_compute_ms_per_token=0.0, overhead_ms_per_sequence=0.0, comm_ms_per_token=0.0)
+    reads = [bare.step_ms(n, 0) - 1.0 - 1.0 - 0.5 for n in (1, 8, 64, 512)]
     assert reads[0] == pytest.approx(20 * 4 / 128)
     assert reads == sorted(reads)
     assert reads[-1] == pytest.approx(20.0, rel=1e-3)
     assert reads[1] < 8 * reads[0]  # tokens share experts
 
 
+@given(clocks, steps)
+def test_more_work_never_takes_less_time(clock: StepClock, step: tuple[int, int, int, float]) -> None:
+    decode, context, prompt, before = step
+    duration = clock.step_ms(*step) * (1 - 1e-12)
+    assert clock.step_ms(decode + 1, context, prompt, before) >= duration
+    assert clock.step_ms(decode, context + 1, prompt, before) >= duration
+    assert clock.step_ms(decode, context, prompt + 1, before) >= duration
+    assert clock.step_ms(decode, context, prompt, before + 1) >= duration
+
+
+@given(clocks, steps)
+def test_a_step_lies_between_the_greatest_term_and_the_sum(clock: StepClock, step: tuple[int, int, int, float]) -> None:
+    """Both roots: no less than the slower of reading and multiplying, no more than one after the other."""
+    decode, context, prompt, before = step
+    tokens = decode + prompt
+    read = [clock.dense_read_ms, clock.expert_read_ms * (1 - (1 - clock.expert_hit_fraction) ** tokens)]
+    multiply = [clock.dense_compute_ms_per_token * tokens, clock.expert_compute_ms_per_token * tokens]
+    rest = clock.kv_read_ms_per_token * context + clock.attention_ms_per_token_pair * prompt * before
+    rest += clock.overhead_ms + clock.overhead_ms_per_sequence * decode
+    rest += clock.comm_ms_per_step + clock.comm_ms_per_token * tokens
+    found = clock.step_ms(*step)
+    assert found <= (sum(read) + sum(multiply) + rest) * (1 + 1e-9) + 1e-9
+    assert found >= (max(read[0], multiply[0]) + max(read[1], multiply[1]) + rest) * (1 - 1e-9) - 1e-9
+
+
 def test_the_fields_are_the_twin_s_contract() -> None:
     assert [f.name for f in fields(StepClock)] == [
         "dense_read_ms",
+        "dense_compute_ms_per_token",
         "expert_read_ms",
+        "expert_compute_ms_per_token",
         "expert_hit_fraction",
         "kv_read_ms_per_token",
-        "compute_ms_per_token",
         "attention_ms_per_token_pair",
         "overhead_ms",
+        "overhead_ms_per_sequence",
         "comm_ms_per_token",
         "comm_ms_per_step",
     ]
@@ -71,85 +127,17 @@ def test_long_prompts_come_in_chunks() -> None:
     assert DENSE.prefill_ms(16384) == pytest.approx(2 * DENSE.step_ms(0, 0, 8192, 8192))
 
 
-@given(clocks, st.floats(1.0, 3.0), st.integers(0, 300), st.integers(0, 10**6), st.integers(0, 8192))
-def test_slowed_scales_every_step(step: StepClock, factor: float, n: int, context: int, prompt: int) -> None:
-    slow = step.slowed(factor).step_ms(n, context, prompt, prompt / 2)
-    assert slow == pytest.approx(factor * step.step_ms(n, context, prompt, prompt / 2), rel=1e-9, abs=1e-9)
+@given(clocks, st.floats(1.0, 3.0), steps)
+def test_slowed_scales_every_step(clock: StepClock, factor: float, step: tuple[int, int, int, float]) -> None:
+    assert clock.slowed(factor).step_ms(*step) == pytest.approx(factor * clock.step_ms(*step), rel=1e-9, abs=1e-9)
 
 
-@given(st.lists(clocks, min_size=1, max_size=4), st.integers(0, 300), st.integers(0, 10**6), st.integers(0, 8192))
-def test_the_table_is_the_clock(steps: list[StepClock], n: int, context: int, prompt: int) -> None:
+@given(st.lists(clocks, min_size=1, max_size=4), steps, st.floats(1.0, 3.0))
+def test_the_table_is_the_clock(many: list[StepClock], step: tuple[int, int, int, float], factor: float) -> None:
     zero = np.zeros((1, 1))
-    found = clock_table(steps, 2).step_ms(zero + n, zero + context, zero + prompt, zero + prompt / 2)
-    one_by_one = [[step.step_ms(n, context, prompt, prompt / 2)] for step in steps]
-    assert found == pytest.approx(np.array(one_by_one), rel=1e-9, abs=1e-9)
-
-
-def test_no_class_is_faster_than_its_datasheet() -> None:
-    """Batch 1 decoding can never beat reading the weights at the datasheet's bandwidth."""
-    for model, form, gpu in (("llama-3.1-8b-instruct", "bf16", "L4"), ("llama-3.3-70b-instruct", "fp8", "B200")):
-        bytes_read = CATALOG.models[model].architecture.params_active * (2 if form == "bf16" else 1)
-        floor = bytes_read / (CATALOG.gpus[gpu].bandwidth_gb_per_s * 1e9) * 1e3
-        assert floor < clock(model, form, gpu, 1).step_ms(1, 1) < 2 * floor
-
-
-def test_fp8_on_ampere_saves_reading_and_no_arithmetic() -> None:
-    small, plain = (clock("llama-3.1-8b-instruct", form, "A10G", 1) for form in ("fp8", "bf16"))
-    assert small.dense_read_ms < 0.6 * plain.dense_read_ms
-    assert small.compute_ms_per_token == pytest.approx(plain.compute_ms_per_token)
-    ada, ada_plain = (clock("llama-3.1-8b-instruct", form, "L40S", 1) for form in ("fp8", "bf16"))
-    assert ada.compute_ms_per_token < 0.6 * ada_plain.compute_ms_per_token
-
-
-def test_pcie_eats_what_more_gpus_bring_to_a_long_prompt() -> None:
-    """A prompt of 2,000 tokens of a 70B in FP8: over PCIe 8 L40S take longer than 4, over NVLink 8 H100 take less."""
-    pcie4, pcie8 = (clock("llama-3.3-70b-instruct", "fp8", "L40S", ranks).prefill_ms(2000) for ranks in (4, 8))
-    assert pcie8 > pcie4
-    nvlink4, nvlink8 = (clock("llama-3.3-70b-instruct", "fp8", "H100", ranks).prefill_ms(2000) for ranks in (4, 8))
-    assert nvlink8 < 0.9 * nvlink4
-
-
-def test_decoding_over_pcie_is_optimistic_at_eight_gpus() -> None:
-    """A weakness that docs/performance.md names: published runs of a 70B in FP8 decode slower on 8 L40S than on 4.
-
-    Should the form learn of shared host bridges, this fails: then the page must change too.
-    """
-    four, eight = (clock("llama-3.3-70b-instruct", "fp8", "L40S", ranks) for ranks in (4, 8))
-    assert eight.step_ms(32, 32000) < four.step_ms(32, 32000)
-    page = (Path(__file__).resolve().parents[3] / "docs" / "performance.md").read_text(encoding="utf-8")
-    assert "Eight GPUs over PCIe are optimistic" in page
-
-
-@pytest.mark.parametrize(("gpu", "hops"), [("L40S", 3), ("H100", 1)])
-def test_an_all_reduce_has_a_ring_s_volume_on_every_link(gpu: str, hops: int) -> None:
-    model = CATALOG.models["llama-3.3-70b-instruct"]
-    four, eight = (ideal_step(model.architecture, model.precisions()[0], CATALOG.gpus[gpu], n) for n in (4, 8))
-    assert four.volume_ms_per_token / eight.volume_ms_per_token == pytest.approx((3 / 4) / (7 / 8))
-    assert four.hops == hops
-
-
-def test_one_gpu_has_no_communication() -> None:
-    found = clock("llama-3.1-8b-instruct", "bf16", "L4", 1)
-    assert found.comm_ms_per_token == 0
-    assert found.comm_ms_per_step == 0
-
-
-def test_windowed_layers_are_read_once_the_window_is_full() -> None:
-    """A sequence of 16k tokens costs a windowed model far less than 8 × one of 2k."""
-    short, long = (clock("gemma-3-27b-it", "bf16", "H100", 2, c) for c in (2048.0, 16384.0))
-    assert 16384 * long.kv_read_ms_per_token < 4 * 2048 * short.kv_read_ms_per_token
-
-
-def test_a_format_that_does_not_run_has_no_clock() -> None:
-    with pytest.raises(ValueError, match="does not run"):
-        clock("gpt-oss-20b", "mxfp4", "T4", 1)
-
-
-def test_slower_memory_is_never_faster() -> None:
-    model = CATALOG.models["llama-3.1-8b-instruct"]
-    gpu = CATALOG.gpus["L4"]
-    faster, slower = (
-        step_clock(ideal_step(model.architecture, model.precisions()[0], each, 1), FITTED).step_ms(8, 8000)
-        for each in (gpu, replace(gpu, bandwidth_gb_per_s=gpu.bandwidth_gb_per_s // 2))
-    )
-    assert slower > 1.5 * faster
+    table = clock_table(many, 2)
+    found = table.step_ms(*(zero + each for each in step))
+    one_by_one = np.array([[clock.step_ms(*step)] for clock in many])
+    assert found == pytest.approx(one_by_one, rel=1e-9, abs=1e-9)
+    slowed = table.slowed(zero + factor).step_ms(*(zero + each for each in step))
+    assert slowed == pytest.approx(factor * one_by_one, rel=1e-9, abs=1e-9)

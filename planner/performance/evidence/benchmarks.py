@@ -10,6 +10,7 @@ It reads no file and fits nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, cast
@@ -20,11 +21,37 @@ from planner.domain.offerings import Gpu
 from planner.performance.precision import KvFormat, Unsupported, support
 
 Engine = Literal["vllm", "trt-llm", "sglang", "tgi"]
+_VERSION = re.compile(r"(?<![\d.])(\d+)\.(\d+)")
+EARLIER: dict[Engine, tuple[tuple[int, int], str]] = {"vllm": ((0, 6), "2024-09-05"), "trt-llm": ((1, 0), "2025-09-24")}
+"""Releases that changed an engine's own loop, and their days: vLLM's scheduler and output processing no longer held the
+GPU up, TensorRT-LLM's PyTorch backend became the default."""
+
+
+def engine_key(engine: Engine, version: str, date: str, offline: bool = False) -> str:
+    """The key of `Coefficients.engines`: engines before such a release count as ones of their own.
+
+    The date decides where the version is not stated; a row with neither counts as present. offline: called as a
+    library. Early vLLM's server ran in the process of its engine and held it up, so that its absence counts as well.
+    """
+    if engine not in EARLIER:
+        return engine
+    release, day = EARLIER[engine]
+    found = _VERSION.search(version)
+    early = (int(found[1]), int(found[2])) < release if found else bool(date) and date < day
+    if not early:
+        return engine
+    return f"{engine}<{release[0]}.{release[1]}" + (" offline" if offline and engine == "vllm" else "")
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One published figure, in catalog keys. Lengths are mean tokens of a request."""
+    """One published figure, in catalog keys.
+
+    input_tokens, output_tokens: mean tokens of a request. lengths: `fixed` where every request has just these, so that
+    clients stay in step with each other; `spread` where they vary or nothing is said. max_num_batched_tokens: tokens of
+    one step where stated, None for the engine's default. offline: the engine was called as a library, without its
+    server.
+    """
 
     id: str
     model: str
@@ -37,7 +64,10 @@ class Measurement:
     engine_version: str
     input_tokens: float
     output_tokens: float
+    lengths: Literal["fixed", "spread"]
     concurrency: int | None
+    max_num_batched_tokens: int | None
+    offline: bool
     metric: Literal["tpot", "ttft", "throughput"]
     value: float
     regime: Literal["fixed_concurrency", "saturation", "kv_or_seq_limited", "batch1"]
@@ -55,9 +85,14 @@ class Measurement:
         return self.model, self.gpu
 
     @property
-    def voice(self) -> tuple[str, str, str]:
+    def voice(self) -> tuple[str, str, str, str]:
         """Rows that share this count as one voice in a fit, however many they are."""
-        return self.model, self.gpu, self.metric
+        return self.source, self.model, self.gpu, self.metric
+
+    @property
+    def engine_key(self) -> str:
+        """The engine as the coefficients know it, one of `fit.ENGINE_KEYS`."""
+        return engine_key(self.engine, self.engine_version, self.date, self.offline)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +139,18 @@ def subjects(
         if refused is not None:
             missing[f"gpu/{row.gpu}: {refused.reason}"] = missing.get(f"gpu/{row.gpu}: {refused.reason}", 0) + 1
             continue
-        name = row.experts if row.experts != row.dense else row.dense
-        quantization = Quantization(name, cast(Format, row.dense), cast(Format, row.experts), None)
+        quantization = stored(model, row.dense, row.experts)
         found.append(Subject(row, model, quantization, gpu))
     gaps = tuple(
         Gap(what.split(":")[0], f"{count} measured rows are left out: {what} is not in the catalog", "add the row")
         for what, count in sorted(missing.items())
     )
     return tuple(found), gaps
+
+
+def stored(model: Model, dense: str, experts: str) -> Quantization:
+    """Weights in these formats: by the model's own recipe where its checkpoint in the experts' format is known."""
+    known = model.precision(experts)
+    if known and (known.dense == dense or known.kept):
+        return known
+    return Quantization(experts, cast(Format, dense), cast(Format, experts), None)

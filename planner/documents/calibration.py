@@ -1,0 +1,121 @@
+"""A calibration as a file: `calibration/NAME.yaml` beside the environments, written by `spillway perf calibrate`.
+
+It holds everything that a plan takes from it (coefficients, factors and residuals by GPU) and everything that it rests
+on (files and runs with their digests, the engine's versions, the day, the shipped coefficients that it started from).
+The same runs give the same bytes. It is computed and reviewed, never edited.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from planner.documents.lock import digest
+from planner.performance.calibration.corrections import Calibration
+from planner.words.diagnostics import Problem, Problems
+from planner.words.spans import read
+
+FORMAT = "spillway.calibration/1"
+HEAD = "# Written by `spillway perf calibrate`: computed, not edited. Plans beside it use it for the GPUs below.\n"
+Sha256 = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+AGAIN = "restore it with git, or run `spillway perf calibrate` again with all its files"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Shipped(_Part):
+    """The coefficients that a calibration started from."""
+
+    as_of: str
+    digest: Sha256
+
+
+class File(_Part):
+    """A file that was read. sha256: of its text."""
+
+    file: str
+    tool: str
+    sha256: Sha256
+
+
+class Row(_Part):
+    """One run: where it stands, what it ran on, its condition, what it measured. digest: of what was read of it."""
+
+    file: str
+    part: str
+    digest: Sha256
+    model: str
+    quantization: str
+    kv_cache_dtype: str
+    gpu: str
+    tensor_parallel_size: int
+    engine_version: str
+    date: str
+    load: Literal["closed", "open"]
+    in_flight: float
+    input_tokens: float
+    output_tokens: float
+    completed: int
+    tpot_ms: float | None
+    ttft_ms: float | None
+
+
+class CalibrationFile(_Part):
+    """The whole file. gpus: what plans read, by GPU."""
+
+    format: Literal["spillway.calibration/1"]
+    name: str
+    date: str
+    engine_versions: tuple[str, ...]
+    shipped: Shipped
+    files: tuple[File, ...]
+    runs: tuple[Row, ...]
+    gpus: dict[str, Calibration]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of everything in it, whatever its form on disk."""
+        return digest(plain(self))
+
+
+def plain(file: CalibrationFile) -> dict[str, Any]:
+    """The file as plain values, numbers with six significant digits."""
+    values: dict[str, Any] = _rounded(file.model_dump(mode="json"))
+    return values
+
+
+def render(file: CalibrationFile) -> str:
+    """The file's text."""
+    return HEAD + yaml.safe_dump(plain(file), sort_keys=False, allow_unicode=True, width=120)
+
+
+def load(text: str, file: str) -> CalibrationFile:
+    """Text → calibration. Errors: `Problems` with CAL020, every value that does not fit."""
+    try:
+        document = read(text, file)
+    except Problems as broken:
+        raise Problems(Problem("CAL020", p.message, p.where, AGAIN) for p in broken.problems) from None
+    try:
+        return CalibrationFile.model_validate(document.value)
+    except ValidationError as error:
+        problems = []
+        for detail in error.errors(include_url=False, include_context=False, include_input=False):
+            path = tuple(step for step in detail["loc"] if isinstance(step, str | int))
+            said = f"{'.'.join(map(str, path)) or 'the file'}: {detail['msg']}"
+            problems.append(Problem("CAL020", said, document.at(path), AGAIN))
+        raise Problems(problems) from error
+
+
+def _rounded(value: Any) -> Any:
+    """Six significant digits: below that a fit says nothing, and a diff of two files stays readable."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_rounded(each) for each in value]
+    return value

@@ -1,0 +1,72 @@
+"""The calibrations of a workspace: `calibration/*.yaml` in the folder of its environments, read by every plan.
+
+Problems: CAL020 a file that cannot be read or does not fit this version, CAL021 two files that calibrate the same GPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from planner.documents import calibration as documents
+from planner.documents.calibration import CalibrationFile
+from planner.documents.lock import digest
+from planner.edges.files import read_text, write_text
+from planner.performance.calibration.corrections import Calibration
+from planner.words.diagnostics import Problem, Problems, Span
+
+FOLDER = "calibration"
+
+
+@dataclass(frozen=True)
+class Calibrations:
+    """All calibrations of a workspace. by_gpu: what plans use; digests: by file name without its ending."""
+
+    by_gpu: Mapping[str, Calibration]
+    digests: Mapping[str, str]
+
+
+def read_calibrations(environments: Path) -> Calibrations:
+    """Those of a folder of environments; empty when it has none. Errors: `Problems` (CAL020, CAL021), of all files."""
+    problems: list[Problem] = []
+    found: dict[Path, CalibrationFile] = {}
+    for path in sorted((environments / FOLDER).glob("*.yaml")):
+        try:
+            found[path] = documents.load(read_text(path), str(path))
+        except Problems as broken:
+            problems += broken.problems
+    by_gpu: dict[str, Calibration] = {}
+    origin: dict[str, Path] = {}
+    for path, file in found.items():
+        for gpu, calibration in file.gpus.items():
+            if gpu in origin:
+                message = f"{gpu} is calibrated by {origin[gpu].name} too"
+                hint = "calibrate both sets of runs together, in one `spillway perf calibrate`, and remove one file"
+                problems.append(Problem("CAL021", message, Span(str(path), 1), hint))
+            by_gpu[gpu], origin[gpu] = calibration, path
+    if problems:
+        raise Problems(problems)
+    return Calibrations(by_gpu, {path.stem: file.digest for path, file in found.items()})
+
+
+def joined_digest(shipped: str, calibrations: Calibrations) -> str:
+    """Digest of all that the performance of a plan rests on; that of the shipped coefficients without calibrations."""
+    return (
+        digest({"coefficients": shipped, "calibrations": dict(calibrations.digests)})
+        if calibrations.digests
+        else shipped
+    )
+
+
+def save(file: CalibrationFile, environments: Path) -> Path:
+    """Write `calibration/NAME.yaml`, whole or not at all. Errors: `Problems` with IO002."""
+    folder = environments / FOLDER
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        hint = "nothing was written; name the folder of your environments with --environments"
+        raise Problems([Problem("IO002", f"{folder} cannot be made: {error.strerror}", hint=hint)]) from error
+    path = folder / f"{file.name}.yaml"
+    write_text(path, documents.render(file))
+    return path

@@ -1,0 +1,222 @@
+"""The highest rate at which one replica keeps its targets: the step simulator, asked again and again.
+
+    rate = max { r : of the requests of five minutes at r, at most 5 % miss a target }
+
+by bisection on the logarithm of r, to 2 % and on the side that keeps the targets. What arrives is the route's own: its
+joint lengths, and the minutes of the busiest five of its trace relative to their mean, with Poisson arrivals inside a
+minute. A route without a trace is Poisson throughout. The i-th request of a question is the same at every rate, so that
+the share that misses moves with the rate alone, and the same question has the same answer.
+
+The closed form (`capacity`) starts the search and says what gives way first. Answers may be kept: `digest` names a
+question with all that its answer depends on, the simulator's own source included.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import MutableMapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.performance.capacity import PERCENTILE, Capacity, CapacityQuestion, NoCapacity, capacities
+from planner.performance.engine.scheduler import KvCache, SchedulerOptions
+from planner.performance.engine.sources import COMPILED_MODULES, sources_digest
+from planner.performance.engine.streams import Arrivals, Mix, uniform
+
+Floats = NDArray[np.float64]
+CYCLE_MINUTES = 5
+"""The shape repeats after these: the window that a plan's rate is a percentile of."""
+LEAST_REQUESTS = 10_000
+"""Requests of one run; it repeats its five minutes until it has as many. A quarter of them finds rates up to a tenth
+higher: the share that misses is made by a few crowds."""
+MOST_CYCLES = 200
+WARM_UP = 0.1
+"""Share of the requests that fill the empty engine and are not judged."""
+TOLERANCE = 1.02
+STRIDE = 1.5
+MOST_STRIDES = 12
+"""From the closed form's rate the search goes this far up or down, by factors of `STRIDE`, before it gives up."""
+MODULES = (
+    *(f"engine/{name}" for name in (*COMPILED_MODULES, "scheduler.py", "simulator.py", "streams.py")),
+    "capacity.py",
+    "capacity_search.py",
+    "lengths.py",
+    "memory.py",
+    "queueing.py",
+    "steady_state.py",
+    "step_time.py",
+)
+"""All that computes an answer."""
+METHOD = sources_digest(MODULES, Path(__file__).parent)
+"""An answer of another release is not an answer of this one."""
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What comes to a replica: joint lengths in tokens with weights, and the rates of its minutes, in any unit."""
+
+    inputs: tuple[float, ...]
+    outputs: tuple[float, ...]
+    weights: tuple[float, ...]
+    minutes: tuple[float, ...] = (1.0,)
+
+
+Kept = MutableMapping[str, Capacity | NoCapacity]
+"""Answers by digest."""
+
+
+def found(question: CapacityQuestion, traffic: Traffic, kept: Kept) -> Capacity | NoCapacity:
+    """The answer, from those kept or by a search, which is then kept."""
+    name = digest(question, traffic)
+    if name not in kept:
+        kept[name] = search(question, traffic)
+    answer = kept[name]
+    return replace(answer, provenance=question.provenance) if isinstance(answer, Capacity) else answer
+
+
+def digest(question: CapacityQuestion, traffic: Traffic) -> str:
+    """SHA-256 of everything that the answer depends on.
+
+    Not of the provenance, and of nothing that the traffic replaces: lengths that are coarse, the ratio of bursts.
+    """
+    asked = {name: value for name, value in _fields(question).items() if name not in _REPLACED}
+    text = json.dumps([METHOD, asked, traffic], default=_fields, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def search(question: CapacityQuestion, traffic: Traffic) -> Capacity | NoCapacity:
+    """The simulated capacity; `burst_ratio` is not used, as the traffic has its own bursts."""
+    screened = capacities([replace(question, burst_ratio=1.0)])[0]
+    if isinstance(screened, NoCapacity):
+        return screened
+    peak = float(max(traffic.minutes) / np.mean(traffic.minutes))
+    trial = _Trial(question, traffic, screened.requests_per_second / peak)
+    low, high = trial.start, trial.start * STRIDE
+    up = trial.keeps(low)
+    for _ in range(MOST_STRIDES):
+        if trial.keeps(high if up else low) != up:
+            break
+        low, high = (high, high * STRIDE) if up else (low / STRIDE, low)
+    else:
+        if not up:
+            return NoCapacity("more than 5 % of its requests miss a target at any rate that was simulated", "ttft")
+    while high / low > TOLERANCE:
+        middle = float(np.sqrt(low * high))
+        if trial.keeps(middle):
+            low = middle
+        else:
+            high = middle
+    return trial.answer(low, screened)
+
+
+_REPLACED = ("provenance", "lengths", "burst_ratio")
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """A dataclass as a mapping; `asdict` would copy the lengths one by one."""
+    return {each.name: getattr(value, each.name) for each in fields(value)}
+
+
+class _Trial:
+    """One question's simulations, at rates of its choosing."""
+
+    def __init__(self, question: CapacityQuestion, traffic: Traffic, start: float) -> None:
+        self.question, self.start = question, start
+        self._mix = Mix.of(traffic.inputs, traffic.outputs, traffic.weights)
+        minutes = np.array([traffic.minutes[i % len(traffic.minutes)] for i in range(CYCLE_MINUTES)])
+        cycles = int(np.clip(np.ceil(LEAST_REQUESTS / (start * 60.0 * CYCLE_MINUTES)), 1, MOST_CYCLES))
+        rates = np.tile(minutes / minutes.mean(), cycles)
+        self._served = np.concatenate([[0.0], np.cumsum(rates * 60.0)])
+        """Expected requests up to each minute, at one a second on average."""
+        self._options = SchedulerOptions(question.max_num_seqs, question.max_num_batched_tokens)
+        self._cache = KvCache.of(question.memory)
+        self._seen: dict[float, tuple[bool, NDArray[np.void]]] = {}
+
+    def keeps(self, rate: float) -> bool:
+        """Whether at most 5 % of the judged requests miss each target at this rate; of those that decode for TPOT."""
+        if rate not in self._seen:
+            finished, lost = self._run(rate)
+            late = [missed for missed in self._missed(finished) if len(missed)]
+            allowed = 1.0 - PERCENTILE
+            kept = all(missed.sum() + lost <= allowed * (len(missed) + lost) for missed in late)
+            self._seen[rate] = (bool(late) and kept, finished)
+        return self._seen[rate][0]
+
+    def answer(self, rate: float, screened: Capacity) -> Capacity:
+        """What the replica is like at a rate that keeps the targets. `screened`: for its binding and its most."""
+        self.keeps(rate)
+        finished = self._seen[rate][1]
+        ttft, tpot, _ = self._times(finished)
+        ttft50, ttft95, tpot50, tpot95 = (_quantile(x, share) for x in (ttft, tpot) for share in (0.5, PERCENTILE))
+        most = screened.requests_per_second / screened.utilisation
+        return Capacity(
+            rate,
+            self.question.max_num_seqs,
+            self._busiest(finished),
+            ttft50,
+            ttft95,
+            tpot50,
+            tpot95,
+            screened.binding,
+            min(1.0, rate / most),
+            self.question.provenance,
+            rate,
+            rate,
+        )
+
+    def _run(self, rate: float) -> tuple[NDArray[np.void], int]:
+        """(judged requests that were served, those that were refused because the whole cache is too small)."""
+        total = self._served[-1] * rate
+        count = int(total + 4.0 * np.sqrt(total) + 16.0)
+        number = np.arange(count, dtype=np.uint64)
+        hazard = np.cumsum(-np.log1p(-uniform(0, 1, number)))
+        number = number[hazard < total]
+        at_minute = np.interp(hazard[: len(number)] / rate, self._served, 60e3 * np.arange(len(self._served)))
+        prompts, outputs = self._mix.draw(uniform(0, 0, number))
+        from planner.performance.engine.simulator import Run  # loads the compiler, which kept answers need none of
+
+        run = Run(self.question.clock, Arrivals(at_minute, prompts, outputs), self._options, self._cache)
+        finished = np.concatenate(list(run))
+        judged = finished[finished["number"] >= WARM_UP * len(number)]
+        return judged, int((len(number) - len(finished)) * (1.0 - WARM_UP))
+
+    def _times(self, finished: NDArray[np.void]) -> tuple[Floats, Floats, Floats]:
+        """TTFT of all, TPOT of those that decode, E2E of all; ms."""
+        entry = self.question.first_token_overhead_ms
+        decoding = finished[finished["output"] > 1]
+        tpot = (decoding["last_ms"] - decoding["first_ms"]) / (decoding["output"] - 1)
+        return (
+            finished["first_ms"] - finished["arrival_ms"] + entry,
+            tpot,
+            finished["last_ms"] - finished["arrival_ms"] + entry,
+        )
+
+    def _missed(self, finished: NDArray[np.void]) -> tuple[NDArray[np.bool_], ...]:
+        target = self.question.target
+        ttft, tpot, e2e = self._times(finished)
+        allowed = target.ttft_ms + target.ttft_ms_per_1k_input * finished["prompt"] / 1e3
+        return ttft > allowed, tpot > target.tpot_ms, e2e > target.e2e_ms
+
+    def _busiest(self, finished: NDArray[np.void]) -> float:
+        """Mean requests in the engine over the busiest minute."""
+        minutes: Floats = 60e3 * np.arange(len(self._served), dtype=np.float64)
+        held = _area(finished["arrival_ms"], minutes) - _area(finished["last_ms"], minutes)
+        return float(np.diff(held).max()) / 60e3
+
+
+def _area(times: Floats, at: Floats) -> Floats:
+    """∫ number of `times` before t, over t from 0 to each of `at`."""
+    ordered = np.sort(times)
+    before = np.searchsorted(ordered, at)
+    area: Floats = at * before - np.concatenate([[0.0], np.cumsum(ordered)])[before]
+    return area
+
+
+def _quantile(times: Floats, share: float) -> float:
+    """The time that `share` of them do not exceed; 0 of none."""
+    return float(np.quantile(times, share, method="inverted_cdf")) if len(times) else 0.0

@@ -1,0 +1,78 @@
+"""When something happens in the batch: a heap of (step, slot), packed into one number each.
+
+A sequence that is sent back leaves its entries behind. They are void, since the slot no longer names that step, and are
+dropped when they come up or when the heap is full.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from planner.performance.engine.compiling import compiled_part
+
+_SLOT_BITS = 24
+
+
+@compiled_part
+def push(engine: Any, slots: Any, events: Any, step: int, index: int) -> None:
+    """Add an event of a slot."""
+    if engine.events == len(events):
+        count, engine.events = engine.events, 0
+        for i in range(count):
+            if _is_true(slots, events[i]):
+                _rise(engine, events, events[i])
+    _rise(engine, events, step << _SLOT_BITS | index)
+
+
+@compiled_part
+def pop_due(engine: Any, slots: Any, events: Any) -> int:
+    """Take the slot of a true event that is due by now out of the heap; −1 if there is none."""
+    while engine.events > 0 and events[0] >> _SLOT_BITS <= engine.steps:
+        key = events[0]
+        true = _is_true(slots, key)
+        _pop(engine, events)
+        if true:
+            return int(key & ((1 << _SLOT_BITS) - 1))
+    return -1
+
+
+@compiled_part
+def steps_to_next(engine: Any, slots: Any, events: Any) -> int:
+    """Steps up to the next true event; there is one while a sequence decodes."""
+    while not _is_true(slots, events[0]):
+        _pop(engine, events)
+    return int((events[0] >> _SLOT_BITS) - engine.steps)
+
+
+@compiled_part
+def _is_true(slots: Any, key: int) -> bool:
+    slot, step = slots[key & ((1 << _SLOT_BITS) - 1)], key >> _SLOT_BITS
+    return bool(slot.ends == step or slot.widens == step)
+
+
+@compiled_part
+def _rise(engine: Any, events: Any, key: int) -> None:
+    at = engine.events
+    engine.events += 1
+    while at > 0 and events[(at - 1) >> 1] > key:
+        events[at] = events[(at - 1) >> 1]
+        at = (at - 1) >> 1
+    events[at] = key
+
+
+@compiled_part
+def _pop(engine: Any, events: Any) -> None:
+    engine.events -= 1
+    key = events[engine.events]
+    at = 0
+    while True:
+        child = 2 * at + 1
+        if child >= engine.events:
+            break
+        if child + 1 < engine.events and events[child + 1] < events[child]:
+            child += 1
+        if events[child] >= key:
+            break
+        events[at] = events[child]
+        at = child
+    events[at] = key

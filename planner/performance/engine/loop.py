@@ -1,0 +1,250 @@
+"""vLLM's V1 scheduler, compiled: `advance` serves requests until it needs something from outside.
+
+Each step, as the engine does it:
+
+    1  every decoding sequence takes one token, and a block of KV cache where its last is full; a prompt that was cut
+       goes on; if the cache does not suffice, the youngest in the batch goes back to the head of the queue and loses
+       its tokens, again and again until the rest fits
+    2  unless one was sent back, waiting requests enter first come, first served, while a place, the token budget
+       (`max_num_batched_tokens`) and the cache allow; the last prompt may be cut
+    3  the clock says how long it took; prompts completed in it have one more token, the first
+
+With asynchronous scheduling a step is composed when the one before it begins: who arrives meanwhile enters a step
+later, and who ends meanwhile keeps place and cache until then. If nothing is left to compose, the engine waits for the
+result.
+
+Steps that only decode are taken in one go up to the next event, the next arrival that could enter, or the next
+overflow; their time is the clock's exact sum. So a step costs nothing per sequence. No object, no allocation: the
+arrays belong to `simulator` and `closed_loops`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from planner.performance.engine.batch import (
+    blocks,
+    cache_bytes,
+    close_window,
+    fill,
+    finish,
+    is_known,
+    make_room,
+    release,
+    start_decoding,
+    stop_decoding,
+)
+from planner.performance.engine.compiled_step import decode_run_ms, step_ms
+from planner.performance.engine.compiling import compiled, compiled_part
+from planner.performance.engine.events import pop_due, steps_to_next
+
+DONE, MORE_REQUESTS, WAITING_FULL, FINISHED_FULL = 0, 1, 2, 3
+"""Why `advance` came back; after all but the first it goes on where it was."""
+
+
+@compiled
+def prepare(engines: Any, slots: Any, phases: Any, clients: int) -> None:
+    """Make an empty engine at time 0 of a record that holds what it is told. `clients`: −1 in an open stream."""
+    engine = engines[0]
+    engine.clients = clients
+    engine.youngest = engine.partial = engine.finishing_list = engine.leaving_list = -1
+    for i in range(len(slots)):
+        slots[i].next = i + 1
+        slots[i].ends = -1
+    slots[len(slots) - 1].next = -1
+    phases[:] = 0
+
+
+@compiled
+def advance(
+    engines: Any,
+    requests: Any,
+    last: bool,
+    waiting: Any,
+    slots: Any,
+    events: Any,
+    phases: Any,
+    finished: Any,
+    clock: Any,
+) -> int:
+    """Serve until all is done or something runs out; the codes above say what.
+
+    engines: one ENGINE. requests: the present chunk of REQUEST, `last` if none follows. waiting, slots, finished: as in
+    `engine_state`. events: the heap, for twice as many as there are slots at least. phases: decoding sequences, and
+    those with an open window, by the step modulo a block at which they take a block, shape (2, block_tokens).
+    """
+    engine = engines[0]
+    while True:
+        # The step just done: who arrived while it ran, what it brought, who arrives at its very end.
+        engine.closing = 0
+        reason = _arrive(engine, requests, last, waiting)
+        if reason != DONE:
+            return reason
+        if engine.finished + engine.running > len(finished):
+            return FINISHED_FULL
+        _harvest(engine, slots, events, phases, finished)
+        engine.closing = 1
+        reason = _arrive(engine, requests, last, waiting)
+        if reason != DONE:
+            return reason
+        if engine.waiting == 0 and engine.running == engine.leaving:
+            release(engine, slots)
+            if engine.taken == len(requests):
+                return DONE
+            engine.now_ms = engine.known_ms = requests[engine.taken].arrival_ms
+            continue
+        # The next one.
+        while True:
+            preempted = make_room(engine, slots, waiting, phases)
+            tokens, pairs = fill(engine, slots, waiting, not preempted)
+            if tokens + engine.decoding > 0:
+                break
+            release(engine, slots)
+            engine.known_ms = engine.now_ms
+        changing = engine.waiting > 0 and (preempted or engine.leaving > 0 or not is_known(engine, waiting))
+        release(engine, slots)
+        steps = 1
+        if tokens > 0:
+            ms = step_ms(clock, engine.decoding, engine.context, tokens, pairs / tokens)
+        else:
+            if not changing:
+                steps = _run(engine, requests, slots, events, phases, clock)
+            ms = decode_run_ms(clock, engine.decoding, engine.context, steps)
+        engine.known_ms = engine.now_ms  # of many steps the first: who could enter has come in the last, if at all
+        engine.now_ms += ms
+        engine.busy_ms += ms
+        engine.present_ms += (engine.waiting + engine.running) * ms
+        engine.queued_ms += engine.waiting * ms
+        engine.steps += steps
+        engine.context += engine.decoding * steps
+        engine.decode_tokens += engine.decoding * steps
+        engine.prefill_tokens += int(tokens)
+        engine.most_running = max(engine.most_running, engine.running)
+        taken = cache_bytes(engine, engine.growing, engine.windowed, engine.running)
+        engine.most_bytes = max(engine.most_bytes, taken)
+
+
+@compiled_part
+def _arrive(engine: Any, requests: Any, last: bool, waiting: Any) -> int:
+    """Queue or refuse who has arrived before now or, when the step is closed, at this very moment."""
+    now = engine.now_ms
+    while True:
+        if engine.clients == 0 or (engine.clients > 0 and not engine.closing):
+            return DONE
+        if engine.taken == len(requests):
+            return DONE if last else MORE_REQUESTS
+        if engine.waiting + engine.running >= len(waiting):
+            return WAITING_FULL
+        request = requests[engine.taken]
+        arrival = now
+        if engine.clients < 0:
+            arrival = request.arrival_ms
+            if arrival > now or (arrival == now and not engine.closing):
+                return DONE
+        engine.taken += 1
+        number = engine.arrived
+        engine.arrived += 1
+        growing = blocks(engine, request.prompt + request.output - 1)
+        windowed = min(growing, engine.window_tokens)
+        if (
+            growing * engine.growing_bytes + windowed * engine.windowed_bytes
+            > engine.budget_bytes - engine.constant_bytes
+        ):
+            engine.refused_long += 1
+            continue
+        present = engine.waiting + engine.running - engine.leaving
+        if present >= engine.max_num_queued_reqs or engine.backlog >= engine.max_num_queued_tokens:
+            engine.refused_full += 1
+            continue
+        if engine.clients > 0:
+            engine.clients -= 1
+        entry = waiting[(engine.head + engine.waiting) % len(waiting)]
+        entry.number = number
+        entry.arrival_ms = arrival
+        entry.first_ms = math.nan
+        entry.prompt = request.prompt
+        entry.output = request.output
+        entry.made = entry.preemptions = 0
+        engine.waiting += 1
+        engine.backlog += request.prompt
+        engine.present_ms += now - arrival
+        engine.queued_ms += now - arrival
+
+
+@compiled_part
+def _harvest(engine: Any, slots: Any, events: Any, phases: Any, finished: Any) -> None:
+    """What the step has brought: last tokens, full windows, first tokens."""
+    index = pop_due(engine, slots, events)
+    while index >= 0:
+        if slots[index].widens == engine.steps:
+            close_window(engine, slots, phases, index)
+        if slots[index].ends == engine.steps:
+            stop_decoding(engine, slots, phases, index)
+            finish(engine, slots, index, finished)
+        index = pop_due(engine, slots, events)
+    while engine.finishing_list >= 0:
+        index = int(engine.finishing_list)
+        slot = slots[index]
+        engine.finishing_list = slot.next
+        slot.made += 1
+        if math.isnan(slot.first_ms):
+            slot.first_ms = engine.now_ms
+            engine.backlog -= slot.prompt
+        if slot.made < slot.output:
+            start_decoding(engine, slots, events, phases, index)
+        else:
+            finish(engine, slots, index, finished)
+
+
+@compiled_part
+def _run(engine: Any, requests: Any, slots: Any, events: Any, phases: Any, clock: Any) -> int:
+    """How many steps the batch stays as it is, at least one; takes the blocks of all but the first."""
+    most = steps_to_next(engine, slots, events)
+    free_place = engine.waiting == 0 and engine.running < engine.max_num_seqs
+    if engine.clients < 0 and free_place and engine.taken < len(requests):
+        most = _steps_until(engine, clock, requests[engine.taken].arrival_ms - engine.now_ms, most)
+    return 1 + _take_more(engine, phases, most - 1)
+
+
+@compiled_part
+def _steps_until(engine: Any, clock: Any, ms: float, most: int) -> int:
+    """The fewest decode steps that last `ms` or longer, at most `most`."""
+    decoding, context = engine.decoding, engine.context
+    one = step_ms(clock, decoding, context, 0.0, 0.0)
+    if one >= ms:
+        return 1
+    low, high = 1, most
+    if ms < one * most:  # no step is shorter than the first
+        high = min(most, int(ms / one) + 1)
+    elif decode_run_ms(clock, decoding, context, most) < ms:
+        return most
+    while high - low > 1:
+        middle = (low + high) // 2
+        if decode_run_ms(clock, decoding, context, middle) < ms:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+@compiled_part
+def _take_more(engine: Any, phases: Any, steps: int) -> int:
+    """Take the blocks of up to `steps` decode steps after the next one; how many of them the cache allows."""
+    block = engine.block_tokens
+    free = engine.budget_bytes - cache_bytes(engine, engine.growing, engine.windowed, engine.running)
+    cycle = block * (engine.decoding * engine.growing_bytes + engine.narrow * engine.windowed_bytes)
+    cycles = steps // block
+    if cycle * (cycles + 1) > free:
+        cycles = min(cycles, int(free / cycle))
+    engine.growing += cycles * block * engine.decoding
+    engine.windowed += cycles * block * engine.narrow
+    allowed = int(cycles * block)
+    while allowed < steps:
+        phase = (engine.steps + 1 + allowed) % block
+        growing, windowed = engine.growing + block * phases[0, phase], engine.windowed + block * phases[1, phase]
+        if cache_bytes(engine, growing, windowed, engine.running) > engine.budget_bytes:
+            break
+        engine.growing, engine.windowed = growing, windowed
+        allowed += 1
+    return allowed

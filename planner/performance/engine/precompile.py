@@ -1,0 +1,27 @@
+"""Compiles the step simulator, so that a first plan need not: `python -m planner.performance.engine.precompile`.
+
+Half a second once it is compiled, five before.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from planner.performance.engine.closed_loops import closed_loops
+from planner.performance.engine.compiled_step import clock_vector
+from planner.performance.engine.scheduler import KvCache, SchedulerOptions
+from planner.performance.engine.simulator import simulate
+from planner.performance.engine.streams import ClosedLoop, Mix
+from planner.performance.step_time import StepClock
+
+CLOCK = StepClock(1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def precompile() -> None:
+    """Run each compiled entry once."""
+    closed_loops(np.array([clock_vector(CLOCK)]), 1.0, 1.0, 1, 1)
+    simulate(CLOCK, ClosedLoop(Mix.of([1], [1]), 1, 1), SchedulerOptions(1), KvCache.unlimited())
+
+
+if __name__ == "__main__":
+    precompile()

@@ -1,0 +1,170 @@
+"""One replica under a stream of requests, step by step: its latencies, its rate, and what it had to refuse.
+
+The engine is vLLM's scheduler, compiled (`engine.loop`); time comes from the step clock of the deployment class.
+Nothing is drawn at random in here: the same stream gives the same bytes. Many small benchmarks at once: `closed_loops`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.performance.engine.compiled_step import clock_vector
+from planner.performance.engine.latencies import Latencies
+from planner.performance.engine.loop import DONE, FINISHED_FULL, MORE_REQUESTS, WAITING_FULL, advance, prepare
+from planner.performance.engine.scheduler import KvCache, SchedulerOptions, engine_record
+from planner.performance.engine.state import FINISHED, REQUEST, SLOT, WAITING
+from planner.performance.engine.streams import Stream
+from planner.performance.step_time import StepClock
+
+CHUNK = 1 << 15
+"""Requests that are held at once on either side of the engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What the engine counted over the whole run."""
+
+    arrived: int
+    refused_full: int
+    """At a queue limit."""
+    refused_long: int
+    """Longer than the whole cache."""
+    finished: int
+    preemptions: int
+    steps: int
+    prefill_tokens: int
+    """Prompt tokens computed, with those computed again."""
+    decode_tokens: int
+    """Tokens computed by decode steps, one per sequence and step."""
+    recomputed_tokens: int
+    """Tokens whose cache a preemption took."""
+    duration_ms: float
+    """Up to the last token."""
+    busy_ms: float
+    most_running: int
+    most_cache_bytes: float
+    mean_present: float
+    """Requests in the engine, averaged over time."""
+    mean_queued: float
+    """Requests waiting for a place, averaged over time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Latencies of the counted requests, and the totals of all."""
+
+    ttft_ms: Latencies
+    tpot_ms: Latencies
+    """(last token − first token) / (output − 1), of requests of two output tokens or more."""
+    e2e_ms: Latencies
+    totals: Totals
+    output_tokens: int
+    """Of all finished requests."""
+
+    @property
+    def output_tokens_per_s(self) -> float:
+        return self.output_tokens / self.totals.duration_ms * 1e3
+
+    @property
+    def requests_per_s(self) -> float:
+        return self.totals.finished / self.totals.duration_ms * 1e3
+
+
+def simulate(
+    clock: StepClock, stream: Stream, options: SchedulerOptions, cache: KvCache, *, warm_up: int = 0
+) -> Results:
+    """Serve the whole stream. The first `warm_up` requests are served, but their latencies are not counted."""
+    run = Run(clock, stream, options, cache)
+    ttft, tpot, e2e, tokens = Latencies(), Latencies(), Latencies(), 0
+    for finished in run:
+        tokens += int(finished["output"].sum())
+        counted = finished[finished["number"] >= warm_up]
+        decoding = counted[counted["output"] > 1]
+        ttft.add(counted["first_ms"] - counted["arrival_ms"])
+        e2e.add(counted["last_ms"] - counted["arrival_ms"])
+        tpot.add((decoding["last_ms"] - decoding["first_ms"]) / (decoding["output"] - 1))
+    return Results(ttft, tpot, e2e, run.totals(), tokens)
+
+
+class Run:
+    """A run that yields its finished requests, once, in arrays of `engine.state.FINISHED` in order of their ends.
+
+    For figures that `Results` lacks: targets that depend on the prompt, one route of several. Memory does not grow with
+    the stream; only requests that wait are held.
+    """
+
+    def __init__(self, clock: StepClock, stream: Stream, options: SchedulerOptions, cache: KvCache) -> None:
+        places = options.max_num_seqs
+        self._stream = stream
+        self._clock = clock_vector(clock)
+        self._engine = engine_record(options, cache)
+        self._waiting = np.zeros(2 * places + 1024, WAITING)
+        self._slots = np.zeros(places, SLOT)
+        self._events = np.zeros(4 * places + 16, np.int64)
+        self._phases = np.zeros((2, options.block_size), np.int64)
+        self._finished = np.zeros(CHUNK + places, FINISHED)
+        self._total_finished = 0
+        prepare(self._engine, self._slots, self._phases, -1 if stream.clients is None else stream.clients)
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        for requests in self._stream.chunks(CHUNK):
+            yield from self._serve(requests, False)
+        yield from self._serve(np.zeros(0, REQUEST), True)
+
+    def totals(self) -> Totals:
+        """The engine's counts up to now; of the whole stream once it is exhausted."""
+        engine = self._engine[0]
+        span = max(float(engine["now_ms"]), np.finfo(float).tiny)
+        return Totals(
+            arrived=int(engine["arrived"]),
+            refused_full=int(engine["refused_full"]),
+            refused_long=int(engine["refused_long"]),
+            finished=self._total_finished,
+            preemptions=int(engine["preemptions"]),
+            steps=int(engine["steps"]),
+            prefill_tokens=int(engine["prefill_tokens"]),
+            decode_tokens=int(engine["decode_tokens"]),
+            recomputed_tokens=int(engine["recomputed_tokens"]),
+            duration_ms=float(engine["now_ms"]),
+            busy_ms=float(engine["busy_ms"]),
+            most_running=int(engine["most_running"]),
+            most_cache_bytes=float(engine["most_bytes"]),
+            mean_present=float(engine["present_ms"]) / span,
+            mean_queued=float(engine["queued_ms"]) / span,
+        )
+
+    def _serve(self, requests: NDArray[Any], last: bool) -> Iterator[NDArray[Any]]:
+        """Serve a chunk as far as it goes without the next one."""
+        engine = self._engine[0]
+        engine["taken"] = 0
+        reason = WAITING_FULL
+        while reason not in (DONE, MORE_REQUESTS):
+            reason = advance(
+                self._engine,
+                requests,
+                last,
+                self._waiting,
+                self._slots,
+                self._events,
+                self._phases,
+                self._finished,
+                self._clock,
+            )
+            if reason == WAITING_FULL:
+                in_order = np.roll(self._waiting, -int(engine["head"]))
+                self._waiting = np.concatenate([in_order, np.zeros_like(in_order)])
+                engine["head"] = 0
+            if reason == FINISHED_FULL or (last and reason == DONE):
+                yield self._take_finished()
+
+    def _take_finished(self) -> NDArray[Any]:
+        engine = self._engine[0]
+        count = int(engine["finished"])
+        self._total_finished += count
+        engine["finished"] = 0
+        return self._finished[:count].copy()

@@ -1,0 +1,85 @@
+"""What one GPU multiplies and attends to in one layer of a model, at a tensor-parallel size.
+
+    attention     (H + 2·KV)·d ← h     o: h ← H·d                 H, KV: heads on one GPU, KV at least one
+    latent        r + kv + rope ← h    H·(nope + rope) ← r    H·(nope + v) ← kv    o: h ← H·v
+    feed-forward  g·w ← h              h ← w                      g = 2 with a gate, else 1; w: width on one GPU
+    expert        the same with the width of one expert, routed or shared
+    head          vocabulary ← h
+
+Outputs ← inputs of each weight, as the engine fuses them. Linear attention and expert parallelism are not here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from planner.domain.models import Architecture, Model
+from planner.performance.parameters import block_of
+
+Weight = tuple[int, int]
+"""Outputs and inputs."""
+Heads = tuple[int, int, int]
+"""Query heads, key-value heads and head size on one GPU."""
+
+
+@dataclass(frozen=True)
+class Projections:
+    """Sorted, each once. left_out: what has no such form, as sentences."""
+
+    weights: tuple[Weight, ...]
+    heads: tuple[Heads, ...]
+    left_out: tuple[str, ...] = ()
+
+
+def projections(model: Model, tensor_parallel_size: int) -> Projections:
+    """Shapes of a model on one of `tensor_parallel_size` GPUs. ValueError: its heads cannot be shared so."""
+    shape, tp = model.architecture, tensor_parallel_size
+    if shape.heads % tp:
+        raise ValueError(f"{tp} GPUs cannot share the {shape.heads} heads of {model.key} evenly")
+    heads = tuple(sorted(set(_heads(shape, tp))))
+    weights = {(shape.vocab // tp, shape.hidden), *_feed_forward(shape, block_of(model.key).matrices, tp)}
+    for h, kv, d in heads:
+        weights |= {((h + 2 * kv) * d, shape.hidden), (shape.hidden, h * d)}
+    weights |= set(_latent(shape, tp))
+    left_out = []
+    if not heads:
+        left_out.append(f"{model.key}: PyTorch has no fused kernel for its {shape.attention} attention")
+    if shape.linear_layers:
+        left_out.append(f"{model.key}: linear attention is not measured")
+    return Projections(tuple(sorted(weights)), heads, tuple(left_out))
+
+
+def _heads(shape: Architecture, tp: int) -> Iterator[Heads]:
+    if shape.attention in ("MLA", "CSA"):
+        return
+    kinds = {(shape.kv_heads, shape.head_dim)} if shape.sliding_layers or shape.full_kv_heads is None else set()
+    if shape.full_layers:
+        kinds.add((shape.full_kv_heads or shape.kv_heads, shape.full_head_dim or shape.head_dim))
+    for kv, d in kinds:
+        yield shape.heads // tp, max(1, kv // tp), d
+
+
+def _latent(shape: Architecture, tp: int) -> Iterator[Weight]:
+    if shape.latent is None:
+        return
+    latent, heads = shape.latent, shape.heads // tp
+    query = heads * (latent.qk_nope_head_dim + latent.qk_rope_head_dim)
+    yield latent.q_lora_rank + latent.kv_lora_rank + latent.qk_rope_head_dim, shape.hidden
+    yield query, latent.q_lora_rank or shape.hidden
+    yield heads * (latent.qk_nope_head_dim + latent.v_head_dim), latent.kv_lora_rank
+    yield shape.hidden, heads * latent.v_head_dim
+
+
+def _feed_forward(shape: Architecture, matrices: int, tp: int) -> Iterator[Weight]:
+    if shape.intermediate:
+        yield (matrices - 1) * shape.intermediate // tp, shape.hidden
+        yield shape.hidden, shape.intermediate // tp
+    if shape.experts is None:
+        return
+    experts = shape.experts
+    routed = experts.hidden or shape.hidden
+    for width, outer in ((experts.expert_intermediate, routed), (experts.shared_intermediate, shape.hidden)):
+        if width:
+            yield (experts.matrices - 1) * width // tp, outer
+            yield outer, width // tp

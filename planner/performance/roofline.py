@@ -1,0 +1,217 @@
+"""From a datasheet to a step clock: the ideal step of a class, and what the fitted coefficients make of it.
+
+    reading   = bytes / (share · bandwidth)         multiplying = FLOP / (share · peak)
+    expert products reach the share w/(w + half)    of their inner width w on one rank: narrow products fill fewer units
+    latency   = two all-reduces a layer · hops      a hop behind NVLink takes the less, the faster its generation
+    volume    = 2(TP − 1)/TP · payload / (share · rate)     less a part where PCIe crosses from one socket to the other
+
+Many classes are computed at once as arrays, so that a fit can move the coefficients and ask again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.domain.models import Architecture, Quantization
+from planner.domain.offerings import Gpu
+from planner.performance.coefficients import NVLINK_REFERENCE_GB_PER_S, Coefficients, LinkClass, link_class
+from planner.performance.memory import cache_bytes, dense_bytes, state_bytes
+from planner.performance.precision import (
+    ComputeType,
+    KvFormat,
+    Unsupported,
+    bytes_per_weight,
+    peak_flops,
+    support,
+)
+from planner.performance.step_time import ClockTable, StepClock
+
+Floats = NDArray[np.float64]
+REFERENCE_WATT_PER_TFLOPS = 700.0 / 989.0
+"""Of an H100: GPUs with less power for each FLOP/s of their datasheet sustain a smaller share of it."""
+REFERENCE_CONTEXT_TOKENS = 2048.0
+"""Context at which windowed layers and constant state are spread over tokens when the workload is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdealStep:
+    """The same step on perfect hardware: datasheet bandwidth and peak, no overhead, links at their datasheet rate.
+
+    Coefficients divide these times by the share of the datasheet that is reached.
+    """
+
+    dense_read_ms: float
+    dense_format: str
+    dense_compute_ms_per_token: float
+    dense_compute_type: ComputeType
+    head_read_ms: float
+    head_compute_ms: float
+    """The output head of one sequence, always in 16 bit."""
+    expert_read_ms: float
+    expert_format: str
+    expert_compute_ms_per_token: float
+    expert_compute_type: ComputeType
+    expert_hit_fraction: float
+    expert_width: float
+    """Inner width of one expert on one rank; infinite for a dense model."""
+    kv_read_ms_per_token: float
+    window_attention_ms_per_token: float
+    attention_ms_per_token_pair: float
+    power_headroom: float
+    """Watts for each FLOP/s at the peak, relative to the reference; at most 1."""
+    layers: int
+    link: LinkClass
+    latency_hops: float
+    """Of all all-reduces, two a layer: a hop of the reference NVLink each, or TP − 1 hops over PCIe."""
+    volume_ms_per_token: float
+    crosses_sockets: float
+    """1 for more than four GPUs on PCIe, where half of them stand behind the other socket; else 0."""
+
+
+def ideal_step(
+    shape: Architecture,
+    quantization: Quantization,
+    gpu: Gpu,
+    tensor_parallel_size: int,
+    *,
+    kv_format: KvFormat = "bf16",
+    context_tokens: float = REFERENCE_CONTEXT_TOKENS,
+) -> IdealStep:
+    """The ideal step of a class whose sequences hold `context_tokens` on average.
+
+    Raises ValueError when the GPU does not run the format; `memory_fit` gives that reason as a value first.
+    """
+    dense_compute = _compute_type(quantization.dense, gpu)
+    expert_compute = _compute_type(quantization.experts, gpu)
+    ranks, link = tensor_parallel_size, link_class(gpu.link)
+    ms_per_byte = 1e3 / (gpu.bandwidth_gb_per_s * 1e9)
+    ms_per_16bit_flop = 1e3 / ranks / peak_flops(gpu, "16-bit")
+    experts = shape.routed_expert_params * bytes_per_weight(quantization.experts, shape.hidden) / ranks
+    hit = shape.experts.experts_per_token / shape.experts.experts if shape.experts else 0.0
+    growing, windowed = cache_bytes(shape, ranks, kv_format)
+    in_window = min(context_tokens, float(shape.sliding_window or 0))
+    in_sight = min(context_tokens, float(shape.indexer.picked)) if shape.indexer else context_tokens
+    kv = growing * in_sight + windowed * in_window + 2.0 * state_bytes(shape) / ranks
+    bounded = shape.sliding_layers * in_window + (shape.full_layers * in_sight if shape.indexer else 0.0)
+    unbounded = 0.0 if shape.indexer else float(shape.full_layers)
+    pair = 2.0 * shape.heads * _score_and_value_width(shape)
+    ring = 2.0 * (ranks - 1.0) / ranks
+    hops = NVLINK_REFERENCE_GB_PER_S / gpu.link_gb_per_s if link == "nvlink" else ranks - 1.0
+    return IdealStep(
+        dense_read_ms=dense_bytes(shape, quantization, ranks) * ms_per_byte,
+        dense_format=quantization.dense,
+        dense_compute_ms_per_token=2e3 * shape.dense_params / ranks / peak_flops(gpu, dense_compute),
+        dense_compute_type=dense_compute,
+        head_read_ms=shape.vocab * shape.hidden * 2.0 / ranks * ms_per_byte,
+        head_compute_ms=2.0 * shape.vocab * shape.hidden * ms_per_16bit_flop,
+        expert_read_ms=experts * ms_per_byte,
+        expert_format=quantization.experts,
+        expert_compute_ms_per_token=2e3 * shape.routed_expert_params * hit / ranks / peak_flops(gpu, expert_compute),
+        expert_compute_type=expert_compute,
+        expert_hit_fraction=hit,
+        expert_width=shape.experts.expert_intermediate / ranks if shape.experts else math.inf,
+        kv_read_ms_per_token=kv / context_tokens * ms_per_byte,
+        window_attention_ms_per_token=pair * bounded * ms_per_16bit_flop,
+        attention_ms_per_token_pair=pair * unbounded * ms_per_16bit_flop,
+        power_headroom=power_headroom(gpu),
+        layers=shape.layers,
+        link=link,
+        latency_hops=2 * shape.layers * hops if ranks > 1 else 0.0,
+        volume_ms_per_token=2 * shape.layers * shape.hidden * 2.0 * ring / _link_bytes_per_second(gpu) * 1e3,
+        crosses_sockets=float(link == "pcie" and ranks > 4),
+    )
+
+
+def step_clock(ideal: IdealStep, coefficients: Coefficients) -> StepClock:
+    """The clock that the fitted coefficients give to an ideal step."""
+    return StepClock(*(float(column[0]) for column in IdealTable([ideal]).fields(coefficients)))
+
+
+def power_headroom(gpu: Gpu) -> float:
+    """Watts for each FLOP/s of the datasheet, relative to the reference; at most 1."""
+    return min(1.0, gpu.tdp_watt / (peak_flops(gpu, "16-bit") / 1e12) / REFERENCE_WATT_PER_TFLOPS)
+
+
+class IdealTable:
+    """Many ideal steps as arrays of shape (n,), so that their clocks under other coefficients cost little."""
+
+    def __init__(self, steps: Sequence[IdealStep]) -> None:
+        self._columns = {
+            name: np.array([getattr(step, name) for step in steps], dtype=np.float64)
+            for name, kind in IdealStep.__annotations__.items()
+            if kind in ("float", "int")
+        }
+        self._words = {
+            name: np.unique([getattr(step, name) for step in steps], return_inverse=True)
+            for name, kind in IdealStep.__annotations__.items()
+            if kind not in ("float", "int")
+        }
+
+    def only(self, kept: NDArray[np.bool_]) -> IdealTable:
+        """Some of the steps."""
+        part = copy(self)
+        part._columns = {name: column[kept] for name, column in self._columns.items()}
+        part._words = {name: (words, place[kept]) for name, (words, place) in self._words.items()}
+        return part
+
+    def clocks(self, coefficients: Coefficients) -> ClockTable:
+        """The clocks that the coefficients give to all steps; every field has shape (n,)."""
+        return ClockTable(*self.fields(coefficients))
+
+    def fields(self, c: Coefficients) -> tuple[Floats, ...]:
+        """The fields of a clock in their order, each of shape (n,)."""
+        i = self._columns
+        dense_share = self._each("dense_format", c.dense_share)
+        expert_share = self._each("expert_format", c.expert_share)
+        power = i["power_headroom"] ** c.power_exponent
+        dense_flops = power * self._each("dense_compute_type", lambda kind: c.compute[cast(ComputeType, kind)])
+        expert_flops = power * self._each("expert_compute_type", lambda kind: c.compute[cast(ComputeType, kind)])
+        expert_flops = expert_flops * c.expert_compute / (1.0 + c.expert_half_width / i["expert_width"])
+        latency = self._each("link", lambda link: c.links[cast(LinkClass, link)].latency_ms)
+        reached = self._each("link", lambda link: c.links[cast(LinkClass, link)].bandwidth)
+        reached = reached * c.socket_crossing ** i["crosses_sockets"]
+        return (
+            i["dense_read_ms"] / dense_share + i["head_read_ms"] / c.dense_bandwidth,
+            i["dense_compute_ms_per_token"] / dense_flops + i["window_attention_ms_per_token"] / (c.attention * power),
+            i["expert_read_ms"] / expert_share,
+            i["expert_compute_ms_per_token"] / expert_flops,
+            i["expert_hit_fraction"],
+            i["kv_read_ms_per_token"] / c.kv_bandwidth,
+            i["attention_ms_per_token_pair"] / (c.attention * power),
+            c.overhead_ms + c.overhead_per_layer_ms * i["layers"],
+            c.overhead_per_sequence_ms + i["head_compute_ms"] / c.compute["16-bit"],
+            i["volume_ms_per_token"] / reached,
+            i["latency_hops"] * latency,
+        )
+
+    def _each(self, name: str, share: Callable[[str], float]) -> Floats:
+        """A number for every step by one of its words."""
+        words, place = self._words[name]
+        found: Floats = np.array([share(str(word)) for word in words])[place]
+        return found
+
+
+def _compute_type(form: str, gpu: Gpu) -> ComputeType:
+    way = support(form, gpu)
+    if isinstance(way, Unsupported):
+        raise ValueError(way.reason)
+    return way.compute
+
+
+def _score_and_value_width(shape: Architecture) -> float:
+    """Multiplications of one head for one (query, key) pair: the score product and the value product."""
+    if shape.latent:
+        return float(shape.latent.qk_nope_head_dim + shape.latent.qk_rope_head_dim + shape.latent.v_head_dim)
+    return 2.0 * shape.head_dim
+
+
+def _link_bytes_per_second(gpu: Gpu) -> float:
+    """One direction of the link that an all-reduce goes over: half of NVLink's figure, or the PCIe slot."""
+    return (gpu.link_gb_per_s / 2.0 if gpu.link.startswith("nvlink") else float(gpu.pcie_gb_per_s)) * 1e9

@@ -1,0 +1,231 @@
+"""The figures of docs/accuracy.md and the points of docs/accuracy.svg, from the shipped table of measurements.
+
+They take half a minute: thirty-five fits. What comes of a fit may differ in its last digits from one processor to
+another, so documents are compared by `alike`, which allows half a point of a percentage and a fiftieth of the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+
+from planner.edges.catalog_files import load_catalog
+from planner.edges.performance_files import load_coefficients
+from planner.edges.performance_fit import shipped_runs
+from planner.faces.accuracy import WORDS, accuracy_markdown, percent
+from planner.performance.evidence.accuracy import Accuracy, Score, Scored, accuracy, compared, excluded
+from planner.performance.evidence.cross_validation import CrossValidation
+from planner.performance.evidence.figures import predict_rows
+from planner.performance.evidence.names import known_gpus
+from planner.performance.evidence.published import PublishedRun
+from planner.performance.evidence.words import Kind
+from tests.docs.markdown import table_lines
+
+WAYS = ("cells", "gpus", "")
+"""What the fits behind the predictions did not see; the last is the one shipped fit of all rows."""
+HEADS = {"cells": "without the cell", "gpus": "without the GPU", "": "the shipped fit"}
+MACRO: dict[Kind, dict[str, float]] = {
+    "tpot": {"cells": 0.12, "gpus": 0.18},
+    "throughput": {"cells": 0.15, "gpus": 0.22},
+    "ttft": {"cells": 0.25},
+}
+"""Largest macro error that was aimed at."""
+MOST_BIAS = 1.25
+LEAST_ORDER = 0.9
+COVERAGE = (0.75, 0.9)
+JUDGED: tuple[Kind, ...] = ("tpot", "throughput", "ttft")
+ENGINES = {"vllm": "vLLM", "trt-llm": "TensorRT-LLM", "sglang": "SGLang", "tgi": "TGI"}
+
+
+@dataclass(frozen=True)
+class Weak:
+    """A group of rows that is predicted badly, and what is likely behind it."""
+
+    what: str
+    kind: Kind
+    why: str
+    holds: Callable[[PublishedRun], bool]
+    by: str = "cells"
+
+
+def of(gpu: str, family: str, engine: str, form: str = "") -> Callable[[PublishedRun], bool]:
+    """Whether a run is of these; a format is that of the experts."""
+    return lambda run: (run.gpu, run.family, run.engine) == (gpu, family, engine) and run.experts.startswith(form)
+
+
+WEAK = (
+    Weak(
+        "SGLang, DeepSeek R1 on B200",
+        "ttft",
+        "what a request waits in SGLang before its first step; on H200 it is predicted well",
+        of("B200", "deepseek-r1", "sglang"),
+    ),
+    Weak(
+        "TensorRT-LLM, DeepSeek R1 on H200",
+        "ttft",
+        "requests wait twice as long as SGLang's on the same GPUs; both are predicted alike",
+        of("H200", "deepseek-r1", "trt-llm"),
+    ),
+    Weak(
+        "TensorRT-LLM, DeepSeek R1 on B200",
+        "tpot",
+        "several tokens a step, most likely: multi-token prediction is not stated in these rows",
+        of("B200", "deepseek-r1", "trt-llm"),
+    ),
+    Weak("TensorRT-LLM, DeepSeek R1 on H200", "tpot", "the same", of("H200", "deepseek-r1", "trt-llm")),
+    Weak(
+        "TensorRT-LLM of 2024, Mixtral 8x7B on H100",
+        "throughput",
+        "few wide experts reach more than the many narrow ones of all other models in the table",
+        of("H100", "mixtral-8x7b-instruct", "trt-llm"),
+    ),
+    Weak(
+        "TensorRT-LLM, Llama 4 Scout on H100",
+        "throughput",
+        "one expert a token and full attention in every fourth layer: eight rows",
+        of("H100", "llama-4-scout", "trt-llm"),
+    ),
+    Weak(
+        "vLLM, gpt-oss 120B on H100",
+        "tpot",
+        "mxfp4 experts, whose kernel differs from GPU to GPU",
+        of("H100", "gpt-oss-120b", "vllm"),
+    ),
+    Weak(
+        "vLLM, MiniMax M2.5 in fp8 on B200",
+        "tpot",
+        "block-scaled fp8 experts: no other model of these is measured there with vLLM",
+        of("B200", "minimax-m2.5", "vllm", "fp8"),
+    ),
+    Weak(
+        "vLLM, Kimi K2.5 in int4 on B200",
+        "tpot",
+        "the only int4 experts; served with expert parallelism, which is predicted as tensor parallelism",
+        of("B200", "kimi-k2.5", "vllm", "int4"),
+    ),
+    Weak(
+        "TensorRT-LLM of 2024, Llama 70B on PCIe A100",
+        "throughput",
+        "all-reduces over PCIe cost more than they do on L40S",
+        of("A100-80GB-PCIe", "llama-3-70b-instruct", "trt-llm"),
+    ),
+    Weak(
+        "A100, all rows of NIM from 2024",
+        "tpot",
+        "TensorRT-LLM before 1.0 is all that is known of this GPU",
+        lambda run: run.gpu == "A100-80GB",
+        "gpus",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Everything that the document tells, by what the fits did not see."""
+
+    runs: Mapping[str, PublishedRun]
+    accuracies: Mapping[str, Accuracy]
+    rows: Mapping[str, tuple[Scored, ...]]
+
+
+def found() -> Found:
+    """Predict the shipped table three times."""
+    catalog = load_catalog()
+    runs, gpus = shipped_runs(catalog), known_gpus(catalog.gpus)
+    folds = CrossValidation(runs, catalog)
+    answers = {
+        "cells": folds.predicted("cells"),
+        "gpus": folds.predicted("gpus"),
+        "": predict_rows(runs, catalog, load_coefficients()),
+    }
+    told = {way: compared(runs, answers[way], gpus) for way in WAYS}
+    return Found(
+        {run.id: run for run in runs},
+        {way: accuracy(rows, missing, way) for way, (rows, missing) in told.items()},
+        {way: tuple(row for row in rows if not excluded(row)) for way, (rows, _) in told.items()},
+    )
+
+
+def parts(told: Found) -> dict[str, list[str]]:
+    """The generated parts of the document."""
+    tables = {
+        name: accuracy_markdown(told.accuracies[way]).rstrip().splitlines()
+        for name, way in (("cells", "cells"), ("gpus", "gpus"), ("shipped", ""))
+    }
+    return {"summary": summary(told), "weak": weak(told), "measured": measured(told), **tables}
+
+
+def summary(told: Found) -> list[str]:
+    """Each aim beside what is reached; bold where it is missed."""
+    rows = []
+    for kind, most in MACRO.items():
+        aim = " / ".join(f"≤ {100 * value:.0f} %" for value in most.values())
+        errors = [next(m.error for m in told.accuracies[way].macro if m.kind == kind) for way in WAYS]
+        cells = [_marked(percent(e), e <= most.get(way, 1.0)) for way, e in zip(WAYS, errors, strict=True)]
+        rows.append((f"{WORDS[kind]}, macro error", aim, *cells))
+    for kind in JUDGED:
+        worst = [max(_by_gpu(told, way, kind), key=_off) for way in WAYS]
+        cells = [_marked(f"{s.bias:.2f} ({s.group})", _off(s) <= MOST_BIAS) for s in worst]
+        rows.append((f"{WORDS[kind]}, most biased GPU", f"within {MOST_BIAS} ×", *cells))
+    shares = [told.accuracies[way].order[0].share for way in WAYS]
+    order = [_marked(percent(share), share >= LEAST_ORDER) for share in shares]
+    rows.append(("order of TP choices", f"≥ {100 * LEAST_ORDER:.0f} %", *order))
+    for kind in JUDGED:
+        shares = [next(s.coverage for s in told.accuracies[way].overall if s.kind == kind) for way in WAYS]
+        cells = [_marked(percent(share), COVERAGE[0] <= share <= COVERAGE[1]) for share in shares]
+        rows.append((f"{WORDS[kind]}, share in its 80 % interval", "75 to 90 %", *cells))
+    return table_lines(["figure", "aim", *(f">{HEADS[way]}" for way in WAYS)], rows)
+
+
+def weak(told: Found) -> list[str]:
+    """The groups that are predicted worst."""
+    rows = []
+    for each in WEAK:
+        group = [row for row in told.rows[each.by] if row.kind == each.kind and each.holds(told.runs[row.id])]
+        (score,) = accuracy([replace(row, gpu="", link="") for row in group]).overall
+        cells = (str(score.rows), percent(score.median), f"{score.bias:.2f}", percent(score.coverage))
+        rows.append((each.what, f"{WORDS[each.kind]}, {HEADS[each.by]}", *cells, each.why))
+    columns = ["rows of", "figure", ">rows", ">median error", ">predicted/measured", ">in interval", "likely why"]
+    return table_lines(columns, rows)
+
+
+def measured(told: Found) -> list[str]:
+    """Rows by GPU and engine, of every GPU that can be planned for or was measured."""
+    counted = Counter((run.gpu, run.engine) for run in told.runs.values())
+    known = sorted({*load_catalog().gpus, *(gpu for gpu, _ in counted)})
+    rows = [
+        (gpu, *(str(counted[gpu, engine]) for engine in ENGINES), load_coefficients().provenance(gpu)) for gpu in known
+    ]
+    return table_lines(["GPU", *(f">{name}" for name in ENGINES.values()), "provenance of vLLM's figures"], rows)
+
+
+def alike(text: str, wanted: str) -> bool:
+    """Whether two texts say the same: words and whole numbers are equal, other numbers nearly, and so their marks."""
+    text, wanted = text.replace("**", ""), wanted.replace("**", "")
+    pairs = list(zip_longest(_NUMBER.finditer(text), _NUMBER.finditer(wanted)))
+    if _NUMBER.sub("#", text) != _NUMBER.sub("#", wanted):
+        return False
+    return all(a is not None and b is not None and _near(a, b) for a, b in pairs)
+
+
+_NUMBER = re.compile(r"(\d+\.\d+)( %)?")
+
+
+def _near(a: re.Match[str], b: re.Match[str]) -> bool:
+    ours, theirs = float(a[1]), float(b[1])
+    return abs(ours - theirs) <= (0.5 if a[2] else max(0.02 * theirs, 0.02))
+
+
+def _by_gpu(told: Found, way: str, kind: Kind) -> list[Score]:
+    return [score for score in told.accuracies[way].tables["GPU"] if score.kind == kind]
+
+
+def _off(score: Score) -> float:
+    return max(score.bias, 1.0 / score.bias)
+
+
+def _marked(text: str, reached: bool) -> str:
+    return text if reached else f"**{text}**"
