@@ -24,8 +24,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LINKED = ("Pulumi.yaml", "__main__.py", "charts", "infra", "planner", "gateway", "twin")
 ENVIRONMENT = "prod"
-CHANGE = ("requests_per_second: {mean: 4}", "requests_per_second: {mean: 8}")
-"""One line of environments/prod.yaml: chat grows from 4 to 8 requests a second."""
+CHANGE = ("requests_per_second: {mean: 4}", "requests_per_second: {mean: 9}")
+"""One line of environments/prod.yaml: chat grows from 4 to 9 requests a second."""
 PARTS = ("plan", "rehearse", "deploy")
 LANDMARKS = (
     r"(eks:(Cluster|NodeGroup)|helm.sh/v3:Release) .*(created|updated|deleted|replaced) \("
@@ -155,7 +155,7 @@ def _deploy(shell: Shell, folder: Path) -> None:
         print(f"\nenvironments/{ENVIRONMENT}.yaml, route chat:\n- {CHANGE[0]}\n+ {CHANGE[1]}")
         shell.run("spillway", "plan", ENVIRONMENT, only=NOTHING)
         shell.run("spillway", "diff", ENVIRONMENT, "--base", "HEAD")
-        _commit(shell, "chat grows to 8 requests a second")
+        _commit(shell, "chat grows to 9 requests a second")
         _up(pulumi)
         _pods(running.kubeconfig)
         _say("5. Destroy: nothing is left but the key, whose deletion AWS delays")

@@ -67,6 +67,11 @@ def test_chat_pays_on_a_machine_and_spills_its_peak(plan: Plan) -> None:
     ):
         assert shown in TEXT, shown
     assert f"${requests(plan, 'chat') * api_usd(plan, 'chat'):,.0f}" in TEXT
+    pool = next(p for p in plan.pools if any(c.route == "chat" for c in p.capacity))
+    short, medium, long = (float(c.requests_per_second) for c in pool.capacity if c.route == "chat")
+    assert f"{short:.2f} short, {medium:.2f} medium or {long:.2f} long prompts" in TEXT
+    short, medium, long = (100 * float(b.share_of_requests) for b in route(plan, "chat").bands)
+    assert f"{short:.1f} % short, {medium:.1f} % medium and {long:.1f} % long ones" in TEXT
 
 
 def machine_usd(plan: Plan, instance: str) -> float:
@@ -79,7 +84,10 @@ def test_a_second_machine_would_cost_more_than_it_could_save(plan: Plan) -> None
     most = spent(plan, "chat") + spent(plan, "code")
     assert most < machine_usd(plan, "p5.4xlarge")
     assert f"at most their sum, ${most:,.0f}" in TEXT
-    assert f"no plan below ${plan.solver.bound_usd_per_month:,.0f}, and this one costs ${plan.cost.usd_per_month:,.0f}" in TEXT
+    assert (
+        f"no plan below ${plan.solver.bound_usd_per_month:,.0f}, and this one costs ${plan.cost.usd_per_month:,.0f}"
+        in TEXT
+    )
     longer = [b for b in route(plan, "code").bands if b.api_share == 1]
     assert f"prompts over {route(plan, 'code').bands[0].max_input_tokens:,} tokens" in TEXT
     api = plan.apis[0]
