@@ -18,13 +18,23 @@ from planner.edges.files import read_text
 from planner.edges.performance_calibration import Calibrated, calibration_of, refiner
 from planner.faces.calibration import bench_command, factors_view, next_lines, runs_view, serve_command
 from planner.performance.calibration.next_runs import Suggestion
-from planner.words.diagnostics import Problem, Problems
+from planner.words.diagnostics import Problem, Problems, Span
 
 
 def calibrate(
-    files: Sequence[Path], options: Mapping[str, str], name: str, folder: Path, as_of: str, dry_run: bool, form: str
+    files: Sequence[Path],
+    options: Mapping[str, str],
+    name: str,
+    folder: Path,
+    as_of: str,
+    dry_run: bool,
+    replace: bool,
+    form: str,
 ) -> None:
-    """Read and judge the files, write `calibration/NAME.yaml` beside the environments, print what it says."""
+    """Read and judge the files, write `calibration/NAME.yaml` beside the environments, print what it says.
+
+    Errors: `Problems`; with exit code 1 (CAL007) when runs of that file would be forgotten and `replace` is not given.
+    """
     if name and not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
         raise Problems(
             [Problem("CAL006", f"{name} is no name of a calibration", hint="lower case, digits and hyphens")]
@@ -33,6 +43,10 @@ def calibrate(
     catalog = load_catalog()
     found = calibration_of(files, options, name, day, catalog, refiner(catalog))
     report(found.reading.warnings)
+    path = folder / FOLDER / f"{found.file.name}.yaml" if found.file else folder
+    lost = _lost(found.file, path) if found.file else []
+    if lost and not (replace or dry_run):
+        raise Problems([_would_forget(path, lost)], exit_code=1)
     if form == "json":
         show_json(_document(found))
     else:
@@ -40,8 +54,8 @@ def calibrate(
         print("\n".join(["", *next_lines(found.suggestions)] if found.judged else next_lines(found.suggestions)))
     if found.file is None:
         return
-    path = folder / FOLDER / f"{found.file.name}.yaml"
-    _tell_of_the_old_one(found.file, path)
+    if lost:
+        note(f"{path} held runs that are not among these files; give them too to keep them: {_few_of(lost)}")
     if dry_run:
         note(f"dry run: {path} is not written")
     else:
@@ -80,17 +94,23 @@ def _suggested(each: Suggestion) -> dict[str, Any]:
     }
 
 
-def _tell_of_the_old_one(file: CalibrationFile, path: Path) -> None:
-    """A file of the same name is replaced: say which of its runs would be lost."""
+def _lost(file: CalibrationFile, path: Path) -> list[str]:
+    """Files of the runs of the calibration at `path` that the new one would not hold."""
     if not path.exists():
-        return
+        return []
     try:
         old = load(read_text(path), str(path))
     except Problems:
         note(f"{path} cannot be read and is replaced")
-        return
+        return []
     kept = {row.digest for row in file.runs}
-    lost = sorted({row.file for row in old.runs if row.digest not in kept})
-    if lost:
-        shown = ", ".join(lost[:5]) + (" …" if len(lost) > 5 else "")
-        note(f"{path} held runs that are not among these files; give them too to keep them: {shown}")
+    return sorted({row.file for row in old.runs if row.digest not in kept})
+
+
+def _would_forget(path: Path, lost: Sequence[str]) -> Problem:
+    message = f"{path} holds runs that are not among these files and would be forgotten: {_few_of(lost)}"
+    return Problem("CAL007", message, Span(str(path), 1), "give all files, old and new, or --replace to forget them")
+
+
+def _few_of(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (" …" if len(names) > 5 else "")

@@ -255,6 +255,7 @@ def perf_calibrate(
     name: Annotated[str, typer.Option("--name", help="Of the calibration; default: its GPUs.")] = "",
     as_of: Annotated[str, typer.Option("--as-of", help="Its day, YYYY-MM-DD; default: today.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show it and write nothing.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Forget its runs that are not given again.")] = False,
     folder: Folder = HERE,
     form: AsFormat = Format.text,
 ) -> None:
@@ -276,7 +277,7 @@ def perf_calibrate(
     }
     options = {name: value for name, value in said.items() if value}
     with guarded(form.value):
-        calibrating.calibrate(files or [], options, name, folder, as_of, dry_run, form.value)
+        calibrating.calibrate(files or [], options, name, folder, as_of, dry_run, replace, form.value)
 
 
 @app.command()

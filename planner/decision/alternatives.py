@@ -52,7 +52,7 @@ def without_margin(question: Question, capacity: Mapping[str, Mapping[BandKey, f
     capacity: of every class without a margin.
     """
     fair = tuple(replace(k, capacity=capacity[k.name]) for k in question.classes)
-    told = "step times as the fit expects them, at its median: the difference is the premium for uncertainty"
+    told = "step times as predicted, without the margin: at least the difference is what uncertainty costs"
     return _priced("no uncertainty margin", solve(replace(question, classes=fair), limits), told)
 
 

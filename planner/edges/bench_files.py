@@ -5,9 +5,9 @@
     config.yaml          beside a report of inference-perf: its load and model
 
 Every problem of every file is told in one run: CAL001 not JSON, CAL002 another tool or version, CAL003 something that
-nobody says, CAL004 two that contradict each other, CAL005 a figure that is missing, CAL010 to CAL015 a run that cannot
-be used (`calibration.refusals`). Where a file holds several runs, those that cannot be used are left out and told
-as warnings, as long as one remains: a sweep ends in saturation on purpose.
+nobody says, CAL004 two that contradict each other, CAL005 a figure that is missing, CAL010 to CAL016 a run that cannot
+be used (`calibration.refusals`), CAL017 a profile that bounds nothing. Where a file holds several runs, those that
+cannot be used are left out and told as warnings, as long as one remains: a sweep ends in saturation on purpose.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ from planner.edges.bench import profile
 from planner.edges.bench.formats import FORMATS, Format, format_of, is_inference_perf_config, other_tool
 from planner.edges.bench.sheet import Missing
 from planner.edges.files import read_text
+from planner.edges.performance_files import load_coefficients
 from planner.performance.calibration.caps import Caps
 from planner.performance.calibration.deployment import Said, deployment, stated_facts
-from planner.performance.calibration.refusals import Refusal, refusals, run_refusals
+from planner.performance.calibration.refusals import Refusal, refusals, run_refusals, unexpected
 from planner.performance.calibration.runs import OwnRun, Run
 from planner.words.diagnostics import Problem, Problems, Span
 
@@ -226,7 +227,7 @@ def _runs(
             refused += _told(source, run, (*ran_on, *run_refusals(run)))
             continue
         own = OwnRun(run, ran_on, digest(_row(run)), source.path.name)
-        reasons = refusals(own)
+        reasons = refusals(own) or unexpected(own, load_coefficients())
         refused += _told(source, run, reasons)
         if not reasons:
             used.append(own)
@@ -299,5 +300,11 @@ def _profile(source: _Source, catalog: Catalog, problems: list[Problem], warning
         problems.append(source.problem("CAL003", f"{found.gpu} is no GPU of the catalog", hint, "gpu"))
         return {}
     bounds, doubts = profile.bounds(found, gpu)
+    if bounds.is_empty:
+        why = "; ".join(doubts) or "neither bandwidth nor matrix products nor all-reduces were measured"
+        problems.append(
+            source.problem("CAL017", f"this profile bounds nothing: {why}", "leave it out, or run perf profile in full")
+        )
+        return {}
     warnings += [replace(source.problem("CAL005", doubt, hint), severity="warning") for doubt in doubts]
     return {gpu.key: bounds}

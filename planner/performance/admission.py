@@ -1,9 +1,8 @@
 """How many requests a replica is let, when it says no, and how long it takes to start.
 
-The gateway's gate holds in flight what the replica served at its capacity, with room for the fluctuation of a Poisson
-number:
+The gateway's gate holds in flight what the replica served at its capacity, in its busiest minute:
 
-    gate = C + √C,    C = Σ_b (share of the replica's time that band b takes) × (concurrency at the capacity of b)
+    gate = Σ_b (share of the replica's time that band b takes) × (concurrency at the capacity of b)
 
 A pool that is offered too much stays near the concurrency at which it keeps its promise, and the rest spills. The
 engine's own limits are the second line, for several gateways that each see a part: vLLM answers 503 before any byte
@@ -36,7 +35,7 @@ def gate(concurrencies: Sequence[tuple[float, float]], max_num_seqs: int) -> int
     """
     total = sum(time for time, _ in concurrencies)
     held = sum(time * concurrency for time, concurrency in concurrencies) / total
-    return max(1, min(max_num_seqs, _coarse(held + math.sqrt(held))))
+    return max(1, min(max_num_seqs, _coarse(held)))
 
 
 def _coarse(value: float) -> int:

@@ -99,9 +99,10 @@ def ideal_step(
     in_window = min(context_tokens, float(shape.sliding_window or 0))
     in_sight = min(context_tokens, float(shape.indexer.picked)) if shape.indexer else context_tokens
     kv = growing * in_sight + windowed * in_window + 2.0 * state_bytes(shape) / ranks
-    bounded = shape.sliding_layers * in_window + (shape.full_layers * in_sight if shape.indexer else 0.0)
-    unbounded = 0.0 if shape.indexer else float(shape.full_layers)
-    pair = 2.0 * shape.heads * _score_and_value_width(shape)
+    full = 2.0 * shape.heads * _score_and_value_width(shape, shape.full_head_dim or shape.head_dim) * shape.full_layers
+    sliding = 2.0 * shape.heads * _score_and_value_width(shape, shape.head_dim) * shape.sliding_layers
+    bounded = sliding * in_window + (full * in_sight if shape.indexer else 0.0)
+    unbounded = 0.0 if shape.indexer else full
     ring = 2.0 * (ranks - 1.0) / ranks
     hops = NVLINK_REFERENCE_GB_PER_S / gpu.link_gb_per_s if link == "nvlink" else ranks - 1.0
     return IdealStep(
@@ -118,8 +119,8 @@ def ideal_step(
         expert_hit_fraction=hit,
         expert_width=shape.experts.expert_intermediate / ranks if shape.experts else math.inf,
         kv_read_ms_per_token=kv / context_tokens * ms_per_byte,
-        window_attention_ms_per_token=pair * bounded * ms_per_16bit_flop,
-        attention_ms_per_token_pair=pair * unbounded * ms_per_16bit_flop,
+        window_attention_ms_per_token=bounded * ms_per_16bit_flop,
+        attention_ms_per_token_pair=unbounded * ms_per_16bit_flop,
         power_headroom=power_headroom(gpu),
         layers=shape.layers,
         link=link,
@@ -205,11 +206,11 @@ def _compute_type(form: str, gpu: Gpu) -> ComputeType:
     return way.compute
 
 
-def _score_and_value_width(shape: Architecture) -> float:
+def _score_and_value_width(shape: Architecture, head_dim: int) -> float:
     """Multiplications of one head for one (query, key) pair: the score product and the value product."""
     if shape.latent:
         return float(shape.latent.qk_nope_head_dim + shape.latent.qk_rope_head_dim + shape.latent.v_head_dim)
-    return 2.0 * shape.head_dim
+    return 2.0 * head_dim
 
 
 def _link_bytes_per_second(gpu: Gpu) -> float:

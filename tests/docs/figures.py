@@ -193,7 +193,7 @@ def assumptions(catalog: Catalog) -> list[str]:
     rows = [
         ("share of requests that keeps each target", f"{capacity.PERCENTILE:.0%}", "`performance/capacity.py`"),
         ("what is simulated", simulated, "`performance/capacity_search.py`"),
-        ("lengths of a benchmark that says nothing of theirs", spread, "`performance/predict.py`"),
+        ("lengths of a benchmark that says nothing of theirs", spread, "`performance/evidence/predict.py`"),
         ("share of GPU memory for the engine", f"{memory.GPU_MEMORY_UTILIZATION:g}", "`performance/memory.py`"),
         ("CUDA graphs", f"{memory.CUDA_GRAPHS_GIB:g} GiB a GPU", "`performance/memory.py`"),
         ("usable memory of a GPU", f"0.993 × what is reported; measured: {measured}", "`facts/gpus.jsonl`"),

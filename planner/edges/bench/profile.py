@@ -22,7 +22,10 @@ def is_profile(document: Any) -> bool:
 
 
 def bounds(profile: Profile, gpu: Gpu) -> tuple[Caps, tuple[str, ...]]:
-    """What the GPU cannot exceed, and reasons to doubt it; a quick run's small shapes bound nothing."""
+    """What the GPU cannot exceed, and reasons to doubt it; a quick run's small shapes bound nothing.
+
+    Caps that are empty are no calibration: who reads the file refuses it for these reasons.
+    """
     if profile.grid == "quick":
         return Caps(), ("made with --quick, whose small shapes say nothing of the GPU: run it without",)
     rates = [row.gb_per_s for row in profile.bandwidth if row.bytes >= LARGE]

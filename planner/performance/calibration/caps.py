@@ -66,6 +66,11 @@ class Caps:
     """Of one hop; for NVLink at the reference rate that coefficients are given for."""
     link_bandwidth: float | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is bounded, so that the GPU is as unknown as before."""
+        return not self.compute and (self.bandwidth, self.link_latency_ms, self.link_bandwidth) == (None, None, None)
+
 
 def caps(
     gpu: Gpu, gb_per_s: Iterable[float], products: Iterable[Product], all_reduces: Iterable[AllReduce]

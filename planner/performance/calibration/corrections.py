@@ -30,6 +30,8 @@ from planner.performance.evidence.benchmarks import Subject
 Refine = Callable[[Coefficients, Sequence[Subject]], Coefficients]
 """A fit that starts at the first argument and lets the rows of the second weigh more."""
 
+MEASURED_FROM = 3
+"""Conditions from which a class counts as `measured`: one run alone says little of the loads beside its own."""
 SHRINK = 3.0
 """Runs that the belief in the shipped model is worth; a GPU's micro-benchmark is worth as many."""
 MATTERS = 0.1
@@ -65,7 +67,9 @@ class Calibration:
     @property
     def conditions(self) -> float:
         """How many runs the whole is worth."""
-        return sum(each.conditions for each in self.corrections.values()) + (SHRINK if self.caps else 0.0)
+        return sum(each.conditions for each in self.corrections.values()) + (
+            SHRINK if self.caps and not self.caps.is_empty else 0.0
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +92,12 @@ def evidence(
     shipped: Coefficients, calibration: Calibration | None, gpu: str, weights: str, tensor_parallel_size: int
 ) -> Evidence:
     """What holds for `weights` (`MODEL/QUANTIZATION`) on so many of a GPU, whose calibration is given if it has one."""
-    if calibration is None:
+    if calibration is None or not calibration.conditions:
         return Evidence(shipped, shipped.provenance(gpu), shipped.interval(gpu), shipped.margin(gpu))
     own = calibration.corrections.get(weights)
     low, high = _range_of_the_gpu(shipped, gpu, calibration.conditions)
     provenance: Provenance = "calibrated"
-    if own is not None and tensor_parallel_size in own.tensor_parallel_sizes:
+    if own is not None and tensor_parallel_size in own.tensor_parallel_sizes and own.conditions >= MEASURED_FROM:
         provenance = "measured"
         if held_out := own.residuals.get("step"):
             low = math.exp(-_blend(math.log(low), math.log(held_out.p10), own.conditions))
@@ -105,8 +109,12 @@ def evidence(
 def calibrate(
     own: Sequence[OwnRun], caps: Mapping[str, Caps], gpus: Mapping[str, Gpu], shipped: Coefficients, refine: Refine
 ) -> dict[str, Calibration]:
-    """A calibration for every GPU with runs or a micro-benchmark, by key. caps: by GPU; gpus: the catalog's."""
+    """A calibration for every GPU with runs or a micro-benchmark, by key. caps: by GPU; gpus: the catalog's.
+
+    Caps that bound nothing are no micro-benchmark.
+    """
     found = {}
+    caps = {key: bounds for key, bounds in caps.items() if not bounds.is_empty}
     for key in sorted({each.deployment.gpu.key for each in own} | set(caps)):
         runs = [each for each in own if each.deployment.gpu.key == key]
         bounds = caps.get(key)

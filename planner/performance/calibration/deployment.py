@@ -179,7 +179,8 @@ def _count(facts: Mapping[str, str], name: str, problems: list[Refusal]) -> int 
     if stated is None:
         return None
     if not re.fullmatch(r"[1-9]\d{0,6}", stated):
-        problems.append(Refusal("CAL003", f"{name} {stated} is not a whole number above zero", "", name))
+        hint = f"give --{name.replace('_', '-')} as a number from 1 on"
+        problems.append(Refusal("CAL003", f"{name} {stated} is not a whole number above zero", hint, name))
         return None
     return int(stated)
 

@@ -8,6 +8,7 @@
                       requests leaves empty; the client sent late; less than three rounds, so that start and end rule
     warm cache        the file states cached or repeated prompts, or the engine would have computed faster than
                       FASTEST_SHARE of the GPU's peak: 2·active parameters·tokens/(TP·peak) is what no prompt can beat
+    another thing     measured ÷ expected TPOT beyond MOST_OFF either way of the shipped model, which no GPU explains
 
 A run that measures another thing than the model describes would be believed and make plans wrong, so these refuse
 rather than warn. Nothing here reads a file; problems with the form of a file are the edge's.
@@ -20,7 +21,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from planner.performance.calibration.runs import Deployment, OwnRun, Run
+from planner.performance.calibration.runs import Deployment, OwnRun, Run, foreseen
+from planner.performance.coefficients import Coefficients
 from planner.performance.evidence.benchmarks import engine_key
 from planner.performance.memory import NoFit, dense_bytes, memory_fit
 from planner.performance.precision import Unsupported, peak_flops, support
@@ -46,6 +48,9 @@ LEAST_DECODED = 8.0
 """Output tokens of a request from which its TPOT is an average of steps."""
 OVER_MEMORY = 1.25
 """Requests in flight over those that the memory model holds, from which the rest certainly queued."""
+
+MOST_OFF = 3.0
+"""Measured ÷ expected TPOT, or its inverse, beyond which something else ran than was said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,27 @@ def deployment_refusals(run: Run, deployment: Deployment) -> tuple[Refusal, ...]
         if any(refusal.code == "CAL003" for refusal in found):
             break  # what it ran on is wrong, so that everything else would only follow from that
     return tuple(found)
+
+
+def unexpected(own: OwnRun, shipped: Coefficients) -> tuple[Refusal, ...]:
+    """Whether a run that nothing else is wrong with lies far off what the shipped model expects of its deployment."""
+    measured = own.figures().get("tpot")
+    if measured is None:
+        return ()
+    (told,) = foreseen([own], shipped, [1.0])
+    ratio = measured / told.tpot_ms
+    if 1.0 / MOST_OFF <= ratio <= MOST_OFF:
+        return ()
+    off = f"{ratio:.1f} times as long as" if ratio > 1.0 else f"{1.0 / ratio:.1f} times shorter than"
+    message = (
+        f"{measured:.1f} ms per output token, {off} the {told.tpot_ms:.1f} ms expected of {own.deployment}: beyond "
+        f"{MOST_OFF:g} times, something else was measured"
+    )
+    hint = (
+        "check --model, --gpu, --tensor-parallel-size, --quantization and --kv-cache-dtype, that nothing else used the "
+        "GPU, and that the client kept up"
+    )
+    return (Refusal("CAL016", message, hint, "median_tpot_ms"),)
 
 
 def floor_ms(deployment: Deployment, tokens: float) -> float:

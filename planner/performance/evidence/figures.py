@@ -48,6 +48,8 @@ HELD_ALL = "fixed_concurrency"
 """Regime of a run whose source says that no request waited for cache: its engine held all clients, however."""
 MOST_MEMORY = 0.95
 """Of a GPU that weights may take for a run to be believed whose deployment the memory model refuses."""
+NODE_GPUS = 8
+"""GPUs that one engine may span: links between nodes are not modelled."""
 LEAST_ROUNDS = 4
 """Requests that each client sends at least, however many clients there are."""
 _PERCENTILES: dict[float | None, str] = {None: "mean", 0.5: "p50", 0.9: "p90", 0.95: "p95", 0.99: "p99"}
@@ -114,6 +116,11 @@ def _staged(run: PublishedRun, model: Model, gpu: Gpu) -> _Stage | Unreadable:
         return Unreadable(run.id, "no such percentile is predicted", "p50, p90, p95, p99 or the mean")
     if offline and run.prompts is None and run.figure.kind in ("ttft", "e2e"):
         return Unreadable(run.id, "how long prompts wait that come all at once depends on their number", "state it")
+    longest = run.input_tokens + run.output_tokens
+    if round(longest * run.length_high) > model.max_context:
+        asked = f"{model.key} takes at most {model.max_context} tokens of context"
+        reason = f"{asked}, {longest * run.length_high:.0f} are asked for"
+        return Unreadable(run.id, reason, "check input_tokens and output_tokens")
     assumed = list(run.assumed)
     for form in dict.fromkeys((run.dense, run.experts)):
         way = support(form, gpu)
@@ -129,6 +136,9 @@ def _staged(run: PublishedRun, model: Model, gpu: Gpu) -> _Stage | Unreadable:
     elif model.architecture.heads % ranks:
         heads = f"{model.key} has {model.architecture.heads} attention heads"
         return Unreadable(run.id, f"{heads}, which TP {ranks} does not divide", "check gpus and flags")
+    if ranks > NODE_GPUS:
+        reason = f"one engine over {ranks} GPUs spans several nodes, which are not modelled"
+        return Unreadable(run.id, reason, "check gpus and flags")
     if run.eager:
         assumed.append("CUDA graphs")
     quantization = stored(model, run.dense, run.experts)
@@ -147,7 +157,7 @@ def _staged(run: PublishedRun, model: Model, gpu: Gpu) -> _Stage | Unreadable:
     weights = weights_bytes(model, quantization, ranks)
     if isinstance(fit, NoFit) and (offline or weights > MOST_MEMORY * gpu.memory_bytes):
         return Unreadable(run.id, f"by the memory model {fit.reason}", "check weight_dtype, gpu and gpus")
-    context, longest = run.input_tokens + run.output_tokens / 2.0, run.input_tokens + run.output_tokens
+    context = run.input_tokens + run.output_tokens / 2.0
     kv_tokens = math.inf
     beside = (utilization * gpu.memory_bytes - weights) / sum(cache_bytes(model.architecture, ranks, run.kv))
     if run.regime != HELD_ALL:

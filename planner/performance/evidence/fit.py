@@ -37,7 +37,7 @@ PRIOR_WEIGHT = 0.3
 TTFT_WEIGHT = 0.5
 """Of a TTFT beside a TPOT or a throughput: it depends on how a benchmark's clients arrive as well."""
 OWN_WEIGHT = 3.0
-"""Of a row that a team measured itself beside a published one that stands alone in its voice."""
+"""By how much an error of a team's own row counts more than one of a published row that stands alone in its voice."""
 TURNS = 2
 ENGINE_KEYS = ("vllm", "vllm<0.6", "vllm<0.6 offline", "trt-llm", "trt-llm<1.0", "sglang", "tgi")
 
@@ -185,7 +185,7 @@ class Table:
 
 
 def refine(published: Sequence[Subject], own: Sequence[Subject], shipped: Coefficients) -> Coefficients:
-    """The fit moved by a team's own runs: on the published rows and theirs, each of which counts `OWN_WEIGHT` times.
+    """The fit moved by a team's own runs: on the published rows and theirs, whose errors weigh `OWN_WEIGHT` times.
 
     What is known of rows and residuals stays that of the shipped fit.
     """

@@ -53,24 +53,26 @@ PARAMETERS_AGREE = 0.2
 """Largest share by which the stated number of parameters may differ from that of a model found by another name."""
 
 GPU_WORDS: tuple[tuple[str, str], ...] = (
-    (r"\bRTX ?PRO ?(6000|4500)", r"RTX-PRO-\1"),
-    (r"\bB([23])00", r"B\g<1>00"),
-    (r"\bH200", "H200"),
-    (r"\bH100.*NVL", "H100-NVL"),
-    (r"\bH100.*PCI", "H100-PCIe"),
-    (r"\bH100", "H100"),
-    (r"\bA100(?=.*PCI)(?=.*\b40)", "A100-40GB-PCIe"),
-    (r"\bA100(?=.*PCI)", "A100-80GB-PCIe"),
-    (r"\bA100(?=.*\b40)", "A100-40GB"),
-    (r"\bA100(?=.*\b80)", "A100-80GB"),
-    (r"\bA10G", "A10G"),
+    (r"\bRTX ?PRO ?(6000|4500)\b", r"RTX-PRO-\1"),
+    (r"\bB([23])00\b", r"B\g<1>00"),
+    (r"\bH200\b(?!.*\b(NVL\b|PCI))", "H200"),
+    (r"\bH100\b.*\bNVL\b", "H100-NVL"),
+    (r"\bH100\b.*\bPCI", "H100-PCIe"),
+    (r"\bH100\b", "H100"),
+    (r"\bA100\b(?=.*\bPCI)(?=.*\b40)", "A100-40GB-PCIe"),
+    (r"\bA100\b(?=.*\bPCI)", "A100-80GB-PCIe"),
+    (r"\bA100\b(?=.*\b40)", "A100-40GB"),
+    (r"\bA100\b(?=.*\b80)", "A100-80GB"),
+    (r"\bA10G\b", "A10G"),
     (r"\bA10\b", "A10"),
-    (r"\bL40S", "L40S"),
+    (r"\bL40S\b", "L40S"),
     (r"\bL40\b", "L40"),
     (r"\bL4\b", "L4"),
     (r"\bT4\b", "T4"),
 )
 """Published GPU name (capitals and blanks only) → key, first match first."""
+_CARD = re.compile(r"\b(?:G?[BH]\d{2,3}|A\d{1,3}|L\d{1,2}|T4|V100|MI\d+|RTX ?(?:PRO)? ?\d+)[A-Z]?\b")
+"""Any card in such a name, known or not."""
 CARDS: dict[str, tuple[str, float, dict[str, Any]]] = {
     "H100-PCIe": (
         "H100",
@@ -177,6 +179,13 @@ class Shapes:
     def _look_up(self, name: str, parameters: str) -> Named | Gap:
         outside, inside = re.sub(r"\(.*?\)", " ", name).strip(), re.findall(r"\((.*?)\)", name)
         exact = self._exact.get(outside.lower()) or self._one(self._compact, compact(outside))
+        if exact is not None and not self._agrees(exact, parameters):
+            return Gap(
+                f"model/{outside}",
+                f"model {outside} has {self._models[exact].architecture.params_total / 1e9:.3g}B parameters, "
+                f"{parameters.strip()} are stated",
+                "correct the name or the number of parameters",
+            )
         if exact is not None:
             return Named(exact)
         for spelling in (outside, *inside):
@@ -214,11 +223,12 @@ class Shapes:
         return keys[0] if len(shapes) == 1 else None
 
     def _agrees(self, key: str, parameters: str) -> bool:
-        stated = re.search(r"(\d+(?:\.\d+)?)\s*([mbt])", parameters.lower())
-        if stated is None:
-            return True
-        ratio = float(stated[1]) * _STATED[stated[2]] / self._models[key].architecture.params_total
-        return abs(ratio - 1.0) <= PARAMETERS_AGREE
+        """Whether a size that is stated, of all or (`30B, 3B active`) of some, is the model's; `8x7B` tells none."""
+        plain = re.sub(r"\d+\s*[x×]\s*[\d.]+\s*b", "", parameters.lower())
+        stated = re.findall(r"(\d[\d,]*(?:\.\d+)?)\s*([mbt])", plain)
+        total = self._models[key].architecture.params_total
+        ratios = [float(number.replace(",", "")) * _STATED[unit] / total for number, unit in stated]
+        return not ratios or any(abs(ratio - 1.0) <= PARAMETERS_AGREE for ratio in ratios)
 
 
 def compact(name: str, undated: bool = False) -> str:
@@ -244,10 +254,15 @@ def _unsized(name: str) -> tuple[str, str]:
 
 def gpu_named(name: str, instance: str, gpus: Mapping[str, Gpu], instances: Mapping[str, InstanceType]) -> Named | Gap:
     """The GPU that a published name means, among `gpus`; the instance type decides where the name is silent."""
-    words = re.sub(r"[^A-Z0-9]+", " ", re.sub(r"^\s*\d+\s*[xX×]\s*", "", name).upper())
+    words = re.sub(r"(?<!\w)\d+\s*[X×]\s*|(?<!RT)(?:\s[X×]\s*|[X×])\d+\b", " ", name.upper())  # `8x H100`, `H100x8`
+    words = re.sub(r"(?<=\d)(?=SXM|PCI|NVL)", " ", re.sub(r"[^A-Z0-9]+", " ", words))
+    cards = sorted(set(_CARD.findall(words)))
+    if len(cards) > 1:
+        hint = "a deployment of several cards is not modelled: a row each"
+        return Gap(f"gpu/{name.strip()}", f"GPU {name.strip()} names several: {', '.join(cards)}", hint)
     key = next((match.expand(ours) for pattern, ours in GPU_WORDS if (match := re.search(pattern, words))), None)
     assumed = ""
-    if key is None and re.search(r"\bA100", words):
+    if key is None and re.search(r"\bA100\b", words):
         rented = _rented(instance, instances)
         key = rented if rented is not None and rented in gpus else A100_UNSTATED
         assumed = "" if rented else f"{A100_UNSTATED}, form factor not stated"

@@ -156,9 +156,15 @@ class Reader:
             hint = "write `16 concurrent`, `4 req/s` or `inf rate`"
             raise _Left(f"load {said['concurrency_or_rate']!r} says neither concurrency nor rate", hint)
         told = flags(f"{said.get('flags', '')}; {said['concurrency_or_rate']}")
-        for kept, why in ((told.speculative, "speculative decoding"), (told.disaggregated, "disaggregated prefill")):
+        for kept, why in (
+            (told.speculative, "speculative decoding"),
+            (told.disaggregated, "disaggregated prefill"),
+            (told.lora, "serving LoRA adapters"),
+        ):
             if kept:
                 raise _Left(f"{why} is not modelled", "measure without it")
+        if told.problem:
+            raise _Left(told.problem, "correct the flags")
         dense, experts, taken = _formats(said["weight_dtype"], said["model"], model)
         tp, dp, ep = _ranks(said["gpus"], said["gpu"], told)
         sizes, lengths_assumed = _lengths(said["input_tokens"], said["output_tokens"], told, offered)
@@ -274,7 +280,10 @@ def _ranks(stated: str, gpu: str, told: Flags) -> tuple[int, int, int]:
     if told.pipeline_parallel > 1:
         raise _Left("pipeline parallelism is not modelled", "measure within one node")
     in_name = re.match(r"\s*(\d+)\s*[xX×]", gpu)
-    gpus = count(stated) or (int(in_name[1]) if in_name else None)
+    for number in (stated, in_name[1] if in_name else ""):
+        if number and count(number) is None:
+            raise _Left(f"number of GPUs {number!r} is no whole number of at least 1", "correct the gpus column")
+    gpus = count(stated) or (count(in_name[1]) if in_name else None)
     tp, dp = told.tensor_parallel, told.data_parallel
     if gpus is None:
         if tp is None:

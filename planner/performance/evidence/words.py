@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Literal, TypeVar
 
 from planner.performance.evidence.benchmarks import Engine
@@ -79,19 +80,73 @@ NO_STATISTIC = frozenset({"max", "minimum", "std", "stddev", "goodput", "slo"})
 """Words of figures that a model of typical runs does not tell."""
 MS: dict[str, float] = {"ms": 1.0, "us": 1e3, "s": 1e-3, "sec": 1e-3, "seconds": 1e-3}
 """Published time unit → how many of it one millisecond is."""
+_SECONDS = frozenset({"s", "sec", "second", "seconds"})
+_MINUTES = frozenset({"min", "minute", "minutes"})
+_SPEEDS = _SECONDS | _MINUTES | {"tput", "throughput", "tps", "rps", "qps", "rate"}
+_IN_RATES = _SPEEDS | frozenset(
+    [
+        "total",
+        "input",
+        "prompt",
+        "prefill",
+        "output",
+        "generated",
+        "generation",
+        "gen",
+        "decode",
+        "tok",
+        "toks",
+        "token",
+        "tokens",
+        "req",
+        "reqs",
+        "request",
+        "requests",
+        "per",
+    ]
+)
+_IN_TIMES = frozenset(
+    [
+        "ttft",
+        "tpot",
+        "tbt",
+        "itl",
+        "e2e",
+        "e2el",
+        "time",
+        "to",
+        "first",
+        "token",
+        "tokens",
+        "per",
+        "output",
+        "inter",
+        "intertoken",
+        "between",
+        "end",
+        "latency",
+        "request",
+    ]
+)
+"""All words that a rate and a time are made of. Any other, as in `tokens_per_dollar`, makes them something else."""
 
+_BEFORE, _AFTER = r"([\w.,+–—/-]*\dk?)", r"([-–+]?\.?\d[\w.,+–—/-]*)"
+"""What stands for a number before or after its word, whole, so that `2e3` or `16-64` is never read by its end."""
 CONCURRENCY = (
-    r"(\d[\d,]*)\s*(?:concurren\w*|users?\b|clients?\b|streams?\b|parallel|in.?flight|conc\b|virtual users)",
-    r"(?:concurren\w*|conc|batch(?:[ _-]?size)?|users|bs)\s*[=:]?\s*(\d[\d,]*)",
-    r"^\s*(\d[\d,]*)\s*$",
+    rf"{_BEFORE}\s*(?:concurren\w*|users?\b|clients?\b|streams?\b|parallel|in.?flight|conc\b|virtual users)",
+    rf"(?:concurren\w*|(?<![a-z])(?:conc|batch(?:[ _-]?size)?|users|bs))\s*[=:]?\s*{_AFTER}",
+    r"^\s*([-–+]?\.?\d\S*)\s*$",
 )
 RATE = (
-    r"(\d[\d,]*\.?\d*)\s*(?:req\w*|queries)\s*(?:/|per|a)\s*(s|min)",
-    r"(\d[\d,]*\.?\d*)\s*(?:rps|qps|rpm)\b",
-    r"(?:rate|rps|qps)\s*[=:]?\s*(\d[\d,]*\.?\d*)",
+    rf"{_BEFORE}\s*(?:req\w*|queries)\s*(?:/|per|a)\s*(?:s|sec\w*|min\w*)\b",
+    rf"{_BEFORE}\s*(?:rps|qps|rpm)\b",
+    rf"(?:rate|rps|qps)\s*[=:]?\s*{_AFTER}",
 )
 ALL_AT_ONCE = r"\binf\w*|offline|at once|max(imum)?[ _-]?(load|throughput)|saturat|burst"
-PROMPTS = r"(\d[\d,]*)\s*(?:\w+\s+)?(?:prompts|requests|samples)\b(?!\s*(?:/|per|a\b))"
+PROMPTS = rf"{_BEFORE}(?:\s+\w+)?\s*(?:prompts|requests|samples)\b(?!\s*(?:/|per|a\b))"
+_CLEAN = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e\+?\d{1,2})?|\.\d+"
+_RANGE_BEFORE = r"\d\s*(?:[-–—/,~]|\.\.+|…|\bto|\bor|\band|\bthrough)\s*$"
+_RANGE_AFTER = r"\s*(?:[-–—/~]|\.\.+|…|to\b|or\b|through\b)\s*\d|\s*,\s*\d+\s*(?:[,;)]|$)"
 NATURAL = r"sharegpt|lmsys|wildchat|humaneval|dolly|alpaca|real (traffic|prompts)"
 """Data sets whose lengths vary as people's do, so that a mean alone stands for them."""
 
@@ -151,6 +206,9 @@ class Flags:
     eager: bool
     chunked_prefill: bool
     remote_client: bool
+    lora: bool
+    problem: str
+    """What of it makes no sense, in words; empty when all does."""
 
 
 @lru_cache(maxsize=4096)
@@ -194,39 +252,55 @@ def figure(metric: str) -> Figure | None:
         return None
     rate = _first(RATE_WORDS, name)
     if rate is not None:
-        return Figure(rate, percentile, 60.0 if "min" in rest else 1.0, bool(per_gpu))
+        whole = _IN_RATES.issuperset(rest) and _SPEEDS.intersection(rest)
+        over = {after for before, after in pairwise(rest) if before == "per"}
+        if not whole or rest[-1] == "per" or not over <= _SECONDS | _MINUTES:
+            return None
+        return Figure(rate, percentile, 60.0 if _MINUTES.intersection(rest) else 1.0, bool(per_gpu))
     unit = next((word for word in rest if word in MS), None)
-    time = _first(TIME_WORDS, "_".join(word for word in rest if word != unit))
-    return Figure(time, percentile, MS[unit]) if time and unit else None
+    said = [word for word in rest if word != unit]
+    time = _first(TIME_WORDS, "_".join(said))
+    return Figure(time, percentile, MS[unit]) if time and unit and not per_gpu and _IN_TIMES.issuperset(said) else None
 
 
 @lru_cache(maxsize=4096)
 def load(text: str, regime: str) -> Load | None:
-    """How requests were offered; None when the text does not say and the regime does not imply it."""
+    """How requests were offered; None when the text does not say and the regime does not imply it, or when it says
+    something that is no number of at least one, like a range."""
     said = text.lower()
-    prompts = _number(PROMPTS, said)
     at_once = re.search(ALL_AT_ONCE, said)
-    rate = None if at_once else _rate(said)
-    concurrency = next((int(n) for n in (_number(pattern, said) for pattern in CONCURRENCY) if n), None)
+    try:
+        prompts = _number((PROMPTS,), said, whole=True)
+        rate = None if at_once else _rate(said)
+        concurrency = _number(CONCURRENCY if rate is None else CONCURRENCY[:-1], said, whole=True)
+    except ValueError:
+        return None
     if concurrency is None and rate is None and not at_once:
         if regime == "batch1":
             concurrency = 1
         elif regime != "saturation":
             return None
-    return Load(concurrency, rate, int(prompts) if prompts else None)
+    return Load(int(concurrency) if concurrency else None, rate, int(prompts) if prompts else None)
 
 
 @lru_cache(maxsize=4096)
 def tokens(text: str) -> tuple[float, float, float] | None:
     """(nominal, shortest, longest) of a stated length, the latter relative: `1024`, `8k`, `~215.2`, `100-300`."""
-    found = [
-        float(number.replace(",", "")) * (1024.0 if scale else 1.0)
-        for number, scale in re.findall(r"(\d[\d,]*\.?\d*)\s*(k)?", text.lower())
-    ]
-    if len(found) == 2 and re.search(r"\d\s*k?\s*(-|–|to|\.\.)\s*\d", text.lower()) and 0 < found[0] < found[1]:
-        mean = sum(found) / 2.0
-        return mean, found[0] / mean, found[1] / mean
-    return (found[0], 1.0, 1.0) if len(found) == 1 and found[0] > 0 else None
+    said = re.fullmatch(
+        rf"(?:~|≈|about|avg|mean|average)?\s*({_CLEAN})\s*(k)?(?:\s*(?:-|–|to|\.\.)\s*({_CLEAN})\s*(k)?)?"
+        r"\s*(?:tokens?|tok|avg|mean|average)?\s*(?:\([^\d)]*\))?",
+        text.strip().lower(),
+    )
+    if said is None:
+        return None
+    first, last = (float((said[n] or "0").replace(",", "")) for n in (1, 3))
+    low, high = first * (1024.0 if said[2] else 1.0), last * (1024.0 if said[4] else 1.0)
+    if said[3] is None:
+        return (low, 1.0, 1.0) if low > 0 else None
+    if not 0 < low < high or (said[4] and not said[2] and first < last):  # `1-2k` may mean either
+        return None
+    mean = (low + high) / 2.0
+    return mean, low / mean, high / mean
 
 
 def count(text: str) -> int | None:
@@ -238,19 +312,20 @@ def count(text: str) -> int | None:
 @lru_cache(maxsize=4096)
 def flags(text: str) -> Flags:
     """What a text of flags says. Every pattern tolerates `-`, `_`, `=` and blanks alike."""
-    said = re.sub(r"[_=\-:]+", " ", text.lower())
+    said = re.sub(r"[_=:]+|-(?!\d)|(?<![\s_=:])-", " ", text.lower())
+    problems: list[str] = []
     low, high, mean = _spread(text.lower())
-    seqs = re.search(r"max num seqs\s*(\d+|conc\w*)", said)
+    follows = bool(re.search(r"max num seqs\s*conc", said))
     return Flags(
-        tensor_parallel=_parallel(said, "tp", "tensor parallel"),
-        pipeline_parallel=_parallel(said, "pp", "pipeline parallel") or 1,
-        data_parallel=_parallel(said, "dp", "data parallel"),
+        tensor_parallel=_parallel(said, "tp", "tensor parallel", problems),
+        pipeline_parallel=_parallel(said, "pp", "pipeline parallel", problems) or 1,
+        data_parallel=_parallel(said, "dp", "data parallel", problems),
         expert_parallel=bool(re.search(r"\bep\s*\d|expert parallel|\bep\b", said)) and not _denied(said, "ep"),
         attention_data_parallel=bool(re.search(r"attention dp|dp attention|dp attn", said)),
-        max_num_seqs=int(seqs[1]) if seqs and seqs[1].isdigit() else None,
-        seqs_follow_load=bool(seqs and not seqs[1].isdigit()),
-        max_num_batched_tokens=_tokens_flag(said),
-        gpu_memory_utilization=_share(said),
+        max_num_seqs=_whole(said, r"max num seqs\s*", "max-num-seqs", problems),
+        seqs_follow_load=follows,
+        max_num_batched_tokens=_whole(said, r"max num batched tokens\s*", "max-num-batched-tokens", problems),
+        gpu_memory_utilization=_share(said, problems),
         low=low,
         high=high,
         stated_mean=mean,
@@ -261,6 +336,8 @@ def flags(text: str) -> Flags:
         eager=_said(said, r"enforce eager|eager mode") or _denied(said, r"cuda graphs?"),
         chunked_prefill=not _denied(said, r"chunked prefill"),
         remote_client=_said(said, r"remote client|client (?:on|in) another|over the internet"),
+        lora=_said(said, r"(?:q|multi ?)?loras?\d*"),
+        problem=problems[0] if problems else "",
     )
 
 
@@ -272,36 +349,84 @@ def _first(table: tuple[tuple[str, T], ...], text: str) -> T | None:
     return next((ours for pattern, ours in table if re.search(pattern, text)), None)
 
 
-def _number(pattern: str, text: str) -> float | None:
-    found = re.search(pattern, text)
-    return float(found[1].replace(",", "")) if found else None
+def _number(patterns: tuple[str, ...], text: str, whole: bool = False) -> float | None:
+    """The number of the first pattern that stands in a text; ValueError where it is no single one above 0."""
+    for pattern in patterns:
+        found = list(re.finditer(pattern, text))
+        if found:
+            ranged = any(
+                re.search(_RANGE_BEFORE, text[: one.start(1)])
+                or re.match(_RANGE_AFTER, text[one.start(1) + len(one[1].rstrip(".,/")) :])
+                for one in found
+            )
+            values = {_clean(one[1]) for one in found}
+            value = values.pop()
+            if ranged or values or value <= 0.0 or (whole and value % 1.0):
+                raise ValueError(found[0][0])
+            return value
+    return None
+
+
+def _clean(said: str) -> float:
+    """`1,024`, `2e3` or `8k` as a number; ValueError for anything beside it."""
+    found = re.fullmatch(rf"({_CLEAN})(k)?", said.rstrip(".,/"))
+    if found is None:
+        raise ValueError(said)
+    return float(found[1].replace(",", "")) * (1000.0 if found[2] else 1.0)
 
 
 def _rate(text: str) -> float | None:
     for pattern in RATE:
-        found = re.search(pattern, text)
-        if found:
-            value = float(found[1].replace(",", ""))
-            return (value / 60.0 if re.search(r"min|rpm", found[0]) else value) or None
+        value = _number((pattern,), text)
+        if value is not None:
+            units = {bool(re.search(r"min|rpm", found[0])) for found in re.finditer(pattern, text)}
+            if len(units) > 1:
+                raise ValueError(text)
+            return value / 60.0 if units.pop() else value
     return None
 
 
-def _parallel(text: str, short: str, long: str) -> int | None:
-    found = re.search(rf"\b{short}\s*(\d+)\b|{long}(?: size)?\s*(\d+)|\b(\d+)\s*{short}\b", text)
-    return int(next(group for group in found.groups() if group)) if found else None
+def _parallel(text: str, short: str, long: str, problems: list[str]) -> int | None:
+    number = r"(-?\d[\w.]*)"
+    pattern = rf"\b{short}\s*{number}|{long}(?: size)?\s*{number}|\b(\d+)\s*{short}\b(?!\s*\d)"
+    said = {next(group for group in found.groups() if group) for found in re.finditer(pattern, text)}
+    values = {_positive(number, f"{short.upper()} size", problems) for number in sorted(said)}
+    if len(values) > 1:
+        problems.append(f"{short.upper()} is stated as {' and '.join(sorted(n.rstrip('.') for n in said))}")
+    return min((value for value in values if value), default=None)
 
 
-def _tokens_flag(text: str) -> int | None:
-    found = re.search(r"max num batched tokens\s*(\d+)(k)?", text)
-    return int(found[1]) * (1024 if found[2] else 1) if found else None
+def _whole(text: str, pattern: str, name: str, problems: list[str]) -> int | None:
+    said = list(dict.fromkeys(re.findall(rf"{pattern}(-?\d[\w.,]*)", text)))
+    values = {_positive(number, name, problems) for number in said}
+    if len(values) > 1:
+        problems.append(f"{name} is stated as {' and '.join(number.rstrip('.,') for number in said)}")
+    return min((value for value in values if value), default=None)
 
 
-def _share(text: str) -> float | None:
+def _positive(said: str, name: str, problems: list[str]) -> int | None:
+    """A whole number of at least 1, with `k` for 1024."""
+    number = said.rstrip(".,")
+    found = re.fullmatch(r"(\d{1,3}(?:,\d{3})+|\d+)(k)?", number)
+    value = int(found[1].replace(",", "")) * (1024 if found[2] else 1) if found else 0
+    if value < 1:
+        problems.append(f"{name} {number} is no whole number of at least 1")
+    return value or None
+
+
+def _share(text: str, problems: list[str]) -> float | None:
     """The share of the device, or of what the weights leave of it, that the engine may take."""
     found = re.search(
-        r"(?:gpu mem\w*(?: utilization)?|free gpu mem\w* fraction|mem fraction static)\s*(\d?\.\d+)", text
+        r"(?:gpu mem\w*(?: utilization)?|free gpu mem\w* fraction|mem fraction static)\s*"
+        r"(-?\d*\.?\d+)(?![\d.]*\d)\s*(%|g)?",
+        text,
     )
-    return float(found[1]) if found else None
+    if found is None or found[2] == "g":  # gigabytes say how large the device is
+        return None
+    share = float(found[1]) / (100.0 if found[2] else 1.0)
+    if not 0.0 < share <= 1.0:
+        problems.append(f"gpu-mem {found[1]} is no share of a GPU's memory")
+    return share
 
 
 def _spread(text: str) -> tuple[float, float, float | None]:

@@ -81,6 +81,36 @@ def test_runs_that_would_be_forgotten_are_named() -> None:
     assert len(yaml.safe_load(WRITTEN.read_text())["runs"]) == 2
 
 
+def test_runs_are_forgotten_only_when_that_is_said() -> None:
+    said = ("--gpu", "L4", "--tensor-parallel-size", "1", "--quantization", "fp8")
+    calibrate("vllm.json", "aiperf.json", *said)
+    before = WRITTEN.read_bytes()
+    ended = calibrate("vllm.json")
+    assert (ended.status, ended.out) == (1, "")
+    assert "error[CAL007]" in ended.err
+    assert "forgotten: aiperf.json" in ended.err
+    assert "hint: give all files, old and new, or --replace" in ended.err
+    assert WRITTEN.read_bytes() == before
+    ended = calibrate("vllm.json", "--format", "json")
+    assert (ended.status, ended.codes) == (1, ["CAL007"])
+    assert calibrate("vllm.json", "aiperf.json", "profile.json", *said).status == 0
+    ended = calibrate("vllm.json", "--replace")
+    assert ended.status == 0
+    assert "give them too to keep them: aiperf.json" in ended.err
+    assert [row["file"] for row in yaml.safe_load(WRITTEN.read_text())["runs"]] == ["vllm.json"]
+    assert calibrate("vllm.json").status == 0
+
+
+def test_a_quick_profile_calibrates_nothing() -> None:
+    profile = json.loads(Path("profile.json").read_text())
+    Path("quick.json").write_text(json.dumps({**profile, "grid": "quick"}))
+    for files in (["quick.json"], ["vllm.json", "quick.json"]):
+        ended = calibrate(*files)
+        assert (ended.status, ended.out) == (2, "")
+        assert "error[CAL017]" in ended.err
+        assert not WRITTEN.exists()
+
+
 def test_without_files_it_says_what_to_run_first() -> None:
     deployment = ("--model", "qwen3-8b", "--gpu", "L4", "--tensor-parallel-size", "1", "--quantization", "fp8")
     ended = calibrate(*deployment)

@@ -369,6 +369,24 @@ def test_a_profile_that_cannot_be_used_is_refused(tmp_path: Path, change: Callab
     assert said in found.message
 
 
+def test_a_profile_that_bounds_nothing_is_refused(tmp_path: Path) -> None:
+    (found,) = refused(bent(tmp_path, "profile.json", lambda d: d.update(grid="quick")))
+    assert (found.code, "--quick" in found.message, bool(found.hint)) == ("CAL017", True, True)
+    (found,) = refused(bent(tmp_path, "profile.json", lambda d: d.update(bandwidth=[], gemm=[], all_reduce=[])))
+    assert found.code == "CAL017"
+
+
+def test_a_run_of_another_gpu_than_was_said_is_refused(tmp_path: Path) -> None:
+    (found,) = refused(bent(tmp_path, "aiperf.json", lambda _: None), options={**OPTIONS, "gpu": "H100"})
+    assert found.code == "CAL016"
+    assert "1 × H100" in found.message
+
+
+def test_a_count_of_zero_is_told_what_to_give() -> None:
+    (found,) = refused(SAMPLES / "aiperf.json", options={**OPTIONS, "tensor_parallel_size": "0"})
+    assert (found.code, found.hint) == ("CAL003", "give --tensor-parallel-size as a number from 1 on")
+
+
 def test_a_profile_that_is_doubtful_is_used_with_a_warning(tmp_path: Path) -> None:
     def slow(profile: Any) -> None:
         profile["gemm"] = [{**row, "ms": 9e4, "ms_p10": 9e4, "ms_p90": 9e4} for row in profile["gemm"]]

@@ -203,10 +203,11 @@ def test_a_calibrated_lock_is_whole(tmp_path: Path) -> None:
 def test_own_runs_reach_a_plan(tmp_path: Path) -> None:
     """From runs to a plan, through the file: the very class is measured with the factor that the runs support."""
     model, form, gpu, ranks = chosen()
-    runs = measured(1.25, conditions=((1, 512, 64), (4, 512, 64)), model=model, gpu=gpu, ranks=ranks, form=form)
+    loads = ((1, 512, 64), (4, 512, 64), (8, 512, 64))
+    runs = measured(1.25, conditions=loads, model=model, gpu=gpu, ranks=ranks, form=form)
     found = calibrate(runs, {}, load_catalog().gpus, load_coefficients(), unrefined)
     lock = planned(tmp_path, found)
     known = ruler(inputs(tmp_path, Workspace(tmp_path).calibrations().by_gpu)).evidence(shape())
     assert known.provenance == "measured"
-    assert known.step == pytest.approx(1.25 ** (2 / 5), rel=0.02)
+    assert known.step == pytest.approx(1.25 ** (3 / 6), rel=0.02)
     assert lock.consulted.calibrations.keys() == {"own"}

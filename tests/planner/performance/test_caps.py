@@ -7,6 +7,7 @@ import pytest
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from planner.performance.calibration.caps import AllReduce, Caps, Product, caps, within
+from planner.performance.calibration.corrections import Calibration, calibrate, evidence, unrefined
 from planner.performance.roofline import power_headroom
 
 GPUS = load_catalog().gpus
@@ -76,3 +77,15 @@ def test_bounds_that_are_not_reached_change_nothing() -> None:
     c = load_coefficients()
     assert within(c, Caps(), L4) == c
     assert within(c, Caps(1.0, {"16-bit": 1.0}, 0.0, 1.0), H100) == c
+
+
+def test_caps_that_bound_nothing_change_no_gpu() -> None:
+    shipped, gpus = load_coefficients(), load_catalog().gpus
+    assert Caps().is_empty
+    assert not Caps(link_latency_ms=0.01).is_empty
+    assert calibrate([], {"H100": Caps()}, gpus, shipped, unrefined) == {}
+    empty = Calibration(shipped, {}, Caps())
+    assert empty.conditions == 0.0
+    for key in gpus:
+        said = evidence(shipped, empty, key, "qwen3-8b/fp8", 1)
+        assert said == evidence(shipped, None, key, "qwen3-8b/fp8", 1)

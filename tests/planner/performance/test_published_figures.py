@@ -224,3 +224,15 @@ def test_figures_stay_within_the_datasheet_and_in_order(gpu: str) -> None:
     assert np.all(rate < most)
     assert np.all(tpot[:-1] < 2.1 * tpot[1:])
     assert np.all(rate[1:] < 2.1 * rate[:-1])
+
+
+def test_a_context_beyond_the_models_has_no_figure() -> None:
+    most = CATALOG.models["llama-3.1-8b-instruct"].max_context
+    told = reason(input_tokens=str(most), output_tokens="200", concurrency_or_rate="1 concurrent")
+    assert told == f"llama-3.1-8b-instruct takes at most {most} tokens of context, {most + 200} are asked for"
+    assert value(input_tokens=str(most - 200), output_tokens="200", concurrency_or_rate="1 concurrent") > 0.0
+
+
+def test_one_engine_over_several_nodes_has_no_figure() -> None:
+    assert reason(gpus="16", flags="tp16") == "one engine over 16 GPUs spans several nodes, which are not modelled"
+    assert value(gpus="16", flags="tp8") > 0.0

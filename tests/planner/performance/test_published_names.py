@@ -85,6 +85,9 @@ def test_separators_stay_between_digits() -> None:
         ("8xH100", "H100"),
         ("H100-PCIe", "H100-PCIe"),
         ("H100 NVL", "H100-NVL"),
+        ("H100 SXM NVLink", "H100"),
+        ("H100SXM5-80GBx8", "H100"),
+        ("H100NVL", "H100-NVL"),
         ("H200", "H200"),
         ("B200", "B200"),
         ("B300", "B300"),
@@ -105,7 +108,7 @@ def test_gpus(name: str, key: str) -> None:
     assert gpu_named(name, "", GPUS, CATALOG.instances) == Named(key)
 
 
-@pytest.mark.parametrize("name", ["MI300X", "GB200", "RTX 4090", "V100", ""])
+@pytest.mark.parametrize("name", ["MI300X", "GB200", "RTX 4090", "V100", "H200 NVL", "H200-PCIe", "B200A", "A100X", ""])
 def test_an_unknown_gpu_is_a_gap(name: str) -> None:
     assert isinstance(gpu_named(name, "", GPUS, CATALOG.instances), Gap)
 
@@ -124,3 +127,22 @@ def test_cards_come_from_their_siblings() -> None:
     assert GPUS["H100-PCIe"].tflops["bf16"] == pytest.approx(756)
     assert GPUS["H100-PCIe"].tflops["fp8"] == pytest.approx(1512)
     assert GPUS["H100"] is CATALOG.gpus["H100"]
+
+
+@pytest.mark.parametrize("name", ["2xH100 + 2xA100", "L4/L40S", "A100 vs RTX 4090", "GB200 (B200)"])
+def test_several_cards_in_one_name_are_a_gap(name: str) -> None:
+    found = gpu_named(name, "", GPUS, CATALOG.instances)
+    assert isinstance(found, Gap)
+    assert found.message.startswith(f"GPU {name} names several: ")
+
+
+def test_an_exact_name_must_agree_with_the_stated_size_too() -> None:
+    found = SHAPES.named("meta-llama/Llama-3.1-8B-Instruct", "70.6B")
+    assert isinstance(found, Gap)
+    assert found.message == "model meta-llama/Llama-3.1-8B-Instruct has 8.03B parameters, 70.6B are stated"
+    for name, stated in (
+        ("meta-llama/Llama-3.1-8B-Instruct", "8,030M"),
+        ("Qwen/Qwen3-30B-A3B", "3.3B active of 30.5B"),
+        ("mistralai/Mixtral-8x22B-Instruct-v0.1", "8x22B"),
+    ):
+        assert isinstance(SHAPES.named(name, stated), Named), name

@@ -101,6 +101,15 @@ def test_engines(text: str, engine: str | None) -> None:
         ("ttft", None),
         ("mmlu", None),
         ("goodput_req_s", None),
+        ("tokens_per_second", Figure("output_rate")),
+        ("tokens_per_minute", Figure("output_rate", per_ours=60.0)),
+        ("total_token_throughput", Figure("total_rate")),
+        ("inter_token_latency_ms", Figure("itl")),
+        ("tokens_per_dollar", None),
+        ("tok_s_per_watt", None),
+        ("output_tokens_per_request", None),
+        ("total_tokens", None),
+        ("network_latency_ms", None),
     ],
 )
 def test_metrics(text: str, meant: Figure | None) -> None:
@@ -123,12 +132,36 @@ def test_metrics(text: str, meant: Figure | None) -> None:
         ("0.5 rps (Poisson)", Load(None, 0.5, None)),
         ("120 requests per minute", Load(None, 2.0, None)),
         ("4 requests per second, 500 requests", Load(None, 4.0, 500)),
+        ("2e3 concurrent", Load(2000, None, None)),
+        ("1,024 users", Load(1024, None, None)),
+        ("1e1 req/s", Load(None, 10.0, None)),
+        ("1k prompts at once", Load(None, None, 1000)),
+        ("-4 req/s", None),
+        ("0 req/s", None),
+        ("4-8 req/s", None),
+        ("4 req/s to 8 req/s", None),
+        ("0 concurrent", None),
+        ("2.5 concurrent", None),
+        ("x16 concurrent", None),
+        ("16-64 concurrent", None),
+        ("16 to 64 concurrent", None),
+        ("16, 32, 64 users", None),
+        ("16/64 clients", None),
+        ("concurrency 16-64", None),
+        ("concurrency 16, 64", None),
+        ("concurrency 16 to 64", None),
+        ("-5", None),
         ("as usual", None),
         ("", None),
     ],
 )
 def test_loads(text: str, meant: Load | None) -> None:
     assert load(text, "fixed_concurrency") == meant
+
+
+def test_no_regime_stands_in_for_a_load_that_is_malformed() -> None:
+    assert load("2-4 concurrent", "batch1") is None
+    assert load("-4 req/s", "saturation") is None
 
 
 def test_a_regime_tells_the_load_where_the_text_is_silent() -> None:
@@ -147,6 +180,14 @@ def test_a_regime_tells_the_load_where_the_text_is_silent() -> None:
         ("", None),
         ("0", None),
         ("1024 in 128 out", None),
+        ("1024 tokens", (1024.0, 1.0, 1.0)),
+        ("512-1.5k", (1024.0, 0.5, 1.5)),
+        ("2e3", (2000.0, 1.0, 1.0)),
+        ("-5", None),
+        ("x5", None),
+        ("1.2.3", None),
+        ("1-2k", None),
+        ("300-100", None),
     ],
 )
 def test_lengths(text: str, meant: tuple[float, float, float] | None) -> None:
@@ -189,3 +230,35 @@ def test_flags_of_a_whole_record() -> None:
 )
 def test_flags(text: str, name: str, value: object) -> None:
     assert getattr(flags(text), name) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("tp0", "TP size 0 is no whole number of at least 1"),
+        ("tp=-2", "TP size -2 is no whole number of at least 1"),
+        ("dp 2.5", "DP size 2.5 is no whole number of at least 1"),
+        ("tp2; tp1", "TP is stated as 1 and 2"),
+        ("tp2; --tensor-parallel-size 2", ""),
+        ("gpus=8 tp=2", ""),
+        ("max-num-seqs 0", "max-num-seqs 0 is no whole number of at least 1"),
+        ("max-num-seqs 2e3", "max-num-seqs 2e3 is no whole number of at least 1"),
+        ("max-num-seqs=concurrency", ""),
+        ("max-num-batched-tokens 0", "max-num-batched-tokens 0 is no whole number of at least 1"),
+        ("max-num-batched-tokens 8,192", ""),
+        ("gpu-mem 0", "gpu-mem 0 is no share of a GPU's memory"),
+        ("gpu-mem 0.0", "gpu-mem 0.0 is no share of a GPU's memory"),
+        ("gpu-memory-utilization 1.5", "gpu-mem 1.5 is no share of a GPU's memory"),
+        ("gpu-mem 90%", ""),
+        ("gpu memory 80 GB", ""),
+    ],
+)
+def test_flags_that_make_no_sense(text: str, problem: str) -> None:
+    assert flags(text).problem == problem
+
+
+def test_numbers_of_flags_are_read_whole() -> None:
+    assert flags("max-num-batched-tokens 8,192").max_num_batched_tokens == 8192
+    assert flags("gpu-mem 90%").gpu_memory_utilization == 0.9
+    assert flags("gpus=8 tp=2").tensor_parallel == 2
+    assert [flags(text).lora for text in ("--enable-lora --max-loras 4", "no LoRA", "explored")] == [True, False, False]

@@ -8,11 +8,19 @@ from dataclasses import replace
 import pytest
 
 from planner.edges.catalog_files import load_catalog
+from planner.edges.performance_files import load_coefficients
 from planner.edges.performance_fit import load_measurements
-from planner.performance.calibration.refusals import FASTEST_SHARE, climbs, floor_ms, refusals, run_refusals
+from planner.performance.calibration.refusals import (
+    FASTEST_SHARE,
+    climbs,
+    floor_ms,
+    refusals,
+    run_refusals,
+    unexpected,
+)
 from planner.performance.calibration.runs import Deployment, Latency, Run
 from planner.performance.evidence.benchmarks import subjects
-from tests.planner.performance.own_runs import class_of, good_run, open_run, own
+from tests.planner.performance.own_runs import class_of, good_run, measured, open_run, own
 
 
 def codes(run: Run, ran_on: Deployment | None = None) -> list[str]:
@@ -153,6 +161,27 @@ def test_a_token_sooner_than_its_weights_are_read_was_not_made_there() -> None:
 def test_a_replica_that_does_not_load_was_not_measured() -> None:
     assert codes(good_run(8), class_of("llama-3.3-70b-instruct", "L4", 1, "fp8")) == ["CAL003"]
     assert codes(good_run(8), class_of("deepseek-r1", "A10G", 1, "fp8-block")) == ["CAL003"]
+
+
+@pytest.mark.parametrize(
+    ("slower", "refused"), [(1.0, []), (2.5, []), (0.5, []), (3.5, ["CAL016"]), (0.25, ["CAL016"])]
+)
+def test_a_run_far_off_the_model_was_of_something_else(slower: float, refused: list[str]) -> None:
+    (run,) = measured(slower, conditions=((1, 128, 128),))
+    found = unexpected(run, load_coefficients())
+    assert [refusal.code for refusal in found] == refused
+    assert all("--gpu, --tensor-parallel-size, --quantization" in refusal.hint for refusal in found)
+
+
+def test_an_open_loop_is_held_to_the_model_too() -> None:
+    run = open_run(0.8)
+    assert unexpected(own(run), load_coefficients()) == ()
+    (found,) = unexpected(own(run, class_of(gpu="H100")), load_coefficients())
+    assert found.code == "CAL016"
+
+
+def test_a_run_without_tpot_is_held_to_nothing() -> None:
+    assert unexpected(own(replace(good_run(8, outputs=1), tpot_ms=Latency())), load_coefficients()) == ()
 
 
 def test_conditions_that_are_not_modelled_are_refused() -> None:
