@@ -20,6 +20,7 @@ from planner.domain.offerings import Gpu
 from planner.performance.calibration.corrections import Calibration, Evidence, evidence
 from planner.performance.capacity import Capacity, CapacityQuestion, NoCapacity, capacities, rate_factors, with_interval
 from planner.performance.coefficients import Coefficients
+from planner.performance.engine.scheduler import default_batched_tokens
 from planner.performance.memory import MemoryFit, NoFit, memory_fit
 from planner.performance.precision import Unsupported, quantization_support
 from planner.performance.roofline import ideal_step, step_clock
@@ -29,7 +30,6 @@ TENSOR_PARALLEL_SIZES = (1, 2, 4, 8)
 CAPS = (16, 32, 64, 128, 256)
 """Batch caps (`max_num_seqs`) that are tried; a route wants the smallest that loses less than 1 % of throughput."""
 WORTH = 0.99
-LARGE_GPU_GB = 70
 
 
 Tenancy = Literal["shared", "solo", "private"]
@@ -62,7 +62,7 @@ class Shape:
     @property
     def max_num_batched_tokens(self) -> int:
         """vLLM's defaults by the size of the GPU."""
-        return 8192 if self.gpu.memory_gb >= LARGE_GPU_GB else 2048
+        return default_batched_tokens(self.gpu.memory_gb)
 
     def memory(self, cap: int) -> MemoryFit | NoFit:
         """Whether it loads with that batch cap."""

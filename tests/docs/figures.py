@@ -19,6 +19,7 @@ from planner.edges.performance_fit import load_measurements
 from planner.edges.trace_files import shipped_trace, shipped_traces
 from planner.performance import admission, capacity, capacity_search, memory
 from planner.performance.coefficients import Coefficients
+from planner.performance.engine import scheduler
 from planner.performance.evidence import predict
 from planner.performance.evidence.fit import UNKNOWNS, vector
 from planner.performance.roofline import ideal_step, step_clock
@@ -186,9 +187,8 @@ def assumptions(catalog: Catalog) -> list[str]:
     measured = ", ".join(sorted(key for key, gpu in catalog.gpus.items() if gpu.memory_provenance == "measured"))
     loading = f"{admission.START_SECONDS:g} s + weights at {admission.LOAD_BYTES_PER_SECOND / 1e9:g} GB/s"
     minutes, least = capacity_search.CYCLE_MINUTES, capacity_search.LEAST_REQUESTS
-    simulated = (
-        f"{minutes} minutes again and again, {least:,} requests or more, found to {capacity_search.TOLERANCE - 1:.0%}"
-    )
+    tolerance = f"found to {capacity_search.TOLERANCE - 1:.0%}"
+    simulated = f"{minutes} minutes again and again, {least:,} requests at the rate that it starts from, {tolerance}"
     spread = f"{predict.SPREAD[0]:.2f} to {predict.SPREAD[1]:.2f} × the mean, independent of each other"
     rows = [
         ("share of requests that keeps each target", f"{capacity.PERCENTILE:.0%}", "`performance/capacity.py`"),
@@ -200,8 +200,8 @@ def assumptions(catalog: Catalog) -> list[str]:
         ("batch caps that are tried", ", ".join(map(str, replicas.CAPS)), "`decision/replicas.py`"),
         (
             "tokens of a step (`max_num_batched_tokens`)",
-            f"8,192 from {replicas.LARGE_GPU_GB} GB of GPU memory, else 2,048",
-            "`decision/replicas.py`",
+            f"8,192 from {scheduler.LARGE_GPU_GB} GB of GPU memory, else 2,048",
+            "`performance/engine/scheduler.py`",
         ),
         ("start of a replica", loading, "`performance/admission.py`"),
         ("bytes of text a token", f"{routes.BYTES_PER_TOKEN:g}", "`decision/routes.py`"),

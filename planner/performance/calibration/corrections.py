@@ -130,11 +130,6 @@ def calibrate(
     return found
 
 
-def unrefined(shipped: Coefficients, _: Sequence[Subject]) -> Coefficients:
-    """A `Refine` that changes nothing: all that own runs say then stands in the factors."""
-    return shipped
-
-
 def shrunk(logs: Sequence[float]) -> float:
     """The factor that k logarithms of measured/expected support: exp(k/(k + 3) · mean); 1 for none."""
     k = len(logs)

@@ -21,6 +21,12 @@ from planner.performance.engine.state import ENGINE
 from planner.performance.memory import MemoryFit
 
 NO_LIMIT = 1 << 62
+LARGE_GPU_GB = 70
+
+
+def default_batched_tokens(memory_gb: float) -> int:
+    """vLLM's own `max_num_batched_tokens`, by the size of the GPU."""
+    return 8192 if memory_gb >= LARGE_GPU_GB else 2048
 
 
 @dataclass(frozen=True, slots=True)

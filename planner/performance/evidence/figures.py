@@ -26,7 +26,15 @@ from planner.domain.offerings import Gpu
 from planner.performance.coefficients import Coefficients, EngineCoefficients, Metric, Provenance
 from planner.performance.evidence.benchmarks import engine_key, stored
 from planner.performance.evidence.names import known_gpus
-from planner.performance.evidence.predict import MOST_REQUESTS, ROUNDS, SPREAD, batch_limit, step_tokens
+from planner.performance.evidence.predict import (
+    LEAST_ROUNDS,
+    MOST_REQUESTS,
+    ROUNDS,
+    SPREAD,
+    batch_limit,
+    benchmarked,
+    step_tokens,
+)
 from planner.performance.evidence.published import PublishedRun, Unreadable
 from planner.performance.evidence.words import Kind
 from planner.performance.memory import MemoryFit, NoFit, cache_bytes, memory_fit, weights_bytes
@@ -50,8 +58,6 @@ MOST_MEMORY = 0.95
 """Of a GPU that weights may take for a run to be believed whose deployment the memory model refuses."""
 NODE_GPUS = 8
 """GPUs that one engine may span: links between nodes are not modelled."""
-LEAST_ROUNDS = 4
-"""Requests that each client sends at least, however many clients there are."""
 _PERCENTILES: dict[float | None, str] = {None: "mean", 0.5: "p50", 0.9: "p90", 0.95: "p95", 0.99: "p99"}
 _OF_KIND: dict[Kind, Metric] = {"tpot": "tpot", "ttft": "ttft", "e2e": "tpot", "throughput": "throughput"}
 
@@ -183,33 +189,11 @@ def _answers(stages: Sequence[_Stage], coefficients: Coefficients) -> list[Predi
     clients = [_clients(stage, clock) for stage, clock in zip(stages, clocks, strict=True)]
     vectors = np.array([[getattr(clock, name) for name in StepClock.__slots__] for clock in clocks])
     rows = np.array([_conditions(stage, n) for stage, n in zip(stages, clients, strict=True)])
-    told, place = _simulated(vectors, rows)
+    told, place = benchmarked(vectors, rows)
     return [
         _answer(stage, _Reported(told, int(k), n, clock, engine), coefficients)
         for stage, k, n, clock, engine in zip(stages, place, clients, clocks, engines, strict=True)
     ]
-
-
-def _simulated(vectors: Floats, rows: Floats) -> tuple[ClosedLoopFigures, NDArray[np.intp]]:
-    """(what each distinct run reports, the place of every row among them)."""
-    from planner.performance.engine.closed_loops import closed_loops  # loads the compiler, which a start needs none of
-
-    distinct, place = np.unique(np.hstack([vectors, rows]), axis=0, return_inverse=True)
-    width = vectors.shape[1]
-    s, o, n, requests, low, high, kv_tokens, places, tokens = distinct[:, width:].T
-    told = closed_loops(
-        np.ascontiguousarray(distinct[:, :width]),
-        s,
-        o,
-        n,
-        requests,
-        low=low,
-        high=high,
-        kv_tokens=kv_tokens,
-        max_num_seqs=places,
-        max_num_batched_tokens=tokens,
-    )
-    return told, place
 
 
 def _conditions(stage: _Stage, clients: int) -> tuple[float, ...]:

@@ -18,13 +18,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.performance.engine.scheduler import LARGE_GPU_GB, default_batched_tokens
 from planner.performance.evidence.benchmarks import Engine, Subject
 from planner.performance.memory import MemoryFit, memory_fit
 from planner.performance.step_time import ClockTable
+
+if TYPE_CHECKING:
+    from planner.performance.engine.closed_loops import ClosedLoopFigures
 
 Floats = NDArray[np.float64]
 
@@ -35,19 +40,21 @@ CROWDING = 0.1
 ROUNDS = 10
 """Requests a client sends in a benchmark, as the largest published collection does."""
 MOST_REQUESTS = 1500
-"""Fewer rounds are simulated where so many clients would send more; never fewer than four."""
+"""Fewer rounds are simulated where so many clients would send more."""
+LEAST_ROUNDS = 4
+"""Requests that each client sends at least, however many clients there are."""
 
 
 def step_tokens(engine: Engine, memory_gb: float) -> float:
     """Tokens that one step may hold by each engine's default; NIM's TensorRT-LLM takes whole prompts together."""
     limits: dict[Engine, float] = {"trt-llm": 32768.0, "sglang": 8192.0, "tgi": 4096.0}
-    return limits.get(engine, 8192.0 if memory_gb >= 70 else 2048.0)
+    return limits.get(engine, default_batched_tokens(memory_gb))
 
 
 def batch_limit(engine: Engine, memory_gb: float) -> float:
     """Sequences that a saturated run may hold by each engine's default."""
     limits: dict[Engine, float] = {"trt-llm": 2048.0, "sglang": 1024.0, "tgi": 128.0}
-    return limits.get(engine, 1024.0 if memory_gb >= 70 else 256.0)
+    return limits.get(engine, 1024.0 if memory_gb >= LARGE_GPU_GB else 256.0)
 
 
 @dataclass(frozen=True)
@@ -163,37 +170,49 @@ def simulated(runs: Runs, clock: ClockTable) -> Figures:
     TTFT is the mean over all requests, the first wave of clients that start at once included: published medians grow
     with the number of clients as this mean does. Identical runs are simulated once.
     """
-    from planner.performance.engine.closed_loops import (
-        closed_loops,  # numba takes a second to load; a fit's start needs none
-    )
-
     figures = closed_form(runs, clock)
     rows = np.flatnonzero(~runs.saturated)
-    columns = [column[rows] for column in astuple(clock)]
     low = np.where(runs.fixed, 1.0, SPREAD[0])
     high = np.where(runs.fixed, 1.0, SPREAD[1])
-    conditions = [runs.inputs, runs.outputs, runs.in_flight, runs.kv_tokens, runs.places, runs.step_tokens, low, high]
-    table = np.stack([*columns, *(column[rows] for column in conditions)], axis=1)
-    unique, place = np.unique(table, axis=0, return_inverse=True)
-    clocks = np.ascontiguousarray(unique[:, : len(columns)])
-    inputs, outputs, clients, kv_tokens, places, tokens, least, most = unique[:, len(columns) :].T
-    rounds = np.clip(np.floor(MOST_REQUESTS / clients), 4, ROUNDS)
-    told = closed_loops(
-        clocks,
-        inputs,
-        outputs,
-        clients,
-        rounds * clients,
-        low=least,
-        high=most,
-        kv_tokens=kv_tokens,
-        max_num_seqs=places,
-        max_num_batched_tokens=np.maximum(tokens, np.minimum(places, clients)),
+    clients, outputs = runs.in_flight, runs.outputs
+    requests = np.clip(np.floor(MOST_REQUESTS / clients), LEAST_ROUNDS, ROUNDS) * clients
+    tokens = np.maximum(runs.step_tokens, np.minimum(runs.places, clients))
+    conditions = (runs.inputs, outputs, clients, requests, low, high, runs.kv_tokens, runs.places, tokens)
+    told, place = benchmarked(
+        np.stack([column[rows] for column in astuple(clock)], axis=1),
+        np.stack([column[rows] for column in conditions], axis=1),
     )
+    clients, outputs = clients[rows], outputs[rows]
     ttft, tpot = told.ttft_ms.mean[place], told.tpot_ms.p50[place]
     tpot = np.where(np.isnan(tpot), figures.tpot_ms[rows], tpot)
-    e2e = told.ttft_ms.mean + np.maximum(outputs - 1.0, 0.0) * np.nan_to_num(told.tpot_ms.mean)
-    rate = (1e3 * clients * outputs / e2e)[place]
+    e2e = ttft + np.maximum(outputs - 1.0, 0.0) * np.nan_to_num(told.tpot_ms.mean[place])
+    rate = 1e3 * clients * outputs / e2e
     for whole, part in ((figures.ttft_ms, ttft), (figures.tpot_ms, tpot), (figures.rate, rate)):
         whole[rows] = part
     return figures
+
+
+def benchmarked(clocks: Floats, conditions: Floats) -> tuple[ClosedLoopFigures, NDArray[np.intp]]:
+    """(what each distinct benchmark reports, the place of every row among them).
+
+    clocks: shape (n, k), as `clock_vector`'s. conditions: shape (n, 9): input and output tokens, clients, requests,
+    least and greatest length over the mean, tokens of KV cache, places in the batch, tokens of a step.
+    """
+    from planner.performance.engine.closed_loops import closed_loops  # loads the compiler, which a start needs none of
+
+    distinct, place = np.unique(np.hstack([clocks, conditions]), axis=0, return_inverse=True)
+    width = clocks.shape[1]
+    inputs, outputs, clients, requests, low, high, kv_tokens, places, tokens = distinct[:, width:].T
+    told = closed_loops(
+        np.ascontiguousarray(distinct[:, :width]),
+        inputs,
+        outputs,
+        clients,
+        requests,
+        low=low,
+        high=high,
+        kv_tokens=kv_tokens,
+        max_num_seqs=places,
+        max_num_batched_tokens=tokens,
+    )
+    return told, place

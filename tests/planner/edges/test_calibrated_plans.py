@@ -20,12 +20,12 @@ from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import coefficients_digest, load_coefficients
 from planner.edges.planning import plan
 from planner.edges.workspace import Workspace
-from planner.performance.calibration.corrections import Calibration, Correction, calibrate, unrefined
+from planner.performance.calibration.corrections import Calibration, Correction, calibrate
 from planner.performance.capacity import Capacity, capacities
 from planner.performance.coefficients import Quantiles
 from tests.planner import small
 from tests.planner.edges.test_calibration_files import written
-from tests.planner.performance.own_runs import measured
+from tests.planner.performance.own_runs import measured, unrefined
 
 TODAY = date(2026, 11, 22)
 

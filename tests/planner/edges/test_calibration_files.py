@@ -14,8 +14,8 @@ from planner.edges.calibration_files import FOLDER, Calibrations, joined_digest,
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_calibration import calibration_of
 from planner.edges.performance_files import coefficients_digest
-from planner.performance.calibration.corrections import unrefined
 from planner.words.diagnostics import Problems
+from tests.planner.performance.own_runs import unrefined
 
 SAMPLES = Path(__file__).parent / "bench_samples"
 OPTIONS = {"gpu": "L4", "tensor_parallel_size": "1", "quantization": "fp8"}

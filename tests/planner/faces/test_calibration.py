@@ -13,10 +13,9 @@ from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_calibration import calibration_of
 from planner.edges.performance_files import load_coefficients
 from planner.faces.calibration import bench_command, factors_view, next_lines, runs_view, serve_command
-from planner.performance.calibration.corrections import unrefined
 from planner.performance.calibration.next_runs import next_runs
 from tests.planner.faces.shown import shown
-from tests.planner.performance.own_runs import class_of
+from tests.planner.performance.own_runs import class_of, unrefined
 
 SAMPLES = Path(__file__).parents[1] / "edges" / "bench_samples"
 FLAGS = json.loads((Path(__file__).parents[2] / "data" / "vllm" / "flags.json").read_text())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -9,6 +10,8 @@ from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from planner.performance.calibration.deployment import Said, deployment
 from planner.performance.calibration.runs import Deployment, Latency, OwnRun, Run, foreseen
+from planner.performance.coefficients import Coefficients
+from planner.performance.evidence.benchmarks import Subject
 
 CONDITIONS = ((1, 1024, 128), (16, 1024, 128), (64, 256, 128), (8, 4096, 128), (4, 128, 128), (32, 512, 128))
 """(in flight, tokens in, tokens out)"""
@@ -78,3 +81,8 @@ def measured(
 def own(run: Run, ran_on: Deployment | None = None, number: int = 0) -> OwnRun:
     """A run with its deployment; the number makes its digest."""
     return OwnRun(run, ran_on or class_of(), f"sha256:{number:064x}", f"run-{number}.json")
+
+
+def unrefined(shipped: Coefficients, _: Sequence[Subject]) -> Coefficients:
+    """A `Refine` that changes nothing: all that own runs say then stands in the factors."""
+    return shipped

@@ -11,11 +11,11 @@ import pytest
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from planner.performance.calibration.caps import Caps
-from planner.performance.calibration.corrections import Calibration, Correction, calibrate, evidence, shrunk, unrefined
+from planner.performance.calibration.corrections import Calibration, Correction, calibrate, evidence, shrunk
 from planner.performance.calibration.runs import OwnRun, foreseen
 from planner.performance.coefficients import Coefficients, Quantiles
 from planner.performance.evidence.benchmarks import Subject
-from tests.planner.performance.own_runs import CONDITIONS, measured, own
+from tests.planner.performance.own_runs import CONDITIONS, measured, own, unrefined
 
 SHIPPED = load_coefficients()
 GPUS = load_catalog().gpus

@@ -7,8 +7,9 @@ import pytest
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from planner.performance.calibration.caps import AllReduce, Caps, Product, caps, within
-from planner.performance.calibration.corrections import Calibration, calibrate, evidence, unrefined
+from planner.performance.calibration.corrections import Calibration, calibrate, evidence
 from planner.performance.roofline import power_headroom
+from tests.planner.performance.own_runs import unrefined
 
 GPUS = load_catalog().gpus
 L4, H100 = GPUS["L4"], GPUS["H100"]
