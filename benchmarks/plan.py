@@ -25,6 +25,8 @@ from pathlib import Path
 from typing import Literal
 
 ROOT = Path(__file__).resolve().parents[1]
+ENVIRONMENTS = ROOT / "examples" / "environments"
+"""The worked environments: their size is what the bounds are for."""
 MIB_PER_MAXRSS = 1 / (1024 * 1024) if sys.platform == "darwin" else 1 / 1024
 
 
@@ -60,7 +62,7 @@ def run(case: Case, cache: Path) -> Run:
     command = [str(Path(sys.executable).parent / "spillway"), *case.arguments]
     if case.capacities == "none":
         shutil.rmtree(cache / "spillway", ignore_errors=True)
-    environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
+    environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "SPILLWAY_ENVIRONMENTS": str(ENVIRONMENTS)}
     began = time.perf_counter()
     program = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, used = os.wait4(program.pid, 0)

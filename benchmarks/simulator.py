@@ -28,7 +28,7 @@ from planner.performance.engine.closed_loops import closed_loops
 from planner.performance.engine.compiled_step import clock_vector
 from planner.performance.engine.scheduler import KvCache, SchedulerOptions
 from planner.performance.engine.simulator import simulate
-from planner.performance.engine.streams import Mix, Poisson
+from planner.performance.engine.streams import Poisson, RequestMix
 from planner.performance.memory import MemoryFit, memory_fit
 from planner.performance.roofline import ideal_step, step_clock
 from planner.performance.step_time import StepClock
@@ -39,7 +39,7 @@ MOST_COMPILE_S = 10.0
 MOST_LOAD_S = 1.0
 MOST_MEMORY_RATIO = 1.1
 OPTIONS = SchedulerOptions(256)
-CHAT = Mix.of(1155, 211)
+CHAT = RequestMix.of(1155, 211)
 FIRST_CALL = """
 import time
 began = time.process_time()
@@ -91,7 +91,7 @@ def memory(clock: StepClock, cache: KvCache) -> bool:
 
     def peak(count: int) -> int:
         tracemalloc.start()
-        simulate(clock, Poisson(Mix.of(200, 10), 20.0, count), OPTIONS, cache)
+        simulate(clock, Poisson(RequestMix.of(200, 10), 20.0, count), OPTIONS, cache)
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return found

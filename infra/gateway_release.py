@@ -33,7 +33,7 @@ class GatewayArgs:
     provider_keys: str
 
 
-class Gateway(pulumi.ComponentResource):
+class GatewayRelease(pulumi.ComponentResource):
     """Output: `address`, the URL of the gateway inside the cluster."""
 
     address: pulumi.Output[str]

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from infra.settings import Settings
+from infra.settings import StackSettings
 from planner.documents.lock import Lock
 from planner.edges.workspace import Workspace
 from planner.words.diagnostics import Problem, Problems, Span, text_lines
@@ -25,7 +25,7 @@ NO_OVERRIDE = "spillway:override does not set this aside"
 
 
 @dataclass(frozen=True)
-class Accepted:
+class DeployableLock:
     """A lock that may be deployed.
 
     warnings: what has aged (prices, calibration). set_aside: what an override ignored; empty without one.
@@ -37,7 +37,7 @@ class Accepted:
     set_aside: tuple[Problem, ...] = ()
 
 
-def accepted(settings: Settings) -> Accepted:
+def accepted(settings: StackSettings) -> DeployableLock:
     """The lock of the settings' environment. Raises `Problems` with every reason against it that nothing sets aside."""
     workspace = Workspace(settings.folder)
     lock, judged = workspace.judged(settings.environment, date.today())  # raises for what cannot be read
@@ -49,11 +49,11 @@ def accepted(settings: Settings) -> Accepted:
     if settings.override is None:
         if errors:
             raise Problems(found, exit_code=1)
-        return Accepted(lock, None, warnings)
+        return DeployableLock(lock, None, warnings)
     barring = [problem for problem in errors if problem.code not in SET_ASIDE]
     if barring:
         raise Problems([replace(p, hint="; ".join(filter(None, (p.hint, NO_OVERRIDE)))) for p in barring], exit_code=1)
-    return Accepted(lock, settings.override, warnings, errors)
+    return DeployableLock(lock, settings.override, warnings, errors)
 
 
 def message(problems: Iterable[Problem], environment: str) -> str:
@@ -62,7 +62,7 @@ def message(problems: Iterable[Problem], environment: str) -> str:
     return f"environment `{environment}` is not deployed; nothing was changed.\n{lines}"
 
 
-def _not_own(lock: Lock, settings: Settings) -> Iterator[Problem]:
+def _not_own(lock: Lock, settings: StackSettings) -> Iterator[Problem]:
     """A lock copied from another environment would deploy that one a second time."""
     if lock.name != settings.environment:
         hint = f"run `spillway plan {settings.environment}`; a lock is never copied"

@@ -23,7 +23,7 @@ from infra.naming import (
     bounded,
     label_value,
 )
-from planner.money import plan as lock
+from planner.plan import fleet
 
 SYSTEM = "system"
 SYSTEM_INSTANCE_TYPE = "m6a.large"
@@ -99,7 +99,7 @@ def system_args(around: Surroundings) -> NodeGroupArgs:
     )
 
 
-def gpu_args(group: lock.NodeGroup, tenants: Sequence[str], around: Surroundings) -> NodeGroupArgs:
+def gpu_args(group: fleet.NodeGroup, tenants: Sequence[str], around: Surroundings) -> NodeGroupArgs:
     """A node group of the lock. tenants: the pools it holds; an exclusive group has one and is tainted for it."""
     taints = {GPU_TAINT: "present"}
     if group.exclusive:
@@ -142,7 +142,7 @@ class NodeRole(pulumi.ComponentResource):
         self.register_outputs({"arn": self.arn})
 
 
-class NodeGroup(pulumi.ComponentResource):
+class ManagedNodeGroup(pulumi.ComponentResource):
     """One managed node group with its launch template. Output: `node_group_name`."""
 
     node_group_name: pulumi.Output[str]

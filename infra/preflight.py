@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from infra.addressing import private_cidr
 from infra.settings import Runner
 from planner.documents.routing import release_name
-from planner.money.plan import Plan
+from planner.plan.plan import Plan
 from planner.words.diagnostics import Problem
 
 RELEASE_NAME_LIMIT = 53

@@ -11,16 +11,16 @@ import pulumi
 from infra import inputs, preflight, settings
 from infra.charts import chart
 from infra.cluster import Cluster, ClusterArgs
-from infra.gateway_release import Gateway, GatewayArgs
-from infra.inputs import Accepted
+from infra.gateway_release import GatewayArgs, GatewayRelease
+from infra.inputs import DeployableLock
 from infra.model_store import ModelStore, ModelStoreArgs
 from infra.naming import bounded, stack_prefix
 from infra.network import Network, NetworkArgs
-from infra.node_group import SYSTEM, NodeGroup, NodeRole, Surroundings, gpu_args, system_args
+from infra.node_group import SYSTEM, ManagedNodeGroup, NodeRole, Surroundings, gpu_args, system_args
 from infra.platform_layer import PlatformLayer, PlatformLayerArgs
 from infra.providers import amazon, default_tags, in_cluster
 from infra.serving import ServingPool, ServingPoolArgs
-from infra.settings import Settings
+from infra.settings import StackSettings
 from planner.documents import routing
 from planner.words.diagnostics import Problems
 
@@ -44,7 +44,7 @@ def deploy() -> None:
         _serve_elsewhere(granted)
 
 
-def _announce(granted: Accepted, chosen: Settings) -> None:
+def _announce(granted: DeployableLock, chosen: StackSettings) -> None:
     """Say what does not stop the run but should not be overlooked."""
     for warning in granted.warnings:
         pulumi.log.warn(f"{warning.code}: {warning.message}")
@@ -55,13 +55,13 @@ def _announce(granted: Accepted, chosen: Settings) -> None:
         pulumi.log.warn("spillway:gatewayImage is not set: no registry has the chart's own name (docs/deploy.md)")
 
 
-def _serve_elsewhere(granted: Accepted) -> None:
+def _serve_elsewhere(granted: DeployableLock) -> None:
     """A plan without pools has no cluster on its bill: nothing is made, and the gateway runs where the team likes."""
     pulumi.log.info("the plan hosts nothing itself, so no cluster is made; run the gateway with output `policy`")
     pulumi.export("policy", routing.policy(granted.lock))
 
 
-def _compose(chosen: Settings, granted: Accepted) -> None:
+def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
     lock = granted.lock
     plan, platform = lock.plan, lock.plan.platform
     prefix = stack_prefix(chosen.environment)
@@ -106,11 +106,11 @@ def _compose(chosen: Settings, granted: Accepted) -> None:
     joinable = pulumi.ResourceOptions.merge(
         amazon_only, pulumi.ResourceOptions(depends_on=[network, *cluster.node_addons])
     )
-    system_nodes = NodeGroup(SYSTEM, system_args(around), joinable)
+    system_nodes = ManagedNodeGroup(SYSTEM, system_args(around), joinable)
     groups = {}
     for group in plan.node_groups:
         tenants = sorted(pool.name for pool in plan.pools if pool.node_group == group.name)
-        groups[group.name] = NodeGroup(f"gpu-{group.name}", gpu_args(group, tenants, around), joinable)
+        groups[group.name] = ManagedNodeGroup(f"gpu-{group.name}", gpu_args(group, tenants, around), joinable)
     addons = cluster.add_cluster_addons(system_nodes)
 
     in_kubernetes = in_cluster(cluster, platform)
@@ -141,7 +141,7 @@ def _compose(chosen: Settings, granted: Accepted) -> None:
         )
         for pool in plan.pools
     ]
-    gateway = Gateway(
+    gateway = GatewayRelease(
         prefix,
         GatewayArgs(lock, chart("gateway"), chosen.gateway_image, chosen.client_keys, chosen.provider_keys),
         pulumi.ResourceOptions(providers=[in_kubernetes], depends_on=[layer, *pools, *addons]),
@@ -149,7 +149,7 @@ def _compose(chosen: Settings, granted: Accepted) -> None:
     _export(cluster, store, pools, gateway)
 
 
-def _export(cluster: Cluster, store: ModelStore, pools: list[ServingPool], gateway: Gateway) -> None:
+def _export(cluster: Cluster, store: ModelStore, pools: list[ServingPool], gateway: GatewayRelease) -> None:
     pulumi.export("cluster", cluster.name)
     pulumi.export("model_bucket", store.bucket)
     pulumi.export("pools", pulumi.Output.all(*[pool.release for pool in pools]))

@@ -12,7 +12,7 @@ import pulumi_kubernetes as kubernetes
 from infra.cluster import Cluster
 from infra.kubeconfig import kubeconfig
 from infra.naming import stack_prefix
-from planner.money.plan import Platform
+from planner.plan.platform import PlannedPlatform
 
 
 def default_tags(environment: str) -> dict[str, str]:
@@ -20,7 +20,7 @@ def default_tags(environment: str) -> dict[str, str]:
     return {"spillway.dev/environment": environment, "managed-by": "pulumi"}
 
 
-def amazon(platform: Platform, environment: str) -> aws.Provider:
+def amazon(platform: PlannedPlatform, environment: str) -> aws.Provider:
     """AWS in the lock's region and, whoever calls, in the lock's account only."""
     role = platform.deploy_role
     return aws.Provider(
@@ -34,7 +34,7 @@ def amazon(platform: Platform, environment: str) -> aws.Provider:
     )
 
 
-def in_cluster(cluster: Cluster, platform: Platform) -> kubernetes.Provider:
+def in_cluster(cluster: Cluster, platform: PlannedPlatform) -> kubernetes.Provider:
     """Kubernetes in the environment's cluster, usable once those who deploy have access.
 
     The identifier is the cluster's ARN and not derived from the kubeconfig, so that a rotated certificate replaces

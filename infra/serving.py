@@ -19,7 +19,7 @@ from infra.naming import IAM_ROLE_LIMIT, SERVING_NAMESPACE, bounded
 from infra.sizing import rollout_seconds
 from infra.values import vllm, weights_prefix
 from planner.documents.routing import release_name
-from planner.money.plan import NodeGroup, Pool
+from planner.plan.fleet import NodeGroup, Pool
 
 RELEASE_HISTORY = 5
 

@@ -31,7 +31,7 @@ ROOT = Path(__file__).absolute().parents[1]
 
 
 @dataclass(frozen=True)
-class Settings:
+class StackSettings:
     """One run's configuration."""
 
     environment: str
@@ -46,7 +46,7 @@ class Settings:
     provider_keys: str
 
 
-def read() -> Settings:
+def read() -> StackSettings:
     """The settings of the selected stack. Raises `pulumi.RunError` for a value that cannot be meant."""
     config = pulumi.Config()
     folder = os.environ.get("SPILLWAY_ENVIRONMENTS") or config.get("environments") or "environments"
@@ -59,7 +59,7 @@ def read() -> Settings:
     addons = config.get_object("addons") or {}
     if not isinstance(addons, dict) or not all(isinstance(version, str) for version in addons.values()):
         raise pulumi.RunError("spillway:addons must map names to versions, such as {vpc-cni: v1.20.4-eksbuild.2}")
-    return Settings(
+    return StackSettings(
         environment=pulumi.get_stack(),
         folder=ROOT / folder,
         override=override,

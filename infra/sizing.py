@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
-from planner.money.plan import NodeGroup, Pool
+from planner.plan.fleet import NodeGroup, Pool
 
 DAEMON_CPU_MILLIS, DAEMON_MEMORY_MIB = 500, 1024
 """Network, proxy, storage, identity, node monitoring and device plugin ask for 275m and 250 MiB together; the rest is
@@ -23,7 +23,7 @@ NODE_READY_SECONDS = 900
 
 
 @dataclass(frozen=True)
-class Share:
+class NodeShare:
     """CPU in thousandths of a vCPU, memory in MiB."""
 
     cpu_millis: int
@@ -34,11 +34,11 @@ class Share:
         return {"cpu": f"{self.cpu_millis}m", "memory": f"{self.memory_mib}Mi"}
 
 
-def replica_share(group: NodeGroup, gpus: int) -> Share:
+def replica_share(group: NodeGroup, gpus: int) -> NodeShare:
     """The share of one of the group's nodes that belongs to a replica of `gpus` GPUs."""
     cpu_millis = (group.allocatable_cpu_m - DAEMON_CPU_MILLIS) * gpus // group.gpus_per_node
     memory_mib = (group.allocatable_memory_mib - DAEMON_MEMORY_MIB) * gpus // group.gpus_per_node
-    return Share(cpu_millis // 10 * 10, memory_mib)
+    return NodeShare(cpu_millis // 10 * 10, memory_mib)
 
 
 def load_seconds(pool: Pool) -> int:

@@ -20,7 +20,7 @@ from infra.naming import (
 from infra.sizing import load_seconds, replica_share
 from planner.documents import routing
 from planner.documents.lock import Lock
-from planner.money.plan import NodeGroup, Pool
+from planner.plan.fleet import NodeGroup, Pool
 
 ZONE_ID_LABEL = "topology.k8s.aws/zone-id"
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"

@@ -40,7 +40,7 @@ def _code(code: str) -> None:
 
 def _why_not(planned: planning.Planned, words: str) -> None:
     """Every candidate whose name has all the words: in the plan, or its first reason for not being in it."""
-    from planner.decision.omissions import about
+    from planner.decision.candidates.omissions import about
 
     wanted = words.split()
     table = Table(title=f"Why not {words}", title_justify="left", title_style="bold", box=None, pad_edge=False)

@@ -27,7 +27,7 @@ app = typer.Typer(
 )
 
 
-class Format(StrEnum):
+class OutputFormat(StrEnum):
     """How an answer is printed."""
 
     text = "text"
@@ -58,8 +58,10 @@ class HeldOut(StrEnum):
 
 
 Folder = Annotated[Path, typer.Option("--environments", envvar="SPILLWAY_ENVIRONMENTS", help="Folder of NAME.yaml.")]
-Name = Annotated[str, typer.Argument(metavar="ENV", help="Name of an environment, or the path of its YAML file.")]
-AsFormat = Annotated[Format, typer.Option("--format", help="text for people, json for programs.")]
+EnvironmentName = Annotated[
+    str, typer.Argument(metavar="ENV", help="Name of an environment, or the path of its YAML file.")
+]
+AsFormat = Annotated[OutputFormat, typer.Option("--format", help="text for people, json for programs.")]
 HERE = Path("environments")
 
 
@@ -69,7 +71,7 @@ def plan(
     folder: Folder = HERE,
     upgrade: Annotated[bool, typer.Option("--upgrade", help="Plan on the newest price snapshot.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and write nothing.")] = False,
-    form: AsFormat = Format.text,
+    form: AsFormat = OutputFormat.text,
 ) -> None:
     """Compute the cheapest plan and write its lock."""
     from planner.cli import planning
@@ -82,7 +84,7 @@ def plan(
 def check(
     environments: Annotated[list[str] | None, typer.Argument(metavar="[ENV...]", help="Default: all.")] = None,
     folder: Folder = HERE,
-    form: AsFormat = Format.text,
+    form: AsFormat = OutputFormat.text,
 ) -> None:
     """Is each lock fresh, whole and consistent? Digests and arithmetic, no solver."""
     from planner.cli import review
@@ -93,11 +95,11 @@ def check(
 
 @app.command()
 def diff(
-    environment: Name,
+    environment: EnvironmentName,
     base: Annotated[str, typer.Option("--base", help="Git revision, or a lock file, to compare against.")] = "HEAD",
     folder: Folder = HERE,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 1 when anything changed.")] = False,
-    form: AsFormat = Format.text,
+    form: AsFormat = OutputFormat.text,
 ) -> None:
     """What the lock changes in dollars, and why."""
     from planner.cli import review
@@ -107,7 +109,7 @@ def diff(
 
 
 @app.command()
-def show(environment: Name, folder: Folder = HERE, form: AsFormat = Format.text) -> None:
+def show(environment: EnvironmentName, folder: Folder = HERE, form: AsFormat = OutputFormat.text) -> None:
     """The plan that is locked."""
     from planner.cli import review
 
@@ -133,12 +135,12 @@ def explain(
 
 @app.command(short_help="Replay traffic through the real gateway.")
 def rehearse(
-    environment: Name,
+    environment: EnvironmentName,
     speed: Annotated[float, typer.Option("--speed", min=1, max=50, help="Times faster than life.")] = 10.0,
     kill: Annotated[str, typer.Option("--kill", help="Pool to kill in the middle; 'none' for none.")] = "",
     slow_down: Annotated[float, typer.Option("--slow-down", min=0.1, help="Engines this many times slower.")] = 1.0,
     folder: Folder = HERE,
-    form: AsFormat = Format.text,
+    form: AsFormat = OutputFormat.text,
 ) -> None:
     """Replay traffic through the real gateway and imitated engines, and compare with the plan."""
     from planner.cli import rehearsing
@@ -157,10 +159,11 @@ def perf_fit(
     as_of: Annotated[str, typer.Option("--as-of", help="Day of the fit, YYYY-MM-DD; default: today.")] = "",
 ) -> None:
     """Fit the model to the shipped measurements anew and write its coefficients."""
-    from planner.cli import performance
+
+    from measurement.verbs import fitting
 
     with guarded("text"):
-        performance.fit(out, as_of)
+        fitting.fit(out, as_of)
 
 
 @perf.command("predict", short_help="Figures of published benchmark runs, a row each.")
@@ -169,7 +172,7 @@ def perf_predict(
     out: Annotated[str, typer.Option("-o", "--out", metavar="OUT.csv", help="Where to write; - prints.")],
 ) -> None:
     """Predict the figure of each benchmark row in its own metric and unit: interval, provenance, or why none."""
-    from planner.cli import predicting
+    from measurement.verbs import predicting
 
     with guarded("text"):
         predicting.predict(file, out)
@@ -192,7 +195,7 @@ def perf_accuracy(
 
     With --held-out the rows are fitted anew, once without each cell (model family × GPU) or each GPU: half a minute.
     """
-    from planner.cli import predicting
+    from measurement.verbs import predicting
 
     with guarded("text"):
         predicting.accuracy(file, held_out.value if held_out else "", as_json, as_markdown, as_plot)
@@ -221,11 +224,11 @@ def perf_profile(
     """
     if gpu and not manifest:
         raise typer.BadParameter("it is for --manifest; here the GPU is the one that PyTorch finds", param_hint="--gpu")
-    from planner.cli import profiling
-    from planner.documents.profile_job import IMAGE, Place, Request
+    from measurement.profile.job import IMAGE, Place, ProfileRequest
+    from measurement.verbs import profiling
 
     with guarded("text"):
-        request = Request(
+        request = ProfileRequest(
             device=device.value,
             gpus=gpus,
             tensor_parallel_sizes=tuple(tensor_parallel_size or ()),
@@ -257,14 +260,14 @@ def perf_calibrate(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show it and write nothing.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Forget its runs that are not given again.")] = False,
     folder: Folder = HERE,
-    form: AsFormat = Format.text,
+    form: AsFormat = OutputFormat.text,
 ) -> None:
     """Correct the model by your own benchmark runs, and say which six to make next.
 
     Writes calibration/NAME.yaml beside the environments, which plans read. What a file does not say of its deployment
     comes from these options or from a deployment.yaml beside it. Without files: the first six runs to make.
     """
-    from planner.cli import calibrating
+    from measurement.verbs import calibrating
 
     said = {
         "model": model,

@@ -7,7 +7,7 @@ from pathlib import Path
 from planner.cli.output import note, show_json
 from planner.cli.review import warn_if_not_fresh
 from planner.documents.rehearsal import Result
-from planner.documents.staging import Settings, script, sources
+from planner.documents.staging import RehearsalSettings, script, sources
 from planner.edges.rehearsal import RehearsalFailed
 from planner.edges.rehearsal import rehearse as stage
 from planner.edges.workspace import located
@@ -17,7 +17,7 @@ from planner.words.diagnostics import Problem, Problems
 
 def rehearse(argument: str, speed: float, kill: str, slow_down: float, folder: Path, form: str) -> None:
     """Exit 1 when a promise was broken, 2 when this machine was too busy to tell."""
-    result = held(argument, folder, Settings(speed=speed, kill=_victim(kill), slow_down=slow_down), form)
+    result = held(argument, folder, RehearsalSettings(speed=speed, kill=_victim(kill), slow_down=slow_down), form)
     if form == "json":
         show_json(result_json(result))
     else:
@@ -27,7 +27,7 @@ def rehearse(argument: str, speed: float, kill: str, slow_down: float, folder: P
         raise SystemExit(2 if result.doubts and result.restricted_at_api == 0 else 1)
 
 
-def held(argument: str, folder: Path, settings: Settings, form: str = "text") -> Result:
+def held(argument: str, folder: Path, settings: RehearsalSettings, form: str = "text") -> Result:
     """Hold the rehearsal of an environment's lock.
 
     Errors: `Problems` REH001 when a program failed (nothing was learned), REH002 for a pool that is not in the plan.

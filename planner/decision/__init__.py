@@ -1,1 +1,1 @@
-"""Floor 4: enumerate what could serve, formulate the choice, solve it, verify the answer. Pure but for the solver."""
+"""From an environment to a plan: what could be chosen, the choice, and what is told of it."""

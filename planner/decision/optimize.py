@@ -10,27 +10,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from planner.decision import alternatives
-from planner.decision.assemble import Solved, assemble
-from planner.decision.demand import Demand, RouteDemand, demand
-from planner.decision.hosted import Hosted, hosted
-from planner.decision.hosting import Hosting, hostings
-from planner.decision.omissions import Omission, counted
-from planner.decision.question import Answer, BandKey, Flow, Infeasible, Question
-from planner.decision.rating import Rating, settled
-from planner.decision.replicas import Ruler, Tenancy, replicas, with_error, without_margin
-from planner.decision.screening import leaders, screened, undominated
-from planner.decision.solve import DEFAULT_LIMITS, Limits, solve
+from planner.decision.answer import alternatives
+from planner.decision.answer.assemble import Solved, assemble
+from planner.decision.candidates.demand import Demand, RouteDemand, demand
+from planner.decision.candidates.hosted_apis import HostedApi, hosted
+from planner.decision.candidates.omissions import Omission, counted
+from planner.decision.candidates.rating import Rating, settled
+from planner.decision.candidates.replicas import Ruler, Tenancy, replicas, with_error, without_margin
+from planner.decision.candidates.screening import leaders, screened, undominated
+from planner.decision.candidates.self_hosted import SelfHosted, hostings
+from planner.decision.choice.question import Answer, BandKey, Flow, Infeasible, Question
+from planner.decision.choice.solve import DEFAULT_LIMITS, SearchLimits, solve
 from planner.domain.catalog import Catalog
 from planner.domain.environment import Environment
 from planner.domain.gaps import Gap
 from planner.domain.offerings import Offerings
 from planner.domain.traces import TraceSummary
 from planner.money.cost import disk_key, disk_usd_per_hour, platform_lines
-from planner.money.plan import CostLine, Plan
-from planner.performance.calibration.corrections import Calibration
+from planner.performance.calibration import Calibration
 from planner.performance.capacity_search import Kept
 from planner.performance.coefficients import Coefficients
+from planner.plan.cost import CostLine
+from planner.plan.plan import Plan
 from planner.words.diagnostics import Problem, Problems
 
 DAYS_PER_MONTH = 365.25 / 12
@@ -74,14 +75,14 @@ class Market:
 
     demand: Demand
     ruler: Ruler
-    hostings: tuple[Hosting, ...]
-    apis: tuple[Hosted, ...]
+    hostings: tuple[SelfHosted, ...]
+    apis: tuple[HostedApi, ...]
     platform: tuple[CostLine, ...]
     omissions: tuple[Omission, ...]
     gaps: tuple[Gap, ...]
 
 
-def optimize(inputs: Inputs, limits: Limits = DEFAULT_LIMITS, kept: Kept | None = None) -> Outcome:
+def optimize(inputs: Inputs, limits: SearchLimits = DEFAULT_LIMITS, kept: Kept | None = None) -> Outcome:
     """The cheapest plan within the gap. kept: simulated capacities of former plans, which this one adds to.
 
     Errors: `Problems` with INF001 (a route has no candidate), INF002 (limits leave no plan), ENV020 (a price is
@@ -129,7 +130,7 @@ def optimize(inputs: Inputs, limits: Limits = DEFAULT_LIMITS, kept: Kept | None 
 
 
 def _premium(
-    inputs: Inputs, market: Market, question: Question, short: Sequence[Hosting], limits: Limits
+    inputs: Inputs, market: Market, question: Question, short: Sequence[SelfHosted], limits: SearchLimits
 ) -> tuple[alternatives.Other, ...]:
     """What planning with a margin costs; nothing where the environment plans without one."""
     if inputs.environment.planning.margin == "p50":
@@ -281,7 +282,7 @@ def _refusals(answer: Infeasible) -> list[Problem]:
     return [Problem("INF002", message, hint=hint, about=about)]
 
 
-def _least_churn(inputs: Inputs, question: Question, answer: Answer, limits: Limits) -> tuple[Answer, str]:
+def _least_churn(inputs: Inputs, question: Question, answer: Answer, limits: SearchLimits) -> tuple[Answer, str]:
     """Keep the locked classes unless a new mix saves the replan threshold; say what was kept and what it would save."""
     if inputs.prior is None or not inputs.prior.pools:
         return answer, ""

@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from planner.documents.lock import digest
-from planner.performance.calibration.corrections import Calibration
+from planner.performance.calibration import Calibration
 from planner.words.diagnostics import Problem, Problems
 from planner.words.spans import read
 
@@ -42,7 +42,7 @@ class File(_Part):
     sha256: Sha256
 
 
-class Row(_Part):
+class CalibratedRun(_Part):
     """One run: where it stands, what it ran on, its condition, what it measured. digest: of what was read of it."""
 
     file: str
@@ -73,7 +73,7 @@ class CalibrationFile(_Part):
     engine_versions: tuple[str, ...]
     shipped: Shipped
     files: tuple[File, ...]
-    runs: tuple[Row, ...]
+    runs: tuple[CalibratedRun, ...]
     gpus: dict[str, Calibration]
 
     @property

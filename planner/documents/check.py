@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from planner.domain.environment import Environment, monthly_budget
-from planner.money.numbers import dollars
-from planner.money.plan import Band, NodeGroup, Plan, Pool, Route
+from planner.plan.fleet import NodeGroup, Pool
+from planner.plan.plan import Plan
+from planner.plan.traffic import PlannedRoute, RouteBand
 from planner.words.diagnostics import Problem
+from planner.words.numbers import dollars
 from planner.words.units import HOURS_PER_MONTH
 
 TOLERANCE = Decimal("0.001")
@@ -228,11 +230,11 @@ def _on_nodes(group: NodeGroup, pool: Pool) -> int:
     return sum(p.nodes * p.replicas.get(pool.name, 0) for p in group.placement)
 
 
-def _routes_of(plan: Plan, pool: Pool) -> list[Route]:
+def _routes_of(plan: Plan, pool: Pool) -> list[PlannedRoute]:
     return [r for r in plan.routes if any(band.weights.get(pool.name, 0) > 0 for band in r.bands)]
 
 
-def _spilled(band: Band, level: str) -> Decimal:
+def _spilled(band: RouteBand, level: str) -> Decimal:
     """Share of a band that goes to the API at a level; a level that is not named spills nothing."""
     return band.spill_by_level.get(level, Decimal(0))
 

@@ -14,13 +14,16 @@ from typing import Any, Literal
 
 from planner.documents.lock import Lock
 from planner.documents.verify import changed_keys
-from planner.money.numbers import dollars
-from planner.money.plan import Band, CostLine, NodeGroup, Plan, Pool, Route
+from planner.plan.cost import CostLine
+from planner.plan.fleet import NodeGroup, Pool
+from planner.plan.plan import Plan
+from planner.plan.traffic import PlannedRoute, RouteBand
+from planner.words.numbers import dollars
 
 ZERO = Decimal(0)
-Change = Literal["added", "removed", "changed"]
-Kind = Literal["platform", "node group", "pool", "route", "API"]
-KINDS: tuple[Kind, ...] = ("platform", "node group", "pool", "route", "API")
+PartChangeKind = Literal["added", "removed", "changed"]
+PartKind = Literal["platform", "node group", "pool", "route", "API"]
+KINDS: tuple[PartKind, ...] = ("platform", "node group", "pool", "route", "API")
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,9 @@ class LineChange:
 class PartChange:
     """A pool, node group or route that differs: `details` say in which figures, as `field old → new`."""
 
-    kind: Kind
+    kind: PartKind
     name: str
-    change: Change
+    change: PartChangeKind
     details: tuple[str, ...]
 
 
@@ -156,7 +159,7 @@ def _line(old: CostLine | None, new: CostLine | None, prices: dict[str, Decimal]
     )
 
 
-def _parts(kind: Kind, old: Plan | None, new: Plan) -> list[PartChange]:
+def _parts(kind: PartKind, old: Plan | None, new: Plan) -> list[PartChange]:
     before, after = _views(kind, old) if old else {}, _views(kind, new)
     found = []
     for name in sorted({*before, *after}):
@@ -177,7 +180,7 @@ class _View:
     summary: tuple[str, ...]
 
 
-def _views(kind: Kind, plan: Plan) -> dict[str, _View]:
+def _views(kind: PartKind, plan: Plan) -> dict[str, _View]:
     if kind == "node group":
         return {group.name: _node_group(group) for group in plan.node_groups}
     if kind == "pool":
@@ -204,7 +207,7 @@ def _pool(pool: Pool, group: NodeGroup) -> _View:
     return _View(values, (f"{pool.replicas.max} × {pool.model} ({pool.format}) on {pool.gpu}",))
 
 
-def _route(route: Route) -> _View:
+def _route(route: PlannedRoute) -> _View:
     bands = {f"band {index + 1}": _band(band) for index, band in enumerate(route.bands)}
     kept = route.model_dump(
         mode="json", include={"name", "privacy", "residency", "bytes_per_token", "fallback", "triggers"}
@@ -212,7 +215,7 @@ def _route(route: Route) -> _View:
     return _View({**bands, **kept}, ())
 
 
-def _band(band: Band) -> dict[str, Any]:
+def _band(band: RouteBand) -> dict[str, Any]:
     """How the gateway sees a band."""
     pools = ", ".join(f"{name} × {weight:f}" for name, weight in sorted(band.weights.items()))
     return {"up to tokens": band.max_input_tokens, "pools": pools or "none", "planned API share": f"{band.api_share:f}"}

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from planner.domain.environment import Environment
-from planner.money.plan import Plan
+from planner.plan.plan import Plan
 from planner.words.diagnostics import Problem, Problems, Span
 
 FORMAT_VERSION = "1.0"

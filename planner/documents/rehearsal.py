@@ -61,7 +61,7 @@ class RoutePromise:
 
 
 @dataclass(frozen=True)
-class Stage:
+class RehearsalStage:
     """Where the imitations listen: replica URLs by pool, one base URL for every provider (`BASE/PROVIDER/v1`)."""
 
     replicas: Mapping[str, Sequence[str]]
@@ -85,7 +85,7 @@ class Script:
     pools: tuple[PoolCast, ...]
     routes: tuple[RoutePromise, ...]
     arrivals: tuple[Arrival, ...]
-    policy: Callable[[Stage], Mapping[str, Any]]
+    policy: Callable[[RehearsalStage], Mapping[str, Any]]
     offers: Mapping[str, Any]
     key_names: tuple[str, ...]
     kill: str | None
@@ -100,7 +100,7 @@ class Script:
         return self.duration_s * 500 if self.kill else math.inf
 
 
-class Row(NamedTuple):
+class PhaseRow(NamedTuple):
     """One request as its client saw it; times in real ms, None where nothing came."""
 
     route: str
@@ -201,7 +201,7 @@ class Result:
         return not self.doubts and self.restricted_at_api == 0 and all(outcome.slo_met for outcome in steady)
 
 
-def judge(script: Script, rows: Sequence[Row], ledger: Mapping[str, Any], machine: Machine) -> Result:
+def judge(script: Script, rows: Sequence[PhaseRow], ledger: Mapping[str, Any], machine: Machine) -> Result:
     """The result of a run. `ledger` is the API stand-in's own document."""
     outcomes = []
     phases: tuple[Phase, ...] = ("steady", "after the kill") if script.kill else ("steady",)
@@ -232,13 +232,13 @@ _BY_DEATH = ("connect", "reset", "no_replica")
 """Spill reasons of the gateway that a pool's death causes."""
 
 
-def _phase(row: Row, kill_ms: float) -> Phase:
+def _phase(row: PhaseRow, kill_ms: float) -> Phase:
     """A request that was under way at the kill and was lost or moved by it is the kill's; else its arrival decides."""
     struck = row.ended_ms >= kill_ms and (not row.ok or row.spill_reason in _BY_DEATH)
     return "after the kill" if row.arrival_ms >= kill_ms or struck else "steady"
 
 
-def _outcome(promise: RoutePromise, phase: Phase, rows: Sequence[Row]) -> RouteOutcome:
+def _outcome(promise: RoutePromise, phase: Phase, rows: Sequence[PhaseRow]) -> RouteOutcome:
     whole = [row for row in rows if row.ok]
     ttft = [row.ttft_ms for row in whole if row.ttft_ms is not None]
     tpot = [row.tpot_ms for row in whole if row.tpot_ms is not None]
@@ -264,7 +264,7 @@ def _outcome(promise: RoutePromise, phase: Phase, rows: Sequence[Row]) -> RouteO
     )
 
 
-def _usd(promise: RoutePromise, row: Row) -> Decimal:
+def _usd(promise: RoutePromise, row: PhaseRow) -> Decimal:
     """What the answer cost at the API that gave it; 0 for a local one."""
     price = promise.usd_per_mtok.get(row.served_by.removeprefix("api/"))
     if price is None or not row.served_by.startswith("api/"):
@@ -279,7 +279,7 @@ def _per_hour(script: Script, outcomes: Sequence[RouteOutcome]) -> Decimal:
     return sum((outcome.api_usd / shares[outcome.route] for outcome in steady), Decimal(0)) / hours
 
 
-def _doubts(script: Script, rows: Sequence[Row], machine: Machine) -> list[str]:
+def _doubts(script: Script, rows: Sequence[PhaseRow], machine: Machine) -> list[str]:
     advice = "this machine was too slow: lower --speed or rehearse a smaller share of the fleet"
     late = {
         "requests left": machine.lag_p95_ms,

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from planner.documents.lock import Lock
-from planner.money.plan import ApiModel, Band, Pool, Route, StepClock
+from planner.plan.fleet import Pool, PoolClock
+from planner.plan.traffic import FallbackApi, PlannedRoute, RouteBand
 
 POLICY_VERSION = "1.0"
 CLOCK_VERSION = "1.0"
@@ -65,7 +66,7 @@ def clock(pool: Pool) -> dict[str, Any]:
         "kv_tokens": pool.kv_tokens,
         "max_num_queued_reqs": engine.max_num_queued_reqs,
         "max_num_queued_tokens": engine.max_num_queued_tokens,
-        "step": {name: float(getattr(pool.clock, name)) for name in StepClock.model_fields},
+        "step": {name: float(getattr(pool.clock, name)) for name in PoolClock.model_fields},
     }
 
 
@@ -92,7 +93,7 @@ def _pool(pool: Pool, addresses: Addresses) -> dict[str, Any]:
     return {**found, "address": f"{service}:{POOL_PORT}"}
 
 
-def _api(api: ApiModel, addresses: Addresses) -> dict[str, Any]:
+def _api(api: FallbackApi, addresses: Addresses) -> dict[str, Any]:
     cached = api.usd_per_million_cached_input_tokens
     return {
         "provider": api.provider,
@@ -112,7 +113,7 @@ def _api(api: ApiModel, addresses: Addresses) -> dict[str, Any]:
     }
 
 
-def _route(route: Route, speed: float) -> dict[str, Any]:
+def _route(route: PlannedRoute, speed: float) -> dict[str, Any]:
     triggers = route.triggers
     return {
         "privacy": route.privacy,
@@ -126,7 +127,7 @@ def _route(route: Route, speed: float) -> dict[str, Any]:
     }
 
 
-def _band(band: Band) -> dict[str, Any]:
+def _band(band: RouteBand) -> dict[str, Any]:
     return {
         "max_input_tokens": band.max_input_tokens,
         "weights": {pool: float(weight) for pool, weight in sorted(band.weights.items())},

@@ -16,12 +16,14 @@ from typing import Any, Literal
 
 from planner.documents import routing
 from planner.documents.lock import Lock
-from planner.documents.rehearsal import PoolCast, RoutePromise, Script, Stage
+from planner.documents.rehearsal import PoolCast, RehearsalStage, RoutePromise, Script
 from planner.domain.arrivals import Arrival, arrivals, merged
 from planner.domain.environment import Environment
 from planner.domain.traces import Excerpt, TraceSummary
 from planner.domain.workload import Mix, declared, poisson_burst
-from planner.money.plan import Level, Plan, Pool, Route
+from planner.plan.fleet import Pool
+from planner.plan.plan import Plan
+from planner.plan.traffic import PlanLevel, PlannedRoute
 
 HOURS_PER_MONTH = 730
 STREAM_INTERVAL = 32
@@ -31,7 +33,7 @@ API_TTFT_MS, API_TPOT_MS = 600.0, 12.0
 
 
 @dataclass(frozen=True)
-class Settings:
+class RehearsalSettings:
     """What the person who rehearses may choose.
 
     speed: times real time, at most.
@@ -65,7 +67,7 @@ def sources(environment: Environment, traces: Mapping[str, TraceSummary]) -> dic
     return found
 
 
-def script(lock: Lock, sources: Mapping[str, Excerpt | Mix], settings: Settings) -> Script:
+def script(lock: Lock, sources: Mapping[str, Excerpt | Mix], settings: RehearsalSettings) -> Script:
     """What to stage for a lock. `sources`: each route's trace excerpt or declared lengths.
 
     Raises ValueError that names an unknown level or pool, or a route without a source.
@@ -109,7 +111,7 @@ def script(lock: Lock, sources: Mapping[str, Excerpt | Mix], settings: Settings)
     )
 
 
-def _level(plan: Plan, settings: Settings) -> Level:
+def _level(plan: Plan, settings: RehearsalSettings) -> PlanLevel:
     if settings.level is None:
         return max(plan.levels, key=lambda level: (sum(level.planned_requests_per_second.values()), level.name))
     for level in plan.levels:
@@ -118,7 +120,7 @@ def _level(plan: Plan, settings: Settings) -> Level:
     raise ValueError(f"no load level {settings.level}; known: {', '.join(level.name for level in plan.levels)}")
 
 
-def _share(route: Route, plan: Plan, casts: Mapping[str, int], divisor: int) -> float:
+def _share(route: PlannedRoute, plan: Plan, casts: Mapping[str, int], divisor: int) -> float:
     """How much of a route's traffic its pools on stage stand for, by the bands' weights; 1/k for a route without."""
     planned = {pool.name: pool.replicas.max for pool in plan.pools}
     weighed = [
@@ -158,7 +160,7 @@ def _that_fit(requests: tuple[Arrival, ...], plan: Plan) -> tuple[Arrival, ...]:
     )
 
 
-def _promise(route: Route, plan: Plan, level: str, share: float) -> RoutePromise:
+def _promise(route: PlannedRoute, plan: Plan, level: str, share: float) -> RoutePromise:
     return RoutePromise(
         name=route.name,
         privacy=route.privacy,
@@ -196,7 +198,7 @@ def _api_usd_per_hour(plan: Plan, level: str, rates: Mapping[str, Decimal]) -> D
     return total
 
 
-def _policy(lock: Lock, stage: Stage, speed: float, share: float) -> dict[str, Any]:
+def _policy(lock: Lock, stage: RehearsalStage, speed: float, share: float) -> dict[str, Any]:
     addresses = routing.Addresses(
         pools=stage.replicas,
         apis={api.name: f"{stage.api_base}/{_provider(api.provider)}/v1" for api in lock.plan.apis},

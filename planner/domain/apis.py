@@ -13,7 +13,7 @@ from typing import Literal
 
 from planner.domain.gaps import Gap
 
-Part = Literal[
+PricePart = Literal[
     "input",
     "cached-input",
     "cache-write",
@@ -84,7 +84,7 @@ class ApiModel:
     as_of: str
     note: str = ""
 
-    def price_key(self, part: Part) -> str:
+    def price_key(self, part: PricePart) -> str:
         """The key of one of its prices in a price snapshot."""
         return f"api/{self.key}/{part}"
 

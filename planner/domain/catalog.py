@@ -20,11 +20,11 @@ from planner.domain.models import Model, Quantization, split_entry
 from planner.domain.offerings import Gpu, InstanceType, Offerings, offered
 from planner.domain.prices import PriceSnapshot
 
-Row = Mapping[str, Any]
+FactRow = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Accepted:
+class AcceptedEntry:
     """What one accept-list entry stands for.
 
     model, precisions: the open-weight model and the ways to run it that the entry admits; None and empty when the entry
@@ -50,8 +50,8 @@ class Catalog:
     providers: Mapping[str, Provider]
     apis: ApiModels
     prices: PriceSnapshot
-    rows: Mapping[str, Row] = field(repr=False)
-    price_rows: Mapping[str, Row] = field(repr=False)
+    rows: Mapping[str, FactRow] = field(repr=False)
+    price_rows: Mapping[str, FactRow] = field(repr=False)
 
     @cached_property
     def offerings(self) -> Offerings:
@@ -87,7 +87,7 @@ class Catalog:
         """A hosted model by its key, `PROVIDER/SLUG`."""
         return next((row for row in self.apis if row.key == key), None) or _unknown("api", key, self.apis.keys())
 
-    def accepted(self, entry: str) -> Accepted | Gap:
+    def accepted(self, entry: str) -> AcceptedEntry | Gap:
         """What an accept-list entry stands for: `llama-3.3-70b-instruct`, `gpt-4.1-mini`, `qwen3-32b@awq`.
 
         A plain name admits the native precision and those made from it while loading; AWQ and GPTQ need the `@` form.
@@ -98,12 +98,12 @@ class Catalog:
             return _unknown("model", name, [*self.models, *(row.slug for row in self.apis)])
         if quantization is None:
             ways = tuple(way for way in model.precisions() if not way.own_entry) if model else ()
-            return Accepted(entry, model, ways, apis)
+            return AcceptedEntry(entry, model, ways, apis)
         way = model.precision(quantization) if model else None
         if way is None:
             known = [f"{name}@{other.name}" for other in model.precisions()] if model else [name]
             return Gap(f"model/{name}", f"{name} does not come in {quantization!r}", did_you_mean(entry, known))
-        return Accepted(entry, model, (way,), ApiModels(()))
+        return AcceptedEntry(entry, model, (way,), ApiModels(()))
 
     def facts_digest(self, keys: Iterable[str]) -> str:
         """SHA-256 of the fact rows behind a plan, as `sha256:…`; a row that is gone counts as null, so it shows."""
@@ -118,7 +118,7 @@ def _unknown(kind: str, name: str, known: Iterable[str]) -> Gap:
     return Gap(f"{kind}/{name}", f"the catalog has no {kind} {name!r}", did_you_mean(name, known))
 
 
-def _digest(keys: Iterable[str], rows: Mapping[str, Row]) -> str:
+def _digest(keys: Iterable[str], rows: Mapping[str, FactRow]) -> str:
     chosen = [[key, rows.get(key)] for key in sorted(set(keys))]
     text = json.dumps(chosen, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

@@ -52,13 +52,13 @@ class Words(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Network(Words):
+class NetworkRange(Words):
     """The network that is made."""
 
     cidr: Annotated[Cidr, AfterValidator(_vpc)] = "10.64.0.0/16"
 
 
-class Endpoint(Words):
+class PublicEndpoint(Words):
     """Who may reach the Kubernetes API from outside the network; empty = private only."""
 
     public_cidrs: tuple[Cidr, ...] = ()
@@ -78,8 +78,8 @@ class Platform(Words):
     region: Text
     zones: Annotated[tuple[str, ...], Field(min_length=2, description="zone ids like use1-az1, two or more")]
     nat: Literal["none", "single", "per-zone"] = "single"
-    network: Network = Network()
-    endpoint: Endpoint = Endpoint()
+    network: NetworkRange = NetworkRange()
+    endpoint: PublicEndpoint = PublicEndpoint()
     roles: Roles = Roles()
     kubernetes: Annotated[str, Field(pattern=r"^1\.\d{2}$", description='a version, quoted: "1.36"')] = "1.36"
 
@@ -106,18 +106,18 @@ class Traffic(Words):
     requests_per_second: Rate
 
 
-class Lengths(Words):
+class DeclaredLengths(Words):
     """Token lengths of one side of a request, when there is no trace."""
 
     mean: Annotated[float, Field(gt=0)]
     p95: Annotated[float, Field(gt=0)]
 
 
-class Tokens(Words):
+class DeclaredTokens(Words):
     """Declared token lengths, fitted by a lognormal."""
 
-    input: Lengths
-    output: Lengths
+    input: DeclaredLengths
+    output: DeclaredLengths
 
 
 class InputDependent(Words):
@@ -156,7 +156,7 @@ class Route(Words):
 
     task: Literal["chat", "completion"] = "chat"
     traffic: Traffic
-    tokens: Tokens | None = None
+    tokens: DeclaredTokens | None = None
     slo: Slo
     data: Privacy
     quality: Quality
@@ -168,7 +168,7 @@ class Route(Words):
         return self.data != "restricted"
 
 
-class Limits(Words):
+class ProviderLimits(Words):
     """What an API account may use a minute."""
 
     tpm: Count | None = None
@@ -182,17 +182,17 @@ class Measured(Words):
     measured: date
 
 
-class Provider(Words):
+class ProviderAccount(Words):
     """One API account."""
 
-    limits: Limits = Limits()
+    limits: ProviderLimits = ProviderLimits()
     latency: Measured | None = None
 
 
-class Api(Words):
+class ApiAccounts(Words):
     """API accounts that the routes may spill to."""
 
-    providers: dict[str, Provider] = {}
+    providers: dict[str, ProviderAccount] = {}
     monthly_budget: Usd | None = None
 
 
@@ -225,7 +225,7 @@ class Environment(Words):
         dict[Annotated[str, Field(pattern=ROUTE_NAME)], Route],
         Field(min_length=1, json_schema_extra={"additionalProperties": False}),
     ]
-    api: Api = Api()
+    api: ApiAccounts = ApiAccounts()
     quotas: Annotated[
         dict[Literal["G", "P"], Count],
         Field(description="vCPUs that the account may run by family; a family that is not named is a gap"),

@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 from planner.domain.gaps import Gap
 
-Format = Literal["bf16", "fp16", "fp8", "fp8-block", "int8", "awq", "gptq", "mxfp4", "nvfp4", "int4-qat"]
+WeightFormat = Literal["bf16", "fp16", "fp8", "fp8-block", "int8", "awq", "gptq", "mxfp4", "nvfp4", "int4-qat"]
 """How weights are stored. `fp8` has one scale a tensor or channel, `fp8-block` one per 128 × 128 block (DeepSeek);
 `nvfp4` one per 16 weights, `mxfp4` and `int4-qat` (4-bit integers that the model was trained in: Kimi) one per 32."""
 
@@ -23,7 +23,7 @@ OWN_ENTRY: frozenset[str] = frozenset({"awq", "gptq", "int8", "nvfp4"})
 EXPERTS_ONLY: frozenset[str] = frozenset({"mxfp4", "int4-qat"})
 """Native formats of routed experts alone; the rest is bf16 unless the model's recipe says otherwise."""
 
-Part = Literal["attention", "attention-inputs", "shared-experts"]
+ModelPart = Literal["attention", "attention-inputs", "shared-experts"]
 """Weights that a quantized checkpoint may leave as they were. `attention-inputs`: all projections but the output's."""
 
 
@@ -215,8 +215,8 @@ class Architecture:
 class Recipe:
     """How a checkpoint stores what is no routed expert. kept: parts of it that stay 16 bit."""
 
-    dense: Format
-    kept: tuple[Part, ...] = ()
+    dense: WeightFormat
+    kept: tuple[ModelPart, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -231,11 +231,11 @@ class Quantization:
     """
 
     name: str
-    dense: Format
-    experts: Format
+    dense: WeightFormat
+    experts: WeightFormat
     checkpoint: str | None
     at_load: bool = False
-    kept: tuple[Part, ...] = ()
+    kept: tuple[ModelPart, ...] = ()
 
     @property
     def own_entry(self) -> bool:
@@ -258,7 +258,7 @@ class Model:
     hf_id: str
     revision: str | None
     architecture: Architecture
-    native: Format
+    native: WeightFormat
     quantizations: Mapping[str, str | None]
     max_context: int
     licence: str | None
@@ -296,12 +296,12 @@ class Model:
             return replace(self._way(name, _FORMATS[name], self.hf_id), at_load=True)
         return self._way(name, _FORMATS[name], origin)
 
-    def _way(self, name: str, form: Format, checkpoint: str | None) -> Quantization:
+    def _way(self, name: str, form: WeightFormat, checkpoint: str | None) -> Quantization:
         recipe = self.recipes.get(name) or Recipe("bf16" if form in EXPERTS_ONLY else form)
         return Quantization(name, recipe.dense, form, checkpoint, kept=recipe.kept)
 
 
-_FORMATS: dict[str, Format] = {name: name for name in get_args(Format)}
+_FORMATS: dict[str, WeightFormat] = {name: name for name in get_args(WeightFormat)}
 
 
 def split_entry(entry: str) -> tuple[str, str | None]:

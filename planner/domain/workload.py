@@ -63,7 +63,7 @@ class Mix:
 
 
 @dataclass(frozen=True)
-class Band:
+class InputBand:
     """Requests whose input is at least `from_tokens` and below `below_tokens` (None: no limit).
 
     share: of the route's requests. mix: their lengths, weights summing to 1 within the band.
@@ -83,7 +83,7 @@ class Workload:
     origin: str
     mix: Mix
     burst: Burst
-    bands: tuple[Band, ...]
+    bands: tuple[InputBand, ...]
 
 
 def from_trace(trace: TraceSummary, most_bands: int = 3) -> Workload:
@@ -124,7 +124,7 @@ def poisson_burst(requests_per_second: float) -> Burst:
     )
 
 
-def cut(mix: Mix, bounds: Sequence[int]) -> tuple[Band, ...]:
+def cut(mix: Mix, bounds: Sequence[int]) -> tuple[InputBand, ...]:
     """Cut a mix at these input lengths (ascending); bands that nobody falls into are left out."""
     edges: list[int | None] = [0, *bounds, None]
     found = []
@@ -136,7 +136,7 @@ def cut(mix: Mix, bounds: Sequence[int]) -> tuple[Band, ...]:
         if share > 0:
             found.append((low or 0, high, share, _mix(_cell(mix, k) for k in inside)))
     names = {1: ("all",), 2: ("short", "long"), 3: ("short", "medium", "long")}.get(len(found))
-    return tuple(Band(names[i] if names else f"band-{i + 1}", *row) for i, row in enumerate(found))
+    return tuple(InputBand(names[i] if names else f"band-{i + 1}", *row) for i, row in enumerate(found))
 
 
 def bounds(mix: Mix, most_bands: int) -> tuple[int, ...]:

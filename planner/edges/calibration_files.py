@@ -13,7 +13,7 @@ from planner.documents import calibration as documents
 from planner.documents.calibration import CalibrationFile
 from planner.documents.lock import digest
 from planner.edges.files import read_text, write_text
-from planner.performance.calibration.corrections import Calibration
+from planner.performance.calibration import Calibration
 from planner.words.diagnostics import Problem, Problems, Span
 
 FOLDER = "calibration"

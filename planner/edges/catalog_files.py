@@ -35,7 +35,7 @@ T = TypeVar("T", Gpu, InstanceType, Model, Provider, ApiModel, Price)
 
 
 @dataclass(frozen=True)
-class Table(Generic[T]):
+class FactTable(Generic[T]):
     """One file's rows: as values and as they were read, both by key, and the line of each."""
 
     file: str
@@ -89,7 +89,7 @@ def read_catalog(folder: Traversable, snapshot: str | None = None) -> Catalog:
     problems.extend(_dangling(gpus, instances, models, providers, apis, prices))
     if problems:
         raise Problems(problems)
-    kinds: dict[str, Table[Any]] = {
+    kinds: dict[str, FactTable[Any]] = {
         "gpu": gpus,
         "instance": instances,
         "model": models,
@@ -108,7 +108,7 @@ def read_catalog(folder: Traversable, snapshot: str | None = None) -> Catalog:
     )
 
 
-def _table(folder: Traversable, path: str, kind: str, adapter: TypeAdapter[T], problems: list[Problem]) -> Table[T]:
+def _table(folder: Traversable, path: str, kind: str, adapter: TypeAdapter[T], problems: list[Problem]) -> FactTable[T]:
     """Read one file; whatever is wrong with it goes to `problems`, and the good rows are returned."""
     table: dict[str, T] = {}
     rows: dict[str, Mapping[str, Any]] = {}
@@ -119,7 +119,7 @@ def _table(folder: Traversable, path: str, kind: str, adapter: TypeAdapter[T], p
         problems.append(
             Problem("CAT001", f"cannot read the catalog file {path}: {error}", hint="reinstall the planner")
         )
-        return Table(path, table, rows, lines)
+        return FactTable(path, table, rows, lines)
     problems.extend(_header_problems(path, kind, text))
     for number, line in enumerate(text[1:], start=2):
         where = Span(path, number)
@@ -135,7 +135,7 @@ def _table(folder: Traversable, path: str, kind: str, adapter: TypeAdapter[T], p
         if value.key in table:
             problems.append(Problem("CAT004", f"{value.key} stands twice, first in line {lines[value.key]}", where))
         table[value.key], rows[value.key], lines[value.key] = value, row, number
-    return Table(path, table, rows, lines)
+    return FactTable(path, table, rows, lines)
 
 
 def _header_problems(path: str, kind: str, text: list[str]) -> Iterator[Problem]:
@@ -177,12 +177,12 @@ def _row_doubts(value: Any, row: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _dangling(
-    gpus: Table[Gpu],
-    instances: Table[InstanceType],
-    models: Table[Model],
-    providers: Table[Provider],
-    apis: Table[ApiModel],
-    prices: Table[Price],
+    gpus: FactTable[Gpu],
+    instances: FactTable[InstanceType],
+    models: FactTable[Model],
+    providers: FactTable[Provider],
+    apis: FactTable[ApiModel],
+    prices: FactTable[Price],
 ) -> Iterator[Problem]:
     """Rows that name a row which is not there, and listed hosted models without their two prices."""
     for key, instance in instances.values.items():
@@ -200,5 +200,5 @@ def _dangling(
                 )
 
 
-def _missing(what: str, name: str, table: Table[Any], where: Span) -> Problem:
+def _missing(what: str, name: str, table: FactTable[Any], where: Span) -> Problem:
     return Problem("CAT006", f"{what}, which {table.file} does not have", where, did_you_mean(name, table.values))

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from planner.documents.rehearsal import Machine, Result, Row, Script, Stage, judge, percentile
+from planner.documents.rehearsal import Machine, PhaseRow, RehearsalStage, Result, Script, judge, percentile
 from planner.edges.children import Child, ChildFailed, Children
 from planner.edges.probe import Probe, ProcessorMeter, cores
 
@@ -67,7 +67,7 @@ class _Backends:
 
     engines: Mapping[str, Child]
     api: Child
-    stage: Stage
+    stage: RehearsalStage
     keys: Mapping[str, str]
 
 
@@ -104,7 +104,7 @@ def _staged(script: Script, folder: Path, children: Children, note: Callable[[st
         requests_per_wall_second=len(document["requests"]) / wall_s,
     )
     ledger = json.loads(_get(f"{backends.stage.api_base}/twin/ledger"))
-    rows = [Row(**dict(zip(document["columns"], cells, strict=True))) for cells in document["requests"]]
+    rows = [PhaseRow(**dict(zip(document["columns"], cells, strict=True))) for cells in document["requests"]]
     return judge(script, rows, ledger, machine)
 
 
@@ -157,7 +157,7 @@ def _start_backends(script: Script, folder: Path, children: Children) -> _Backen
         for name, engine in engines.items()
     }
     api_base = f"http://127.0.0.1:{api.first_line(START_S)['port']}"
-    return _Backends(engines, api, Stage(replicas, api_base), dict.fromkeys(script.key_names, key))
+    return _Backends(engines, api, RehearsalStage(replicas, api_base), dict.fromkeys(script.key_names, key))
 
 
 def _start_gateway(script: Script, folder: Path, children: Children, backends: _Backends) -> tuple[Child, int]:

@@ -32,7 +32,7 @@ SHOWN = 20
 YEAR_US = 366 * 86_400 * 1_000_000
 """The longest trace that is read; beyond that a time is in another unit than the header says."""
 
-Request = tuple[int, int, int]
+TraceRequest = tuple[int, int, int]
 """Arrival in microseconds, input tokens, output tokens."""
 
 
@@ -169,7 +169,7 @@ def _layout(path: Path) -> CsvFormat:
     raise Problems([Problem("TRC002", "this header is of no trace format", where, hint)])
 
 
-def _rows(path: Path, layout: CsvFormat) -> Iterator[tuple[int, Request | Problem]]:
+def _rows(path: Path, layout: CsvFormat) -> Iterator[tuple[int, TraceRequest | Problem]]:
     """(line number, request or what is wrong with it) for every row that is not blank."""
     with path.open(encoding="utf-8-sig", errors="replace") as lines:
         next(lines)
@@ -178,7 +178,7 @@ def _rows(path: Path, layout: CsvFormat) -> Iterator[tuple[int, Request | Proble
                 yield number, _request(text, layout, path, number)
 
 
-def _request(text: str, layout: CsvFormat, path: Path, number: int) -> Request | Problem:
+def _request(text: str, layout: CsvFormat, path: Path, number: int) -> TraceRequest | Problem:
     cells = text.split(",")
     if len(cells) == 3:
         try:
@@ -193,7 +193,7 @@ def _request(text: str, layout: CsvFormat, path: Path, number: int) -> Request |
     return Problem("TRC003", f"not a request: {text[:80]}", where, f"write {expected}")
 
 
-def _in_order(path: Path, layout: CsvFormat) -> Iterator[tuple[int, Request | Problem]]:
+def _in_order(path: Path, layout: CsvFormat) -> Iterator[tuple[int, TraceRequest | Problem]]:
     """The rows, with those refused that come before the row above them or more than a year after the first."""
     first = last = -1
     for number, found in _rows(path, layout):

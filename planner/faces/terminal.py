@@ -14,7 +14,10 @@ from rich.text import Text
 
 from planner.documents.lock import Lock
 from planner.faces.figures import counted, money, share, times
-from planner.money.plan import Plan, Pool, Route, ScalePoint
+from planner.plan.fleet import Pool
+from planner.plan.plan import Plan
+from planner.plan.review import ScalePoint
+from planner.plan.traffic import PlannedRoute
 
 STATES = {"pass": "green", "warn": "yellow", "deny": "red"}
 
@@ -83,7 +86,7 @@ def _routes(plan: Plan) -> Table:
     return table
 
 
-def _served_by(route: Route, plan: Plan) -> str:
+def _served_by(route: PlannedRoute, plan: Plan) -> str:
     pools = sorted({name for band in route.bands for name in band.weights})
     parts = [f"{_pool(plan, name).replicas.max} × {name}" for name in pools]
     if route.fallback:
@@ -91,12 +94,12 @@ def _served_by(route: Route, plan: Plan) -> str:
     return "\n".join(parts)
 
 
-def _ttft_target(route: Route) -> str:
+def _ttft_target(route: PlannedRoute) -> str:
     slope = route.slo.ttft_p95_per_1k_input_ms
     return times(route.slo.ttft_p95_base_ms) + (f" + {times(slope)}/1k" if slope else "")
 
 
-def _reasons(route: Route) -> RenderableType:
+def _reasons(route: PlannedRoute) -> RenderableType:
     lines = (Padding(Text(f"· {reason}"), (0, 0, 0, 2)) for reason in route.reasons)
     return Group(Text(f"why {route.name}", style="bold"), *lines)
 

@@ -1,1 +1,1 @@
-"""Floor 3: the plan and its cost lines as frozen values; no decision is taken here."""
+"""The bill: what the parts of a plan cost a month, as cost lines with their sources."""

@@ -13,8 +13,8 @@ from typing import Literal
 from planner.domain.environment import Platform
 from planner.domain.gaps import Gap
 from planner.domain.prices import Price, PriceSnapshot
-from planner.money.numbers import dollars, figure
-from planner.money.plan import Cost, CostLine
+from planner.plan.cost import Cost, CostLine
+from planner.words.numbers import dollars, figure
 from planner.words.units import HOURS_PER_MONTH
 
 SYSTEM_NODE = "m6a.large"

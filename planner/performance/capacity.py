@@ -16,13 +16,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.performance.coefficients import Provenance
 from planner.performance.lengths import Lengths
 from planner.performance.memory import MemoryFit
 from planner.performance.steady_state import Load, SteadyState, column
 from planner.performance.step_time import StepClock
+from planner.plan.parts import Provenance
+from planner.words.arrays import Floats
 
-Floats = NDArray[np.float64]
 Binding = Literal["ttft", "tpot", "e2e", "prefill", "memory", "max_num_seqs"]
 
 PERCENTILE = 0.95

@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 from planner.performance.capacity import PERCENTILE, Capacity, CapacityQuestion, NoCapacity, capacities
 from planner.performance.engine.scheduler import KvCache, SchedulerOptions
 from planner.performance.engine.sources import COMPILED_MODULES, sources_digest
-from planner.performance.engine.streams import Arrivals, Mix, uniform
+from planner.performance.engine.streams import Arrivals, RequestMix, uniform
+from planner.words.arrays import Floats
 
-Floats = NDArray[np.float64]
 CYCLE_MINUTES = 5
 """The shape repeats after these: the window that a plan's rate is a percentile of."""
 LEAST_REQUESTS = 10_000
@@ -60,7 +60,7 @@ METHOD = sources_digest(MODULES, Path(__file__).parent)
 
 
 @dataclass(frozen=True)
-class Traffic:
+class ReplicaTraffic:
     """What comes to a replica: joint lengths in tokens with weights, and the rates of its minutes, in any unit."""
 
     inputs: tuple[float, ...]
@@ -73,7 +73,7 @@ Kept = MutableMapping[str, Capacity | NoCapacity]
 """Answers by digest."""
 
 
-def found(question: CapacityQuestion, traffic: Traffic, kept: Kept) -> Capacity | NoCapacity:
+def found(question: CapacityQuestion, traffic: ReplicaTraffic, kept: Kept) -> Capacity | NoCapacity:
     """The answer, from those kept or by a search, which is then kept."""
     name = digest(question, traffic)
     if name not in kept:
@@ -82,7 +82,7 @@ def found(question: CapacityQuestion, traffic: Traffic, kept: Kept) -> Capacity 
     return replace(answer, provenance=question.provenance) if isinstance(answer, Capacity) else answer
 
 
-def digest(question: CapacityQuestion, traffic: Traffic) -> str:
+def digest(question: CapacityQuestion, traffic: ReplicaTraffic) -> str:
     """SHA-256 of everything that the answer depends on.
 
     Not of the provenance, and of nothing that the traffic replaces: lengths that are coarse, the ratio of bursts.
@@ -92,7 +92,7 @@ def digest(question: CapacityQuestion, traffic: Traffic) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def search(question: CapacityQuestion, traffic: Traffic) -> Capacity | NoCapacity:
+def search(question: CapacityQuestion, traffic: ReplicaTraffic) -> Capacity | NoCapacity:
     """The simulated capacity; `burst_ratio` is not used, as the traffic has its own bursts."""
     screened = capacities([replace(question, burst_ratio=1.0)])[0]
     if isinstance(screened, NoCapacity):
@@ -128,9 +128,9 @@ def _fields(value: Any) -> dict[str, Any]:
 class _Trial:
     """One question's simulations, at rates of its choosing."""
 
-    def __init__(self, question: CapacityQuestion, traffic: Traffic, start: float) -> None:
+    def __init__(self, question: CapacityQuestion, traffic: ReplicaTraffic, start: float) -> None:
         self.question, self.start = question, start
-        self._mix = Mix.of(traffic.inputs, traffic.outputs, traffic.weights)
+        self._mix = RequestMix.of(traffic.inputs, traffic.outputs, traffic.weights)
         minutes = np.array([traffic.minutes[i % len(traffic.minutes)] for i in range(CYCLE_MINUTES)])
         cycles = int(np.clip(np.ceil(LEAST_REQUESTS / (start * 60.0 * CYCLE_MINUTES)), 1, MOST_CYCLES))
         rates = np.tile(minutes / minutes.mean(), cycles)
@@ -181,9 +181,11 @@ class _Trial:
         number = number[hazard < total]
         at_minute = np.interp(hazard[: len(number)] / rate, self._served, 60e3 * np.arange(len(self._served)))
         prompts, outputs = self._mix.draw(uniform(0, 0, number))
-        from planner.performance.engine.simulator import Run  # loads the compiler, which kept answers need none of
+        from planner.performance.engine.simulator import (
+            SimulatedRun,  # loads the compiler, which kept answers need none of
+        )
 
-        run = Run(self.question.clock, Arrivals(at_minute, prompts, outputs), self._options, self._cache)
+        run = SimulatedRun(self.question.clock, Arrivals(at_minute, prompts, outputs), self._options, self._cache)
         finished = np.concatenate(list(run))
         judged = finished[finished["number"] >= WARM_UP * len(number)]
         return judged, int((len(number) - len(finished)) * (1.0 - WARM_UP))

@@ -16,8 +16,8 @@ from typing import Literal
 
 from planner.domain.offerings import Link
 from planner.performance.precision import FP4, PACKED, ComputeType
+from planner.plan.parts import Provenance
 
-Provenance = Literal["measured", "calibrated", "analytic"]
 Metric = Literal["step", "tpot", "ttft", "throughput"]
 """`step` pools TPOT and throughput, which both tell how long steps are."""
 LinkClass = Literal["nvlink", "pcie"]

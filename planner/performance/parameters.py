@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from planner.domain.models import Architecture, Model, Part
+from planner.domain.models import Architecture, Model, ModelPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ def counted(model: Model) -> Parts:
     return counted_parameters(model.architecture, block_of(model.key))
 
 
-def kept_params(shape: Architecture, part: Part) -> int:
+def kept_params(shape: Architecture, part: ModelPart) -> int:
     """Weights of one part that quantized checkpoints leave 16 bit, biases and gates left out."""
     match part:
         case "attention":

@@ -75,10 +75,10 @@ class Unsupported:
     reason: str
 
 
-Support = Native | WeightOnly | Unsupported
+FormatSupport = Native | WeightOnly | Unsupported
 
 
-def support(form: str, gpu: Gpu) -> Support:
+def support(form: str, gpu: Gpu) -> FormatSupport:
     """How the GPU runs weights stored as `form` (`bf16`, `fp8`, `awq`, `mxfp4` …)."""
     if form not in _BYTES_PER_WEIGHT:
         return Unsupported(f"{form} is not a weight format that the performance model knows")

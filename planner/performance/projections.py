@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from planner.domain.models import Architecture, Model
 from planner.performance.parameters import block_of
 
-Weight = tuple[int, int]
+WeightShape = tuple[int, int]
 """Outputs and inputs."""
 Heads = tuple[int, int, int]
 """Query heads, key-value heads and head size on one GPU."""
@@ -27,7 +27,7 @@ Heads = tuple[int, int, int]
 class Projections:
     """Sorted, each once. left_out: what has no such form, as sentences."""
 
-    weights: tuple[Weight, ...]
+    weights: tuple[WeightShape, ...]
     heads: tuple[Heads, ...]
     left_out: tuple[str, ...] = ()
 
@@ -60,7 +60,7 @@ def _heads(shape: Architecture, tp: int) -> Iterator[Heads]:
         yield shape.heads // tp, max(1, kv // tp), d
 
 
-def _latent(shape: Architecture, tp: int) -> Iterator[Weight]:
+def _latent(shape: Architecture, tp: int) -> Iterator[WeightShape]:
     if shape.latent is None:
         return
     latent, heads = shape.latent, shape.heads // tp
@@ -71,7 +71,7 @@ def _latent(shape: Architecture, tp: int) -> Iterator[Weight]:
     yield shape.hidden, heads * latent.v_head_dim
 
 
-def _feed_forward(shape: Architecture, matrices: int, tp: int) -> Iterator[Weight]:
+def _feed_forward(shape: Architecture, matrices: int, tp: int) -> Iterator[WeightShape]:
     if shape.intermediate:
         yield (matrices - 1) * shape.intermediate // tp, shape.hidden
         yield shape.hidden, shape.intermediate // tp

@@ -14,10 +14,10 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import gammaincc, gammaln
 
-Floats = NDArray[np.float64]
+from planner.words.arrays import Floats
 
 
 @lru_cache(maxsize=4096)

@@ -32,8 +32,8 @@ from planner.performance.precision import (
     support,
 )
 from planner.performance.step_time import ClockTable, StepClock
+from planner.words.arrays import Floats
 
-Floats = NDArray[np.float64]
 REFERENCE_WATT_PER_TFLOPS = 700.0 / 989.0
 """Of an H100: GPUs with less power for each FLOP/s of their datasheet sustain a smaller share of it."""
 REFERENCE_CONTEXT_TOKENS = 2048.0

@@ -30,14 +30,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from planner.performance.lengths import Lengths
 from planner.performance.queueing import erlang_c_table
 from planner.performance.step_time import ClockTable, StepClock, clock_table
+from planner.words.arrays import Floats
 
-Floats = NDArray[np.float64]
 _ZERO = np.zeros((1, 1, 1))
 
 

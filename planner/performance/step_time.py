@@ -24,9 +24,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from planner.words.arrays import Floats
 
 
 @dataclass(frozen=True, slots=True)

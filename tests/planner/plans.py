@@ -22,7 +22,8 @@ from planner.domain.catalog import Catalog
 from planner.domain.prices import Price
 from planner.edges.catalog_files import load_catalog
 from planner.money.cost import bill, line
-from planner.money.plan import CostLine, Plan
+from planner.plan.cost import CostLine
+from planner.plan.plan import Plan
 
 CHAT_POOL = "gpt-oss-120b-mxfp4-l40s-2of4"
 CHAT_GROUP = "g6e-12xlarge-on-demand"

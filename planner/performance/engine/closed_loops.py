@@ -20,8 +20,7 @@ from planner.performance.engine.compiling import compiled, compiled_part
 from planner.performance.engine.loop import advance, prepare
 from planner.performance.engine.scheduler import NO_LIMIT
 from planner.performance.engine.state import ENGINE, FINISHED, REQUEST, SLOT, WAITING
-
-Floats = NDArray[np.float64]
+from planner.words.arrays import Floats
 
 
 @dataclass(frozen=True, slots=True)

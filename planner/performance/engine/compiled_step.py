@@ -10,12 +10,10 @@ import math
 from dataclasses import astuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from planner.performance.engine.compiling import compiled
 from planner.performance.step_time import StepClock
-
-Floats = NDArray[np.float64]
+from planner.words.arrays import Floats
 
 
 def clock_vector(clock: StepClock) -> Floats:

@@ -18,7 +18,7 @@ from numba.core.caching import FunctionCache
 
 from planner.performance.engine.sources import COMPILED_MODULES, sources_digest
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+CompiledFunction = TypeVar("CompiledFunction", bound=Callable[..., Any])
 SOURCES = sources_digest(COMPILED_MODULES, Path(__file__).parent)
 """Of the simulator's own text: what it computed before a change of it is not what it computes now."""
 
@@ -31,20 +31,20 @@ class _Cache(FunctionCache):
         self._cache_file._source_stamp = SOURCES
 
 
-def compiled(function: Function) -> Function:
+def compiled(function: CompiledFunction) -> CompiledFunction:
     """The function as machine code, made at its first call. It holds no Python object and frees the interpreter."""
     return _cached(function, {})
 
 
-def compiled_part(function: Function) -> Function:
+def compiled_part(function: CompiledFunction) -> CompiledFunction:
     """The same, callable from compiled functions alone, which saves a fifth of the time to compile it."""
     return _cached(function, {"no_cpython_wrapper": True, "no_cfunc_wrapper": True})
 
 
-def _cached(function: Function, options: dict[str, Any]) -> Function:
+def _cached(function: CompiledFunction, options: dict[str, Any]) -> CompiledFunction:
     dispatcher: Any = njit(nogil=True, error_model="numpy", **options)(function)
     try:
         dispatcher._cache = _Cache(function)
     except RuntimeError:  # no folder that may be written
-        return cast(Function, dispatcher)
-    return cast(Function, dispatcher)
+        return cast(CompiledFunction, dispatcher)
+    return cast(CompiledFunction, dispatcher)

@@ -12,7 +12,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from planner.words.arrays import Floats
+
 EXACT = 100_000
 BIN_RATIO = 1.004
 _LEAST_MS, _GREATEST_MS = 1e-6, 1e11

@@ -11,7 +11,7 @@ from planner.performance.engine.closed_loops import closed_loops
 from planner.performance.engine.compiled_step import clock_vector
 from planner.performance.engine.scheduler import KvCache, SchedulerOptions
 from planner.performance.engine.simulator import simulate
-from planner.performance.engine.streams import ClosedLoop, Mix
+from planner.performance.engine.streams import ClosedLoop, RequestMix
 from planner.performance.step_time import StepClock
 
 CLOCK = StepClock(1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
@@ -20,7 +20,7 @@ CLOCK = StepClock(1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 def precompile() -> None:
     """Run each compiled entry once."""
     closed_loops(np.array([clock_vector(CLOCK)]), 1.0, 1.0, 1, 1)
-    simulate(CLOCK, ClosedLoop(Mix.of([1], [1]), 1, 1), SchedulerOptions(1), KvCache.unlimited())
+    simulate(CLOCK, ClosedLoop(RequestMix.of([1], [1]), 1, 1), SchedulerOptions(1), KvCache.unlimited())
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def simulate(
     clock: StepClock, stream: Stream, options: SchedulerOptions, cache: KvCache, *, warm_up: int = 0
 ) -> Results:
     """Serve the whole stream. The first `warm_up` requests are served, but their latencies are not counted."""
-    run = Run(clock, stream, options, cache)
+    run = SimulatedRun(clock, stream, options, cache)
     ttft, tpot, e2e, tokens = Latencies(), Latencies(), Latencies(), 0
     for finished in run:
         tokens += int(finished["output"].sum())
@@ -91,7 +91,7 @@ def simulate(
     return Results(ttft, tpot, e2e, run.totals(), tokens)
 
 
-class Run:
+class SimulatedRun:
     """A run that yields its finished requests, once, in arrays of `engine.state.FINISHED` in order of their ends.
 
     For figures that `Results` lacks: targets that depend on the prompt, one route of several. Memory does not grow with

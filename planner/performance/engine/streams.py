@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from planner.performance.engine.state import REQUEST
+from planner.words.arrays import Floats
 
-Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 
@@ -32,7 +32,7 @@ class Stream(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Mix:
+class RequestMix:
     """Joint lengths, drawn independently by weight. Arrays of shape (n,): tokens ≥ 1, weights ≥ 0."""
 
     prompts: Counts
@@ -41,7 +41,7 @@ class Mix:
     """Cumulative weights ÷ their sum."""
 
     @classmethod
-    def of(cls, prompts: ArrayLike, outputs: ArrayLike, weights: ArrayLike | None = None) -> Mix:
+    def of(cls, prompts: ArrayLike, outputs: ArrayLike, weights: ArrayLike | None = None) -> RequestMix:
         """Lengths are rounded, at least to 1. Raises ValueError for no length, no weight, or arrays of unequal length.
 
         weights: relative, of any sum; equal when left out.
@@ -64,7 +64,7 @@ class Mix:
 class Poisson:
     """`count` independent arrivals at a mean rate."""
 
-    mix: Mix
+    mix: RequestMix
     per_second: float
     count: int
     seed: int = 0
@@ -110,7 +110,7 @@ class Arrivals:
 class ClosedLoop:
     """`clients` that start at once at time 0, and each send their next request the moment one ends; `count` in all."""
 
-    mix: Mix
+    mix: RequestMix
     clients: int
     count: int
     seed: int = 0
@@ -165,7 +165,7 @@ def _mixed(value: int) -> int:
     return state ^ (state >> 31)
 
 
-def _drawn(mix: Mix, seed: int, number: NDArray[np.uint64]) -> NDArray[Any]:
+def _drawn(mix: RequestMix, seed: int, number: NDArray[np.uint64]) -> NDArray[Any]:
     return _chunk(*mix.draw(uniform(seed, 0, number)))
 
 

@@ -12,7 +12,7 @@ from planner.cli import planning as verb
 from planner.documents.lock import Lock, load, render
 from planner.edges import planning
 from planner.edges.workspace import Workspace
-from planner.money.plan import Verdict
+from planner.plan.review import Verdict
 from tests.planner import small
 from tests.planner.cli.command import spillway
 from tests.planner.golden import assert_golden

@@ -1,4 +1,4 @@
-"""The three shipped environments as acceptance tests: what their committed plans must be, whatever the figures are."""
+"""The three worked environments as acceptance tests: what their committed plans must be, whatever the figures are."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ from planner.edges import planning
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from planner.edges.workspace import Workspace
-from planner.money.plan import Plan, Route
+from planner.plan.plan import Plan
+from planner.plan.traffic import PlannedRoute
+from tests.examples import ENVIRONMENTS, ROOT
 
 pytestmark = pytest.mark.xdist_group("environments")  # one worker, which plans each of them once
 
-ROOT = Path(__file__).resolve().parents[3]
-SHIPPED = Workspace(ROOT / "environments")
+WORKED = Workspace(ENVIRONMENTS)
 NAMES = ("dev", "staging", "prod")
 RAW = ROOT.parent / "shared" / "data" / "traces"
 GAP = Decimal("0.01")
@@ -37,7 +38,7 @@ RATE = re.compile(r"requests_per_second: \{mean: ([0-9.]+)\}")
 @lru_cache(maxsize=3)
 def committed(name: str) -> Lock:
     """The lock as it is committed."""
-    lock = SHIPPED.existing_lock(name)
+    lock = WORKED.existing_lock(name)
     assert lock.name == name
     return lock
 
@@ -45,7 +46,7 @@ def committed(name: str) -> Lock:
 @lru_cache(maxsize=3)
 def planned(name: str) -> Lock:
     """The plan that these inputs give now, beside the committed lock."""
-    return planning.plan(SHIPPED, name).lock
+    return planning.plan(WORKED, name).lock
 
 
 def replanned(folder: Path, name: str, text: str, prior: Lock | None = None) -> Lock:
@@ -58,10 +59,10 @@ def replanned(folder: Path, name: str, text: str, prior: Lock | None = None) -> 
 
 
 def text_of(name: str) -> str:
-    return SHIPPED.environment_path(name).read_text(encoding="utf-8")
+    return WORKED.environment_path(name).read_text(encoding="utf-8")
 
 
-def hybrids(plan: Plan) -> list[Route]:
+def hybrids(plan: Plan) -> list[PlannedRoute]:
     return [route for route in plan.routes if 0 < route.spill_share < 1]
 
 
@@ -79,8 +80,8 @@ def same_versions(lock: Lock) -> bool:
 def test_the_committed_lock_may_be_deployed(name: str) -> None:
     # The snapshot's day, not today: a model that retires one day must not fail this.
     day = datetime.date.fromisoformat(committed(name).consulted.snapshot)
-    lock, warnings = SHIPPED.deployable(name, day)
-    assert lock == load(SHIPPED.lock_path(name).read_text(encoding="utf-8"), name)
+    lock, warnings = WORKED.deployable(name, day)
+    assert lock == load(WORKED.lock_path(name).read_text(encoding="utf-8"), name)
     assert warnings == ()
 
 
@@ -88,12 +89,13 @@ def test_the_committed_lock_may_be_deployed(name: str) -> None:
 def test_planning_again_gives_the_committed_bytes(name: str) -> None:
     lock = committed(name)
     if same_versions(lock):
-        assert render(planned(name)) == SHIPPED.lock_path(name).read_text(encoding="utf-8")
+        assert render(planned(name)) == WORKED.lock_path(name).read_text(encoding="utf-8")
     assert abs(planned(name).plan.cost.usd_per_month / lock.plan.cost.usd_per_month - 1) <= GAP
 
 
 def test_another_process_with_another_hash_seed_gives_the_same_bytes() -> None:
-    command = [sys.executable, "-m", "planner.cli.main", "plan", "prod", "--dry-run", "--format", "json"]
+    command = [sys.executable, "-m", "planner.cli.main", "plan", str(WORKED.environment_path("prod"))]
+    command += ["--dry-run", "--format", "json"]
     seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
     environment = os.environ | {"PYTHONHASHSEED": seed}
     ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)

@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
+from planner.decision.candidates.screening import MOST_CLASSES
 from planner.decision.optimize import Inputs, Outcome, ask, optimize, ruler, survey
-from planner.decision.screening import MOST_CLASSES
 from planner.documents.environment_file import parse
 from planner.domain.catalog import Catalog
 from planner.domain.prices import PriceSnapshot
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
-from planner.money.plan import Plan
 from planner.performance.capacity_search import Kept
+from planner.plan.plan import Plan
 from planner.words.diagnostics import Problems
 from tests.planner import small
 

@@ -12,7 +12,8 @@ from planner.documents.diff import Diff, compare, touched
 from planner.documents.lock import Lock
 from planner.domain.prices import Price
 from planner.money.cost import bill, line
-from planner.money.plan import CostLine, Plan
+from planner.plan.cost import CostLine
+from planner.plan.plan import Plan
 from tests.planner.plans import API, CHAT_GROUP, CHAT_POOL, ENVIRONMENT, PRIVATE, bent, cost_lines, lock, plan
 
 BASE = lock()

@@ -12,10 +12,8 @@ from hypothesis import strategies as st
 from planner.documents.environment_file import canonical, parse
 from planner.domain.environment import PLANNED_LATER, Environment
 from planner.words.diagnostics import Problem, Problems
+from tests.examples import environment_paths
 from tests.planner.plans import ENVIRONMENT
-
-REPOSITORY = Path(__file__).parents[3]
-SHIPPED = sorted(p for p in (REPOSITORY / "environments").glob("*.yaml") if not p.name.startswith("Pulumi."))
 
 BROKEN = """\
 version: 2
@@ -250,8 +248,8 @@ def test_a_single_wrong_value_gives_a_single_problem(old: str, new: str, message
     assert message in found.message
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
-def test_the_shipped_environments_parse_and_survive_their_canonical_form(path: Path) -> None:
+@pytest.mark.parametrize("path", environment_paths(), ids=lambda p: p.stem)
+def test_the_worked_environments_parse_and_survive_their_canonical_form(path: Path) -> None:
     environment, _ = parse(path.read_text(), str(path))
     values = canonical(environment)
     assert Environment.model_validate(values) == environment

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from planner.documents.rehearsal import Machine, Row, Script, judge, percentile
+from planner.documents.rehearsal import Machine, PhaseRow, Script, judge, percentile
 from tests.system.stage import API, script
 
 GOOD = Machine(
@@ -26,7 +26,7 @@ GOOD = Machine(
 LEDGER: dict[str, Any] = {"requests": 0, "usd": "0", "classes": {"restricted": {"requests": 0}}}
 
 
-def row(**changes: Any) -> Row:
+def row(**changes: Any) -> PhaseRow:
     """A request that meets every target: 40 tokens in 1,240 ms after 200."""
     values: dict[str, Any] = {
         "route": "chat",
@@ -43,7 +43,7 @@ def row(**changes: Any) -> Row:
         "spill_reason": "",
         "problem": "",
     }
-    return Row(**(values | changes))
+    return PhaseRow(**(values | changes))
 
 
 def small(count: int, **changes: Any) -> Script:

@@ -14,7 +14,7 @@ from planner.documents.lock import Lock
 from planner.documents.routing import Addresses, api_name, clock, policy, release_name
 from planner.edges.catalog_files import load_catalog
 from tests.planner.plans import API, CHAT_POOL, PRIVATE, bent, lock, plan
-from twin.engine.clock import Clock
+from twin.engine.clock import EngineClock
 
 
 def read(document: dict[str, Any]) -> Policy:
@@ -127,7 +127,7 @@ def test_the_policy_is_plain_json(sealed: Lock) -> None:
 def test_the_clock_of_a_pool_is_read_by_the_engine_twin(sealed: Lock) -> None:
     pool = sealed.plan.pools[0]
     document = json.loads(json.dumps(clock(pool)))
-    ticking = Clock.model_validate(document)
+    ticking = EngineClock.model_validate(document)
     assert (ticking.pool, ticking.kv_tokens, ticking.max_num_seqs) == (CHAT_POOL, 200_000, 64)
     assert ticking.max_num_queued_reqs == pool.engine.max_num_queued_reqs
     # One sequence of no context: all dense weights and one token's experts, each with its products; the fixed parts.
@@ -138,4 +138,4 @@ def test_the_clock_of_a_pool_is_read_by_the_engine_twin(sealed: Lock) -> None:
 def test_a_coefficient_of_a_newer_lock_does_not_reach_the_twin(sealed: Lock) -> None:
     newer = bent(plan(), {"pools/0/clock/speculative_ms": "0.1"})
     assert set(clock(newer.pools[0])["step"]) == set(clock(sealed.plan.pools[0])["step"])
-    Clock.model_validate(clock(newer.pools[0]))
+    EngineClock.model_validate(clock(newer.pools[0]))

@@ -18,12 +18,10 @@ from planner.documents.lock import render
 from planner.documents.schemas import environment_schema, lock_schema
 from planner.words.diagnostics import Problems
 from planner.words.spans import read
+from tests.examples import ROOT, environment_paths, lock_paths
 from tests.planner.plans import ENVIRONMENT, edited, lock
 
-REPOSITORY = Path(__file__).parents[3]
-FOLDER = REPOSITORY / "docs" / "schemas"
-ENVIRONMENTS = sorted(p for p in (REPOSITORY / "environments").glob("*.yaml") if not p.name.startswith("Pulumi."))
-LOCKS = sorted((REPOSITORY / "environments").glob("*.lock.json"))
+FOLDER = ROOT / "docs" / "schemas"
 
 ENVIRONMENT_FILES = Draft202012Validator(environment_schema(), format_checker=Draft202012Validator.FORMAT_CHECKER)
 LOCK_FILES = Draft202012Validator(lock_schema())
@@ -46,14 +44,14 @@ def told(value: Any) -> list[str]:
     return [error.json_path for error in ENVIRONMENT_FILES.iter_errors(value)]
 
 
-@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda p: p.stem)
-def test_the_shipped_environments_are_valid(path: Path) -> None:
+@pytest.mark.parametrize("path", environment_paths(), ids=lambda p: p.stem)
+def test_the_worked_environments_are_valid(path: Path) -> None:
     assert told(read(path.read_text(), str(path)).value) == []
-    assert "$schema=../docs/schemas/environment.schema.json" in path.read_text().splitlines()[0]
+    assert "$schema=../../docs/schemas/environment.schema.json" in path.read_text().splitlines()[0]
 
 
-@pytest.mark.parametrize("path", LOCKS, ids=lambda p: p.name)
-def test_the_shipped_locks_are_valid(path: Path) -> None:
+@pytest.mark.parametrize("path", lock_paths(), ids=lambda p: p.name)
+def test_the_worked_locks_are_valid(path: Path) -> None:
     assert not list(LOCK_FILES.iter_errors(json.loads(path.read_text())))
 
 

@@ -11,13 +11,13 @@ import pytest
 
 from gateway.document import parse_policy
 from planner.documents import staging
-from planner.documents.rehearsal import Script, Stage
-from planner.documents.staging import Settings
+from planner.documents.rehearsal import RehearsalStage, Script
+from planner.documents.staging import RehearsalSettings
 from planner.domain.traces import Excerpt
 from planner.domain.workload import Mix
 from tests.infra import locks
 from twin.api.offers import Offers
-from twin.engine.clock import Clock
+from twin.engine.clock import EngineClock
 
 EXCERPT = Excerpt(0, tuple((index * 500, 400, 100) for index in range(600)))
 MIX = Mix(input_tokens=(500.0,), output_tokens=(100.0,), weights=(1.0,))
@@ -25,15 +25,17 @@ SOURCES: dict[str, Excerpt | Mix] = {"chat": EXCERPT, "code": EXCERPT, "extracti
 
 
 def script(plan: Any = None, **settings: Any) -> Script:
-    return staging.script(locks.sealed(plan or locks.plan()), SOURCES, dataclasses.replace(Settings(), **settings))
+    return staging.script(
+        locks.sealed(plan or locks.plan()), SOURCES, dataclasses.replace(RehearsalSettings(), **settings)
+    )
 
 
-def stage(staged: Script) -> Stage:
+def stage(staged: Script) -> RehearsalStage:
     replicas = {
         pool.name: [f"http://127.0.0.1:{20000 + 100 * index + replica}" for replica in range(pool.replicas)]
         for index, pool in enumerate(staged.pools)
     }
-    return Stage(replicas, "http://127.0.0.1:29999")
+    return RehearsalStage(replicas, "http://127.0.0.1:29999")
 
 
 def test_all_of_a_fleet_that_fits() -> None:
@@ -82,7 +84,7 @@ def test_the_documents_are_what_the_programs_read() -> None:
     offers = Offers.model_validate(staged.offers)
     assert offers.providers["openai"].models["gpt-4.1-mini"].usd_per_mtok.output == Decimal("1.60")
     for pool in staged.pools:
-        assert Clock.model_validate(pool.clock).pool == pool.name
+        assert EngineClock.model_validate(pool.clock).pool == pool.name
 
 
 def test_api_limits_are_thinned_with_the_traffic() -> None:
@@ -115,4 +117,4 @@ def test_what_is_missing_is_named() -> None:
     with pytest.raises(ValueError, match="no load level night; known: peak"):
         script(level="night")
     with pytest.raises(ValueError, match="no trace excerpt or lengths for the route extraction"):
-        staging.script(locks.sealed(locks.plan()), {"chat": EXCERPT, "code": EXCERPT}, Settings())
+        staging.script(locks.sealed(locks.plan()), {"chat": EXCERPT, "code": EXCERPT}, RehearsalSettings())

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from planner.domain.apis import ApiModel
-from planner.domain.catalog import Accepted
+from planner.domain.catalog import AcceptedEntry
 from planner.domain.gaps import Gap, did_you_mean
 from planner.domain.prices import Price, earliest_day
 from planner.edges.catalog_files import load_catalog
@@ -152,7 +152,7 @@ def test_hosted_copies_name_their_open_weight_model() -> None:
 
 def test_an_accepted_model_counts_with_its_hosted_copies() -> None:
     found = CATALOG.accepted("llama-3.3-70b-instruct")
-    assert isinstance(found, Accepted)
+    assert isinstance(found, AcceptedEntry)
     assert found.model is CATALOG.models["llama-3.3-70b-instruct"]
     assert [way.name for way in found.precisions] == ["bf16", "fp8"]
     assert {"bedrock/llama-3.3-70b-instruct", "fireworks/llama-3.3-70b-instruct"} <= set(found.apis.keys())
@@ -160,7 +160,7 @@ def test_an_accepted_model_counts_with_its_hosted_copies() -> None:
 
 def test_a_further_quantization_is_accepted_by_name_alone() -> None:
     found = CATALOG.accepted("llama-3.3-70b-instruct@awq")
-    assert isinstance(found, Accepted)
+    assert isinstance(found, AcceptedEntry)
     assert [way.name for way in found.precisions] == ["awq"]
     assert not found.apis
     gap = CATALOG.accepted("gpt-oss-120b@awq")
@@ -171,7 +171,7 @@ def test_a_further_quantization_is_accepted_by_name_alone() -> None:
 
 def test_a_closed_model_is_accepted_without_weights() -> None:
     found = CATALOG.accepted("claude-haiku-4.5")
-    assert isinstance(found, Accepted)
+    assert isinstance(found, AcceptedEntry)
     assert found.model is None
     assert found.apis.keys() == ("anthropic/claude-haiku-4.5", "bedrock/claude-haiku-4.5")
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from measurement.calibration.corrections import calibrate
+from planner.decision.candidates.replicas import Shape
 from planner.decision.optimize import Inputs, ruler, survey
-from planner.decision.replicas import Shape
 from planner.documents.calibration import CalibrationFile
 from planner.documents.lock import Lock, load, render
 from planner.edges.calibration_files import FOLDER, save
@@ -20,12 +21,12 @@ from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import coefficients_digest, load_coefficients
 from planner.edges.planning import plan
 from planner.edges.workspace import Workspace
-from planner.performance.calibration.corrections import Calibration, Correction, calibrate
+from planner.performance.calibration import Calibration, Correction
 from planner.performance.capacity import Capacity, capacities
 from planner.performance.coefficients import Quantiles
+from tests.measurement.calibration.own_runs import measured, unrefined
 from tests.planner import small
 from tests.planner.edges.test_calibration_files import written
-from tests.planner.performance.own_runs import measured, unrefined
 
 TODAY = date(2026, 11, 22)
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 import yaml
 
+from measurement.files.bench_files import read_benchmarks
+from measurement.files.calibration import calibration_of
 from planner.documents.calibration import CalibrationFile, load, render
-from planner.edges.bench_files import read_benchmarks
 from planner.edges.calibration_files import FOLDER, Calibrations, joined_digest, read_calibrations, save
 from planner.edges.catalog_files import load_catalog
-from planner.edges.performance_calibration import calibration_of
 from planner.edges.performance_files import coefficients_digest
 from planner.words.diagnostics import Problems
-from tests.planner.performance.own_runs import unrefined
+from tests.measurement.calibration.own_runs import unrefined
 
-SAMPLES = Path(__file__).parent / "bench_samples"
+SAMPLES = Path(__file__).parents[2] / "measurement" / "files" / "bench_samples"
 OPTIONS = {"gpu": "L4", "tensor_parallel_size": "1", "quantization": "fp8"}
 
 

@@ -11,7 +11,7 @@ from planner.edges import planning
 from planner.edges.capacity_cache import KeptCapacities, cache_folder
 from planner.performance import capacity_search
 from planner.performance.capacity import Capacity, CapacityQuestion, NoCapacity
-from planner.performance.capacity_search import Traffic, search
+from planner.performance.capacity_search import ReplicaTraffic, search
 from tests.planner import small
 
 SERVED = Capacity(1 / 3, 64, 17.25, 210.0, 1e3 / 7, 21.0, 49.9, "tpot", 0.875, "calibrated", 0.1, 2e-17)
@@ -117,7 +117,7 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> list[CapacityQuestion]:
     """Every question that is searched for from now on."""
     asked: list[CapacityQuestion] = []
 
-    def counted(question: CapacityQuestion, traffic: Traffic) -> Capacity | NoCapacity:
+    def counted(question: CapacityQuestion, traffic: ReplicaTraffic) -> Capacity | NoCapacity:
         asked.append(question)
         return search(question, traffic)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from planner.edges import performance_fit
+from measurement.files import fit_files as performance_fit
+from measurement.files.fit_files import load_measurements, refit
 from planner.edges.catalog_files import load_catalog, package_folder
 from planner.edges.performance_files import load_coefficients, read_coefficients
-from planner.edges.performance_fit import load_measurements, refit
 from planner.words.diagnostics import Problems
 
 HEADER = (

@@ -14,8 +14,8 @@ from planner.domain.gaps import Gap
 from planner.domain.prices import Price, PriceSnapshot
 from planner.edges.catalog_files import load_catalog
 from planner.money.cost import SYSTEM_NODES, bill, disk_usd_per_hour, line, platform_lines
-from planner.money.numbers import dollars
-from planner.money.plan import CostLine
+from planner.plan.cost import CostLine
+from planner.words.numbers import dollars
 from tests.planner.plans import ENVIRONMENT
 
 PRICES = load_catalog().prices

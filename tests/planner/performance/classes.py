@@ -12,7 +12,7 @@ from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from planner.edges.trace_files import shipped_trace
 from planner.performance.capacity import CapacityQuestion, LatencyTarget
-from planner.performance.capacity_search import Traffic
+from planner.performance.capacity_search import ReplicaTraffic
 from planner.performance.lengths import coarse
 from planner.performance.memory import MemoryFit, memory_fit
 from planner.performance.roofline import ideal_step, step_clock
@@ -62,9 +62,9 @@ def question(
     )
 
 
-def traffic(trace: str, minutes: tuple[float, ...] = (1.0,)) -> Traffic:
+def traffic(trace: str, minutes: tuple[float, ...] = (1.0,)) -> ReplicaTraffic:
     """The mix of a shipped trace, with arrivals of that shape."""
-    return Traffic(*(tuple(column) for column in zip(*mix(trace), strict=True)), minutes)
+    return ReplicaTraffic(*(tuple(column) for column in zip(*mix(trace), strict=True)), minutes)
 
 
 @lru_cache

@@ -18,7 +18,7 @@ import pytest
 
 from planner.performance import capacity_search
 from planner.performance.capacity import Capacity, CapacityQuestion, LatencyTarget, NoCapacity, capacities
-from planner.performance.capacity_search import MODULES, TOLERANCE, Kept, Traffic, digest, found, search
+from planner.performance.capacity_search import MODULES, TOLERANCE, Kept, ReplicaTraffic, digest, found, search
 from planner.performance.lengths import coarse
 from planner.performance.step_time import StepClock
 from tests.planner.performance.classes import busiest_minutes, missed, question, traffic
@@ -43,11 +43,11 @@ CASES = [
 ]  # fmt: skip
 BASE: CapacityQuestion = CASES[0].values[0]  # type: ignore[assignment]
 MIX = traffic(CHAT)
-EQUAL = Traffic((1000.0,), (200.0,), (1.0,))
+EQUAL = ReplicaTraffic((1000.0,), (200.0,), (1.0,))
 """A thousand tokens in, two hundred out, every time."""
 
 
-def rate(asked: CapacityQuestion, shape: Traffic) -> float:
+def rate(asked: CapacityQuestion, shape: ReplicaTraffic) -> float:
     answer = search(asked, shape)
     assert isinstance(answer, Capacity), answer
     return answer.requests_per_second
@@ -143,7 +143,7 @@ def test_steps_that_all_take_as_long_are_a_queue_with_as_many_servers(servers: i
     target = LatencyTarget(e2e_ms=wait_ms + step_ms * steps)
     asked = replace(BASE, clock=clock, target=target, max_num_seqs=servers, lengths=coarse([(16, steps, 1.0)]))
     expected = queue_rate(servers, step_ms * steps, wait_ms)
-    found_rate = rate(asked, Traffic((16.0,), (float(steps),), (1.0,)))
+    found_rate = rate(asked, ReplicaTraffic((16.0,), (float(steps),), (1.0,)))
     assert found_rate == pytest.approx(expected, rel=0.06)
     assert found_rate < servers / (step_ms * steps) * 1e3
 
@@ -192,14 +192,14 @@ def test_the_entry_time_is_part_of_the_first_token() -> None:
 def test_requests_that_do_not_decode_do_not_count_for_tpot() -> None:
     """One in two answers is a single token: the other half must keep the target by itself."""
     asked = replace(BASE, lengths=coarse([(500, 1, 1.0), (500, 300, 1.0)]), target=LatencyTarget(tpot_ms=40))
-    answer = search(asked, Traffic((500.0, 500.0), (1.0, 300.0), (1.0, 1.0)))
+    answer = search(asked, ReplicaTraffic((500.0, 500.0), (1.0, 300.0), (1.0, 1.0)))
     assert isinstance(answer, Capacity)
     assert answer.tpot_ms_p95 <= 40.0
 
 
 def test_answers_of_one_token_have_no_tpot() -> None:
     asked = replace(BASE, lengths=coarse([(500, 1, 1.0)]), target=LatencyTarget(ttft_ms=300, tpot_ms=50))
-    answer = search(asked, Traffic((500.0,), (1.0,), (1.0,)))
+    answer = search(asked, ReplicaTraffic((500.0,), (1.0,), (1.0,)))
     assert isinstance(answer, Capacity)
     assert (answer.tpot_ms_p50, answer.tpot_ms_p95) == (0.0, 0.0)
     work_ms = BASE.clock.dense_compute_ms_per_token * 500
@@ -226,7 +226,7 @@ def test_what_is_impossible_when_idle_needs_no_simulation(
 
 def test_what_fails_at_every_rate_has_a_reason() -> None:
     """The mean request fits the cache, and one in ten is longer than all of it: they are refused at any rate."""
-    shape = Traffic((1000.0, 50_000.0), (100.0, 100.0), (9.0, 1.0))
+    shape = ReplicaTraffic((1000.0, 50_000.0), (100.0, 100.0), (9.0, 1.0))
     asked = replace(BASE, lengths=coarse(zip(shape.inputs, shape.outputs, shape.weights, strict=True)))
     asked = replace(asked, target=LatencyTarget(ttft_ms=1e6, tpot_ms=1e3))
     asked = replace(asked, memory=replace(BASE.memory, kv_budget_bytes=BASE.memory.sequence_bytes(40_000)))
@@ -238,7 +238,7 @@ def test_what_fails_at_every_rate_has_a_reason() -> None:
 def test_an_answer_is_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[CapacityQuestion] = []
 
-    def counted(question: CapacityQuestion, shape: Traffic) -> Capacity | NoCapacity:
+    def counted(question: CapacityQuestion, shape: ReplicaTraffic) -> Capacity | NoCapacity:
         asked.append(question)
         return search(question, shape)
 

@@ -11,7 +11,7 @@ import planner.performance.engine.closed_loops as module
 from planner.performance.engine.closed_loops import closed_loops
 from planner.performance.engine.compiled_step import clock_vector
 from planner.performance.engine.scheduler import KvCache, SchedulerOptions
-from planner.performance.engine.simulator import Run
+from planner.performance.engine.simulator import SimulatedRun
 from planner.performance.engine.streams import ClosedLoopOf
 from planner.performance.step_time import StepClock
 
@@ -38,7 +38,7 @@ def test_a_row_equals_the_simulator_on_the_same_lengths() -> None:
     for i, (prompt, output, clients, count) in enumerate([(700, 120, 20, 90), (300, 200, 30, 120)]):
         stream = ClosedLoopOf(clients, np.full(count, prompt), np.full(count, output))
         options = SchedulerOptions(places[i], batched[i], async_scheduling=bool(i))
-        run = Run(CLOCKS[i], stream, options, KvCache(cache[i]))
+        run = SimulatedRun(CLOCKS[i], stream, options, KvCache(cache[i]))
         rows = np.concatenate(list(run))
         ttft, e2e = rows["first_ms"] - rows["arrival_ms"], rows["last_ms"] - rows["arrival_ms"]
         tpot = (rows["last_ms"] - rows["first_ms"]) / (rows["output"] - 1)

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from measurement.evidence.fit import ENGINE_KEYS, UNKNOWNS
 from planner.domain.offerings import Link
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from planner.performance.coefficients import CALIBRATED_FROM_ROWS, Quantiles, link_class
-from planner.performance.evidence.fit import ENGINE_KEYS, UNKNOWNS
 
 C = load_coefficients()
 

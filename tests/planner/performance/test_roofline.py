@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from measurement.evidence.predict import Runs, closed_form
 from planner.domain.offerings import Gpu
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from planner.performance.coefficients import Coefficients, LinkCoefficients
-from planner.performance.evidence.predict import Runs, closed_form
 from planner.performance.memory import NoFit, memory_fit
 from planner.performance.roofline import IdealStep, IdealTable, ideal_step, step_clock
 from planner.performance.step_time import StepClock, clock_table

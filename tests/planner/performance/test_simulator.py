@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 
 import planner.performance.engine.simulator as simulator
 from planner.performance.engine.scheduler import KvCache, SchedulerOptions
-from planner.performance.engine.simulator import Run, simulate
-from planner.performance.engine.streams import Arrivals, ClosedLoop, Mix, Poisson
+from planner.performance.engine.simulator import SimulatedRun, simulate
+from planner.performance.engine.streams import Arrivals, ClosedLoop, Poisson, RequestMix
 from planner.performance.step_time import StepClock
 
 CLOCK = StepClock(9.0, 0.01, 0.0, 0.0, 0.0, 3e-5, 1e-6, 1.5, 0.02, 0.002, 0.3)
-CHAT = Mix.of([1155, 400, 3000], [211, 90, 500], [0.5, 0.3, 0.2])
+CHAT = RequestMix.of([1155, 400, 3000], [211, 90, 500], [0.5, 0.3, 0.2])
 
 
 @st.composite
 def loads(draw: st.DrawFn) -> tuple[Poisson | ClosedLoop, SchedulerOptions, KvCache]:
-    mix = Mix.of(draw(st.lists(st.integers(1, 900), min_size=3, max_size=3)), [1, 60, 300])
+    mix = RequestMix.of(draw(st.lists(st.integers(1, 900), min_size=3, max_size=3)), [1, 60, 300])
     seed, count = draw(st.integers(0, 1000)), draw(st.integers(1, 300))
     stream: Poisson | ClosedLoop = Poisson(mix, draw(st.sampled_from([1.0, 10.0, 500.0])), count, seed)
     if draw(st.booleans()):
@@ -44,7 +44,7 @@ def test_requests_tokens_places_and_cache_are_conserved(
     case: tuple[Poisson | ClosedLoop, SchedulerOptions, KvCache],
 ) -> None:
     stream, options, cache = case
-    run = Run(CLOCK, stream, options, cache)
+    run = SimulatedRun(CLOCK, stream, options, cache)
     rows = np.concatenate(list(run))
     totals = run.totals()
     assert totals.arrived == stream.count
@@ -66,7 +66,7 @@ def test_requests_tokens_places_and_cache_are_conserved(
 def test_the_same_stream_gives_the_same_bytes_however_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     def finished() -> bytes:
         stream = Poisson(CHAT, 20.0, 5000, seed=4)
-        return np.concatenate(list(Run(CLOCK, stream, SchedulerOptions(64), KvCache(60_000.0)))).tobytes()
+        return np.concatenate(list(SimulatedRun(CLOCK, stream, SchedulerOptions(64), KvCache(60_000.0)))).tobytes()
 
     first = finished()
     assert finished() == first
@@ -108,7 +108,7 @@ def test_asynchronous_scheduling_costs_an_arrival_the_rest_of_a_step_and_one_mor
     arrivals = Arrivals(np.array([0.0, 30.0]), np.array([10, 10]), np.array([50, 2]))
 
     def second_ttft(options: SchedulerOptions) -> float:
-        rows = np.concatenate(list(Run(CLOCK, arrivals, options, KvCache.unlimited())))
+        rows = np.concatenate(list(SimulatedRun(CLOCK, arrivals, options, KvCache.unlimited())))
         return float((rows["first_ms"] - rows["arrival_ms"])[rows["number"] == 1][0])
 
     later = second_ttft(SchedulerOptions(4)) - second_ttft(SchedulerOptions(4, async_scheduling=False))
@@ -126,7 +126,7 @@ def test_memory_is_flat_over_a_million_requests() -> None:
     """A million requests need no more than two hundred thousand do; takes two seconds."""
 
     def peak(count: int) -> int:
-        stream = Poisson(Mix.of([50, 200], [20, 5]), 150.0, count)
+        stream = Poisson(RequestMix.of([50, 200], [20, 5]), 150.0, count)
         tracemalloc.start()
         try:
             found = simulate(CLOCK, stream, SchedulerOptions(256), KvCache(1e6))

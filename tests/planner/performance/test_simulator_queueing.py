@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from planner.performance.engine.scheduler import KvCache, SchedulerOptions
-from planner.performance.engine.simulator import Run, simulate
-from planner.performance.engine.streams import Mix, Poisson
+from planner.performance.engine.simulator import SimulatedRun, simulate
+from planner.performance.engine.streams import Poisson, RequestMix
 from planner.performance.queueing import erlang_c, mean_wait
 from planner.performance.step_time import StepClock
 
@@ -17,7 +17,7 @@ STEP_MS = 1.0
 EVEN = StepClock(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, STEP_MS, 0.0, 0.0, 0.0)
 """A step lasts a millisecond, whatever the batch: a request of O tokens is served in O ms."""
 MEAN = 400.0
-GEOMETRIC = Mix.of(np.ones(12_000), np.arange(1, 12_001), np.exp(np.arange(12_000) * math.log1p(-1.0 / MEAN)))
+GEOMETRIC = RequestMix.of(np.ones(12_000), np.arange(1, 12_001), np.exp(np.arange(12_000) * math.log1p(-1.0 / MEAN)))
 """Outputs whose remaining length has no memory; a step is 1/400 of the mean."""
 
 
@@ -25,7 +25,7 @@ def waits(servers: int, load: float, count: int) -> np.ndarray:
     """Waits for a place of Poisson arrivals that find `servers` places, `load` of which are busy on average."""
     stream = Poisson(GEOMETRIC, load / (MEAN * STEP_MS) * 1e3, count, seed=5)
     options = SchedulerOptions(servers, async_scheduling=False)
-    rows = np.concatenate(list(Run(EVEN, stream, options, KvCache.unlimited())))
+    rows = np.concatenate(list(SimulatedRun(EVEN, stream, options, KvCache.unlimited())))
     rows = rows[rows["number"] >= count // 20]
     return np.asarray(rows["first_ms"] - STEP_MS - rows["arrival_ms"])
 
@@ -45,7 +45,7 @@ def test_exponential_service_waits_as_erlang_says(servers: int, load: float) -> 
 def test_constant_service_waits_as_pollaczek_and_khinchine_say(load: float) -> None:
     """M/D/1, by 200 steps of one token: ρ·h/(2(1 − ρ)) within 3 %."""
     service_ms = 200.0 * STEP_MS
-    stream = Poisson(Mix.of(1, 200), load / service_ms * 1e3, 300_000, seed=2)
+    stream = Poisson(RequestMix.of(1, 200), load / service_ms * 1e3, 300_000, seed=2)
     found = simulate(EVEN, stream, SchedulerOptions(1, async_scheduling=False), KvCache.unlimited(), warm_up=1000)
     assert found.ttft_ms.mean - STEP_MS == pytest.approx(load * service_ms / (2.0 * (1.0 - load)), rel=0.03)
 
@@ -55,7 +55,7 @@ def test_prompts_that_fill_a_step_wait_as_pollaczek_and_khinchine_say(load: floa
     """M/D/1, by prompts of one whole step each and no answer beyond the first token."""
     clock = StepClock(3.0, 0.02, 0.0, 0.0, 0.0, 0.0, 1e-5, 2.0, 0.0, 0.001, 0.5)
     service_ms = clock.step_ms(0, 0, 512, 256)
-    stream = Poisson(Mix.of(512, 1), load / service_ms * 1e3, 300_000, seed=3)
+    stream = Poisson(RequestMix.of(512, 1), load / service_ms * 1e3, 300_000, seed=3)
     options = SchedulerOptions(64, 512, async_scheduling=False)
     found = simulate(clock, stream, options, KvCache.unlimited(), warm_up=1000)
     assert found.ttft_ms.mean - service_ms == pytest.approx(load * service_ms / (2.0 * (1.0 - load)), rel=0.03)
@@ -65,7 +65,7 @@ def test_prompts_that_fill_a_step_wait_as_pollaczek_and_khinchine_say(load: floa
 def test_littles_law_holds_on_the_simulations_own_counts() -> None:
     """L = λ·W, with L integrated over time by the engine and W from the requests' own times."""
     clock = StepClock(8.0, 0.02, 3.0, 0.01, 0.1, 1e-4, 1e-6, 2.0, 0.02, 0.002, 0.5)
-    stream = Poisson(Mix.of([300, 2000], [200, 40]), 5.0, 20_000, seed=1)
+    stream = Poisson(RequestMix.of([300, 2000], [200, 40]), 5.0, 20_000, seed=1)
     found = simulate(clock, stream, SchedulerOptions(24), KvCache(10_000.0))
     totals = found.totals
     assert totals.preemptions > 100

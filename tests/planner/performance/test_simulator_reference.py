@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner.performance.engine.scheduler import KvCache, SchedulerOptions
-from planner.performance.engine.simulator import Run
+from planner.performance.engine.simulator import SimulatedRun
 from planner.performance.engine.streams import Arrivals, ClosedLoopOf, Stream
 from planner.performance.step_time import StepClock
 from tests.planner.performance.engine import Engine, Request
@@ -192,7 +192,7 @@ class SlowEngine:
 
 def fast(stream: Stream, options: SchedulerOptions, cache: KvCache) -> dict[int, tuple[float, float, int]]:
     """First and last token and preemptions of each finished request, by its number."""
-    chunks = list(Run(CLOCK, stream, options, cache))
+    chunks = list(SimulatedRun(CLOCK, stream, options, cache))
     rows = np.concatenate(chunks)
     return {int(r["number"]): (float(r["first_ms"]), float(r["last_ms"]), int(r["preemptions"])) for r in rows}
 

@@ -7,9 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from planner.performance.engine.streams import Arrivals, ClosedLoop, ClosedLoopOf, Mix, Poisson, Stream, _mixed, uniform
+from planner.performance.engine.streams import (
+    Arrivals,
+    ClosedLoop,
+    ClosedLoopOf,
+    Poisson,
+    RequestMix,
+    Stream,
+    _mixed,
+    uniform,
+)
 
-MIX = Mix.of([100, 2000, 7], [50, 5, 900], [0.5, 0.2, 0.3])
+MIX = RequestMix.of([100, 2000, 7], [50, 5, 900], [0.5, 0.2, 0.3])
 
 
 def drawn(stream: Stream, size: int = 1000) -> np.ndarray:
@@ -72,9 +81,9 @@ def test_given_arrays_pass_unchanged() -> None:
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (lambda: Mix.of([], []), "one at least"),
-        (lambda: Mix.of([1, 2], [1]), "as many"),
-        (lambda: Mix.of([1], [1], [0.0]), "above 0"),
+        (lambda: RequestMix.of([], []), "one at least"),
+        (lambda: RequestMix.of([1, 2], [1]), "as many"),
+        (lambda: RequestMix.of([1], [1], [0.0]), "above 0"),
         (lambda: Arrivals(np.array([1.0, 0.5]), np.array([1, 1]), np.array([1, 1])), "in order"),
         (lambda: Arrivals(np.array([1.0]), np.array([1, 1]), np.array([1, 1])), "as many"),
         (lambda: Arrivals(np.array([1.0]), np.array([0]), np.array([1])), "one prompt token"),

@@ -1,0 +1,203 @@
+"""What a benchmark ran on, put together from what its file states, a note beside it, and options.
+
+A benchmark file knows the name that the server gave its model and seldom more. Each fact may be said in several
+places; two that contradict each other are an error, and what nobody says is an error that names its option. Only the
+KV cache and the engine's version have a default: vLLM's own (`auto`) and unknown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from measurement.calibration.refusals import RunRefusal
+from measurement.calibration.runs import Deployment
+from planner.domain.catalog import Catalog
+from planner.domain.gaps import did_you_mean
+from planner.domain.models import Model, Quantization
+from planner.domain.offerings import Gpu
+from planner.performance.precision import KvFormat
+
+ALIASES: Mapping[str, tuple[str, ...]] = {
+    "model": ("model",),
+    "gpu": ("gpu", "gpu_type", "accelerator"),
+    "tensor_parallel_size": ("tensor_parallel_size", "tp", "tensor_parallel"),
+    "quantization": ("quantization", "precision", "weight_dtype"),
+    "kv_cache_dtype": ("kv_cache_dtype", "kv_dtype"),
+    "engine_version": ("engine_version", "vllm_version", "vllm"),
+    "max_num_batched_tokens": ("max_num_batched_tokens",),
+}
+"""Facts by the name of their option, and the words that a file may use for them."""
+REQUIRED = ("model", "gpu", "tensor_parallel_size", "quantization")
+KV_FORMATS: Mapping[str, KvFormat] = {
+    "": "bf16",
+    "auto": "bf16",
+    "bf16": "bf16",
+    "bfloat16": "bf16",
+    "fp16": "bf16",
+    "float16": "bf16",
+    "fp8": "fp8",
+    "fp8_e4m3": "fp8",
+    "fp8_e5m2": "fp8",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One place that states facts. place: as a person would name it: `the file`, `deployment.yaml`, `the options`."""
+
+    place: str
+    facts: Mapping[str, str]
+
+
+def stated_facts(values: Mapping[str, object]) -> dict[str, str]:
+    """The facts among a file's plain values, by the name of their option."""
+    found = {}
+    for name, words in ALIASES.items():
+        said = [values[word] for word in words if word in values and isinstance(values[word], str | int | float)]
+        if said and str(said[0]).strip():
+            found[name] = str(said[0]).strip()
+    return found
+
+
+def deployment(said: Sequence[Said], model_name: str | None, catalog: Catalog) -> Deployment | tuple[RunRefusal, ...]:
+    """The deployment that these places describe together, or everything that is missing or contradictory.
+
+    model_name: what the server called its model, which is used when nobody states a catalog key.
+    """
+    facts, problems = _joined(said)
+    model, served = _model(facts, model_name, catalog, problems)
+    gpu = _gpu(facts, catalog, problems)
+    ranks = _count(facts, "tensor_parallel_size", problems)
+    tokens = _count(facts, "max_num_batched_tokens", problems)
+    quantization = _quantization(facts, model, served, problems)
+    kv = KV_FORMATS.get(facts.get("kv_cache_dtype", "").lower())
+    if kv is None:
+        known = ", ".join(word for word in KV_FORMATS if word)
+        message = f"kv_cache_dtype {facts['kv_cache_dtype']} is not known"
+        problems.append(RunRefusal("CAL003", message, f"one of {known}"))
+    problems += _missing(facts, model_name, served)
+    if problems or model is None or gpu is None or ranks is None or quantization is None or kv is None:
+        return tuple(problems)
+    return Deployment(model, quantization, gpu, ranks, kv, facts.get("engine_version", ""), tokens)
+
+
+def gpu_named(name: str, gpus: Mapping[str, Gpu]) -> Gpu | None:
+    """The catalog's GPU of this key or product name (`L4`, `NVIDIA H100 80GB HBM3`); None when it is none of them."""
+    words = set(re.findall(r"[a-z0-9]+", name.lower()))
+    near = [gpu for key, gpu in sorted(gpus.items()) if set(key.lower().split("-")) <= words]
+    if words & {"pcie", "nvl"}:
+        near = [gpu for gpu in near if not gpu.link.startswith("nvlink")]
+    return max(near, key=lambda gpu: len(gpu.key.split("-")), default=None)
+
+
+def _joined(said: Sequence[Said]) -> tuple[dict[str, str], list[RunRefusal]]:
+    """All facts, and those on which two places disagree."""
+    facts: dict[str, str] = {}
+    origin: dict[str, str] = {}
+    problems = []
+    for source in said:
+        for name, value in source.facts.items():
+            if name in facts and facts[name].lower() != value.lower():
+                message = f"{name}: {origin[name]} says {facts[name]}, {source.place} says {value}"
+                problems.append(RunRefusal("CAL004", message, "correct the one that is wrong", name))
+            elif name not in facts:
+                facts[name], origin[name] = value, source.place
+    return facts, problems
+
+
+def _missing(facts: Mapping[str, str], model_name: str | None, served: str | None) -> list[RunRefusal]:
+    """What nobody says: one problem for each fact that has no default."""
+    known = set(facts) | ({"model"} if model_name else set()) | ({"quantization"} if served else set())
+    return [
+        RunRefusal(
+            "CAL003",
+            f"nothing says the {name.replace('_', ' ')} of this run",
+            f"give --{name.replace('_', '-')}, or `{name}:` in a deployment.yaml beside the file",
+        )
+        for name in REQUIRED
+        if name not in known
+    ]
+
+
+def _model(
+    facts: Mapping[str, str], model_name: str | None, catalog: Catalog, problems: list[RunRefusal]
+) -> tuple[Model | None, str | None]:
+    """The catalog's model, and its quantization where the checkpoint's name gives it away."""
+    stated = facts.get("model")
+    if stated is not None:
+        model, served = _named(stated, catalog.models.values())
+        if model is None:
+            hint = did_you_mean(stated, catalog.models)
+            problems.append(RunRefusal("CAL003", f"model {stated} is not in the catalog", hint))
+        return model, served
+    if model_name is None:
+        return None, None
+    model, served = _named(model_name, catalog.models.values())
+    if model is None:
+        near = did_you_mean(_bare(model_name), catalog.models)
+        message = f"the served model {model_name} is not in the catalog"
+        problems.append(RunRefusal("CAL003", message, f"name its catalog key with --model; {near}", "model_id"))
+    return model, served
+
+
+def _named(name: str, models: Iterable[Model]) -> tuple[Model | None, str | None]:
+    """The model of a catalog key, repository or checkpoint; the quantization when it is another checkpoint's."""
+    listed = sorted(models, key=lambda each: each.key)
+    for model in listed:
+        if name.lower() in (model.key, model.hf_id.lower()):
+            return model, None
+    for model in listed:
+        for way in model.precisions():
+            if way.checkpoint is not None and not way.at_load and name.lower() == way.checkpoint.lower():
+                return model, way.name
+    for model in listed:
+        if _bare(name) == _bare(model.hf_id):
+            return model, None
+    return None, None
+
+
+def _bare(name: str) -> str:
+    """A repository's name without its organisation, in the manner of catalog keys."""
+    return re.sub(r"[\s_]+", "-", name.rstrip("/").rsplit("/", 1)[-1].lower())
+
+
+def _gpu(facts: Mapping[str, str], catalog: Catalog, problems: list[RunRefusal]) -> Gpu | None:
+    stated = facts.get("gpu")
+    if stated is None:
+        return None
+    found = gpu_named(stated, catalog.gpus)
+    if found is None:
+        hint = did_you_mean(stated, catalog.gpus)
+        problems.append(RunRefusal("CAL003", f"GPU {stated} is not in the catalog", hint, "gpu"))
+    return found
+
+
+def _count(facts: Mapping[str, str], name: str, problems: list[RunRefusal]) -> int | None:
+    stated = facts.get(name)
+    if stated is None:
+        return None
+    if not re.fullmatch(r"[1-9]\d{0,6}", stated):
+        hint = f"give --{name.replace('_', '-')} as a number from 1 on"
+        problems.append(RunRefusal("CAL003", f"{name} {stated} is not a whole number above zero", hint, name))
+        return None
+    return int(stated)
+
+
+def _quantization(
+    facts: Mapping[str, str], model: Model | None, served: str | None, problems: list[RunRefusal]
+) -> Quantization | None:
+    stated = facts.get("quantization", served)
+    if model is None or stated is None:
+        return None
+    if served is not None and stated.lower() != served:
+        message = f"quantization: the served checkpoint is {served}, the options say {stated}"
+        problems.append(RunRefusal("CAL004", message, "correct the one that is wrong", "quantization"))
+        return None
+    found = model.precision(model.native if stated.lower() in ("native", "none", "auto") else stated.lower())
+    if found is None:
+        known = ", ".join(way.name for way in model.precisions())
+        message = f"the catalog has no {stated} of {model.key}"
+        problems.append(RunRefusal("CAL003", message, f"one of {known}", "quantization"))
+    return found

@@ -1,0 +1,298 @@
+"""One benchmark run in our own words, whichever tool made it, and the deployment that it measured.
+
+A `BenchRun` is what a file says: lengths, load, latencies, how it ended. A `Deployment` is what it ran on, which most
+files cannot say. Both together are an `OwnRun`. It becomes the `Subject`s that a fit reads, and the model can tell what
+it would have expected of it. Whether a run may be believed is the business of `calibration.refusals`.
+
+    in flight (Little)   L = completed / duration · mean E2E
+    closed loop of N     the step simulator, whose clients send again the moment they are answered
+    open loop            N = L;  TPOT = t + (N − 1)/O · ΔT,  TTFT = entry + t/2 + chunks·t + ΔT·(1 + ρ/(2·(1 − ρ)))
+
+S tokens in and O out; t = step(N, N·(S + O/2)); ΔT = what one prompt adds to the steps that it shares; ρ = rate·ΔT.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from measurement.evidence.benchmarks import Measurement, Subject
+from measurement.evidence.predict import CROWDING, Runs, simulated, step_tokens
+from planner.domain.models import Model, Quantization
+from planner.domain.offerings import Gpu
+from planner.performance.coefficients import Coefficients
+from planner.performance.precision import KvFormat
+from planner.performance.roofline import ideal_step, step_clock
+from planner.performance.step_time import StepClock, clock_table
+
+BenchTool = Literal["vllm bench serve", "GuideLLM", "AIPerf", "inference-perf"]
+FigureName = Literal["tpot", "ttft"]
+HELD_AT_THE_CAP = 0.8
+"""Share of `concurrency` in flight from which a run with a rate and a cap was ruled by the cap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Median and mean over the completed requests in ms; None where the file does not say."""
+
+    median: float | None = None
+    mean: float | None = None
+
+    @property
+    def typical(self) -> float | None:
+        """The median, which a few stragglers do not move; the mean where only that is known."""
+        return self.mean if self.median is None else self.median
+
+    @property
+    def average(self) -> float | None:
+        """The mean, which adds up; the median where only that is known."""
+        return self.median if self.mean is None else self.mean
+
+    def times(self, factor: float) -> Latency:
+        """Both figures multiplied."""
+        return Latency(*(None if each is None else each * factor for each in (self.median, self.mean)))
+
+
+@dataclass(frozen=True, slots=True)
+class BenchRun:
+    """What a benchmark file says of one run. Lengths are mean tokens as the server counted them, where it did.
+
+    part: which run of the file, empty when it holds one. stated: facts on the deployment that the file itself carries,
+    by the name of their option. concurrency: requests held in flight; rate_per_s: requests offered a second; both
+    None when everything was offered at once. in_order_ms: TTFT (E2E where that is all there is) of the requests in
+    the order in which they were sent; empty when the file has only totals. same_lengths: every request had just these
+    lengths, so that clients of a closed loop stay in step. cached_tokens: mean prompt tokens of a
+    request that came from the prefix cache. client_delay_ms: mean time by which the client sent too late.
+    strange: conditions that the model does not know. doubts: what the tool itself warns of.
+    """
+
+    tool: BenchTool
+    part: str
+    date: str
+    model_name: str | None
+    stated: Mapping[str, str]
+    input_tokens: float
+    output_tokens: float
+    concurrency: int | None
+    rate_per_s: float | None
+    completed: int
+    failed: int
+    duration_s: float
+    ttft_ms: Latency
+    tpot_ms: Latency
+    e2e_ms: Latency
+    in_order_ms: tuple[float, ...] = ()
+    same_lengths: bool = False
+    cached_tokens: float | None = None
+    repeated_prompts: str = ""
+    client_delay_ms: float | None = None
+    strange: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def requests_per_s(self) -> float:
+        """Completed requests over the whole duration."""
+        return self.completed / self.duration_s
+
+    @property
+    def mean_e2e_ms(self) -> float | None:
+        """Mean time from sending to the last token, put together from TTFT and TPOT where the file leaves it out."""
+        if self.e2e_ms.average is not None:
+            return self.e2e_ms.average
+        first, step = self.ttft_ms.average, self.tpot_ms.average
+        if first is None:
+            return None
+        return first + max(self.output_tokens - 1.0, 0.0) * (step or 0.0)
+
+    @property
+    def in_flight(self) -> float | None:
+        """Mean requests in flight by Little's law, the client's own counting aside."""
+        held = self.mean_e2e_ms
+        return None if held is None else self.requests_per_s * held / 1e3
+
+    @property
+    def is_closed_loop(self) -> bool:
+        """Whether the number in flight was held, not the rate; with both given, whichever gave way."""
+        if self.rate_per_s is None or self.concurrency is None:
+            return self.rate_per_s is None
+        behind = self.requests_per_s < 0.9 * self.rate_per_s
+        return behind and (self.in_flight or 0.0) >= HELD_AT_THE_CAP * self.concurrency
+
+    @property
+    def load(self) -> float:
+        """N: sequences that share the engine, at least one."""
+        if self.is_closed_loop:
+            return float(self.concurrency or 1)
+        return max(1.0, self.in_flight or 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What was measured. engine_version: of vLLM, empty when nobody said."""
+
+    model: Model
+    quantization: Quantization
+    gpu: Gpu
+    tensor_parallel_size: int
+    kv: KvFormat = "bf16"
+    engine_version: str = ""
+    max_num_batched_tokens: int | None = None
+
+    @property
+    def weights(self) -> str:
+        """Model and quantization as one key of a calibration."""
+        return f"{self.model.key}/{self.quantization.name}"
+
+    @property
+    def batched_tokens(self) -> int:
+        """Tokens that one step may compute: as stated, or vLLM's default for a GPU of this size."""
+        return self.max_num_batched_tokens or int(step_tokens("vllm", self.gpu.memory_gb))
+
+    def clock(self, coefficients: Coefficients, context_tokens: float) -> StepClock:
+        """Its step clock under these coefficients, for sequences that hold this many tokens on average."""
+        shape, ranks = self.model.architecture, self.tensor_parallel_size
+        ideal = ideal_step(
+            shape, self.quantization, self.gpu, ranks, kv_format=self.kv, context_tokens=max(1.0, context_tokens)
+        )
+        return step_clock(ideal, coefficients)
+
+    def __str__(self) -> str:
+        kv = "" if self.kv == "bf16" else f", {self.kv} KV cache"
+        return f"{self.model.key} ({self.quantization.name}{kv}) on {self.tensor_parallel_size} × {self.gpu.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRun:
+    """A run with its deployment. digest: SHA-256 of what was read of it; file: its name, for people."""
+
+    run: BenchRun
+    deployment: Deployment
+    digest: str
+    file: str
+
+    @property
+    def condition(self) -> tuple[int, str, int, int, str, int]:
+        """What makes a run independent of another: a repetition under the same condition tells little that is new."""
+        run = self.run
+        kind = "closed" if run.is_closed_loop else "open"
+        lengths = round(run.input_tokens, -1), round(run.output_tokens, -1)
+        ranks, kv = self.deployment.tensor_parallel_size, self.deployment.kv
+        return ranks, kv, int(lengths[0]), int(lengths[1]), kind, round(run.load)
+
+    @property
+    def context_tokens(self) -> float:
+        """Mean tokens that a decoding sequence holds."""
+        return self.run.input_tokens + self.run.output_tokens / 2.0
+
+    def figures(self) -> dict[FigureName, float]:
+        """Measured TPOT and TTFT in ms, each where the run has it."""
+        found: dict[FigureName, float] = {}
+        if self.run.tpot_ms.typical and self.run.output_tokens > 1.0:
+            found["tpot"] = self.run.tpot_ms.typical
+        if self.run.ttft_ms.typical:
+            found["ttft"] = self.run.ttft_ms.typical
+        return found
+
+    def subjects(self) -> tuple[Subject, ...]:
+        """The rows that a fit reads, one a figure: TPOT, and TTFT of closed loops, which a fit simulates.
+
+        Throughput follows from the two and is not counted again.
+        """
+        told = self.figures().items()
+        return tuple(self._subject(each, value) for each, value in told if each == "tpot" or self.run.is_closed_loop)
+
+    def condition_subject(self) -> Subject:
+        """A row that stands for the condition, whatever was measured."""
+        return self._subject("tpot", 1.0)
+
+    def _subject(self, metric: FigureName, value: float) -> Subject:
+        run, d = self.run, self.deployment
+        clients = max(1, round(run.load))
+        row = Measurement(
+            id=f"own-{self.digest.removeprefix('sha256:')[:12]}",
+            model=d.model.key,
+            dense=d.quantization.dense,
+            experts=d.quantization.experts,
+            kv=d.kv,
+            gpu=d.gpu.key,
+            tensor_parallel_size=d.tensor_parallel_size,
+            engine="vllm",
+            engine_version=d.engine_version,
+            input_tokens=run.input_tokens,
+            output_tokens=run.output_tokens,
+            lengths="fixed" if run.same_lengths else "spread",
+            concurrency=clients,
+            offline=False,
+            max_num_batched_tokens=d.max_num_batched_tokens,
+            metric=metric,
+            value=value,
+            regime="batch1" if clients == 1 else "fixed_concurrency",
+            quality="A",
+            date=run.date,
+        )
+        return Subject(row, d.model, d.quantization, d.gpu)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the model expects a run to report, in ms."""
+
+    tpot_ms: float
+    ttft_ms: float
+
+
+def foreseen(own: Sequence[OwnRun], coefficients: Coefficients, step_factors: Sequence[float]) -> tuple[Expected, ...]:
+    """What these coefficients expect of measured runs, each with its steps a factor longer; in their order."""
+    if not own:
+        return ()
+    conditions = Runs.of([each.condition_subject() for each in own])
+    clocks = [
+        each.deployment.clock(coefficients, each.context_tokens).slowed(factor)
+        for each, factor in zip(own, step_factors, strict=True)
+    ]
+    told = simulated(conditions, clock_table(clocks, 1))
+    vllm = coefficients.engines["vllm"]
+    found = []
+    for index, (each, clock) in enumerate(zip(own, clocks, strict=True)):
+        entry = vllm.entry_ms + vllm.entry_ms_per_request * each.run.load
+        tpot, ttft = float(told.tpot_ms[index]), float(told.ttft_ms[index])
+        if not each.run.is_closed_loop:
+            tpot, ttft = _open_loop(each, clock)
+        found.append(Expected(tpot, ttft + entry))
+    return tuple(found)
+
+
+def expected_of(
+    deployment: Deployment, in_flight: float, input_tokens: float, output_tokens: float, coefficients: Coefficients
+) -> Expected:
+    """What a closed loop would report by the closed form: quick, and exact enough to choose runs by."""
+    n, s, o = float(in_flight), float(input_tokens), max(float(output_tokens), 1.0)
+    clock = deployment.clock(coefficients, s + o / 2.0)
+    step, added = _step_and_prompt(deployment, clock, n, s, o)
+    vllm = coefficients.engines["vllm"]
+    entry = vllm.entry_ms + vllm.entry_ms_per_request * n
+    first = _chunks(deployment, s) * step + added * (1.0 + CROWDING * (n - 1.0))
+    return Expected(step + (n - 1.0) / o * added, first + entry)
+
+
+def _open_loop(own: OwnRun, clock: StepClock) -> tuple[float, float]:
+    """(TPOT, TTFT without the entry) of a run that offered a rate, by the formulas above."""
+    n, s, o = own.run.load, own.run.input_tokens, max(own.run.output_tokens, 1.0)
+    step, added = _step_and_prompt(own.deployment, clock, n, s, o)
+    busy = min(own.run.requests_per_s * added / 1e3, 0.95)
+    first = step * (0.5 + _chunks(own.deployment, s)) + added * (1.0 + busy / (2.0 * (1.0 - busy)))
+    return step + (n - 1.0) / o * added, first
+
+
+def _step_and_prompt(d: Deployment, clock: StepClock, n: float, s: float, o: float) -> tuple[float, float]:
+    """(a step of n sequences, what one prompt adds to the steps that it shares), in ms."""
+    held, chunks = n * (s + o / 2.0), _chunks(d, s)
+    step = clock.step_ms(n, held)
+    return step, chunks * (clock.step_ms(n, held, s / chunks, s / 2.0) - step)
+
+
+def _chunks(d: Deployment, input_tokens: float) -> int:
+    """Steps that a prompt is spread over."""
+    return max(1, math.ceil(input_tokens / d.batched_tokens))

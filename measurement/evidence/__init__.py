@@ -1,0 +1,1 @@
+"""Published measurements: read in their own words, predicted, fitted to, and scored."""

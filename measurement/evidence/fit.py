@@ -1,0 +1,253 @@
+"""Fitting the coefficients of the step-time model to published measurements.
+
+Bounded least squares on the logarithm of predicted/actual with a soft-L1 loss: each coefficient keeps its physical
+range (efficiencies at most 1, times not negative), so a fit cannot explain what its form lacks by running a GPU at
+204 % of its peak. Each also has a value that physics leads one to expect and a width about it, so that rows decide
+where there are rows, and a GPU that was left out does not leave its formats at an accident. Rows of one (source, model,
+GPU, metric) weigh together as much as the square root of their number. vLLM is the reference; other engines, and old
+releases of an engine, have factors of their own, so that their rows inform the hardware terms.
+
+The search moves the closed form, which is fast. What the closed form lacks of the step simulator is a factor for each
+closed-loop run, taken anew where the search has come to; after two such turns the simulated figures are those fitted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import least_squares
+
+from measurement.evidence.benchmarks import Measurement, Subject
+from measurement.evidence.predict import Figures, Runs, closed_form, simulated
+from planner.performance.coefficients import Coefficients, EngineCoefficients, LinkCoefficients
+from planner.performance.precision import ComputeType
+from planner.performance.roofline import IdealTable, ideal_step
+from planner.performance.step_time import ClockTable
+from planner.words.arrays import Floats
+
+SOFT = 0.1
+"""Errors beyond a tenth count by their size, no longer by its square."""
+PRIOR_WEIGHT = 0.3
+"""Of one standard width from the expected value, in units of a row that is `SOFT` off."""
+TTFT_WEIGHT = 0.5
+"""Of a TTFT beside a TPOT or a throughput: it depends on how a benchmark's clients arrive as well."""
+OWN_WEIGHT = 3.0
+"""By how much an error of a team's own row counts more than one of a published row that stands alone in its voice."""
+TURNS = 2
+ENGINE_KEYS = ("vllm", "vllm<0.6", "vllm<0.6 offline", "trt-llm", "trt-llm<1.0", "sglang", "tgi")
+
+
+@dataclass(frozen=True, slots=True)
+class FitUnknown:
+    """One coefficient to fit: what physics leads one to expect, how sure of it, and the range that it leaves."""
+
+    name: str
+    expected: float
+    width: float
+    least: float
+    most: float
+
+
+UNKNOWNS: tuple[FitUnknown, ...] = (
+    FitUnknown("dense_bandwidth", 0.85, 0.2, 0.3, 1.0),
+    FitUnknown("dense_packed_bandwidth", 0.8, 0.2, 0.2, 1.0),
+    FitUnknown("expert_bandwidth", 0.8, 0.2, 0.1, 1.0),
+    FitUnknown("expert_fp4_bandwidth", 0.75, 0.2, 0.1, 1.0),
+    FitUnknown("expert_int4_bandwidth", 0.5, 0.2, 0.1, 1.0),
+    FitUnknown("kv_bandwidth", 0.7, 0.2, 0.1, 1.0),
+    FitUnknown("compute_16bit", 0.65, 0.15, 0.1, 1.0),
+    FitUnknown("compute_fp8", 0.6, 0.15, 0.1, 1.0),
+    FitUnknown("compute_fp4", 0.45, 0.15, 0.05, 1.0),
+    FitUnknown("expert_compute", 0.8, 0.3, 0.05, 1.0),
+    FitUnknown("expert_half_width", 200.0, 500.0, 0.0, 3000.0),
+    FitUnknown("attention", 0.4, 0.2, 0.05, 0.8),
+    FitUnknown("power_exponent", 0.8, 0.5, 0.0, 2.0),
+    FitUnknown("overhead_ms", 1.0, 1.0, 0.0, 5.0),
+    FitUnknown("overhead_per_layer_ms", 0.04, 0.05, 0.0, 0.2),
+    FitUnknown("overhead_per_sequence_ms", 0.01, 0.02, 0.0, 0.1),
+    FitUnknown("latency_nvlink", 0.012, 0.02, 0.0, 0.2),
+    FitUnknown("latency_pcie", 0.02, 0.03, 0.0, 0.3),
+    FitUnknown("bandwidth_nvlink", 0.45, 0.2, 0.05, 1.0),
+    FitUnknown("bandwidth_pcie", 0.4, 0.2, 0.05, 1.0),
+    FitUnknown("socket_crossing", 0.5, 0.2, 0.1, 1.0),
+    FitUnknown("step_vllm<0.6", 1.5, 1.0, 1.0, 4.0),
+    FitUnknown("step_vllm<0.6 offline", 1.5, 1.0, 1.0, 4.0),
+    FitUnknown("step_trt-llm", 1.0, 0.2, 0.5, 2.0),
+    FitUnknown("step_trt-llm<1.0", 1.0, 0.2, 0.5, 2.0),
+    FitUnknown("step_sglang", 1.0, 0.2, 0.5, 2.0),
+    FitUnknown("step_tgi", 1.0, 0.2, 0.5, 2.0),
+    FitUnknown("entry_vllm", 20.0, 20.0, 0.0, 200.0),
+    FitUnknown("entry_trt-llm", 20.0, 20.0, 0.0, 200.0),
+    FitUnknown("entry_trt-llm<1.0", 20.0, 20.0, 0.0, 200.0),
+    FitUnknown("entry_sglang", 20.0, 20.0, 0.0, 200.0),
+    FitUnknown("entry_each_vllm", 0.3, 0.5, 0.0, 5.0),
+    FitUnknown("entry_each_trt-llm", 0.3, 0.5, 0.0, 5.0),
+    FitUnknown("entry_each_trt-llm<1.0", 0.3, 0.5, 0.0, 5.0),
+    FitUnknown("entry_each_sglang", 0.3, 0.5, 0.0, 5.0),
+)
+
+
+def tells_of_steps(row: Measurement) -> bool:
+    """Whether a figure says something about step time: runs that wait for cache or a place tell of their queue."""
+    return row.regime != "kv_or_seq_limited"
+
+
+class FitTable:
+    """All rows as arrays, and what a vector of unknowns makes of them."""
+
+    def __init__(self, subjects: Sequence[Subject]) -> None:
+        self.subjects = tuple(subjects)
+        rows = [s.measurement for s in subjects]
+        self.runs = Runs.of(subjects)
+        self.values = np.array([row.value for row in rows])
+        self.metrics = np.array([row.metric for row in rows])
+        self.ideals = IdealTable(
+            [
+                ideal_step(
+                    s.model.architecture,
+                    s.quantization,
+                    s.gpu,
+                    s.measurement.tensor_parallel_size,
+                    kv_format=s.measurement.kv,
+                    context_tokens=s.measurement.input_tokens + s.measurement.output_tokens / 2.0,
+                )
+                for s in subjects
+            ]
+        )
+        self._engines, self._engine_of_row = np.unique([row.engine_key for row in rows], return_inverse=True)
+        voices = [row.voice for row in rows]
+        counted = np.array([voices.count(voice) for voice in voices]) ** -0.5
+        self._weights = counted * np.where(self.metrics == "ttft", TTFT_WEIGHT, 1.0)
+
+    def clocks(self, c: Coefficients) -> ClockTable:
+        """The clock of each row's engine."""
+        table = self.ideals.clocks(c)
+        factor = self._of_engine([c.engines[e].step_factor for e in self._engines])
+        return table.slowed(factor)
+
+    def published(self, c: Coefficients, figures: Figures) -> Floats:
+        """The figure that each row reports, in its own unit."""
+        n = self.runs.in_flight
+        entry = self._of_engine([c.engines[e].entry_ms for e in self._engines])
+        each = self._of_engine([c.engines[e].entry_ms_per_request for e in self._engines])
+        return figures.of(self.metrics, entry + each * (n - 1.0))
+
+    def closed_form(self, c: Coefficients) -> Figures:
+        """Figures of all rows by the formulas, without the entry."""
+        return closed_form(self.runs, self.clocks(c))
+
+    def simulated(self, c: Coefficients) -> Figures:
+        """Figures of all rows by the step simulator, without the entry."""
+        return simulated(self.runs, self.clocks(c))
+
+    def solve(self, kept: NDArray[np.bool_], start: Floats | None = None, turns: int = TURNS) -> Floats:
+        """The unknowns that fit the kept rows best, from `start` or from what physics leads one to expect."""
+        values = self._search(kept, np.array([u.expected for u in UNKNOWNS]) if start is None else start, None)
+        for _ in range(turns):
+            c = coefficients(values)
+            lacking = self.simulated(c).over(self.closed_form(c))
+            values = self._search(kept, values, lacking)
+        return values
+
+    def _search(self, kept: NDArray[np.bool_], start: Floats, lacking: Figures | None) -> Floats:
+        expected, width = (np.array([getattr(u, name) for u in UNKNOWNS]) for name in ("expected", "width"))
+        least, most = (np.array([getattr(u, name) for u in UNKNOWNS]) for name in ("least", "most"))
+        part = self._only(kept)
+
+        def errors(values: Floats) -> Floats:
+            c = coefficients(values)
+            figures = part.closed_form(c)
+            figures = figures.times(lacking.only(kept)) if lacking else figures
+            off = part._weights * np.log(part.published(c, figures) / part.values) / SOFT
+            soft = np.sign(off) * np.sqrt(2.0 * (np.sqrt(1.0 + off**2) - 1.0))
+            return np.concatenate([soft, PRIOR_WEIGHT * (values - expected) / width])
+
+        inside = np.clip(start, least + 1e-9, most - 1e-9)
+        answer: Any = least_squares(errors, inside, bounds=(least, most), x_scale=width, max_nfev=40)
+        solved: Floats = np.asarray(answer.x, dtype=np.float64)
+        return solved
+
+    def _only(self, kept: NDArray[np.bool_]) -> FitTable:
+        part = copy(self)
+        part.runs, part.ideals = self.runs.only(kept), self.ideals.only(kept)
+        part.values, part.metrics = self.values[kept], self.metrics[kept]
+        part._weights, part._engine_of_row = self._weights[kept], self._engine_of_row[kept]
+        return part
+
+    def _of_engine(self, numbers: Sequence[float]) -> Floats:
+        found: Floats = np.array(numbers)[self._engine_of_row]
+        return found
+
+
+def refine(published: Sequence[Subject], own: Sequence[Subject], shipped: Coefficients) -> Coefficients:
+    """The fit moved by a team's own runs: on the published rows and theirs, whose errors weigh `OWN_WEIGHT` times.
+
+    What is known of rows and residuals stays that of the shipped fit.
+    """
+    table = FitTable([*(s for s in published if tells_of_steps(s.measurement)), *own])
+    table._weights[len(table.subjects) - len(own) :] = OWN_WEIGHT
+    values = table.solve(np.ones(len(table.subjects), dtype=bool), start=vector(shipped))
+    kept = ("as_of", "residuals", "measured_rows", "sources")
+    return replace(coefficients(values), **{name: getattr(shipped, name) for name in kept})
+
+
+def coefficients(values: Floats) -> Coefficients:
+    """A vector of unknowns in words; nothing is known yet of residuals and rows."""
+    v = {unknown.name: float(value) for unknown, value in zip(UNKNOWNS, values, strict=True)}
+    compute: dict[ComputeType, float] = {
+        "16-bit": v["compute_16bit"],
+        "fp8": v["compute_fp8"],
+        "int8": v["compute_fp8"],
+        "fp4": v["compute_fp4"],
+    }
+    engines = {
+        name: EngineCoefficients(
+            v.get(f"step_{name}", 1.0),
+            v.get(f"entry_{name}", v["entry_vllm"]),
+            v.get(f"entry_each_{name}", v["entry_each_vllm"]),
+        )
+        for name in ENGINE_KEYS
+    }
+    return Coefficients(
+        as_of="",
+        dense_bandwidth=v["dense_bandwidth"],
+        dense_packed_bandwidth=v["dense_packed_bandwidth"],
+        expert_bandwidth=v["expert_bandwidth"],
+        expert_fp4_bandwidth=v["expert_fp4_bandwidth"],
+        expert_int4_bandwidth=v["expert_int4_bandwidth"],
+        kv_bandwidth=v["kv_bandwidth"],
+        compute=compute,
+        expert_compute=v["expert_compute"],
+        expert_half_width=v["expert_half_width"],
+        attention=v["attention"],
+        power_exponent=v["power_exponent"],
+        overhead_ms=v["overhead_ms"],
+        overhead_per_layer_ms=v["overhead_per_layer_ms"],
+        overhead_per_sequence_ms=v["overhead_per_sequence_ms"],
+        links={
+            "nvlink": LinkCoefficients(v["latency_nvlink"], v["bandwidth_nvlink"]),
+            "pcie": LinkCoefficients(v["latency_pcie"], v["bandwidth_pcie"]),
+        },
+        socket_crossing=v["socket_crossing"],
+        engines=engines,
+        residuals={},
+        measured_rows={},
+        sources=(),
+    )
+
+
+def vector(c: Coefficients) -> Floats:
+    """The unknowns of known coefficients: `coefficients` the other way round."""
+    flat = {name: getattr(c, name) for name in Coefficients.__slots__ if isinstance(getattr(c, name), float)}
+    flat |= {"compute_16bit": c.compute["16-bit"], "compute_fp8": c.compute["fp8"], "compute_fp4": c.compute["fp4"]}
+    for kind, link in c.links.items():
+        flat |= {f"latency_{kind}": link.latency_ms, f"bandwidth_{kind}": link.bandwidth}
+    for name, engine in c.engines.items():
+        flat |= {f"step_{name}": engine.step_factor, f"entry_{name}": engine.entry_ms}
+        flat[f"entry_each_{name}"] = engine.entry_ms_per_request
+    return np.array([flat[unknown.name] for unknown in UNKNOWNS])

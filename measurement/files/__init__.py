@@ -1,0 +1,1 @@
+"""Reads and writes the files that measuring needs: benchmark reports, published tables, fits, profiles."""

@@ -1,0 +1,310 @@
+"""Reads benchmark files: detects each by its content, completes what it cannot say, and refuses what cannot be used.
+
+    FILE.json            a report of one of the tools of `bench.formats`, or of `spillway perf profile`
+    FILE.yaml            beside it, or `deployment.yaml` for its folder: what it ran on (`gpu: L4` …)
+    config.yaml          beside a report of inference-perf: its load and model
+
+Every problem of every file is told in one run: CAL001 not JSON, CAL002 another tool or version, CAL003 something that
+nobody says, CAL004 two that contradict each other, CAL005 a figure that is missing, CAL010 to CAL016 a run that cannot
+be used (`calibration.refusals`), CAL017 a profile that bounds nothing. Where a file holds several runs, those that
+cannot be used are left out and told as warnings, as long as one remains: a sweep ends in saturation on purpose.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from measurement.calibration.deployment import Said, deployment, stated_facts
+from measurement.calibration.refusals import RunRefusal, refusals, run_refusals, unexpected
+from measurement.calibration.runs import BenchRun, OwnRun
+from measurement.files.bench import profile
+from measurement.files.bench.formats import FORMATS, BenchFormat, format_of, is_inference_perf_config, other_tool
+from measurement.files.bench.sheet import Missing
+from measurement.profile.document import parse
+from planner.documents.lock import digest
+from planner.domain.catalog import Catalog
+from planner.edges.files import read_text
+from planner.edges.performance_files import load_coefficients
+from planner.performance.calibration import Caps
+from planner.words.diagnostics import Problem, Problems, Span
+
+BESIDE = "deployment.yaml"
+LONGEST_SOURCE = 200
+"""Characters of a line that is shown below a problem; most reports are one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class BenchFile:
+    """A file that was used. sha256: of its bytes."""
+
+    file: str
+    tool: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the files hold together. runs: by digest, each once; caps: of micro-benchmarks, by GPU; warnings: runs that
+    were left out."""
+
+    files: tuple[BenchFile, ...]
+    runs: tuple[OwnRun, ...]
+    caps: Mapping[str, Caps]
+    warnings: tuple[Problem, ...]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A file as text, and its documents: one, or one a line."""
+
+    path: Path
+    text: str
+    documents: tuple[Any, ...]
+
+    def span(self, key: str = "") -> Span:
+        """Where a key first stands, or the beginning."""
+        found = re.search(rf'"{re.escape(key)}"\s*:', self.text) if key else None
+        if found is None:
+            return Span(str(self.path), 1)
+        at = found.start()
+        line = self.text.count("\n", 0, at) + 1
+        start = self.text.rfind("\n", 0, at) + 1
+        source = self.text[start:].split("\n", 1)[0]
+        shown = source if len(source) <= LONGEST_SOURCE else ""
+        return Span(str(self.path), line, at - start + 1, len(key) + 2, shown)
+
+    def problem(self, code: str, message: str, hint: str = "", key: str = "") -> Problem:
+        """A problem with this file."""
+        return Problem(code, message, self.span(key), hint)
+
+
+def read_benchmarks(paths: Sequence[Path], options: Mapping[str, str], catalog: Catalog) -> Reading:
+    """All usable runs of these files and folders. options: facts on the deployment, by `deployment.ALIASES`.
+
+    Errors: `Problems` with everything that is wrong in any of them.
+    """
+    problems: list[Problem] = []
+    sources = [source for path in _listed(paths, problems) if (source := _source(path, problems)) is not None]
+    configs = {s.path.parent: s.documents[0] for s in sources if is_inference_perf_config(s.documents[0])}
+    files, warnings = [], list[Problem]()
+    runs: dict[str, OwnRun] = {}
+    caps: dict[str, Caps] = {}
+    for source in sources:
+        if source.path.suffix in (".yaml", ".yml"):
+            problems += _unused_yaml(source)
+            continue
+        if profile.is_profile(source.documents[0]):
+            caps |= _profile(source, catalog, problems, warnings)
+            files.append(_used(source, "spillway perf profile"))
+            continue
+        form = _format(source, problems)
+        if form is None:
+            continue
+        found, refused = _runs(source, form, configs, options, catalog, problems)
+        warnings += refused
+        runs |= {each.digest: each for each in found}
+        files.append(_used(source, form.name))
+    if not (runs or caps or problems):
+        problems.append(Problem("CAL002", "there is no benchmark among these files", hint="name files of results"))
+    if problems:
+        raise Problems((*problems, *warnings))
+    ordered = sorted(runs.values(), key=lambda each: (each.deployment.gpu.key, each.deployment.weights, each.digest))
+    return Reading(tuple(sorted(set(files), key=lambda f: (f.file, f.sha256))), tuple(ordered), caps, tuple(warnings))
+
+
+def _listed(paths: Iterable[Path], problems: list[Problem]) -> list[Path]:
+    """Files in a fixed order; of a folder its JSON files."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(path.glob("*.json"))
+            if not inside:
+                problems.append(Problem("CAL002", f"{path} holds no .json file", Span(str(path), 1)))
+            found += inside
+        else:
+            found.append(path)
+    return list(dict.fromkeys(found))
+
+
+def _source(path: Path, problems: list[Problem]) -> _Source | None:
+    try:
+        text = read_text(path, "name benchmark files, or a folder of them")
+    except Problems as unreadable:
+        problems += unreadable.problems
+        return None
+    if path.suffix in (".yaml", ".yml"):
+        try:
+            return _Source(path, text, (yaml.safe_load(text),))
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            where = Span(str(path), mark.line + 1 if mark else 1)
+            problems.append(Problem("CAL001", "this is not YAML", where))
+            return None
+    documents: list[Any] = []
+    decoder, at = json.JSONDecoder(), 0
+    while (start := _next(text, at)) < len(text) or not documents:
+        try:
+            document, at = decoder.raw_decode(text, start)
+        except (json.JSONDecodeError, RecursionError) as error:
+            problems.append(_not_json(path, text, error))
+            return None
+        documents.append(document)
+    return _Source(path, text, tuple(documents))
+
+
+def _next(text: str, at: int) -> int:
+    """The next character that is no blank."""
+    while at < len(text) and text[at] in " \t\r\n":
+        at += 1
+    return at
+
+
+def _not_json(path: Path, text: str, error: json.JSONDecodeError | RecursionError) -> Problem:
+    if isinstance(error, RecursionError):
+        return Problem("CAL001", "this is not JSON that ends", Span(str(path), 1))
+    where = Span(str(path), error.lineno, error.colno)
+    cut = (text.strip()[:1] in ("{", "[") and error.pos >= len(text.rstrip()) - 1) or "Unterminated" in error.msg
+    if not text.strip():
+        return Problem("CAL001", "the file is empty", where, "was the benchmark ended before it saved its result?")
+    if cut:
+        hint = "was the benchmark ended, or the copy, before it was whole? run or copy it again"
+        return Problem("CAL001", "the file is truncated: it ends in the middle of its JSON", where, hint)
+    return Problem("CAL001", f"this is not JSON: {error.msg}", where, "give the JSON file that the tool saved")
+
+
+def _format(source: _Source, problems: list[Problem]) -> BenchFormat | None:
+    """The one format of all documents of a file, in a version that is understood."""
+    known = ", ".join(each.name for each in FORMATS)
+    found = [format_of(document) for document in source.documents]
+    form = found[0]
+    if form is None or any(each is not form for each in found):
+        other = other_tool(source.documents[0])
+        hint = f"known are {known} and `spillway perf profile`"
+        what = f"this is {other}, which lacks what calibration needs" if other else "this is no benchmark that is known"
+        problems.append(source.problem("CAL002", what, hint))
+        return None
+    unknown = next((said for document in source.documents if (said := form.version(document))), "")
+    if unknown:
+        problems.append(source.problem("CAL002", f"{form.name}: {unknown}", "use a release of the tool that writes it"))
+        return None
+    return form
+
+
+def _runs(
+    source: _Source,
+    form: BenchFormat,
+    configs: Mapping[Path, Any],
+    options: Mapping[str, str],
+    catalog: Catalog,
+    problems: list[Problem],
+) -> tuple[list[OwnRun], list[Problem]]:
+    """The usable runs of a file, and why others of the same file were left out; what stops goes to `problems`."""
+    config = _config(source.path, configs, problems) if form.name == "inference-perf" else None
+    missing: list[Missing] = []
+    told = [run for document in source.documents for run in form.read(document, config, missing)]
+    if missing:
+        hint = f"a whole report of {form.name} has it; save it again with streaming on"
+        unique = dict.fromkeys(missing)
+        problems += [source.problem("CAL005", each.message, hint, each.key) for each in unique]
+        return [], []
+    if len(source.documents) > 1:
+        told = [replace(run, part=f"run {number}") for number, run in enumerate(told, 1)]
+    beside = _beside(source.path, problems)
+    used: list[OwnRun] = []
+    refused: list[Problem] = []
+    for run in told:
+        said = [Said("the file", run.stated), *beside, Said("the options", options)]
+        ran_on = deployment(said, run.model_name, catalog)
+        if isinstance(ran_on, tuple):
+            refused += _told(source, run, (*ran_on, *run_refusals(run)))
+            continue
+        own = OwnRun(run, ran_on, digest(_row(run)), source.path.name)
+        reasons = refusals(own) or unexpected(own, load_coefficients())
+        refused += _told(source, run, reasons)
+        if not reasons:
+            used.append(own)
+    if used and len(told) > 1:
+        return used, [replace(problem, severity="warning") for problem in refused]
+    problems += refused
+    return used, []
+
+
+def _told(source: _Source, run: BenchRun, reasons: Iterable[RunRefusal]) -> list[Problem]:
+    prefix = f"{run.part}: " if run.part else ""
+    return [source.problem(r.code, prefix + r.message, r.hint, "" if run.part else r.key) for r in reasons]
+
+
+def _row(run: BenchRun) -> dict[str, Any]:
+    """What was read of a run, as plain values: the same run in another file has the same digest."""
+    return {name: value for name, value in asdict(run).items() if name != "part"}
+
+
+def _config(path: Path, configs: Mapping[Path, Any], problems: list[Problem]) -> Mapping[str, Any] | None:
+    """inference-perf's configuration: given among the files, or beside the report."""
+    given = configs.get(path.parent)
+    if given is None and (beside := path.parent / "config.yaml").exists():
+        source = _source(beside, problems)
+        given = source.documents[0] if source and is_inference_perf_config(source.documents[0]) else None
+    return given if isinstance(given, Mapping) else None
+
+
+def _beside(path: Path, problems: list[Problem]) -> list[Said]:
+    """What YAML files beside a report say of its deployment."""
+    found = []
+    for note in (path.with_suffix(".yaml"), path.parent / BESIDE):
+        if not note.exists():
+            continue
+        source = _source(note, problems)
+        if source is None or is_inference_perf_config(source.documents[0]):
+            continue
+        if not isinstance(source.documents[0], Mapping):
+            problems.append(source.problem("CAL002", "a list of facts is expected, like `gpu: L4`"))
+            continue
+        found.append(Said(note.name, stated_facts(source.documents[0])))
+    return found
+
+
+def _unused_yaml(source: _Source) -> list[Problem]:
+    """A YAML file that was named itself: fine where a report beside it is completed by it."""
+    document = source.documents[0]
+    if is_inference_perf_config(document) or source.path.name == BESIDE:
+        return []
+    if isinstance(document, Mapping) and stated_facts(document) and source.path.with_suffix(".json").exists():
+        return []
+    hint = f"call it {BESIDE}, or like the report that it belongs to"
+    return [source.problem("CAL002", "this YAML file belongs to no report", hint)]
+
+
+def _used(source: _Source, tool: str) -> BenchFile:
+    return BenchFile(source.path.name, tool, "sha256:" + hashlib.sha256(source.text.encode()).hexdigest())
+
+
+def _profile(source: _Source, catalog: Catalog, problems: list[Problem], warnings: list[Problem]) -> dict[str, Caps]:
+    """The bounds of the GPU that was profiled."""
+    hint = "profile the GPU that the replicas run on, and nothing else on it meanwhile"
+    try:
+        found = parse(source.text, str(source.path))
+    except Problems as unfit:
+        problems += unfit.problems
+        return {}
+    gpu = catalog.gpus.get(found.catalog_gpu or "")
+    if gpu is None:
+        problems.append(source.problem("CAL003", f"{found.gpu} is no GPU of the catalog", hint, "gpu"))
+        return {}
+    bounds, doubts = profile.bounds(found, gpu)
+    if bounds.is_empty:
+        why = "; ".join(doubts) or "neither bandwidth nor matrix products nor all-reduces were measured"
+        problems.append(
+            source.problem("CAL017", f"this profile bounds nothing: {why}", "leave it out, or run perf profile in full")
+        )
+        return {}
+    warnings += [replace(source.problem("CAL005", doubt, hint), severity="warning") for doubt in doubts]
+    return {gpu.key: bounds}

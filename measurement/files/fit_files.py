@@ -1,0 +1,86 @@
+"""Fits the performance model anew: measured figures in, a dated file of coefficients out.
+
+    measurement/data/measurements.csv                          one published figure a row
+    planner/catalog/data/performance/coefficients-DAY.json     what `refit` writes, aside and then renamed
+
+Problems: PERF001 a file that is missing or cannot be read, PERF002 a row that does not fit.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from measurement.evidence.benchmarks import Measurement, subjects
+from measurement.evidence.held_out import FitReport, judged_fit
+from measurement.evidence.published import PublishedRun, Reader
+from measurement.evidence.rows import published
+from planner.domain.catalog import Catalog
+from planner.domain.gaps import Gap
+from planner.edges.files import write_text
+from planner.edges.performance_files import PREFIX
+from planner.performance.coefficients import Coefficients
+from planner.words.diagnostics import Problem, Problems, Span
+
+MEASUREMENTS = "measurements.csv"
+OPTIONAL = ("concurrency", "max_num_batched_tokens")
+
+
+def load_measurements(file: Traversable | None = None) -> tuple[Measurement, ...]:
+    """The measured figures of a CSV (the shipped one if None), all bad rows reported in one run."""
+    source = file or files("measurement").joinpath("data").joinpath(MEASUREMENTS)
+    try:
+        text = source.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Problems(
+            [Problem("PERF001", f"cannot read {source}: {error}", hint="give a measurements CSV")]
+        ) from error
+    adapter = TypeAdapter(Measurement)
+    rows: list[Measurement] = []
+    problems: list[Problem] = []
+    for number, row in enumerate(csv.DictReader(text.splitlines()), start=2):
+        try:
+            rows.append(adapter.validate_python(row | {name: row.get(name) or None for name in OPTIONAL}))
+        except ValidationError as error:
+            problems.extend(
+                Problem("PERF002", f"{'.'.join(map(str, d['loc']))}: {d['msg']}", Span(str(source), number))
+                for d in error.errors(include_url=False, include_context=False)
+            )
+    if problems:
+        raise Problems(problems)
+    return tuple(rows)
+
+
+def shipped_runs(catalog: Catalog) -> tuple[PublishedRun, ...]:
+    """The rows of the shipped table as the runs that reported them, models of one shape as one family."""
+    reader = Reader(catalog)
+    return tuple(published(row, reader.family(row.model)) for row in load_measurements())
+
+
+def refit(
+    catalog: Catalog, as_of: str, out: Path, tell: Callable[[str], None] = lambda _: None
+) -> tuple[FitReport, tuple[Gap, ...], Path]:
+    """Fit the shipped measurements and write `out/coefficients-AS_OF.json`; (report, rows left out, file written).
+
+    `as_of` is the day of the fit, YYYY-MM-DD; the caller reads the clock. `tell` hears of progress.
+    """
+    found, gaps = subjects(load_measurements(), catalog.models, catalog.gpus)
+    report = judged_fit(found, as_of, tell)
+    path = out / f"{PREFIX}{as_of}.json"
+    text = json.dumps(asdict(_rounded(report.coefficients)), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    write_text(path, text)
+    return report, gaps, path
+
+
+def _rounded(coefficients: Coefficients) -> Coefficients:
+    """Six significant digits, and nothing below a billionth: a diff of two fits stays readable."""
+    text = json.dumps(asdict(coefficients))
+    values = json.loads(text, parse_float=lambda number: float(f"{float(number):.6g}") * (float(number) > 1e-9))
+    return TypeAdapter(Coefficients).validate_python(values)

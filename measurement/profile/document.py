@@ -1,0 +1,224 @@
+"""A profile: what one GPU reached in a micro-benchmark, as the file that `spillway perf profile` writes.
+
+Format `spillway.profile/1`. Every row has the median time of one call in ms, the p10 and p90 of the repeats, and how
+many there were; `graph` tells that the calls were played as one CUDA graph, without the time to launch them. Operands
+come from memory, not from a cache. What could not be measured is a gap with its reason; a section may be empty. Unknown
+keys are not read. The program that measures is `measurement/profiler/program.py`.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import statistics
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from planner.domain.offerings import Gpu
+from planner.words.diagnostics import Problem, Problems, Span
+from planner.words.spans import read as read_with_places
+
+SCHEMA = "spillway.profile/1"
+
+RESTLESS = 0.2
+"""Spread of the median row from which on a GPU was not alone; by itself it stays within some per cent."""
+
+PositiveCount = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+DEVICE_NAMES: dict[str, str] = {
+    "NVIDIA A100-SXM4-40GB": "A100-40GB",
+    "NVIDIA A100-SXM4-80GB": "A100-80GB",
+    "NVIDIA A10G": "A10G",
+    "NVIDIA B200": "B200",
+    "NVIDIA H100 80GB HBM3": "H100",
+    "NVIDIA H200": "H200",
+    "NVIDIA L4": "L4",
+    "NVIDIA L40S": "L40S",
+    "NVIDIA RTX PRO 6000 Blackwell Server Edition": "RTX-PRO-6000",
+    "Tesla T4": "T4",
+}
+"""What the driver calls a GPU → its key in the catalog. PCIe cards of the same chip are others: they are not listed."""
+
+
+class ProfileRow(BaseModel):
+    """One timed case. ms: median of one call over `repeats`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    ms: Positive
+    ms_p10: Positive
+    ms_p90: Positive
+    repeats: PositiveCount
+    graph: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.ms_p10 <= self.ms <= self.ms_p90:
+            raise ValueError("the median lies between p10 and p90")
+        return self
+
+    @property
+    def spread(self) -> float:
+        """p90 − p10 over the median: what the machine's own unrest is."""
+        return (self.ms_p90 - self.ms_p10) / self.ms
+
+
+class Bandwidth(ProfileRow):
+    """bytes: moved by one call, in both directions together. kind: a sum that only reads, or a copy."""
+
+    kind: Literal["read", "copy"]
+    bytes: PositiveCount
+    gb_per_s: Positive
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if abs(self.gb_per_s * self.ms * 1e6 / self.bytes - 1) > 0.01:
+            raise ValueError("gb_per_s is not bytes over ms")
+        return self
+
+
+class Launch(ProfileRow):
+    """A chain of small kernels, started one by one (`stream`) or as a graph. ms: of one kernel."""
+
+    kind: Literal["stream", "graph"]
+    kernels: PositiveCount
+
+
+class Gemm(ProfileRow):
+    """m tokens times a weight of n outputs and k inputs, both of that type; nothing is quantized within the time."""
+
+    dtype: Literal["bf16", "fp16", "fp8", "int8"]
+    m: PositiveCount
+    n: PositiveCount
+    k: PositiveCount
+
+    @property
+    def tflops(self) -> float:
+        """Arithmetic rate, 2·m·n·k over the time; TOP/s for int8."""
+        return 2 * self.m * self.n * self.k / self.ms / 1e9
+
+
+class Attention(ProfileRow):
+    """decode: a token of each of `batch` sequences over `context` tokens; prefill: `context` tokens over themselves."""
+
+    phase: Literal["decode", "prefill"]
+    dtype: Literal["bf16", "fp16"]
+    heads: PositiveCount
+    kv_heads: PositiveCount
+    head_dim: PositiveCount
+    batch: PositiveCount
+    context: PositiveCount
+
+
+class TimedAllReduce(ProfileRow):
+    """A sum of `bytes` on each of `ranks` GPUs of one machine; of the ranks' medians the longest."""
+
+    ranks: Annotated[int, Field(ge=2)]
+    bytes: PositiveCount
+
+
+class NotMeasured(BaseModel):
+    """Cases that are missing for one reason. example: one of them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    what: str
+    why: str
+    cases: PositiveCount
+    example: dict[str, Any]
+
+
+class GpuProfile(BaseModel):
+    """One GPU, measured on one day.
+
+    gpu: name by the driver. gpus: how many of them could add up (0 on a CPU). cuda, driver: versions; None where there
+    is none or nobody tells. under_load: clocks in MHz, watt and celsius at work, as far as the driver tells. grid:
+    `quick` has a few shapes that are too small to fill a GPU.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    form: Annotated[Literal["spillway.profile/1"], Field(alias="schema")]
+    date: datetime.date
+    device: Literal["cuda", "cpu"]
+    gpu: Annotated[str, Field(min_length=1)]
+    gpus: Annotated[int, Field(ge=0)]
+    torch: str
+    cuda: str | None = None
+    driver: str | None = None
+    compute_capability: str | None = None
+    memory_bytes: PositiveCount | None = None
+    multiprocessors: PositiveCount | None = None
+    l2_bytes: PositiveCount | None = None
+    under_load: dict[str, float] = {}
+    grid: Literal["full", "quick"] = "full"
+    seconds: Positive
+    bandwidth: tuple[Bandwidth, ...]
+    launch: tuple[Launch, ...]
+    gemm: tuple[Gemm, ...]
+    attention: tuple[Attention, ...]
+    all_reduce: tuple[TimedAllReduce, ...]
+    gaps: tuple[NotMeasured, ...]
+
+    @model_validator(mode="after")
+    def _measured(self) -> Self:
+        if not (self.bandwidth or self.gemm or self.attention or self.all_reduce):
+            raise ValueError("nothing was measured")
+        return self
+
+    @property
+    def catalog_gpu(self) -> str | None:
+        """Key of this GPU in the catalog; None for a CPU and for a GPU that has no key."""
+        return DEVICE_NAMES.get(self.gpu) if self.device == "cuda" else None
+
+
+def parse(text: str, file: str) -> GpuProfile:
+    """File content → profile.
+
+    Errors: `Problems` with PROF005, all of them: no JSON (truncated, or something else was printed between), another
+    schema, values that do not fit.
+    """
+    try:
+        raw = json.loads(text)
+    except json.JSONDecodeError as error:
+        where = Span(file, error.lineno, error.colno)
+        hint = "a profile ends with a brace: was the copy cut off, or does its log hold an error instead?"
+        raise Problems([Problem("PROF005", f"the profile is not JSON: {error.msg}", where, hint)]) from error
+    found = raw.get("schema") if isinstance(raw, dict) else None
+    if found != SCHEMA:
+        message = f"this is no profile: its schema is {found!r}, not {SCHEMA!r}"
+        hint = "`spillway perf profile` writes profiles"
+        raise Problems([Problem("PROF005", message, Span(file, 1), hint)])
+    try:
+        return GpuProfile.model_validate(raw)
+    except ValidationError as error:
+        places = read_with_places(text, file)
+        hint = "measure again: a profile is never edited by hand"
+        raise Problems(
+            Problem(
+                "PROF005",
+                f"{'.'.join(map(str, detail['loc'])) or 'profile'}: {detail['msg'].removeprefix('Value error, ')}",
+                places.at(detail["loc"]) or Span(file, 1),
+                hint,
+            )
+            for detail in error.errors(include_url=False, include_context=False)
+        ) from error
+
+
+def doubts(profile: GpuProfile, gpu: Gpu) -> Iterator[str]:
+    """Reasons not to believe a profile: it beats the datasheet, or the GPU did something else meanwhile."""
+    if profile.grid == "quick":
+        yield "it was a quick try: its shapes are too small to fill a GPU"
+    spreads = [row.spread for row in (*profile.bandwidth, *profile.gemm, *profile.attention)]
+    if spreads and statistics.median(spreads) > RESTLESS:
+        yield f"half of the rows vary by more than {RESTLESS:.0%}: something else ran on the GPU"
+    fastest = max((row.gb_per_s for row in profile.bandwidth), default=0.0)
+    if fastest > gpu.bandwidth_gb_per_s:
+        yield f"memory moved {fastest:,.0f} GB/s, but {gpu.key} has {gpu.bandwidth_gb_per_s:,}"
+    for dtype, tflops in sorted(gpu.tflops.items()):
+        most = max((row.tflops for row in profile.gemm if row.dtype == dtype), default=0.0)
+        if most > tflops:
+            yield f"{dtype} products reached {most:,.0f} TFLOP/s, but {gpu.key} has {tflops:,.0f}"

@@ -1,0 +1,40 @@
+"""`perf fit`: measured figures in, coefficients and their held-out residuals out."""
+
+from __future__ import annotations
+
+import datetime
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.table import Table
+
+from measurement.evidence.held_out import Residual
+from measurement.files.fit_files import refit
+from planner.cli.output import note, show
+from planner.edges.catalog_files import load_catalog
+
+
+def fit(out: Path, as_of: str) -> None:
+    """Write `out/coefficients-DAY.json` and print how far off the rows are that the fit did not see."""
+    day = as_of or datetime.date.today().isoformat()
+    report, gaps, path = refit(load_catalog(), day, out, note)
+    held_out = {"(model, GPU) cells": report.without_cell, "whole GPUs": report.without_gpu}
+    show([_table(f"Held out: {what}", residuals) for what, residuals in held_out.items()])
+    for gap in gaps:
+        note(f"left out: {gap.message}")
+    note(f"wrote {path}")
+
+
+def _table(title: str, residuals: Sequence[Residual]) -> Table:
+    """Median of actual/predicted and of the error, by metric and GPU."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for column in ("metric", "GPU", "rows", "actual/predicted", "median error"):
+        table.add_column(column, justify="left" if column in ("metric", "GPU") else "right")
+    groups: dict[tuple[str, str], list[float]] = {}
+    for residual in residuals:
+        groups.setdefault((residual.subject.measurement.metric, residual.subject.gpu.key), []).append(residual.slowness)
+    for (metric, gpu), values in sorted(groups.items()):
+        error = statistics.median(abs(value - 1) for value in values)
+        table.add_row(metric, gpu, str(len(values)), f"{statistics.median(values):.2f}", f"{error:.0%}")
+    return table

@@ -1,0 +1,126 @@
+"""How near predictions come to measurements: for the terminal, as Markdown, and as plain values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from measurement.evidence.accuracy import Accuracy, Score, TpOrder
+from planner.faces.figures import counted
+
+WORDS = {"tpot": "TPOT", "ttft": "TTFT", "throughput": "throughput", "e2e": "E2E"}
+HELD_OUT = {
+    "cells": "each by a fit without its cell (model family × GPU)",
+    "gpus": "each by a fit without its GPU",
+}
+_COLUMNS = ("metric", "", "rows", "median error", "p90", "predicted/measured", "in interval")
+
+
+def accuracy_view(found: Accuracy) -> Iterator[RenderableType]:
+    """The scores, section by section."""
+    yield Text(_headline(found))
+    yield _rich("All rows", _overall_rows(found), _OVERALL)
+    for name, scores in found.tables.items():
+        yield _rich(f"By {name}", _rows(scores), (_COLUMNS[0], name, *_COLUMNS[2:]))
+    yield Text("\n".join(_order_lines(found.order)))
+
+
+def accuracy_markdown(found: Accuracy) -> str:
+    """The same as Markdown sections, ready to stand in a document."""
+    lines = [_headline(found), "", *_markdown(_OVERALL, _overall_rows(found)), ""]
+    lines += [f"- {line}" for line in _order_lines(found.order)]
+    for name, scores in found.tables.items():
+        lines += ["", f"### By {name}", "", *_markdown((_COLUMNS[0], name, *_COLUMNS[2:]), _rows(scores))]
+    if found.macro:
+        lines += ["", "### Macro error by source", ""]
+        sources = sorted({source for macro in found.macro for source in macro.sources})
+        rows = [
+            (source, *(percent(macro.sources[source]) if source in macro.sources else "–" for macro in found.macro))
+            for source in sources
+        ]
+        lines += _markdown(("source", *(WORDS[macro.kind] for macro in found.macro)), rows)
+    return "\n".join(lines) + "\n"
+
+
+def accuracy_json(found: Accuracy) -> dict[str, Any]:
+    """The same as plain values; shares as numbers, six digits."""
+    value: dict[str, Any] = asdict(found)
+    for order, told in zip(found.order, value["order"], strict=True):
+        told["kind"] = order.kind or "all"
+        told["share"] = None if math.isnan(order.share) else order.share
+    rounded: dict[str, Any] = _six_digits(value)
+    return rounded
+
+
+def percent(value: float) -> str:
+    """`12.3 %`."""
+    return f"{100 * value:.1f} %"
+
+
+_OVERALL = ("metric", "rows", "macro error", "over cells", "cells", *_COLUMNS[3:])
+
+
+def _headline(found: Accuracy) -> str:
+    left = ", ".join(f"{count} {reason}" for reason, count in found.left_out.items())
+    how = f", {HELD_OUT[found.held_out]}" if found.held_out else ""
+    return f"{counted(found.rows, 'row')} scored{how}" + (f"; left out: {left}" if left else "")
+
+
+def _overall_rows(found: Accuracy) -> list[tuple[str, ...]]:
+    macros = {macro.kind: macro for macro in found.macro}
+    return [
+        (
+            WORDS[score.kind],
+            str(score.rows),
+            percent(macros[score.kind].error),
+            percent(macros[score.kind].plain),
+            str(macros[score.kind].cells),
+            *_figures(score),
+        )
+        for score in found.overall
+    ]
+
+
+def _rows(scores: Sequence[Score]) -> list[tuple[str, ...]]:
+    return [(WORDS[score.kind], score.group, str(score.rows), *_figures(score)) for score in scores]
+
+
+def _figures(score: Score) -> tuple[str, ...]:
+    return percent(score.median), percent(score.p90), f"{score.bias:.2f}", percent(score.coverage)
+
+
+def _order_lines(orders: Sequence[TpOrder]) -> Iterator[str]:
+    for order in orders:
+        what = WORDS[order.kind] if order.kind else "all"
+        share = percent(order.share) if order.pairs else "no pair"
+        yield f"order of TP choices, {what}: {share} of {counted(order.pairs, 'pair')} that differ by more than 10 %"
+
+
+def _rich(title: str, rows: Sequence[Sequence[str]], columns: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="left" if place < (2 if columns is not _OVERALL else 1) else "right")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(columns)} |"
+    yield "|" + "---|" * len(columns)
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+
+
+def _six_digits(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _six_digits(part) for key, part in value.items()}
+    return [_six_digits(part) for part in value] if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,117 @@
+"""Judgements on a plan: pass, warn or deny, each with a sentence. What is not known warns; it is never silent.
+
+Ages of prices are judged on the day of the snapshot that names them, so that a plan does not change with the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+from planner.decision.candidates.self_hosted import SelfHosted
+from planner.domain.catalog import Catalog
+from planner.domain.environment import Environment
+from planner.domain.gaps import Gap
+from planner.plan.cost import Cost
+from planner.plan.review import Verdict
+
+
+def verdicts(
+    environment: Environment,
+    catalog: Catalog,
+    cost: Cost,
+    chosen: Sequence[SelfHosted],
+    gaps: Iterable[Gap],
+    unserved: Sequence[str],
+) -> tuple[Verdict, ...]:
+    """All verdicts, sorted by name. unserved: bands that the slow end of the measurements leaves without a place."""
+    found = [
+        *_budget(environment, cost),
+        *_quotas(environment, chosen),
+        *_prices(catalog, cost),
+        *_provenance(chosen),
+        *_range(unserved),
+        *_gaps((*gaps, *(gap for h in chosen for gap in h.shape.model.gaps()))),
+        _privacy(environment),
+        _availability(environment),
+        _bytes_per_token(),
+    ]
+    return tuple(sorted(found, key=lambda verdict: (verdict.name, verdict.message)))
+
+
+def _budget(environment: Environment, cost: Cost) -> list[Verdict]:
+    if environment.budget is None:
+        return [Verdict(name="budget", state="warn", message="no budget is set")]
+    limit = environment.budget.monthly
+    state = "pass" if cost.usd_per_month <= limit else "deny"
+    message = f"${cost.usd_per_month:,} of ${limit:,} a month"
+    return [Verdict(name="budget", state=state, message=message)]
+
+
+def _quotas(environment: Environment, chosen: Sequence[SelfHosted]) -> list[Verdict]:
+    families = sorted({h.replica_class.quota_family for h in chosen} - set(environment.quotas))
+    return [
+        Verdict(name=f"quota {family}", state="warn", message=f"the vCPU quota of family {family} is not stated")
+        for family in families
+    ]
+
+
+def _prices(catalog: Catalog, cost: Cost) -> list[Verdict]:
+    on = date.fromisoformat(catalog.prices.name)
+    doubts: dict[str, list[str]] = {}
+    for key in sorted({line.price for line in cost.lines}):
+        price = catalog.prices.price(key)
+        for doubt in price.doubts(on) if price else ():
+            doubts.setdefault(key.split("/", 1)[0], []).append(doubt.message)
+    return [
+        Verdict(name=f"prices {kind}", state="warn", message=_shortened(messages))
+        for kind, messages in sorted(doubts.items())
+    ]
+
+
+def _provenance(chosen: Sequence[SelfHosted]) -> list[Verdict]:
+    analytic = sorted(
+        {h.shape.gpu.key for h in chosen for c in h.replica.capacities.values() if c.provenance == "analytic"}
+    )
+    if not analytic:
+        return []
+    message = f"capacities on {', '.join(analytic)} are computed, not measured, with the wider margin"
+    return [Verdict(name="provenance", state="warn", message=message)]
+
+
+def _range(unserved: Sequence[str]) -> list[Verdict]:
+    if not unserved:
+        return []
+    message = f"at the slow end of the measurements no number of machines serves {', '.join(unserved)} within the SLO"
+    return [Verdict(name="range", state="warn", message=f"{message}; the high end of the cost does not hold that")]
+
+
+def _gaps(gaps: Iterable[Gap]) -> list[Verdict]:
+    kinds: dict[str, list[str]] = {}
+    for gap in sorted(set(gaps)):
+        kinds.setdefault(gap.key.split("/", 1)[0], []).append(gap.message)
+    return [Verdict(name=f"gap {kind}", state="warn", message=_shortened(messages)) for kind, messages in kinds.items()]
+
+
+def _privacy(environment: Environment) -> Verdict:
+    restricted = sorted(name for name, route in environment.routes.items() if route.data == "restricted")
+    message = f"no API exists for {', '.join(restricted)}" if restricted else "no route is restricted"
+    return Verdict(name="privacy", state="pass", message=message)
+
+
+def _availability(environment: Environment) -> Verdict:
+    asked = ", ".join(f"{name} {route.slo.availability:.2%}" for name, route in sorted(environment.routes.items()))
+    message = f"asked: {asked}; not computed yet, what is planned for is the loss of one node"
+    if not environment.reserve.node:
+        message = f"asked: {asked}; not computed yet, and no loss is planned for"
+    return Verdict(name="availability", state="warn", message=message)
+
+
+def _bytes_per_token() -> Verdict:
+    message = "input bands assume 4 bytes a token; no tokenizer ratio is known"
+    return Verdict(name="gap tokenizer", state="warn", message=message)
+
+
+def _shortened(messages: Sequence[str], most: int = 4) -> str:
+    shown = "; ".join(messages[:most])
+    return shown if len(messages) <= most else f"{shown}; and {len(messages) - most} more"

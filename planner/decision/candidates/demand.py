@@ -1,0 +1,138 @@
+"""What each route asks for, ready to be served: its lengths by input band, its week in levels, its targets.
+
+Joins the environment with the traces that it names. Rates: a level's mean is billed; its planned rate is the 95th
+percentile of the rate over the scale-up window, taken from the trace's own windows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from planner.domain.demand import Level, hourly, levels, week_profile
+from planner.domain.environment import Environment, Route
+from planner.domain.traces import TraceSummary
+from planner.domain.workload import InputBand, Mix, Workload, declared, from_trace, poisson_burst
+from planner.performance.capacity import LatencyTarget
+from planner.performance.capacity_search import CYCLE_MINUTES
+from planner.performance.lengths import Lengths, coarse
+
+LEVELS = 6
+TAIL = 0.999
+"""Share of requests whose prompt and answer must fit the model's context; longer ones are refused or go to the API."""
+LEAST_CONTEXT = 4096
+
+
+@dataclass(frozen=True)
+class RouteDemand:
+    """One route with its workload.
+
+    lengths: of all its requests, and of each band, coarse enough to be screened thousands of times.
+    burst_ratio: highest minute over the planned rate; divides capacities where they are screened. minutes: rates of the
+    trace's busiest five minutes over their mean, which capacities are simulated with.
+    band_context: tokens that the longest prompt of each band and its answer take, by band.
+    """
+
+    name: str
+    route: Route
+    workload: Workload
+    lengths: Lengths
+    band_lengths: tuple[Lengths, ...]
+    target: LatencyTarget
+    burst_ratio: float
+    minutes: tuple[float, ...]
+    band_context: tuple[int, ...]
+
+    @property
+    def max_model_len(self) -> int:
+        """Tokens of context that a pool serving all of it needs: the next power of two."""
+        return max(LEAST_CONTEXT, 1 << math.ceil(math.log2(max(self.band_context))))
+
+    @property
+    def bands(self) -> tuple[InputBand, ...]:
+        return self.workload.bands
+
+
+@dataclass(frozen=True)
+class Demand:
+    """All routes and the levels of the week, hours summing to a month."""
+
+    routes: tuple[RouteDemand, ...]
+    levels: tuple[Level, ...]
+
+
+def demand(environment: Environment, traces: Mapping[str, TraceSummary]) -> Demand:
+    """Environment and the traces that it names → what is to be served.
+
+    Errors: ValueError when declared token lengths fit no distribution, or a profile is not a week.
+    """
+    routes = tuple(_route(name, environment.routes[name], traces) for name in sorted(environment.routes))
+    weeks = {
+        r.name: hourly(
+            r.route.traffic.requests_per_second.mean,
+            week_profile(r.route.traffic.profile, ZoneInfo(r.route.traffic.timezone), environment.horizon.start),
+        )
+        for r in routes
+    }
+    burst = {r.name: r.workload.burst.p95_300s for r in routes}
+    return Demand(routes, levels(weeks, LEVELS, burst))
+
+
+def _route(name: str, route: Route, traces: Mapping[str, TraceSummary]) -> RouteDemand:
+    workload = _workload(route, traces)
+    return RouteDemand(
+        name=name,
+        route=route,
+        workload=workload,
+        lengths=_lengths(workload.mix),
+        band_lengths=tuple(_lengths(band.mix) for band in workload.bands),
+        target=LatencyTarget(
+            ttft_ms=route.slo.ttft_p95.base,
+            ttft_ms_per_1k_input=route.slo.ttft_p95.per_1k_input,
+            tpot_ms=route.slo.tpot_p95,
+        ),
+        burst_ratio=_burst_ratio(workload),
+        minutes=_busiest_minutes(traces[route.traffic.trace]) if route.traffic.trace else (1.0,),
+        band_context=tuple(_context(workload, band) for band in workload.bands),
+    )
+
+
+def _workload(route: Route, traces: Mapping[str, TraceSummary]) -> Workload:
+    if route.tokens is not None:
+        tokens = route.tokens
+        burst = (
+            traces[route.traffic.trace].burst
+            if route.traffic.trace
+            else poisson_burst(route.traffic.requests_per_second.mean)
+        )
+        return declared(tokens.input.mean, tokens.input.p95, tokens.output.mean, tokens.output.p95, burst)
+    assert route.traffic.trace is not None  # the environment file was refused otherwise
+    return from_trace(traces[route.traffic.trace])
+
+
+def _context(workload: Workload, band: InputBand) -> int:
+    """Tokens of the longest prompt of a band and the longest answer, up to the `TAIL` of the route's requests."""
+    longest = workload.mix.input_quantile(TAIL)
+    if band.below_tokens is not None:
+        longest = min(longest, band.below_tokens - 1)
+    return math.ceil(longest + workload.mix.output_quantile(TAIL))
+
+
+def _lengths(mix: Mix) -> Lengths:
+    return coarse(zip(mix.input_tokens, mix.output_tokens, mix.weights, strict=True))
+
+
+def _burst_ratio(workload: Workload) -> float:
+    """Highest minute over the planned (p95 of 300 s) rate: what the planned rate itself does not yet hold."""
+    return max(1.0, workload.burst.peak_60s / workload.burst.p95_300s)
+
+
+def _busiest_minutes(trace: TraceSummary) -> tuple[float, ...]:
+    """Rates of the busiest five whole minutes of a trace over their mean; of all minutes where there are fewer."""
+    whole = [requests for requests, _, _ in trace.minutes][: max(1, int(trace.duration_s // 60))]
+    width = min(CYCLE_MINUTES, len(whole))
+    start = max(range(len(whole) - width + 1), key=lambda k: sum(whole[k : k + width]))
+    window = whole[start : start + width]
+    return tuple(requests * width / sum(window) for requests in window)

@@ -1,0 +1,1 @@
+"""The choice: a question in plain numbers, the program that it becomes, and the solver's answer."""

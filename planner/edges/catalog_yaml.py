@@ -1,0 +1,155 @@
+"""YAML as catalog files use it: text → plain values, and the place of each of them.
+
+A scalar is what it looks like and nothing else: `true`, `false`, `null`, a whole number (`32_762_123_264`), a decimal
+number (`62.5`). Everything else is text, also a date and the word `no`. A file ends with the line `...`, YAML's own
+mark for the end of a document, so that a file that was cut off cannot pass.
+
+Problems: CAT002 for text that is not YAML or not whole, CAT004 for a key that stands twice. No file is opened here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from planner.words.diagnostics import Problem, Problems, Span
+
+END = "..."
+"""The last line of every catalog file."""
+
+Path = tuple[str | int, ...]
+"""Keys and indices that lead from the top of a file to a value."""
+
+_SCALARS = (
+    ("tag:yaml.org,2002:null", r"(?:null)?", "n", ""),
+    ("tag:yaml.org,2002:bool", r"true|false", "t", "f"),
+    ("tag:yaml.org,2002:int", r"-?(?:0|[1-9][0-9]*(?:_[0-9]+)*)", *"-0123456789"),
+    ("tag:yaml.org,2002:float", r"-?[0-9]+\.[0-9]+", *"-0123456789"),
+)
+"""Tag, whole text that bears it, and the characters that such a text begins with."""
+
+_Base: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # the parser in C where PyYAML was built with it
+
+
+class TextLoader(_Base):  # type: ignore[misc]  # a class that is chosen at run time
+    """Reads every scalar as the text that stands there, so that a price keeps all its digits."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's attribute
+
+
+class FactLoader(TextLoader):
+    """Reads scalars as the module's docstring says."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012
+        first: [(tag, re.compile(rf"(?:{whole})\Z")) for tag, whole, *begins in _SCALARS if first in begins]
+        for first in {first for _, _, *begins in _SCALARS for first in begins}
+    }
+
+
+@dataclass(frozen=True)
+class Document:
+    """A catalog file that was read.
+
+    file: name within the catalog folder. value: plain values. root: YAML nodes, from which places are found when a
+    problem asks for one.
+    """
+
+    file: str
+    value: Any
+    lines: Sequence[str]
+    root: yaml.Node | None
+
+    def span(self, path: Path) -> Span:
+        """The place of the key (of a list: the item) at `path`, or of its nearest ancestor that is in the file."""
+        node, found = self.root, self.root
+        for step in path:
+            node, mark = _step(node, step)
+            if mark is None:
+                break
+            found = mark
+        return _span(self.file, self.lines, found) if found is not None else Span(self.file, 1)
+
+
+def read(text: str, file: str, loader: type[TextLoader] = FactLoader) -> Document:
+    """Parse the text of one catalog file.
+
+    Errors: `Problems` with CAT002 or CAT004, all of the file.
+    """
+    lines = text.splitlines()
+    if not lines or lines[-1].rstrip() != END:
+        hint = f"the last line of a catalog file is `{END}`; without it the file was cut off"
+        raise Problems([Problem("CAT002", f"{file} does not end", Span(file, max(1, len(lines))), hint)])
+    try:
+        root = yaml.compose(text, Loader=loader)
+        problems: list[Problem] = []
+        value = _Values(file, lines, problems).of(root) if root is not None else None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = Span(file, mark.line + 1, mark.column + 1, 1, lines[mark.line]) if mark else Span(file, 1)
+        raise Problems([Problem("CAT002", f"this is not YAML: {error.problem or error}", where)]) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise Problems([Problem("CAT002", f"this is not YAML: {error}", Span(file, 1))]) from error
+    if problems:
+        raise Problems(problems)
+    return Document(file, value, lines, root)
+
+
+class _Values:
+    """One walk over a file's nodes, which makes plain values of them."""
+
+    def __init__(self, file: str, lines: Sequence[str], problems: list[Problem]) -> None:
+        self._file, self._lines, self._problems = file, lines, problems
+
+    def of(self, node: yaml.Node) -> Any:
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.of(child) for child in node.value]
+        return _scalar(node)
+
+    def _mapping(self, node: yaml.MappingNode) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in node.value:
+            name = str(key.value)
+            if name in found:
+                first = next(k.start_mark.line + 1 for k, _ in node.value if k.value == name)
+                where = _span(self._file, self._lines, key)
+                self._problems.append(
+                    Problem("CAT004", f"{name} stands twice, first in line {first}", where, "keep one of them")
+                )
+            found[name] = self.of(value)
+        return found
+
+
+def _scalar(node: yaml.Node) -> Any:
+    match node.tag.rpartition(":")[2]:
+        case "null":
+            return None
+        case "bool":
+            return node.value == "true"
+        case "int":
+            return int(node.value)
+        case "float":
+            return float(node.value)
+        case _:
+            return node.value
+
+
+def _step(node: yaml.Node | None, step: str | int) -> tuple[yaml.Node | None, yaml.Node | None]:
+    """(value, the node that marks its place) of one step down; None twice where the step leads nowhere."""
+    if isinstance(node, yaml.MappingNode):
+        return next(((value, key) for key, value in node.value if key.value == step), (None, None))
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        return node.value[step], node.value[step]
+    return None, None
+
+
+def _span(file: str, lines: Sequence[str], node: yaml.Node) -> Span:
+    start, end = node.start_mark, node.end_mark
+    length = end.column - start.column if end.line == start.line else 1
+    source = lines[start.line] if start.line < len(lines) else ""
+    return Span(file, start.line + 1, start.column + 1, max(1, length), source)

@@ -1,2 +1,0 @@
-"""The program that runs on the GPU machine, apart from the planner: a folder of its own, because Python puts the folder
-of a script on its path, and nothing else may stand there."""

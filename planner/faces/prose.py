@@ -1,0 +1,62 @@
+"""Sentences for the terminal: they fold at blanks to the width that there is, and keep names whole.
+
+Rich alone would cut a name that is longer than the line, or drop its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
+
+from planner.words.wrapping import columns_of, line_spans
+
+Words = str | Text
+"""Words with a style, or without one."""
+
+
+@dataclass(frozen=True)
+class Prose:
+    """Lines of words, each folded at blanks.
+
+    words: one sentence or more; a line end in them stays one.
+    first: what stands before the first line of each, like `· `; rest: what stands before the lines that it folds into.
+    """
+
+    words: Words
+    first: str = ""
+    rest: str = ""
+
+    def lines(self, width: int) -> Iterator[Text]:
+        """What is printed on a terminal with `width` columns."""
+        for sentence in text_of(self.words).split("\n", allow_blank=True):
+            for number, line in enumerate(folded(sentence, width - len(self.first), width - len(self.rest))):
+                yield Text.assemble(self.rest if number else self.first, line)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from whole(self.lines(options.max_width))
+
+
+def folded(sentence: Text, width: int, later: int | None = None) -> Iterator[Text]:
+    """A sentence in lines of at most `width` columns, the second and later ones of at most `later`."""
+    for start, end in line_spans(sentence.plain, width, later):
+        yield sentence[start:end]
+
+
+def whole(lines: Iterator[Text]) -> Iterator[Text]:
+    """The lines as rich must print them: as they are, however wide."""
+    for line in lines:
+        line.no_wrap, line.overflow = True, "ignore"
+        yield line
+
+
+def text_of(words: Words) -> Text:
+    """Words with their style; plain words have none."""
+    return words if isinstance(words, Text) else Text(words)
+
+
+def widest(words: Words) -> int:
+    """Columns of the longest line of words that are not folded."""
+    return max(columns_of(line) for line in text_of(words).plain.split("\n"))

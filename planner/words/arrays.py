@@ -1,0 +1,8 @@
+"""The type of numeric arrays: 64-bit floats of any shape. Docstrings give the shapes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]

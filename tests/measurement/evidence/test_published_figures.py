@@ -1,0 +1,238 @@
+"""Figures of published runs: how they hang together, what bounds them, and when there is none."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from measurement.evidence.benchmarks import engine_key
+from measurement.evidence.figures import Predicted, predict_rows
+from measurement.evidence.names import Named, gpu_named, known_gpus
+from measurement.evidence.published import PublishedRun, Reader, Unreadable
+from planner.edges.catalog_files import load_catalog
+from planner.edges.performance_files import load_coefficients
+from planner.performance.roofline import ideal_step, step_clock
+
+CATALOG = load_catalog()
+COEFFICIENTS = load_coefficients()
+READER = Reader(CATALOG)
+ROW = {
+    "id": "own-1",
+    "engine": "vllm",
+    "engine_version": "0.33.0",
+    "model": "meta-llama/Llama-3.1-8B-Instruct",
+    "weight_dtype": "bf16",
+    "gpu": "H100-SXM",
+    "gpus": "1",
+    "input_tokens": "1000",
+    "output_tokens": "200",
+    "concurrency_or_rate": "16 concurrent",
+    "metric": "tpot_ms_mean",
+    "flags": "fixed lengths",
+}
+
+
+def ask(*changes: dict[str, str]) -> list[Predicted | Unreadable]:
+    runs = [READER.read(ROW | changed) for changed in changes]
+    assert all(isinstance(run, PublishedRun) for run in runs), runs
+    return list(predict_rows([run for run in runs if isinstance(run, PublishedRun)], CATALOG, COEFFICIENTS))
+
+
+def figure(**changed: str) -> Predicted:
+    (answer,) = ask(changed)
+    assert isinstance(answer, Predicted), answer
+    return answer
+
+
+def value(**changed: str) -> float:
+    return figure(**changed).value
+
+
+def reason(**changed: str) -> str:
+    (answer,) = ask(changed)
+    assert isinstance(answer, Unreadable)
+    return answer.reason
+
+
+def test_a_single_stream_runs_at_the_clock_of_its_deployment() -> None:
+    model = CATALOG.models["llama-3.1-8b-instruct"]
+    ideal = ideal_step(model.architecture, model.precisions()[0], CATALOG.gpus["H100"], 1, context_tokens=1100)
+    clock = step_clock(ideal, COEFFICIENTS).slowed(COEFFICIENTS.engines[engine_key("vllm", "0.33.0", "")].step_factor)
+    assert value(concurrency_or_rate="1 concurrent") == pytest.approx(clock.step_ms(1, 1100), rel=0.01)
+
+
+def test_times_add_up_to_the_end() -> None:
+    first, each = value(metric="ttft_ms_mean"), value(metric="tpot_ms_mean")
+    assert value(metric="e2e_ms_mean") == pytest.approx(first + 199 * each, rel=1e-6)
+    assert value(metric="e2e_s_mean") == pytest.approx((first + 199 * each) / 1e3, rel=1e-6)
+
+
+def test_rates_count_the_same_requests() -> None:
+    requests = value(metric="req_s")
+    assert requests == pytest.approx(16e3 / value(metric="e2e_ms_mean"))
+    assert value(metric="output_tok_s") == pytest.approx(200 * requests)
+    assert value(metric="total_tok_s") == pytest.approx(1200 * requests)
+    assert value(metric="input_tok_s") == pytest.approx(1000 * requests)
+
+
+def test_a_user_sees_the_inverse_of_the_time_per_token() -> None:
+    per_token, per_user = figure(metric="tpot_ms_mean"), figure(metric="tok_s_user")
+    assert per_user.value == pytest.approx(1e3 / per_token.value)
+    assert per_user.low == pytest.approx(1e3 / per_token.high)
+
+
+def test_percentiles_are_in_order() -> None:
+    for quantity in ("ttft", "e2e"):
+        ranked = [value(metric=f"{quantity}_ms_{at}", flags="") for at in ("p50", "p90", "p95", "p99")]
+        assert ranked == sorted(ranked)
+        assert ranked[0] < ranked[-1]
+    assert reason(metric="ttft_ms_p75") == "no such percentile is predicted"
+
+
+def test_tokens_wait_for_prompts_in_few_steps() -> None:
+    bare, mean, worst = (value(metric=f"itl_ms_{at}") for at in ("p50", "mean", "p99"))
+    assert bare < mean < worst
+    assert mean == value(metric="tpot_ms_mean")
+
+
+def test_copies_share_clients_and_add_rates() -> None:
+    four: dict[str, Any] = {"gpus": "4", "flags": "tp1 dp4; fixed lengths", "concurrency_or_rate": "64 concurrent"}
+    assert value(**four) == pytest.approx(value())
+    assert value(metric="req_s", **four) == pytest.approx(4 * value(metric="req_s"))
+    assert value(metric="req_s_per_gpu", **four) == pytest.approx(value(metric="req_s"))
+
+
+def test_a_rate_that_is_served_is_the_rate() -> None:
+    assert value(metric="req_s", concurrency_or_rate="2 req/s") == 2.0
+    slow, fast = (value(metric="tpot_ms_mean", concurrency_or_rate=f"{rate} req/s") for rate in (1, 15))
+    assert slow < fast
+
+
+def test_what_is_offered_beyond_capacity_has_a_rate_and_no_end_of_waiting() -> None:
+    flooded = {"concurrency_or_rate": "5000 req/s"}
+    assert value(metric="req_s", **flooded) < 500
+    assert "wait grows without end" in reason(metric="ttft_ms_p50", **flooded)
+
+
+def test_prompts_that_come_all_at_once_wait_by_their_number() -> None:
+    few, many = (
+        value(metric="ttft_ms_mean", concurrency_or_rate=f"inf rate ({n} prompts)", regime="saturation")
+        for n in (200, 2000)
+    )
+    assert many > 3 * few
+    assert "depends on their number" in reason(metric="ttft_ms_mean", concurrency_or_rate="inf rate")
+    rates = [value(metric="output_tok_s", concurrency_or_rate=text) for text in ("inf rate", "inf rate (2000 prompts)")]
+    assert rates[0] == pytest.approx(rates[1], rel=0.3)
+
+
+def test_places_make_clients_wait() -> None:
+    free, queued = (value(metric="ttft_ms_p50", flags=f"fixed lengths; max-num-seqs {n}") for n in (16, 4))
+    assert queued > 5 * free
+
+
+def test_a_full_cache_makes_clients_wait_unless_the_source_says_that_none_did() -> None:
+    long: dict[str, Any] = {"input_tokens": "8000", "gpu": "L4", "concurrency_or_rate": "64 concurrent"}
+    held = value(metric="ttft_ms_p50", regime="fixed_concurrency", **long)
+    assert value(metric="ttft_ms_p50", regime="kv_or_seq_limited", **long) > 2 * held
+
+
+def test_an_interval_holds_its_figure_and_names_where_it_comes_from() -> None:
+    for metric in ("tpot_ms_p50", "ttft_ms_p50", "e2e_ms_mean", "output_tok_s"):
+        found = figure(metric=metric)
+        assert found.low < found.value < found.high
+        assert found.provenance == COEFFICIENTS.provenance("H100")
+    assumed = figure(input_tokens="", output_tokens="", concurrency_or_rate="1 stream")
+    assert assumed.provenance.endswith("; assumed 512 input tokens, 256 output tokens")
+
+
+def test_formats_beyond_the_catalog_run_widened_from_ampere_on() -> None:
+    assert "nvfp4 widened to 16 bit" in figure(gpu="A100-80G", weight_dtype="nvfp4").provenance
+    assert "does not run" in reason(gpu="T4", weight_dtype="nvfp4")
+
+
+def test_what_does_not_fit_has_no_figure() -> None:
+    large = {"model": "meta-llama/Llama-3.1-70B", "gpu": "L4"}
+    assert reason(**large).startswith("by the memory model llama-3.1-70b-instruct in bf16 needs")
+    assert "which TP 3 does not divide" in reason(gpus="3")
+
+
+def test_answers_stand_in_the_order_of_their_rows() -> None:
+    answers = ask({"id": "a"}, {"id": "b", "gpus": "3"}, {"id": "c", "gpu": "B200"}, {"id": "d"})
+    assert [answer.id for answer in answers] == ["a", "b", "c", "d"]
+    assert isinstance(answers[1], Unreadable)
+    first, last = answers[0], answers[3]
+    assert isinstance(first, Predicted)
+    assert isinstance(last, Predicted)
+    assert first.value == last.value
+    assert predict_rows([], CATALOG, COEFFICIENTS) == ()
+
+
+def test_engines_that_hold_a_request_to_its_end_serve_no_less_with_more_clients() -> None:
+    tight: dict[str, Any] = {"gpu": "A10G", "input_tokens": "200", "output_tokens": "2000", "flags": "ShareGPT"}
+    for engine in ("trt-llm", "sglang"):
+        rates = [
+            value(engine=engine, metric="output_tok_s", concurrency_or_rate=f"{n} concurrent", **tight)
+            for n in (8, 32, 128, 512)
+        ]
+        assert all(more >= 0.97 * fewer for fewer, more in pairwise(rates)), rates
+
+
+def test_other_engines_than_vllm_are_analytic_and_their_intervals_no_narrower() -> None:
+    own, other = figure(metric="tpot_ms_p50"), figure(metric="tpot_ms_p50", engine="sglang")
+    assert (own.provenance, other.provenance) == ("calibrated", "analytic")
+    assert other.high / other.value >= own.high / own.value
+
+
+def test_a_deployment_that_the_memory_model_refuses_keeps_a_cache_of_what_its_weights_leave() -> None:
+    """Phi-4 has ten KV heads, which TP 8 does not divide; somebody who measured it found a way."""
+    odd: dict[str, Any] = {"model": "microsoft/phi-4", "gpu": "A100-80G", "gpus": "8", "metric": "output_tok_s"}
+    many, few = (value(concurrency_or_rate=f"{n} concurrent", **odd) for n in (64, 8))
+    assert many > 3 * few
+    assert value(concurrency_or_rate="500 req/s", **odd) > many
+    tight: dict[str, Any] = {"model": "meta-llama/Llama-2-7b-hf", "gpu": "T4", "input_tokens": "3000"}
+    alone, crowded = (value(concurrency_or_rate=f"{n} concurrent", **tight) for n in (1, 256))
+    assert crowded < 10 * alone
+    assert reason(model="deepseek-ai/DeepSeek-R1", gpus="8", weight_dtype="fp8").startswith("by the memory model")
+
+
+@pytest.mark.parametrize("gpu", ["T4", "A10G", "L4", "L40S", "RTX PRO 6000", "H100-PCIe", "A100-40G", "B200"])
+def test_figures_stay_within_the_datasheet_and_in_order(gpu: str) -> None:
+    """More clients: more tokens a second and no shorter steps; twice the GPUs: no more than twice the speed."""
+    clients, known = (1, 4, 16, 64, 256, 1024), known_gpus(CATALOG.gpus)
+    named = gpu_named(gpu, "", known, {})
+    assert isinstance(named, Named)
+    card = known[named.key]
+    shape = CATALOG.models["qwen3-4b"].architecture
+    bare: dict[str, str] = {"model": "Qwen/Qwen3-4B", "gpu": gpu, "regime": "fixed_concurrency", "flags": ""}
+    rows = [
+        bare | {"gpus": str(ranks), "concurrency_or_rate": f"{n} concurrent", "metric": metric}
+        for ranks in (1, 2, 4, 8)
+        for metric in ("tpot_ms_p50", "output_tok_s")
+        for n in clients
+    ]
+    found = np.array([each.value for each in ask(*rows) if isinstance(each, Predicted)]).reshape(4, 2, len(clients))
+    tpot, rate = found[:, 0], found[:, 1]
+    assert np.all(tpot[:, 1:] >= 0.97 * tpot[:, :-1])
+    assert np.all(rate[:, 1:] >= 0.97 * rate[:, :-1])
+    ranks = np.array([[1], [2], [4], [8]])
+    reading = 1e3 * 2 * shape.dense_params / ranks / (card.bandwidth_gb_per_s * 1e9)
+    assert np.all(tpot > reading)
+    most = ranks * card.tflops["fp16"] * 1e12 / (2 * shape.dense_params) * 200 / 1200
+    assert np.all(rate < most)
+    assert np.all(tpot[:-1] < 2.1 * tpot[1:])
+    assert np.all(rate[1:] < 2.1 * rate[:-1])
+
+
+def test_a_context_beyond_the_models_has_no_figure() -> None:
+    most = CATALOG.models["llama-3.1-8b-instruct"].max_context
+    told = reason(input_tokens=str(most), output_tokens="200", concurrency_or_rate="1 concurrent")
+    assert told == f"llama-3.1-8b-instruct takes at most {most} tokens of context, {most + 200} are asked for"
+    assert value(input_tokens=str(most - 200), output_tokens="200", concurrency_or_rate="1 concurrent") > 0.0
+
+
+def test_one_engine_over_several_nodes_has_no_figure() -> None:
+    assert reason(gpus="16", flags="tp16") == "one engine over 16 GPUs spans several nodes, which are not modelled"
+    assert value(gpus="16", flags="tp8") > 0.0

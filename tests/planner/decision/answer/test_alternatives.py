@@ -1,0 +1,136 @@
+"""What else could have been done: forced baselines, plans that differ in kind, the same question at other loads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from planner.decision.answer.alternatives import (
+    SCALES,
+    api_share,
+    baselines,
+    break_even,
+    fleet_words,
+    gpus,
+    modes,
+    runners_up,
+    without_margin,
+)
+from planner.decision.choice.question import Answer, Question
+from planner.decision.choice.solve import solve
+from tests.planner.decision.choice.instances import EXACT, PAPER, api, replica_class
+
+CHAT = ("chat", 0)
+
+
+def answered(question: Question) -> Answer:
+    answer = solve(question, EXACT)
+    assert isinstance(answer, Answer)
+    return answer
+
+
+def test_words_for_an_answer() -> None:
+    answer = answered(PAPER)
+    assert fleet_words(PAPER, answer) == "3 × small"
+    assert gpus(PAPER, answer) == 3
+    assert modes(PAPER, answer) == {"chat": "hybrid", "vault": "self-host"}
+    # 4/s of 6/s at peak for 200 h, of (6 · 200 + 1 · 530 + 0.5 · 730) requests/s·h in all.
+    assert api_share(PAPER, answer, "chat") == pytest.approx(800 / 1730)
+    assert api_share(PAPER, answer) == pytest.approx(800 / 2095)
+    assert api_share(PAPER, answer, "vault") == 0
+    assert fleet_words(PAPER, replace(answer, nodes={})) == "no machines"
+
+
+def test_baselines_are_forced_and_leave_permissions_aside() -> None:
+    all_api, self_host = baselines(replace(PAPER, budget_usd=1.0, quotas={"G": 0.0}), EXACT)
+    # The vault's two machines and the platform, and 1730 · 3600 requests at the API.
+    assert (all_api.name, all_api.usd_per_month) == ("all API", pytest.approx(150 + 1314 + 1730 * 3600 * 0.0004))
+    assert (self_host.name, self_host.usd_per_month) == ("self-host only", pytest.approx(150 + 5 * 657))
+    best = answered(PAPER).usd_per_month
+    assert all_api.usd_per_month >= best
+    assert self_host.usd_per_month is not None
+    assert self_host.usd_per_month >= best
+
+
+def test_a_baseline_that_does_not_exist_says_why() -> None:
+    _, self_host = baselines(replace(PAPER, classes=PAPER.classes[1:]), EXACT)
+    assert self_host.usd_per_month is None
+    assert self_host.description == "does not exist: 100% of route chat finds no place"
+
+
+def test_runners_up_differ_in_instance_type_and_in_model() -> None:
+    other = replica_class("chat-medium", "medium", 1, {CHAT: 2.5}, "m2")
+    vault = replica_class("vault-medium", "medium", 1, {("vault", 0): 1.0}, "m2", exclusive=True)
+    question = replace(PAPER, classes=(*PAPER.classes, other, vault))
+    answer = answered(question)
+    without_machine, without_model = runners_up(question, answer, EXACT)
+    assert without_machine.name == "without small"
+    assert "small" not in without_machine.description
+    assert without_model.name == "without m1"
+    for alternative in (without_machine, without_model):
+        assert alternative.usd_per_month is not None
+        assert alternative.usd_per_month >= answer.usd_per_month
+
+
+def test_runners_up_are_looked_for_among_few_classes_first() -> None:
+    """And among all of them where the few have no plan, so that none is said not to exist that does."""
+    other = replica_class("chat-medium", "medium", 1, {CHAT: 2.5}, "m2")
+    vault = replica_class("vault-medium", "medium", 1, {("vault", 0): 1.0}, "m2", exclusive=True)
+    question = replace(PAPER, classes=(*PAPER.classes, other, vault))
+    answer = answered(question)
+    whole = runners_up(question, answer, EXACT)
+    for names in (frozenset(answer.replicas), frozenset({*answer.replicas, "vault-medium"})):
+        few = question.with_classes(names)
+        found = runners_up(question, answer, EXACT, few)
+        assert all(other.usd_per_month is not None for other in found)
+        assert [other.name for other in found] == [other.name for other in whole]
+    assert found[0].usd_per_month is not None
+    assert whole[0].usd_per_month is not None
+    assert found[0].usd_per_month >= whole[0].usd_per_month  # the API took what chat-medium was too far away for
+
+
+def test_no_margin_is_the_same_question_with_other_capacities() -> None:
+    doubled = {k.name: {band: 2 * rate for band, rate in k.capacity.items()} for k in PAPER.classes}
+    same = without_margin(PAPER, {k.name: k.capacity for k in PAPER.classes}, EXACT)
+    faster = without_margin(PAPER, doubled, EXACT)
+    assert same.name == faster.name == "no uncertainty margin"
+    assert same.usd_per_month == pytest.approx(answered(PAPER).usd_per_month)
+    assert faster.usd_per_month is not None
+    assert faster.usd_per_month < answered(PAPER).usd_per_month
+    broke = without_margin(replace(PAPER, budget_usd=1.0), doubled, EXACT)
+    assert broke.usd_per_month is None  # it obeys limits as the plan does
+
+
+def test_runners_up_obey_limits() -> None:
+    tight = replace(PAPER, quotas={"G": 12.0})
+    for other in runners_up(tight, answered(tight), EXACT):
+        assert other.usd_per_month is None
+        assert other.description == "does not exist: 100% of route vault finds no place"
+
+
+def test_a_plan_without_machines_has_no_runner_up() -> None:
+    question = replace(PAPER, flows=PAPER.flows[:1], classes=(), apis=(api({CHAT: 0.0001}),))
+    assert runners_up(question, answered(question), EXACT) == ()
+
+
+def test_the_break_even_is_resolved_at_every_scale() -> None:
+    points = break_even(replace(PAPER, budget_usd=1.0), EXACT)
+    assert tuple(point.scale for point in points) == SCALES
+    assert len(SCALES) >= 8
+    costs = [point.answer.usd_per_month for point in points]
+    assert costs == sorted(costs)
+    for point in points:
+        assert point.all_api_usd is not None
+        assert point.answer.usd_per_month <= point.all_api_usd + 0.5
+        assert point.routes["vault"] == "self-host"
+        assert point.answer == answered(PAPER.scaled(point.scale))
+    assert points[0].routes["chat"] == "api"
+    assert {point.routes["chat"] for point in points} == {"api", "hybrid"}
+    shares = [point.api_share for point in points]
+    assert shares[0] > shares[-1]
+
+
+def test_a_scale_without_a_plan_is_left_out() -> None:
+    unservable = replace(PAPER, classes=(), apis=PAPER.apis)
+    assert break_even(unservable, EXACT) == ()

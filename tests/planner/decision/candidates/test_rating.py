@@ -1,0 +1,322 @@
+"""Capacities that the simulator vouches for: all of those that a plan rests on, and the others corrected by them."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+from collections.abc import Sequence
+from decimal import Decimal
+from functools import lru_cache
+
+import pytest
+
+from planner.decision.candidates import rating as module
+from planner.decision.candidates.demand import demand
+from planner.decision.candidates.rating import Rated, Rating, settled
+from planner.decision.candidates.self_hosted import SelfHosted
+from planner.decision.choice.question import Answer, Infeasible, Question
+from planner.decision.optimize import Market, optimize, survey
+from planner.edges.trace_files import shipped_trace
+from planner.performance import capacity_search
+from planner.performance.capacity import Capacity, CapacityQuestion, NoCapacity
+from planner.performance.capacity_search import Kept, ReplicaTraffic, found, search
+from planner.plan.fleet import Pool
+from planner.plan.plan import Plan
+from planner.words.diagnostics import Problems
+from planner.words.numbers import figure
+from tests.planner.decision.test_optimize import GAP, KEPT, inputs, outcome
+
+CHAT, EXTRACTION = "chat", "extraction"
+REASON = "so says this test"
+HOPEFUL = ("quotas:", "planning: {margin: p50}\nquotas:")
+
+
+@lru_cache(maxsize=1)
+def market() -> Market:
+    """What the small environment may choose from, screened."""
+    return survey(inputs())
+
+
+def rated(names: Sequence[str]) -> Rated:
+    return Rating(market().hostings, market().ruler, KEPT).simulate(names)
+
+
+def capacity_of(hostings: Sequence[SelfHosted]) -> dict[str, dict[tuple[str, int], float]]:
+    return {h.replica_class.name: dict(h.replica_class.capacity) for h in hostings}
+
+
+def names_of(route: str) -> list[str]:
+    """The classes that serve a route."""
+    return [h.replica_class.name for h in market().hostings if route in {name for name, _ in h.replica.capacities}]
+
+
+def test_every_class_of_the_plan_is_simulated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The capacities of its pools are answers of the search, with their latencies, and not of the closed form."""
+    answers: list[Capacity | NoCapacity] = []
+
+    def recorded(question: CapacityQuestion, traffic: ReplicaTraffic, kept: Kept) -> Capacity | NoCapacity:
+        answers.append(found(question, traffic, kept))
+        return answers[-1]
+
+    monkeypatch.setattr(module, "found", recorded)
+    plan = optimize(inputs(), kept=KEPT).plan
+    served = [each for each in answers if isinstance(each, Capacity)]
+    told = {(figure(each.requests_per_second), figure(each.tpot_ms_p95), figure(each.ttft_ms_p95)) for each in served}
+    assert plan.pools
+    for pool in plan.pools:
+        assert {(c.requests_per_second, c.tpot_p95_ms, c.ttft_p95_ms) for c in pool.capacity} <= told
+
+
+def test_the_others_are_corrected_by_the_median_of_their_band() -> None:
+    screened = capacity_of(market().hostings)
+    chosen = names_of(CHAT)[:3] + names_of(EXTRACTION)[:2]
+    result = rated(chosen)
+    now = capacity_of(result.hostings)
+    assert set(chosen) <= result.simulated
+    others = set(screened) - result.simulated
+    assert others
+    for band in {band for capacity in screened.values() for band in capacity}:
+        ratios = {}
+        for h in market().hostings:
+            name = h.replica_class.name
+            if name in result.simulated and band in screened[name]:
+                ratios[id(h.replica)] = (
+                    now[name][band] / screened[name][band]
+                )  # one replica on two machines counts once
+        median = statistics.median(ratios.values())
+        assert median != 1.0
+        for name in others:
+            if band in screened[name]:
+                assert now[name][band] == pytest.approx(screened[name][band] * median)
+    for h in result.hostings:  # what a class may serve is what its replica can
+        assert h.replica_class.capacity == {key: each.requests_per_second for key, each in h.replica.capacities.items()}
+
+
+def test_without_any_simulation_nothing_is_corrected() -> None:
+    result = rated([])
+    assert capacity_of(result.hostings) == capacity_of(market().hostings)
+    assert (result.simulated, result.omissions) == (frozenset(), ())
+
+
+def test_one_replica_on_two_machines_is_simulated_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    by_replica: dict[int, list[str]] = {}
+    for h in market().hostings:
+        by_replica.setdefault(id(h.replica), []).append(h.replica_class.name)
+    twins = next(names for names in by_replica.values() if len(names) > 1)
+    asked: list[CapacityQuestion] = []
+
+    def counted(question: CapacityQuestion, traffic: ReplicaTraffic, kept: Kept) -> Capacity | NoCapacity:
+        asked.append(question)
+        return found(question, traffic, kept)
+
+    monkeypatch.setattr(module, "found", counted)
+    both = Rating(market().hostings, market().ruler, KEPT)
+    result = both.simulate(twins[:1])
+    bands = len(capacity_of(market().hostings)[twins[0]])
+    assert set(twins) <= result.simulated
+    assert len(asked) == bands
+    both.simulate(twins)
+    assert len(asked) == bands
+
+
+@pytest.fixture
+def refusing(monkeypatch: pytest.MonkeyPatch) -> set[tuple[object, float]]:
+    """A simulator that refuses those questions: (batch cap and clock, TPOT target)."""
+    refused: set[tuple[object, float]] = set()
+
+    def answered(question: CapacityQuestion, traffic: ReplicaTraffic, kept: Kept) -> Capacity | NoCapacity:
+        if ((question.max_num_seqs, question.clock), question.target.tpot_ms) in refused:
+            return NoCapacity(REASON, "tpot")
+        return found(question, traffic, kept)
+
+    monkeypatch.setattr(module, "found", answered)
+    return refused
+
+
+def asked_of(name: str) -> set[tuple[object, float]]:
+    """The questions about a class, as `refusing` names them."""
+    (h,) = [h for h in market().hostings if h.replica_class.name == name]
+    targets = {route.target.tpot_ms for route in h.shape.routes}
+    return {((h.replica.max_num_seqs, h.replica.clock), target) for target in targets}
+
+
+def pools(plan: Plan, privacy: str) -> list[Pool]:
+    return [pool for pool in plan.pools if pool.privacy == privacy]
+
+
+def test_a_class_that_fails_in_simulation_falls_with_its_reason(refusing: set[tuple[object, float]]) -> None:
+    (first,) = pools(outcome().plan, "restricted")
+    refusing |= asked_of(first.name)
+    result = optimize(inputs(), kept=KEPT)
+    (second,) = pools(result.plan, "restricted")
+    assert second.name != first.name
+    assert result.plan.cost.usd_per_month * GAP >= outcome().plan.cost.usd_per_month
+    told = [o for o in result.omissions if o.reason == REASON]
+    assert told
+    assert {(o.kind, o.route) for o in told} == {("slo", EXTRACTION)}
+    assert all(o.subject.startswith("qwen3-8b (") for o in told)
+
+
+def test_a_class_that_fails_for_one_band_keeps_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = names_of(CHAT)[0]
+    bands = capacity_of(market().hostings)[name]
+    assert len(bands) > 1
+    left = iter(range(len(bands)))
+
+    def first_fails(question: CapacityQuestion, traffic: ReplicaTraffic, kept: Kept) -> Capacity | NoCapacity:
+        return NoCapacity(REASON, "ttft") if next(left) == 0 else found(question, traffic, kept)
+
+    monkeypatch.setattr(module, "found", first_fails)
+    result = rated([name])
+    assert list(capacity_of(result.hostings)[name]) == list(bands)[1:]
+    assert {(o.kind, o.reason, o.route) for o in result.omissions} == {("slo", REASON, CHAT)}
+
+
+def test_a_route_whose_every_class_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "found", lambda *_: NoCapacity(REASON, "tpot"))
+    with pytest.raises(Problems) as caught:
+        optimize(inputs())
+    (problem,) = caught.value.problems
+    assert (problem.code, caught.value.exit_code) == ("INF001", 1)
+    assert "route `extraction`" in problem.message
+    assert problem.hint.startswith("nearest: qwen3-8b")
+    assert problem.hint.endswith(REASON)
+
+
+def test_what_is_kept_changes_no_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty, full, or with half of it: the same plan, and nothing is searched that is kept."""
+    kept: Kept = {}
+    cold = optimize(inputs(), kept=kept)
+    assert kept
+
+    def never(*_: object) -> Capacity:
+        raise AssertionError("a kept capacity was searched again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(capacity_search, "search", never)
+        assert optimize(inputs(), kept=dict(kept)) == cold
+    searched: list[CapacityQuestion] = []
+
+    def counted(question: CapacityQuestion, traffic: ReplicaTraffic) -> Capacity | NoCapacity:
+        searched.append(question)
+        return search(question, traffic)
+
+    monkeypatch.setattr(capacity_search, "search", counted)
+    half = dict(list(kept.items())[::2])
+    assert optimize(inputs(), kept=half) == cold
+    assert half == kept
+    assert len(searched) == len(kept) // 2
+
+
+def answer_with(names: Sequence[str]) -> Answer:
+    return Answer(1.0, 1.0, 0.0, "optimal", dict.fromkeys(names, 1), {}, {}, {})
+
+
+def test_it_ends_even_when_every_answer_names_another_class() -> None:
+    """Each turn simulates at least one class more, so that there are no more turns than classes."""
+    turns: list[Sequence[SelfHosted]] = []
+    names = [h.replica_class.name for h in market().hostings]
+    rating = Rating(market().hostings, market().ruler, KEPT)
+
+    def asked(hostings: Sequence[SelfHosted]) -> Question:
+        turns.append(hostings)
+        return Question((730.0,), (), tuple(h.replica_class for h in hostings), (), 0.0)
+
+    def contrary(question: Question) -> Answer:
+        simulated = rating.simulate(()).simulated
+        left = [k.name for k in question.classes if k.name not in simulated]
+        return answer_with(left[:1] or [question.classes[0].name])
+
+    result, question, answer = settled(rating, (), asked, contrary)
+    assert isinstance(answer, Answer)
+    assert set(answer.replicas) <= result.simulated == set(names)
+    assert 1 < len(turns) <= len(names) + 1
+    assert {k.name for k in question.classes} == {h.replica_class.name for h in result.hostings}
+
+
+def test_that_there_is_no_plan_is_believed_of_simulated_classes_alone() -> None:
+    rating = Rating(market().hostings, market().ruler, KEPT)
+    turns: list[Question] = []
+
+    def none(question: Question) -> Infeasible:
+        turns.append(question)
+        return Infeasible(("a limit",))
+
+    asked = Question((730.0,), (), (), (), 0.0)
+    result, _, answer = settled(rating, (), lambda _: asked, none)
+    assert isinstance(answer, Infeasible)
+    assert {h.replica_class.name for h in market().hostings} <= result.simulated
+    assert len(turns) == 2
+
+
+def premium(plan: Plan) -> Decimal | None:
+    """What the plan would cost without a margin; None without such a row."""
+    found = [other for other in plan.baselines if other.name == "no uncertainty margin"]
+    assert len(found) <= 1
+    return found[0].usd_per_month if found else None
+
+
+@pytest.mark.parametrize("load", [1, 3, 8])
+def test_a_margin_never_saves_money(load: int) -> None:
+    """The same choice without it costs no more, and at some loads less: that is what not knowing costs."""
+    change = ("requests_per_second: {mean: 1}", f"requests_per_second: {{mean: {load}}}")
+    plan = optimize(inputs(change), kept=KEPT).plan
+    without = premium(plan)
+    assert without is not None
+    assert without <= plan.cost.usd_per_month * GAP
+    if load == 8:
+        assert without < plan.cost.usd_per_month * Decimal("0.95")
+
+
+def test_a_plan_without_a_margin_has_no_premium() -> None:
+    plan = optimize(inputs(HOPEFUL), kept=KEPT).plan
+    assert plan.pools
+    assert premium(plan) is None
+
+
+def test_a_plan_without_pools_has_no_premium() -> None:
+    api_alone = (
+        ("requests_per_second: {mean: 1}", "requests_per_second: {mean: 0.05}"),
+        ("requests_per_second: {mean: 0.2}", "requests_per_second: {mean: 0.05}"),
+        ("data: restricted", "data: internal"),
+        ("accept: [qwen3-8b]", "accept: [qwen3-8b, gpt-5.4-mini]"),
+    )
+    plan = optimize(inputs(*api_alone), kept=KEPT).plan
+    assert plan.pools == ()
+    assert premium(plan) is None
+
+
+def test_the_premium_compares_like_with_like() -> None:
+    """With margins of 1 the row costs what the plan costs: unsimulated classes are as corrected there as here."""
+    asked = inputs()
+    coefficients = asked.coefficients
+    residuals = {
+        kind: {name: dataclasses.replace(told, p50=1.0, p90=1.0) for name, told in metrics.items()}
+        for kind, metrics in coefficients.residuals.items()
+    }
+    sure = dataclasses.replace(asked, coefficients=dataclasses.replace(coefficients, residuals=residuals))
+    plan = optimize(sure, kept=KEPT).plan
+    without = premium(plan)
+    assert without is not None
+    assert abs(without / plan.cost.usd_per_month - 1) <= GAP - 1
+
+
+def shape_of(*requests: int, seconds: float | None = None) -> tuple[float, ...]:
+    """The minutes that chat is simulated with if its trace has so many requests in each of its own."""
+    trace = shipped_trace("azure-conv-2023")
+    trace = dataclasses.replace(
+        trace, minutes=tuple((n, 0, 0) for n in requests), duration_s=seconds or 60.0 * len(requests)
+    )
+    rate = "requests_per_second: {mean: 1}"
+    asked = inputs((rate, rate + "\n      trace: azure-conv-2023"))
+    shapes = {route.name: route.minutes for route in demand(asked.environment, {"azure-conv-2023": trace}).routes}
+    assert shapes[EXTRACTION] == (1.0,)  # a route without a trace is Poisson
+    return shapes[CHAT]
+
+
+def test_bursts_are_the_busiest_five_minutes_of_the_trace() -> None:
+    """Over their mean; the last minute counts only when it is whole, and a short trace has fewer."""
+    assert shape_of(1, 9, 4, 0, 6, 6, 0, 3, 9) == pytest.approx((1.8, 0.8, 0.0, 1.2, 1.2))
+    assert shape_of(2, 2, 2, 2, 2, 50, seconds=301.0) == pytest.approx((1.0,) * 5)
+    assert shape_of(3, 1, 5, seconds=150.0) == pytest.approx((1.5, 0.5))
+    assert shape_of(7, seconds=20.0) == (1.0,)

@@ -1,0 +1,98 @@
+"""Tiny questions drawn at random, the same for the same seed, and one that is small enough to solve on paper."""
+
+from __future__ import annotations
+
+import random
+
+from planner.decision.choice.question import ApiOption, BandKey, Flow, Question, ReplicaClass
+from planner.decision.choice.solve import SearchLimits
+
+EXACT = SearchLimits(gap=1e-7, nodes=100_000)
+MACHINES = {"small": (1, 4, 0.9), "medium": (2, 16, 2.1), "large": (4, 48, 3.3)}
+"""Instance type → GPUs, vCPUs, USD an hour."""
+
+
+def replica_class(
+    name: str, machine: str, size: int, capacity: dict[BandKey, float], model: str = "m1", exclusive: bool = False
+) -> ReplicaClass:
+    """A class on one of `MACHINES`."""
+    gpus, vcpus, usd = MACHINES[machine]
+    return ReplicaClass(
+        name=name,
+        model=model,
+        instance_type=machine,
+        gpus_per_node=gpus,
+        tensor_parallel_size=size,
+        vcpus_per_node=vcpus,
+        quota_family="G",
+        usd_per_node_hour=usd,
+        exclusive=exclusive,
+        capacity=capacity,
+    )
+
+
+def flow(route: str, band: int, rates: tuple[float, ...], may_spill: bool = True, burst: float = 1.0) -> Flow:
+    """A band whose planned rates are `burst` times its mean rates."""
+    return Flow(route, band, rates, tuple(burst * rate for rate in rates), may_spill)
+
+
+def api(
+    usd: dict[BandKey, float],
+    tokens: float = 1000.0,
+    tpm: float | None = None,
+    rpm: float | None = None,
+    name: str = "api",
+) -> ApiOption:
+    """A hosted model that these bands may spill to."""
+    return ApiOption(name, name, usd, dict.fromkeys(usd, tokens), tpm, rpm)
+
+
+def drawn(seed: int) -> Question:
+    """At most three classes, two flows, two levels and one API, with limits that sometimes bind."""
+    draw = random.Random(seed)
+    levels = draw.choice([(730.0,), (200.0, 530.0)])
+    keys: list[BandKey] = draw.choice([[("a", 0)], [("a", 0), ("a", 1)], [("a", 0), ("b", 0)]])
+    flows = []
+    for route, band in keys:
+        rates = tuple(round(draw.uniform(*span), 2) for span in ((2, 9), (0.2, 3))[: len(levels)])
+        flows.append(flow(route, band, rates, draw.random() < 0.75, draw.choice([1.0, 1.3])))
+    classes = []
+    for index in range(draw.randint(0, 3)):
+        machine = draw.choice(sorted(MACHINES))
+        size = draw.choice([n for n in (1, 2, 4) if n <= MACHINES[machine][0]])
+        able = [key for key in keys if draw.random() < 0.8] or keys[:1]
+        capacity = {key: round(draw.uniform(1.5, 4) * size, 2) for key in able}
+        model = draw.choice(["m1", "m2"])
+        classes.append(replica_class(f"k{index}", machine, size, capacity, model, draw.random() < 0.4))
+    apis = []
+    if draw.random() < 0.8:
+        usd = {key: round(draw.uniform(0.00008, 0.0008), 6) for key in keys}
+        tpm = draw.choice([None, None, 150_000.0, 400_000.0, 900_000.0])
+        rpm = draw.choice([None, None, 240.0, 900.0])
+        apis.append(api(usd, draw.choice([500.0, 1000.0]), tpm, rpm))
+    return Question(
+        level_hours=levels,
+        flows=tuple(flows),
+        classes=tuple(classes),
+        apis=tuple(apis),
+        platform_usd=draw.choice([0.0, 150.0, 600.0]),
+        quotas=draw.choice([{}, {}, {}, {"G": 16.0}, {"G": 48.0}, {"G": 200.0}]),
+        budget_usd=draw.choice([None, None, None, 4000.0, 9000.0]),
+        api_budget_usd=draw.choice([None, None, None, 800.0, 3000.0]),
+    )
+
+
+PAPER = Question(
+    level_hours=(200.0, 530.0),
+    flows=(flow("chat", 0, (6.0, 1.0)), flow("vault", 0, (0.5, 0.5), may_spill=False)),
+    classes=(
+        replica_class("chat-small", "small", 1, {("chat", 0): 2.0}),
+        replica_class("vault-small", "small", 1, {("vault", 0): 1.0}, exclusive=True),
+    ),
+    apis=(api({("chat", 0): 0.0004}),),
+    platform_usd=150.0,
+)
+"""Chat on small machines of 657 USD a month, each serving 2 requests/s; the vault needs two of its own.
+
+One chat machine serves all of the trough and a third of the peak; the other 4/s at peak are 2,880,000 requests a month,
+1152 USD at the API, 576 USD less for each further machine: the second and third save less than they cost."""

@@ -1,0 +1,241 @@
+"""The solver's answers against brute force, against their own rules, and against what must hold for any numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from planner.decision.choice.question import Answer, Infeasible, Question
+from planner.decision.choice.solve import SearchLimits, solve, solver_version
+from tests.planner.decision.choice.brute_force import broken_rules, cheapest
+from tests.planner.decision.choice.instances import EXACT, PAPER, api, drawn, flow, replica_class
+
+TIE_BREAKS_USD = 0.5
+"""Ties between plans are broken by cents for each class and replica: how far an answer may lie above the optimum."""
+SEEDS = st.integers(1000, 2000)
+
+
+def cost(question: Question) -> float:
+    """USD a month, infinite where no plan exists."""
+    answer = solve(question, EXACT)
+    return answer.usd_per_month if isinstance(answer, Answer) else float("inf")
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_brute_force_agrees(seed: int) -> None:
+    question = drawn(seed)
+    answer, wanted = solve(question, EXACT), cheapest(question)
+    if isinstance(answer, Infeasible):
+        assert wanted is None, f"a plan of ${wanted} exists; the solver says {answer.reasons}"
+        assert answer.reasons
+    else:
+        assert wanted is not None, "the solver found a plan where none exists"
+        assert answer.usd_per_month == pytest.approx(wanted, rel=1e-6, abs=TIE_BREAKS_USD)
+        assert broken_rules(question, answer) == []
+        assert answer.bound_usd <= answer.usd_per_month
+
+
+def test_the_instances_are_worth_solving() -> None:
+    """Of the sixty, some have no plan; of the plans some self-host, some use the API, some do both."""
+    answers = [solve(drawn(seed), EXACT) for seed in range(60)]
+    plans = [a for a in answers if isinstance(a, Answer)]
+    assert 20 <= len(plans) <= 50
+    kinds = Counter((bool(a.nodes), bool(a.spilled)) for a in plans)
+    assert min(kinds[True, False], kinds[False, True], kinds[True, True]) >= 4, kinds
+
+
+def test_the_question_on_paper() -> None:
+    answer = solve(PAPER, EXACT)
+    assert isinstance(answer, Answer)
+    assert dict(answer.replicas) == {"chat-small": 1, "vault-small": 2}
+    assert dict(answer.nodes) == {"small": 1, "small/vault-small": 2}
+    assert answer.served[(("chat", 0), "chat-small")] == pytest.approx((1 / 3, 1.0))
+    assert answer.spilled[(("chat", 0), "api")] == pytest.approx((2 / 3, 0.0))
+    assert answer.usd_per_month == pytest.approx(150 + 3 * 657 + 1152)
+    assert answer.status == "optimal within the gap"
+
+
+def test_the_same_question_has_the_same_answer() -> None:
+    for seed in (3, 7, 11):
+        assert solve(drawn(seed), EXACT) == solve(drawn(seed), EXACT)
+    assert solve(PAPER) == solve(PAPER)
+
+
+@settings(max_examples=25, deadline=None)
+@given(SEEDS, st.integers(0, 10_000))
+def test_another_candidate_never_raises_the_cost(seed: int, other: int) -> None:
+    question = drawn(seed)
+    donors = [replace(k, name=f"new-{k.name}") for k in drawn(other).classes]
+    usable = [k for k in donors if any(f.key in k.capacity for f in question.flows)]
+    more = replace(question, classes=(*question.classes, *usable))
+    assert cost(more) <= cost(question) * (1 + 1e-6) + TIE_BREAKS_USD
+
+
+@settings(max_examples=25, deadline=None)
+@given(SEEDS, st.floats(1.01, 3))
+def test_more_load_never_costs_less(seed: int, factor: float) -> None:
+    question = drawn(seed)
+    assert cost(question) <= cost(question.scaled(factor)) * (1 + 1e-6) + TIE_BREAKS_USD
+
+
+@settings(max_examples=25, deadline=None)
+@given(SEEDS, st.sampled_from(["quota", "budget", "api budget"]))
+def test_a_limit_never_lowers_the_cost_and_is_kept(seed: int, limit: str) -> None:
+    question = replace(drawn(seed), quotas={}, budget_usd=None, api_budget_usd=None)
+    free = cost(question)
+    limited = {
+        "quota": replace(question, quotas={"G": 32.0}),
+        "budget": replace(question, budget_usd=2000.0),
+        "api budget": replace(question, api_budget_usd=500.0),
+    }[limit]
+    answer = solve(limited, EXACT)
+    if isinstance(answer, Answer):
+        assert answer.usd_per_month >= free * (1 - 1e-6) - TIE_BREAKS_USD
+        assert broken_rules(limited, answer) == []
+
+
+@settings(max_examples=25, deadline=None)
+@given(SEEDS)
+def test_what_may_not_spill_never_spills(seed: int) -> None:
+    drawn_question = drawn(seed)
+    # Without rate limits, which ask for room at the API for a lost node.
+    unlimited = tuple(replace(a, tokens_per_minute=None, requests_per_minute=None) for a in drawn_question.apis)
+    question = replace(drawn_question, apis=unlimited)
+    private = replace(question, flows=tuple(replace(f, may_spill=False) for f in question.flows))
+    answer = solve(private, EXACT)
+    if isinstance(answer, Answer):
+        assert answer.spilled == {}
+        assert answer.usd_per_month >= cost(question) - TIE_BREAKS_USD
+
+
+@settings(max_examples=15, deadline=None)
+@given(SEEDS)
+def test_the_order_of_classes_does_not_change_the_cost(seed: int) -> None:
+    question = drawn(seed)
+    assert cost(replace(question, classes=question.classes[::-1])) == pytest.approx(cost(question), abs=TIE_BREAKS_USD)
+
+
+@pytest.mark.parametrize("seed", [*range(30), 357])
+def test_a_search_that_stops_early_keeps_all_rules_and_buys_nothing_idle(seed: int) -> None:
+    """Seed 357: within a gap of 30 % the search buys a node that nothing stands on."""
+    question = drawn(seed)
+    answer = solve(question, SearchLimits(gap=0.3, nodes=1))
+    if isinstance(answer, Answer):
+        assert broken_rules(question, answer) == []
+        assert set(answer.replicas) == {name for _, name in answer.served}
+        machines = sum(
+            count * next(k.usd_per_node_hour for k in question.classes if k.node_group == group) * 730
+            for group, count in answer.nodes.items()
+        )
+        requests = {
+            f.key: [m * h * 3600 for m, h in zip(f.mean, question.level_hours, strict=True)] for f in question.flows
+        }
+        spill = sum(
+            question.apis[0].usd_per_request[key] * sum(s * n for s, n in zip(shares, requests[key], strict=True))
+            for (key, _), shares in answer.spilled.items()
+        )
+        platform = question.platform_usd if answer.nodes else 0
+        assert answer.usd_per_month == pytest.approx(machines + spill + platform, abs=0.01)
+
+
+CHAT = ("chat", 0)
+
+
+def infeasible(question: Question) -> tuple[str, ...]:
+    answer = solve(question, SearchLimits())
+    assert isinstance(answer, Infeasible), answer
+    return answer.reasons
+
+
+def only(flows: tuple[float, ...] = (4.0,), may_spill: bool = True, **parts: object) -> Question:
+    base = Question(
+        level_hours=(730.0,),
+        flows=(flow("chat", 0, flows, may_spill),),
+        classes=(replica_class("k", "small", 1, {CHAT: 2.0}),),
+        apis=(),
+        platform_usd=0.0,
+    )
+    return replace(base, **parts)  # type: ignore[arg-type]
+
+
+def test_the_platform_is_paid_once_and_only_by_plans_that_host_something() -> None:
+    """One machine, 657 USD, against 757 USD at the API: the platform decides, above and below the 100 between them."""
+    usd = {CHAT: 757 / (730 * 3600)}
+    hosting = only((1.0,), apis=(api(usd),), platform_usd=99.0)
+    answer = solve(hosting, EXACT)
+    assert isinstance(answer, Answer)
+    assert (dict(answer.nodes), answer.usd_per_month) == ({"small": 1}, pytest.approx(657 + 99))
+    answer = solve(replace(hosting, platform_usd=101.0), EXACT)
+    assert isinstance(answer, Answer)
+    assert (dict(answer.nodes), answer.usd_per_month) == ({}, pytest.approx(757))
+
+
+def test_a_band_uses_one_class_though_two_would_cost_less() -> None:
+    """5.5/s: two of the large at 4.20 USD an hour; one large and one small, 3.00, would split a band over two pools."""
+    large, small = replica_class("large", "medium", 2, {CHAT: 5.0}), replica_class("small", "small", 1, {CHAT: 1.0})
+    answer = solve(only((5.5,), classes=(large, small)), EXACT)
+    assert isinstance(answer, Answer)
+    assert dict(answer.replicas) == {"large": 2}
+    assert answer.usd_per_month == pytest.approx(2 * 2.1 * 730)
+
+
+def test_no_candidate_at_all_is_said() -> None:
+    assert infeasible(only(classes=())) == ("no model and no API may serve any route",)
+
+
+def test_a_band_that_nothing_may_serve_is_named() -> None:
+    stranger = replica_class("k", "small", 1, {("code", 0): 2.0})
+    assert infeasible(only(classes=(stranger,))) == ("100% of route chat finds no place",)
+
+
+def test_a_quota_that_is_too_small_is_named_with_what_it_lacks() -> None:
+    assert infeasible(only(quotas={"G": 6.0})) == ("the vCPU quota of family G would have to be 8, not 6",)
+
+
+def test_a_quota_of_zero_is_told_in_vcpus() -> None:
+    assert infeasible(only(quotas={"G": 0.0})) == ("the vCPU quota of family G would have to be 8, not 0",)
+
+
+def test_an_api_limit_that_is_too_small_is_named() -> None:
+    question = only(classes=(), apis=(api({CHAT: 0.001}, tpm=200_000.0),))
+    assert infeasible(question) == ("the tokens a minute of api would have to be 240,240, not 200,000",)
+    question = only(classes=(), apis=(api({CHAT: 0.001}, rpm=120.0),))
+    assert infeasible(question) == ("the requests a minute of api would have to be 241, not 120",)
+
+
+def test_a_budget_that_is_too_small_is_named() -> None:
+    assert infeasible(only(budget_usd=1000.0)) == ("the budget would have to be $1,316, not $1,000",)
+    question = only(classes=(), apis=(api({CHAT: 0.0001}),), api_budget_usd=1000.0)
+    assert infeasible(question) == ("the API budget would have to be $1,053, not $1,000",)
+
+
+def test_several_limits_are_named_together() -> None:
+    question = only(
+        flows=(4.0,),
+        may_spill=False,
+        classes=(replica_class("k", "small", 1, {CHAT: 2.0}, exclusive=True),),
+        quotas={"G": 4.0},
+        budget_usd=100.0,
+    )
+    reasons = infeasible(question)
+    assert len(reasons) == 2
+    assert any("budget" in reason for reason in reasons)
+    assert any("quota" in reason for reason in reasons)
+
+
+def test_what_no_limit_can_help_is_told_without_naming_limits() -> None:
+    """A private flow without a class: raising the quota would not help, and is not asked for."""
+    question = only(classes=(), apis=(api({CHAT: 0.001}),), may_spill=False, quotas={"G": 4.0}, budget_usd=50.0)
+    assert infeasible(question) == ("100% of route chat finds no place",)
+
+
+def test_limits_of_the_search_are_kept_and_told() -> None:
+    answer = solve(PAPER, SearchLimits(gap=0.5))
+    assert isinstance(answer, Answer)
+    assert 0 <= answer.gap <= 0.5
+    assert answer.bound_usd <= answer.usd_per_month
+    assert solver_version().count(".") == 2

@@ -1,0 +1,41 @@
+"""The plan as a frozen value: what a newer minor version adds is kept, what is wrong is refused."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from planner.plan.plan import Plan
+from tests.planner.plans import bent, edited, plan
+
+
+def test_a_plan_reads_back_what_it_wrote() -> None:
+    whole = plan()
+    assert Plan.model_validate_json(whole.model_dump_json()) == whole
+
+
+def test_a_plan_is_frozen() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        plan().pools[0].name = "other"  # type: ignore[misc]
+
+
+def test_an_unknown_key_is_kept_and_not_read() -> None:
+    newer = bent(plan(), {"pools/0/spot_share": "0.5", "pools/0/engine/speculative": {"tokens": 3}})
+    assert newer.model_dump(mode="json")["pools"][0]["engine"]["speculative"] == {"tokens": 3}
+    assert newer.pools[0].replicas == plan().pools[0].replicas
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("pools/0/replicas/min", "many"),
+        ("node_groups/0/capacity_type", "borrowed"),
+        ("routes/0/privacy", "secret"),
+        ("cost/usd_per_month", "a lot"),
+        ("levels/0/planned_requests_per_second/chat", "NaN"),
+        ("platform/nat", "double"),
+    ],
+)
+def test_a_wrong_value_is_refused(path: str, value: str) -> None:
+    with pytest.raises(ValidationError):
+        Plan.model_validate(edited(plan().model_dump(mode="json"), {path: value}))
