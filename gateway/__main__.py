@@ -1,7 +1,7 @@
-"""`python -m gateway`: read the policy and the keys, listen, drain on SIGTERM.
+"""`python -m gateway` reads the policy and the keys, listens, and drains on SIGTERM.
 
-Exit codes: 0 after a clean drain, 1 if requests were cut at its end, 2 if the gateway could not start (every reason on
-stderr). The audit goes to stdout, one JSON line a request; nothing else does.
+The exit code is 0 after a clean drain, 1 if requests were cut at the end of the drain, and 2 if the gateway could not
+start (stderr then lists every reason). Stdout carries the audit alone, one JSON line a request.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from gateway.audit import AuditLog
 from gateway.document import LoadedPolicy, PolicyError, load_policy
 from gateway.keys import Keys, KeysError, load_keys
 from gateway.service import Gateway
-from gateway.settings import Settings
+from gateway.settings import GatewaySettings
 from gateway.upstreams import MissingSecret, read_secrets
 
 _AUDIT_CLOSE_S = 5.0
-"""Longest wait for the reader of stdout at the end."""
+"""Longest time to wait at the end for the reader of stdout, seconds."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a gateway until it is told to stop; returns the exit code."""
+    """Run a gateway until it is told to stop, and return the exit code."""
     options = _options(arguments)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="gateway: %(levelname)s: %(message)s")
     try:
         loaded = load_policy(options.policy)
         keys = _keys(options, loaded)
         secrets = read_secrets(loaded.policy, os.environ)
-        settings = Settings().scaled(options.speed)
+        settings = GatewaySettings().at_speed(options.speed)
     except (PolicyError, KeysError, MissingSecret, ValueError) as error:
         return _refuse(str(error))
     audit = AuditLog(sys.stdout.fileno())

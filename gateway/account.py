@@ -1,11 +1,11 @@
 """What a request used and what it cost, in whole nano-dollars.
 
-It stands for the arithmetic of the bill: tokens as the backend reported them (or a flagged estimate), prices as the
-policy states them. Local tokens are counted and cost nothing here: GPUs are paid by the hour, elsewhere. It keeps no
-balance.
+This module does the arithmetic of the bill. Tokens are those that the backend reported, or an estimate that is marked
+as one; prices are those of the policy. Local tokens are counted and cost nothing here, because GPUs are paid by the
+hour, elsewhere. The module keeps no balance.
 
-cost [n$] = ceil((input - cached) x p_input + cached x p_cached + output x p_output), p in n$ a token
-= USD per million tokens x 1000.
+    cost [n$] = ceil((input - cached) × p_input + cached × p_cached + output × p_output)
+    p [n$ a token] = price [USD per million tokens] × 1000
 """
 
 from __future__ import annotations
@@ -21,7 +21,13 @@ _PICO_PER_NANO = 1_000
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens of one attempt. `cached_tokens` are part of `input_tokens`. `estimated`: not reported by the backend."""
+    """The usage of one attempt says which tokens it took.
+
+    input_tokens: tokens of the prompt, cached ones included.
+    cached_tokens: the part of `input_tokens` that the backend had in its cache.
+    output_tokens: tokens that were generated.
+    estimated: true if the backend did not report these figures.
+    """
 
     input_tokens: int
     cached_tokens: int
@@ -30,7 +36,7 @@ class Usage:
 
 
 def usage_of(reported: object) -> Usage | None:
-    """Usage from an OpenAI `usage` object; None when it is missing or makes no sense."""
+    """Read an OpenAI `usage` object. The answer is None when the object is missing or makes no sense."""
     if not isinstance(reported, dict):
         return None
     input_tokens = _count(reported.get("prompt_tokens"))
@@ -43,21 +49,21 @@ def usage_of(reported: object) -> Usage | None:
 
 
 def estimated_stream_usage(input_tokens: int, data_events: int) -> Usage:
-    """For a stream that ended without usage: the input estimate, and one token an event that came."""
+    """Estimate the usage of a stream that ended without reporting it: the input estimate, and one token an event."""
     return Usage(input_tokens, 0, data_events, estimated=True)
 
 
 def full_reserve(input_tokens: int, output_cap: int | None, choices: int, context_tokens: int) -> Usage:
-    """For a whole answer that was asked and never seen: everything it may have produced.
+    """Assume the most that a whole answer may have cost, for an answer that was asked for and never seen.
 
-    Without an output cap that is what the context leaves beside the input.
+    Without an output cap, the answer may fill what the context leaves beside the input.
     """
     most = output_cap if output_cap is not None else max(0, context_tokens - input_tokens)
     return Usage(input_tokens, 0, choices * most, estimated=True)
 
 
 def nano_usd(usage: Usage, price: TokenPrice) -> int:
-    """Cost of `usage` at `price`, rounded up to a whole nano-dollar."""
+    """Compute the cost of `usage` at `price`, rounded up to a whole nano-dollar."""
     cached_price = price.input if price.cached_input is None else price.cached_input
     # USD per million tokens has at most six decimals, so pico-dollars a token are whole: no rounding before the sum.
     pico = (

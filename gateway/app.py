@@ -1,8 +1,7 @@
-"""The HTTP face: who asks, for what, and how every answer is closed and recorded.
+"""The HTTP face: it tells who asks and for what, and it closes and records every answer.
 
-It stands for authentication, reading and refusing, and for the two small applications: the public one (chat
-completions, models, probes) and the admin one (metrics, policy digest). The order of a request behind it is
-`dispatch`.
+This module authenticates, reads and refuses. It makes two small applications: the public one (chat completions, models,
+probes) and the admin one (metrics, digest of the policy). What happens to a request behind it is in `dispatch`.
 """
 
 from __future__ import annotations
@@ -22,31 +21,38 @@ from gateway.bodies import BodyBudget, BodyLease, read_body
 from gateway.dispatch import Dispatcher
 from gateway.document import LoadedPolicy
 from gateway.errors import Refusal
-from gateway.exchange import Clock, Exchange, new_request_id
+from gateway.exchange import Exchange, monotonic_s, new_request_id
 from gateway.keys import ANYONE, Client, Keys
 from gateway.metrics import Metrics
 from gateway.relay import ClientTooSlow
 from gateway.request import ChatRequest, parse_chat_request
-from gateway.settings import KIB, Settings
+from gateway.settings import KIB, GatewaySettings
 
 _log = logging.getLogger("spillway.gateway")
 
 _UNBLOCKED_BYTES = 16 * KIB
-"""An answer of this size goes into the connection's write buffer at once, so no clock is needed for it."""
+"""An answer of this size goes into the connection's write buffer at once, so that it needs no time limit."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class Front:
-    """What the public application needs; `keys` None: everybody may use every route.
+    """The front holds what the two applications need, and what they are doing now.
 
-    `write_audit` takes one line without its newline. `in_flight` counts requests that are being answered.
+    loaded: the policy in force, with its digest.
+    keys: keys of clients; None lets everybody use every route.
+    write_audit: takes one line without its newline.
+    budget: memory for request bodies.
+    ready: whether the gateway listens.
+    draining: whether it takes no new connections.
+    in_flight: requests that are being answered.
+    idle: set while no request is in flight.
     """
 
     loaded: LoadedPolicy
     keys: Keys | None
-    settings: Settings
+    settings: GatewaySettings
     dispatcher: Dispatcher
     metrics: Metrics
     write_audit: Callable[[str], None]
@@ -57,18 +63,18 @@ class Front:
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
     def public(self) -> web.Application:
-        """The application for clients."""
+        """Build the application for clients."""
         app = web.Application()
-        app.router.add_post("/v1/chat/completions", self._answered(self._chat))
-        app.router.add_get("/v1/models", self._answered(self._models))
-        app.router.add_post("/v1/responses", self._answered(self._not_implemented))
+        app.router.add_post("/v1/chat/completions", self._endpoint(self._chat))
+        app.router.add_get("/v1/models", self._endpoint(self._models))
+        app.router.add_post("/v1/responses", self._endpoint(self._not_implemented))
         app.router.add_get("/livez", self._livez)
         app.router.add_get("/readyz", self._readyz)
-        app.router.add_route("*", "/{path:.*}", self._answered(self._not_found))
+        app.router.add_route("*", "/{path:.*}", self._endpoint(self._not_found))
         return app
 
     def admin(self) -> web.Application:
-        """The application for operators; bind it where clients cannot reach it."""
+        """Build the application for operators. It must be bound where clients cannot reach it."""
         app = web.Application()
         app.router.add_get("/metrics", self._metrics_text)
         app.router.add_get("/policy", self._policy_digest)
@@ -76,28 +82,31 @@ class Front:
         app.router.add_get("/readyz", self._readyz)
         return app
 
-    def _answered(
+    def _endpoint(
         self, serve: Callable[[web.Request, Exchange], Awaitable[web.StreamResponse]]
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        """Wrap a served path: request id, refusals as JSON, the last byte within the client's time, the record."""
+        """Wrap a path, so that every answer has a request id, JSON refusals, a time limit for its last byte, and a
+        record."""
 
-        async def answered(http: web.Request) -> web.StreamResponse:
-            exchange = Exchange(request_id=_request_id(http), started=Clock())
+        async def endpoint(http: web.Request) -> web.StreamResponse:
+            exchange = Exchange(request_id=_request_id(http), started_s=monotonic_s())
             self.in_flight += 1
             self.idle.clear()
             try:
                 try:
                     response = await serve(http, exchange)
                 except Refusal as refusal:
-                    response = _refused(exchange, refusal)
+                    response = _refusal_response(exchange, refusal)
                 except ClientTooSlow:
                     raise
                 except Exception:
                     _log.exception("request %s failed inside the gateway", exchange.request_id)
                     exchange.outcome = "internal_error"
-                    if exchange.first_byte is not None:
+                    if exchange.first_byte_s is not None:
                         raise  # committed: the connection is all that can still be closed
-                    response = _refused(exchange, Refusal(500, "internal_error", "the gateway failed; it is logged"))
+                    response = _refusal_response(
+                        exchange, Refusal(500, "internal_error", "the gateway failed; it is logged")
+                    )
                 if self.draining:
                     response.force_close()
                 if not response.prepared:
@@ -110,7 +119,7 @@ class Front:
             finally:
                 self._close(exchange)
 
-        return answered
+        return endpoint
 
     async def _send(self, http: web.Request, exchange: Exchange, response: web.StreamResponse) -> None:
         if (response.content_length or 0) <= _UNBLOCKED_BYTES:
@@ -125,11 +134,11 @@ class Front:
 
     def _close(self, exchange: Exchange) -> None:
         exchange.forget_body()
-        exchange.ended = Clock()
+        exchange.ended_s = monotonic_s()
         self.in_flight -= 1
         if self.in_flight == 0:
             self.idle.set()
-        self.metrics.finished(exchange)
+        self.metrics.count_request(exchange)
         self.write_audit(exchange.audit_line(time.time()))
 
     async def _chat(self, http: web.Request, exchange: Exchange) -> web.StreamResponse:
@@ -174,14 +183,17 @@ class Front:
         return sorted(name for name in self.loaded.policy.routes if client.may_use(name))
 
     def _unknown_route(self, client: Client) -> Refusal:
-        known = ", ".join(self._routes_of(client)) or "none"
-        return Refusal(404, "model_not_found", f"no such model for this key; it may use: {known}", param="model")
+        names = ", ".join(self._routes_of(client)) or "none"
+        return Refusal(404, "model_not_found", f"no such model for this key; it may use: {names}", param="model")
 
     async def _livez(self, http: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
     async def _readyz(self, http: web.Request) -> web.Response:
-        """Ready to take requests: says nothing of backends, whose absence is a reason to spill and not to leave."""
+        """Say whether requests are taken.
+
+        Backends do not count: without them, requests spill, and the gateway stays.
+        """
         if self.ready and not self.draining:
             return web.Response(text="ok\n")
         return web.Response(status=503, text="draining\n" if self.draining else "starting\n")
@@ -207,11 +219,11 @@ async def _write(http: web.Request, response: web.StreamResponse) -> None:
 
 
 def _request_id(http: web.Request) -> str:
-    given = http.headers.get("X-Request-Id", "")
-    return given if _REQUEST_ID.fullmatch(given) else new_request_id()
+    requested_id = http.headers.get("X-Request-Id", "")
+    return requested_id if _REQUEST_ID.fullmatch(requested_id) else new_request_id()
 
 
-def _refused(exchange: Exchange, refusal: Refusal) -> web.Response:
+def _refusal_response(exchange: Exchange, refusal: Refusal) -> web.Response:
     exchange.status = refusal.status
     exchange.outcome = refusal.code
     headers = exchange.headers()

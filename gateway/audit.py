@@ -1,7 +1,8 @@
-"""Where audit lines go: a file descriptor, written by a thread of its own.
+"""Where audit lines go: to a file descriptor, written by a thread of its own.
 
-It stands between the event loop and a reader that may stall: a full pipe must not stop requests. Lines wait in memory
-up to a limit; beyond it they are dropped, counted and told in the log. What a line says is `exchange`.
+The thread stands between the event loop and a reader that may stall, because a full pipe must not stop requests. Lines
+wait in memory up to a limit. Beyond the limit they are dropped and counted, and the log says so. What a line says is in
+`exchange`.
 """
 
 from __future__ import annotations
@@ -15,15 +16,18 @@ from collections import deque
 _log = logging.getLogger("spillway.gateway")
 
 WAITING_LINES = 100_000
-"""About 60 MB of lines: more than a minute at a thousand requests a second."""
+"""Lines that may wait, about 60 MB: more than a minute at a thousand requests a second."""
 
 
 GATHER_S = 0.05
-"""Lines of so long go out in one write: to wake a thread for each costs more than the line."""
+"""Lines of this time go out in one write, seconds. To wake a thread for each line costs more than the line."""
 
 
 class AuditLog:
-    """Takes lines from one thread and writes them in order from another. `dropped`: lines that found no room."""
+    """An audit log takes lines from one thread and writes them in order from another.
+
+    dropped: number of lines that found no room.
+    """
 
     def __init__(self, descriptor: int, waiting_lines: int = WAITING_LINES) -> None:
         self._descriptor = descriptor
@@ -36,7 +40,7 @@ class AuditLog:
         self._writer.start()
 
     def write(self, line: str) -> None:
-        """Hand over one line without its newline; returns at once."""
+        """Hand over one line without its newline. This returns at once."""
         if len(self._lines) >= self._waiting_lines:
             if self.dropped == 0:
                 _log.error("the reader of the audit is stalled; lines are being dropped")
@@ -46,7 +50,7 @@ class AuditLog:
         self._wake.set()
 
     def close(self, limit_s: float) -> int:
-        """Write what waits, for up to `limit_s`; returns how many lines were lost in all."""
+        """Write what waits, for up to `limit_s` seconds, and return how many lines were lost in all."""
         self._closing = True
         self._wake.set()
         self._writer.join(limit_s)
@@ -72,6 +76,6 @@ class AuditLog:
 
     def _write_all(self, text: bytes) -> None:
         # Not through sys.stdout: a thread that is stuck in there holds its lock, and the interpreter could not end.
-        left = memoryview(text)
-        while left:
-            left = left[os.write(self._descriptor, left) :]
+        unwritten = memoryview(text)
+        while unwritten:
+            unwritten = unwritten[os.write(self._descriptor, unwritten) :]

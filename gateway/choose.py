@@ -1,9 +1,9 @@
-"""Choosing among local replicas: a weighted draw of the pool, then two random choices by least in flight.
+"""The choice among local replicas: a weighted draw of the pool, then the less loaded of two random replicas.
 
-It stands for the arithmetic of balance and touches no socket and no clock. Weights are those of the route's band over
-the pools that may serve the request and have a free place; the power of two choices keeps the longest queue short
-without looking at every replica (Mitzenmacher 2001). The caller gives the random source, so that a replay with a seed
-draws the same.
+This is the arithmetic of balance; it touches no socket and no clock. The weights are those of the route's band, over
+the pools that may serve the request and have a free place. Two random choices keep the longest queue short without a
+look at every replica (Mitzenmacher 2001). The caller gives the random source, so that a replay with the same seed draws
+the same.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Protocol, TypeVar
 
 
 class Loaded(Protocol):
-    """Anything with a number of requests in flight."""
+    """A candidate is anything that has a number of requests in flight."""
 
     @property
     def in_flight(self) -> int:
-        """Requests that it holds now."""
+        """Return the number of requests that it holds now."""
 
 
 L = TypeVar("L", bound=Loaded)
 
 
-def weighted(weights: Mapping[str, float], rng: random.Random) -> str:
-    """One name, drawn in proportion to its weight (all > 0). Raises ValueError for an empty mapping."""
+def weighted_draw(weights: Mapping[str, float], rng: random.Random) -> str:
+    """Draw one name in proportion to its weight; all weights are above 0. Raises ValueError for an empty mapping."""
     if not weights:
         raise ValueError("nothing to draw from")
     if len(weights) == 1:
@@ -39,7 +39,10 @@ def weighted(weights: Mapping[str, float], rng: random.Random) -> str:
 
 
 def least_of_two(candidates: Sequence[L], rng: random.Random) -> L:
-    """The less loaded of two different random candidates (the first drawn on a tie); the only one if there is one."""
+    """Draw two different candidates and return the less loaded one, or the first one drawn if both hold as much.
+
+    A single candidate is returned without a draw.
+    """
     if len(candidates) == 1:
         return candidates[0]
     first, second = rng.sample(candidates, 2)

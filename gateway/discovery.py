@@ -1,7 +1,7 @@
-"""Where a pool's replicas are: fixed endpoints, or the A records of a headless service.
+"""Where a pool's replicas are: at fixed endpoints, or behind the A records of a headless service.
 
-It stands for Kubernetes' own answer to "which pods are ready": a headless service publishes one record a ready pod.
-It measures no health; a replica that refuses connections is passed over by the gate and leaves with its record.
+Kubernetes itself says which pods are ready: a headless service publishes one record for each ready pod. This module
+measures no health. The gate passes over a replica that refuses connections, and the replica leaves with its record.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping
 
 from gateway.gate import Gate
-from gateway.policy import Pool
+from gateway.policy import PoolPolicy
 
 _log = logging.getLogger("spillway.gateway")
 
@@ -22,21 +22,24 @@ _NO_SUCH_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NON
 
 
 async def addresses_of(host: str, port: int) -> list[str]:
-    """IP addresses behind a name, sorted; empty when it has none now. Raises OSError when the resolver fails."""
+    """Look up the IP addresses behind a name, sorted. The answer is empty when the name has none now.
+
+    Raises OSError when the resolver fails.
+    """
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        answers = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         if error.errno in _NO_SUCH_NAME:
             return []  # a headless service without a ready pod has no records
         raise
-    return sorted({str(address[0]) for *_, address in found})
+    return sorted({str(address[0]) for *_, address in answers})
 
 
 class Discovery:
-    """Keeps the gate's replicas in step with the policy's pools."""
+    """The discovery keeps the gate's replicas in step with the policy's pools."""
 
     def __init__(
-        self, pools: Mapping[str, Pool], gate: Gate, interval_s: float, resolve: Resolve = addresses_of
+        self, pools: Mapping[str, PoolPolicy], gate: Gate, interval_s: float, resolve: Resolve = addresses_of
     ) -> None:
         self._pools = pools
         self._gate = gate
@@ -44,11 +47,14 @@ class Discovery:
         self._resolve = resolve
 
     async def look(self) -> None:
-        """One round over all pools. A resolver that fails leaves a pool as it was."""
+        """Look at all pools once. A pool stays as it was when the resolver fails."""
         await asyncio.gather(*(self._look_at(name, pool) for name, pool in self._pools.items()))
 
     async def keep_looking(self) -> None:
-        """Look again after each interval, until cancelled; returns at once if all endpoints are fixed."""
+        """Look again after each interval, until this task is cancelled.
+
+        It returns at once if all endpoints are fixed.
+        """
         while any(pool.address is not None for pool in self._pools.values()):
             await asyncio.sleep(self._interval_s)
             try:
@@ -57,15 +63,15 @@ class Discovery:
                 # Nobody awaits this task: what ended it would be seen only when replicas had moved away.
                 _log.exception("looking for replicas failed; they stay as they were until the next look")
 
-    async def _look_at(self, name: str, pool: Pool) -> None:
+    async def _look_at(self, name: str, pool: PoolPolicy) -> None:
         if pool.endpoints is not None:
             self._gate.set_replicas(name, pool.endpoints)
             return
         assert pool.address is not None
         host, _, port = pool.address.rpartition(":")
         try:
-            found = await self._resolve(host, int(port))
+            addresses = await self._resolve(host, int(port))
         except OSError as error:
             _log.warning("pool %s: %s cannot be resolved (%s); replicas stay as they were", name, host, error)
             return
-        self._gate.set_replicas(name, [f"http://{f'[{ip}]' if ':' in ip else ip}:{port}" for ip in found])
+        self._gate.set_replicas(name, [f"http://{f'[{ip}]' if ':' in ip else ip}:{port}" for ip in addresses])

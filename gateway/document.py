@@ -1,7 +1,7 @@
 """Reading a policy document from its bytes.
 
-It stands for the file boundary: duplicate keys, wrong versions and broken rules become one `PolicyError` that lists
-every problem with its path. It does not watch the file; the digest names the exact bytes that are in force.
+This is the file boundary: duplicate keys, a wrong version and broken rules become one `PolicyError` that lists every
+problem with its path. The module does not watch the file. The digest names the exact bytes that are in force.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ from gateway.policy import Policy, version_problems
 
 
 class PolicyError(ValueError):
-    """A policy document that cannot be kept; `problems` lists every one of them as `path: what is wrong`."""
+    """The gateway cannot keep this policy document.
+
+    source: name of the file.
+    problems: every problem, as `path: what is wrong`.
+    """
 
     def __init__(self, source: str, problems: Sequence[str]) -> None:
         self.source = source
@@ -34,7 +38,7 @@ class PolicyError(ValueError):
 
 @dataclass(frozen=True)
 class LoadedPolicy:
-    """A policy with the digest of the very bytes it was read from (`sha256:` + hex)."""
+    """A loaded policy comes with the digest of the very bytes that it was read from (`sha256:` + hex)."""
 
     policy: Policy
     digest: str
@@ -71,8 +75,8 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     mapping = dict(pairs)
     if len(mapping) != len(pairs):
         counts = Counter(key for key, _ in pairs)
-        twice = sorted(key for key, count in counts.items() if count > 1)
-        raise ValueError(f"key given twice: {', '.join(twice)}")
+        repeated = sorted(key for key, count in counts.items() if count > 1)
+        raise ValueError(f"key given twice: {', '.join(repeated)}")
     return mapping
 
 

@@ -1,9 +1,11 @@
 """Hard eligibility: may this backend serve this request at all?
 
-It stands for the rules that no load, price or failure can bend: the fields a backend understands and the tokens it can
-hold. A fit test answers with the reason, not with a bool. Privacy needs no test here: a restricted route has no API to
-test. The input is an estimate, so a backend is ruled out for length only beyond `LENGTH_TOLERANCE`; nearer to the
-limit the backend's own 400 has the last word.
+This module holds the rules that no load, price or failure can bend: the fields that a backend understands and the
+tokens that it can hold. A rule answers with the reason, not with a bool. Privacy needs no rule here, because a
+restricted route has no API that could be asked.
+
+The number of input tokens is an estimate. A backend is therefore ruled out for length only beyond `LENGTH_TOLERANCE`;
+nearer to the limit, the backend's own 400 has the last word.
 """
 
 from __future__ import annotations
@@ -13,100 +15,119 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.errors import Refusal
-from gateway.policy import Api, Band, Policy, Pool, Route
+from gateway.policy import ApiPolicy, BandPolicy, Policy, PoolPolicy, RoutePolicy
 from gateway.request import ChatRequest
 
 LENGTH_TOLERANCE = 1.25
-"""Estimated input may exceed its room by this factor: bytes per token of one prompt scatter about the route's mean."""
+"""The estimated input may exceed its room by this factor, because the bytes per token of one prompt scatter about the
+route's mean."""
 
 
-class Misfit(StrEnum):
-    """Why a backend is ruled out."""
+class ExclusionCause(StrEnum):
+    """The cause says why a backend is ruled out."""
 
     FIELD = "field"
+    """It does not support a field of the request."""
     LENGTH = "length"
+    """Its context is too short for the request."""
 
 
 @dataclass(frozen=True)
-class Unfit:
-    """One ruled-out backend: its name, the kind of misfit, and what exactly it lacks."""
+class Exclusion:
+    """An exclusion says that a backend may not serve the request.
+
+    backend: name of the pool or API.
+    cause: which rule speaks against it.
+    unsupported: features and fields that it does not support, sorted; empty if length is the cause.
+    """
 
     backend: str
-    misfit: Misfit
-    lacks: str
+    cause: ExclusionCause
+    unsupported: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Fit:
-    """Who may serve one request: pools with their weights, APIs in the order of the chain, and who was ruled out."""
+class EligibleBackends:
+    """The eligible backends are those that may serve one request; the others are listed beside them.
+
+    weights: pool -> weight in the draw, for pools that may serve.
+    chain: names of the APIs that may serve, in the order of the route's chain.
+    excluded_pools, excluded_apis: pools of the band and APIs of the chain that may not serve.
+    """
 
     weights: dict[str, float]
     chain: tuple[str, ...]
-    unfit: tuple[Unfit, ...]
+    excluded_pools: tuple[Exclusion, ...]
+    excluded_apis: tuple[Exclusion, ...]
+
+    @property
+    def exclusions(self) -> tuple[Exclusion, ...]:
+        """List all backends that were ruled out, pools first."""
+        return self.excluded_pools + self.excluded_apis
 
     @property
     def pools_lack_length_only(self) -> bool:
-        """Whether local pools exist for the band and each was ruled out by length alone."""
-        pools = [unfit for unfit in self.unfit if unfit.backend.startswith("pool/")]
-        return bool(pools) and not self.weights and all(unfit.misfit is Misfit.LENGTH for unfit in pools)
+        """Tell whether the band has local pools and length alone rules out each of them."""
+        pools = self.excluded_pools
+        return bool(pools) and not self.weights and all(pool.cause is ExclusionCause.LENGTH for pool in pools)
 
 
-def fit(policy: Policy, route: Route, band: Band, request: ChatRequest) -> Fit:
+def eligible_backends(policy: Policy, route: RoutePolicy, band: BandPolicy, request: ChatRequest) -> EligibleBackends:
     """Sort the band's pools and the route's chain into those that may serve `request` and those that may not."""
     input_tokens = request.input_tokens(route.bytes_per_token)
-    output_cap = request.capped(route.max_output_tokens)
+    output_cap = request.output_limit(route.max_output_tokens)
     weights: dict[str, float] = {}
     chain: list[str] = []
-    unfit: list[Unfit] = []
+    excluded_pools: list[Exclusion] = []
+    excluded_apis: list[Exclusion] = []
     for name, weight in band.weights.items():
         if weight == 0:
             continue
-        pool = policy.pools[name]
-        reason = pool_misfit(name, pool, request, input_tokens, output_cap)
-        if reason is None:
+        exclusion = pool_exclusion(name, policy.pools[name], request, input_tokens, output_cap)
+        if exclusion is None:
             weights[name] = weight
         else:
-            unfit.append(reason)
+            excluded_pools.append(exclusion)
     for name in route.fallback:
-        reason = api_misfit(name, policy.apis[name], request, input_tokens, output_cap)
-        if reason is None:
+        exclusion = api_exclusion(name, policy.apis[name], request, input_tokens, output_cap)
+        if exclusion is None:
             chain.append(name)
         else:
-            unfit.append(reason)
-    return Fit(weights, tuple(chain), tuple(unfit))
+            excluded_apis.append(exclusion)
+    return EligibleBackends(weights, tuple(chain), tuple(excluded_pools), tuple(excluded_apis))
 
 
-def pool_misfit(name: str, pool: Pool, request: ChatRequest, input_tokens: int, output_cap: int | None) -> Unfit | None:
-    """Why a pool may not serve the request, or None."""
-    backend = f"pool/{name}"
-    missing = sorted(request.features.difference(pool.supports))
-    if missing:
-        return Unfit(backend, Misfit.FIELD, ", ".join(missing))
-    return _length_misfit(backend, pool.max_model_len, input_tokens, output_cap)
+def pool_exclusion(
+    name: str, pool: PoolPolicy, request: ChatRequest, input_tokens: int, output_cap: int | None
+) -> Exclusion | None:
+    """Say why a pool may not serve the request; None means that it may."""
+    unsupported = request.features.difference(pool.supports)
+    return _exclusion(name, unsupported, pool.max_model_len, input_tokens, output_cap)
 
 
-def api_misfit(name: str, api: Api, request: ChatRequest, input_tokens: int, output_cap: int | None) -> Unfit | None:
-    """Why an API may not serve the request, or None."""
-    backend = f"api/{name}"
-    missing = sorted(request.features.difference(api.supports) | request.plain_fields.intersection(api.refuses))
-    if missing:
-        return Unfit(backend, Misfit.FIELD, ", ".join(missing))
-    return _length_misfit(backend, api.context_tokens, input_tokens, output_cap)
+def api_exclusion(
+    name: str, api: ApiPolicy, request: ChatRequest, input_tokens: int, output_cap: int | None
+) -> Exclusion | None:
+    """Say why an API may not serve the request; None means that it may."""
+    unsupported = request.features.difference(api.supports) | request.plain_fields.intersection(api.refuses)
+    return _exclusion(name, unsupported, api.context_tokens, input_tokens, output_cap)
 
 
-def nobody_fits(unfit: Sequence[Unfit]) -> Refusal:
-    """What to tell a client whose request no backend of the route may serve. Names fields, never backends."""
-    lacking = sorted({field for reason in unfit if reason.misfit is Misfit.FIELD for field in reason.lacks.split(", ")})
-    if lacking and not any(reason.misfit is Misfit.LENGTH for reason in unfit):
-        message = f"no backend of this route supports {', '.join(lacking)}"
-        return Refusal(400, "field_unsupported", message, param=lacking[0])
+def no_backend_fits(exclusions: Sequence[Exclusion]) -> Refusal:
+    """Build the answer for a request that no backend of the route may serve. It names fields, never backends."""
+    unsupported = sorted({field for exclusion in exclusions for field in exclusion.unsupported})
+    if unsupported and not any(exclusion.cause is ExclusionCause.LENGTH for exclusion in exclusions):
+        message = f"no backend of this route supports {', '.join(unsupported)}"
+        return Refusal(400, "field_unsupported", message, param=unsupported[0])
     message = "input and output together are longer than any context that may serve this request"
     return Refusal(400, "context_length_exceeded", message, param="messages")
 
 
-def _length_misfit(backend: str, context_tokens: int, input_tokens: int, output_cap: int | None) -> Unfit | None:
+def _exclusion(
+    backend: str, unsupported: frozenset[str], context_tokens: int, input_tokens: int, output_cap: int | None
+) -> Exclusion | None:
+    if unsupported:
+        return Exclusion(backend, ExclusionCause.FIELD, tuple(sorted(unsupported)))
     # Without a cap the backend fits the output into what the input leaves, so one token of room is enough.
-    needed = input_tokens / LENGTH_TOLERANCE + (output_cap or 1)
-    if needed <= context_tokens:
-        return None
-    return Unfit(backend, Misfit.LENGTH, f"{input_tokens} + {output_cap or 1} tokens in {context_tokens}")
+    needed_tokens = input_tokens / LENGTH_TOLERANCE + (output_cap or 1)
+    return None if needed_tokens <= context_tokens else Exclusion(backend, ExclusionCause.LENGTH)

@@ -1,6 +1,6 @@
 """Answers of the gateway itself, in the shape of OpenAI's errors.
 
-It stands for every sentence that a client reads from us instead of from a backend. Nothing here quotes a backend.
+Every sentence that a client reads from us instead of from a backend has this shape. Nothing here quotes a backend.
 """
 
 from __future__ import annotations
@@ -11,7 +11,14 @@ from dataclasses import dataclass
 
 @dataclass(eq=False)  # not frozen: Python itself writes an exception's traceback
 class Refusal(Exception):
-    """A request that is answered by the gateway: HTTP status, machine-readable code, sentence, blamed field."""
+    """A refusal is an error with which the gateway itself answers a request.
+
+    status: HTTP status.
+    code: machine-readable code.
+    message: sentence for a person.
+    param: field of the request that is to blame, if one is.
+    retry_after_s: time after which the client may try again, seconds.
+    """
 
     status: int
     code: str
@@ -20,11 +27,11 @@ class Refusal(Exception):
     retry_after_s: float | None = None
 
     def body(self) -> bytes:
-        """The JSON document `{"error": {...}}`."""
+        """Return the JSON document `{"error": {...}}`."""
         return json.dumps({"error": self._error()}).encode()
 
     def event(self) -> bytes:
-        """The same as one event of a stream."""
+        """Return the same document as one event of a stream."""
         return b"data: " + self.body() + b"\n\n"
 
     def _error(self) -> dict[str, object]:

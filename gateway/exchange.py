@@ -1,7 +1,7 @@
-"""One request from arrival to last byte: what was tried, what was used, and the line that records it.
+"""One request from its arrival to its last byte: what was tried, what was used, and the line that records it.
 
-It stands for the accounting of a request. Every attempt is recorded and billed, also those that were given up. The
-audit line holds names, counts, times and dollars; it holds no prompt, no answer and no secret.
+This module keeps the account of a request. Every attempt is recorded and billed, also one that was given up. The audit
+line holds names, counts, times and dollars; it holds no prompt, no answer and no secret.
 """
 
 from __future__ import annotations
@@ -15,56 +15,67 @@ from typing import Any
 from gateway.account import NANO_PER_USD, Usage, nano_usd
 from gateway.bodies import BodyLease
 from gateway.keys import Client
-from gateway.policy import Band, Route, TokenPrice
+from gateway.policy import BandPolicy, RoutePolicy, TokenPrice
 from gateway.request import ChatRequest
 from gateway.spill import Trigger
 
-Clock = time.monotonic
+monotonic_s = time.monotonic
+"""The gateway's clock: seconds since some moment in the past, never set back."""
 
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def new_request_id() -> str:
-    """An id of the gateway's own: 128 random bits in hexadecimal."""
+    """Make an id of the gateway's own: 128 random bits in hexadecimal."""
     return f"{random.getrandbits(128):032x}"
 
 
 @dataclass(eq=False)
 class Attempt:
-    """One call of one backend (`pool/NAME` or `api/NAME`); `price` None: tokens are counted, dollars are not.
+    """An attempt is one call of one backend.
 
-    `outcome`: a trigger's or a stream end's word, `ok`, `client_error` or `cancelled`.
+    backend: `pool/NAME` or `api/NAME`.
+    price: the API's price; None means that tokens are counted and dollars are not.
+    started_s, ended_s: times of the gateway's clock, seconds.
+    status: HTTP status of the answer, None without one.
+    outcome: word of a trigger or of a stream's end, or `ok`, `client_error`, `cancelled`.
+    usage: tokens of the attempt, None if it cost nothing.
     """
 
     backend: str
     price: TokenPrice | None
-    started: float
-    ended: float | None = None
+    started_s: float
+    ended_s: float | None = None
     status: int | None = None
     outcome: str = "cancelled"
     usage: Usage | None = None
 
     @property
     def nano_usd(self) -> int:
-        """What the attempt cost in nano-dollars."""
+        """Return what the attempt cost, nano-dollars."""
         return nano_usd(self.usage, self.price) if self.usage is not None and self.price is not None else 0
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class Exchange:
-    """The life of one request; `started` and all later times are seconds of the monotonic clock.
+    """An exchange is the life of one request.
 
-    `request_id` may be the client's own words; `api_request_id` never is, so it is the one that an API is told.
-    `retry_after_s`: the longest time that a saturated API asked for.
+    request_id: the client's own id if it sent one, else ours.
+    api_request_id: an id that is never the client's words; an API is told this one.
+    started_s, first_byte_s, ended_s: times of the gateway's clock, seconds.
+    queued_s: time spent waiting for a local place, seconds.
+    triggers: why the request left each place it was meant for, in order.
+    retry_after_s: longest time that a saturated API asked for, seconds.
+    outcome: what became of the request, in one word.
     """
 
     request_id: str
-    started: float
+    started_s: float
     api_request_id: str = field(default_factory=new_request_id)
     client: Client | None = None
     route_name: str = "-"
-    route: Route | None = None
-    band: Band | None = None
+    route: RoutePolicy | None = None
+    band: BandPolicy | None = None
     request: ChatRequest | None = None
     input_tokens: int = 0
     body_bytes: int = 0
@@ -74,15 +85,15 @@ class Exchange:
     spill_reason: Trigger | None = None
     served_by: str | None = None
     queued_s: float = 0.0
-    first_byte: float | None = None
-    ended: float | None = None
+    first_byte_s: float | None = None
+    ended_s: float | None = None
     retry_after_s: float = 0.0
     status: int = 0
     outcome: str = "client_gone"
 
     def open_attempt(self, backend: str, price: TokenPrice | None) -> Attempt:
         """Record that a backend is called now."""
-        attempt = Attempt(backend, price, Clock())
+        attempt = Attempt(backend, price, monotonic_s())
         self.attempts.append(attempt)
         return attempt
 
@@ -94,16 +105,16 @@ class Exchange:
             self.lease.release()
 
     def seconds_left(self) -> float:
-        """Time until the route's deadline; negative when it has passed."""
+        """Return the seconds until the route's deadline; they are negative when it has passed."""
         assert self.route is not None
-        return self.started + self.route.deadline_ms / 1000 - Clock()
+        return self.started_s + self.route.deadline_ms / 1000 - monotonic_s()
 
     def overhead_s(self) -> float | None:
-        """The gateway's own time before the first call of a backend, waiting in the queue not counted."""
-        return max(0.0, self.attempts[0].started - self.started - self.queued_s) if self.attempts else None
+        """Return the gateway's own seconds before the first call of a backend. Waiting in the queue does not count."""
+        return max(0.0, self.attempts[0].started_s - self.started_s - self.queued_s) if self.attempts else None
 
     def headers(self) -> dict[str, str]:
-        """What every answer says of how it came about."""
+        """Build the headers by which every answer says how it came about."""
         headers = {"X-Request-Id": self.request_id}
         if self.served_by is not None:
             headers["X-Spillway-Served-By"] = self.served_by
@@ -112,7 +123,7 @@ class Exchange:
         return headers
 
     def audit_line(self, wall_clock_s: float) -> str:
-        """The request as one line of JSON. `wall_clock_s`: Unix time of the end."""
+        """Write the request as one line of JSON. `wall_clock_s` is the Unix time of its end."""
         total = sum(attempt.nano_usd for attempt in self.attempts)
         line: dict[str, Any] = {
             "time": round(wall_clock_s, 3),
@@ -132,8 +143,8 @@ class Exchange:
             "nano_usd": total,
             "usd": f"{total / NANO_PER_USD:.9f}",
             "queued_ms": _ms(self.queued_s),
-            "first_byte_ms": _ms(self.first_byte - self.started) if self.first_byte is not None else None,
-            "total_ms": _ms(self.ended - self.started) if self.ended is not None else None,
+            "first_byte_ms": _ms(self.first_byte_s - self.started_s) if self.first_byte_s is not None else None,
+            "total_ms": _ms(self.ended_s - self.started_s) if self.ended_s is not None else None,
             "attempts": [_attempt_line(attempt) for attempt in self.attempts],
         }
         return _ENCODE(line)
@@ -145,7 +156,7 @@ def _attempt_line(attempt: Attempt) -> dict[str, Any]:
         "backend": attempt.backend,
         "outcome": attempt.outcome,
         "status": attempt.status,
-        "ms": _ms(attempt.ended - attempt.started) if attempt.ended is not None else None,
+        "ms": _ms(attempt.ended_s - attempt.started_s) if attempt.ended_s is not None else None,
         "input_tokens": usage.input_tokens if usage else None,
         "cached_tokens": usage.cached_tokens if usage else None,
         "output_tokens": usage.output_tokens if usage else None,

@@ -1,10 +1,10 @@
-"""Fields of a chat completion request and the features they need.
+"""Fields of a chat completion request, and the features that they need.
 
-It stands for the vocabulary of `supports` in the policy document: a backend serves a request only when it supports
-every feature that the request uses, because a field is never dropped. A field that this module does not know is
-refused: what the gateway cannot judge (a service tier with another price, a web search) it does not forward.
+This is the vocabulary of `supports` in the policy document. A backend serves a request only when it supports every
+feature that the request uses, because a field is never dropped. A field that this module does not know is refused: the
+gateway does not forward what it cannot judge, such as a service tier with another price, or a web search.
 
-Sources: OpenAI's chat completions reference; vLLM's `ChatCompletionRequest` for the `vllm` feature.
+The sources are OpenAI's chat completions reference and, for the feature `vllm`, vLLM's `ChatCompletionRequest`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 CORE_FIELDS = frozenset({"model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens"})
-"""Fields that the gateway itself reads or writes; every backend has them, some under another name."""
+"""Fields that the gateway itself reads or writes. Every backend has them, some under another name."""
 
 OPTIONAL_PLAIN_FIELDS = frozenset(
     {"temperature", "top_p", "stop", "seed", "presence_penalty", "frequency_penalty", "user"}
@@ -52,7 +52,7 @@ FEATURES: Mapping[str, frozenset[str]] = {
         }
     ),
 }
-"""Feature -> the request fields that ask for it; content parts ask for `image`, `audio` and `file`."""
+"""Feature -> the request fields that ask for it. Content parts ask for `image`, `audio` and `file`."""
 
 FEATURE_OF_FIELD: Mapping[str, str] = {field: feature for feature, fields in FEATURES.items() for field in fields}
 
@@ -63,7 +63,7 @@ FEATURE_OF_CONTENT_PART: Mapping[str, str | None] = {
     "input_audio": "audio",
     "file": "file",
 }
-"""Type of a message's content part -> the feature it needs; None: every backend reads it."""
+"""Type of a message's content part -> the feature that it needs; None where every backend reads it."""
 
 ROUTE_WIDENING_FIELDS = frozenset(
     {
@@ -85,4 +85,4 @@ ROUTE_WIDENING_FIELDS = frozenset(
         "user_config",
     }
 )
-"""Fields by which clients of other proxies choose the upstream themselves; refused with that reason."""
+"""Fields by which clients of other proxies choose the upstream themselves. They are refused with that reason."""

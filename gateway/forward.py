@@ -1,7 +1,7 @@
-"""One attempt at one backend: send, and tell what came back before anything is committed.
+"""One attempt at one backend: send a request, and tell what came back before anything is committed.
 
-It stands for the HTTP client side. It follows no redirect, trusts no proxy from the environment, sends an allow-list
-of headers and a body that we wrote ourselves, and closes the connection of every attempt that is given up, so that the
+This is the client side of HTTP. It follows no redirect, trusts no proxy of the environment, and sends an allow-list of
+headers with a body that we wrote ourselves. It closes the connection of every attempt that is given up, so that the
 backend stops working on it. It retries nothing and decides nothing; `spill` does.
 """
 
@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import aiohttp
 
-from gateway.settings import KIB, Settings
+from gateway.settings import KIB, GatewaySettings
 from gateway.spill import FirstEvent, Lost, Signal, Status, Trigger
 from gateway.sse import DONE, EventSplitter, EventTooLong, error_code, event_payload
 
@@ -24,8 +24,8 @@ _TOO_LONG_WORDS = ("context_length_exceeded", "maximum context length", "maximum
 
 
 @dataclass(frozen=True)
-class Call:
-    """What to send: the full URL, the headers and the body."""
+class UpstreamCall:
+    """A call says what to send: the full URL, the headers and the body."""
 
     url: str
     headers: Mapping[str, str]
@@ -34,15 +34,23 @@ class Call:
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait for a whole answer or a first event, and what it means when that time is over."""
+    """The patience says how long to wait, and what the end of that time means.
+
+    seconds: time for a whole answer or for a first event.
+    trigger: what it means when that time is over.
+    """
 
     seconds: float
     trigger: Literal[Trigger.SLOW, Trigger.DEADLINE]
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A complete HTTP answer; `document` is its JSON object, None if it is none."""
+class UpstreamAnswer:
+    """An upstream answer is a complete HTTP answer.
+
+    document: the JSON object of the body, None if the body is none.
+    retry_after: the header `Retry-After` as it came.
+    """
 
     status: int
     body: bytes
@@ -52,7 +60,11 @@ class Answer:
 
 @dataclass(frozen=True)
 class OpenStream:
-    """A stream whose first event is here. `blocks`: what was read so far. The caller must `close()` it."""
+    """An open stream is one whose first event is here. The caller must `close()` it.
+
+    blocks: the events that were read so far.
+    first_payload: data of the first event that has any.
+    """
 
     response: aiohttp.ClientResponse
     splitter: EventSplitter
@@ -64,11 +76,11 @@ class OpenStream:
         self.response.release() if self.response.content.at_eof() else self.response.close()
 
 
-Outcome = Answer | OpenStream | Lost
+UpstreamOutcome = UpstreamAnswer | OpenStream | Lost
 
 
-def open_session(settings: Settings) -> aiohttp.ClientSession:
-    """A client without cookies, proxies, redirects of its own or a limit on connections (the gate is the limit)."""
+def open_session(settings: GatewaySettings) -> aiohttp.ClientSession:
+    """Open a client without cookies, proxies, redirects or a limit on connections; the gate is the limit."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=settings.idle_connection_s),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_s),
@@ -78,39 +90,43 @@ def open_session(settings: Settings) -> aiohttp.ClientSession:
     )
 
 
-async def ask_whole(session: aiohttp.ClientSession, call: Call, patience: Patience, settings: Settings) -> Outcome:
+async def ask_whole(
+    session: aiohttp.ClientSession, call: UpstreamCall, patience: Patience, settings: GatewaySettings
+) -> UpstreamOutcome:
     """Send a request whose answer is one JSON document, and read all of it."""
-    return await _guarded(_ask_whole(session, call, settings), patience)
+    return await _outcome_within(_ask_whole(session, call, settings), patience)
 
 
-async def ask_stream(session: aiohttp.ClientSession, call: Call, patience: Patience, settings: Settings) -> Outcome:
+async def ask_stream(
+    session: aiohttp.ClientSession, call: UpstreamCall, patience: Patience, settings: GatewaySettings
+) -> UpstreamOutcome:
     """Send a request whose answer is a stream, and read up to its first event with data.
 
-    Headers and comments (`: keep-alive`) are no first event. An answer other than 200 is read whole.
+    Headers and comments (`: keep-alive`) do not count as a first event. An answer other than 200 is read whole.
     """
-    return await _guarded(_ask_stream(session, call, settings), patience)
+    return await _outcome_within(_ask_stream(session, call, settings), patience)
 
 
-def signal_of(outcome: Outcome) -> Signal:
-    """The outcome in the words of the decision table."""
+def signal_of(outcome: UpstreamOutcome) -> Signal:
+    """Say the outcome in the words of the decision table."""
     match outcome:
         case Lost():
             return outcome
         case OpenStream(first_payload=payload):
             return FirstEvent(_claimed_error(payload))
-        case Answer(status=200, document=None):
+        case UpstreamAnswer(status=200, document=None):
             return Lost(Trigger.BAD_ANSWER)
-        case Answer(status=200, document=dict(document)) if document.get("error"):
+        case UpstreamAnswer(status=200, document=dict(document)) if document.get("error"):
             return FirstEvent(error_code(document["error"]))
-        case Answer(status=status, body=body):
+        case UpstreamAnswer(status=status, body=body):
             return Status(status, too_long=status == 400 and _speaks_of_length(body))
 
 
-async def _guarded(work: Any, patience: Patience) -> Outcome:
-    """Run one attempt under its patience; every way to fail becomes a `Lost`."""
+async def _outcome_within(work: Any, patience: Patience) -> UpstreamOutcome:
+    """Run one attempt under its patience. Every way to fail becomes a `Lost`."""
     try:
         async with asyncio.timeout(patience.seconds):
-            outcome: Outcome = await work
+            outcome: UpstreamOutcome = await work
             return outcome
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
         return Lost(Trigger.CONNECT)
@@ -122,12 +138,12 @@ async def _guarded(work: Any, patience: Patience) -> Outcome:
         return Lost(Trigger.RESET)
 
 
-async def _ask_whole(session: aiohttp.ClientSession, call: Call, settings: Settings) -> Outcome:
+async def _ask_whole(session: aiohttp.ClientSession, call: UpstreamCall, settings: GatewaySettings) -> UpstreamOutcome:
     async with session.post(call.url, data=call.body, headers=call.headers, allow_redirects=False) as response:
         return await _read_answer(response, settings.answer_bytes)
 
 
-async def _ask_stream(session: aiohttp.ClientSession, call: Call, settings: Settings) -> Outcome:
+async def _ask_stream(session: aiohttp.ClientSession, call: UpstreamCall, settings: GatewaySettings) -> UpstreamOutcome:
     response = await session.post(call.url, data=call.body, headers=call.headers, allow_redirects=False)
     try:
         if response.status != 200:
@@ -142,7 +158,7 @@ async def _ask_stream(session: aiohttp.ClientSession, call: Call, settings: Sett
         raise
 
 
-async def _read_first_event(response: aiohttp.ClientResponse, settings: Settings) -> Outcome:
+async def _read_first_event(response: aiohttp.ClientResponse, settings: GatewaySettings) -> UpstreamOutcome:
     splitter = EventSplitter(settings.event_bytes)
     blocks: list[bytes] = []
     while chunk := await response.content.readany():
@@ -158,10 +174,10 @@ async def _read_first_event(response: aiohttp.ClientResponse, settings: Settings
 
 
 class _AnswerTooLong(Exception):
-    """An answer beyond the size limit."""
+    """An answer exceeds the size limit."""
 
 
-async def _read_answer(response: aiohttp.ClientResponse, limit_bytes: int) -> Answer:
+async def _read_answer(response: aiohttp.ClientResponse, limit_bytes: int) -> UpstreamAnswer:
     parts: list[bytes] = []
     size = 0
     while part := await response.content.readany():
@@ -170,7 +186,7 @@ async def _read_answer(response: aiohttp.ClientResponse, limit_bytes: int) -> An
             raise _AnswerTooLong
         parts.append(part)
     body = b"".join(parts)
-    return Answer(response.status, body, _json_object(body), response.headers.get("Retry-After"))
+    return UpstreamAnswer(response.status, body, _json_object(body), response.headers.get("Retry-After"))
 
 
 def _claimed_error(payload: bytes) -> int | None:

@@ -1,8 +1,8 @@
 """The gate: places at local replicas, and the bounded queue of requests that may go nowhere else.
 
-It stands for the cap on requests in flight per replica. `take` answers at once (a spillable request goes to its API
-when the gate is full); `wait` queues first come, first served, for requests that only a local pool may serve. It opens
-no connection; a place that was taken must be given back.
+The gate caps the requests in flight at each replica. `take` answers at once: when the gate is full, a request that may
+spill goes to its API. `wait` is for requests that only a local pool may serve; it queues them first come, first served.
+The gate opens no connection. Whoever takes a place must give it back.
 """
 
 from __future__ import annotations
@@ -13,12 +13,17 @@ from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gateway.choose import least_of_two, weighted
+from gateway.choose import least_of_two, weighted_draw
 
 
 @dataclass(eq=False)
-class Replica:
-    """One engine: its pool, its root URL and what it holds now. `cooling_until` is in the gate's clock, seconds."""
+class GatedReplica:
+    """A gated replica is one engine, as the gate sees it.
+
+    url: root URL of the replica.
+    in_flight: requests that it holds now.
+    cooling_until: time of the gate's clock up to which others are preferred, seconds.
+    """
 
     pool: str
     url: str
@@ -29,8 +34,8 @@ class Replica:
 @dataclass(eq=False)
 class _Waiter:
     weights: Mapping[str, float]
-    avoided: Collection[Replica]
-    place: asyncio.Future[Replica] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    avoided: Collection[GatedReplica]
+    place: asyncio.Future[GatedReplica] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 class QueueFull(Exception):
@@ -38,9 +43,11 @@ class QueueFull(Exception):
 
 
 class Gate:
-    """Places at replicas.
+    """The gate gives out places at replicas.
 
-    `caps`: pool -> requests one replica may hold. `clock`: monotonic seconds. `queue_length`: waiting requests a route.
+    caps: pool -> requests that one replica may hold.
+    clock: monotonic seconds.
+    queue_length: requests of one route that may wait.
     """
 
     def __init__(
@@ -50,45 +57,49 @@ class Gate:
         self._rng = rng
         self._clock = clock
         self._queue_length = queue_length
-        self._replicas: dict[str, dict[str, Replica]] = {pool: {} for pool in caps}
+        self._replicas: dict[str, dict[str, GatedReplica]] = {pool: {} for pool in caps}
         self._waiters: deque[_Waiter] = deque()
         self._waiting: Counter[str] = Counter()
 
     def set_replicas(self, pool: str, urls: Collection[str]) -> None:
         """Make `urls` the pool's replicas. Known ones keep their count; those that left finish what they hold."""
-        known = self._replicas[pool]
-        self._replicas[pool] = {url: known.get(url) or Replica(pool, url) for url in sorted(urls)}
+        current = self._replicas[pool]
+        self._replicas[pool] = {url: current.get(url) or GatedReplica(pool, url) for url in sorted(urls)}
         while self._serve_first_waiter():
             pass
 
-    def replicas(self, pool: str) -> Sequence[Replica]:
-        """The pool's replicas now, by URL."""
+    def replicas(self, pool: str) -> Sequence[GatedReplica]:
+        """List the pool's replicas of this moment, by URL."""
         return tuple(self._replicas[pool].values())
 
-    def waiting(self, route: str) -> int:
-        """Requests of the route in the queue."""
+    def requests_waiting(self, route: str) -> int:
+        """Count the requests of the route in the queue."""
         return self._waiting[route]
 
     def take(
-        self, weights: Mapping[str, float], avoided: Collection[Replica] = (), wanted: str | None = None
-    ) -> Replica | None:
-        """A place at a replica of the weighted pools outside `avoided`, or None when all are full.
+        self, weights: Mapping[str, float], avoided: Collection[GatedReplica] = (), drawn_pool: str | None = None
+    ) -> GatedReplica | None:
+        """Take a place at a replica of the weighted pools, outside `avoided`. The answer is None when all are full.
 
-        `wanted`: the pool that a draw over all weights gave; if it has no place, the others are drawn from, so that
-        the shares stay those of the weights.
+        `drawn_pool` is the pool that a draw over all weights gave. Only if it has no place, the others are drawn from,
+        so that the shares stay those of the weights.
         """
         free = {pool: replicas for pool in weights if (replicas := self._free(pool, avoided))}
         if not free:
             return None
         now = self._clock()
         warm = {
-            pool: kept
+            pool: cool_enough
             for pool, replicas in free.items()
-            if (kept := [replica for replica in replicas if replica.cooling_until <= now])
+            if (cool_enough := [replica for replica in replicas if replica.cooling_until <= now])
         }
         # A replica that refuses connections has nothing in flight and would win every draw; it is the last resort.
         candidates = warm or free
-        pool = wanted if wanted in candidates else weighted({name: weights[name] for name in candidates}, self._rng)
+        pool = (
+            drawn_pool
+            if drawn_pool in candidates
+            else weighted_draw({name: weights[name] for name in candidates}, self._rng)
+        )
         replica = least_of_two(candidates[pool], self._rng)
         replica.in_flight += 1
         return replica
@@ -98,11 +109,15 @@ class Gate:
         route: str,
         weights: Mapping[str, float],
         limit_s: float,
-        avoided: Collection[Replica] = (),
-        wanted: str | None = None,
-    ) -> Replica | None:
-        """As `take`, waiting up to `limit_s` in the route's queue; None when time is up. Raises QueueFull."""
-        replica = self.take(weights, avoided, wanted)
+        avoided: Collection[GatedReplica] = (),
+        drawn_pool: str | None = None,
+    ) -> GatedReplica | None:
+        """Take a place, and wait for it up to `limit_s` seconds in the route's queue. The answer is None when the time
+        is up.
+
+        The other arguments are those of `take`. Raises QueueFull.
+        """
+        replica = self.take(weights, avoided, drawn_pool)
         if replica is not None or limit_s <= 0:
             return replica
         if self._waiting[route] >= self._queue_length:
@@ -125,21 +140,21 @@ class Gate:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
 
-    def give_back(self, replica: Replica) -> None:
-        """Free a place; the first waiter that may use it gets it."""
+    def give_back(self, replica: GatedReplica) -> None:
+        """Free a place. The first waiter that may use it gets it."""
         replica.in_flight -= 1
         self._serve_first_waiter()
 
-    def cool(self, replica: Replica, seconds: float) -> None:
+    def cool(self, replica: GatedReplica, seconds: float) -> None:
         """Pass the replica over for `seconds` while others are free."""
         replica.cooling_until = self._clock() + seconds
 
-    def _free(self, pool: str, avoided: Collection[Replica]) -> list[Replica]:
+    def _free(self, pool: str, avoided: Collection[GatedReplica]) -> list[GatedReplica]:
         cap = self._caps[pool]
         return [r for r in self._replicas[pool].values() if r.in_flight < cap and r not in avoided]
 
     def _serve_first_waiter(self) -> bool:
-        """Hand a free place to the longest waiting request that may use it; False when there is none."""
+        """Hand a free place to the longest waiting request that may use it. The answer is False when there is none."""
         for waiter in self._waiters:
             if waiter.place.done():
                 continue
@@ -151,7 +166,7 @@ class Gate:
         return False
 
     @staticmethod
-    def _place_after_all(waiter: _Waiter) -> Replica | None:
-        """The place that was handed over in the very moment the waiter stopped waiting."""
+    def _place_after_all(waiter: _Waiter) -> GatedReplica | None:
+        """Return the place that was handed over in the very moment in which the waiter stopped waiting."""
         place = waiter.place
         return place.result() if place.done() and not place.cancelled() else None

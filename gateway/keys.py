@@ -1,10 +1,10 @@
-"""Client keys: who may ask for which routes.
+"""Client keys: they say who may ask for which routes.
 
-It stands for the keys file `{ID: {"sha256": hex of the whole key, "routes": [NAME, ...]}}`. A key reads
-`sk-sw-ID-SECRET` (ID of letters, digits, `_`, `-`; SECRET of letters, digits, `_`); the file holds only its SHA-256,
-compared in constant time. It knows no budgets and does not watch the file.
+The keys file reads `{ID: {"sha256": hex of the whole key, "routes": [NAME, ...]}}`. A key reads `sk-sw-ID-SECRET`, with
+letters, digits, `_` and `-` in ID and letters, digits and `_` in SECRET. The file holds only the SHA-256 of a key,
+which is compared in constant time. This module knows no budgets and does not watch the file.
 
-`python -m gateway.keys ID ROUTE...` prints a new key (stderr) and its entry (stdout).
+`python -m gateway.keys ID ROUTE...` prints a new key on stderr and its entry on stdout.
 """
 
 from __future__ import annotations
@@ -29,11 +29,15 @@ KeyId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
 class KeysError(ValueError):
-    """A keys file that cannot be read; the message names file and entry, never a digest."""
+    """The keys file cannot be read. The message names file and entry, never a digest."""
 
 
 class KeyEntry(BaseModel):
-    """One client: the SHA-256 of its whole key (64 hex digits) and the routes it may ask for."""
+    """An entry admits one client.
+
+    sha256: SHA-256 of its whole key, 64 hex digits.
+    routes: the routes that it may ask for.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,29 +51,35 @@ class _KeysFile(RootModel[dict[KeyId, KeyEntry]]):
 
 @dataclass(frozen=True)
 class Client:
-    """An authenticated caller; `routes` None stands for every route of the policy."""
+    """A client is an authenticated caller.
+
+    routes: the routes that its key names; None stands for every route of the policy.
+    """
 
     id: str
     routes: frozenset[str] | None
 
     def may_use(self, route: str) -> bool:
-        """Whether this caller's key names the route."""
+        """Tell whether this caller's key names the route."""
         return self.routes is None or route in self.routes
 
 
 ANYONE = Client(id="anonymous", routes=None)
-"""Who calls a gateway that was started without authentication."""
+"""The caller of a gateway that was started without authentication."""
 
 
 class Keys:
-    """The keys in force."""
+    """This object holds the keys in force."""
 
     def __init__(self, entries: Mapping[str, KeyEntry]) -> None:
         self._digests = {id_: entry.sha256 for id_, entry in entries.items()}
         self._clients = {id_: Client(id_, frozenset(entry.routes)) for id_, entry in entries.items()}
 
     def client_of(self, authorization: str | None) -> Client | None:
-        """Who sent this `Authorization` header; None for no key, a malformed one, an unknown ID or a wrong secret."""
+        """Tell who sent this `Authorization` header.
+
+        The answer is None without a key, and for a malformed one, an unknown ID or a wrong secret.
+        """
         if authorization is None:
             return None
         scheme, _, token = authorization.partition(" ")
@@ -79,17 +89,17 @@ class Keys:
         id_ = match[1]
         # An unknown ID is compared as well, so that the time taken does not tell which IDs exist.
         expected = self._digests.get(id_, _NO_DIGEST)
-        given = hashlib.sha256(match[0].encode()).hexdigest()
-        return self._clients.get(id_) if hmac.compare_digest(expected, given) else None
+        digest = hashlib.sha256(match[0].encode()).hexdigest()
+        return self._clients.get(id_) if hmac.compare_digest(expected, digest) else None
 
-    def routes_unknown_to(self, known: Mapping[str, object]) -> list[str]:
-        """Routes that some key names and the policy does not have, as `ID: ROUTE`."""
+    def routes_unknown_to(self, policy_routes: Mapping[str, object]) -> list[str]:
+        """List the routes that some key names and the policy does not have, as `ID: ROUTE`."""
         pairs = ((client.id, client.routes or ()) for client in self._clients.values())
-        return sorted(f"{id_}: {route}" for id_, routes in pairs for route in routes if route not in known)
+        return sorted(f"{id_}: {route}" for id_, routes in pairs for route in routes if route not in policy_routes)
 
 
 def load_keys(path: Path) -> Keys:
-    """Read a keys file. Raises KeysError with every problem found."""
+    """Read a keys file. Raises KeysError with every problem of the file."""
     try:
         entries = _KeysFile.model_validate_json(path.read_bytes()).root
     except OSError as error:
@@ -101,7 +111,7 @@ def load_keys(path: Path) -> Keys:
 
 
 def new_key(id_: str, routes: tuple[str, ...]) -> tuple[str, dict[str, KeyEntry]]:
-    """A fresh key of 256 random bits and the entry that admits it. Raises ValueError for an ID outside the alphabet."""
+    """Make a key of 256 random bits, and the entry that admits it. Raises ValueError for an ID outside the alphabet."""
     key = f"sk-sw-{id_}-{secrets.token_hex(32)}"
     if _KEY.fullmatch(key) is None:
         raise ValueError(f"{id_!r} is no key ID: letters, digits, _ and - only, at most 64")

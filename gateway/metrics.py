@@ -1,8 +1,8 @@
 """The gateway's figures for Prometheus.
 
-It stands for what an operator and the scaler read: requests and attempts by outcome, spills by reason, demand per
-pool, tokens, dollars and times. Labels are names from the policy and words of the decision table, so their number is
-bounded; an unknown route counts as `-`. Restricted and other routes differ by the label `route` only.
+An operator and the scaler read them: requests and attempts by outcome, spills by reason, demand per pool, tokens,
+dollars and times. Labels are names of the policy and words of the decision table, so their number is bounded; an
+unknown route counts as `-`. Restricted and other routes differ by the label `route` only.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _Metric = TypeVar("_Metric", Counter, Histogram)
 
 
 class Metrics:
-    """Counters of one gateway, in a registry of its own."""
+    """The metrics are the counters of one gateway, in a registry of its own."""
 
     def __init__(self, policy: Policy, digest: str, gate: Gate) -> None:
         self.registry = CollectorRegistry()
         self.demand: Tally[str] = Tally()
-        """Pool -> requests now in the gateway whose first draw was that pool, wherever they wait or are served."""
+        """Pool -> requests in the gateway whose first draw was that pool, wherever they wait or are served."""
 
         def counter(name: str, what: str, *labels: str) -> Counter:
             return Counter(f"spillway_{name}", what, labels, registry=self.registry)
@@ -58,7 +58,7 @@ class Metrics:
         self.registry.register(_GateCollector(policy, gate, self.demand))
 
     @contextmanager
-    def demanding(self, pool: str | None) -> Iterator[None]:
+    def demand_of(self, pool: str | None) -> Iterator[None]:
         """Count a request as demand of `pool` while it is in the gateway."""
         if pool is not None:
             self.demand[pool] += 1
@@ -68,27 +68,27 @@ class Metrics:
             if pool is not None:
                 self.demand[pool] -= 1
 
-    def spilled(self, exchange: Exchange, reason: str) -> None:
-        """A request is on its way to an API for the first time."""
+    def count_spill(self, exchange: Exchange, reason: str) -> None:
+        """Count a request that is on its way to an API for the first time."""
         self._spills.labels(exchange.route_name, reason).inc()
 
-    def finished(self, exchange: Exchange) -> None:
+    def count_request(self, exchange: Exchange) -> None:
         """Count a request whose last byte is out."""
         route, backend = exchange.route_name, exchange.served_by or "-"
         self._child(self._requests, route, backend, exchange.outcome).inc()
         for attempt in exchange.attempts:
             self._child(self._attempts, route, attempt.backend, attempt.outcome).inc()
             if attempt.usage is not None:
-                self._used(route, attempt, attempt.usage)
+                self._count_usage(route, attempt, attempt.usage)
         overhead = exchange.overhead_s()
         if overhead is not None:
             self._overhead.observe(overhead)
-        if exchange.outcome == "ok" and exchange.ended is not None:
-            self._child(self._e2e, route, backend).observe(exchange.ended - exchange.started)
-        if exchange.request is not None and exchange.request.stream and exchange.first_byte is not None:
-            self._child(self._ttft, route, backend).observe(exchange.first_byte - exchange.started)
+        if exchange.outcome == "ok" and exchange.ended_s is not None:
+            self._child(self._e2e, route, backend).observe(exchange.ended_s - exchange.started_s)
+        if exchange.request is not None and exchange.request.stream and exchange.first_byte_s is not None:
+            self._child(self._ttft, route, backend).observe(exchange.first_byte_s - exchange.started_s)
 
-    def _used(self, route: str, attempt: Attempt, usage: Usage) -> None:
+    def _count_usage(self, route: str, attempt: Attempt, usage: Usage) -> None:
         backend = attempt.backend
         self._child(self._tokens, route, backend, "input").inc(usage.input_tokens - usage.cached_tokens)
         self._child(self._tokens, route, backend, "output").inc(usage.output_tokens)
@@ -100,7 +100,7 @@ class Metrics:
             self._child(self._usd, route, backend).inc(attempt.nano_usd / NANO_PER_USD)
 
     def _child(self, metric: _Metric, *labels: str) -> _Metric:
-        """`metric.labels(*labels)`, remembered: the library takes a lock and builds a key each time."""
+        """Return `metric.labels(*labels)`, and remember it: the library takes a lock and builds a key each time."""
         key = (metric, labels)
         child = self._children.get(key)
         if child is None:
@@ -108,12 +108,12 @@ class Metrics:
         return child
 
     def render(self) -> bytes:
-        """The text exposition format."""
+        """Return the figures in Prometheus's text format."""
         return generate_latest(self.registry)
 
 
 class _GateCollector(Collector):
-    """Reads the gate when it is asked, so that requests pay nothing for it."""
+    """The collector reads the gate when Prometheus asks, so that requests pay nothing for it."""
 
     def __init__(self, policy: Policy, gate: Gate, demand: Tally[str]) -> None:
         self._policy = policy
@@ -128,12 +128,12 @@ class _GateCollector(Collector):
             "spillway_demand", "Requests meant for a pool, wherever they are served.", labels=["pool"]
         )
         for name, pool in self._policy.pools.items():
-            found = self._gate.replicas(name)
-            in_flight.add_metric([name], sum(replica.in_flight for replica in found))
-            places.add_metric([name], pool.max_in_flight * len(found))
-            replicas.add_metric([name], len(found))
+            pool_replicas = self._gate.replicas(name)
+            in_flight.add_metric([name], sum(replica.in_flight for replica in pool_replicas))
+            places.add_metric([name], pool.max_in_flight * len(pool_replicas))
+            replicas.add_metric([name], len(pool_replicas))
             demand.add_metric([name], self._demand[name])
         queued = GaugeMetricFamily("spillway_queued", "Requests waiting for a local place.", labels=["route"])
         for name in self._policy.routes:
-            queued.add_metric([name], self._gate.waiting(name))
+            queued.add_metric([name], self._gate.requests_waiting(name))
         return [in_flight, places, replicas, demand, queued]

@@ -1,11 +1,12 @@
 """The policy document: what a plan allows the gateway to do, as frozen values.
 
-It stands for the promises of a lock in the words of traffic: pools and their gates, API providers and their prices,
-and per route the privacy class, the weights by input band, the fallback chain and the times after which it spills.
-It holds no prices of GPUs, no secrets (only the names of environment variables) and no state; `document` reads it.
+It says the promises of a lock in the words of traffic: the pools and their gates, the API providers and their prices,
+and for each route its privacy class, its weights by input band, its fallback chain, and the times after which it
+spills. It holds no prices of GPUs, no state and no secrets, only the names of environment variables. `document` reads
+it.
 
-Unknown keys are refused, also within a major version: a rule that this gateway does not know is one it would not keep.
-All durations are milliseconds of the gateway's clock; a replay at N-fold speed writes them divided by N.
+Unknown keys are refused, also within a major version: a rule that this gateway does not know is a rule that it would
+not keep. All durations are milliseconds of the gateway's clock; a replay at N-fold speed writes them divided by N.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from gateway.features import FEATURES, OPTIONAL_PLAIN_FIELDS
 
 SUPPORTED_MAJOR = 1
 
-Privacy = Literal["public", "internal", "restricted"]
+_Privacy = Literal["public", "internal", "restricted"]
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -87,33 +88,34 @@ def _finite(value: float) -> float:
     return value
 
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$")]
-Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
-EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-Price = Annotated[Decimal, BeforeValidator(_decimal_text), Field(ge=0, max_digits=12, decimal_places=6)]
-Features = Annotated[tuple[str, ...], AfterValidator(_known_features)]
-Share = Annotated[float, Field(ge=0, le=1), AfterValidator(_finite)]
-Weight = Annotated[float, Field(ge=0), AfterValidator(_finite)]
-Milliseconds = Annotated[int, Field(gt=0)]
-Tokens = Annotated[int, Field(gt=0)]
+_Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$")]
+_Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+_EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+_Price = Annotated[Decimal, BeforeValidator(_decimal_text), Field(ge=0, max_digits=12, decimal_places=6)]
+_Features = Annotated[tuple[str, ...], AfterValidator(_known_features)]
+_Share = Annotated[float, Field(ge=0, le=1), AfterValidator(_finite)]
+_Weight = Annotated[float, Field(ge=0), AfterValidator(_finite)]
+_Milliseconds = Annotated[int, Field(gt=0)]
+_Tokens = Annotated[int, Field(gt=0)]
 
 
 class _Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Pool(_Document):
-    """One vLLM release: where its replicas are found and how many requests each may hold.
+class PoolPolicy(_Document):
+    """A pool is one vLLM release: the policy says where its replicas are and how many requests each may hold.
 
-    `address` is a headless service (`HOST:PORT`, one A record a ready replica); `endpoints` are fixed replica URLs.
+    `address` is a headless service (`HOST:PORT`) that has one A record for each ready replica; `endpoints` are fixed
+    URLs of replicas. Exactly one of the two is given.
     """
 
     model: str = Field(min_length=1, description="served_model_name that the replicas answer to")
     address: Annotated[str, AfterValidator(_dns_address)] | None = None
     endpoints: tuple[Annotated[str, AfterValidator(_replica_url)], ...] | None = Field(default=None, min_length=1)
     max_in_flight: int = Field(gt=0, description="requests that one replica may hold at once")
-    max_model_len: Tokens
-    supports: Features = ()
+    max_model_len: _Tokens
+    supports: _Features = ()
 
     @model_validator(mode="after")
     def _one_way_to_find_replicas(self) -> Self:
@@ -123,15 +125,18 @@ class Pool(_Document):
 
 
 class TokenPrice(_Document):
-    """USD per million tokens. `cached_input` null means: cached input is billed as input."""
+    """A token price is in USD per million tokens. `cached_input` null means that cached input is billed as input."""
 
-    input: Price
-    cached_input: Price | None = None
-    output: Price
+    input: _Price
+    cached_input: _Price | None = None
+    output: _Price
 
 
 class RateLimits(_Document):
-    """Requests and tokens per minute of the account at the provider; null means no known limit.
+    """Rate limits say what the account at the provider may ask in a minute; null means that no limit is known.
+
+    rpm: requests a minute.
+    tpm: tokens a minute.
 
     All APIs of a provider draw on one account: where they state different limits, the smallest counts.
     """
@@ -140,64 +145,71 @@ class RateLimits(_Document):
     tpm: int | None = Field(default=None, gt=0)
 
 
-class Api(_Document):
-    """One model at one hosted provider that speaks OpenAI's protocol.
+class ApiPolicy(_Document):
+    """An API is one model at one hosted provider that speaks OpenAI's protocol.
 
-    `renames` maps OpenAI field names to the provider's. `refuses` names plain sampling fields the model does not accept
-    (a request that carries one is not sent there; fields are never dropped).
+    renames: OpenAI's name of a field -> the provider's.
+    refuses: plain sampling fields that the model does not accept. A request that carries one is not sent there, because
+        fields are never dropped.
+    usd_per_mtok: price, USD per million tokens.
+    context_tokens: input and output that the model holds together, tokens.
     """
 
     provider: str = Field(min_length=1)
     protocol: Literal["openai"]
     base_url: Annotated[str, AfterValidator(_api_url)]
     model: str = Field(min_length=1)
-    api_key_env: EnvironmentVariable | None = None
-    supports: Features = ()
+    api_key_env: _EnvironmentVariable | None = None
+    supports: _Features = ()
     refuses: Annotated[tuple[str, ...], AfterValidator(_known_plain_fields)] = ()
     renames: Mapping[str, str] = Field(default_factory=dict)
     usd_per_mtok: TokenPrice
-    context_tokens: Tokens
+    context_tokens: _Tokens
     limits: RateLimits = RateLimits()
 
 
-class Band(_Document):
-    """How requests of up to `max_input_tokens` (null: any length) are shared.
+class BandPolicy(_Document):
+    """A band says how the requests of one length are shared.
 
-    `api_share` of them goes straight to the fallback chain; the rest is drawn over the pools in proportion to
-    `weights` (which need not sum to 1).
+    max_input_tokens: longest input of the band, tokens; null for any length.
+    api_share: part of the requests that goes straight to the fallback chain, 0 to 1.
+    weights: pool -> weight by which the rest is drawn; weights need not sum to 1.
     """
 
-    max_input_tokens: Tokens | None
-    weights: Mapping[Name, Weight] = Field(default_factory=dict)
-    api_share: Share = 0.0
+    max_input_tokens: _Tokens | None
+    weights: Mapping[_Name, _Weight] = Field(default_factory=dict)
+    api_share: _Share = 0.0
 
     @property
     def keeps_traffic_local(self) -> bool:
-        """Whether some requests of this band are meant for a local pool."""
+        """Tell whether some requests of this band are meant for a local pool."""
         return any(weight > 0 for weight in self.weights.values())
 
 
-class Route(_Document):
-    """What clients ask for by the name in `model`, and what may be done for them.
+class RoutePolicy(_Document):
+    """A route is what clients ask for by the name in `model`; the policy says what may be done for them.
 
-    `spill_after_ms`: a stream without a first event by then spills. `deadline_ms`: end to end for whole answers, to
-    the first event for streams. `queue_ms`: longest wait for a local place where nothing else may serve.
-    `overflow`: whether an input that is too long for the pools may go to the chain.
-    `bytes_per_token`: UTF-8 bytes of prompt text per input token, the measure in which the bands were planned.
+    bytes_per_token: UTF-8 bytes of prompt text per input token, the measure in which the bands were planned.
+    fallback: names of the APIs that take the overflow, in order.
+    overflow: whether an input that is too long for the pools may go to the chain.
+    spill_after_ms: time after which a stream without a first event spills, milliseconds.
+    deadline_ms: time to the end of a whole answer or to the first event of a stream, milliseconds.
+    queue_ms: longest wait for a local place where nothing else may serve, milliseconds.
+    max_output_tokens: cap on the output of every request, tokens.
     """
 
-    privacy: Privacy
+    privacy: _Privacy
     bytes_per_token: float = Field(gt=0, le=64)
-    bands: tuple[Band, ...] = Field(min_length=1)
-    fallback: tuple[Name, ...] = ()
+    bands: tuple[BandPolicy, ...] = Field(min_length=1)
+    fallback: tuple[_Name, ...] = ()
     overflow: Literal["refuse", "api"] = "refuse"
-    spill_after_ms: Milliseconds
-    deadline_ms: Milliseconds
+    spill_after_ms: _Milliseconds
+    deadline_ms: _Milliseconds
     queue_ms: int = Field(ge=0)
-    max_output_tokens: Tokens | None = None
+    max_output_tokens: _Tokens | None = None
 
     def band_index_of(self, input_tokens: int) -> int:
-        """Index of the first band that admits `input_tokens`."""
+        """Return the index of the first band that admits `input_tokens`."""
         for index, band in enumerate(self.bands):
             if band.max_input_tokens is None or input_tokens <= band.max_input_tokens:
                 return index
@@ -217,14 +229,14 @@ class Route(_Document):
 
 
 class Policy(_Document):
-    """The whole document. Load it with `load_policy`; every name in it resolves."""
+    """The policy is the whole document. `load_policy` reads it and makes sure that every name in it resolves."""
 
     version: str = Field(pattern=r"^\d+\.\d+$")
-    environment: Name
-    lock_digest: Digest
-    pools: Mapping[Name, Pool]
-    apis: Mapping[Name, Api] = Field(default_factory=dict)
-    routes: Mapping[Name, Route] = Field(min_length=1)
+    environment: _Name
+    lock_digest: _Digest
+    pools: Mapping[_Name, PoolPolicy]
+    apis: Mapping[_Name, ApiPolicy] = Field(default_factory=dict)
+    routes: Mapping[_Name, RoutePolicy] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -235,13 +247,14 @@ class Policy(_Document):
 
 
 def version_problems(version: str) -> list[str]:
+    """List what is wrong with the document's version; nothing is, if this gateway reads its major."""
     major = version.partition(".")[0]
     if major.isdigit() and int(major) != SUPPORTED_MAJOR:
         return [f"version: {version} is of another major; this gateway reads {SUPPORTED_MAJOR}.x"]
     return []
 
 
-def _band_order_problems(bands: tuple[Band, ...]) -> list[str]:
+def _band_order_problems(bands: tuple[BandPolicy, ...]) -> list[str]:
     if any(band.max_input_tokens is None for band in bands[:-1]):
         return ["only the last band may have max_input_tokens null"]
     if bands[-1].max_input_tokens is not None:
@@ -252,7 +265,7 @@ def _band_order_problems(bands: tuple[Band, ...]) -> list[str]:
     return []
 
 
-def _share_problems(route: Route) -> list[str]:
+def _share_problems(route: RoutePolicy) -> list[str]:
     problems = []
     for index, band in enumerate(route.bands):
         if band.api_share < 1 and not band.keeps_traffic_local:
@@ -264,7 +277,7 @@ def _share_problems(route: Route) -> list[str]:
     return problems
 
 
-def _privacy_problems(route: Route) -> list[str]:
+def _privacy_problems(route: RoutePolicy) -> list[str]:
     if route.privacy != "restricted":
         return []
     problems = []
@@ -277,7 +290,7 @@ def _privacy_problems(route: Route) -> list[str]:
     return problems
 
 
-def _time_problems(route: Route) -> list[str]:
+def _time_problems(route: RoutePolicy) -> list[str]:
     problems = []
     if route.spill_after_ms >= route.deadline_ms:
         problems.append(f"spill_after_ms {route.spill_after_ms} must be below deadline_ms {route.deadline_ms}")
@@ -291,17 +304,17 @@ def _name_problems(policy: Policy) -> list[str]:
     for name, route in policy.routes.items():
         for api in route.fallback:
             if api not in policy.apis:
-                problems.append(f"routes.{name}.fallback: unknown API {api!r} (known: {_listed(policy.apis)})")
+                problems.append(f"routes.{name}.fallback: unknown API {api!r} (known: {_name_list(policy.apis)})")
         for index, band in enumerate(route.bands):
             for pool in band.weights:
                 if pool not in policy.pools:
                     where = f"routes.{name}.bands[{index}].weights"
-                    problems.append(f"{where}: unknown pool {pool!r} (known: {_listed(policy.pools)})")
+                    problems.append(f"{where}: unknown pool {pool!r} (known: {_name_list(policy.pools)})")
     return problems
 
 
 def _host_problems(policy: Policy) -> list[str]:
-    """A pool that points at an API's host would carry restricted prompts outside under the name of a pool."""
+    """Find pools that point at an API's host. They would carry restricted prompts outside under the name of a pool."""
     outside = {_host_of(api.base_url): name for name, api in policy.apis.items()}
     problems = []
     for name, pool in policy.pools.items():
@@ -317,7 +330,8 @@ def _address_url(address: str) -> str:
 
 
 def _host_of(url: str) -> str:
-    """The host as a resolver takes it, whatever the port; on loopback, where every port is another program, with it."""
+    """Return the host as a resolver takes it, whatever the port. On loopback, where every port is another program, the
+    port belongs to it."""
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")
     if host not in _LOOPBACK:
@@ -325,5 +339,5 @@ def _host_of(url: str) -> str:
     return f"loopback:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
-def _listed(names: Mapping[str, object]) -> str:
+def _name_list(names: Mapping[str, object]) -> str:
     return ", ".join(sorted(names)) or "none"

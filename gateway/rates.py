@@ -1,8 +1,8 @@
 """A provider account's requests and tokens per minute, kept on our side.
 
-It stands for the provider's rate limit as a token bucket that fills evenly: a request that would not fit is not sent
-there (a planned cap spills at once, to the next API of the chain) instead of being answered 429. It counts what this
-gateway sends; several gateways on one account share the provider's own limit.
+The provider's rate limit is imitated by a token bucket that fills evenly. A request that would not fit is not sent to
+be answered 429; it goes at once to the next API of the chain. The bucket counts what this gateway sends; several
+gateways on one account share the provider's own limit.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from gateway.policy import RateLimits
 
 
 class Bucket:
-    """`limit` units a window, filling evenly; at most one window's worth is saved up."""
+    """A bucket holds `limit` units a window and fills evenly. It saves up at most one window's worth."""
 
     def __init__(self, limit: int, window_s: float, clock: Callable[[], float]) -> None:
         self._limit = float(limit)
@@ -23,26 +23,26 @@ class Bucket:
         self._at = clock()
 
     def holds(self, amount: float) -> bool:
-        """Whether `amount` units are there now. More than a whole window's worth fits only into a full bucket."""
+        """Tell whether `amount` units are there now. More than a whole window's worth fits only into a full bucket."""
         now = self._clock()
         self._level = min(self._limit, self._level + (now - self._at) * self._per_second)
         self._at = now
         return self._level >= min(amount, self._limit)
 
     def draw(self, amount: float) -> None:
-        """Take `amount` units; below zero means that later requests wait longer."""
+        """Take `amount` units. A level below zero means that later requests wait longer."""
         self._level -= amount
 
 
 class ApiLimiter:
-    """Both limits of one account, shared by all its APIs; null limits always have room."""
+    """A limiter keeps both limits of one account, which all its APIs share. A null limit always has room."""
 
     def __init__(self, limits: RateLimits, window_s: float, clock: Callable[[], float]) -> None:
         self._requests = Bucket(limits.rpm, window_s, clock) if limits.rpm else None
         self._tokens = Bucket(limits.tpm, window_s, clock) if limits.tpm else None
 
     def admit(self, tokens: int) -> bool:
-        """Take one request of `tokens` (input and the output it may have) if both limits have room."""
+        """Take one request of `tokens`, the input and the output that it may have, if both limits have room."""
         if self._requests is not None and not self._requests.holds(1):
             return False
         if self._tokens is not None and not self._tokens.holds(tokens):
@@ -53,7 +53,7 @@ class ApiLimiter:
             self._tokens.draw(tokens)
         return True
 
-    def settle(self, reserved: int, used: int) -> None:
-        """Replace an assumption of `reserved` tokens, taken by `admit`, by the `used` ones that were reported."""
+    def settle(self, reserved_tokens: int, used_tokens: int) -> None:
+        """Replace the tokens that `admit` reserved on an assumption by those that were reported."""
         if self._tokens is not None:
-            self._tokens.draw(used - reserved)
+            self._tokens.draw(used_tokens - reserved_tokens)

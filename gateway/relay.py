@@ -1,7 +1,7 @@
 """From the commit to the last byte: what the client receives of a backend's answer.
 
-It stands for the far side of the commit, where nothing switches any more: events go out in order and unchanged (usage
-apart), a cut stream ends with an error event and without `[DONE]`. Of a backend's headers nothing goes to the client.
+After the commit nothing switches any more. Events go out in order and unchanged, usage apart; a cut stream ends with an
+error event and without `[DONE]`. No header of a backend goes to the client.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import aiohttp
 from aiohttp import web
 
 from gateway.account import Usage, estimated_stream_usage, usage_of
-from gateway.exchange import Attempt, Clock, Exchange
-from gateway.forward import Answer, OpenStream
-from gateway.settings import Settings
+from gateway.exchange import Attempt, Exchange, monotonic_s
+from gateway.forward import OpenStream, UpstreamAnswer
+from gateway.settings import GatewaySettings
 from gateway.spill import CLIENT_MISTAKES, StreamEnd, closing_event
 from gateway.sse import DONE, EventLedger, EventTooLong, error_code, event_payload
 
@@ -25,9 +25,9 @@ class ClientTooSlow(Exception):
     """The client did not read in time."""
 
 
-def answer_whole(exchange: Exchange, attempt: Attempt, answer: Answer, reserve: Usage) -> web.Response:
-    """The backend's JSON as the client's answer. `reserve` is booked if a good answer reports no usage."""
-    exchange.first_byte = Clock()
+def answer_whole(exchange: Exchange, attempt: Attempt, answer: UpstreamAnswer, reserve: Usage) -> web.Response:
+    """Answer the client with the backend's JSON. `reserve` is booked if a good answer reports no usage."""
+    exchange.first_byte_s = monotonic_s()
     status = answer.status
     if status == 200 and answer.document is not None and answer.document.get("error"):
         status = error_code(answer.document["error"])
@@ -42,21 +42,21 @@ def answer_whole(exchange: Exchange, attempt: Attempt, answer: Answer, reserve: 
 
 
 async def relay_stream(
-    http: web.Request, exchange: Exchange, attempt: Attempt, stream: OpenStream, settings: Settings
+    http: web.Request, exchange: Exchange, attempt: Attempt, stream: OpenStream, settings: GatewaySettings
 ) -> web.StreamResponse:
-    """Commit a stream, pass it on to its end. Raises ClientTooSlow, or CancelledError when the client left."""
+    """Commit a stream and pass it on to its end. Raises ClientTooSlow, or CancelledError when the client left."""
     assert exchange.request is not None
     ledger = EventLedger(exchange.request.usage_asked)
     opening = b"".join(map(ledger.pass_on, stream.blocks))
     if ledger.error_code in CLIENT_MISTAKES:
-        return _mistake(exchange, attempt, stream, ledger.error_code or 400)
+        return _mistake_response(exchange, attempt, stream, ledger.error_code or 400)
     response = web.StreamResponse(headers=_STREAM_HEADERS | exchange.headers())
     exchange.status = 200
     try:
         async with asyncio.timeout(settings.client_write_s) as limit:
             exchange.forget_body()
             await response.prepare(http)
-            exchange.first_byte = Clock()
+            exchange.first_byte_s = monotonic_s()
             end = await _pump(response, stream, ledger, opening, limit, settings)
             limit.reschedule(asyncio.get_running_loop().time() + settings.client_write_s)
             closing = closing_event(end)
@@ -83,7 +83,7 @@ async def _pump(
     ledger: EventLedger,
     opening: bytes,
     limit: asyncio.Timeout,
-    settings: Settings,
+    settings: GatewaySettings,
 ) -> StreamEnd:
     """Pass events on until the backend ends. `limit` is the client's time to read while we write."""
     now = asyncio.get_running_loop().time
@@ -101,12 +101,12 @@ async def _pump(
         if not chunk:
             break
         try:
-            passed = b"".join(map(ledger.pass_on, stream.splitter.feed(chunk)))
+            outgoing = b"".join(map(ledger.pass_on, stream.splitter.feed(chunk)))
         except EventTooLong:
             return StreamEnd.BAD_EVENT
-        if passed:
+        if outgoing:
             limit.reschedule(now() + settings.client_write_s)
-            await response.write(passed)
+            await response.write(outgoing)
     rest = stream.splitter.rest()
     if event_payload(rest) == DONE:  # a last line without its empty line
         await response.write(ledger.pass_on(rest))
@@ -114,14 +114,15 @@ async def _pump(
 
 
 def _end(ledger: EventLedger, stopped: StreamEnd) -> StreamEnd:
-    """How the answer ended: the events tell first, and only then the way in which the bytes `stopped`."""
+    """Say how the answer ended: the events tell first, and only then the way in which the bytes `stopped`."""
     if ledger.error_code is not None:
         return StreamEnd.ERROR_EVENT
     return StreamEnd.DONE if ledger.done else stopped
 
 
-def _mistake(exchange: Exchange, attempt: Attempt, stream: OpenStream, status: int) -> web.Response:
-    """A stream whose first event says that the request is wrong: nothing is committed yet, so it is a plain error."""
+def _mistake_response(exchange: Exchange, attempt: Attempt, stream: OpenStream, status: int) -> web.Response:
+    """Answer a stream whose first event says that the request is wrong. Nothing is committed yet, so it is a plain
+    error."""
     stream.close()
     attempt.usage = None
     attempt.outcome = exchange.outcome = "client_error"

@@ -1,9 +1,10 @@
-"""One chat completion request: read, measured, and written again for a backend.
+"""One chat completion request: it is read, measured, and written again for a backend.
 
-It stands for what the client asked, judged once at the edge: fields that would widen the route are refused, unknown
-fields are refused, and the body that leaves is serialised anew from what was judged (of a duplicate key only the value
-that was judged survives). It does not decide who serves the request, and has no tokenizer: input tokens are
-UTF-8 bytes of prompt text / bytes per token of the route.
+What the client asked is judged once, at the edge. Fields that would widen the route are refused, and so are unknown
+fields. The body that leaves is written anew from what was judged, so that of a duplicate key only the value that was
+judged survives. This module does not decide who serves the request. It has no tokenizer, so it estimates:
+
+    input tokens = UTF-8 bytes of prompt text ÷ bytes per token of the route
 """
 
 from __future__ import annotations
@@ -28,21 +29,24 @@ _T = TypeVar("_T")
 _KNOWN_FIELDS = CORE_FIELDS | OPTIONAL_PLAIN_FIELDS | FEATURE_OF_FIELD.keys()
 
 _NEUTRAL: Mapping[str, object] = {"n": 1, "logprobs": False}
-"""Values that mean the same as leaving the field out, so that they need no feature and are not forwarded."""
+"""Values that mean the same as leaving the field out. They need no feature and are not forwarded."""
 
 _ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 _OUTPUT_CAPS = ("max_completion_tokens", "max_tokens")
-"""Names of the output cap; where a client gives both, the first one counts, as in vLLM."""
+"""Names of the output cap. Where a client gives both, the first one counts, as in vLLM."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ChatRequest:
-    """A request that was read and judged.
+    """A chat request was read and judged.
 
-    `fields`: the body without nulls, neutral values and output caps. `output_cap`: tokens a choice, None if not given.
-    `prompt_bytes`: UTF-8 bytes of message texts, tool calls and tool definitions. `features`, `plain_fields`: what a
-    backend must support.
+    fields: the body without nulls, neutral values and output caps.
+    usage_asked: whether the client asked for usage in its stream.
+    prompt_bytes: UTF-8 bytes of message texts, tool calls and tool definitions.
+    output_cap: tokens that one choice may have, None if the client gave no cap.
+    choices: answers that the client asked for.
+    features, plain_fields: what a backend must support.
     """
 
     fields: dict[str, Any]
@@ -56,31 +60,32 @@ class ChatRequest:
     plain_fields: frozenset[str]
 
     def forget_body(self) -> None:
-        """Drop the prompt: after the commit nobody sends it again, and a stream may live for minutes."""
+        """Drop the prompt. After the commit nobody sends it again, and a stream may live for minutes."""
         self.fields.clear()
 
     def input_tokens(self, bytes_per_token: float) -> int:
-        """Estimated prompt tokens, at least 1."""
+        """Estimate the tokens of the prompt, at least 1."""
         return max(1, math.ceil(self.prompt_bytes / bytes_per_token))
 
-    def capped(self, most: int | None) -> int | None:
-        """The output cap to send upstream: the smaller of the client's and the route's; None if neither has one."""
+    def output_limit(self, most: int | None) -> int | None:
+        """Return the output cap to send upstream: the smaller of the client's and the route's, None without either."""
         caps = [cap for cap in (self.output_cap, most) if cap is not None]
         return min(caps) if caps else None
 
     def body_for(self, model: str, output_cap: int | None, renames: Mapping[str, str]) -> bytes:
-        """The JSON to send: the backend's model name, the output cap, usage asked, fields under the backend's names.
+        """Write the JSON to send, with the backend's model name, the output cap, usage asked for, and the backend's
+        field names.
 
         Raises Refusal (400) for what can be read but not written: lone surrogates, nesting at the limit of reading.
         """
-        sent = {**self.fields, "model": model}
+        document = {**self.fields, "model": model}
         if output_cap is not None:
-            sent["max_tokens"] = output_cap
+            document["max_tokens"] = output_cap
         if self.stream:
-            sent["stream_options"] = {**self.fields.get("stream_options", {}), "include_usage": True}
-        renamed = {renames.get(name, name): value for name, value in sent.items()}
+            document["stream_options"] = {**self.fields.get("stream_options", {}), "include_usage": True}
+        backend_document = {renames.get(name, name): value for name, value in document.items()}
         try:
-            return _ENCODE(renamed).encode()
+            return _ENCODE(backend_document).encode()
         except (ValueError, RecursionError):
             raise _unwritable() from None
 
@@ -89,12 +94,12 @@ def parse_chat_request(raw: bytes) -> ChatRequest:
     """Read a request body. Raises Refusal (400) that names the field."""
     document = _parse_json(raw)
     try:
-        return _judged(document)
+        return _chat_request_of(document)
     except (UnicodeEncodeError, RecursionError):
         raise _unwritable() from None
 
 
-def _judged(document: dict[str, Any]) -> ChatRequest:
+def _chat_request_of(document: dict[str, Any]) -> ChatRequest:
     if not ROUTE_WIDENING_FIELDS.isdisjoint(document):
         widening = sorted(ROUTE_WIDENING_FIELDS.intersection(document))
         message = f"{', '.join(widening)}: the route alone decides where a request goes; leave the field out"
@@ -108,10 +113,10 @@ def _judged(document: dict[str, Any]) -> ChatRequest:
         unknown = sorted(fields.keys() - _KNOWN_FIELDS)
         raise Refusal(400, "field_unknown", f"{', '.join(unknown)}: no such field here; leave it out", param=unknown[0])
 
-    route = _typed(fields, "model", str, "")
+    route = _value_of_type(fields, "model", str, "")
     if not route:
         raise Refusal(400, "field_missing", "model: name the route to use", param="model")
-    stream = _typed(fields, "stream", bool, False)
+    stream = _value_of_type(fields, "stream", bool, False)
     output_cap = _output_cap(fields)
     choices = _positive(fields, "n") or 1
     features = {FEATURE_OF_FIELD[name] for name in fields if name in FEATURE_OF_FIELD}
@@ -161,7 +166,7 @@ def _finite(digits: str) -> float:
     return value
 
 
-def _typed(fields: Mapping[str, Any], name: str, kind: type[_T], default: _T) -> _T:
+def _value_of_type(fields: Mapping[str, Any], name: str, kind: type[_T], default: _T) -> _T:
     value = fields.get(name, default)
     if not isinstance(value, kind):
         raise Refusal(400, "field_invalid", f"{name}: must be of type {kind.__name__}", param=name)
@@ -183,7 +188,7 @@ def _output_cap(fields: Mapping[str, Any]) -> int | None:
 
 
 def _usage_asked(fields: Mapping[str, Any], stream: bool) -> bool:
-    options = _typed(fields, "stream_options", dict, {})
+    options = _value_of_type(fields, "stream_options", dict, {})
     if options and not stream:
         raise Refusal(400, "field_invalid", "stream_options: only for stream true", param="stream_options")
     unknown = sorted(options.keys() - {"include_usage"})
@@ -194,7 +199,7 @@ def _usage_asked(fields: Mapping[str, Any], stream: bool) -> bool:
 
 
 def _measure_messages(messages: object, features: set[str]) -> int:
-    """Bytes of prompt text; adds to `features` what content parts need."""
+    """Count the bytes of prompt text, and add to `features` what content parts need."""
     if not isinstance(messages, list) or not messages:
         raise Refusal(400, "field_invalid", "messages: must be a list with at least one message", param="messages")
     total = 0
@@ -219,8 +224,10 @@ def _measure_messages(messages: object, features: set[str]) -> int:
 def _measure_part(part: object, index: int, features: set[str]) -> int:
     kind = part.get("type") if isinstance(part, dict) else None
     if not isinstance(part, dict) or not isinstance(kind, str) or kind not in FEATURE_OF_CONTENT_PART:
-        known = ", ".join(sorted(FEATURE_OF_CONTENT_PART))
-        raise Refusal(400, "field_unknown", f"messages[{index}].content: parts are of type {known}", param="messages")
+        known_types = ", ".join(sorted(FEATURE_OF_CONTENT_PART))
+        raise Refusal(
+            400, "field_unknown", f"messages[{index}].content: parts are of type {known_types}", param="messages"
+        )
     feature = FEATURE_OF_CONTENT_PART[kind]
     if feature is not None:
         features.add(feature)

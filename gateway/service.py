@@ -1,7 +1,7 @@
-"""A running gateway: parts put together, started, drained and stopped.
+"""A running gateway: its parts are put together, started, drained and stopped.
 
-It stands for the lifetime of one process and can be started more than once in one interpreter, each with its own
-ports, registry and sessions. It reads no files and no arguments; `__main__` does.
+This is the lifetime of one process. A gateway can be started more than once in one interpreter, each time with its own
+ports, registry and sessions. The module reads no files and no arguments; `__main__` does.
 """
 
 from __future__ import annotations
@@ -19,27 +19,29 @@ from gateway.bodies import BodyBudget
 from gateway.discovery import Discovery
 from gateway.dispatch import Dispatcher
 from gateway.document import LoadedPolicy
-from gateway.exchange import Clock
+from gateway.exchange import monotonic_s
 from gateway.forward import open_session
 from gateway.gate import Gate
 from gateway.keys import Keys
 from gateway.metrics import Metrics
-from gateway.settings import Settings
+from gateway.settings import GatewaySettings
 from gateway.upstreams import ApiClient, api_chains, chained_apis
 
 
 class Gateway:
-    """One gateway on one event loop.
+    """A gateway runs on one event loop.
 
-    `keys` None: no authentication. `secrets`: API -> Authorization header. `seed` None: unpredictable draws.
-    `write_audit` takes one JSON line without its newline.
+    keys: keys of clients, None for no authentication.
+    secrets: API -> Authorization header.
+    write_audit: takes one JSON line without its newline.
+    seed: seed of all random draws, None for unpredictable ones.
     """
 
     def __init__(
         self,
         loaded: LoadedPolicy,
         keys: Keys | None,
-        settings: Settings,
+        settings: GatewaySettings,
         secrets: Mapping[str, str],
         write_audit: Callable[[str], None],
         seed: int | None = None,
@@ -57,20 +59,28 @@ class Gateway:
         self.admin_port = 0
 
     async def start(self, host: str, port: int, admin_port: int) -> None:
-        """Find the replicas, then listen; ports that are 0 are chosen and told by `port` and `admin_port`.
+        """Find the replicas, then listen. A port of 0 is chosen freely; `port` and `admin_port` then tell it.
 
         Raises OSError when a port cannot be had; nothing keeps running then.
         """
         policy, settings = self._loaded.policy, self._settings
         try:
             caps = {name: pool.max_in_flight for name, pool in policy.pools.items()}
-            gate = Gate(caps, self._rng, Clock, settings.queue_length)
+            gate = Gate(caps, self._rng, monotonic_s, settings.queue_length)
             metrics = Metrics(policy, self._loaded.digest, gate)
             local = await self._closing.enter_async_context(open_session(settings))
             chains = await self._open_chains()
             dispatcher = Dispatcher(policy, settings, gate, local, chains, metrics, self._rng)
             budget = BodyBudget(settings.bodies_bytes)
-            front = Front(self._loaded, self._keys, settings, dispatcher, metrics, self._write_audit, budget)
+            front = Front(
+                loaded=self._loaded,
+                keys=self._keys,
+                settings=settings,
+                dispatcher=dispatcher,
+                metrics=metrics,
+                write_audit=self._write_audit,
+                budget=budget,
+            )
             self._front = front
             await self._discover(Discovery(policy.pools, gate, settings.discovery_interval_s))
             _, self.admin_port = await self._listen(front.admin(), host, admin_port)
@@ -81,7 +91,8 @@ class Gateway:
             raise
 
     async def drain(self, limit_s: float) -> int:
-        """Take no new connections and wait for requests in flight; returns how many were left after `limit_s`."""
+        """Take no new connections and wait for requests in flight. The answer is how many were left after `limit_s`
+        seconds."""
         front = self._front
         if front is None or self._public_site is None:
             return 0
@@ -102,7 +113,7 @@ class Gateway:
         if not chained_apis(policy):
             return {}
         outside: aiohttp.ClientSession = await self._closing.enter_async_context(open_session(self._settings))
-        return api_chains(policy, outside, self._secrets, self._settings.rate_window_s, Clock)
+        return api_chains(policy, outside, self._secrets, self._settings.rate_window_s, monotonic_s)
 
     async def _discover(self, discovery: Discovery) -> None:
         await discovery.look()

@@ -1,9 +1,10 @@
 """What an attempt's outcome means: the decision table of spilling.
 
-It stands for the rules of the spillway and is pure: signals in, steps out. Before a byte is committed to the client a
-failure of a backend moves the request on (one other local replica, then the route's chain); what is the client's own
-mistake goes back to the client; what is our mistake at a backend is never shown. After a committed byte nothing moves:
-the stream ends well or ends with an error event. It opens no connection and does not know which backend is next.
+These are the rules of the spillway, and they are pure: signals go in, steps come out. Until a byte is committed to the
+client, a failure of a backend moves the request on, to one other local replica and then to the route's chain. A mistake
+of the client goes back to the client; a mistake of ours at a backend is never shown. After a committed byte nothing
+moves: the stream ends well, or it ends with an error event. This module opens no connection and does not know which
+    backend is next.
 """
 
 from __future__ import annotations
@@ -17,63 +18,69 @@ from gateway.errors import Refusal
 
 
 class Origin(StrEnum):
-    """Where an attempt went."""
+    """The origin says where an attempt went."""
 
     LOCAL = "pool"
     API = "api"
 
 
 class Trigger(StrEnum):
-    """Why a request left, or passed over, the place it was meant for; the value of `x-spillway-spill-reason`."""
+    """A trigger says why a request left, or passed over, the place it was meant for.
+
+    Its value is also that of the header `x-spillway-spill-reason`.
+    """
 
     PLANNED = "planned"
-    """The band's planned API share, or a route without a local pool."""
+    """The band plans an API share, or the route has no local pool."""
     FIELD = "field"
     """No local pool supports a field of the request."""
     LENGTH = "length"
-    """Too long for the local pools, and the route's overflow is `api`."""
+    """The request is too long for the local pools, and the route's overflow is `api`."""
     NO_REPLICA = "no_replica"
     """The band's pools have no replica."""
     GATE_FULL = "gate_full"
     """Every replica of the band's pools holds as many requests as it may."""
     CONNECT = "connect"
-    """No connection."""
+    """No connection could be made."""
     RESET = "reset"
     """The connection broke before an answer."""
     SERVER_ERROR = "server_error"
-    """A 5xx other than 503."""
+    """The answer was a 5xx other than 503."""
     SATURATED = "saturated"
-    """429, or 503: the engine's own gate has the last word."""
+    """The answer was 429 or 503: the engine's own gate has the last word."""
     ERROR_EVENT = "error_event"
     """The first event of a stream was an error."""
     SLOW = "slow_first_event"
-    """No first event in time."""
+    """No first event came in time."""
     BAD_ANSWER = "bad_answer"
-    """An answer that is none: no event, no JSON, too large."""
+    """The answer was none: it had no event, was no JSON, or was too large."""
     MISCONFIGURED = "misconfigured"
-    """401-404, a redirect, any other 4xx: our fault, not the client's."""
+    """The answer was 401 to 404, a redirect, or any other 4xx: the fault is ours, not the client's."""
     API_LIMIT = "api_limit"
     """The account's requests or tokens per minute at this API are used up."""
     DEADLINE = "deadline"
-    """The end-to-end deadline."""
+    """The end-to-end deadline has passed."""
 
 
-class Step(StrEnum):
-    """What comes next for the request."""
+class NextStep(StrEnum):
+    """The next step says what happens to the request now."""
 
     ANSWER = "answer"
     """The attempt's answer is the client's answer."""
     OTHER_REPLICA = "other_replica"
-    """One other local replica if there was none yet, else the chain."""
+    """One other local replica is tried if there was none yet, else the chain."""
     NEXT = "next"
-    """The next backend of the chain."""
+    """The next backend of the chain is tried."""
     GIVE_UP = "give_up"
     """No time is left for anybody."""
 
 
 @dataclass(frozen=True)
 class Status:
-    """A backend answered with this HTTP status. `too_long`: a 400 that speaks of the context length."""
+    """A backend answered with this HTTP status.
+
+    too_long: true for a 400 that speaks of the context length.
+    """
 
     code: int
     too_long: bool = False
@@ -81,14 +88,17 @@ class Status:
 
 @dataclass(frozen=True)
 class FirstEvent:
-    """A stream's first event is here. `error_code`: None for a good one, else the status it claims (0: none)."""
+    """The first event of a stream is here.
+
+    error_code: None for a good event, else the HTTP status that it claims; 0 if it claims none.
+    """
 
     error_code: int | None = None
 
 
 @dataclass(frozen=True)
 class Lost:
-    """No answer came, and this is why."""
+    """No answer came, and `trigger` says why."""
 
     trigger: Literal[
         Trigger.CONNECT, Trigger.RESET, Trigger.SLOW, Trigger.BAD_ANSWER, Trigger.DEADLINE, Trigger.API_LIMIT
@@ -100,9 +110,9 @@ Signal = Status | FirstEvent | Lost
 
 @dataclass(frozen=True)
 class Decision:
-    """The step, and the trigger if the request moves on."""
+    """A decision is the next step, with the trigger if the request moves on."""
 
-    step: Step
+    step: NextStep
     trigger: Trigger | None = None
 
 
@@ -110,26 +120,26 @@ CLIENT_MISTAKES = frozenset({400, 413, 422})
 
 
 def before_commit(origin: Origin, signal: Signal, overflow: Literal["refuse", "api"]) -> Decision:
-    """What a signal means while the client has not seen a byte. `overflow` is the route's."""
-    elsewhere = Step.OTHER_REPLICA if origin is Origin.LOCAL else Step.NEXT
+    """Decide what a signal means while the client has not seen a byte. `overflow` is the route's."""
+    elsewhere = NextStep.OTHER_REPLICA if origin is Origin.LOCAL else NextStep.NEXT
     match signal:
         case Lost(trigger=Trigger.DEADLINE):
-            return Decision(Step.GIVE_UP, Trigger.DEADLINE)
+            return Decision(NextStep.GIVE_UP, Trigger.DEADLINE)
         case Lost(trigger=Trigger.SLOW):
             # The first-event budget is spent: a second local wait would spend it again.
-            return Decision(Step.NEXT, Trigger.SLOW)
+            return Decision(NextStep.NEXT, Trigger.SLOW)
         case Lost(trigger=trigger):
             return Decision(elsewhere, trigger)
         case FirstEvent(error_code=None) | Status(code=200):
-            return Decision(Step.ANSWER)
+            return Decision(NextStep.ANSWER)
         case FirstEvent(error_code=code) if code in CLIENT_MISTAKES:
-            return Decision(Step.ANSWER)
+            return Decision(NextStep.ANSWER)
         case FirstEvent():
             return Decision(elsewhere, Trigger.ERROR_EVENT)
         case Status(code=400, too_long=True) if origin is Origin.LOCAL and overflow == "api":
-            return Decision(Step.NEXT, Trigger.LENGTH)
+            return Decision(NextStep.NEXT, Trigger.LENGTH)
         case Status(code=code) if code in CLIENT_MISTAKES:
-            return Decision(Step.ANSWER)
+            return Decision(NextStep.ANSWER)
         case Status(code=429 | 503):
             return Decision(elsewhere, Trigger.SATURATED)
         case Status(code=code) if code >= 500:
@@ -141,22 +151,25 @@ def before_commit(origin: Origin, signal: Signal, overflow: Literal["refuse", "a
 
 
 class StreamEnd(StrEnum):
-    """How a committed stream stopped."""
+    """The end of a committed stream says how it stopped."""
 
     DONE = "done"
-    """`[DONE]` came, no error event before it."""
+    """`[DONE]` came, and no error event before it."""
     ERROR_EVENT = "error_event"
-    """The backend sent an error event itself."""
+    """The backend itself sent an error event."""
     CUT = "cut"
     """The connection ended or broke without `[DONE]`."""
     IDLE = "idle"
-    """Silence beyond the limit."""
+    """The silence exceeded the limit."""
     BAD_EVENT = "bad_event"
-    """An event beyond the size limit."""
+    """An event exceeded the size limit."""
 
 
 def closing_event(end: StreamEnd) -> Refusal | None:
-    """The error event to add to a committed stream; None if it ended well or the backend's own error was passed on."""
+    """Return the error event to add to a committed stream.
+
+    The answer is None if the stream ended well, or if the backend's own error was passed on.
+    """
     match end:
         case StreamEnd.DONE | StreamEnd.ERROR_EVENT:
             return None
@@ -169,8 +182,8 @@ def closing_event(end: StreamEnd) -> Refusal | None:
 _MAY_PASS_SOON = frozenset({Trigger.SATURATED, Trigger.GATE_FULL, Trigger.NO_REPLICA, Trigger.API_LIMIT})
 
 
-def exhausted(triggers: Collection[Trigger], retry_after_s: float) -> Refusal:
-    """The answer when nobody served the request before a byte was committed. It quotes no backend."""
+def no_backend_left(triggers: Collection[Trigger], retry_after_s: float) -> Refusal:
+    """Build the answer for a request that nobody served before a byte was committed. It quotes no backend."""
     if Trigger.DEADLINE in triggers:
         return Refusal(504, "deadline_exceeded", "no backend answered before the route's deadline")
     if _MAY_PASS_SOON.intersection(triggers):

@@ -1,11 +1,11 @@
 """Server-sent events, passed through event by event and byte by byte.
 
-It stands for the stream between a backend and a client. `EventSplitter` cuts bytes at event boundaries without
-changing them; `EventLedger` reads what the gateway must know (usage, an error, the end) and takes usage out when the
-client did not ask for it. It opens no connection and decides nothing about spilling.
+This is the stream between a backend and a client. `EventSplitter` cuts bytes at event boundaries without changing them.
+`EventLedger` reads what the gateway must know (usage, an error, the end), and takes usage out when the client did not
+ask for it. The module opens no connection and decides nothing about spilling.
 
-Source: WHATWG HTML, "Server-sent events", parsing an event stream: lines end with LF, CR or CRLF, an empty line ends an
-event.
+The source is WHATWG's HTML standard, "Server-sent events", on parsing an event stream: lines end with LF, CR or CRLF,
+and an empty line ends an event.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ class EventTooLong(Exception):
 
 
 class EventSplitter:
-    """Cuts a byte stream after each empty line; blocks and `rest()` joined are the input, however it was chunked."""
+    """A splitter cuts a byte stream after each empty line.
+
+    Blocks and `rest()` joined are the input, however it was chunked.
+    """
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
@@ -36,7 +39,7 @@ class EventSplitter:
         self._carriage_returns = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """The events that `chunk` completes, each with its empty line. Raises EventTooLong."""
+        """Return the events that `chunk` completes, each with its empty line. Raises EventTooLong."""
         self._carriage_returns = self._carriage_returns or b"\r" in chunk
         text = self._pending + chunk if self._pending else chunk
         blocks = self._cut_any(text) if self._carriage_returns else self._cut_lf(text)
@@ -45,7 +48,7 @@ class EventSplitter:
         return blocks
 
     def rest(self) -> bytes:
-        """What came after the last empty line."""
+        """Return what came after the last empty line."""
         return self._pending
 
     def _cut_lf(self, text: bytes) -> list[bytes]:
@@ -65,7 +68,7 @@ class EventSplitter:
 
 
 def event_payload(block: bytes) -> bytes:
-    """The `data` of an event: its data lines joined by LF; empty for comments and events without data."""
+    """Return the `data` of an event: its data lines joined by LF. It is empty for comments and events without data."""
     if block.startswith(b"data: ") and block.find(b"\n") == len(block) - 2 and b"\r" not in block:
         return block[6:-2]  # the form that every backend sends: one data line, LF LF
     lines = []
@@ -76,11 +79,14 @@ def event_payload(block: bytes) -> bytes:
 
 
 class EventLedger:
-    """Reads the events of one answer and says what of each goes to the client.
+    """A ledger reads the events of one answer, and says what of each goes to the client. After the stream, it tells the
+    rest.
 
-    `usage_asked`: whether the client asked for usage itself. After the stream, `usage` is what the backend reported
-    (None if nothing), `error_code` the code of an error event (0 if it had none, None without an error event), `done`
-    whether `[DONE]` came, `data_events` how many events with data came before it.
+    usage_asked: whether the client asked for usage itself.
+    usage: what the backend reported, None if nothing.
+    error_code: code of an error event; 0 if it had none, None without an error event.
+    done: whether `[DONE]` came.
+    data_events: events with data that came before `[DONE]`.
     """
 
     def __init__(self, usage_asked: bool) -> None:
@@ -91,7 +97,10 @@ class EventLedger:
         self.data_events = 0
 
     def pass_on(self, block: bytes) -> bytes:
-        """What of one event goes to the client: all of it, all but usage, or nothing (`[DONE]` after an error)."""
+        """Return what of one event goes to the client.
+
+        That is all of it, all but usage, or nothing (`[DONE]` after an error).
+        """
         payload = event_payload(block)
         if not payload:
             return block
@@ -110,20 +119,20 @@ class EventLedger:
         return self._without_usage(block, document) if "usage" in document else block
 
     def _without_usage(self, block: bytes, document: dict[str, Any]) -> bytes:
-        reported = usage_of(document["usage"])
-        if reported is not None:
-            self.usage = reported
+        usage = usage_of(document["usage"])
+        if usage is not None:
+            self.usage = usage
         if self._usage_asked:
             return block
-        if reported is not None and not document.get("choices"):
+        if usage is not None and not document.get("choices"):
             self.data_events -= 1
             return b""
-        kept = {name: value for name, value in document.items() if name != "usage"}
-        return b"data: " + json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+        rest = {name: value for name, value in document.items() if name != "usage"}
+        return b"data: " + json.dumps(rest, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
 
 
 def error_code(error: object) -> int:
-    """The HTTP status that an error object claims in `code` or `status`; 0 if it claims none."""
+    """Return the HTTP status that an error object claims in `code` or `status`; 0 if it claims none."""
     if not isinstance(error, dict):
         return 0
     for name in ("code", "status", "status_code"):

@@ -1,8 +1,8 @@
 """Backends as the gateway calls them: replicas of local pools, and API clients per route.
 
-It stands for the line between inside and outside. An `ApiClient` is made for one route and one API of its chain, and
-only for routes that are not restricted: for a restricted route there is no object that could reach an API. Secrets
-come from environment variables named by the policy and appear nowhere else.
+This is the line between inside and outside. An `ApiClient` is made for one route and one API of its chain, and only for
+routes that are not restricted: for a restricted route there is no object that could reach an API. Secrets come from
+environment variables that the policy names, and appear nowhere else.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from gateway.forward import Call
-from gateway.policy import Api, Policy, Pool, RateLimits
+from gateway.forward import UpstreamCall
+from gateway.policy import ApiPolicy, Policy, PoolPolicy, RateLimits
 from gateway.rates import ApiLimiter
 from gateway.request import ChatRequest
 
 _TRACE_HEADERS = ("traceparent", "tracestate")
-"""Headers of the client that go on to local pools; to an API goes none of the client's headers."""
+"""Headers of the client that go on to local pools. None of the client's headers goes to an API."""
 
 
 class MissingSecret(ValueError):
@@ -27,42 +27,49 @@ class MissingSecret(ValueError):
 
 @dataclass(frozen=True)
 class ApiClient:
-    """The right to send one route's requests to one API."""
+    """An API client is the right to send one route's requests to one API."""
 
     route: str
     name: str
-    api: Api
+    api: ApiPolicy
     session: aiohttp.ClientSession
     limiter: ApiLimiter
     authorization: str | None
 
-    def call_for(self, request: ChatRequest, output_cap: int | None, own_id: str) -> Call:
-        """The call that carries `request` there. `own_id`: the gateway's own id of the request, not the client's."""
+    def call_for(self, request: ChatRequest, output_cap: int | None, own_id: str) -> UpstreamCall:
+        """Build the call that carries `request` there. `own_id` is the gateway's own id of the request, not the
+        client's."""
         headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "X-Client-Request-Id": own_id}
         if self.authorization is not None:
             headers["Authorization"] = self.authorization
         body = request.body_for(self.api.model, output_cap, self.api.renames)
-        return Call(f"{self.api.base_url}/chat/completions", headers, body)
+        return UpstreamCall(f"{self.api.base_url}/chat/completions", headers, body)
 
 
 def replica_call(
-    url: str, pool: Pool, request: ChatRequest, output_cap: int | None, headers: Mapping[str, str], request_id: str
-) -> Call:
-    """The call that carries `request` to a local replica at `url`; `headers` are the client's."""
-    sent = {"Content-Type": "application/json", "Accept-Encoding": "identity", "X-Request-Id": request_id}
-    sent |= {name: headers[name] for name in _TRACE_HEADERS if name in headers}
-    return Call(f"{url}/v1/chat/completions", sent, request.body_for(pool.model, output_cap, {}))
+    url: str,
+    pool: PoolPolicy,
+    request: ChatRequest,
+    output_cap: int | None,
+    headers: Mapping[str, str],
+    request_id: str,
+) -> UpstreamCall:
+    """Build the call that carries `request` to a local replica at `url`. `headers` are the client's."""
+    own_headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "X-Request-Id": request_id}
+    own_headers |= {name: headers[name] for name in _TRACE_HEADERS if name in headers}
+    return UpstreamCall(f"{url}/v1/chat/completions", own_headers, request.body_for(pool.model, output_cap, {}))
 
 
 def chained_apis(policy: Policy) -> frozenset[str]:
-    """Names of the APIs that some route may reach; empty: the gateway opens no outside session at all."""
+    """Name the APIs that some route may reach. If there are none, the gateway opens no outside session at all."""
     return frozenset(
         name for route in policy.routes.values() if route.privacy != "restricted" for name in route.fallback
     )
 
 
 def read_secrets(policy: Policy, environment: Mapping[str, str]) -> dict[str, str]:
-    """API -> `Authorization` for every chained API that has a key. Raises MissingSecret naming all that are missing."""
+    """Map each chained API that has a key to its `Authorization`. Raises MissingSecret that names all keys that are
+    missing."""
     secrets: dict[str, str] = {}
     missing = []
     for name in sorted(chained_apis(policy)):
@@ -79,11 +86,11 @@ def read_secrets(policy: Policy, environment: Mapping[str, str]) -> dict[str, st
 
 
 def account_limits(policy: Policy, provider: str) -> RateLimits:
-    """What the account at `provider` may ask: the smallest limits that any of the provider's APIs states."""
-    stated = [api.limits for api in policy.apis.values() if api.provider == provider]
+    """Return what the account at `provider` may ask: the smallest limits that any of the provider's APIs states."""
+    all_limits = [api.limits for api in policy.apis.values() if api.provider == provider]
     return RateLimits(
-        rpm=min((limits.rpm for limits in stated if limits.rpm is not None), default=None),
-        tpm=min((limits.tpm for limits in stated if limits.tpm is not None), default=None),
+        rpm=min((limits.rpm for limits in all_limits if limits.rpm is not None), default=None),
+        tpm=min((limits.tpm for limits in all_limits if limits.tpm is not None), default=None),
     )
 
 
@@ -94,7 +101,10 @@ def api_chains(
     rate_window_s: float,
     clock: Callable[[], float],
 ) -> dict[str, dict[str, ApiClient]]:
-    """Route -> API -> client, for routes that are not restricted. One account, so one limiter a provider."""
+    """Map route -> API -> client, for routes that are not restricted.
+
+    All APIs of a provider share one limiter, because they draw on one account.
+    """
     providers = {policy.apis[name].provider for name in chained_apis(policy)}
     limiters = {name: ApiLimiter(account_limits(policy, name), rate_window_s, clock) for name in providers}
     return {

@@ -1,8 +1,8 @@
-"""The Pulumi program: an environment's verified lock in, AWS and Kubernetes resources out.
+"""The Pulumi program: an environment's verified lock goes in, AWS and Kubernetes resources come out.
 
-It decides nothing: pools, nodes, prices and routes were decided when the lock was written. Pure modules (`addressing`,
-`naming`, `preflight`, `sizing`, `values`, `identities`, `kubeconfig`) turn the lock into arguments; one component a
-module registers resources (`network`, `cluster`, `node_group`, `model_store`, `platform_layer`, `serving`,
-`gateway_release`); `program` composes them. No module here is named like a top-level package, so that the program
-starts from any working folder.
+The program decides nothing: pools, nodes, prices and routes were decided when the lock was written. Pure modules
+(`addressing`, `naming`, `preflight`, `sizing`, `values`, `identities`, `kubeconfig`) turn the lock into arguments. Each
+component is a module that registers resources (`network`, `cluster`, `node_group`, `model_store`, `platform_layer`,
+`serving`, `gateway_release`), and `program` composes them. No module here is named like a top-level package, so that
+the program starts from any working folder.
 """

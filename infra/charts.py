@@ -1,8 +1,8 @@
 """The project's own Helm charts, as Pulumi must name them.
 
-A release compares its inputs only, so a chart edited in place would go unseen: its digest is passed as a value that no
-template renders. The path is relative to the root, where the engine starts its providers, because an absolute one would
-change with every checkout.
+A release compares its inputs only, so a chart that was edited in place would go unseen. Its digest is therefore passed
+as a value that no template renders. The path is relative to the root, where the engine starts its providers, because an
+absolute one would change with every checkout.
 """
 
 from __future__ import annotations
@@ -13,19 +13,23 @@ from dataclasses import dataclass
 from infra.settings import ROOT
 
 RENDERED = ("Chart.yaml", "values.yaml", "values.schema.json", "templates", "charts", "crds")
-"""What of a chart's folder can change a release."""
+"""Files of a chart's folder that can change a release."""
 
 
 @dataclass(frozen=True)
 class Chart:
-    """path: for `Release.chart`. digest: `sha256:…` of the files that a release depends on."""
+    """A chart as a release names it.
+
+    path: for `Release.chart`, relative to the root.
+    digest: `sha256:…` of the files that a release depends on.
+    """
 
     path: str
     digest: str
 
 
 def chart(name: str) -> Chart:
-    """The chart in `charts/NAME`. Raises FileNotFoundError when there is none."""
+    """Return the chart in `charts/NAME`. Raises FileNotFoundError when there is none."""
     folder = ROOT / "charts" / name
     if not (folder / "Chart.yaml").is_file():
         raise FileNotFoundError(f"no chart in {folder}")

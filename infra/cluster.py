@@ -1,8 +1,8 @@
 """The EKS control plane, who may use it, and the add-ons that nodes need before they can be Ready.
 
-Order: log group and key → cluster → access entries and node add-ons → system nodes → the add-ons that need a place to
-run. Add-ons take EKS's default version for the cluster's Kubernetes version when they are made, unless pinned by
-`spillway:addons`.
+The order is: log group and key → cluster → access entries and node add-ons → system nodes → the add-ons that need a
+place to run. When they are made, add-ons take EKS's default version for the cluster's Kubernetes version, unless
+`spillway:addons` pins one.
 """
 
 from __future__ import annotations
@@ -24,24 +24,28 @@ from infra.identities import (
     pod_identity_trust,
     trust,
 )
+from planner.plan.platform import EncryptionKey, LogGroup
 
-LOG_DAYS = 90
-KEY_DELETION_DAYS = 30
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 NODE_ADDONS = ("eks-pod-identity-agent", "kube-proxy", "vpc-cni")
-"""On every node; a node is not Ready without them."""
+"""Add-ons of every node. A node is not Ready without them."""
 CLUSTER_ADDONS = ("aws-ebs-csi-driver", "coredns", "eks-node-monitoring-agent", "metrics-server")
-"""Run on the system nodes, or report on all."""
+"""Add-ons that run on the system nodes, or report on all nodes."""
 ADDON_CONFIGURATION = {"vpc-cni": {"enableNetworkPolicy": "true"}}
-"""Without the first, network policies are accepted and not enforced."""
+"""Settings of add-ons. Without the first, network policies are accepted and not enforced."""
 
 
 @dataclass(frozen=True)
 class ClusterArgs:
-    """subnets: ids of the nodes' subnets. version: `1.36`. public_cidrs: who may reach the API from outside, or nobody.
+    """Arguments of the cluster.
 
-    deploy_role: ARN that deploys; None grants the caller of the first `up`. admin_roles: further ARNs. protected:
-    whether EKS refuses to delete the cluster. addons: pinned versions by name.
+    subnets: ids of the nodes' subnets.
+    version: Kubernetes version, such as `1.36`.
+    public_cidrs: who may reach the API from outside; nobody if it is empty.
+    deploy_role: ARN that deploys; None grants the caller of the first `up`.
+    admin_roles: ARNs of further administrators.
+    protected: whether EKS refuses to delete the cluster.
+    addons: pinned version by add-on.
     """
 
     account: str
@@ -53,10 +57,15 @@ class ClusterArgs:
     admin_roles: tuple[str, ...]
     protected: bool
     addons: Mapping[str, str]
+    logs: LogGroup
+    secrets_key: EncryptionKey
 
 
 class Cluster(pulumi.ComponentResource):
-    """Outputs: `name`, `arn`, `endpoint`, `certificate`, `version`. `access`: what the API's users wait for."""
+    """The cluster's outputs are `name`, `arn`, `endpoint`, `certificate` and `version`.
+
+    access: what the API's users wait for.
+    """
 
     def __init__(self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("spillway:aws:Cluster", name, None, opts)
@@ -75,7 +84,7 @@ class Cluster(pulumi.ComponentResource):
         self.register_outputs({"name": self.name, "arn": self.arn})
 
     def add_cluster_addons(self, system_nodes: pulumi.Resource) -> tuple[aws.eks.Addon, ...]:
-        """The add-ons that need a node to run on; call once, when the system nodes are declared."""
+        """Add the add-ons that need a node to run on. Call this once, when the system nodes are declared."""
         return tuple(self._addon(addon, (system_nodes,)) for addon in CLUSTER_ADDONS)
 
     def _role(self) -> aws.iam.Role:
@@ -96,13 +105,13 @@ class Cluster(pulumi.ComponentResource):
             f"{self._name}-secrets",
             description=f"Kubernetes secrets of {self._name}",
             enable_key_rotation=True,
-            deletion_window_in_days=KEY_DELETION_DAYS,
+            deletion_window_in_days=self._args.secrets_key.deletion_days,
             opts=self._own,
         )
         logs = aws.cloudwatch.LogGroup(
             f"{self._name}-control-plane",
             name=pulumi.Output.concat("/aws/eks/", role.name, "/cluster"),
-            retention_in_days=LOG_DAYS,
+            retention_in_days=self._args.logs.retention_days,
             opts=self._own,
         )
         return aws.eks.Cluster(
@@ -170,7 +179,8 @@ class Cluster(pulumi.ComponentResource):
         )
 
     def _storage_identity(self) -> list[aws.eks.AddonPodIdentityAssociationArgs]:
-        """The CSI driver makes volumes by an identity of its own: with a hop limit of 1 it cannot use the node's."""
+        """Give the CSI driver an identity of its own. With a hop limit of 1 it cannot use
+        the node's to make volumes."""
         named = f"{self._name}-ebs"
         role = aws.iam.Role(named, assume_role_policy=pod_identity_trust(self._args.account), opts=self._own)
         permission = aws.iam.RolePolicyAttachment(

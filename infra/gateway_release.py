@@ -1,7 +1,7 @@
 """The gateway's release, with the policy document of the lock.
 
-It comes after every pool: the document never names a pool that is not ready, and an old pool goes only after the
-document that no longer names it is in force. Keys are named, never read: two Kubernetes Secrets hold them.
+The release comes after every pool. So the document never names a pool that is not ready, and an old pool goes only
+after the document that no longer names it is in force. Keys are named and never read: two Kubernetes Secrets hold them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ PORT = 80
 
 @dataclass(frozen=True)
 class GatewayArgs:
-    """client_keys, provider_keys: names of Kubernetes Secrets. image: None takes the chart's own."""
+    """Arguments of the gateway's release.
+
+    client_keys, provider_keys: names of Kubernetes Secrets.
+    image: image to run; None takes the chart's own.
+    """
 
     lock: Lock
     chart: Chart
@@ -34,7 +38,7 @@ class GatewayArgs:
 
 
 class GatewayRelease(pulumi.ComponentResource):
-    """Output: `address`, the URL of the gateway inside the cluster."""
+    """The release's output is `address`, the URL of the gateway inside the cluster."""
 
     address: pulumi.Output[str]
 

@@ -1,6 +1,6 @@
-"""Who may do what at AWS: trust and permission documents as plain values. It registers nothing.
+"""Who may do what at AWS: trust and permission documents as plain values. The module registers nothing.
 
-Nodes and the control plane get AWS's managed policies by name; a pool may read its own weights and nothing else.
+Nodes and the control plane get AWS's managed policies by name. A pool may read its own weights and nothing else.
 """
 
 from __future__ import annotations
@@ -9,31 +9,32 @@ import json
 from typing import Any
 
 NODE_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly", "AmazonEKS_CNI_Policy")
-"""The CNI's policy is the node's: network interfaces are needed before Pod Identity can answer."""
+"""Managed policies of a node. The CNI's is among them, because network interfaces are needed before Pod Identity can
+answer."""
 CLUSTER_POLICIES = ("AmazonEKSClusterPolicy",)
 EBS_POLICY = "service-role/AmazonEBSCSIDriverPolicy"
 ADMIN_ACCESS_POLICY = "AmazonEKSClusterAdminPolicy"
 
 
 def partition(region: str) -> str:
-    """The part of AWS that a region belongs to, as ARNs spell it."""
+    """Return the part of AWS that a region belongs to, as ARNs spell it."""
     if region.startswith("cn-"):
         return "aws-cn"
     return "aws-us-gov" if region.startswith("us-gov-") else "aws"
 
 
 def managed_policy_arn(region: str, name: str) -> str:
-    """ARN of a policy that AWS manages."""
+    """Return the ARN of a policy that AWS manages."""
     return f"arn:{partition(region)}:iam::aws:policy/{name}"
 
 
 def access_policy_arn(region: str, name: str) -> str:
-    """ARN of an EKS access policy."""
+    """Return the ARN of an EKS access policy."""
     return f"arn:{partition(region)}:eks::aws:cluster-access-policy/{name}"
 
 
 def trust(service: str, *, account: str | None = None) -> str:
-    """Trust document: an AWS service may take on the role; with `account`, only on behalf of that account."""
+    """Let an AWS service take on the role; with `account`, only on behalf of that account."""
     statement: dict[str, Any] = {
         "Effect": "Allow",
         "Principal": {"Service": service},
@@ -45,7 +46,7 @@ def trust(service: str, *, account: str | None = None) -> str:
 
 
 def pod_identity_trust(account: str) -> str:
-    """Trust document of a role that pods get through EKS Pod Identity."""
+    """Let pods take on the role through EKS Pod Identity."""
     return _document(
         {
             "Effect": "Allow",
@@ -57,7 +58,7 @@ def pod_identity_trust(account: str) -> str:
 
 
 def read_prefix(bucket_arn: str, prefix: str) -> str:
-    """Permission to read the objects below one prefix of a bucket, and to list them."""
+    """Permit to read the objects below one prefix of a bucket, and to list them."""
     return _document(
         {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": [f"{bucket_arn}/{prefix}/*"]},
         {
@@ -70,7 +71,8 @@ def read_prefix(bucket_arn: str, prefix: str) -> str:
 
 
 def storage_endpoint(bucket_arn: str, region: str) -> str:
-    """Policy of the network's S3 endpoint: read the model bucket and the layers of the region's container registry."""
+    """Permit what may pass the network's S3 endpoint: the model bucket, and the layers of the region's container
+    registry."""
     layers = f"arn:{partition(region)}:s3:::prod-{region}-starport-layer-bucket"
     return _document(
         {
@@ -84,7 +86,7 @@ def storage_endpoint(bucket_arn: str, region: str) -> str:
 
 
 def encrypted_transport_only(bucket_arn: str) -> str:
-    """Bucket policy: whoever may do something may do it over TLS only."""
+    """Deny everything at a bucket that does not come over TLS."""
     return _document(
         {
             "Effect": "Deny",
@@ -97,7 +99,7 @@ def encrypted_transport_only(bucket_arn: str) -> str:
 
 
 def flow_log_writer(log_group_arn: str) -> str:
-    """Permission to write into one log group."""
+    """Permit to write into one log group."""
     actions = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"]
     return _document({"Effect": "Allow", "Action": actions, "Resource": [log_group_arn, f"{log_group_arn}:*"]})
 

@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Image:
-    """A container image; `tag` or `digest` may be None, not both."""
+    """A container image is named by `tag`, by `digest`, or by both; the other may be None."""
 
     repository: str
     tag: str | None
@@ -16,7 +16,10 @@ class Image:
 
     @staticmethod
     def parse(reference: str) -> Image:
-        """`REPOSITORY[:TAG][@sha256:…]` → its parts. Raises ValueError when neither tag nor digest is given."""
+        """Split `REPOSITORY[:TAG][@sha256:…]` into its parts.
+
+        Raises ValueError when neither tag nor digest is given.
+        """
         name, _, digest = reference.partition("@")
         repository, colon, tag = name.rpartition(":")
         if not colon or "/" in tag:
@@ -26,7 +29,7 @@ class Image:
         return Image(repository, tag or None, digest or None)
 
     def values(self) -> dict[str, Any]:
-        """As the charts' `image` block."""
+        """Return the charts' `image` block."""
         return {
             "repository": self.repository,
             "tag": self.tag,

@@ -1,9 +1,9 @@
 """The lock that this run may deploy, or the reasons why it may not.
 
 Everything that speaks against a lock is collected before any resource. `spillway:override` sets aside what a person can
-answer for in an incident (`SET_ASIDE`) and is recorded with it. Whose lock it is, where restricted data may go, whether
-the plan's parts fit each other, and a file that cannot be read are never set aside.
-Protected environments also need the lock to be the committed one.
+answer for in an incident (`SET_ASIDE`), and is recorded with it. Four things are never set aside: whose lock it is,
+where restricted data may go, whether the plan's parts fit each other, and a file that cannot be read. Protected
+environments also need the lock to be the committed one.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from planner.edges.workspace import Workspace
 from planner.words.diagnostics import Problem, Problems, Span, text_lines
 
 SET_ASIDE = frozenset({"LOCK010", "LOCK011", "LOCK012", "LOCK013", "DEP002", "CHK005", "CHK008"})
-"""What break-glass may ignore: stale, edited, denied, expired, not committed, over a quota, over a budget."""
+"""Codes that break-glass may ignore: stale, edited, denied, expired, not committed, over a quota, over a budget."""
 NO_OVERRIDE = "spillway:override does not set this aside"
 
 
 @dataclass(frozen=True)
 class DeployableLock:
-    """A lock that may be deployed.
+    """This lock may be deployed.
 
-    warnings: what has aged (prices, calibration). set_aside: what an override ignored; empty without one.
+    warnings: what has aged (prices, calibration).
+    set_aside: what an override ignored; empty without one.
     """
 
     lock: Lock
@@ -38,7 +39,8 @@ class DeployableLock:
 
 
 def accepted(settings: StackSettings) -> DeployableLock:
-    """The lock of the settings' environment. Raises `Problems` with every reason against it that nothing sets aside."""
+    """Return the lock of the settings' environment. Raises `Problems` with every reason against it that nothing sets
+    aside."""
     workspace = Workspace(settings.folder)
     lock, judged = workspace.judged(settings.environment, date.today())  # raises for what cannot be read
     found = (*judged, *_not_own(lock, settings))
@@ -57,20 +59,20 @@ def accepted(settings: StackSettings) -> DeployableLock:
 
 
 def message(problems: Iterable[Problem], environment: str) -> str:
-    """What to print instead of a stack trace."""
+    """Return what to print instead of a stack trace."""
     lines = "\n".join(text_lines(problems))
     return f"environment `{environment}` is not deployed; nothing was changed.\n{lines}"
 
 
 def _not_own(lock: Lock, settings: StackSettings) -> Iterator[Problem]:
-    """A lock copied from another environment would deploy that one a second time."""
+    """Find a lock that was copied from another environment. It would deploy that environment a second time."""
     if lock.name != settings.environment:
         hint = f"run `spillway plan {settings.environment}`; a lock is never copied"
         yield Problem("DEP003", f"the lock is of environment `{lock.name}`", hint=hint)
 
 
 def _not_committed(lock_path: Path) -> Iterator[Problem]:
-    """The lock must be, byte for byte, the one of the commit that is checked out."""
+    """Find a lock that is not, byte for byte, the one of the commit that is checked out."""
     where = Span(str(lock_path), 1)
     hint = "commit the lock through a reviewed pull request and deploy that commit"
     try:

@@ -1,7 +1,7 @@
 """How Pulumi and the charts reach the cluster: a kubeconfig without a secret.
 
-The token is fetched by `aws eks get-token` at the moment of use, so none is written to the state. No profile is named:
-the same text holds on a laptop and in CI. The version is the one that `aws eks update-kubeconfig` writes.
+`aws eks get-token` fetches the token at the moment of use, so none is written to the state. No profile is named, so
+that the same text holds on a laptop and in CI. The version is the one that `aws eks update-kubeconfig` writes.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import json
 
 
 def kubeconfig(name: str, endpoint: str, certificate: str, region: str, role: str | None) -> str:
-    """JSON text of a kubeconfig.
+    """Return the JSON text of a kubeconfig.
 
-    name, endpoint: of the cluster. certificate: its authority, base64. role: ARN to take on, None for the caller's own.
+    name, endpoint: those of the cluster.
+    certificate: the cluster's authority, base64.
+    role: ARN to take on, None for the caller's own.
     """
     arguments = ["eks", "get-token", "--cluster-name", name, "--region", region, "--output", "json"]
     if role is not None:

@@ -1,6 +1,6 @@
 """The bucket of model weights: encrypted, versioned, closed to the public, readable by prefix.
 
-Weights are copies that can be made again, so an unprotected environment's bucket goes with its content; a protected
+Weights are copies that can be made again, so an unprotected environment's bucket goes with its content. A protected
 one's must be emptied by hand first.
 """
 
@@ -13,19 +13,23 @@ import pulumi_aws as aws
 
 from infra.identities import encrypted_transport_only
 
-OLD_VERSION_DAYS = 30
 STALE_UPLOAD_DAYS = 7
 
 
 @dataclass(frozen=True)
 class ModelStoreArgs:
-    """protected: whether the bucket refuses to go while it holds weights."""
+    """Arguments of the model store.
+
+    protected: whether the bucket refuses to go while it holds weights. old_version_days: days that a replaced object
+    is kept.
+    """
 
     protected: bool
+    old_version_days: int
 
 
 class ModelStore(pulumi.ComponentResource):
-    """Outputs: `bucket` (name) and `arn`, known once the bucket is closed."""
+    """The store's outputs are `bucket` (its name) and `arn`. They are known once the bucket is closed to the public."""
 
     bucket: pulumi.Output[str]
     arn: pulumi.Output[str]
@@ -77,7 +81,7 @@ class ModelStore(pulumi.ComponentResource):
                     status="Enabled",
                     filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
                     noncurrent_version_expiration=aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
-                        noncurrent_days=OLD_VERSION_DAYS
+                        noncurrent_days=args.old_version_days
                     ),
                     abort_incomplete_multipart_upload=aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
                         days_after_initiation=STALE_UPLOAD_DAYS

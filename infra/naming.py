@@ -11,9 +11,9 @@ PROJECT = "spillway"
 NODE_GROUP_LABEL = "spillway.dev/node-group"
 """Label on every node: the node group of the lock, or `system`."""
 POOL_TAINT = "spillway.dev/pool"
-"""Taint on nodes that hold one pool only; its value is the pool."""
+"""Taint on nodes that hold one pool only. Its value is the pool."""
 ACCELERATOR_LABEL = "k8s.amazonaws.com/accelerator"
-"""Label that AWS's own tools read to tell GPU nodes."""
+"""Label by which AWS's own tools tell GPU nodes."""
 GPU_TAINT = "nvidia.com/gpu"
 
 SERVING_NAMESPACE = "serving"
@@ -25,7 +25,8 @@ NODE_GROUP_LIMIT = 63 - 8
 
 
 def bounded(name: str, limit: int) -> str:
-    """`name`, or where it is longer than `limit` characters its beginning and a digest that tells it from others."""
+    """Return `name`, or where it is longer than `limit` characters, its beginning and a digest that tells it from
+    others."""
     if len(name) <= limit:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:6]
@@ -33,11 +34,12 @@ def bounded(name: str, limit: int) -> str:
 
 
 def stack_prefix(environment: str) -> str:
-    """Beginning of every physical name of an environment: `spillway-prod`. Room is left for what follows."""
+    """Return the beginning of every physical name of an environment, such as `spillway-prod`. It leaves room for what
+    follows."""
     return f"{PROJECT}-{bounded(environment, 20)}"
 
 
 def label_value(text: str) -> str:
-    """`text` as a Kubernetes label value: at most 63 of letters, digits, `-`, `_`, `.`; lower case."""
+    """Spell `text` as a Kubernetes label value: at most 63 letters, digits, `-`, `_` and `.`, in lower case."""
     kept = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "-" for c in text.lower())
     return bounded(kept, 63).strip("-_.")

@@ -1,40 +1,49 @@
 """The network: private subnets for nodes, a way out by NAT, and a closed way to the model store.
 
-One private subnet a zone, each with a route table of its own, so that a change of the NAT mode changes one route and no
-table. S3 is reached through a gateway endpoint whose policy names the model bucket and the registry's layers only.
+Each zone has one private subnet with a route table of its own, so that a change of the NAT mode changes one route and
+no table. S3 is reached through a gateway endpoint whose policy names the model bucket and the registry's layers only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import pulumi
 import pulumi_aws as aws
 
 from infra.addressing import private_cidr, public_cidr
 from infra.identities import flow_log_writer, storage_endpoint, trust
+from planner.plan.platform import LogGroup
 
-FLOW_LOG_DAYS = 30
 FLOW_LOG_SECONDS = 600
-"""Ten minutes are summed into a record: a tenth of the records of the shortest window, for the same audit."""
+"""Time that one record sums up, seconds. It makes a tenth of the records of the shortest window, for the same audit."""
 
 
 @dataclass(frozen=True)
 class NetworkArgs:
-    """zones: zone ids in the lock's order; the first holds a single NAT gateway. bucket_arn: of the model bucket."""
+    """Arguments of the network.
+
+    zones: zone ids in the lock's order; the first holds a single NAT gateway.
+    bucket_arn: ARN of the model bucket.
+    """
 
     region: str
     account: str
     cidr: str
     zones: tuple[str, ...]
-    nat: Literal["single", "per-zone"]
+    nat_zones: tuple[str, ...]
+    flow_logs: LogGroup
     bucket_arn: pulumi.Input[str]
 
 
 class Network(pulumi.ComponentResource):
-    """Outputs: `vpc_id`; `subnets` of the nodes by zone id; `store_cidrs`, the addresses of S3, sorted."""
+    """The network's outputs are:
+
+    vpc_id: id of the VPC.
+    subnets: subnet of the nodes by zone id.
+    store_cidrs: addresses of S3, sorted.
+    """
 
     vpc_id: pulumi.Output[str]
     subnets: Mapping[str, pulumi.Output[str]]
@@ -88,8 +97,7 @@ class Network(pulumi.ComponentResource):
         return subnets, tables
 
     def _ways_out(self, tables: Mapping[str, aws.ec2.RouteTable]) -> None:
-        """NAT gateways in public subnets, and each private zone's default route through one of them."""
-        zones = self._args.zones[:1] if self._args.nat == "single" else tuple(sorted(self._args.zones))
+        """Make NAT gateways in public subnets, and each private zone's default route through one of them."""
         gateway = aws.ec2.InternetGateway(
             f"{self._name}-internet", vpc_id=self.vpc_id, tags={"Name": self._name}, opts=self._own
         )
@@ -98,13 +106,13 @@ class Network(pulumi.ComponentResource):
         to_internet = aws.ec2.Route(
             public, route_table_id=table.id, destination_cidr_block="0.0.0.0/0", gateway_id=gateway.id, opts=self._own
         )
-        exits = {zone: self._nat(zone, table, to_internet) for zone in zones}
+        exits = {zone: self._nat(zone, table, to_internet) for zone in self._args.nat_zones}
         for zone, private in tables.items():
             aws.ec2.Route(
                 f"{self._name}-private-{zone}",
                 route_table_id=private.id,
                 destination_cidr_block="0.0.0.0/0",
-                nat_gateway_id=exits.get(zone, exits[zones[0]]).id,
+                nat_gateway_id=exits.get(zone, exits[self._args.nat_zones[0]]).id,
                 opts=self._own,
             )
 
@@ -133,7 +141,7 @@ class Network(pulumi.ComponentResource):
 
     def _flow_logs(self) -> None:
         named = f"{self._name}-flow-logs"
-        group = aws.cloudwatch.LogGroup(named, retention_in_days=FLOW_LOG_DAYS, opts=self._own)
+        group = aws.cloudwatch.LogGroup(named, retention_in_days=self._args.flow_logs.retention_days, opts=self._own)
         role = aws.iam.Role(
             named,
             assume_role_policy=trust("vpc-flow-logs.amazonaws.com", account=self._args.account),

@@ -1,6 +1,6 @@
 """Managed node groups: one for the system's own pods, and one for each node group of the lock.
 
-Every node asks for its metadata with a session token and one hop only, so that no pod can take the node's identity; its
+Every node asks for its metadata with a session token and one hop only, so that no pod can take the node's identity. Its
 disk is encrypted. GPU groups have a fixed size, stand in the lock's zones only, and keep pods without GPUs away.
 """
 
@@ -23,15 +23,10 @@ from infra.naming import (
     bounded,
     label_value,
 )
-from planner.plan import fleet
+from planner.plan.fleet import NodeGroup
+from planner.plan.platform import SystemNodes
 
 SYSTEM = "system"
-SYSTEM_INSTANCE_TYPE = "m6a.large"
-SYSTEM_NODES = 2
-"""For DNS, metrics, storage and two gateways; two, because the gateways may not share a node."""
-SYSTEM_DISK_GIB, GPU_DISK_GIB = 30, 200
-"""The GPU node's disk holds vLLM's image (some 10 GiB, twice during a rollout) and what pods write; where a machine has
-NVMe disks of its own, they hold both."""
 NODE_CONFIGURATION = """\
 MIME-Version: 1.0
 Content-Type: multipart/mixed; boundary="spillway"
@@ -52,12 +47,18 @@ spec:
       serializeImagePulls: false
 --spillway--
 """
-"""For nodeadm, which merges it with what EKS adds: local NVMe disks hold images and emptyDirs; images pull together."""
+"""Settings for nodeadm, which merges them with what EKS adds: local NVMe disks hold images and emptyDirs, and images
+are pulled in parallel."""
 
 
 @dataclass(frozen=True)
 class NodeGroupArgs:
-    """A fixed number of equal nodes. subnets: ids, one a zone. node_role: ARN. tags: for instances and volumes."""
+    """Arguments of a node group, which has a fixed number of equal nodes.
+
+    subnets: subnet ids, one a zone.
+    node_role: ARN of the nodes' role.
+    tags: tags of instances and volumes.
+    """
 
     cluster_name: pulumi.Input[str]
     version: pulumi.Input[str]
@@ -66,7 +67,7 @@ class NodeGroupArgs:
     instance_type: str
     ami_type: str
     nodes: int
-    disk_gib: int
+    disk_gb: int
     labels: Mapping[str, str]
     tags: Mapping[str, str]
     taints: Mapping[str, str] = field(default_factory=dict)
@@ -74,7 +75,10 @@ class NodeGroupArgs:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What all node groups of an environment share. subnets: ids by zone id."""
+    """The surroundings are what all node groups of an environment share.
+
+    subnets: subnet id by zone id.
+    """
 
     cluster_name: pulumi.Input[str]
     version: pulumi.Input[str]
@@ -83,24 +87,27 @@ class Surroundings:
     tags: Mapping[str, str]
 
 
-def system_args(around: Surroundings) -> NodeGroupArgs:
-    """The nodes of everything that needs no GPU, in all zones."""
+def system_args(system: SystemNodes, around: Surroundings) -> NodeGroupArgs:
+    """Return the arguments of the nodes for everything that needs no GPU, in all zones."""
     return NodeGroupArgs(
         cluster_name=around.cluster_name,
         version=around.version,
         node_role=around.node_role,
         subnets=[around.subnets[zone] for zone in sorted(around.subnets)],
-        instance_type=SYSTEM_INSTANCE_TYPE,
+        instance_type=system.instance_type,
         ami_type="AL2023_x86_64_STANDARD",
-        nodes=SYSTEM_NODES,
-        disk_gib=SYSTEM_DISK_GIB,
+        nodes=system.nodes,
+        disk_gb=system.disk_gb,
         labels={NODE_GROUP_LABEL: SYSTEM},
         tags=around.tags,
     )
 
 
-def gpu_args(group: fleet.NodeGroup, tenants: Sequence[str], around: Surroundings) -> NodeGroupArgs:
-    """A node group of the lock. tenants: the pools it holds; an exclusive group has one and is tainted for it."""
+def gpu_args(group: NodeGroup, tenants: Sequence[str], around: Surroundings) -> NodeGroupArgs:
+    """Return the arguments of a node group of the lock.
+
+    `tenants` are the pools that it holds. An exclusive group has one and is tainted for it.
+    """
     taints = {GPU_TAINT: "present"}
     if group.exclusive:
         (tenant,) = tenants
@@ -113,7 +120,7 @@ def gpu_args(group: fleet.NodeGroup, tenants: Sequence[str], around: Surrounding
         instance_type=group.instance_type,
         ami_type="AL2023_x86_64_NVIDIA",
         nodes=group.max_nodes,
-        disk_gib=GPU_DISK_GIB,
+        disk_gb=group.disk_gb,
         labels={
             NODE_GROUP_LABEL: label_value(group.name),
             ACCELERATOR_LABEL: label_value(f"nvidia-{group.gpu}"),
@@ -124,7 +131,10 @@ def gpu_args(group: fleet.NodeGroup, tenants: Sequence[str], around: Surrounding
 
 
 class NodeRole(pulumi.ComponentResource):
-    """The identity of nodes: join, pull images, manage network interfaces. Output: `arn`, once it may do so."""
+    """The role is the identity of nodes: they join, pull images and manage network interfaces.
+
+    Its output is `arn`, once it may do so.
+    """
 
     arn: pulumi.Output[str]
 
@@ -143,7 +153,7 @@ class NodeRole(pulumi.ComponentResource):
 
 
 class ManagedNodeGroup(pulumi.ComponentResource):
-    """One managed node group with its launch template. Output: `node_group_name`."""
+    """A managed node group comes with its launch template. Its output is `node_group_name`."""
 
     node_group_name: pulumi.Output[str]
 
@@ -190,7 +200,7 @@ class ManagedNodeGroup(pulumi.ComponentResource):
                     device_name="/dev/xvda",
                     ebs=aws.ec2.LaunchTemplateBlockDeviceMappingEbsArgs(
                         volume_type="gp3",
-                        volume_size=args.disk_gib,
+                        volume_size=args.disk_gb,
                         encrypted="true",
                         delete_on_termination="true",
                     ),

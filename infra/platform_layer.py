@@ -1,8 +1,8 @@
 """What every pool needs in the cluster before it is installed: namespaces, priorities, and GPUs that can be asked for.
 
-The AL2023 NVIDIA image brings driver and container toolkit but no device plugin; without its DaemonSet no node offers
-`nvidia.com/gpu`. Both namespaces admit pods of the `restricted` Pod Security level only, and in the namespace of the
-pools nothing may talk unless a chart's network policy says so.
+The AL2023 NVIDIA image brings driver and container toolkit but no device plugin; without its DaemonSet, no node offers
+`nvidia.com/gpu`. Both namespaces admit only pods of the Pod Security level `restricted`. In the namespace of the pools,
+nothing may talk unless a chart's network policy says so.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from infra.values import priority_class
 
 POD_SECURITY = "restricted"
 PRIORITY_BASE = 100_000
-"""Above ordinary pods (0), far below the system's own (2,000,000,000)."""
+"""Lowest priority of a replica: above ordinary pods (0), and far below the system's own (2,000,000,000)."""
 DEVICE_PLUGIN_IMAGE = (
     "nvcr.io/nvidia/k8s-device-plugin:v0.19.3@sha256:25cc340fe6fd53c101e16fc452f503e7a92c219c64a80ed5381784b522dbbf77"
 )
@@ -27,13 +27,16 @@ _SOCKETS = "/var/lib/kubelet/device-plugins"
 
 @dataclass(frozen=True)
 class PlatformLayerArgs:
-    """tensor_parallel_sizes: GPUs of a replica, of all pools; each gets a priority class."""
+    """Arguments of the platform layer.
+
+    tensor_parallel_sizes: GPUs of a replica, of all pools; each size gets a priority class.
+    """
 
     tensor_parallel_sizes: frozenset[int]
 
 
 class PlatformLayer(pulumi.ComponentResource):
-    """Outputs: `serving` and `gateway`, the two namespaces."""
+    """The layer's outputs are `serving` and `gateway`, the two namespaces."""
 
     def __init__(self, name: str, args: PlatformLayerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("spillway:kubernetes:PlatformLayer", name, None, opts)
@@ -59,7 +62,7 @@ class PlatformLayer(pulumi.ComponentResource):
         )
 
     def _priority_class(self, tensor_parallel_size: int) -> None:
-        """Larger replicas may take the place of smaller ones, which never fragment a node for good."""
+        """Let larger replicas take the place of smaller ones, so that smaller ones never fragment a node for good."""
         name = priority_class(tensor_parallel_size)
         kubernetes.scheduling.v1.PriorityClass(
             name,

@@ -1,4 +1,4 @@
-"""What would fail at AWS half an hour into `up`, said before the first resource. Pure; it asks nobody.
+"""What would fail at AWS half an hour into `up`, said before the first resource. The module is pure and asks nobody.
 
 Each rule is one function that yields problems (DEP…). What only an account can answer (quotas, offerings, secrets) is
 not asked here.
@@ -20,18 +20,25 @@ EVERYONE = ipaddress.ip_network("0.0.0.0/0")
 
 
 def problems(plan: Plan, runner: Runner) -> tuple[Problem, ...]:
-    """Everything that speaks against deploying this plan from here; empty when it may go.
+    """List everything that speaks against deploying this plan from here. The list is empty when the plan may go.
 
     A plan without pools makes no network and no cluster, so there is nothing to speak against.
     """
     if not plan.pools:
         return ()
-    found = [*_network(plan), *_endpoint(plan, runner), *_node_groups(plan), *_pools(plan)]
+    found = [*_cluster(plan), *_network(plan), *_endpoint(plan, runner), *_node_groups(plan), *_pools(plan)]
     return tuple(found)
 
 
+def _cluster(plan: Plan) -> Iterator[Problem]:
+    """A plan that hosts something says what is built beside its GPU nodes."""
+    if plan.platform.cluster is None:
+        message = "the plan has pools, but its platform says nothing of a cluster"
+        yield Problem("DEP027", message, hint="plan again")
+
+
 def _network(plan: Plan) -> Iterator[Problem]:
-    """Two or more zones, each with a subnet; nodes must reach their images."""
+    """Require two or more zones, each with a subnet, and a way for nodes to reach their images."""
     zones = plan.platform.zones
     if len(set(zones)) < 2:
         yield Problem("DEP010", "EKS needs two zones or more", hint="add a zone id to `platform.zones`")
@@ -40,14 +47,14 @@ def _network(plan: Plan) -> Iterator[Problem]:
             private_cidr(plan.platform.cidr, zone)
         except ValueError as error:
             yield Problem("DEP011", str(error), hint="see `platform.zones` and `platform.network.cidr`")
-    if plan.platform.nat == "none":
+    if plan.platform.cluster is not None and not plan.platform.cluster.nat_zones:
         hint = "choose `nat: single` or `nat: per-zone`"
         message = "`nat: none` needs mirrored images and interface endpoints, which are not deployed yet"
         yield Problem("DEP012", message, hint=hint)
 
 
 def _endpoint(plan: Plan, runner: Runner) -> Iterator[Problem]:
-    """The Kubernetes API is never open to everyone, and this machine can reach it."""
+    """Require that the Kubernetes API is never open to everyone, and that this machine can reach it."""
     for cidr in plan.platform.public_cidrs:
         try:
             network = ipaddress.ip_network(cidr)
@@ -67,7 +74,7 @@ def _endpoint(plan: Plan, runner: Runner) -> Iterator[Problem]:
 
 
 def _node_groups(plan: Plan) -> Iterator[Problem]:
-    """Groups are on demand, of a fixed size, within the environment's zones; exclusive ones hold one pool."""
+    """Require groups on demand, of a fixed size, within the environment's zones; an exclusive one holds one pool."""
     for group in plan.node_groups:
         if group.capacity_type != "on-demand":
             message = f"node group `{group.name}`: {group.capacity_type} capacity is not deployed yet"
@@ -86,7 +93,7 @@ def _node_groups(plan: Plan) -> Iterator[Problem]:
 
 
 def _pools(plan: Plan) -> Iterator[Problem]:
-    """Pools are fixed, fit a node of their group, and restricted ones have nodes of their own."""
+    """Require fixed pools that fit a node of their group; restricted ones have nodes of their own."""
     groups = {group.name: group for group in plan.node_groups}
     for pool in plan.pools:
         group = groups.get(pool.node_group)

@@ -1,7 +1,7 @@
 """The whole of an environment, from its lock. `__main__.py` at the root calls `deploy`.
 
-Nothing is registered before the lock is verified and preflight has passed. Order follows from what needs what: model
-store → network → cluster → nodes → platform layer → pools → gateway; Pulumi removes in the opposite order.
+Nothing is registered before the lock is verified and preflight has passed. The order follows from what needs what:
+model store → network → cluster → nodes → platform layer → pools → gateway. Pulumi removes in the opposite order.
 """
 
 from __future__ import annotations
@@ -56,18 +56,20 @@ def _announce(granted: DeployableLock, chosen: StackSettings) -> None:
 
 
 def _serve_elsewhere(granted: DeployableLock) -> None:
-    """A plan without pools has no cluster on its bill: nothing is made, and the gateway runs where the team likes."""
+    """Export a plan without pools. It has no cluster on its bill, so nothing is made, and the gateway runs where the
+    team likes."""
     pulumi.log.info("the plan hosts nothing itself, so no cluster is made; run the gateway with output `policy`")
     pulumi.export("policy", routing.policy(granted.lock))
 
 
 def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
     lock = granted.lock
-    plan, platform = lock.plan, lock.plan.platform
+    plan, platform, parts = lock.plan, lock.plan.platform, lock.plan.platform.cluster
+    assert parts is not None  # preflight refuses a plan that has pools and no cluster
     prefix = stack_prefix(chosen.environment)
     amazon_only = pulumi.ResourceOptions(providers=[amazon(platform, chosen.environment)])
 
-    store = ModelStore(prefix, ModelStoreArgs(chosen.protected), amazon_only)
+    store = ModelStore(prefix, ModelStoreArgs(chosen.protected, parts.model_bucket.old_version_days), amazon_only)
     network = Network(
         prefix,
         NetworkArgs(
@@ -75,7 +77,8 @@ def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
             account=platform.account,
             cidr=platform.cidr,
             zones=platform.zones,
-            nat="per-zone" if platform.nat == "per-zone" else "single",
+            nat_zones=parts.nat_zones,
+            flow_logs=parts.log_group("network-flows"),
             bucket_arn=store.arn,
         ),
         amazon_only,
@@ -92,6 +95,8 @@ def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
             admin_roles=platform.admin_roles,
             protected=chosen.protected,
             addons=chosen.addons,
+            logs=parts.log_group("control-plane"),
+            secrets_key=parts.key("secrets"),
         ),
         amazon_only,
     )
@@ -106,7 +111,7 @@ def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
     joinable = pulumi.ResourceOptions.merge(
         amazon_only, pulumi.ResourceOptions(depends_on=[network, *cluster.node_addons])
     )
-    system_nodes = ManagedNodeGroup(SYSTEM, system_args(around), joinable)
+    system_nodes = ManagedNodeGroup(SYSTEM, system_args(parts.system_nodes, around), joinable)
     groups = {}
     for group in plan.node_groups:
         tenants = sorted(pool.name for pool in plan.pools if pool.node_group == group.name)

@@ -1,6 +1,6 @@
 """The providers of the program. Each is explicit, so that no resource lands in an account or cluster by accident.
 
-`Pulumi.yaml` disables default providers; a resource without one of these fails instead of taking the caller's own.
+`Pulumi.yaml` disables default providers. A resource without one of these fails instead of taking the caller's own.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from planner.plan.platform import PlannedPlatform
 
 
 def default_tags(environment: str) -> dict[str, str]:
-    """Tags of everything that can be tagged; they say nothing that changes from plan to plan."""
+    """Return the tags of everything that can be tagged. They say nothing that changes from plan to plan."""
     return {"spillway.dev/environment": environment, "managed-by": "pulumi"}
 
 
 def amazon(platform: PlannedPlatform, environment: str) -> aws.Provider:
-    """AWS in the lock's region and, whoever calls, in the lock's account only."""
+    """Make the provider of AWS in the lock's region and, whoever calls, in the lock's account only."""
     role = platform.deploy_role
     return aws.Provider(
         "aws",
@@ -35,10 +35,10 @@ def amazon(platform: PlannedPlatform, environment: str) -> aws.Provider:
 
 
 def in_cluster(cluster: Cluster, platform: PlannedPlatform) -> kubernetes.Provider:
-    """Kubernetes in the environment's cluster, usable once those who deploy have access.
+    """Make the provider of Kubernetes in the environment's cluster, usable once those who deploy have access.
 
     The identifier is the cluster's ARN and not derived from the kubeconfig, so that a rotated certificate replaces
-    nothing. When the cluster is gone its objects are gone with it, and a delete may say so.
+    nothing. When the cluster is gone, its objects are gone with it, and a delete may say so.
     """
     arguments = (cluster.name, cluster.endpoint, cluster.certificate)
     text = pulumi.Output.all(*arguments).apply(

@@ -1,7 +1,8 @@
-"""Serving: for each pool of the lock one Helm release, with an identity that can read its own weights only.
+"""Serving: one Helm release for each pool of the lock, with an identity that can read its own weights only.
 
 The release's name is the pool's, and a pool's name holds what makes it that pool (model, class, capacity type, scaling
-mode). So another kind of pool is another release: ready before the gateway hears of it, and the old one goes last.
+mode). So another kind of pool is another release: it is ready before the gateway hears of it, and the old one goes
+last.
 """
 
 from __future__ import annotations
@@ -26,7 +27,12 @@ RELEASE_HISTORY = 5
 
 @dataclass(frozen=True)
 class ServingPoolArgs:
-    """bucket, bucket_arn: of the model store. store_cidrs: addresses of S3. image: None takes the chart's own."""
+    """Arguments of a pool's release.
+
+    bucket, bucket_arn: those of the model store.
+    store_cidrs: addresses of S3.
+    image: image to run; None takes the chart's own.
+    """
 
     pool: Pool
     group: NodeGroup
@@ -42,7 +48,7 @@ class ServingPoolArgs:
 
 
 class ServingPool(pulumi.ComponentResource):
-    """Output: `release`, the name of the Helm release, known once every replica is ready."""
+    """The pool's output is `release`, the name of the Helm release. It is known once every replica is ready."""
 
     release: pulumi.Output[str]
 

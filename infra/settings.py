@@ -1,6 +1,7 @@
-"""What the person or the machine that runs `pulumi` may say, beside the lock: the stack's configuration.
+"""What the person or the machine that runs `pulumi` may say beside the lock: the stack's configuration.
 
-Nothing here sizes or places anything; that stands in the lock. Keys of `Pulumi.NAME.yaml`, namespace `spillway`:
+Nothing here sizes or places anything; that stands in the lock. These are the keys of `Pulumi.NAME.yaml`, in the
+namespace `spillway`:
 
     override      reason for deploying a lock that is refused (break-glass); it becomes an output of the stack
     protected     true for production: the lock must be the committed one, and the cluster refuses its own deletion
@@ -27,12 +28,12 @@ from infra.images import Image
 
 Runner = Literal["inside", "outside"]
 ROOT = Path(__file__).absolute().parents[1]
-"""The checkout: charts and environments lie here, whatever the working folder is."""
+"""The checkout. Charts and environments lie here, whatever the working folder is."""
 
 
 @dataclass(frozen=True)
 class StackSettings:
-    """One run's configuration."""
+    """The settings are one run's configuration."""
 
     environment: str
     folder: Path
@@ -47,7 +48,7 @@ class StackSettings:
 
 
 def read() -> StackSettings:
-    """The settings of the selected stack. Raises `pulumi.RunError` for a value that cannot be meant."""
+    """Read the settings of the selected stack. Raises `pulumi.RunError` for a value that cannot be meant."""
     config = pulumi.Config()
     folder = os.environ.get("SPILLWAY_ENVIRONMENTS") or config.get("environments") or "environments"
     runner = os.environ.get("SPILLWAY_RUNNER") or config.get("runner") or "outside"

@@ -1,6 +1,7 @@
-"""Lock → values of the two charts. Pure; the charts' `values.schema.json` is the contract, and a test holds it.
+"""Lock → values of the two charts. The module is pure; the charts' `values.schema.json` is the contract, which a test
+holds.
 
-Only what the lock or the platform decides is written; everything else is the chart's own default.
+Only what the lock or the platform decides is written. Everything else is the chart's own default.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ GATEWAY_LABELS = {"app.kubernetes.io/name": "gateway", "app.kubernetes.io/instan
 
 
 def weights_prefix(pool: Pool) -> str:
-    """Where the pool's weights lie in the model bucket; pools of one model and revision share them."""
+    """Say where the pool's weights lie in the model bucket. Pools of one model and revision share them."""
     return f"{pool.hf_id}/{pool.revision or 'main'}"
 
 
 def priority_class(tensor_parallel_size: int) -> str:
-    """Name of the priority class for replicas of so many GPUs."""
+    """Return the name of the priority class for replicas of so many GPUs."""
     return f"spillway-tp-{tensor_parallel_size}"
 
 
@@ -47,9 +48,11 @@ def vllm(
     chart_digest: str,
     image: Image | None,
 ) -> dict[str, Any]:
-    """Values of a pool's release.
+    """Return the values of a pool's release.
 
-    bucket: name of the model bucket. store_cidrs: addresses of S3 in the region. image: None takes the chart's own.
+    bucket: name of the model bucket.
+    store_cidrs: addresses of S3 in the region.
+    image: image to run; None takes the chart's own.
     """
     engine = pool.engine
     share = replica_share(group, engine.tensor_parallel_size).quantities()
@@ -106,7 +109,7 @@ def vllm(
 
 
 def tolerations(pool: Pool, group: NodeGroup) -> list[dict[str, str]]:
-    """Beside the chart's own (GPU nodes): the taint that keeps others off an exclusive group."""
+    """Return the tolerations beside the chart's own (GPU nodes): the taint that keeps others off an exclusive group."""
     if not group.exclusive:
         return []
     return [{"key": POOL_TAINT, "operator": "Equal", "value": label_value(pool.name), "effect": "NoSchedule"}]
@@ -115,7 +118,8 @@ def tolerations(pool: Pool, group: NodeGroup) -> list[dict[str, str]]:
 def gateway(
     lock: Lock, *, chart_digest: str, image: Image | None, client_keys: str, provider_keys: str
 ) -> dict[str, Any]:
-    """Values of the gateway's release. The two keys are names of Kubernetes Secrets; no secret stands in values.
+    """Return the values of the gateway's release. The two keys are names of Kubernetes Secrets; no secret stands in
+    values.
 
     A gateway whose routes never spill gets neither API keys nor a way to the Internet.
     """
@@ -135,7 +139,7 @@ def gateway(
 
 
 def _stated(values: dict[str, Any]) -> dict[str, Any]:
-    """Without nulls: what is not stated is the chart's default."""
+    """Leave out nulls: what is not stated is the chart's default."""
     return {
         key: _stated(value) if isinstance(value, dict) else value for key, value in values.items() if value is not None
     }

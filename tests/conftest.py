@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.tools import require_cluster_tools
-from twin.cluster import Cluster, RunningCluster
+from twin.cluster import LocalCluster, RunningCluster
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 """Workers share the cores: threads that wait for each other make a fit of one second take twenty."""
@@ -31,5 +31,5 @@ def _is_expensive(item: pytest.Item) -> bool:
 def cluster() -> Iterator[RunningCluster]:
     """A control plane without nodes, shared by the tests of a module; each works in a namespace of its own."""
     require_cluster_tools()
-    with Cluster() as running:
+    with LocalCluster() as running:
         yield running

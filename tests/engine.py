@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.tools import require_tool
 from twin.aws.store import Store
-from twin.stage import Stage, prepare
+from twin.stage import PulumiStage, prepare
 
 COMMAND_LIMIT_S = 240
 
@@ -53,7 +53,7 @@ class Outcome:
 class Engine:
     """One stack of one program on one stage."""
 
-    stage: Stage
+    stage: PulumiStage
     project: Path
     stack: str = "dev"
     extra: dict[str, str] = field(default_factory=dict)
@@ -170,7 +170,7 @@ def engine(folder: Path, program: str, *, cluster: Path | None = None, stack: st
     return Engine(stage(folder / "stage", cluster=cluster), project, stack)
 
 
-def stage(folder: Path, *, cluster: Path | None = None, region: str = "us-east-1") -> Stage:
+def stage(folder: Path, *, cluster: Path | None = None, region: str = "us-east-1") -> PulumiStage:
     """A stage; skips the test when the tools are missing."""
     for tool in ("pulumi", "pulumi-language-python", "helm3"):
         require_tool(tool)

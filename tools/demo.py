@@ -3,7 +3,8 @@
     python -m tools.demo plan rehearse      Python alone: about a minute
     python -m tools.demo deploy             the real Pulumi, Helm and Kubernetes, onto the twin: about three more
 
-It works on a checkout of its own in a temporary folder, prints every command before it runs, and leaves nothing behind.
+It works on a checkout of its own in a temporary folder, whose `environments/` holds the worked example of
+`examples/environments`; it prints every command before it runs, and leaves nothing behind.
 No account, no GPU, nothing beyond loopback.
 """
 
@@ -22,10 +23,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+EXAMPLE = ROOT / "examples" / "environments"
 LINKED = ("Pulumi.yaml", "__main__.py", "charts", "infra", "planner", "gateway", "twin")
 ENVIRONMENT = "prod"
 CHANGE = ("requests_per_second: {mean: 4}", "requests_per_second: {mean: 9}")
-"""One line of environments/prod.yaml: chat grows from 4 to 9 requests a second."""
+"""One line of the worked prod.yaml: chat grows from 4 to 9 requests a second."""
+INTRODUCTION = """\
+This demo plays the worked example in examples/environments, copied to environments/ of a temporary checkout.
+Your own environments/ is neither read nor changed."""
 PARTS = ("plan", "rehearse", "deploy")
 LANDMARKS = (
     r"(eks:(Cluster|NodeGroup)|helm.sh/v3:Release) .*(created|updated|deleted|replaced) \("
@@ -97,6 +102,7 @@ def main(arguments: Sequence[str]) -> int:
         folder = Path(name)
         try:
             shell = _checkout(folder / "checkout")
+            print(INTRODUCTION, flush=True)
             for part in parts:
                 {"plan": _plan, "rehearse": _rehearse, "deploy": _deploy}[part](shell, folder)
         except Failed as error:
@@ -134,7 +140,7 @@ def _deploy(shell: Shell, folder: Path) -> None:
         return
     cluster = folder / "cluster"
     subprocess.run(["git", "init", "--quiet"], cwd=shell.folder, env=shell.environment, check=True)
-    _committed(shell, "environments as released")
+    _committed(shell, "the worked example")
     try:
         running = up(cluster)
         stage = prepare(folder / "stage", cluster=running.folder, account=_account(shell.folder))
@@ -183,12 +189,12 @@ def _pods(kubeconfig: Path) -> None:
 
 
 def _checkout(folder: Path) -> Shell:
-    """The product by link, the environments as copies of their own, as a team's fork would have them."""
+    """The product by link, the worked environments as copies, at the place where a team's fork has its own."""
     folder.mkdir(parents=True)
     for name in LINKED:
         (folder / name).symlink_to(ROOT / name)
     (folder / ".venv").symlink_to(sys.prefix)
-    shutil.copytree(ROOT / "environments", folder / "environments")
+    shutil.copytree(EXAMPLE, folder / "environments")
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     identity = {"GIT_AUTHOR_NAME": "demo", "GIT_AUTHOR_EMAIL": "demo@localhost"}
     identity |= {"GIT_COMMITTER_NAME": "demo", "GIT_COMMITTER_EMAIL": "demo@localhost", "GIT_CONFIG_GLOBAL": os.devnull}

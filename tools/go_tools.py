@@ -37,7 +37,7 @@ def install(report: Report) -> None:
 
     Silent when all is there. Raises BuildError with a plain sentence when Go is missing, is too old, or fails.
     """
-    missing = [module for module in binaries.modules() if not binaries.present(module)]
+    missing = [module for module in binaries.modules() if not binaries.needs_no_build(module)]
     if not missing:
         return
     go = _fitting_go(missing)

@@ -1,11 +1,11 @@
 """Where the executables of the toolchain are: on the PATH at a fitting version, else in the shared cache.
 
-`tools/tools.toml` names the tools; this module answers "where is it?" and "into which folder does a build belong?".
-It builds nothing (`make tools` does) and imports the standard library alone, because set-up runs it before the
-Python environment exists.
+`tools/tools.toml` names the tools. This module answers two questions: where is it, and into which folder does a build
+belong? It builds nothing (`make tools` does), and it imports the standard library alone, because set-up runs it before
+the Python environment exists.
 
-The cache folder of a Go module is named by the digest of all that decides its content, so that clones of the
-repository share one build and a change of a pin or a flag never meets an old one:
+The cache folder of a Go module is named by the digest of all that decides its content. So clones of the repository
+share one build, and a change of a pin or a flag never meets an old one:
 
     <cache>/spillway/tools/<module>-<sha256(system, machine, go.mod, go.sum, flags, extra files)[:16]>/
 """
@@ -26,16 +26,23 @@ from pathlib import Path
 from typing import Any
 
 TOOLS_FOLDER = Path(__file__).resolve().parents[1] / "tools"
-"""The folder of Go modules in a checkout; an installation without a checkout has none, and finds tools on the PATH."""
+"""The folder of Go modules in a checkout. An installation without a checkout has none, and finds tools on the PATH."""
 
 
 class MissingToolError(Exception):
-    """A tool is neither on the PATH at a fitting version nor in the cache; the message says how to get it."""
+    """A tool is neither on the PATH at a fitting version nor in the cache. The message says how to get it."""
 
 
-@dataclass(frozen=True)
-class Tool:
-    """One executable: its name here, its file name in a build, and what may stand in for it on the PATH."""
+@dataclass(frozen=True, kw_only=True)
+class Executable:
+    """An executable is one program of the toolchain.
+
+    name: its name here.
+    file: its file name in a build.
+    path_name: name of the file that may stand in for it on the PATH.
+    version_arguments: arguments with which the file prints its version.
+    at_least, below: versions that fit, from the one up to but not including the other.
+    """
 
     name: str
     file: str
@@ -44,32 +51,38 @@ class Tool:
     at_least: tuple[int, ...]
     below: tuple[int, ...]
     beside: str | None
-    """Taken from the PATH only out of the folder where this other fitting tool is."""
+    """Name of another tool, if this one is taken from the PATH only out of the folder where that one fits."""
 
 
 @dataclass(frozen=True)
 class ExtraFile:
-    """A file of a dependency's source that an executable needs beside itself."""
+    """An extra file is a file of a dependency's source that an executable needs beside itself."""
 
     module: str
     path: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Module:
-    """One Go module of `tools/`: what it builds, with which flags, for which layers of tests, and in what time."""
+    """A module is one Go module of `tools/`.
+
+    flags: flags of its build.
+    tools: executables that it builds.
+    layers: layers of tests that need it.
+    minutes: time of a cold build, minutes.
+    """
 
     name: str
     folder: Path
     flags: tuple[str, ...]
     extra_files: tuple[ExtraFile, ...]
-    tools: tuple[Tool, ...]
+    tools: tuple[Executable, ...]
     layers: tuple[str, ...]
     minutes: float
 
     @property
     def cache_folder(self) -> Path:
-        """Where a finished build of exactly this module, with these flags, on this machine, lies."""
+        """Return the folder of a finished build of exactly this module, with these flags, on this machine."""
         digest = hashlib.sha256()
         build = [
             platform.system(),
@@ -83,14 +96,15 @@ class Module:
 
 
 def cache_root() -> Path:
-    """The folder that all checkouts of this user share; follows `XDG_CACHE_HOME`."""
+    """Return the folder that all checkouts of this user share. It follows `XDG_CACHE_HOME`."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "spillway" / "tools"
 
 
 @lru_cache(maxsize=1)
 def modules() -> tuple[Module, ...]:
-    """All Go modules of `tools/tools.toml`, in the order in which set-up builds them; none without a checkout."""
+    """List all Go modules of `tools/tools.toml`, in the order in which set-up builds them. Without a checkout there are
+    none."""
     catalog = TOOLS_FOLDER / "tools.toml"
     if not catalog.is_file():
         return ()
@@ -99,10 +113,10 @@ def modules() -> tuple[Module, ...]:
 
 
 def find(name: str) -> Path | None:
-    """The executable of a tool, or None. Raises KeyError for a name that `tools/tools.toml` does not know."""
+    """Return the executable of a tool, or None. Raises KeyError for a name that `tools/tools.toml` does not know."""
     if not modules():
-        found = shutil.which(name)
-        return Path(found) if found else None
+        path = shutil.which(name)
+        return Path(path) if path else None
     for module in modules():
         for tool in module.tools:
             if tool.name == name:
@@ -112,22 +126,22 @@ def find(name: str) -> Path | None:
 
 
 def require(name: str) -> Path:
-    """The executable of a tool; raises MissingToolError with what to do about it."""
-    found = find(name)
-    if found is None:
+    """Return the executable of a tool. Raises MissingToolError with what to do about it."""
+    path = find(name)
+    if path is None:
         raise MissingToolError(
             f"{name} is not there: neither on the PATH at a fitting version nor built; "
             "run `make tools` in a checkout (it builds from source and needs Go)"
         )
-    return found
+    return path
 
 
-def on_path(tool: Tool) -> Path | None:
-    """The executable on the PATH that may stand in for `tool`: right name, and a version that fits."""
-    found = shutil.which(tool.path_name)
-    if found is None:
+def on_path(tool: Executable) -> Path | None:
+    """Return the executable on the PATH that may stand in for `tool`: it has the right name and a version that fits."""
+    location = shutil.which(tool.path_name)
+    if location is None:
         return None
-    path = Path(found)
+    path = Path(location)
     if tool.beside is not None:
         companion = next((t for module in modules() for t in module.tools if t.name == tool.beside), None)
         neighbour = on_path(companion) if companion else None
@@ -136,19 +150,19 @@ def on_path(tool: Tool) -> Path | None:
     return path if version is not None and tool.at_least <= version < tool.below else None
 
 
-def present(module: Module) -> bool:
-    """Whether nothing needs to be built: a finished build lies in the cache, or the PATH stands in for every tool."""
+def needs_no_build(module: Module) -> bool:
+    """Tell whether a finished build lies in the cache, or the PATH stands in for every tool of the module."""
     return module.cache_folder.is_dir() or all(on_path(tool) for tool in module.tools)
 
 
-def _in_cache(module: Module, tool: Tool) -> Path | None:
+def _in_cache(module: Module, tool: Executable) -> Path | None:
     path = module.cache_folder / tool.file
     return path if path.is_file() else None
 
 
 @lru_cache(maxsize=64)
 def _version_of(path: Path, arguments: tuple[str, ...]) -> tuple[int, ...] | None:
-    """The first dotted number that the executable prints, e.g. (3, 20, 2); None when it prints none."""
+    """Return the first dotted number that the executable prints, such as (3, 20, 2); None when it prints none."""
     try:
         run = subprocess.run([path, *arguments], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -173,8 +187,8 @@ def _module(name: str, folder: Path, table: dict[str, Any]) -> Module:
     )
 
 
-def _tool(name: str, entry: dict[str, Any]) -> Tool:
-    return Tool(
+def _tool(name: str, entry: dict[str, Any]) -> Executable:
+    return Executable(
         name=name,
         file=entry["file"],
         path_name=entry.get("path_name", entry["file"]),

@@ -1,6 +1,6 @@
-"""Everything the real Pulumi CLI needs to run a program against the twin: folders, executables, environment.
+"""Everything that the real Pulumi CLI needs to run a program against the twin: folders, executables, environment.
 
-A stage is one folder: the engine's home and state, the imitated AWS account, temporary files. Removing the folder
+A stage is one folder: the engine's home and state, the imitated AWS account, temporary files. To remove the folder
 removes all of it. What the CLI then does is its own business; this module starts no program and knows no stack.
 
     stage = prepare(folder, cluster=running.folder)
@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from twin import binaries
-from twin.aws.store import ACCOUNT_VARIABLE, DEFAULT_ACCOUNT, FOLDER_VARIABLE
+from twin.aws.store import ACCOUNT_FOLDER_VARIABLE, ACCOUNT_ID_VARIABLE, DEFAULT_ACCOUNT
+from twin.cluster import CLUSTER_FOLDER_VARIABLE
 
 PLUGINS: Final = Path(__file__).resolve().parent / "plugins"
 """Executables that stand first on the PATH: the two providers and `aws`."""
@@ -25,16 +26,17 @@ PLUGINS: Final = Path(__file__).resolve().parent / "plugins"
 PASSPHRASE: Final = "twin"
 """Encrypts the secrets of a rehearsal's state, of which there are none worth keeping."""
 
-_CLUSTER_VARIABLE: Final = "SPILLWAY_TWIN_CLUSTER"
+
 # What would lead the CLI, the providers or Helm out of the stage.
 _DROPPED_PREFIXES: Final = ("AWS_", "PULUMI_", "HELM_", "KUBE", "SPILLWAY_TWIN_")
 _DROPPED: Final = frozenset({"PYTHONDONTWRITEBYTECODE"})
-"""Without compiled modules each provider would take seconds to start."""
+"""Variables that are dropped: without compiled modules each provider would take seconds to start."""
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A prepared stage. `environment` is the whole environment for the CLI, not an addition to the caller's."""
+class PulumiStage:
+    """A stage is a prepared folder. `environment` is the whole environment for the CLI, not an addition to the
+    caller's."""
 
     folder: Path
     pulumi: Path
@@ -42,8 +44,8 @@ class Stage:
 
     @property
     def account_folder(self) -> Path:
-        """Folder of the imitated AWS account (`twin.aws.store.Store`)."""
-        return Path(self.environment[FOLDER_VARIABLE])
+        """Return the folder of the imitated AWS account (`twin.aws.store.Store`)."""
+        return Path(self.environment[ACCOUNT_FOLDER_VARIABLE])
 
 
 def prepare(
@@ -52,8 +54,8 @@ def prepare(
     cluster: Path | None = None,
     region: str = "us-east-1",
     account: str = DEFAULT_ACCOUNT,
-) -> Stage:
-    """A stage in `folder`, with the twin cluster of the folder `cluster` if there is one.
+) -> PulumiStage:
+    """Prepare a stage in `folder`, with the twin cluster of the folder `cluster` if there is one.
 
     Raises `twin.binaries.MissingToolError` when the Pulumi CLI, its language host or Helm 3 is missing.
     """
@@ -67,10 +69,10 @@ def prepare(
     folders = [PLUGINS, Path(sys.executable).parent, pulumi.parent, language_host.parent]
     path = [*map(str, folders), os.environ.get("PATH", os.defpath)]
     environment = {
-        **{key: value for key, value in os.environ.items() if _kept(key)},
+        **{key: value for key, value in os.environ.items() if _stays(key)},
         "PATH": os.pathsep.join(path),
         "TMPDIR": str(folder / "tmp"),
-        "PYTHONPATH": os.pathsep.join([str(PLUGINS / "python"), str(PLUGINS.parents[1]), *_present("PYTHONPATH")]),
+        "PYTHONPATH": os.pathsep.join([str(PLUGINS / "python"), str(PLUGINS.parents[1]), *_as_list("PYTHONPATH")]),
         "PULUMI_HOME": str(folder / "home"),
         "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
         "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
@@ -85,18 +87,18 @@ def prepare(
         "AWS_EC2_METADATA_DISABLED": "true",
         "SPILLWAY_HELM3": str(helm),
         "SPILLWAY_TWIN_PYTHON": sys.executable,
-        FOLDER_VARIABLE: str(folder / "aws"),
-        ACCOUNT_VARIABLE: account,
+        ACCOUNT_FOLDER_VARIABLE: str(folder / "aws"),
+        ACCOUNT_ID_VARIABLE: account,
     }
     if cluster is not None:
-        environment[_CLUSTER_VARIABLE] = str(cluster.resolve())
-    return Stage(folder, pulumi, environment)
+        environment[CLUSTER_FOLDER_VARIABLE] = str(cluster.resolve())
+    return PulumiStage(folder, pulumi, environment)
 
 
-def _kept(variable: str) -> bool:
+def _stays(variable: str) -> bool:
     return variable not in _DROPPED and not variable.startswith(_DROPPED_PREFIXES)
 
 
-def _present(variable: str) -> list[str]:
+def _as_list(variable: str) -> list[str]:
     value = os.environ.get(variable)
     return [value] if value else []

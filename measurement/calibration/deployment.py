@@ -15,6 +15,7 @@ from measurement.calibration.refusals import RunRefusal
 from measurement.calibration.runs import Deployment
 from planner.domain.catalog import Catalog
 from planner.domain.gaps import did_you_mean
+from planner.domain.gpu_names import gpu_called
 from planner.domain.models import Model, Quantization
 from planner.domain.offerings import Gpu
 from planner.performance.precision import KvFormat
@@ -81,15 +82,6 @@ def deployment(said: Sequence[Said], model_name: str | None, catalog: Catalog) -
     if problems or model is None or gpu is None or ranks is None or quantization is None or kv is None:
         return tuple(problems)
     return Deployment(model, quantization, gpu, ranks, kv, facts.get("engine_version", ""), tokens)
-
-
-def gpu_named(name: str, gpus: Mapping[str, Gpu]) -> Gpu | None:
-    """The catalog's GPU of this key or product name (`L4`, `NVIDIA H100 80GB HBM3`); None when it is none of them."""
-    words = set(re.findall(r"[a-z0-9]+", name.lower()))
-    near = [gpu for key, gpu in sorted(gpus.items()) if set(key.lower().split("-")) <= words]
-    if words & {"pcie", "nvl"}:
-        near = [gpu for gpu in near if not gpu.link.startswith("nvlink")]
-    return max(near, key=lambda gpu: len(gpu.key.split("-")), default=None)
 
 
 def _joined(said: Sequence[Said]) -> tuple[dict[str, str], list[RunRefusal]]:
@@ -167,7 +159,7 @@ def _gpu(facts: Mapping[str, str], catalog: Catalog, problems: list[RunRefusal])
     stated = facts.get("gpu")
     if stated is None:
         return None
-    found = gpu_named(stated, catalog.gpus)
+    found = gpu_called(stated, catalog.gpus)
     if found is None:
         hint = did_you_mean(stated, catalog.gpus)
         problems.append(RunRefusal("CAL003", f"GPU {stated} is not in the catalog", hint, "gpu"))

@@ -11,8 +11,9 @@ It reads no file and fits nothing.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, cast
 
 from planner.domain.gaps import Gap
@@ -108,45 +109,27 @@ class Subject:
     gpu: Gpu
 
 
-def measured_gpus(gpus: Mapping[str, Gpu]) -> dict[str, Gpu]:
-    """The catalog's GPUs, and those that were measured but are not sold: the A100 on a PCIe card (1,935 GB/s, no
-    NVLink)."""
-    known = dict(gpus)
-    if "A100-80GB" in gpus:
-        known["A100-80GB-PCIe"] = replace(
-            gpus["A100-80GB"],
-            key="A100-80GB-PCIe",
-            name="NVIDIA A100-80GB PCIe",
-            bandwidth_gb_per_s=1935,
-            link="pcie4",
-            link_gb_per_s=0,
-        )
-    return known
-
-
 def subjects(
     rows: Iterable[Measurement], models: Mapping[str, Model], gpus: Mapping[str, Gpu]
 ) -> tuple[tuple[Subject, ...], tuple[Gap, ...]]:
     """Rows whose model, GPU and formats are known, and one gap for each reason that left rows out."""
-    known = measured_gpus(gpus)
     found: list[Subject] = []
-    missing: dict[str, int] = {}
+    missing: Counter[tuple[str, str, str]] = Counter()
     for row in rows:
-        model, gpu = models.get(row.model), known.get(row.gpu)
+        model, gpu = models.get(row.model), gpus.get(row.gpu)
         if model is None or gpu is None:
-            what = f"model/{row.model}" if model is None else f"gpu/{row.gpu}"
-            missing[what] = missing.get(what, 0) + 1
+            missing[("model", row.model, "") if model is None else ("gpu", row.gpu, "")] += 1
             continue
         ways = [support(form, gpu) for form in (row.dense, row.experts)]
         refused = next((way for way in ways if isinstance(way, Unsupported)), None)
         if refused is not None:
-            missing[f"gpu/{row.gpu}: {refused.reason}"] = missing.get(f"gpu/{row.gpu}: {refused.reason}", 0) + 1
+            missing[("gpu", row.gpu, refused.reason)] += 1
             continue
         quantization = stored(model, row.dense, row.experts)
         found.append(Subject(row, model, quantization, gpu))
     gaps = tuple(
-        Gap(what.split(":")[0], f"{count} measured rows are left out: {what} is not in the catalog", "add the row")
-        for what, count in sorted(missing.items())
+        Gap(kind, key, f"{count} measured rows are left out: {why or f'{kind}/{key} is not in the catalog'}", "add the row")
+        for (kind, key, why), count in sorted(missing.items())
     )
     return tuple(found), gaps
 

@@ -23,7 +23,6 @@ from measurement.evidence.benchmarks import subjects
 from measurement.evidence.figures import Predicted, predict_rows
 from measurement.evidence.fit import UNKNOWNS, FitTable, coefficients, tells_of_steps
 from measurement.evidence.held_out import Residual, quantiles, vllm_rows
-from measurement.evidence.names import known_gpus
 from measurement.evidence.published import PublishedRun, Unreadable
 from measurement.evidence.rows import measurements
 from planner.domain.catalog import Catalog
@@ -51,7 +50,7 @@ class CrossValidation:
         self, runs: Sequence[PublishedRun], catalog: Catalog, tell: Callable[[str], None] = lambda _: None
     ) -> None:
         self._runs, self._catalog, self._tell = runs, catalog, tell
-        found, _ = subjects(measurements(runs), catalog.models, known_gpus(catalog.gpus))
+        found, _ = subjects(measurements(runs), catalog.models, catalog.all_gpus)
         self._subjects = [subject for subject in found if tells_of_steps(subject.measurement)]
         self._run = {run.id: run for run in runs}
         least, seen = len(UNKNOWNS), {subject.gpu.key for subject in self._subjects}

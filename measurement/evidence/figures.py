@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from measurement.evidence.benchmarks import engine_key, stored
-from measurement.evidence.names import known_gpus
 from measurement.evidence.predict import (
     LEAST_ROUNDS,
     MOST_REQUESTS,
@@ -88,8 +87,7 @@ def predict_rows(
 ) -> tuple[Predicted | Unreadable, ...]:
     """The figure of each row, or why it has none: a format that the GPU lacks, weights that do not fit its memory, a
     wait that has no end because more is offered than the engine serves."""
-    gpus = known_gpus(catalog.gpus)
-    staged = [_staged(row, catalog.models[row.model], gpus[row.gpu]) for row in rows]
+    staged = [_staged(row, catalog.models[row.model], catalog.all_gpus[row.gpu]) for row in rows]
     answers = iter(_answers([stage for stage in staged if isinstance(stage, _Stage)], coefficients))
     return tuple(next(answers) if isinstance(stage, _Stage) else stage for stage in staged)
 

@@ -1,44 +1,24 @@
 """Names of models and GPUs as sources spell them, and the catalog rows that they mean.
 
 A model is found by its repository, by its name without organisation, format and tuning (`nvidia/Llama-3.3-70B-
-Instruct-FP8` is the shape of `llama-3.3-70b-instruct`), by a table of models that share a shape, by the base that a
-fine-tune names in parentheses or at its end, and at last without date and version, where every model left has one
-shape. What is found by other than its own name must agree with the number of parameters that the row states. Nothing
-is guessed: an unknown name is a `Gap`.
-
-Some cards are measured and not sold by AWS; `known_gpus` adds them to the catalog's from their data sheets.
+Instruct-FP8` is the shape of `llama-3.3-70b-instruct`), by the names that the catalog gives to models of the same
+shape, by the base that a fine-tune names in parentheses or at its end, and at last without date and version, where
+every model left has one shape. What is found by other than its own name must agree with the number of parameters that
+the row states. A GPU is found by `planner.domain.gpu_names`. Nothing is guessed: an unknown name is a `Gap`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
-from measurement.evidence.benchmarks import measured_gpus
+from planner.domain.architecture import Architecture
 from planner.domain.gaps import Gap, did_you_mean
-from planner.domain.models import Architecture, Model
+from planner.domain.gpu_names import gpu_assumed, gpu_called, plain_name
+from planner.domain.models import Model
 from planner.domain.offerings import Gpu, InstanceType
-
-SAME_SHAPE: tuple[tuple[str, str], ...] = (
-    (r"mistral7b(v0\.\d)?", "mistral7bv0.3"),
-    (r"(zephyr7b|openhermes2?\.?5?mistral7b).*", "mistral7bv0.3"),
-    (r"mixtral8x(7|22)b.*", r"mixtral8x\1b"),
-    (r"vicuna(7|13)b.*", r"llama2-\1b"),
-    (r"llama4(scout|maverick).*", r"llama4\1"),
-    (r"kimik2.*", "kimik2"),
-    (r"minimaxm2(\.\d)?", "minimaxm2.5"),
-    (r"(?:deepseek)?r1distillqwen(.+)", r"qwen2.5-\1"),
-    (r"r1(.*)", r"deepseekr1\1"),
-    (r"deepseekv3\.1terminus", "deepseekv3.1"),
-    (r"llama3\.1-?nemotron70b", "llama3.1-70b"),
-    (r"qwen2\.5(?:coder|math)-?(.+)", r"qwen2.5-\1"),
-    (r"glm4\.6(.*)", r"glm4.5\1"),
-    (r"(falcon180b|yi34b|yi6b).*", r"\1"),
-)
-"""Compact name → compact name of a model with the same shape. Tried when the name itself is not in the catalog."""
 
 NOISE = re.compile(
     r"meta|nvidia|instruct\w*|chat|it|hf|base|thinking|class|preview|bf16|fp16|fp8|fp4|nvfp4|mxfp4|mxfp8|block|dynamic|kv|"
@@ -52,75 +32,8 @@ _STATED = {"m": 1e6, "b": 1e9, "t": 1e12}
 PARAMETERS_AGREE = 0.2
 """Largest share by which the stated number of parameters may differ from that of a model found by another name."""
 
-GPU_WORDS: tuple[tuple[str, str], ...] = (
-    (r"\bRTX ?PRO ?(6000|4500)\b", r"RTX-PRO-\1"),
-    (r"\bB([23])00\b", r"B\g<1>00"),
-    (r"\bH200\b(?!.*\b(NVL\b|PCI))", "H200"),
-    (r"\bH100\b.*\bNVL\b", "H100-NVL"),
-    (r"\bH100\b.*\bPCI", "H100-PCIe"),
-    (r"\bH100\b", "H100"),
-    (r"\bA100\b(?=.*\bPCI)(?=.*\b40)", "A100-40GB-PCIe"),
-    (r"\bA100\b(?=.*\bPCI)", "A100-80GB-PCIe"),
-    (r"\bA100\b(?=.*\b40)", "A100-40GB"),
-    (r"\bA100\b(?=.*\b80)", "A100-80GB"),
-    (r"\bA10G\b", "A10G"),
-    (r"\bA10\b", "A10"),
-    (r"\bL40S\b", "L40S"),
-    (r"\bL40\b", "L40"),
-    (r"\bL4\b", "L4"),
-    (r"\bT4\b", "T4"),
-)
-"""Published GPU name (capitals and blanks only) → key, first match first."""
 _CARD = re.compile(r"\b(?:G?[BH]\d{2,3}|A\d{1,3}|L\d{1,2}|T4|V100|MI\d+|RTX ?(?:PRO)? ?\d+)[A-Z]?\b")
 """Any card in such a name, known or not."""
-CARDS: dict[str, tuple[str, float, dict[str, Any]]] = {
-    "H100-PCIe": (
-        "H100",
-        756 / 989,
-        {
-            "name": "NVIDIA H100-80GB PCIe",
-            "bandwidth_gb_per_s": 2039,
-            "tdp_watt": 350,
-            "link": "pcie5-p2p",
-            "link_gb_per_s": 0,
-        },
-    ),
-    "H100-NVL": (
-        "H100",
-        835 / 989,
-        {
-            "name": "NVIDIA H100-94GB NVL",
-            "bandwidth_gb_per_s": 3938,
-            "tdp_watt": 400,
-            "link_gb_per_s": 600,
-            "memory_gb": 94,
-            "memory_bytes": 99_780_000_000,
-        },
-    ),
-    "A100-40GB-PCIe": (
-        "A100-40GB",
-        1.0,
-        {"name": "NVIDIA A100-40GB PCIe", "tdp_watt": 250, "link": "pcie4", "link_gb_per_s": 0},
-    ),
-    "A10": ("A10G", 125 / 70, {"name": "NVIDIA A10", "tdp_watt": 150}),
-    "L40": ("L40S", 181 / 362.05, {"name": "NVIDIA L40", "tdp_watt": 300}),
-    "B300": (
-        "B200",
-        1.0,
-        {
-            "name": "NVIDIA B300 SXM",
-            "bandwidth_gb_per_s": 7750,
-            "tdp_watt": 1100,
-            "memory_gb": 288,
-            "memory_bytes": 286_400_000_000,
-            "tflops": {"bf16": 2250.0, "fp16": 2250.0, "fp8": 4500.0, "int8": 153.5, "fp4": 14000.0},
-        },
-    ),
-}
-"""Cards that are measured and not in the catalog: nearest sibling there, share of its dense TFLOPS, what else differs
-by NVIDIA's data sheets. The NVL's bridge joins pairs, so that its link is optimistic beyond two GPUs."""
-A100_UNSTATED = "A100-80GB"
-"""An A100 whose memory neither its name nor its instance type tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +42,6 @@ class Named:
 
     key: str
     assumed: str = ""
-
-
-def known_gpus(gpus: Mapping[str, Gpu]) -> dict[str, Gpu]:
-    """The catalog's GPUs and the cards that publications measure beside them; a catalog row of the same key wins."""
-    known = measured_gpus(gpus)
-    for key, (sibling, share, fields) in CARDS.items():
-        if key not in known and sibling in known:
-            tflops = {dtype: value * share for dtype, value in known[sibling].tflops.items()}
-            known[key] = replace(known[sibling], **({"key": key, "tflops": tflops, "note": ""} | fields))
-    return known
 
 
 class Shapes:
@@ -173,6 +76,15 @@ class Shapes:
         return _index((compact(spelling), key) for spelling, key in self._exact.items())
 
     @cached_property
+    def _same_shape(self) -> dict[str, tuple[str, bool]]:
+        """Compact name → (model of the same shape, whether more may follow the name)."""
+        return {
+            compact(name.rstrip("*")): (key, name.endswith("*"))
+            for key, model in sorted(self._models.items())
+            for name in model.same_shape
+        }
+
+    @cached_property
     def _undated(self) -> dict[str, list[str]]:
         return _index((compact(spelling, undated=True), key) for spelling, key in self._exact.items())
 
@@ -181,7 +93,8 @@ class Shapes:
         exact = self._exact.get(outside.lower()) or self._one(self._compact, compact(outside))
         if exact is not None and not self._agrees(exact, parameters):
             return Gap(
-                f"model/{outside}",
+                "model",
+                outside,
                 f"model {outside} has {self._models[exact].architecture.params_total / 1e9:.3g}B parameters, "
                 f"{parameters.strip()} are stated",
                 "correct the name or the number of parameters",
@@ -197,24 +110,28 @@ class Shapes:
         if key is not None and self._agrees(key, size):
             return Named(key)
         return Gap(
-            f"model/{outside}",
+            "model",
+            outside,
             f"model {outside} is not in the catalog",
-            _near(outside.rpartition("/")[2].lower(), self._models, "add its architecture to facts/models.jsonl"),
+            _near(outside.rpartition("/")[2].lower(), self._models, "add it to the catalog's models/"),
         )
 
     def _relative(self, spelling: str) -> str | None:
-        """A model of the same shape under another name: the table's, without date and version, or a name's ending."""
+        """A model of the same shape under another name: the catalog's, without date and version, or a name's ending."""
         short = compact(spelling)
-        found = self._one(self._compact, short)
-        for pattern, other in SAME_SHAPE:
-            if found is None and (match := re.fullmatch(pattern, short)):
-                shared = match.expand(other)
-                found = self._one(self._compact, shared) or self._one(self._undated, shared)
+        found = self._one(self._compact, short) or self._alike(short)
         found = found or self._one(self._undated, compact(spelling, undated=True))
         if found is None:
             endings = [stem for stem in self._compact if _SIZE.search(stem) and short.endswith(stem)]
             found = self._one(self._compact, max(endings, key=len)) if endings else None
         return found
+
+    def _alike(self, short: str) -> str | None:
+        """The model that the catalog says has the shape of this compact name; the longest of its names counts."""
+        fitting = [
+            name for name, (_, more) in self._same_shape.items() if short == name or (more and short.startswith(name))
+        ]
+        return self._same_shape[max(fitting, key=len)][0] if fitting else None
 
     def _one(self, index: Mapping[str, list[str]], stem: str) -> str | None:
         """The first model of a stem, when all that share the stem have one shape."""
@@ -254,25 +171,21 @@ def _unsized(name: str) -> tuple[str, str]:
 
 def gpu_named(name: str, instance: str, gpus: Mapping[str, Gpu], instances: Mapping[str, InstanceType]) -> Named | Gap:
     """The GPU that a published name means, among `gpus`; the instance type decides where the name is silent."""
-    words = re.sub(r"(?<!\w)\d+\s*[X×]\s*|(?<!RT)(?:\s[X×]\s*|[X×])\d+\b", " ", name.upper())  # `8x H100`, `H100x8`
-    words = re.sub(r"(?<=\d)(?=SXM|PCI|NVL)", " ", re.sub(r"[^A-Z0-9]+", " ", words))
-    cards = sorted(set(_CARD.findall(words)))
+    card = re.sub(r"(?<!\w)\d+\s*[X×]\s*|(?<!RT)(?:\s[X×]\s*|[X×])\d+\b", " ", name.upper())  # `8x H100`, `H100x8`
+    cards = sorted(set(_CARD.findall(plain_name(card))))
     if len(cards) > 1:
         hint = "a deployment of several cards is not modelled: a row each"
-        return Gap(f"gpu/{name.strip()}", f"GPU {name.strip()} names several: {', '.join(cards)}", hint)
-    key = next((match.expand(ours) for pattern, ours in GPU_WORDS if (match := re.search(pattern, words))), None)
-    assumed = ""
-    if key is None and re.search(r"\bA100\b", words):
-        rented = _rented(instance, instances)
-        key = rented if rented is not None and rented in gpus else A100_UNSTATED
-        assumed = "" if rented else f"{A100_UNSTATED}, form factor not stated"
-    if key is None and not name.strip():
-        key = _rented(instance, instances)
-    if key is not None and key in gpus:
-        return Named(key, assumed)
+        return Gap("gpu", name.strip(), f"GPU {name.strip()} names several: {', '.join(cards)}", hint)
+    if found := gpu_called(card, gpus):
+        return Named(found.key)
+    rented = _rented(instance, instances)
+    if rented is not None and rented in gpus and (not name.strip() or gpu_assumed(card, gpus)):
+        return Named(rented)
+    if assumed := gpu_assumed(card, gpus):
+        return Named(assumed.key, f"{assumed.key}, form factor not stated")
     said = name.strip() or "(none stated)"
     return Gap(
-        f"gpu/{said}", f"GPU {said} is not in the catalog", _near(said, gpus, "add the card to facts/gpus.jsonl")
+        "gpu", said, f"GPU {said} is not in the catalog", _near(said, gpus, "add the card to the catalog's gpus/")
     )
 
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from measurement.evidence.benchmarks import EngineName
-from measurement.evidence.names import Named, Shapes, gpu_named, known_gpus
+from measurement.evidence.names import Named, Shapes, gpu_named
 from measurement.evidence.words import (
     Flags,
     QuotedFigure,
@@ -122,7 +122,7 @@ class Reader:
 
     def __init__(self, catalog: Catalog) -> None:
         self.models = catalog.models
-        self.gpus = known_gpus(catalog.gpus)
+        self.gpus = catalog.all_gpus
         self._instances = catalog.instances
         self._shapes = Shapes(catalog.models)
 

@@ -295,7 +295,7 @@ def _profile(source: _Source, catalog: Catalog, problems: list[Problem], warning
     except Problems as unfit:
         problems += unfit.problems
         return {}
-    gpu = catalog.gpus.get(found.catalog_gpu or "")
+    gpu = found.catalog_gpu(catalog.gpus)
     if gpu is None:
         problems.append(source.problem("CAL003", f"{found.gpu} is no GPU of the catalog", hint, "gpu"))
         return {}

@@ -28,7 +28,7 @@ from planner.words.diagnostics import Problem, Problems
 
 def refiner(catalog: Catalog) -> Refine:
     """How own runs move the fit: beside the published measurements that ship with this version."""
-    published, _ = subjects(load_measurements(), catalog.models, catalog.gpus)
+    published, _ = subjects(load_measurements(), catalog.models, catalog.all_gpus)
     return lambda shipped, own: refine(published, own, shipped)
 
 

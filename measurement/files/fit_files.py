@@ -71,7 +71,7 @@ def refit(
 
     `as_of` is the day of the fit, YYYY-MM-DD; the caller reads the clock. `tell` hears of progress.
     """
-    found, gaps = subjects(load_measurements(), catalog.models, catalog.gpus)
+    found, gaps = subjects(load_measurements(), catalog.models, catalog.all_gpus)
     report = judged_fit(found, as_of, tell)
     path = out / f"{PREFIX}{as_of}.json"
     text = json.dumps(asdict(_rounded(report.coefficients)), indent=2, sort_keys=True, ensure_ascii=False) + "\n"

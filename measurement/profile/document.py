@@ -11,11 +11,12 @@ from __future__ import annotations
 import datetime
 import json
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from planner.domain.gpu_names import gpu_reported
 from planner.domain.offerings import Gpu
 from planner.words.diagnostics import Problem, Problems, Span
 from planner.words.spans import read as read_with_places
@@ -27,20 +28,6 @@ RESTLESS = 0.2
 
 PositiveCount = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-DEVICE_NAMES: dict[str, str] = {
-    "NVIDIA A100-SXM4-40GB": "A100-40GB",
-    "NVIDIA A100-SXM4-80GB": "A100-80GB",
-    "NVIDIA A10G": "A10G",
-    "NVIDIA B200": "B200",
-    "NVIDIA H100 80GB HBM3": "H100",
-    "NVIDIA H200": "H200",
-    "NVIDIA L4": "L4",
-    "NVIDIA L40S": "L40S",
-    "NVIDIA RTX PRO 6000 Blackwell Server Edition": "RTX-PRO-6000",
-    "Tesla T4": "T4",
-}
-"""What the driver calls a GPU → its key in the catalog. PCIe cards of the same chip are others: they are not listed."""
 
 
 class ProfileRow(BaseModel):
@@ -169,10 +156,12 @@ class GpuProfile(BaseModel):
             raise ValueError("nothing was measured")
         return self
 
-    @property
-    def catalog_gpu(self) -> str | None:
-        """Key of this GPU in the catalog; None for a CPU and for a GPU that has no key."""
-        return DEVICE_NAMES.get(self.gpu) if self.device == "cuda" else None
+    def catalog_gpu(self, gpus: Mapping[str, Gpu]) -> Gpu | None:
+        """The one of the catalog's GPUs that was measured; None for a CPU and for a GPU that the catalog lacks.
+
+        PCIe cards of a chip are others than the boards with NVLink, and have driver's names of their own.
+        """
+        return gpu_reported(self.gpu, gpus) if self.device == "cuda" else None
 
 
 def parse(text: str, file: str) -> GpuProfile:

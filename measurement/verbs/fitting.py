@@ -7,12 +7,12 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.table import Table
-
 from measurement.evidence.held_out import Residual
 from measurement.files.fit_files import refit
 from planner.cli.output import note, show
 from planner.edges.catalog_files import load_catalog
+from planner.faces.layout import above, figures, names
+from planner.faces.tables import FoldingTable
 
 
 def fit(out: Path, as_of: str) -> None:
@@ -26,15 +26,14 @@ def fit(out: Path, as_of: str) -> None:
     note(f"wrote {path}")
 
 
-def _table(title: str, residuals: Sequence[Residual]) -> Table:
+def _table(title: str, residuals: Sequence[Residual]) -> FoldingTable:
     """Median of actual/predicted and of the error, by metric and GPU."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for column in ("metric", "GPU", "rows", "actual/predicted", "median error"):
-        table.add_column(column, justify="left" if column in ("metric", "GPU") else "right")
     groups: dict[tuple[str, str], list[float]] = {}
     for residual in residuals:
         groups.setdefault((residual.subject.measurement.metric, residual.subject.gpu.key), []).append(residual.slowness)
+    rows = []
     for (metric, gpu), values in sorted(groups.items()):
         error = statistics.median(abs(value - 1) for value in values)
-        table.add_row(metric, gpu, str(len(values)), f"{statistics.median(values):.2f}", f"{error:.0%}")
-    return table
+        rows.append((metric, gpu, str(len(values)), f"{statistics.median(values):.2f}", f"{error:.0%}"))
+    columns = (*names("metric", "GPU"), *figures("rows", "actual/predicted", "median error"))
+    return FoldingTable(title, columns, rows, (above("metric"),))

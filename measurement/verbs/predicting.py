@@ -47,12 +47,11 @@ def accuracy(
     the table is fitted anew without each of them; empty for the shipped coefficients.
     """
     from measurement.evidence import accuracy as scores
-    from measurement.evidence.names import known_gpus
     from measurement.views.accuracy import accuracy_json, accuracy_markdown, accuracy_view
 
     runs = _shipped() if file is None else _read(_measured(file))
     answers = _held_out(runs, held_out, file) if held_out else _answered(runs)
-    rows, missing = scores.compared(runs, answers, known_gpus(load_catalog().gpus))
+    rows, missing = scores.compared(runs, answers, load_catalog().all_gpus)
     found = scores.accuracy(rows, missing, held_out)
     written = {}
     if as_json is not None:

@@ -73,7 +73,7 @@ def measure(request: ProfileRequest, models: Sequence[str], python: str, out: st
         write_text(Path(out), text)
         note(f"wrote {out}")
     catalog = load_catalog()
-    gpu = catalog.gpus.get(profile.catalog_gpu or "")
+    gpu = profile.catalog_gpu(catalog.gpus)
     for line in lines(profile, gpu):
         note(line)
     if profile.device == "cpu":

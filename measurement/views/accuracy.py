@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import RenderableType
-from rich.table import Table
-from rich.text import Text
+from rich.console import Group, RenderableType
 
 from measurement.evidence.accuracy import Accuracy, Score, TpOrder
 from planner.faces.figures import counted
+from planner.faces.layout import above, below, figures, names
+from planner.faces.prose import Prose
+from planner.faces.tables import FoldingTable
 
 WORDS = {"tpot": "TPOT", "ttft": "TTFT", "throughput": "throughput", "e2e": "E2E"}
 HELD_OUT = {
@@ -24,11 +25,14 @@ _COLUMNS = ("metric", "", "rows", "median error", "p90", "predicted/measured", "
 
 def accuracy_view(found: Accuracy) -> Iterator[RenderableType]:
     """The scores, section by section."""
-    yield Text(_headline(found))
-    yield _rich("All rows", _overall_rows(found), _OVERALL)
+    yield Prose(_headline(found), rest="  ")
+    overall = (*names(_OVERALL[0]), *figures(*_OVERALL[1:]))
+    steps = (below("over cells", "cells"), below("predicted/measured"))
+    yield FoldingTable("All rows", overall, _overall_rows(found), steps)
     for name, scores in found.tables.items():
-        yield _rich(f"By {name}", _rows(scores), (_COLUMNS[0], name, *_COLUMNS[2:]))
-    yield Text("\n".join(_order_lines(found.order)))
+        columns = (*names(_COLUMNS[0], name), *figures(*_COLUMNS[2:]))
+        yield FoldingTable(f"By {name}", columns, _rows(scores), (above(_COLUMNS[0]), below("predicted/measured")))
+    yield Group(*(Prose(line, rest="  ") for line in _order_lines(found.order)))
 
 
 def accuracy_markdown(found: Accuracy) -> str:
@@ -100,15 +104,6 @@ def _order_lines(orders: Sequence[TpOrder]) -> Iterator[str]:
         what = WORDS[order.kind] if order.kind else "all"
         share = percent(order.share) if order.pairs else "no pair"
         yield f"order of TP choices, {what}: {share} of {counted(order.pairs, 'pair')} that differ by more than 10 %"
-
-
-def _rich(title: str, rows: Sequence[Sequence[str]], columns: Sequence[str]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for place, column in enumerate(columns):
-        table.add_column(column, justify="left" if place < (2 if columns is not _OVERALL else 1) else "right")
-    for row in rows:
-        table.add_row(*row)
-    return table
 
 
 def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

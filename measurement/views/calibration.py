@@ -11,50 +11,61 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from rich.console import RenderableType
-from rich.table import Table
-from rich.text import Text
 
 from measurement.calibration.next_runs import Suggestion
 from measurement.calibration.runs import Deployment, Expected, OwnRun
 from planner.documents.calibration import CalibrationFile
+from planner.faces.layout import Column, Kind, above, below, figures, names
+from planner.faces.prose import Prose
+from planner.faces.tables import FoldingTable
 from planner.performance.calibration import Calibration
 
 COMMAND_WIDTH = 100
 ENGINE_URL = "http://127.0.0.1:8000"
 
 
-def runs_view(judged: Sequence[tuple[OwnRun, Expected, Expected]]) -> Table:
+def runs_view(judged: Sequence[tuple[OwnRun, Expected, Expected]]) -> FoldingTable:
     """Measured figures beside the expected ones, as shipped and calibrated: (run, shipped, calibrated)."""
-    table = _table(
-        "Runs", "run", "of", ">in flight", ">in", ">out", ">TPOT", ">shipped", ">now", ">TTFT", ">shipped", ">now"
-    )
+    rows = []
     for own, shipped, now in judged:
-        run, figures = own.run, own.figures()
-        tpot, ttft = figures.get("tpot"), figures.get("ttft")
-        table.add_row(
-            f"{own.file} {run.part}".strip(),
-            str(own.deployment),
-            f"{run.load:.0f}" if run.is_closed_loop else f"{run.load:.1f} at {run.rate_per_s:g}/s",
-            f"{run.input_tokens:.0f}",
-            f"{run.output_tokens:.0f}",
-            _ms(tpot),
-            _off(tpot, shipped.tpot_ms),
-            _off(tpot, now.tpot_ms),
-            _ms(ttft),
-            _off(ttft, shipped.ttft_ms),
-            _off(ttft, now.ttft_ms),
+        run, measured = own.run, own.figures()
+        tpot, ttft = measured.get("tpot"), measured.get("ttft")
+        rows.append(
+            (
+                f"{own.file} {run.part}".strip(),
+                str(own.deployment),
+                f"{run.load:.0f}" if run.is_closed_loop else f"{run.load:.1f} at {run.rate_per_s:g}/s",
+                f"{run.input_tokens:.0f}",
+                f"{run.output_tokens:.0f}",
+                _ms(tpot),
+                _off(tpot, shipped.tpot_ms),
+                _off(tpot, now.tpot_ms),
+                _ms(ttft),
+                _off(ttft, shipped.ttft_ms),
+                _off(ttft, now.ttft_ms),
+            )
         )
-    return table
+    columns = (
+        *names("run", "of"),
+        *figures("in flight", "in", "out", "TPOT"),
+        Column("TPOT shipped", Kind.FIGURE, beside="shipped"),
+        Column("TPOT now", Kind.FIGURE, beside="now"),
+        *figures("TTFT"),
+        Column("TTFT shipped", Kind.FIGURE, beside="shipped"),
+        Column("TTFT now", Kind.FIGURE, beside="now"),
+    )
+    steps = (below("of"), below("in flight", "in", "out"), below("TTFT", "TTFT shipped", "TTFT now"))
+    return FoldingTable("Runs", columns, rows, steps)
 
 
 def factors_view(file: CalibrationFile) -> Iterator[RenderableType]:
     """What plans will use: factors by class, and the bounds of micro-benchmarks."""
-    if any(calibration.corrections for calibration in file.gpus.values()):
-        table = _table("Calibration", "GPU", "class", "on GPUs", ">runs", ">step ×", ">TTFT ×", ">held-out p10 to p90")
-        for gpu, calibration in sorted(file.gpus.items()):
-            for name, found in sorted(calibration.corrections.items()):
-                residuals = found.residuals.get("step")
-                table.add_row(
+    rows = []
+    for gpu, calibration in sorted(file.gpus.items()):
+        for name, found in sorted(calibration.corrections.items()):
+            residuals = found.residuals.get("step")
+            rows.append(
+                (
                     gpu,
                     name,
                     ", ".join(map(str, found.tensor_parallel_sizes)),
@@ -63,10 +74,16 @@ def factors_view(file: CalibrationFile) -> Iterator[RenderableType]:
                     f"{found.first_token:.3f}",
                     f"{residuals.p10:.2f} to {residuals.p90:.2f}" if residuals else "one run",
                 )
-        yield table
+            )
+    if rows:
+        columns = (
+            *names("GPU", "class", "on GPUs"),
+            *figures("runs", "step ×", "TTFT ×", "held-out p10 to p90"),
+        )
+        yield FoldingTable("Calibration", columns, rows, (above("GPU"), below("held-out p10 to p90")))
     for gpu, calibration in sorted(file.gpus.items()):
         if calibration.caps is not None:
-            yield Text(f"{gpu} reached at most {_caps(calibration)} of its datasheet")
+            yield Prose(f"{gpu} reached at most {_caps(calibration)} of its datasheet", rest="  ")
 
 
 def next_lines(suggestions: Sequence[Suggestion]) -> Iterator[str]:
@@ -169,10 +186,3 @@ def _ms(value: float | None) -> str:
 def _off(measured: float | None, expected: float) -> str:
     """Expected over measured, in percent."""
     return "—" if measured is None else f"{expected / measured - 1.0:+.0%}"
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
-    return table

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from rich.table import Table
 from rich.text import Text
 
 from planner.cli.output import show
@@ -13,6 +12,9 @@ from planner.cli.review import warn_if_not_fresh
 from planner.documents.codes import CODES
 from planner.edges import planning
 from planner.edges.workspace import located
+from planner.faces.layout import below, names, sentences
+from planner.faces.prose import Prose, Words
+from planner.faces.tables import FoldingTable
 from planner.faces.terminal import break_even_view, reasons_view
 from planner.words.diagnostics import Problem, Problems
 
@@ -35,31 +37,30 @@ def _code(code: str) -> None:
     if code not in CODES:
         known = ", ".join(sorted(CODES))
         raise Problems([Problem("USE001", f"there is no code {code}", hint=f"known codes: {known}")])
-    print(f"{code}: {CODES[code]}")
+    show([Prose(f"{code}: {CODES[code]}", rest="  ")])
 
 
 def _why_not(planned: planning.Planned, words: str) -> None:
     """Every candidate whose name has all the words: in the plan, or its first reason for not being in it."""
-    from planner.decision.candidates.omissions import about
+    from planner.decision.answer.sentences import candidate_words, omission_words
+    from planner.decision.candidates.omissions import Candidate, names_all, naming
 
-    wanted = words.split()
-    table = Table(title=f"Why not {words}", title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for column in ("candidate", "route", "reason"):
-        table.add_column(column, overflow="fold")
-    for pool in planned.lock.plan.pools:
-        group = next(g for g in planned.lock.plan.node_groups if g.name == pool.node_group)
-        text = (
-            f"{pool.model} ({pool.format}) on {pool.engine.tensor_parallel_size} × {pool.gpu} in {group.instance_type}"
-        )
-        if all(word.lower() in text.lower() for word in wanted):
-            table.add_row(text, "", Text("is in the plan", style="green"))
-    for route in planned.lock.plan.routes:
-        for api in route.fallback:
-            if all(word.lower() in api.lower() for word in wanted):
-                table.add_row(api, route.name, Text("is in the plan", style="green"))
-    for omission in about(planned.outcome.omissions, wanted):
-        table.add_row(omission.subject, omission.route or "all", omission.reason)
-    if not table.row_count:
+    wanted, omissions = words.split(), planned.outcome.omissions
+    rows: list[tuple[Words, ...]] = []
+    plan = planned.lock.plan
+    machines = {group.name: group.instance_type for group in plan.node_groups}
+    chosen = [
+        (Candidate(p.model, p.format, p.gpu, p.engine.tensor_parallel_size, machines[p.node_group]), "")
+        for p in plan.pools
+    ]
+    chosen += [(Candidate(api=api), route.name) for route in plan.routes for api in route.fallback]
+    for candidate, route_name in chosen:
+        if names_all(candidate, wanted):
+            rows.append((candidate_words(candidate), route_name, Text("is in the plan", style="green")))
+    fallen = [(candidate_words(o.candidate), o.route or "all", omission_words(o)) for o in naming(omissions, wanted)]
+    rows += sorted(fallen)
+    if not rows:
         hint = "it is in no accept list, or was weighed and cost more; words are models, GPUs or instance types"
         raise Problems([Problem("USE002", f"no candidate is named {words!r}", hint=hint)])
-    show([table])
+    columns = (*names("candidate", "route"), *sentences("reason"))
+    show([FoldingTable(f"Why not {words}", columns, rows, (below("reason"),))])

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PLAIN_WIDTH = 160
 """Columns of a table when the output is no terminal."""
+UNKNOWN_WIDTH = 80
+"""Columns of a terminal that does not say how wide it is."""
 
 
 def console() -> Console:
@@ -34,15 +36,16 @@ def console() -> Console:
 
 
 def show(parts: Iterable[RenderableType]) -> None:
-    """Print parts with an empty line between them."""
+    """Print parts with an empty line between them, at once: what follows on stderr stands below them."""
     out = console()
     with out.capture() as capture:
         for index, part in enumerate(parts):
             if index:
                 out.print()
-            out.print(part)
+            out.print(part, crop=False)
     for line in capture.get().splitlines():
         print(line.rstrip())
+    sys.stdout.flush()
 
 
 def show_json(value: Any) -> None:
@@ -70,8 +73,19 @@ def report(problems: Iterable[Problem], form: str = "text") -> None:
         for line in annotation_lines(listed):
             note(line)
     else:
-        for line in text_lines(listed):
+        for line in text_lines(listed, _width_of_stderr()):
             note(line)
+
+
+def _width_of_stderr() -> int | None:
+    """Columns of the terminal that shows errors; None where they go to a file or a program."""
+    if not sys.stderr.isatty():
+        return None
+    try:
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns
+    except OSError:
+        columns = 0
+    return columns or UNKNOWN_WIDTH
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from planner.cli.output import note, report, show, show_json
-from planner.documents.lock import render
+from planner.documents.lock import render, says_the_same
 from planner.edges import planning
 from planner.edges.files import write_text
 from planner.edges.workspace import located
@@ -37,7 +37,7 @@ def plan(arguments: Sequence[str], folder: Path, upgrade: bool, dry_run: bool, f
             note(f"note: {result.outcome.kept}")
         if dry_run:
             note(f"dry run: {path} is not written")
-        elif result.prior is not None and render(result.prior) == render(result.lock):
+        elif result.prior is not None and says_the_same(result.prior, result.lock):
             note(f"{path} is unchanged")
         else:
             write_text(path, render(result.lock))

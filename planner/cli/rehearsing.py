@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from planner.cli.output import note, show_json
+from planner.cli.output import note, show, show_json
 from planner.cli.review import warn_if_not_fresh
 from planner.documents.rehearsal import Result
 from planner.documents.staging import RehearsalSettings, script, sources
 from planner.edges.rehearsal import RehearsalFailed
 from planner.edges.rehearsal import rehearse as stage
 from planner.edges.workspace import located
-from planner.faces.rehearsal import result_json, result_lines, script_lines
+from planner.faces.rehearsal import result_json, result_view, script_view
 from planner.words.diagnostics import Problem, Problems
 
 
@@ -21,8 +21,7 @@ def rehearse(argument: str, speed: float, kill: str, slow_down: float, folder: P
     if form == "json":
         show_json(result_json(result))
     else:
-        for line in result_lines(result):
-            print(line)
+        show(result_view(result))
     if not result.held:
         raise SystemExit(2 if result.doubts and result.restricted_at_api == 0 else 1)
 
@@ -42,8 +41,7 @@ def held(argument: str, folder: Path, settings: RehearsalSettings, form: str = "
         raise Problems([Problem("REH002", f"there is no pool `{settings.kill}` in the plan of {name}", hint=hint)])
     play = script(lock, sources(wanted.environment, wanted.traces), settings)
     if form == "text":
-        for line in script_lines(play):
-            print(line, flush=True)
+        show([script_view(play)])
     try:
         return stage(play, note)
     except RehearsalFailed as error:

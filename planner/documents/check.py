@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from planner.domain.environment import Environment, monthly_budget
+from planner.money.cost import PLATFORM, cluster_items
 from planner.plan.fleet import NodeGroup, Pool
 from planner.plan.plan import Plan
 from planner.plan.traffic import PlannedRoute, RouteBand
@@ -213,6 +214,17 @@ def _bill(plan: Plan, environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 "CHK007", f"node group `{group.name}` runs {group.max_nodes} nodes, {bought} hours are billed"
             )
+
+
+def cluster_bill(plan: Plan) -> Iterator[Problem]:
+    """The lines of the platform are those of what is built, in the same quantities."""
+    parts = plan.platform.cluster
+    built = {key: quantity for _, key, quantity in cluster_items(plan.platform.region, parts)} if parts else {}
+    billed = {line.price: line.quantity for line in plan.cost.lines if line.component == PLATFORM}
+    for key in sorted({*built, *billed}):
+        if built.get(key, 0) != billed.get(key, 0):
+            message = f"the platform has {built.get(key, 0)} of {key}; {billed.get(key, 0)} are billed"
+            yield Problem("CHK007", message)
 
 
 def _budget(plan: Plan, environment: Environment) -> Iterator[Problem]:

@@ -2,8 +2,11 @@
 
 Canonical JSON: sorted keys, one scalar a line, decimals as text, a newline at the end; the same plan gives the same
 bytes. Five digests stand in it. *Stale* means that the environment, the catalog facts or the lock's own content have
-changed; prices and calibration only age. Keys that a newer 1.x added are not read but kept, because the content digest
-covers them; another major is refused.
+changed; prices and calibration only age.
+
+The content digest covers everything but how the solver got there (`plan.solver`): versions and limits of a search say
+nothing of what is deployed. Keys that a newer 1.x added are not read but kept, because the digest covers them. Locks of
+format 1.0 are read too (`old_locks`); another major version is refused.
 """
 
 from __future__ import annotations
@@ -15,11 +18,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from planner.documents.old_locks import FORMAT_1_0, as_in_file, upgraded
 from planner.domain.environment import Environment
 from planner.plan.plan import Plan
 from planner.words.diagnostics import Problem, Problems, Span
 
-FORMAT_VERSION = "1.0"
+FORMAT_VERSION = "1.1"
 MAJOR = "1"
 
 
@@ -131,7 +135,7 @@ def load(text: str, file: str) -> Lock:
             ]
         )
     try:
-        return Lock.model_validate(raw)
+        return Lock.model_validate(upgraded(raw))
     except ValidationError as error:
         found = []
         for detail in error.errors(include_url=False):
@@ -148,9 +152,20 @@ def load(text: str, file: str) -> Lock:
 
 
 def content_digest(values: Mapping[str, Any]) -> str:
-    """Digest over everything in the lock but the content digest itself."""
+    """Digest over a lock's values: all but the content digest itself and, since format 1.1, the solver's report."""
     rest = {**values, "digests": {k: v for k, v in values["digests"].items() if k != "content"}}
-    return digest(rest)
+    if values["format_version"] == FORMAT_1_0:
+        return digest(as_in_file(rest))
+    return digest({**rest, "plan": {key: value for key, value in rest["plan"].items() if key != "solver"}})
+
+
+def says_the_same(lock: Lock, other: Lock) -> bool:
+    """Whether two locks hold the same plan of the same inputs, whatever release and solver wrote them."""
+    return lock.format_version == other.format_version and _without_writer(lock) == _without_writer(other)
+
+
+def _without_writer(lock: Lock) -> dict[str, Any]:
+    return lock.model_dump(mode="json", exclude={"generated_by": True, "digests": {"content"}, "plan": {"solver"}})
 
 
 def digest(value: Any) -> str:

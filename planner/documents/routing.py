@@ -97,7 +97,7 @@ def _api(api: FallbackApi, addresses: Addresses) -> dict[str, Any]:
     cached = api.usd_per_million_cached_input_tokens
     return {
         "provider": api.provider,
-        "protocol": "openai",
+        "protocol": api.protocol,
         "base_url": addresses.apis.get(api.name, api.base_url),
         "model": api.model,
         "api_key_env": api.api_key_env,

@@ -13,8 +13,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from planner.documents.check import arithmetic, privacy
+from planner.documents.check import arithmetic, cluster_bill, privacy
 from planner.documents.lock import Lock, content_digest, digest
+from planner.documents.old_locks import FORMAT_1_0
 from planner.domain.catalog import Catalog
 from planner.domain.environment import Environment
 from planner.words.diagnostics import Problem, Span
@@ -48,6 +49,8 @@ def problems(
     damaged = "the lock was edited by hand or is damaged; " + again
     try:
         found += [Problem(p.code, p.message, where, damaged) for p in arithmetic(lock.plan, lock.wanted())]
+        if lock.format_version != FORMAT_1_0:  # which billed what the program built, and did not say it
+            found += [Problem(p.code, p.message, where, damaged) for p in cluster_bill(lock.plan)]
     except ValidationError as error:
         message = f"the environment inside the lock cannot be read: {error.error_count()} of its values do not fit"
         found.append(Problem("LOCK003", message, where, damaged))

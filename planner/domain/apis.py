@@ -6,7 +6,7 @@ that names the model also accepts the copy. Prices live in the price snapshot un
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -30,15 +30,31 @@ PricePart = Literal[
 
 @dataclass(frozen=True)
 class Provider:
-    """Who hosts, and what they do with what they are sent.
+    """Who hosts, how they are spoken to, and what they do with what they are sent.
 
-    base_url: OpenAI-compatible address; `{region}` is filled in where a provider has regional ones.
-    trains_on_data, hipaa: None = not verified. residency: where requests are processed, like `us`; None = not known.
+    key: name in the catalog and in environments.
+    name: name for people.
+    base_url: address of the API; `{region}` stands for the environment's region where a provider has regional ones.
+    protocol: what the API speaks; the gateway speaks OpenAI's chat completions.
+    api_key_variable: environment variable from which the gateway takes the key.
+    renames: field of a request in OpenAI's spelling → how this provider spells it.
+    features: word of `ApiModel.features` → what a request may then ask for, in the gateway's words
+    (`gateway/features.py`).
+    trains_on_data: whether it trains models on requests; None = not verified.
+    retention: how long it keeps requests.
+    zero_retention: how a customer can have nothing kept.
+    hipaa: whether it signs an agreement under HIPAA; None = not verified.
+    residency: where it processes requests, like `us`; None = not known.
+    source, as_of: where these facts were read, and the day that the source states.
     """
 
     key: str
     name: str
     base_url: str
+    protocol: Literal["openai"]
+    api_key_variable: str
+    renames: Mapping[str, str]
+    features: Mapping[str, tuple[str, ...]]
     trains_on_data: bool | None
     retention: str
     zero_retention: str
@@ -47,25 +63,40 @@ class Provider:
     source: str
     as_of: str
 
+    def takes(self, features: Iterable[str]) -> tuple[str, ...]:
+        """What a request may ask of a model with these features, in the gateway's words, sorted."""
+        return tuple(sorted({word for name in features for word in self.features.get(name, ())}))
+
     def gaps(self) -> tuple[Gap, ...]:
         """What is not known of this provider's data policy."""
-        row = f"provider/{self.key}"
         unknown = []
         if self.trains_on_data is None:
             unknown.append("whether it trains on requests")
         if self.residency is None:
             unknown.append("where it processes requests")
-        return tuple(Gap(row, f"{self.name}: {what} is not verified", "read its contract") for what in unknown)
+        return tuple(
+            Gap("provider", self.key, f"{self.name}: {what} is not verified", "read its contract") for what in unknown
+        )
 
 
 @dataclass(frozen=True)
 class ApiModel:
     """One model at one provider.
 
-    key: `PROVIDER/SLUG`. slug: the name in accept lists. wire_model: the id sent on the wire. hosts: the open-weight
-    model that it serves, or None. max_output_tokens, context_tokens: None = not stated.
-    retires: last day; for an alias that of the snapshot it points to. status: `delisted` = gone from price lists.
+    key: `PROVIDER/SLUG`.
+    provider: key of the provider.
+    slug: name in accept lists.
+    wire_model: id that is sent to the provider.
+    hosts: key of the open-weight model that it serves; None when its weights are closed.
+    context_tokens: most tokens of prompt and answer together; None = not stated.
+    max_output_tokens: most tokens of an answer; None = not stated.
+    long_context_above: tokens of input above which the `long-*` prices hold; None when there is no such length.
+    features: what it can do, in the words of the price lists.
     reasoning: whether it may think before it answers (tokens that are paid for as output); None = not stated.
+    retires: last day; for an alias that of the snapshot that it points to; None = not announced.
+    status: `listed`, or `delisted` when it is gone from price lists.
+    source, as_of: where these facts were read, and the day that the source states.
+    note: what a reader should know beside.
     """
 
     key: str

@@ -25,10 +25,12 @@ FactRow = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class AcceptedEntry:
-    """What one accept-list entry stands for.
+    """What one entry of an accept list stands for.
 
-    model, precisions: the open-weight model and the ways to run it that the entry admits; None and empty when the entry
-    names a model whose weights are closed. apis: hosted copies; empty when the entry asks for a quantization by name.
+    entry: the entry as it was written.
+    model: the open-weight model; None when the entry names a model whose weights are closed.
+    precisions: ways to run it that the entry admits; empty without a model.
+    apis: hosted copies; empty when the entry asks for a quantization by name.
     """
 
     entry: str
@@ -41,17 +43,27 @@ class AcceptedEntry:
 class Catalog:
     """All facts of one day and one price snapshot.
 
-    Mappings are keyed by name; `rows` and `price_rows` hold the rows as they were read, for digests.
+    models, instances, providers: rows by key.
+    all_gpus: GPUs by key. Plans know `gpus` alone; publications also measure GPUs that no instance type carries.
+    apis: hosted models.
+    prices: the price snapshot.
+    rows, price_rows: rows as they were read, by `KIND/KEY` and by the key of the price, for digests.
     """
 
     models: Mapping[str, Model]
-    gpus: Mapping[str, Gpu]
+    all_gpus: Mapping[str, Gpu]
     instances: Mapping[str, InstanceType]
     providers: Mapping[str, Provider]
     apis: ApiModels
     prices: PriceSnapshot
     rows: Mapping[str, FactRow] = field(repr=False)
     price_rows: Mapping[str, FactRow] = field(repr=False)
+
+    @cached_property
+    def gpus(self) -> Mapping[str, Gpu]:
+        """The GPUs that can be rented: some instance type carries them."""
+        carried = {instance.gpu for instance in self.instances.values()}
+        return {key: gpu for key, gpu in self.all_gpus.items() if key in carried}
 
     @cached_property
     def offerings(self) -> Offerings:
@@ -72,7 +84,7 @@ class Catalog:
         return self.models.get(name) or _unknown("model", name, self.models)
 
     def gpu(self, name: str) -> Gpu | Gap:
-        """A GPU by its key."""
+        """A GPU that can be rented, by its key."""
         return self.gpus.get(name) or _unknown("gpu", name, self.gpus)
 
     def instance(self, name: str) -> InstanceType | Gap:
@@ -102,7 +114,7 @@ class Catalog:
         way = model.precision(quantization) if model else None
         if way is None:
             known = [f"{name}@{other.name}" for other in model.precisions()] if model else [name]
-            return Gap(f"model/{name}", f"{name} does not come in {quantization!r}", did_you_mean(entry, known))
+            return Gap("model", name, f"{name} does not come in {quantization!r}", did_you_mean(entry, known))
         return AcceptedEntry(entry, model, (way,), ApiModels(()))
 
     def facts_digest(self, keys: Iterable[str]) -> str:
@@ -115,7 +127,7 @@ class Catalog:
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> Gap:
-    return Gap(f"{kind}/{name}", f"the catalog has no {kind} {name!r}", did_you_mean(name, known))
+    return Gap(kind, name, f"the catalog has no {kind} {name!r}", did_you_mean(name, known))
 
 
 def _digest(keys: Iterable[str], rows: Mapping[str, FactRow]) -> str:

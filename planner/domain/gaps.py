@@ -15,14 +15,21 @@ from dataclasses import dataclass
 class Gap:
     """One unknown.
 
-    key: the row that is missing or incomplete, like `price/ec2/eu-central-1/p5.48xlarge/on-demand`.
+    kind: what sort of fact is missing, like `price` or `latency`.
+    subject: key of the row that is missing or incomplete, like `ec2/eu-central-1/p5.48xlarge/on-demand`.
     message: what is unknown, as a sentence.
     hint: what the reader can do about it; empty when there is nothing to do.
     """
 
-    key: str
+    kind: str
+    subject: str
     message: str
     hint: str = ""
+
+    @property
+    def key(self) -> str:
+        """The row among all rows of the catalog, like `price/ec2/eu-central-1/p5.48xlarge/on-demand`."""
+        return f"{self.kind}/{self.subject}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -1,7 +1,7 @@
 """GPUs, the instance types that carry them, and the offerings that can be bought in a region.
 
-An offering is an instance type in one region under one purchase option, with its zones and its price. `Offerings` is an
-algebra of filters: `offerings.in_region("us-east-1").with_gpu("L40S").available().cheapest()`. An offering without a
+An offering is an instance type in one region under one purchase option, with its zones and its price. `Offerings` is a
+set with filters: `offerings.in_region("us-east-1").with_gpu("L40S").available().cheapest()`. An offering without a
 price stays in the set, so that its gap can be told, until `available()` drops it.
 """
 
@@ -27,10 +27,26 @@ Support = Literal["native", "weight-only"]
 class Gpu:
     """One GPU.
 
-    memory_bytes: total as the engine sees it (torch), of which `gpu_memory_utilization` is a share; memory_provenance
-    says whether that was measured or is 0.993 × what the driver or EC2 reports.
-    tflops: dense TFLOP/s (TOP/s for int8) by dtype. link_gb_per_s: both directions together, per GPU; 0 without NVLink.
-    pcie_gb_per_s: one direction. formats: weight format → `native`, or `weight-only` when arithmetic stays in 16 bit.
+    key: name in the catalog.
+    name: full name, as the plan prints it.
+    architecture: NVIDIA's name of the generation.
+    compute_capability: CUDA's number of the generation, like `8.9`.
+    memory_gb: memory by the data sheet, GB.
+    memory_reported_mib: memory as the driver or EC2 reports it, MiB.
+    memory_bytes: memory as the engine sees it (torch), of which `gpu_memory_utilization` is a share, bytes.
+    memory_provenance: whether `memory_bytes` was measured, or is 0.993 × what is reported.
+    bandwidth_gb_per_s: memory bandwidth, GB/s.
+    tflops: dense arithmetic rate by dtype, TFLOP/s (TOP/s for int8).
+    link: how the GPUs of one machine talk to each other.
+    link_gb_per_s: rate of NVLink per GPU, both directions together, GB/s; 0 without NVLink.
+    pcie_gb_per_s: rate of PCIe in one direction, GB/s.
+    tdp_watt: most power that the card draws, watt.
+    formats: weight format → `native`, or `weight-only` when the arithmetic stays in 16 bit.
+    spellings: how publications write it; a name means this GPU when it holds all words of one (see `gpu_names`).
+    runtime_names: what drivers and runtimes report.
+    source, as_of: where these facts were read, and the day that the source states.
+    note: what a reader should know beside.
+    assumed_for: words that leave the card open, and mean this one where nothing else tells which.
     """
 
     key: str
@@ -48,9 +64,12 @@ class Gpu:
     pcie_gb_per_s: int
     tdp_watt: int
     formats: Mapping[str, Support]
+    spellings: tuple[str, ...]
+    runtime_names: tuple[str, ...]
     source: str
     as_of: str
     note: str = ""
+    assumed_for: tuple[str, ...] = ()
 
     def supports(self, form: str) -> Support | None:
         """How this GPU runs weights of that format; None when it does not."""
@@ -61,9 +80,24 @@ class Gpu:
 class InstanceType:
     """One EC2 instance type with GPUs.
 
-    gpu: key of its GPU. allocatable_cpu_m, allocatable_memory_mib: what Kubernetes can give to pods. local_nvme_gb: 0
-    without. network_baseline_gbps, network_peak_gbps; efa_interfaces: 0 without EFA. ebs_baseline_mbps: megabit/s.
-    quota: family whose vCPU quota it counts against. zones: zone ids by region.
+    key: its name, like `g6e.12xlarge`.
+    family: the part of the name before the dot.
+    gpu: key of its GPU.
+    gpu_count: GPUs in one machine.
+    vcpu: virtual CPUs.
+    ram_gib: memory, GiB.
+    allocatable_cpu_m: CPU that Kubernetes can give to pods, thousandths of a vCPU.
+    allocatable_memory_mib: memory that Kubernetes can give to pods, MiB.
+    max_pods: pods that fit on the node, by its network addresses.
+    local_nvme_gb: disks inside the machine, GB; 0 without.
+    network_baseline_gbps, network_peak_gbps: network rate, lasting and for short times, gigabit/s.
+    efa_interfaces: interfaces of the Elastic Fabric Adapter; 0 without.
+    ebs_baseline_mbps, ebs_max_mbps: rate to network disks, lasting and for short times, megabit/s.
+    bare_metal: whether it comes without a hypervisor.
+    quota: family whose vCPU quota it counts against.
+    zones: zone ids that sell it, by region.
+    source, as_of: where these facts were read, and the day that the source states.
+    note: what a reader should know beside.
     """
 
     key: str
@@ -91,7 +125,14 @@ class InstanceType:
 
 @dataclass(frozen=True)
 class Offering:
-    """An instance type in a region, under one purchase option. price: USD per hour; None is a named gap."""
+    """An instance type in a region, under one purchase option.
+
+    instance, gpu: rows of the catalog.
+    region: AWS region.
+    capacity_type: the purchase option.
+    zones: zone ids of the region that sell it.
+    price: USD per hour; None is a named gap.
+    """
 
     instance: InstanceType
     gpu: Gpu

@@ -1,4 +1,4 @@
-"""Prices as dated facts: one snapshot, one row a price, each with its source and its day.
+"""Prices are dated facts: a snapshot holds one row a price, each with its source and its day.
 
 A snapshot is what a lock pins. Keys read `ec2/REGION/TYPE/OPTION`, `api/PROVIDER/MODEL/PART` and
 `platform/REGION/ITEM`. A price that is not in the snapshot is a named gap; nothing here stands in for it.
@@ -22,10 +22,14 @@ MAX_AGE_DAYS: Mapping[str, int] = {"ec2": 30, "spot": 14, "api": 30, "platform":
 class Price:
     """One price.
 
-    usd: US dollars for one `unit` (`hour`, `GB`, `GB-month`, `Mtok` = a million tokens …); never zero.
+    key: what is priced, like `ec2/us-east-1/g6e.xlarge/on-demand`.
+    usd: US dollars for one `unit`; never zero.
+    unit: `hour`, `GB`, `GB-month`, `Mtok` (a million tokens) …
+    source: where it was read.
     as_of: the day, or as much of it as the source states (`2026-05`, `2026-H1`).
-    stands_in: the region whose price this row repeats, where the source has none for this region.
+    stands_in: region whose price this one repeats, where the source has none for its own.
     disputed: what a second source says, where it says something else.
+    note: what a reader should know beside.
     """
 
     key: str
@@ -55,12 +59,12 @@ class Price:
         """Why this price deserves a warning on that day: its age, a stand-in region, a second source that disagrees."""
         found = []
         if (age := self.age_days(on)) > (limit := MAX_AGE_DAYS.get(self.kind, 30)):
-            found.append(Gap(f"price/{self.key}", f"price {self.key} is {age} days old (limit {limit}): {self.as_of}"))
+            found.append(Gap("price", self.key, f"price {self.key} is {age} days old (limit {limit}): {self.as_of}"))
         if self.stands_in:
-            found.append(Gap(f"price/{self.key}", f"price {self.key} stands in from {self.stands_in}"))
+            found.append(Gap("price", self.key, f"price {self.key} stands in from {self.stands_in}"))
         if self.disputed:
             found.append(
-                Gap(f"price/{self.key}", f"price {self.key} is ${self.usd}, but a second source says {self.disputed}")
+                Gap("price", self.key, f"price {self.key} is ${self.usd}, but a second source says {self.disputed}")
             )
         return tuple(found)
 
@@ -81,7 +85,8 @@ class PriceSnapshot:
         head = key.rsplit("/", 1)[0]
         siblings = [known for known in self.rows if known.startswith(head + "/")]
         return Gap(
-            f"price/{key}",
+            "price",
+            key,
             f"no price for {key} in the snapshot of {self.name}",
             did_you_mean(key, siblings or self.rows),
         )

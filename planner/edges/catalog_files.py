@@ -1,17 +1,18 @@
-"""Reads the catalog files that ship with the planner: JSON lines, one row a fact, checked before anything is believed.
+"""Reads the catalog that ships with the planner, and believes nothing before it is checked.
 
-    facts/gpus.jsonl  instances.jsonl  models.jsonl  providers.jsonl  apis.jsonl
-    prices/YYYY-MM-DD.jsonl                              one file a snapshot; the newest unless a lock pins one
+`catalog_entries` tells the layout of the folder. Here entries become values: a row has exactly the columns of its type,
+a source and a date; what it names exists. Snapshots of prices are folders named by their day; the newest counts unless
+a lock names another.
 
-The first line of a file says what it holds and how many rows follow, so that a truncated file cannot pass. All problems
-of all files are reported in one run, with file and line: CAT001 file or snapshot not found, CAT002 header, CAT003 row,
-CAT004 duplicate, CAT005 a price that is not above zero, CAT006 a row that names a row which is not there.
+All problems of all files are reported in one run, with file and line: CAT001 file or snapshot not found, CAT002 a file
+that is not YAML or was cut off, CAT003 a row of the wrong form, CAT004 an entry that stands twice, CAT005 a price that
+is not above zero, CAT006 a row that names what is not there.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -26,26 +27,27 @@ from planner.domain.gaps import did_you_mean
 from planner.domain.models import Model
 from planner.domain.offerings import Gpu, InstanceType
 from planner.domain.prices import Price, PriceSnapshot, earliest_day
-from planner.words.diagnostics import Problem, Problems, Span
-
-FORMAT = 1
-"""Version of the file format, in every header."""
+from planner.edges.catalog_entries import CatalogReading, Entry
+from planner.edges.catalog_yaml import Path
+from planner.words.diagnostics import Problem, Problems
 
 T = TypeVar("T", Gpu, InstanceType, Model, Provider, ApiModel, Price)
+
+UNREAD = frozenset({"CAT001", "CAT002"})
+"""Problems that hide a whole file. What it would have named cannot be told missing elsewhere."""
 
 
 @dataclass(frozen=True)
 class FactTable(Generic[T]):
-    """One file's rows: as values and as they were read, both by key, and the line of each."""
+    """All entries of one kind, by key. values: of those that are right; entries: of all."""
 
-    file: str
     values: Mapping[str, T]
-    rows: Mapping[str, Mapping[str, Any]]
-    lines: Mapping[str, int]
+    entries: Mapping[str, Entry]
 
-    def span(self, key: str) -> Span:
-        """Where the row of `key` stands."""
-        return Span(self.file, self.lines[key])
+    @property
+    def rows(self) -> dict[str, Mapping[str, Any]]:
+        """Columns of each row, for digests."""
+        return {key: entry.row for key, entry in self.entries.items() if entry.row is not None}
 
 
 @lru_cache(maxsize=4)
@@ -63,10 +65,9 @@ def package_folder() -> Traversable:
 
 
 def snapshots(folder: Traversable) -> tuple[str, ...]:
-    """Names of the price snapshots in a catalog folder, oldest first."""
+    """Days of the price snapshots in a catalog folder, oldest first."""
     prices = folder.joinpath("prices")
-    names = (entry.name for entry in prices.iterdir()) if prices.is_dir() else iter(())
-    return tuple(sorted(name.removesuffix(".jsonl") for name in names if name.endswith(".jsonl")))
+    return tuple(sorted(entry.name for entry in prices.iterdir() if entry.is_dir())) if prices.is_dir() else ()
 
 
 def read_catalog(folder: Traversable, snapshot: str | None = None) -> Catalog:
@@ -75,20 +76,23 @@ def read_catalog(folder: Traversable, snapshot: str | None = None) -> Catalog:
     Errors: `Problems`, exit code 2, with every problem of every file.
     """
     known = snapshots(folder)
-    name = snapshot or (known[-1] if known else "")
-    if name not in known:
+    day = snapshot or (known[-1] if known else "")
+    if day not in known:
         message = f"no price snapshot {snapshot!r}" if snapshot else f"no price snapshot in {folder}"
-        raise Problems([Problem("CAT001", message, hint=did_you_mean(name, known))])
+        raise Problems([Problem("CAT001", message, hint=did_you_mean(day, known))])
     problems: list[Problem] = []
-    gpus = _table(folder, "facts/gpus.jsonl", "gpus", TypeAdapter(Gpu), problems)
-    instances = _table(folder, "facts/instances.jsonl", "instances", TypeAdapter(InstanceType), problems)
-    models = _table(folder, "facts/models.jsonl", "models", TypeAdapter(Model), problems)
-    providers = _table(folder, "facts/providers.jsonl", "providers", TypeAdapter(Provider), problems)
-    apis = _table(folder, "facts/apis.jsonl", "apis", TypeAdapter(ApiModel), problems)
-    prices = _table(folder, f"prices/{name}.jsonl", "prices", TypeAdapter(Price), problems)
-    problems.extend(_dangling(gpus, instances, models, providers, apis, prices))
+    reading = CatalogReading(folder, problems)
+    hosts, hosted = reading.providers()
+    gpus = _table(reading.gpus(), TypeAdapter(Gpu), problems)
+    instances = _table(reading.instances(), TypeAdapter(InstanceType), problems)
+    models = _table(reading.models(), TypeAdapter(Model), problems)
+    providers = _table(hosts, TypeAdapter(Provider), problems)
+    apis = _table(hosted, TypeAdapter(ApiModel), problems)
+    prices = _table(reading.prices(day), TypeAdapter(Price), problems)
+    if not UNREAD & {problem.code for problem in problems}:
+        problems.extend(_dangling(gpus, instances, models, apis, prices, day))
     if problems:
-        raise Problems(problems)
+        raise Problems(dict.fromkeys(problems))
     kinds: dict[str, FactTable[Any]] = {
         "gpu": gpus,
         "instance": instances,
@@ -98,107 +102,89 @@ def read_catalog(folder: Traversable, snapshot: str | None = None) -> Catalog:
     }
     return Catalog(
         models=models.values,
-        gpus=gpus.values,
+        all_gpus=gpus.values,
         instances=instances.values,
         providers=providers.values,
         apis=ApiModels(tuple(apis.values[key] for key in sorted(apis.values))),
-        prices=PriceSnapshot(name, prices.values),
+        prices=PriceSnapshot(day, prices.values),
         rows={f"{kind}/{key}": row for kind, table in kinds.items() for key, row in table.rows.items()},
         price_rows=prices.rows,
     )
 
 
-def _table(folder: Traversable, path: str, kind: str, adapter: TypeAdapter[T], problems: list[Problem]) -> FactTable[T]:
-    """Read one file; whatever is wrong with it goes to `problems`, and the good rows are returned."""
-    table: dict[str, T] = {}
-    rows: dict[str, Mapping[str, Any]] = {}
-    lines: dict[str, int] = {}
-    try:
-        text = folder.joinpath(path).read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        problems.append(
-            Problem("CAT001", f"cannot read the catalog file {path}: {error}", hint="reinstall the planner")
-        )
-        return FactTable(path, table, rows, lines)
-    problems.extend(_header_problems(path, kind, text))
-    for number, line in enumerate(text[1:], start=2):
-        where = Span(path, number)
-        try:
-            value, row = adapter.validate_json(line, strict=True), json.loads(line)
-        except ValidationError as error:
-            problems.extend(_row_problems(error, where))
+def _table(entries: Iterable[Entry], adapter: TypeAdapter[T], problems: list[Problem]) -> FactTable[T]:
+    """Entries as values; whatever is wrong with them goes to `problems`."""
+    values: dict[str, T] = {}
+    known: dict[str, Entry] = {}
+    for entry in sorted(entries, key=lambda entry: entry.key):
+        if entry.key in known:
+            first = known[entry.key].span()
+            message = f"{entry.key} stands twice, first in {first.file}:{first.line}"
+            problems.append(Problem("CAT004", message, entry.span(), "keep one of them"))
+        known[entry.key] = entry
+        if entry.row is None:
             continue
-        problems.extend(Problem("CAT003", message, where) for message in _row_doubts(value, row))
+        try:
+            value = adapter.validate_json(json.dumps(entry.row), strict=True)
+        except ValidationError as error:
+            problems.extend(_row_problems(error, entry))
+            continue
+        problems.extend(Problem("CAT003", said, entry.span(*place)) for place, said in _row_doubts(value, entry.row))
         if isinstance(value, Price) and value.usd <= 0:
-            hint = "leave the row out: what is not known is a gap, and nothing is free"
-            problems.append(Problem("CAT005", f"the price of {value.key} is {value.usd}", where, hint))
-        if value.key in table:
-            problems.append(Problem("CAT004", f"{value.key} stands twice, first in line {lines[value.key]}", where))
-        table[value.key], rows[value.key], lines[value.key] = value, row, number
-    return FactTable(path, table, rows, lines)
+            hint = "leave the price out: what is not known is a gap, and nothing is free"
+            problems.append(Problem("CAT005", f"the price of {value.key} is {value.usd}", entry.span("usd"), hint))
+        values[entry.key] = value
+    return FactTable(values, known)
 
 
-def _header_problems(path: str, kind: str, text: list[str]) -> Iterator[Problem]:
-    try:
-        header = json.loads(text[0])
-        found = (header["catalog"], header["format"], header["rows"])
-    except (IndexError, ValueError, KeyError, TypeError):
-        yield Problem(
-            "CAT002", f"{path} has no header line", Span(path, 1), 'write {"catalog": …, "format": 1, "rows": …}'
-        )
-        return
-    if found != (kind, FORMAT, len(text) - 1):
-        message = f"the header says {found[2]} rows of {found[0]}, format {found[1]}; the file has {len(text) - 1}"
-        hint = f"this planner reads {kind} in format {FORMAT}; a file that lacks rows was cut off"
-        yield Problem("CAT002", message, Span(path, 1), hint)
-
-
-def _row_problems(error: ValidationError, where: Span) -> Iterator[Problem]:
+def _row_problems(error: ValidationError, entry: Entry) -> Iterator[Problem]:
     for detail in error.errors(include_url=False, include_context=False):
         place = ".".join(str(part) for part in detail["loc"])
-        yield Problem("CAT003", f"{place}: {detail['msg']}" if place else detail["msg"], where)
+        yield Problem("CAT003", f"{place}: {detail['msg']}" if place else detail["msg"], entry.span(*detail["loc"]))
 
 
-def _row_doubts(value: Any, row: Mapping[str, Any]) -> Iterator[str]:
-    """What the type cannot say: keys that nobody reads, rows without source, dates that are none."""
+def _row_doubts(value: Any, row: Mapping[str, Any], above: Path = ()) -> Iterator[tuple[Path, str]]:
+    """What the type cannot say, and where: keys that nobody reads, rows without source, dates that are none."""
     known = {field.name for field in fields(value)}
     for key in row:
+        place = (*above, key)
+        inner = getattr(value, key, None)
         if key not in known:
-            yield f"unknown key {key!r}; {did_you_mean(key, known)}"
-        elif is_dataclass(inner := getattr(value, key)):
-            yield from _row_doubts(inner, row[key])
+            yield place, f"unknown key {key!r}; {did_you_mean(key, known)}"
+        elif is_dataclass(inner):
+            yield from _row_doubts(inner, row[key], place)
+        elif isinstance(inner, Mapping):
+            for name, part in inner.items():
+                if is_dataclass(part):
+                    yield from _row_doubts(part, row[key][name], (*place, name))
     if "source" in known and not value.source:
-        yield "no source"
+        yield (*above, "source"), "no source"
     if "as_of" in known:
         try:
             earliest_day(value.as_of)
         except ValueError as error:
-            yield str(error)
+            yield (*above, "as_of"), str(error)
 
 
 def _dangling(
     gpus: FactTable[Gpu],
     instances: FactTable[InstanceType],
     models: FactTable[Model],
-    providers: FactTable[Provider],
     apis: FactTable[ApiModel],
     prices: FactTable[Price],
+    day: str,
 ) -> Iterator[Problem]:
-    """Rows that name a row which is not there, and listed hosted models without their two prices."""
+    """Rows that name a row which is not there, and hosted models without their two prices."""
     for key, instance in instances.values.items():
-        if instance.gpu not in gpus.values:
-            yield _missing(f"instance {key} has the GPU {instance.gpu!r}", instance.gpu, gpus, instances.span(key))
+        if instance.gpu not in gpus.entries:
+            hint = did_you_mean(instance.gpu, gpus.entries)
+            yield Problem("CAT006", f"there is no GPU {instance.gpu!r}", instances.entries[key].span("gpu"), hint)
     for key, api in apis.values.items():
-        if api.provider not in providers.values:
-            yield _missing(f"{key} is at {api.provider!r}", api.provider, providers, apis.span(key))
-        if api.hosts is not None and api.hosts not in models.values:
-            yield _missing(f"{key} hosts {api.hosts!r}", api.hosts, models, apis.span(key))
-        for part in ("input", "output") if prices.values else ():
-            if f"api/{key}/{part}" not in prices.values:
-                yield Problem(
-                    "CAT006", f"{key} has no {part} price in {prices.file}", apis.span(key), "add the price row"
-                )
-
-
-def _missing(what: str, name: str, table: FactTable[Any], where: Span) -> Problem:
-    return Problem("CAT006", f"{what}, which {table.file} does not have", where, did_you_mean(name, table.values))
+        if api.hosts is not None and api.hosts not in models.entries:
+            hint = did_you_mean(api.hosts, models.entries)
+            yield Problem("CAT006", f"there is no model {api.hosts!r}", apis.entries[key].span("hosts"), hint)
+        for part in ("input", "output"):
+            if f"api/{key}/{part}" not in prices.entries:
+                message = f"{key} has no {part} price in the snapshot of {day}"
+                hint = f"add it to prices/{day}/api/{api.provider}.yaml"
+                yield Problem("CAT006", message, apis.entries[key].span(), hint)

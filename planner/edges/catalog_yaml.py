@@ -55,13 +55,21 @@ class Document:
     """A catalog file that was read.
 
     file: name within the catalog folder. value: plain values. root: YAML nodes, from which places are found when a
-    problem asks for one.
+    problem asks for one. twice: CAT004 for each key that stands twice; `value` has the last of them.
     """
 
     file: str
     value: Any
     lines: Sequence[str]
     root: yaml.Node | None
+    twice: tuple[Problem, ...]
+
+    def holds(self, path: Path) -> bool:
+        """Whether there is a value at `path`."""
+        node = self.root
+        for step in path:
+            node, _ = _step(node, step)
+        return node is not None
 
     def span(self, path: Path) -> Span:
         """The place of the key (of a list: the item) at `path`, or of its nearest ancestor that is in the file."""
@@ -77,7 +85,7 @@ class Document:
 def read(text: str, file: str, loader: type[TextLoader] = FactLoader) -> Document:
     """Parse the text of one catalog file.
 
-    Errors: `Problems` with CAT002 or CAT004, all of the file.
+    Errors: `Problems` with CAT002.
     """
     lines = text.splitlines()
     if not lines or lines[-1].rstrip() != END:
@@ -93,9 +101,7 @@ def read(text: str, file: str, loader: type[TextLoader] = FactLoader) -> Documen
         raise Problems([Problem("CAT002", f"this is not YAML: {error.problem or error}", where)]) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise Problems([Problem("CAT002", f"this is not YAML: {error}", Span(file, 1))]) from error
-    if problems:
-        raise Problems(problems)
-    return Document(file, value, lines, root)
+    return Document(file, value, lines, root, tuple(problems))
 
 
 class _Values:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 
-from planner.decision.optimize import Inputs, Outcome, optimize
-from planner.documents.check import arithmetic
+from planner.decision.inputs import Inputs
+from planner.decision.optimize import Outcome, optimize
+from planner.documents.check import arithmetic, cluster_bill
 from planner.documents.lock import Consulted, Lock, seal
 from planner.edges.calibration_files import joined_digest
 from planner.edges.capacity_cache import KeptCapacities
@@ -65,7 +66,7 @@ def _plan(workspace: Workspace, name: str, prior: Lock | None, snapshot: str | N
         "prices": catalog.prices_digest(outcome.prices),
         "calibration": joined_digest(coefficients_digest(), calibrations),
     }
-    if defects := arithmetic(outcome.plan, wanted.environment):
+    if defects := (*arithmetic(outcome.plan, wanted.environment), *cluster_bill(outcome.plan)):
         hint = "a defect of the planner: nothing was written; please report it with the environment"
         raise Problems((replace(problem, hint=hint) for problem in defects), exit_code=1)
     lock = seal(name, wanted.canonical, consulted, digests, outcome.plan, version("spillway"))

@@ -7,11 +7,13 @@ from decimal import Decimal
 from typing import Any
 
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from planner.documents.diff import Diff, touched
 from planner.faces.figures import money, signed
+from planner.faces.layout import above, below, figures, names, sentences
+from planner.faces.prose import Prose, Words
+from planner.faces.tables import FoldingTable
 from planner.words.spans import Document, Path
 
 
@@ -52,32 +54,26 @@ def diff_json(diff: Diff) -> dict[str, Any]:
     }
 
 
-def _headline(diff: Diff) -> Text:
+def _headline(diff: Diff) -> Prose:
     if diff.empty:
-        return Text(f"Plan for {diff.name}: unchanged · {money(diff.proposed_usd)} total")
+        return Prose(f"Plan for {diff.name}: unchanged · {money(diff.proposed_usd)} total")
     percent = f" ({diff.delta / diff.base_usd:+.0%})" if diff.base_usd and diff.delta else ""
     text = Text(f"Plan for {diff.name}: ", style="bold")
     text.append(f"{signed(diff.delta)} / month{percent}", style="bold red" if diff.delta > 0 else "bold green")
     text.append(f" · {money(diff.proposed_usd)} total")
-    return text
+    return Prose(text, rest="  ")
 
 
-def _why(diff: Diff, document: Document) -> Table:
-    table = Table(
-        title="Why it changed", title_justify="left", title_style="bold", box=None, pad_edge=False, show_header=False
-    )
-    table.add_column("what", overflow="fold")
-    table.add_column("usd", justify="right")
+def _why(diff: Diff, document: Document) -> FoldingTable:
     label = "first plan" if diff.first else "the environment, at old prices"
-    table.add_row(label, signed(diff.by_inputs))
-    for change in diff.inputs:
-        table.add_row(f"  {change}{_place(change, document)}", "")
-    table.add_row(
-        f"prices, {diff.snapshots[0]} → {diff.snapshots[1]}" if not diff.first else "prices", signed(diff.by_prices)
-    )
-    table.add_section()
-    table.add_row(Text("sum", style="bold"), Text(signed(diff.delta), style="bold"))
-    return table
+    prices = "prices" if diff.first else f"prices, {diff.snapshots[0]} → {diff.snapshots[1]}"
+    rows: list[tuple[Words, Words]] = [
+        (label, signed(diff.by_inputs)),
+        *((f"  {change}{_place(change, document)}", "") for change in diff.inputs),
+        (prices, signed(diff.by_prices)),
+        (Text("sum", style="bold"), Text(signed(diff.delta), style="bold")),
+    ]
+    return FoldingTable("Why it changed", (*sentences("what"), *figures("usd")), rows, has_head=False)
 
 
 def _place(change: str, document: Document) -> str:
@@ -87,31 +83,30 @@ def _place(change: str, document: Document) -> str:
     return f"   {span.file}:{span.line}" if span else ""
 
 
-def _components(diff: Diff) -> Table:
-    table = Table(title="Cost a month", title_justify="left", title_style="bold", box=None, pad_edge=False)
-    table.add_column("component")
-    for column in ("base", "proposed", "change"):
-        table.add_column(column, justify="right")
+def _components(diff: Diff) -> FoldingTable:
+    rows: list[list[Words]] = []
     same = Decimal(0)
     for component, base, proposed in diff.by_component():
         if base == proposed:
             same += proposed
         else:
-            table.add_row(component, money(base), money(proposed), signed(proposed - base))
+            rows.append([component, money(base), money(proposed), signed(proposed - base)])
     if same:
-        table.add_row("everything else", money(same), money(same), "$0", style="dim")
-    table.add_section()
-    table.add_row("total", money(diff.base_usd), money(diff.proposed_usd), signed(diff.delta), style="bold")
-    return table
+        rows.append(_styled("dim", "everything else", money(same), money(same), "$0"))
+    rows.append(_styled("bold", "total", money(diff.base_usd), money(diff.proposed_usd), signed(diff.delta)))
+    columns = (*names("component"), *figures("base", "proposed", "change"))
+    return FoldingTable("Cost a month", columns, rows, (above("component"),))
 
 
-def _parts(diff: Diff) -> Table:
-    table = Table(title="What a deployment touches", title_justify="left", title_style="bold", box=None, pad_edge=False)
-    table.add_column("part")
-    table.add_column("change")
-    table.add_column("in", overflow="fold")
+def _styled(style: str, *cells: str) -> list[Words]:
+    return [Text(cell, style=style) for cell in cells]
+
+
+def _parts(diff: Diff) -> FoldingTable:
+    rows = []
     for part in diff.parts:
         shown = part.details[:4]
         more = f"\nand {len(part.details) - 4} more" if len(part.details) > 4 else ""
-        table.add_row(f"{part.kind} {part.name}", part.change, "\n".join(shown) + more)
-    return table
+        rows.append((f"{part.kind} {part.name}", part.change, "\n".join(shown) + more))
+    columns = (*names("part", "change"), *sentences("in"))
+    return FoldingTable("What a deployment touches", columns, rows, (below("in"),))

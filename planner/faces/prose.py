@@ -40,9 +40,15 @@ class Prose:
 
 
 def folded(sentence: Text, width: int, later: int | None = None) -> Iterator[Text]:
-    """A sentence in lines of at most `width` columns, the second and later ones of at most `later`."""
-    for start, end in line_spans(sentence.plain, width, later):
-        yield sentence[start:end]
+    """A sentence in lines of at most `width` columns, the second and later ones of at most `later`.
+
+    A sentence that starts with blanks is indented: its later lines are indented by two more.
+    """
+    indent = len(sentence.plain) - len(sentence.plain.lstrip(" "))
+    hanging = " " * (indent + 2 if indent else 0)
+    room = (width if later is None else later) - len(hanging)
+    for number, (start, end) in enumerate(line_spans(sentence.plain, width, room)):
+        yield Text.assemble(hanging, sentence[start:end]) if number else sentence[start:end]
 
 
 def whole(lines: Iterator[Text]) -> Iterator[Text]:

@@ -1,4 +1,5 @@
-"""A rehearsal against the plan, as lines of text: SLO, spill, dollars, privacy, and whether to believe it."""
+"""A rehearsal against the plan for the terminal and for programs: SLO, spill, dollars, privacy, and whether to
+believe it."""
 
 from __future__ import annotations
 
@@ -6,18 +7,44 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from rich.console import Group, RenderableType
+
 from planner.documents.rehearsal import ATTAINED, MAX_LAG_MS, Result, RouteOutcome, RoutePromise, Script
 from planner.faces.figures import money, share
+from planner.faces.layout import Column, Kind, above, below, figures, names
+from planner.faces.prose import Prose
+from planner.faces.tables import FoldingTable
 
-_HEADER = ("route", "phase", "requests", "answered", "TTFT p50", "p95", "in SLO", "TPOT p50", "p95", "in SLO", "SLO")
-
-
+_COLUMNS = (
+    *names("route", "phase"),
+    *figures("requests", "answered", "TTFT p50"),
+    Column("TTFT p95", Kind.FIGURE, beside="p95"),
+    Column("TTFT in SLO", Kind.FIGURE, beside="in SLO"),
+    *figures("TPOT p50"),
+    Column("TPOT p95", Kind.FIGURE, beside="p95"),
+    Column("TPOT in SLO", Kind.FIGURE, beside="in SLO"),
+    *figures("SLO"),
+)
+_STEPS = (above("route"), below("TTFT p50", "TPOT p50"), below("TTFT in SLO", "TPOT in SLO"))
 _PROBLEMS = {"0": "no answer", "200": "cut off"}
 """HTTP status → what happened; other codes speak for themselves."""
 
 
-def script_lines(script: Script) -> Iterator[str]:
+def script_view(script: Script) -> RenderableType:
     """What is about to be staged."""
+    return Group(*(Prose(line, rest="    ") for line in _script_lines(script)))
+
+
+def result_view(result: Result) -> Iterator[RenderableType]:
+    """What was seen, route by route, against what the plan promised."""
+    promises = {promise.name: promise for promise in result.script.routes}
+    rows = [_row(outcome, promises[outcome.route]) for outcome in result.outcomes]
+    yield FoldingTable("", _COLUMNS, rows, _STEPS)
+    yield Group(*(Prose(_spill_line(each, promises[each.route]), rest="  ") for each in result.outcomes))
+    yield Group(*(Prose(line, rest="  ") for line in _verdict_lines(result)))
+
+
+def _script_lines(script: Script) -> Iterator[str]:
     yield (
         f"Rehearsal of {script.environment}, load level {script.level}: {script.duration_s:.0f} s of traffic at "
         f"{script.speed:g}x, {len(script.arrivals)} requests"
@@ -33,14 +60,7 @@ def script_lines(script: Script) -> Iterator[str]:
         yield f"  pool {script.kill} is killed {script.kill_ms / 1000:.0f} s into the traffic and stays dead"
 
 
-def result_lines(result: Result) -> Iterator[str]:
-    """What was seen, route by route, against what the plan promised."""
-    promises = {promise.name: promise for promise in result.script.routes}
-    yield from _table([_HEADER, *(_row(outcome, promises[outcome.route]) for outcome in result.outcomes)])
-    yield ""
-    for outcome in result.outcomes:
-        yield _spill_line(outcome, promises[outcome.route])
-    yield ""
+def _verdict_lines(result: Result) -> Iterator[str]:
     yield from _money_lines(result)
     verdict = "kept" if result.restricted_at_api == 0 else "BROKEN"
     yield f"restricted requests at the API: {result.restricted_at_api} ({verdict}; {result.requests_at_api} in all)"
@@ -100,15 +120,6 @@ def _machine_lines(result: Result) -> Iterator[str]:
     if not result.doubts:
         verdict = "held" if result.held else "did not hold"
         yield f"the plan {verdict}: every promise at {share(ATTAINED)} in the steady phase, restricted data at home"
-
-
-def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:
-    """Columns as wide as their widest cell; the first two to the left, the others to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        left = [cell.ljust(width) for cell, width in zip(row[:2], widths, strict=False)]
-        right = [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
-        yield "  ".join([*left, *right]).rstrip()
 
 
 def _ms(value: float) -> str:

@@ -10,22 +10,16 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Literal
 
-from planner.domain.environment import Platform
 from planner.domain.gaps import Gap
 from planner.domain.prices import Price, PriceSnapshot
 from planner.plan.cost import Cost, CostLine
+from planner.plan.platform import ClusterParts
 from planner.words.numbers import dollars, figure
 from planner.words.units import HOURS_PER_MONTH
 
-SYSTEM_NODE = "m6a.large"
-SYSTEM_NODES = 2
-SYSTEM_DISK_GB = 30
-"""CPU machines for DNS, controllers and the gateway."""
-NODE_DISK_GB = 200
-"""Root volume of a GPU node: the image of the engine, logs; weights stay on the instance store or stream from S3."""
-LOGS_GB_PER_MONTH = 20
-"""Control-plane and flow logs of a small cluster. An assumption; the bill shows the line."""
+DAYS_PER_MONTH = Decimal(HOURS_PER_MONTH) / 24
 PLATFORM = "platform"
+"""Component of the lines that no single node group or route causes."""
 
 
 def line(
@@ -48,8 +42,11 @@ def line(
 
 
 def bill(lines: Iterable[CostLine], low: Decimal | None = None, high: Decimal | None = None) -> Cost:
-    """Lines, sorted, with their sums. low, high: what the fixed GPU lines would be at the edges of the error interval,
-    as differences from this bill in USD (≤ 0 and ≥ 0)."""
+    """Lines, sorted, with their sums.
+
+    low, high: what the fixed GPU lines would be at the edges of the error interval, as differences from this bill in
+    USD (≤ 0 and ≥ 0).
+    """
     ordered = tuple(sorted(lines, key=lambda entry: (entry.component, entry.name)))
     fixed = sum((entry.usd_per_month for entry in ordered if entry.kind == "fixed"), Decimal("0.00"))
     usage = sum((entry.usd_per_month for entry in ordered if entry.kind == "usage"), Decimal("0.00"))
@@ -64,21 +61,12 @@ def bill(lines: Iterable[CostLine], low: Decimal | None = None, high: Decimal | 
     )
 
 
-def platform_lines(platform: Platform, prices: PriceSnapshot) -> tuple[tuple[CostLine, ...], tuple[Gap, ...]]:
-    """What any self-hosting costs beside GPUs: control plane, NAT, system nodes, logs, key."""
-    region = platform.region
-    gateways = {"none": 0, "single": 1, "per-zone": len(platform.zones)}[platform.nat]
-    items: list[tuple[str, str, float]] = [
-        ("EKS control plane", f"platform/{region}/eks-control-plane", HOURS_PER_MONTH),
-        ("NAT gateways", f"platform/{region}/nat-gateway", HOURS_PER_MONTH * gateways),
-        ("public addresses of NAT", f"platform/{region}/public-ipv4", HOURS_PER_MONTH * gateways),
-        ("control-plane and flow logs", f"platform/{region}/logs-ingest", LOGS_GB_PER_MONTH),
-        ("encryption key", f"platform/{region}/kms-key", 1),
-        ("system node volumes", disk_key(region), SYSTEM_DISK_GB * SYSTEM_NODES),
-        (f"system nodes ({SYSTEM_NODES} × {SYSTEM_NODE})", f"ec2/{region}/{SYSTEM_NODE}/on-demand", 730 * SYSTEM_NODES),
-    ]
+def cluster_lines(
+    region: str, parts: ClusterParts, prices: PriceSnapshot
+) -> tuple[tuple[CostLine, ...], tuple[Gap, ...]]:
+    """What the parts of a cluster cost beside its GPU nodes, and a gap for each price that is missing."""
     lines, gaps = [], []
-    for name, key, quantity in items:
+    for name, key, quantity in cluster_items(region, parts):
         price = prices.price(key)
         if price is None:
             gaps.append(prices.gap(key))
@@ -87,12 +75,38 @@ def platform_lines(platform: Platform, prices: PriceSnapshot) -> tuple[tuple[Cos
     return tuple(lines), tuple(gaps)
 
 
-def disk_usd_per_hour(region: str, prices: PriceSnapshot) -> float | Gap:
-    """What the root volume of a node costs an hour."""
-    price = prices.price(disk_key(region))
-    return float(price.usd) * NODE_DISK_GB / HOURS_PER_MONTH if price else prices.gap(disk_key(region))
+def cluster_items(region: str, parts: ClusterParts) -> tuple[tuple[str, str, Decimal], ...]:
+    """(name, key of its price, quantity a month) of everything that the parts of a cluster are billed for."""
+    nodes, gateways = parts.system_nodes, len(parts.nat_zones)
+    written = sum((group.gb_per_month for group in parts.log_groups), Decimal(0))
+    stored = sum((group.gb_per_month * group.retention_days / DAYS_PER_MONTH for group in parts.log_groups), Decimal(0))
+    items: tuple[tuple[str, str, Decimal | float], ...] = (
+        ("EKS control plane", _item(region, "eks-control-plane"), HOURS_PER_MONTH),
+        ("NAT gateways", _item(region, "nat-gateway"), HOURS_PER_MONTH * gateways),
+        ("public addresses of NAT", _item(region, "public-ipv4"), HOURS_PER_MONTH * gateways),
+        ("logs written", _item(region, "logs-ingest"), written),
+        ("logs kept", _item(region, "logs-storage"), stored),
+        ("encryption keys", _item(region, "kms-key"), len(parts.keys)),
+        ("model weights in the bucket", storage_key(region), parts.model_bucket.weights_gb),
+        ("system node volumes", disk_key(region), nodes.disk_gb * nodes.nodes),
+        (
+            f"system nodes ({nodes.nodes} × {nodes.instance_type})",
+            f"ec2/{region}/{nodes.instance_type}/on-demand",
+            HOURS_PER_MONTH * nodes.nodes,
+        ),
+    )
+    return tuple((name, key, figure(quantity)) for name, key, quantity in items)
 
 
 def disk_key(region: str) -> str:
-    """Key of the price of node disks."""
-    return f"platform/{region}/ebs-gp3-storage"
+    """Key of the price of node disks, USD a GB-month."""
+    return _item(region, "ebs-gp3-storage")
+
+
+def storage_key(region: str) -> str:
+    """Key of the price of the model bucket, USD a GB-month."""
+    return _item(region, "s3-storage")
+
+
+def _item(region: str, item: str) -> str:
+    return f"platform/{region}/{item}"

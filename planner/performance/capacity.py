@@ -22,6 +22,7 @@ from planner.performance.steady_state import Load, SteadyState, column
 from planner.performance.step_time import StepClock
 from planner.plan.parts import Provenance
 from planner.words.arrays import Floats
+from planner.words.numbers import significant
 
 Binding = Literal["ttft", "tpot", "e2e", "prefill", "memory", "max_num_seqs"]
 
@@ -69,9 +70,9 @@ class CapacityQuestion:
     """Of the clock's coefficients."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
-    """What one replica serves. Rates in requests/s of the mix, times in ms."""
+    """What one replica serves. Rates are in requests/s of the mix, times in ms; all have six significant digits."""
 
     requests_per_second: float
     """Planned rate: the route's bursts are in it. All other fields are as in the busiest minute."""
@@ -127,7 +128,7 @@ def with_interval(answer: Capacity, question: CapacityQuestion, residual: tuple[
     `residual` is relative to the question's clock: divide it by the margin that was applied to that clock.
     """
     asked = replace(question, max_num_seqs=answer.max_num_seqs)
-    rates = [answer.requests_per_second * factor for factor in rate_factors([asked, asked], residual)]
+    rates = [significant(answer.requests_per_second * factor) for factor in rate_factors([asked, asked], residual)]
     return replace(answer, low=min(rates), high=max(rates))
 
 
@@ -192,23 +193,23 @@ def _answers(questions: Sequence[CapacityQuestion]) -> list[Capacity | NoCapacit
             answers.append(NoCapacity(_idle_reason(idle, targets, i), bindings[i]))
         else:
             rate = float(state.rate_per_ms[i, 0, 0])
-            planned = rate * 1e3 / max(question.burst_ratio, 1.0)
+            planned = significant(rate * 1e3 / max(question.burst_ratio, 1.0))
             ttft50, ttft95, tpot50, tpot95 = (float(time[i]) for time in times)
             entry = question.first_token_overhead_ms
             answers.append(
                 Capacity(
-                    planned,
-                    question.max_num_seqs,
-                    float(state.concurrency[i, 0, 0]),
-                    ttft50 + entry,
-                    ttft95 + entry,
-                    tpot50,
-                    tpot95,
-                    bindings[i],
-                    rate / max(float(most[i]), rate),
-                    question.provenance,
-                    planned,
-                    planned,
+                    requests_per_second=planned,
+                    max_num_seqs=question.max_num_seqs,
+                    concurrency=significant(float(state.concurrency[i, 0, 0])),
+                    ttft_ms_p50=significant(ttft50 + entry),
+                    ttft_ms_p95=significant(ttft95 + entry),
+                    tpot_ms_p50=significant(tpot50),
+                    tpot_ms_p95=significant(tpot95),
+                    binding=bindings[i],
+                    utilisation=significant(rate / max(float(most[i]), rate)),
+                    provenance=question.provenance,
+                    low=planned,
+                    high=planned,
                 )
             )
     return answers

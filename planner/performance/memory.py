@@ -20,7 +20,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from planner.domain.models import Architecture, Model, Quantization
+from planner.domain.architecture import Architecture
+from planner.domain.models import Model, Quantization
 from planner.domain.offerings import Gpu
 from planner.performance.parameters import down_projections, indexer_params, kept_params
 from planner.performance.precision import (

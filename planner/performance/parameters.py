@@ -15,7 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from planner.domain.models import Architecture, Model, ModelPart
+from planner.domain.architecture import Architecture
+from planner.domain.models import Model, ModelPart
 
 
 @dataclass(frozen=True, slots=True)

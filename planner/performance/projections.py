@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from planner.domain.models import Architecture, Model
+from planner.domain.architecture import Architecture
+from planner.domain.models import Model
 from planner.performance.parameters import block_of
 
 WeightShape = tuple[int, int]

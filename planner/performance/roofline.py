@@ -19,7 +19,8 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.domain.models import Architecture, Quantization
+from planner.domain.architecture import Architecture
+from planner.domain.models import Quantization
 from planner.domain.offerings import Gpu
 from planner.performance.coefficients import NVLINK_REFERENCE_GB_PER_S, Coefficients, LinkClass, link_class
 from planner.performance.memory import cache_bytes, dense_bytes, state_bytes

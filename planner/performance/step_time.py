@@ -26,6 +26,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from planner.words.arrays import Floats
+from planner.words.numbers import significant
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,10 @@ class StepClock:
         fixed = self.overhead_ms + self.comm_ms_per_step
         fixed += self.overhead_ms_per_sequence * decode_sequences + self.comm_ms_per_token * tokens
         return dense + expert + attention + fixed
+
+    def as_written(self) -> StepClock:
+        """The clock with the six significant digits that a lock holds, so that what is simulated is what is locked."""
+        return StepClock(*(significant(getattr(self, field.name)) for field in fields(self)))
 
     def tpot_ms(
         self, concurrency: float, input_tokens: float, output_tokens: float, max_num_batched_tokens: int = 8192

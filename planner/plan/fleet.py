@@ -36,6 +36,7 @@ class NodeGroup(PlanPart):
     max_nodes: int
     exclusive: Annotated[bool, Field(description="holds replicas of one pool only; restricted data demands it")]
     placement: tuple[NodePlacement, ...]
+    disk_gb: Annotated[int, Field(description="root volume of each node")]
 
 
 class EngineSettings(PlanPart):
@@ -83,11 +84,10 @@ class PoolCapacity(PlanPart):
 
 
 class Replicas(PlanPart):
-    """Fixed pools have min = max. `schedule` is for pools that follow the clock, which come later."""
+    """How many replicas run. A pool of fixed size has min = max."""
 
     min: int
     max: int
-    schedule: tuple[str, ...] = ()
 
 
 class Pool(PlanPart):
@@ -110,4 +110,3 @@ class Pool(PlanPart):
     load_seconds: Figure
     capacity: tuple[PoolCapacity, ...]
     peak_utilization: Figure
-    adapters: tuple[str, ...] = ()

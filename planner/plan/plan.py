@@ -10,7 +10,7 @@ from planner.plan.cost import Cost
 from planner.plan.fleet import NodeGroup, Pool
 from planner.plan.parts import PlanPart
 from planner.plan.platform import PlannedPlatform
-from planner.plan.review import Alternative, OmissionCount, OverrideInForce, ScalePoint, Solver, Verdict
+from planner.plan.review import Alternative, OmissionCount, ScalePoint, Solver, Verdict
 from planner.plan.traffic import FallbackApi, PlanLevel, PlannedRoute
 
 
@@ -25,7 +25,6 @@ class Plan(PlanPart):
     apis: tuple[FallbackApi, ...]
     cost: Cost
     verdicts: tuple[Verdict, ...]
-    overrides: tuple[OverrideInForce, ...]
     baselines: tuple[Alternative, ...]
     runners_up: tuple[Alternative, ...]
     break_even: tuple[ScalePoint, ...]

@@ -45,16 +45,6 @@ class OmissionCount(PlanPart):
     count: int
 
 
-class OverrideInForce(PlanPart):
-    """A pool size set by hand, shown in every report until it expires."""
-
-    pool: str
-    min: int
-    max: int
-    reason: str
-    expires: str
-
-
 class Solver(PlanPart):
     """How the optimum was found and how far it can be from the true one."""
 

@@ -66,7 +66,6 @@ class PlannedRoute(PlanPart):
     usd_per_million_tokens: Figure
     binding: str
     reasons: tuple[str, ...]
-    tiers: tuple[str, ...] = ()
 
 
 class FallbackApi(PlanPart):
@@ -74,6 +73,7 @@ class FallbackApi(PlanPart):
 
     name: str
     provider: str
+    protocol: Literal["openai"]
     model: str
     base_url: str
     api_key_env: str

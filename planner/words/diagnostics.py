@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from planner.words.wrapping import wrapped
+
 Severity = Literal["error", "warning"]
 
 
@@ -58,10 +60,14 @@ class Problems(Exception):
         super().__init__("; ".join(f"{p.code}: {p.message}" for p in self.problems))
 
 
-def text_lines(problems: Iterable[Problem]) -> Iterator[str]:
-    """Lines for a terminal: `severity[CODE]: message`, the place, the source line with carets, the hint."""
+def text_lines(problems: Iterable[Problem], width: int | None = None) -> Iterator[str]:
+    """Lines for a person: `severity[CODE]: message`, the place, the source line with carets, the hint.
+
+    width: columns of the terminal, where a message and a hint fold at blanks. None leaves each of them on one line, so
+    that a program finds it whole.
+    """
     for problem in problems:
-        yield f"{problem.severity}[{problem.code}]: {problem.message}"
+        yield from wrapped(problem.message, width, f"{problem.severity}[{problem.code}]: ", "  ")
         if problem.where is not None:
             where = problem.where
             yield f"  --> {where.file}:{where.line}:{where.column}"
@@ -74,7 +80,7 @@ def text_lines(problems: Iterable[Problem]) -> Iterator[str]:
                 )
                 yield f"  {' ' * len(number)} | {before}{'^' * max(1, where.length)}"
         if problem.hint:
-            yield f"  hint: {problem.hint}"
+            yield from wrapped(problem.hint, width, "  hint: ", "    ")
 
 
 def as_json(problems: Iterable[Problem]) -> list[dict[str, Any]]:

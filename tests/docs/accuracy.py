@@ -12,22 +12,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
+from measurement.evidence.accuracy import Accuracy, Score, Scored, accuracy, compared, excluded
+from measurement.evidence.cross_validation import CrossValidation
+from measurement.evidence.figures import predict_rows
+from measurement.evidence.published import PublishedRun
+from measurement.evidence.words import QuotedKind
+from measurement.files.fit_files import shipped_runs
+from measurement.views.accuracy import WORDS, accuracy_markdown, percent
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
-from planner.edges.performance_fit import shipped_runs
-from planner.faces.accuracy import WORDS, accuracy_markdown, percent
-from planner.performance.evidence.accuracy import Accuracy, Score, Scored, accuracy, compared, excluded
-from planner.performance.evidence.cross_validation import CrossValidation
-from planner.performance.evidence.figures import predict_rows
-from planner.performance.evidence.names import known_gpus
-from planner.performance.evidence.published import PublishedRun
-from planner.performance.evidence.words import Kind
 from tests.docs.markdown import table_lines
 
 WAYS = ("cells", "gpus", "")
 """What the fits behind the predictions did not see; the last is the one shipped fit of all rows."""
 HEADS = {"cells": "without the cell", "gpus": "without the GPU", "": "the shipped fit"}
-MACRO: dict[Kind, dict[str, float]] = {
+MACRO: dict[QuotedKind, dict[str, float]] = {
     "tpot": {"cells": 0.12, "gpus": 0.18},
     "throughput": {"cells": 0.15, "gpus": 0.22},
     "ttft": {"cells": 0.25},
@@ -36,7 +35,7 @@ MACRO: dict[Kind, dict[str, float]] = {
 MOST_BIAS = 1.25
 LEAST_ORDER = 0.9
 COVERAGE = (0.75, 0.9)
-JUDGED: tuple[Kind, ...] = ("tpot", "throughput", "ttft")
+JUDGED: tuple[QuotedKind, ...] = ("tpot", "throughput", "ttft")
 ENGINES = {"vllm": "vLLM", "trt-llm": "TensorRT-LLM", "sglang": "SGLang", "tgi": "TGI"}
 
 
@@ -45,7 +44,7 @@ class Weak:
     """A group of rows that is predicted badly, and what is likely behind it."""
 
     what: str
-    kind: Kind
+    kind: QuotedKind
     why: str
     holds: Callable[[PublishedRun], bool]
     by: str = "cells"
@@ -134,7 +133,7 @@ class Found:
 def found() -> Found:
     """Predict the shipped table three times."""
     catalog = load_catalog()
-    runs, gpus = shipped_runs(catalog), known_gpus(catalog.gpus)
+    runs, gpus = shipped_runs(catalog), catalog.all_gpus
     folds = CrossValidation(runs, catalog)
     answers = {
         "cells": folds.predicted("cells"),
@@ -219,7 +218,7 @@ def _near(a: re.Match[str], b: re.Match[str]) -> bool:
     return abs(ours - theirs) <= (0.5 if a[2] else max(0.02 * theirs, 0.02))
 
 
-def _by_gpu(told: Found, way: str, kind: Kind) -> list[Score]:
+def _by_gpu(told: Found, way: str, kind: QuotedKind) -> list[Score]:
     return [score for score in told.accuracies[way].tables["GPU"] if score.kind == kind]
 
 

@@ -10,18 +10,19 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import date
 
-from planner.decision import replicas, routes
+from measurement.evidence import predict
+from measurement.evidence.fit import UNKNOWNS, vector
+from measurement.files.fit_files import load_measurements
+from planner.decision.answer import routes
+from planner.decision.candidates import replicas
 from planner.domain.catalog import Catalog
 from planner.domain.prices import MAX_AGE_DAYS, Price
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
-from planner.edges.performance_fit import load_measurements
 from planner.edges.trace_files import shipped_trace, shipped_traces
 from planner.performance import admission, capacity, capacity_search, memory
 from planner.performance.coefficients import Coefficients
 from planner.performance.engine import scheduler
-from planner.performance.evidence import predict
-from planner.performance.evidence.fit import UNKNOWNS, vector
 from planner.performance.roofline import ideal_step, step_clock
 from tests.docs.markdown import table_lines
 
@@ -196,7 +197,7 @@ def assumptions(catalog: Catalog) -> list[str]:
         ("lengths of a benchmark that says nothing of theirs", spread, "`performance/evidence/predict.py`"),
         ("share of GPU memory for the engine", f"{memory.GPU_MEMORY_UTILIZATION:g}", "`performance/memory.py`"),
         ("CUDA graphs", f"{memory.CUDA_GRAPHS_GIB:g} GiB a GPU", "`performance/memory.py`"),
-        ("usable memory of a GPU", f"0.993 × what is reported; measured: {measured}", "`facts/gpus.jsonl`"),
+        ("usable memory of a GPU", f"0.993 × what is reported; measured: {measured}", "`catalog/data/gpus/`"),
         ("batch caps that are tried", ", ".join(map(str, replicas.CAPS)), "`decision/replicas.py`"),
         (
             "tokens of a step (`max_num_batched_tokens`)",
@@ -219,20 +220,22 @@ def contents(catalog: Catalog) -> list[str]:
     """How many rows there are of what."""
     prices = Counter(price.kind for price in catalog.prices.rows.values())
     listed = sum(api.status == "listed" for api in catalog.apis)
+    measured = sorted(catalog.all_gpus.keys() - catalog.gpus.keys())
     rows = [
-        ("GPUs", "`facts/gpus.jsonl`", str(len(catalog.gpus)), ", ".join(sorted(catalog.gpus))),
-        ("instance types", "`facts/instances.jsonl`", str(len(catalog.instances)), _families(catalog)),
+        ("GPUs that can be rented", "`gpus/KEY.yaml`", str(len(catalog.gpus)), ", ".join(sorted(catalog.gpus))),
+        ("GPUs that others measured", "`gpus/KEY.yaml`", str(len(measured)), ", ".join(measured)),
+        ("instance types", "`instances/FAMILY.yaml`", str(len(catalog.instances)), _families(catalog)),
         (
             "open-weight models",
-            "`facts/models.jsonl`",
+            "`models/KEY.yaml`",
             str(len(catalog.models)),
             "by exact shape, precision and licence",
         ),
-        ("API providers", "`facts/providers.jsonl`", str(len(catalog.providers)), ", ".join(sorted(catalog.providers))),
-        ("hosted models", "`facts/apis.jsonl`", str(len(catalog.apis)), f"{listed} listed, the others gone"),
+        ("API providers", "`providers/KEY.yaml`", str(len(catalog.providers)), ", ".join(sorted(catalog.providers))),
+        ("hosted models", "the same", str(len(catalog.apis)), f"{listed} listed, the others gone"),
         (
             "prices",
-            f"`prices/{catalog.prices.name}.jsonl`",
+            f"`prices/{catalog.prices.name}/KIND/GROUP.yaml`",
             str(len(catalog.prices.rows)),
             ", ".join(f"{count} {kind}" for kind, count in sorted(prices.items())),
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from planner.faces.accuracy_plot import accuracy_svg
+from measurement.views.accuracy_plot import accuracy_svg
 from tests.docs.accuracy import Found, alike, found, parts
 from tests.docs.markdown import ROOT, UPDATE, text_of, with_generated
 

@@ -10,10 +10,10 @@ import pytest
 from pydantic import BaseModel
 
 from planner.documents.lock import Lock
-from tests.docs.markdown import ROOT, code, tables, text_of
+from tests.docs.markdown import code, tables, text_of
+from tests.examples import lock_paths
 
 TOLD = {code(row["key"]): row["what it says"] for row in tables(text_of("docs/lock.md"), "key", "what it says")}
-LOCKS = sorted((ROOT / "environments").glob("*.lock.json"))
 
 
 def model_keys(model: type[BaseModel], path: str = "") -> Iterator[str]:
@@ -51,7 +51,7 @@ def test_every_key_of_the_model_is_told_and_no_other() -> None:
     assert [key for key, text in TOLD.items() if len(text) < 4] == []
 
 
-@pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", lock_paths(), ids=lambda path: path.name)
 def test_a_reader_of_a_committed_lock_finds_every_key(path: Any) -> None:
     found = set(file_keys(json.loads(path.read_text(encoding="utf-8"))))
     assert found <= set(TOLD)

@@ -1,26 +1,27 @@
-"""The arithmetic of docs/why-this-mix.md, recomputed from the committed lock of prod."""
+"""The arithmetic of docs/why-this-mix.md, recomputed from the lock of the worked prod."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
 from planner.documents.lock import load
-from planner.money.plan import Plan, Route
+from planner.plan.plan import Plan
+from planner.plan.traffic import PlannedRoute
+from tests.docs.markdown import text_of
+from tests.examples import ENVIRONMENTS
 
-ROOT = Path(__file__).resolve().parents[2]
-TEXT = " ".join((ROOT / "docs" / "why-this-mix.md").read_text().split())
+TEXT = " ".join(text_of("docs/why-this-mix.md").split())
 
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
-    path = ROOT / "environments" / "prod.lock.json"
+    path = ENVIRONMENTS / "prod.lock.json"
     return load(path.read_text(), str(path)).plan
 
 
-def route(plan: Plan, name: str) -> Route:
+def route(plan: Plan, name: str) -> PlannedRoute:
     return next(r for r in plan.routes if r.name == name)
 
 

@@ -20,7 +20,7 @@ from aiohttp import web
 from gateway.document import parse_policy
 from gateway.keys import KeyEntry, Keys
 from gateway.service import Gateway
-from gateway.settings import Settings
+from gateway.settings import GatewaySettings
 
 DIGEST = "sha256:" + "0" * 64
 USAGE = {"prompt_tokens": 20, "completion_tokens": 2, "total_tokens": 22}
@@ -70,7 +70,7 @@ class Backend:
 @contextlib.asynccontextmanager
 async def backends(*scripts: Script) -> AsyncIterator[list[Backend]]:
     """One listening backend for each script."""
-    started: list[Backend] = []
+    listening: list[Backend] = []
     async with contextlib.AsyncExitStack() as closing:
         for script in scripts:
             backend = Backend(script)
@@ -81,8 +81,8 @@ async def backends(*scripts: Script) -> AsyncIterator[list[Backend]]:
             closing.push_async_callback(runner.cleanup)
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             backend.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-            started.append(backend)
-        yield started
+            listening.append(backend)
+        yield listening
 
 
 @dataclass(eq=False)
@@ -151,7 +151,7 @@ class Reply:
 async def staged(
     policy: dict[str, Any],
     keys: Keys | None = None,
-    settings: Settings | None = None,
+    settings: GatewaySettings | None = None,
     secrets: dict[str, str] | None = None,
 ) -> AsyncIterator[Stage]:
     """A gateway with this policy document in front of whatever the document names."""
@@ -163,7 +163,7 @@ async def staged(
         audit.append(json.loads(line))
 
     loaded = parse_policy(json.dumps(policy).encode())
-    gateway = Gateway(loaded, keys, settings or Settings(), secrets or {}, write, seed=7)
+    gateway = Gateway(loaded, keys, settings or GatewaySettings(), secrets or {}, write, seed=7)
     await gateway.start("127.0.0.1", 0, 0)
     try:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{gateway.port}") as http:
@@ -326,7 +326,7 @@ def breaks() -> Script:
     return script
 
 
-def gated(release: asyncio.Event) -> Script:
+def held_until(release: asyncio.Event) -> Script:
     """Answers only after `release` is set."""
 
     async def script(http: web.Request, body: dict[str, Any]) -> web.StreamResponse:

@@ -6,14 +6,14 @@ import json
 
 import pytest
 
-from gateway.settings import Settings
+from gateway.settings import GatewaySettings
 from tests.gateway.stage import (
     DIGEST,
     api,
     backends,
     document,
-    gated,
     good,
+    held_until,
     keys_of,
     pool,
     restricted,
@@ -144,7 +144,7 @@ def test_bodies_are_limited_also_without_a_length_and_when_compressed() -> None:
     async def test() -> None:
         async with backends(good()) as (near,):
             policy = document({"near": pool(near.url, max_model_len=10**9)}, chat=restricted())
-            async with staged(policy, settings=Settings(body_bytes=100_000, inline_parse_bytes=1000)) as stage:
+            async with staged(policy, settings=GatewaySettings(body_bytes=100_000, inline_parse_bytes=1000)) as stage:
                 fits = json.dumps({"model": "chat", "messages": [{"role": "user", "content": "x" * 90_000}]}).encode()
                 assert (await stage.post(fits)).status == 200
                 assert near.documents()[0]["messages"][0]["content"] == "x" * 90_000
@@ -167,9 +167,9 @@ def test_bodies_are_limited_also_without_a_length_and_when_compressed() -> None:
 def test_all_bodies_together_are_limited_until_the_answer() -> None:
     async def test() -> None:
         release = asyncio.Event()
-        async with backends(gated(release)) as (near,):
+        async with backends(held_until(release)) as (near,):
             policy = document({"near": pool(near.url)}, chat=restricted())
-            async with staged(policy, settings=Settings(bodies_bytes=15_000)) as stage:
+            async with staged(policy, settings=GatewaySettings(bodies_bytes=15_000)) as stage:
                 messages = [{"role": "user", "content": "x" * 10_000}]
                 first = asyncio.create_task(stage.chat(messages=messages))
                 await near.arrived.wait()
@@ -187,9 +187,9 @@ def test_the_request_id_comes_back_or_is_made() -> None:
         async with backends(good()) as (near,), staged(document({"near": pool(near.url)}, chat=restricted())) as stage:
             assert (await stage.chat(headers={"X-Request-Id": "abc.1"})).headers["X-Request-Id"] == "abc.1"
             assert (await stage.chat("none", {"X-Request-Id": "abc.2"})).headers["X-Request-Id"] == "abc.2"
-            made = (await stage.chat(headers={"X-Request-Id": 'x" onload'})).headers["X-Request-Id"]
-            assert len(made) == 32
-            assert [line["request_id"] for line in stage.audit] == ["abc.1", "abc.2", made]
+            own_id = (await stage.chat(headers={"X-Request-Id": 'x" onload'})).headers["X-Request-Id"]
+            assert len(own_id) == 32
+            assert [line["request_id"] for line in stage.audit] == ["abc.1", "abc.2", own_id]
 
     run(test())
 

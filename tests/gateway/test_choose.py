@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.choose import least_of_two, weighted
+from gateway.choose import least_of_two, weighted_draw
 
 
 @dataclass
@@ -18,14 +18,14 @@ class Load:
 
 @given(st.dictionaries(st.text(), st.floats(0.001, 1e6), min_size=1), st.integers())
 def test_a_draw_is_one_of_the_names_and_repeats_with_its_seed(weights: dict[str, float], seed: int) -> None:
-    drawn = weighted(weights, random.Random(seed))
+    drawn = weighted_draw(weights, random.Random(seed))
     assert drawn in weights
-    assert drawn == weighted(weights, random.Random(seed))
+    assert drawn == weighted_draw(weights, random.Random(seed))
 
 
 def test_draws_follow_the_weights() -> None:
     rng = random.Random(1)
-    drawn = Counter(weighted({"a": 7, "b": 2, "c": 1}, rng) for _ in range(10_000))
+    drawn = Counter(weighted_draw({"a": 7, "b": 2, "c": 1}, rng) for _ in range(10_000))
     # Four standard deviations of a binomial share.
     for name, share in (("a", 0.7), ("b", 0.2), ("c", 0.1)):
         assert abs(drawn[name] / 10_000 - share) < 4 * (share * (1 - share) / 10_000) ** 0.5
@@ -33,17 +33,17 @@ def test_draws_follow_the_weights() -> None:
 
 def test_nothing_to_draw_from() -> None:
     with pytest.raises(ValueError, match="nothing"):
-        weighted({}, random.Random())
+        weighted_draw({}, random.Random())
 
 
 @given(st.lists(st.integers(0, 50), min_size=2), st.integers())
 def test_the_fullest_is_never_chosen_beside_an_emptier_one(loads: list[int], seed: int) -> None:
     candidates = [Load(load) for load in loads]
-    chosen = least_of_two(candidates, random.Random(seed))
+    less_loaded = least_of_two(candidates, random.Random(seed))
     if len(candidates) == 2:
-        assert chosen.in_flight == min(loads)
+        assert less_loaded.in_flight == min(loads)
     if loads.count(max(loads)) == 1:
-        assert chosen.in_flight < max(loads)
+        assert less_loaded.in_flight < max(loads)
 
 
 def test_two_choices_keep_loads_closer_than_one() -> None:

@@ -7,14 +7,14 @@ import pytest
 
 from gateway.discovery import Discovery, addresses_of
 from gateway.gate import Gate
-from gateway.policy import Pool
+from gateway.policy import PoolPolicy
 from tests.gateway.stage import pool, run
 
 
-def made(resolve=addresses_of, **pools: dict[str, object]) -> tuple[Discovery, Gate]:  # type: ignore[no-untyped-def]
-    parsed = {name: Pool.model_validate(value) for name, value in pools.items()}
-    gate = Gate(dict.fromkeys(parsed, 4), random.Random(), lambda: 0.0, 4)
-    return Discovery(parsed, gate, 0.01, resolve), gate
+def discovery_with(resolve=addresses_of, **pools: dict[str, object]) -> tuple[Discovery, Gate]:  # type: ignore[no-untyped-def]
+    policies = {name: PoolPolicy.model_validate(value) for name, value in pools.items()}
+    gate = Gate(dict.fromkeys(policies, 4), random.Random(), lambda: 0.0, 4)
+    return Discovery(policies, gate, 0.01, resolve), gate
 
 
 def headless(address: str) -> dict[str, object]:
@@ -27,7 +27,9 @@ def urls(gate: Gate, name: str) -> list[str]:
 
 def test_fixed_endpoints_and_a_name_that_really_resolves() -> None:
     async def test() -> None:
-        discovery, gate = made(fixed=pool("http://127.0.0.1:1", "http://127.0.0.1:2"), dns=headless("127.0.0.1:8000"))
+        discovery, gate = discovery_with(
+            fixed=pool("http://127.0.0.1:1", "http://127.0.0.1:2"), dns=headless("127.0.0.1:8000")
+        )
         await discovery.look()
         assert urls(gate, "fixed") == ["http://127.0.0.1:1", "http://127.0.0.1:2"]
         assert urls(gate, "dns") == ["http://127.0.0.1:8000"]
@@ -46,7 +48,7 @@ def test_replicas_follow_the_records_and_survive_a_failing_resolver() -> None:
         return answer
 
     async def test() -> None:
-        discovery, gate = made(resolve, a=headless("vllm-a.serving.svc.cluster.local:8000"))
+        discovery, gate = discovery_with(resolve, a=headless("vllm-a.serving.svc.cluster.local:8000"))
         seen = []
         while answers:
             await discovery.look()
@@ -66,7 +68,7 @@ def test_a_name_without_records_is_an_empty_pool() -> None:
 
 def test_with_fixed_endpoints_only_there_is_nothing_to_repeat() -> None:
     async def test() -> None:
-        discovery, _ = made(fixed=pool("http://127.0.0.1:1"))
+        discovery, _ = discovery_with(fixed=pool("http://127.0.0.1:1"))
         await discovery.keep_looking()
 
     run(test())
@@ -79,7 +81,7 @@ def test_a_failure_that_nobody_foresaw_is_logged_and_does_not_end_the_looking(ca
         return ["10.0.0.2"]
 
     async def test() -> None:
-        discovery, gate = made(resolve, a=headless("vllm-a:8000"))
+        discovery, gate = discovery_with(resolve, a=headless("vllm-a:8000"))
         looking = asyncio.create_task(discovery.keep_looking())
         while not gate.replicas("a"):
             assert not looking.done()

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.settings import Settings
+from gateway.settings import GatewaySettings
 from tests.gateway.stage import (
     DONE_EVENT,
     GOOD_STREAM,
@@ -14,9 +14,9 @@ from tests.gateway.stage import (
     breaks,
     document,
     event,
-    gated,
     good,
     hangs,
+    held_until,
     pool,
     restricted,
     route,
@@ -246,7 +246,7 @@ def test_the_deadline_ends_the_request_and_nothing_is_tried_after_it(stream: boo
 def test_a_full_gate_spills_at_once() -> None:
     async def test() -> None:
         release = asyncio.Event()
-        async with backends(gated(release), good()) as (near, away):
+        async with backends(held_until(release), good()) as (near, away):
             policy = document(
                 {"near": pool(near.url, max_in_flight=1)}, {"away": api(away.url)}, chat=route(queue_ms=5000)
             )
@@ -280,7 +280,7 @@ def test_a_pool_without_replicas_spills() -> None:
 def test_a_restricted_route_queues_then_says_503_with_retry_after() -> None:
     async def test() -> None:
         release = asyncio.Event()
-        async with backends(gated(release)) as (near,):
+        async with backends(held_until(release)) as (near,):
             pools = {"near": pool(near.url, max_in_flight=1)}
             policy = document(pools, patient=restricted(queue_ms=5000), hasty=restricted(queue_ms=100))
             async with staged(policy) as stage:
@@ -300,12 +300,12 @@ def test_a_restricted_route_queues_then_says_503_with_retry_after() -> None:
 def test_the_queue_is_bounded() -> None:
     async def test() -> None:
         release = asyncio.Event()
-        async with backends(gated(release)) as (near,):
+        async with backends(held_until(release)) as (near,):
             policy = document({"near": pool(near.url, max_in_flight=1)}, keep=restricted(queue_ms=8000))
-            async with staged(policy, settings=Settings(queue_length=1)) as stage:
-                asked = [asyncio.create_task(stage.chat("keep")) for _ in range(3)]
-                done, waiting = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
-                assert [task.result().status for task in done] == [503]
+            async with staged(policy, settings=GatewaySettings(queue_length=1)) as stage:
+                tasks = [asyncio.create_task(stage.chat("keep")) for _ in range(3)]
+                finished, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                assert [task.result().status for task in finished] == [503]
                 release.set()
                 assert sorted([(await task).status for task in waiting]) == [200, 200]
 
@@ -315,7 +315,7 @@ def test_the_queue_is_bounded() -> None:
 def test_a_client_that_leaves_the_queue_leaves_no_place_taken() -> None:
     async def test() -> None:
         release = asyncio.Event()
-        async with backends(gated(release)) as (near,):
+        async with backends(held_until(release)) as (near,):
             policy = document({"near": pool(near.url, max_in_flight=1)}, keep=restricted(queue_ms=8000))
             async with staged(policy) as stage:
                 first = asyncio.create_task(stage.chat("keep"))
@@ -513,10 +513,10 @@ def test_the_apis_of_one_account_share_its_rate() -> None:
 def test_an_answer_without_a_cap_counts_as_assumed_until_its_usage_is_known() -> None:
     async def test() -> None:
         release = asyncio.Event()
-        async with backends(says(503), gated(release)) as (near, away):
+        async with backends(says(503), held_until(release)) as (near, away):
             apis = {"away": api(away.url, limits={"tpm": 1000})}
             policy = document({"near": pool(near.url)}, apis, chat=route())
-            async with staged(policy, settings=Settings(assumed_output_tokens=600)) as stage:
+            async with staged(policy, settings=GatewaySettings(assumed_output_tokens=600)) as stage:
                 first = asyncio.create_task(stage.chat())
                 await asyncio.wait_for(away.arrived.wait(), 5)
                 assert (await stage.chat()).status == 503  # 602 tokens are out, 602 more would be beyond 1,000
@@ -590,7 +590,7 @@ def test_every_attempt_is_recorded_and_billed() -> None:
         async with backends(says(503), hangs(), good()) as (near, first, second):
             apis = {"first": api(first.url), "second": api(second.url)}
             policy = document({"near": pool(near.url)}, apis, chat=route(fallback=["first", "second"]))
-            async with staged(policy, settings=Settings(api_first_event_s=0.2)) as stage:
+            async with staged(policy, settings=GatewaySettings(api_first_event_s=0.2)) as stage:
                 assert (await stage.chat(stream=True)).served_by == "api/second"
                 line = stage.audit[0]
                 local, slow, good_ = line["attempts"]

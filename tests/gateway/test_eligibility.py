@@ -6,18 +6,20 @@ from typing import Any
 import pytest
 
 from gateway.document import parse_policy
-from gateway.eligibility import Fit, Misfit, fit, nobody_fits
+from gateway.eligibility import EligibleBackends, Exclusion, ExclusionCause, eligible_backends, no_backend_fits
 from gateway.request import parse_chat_request
 from tests.gateway.stage import api, document, pool, route
 
 
-def fitted(pools: dict[str, Any], apis: dict[str, Any], changes: dict[str, Any], **fields: Any) -> Fit:
+def eligible_for(
+    pools: dict[str, Any], apis: dict[str, Any], changes: dict[str, Any], **fields: Any
+) -> EligibleBackends:
     weights = dict.fromkeys(pools, 1.0)
     text = json.dumps(document(pools, apis, chat=route(weights, fallback=list(apis), **changes))).encode()
     policy = parse_policy(text).policy
     body = {"model": "chat", "messages": [{"role": "user", "content": "x" * 400}], **fields}
     chat = policy.routes["chat"]
-    return fit(policy, chat, chat.bands[0], parse_chat_request(json.dumps(body).encode()))
+    return eligible_backends(policy, chat, chat.bands[0], parse_chat_request(json.dumps(body).encode()))
 
 
 NEAR = "http://127.0.0.1:1"
@@ -26,15 +28,13 @@ NEAR = "http://127.0.0.1:1"
 def test_features_rule_out() -> None:
     pools = {"plain": pool(NEAR, supports=[]), "rich": pool(NEAR, supports=["tools", "n"])}
     apis = {"away": api(NEAR + "1", supports=["tools"], refuses=["temperature"])}
-    result = fitted(pools, apis, {}, tools=[], n=2)
+    result = eligible_for(pools, apis, {}, tools=[], n=2)
     assert result.weights == {"rich": 1.0}
     assert result.chain == ()
-    assert {(unfit.backend, unfit.misfit, unfit.lacks) for unfit in result.unfit} == {
-        ("pool/plain", Misfit.FIELD, "n, tools"),
-        ("api/away", Misfit.FIELD, "n"),
-    }
-    assert fitted(pools, apis, {}, temperature=0).chain == ()
-    assert fitted(pools, apis, {}).chain == ("away",)
+    assert result.excluded_pools == (Exclusion("plain", ExclusionCause.FIELD, ("n", "tools")),)
+    assert result.excluded_apis == (Exclusion("away", ExclusionCause.FIELD, ("n",)),)
+    assert eligible_for(pools, apis, {}, temperature=0).chain == ()
+    assert eligible_for(pools, apis, {}).chain == ("away",)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_features_rule_out() -> None:
     ],
 )
 def test_length(context: int, fields: dict[str, Any], route_cap: int | None, fits: bool) -> None:
-    result = fitted({"near": pool(NEAR, max_model_len=context)}, {}, {"max_output_tokens": route_cap}, **fields)
+    result = eligible_for({"near": pool(NEAR, max_model_len=context)}, {}, {"max_output_tokens": route_cap}, **fields)
     assert bool(result.weights) == fits
     assert result.pools_lack_length_only != fits
 
@@ -60,13 +60,13 @@ def test_a_pool_without_weight_is_not_asked() -> None:
     policy = parse_policy(text.encode()).policy
     chat = policy.routes["chat"]
     request = parse_chat_request(b'{"model": "chat", "messages": [{"content": "x"}]}')
-    assert fit(policy, chat, chat.bands[0], request).weights == {"a": 1}
+    assert eligible_backends(policy, chat, chat.bands[0], request).weights == {"a": 1}
 
 
 def test_the_client_reads_fields_and_no_backend_names() -> None:
-    result = fitted({"near": pool(NEAR, supports=[])}, {}, {}, tools=[], top_k=1)
-    refusal = nobody_fits(result.unfit)
+    result = eligible_for({"near": pool(NEAR, supports=[])}, {}, {}, tools=[], top_k=1)
+    refusal = no_backend_fits(result.exclusions)
     assert (refusal.status, refusal.code, refusal.param) == (400, "field_unsupported", "tools")
     assert "near" not in refusal.message
-    result = fitted({"near": pool(NEAR, max_model_len=10)}, {}, {})
-    assert nobody_fits(result.unfit).code == "context_length_exceeded"
+    result = eligible_for({"near": pool(NEAR, max_model_len=10)}, {}, {})
+    assert no_backend_fits(result.exclusions).code == "context_length_exceeded"

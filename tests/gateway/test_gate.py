@@ -17,10 +17,10 @@ class Clock:
 
 
 def gate(caps: dict[str, int], queue_length: int = 8, clock: Clock | None = None, **urls: list[str]) -> Gate:
-    made = Gate(caps, random.Random(5), clock or Clock(), queue_length)
-    for pool, found in urls.items():
-        made.set_replicas(pool, found)
-    return made
+    new_gate = Gate(caps, random.Random(5), clock or Clock(), queue_length)
+    for pool, addresses in urls.items():
+        new_gate.set_replicas(pool, addresses)
+    return new_gate
 
 
 def test_the_cap_is_per_replica() -> None:
@@ -35,8 +35,8 @@ def test_the_cap_is_per_replica() -> None:
 
 def test_a_full_pool_leaves_its_share_to_the_others() -> None:
     both = gate({"a": 1, "b": 5}, a=["u1"], b=["u2"])
-    taken = [both.take({"a": 0.99, "b": 0.01}, wanted="a") for _ in range(6)]
-    assert [place.pool for place in taken if place] == ["a", "b", "b", "b", "b", "b"]
+    places = [both.take({"a": 0.99, "b": 0.01}, drawn_pool="a") for _ in range(6)]
+    assert [place.pool for place in places if place] == ["a", "b", "b", "b", "b", "b"]
 
 
 def test_avoided_and_cooling_replicas() -> None:
@@ -69,14 +69,14 @@ def test_waiters_are_served_in_order_and_by_the_pools_they_may_use() -> None:
 
         waits = [asyncio.create_task(wait(*pair)) for pair in (("1", "a"), ("2", "b"), ("3", "a"))]
         await asyncio.sleep(0)
-        assert two.waiting("route") == 3
+        assert two.requests_waiting("route") == 3
         two.give_back(held_b)
         await asyncio.sleep(0.01)
         assert order == ["2"]
         two.give_back(held_a)
         await asyncio.gather(*waits)
         assert order == ["2", "1", "3"]
-        assert two.waiting("route") == 0
+        assert two.requests_waiting("route") == 0
 
     run(test())
 
@@ -110,7 +110,7 @@ def test_a_place_handed_over_to_a_waiter_that_was_cancelled_is_free_again() -> N
         waiting.cancel()  # ... before the waiter has run
         await asyncio.gather(waiting, return_exceptions=True)
         assert held.in_flight == 0
-        assert one.waiting("route") == 0
+        assert one.requests_waiting("route") == 0
 
     run(test())
 

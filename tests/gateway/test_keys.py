@@ -63,12 +63,12 @@ def test_a_bad_file_is_refused(tmp_path: Path, text: str, told: str) -> None:
 
 
 def test_the_command_prints_a_key_and_its_entry(tmp_path: Path) -> None:
-    made = subprocess.run(
+    run = subprocess.run(
         [sys.executable, "-m", "gateway.keys", "team", "chat"], capture_output=True, text=True, check=True, timeout=30
     )
     path = tmp_path / "keys.json"
-    path.write_text(made.stdout)
-    client = load_keys(path).client_of("Bearer " + made.stderr.strip())
+    path.write_text(run.stdout)
+    client = load_keys(path).client_of("Bearer " + run.stderr.strip())
     assert client is not None
     assert client.routes == {"chat"}
     assert subprocess.run([sys.executable, "-m", "gateway.keys"], capture_output=True, timeout=30).returncode == 2

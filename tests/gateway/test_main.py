@@ -26,11 +26,11 @@ def command(*arguments: str | Path) -> list[str]:
 
 
 def refusal(*arguments: str | Path) -> str:
-    done = subprocess.run(
+    run = subprocess.run(
         command(*arguments), capture_output=True, text=True, timeout=30, env=os.environ | {"LC_ALL": "C"}
     )
-    assert (done.returncode, done.stdout) == (2, "")
-    return done.stderr
+    assert (run.returncode, run.stdout) == (2, "")
+    return run.stderr
 
 
 def test_without_keys_it_starts_only_when_told_so_explicitly() -> None:
@@ -55,15 +55,15 @@ def test_every_reason_not_to_start_is_told(tmp_path: Path) -> None:
 
 
 @contextlib.contextmanager
-def started(*arguments: str | Path) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+def running_gateway(*arguments: str | Path) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
     """A running gateway with its public and admin URL; killed at the end if it still runs."""
     child = subprocess.Popen(command(*arguments, *PORTS), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert child.stderr is not None
         line = child.stderr.readline()
-        found = re.search(r"listening on 127\.0\.0\.1:(\d+), admin on 127\.0\.0\.1:(\d+)", line)
-        assert found is not None, line
-        yield child, f"http://127.0.0.1:{found[1]}", f"http://127.0.0.1:{found[2]}"
+        ports = re.search(r"listening on 127\.0\.0\.1:(\d+), admin on 127\.0\.0\.1:(\d+)", line)
+        assert ports is not None, line
+        yield child, f"http://127.0.0.1:{ports[1]}", f"http://127.0.0.1:{ports[2]}"
     finally:
         if child.poll() is None:
             child.kill()
@@ -71,11 +71,11 @@ def started(*arguments: str | Path) -> Iterator[tuple[subprocess.Popen[str], str
 
 
 def fetch(url: str, body: Any = None, key: str = "") -> tuple[int, bytes]:
-    asked = urllib.request.Request(url, None if body is None else json.dumps(body).encode())
-    asked.add_header("Authorization", f"Bearer {key}")
+    request = urllib.request.Request(url, None if body is None else json.dumps(body).encode())
+    request.add_header("Authorization", f"Bearer {key}")
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(asked, timeout=10) as response:
+        with opener.open(request, timeout=10) as response:
             return response.status, response.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
@@ -87,7 +87,7 @@ def test_it_serves_audits_and_ends_on_a_signal(tmp_path: Path, number: signal.Si
     policy.write_text(json.dumps(document({"near": pool("http://127.0.0.1:9")}, chat=restricted())))
     key, entry = new_key("team", ("chat",))
     keys.write_text(json.dumps({id_: value.model_dump() for id_, value in entry.items()}))
-    with started("--policy", policy, "--keys", keys, "--speed", "10", "--seed", "1") as (child, public, admin):
+    with running_gateway("--policy", policy, "--keys", keys, "--speed", "10", "--seed", "1") as (child, public, admin):
         assert fetch(public + "/readyz")[0] == 200
         assert json.loads(fetch(admin + "/policy")[1])["environment"] == "test"
         assert b"spillway_policy{" in fetch(admin + "/metrics")[1]

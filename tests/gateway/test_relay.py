@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from gateway.settings import Settings
+from gateway.settings import GatewaySettings
 from tests.gateway.stage import (
     DONE_EVENT,
     GOOD_STREAM,
@@ -93,9 +93,9 @@ def test_a_cut_stream_ends_with_an_error_event_and_nothing_switches(ending: tupl
             policy = document({"near": pool(near.url)}, {"away": api(away.url)}, chat=route())
             async with staged(policy) as stage:
                 reply = await stage.chat(stream=True)
-                passed, error = error_of(reply.raw)
+                before, error = error_of(reply.raw)
                 assert reply.status == 200
-                assert passed == event(chunk("Hel"))
+                assert before == event(chunk("Hel"))
                 assert error["code"] == "stream_cut"
                 assert b"[DONE]" not in reply.raw
                 assert (other.calls, away.calls) == (0, 0)
@@ -126,7 +126,7 @@ def test_silence_inside_a_stream_ends_it() -> None:
     async def test() -> None:
         async with backends(streams(event(chunk("a")), 10.0, *GOOD_STREAM)) as (near,):
             policy = document({"near": pool(near.url)}, keep=restricted())
-            async with staged(policy, settings=Settings(chunk_idle_s=0.2)) as stage:
+            async with staged(policy, settings=GatewaySettings(chunk_idle_s=0.2)) as stage:
                 _, error = error_of((await stage.chat("keep", stream=True)).raw)
                 assert error["code"] == "stream_stalled"
                 await asyncio.wait_for(near.hung_up.wait(), 1)
@@ -138,7 +138,7 @@ def test_an_event_without_end_is_cut_at_the_limit() -> None:
     async def test() -> None:
         async with backends(streams(event(chunk("a")), 0.1, b"data: " + b"x" * 5000, b"x" * 5000)) as (near,):
             policy = document({"near": pool(near.url)}, keep=restricted())
-            async with staged(policy, settings=Settings(event_bytes=4096)) as stage:
+            async with staged(policy, settings=GatewaySettings(event_bytes=4096)) as stage:
                 _, error = error_of((await stage.chat("keep", stream=True)).raw)
                 assert error["code"] == "stream_cut"
                 assert stage.audit[0]["attempts"][0]["outcome"] == "bad_event"
@@ -203,7 +203,7 @@ def test_a_client_that_does_not_read_is_cut_and_frees_its_place() -> None:
         flood = streams(*[event(chunk("x" * 200_000)) for _ in range(200)], DONE_EVENT)
         async with backends(flood) as (near,):
             policy = document({"near": pool(near.url)}, keep=restricted())
-            async with staged(policy, settings=Settings(client_write_s=0.3)) as stage:
+            async with staged(policy, settings=GatewaySettings(client_write_s=0.3)) as stage:
                 reader, writer = await asyncio.open_connection("127.0.0.1", stage.gateway.port, limit=1024)
                 body = json.dumps({"model": "keep", "stream": True, "messages": [{"role": "user", "content": "x"}]})
                 head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nContent-Length: {len(body)}\r\n\r\n"

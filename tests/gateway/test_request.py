@@ -14,17 +14,17 @@ from gateway.request import ChatRequest, parse_chat_request
 MESSAGES = [{"role": "user", "content": "hello"}]
 
 
-def parsed(**fields: Any) -> ChatRequest:
+def request_with(**fields: Any) -> ChatRequest:
     return parse_chat_request(json.dumps({"model": "chat", "messages": MESSAGES, **fields}).encode())
 
 
-def sent(request: ChatRequest, cap: int | None = None, **renames: str) -> Any:
+def body_of(request: ChatRequest, cap: int | None = None, **renames: str) -> Any:
     return json.loads(request.body_for("served", cap, renames))
 
 
 def test_what_is_judged_is_what_is_sent() -> None:
-    request = parsed(temperature=0.5, tools=[{"type": "function"}], seed=None, n=1, logprobs=False)
-    assert sent(request) == {
+    request = request_with(temperature=0.5, tools=[{"type": "function"}], seed=None, n=1, logprobs=False)
+    assert body_of(request) == {
         "model": "served",
         "messages": MESSAGES,
         "temperature": 0.5,
@@ -41,17 +41,17 @@ def test_what_is_judged_is_what_is_sent() -> None:
 )
 def test_field_values_arrive_as_they_were(value: Any) -> None:
     body = json.dumps({"model": "chat", "messages": MESSAGES, "response_format": value}).encode()
-    assert sent(parse_chat_request(body)).get("response_format") == value
+    assert body_of(parse_chat_request(body)).get("response_format") == value
 
 
 def test_streams_always_ask_for_usage() -> None:
-    assert sent(parsed(stream=True))["stream_options"] == {"include_usage": True}
+    assert body_of(request_with(stream=True))["stream_options"] == {"include_usage": True}
     for options in (None, {}, {"include_usage": False}, {"include_usage": None}):
-        request = parsed(stream=True, stream_options=options)
+        request = request_with(stream=True, stream_options=options)
         assert not request.usage_asked
-        assert sent(request)["stream_options"] == {"include_usage": True}
-    assert parsed(stream=True, stream_options={"include_usage": True}).usage_asked
-    assert "stream_options" not in sent(parsed())
+        assert body_of(request)["stream_options"] == {"include_usage": True}
+    assert request_with(stream=True, stream_options={"include_usage": True}).usage_asked
+    assert "stream_options" not in body_of(request_with())
 
 
 @pytest.mark.parametrize(
@@ -66,12 +66,12 @@ def test_streams_always_ask_for_usage() -> None:
     ],
 )
 def test_output_cap(fields: dict[str, int], route_cap: int | None, expected: int | None) -> None:
-    request = parsed(**fields)
-    assert request.capped(route_cap) == expected
-    body = sent(request, expected)
+    request = request_with(**fields)
+    assert request.output_limit(route_cap) == expected
+    body = body_of(request, expected)
     assert body.get("max_tokens") == expected
     assert "max_completion_tokens" not in body  # it would undo the route's cap
-    body = sent(request, expected, max_tokens="max_completion_tokens")
+    body = body_of(request, expected, max_tokens="max_completion_tokens")
     assert body.get("max_completion_tokens") == expected
     assert "max_tokens" not in body
 
@@ -99,7 +99,7 @@ def test_output_cap(fields: dict[str, int], route_cap: int | None, expected: int
     ],
 )
 def test_measure(messages: list[Any], prompt_bytes: int, features: set[str]) -> None:
-    request = parsed(messages=messages)
+    request = request_with(messages=messages)
     assert request.prompt_bytes == prompt_bytes
     assert request.features == features
     assert request.input_tokens(4.0) == max(1, -(-prompt_bytes // 4))
@@ -107,7 +107,7 @@ def test_measure(messages: list[Any], prompt_bytes: int, features: set[str]) -> 
 
 def test_tool_definitions_are_prompt() -> None:
     tools = [{"type": "function", "function": {"name": "f"}}]
-    assert parsed(tools=tools).prompt_bytes == 5 + len(json.dumps(tools, separators=(",", ":")))
+    assert request_with(tools=tools).prompt_bytes == 5 + len(json.dumps(tools, separators=(",", ":")))
 
 
 @pytest.mark.parametrize(
@@ -131,13 +131,13 @@ def test_tool_definitions_are_prompt() -> None:
 )
 def test_refusals_name_the_field(fields: dict[str, Any], code: str, param: str) -> None:
     with pytest.raises(Refusal) as caught:
-        parsed(**fields)
+        request_with(**fields)
     assert (caught.value.status, caught.value.code, caught.value.param) == (400, code, param)
 
 
 def test_a_widening_field_is_refused_even_when_null() -> None:
     with pytest.raises(Refusal):
-        parsed(fallbacks=None)
+        request_with(fallbacks=None)
 
 
 def test_the_vocabularies_do_not_overlap() -> None:
@@ -148,6 +148,6 @@ def test_the_vocabularies_do_not_overlap() -> None:
 
 
 def test_forgetting_the_body_leaves_no_prompt() -> None:
-    request = parsed()
+    request = request_with()
     request.forget_body()
     assert "hello" not in repr(request)

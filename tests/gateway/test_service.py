@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.gateway.stage import backends, chunk, document, event, gated, pool, restricted, run, staged, streams
+from tests.gateway.stage import backends, chunk, document, event, held_until, pool, restricted, run, staged, streams
 
 GOOD_END = (event(chunk("b")), b"data: [DONE]\n\n")
 
@@ -13,7 +13,7 @@ def test_draining_lets_requests_end_and_takes_no_new_connection() -> None:
     async def test() -> None:
         slow = streams(event(chunk("a")), 0.4, *GOOD_END)
         async with backends(slow) as (near,), staged(document({"near": pool(near.url)}, chat=restricted())) as stage:
-            asked = asyncio.create_task(stage.chat(stream=True))
+            answer = asyncio.create_task(stage.chat(stream=True))
             await near.arrived.wait()
             draining = asyncio.create_task(stage.gateway.drain(5))
             await asyncio.sleep(0.1)
@@ -22,7 +22,7 @@ def test_draining_lets_requests_end_and_takes_no_new_connection() -> None:
             with pytest.raises(ConnectionError):
                 await asyncio.open_connection("127.0.0.1", stage.gateway.port)
             assert await draining == 0
-            assert (await asked).raw.endswith(b"data: [DONE]\n\n")
+            assert (await answer).raw.endswith(b"data: [DONE]\n\n")
 
     run(test())
 
@@ -32,14 +32,14 @@ def test_draining_ends_at_its_limit_and_tells_how_many_are_left() -> None:
         release = asyncio.Event()
         policy_of = restricted(queue_ms=5000)
         async with (
-            backends(gated(release)) as (near,),
+            backends(held_until(release)) as (near,),
             staged(document({"near": pool(near.url)}, chat=policy_of)) as stage,
         ):
-            asked = asyncio.create_task(stage.chat())
+            answer = asyncio.create_task(stage.chat())
             await near.arrived.wait()
             assert await stage.gateway.drain(0.1) == 1
             await stage.gateway.stop()
-            assert (await asyncio.gather(asked, return_exceptions=True))[0].__class__.__name__ != "Reply"
+            assert (await asyncio.gather(answer, return_exceptions=True))[0].__class__.__name__ != "Reply"
             await asyncio.wait_for(near.hung_up.wait(), 1)
 
     run(test())

@@ -4,11 +4,11 @@ from dataclasses import asdict
 
 import pytest
 
-from gateway.settings import Settings
+from gateway.settings import GatewaySettings
 
 
 def test_durations_shrink_together_and_counts_stay() -> None:
-    plain, fast = asdict(Settings()), asdict(Settings().scaled(10))
+    plain, fast = asdict(GatewaySettings()), asdict(GatewaySettings().at_speed(10))
     assert fast["chunk_idle_s"] == 1.0
     for name, value in plain.items():
         assert fast[name] == (value / 10 if name.endswith("_s") else value)
@@ -17,4 +17,4 @@ def test_durations_shrink_together_and_counts_stay() -> None:
 @pytest.mark.parametrize("speed", [0, -1, float("nan")])
 def test_speed_must_be_positive(speed: float) -> None:
     with pytest.raises(ValueError, match="speed must be above 0"):
-        Settings().scaled(speed)
+        GatewaySettings().at_speed(speed)

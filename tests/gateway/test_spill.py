@@ -6,21 +6,21 @@ from gateway.spill import (
     Decision,
     FirstEvent,
     Lost,
+    NextStep,
     Origin,
     Status,
-    Step,
     StreamEnd,
     Trigger,
     before_commit,
     closing_event,
-    exhausted,
+    no_backend_left,
 )
 
-ANSWER = Decision(Step.ANSWER)
+ANSWER = Decision(NextStep.ANSWER)
 BOTH = (Origin.LOCAL, Origin.API)
 
 # origin -> where a failure that may pass moves the request
-ELSEWHERE = {Origin.LOCAL: Step.OTHER_REPLICA, Origin.API: Step.NEXT}
+ELSEWHERE = {Origin.LOCAL: NextStep.OTHER_REPLICA, Origin.API: NextStep.NEXT}
 
 ROWS = [
     # signal, trigger; the step is ELSEWHERE for both origins
@@ -81,18 +81,18 @@ def test_good_answers_and_the_clients_mistakes_are_the_answer(origin: Origin, ov
 
 @pytest.mark.parametrize("origin", BOTH)
 def test_a_slow_first_event_never_waits_at_a_second_replica(origin: Origin) -> None:
-    assert before_commit(origin, Lost(Trigger.SLOW), "refuse") == Decision(Step.NEXT, Trigger.SLOW)
+    assert before_commit(origin, Lost(Trigger.SLOW), "refuse") == Decision(NextStep.NEXT, Trigger.SLOW)
 
 
 @pytest.mark.parametrize("origin", BOTH)
 def test_the_deadline_ends_everything(origin: Origin) -> None:
-    assert before_commit(origin, Lost(Trigger.DEADLINE), "api") == Decision(Step.GIVE_UP, Trigger.DEADLINE)
+    assert before_commit(origin, Lost(Trigger.DEADLINE), "api") == Decision(NextStep.GIVE_UP, Trigger.DEADLINE)
 
 
 @pytest.mark.parametrize(
     ("origin", "overflow", "expected"),
     [
-        (Origin.LOCAL, "api", Decision(Step.NEXT, Trigger.LENGTH)),
+        (Origin.LOCAL, "api", Decision(NextStep.NEXT, Trigger.LENGTH)),
         (Origin.LOCAL, "refuse", ANSWER),
         (Origin.API, "api", ANSWER),
         (Origin.API, "refuse", ANSWER),
@@ -137,7 +137,7 @@ def test_a_committed_stream_ends_with_an_error_event_unless_it_ended_itself(end:
 def test_what_the_client_reads_when_nobody_served(
     triggers: list[Trigger], status: int, code: str, retry_after_s: float | None
 ) -> None:
-    refusal = exhausted(triggers, 3)
+    refusal = no_backend_left(triggers, 3)
     assert (refusal.status, refusal.code, refusal.retry_after_s) == (status, code, retry_after_s)
 
 

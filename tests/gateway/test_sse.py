@@ -49,8 +49,8 @@ def test_every_block_ends_with_its_only_empty_line(text: bytes) -> None:
     empty_line = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
     blocks, _ = fed([text])
     for block in blocks:
-        found = [match.end() for match in empty_line.finditer(block)]
-        assert found == [len(block)]
+        ends = [match.end() for match in empty_line.finditer(block)]
+        assert ends == [len(block)]
 
 
 @given(any_bytes, st.lists(st.integers(0, 1000)), st.booleans())
@@ -109,10 +109,10 @@ def test_usage_is_read_and_taken_out() -> None:
     ledger = EventLedger(usage_asked=False)
     assert ledger.pass_on(event({"choices": [], "usage": USAGE})) == b""
     assert ledger.usage == Usage(12, 8, 5)
-    kept = ledger.pass_on(event({"id": 1, "choices": [CHOICE], "usage": None}))
-    assert json.loads(event_payload(kept)) == {"id": 1, "choices": [CHOICE]}
-    kept = ledger.pass_on(event({"choices": [CHOICE], "usage": USAGE}))
-    assert json.loads(event_payload(kept)) == {"choices": [CHOICE]}
+    block = ledger.pass_on(event({"id": 1, "choices": [CHOICE], "usage": None}))
+    assert json.loads(event_payload(block)) == {"id": 1, "choices": [CHOICE]}
+    block = ledger.pass_on(event({"choices": [CHOICE], "usage": USAGE}))
+    assert json.loads(event_payload(block)) == {"choices": [CHOICE]}
     assert ledger.data_events == 2
 
 
@@ -124,14 +124,14 @@ def test_usage_that_was_asked_passes_unchanged_and_is_read() -> None:
 
 
 def test_done_is_noticed_and_dropped_after_an_error_only() -> None:
-    done = b"data: " + DONE + b"\n\n"
+    last_event = b"data: " + DONE + b"\n\n"
     ledger = EventLedger(usage_asked=False)
-    assert ledger.pass_on(done) == done
+    assert ledger.pass_on(last_event) == last_event
     assert ledger.done
     for error in (event({"error": {"message": "m", "code": 503}}), b"event: error\ndata: it broke\n\n"):
         ledger = EventLedger(usage_asked=False)
         assert ledger.pass_on(error) == error
-        assert ledger.pass_on(done) == b""
+        assert ledger.pass_on(last_event) == b""
         assert ledger.error_code in (0, 503)
 
 

@@ -8,7 +8,7 @@ import pytest
 from gateway.document import load_policy, parse_policy
 from gateway.forward import open_session
 from gateway.policy import Policy, RateLimits
-from gateway.settings import Settings
+from gateway.settings import GatewaySettings
 from gateway.upstreams import MissingSecret, account_limits, api_chains, chained_apis, read_secrets
 from tests.gateway.stage import api, document, pool, restricted, route, run
 
@@ -17,7 +17,7 @@ SAMPLE = load_policy(Path(__file__).parent / "data" / "policy.json").policy
 
 def test_a_restricted_route_has_no_api_client() -> None:
     async def test() -> None:
-        async with open_session(Settings()) as session:
+        async with open_session(GatewaySettings()) as session:
             chains = api_chains(SAMPLE, session, {}, 60, lambda: 0.0)
             assert chains.keys() == {"chat", "batch"}
             assert list(chains["chat"]) == ["groq-llama-3.1-8b", "openai-gpt-4.1-mini"]
@@ -41,7 +41,7 @@ def test_the_apis_of_a_provider_share_one_account_and_its_smallest_limits() -> N
     assert account_limits(policy, "other") == RateLimits(rpm=7)
 
     async def test() -> None:
-        async with open_session(Settings()) as session:
+        async with open_session(GatewaySettings()) as session:
             chain = api_chains(policy, session, {}, 60, lambda: 0.0)["chat"]
             assert chain["small"].limiter is chain["large"].limiter
             assert chain["small"].limiter is not chain["other"].limiter
@@ -69,7 +69,7 @@ def test_restriction_wins_even_over_a_document_that_was_never_validated() -> Non
     assert chained_apis(broken) == frozenset()
 
     async def test() -> None:
-        async with open_session(Settings()) as session:
+        async with open_session(GatewaySettings()) as session:
             assert api_chains(broken, session, {}, 60, lambda: 0.0) == {}
 
     run(test())

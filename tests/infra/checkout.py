@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.examples import ROOT
+
 LINKED = ("Pulumi.yaml", "__main__.py", "charts", "infra", "planner")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.money.plan import Plan
+from planner.plan.plan import Plan
 from tests.infra import locks
 from tests.infra.programs import Registered, run_program
 

@@ -16,12 +16,25 @@ from planner.documents.lock import Consulted, Lock, render, seal
 from planner.documents.verify import environment_digest
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import coefficients_digest
-from planner.money.numbers import dollars
-from planner.money.plan import NodeGroup, Plan
+from planner.money.cost import cluster_lines
+from planner.plan.fleet import NodeGroup
+from planner.plan.plan import Plan
+from planner.plan.platform import ClusterParts, EncryptionKey, LogGroup, ModelBucket, SystemNodes
+from planner.words.numbers import dollars
 
 ZONES = ("use1-az4", "use1-az6")
 ACCOUNT = "123456789012"
 HOURS = 730
+CLUSTER = ClusterParts(
+    system_nodes=SystemNodes(instance_type="m6a.large", nodes=2, disk_gb=30),
+    nat_zones=ZONES[:1],
+    keys=(EncryptionKey(name="secrets", deletion_days=30),),
+    log_groups=(
+        LogGroup(name="control-plane", retention_days=90, gb_per_month=12),
+        LogGroup(name="network-flows", retention_days=30, gb_per_month=8),
+    ),
+    model_bucket=ModelBucket(weights_gb=100, old_version_days=30),
+)
 HOURLY = {"g6e.12xlarge": Decimal("10.49264"), "g6e.xlarge": Decimal("1.861")}
 CLOCK = {
     "dense_read_ms": 20,
@@ -75,7 +88,7 @@ def _route(rate: float, data: str) -> str:
     return f"{{traffic: {traffic}, tokens: {tokens}, slo: {slo}, data: {data}, quality: {quality}}}"
 
 
-def plan(shared_nodes: int = 2, vault_nodes: int = 2, **changes: Any) -> Plan:
+def plan(shared_nodes: int = 2, vault_nodes: int = 2, cluster: ClusterParts = CLUSTER, **changes: Any) -> Plan:
     """The plan. `changes` replaces whole parts, given as plain values."""
     groups = [
         _group("shared", "g6e.12xlarge", 4, 48, 384, shared_nodes, {"chat-1xl40s": 2, "code-2xl40s": 1}),
@@ -96,18 +109,20 @@ def plan(shared_nodes: int = 2, vault_nodes: int = 2, **changes: Any) -> Plan:
         }
         for group in groups
     ]
+    built, _ = cluster_lines("us-east-1", cluster, load_catalog().prices)
+    lines += [line.model_dump() | {"usd_per_month": line.usd_per_month} for line in built]
     fixed = sum((line["usd_per_month"] for line in lines), Decimal(0))
     parts: dict[str, Any] = {
         "platform": {
             "account": ACCOUNT,
             "region": "us-east-1",
             "zones": ZONES,
-            "nat": "single",
             "cidr": "10.64.0.0/16",
             "public_cidrs": (),
             "deploy_role": f"arn:aws:iam::{ACCOUNT}:role/deploy",
             "admin_roles": (f"arn:aws:iam::{ACCOUNT}:role/platform",),
             "kubernetes": "1.36",
+            "cluster": cluster,
         },
         "levels": [
             {
@@ -138,7 +153,6 @@ def plan(shared_nodes: int = 2, vault_nodes: int = 2, **changes: Any) -> Plan:
             "high_usd_per_month": fixed,
         },
         "verdicts": [{"name": "slo", "state": "pass", "message": "met"}],
-        "overrides": [],
         "baselines": [],
         "runners_up": [],
         "break_even": [],
@@ -197,6 +211,11 @@ def on_platform(plan: Plan, **changes: Any) -> Plan:
     return plan.model_copy(update={"platform": plan.platform.model_copy(update=changes)})
 
 
+def on_cluster(**changes: Any) -> Plan:
+    """The plan with changed parts of its cluster, and the bill of them."""
+    return plan(cluster=CLUSTER.model_copy(update=changes))
+
+
 def _group(
     name: str,
     instance_type: str,
@@ -223,6 +242,7 @@ def _group(
         "max_nodes": nodes,
         "exclusive": exclusive,
         "placement": [{"nodes": nodes, "replicas": dict(replicas)}],
+        "disk_gb": 200,
     }
 
 
@@ -309,6 +329,7 @@ def _api() -> dict[str, Any]:
     return {
         "name": "openai/gpt-4.1-mini",
         "provider": "openai",
+        "protocol": "openai",
         "model": "gpt-4.1-mini",
         "base_url": "https://api.openai.com/v1",
         "api_key_env": "OPENAI_API_KEY",

@@ -7,13 +7,18 @@ on plain values. Mocks echo inputs, which hides a wrong reference; the engine te
 from __future__ import annotations
 
 import asyncio
+import datetime
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pulumi
+import pytest
 from pulumi.runtime import mocks, stack
 from pulumi.runtime import test as awaited
+
+from planner.documents.lock import Lock, load
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,24 @@ def run_program(name: str, config: Mapping[str, str]) -> Registered:
     assert root is not None
     cloud.registered.outputs = dict(_known(root.outputs))
     return cloud.registered
+
+
+def run_worked_lock(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Lock, Registered]:
+    """A lock of a folder of environments and what it registers, on the day of its snapshot, inside the network."""
+    monkeypatch.setenv("SPILLWAY_ENVIRONMENTS", str(folder))
+    monkeypatch.setenv("SPILLWAY_RUNNER", "inside")
+    path = folder / f"{name}.lock.json"
+    lock = load(path.read_text(), str(path))
+
+    class SnapshotDay(datetime.date):
+        """Models that retire later expire no lock here."""
+
+        @classmethod
+        def today(cls) -> SnapshotDay:
+            return cls.fromisoformat(lock.consulted.snapshot)
+
+    monkeypatch.setattr("infra.inputs.date", SnapshotDay)
+    return lock, run_program(name, {})
 
 
 def _deploy() -> None:

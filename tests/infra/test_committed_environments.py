@@ -1,39 +1,21 @@
-"""The environments of this repository can be deployed as they stand."""
+"""The worked environments can be deployed as they stand."""
 
 from __future__ import annotations
 
-import datetime
 import json
-from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from planner.documents.lock import load
-from tests.infra.programs import run_program
-
-ROOT = Path(__file__).resolve().parents[2]
-NAMES = sorted(path.name.removesuffix(".lock.json") for path in (ROOT / "environments").glob("*.lock.json"))
+from tests.examples import ENVIRONMENTS, ROOT, environment_name, lock_paths
+from tests.infra.programs import run_worked_lock
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [environment_name(path) for path in lock_paths()])
 def test_its_lock_becomes_its_node_groups_and_releases(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SPILLWAY_ENVIRONMENTS", str(ROOT / "environments"))
-    monkeypatch.setenv("SPILLWAY_RUNNER", "inside")
-    path = ROOT / "environments" / f"{name}.lock.json"
-    lock = load(path.read_text(), str(path))
+    lock, registered = run_worked_lock(ENVIRONMENTS, name, monkeypatch)
     plan = lock.plan
-
-    class SnapshotDay(datetime.date):
-        """Models that retire later expire no lock here."""
-
-        @classmethod
-        def today(cls) -> SnapshotDay:
-            return cls.fromisoformat(lock.consulted.snapshot)
-
-    monkeypatch.setattr("infra.inputs.date", SnapshotDay)
-    registered = run_program(name, {})
     sizes = {
         group.inputs["labels"]["spillway.dev/node-group"]: group.inputs["scalingConfig"]["desiredSize"]
         for group in registered.of("eks/nodeGroup:NodeGroup")

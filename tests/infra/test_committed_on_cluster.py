@@ -1,6 +1,6 @@
 """Every pod of every committed lock is placed by the real scheduler, on the nodes of its own node group only.
 
-The repository's own environments go through the real Pulumi engine, real Helm and a real control plane onto the twin.
+The worked environments go through the real Pulumi engine, real Helm and a real control plane onto the twin.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ import pytest
 
 from planner.documents.lock import load
 from tests.engine import Engine, stage
-from tests.infra.checkout import ROOT, checkout
+from tests.examples import ENVIRONMENTS, environment_name, lock_paths
+from tests.infra.checkout import checkout
 from tests.infra.pods import ClusterView
 from twin.cluster import RunningCluster
 
 pytestmark = pytest.mark.engine
 
-LOCKS = {path.name.removesuffix(".lock.json"): path for path in sorted((ROOT / "environments").glob("*.lock.json"))}
-PLANS = {name: load(path.read_text(), str(path)).plan for name, path in LOCKS.items()}
+PLANS = {environment_name(path): load(path.read_text(), str(path)).plan for path in lock_paths()}
 
 
 @pytest.mark.parametrize("name", [name for name, plan in PLANS.items() if plan.pools])
 def test_every_pod_stands_on_its_own_node_group(cluster: RunningCluster, tmp_path: Path, name: str) -> None:
     root, plan = checkout(tmp_path / "checkout"), PLANS[name]
     for file in (f"{name}.yaml", f"{name}.lock.json"):
-        shutil.copy(ROOT / "environments" / file, root / "environments" / file)
+        shutil.copy(ENVIRONMENTS / file, root / "environments" / file)
     account = plan.platform.account
     pulumi = Engine(stage(tmp_path / "stage", cluster=cluster.folder), root, name, {"SPILLWAY_RUNNER": "inside"})
-    assert account == "123456789012", "the twin's account is the one that the shipped environments name"
+    assert account == "123456789012", "the twin's account is the one that the worked environments name"
     up = pulumi.up()
     try:
         assert up.status == 0, up.output
@@ -49,7 +49,7 @@ def test_a_plan_without_pools_makes_no_cluster(tmp_path: Path) -> None:
     root = checkout(tmp_path / "checkout")
     name = next(name for name, plan in PLANS.items() if not plan.pools)
     for file in (f"{name}.yaml", f"{name}.lock.json"):
-        shutil.copy(ROOT / "environments" / file, root / "environments" / file)
+        shutil.copy(ENVIRONMENTS / file, root / "environments" / file)
     pulumi = Engine(stage(tmp_path / "stage"), root, name)
     up = pulumi.up()
     assert up.status == 0, up.output

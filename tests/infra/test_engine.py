@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from planner.money.plan import Plan
+from planner.plan.plan import Plan
 from tests.engine import Engine, Outcome, stage
 from tests.infra import locks
 from tests.infra.checkout import checkout

@@ -25,7 +25,7 @@ except pulumi.RunError as refusal:
 """
 
 
-@pytest.mark.parametrize("folder", [".", "infra", "environments", "gateway"])
+@pytest.mark.parametrize("folder", [".", "infra", "examples/environments", "gateway"])
 def test_the_program_starts_from(folder: str) -> None:
     environment = {key: value for key, value in os.environ.items() if key != "SPILLWAY_ENVIRONMENTS"}
     run = subprocess.run(

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from infra.preflight import problems
-from planner.money.plan import Plan, Replicas
+from planner.plan.fleet import Replicas
+from planner.plan.plan import Plan
 from tests.infra import locks
 
 
@@ -21,7 +22,7 @@ BAD: dict[str, tuple[Callable[[Plan], Plan], str]] = {
     "zone names": (lambda p: locks.on_platform(p, zones=("us-east-1a", "us-east-1b")), "DEP011"),
     "a local zone": (lambda p: locks.on_platform(p, zones=("use1-az4", "usw2-lax1-az1")), "DEP011"),
     "a small network": (lambda p: locks.on_platform(p, cidr="10.0.0.0/24"), "DEP011"),
-    "no way out": (lambda p: locks.on_platform(p, nat="none"), "DEP012"),
+    "no way out": (lambda p: locks.on_cluster(nat_zones=()), "DEP012"),
     "an endpoint for all": (lambda p: locks.on_platform(p, public_cidrs=("0.0.0.0/0",)), "DEP013"),
     "an endpoint for all of IPv6": (lambda p: locks.on_platform(p, public_cidrs=("::/0",)), "DEP013"),
     "no CIDR": (lambda p: locks.on_platform(p, public_cidrs=("203.0.113.7/8",)), "DEP013"),

@@ -12,7 +12,8 @@ import pytest
 from gateway.document import parse_policy
 from infra.images import Image
 from infra.values import gateway, priority_class, vllm, weights_prefix
-from planner.money.plan import NodeGroup, Plan, Pool
+from planner.plan.fleet import NodeGroup, Pool
+from planner.plan.plan import Plan
 from tests.infra import locks
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,5 +1,5 @@
 """The small environment of tests/data/environments, planned once a process; its loads are its own, so that tuning the
-shipped environments moves nothing here."""
+worked environments moves nothing here."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
-from planner.documents.rehearsal import PoolCast, RoutePromise, Script, Stage
+from planner.documents.rehearsal import PoolCast, RehearsalStage, RoutePromise, Script
 from planner.domain.arrivals import arrivals, merged
 from planner.domain.workload import Mix
 
@@ -111,7 +111,7 @@ def script(
     )
 
 
-def policy(stage: Stage, extraction: Privacy, speed: float) -> Mapping[str, Any]:
+def policy(stage: RehearsalStage, extraction: Privacy, speed: float) -> Mapping[str, Any]:
     """The gateway's document for the stage, durations on the clock of `speed`."""
 
     def route(pool: str, privacy: Privacy) -> dict[str, Any]:

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.examples import ENVIRONMENTS, ROOT
 from tests.tools import require_cluster_tools, require_tool
 
 pytestmark = pytest.mark.system
 
-ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "tools.demo"]
 
 
@@ -53,8 +53,9 @@ def folder() -> Iterator[Path]:
 
 
 def test_plan_and_rehearse(folder: Path) -> None:
-    committed = {path: path.read_bytes() for path in (ROOT / "environments").iterdir()}
+    committed = {path: path.read_bytes() for path in ENVIRONMENTS.iterdir()}
     said = _demo(folder, "plan", "rehearse", limit_s=180)
+    assert said.index("the worked example in examples/environments") < said.index("$ spillway plan prod")
     assert (
         said.index("$ spillway plan prod") < said.index("Break-even over load") < said.index("$ spillway rehearse prod")
     )
@@ -62,7 +63,7 @@ def test_plan_and_rehearse(folder: Path) -> None:
     assert "is killed" in said
     assert "restricted requests at the API: 0 (kept;" in said
     assert "spill chat, after the kill:" in said
-    assert {path: path.read_bytes() for path in (ROOT / "environments").iterdir()} == committed
+    assert {path: path.read_bytes() for path in ENVIRONMENTS.iterdir()} == committed
 
 
 def test_deploy(folder: Path) -> None:

@@ -15,7 +15,8 @@ import pytest
 
 from planner.documents.rehearsal import Result, Script
 from planner.edges.rehearsal import RehearsalFailed, rehearse
-from planner.faces.rehearsal import result_lines
+from planner.faces.rehearsal import result_view
+from tests.planner.faces.shown import shown
 from tests.system.stage import SPEED, script
 
 pytestmark = pytest.mark.system
@@ -48,14 +49,19 @@ def rehearsed(staged: Callable[[float], Script]) -> Result:
     return result
 
 
+def told(result: Result) -> list[str]:
+    """What is printed of a rehearsal where no line folds."""
+    return shown(*result_view(result), width=1000).splitlines()
+
+
 def trusted(result: Result) -> Result:
     """`result`, if the machine kept up: the run says so itself. Else the test is skipped; in CI it fails."""
     if result.doubts:
-        figures = next(line for line in result_lines(result) if line.startswith("machine:"))
-        told = f"too busy for a verdict on latency, even at {result.script.speed:g}x; {figures}"
+        figures = next(line for line in told(result) if line.startswith("machine:"))
+        reason = f"too busy for a verdict on latency, even at {result.script.speed:g}x; {figures}"
         if os.environ.get("CI") == "true":
-            pytest.fail(told, pytrace=False)
-        pytest.skip(told)
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
     return result
 
 
@@ -70,10 +76,10 @@ def slowed() -> Result:
 
 
 def test_a_plan_that_is_right_holds(as_planned: Result) -> None:
-    assert all(outcome.ok == outcome.requests > 50 for outcome in as_planned.outcomes), list(result_lines(as_planned))
+    assert all(outcome.ok == outcome.requests > 50 for outcome in as_planned.outcomes), told(as_planned)
     assert as_planned.restricted_at_api == 0
     result = trusted(as_planned)
-    assert result.held, list(result_lines(result))
+    assert result.held, told(result)
     assert 30 < result.outcome("chat").tpot_p50_ms < 50  # 28 ms a step and more, by the clock file
 
 
@@ -116,7 +122,7 @@ def test_restricted_bodies_stay_and_the_same_bodies_relabelled_leave() -> None:
     assert moved.spill_share > 0.5
     assert left.restricted_at_api >= moved.ok > 0
     assert not left.held
-    assert any(line.startswith("restricted requests at the API") and "BROKEN" in line for line in result_lines(left))
+    assert any(line.startswith("restricted requests at the API") and "BROKEN" in line for line in told(left))
 
 
 def test_a_gateway_that_cannot_start_is_a_clear_failure_and_leaves_nothing(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.tour import ROOT, blocks, checkout, printed, shortened, with_output
+from tests.examples import ROOT
+from tests.system.tour import blocks, checkout, printed, shortened, with_output
 
 pytestmark = pytest.mark.system
 

@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.examples import ENVIRONMENTS
+
 BLOCK = re.compile(r"(?:<!-- (?P<mark>show: [^\n]*|varies) -->\n)?```console\n(?P<body>.*?)```\n", re.DOTALL)
 WIDTH = "160"
 CUT = "…"
@@ -87,15 +88,15 @@ def _part(words: str) -> Part:
 
 
 def checkout(folder: Path) -> dict[str, str]:
-    """The environments under git in `folder`, as they are here; the variables that commands run with are returned."""
-    shutil.copytree(ROOT / "environments", folder / "environments")
+    """The worked environments under git in `folder`, as a team's own; returns the variables that commands run with."""
+    shutil.copytree(ENVIRONMENTS, folder / "environments")
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     identity = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@localhost", "GIT_CONFIG_GLOBAL": os.devnull}
     identity |= {"GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@localhost"}
     variables = {**os.environ, **identity, "PATH": path, "COLUMNS": WIDTH, "PYTHONUNBUFFERED": "1"}
     for name in ("GITHUB_ACTIONS", "FORCE_COLOR", "TTY_COMPATIBLE", "SPILLWAY_ENVIRONMENTS"):
         variables.pop(name, None)
-    for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "as released"]):
+    for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "the worked example"]):
         subprocess.run(["git", *command], cwd=folder, env=variables, check=True)
     return variables
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from twin.aws.provider import AwsProvider
 from twin.aws.store import Store
-from twin.provider.arguments import Problem, Sdk
-from twin.provider.contract import Resource, State
-from twin.provider.difference import Change
+from twin.provider.arguments import InputProblem, Sdk
+from twin.provider.contract import Resource, ResourceState
+from twin.provider.difference import PropertyChange
 
 SDK = Sdk("pulumi_aws")
 WORKER_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEKS_CNI_Policy", "AmazonEC2ContainerRegistryReadOnly")
@@ -29,33 +29,33 @@ class Program:
         self.store = Store(folder)
         self.provider = AwsProvider(self.store, SDK)
         self.provider.configure({"region": region, **configuration})
-        self.states: dict[str, tuple[Resource, State]] = {}
+        self.states: dict[str, tuple[Resource, ResourceState]] = {}
 
-    def check(self, token: str, name: str, /, **inputs: Any) -> list[Problem]:
+    def check(self, token: str, name: str, /, **inputs: Any) -> list[InputProblem]:
         return self.provider.check(_resource(token, name), {}, inputs, b"seed").problems
 
-    def create(self, token: str, name: str, /, **inputs: Any) -> State:
+    def create(self, token: str, name: str, /, **inputs: Any) -> ResourceState:
         resource = _resource(token, name)
-        checked = self.provider.check(resource, {}, inputs, b"seed")
-        assert checked.problems == []
-        state = self.provider.create(resource, checked.inputs, 0)
+        completion = self.provider.check(resource, {}, inputs, b"seed")
+        assert completion.problems == []
+        state = self.provider.create(resource, completion.inputs, 0)
         self.states[name] = (resource, state)
         return state
 
-    def diff(self, name: str, /, **inputs: Any) -> list[Change]:
+    def diff(self, name: str, /, **inputs: Any) -> list[PropertyChange]:
         resource, state = self.states[name]
-        checked = self.provider.check(resource, state.inputs, inputs, b"seed")
-        return self.provider.diff(resource, state, checked.inputs)
+        completion = self.provider.check(resource, state.inputs, inputs, b"seed")
+        return self.provider.diff(resource, state, completion.inputs)
 
-    def update(self, name: str, /, **inputs: Any) -> State:
+    def update(self, name: str, /, **inputs: Any) -> ResourceState:
         resource, state = self.states[name]
-        checked = self.provider.check(resource, state.inputs, inputs, b"seed")
-        assert checked.problems == []
-        after = self.provider.update(resource, state, checked.inputs, 0)
+        completion = self.provider.check(resource, state.inputs, inputs, b"seed")
+        assert completion.problems == []
+        after = self.provider.update(resource, state, completion.inputs, 0)
         self.states[name] = (resource, after)
         return after
 
-    def read(self, name: str) -> State | None:
+    def read(self, name: str) -> ResourceState | None:
         resource, state = self.states[name]
         return self.provider.read(resource, state)
 
@@ -96,7 +96,7 @@ class Program:
             subnets.append(subnet)
         return subnets
 
-    def cluster(self, subnets: list[str], **more: Any) -> State:
+    def cluster(self, subnets: list[str], **more: Any) -> ResourceState:
         """An EKS cluster and its role."""
         role = self.create("aws:iam/role:Role", "control", assumeRolePolicy=trust("eks.amazonaws.com"))
         return self.create(

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from twin.api.ledger import Ledger, privacy_class
 from twin.api.limits import RateLimit
-from twin.api.offers import Limits, Offers
+from twin.api.offers import OfferLimits, Offers
 from twin.api.server import application
 from twin.engine.prompt import hint
 
@@ -229,7 +229,7 @@ def test_a_cut_stream_is_billed_for_what_was_generated() -> None:
 def test_no_minute_holds_more_than_a_bucket_and_its_refill(
     arrivals: list[tuple[float, int]], rpm: int, tpm: int
 ) -> None:
-    limit = RateLimit(Limits(rpm=rpm, tpm=tpm))
+    limit = RateLimit(OfferLimits(rpm=rpm, tpm=tpm))
     now, admitted = 0.0, []
     for gap, tokens in arrivals:
         now += gap

@@ -8,7 +8,7 @@ import pytest
 from tests.twin.aws_program import Program, node_group
 from twin.aws import drift
 from twin.aws.__main__ import main
-from twin.aws.eks_cluster import CLUSTER_VARIABLE
+from twin.cluster import CLUSTER_FOLDER_VARIABLE
 from twin.provider.contract import OperationError
 
 VPC = "aws:ec2/vpc:Vpc"
@@ -16,7 +16,7 @@ VPC = "aws:ec2/vpc:Vpc"
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
-    monkeypatch.delenv(CLUSTER_VARIABLE, raising=False)
+    monkeypatch.delenv(CLUSTER_FOLDER_VARIABLE, raising=False)
     return Program(tmp_path)
 
 
@@ -28,16 +28,16 @@ def test_a_change_shows_when_the_resource_is_read(program: Program) -> None:
     assert seen.inputs["enableDnsHostnames"] is True
     assert seen.outputs["tagsAll"] == {"owner": "b"}
     program.states["vpc"] = (program.states["vpc"][0], seen)
-    found = program.diff("vpc", cidrBlock="10.0.0.0/16", tags={"owner": "a"})
-    assert {change.path for change in found.changes} == {"enableDnsHostnames", "tags.owner"}
+    difference = program.diff("vpc", cidrBlock="10.0.0.0/16", tags={"owner": "a"})
+    assert {change.path for change in difference.changes} == {"enableDnsHostnames", "tags.owner"}
 
 
 def test_an_autoscaler_moves_machines(program: Program) -> None:
     subnets = program.network()
     program.cluster(subnets)
-    wanted = node_group(program.node_role(), subnets)
-    wanted["scalingConfig"]["maxSize"] = 7
-    program.create("aws:eks/nodeGroup:NodeGroup", "pool", **wanted)
+    inputs = node_group(program.node_role(), subnets)
+    inputs["scalingConfig"]["maxSize"] = 7
+    program.create("aws:eks/nodeGroup:NodeGroup", "pool", **inputs)
     drift.poke(program.store, "NodeGroup", "pool", {"scalingConfig.desiredSize": 5})
     assert len(program.store.load().tables["ec2.instances"]) == 5
     with pytest.raises(OperationError, match="greater than max size"):

@@ -8,7 +8,7 @@ import pytest
 
 from tests.twin.aws_program import Program, trust
 from twin.aws.account import AwsError
-from twin.aws.eks_cluster import CLUSTER_VARIABLE
+from twin.cluster import CLUSTER_FOLDER_VARIABLE
 
 ADMIN = "arn:aws:iam::123456789012:role/admin"
 ENTRY, ASSOCIATION = "aws:eks/accessEntry:AccessEntry", "aws:eks/accessPolicyAssociation:AccessPolicyAssociation"
@@ -17,7 +17,7 @@ POD = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
-    monkeypatch.delenv(CLUSTER_VARIABLE, raising=False)
+    monkeypatch.delenv(CLUSTER_FOLDER_VARIABLE, raising=False)
     return Program(tmp_path)
 
 
@@ -44,7 +44,7 @@ def test_with_a_twin_cluster_its_door_is_the_endpoint(
 ) -> None:
     door = {"server": "https://127.0.0.1:6443", "certificate-authority-data": "Q0E="}
     (tmp_path / "kubeconfig").write_text(json.dumps({"clusters": [{"name": "c", "cluster": door}]}))
-    monkeypatch.setenv(CLUSTER_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(CLUSTER_FOLDER_VARIABLE, str(tmp_path))
     outputs = program.cluster(program.network()).outputs
     assert outputs["endpoint"] == "https://127.0.0.1:6443"
     assert outputs["certificateAuthority"] == {"data": "Q0E="}

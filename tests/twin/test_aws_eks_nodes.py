@@ -8,7 +8,7 @@ import pytest
 from tests.twin.aws_program import Program, node_group
 from twin.aws import faults
 from twin.aws.account import AwsError
-from twin.aws.eks_cluster import CLUSTER_VARIABLE
+from twin.cluster import CLUSTER_FOLDER_VARIABLE
 from twin.provider.contract import PartialOperationError
 
 GROUP, TEMPLATE = "aws:eks/nodeGroup:NodeGroup", "aws:ec2/launchTemplate:LaunchTemplate"
@@ -16,7 +16,7 @@ GROUP, TEMPLATE = "aws:eks/nodeGroup:NodeGroup", "aws:ec2/launchTemplate:LaunchT
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
-    monkeypatch.delenv(CLUSTER_VARIABLE, raising=False)
+    monkeypatch.delenv(CLUSTER_FOLDER_VARIABLE, raising=False)
     return Program(tmp_path)
 
 
@@ -37,9 +37,9 @@ def test_machines_spread_over_the_zones_and_follow_the_size(program: Program, su
     assert group.id == "prod:pool"
     assert group.outputs["status"] == "ACTIVE"
     assert sorted(m["zone_id"] for m in machines(program)) == ["use1-az1", "use1-az1", "use1-az2"]
-    kept = {m["name"] for m in machines(program) if m["index"] < 2}
+    first_two = {m["name"] for m in machines(program) if m["index"] < 2}
     program.update("pool", **node_group(role, subnets, 2))
-    assert {m["name"] for m in machines(program)} == kept
+    assert {m["name"] for m in machines(program)} == first_two
     program.delete("pool")
     assert machines(program) == []
 

@@ -47,10 +47,10 @@ def test_death_in_the_middle(program: Program, tmp_path: Path, moment: str, left
         "from tests.twin.aws_program import Program\n"
         f"Program(Path({str(tmp_path)!r})).create({LOGS!r}, 'l')\n"
     )
-    done = subprocess.run(
+    run = subprocess.run(
         [sys.executable, "-c", source], env={**os.environ, "PYTHONPATH": str(PLUGINS.parents[1])}, check=False
     )
-    assert done.returncode == -signal.SIGKILL
+    assert run.returncode == -signal.SIGKILL
     assert len(program.store.load().records.get(LOGS, {})) == left
     assert faults.in_force(tmp_path) == []
 

@@ -42,9 +42,9 @@ def test_tokens_and_certificates_are_handed_on() -> None:
 
 def test_the_command_answers_for_the_twin_cluster(tmp_path: Path) -> None:
     (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig(token="t")))
-    done = aws(tmp_path, *COMMAND)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["kind"] == "ExecCredential"
+    run = aws(tmp_path, *COMMAND)
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)["kind"] == "ExecCredential"
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,6 @@ def test_the_command_answers_for_the_twin_cluster(tmp_path: Path) -> None:
     [(COMMAND, 255), (["eks", "get-token"], 252), (["s3", "ls"], 252)],
 )
 def test_everything_else_is_refused(arguments: list[str], status: int) -> None:
-    done = aws(None, *arguments)
-    assert done.returncode == status
-    assert done.stderr.startswith("aws (twin): ")
+    run = aws(None, *arguments)
+    assert run.returncode == status
+    assert run.stderr.startswith("aws (twin): ")

@@ -10,8 +10,7 @@ import pytest
 
 from tests.twin.aws_program import Program, node_group
 from twin.aws import faults
-from twin.aws.eks_cluster import CLUSTER_VARIABLE
-from twin.cluster import RunningCluster
+from twin.cluster import CLUSTER_FOLDER_VARIABLE, RunningCluster
 from twin.provider.contract import PartialOperationError
 
 pytestmark = pytest.mark.cluster
@@ -21,12 +20,12 @@ GROUP = "aws:eks/nodeGroup:NodeGroup"
 
 @pytest.fixture
 def program(tmp_path: Path, cluster: RunningCluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Program]:
-    monkeypatch.setenv(CLUSTER_VARIABLE, str(cluster.folder))
-    made = Program(tmp_path)
-    yield made
-    faults.put(made.store, [])
-    if "pool" in made.states:
-        made.delete("pool")
+    monkeypatch.setenv(CLUSTER_FOLDER_VARIABLE, str(cluster.folder))
+    new_program = Program(tmp_path)
+    yield new_program
+    faults.put(new_program.store, [])
+    if "pool" in new_program.states:
+        new_program.delete("pool")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from tests.twin.aws_program import Program, trust
 from twin.aws.registry import KINDS
-from twin.provider.contract import OperationError, Resource, State
+from twin.provider.contract import OperationError, Resource, ResourceState
 from twin.provider.wire import UNKNOWN
 
 VPC, ROLE, LOGS = "aws:ec2/vpc:Vpc", "aws:iam/role:Role", "aws:cloudwatch/logGroup:LogGroup"
@@ -62,8 +62,8 @@ def test_default_tags_reach_every_resource_and_its_own_tags_win(program: Program
     assert vpc.outputs["tagsAll"] == {"environment": "prod", "team": "b"}
     later = Program(tmp_path, defaultTags='{"tags": {"environment": "prod", "owner": "c"}}')
     later.states = program.states
-    found = later.diff("vpc", cidrBlock="10.0.0.0/16", tags={"team": "b"})
-    assert [change.path for change in found.changes] == ["tagsAll.owner"]
+    difference = later.diff("vpc", cidrBlock="10.0.0.0/16", tags={"team": "b"})
+    assert [change.path for change in difference.changes] == ["tagsAll.owner"]
     assert later.update("vpc", cidrBlock="10.0.0.0/16", tags={"team": "b"}).outputs["tagsAll"]["owner"] == "c"
 
 
@@ -113,7 +113,7 @@ def test_something_gone_reads_as_gone_and_deletes_as_done(program: Program) -> N
     assert program.provider.read(resource, state) is None
     program.provider.delete(resource, state, 0)
     with pytest.raises(OperationError, match="does not exist any more"):
-        program.provider.update(resource, State(state.id, {}, {}), state.inputs, 0)
+        program.provider.update(resource, ResourceState(state.id, {}, {}), state.inputs, 0)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def program(tmp_path: Path) -> Program:
 
 def test_a_model_bucket_with_all_its_settings(program: Program) -> None:
     key = program.create(KEY, "key", enableKeyRotation=True).outputs["arn"]
-    program.create("aws:kms/alias:Alias", "alias", targetKeyId=key)
+
     bucket = program.create(BUCKET, "Models")
     assert bucket.id.startswith("models-")
     assert bucket.outputs["arn"] == f"arn:aws:s3:::{bucket.id}"

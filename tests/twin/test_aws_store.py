@@ -87,7 +87,7 @@ def test_a_snapshot_of_another_moto_is_refused(tmp_path: Path, monkeypatch: pyte
     from twin.aws import moto_state
 
     monkeypatch.setattr(moto_state, "version", lambda package: "0.0")
-    moto_state.close(keep=False)
+    moto_state.discard()
     with pytest.raises(StoreError, match=r"written with moto .*, this is 0\.0; remove the folder"):
         program.create(LOGS, "m")
 

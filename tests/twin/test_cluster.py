@@ -23,8 +23,8 @@ from kubernetes.client.exceptions import ApiException
 from tests.tools import require_cluster_tools, require_tool
 from twin import nodes
 from twin.binaries import MissingToolError
-from twin.cluster import Cluster, ClusterError, RunningCluster, down, from_environment, record, running, up
-from twin.cluster.components import TOOLS, Layout, Ports, command_lines
+from twin.cluster import ClusterError, LocalCluster, RunningCluster, down, record, running_cluster, up
+from twin.cluster.components import TOOLS, ClusterLayout, Ports, command_lines
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -63,17 +63,21 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
 
 def test_a_process_that_got_a_recorded_id_later_is_never_signalled(sleeper: subprocess.Popen[bytes]) -> None:
     stranger = record.Program("etcd", sleeper.pid, "boot of-before ticks 1")
-    record.end(record.Record(record.READY, "https://127.0.0.1:1", "kubeconfig", stranger, (stranger,)), patience_s=0.2)
+    record.end(
+        record.ClusterRecord(record.READY, "https://127.0.0.1:1", "kubeconfig", stranger, (stranger,)), patience_s=0.2
+    )
     assert sleeper.poll() is None
 
 
 def test_a_recorded_process_is_ended(sleeper: subprocess.Popen[bytes], tmp_path: Path) -> None:
     program = record.observe("etcd", sleeper.pid)
     assert program is not None
-    record.write(record.Record(record.READY, "https://127.0.0.1:1", "kubeconfig", program, ()), tmp_path / "c.json")
-    present = record.read(tmp_path / "c.json")
-    assert present is not None
-    record.end(present)
+    record.write(
+        record.ClusterRecord(record.READY, "https://127.0.0.1:1", "kubeconfig", program, ()), tmp_path / "c.json"
+    )
+    content = record.read(tmp_path / "c.json")
+    assert content is not None
+    record.end(content)
     assert not record.alive(program)
     assert sleeper.wait(timeout=5) == -signal.SIGTERM
 
@@ -84,26 +88,22 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
         record.read(tmp_path / "cluster.json")
 
 
-def test_a_folder_without_a_cluster_is_named_with_the_way_to_start_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_without_a_cluster_is_named_with_the_way_to_start_one(tmp_path: Path) -> None:
     with pytest.raises(ClusterError, match=r"python -m twin\.cluster up"):
-        running(tmp_path)
+        running_cluster(tmp_path)
     assert down(tmp_path) is False
-    monkeypatch.delenv("SPILLWAY_TWIN_CLUSTER", raising=False)
-    assert from_environment() is None
 
 
 def test_without_the_tools_the_message_says_how_to_get_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(MissingToolError, match="make tools"), Cluster(tmp_path / "cluster"):
+    with pytest.raises(MissingToolError, match="make tools"), LocalCluster(tmp_path / "cluster"):
         pass
     assert not (tmp_path / "cluster").exists()
 
 
 def test_only_loopback_is_listened_on(tmp_path: Path) -> None:
-    lines = command_lines({name: Path(name) for name in TOOLS}, Layout(tmp_path), Ports(1, 2, 3, 4, 5))
+    lines = command_lines({name: Path(name) for name in TOOLS}, ClusterLayout(tmp_path), Ports(1, 2, 3, 4, 5))
     for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler"):
         assert "--bind-address=127.0.0.1" in lines[name]
     assert all("127.0.0.1" in argument for argument in lines["etcd"] if "://" in argument)
@@ -131,7 +131,7 @@ def test_the_control_plane_is_the_version_and_strictness_of_eks(cluster: Running
 
 @pytest.mark.cluster
 def test_nobody_gets_in_without_credentials_nor_past_rbac(cluster: RunningCluster) -> None:
-    context = ssl.create_default_context(cafile=cluster.certificate_authority)
+    context = ssl.create_default_context(cafile=ClusterLayout(cluster.folder).authority)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
     with pytest.raises(urllib.error.HTTPError) as anonymous:
         opener.open(f"{cluster.endpoint}/api/v1/namespaces/default/secrets", timeout=5)
@@ -218,7 +218,7 @@ def test_helm_installs_and_waits(cluster: RunningCluster, chart: Path, helm_name
 @pytest.mark.cluster
 def test_gpu_pods_load_as_long_as_the_cluster_was_told(tmp_path: Path) -> None:
     require_cluster_tools()
-    with Cluster(tmp_path, gpu_ready_after_s=2.0) as cluster:
+    with LocalCluster(tmp_path, gpu_ready_after_s=2.0) as cluster:
         client = cluster.client()
         core = CoreV1Api(client)
         (name,) = nodes.join(client, [instance(1)])
@@ -239,7 +239,14 @@ def test_gpu_pods_load_as_long_as_the_cluster_was_told(tmp_path: Path) -> None:
         ready = wait_for(lambda: condition("gpu"))
         started = core.read_namespaced_pod("gpu", "default").status.start_time
         assert 1 <= (ready.last_transition_time - started).total_seconds() <= 10
-    assert not any(record.alive(program) for program in cluster.programs())
+    assert not any(record.alive(program) for program in programs_of(tmp_path).values())
+
+
+def programs_of(folder: Path) -> dict[str, record.Program]:
+    """The supervisor and the programs that the record of a folder names."""
+    content = record.read(ClusterLayout(folder).record)
+    assert content is not None
+    return {program.name: program for program in (content.supervisor, *content.programs)}
 
 
 # Ends: whatever happens to whoever started it, nothing stays.
@@ -247,8 +254,8 @@ def test_gpu_pods_load_as_long_as_the_cluster_was_told(tmp_path: Path) -> None:
 HOLDER = """
     import sys, time
     from pathlib import Path
-    from twin.cluster import Cluster
-    with Cluster(Path(sys.argv[1])):
+    from twin.cluster import LocalCluster
+    with LocalCluster(Path(sys.argv[1])):
         print("up", flush=True)
         time.sleep(120)
 """
@@ -264,16 +271,14 @@ def test_nothing_outlives_a_kill(tmp_path: Path, victim: str) -> None:
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "up\n"
-        present = record.read(tmp_path / "cluster.json")
-        assert present is not None
-        programs = {program.name: program for program in (present.supervisor, *present.programs)}
+        programs = programs_of(tmp_path)
         assert set(programs) == {"supervisor", *TOOLS}
         assert all(record.alive(program) for program in programs.values())
 
         os.kill(holder.pid if victim == "starter" else programs[victim].pid, signal.SIGKILL)
         wait_for(lambda: not any(record.alive(program) for program in programs.values()), patience_s=10)
         with pytest.raises(ClusterError, match="not running any more"):
-            running(tmp_path)
+            running_cluster(tmp_path)
     finally:
         holder.kill()
         holder.wait()
@@ -281,7 +286,7 @@ def test_nothing_outlives_a_kill(tmp_path: Path, victim: str) -> None:
 
 
 @pytest.mark.cluster
-def test_up_outlives_its_command_and_down_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_up_outlives_its_command_and_down_ends_it(tmp_path: Path) -> None:
     require_cluster_tools()
 
     def command(verb: str) -> subprocess.CompletedProcess[str]:
@@ -292,18 +297,16 @@ def test_up_outlives_its_command_and_down_ends_it(tmp_path: Path, monkeypatch: p
         started = command("up")
         assert started.returncode == 0, started.stderr
         assert f"export KUBECONFIG={tmp_path}/kubeconfig" in started.stdout
-        monkeypatch.setenv("SPILLWAY_TWIN_CLUSTER", str(tmp_path))
-        cluster = from_environment()
-        assert cluster is not None
+        cluster = running_cluster(tmp_path)
         CoreV1Api(cluster.client()).create_namespace({"metadata": {"name": "kept"}})
 
         assert up(tmp_path) == cluster  # a second up finds the first one's cluster, with what is in it
         assert CoreV1Api(cluster.client()).read_namespace("kept").metadata.name == "kept"
-        programs = cluster.programs()
+        programs = programs_of(tmp_path)
         assert len(programs) == 6
 
         assert command("down").returncode == 0
-        assert not any(record.alive(program) for program in programs)
+        assert not any(record.alive(program) for program in programs.values())
         assert command("status").returncode == 1
         assert command("down").stderr == f"no cluster in {tmp_path}\n"
     finally:

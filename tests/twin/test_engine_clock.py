@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twin.engine.clock import Clock, ClockFileError, StepCoefficients, read_clock
+from twin.engine.clock import ClockFileError, EngineClock, StepCoefficients, read_clock
 
 COEFFICIENTS = {
     "dense_read_ms": 20.0,
@@ -142,5 +142,5 @@ def test_it_agrees_with_the_planner(step: StepCoefficients, batch: tuple[int, in
 
 
 def test_the_document_round_trips() -> None:
-    clock = Clock.model_validate(DOCUMENT)
+    clock = EngineClock.model_validate(DOCUMENT)
     assert json.loads(clock.model_dump_json()) == DOCUMENT

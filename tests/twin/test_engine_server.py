@@ -19,12 +19,12 @@ from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.machines import PLAIN_STEP
-from twin.engine.clock import Clock
+from twin.engine.clock import EngineClock
 from twin.engine.prompt import hint
-from twin.engine.replica import Replica
+from twin.engine.replica import EngineReplica
 from twin.engine.server import application
 
-CLOCK = Clock(
+CLOCK = EngineClock(
     version="1.0",
     pool="chat-a",
     model="qwen3-32b",
@@ -45,11 +45,13 @@ def chat(input_tokens: int, output_tokens: int, **fields: Any) -> dict[str, Any]
     return {"model": "qwen3-32b", "messages": [{"role": "user", "content": content}]} | fields
 
 
-def with_replica(check: Callable[[Session, Replica], Awaitable[None]], interval: int = 1, speed: float = SPEED) -> None:
+def with_replica(
+    check: Callable[[Session, EngineReplica], Awaitable[None]], interval: int = 1, speed: float = SPEED
+) -> None:
     """Run `check` against a replica on a free port."""
 
     async def run() -> None:
-        replica = Replica(CLOCK, speed, stream_interval=interval)
+        replica = EngineReplica(CLOCK, speed, stream_interval=interval)
         runner = web.AppRunner(application(replica), handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
         try:
@@ -75,7 +77,7 @@ async def events(session: Session, body: dict[str, Any], path: str = "/v1/chat/c
 
 
 def test_a_stream_is_spelt_like_vllms() -> None:
-    async def check(session: Session, _: Replica) -> None:
+    async def check(session: Session, _: EngineReplica) -> None:
         got = await events(session, chat(100, 20, stream=True, stream_options={"include_usage": True}))
         assert got[-1] == "[DONE]"
         assert got[0]["choices"][0]["delta"] == {"role": "assistant", "content": ""}
@@ -92,7 +94,7 @@ def test_a_stream_is_spelt_like_vllms() -> None:
 
 
 def test_no_usage_unless_asked_and_the_cap_ends_the_answer() -> None:
-    async def check(session: Session, _: Replica) -> None:
+    async def check(session: Session, _: EngineReplica) -> None:
         got = await events(session, chat(100, 20, stream=True, max_tokens=5))
         assert "usage" not in got[-2]
         assert got[-2]["choices"][0]["finish_reason"] == "length"
@@ -102,7 +104,7 @@ def test_no_usage_unless_asked_and_the_cap_ends_the_answer() -> None:
 
 
 def test_a_whole_answer_comes_at_its_end() -> None:
-    async def check(session: Session, replica: Replica) -> None:
+    async def check(session: Session, replica: EngineReplica) -> None:
         async with session.post("/v1/chat/completions", json=chat(100, 30)) as response:
             answer = await response.json()
         assert answer["choices"][0]["message"]["role"] == "assistant"
@@ -114,7 +116,7 @@ def test_a_whole_answer_comes_at_its_end() -> None:
 
 
 def test_text_completions_and_token_prompts() -> None:
-    async def check(session: Session, _: Replica) -> None:
+    async def check(session: Session, _: EngineReplica) -> None:
         body = {"model": "qwen3-32b", "prompt": list(range(50)), "max_tokens": 4}
         async with session.post("/v1/completions", json=body) as response:
             answer = await response.json()
@@ -134,7 +136,7 @@ def test_text_completions_and_token_prompts() -> None:
 def test_the_first_event_comes_at_the_first_token_not_before() -> None:
     speed = 2.0
 
-    async def check(session: Session, replica: Replica) -> None:
+    async def check(session: Session, replica: EngineReplica) -> None:
         async with session.get("/health"):  # the connection is not part of the time
             pass
         loop = asyncio.get_running_loop()
@@ -167,7 +169,7 @@ def test_the_first_event_comes_at_the_first_token_not_before() -> None:
     ],
 )
 def test_refusals_come_as_a_status(body: Any, status: int, words: str) -> None:
-    async def check(session: Session, _: Replica) -> None:
+    async def check(session: Session, _: EngineReplica) -> None:
         async with session.post("/v1/chat/completions", json=body) as response:
             assert response.status == status
             error = (await response.json())["error"]
@@ -178,7 +180,7 @@ def test_refusals_come_as_a_status(body: Any, status: int, words: str) -> None:
 
 
 def test_a_full_queue_is_503_before_any_byte_and_counted() -> None:
-    async def check(session: Session, replica: Replica) -> None:
+    async def check(session: Session, replica: EngineReplica) -> None:
         async def ask() -> int:
             async with session.post("/v1/chat/completions", json=chat(100, 200, stream=True)) as response:
                 await response.read()
@@ -195,7 +197,7 @@ def test_a_full_queue_is_503_before_any_byte_and_counted() -> None:
 
 
 def test_metrics_are_vllms(request: pytest.FixtureRequest) -> None:
-    async def check(session: Session, _: Replica) -> None:
+    async def check(session: Session, _: EngineReplica) -> None:
         for _request in range(3):
             await events(session, chat(100, 20, stream=True))
         async with session.get("/metrics") as response:
@@ -216,7 +218,7 @@ def test_metrics_are_vllms(request: pytest.FixtureRequest) -> None:
 
 
 def test_a_client_that_leaves_frees_its_place() -> None:
-    async def check(session: Session, replica: Replica) -> None:
+    async def check(session: Session, replica: EngineReplica) -> None:
         response = await session.post("/v1/chat/completions", json=chat(100, 2000, stream=True))
         await response.content.readany()
         assert replica.scheduler.running == 1
@@ -237,7 +239,7 @@ async def strike(session: Session, **faults: Any) -> None:
 
 
 def test_counted_refusals_and_their_end() -> None:
-    async def check(session: Session, _: Replica) -> None:
+    async def check(session: Session, _: EngineReplica) -> None:
         await strike(session, refuse={"status": 500, "requests": 2})
         statuses = []
         for _ in range(3):
@@ -249,7 +251,7 @@ def test_counted_refusals_and_their_end() -> None:
 
 
 def test_a_cut_stream_is_reset_after_some_tokens() -> None:
-    async def check(session: Session, replica: Replica) -> None:
+    async def check(session: Session, replica: EngineReplica) -> None:
         await strike(session, cut={"after_tokens": 5})
         got = b""
         with pytest.raises(aiohttp.ClientError):  # noqa: PT012  the reset may come at any read
@@ -265,7 +267,7 @@ def test_a_cut_stream_is_reset_after_some_tokens() -> None:
 
 
 def test_a_stream_can_end_with_vllms_error_event() -> None:
-    async def check(session: Session, _: Replica) -> None:
+    async def check(session: Session, _: EngineReplica) -> None:
         await strike(session, cut={"after_tokens": 5, "manner": "error"})
         got = await events(session, chat(10, 50, stream=True))
         assert got[-2]["error"]["code"] == 500
@@ -275,7 +277,7 @@ def test_a_stream_can_end_with_vllms_error_event() -> None:
 
 
 def test_a_hang_lasts_until_healed_and_loses_nothing() -> None:
-    async def check(session: Session, _: Replica) -> None:
+    async def check(session: Session, _: EngineReplica) -> None:
         await strike(session, hang=True)
         asking = asyncio.create_task(events(session, chat(10, 5, stream=True)))
         await asyncio.sleep(0.15)
@@ -290,7 +292,7 @@ def test_a_hang_lasts_until_healed_and_loses_nothing() -> None:
 
 
 def test_slow_down_is_felt() -> None:
-    async def check(session: Session, replica: Replica) -> None:
+    async def check(session: Session, replica: EngineReplica) -> None:
         await strike(session, slow_down=3.0)
         await events(session, chat(10, 11, stream=True))
         async with session.get("/metrics") as response:
@@ -303,7 +305,7 @@ def test_slow_down_is_felt() -> None:
 
 
 def test_an_unknown_fault_is_refused() -> None:
-    async def check(session: Session, _: Replica) -> None:
+    async def check(session: Session, _: EngineReplica) -> None:
         async with session.post("/twin/faults", json={"sloww": 2}) as response:
             assert response.status == 400
             assert "sloww" in await response.text()

@@ -19,7 +19,7 @@ from twin.kubernetes.helm import HELM_VARIABLE, Helm, helm3
 from twin.kubernetes.provider import KubernetesProvider
 from twin.kubernetes.release import TYPE
 from twin.provider.arguments import Sdk
-from twin.provider.contract import OperationError, PartialOperationError, Resource, State
+from twin.provider.contract import OperationError, PartialOperationError, Resource, ResourceState
 from twin.stage import PLUGINS
 
 pytestmark = pytest.mark.cluster
@@ -65,7 +65,7 @@ def namespace(provider: KubernetesProvider, request: pytest.FixtureRequest) -> s
 
 def apply(
     provider: KubernetesProvider, token: str, api_version: str, kind: str, metadata: dict[str, Any], **body: Any
-) -> State:
+) -> ResourceState:
     resource = Resource(f"urn:pulumi:dev::p::{token}::{metadata['name']}", token, metadata["name"])
     inputs = {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}
     checked = provider.check(resource, {}, inputs, b"seed")
@@ -193,7 +193,7 @@ def test_a_kill_takes_helm_along_and_leaves_the_release_pending(
             assert found["info"]["status"] == "pending-install"
         finally:
             helm.close()
-    state = State(f"{namespace}/vllm", release(chart, namespace, 0, 5), {})
+    state = ResourceState(f"{namespace}/vllm", release(chart, namespace, 0, 5), {})
     with pytest.raises(OperationError, match=r"another operation .* in progress"):
         provider.update(resource(TYPE), state, state.inputs, 0)
 

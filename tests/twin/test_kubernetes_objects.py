@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from twin.kubernetes.api_server import ApiServer, Endpoint
+from twin.kubernetes.api_server import ApiServer, KindEndpoint
 from twin.kubernetes.immutable import replacing_paths
 from twin.kubernetes.objects import AUTONAMED, completed
 from twin.kubernetes.provider import KubernetesProvider
 from twin.kubernetes.readiness import readiness_of
 from twin.provider.arguments import Sdk
-from twin.provider.contract import OperationError, Resource, State
+from twin.provider.contract import OperationError, Resource, ResourceState
 from twin.provider.wire import UNKNOWN
 
 CONFIG_MAP = Resource("urn:pulumi:dev::p::t::policy", "kubernetes:core/v1:ConfigMap", "policy")
@@ -39,7 +39,7 @@ def test_names_are_invented_once_and_marked() -> None:
 def test_a_changed_config_map_is_a_new_one(provider: KubernetesProvider) -> None:
     named, unnamed = config_map("1", name="policy"), completed(CONFIG_MAP, {}, config_map("1"), b"seed")
     for old, first in ((named, True), (unnamed, False)):
-        found = provider.diff(CONFIG_MAP, State("i", old, {}), {**old, "data": {"a": "2"}})
+        found = provider.diff(CONFIG_MAP, ResourceState("i", old, {}), {**old, "data": {"a": "2"}})
         assert [(change.path, change.replaces) for change in found.changes] == [("data.a", True)]
         assert found.delete_first is first
 
@@ -47,7 +47,7 @@ def test_a_changed_config_map_is_a_new_one(provider: KubernetesProvider) -> None
 def test_unless_the_provider_is_told_otherwise(provider: KubernetesProvider) -> None:
     provider.configure({"kubeconfig": KUBECONFIG % 1, "enableConfigMapMutable": "true"})
     old = config_map("1", name="policy")
-    found = provider.diff(CONFIG_MAP, State("i", old, {}), config_map("2", name="policy"))
+    found = provider.diff(CONFIG_MAP, ResourceState("i", old, {}), config_map("2", name="policy"))
     assert [change.replaces for change in found.changes] == [False]
 
 
@@ -60,12 +60,12 @@ def test_selectors_do_not_change_in_place() -> None:
 @pytest.mark.parametrize(
     ("path", "endpoint"),
     [
-        ("/api/v1/namespaces/n/configmaps/x", Endpoint("v1", "ConfigMap", "configmaps", True)),
-        ("/api/v1/namespaces/x", Endpoint("v1", "Namespace", "namespaces", False)),
-        ("/apis/apps/v1/namespaces/n/deployments/x", Endpoint("apps/v1", "Deployment", "deployments", True)),
+        ("/api/v1/namespaces/n/configmaps/x", KindEndpoint("v1", "ConfigMap", "configmaps", True)),
+        ("/api/v1/namespaces/x", KindEndpoint("v1", "Namespace", "namespaces", False)),
+        ("/apis/apps/v1/namespaces/n/deployments/x", KindEndpoint("apps/v1", "Deployment", "deployments", True)),
     ],
 )
-def test_paths_of_the_api(path: str, endpoint: Endpoint) -> None:
+def test_paths_of_the_api(path: str, endpoint: KindEndpoint) -> None:
     assert endpoint.path("n", "x") == path
 
 
@@ -107,7 +107,7 @@ def test_another_cluster_replaces_everything_and_another_door_does_not(provider:
 
 
 def test_out_of_reach_counts_as_gone_only_where_the_program_said_so(provider: KubernetesProvider) -> None:
-    state = State("serving/policy", config_map("1", name="policy", namespace="serving"), {})
+    state = ResourceState("serving/policy", config_map("1", name="policy", namespace="serving"), {})
     document = (
         '{"apiVersion": "v1", "kind": "Config", "current-context": "c", '
         '"contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}], '

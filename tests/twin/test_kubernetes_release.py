@@ -9,7 +9,7 @@ import pytest
 
 from twin.kubernetes import release
 from twin.kubernetes.helm import HELM_VARIABLE, Helm, HelmError, helm3
-from twin.provider.contract import OperationError, PartialOperationError, Resource, State
+from twin.provider.contract import OperationError, PartialOperationError, Resource, ResourceState
 from twin.provider.wire import UNKNOWN
 
 RESOURCE = Resource("urn:pulumi:dev::p::kubernetes:helm.sh/v3:Release::vllm", release.TYPE, "vllm")
@@ -138,7 +138,7 @@ def test_names_are_invented_once() -> None:
 
 
 def test_another_name_is_another_release() -> None:
-    found = release.difference(State("serving/vllm", INPUTS, {}), {**INPUTS, "name": "other"})
+    found = release.difference(ResourceState("serving/vllm", INPUTS, {}), {**INPUTS, "name": "other"})
     assert [change.replaces for change in found.changes] == [True]
     assert not found.delete_first
 

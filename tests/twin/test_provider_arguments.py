@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from twin.provider.arguments import Problem, Sdk, UnknownTypeError
+from twin.provider.arguments import InputProblem, Sdk, UnknownTypeError
 from twin.provider.wire import UNKNOWN, Secret
 
 AWS = Sdk("pulumi_aws")
@@ -66,8 +66,8 @@ def test_problems_name_the_path(change: dict[str, Any], expected: list[str]) -> 
 
 
 def test_a_missing_required_property_is_a_problem() -> None:
-    given = {key: value for key, value in FITTING.items() if key != "clusterName"}
-    assert AWS.problems(NODE_GROUP, given) == [Problem("clusterName", "required property is missing")]
+    incomplete = {key: value for key, value in FITTING.items() if key != "clusterName"}
+    assert AWS.problems(NODE_GROUP, incomplete) == [InputProblem("clusterName", "required property is missing")]
 
 
 @pytest.mark.parametrize("token", ["aws:eks/nodeGroups:NodeGroups", "aws:eks", "aws:nowhere/thing:Thing"])

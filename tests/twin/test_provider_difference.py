@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from twin.provider.difference import Change, changes
+from twin.provider.difference import PropertyChange, property_changes
 from twin.provider.wire import UNKNOWN, Secret
 
 
@@ -30,20 +30,20 @@ from twin.provider.wire import UNKNOWN, Secret
     ],
 )
 def test_changes_by_path(old: dict[str, Any], new: dict[str, Any], expected: list[str]) -> None:
-    assert [f"{change.kind} {change.path}" for change in changes(old, new)] == expected
+    assert [f"{change.kind} {change.path}" for change in property_changes(old, new)] == expected
 
 
 def test_sets_are_compared_without_order() -> None:
     old, new = {"s": ["a", "b"], "l": ["a", "b"]}, {"s": ["b", "a"], "l": ["b", "a"]}
-    assert {change.top for change in changes(old, new, unordered={"s"})} == {"l"}
+    assert {change.top for change in property_changes(old, new, unordered={"s"})} == {"l"}
 
 
 def test_replacement_follows_path_prefixes_at_their_boundaries() -> None:
     old = {"name": "a", "namePrefix": "a", "launchTemplate": {"id": "a", "version": "1"}}
     new = {"name": "a", "namePrefix": "b", "launchTemplate": {"id": "b", "version": "2"}}
-    found = changes(old, new, replace_on={"name", "launchTemplate.id"})
-    assert found == [
-        Change("launchTemplate.id", "update", replaces=True),
-        Change("launchTemplate.version", "update", replaces=False),
-        Change("namePrefix", "update", replaces=False),
+    changes = property_changes(old, new, replace_on={"name", "launchTemplate.id"})
+    assert changes == [
+        PropertyChange("launchTemplate.id", "update", replaces=True),
+        PropertyChange("launchTemplate.version", "update", replaces=False),
+        PropertyChange("namePrefix", "update", replaces=False),
     ]

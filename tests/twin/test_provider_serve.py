@@ -15,7 +15,7 @@ import pytest
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import ResourceProviderStub
 
-from twin.aws.store import FOLDER_VARIABLE
+from twin.aws.store import ACCOUNT_FOLDER_VARIABLE
 from twin.stage import PLUGINS
 
 ROOT = PLUGINS.parents[1]
@@ -25,7 +25,7 @@ ROOT = PLUGINS.parents[1]
 def environment(tmp_path: Path) -> dict[str, str]:
     return {
         **os.environ,
-        FOLDER_VARIABLE: str(tmp_path / "aws"),
+        ACCOUNT_FOLDER_VARIABLE: str(tmp_path / "aws"),
         "SPILLWAY_TWIN_PYTHON": sys.executable,
         "PYTHONPATH": str(ROOT),
     }
@@ -76,12 +76,12 @@ def test_a_plugin_ends_with_the_engine_that_started_it(environment: dict[str, st
 
 
 def test_without_a_folder_the_aws_plugin_says_what_to_set(environment: dict[str, str]) -> None:
-    del environment[FOLDER_VARIABLE]
-    done = subprocess.run(
+    del environment[ACCOUNT_FOLDER_VARIABLE]
+    run = subprocess.run(
         [PLUGINS / "pulumi-resource-aws"], env=environment, capture_output=True, text=True, timeout=30, check=False
     )
-    assert done.returncode == 2
-    assert FOLDER_VARIABLE in done.stderr
+    assert run.returncode == 2
+    assert ACCOUNT_FOLDER_VARIABLE in run.stderr
 
 
 def _alive(number: int) -> bool:

@@ -9,24 +9,24 @@ import grpc
 import pytest
 from pulumi.runtime.proto import ResourceProviderStub, provider_pb2, status_pb2
 
-from twin.provider.arguments import Problem, Sdk
+from twin.provider.arguments import InputProblem, Sdk
 from twin.provider.contract import (
-    Checked,
+    CheckedInputs,
     Difference,
+    ImitatedProvider,
     OperationError,
     PartialOperationError,
-    Provider,
     Resource,
-    State,
+    ResourceState,
 )
-from twin.provider.difference import Change
+from twin.provider.difference import PropertyChange
 from twin.provider.serve import start
 from twin.provider.wire import UNKNOWN, Properties, Secret, decode, encode
 
 URN = "urn:pulumi:dev::project::my:component:Pool$aws:eks/nodeGroup:NodeGroup::gpu"
 
 
-class Remembering(Provider):
+class Remembering(ImitatedProvider):
     """Answers with what a test put into it."""
 
     package = "aws"
@@ -42,41 +42,43 @@ class Remembering(Provider):
         if self.error is not None:
             raise self.error
 
-    def check_configuration(self, configuration: Properties) -> list[Problem]:
-        return [Problem("colour", "unknown setting")] if "colour" in configuration else []
+    def check_configuration(self, configuration: Properties) -> list[InputProblem]:
+        return [InputProblem("colour", "unknown setting")] if "colour" in configuration else []
 
     def configure(self, configuration: Properties) -> None:
         self._note("configure", configuration)
 
-    def check(self, resource: Resource, old_inputs: Properties, inputs: Properties, seed: bytes) -> Checked:
+    def check(self, resource: Resource, old_inputs: Properties, inputs: Properties, seed: bytes) -> CheckedInputs:
         self._note("check", resource, inputs)
-        return Checked({**inputs, "name": "made-up"}, [Problem("bogus", "unknown property")])
+        return CheckedInputs({**inputs, "name": "made-up"}, [InputProblem("bogus", "unknown property")])
 
-    def diff(self, resource: Resource, old: State, inputs: Properties) -> Difference:
+    def diff(self, resource: Resource, old: ResourceState, inputs: Properties) -> Difference:
         self._note("diff", old, inputs)
-        return Difference([Change("name", "update", True), Change("size.max", "add", False)], delete_first=True)
+        return Difference(
+            [PropertyChange("name", "update", True), PropertyChange("size.max", "add", False)], delete_first=True
+        )
 
     def plan_create(self, resource: Resource, inputs: Properties) -> Properties:
         self._note("plan_create", inputs)
         return {**inputs, "arn": UNKNOWN}
 
-    def create(self, resource: Resource, inputs: Properties, timeout_s: float) -> State:
+    def create(self, resource: Resource, inputs: Properties, timeout_s: float) -> ResourceState:
         self._note("create", resource, inputs)
-        return State("id-1", inputs, {**inputs, "arn": "arn:1"})
+        return ResourceState("id-1", inputs, {**inputs, "arn": "arn:1"})
 
-    def read(self, resource: Resource, old: State) -> State | None:
+    def read(self, resource: Resource, old: ResourceState) -> ResourceState | None:
         self._note("read", old)
-        return State(old.id, {**old.inputs, "size": 7}, old.outputs) if self.present else None
+        return ResourceState(old.id, {**old.inputs, "size": 7}, old.outputs) if self.present else None
 
-    def plan_update(self, resource: Resource, old: State, inputs: Properties) -> Properties:
+    def plan_update(self, resource: Resource, old: ResourceState, inputs: Properties) -> Properties:
         self._note("plan_update", old, inputs)
         return {**inputs, "version": UNKNOWN}
 
-    def update(self, resource: Resource, old: State, inputs: Properties, timeout_s: float) -> State:
+    def update(self, resource: Resource, old: ResourceState, inputs: Properties, timeout_s: float) -> ResourceState:
         self._note("update", old, inputs)
-        return State(old.id, inputs, inputs)
+        return ResourceState(old.id, inputs, inputs)
 
-    def delete(self, resource: Resource, old: State, timeout_s: float) -> None:
+    def delete(self, resource: Resource, old: ResourceState, timeout_s: float) -> None:
         self._note("delete", old)
 
     def invoke(self, token: str, arguments: Properties) -> Properties:
@@ -149,7 +151,7 @@ def test_a_diff_names_paths_and_replacements(engine: Any) -> None:
     assert list(answer.diffs) == ["name", "size"]
     assert list(answer.replaces) == ["name"]
     assert answer.deleteBeforeReplace
-    kinds = {path: found.kind for path, found in answer.detailedDiff.items()}
+    kinds = {path: change.kind for path, change in answer.detailedDiff.items()}
     assert kinds == {"name": provider_pb2.PropertyDiff.UPDATE_REPLACE, "size.max": provider_pb2.PropertyDiff.ADD}
 
 
@@ -169,7 +171,9 @@ def test_a_refusal_is_the_cloud_s_own_text(engine: Any, provider: Remembering) -
 
 
 def test_what_exists_and_is_not_well_reaches_the_state(engine: Any, provider: Remembering) -> None:
-    provider.error = PartialOperationError(State("id-9", {"key": "k"}, {"key": "k", "status": "FAILED"}), "no capacity")
+    provider.error = PartialOperationError(
+        ResourceState("id-9", {"key": "k"}, {"key": "k", "status": "FAILED"}), "no capacity"
+    )
     with pytest.raises(grpc.RpcError) as caught:
         engine.Create(provider_pb2.CreateRequest(urn=URN, properties=encode({"key": Secret("k")})))
     trailing = dict(caught.value.trailing_metadata())

@@ -16,17 +16,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.machines import PLAIN_STEP
-from twin.engine.clock import Clock
-from twin.engine.faults import BrokenStreams, Faults
+from twin.engine.clock import EngineClock
+from twin.engine.faults import BrokenStreams, ReplicaFaults
 from twin.engine.prompt import lengths_of
-from twin.engine.replica import Replica
+from twin.engine.replica import EngineReplica
 from twin.engine.server import application
-from twin.replay.exchange import Answer, BrokenAnswer, Connection
-from twin.replay.generator import Outcome, Target, replay
+from twin.replay.exchange import BrokenAnswer, Connection, TimedAnswer
+from twin.replay.generator import ReplayOutcome, Target, replay
 from twin.replay.report import percentile
-from twin.replay.workload import RouteTraffic, Workload, WorkloadFileError, read_workload, request_body
+from twin.replay.workload import ReplayWorkload, RouteTraffic, WorkloadFileError, read_workload, request_body
 
-CLOCK = Clock(
+CLOCK = EngineClock(
     version="1.0",
     pool="p",
     model="chat",
@@ -38,16 +38,16 @@ CLOCK = Clock(
 )
 
 
-def workload(*arrivals: tuple[float, str, int, int], **route: Any) -> Workload:
+def workload(*arrivals: tuple[float, str, int, int], **route: Any) -> ReplayWorkload:
     traffic = RouteTraffic.model_validate({"canary": "internal"} | route)
-    return Workload(version="1.0", routes={"chat": traffic}, arrivals=arrivals)
+    return ReplayWorkload(version="1.0", routes={"chat": traffic}, arrivals=arrivals)
 
 
 def replay_on_twin(
-    load: Workload, speed: float = 5.0, faults: Faults | None = None, drain_s: float = 60.0
-) -> tuple[list[Outcome], Replica]:
-    async def run() -> tuple[list[Outcome], Replica]:
-        replica = Replica(CLOCK, speed, stream_interval=8)
+    load: ReplayWorkload, speed: float = 5.0, faults: ReplicaFaults | None = None, drain_s: float = 60.0
+) -> tuple[list[ReplayOutcome], EngineReplica]:
+    async def run() -> tuple[list[ReplayOutcome], EngineReplica]:
+        replica = EngineReplica(CLOCK, speed, stream_interval=8)
         runner = web.AppRunner(application(replica), handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
         try:
@@ -93,7 +93,7 @@ def test_answers_that_are_not_streamed() -> None:
 
 def test_a_cut_stream_is_not_ok() -> None:
     for manner in ("reset", "error"):
-        cut = Faults(cut=BrokenStreams(after_tokens=9, manner=manner))
+        cut = ReplicaFaults(cut=BrokenStreams(after_tokens=9, manner=manner))
         outcomes, _ = replay_on_twin(workload((0.0, "chat", 10, 100), (5000.0, "chat", 10, 5)), faults=cut)
         assert [outcome.ok for outcome in outcomes] == [False, True]
         assert outcomes[0].status == 200
@@ -107,12 +107,12 @@ def test_a_refusal_is_on_record() -> None:
 
 
 def test_what_never_ends_is_given_up() -> None:
-    outcomes, _ = replay_on_twin(workload((0.0, "chat", 10, 5)), faults=Faults(hang=True), drain_s=1.0)
+    outcomes, _ = replay_on_twin(workload((0.0, "chat", 10, 5)), faults=ReplicaFaults(hang=True), drain_s=1.0)
     assert (outcomes[0].ok, outcomes[0].problem) == (False, "unfinished")
 
 
 def test_no_server_is_an_outcome_not_a_crash() -> None:
-    async def run() -> list[Outcome]:
+    async def run() -> list[ReplayOutcome]:
         server = await asyncio.start_server(lambda _r, _w: None, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         server.close()
@@ -178,8 +178,8 @@ class _Wire(asyncio.Transport):
         self.aborted = True
 
 
-def receive(pieces: list[bytes], closes: bool = False) -> Answer:
-    async def run() -> Answer:
+def receive(pieces: list[bytes], closes: bool = False) -> TimedAnswer:
+    async def run() -> TimedAnswer:
         connection = Connection()
         connection.connection_made(_Wire())
         posting = asyncio.ensure_future(connection.post(b"", b""))

@@ -21,17 +21,17 @@ def test_nothing_of_the_caller_leads_out_of_the_stage(tmp_path: Path, monkeypatc
     for name in ("AWS_PROFILE", "PULUMI_ACCESS_TOKEN", "KUBECONFIG", "HELM_NAMESPACE", "SPILLWAY_TWIN_CLUSTER"):
         monkeypatch.setenv(name, "the caller's")
     monkeypatch.setenv("KEPT", "the caller's")
-    made = stage(tmp_path / "stage")
-    assert [name for name, value in made.environment.items() if value == "the caller's"] == ["KEPT"]
-    assert made.environment["PATH"].split(os.pathsep)[0] == str(PLUGINS)
-    assert made.environment["PULUMI_BACKEND_URL"].endswith(str(tmp_path / "stage" / "state"))
-    assert made.account_folder == tmp_path / "stage" / "aws"
+    new_stage = stage(tmp_path / "stage")
+    assert [name for name, value in new_stage.environment.items() if value == "the caller's"] == ["KEPT"]
+    assert new_stage.environment["PATH"].split(os.pathsep)[0] == str(PLUGINS)
+    assert new_stage.environment["PULUMI_BACKEND_URL"].endswith(str(tmp_path / "stage" / "state"))
+    assert new_stage.account_folder == tmp_path / "stage" / "aws"
 
 
 @pytest.mark.engine
 def test_a_cluster_and_an_account_are_passed_on(tmp_path: Path) -> None:
     require_tool("pulumi")
-    made = prepare(tmp_path / "stage", cluster=tmp_path, region="us-west-2", account="111122223333")
-    assert made.environment["SPILLWAY_TWIN_CLUSTER"] == str(tmp_path)
-    assert made.environment["AWS_REGION"] == "us-west-2"
-    assert made.environment["SPILLWAY_TWIN_AWS_ACCOUNT"] == "111122223333"
+    new_stage = prepare(tmp_path / "stage", cluster=tmp_path, region="us-west-2", account="111122223333")
+    assert new_stage.environment["SPILLWAY_TWIN_CLUSTER"] == str(tmp_path)
+    assert new_stage.environment["AWS_REGION"] == "us-west-2"
+    assert new_stage.environment["SPILLWAY_TWIN_AWS_ACCOUNT"] == "111122223333"

@@ -81,9 +81,9 @@ def test_no_capacity_fails_the_first_up_and_the_next_converges(network: Engine) 
     failed = network.up()
     assert failed.status != 0
     assert any("InsufficientInstanceCapacity" in message for message in failed.diagnostics)
-    kept = network.resources()["gpu"]
-    assert kept["outputs"]["status"] == "CREATE_FAILED"
-    assert kept["initErrors"]
+    group = network.resources()["gpu"]
+    assert group["outputs"]["status"] == "CREATE_FAILED"
+    assert group["initErrors"]
     faults.put(network.account, [])
     healed = network.up()
     assert healed.status == 0, healed.output
@@ -102,10 +102,10 @@ def test_throttling_and_death_are_survived(network: Engine) -> None:
         ],
     )
     # One operation at a time: what else a killed provider had begun would be left at AWS, here as there.
-    throttled, killed, done = (network.up("--parallel", "1") for _ in range(3))
+    throttled, killed, healed = (network.up("--parallel", "1") for _ in range(3))
     assert any("ThrottlingException" in message for message in throttled.diagnostics), throttled.output
     assert killed.status != 0
-    assert done.status == 0, done.output
+    assert healed.status == 0, healed.output
     assert network.destroy().status == 0
     assert network.account.is_empty()
 

@@ -3,52 +3,68 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import selection as choose
-from model_shapes import CODE, shape_of
-from raw_tables import TODAY, Fact, Row, api_day, api_source, raw_apis, source_text, table, whole
+from tools.catalog import selection as choose
+from tools.catalog.cards import CARDS, DATA_SHEET, SIBLINGS, Card
+from tools.catalog.chosen_apis import APIS, FEATURES, HIPAA, PROVIDERS, RENAMES, RESIDENCY
+from tools.catalog.chosen_models import MODELS, REASONING, SAME_SHAPE
+from tools.catalog.model_shapes import CODE, shape_of
+from tools.catalog.raw_tables import TODAY, Fact, RawRow, api_source, raw_apis, source_text, table, whole
+from tools.catalog.yaml_text import OneLine
 
 
-def gpus(raw: Path) -> Iterable[Fact]:
-    """GPUs, with the formats that they run."""
-    support = {name: name for name in ("awq", "bf16", "gptq", "mxfp4", "nvfp4")} | {"int8": "int8_w8a8"}
-    for row in table(raw, "gpus.csv"):
-        if row["gpu"] not in choose.GPUS:
-            continue
-        key, _, link, note = choose.GPUS[row["gpu"]]
-        formats = {name: level for name, column in support.items() if (level := _support(row[column]))}
-        formats["fp16"] = "native"
-        if level := _support(row["fp8_w8a8"]) or ("weight-only" if row["fp8_w8a16_marlin"].startswith("yes") else None):
-            formats["fp8"] = level
-        if key in choose.BLOCK_FP8:
-            formats["fp8-block"] = "native"
-        reported = choose.REPORTED_MIB.get(key) or whole(row["mem_mib_nvidia_smi"] or row["mem_mib_ec2_api"])
-        measured = choose.MEASURED_MEMORY_GIB.get(key)
-        speeds = {dtype: row[f"{dtype}_{unit}_dense"] for dtype, unit in _SPEEDS}
-        yield {
-            "key": key,
-            "name": "NVIDIA " + row["gpu"],
-            "architecture": row["architecture"].split(" (")[0],
-            "compute_capability": row["compute_capability"],
-            "memory_gb": whole(row["mem_gb_datasheet"]),
-            "memory_reported_mib": reported,
-            "memory_bytes": round(measured * 2**30) if measured else reported * 2**20 * 993 // 1000,
-            "memory_provenance": "measured" if measured else "analytic",
-            "bandwidth_gb_per_s": whole(row["mem_bw_gb_s"]),
-            "tflops": {dtype: float(speed) for dtype, speed in speeds.items() if speed},
-            "link": link,
-            "link_gb_per_s": whole(row["gpu_link_gb_s_bidir"]),
-            "pcie_gb_per_s": whole(row["pcie_gb_s_per_dir"]),
-            "tdp_watt": whole(row["tdp_w"]),
-            "formats": dict(sorted(formats.items())),
-            "source": source_text(row["source"]),
-            "as_of": TODAY,
-            **({"note": note} if note else {}),
-        }
+def gpus(raw: Path) -> Iterator[Fact]:
+    """GPUs, with the formats that they run: those of the raw table, then their siblings."""
+    rows = {row["gpu"]: row for row in table(raw, "gpus.csv")}
+    found = {card.key: _gpu(card, rows[card.raw]) for card in CARDS}
+    for other in SIBLINGS:
+        names = {"spellings": list(other.spellings), "runtime_names": list(other.runtime_names), "note": other.note}
+        named = {"key": other.key, "name": other.runtime_names[0]}
+        source = {"source": f"{DATA_SHEET}; the rest as {other.like}"}
+        row = found[other.like] | named | names | source | other.differs
+        row.pop("assumed_for", None)
+        found[other.key] = row | {"tflops": OneLine(row["tflops"])}
+    yield from found.values()
 
 
+def _gpu(card: Card, row: RawRow) -> Fact:
+    formats = {name: level for name, column in _SUPPORT.items() if (level := _support(row[column]))}
+    formats["fp16"] = "native"
+    if level := _support(row["fp8_w8a8"]) or ("weight-only" if row["fp8_w8a16_marlin"].startswith("yes") else None):
+        formats["fp8"] = level
+    if card.block_fp8:
+        formats["fp8-block"] = "native"
+    reported = card.reported_mib or whole(row["mem_mib_nvidia_smi"] or row["mem_mib_ec2_api"])
+    measured = card.measured_gib
+    speeds = {dtype: row[f"{dtype}_{unit}_dense"] for dtype, unit in _SPEEDS}
+    return {
+        "key": card.key,
+        "name": "NVIDIA " + row["gpu"],
+        "spellings": list(card.spellings),
+        "runtime_names": list(card.runtime_names),
+        **({"assumed_for": list(card.assumed_for)} if card.assumed_for else {}),
+        "architecture": row["architecture"].split(" (")[0],
+        "compute_capability": row["compute_capability"],
+        "memory_gb": whole(row["mem_gb_datasheet"]),
+        "memory_reported_mib": reported,
+        "memory_bytes": round(measured * 2**30) if measured else reported * 2**20 * 993 // 1000,
+        "memory_provenance": "measured" if measured else "analytic",
+        "bandwidth_gb_per_s": whole(row["mem_bw_gb_s"]),
+        "tflops": OneLine({dtype: float(speed) for dtype, speed in speeds.items() if speed}),
+        "link": card.link,
+        "link_gb_per_s": whole(row["gpu_link_gb_s_bidir"]),
+        "pcie_gb_per_s": whole(row["pcie_gb_s_per_dir"]),
+        "tdp_watt": whole(row["tdp_w"]),
+        "formats": dict(sorted(formats.items())),
+        "source": source_text(row["source"]),
+        "as_of": TODAY,
+        **({"note": card.note} if card.note else {}),
+    }
+
+
+_SUPPORT = {name: name for name in ("awq", "bf16", "gptq", "mxfp4", "nvfp4")} | {"int8": "int8_w8a8"}
 _SPEEDS = (("bf16", "tflops"), ("fp16", "tflops"), ("fp8", "tflops"), ("int8", "tops"), ("fp4", "tflops"))
 
 
@@ -59,9 +75,9 @@ def _support(text: str) -> str | None:
     return "weight-only" if text.startswith(("weight-only", "no native (weight-only")) else None
 
 
-def instances(raw: Path) -> Iterable[Fact]:
+def instances(raw: Path) -> Iterator[Fact]:
     """Instance types of the chosen families."""
-    gpu_keys = {instance_name: key for key, instance_name, _, _ in choose.GPUS.values()}
+    gpu_keys = {card.rented: card.key for card in CARDS if card.rented}
     for row in table(raw, "aws_gpu_instances.csv"):
         if row["family"] not in choose.FAMILIES:
             continue
@@ -89,10 +105,10 @@ def instances(raw: Path) -> Iterable[Fact]:
         }
 
 
-def models(raw: Path) -> Iterable[Fact]:
+def models(raw: Path) -> Iterator[Fact]:
     """Open-weight models under their accept-list names."""
     rows = {row["name"]: row for row in table(raw, "models.csv")}
-    for key, (name, instruct) in choose.MODELS.items():
+    for key, (name, instruct) in MODELS.items():
         row, more = rows[name], shape_of(key)
         named = more.get("row", {})
         base = "shape read from the base checkpoint" if instruct else ""
@@ -104,7 +120,7 @@ def models(raw: Path) -> Iterable[Fact]:
             "hf_id": instruct or row["hf_id"],
             "revision": None,
             "native": native,
-            "quantizations": dict(sorted((others | named.get("quantizations", {})).items())),
+            "quantizations": OneLine(sorted((others | named.get("quantizations", {})).items())),
             **({"recipes": recipes} if (recipes := named.get("recipes")) else {}),
             "max_context": whole(row["max_context"]),
             "architecture": _architecture(row, more.get("architecture", {})),
@@ -116,10 +132,11 @@ def models(raw: Path) -> Iterable[Fact]:
             "as_of": TODAY,
             **({"note": note} if (note := "; ".join(filter(None, notes))) else {}),
             **({"not_served": why} if (why := named.get("not_served")) else {}),
+            **({"same_shape": SAME_SHAPE[key]} if key in SAME_SHAPE else {}),
         }
 
 
-def _model_sources(row: Row, more: Fact) -> Iterable[str]:
+def _model_sources(row: RawRow, more: Fact) -> Iterable[str]:
     """Of the raw table's columns, of those that join them, and of named checkpoints."""
     named = more.get("row", {})
     yield named.get("source") or source_text(row["arch_source"])
@@ -144,7 +161,7 @@ _NATIVE = (
 )
 
 
-def _architecture(row: Row, more: Fact) -> Fact:
+def _architecture(row: RawRow, more: Fact) -> Fact:
     state = re.search(r"(\d+) heads x (\d+) x (\d+)", row["linear_state_note"])
     shape: Fact = {
         "params_total": whole(row["params_total"]),
@@ -182,10 +199,10 @@ def _architecture(row: Row, more: Fact) -> Fact:
     return shape
 
 
-def providers(raw: Path) -> Iterable[Fact]:
+def providers(raw: Path) -> Iterator[Fact]:
     """API providers with their data policy."""
     policies = {row["provider"]: row for row in table(raw, "api_policies.csv")}
-    for key, (name, policy, address, _) in choose.PROVIDERS.items():
+    for key, (name, policy, address, _) in PROVIDERS.items():
         row = policies[policy]
         trains = row["trains_on_api_data"]
         verified = row["as_of"] != "-" and not re.search(r"unverified|not verified", trains)
@@ -195,20 +212,24 @@ def providers(raw: Path) -> Iterable[Fact]:
             "key": key,
             "name": name,
             "base_url": address,
+            "protocol": "openai",
+            "api_key_variable": f"{key.upper()}_API_KEY",
+            "renames": OneLine(RENAMES.get(key, {})),
+            "features": FEATURES,
             "trains_on_data": (not trains.startswith("no") if verified else None),
             "retention": row["default_retention"],
             "zero_retention": row["zero_retention_option"] if row["as_of"] != "-" else "unverified",
-            "hipaa": choose.HIPAA.get(key),
-            "residency": choose.RESIDENCY.get(key),
+            "hipaa": HIPAA.get(key),
+            "residency": RESIDENCY.get(key),
             "source": source + "; address: provider's API reference",
             "as_of": dated,
         }
 
 
-def apis(raw: Path) -> Iterable[Fact]:
+def apis(raw: Path) -> Iterator[Fact]:
     """Hosted models; wire ids must be in the raw table."""
     rows = raw_apis(raw)
-    for provider, chosen in choose.APIS.items():
+    for provider, chosen in APIS.items():
         for slug, wire in chosen.items():
             row = rows[provider, wire]
             retires, snapshot = _retirement(row, provider, wire, rows)
@@ -225,7 +246,7 @@ def apis(raw: Path) -> Iterable[Fact]:
                 "provider": provider,
                 "slug": slug,
                 "wire_model": wire,
-                "hosts": slug if slug in choose.MODELS else None,
+                "hosts": slug if slug in MODELS else None,
                 "context_tokens": whole(row["context_tokens"]) or None,
                 "max_output_tokens": whole(row["max_output_tokens"]) or None,
                 "long_context_above": int(long_context[1]) * 1000 if long_context else None,
@@ -233,13 +254,15 @@ def apis(raw: Path) -> Iterable[Fact]:
                 "reasoning": _reasons(row, slug),
                 "retires": retires,
                 "status": "listed" if row["status"] == "listed" else "delisted",
-                "source": api_source(row),
-                "as_of": api_day(row),
+                "source": api_source(row).source,
+                "as_of": api_source(row).as_of,
                 **({"note": f"retires with {snapshot}, which it points to"} if snapshot else {}),
             }
 
 
-def _retirement(row: Row, provider: str, wire: str, rows: dict[tuple[str, str], Row]) -> tuple[str | None, str | None]:
+def _retirement(
+    row: RawRow, provider: str, wire: str, rows: dict[tuple[str, str], RawRow]
+) -> tuple[str | None, str | None]:
     """(last day, the snapshot that says so): an alias without a date takes the last of its dated snapshots'."""
     if row["deprecation_date"]:
         return row["deprecation_date"], None
@@ -252,8 +275,8 @@ def _retirement(row: Row, provider: str, wire: str, rows: dict[tuple[str, str], 
     return max(ends) if ends else (None, None)
 
 
-def _reasons(row: Row, slug: str) -> bool | None:
+def _reasons(row: RawRow, slug: str) -> bool | None:
     """Whether it may think first: the price list marks models that do; for hosted copies their makers' word counts."""
-    if slug in choose.MODELS:
-        return slug in choose.REASONING
+    if slug in MODELS:
+        return slug in REASONING
     return row["supports_reasoning"] == "True" if row["status"] == "listed" else None

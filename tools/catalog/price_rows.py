@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
-import selection as choose
-from raw_tables import Fact, Row, raw_apis, source_text, table
+from tools.catalog import selection as choose
+from tools.catalog.raw_tables import Fact, RawRow, raw_apis, source_text, table
 
 _CUT = 400
 """Length at which the raw list of long-context rates is cut off; a rate is whole when another one follows it."""
@@ -27,7 +27,7 @@ _LONG = {
 }
 
 
-def api_prices(raw: Path, apis: list[Fact]) -> Iterable[Fact]:
+def api_prices(raw: Path, apis: list[Fact]) -> Iterator[Fact]:
     """Token prices of hosted models, USD per million."""
     rows = raw_apis(raw)
     second = {row["litellm_key"]: row for row in table(raw, "api_price_disagreements.csv")}
@@ -47,7 +47,7 @@ def api_prices(raw: Path, apis: list[Fact]) -> Iterable[Fact]:
             yield _price(f"api/{api['key']}/{part}", usd, "Mtok", api["source"], api["as_of"], disputed=disputed)
 
 
-def ec2_prices(raw: Path) -> Iterable[Fact]:
+def ec2_prices(raw: Path) -> Iterator[Fact]:
     """On-demand prices of GPU instance types."""
     for row in table(raw, "aws_prices_long.csv"):
         known = row["instance_type"].split(".")[0] in choose.FAMILIES and row["region"] in choose.REGIONS
@@ -56,9 +56,9 @@ def ec2_prices(raw: Path) -> Iterable[Fact]:
             yield _price(key, row["usd_per_hour"], "hour", row["source"], row["as_of"].split()[0])
 
 
-def platform_prices(raw: Path) -> Iterable[Fact]:
+def platform_prices(raw: Path) -> Iterator[Fact]:
     """Platform items and system nodes; a region that the source does not name is stood in for by us-east-1."""
-    named: dict[tuple[str, str], Row] = {}
+    named: dict[tuple[str, str], RawRow] = {}
     for row in table(raw, "infra_prices.csv"):
         if row["item"] in choose.PLATFORM or row["item"] in choose.SYSTEM_NODES:
             regions = choose.REGIONS if row["region"] == "any" else re.split(r", *", row["region"])

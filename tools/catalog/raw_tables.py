@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import csv
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import selection as choose
+from tools.catalog.chosen_apis import PROVIDERS
 
 TODAY = "2026-11-21"
 """The day of the snapshot, and of facts whose source states none: the day on which they were read."""
-API_DAY = "2026-11-20"
 
-Row = dict[str, str]
+RawRow = dict[str, str]
 Fact = dict[str, Any]
 
 
-def table(raw: Path, name: str) -> list[Row]:
+@dataclass(frozen=True)
+class Source:
+    """Where a fact or a price was read, and the day that it states."""
+
+    source: str
+    as_of: str
+
+
+LITELLM = Source("litellm 1.109.1 model_prices_and_context_window_backup.json (MIT)", "2026-11-20")
+TOKENCOST = Source("tokencost 0.1.26 model_prices.json (MIT)", "2025")
+
+
+def table(raw: Path, name: str) -> list[RawRow]:
     """All rows of one raw table."""
     with (raw / "catalog" / name).open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
@@ -33,10 +45,10 @@ def whole(text: str) -> int:
     return int(float(text)) if text else 0
 
 
-def raw_apis(raw: Path) -> dict[tuple[str, str], Row]:
+def raw_apis(raw: Path) -> dict[tuple[str, str], RawRow]:
     """Raw rows by (provider, id on the wire)."""
-    keys = {name: (key, prefix) for key, (name, _, _, prefix) in choose.PROVIDERS.items()}
-    found: dict[tuple[str, str], Row] = {}
+    keys = {name: (key, prefix) for key, (name, _, _, prefix) in PROVIDERS.items()}
+    found: dict[tuple[str, str], RawRow] = {}
     for row in table(raw, "apis.csv"):
         if row["provider"] in keys:
             key, prefix = keys[row["provider"]]
@@ -44,13 +56,6 @@ def raw_apis(raw: Path) -> dict[tuple[str, str], Row]:
     return found
 
 
-def api_source(row: Row) -> str:
-    """Which price list a hosted model's row comes from."""
-    if row["status"] == "listed":
-        return "litellm 1.109.1 model_prices_and_context_window_backup.json (MIT)"
-    return "tokencost 0.1.26 model_prices.json (MIT)"
-
-
-def api_day(row: Row) -> str:
-    """The day of that price list, as far as it is known."""
-    return API_DAY if row["status"] == "listed" else "2025"
+def api_source(row: RawRow) -> Source:
+    """Which price list a hosted model's row comes from: tokencost keeps models that are no longer offered."""
+    return LITELLM if row["status"] == "listed" else TOKENCOST

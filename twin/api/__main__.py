@@ -1,4 +1,4 @@
-"""`python -m twin.api`: serve the providers of an offers file until told to stop.
+"""`python -m twin.api` serves the providers of an offers file until it is told to stop.
 
     python -m twin.api --offers FILE --port P [--speed 10] [--stream-interval K]
 
@@ -25,6 +25,7 @@ SHUTDOWN_S = 0.2
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Serve until a signal comes. The exit code is 0 then, and 2 for a file or a port that cannot be used."""
     parser = argparse.ArgumentParser(prog="python -m twin.api", description="Hosted model providers, imitated.")
     parser.add_argument("--offers", type=Path, required=True, metavar="FILE", help="providers, models, prices, limits")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")

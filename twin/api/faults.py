@@ -1,4 +1,4 @@
-"""Faults that a provider shows on request, each for a number of requests; `down` resets every connection."""
+"""Faults that a provider shows on request, each for a number of requests."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from twin.api.manners import RefusalKind
 Stroke = Literal["refuse", "cut", "hang"]
 
 
-class Fault(BaseModel):
-    """`provider` fails the next `requests` requests.
+class ProviderFault(BaseModel):
+    """A fault makes `provider` fail its next `requests` requests.
 
-    `refuse` answers with `refusal`; `cut` resets a stream after `after_tokens`; `hang` never answers.
+    stroke: `refuse` answers with `refusal`, `cut` resets a stream after `after_tokens`, `hang` never answers.
+    retry_after_s: what a refusal says in `Retry-After`, seconds; None leaves the header out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,22 +28,24 @@ class Fault(BaseModel):
     requests: Annotated[int, Field(ge=1)] = 1
 
 
-class FaultState:
-    """The fault in force at each provider and how often it will still strike."""
+class ProviderFaultState:
+    """This object holds the fault in force at each provider, and how often it will still strike."""
 
     def __init__(self) -> None:
-        self._faults: dict[str, tuple[Fault, int]] = {}
+        self._faults: dict[str, tuple[ProviderFault, int]] = {}
 
-    def apply(self, fault: Fault) -> None:
+    def apply(self, fault: ProviderFault) -> None:
+        """Put a fault in force in place of the provider's last one."""
         self._faults[fault.provider] = (fault, fault.requests)
 
     def clear(self) -> None:
+        """End all faults."""
         self._faults.clear()
 
-    def spend(self, provider: str) -> Fault | None:
-        """The fault that strikes the request at hand, or None."""
-        fault, left = self._faults.get(provider, (None, 0))
-        if fault is None or left == 0:
+    def spend(self, provider: str) -> ProviderFault | None:
+        """Count one request and return the fault that strikes it, or None."""
+        fault, requests_left = self._faults.get(provider, (None, 0))
+        if fault is None or requests_left == 0:
             return None
-        self._faults[provider] = (fault, left - 1)
+        self._faults[provider] = (fault, requests_left - 1)
         return fault

@@ -1,8 +1,8 @@
 """Everything that reached a provider: requests and bytes by privacy class, tokens and dollars by model.
 
-A body's class is that of the strictest canary in it (`canary-restricted-…` over `canary-internal-…` over
-`canary-public-…`); without one it is `unlabelled`. It is counted on arrival, before anything may refuse it: what was
-sent was disclosed.
+A body has the class of the strictest canary in it: `canary-restricted-…` is stricter than `canary-internal-…`, and that
+than `canary-public-…`. Without a canary it is `unlabelled`. A body is counted on arrival, before anything may refuse
+it, because what was sent was disclosed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
-from twin.api.offers import TokenPrice
+from twin.api.offers import OfferPrice
 
 PrivacyClass = Literal["restricted", "internal", "public", "unlabelled"]
 CLASSES: tuple[PrivacyClass, ...] = ("restricted", "internal", "public", "unlabelled")
@@ -23,10 +23,10 @@ _MILLION = Decimal(1_000_000)
 
 
 def privacy_class(body: bytes) -> PrivacyClass:
-    """The strictest class that a canary in the body claims."""
-    found = set(_CANARY.findall(body))
+    """Return the strictest class that a canary in the body claims."""
+    claimed = set(_CANARY.findall(body))
     for name in CLASSES[:-1]:
-        if name.encode() in found:
+        if name.encode() in claimed:
             return name
     return "unlabelled"
 
@@ -41,25 +41,26 @@ class _Sales:
 
 @dataclass
 class Ledger:
-    """Counts since the start, or since it was cleared."""
+    """A ledger counts since its start."""
 
     _requests: Counter[PrivacyClass] = field(default_factory=Counter)
     _bytes: Counter[PrivacyClass] = field(default_factory=Counter)
     _statuses: Counter[int] = field(default_factory=Counter)
     _sales: dict[str, _Sales] = field(default_factory=dict)
 
-    def arrived(self, body: bytes, other_bytes: int = 0) -> PrivacyClass:
-        """Enter a request by its body; `other_bytes` are those of its path and query, which may tell things too."""
+    def enter_arrival(self, body: bytes, other_bytes: int = 0) -> PrivacyClass:
+        """Enter a request by its body. `other_bytes` are those of its path and query, which may tell things too."""
         name = privacy_class(body)
         self._requests[name] += 1
         self._bytes[name] += len(body) + other_bytes
         return name
 
-    def answered(self, status: int) -> None:
+    def enter_answer(self, status: int) -> None:
+        """Count an answer by its HTTP status."""
         self._statuses[status] += 1
 
-    def sold(self, model: str, price: TokenPrice, input_tokens: int, output_tokens: int) -> None:
-        """Bill one answer, whole or broken off: the input, and the output that was generated."""
+    def enter_sale(self, model: str, price: OfferPrice, input_tokens: int, output_tokens: int) -> None:
+        """Bill one answer, whole or broken off: its input, and the output that was generated."""
         sales = self._sales.setdefault(model, _Sales())
         sales.requests += 1
         sales.input_tokens += input_tokens
@@ -67,7 +68,7 @@ class Ledger:
         sales.usd += (price.input * input_tokens + price.output * output_tokens) / _MILLION
 
     def document(self) -> dict[str, Any]:
-        """The ledger as JSON; dollars are decimal strings."""
+        """Return the ledger as JSON. Dollars are decimal strings."""
         models = {
             name: {
                 "requests": sales.requests,

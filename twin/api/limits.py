@@ -1,11 +1,11 @@
-"""Requests and tokens a minute, as hosted APIs count them: two buckets that refill evenly, a minute's worth deep.
+"""Requests and tokens a minute, as hosted APIs count them: two buckets, a minute's worth deep, that refill evenly.
 
-Pure: time is given in seconds of whatever clock the caller scales.
+The module is pure: time is given in seconds of whatever clock the caller scales.
 """
 
 from __future__ import annotations
 
-from twin.api.offers import Limits
+from twin.api.offers import OfferLimits
 
 MINUTE_S = 60.0
 
@@ -17,14 +17,15 @@ class _Bucket:
         self.filled_s = 0.0
 
     def wait_s(self, amount: float, now_s: float) -> float:
-        """Seconds until `amount` is there; an amount above a whole minute's can never be had and waits a minute."""
+        """Return the seconds until `amount` is there. An amount above a whole minute's is never there; it waits a
+        minute."""
         if self.per_minute is None:
             return 0.0
         rate = self.per_minute / MINUTE_S
         self.level = min(float(self.per_minute), self.level + (now_s - self.filled_s) * rate)
         self.filled_s = now_s
-        missing = amount - self.level
-        return 0.0 if missing <= 0 else min(MINUTE_S, missing / rate)
+        shortfall = amount - self.level
+        return 0.0 if shortfall <= 0 else min(MINUTE_S, shortfall / rate)
 
     def take(self, amount: float) -> None:
         if self.per_minute is not None:
@@ -32,14 +33,15 @@ class _Bucket:
 
 
 class RateLimit:
-    """The limits of one model. `admit` takes a place or says how many seconds to wait."""
+    """A rate limit keeps both limits of one model."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: OfferLimits) -> None:
         self._requests = _Bucket(limits.rpm)
         self._tokens = _Bucket(limits.tpm)
 
     def admit(self, tokens: int, now_s: float) -> float:
-        """0 when the request may pass (and is counted), else the seconds to wait. `tokens`: input plus output cap."""
+        """Count a request that may pass and return 0, or return the seconds to wait. `tokens` are input and output cap
+        together."""
         wait_s = max(self._requests.wait_s(1, now_s), self._tokens.wait_s(tokens, now_s))
         if wait_s == 0.0:
             self._requests.take(1)

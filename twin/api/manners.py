@@ -1,7 +1,7 @@
 """How providers say no: status, headers and body of each kind of refusal.
 
-`openai` is OpenAI's spelling (its error-code reference); Groq, Together and Fireworks follow it. `bare` is the
-least that OpenAI-compatible endpoints send: a status and a message, no `code`, no `Retry-After`.
+`openai` is OpenAI's spelling (its error-code reference), which Groq, Together and Fireworks follow. `bare` is the least
+that OpenAI-compatible endpoints send: a status and a message, without `code` and `Retry-After`.
 """
 
 from __future__ import annotations
@@ -38,19 +38,26 @@ _MESSAGES: Mapping[RefusalKind, str] = {
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """One answer that is no: `body` is JSON."""
+class ProviderRefusal:
+    """A refusal is one answer that is no.
+
+    body: the JSON document.
+    """
 
     status: int
     body: Mapping[str, Any]
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def refusal(manners: Manners, kind: RefusalKind, retry_after_s: float | None = None, detail: str = "") -> Refusal:
-    """What a provider of these manners answers; `retry_after_s` is sent in whole wall seconds, at least 1."""
+def provider_refusal(
+    manners: Manners, kind: RefusalKind, retry_after_s: float | None = None, detail: str = ""
+) -> ProviderRefusal:
+    """Return what a provider of these manners answers. `retry_after_s` is sent in whole wall seconds, at least 1."""
     status, error_type, code = _OPENAI[kind]
     message = detail or _MESSAGES[kind]
     if manners == "bare":
-        return Refusal(status, {"error": {"message": message}})
+        return ProviderRefusal(status, {"error": {"message": message}})
     headers = {} if retry_after_s is None else {"Retry-After": str(max(1, math.ceil(retry_after_s)))}
-    return Refusal(status, {"error": {"message": message, "type": error_type, "param": None, "code": code}}, headers)
+    return ProviderRefusal(
+        status, {"error": {"message": message, "type": error_type, "param": None, "code": code}}, headers
+    )

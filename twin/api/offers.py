@@ -1,10 +1,10 @@
-"""What the stand-in sells: providers, their models, prices, speed and limits, from one JSON file.
+"""What the twin sells: providers, their models, prices, speed and limits, read from one JSON file.
 
     {"version": "1.0", "providers": {"openai": {"api_key": "sk-test", "manners": "openai", "models": {"gpt-4.1-mini":
       {"usd_per_mtok": {"input": "0.40", "output": "1.60"}, "ttft_ms": 450, "tpot_ms": 9, "context_tokens": 1047576,
        "limits": {"rpm": 5000, "tpm": 2000000}}}}}}
 
-A provider answers below `/NAME/v1`. Prices are USD per million tokens, times real milliseconds.
+A provider answers below `/NAME/v1`. Prices are USD per million tokens; times are real milliseconds.
 """
 
 from __future__ import annotations
@@ -20,39 +20,49 @@ Manners = Literal["openai", "bare"]
 
 
 class OffersFileError(ValueError):
-    """An offers file that cannot be used; the message names every problem."""
+    """The offers file cannot be used. The message names every problem."""
 
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class TokenPrice(_Frozen):
-    """USD per million tokens; the stand-in caches nothing, so cached input has no price here."""
+class OfferPrice(_Frozen):
+    """A price is in USD per million tokens. The twin caches nothing, so cached input has no price here."""
 
     input: Annotated[Decimal, Field(ge=0)]
     output: Annotated[Decimal, Field(ge=0)]
 
 
-class Limits(_Frozen):
-    """Requests and tokens a (real) minute; None is no limit."""
+class OfferLimits(_Frozen):
+    """Limits are requests (`rpm`) and tokens (`tpm`) a real minute; None is no limit."""
 
     rpm: Annotated[int, Field(gt=0)] | None = None
     tpm: Annotated[int, Field(gt=0)] | None = None
 
 
 class Offer(_Frozen):
-    """One model of one provider. `ttft_ms` and `tpot_ms` are what a client sees without a network."""
+    """An offer is one model of one provider.
 
-    usd_per_mtok: TokenPrice
+    usd_per_mtok: price, USD per million tokens.
+    context_tokens: input and output that the model holds together, tokens.
+    ttft_ms: time to the first token that a client sees without a network, milliseconds.
+    tpot_ms: time from one token to the next, milliseconds.
+    """
+
+    usd_per_mtok: OfferPrice
     context_tokens: Annotated[int, Field(gt=0)]
     ttft_ms: Annotated[float, Field(gt=0)] = 400.0
     tpot_ms: Annotated[float, Field(ge=0)] = 10.0
-    limits: Limits = Limits()
+    limits: OfferLimits = OfferLimits()
 
 
-class Provider(_Frozen):
-    """`api_key` None lets any caller in; `manners` is how it says no (see `twin.api.manners`)."""
+class Seller(_Frozen):
+    """A seller is one provider and what it sells.
+
+    api_key: key that callers must show; None lets any caller in.
+    manners: how it says no (see `twin.api.manners`).
+    """
 
     api_key: str | None = None
     manners: Manners = "openai"
@@ -60,12 +70,14 @@ class Provider(_Frozen):
 
 
 class Offers(_Frozen):
+    """The offers are the whole file: provider -> what it sells."""
+
     version: Literal["1.0"]
-    providers: Mapping[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")], Provider] = Field(min_length=1)
+    providers: Mapping[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")], Seller] = Field(min_length=1)
 
 
 def read_offers(path: Path) -> Offers:
-    """The offers of a file. Raises OffersFileError."""
+    """Read the offers of a file. Raises OffersFileError."""
     try:
         return Offers.model_validate_json(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -17,13 +17,13 @@ from typing import Any
 from aiohttp import web
 from pydantic import ValidationError
 
-from twin.api.faults import Fault, FaultState
+from twin.api.faults import ProviderFault, ProviderFaultState
 from twin.api.ledger import Ledger
 from twin.api.limits import RateLimit
-from twin.api.manners import Refusal, RefusalKind, refusal
-from twin.api.offers import Offer, Offers, Provider
-from twin.engine.prompt import Lengths, PromptError, lengths_of
-from twin.engine.wire import DONE, Answer, FinishReason, filler
+from twin.api.manners import ProviderRefusal, RefusalKind, provider_refusal
+from twin.api.offers import Offer, Offers, Seller
+from twin.engine.prompt import PromptError, RequestLengths, lengths_of
+from twin.engine.wire import DONE, AnswerSpelling, FinishReason, filler
 
 MAX_BODY_BYTES = 64 * 2**20
 
@@ -32,11 +32,11 @@ _serial = itertools.count(1)
 
 @dataclass(frozen=True)
 class _Sale:
-    """An accepted request: what is sold, how long the answer will be, how it will end."""
+    """A sale is an accepted request: it says what is sold, how long the answer will be, and how it will end."""
 
     name: str
     offer: Offer
-    lengths: Lengths
+    lengths: RequestLengths
     finish_reason: FinishReason
     streamed: bool
     with_usage: bool
@@ -44,15 +44,15 @@ class _Sale:
 
 
 class _Refused(Exception):
-    def __init__(self, answer: Refusal) -> None:
+    def __init__(self, answer: ProviderRefusal) -> None:
         self.answer = answer
         super().__init__(str(answer.status))
 
 
 def application(offers: Offers, ledger: Ledger, speed: float = 1.0, stream_interval: int = 16) -> web.Application:
-    """Every provider of the offers on one server, `speed` times faster than real time."""
+    """Build one server for every provider of the offers, `speed` times faster than real time."""
     server = _Server(offers, ledger, speed, stream_interval)
-    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_entering(ledger)])
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_ledger_middleware(ledger)])
     app.router.add_post("/{provider}/v1/chat/completions", server.chat)
     app.router.add_get("/{provider}/v1/models", server.models)
     app.router.add_get("/twin/ledger", server.show_ledger)
@@ -61,20 +61,20 @@ def application(offers: Offers, ledger: Ledger, speed: float = 1.0, stream_inter
     return app
 
 
-def _entering(ledger: Ledger) -> Any:
+def _ledger_middleware(ledger: Ledger) -> Any:
     @web.middleware
     async def enter(
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         if request.path.startswith("/twin/"):
             return await handler(request)
-        ledger.arrived(await request.read(), len(request.raw_path))
+        ledger.enter_arrival(await request.read(), len(request.raw_path))
         try:
             response = await handler(request)
         except web.HTTPException as error:
-            ledger.answered(error.status)
+            ledger.enter_answer(error.status)
             raise
-        ledger.answered(response.status)
+        ledger.enter_answer(response.status)
         return response
 
     return enter
@@ -86,61 +86,63 @@ class _Server:
         self.ledger = ledger
         self.speed = speed
         self.stream_interval = stream_interval
-        self.faults = FaultState()
+        self.faults = ProviderFaultState()
         self.limits = {
             (provider, model): RateLimit(offer.limits)
-            for provider, sells in offers.providers.items()
-            for model, offer in sells.models.items()
+            for provider, seller in offers.providers.items()
+            for model, offer in seller.models.items()
         }
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["provider"]
-        provider = self.offers.providers.get(name)
-        if provider is None:
+        seller = self.offers.providers.get(name)
+        if seller is None:
             raise web.HTTPNotFound(text=f"no provider {name}; known: {', '.join(sorted(self.offers.providers))}")
         fault = self.faults.spend(name)
         if fault is not None and fault.stroke == "hang":
             await asyncio.Event().wait()
         try:
-            sale = self._accept(name, provider, fault, request, await request.read())
+            sale = self._accept(name, seller, fault, request, await request.read())
         except _Refused as refused:
             return web.json_response(
                 refused.answer.body, status=refused.answer.status, headers=dict(refused.answer.headers)
             )
         return await self._answer(request, sale)
 
-    def _accept(self, name: str, provider: Provider, fault: Fault | None, request: web.Request, raw: bytes) -> _Sale:
+    def _accept(
+        self, name: str, seller: Seller, fault: ProviderFault | None, request: web.Request, raw: bytes
+    ) -> _Sale:
         def no(kind: RefusalKind, retry_after_s: float | None = None, detail: str = "") -> _Refused:
-            return _Refused(refusal(provider.manners, kind, retry_after_s, detail))
+            return _Refused(provider_refusal(seller.manners, kind, retry_after_s, detail))
 
         key = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if provider.api_key is not None and not hmac.compare_digest(key.encode(), provider.api_key.encode()):
+        if seller.api_key is not None and not hmac.compare_digest(key.encode(), seller.api_key.encode()):
             raise no("unauthorized")
         if fault is not None and fault.stroke == "refuse":
             raise no(fault.refusal, fault.retry_after_s)
         try:
             body = json.loads(raw)
-            asked = lengths_of(body)
+            full_lengths = lengths_of(body)
         except (ValueError, TypeError, PromptError) as error:
             raise no("bad_request", detail=str(error)) from error
-        offer = provider.models.get(str(body.get("model")))
+        offer = seller.models.get(str(body.get("model")))
         if offer is None:
             raise no("unknown_model", detail=f"The model `{body.get('model')}` does not exist.")
         cap = body.get("max_completion_tokens") or body.get("max_tokens")
-        room = offer.context_tokens - asked.prompt_tokens
+        room = offer.context_tokens - full_lengths.prompt_tokens
         if room < 1 or (isinstance(cap, int) and cap > room):
             raise no("bad_request", detail=f"This model's maximum context length is {offer.context_tokens} tokens.")
-        output_tokens = min(asked.output_tokens, cap if isinstance(cap, int) else room)
-        counted = asked.prompt_tokens + (cap if isinstance(cap, int) else output_tokens)
+        output_tokens = min(full_lengths.output_tokens, cap if isinstance(cap, int) else room)
+        counted_tokens = full_lengths.prompt_tokens + (cap if isinstance(cap, int) else output_tokens)
         now_s = time.monotonic() * self.speed
-        if wait_s := self.limits[name, body["model"]].admit(counted, now_s):
+        if wait_s := self.limits[name, body["model"]].admit(counted_tokens, now_s):
             raise no("rate_limited", retry_after_s=wait_s / self.speed)
         options = body.get("stream_options")
         return _Sale(
             name=f"{name}/{body['model']}",
             offer=offer,
-            lengths=Lengths(asked.prompt_tokens, output_tokens),
-            finish_reason="stop" if output_tokens == asked.output_tokens else "length",
+            lengths=RequestLengths(full_lengths.prompt_tokens, output_tokens),
+            finish_reason="stop" if output_tokens == full_lengths.output_tokens else "length",
             streamed=body.get("stream") is True,
             with_usage=isinstance(options, dict) and options.get("include_usage") is True,
             cut_after_tokens=fault.after_tokens if fault is not None and fault.stroke == "cut" else None,
@@ -148,14 +150,16 @@ class _Server:
 
     async def _answer(self, request: web.Request, sale: _Sale) -> web.StreamResponse:
         started_s = time.monotonic()
-        answer = Answer("chat", f"chatcmpl-api{next(_serial):08x}", sale.name.partition("/")[2], int(time.time()))
+        answer = AnswerSpelling(
+            "chat", f"chatcmpl-api{next(_serial):08x}", sale.name.partition("/")[2], int(time.time())
+        )
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
-        generated, wanted = 0, sale.lengths.output_tokens
+        generated, output_tokens = 0, sale.lengths.output_tokens
         try:
             if sale.streamed:
                 await response.prepare(request)
-            while generated < wanted:
-                tokens = 1 if generated == 0 else min(self.stream_interval, wanted - generated)
+            while generated < output_tokens:
+                tokens = 1 if generated == 0 else min(self.stream_interval, output_tokens - generated)
                 if sale.cut_after_tokens is not None and generated + tokens > sale.cut_after_tokens:
                     if request.transport is not None:
                         request.transport.abort()
@@ -166,27 +170,29 @@ class _Server:
                     await response.write(head + answer.chunk(filler(generated, tokens), None))
                 generated += tokens
             if not sale.streamed:
-                body = answer.whole(filler(0, wanted), sale.finish_reason, sale.lengths.prompt_tokens, wanted)
+                body = answer.whole(
+                    filler(0, output_tokens), sale.finish_reason, sale.lengths.prompt_tokens, output_tokens
+                )
                 return web.Response(body=body, content_type="application/json")
-            tail = answer.usage_chunk(sale.lengths.prompt_tokens, wanted) if sale.with_usage else b""
+            tail = answer.usage_chunk(sale.lengths.prompt_tokens, output_tokens) if sale.with_usage else b""
             await response.write(answer.chunk("", sale.finish_reason) + tail + DONE)
             await response.write_eof()
             return response
         except ConnectionResetError as error:  # the client left between two writes: the same as a cancelled request
             raise asyncio.CancelledError from error
         finally:  # also when the client has left: what was generated is billed
-            self.ledger.sold(sale.name, sale.offer.usd_per_mtok, sale.lengths.prompt_tokens, generated)
+            self.ledger.enter_sale(sale.name, sale.offer.usd_per_mtok, sale.lengths.prompt_tokens, generated)
 
     async def _until(self, started_s: float, offer: Offer, tokens: int) -> None:
-        """Sleep until token number `tokens` of an answer is due, measured from its start."""
+        """Sleep until token number `tokens` of an answer is due, measured from the answer's start."""
         due_s = started_s + (offer.ttft_ms + (tokens - 1) * offer.tpot_ms) / 1000 / self.speed
         await asyncio.sleep(max(0.0, due_s - time.monotonic()))
 
     async def models(self, request: web.Request) -> web.Response:
-        provider = self.offers.providers.get(request.match_info["provider"])
-        if provider is None:
+        seller = self.offers.providers.get(request.match_info["provider"])
+        if seller is None:
             raise web.HTTPNotFound(text="no such provider")
-        cards = [{"id": name, "object": "model", "owned_by": "twin"} for name in sorted(provider.models)]
+        cards = [{"id": name, "object": "model", "owned_by": "twin"} for name in sorted(seller.models)]
         return web.json_response({"object": "list", "data": cards})
 
     async def show_ledger(self, _: web.Request) -> web.Response:
@@ -194,7 +200,7 @@ class _Server:
 
     async def strike(self, request: web.Request) -> web.Response:
         try:
-            fault = Fault.model_validate_json(await request.read())
+            fault = ProviderFault.model_validate_json(await request.read())
         except ValidationError as error:
             return web.json_response({"error": {"message": str(error)}}, status=400)
         if fault.provider not in self.offers.providers:

@@ -1,8 +1,8 @@
 """The twin of the Pulumi AWS provider and of the AWS behind it, for rehearsals and tests without an account.
 
-The real engine talks to it as to the real provider. Programs must use the properties of the installed `pulumi_aws`;
-what they ask for goes through moto (or, where moto has no such call, through a typed store with botocore's parameter
-validation), so that a wrong subnet, role or policy fails here as it fails at AWS. State lives in one folder, named by
+The real engine talks to it as to the real provider. Programs must use the properties of the installed `pulumi_aws`.
+What they ask for goes through moto, or, where moto has no such call, through a typed store that botocore's parameter
+validation guards. So a wrong subnet, role or policy fails here as it fails at AWS. State lives in one folder, named by
 the environment variable `SPILLWAY_TWIN_AWS`, and survives between commands.
 
     serve         the executable that the engine starts
@@ -12,8 +12,8 @@ the environment variable `SPILLWAY_TWIN_AWS`, and survives between commands.
     network, firewall, identity, storage, launch, eks_cluster, eks_nodes, balancing, budgets
                   the resource types, a module per family of AWS's own documentation
     functions     `get_...` functions
-    instances     how many machines a node group gets, and the nodes they become
-    machines      which quota an instance type counts against, which zones offer it
+    instances     how many machines a node group gets, and the nodes that they become
+    machines      which quota an instance type counts against, and which zones offer it
     account       one call to AWS's API, with AWS's errors
     eks_calls     the EKS calls that moto lacks
     world         one operation: read the latest state, write the next
@@ -23,5 +23,6 @@ the environment variable `SPILLWAY_TWIN_AWS`, and survives between commands.
     faults        what is made to go wrong on request
     drift         a change behind Pulumi's back
 
-Not imitated: time (operations end at once unless a fault slows them), money, permissions of the caller.
+Three things are not imitated: time (operations end at once unless a fault slows them), money, and the permissions of
+the caller.
 """

@@ -5,7 +5,8 @@
     python -m twin.aws fault --folder DIR KIND KEY=VALUE ...      | --clear
     python -m twin.aws provide --folder DIR --region R [--secret NAME] [--certificate ARN]
 
-Values are JSON where they parse as JSON and text otherwise. Exit status 1 when AWS refuses, 2 for a usage error.
+Values are JSON where they parse as JSON, and text otherwise. The exit status is 1 when AWS refuses and 2 for a usage
+error.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from twin.provider.contract import OperationError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; the exit status."""
-    given = _parser().parse_args(arguments)
+    """Run one command and return the exit status."""
+    options = _parser().parse_args(arguments)
     try:
-        store = Store(given.folder)
-        lines: list[str] = given.run(store, given)
+        store = Store(options.folder)
+        lines: list[str] = options.run(store, options)
     except (StoreError, ValueError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
@@ -37,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _show(store: Store, given: argparse.Namespace) -> list[str]:
+def _show(store: Store, options: argparse.Namespace) -> list[str]:
     state = store.load()
     rows = [
         f"{token.split(':')[-1]:32} {record.name:32} {identifier}"
@@ -47,28 +48,28 @@ def _show(store: Store, given: argparse.Namespace) -> list[str]:
     return [*rows, *(f"fault: {json.dumps(fault)}" for fault in faults.in_force(store.folder))]
 
 
-def _poke(store: Store, given: argparse.Namespace) -> list[str]:
-    if given.delete:
-        return [f"deleted {drift.vanish(store, given.type, given.name)}"]
-    if not given.settings:
+def _poke(store: Store, options: argparse.Namespace) -> list[str]:
+    if options.delete:
+        return [f"deleted {drift.vanish(store, options.type, options.name)}"]
+    if not options.settings:
         raise ValueError("nothing to change: give KEY=VALUE or --delete")
-    return [f"changed {drift.poke(store, given.type, given.name, _pairs(given.settings))}"]
+    return [f"changed {drift.poke(store, options.type, options.name, _pairs(options.settings))}"]
 
 
-def _fault(store: Store, given: argparse.Namespace) -> list[str]:
-    if given.clear:
+def _fault(store: Store, options: argparse.Namespace) -> list[str]:
+    if options.clear:
         faults.put(store, [])
         return ["no faults"]
-    if given.kind is None:
+    if options.kind is None:
         raise ValueError("which fault? give a kind (quota, capacity, throttle, slow, kill) or --clear")
-    added = faults.checked({"kind": given.kind, **_pairs(given.settings)})
-    faults.put(store, [*faults.in_force(store.folder), added])
-    return [json.dumps(added)]
+    fault = faults.with_defaults({"kind": options.kind, **_pairs(options.settings)})
+    faults.put(store, [*faults.in_force(store.folder), fault])
+    return [json.dumps(fault)]
 
 
-def _provide(store: Store, given: argparse.Namespace) -> list[str]:
-    existing.provide(store, given.region, secrets=given.secret, certificates=given.certificate)
-    return [f"there is now: {name}" for name in [*given.secret, *given.certificate]]
+def _provide(store: Store, options: argparse.Namespace) -> list[str]:
+    existing.provide(store, options.region, secrets=options.secret, certificates=options.certificate)
+    return [f"there is now: {name}" for name in [*options.secret, *options.certificate]]
 
 
 def _pairs(settings: list[str]) -> dict[str, Any]:
@@ -89,10 +90,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
 
     def command(name: str, run: Any, purpose: str) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=purpose)
-        made.add_argument("--folder", type=Path, required=True, help="folder of the imitated account")
-        made.set_defaults(run=run)
-        return made
+        subparser = commands.add_parser(name, help=purpose)
+        subparser.add_argument("--folder", type=Path, required=True, help="folder of the imitated account")
+        subparser.set_defaults(run=run)
+        return subparser
 
     command("show", _show, "list what the account holds")
     poke = command("poke", _poke, "change or delete a resource behind Pulumi's back")

@@ -2,9 +2,9 @@
 
     aws.call("eks", "CreateCluster", name=..., roleArn=..., resourcesVpcConfig=...)
 
-goes to moto, or to `eks_calls` where moto has no such operation; either way botocore validates the parameters first,
-and enumerations are held against the service model. A refusal is an `AwsError` whose text reads as the real provider
-prints it.
+The call goes to moto, or to `eks_calls` where moto has no such operation. Either way botocore validates the parameters
+first, and enumerations are held against the service model. A refusal is an `AwsError` whose text reads as the real
+provider prints it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from twin.aws.store import AccountState
 from twin.aws.world import World
 from twin.provider.contract import OperationError
 
-Call = Callable[["Account", dict[str, Any]], dict[str, Any]]
+Imitation = Callable[["Account", dict[str, Any]], dict[str, Any]]
 
-_LACKING: dict[tuple[str, str], Call] = {}
-"""Operations that moto lacks, filled by `lacking`."""
+_IMITATIONS: dict[tuple[str, str], Imitation] = {}
+"""Operations that moto lacks, filled by `imitates`."""
 
 # Services whose enumerations are complete in the service model; others grow there later than at the service.
 _CLOSED_ENUMERATIONS = frozenset({"eks", "kms", "elbv2", "budgets"})
@@ -36,11 +36,11 @@ class AwsError(OperationError):
         self.message = message
 
 
-def lacking(service: str, operation: str) -> Callable[[Call], Call]:
+def imitates(service: str, operation: str) -> Callable[[Imitation], Imitation]:
     """Register a function as the imitation of an operation that moto lacks."""
 
-    def register(call: Call) -> Call:
-        _LACKING[service, operation] = call
+    def register(call: Imitation) -> Imitation:
+        _IMITATIONS[service, operation] = call
         return call
 
     return register
@@ -48,7 +48,10 @@ def lacking(service: str, operation: str) -> Callable[[Call], Call]:
 
 @dataclass(frozen=True)
 class Account:
-    """The imitated account, seen from one region within one transaction."""
+    """The imitated account, seen from one region within one transaction.
+
+    default_tags: the provider's tags for every resource.
+    """
 
     state: AccountState
     world: World
@@ -57,11 +60,11 @@ class Account:
 
     @property
     def id(self) -> str:
-        """The twelve digits."""
+        """Return the twelve digits."""
         return self.state.account
 
     def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
-        """AWS's response. Parameters that are None are left out. Raises `AwsError`."""
+        """Return AWS's response. Parameters that are None are left out. Raises `AwsError`."""
         from botocore import xform_name  # previews need none of it
         from botocore.exceptions import ClientError, ParamValidationError
         from botocore.validate import ParamValidator
@@ -71,7 +74,7 @@ class Account:
         shape = client.meta.service_model.operation_model(operation).input_shape
         if shape is not None and service in _CLOSED_ENUMERATIONS:
             _require_enumerations(service, operation, shape, parameters)
-        imitation = _LACKING.get((service, operation))
+        imitation = _IMITATIONS.get((service, operation))
         try:
             if imitation is None:
                 response: dict[str, Any] = getattr(client, xform_name(operation))(**parameters)
@@ -87,49 +90,49 @@ class Account:
             raise AwsError(service, operation, detail["Code"], detail["Message"]) from error
 
     def tags(self, inputs: Mapping[str, Any]) -> dict[str, str]:
-        """Tags of a resource: the provider's default tags, overridden by its own."""
+        """Return the tags of a resource: the provider's default tags, overridden by its own."""
         return {**self.default_tags, **(inputs.get("tags") or {})}
 
     def arn(self, service: str, resource: str) -> str:
-        """An ARN in this account and region."""
+        """Return an ARN in this account and region."""
         return f"arn:aws:{service}:{self.region}:{self.id}:{resource}"
 
     def zones(self) -> dict[str, str]:
-        """Zone name -> zone id of the region."""
-        found = self.call("ec2", "DescribeAvailabilityZones")["AvailabilityZones"]
-        return {zone["ZoneName"]: zone["ZoneId"] for zone in found}
+        """Map each zone's name to its id, for the zones of the region."""
+        zones = self.call("ec2", "DescribeAvailabilityZones")["AvailabilityZones"]
+        return {zone["ZoneName"]: zone["ZoneId"] for zone in zones}
 
     def request(self, service: str, operation: str, inputs: Mapping[str, Any], names: str = "") -> dict[str, Any]:
-        """Pulumi inputs -> parameters of an operation: the named properties, spelled and typed as AWS has them.
+        """Turn Pulumi inputs into parameters of an operation: the named properties, spelled and typed as AWS has them.
 
-        `names` holds words; without any, all inputs. Inputs that are absent stay absent.
+        `names` holds words; without any, all inputs are taken. Inputs that are absent stay absent.
         """
-        wanted = {name: inputs[name] for name in names.split() or inputs if inputs.get(name) is not None}
-        shaped: dict[str, Any] = shape_like(self.shape(service, operation), wanted)
-        return shaped
+        selected = {name: inputs[name] for name in names.split() or inputs if inputs.get(name) is not None}
+        parameters: dict[str, Any] = shape_like(self.shape(service, operation), selected)
+        return parameters
 
     def shape(self, service: str, operation: str) -> Any:
-        """botocore's shape of an operation's input."""
+        """Return botocore's shape of an operation's input."""
         return self.world.client(service, self.region).meta.service_model.operation_model(operation).input_shape
 
 
 def shape_like(shape: Any, value: Any) -> Any:
-    """A Pulumi value in the spelling and types of a botocore shape.
+    """Bring a Pulumi value into the spelling and types of a botocore shape.
 
-    Names are matched without regard to case and plural (`instanceTypes`, `InstanceTypes`, `instanceType`): the
-    provider's names are AWS's own, in camel case and with plurals for lists. Names AWS does not have are dropped,
+    Names are matched without regard to case and plural (`instanceTypes`, `InstanceTypes`, `instanceType`), because the
+    provider's names are AWS's own, in camel case and with plurals for lists. Names that AWS does not have are dropped,
     and a map of tags becomes AWS's list of keys and values.
     """
     if value is None:
         return None
     if shape.type_name == "structure":
-        members = {_folded(name): (name, member) for name, member in shape.members.items()}
-        shaped = {}
+        members = {_comparable(name): (name, member) for name, member in shape.members.items()}
+        structure = {}
         for key, item in value.items():
-            match = members.get(_folded(key))
+            match = members.get(_comparable(key))
             if match is not None and item is not None:
-                shaped[match[0]] = shape_like(match[1], item)
-        return shaped
+                structure[match[0]] = shape_like(match[1], item)
+        return structure
     if shape.type_name == "list" and isinstance(value, dict) and _is_tag(shape.member):
         return [{"Key": str(key), "Value": str(item)} for key, item in sorted(value.items())]
     if shape.type_name == "list":
@@ -148,11 +151,11 @@ def shape_like(shape: Any, value: Any) -> Any:
 
 
 def _is_tag(shape: Any) -> bool:
-    """Whether a list of this member is AWS's form of a map of tags."""
+    """Tell whether a list of this member is AWS's form of a map of tags."""
     return shape.type_name == "structure" and set(shape.members) == {"Key", "Value"}
 
 
-def _folded(name: str) -> str:
+def _comparable(name: str) -> str:
     return re.sub(r"(?<=[^s])s$", "", name.lower())
 
 

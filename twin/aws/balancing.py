@@ -6,19 +6,16 @@ from typing import Any
 
 from twin.aws.account import Account, AwsError, shape_like
 from twin.aws.existing import require_certificate
-from twin.aws.kinds import Changed, GeneratedName, Kind, Made, paths
-from twin.provider.contract import State
+from twin.aws.kinds import CreatedResource, GeneratedName, ResourceKind, UpdatedResource, paths
+from twin.provider.contract import ResourceState
 from twin.provider.wire import Properties
-
-_ALIASES = ("lb", "alb")
-"""The provider knows these types under the names of two modules."""
 
 
 def _true(value: Any) -> bool:
     return str(value).lower() == "true"
 
 
-def _create_balancer(aws: Account, inputs: Properties) -> Made:
+def _create_balancer(aws: Account, inputs: Properties) -> CreatedResource:
     subnets = list(inputs.get("subnets") or ()) or [m["subnetId"] for m in inputs.get("subnetMappings") or ()]
     vpc = aws.call("ec2", "DescribeSubnets", SubnetIds=subnets)["Subnets"][0]["VpcId"]
     balancer = aws.call(
@@ -32,7 +29,7 @@ def _create_balancer(aws: Account, inputs: Properties) -> Made:
         IpAddressType=inputs.get("ipAddressType"),
     )["LoadBalancers"][0]
     arn = balancer["LoadBalancerArn"]
-    return Made(
+    return CreatedResource(
         arn,
         {
             "arn": arn,
@@ -44,17 +41,17 @@ def _create_balancer(aws: Account, inputs: Properties) -> Made:
     )
 
 
-def _update_balancer(aws: Account, old: State, inputs: Properties) -> Changed:
+def _update_balancer(aws: Account, old: ResourceState, inputs: Properties) -> UpdatedResource:
     if old.inputs.get("subnets") != inputs.get("subnets"):
         aws.call("elbv2", "SetSubnets", LoadBalancerArn=old.id, Subnets=inputs["subnets"])
     if old.inputs.get("securityGroups") != inputs.get("securityGroups"):
         aws.call(
             "elbv2", "SetSecurityGroups", LoadBalancerArn=old.id, SecurityGroups=inputs.get("securityGroups") or []
         )
-    return Changed({})
+    return UpdatedResource({})
 
 
-def _delete_balancer(aws: Account, old: State) -> None:
+def _delete_balancer(aws: Account, old: ResourceState) -> None:
     aws.call("elbv2", "DeleteLoadBalancer", LoadBalancerArn=old.id)
 
 
@@ -69,13 +66,13 @@ def _health_check(inputs: Properties) -> dict[str, Any]:
         "healthyThreshold": ("HealthyThresholdCount", int),
         "unhealthyThreshold": ("UnhealthyThresholdCount", int),
     }
-    found: dict[str, Any] = {key: cast(check[name]) for name, (key, cast) in names.items() if name in check}
+    settings: dict[str, Any] = {key: cast(check[name]) for name, (key, cast) in names.items() if name in check}
     if "matcher" in check:
-        found["Matcher"] = {"HttpCode": str(check["matcher"])}
-    return found
+        settings["Matcher"] = {"HttpCode": str(check["matcher"])}
+    return settings
 
 
-def _create_target_group(aws: Account, inputs: Properties) -> Made:
+def _create_target_group(aws: Account, inputs: Properties) -> CreatedResource:
     if inputs.get("vpcId"):
         aws.call("ec2", "DescribeVpcs", VpcIds=[inputs["vpcId"]])
     group = aws.call(
@@ -89,16 +86,16 @@ def _create_target_group(aws: Account, inputs: Properties) -> Made:
         **_health_check(inputs),
     )["TargetGroups"][0]
     arn = group["TargetGroupArn"]
-    return Made(arn, {"arn": arn, "arnSuffix": arn.split(":")[-1]})
+    return CreatedResource(arn, {"arn": arn, "arnSuffix": arn.split(":")[-1]})
 
 
-def _update_target_group(aws: Account, old: State, inputs: Properties) -> Changed:
+def _update_target_group(aws: Account, old: ResourceState, inputs: Properties) -> UpdatedResource:
     if _health_check(old.inputs) != _health_check(inputs):
         aws.call("elbv2", "ModifyTargetGroup", TargetGroupArn=old.id, **_health_check(inputs))
-    return Changed({})
+    return UpdatedResource({})
 
 
-def _delete_target_group(aws: Account, old: State) -> None:
+def _delete_target_group(aws: Account, old: ResourceState) -> None:
     aws.call("elbv2", "DeleteTargetGroup", TargetGroupArn=old.id)
 
 
@@ -120,53 +117,49 @@ def _listener_request(aws: Account, operation: str, inputs: Properties) -> dict[
     return request
 
 
-def _create_listener(aws: Account, inputs: Properties) -> Made:
+def _create_listener(aws: Account, inputs: Properties) -> CreatedResource:
     request = _listener_request(aws, "CreateListener", inputs)
-    made = aws.call("elbv2", "CreateListener", LoadBalancerArn=inputs["loadBalancerArn"], **request)
-    arn = made["Listeners"][0]["ListenerArn"]
-    return Made(arn, {"arn": arn})
+    response = aws.call("elbv2", "CreateListener", LoadBalancerArn=inputs["loadBalancerArn"], **request)
+    arn = response["Listeners"][0]["ListenerArn"]
+    return CreatedResource(arn, {"arn": arn})
 
 
-def _update_listener(aws: Account, old: State, inputs: Properties) -> Changed:
+def _update_listener(aws: Account, old: ResourceState, inputs: Properties) -> UpdatedResource:
     aws.call("elbv2", "ModifyListener", ListenerArn=old.id, **_listener_request(aws, "ModifyListener", inputs))
-    return Changed({})
+    return UpdatedResource({})
 
 
-def _delete_listener(aws: Account, old: State) -> None:
+def _delete_listener(aws: Account, old: ResourceState) -> None:
     aws.call("elbv2", "DeleteListener", ListenerArn=old.id)
 
 
 _SHORT_NAME = GeneratedName(longest=32)
 
-KINDS = tuple(
-    kind
-    for module in _ALIASES
-    for kind in (
-        Kind(
-            f"aws:{module}/loadBalancer:LoadBalancer",
-            create=_create_balancer,
-            update=_update_balancer,
-            delete=_delete_balancer,
-            replace_on=paths("name namePrefix internal loadBalancerType region"),
-            unordered=paths("subnets securityGroups"),
-            defaults={"loadBalancerType": "application", "ipAddressType": "ipv4", "enableDeletionProtection": False},
-            generated_name=_SHORT_NAME,
-        ),
-        Kind(
-            f"aws:{module}/targetGroup:TargetGroup",
-            create=_create_target_group,
-            update=_update_target_group,
-            delete=_delete_target_group,
-            replace_on=paths("name namePrefix port protocol protocolVersion vpcId targetType ipAddressType region"),
-            defaults={"targetType": "instance", "deregistrationDelay": 300},
-            generated_name=_SHORT_NAME,
-        ),
-        Kind(
-            f"aws:{module}/listener:Listener",
-            create=_create_listener,
-            update=_update_listener,
-            delete=_delete_listener,
-            replace_on=paths("loadBalancerArn region"),
-        ),
-    )
+KINDS = (
+    ResourceKind(
+        "aws:lb/loadBalancer:LoadBalancer",
+        create=_create_balancer,
+        update=_update_balancer,
+        delete=_delete_balancer,
+        replace_on=paths("name namePrefix internal loadBalancerType region"),
+        unordered=paths("subnets securityGroups"),
+        defaults={"loadBalancerType": "application", "ipAddressType": "ipv4", "enableDeletionProtection": False},
+        generated_name=_SHORT_NAME,
+    ),
+    ResourceKind(
+        "aws:lb/targetGroup:TargetGroup",
+        create=_create_target_group,
+        update=_update_target_group,
+        delete=_delete_target_group,
+        replace_on=paths("name namePrefix port protocol protocolVersion vpcId targetType ipAddressType region"),
+        defaults={"targetType": "instance", "deregistrationDelay": 300},
+        generated_name=_SHORT_NAME,
+    ),
+    ResourceKind(
+        "aws:lb/listener:Listener",
+        create=_create_listener,
+        update=_update_listener,
+        delete=_delete_listener,
+        replace_on=paths("loadBalancerArn region"),
+    ),
 )

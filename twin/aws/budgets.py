@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from twin.aws.account import Account
-from twin.aws.kinds import Changed, GeneratedName, Kind, Made, paths
-from twin.provider.contract import State
+from twin.aws.kinds import CreatedResource, GeneratedName, ResourceKind, UpdatedResource, paths
+from twin.provider.contract import ResourceState
 from twin.provider.wire import Properties
 
 
@@ -39,7 +39,7 @@ def _notification(item: Properties) -> dict[str, Any]:
     }
 
 
-def _create(aws: Account, inputs: Properties) -> Made:
+def _create(aws: Account, inputs: Properties) -> CreatedResource:
     name = inputs["name"]
     aws.call(
         "budgets",
@@ -49,22 +49,22 @@ def _create(aws: Account, inputs: Properties) -> Made:
         NotificationsWithSubscribers=[_notification(item) for item in inputs.get("notifications") or ()],
     )
     arn = f"arn:aws:budgets::{aws.id}:budget/{name}"
-    return Made(f"{aws.id}:{name}", {"arn": arn, "accountId": aws.id})
+    return CreatedResource(f"{aws.id}:{name}", {"arn": arn, "accountId": aws.id})
 
 
-def _update(aws: Account, old: State, inputs: Properties) -> Changed:
+def _update(aws: Account, old: ResourceState, inputs: Properties) -> UpdatedResource:
     # moto cannot change a budget; making it anew has the same result.
     _delete(aws, old)
     _create(aws, inputs)
-    return Changed({})
+    return UpdatedResource({})
 
 
-def _delete(aws: Account, old: State) -> None:
+def _delete(aws: Account, old: ResourceState) -> None:
     aws.call("budgets", "DeleteBudget", AccountId=aws.id, BudgetName=old.inputs["name"])
 
 
 KINDS = (
-    Kind(
+    ResourceKind(
         "aws:budgets/budget:Budget",
         create=_create,
         update=_update,

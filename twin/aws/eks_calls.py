@@ -11,7 +11,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from twin.aws.account import Account, AwsError, lacking
+from twin.aws.account import Account, AwsError, imitates
 
 ADDONS = frozenset(
     {
@@ -30,7 +30,7 @@ ACCESS_POLICIES = frozenset(
 )
 
 VERSIONS = ("1.30", "1.31", "1.32", "1.33", "1.34", "1.35", "1.36")
-"""Kubernetes versions that EKS offers, in order; an upgrade takes one step."""
+"""Kubernetes versions that EKS offers, in order. An upgrade takes one step."""
 
 
 def _table(aws: Account, name: str) -> dict[str, Any]:
@@ -49,14 +49,14 @@ def _key(*parts: str) -> str:
     return "|".join(parts)
 
 
-def _existing(aws: Account, table: str, operation: str, missing: str, *parts: str) -> dict[str, Any]:
-    found: dict[str, Any] | None = _table(aws, table).get(_key(*parts))
-    if found is None:
-        raise _refuse(operation, "ResourceNotFoundException", missing)
-    return found
+def _stored(aws: Account, table: str, operation: str, message: str, *parts: str) -> dict[str, Any]:
+    stored: dict[str, Any] | None = _table(aws, table).get(_key(*parts))
+    if stored is None:
+        raise _refuse(operation, "ResourceNotFoundException", message)
+    return stored
 
 
-@lacking("eks", "CreateAddon")
+@imitates("eks", "CreateAddon")
 def _create_addon(aws: Account, request: dict[str, Any]) -> dict[str, Any]:
     cluster = aws.call("eks", "DescribeCluster", name=request["clusterName"])["cluster"]
     name = request["addonName"]
@@ -80,19 +80,19 @@ def _create_addon(aws: Account, request: dict[str, Any]) -> dict[str, Any]:
     return {"addon": addon}
 
 
-@lacking("eks", "UpdateAddon")
+@imitates("eks", "UpdateAddon")
 def _update_addon(aws: Account, request: dict[str, Any]) -> dict[str, Any]:
     parts = (request["clusterName"], request["addonName"])
-    addon = _existing(aws, "addons", "UpdateAddon", f"No addon: {parts[1]} found in cluster: {parts[0]}", *parts)
+    addon = _stored(aws, "addons", "UpdateAddon", f"No addon: {parts[1]} found in cluster: {parts[0]}", *parts)
     _require_json(request.get("configurationValues"), "UpdateAddon")
     addon.update(request, modifiedAt=_now())
     return {"update": {"status": "Successful"}}
 
 
-@lacking("eks", "DeleteAddon")
+@imitates("eks", "DeleteAddon")
 def _delete_addon(aws: Account, request: dict[str, Any]) -> dict[str, Any]:
     parts = (request["clusterName"], request["addonName"])
-    addon = _existing(aws, "addons", "DeleteAddon", f"No addon: {parts[1]} found in cluster: {parts[0]}", *parts)
+    addon = _stored(aws, "addons", "DeleteAddon", f"No addon: {parts[1]} found in cluster: {parts[0]}", *parts)
     del _table(aws, "addons")[_key(*parts)]
     return {"addon": addon}
 
@@ -107,7 +107,7 @@ def _require_json(text: str | None, operation: str) -> None:
         raise _refuse(operation, "InvalidParameterException", message) from error
 
 
-@lacking("eks", "CreateAccessEntry")
+@imitates("eks", "CreateAccessEntry")
 def _create_access_entry(aws: Account, request: dict[str, Any]) -> dict[str, Any]:
     cluster, principal = request["clusterName"], request["principalArn"]
     aws.call("eks", "DescribeCluster", name=cluster)
@@ -132,14 +132,14 @@ def _create_access_entry(aws: Account, request: dict[str, Any]) -> dict[str, Any
     return {"accessEntry": entry}
 
 
-@lacking("eks", "UpdateAccessEntry")
+@imitates("eks", "UpdateAccessEntry")
 def _update_access_entry(aws: Account, request: dict[str, Any]) -> dict[str, Any]:
     entry = _access_entry(aws, "UpdateAccessEntry", request["clusterName"], request["principalArn"])
     entry.update(request, modifiedAt=_now())
     return {"accessEntry": entry}
 
 
-@lacking("eks", "DeleteAccessEntry")
+@imitates("eks", "DeleteAccessEntry")
 def _delete_access_entry(aws: Account, request: dict[str, Any]) -> dict[str, Any]:
     cluster, principal = request["clusterName"], request["principalArn"]
     _access_entry(aws, "DeleteAccessEntry", cluster, principal)
@@ -152,11 +152,11 @@ def _delete_access_entry(aws: Account, request: dict[str, Any]) -> dict[str, Any
 
 
 def _access_entry(aws: Account, operation: str, cluster: str, principal: str) -> dict[str, Any]:
-    missing = f"The specified principalArn could not be found. You can view your available access entries: {principal}"
-    return _existing(aws, "access_entries", operation, missing, cluster, principal)
+    message = f"The specified principalArn could not be found. You can view your available access entries: {principal}"
+    return _stored(aws, "access_entries", operation, message, cluster, principal)
 
 
-@lacking("eks", "AssociateAccessPolicy")
+@imitates("eks", "AssociateAccessPolicy")
 def _associate_access_policy(aws: Account, request: dict[str, Any]) -> dict[str, Any]:
     cluster, principal, policy = request["clusterName"], request["principalArn"], request["policyArn"]
     _access_entry(aws, "AssociateAccessPolicy", cluster, principal)
@@ -171,14 +171,14 @@ def _associate_access_policy(aws: Account, request: dict[str, Any]) -> dict[str,
     return {"associatedAccessPolicy": association}
 
 
-@lacking("eks", "DisassociateAccessPolicy")
+@imitates("eks", "DisassociateAccessPolicy")
 def _disassociate_access_policy(aws: Account, request: dict[str, Any]) -> dict[str, Any]:
     key = _key(request["clusterName"], request["principalArn"], request["policyArn"])
     _table(aws, "access_policies").pop(key, None)
     return {}
 
 
-@lacking("eks", "CreatePodIdentityAssociation")
+@imitates("eks", "CreatePodIdentityAssociation")
 def _create_pod_identity(aws: Account, request: dict[str, Any]) -> dict[str, Any]:
     cluster = aws.call("eks", "DescribeCluster", name=request["clusterName"])["cluster"]["name"]
     account = (cluster, request["namespace"], request["serviceAccount"])
@@ -197,7 +197,7 @@ def _create_pod_identity(aws: Account, request: dict[str, Any]) -> dict[str, Any
     return {"association": association}
 
 
-@lacking("eks", "UpdatePodIdentityAssociation")
+@imitates("eks", "UpdatePodIdentityAssociation")
 def _update_pod_identity(aws: Account, request: dict[str, Any]) -> dict[str, Any]:
     association = _pod_identity(aws, "UpdatePodIdentityAssociation", request["associationId"])
     if request.get("roleArn"):
@@ -206,7 +206,7 @@ def _update_pod_identity(aws: Account, request: dict[str, Any]) -> dict[str, Any
     return {"association": association}
 
 
-@lacking("eks", "DeletePodIdentityAssociation")
+@imitates("eks", "DeletePodIdentityAssociation")
 def _delete_pod_identity(aws: Account, request: dict[str, Any]) -> dict[str, Any]:
     association = _pod_identity(aws, "DeletePodIdentityAssociation", request["associationId"])
     table = _table(aws, "pod_identities")
@@ -217,32 +217,32 @@ def _delete_pod_identity(aws: Account, request: dict[str, Any]) -> dict[str, Any
 def _pod_identity(aws: Account, operation: str, identifier: str) -> dict[str, Any]:
     for association in _table(aws, "pod_identities").values():
         if association["associationId"] == identifier:
-            found: dict[str, Any] = association
-            return found
+            stored: dict[str, Any] = association
+            return stored
     raise _refuse(operation, "ResourceNotFoundException", f"The association {identifier} does not exist.")
 
 
 def _require_pod_role(aws: Account, operation: str, arn: str) -> None:
-    """The role exists and lets EKS's pods assume it and tag the session."""
+    """Make sure that the role exists and lets EKS's pods assume it and tag the session."""
     try:
         role = aws.call("iam", "GetRole", RoleName=arn.rsplit("/", 1)[-1])["Role"]
     except AwsError as error:
         message = f"Role provided in the request does not exist: {arn}"
         raise _refuse(operation, "InvalidParameterException", message) from error
-    allowed: set[str] = set()
+    allowed_actions: set[str] = set()
     for statement in role["AssumeRolePolicyDocument"].get("Statement", ()):
         services = (statement.get("Principal") or {}).get("Service", [])
-        if statement.get("Effect") == "Allow" and "pods.eks.amazonaws.com" in _listed(services):
-            allowed |= set(_listed(statement.get("Action", [])))
-    if not {"sts:AssumeRole", "sts:TagSession"} <= allowed:
+        if statement.get("Effect") == "Allow" and "pods.eks.amazonaws.com" in _as_list(services):
+            allowed_actions |= set(_as_list(statement.get("Action", [])))
+    if not {"sts:AssumeRole", "sts:TagSession"} <= allowed_actions:
         raise _refuse(operation, "InvalidParameterException", "Trust policy of the given role is not valid.")
 
 
-def _listed(value: Any) -> list[str]:
+def _as_list(value: Any) -> list[str]:
     return value if isinstance(value, list) else [value]
 
 
-@lacking("eks", "UpdateClusterVersion")
+@imitates("eks", "UpdateClusterVersion")
 def _update_cluster_version(aws: Account, request: dict[str, Any]) -> dict[str, Any]:
     cluster = aws.call("eks", "DescribeCluster", name=request["name"])["cluster"]
     # moto keeps the version of creation; later ones are noted here.
@@ -250,15 +250,15 @@ def _update_cluster_version(aws: Account, request: dict[str, Any]) -> dict[str, 
         _table(aws, "versions").get(_key(cluster["name"], "current"), cluster["version"]),
         request["version"],
     )
-    known = before in VERSIONS and after in VERSIONS
-    if not known or VERSIONS.index(after) != VERSIONS.index(before) + 1:
+    both_offered = before in VERSIONS and after in VERSIONS
+    if not both_offered or VERSIONS.index(after) != VERSIONS.index(before) + 1:
         message = f"Unsupported Kubernetes minor version update from {before} to {after}"
         raise _refuse("UpdateClusterVersion", "InvalidParameterException", message)
     _table(aws, "versions")[_key(request["name"], "current")] = after
     return {"update": {"status": "Successful"}}
 
 
-@lacking("eks", "UpdateNodegroupVersion")
+@imitates("eks", "UpdateNodegroupVersion")
 def _update_nodegroup_version(aws: Account, request: dict[str, Any]) -> dict[str, Any]:
     aws.call("eks", "DescribeNodegroup", clusterName=request["clusterName"], nodegroupName=request["nodegroupName"])
     return {"update": {"status": "Successful"}}

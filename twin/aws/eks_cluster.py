@@ -1,7 +1,7 @@
 """EKS clusters, add-ons, access entries and Pod Identity.
 
-With a twin cluster (`SPILLWAY_TWIN_CLUSTER`), an EKS cluster's endpoint and certificate authority are that cluster's,
-so a kubeconfig made from the outputs leads to a real API server. EKS's own rules that moto does not know are here:
+With a twin cluster (`SPILLWAY_TWIN_CLUSTER`), an EKS cluster has that cluster's endpoint and certificate authority, so
+that a kubeconfig made from the outputs leads to a real API server. EKS's own rules that moto does not know are here:
 zones, trust of the cluster role, one minor version at a time, deletion protection.
 """
 
@@ -15,11 +15,11 @@ from typing import Any
 from twin.aws import eks_calls
 from twin.aws.account import Account, AwsError
 from twin.aws.identity import document
-from twin.aws.kinds import Changed, GeneratedName, Kind, Made, paths
-from twin.provider.contract import State
+from twin.aws.kinds import CreatedResource, GeneratedName, ResourceKind, UpdatedResource, paths
+from twin.cluster import CLUSTER_FOLDER_VARIABLE
+from twin.provider.contract import ResourceState
 from twin.provider.wire import Properties
 
-CLUSTER_VARIABLE = "SPILLWAY_TWIN_CLUSTER"
 BARRED_ZONES = frozenset({"use1-az3", "usw1-az2", "cac1-az3"})
 """Zones in which EKS cannot place a control plane (Amazon EKS User Guide, network requirements)."""
 
@@ -28,12 +28,12 @@ _CLUSTER = "aws:eks/cluster:Cluster"
 
 
 def twin_kubeconfig() -> Path | None:
-    """The kubeconfig of the twin cluster, if there is one."""
-    folder = os.environ.get(CLUSTER_VARIABLE)
+    """Return the kubeconfig of the twin cluster, if there is one."""
+    folder = os.environ.get(CLUSTER_FOLDER_VARIABLE)
     return Path(folder) / "kubeconfig" if folder and (Path(folder) / "kubeconfig").is_file() else None
 
 
-def _create_cluster(aws: Account, inputs: Properties) -> Made:
+def _create_cluster(aws: Account, inputs: Properties) -> CreatedResource:
     name, version = inputs["name"], inputs.get("version") or eks_calls.VERSIONS[-1]
     network = inputs["vpcConfig"]
     vpc = _require_zones(aws, network.get("subnetIds") or [])
@@ -50,7 +50,7 @@ def _create_cluster(aws: Account, inputs: Properties) -> Made:
         version=version,
         roleArn=inputs["roleArn"],
         resourcesVpcConfig=aws.request("eks", "CreateCluster", {"resourcesVpcConfig": network})["resourcesVpcConfig"],
-        **_checked_only(aws, inputs),
+        **_settings_without_effect(aws, inputs),
     )["cluster"]
     # EKS makes a security group of its own for control plane and nodes.
     group = aws.call(
@@ -62,7 +62,7 @@ def _create_cluster(aws: Account, inputs: Properties) -> Made:
     )["GroupId"]
     issuer = cluster["identity"]["oidc"]["issuer"]
     endpoint, authority = _door(cluster)
-    return Made(
+    return CreatedResource(
         name,
         {
             "arn": cluster["arn"],
@@ -79,8 +79,9 @@ def _create_cluster(aws: Account, inputs: Properties) -> Made:
     )
 
 
-def _checked_only(aws: Account, inputs: Properties) -> dict[str, Any]:
-    """Settings that moto takes without effect; spelled as AWS has them, they are validated by its service model."""
+def _settings_without_effect(aws: Account, inputs: Properties) -> dict[str, Any]:
+    """Collect settings that moto takes without effect. Spelled as AWS has them, they are validated by its service
+    model."""
     names = (
         "accessConfig kubernetesNetworkConfig upgradePolicy zonalShiftConfig deletionProtection "
         "bootstrapSelfManagedAddons"
@@ -95,9 +96,9 @@ def _checked_only(aws: Account, inputs: Properties) -> dict[str, Any]:
 
 
 def _require_zones(aws: Account, subnets: list[str]) -> str:
-    """The VPC of the subnets, which lie in two zones or more and in none that is barred."""
-    found = aws.call("ec2", "DescribeSubnets", SubnetIds=subnets)["Subnets"] if subnets else []
-    zones = {subnet["AvailabilityZoneId"] for subnet in found}
+    """Return the VPC of the subnets. They must lie in two zones or more, and in none that is barred."""
+    described = aws.call("ec2", "DescribeSubnets", SubnetIds=subnets)["Subnets"] if subnets else []
+    zones = {subnet["AvailabilityZoneId"] for subnet in described}
     if len(zones) < 2:
         message = "Subnets specified must be in at least two different AZs"
         raise AwsError("eks", "CreateCluster", "InvalidParameterException", message)
@@ -110,7 +111,7 @@ def _require_zones(aws: Account, subnets: list[str]) -> str:
             f"{', '.join(allowed)}"
         )
         raise AwsError("eks", "CreateCluster", "UnsupportedAvailabilityZoneException", message)
-    vpcs = sorted({subnet["VpcId"] for subnet in found})
+    vpcs = sorted({subnet["VpcId"] for subnet in described})
     if len(vpcs) > 1:
         message = f"Subnets must belong to one VPC, not to {', '.join(vpcs)}"
         raise AwsError("eks", "CreateCluster", "InvalidParameterException", message)
@@ -118,7 +119,7 @@ def _require_zones(aws: Account, subnets: list[str]) -> str:
 
 
 def require_trust(aws: Account, operation: str, role_arn: str, service: str) -> str:
-    """The name of the role, which exists and lets the service assume it."""
+    """Return the name of the role. The role must exist and let the service assume it."""
     name = role_arn.rsplit("/", 1)[-1]
     try:
         role = aws.call("iam", "GetRole", RoleName=name)["Role"]
@@ -135,17 +136,17 @@ def require_trust(aws: Account, operation: str, role_arn: str, service: str) -> 
 
 
 def _door(cluster: dict[str, Any]) -> tuple[str, str]:
-    """Endpoint and certificate authority: the twin cluster's where there is one."""
+    """Return endpoint and certificate authority: the twin cluster's, where there is one."""
     kubeconfig = twin_kubeconfig()
     if kubeconfig is None:
         return cluster["endpoint"], cluster["certificateAuthority"]["data"]
     import yaml  # only rehearsals with a cluster need it
 
-    found = yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]
-    return found["server"], found["certificate-authority-data"]
+    cluster_entry = yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]
+    return cluster_entry["server"], cluster_entry["certificate-authority-data"]
 
 
-def _update_cluster(aws: Account, old: State, inputs: Properties) -> Changed:
+def _update_cluster(aws: Account, old: ResourceState, inputs: Properties) -> UpdatedResource:
     version = inputs.get("version") or old.outputs["version"]
     if version != old.outputs["version"]:
         aws.call("eks", "UpdateClusterVersion", name=old.id, version=version)
@@ -154,10 +155,10 @@ def _update_cluster(aws: Account, old: State, inputs: Properties) -> Changed:
     request = aws.request("eks", "UpdateClusterConfig", {"resourcesVpcConfig": network})
     aws.call("eks", "UpdateClusterConfig", name=old.id, resourcesVpcConfig=request["resourcesVpcConfig"])
     derived = {key: old.outputs["vpcConfig"][key] for key in ("clusterSecurityGroupId", "vpcId")}
-    return Changed({"version": version, "vpcConfig": {**network, **derived}})
+    return UpdatedResource({"version": version, "vpcConfig": {**network, **derived}})
 
 
-def _delete_cluster(aws: Account, old: State) -> None:
+def _delete_cluster(aws: Account, old: ResourceState) -> None:
     if str(old.inputs.get("deletionProtection", False)).lower() == "true":
         message = "Cannot delete cluster because deletion protection is enabled. Disable it first."
         raise AwsError("eks", "DeleteCluster", "InvalidRequestException", message)
@@ -169,11 +170,11 @@ def _delete_cluster(aws: Account, old: State) -> None:
             del table[key]
 
 
-def _create_addon(aws: Account, inputs: Properties) -> Made:
+def _create_addon(aws: Account, inputs: Properties) -> CreatedResource:
     request = aws.request("eks", "CreateAddon", _without(inputs, "resolveConflictsOnCreate tags region"))
     request["resolveConflicts"] = inputs.get("resolveConflictsOnCreate")
     addon = aws.call("eks", "CreateAddon", **request, tags=aws.tags(inputs))["addon"]
-    return Made(
+    return CreatedResource(
         f"{inputs['clusterName']}:{inputs['addonName']}",
         {
             "arn": addon["addonArn"],
@@ -184,21 +185,21 @@ def _create_addon(aws: Account, inputs: Properties) -> Made:
     )
 
 
-def _update_addon(aws: Account, old: State, inputs: Properties) -> Changed:
+def _update_addon(aws: Account, old: ResourceState, inputs: Properties) -> UpdatedResource:
     names = "clusterName addonName addonVersion serviceAccountRoleArn configurationValues podIdentityAssociations"
     request = aws.request("eks", "UpdateAddon", inputs, names)
     aws.call("eks", "UpdateAddon", **request, resolveConflicts=inputs.get("resolveConflictsOnUpdate"))
-    return Changed({})
+    return UpdatedResource({})
 
 
-def _delete_addon(aws: Account, old: State) -> None:
+def _delete_addon(aws: Account, old: ResourceState) -> None:
     aws.call("eks", "DeleteAddon", clusterName=old.inputs["clusterName"], addonName=old.inputs["addonName"])
 
 
-def _create_access_entry(aws: Account, inputs: Properties) -> Made:
+def _create_access_entry(aws: Account, inputs: Properties) -> CreatedResource:
     request = aws.request("eks", "CreateAccessEntry", inputs, "clusterName principalArn kubernetesGroups type")
     entry = aws.call("eks", "CreateAccessEntry", **request, username=inputs.get("userName"))["accessEntry"]
-    return Made(
+    return CreatedResource(
         f"{inputs['clusterName']}:{inputs['principalArn']}",
         {
             "accessEntryArn": entry["accessEntryArn"],
@@ -209,36 +210,38 @@ def _create_access_entry(aws: Account, inputs: Properties) -> Made:
     )
 
 
-def _update_access_entry(aws: Account, old: State, inputs: Properties) -> Changed:
+def _update_access_entry(aws: Account, old: ResourceState, inputs: Properties) -> UpdatedResource:
     request = aws.request("eks", "UpdateAccessEntry", inputs, "clusterName principalArn kubernetesGroups")
     aws.call("eks", "UpdateAccessEntry", **request, username=inputs.get("userName"))
-    return Changed({})
+    return UpdatedResource({})
 
 
-def _delete_access_entry(aws: Account, old: State) -> None:
+def _delete_access_entry(aws: Account, old: ResourceState) -> None:
     aws.call("eks", "DeleteAccessEntry", clusterName=old.inputs["clusterName"], principalArn=old.inputs["principalArn"])
 
 
-def _associate_policy(aws: Account, inputs: Properties) -> Made:
+def _associate_policy(aws: Account, inputs: Properties) -> CreatedResource:
     request = aws.request("eks", "AssociateAccessPolicy", _without(inputs, "region"))
-    found = aws.call("eks", "AssociateAccessPolicy", **request)["associatedAccessPolicy"]
+    association = aws.call("eks", "AssociateAccessPolicy", **request)["associatedAccessPolicy"]
     identifier = _ASSOCIATION_ID.join((inputs["clusterName"], inputs["principalArn"], inputs["policyArn"]))
-    return Made(identifier, {"associatedAt": found["associatedAt"], "modifiedAt": found["modifiedAt"]})
+    return CreatedResource(
+        identifier, {"associatedAt": association["associatedAt"], "modifiedAt": association["modifiedAt"]}
+    )
 
 
-def _disassociate_policy(aws: Account, old: State) -> None:
+def _disassociate_policy(aws: Account, old: ResourceState) -> None:
     names = ("clusterName", "principalArn", "policyArn")
     aws.call("eks", "DisassociateAccessPolicy", **{name: old.inputs[name] for name in names})
 
 
-def _create_pod_identity(aws: Account, inputs: Properties) -> Made:
+def _create_pod_identity(aws: Account, inputs: Properties) -> CreatedResource:
     request = aws.request("eks", "CreatePodIdentityAssociation", _without(inputs, "region tags"))
-    found = aws.call("eks", "CreatePodIdentityAssociation", **request)["association"]
-    identifier = found["associationId"]
-    return Made(identifier, {"associationId": identifier, "associationArn": found["associationArn"]})
+    association = aws.call("eks", "CreatePodIdentityAssociation", **request)["association"]
+    identifier = association["associationId"]
+    return CreatedResource(identifier, {"associationId": identifier, "associationArn": association["associationArn"]})
 
 
-def _update_pod_identity(aws: Account, old: State, inputs: Properties) -> Changed:
+def _update_pod_identity(aws: Account, old: ResourceState, inputs: Properties) -> UpdatedResource:
     aws.call(
         "eks",
         "UpdatePodIdentityAssociation",
@@ -246,10 +249,10 @@ def _update_pod_identity(aws: Account, old: State, inputs: Properties) -> Change
         associationId=old.id,
         roleArn=inputs["roleArn"],
     )
-    return Changed({})
+    return UpdatedResource({})
 
 
-def _delete_pod_identity(aws: Account, old: State) -> None:
+def _delete_pod_identity(aws: Account, old: ResourceState) -> None:
     aws.call("eks", "DeletePodIdentityAssociation", clusterName=old.inputs["clusterName"], associationId=old.id)
 
 
@@ -258,7 +261,7 @@ def _without(inputs: Properties, names: str) -> Properties:
 
 
 KINDS = (
-    Kind(
+    ResourceKind(
         _CLUSTER,
         create=_create_cluster,
         update=_update_cluster,
@@ -275,7 +278,7 @@ KINDS = (
         generated_name=GeneratedName(unless="", longest=100),
         recomputed=paths("platformVersion"),
     ),
-    Kind(
+    ResourceKind(
         "aws:eks/addon:Addon",
         create=_create_addon,
         update=_update_addon,
@@ -283,7 +286,7 @@ KINDS = (
         replace_on=paths("clusterName addonName region"),
         recomputed=paths("modifiedAt"),
     ),
-    Kind(
+    ResourceKind(
         "aws:eks/accessEntry:AccessEntry",
         create=_create_access_entry,
         update=_update_access_entry,
@@ -292,14 +295,14 @@ KINDS = (
         unordered=paths("kubernetesGroups"),
         defaults={"type": "STANDARD"},
     ),
-    Kind(
+    ResourceKind(
         "aws:eks/accessPolicyAssociation:AccessPolicyAssociation",
         create=_associate_policy,
         update=None,
         delete=_disassociate_policy,
         unordered=paths("accessScope.namespaces"),
     ),
-    Kind(
+    ResourceKind(
         "aws:eks/podIdentityAssociation:PodIdentityAssociation",
         create=_create_pod_identity,
         update=_update_pod_identity,

@@ -1,6 +1,6 @@
-"""Managed node groups: the machines they launch, and why they sometimes do not.
+"""Managed node groups: the machines that they launch, and why they sometimes do not.
 
-A node group asks for a number of instances; how many it gets is decided by quota, by what the zones offer and by the
+A node group asks for a number of instances. How many it gets is decided by quota, by what the zones offer and by the
 faults in force (instances.py). What it lacks is reported as EKS reports it, and the group stays in state as the real
 provider leaves it, so that the next update tries again. EKS's own rules that moto does not know are here.
 """
@@ -10,17 +10,17 @@ from __future__ import annotations
 from twin.aws import instances
 from twin.aws.account import Account, AwsError
 from twin.aws.eks_cluster import require_trust
-from twin.aws.kinds import Changed, GeneratedName, Kind, Made, paths
+from twin.aws.kinds import CreatedResource, GeneratedName, ResourceKind, UpdatedResource, paths
 from twin.aws.launch import template_contents
 from twin.aws.network import default_route_of
-from twin.provider.contract import State
+from twin.provider.contract import ResourceState
 from twin.provider.wire import Properties
 
 _WORKER_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEKSWorkerNodeMinimalPolicy")
 _DEFAULT_INSTANCE_TYPE = "t3.medium"
 
 
-def _create(aws: Account, inputs: Properties) -> Made:
+def _create(aws: Account, inputs: Properties) -> CreatedResource:
     cluster, name = inputs["clusterName"], inputs["nodeGroupName"]
     types = _instance_types(aws, inputs)
     _require_scaling(inputs["scalingConfig"], "CreateNodegroup")
@@ -40,8 +40,10 @@ def _create(aws: Account, inputs: Properties) -> Made:
         launchTemplate=_template_reference(inputs),
         tags=aws.tags(inputs),
     )["nodegroup"]
-    failure = _cannot_join(aws, role, inputs["subnetIds"]) or instances.scale(aws, _fleet(aws, inputs, types))
-    return Made(
+    failure = _join_failure(aws, role, inputs["subnetIds"]) or instances.scale(
+        aws, _node_group_request(aws, inputs, types)
+    )
+    return CreatedResource(
         f"{cluster}:{name}",
         {
             "arn": group["nodegroupArn"],
@@ -59,7 +61,7 @@ def _create(aws: Account, inputs: Properties) -> Made:
     )
 
 
-def _update(aws: Account, old: State, inputs: Properties) -> Changed:
+def _update(aws: Account, old: ResourceState, inputs: Properties) -> UpdatedResource:
     cluster, name = inputs["clusterName"], inputs["nodeGroupName"]
     types = _instance_types(aws, inputs)
     _require_scaling(inputs["scalingConfig"], "UpdateNodegroupConfig")
@@ -81,8 +83,10 @@ def _update(aws: Account, old: State, inputs: Properties) -> Changed:
         # EKS replaces every machine when the template or the version changes.
         instances.retire(aws, cluster, name)
     role = inputs["nodeRoleArn"].rsplit("/", 1)[-1]
-    failure = _cannot_join(aws, role, inputs["subnetIds"]) or instances.scale(aws, _fleet(aws, inputs, types))
-    return Changed(
+    failure = _join_failure(aws, role, inputs["subnetIds"]) or instances.scale(
+        aws, _node_group_request(aws, inputs, types)
+    )
+    return UpdatedResource(
         {"status": "DEGRADED" if failure else "ACTIVE", "version": version},
         failure
         and f"waiting for EKS Node Group ({cluster}:{name}) update: unexpected state 'Failed', "
@@ -90,22 +94,22 @@ def _update(aws: Account, old: State, inputs: Properties) -> Changed:
     )
 
 
-def _recover(aws: Account, old: State) -> Changed:
-    """The group's Auto Scaling group tries again until it has what was asked for."""
-    failure = instances.scale(aws, _fleet(aws, old.inputs, _instance_types(aws, old.inputs)))
-    return Changed({"status": "DEGRADED" if failure else "ACTIVE"}, failure)
+def _recover(aws: Account, old: ResourceState) -> UpdatedResource:
+    """Let the group's Auto Scaling group try again until it has what was asked for."""
+    failure = instances.scale(aws, _node_group_request(aws, old.inputs, _instance_types(aws, old.inputs)))
+    return UpdatedResource({"status": "DEGRADED" if failure else "ACTIVE"}, failure)
 
 
-def _delete(aws: Account, old: State) -> None:
+def _delete(aws: Account, old: ResourceState) -> None:
     cluster, name = old.inputs["clusterName"], old.inputs["nodeGroupName"]
     aws.call("eks", "DeleteNodegroup", clusterName=cluster, nodegroupName=name)
     instances.retire(aws, cluster, name)
 
 
-def _fleet(aws: Account, inputs: Properties, types: list[str]) -> instances.Fleet:
-    """What the group asks for, with the zones of its subnets."""
+def _node_group_request(aws: Account, inputs: Properties, types: list[str]) -> instances.NodeGroupRequest:
+    """Say what the group asks for, with the zones of its subnets."""
     subnets = aws.call("ec2", "DescribeSubnets", SubnetIds=inputs["subnetIds"])["Subnets"]
-    return instances.Fleet(
+    return instances.NodeGroupRequest(
         cluster=inputs["clusterName"],
         node_group=inputs["nodeGroupName"],
         size=int(inputs["scalingConfig"]["desiredSize"]),
@@ -122,21 +126,21 @@ def _fleet(aws: Account, inputs: Properties, types: list[str]) -> instances.Flee
 
 
 def _instance_types(aws: Account, inputs: Properties) -> list[str]:
-    """From the group or its template, never both."""
+    """Return the instance types of the group or of its template. They must not stand in both."""
     own = inputs.get("instanceTypes") or []
     reference = _template_reference(inputs)
-    templated = template_contents(aws, reference).get("InstanceType") if reference else None
-    if own and templated:
+    template_type = template_contents(aws, reference).get("InstanceType") if reference else None
+    if own and template_type:
         message = "Cannot specify instance types in launch template and API request"
         raise AwsError("eks", "CreateNodegroup", "InvalidParameterException", message)
-    if inputs.get("capacityType") == "CAPACITY_BLOCK" and not templated:
+    if inputs.get("capacityType") == "CAPACITY_BLOCK" and not template_type:
         message = "Launch template must specify an instance type for capacity type CAPACITY_BLOCK"
         raise AwsError("eks", "CreateNodegroup", "InvalidParameterException", message)
-    return own or [templated or _DEFAULT_INSTANCE_TYPE]
+    return own or [template_type or _DEFAULT_INSTANCE_TYPE]
 
 
 def _template_reference(inputs: Properties) -> dict[str, str] | None:
-    """Template and version as EKS takes them."""
+    """Return template and version as EKS takes them."""
     template = inputs.get("launchTemplate")
     if not template:
         return None
@@ -152,31 +156,31 @@ def _root_volume_gib(aws: Account, inputs: Properties) -> int:
 
 
 def _require_scaling(scaling: Properties, operation: str) -> None:
-    smallest, wanted, largest = (int(scaling[key]) for key in ("minSize", "desiredSize", "maxSize"))
-    if smallest > wanted:
-        message = f"Minimum capacity {smallest} can't be greater than desired size {wanted}"
+    smallest, desired, largest = (int(scaling[key]) for key in ("minSize", "desiredSize", "maxSize"))
+    if smallest > desired:
+        message = f"Minimum capacity {smallest} can't be greater than desired size {desired}"
         raise AwsError("eks", operation, "InvalidParameterException", message)
-    if wanted > largest:
-        message = f"desired capacity {wanted} can't be greater than max size {largest}"
+    if desired > largest:
+        message = f"desired capacity {desired} can't be greater than max size {largest}"
         raise AwsError("eks", operation, "InvalidParameterException", message)
     if largest < 1:
         raise AwsError("eks", operation, "InvalidParameterException", "maxSize must be at least 1")
 
 
-def _cannot_join(aws: Account, role: str, subnets: list[str]) -> str | None:
-    """Why machines of the group would start and never become nodes."""
-    attached = aws.call("iam", "ListAttachedRolePolicies", RoleName=role)["AttachedPolicies"]
-    if not any(policy["PolicyName"] in _WORKER_POLICIES for policy in attached):
-        return _join_failure(f"role {role} lacks {_WORKER_POLICIES[0]}")
+def _join_failure(aws: Account, role: str, subnets: list[str]) -> str | None:
+    """Say why machines of the group would start and never become nodes; None if they would."""
+    policies = aws.call("iam", "ListAttachedRolePolicies", RoleName=role)["AttachedPolicies"]
+    if not any(policy["PolicyName"] in _WORKER_POLICIES for policy in policies):
+        return _node_creation_failure(f"role {role} lacks {_WORKER_POLICIES[0]}")
     endpoints = {record.outputs.get("serviceName", "") for record in aws.state.find("aws:ec2/vpcEndpoint:VpcEndpoint")}
     private = {f"com.amazonaws.{aws.region}.{service}" for service in ("ec2", "ecr.api", "ecr.dkr", "s3", "sts")}
     if private <= endpoints:
         return None
     stranded = sorted(subnet for subnet in subnets if not default_route_of(aws, subnet))
-    return _join_failure(f"no route to the Internet from {', '.join(stranded)}") if stranded else None
+    return _node_creation_failure(f"no route to the Internet from {', '.join(stranded)}") if stranded else None
 
 
-def _join_failure(reason: str) -> str:
+def _node_creation_failure(reason: str) -> str:
     return (
         "1 error occurred: NodeCreationFailure: Instances failed to join the kubernetes cluster "
         f"(found by the twin: {reason})"
@@ -188,7 +192,7 @@ def _cluster_version(aws: Account, cluster: str) -> str:
 
 
 KINDS = (
-    Kind(
+    ResourceKind(
         "aws:eks/nodeGroup:NodeGroup",
         create=_create,
         update=_update,

@@ -17,7 +17,7 @@ _SECRETS: Final = f"{EXISTING}secrets"
 
 
 def provide(store: Store, region: str, *, secrets: Iterable[str] = (), certificates: Iterable[str] = ()) -> None:
-    """Put secrets (by name) and certificates (by ARN) into the account; those that are there stay as they are."""
+    """Put secrets (by name) and certificates (by ARN) into the account. Those that are there stay as they are."""
     with transaction(store) as (state, world):
         aws = Account(state, world, region)
         for name in secrets:
@@ -28,7 +28,7 @@ def provide(store: Store, region: str, *, secrets: Iterable[str] = (), certifica
 
 
 def require_certificate(aws: Account, operation: str, arn: str) -> None:
-    """Raises `AwsError` for a certificate that the account does not hold."""
+    """Make sure that the account holds the certificate. Raises `AwsError` if it does not."""
     if arn not in _table(aws.state, _CERTIFICATES):
         raise AwsError("elbv2", operation, "CertificateNotFound", f"Certificate ARN '{arn}' is not valid")
 

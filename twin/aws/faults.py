@@ -1,7 +1,7 @@
 """What is made to go wrong, on request, as AWS goes wrong.
 
-`faults.json` beside the store holds a list; programs that rehearse write it, operations read it. Some faults are
-facts (a quota, a zone without capacity), others strike an operation on a resource a number of times:
+`faults.json` beside the store holds a list; programs that rehearse write it, operations read it. Some faults are facts
+(a quota, a zone without capacity). Others strike an operation on a resource a number of times:
 
     {"kind": "quota", "code": "L-DB2E81BA", "vcpus": 8}
     {"kind": "capacity", "instance_type": "g6.xlarge", "zone": "*"}              a type or zone may be "*"
@@ -24,7 +24,7 @@ from typing import Any, Final
 from twin.aws.store import AccountState, Store, StoreError, write_whole
 from twin.provider.contract import OperationError, Resource
 
-Fault = dict[str, Any]
+_Fault = dict[str, Any]
 
 _FIELDS: Final[Mapping[str, tuple[dict[str, Any], frozenset[str]]]] = {
     # kind -> fields with their defaults, and which of them must be given
@@ -36,8 +36,8 @@ _FIELDS: Final[Mapping[str, tuple[dict[str, Any], frozenset[str]]]] = {
 }
 
 
-def checked(fault: Mapping[str, Any]) -> Fault:
-    """A fault with its defaults. Raises `ValueError` that names what is wrong."""
+def with_defaults(fault: Mapping[str, Any]) -> _Fault:
+    """Complete a fault with its defaults. Raises `ValueError` that names what is wrong."""
     kind = str(fault.get("kind"))
     if kind not in _FIELDS:
         raise ValueError(f"unknown kind of fault {kind!r}; known are {', '.join(sorted(_FIELDS))}")
@@ -51,16 +51,16 @@ def checked(fault: Mapping[str, Any]) -> Fault:
 
 
 def put(store: Store, faults: Iterable[Mapping[str, Any]]) -> None:
-    """Put these faults in force in place of all others; none to end them."""
-    content = [checked(fault) for fault in faults]
-    with store.locked():
+    """Put these faults in force in place of all others. An empty list ends them all."""
+    content = [with_defaults(fault) for fault in faults]
+    with store.exclusive_use():
         write_whole(_path(store.folder), json.dumps(content, indent=1).encode())
 
 
-def in_force(folder: Path) -> list[Fault]:
-    """The faults of a store. Raises `StoreError` for a file that cannot be read."""
+def in_force(folder: Path) -> list[_Fault]:
+    """Return the faults of a store. Raises `StoreError` for a file that cannot be read."""
     try:
-        return [checked(fault) for fault in json.loads(_path(folder).read_text())]
+        return [with_defaults(fault) for fault in json.loads(_path(folder).read_text())]
     except FileNotFoundError:
         return []
     except ValueError as error:
@@ -68,13 +68,13 @@ def in_force(folder: Path) -> list[Fault]:
 
 
 def quota_limit(state: AccountState, code: str) -> int | None:
-    """vCPUs that the quota allows; None for no limit."""
+    """Return the vCPUs that the quota allows; None is no limit."""
     limits = [int(f["vcpus"]) for f in state.faults if f["kind"] == "quota" and f["code"] == code]
     return min(limits, default=None)
 
 
 def has_capacity(state: AccountState, instance_type: str, zone_id: str) -> bool:
-    """Whether the zone has an instance of the type to give."""
+    """Tell whether the zone has an instance of the type to give."""
     return not any(
         f["kind"] == "capacity" and fnmatchcase(instance_type, f["instance_type"]) and fnmatchcase(zone_id, f["zone"])
         for f in state.faults
@@ -82,8 +82,8 @@ def has_capacity(state: AccountState, instance_type: str, zone_id: str) -> bool:
 
 
 def strike_before(store: Store, operation: str, resource: Resource) -> None:
-    """What goes wrong before AWS hears of the operation: waits, throttling, death."""
-    for fault in _taken(store, operation, resource, {"slow", "throttle", "kill"}, "before"):
+    """Let go wrong what goes wrong before AWS hears of the operation: waits, throttling, death."""
+    for fault in _striking_faults(store, operation, resource, {"slow", "throttle", "kill"}, "before"):
         if fault["kind"] == "slow":
             time.sleep(float(fault["seconds"]))
         elif fault["kind"] == "throttle":
@@ -96,8 +96,8 @@ def strike_before(store: Store, operation: str, resource: Resource) -> None:
 
 
 def strike_after(store: Store, operation: str, resource: Resource) -> None:
-    """Death after AWS has done its part and before the engine hears of it."""
-    for _ in _taken(store, operation, resource, {"kill"}, "after"):
+    """Die, if a fault says so, after AWS has done its part and before the engine hears of it."""
+    for _ in _striking_faults(store, operation, resource, {"kill"}, "after"):
         _die()
 
 
@@ -105,23 +105,23 @@ def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _taken(store: Store, operation: str, resource: Resource, kinds: set[str], moment: str) -> list[Fault]:
-    """The faults that strike now, counted down in the file."""
+def _striking_faults(store: Store, operation: str, resource: Resource, kinds: set[str], moment: str) -> list[_Fault]:
+    """Return the faults that strike now, and count them down in the file."""
     if not _path(store.folder).exists():
         return []
-    with store.locked():
+    with store.exclusive_use():
         faults = in_force(store.folder)
-        struck = [f for f in faults if f["kind"] in kinds and _strikes(f, operation, resource, moment)]
-        for fault in struck:
+        striking = [f for f in faults if f["kind"] in kinds and _matches(f, operation, resource, moment)]
+        for fault in striking:
             if fault["times"] is not None:
                 fault["times"] -= 1
-        if any(fault["times"] is not None for fault in struck):
-            kept = [fault for fault in faults if fault.get("times") != 0]
-            write_whole(_path(store.folder), json.dumps(kept, indent=1).encode())
-    return struck
+        if any(fault["times"] is not None for fault in striking):
+            remaining = [fault for fault in faults if fault.get("times") != 0]
+            write_whole(_path(store.folder), json.dumps(remaining, indent=1).encode())
+    return striking
 
 
-def _strikes(fault: Fault, operation: str, resource: Resource, moment: str) -> bool:
+def _matches(fault: _Fault, operation: str, resource: Resource, moment: str) -> bool:
     return (
         fnmatchcase(operation, fault["operation"])
         and (fnmatchcase(resource.type, fault["type"]) or fnmatchcase(resource.type.split(":")[-1], fault["type"]))

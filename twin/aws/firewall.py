@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from twin.aws.account import Account, AwsError
-from twin.aws.kinds import Changed, GeneratedName, Kind, Made, paths
-from twin.provider.contract import State
+from twin.aws.kinds import CreatedResource, GeneratedName, ResourceKind, UpdatedResource, paths
+from twin.provider.contract import ResourceState
 from twin.provider.wire import Properties
 
 _EVERYWHERE = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
 
 
-def _create_group(aws: Account, inputs: Properties) -> Made:
+def _create_group(aws: Account, inputs: Properties) -> CreatedResource:
     identifier = aws.call(
         "ec2",
         "CreateSecurityGroup",
@@ -24,7 +24,7 @@ def _create_group(aws: Account, inputs: Properties) -> Made:
     aws.call("ec2", "RevokeSecurityGroupEgress", GroupId=identifier, IpPermissions=[_EVERYWHERE])
     for direction in ("Ingress", "Egress"):
         _authorize(aws, identifier, direction, inputs.get(direction.lower()) or ())
-    return Made(
+    return CreatedResource(
         identifier,
         {
             "arn": aws.arn("ec2", f"security-group/{identifier}"),
@@ -34,7 +34,7 @@ def _create_group(aws: Account, inputs: Properties) -> Made:
     )
 
 
-def _update_group(aws: Account, old: State, inputs: Properties) -> Changed:
+def _update_group(aws: Account, old: ResourceState, inputs: Properties) -> UpdatedResource:
     for direction in ("Ingress", "Egress"):
         before, after = old.inputs.get(direction.lower()) or [], inputs.get(direction.lower()) or []
         if before != after:
@@ -43,7 +43,7 @@ def _update_group(aws: Account, old: State, inputs: Properties) -> Changed:
                     "ec2", f"RevokeSecurityGroup{direction}", GroupId=old.id, IpPermissions=[_permission(old.id, rule)]
                 )
             _authorize(aws, old.id, direction, after)
-    return Changed({})
+    return UpdatedResource({})
 
 
 def _authorize(aws: Account, group: str, direction: str, rules: Any) -> None:
@@ -52,7 +52,7 @@ def _authorize(aws: Account, group: str, direction: str, rules: Any) -> None:
 
 
 def _permission(group: str, rule: Properties) -> dict[str, Any]:
-    """A rule written inside a group."""
+    """Spell a rule that is written inside a group."""
     groups = [*(rule.get("securityGroups") or ()), *([group] if rule.get("self") else ())]
     return {
         "IpProtocol": str(rule["protocol"]),
@@ -64,7 +64,7 @@ def _permission(group: str, rule: Properties) -> dict[str, Any]:
     }
 
 
-def _delete_group(aws: Account, old: State) -> None:
+def _delete_group(aws: Account, old: ResourceState) -> None:
     for record in aws.state.find("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"):
         if record.outputs.get("referencedSecurityGroupId") == old.id != record.outputs["securityGroupId"]:
             message = f"resource {old.id} has a dependent object (rule {record.name})"
@@ -72,48 +72,48 @@ def _delete_group(aws: Account, old: State) -> None:
     aws.call("ec2", "DeleteSecurityGroup", GroupId=old.id)
 
 
-def _rule_kind(direction: str) -> Kind:
-    """A rule as a resource of its own."""
+def _rule_kind(direction: str) -> ResourceKind:
+    """Describe a rule that is a resource of its own."""
 
     def permission(inputs: Properties) -> dict[str, Any]:
-        found: dict[str, Any] = {"IpProtocol": str(inputs["ipProtocol"])}
+        rule: dict[str, Any] = {"IpProtocol": str(inputs["ipProtocol"])}
         for name, key in (("fromPort", "FromPort"), ("toPort", "ToPort")):
             if inputs.get(name) is not None:
-                found[key] = int(inputs[name])
+                rule[key] = int(inputs[name])
         if inputs.get("cidrIpv4"):
-            found["IpRanges"] = [{"CidrIp": inputs["cidrIpv4"]}]
+            rule["IpRanges"] = [{"CidrIp": inputs["cidrIpv4"]}]
         if inputs.get("cidrIpv6"):
-            found["Ipv6Ranges"] = [{"CidrIpv6": inputs["cidrIpv6"]}]
+            rule["Ipv6Ranges"] = [{"CidrIpv6": inputs["cidrIpv6"]}]
         if inputs.get("prefixListId"):
-            found["PrefixListIds"] = [{"PrefixListId": inputs["prefixListId"]}]
+            rule["PrefixListIds"] = [{"PrefixListId": inputs["prefixListId"]}]
         if inputs.get("referencedSecurityGroupId"):
-            found["UserIdGroupPairs"] = [{"GroupId": inputs["referencedSecurityGroupId"]}]
-        return found
+            rule["UserIdGroupPairs"] = [{"GroupId": inputs["referencedSecurityGroupId"]}]
+        return rule
 
-    def create(aws: Account, inputs: Properties) -> Made:
+    def create(aws: Account, inputs: Properties) -> CreatedResource:
         if inputs.get("referencedSecurityGroupId"):
             aws.call("ec2", "DescribeSecurityGroups", GroupIds=[inputs["referencedSecurityGroupId"]])
-        made = aws.call(
+        response = aws.call(
             "ec2",
             f"AuthorizeSecurityGroup{direction}",
             GroupId=inputs["securityGroupId"],
             IpPermissions=[permission(inputs)],
         )
-        identifier = made["SecurityGroupRules"][0]["SecurityGroupRuleId"]
-        return Made(
+        identifier = response["SecurityGroupRules"][0]["SecurityGroupRuleId"]
+        return CreatedResource(
             identifier,
             {"arn": aws.arn("ec2", f"security-group-rule/{identifier}"), "securityGroupRuleId": identifier},
         )
 
-    def update(aws: Account, old: State, inputs: Properties) -> Changed:
+    def update(aws: Account, old: ResourceState, inputs: Properties) -> UpdatedResource:
         group = old.inputs["securityGroupId"]
         before, after = permission(old.inputs), permission(inputs)
         if before != after:
             aws.call("ec2", f"RevokeSecurityGroup{direction}", GroupId=group, IpPermissions=[before])
             aws.call("ec2", f"AuthorizeSecurityGroup{direction}", GroupId=group, IpPermissions=[after])
-        return Changed({})
+        return UpdatedResource({})
 
-    def delete(aws: Account, old: State) -> None:
+    def delete(aws: Account, old: ResourceState) -> None:
         aws.call(
             "ec2",
             f"RevokeSecurityGroup{direction}",
@@ -122,7 +122,7 @@ def _rule_kind(direction: str) -> Kind:
         )
 
     name = f"SecurityGroup{direction}Rule"
-    return Kind(
+    return ResourceKind(
         f"aws:vpc/s{name[1:]}:{name}",
         create=create,
         update=update,
@@ -132,10 +132,10 @@ def _rule_kind(direction: str) -> Kind:
 
 
 _GATEWAY_ADDRESSES = ("16.15.176.0/20", "3.5.0.0/19", "52.216.0.0/15")
-"""Some of the addresses of S3 in us-east-1: enough for rules that must name them, in every region alike."""
+"""Some of the addresses of S3 in us-east-1. They are enough for rules that must name them, in every region alike."""
 
 
-def _create_endpoint(aws: Account, inputs: Properties) -> Made:
+def _create_endpoint(aws: Account, inputs: Properties) -> CreatedResource:
     names = "vpcId serviceName vpcEndpointType routeTableIds subnetIds securityGroupIds privateDnsEnabled"
     request = aws.request("ec2", "CreateVpcEndpoint", {"vpcEndpointType": "Gateway", **inputs}, names)
     if inputs.get("policy"):
@@ -143,7 +143,7 @@ def _create_endpoint(aws: Account, inputs: Properties) -> Made:
     endpoint = aws.call("ec2", "CreateVpcEndpoint", **{k: v for k, v in request.items() if v != []})["VpcEndpoint"]
     identifier = endpoint["VpcEndpointId"]
     gateway = endpoint.get("VpcEndpointType", "Gateway") == "Gateway"
-    return Made(
+    return CreatedResource(
         identifier,
         {
             **(_prefix_list(aws, inputs["serviceName"]) if gateway else {}),
@@ -160,13 +160,13 @@ def _create_endpoint(aws: Account, inputs: Properties) -> Made:
 
 
 def _prefix_list(aws: Account, service: str) -> Properties:
-    """The addresses that a gateway endpoint routes to, under the id that the account gives their list."""
+    """Return the addresses that a gateway endpoint routes to, under the id that the account gives their list."""
     lists = aws.call("ec2", "DescribeManagedPrefixLists")["PrefixLists"]
-    found = next((item["PrefixListId"] for item in lists if item["PrefixListName"] == service), None)
-    return {"prefixListId": found or f"pl-{service.rsplit('.', 1)[-1]}", "cidrBlocks": list(_GATEWAY_ADDRESSES)}
+    identifier = next((item["PrefixListId"] for item in lists if item["PrefixListName"] == service), None)
+    return {"prefixListId": identifier or f"pl-{service.rsplit('.', 1)[-1]}", "cidrBlocks": list(_GATEWAY_ADDRESSES)}
 
 
-def _update_endpoint(aws: Account, old: State, inputs: Properties) -> Changed:
+def _update_endpoint(aws: Account, old: ResourceState, inputs: Properties) -> UpdatedResource:
     before, after = set(old.inputs.get("routeTableIds") or ()), set(inputs.get("routeTableIds") or ())
     aws.call(
         "ec2",
@@ -176,17 +176,17 @@ def _update_endpoint(aws: Account, old: State, inputs: Properties) -> Changed:
         AddRouteTableIds=sorted(after - before) or None,
         RemoveRouteTableIds=sorted(before - after) or None,
     )
-    return Changed({})
+    return UpdatedResource({})
 
 
-def _delete_endpoint(aws: Account, old: State) -> None:
+def _delete_endpoint(aws: Account, old: ResourceState) -> None:
     aws.call("ec2", "DeleteVpcEndpoints", VpcEndpointIds=[old.id])
 
 
-def _create_flow_log(aws: Account, inputs: Properties) -> Made:
+def _create_flow_log(aws: Account, inputs: Properties) -> CreatedResource:
     resource_type = "VPC" if inputs.get("vpcId") else "Subnet" if inputs.get("subnetId") else "NetworkInterface"
     destination = inputs.get("logDestination")
-    made = aws.call(
+    response = aws.call(
         "ec2",
         "CreateFlowLogs",
         ResourceIds=[inputs.get("vpcId") or inputs.get("subnetId") or inputs.get("eniId")],
@@ -197,18 +197,18 @@ def _create_flow_log(aws: Account, inputs: Properties) -> Made:
         DeliverLogsPermissionArn=inputs.get("iamRoleArn"),
         MaxAggregationInterval=int(inputs.get("maxAggregationInterval", 600)),
     )
-    for failure in made.get("Unsuccessful") or ():
+    for failure in response.get("Unsuccessful") or ():
         raise AwsError("ec2", "CreateFlowLogs", failure["Error"]["Code"], failure["Error"]["Message"])
-    identifier = made["FlowLogIds"][0]
-    return Made(identifier, {"arn": aws.arn("ec2", f"vpc-flow-log/{identifier}")})
+    identifier = response["FlowLogIds"][0]
+    return CreatedResource(identifier, {"arn": aws.arn("ec2", f"vpc-flow-log/{identifier}")})
 
 
-def _delete_flow_log(aws: Account, old: State) -> None:
+def _delete_flow_log(aws: Account, old: ResourceState) -> None:
     aws.call("ec2", "DeleteFlowLogs", FlowLogIds=[old.id])
 
 
 KINDS = (
-    Kind(
+    ResourceKind(
         "aws:ec2/securityGroup:SecurityGroup",
         create=_create_group,
         update=_update_group,
@@ -219,7 +219,7 @@ KINDS = (
     ),
     _rule_kind("Ingress"),
     _rule_kind("Egress"),
-    Kind(
+    ResourceKind(
         "aws:ec2/vpcEndpoint:VpcEndpoint",
         create=_create_endpoint,
         update=_update_endpoint,
@@ -228,7 +228,7 @@ KINDS = (
         unordered=paths("routeTableIds subnetIds securityGroupIds"),
         defaults={"vpcEndpointType": "Gateway"},
     ),
-    Kind(
+    ResourceKind(
         "aws:ec2/flowLog:FlowLog",
         create=_create_flow_log,
         delete=_delete_flow_log,

@@ -1,34 +1,23 @@
 """The provider's functions: questions to AWS that make no resource.
 
-Answers that a rehearsal needs and moto has no data for are stated here: what the caller is, which image EKS
+Answers that a rehearsal needs and moto has no data for are stated here: who the caller is, which release EKS
 recommends. A secret or parameter that the account does not hold is an error, as at AWS.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from twin.aws import eks_calls
 from twin.aws.account import Account, AwsError
 from twin.aws.machines import offering_zones
 from twin.provider.wire import Properties
 
-Function = Callable[[Account, Properties], Properties]
+AwsFunction = Callable[[Account, Properties], Properties]
 
 
 def _caller(aws: Account, arguments: Properties) -> Properties:
     return {"accountId": aws.id, "arn": f"arn:aws:iam::{aws.id}:user/twin", "userId": "AIDATWIN", "id": aws.id}
-
-
-def _region(aws: Account, arguments: Properties) -> Properties:
-    name = arguments.get("region") or arguments.get("name") or aws.region
-    return {"id": name, "name": name, "region": name, "description": name, "endpoint": f"ec2.{name}.amazonaws.com"}
-
-
-def _partition(aws: Account, arguments: Properties) -> Properties:
-    return {"id": "aws", "partition": "aws", "dnsSuffix": "amazonaws.com", "reverseDnsPrefix": "com.amazonaws"}
 
 
 def _zones(aws: Account, arguments: Properties) -> Properties:
@@ -38,12 +27,12 @@ def _zones(aws: Account, arguments: Properties) -> Properties:
         if name not in (arguments.get("excludeNames") or ())
         and identifier not in (arguments.get("excludeZoneIds") or ())
     }
-    for wanted in arguments.get("filters") or ():
-        chosen = set(wanted["values"])
-        if wanted["name"] == "zone-id":
-            zones = {name: identifier for name, identifier in zones.items() if identifier in chosen}
-        elif wanted["name"] == "zone-name":
-            zones = {name: identifier for name, identifier in zones.items() if name in chosen}
+    for zone_filter in arguments.get("filters") or ():
+        values = set(zone_filter["values"])
+        if zone_filter["name"] == "zone-id":
+            zones = {name: identifier for name, identifier in zones.items() if identifier in values}
+        elif zone_filter["name"] == "zone-name":
+            zones = {name: identifier for name, identifier in zones.items() if name in values}
     return {
         **arguments,
         "id": aws.region,
@@ -52,49 +41,6 @@ def _zones(aws: Account, arguments: Properties) -> Properties:
         "zoneIds": list(zones.values()),
         "groupNames": [aws.region] if zones else [],
     }
-
-
-def _zone(aws: Account, arguments: Properties) -> Properties:
-    for name, identifier in aws.zones().items():
-        if arguments.get("name") in (None, name) and arguments.get("zoneId") in (None, identifier):
-            return {
-                **arguments,
-                "id": name,
-                "name": name,
-                "zoneId": identifier,
-                "nameSuffix": name.removeprefix(aws.region),
-                "region": aws.region,
-                "groupName": aws.region,
-                "networkBorderGroup": aws.region,
-                "optInStatus": "opt-in-not-required",
-                "state": "available",
-                "zoneType": "availability-zone",
-            }
-    raise AwsError("ec2", "DescribeAvailabilityZones", "InvalidParameterValue", f"no such zone: {arguments}")
-
-
-def _prefix_list(aws: Account, arguments: Properties) -> Properties:
-    wanted = arguments.get("name") or next(
-        (v for f in arguments.get("filters") or () if f["name"] == "prefix-list-name" for v in f["values"]), None
-    )
-    for found in aws.call("ec2", "DescribeManagedPrefixLists")["PrefixLists"]:
-        if wanted in (None, found["PrefixListName"]) and arguments.get("prefixListId") in (None, found["PrefixListId"]):
-            return {
-                **arguments,
-                "id": found["PrefixListId"],
-                "prefixListId": found["PrefixListId"],
-                "name": found["PrefixListName"],
-                "arn": found["PrefixListArn"],
-                "ownerId": found["OwnerId"],
-                "addressFamily": found.get("AddressFamily", "IPv4"),
-                "cidrBlocks": [],
-                "entries": [],
-                "version": 1,
-                "maxEntries": found.get("MaxEntries", 0),
-                "region": aws.region,
-                "tags": {},
-            }
-    raise AwsError("ec2", "DescribeManagedPrefixLists", "InvalidPrefixListID.NotFound", f"no prefix list {wanted}")
 
 
 def _parameter(aws: Account, arguments: Properties) -> Properties:
@@ -117,76 +63,19 @@ def _parameter(aws: Account, arguments: Properties) -> Properties:
 
 
 def _secret(aws: Account, arguments: Properties) -> Properties:
-    wanted = arguments.get("arn") or arguments["name"]
-    found = aws.call("secretsmanager", "DescribeSecret", SecretId=wanted)
+    secret_id = arguments.get("arn") or arguments["name"]
+    secret = aws.call("secretsmanager", "DescribeSecret", SecretId=secret_id)
     return {
-        "id": found["ARN"],
-        "arn": found["ARN"],
-        "name": found["Name"],
-        "description": found.get("Description", ""),
-        "kmsKeyId": found.get("KmsKeyId", ""),
+        "id": secret["ARN"],
+        "arn": secret["ARN"],
+        "name": secret["Name"],
+        "description": secret.get("Description", ""),
+        "kmsKeyId": secret.get("KmsKeyId", ""),
         "policy": "",
         "region": aws.region,
-        "createdDate": f"{found['CreatedDate']:%Y-%m-%dT%H:%M:%SZ}",
-        "lastChangedDate": f"{found['CreatedDate']:%Y-%m-%dT%H:%M:%SZ}",
+        "createdDate": f"{secret['CreatedDate']:%Y-%m-%dT%H:%M:%SZ}",
+        "lastChangedDate": f"{secret['CreatedDate']:%Y-%m-%dT%H:%M:%SZ}",
         "tags": {},
-    }
-
-
-def _policy_document(aws: Account, arguments: Properties) -> Properties:
-    statements = [_statement(item) for item in arguments.get("statements") or ()]
-    for source in arguments.get("sourcePolicyDocuments") or ():
-        statements = [*json.loads(source)["Statement"], *statements]
-    content: dict[str, Any] = {"Version": arguments.get("version") or "2012-10-17"}
-    if arguments.get("policyId"):
-        content["Id"] = arguments["policyId"]
-    content["Statement"] = statements
-    minified = json.dumps(content, separators=(",", ":"))
-    return {**arguments, "id": "twin", "json": json.dumps(content, indent=2), "minifiedJson": minified}
-
-
-def _statement(item: Mapping[str, Any]) -> dict[str, Any]:
-    statement: dict[str, Any] = {}
-    if item.get("sid"):
-        statement["Sid"] = item["sid"]
-    statement["Effect"] = item.get("effect") or "Allow"
-    for name, key in (
-        ("actions", "Action"),
-        ("notActions", "NotAction"),
-        ("resources", "Resource"),
-        ("notResources", "NotResource"),
-    ):
-        if item.get(name):
-            statement[key] = _single(item[name])
-    for name, key in (("principals", "Principal"), ("notPrincipals", "NotPrincipal")):
-        if item.get(name):
-            statement[key] = {p["type"]: _single(p["identifiers"]) for p in item[name]}
-    conditions: dict[str, dict[str, Any]] = {}
-    for condition in item.get("conditions") or ():
-        conditions.setdefault(condition["test"], {})[condition["variable"]] = _single(condition["values"])
-    if conditions:
-        statement["Condition"] = conditions
-    return statement
-
-
-def _single(values: list[str]) -> Any:
-    return values[0] if len(values) == 1 else values
-
-
-def _cluster(aws: Account, arguments: Properties) -> Properties:
-    found = aws.state.find("aws:eks/cluster:Cluster", name=arguments["name"])
-    if not found:
-        message = f"No cluster found for name: {arguments['name']}."
-        raise AwsError("eks", "DescribeCluster", "ResourceNotFoundException", message)
-    outputs = found[0].outputs
-    return {
-        **{key: outputs.get(key) for key in ("arn", "endpoint", "name", "roleArn", "status", "version", "createdAt")},
-        "id": outputs["name"],
-        "region": aws.region,
-        "certificateAuthorities": [outputs["certificateAuthority"]],
-        "vpcConfig": outputs["vpcConfig"],
-        "identities": outputs["identities"],
-        "tags": outputs.get("tagsAll", {}),
     }
 
 
@@ -218,18 +107,11 @@ def _offerings(aws: Account, arguments: Properties) -> Properties:
     }
 
 
-FUNCTIONS: Mapping[str, Function] = {
+FUNCTIONS: Mapping[str, AwsFunction] = {
     "aws:index/getCallerIdentity:getCallerIdentity": _caller,
-    "aws:index/getRegion:getRegion": _region,
-    "aws:index/getPartition:getPartition": _partition,
     "aws:index/getAvailabilityZones:getAvailabilityZones": _zones,
-    "aws:index/getAvailabilityZone:getAvailabilityZone": _zone,
-    "aws:ec2/getPrefixList:getPrefixList": _prefix_list,
-    "aws:ec2/getManagedPrefixList:getManagedPrefixList": _prefix_list,
     "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": _offerings,
     "aws:ssm/getParameter:getParameter": _parameter,
     "aws:secretsmanager/getSecret:getSecret": _secret,
-    "aws:iam/getPolicyDocument:getPolicyDocument": _policy_document,
-    "aws:eks/getCluster:getCluster": _cluster,
     "aws:eks/getAddonVersion:getAddonVersion": _addon_version,
 }

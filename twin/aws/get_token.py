@@ -1,6 +1,7 @@
 """`aws eks get-token`, for a kubeconfig as EKS documents it: credentials of the twin cluster's administrator.
 
-Every other command of the AWS CLI is refused. Imports nothing heavy: kubeconfigs run it for each client.
+Every other command of the AWS CLI is refused. The module imports nothing heavy, because kubeconfigs run it for each
+client.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ _API_VERSION = "client.authentication.k8s.io/v1beta1"
 
 
 def credentials(kubeconfig: dict[str, Any]) -> dict[str, Any]:
-    """The exec credential that stands for the kubeconfig's first user."""
+    """Return the exec credential that stands for the kubeconfig's first user."""
     user = kubeconfig["users"][0]["user"]
     if "token" in user:
         status = {"token": user["token"]}
@@ -29,7 +30,8 @@ def credentials(kubeconfig: dict[str, Any]) -> dict[str, Any]:
 
 
 def main(arguments: list[str]) -> int:
-    """Print the credential. Exit status 252 for another command, 255 without a twin cluster, as the AWS CLI does."""
+    """Print the credential. As with the AWS CLI, the exit status is 252 for another command, 255 without a twin
+    cluster."""
     words = [word for word in arguments if not word.startswith("-")]
     if "eks" not in words or "get-token" not in words:
         sys.stderr.write("aws (twin): only `aws eks get-token` is imitated\n")

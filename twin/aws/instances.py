@@ -1,8 +1,8 @@
-"""Instances of node groups: how many a group gets, and the nodes they become.
+"""Instances of node groups: how many a group gets, and the nodes that they become.
 
-`scale` decides, within the transaction, from quotas, offerings and faults; instances are rows of the store.
-`settle` makes the twin cluster's nodes match the rows afterwards; it may take as long as drains take and can be
-repeated, so a provider that was killed between the two leaves nothing that the next operation does not mend.
+`scale` decides within the transaction, from quotas, offerings and faults; instances are rows of the store. Afterwards
+`settle` makes the twin cluster's nodes match the rows. It may take as long as drains take, and it can be repeated: a
+provider that was killed between the two leaves nothing that the next operation does not mend.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _JOIN_LIMIT_S: Final = 60.0
 
 @dataclass(frozen=True)
 class Subnet:
-    """Where instances may start."""
+    """A subnet is a place where instances may start."""
 
     id: str
     zone: str
@@ -35,9 +35,15 @@ class Subnet:
     cidr: str
 
 
-@dataclass(frozen=True)
-class Fleet:
-    """What a node group asks for."""
+@dataclass(frozen=True, kw_only=True)
+class NodeGroupRequest:
+    """A request says what a node group asks for.
+
+    size: instances.
+    capacity_type: `ON_DEMAND`, `SPOT` or `CAPACITY_BLOCK`.
+    taints: key, value and effect of each taint.
+    root_volume_gib: size of the root volume, GiB.
+    """
 
     cluster: str
     node_group: str
@@ -50,15 +56,15 @@ class Fleet:
     root_volume_gib: int
 
 
-def scale(aws: Account, fleet: Fleet) -> str | None:
-    """Start or end instances until the group has what it asks for; why it has less, as EKS puts it."""
-    mine = _of(aws.state, fleet.cluster, fleet.node_group)
-    for identifier in sorted(mine, key=lambda key: -mine[key]["index"])[: max(0, len(mine) - fleet.size)]:
+def scale(aws: Account, request: NodeGroupRequest) -> str | None:
+    """Start or end instances until the group has what it asks for. If it has less, say why, as EKS puts it."""
+    mine = _rows_of(aws.state, request.cluster, request.node_group)
+    for identifier in sorted(mine, key=lambda key: -mine[key]["index"])[: max(0, len(mine) - request.size)]:
         del _rows(aws.state)[identifier]
-    for row in _of(aws.state, fleet.cluster, fleet.node_group).values():
-        row.update(labels=dict(fleet.labels), taints=[list(taint) for taint in fleet.taints])
-    for _ in range(fleet.size - len(mine)):
-        failure = _launch_one(aws, fleet)
+    for row in _rows_of(aws.state, request.cluster, request.node_group).values():
+        row.update(labels=dict(request.labels), taints=[list(taint) for taint in request.taints])
+    for _ in range(request.size - len(mine)):
+        failure = _launch_one(aws, request)
         if failure is not None:
             return failure
     return None
@@ -66,78 +72,87 @@ def scale(aws: Account, fleet: Fleet) -> str | None:
 
 def retire(aws: Account, cluster: str, node_group: str) -> None:
     """End all instances of a group."""
-    for identifier in _of(aws.state, cluster, node_group):
+    for identifier in _rows_of(aws.state, cluster, node_group):
         del _rows(aws.state)[identifier]
 
 
 def settle(store: Store, kubeconfig: Path) -> None:
     """Make the cluster's nodes match the instances, and wait until the new ones are Ready.
 
-    Nodes that no longer have an instance are drained first. One program at a time does this, from rows read while it
-    does, or one would drain what another has just started. Raises `TimeoutError` when a node does not get ready and
-    `OperationError` when the cluster does not answer.
+    Nodes that no longer have an instance are drained first. One program at a time does this, from rows that it reads
+    while it does; otherwise one would drain what another has just started. Raises `TimeoutError` when a node does not
+    get ready and `OperationError` when the cluster does not answer.
     """
     from urllib3.exceptions import HTTPError
 
     from twin import nodes  # the Kubernetes library takes most of a second to import
 
-    with store.locked("nodes.lock"):
-        with store.locked():
+    with store.exclusive_use("nodes.lock"):
+        with store.exclusive_use():
             rows = _rows(store.load())
         client = nodes.client_for(kubeconfig)
         try:
-            present = _present_nodes(client)
-            wanted = {row["name"]: _instance(identifier, row) for identifier, row in rows.items()}
+            nodes_by_name = _nodes_by_name(client)
+            instances_by_name = {row["name"]: _instance(identifier, row) for identifier, row in rows.items()}
             with ThreadPoolExecutor(max_workers=8) as pool:
-                list(pool.map(lambda name: nodes.leave(client, name), sorted(set(present) - set(wanted))))
-            for name in sorted(set(present) & set(wanted)):
-                _relabel(client, present[name], nodes.node_object(wanted[name]))
-            joined = nodes.join(client, [wanted[name] for name in sorted(set(wanted) - set(present))])
-            nodes.wait_ready(client, joined, _JOIN_LIMIT_S)
+                list(
+                    pool.map(
+                        lambda name: nodes.leave(client, name), sorted(set(nodes_by_name) - set(instances_by_name))
+                    )
+                )
+            for name in sorted(set(nodes_by_name) & set(instances_by_name)):
+                _relabel(client, nodes_by_name[name], nodes.node_object(instances_by_name[name]))
+            new_names = nodes.join(
+                client, [instances_by_name[name] for name in sorted(set(instances_by_name) - set(nodes_by_name))]
+            )
+            nodes.wait_ready(client, new_names, _JOIN_LIMIT_S)
         except HTTPError as error:
             raise OperationError(f"the twin cluster of {kubeconfig} does not answer: {error}") from error
         finally:
             client.close()
 
 
-def _present_nodes(client: Any) -> dict[str, Any]:
+def _nodes_by_name(client: Any) -> dict[str, Any]:
     from kubernetes.client import CoreV1Api
 
-    listed = CoreV1Api(client).list_node(label_selector="eks.amazonaws.com/nodegroup").items
-    return {node.metadata.name: node for node in listed}
+    items = CoreV1Api(client).list_node(label_selector="eks.amazonaws.com/nodegroup").items
+    return {node.metadata.name: node for node in items}
 
 
-def _relabel(client: Any, node: Any, wanted: Mapping[str, Any]) -> None:
-    """EKS brings changed labels and taints of a group to the machines it has; labels it no longer sets stay."""
+def _relabel(client: Any, node: Any, manifest: Mapping[str, Any]) -> None:
+    """Bring changed labels and taints of a group to the machines it has, as EKS does. Labels that it no longer sets
+    stay."""
     from kubernetes.client import CoreV1Api
 
-    labels = {k: v for k, v in wanted["metadata"]["labels"].items() if node.metadata.labels.get(k) != v}
+    labels = {k: v for k, v in manifest["metadata"]["labels"].items() if node.metadata.labels.get(k) != v}
     foreign = [taint for taint in node.spec.taints or () if taint.key.startswith("node.kubernetes.io/")]
     own = {(taint.key, taint.value, taint.effect) for taint in node.spec.taints or () if taint not in foreign}
-    taints = wanted["spec"]["taints"]
+    taints = manifest["spec"]["taints"]
     patch: dict[str, Any] = {"metadata": {"labels": labels}} if labels else {}
     if own != {(taint["key"], taint["value"] or None, taint["effect"]) for taint in taints}:
-        kept = [client.sanitize_for_serialization(taint) for taint in foreign]
-        patch["spec"] = {"taints": [*taints, *kept]}
+        foreign_taints = [client.sanitize_for_serialization(taint) for taint in foreign]
+        patch["spec"] = {"taints": [*taints, *foreign_taints]}
     if patch:
         CoreV1Api(client).patch_node(node.metadata.name, patch)
 
 
-def _launch_one(aws: Account, fleet: Fleet) -> str | None:
-    """Start one instance in the emptiest zone that has the type, trying the types in their order."""
+def _launch_one(aws: Account, request: NodeGroupRequest) -> str | None:
+    """Start one instance in the emptiest zone that has the type. Types are tried in their order."""
     failures = []
-    for instance_type in fleet.instance_types:
-        failure = _over_quota(aws, instance_type, fleet.capacity_type)
+    for instance_type in request.instance_types:
+        failure = _over_quota(aws, instance_type, request.capacity_type)
         if failure is not None:
             failures.append(failure)
             continue
-        for subnet in sorted(fleet.subnets, key=lambda subnet: (_load(aws, fleet, subnet), subnet.zone_id)):
-            failure = _no_capacity(aws, instance_type, fleet, subnet)
+        for subnet in sorted(
+            request.subnets, key=lambda subnet: (_instances_in_zone(aws, request, subnet), subnet.zone_id)
+        ):
+            failure = _no_capacity(aws, instance_type, request, subnet)
             if failure is None:
-                _start(aws, fleet, subnet, instance_type)
+                _start(aws, request, subnet, instance_type)
                 return None
             failures.append(failure)
-    kind = "Spot" if fleet.capacity_type == "SPOT" else "On-Demand"
+    kind = "Spot" if request.capacity_type == "SPOT" else "On-Demand"
     return (
         f"1 error occurred: AsgInstanceLaunchFailures: Could not launch {kind} Instances. {failures[-1]} "
         "Launching EC2 instance failed."
@@ -155,12 +170,12 @@ def _over_quota(aws: Account, instance_type: str, capacity_type: str) -> str | N
     limit = faults.quota_limit(aws.state, code)
     if limit is None:
         return None
-    used = sum(
+    used_vcpus = sum(
         describe(row["instance_type"]).vcpus
         for row in _rows(aws.state).values()
         if quota_code(row["instance_type"], row["capacity_type"]) == code
     )
-    if used + vcpus <= limit:
+    if used_vcpus + vcpus <= limit:
         return None
     if capacity_type == "SPOT":
         return "MaxSpotInstanceCountExceeded - Max spot instance count exceeded"
@@ -171,7 +186,7 @@ def _over_quota(aws: Account, instance_type: str, capacity_type: str) -> str | N
     )
 
 
-def _no_capacity(aws: Account, instance_type: str, fleet: Fleet, subnet: Subnet) -> str | None:
+def _no_capacity(aws: Account, instance_type: str, request: NodeGroupRequest, subnet: Subnet) -> str | None:
     if subnet.zone_id not in offering_zones(instance_type, aws.region):
         others = sorted(offering_zones(instance_type, aws.region))
         return (
@@ -181,7 +196,7 @@ def _no_capacity(aws: Account, instance_type: str, fleet: Fleet, subnet: Subnet)
         )
     if faults.has_capacity(aws.state, instance_type, subnet.zone_id):
         return None
-    if fleet.capacity_type == "SPOT":
+    if request.capacity_type == "SPOT":
         return "UnfulfillableCapacity - Unable to fulfill capacity due to your request configuration."
     return (
         f"InsufficientInstanceCapacity - We currently do not have sufficient {instance_type} capacity in the "
@@ -190,30 +205,30 @@ def _no_capacity(aws: Account, instance_type: str, fleet: Fleet, subnet: Subnet)
     )
 
 
-def _start(aws: Account, fleet: Fleet, subnet: Subnet, instance_type: str) -> None:
+def _start(aws: Account, request: NodeGroupRequest, subnet: Subnet, instance_type: str) -> None:
     rows = _rows(aws.state)
-    taken = {row["ip"] for row in rows.values() if row["subnet"] == subnet.id}
+    used_addresses = {row["ip"] for row in rows.values() if row["subnet"] == subnet.id}
     hosts = ipaddress.ip_network(subnet.cidr).hosts()
     # The first three addresses of a subnet are AWS's own.
-    free = (str(host) for index, host in enumerate(hosts) if index >= 3 and str(host) not in taken)
+    free = (str(host) for index, host in enumerate(hosts) if index >= 3 and str(host) not in used_addresses)
     address = next(free)
     suffix = "ec2.internal" if aws.region == "us-east-1" else f"{aws.region}.compute.internal"
-    indices = [row["index"] for row in _of(aws.state, fleet.cluster, fleet.node_group).values()]
+    indices = [row["index"] for row in _rows_of(aws.state, request.cluster, request.node_group).values()]
     rows[f"i-{uuid.uuid4().hex[:17]}"] = {
         "index": max(indices, default=-1) + 1,
-        "cluster": fleet.cluster,
-        "node_group": fleet.node_group,
+        "cluster": request.cluster,
+        "node_group": request.node_group,
         "instance_type": instance_type,
-        "capacity_type": fleet.capacity_type,
+        "capacity_type": request.capacity_type,
         "region": aws.region,
         "subnet": subnet.id,
         "zone": subnet.zone,
         "zone_id": subnet.zone_id,
         "ip": address,
         "name": f"ip-{address.replace('.', '-')}.{suffix}",
-        "labels": dict(fleet.labels),
-        "taints": [list(taint) for taint in fleet.taints],
-        "root_volume_gib": fleet.root_volume_gib,
+        "labels": dict(request.labels),
+        "taints": [list(taint) for taint in request.taints],
+        "root_volume_gib": request.root_volume_gib,
     }
 
 
@@ -236,11 +251,11 @@ def _instance(identifier: str, row: Mapping[str, Any]) -> Any:
     )
 
 
-def _load(aws: Account, fleet: Fleet, subnet: Subnet) -> int:
-    return sum(row["zone"] == subnet.zone for row in _of(aws.state, fleet.cluster, fleet.node_group).values())
+def _instances_in_zone(aws: Account, request: NodeGroupRequest, subnet: Subnet) -> int:
+    return sum(row["zone"] == subnet.zone for row in _rows_of(aws.state, request.cluster, request.node_group).values())
 
 
-def _of(state: AccountState, cluster: str, node_group: str) -> dict[str, Any]:
+def _rows_of(state: AccountState, cluster: str, node_group: str) -> dict[str, Any]:
     return {
         identifier: row
         for identifier, row in _rows(state).items()

@@ -1,8 +1,8 @@
 """What one resource type is made of: a small table of what AWS does with it.
 
-Most of a type is data (which changes replace it, which lists are sets, whether the provider invents its name); the
-rest is up to three functions over one `Account`. What a type gives back is only what AWS adds to its inputs: the
-provider completes the outputs.
+Most of a type is data: which changes replace it, which lists are sets, whether the provider invents its name. The rest
+is up to three functions over one `Account`. A type gives back only what AWS adds to its inputs; the provider completes
+the outputs.
 """
 
 from __future__ import annotations
@@ -11,13 +11,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from twin.aws.account import Account
-from twin.provider.contract import State
+from twin.provider.contract import ResourceState
 from twin.provider.wire import Properties
 
 
 @dataclass(frozen=True)
-class Made:
-    """A resource that AWS has taken on: its id, what AWS adds to its inputs, and why it is not well, if so."""
+class CreatedResource:
+    """AWS has taken on this resource.
+
+    outputs: what AWS adds to its inputs.
+    failure: why the resource is not well, None if it is.
+    """
 
     id: str
     outputs: Properties
@@ -25,8 +29,8 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Changed:
-    """A resource after an update in place."""
+class UpdatedResource:
+    """AWS has updated this resource in place. The fields are those of a created one."""
 
     outputs: Properties
     failure: str | None = None
@@ -34,38 +38,43 @@ class Changed:
 
 @dataclass(frozen=True)
 class GeneratedName:
-    """The name the provider invents when the program gives none: the logical name, a dash, seven hex digits."""
+    """The provider invents a name when the program gives none: the logical name, a dash, seven hex digits.
+
+    property: input that holds the name.
+    longest: most characters that the name may have.
+    """
 
     property: str = "name"
     unless: str = "namePrefix"
-    """The property that lets AWS choose the rest of the name; the provider then completes it itself."""
-    prefix: str = ""
+    """The property that lets AWS choose the rest of the name. The provider then completes it itself."""
+
     longest: int = 128
     lower_case: bool = False
 
 
-Create = Callable[[Account, Properties], Made]
-Update = Callable[[Account, State, Properties], Changed]
-Delete = Callable[[Account, State], None]
+CreateCall = Callable[[Account, Properties], CreatedResource]
+UpdateCall = Callable[[Account, ResourceState, Properties], UpdatedResource]
+DeleteCall = Callable[[Account, ResourceState], None]
 
 
-def accept(account: Account, old: State, inputs: Properties) -> Changed:
-    """An update that AWS takes without a rule of its own."""
-    return Changed({})
-
-
-def forget(account: Account, old: State) -> None:
-    """A deletion of something that is only a relation of other resources."""
+def no_rule(account: Account, old: ResourceState, inputs: Properties) -> UpdatedResource:
+    """Take an update for which AWS has no rule of its own."""
+    return UpdatedResource({})
 
 
 @dataclass(frozen=True)
-class Kind:
-    """One resource type. `update` None says that every change replaces."""
+class ResourceKind:
+    """A kind is one resource type.
+
+    token: the type's token, such as `aws:eks/nodeGroup:NodeGroup`.
+    create, delete, update: what AWS does. `update` None says that every change replaces the resource.
+    generated_name: how the provider names it, None if the program must.
+    """
 
     token: str
-    create: Create
-    delete: Delete
-    update: Update | None = accept
+    create: CreateCall
+    delete: DeleteCall
+    update: UpdateCall | None = no_rule
     replace_on: frozenset[str] = frozenset()
     """Path prefixes whose change the service cannot take in place."""
     unordered: frozenset[str] = frozenset()
@@ -74,13 +83,13 @@ class Kind:
     """Outputs of inputs that were not given."""
     generated_name: GeneratedName | None = None
     recomputed: frozenset[str] = frozenset()
-    """Outputs that any update changes; unknown in a preview of one."""
-    recover: Callable[[Account, State], Changed] | None = None
-    """What the service goes on trying by itself between two operations, if anything; asked for at each read."""
+    """Outputs that any update changes. They are unknown in a preview of one."""
+    recover: Callable[[Account, ResourceState], UpdatedResource] | None = None
+    """What the service goes on trying by itself between two operations, if anything. It is asked for at each read."""
     changes_nodes: bool = False
     """Whether operations on it add or remove machines of the cluster."""
 
 
 def paths(text: str) -> frozenset[str]:
-    """A set of property paths from words."""
+    """Make a set of property paths from words."""
     return frozenset(text.split())

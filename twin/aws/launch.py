@@ -8,8 +8,8 @@ import copy
 from typing import Any
 
 from twin.aws.account import Account, AwsError, shape_like
-from twin.aws.kinds import Changed, GeneratedName, Kind, Made, paths
-from twin.provider.contract import State
+from twin.aws.kinds import CreatedResource, GeneratedName, ResourceKind, UpdatedResource, paths
+from twin.provider.contract import ResourceState
 from twin.provider.wire import Properties
 
 # Properties of the resource that are not part of a version's contents.
@@ -17,7 +17,7 @@ _OUTSIDE = {"name", "namePrefix", "description", "tags", "region", "defaultVersi
 
 
 def _contents(aws: Account, operation: str, inputs: Properties) -> dict[str, Any]:
-    """`LaunchTemplateData` of a version."""
+    """Build the `LaunchTemplateData` of a version."""
     contents = copy.deepcopy({key: value for key, value in inputs.items() if key not in _OUTSIDE})
     if "vpcSecurityGroupIds" in contents:
         contents["securityGroupIds"] = contents.pop("vpcSecurityGroupIds")
@@ -35,11 +35,11 @@ def _contents(aws: Account, operation: str, inputs: Properties) -> dict[str, Any
         groups |= {*(interface["groups"] or ())}
     if groups:
         aws.call("ec2", "DescribeSecurityGroups", GroupIds=sorted(groups))
-    shaped: dict[str, Any] = shape_like(aws.shape("ec2", operation).members["LaunchTemplateData"], contents)
-    return shaped
+    template_data: dict[str, Any] = shape_like(aws.shape("ec2", operation).members["LaunchTemplateData"], contents)
+    return template_data
 
 
-def _create(aws: Account, inputs: Properties) -> Made:
+def _create(aws: Account, inputs: Properties) -> CreatedResource:
     template = aws.call(
         "ec2",
         "CreateLaunchTemplate",
@@ -48,61 +48,61 @@ def _create(aws: Account, inputs: Properties) -> Made:
         LaunchTemplateData=_contents(aws, "CreateLaunchTemplate", inputs),
     )["LaunchTemplate"]
     identifier = template["LaunchTemplateId"]
-    return Made(
+    return CreatedResource(
         identifier,
         {"arn": aws.arn("ec2", f"launch-template/{identifier}"), "latestVersion": 1, "defaultVersion": 1},
     )
 
 
-def _update(aws: Account, old: State, inputs: Properties) -> Changed:
+def _update(aws: Account, old: ResourceState, inputs: Properties) -> UpdatedResource:
     latest = int(old.outputs["latestVersion"])
     default = int(old.outputs["defaultVersion"])
-    if _versioned(old.inputs) != _versioned(inputs):
-        made = aws.call(
+    if _version_inputs(old.inputs) != _version_inputs(inputs):
+        response = aws.call(
             "ec2",
             "CreateLaunchTemplateVersion",
             LaunchTemplateId=old.id,
             VersionDescription=inputs.get("description"),
             LaunchTemplateData=_contents(aws, "CreateLaunchTemplateVersion", inputs),
         )
-        latest = int(made["LaunchTemplateVersion"]["VersionNumber"])
+        latest = int(response["LaunchTemplateVersion"]["VersionNumber"])
     if str(inputs.get("updateDefaultVersion", False)).lower() == "true":
         default = latest
     elif inputs.get("defaultVersion"):
         default = int(inputs["defaultVersion"])
-    return Changed({"latestVersion": latest, "defaultVersion": default})
+    return UpdatedResource({"latestVersion": latest, "defaultVersion": default})
 
 
-def _versioned(inputs: Properties) -> Properties:
-    """What a change of makes a new version."""
+def _version_inputs(inputs: Properties) -> Properties:
+    """Return the inputs whose change makes a new version."""
     return {key: value for key, value in inputs.items() if key not in _OUTSIDE - {"description"}}
 
 
 def template_contents(aws: Account, reference: Properties) -> dict[str, Any]:
-    """Contents of the version that a node group names by `id` or `name` and `version`.
+    """Return the contents of the version that a node group names by `id` or `name` and `version`.
 
     Raises `AwsError` when there is no such template or version.
     """
-    found = aws.call(
+    versions = aws.call(
         "ec2",
         "DescribeLaunchTemplateVersions",
         LaunchTemplateId=reference.get("id"),
         LaunchTemplateName=reference.get("name"),
         Versions=[str(reference["version"])],
     )["LaunchTemplateVersions"]
-    if not found:
+    if not versions:
         message = f"Launch template version {reference['version']} doesn't exist."
         raise AwsError("eks", "CreateNodegroup", "InvalidRequestException", message)
-    contents: dict[str, Any] = found[0]["LaunchTemplateData"]
+    contents: dict[str, Any] = versions[0]["LaunchTemplateData"]
     return contents
 
 
-def _delete(aws: Account, old: State) -> None:
+def _delete(aws: Account, old: ResourceState) -> None:
     aws.call("ec2", "DeleteLaunchTemplate", LaunchTemplateId=old.id)
 
 
 KINDS = (
-    Kind(
+    ResourceKind(
         "aws:ec2/launchTemplate:LaunchTemplate",
         create=_create,
         update=_update,

@@ -1,7 +1,7 @@
 """Which quota an EC2 instance counts against, and which zones offer its type.
 
-Source: the public EC2 offerings that moto ships (`ec2:DescribeInstanceTypeOfferings`, recorded by its maintainers);
-quota codes are AWS's own, in vCPUs. Sizes of the types are in `twin.nodes.instance_types`.
+The source is the public list of EC2 offerings that moto ships (`ec2:DescribeInstanceTypeOfferings`, recorded by its
+maintainers). Quota codes are AWS's own; quotas count vCPUs. Sizes of the types are in `twin.nodes.instance_types`.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from pathlib import Path
 
 
 def offering_zones(instance_type: str, region: str) -> frozenset[str]:
-    """Zone ids of the region that offer the type; empty when none does."""
+    """Return the ids of the region's zones that offer the type; there may be none."""
     return frozenset(row["Location"] for row in _offerings(region) if row["InstanceType"] == instance_type)
 
 
 def quota_code(instance_type: str, capacity_type: str) -> str:
-    """The service quota that instances of the type count against; `capacity_type` as EKS spells it."""
+    """Return the service quota that instances of the type count against.
+
+    `capacity_type` is spelled as EKS spells it.
+    """
     family = instance_type.split(".")[0]
     spot = capacity_type == "SPOT"
     if family.startswith(("g", "vt")):
@@ -40,5 +43,5 @@ def _offerings(region: str) -> list[dict[str, str]]:
     path = offerings / f"{region}.json.gz"
     if not path.is_file():
         return []
-    found: list[dict[str, str]] = json.loads(gzip.decompress(path.read_bytes()))
-    return found
+    rows: list[dict[str, str]] = json.loads(gzip.decompress(path.read_bytes()))
+    return rows

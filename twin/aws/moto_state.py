@@ -4,8 +4,8 @@ moto keeps one account per set of module-level backends. This module swaps those
 generation before an operation, and pickles them after it. Snapshots are written and read by this program alone, in a
 folder of the user; they are bound to the moto version that wrote them.
 
-Two things are not in a snapshot: AWS's own managed policies (4 MB that never change; a reference by name stands for
-each) and images. Private keys are stored in their standard encoding, because they do not pickle.
+Two things are not in a snapshot: images, and AWS's own managed policies (4 MB that never change, for each of which a
+reference by name stands). Private keys are stored in their standard encoding, because they do not pickle.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _policies_before = default_user_config["iam"]
 
 
 def load(folder: Path, state: AccountState) -> None:
-    """Make moto hold the state's snapshot, and answer calls until `close` or `holds`."""
+    """Make moto hold the state's snapshot, and let it answer calls until one of the next three functions is called."""
     global _held
-    wanted = (str(folder.resolve()), state.snapshot)
+    place = (str(folder.resolve()), state.snapshot)
     default_user_config["iam"] = {"load_aws_managed_policies": True}
     botocore_stubber.enabled = True
-    if _held != wanted:
+    if _held != place:
         _held = None
         pristine = _pristine(state.account)
         if state.snapshot is None:
@@ -53,34 +53,38 @@ def load(folder: Path, state: AccountState) -> None:
                     _restore(handle, pristine, path)
             except OSError as error:
                 raise StoreError(f"{path} cannot be read ({error}); remove the folder to start anew") from error
-    _held = wanted
+    _held = place
 
 
-def close(*, keep: bool) -> None:
-    """Stop answering; without `keep`, what moto holds is not the state of any generation."""
-    global _held
+def stop_answering() -> None:
+    """Let no further call reach moto. What moto holds stays the snapshot that was loaded."""
     botocore_stubber.enabled = False
     default_user_config["iam"] = _policies_before
-    if not keep:
-        _held = None
 
 
-def holds(folder: Path, snapshot: str | None) -> None:
-    """Stop answering, and note that moto holds this snapshot."""
+def discard() -> None:
+    """Stop answering after an operation that failed: what moto holds now is the state of no generation."""
     global _held
-    close(keep=True)
+    stop_answering()
+    _held = None
+
+
+def keep_as(folder: Path, snapshot: str | None) -> None:
+    """Stop answering after an operation that succeeded: what moto holds now is this snapshot."""
+    global _held
+    stop_answering()
     _held = (str(folder.resolve()), snapshot)
 
 
 def save(folder: Path, state: AccountState) -> str:
-    """Write moto's state beside the store; the name of the file."""
+    """Write moto's state beside the store, and return the name of the file."""
     name = f"moto-{state.generation}.pickle"
     write_whole(folder / name, _snapshot(state.account))
     return name
 
 
 def client(service: str, region: str) -> Any:
-    """A boto3 client whose calls reach moto while it answers, and fail at once otherwise."""
+    """Return a boto3 client whose calls reach moto while it answers, and fail at once otherwise."""
     if (service, region) not in _clients:
         _clients[service, region] = boto3.client(
             service,
@@ -95,7 +99,7 @@ def client(service: str, region: str) -> Any:
 
 @dataclass(frozen=True)
 class _Account:
-    """A new account, and AWS's own policies, which all accounts share."""
+    """This is a new account, with AWS's own policies, which all accounts share."""
 
     number: str
     snapshot: bytes
@@ -104,7 +108,10 @@ class _Account:
 
 @lru_cache(maxsize=4)
 def _pristine(number: str) -> _Account:
-    """moto before anybody used it. Making one takes a second, for the policies; restoring one, milliseconds."""
+    """Return moto as it is before anybody used it.
+
+    To make one takes a second, because of the policies; to restore one takes milliseconds.
+    """
     for service in _SERVICES:
         moto.backends.get_backend(service)[number].clear()
     policies = moto.backends.get_backend("iam")[number]["aws"].managed_policies

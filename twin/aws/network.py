@@ -6,23 +6,23 @@ import hashlib
 from typing import Any
 
 from twin.aws.account import Account, AwsError
-from twin.aws.kinds import Changed, Kind, Made, paths
-from twin.provider.contract import State
+from twin.aws.kinds import CreatedResource, ResourceKind, UpdatedResource, paths
+from twin.provider.contract import ResourceState
 from twin.provider.wire import Properties
 
 
-def _create_vpc(aws: Account, inputs: Properties) -> Made:
+def _create_vpc(aws: Account, inputs: Properties) -> CreatedResource:
     vpc = aws.call("ec2", "CreateVpc", **aws.request("ec2", "CreateVpc", inputs, "cidrBlock instanceTenancy"))["Vpc"]
     identifier = vpc["VpcId"]
     _set_dns(aws, identifier, inputs)
 
     def only(operation: str, key: str, **more: Any) -> dict[str, Any]:
         filters = [{"Name": "vpc-id", "Values": [identifier]}, *more.get("filters", [])]
-        found: dict[str, Any] = aws.call("ec2", operation, Filters=filters)[key][0]
-        return found
+        first: dict[str, Any] = aws.call("ec2", operation, Filters=filters)[key][0]
+        return first
 
     main_table = only("DescribeRouteTables", "RouteTables")["RouteTableId"]
-    return Made(
+    return CreatedResource(
         identifier,
         {
             "arn": aws.arn("ec2", f"vpc/{identifier}"),
@@ -49,17 +49,17 @@ def _set_dns(aws: Account, identifier: str, inputs: Properties) -> None:
             )
 
 
-def _update_vpc(aws: Account, old: State, inputs: Properties) -> Changed:
+def _update_vpc(aws: Account, old: ResourceState, inputs: Properties) -> UpdatedResource:
     _set_dns(aws, old.id, inputs)
-    return Changed({})
+    return UpdatedResource({})
 
 
-def _create_subnet(aws: Account, inputs: Properties) -> Made:
+def _create_subnet(aws: Account, inputs: Properties) -> CreatedResource:
     request = aws.request("ec2", "CreateSubnet", inputs, "vpcId cidrBlock availabilityZone availabilityZoneId")
     subnet = aws.call("ec2", "CreateSubnet", **request)["Subnet"]
     identifier = subnet["SubnetId"]
     _set_public_addresses(aws, identifier, inputs)
-    return Made(
+    return CreatedResource(
         identifier,
         {
             "arn": aws.arn("ec2", f"subnet/{identifier}"),
@@ -76,12 +76,12 @@ def _set_public_addresses(aws: Account, identifier: str, inputs: Properties) -> 
         aws.call("ec2", "ModifySubnetAttribute", SubnetId=identifier, MapPublicIpOnLaunch=value)
 
 
-def _update_subnet(aws: Account, old: State, inputs: Properties) -> Changed:
+def _update_subnet(aws: Account, old: ResourceState, inputs: Properties) -> UpdatedResource:
     _set_public_addresses(aws, old.id, inputs)
-    return Changed({})
+    return UpdatedResource({})
 
 
-def _delete_subnet(aws: Account, old: State) -> None:
+def _delete_subnet(aws: Account, old: ResourceState) -> None:
     # moto lets a subnet go that others still stand in; EC2 does not.
     for token, key, spoken in (
         ("aws:ec2/natGateway:NatGateway", "subnetId", "a NAT gateway"),
@@ -94,33 +94,33 @@ def _delete_subnet(aws: Account, old: State) -> None:
     aws.call("ec2", "DeleteSubnet", SubnetId=old.id)
 
 
-def _create_internet_gateway(aws: Account, inputs: Properties) -> Made:
+def _create_internet_gateway(aws: Account, inputs: Properties) -> CreatedResource:
     identifier = aws.call("ec2", "CreateInternetGateway")["InternetGateway"]["InternetGatewayId"]
     if inputs.get("vpcId"):
         aws.call("ec2", "AttachInternetGateway", InternetGatewayId=identifier, VpcId=inputs["vpcId"])
-    return Made(identifier, {"arn": aws.arn("ec2", f"internet-gateway/{identifier}"), "ownerId": aws.id})
+    return CreatedResource(identifier, {"arn": aws.arn("ec2", f"internet-gateway/{identifier}"), "ownerId": aws.id})
 
 
-def _update_internet_gateway(aws: Account, old: State, inputs: Properties) -> Changed:
+def _update_internet_gateway(aws: Account, old: ResourceState, inputs: Properties) -> UpdatedResource:
     before, after = old.inputs.get("vpcId"), inputs.get("vpcId")
     if before != after:
         if before:
             aws.call("ec2", "DetachInternetGateway", InternetGatewayId=old.id, VpcId=before)
         if after:
             aws.call("ec2", "AttachInternetGateway", InternetGatewayId=old.id, VpcId=after)
-    return Changed({})
+    return UpdatedResource({})
 
 
-def _delete_internet_gateway(aws: Account, old: State) -> None:
+def _delete_internet_gateway(aws: Account, old: ResourceState) -> None:
     if old.inputs.get("vpcId"):
         aws.call("ec2", "DetachInternetGateway", InternetGatewayId=old.id, VpcId=old.inputs["vpcId"])
     aws.call("ec2", "DeleteInternetGateway", InternetGatewayId=old.id)
 
 
-def _create_eip(aws: Account, inputs: Properties) -> Made:
+def _create_eip(aws: Account, inputs: Properties) -> CreatedResource:
     address = aws.call("ec2", "AllocateAddress", Domain=inputs.get("domain", "vpc"))
     identifier, public = address["AllocationId"], address["PublicIp"]
-    return Made(
+    return CreatedResource(
         identifier,
         {
             "arn": aws.arn("ec2", f"elastic-ip/{identifier}"),
@@ -131,7 +131,7 @@ def _create_eip(aws: Account, inputs: Properties) -> Made:
     )
 
 
-def _create_nat_gateway(aws: Account, inputs: Properties) -> Made:
+def _create_nat_gateway(aws: Account, inputs: Properties) -> CreatedResource:
     subnet = aws.call("ec2", "DescribeSubnets", SubnetIds=[inputs["subnetId"]])["Subnets"][0]
     request = aws.request("ec2", "CreateNatGateway", inputs, "subnetId allocationId connectivityType")
     if inputs.get("allocationId"):
@@ -139,7 +139,7 @@ def _create_nat_gateway(aws: Account, inputs: Properties) -> Made:
         _require_route_to_internet(aws, subnet["VpcId"], inputs["subnetId"])
     gateway = aws.call("ec2", "CreateNatGateway", **request)["NatGateway"]
     address = (gateway.get("NatGatewayAddresses") or [{}])[0]
-    return Made(
+    return CreatedResource(
         gateway["NatGatewayId"],
         {
             "publicIp": address.get("PublicIp"),
@@ -159,23 +159,24 @@ def _require_route_to_internet(aws: Account, vpc: str, subnet: str) -> None:
         raise AwsError("ec2", "CreateNatGateway", "Gateway.NotAttached", message)
 
 
-def _create_route_table(aws: Account, inputs: Properties) -> Made:
+def _create_route_table(aws: Account, inputs: Properties) -> CreatedResource:
     identifier = aws.call("ec2", "CreateRouteTable", VpcId=inputs["vpcId"])["RouteTable"]["RouteTableId"]
     for route in inputs.get("routes") or ():
         aws.call("ec2", "CreateRoute", RouteTableId=identifier, **_route_request(aws, _inline_route(route)))
-    return Made(identifier, {"arn": aws.arn("ec2", f"route-table/{identifier}"), "ownerId": aws.id})
+    return CreatedResource(identifier, {"arn": aws.arn("ec2", f"route-table/{identifier}"), "ownerId": aws.id})
 
 
-def _update_route_table(aws: Account, old: State, inputs: Properties) -> Changed:
+def _update_route_table(aws: Account, old: ResourceState, inputs: Properties) -> UpdatedResource:
     for route in old.inputs.get("routes") or ():
         aws.call("ec2", "DeleteRoute", RouteTableId=old.id, DestinationCidrBlock=route["cidrBlock"])
     for route in inputs.get("routes") or ():
         aws.call("ec2", "CreateRoute", RouteTableId=old.id, **_route_request(aws, _inline_route(route)))
-    return Changed({})
+    return UpdatedResource({})
 
 
 def _inline_route(route: Properties) -> Properties:
-    """A route inside a table names its destination `cidrBlock`; a route of its own, `destinationCidrBlock`."""
+    """Spell a route inside a table like a route of its own: the one calls its destination `cidrBlock`, the other
+    `destinationCidrBlock`."""
     return {**route, "destinationCidrBlock": route.get("cidrBlock")}
 
 
@@ -185,21 +186,21 @@ def _route_request(aws: Account, inputs: Properties) -> dict[str, Any]:
     return {key: value for key, value in aws.request("ec2", "CreateRoute", inputs).items() if key != "RouteTableId"}
 
 
-def _create_route(aws: Account, inputs: Properties) -> Made:
+def _create_route(aws: Account, inputs: Properties) -> CreatedResource:
     table = inputs["routeTableId"]
     aws.call("ec2", "CreateRoute", RouteTableId=table, **_route_request(aws, inputs))
     destination = inputs.get("destinationCidrBlock") or inputs.get("destinationPrefixListId") or ""
     digest = int(hashlib.sha256(destination.encode()).hexdigest()[:8], 16)
-    return Made(f"r-{table}{digest}", {"origin": "CreateRoute", "state": "active"})
+    return CreatedResource(f"r-{table}{digest}", {"origin": "CreateRoute", "state": "active"})
 
 
-def _update_route(aws: Account, old: State, inputs: Properties) -> Changed:
+def _update_route(aws: Account, old: ResourceState, inputs: Properties) -> UpdatedResource:
     request = _route_request(aws, inputs)
     aws.call("ec2", "ReplaceRoute", RouteTableId=old.inputs["routeTableId"], **request)
-    return Changed({})
+    return UpdatedResource({})
 
 
-def _delete_route(aws: Account, old: State) -> None:
+def _delete_route(aws: Account, old: ResourceState) -> None:
     aws.call(
         "ec2",
         "DeleteRoute",
@@ -209,13 +210,13 @@ def _delete_route(aws: Account, old: State) -> None:
     )
 
 
-def _create_association(aws: Account, inputs: Properties) -> Made:
+def _create_association(aws: Account, inputs: Properties) -> CreatedResource:
     request = aws.request("ec2", "AssociateRouteTable", inputs, "routeTableId subnetId gatewayId")
-    return Made(aws.call("ec2", "AssociateRouteTable", **request)["AssociationId"], {})
+    return CreatedResource(aws.call("ec2", "AssociateRouteTable", **request)["AssociationId"], {})
 
 
 def default_route_of(aws: Account, subnet: str) -> bool:
-    """Whether machines in the subnet reach the world: a default route to a NAT or Internet gateway."""
+    """Tell whether machines in the subnet reach the world, by a default route to a NAT or Internet gateway."""
     vpc = aws.call("ec2", "DescribeSubnets", SubnetIds=[subnet])["Subnets"][0]["VpcId"]
     tables = aws.call("ec2", "DescribeRouteTables", Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]
     own = [t for t in tables if any(a.get("SubnetId") == subnet for a in t["Associations"])]
@@ -228,7 +229,7 @@ def default_route_of(aws: Account, subnet: str) -> bool:
 
 
 KINDS = (
-    Kind(
+    ResourceKind(
         "aws:ec2/vpc:Vpc",
         create=_create_vpc,
         update=_update_vpc,
@@ -241,7 +242,7 @@ KINDS = (
             "enableNetworkAddressUsageMetrics": False,
         },
     ),
-    Kind(
+    ResourceKind(
         "aws:ec2/subnet:Subnet",
         create=_create_subnet,
         update=_update_subnet,
@@ -249,28 +250,28 @@ KINDS = (
         replace_on=paths("vpcId cidrBlock availabilityZone availabilityZoneId region"),
         defaults={"mapPublicIpOnLaunch": False},
     ),
-    Kind(
+    ResourceKind(
         "aws:ec2/internetGateway:InternetGateway",
         create=_create_internet_gateway,
         update=_update_internet_gateway,
         delete=_delete_internet_gateway,
         replace_on=paths("region"),
     ),
-    Kind(
+    ResourceKind(
         "aws:ec2/eip:Eip",
         create=_create_eip,
         delete=lambda aws, old: _none(aws.call("ec2", "ReleaseAddress", AllocationId=old.id)),
         replace_on=paths("domain networkBorderGroup address ipamPoolId region"),
         defaults={"domain": "vpc"},
     ),
-    Kind(
+    ResourceKind(
         "aws:ec2/natGateway:NatGateway",
         create=_create_nat_gateway,
         delete=lambda aws, old: _none(aws.call("ec2", "DeleteNatGateway", NatGatewayId=old.id)),
         replace_on=paths("subnetId allocationId connectivityType privateIp region"),
         defaults={"connectivityType": "public"},
     ),
-    Kind(
+    ResourceKind(
         "aws:ec2/routeTable:RouteTable",
         create=_create_route_table,
         update=_update_route_table,
@@ -278,14 +279,14 @@ KINDS = (
         replace_on=paths("vpcId region"),
         unordered=paths("routes"),
     ),
-    Kind(
+    ResourceKind(
         "aws:ec2/route:Route",
         create=_create_route,
         update=_update_route,
         delete=_delete_route,
         replace_on=paths("routeTableId destinationCidrBlock destinationPrefixListId region"),
     ),
-    Kind(
+    ResourceKind(
         "aws:ec2/routeTableAssociation:RouteTableAssociation",
         create=_create_association,
         update=None,
@@ -295,4 +296,4 @@ KINDS = (
 
 
 def _none(_: object) -> None:
-    """Lets a deletion be written as the one call it is."""
+    """Return nothing, so that a deletion can be written as the one call that it is."""

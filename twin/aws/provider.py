@@ -1,7 +1,7 @@
 """The engine's questions about AWS resources, answered for every type alike.
 
-What differs between types is in their `Kind`; what is common is here: names that the provider invents, default tags,
-outputs of a preview, the record that AWS keeps, faults, and the nodes that follow a node group.
+What differs between types is in their `ResourceKind`. What is common is here: names that the provider invents, default
+tags, outputs of a preview, the record that AWS keeps, faults, and the nodes that follow a node group.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from typing import Any
 from twin.aws import faults, instances
 from twin.aws.account import Account
 from twin.aws.eks_cluster import twin_kubeconfig
-from twin.aws.kinds import GeneratedName, Kind
+from twin.aws.kinds import GeneratedName, ResourceKind
 from twin.aws.registry import function_of, kind_of
-from twin.aws.store import AccountState, Record, Store
-from twin.aws.world import World, reading, transaction
-from twin.provider.arguments import GENERATED, Problem, Sdk, UnknownTypeError
+from twin.aws.store import AccountState, ResourceRecord, Store
+from twin.aws.world import World, inquiry, transaction
+from twin.provider.arguments import GENERATED, InputProblem, Sdk, UnknownTypeError
 from twin.provider.contract import (
-    Checked,
+    CheckedInputs,
     Difference,
+    ImitatedProvider,
     OperationError,
     PartialOperationError,
-    Provider,
     Resource,
-    State,
+    ResourceState,
 )
-from twin.provider.difference import Change, changes
+from twin.provider.difference import PropertyChange, property_changes
 from twin.provider.wire import UNKNOWN, Properties
 
 _MOST_TAGS = 50
@@ -47,8 +47,8 @@ _CONFIGURATION = frozenset(
 )  # fmt: skip
 
 
-class AwsProvider(Provider):
-    """The AWS provider over one imitated account."""
+class AwsProvider(ImitatedProvider):
+    """This is the AWS provider over one imitated account."""
 
     package = "aws"
     repeats = MappingProxyType({"tagsAll": "tags"})
@@ -59,42 +59,42 @@ class AwsProvider(Provider):
         self._region: str | None = None
         self._default_tags: dict[str, str] = {}
 
-    def check_configuration(self, configuration: Properties) -> list[Problem]:
+    def check_configuration(self, configuration: Properties) -> list[InputProblem]:
         unknown = sorted(set(configuration) - _CONFIGURATION)
-        return [Problem(name, "unknown setting of the AWS provider") for name in unknown]
+        return [InputProblem(name, "unknown setting of the AWS provider") for name in unknown]
 
     def configure(self, configuration: Properties) -> None:
         region = configuration.get("region")
         if not isinstance(region, str) or not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", region):
             raise OperationError(f"invalid AWS region: {region!r}; set `region` of the provider")
-        with self._store.locked():
+        with self._store.exclusive_use():
             account = self._store.load().account
-        allowed = _setting(configuration.get("allowedAccountIds")) or []
-        forbidden = _setting(configuration.get("forbiddenAccountIds")) or []
+        allowed = _setting_value(configuration.get("allowedAccountIds")) or []
+        forbidden = _setting_value(configuration.get("forbiddenAccountIds")) or []
         if (allowed and account not in allowed) or account in forbidden:
             raise OperationError(f"AWS account ID not allowed: {account}")
         self._region = region
-        self._default_tags = (_setting(configuration.get("defaultTags")) or {}).get("tags") or {}
+        self._default_tags = (_setting_value(configuration.get("defaultTags")) or {}).get("tags") or {}
 
-    def check(self, resource: Resource, old_inputs: Properties, inputs: Properties, seed: bytes) -> Checked:
+    def check(self, resource: Resource, old_inputs: Properties, inputs: Properties, seed: bytes) -> CheckedInputs:
         kind = kind_of(resource.type)
-        completed = dict(inputs)
+        full_inputs = dict(inputs)
         if kind.generated_name is not None:
-            _complete_name(kind.generated_name, resource, old_inputs, completed, seed)
+            _complete_name(kind.generated_name, resource, old_inputs, full_inputs, seed)
         try:
-            problems = self.sdk.problems(resource.type, completed)
+            problems = self.sdk.problems(resource.type, full_inputs)
         except UnknownTypeError as error:
             raise OperationError(str(error)) from error
-        return Checked(completed, [*problems, *_tag_problems(completed.get("tags"))])
+        return CheckedInputs(full_inputs, [*problems, *_tag_problems(full_inputs.get("tags"))])
 
-    def diff(self, resource: Resource, old: State, inputs: Properties) -> Difference:
+    def diff(self, resource: Resource, old: ResourceState, inputs: Properties) -> Difference:
         kind = kind_of(resource.type)
-        found = changes(old.inputs, inputs, replace_on=kind.replace_on, unordered=kind.unordered)
+        changes = property_changes(old.inputs, inputs, replace_on=kind.replace_on, unordered=kind.unordered)
         if kind.update is None:
-            found = [Change(change.path, change.kind, replaces=True) for change in found]
-        if "tagsAll" in old.outputs and not any(change.top == "tags" for change in found):
+            changes = [PropertyChange(change.path, change.kind, replaces=True) for change in changes]
+        if "tagsAll" in old.outputs and not any(change.top == "tags" for change in changes):
             # New default tags of the provider reach resources whose own inputs did not change.
-            found += changes({"tagsAll": old.outputs["tagsAll"]}, {"tagsAll": self._all_tags(inputs)})
+            changes += property_changes({"tagsAll": old.outputs["tagsAll"]}, {"tagsAll": self._all_tags(inputs)})
         rule = kind.generated_name
         # Two resources cannot bear one name at a time; a name that the provider invented, it can invent anew.
         same_name = (
@@ -102,74 +102,76 @@ class AwsProvider(Provider):
             and old.inputs.get(rule.property) == inputs.get(rule.property)
             and rule.property not in (inputs.get(GENERATED) or ())
         )
-        return Difference(found, same_name and any(change.replaces for change in found))
+        return Difference(changes, same_name and any(change.replaces for change in changes))
 
     def plan_create(self, resource: Resource, inputs: Properties) -> Properties:
         later = dict.fromkeys(self.sdk.resource(resource.type).outputs, UNKNOWN)
-        return {**later, **self._completed(kind_of(resource.type), inputs, {})}
+        return {**later, **self._outputs(kind_of(resource.type), inputs, {})}
 
-    def create(self, resource: Resource, inputs: Properties, timeout_s: float) -> State:
+    def create(self, resource: Resource, inputs: Properties, timeout_s: float) -> ResourceState:
         kind = kind_of(resource.type)
         faults.strike_before(self._store, "create", resource)
         with transaction(self._store) as (state, world):
-            made = kind.create(self._account(state, world, inputs), inputs)
-            outputs = self._completed(kind, inputs, made.outputs)
-            record = Record(resource.name, self._region_of(inputs), inputs, outputs)
-            state.records.setdefault(kind.token, {})[made.id] = record
+            created = kind.create(self._account(state, world, inputs), inputs)
+            outputs = self._outputs(kind, inputs, created.outputs)
+            record = ResourceRecord(resource.name, self._region_of(inputs), inputs, outputs)
+            state.records.setdefault(kind.token, {})[created.id] = record
         faults.strike_after(self._store, "create", resource)
-        return self._settled(kind, State(made.id, inputs, outputs), made.failure)
+        return self._state_with_nodes(kind, ResourceState(created.id, inputs, outputs), created.failure)
 
-    def read(self, resource: Resource, old: State) -> State | None:
+    def read(self, resource: Resource, old: ResourceState) -> ResourceState | None:
         self._recover(kind_of(resource.type), old.id)
-        with reading(self._store) as (state, _):
+        with inquiry(self._store) as (state, _):
             record = state.records.get(resource.type, {}).get(old.id)
-        return None if record is None else State(old.id, record.inputs, record.outputs)
+        return None if record is None else ResourceState(old.id, record.inputs, record.outputs)
 
-    def _recover(self, kind: Kind, identifier: str) -> None:
+    def _recover(self, kind: ResourceKind, identifier: str) -> None:
         """Let the service go on with what it still lacks, as an Auto Scaling group does while nobody looks."""
         if kind.recover is None:
             return
-        with reading(self._store) as (state, _):
+        with inquiry(self._store) as (state, _):
             record = state.records.get(kind.token, {}).get(identifier)
         if record is None or record.outputs.get("status") != "DEGRADED":
             return
         with transaction(self._store) as (state, world):
-            record = _existing(state, kind, identifier)
-            before = State(identifier, record.inputs, record.outputs)
+            record = _record_of(state, kind, identifier)
+            before = ResourceState(identifier, record.inputs, record.outputs)
             record.outputs.update(kind.recover(self._account(state, world, record.inputs), before).outputs)
         self._settle_nodes(kind)
 
-    def plan_update(self, resource: Resource, old: State, inputs: Properties) -> Properties:
+    def plan_update(self, resource: Resource, old: ResourceState, inputs: Properties) -> Properties:
         kind = kind_of(resource.type)
         later = dict.fromkeys(kind.recomputed, UNKNOWN)
-        return {**_without_inputs(old), **self._completed(kind, inputs, {}), **later}
+        return {**_without_inputs(old), **self._outputs(kind, inputs, {}), **later}
 
-    def update(self, resource: Resource, old: State, inputs: Properties, timeout_s: float) -> State:
+    def update(self, resource: Resource, old: ResourceState, inputs: Properties, timeout_s: float) -> ResourceState:
         kind = kind_of(resource.type)
         if kind.update is None:
             raise OperationError(f"{resource.type} cannot be updated in place")
         faults.strike_before(self._store, "update", resource)
         with transaction(self._store) as (state, world):
-            record = _existing(state, kind, old.id)
-            before = State(old.id, record.inputs, record.outputs)
-            changed = kind.update(self._account(state, world, inputs), before, inputs)
-            computed = {**_without_inputs(before), **changed.outputs}
-            record.inputs, record.outputs = inputs, self._completed(kind, inputs, computed)
+            record = _record_of(state, kind, old.id)
+            before = ResourceState(old.id, record.inputs, record.outputs)
+            result = kind.update(self._account(state, world, inputs), before, inputs)
+            computed = {**_without_inputs(before), **result.outputs}
+            record.inputs, record.outputs = inputs, self._outputs(kind, inputs, computed)
         faults.strike_after(self._store, "update", resource)
-        return self._settled(kind, State(old.id, inputs, record.outputs), changed.failure)
+        return self._state_with_nodes(kind, ResourceState(old.id, inputs, record.outputs), result.failure)
 
-    def delete(self, resource: Resource, old: State, timeout_s: float) -> None:
+    def delete(self, resource: Resource, old: ResourceState, timeout_s: float) -> None:
         kind = kind_of(resource.type)
         faults.strike_before(self._store, "delete", resource)
         with transaction(self._store) as (state, world):
             record = state.records.get(kind.token, {}).pop(old.id, None)
             if record is not None:
-                kind.delete(self._account(state, world, record.inputs), State(old.id, record.inputs, record.outputs))
+                kind.delete(
+                    self._account(state, world, record.inputs), ResourceState(old.id, record.inputs, record.outputs)
+                )
         self._settle_nodes(kind)
 
     def invoke(self, token: str, arguments: Properties) -> Properties:
         function = function_of(token)
-        with reading(self._store) as (state, world):
+        with inquiry(self._store) as (state, world):
             return function(self._account(state, world, arguments), arguments)
 
     def _account(self, state: AccountState, world: World, inputs: Mapping[str, Any]) -> Account:
@@ -185,8 +187,9 @@ class AwsProvider(Provider):
         tags = inputs.get("tags") or {}
         return tags if tags is UNKNOWN else {**self._default_tags, **tags}
 
-    def _completed(self, kind: Kind, inputs: Properties, computed: Properties) -> Properties:
-        """Outputs: the type's defaults, then the inputs, then what AWS adds; as far as the SDK declares them."""
+    def _outputs(self, kind: ResourceKind, inputs: Properties, computed: Properties) -> Properties:
+        """Put the outputs together: the type's defaults, then the inputs, then what AWS adds, as far as the SDK
+        declares them."""
         declared = self.sdk.resource(kind.token).outputs
         outputs = {**kind.defaults, **inputs, **computed}
         if "tagsAll" in declared:
@@ -195,7 +198,7 @@ class AwsProvider(Provider):
             outputs["region"] = inputs.get("region") or self._region
         return {name: value for name, value in outputs.items() if name in declared and value is not None}
 
-    def _settled(self, kind: Kind, state: State, failure: str | None) -> State:
+    def _state_with_nodes(self, kind: ResourceKind, state: ResourceState, failure: str | None) -> ResourceState:
         try:
             self._settle_nodes(kind)
         except TimeoutError as error:
@@ -204,58 +207,60 @@ class AwsProvider(Provider):
             raise PartialOperationError(state, failure)
         return state
 
-    def _settle_nodes(self, kind: Kind) -> None:
+    def _settle_nodes(self, kind: ResourceKind) -> None:
         if kind.changes_nodes and (kubeconfig := twin_kubeconfig()) is not None:
             instances.settle(self._store, kubeconfig)
 
 
-def _existing(state: AccountState, kind: Kind, identifier: str) -> Record:
+def _record_of(state: AccountState, kind: ResourceKind, identifier: str) -> ResourceRecord:
     record = state.records.get(kind.token, {}).get(identifier)
     if record is None:
         raise OperationError(f"{kind.token} {identifier} does not exist any more; refresh the stack")
     return record
 
 
-def _without_inputs(old: State) -> Properties:
-    """What AWS added to the inputs; an input that the program no longer gives is not kept."""
+def _without_inputs(old: ResourceState) -> Properties:
+    """Return what AWS added to the inputs. An input that the program no longer gives is not kept."""
     return {name: value for name, value in old.outputs.items() if name not in old.inputs}
 
 
 def _complete_name(
     rule: GeneratedName, resource: Resource, old_inputs: Properties, inputs: Properties, seed: bytes
 ) -> None:
-    """Invent the name as the real provider does; a resource that has one keeps it."""
+    """Invent the name as the real provider does. A resource that has a name keeps it."""
     if inputs.get(rule.property) is not None:
         return
     prefix = inputs.get(rule.unless) if rule.unless else None
     inputs[GENERATED] = [rule.property]
-    kept = old_inputs.get(rule.property) if rule.property in (old_inputs.get(GENERATED) or ()) else None
-    if kept is not None and (prefix is None or str(kept).startswith(str(prefix))):
-        inputs[rule.property] = kept
+    old_name = old_inputs.get(rule.property) if rule.property in (old_inputs.get(GENERATED) or ()) else None
+    if old_name is not None and (prefix is None or str(old_name).startswith(str(prefix))):
+        inputs[rule.property] = old_name
         return
     digits = hashlib.sha256(seed + resource.urn.encode()).hexdigest()
     if prefix is not None:
         inputs[rule.property] = prefix if prefix is UNKNOWN else f"{prefix}{digits[:26]}"[: rule.longest]
         return
     stem = resource.name.lower() if rule.lower_case else resource.name
-    name = f"{rule.prefix}{stem}-{digits[:7]}"
+    name = f"{stem}-{digits[:7]}"
     if len(name) > rule.longest:
         raise OperationError(f"the name {name!r} is longer than {rule.longest} characters; give {rule.property}")
     inputs[rule.property] = name
 
 
-def _tag_problems(tags: Any) -> list[Problem]:
+def _tag_problems(tags: Any) -> list[InputProblem]:
     if not isinstance(tags, dict):
         return []
-    found = [Problem("tags", f"more than {_MOST_TAGS} tags")] if len(tags) > _MOST_TAGS else []
+    problems = [InputProblem("tags", f"more than {_MOST_TAGS} tags")] if len(tags) > _MOST_TAGS else []
     for key, value in tags.items():
         if key.startswith("aws:"):
-            found.append(Problem(f"tags.{key}", "tag keys that start with aws: are reserved"))
+            problems.append(InputProblem(f"tags.{key}", "tag keys that start with aws: are reserved"))
         elif len(key) > 128 or (isinstance(value, str) and len(value) > 256):
-            found.append(Problem(f"tags.{key}", "a tag's key has at most 128 characters, its value at most 256"))
-    return found
+            problems.append(
+                InputProblem(f"tags.{key}", "a tag's key has at most 128 characters, its value at most 256")
+            )
+    return problems
 
 
-def _setting(value: Any) -> Any:
-    """Provider settings that are not text arrive as JSON."""
+def _setting_value(value: Any) -> Any:
+    """Read a provider setting. Settings that are not text arrive as JSON."""
     return json.loads(value) if isinstance(value, str) else value

@@ -1,6 +1,6 @@
 """Every resource type and function that the twin imitates.
 
-A type that is missing here is an error that says so: better than an imitation that silently takes anything.
+A type that is missing here is an error that says so. That is better than an imitation that silently takes anything.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ from twin.aws import (
     network,
     storage,
 )
-from twin.aws.functions import Function
-from twin.aws.kinds import Kind
+from twin.aws.functions import AwsFunction
+from twin.aws.kinds import ResourceKind
 from twin.provider.contract import OperationError
 
 _FAMILIES = (network, firewall, identity, storage, launch, eks_cluster, eks_nodes, balancing, budgets)
 
-KINDS: dict[str, Kind] = {kind.token: kind for family in _FAMILIES for kind in family.KINDS}
+KINDS: dict[str, ResourceKind] = {kind.token: kind for family in _FAMILIES for kind in family.KINDS}
 
 
-def kind_of(token: str) -> Kind:
-    """The resource type. Raises `OperationError` for one that is not imitated."""
+def kind_of(token: str) -> ResourceKind:
+    """Return the resource type of a token. Raises `OperationError` for one that is not imitated."""
     if token not in KINDS:
         raise OperationError(f"the twin of AWS does not imitate {token}; it knows {', '.join(sorted(KINDS))}")
     return KINDS[token]
 
 
-def named(word: str) -> Kind:
-    """The resource type by its token or by its last word, such as `NodeGroup`; for people at a terminal."""
-    found = [kind for token, kind in KINDS.items() if word in (token, token.split(":")[-1])]
-    if not found:
+def kind_by_word(word: str) -> ResourceKind:
+    """Return the resource type by its token or by its last word, such as `NodeGroup`, for people at a terminal."""
+    matches = [kind for token, kind in KINDS.items() if word in (token, token.split(":")[-1])]
+    if not matches:
         raise OperationError(f"the twin of AWS does not imitate {word!r}")
-    return found[0]
+    return matches[0]
 
 
-def function_of(token: str) -> Function:
-    """The function. Raises `OperationError` for one that is not imitated."""
+def function_of(token: str) -> AwsFunction:
+    """Return the function of a token. Raises `OperationError` for one that is not imitated."""
     if token not in functions.FUNCTIONS:
         known = ", ".join(sorted(functions.FUNCTIONS))
         raise OperationError(f"the twin of AWS does not answer {token}; it answers {known}")

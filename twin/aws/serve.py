@@ -1,4 +1,4 @@
-"""The executable `pulumi-resource-aws`: serves the twin of AWS to the engine that started it."""
+"""The executable `pulumi-resource-aws` serves the twin of AWS to the engine that started it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from twin.provider.serve import serve
 
 
 def main() -> int:
-    """Serve until the engine is done. Exit status 2 when the folder cannot be used."""
+    """Serve until the engine is done. The exit status is 2 when the folder cannot be used."""
     try:
         store = Store.from_environment()
     except StoreError as error:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from twin.aws.account import Account, AwsError
 from twin.aws.identity import document
-from twin.aws.kinds import Changed, GeneratedName, Kind, Made, paths
-from twin.provider.contract import State
+from twin.aws.kinds import CreatedResource, GeneratedName, ResourceKind, UpdatedResource, paths
+from twin.provider.contract import ResourceState
 from twin.provider.wire import Properties
 
 
-def _create_key(aws: Account, inputs: Properties) -> Made:
+def _create_key(aws: Account, inputs: Properties) -> CreatedResource:
     policy = inputs.get("policy")
     key = aws.call(
         "kms",
@@ -24,50 +23,34 @@ def _create_key(aws: Account, inputs: Properties) -> Made:
         MultiRegion=inputs.get("multiRegion"),
     )["KeyMetadata"]
     _set_rotation(aws, key["KeyId"], inputs)
-    return Made(key["KeyId"], {"arn": key["Arn"], "keyId": key["KeyId"]})
+    return CreatedResource(key["KeyId"], {"arn": key["Arn"], "keyId": key["KeyId"]})
 
 
 def _set_rotation(aws: Account, key: str, inputs: Properties) -> None:
-    wanted = str(inputs.get("enableKeyRotation", False)).lower() == "true"
-    aws.call("kms", "EnableKeyRotation" if wanted else "DisableKeyRotation", KeyId=key)
+    rotates = str(inputs.get("enableKeyRotation", False)).lower() == "true"
+    aws.call("kms", "EnableKeyRotation" if rotates else "DisableKeyRotation", KeyId=key)
 
 
-def _update_key(aws: Account, old: State, inputs: Properties) -> Changed:
+def _update_key(aws: Account, old: ResourceState, inputs: Properties) -> UpdatedResource:
     _set_rotation(aws, old.id, inputs)
     if inputs.get("policy"):
         aws.call("kms", "PutKeyPolicy", KeyId=old.id, PolicyName="default", Policy=document(inputs["policy"]))
-    return Changed({})
+    return UpdatedResource({})
 
 
-def _delete_key(aws: Account, old: State) -> None:
+def _delete_key(aws: Account, old: ResourceState) -> None:
     # KMS only schedules the end of a key; the account keeps it, pending, and so does moto.
     days = int(old.inputs.get("deletionWindowInDays", 30))
     aws.call("kms", "ScheduleKeyDeletion", KeyId=old.id, PendingWindowInDays=days)
 
 
-def _create_alias(aws: Account, inputs: Properties) -> Made:
-    name = inputs["name"]
-    key = aws.call("kms", "DescribeKey", KeyId=inputs["targetKeyId"])["KeyMetadata"]
-    aws.call("kms", "CreateAlias", AliasName=name, TargetKeyId=key["KeyId"])
-    return Made(name, {"arn": aws.arn("kms", name), "targetKeyArn": key["Arn"]})
-
-
-def _update_alias(aws: Account, old: State, inputs: Properties) -> Changed:
-    aws.call("kms", "UpdateAlias", AliasName=old.id, TargetKeyId=inputs["targetKeyId"])
-    return Changed({})
-
-
-def _delete_alias(aws: Account, old: State) -> None:
-    aws.call("kms", "DeleteAlias", AliasName=old.id)
-
-
-def _create_log_group(aws: Account, inputs: Properties) -> Made:
+def _create_log_group(aws: Account, inputs: Properties) -> CreatedResource:
     name = inputs["name"]
     if inputs.get("kmsKeyId"):
         aws.call("kms", "DescribeKey", KeyId=inputs["kmsKeyId"])
     aws.call("logs", "CreateLogGroup", logGroupName=name, kmsKeyId=inputs.get("kmsKeyId"))
     _set_retention(aws, name, inputs)
-    return Made(name, {"arn": aws.arn("logs", f"log-group:{name}")})
+    return CreatedResource(name, {"arn": aws.arn("logs", f"log-group:{name}")})
 
 
 def _set_retention(aws: Account, name: str, inputs: Properties) -> None:
@@ -86,21 +69,21 @@ _RETENTION_DAYS = frozenset(
 )
 
 
-def _update_log_group(aws: Account, old: State, inputs: Properties) -> Changed:
+def _update_log_group(aws: Account, old: ResourceState, inputs: Properties) -> UpdatedResource:
     _set_retention(aws, old.id, inputs)
-    return Changed({})
+    return UpdatedResource({})
 
 
-def _delete_log_group(aws: Account, old: State) -> None:
+def _delete_log_group(aws: Account, old: ResourceState) -> None:
     if str(old.inputs.get("skipDestroy", False)).lower() != "true":
         aws.call("logs", "DeleteLogGroup", logGroupName=old.id)
 
 
-def _create_bucket(aws: Account, inputs: Properties) -> Made:
+def _create_bucket(aws: Account, inputs: Properties) -> CreatedResource:
     name = inputs["bucket"]
     location = None if aws.region == "us-east-1" else {"LocationConstraint": aws.region}
     aws.call("s3", "CreateBucket", Bucket=name, CreateBucketConfiguration=location)
-    return Made(
+    return CreatedResource(
         name,
         {
             "arn": f"arn:aws:s3:::{name}",
@@ -111,41 +94,29 @@ def _create_bucket(aws: Account, inputs: Properties) -> Made:
     )
 
 
-def _delete_bucket(aws: Account, old: State) -> None:
+def _delete_bucket(aws: Account, old: ResourceState) -> None:
     if str(old.inputs.get("forceDestroy", False)).lower() == "true":
         for item in aws.call("s3", "ListObjectsV2", Bucket=old.id).get("Contents", ()):
             aws.call("s3", "DeleteObject", Bucket=old.id, Key=item["Key"])
     aws.call("s3", "DeleteBucket", Bucket=old.id)
 
 
-def _bucket_setting(
-    token: str, put: Callable[[Account, Properties], Any], remove: str | None, suffixes: tuple[str, ...] = ("",)
-) -> tuple[Kind, ...]:
-    """A setting of a bucket that is a resource of its own; some have a second name for older programs."""
+def _bucket_setting(token: str, put: Callable[[Account, Properties], None], remove: str | None) -> ResourceKind:
+    """Describe a setting of a bucket that is a resource of its own. `remove` is the operation that takes it away."""
 
-    def create(aws: Account, inputs: Properties) -> Made:
+    def create(aws: Account, inputs: Properties) -> CreatedResource:
         put(aws, inputs)
-        return Made(inputs["bucket"], {})
+        return CreatedResource(inputs["bucket"], {})
 
-    def update(aws: Account, old: State, inputs: Properties) -> Changed:
+    def update(aws: Account, old: ResourceState, inputs: Properties) -> UpdatedResource:
         put(aws, inputs)
-        return Changed({})
+        return UpdatedResource({})
 
-    def delete(aws: Account, old: State) -> None:
+    def delete(aws: Account, old: ResourceState) -> None:
         if remove is not None:
             aws.call("s3", remove, Bucket=old.id)
 
-    module, name = token.split(":")[1:]
-    return tuple(
-        Kind(
-            f"aws:{module}{suffix}:{name}{suffix}",
-            create=create,
-            update=update,
-            delete=delete,
-            replace_on=paths("bucket region"),
-        )
-        for suffix in suffixes
-    )
+    return ResourceKind(token, create=create, update=update, delete=delete, replace_on=paths("bucket region"))
 
 
 def _put_versioning(aws: Account, inputs: Properties) -> None:
@@ -186,10 +157,10 @@ def _put_policy(aws: Account, inputs: Properties) -> None:
 
 
 def _put_lifecycle(aws: Account, inputs: Properties) -> None:
-    shaped = aws.request(
+    request = aws.request(
         "s3", "PutBucketLifecycleConfiguration", {"lifecycleConfiguration": {"rules": inputs["rules"]}}
     )
-    configuration = shaped["LifecycleConfiguration"]
+    configuration = request["LifecycleConfiguration"]
     for rule in configuration["Rules"]:
         if "Filter" not in rule and "Prefix" not in rule:
             rule["Filter"] = {"Prefix": ""}
@@ -201,17 +172,7 @@ def _put_lifecycle(aws: Account, inputs: Properties) -> None:
     )
 
 
-def _put_ownership(aws: Account, inputs: Properties) -> None:
-    rule = inputs["rule"]
-    aws.call(
-        "s3",
-        "PutBucketOwnershipControls",
-        Bucket=inputs["bucket"],
-        OwnershipControls={"Rules": [{"ObjectOwnership": rule["objectOwnership"]}]},
-    )
-
-
-def _create_secret(aws: Account, inputs: Properties) -> Made:
+def _create_secret(aws: Account, inputs: Properties) -> CreatedResource:
     if inputs.get("kmsKeyId"):
         aws.call("kms", "DescribeKey", KeyId=inputs["kmsKeyId"])
     secret = aws.call(
@@ -221,19 +182,17 @@ def _create_secret(aws: Account, inputs: Properties) -> Made:
         Description=inputs.get("description"),
         KmsKeyId=inputs.get("kmsKeyId"),
     )
-    return Made(secret["ARN"], {"arn": secret["ARN"]})
+    return CreatedResource(secret["ARN"], {"arn": secret["ARN"]})
 
 
-def _delete_secret(aws: Account, old: State) -> None:
+def _delete_secret(aws: Account, old: ResourceState) -> None:
     days = int(old.inputs.get("recoveryWindowInDays", 30))
     window = {"ForceDeleteWithoutRecovery": True} if days == 0 else {"RecoveryWindowInDays": days}
     aws.call("secretsmanager", "DeleteSecret", SecretId=old.id, **window)
 
 
-_BUCKET_NAME = GeneratedName(property="bucket", unless="bucketPrefix", longest=63, lower_case=True)
-
 KINDS = (
-    Kind(
+    ResourceKind(
         "aws:kms/key:Key",
         create=_create_key,
         update=_update_key,
@@ -247,15 +206,7 @@ KINDS = (
             "enableKeyRotation": False,
         },
     ),
-    Kind(
-        "aws:kms/alias:Alias",
-        create=_create_alias,
-        update=_update_alias,
-        delete=_delete_alias,
-        replace_on=paths("name namePrefix region"),
-        generated_name=GeneratedName(prefix="alias/"),
-    ),
-    Kind(
+    ResourceKind(
         "aws:cloudwatch/logGroup:LogGroup",
         create=_create_log_group,
         update=_update_log_group,
@@ -264,38 +215,28 @@ KINDS = (
         defaults={"retentionInDays": 0, "logGroupClass": "STANDARD", "skipDestroy": False},
         generated_name=GeneratedName(longest=512),
     ),
-    *(
-        Kind(
-            token,
-            create=_create_bucket,
-            delete=_delete_bucket,
-            replace_on=paths("bucket bucketPrefix objectLockEnabled region"),
-            defaults={"forceDestroy": False, "objectLockEnabled": False},
-            generated_name=_BUCKET_NAME,
-        )
-        for token in ("aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2")
+    ResourceKind(
+        "aws:s3/bucket:Bucket",
+        create=_create_bucket,
+        delete=_delete_bucket,
+        replace_on=paths("bucket bucketPrefix objectLockEnabled region"),
+        defaults={"forceDestroy": False, "objectLockEnabled": False},
+        generated_name=GeneratedName(property="bucket", unless="bucketPrefix", longest=63, lower_case=True),
     ),
-    *_bucket_setting("aws:s3/bucketVersioning:BucketVersioning", _put_versioning, None, ("", "V2")),
-    *_bucket_setting(
+    _bucket_setting("aws:s3/bucketVersioning:BucketVersioning", _put_versioning, None),
+    _bucket_setting(
         "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
         _put_encryption,
         "DeleteBucketEncryption",
-        ("", "V2"),
     ),
-    *_bucket_setting(
-        "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
-        _put_lifecycle,
-        "DeleteBucketLifecycle",
-        ("", "V2"),
+    _bucket_setting(
+        "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration", _put_lifecycle, "DeleteBucketLifecycle"
     ),
-    *_bucket_setting(
+    _bucket_setting(
         "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", _put_public_access_block, "DeletePublicAccessBlock"
     ),
-    *_bucket_setting("aws:s3/bucketPolicy:BucketPolicy", _put_policy, "DeleteBucketPolicy"),
-    *_bucket_setting(
-        "aws:s3/bucketOwnershipControls:BucketOwnershipControls", _put_ownership, "DeleteBucketOwnershipControls"
-    ),
-    Kind(
+    _bucket_setting("aws:s3/bucketPolicy:BucketPolicy", _put_policy, "DeleteBucketPolicy"),
+    ResourceKind(
         "aws:secretsmanager/secret:Secret",
         create=_create_secret,
         delete=_delete_secret,

@@ -7,8 +7,8 @@
     nodes.lock         held while nodes follow instances (instances.py)
 
 A record is what AWS knows of a resource, written in Pulumi's property names. Each transaction reads the latest
-generation, and either writes the next one whole or nothing: the snapshot first, then `state.json` by rename, so a
-killed process leaves the previous generation.
+generation and writes the next one whole, or nothing: the snapshot first, then `state.json` by rename. A killed process
+therefore leaves the previous generation.
 """
 
 from __future__ import annotations
@@ -29,17 +29,20 @@ FORMAT: Final = 1
 DEFAULT_ACCOUNT: Final = "123456789012"
 EXISTING: Final = "existing."
 """Prefix of the tables whose objects were there before any program (existing.py)."""
-FOLDER_VARIABLE: Final = "SPILLWAY_TWIN_AWS"
-ACCOUNT_VARIABLE: Final = "SPILLWAY_TWIN_AWS_ACCOUNT"
+ACCOUNT_FOLDER_VARIABLE: Final = "SPILLWAY_TWIN_AWS"
+ACCOUNT_ID_VARIABLE: Final = "SPILLWAY_TWIN_AWS_ACCOUNT"
 
 
 class StoreError(OperationError):
-    """The folder cannot be used; the message says what to do."""
+    """The folder cannot be used. The message says what to do."""
 
 
 @dataclass
-class Record:
-    """One resource at the imitated AWS. `name` is its name in the program that made it."""
+class ResourceRecord:
+    """A record is one resource at the imitated AWS.
+
+    name: its name in the program that made it.
+    """
 
     name: str
     region: str
@@ -49,33 +52,33 @@ class Record:
 
 @dataclass
 class AccountState:
-    """Everything an operation may read or change, within one transaction."""
+    """The state holds everything that an operation may read or change within one transaction."""
 
     account: str
     generation: int = 0
     snapshot: str | None = None
-    records: dict[str, dict[str, Record]] = field(default_factory=dict)
+    records: dict[str, dict[str, ResourceRecord]] = field(default_factory=dict)
     """Type token -> id -> record."""
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Objects of the calls that moto lacks: table -> key -> object."""
     faults: list[dict[str, Any]] = field(default_factory=list)
-    """What is made to go wrong now (faults.py); not a part of the account, and never saved with it."""
+    """What is made to go wrong now (faults.py). It is not a part of the account and never saved with it."""
 
-    def find(self, token: str, **wanted: Any) -> list[Record]:
-        """Records of a type whose outputs have the wanted values, ordered by id."""
-        found = sorted(self.records.get(token, {}).items())
-        return [record for _, record in found if all(record.outputs.get(k) == v for k, v in wanted.items())]
+    def find(self, token: str, **values: Any) -> list[ResourceRecord]:
+        """Return the records of a type whose outputs have these values, ordered by id."""
+        records = sorted(self.records.get(token, {}).items())
+        return [record for _, record in records if all(record.outputs.get(k) == v for k, v in values.items())]
 
 
 class Store:
-    """One account's folder.
+    """A store is one account's folder.
 
     Raises `StoreError` when the folder is not one or was written by another version.
     """
 
     def __init__(self, folder: Path, account: str | None = None) -> None:
         self.folder = folder
-        self._account = account or os.environ.get(ACCOUNT_VARIABLE) or DEFAULT_ACCOUNT
+        self._account = account or os.environ.get(ACCOUNT_ID_VARIABLE) or DEFAULT_ACCOUNT
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -83,21 +86,23 @@ class Store:
 
     @classmethod
     def from_environment(cls) -> Store:
-        """The store that `SPILLWAY_TWIN_AWS` names."""
-        folder = os.environ.get(FOLDER_VARIABLE)
+        """Open the store that `SPILLWAY_TWIN_AWS` names."""
+        folder = os.environ.get(ACCOUNT_FOLDER_VARIABLE)
         if not folder:
-            raise StoreError(f"{FOLDER_VARIABLE} is not set: name the folder in which the imitated AWS account lives")
+            raise StoreError(
+                f"{ACCOUNT_FOLDER_VARIABLE} is not set: name the folder in which the imitated AWS account lives"
+            )
         return cls(Path(folder))
 
     @contextmanager
-    def locked(self, name: str = "lock") -> Iterator[None]:
-        """Exclusive use of the folder (or of what `name` stands for), among threads and programs alike."""
+    def exclusive_use(self, name: str = "lock") -> Iterator[None]:
+        """Use the folder, or what `name` stands for, alone among threads and programs."""
         with (self.folder / name).open("a") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 
     def load(self) -> AccountState:
-        """The latest generation; a new account when there is none."""
+        """Read the latest generation. When there is none, the account is new."""
         path = self.folder / "state.json"
         if not path.exists():
             return AccountState(self._account)
@@ -112,14 +117,14 @@ class Store:
             generation=document["generation"],
             snapshot=document["snapshot"],
             records={
-                token: {identifier: Record(**record) for identifier, record in records.items()}
+                token: {identifier: ResourceRecord(**record) for identifier, record in records.items()}
                 for token, records in document["records"].items()
             },
             tables=document["tables"],
         )
 
     def save(self, state: AccountState) -> None:
-        """Make `state` the latest generation. Call with the lock held."""
+        """Make `state` the latest generation. Call this with the lock held."""
         document = {"format": FORMAT, **asdict(state)}
         del document["faults"]
         document["records"] = {token: records for token, records in document["records"].items() if records}
@@ -130,10 +135,10 @@ class Store:
                 path.unlink(missing_ok=True)
 
     def is_empty(self) -> bool:
-        """Whether nothing is left of what programs made."""
+        """Tell whether nothing is left of what programs made."""
         state = self.load()
-        left = [table for name, table in state.tables.items() if not name.startswith(EXISTING)]
-        return not any(state.records.values()) and not any(left)
+        tables = [table for name, table in state.tables.items() if not name.startswith(EXISTING)]
+        return not any(state.records.values()) and not any(tables)
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -1,8 +1,7 @@
 """One operation on the imitated account, from reading the latest state to writing the next.
 
-All operations of all programs on a folder happen one after the other, so nothing may wait inside. moto is imported
-and its state loaded by the first call that needs it: a preview, which changes nothing, starts in a fraction of a
-second.
+All operations of all programs on a folder happen one after the other, so nothing may wait inside. The first call that
+needs moto imports it and loads its state. A preview changes nothing and therefore starts in a fraction of a second.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from twin.aws import faults
 from twin.aws.store import AccountState, Store
 
 _guard = threading.RLock()
-"""moto's backends are the module's own: one operation at a time within this program, whatever the folder."""
+"""Serialises operations within this program, whatever the folder: moto's backends belong to the module."""
 
 
 class World:
-    """moto holding the state of one operation; opened by the first client."""
+    """A world is moto holding the state of one operation. The first client opens it."""
 
     def __init__(self, store: Store, state: AccountState) -> None:
         self._store = store
@@ -30,7 +29,7 @@ class World:
         self.opened = False
 
     def client(self, service: str, region: str) -> Any:
-        """A boto3 client whose calls moto answers."""
+        """Return a boto3 client whose calls moto answers."""
         from twin.aws import moto_state  # imports moto, which takes a second
 
         if not self.opened:
@@ -41,14 +40,20 @@ class World:
 
 @contextmanager
 def transaction(store: Store) -> Iterator[tuple[AccountState, World]]:
-    """An operation that changes the account: on success the next generation is written whole, on an error nothing."""
-    with _guard, store.locked():
+    """Run an operation that changes the account.
+
+    On success the next generation is written whole, on an error nothing is written.
+    """
+    with _guard, store.exclusive_use():
         state, world = _open(store)
         with patch.dict(os.environ, _moto_environment(state)):
             try:
                 yield state, world
             except BaseException:
-                _leave(world, changed=True)
+                if world.opened:
+                    from twin.aws import moto_state
+
+                    moto_state.discard()
                 raise
             state.generation += 1
             if world.opened:
@@ -57,19 +62,22 @@ def transaction(store: Store) -> Iterator[tuple[AccountState, World]]:
                 state.snapshot = moto_state.save(store.folder, state)
             store.save(state)
             if world.opened:
-                moto_state.holds(store.folder, state.snapshot)
+                moto_state.keep_as(store.folder, state.snapshot)
 
 
 @contextmanager
-def reading(store: Store) -> Iterator[tuple[AccountState, World]]:
-    """An operation that only asks."""
-    with _guard, store.locked():
+def inquiry(store: Store) -> Iterator[tuple[AccountState, World]]:
+    """Run an operation that only asks."""
+    with _guard, store.exclusive_use():
         state, world = _open(store)
         with patch.dict(os.environ, _moto_environment(state)):
             try:
                 yield state, world
             finally:
-                _leave(world, changed=False)
+                if world.opened:
+                    from twin.aws import moto_state
+
+                    moto_state.stop_answering()
 
 
 def _moto_environment(state: AccountState) -> dict[str, str]:
@@ -81,10 +89,3 @@ def _open(store: Store) -> tuple[AccountState, World]:
     state = store.load()
     state.faults = faults.in_force(store.folder)
     return state, World(store, state)
-
-
-def _leave(world: World, *, changed: bool) -> None:
-    if world.opened:
-        from twin.aws import moto_state
-
-        moto_state.close(keep=not changed)

@@ -1,28 +1,26 @@
 """The control plane that stands for EKS: real etcd, API server, controllers and scheduler, and kwok as every kubelet.
 
-`with Cluster() as cluster:` runs one for the length of a block; `python -m twin.cluster up --folder DIR` and `down`
-run one across commands. Nothing outside loopback is opened, no container runs, and a pod's server does not exist:
-what is real is admission, placement, controllers, rollouts, quotas and disruption budgets.
+`with LocalCluster() as cluster:` runs one for the length of a block. `python -m twin.cluster up --folder DIR` and
+`down` run one across commands. Nothing outside loopback is opened, no container runs, and a pod's server does not
+exist. Admission, placement, controllers, rollouts, quotas and disruption budgets are real.
 """
 
 from twin.cluster.lifecycle import (
-    FOLDER_VARIABLE,
-    Cluster,
+    CLUSTER_FOLDER_VARIABLE,
     ClusterError,
+    LocalCluster,
     RunningCluster,
     down,
-    from_environment,
-    running,
+    running_cluster,
     up,
 )
 
 __all__ = [
-    "FOLDER_VARIABLE",
-    "Cluster",
+    "CLUSTER_FOLDER_VARIABLE",
     "ClusterError",
+    "LocalCluster",
     "RunningCluster",
     "down",
-    "from_environment",
-    "running",
+    "running_cluster",
     "up",
 ]

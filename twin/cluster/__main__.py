@@ -1,4 +1,4 @@
-"""`python -m twin.cluster up|down|status --folder DIR`: one cluster across commands."""
+"""`python -m twin.cluster up|down|status --folder DIR` keeps one cluster across commands."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 
 from twin.binaries import MissingToolError
-from twin.cluster import FOLDER_VARIABLE, ClusterError, down, running, up
+from twin.cluster import CLUSTER_FOLDER_VARIABLE, ClusterError, down, running_cluster, up
 
 
 def main() -> int:
-    """Exit code 0: done; 1: there is no such cluster, or it did not start; 2: usage."""
+    """Run one verb. The exit code is 0 when it is done, 1 when there is no such cluster or it did not start, 2 for
+    usage."""
     parser = argparse.ArgumentParser(prog="python -m twin.cluster", description=__doc__)
     parser.add_argument("verb", choices=("up", "down", "status"))
     parser.add_argument("--folder", type=Path, required=True, help="where the cluster's files are or go")
@@ -29,12 +30,16 @@ def main() -> int:
             ended = down(folder)
             print(f"ended the cluster in {folder}" if ended else f"no cluster in {folder}", file=sys.stderr)
             return 0
-        cluster = up(folder, gpu_ready_after_s=arguments.gpu_ready_after) if arguments.verb == "up" else running(folder)
+        cluster = (
+            up(folder, gpu_ready_after_s=arguments.gpu_ready_after)
+            if arguments.verb == "up"
+            else running_cluster(folder)
+        )
     except (ClusterError, MissingToolError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(f"export KUBECONFIG={cluster.kubeconfig}")
-    print(f"export {FOLDER_VARIABLE}={cluster.folder}")
+    print(f"export {CLUSTER_FOLDER_VARIABLE}={cluster.folder}")
     return 0
 
 

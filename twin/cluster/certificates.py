@@ -1,8 +1,9 @@
-"""The cluster's own certificate authority, the identities it signs, and the kubeconfig files that carry them.
+"""The cluster's own certificate authority, the identities that it signs, and the kubeconfig files that carry them.
 
-As on a real control plane every component has a client certificate of its own, whose subject is its user and group
-for RBAC: the controllers and the scheduler get the rights of their built-in roles and no more. Keys are ECDSA P-256
-(made in milliseconds) and live as long as the cluster's temporary folder; they guard a loopback port and nothing else.
+As on a real control plane, every component has a client certificate of its own, whose subject is its user and group for
+RBAC. So the controllers and the scheduler get the rights of their built-in roles and no more. Keys are ECDSA P-256,
+which takes milliseconds to make. They live as long as the cluster's temporary folder, and guard a loopback port and
+nothing else.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _SERVING_ADDRESSES = ("127.0.0.1", "10.96.0.1")
 
 @dataclass(frozen=True)
 class Authority:
-    """A certificate authority: its certificate and the key that signs."""
+    """A certificate authority consists of its certificate and the key that signs."""
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
@@ -37,7 +38,7 @@ class Authority:
 
 @dataclass(frozen=True)
 class Identity:
-    """A certificate signed by the authority and its key, both PEM."""
+    """An identity is a certificate that the authority signed, with its key. Both are PEM."""
 
     name: str
     certificate: bytes
@@ -45,7 +46,7 @@ class Identity:
 
 
 def new_authority() -> Authority:
-    """A self-signed authority for one cluster."""
+    """Make a self-signed authority for one cluster."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = _name("spillway-twin", None)
     certificate = (
@@ -57,7 +58,7 @@ def new_authority() -> Authority:
 
 
 def issue(authority: Authority, user: str, group: str | None) -> Identity:
-    """A client certificate: its common name is the user, its organisation the group, for RBAC."""
+    """Make a client certificate. For RBAC, its common name is the user and its organisation the group."""
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = (
         _builder(_name(user, group), authority.certificate.subject, key.public_key())
@@ -67,8 +68,8 @@ def issue(authority: Authority, user: str, group: str | None) -> Identity:
     return Identity(user, certificate_pem(certificate), _key_pem(key))
 
 
-def serving(authority: Authority) -> Identity:
-    """The API server's certificate, for loopback and the in-cluster service names."""
+def serving_identity(authority: Authority) -> Identity:
+    """Make the API server's certificate, for loopback and the in-cluster service names."""
     key = ec.generate_private_key(ec.SECP256R1())
     names: list[x509.GeneralName] = [x509.DNSName(name) for name in _SERVING_NAMES]
     names += [x509.IPAddress(ipaddress.ip_address(address)) for address in _SERVING_ADDRESSES]
@@ -82,17 +83,20 @@ def serving(authority: Authority) -> Identity:
 
 
 def new_key() -> bytes:
-    """A private key as PEM; it signs the tokens of service accounts."""
+    """Make a private key as PEM. It signs the tokens of service accounts."""
     return _key_pem(ec.generate_private_key(ec.SECP256R1()))
 
 
 def certificate_pem(certificate: x509.Certificate) -> bytes:
-    """A certificate as PEM."""
+    """Return a certificate as PEM."""
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
 def kubeconfig(authority: Authority, endpoint: str, identity: Identity) -> bytes:
-    """A kubeconfig document (JSON, which is YAML) with everything inline, so that it also works as a mere string."""
+    """Write a kubeconfig document (JSON, which is YAML).
+
+    Everything is inline, so that the document also works as a mere string.
+    """
     cluster = {"server": endpoint, "certificate-authority-data": _inline(certificate_pem(authority.certificate))}
     credentials = {
         "client-certificate-data": _inline(identity.certificate),

@@ -1,10 +1,12 @@
-"""The five programs of the control plane and their command lines; pure, so that they can be read and tested.
+"""The five programs of the control plane and their command lines. The module is pure, so that it can be read and
+tested.
 
 What EKS does is kept: RBAC and node authorisation, the default admission plug-ins with Pod Security among them and
-NodeRestriction besides, service-account tokens, each controller under its own service account. What only serves a
-fleet is left out: leader election, fsync, the front proxy for aggregated APIs. EKS also adds the toleration
-of an extended resource to pods that ask for it (ExtendedResourceToleration); the twin does not, so that a chart which
-forgets its toleration is found here.
+NodeRestriction besides, service-account tokens, each controller under its own service account. What only serves a fleet
+is left out: leader election, fsync, the front proxy for aggregated APIs.
+
+EKS also adds the toleration of an extended resource to pods that ask for it (ExtendedResourceToleration). The twin does
+not, so that a chart which forgets its toleration is found here.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TWIN_NODE_ANNOTATION = "kwok.x-k8s.io/node"
-"""Nodes annotated with this key and the value `fake` are the ones that kwok keeps alive."""
+"""Kwok keeps the nodes alive that are annotated with this key and the value `fake`."""
 
 TOOLS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
 """The programs, in the order of their start."""
@@ -25,7 +27,7 @@ _POD_RANGE = "10.244.0.0/16"
 
 @dataclass(frozen=True)
 class Ports:
-    """Loopback TCP ports, all free and all different."""
+    """The ports are on loopback (TCP), all free and all different."""
 
     etcd_client: int
     etcd_peer: int
@@ -35,38 +37,41 @@ class Ports:
 
 
 @dataclass(frozen=True)
-class Layout:
-    """The files of one cluster, below its folder."""
+class ClusterLayout:
+    """The layout names the files of one cluster, below its folder."""
 
     folder: Path
 
     @property
     def kubeconfig(self) -> Path:
-        """The administrator's kubeconfig, for everyone outside the control plane."""
+        """Return the administrator's kubeconfig, for everyone outside the control plane."""
         return self.folder / "kubeconfig"
 
     @property
     def authority(self) -> Path:
-        """The certificate of the cluster's authority (PEM)."""
+        """Return the certificate of the cluster's authority (PEM)."""
         return self.folder / "ca.crt"
 
     @property
     def record(self) -> Path:
-        """What runs here: see twin/cluster/record.py."""
+        """Return the file that says what runs here (twin/cluster/record.py)."""
         return self.folder / "cluster.json"
 
     def private(self, name: str) -> Path:
-        """A file that only the control plane reads."""
+        """Return a file that only the control plane reads."""
         return self.folder / "private" / name
 
     def log(self, name: str) -> Path:
-        """The log of one program."""
+        """Return the log of one program."""
         return self.folder / "logs" / f"{name}.log"
 
 
-def command_lines(binaries: Mapping[str, Path], layout: Layout, ports: Ports) -> dict[str, list[str]]:
-    """The command line of each program by name. Every listening port is shared (`SO_REUSEPORT`) with the socket
-    by which the supervisor holds it, so that nobody can take a port between its choice and its use."""
+def command_lines(binaries: Mapping[str, Path], layout: ClusterLayout, ports: Ports) -> dict[str, list[str]]:
+    """Return the command line of each program by name.
+
+    Every listening port is shared (`SO_REUSEPORT`) with the socket by which the supervisor holds it. So nobody can take
+    a port between its choice and its use.
+    """
     arguments = {
         "etcd": _etcd(layout, ports),
         "kube-apiserver": _api_server(layout, ports),
@@ -77,7 +82,7 @@ def command_lines(binaries: Mapping[str, Path], layout: Layout, ports: Ports) ->
     return {name: [str(binaries[name]), *arguments[name]] for name in TOOLS}
 
 
-def _etcd(layout: Layout, ports: Ports) -> list[str]:
+def _etcd(layout: ClusterLayout, ports: Ports) -> list[str]:
     client, peer = (f"http://127.0.0.1:{port}" for port in (ports.etcd_client, ports.etcd_peer))
     return [
         "--name=twin",
@@ -93,7 +98,7 @@ def _etcd(layout: Layout, ports: Ports) -> list[str]:
     ]
 
 
-def _api_server(layout: Layout, ports: Ports) -> list[str]:
+def _api_server(layout: ClusterLayout, ports: Ports) -> list[str]:
     return [
         f"--etcd-servers=http://127.0.0.1:{ports.etcd_client}",
         "--bind-address=127.0.0.1",
@@ -113,7 +118,7 @@ def _api_server(layout: Layout, ports: Ports) -> list[str]:
     ]
 
 
-def _controllers(layout: Layout, ports: Ports) -> list[str]:
+def _controllers(layout: ClusterLayout, ports: Ports) -> list[str]:
     return [
         f"--kubeconfig={layout.private('controllers.kubeconfig')}",
         "--bind-address=127.0.0.1",
@@ -129,7 +134,7 @@ def _controllers(layout: Layout, ports: Ports) -> list[str]:
     ]
 
 
-def _scheduler(layout: Layout, ports: Ports) -> list[str]:
+def _scheduler(layout: ClusterLayout, ports: Ports) -> list[str]:
     return [
         f"--kubeconfig={layout.private('scheduler.kubeconfig')}",
         "--bind-address=127.0.0.1",
@@ -140,7 +145,7 @@ def _scheduler(layout: Layout, ports: Ports) -> list[str]:
     ]
 
 
-def _kwok(layout: Layout) -> list[str]:
+def _kwok(layout: ClusterLayout) -> list[str]:
     return [
         f"--kubeconfig={layout.kubeconfig}",
         f"--config={layout.private('stages.yaml')}",

@@ -1,15 +1,14 @@
 """Starting, finding and ending a twin cluster, seen from the outside.
 
-The programs are not children of the caller but of a supervisor (twin/cluster/supervisor.py). For a `with` block the
-supervisor holds the reading end of a pipe whose writing end only the caller has: when the caller ends, however it
-ends, the pipe closes and the cluster goes. `up` starts the supervisor without such a pipe and leaves it running.
+The programs are not children of the caller but of a supervisor (twin/cluster/supervisor.py). For a `with` block, the
+supervisor holds the reading end of a pipe whose writing end only the caller has. When the caller ends, however it ends,
+the pipe closes and the cluster goes. `up` starts the supervisor without such a pipe and leaves it running.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 import selectors
 import shutil
 import subprocess
@@ -23,22 +22,23 @@ from typing import Any
 
 from twin import binaries
 from twin.cluster import record
-from twin.cluster.components import TOOLS, Layout
+from twin.cluster.components import TOOLS, ClusterLayout
 
-FOLDER_VARIABLE = "SPILLWAY_TWIN_CLUSTER"
+CLUSTER_FOLDER_VARIABLE = "SPILLWAY_TWIN_CLUSTER"
 """The environment variable that names the folder of the cluster to other programs (provider twins, tests)."""
 
 START_LIMIT_S = 90.0
-"""A start takes about 3 s on two idle cores; the limit leaves room for a machine that is busy with other tests."""
+"""Longest time of a start, seconds. A start takes about 3 s on two idle cores; the limit leaves room for a machine that
+is busy with other tests."""
 
 
 class ClusterError(Exception):
-    """A cluster could not be started or found; the message says what happened and where the logs are."""
+    """A cluster could not be started or found. The message says what happened and where the logs are."""
 
 
 @dataclass(frozen=True)
 class RunningCluster:
-    """A cluster that was started in `folder`, by whichever process."""
+    """A running cluster was started in `folder`, by whichever process."""
 
     folder: Path
     endpoint: str
@@ -46,37 +46,28 @@ class RunningCluster:
 
     @property
     def kubeconfig(self) -> Path:
-        """The administrator's kubeconfig, certificates inline."""
-        return Layout(self.folder).kubeconfig
-
-    @property
-    def certificate_authority(self) -> Path:
-        """The certificate (PEM) that signs the API server's and all clients' certificates."""
-        return Layout(self.folder).authority
+        """Return the administrator's kubeconfig, with certificates inline."""
+        return ClusterLayout(self.folder).kubeconfig
 
     def client(self) -> Any:
-        """A new `kubernetes.client.ApiClient` with the administrator's rights; the caller closes it."""
+        """Make a new `kubernetes.client.ApiClient` with the administrator's rights. The caller closes it."""
         # Here and not above: the client library takes half a second to import, and many callers never ask for it.
         from twin.nodes.access import client_for
 
         return client_for(self.kubeconfig)
 
-    def programs(self) -> tuple[record.Program, ...]:
-        """Supervisor and programs as recorded, alive or not."""
-        present = record.read(Layout(self.folder).record)
-        return (present.supervisor, *present.programs) if present else ()
-
     def environment(self) -> dict[str, str]:
-        """What a command needs in its environment to work on this cluster."""
-        return {"KUBECONFIG": str(self.kubeconfig), FOLDER_VARIABLE: str(self.folder)}
+        """Return what a command needs in its environment to work on this cluster."""
+        return {"KUBECONFIG": str(self.kubeconfig), CLUSTER_FOLDER_VARIABLE: str(self.folder)}
 
 
-class Cluster:
-    """A cluster for the length of a `with` block.
+class LocalCluster:
+    """A local cluster lives for the length of a `with` block.
 
-    `folder`: where its files go; a temporary folder, removed at the end, when omitted.
-    `gpu_ready_after_s`: how long a pod that asks for GPUs runs before it is Ready, as if it loaded weights; the
-    annotation `twin.spillway/ready-after: "20s"` on a pod overrides it.
+    folder: where its files go; a temporary folder, removed at the end, when omitted.
+    gpu_ready_after_s: time that a pod with GPUs runs before it is Ready, as if it loaded weights, seconds. The
+        annotation
+    `twin.spillway/ready-after: "20s"` on a pod overrides it.
     """
 
     def __init__(self, folder: Path | None = None, *, gpu_ready_after_s: float = 0.0) -> None:
@@ -85,7 +76,7 @@ class Cluster:
         self._cleanup = contextlib.ExitStack()
 
     def __enter__(self) -> RunningCluster:
-        """Start the cluster. Raises MissingToolError without the tools, ClusterError when it does not get ready."""
+        """Start the cluster. Raises MissingToolError without the tools, and ClusterError when it does not get ready."""
         _require_tools()
         with contextlib.ExitStack() as stack:
             folder = self._folder
@@ -107,7 +98,7 @@ class Cluster:
 def up(folder: Path, *, gpu_ready_after_s: float = 0.0) -> RunningCluster:
     """Start a cluster that outlives this process, or return the one that already runs in `folder`.
 
-    What an earlier, ended cluster left in `folder` is replaced. Raises as `Cluster` does.
+    What an earlier cluster left in `folder` when it ended is replaced. Raises as `LocalCluster` does.
     """
     _require_tools()
     folder = folder.resolve()
@@ -115,7 +106,7 @@ def up(folder: Path, *, gpu_ready_after_s: float = 0.0) -> RunningCluster:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two `up` of one folder: the second finds the first one's cluster
         with contextlib.suppress(ClusterError):
-            return running(folder)
+            return running_cluster(folder)
         down(folder)
         supervisor = _spawn(folder, "detached", gpu_ready_after_s)
         try:
@@ -126,31 +117,25 @@ def up(folder: Path, *, gpu_ready_after_s: float = 0.0) -> RunningCluster:
 
 
 def down(folder: Path) -> bool:
-    """End the cluster of `folder` and nothing else; its logs stay. False when none was recorded there."""
-    layout = Layout(folder.resolve())
-    present = record.read(layout.record)
-    if present is None:
+    """End the cluster of `folder` and nothing else; its logs stay. The answer is False when none was recorded there."""
+    layout = ClusterLayout(folder.resolve())
+    recorded = record.read(layout.record)
+    if recorded is None:
         return False
-    record.end(present)
+    record.end(recorded)
     layout.record.unlink(missing_ok=True)
     shutil.rmtree(layout.private(""), ignore_errors=True)
     return True
 
 
-def running(folder: Path) -> RunningCluster:
-    """The ready cluster of `folder`. Raises ClusterError when there is none, or when it has ended."""
-    present = record.read(Layout(folder).record)
-    if present is None:
+def running_cluster(folder: Path) -> RunningCluster:
+    """Return the ready cluster of `folder`. Raises ClusterError when there is none, or when it has ended."""
+    recorded = record.read(ClusterLayout(folder).record)
+    if recorded is None:
         raise ClusterError(f"no cluster in {folder}; start one: python -m twin.cluster up --folder {folder}")
-    if present.state != record.READY or not record.alive(present.supervisor):
+    if recorded.state != record.READY or not record.alive(recorded.supervisor):
         raise ClusterError(f"the cluster in {folder} is not running any more; its logs: {folder / 'logs'}")
-    return RunningCluster(folder, present.endpoint)
-
-
-def from_environment() -> RunningCluster | None:
-    """The cluster that `SPILLWAY_TWIN_CLUSTER` names; None when the variable is not set. Raises as `running`."""
-    folder = os.environ.get(FOLDER_VARIABLE)
-    return running(Path(folder)) if folder else None
+    return RunningCluster(folder, recorded.endpoint)
 
 
 def _require_tools() -> None:
@@ -159,7 +144,7 @@ def _require_tools() -> None:
 
 
 def _spawn(folder: Path, mode: str, gpu_ready_after_s: float) -> subprocess.Popen[bytes]:
-    """The supervisor, in a session of its own: a Ctrl-C at the terminal reaches the caller, which then ends it."""
+    """Start the supervisor in a session of its own. A Ctrl-C at the terminal reaches the caller, which then ends it."""
     command = [sys.executable, "-m", "twin.cluster.supervisor", str(folder), mode, f"{gpu_ready_after_s:g}"]
     return subprocess.Popen(
         command,
@@ -171,7 +156,7 @@ def _spawn(folder: Path, mode: str, gpu_ready_after_s: float) -> subprocess.Pope
 
 
 def _await_ready(supervisor: subprocess.Popen[bytes], folder: Path) -> RunningCluster:
-    """Wait for the supervisor's one line: `ready URL`, or what went wrong."""
+    """Wait for the supervisor's one line: it says `ready URL`, or what went wrong."""
     assert supervisor.stdout is not None
     deadline = time.monotonic() + START_LIMIT_S
     with selectors.DefaultSelector() as selector, supervisor.stdout as output:
@@ -194,6 +179,6 @@ def _end(supervisor: subprocess.Popen[bytes], folder: Path) -> None:
     except subprocess.TimeoutExpired:
         supervisor.kill()
         supervisor.wait()
-    present = record.read(Layout(folder).record)
-    if present is not None:
-        record.end(present)
+    recorded = record.read(ClusterLayout(folder).record)
+    if recorded is not None:
+        record.end(recorded)

@@ -1,7 +1,8 @@
-"""`cluster.json`: what runs in a cluster's folder, and how to end it without ever ending anything else.
+"""`cluster.json` says what runs in a cluster's folder, so that it can be ended without ever ending anything else.
 
-A process is named by its id and its start time; an id that the kernel gave to another program since then has another
-start time, so it is never signalled. Written aside and renamed, so that a reader never sees half a record.
+A process is named by its id and its start time. An id that the kernel has given to another program since then has
+another start time, so that program is never signalled. The file is written aside and renamed, so that a reader never
+sees half a record.
 """
 
 from __future__ import annotations
@@ -21,7 +22,11 @@ STARTING, READY = "starting", "ready"
 
 @dataclass(frozen=True)
 class Program:
-    """A running program: its name, process id, and the start time that tells it from a later owner of the id."""
+    """A program is a running process.
+
+    pid: process id.
+    started: start time in the kernel's own words, which tells the process from a later owner of the id.
+    """
 
     name: str
     pid: int
@@ -29,8 +34,13 @@ class Program:
 
 
 @dataclass(frozen=True)
-class Record:
-    """The content of `cluster.json`: the state, the API server's URL, the supervisor and the programs it started."""
+class ClusterRecord:
+    """The record is the content of `cluster.json`.
+
+    state: `starting` or `ready`.
+    endpoint: URL of the API server.
+    programs: what the supervisor started.
+    """
 
     state: str
     endpoint: str
@@ -40,25 +50,27 @@ class Record:
 
 
 def observe(name: str, pid: int) -> Program | None:
-    """The identity of a live process, or None when there is none with this id (a zombie counts as gone)."""
+    """Return the identity of a live process. The answer is None when there is none with this id; a zombie counts as
+    gone."""
     started = _start_time(pid)
     return Program(name, pid, started) if started is not None else None
 
 
 def alive(program: Program) -> bool:
-    """Whether this very process still runs."""
+    """Tell whether this very process still runs."""
     return _start_time(program.pid) == program.started
 
 
-def write(record: Record, path: Path) -> None:
+def write(record: ClusterRecord, path: Path) -> None:
     """Replace the record as a whole."""
     aside = path.with_suffix(".json.new")
     aside.write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
     aside.replace(path)
 
 
-def read(path: Path) -> Record | None:
-    """The record of a folder; None when no cluster was started there. Raises ValueError for a file of another kind."""
+def read(path: Path) -> ClusterRecord | None:
+    """Read the record of a folder; None when no cluster was started there. Raises ValueError for a file of another
+    kind."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -66,12 +78,12 @@ def read(path: Path) -> Record | None:
     try:
         supervisor = Program(**document.pop("supervisor"))
         programs = tuple(Program(**program) for program in document.pop("programs"))
-        return Record(supervisor=supervisor, programs=programs, **document)
+        return ClusterRecord(supervisor=supervisor, programs=programs, **document)
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} is not the record of a twin cluster: {error}") from error
 
 
-def end(record: Record, patience_s: float = 10.0) -> None:
+def end(record: ClusterRecord, patience_s: float = 10.0) -> None:
     """End everything that the record names: the supervisor first, which ends the rest, then what is left of it."""
     _signal(record.supervisor, signal.SIGTERM)
     everything = (record.supervisor, *record.programs)
@@ -97,7 +109,7 @@ def _signal(program: Program, number: int) -> None:
 
 
 def _start_time(pid: int) -> str | None:
-    """Start time of a live process in the kernel's own unit; None for no process or a zombie."""
+    """Return the start time of a live process in the kernel's own unit; None for no process or a zombie."""
     try:
         # Field 2 is the command in parentheses and may hold anything; fields count on after the last parenthesis.
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
@@ -110,7 +122,7 @@ def _start_time(pid: int) -> str | None:
 
 
 def _start_time_from_ps(pid: int) -> str | None:
-    """For systems without /proc: to the second, which is enough to tell a recycled id."""
+    """Ask `ps`, for systems without /proc. It answers to the second, which is enough to tell a recycled id."""
     run = subprocess.run(
         ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False, env={"LC_ALL": "C"}
     )

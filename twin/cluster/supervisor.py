@@ -1,12 +1,12 @@
-"""The parent of a cluster's programs: starts them, watches them, and never leaves one behind.
+"""The parent of a cluster's programs: it starts them, watches them, and never leaves one behind.
 
-Run as `python -m twin.cluster.supervisor FOLDER attached|detached GPU_READY_AFTER_S`. It says one line on stdout,
-`ready URL` or the reason why not, and then works silently until one of these happens, upon which it ends everything:
-SIGTERM or SIGINT; the end of its stdin (attached: whoever started it is gone); the death of one of its programs.
-Should the supervisor itself be killed, the kernel ends its programs (`PR_SET_PDEATHSIG`, Linux); elsewhere
-`python -m twin.cluster down` does, from the record.
+It runs as `python -m twin.cluster.supervisor FOLDER attached|detached GPU_READY_AFTER_S`. It says one line on stdout,
+`ready URL` or the reason why not, and then works silently. It ends everything upon one of these: SIGTERM or SIGINT; the
+end of its stdin (attached: whoever started it is gone); the death of one of its programs. Should the supervisor itself
+be killed, the kernel ends its programs (`PR_SET_PDEATHSIG`, Linux); elsewhere `python -m twin.cluster down` does, from
+the record.
 
-While it runs it also plays the nodes' device plugins: see twin/nodes/device_plugin.py.
+While it runs, it also plays the nodes' device plugins (twin/nodes/device_plugin.py).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from typing import Any, NoReturn
 
 from twin import binaries
 from twin.cluster import certificates, record
-from twin.cluster.components import TOOLS, Layout, Ports, command_lines
+from twin.cluster.components import TOOLS, ClusterLayout, Ports, command_lines
 
 _PR_SET_PDEATHSIG = 1
 _POLL_S = 0.03
@@ -45,9 +45,9 @@ class StartError(Exception):
 
 
 class Supervisor:
-    """The programs of one cluster, in the order of their start."""
+    """The supervisor holds the programs of one cluster, in the order of their start."""
 
-    def __init__(self, layout: Layout, lifeline: int | None) -> None:
+    def __init__(self, layout: ClusterLayout, lifeline: int | None) -> None:
         self._layout = layout
         self._lifeline = lifeline
         self._running: dict[str, subprocess.Popen[bytes]] = {}
@@ -55,7 +55,7 @@ class Supervisor:
 
     def start(self, gpu_ready_after_s: float) -> None:
         """Write the cluster's files, start all programs and return when the cluster takes pods. Raises StartError."""
-        with _held_ports() as ports:
+        with _reserved_ports() as ports:
             self.endpoint = f"https://127.0.0.1:{ports.api_server}"
             self._record(record.STARTING)
             write_files(self._layout, self.endpoint, gpu_ready_after_s)
@@ -77,14 +77,15 @@ class Supervisor:
 
     def watch(self) -> None:
         """Return when the cluster has to end: its starter is gone, or a program has died. SIGTERM raises instead."""
-        while not self._abandoned(1.0):
+        while not self._starter_is_gone(1.0):
             dead = [name for name, program in self._running.items() if program.poll() is not None]
             if dead:
                 print(f"{', '.join(dead)} ended by itself; the cluster ends", file=sys.stderr, flush=True)
                 return
 
     def end(self) -> None:
-        """Kill all programs and wait for them. Their files are the cluster's own and temporary: nothing to flush."""
+        """Kill all programs and wait for them. Their files are the cluster's own and temporary, so nothing needs a
+        flush."""
         for program in self._running.values():
             program.kill()
         for program in self._running.values():
@@ -107,10 +108,10 @@ class Supervisor:
     def _record(self, state: str) -> None:
         supervisor = record.observe("supervisor", os.getpid())
         assert supervisor is not None
-        observed = (record.observe(name, program.pid) for name, program in self._running.items())
+        identities = (record.observe(name, program.pid) for name, program in self._running.items())
         kubeconfig = str(self._layout.kubeconfig)
-        programs = tuple(program for program in observed if program is not None)
-        record.write(record.Record(state, self.endpoint, kubeconfig, supervisor, programs), self._layout.record)
+        programs = tuple(program for program in identities if program is not None)
+        record.write(record.ClusterRecord(state, self.endpoint, kubeconfig, supervisor, programs), self._layout.record)
 
     def _await(self, name: str, healthy: Callable[[], bool]) -> None:
         deadline = time.monotonic() + _START_LIMIT_S
@@ -120,11 +121,11 @@ class Supervisor:
                     raise StartError(f"{running} ended with {program.returncode}: {self._last_words(running)}")
             if time.monotonic() > deadline:
                 raise StartError(f"{name} was not healthy within {_START_LIMIT_S:.0f} s: {self._last_words(name)}")
-            if self._abandoned(_POLL_S):
+            if self._starter_is_gone(_POLL_S):
                 raise StartError("whoever started the cluster has ended")
 
-    def _abandoned(self, wait_s: float) -> bool:
-        """Wait at most `wait_s`; whether stdin, which its starter holds open, has come to its end."""
+    def _starter_is_gone(self, wait_s: float) -> bool:
+        """Wait at most `wait_s` seconds, and tell whether stdin, which the starter holds open, has come to its end."""
         if self._lifeline is None:
             time.sleep(wait_s)
             return False
@@ -135,14 +136,14 @@ class Supervisor:
         return lines[-1] if lines else "(no output)"
 
 
-def write_files(layout: Layout, endpoint: str, gpu_ready_after_s: float) -> None:
-    """Certificates, kubeconfig files and stages of a new cluster; what an earlier one left in the folder goes."""
+def write_files(layout: ClusterLayout, endpoint: str, gpu_ready_after_s: float) -> None:
+    """Write certificates, kubeconfig files and stages of a new cluster. What an earlier one left in the folder goes."""
     for folder in (layout.private(""), layout.log("").parent):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, mode=0o700)
     authority = certificates.new_authority()
     layout.authority.write_bytes(certificates.certificate_pem(authority.certificate))
-    serving = certificates.serving(authority)
+    serving = certificates.serving_identity(authority)
     write_private(layout.private("apiserver.crt"), serving.certificate)
     write_private(layout.private("apiserver.key"), serving.key)
     write_private(layout.private("service-accounts.key"), certificates.new_key())
@@ -161,16 +162,17 @@ def write_files(layout: Layout, endpoint: str, gpu_ready_after_s: float) -> None
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """A new file that only its owner can read."""
+    """Write a new file that only its owner can read."""
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
     path.write_bytes(content)
 
 
 def main(arguments: list[str]) -> int:
-    """Run one cluster until its end. Exit code 0: ended on request; 1: it did not start or a program died."""
+    """Run one cluster until its end. The exit code is 0 if it ended on request, 1 if it did not start or a program
+    died."""
     folder, mode, gpu_ready_after_s = Path(arguments[0]).resolve(), arguments[1], float(arguments[2])
-    layout = Layout(folder)
+    layout = ClusterLayout(folder)
     folder.mkdir(parents=True, exist_ok=True)
     supervisor = Supervisor(layout, sys.stdin.fileno() if mode == "attached" else None)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -195,27 +197,30 @@ def _stop(_number: int, _frame: Any) -> NoReturn:
 
 
 def _die_with_parent() -> None:
-    """In the child, before exec: be killed when the supervisor ends, and stay out of the terminal's signals."""
+    """Let the child, before exec, be killed when the supervisor ends, and stay out of the terminal's signals."""
     os.setsid()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @contextmanager
-def _held_ports() -> Iterator[Ports]:
-    """Free loopback ports, each held by a bound socket that does not listen, so that nobody else is given it."""
+def _reserved_ports() -> Iterator[Ports]:
+    """Reserve free loopback ports. A bound socket that does not listen holds each, so that nobody else is given it."""
     with ExitStack() as stack:
         numbers = []
         for _ in range(5):
-            held = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            held.bind(("127.0.0.1", 0))
-            numbers.append(int(held.getsockname()[1]))
+            holder = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            holder.bind(("127.0.0.1", 0))
+            numbers.append(int(holder.getsockname()[1]))
         yield Ports(*numbers)
 
 
 def _answers(url: str, identity: Path | None = None) -> bool:
-    """Whether a URL on loopback answers 200 to this client certificate; no proxy is asked, no certificate checked."""
+    """Tell whether a URL on loopback answers 200 to this client certificate.
+
+    No proxy is asked, and no certificate is checked.
+    """
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     if identity is not None:

@@ -1,4 +1,4 @@
-"""`python -m twin.engine`: serve replicas of one pool until told to stop.
+"""`python -m twin.engine` serves replicas of one pool until it is told to stop.
 
     python -m twin.engine --clock FILE --port P [--replicas N] [--speed 10] [--slow-down 1.5] [--stream-interval K]
 
@@ -18,17 +18,18 @@ from pathlib import Path
 import uvloop
 from aiohttp import web
 
-from twin.engine.clock import Clock, ClockFileError, read_clock
-from twin.engine.replica import Replica
+from twin.engine.clock import ClockFileError, EngineClock, read_clock
+from twin.engine.replica import EngineReplica
 from twin.engine.server import application
 
 SHUTDOWN_S = 0.2
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Serve until a signal comes. The exit code is 0 then, and 2 for a clock file or a port that cannot be used."""
     options = _parser().parse_args(arguments)
     try:
-        clock = _limited(read_clock(options.clock), options)
+        clock = read_clock(options.clock)
     except ClockFileError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -40,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-async def _serve(clock: Clock, options: argparse.Namespace) -> None:
+async def _serve(clock: EngineClock, options: argparse.Namespace) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -50,7 +51,7 @@ async def _serve(clock: Clock, options: argparse.Namespace) -> None:
     ports: list[int] = []
     try:
         for index in range(options.replicas):
-            replica = Replica(clock, options.speed, options.slow_down, options.stream_interval)
+            replica = EngineReplica(clock, options.speed, options.slow_down, options.stream_interval)
             # A client that goes away cancels its request, as in vLLM; connections outlive the gateway's idle limit.
             runner = web.AppRunner(
                 application(replica),
@@ -61,9 +62,9 @@ async def _serve(clock: Clock, options: argparse.Namespace) -> None:
             )
             runners.append(runner)
             await runner.setup()
-            wanted = options.port + index if options.port else 0
+            port = options.port + index if options.port else 0
             assert runner.server is not None, "set up above"
-            listener = await loop.create_server(runner.server, "127.0.0.1", wanted, backlog=4096)
+            listener = await loop.create_server(runner.server, "127.0.0.1", port, backlog=4096)
             listeners.append(listener)
             ports.append(int(listener.sockets[0].getsockname()[1]))
             replica.on_death = _Death(runner, listener)
@@ -77,7 +78,7 @@ async def _serve(clock: Clock, options: argparse.Namespace) -> None:
 
 
 class _Death:
-    """What the end of a replica looks like from outside: port closed, connections reset."""
+    """A death is the end of a replica as seen from outside: its port closes, and its connections are reset."""
 
     def __init__(self, runner: web.AppRunner, listener: asyncio.Server) -> None:
         self._runner = runner
@@ -91,15 +92,6 @@ class _Death:
                 connection.transport.abort()
 
 
-def _limited(clock: Clock, options: argparse.Namespace) -> Clock:
-    """vLLM's own queue flags win over the clock file."""
-    limits = {
-        "max_num_queued_reqs": options.max_num_queued_reqs,
-        "max_num_queued_tokens": options.max_num_queued_tokens,
-    }
-    return clock.model_copy(update={name: value for name, value in limits.items() if value is not None})
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m twin.engine", description="A vLLM replica without a GPU.")
     parser.add_argument("--clock", type=Path, required=True, metavar="FILE", help="coefficients file of the pool")
@@ -108,8 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--speed", type=_positive, default=1.0, help="times faster than real time")
     parser.add_argument("--slow-down", type=_positive, default=1.0, help="factor on every step's time")
     parser.add_argument("--stream-interval", type=_positive_int, default=1, help="tokens gathered in one chunk")
-    parser.add_argument("--max-num-queued-reqs", type=_positive_int, help="requests in flight before 503")
-    parser.add_argument("--max-num-queued-tokens", type=_positive_int, help="prompt tokens in prefill before 503")
+
     return parser
 
 

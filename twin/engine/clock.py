@@ -1,15 +1,19 @@
-"""The clock file: the limits of one replica and the coefficients that say how long one engine step lasts.
+"""The clock file: the limits of one replica, and the coefficients that say how long one engine step lasts.
 
     step = √(dense_read² + (dense_compute · (C + P))²)
          + √((expert_read · (1 − (1 − hit)^(C + P)))² + (expert_compute · (C + P))²)
          + kv_read · X + attention · P · ctx
          + overhead + overhead_per_sequence · C + comm_per_step + comm_per_token · (C + P)
 
-C decode sequences (one token each), X the tokens of context that they read, P prefill tokens of the step, ctx the mean
-context that a prefill token attends to. Under each root stand reading the weights and multiplying with them, which go
-on at the same time; everything else follows one after the other.
+    C     decode sequences, one token each
+    X     tokens of context that they read
+    P     prefill tokens of the step
+    ctx   mean context that a prefill token attends to, tokens
 
-The planner writes this file from a plan; the twin reads it and has its own implementation of the formula, so that an
+Under each root stand reading the weights and multiplying with them, which go on at the same time. Everything else
+follows one after the other.
+
+The planner writes this file from a plan. The twin reads it and has its own implementation of the formula, so that an
 error in either shows as a difference.
 """
 
@@ -21,35 +25,39 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-Milliseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(gt=0)]
+_Milliseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Count = Annotated[int, Field(gt=0)]
 
 
 class ClockFileError(ValueError):
-    """A clock file that cannot be used; the message names the file, the field and what to do."""
+    """The clock file cannot be used. The message names the file, the field and what to do."""
 
 
 class StepCoefficients(BaseModel):
-    """Milliseconds of one engine step, by cause. `expert_hit_fraction` is the share of the experts one token uses."""
+    """The coefficients give the milliseconds of one engine step, by cause.
+
+    expert_hit_fraction: share of the experts that one token uses.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    dense_read_ms: Milliseconds
-    dense_compute_ms_per_token: Milliseconds
-    expert_read_ms: Milliseconds
-    expert_compute_ms_per_token: Milliseconds
+    dense_read_ms: _Milliseconds
+    dense_compute_ms_per_token: _Milliseconds
+    expert_read_ms: _Milliseconds
+    expert_compute_ms_per_token: _Milliseconds
     expert_hit_fraction: Annotated[float, Field(ge=0, le=1)]
-    kv_read_ms_per_token: Milliseconds
-    attention_ms_per_token_pair: Milliseconds
-    overhead_ms: Milliseconds
-    overhead_ms_per_sequence: Milliseconds
-    comm_ms_per_token: Milliseconds
-    comm_ms_per_step: Milliseconds
+    kv_read_ms_per_token: _Milliseconds
+    attention_ms_per_token_pair: _Milliseconds
+    overhead_ms: _Milliseconds
+    overhead_ms_per_sequence: _Milliseconds
+    comm_ms_per_token: _Milliseconds
+    comm_ms_per_step: _Milliseconds
 
     def step_ms(
         self, decode_sequences: int, context_tokens: int, prefill_tokens: int = 0, prefill_context: float = 0.0
     ) -> float:
-        """Milliseconds of a step: C sequences decode over X context tokens; P tokens prefill at mean context ctx."""
+        """Return the milliseconds of a step: C sequences decode over X context tokens, P tokens prefill at mean context
+        ctx."""
         batch_tokens = decode_sequences + prefill_tokens
         products_ms = math.hypot(self.dense_read_ms, self.dense_compute_ms_per_token * batch_tokens)
         if self.expert_read_ms or self.expert_compute_ms_per_token:
@@ -62,11 +70,15 @@ class StepCoefficients(BaseModel):
         return products_ms + attention_ms + fixed_ms + self.comm_ms_per_token * batch_tokens
 
 
-class Clock(BaseModel):
-    """One replica as the plan sees it: vLLM's limits (vLLM's own names) and its step coefficients.
+class EngineClock(BaseModel):
+    """The clock describes one replica as the plan sees it: vLLM's limits (in vLLM's own names) and its step
+    coefficients.
 
-    `max_num_queued_reqs` counts requests in flight, waiting and running, as vLLM does; `max_num_queued_tokens` counts
-    whole prompts still in prefill. None is vLLM's default: no limit.
+    kv_tokens: tokens that the KV cache holds.
+    max_num_queued_reqs: requests in flight, waiting and running, above which vLLM turns requests away.
+    max_num_queued_tokens: tokens of whole prompts still in prefill above which vLLM turns requests away.
+
+    None is vLLM's default for both: there is no limit.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -74,16 +86,16 @@ class Clock(BaseModel):
     version: Literal["1.0"]
     pool: Annotated[str, Field(min_length=1)]
     model: Annotated[str, Field(min_length=1)]
-    max_model_len: Count
-    max_num_seqs: Count
-    max_num_batched_tokens: Count
-    kv_tokens: Count
-    max_num_queued_reqs: Count | None = None
-    max_num_queued_tokens: Count | None = None
+    max_model_len: _Count
+    max_num_seqs: _Count
+    max_num_batched_tokens: _Count
+    kv_tokens: _Count
+    max_num_queued_reqs: _Count | None = None
+    max_num_queued_tokens: _Count | None = None
     step: StepCoefficients
 
     @model_validator(mode="after")
-    def _limits_that_vllm_would_refuse(self) -> Clock:
+    def _limits_that_vllm_would_refuse(self) -> EngineClock:
         if self.max_num_batched_tokens < self.max_num_seqs:
             raise ValueError(
                 f"max_num_batched_tokens {self.max_num_batched_tokens} is below max_num_seqs {self.max_num_seqs}: "
@@ -99,8 +111,8 @@ class Clock(BaseModel):
         return self
 
 
-def read_clock(path: Path) -> Clock:
-    """The clock of a file. Raises ClockFileError with every problem of the file in one message."""
+def read_clock(path: Path) -> EngineClock:
+    """Read the clock of a file. Raises ClockFileError with every problem of the file in one message."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -108,7 +120,7 @@ def read_clock(path: Path) -> Clock:
             f"cannot read the clock file {path}: {error.strerror}; the plan's routing writes it"
         ) from error
     try:
-        return Clock.model_validate_json(text)
+        return EngineClock.model_validate_json(text)
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(str(part) for part in problem['loc']) or 'document'}: {problem['msg']}"

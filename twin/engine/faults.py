@@ -1,6 +1,6 @@
-"""Faults that a replica shows on request: what is asked for is a frozen value, what is left of it is counted down.
+"""Faults that a replica shows on request. What is asked for is a frozen value; what is left of it is counted down.
 
-`PATCH`-like use over HTTP (`POST /twin/faults`): only the keys given change; `DELETE` heals everything but a death.
+Over HTTP, `POST /twin/faults` changes only the keys that it gives, and `DELETE` heals everything but a death.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ class BrokenStreams(_Fault):
     requests: Requests = 1
 
 
-class Faults(_Fault):
-    """Everything that may be wrong with a replica at once.
+class ReplicaFaults(_Fault):
+    """The faults say everything that may be wrong with a replica at once.
 
-    `slow_down` replaces the factor on step times; `hang` accepts requests and lets no step end; `die` closes the port
-    and resets every connection, for good.
+    slow_down: factor on step times, in place of the one that the replica was started with.
+    hang: requests are accepted, and no step ends.
+    die: the port closes and every connection is reset, for good.
     """
 
     slow_down: Annotated[float, Field(gt=0, le=1000)] | None = None
@@ -45,8 +46,8 @@ class Faults(_Fault):
     cut: BrokenStreams | None = None
 
 
-class FaultState:
-    """The faults in force on one replica. Counted faults are spent one request at a time."""
+class ReplicaFaultState:
+    """This object holds the faults in force on one replica. Counted faults are spent one request at a time."""
 
     def __init__(self) -> None:
         self._refuse: RefusedRequests | None = None
@@ -54,7 +55,7 @@ class FaultState:
         self._cut: BrokenStreams | None = None
         self._cuts_left = 0
 
-    def apply(self, faults: Faults) -> None:
+    def apply(self, faults: ReplicaFaults) -> None:
         """Take over the counted faults that `faults` names."""
         if faults.refuse is not None:
             self._refuse, self._refusals_left = faults.refuse, faults.refuse.requests
@@ -62,17 +63,18 @@ class FaultState:
             self._cut, self._cuts_left = faults.cut, faults.cut.requests
 
     def clear(self) -> None:
+        """End the counted faults."""
         self._refusals_left = self._cuts_left = 0
 
     def spend_refusal(self) -> int | None:
-        """The status that strikes the request at hand, or None."""
+        """Count one request, and return the status that strikes it, or None."""
         if self._refuse is None or self._refusals_left == 0:
             return None
         self._refusals_left -= 1
         return self._refuse.status
 
     def spend_cut(self) -> BrokenStreams | None:
-        """How the answer at hand will break, or None."""
+        """Count one answer, and return how it will break, or None."""
         if self._cut is None or self._cuts_left == 0:
             return None
         self._cuts_left -= 1

@@ -1,7 +1,7 @@
-"""A replica's `/metrics` in vLLM's names, labels and buckets; times in virtual (unscaled) seconds.
+"""A replica's `/metrics` in vLLM's names, labels and buckets; times are virtual (unscaled) seconds.
 
-Counters are declared without `_total`, which the exposition adds, as vLLM's do. Gauges are read at scrape time.
-One metric is the twin's own: `twin:timer_lag_seconds`, how late the replica woke for an emission, in wall seconds; a
+Counters are declared without `_total`, which the text format adds, as vLLM's do. Gauges are read at scrape time. One
+metric is the twin's own: `twin:timer_lag_seconds` says how late the replica woke for an emission, in wall seconds. A
 machine that is too slow for a rehearsal shows there.
 """
 
@@ -28,7 +28,7 @@ FINISHED_REASONS = ("stop", "length", "abort", "error")
 
 
 class ReplicaMetrics:
-    """Prometheus metrics of one replica; `exposition()` is the text of `/metrics`."""
+    """The metrics of one replica are those that vLLM gives to Prometheus."""
 
     def __init__(self, model: str, scheduler: Scheduler) -> None:
         self.registry = CollectorRegistry()
@@ -64,10 +64,11 @@ class ReplicaMetrics:
         self._scheduler = scheduler
         self._preemptions_seen = self._generated_seen = 0
 
-    def rejected(self, rejection: Rejection) -> None:
+    def count_rejection(self, rejection: Rejection) -> None:
+        """Count a request that a limit turned away."""
         self._rejected[rejection].inc()
 
-    def finish(self, sequence: Sequence, reason: str) -> None:
+    def count_finish(self, sequence: Sequence, reason: str) -> None:
         """Count a request that got its last token, or lost its client (`abort`)."""
         self.finished[reason].inc()
         first_ms, last_ms = sequence.first_token_ms, sequence.finished_ms
@@ -80,7 +81,7 @@ class ReplicaMetrics:
             self._per_token.observe((last_ms - first_ms) / (sequence.output_tokens - 1) / 1000)
 
     def exposition(self) -> bytes:
-        """The text format, brought up to date with the scheduler's own counts."""
+        """Return the text of `/metrics`, brought up to date with the scheduler's own counts."""
         self._preemptions.inc(self._scheduler.preemptions - self._preemptions_seen)
         self._preemptions_seen = self._scheduler.preemptions
         self._generated.inc(self._scheduler.generated_tokens - self._generated_seen)

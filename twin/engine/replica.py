@@ -1,9 +1,11 @@
 """One replica on the wall clock: the pure scheduler, woken when it asks, and a stream of tokens for every request.
 
-Virtual time is `(wall − start) · speed`, always taken from the start, so that late timers never add up. uvloop's timers
-count whole milliseconds and round, so a token leaves up to half a wall millisecond early or late; a busy machine adds
-lag, which is measured (`ReplicaMetrics.timer_lag`). Lateness shifts a token, never the schedule: the scheduler then
-runs every step that should have ended by then.
+    virtual time = (wall time − start) · speed
+
+It is always taken from the start, so that late timers never add up. uvloop's timers count whole milliseconds and round,
+so a token leaves up to half a wall millisecond early or late. A busy machine adds lag, which is measured
+(`ReplicaMetrics.timer_lag`). Lateness shifts a token, never the schedule: the scheduler then runs every step that
+should have ended by then.
 """
 
 from __future__ import annotations
@@ -12,14 +14,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 
-from twin.engine.clock import Clock
-from twin.engine.faults import Faults, FaultState
+from twin.engine.clock import EngineClock
+from twin.engine.faults import ReplicaFaults, ReplicaFaultState
 from twin.engine.metrics import ReplicaMetrics
 from twin.engine.scheduler import Emission, Rejection, Scheduler, Sequence
 
 
-class QueueFull(Exception):
-    """A request turned away by a queue limit; vLLM answers 503 before any byte."""
+class ReplicaQueueFull(Exception):
+    """A queue limit turned the request away. vLLM answers 503 before any byte."""
 
     def __init__(self, rejection: Rejection, limit: int) -> None:
         self.rejection = rejection
@@ -27,9 +29,9 @@ class QueueFull(Exception):
 
 
 class Ticket:
-    """A request inside a replica. Iterate it for its emissions; `leave` when the client has gone."""
+    """A ticket is a request inside a replica. Iterate it for its emissions, and `leave` when the client has gone."""
 
-    def __init__(self, replica: Replica, sequence: Sequence) -> None:
+    def __init__(self, replica: EngineReplica, sequence: Sequence) -> None:
         self.sequence = sequence
         self._replica = replica
         self._arrived: list[Emission] = []
@@ -47,6 +49,7 @@ class Ticket:
                 yield emission
 
     def put(self, emission: Emission) -> None:
+        """Hand over an emission to whoever iterates the ticket."""
         self._arrived.append(emission)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
@@ -56,19 +59,23 @@ class Ticket:
         self._replica.abort(self)
 
 
-class Replica:
-    """A vLLM engine at `speed` times real time, each step `slow_down` times as long as the clock file says.
+class EngineReplica:
+    """A replica is a vLLM engine at `speed` times real time.
 
-    `stream_interval` is vLLM's: tokens gathered into one emission after the first token, which always leaves at once.
+    slow_down: factor on every step's time of the clock file.
+    stream_interval: vLLM's own setting, the tokens gathered into one emission after the first token, which leaves at
+        once.
     """
 
-    def __init__(self, clock: Clock, speed: float = 1.0, slow_down: float = 1.0, stream_interval: int = 1) -> None:
+    def __init__(
+        self, clock: EngineClock, speed: float = 1.0, slow_down: float = 1.0, stream_interval: int = 1
+    ) -> None:
         self.clock = clock
         self.speed = speed
         self.stream_interval = stream_interval
         self.scheduler = Scheduler(clock, slow_down)
         self.metrics = ReplicaMetrics(clock.model, self.scheduler)
-        self.faults = FaultState()
+        self.faults = ReplicaFaultState()
         self.hanging = False
         self.on_death: Callable[[], None] = lambda: None
         self._planned_slow_down = slow_down
@@ -80,24 +87,24 @@ class Replica:
 
     @property
     def now_ms(self) -> float:
-        """Virtual milliseconds since the replica started; it stands still while the replica hangs."""
+        """Return the virtual milliseconds since the replica started. They stand still while the replica hangs."""
         if self.hanging:
             return self._frozen_ms
         return (time.monotonic() - self._start_s) * 1000.0 * self.speed
 
     def submit(self, prompt_tokens: int, output_tokens: int, streamed: bool) -> Ticket:
-        """Let a request in now. Raises QueueFull when a queue limit turns it away."""
+        """Let a request in now. Raises ReplicaQueueFull when a queue limit turns it away."""
         self._catch_up()
         # A whole answer needs no emission between its first and last token.
         interval = self.stream_interval if streamed else max(1, output_tokens)
         outcome = self.scheduler.submit(prompt_tokens, output_tokens, self.now_ms, interval)
         if isinstance(outcome, Rejection):
-            self.metrics.rejected(outcome)
+            self.metrics.count_rejection(outcome)
             limits = {
                 Rejection.QUEUED_REQUESTS: self.clock.max_num_queued_reqs,
                 Rejection.QUEUED_TOKENS: self.clock.max_num_queued_tokens,
             }
-            raise QueueFull(outcome, limits[outcome] or 0)
+            raise ReplicaQueueFull(outcome, limits[outcome] or 0)
         self.metrics.prompt_tokens.inc(prompt_tokens)
         ticket = self._tickets[outcome] = Ticket(self, outcome)
         self._set_timer()
@@ -110,11 +117,11 @@ class Replica:
         self._catch_up()
         if not ticket.sequence.gone:
             self.scheduler.cancel(ticket.sequence)
-            self.metrics.finish(ticket.sequence, "abort")
+            self.metrics.count_finish(ticket.sequence, "abort")
         self._set_timer()
 
-    def strike(self, faults: Faults) -> None:
-        """Make the given faults true from now on."""
+    def strike(self, faults: ReplicaFaults) -> None:
+        """Make these faults true from now on."""
         self._catch_up()
         self.faults.apply(faults)
         if faults.slow_down is not None:
@@ -128,7 +135,7 @@ class Replica:
         self._set_timer()
 
     def heal(self) -> None:
-        """End every fault but a death; a hang resumes where it stopped."""
+        """End every fault but a death. A hang resumes where it stopped."""
         self.faults.clear()
         self.scheduler.slow_down = self._planned_slow_down
         self._wake_up()

@@ -1,15 +1,19 @@
-"""Continuous batching as vLLM's V1 scheduler does it, in virtual milliseconds; pure, no clock and no I/O.
+"""Continuous batching as vLLM's V1 scheduler does it, in virtual milliseconds. The module is pure: no clock and no I/O.
 
-Each engine step takes, in this order: one token of every decoding sequence; prefill chunks of admitted sequences, first
-come first served, within `max_num_batched_tokens`; then waiting sequences while `max_num_seqs` and the KV cache allow,
-a prompt's whole KV being set aside on admission (vLLM's `scheduler_reserve_full_isl`, on by default). If the decoding
-sequences outgrow the KV cache, the one admitted last is preempted: its KV is freed and it prefills again, answer
-included, from the head of the queue. The step in which a prefill ends yields that sequence's first token.
+Each engine step takes, in this order:
 
-Left out: prefix caching, block granularity (vLLM rounds KV up to 16 tokens), speculative decoding, priorities.
+- one token of every decoding sequence;
+- prefill chunks of admitted sequences, first come first served, within `max_num_batched_tokens`;
+- waiting sequences, while `max_num_seqs` and the KV cache allow. A prompt's whole KV is set aside on admission, which
+  is vLLM's `scheduler_reserve_full_isl`, on by default.
 
-Steps of an unchanged batch cost O(1): sequences remember the step at which they joined, so nothing is counted per
-sequence and step. What must be reported, and when, stands in a heap keyed by step number.
+If the decoding sequences outgrow the KV cache, the one admitted last is preempted: its KV is freed, and it prefills
+again, answer included, from the head of the queue. The step in which a prefill ends yields that sequence's first token.
+
+Left out are prefix caching, block granularity (vLLM rounds KV up to 16 tokens), speculative decoding and priorities.
+
+Steps of an unchanged batch cost O(1): sequences remember the step at which they joined, so that nothing is counted per
+sequence and step. What must be reported, and when, stands in a heap that is keyed by step number.
 """
 
 from __future__ import annotations
@@ -19,11 +23,11 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
 
-from twin.engine.clock import Clock
+from twin.engine.clock import EngineClock
 
 
 class Rejection(Enum):
-    """Why a request was turned away before any byte; the value is vLLM's metric label."""
+    """A rejection says why a request was turned away before any byte. Its value is vLLM's metric label."""
 
     QUEUED_REQUESTS = "max_num_queued_reqs"
     QUEUED_TOKENS = "max_num_queued_tokens"
@@ -31,7 +35,12 @@ class Rejection(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Emission:
-    """Tokens of a sequence that became visible at the end of a step. `tokens` counts since the last emission."""
+    """An emission is what became visible of a sequence at the end of a step.
+
+    at_ms: end of the step, virtual milliseconds.
+    tokens: tokens since the last emission.
+    finished: whether it is the last one.
+    """
 
     sequence: Sequence
     at_ms: float
@@ -39,9 +48,15 @@ class Emission:
     finished: bool
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, kw_only=True)
 class Sequence:
-    """One request inside the engine. Times are virtual milliseconds; None until they happened."""
+    """A sequence is one request inside the engine. Times are virtual milliseconds, None until they happened.
+
+    stream_interval: tokens that one emission gathers after the first.
+    prefill_left: tokens that still have to be prefilled.
+    emitted: tokens reported so far.
+    gone: whether it has finished or was cancelled.
+    """
 
     prompt_tokens: int
     output_tokens: int
@@ -50,42 +65,42 @@ class Sequence:
     scheduled_ms: float | None = None
     first_token_ms: float | None = None
     finished_ms: float | None = None
-    preemptions: int = 0
     generated: int = 0
     """Tokens generated up to the last emission or preemption."""
     prefill_left: int = 0
     kv_held: int = 0
-    """KV tokens while prefilling; while decoding, those at `joined_step` (one more each step since)."""
+    """KV tokens while prefilling; while decoding, those at `joined_step`, and one more for each step since."""
     joined_step: int = -1
-    """Step after which it began to decode; −1 while it waits or prefills."""
+    """The step after which it began to decode; −1 while it waits or prefills."""
     emitted: int = 0
     ticket: int = 0
-    """Its valid entry among what is due; older entries are void."""
+    """Number of its valid entry among what is due. Older entries are void."""
     gone: bool = False
 
 
 @dataclass(slots=True)
 class _Step:
-    """The step in progress: which chunks it prefills and when it ends."""
+    """The step in progress has chunks to prefill and a time at which it ends."""
 
     ends_ms: float
     chunks: list[tuple[Sequence, int]] = field(default_factory=list)
 
 
 class Scheduler:
-    """One replica's batch. Call `advance(now)` before `submit` or `cancel` at that time; `next_ms` says when to return.
+    """A scheduler runs one replica's batch.
 
-    `slow_down` stretches every step planned from then on (1 = as the clock file says).
+    Call `advance(now)` before `submit` or `cancel` at that time; `next_ms` says when to return. `slow_down` stretches
+    every step that is planned from then on; 1 is the clock file's own time.
     """
 
-    def __init__(self, clock: Clock, slow_down: float = 1.0) -> None:
+    def __init__(self, clock: EngineClock, slow_down: float = 1.0) -> None:
         self.clock = clock
         self.slow_down = slow_down
         self.now_ms = 0.0
         self.steps = 0
         self.preemptions = 0
         self.generated_tokens = 0
-        self.rejections = dict.fromkeys(Rejection, 0)
+
         self._waiting: deque[Sequence] = deque()
         self._running: dict[Sequence, None] = {}  # ordered by admission: the last is the first to be preempted
         self._prefilling: dict[Sequence, None] = {}
@@ -99,17 +114,17 @@ class Scheduler:
 
     @property
     def running(self) -> int:
-        """Sequences in the batch, prefilling or decoding."""
+        """Return the number of sequences in the batch, prefilling or decoding."""
         return len(self._running)
 
     @property
     def waiting(self) -> int:
-        """Sequences accepted but not in the batch."""
+        """Return the number of sequences that are accepted and not in the batch."""
         return len(self._waiting)
 
     @property
     def kv_tokens_used(self) -> int:
-        """Tokens of KV cache held or set aside."""
+        """Return the tokens of KV cache that are held or set aside."""
         return self._context_tokens + self._reserved_tokens
 
     def submit(
@@ -117,17 +132,20 @@ class Scheduler:
     ) -> Sequence | Rejection:
         """Queue a request that arrives at `at_ms`, or say which queue limit turns it away.
 
-        `stream_interval` is how many tokens one emission gathers after the first. Lengths must be ≥ 1 and together fit
-        `max_model_len`; the server has checked that.
+        `stream_interval` is how many tokens one emission gathers after the first. Lengths must be at least 1 and
+        together fit `max_model_len`; the server has checked that.
         """
         clock = self.clock
         if clock.max_num_queued_reqs is not None and self.running + self.waiting >= clock.max_num_queued_reqs:
-            self.rejections[Rejection.QUEUED_REQUESTS] += 1
             return Rejection.QUEUED_REQUESTS
         if clock.max_num_queued_tokens is not None and self._prefill_backlog >= clock.max_num_queued_tokens:
-            self.rejections[Rejection.QUEUED_TOKENS] += 1
             return Rejection.QUEUED_TOKENS
-        sequence = Sequence(prompt_tokens, output_tokens, stream_interval, at_ms)
+        sequence = Sequence(
+            prompt_tokens=prompt_tokens,
+            output_tokens=output_tokens,
+            stream_interval=stream_interval,
+            arrived_ms=at_ms,
+        )
         self._waiting.append(sequence)
         self._prefill_backlog += prompt_tokens
         if self._step is None:
@@ -136,7 +154,7 @@ class Scheduler:
         return sequence
 
     def cancel(self, sequence: Sequence) -> None:
-        """Forget a request whose client has gone; the step in progress keeps its length, as on a GPU."""
+        """Forget a request whose client has gone. The step in progress keeps its length, as on a GPU."""
         if sequence.gone:
             return
         sequence.gone = True
@@ -148,7 +166,8 @@ class Scheduler:
             self._prefill_backlog -= sequence.prompt_tokens
 
     def advance(self, until_ms: float) -> list[Emission]:
-        """Run every step that ends at or before `until_ms`; the tokens that became visible, in order of time."""
+        """Run every step that ends at or before `until_ms`, and return the tokens that became visible, in order of
+        time."""
         emissions: list[Emission] = []
         while self._step is not None and self._step.ends_ms <= until_ms:
             self._finish_step(self._step, emissions)
@@ -158,7 +177,8 @@ class Scheduler:
         return emissions
 
     def next_ms(self) -> float | None:
-        """A time at which `advance` is worth calling: the next emission or change of batch. None when idle."""
+        """Return a time at which `advance` is worth calling: the next emission or change of batch. The answer is None
+        when idle."""
         step = self._step
         if step is None:
             return None
@@ -238,7 +258,10 @@ class Scheduler:
     # -- membership ----------------------------------------------------------------------------------------------------
 
     def _can_admit(self) -> bool:
-        """Whether the head of the queue fits the batch and, whole prompt first, the KV cache beside a decode step."""
+        """Tell whether the head of the queue fits the batch and the KV cache.
+
+        Its whole prompt must fit the cache beside a decode step.
+        """
         if not self._waiting or len(self._running) >= self.clock.max_num_seqs:
             return False
         head = self._waiting[0]
@@ -256,7 +279,8 @@ class Scheduler:
         return sequence
 
     def _start_decoding(self, sequence: Sequence) -> None:
-        """The step that ends a prefill also samples a token: the answer's first, or the next after a preemption."""
+        """Let a sequence decode. The step that ends a prefill also samples a token: the first, or the next after a
+        preemption."""
         del self._prefilling[sequence]
         self._reserved_tokens -= sequence.kv_held
         self._context_tokens += sequence.kv_held
@@ -290,7 +314,7 @@ class Scheduler:
                 victim.generated, victim.joined_step = victim_generated, -1
             else:
                 self._leave_batch(victim)
-            victim.preemptions += 1
+
             self.preemptions += 1
             self._waiting.appendleft(victim)
             preempted = True
@@ -299,7 +323,7 @@ class Scheduler:
     # -- what is due when ----------------------------------------------------------------------------------------------
 
     def _schedule_emission(self, sequence: Sequence) -> None:
-        """At the interval since the last emission, or at the answer's end if that comes first."""
+        """Report the sequence after its interval, or at the answer's end if that comes first."""
         at_tokens = min(sequence.emitted + sequence.stream_interval, sequence.output_tokens)
         self._push(sequence.joined_step + max(0, at_tokens - sequence.generated), sequence)
 
@@ -309,7 +333,8 @@ class Scheduler:
         heapq.heappush(self._due, (step, self._ticket, sequence))
 
     def _first_due(self) -> int | None:
-        """Step number of the next emission, dropping entries of sequences that left or were preempted since."""
+        """Return the step number of the next emission. Entries of sequences that left or were preempted since are
+        dropped."""
         while self._due:
             step, ticket, sequence = self._due[0]
             if ticket == sequence.ticket and not sequence.gone and sequence.joined_step >= 0:

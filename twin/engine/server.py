@@ -1,7 +1,7 @@
 """The HTTP face of one replica: vLLM's OpenAI server as far as a gateway can tell, and the twin's fault switch.
 
-Every refusal that vLLM makes before streaming (unknown model, context length, full queue) leaves as a plain status;
-after the headers only the stream itself can fail. `n` above 1 is refused: the twin answers one choice a request.
+Every refusal that vLLM makes before streaming (unknown model, context length, full queue) leaves as a plain status.
+After the headers, only the stream itself can fail. `n` above 1 is refused: the twin answers one choice a request.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any, Literal
 from aiohttp import web
 from pydantic import ValidationError
 
-from twin.engine.faults import BrokenStreams, Faults
-from twin.engine.prompt import Lengths, PromptError, lengths_of
-from twin.engine.replica import QueueFull, Replica, Ticket
-from twin.engine.wire import DONE, Answer, FinishReason, error_body, event, filler, model_list
+from twin.engine.faults import BrokenStreams, ReplicaFaults
+from twin.engine.prompt import PromptError, RequestLengths, lengths_of
+from twin.engine.replica import EngineReplica, ReplicaQueueFull, Ticket
+from twin.engine.wire import DONE, AnswerSpelling, FinishReason, error_body, event, filler, model_list
 
 MAX_BODY_BYTES = 64 * 2**20
 VLLM_VERSION = "0.33.0"
@@ -27,7 +27,7 @@ _serial = itertools.count(1)
 
 
 class _Refusal(Exception):
-    """An error answer before any byte of a stream."""
+    """The answer is an error, before any byte of a stream."""
 
     def __init__(self, status: int, message: str, kind: str | None = None) -> None:
         self.status = status
@@ -35,8 +35,8 @@ class _Refusal(Exception):
         super().__init__(message)
 
 
-def application(replica: Replica) -> web.Application:
-    """The routes of one replica."""
+def application(replica: EngineReplica) -> web.Application:
+    """Build the routes of one replica."""
     server = _Server(replica)
     app = web.Application(client_max_size=MAX_BODY_BYTES)
     app.router.add_post("/v1/chat/completions", server.chat)
@@ -52,7 +52,7 @@ def application(replica: Replica) -> web.Application:
 
 
 class _Server:
-    def __init__(self, replica: Replica) -> None:
+    def __init__(self, replica: EngineReplica) -> None:
         self.replica = replica
         self.started_s = int(time.time())
 
@@ -71,12 +71,12 @@ class _Server:
             streamed = body.get("stream") is True
             try:
                 ticket = self.replica.submit(lengths.prompt_tokens, lengths.output_tokens, streamed)
-            except QueueFull as full:
+            except ReplicaQueueFull as full:
                 raise _Refusal(503, str(full), "ServiceUnavailableError") from full
         except _Refusal as refusal:
             return web.json_response(refusal.body, status=refusal.status)
         prefix = "chatcmpl" if kind == "chat" else "cmpl"
-        answer = Answer(kind, f"{prefix}-twin{next(_serial):08x}", self.replica.clock.model, int(time.time()))
+        answer = AnswerSpelling(kind, f"{prefix}-twin{next(_serial):08x}", self.replica.clock.model, int(time.time()))
         cut = self.replica.faults.spend_cut()
         try:
             if streamed:
@@ -89,8 +89,8 @@ class _Server:
         finally:
             ticket.leave()
 
-    def _judge(self, body: dict[str, Any]) -> tuple[Lengths, FinishReason]:
-        """Lengths of the answer to come, or the refusal that vLLM would give."""
+    def _judge(self, body: dict[str, Any]) -> tuple[RequestLengths, FinishReason]:
+        """Return the lengths of the answer to come. Raises the refusal that vLLM would give."""
         status = self.replica.faults.spend_refusal()
         if status is not None:
             raise _Refusal(status, "EngineCore encountered an issue. See stack trace (above) for the root cause.")
@@ -100,31 +100,32 @@ class _Server:
         if body.get("n") not in (None, 1):
             raise _Refusal(400, "n above 1 is not served here: send one request a choice", "BadRequestError")
         try:
-            asked = lengths_of(body)
+            full_lengths = lengths_of(body)
         except PromptError as error:
             raise _Refusal(400, str(error), "BadRequestError") from error
         cap = body.get("max_completion_tokens") or body.get("max_tokens")
         if cap is not None and (not isinstance(cap, int) or isinstance(cap, bool) or cap < 1):
             raise _Refusal(400, f"max_tokens must be at least 1, got {cap}.", "BadRequestError")
-        room = clock.max_model_len - asked.prompt_tokens
+        room = clock.max_model_len - full_lengths.prompt_tokens
         if room < (cap or 1):
             raise _Refusal(
                 400,
                 f"This model's maximum context length is {clock.max_model_len} tokens. However, your request has "
-                f"{asked.prompt_tokens} input tokens and asks for {cap or 1} output tokens. Please reduce either.",
+                f"{full_lengths.prompt_tokens} input tokens and asks for {cap or 1} output tokens. "
+                "Please reduce either.",
                 "BadRequestError",
             )
-        output_tokens = min(asked.output_tokens, cap if cap is not None else room)
+        output_tokens = min(full_lengths.output_tokens, cap if cap is not None else room)
         return (
-            Lengths(asked.prompt_tokens, output_tokens),
-            "stop" if output_tokens == asked.output_tokens else "length",
+            RequestLengths(full_lengths.prompt_tokens, output_tokens),
+            "stop" if output_tokens == full_lengths.output_tokens else "length",
         )
 
     async def _stream(
         self,
         request: web.Request,
         ticket: Ticket,
-        answer: Answer,
+        answer: AnswerSpelling,
         finish_reason: FinishReason,
         with_usage: bool,
         cut: BrokenStreams | None,
@@ -141,7 +142,7 @@ class _Server:
             if not emission.finished:
                 await response.write(head + answer.chunk(text, None))
                 continue
-            self.replica.metrics.finish(ticket.sequence, finish_reason)
+            self.replica.metrics.count_finish(ticket.sequence, finish_reason)
             tail = answer.usage_chunk(ticket.sequence.prompt_tokens, sent_tokens) if with_usage else b""
             await response.write(head + answer.chunk(text, finish_reason) + tail + DONE)
         await response.write_eof()
@@ -164,7 +165,7 @@ class _Server:
         self,
         request: web.Request,
         ticket: Ticket,
-        answer: Answer,
+        answer: AnswerSpelling,
         finish_reason: FinishReason,
         cut: BrokenStreams | None,
     ) -> web.StreamResponse:
@@ -174,7 +175,7 @@ class _Server:
             if cut is not None and tokens > cut.after_tokens:
                 _abort(request)
                 return web.Response()
-        self.replica.metrics.finish(ticket.sequence, finish_reason)
+        self.replica.metrics.count_finish(ticket.sequence, finish_reason)
         body = answer.whole(filler(0, tokens), finish_reason, ticket.sequence.prompt_tokens, tokens)
         return web.Response(body=body, content_type="application/json")
 
@@ -213,7 +214,7 @@ class _Server:
 
     async def strike(self, request: web.Request) -> web.Response:
         try:
-            faults = Faults.model_validate_json(await request.read())
+            faults = ReplicaFaults.model_validate_json(await request.read())
         except ValidationError as error:
             return web.json_response(error_body(400, str(error)), status=400)
         self.replica.strike(faults)

@@ -1,8 +1,8 @@
-"""Bodies and server-sent events in the spelling of vLLM's OpenAI server (0.33); pure text.
+"""Bodies and server-sent events in the spelling of vLLM's OpenAI server (0.33). The module is pure text.
 
-A stream is: the role chunk (sent with the first token, not before), content chunks, the last of which carries the
-`finish_reason`, the usage chunk when asked for, `[DONE]`. A stream that breaks inside vLLM sends an error event and
-then, unlike OpenAI, `[DONE]` all the same.
+A stream has these parts: the role chunk, which is sent with the first token and not before; content chunks, the last of
+which carries the `finish_reason`; the usage chunk, when the client asked for it; and `[DONE]`. A stream that breaks
+inside vLLM sends an error event and then, unlike OpenAI, `[DONE]` all the same.
 """
 
 from __future__ import annotations
@@ -21,30 +21,32 @@ _STARTS = [sum(len(word) + 1 for word in _WORDS[:index]) for index in range(len(
 
 
 def filler(first_token: int, tokens: int) -> str:
-    """Text that stands for `tokens` tokens from position `first_token` on: one word a token, always the same words."""
+    """Return text that stands for `tokens` tokens from position `first_token` on: one word a token, always the same
+    words."""
     start = _place(first_token % len(_WORDS))
     end = _place(first_token % len(_WORDS) + tokens)
     return (_CYCLE * (end // len(_CYCLE) + 1))[start:end]
 
 
 def _place(words: int) -> int:
-    """Characters in the first `words` words of the endless cycle."""
+    """Return the number of characters in the first `words` words of the endless cycle."""
     return words // len(_WORDS) * len(_CYCLE) + _STARTS[words % len(_WORDS)]
 
 
 def event(document: Mapping[str, Any]) -> bytes:
-    """One server-sent event of a JSON document."""
+    """Write one server-sent event of a JSON document."""
     return b"data: " + json.dumps(document, separators=(",", ":")).encode() + b"\n\n"
 
 
 def error_body(status: int, message: str, kind: str | None = None) -> dict[str, Any]:
-    """vLLM's error document; its `code` repeats the HTTP status."""
+    """Return vLLM's error document. Its `code` repeats the HTTP status."""
     return {
         "error": {"message": message, "type": kind or HTTPStatus(status).phrase, "param": None, "code": status},
     }
 
 
 def usage(prompt_tokens: int, completion_tokens: int) -> dict[str, Any]:
+    """Return vLLM's `usage` object."""
     return {
         "prompt_tokens": prompt_tokens,
         "total_tokens": prompt_tokens + completion_tokens,
@@ -54,7 +56,7 @@ def usage(prompt_tokens: int, completion_tokens: int) -> dict[str, Any]:
 
 
 def model_list(model: str, max_model_len: int, created_s: int) -> dict[str, Any]:
-    """`GET /v1/models` of a replica that serves one model."""
+    """Return `GET /v1/models` of a replica that serves one model."""
     card = {
         "id": model,
         "object": "model",
@@ -67,10 +69,12 @@ def model_list(model: str, max_model_len: int, created_s: int) -> dict[str, Any]
     return {"object": "list", "data": [card]}
 
 
-class Answer:
-    """Spelling of one answer: `chat` (messages) or `text` (prompt) completion; `created_s` in Unix seconds.
+class AnswerSpelling:
+    """This object spells one answer: a `chat` (messages) or `text` (prompt) completion.
 
-    Chunks are put together from parts made once: under load they are most of what a replica writes.
+    created_s: time of the answer, Unix seconds.
+
+    Chunks are put together from parts that are made once, because under load they are most of what a replica writes.
     """
 
     def __init__(self, kind: Literal["chat", "text"], identity: str, model: str, created_s: int) -> None:
@@ -84,24 +88,24 @@ class Answer:
         self._close = b'"' if kind == "text" else b'"}'
 
     def first_chunk(self) -> bytes:
-        """What precedes the first token of a stream: a chat's role chunk; nothing for a text completion."""
+        """Return what precedes the first token of a stream: a chat's role chunk, and nothing for a text completion."""
         if self.kind == "text":
             return b""
         role = {"index": 0, "delta": {"role": "assistant", "content": ""}, "logprobs": None, "finish_reason": None}
         return event(self._head(self._chunk_object()) | {"choices": [role]})
 
     def chunk(self, text: str, finish_reason: FinishReason | None) -> bytes:
-        """One event of new text, which needs no JSON escapes; with the reason if it is the last."""
+        """Return one event of new text, which needs no JSON escapes. The last one carries the reason."""
         closing = _CLOSINGS[self.kind, finish_reason]
         return b"".join((self._open, text.encode(), self._close, closing))
 
     def usage_chunk(self, prompt_tokens: int, completion_tokens: int) -> bytes:
-        """The event without choices that `stream_options.include_usage` asks for."""
-        counted = {"choices": [], "usage": usage(prompt_tokens, completion_tokens)}
-        return event(self._head(self._chunk_object()) | counted)
+        """Return the event without choices that `stream_options.include_usage` asks for."""
+        usage_part = {"choices": [], "usage": usage(prompt_tokens, completion_tokens)}
+        return event(self._head(self._chunk_object()) | usage_part)
 
     def whole(self, text: str, finish_reason: FinishReason, prompt_tokens: int, completion_tokens: int) -> bytes:
-        """The body of an answer that is not streamed."""
+        """Return the body of an answer that is not streamed."""
         closing: dict[str, Any] = {"logprobs": None, "finish_reason": finish_reason, "stop_reason": None}
         choice: dict[str, Any]
         if self.kind == "text":
@@ -119,11 +123,13 @@ class Answer:
         return {"id": self._identity, "object": name, "created": self._created_s, "model": self._model}
 
 
-def _closing(kind: str, finish_reason: FinishReason | None) -> bytes:
+def _closing_part(kind: str, finish_reason: FinishReason | None) -> bytes:
     rest: dict[str, Any] = {"logprobs": None, "finish_reason": finish_reason}
     if finish_reason is not None or kind == "text":
         rest["stop_reason"] = None
     return f",{json.dumps(rest, separators=(',', ':'))[1:]}]}}\n\n".encode()
 
 
-_CLOSINGS = {(kind, reason): _closing(kind, reason) for kind in ("chat", "text") for reason in (None, "stop", "length")}
+_CLOSINGS = {
+    (kind, reason): _closing_part(kind, reason) for kind in ("chat", "text") for reason in (None, "stop", "length")
+}

@@ -33,7 +33,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
-class Endpoint:
+class KindEndpoint:
     """Where objects of one kind live."""
 
     api_version: str
@@ -61,10 +61,10 @@ class ApiServer:
         self._kubeconfig = parsed
         self._context = context
         self._connection: tuple[Any, Any] | None = None
-        self._endpoints: dict[tuple[str, str], Endpoint] = {}
+        self._endpoints: dict[tuple[str, str], KindEndpoint] = {}
         self._guard = threading.Lock()
 
-    def endpoint(self, api_version: str, kind: str) -> Endpoint:
+    def endpoint(self, api_version: str, kind: str) -> KindEndpoint:
         """Where the kind lives; waits a little for a kind whose definition was applied a moment ago.
 
         Raises `Refused` (404) when the server has no such kind.
@@ -168,7 +168,7 @@ class ApiServer:
         for resource in found.get("resources", ()):
             if "/" not in resource["name"]:  # not a subresource
                 key = (api_version, resource["kind"])
-                self._endpoints[key] = Endpoint(*key, resource["name"], resource["namespaced"])
+                self._endpoints[key] = KindEndpoint(*key, resource["name"], resource["namespaced"])
         return True
 
 

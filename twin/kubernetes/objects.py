@@ -8,9 +8,9 @@ import threading
 import time
 from typing import Any, Final
 
-from twin.kubernetes.api_server import ApiServer, Endpoint, Refused
+from twin.kubernetes.api_server import ApiServer, KindEndpoint, Refused
 from twin.kubernetes.readiness import readiness_of
-from twin.provider.contract import OperationError, PartialOperationError, Resource, State
+from twin.provider.contract import OperationError, PartialOperationError, Resource, ResourceState
 from twin.provider.wire import UNKNOWN, Properties
 
 AUTONAMED: Final = "pulumi.com/autonamed"
@@ -28,7 +28,7 @@ class Objects:
         self._namespace = namespace
         self._cancelled = cancelled
 
-    def apply(self, resource: Resource, inputs: Properties, timeout_s: float) -> State:
+    def apply(self, resource: Resource, inputs: Properties, timeout_s: float) -> ResourceState:
         """Create or change the object and wait until it is ready.
 
         Raises `OperationError` when the API server refuses it and `PartialOperationError` when it does not get ready.
@@ -45,18 +45,18 @@ class Objects:
         except Refused as refused:
             raise OperationError(f"server-side apply of {endpoint.kind} {name} failed: {refused}") from refused
         identifier = f"{namespace}/{name}" if namespace else name
-        return self._awaited(path, State(identifier, inputs, _outputs(live)), timeout_s or _DEFAULT_TIMEOUT_S)
+        return self._awaited(path, ResourceState(identifier, inputs, _outputs(live)), timeout_s or _DEFAULT_TIMEOUT_S)
 
-    def read(self, old: State) -> State | None:
+    def read(self, old: ResourceState) -> ResourceState | None:
         """The live object. Its inputs are those of the program, with the values that the object now has."""
         wanted = old.inputs or old.outputs
         live = self._server.get(self._path(wanted, old.id))
         if live is None or live["metadata"].get("deletionTimestamp"):
             return None
         inputs = _projected(old.inputs, live) if old.inputs else _outputs(live)
-        return State(old.id, inputs, _outputs(live))
+        return ResourceState(old.id, inputs, _outputs(live))
 
-    def delete(self, old: State, timeout_s: float) -> None:
+    def delete(self, old: ResourceState, timeout_s: float) -> None:
         """Delete the object and wait until it is gone. Raises `OperationError` when it stays."""
         inputs = old.inputs or old.outputs
         path = self._path(inputs, old.id)
@@ -70,13 +70,13 @@ class Objects:
                 raise OperationError(f"{inputs['kind']} {old.id} was asked to go and is still there")
             time.sleep(_POLL_S)
 
-    def _awaited(self, path: str, state: State, timeout_s: float) -> State:
+    def _awaited(self, path: str, state: ResourceState, timeout_s: float) -> ResourceState:
         deadline = time.monotonic() + timeout_s
         while True:
             live = self._server.get(path)
             if live is None:
                 raise OperationError(f"{state.id} vanished while it was waited for")
-            state = State(state.id, state.inputs, _outputs(live))
+            state = ResourceState(state.id, state.inputs, _outputs(live))
             found = readiness_of(live)
             if found.ready:
                 return state
@@ -84,7 +84,7 @@ class Objects:
                 raise PartialOperationError(state, f"{live['kind']} {state.id} did not become ready: {found.reason}")
             time.sleep(_POLL_S)
 
-    def _endpoint(self, inputs: Properties) -> Endpoint:
+    def _endpoint(self, inputs: Properties) -> KindEndpoint:
         try:
             return self._server.endpoint(inputs["apiVersion"], inputs["kind"])
         except Refused as refused:

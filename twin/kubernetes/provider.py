@@ -13,9 +13,9 @@ from twin.kubernetes.api_server import ApiServer, Unreachable
 from twin.kubernetes.helm import Helm, HelmError, helm3
 from twin.kubernetes.immutable import replacing_paths
 from twin.kubernetes.objects import AUTONAMED, Objects
-from twin.provider.arguments import Problem, Sdk
-from twin.provider.contract import Checked, Difference, OperationError, Provider, Resource, State
-from twin.provider.difference import changes
+from twin.provider.arguments import InputProblem, Sdk
+from twin.provider.contract import CheckedInputs, Difference, ImitatedProvider, OperationError, Resource, ResourceState
+from twin.provider.difference import property_changes
 from twin.provider.wire import UNKNOWN, Properties
 
 _CONFIGURATION = frozenset(
@@ -30,7 +30,7 @@ _CONFIGURATION = frozenset(
 _UNSUPPORTED = frozenset({"renderYamlToDirectory", "alwaysRender"})
 
 
-class KubernetesProvider(Provider):
+class KubernetesProvider(ImitatedProvider):
     """The Kubernetes provider over the cluster of its kubeconfig."""
 
     package = "kubernetes"
@@ -47,14 +47,16 @@ class KubernetesProvider(Provider):
         self._cancelled = threading.Event()
         self._guard = threading.Lock()
 
-    def check_configuration(self, configuration: Properties) -> list[Problem]:
+    def check_configuration(self, configuration: Properties) -> list[InputProblem]:
         found = [
-            Problem(name, "unknown setting of the Kubernetes provider")
+            InputProblem(name, "unknown setting of the Kubernetes provider")
             for name in sorted(set(configuration) - _CONFIGURATION)
         ]
-        found += [Problem(name, "the twin does not imitate this") for name in sorted(_UNSUPPORTED & set(configuration))]
+        found += [
+            InputProblem(name, "the twin does not imitate this") for name in sorted(_UNSUPPORTED & set(configuration))
+        ]
         if configuration.get("enableServerSideApply") in (False, "false"):
-            found.append(Problem("enableServerSideApply", "the twin applies server-side only"))
+            found.append(InputProblem("enableServerSideApply", "the twin applies server-side only"))
         return found
 
     def diff_configuration(self, old: Properties, new: Properties) -> Difference:
@@ -64,7 +66,7 @@ class KubernetesProvider(Provider):
             moved = "clusterIdentifier" if before != after else None
         else:
             moved = "kubeconfig" if _server_of(old.get("kubeconfig")) != _server_of(new.get("kubeconfig")) else None
-        return Difference(changes(old, new, replace_on={moved} if moved else frozenset()))
+        return Difference(property_changes(old, new, replace_on={moved} if moved else frozenset()))
 
     def configure(self, configuration: Properties) -> None:
         text = configuration.get("kubeconfig")
@@ -78,23 +80,23 @@ class KubernetesProvider(Provider):
             kind for kind in ("ConfigMap", "Secret") if _true(configuration.get(f"enable{kind}Mutable"))
         )
 
-    def check(self, resource: Resource, old_inputs: Properties, inputs: Properties, seed: bytes) -> Checked:
+    def check(self, resource: Resource, old_inputs: Properties, inputs: Properties, seed: bytes) -> CheckedInputs:
         if resource.type == release.TYPE:
             found = release.completed(resource, old_inputs, inputs, seed, self._namespace)
-            return Checked(found, [*self.sdk.problems(release.TYPE, inputs), *release.problems(inputs)])
+            return CheckedInputs(found, [*self.sdk.problems(release.TYPE, inputs), *release.problems(inputs)])
         _require_plain(resource)
         if not inputs.get("apiVersion") or not inputs.get("kind"):
-            return Checked(inputs, [Problem("", "an object needs apiVersion and kind")])
-        return Checked(objects.completed(resource, old_inputs, inputs, seed))
+            return CheckedInputs(inputs, [InputProblem("", "an object needs apiVersion and kind")])
+        return CheckedInputs(objects.completed(resource, old_inputs, inputs, seed))
 
-    def diff(self, resource: Resource, old: State, inputs: Properties) -> Difference:
+    def diff(self, resource: Resource, old: ResourceState, inputs: Properties) -> Difference:
         if resource.type == release.TYPE:
             return release.difference(old, inputs)
         kind = str(inputs["kind"])
         replace_on = replacing_paths(kind)
         if kind in self._mutable:
             replace_on -= {"data", "binaryData", "stringData"}
-        found = changes(old.inputs, inputs, replace_on=replace_on)
+        found = property_changes(old.inputs, inputs, replace_on=replace_on)
         metadata = inputs["metadata"]
         named = (metadata.get("annotations") or {}).get(AUTONAMED) != "true"
         same = all((old.inputs.get("metadata") or {}).get(key) == metadata.get(key) for key in ("name", "namespace"))
@@ -105,12 +107,12 @@ class KubernetesProvider(Provider):
             return release.planned(inputs)
         return {"status": UNKNOWN, **inputs}
 
-    def create(self, resource: Resource, inputs: Properties, timeout_s: float) -> State:
+    def create(self, resource: Resource, inputs: Properties, timeout_s: float) -> ResourceState:
         if resource.type == release.TYPE:
             return self._reaching(lambda: release.install(self._helm_of(), inputs, timeout_s))
         return self._reaching(lambda: self._objects().apply(resource, inputs, timeout_s))
 
-    def read(self, resource: Resource, old: State) -> State | None:
+    def read(self, resource: Resource, old: ResourceState) -> ResourceState | None:
         try:
             if resource.type == release.TYPE:
                 return release.read(self._helm_of(), old)
@@ -121,17 +123,17 @@ class KubernetesProvider(Provider):
             self._require_deletable(error, old)
             return None
 
-    def plan_update(self, resource: Resource, old: State, inputs: Properties) -> Properties:
+    def plan_update(self, resource: Resource, old: ResourceState, inputs: Properties) -> Properties:
         if resource.type == release.TYPE:
             return release.planned(inputs)
         return {**old.outputs, **inputs}
 
-    def update(self, resource: Resource, old: State, inputs: Properties, timeout_s: float) -> State:
+    def update(self, resource: Resource, old: ResourceState, inputs: Properties, timeout_s: float) -> ResourceState:
         if resource.type == release.TYPE:
             return self._reaching(lambda: release.upgrade(self._helm_of(), inputs, timeout_s))
         return self._reaching(lambda: self._objects().apply(resource, inputs, timeout_s))
 
-    def delete(self, resource: Resource, old: State, timeout_s: float) -> None:
+    def delete(self, resource: Resource, old: ResourceState, timeout_s: float) -> None:
         try:
             if resource.type == release.TYPE:
                 release.uninstall(self._helm_of(), old, timeout_s)
@@ -157,14 +159,14 @@ class KubernetesProvider(Provider):
         if self._server is not None:
             self._server.close()
 
-    def _reaching(self, operation: Any) -> State:
+    def _reaching(self, operation: Any) -> ResourceState:
         try:
-            state: State = operation()
+            state: ResourceState = operation()
         except (Unreachable, HelmError) as error:
             raise OperationError(str(error)) from error
         return state
 
-    def _require_deletable(self, error: Exception, old: State) -> None:
+    def _require_deletable(self, error: Exception, old: ResourceState) -> None:
         """With its cluster out of reach, an object counts as gone only where the program said so."""
         if not self._delete_unreachable:
             raise OperationError(

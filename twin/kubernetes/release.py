@@ -13,15 +13,15 @@ from typing import Any
 import yaml
 
 from twin.kubernetes.helm import Helm, HelmError
-from twin.provider.arguments import Problem
+from twin.provider.arguments import InputProblem
 from twin.provider.contract import (
     Difference,
     OperationError,
     PartialOperationError,
     Resource,
-    State,
+    ResourceState,
 )
-from twin.provider.difference import changes
+from twin.provider.difference import property_changes
 from twin.provider.wire import UNKNOWN, Properties
 
 TYPE = "kubernetes:helm.sh/v3:Release"
@@ -67,16 +67,16 @@ def completed(
     return found
 
 
-def problems(inputs: Properties) -> list[Problem]:
+def problems(inputs: Properties) -> list[InputProblem]:
     """What the twin cannot do, said rather than ignored."""
-    return [Problem(name, "the twin does not imitate this setting") for name in sorted(_UNSUPPORTED & set(inputs))]
+    return [InputProblem(name, "the twin does not imitate this setting") for name in sorted(_UNSUPPORTED & set(inputs))]
 
 
-def difference(old: State, inputs: Properties) -> Difference:
+def difference(old: ResourceState, inputs: Properties) -> Difference:
     """What an upgrade would change; another name or namespace is another release."""
     before = {key: value for key, value in old.inputs.items() if key != _AUTONAME}
     after = {key: value for key, value in inputs.items() if key != _AUTONAME}
-    found = changes(before, after, replace_on=_REPLACE_ON)
+    found = property_changes(before, after, replace_on=_REPLACE_ON)
     same = all(old.inputs.get(key) == inputs.get(key) for key in _REPLACE_ON)
     return Difference(found, same and any(change.replaces for change in found))
 
@@ -87,14 +87,14 @@ def planned(inputs: Properties, status: Any = UNKNOWN) -> Properties:
     return {**given, "status": status, "resourceNames": UNKNOWN}
 
 
-def install(helm: Helm, inputs: Properties, timeout_s: float) -> State:
+def install(helm: Helm, inputs: Properties, timeout_s: float) -> ResourceState:
     """Raises `OperationError` when nothing came of it, `PartialOperationError` when a failed release is there."""
     name, namespace = inputs["name"], inputs["namespace"]
     options = [*_flags(inputs, {**_BOTH, **_INSTALL_ONLY}), *_waiting(inputs, timeout_s), *_source(inputs)]
     return _attempt(helm, inputs, lambda: helm.install(name, inputs["chart"], namespace, options, _values(inputs)))
 
 
-def upgrade(helm: Helm, inputs: Properties, timeout_s: float) -> State:
+def upgrade(helm: Helm, inputs: Properties, timeout_s: float) -> ResourceState:
     """Raises as `install` does."""
     name, namespace = inputs["name"], inputs["namespace"]
     options = [*_flags(inputs, {**_BOTH, **_UPGRADE_ONLY}), *_waiting(inputs, timeout_s), *_source(inputs)]
@@ -103,7 +103,7 @@ def upgrade(helm: Helm, inputs: Properties, timeout_s: float) -> State:
     return _attempt(helm, inputs, lambda: helm.upgrade(name, inputs["chart"], namespace, options, _values(inputs)))
 
 
-def uninstall(helm: Helm, old: State, timeout_s: float) -> None:
+def uninstall(helm: Helm, old: ResourceState, timeout_s: float) -> None:
     """Raises `OperationError` when Helm cannot."""
     namespace, _, name = old.id.partition("/")
     try:
@@ -112,7 +112,7 @@ def uninstall(helm: Helm, old: State, timeout_s: float) -> None:
         raise OperationError(f"failed to uninstall release {old.id}: {error}") from error
 
 
-def read(helm: Helm, old: State) -> State | None:
+def read(helm: Helm, old: ResourceState) -> ResourceState | None:
     """The release as it is; values that somebody changed with Helm show as inputs."""
     namespace, _, name = old.id.partition("/")
     found = helm.status(name, namespace)
@@ -122,10 +122,10 @@ def read(helm: Helm, old: State) -> State | None:
     live = found.get("config") or {}
     if live != _values(inputs):
         inputs["values"] = live
-    return State(old.id, inputs, _outputs(helm, inputs, found))
+    return ResourceState(old.id, inputs, _outputs(helm, inputs, found))
 
 
-def _attempt(helm: Helm, inputs: Properties, operation: Any) -> State:
+def _attempt(helm: Helm, inputs: Properties, operation: Any) -> ResourceState:
     name, namespace = inputs["name"], inputs["namespace"]
     before = helm.status(name, namespace)
     try:
@@ -134,7 +134,7 @@ def _attempt(helm: Helm, inputs: Properties, operation: Any) -> State:
         after = helm.status(name, namespace)
         if after is None or (before is not None and after["version"] == before["version"]):
             raise OperationError(str(error)) from error
-        state = State(f"{namespace}/{name}", inputs, _outputs(helm, inputs, after))
+        state = ResourceState(f"{namespace}/{name}", inputs, _outputs(helm, inputs, after))
         reason = (
             f'Helm release "{namespace}/{name}" was created but has a failed status. '
             f"Use the `helm` command to investigate the error, correct it, then retry. Reason: {error}"
@@ -143,7 +143,7 @@ def _attempt(helm: Helm, inputs: Properties, operation: Any) -> State:
     after = helm.status(name, namespace)
     if after is None:
         raise OperationError(f"release {namespace}/{name} vanished after Helm had made it")
-    return State(f"{namespace}/{name}", inputs, _outputs(helm, inputs, after))
+    return ResourceState(f"{namespace}/{name}", inputs, _outputs(helm, inputs, after))
 
 
 def _outputs(helm: Helm, inputs: Properties, found: dict[str, Any]) -> Properties:

@@ -9,9 +9,9 @@ from kubernetes import client, config
 
 
 def client_for(kubeconfig: Path) -> Any:
-    """A `kubernetes.client.ApiClient` for the current context of a kubeconfig file; the caller closes it.
+    """Make a `kubernetes.client.ApiClient` for the current context of a kubeconfig file. The caller closes it.
 
-    Proxies of the environment are left out: the twin listens on loopback. Raises
+    Proxies of the environment are left out, because the twin listens on loopback. Raises
     `kubernetes.config.ConfigException` for a missing or malformed file.
     """
     configuration = client.Configuration()

@@ -1,7 +1,7 @@
 """The effect of NVIDIA's device plugin: a node offers `nvidia.com/gpu` while, and only while, the plugin runs on it.
 
-The plugin is recognised by what does the work, the image `k8s-device-plugin` in a DaemonSet's pod, whatever chart or
-manifest brought it. When its pod is gone or not Ready the kubelet counts the GPUs as unhealthy: capacity stays,
+The plugin is recognised by what does the work: the image `k8s-device-plugin` in a DaemonSet's pod, whatever chart or
+manifest brought it. When its pod is gone or not Ready, the kubelet counts the GPUs as unhealthy: capacity stays, and
 allocatable falls to zero. One call of `advertise_gpus` is one reconciliation; the cluster's supervisor repeats it.
 """
 
@@ -21,7 +21,8 @@ PLUGIN_IMAGE = "k8s-device-plugin"
 
 
 def advertise_gpus(client: Any) -> dict[str, int]:
-    """Bring every twin node's `nvidia.com/gpu` to what the device plugin would report; the changes, by node name.
+    """Bring every twin node's `nvidia.com/gpu` to what the device plugin would report, and return the changes by node
+    name.
 
     `client` is a `kubernetes.client.ApiClient`. Raises `ApiException` when the API server refuses.
     """
@@ -33,21 +34,21 @@ def advertise_gpus(client: Any) -> dict[str, int]:
     }
     if not nodes:
         return {}
-    served = _nodes_with_plugin(core, AppsV1Api(client))
+    plugin_nodes = _nodes_with_plugin(core, AppsV1Api(client))
     changes = {}
     for name, node in nodes.items():
         built_in = _gpus_built_in(node)
         status = node.get("status", {})
-        offered = int(status.get("allocatable", {}).get(GPU_RESOURCE, 0))
-        wanted = built_in if name in served else 0
-        if offered != wanted:
-            _offer(core, name, capacity=built_in, allocatable=wanted)
-            changes[name] = wanted
+        offered_gpus = int(status.get("allocatable", {}).get(GPU_RESOURCE, 0))
+        wanted_gpus = built_in if name in plugin_nodes else 0
+        if offered_gpus != wanted_gpus:
+            _offer(core, name, capacity=built_in, allocatable=wanted_gpus)
+            changes[name] = wanted_gpus
     return changes
 
 
 def _gpus_built_in(node: dict[str, Any]) -> int:
-    """GPUs of the node's instance type; 0 for a type that EC2 does not have."""
+    """Return the GPUs of the node's instance type; 0 for a type that EC2 does not have."""
     try:
         return describe(node["metadata"].get("labels", {}).get("node.kubernetes.io/instance-type", "")).gpus
     except UnknownInstanceTypeError:
@@ -55,7 +56,7 @@ def _gpus_built_in(node: dict[str, Any]) -> int:
 
 
 def _nodes_with_plugin(core: CoreV1Api, apps: AppsV1Api) -> set[str]:
-    """Names of the nodes on which a pod of the device plugin's DaemonSet is Ready."""
+    """Name the nodes on which a pod of the device plugin's DaemonSet is Ready."""
     namespaces = {
         daemon_set["metadata"]["namespace"]
         for daemon_set in _items(apps.list_daemon_set_for_all_namespaces)
@@ -77,7 +78,8 @@ def _is_serving_plugin(pod: dict[str, Any]) -> bool:
 
 
 def _runs_plugin(pod_spec: dict[str, Any]) -> bool:
-    """Whether a container's image is the device plugin: the last part of its repository, without tag and digest."""
+    """Tell whether a container's image is the device plugin, by the last part of its repository, without tag and
+    digest."""
     images = (container["image"] for container in pod_spec["containers"])
     return any(image.rpartition("/")[2].partition("@")[0].partition(":")[0] == PLUGIN_IMAGE for image in images)
 
@@ -88,6 +90,7 @@ def _offer(core: CoreV1Api, name: str, *, capacity: int, allocatable: int) -> No
 
 
 def _items(list_objects: Callable[..., Any], *arguments: str) -> list[dict[str, Any]]:
-    """The items of a list as plain JSON: the client's models cost ten times as much, and this runs twice a second."""
+    """Return the items of a list as plain JSON. The client's models cost ten times as much, and this runs twice a
+    second."""
     items: list[dict[str, Any]] = json.loads(list_objects(*arguments, _preload_content=False).data)["items"]
     return items

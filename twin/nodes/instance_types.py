@@ -1,15 +1,15 @@
 """What a node of an EC2 instance type offers to pods: CPU, memory, pods and GPUs.
 
-The sizes are EC2's own (DescribeInstanceTypes, in the dump that moto carries); what the node keeps for itself follows
+The sizes are EC2's own (DescribeInstanceTypes, in the dump that moto carries). What the node keeps for itself follows
 the formulas that EKS and Karpenter publish:
 
-    pods       = interfaces of the default network card × (IPv4 addresses per interface − 1) + 2       (VPC CNI)
-    kube CPU   = 6 % of the first core, 1 % of the second, 0.5 % of the next two, 0.25 % of the rest     (EKS AMI)
-    kube memory = 255 MiB + 11 MiB × pods;  eviction threshold = 100 MiB                                 (EKS AMI)
-    capacity   = nominal memory × (1 − 7.5 %): what firmware, hypervisor and kernel keep                 (Karpenter)
+    pods        = interfaces of the default network card × (IPv4 addresses per interface − 1) + 2       (VPC CNI)
+    kube CPU    = 6 % of the first core, 1 % of the second, 0.5 % of the next two, 0.25 % of the rest   (EKS AMI)
+    kube memory = 255 MiB + 11 MiB × pods;  eviction threshold = 100 MiB                                (EKS AMI)
+    capacity    = nominal memory × (1 − 7.5 %): what firmware, hypervisor and kernel keep               (Karpenter)
 
-A managed node group admits at most 110 pods below 30 vCPUs and 250 above, whatever the network would carry.
-No price, zone or quota is known here.
+A managed node group admits at most 110 pods below 30 vCPUs and 250 above, whatever the network would carry. No price,
+zone or quota is known here.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class UnknownInstanceTypeError(KeyError):
     """EC2 has no instance type of this name, or moto's dump does not hold it yet."""
 
 
-@dataclass(frozen=True)
-class InstanceType:
-    """The sizes of an EC2 instance type."""
+@dataclass(frozen=True, kw_only=True)
+class Ec2InstanceType:
+    """An EC2 instance type has these sizes."""
 
     name: str
     vcpus: int
@@ -44,36 +44,37 @@ class InstanceType:
     architecture: str
     """`amd64` or `arm64`, as Kubernetes spells it."""
     network_pods: int
-    """Pods that the VPC CNI can give an address."""
-    instance_store_gb: int
-    """Local NVMe in decimal gigabytes; 0 where there is none."""
+    """Pods to which the VPC CNI can give an address."""
 
     @property
     def max_pods(self) -> int:
-        """Pods that a managed node group admits on a node of this type."""
+        """Return the pods that a managed node group admits on a node of this type."""
         return min(self.network_pods, 110 if self.vcpus < 30 else 250)
 
     @property
     def capacity_memory_mib(self) -> int:
-        """Memory that the kubelet sees."""
+        """Return the memory that the kubelet sees."""
         return self.memory_mib - math.ceil(self.memory_mib * _MEMORY_OVERHEAD)
 
     @property
     def allocatable_memory_mib(self) -> int:
-        """Memory left for pods."""
+        """Return the memory left for pods."""
         return self.capacity_memory_mib - (255 + 11 * self.network_pods) - _EVICTION_MIB
 
     @property
     def allocatable_cpu_millicores(self) -> int:
-        """CPU left for pods, in thousandths of a core."""
+        """Return the CPU left for pods, in thousandths of a core."""
         further = max(self.vcpus - len(_CPU_RESERVED_BY_CORE), 0)
-        reserved = sum(_CPU_RESERVED_BY_CORE[: self.vcpus]) + _CPU_RESERVED_BY_FURTHER_CORE * further
-        return self.vcpus * 1000 - round(reserved * 1000)
+        reserved_cores = sum(_CPU_RESERVED_BY_CORE[: self.vcpus]) + _CPU_RESERVED_BY_FURTHER_CORE * further
+        return self.vcpus * 1000 - round(reserved_cores * 1000)
 
 
 @lru_cache(maxsize=256)
-def describe(name: str) -> InstanceType:
-    """The sizes of the instance type `name`. Raises UnknownInstanceTypeError for a name that EC2 does not have."""
+def describe(name: str) -> Ec2InstanceType:
+    """Return the sizes of the instance type `name`.
+
+    Raises UnknownInstanceTypeError for a name that EC2 does not have.
+    """
     try:
         entry = _all_types()[name]
     except KeyError:
@@ -82,7 +83,7 @@ def describe(name: str) -> InstanceType:
     card = network["NetworkCards"][network.get("DefaultNetworkCardIndex", 0)]
     gpus = entry.get("GpuInfo", {}).get("Gpus", [])
     arm = "arm64" in entry["ProcessorInfo"]["SupportedArchitectures"]
-    return InstanceType(
+    return Ec2InstanceType(
         name=name,
         vcpus=entry["VCpuInfo"]["DefaultVCpus"],
         memory_mib=entry["MemoryInfo"]["SizeInMiB"],
@@ -90,13 +91,12 @@ def describe(name: str) -> InstanceType:
         gpus=sum(math.ceil(gpu["Count"]) for gpu in gpus if gpu["Manufacturer"] == "NVIDIA"),
         architecture="arm64" if arm else "amd64",
         network_pods=card["MaximumNetworkInterfaces"] * (network["Ipv4AddressesPerInterface"] - 1) + 2,
-        instance_store_gb=entry.get("InstanceStorageInfo", {}).get("TotalSizeInGB", 0),
     )
 
 
 @lru_cache(maxsize=1)
 def _all_types() -> dict[str, Any]:
-    """moto's dump, found without importing moto (which takes seconds)."""
+    """Read moto's dump, without importing moto, which takes seconds."""
     spec = importlib.util.find_spec("moto")
     if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError("moto is not installed; it carries EC2's instance types (`make setup-python`)")

@@ -1,8 +1,8 @@
 """Nodes that join and leave the cluster, as instances of a managed node group do.
 
-Scaling in is polite, as EKS does it: the node is cordoned, its pods are evicted through the eviction API, which
-honours disruption budgets, and what is left when the patience ends goes with the node. A lost instance (`terminate`)
-takes its pods at once. Neither waits for replacements: that is the controllers' and the scheduler's business.
+Scaling in is polite, as EKS does it: the node is cordoned, its pods are evicted through the eviction API, which honours
+disruption budgets, and what is left when the patience ends goes with the node. A lost instance (`terminate`) takes its
+pods at once. Neither waits for replacements, which are the business of the controllers and the scheduler.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _POLL_S = 0.1
 
 
 def join(client: Any, instances: Iterable[Instance]) -> tuple[str, ...]:
-    """Register a node for each instance and return the names; a node that is there already stays as it is.
+    """Register a node for each instance and return the names. A node that is there already stays as it is.
 
     Raises `ApiException` where the API server refuses one, for example for a malformed label.
     """
@@ -37,7 +37,7 @@ def join(client: Any, instances: Iterable[Instance]) -> tuple[str, ...]:
 
 
 def wait_ready(client: Any, names: Iterable[str], patience_s: float = 30.0) -> None:
-    """Return when all nodes are Ready and take pods. Raises TimeoutError with the names that are not."""
+    """Return when all nodes are Ready and take pods. Raises TimeoutError with the names of those that are not."""
     api = CoreV1Api(client)
     remaining = set(names)
     deadline = time.monotonic() + patience_s
@@ -50,7 +50,8 @@ def wait_ready(client: Any, names: Iterable[str], patience_s: float = 30.0) -> N
 
 
 def leave(client: Any, name: str, patience_s: float = 15.0) -> bool:
-    """Cordon, drain and remove a node. False when pods had to be taken by force after `patience_s`.
+    """Cordon, drain and remove a node. The answer is False when pods had to be taken by force after `patience_s`
+    seconds.
 
     Nothing happens for a node that is not there.
     """
@@ -79,7 +80,7 @@ def terminate(client: Any, name: str) -> None:
 
 
 def _evict(api: Any, node: str) -> int:
-    """Ask for the eviction of every pod that a drain moves; how many were still there."""
+    """Ask for the eviction of every pod that a drain moves, and return how many were still there."""
     movable = [pod for pod in _pods_on(api, node) if _moves_in_a_drain(pod)]
     for pod in movable:
         name, namespace = pod.metadata.name, pod.metadata.namespace
@@ -94,7 +95,7 @@ def _evict(api: Any, node: str) -> int:
 
 
 def _moves_in_a_drain(pod: Any) -> bool:
-    """Finished pods and those of DaemonSets stay until the node goes."""
+    """Tell whether a drain moves the pod. Finished pods and those of DaemonSets stay until the node goes."""
     owners = pod.metadata.owner_references or ()
     return pod.status.phase in ("Pending", "Running") and not any(owner.kind == "DaemonSet" for owner in owners)
 
@@ -104,7 +105,7 @@ def _pods_on(api: Any, node: str) -> list[Any]:
 
 
 def _takes_pods(node: Any) -> bool:
-    """Ready, and the taints that a new node carries until then are off."""
+    """Tell whether the node is Ready, and the taints that a new node carries until then are off."""
     conditions = (node.status.conditions if node.status else None) or ()
     ready = any(condition.type == "Ready" and condition.status == "True" for condition in conditions)
     return ready and not any(taint.key == "node.kubernetes.io/not-ready" for taint in node.spec.taints or ())

@@ -1,8 +1,8 @@
-"""The Node object that an instance of a managed node group registers as; pure.
+"""The Node object as which an instance of a managed node group registers. The module is pure.
 
-Labels are those that EKS and the AWS cloud provider set, and the node group's own (`k8s.amazonaws.com/accelerator`
-is one of these: EKS does not set it by itself). `nvidia.com/gpu` is not among the resources: on a real node the device
-plugin brings it, and here twin/nodes/device_plugin.py does when that plugin's pod runs.
+The labels are those that EKS and the AWS cloud provider set, and the node group's own; `k8s.amazonaws.com/accelerator`
+is one of the latter, because EKS does not set it by itself. `nvidia.com/gpu` is not among the resources: on a real node
+the device plugin brings it, and here twin/nodes/device_plugin.py does when that plugin's pod runs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from twin.cluster.components import TWIN_NODE_ANNOTATION
-from twin.nodes.instance_types import InstanceType
+from twin.nodes.instance_types import Ec2InstanceType
 
 KUBELET_VERSION = "v1.36.3"
 
@@ -25,18 +25,18 @@ _TAINT_EFFECTS = {
 
 @dataclass(frozen=True)
 class Taint:
-    """A taint, its effect as the EKS API spells it (`NO_SCHEDULE`, `PREFER_NO_SCHEDULE`, `NO_EXECUTE`)."""
+    """A taint has its effect as the EKS API spells it (`NO_SCHEDULE`, `PREFER_NO_SCHEDULE`, `NO_EXECUTE`)."""
 
     key: str
     value: str
     effect: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Instance:
-    """One EC2 instance of a managed node group, as far as its node shows it."""
+    """An instance is one EC2 instance of a managed node group, as far as its node shows it."""
 
-    instance_type: InstanceType
+    instance_type: Ec2InstanceType
     instance_id: str
     private_dns_name: str
     """The node's name, such as `ip-10-0-1-17.us-east-1.compute.internal`."""
@@ -53,7 +53,8 @@ class Instance:
 
 
 def node_object(instance: Instance) -> dict[str, Any]:
-    """The Node manifest with status, ready to be created. Raises ValueError for a taint effect that EKS lacks."""
+    """Build the Node manifest with its status, ready to be created. Raises ValueError for a taint effect that EKS
+    lacks."""
     kind = instance.instance_type
     storage = {"ephemeral-storage": f"{instance.root_volume_gib}Gi"}
     return {
@@ -114,7 +115,7 @@ def _taint(taint: Taint) -> dict[str, str]:
     return {"key": taint.key, "value": taint.value, "effect": effect}
 
 
-def _node_information(kind: InstanceType, instance_id: str) -> dict[str, str]:
+def _node_information(kind: Ec2InstanceType, instance_id: str) -> dict[str, str]:
     return {
         "architecture": kind.architecture,
         "bootID": instance_id,

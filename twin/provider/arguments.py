@@ -2,10 +2,10 @@
 
 An imitation that accepted any property would let a program pass here and fail at the real provider. The generated SDK
 names every property, says which are required and how they nest, and is installed beside the program at the same
-version, so it is the reference. It is read as text: importing one of these packages takes seconds and memory, cutting
-one class out of a file takes milliseconds.
+version; so it is the reference. It is read as text: importing one of these packages takes seconds and memory, while
+cutting one class out of a file takes milliseconds.
 
-Does not judge values: enumerations, formats and limits belong to the imitated service.
+The module does not judge values: enumerations, formats and limits belong to the imitated service.
 """
 
 from __future__ import annotations
@@ -23,26 +23,36 @@ from typing import Any, Final, Literal
 from twin.provider.wire import UNKNOWN, Secret
 
 GENERATED: Final = "__defaults"
-"""Input that lists the inputs which the provider completed by itself, as the bridged providers keep it in the state."""
+"""Name of the input that lists the inputs which the provider completed by itself. The bridged providers keep it in the
+state."""
 
 Container = Literal["one", "many", "map"]
 
 
 @dataclass(frozen=True)
 class Property:
-    """One input property: its name on the wire, whether it must be given, and what is inside."""
+    """A property is one input of a resource type.
+
+    name: its name on the wire.
+    required: whether it must be given.
+    container: whether it is one value, a list or a map.
+    scalar: type of its value or values, None for objects and free-form values.
+    """
 
     name: str
     required: bool
     container: Container
     scalar: Literal["bool", "int", "float", "str"] | None
     nested: str | None
-    """Class of the object (or of each object in the list or map), None for scalars and free-form values."""
+    """Class of the object, or of each object in the list or map; None for scalars and free-form values."""
 
 
 @dataclass(frozen=True)
-class Problem:
-    """What is wrong with one property. `path` is empty when it concerns the resource as a whole."""
+class InputProblem:
+    """A problem says what is wrong with one property.
+
+    path: path of the property, empty when the problem concerns the resource as a whole.
+    """
 
     path: str
     reason: str
@@ -50,13 +60,13 @@ class Problem:
 
 @dataclass(frozen=True)
 class ResourceSchema:
-    """Inputs and outputs of one resource type, by their names on the wire."""
+    """A schema names the inputs and outputs of one resource type, by their names on the wire."""
 
     token: str
     inputs: Mapping[str, Property]
     outputs: frozenset[str]
     inputs_source: Path
-    """File that holds the classes of nested inputs."""
+    """The file that holds the classes of nested inputs."""
 
 
 class UnknownTypeError(LookupError):
@@ -64,32 +74,33 @@ class UnknownTypeError(LookupError):
 
 
 class Sdk:
-    """One installed SDK, such as `pulumi_aws`.
+    """An SDK is one installed package, such as `pulumi_aws`.
 
     Raises `ModuleNotFoundError` when the package is not installed.
     """
 
     def __init__(self, package: str) -> None:
-        found = importlib.util.find_spec(package)
-        if found is None or found.origin is None:
+        spec = importlib.util.find_spec(package)
+        if spec is None or spec.origin is None:
             raise ModuleNotFoundError(f"the package {package} is not installed", name=package)
-        self.folder = Path(found.origin).parent
+        self.folder = Path(spec.origin).parent
 
     @cached_property
     def version(self) -> str:
-        """Version of the provider that the SDK asks the engine for."""
+        """Return the version of the provider that the SDK asks the engine for."""
         return str(json.loads((self.folder / "pulumi-plugin.json").read_text())["version"])
 
     def resource(self, token: str) -> ResourceSchema:
-        """The schema of a type token such as `aws:eks/nodeGroup:NodeGroup`.
+        """Return the schema of a type token such as `aws:eks/nodeGroup:NodeGroup`.
 
         Raises `UnknownTypeError` when the SDK has no such type.
         """
         source, class_name = self._source_of(token)
         return _resource_schema(token, source, class_name)
 
-    def problems(self, token: str, inputs: Mapping[str, Any]) -> list[Problem]:
-        """Unknown, missing and wrongly shaped properties of a resource; empty when the program may stand."""
+    def problems(self, token: str, inputs: Mapping[str, Any]) -> list[InputProblem]:
+        """List unknown, missing and wrongly shaped properties of a resource. The list is empty when the program may
+        stand."""
         schema = self.resource(token)
         return list(_object_problems(schema.inputs, inputs, "", schema.inputs_source))
 
@@ -109,21 +120,21 @@ class Sdk:
 
 
 def _object_problems(
-    properties: Mapping[str, Property], given: Mapping[str, Any], path: str, source: Path
-) -> Iterator[Problem]:
-    for name in sorted(set(given) - set(properties)):
+    properties: Mapping[str, Property], values: Mapping[str, Any], path: str, source: Path
+) -> Iterator[InputProblem]:
+    for name in sorted(set(values) - set(properties)):
         if name != GENERATED:
-            yield Problem(_join(path, name), f"unknown property; known are {', '.join(sorted(properties))}")
+            yield InputProblem(_join(path, name), f"unknown property; known are {', '.join(sorted(properties))}")
     for name, prop in sorted(properties.items()):
-        value = given.get(name)
+        value = values.get(name)
         if value is None:
             if prop.required:
-                yield Problem(_join(path, name), "required property is missing")
+                yield InputProblem(_join(path, name), "required property is missing")
             continue
         yield from _value_problems(prop, value, _join(path, name), source)
 
 
-def _value_problems(prop: Property, value: Any, path: str, source: Path) -> Iterator[Problem]:
+def _value_problems(prop: Property, value: Any, path: str, source: Path) -> Iterator[InputProblem]:
     if isinstance(value, Secret):
         value = value.value
     if value is UNKNOWN or (prop.scalar is None and prop.nested is None):
@@ -136,7 +147,7 @@ def _value_problems(prop: Property, value: Any, path: str, source: Path) -> Iter
         items = [(path, value)]
     if items is None:
         expected = "list" if prop.container == "many" else "map"
-        yield Problem(path, f"expected a {expected}, got {type(value).__name__}")
+        yield InputProblem(path, f"expected a {expected}, got {type(value).__name__}")
         return
     for item_path, item in items:
         item = item.value if isinstance(item, Secret) else item
@@ -144,15 +155,18 @@ def _value_problems(prop: Property, value: Any, path: str, source: Path) -> Iter
             continue
         if prop.nested is not None:
             if not isinstance(item, dict):
-                yield Problem(item_path, f"expected an object, got {type(item).__name__}")
+                yield InputProblem(item_path, f"expected an object, got {type(item).__name__}")
             else:
                 yield from _object_problems(_nested_properties(source, prop.nested), item, item_path, source)
         elif not _fits(prop.scalar, item):
-            yield Problem(item_path, f"expected {prop.scalar}, got {type(item).__name__} {item!r}")
+            yield InputProblem(item_path, f"expected {prop.scalar}, got {type(item).__name__} {item!r}")
 
 
 def _fits(scalar: str | None, value: Any) -> bool:
-    """Whether a scalar can be read as the type; like the real providers, numbers and booleans may come as text."""
+    """Tell whether a scalar can be read as the type.
+
+    As with the real providers, numbers and booleans may come as text.
+    """
     if isinstance(value, dict | list):
         return False
     text = str(value)
@@ -197,16 +211,16 @@ def _class_body(text: str, class_name: str, source: Path) -> str:
 
 
 def _getters(body: str) -> list[tuple[str, str]]:
-    """(name on the wire, name in Python) of each property of a generated class."""
-    found = re.findall(r"@pulumi\.getter(?:\(name=\"([^\"]+)\"\))?\n    def (\w+)\(self\)", body)
-    return [(wire or python, python) for wire, python in found]
+    """Return (name on the wire, name in Python) of each property of a generated class."""
+    names = re.findall(r"@pulumi\.getter(?:\(name=\"([^\"]+)\"\))?\n    def (\w+)\(self\)", body)
+    return [(wire or python, python) for wire, python in names]
 
 
 def _properties(body: str) -> Mapping[str, Property]:
     wire_names = {python: wire for wire, python in _getters(body)}
-    parsed = ast.parse(body).body[0]
-    assert isinstance(parsed, ast.ClassDef)
-    init = next(item for item in parsed.body if isinstance(item, ast.FunctionDef) and item.name == "__init__")
+    class_node = ast.parse(body).body[0]
+    assert isinstance(class_node, ast.ClassDef)
+    init = next(item for item in class_node.body if isinstance(item, ast.FunctionDef) and item.name == "__init__")
     properties = {}
     for argument, default in zip(init.args.kwonlyargs, init.args.kw_defaults, strict=True):
         annotation = ast.unparse(argument.annotation) if argument.annotation else ""

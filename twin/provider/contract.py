@@ -1,7 +1,8 @@
-"""The questions the Pulumi engine asks a provider, in plain Python.
+"""The questions that the Pulumi engine asks a provider, in plain Python.
 
-A `Provider` answers them for one cloud. It sees property trees without secret wrappers (the servicer takes them off
-and puts them back) and raises the errors below; gRPC, plan-time unknowns of the protocol and secrets stay outside.
+An `ImitatedProvider` answers them for one cloud. It sees property trees without secret wrappers (the servicer takes
+them off and puts them back) and raises the errors below. gRPC, the protocol's plan-time unknowns and secrets stay
+outside.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from twin.provider.arguments import Problem, Sdk
-from twin.provider.difference import Change, changes
+from twin.provider.arguments import InputProblem, Sdk
+from twin.provider.difference import PropertyChange, property_changes
 from twin.provider.wire import Properties
 
 
 @dataclass(frozen=True)
 class Resource:
-    """Which resource of the program is meant."""
+    """A resource says which resource of the program is meant."""
 
     urn: str
     type: str
@@ -26,8 +27,8 @@ class Resource:
 
 
 @dataclass(frozen=True)
-class State:
-    """A resource as it stands: its id at the cloud, what was asked for, and what came of it."""
+class ResourceState:
+    """A state is a resource as it stands: its id at the cloud, what was asked for, and what came of it."""
 
     id: str
     inputs: Properties
@@ -35,18 +36,18 @@ class State:
 
 
 @dataclass(frozen=True)
-class Checked:
-    """Inputs completed with defaults and generated names, and what is wrong with them."""
+class CheckedInputs:
+    """Checked inputs are completed with defaults and generated names; `problems` says what is wrong with them."""
 
     inputs: Properties
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[InputProblem] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What an update would change."""
+    """A difference says what an update would change."""
 
-    changes: list[Change]
+    changes: list[PropertyChange]
     delete_first: bool = False
     """A replacement must wait for the old resource to go, because both would have one name."""
 
@@ -56,16 +57,16 @@ class OperationError(Exception):
 
 
 class PartialOperationError(OperationError):
-    """The resource exists but is not as it should be; the next update is to continue from `state`."""
+    """The resource exists but is not as it should be. The next update is to continue from `state`."""
 
-    def __init__(self, state: State, reason: str) -> None:
+    def __init__(self, state: ResourceState, reason: str) -> None:
         super().__init__(reason)
         self.state = state
         self.reason = reason
 
 
-class Provider(ABC):
-    """One imitated provider. Calls may come from several threads at once."""
+class ImitatedProvider(ABC):
+    """An imitated provider answers the engine's questions. Calls may come from several threads at once."""
 
     package: str
     sdk: Sdk
@@ -73,48 +74,48 @@ class Provider(ABC):
     """Outputs that hold an input under another name, and are as secret as it is: output -> input."""
 
     @abstractmethod
-    def check_configuration(self, configuration: Properties) -> list[Problem]:
-        """What is wrong with the provider's own settings."""
+    def check_configuration(self, configuration: Properties) -> list[InputProblem]:
+        """List what is wrong with the provider's own settings."""
 
     def diff_configuration(self, old: Properties, new: Properties) -> Difference:
-        """What changes of the provider's own settings mean; replacing it replaces all its resources."""
-        return Difference(changes(old, new))
+        """Say what changes of the provider's own settings mean. To replace the provider replaces all its resources."""
+        return Difference(property_changes(old, new))
 
     @abstractmethod
     def configure(self, configuration: Properties) -> None:
-        """Take the settings; called once, before any question about resources."""
+        """Take the settings. This is called once, before any question about resources."""
 
     @abstractmethod
-    def check(self, resource: Resource, old_inputs: Properties, inputs: Properties, seed: bytes) -> Checked:
+    def check(self, resource: Resource, old_inputs: Properties, inputs: Properties, seed: bytes) -> CheckedInputs:
         """Complete and judge inputs. `old_inputs` is empty for a new resource; `seed` makes names repeatable."""
 
     @abstractmethod
-    def diff(self, resource: Resource, old: State, inputs: Properties) -> Difference:
-        """What an update to `inputs` would change."""
+    def diff(self, resource: Resource, old: ResourceState, inputs: Properties) -> Difference:
+        """Say what an update to `inputs` would change."""
 
     @abstractmethod
     def plan_create(self, resource: Resource, inputs: Properties) -> Properties:
-        """Outputs as far as they are known before the resource exists. Changes nothing."""
+        """Return the outputs as far as they are known before the resource exists. This changes nothing."""
 
     @abstractmethod
-    def create(self, resource: Resource, inputs: Properties, timeout_s: float) -> State:
+    def create(self, resource: Resource, inputs: Properties, timeout_s: float) -> ResourceState:
         """Make the resource. Raises `OperationError` or `PartialOperationError`."""
 
     @abstractmethod
-    def read(self, resource: Resource, old: State) -> State | None:
-        """The resource as it is now, or None when it is gone."""
+    def read(self, resource: Resource, old: ResourceState) -> ResourceState | None:
+        """Return the resource as it is now, or None when it is gone."""
 
     @abstractmethod
-    def plan_update(self, resource: Resource, old: State, inputs: Properties) -> Properties:
-        """Outputs as far as they are known before the update. Changes nothing."""
+    def plan_update(self, resource: Resource, old: ResourceState, inputs: Properties) -> Properties:
+        """Return the outputs as far as they are known before the update. This changes nothing."""
 
     @abstractmethod
-    def update(self, resource: Resource, old: State, inputs: Properties, timeout_s: float) -> State:
+    def update(self, resource: Resource, old: ResourceState, inputs: Properties, timeout_s: float) -> ResourceState:
         """Change the resource in place. Raises `OperationError` or `PartialOperationError`."""
 
     @abstractmethod
-    def delete(self, resource: Resource, old: State, timeout_s: float) -> None:
-        """Remove the resource; a resource that is gone already counts as removed."""
+    def delete(self, resource: Resource, old: ResourceState, timeout_s: float) -> None:
+        """Remove the resource. A resource that is gone already counts as removed."""
 
     @abstractmethod
     def invoke(self, token: str, arguments: Properties) -> Properties:

@@ -1,7 +1,7 @@
-"""What changed between the inputs a resource has and the inputs it shall have.
+"""What changed between the inputs that a resource has and the inputs that it shall have.
 
-A pure function over two property trees: one `Change` for each leaf that differs, with the path in the engine's own
-notation. Whether a change replaces the resource is a property of its type: a set of path prefixes.
+A pure function over two property trees yields one `PropertyChange` for each leaf that differs, with the path in the
+engine's own notation. Whether a change replaces the resource is a property of its type: a set of path prefixes.
 """
 
 from __future__ import annotations
@@ -15,45 +15,45 @@ from typing import Any, Final, Literal
 from twin.provider.wire import UNKNOWN, plain
 
 _BOOKKEEPING: Final = frozenset({"__defaults"})
-"""Keys by which providers remember which inputs they completed; never a change of their own."""
+"""Keys by which providers remember which inputs they completed. They are never a change of their own."""
 
-Kind = Literal["add", "delete", "update"]
+ChangeKind = Literal["add", "delete", "update"]
 
 
 @dataclass(frozen=True)
-class Change:
-    """One leaf that differs. `replaces` says that the resource cannot take it in place."""
+class PropertyChange:
+    """A change is one leaf that differs. `replaces` says that the resource cannot take it in place."""
 
     path: str
-    kind: Kind
+    kind: ChangeKind
     replaces: bool
 
     @property
     def top(self) -> str:
-        """The top-level property that holds the leaf."""
+        """Return the top-level property that holds the leaf."""
         return re.split(r"[.\[]", self.path, maxsplit=1)[0]
 
 
-def changes(
+def property_changes(
     old: Mapping[str, Any],
     new: Mapping[str, Any],
     *,
     replace_on: Set[str] = frozenset(),
     unordered: Set[str] = frozenset(),
-) -> list[Change]:
-    """The changes from `old` to `new`, ordered by path.
+) -> list[PropertyChange]:
+    """List the changes from `old` to `new`, ordered by path.
 
     `replace_on` holds path prefixes (`name`, `launchTemplate.id`); `unordered` holds paths of lists that the service
     keeps as sets. An unknown new value counts as changed. Texts that are the same JSON document are equal.
     """
-    found = _walk(plain(old), plain(new), "", unordered)
+    leaves = _walk(plain(old), plain(new), "", unordered)
     return sorted(
-        (Change(path, kind, any(_within(path, prefix) for prefix in replace_on)) for path, kind in found),
+        (PropertyChange(path, kind, any(_within(path, prefix) for prefix in replace_on)) for path, kind in leaves),
         key=lambda change: change.path,
     )
 
 
-def _walk(old: Any, new: Any, path: str, unordered: Set[str]) -> Iterator[tuple[str, Kind]]:
+def _walk(old: Any, new: Any, path: str, unordered: Set[str]) -> Iterator[tuple[str, ChangeKind]]:
     if isinstance(old, dict) and isinstance(new, dict):
         for key in {**old, **new}:
             if key not in _BOOKKEEPING:

@@ -1,8 +1,8 @@
 """Run a provider as the engine's plugin: announce one port, serve, and end with the engine.
 
-The engine waits ten seconds for the first line of output, so this module imports no more than gRPC needs before it
-prints; whatever is heavy is loaded by the first question that needs it. A plugin must never outlive its engine: the
-engine closes it with SIGTERM or SIGKILL, and when the engine itself is killed the plugin notices that it was adopted.
+The engine waits ten seconds for the first line of output. This module therefore imports no more than gRPC needs before
+it prints, and the first question that needs something heavy loads it. A plugin must never outlive its engine. The
+engine closes it with SIGTERM or SIGKILL; when the engine itself is killed, the plugin notices that it was adopted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 from pulumi.runtime.proto import add_ResourceProviderServicer_to_server
 
-from twin.provider.contract import Provider
+from twin.provider.contract import ImitatedProvider
 from twin.provider.servicer import Servicer
 
 _PARALLEL_OPERATIONS = 64
@@ -25,8 +25,8 @@ _MESSAGE_BYTES = 400 * 1024 * 1024  # what the engine itself allows
 _ADOPTION_CHECK_S = 0.5
 
 
-def start(provider: Provider) -> tuple[grpc.Server, int]:
-    """A running server on a free loopback port, and the port."""
+def start(provider: ImitatedProvider) -> tuple[grpc.Server, int]:
+    """Start a server on a free loopback port, and return it with the port."""
     server = grpc.server(
         ThreadPoolExecutor(max_workers=_PARALLEL_OPERATIONS, thread_name_prefix="operation"),
         options=[
@@ -40,8 +40,8 @@ def start(provider: Provider) -> tuple[grpc.Server, int]:
     return server, port
 
 
-def serve(make_provider: Callable[[], Provider]) -> int:
-    """Serve until the engine is done or gone. Returns the exit status."""
+def serve(make_provider: Callable[[], ImitatedProvider]) -> int:
+    """Serve until the engine is done or gone, and return the exit status."""
     provider = make_provider()
     engine = os.getppid()
     ended = threading.Event()

@@ -1,8 +1,8 @@
 """gRPC requests of the engine -> questions of the contract -> gRPC replies.
 
-Takes secrets off on the way in and puts them back on the way out, so that an output which repeats a secret input is
-encrypted in the state like the input. Knows the protocol's habits: an empty id means "gone", a failed creation that
-left something behind is told by a status detail, and a diff names every changed path.
+Secrets are taken off on the way in and put back on the way out, so that an output which repeats a secret input is
+encrypted in the state like the input. The module knows the protocol's habits: an empty id means "gone", a status detail
+tells of a failed creation that left something behind, and a diff names every changed path.
 """
 
 from __future__ import annotations
@@ -20,8 +20,15 @@ from pulumi.runtime.proto import (
     status_pb2,
 )
 
-from twin.provider.arguments import Problem
-from twin.provider.contract import Difference, OperationError, PartialOperationError, Provider, Resource, State
+from twin.provider.arguments import InputProblem
+from twin.provider.contract import (
+    Difference,
+    ImitatedProvider,
+    OperationError,
+    PartialOperationError,
+    Resource,
+    ResourceState,
+)
 from twin.provider.wire import Properties, decode, encode, is_known, plain, seal
 
 Reply = TypeVar("Reply")
@@ -37,9 +44,9 @@ _KINDS = {
 
 
 class Servicer(ResourceProviderServicer):  # type: ignore[misc]
-    """The gRPC face of one provider."""
+    """The servicer is the gRPC face of one provider."""
 
-    def __init__(self, provider: Provider) -> None:
+    def __init__(self, provider: ImitatedProvider) -> None:
         self._provider = provider
 
     # Plugin
@@ -85,39 +92,39 @@ class Servicer(ResourceProviderServicer):  # type: ignore[misc]
         inputs = decode(request.news)
         old = plain(decode(request.olds))
         resource = _resource(request)
-        checked = _answer(context, lambda: self._provider.check(resource, old, plain(inputs), request.randomSeed))
+        result = _answer(context, lambda: self._provider.check(resource, old, plain(inputs), request.randomSeed))
         return provider_pb2.CheckResponse(
-            inputs=encode(seal(checked.inputs, inputs)), failures=_failures(checked.problems)
+            inputs=encode(seal(result.inputs, inputs)), failures=_failures(result.problems)
         )
 
     def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802
         old = _state(request.id, request.old_inputs, request.olds)
         inputs = plain(decode(request.news))
-        found = _answer(context, lambda: self._provider.diff(_resource(request), old, inputs))
-        return _diff_response(found)
+        difference = _answer(context, lambda: self._provider.diff(_resource(request), old, inputs))
+        return _diff_response(difference)
 
     def Create(self, request: Any, context: Any) -> Any:  # noqa: N802
         inputs = decode(request.properties)
         resource = _resource(request)
         if request.preview:
             outputs = _answer(context, lambda: self._provider.plan_create(resource, plain(inputs)))
-            return provider_pb2.CreateResponse(id="", properties=encode(self._sealed(outputs, inputs)))
+            return provider_pb2.CreateResponse(id="", properties=encode(self._with_secrets(outputs, inputs)))
         _require_known(inputs, resource, context)
         state = self._answer_with_state(
             context, inputs, lambda: self._provider.create(resource, plain(inputs), request.timeout)
         )
-        return provider_pb2.CreateResponse(id=state.id, properties=encode(self._sealed(state.outputs, inputs)))
+        return provider_pb2.CreateResponse(id=state.id, properties=encode(self._with_secrets(state.outputs, inputs)))
 
     def Read(self, request: Any, context: Any) -> Any:  # noqa: N802
-        sealed = decode(request.inputs)
+        secret_inputs = decode(request.inputs)
         old = _state(request.id, request.inputs, request.properties)
         state = _answer(context, lambda: self._provider.read(_resource(request), old))
         if state is None:
             return provider_pb2.ReadResponse(id="")
         return provider_pb2.ReadResponse(
             id=state.id,
-            inputs=encode(seal(state.inputs, sealed)),
-            properties=encode(self._sealed(state.outputs, sealed)),
+            inputs=encode(seal(state.inputs, secret_inputs)),
+            properties=encode(self._with_secrets(state.outputs, secret_inputs)),
         )
 
     def Update(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -126,12 +133,12 @@ class Servicer(ResourceProviderServicer):  # type: ignore[misc]
         resource = _resource(request)
         if request.preview:
             outputs = _answer(context, lambda: self._provider.plan_update(resource, old, plain(inputs)))
-            return provider_pb2.UpdateResponse(properties=encode(self._sealed(outputs, inputs)))
+            return provider_pb2.UpdateResponse(properties=encode(self._with_secrets(outputs, inputs)))
         _require_known(inputs, resource, context)
         state = self._answer_with_state(
             context, inputs, lambda: self._provider.update(resource, old, plain(inputs), request.timeout)
         )
-        return provider_pb2.UpdateResponse(properties=encode(self._sealed(state.outputs, inputs)))
+        return provider_pb2.UpdateResponse(properties=encode(self._with_secrets(state.outputs, inputs)))
 
     def Delete(self, request: Any, context: Any) -> Any:  # noqa: N802
         old = _state(request.id, request.old_inputs, request.properties)
@@ -143,20 +150,21 @@ class Servicer(ResourceProviderServicer):  # type: ignore[misc]
         result = _answer(context, lambda: self._provider.invoke(request.tok, arguments))
         return provider_pb2.InvokeResponse(**{"return": encode(result)})
 
-    def _sealed(self, outputs: Properties, inputs: Properties) -> Properties:
-        """Outputs as secret as the inputs they repeat."""
-        repeated = {output: inputs.get(name) for output, name in self._provider.repeats.items()}
-        sealed: Properties = seal(outputs, {**repeated, **inputs})
-        return sealed
+    def _with_secrets(self, outputs: Properties, inputs: Properties) -> Properties:
+        """Make outputs as secret as the inputs that they repeat."""
+        repeated_inputs = {output: inputs.get(name) for output, name in self._provider.repeats.items()}
+        secret_outputs: Properties = seal(outputs, {**repeated_inputs, **inputs})
+        return secret_outputs
 
     def _answer_with_state(self, context: Any, inputs: Properties, question: Callable[[], Reply]) -> Reply:
-        """As `_answer`; a resource that exists and is not well reaches the state, its secrets kept."""
+        """Answer as `_answer` does. A resource that exists and is not well reaches the state, and its secrets stay
+        secret."""
         try:
             return _answer(context, question)
         except PartialOperationError as error:
             detail = provider_pb2.ErrorResourceInitFailed(
                 id=error.state.id,
-                properties=encode(self._sealed(error.state.outputs, inputs)),
+                properties=encode(self._with_secrets(error.state.outputs, inputs)),
                 inputs=encode(seal(error.state.inputs, inputs)),
                 reasons=[error.reason],
             )
@@ -164,7 +172,7 @@ class Servicer(ResourceProviderServicer):  # type: ignore[misc]
 
 
 def _answer(context: Any, question: Callable[[], Reply]) -> Reply:
-    """The provider's answer, or its error as the status the engine expects."""
+    """Return the provider's answer, or raise its error as the status that the engine expects."""
     try:
         return question()
     except PartialOperationError:
@@ -178,10 +186,10 @@ def _answer(context: Any, question: Callable[[], Reply]) -> Reply:
 
 
 def _abort_with(context: Any, detail: Any, reason: str) -> NoReturn:
-    packed = any_pb2.Any()
-    packed.Pack(detail)
+    status_detail = any_pb2.Any()
+    status_detail.Pack(detail)
     status = status_pb2.Status(
-        code=grpc.StatusCode.UNKNOWN.value[0], message=f"resource is not ready: {reason}", details=[packed]
+        code=grpc.StatusCode.UNKNOWN.value[0], message=f"resource is not ready: {reason}", details=[status_detail]
     )
     context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
     context.abort(grpc.StatusCode.UNKNOWN, status.message)
@@ -189,15 +197,15 @@ def _abort_with(context: Any, detail: Any, reason: str) -> NoReturn:
 
 
 def _diff_response(difference: Difference) -> Any:
-    found = difference.changes
-    changed = provider_pb2.DiffResponse.DIFF_SOME if found else provider_pb2.DiffResponse.DIFF_NONE
+    changes = difference.changes
+    verdict = provider_pb2.DiffResponse.DIFF_SOME if changes else provider_pb2.DiffResponse.DIFF_NONE
     return provider_pb2.DiffResponse(
-        changes=changed,
-        diffs=sorted({change.top for change in found}),
-        replaces=sorted({change.top for change in found if change.replaces}),
+        changes=verdict,
+        diffs=sorted({change.top for change in changes}),
+        replaces=sorted({change.top for change in changes if change.replaces}),
         detailedDiff={
             change.path: provider_pb2.PropertyDiff(kind=_KINDS[change.kind, change.replaces], inputDiff=True)
-            for change in found
+            for change in changes
         },
         hasDetailedDiff=True,
         deleteBeforeReplace=difference.delete_first,
@@ -210,11 +218,11 @@ def _resource(request: Any) -> Resource:
     return Resource(request.urn, request.type or parts[2].rsplit("$", 1)[-1], request.name or parts[3])
 
 
-def _state(identifier: str, inputs: Any, outputs: Any) -> State:
-    return State(identifier, plain(decode(inputs)), plain(decode(outputs)))
+def _state(identifier: str, inputs: Any, outputs: Any) -> ResourceState:
+    return ResourceState(identifier, plain(decode(inputs)), plain(decode(outputs)))
 
 
-def _failures(problems: list[Problem]) -> list[Any]:
+def _failures(problems: list[InputProblem]) -> list[Any]:
     return [provider_pb2.CheckFailure(property=problem.path, reason=problem.reason) for problem in problems]
 
 

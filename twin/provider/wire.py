@@ -1,8 +1,8 @@
 """Property values as the engine sends them, and back.
 
-The engine sends protobuf structs in which three things are special: a value that is not known yet (a fixed string),
-a secret (a map with a signature), and numbers (always doubles). Here they are `UNKNOWN`, `Secret` and `int | float`.
-Assets, archives and resource references are left as the maps they are: no imitated resource takes one.
+The engine sends protobuf structs in which three things are special: a value that is not known yet (a fixed string), a
+secret (a map with a signature), and numbers (always doubles). Here they are `UNKNOWN`, `Secret` and `int | float`.
+Assets, archives and resource references stay the maps that they are, because no imitated resource takes one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _UNKNOWN_TEXTS: Final = frozenset(
 
 
 class Unknown:
-    """A value that exists only after the operation; there is one instance, `UNKNOWN`."""
+    """The value exists only after the operation. There is one instance, `UNKNOWN`."""
 
     def __repr__(self) -> str:
         return "UNKNOWN"
@@ -48,18 +48,18 @@ UNKNOWN: Final = Unknown()
 
 @dataclass(frozen=True)
 class Secret:
-    """A value that the engine must encrypt in its state."""
+    """The engine must encrypt this value in its state."""
 
     value: Any
 
 
 def decode(struct: struct_pb2.Struct) -> Properties:
-    """The properties of one request."""
+    """Read the properties of one request."""
     return {key: _decode(value) for key, value in struct.fields.items()}
 
 
 def encode(properties: Mapping[str, Any]) -> struct_pb2.Struct:
-    """Properties as a struct. Keys whose value is None are left out, as providers do."""
+    """Write properties as a struct. Keys whose value is None are left out, as providers do."""
     struct = struct_pb2.Struct()
     for key, value in properties.items():
         if value is not None:
@@ -68,7 +68,7 @@ def encode(properties: Mapping[str, Any]) -> struct_pb2.Struct:
 
 
 def plain(value: Any) -> Any:
-    """The value without its secret wrappers."""
+    """Return the value without its secret wrappers."""
     if isinstance(value, Secret):
         return plain(value.value)
     if isinstance(value, Mapping):
@@ -79,7 +79,8 @@ def plain(value: Any) -> Any:
 
 
 def seal(value: Any, like: Any) -> Any:
-    """`value` with secret wrappers wherever `like` has them: outputs stay as secret as the inputs they repeat."""
+    """Put secret wrappers on `value` wherever `like` has them. So outputs stay as secret as the inputs that they
+    repeat."""
     if isinstance(like, Secret):
         return value if isinstance(value, Secret) else Secret(value)
     if isinstance(value, Mapping) and isinstance(like, Mapping):
@@ -90,7 +91,7 @@ def seal(value: Any, like: Any) -> Any:
 
 
 def is_known(value: Any) -> bool:
-    """Whether nothing in the value is unknown."""
+    """Tell whether nothing in the value is unknown."""
     if isinstance(value, Secret):
         return is_known(value.value)
     if isinstance(value, Mapping):

@@ -1,16 +1,14 @@
-"""`python -m twin.replay`: replay a workload file against a gateway and write the report.
+"""`python -m twin.replay` replays a workload file against a gateway and writes the report.
 
     python -m twin.replay --workload FILE --target http://127.0.0.1:8080 --out REPORT [--speed 10] [--drain 120]
 
-One line of JSON on stdout marks the start of the schedule (`{"started": true, …}`); the report is whole or absent.
-The client's key, if the gateway wants one, is read from the environment variable that `--key-env` names.
+One line of JSON on stdout marks the start of the schedule (`{"started": true, …}`). The report is whole or absent.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import sys
 import time
@@ -20,21 +18,25 @@ import uvloop
 
 from twin.replay.generator import Target, replay
 from twin.replay.report import document, write
-from twin.replay.workload import Workload, WorkloadFileError, read_workload
+from twin.replay.workload import ReplayWorkload, WorkloadFileError, read_workload
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Replay the workload.
+
+    The exit code is 0 when the report is written, and 2 for a file or URL that cannot be used.
+    """
     parser = argparse.ArgumentParser(prog="python -m twin.replay", description="An open-loop load generator.")
     parser.add_argument("--workload", type=Path, required=True, metavar="FILE", help="routes and arrivals")
     parser.add_argument("--target", required=True, metavar="URL", help="the gateway, http://HOST:PORT")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="where the report goes")
     parser.add_argument("--speed", type=float, default=1.0, help="times faster than real time")
     parser.add_argument("--drain", type=float, default=120.0, metavar="S", help="real seconds for the last answers")
-    parser.add_argument("--key-env", metavar="NAME", help="environment variable that holds the client's key")
+
     options = parser.parse_args(arguments)
     if not 0 < options.speed < float("inf"):
         parser.error("--speed must be above 0")
-    target = Target(options.target, os.environ.get(options.key_env) if options.key_env else None)
+    target = Target(options.target)
     try:
         target.address  # noqa: B018  a bad URL is a usage error, told before anything starts
         workload = read_workload(options.workload)
@@ -55,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _announce(workload: Workload, speed: float) -> None:
+def _announce(workload: ReplayWorkload, speed: float) -> None:
     last_ms = workload.arrivals[-1][0]
     print(
         json.dumps({"started": True, "requests": len(workload.arrivals), "wall_s": round(last_ms / 1000 / speed, 3)}),
@@ -64,11 +66,11 @@ def _announce(workload: Workload, speed: float) -> None:
 
 
 def _allow_many_connections() -> None:
-    """One open answer is one descriptor; the soft limit of many shells is 1,024."""
+    """Raise the limit on open files. One open answer is one descriptor, and the soft limit of many shells is 1,024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    limit = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
+    if soft != resource.RLIM_INFINITY and soft < limit:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 if __name__ == "__main__":

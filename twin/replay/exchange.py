@@ -1,8 +1,8 @@
 """One HTTP/1.1 connection that sends a request and times the answer, at a few microseconds an event.
 
-It stands for a client's socket, not for an HTTP library: POST only, bodies by `Content-Length` or chunks, keep-alive.
-A load generator that shares two cores with what it measures must cost less than that; aiohttp's client costs more a
-request than the gateway itself.
+It is a client's socket, not an HTTP library: POST only, bodies by `Content-Length` or chunks, keep-alive. A load
+generator that shares two cores with what it measures must cost less than that; aiohttp's client costs more a request
+than the gateway itself.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 TAIL_BYTES = 2048
-"""Kept of every body: the usage event and `[DONE]`, or an error document."""
+"""Bytes that are kept of every body's end: the usage event and `[DONE]`, or an error document."""
 
 _COMPLETION_TOKENS = re.compile(rb'"completion_tokens": ?(\d+)')
 
@@ -24,8 +24,12 @@ class BrokenAnswer(Exception):
 
 
 @dataclass
-class Answer:
-    """What came back. Times are `time.monotonic` seconds; `first_event_s` is None when no event or body arrived."""
+class TimedAnswer:
+    """A timed answer is what came back. Times are `time.monotonic` seconds.
+
+    first_event_s: time of the first event, None when no event or body arrived.
+    tail: the last bytes of the body.
+    """
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
@@ -35,13 +39,13 @@ class Answer:
 
     @property
     def completion_tokens(self) -> int | None:
-        """Tokens by the answer's own usage, the last one stated."""
-        found = _COMPLETION_TOKENS.findall(self.tail)
-        return int(found[-1]) if found else None
+        """Return the tokens by the answer's own usage, the last one stated."""
+        counts = _COMPLETION_TOKENS.findall(self.tail)
+        return int(counts[-1]) if counts else None
 
     @property
     def whole(self) -> bool:
-        """Whether a 200 answer reached its end without an error event."""
+        """Tell whether a 200 answer reached its end without an error event."""
         if self.status != 200 or b'"error":' in self.tail:
             return False
         streamed = self.headers.get("content-type", "").startswith("text/event-stream")
@@ -49,14 +53,14 @@ class Answer:
 
 
 class Connection(asyncio.Protocol):
-    """A connection that carries one exchange at a time; `reusable` says whether the next may follow."""
+    """A connection carries one exchange at a time. `reusable` says whether the next may follow."""
 
     def __init__(self) -> None:
         self.reusable = True
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._answer = Answer()
-        self._done: asyncio.Future[Answer] | None = None
+        self._answer = TimedAnswer()
+        self._answer_future: asyncio.Future[TimedAnswer] | None = None
         self._buffer = b""
         self._in_body = False
         self._left: int | None = None
@@ -65,18 +69,19 @@ class Connection(asyncio.Protocol):
 
     @property
     def at_rest(self) -> bool:
-        """Whether no exchange is under way."""
-        return self._done is None or (self._done.done() and not self._done.cancelled())
+        """Tell whether no exchange is under way."""
+        return self._answer_future is None or (self._answer_future.done() and not self._answer_future.cancelled())
 
-    async def post(self, head: bytes, body: bytes) -> Answer:
+    async def post(self, head: bytes, body: bytes) -> TimedAnswer:
         """Send a request and wait for the whole answer. Raises BrokenAnswer (with `.args[1]` the part that came)."""
         assert self._transport is not None
-        self._answer, self._buffer, self._in_body = Answer(), b"", False
-        self._done = self._loop.create_future()
+        self._answer, self._buffer, self._in_body = TimedAnswer(), b"", False
+        self._answer_future = self._loop.create_future()
         self._transport.write(head + body)
-        return await self._done
+        return await self._answer_future
 
     def close(self) -> None:
+        """Drop the connection, whatever it is doing."""
         self.reusable = False
         if self._transport is not None:
             self._transport.abort()
@@ -86,11 +91,11 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.reusable = False
-        if self._done is not None and not self._done.done():
-            self._done.set_exception(BrokenAnswer(str(exc or "the connection was closed"), self._answer))
+        if self._answer_future is not None and not self._answer_future.done():
+            self._answer_future.set_exception(BrokenAnswer(str(exc or "the connection was closed"), self._answer))
 
     def data_received(self, data: bytes) -> None:
-        if self._done is None or self._done.done():
+        if self._answer_future is None or self._answer_future.done():
             return
         now_s = time.monotonic()  # uvloop's own clock counts whole milliseconds
         self._buffer = self._buffer + data if self._buffer else data
@@ -99,7 +104,7 @@ class Connection(asyncio.Protocol):
                 return
             body, ended = self._read_body()
         except ValueError as error:
-            self._done.set_exception(BrokenAnswer(f"not HTTP/1.1: {error}", self._answer))
+            self._answer_future.set_exception(BrokenAnswer(f"not HTTP/1.1: {error}", self._answer))
             self.close()
             return
         answer = self._answer
@@ -109,7 +114,7 @@ class Connection(asyncio.Protocol):
                 answer.first_event_s = now_s
             answer.tail = (answer.tail + body)[-TAIL_BYTES:]
         if ended:
-            self._done.set_result(answer)
+            self._answer_future.set_result(answer)
 
     def _read_head(self) -> bool:
         end = self._buffer.find(b"\r\n\r\n")
@@ -130,7 +135,7 @@ class Connection(asyncio.Protocol):
         return True
 
     def _read_body(self) -> tuple[bytes, bool]:
-        """Body bytes that can be read now, and whether they are the last."""
+        """Return the body bytes that can be read now, and whether they are the last."""
         if not self._chunked:
             assert self._left is not None
             body, self._buffer = self._buffer[: self._left], self._buffer[self._left :]

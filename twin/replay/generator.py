@@ -1,7 +1,6 @@
 """The schedule: every arrival is sent at `arrival ÷ speed` after the start, whatever became of those before it.
 
-Outcomes are given back scaled to real time: a wall millisecond at ten-fold speed counts as ten. `lag_ms` is how late a
-request left, in the same unit.
+Outcomes are given back scaled to real time: a wall millisecond at ten-fold speed counts as ten.
 """
 
 from __future__ import annotations
@@ -10,22 +9,26 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from twin.replay.exchange import Answer, BrokenAnswer, Connection
-from twin.replay.workload import Workload, request_body
+from twin.replay.exchange import BrokenAnswer, Connection, TimedAnswer
+from twin.replay.workload import ReplayWorkload, request_body
 
 SERVED_BY = "x-spillway-served-by"
 SPILL_REASON = "x-spillway-spill-reason"
 
 
-class Outcome(NamedTuple):
-    """One request. Times are real milliseconds; `status` 0 means no answer; `ok` a whole answer without an error.
+@dataclass(frozen=True, kw_only=True)
+class ReplayOutcome:
+    """An outcome tells what became of one request. Times are real milliseconds.
 
-    `ttft_ms` and `e2e_ms` count from the send; `arrival_ms` and `ended_ms` from the start of the replay.
-
-    `tokens` is None where the answer stated no usage; `problem` says in short why `ok` is false.
+    arrival_ms, ended_ms: times since the start of the replay.
+    lag_ms: how late the request left.
+    status: HTTP status, 0 for no answer.
+    ok: whether the answer was whole and without an error.
+    ttft_ms, e2e_ms: times since the send, None if it did not come so far.
+    tokens: tokens of the answer, None where it stated no usage.
+    problem: why `ok` is false, in short.
     """
 
     route: str
@@ -45,33 +48,36 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True)
 class Target:
-    """Where requests go: the gateway's root URL and, if it asks for one, a client's key."""
+    """The target is where requests go.
+
+    url: the gateway's root URL.
+    """
 
     url: str
-    key: str | None = None
 
     @property
     def address(self) -> tuple[str, int]:
+        """Return host and port. Raises ValueError for a URL of another form."""
         parts = urlsplit(self.url)
         if parts.scheme != "http" or parts.hostname is None:
             raise ValueError(f"{self.url!r} is not http://HOST:PORT")
         return parts.hostname, parts.port or 80
 
     def head(self, body: bytes) -> bytes:
-        authorization = f"Authorization: Bearer {self.key}\r\n" if self.key else ""
+        """Return the head of the request that carries `body`."""
         host, port = self.address
         return (
-            f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}:{port}\r\n{authorization}"
+            f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}:{port}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         ).encode()
 
 
 async def replay(
-    workload: Workload, target: Target, speed: float, drain_s: float, on_start: Callable[[], None] = lambda: None
-) -> list[Outcome]:
+    workload: ReplayWorkload, target: Target, speed: float, drain_s: float, on_start: Callable[[], None] = lambda: None
+) -> list[ReplayOutcome]:
     """Send the whole workload and wait for the answers, at most `drain_s` real seconds after the last arrival.
 
-    Outcomes come in the order of arrivals; what had not ended by then has status 0 and the problem `unfinished`.
+    Outcomes come in the order of arrivals. What had not ended by then has status 0 and the problem `unfinished`.
     """
     loop = asyncio.get_running_loop()
     sender = _Sender(target, speed)
@@ -82,7 +88,7 @@ async def replay(
     ]
     on_start()
     start_s = time.monotonic()
-    tasks: list[asyncio.Task[Outcome]] = []
+    tasks: list[asyncio.Task[ReplayOutcome]] = []
     for (arrival_ms, route, input_tokens, _), body in zip(workload.arrivals, bodies, strict=True):
         due_s = start_s + arrival_ms / 1000.0 / speed
         if (wait_s := due_s - time.monotonic()) > 0:
@@ -92,21 +98,21 @@ async def replay(
     given_up_ms = (time.monotonic() - start_s) * 1000.0 * speed
     for task in tasks:
         task.cancel()
-    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    results = await asyncio.gather(*tasks, return_exceptions=True)
     sender.close()
-    outcomes: list[Outcome] = []
-    for outcome, (arrival_ms, route, input_tokens, _) in zip(ended, workload.arrivals, strict=True):
-        if isinstance(outcome, Outcome):
+    outcomes: list[ReplayOutcome] = []
+    for outcome, (arrival_ms, route, input_tokens, _) in zip(results, workload.arrivals, strict=True):
+        if isinstance(outcome, ReplayOutcome):
             outcomes.append(outcome)
         elif isinstance(outcome, asyncio.CancelledError):
-            outcomes.append(_unfinished(route, arrival_ms, given_up_ms, input_tokens))
+            outcomes.append(_unfinished_outcome(route, arrival_ms, given_up_ms, input_tokens))
         else:
             raise outcome
     return outcomes
 
 
-def _unfinished(route: str, arrival_ms: float, given_up_ms: float, input_tokens: int) -> Outcome:
-    return Outcome(
+def _unfinished_outcome(route: str, arrival_ms: float, given_up_ms: float, input_tokens: int) -> ReplayOutcome:
+    return ReplayOutcome(
         route=route,
         arrival_ms=arrival_ms,
         lag_ms=0.0,
@@ -131,9 +137,9 @@ class _Sender:
         self._all: set[Connection] = set()
         self._loop = asyncio.get_running_loop()
 
-    async def send(self, route: str, arrival_ms: float, due_s: float, input_tokens: int, body: bytes) -> Outcome:
+    async def send(self, route: str, arrival_ms: float, due_s: float, input_tokens: int, body: bytes) -> ReplayOutcome:
         sent_s = time.monotonic()
-        answer, problem = Answer(), ""
+        answer, problem = TimedAnswer(), ""
         try:
             connection = await self._connection()
         except OSError as error:
@@ -148,7 +154,7 @@ class _Sender:
         ok = answer.whole and not problem
         if not ok and not problem:
             problem = answer.tail[:300].decode("utf-8", "replace").strip()
-        return Outcome(
+        return ReplayOutcome(
             route=route,
             arrival_ms=arrival_ms,
             lag_ms=(sent_s - due_s) * self._scale,

@@ -1,4 +1,4 @@
-"""What to replay: arrivals in real milliseconds and, by route, how their requests look. Read from one JSON file.
+"""What to replay: arrivals in real milliseconds and, by route, how their requests look. It is read from one JSON file.
 
     {"version": "1.0",
      "routes": {"chat": {"canary": "internal", "max_tokens": 1024, "bytes_per_token": 4.0}},
@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from twin.engine.prompt import hint
 
-Arrival = tuple[
+_Arrival = tuple[
     Annotated[float, Field(ge=0)], str, Annotated[int, Field(ge=1, le=10**6)], Annotated[int, Field(ge=1, le=10**6)]
 ]
 
@@ -28,11 +28,16 @@ _FILLER = "The quick brown fox jumps over the lazy dog; "
 
 
 class WorkloadFileError(ValueError):
-    """A workload file that cannot be used; the message names every problem."""
+    """The workload file cannot be used. The message names every problem."""
 
 
 class RouteTraffic(BaseModel):
-    """How the requests of a route look. `max_tokens` is the cap a client sends; it never falls below the answer."""
+    """The traffic of a route says how its requests look.
+
+    canary: privacy class that each prompt names.
+    max_tokens: cap that a client sends; it never falls below the answer.
+    bytes_per_token: UTF-8 bytes of prompt text per input token.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,17 +47,17 @@ class RouteTraffic(BaseModel):
     stream: bool = True
 
 
-class Workload(BaseModel):
-    """Arrivals in order of time."""
+class ReplayWorkload(BaseModel):
+    """A workload holds the arrivals, in order of time."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: Literal["1.0"]
     routes: Mapping[str, RouteTraffic] = Field(min_length=1)
-    arrivals: tuple[Arrival, ...] = Field(min_length=1)
+    arrivals: tuple[_Arrival, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _consistent(self) -> Workload:
+    def _consistent(self) -> ReplayWorkload:
         unknown = sorted({route for _, route, _, _ in self.arrivals} - set(self.routes))
         if unknown:
             raise ValueError(f"arrivals name unknown routes: {', '.join(unknown)}")
@@ -62,10 +67,10 @@ class Workload(BaseModel):
         return self
 
 
-def read_workload(path: Path) -> Workload:
-    """The workload of a file. Raises WorkloadFileError."""
+def read_workload(path: Path) -> ReplayWorkload:
+    """Read the workload of a file. Raises WorkloadFileError."""
     try:
-        return Workload.model_validate_json(path.read_text(encoding="utf-8"))
+        return ReplayWorkload.model_validate_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise WorkloadFileError(f"cannot read the workload file {path}: {error.strerror}") from error
     except ValidationError as error:
@@ -76,12 +81,12 @@ def read_workload(path: Path) -> Workload:
 
 
 def request_body(route: str, traffic: RouteTraffic, index: int, input_tokens: int, output_tokens: int) -> bytes:
-    """The JSON body of request number `index`, `input_tokens · bytes_per_token` bytes of prompt long."""
+    """Write the JSON body of request number `index`. Its prompt is `input_tokens · bytes_per_token` bytes long."""
     secret = hashlib.sha256(f"{route}/{index}".encode()).hexdigest()[:16]
     prompt = f"{hint(input_tokens, output_tokens)} canary-{traffic.canary}-{secret} "
-    missing = round(input_tokens * traffic.bytes_per_token) - len(prompt)
-    if missing > 0:
-        prompt += (_FILLER * (missing // len(_FILLER) + 1))[:missing]
+    filler_bytes = round(input_tokens * traffic.bytes_per_token) - len(prompt)
+    if filler_bytes > 0:
+        prompt += (_FILLER * (filler_bytes // len(_FILLER) + 1))[:filler_bytes]
     body: dict[str, object] = {
         "model": route,
         "messages": [{"role": "user", "content": prompt}],

@@ -1,4 +1,4 @@
-"""What an answer costs, as cost lines: nodes by group, disks, and tokens by route and API.
+"""What a choice costs, as cost lines: nodes by group, disks, tokens by route and API, and the parts of the cluster.
 
 Nodes run every hour of the month. Tokens are the mean rate of each level times its hours, the share that the plan sends
 to the API, and the mean tokens of the band by the price part that they are billed at.
@@ -7,17 +7,14 @@ to the API, and the mean tokens of the band by the price part that they are bill
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from decimal import Decimal
 
-from planner.decision.candidates.demand import Demand
-from planner.decision.candidates.hosted_apis import MILLION, HostedApi, billed
-from planner.decision.candidates.self_hosted import SelfHosted
-from planner.decision.choice.question import Answer
+from planner.decision.answer.solved import Solved
+from planner.decision.candidates.hosted_apis import MILLION, tokens_by_price_part
+from planner.decision.candidates.platform import NODE_DISK_GB
 from planner.domain.apis import PricePart
-from planner.domain.catalog import Catalog
-from planner.money.cost import NODE_DISK_GB, disk_key, line
-from planner.plan.cost import CostLine
+from planner.money.cost import bill, cluster_lines, disk_key, line
+from planner.plan.cost import Cost, CostLine
 from planner.words.numbers import dollars
 from planner.words.units import HOURS_PER_MONTH
 
@@ -29,31 +26,37 @@ WORDS: dict[PricePart, str] = {
 }
 
 
-def lines(
-    region: str,
-    catalog: Catalog,
-    demand: Demand,
-    answer: Answer,
-    chosen: Sequence[SelfHosted],
-    apis: Sequence[HostedApi],
-) -> list[CostLine]:
-    """All lines but the platform's."""
-    return [*_nodes(region, catalog, answer, chosen), *_tokens(demand, answer, apis)]
+def cost_of(solved: Solved) -> Cost:
+    """The bill of the month."""
+    lines = [*_nodes(solved), *_tokens(solved)]
+    if solved.cluster is not None:
+        lines += cluster_lines(solved.region, solved.cluster, solved.catalog.prices)[0]
+    return bill(lines, *_range_usd(solved))
 
 
-def range_usd(chosen: Sequence[SelfHosted], answer: Answer) -> tuple[Decimal, Decimal]:
+def bands_without_place(solved: Solved) -> tuple[str, ...]:
+    """Bands, as `route band`, that no pool serves within the SLO if steps are as slow as the p90 residual."""
+    lost = {
+        f"{key[0]} {key[1] + 1}"
+        for pool in solved.pools
+        for key in solved.choice.bands_of(pool.name)
+        if pool.replica.capacities[key].low <= 0
+    }
+    return tuple(sorted(lost))
+
+
+def _range_usd(solved: Solved) -> tuple[Decimal, Decimal]:
     """How much less and more the GPUs would cost a month if steps were as fast (slow) as the p10 (p90) residual.
 
-    Whole nodes, two at least where a group is exclusive; the low end follows the band that gains least, the high end
-    the one that loses most. (≤ 0, ≥ 0) in USD. A band that could not be served at all at the slow end has no place in
-    a range of dollars: `unserved` names it.
+    Whole nodes are counted, two at least where a group is exclusive. The low end follows the band that gains least, the
+    high end the one that loses most. The pair is (≤ 0, ≥ 0) in USD. A band that could not be served at all at the slow
+    end has no place in a range of dollars: `bands_without_place` names it.
     """
     low = high = 0.0
-    for group in sorted({h.replica_class.node_group for h in chosen}):
-        members = [h for h in chosen if h.replica_class.node_group == group]
-        rates = [c for h in members for c in h.replica.capacities.values()]
-        count, month = answer.nodes[group], members[0].replica_class.usd_per_node_hour * HOURS_PER_MONTH
-        least = 2 if members[0].replica_class.exclusive else 1
+    for group, pools in solved.groups.items():
+        rates = [c for pool in pools for c in pool.replica.capacities.values()]
+        count, month = solved.nodes_of(group), pools[0].replica_class.usd_per_node_hour * HOURS_PER_MONTH
+        least = 2 if pools[0].replica_class.exclusive else 1
         less = max((c.requests_per_second / c.high for c in rates if c.high > 0), default=1.0)
         more = max((c.requests_per_second / c.low for c in rates if c.low > 0), default=1.0)
         low += (min(count, max(least, math.ceil(count * less - 1e-9))) - count) * month
@@ -61,44 +64,28 @@ def range_usd(chosen: Sequence[SelfHosted], answer: Answer) -> tuple[Decimal, De
     return dollars(low), dollars(high)
 
 
-def unserved(chosen: Sequence[SelfHosted], answer: Answer) -> tuple[str, ...]:
-    """Bands, as `route band`, that no pool serves within the SLO if steps are as slow as the p90 residual."""
-    found = {
-        f"{key[0]} {key[1] + 1}"
-        for h in chosen
-        for key, c in h.replica.capacities.items()
-        if c.low <= 0 and (key, h.replica_class.name) in answer.served
-    }
-    return tuple(sorted(found))
-
-
-def _nodes(region: str, catalog: Catalog, answer: Answer, chosen: Sequence[SelfHosted]) -> list[CostLine]:
-    disk = catalog.prices.price(disk_key(region))
+def _nodes(solved: Solved) -> list[CostLine]:
+    disk = solved.catalog.prices.price(disk_key(solved.region))
     assert disk is not None  # asked for before anything was chosen
-    found = []
-    for group in sorted({h.replica_class.node_group for h in chosen}):
-        h = next(h for h in chosen if h.replica_class.node_group == group)
-        count, name = answer.nodes[group], h.group_name
-        found.append(line(f"{h.offering.instance_type} on-demand", name, "fixed", count * HOURS_PER_MONTH, h.price))
-        found.append(line("root volumes", name, "fixed", count * NODE_DISK_GB, disk))
-    return found
+    lines = []
+    for group, pools in solved.groups.items():
+        count, offering = solved.nodes_of(group), pools[0].offering
+        hours = count * HOURS_PER_MONTH
+        lines.append(line(f"{offering.instance_type} on-demand", group, "fixed", hours, pools[0].price))
+        lines.append(line("root volumes", group, "fixed", count * NODE_DISK_GB, disk))
+    return lines
 
 
-def _tokens(demand: Demand, answer: Answer, apis: Sequence[HostedApi]) -> list[CostLine]:
-    options = {option.row.key: option for option in apis}
-    by_route = {route.name: route for route in demand.routes}
+def _tokens(solved: Solved) -> list[CostLine]:
+    apis = {api.row.key: api for api in solved.apis}
     tokens: dict[tuple[str, str, PricePart], float] = {}
-    for ((route, index), api), shares in sorted(answer.spilled.items()):
-        band = by_route[route].bands[index]
-        requests = sum(
-            level.rates[route] * band.share * float(level.hours) * 3600 * share
-            for level, share in zip(demand.levels, shares, strict=True)
-        )
-        for part, count in billed(options[api].row, band.mix).items():
-            key = (route, api, part)
-            tokens[key] = tokens.get(key, 0.0) + requests * count / MILLION
+    for (key, name), shares in sorted(solved.choice.answer.spilled.items()):
+        requests = solved.requests_to(key, shares)
+        for part, count in tokens_by_price_part(apis[name].row, solved.route(key[0]).bands[key[1]].mix).items():
+            entry = (key[0], name, part)
+            tokens[entry] = tokens.get(entry, 0.0) + requests * count / MILLION
     return [
-        line(f"{api} {WORDS[part]}", route, "usage", amount, options[api].prices[part])
-        for (route, api, part), amount in sorted(tokens.items())
+        line(f"{name} {WORDS[part]}", route, "usage", amount, apis[name].prices[part])
+        for (route, name, part), amount in sorted(tokens.items())
         if amount > 0
     ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 
+from planner.decision.answer.solved import Solved
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.domain.catalog import Catalog
 from planner.domain.environment import Environment
@@ -16,27 +17,24 @@ from planner.plan.cost import Cost
 from planner.plan.review import Verdict
 
 
-def verdicts(
-    environment: Environment,
-    catalog: Catalog,
-    cost: Cost,
-    chosen: Sequence[SelfHosted],
-    gaps: Iterable[Gap],
-    unserved: Sequence[str],
-) -> tuple[Verdict, ...]:
-    """All verdicts, sorted by name. unserved: bands that the slow end of the measurements leaves without a place."""
-    found = [
+def verdicts(solved: Solved, cost: Cost, gaps: Iterable[Gap], without_place: Sequence[str]) -> tuple[Verdict, ...]:
+    """All verdicts, sorted by name.
+
+    without_place: bands that the slow end of the measurements leaves without a place.
+    """
+    environment = solved.environment
+    judgements = [
         *_budget(environment, cost),
-        *_quotas(environment, chosen),
-        *_prices(catalog, cost),
-        *_provenance(chosen),
-        *_range(unserved),
-        *_gaps((*gaps, *(gap for h in chosen for gap in h.shape.model.gaps()))),
+        *_quotas(environment, solved.pools),
+        *_prices(solved.catalog, cost),
+        *_provenance(solved.pools),
+        *_range(without_place),
+        *_gaps((*gaps, *(gap for pool in solved.pools for gap in pool.shape.model.gaps()))),
         _privacy(environment),
         _availability(environment),
         _bytes_per_token(),
     ]
-    return tuple(sorted(found, key=lambda verdict: (verdict.name, verdict.message)))
+    return tuple(sorted(judgements, key=lambda verdict: (verdict.name, verdict.message)))
 
 
 def _budget(environment: Environment, cost: Cost) -> list[Verdict]:
@@ -48,8 +46,8 @@ def _budget(environment: Environment, cost: Cost) -> list[Verdict]:
     return [Verdict(name="budget", state=state, message=message)]
 
 
-def _quotas(environment: Environment, chosen: Sequence[SelfHosted]) -> list[Verdict]:
-    families = sorted({h.replica_class.quota_family for h in chosen} - set(environment.quotas))
+def _quotas(environment: Environment, pools: Sequence[SelfHosted]) -> list[Verdict]:
+    families = sorted({pool.replica_class.quota_family for pool in pools} - set(environment.quotas))
     return [
         Verdict(name=f"quota {family}", state="warn", message=f"the vCPU quota of family {family} is not stated")
         for family in families
@@ -61,17 +59,18 @@ def _prices(catalog: Catalog, cost: Cost) -> list[Verdict]:
     doubts: dict[str, list[str]] = {}
     for key in sorted({line.price for line in cost.lines}):
         price = catalog.prices.price(key)
-        for doubt in price.doubts(on) if price else ():
-            doubts.setdefault(key.split("/", 1)[0], []).append(doubt.message)
+        if price is not None:
+            for doubt in price.doubts(on):
+                doubts.setdefault(price.kind, []).append(doubt.message)
     return [
         Verdict(name=f"prices {kind}", state="warn", message=_shortened(messages))
         for kind, messages in sorted(doubts.items())
     ]
 
 
-def _provenance(chosen: Sequence[SelfHosted]) -> list[Verdict]:
+def _provenance(pools: Sequence[SelfHosted]) -> list[Verdict]:
     analytic = sorted(
-        {h.shape.gpu.key for h in chosen for c in h.replica.capacities.values() if c.provenance == "analytic"}
+        {pool.shape.gpu.key for pool in pools for c in pool.replica.capacities.values() if c.provenance == "analytic"}
     )
     if not analytic:
         return []
@@ -79,17 +78,19 @@ def _provenance(chosen: Sequence[SelfHosted]) -> list[Verdict]:
     return [Verdict(name="provenance", state="warn", message=message)]
 
 
-def _range(unserved: Sequence[str]) -> list[Verdict]:
-    if not unserved:
+def _range(without_place: Sequence[str]) -> list[Verdict]:
+    if not without_place:
         return []
-    message = f"at the slow end of the measurements no number of machines serves {', '.join(unserved)} within the SLO"
+    message = (
+        f"at the slow end of the measurements no number of machines serves {', '.join(without_place)} within the SLO"
+    )
     return [Verdict(name="range", state="warn", message=f"{message}; the high end of the cost does not hold that")]
 
 
 def _gaps(gaps: Iterable[Gap]) -> list[Verdict]:
     kinds: dict[str, list[str]] = {}
     for gap in sorted(set(gaps)):
-        kinds.setdefault(gap.key.split("/", 1)[0], []).append(gap.message)
+        kinds.setdefault(gap.kind, []).append(gap.message)
     return [Verdict(name=f"gap {kind}", state="warn", message=_shortened(messages)) for kind, messages in kinds.items()]
 
 

@@ -13,7 +13,16 @@ from dataclasses import dataclass
 from datetime import date
 
 from planner.decision.candidates.demand import RouteDemand
-from planner.decision.candidates.omissions import Omission
+from planner.decision.candidates.omissions import (
+    Candidate,
+    NoAccount,
+    NoPrice,
+    Omission,
+    OtherResidency,
+    RestrictedData,
+    Retires,
+    TooLittleContext,
+)
 from planner.decision.choice.question import ApiOption, BandKey
 from planner.domain.apis import ApiModel, PricePart
 from planner.domain.catalog import Catalog
@@ -35,7 +44,7 @@ class HostedApi:
     prices: Mapping[PricePart, Price]
 
 
-def hosted(
+def hosted_apis(
     routes: Sequence[RouteDemand], catalog: Catalog, accounts: ApiAccounts, region: str, until: date
 ) -> tuple[tuple[HostedApi, ...], tuple[Omission, ...], tuple[Gap, ...]]:
     """Options, what fell and why, and what is not known. `until`: the last day of the horizon.
@@ -59,7 +68,7 @@ def hosted(
         option = _option(rows[key], users[key], catalog, accounts, region)
         if isinstance(option, Gap):
             gaps.add(option)
-            omitted += [Omission("price", key, option.message, route.name) for route in users[key]]
+            omitted += [Omission(Candidate(api=key), NoPrice(option.subject), route.name) for route in users[key]]
         else:
             found.append(option)
             gaps |= set(_unknowns(rows[key], catalog, accounts))
@@ -78,22 +87,20 @@ def _accepted(route: Route, catalog: Catalog) -> list[ApiModel]:
 def _refusal(
     row: ApiModel, route: RouteDemand, catalog: Catalog, accounts: ApiAccounts, until: date
 ) -> Omission | None:
+    candidate = Candidate(api=row.key)
     if not route.route.may_use_api:
-        return Omission("privacy", row.key, "the route's data is restricted", route.name)
+        return Omission(candidate, RestrictedData(), route.name)
     if row.provider not in accounts.providers:
-        return Omission("provider", row.key, f"`api.providers` has no account at {row.provider}", route.name)
-    retired = row.why_not(until)
-    if retired is not None:
-        return Omission("retirement", row.key, retired, route.name)
+        return Omission(candidate, NoAccount(row.provider), route.name)
+    if not row.serves_until(until):
+        retires = None if row.status == "delisted" else row.retires
+        return Omission(candidate, Retires(retires, until), route.name)
     residency = catalog.providers[row.provider].residency
     if route.route.residency and (residency is None or not set(residency) <= set(route.route.residency)):
-        where = "an unknown place" if residency is None else ", ".join(residency)
-        return Omission("residency", row.key, f"processes in {where}", route.name)
+        return Omission(candidate, OtherResidency(residency), route.name)
     longest = route.workload.mix.input_quantile(1.0)
     if row.context_tokens is None or row.context_tokens < longest:
-        return Omission(
-            "context", row.key, f"reads {row.context_tokens} tokens; prompts reach {longest:.0f}", route.name
-        )
+        return Omission(candidate, TooLittleContext(round(longest), row.context_tokens), route.name)
     return None
 
 
@@ -102,7 +109,7 @@ def _option(
 ) -> HostedApi | Gap:
     prices: dict[PricePart, Price] = {}
     bands = {(route.name, i): band for route in users for i, band in enumerate(route.bands)}
-    for part in sorted({part for band in bands.values() for part in billed(row, band.mix)}):
+    for part in sorted({part for band in bands.values() for part in tokens_by_price_part(row, band.mix)}):
         price = catalog.prices.price(row.price_key(part))
         if price is None:
             return catalog.prices.gap(row.price_key(part))
@@ -113,7 +120,7 @@ def _option(
     cost: dict[BandKey, float] = {}
     tokens: dict[BandKey, float] = {}
     for key, band in bands.items():
-        parts = billed(row, band.mix)
+        parts = tokens_by_price_part(row, band.mix)
         cost[key] = sum(count * float(prices[part].usd) for part, count in parts.items()) / MILLION
         tokens[key] = band.mix.mean_input + band.mix.mean_output
     limits = accounts.providers[row.provider].limits
@@ -121,7 +128,7 @@ def _option(
     return HostedApi(option, row, catalog.providers[row.provider].base_url.replace("{region}", region), prices)
 
 
-def billed(row: ApiModel, mix: Mix) -> dict[PricePart, float]:
+def tokens_by_price_part(row: ApiModel, mix: Mix) -> dict[PricePart, float]:
     """Mean tokens of a request by the price part that they are billed at."""
     above = row.long_context_above
     parts: dict[PricePart, float] = {"input": 0.0, "output": 0.0}
@@ -138,11 +145,11 @@ def _unknowns(row: ApiModel, catalog: Catalog, accounts: ApiAccounts) -> list[Ga
     found = []
     if account.latency is None:
         hint = f"measure it and set `api.providers.{row.provider}.latency: {{ttft_p95: …, measured: …}}`"
-        found.append(Gap(f"latency/{row.provider}", f"the TTFT of {row.provider} has not been measured", hint))
+        found.append(Gap("latency", row.provider, f"the TTFT of {row.provider} has not been measured", hint))
     if account.limits.tpm is None or account.limits.rpm is None:
         hint = f"set `api.providers.{row.provider}.limits: {{tpm: …, rpm: …}}`"
-        found.append(Gap(f"limits/{row.provider}", f"the rate limits of {row.provider} are not stated", hint))
+        found.append(Gap("limits", row.provider, f"the rate limits of {row.provider} are not stated", hint))
     if row.reasoning is not False:
         message = f"{row.key} may think before it answers; its reasoning tokens are not in the estimate"
-        found.append(Gap(f"reasoning/{row.key}", message, "measure them on your own prompts"))
+        found.append(Gap("reasoning", row.key, message, "measure them on your own prompts"))
     return [*found, *catalog.providers[row.provider].gaps()]

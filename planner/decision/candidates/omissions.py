@@ -1,16 +1,20 @@
-"""Why a candidate was not considered further: every omission is logged with its first reason.
+"""Why a candidate was not considered further: each omission holds its first cause, as values.
 
-A subject is a candidate in the reader's words, like `gpt-oss-120b (mxfp4) on 1 × L4`; a reason is a sentence. The log
-groups reasons by their kind, so that a plan can say how many candidates fell and why.
+Sentences are made of them last, in `answer.sentences`. A cause carries the numbers and names that its sentence needs.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
+
+from planner.performance.capacity import NoCapacity
+from planner.performance.memory import NoFit
+from planner.performance.precision import Unsupported
 
 OmissionKind = Literal[
     "memory",
@@ -28,40 +32,177 @@ OmissionKind = Literal[
     "host",
 ]
 
-MEANING: dict[OmissionKind, str] = {
-    "memory": "does not fit the GPU's memory",
-    "format": "the GPU does not run the weight format",
-    "slo": "cannot meet the SLO at any load",
-    "price": "has no price",
-    "zones": "is not sold in the environment's zones",
-    "privacy": "is an API, and the data is restricted",
-    "residency": "processes data where the route does not allow it",
-    "provider": "is at a provider without an account in `api.providers`",
-    "retirement": "retires within the horizon or is delisted",
-    "context": "reads fewer tokens than the route's prompts have",
-    "dominated": "costs no less and does no more than another candidate",
-    "screened": "is far from the cheapest for every route",
-    "host": "has too little CPU or memory beside the GPU",
-}
+
+@dataclass(frozen=True)
+class Candidate:
+    """What could have been chosen, by its catalog keys; what does not apply is empty.
+
+    model: open-weight model. quantization: format of its weights. gpu, tensor_parallel_size: GPUs of one replica.
+    instance_type: machine that carries it. api: hosted model, `PROVIDER/SLUG`.
+    """
+
+    model: str = ""
+    quantization: str = ""
+    gpu: str = ""
+    tensor_parallel_size: int = 0
+    instance_type: str = ""
+    api: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names that a reader may look for."""
+        return tuple(name for name in (self.model, self.quantization, self.gpu, self.instance_type, self.api) if name)
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
+class DoesNotLoad:
+    """The replica does not fit into the GPUs' memory, or its model cannot be cut for so many of them."""
+
+    fit: NoFit
+    kind: Literal["memory"] = "memory"
+
+
+@dataclass(frozen=True)
+class FormatNotRun:
+    """The GPU does not run the weight format."""
+
+    support: Unsupported
+    kind: Literal["format"] = "format"
+
+
+@dataclass(frozen=True)
+class MissesSlo:
+    """The replica meets the route's SLO at no load. band: name of the input band; empty for the whole route."""
+
+    capacity: NoCapacity
+    band: str = ""
+    kind: Literal["slo"] = "slo"
+
+
+@dataclass(frozen=True)
+class NoPrice:
+    """The price snapshot lacks a price. price: its key."""
+
+    price: str
+    kind: Literal["price"] = "price"
+
+
+@dataclass(frozen=True)
+class NotInZones:
+    """The instance type is sold in none of the environment's zones."""
+
+    zones: tuple[str, ...]
+    kind: Literal["zones"] = "zones"
+
+
+@dataclass(frozen=True)
+class RestrictedData:
+    """The route's data is restricted, and this candidate is an API."""
+
+    kind: Literal["privacy"] = "privacy"
+
+
+@dataclass(frozen=True)
+class NoAccount:
+    """The environment names no account at this provider."""
+
+    provider: str
+    kind: Literal["provider"] = "provider"
+
+
+@dataclass(frozen=True)
+class Retires:
+    """The hosted model ends within the horizon. on: its last day, None when it is delisted already. until: the day up
+    to which it is needed."""
+
+    on: date | None
+    until: date
+    kind: Literal["retirement"] = "retirement"
+
+
+@dataclass(frozen=True)
+class OtherResidency:
+    """The provider processes data where the route does not allow it. places: None when they are not known."""
+
+    places: tuple[str, ...] | None
+    kind: Literal["residency"] = "residency"
+
+
+@dataclass(frozen=True)
+class TooLittleContext:
+    """The model reads fewer tokens than needed. reads: tokens, None when not stated. band: as in `MissesSlo`."""
+
+    needed: int
+    reads: int | None
+    band: str = ""
+    kind: Literal["context"] = "context"
+
+
+@dataclass(frozen=True)
+class Dominated:
+    """Another candidate does everything that this one does for no more money."""
+
+    by: Candidate
+    kind: Literal["dominated"] = "dominated"
+
+
+@dataclass(frozen=True)
+class FarFromCheapest:
+    """Many other candidates are cheaper for every route that this one could serve."""
+
+    kind: Literal["screened"] = "screened"
+
+
+@dataclass(frozen=True)
+class WeakHost:
+    """The instance type has too little CPU or memory for each of its GPUs, or is bare metal."""
+
+    kind: Literal["host"] = "host"
+
+
+OmissionCause = (
+    DoesNotLoad
+    | FormatNotRun
+    | MissesSlo
+    | NoPrice
+    | NotInZones
+    | RestrictedData
+    | NoAccount
+    | Retires
+    | OtherResidency
+    | TooLittleContext
+    | Dominated
+    | FarFromCheapest
+    | WeakHost
+)
+
+
+@dataclass(frozen=True)
 class Omission:
-    """One candidate that fell, and its first reason."""
+    """One candidate that fell, and its first cause. route: the route that it fell for; empty for all routes."""
 
-    kind: OmissionKind
-    subject: str
-    reason: str
+    candidate: Candidate
+    cause: OmissionCause
     route: str = ""
 
+    @property
+    def kind(self) -> OmissionKind:
+        """By what it is counted."""
+        return self.cause.kind
 
-def counted(omissions: Iterable[Omission]) -> tuple[tuple[str, int], ...]:
-    """(meaning, count) by kind, the most frequent first, ties by name."""
+
+def counts_by_kind(omissions: Iterable[Omission]) -> tuple[tuple[OmissionKind, int], ...]:
+    """(kind, number of omissions), the most frequent first, ties by name."""
     counts = Counter(omission.kind for omission in set(omissions))
-    return tuple((MEANING[kind], counts[kind]) for kind in sorted(counts, key=lambda k: (-counts[k], k)))
+    return tuple((kind, counts[kind]) for kind in sorted(counts, key=lambda kind: (-counts[kind], kind)))
 
 
-def about(omissions: Iterable[Omission], words: Iterable[str]) -> tuple[Omission, ...]:
-    """Omissions whose subject names all the words, sorted: what `explain --why-not` shows."""
-    wanted = [re.compile(rf"(?<![a-z0-9]){re.escape(word.lower())}(?![a-z0-9])") for word in words]
-    return tuple(sorted({o for o in omissions if all(word.search(o.subject.lower()) for word in wanted)}))
+def names_all(candidate: Candidate, words: Sequence[str]) -> bool:
+    """Whether each word is a whole part of some name of the candidate: `L4` is in `L4` and in no other GPU."""
+    patterns = [re.compile(rf"(?<![a-z0-9]){re.escape(word.lower())}(?![a-z0-9])") for word in words]
+    return all(any(pattern.search(name.lower()) for name in candidate.names) for pattern in patterns)
+
+
+def naming(omissions: Iterable[Omission], words: Sequence[str]) -> tuple[Omission, ...]:
+    """The omissions whose candidate names all of the words, each once, in their order."""
+    return tuple(omission for omission in dict.fromkeys(omissions) if names_all(omission.candidate, words))

@@ -1,54 +1,54 @@
 """Capacities that the step simulator vouches for: those of every class that a plan may rest on.
 
-The closed form ranks hundreds of classes and is off by its own amount on each workload. So the leaders of every ranking
-are simulated first, the others are corrected by the median that simulated ÷ closed form shows for their band, and the
-program is solved; a class in its answer that was not simulated yet is, and the program is solved again, until every
-class of the answer stands on the simulator. Each turn simulates at least one more class, so it ends.
+The closed form ranks hundreds of classes and is off by its own amount on each workload. So some classes are simulated,
+and the others are corrected by the median of simulated ÷ closed form of their band. `optimize` asks for the leaders of
+every ranking first, and then for every class that an answer names.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from planner.decision.candidates.omissions import Omission
+from planner.decision.candidates.omissions import MissesSlo, Omission
 from planner.decision.candidates.replicas import Replica, Ruler
 from planner.decision.candidates.self_hosted import SelfHosted
-from planner.decision.choice.question import Answer, BandKey, Infeasible, Question
+from planner.decision.choice.question import BandKey
 from planner.performance.capacity import Capacity, NoCapacity
-from planner.performance.capacity_search import Kept, ReplicaTraffic, found
+from planner.performance.capacity_search import Kept, ReplicaTraffic, highest_rate
+from planner.words.numbers import significant
 
 
 @dataclass(frozen=True)
-class Rated:
-    """Hostings whose capacities are simulated or corrected, and what fell when it was simulated."""
+class RatedClasses:
+    """Classes whose capacities are simulated or corrected, and what fell when it was simulated."""
 
-    hostings: tuple[SelfHosted, ...]
+    classes: tuple[SelfHosted, ...]
     simulated: frozenset[str]
     omissions: tuple[Omission, ...]
 
 
 class Rating:
-    """Simulates the replicas of hostings, each once."""
+    """Simulates the replicas of classes, each once."""
 
-    def __init__(self, hostings: Sequence[SelfHosted], ruler: Ruler, kept: Kept) -> None:
-        self._screened, self._ruler, self._kept = hostings, ruler, kept
+    def __init__(self, classes: Sequence[SelfHosted], ruler: Ruler, kept: Kept) -> None:
+        self._classes, self._ruler, self._kept = classes, ruler, kept
         self._names: set[str] = set()
         self._answers: dict[int, dict[BandKey, Capacity | NoCapacity]] = {}
 
-    def simulate(self, names: Iterable[str]) -> Rated:
+    def simulate(self, names: Iterable[str]) -> RatedClasses:
         """Simulate the classes of these names too, and rate all again."""
         self._names |= set(names)
-        for hosting in self._screened:
-            if hosting.replica_class.name in self._names and id(hosting.replica) not in self._answers:
-                self._answers[id(hosting.replica)] = self._simulated(hosting.replica)
+        for candidate in self._classes:
+            if candidate.name in self._names and id(candidate.replica) not in self._answers:
+                self._answers[id(candidate.replica)] = self._simulated(candidate.replica)
         # an instance type with the same GPUs carries the same replica: what is known of one is known of all
-        self._names |= {h.replica_class.name for h in self._screened if id(h.replica) in self._answers}
+        self._names |= {c.name for c in self._classes if id(c.replica) in self._answers}
         ratios = self._ratios()
-        rated = [self._rated(hosting, ratios) for hosting in self._screened]
+        rated = [self._with_rating(candidate, ratios) for candidate in self._classes]
         lost = tuple(omission for each in rated for omission in each[1])
-        return Rated(tuple(h for h, _ in rated if h is not None), frozenset(self._names), lost)
+        return RatedClasses(tuple(each for each, _ in rated if each is not None), frozenset(self._names), lost)
 
     def _simulated(self, replica: Replica) -> dict[BandKey, Capacity | NoCapacity]:
         routes = {route.name: route for route in replica.shape.routes}
@@ -58,7 +58,7 @@ class Rating:
             question = self._ruler.question(replica.shape, replica.clock, replica.memory, route, band, cap)
             mix = route.bands[band].mix
             traffic = ReplicaTraffic(mix.input_tokens, mix.output_tokens, mix.weights, route.minutes)
-            answer = found(question, traffic, self._kept)
+            answer = highest_rate(question, traffic, self._kept)
             if isinstance(answer, Capacity):
                 answer = self._ruler.answered(replica.shape, answer)
             answers[(name, band)] = answer
@@ -66,7 +66,7 @@ class Rating:
 
     def _ratios(self) -> dict[BandKey, float]:
         """Simulated ÷ screened rate by band, the median over the classes that were simulated."""
-        replicas = {id(h.replica): h.replica for h in self._screened}
+        replicas = {id(c.replica): c.replica for c in self._classes}
         ratios: dict[BandKey, list[float]] = {}
         for key, answers in self._answers.items():
             for band, answer in answers.items():
@@ -75,53 +75,32 @@ class Rating:
                     ratios.setdefault(band, []).append(answer.requests_per_second / screened)
         return {band: statistics.median(values) for band, values in ratios.items()}
 
-    def _rated(
-        self, hosting: SelfHosted, ratios: dict[BandKey, float]
+    def _with_rating(
+        self, candidate: SelfHosted, ratios: dict[BandKey, float]
     ) -> tuple[SelfHosted | None, tuple[Omission, ...]]:
-        replica = hosting.replica
+        replica = candidate.replica
         answers = self._answers.get(id(replica))
         if answers is None:
             corrected = {band: _times(answer, ratios.get(band, 1.0)) for band, answer in replica.capacities.items()}
-            return _with_capacities(hosting, corrected), ()
+            return _with_capacities(candidate, corrected), ()
         kept = {band: answer for band, answer in answers.items() if isinstance(answer, Capacity)}
         lost = tuple(
-            Omission("slo", f"{replica.shape.subject} in {hosting.offering.instance.key}", answer.reason, band[0])
+            Omission(candidate.identity, MissesSlo(answer), band[0])
             for band, answer in answers.items()
             if isinstance(answer, NoCapacity)
         )
         if not kept:
             return None, lost
-        return _with_capacities(hosting, kept), lost
+        return _with_capacities(candidate, kept), lost
 
 
 def _times(answer: Capacity, factor: float) -> Capacity:
-    rate = answer.requests_per_second * factor
+    rate = significant(answer.requests_per_second * factor)
     return replace(answer, requests_per_second=rate, low=rate, high=rate)
 
 
-def _with_capacities(hosting: SelfHosted, answers: Mapping[BandKey, Capacity]) -> SelfHosted:
-    """The same hosting with other capacities, in its replica and in its class alike."""
+def _with_capacities(candidate: SelfHosted, answers: Mapping[BandKey, Capacity]) -> SelfHosted:
+    """The same class with other capacities, in its replica and in its class alike."""
     rates = {band: answer.requests_per_second for band, answer in answers.items()}
-    named = replace(hosting.replica_class, capacity=rates)
-    return replace(hosting, replica=replace(hosting.replica, capacities=answers), replica_class=named)
-
-
-def settled(
-    rating: Rating,
-    first: Iterable[str],
-    question_of: Callable[[Sequence[SelfHosted]], Question],
-    solve: Callable[[Question], Answer | Infeasible],
-) -> tuple[Rated, Question, Answer | Infeasible]:
-    """Solve and simulate in turns until every class of the answer is simulated.
-
-    Where there is no answer, all that is left is simulated once before that is believed.
-    """
-    rated = rating.simulate(first)
-    while True:
-        question = question_of(rated.hostings)
-        answer = solve(question)
-        named = {h.replica_class.name for h in rated.hostings}
-        wanted = named if isinstance(answer, Infeasible) else set(answer.replicas)
-        if wanted <= rated.simulated:
-            return rated, question, answer
-        rated = rating.simulate(wanted)
+    named = replace(candidate.replica_class, capacity=rates)
+    return replace(candidate, replica=replace(candidate.replica, capacities=answers), replica_class=named)

@@ -11,7 +11,14 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from planner.decision.candidates.demand import RouteDemand
-from planner.decision.candidates.omissions import Omission
+from planner.decision.candidates.omissions import (
+    Candidate,
+    DoesNotLoad,
+    FormatNotRun,
+    MissesSlo,
+    Omission,
+    TooLittleContext,
+)
 from planner.decision.choice.question import BandKey
 from planner.domain.catalog import Catalog
 from planner.domain.gaps import Gap
@@ -21,7 +28,7 @@ from planner.performance.calibration import Calibration, Evidence, evidence
 from planner.performance.capacity import Capacity, CapacityQuestion, NoCapacity, capacities, rate_factors, with_interval
 from planner.performance.coefficients import Coefficients
 from planner.performance.engine.scheduler import default_batched_tokens
-from planner.performance.memory import MemoryFit, NoFit, memory_fit
+from planner.performance.memory import MemoryFit, NoFit, memory_fit, weights_bytes
 from planner.performance.precision import Unsupported, quantization_support
 from planner.performance.roofline import ideal_step, step_clock
 from planner.performance.step_time import StepClock
@@ -52,8 +59,25 @@ class Shape:
     routes: tuple[RouteDemand, ...]
 
     @property
-    def subject(self) -> str:
-        return f"{self.model.key} ({self.quantization.name}) on {self.tensor_parallel_size} × {self.gpu.key}"
+    def identity(self) -> Candidate:
+        """The shape by its catalog keys, without a machine."""
+        return Candidate(self.model.key, self.quantization.name, self.gpu.key, self.tensor_parallel_size)
+
+    @property
+    def stored(self) -> Quantization:
+        """What the model bucket holds: the native weights where the engine quantizes them while it loads."""
+        native = self.model.precision(self.model.native)
+        return native if self.quantization.at_load and native is not None else self.quantization
+
+    @property
+    def checkpoint(self) -> str:
+        """Name of the weights in the bucket: repository and format."""
+        return f"{self.stored.checkpoint or self.model.hf_id}/{self.stored.name}"
+
+    @property
+    def checkpoint_gb(self) -> float:
+        """Size of the weights in the bucket, in 10⁹ bytes."""
+        return weights_bytes(self.model, self.stored, 1) / 1e9
 
     @property
     def max_model_len(self) -> int:
@@ -120,7 +144,7 @@ class Ruler:
         architecture, size = shape.model.architecture, shape.tensor_parallel_size
         ideal = ideal_step(architecture, shape.quantization, shape.gpu, size, context_tokens=context)
         known = self.evidence(shape)
-        return step_clock(ideal, known.coefficients).slowed(known.step * self.margin(shape))
+        return step_clock(ideal, known.coefficients).slowed(known.step * self.margin(shape)).as_written()
 
     def question(
         self, shape: Shape, clock: StepClock, memory: MemoryFit, route: RouteDemand, band: int | None, cap: int
@@ -222,9 +246,9 @@ def _accepted(route: RouteDemand, catalog: Catalog) -> Iterator[tuple[Model, Qua
 def _refusal(shape: Shape) -> Omission | None:
     support = quantization_support(shape.model.key, shape.quantization, shape.gpu)
     if isinstance(support, Unsupported):
-        return Omission("format", shape.subject, support.reason)
+        return Omission(shape.identity, FormatNotRun(support))
     memory = shape.memory(CAPS[0])
-    return Omission("memory", shape.subject, memory.reason) if isinstance(memory, NoFit) else None
+    return Omission(shape.identity, DoesNotLoad(memory)) if isinstance(memory, NoFit) else None
 
 
 def _caps(
@@ -242,15 +266,15 @@ def _caps(
                     asked.append((shape, route, cap))
                     questions.append(ruler.question(shape, clock, memory, route, None, cap))
     rates: dict[tuple[Shape, str], dict[int, float]] = {}
-    reasons: dict[tuple[Shape, str], str] = {}
+    misses: dict[tuple[Shape, str], NoCapacity] = {}
     for (shape, route, cap), answer in zip(asked, capacities(questions), strict=True):
         if isinstance(answer, Capacity):
             rates.setdefault((shape, route.name), {})[cap] = answer.requests_per_second
         else:
-            reasons.setdefault((shape, route.name), answer.reason)
-    for (shape, name), reason in reasons.items():
+            misses.setdefault((shape, route.name), answer)
+    for (shape, name), miss in misses.items():
         if (shape, name) not in rates:
-            omitted.append(Omission("slo", shape.subject, reason, name))
+            omitted.append(Omission(shape.identity, MissesSlo(miss), name))
     wanted: dict[Shape, set[int]] = {}
     for (shape, _), by_cap in rates.items():
         best = max(by_cap.values())
@@ -274,16 +298,16 @@ def _rated(
         for route in shape.routes:
             for band, needed in enumerate(route.band_context):
                 if needed > shape.model.max_context:
-                    reason = f"{route.bands[band].name} prompts and answers reach {needed} tokens; it reads "
-                    omitted.append(Omission("context", shape.subject, f"{reason}{shape.model.max_context}", route.name))
+                    lacks = TooLittleContext(needed, shape.model.max_context, route.bands[band].name)
+                    omitted.append(Omission(shape.identity, lacks, route.name))
                     continue
                 asked.append((index, route, band))
                 questions.append(ruler.question(shape, clocks[shape], memory, route, band, cap))
     rated: dict[int, dict[BandKey, Capacity]] = {}
     for (index, route, band), answer in zip(asked, capacities(questions), strict=True):
         if isinstance(answer, NoCapacity):
-            reason = f"{route.bands[band].name} prompts: {answer.reason}"
-            omitted.append(Omission("slo", capped[index][0].subject, reason, route.name))
+            miss = MissesSlo(answer, route.bands[band].name)
+            omitted.append(Omission(capped[index][0].identity, miss, route.name))
         else:
             rated.setdefault(index, {})[(route.name, band)] = ruler.answered(capped[index][0], answer)
     return tuple(

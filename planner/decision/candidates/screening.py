@@ -11,53 +11,49 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from planner.decision.candidates.omissions import Omission
+from planner.decision.candidates.omissions import Dominated, FarFromCheapest, Omission
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.decision.choice.question import BandKey, ReplicaClass
 
 MOST_CLASSES = 40
 
 
-def undominated(hostings: Sequence[SelfHosted]) -> tuple[tuple[SelfHosted, ...], tuple[Omission, ...]]:
+def without_dominated(classes: Sequence[SelfHosted]) -> tuple[tuple[SelfHosted, ...], tuple[Omission, ...]]:
     """Classes that no other one dominates, in the same order. Of two equal ones the first by name stays."""
     kept, omitted = [], []
-    for candidate in hostings:
+    for candidate in classes:
         better = next(
-            (o for o in hostings if o is not candidate and _dominates(o.replica_class, candidate.replica_class)), None
+            (o for o in classes if o is not candidate and _dominates(o.replica_class, candidate.replica_class)), None
         )
         if better is None:
             kept.append(candidate)
         else:
-            omitted.append(Omission("dominated", _subject(candidate), f"dominated by {_subject(better)}"))
+            omitted.append(Omission(candidate.identity, Dominated(better.identity)))
     return tuple(kept), tuple(omitted)
 
 
-def screened(
-    hostings: Sequence[SelfHosted], shares: Mapping[BandKey, float], keep: Iterable[str] = (), most: int = MOST_CLASSES
+def short_list(
+    classes: Sequence[SelfHosted], shares: Mapping[BandKey, float], keep: Iterable[str] = (), most: int = MOST_CLASSES
 ) -> tuple[tuple[SelfHosted, ...], tuple[Omission, ...]]:
     """At most `most` classes: those named in `keep` (a former plan's), then each route's best in turns.
 
     shares: of a route's requests by band.
     """
     wanted = set(keep)
-    chosen = {h.replica_class.name for h in hostings if h.replica_class.name in wanted}
-    rankings = _rankings([h.replica_class for h in hostings], shares)
-    for place in range(len(hostings)):
+    chosen = {c.name for c in classes if c.name in wanted}
+    rankings = _rankings([c.replica_class for c in classes], shares)
+    for place in range(len(classes)):
         for ranking in rankings:
             if place < len(ranking) and len(chosen) < most:
                 chosen.add(ranking[place])
-    kept = tuple(h for h in hostings if h.replica_class.name in chosen)
-    omitted = tuple(
-        Omission("screened", _subject(h), "many others are cheaper for every route that it could serve")
-        for h in hostings
-        if h.replica_class.name not in chosen
-    )
+    kept = tuple(c for c in classes if c.name in chosen)
+    omitted = tuple(Omission(c.identity, FarFromCheapest()) for c in classes if c.name not in chosen)
     return kept, omitted
 
 
-def leaders(hostings: Sequence[SelfHosted], shares: Mapping[BandKey, float]) -> set[str]:
+def leaders(classes: Sequence[SelfHosted], shares: Mapping[BandKey, float]) -> set[str]:
     """The first class of every ranking: those that an answer most likely names."""
-    return {ranking[0] for ranking in _rankings([h.replica_class for h in hostings], shares) if ranking}
+    return {ranking[0] for ranking in _rankings([c.replica_class for c in classes], shares) if ranking}
 
 
 def _dominates(a: ReplicaClass, b: ReplicaClass) -> bool:
@@ -105,7 +101,3 @@ def _per_request(k: ReplicaClass, bands: Sequence[BandKey], shares: Mapping[Band
 
 def _footprint(k: ReplicaClass) -> float:
     return k.usd_per_node_hour * (2 if k.exclusive else 1)
-
-
-def _subject(hosting: SelfHosted) -> str:
-    return f"{hosting.shape.subject} in {hosting.offering.instance.key}"

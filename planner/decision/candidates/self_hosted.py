@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from planner.decision.candidates.omissions import Omission
+from planner.decision.candidates.omissions import Candidate, Dominated, Omission, WeakHost
 from planner.decision.candidates.replicas import Replica, Shape
 from planner.decision.choice.question import ReplicaClass
 from planner.domain.offerings import Offering, Offerings
@@ -39,23 +39,38 @@ class SelfHosted:
         return self.replica.shape
 
     @property
+    def name(self) -> str:
+        """Name of the class, and of the pool that it becomes."""
+        return self.replica_class.name
+
+    @property
+    def identity(self) -> Candidate:
+        """The class by its catalog keys."""
+        return replace(self.shape.identity, instance_type=self.offering.instance.key)
+
+    @property
     def group_name(self) -> str:
         """The node group that it stands on: shared by instance type, or the class's own."""
         k = self.replica_class
         return k.name if k.exclusive else f"{slug(k.instance_type)}-on-demand"
 
 
-def hostings(
-    replicas: Iterable[Replica], offerings: Offerings, node_extra_usd_per_hour: float
+def self_hosted_classes(
+    replicas: Iterable[Replica], offerings: Offerings, disk_usd_per_hour: float, storage_usd_per_gb: float
 ) -> tuple[tuple[SelfHosted, ...], tuple[Omission, ...]]:
     """All classes, sorted by name, and the instance types that fell.
 
-    offerings: what may be bought, in the region and its zones and with a price. node_extra_usd_per_hour: disk and the
-    like of every node.
+    offerings: what may be bought, in the region and its zones and with a price. disk_usd_per_hour: of every node.
+    storage_usd_per_gb: USD a month for 10⁹ bytes in the model bucket.
     """
     hosts, omitted = _hosts(offerings)
     found = [
-        SelfHosted(_replica_class(replica, offering, price, node_extra_usd_per_hour), replica, offering, price)
+        SelfHosted(
+            _replica_class(replica, offering, float(price.usd) + disk_usd_per_hour, storage_usd_per_gb),
+            replica,
+            offering,
+            price,
+        )
         for replica in replicas
         for offering, price in hosts.get(replica.shape.gpu.key, ())
         if offering.instance.gpu_count % replica.shape.tensor_parallel_size == 0
@@ -81,14 +96,13 @@ def _hosts(offerings: Offerings) -> tuple[dict[str, list[tuple[Offering, Price]]
     best: dict[tuple[str, int], tuple[Offering, Price]] = {}
     priced = [(row, row.price) for row in offerings if row.price is not None]
     for offering, price in sorted(priced, key=lambda pair: (pair[1].usd, pair[0].instance.key)):
-        instance = offering.instance
+        instance, candidate = offering.instance, Candidate(instance_type=offering.instance.key)
         key = (offering.gpu.key, instance.gpu_count)
         small = instance.allocatable_memory_mib < HOST_MEMORY_MIB_PER_GPU * instance.gpu_count
         if small or instance.allocatable_cpu_m < HOST_CPU_M_PER_GPU * instance.gpu_count or instance.bare_metal:
-            omitted.append(Omission("host", instance.key, "too little CPU or memory for each GPU, or bare metal"))
+            omitted.append(Omission(candidate, WeakHost()))
         elif key in best:
-            cheaper = best[key][0].instance.key
-            omitted.append(Omission("dominated", instance.key, f"{cheaper} has the same GPUs for no more"))
+            omitted.append(Omission(candidate, Dominated(Candidate(instance_type=best[key][0].instance.key))))
         else:
             best[key] = (offering, price)
     hosts: dict[str, list[tuple[Offering, Price]]] = {}
@@ -97,7 +111,9 @@ def _hosts(offerings: Offerings) -> tuple[dict[str, list[tuple[Offering, Price]]
     return hosts, tuple(omitted)
 
 
-def _replica_class(replica: Replica, offering: Offering, price: Price, extra: float) -> ReplicaClass:
+def _replica_class(
+    replica: Replica, offering: Offering, node_usd_per_hour: float, storage_usd_per_gb: float
+) -> ReplicaClass:
     shape, instance = replica.shape, offering.instance
     place = f"{shape.gpu.key}-{shape.tensor_parallel_size}of{instance.gpu_count}"
     tenancy = "" if shape.tenancy == "shared" else shape.tenancy
@@ -110,7 +126,9 @@ def _replica_class(replica: Replica, offering: Offering, price: Price, extra: fl
         tensor_parallel_size=shape.tensor_parallel_size,
         vcpus_per_node=instance.vcpu,
         quota_family=instance.quota,
-        usd_per_node_hour=float(price.usd) + extra,
+        usd_per_node_hour=node_usd_per_hour,
         exclusive=shape.tenancy != "shared",
         capacity={key: answer.requests_per_second for key, answer in replica.capacities.items()},
+        weights=shape.checkpoint,
+        weights_usd_per_month=shape.checkpoint_gb * storage_usd_per_gb,
     )

@@ -1,12 +1,14 @@
 """A linear program under construction: named columns and rows, nothing about what they mean and no solver.
 
-Every row carries a name, which is what makes binding limits and infeasibility readable.
+A row carries a name for people and, where it stands for a limit that a team can move, that limit as a value.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+
+from planner.decision.choice.limits import Limit
 
 INFINITY = float("inf")
 
@@ -29,6 +31,7 @@ class Row:
     lower: float
     upper: float
     terms: tuple[tuple[int, float], ...]
+    limit: Limit | None = None
 
 
 @dataclass
@@ -51,13 +54,13 @@ class Linear:
         """Add a yes/no variable."""
         return self._add(Column(name, cost, 1.0, True))
 
-    def at_most(self, name: str, terms: Iterable[tuple[str, float]], bound: float) -> None:
+    def at_most(self, name: str, terms: Iterable[tuple[str, float]], bound: float, limit: Limit | None = None) -> None:
         """Add Σ terms ≤ bound."""
-        self._row(name, -INFINITY, bound, terms)
+        self._row(name, -INFINITY, bound, terms, limit)
 
-    def equal(self, name: str, terms: Iterable[tuple[str, float]], value: float) -> None:
+    def equal(self, name: str, terms: Iterable[tuple[str, float]], value: float, limit: Limit | None = None) -> None:
         """Add Σ terms = value."""
-        self._row(name, value, value, terms)
+        self._row(name, value, value, terms, limit)
 
     def _add(self, column: Column) -> str:
         if column.name in self.index:
@@ -66,9 +69,11 @@ class Linear:
         self.columns.append(column)
         return column.name
 
-    def _row(self, name: str, lower: float, upper: float, terms: Iterable[tuple[str, float]]) -> None:
+    def _row(
+        self, name: str, lower: float, upper: float, terms: Iterable[tuple[str, float]], limit: Limit | None
+    ) -> None:
         merged: dict[int, float] = {}
         for column, coefficient in terms:
             position = self.index[column]
             merged[position] = merged.get(position, 0.0) + coefficient
-        self.rows.append(Row(name, lower, upper, tuple(sorted(merged.items()))))
+        self.rows.append(Row(name, lower, upper, tuple(sorted(merged.items())), limit))

@@ -3,7 +3,7 @@
 Names: r route, i input band, t level, k replica class, a API, g node group, m model; λ̄ planned rate, λ mean rate, μ
 capacity of one replica, h hours of a level. Columns: x[r,i,k,t] share served locally, s[r,i,a,t] share spilled,
 f[k,t] share that pool k admits, y[k] replicas, n[g] nodes, w[k] class in use, v[r,i,k] band uses class, u[r,m] route
-uses model, z any self-hosting.
+uses model, c[d] checkpoint d is stored, z any self-hosting.
 
 Pools have a fixed size, so y and n carry no level. A band uses one class (v), because the gateway's weights are static,
 and all bands of a pool are admitted alike (f), because its gate counts requests and not routes; a route uses one model
@@ -15,8 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from planner.decision.choice.limits import ApiBudget, ApiRate, RateUnit, ServedRoute, TotalBudget, VcpuQuota
 from planner.decision.choice.linear import Linear
-from planner.decision.choice.question import ApiOption, Flow, Question, ReplicaClass, ranked
+from planner.decision.choice.question import ApiOption, Flow, Question, ReplicaClass, apis_in_order
 from planner.words.units import HOURS_PER_MONTH
 
 SECONDS_PER_HOUR = 3600.0
@@ -37,6 +38,7 @@ def formulate(question: Question) -> Linear:
         _capacity,
         _packing,
         _exclusive,
+        _weights,
         _platform,
         _quota,
         _api_limits,
@@ -64,6 +66,11 @@ def v(flow: Flow, k: ReplicaClass) -> str:
 def y(k: ReplicaClass) -> str:
     """Name of the column: replicas of class k."""
     return f"y[{k.name}]"
+
+
+def c(k: ReplicaClass) -> str:
+    """Name of the column: the checkpoint of class k is stored."""
+    return f"c[{k.weights}]"
 
 
 def n(group: str) -> str:
@@ -108,6 +115,8 @@ def _columns(program: Linear, question: Question) -> None:
         program.integer(n(group), classes[0].usd_per_node_hour * HOURS_PER_MONTH)
     for route, model in sorted({(f.route, k.model) for f, k in local_pairs(question)}):
         program.binary(f"u[{route},{model}]")
+    for name, usd in sorted({c(k): k.weights_usd_per_month for k in question.classes}.items()):
+        program.binary(name, usd)
     program.binary("z", question.platform_usd)
 
 
@@ -117,7 +126,7 @@ def _serve(program: Linear, question: Question) -> None:
     for f in question.flows:
         for t in range(len(question.level_hours)):
             terms = [(x(f, k, t), 1.0) for g, k in local if g is f] + [(s(f, a, t), 1.0) for g, a in spill if g is f]
-            program.equal(f"serve[{f.route},{f.band},{t}]", terms, 1.0)
+            program.equal(f"serve[{f.route},{f.band},{t}]", terms, 1.0, ServedRoute(f.route))
 
 
 def _band_uses_class(program: Linear, question: Question) -> None:
@@ -189,6 +198,12 @@ def _exclusive(program: Linear, question: Question) -> None:
             program.at_most(f"two-nodes[{k.name}]", [(f"w[{k.name}]", 2.0), (n(k.node_group), -1.0)], 0.0)
 
 
+def _weights(program: Linear, question: Question) -> None:
+    """w[k] ≤ c[d(k)]: a checkpoint is stored once for all classes that load it."""
+    for k in question.classes:
+        program.at_most(f"weights[{k.name}]", [(f"w[{k.name}]", 1.0), (c(k), -1.0)], 0.0)
+
+
 def _platform(program: Linear, question: Question) -> None:
     """w[k] ≤ z: the platform is paid for when anything is self-hosted."""
     for k in question.classes:
@@ -204,7 +219,7 @@ def _quota(program: Linear, question: Question) -> None:
             if classes[0].quota_family == family
         ]
         if terms:
-            program.at_most(f"quota[{family}]", terms, float(question.quotas[family]))
+            program.at_most(f"quota[{family}]", terms, float(question.quotas[family]), VcpuQuota(family))
 
 
 def _api_limits(program: Linear, question: Question) -> None:
@@ -216,7 +231,8 @@ def _api_limits(program: Linear, question: Question) -> None:
     """
     for provider in sorted({a.provider for a in question.apis}):
         account = [a for a in question.apis if a.provider == provider]
-        for unit in ("tpm", "rpm"):
+        units: tuple[RateUnit, ...] = ("tpm", "rpm")
+        for unit in units:
             stated = [a.tokens_per_minute if unit == "tpm" else a.requests_per_minute for a in account]
             limit = min((value for value in stated if value is not None), default=None)
             if limit is not None:
@@ -225,7 +241,7 @@ def _api_limits(program: Linear, question: Question) -> None:
 
 
 def _account_limit(
-    program: Linear, question: Question, account: list[ApiOption], unit: str, limit: float, t: int
+    program: Linear, question: Question, account: list[ApiOption], unit: RateUnit, limit: float, t: int
 ) -> None:
     """The rows of one account, unit and level."""
 
@@ -234,8 +250,8 @@ def _account_limit(
 
     provider = account[0].provider
     spilled = [(s(f, a, t), f.planned[t] * weight(f, a)) for f, a in api_pairs(question) if a in account]
-    program.at_most(f"{unit}[{provider},{t}]", spilled, limit)
-    first = {f.key: ranked(question.apis, f.route)[0] for f, _ in api_pairs(question)}
+    program.at_most(f"{unit}[{provider},{t}]", spilled, limit, ApiRate(provider, unit))
+    first = {f.key: apis_in_order(question.apis, f.route)[0] for f, _ in api_pairs(question)}
     for group, classes in groups(question).items() if question.survives_a_node else ():
         lost = [
             _lost(f, k, t, weight(f, first[f.key]))
@@ -244,7 +260,8 @@ def _account_limit(
             if f.key in k.capacity and not k.exclusive and first.get(f.key) in account
         ]
         if lost:
-            program.at_most(f"{unit}-after-loss[{provider},{group},{t}]", [*spilled, *lost], limit)
+            name = f"{unit}-after-loss[{provider},{group},{t}]"
+            program.at_most(name, [*spilled, *lost], limit, ApiRate(provider, unit, after_loss=True))
 
 
 def _lost(f: Flow, k: ReplicaClass, t: int, weight: float) -> tuple[str, float]:
@@ -256,8 +273,9 @@ def _lost(f: Flow, k: ReplicaClass, t: int, weight: float) -> tuple[str, float]:
 def _budgets(program: Linear, question: Question) -> None:
     """Σ cost ≤ budget, over everything and over the APIs alone"""
     priced = [(c.name, c.cost) for c in program.columns if c.cost > TIE_BREAK_USD]
-    spend = [(name, cost) for name, cost in priced if name.startswith("s[")]
+    to_apis = {s(f, a, t) for f, a in api_pairs(question) for t in range(len(question.level_hours))}
+    spend = [(name, cost) for name, cost in priced if name in to_apis]
     if question.budget_usd is not None:
-        program.at_most("budget", priced, question.budget_usd)
+        program.at_most("budget", priced, question.budget_usd, TotalBudget())
     if question.api_budget_usd is not None and spend:
-        program.at_most("api-budget", spend, question.api_budget_usd)
+        program.at_most("api-budget", spend, question.api_budget_usd, ApiBudget())

@@ -1,7 +1,7 @@
 """The choice to be made, in plain numbers: flows to serve, replica classes and APIs that may serve them, limits.
 
-Nothing here knows models, GPUs or catalogs: `hosting` and `hosted` have already turned those into capacities and
-prices, and left out whatever quality, privacy, memory or SLO forbid. `program` turns a question into a mixed-integer
+Nothing here knows models, GPUs or catalogs: `candidates` has already turned those into capacities and prices, and has
+left out whatever quality, privacy, memory or SLO forbid. `program` turns a question into a mixed-integer
 linear program.
 """
 
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+
+from planner.decision.choice.limits import Cause, SearchEnded
 
 BandKey = tuple[str, int]
 """(route, index of the input band)"""
@@ -33,12 +35,13 @@ class Flow:
         return (self.route, self.band)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReplicaClass:
     """Equal replicas that could be bought: a model in a format on an instance type with a tensor-parallel size and cap.
 
     capacity: requests/s of one replica at the SLO, by band; a band that is absent may not use the class.
     exclusive: its nodes hold nothing else, and what remains after losing one node still carries its planned load.
+    weights: name of the checkpoint that it loads. weights_usd_per_month: what storing that checkpoint once costs.
     """
 
     name: str
@@ -51,6 +54,8 @@ class ReplicaClass:
     usd_per_node_hour: float
     exclusive: bool
     capacity: Mapping[BandKey, float]
+    weights: str
+    weights_usd_per_month: float
 
     @property
     def replicas_per_node(self) -> int:
@@ -83,7 +88,7 @@ class ApiOption:
         return sum(costs) / len(costs) if costs else float("inf")
 
 
-def ranked(apis: Iterable[ApiOption], route: str) -> list[ApiOption]:
+def apis_in_order(apis: Iterable[ApiOption], route: str) -> list[ApiOption]:
     """The APIs that a route may use, in the order in which the gateway asks them: the cheapest first, ties by name."""
     usable = [a for a in apis if a.cost_of(route) < float("inf")]
     return sorted(usable, key=lambda a: (a.cost_of(route), a.name))
@@ -129,14 +134,14 @@ class Question:
 class Answer:
     """What to buy and who serves what.
 
-    replicas: by class; nodes: by node group; served, spilled: shares of a band by level and by class or API.
-    bound_usd: no plan within the restricted question can cost less.
+    replicas: number by class. nodes: number by node group. served, spilled: share of a band, by level, for each
+    (band, class) and (band, API); levels stand in the order of `Question.level_hours`. proven: no plan within the
+    question costs less. gap: how far the cost may lie above the optimum, a fraction of the cost; 0 when proven.
     """
 
     usd_per_month: float
-    bound_usd: float
+    proven: bool
     gap: float
-    status: str
     replicas: Mapping[str, int]
     nodes: Mapping[str, int]
     served: Mapping[tuple[BandKey, str], tuple[float, ...]]
@@ -145,10 +150,11 @@ class Answer:
 
 @dataclass(frozen=True)
 class Infeasible:
-    """No plan exists. `reasons`: what stands in the way, first the ones that matter most.
+    """No plan was found. causes: what stands in the way, sorted; a `SearchEnded` means that none is ruled out."""
 
-    undecided: the search ended before it could tell.
-    """
+    causes: tuple[Cause, ...]
 
-    reasons: tuple[str, ...]
-    undecided: bool = False
+    @property
+    def undecided(self) -> bool:
+        """Whether the search ended before it could tell."""
+        return any(isinstance(cause, SearchEnded) for cause in self.causes)

@@ -1,21 +1,40 @@
 """Runs HiGHS on a program and reads the answer back. The only module that imports the solver.
 
-Deterministic: one thread, fixed seed, stop on gap or nodes and never on seconds. After the solve the shares are cleaned
-of the solver's tolerance, integers are rounded and trimmed to what the shares need, and the cost is recomputed.
+The same question has the same answer on every processor, as far as the search proves its answer:
+
+- The search uses one thread and a fixed seed, and it stops on a proof or on nodes, never on seconds.
+- It first tries to prove the optimum, within `SearchLimits.proof_nodes`. Only where that fails, and the plan found is
+  further than `SearchLimits.gap` from the bound, it searches again for a plan within that gap.
+- Whole numbers are then fixed, and the shares are solved once more as a linear program. They are thereby the vertex
+  that the whole numbers imply, and not what the search left within its tolerance.
+
+Replicas and nodes that the shares do not need are removed, and the cost is computed from the columns.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import highspy
 import numpy as np
 
 from planner.decision.choice import program as columns
+from planner.decision.choice.limits import (
+    BrokenLimit,
+    Cause,
+    Contradiction,
+    Limit,
+    NoCandidates,
+    SearchEnded,
+    ServedRoute,
+    VcpuQuota,
+)
 from planner.decision.choice.linear import INFINITY, Linear, Row
 from planner.decision.choice.question import Answer, BandKey, Infeasible, Question
+from planner.words.arrays import Floats
 
 TOLERANCE = 1e-6
 BROKEN_USD = 1e7
@@ -28,33 +47,43 @@ ELASTIC_GAP = 1e-4
 
 @dataclass(frozen=True)
 class SearchLimits:
-    """When the search stops: relative gap (a fraction), or branch-and-bound nodes."""
+    """When the search stops.
+
+    gap: distance from the bound that is accepted where the optimum is not proven, a fraction of the cost. nodes: most
+    branch-and-bound nodes. proof_nodes: most nodes that are spent on a proof of the optimum; 0 tries none.
+    """
 
     gap: float = 0.01
     nodes: int = 20_000
+    proof_nodes: int = 4_000
 
 
 DEFAULT_LIMITS = SearchLimits()
 
 
+@dataclass(frozen=True)
+class _Search:
+    """One run of the solver. values: of the columns, None when no plan was found. bound: USD a month."""
+
+    values: Floats | None
+    bound: float
+    proven: bool
+    infeasible: bool
+
+
 def solve(question: Question, limits: SearchLimits = DEFAULT_LIMITS) -> Answer | Infeasible:
-    """The cheapest plan within `limits.gap`, or why there is none."""
+    """The cheapest plan: proven, or within `limits.gap`, or the best that was found; or what stands in the way."""
     if not question.classes and not question.apis:
-        return Infeasible(("no model and no API may serve any route",))
+        return Infeasible((NoCandidates(),))
     linear = columns.formulate(question)
-    highs = _load(linear, limits)
-    highs.run()
-    status = highs.getModelStatus()
-    found = highs.getInfo().primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
-    if status == highspy.HighsModelStatus.kInfeasible:
-        return Infeasible(blocking(question, limits))
-    if not found:
-        return Infeasible(
-            (f"no plan was found within {limits.nodes} nodes of the search, and none is ruled out",), True
-        )
-    values = np.asarray(highs.getSolution().col_value)
-    bound = float(highs.getInfo().mip_dual_bound)
-    return _answer(question, linear, values, bound, _status(status))
+    search = _search(linear, 0.0, limits.proof_nodes)
+    if not _is_enough(search, linear, limits.gap):
+        search = _search(linear, limits.gap, limits.nodes)
+    if search.infeasible:
+        return Infeasible(causes(question, limits))
+    if search.values is None:
+        return Infeasible((SearchEnded(limits.nodes),))
+    return _answer(question, linear, _polished(linear, search.values), search)
 
 
 def solver_version() -> str:
@@ -62,83 +91,117 @@ def solver_version() -> str:
     return str(highspy.Highs().version())
 
 
-SOFT = ("serve", "quota", "tpm", "rpm", "tpm-after-loss", "rpm-after-loss", "budget", "api-budget")
-"""Families of rows that a team can do something about; the others are how the world is."""
+def causes(question: Question, limits: SearchLimits) -> tuple[Cause, ...]:
+    """Why no plan exists: limits may be broken at a price in an elastic re-solve, and those that are broken are named.
 
-
-def blocking(question: Question, limits: SearchLimits) -> tuple[str, ...]:
-    """Why no plan exists, by an elastic re-solve: soft limits may be broken at a price; the broken ones are named."""
+    Of rows that stand for one limit, like the levels of a week, the one that lacks most tells what is needed.
+    """
     elastic, slack = _elastic(columns.formulate(question))
     # A loose gap of an unserved request's price would leave room for limits that need not be broken.
-    highs = _load(elastic, replace(limits, gap=min(limits.gap, ELASTIC_GAP)))
-    highs.run()
-    values = np.asarray(highs.getSolution().col_value)
-    worst: dict[str, tuple[float, float]] = {}
+    search = _search(elastic, min(limits.gap, ELASTIC_GAP), limits.nodes)
+    if search.values is None:
+        return (Contradiction(),)
+    worst: dict[Limit, tuple[float, Row]] = {}
     for column, row in slack.items():
-        if (value := float(values[elastic.index[column]])) > 1e-4:
-            subject = _subject(row.name)
-            worst[subject] = max(worst.get(subject, (0.0, 0.0)), (value, row.upper))
-    return tuple(_told(subject, *worst[subject]) for subject in sorted(worst)) or ("the limits contradict each other",)
+        lacking = float(search.values[elastic.index[column]])
+        if row.limit is not None and lacking > 1e-4 and lacking > worst.get(row.limit, (0.0, row))[0]:
+            worst[row.limit] = (lacking, row)
+    broken = [_broken(row, lacking) for lacking, row in worst.values()]
+    ordered = sorted(broken, key=lambda each: (type(each.limit).__name__, each.limit.about))
+    return tuple(ordered) or (Contradiction(),)
+
+
+def _is_enough(search: _Search, linear: Linear, gap: float) -> bool:
+    """Whether the attempt at a proof already ends the search."""
+    if search.proven or search.infeasible:
+        return True
+    if search.values is None:
+        return False
+    cost = sum(c.cost * v for c, v in zip(linear.columns, search.values, strict=True))
+    return bool(cost - search.bound <= gap * cost)
 
 
 def _elastic(linear: Linear) -> tuple[Linear, dict[str, Row]]:
-    """The program with a priced slack on each soft row, and the row of each slack."""
+    """The program with a priced slack on each row that stands for a limit, and the row of each slack.
+
+    A slack is in units of the row's bound, or of 1 where the bound is below 1.
+    """
     elastic = Linear(list(linear.columns), [], dict(linear.index))
     slack: dict[str, Row] = {}
     for row in linear.rows:
-        if row.name.split("[", 1)[0] not in SOFT:
+        if row.limit is None:
             elastic.rows.append(row)
             continue
         terms = [(linear.columns[i].name, c) for i, c in row.terms]
-        unserved = row.lower == row.upper
-        column = elastic.continuous(f"slack {row.name}", UNSERVED_USD if unserved else BROKEN_USD)
+        serves = isinstance(row.limit, ServedRoute)
+        column = elastic.continuous(f"slack {row.name}", UNSERVED_USD if serves else BROKEN_USD)
         slack[column] = row
-        if unserved:
+        if serves:
             elastic.equal(row.name, [*terms, (column, 1.0)], row.upper)
         else:
             elastic.at_most(row.name, [*terms, (column, -max(1.0, abs(row.upper)))], row.upper)
     return elastic, slack
 
 
-def _subject(row: str) -> str:
-    """`serve[chat,0,3]` → `serve chat`, `quota[G]` → `quota G`, `tpm-after-loss[openai/x,chat,…]` → `tpm openai/x`."""
-    family, _, rest = row.partition("[")
-    return f"{family.removesuffix('-after-loss')} {rest.rstrip(']').split(',')[0]}".strip()
+def _broken(row: Row, lacking: float) -> BrokenLimit:
+    assert row.limit is not None
+    if isinstance(row.limit, ServedRoute):
+        return BrokenLimit(row.limit, 0.0, lacking)
+    exact = row.upper + lacking * max(1.0, abs(row.upper))
+    whole = math.ceil(exact * (1.0 if isinstance(row.limit, VcpuQuota) else ROUNDED_UP) - 1e-6)
+    return BrokenLimit(row.limit, row.upper, float(whole))
 
 
-def _told(subject: str, value: float, limit: float) -> str:
-    """`value`: the unserved share of a band, or what a limit lacks in units of the limit (of 1 where it is 0)."""
-    family, _, name = subject.partition(" ")
-    if family == "serve":
-        return f"{value:.0%} of route {name} finds no place"
-    words = {"quota": f"the vCPU quota of family {name}", "tpm": f"the tokens a minute of {name}"}
-    words |= {"rpm": f"the requests a minute of {name}", "budget": "the budget", "api-budget": "the API budget"}
-    needed = (limit + value * max(1.0, abs(limit))) * (1.0 if family == "quota" else ROUNDED_UP)
-    sign = "$" if family in ("budget", "api-budget") else ""
-    return f"{words[family]} would have to be {sign}{math.ceil(needed - 1e-6):,}, not {sign}{limit:,.0f}"
+def _search(linear: Linear, gap: float, nodes: int) -> _Search:
+    """Run the solver until the gap is reached or the nodes are used up; with no nodes, it is not run."""
+    if not nodes:
+        return _Search(None, -INFINITY, False, False)
+    highs = _load(linear, {"mip_rel_gap": gap, "mip_max_nodes": nodes})
+    highs.run()
+    status, info = highs.getModelStatus(), highs.getInfo()
+    found = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+    values = np.asarray(highs.getSolution().col_value) if found else None
+    optimal = status == highspy.HighsModelStatus.kOptimal
+    infeasible = status == highspy.HighsModelStatus.kInfeasible
+    return _Search(values, float(info.mip_dual_bound), optimal and gap == 0.0, infeasible)
 
 
-def _load(linear: Linear, limits: SearchLimits) -> highspy.Highs:
+def _polished(linear: Linear, values: Floats) -> Floats:
+    """The values with whole numbers made whole, and the shares that they imply.
+
+    Where the whole numbers admit no shares without the solver's tolerance, the values stay as they are.
+    """
+    fixed = {i: float(round(values[i])) for i, column in enumerate(linear.columns) if column.integer}
+    highs = _load(linear, {"primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9}, fixed)
+    highs.run()
+    if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        return values
+    return np.asarray(highs.getSolution().col_value)
+
+
+def _load(linear: Linear, options: Mapping[str, Any], fixed: Mapping[int, float] | None = None) -> highspy.Highs:
+    """The program in the solver. fixed: values of columns that are no longer free, by index; then nothing is whole."""
     highs = highspy.Highs()
-    for option, value in (
-        ("output_flag", False),
-        ("threads", 1),
-        ("random_seed", 0),
-        ("mip_rel_gap", limits.gap),
-        ("mip_max_nodes", limits.nodes),
+    for option, value in {
+        "output_flag": False,
+        "threads": 1,
+        "random_seed": 0,
         # Presolving again at the root takes most of the time of these programs and moves no bound that matters.
-        ("mip_allow_restart", False),
-    ):
+        "mip_allow_restart": False,
+        **options,
+    }.items():
         highs.setOptionValue(option, value)
-    lp = highspy.HighsLp()
+    lower, upper = np.zeros(len(linear.columns)), np.array([_bound(c.upper) for c in linear.columns])
+    for index, value in (fixed or {}).items():
+        lower[index] = upper[index] = value
+    lp = highspy.HighsLp()  # its arrays are copied when they are read, so each is set once and whole
     lp.num_col_, lp.num_row_ = len(linear.columns), len(linear.rows)
     lp.col_cost_ = np.array([c.cost for c in linear.columns])
-    lp.col_lower_ = np.zeros(len(linear.columns))
-    lp.col_upper_ = np.array([_bound(c.upper) for c in linear.columns])
+    lp.col_lower_, lp.col_upper_ = lower, upper
     lp.row_lower_ = np.array([_bound(r.lower) for r in linear.rows])
     lp.row_upper_ = np.array([_bound(r.upper) for r in linear.rows])
     kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
-    lp.integrality_ = [kinds[c.integer] for c in linear.columns]
+    lp.integrality_ = [kinds[c.integer and fixed is None] for c in linear.columns]
     lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
     lp.a_matrix_.start_ = np.cumsum([0, *(len(r.terms) for r in linear.rows)])
     lp.a_matrix_.index_ = np.array([i for r in linear.rows for i, _ in r.terms], dtype=np.int32)
@@ -153,12 +216,7 @@ def _bound(value: float) -> float:
     return -float(highspy.kHighsInf) if value == -INFINITY else value
 
 
-def _status(status: highspy.HighsModelStatus) -> str:
-    names = {highspy.HighsModelStatus.kOptimal: "optimal within the gap"}
-    return names.get(status, "best found at the node limit")
-
-
-def _answer(question: Question, linear: Linear, values: np.ndarray, bound: float, status: str) -> Answer:
+def _answer(question: Question, linear: Linear, values: Floats, search: _Search) -> Answer:
     value = {c.name: 0.0 if abs(v) < TOLERANCE else float(v) for c, v in zip(linear.columns, values, strict=True)}
     levels = range(len(question.level_hours))
     served = {
@@ -173,9 +231,8 @@ def _answer(question: Question, linear: Linear, values: np.ndarray, bound: float
     cost = float(sum(c.cost * value[c.name] for c in linear.columns if c.cost > columns.TIE_BREAK_USD))
     return Answer(
         usd_per_month=cost,
-        bound_usd=min(bound, cost),
-        gap=max(0.0, (cost - bound) / cost) if cost > 0 else 0.0,
-        status=status,
+        proven=search.proven,
+        gap=0.0 if search.proven or cost <= 0 else max(0.0, (cost - search.bound) / cost),
         replicas={k.name: int(count) for k in question.classes if (count := value[columns.y(k)])},
         nodes={g: int(count) for g in columns.groups(question) if (count := value[columns.n(g)])},
         served={key: shares for key, shares in served.items() if any(shares)},
@@ -205,4 +262,6 @@ def _trimmed(
             round(value[columns.n(group)]), max(math.ceil(gpus / classes[0].gpus_per_node), least)
         )
     lean["z"] = float(any(lean.values()))
+    lean |= {columns.c(k): 0.0 for k in question.classes}
+    lean |= {columns.c(k): 1.0 for k in question.classes if lean[columns.y(k)]}
     return lean

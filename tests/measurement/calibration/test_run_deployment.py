@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from measurement.calibration.deployment import Said, deployment, gpu_named, stated_facts
+from measurement.calibration.deployment import Said, deployment, stated_facts
 from measurement.calibration.runs import Deployment
+from planner.domain.gpu_names import gpu_called
 from planner.edges.catalog_files import load_catalog
 
 CATALOG = load_catalog()
@@ -123,5 +124,5 @@ def test_facts_among_other_values_are_found_by_any_of_their_words() -> None:
     ],
 )
 def test_gpus_are_known_by_their_product_names(name: str, key: str | None) -> None:
-    found = gpu_named(name, CATALOG.gpus)
+    found = gpu_called(name, CATALOG.gpus)
     assert (found.key if found else None) == key

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from measurement.evidence.benchmarks import EngineName, engine_key, measured_gpus, stored, subjects
+from measurement.evidence.benchmarks import EngineName, engine_key, stored, subjects
 from measurement.evidence.fit import ENGINE_KEYS
 from measurement.files.fit_files import load_measurements
 from planner.edges.catalog_files import load_catalog
@@ -17,7 +17,7 @@ CATALOG = load_catalog()
 
 
 def test_a_row_finds_its_model_and_gpu() -> None:
-    found, gaps = subjects([ROW], CATALOG.models, CATALOG.gpus)
+    found, gaps = subjects([ROW], CATALOG.models, CATALOG.all_gpus)
     assert not gaps
     assert found[0].model.key == "llama-3.1-8b-instruct"
     assert found[0].gpu.key == "L4"
@@ -35,7 +35,7 @@ def test_a_row_finds_its_model_and_gpu() -> None:
     ],
 )
 def test_unknown_rows_are_named_gaps(changed: dict[str, str], key: str) -> None:
-    found, gaps = subjects([ROW, replace(ROW, **changed), replace(ROW, **changed)], CATALOG.models, CATALOG.gpus)
+    found, gaps = subjects([ROW, replace(ROW, **changed), replace(ROW, **changed)], CATALOG.models, CATALOG.all_gpus)
     assert len(found) == 1
     assert [gap.key for gap in gaps] == [key]
     assert gaps[0].message.startswith("2 measured rows")
@@ -88,7 +88,7 @@ def test_formats_are_the_checkpoint_s_recipe_where_that_is_known() -> None:
 
 
 def test_the_pcie_card_is_measured_but_not_sold() -> None:
-    card = measured_gpus(CATALOG.gpus)["A100-80GB-PCIe"]
+    card = CATALOG.all_gpus["A100-80GB-PCIe"]
     assert card.link == "pcie4"
     assert card.bandwidth_gb_per_s < CATALOG.gpus["A100-80GB"].bandwidth_gb_per_s
     assert "A100-80GB-PCIe" not in CATALOG.gpus
@@ -96,7 +96,7 @@ def test_the_pcie_card_is_measured_but_not_sold() -> None:
 
 def test_the_shipped_table_is_usable() -> None:
     rows = load_measurements()
-    found, _ = subjects(rows, CATALOG.models, CATALOG.gpus)
+    found, _ = subjects(rows, CATALOG.models, CATALOG.all_gpus)
     assert len({row.id for row in rows}) == len(rows)
     assert len(found) > 1500
     assert {row.engine for row in rows} == {"vllm", "trt-llm", "sglang", "tgi"}

@@ -18,7 +18,8 @@ from planner.edges.performance_files import load_coefficients
 from planner.words.arrays import Floats
 
 CATALOG = load_catalog()
-SUBJECTS = [s for s in subjects(load_measurements(), CATALOG.models, CATALOG.gpus)[0] if tells_of_steps(s.measurement)]
+PUBLISHED, _ = subjects(load_measurements(), CATALOG.models, CATALOG.all_gpus)
+SUBJECTS = [subject for subject in PUBLISHED if tells_of_steps(subject.measurement)]
 SHIPPED = load_coefficients()
 LEAST, MOST = np.array([u.least for u in UNKNOWNS]), np.array([u.most for u in UNKNOWNS])
 PLACE = {unknown.name: i for i, unknown in enumerate(UNKNOWNS)}

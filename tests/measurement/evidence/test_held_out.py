@@ -14,7 +14,7 @@ from planner.edges.catalog_files import load_catalog
 from planner.performance.coefficients import Quantiles
 
 CATALOG = load_catalog()
-ALL, _ = subjects(load_measurements(), CATALOG.models, CATALOG.gpus)
+ALL, _ = subjects(load_measurements(), CATALOG.models, CATALOG.all_gpus)
 CELLS = {("llama-3.1-8b-instruct", "L40S"), ("qwen3-32b", "H100"), ("gpt-oss-120b", "H200")}
 SOME = [s for s in ALL if s.measurement.cell in CELLS and tells_of_steps(s.measurement)][::4]
 """Three models on three GPUs: three folds of cells, and three of GPUs."""

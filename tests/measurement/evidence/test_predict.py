@@ -22,7 +22,7 @@ ROW = replace(rows.ROW, input_tokens=500.0, output_tokens=100.0, lengths="fixed"
 
 
 def subject(row: Measurement) -> Subject:
-    return subjects([row], CATALOG.models, CATALOG.gpus)[0][0]
+    return subjects([row], CATALOG.models, CATALOG.all_gpus)[0][0]
 
 
 def runs(*measured: Measurement) -> Runs:

@@ -10,7 +10,7 @@ import pytest
 
 from measurement.evidence.benchmarks import engine_key
 from measurement.evidence.figures import Predicted, predict_rows
-from measurement.evidence.names import Named, gpu_named, known_gpus
+from measurement.evidence.names import Named, gpu_named
 from measurement.evidence.published import PublishedRun, Reader, Unreadable
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
@@ -201,7 +201,7 @@ def test_a_deployment_that_the_memory_model_refuses_keeps_a_cache_of_what_its_we
 @pytest.mark.parametrize("gpu", ["T4", "A10G", "L4", "L40S", "RTX PRO 6000", "H100-PCIe", "A100-40G", "B200"])
 def test_figures_stay_within_the_datasheet_and_in_order(gpu: str) -> None:
     """More clients: more tokens a second and no shorter steps; twice the GPUs: no more than twice the speed."""
-    clients, known = (1, 4, 16, 64, 256, 1024), known_gpus(CATALOG.gpus)
+    clients, known = (1, 4, 16, 64, 256, 1024), CATALOG.all_gpus
     named = gpu_named(gpu, "", known, {})
     assert isinstance(named, Named)
     card = known[named.key]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from measurement.evidence.names import Named, Shapes, compact, gpu_named, known_gpus
+from measurement.evidence.names import Named, Shapes, compact, gpu_named
 from planner.domain.gaps import Gap
 from planner.edges.catalog_files import load_catalog
 
 CATALOG = load_catalog()
 SHAPES = Shapes(CATALOG.models)
-GPUS = known_gpus(CATALOG.gpus)
+GPUS = CATALOG.all_gpus
 
 
 @pytest.mark.parametrize(
@@ -121,12 +121,21 @@ def test_the_instance_type_decides_what_the_name_leaves_open() -> None:
     assert alone.assumed
 
 
-def test_cards_come_from_their_siblings() -> None:
+def test_cards_that_cannot_be_rented_have_rows_of_their_own() -> None:
     assert GPUS["H100-PCIe"].bandwidth_gb_per_s < GPUS["H100-NVL"].bandwidth_gb_per_s
     assert GPUS["H100-PCIe"].link == "pcie5-p2p"
     assert GPUS["H100-PCIe"].tflops["bf16"] == pytest.approx(756)
     assert GPUS["H100-PCIe"].tflops["fp8"] == pytest.approx(1512)
     assert GPUS["H100"] is CATALOG.gpus["H100"]
+    assert GPUS.keys() - CATALOG.gpus.keys() == {
+        "A10",
+        "A100-40GB-PCIe",
+        "A100-80GB-PCIe",
+        "B300",
+        "H100-NVL",
+        "H100-PCIe",
+        "L40",
+    }
 
 
 @pytest.mark.parametrize("name", ["2xH100 + 2xA100", "L4/L40S", "A100 vs RTX 4090", "GB200 (B200)"])

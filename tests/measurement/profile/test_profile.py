@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from measurement.profile.document import DEVICE_NAMES, doubts, parse
+from measurement.profile.document import doubts, parse
 from planner.edges.catalog_files import load_catalog
 from planner.words.diagnostics import Problem, Problems
 from tests.measurement.profile.profiles import text, timing, values
 
-L4 = load_catalog().gpus["L4"]
+GPUS = load_catalog().gpus
+L4 = GPUS["L4"]
 
 
 def refused(content: str) -> tuple[Problem, ...]:
@@ -26,7 +27,7 @@ def refused(content: str) -> tuple[Problem, ...]:
 
 def test_a_profile_is_read() -> None:
     profile = parse(text(), "L4.json")
-    assert (profile.gpu, profile.gpus, profile.catalog_gpu) == ("NVIDIA L4", 4, "L4")
+    assert (profile.gpu, profile.gpus, profile.catalog_gpu(GPUS)) == ("NVIDIA L4", 4, L4)
     assert profile.bandwidth[0].gb_per_s == pytest.approx(2**30 / 4.0e-3 / 1e9, rel=1e-5)
     assert profile.gemm[1].tflops == pytest.approx(59.75, rel=1e-3)
     assert profile.gemm[1].spread == pytest.approx(0.02)
@@ -93,13 +94,14 @@ def test_a_profile_of_nothing_is_refused() -> None:
     assert "nothing was measured" in problem.message
 
 
-def test_every_device_name_leads_to_a_gpu_of_the_catalog_and_every_gpu_has_one() -> None:
-    assert sorted(DEVICE_NAMES.values()) == sorted(load_catalog().gpus)
+def test_every_gpu_is_known_by_the_name_that_its_driver_reports() -> None:
+    for gpu in GPUS.values():
+        assert [parse(text(gpu=name), "own.json").catalog_gpu(GPUS) for name in gpu.runtime_names] == [gpu]
 
 
 def test_a_processor_is_no_gpu_whatever_its_name() -> None:
-    assert parse(text(device="cpu", gpus=0), "cpu.json").catalog_gpu is None
-    assert parse(text(gpu="NVIDIA H100 PCIe"), "other.json").catalog_gpu is None
+    assert parse(text(device="cpu", gpus=0), "cpu.json").catalog_gpu(GPUS) is None
+    assert parse(text(gpu="NVIDIA H100 PCIe"), "other.json").catalog_gpu(GPUS) is None
 
 
 def test_an_honest_profile_is_not_doubted() -> None:

@@ -6,12 +6,17 @@ import json
 import re
 import xml.etree.ElementTree
 from dataclasses import replace
+from pathlib import Path
 
-from rich.console import Console
+import pytest
 
 from measurement.evidence.accuracy import ONE_GPU, Scored, accuracy
 from measurement.views.accuracy import accuracy_json, accuracy_markdown, accuracy_view
 from measurement.views.accuracy_plot import COLOURS, accuracy_svg
+from tests.planner.faces.shown import assert_folds, shown
+from tests.planner.golden import assert_golden
+
+GOLDEN = Path(__file__).parent / "golden"
 
 BASE = Scored(
     "own-1",
@@ -39,16 +44,21 @@ ROWS = [
 FOUND = accuracy(ROWS, {"not predicted": 2})
 
 
-def printed() -> str:
-    console = Console(width=160, no_color=True)
-    with console.capture() as capture:
-        for part in accuracy_view(FOUND):
-            console.print(part)
-    return capture.get()
+@pytest.mark.parametrize("width", [80, 160])
+def test_the_scores(width: int) -> None:
+    assert_golden(GOLDEN / f"accuracy-{width}.txt", shown(*accuracy_view(FOUND), width=width))
+
+
+def test_on_every_terminal_lines_fit_and_names_are_whole() -> None:
+    long = [
+        *ROWS,
+        replace(BASE, id="own-5", source="benchmarks_of_a_team_with_a_long_name", family="mixtral-8x22b-v0.3"),
+    ]
+    assert_folds(lambda: accuracy_view(accuracy(long, {"not predicted": 2})))
 
 
 def test_the_terminal_shows_every_table() -> None:
-    text = printed()
+    text = shown(*accuracy_view(FOUND), width=160)
     assert "3 rows scored; left out: 2 not predicted, 1 quality C" in text
     for title in ("All rows", "By GPU", "By link", "By TP", "By model family", "By engine", "By source"):
         assert f"\n{title}" in text

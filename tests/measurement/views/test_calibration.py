@@ -15,7 +15,7 @@ from measurement.views.calibration import bench_command, factors_view, next_line
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from tests.measurement.calibration.own_runs import class_of, unrefined
-from tests.planner.faces.shown import shown
+from tests.planner.faces.shown import assert_folds, shown
 
 SAMPLES = Path(__file__).parents[1] / "files" / "bench_samples"
 FLAGS = json.loads((Path(__file__).parents[2] / "data" / "vllm" / "flags.json").read_text())
@@ -92,3 +92,12 @@ def test_tables_show_measured_beside_expected_figures() -> None:
     assert f"{correction.step:.3f}" in factors
     assert "one run" in factors
     assert "L4 reached at most 88% of bandwidth" in factors
+
+
+def test_on_every_terminal_lines_fit_and_names_are_whole() -> None:
+    found = calibration_of(
+        [SAMPLES / "vllm.json", SAMPLES / "profile.json"], {}, "", "2026-11-21", load_catalog(), unrefined
+    )
+    assert found.file is not None
+    file, judged = found.file, [(each.own, each.shipped, each.calibrated) for each in found.judged]
+    assert_folds(lambda: [runs_view(judged), *factors_view(file)])

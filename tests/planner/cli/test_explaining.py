@@ -12,8 +12,11 @@ from planner.edges import planning
 from planner.edges.workspace import Workspace
 from tests.planner import small
 from tests.planner.cli.command import spillway
+from tests.planner.faces.shown import assert_fits
+from tests.planner.golden import assert_golden
 
 ROOT = Path(__file__).resolve().parents[3]
+GOLDEN = Path(__file__).parent / "golden"
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +54,13 @@ def test_why_not_a_machine(checkout: Workspace) -> None:
     assert "T4" in ended.out
 
 
+@pytest.mark.parametrize("width", ["80", "160"])
+def test_why_not_on_a_narrow_and_a_wide_terminal(width: str, checkout: Workspace) -> None:
+    text = spillway("explain", "small", "--why-not", "L40S qwen3-8b", COLUMNS=width).out
+    assert_golden(GOLDEN / f"why-not-{width}.txt", text)
+    assert_fits(text, int(width))
+
+
 def test_why_not_what_is_in_the_plan(checkout: Workspace) -> None:
     pool = small.planned().lock.plan.pools[0]
     ended = spillway("explain", "small", "--why-not", f"{pool.model} {pool.gpu}")
@@ -66,7 +76,7 @@ def test_why_not_what_nobody_knows(checkout: Workspace) -> None:
 @pytest.mark.parametrize("code", sorted(CODES))
 def test_every_code_is_explained(code: str) -> None:
     ended = spillway("explain", code)
-    assert (ended.status, ended.out) == (0, f"{code}: {CODES[code]}\n")
+    assert (ended.status, " ".join(ended.out.split())) == (0, " ".join(f"{code}: {CODES[code]}".split()))
 
 
 def test_a_code_that_is_none() -> None:

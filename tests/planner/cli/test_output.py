@@ -13,6 +13,7 @@ from rich.text import Text
 
 from planner.cli import output
 from planner.edges.workspace import Workspace
+from planner.faces.prose import Prose
 from planner.words.diagnostics import Problem, Problems, Span
 from tests.planner.cli.command import spillway
 
@@ -41,6 +42,30 @@ def test_problems_become_a_report_and_their_exit_code(
         "    |   ^^^^",
         "  hint: did you mean `chat`?",
     ]
+
+
+LONG = Problem("LOCK004", "there is no lock of an environment whose name is not short", hint=f"plan {'it ' * 30}now")
+
+
+@pytest.mark.parametrize(("columns", "widest"), [(60, 60), (0, output.UNKNOWN_WIDTH)])
+def test_problems_fold_to_the_terminal_that_shows_them(
+    columns: int, widest: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stderr, "fileno", lambda: 2)
+    monkeypatch.setattr(os, "get_terminal_size", lambda number: os.terminal_size((columns, 24)))
+    output.report([LONG])
+    lines = capsys.readouterr().err.splitlines()
+    assert widest - 4 < max(len(line) for line in lines) <= widest
+
+
+def test_problems_stay_on_one_line_each_where_a_program_reads_them(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    output.report([LONG])
+    assert capsys.readouterr().err.splitlines() == [f"error[LOCK004]: {LONG.message}", f"  hint: {LONG.hint}"]
 
 
 def test_problems_as_json_are_one_document_with_places(capsys: pytest.CaptureFixture[str]) -> None:
@@ -95,6 +120,14 @@ def test_a_table_is_as_wide_as_columns_says(monkeypatch: pytest.MonkeyPatch) -> 
     assert output.console().width == output.PLAIN_WIDTH
     monkeypatch.setenv("COLUMNS", "90")
     assert output.console().width == 90
+
+
+def test_a_name_that_is_wider_than_the_terminal_is_printed_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    output.show([Prose(f"pool {'x' * 48} is idle")])
+    assert capsys.readouterr().out.splitlines() == ["pool", "x" * 48, "is idle"]
 
 
 @pytest.mark.parametrize("arguments", [["show", "small"], ["show", "small", "--format", "json"]])

@@ -3,7 +3,6 @@ run, exits with 2 or 1, and touches nothing."""
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,9 +11,11 @@ import pytest
 
 from planner.documents.lock import render
 from planner.edges import catalog_files
+from planner.edges.catalog_yaml import TextLoader, read
 from planner.edges.workspace import Workspace
 from tests.planner import small
 from tests.planner.cli.command import Ended, spillway
+from tools.catalog.yaml_text import prices_text
 
 ENVIRONMENT = Path("environments/small.yaml")
 LOCK = Path("environments/small.lock.json")
@@ -189,11 +190,12 @@ def without_prices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     shutil.copytree(Path(str(catalog_files.package_folder())), folder)
 
     def take_away(start: str) -> None:
-        (snapshot,) = (folder / "prices").glob("*.jsonl")
-        header, *rows = snapshot.read_text().splitlines()
-        kept = [row for row in rows if not json.loads(row)["key"].startswith(start)]
-        assert len(kept) < len(rows)
-        snapshot.write_text("\n".join([json.dumps({**json.loads(header), "rows": len(kept)}), *kept]) + "\n")
+        kind, group, prefix = start.split("/", 2)
+        (file,) = (folder / "prices").glob(f"*/{kind}/{group}.yaml")
+        found = read(file.read_text(encoding="utf-8"), file.name, TextLoader).value
+        kept = {name: block for name, block in found["prices"].items() if not f"{name}/".startswith(prefix)}
+        assert len(kept) < len(found["prices"])
+        file.write_text(prices_text({**found, "prices": kept}), encoding="utf-8")
         catalog_files.load_catalog.cache_clear()
 
     monkeypatch.setattr(catalog_files, "package_folder", lambda: folder)

@@ -13,8 +13,11 @@ from typing import Any
 
 import pytest
 
+from planner.decision.candidates.market import ask, ruler, survey
+from planner.decision.candidates.omissions import Candidate
 from planner.decision.candidates.screening import MOST_CLASSES
-from planner.decision.optimize import Inputs, Outcome, ask, optimize, ruler, survey
+from planner.decision.inputs import Inputs
+from planner.decision.optimize import Outcome, optimize
 from planner.documents.environment_file import parse
 from planner.domain.catalog import Catalog
 from planner.domain.prices import PriceSnapshot
@@ -88,9 +91,9 @@ def test_a_restricted_route_is_never_offered_an_api() -> None:
     market = survey(inputs(("accept: [qwen3-8b]", "accept: [qwen3-8b, gpt-5.4-mini]")))
     assert {key[0] for option in market.apis for key in option.option.usd_per_request} == {"chat"}
     assert [o.route for o in market.omissions if o.kind == "privacy"] == ["extraction"]
-    for hosting in market.hostings:
-        (served,) = {key[0] for key in hosting.replica.capacities}  # never both kinds of data
-        assert hosting.replica_class.exclusive == (served == "extraction")
+    for each in market.classes:
+        (served,) = {key[0] for key in each.replica.capacities}  # never both kinds of data
+        assert each.replica_class.exclusive == (served == "extraction")
 
 
 def test_the_question_is_the_environment_in_figures() -> None:
@@ -194,7 +197,7 @@ def test_an_api_without_a_price_is_a_gap_and_no_candidate() -> None:
     changes = (("accept: [qwen3-8b, gpt-5.4-mini]", "accept: [qwen3-8b, gpt-5.4-mini, gpt-5.4]"),)
     market = survey(inputs(*changes, catalog=without_prices("api/openai/gpt-5.4-mini/")))
     assert [option.row.key for option in market.apis] == ["openai/gpt-5.4"]
-    assert any(o.kind == "price" and o.subject == "openai/gpt-5.4-mini" for o in market.omissions)
+    assert any(o.kind == "price" and o.candidate == Candidate(api="openai/gpt-5.4-mini") for o in market.omissions)
     assert any("openai/gpt-5.4-mini" in gap.message for gap in market.gaps)
 
 

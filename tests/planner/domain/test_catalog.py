@@ -253,3 +253,29 @@ def test_kinds_of_prices() -> None:
 def test_what_is_not_known_of_a_provider_is_named() -> None:
     assert CATALOG.providers["bedrock"].gaps() == ()
     assert len(CATALOG.providers["together"].gaps()) == 2
+
+
+def test_plans_know_the_gpus_that_can_be_rented() -> None:
+    assert CATALOG.gpus.keys() == {instance.gpu for instance in CATALOG.instances.values()}
+    assert [gpu.key for gpu in CATALOG.offerings.gpus()] == sorted(CATALOG.gpus)
+    assert "H100-PCIe" in CATALOG.all_gpus
+    assert isinstance(CATALOG.gpu("H100-PCIe"), Gap)
+    alone = {key: row for key, row in CATALOG.instances.items() if row.family == "g6e"}
+    assert replace(CATALOG, instances=alone).gpus.keys() == {"L40S"}
+
+
+def test_a_provider_tells_how_it_is_spoken_to() -> None:
+    openai, groq = CATALOG.providers["openai"], CATALOG.providers["groq"]
+    assert (openai.protocol, openai.api_key_variable) == ("openai", "OPENAI_API_KEY")
+    assert (openai.renames, groq.renames) == ({"max_tokens": "max_completion_tokens"}, {})
+    assert openai.takes(["vision", "tools", "batch"]) == ("functions", "image", "tools")
+    assert openai.takes([]) == ()
+    for provider in CATALOG.providers.values():
+        assert re.fullmatch(r"[A-Z][A-Z0-9_]*_API_KEY", provider.api_key_variable)
+
+
+def test_names_of_the_same_shape_are_those_of_other_models() -> None:
+    repositories = {model.hf_id.rpartition("/")[2].lower() for model in CATALOG.models.values()}
+    own = repositories | CATALOG.models.keys()
+    for model in CATALOG.models.values():
+        assert not own & {name.rstrip("*").lower() for name in model.same_shape} - {model.key}, model.key

@@ -14,7 +14,20 @@ from planner.performance.capacity import Capacity, CapacityQuestion, NoCapacity
 from planner.performance.capacity_search import ReplicaTraffic, search
 from tests.planner import small
 
-SERVED = Capacity(1 / 3, 64, 17.25, 210.0, 1e3 / 7, 21.0, 49.9, "tpot", 0.875, "calibrated", 0.1, 2e-17)
+SERVED = Capacity(
+    requests_per_second=1 / 3,
+    max_num_seqs=64,
+    concurrency=17.25,
+    ttft_ms_p50=210.0,
+    ttft_ms_p95=1e3 / 7,
+    tpot_ms_p50=21.0,
+    tpot_ms_p95=49.9,
+    binding="tpot",
+    utilisation=0.875,
+    provenance="calibrated",
+    low=0.1,
+    high=2e-17,
+)
 REFUSED = NoCapacity("an idle replica already takes 31.0 ms per output token, 20 ms are asked for", "tpot")
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from planner.documents.diff import Diff, compare
 from planner.faces.difference import diff_json, diff_view
 from planner.words.spans import Document, read
 from tests.planner import plans, small
-from tests.planner.faces.shown import coloured, shown
+from tests.planner.faces.shown import assert_folds, coloured, shown
 from tests.planner.golden import assert_golden
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -23,8 +25,15 @@ def _changed() -> Diff:
     return compare(small.planned().lock, small.replanned().lock)
 
 
-def test_a_one_line_change() -> None:
-    assert_golden(GOLDEN / "diff.txt", shown(*diff_view(_changed(), _document(small.changed()))))
+@pytest.mark.parametrize("width", [80, 160])
+def test_a_one_line_change(width: int) -> None:
+    text = shown(*diff_view(_changed(), _document(small.changed())), width=width)
+    assert_golden(GOLDEN / f"diff-{width}.txt", text)
+
+
+def test_on_every_terminal_lines_fit_and_names_are_whole() -> None:
+    assert_folds(lambda: diff_view(_changed(), _document(small.changed())))
+    assert_folds(lambda: diff_view(compare(None, small.planned().lock), _document(small.text())))
 
 
 def test_the_line_of_the_change_is_named() -> None:

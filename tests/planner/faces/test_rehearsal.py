@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
-from planner.documents.rehearsal import judge
-from planner.faces.rehearsal import result_json, result_lines, script_lines
+import pytest
+
+from planner.documents.rehearsal import Result, judge
+from planner.faces.rehearsal import result_json, result_view, script_view
 from tests.planner.documents.test_rehearsal import GOOD, LEDGER, row, small
+from tests.planner.faces.shown import assert_folds, shown
+from tests.planner.golden import assert_golden
 from tests.system.stage import API
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def lines_of(result: Result) -> list[str]:
+    """What is said of a result on a terminal that folds nothing."""
+    return shown(*result_view(result), width=1000).splitlines()
 
 
 def test_the_script_says_what_is_staged() -> None:
-    lines = list(script_lines(small(3, kill="pool-chat")))
+    lines = shown(script_view(small(3, kill="pool-chat"))).splitlines()
     assert lines == [
         "Rehearsal of small, load level peak: 20 s of traffic at 5x, 3 requests",
         "  pool pool-chat: 1 of 1 planned replicas, step time x 1",
@@ -25,7 +37,7 @@ def test_the_script_says_what_is_staged() -> None:
 
 def test_the_result_stands_against_the_plan() -> None:
     rows = [row(), row(served_by=f"api/{API}", spill_reason="gate_full"), row(ok=False, status=0, tokens=None)]
-    lines = list(result_lines(judge(small(3), rows, LEDGER, GOOD)))
+    lines = lines_of(judge(small(3), rows, LEDGER, GOOD))
     header, chat, extraction, *rest = [line.split() for line in lines]
     assert header[:3] == ["route", "phase", "requests"]
     assert chat[:6] == ["chat", "steady", "3", "66.7", "%", "200"]
@@ -37,14 +49,38 @@ def test_the_result_stands_against_the_plan() -> None:
     assert len(rest) == 9
 
 
+def killed() -> Result:
+    """A pool is lost half-way: requests spill, and one answer is cut off."""
+    rows = [
+        row(),
+        row(served_by=f"api/{API}", spill_reason="gate_full"),
+        row(arrival_ms=15_000.0, served_by=f"api/{API}", spill_reason="connect"),
+        row(arrival_ms=16_000.0, ok=False, status=200, tokens=None, served_by=f"api/{API}", spill_reason="reset"),
+        row(route="extraction", served_by="pool/pool-extraction"),
+    ]
+    return judge(small(5, kill="pool-chat"), rows, LEDGER, GOOD)
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_a_rehearsal_in_which_a_pool_was_killed(width: int) -> None:
+    result = killed()
+    assert_golden(
+        GOLDEN / f"rehearsal-{width}.txt", shown(script_view(result.script), *result_view(result), width=width)
+    )
+
+
+def test_on_every_terminal_lines_fit_and_names_are_whole() -> None:
+    assert_folds(lambda: [script_view(killed().script), *result_view(killed())])
+
+
 def test_a_leak_shouts() -> None:
     leaked = LEDGER | {"requests": 4, "classes": {"restricted": {"requests": 2}}}
-    text = "\n".join(result_lines(judge(small(1), [row()], leaked, GOOD)))
+    text = "\n".join(lines_of(judge(small(1), [row()], leaked, GOOD)))
     assert "restricted requests at the API: 2 (BROKEN; 4 in all)" in text
 
 
 def test_an_invalid_run_gives_no_verdict() -> None:
-    text = "\n".join(result_lines(judge(small(1), [row()], LEDGER, dataclasses.replace(GOOD, lag_p95_ms=900.0))))
+    text = "\n".join(lines_of(judge(small(1), [row()], LEDGER, dataclasses.replace(GOOD, lag_p95_ms=900.0))))
     assert "INVALID: requests left 900 ms late" in text
     assert "the plan held" not in text
 

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from planner.documents.lock import Lock
+from planner.documents.lock import Lock, load
 from planner.faces.terminal import break_even_view, headline, plan_view, reasons_view
+from tests.examples import ENVIRONMENTS
 from tests.planner import plans, small
-from tests.planner.faces.shown import coloured, shown
+from tests.planner.faces.shown import assert_folds, coloured, shown
 from tests.planner.golden import assert_golden
 
 GOLDEN = Path(__file__).parent / "golden"
 
 
-def test_the_whole_plan() -> None:
-    assert_golden(GOLDEN / "plan.txt", shown(*plan_view(small.planned().lock)))
+@pytest.mark.parametrize("width", [80, 160])
+def test_the_whole_plan(width: int) -> None:
+    assert_golden(GOLDEN / f"plan-{width}.txt", shown(*plan_view(small.planned().lock), width=width))
 
 
-def test_the_reasons() -> None:
-    assert_golden(GOLDEN / "reasons.txt", shown(*reasons_view(small.planned().lock)))
+@pytest.mark.parametrize("width", [80, 160])
+def test_the_reasons(width: int) -> None:
+    assert_golden(GOLDEN / f"reasons-{width}.txt", shown(*reasons_view(small.planned().lock), width=width))
 
 
 def test_every_figure_of_the_bill_is_shown() -> None:
@@ -36,10 +40,23 @@ def test_every_figure_of_the_bill_is_shown() -> None:
         assert f"{float(point.scale):g} ×" in text
 
 
-@pytest.mark.parametrize("width", [60, 100, 160, 240])
-def test_no_line_is_wider_than_the_terminal(width: int) -> None:
-    text = shown(*plan_view(small.planned().lock), width=width)
-    assert max(len(line) for line in text.splitlines()) <= width
+@pytest.mark.parametrize("name", ["dev", "staging", "prod"])
+def test_on_every_terminal_lines_fit_and_names_are_whole(name: str) -> None:
+    path = ENVIRONMENTS / f"{name}.lock.json"
+    lock = load(path.read_text(encoding="utf-8"), str(path))
+    assert_folds(lambda: plan_view(lock))
+    assert_folds(lambda: reasons_view(lock))
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_narrow_terminal_shows_every_figure_of_the_plan_or_names_what_is_left_out(width: int) -> None:
+    lock = small.planned().lock
+    wide, narrow = (shown(*plan_view(lock), width=each) for each in (160, width))
+    missing = set(wide.split()) - set(narrow.replace(":", "").split()) - set(narrow.split())
+    unnamed = {word for word in missing if not word.strip("█")}  # the bars repeat a figure
+    if "left out: unit price, price as of" in narrow:
+        unnamed |= {word for word in missing if re.fullmatch(r"\$[0-9.]+|20[0-9-]+|price|as|of|unit", word)}
+    assert missing == unnamed
 
 
 def test_a_headline_of_a_fleet() -> None:

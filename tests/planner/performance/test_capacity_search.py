@@ -18,7 +18,7 @@ import pytest
 
 from planner.performance import capacity_search
 from planner.performance.capacity import Capacity, CapacityQuestion, LatencyTarget, NoCapacity, capacities
-from planner.performance.capacity_search import MODULES, TOLERANCE, Kept, ReplicaTraffic, digest, found, search
+from planner.performance.capacity_search import MODULES, TOLERANCE, Kept, ReplicaTraffic, digest, highest_rate, search
 from planner.performance.lengths import coarse
 from planner.performance.step_time import StepClock
 from tests.planner.performance.classes import busiest_minutes, missed, question, traffic
@@ -244,11 +244,11 @@ def test_an_answer_is_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(capacity_search, "search", counted)
     kept: Kept = {}
-    first = found(BASE, EQUAL, kept)
+    first = highest_rate(BASE, EQUAL, kept)
     assert list(kept) == [digest(BASE, EQUAL)]
-    assert found(BASE, EQUAL, kept) == first == search(BASE, EQUAL)
+    assert highest_rate(BASE, EQUAL, kept) == first == search(BASE, EQUAL)
     assert len(asked) == 1
-    found(replace(BASE, max_num_seqs=32), EQUAL, kept)
+    highest_rate(replace(BASE, max_num_seqs=32), EQUAL, kept)
     assert len(asked) == len(kept) == 2
 
 
@@ -257,9 +257,9 @@ def test_a_kept_answer_is_used_with_the_provenance_of_today() -> None:
     assert isinstance(answer, Capacity)
     other = replace(answer, requests_per_second=1.25, provenance="analytic")
     kept: Kept = {digest(BASE, EQUAL): other}
-    assert found(replace(BASE, provenance="measured"), EQUAL, kept) == replace(other, provenance="measured")
+    assert highest_rate(replace(BASE, provenance="measured"), EQUAL, kept) == replace(other, provenance="measured")
     refused = NoCapacity("so it was found", "tpot")
-    assert found(BASE, EQUAL, {digest(BASE, EQUAL): refused}) == refused
+    assert highest_rate(BASE, EQUAL, {digest(BASE, EQUAL): refused}) == refused
 
 
 def numbers(value: object) -> list[tuple[str, ...]]:

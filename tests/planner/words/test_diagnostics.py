@@ -31,6 +31,20 @@ def test_text_has_the_place_the_source_with_carets_and_the_hint() -> None:
     )
 
 
+def test_on_a_terminal_messages_and_hints_fold_at_blanks() -> None:
+    hint = "run `spillway plan gpt-oss-120b-mxfp4-rtx-pro-6000-1of1-private` after that"
+    problem = Problem("LOCK010", "stale: the environment has changed since it was planned", Span("a.yaml", 1), hint)
+    assert list(text_lines([problem], 40)) == [
+        "error[LOCK010]: stale: the environment",
+        "  has changed since it was planned",
+        "  --> a.yaml:1:1",
+        "  hint: run `spillway plan",
+        "    gpt-oss-120b-mxfp4-rtx-pro-6000-1of1-private`",
+        "    after that",
+    ]
+    assert len(list(text_lines([problem]))) == 3
+
+
 def test_carets_stand_under_the_source_whatever_the_line_number_is_wide() -> None:
     lines = list(text_lines([Problem("ENV001", "x", Span("a.yaml", 1234, 3, 2, "abcd"))]))
     assert lines[2:] == ["  1234 | abcd", "       |   ^^"]

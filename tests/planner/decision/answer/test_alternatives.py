@@ -8,15 +8,13 @@ import pytest
 
 from planner.decision.answer.alternatives import (
     SCALES,
-    api_share,
     baselines,
     break_even,
-    fleet_words,
-    gpus,
-    modes,
+    machines_words,
     runners_up,
     without_margin,
 )
+from planner.decision.choice.choice import Choice
 from planner.decision.choice.question import Answer, Question
 from planner.decision.choice.solve import solve
 from tests.planner.decision.choice.instances import EXACT, PAPER, api, replica_class
@@ -30,16 +28,17 @@ def answered(question: Question) -> Answer:
     return answer
 
 
-def test_words_for_an_answer() -> None:
-    answer = answered(PAPER)
-    assert fleet_words(PAPER, answer) == "3 × small"
-    assert gpus(PAPER, answer) == 3
-    assert modes(PAPER, answer) == {"chat": "hybrid", "vault": "self-host"}
-    # 4/s of 6/s at peak for 200 h, of (6 · 200 + 1 · 530 + 0.5 · 730) requests/s·h in all.
-    assert api_share(PAPER, answer, "chat") == pytest.approx(800 / 1730)
-    assert api_share(PAPER, answer) == pytest.approx(800 / 2095)
-    assert api_share(PAPER, answer, "vault") == 0
-    assert fleet_words(PAPER, replace(answer, nodes={})) == "no machines"
+def chosen(question: Question) -> Choice:
+    return Choice(question, answered(question))
+
+
+def test_machines_are_counted_by_type() -> None:
+    choice = chosen(PAPER)
+    assert machines_words(choice) == "3 × small"
+    wide = replace(PAPER, classes=(*PAPER.classes, replica_class("wide", "large", 4, {CHAT: 9.0})))
+    more = replace(choice.answer, nodes={**choice.answer.nodes, "large": 2})
+    assert machines_words(Choice(wide, more)) == "2 × large + 3 × small"
+    assert machines_words(Choice(PAPER, replace(choice.answer, nodes={}))) == "no machines"
 
 
 def test_baselines_are_forced_and_leave_permissions_aside() -> None:
@@ -63,14 +62,14 @@ def test_runners_up_differ_in_instance_type_and_in_model() -> None:
     other = replica_class("chat-medium", "medium", 1, {CHAT: 2.5}, "m2")
     vault = replica_class("vault-medium", "medium", 1, {("vault", 0): 1.0}, "m2", exclusive=True)
     question = replace(PAPER, classes=(*PAPER.classes, other, vault))
-    answer = answered(question)
-    without_machine, without_model = runners_up(question, answer, EXACT)
+    choice = chosen(question)
+    without_machine, without_model = runners_up(choice, EXACT)
     assert without_machine.name == "without small"
     assert "small" not in without_machine.description
     assert without_model.name == "without m1"
     for alternative in (without_machine, without_model):
         assert alternative.usd_per_month is not None
-        assert alternative.usd_per_month >= answer.usd_per_month
+        assert alternative.usd_per_month >= choice.answer.usd_per_month
 
 
 def test_runners_up_are_looked_for_among_few_classes_first() -> None:
@@ -78,11 +77,12 @@ def test_runners_up_are_looked_for_among_few_classes_first() -> None:
     other = replica_class("chat-medium", "medium", 1, {CHAT: 2.5}, "m2")
     vault = replica_class("vault-medium", "medium", 1, {("vault", 0): 1.0}, "m2", exclusive=True)
     question = replace(PAPER, classes=(*PAPER.classes, other, vault))
-    answer = answered(question)
-    whole = runners_up(question, answer, EXACT)
-    for names in (frozenset(answer.replicas), frozenset({*answer.replicas, "vault-medium"})):
+    choice = chosen(question)
+    bought = choice.answer.replicas
+    whole = runners_up(choice, EXACT)
+    for names in (frozenset(bought), frozenset({*bought, "vault-medium"})):
         few = question.with_classes(names)
-        found = runners_up(question, answer, EXACT, few)
+        found = runners_up(choice, EXACT, few)
         assert all(other.usd_per_month is not None for other in found)
         assert [other.name for other in found] == [other.name for other in whole]
     assert found[0].usd_per_month is not None
@@ -104,31 +104,39 @@ def test_no_margin_is_the_same_question_with_other_capacities() -> None:
 
 def test_runners_up_obey_limits() -> None:
     tight = replace(PAPER, quotas={"G": 12.0})
-    for other in runners_up(tight, answered(tight), EXACT):
+    for other in runners_up(chosen(tight), EXACT):
         assert other.usd_per_month is None
         assert other.description == "does not exist: 100% of route vault finds no place"
 
 
 def test_a_plan_without_machines_has_no_runner_up() -> None:
     question = replace(PAPER, flows=PAPER.flows[:1], classes=(), apis=(api({CHAT: 0.0001}),))
-    assert runners_up(question, answered(question), EXACT) == ()
+    assert runners_up(chosen(question), EXACT) == ()
 
 
 def test_the_break_even_is_resolved_at_every_scale() -> None:
     points = break_even(replace(PAPER, budget_usd=1.0), EXACT)
     assert tuple(point.scale for point in points) == SCALES
     assert len(SCALES) >= 8
-    costs = [point.answer.usd_per_month for point in points]
+    costs = [point.choice.answer.usd_per_month for point in points]
     assert costs == sorted(costs)
     for point in points:
         assert point.all_api_usd is not None
-        assert point.answer.usd_per_month <= point.all_api_usd + 0.5
-        assert point.routes["vault"] == "self-host"
-        assert point.answer == answered(PAPER.scaled(point.scale))
-    assert points[0].routes["chat"] == "api"
-    assert {point.routes["chat"] for point in points} == {"api", "hybrid"}
-    shares = [point.api_share for point in points]
+        assert point.choice.answer.usd_per_month <= point.all_api_usd + 0.5
+        assert point.choice.mode("vault") == "self-host"
+        assert point.choice.answer == answered(PAPER.scaled(point.scale))
+        assert point.choice.question.flows == PAPER.scaled(point.scale).flows
+    assert points[0].choice.mode("chat") == "api"
+    assert {point.choice.mode("chat") for point in points} == {"api", "hybrid"}
+    shares = [point.choice.api_share() for point in points]
     assert shares[0] > shares[-1]
+
+
+def test_where_no_route_may_use_an_api_the_break_even_compares_with_none() -> None:
+    alone = replace(PAPER, flows=PAPER.flows[1:], classes=PAPER.classes[1:], apis=())
+    assert {point.all_api_usd for point in break_even(alone, EXACT)} == {None}
+    assert baselines(alone, EXACT)[0].usd_per_month is None
+    assert baselines(alone, EXACT)[0].description == "does not exist: no route may use an API"
 
 
 def test_a_scale_without_a_plan_is_left_out() -> None:

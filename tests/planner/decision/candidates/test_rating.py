@@ -7,19 +7,27 @@ import statistics
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
+from typing import Never
 
 import pytest
 
+import planner.decision.optimize as optimizer
 from planner.decision.candidates import rating as module
 from planner.decision.candidates.demand import demand
-from planner.decision.candidates.rating import Rated, Rating, settled
+from planner.decision.candidates.market import Market, survey
+from planner.decision.candidates.omissions import MissesSlo
+from planner.decision.candidates.rating import RatedClasses, Rating
+from planner.decision.candidates.replicas import Ruler
 from planner.decision.candidates.self_hosted import SelfHosted
+from planner.decision.choice.choice import Choice
+from planner.decision.choice.limits import Contradiction
 from planner.decision.choice.question import Answer, Infeasible, Question
-from planner.decision.optimize import Market, optimize, survey
+from planner.decision.choice.solve import SearchLimits
+from planner.decision.optimize import optimize
 from planner.edges.trace_files import shipped_trace
 from planner.performance import capacity_search
 from planner.performance.capacity import Capacity, CapacityQuestion, NoCapacity
-from planner.performance.capacity_search import Kept, ReplicaTraffic, found, search
+from planner.performance.capacity_search import Kept, ReplicaTraffic, highest_rate, search
 from planner.plan.fleet import Pool
 from planner.plan.plan import Plan
 from planner.words.diagnostics import Problems
@@ -37,17 +45,17 @@ def market() -> Market:
     return survey(inputs())
 
 
-def rated(names: Sequence[str]) -> Rated:
-    return Rating(market().hostings, market().ruler, KEPT).simulate(names)
+def rated(names: Sequence[str]) -> RatedClasses:
+    return Rating(market().classes, market().ruler, KEPT).simulate(names)
 
 
-def capacity_of(hostings: Sequence[SelfHosted]) -> dict[str, dict[tuple[str, int], float]]:
-    return {h.replica_class.name: dict(h.replica_class.capacity) for h in hostings}
+def capacity_of(classes: Sequence[SelfHosted]) -> dict[str, dict[tuple[str, int], float]]:
+    return {c.name: dict(c.replica_class.capacity) for c in classes}
 
 
 def names_of(route: str) -> list[str]:
     """The classes that serve a route."""
-    return [h.replica_class.name for h in market().hostings if route in {name for name, _ in h.replica.capacities}]
+    return [c.name for c in market().classes if route in {name for name, _ in c.replica.capacities}]
 
 
 def test_every_class_of_the_plan_is_simulated(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,10 +63,10 @@ def test_every_class_of_the_plan_is_simulated(monkeypatch: pytest.MonkeyPatch) -
     answers: list[Capacity | NoCapacity] = []
 
     def recorded(question: CapacityQuestion, traffic: ReplicaTraffic, kept: Kept) -> Capacity | NoCapacity:
-        answers.append(found(question, traffic, kept))
+        answers.append(highest_rate(question, traffic, kept))
         return answers[-1]
 
-    monkeypatch.setattr(module, "found", recorded)
+    monkeypatch.setattr(module, "highest_rate", recorded)
     plan = optimize(inputs(), kept=KEPT).plan
     served = [each for each in answers if isinstance(each, Capacity)]
     told = {(figure(each.requests_per_second), figure(each.tpot_ms_p95), figure(each.ttft_ms_p95)) for each in served}
@@ -68,51 +76,48 @@ def test_every_class_of_the_plan_is_simulated(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_others_are_corrected_by_the_median_of_their_band() -> None:
-    screened = capacity_of(market().hostings)
+    screened = capacity_of(market().classes)
     chosen = names_of(CHAT)[:3] + names_of(EXTRACTION)[:2]
     result = rated(chosen)
-    now = capacity_of(result.hostings)
+    now = capacity_of(result.classes)
     assert set(chosen) <= result.simulated
     others = set(screened) - result.simulated
     assert others
     for band in {band for capacity in screened.values() for band in capacity}:
         ratios = {}
-        for h in market().hostings:
-            name = h.replica_class.name
-            if name in result.simulated and band in screened[name]:
-                ratios[id(h.replica)] = (
-                    now[name][band] / screened[name][band]
-                )  # one replica on two machines counts once
+        for c in market().classes:  # one replica on two machines counts once
+            if c.name in result.simulated and band in screened[c.name]:
+                ratios[id(c.replica)] = now[c.name][band] / screened[c.name][band]
         median = statistics.median(ratios.values())
         assert median != 1.0
         for name in others:
             if band in screened[name]:
                 assert now[name][band] == pytest.approx(screened[name][band] * median)
-    for h in result.hostings:  # what a class may serve is what its replica can
-        assert h.replica_class.capacity == {key: each.requests_per_second for key, each in h.replica.capacities.items()}
+    for c in result.classes:  # what a class may serve is what its replica can
+        assert c.replica_class.capacity == {key: each.requests_per_second for key, each in c.replica.capacities.items()}
 
 
 def test_without_any_simulation_nothing_is_corrected() -> None:
     result = rated([])
-    assert capacity_of(result.hostings) == capacity_of(market().hostings)
+    assert capacity_of(result.classes) == capacity_of(market().classes)
     assert (result.simulated, result.omissions) == (frozenset(), ())
 
 
 def test_one_replica_on_two_machines_is_simulated_once(monkeypatch: pytest.MonkeyPatch) -> None:
     by_replica: dict[int, list[str]] = {}
-    for h in market().hostings:
-        by_replica.setdefault(id(h.replica), []).append(h.replica_class.name)
+    for c in market().classes:
+        by_replica.setdefault(id(c.replica), []).append(c.name)
     twins = next(names for names in by_replica.values() if len(names) > 1)
     asked: list[CapacityQuestion] = []
 
     def counted(question: CapacityQuestion, traffic: ReplicaTraffic, kept: Kept) -> Capacity | NoCapacity:
         asked.append(question)
-        return found(question, traffic, kept)
+        return highest_rate(question, traffic, kept)
 
-    monkeypatch.setattr(module, "found", counted)
-    both = Rating(market().hostings, market().ruler, KEPT)
+    monkeypatch.setattr(module, "highest_rate", counted)
+    both = Rating(market().classes, market().ruler, KEPT)
     result = both.simulate(twins[:1])
-    bands = len(capacity_of(market().hostings)[twins[0]])
+    bands = len(capacity_of(market().classes)[twins[0]])
     assert set(twins) <= result.simulated
     assert len(asked) == bands
     both.simulate(twins)
@@ -127,17 +132,17 @@ def refusing(monkeypatch: pytest.MonkeyPatch) -> set[tuple[object, float]]:
     def answered(question: CapacityQuestion, traffic: ReplicaTraffic, kept: Kept) -> Capacity | NoCapacity:
         if ((question.max_num_seqs, question.clock), question.target.tpot_ms) in refused:
             return NoCapacity(REASON, "tpot")
-        return found(question, traffic, kept)
+        return highest_rate(question, traffic, kept)
 
-    monkeypatch.setattr(module, "found", answered)
+    monkeypatch.setattr(module, "highest_rate", answered)
     return refused
 
 
 def asked_of(name: str) -> set[tuple[object, float]]:
     """The questions about a class, as `refusing` names them."""
-    (h,) = [h for h in market().hostings if h.replica_class.name == name]
-    targets = {route.target.tpot_ms for route in h.shape.routes}
-    return {((h.replica.max_num_seqs, h.replica.clock), target) for target in targets}
+    (c,) = [c for c in market().classes if c.name == name]
+    targets = {route.target.tpot_ms for route in c.shape.routes}
+    return {((c.replica.max_num_seqs, c.replica.clock), target) for target in targets}
 
 
 def pools(plan: Plan, privacy: str) -> list[Pool]:
@@ -151,29 +156,30 @@ def test_a_class_that_fails_in_simulation_falls_with_its_reason(refusing: set[tu
     (second,) = pools(result.plan, "restricted")
     assert second.name != first.name
     assert result.plan.cost.usd_per_month * GAP >= outcome().plan.cost.usd_per_month
-    told = [o for o in result.omissions if o.reason == REASON]
+    told = [o for o in result.omissions if isinstance(o.cause, MissesSlo) and o.cause.capacity.reason == REASON]
     assert told
-    assert {(o.kind, o.route) for o in told} == {("slo", EXTRACTION)}
-    assert all(o.subject.startswith("qwen3-8b (") for o in told)
+    assert {o.route for o in told} == {EXTRACTION}
+    assert first.gpu in {o.candidate.gpu for o in told}
+    assert {o.candidate.model for o in told} == {"qwen3-8b"}
 
 
 def test_a_class_that_fails_for_one_band_keeps_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     name = names_of(CHAT)[0]
-    bands = capacity_of(market().hostings)[name]
+    bands = capacity_of(market().classes)[name]
     assert len(bands) > 1
     left = iter(range(len(bands)))
 
     def first_fails(question: CapacityQuestion, traffic: ReplicaTraffic, kept: Kept) -> Capacity | NoCapacity:
-        return NoCapacity(REASON, "ttft") if next(left) == 0 else found(question, traffic, kept)
+        return NoCapacity(REASON, "ttft") if next(left) == 0 else highest_rate(question, traffic, kept)
 
-    monkeypatch.setattr(module, "found", first_fails)
+    monkeypatch.setattr(module, "highest_rate", first_fails)
     result = rated([name])
-    assert list(capacity_of(result.hostings)[name]) == list(bands)[1:]
-    assert {(o.kind, o.reason, o.route) for o in result.omissions} == {("slo", REASON, CHAT)}
+    assert list(capacity_of(result.classes)[name]) == list(bands)[1:]
+    assert {(o.cause, o.route) for o in result.omissions} == {(MissesSlo(NoCapacity(REASON, "ttft")), CHAT)}
 
 
 def test_a_route_whose_every_class_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "found", lambda *_: NoCapacity(REASON, "tpot"))
+    monkeypatch.setattr(module, "highest_rate", lambda *_: NoCapacity(REASON, "tpot"))
     with pytest.raises(Problems) as caught:
         optimize(inputs())
     (problem,) = caught.value.problems
@@ -208,45 +214,78 @@ def test_what_is_kept_changes_no_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(searched) == len(kept) // 2
 
 
-def answer_with(names: Sequence[str]) -> Answer:
-    return Answer(1.0, 1.0, 0.0, "optimal", dict.fromkeys(names, 1), {}, {}, {})
+class Reached(Exception):
+    """The loop of rating and choosing has ended: with which choice, and on which simulated classes."""
+
+    def __init__(self, choice: Choice, simulated: frozenset[str]) -> None:
+        super().__init__()
+        self.choice, self.simulated = choice, simulated
 
 
-def test_it_ends_even_when_every_answer_names_another_class() -> None:
+@pytest.fixture
+def ratings(monkeypatch: pytest.MonkeyPatch) -> list[Rating]:
+    """The rating of a run of `optimize`, which goes no further than its choice."""
+    made: list[Rating] = []
+
+    def rating(classes: Sequence[SelfHosted], judged_by: Ruler, kept: Kept) -> Rating:
+        made.append(Rating(classes, judged_by, kept))
+        return made[-1]
+
+    def stopped(_: object, choice: Choice, limits: object) -> Never:
+        raise Reached(choice, made[-1].simulate(()).simulated)
+
+    monkeypatch.setattr(optimizer, "Rating", rating)
+    monkeypatch.setattr(optimizer, "keep", stopped)
+    return made
+
+
+def test_it_ends_even_when_every_answer_names_another_class(
+    ratings: list[Rating], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each turn simulates at least one class more, so that there are no more turns than classes."""
-    turns: list[Sequence[SelfHosted]] = []
-    names = [h.replica_class.name for h in market().hostings]
-    rating = Rating(market().hostings, market().ruler, KEPT)
-
-    def asked(hostings: Sequence[SelfHosted]) -> Question:
-        turns.append(hostings)
-        return Question((730.0,), (), tuple(h.replica_class for h in hostings), (), 0.0)
-
-    def contrary(question: Question) -> Answer:
-        simulated = rating.simulate(()).simulated
-        left = [k.name for k in question.classes if k.name not in simulated]
-        return answer_with(left[:1] or [question.classes[0].name])
-
-    result, question, answer = settled(rating, (), asked, contrary)
-    assert isinstance(answer, Answer)
-    assert set(answer.replicas) <= result.simulated == set(names)
-    assert 1 < len(turns) <= len(names) + 1
-    assert {k.name for k in question.classes} == {h.replica_class.name for h in result.hostings}
-
-
-def test_that_there_is_no_plan_is_believed_of_simulated_classes_alone() -> None:
-    rating = Rating(market().hostings, market().ruler, KEPT)
     turns: list[Question] = []
 
-    def none(question: Question) -> Infeasible:
+    def contrary(question: Question, limits: SearchLimits) -> Answer:
         turns.append(question)
-        return Infeasible(("a limit",))
+        simulated = ratings[-1].simulate(()).simulated
+        left = [k.name for k in question.classes if k.name not in simulated]
+        named = left[:1] or [question.classes[0].name]
+        return Answer(1.0, True, 0.0, dict.fromkeys(named, 1), {}, {}, {})
 
-    asked = Question((730.0,), (), (), (), 0.0)
-    result, _, answer = settled(rating, (), lambda _: asked, none)
-    assert isinstance(answer, Infeasible)
-    assert {h.replica_class.name for h in market().hostings} <= result.simulated
+    monkeypatch.setattr(optimizer, "solve", contrary)
+    with pytest.raises(Reached) as reached:
+        optimizer.optimize(inputs(), kept=KEPT)
+    names = {c.name for c in market().classes}
+    assert set(reached.value.choice.answer.replicas) <= reached.value.simulated == names
+    assert 1 < len(turns) <= len(names) + 1
+    rates = {k.name: k.capacity for k in reached.value.choice.question.classes}
+    assert rates == capacity_of(ratings[-1].simulate(()).classes)
+
+
+def test_that_there_is_no_plan_is_believed_of_simulated_classes_alone(
+    ratings: list[Rating], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns: list[Question] = []
+
+    def none(question: Question, limits: SearchLimits) -> Infeasible:
+        turns.append(question)
+        return Infeasible((Contradiction(),))
+
+    monkeypatch.setattr(optimizer, "solve", none)
+    with pytest.raises(Problems) as caught:
+        optimizer.optimize(inputs(), kept=KEPT)
+    assert [(p.code, p.message) for p in caught.value.problems] == [
+        ("INF002", "no plan exists: the limits contradict each other")
+    ]
+    assert ratings[-1].simulate(()).simulated == {c.name for c in market().classes}
     assert len(turns) == 2
+
+
+def test_a_search_that_ended_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 2: that no plan was found does not say that none exists."""
+    with pytest.raises(Problems) as caught:
+        optimizer.optimize(inputs(), SearchLimits(nodes=0, proof_nodes=0), KEPT)
+    assert ([p.code for p in caught.value.problems], caught.value.exit_code) == (["INF003"], 2)
 
 
 def premium(plan: Plan) -> Decimal | None:

@@ -8,8 +8,9 @@ from typing import cast
 
 import pytest
 
+from planner.decision.candidates.omissions import Dominated
 from planner.decision.candidates.replicas import Replica, Shape
-from planner.decision.candidates.screening import MOST_CLASSES, screened, undominated
+from planner.decision.candidates.screening import MOST_CLASSES, leaders, short_list, without_dominated
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.decision.choice.question import Answer, BandKey, Question, ReplicaClass
 from planner.decision.choice.solve import solve
@@ -24,11 +25,12 @@ CHAT: BandKey = ("chat", 0)
 CODE: BandKey = ("code", 0)
 
 
-def hosting(k: ReplicaClass) -> SelfHosted:
+def self_hosted(k: ReplicaClass) -> SelfHosted:
     """The class with a model and a machine, which screening only names."""
     model = CATALOG.model("qwen3-32b")
     assert isinstance(model, Model)
-    shape = Shape(model, model.precisions()[0], OFFERING.gpu, k.tensor_parallel_size, k.exclusive, ())
+    tenancy = "private" if k.exclusive else "shared"
+    shape = Shape(model, model.precisions()[0], OFFERING.gpu, k.tensor_parallel_size, tenancy, ())
     return SelfHosted(k, cast(Replica, _Named(shape)), OFFERING, cast(Price, OFFERING.price))
 
 
@@ -40,15 +42,17 @@ class _Named:
 
 
 def kept(*classes: ReplicaClass) -> list[str]:
-    return [h.replica_class.name for h in undominated([hosting(k) for k in classes])[0]]
+    return [h.name for h in without_dominated([self_hosted(k) for k in classes])[0]]
 
 
 def test_a_class_that_does_less_for_no_less_money_falls_with_its_reason() -> None:
     good, bad = replica_class("good", "small", 1, {CHAT: 3.0}), replica_class("bad", "small", 1, {CHAT: 2.0})
-    stay, fell = undominated([hosting(good), hosting(bad)])
+    stay, fell = without_dominated([self_hosted(good), self_hosted(bad)])
     assert [h.replica_class for h in stay] == [good]
-    assert [(o.kind, o.route) for o in fell] == [("dominated", "")]
-    assert fell[0].reason.startswith("dominated by qwen3-32b")
+    assert [(o.candidate, o.cause, o.route) for o in fell] == [
+        (self_hosted(bad).identity, Dominated(self_hosted(good).identity), "")
+    ]
+    assert self_hosted(good).identity.model == "qwen3-32b"
 
 
 @pytest.mark.parametrize(
@@ -124,10 +128,10 @@ SHARES = {CHAT: 1.0, CODE: 1.0}
 
 
 def chosen(classes: list[ReplicaClass], most: int, keep: tuple[str, ...] = ()) -> list[str]:
-    stay, fell = screened([hosting(k) for k in classes], SHARES, keep, most)
+    stay, fell = short_list([self_hosted(k) for k in classes], SHARES, keep, most)
     assert len(stay) + len(fell) == len(classes)
     assert {o.kind for o in fell} <= {"screened"}
-    return [h.replica_class.name for h in stay]
+    return [h.name for h in stay]
 
 
 def test_the_limit_holds_and_the_order_stays() -> None:
@@ -157,3 +161,14 @@ def test_a_former_plans_classes_stay() -> None:
     stay = chosen(classes, 10, keep=("k59", "gone"))
     assert "k59" in stay
     assert len(stay) == 10
+
+
+def test_the_leaders_are_the_first_of_every_ranking() -> None:
+    """The cheapest by request and the smallest footprint of each route; the same class may lead several."""
+    per_request = replica_class("efficient", "large", 1, {CHAT: 9.0})
+    footprint = replica_class("tiny", "small", 1, {CHAT: 0.5})
+    middling = replica_class("middling", "medium", 1, {CHAT: 1.0})
+    rare = replica_class("only-code", "large", 4, {CODE: 0.1})
+    classes = [self_hosted(k) for k in (middling, per_request, footprint, rare)]
+    assert leaders(classes, SHARES) == {"efficient", "tiny", "only-code"}
+    assert leaders([], SHARES) == set()

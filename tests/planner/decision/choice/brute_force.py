@@ -75,7 +75,8 @@ def _cost(
         spill += usd * hours * 3600
     if question.api_budget_usd is not None and spill > question.api_budget_usd + 1e-6:
         return None
-    total = machines + spill + (question.platform_usd if fleet else 0.0)
+    weights = {k.weights: k.weights_usd_per_month for k, _ in fleet.values()}
+    total = machines + spill + sum(weights.values()) + (question.platform_usd if fleet else 0.0)
     return None if question.budget_usd is not None and total > question.budget_usd + 1e-6 else total
 
 

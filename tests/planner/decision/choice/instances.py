@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from planner.decision.choice.question import ApiOption, BandKey, Flow, Question, ReplicaClass
 from planner.decision.choice.solve import SearchLimits
@@ -15,7 +16,7 @@ MACHINES = {"small": (1, 4, 0.9), "medium": (2, 16, 2.1), "large": (4, 48, 3.3)}
 def replica_class(
     name: str, machine: str, size: int, capacity: dict[BandKey, float], model: str = "m1", exclusive: bool = False
 ) -> ReplicaClass:
-    """A class on one of `MACHINES`."""
+    """A class on one of `MACHINES`. The checkpoint of its model is stored for nothing."""
     gpus, vcpus, usd = MACHINES[machine]
     return ReplicaClass(
         name=name,
@@ -28,7 +29,15 @@ def replica_class(
         usd_per_node_hour=usd,
         exclusive=exclusive,
         capacity=capacity,
+        weights=model,
+        weights_usd_per_month=0.0,
     )
+
+
+def with_weights(question: Question, usd: dict[str, float]) -> Question:
+    """The same question where storing a checkpoint costs so many USD a month, by its name."""
+    classes = tuple(replace(k, weights_usd_per_month=usd[k.weights]) for k in question.classes)
+    return replace(question, classes=classes)
 
 
 def flow(route: str, band: int, rates: tuple[float, ...], may_spill: bool = True, burst: float = 1.0) -> Flow:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from planner.decision.choice.limits import ServedRoute, VcpuQuota
 from planner.decision.choice.linear import INFINITY, Linear
 
 
@@ -40,3 +41,12 @@ def test_rows_add_up_repeated_terms_and_sort_them() -> None:
     less, same = linear.rows
     assert (less.name, less.lower, less.upper, less.terms) == ("less", -INFINITY, 7.0, ((0, 2.0), (2, 1.5)))
     assert (same.lower, same.upper, same.terms) == (1.0, 1.0, ((1, 1.0),))
+
+
+def test_a_row_keeps_the_limit_that_it_stands_for() -> None:
+    linear = Linear()
+    linear.binary("x")
+    linear.at_most("quota", [("x", 1.0)], 1.0, VcpuQuota("G"))
+    linear.equal("serve", [("x", 1.0)], 1.0, ServedRoute("chat"))
+    linear.at_most("packing", [("x", 1.0)], 1.0)
+    assert [row.limit for row in linear.rows] == [VcpuQuota("G"), ServedRoute("chat"), None]

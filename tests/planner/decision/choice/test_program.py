@@ -6,25 +6,29 @@ from dataclasses import replace
 
 import pytest
 
+from planner.decision.choice.limits import ApiBudget, ApiRate, Limit, ServedRoute, TotalBudget, VcpuQuota
 from planner.decision.choice.linear import INFINITY, Linear
 from planner.decision.choice.program import formulate
 from planner.decision.choice.question import Question
-from tests.planner.decision.choice.instances import PAPER, api, drawn, flow, replica_class
+from tests.planner.decision.choice.instances import PAPER, api, drawn, flow, replica_class, with_weights
 
 CHAT, CODE = ("chat", 0), ("code", 0)
-SHARED = Question(
-    level_hours=(730.0,),
-    flows=(flow("chat", 0, (4.0,), burst=1.5), flow("code", 0, (2.0,))),
-    classes=(
-        replica_class("a", "large", 1, {CHAT: 2.0, CODE: 1.0}, "m1"),
-        replica_class("b", "large", 2, {CHAT: 5.0}, "m2"),
-        replica_class("c", "medium", 1, {CODE: 1.0}, "m1", exclusive=True),
+SHARED = with_weights(
+    Question(
+        level_hours=(730.0,),
+        flows=(flow("chat", 0, (4.0,), burst=1.5), flow("code", 0, (2.0,))),
+        classes=(
+            replica_class("a", "large", 1, {CHAT: 2.0, CODE: 1.0}, "m1"),
+            replica_class("b", "large", 2, {CHAT: 5.0}, "m2"),
+            replica_class("c", "medium", 1, {CODE: 1.0}, "m1", exclusive=True),
+        ),
+        apis=(api({CHAT: 0.001, CODE: 0.002}, tokens=500, tpm=900_000.0, rpm=600.0),),
+        platform_usd=150.0,
+        quotas={"G": 96.0},
+        budget_usd=9000.0,
+        api_budget_usd=2000.0,
     ),
-    apis=(api({CHAT: 0.001, CODE: 0.002}, tokens=500, tpm=900_000.0, rpm=600.0),),
-    platform_usd=150.0,
-    quotas={"G": 96.0},
-    budget_usd=9000.0,
-    api_budget_usd=2000.0,
+    {"m1": 12.0, "m2": 7.0},
 )
 
 
@@ -57,6 +61,10 @@ def program() -> Linear:
         ("packing[medium/c]", {"y[c]": 1, "n[medium/c]": -2}, -INFINITY, 0),
         ("two-nodes[c]", {"w[c]": 2, "n[medium/c]": -1}, -INFINITY, 0),
         ("platform[b]", {"w[b]": 1, "z": -1}, -INFINITY, 0),
+        # `a` and `c` load the same checkpoint.
+        ("weights[a]", {"w[a]": 1, "c[m1]": -1}, -INFINITY, 0),
+        ("weights[c]", {"w[c]": 1, "c[m1]": -1}, -INFINITY, 0),
+        ("weights[b]", {"w[b]": 1, "c[m2]": -1}, -INFINITY, 0),
         ("quota[G]", {"n[large]": 48, "n[medium/c]": 16}, -INFINITY, 96),
         ("tpm[api,0]", {"s[chat,0,api,0]": 60 * 6 * 500, "s[code,0,api,0]": 60 * 2 * 500}, -INFINITY, 900_000),
         ("rpm[api,0]", {"s[chat,0,api,0]": 360, "s[code,0,api,0]": 120}, -INFINITY, 600),
@@ -84,10 +92,60 @@ def test_each_row_is_its_formula(
     assert (low, high) == (lower, upper)
 
 
-def test_the_budget_covers_machines_platform_and_api(program: Linear) -> None:
+@pytest.mark.parametrize(
+    ("start", "limit"),
+    [
+        ("serve[chat,", ServedRoute("chat")),
+        ("serve[code,", ServedRoute("code")),
+        ("quota[G]", VcpuQuota("G")),
+        ("tpm[", ApiRate("api", "tpm")),
+        ("rpm[", ApiRate("api", "rpm")),
+        ("budget", TotalBudget()),
+        ("api-budget", ApiBudget()),
+    ],
+)
+def test_a_row_that_a_team_can_move_names_its_limit(program: Linear, start: str, limit: Limit) -> None:
+    rows = [r for r in program.rows if r.name.startswith(start)]
+    assert rows
+    assert {r.limit for r in rows} == {limit}
+
+
+def test_a_rate_after_the_loss_of_a_node_is_the_same_limit_and_says_when(program: Linear) -> None:
+    limits = {r.name: r.limit for r in program.rows if isinstance(r.limit, ApiRate)}
+    assert any(limit.after_loss for limit in limits.values())
+    for name, limit in limits.items():
+        assert limit.after_loss == ("after-loss" in name)
+        assert limit == ApiRate("api", limit.unit)
+
+
+def test_rows_that_nobody_can_move_name_no_limit(program: Linear) -> None:
+    named = ("serve[", "quota[", "tpm", "rpm", "budget", "api-budget")
+    assert {r.limit for r in program.rows if not r.name.startswith(named)} == {None}
+
+
+@pytest.mark.parametrize(
+    ("limit", "about"),
+    [
+        (ServedRoute("chat"), "routes.chat"),
+        (VcpuQuota("G"), "quotas.G"),
+        (ApiRate("openai", "tpm"), "api.providers.openai.limits.tpm"),
+        (ApiRate("openai", "rpm", after_loss=True), "api.providers.openai.limits.rpm"),
+        (TotalBudget(), "budget.monthly"),
+        (ApiBudget(), "api.monthly_budget"),
+    ],
+    ids=lambda each: each if isinstance(each, str) else type(each).__name__,
+)
+def test_a_limit_knows_the_key_that_sets_it(limit: Limit, about: str) -> None:
+    assert ".".join(limit.about) == about
+
+
+def test_the_budget_covers_machines_weights_platform_and_api(program: Linear) -> None:
     terms, _, limit = row(program, "budget")
     assert limit == 9000
-    assert set(terms) == {"n[large]", "n[medium/c]", "z", "s[chat,0,api,0]", "s[code,0,api,0]"}
+    assert set(terms) == {
+        *("n[large]", "n[medium/c]", "c[m1]", "c[m2]", "z"),
+        *("s[chat,0,api,0]", "s[code,0,api,0]"),
+    }
     assert terms["n[large]"] == pytest.approx(3.3 * 730)
     assert terms["z"] == 150
 
@@ -97,10 +155,12 @@ def test_the_objective_is_money(program: Linear) -> None:
     assert costs["n[large]"] == pytest.approx(3.3 * 730)
     assert costs["s[chat,0,api,0]"] == pytest.approx(4 * 730 * 3600 * 0.001)
     assert costs["x[chat,0,a,0]"] == 0
+    assert (costs["c[m1]"], costs["c[m2]"]) == (12, 7)
     assert {c.name for c in program.columns if c.integer} == {
         *(f"v[{pair}]" for pair in ("chat,0,a", "chat,0,b", "code,0,a", "code,0,c")),
         *(f"{letter}[{k}]" for letter in "yw" for k in "abc"),
         *("u[chat,m1]", "u[chat,m2]", "u[code,m1]", "n[large]", "n[medium/c]", "z"),
+        *("c[m1]", "c[m2]"),
     }
 
 
@@ -121,6 +181,12 @@ def test_only_the_first_api_of_a_band_is_its_reserve() -> None:
     program = formulate(replace(SHARED, apis=(*SHARED.apis, second)))
     assert not [r.name for r in program.rows if r.name.startswith("rpm-after-loss[second")]
     assert [r.name for r in program.rows if r.name.startswith("rpm-after-loss[api")]
+
+
+def test_a_band_that_may_not_spill_is_served_by_its_class_alone() -> None:
+    """An equality where no API may take the band, which halves the search; an inequality where one may."""
+    assert row(formulate(PAPER), "uses[vault,0,vault-small,0]")[1:] == (0.0, 0.0)
+    assert row(formulate(PAPER), "uses[chat,0,chat-small,0]")[1:] == (-INFINITY, 0.0)
 
 
 def test_every_row_and_column_has_a_name_of_its_own() -> None:

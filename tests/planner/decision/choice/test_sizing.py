@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from planner.decision.choice.choice import Choice
 from planner.decision.choice.question import Answer, Question, ReplicaClass
-from planner.decision.choice.sizing import Fleet, fleet, peak_load
+from planner.decision.choice.sizing import Fleet, fleet
 from planner.decision.choice.solve import solve
 from tests.planner.decision.choice.instances import EXACT, PAPER, drawn, flow
 
@@ -20,7 +21,20 @@ CHAT = ("chat", 0)
 def stocked(machine: str, gpus: int, sizes: dict[str, int], exclusive: bool = False) -> tuple[ReplicaClass, ...]:
     """Classes of these tensor-parallel sizes on one instance type."""
     return tuple(
-        ReplicaClass(name, "m", machine, gpus, size, 4 * gpus, "G", float(gpus), exclusive, {(name, 0): 2.0})
+        ReplicaClass(
+            name=name,
+            model="m",
+            instance_type=machine,
+            gpus_per_node=gpus,
+            tensor_parallel_size=size,
+            vcpus_per_node=4 * gpus,
+            quota_family="G",
+            usd_per_node_hour=float(gpus),
+            exclusive=exclusive,
+            capacity={(name, 0): 2.0},
+            weights="m",
+            weights_usd_per_month=0.0,
+        )
         for name, size in sizes.items()
     )
 
@@ -30,9 +44,10 @@ def question_of(classes: tuple[ReplicaClass, ...], rates: dict[str, float]) -> Q
     return Question((200.0, 530.0), flows, classes, (), 0.0)
 
 
-def answer_of(replicas: dict[str, int], nodes: dict[str, int]) -> Answer:
+def placed(question: Question, replicas: dict[str, int], nodes: dict[str, int]) -> Fleet:
+    """The fleet of an answer that serves every band by the class of its name."""
     served = {((name, 0), name): (1.0, 1.0) for name in replicas}
-    return Answer(0.0, 0.0, 0.0, "", replicas, nodes, served, {})
+    return fleet(Choice(question, Answer(0.0, True, 0.0, replicas, nodes, served, {})))
 
 
 def used(classes: tuple[ReplicaClass, ...], node: dict[str, int]) -> int:
@@ -41,16 +56,14 @@ def used(classes: tuple[ReplicaClass, ...], node: dict[str, int]) -> int:
 
 def test_the_largest_are_placed_first_and_replicas_are_spread() -> None:
     classes = stocked("large", 4, {"one": 1, "two": 2})
-    made = fleet(question_of(classes, {}), answer_of({"one": 4, "two": 2}, {"large": 2}))
+    made = placed(question_of(classes, {}), {"one": 4, "two": 2}, {"large": 2})
     assert [dict(node) for node in made.nodes["large"]] == [{"one": 2, "two": 1}, {"one": 2, "two": 1}]
-    assert made.most_on_one_node("one") == 2
-    assert made.most_on_one_node("nobody") == 0
 
 
 def test_idle_gpus_go_to_the_busiest_pool_that_fits() -> None:
     classes = stocked("large", 4, {"calm": 1, "busy": 1, "wide": 2})
     rates = {"busy": 3.9, "calm": 1.0, "wide": 1.0}
-    made = fleet(question_of(classes, rates), answer_of({"busy": 2, "calm": 1, "wide": 1}, {"large": 2}))
+    made = placed(question_of(classes, rates), {"busy": 2, "calm": 1, "wide": 1}, {"large": 2})
     # Busy at 98 %, 65 %, 49 % as it grows; then calm, at 50 %, is the busiest.
     assert made.replicas == {"busy": 4, "calm": 2, "wide": 1}
     assert sum(used(classes, dict(node)) for node in made.nodes["large"]) == 8
@@ -58,29 +71,21 @@ def test_idle_gpus_go_to_the_busiest_pool_that_fits() -> None:
 
 def test_what_is_left_stays_idle_when_nothing_fits() -> None:
     classes = stocked("large", 4, {"wide": 2, "whole": 4})
-    made = fleet(question_of(classes, {}), answer_of({"whole": 1, "wide": 1}, {"large": 2}))
+    made = placed(question_of(classes, {}), {"whole": 1, "wide": 1}, {"large": 2})
     assert made.replicas == {"whole": 1, "wide": 2}
     assert sorted(used(classes, dict(node)) for node in made.nodes["large"]) == [4, 4]
 
 
 def test_groups_are_apart() -> None:
     shared, own = stocked("large", 4, {"a": 1}), stocked("large", 4, {"b": 2}, exclusive=True)
-    made = fleet(question_of((*shared, *own), {}), answer_of({"a": 4, "b": 3}, {"large": 1, "large/b": 2}))
+    made = placed(question_of((*shared, *own), {}), {"a": 4, "b": 3}, {"large": 1, "large/b": 2})
     assert [dict(node) for node in made.nodes["large"]] == [{"a": 4}]
     assert [dict(node) for node in made.nodes["large/b"]] == [{"b": 2}, {"b": 2}]
     assert made.replicas == {"a": 4, "b": 4}
 
 
 def test_no_self_hosting_is_no_fleet() -> None:
-    assert fleet(PAPER, answer_of({}, {})) == Fleet({}, {})
-
-
-def test_peak_load_is_that_of_the_busiest_level() -> None:
-    answer = solve(PAPER, EXACT)
-    assert isinstance(answer, Answer)
-    assert peak_load(PAPER, answer, "chat-small") == pytest.approx(1.0)
-    assert peak_load(PAPER, answer, "vault-small") == pytest.approx(0.5)
-    assert peak_load(PAPER, answer, "absent") == 0.0
+    assert placed(PAPER, {}, {}) == Fleet({}, {})
 
 
 @given(
@@ -105,15 +110,15 @@ def test_any_counts_that_fit_by_gpus_are_placed(
             break
     group = classes[0].node_group
     rates = {k.name: draw.uniform(0.1, 9) for k in classes}
-    made = fleet(question_of(classes, rates), answer_of(dict(wanted), {group: nodes}))
-    placed: Counter[str] = Counter()
+    made = placed(question_of(classes, rates), dict(wanted), {group: nodes})
+    standing: Counter[str] = Counter()
     for node in made.nodes[group]:
         assert used(classes, dict(node)) <= gpus
-        placed.update(node)
+        standing.update(node)
     assert len(made.nodes[group]) == nodes
-    assert dict(placed) == dict(made.replicas)
+    assert dict(standing) == dict(made.replicas)
     assert all(made.replicas[name] >= count for name, count in wanted.items())
-    idle = gpus * nodes - sum(k.tensor_parallel_size * placed[k.name] for k in classes)
+    idle = gpus * nodes - sum(k.tensor_parallel_size * standing[k.name] for k in classes)
     assert idle < min(k.tensor_parallel_size for k in classes if k.name in wanted)
     for k in classes:
         if len(sizes) == 1:  # alone on its group, a pool is spread as evenly as can be
@@ -126,9 +131,10 @@ def test_every_answer_of_the_solver_can_be_placed(seed: int) -> None:
     question = drawn(seed)
     answer = solve(question, EXACT)
     if isinstance(answer, Answer):
-        made = fleet(question, answer)
+        choice = Choice(question, answer)
+        made = fleet(choice)
         assert {group: len(nodes) for group, nodes in made.nodes.items()} == dict(answer.nodes)
         for k in question.classes:
             if k.exclusive and k.name in answer.replicas:
-                left = made.replicas[k.name] - made.most_on_one_node(k.name)
-                assert peak_load(question, answer, k.name) <= left + 1e-4, "what is left must carry the peak"
+                most = max(node.get(k.name, 0) for node in made.nodes[k.node_group])
+                assert choice.load(k.name) <= made.replicas[k.name] - most + 1e-4, "what is left must carry the peak"

@@ -1,4 +1,4 @@
-"""`python -m pip list --format json`, from the installed packages' own metadata; nothing else of pip."""
+"""`python -m pip list --format json`, from the installed packages' own metadata, and nothing else of pip."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from importlib.metadata import distributions
 
 
 def main(arguments: list[str]) -> int:
-    """Print the list. Exit status 2 for any other command."""
+    """Print the list. The exit status is 2 for any other command."""
     if arguments[:1] != ["list"]:
         sys.stderr.write("pip (twin): only `pip list` is answered here\n")
         return 2
     rows = {
-        found.metadata["Name"].lower(): {
-            "name": found.metadata["Name"],
-            "version": found.version,
-            "location": str(found.locate_file("")),
+        distribution.metadata["Name"].lower(): {
+            "name": distribution.metadata["Name"],
+            "version": distribution.version,
+            "location": str(distribution.locate_file("")),
         }
-        for found in distributions()
-        if found.metadata["Name"]
+        for distribution in distributions()
+        if distribution.metadata["Name"]
     }
     sys.stdout.write(json.dumps(sorted(rows.values(), key=lambda row: row["name"].lower())) + "\n")
     return 0

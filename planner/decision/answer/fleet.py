@@ -1,0 +1,125 @@
+"""The machines and engines of a choice, in the words of the lock: node groups with their placement, and pools."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from planner.decision.answer.solved import Solved
+from planner.decision.candidates.platform import NODE_DISK_GB
+from planner.decision.candidates.self_hosted import SelfHosted
+from planner.performance.admission import gate, load_seconds, queued_requests, queued_tokens
+from planner.performance.memory import GPU_MEMORY_UTILIZATION
+from planner.performance.precision import engine_dtype
+from planner.plan.fleet import EngineSettings, NodeGroup, NodePlacement, Pool, PoolCapacity, PoolClock, Replicas
+
+
+def node_groups(solved: Solved) -> tuple[NodeGroup, ...]:
+    """The node groups, sorted by name."""
+    return tuple(_node_group(solved, name, pools) for name, pools in solved.groups.items())
+
+
+def pools(solved: Solved) -> tuple[Pool, ...]:
+    """The pools, sorted by name."""
+    return tuple(_pool(solved, pool) for pool in solved.pools)
+
+
+def _node_group(solved: Solved, name: str, pools: Sequence[SelfHosted]) -> NodeGroup:
+    k, offering = pools[0].replica_class, pools[0].offering
+    nodes = solved.fleet.nodes[k.node_group]
+    return NodeGroup(
+        name=name,
+        instance_type=k.instance_type,
+        gpu=pools[0].shape.gpu.key,
+        gpus_per_node=k.gpus_per_node,
+        vcpus_per_node=k.vcpus_per_node,
+        memory_gib_per_node=int(offering.instance.ram_gib),
+        allocatable_cpu_m=offering.instance.allocatable_cpu_m,
+        allocatable_memory_mib=offering.instance.allocatable_memory_mib,
+        quota_family=k.quota_family,
+        capacity_type="on-demand",
+        zones=tuple(sorted(offering.zones)),
+        min_nodes=len(nodes),
+        max_nodes=len(nodes),
+        exclusive=k.exclusive,
+        placement=_placement(nodes),
+        disk_gb=NODE_DISK_GB,
+    )
+
+
+def _placement(nodes: Sequence[Mapping[str, int]]) -> tuple[NodePlacement, ...]:
+    """Equal nodes together, the fullest first."""
+    counts: dict[tuple[tuple[str, int], ...], int] = {}
+    for node in nodes:
+        key = tuple(sorted(node.items()))
+        counts[key] = counts.get(key, 0) + 1
+    ordered = sorted(counts, key=lambda key: (-sum(n for _, n in key), key))
+    return tuple(NodePlacement(nodes=counts[key], replicas=dict(key)) for key in ordered)
+
+
+def _pool(solved: Solved, pool: SelfHosted) -> Pool:
+    replica, shape = pool.replica, pool.shape
+    count = solved.fleet.replicas[pool.name]
+    routes = solved.routes_of(pool)
+    kinds = {route.route.data for route in routes}
+    context = max(route.lengths.mean_context for route in routes)
+    in_flight = _in_flight(solved, pool)
+    return Pool(
+        name=pool.name,
+        model=shape.model.key,
+        hf_id=shape.quantization.checkpoint or shape.model.hf_id,
+        revision=shape.model.revision,
+        format=shape.quantization.name,
+        gpu=shape.gpu.key,
+        node_group=pool.group_name,
+        privacy="restricted" if "restricted" in kinds else "internal" if "internal" in kinds else "public",
+        replicas=Replicas(min=count, max=count),
+        max_in_flight=in_flight,
+        engine=EngineSettings(
+            tensor_parallel_size=shape.tensor_parallel_size,
+            max_model_len=shape.max_model_len,
+            max_num_seqs=replica.max_num_seqs,
+            max_num_batched_tokens=shape.max_num_batched_tokens,
+            max_num_queued_reqs=queued_requests(in_flight),
+            max_num_queued_tokens=queued_tokens(
+                replica.clock,
+                [route.lengths for route in routes],
+                [route.target for route in routes],
+                shape.max_num_batched_tokens,
+            ),
+            gpu_memory_utilization=Decimal(str(GPU_MEMORY_UTILIZATION)),
+            # vLLM reads the precision of a published checkpoint by itself; only quantizing while loading is asked for.
+            quantization=shape.quantization.name if shape.quantization.at_load else None,
+            dtype=engine_dtype(shape.quantization, shape.gpu),
+        ),
+        clock=PoolClock(**{name: getattr(replica.clock, name) for name in PoolClock.model_fields}),
+        kv_tokens=int(replica.memory.kv_tokens(context)),
+        weights_gib_per_gpu=Decimal(replica.memory.weights_bytes / 2**30),
+        load_seconds=load_seconds(replica.memory.weights_bytes),
+        capacity=tuple(_capacity(pool, key[0], key[1]) for key in solved.choice.bands_of(pool.name)),
+        peak_utilization=solved.choice.load(pool.name) / count,
+    )
+
+
+def _capacity(pool: SelfHosted, route: str, band: int) -> PoolCapacity:
+    capacity = pool.replica.capacities[(route, band)]
+    return PoolCapacity(
+        route=route,
+        band=band,
+        requests_per_second=capacity.requests_per_second,
+        low=capacity.low,
+        high=capacity.high,
+        provenance=capacity.provenance,
+        binding=capacity.binding,
+        ttft_p95_ms=capacity.ttft_ms_p95,
+        tpot_p95_ms=capacity.tpot_ms_p95,
+    )
+
+
+def _in_flight(solved: Solved, pool: SelfHosted) -> int:
+    """The gate for the bands that the pool serves, weighted by the time of a replica that each takes at its busiest."""
+    times = []
+    for key in solved.choice.bands_of(pool.name):
+        capacity = pool.replica.capacities[key]
+        times.append((solved.choice.busiest(key, pool.name) / capacity.requests_per_second, capacity.concurrency))
+    return gate(times, pool.replica.max_num_seqs)

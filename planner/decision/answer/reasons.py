@@ -1,0 +1,68 @@
+"""Why a route is served as it is, with arithmetic that a reader can check by hand.
+
+A reason tells what a request costs on a pool when it is full, what it costs at the API, and why the mix stops where it
+does.
+"""
+
+from __future__ import annotations
+
+from planner.decision.answer.solved import Solved
+from planner.decision.candidates.demand import RouteDemand
+from planner.decision.candidates.self_hosted import SelfHosted
+from planner.words.units import HOURS_PER_MONTH
+
+
+def reasons(solved: Solved, route: RouteDemand) -> tuple[str, ...]:
+    """The reasons of one route, as sentences."""
+    told = []
+    apis = solved.apis_of(route.name)
+    if not apis and route.route.data == "restricted":
+        told.append(
+            "restricted data: no API may see it, so nodes of its own must carry it even after one of them is lost"
+        )
+    told += [_pool_reason(solved, route, pool) for pool in solved.pools_of(route.name)]
+    if not apis:
+        return tuple(told)
+    usd = sum(band.share * apis[0].option.usd_per_request[(route.name, i)] for i, band in enumerate(route.bands))
+    told.append(f"at {apis[0].row.key} a request costs ${usd:.6f}")
+    mode = solved.choice.mode(route.name)
+    if mode == "hybrid" and solved.pools:
+        told.append(_spill_reason(solved, route))
+    elif mode == "api":
+        able = any(key[0] == route.name for k in solved.choice.question.classes for key in k.capacity)
+        told.append(
+            "the API takes all of it: at this load no machine is used enough to be cheaper"
+            if able
+            else "the API takes all of it: no machine serves its models within the SLO; the API's latency is not known"
+        )
+    return tuple(told)
+
+
+def _pool_reason(solved: Solved, route: RouteDemand, pool: SelfHosted) -> str:
+    """USD/h of a replica ÷ requests/h that it serves when full."""
+    k, bands = pool.replica_class, solved.bands_of(route.name, pool)
+    hourly = k.usd_per_node_hour * k.tensor_parallel_size / k.gpus_per_node
+    share = sum(route.bands[i].share for i in bands)
+    rate = share / sum(route.bands[i].share / k.capacity[(route.name, i)] for i in bands)
+    names = " and ".join(route.bands[i].name for i in bands)
+    return (
+        f"{names} prompts on {k.name}: a replica costs ${hourly:.4f}/h and serves {rate:.3g} requests/s within "
+        f"the SLO, so ${hourly / rate / 3600:.6f} a request when full"
+    )
+
+
+def _spill_reason(solved: Solved, route: RouteDemand) -> str:
+    """What the spilled requests cost, and what one more node would."""
+    prices = {api.row.key: api.option.usd_per_request for api in solved.apis}
+    keys = [(route.name, index) for index in range(len(route.bands))]
+    usd = sum(
+        solved.requests_to(key, shares) * prices[api][key] for key in keys for api, shares in solved.choice.spills(key)
+    )
+    where = ", ".join(f"{name} {share:.0%}" for name, share in solved.spilled(route.name).items() if share >= 0.005)
+    share = solved.choice.api_share(route.name)
+    told = f"{share:.1%} of its requests go to the API ({where}) for ${usd:,.0f} a month"
+    pools = solved.pools_of(route.name)
+    if not pools:
+        return told
+    cheapest = min((pool.replica_class for pool in pools), key=lambda k: (k.usd_per_node_hour, k.name))
+    return f"{told}; one more {cheapest.instance_type} would cost ${cheapest.usd_per_node_hour * HOURS_PER_MONTH:,.0f}"

@@ -1,0 +1,106 @@
+"""A question together with its answer, and what one may ask of both: who serves a band, what goes to APIs, what is
+bought. Everything is in the plain numbers of the question; models, GPUs and prices stand elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from planner.decision.choice.question import Answer, BandKey, Flow, Question, ReplicaClass
+
+Mode = Literal["self-host", "api", "hybrid"]
+"""How a route is served: less than one request in a thousand is planned for an API, all are, or something between."""
+HARDLY = 0.001
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was asked and what was answered."""
+
+    question: Question
+    answer: Answer
+
+    @cached_property
+    def classes(self) -> dict[str, ReplicaClass]:
+        """The classes of the question, by name."""
+        return {k.name: k for k in self.question.classes}
+
+    @cached_property
+    def flows(self) -> dict[BandKey, Flow]:
+        """The flows of the question, by band."""
+        return {flow.key: flow for flow in self.question.flows}
+
+    @cached_property
+    def routes(self) -> tuple[str, ...]:
+        """Names of all routes, sorted."""
+        return tuple(sorted({flow.route for flow in self.question.flows}))
+
+    def classes_of(self, key: BandKey) -> tuple[str, ...]:
+        """Names of the classes that serve a band, sorted."""
+        return tuple(sorted(name for served, name in self.answer.served if served == key))
+
+    def bands_of(self, name: str) -> tuple[BandKey, ...]:
+        """The bands that a class serves, sorted."""
+        return tuple(sorted(key for key, served_by in self.answer.served if served_by == name))
+
+    def served(self, key: BandKey, name: str) -> tuple[float, ...]:
+        """Share of a band that a class serves, by level."""
+        return self.answer.served[(key, name)]
+
+    def spilled(self, key: BandKey) -> tuple[float, ...]:
+        """Share of a band that goes to any API, by level."""
+        shares = [parts for _, parts in self.spills(key)]
+        return tuple(sum(parts) for parts in zip(*shares, strict=True)) if shares else (0.0,) * self.levels
+
+    def spills(self, key: BandKey) -> Iterator[tuple[str, tuple[float, ...]]]:
+        """(API, share of the band by level) of each API that takes some of a band, sorted."""
+        return ((api, parts) for (spilled, api), parts in sorted(self.answer.spilled.items()) if spilled == key)
+
+    @property
+    def levels(self) -> int:
+        """Number of load levels."""
+        return len(self.question.level_hours)
+
+    def busiest(self, key: BandKey, name: str) -> float:
+        """Planned requests/s of a band that a class serves at the band's busiest level."""
+        return max(rate * share for rate, share in zip(self.flows[key].planned, self.served(key, name), strict=True))
+
+    def load(self, name: str) -> float:
+        """Replicas of a class that are busy at its busiest level."""
+        busy = [0.0] * self.levels
+        for key in self.bands_of(name):
+            for t, share in enumerate(self.served(key, name)):
+                busy[t] += self.flows[key].planned[t] * share / self.classes[name].capacity[key]
+        return max(busy)
+
+    def api_share(self, route: str | None = None) -> float:
+        """Share of the month's requests of a route, or of all routes, that goes to APIs."""
+        total = spilled = 0.0
+        for flow in self.question.flows:
+            if route in (None, flow.route):
+                volumes = [rate * hours for rate, hours in zip(flow.mean, self.question.level_hours, strict=True)]
+                total += sum(volumes)
+                spilled += sum(share * volume for share, volume in zip(self.spilled(flow.key), volumes, strict=True))
+        return spilled / total if total else 0.0
+
+    def mode(self, route: str) -> Mode:
+        """How a route is served."""
+        share = self.api_share(route)
+        return "self-host" if share < HARDLY else "api" if share > 1.0 - HARDLY else "hybrid"
+
+    def hosts(self) -> dict[str, int]:
+        """Number of machines by instance type, sorted."""
+        group_types = {k.node_group: k.instance_type for k in self.question.classes}
+        counts: dict[str, int] = {}
+        for group, nodes in sorted(self.answer.nodes.items()):
+            counts[group_types[group]] = counts.get(group_types[group], 0) + nodes
+        return dict(sorted(counts.items()))
+
+    @property
+    def gpus(self) -> int:
+        """GPUs that are paid for."""
+        per_node = {k.node_group: k.gpus_per_node for k in self.question.classes}
+        return sum(nodes * per_node[group] for group, nodes in self.answer.nodes.items())

@@ -1,0 +1,61 @@
+"""Locks of format 1.0, read as today's: what that format left to the program is written into the plan.
+
+Release 0.1 stated system nodes, disks, keys and logs in the program and again in the bill. These are its values, so
+that an old lock still deploys what it deployed then. The file's own digest is judged over what the file holds:
+`as_in_file` takes away again what `upgraded` added.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+FORMAT_1_0 = "1.0"
+DISK_GB = 200
+CLUSTER: Mapping[str, Any] = {
+    "system_nodes": {"instance_type": "m6a.large", "nodes": 2, "disk_gb": 30},
+    "keys": [{"name": "secrets", "deletion_days": 30}],
+    "log_groups": [
+        {"name": "control-plane", "retention_days": 90, "gb_per_month": "12"},
+        {"name": "network-flows", "retention_days": 30, "gb_per_month": "8"},
+    ],
+    "model_bucket": {"weights_gb": "0", "old_version_days": 30},
+}
+"""What release 0.1 built beside GPU nodes. It knew no sizes of checkpoints, so that their storage was not billed."""
+
+
+def upgraded(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a lock, with what its format did not write yet; those of today's format as they are.
+
+    Values of the wrong form are passed over: validation tells of them.
+    """
+    values = copy.deepcopy(dict(raw))
+    plan = values.get("plan")
+    if values.get("format_version") != FORMAT_1_0 or not isinstance(plan, dict):
+        return values
+    platform = plan.get("platform")
+    if isinstance(platform, dict):
+        zones, nat = platform.get("zones") or [], platform.get("nat")
+        zones = [] if nat == "none" else zones[:1] if nat == "single" else zones
+        platform["cluster"] = {**CLUSTER, "nat_zones": zones} if plan.get("pools") else None
+    for group in _objects(plan.get("node_groups")):
+        group["disk_gb"] = DISK_GB
+    for api in _objects(plan.get("apis")):
+        api["protocol"] = "openai"
+    return values
+
+
+def as_in_file(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values as the file of a lock of format 1.0 holds them."""
+    held = copy.deepcopy(dict(values))
+    del held["plan"]["platform"]["cluster"]
+    for group in held["plan"]["node_groups"]:
+        del group["disk_gb"]
+    for api in held["plan"]["apis"]:
+        del api["protocol"]
+    return held
+
+
+def _objects(values: Any) -> list[dict[str, Any]]:
+    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []

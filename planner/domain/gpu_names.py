@@ -1,0 +1,55 @@
+"""GPUs as people, drivers and publications write them.
+
+A name means the GPU whose key or driver's name it is. Any other name means the GPU with the longest spelling of which
+all words stand in it: `NVIDIA A100 80GB PCIe` holds `A100 80GB`, and `A100 PCIE 80GB` too, which is longer. A name that
+says PCIe or NVL beyond its spelling means no board with NVLink. Spellings are facts of the catalog; nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from planner.domain.offerings import Gpu
+
+FORM_FACTORS = frozenset({"PCIE", "NVL"})
+"""Words for cards of a chip that also comes on boards with NVLink."""
+
+
+def gpu_reported(name: str, gpus: Mapping[str, Gpu]) -> Gpu | None:
+    """The one of `gpus` that a driver or runtime reports under exactly this name."""
+    return next((gpu for _, gpu in sorted(gpus.items()) if name in gpu.runtime_names), None)
+
+
+def gpu_called(name: str, gpus: Mapping[str, Gpu]) -> Gpu | None:
+    """The one of `gpus` that a name means; None when it means none of them."""
+    if exact := next((gpu for _, gpu in sorted(gpus.items()) if name.lower() == gpu.key.lower()), None):
+        return exact
+    if reported := gpu_reported(name, gpus):
+        return reported
+    words = _words(name)
+    fitting = [
+        (-len(spelled), gpu.key)
+        for gpu in gpus.values()
+        for spelled in map(_words, gpu.spellings)
+        if spelled <= words and not (gpu.link.startswith("nvlink") and FORM_FACTORS & (words - spelled))
+    ]
+    return gpus[min(fitting)[1]] if fitting else None
+
+
+def gpu_assumed(name: str, gpus: Mapping[str, Gpu]) -> Gpu | None:
+    """The one of `gpus` that is meant where a name leaves open which card of a chip it is: `A100`."""
+    words = _words(name)
+    return next((gpu for _, gpu in sorted(gpus.items()) if words.intersection(gpu.assumed_for)), None)
+
+
+def plain_name(name: str) -> str:
+    """A name as capital words: `A100-SXM4-40GB` → `A100 SXM4 40GB`; every PCI is PCIE, every `40 G` is 40GB."""
+    text = re.sub(r"[^A-Z0-9]+", " ", name.upper())
+    text = re.sub(r"(?<=\d)(?=SXM|PCI|NVL)", " ", text)
+    text = re.sub(r"\b(\d+) ?G(?:I?B)?\b", r"\1GB", text)
+    return re.sub(r"\bPCI\w*", "PCIE", text)
+
+
+def _words(name: str) -> frozenset[str]:
+    return frozenset(plain_name(name).split())

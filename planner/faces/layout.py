@@ -1,0 +1,198 @@
+"""Where the columns of a table stand on a terminal of a given width. Only numbers and labels; `tables` draws them.
+
+All columns stand side by side where they fit. Otherwise the table takes one step after the other, in the order that
+its view states, until the rest fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from planner.words.wrapping import columns_of, longest_word
+
+GAP = "  "
+INDENT = "  "
+LEAST_PROSE = 24
+"""Columns that sentences keep, if they are that long; with fewer they are hard to read and stand below their row."""
+
+
+class Kind(Enum):
+    """What the cells of a column hold: NAME to the left and whole, PROSE to the left and folded, FIGURE to the right
+    and whole."""
+
+    NAME = "name"
+    PROSE = "prose"
+    FIGURE = "figure"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    label: its name, unique in its table; empty for a picture that only repeats a figure.
+    kind: what its cells hold.
+    beside: a shorter title that is clear while all columns stand side by side; the label unless given.
+    """
+
+    label: str
+    kind: Kind = Kind.NAME
+    beside: str = ""
+
+
+def names(*labels: str) -> tuple[Column, ...]:
+    """Columns of names."""
+    return tuple(Column(label) for label in labels)
+
+
+def sentences(*labels: str) -> tuple[Column, ...]:
+    """Columns of sentences."""
+    return tuple(Column(label, Kind.PROSE) for label in labels)
+
+
+def figures(*labels: str) -> tuple[Column, ...]:
+    """Columns of figures."""
+    return tuple(Column(label, Kind.FIGURE) for label in labels)
+
+
+class Place(Enum):
+    """Where a column goes that gives way."""
+
+    ABOVE = "a heading above the rows that share its value"
+    BELOW = "a line below its row"
+    OUT = "nowhere: the caption names it"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step towards a narrower table: the columns of these labels give way together."""
+
+    place: Place
+    labels: tuple[str, ...]
+
+
+def above(label: str) -> Step:
+    """The column becomes a heading; the other columns stand below it, indented."""
+    return Step(Place.ABOVE, (label,))
+
+
+def below(*labels: str) -> Step:
+    """The columns stand below their row, on one line where that is wide enough."""
+    return Step(Place.BELOW, labels)
+
+
+def left_out(*labels: str) -> Step:
+    """The columns are not shown."""
+    return Step(Place.OUT, labels)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each column stands; columns are counted from 0.
+
+    row: columns that stand side by side; widths: of each of them, in columns of the terminal.
+    heading: column that stands above its rows, None without one.
+    below: columns that stand on one line below their row, line by line.
+    left_out: columns that are not shown; needs: width of a terminal, in columns, that shows them.
+    """
+
+    row: tuple[int, ...]
+    widths: tuple[int, ...] = ()
+    heading: int | None = None
+    below: tuple[tuple[int, ...], ...] = ()
+    left_out: tuple[int, ...] = ()
+    needs: int = 0
+
+
+def laid_out(columns: Sequence[Column], rows: Sequence[Sequence[str]], steps: Sequence[Step], width: int) -> Layout:
+    """The layout after the fewest steps that make it fit; after the last of them all but one column stand below.
+
+    rows: the cells, whose line ends stay.
+    """
+    measures = [_measured(column, [row[place] for row in rows]) for place, column in enumerate(columns)]
+    last_resort = [below(column.label) for column in reversed(columns)]
+    layout = Layout(tuple(range(len(columns))))
+    for step in (*steps, *last_resort):
+        if sum(_least(layout, measures)) <= width:
+            break
+        layout = _after(layout, step, measures)
+    return replace(layout, widths=_widths(layout, measures, width), below=tuple(sorted(layout.below)))
+
+
+def title(column: Column, layout: Layout) -> str:
+    """What stands at the head of a column."""
+    is_whole = layout.heading is None and not layout.below and not layout.left_out
+    return (column.beside or column.label) if is_whole else column.label
+
+
+@dataclass(frozen=True)
+class _Measure:
+    """A column with the columns of the terminal that its widest cell takes, and the longest word of its cells."""
+
+    column: Column
+    widest: int
+    longest_word: int
+
+
+def _measured(column: Column, cells: Sequence[str]) -> _Measure:
+    lines = [line for cell in cells for line in cell.split("\n")]
+    return _Measure(column, max(map(columns_of, lines), default=0), max(map(longest_word, lines), default=0))
+
+
+def _after(layout: Layout, step: Step, measures: Sequence[_Measure]) -> Layout:
+    """The layout with one step more. The last column of the row stays."""
+    moved = tuple(place for place in layout.row if measures[place].column.label in step.labels)
+    rest = tuple(place for place in layout.row if place not in moved)
+    if not moved or not rest:
+        return layout
+    match step.place:
+        case Place.ABOVE:
+            return replace(layout, row=rest, heading=moved[0])
+        case Place.BELOW:
+            return replace(layout, row=rest, below=(*layout.below, moved))
+        case Place.OUT:
+            is_named = any(measures[place].column.label for place in moved)
+            needs = layout.needs or (sum(_least(layout, measures)) if is_named else 0)
+            return replace(layout, row=rest, left_out=tuple(sorted((*layout.left_out, *moved))), needs=needs)
+
+
+def _least(layout: Layout, measures: Sequence[_Measure]) -> list[int]:
+    """Columns of the terminal that each column of the row needs, its gap included."""
+    needed = []
+    for place in layout.row:
+        measure, head = measures[place], title(measures[place].column, layout)
+        cells = measure.widest
+        if measure.column.kind is Kind.PROSE:
+            cells = max(measure.longest_word, min(measure.widest, LEAST_PROSE))
+        needed.append(max(cells, longest_word(head)) + len(GAP))
+    needed[0] += len(INDENT) if layout.heading is not None else 0
+    needed[-1] -= len(GAP)
+    return needed
+
+
+def _natural(layout: Layout, measures: Sequence[_Measure]) -> list[int]:
+    """The same where nothing folds."""
+    wanted = []
+    for place in layout.row:
+        head = title(measures[place].column, layout)
+        wanted.append(max(measures[place].widest, columns_of(head)) + len(GAP))
+    wanted[0] += len(INDENT) if layout.heading is not None else 0
+    wanted[-1] -= len(GAP)
+    return wanted
+
+
+def _widths(layout: Layout, measures: Sequence[_Measure], width: int) -> tuple[int, ...]:
+    """Widths without gaps. Sentences are widened first if none of them folds then, and after the titles otherwise."""
+    widths, natural = _least(layout, measures), _natural(layout, measures)
+    spare = width - sum(widths)
+    if spare < 0:
+        return (width,)  # one name, longer than the line: it folds at its blanks
+    prose = [n for n, place in enumerate(layout.row) if measures[place].column.kind is Kind.PROSE]
+    others = [n for n in range(len(widths)) if n not in prose]
+    fits = sum(natural[n] - widths[n] for n in prose) <= spare
+    for n in (*prose, *others) if fits else (*others, *prose):
+        more = min(spare, natural[n] - widths[n])
+        widths[n] += more
+        spare -= more
+    return tuple(each - (len(GAP) if n < len(widths) - 1 else 0) for n, each in enumerate(widths))

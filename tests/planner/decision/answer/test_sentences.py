@@ -1,0 +1,186 @@
+"""Every cause and every omission as a sentence, exactly: text is made here and nowhere before."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import date
+from typing import get_args
+
+import pytest
+
+from planner.decision.answer.sentences import (
+    MEANING,
+    candidate_words,
+    cause_problem,
+    cause_words,
+    counted_words,
+    omission_words,
+)
+from planner.decision.candidates.omissions import (
+    Candidate,
+    DoesNotLoad,
+    Dominated,
+    FarFromCheapest,
+    FormatNotRun,
+    MissesSlo,
+    NoAccount,
+    NoPrice,
+    NotInZones,
+    Omission,
+    OmissionCause,
+    OmissionKind,
+    OtherResidency,
+    RestrictedData,
+    Retires,
+    TooLittleContext,
+    WeakHost,
+)
+from planner.decision.choice.limits import (
+    ApiBudget,
+    ApiRate,
+    BrokenLimit,
+    Cause,
+    Contradiction,
+    Limit,
+    NoCandidates,
+    SearchEnded,
+    ServedRoute,
+    TotalBudget,
+    VcpuQuota,
+)
+from planner.performance.capacity import NoCapacity
+from planner.performance.memory import NoFit
+from planner.performance.precision import Unsupported
+
+L4 = Candidate("gpt-oss-120b", "mxfp4", "L4", 1)
+SLOW = NoCapacity("a step takes 90 ms; 60 ms are asked for", "tpot")
+LAST, NEEDED = date(2026, 12, 31), date(2027, 11, 30)
+OMISSIONS: list[tuple[OmissionCause, str]] = [
+    (DoesNotLoad(NoFit("needs 140 GiB of 24")), "needs 140 GiB of 24"),
+    (FormatNotRun(Unsupported("a T4 has no fp8")), "a T4 has no fp8"),
+    (MissesSlo(SLOW), "a step takes 90 ms; 60 ms are asked for"),
+    (MissesSlo(SLOW, "long"), "long prompts: a step takes 90 ms; 60 ms are asked for"),
+    (NoPrice("ec2/us-east-1/g6.xlarge/on-demand"), "the price snapshot has no ec2/us-east-1/g6.xlarge/on-demand"),
+    (NotInZones(("use1-az1", "use1-az5")), "not sold in use1-az1, use1-az5"),
+    (RestrictedData(), "the route's data is restricted"),
+    (NoAccount("groq"), "`api.providers` has no account at groq"),
+    (Retires(LAST, NEEDED), "retires on 2026-12-31, before 2027-11-30"),
+    (Retires(None, NEEDED), "its provider no longer lists it"),
+    (OtherResidency(("US", "CN")), "processes in US, CN"),
+    (OtherResidency(None), "processes in an unknown place"),
+    (TooLittleContext(40_000, 32_768), "reads 32,768 tokens; prompts reach 40,000"),
+    (TooLittleContext(40_000, None), "reads an unknown number of tokens; prompts reach 40,000"),
+    (TooLittleContext(9_000, 8_192, "long"), "reads 8,192 tokens; long prompts and answers reach 9,000"),
+    (Dominated(Candidate(instance_type="g6.xlarge")), "dominated by g6.xlarge"),
+    (Dominated(L4), "dominated by gpt-oss-120b (mxfp4) on 1 × L4"),
+    (FarFromCheapest(), "many others are cheaper for every route that it could serve"),
+    (WeakHost(), "too little CPU or memory for each GPU, or bare metal"),
+]
+QUOTA_HINT = "raise the quota in AWS and in `quotas:`, or accept a model that needs fewer GPUs"
+ROUTE_HINT = "accept another model for it, or allow more machines or APIs"
+CAUSES: list[tuple[Cause, str, str, str]] = [
+    (
+        BrokenLimit(VcpuQuota("G"), 192.0, 1_208.0),
+        "the vCPU quota of family G would have to be 1,208, not 192",
+        QUOTA_HINT,
+        "quotas.G",
+    ),
+    (
+        BrokenLimit(ApiRate("openai", "tpm"), 200_000.0, 240_240.0),
+        "the tokens a minute of openai would have to be 240,240, not 200,000",
+        "raise the limit with openai and in `api.providers.openai.limits.tpm`, or accept another model",
+        "api.providers.openai.limits.tpm",
+    ),
+    (
+        BrokenLimit(ApiRate("openai", "rpm", after_loss=True), 120.0, 241.0),
+        "the requests a minute of openai, with a node lost, would have to be 241, not 120",
+        "raise the limit with openai and in `api.providers.openai.limits.rpm`, or set `reserve: {node: false}`",
+        "api.providers.openai.limits.rpm",
+    ),
+    (
+        BrokenLimit(TotalBudget(), 1_000.0, 1_316.0),
+        "the budget would have to be $1,316, not $1,000",
+        "raise `budget:`, or accept a cheaper model",
+        "budget.monthly",
+    ),
+    (
+        BrokenLimit(ApiBudget(), 1_000.0, 1_053.0),
+        "the API budget would have to be $1,053, not $1,000",
+        "raise `api.monthly_budget:`, or accept a model to host",
+        "api.monthly_budget",
+    ),
+    (BrokenLimit(ServedRoute("chat"), 0.0, 0.3), "30% of route chat finds no place", ROUTE_HINT, "routes.chat"),
+    (
+        NoCandidates(),
+        "no model and no API may serve any route",
+        "loosen one of quotas, API limits and budgets, or accept another model",
+        "routes",
+    ),
+    (
+        Contradiction(),
+        "the limits contradict each other",
+        "loosen one of quotas, API limits and budgets, or accept another model",
+        "routes",
+    ),
+    (
+        SearchEnded(20_000),
+        "no plan was found within 20000 nodes of the search, and none is ruled out",
+        "the limits may be too tight or the load too large to tell; change one of them and plan again",
+        "",
+    ),
+]
+
+
+def named(value: object) -> str:
+    return type(value).__name__
+
+
+@pytest.mark.parametrize(("cause", "words"), OMISSIONS, ids=[named(cause) for cause, _ in OMISSIONS])
+def test_every_omission_has_its_sentence(cause: OmissionCause, words: str) -> None:
+    assert omission_words(Omission(L4, cause, "chat")) == words
+
+
+@pytest.mark.parametrize(("cause", "words", "hint", "about"), CAUSES, ids=[words for _, words, _, _ in CAUSES])
+def test_every_cause_has_its_sentence_its_hint_and_its_place(cause: Cause, words: str, hint: str, about: str) -> None:
+    assert cause_words(cause) == words
+    problem = cause_problem(cause)
+    could_tell = not isinstance(cause, SearchEnded)
+    assert problem.code == ("INF002" if could_tell else "INF003")
+    assert problem.message == f"{'no plan exists' if could_tell else 'could not decide'}: {words}"
+    assert (problem.hint, ".".join(problem.about)) == (hint, about)
+
+
+def test_no_omission_and_no_cause_is_forgotten_here() -> None:
+    assert {type(cause) for cause, _ in OMISSIONS} == set(get_args(OmissionCause))
+    assert {type(cause) for cause, *_ in CAUSES} == set(get_args(Cause))
+    limits = {type(cause.limit) for cause, *_ in CAUSES if isinstance(cause, BrokenLimit)}
+    assert limits == set(get_args(Limit))
+
+
+def test_every_kind_of_omission_has_a_meaning_and_a_cause() -> None:
+    kinds = [Omission(L4, cause).kind for cause, _ in OMISSIONS]
+    assert set(MEANING) == set(get_args(OmissionKind)) == set(kinds)
+    by_type = {type(cause): kind for (cause, _), kind in zip(OMISSIONS, kinds, strict=True)}
+    assert len(set(by_type.values())) == len(by_type)
+    for cause in get_args(OmissionCause):
+        assert "kind" in {field.name for field in fields(cause)}
+
+
+@pytest.mark.parametrize(
+    ("candidate", "words"),
+    [
+        (Candidate(api="openai/gpt-5.4"), "openai/gpt-5.4"),
+        (Candidate(instance_type="g6.xlarge"), "g6.xlarge"),
+        (L4, "gpt-oss-120b (mxfp4) on 1 × L4"),
+        (Candidate("gpt-oss-120b", "mxfp4", "L4", 2, "g6.12xlarge"), "gpt-oss-120b (mxfp4) on 2 × L4 in g6.12xlarge"),
+    ],
+)
+def test_every_candidate_has_its_words(candidate: Candidate, words: str) -> None:
+    assert candidate_words(candidate) == words
+
+
+def test_counts_are_told_in_their_order() -> None:
+    assert counted_words([("memory", 12), ("zones", 1)]) == (
+        "12 × does not fit the GPU's memory; 1 × is not sold in the environment's zones"
+    )
+    assert counted_words([]) == ""
