@@ -56,7 +56,7 @@ $(TORCH)/complete: tools/torch/requirements.lock
 	  --no-deps --require-hashes -r $<
 	@touch $@
 
-check: setup-python ## Lint, format, types and import floors
+check: setup-python ## Lint, format, types and import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy

@@ -133,12 +133,12 @@ def test_the_cache_folder_follows_pins_and_flags(toolbox: Toolbox) -> None:
         return binaries.modules()[0].cache_folder
 
     seen = {folder()}
-    for change in (
-        lambda: (toolbox.tools / "toy" / "go.sum").write_text("a v1 h1:x\n", encoding="utf-8"),
-        lambda: (toolbox.tools / "toy" / "go.mod").write_text("module toy\n\ngo 1.26.1\n", encoding="utf-8"),
-        lambda: (toolbox.tools / "tools.toml").write_text(CATALOG.replace("-trimpath", "-pgo=off"), encoding="utf-8"),
+    for file, text in (
+        ("toy/go.sum", "a v1 h1:x\n"),
+        ("toy/go.mod", "module toy\n\ngo 1.26.1\n"),
+        ("tools.toml", CATALOG.replace("-trimpath", "-pgo=off")),
     ):
-        change()
+        (toolbox.tools / file).write_text(text, encoding="utf-8")
         assert folder() not in seen
         seen.add(folder())
     (toolbox.tools / "tools.toml").write_text(CATALOG.replace("minutes = 0.1", "minutes = 3"), encoding="utf-8")

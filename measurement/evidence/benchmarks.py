@@ -128,7 +128,7 @@ def subjects(
         quantization = stored(model, row.dense, row.experts)
         found.append(Subject(row, model, quantization, gpu))
     gaps = tuple(
-        Gap(kind, key, f"{count} measured rows are left out: {why or f'{kind}/{key} is not in the catalog'}", "add the row")
+        Gap(kind, key, f"{count} measured rows are left out: {why or f'{key} is not in the catalog'}", "add the row")
         for (kind, key, why), count in sorted(missing.items())
     )
     return tuple(found), gaps

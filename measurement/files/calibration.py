@@ -20,7 +20,8 @@ from measurement.files.bench_files import Reading, read_benchmarks
 from measurement.files.fit_files import load_measurements
 from planner.documents.calibration import FORMAT, CalibratedRun, CalibrationFile, File, Shipped
 from planner.domain.catalog import Catalog
-from planner.edges.performance_files import coefficients_digest, load_coefficients
+from planner.edges.calibration_digests import shipped_digest
+from planner.edges.performance_files import load_coefficients
 from planner.performance.calibration import Calibration
 from planner.performance.coefficients import Coefficients
 from planner.words.diagnostics import Problem, Problems
@@ -69,7 +70,7 @@ def calibration_of(
         name=name or "-".join(sorted(found)).lower(),
         date=as_of,
         engine_versions=tuple(sorted({each.deployment.engine_version or "unknown" for each in reading.runs})),
-        shipped=Shipped(as_of=shipped.as_of, digest=coefficients_digest()),
+        shipped=Shipped(as_of=shipped.as_of, digest=shipped_digest()),
         files=tuple(File(file=each.file, tool=each.tool, sha256=each.sha256) for each in reading.files),
         runs=tuple(_row(each) for each in reading.runs),
         gpus=found,

@@ -24,8 +24,8 @@ from measurement.evidence.published import PublishedRun, Reader
 from measurement.evidence.rows import published
 from planner.domain.catalog import Catalog
 from planner.domain.gaps import Gap
+from planner.edges.calibration_digests import PREFIX
 from planner.edges.files import write_text
-from planner.edges.performance_files import PREFIX
 from planner.performance.coefficients import Coefficients
 from planner.words.diagnostics import Problem, Problems, Span
 

@@ -15,7 +15,8 @@ from measurement.files.calibration import Calibrated, calibration_of, refiner
 from measurement.views.calibration import bench_command, factors_view, next_lines, runs_view, serve_command
 from planner.cli.output import note, report, show, show_json
 from planner.documents.calibration import CalibrationFile, load, plain
-from planner.edges.calibration_files import FOLDER, save
+from planner.edges.calibration_digests import CALIBRATIONS
+from planner.edges.calibration_files import save
 from planner.edges.catalog_files import load_catalog
 from planner.edges.files import read_text
 from planner.words.diagnostics import Problem, Problems, Span
@@ -43,7 +44,7 @@ def calibrate(
     catalog = load_catalog()
     found = calibration_of(files, options, name, day, catalog, refiner(catalog))
     report(found.reading.warnings)
-    path = folder / FOLDER / f"{found.file.name}.yaml" if found.file else folder
+    path = folder / CALIBRATIONS / f"{found.file.name}.yaml" if found.file else folder
     lost = _lost(found.file, path) if found.file else []
     if lost and not (replace or dry_run):
         raise Problems([_would_forget(path, lost)], exit_code=1)

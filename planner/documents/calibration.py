@@ -12,15 +12,13 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from planner.documents.lock import digest
+from planner.documents.calibration_text import AGAIN, digest_of, document_of, rounded
 from planner.performance.calibration import Calibration
 from planner.words.diagnostics import Problem, Problems
-from planner.words.spans import read
 
 FORMAT = "spillway.calibration/1"
 HEAD = "# Written by `spillway perf calibrate`: computed, not edited. Plans beside it use it for the GPUs below.\n"
 Sha256 = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
-AGAIN = "restore it with git, or run `spillway perf calibrate` again with all its files"
 
 
 class _Part(BaseModel):
@@ -79,12 +77,12 @@ class CalibrationFile(_Part):
     @property
     def digest(self) -> str:
         """SHA-256 of everything in it, whatever its form on disk."""
-        return digest(plain(self))
+        return digest_of(plain(self))
 
 
 def plain(file: CalibrationFile) -> dict[str, Any]:
     """The file as plain values, numbers with six significant digits."""
-    values: dict[str, Any] = _rounded(file.model_dump(mode="json"))
+    values: dict[str, Any] = rounded(file.model_dump(mode="json"))
     return values
 
 
@@ -95,10 +93,7 @@ def render(file: CalibrationFile) -> str:
 
 def load(text: str, file: str) -> CalibrationFile:
     """Text → calibration. Errors: `Problems` with CAL020, every value that does not fit."""
-    try:
-        document = read(text, file)
-    except Problems as broken:
-        raise Problems(Problem("CAL020", p.message, p.where, AGAIN) for p in broken.problems) from None
+    document = document_of(text, file)
     try:
         return CalibrationFile.model_validate(document.value)
     except ValidationError as error:
@@ -109,13 +104,3 @@ def load(text: str, file: str) -> CalibrationFile:
             problems.append(Problem("CAL020", said, document.at(path), AGAIN))
         raise Problems(problems) from error
 
-
-def _rounded(value: Any) -> Any:
-    """Six significant digits: below that a fit says nothing, and a diff of two files stays readable."""
-    if isinstance(value, float):
-        return float(f"{value:.6g}")
-    if isinstance(value, dict):
-        return {key: _rounded(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_rounded(each) for each in value]
-    return value

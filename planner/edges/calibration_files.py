@@ -5,33 +5,22 @@ Problems: CAL020 a file that cannot be read or does not fit this version, CAL021
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from planner.documents import calibration as documents
 from planner.documents.calibration import CalibrationFile
-from planner.documents.lock import digest
+from planner.edges.calibration_digests import CALIBRATIONS, calibration_paths
 from planner.edges.files import read_text, write_text
 from planner.performance.calibration import Calibration
 from planner.words.diagnostics import Problem, Problems, Span
 
-FOLDER = "calibration"
 
-
-@dataclass(frozen=True)
-class Calibrations:
-    """All calibrations of a workspace. by_gpu: what plans use; digests: by file name without its ending."""
-
-    by_gpu: Mapping[str, Calibration]
-    digests: Mapping[str, str]
-
-
-def read_calibrations(environments: Path) -> Calibrations:
-    """Those of a folder of environments; empty when it has none. Errors: `Problems` (CAL020, CAL021), of all files."""
+def read_calibrations(environments: Path) -> dict[str, Calibration]:
+    """The team's own calibrations by GPU; none without such a folder. Errors: `Problems` (CAL020, CAL021), of all
+    files."""
     problems: list[Problem] = []
     found: dict[Path, CalibrationFile] = {}
-    for path in sorted((environments / FOLDER).glob("*.yaml")):
+    for path in calibration_paths(environments):
         try:
             found[path] = documents.load(read_text(path), str(path))
         except Problems as broken:
@@ -47,21 +36,12 @@ def read_calibrations(environments: Path) -> Calibrations:
             by_gpu[gpu], origin[gpu] = calibration, path
     if problems:
         raise Problems(problems)
-    return Calibrations(by_gpu, {path.stem: file.digest for path, file in found.items()})
-
-
-def joined_digest(shipped: str, calibrations: Calibrations) -> str:
-    """Digest of all that the performance of a plan rests on; that of the shipped coefficients without calibrations."""
-    return (
-        digest({"coefficients": shipped, "calibrations": dict(calibrations.digests)})
-        if calibrations.digests
-        else shipped
-    )
+    return by_gpu
 
 
 def save(file: CalibrationFile, environments: Path) -> Path:
     """Write `calibration/NAME.yaml`, whole or not at all. Errors: `Problems` with IO002."""
-    folder = environments / FOLDER
+    folder = environments / CALIBRATIONS
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:

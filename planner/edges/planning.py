@@ -13,10 +13,11 @@ from planner.decision.inputs import Inputs
 from planner.decision.optimize import Outcome, optimize
 from planner.documents.check import arithmetic, cluster_bill
 from planner.documents.lock import Consulted, Lock, seal
-from planner.edges.calibration_files import joined_digest
+from planner.edges.calibration_digests import joined_digest
+from planner.edges.calibration_files import read_calibrations
 from planner.edges.capacity_cache import KeptCapacities
 from planner.edges.catalog_files import load_catalog
-from planner.edges.performance_files import coefficients_digest, load_coefficients
+from planner.edges.performance_files import load_coefficients
 from planner.edges.workspace import Wanted, Workspace
 from planner.words.diagnostics import Problems
 
@@ -44,9 +45,10 @@ def plan_on_newest_prices(workspace: Workspace, name: str) -> Planned:
 
 def _plan(workspace: Workspace, name: str, prior: Lock | None, snapshot: str | None) -> Planned:
     wanted = workspace.wanted(name)
-    catalog, coefficients, calibrations = load_catalog(snapshot), load_coefficients(), workspace.calibrations()
+    catalog, coefficients = load_catalog(snapshot), load_coefficients()
+    calibrations, digested = read_calibrations(workspace.folder), workspace.calibration_digests()
     locked = prior.plan if prior else None
-    inputs = Inputs(wanted.environment, catalog, coefficients, wanted.traces, locked, calibrations.by_gpu)
+    inputs = Inputs(wanted.environment, catalog, coefficients, wanted.traces, locked, calibrations)
     try:
         outcome = optimize(inputs, kept=KeptCapacities())
     except Problems as found:
@@ -58,13 +60,13 @@ def _plan(workspace: Workspace, name: str, prior: Lock | None, snapshot: str | N
         facts=outcome.facts,
         prices=outcome.prices,
         traces=wanted.trace_digests,
-        calibrations=dict(calibrations.digests),
+        calibrations=digested,
     )
     digests = {
         "environment": wanted.digest,
         "facts": catalog.facts_digest(outcome.facts),
         "prices": catalog.prices_digest(outcome.prices),
-        "calibration": joined_digest(coefficients_digest(), calibrations),
+        "calibration": joined_digest(digested),
     }
     if defects := (*arithmetic(outcome.plan, wanted.environment), *cluster_bill(outcome.plan)):
         hint = "a defect of the planner: nothing was written; please report it with the environment"

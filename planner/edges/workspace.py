@@ -19,10 +19,9 @@ from planner.documents.lock import Lock
 from planner.documents.references import dangling
 from planner.domain.environment import Environment
 from planner.domain.traces import TraceSummary
-from planner.edges.calibration_files import Calibrations, joined_digest, read_calibrations
+from planner.edges.calibration_digests import joined_digest, own_digests
 from planner.edges.catalog_files import load_catalog
 from planner.edges.files import read_text
-from planner.edges.performance_files import coefficients_digest
 from planner.edges.trace_files import dump_summary, load_trace
 from planner.words.diagnostics import Problem, Problems, Span
 from planner.words.spans import Document, read
@@ -90,9 +89,9 @@ class Workspace:
         path = self.lock_path(name)
         return locks.load(read_text(path), str(path)) if path.exists() else None
 
-    def calibrations(self) -> Calibrations:
-        """The team's own calibrations beside the environments; none when there is no such folder."""
-        return read_calibrations(self.folder)
+    def calibration_digests(self) -> dict[str, str]:
+        """Digests of the team's own calibrations beside the environments, by name."""
+        return own_digests(self.folder)
 
     def existing_lock(self, name: str) -> Lock:
         """The lock, which must be there."""
@@ -105,16 +104,16 @@ class Workspace:
     def judged(self, name: str, today: date) -> tuple[Lock, tuple[Problem, ...]]:
         """The lock, and everything that speaks against deploying it (severity says whether it stops)."""
         lock, wanted = self.existing_lock(name), self.wanted(name)
-        calibrations = self.calibrations()
+        calibrations = self.calibration_digests()
         found = verify.problems(
             lock,
             str(self.lock_path(name)),
             wanted.canonical,
             wanted.trace_digests,
             load_catalog(),
-            joined_digest(coefficients_digest(), calibrations),
+            joined_digest(calibrations),
             today,
-            calibrations.digests,
+            calibrations,
         )
         if lock.name != name:
             hint = f"run `spillway plan {name}`; a lock is never copied"

@@ -193,7 +193,7 @@ def weak(told: Found) -> list[str]:
 
 def measured(told: Found) -> list[str]:
     """Rows by GPU and engine, of every GPU that can be planned for or was measured."""
-    counted = Counter((run.gpu, run.engine) for run in told.runs.values())
+    counted = Counter[tuple[str, str]]((run.gpu, run.engine) for run in told.runs.values())
     known = sorted({*load_catalog().gpus, *(gpu for gpu, _ in counted)})
     rows = [
         (gpu, *(str(counted[gpu, engine]) for engine in ENGINES), load_coefficients().provenance(gpu)) for gpu in known

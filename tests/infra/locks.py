@@ -15,7 +15,7 @@ from planner.documents import environment_file
 from planner.documents.lock import Consulted, Lock, render, seal
 from planner.documents.verify import environment_digest
 from planner.edges.catalog_files import load_catalog
-from planner.edges.performance_files import coefficients_digest
+from planner.edges.calibration_digests import shipped_digest
 from planner.money.cost import cluster_lines
 from planner.plan.fleet import NodeGroup
 from planner.plan.plan import Plan
@@ -175,12 +175,12 @@ def sealed(plan: Plan, name: str = "prod", environment: str | None = None) -> Lo
     parsed, _ = environment_file.parse(environment or environment_text(), f"{name}.yaml")
     canonical = environment_file.canonical(parsed)
     catalog = load_catalog()
-    consulted = Consulted(snapshot=catalog.prices.name, calibration="", facts=(), prices=(), traces={})
+    consulted = Consulted(snapshot=catalog.prices.name, calibration="", facts=(), prices=(), traces={}, calibrations={})
     digests = {
         "environment": environment_digest(canonical, consulted.traces),
         "facts": catalog.facts_digest(consulted.facts),
         "prices": catalog.prices_digest(consulted.prices),
-        "calibration": coefficients_digest(),
+        "calibration": shipped_digest(),
     }
     return seal(name, canonical, consulted, digests, plan, "0.1.0")
 

@@ -9,11 +9,12 @@ import pytest
 
 from infra import charts
 from infra.charts import chart
+from infra.settings import ROOT
 
 
 @pytest.fixture
 def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    shutil.copytree(charts.ROOT / "charts" / "gateway", tmp_path / "charts" / "gateway")
+    shutil.copytree(ROOT / "charts" / "gateway", tmp_path / "charts" / "gateway")
     monkeypatch.setattr(charts, "ROOT", tmp_path)
     return tmp_path / "charts" / "gateway"
 

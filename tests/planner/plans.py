@@ -106,6 +106,7 @@ def lock(
         facts=facts,
         prices=tuple(sorted(_PRICES)),
         traces=TRACES,
+        calibrations={},
     )
     digests = {
         "environment": environment_digest(values, TRACES),

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import highspy
@@ -38,11 +38,12 @@ from planner.words.arrays import Floats
 
 TOLERANCE = 1e-6
 BROKEN_USD = 1e7
-UNSERVED_USD = 1e9
-"""Prices of broken limits in the elastic re-solve: far above any plan, an unserved request far above a broken limit."""
+"""Price of a broken limit in the elastic re-solves: far above any plan."""
 ROUNDED_UP = 1.001
 """What a budget or a rate would have to be is told with this much room, so that it works when it is followed."""
 ELASTIC_GAP = 1e-4
+LEAST_LACKING = 1e-6
+"""Shares of a limit, or of a band, below which nothing lacks: the solver's own tolerance."""
 
 
 @dataclass(frozen=True)
@@ -92,19 +93,29 @@ def solver_version() -> str:
 
 
 def causes(question: Question, limits: SearchLimits) -> tuple[Cause, ...]:
-    """Why no plan exists: limits may be broken at a price in an elastic re-solve, and those that are broken are named.
+    """Why no plan exists: rows may be broken at a price in two elastic re-solves, and those that are broken are named.
+
+    The first asks what finds no place even if every other limit may be broken for nothing. The second grants that much
+    and asks which limits must be broken then. Two prices in one re-solve would mix them up: a limit that is far from
+    what is needed would be dearer to break than a request is to leave without a place.
 
     Of rows that stand for one limit, like the levels of a week, the one that lacks most tells what is needed.
     """
     elastic, slack = _elastic(columns.formulate(question))
-    # A loose gap of an unserved request's price would leave room for limits that need not be broken.
-    search = _search(elastic, min(limits.gap, ELASTIC_GAP), limits.nodes)
+    unserved = {name for name, row in slack.items() if isinstance(row.limit, ServedRoute)}
+    # A loose gap of a broken limit's price would leave room for limits that need not be broken.
+    gap = min(limits.gap, ELASTIC_GAP)
+    search = _search(_priced(elastic, dict.fromkeys(unserved, BROKEN_USD)), gap, limits.nodes)
+    if search.values is not None:
+        homeless = {name: max(0.0, float(search.values[elastic.index[name]])) for name in unserved}
+        broken_at = dict.fromkeys(slack.keys() - unserved, BROKEN_USD)
+        search = _search(_priced(elastic, broken_at, homeless), gap, limits.nodes)
     if search.values is None:
         return (Contradiction(),)
     worst: dict[Limit, tuple[float, Row]] = {}
     for column, row in slack.items():
         lacking = float(search.values[elastic.index[column]])
-        if row.limit is not None and lacking > 1e-4 and lacking > worst.get(row.limit, (0.0, row))[0]:
+        if row.limit is not None and lacking > LEAST_LACKING and lacking > worst.get(row.limit, (0.0, row))[0]:
             worst[row.limit] = (lacking, row)
     broken = [_broken(row, lacking) for lacking, row in worst.values()]
     ordered = sorted(broken, key=lambda each: (type(each.limit).__name__, each.limit.about))
@@ -122,7 +133,7 @@ def _is_enough(search: _Search, linear: Linear, gap: float) -> bool:
 
 
 def _elastic(linear: Linear) -> tuple[Linear, dict[str, Row]]:
-    """The program with a priced slack on each row that stands for a limit, and the row of each slack.
+    """The program with a slack for nothing on each row that stands for a limit, and the row of each slack.
 
     A slack is in units of the row's bound, or of 1 where the bound is below 1.
     """
@@ -133,14 +144,20 @@ def _elastic(linear: Linear) -> tuple[Linear, dict[str, Row]]:
             elastic.rows.append(row)
             continue
         terms = [(linear.columns[i].name, c) for i, c in row.terms]
-        serves = isinstance(row.limit, ServedRoute)
-        column = elastic.continuous(f"slack {row.name}", UNSERVED_USD if serves else BROKEN_USD)
+        column = elastic.continuous(f"slack {row.name}")
         slack[column] = row
-        if serves:
+        if isinstance(row.limit, ServedRoute):
             elastic.equal(row.name, [*terms, (column, 1.0)], row.upper)
         else:
             elastic.at_most(row.name, [*terms, (column, -max(1.0, abs(row.upper)))], row.upper)
     return elastic, slack
+
+
+def _priced(linear: Linear, usd: Mapping[str, float], most: Mapping[str, float] | None = None) -> Linear:
+    """The program with other prices, and with upper bounds, for some columns by name."""
+    bounds = most or {}
+    priced = [replace(c, cost=usd.get(c.name, c.cost), upper=bounds.get(c.name, c.upper)) for c in linear.columns]
+    return Linear(priced, linear.rows, linear.index)
 
 
 def _broken(row: Row, lacking: float) -> BrokenLimit:

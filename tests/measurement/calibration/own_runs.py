@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 from measurement.calibration.deployment import Said, deployment
 from measurement.calibration.runs import BenchRun, Deployment, Latency, OwnRun, foreseen
@@ -65,10 +66,10 @@ def open_run(
 
 
 def measured(
-    slower: float, later: float = 1.0, conditions: tuple[tuple[int, int, int], ...] = CONDITIONS, **named: object
+    slower: float, later: float = 1.0, conditions: tuple[tuple[int, int, int], ...] = CONDITIONS, **named: Any
 ) -> tuple[OwnRun, ...]:
     """Runs on a replica whose steps take `slower` and whose first tokens `later` times as long as the model says."""
-    ran_on = class_of(**named)  # type: ignore[arg-type]
+    ran_on = class_of(**named)
     found = []
     for number, (in_flight, inputs, outputs) in enumerate(conditions):
         asked = own(good_run(in_flight, inputs, outputs), ran_on, number)

@@ -15,6 +15,7 @@ from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from planner.performance.calibration import Calibration, Caps, Correction, evidence
 from planner.performance.coefficients import Coefficients, Quantiles
+from planner.plan.parts import Provenance
 from tests.measurement.calibration.own_runs import CONDITIONS, measured, own, unrefined
 
 SHIPPED = load_coefficients()
@@ -156,7 +157,10 @@ def test_runs_that_scatter_widen_the_range() -> None:
 
 
 def test_a_gpu_moves_from_analytic_to_calibrated_as_runs_come_together() -> None:
-    quantiles = {"calibrated": Quantiles(100, 0.8, 1.0, 1.2), "analytic": Quantiles(100, 0.5, 1.0, 2.0)}
+    quantiles: dict[Provenance, Quantiles] = {
+        "calibrated": Quantiles(100, 0.8, 1.0, 1.2),
+        "analytic": Quantiles(100, 0.5, 1.0, 2.0),
+    }
     shipped = replace(
         SHIPPED,
         measured_rows={},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -27,8 +28,8 @@ def key(each: Suggestion) -> tuple[str, int, int, int]:
         {"model": "qwen3-30b-a3b", "gpu": "L40S", "ranks": 2},
     ],
 )
-def test_six_runs_that_can_be_made(named: dict[str, object]) -> None:
-    found = next_runs([class_of(**named)], (), C)  # type: ignore[arg-type]
+def test_six_runs_that_can_be_made(named: dict[str, Any]) -> None:
+    found = next_runs([class_of(**named)], (), C)
     assert len(found) == len({key(each) for each in found}) == COUNT
     for each in found:
         d = each.deployment

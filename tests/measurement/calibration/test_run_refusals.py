@@ -124,8 +124,7 @@ def test_a_run_that_computed_more_than_the_gpu_can_is_a_warm_cache() -> None:
     """Late first tokens hide it from one prompt; the tokens of the whole run do not."""
     run = good_run(64, inputs=8000, outputs=16, tpot=40.0, ttft=9000.0)
     ran_on = class_of("llama-3.1-8b-instruct", "H100", 1, "fp8")
-    found = [r for r in refusals(own(run, ran_on)) if r.code == "CAL014"]
-    assert found == []
+    assert "CAL014" not in [r.code for r in refusals(own(run, ran_on))]
     fast = good_run(64, inputs=8000, outputs=16, tpot=40.0, ttft=3500.0)
     (found,) = [r for r in refusals(own(fast, ran_on)) if r.code == "CAL014"]
     assert "the run took" in found.message

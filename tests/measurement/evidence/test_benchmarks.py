@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ def test_a_row_finds_its_model_and_gpu() -> None:
         ({"gpu": "T4", "experts": "mxfp4"}, "gpu/T4"),
     ],
 )
-def test_unknown_rows_are_named_gaps(changed: dict[str, str], key: str) -> None:
+def test_unknown_rows_are_named_gaps(changed: dict[str, Any], key: str) -> None:
     found, gaps = subjects([ROW, replace(ROW, **changed), replace(ROW, **changed)], CATALOG.models, CATALOG.all_gpus)
     assert len(found) == 1
     assert [gap.key for gap in gaps] == [key]

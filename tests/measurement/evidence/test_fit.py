@@ -43,7 +43,7 @@ def solved(table: FitTable) -> Floats:
 def off(table: FitTable, values: Floats) -> Floats:
     """|log(predicted ÷ actual)| of every row by the simulator."""
     c = coefficients(values)
-    return np.abs(np.log(table.published(c, table.simulated(c)) / table.values))
+    return np.asarray(np.abs(np.log(table.published(c, table.simulated(c)) / table.values)), dtype=float)
 
 
 def test_the_shipped_fit_is_this_fit(table: FitTable, solved: Floats) -> None:

@@ -99,7 +99,7 @@ def test_many_problems_of_one_kind_are_counted(tmp_path: Path) -> None:
 
 
 def test_predictions_are_a_line_each_in_order() -> None:
-    answers = [
+    answers: list[Predicted | Unreadable] = [
         Predicted("a", 1234567.8, 0.00012345678, 2.0, "analytic; assumed 512 input tokens, 256 output tokens"),
         Unreadable("b", "model x, or y, is not in the catalog", "hint"),
     ]

@@ -211,7 +211,7 @@ def test_ranks_that_do_not_end_in_time_are_ended(wait_s: float, monkeypatch: pyt
         return started[-1]
 
     real = subprocess.Popen
-    monkeypatch.setattr(program.subprocess, "Popen", sleeper)
+    monkeypatch.setattr(subprocess, "Popen", sleeper)
     monkeypatch.setattr(program, "GRACE_S", 0.1)
     with pytest.raises(Unavailable, match=program.TIME_OVER):
         program.ranked("cpu", "stream", 2, [8192], time.monotonic() + wait_s)

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.domain.demand import HOURS_PER_WEEK, ProfileName, hourly, levels, week_profile
+from planner.domain.demand import ProfileName, hourly, levels, week_profile
+from planner.words.units import HOURS_PER_WEEK
 
 START = date(2026, 12, 1)
 NAMES: tuple[ProfileName, ...] = ("flat", "office-hours", "global", "batch-nightly")

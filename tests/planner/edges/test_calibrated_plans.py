@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from functools import lru_cache
@@ -12,13 +13,15 @@ from pathlib import Path
 import pytest
 
 from measurement.calibration.corrections import calibrate
+from planner.decision.candidates.market import ruler, survey
 from planner.decision.candidates.replicas import Shape
-from planner.decision.optimize import Inputs, ruler, survey
+from planner.decision.inputs import Inputs
 from planner.documents.calibration import CalibrationFile
 from planner.documents.lock import Lock, load, render
-from planner.edges.calibration_files import FOLDER, save
+from planner.edges.calibration_digests import CALIBRATIONS, shipped_digest
+from planner.edges.calibration_files import read_calibrations, save
 from planner.edges.catalog_files import load_catalog
-from planner.edges.performance_files import coefficients_digest, load_coefficients
+from planner.edges.performance_files import load_coefficients
 from planner.edges.planning import plan
 from planner.edges.workspace import Workspace
 from planner.performance.calibration import Calibration, Correction
@@ -72,7 +75,7 @@ def shape() -> Shape:
     return Shape(catalog.models[model], quantization, catalog.gpus[gpu], ranks, "shared", ())
 
 
-def inputs(folder: Path, gpus: dict[str, Calibration]) -> Inputs:
+def inputs(folder: Path, gpus: Mapping[str, Calibration]) -> Inputs:
     wanted = small.workspace(folder).wanted("small")
     return Inputs(wanted.environment, load_catalog(), load_coefficients(), wanted.traces, None, gpus)
 
@@ -80,9 +83,9 @@ def inputs(folder: Path, gpus: dict[str, Calibration]) -> Inputs:
 def test_without_a_calibration_no_byte_of_a_lock_tells_of_one(tmp_path: Path) -> None:
     text = render(plain())
     assert "calibrations" not in text
-    assert plain().digests.calibration == coefficients_digest()
+    assert plain().digests.calibration == shipped_digest()
     assert render(load(text, "small.lock.json")) == text
-    (tmp_path / FOLDER).mkdir()
+    (tmp_path / CALIBRATIONS).mkdir()
     assert render(plan(small.workspace(tmp_path), "small").lock) == text
 
 
@@ -129,13 +132,13 @@ def test_later_first_tokens_leave_less_load_at_the_same_promise(tmp_path: Path) 
     late = calibration(step=1.0, first_token=2.0)[1]
     model, form, _, ranks = chosen()
     market = survey(inputs(tmp_path, {gpu: quick}))
-    hosting = next(
-        h
-        for h in market.hostings
-        if (h.shape.model.key, h.shape.quantization.name, h.shape.gpu.key) == (model, form, gpu)
-        and h.shape.tensor_parallel_size == ranks
+    bought = next(
+        c
+        for c in market.classes
+        if (c.shape.model.key, c.shape.quantization.name, c.shape.gpu.key) == (model, form, gpu)
+        and c.shape.tensor_parallel_size == ranks
     )
-    of, replica = hosting.shape, hosting.replica
+    of, replica = bought.shape, bought.replica
     routes = {route.name: route for route in of.routes}
     answers = []
     for each in (quick, late):
@@ -163,7 +166,7 @@ def test_a_changed_calibration_ages_a_lock(tmp_path: Path) -> None:
     (aged,) = [p for p in workspace.judged("small", TODAY)[1] if p.code == "LOCK020"]
     assert aged.severity == "warning"
     assert "calibration/own.yaml" in aged.message
-    (tmp_path / FOLDER / "own.yaml").unlink()
+    (tmp_path / CALIBRATIONS / "own.yaml").unlink()
     (gone,) = [p for p in workspace.judged("small", TODAY)[1] if p.code == "LOCK020"]
     assert "calibration/own.yaml" in gone.message
 
@@ -180,8 +183,8 @@ def test_a_broken_calibration_stops_a_plan(tmp_path: Path) -> None:
     from planner.words.diagnostics import Problems
 
     workspace = small.workspace(tmp_path)
-    (tmp_path / FOLDER).mkdir()
-    (tmp_path / FOLDER / "own.yaml").write_text("format: spillway.calibration/1\n")
+    (tmp_path / CALIBRATIONS).mkdir()
+    (tmp_path / CALIBRATIONS / "own.yaml").write_text("format: spillway.calibration/1\n")
     with pytest.raises(Problems) as caught:
         plan(workspace, "small")
     assert {problem.code for problem in caught.value.problems} == {"CAL020"}
@@ -208,7 +211,7 @@ def test_own_runs_reach_a_plan(tmp_path: Path) -> None:
     runs = measured(1.25, conditions=loads, model=model, gpu=gpu, ranks=ranks, form=form)
     found = calibrate(runs, {}, load_catalog().gpus, load_coefficients(), unrefined)
     lock = planned(tmp_path, found)
-    known = ruler(inputs(tmp_path, Workspace(tmp_path).calibrations().by_gpu)).evidence(shape())
+    known = ruler(inputs(tmp_path, read_calibrations(tmp_path))).evidence(shape())
     assert known.provenance == "measured"
     assert known.step == pytest.approx(1.25 ** (3 / 6), rel=0.02)
     assert lock.consulted.calibrations.keys() == {"own"}

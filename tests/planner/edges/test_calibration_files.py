@@ -11,9 +11,9 @@ import yaml
 from measurement.files.bench_files import read_benchmarks
 from measurement.files.calibration import calibration_of
 from planner.documents.calibration import CalibrationFile, load, render
-from planner.edges.calibration_files import FOLDER, Calibrations, joined_digest, read_calibrations, save
+from planner.edges.calibration_digests import CALIBRATIONS, joined_digest, own_digests, shipped_digest
+from planner.edges.calibration_files import read_calibrations, save
 from planner.edges.catalog_files import load_catalog
-from planner.edges.performance_files import coefficients_digest
 from planner.words.diagnostics import Problems
 from tests.measurement.calibration.own_runs import unrefined
 
@@ -32,8 +32,8 @@ def written(name: str = "", *samples: str) -> CalibrationFile:
 
 def spoiled(folder: Path, text: str, name: str = "l4") -> list[tuple[str, int]]:
     """Code and line of each problem of a folder with this calibration."""
-    (folder / FOLDER).mkdir(exist_ok=True)
-    (folder / FOLDER / f"{name}.yaml").write_text(text)
+    (folder / CALIBRATIONS).mkdir(exist_ok=True)
+    (folder / CALIBRATIONS / f"{name}.yaml").write_text(text)
     with pytest.raises(Problems) as caught:
         read_calibrations(folder)
     assert all(problem.hint for problem in caught.value.problems)
@@ -52,7 +52,7 @@ def test_a_file_reads_back_as_it_was_written() -> None:
 def test_it_says_what_it_rests_on() -> None:
     text = yaml.safe_load(render(written()))
     assert (text["name"], text["date"], text["engine_versions"]) == ("l4", "2026-11-21", ["0.33.0", "unknown"])
-    assert text["shipped"]["digest"] == coefficients_digest()
+    assert text["shipped"]["digest"] == shipped_digest()
     assert [each["file"] for each in text["files"]] == ["guidellm.json", "profile.json", "vllm.json"]
     assert sorted(row["file"] for row in text["runs"]) == ["guidellm.json", "vllm.json"]
     assert all(each["sha256"].startswith("sha256:") for each in text["files"])
@@ -76,7 +76,7 @@ def test_the_same_files_give_the_same_bytes_in_any_order() -> None:
 def test_it_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = save(written(), tmp_path)
     before = path.read_text()
-    assert path == tmp_path / FOLDER / "l4.yaml"
+    assert path == tmp_path / CALIBRATIONS / "l4.yaml"
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -98,21 +98,22 @@ def test_a_folder_that_cannot_be_made_says_so(tmp_path: Path) -> None:
 
 
 def test_no_folder_is_no_calibration(tmp_path: Path) -> None:
-    assert read_calibrations(tmp_path) == Calibrations({}, {})
-    assert joined_digest("sha256:shipped", read_calibrations(tmp_path)) == "sha256:shipped"
+    assert read_calibrations(tmp_path) == {}
+    assert own_digests(tmp_path) == {}
+    assert joined_digest({}) == shipped_digest()
 
 
 def test_a_calibration_is_read_by_gpu_and_digest(tmp_path: Path) -> None:
     save(written(), tmp_path)
-    found = read_calibrations(tmp_path)
-    assert list(found.by_gpu) == ["L4"]
-    assert list(found.digests) == ["l4"]
-    assert joined_digest("sha256:shipped", found) != "sha256:shipped"
-    path = tmp_path / FOLDER / "l4.yaml"
+    assert list(read_calibrations(tmp_path)) == ["L4"]
+    digests = own_digests(tmp_path)
+    assert digests == {"l4": written().digest}
+    assert joined_digest(digests) != shipped_digest()
+    path = tmp_path / CALIBRATIONS / "l4.yaml"
     path.write_text("# reviewed by a colleague\n" + path.read_text())
-    assert read_calibrations(tmp_path).digests == found.digests  # a comment changes nothing
+    assert own_digests(tmp_path) == digests  # a comment changes nothing
     path.write_text(path.read_text().replace("conditions: 1", "conditions: 2"))
-    assert read_calibrations(tmp_path).digests != found.digests
+    assert own_digests(tmp_path) != digests
 
 
 def test_two_calibrations_of_one_gpu_contradict_each_other(tmp_path: Path) -> None:

@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from planner.decision.answer import assemble
 from planner.documents.check import arithmetic
-from planner.documents.lock import content_digest, load, render
+from planner.documents.lock import content_digest, load, render, says_the_same
 from planner.edges import planning
 from planner.edges.catalog_files import load_catalog
+from planner.edges.planning import Planned
+from planner.words.diagnostics import Problems
 from tests.planner import small
+
+Change = tuple[str, str]
+API_ALONE: Change = ("accept: [qwen3-8b, gpt-5.4-mini]", "accept: [gpt-5.4-mini]")
+QUOTA: Change = ("quotas: {G: 192, P: 384}", "quotas: {G: 4, P: 0}")
+BUDGET: Change = ("budget: {monthly: $20000}", "budget: {monthly: $100}")
+API_RATE: Change = ("{tpm: 2M, rpm: 5k}", "{tpm: 2k, rpm: 5k}")
+API_BUDGET: Change = ("  monthly_budget: $2000\n", "  monthly_budget: $10\n")
+
+
+def edited(*changes: Change) -> str:
+    """The small environment's text with some lines changed, each of which stands in it once."""
+    text = small.text()
+    for old, new in changes:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
+def planned(folder: Path, *changes: Change) -> Planned:
+    """The plan of the edited environment."""
+    return planning.plan(small.workspace(folder, edited(*changes)), "small")
 
 
 def test_the_lock_is_sealed_and_adds_up() -> None:
@@ -87,3 +112,90 @@ def test_the_prices_are_those_of_the_present_lock(tmp_path: Path, monkeypatch: p
         with pytest.raises(Asked) as caught:
             plan(workspace, "small")
         assert caught.value.args == (snapshot,)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            (QUOTA, BUDGET),
+            [
+                ("G: 4", r"the vCPU quota of family G would have to be ([\d,]+), not 4", "raise the quota"),
+                ("monthly: $100", r"the budget would have to be \$([\d,]+), not \$100", "raise `budget:`"),
+            ],
+        ),
+        (
+            (API_ALONE, API_RATE, API_BUDGET),
+            [
+                (
+                    "tpm: 2k",
+                    r"the tokens a minute of openai would have to be ([\d,]+), not 2,000",
+                    "raise the limit with openai and in `api.providers.openai.limits.tpm`",
+                ),
+                (
+                    "monthly_budget: $10",
+                    r"the API budget would have to be \$([\d,]+), not \$10",
+                    "raise `api.monthly_budget:`",
+                ),
+            ],
+        ),
+    ],
+    ids=["quota and budget", "API rate and API budget"],
+)
+def test_two_limits_in_the_way_are_two_problems_each_at_its_key_with_its_own_hint(
+    tmp_path: Path, changes: tuple[Change, ...], told: list[tuple[str, str, str]]
+) -> None:
+    """And what each of them says is needed is enough: written into the file, there is a plan."""
+    text = edited(*changes)
+    with pytest.raises(Problems) as caught:
+        planned(tmp_path / "tight", *changes)
+    assert caught.value.exit_code == 1
+    assert [problem.code for problem in caught.value.problems] == ["INF002", "INF002"]
+    helped = text
+    for problem, (entry, message, hint) in zip(caught.value.problems, told, strict=True):
+        found = re.fullmatch(f"no plan exists: {message}", problem.message)
+        assert found, problem.message
+        assert problem.hint.startswith(hint)
+        where = problem.where
+        assert where is not None
+        assert where.file == str(tmp_path / "tight" / "small.yaml")
+        assert text.splitlines()[where.line - 1] == where.source
+        assert where.source[where.column - 1 :].startswith(entry)
+        assert text.count(entry) == 1
+        helped = helped.replace(entry, entry.rstrip("0123456789k") + found[1].replace(",", ""))
+    lock = planning.plan(small.workspace(tmp_path / "helped", helped), "small").lock
+    assert all(verdict.state != "deny" for verdict in lock.plan.verdicts)
+
+
+def test_two_routes_without_a_candidate_are_two_problems(tmp_path: Path) -> None:
+    changes = (
+        API_ALONE,
+        ("    openai: {limits: {tpm: 2M, rpm: 5k}}", "    groq: {limits: {tpm: 2M, rpm: 5k}}"),
+        ("tpot_p95: 100ms", "tpot_p95: 1ms"),
+    )
+    with pytest.raises(Problems) as caught:
+        planned(tmp_path / "none", *changes)
+    lines = edited(*changes).splitlines()
+    assert caught.value.exit_code == 1
+    assert [(p.code, lines[p.where.line - 1].strip()) for p in caught.value.problems if p.where] == [
+        ("INF001", "chat:"),
+        ("INF001", "extraction:"),
+    ]
+    chat, extraction = caught.value.problems
+    assert "1 × is at a provider without an account in `api.providers`" in chat.message
+    assert chat.hint == "add the provider to `api.providers`, or accept an open-weight model"
+    assert "cannot meet the SLO at any load" in extraction.message
+    assert extraction.hint.startswith("nearest: qwen3-8b (")
+    assert extraction.hint.endswith("1 ms are asked for")
+
+
+def test_another_solver_and_other_limits_of_the_search_leave_the_file_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are told in the lock, but its digest does not cover them, and an equal plan is the same lock."""
+    first = small.planned().lock
+    monkeypatch.setattr(assemble, "solver_version", lambda: "9.9.9")
+    again = planning.plan(small.workspace(tmp_path / "again", lock=first), "small").lock
+    assert again.plan.solver.versions["highs"] == "9.9.9" != first.plan.solver.versions["highs"]
+    assert again.digests == first.digests
+    assert says_the_same(again, first)

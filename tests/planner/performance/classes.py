@@ -64,7 +64,8 @@ def question(
 
 def traffic(trace: str, minutes: tuple[float, ...] = (1.0,)) -> ReplicaTraffic:
     """The mix of a shipped trace, with arrivals of that shape."""
-    return ReplicaTraffic(*(tuple(column) for column in zip(*mix(trace), strict=True)), minutes)
+    inputs, outputs, weights = zip(*mix(trace), strict=True)
+    return ReplicaTraffic(inputs, outputs, weights, minutes)
 
 
 @lru_cache

@@ -154,15 +154,15 @@ def test_the_interval_of_another_rate_moves_as_the_screened_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "says"),
+    ("target", "says"),
     [
-        ({"target": LatencyTarget(800, 200, 10)}, "per output token, 10 ms are asked for"),
-        ({"target": LatencyTarget(20, 0, 50)}, "to the first token"),
-        ({"target": LatencyTarget(e2e_ms=50)}, "to the last token"),
+        (LatencyTarget(800, 200, 10), "per output token, 10 ms are asked for"),
+        (LatencyTarget(20, 0, 50), "to the first token"),
+        (LatencyTarget(e2e_ms=50), "to the last token"),
     ],
 )
-def test_an_impossible_target_has_a_reason(changed: dict[str, LatencyTarget], says: str) -> None:
-    (answer,) = capacities([replace(BASE, **changed)])
+def test_an_impossible_target_has_a_reason(target: LatencyTarget, says: str) -> None:
+    (answer,) = capacities([replace(BASE, target=target)])
     assert isinstance(answer, NoCapacity)
     assert says in answer.reason
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -107,8 +108,8 @@ def test_no_rows_are_no_figures() -> None:
         ({"max_num_batched_tokens": 3}, "largest batch"),
     ],
 )
-def test_impossible_rows_are_refused(change: dict[str, float], reason: str) -> None:
-    given = {"inputs": 100, "outputs": 10, "concurrency": 4, "requests": 8} | change
+def test_impossible_rows_are_refused(change: dict[str, Any], reason: str) -> None:
+    given = {"inputs": 100, "outputs": 10, "concurrency": 4, "requests": 8, **change}
     with pytest.raises(ValueError, match=reason):
         closed_loops(VECTORS, **given)
 

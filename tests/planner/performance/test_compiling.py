@@ -12,6 +12,7 @@ import pytest
 from numba.core.caching import CacheImpl
 
 from planner.performance.engine import compiling
+from planner.performance.engine.sources import COMPILED_MODULES
 
 INNER = "from compiling import compiled\n\n@compiled\ndef inner(x):\n    return x + {}\n"
 OUTER = "from compiled_step import inner\n" + INNER.replace("inner", "outer").replace("x + {}", "inner(x)")
@@ -21,7 +22,7 @@ OUTER = "from compiled_step import inner\n" + INNER.replace("inner", "outer").re
 def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of compiled modules: `outer` in one calls `inner` in another."""
     shutil.copy(compiling.__file__, tmp_path / "compiling.py")
-    for name in compiling.COMPILED_MODULES[1:]:
+    for name in COMPILED_MODULES[1:]:
         (tmp_path / name).write_text("")
     (tmp_path / "compiled_step.py").write_text(INNER.format(1.0))
     (tmp_path / "loop.py").write_text(OUTER)
@@ -62,5 +63,5 @@ def test_without_a_folder_to_write_code_is_compiled_in_memory(sources: Path, mon
 def test_every_compiled_module_is_in_the_list() -> None:
     folder = Path(compiling.__file__).parent
     using = {each.name for each in folder.glob("*.py") if "@compiled" in each.read_text()}
-    assert using <= set(compiling.COMPILED_MODULES)
-    assert all((folder / name).exists() for name in compiling.COMPILED_MODULES)
+    assert using <= set(COMPILED_MODULES)
+    assert all((folder / name).exists() for name in COMPILED_MODULES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -25,15 +26,15 @@ def catalog() -> Catalog:
     return load_catalog()
 
 
-def fit(catalog: Catalog, model: str, form: str, gpu: str, ranks: int = 1, **changed: int) -> MemoryFit | NoFit:
+def fit(catalog: Catalog, model: str, form: str, gpu: str, ranks: int = 1, **changed: Any) -> MemoryFit | NoFit:
     found = catalog.models[model]
     precision = found.precision(form)
     assert precision is not None
-    settings = {"max_num_seqs": 64, "max_model_len": 4096} | changed
+    settings = {"max_num_seqs": 64, "max_model_len": 4096, **changed}
     return memory_fit(found, precision, catalog.gpus[gpu], tensor_parallel_size=ranks, **settings)
 
 
-def loaded(catalog: Catalog, model: str, form: str, gpu: str, ranks: int = 1, **changed: int) -> MemoryFit:
+def loaded(catalog: Catalog, model: str, form: str, gpu: str, ranks: int = 1, **changed: Any) -> MemoryFit:
     found = fit(catalog, model, form, gpu, ranks, **changed)
     assert isinstance(found, MemoryFit), found
     return found

@@ -21,18 +21,23 @@ CATALOG = load_catalog()
 FITTED = load_coefficients()
 PERFECT = replace(
     FITTED,
-    **dict.fromkeys(
-        ("dense_bandwidth", "dense_packed_bandwidth", "expert_bandwidth", "expert_fp4_bandwidth",
-         "expert_int4_bandwidth", "kv_bandwidth", "expert_compute", "attention", "socket_crossing"),
-        1.0,
-    ),
-    **dict.fromkeys(
-        ("expert_half_width", "power_exponent", "overhead_ms", "overhead_per_layer_ms", "overhead_per_sequence_ms"),
-        0.0,
-    ),
+    dense_bandwidth=1.0,
+    dense_packed_bandwidth=1.0,
+    expert_bandwidth=1.0,
+    expert_fp4_bandwidth=1.0,
+    expert_int4_bandwidth=1.0,
+    kv_bandwidth=1.0,
+    expert_compute=1.0,
+    attention=1.0,
+    socket_crossing=1.0,
+    expert_half_width=0.0,
+    power_exponent=0.0,
+    overhead_ms=0.0,
+    overhead_per_layer_ms=0.0,
+    overhead_per_sequence_ms=0.0,
     compute=dict.fromkeys(FITTED.compute, 1.0),
     links={"nvlink": LinkCoefficients(0.0, 1.0), "pcie": LinkCoefficients(0.0, 1.0)},
-)  # fmt: skip
+)
 """Hardware that reaches its datasheet in everything."""
 DENSE, SPARSE = "llama-3.3-70b-instruct", "gpt-oss-120b"
 
@@ -60,8 +65,9 @@ def every_class() -> list[IdealStep]:
         for model in CATALOG.models.values():
             for precision in model.precisions():
                 for ranks in (1, 4, 8):
-                    asked = {"max_num_seqs": 16, "max_model_len": 4096}
-                    fit = memory_fit(model, precision, gpu, tensor_parallel_size=ranks, **asked)
+                    fit = memory_fit(
+                        model, precision, gpu, tensor_parallel_size=ranks, max_num_seqs=16, max_model_len=4096
+                    )
                     if not isinstance(fit, NoFit):
                         found.append(ideal_step(model.architecture, precision, gpu, ranks))
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from planner.performance.engine.scheduler import NO_LIMIT, KvCache, SchedulerOptions, engine_record, scheduler_options
@@ -33,9 +35,9 @@ def test_what_is_no_version_is_refused(version: str) -> None:
 @pytest.mark.parametrize(
     "wrong", [{"max_num_seqs": 0}, {"max_num_batched_tokens": 63}, {"block_size": 0}, {"watermark": 1.0}]
 )
-def test_options_that_vllm_refuses_are_refused(wrong: dict[str, float]) -> None:
+def test_options_that_vllm_refuses_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
-        SchedulerOptions(**({"max_num_seqs": 64} | wrong))
+        SchedulerOptions(**{"max_num_seqs": 64, **wrong})
 
 
 def test_the_record_counts_windows_in_whole_blocks_and_knows_no_limit() -> None:

@@ -8,8 +8,8 @@ which counts the cache in tokens and preempts by simpler rules: equal as long as
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pytest
@@ -69,7 +69,7 @@ class SlowEngine:
                 each.arrival_ms = math.inf
             self._send(queue, clients)
         while queue or self.waiting or self.running:
-            self._receive(queue, lambda at: at <= self.now_ms)
+            self._receive(queue, math.nextafter(self.now_ms, math.inf))
             if not self.waiting and all(each.done for each in self.running):
                 self.running.clear()
                 if not queue:
@@ -91,7 +91,7 @@ class SlowEngine:
             tokens = sum(n for _, n in prompts)
             context = sum(each.computed for each in decoding)
             end = self.now_ms + CLOCK.step_ms(len(decoding), context, tokens, pairs / tokens if tokens else 0.0)
-            self._receive(queue, lambda at, end=end: at < end)
+            self._receive(queue, end)
             self.known_ms, self.now_ms = self.now_ms, end
             ended = 0
             for each, n in scheduled.items():
@@ -166,8 +166,8 @@ class SlowEngine:
     def _bytes(self) -> float:
         return sum(self._sequence_bytes(each) for each in self.running)
 
-    def _receive(self, queue: list[Sequence], arrived: Callable[[float], bool]) -> None:
-        while queue and arrived(queue[0].arrival_ms):
+    def _receive(self, queue: list[Sequence], before_ms: float) -> None:
+        while queue and queue[0].arrival_ms < before_ms:
             each = queue.pop(0)
             longest = Sequence(-1, 0.0, 1, 1, held=-(-(each.prompt + each.output - 1) // self.options.block_size))
             longest.held *= self.options.block_size
@@ -294,7 +294,7 @@ def test_an_empty_batch_needs_no_watermark() -> None:
     assert_equal(fast(Arrivals(at, prompts, outputs), options, cache), expected)
 
 
-SYNC = {"async_scheduling": False, "block_size": 1}
+SYNC: dict[str, Any] = {"async_scheduling": False, "block_size": 1}
 
 
 @settings(max_examples=50, deadline=None)
@@ -303,11 +303,12 @@ def test_open_streams_equal_the_reference_engine(seed: int, places: int, batched
     arrivals = random_arrivals(40, gap_ms, seed)
     engine = Engine(CLOCK, places, math.inf, batched)
     done = engine.run([Request(*each) for each in arrivals])
-    expected = {(r.arrival_ms, r.prompt): (r.first_ms, r.last_ms, 0) for r in done}
+    number = {(at, prompt): i for i, (at, prompt, _) in enumerate(arrivals)}
+    expected = {number[r.arrival_ms, r.prompt]: (r.first_ms, r.last_ms, 0) for r in done}
     at, prompts, outputs = (np.array(each) for each in zip(*arrivals, strict=True))
     options = SchedulerOptions(places, batched, **SYNC)
     found = fast(Arrivals(at, prompts, outputs), options, KvCache.unlimited())
-    assert_equal({(arrivals[i][0], arrivals[i][1]): row for i, row in found.items()}, expected)
+    assert_equal(found, expected)
 
 
 @pytest.mark.parametrize("clients", [1, 7, 40])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -91,6 +92,6 @@ def test_given_arrays_pass_unchanged() -> None:
         (lambda: ClosedLoopOf(1, np.array([1]), np.array([1, 1])), "as many"),
     ],
 )
-def test_impossible_streams_are_refused(make: object, reason: str) -> None:
+def test_impossible_streams_are_refused(make: Callable[[], object], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         make()
