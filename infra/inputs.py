@@ -38,7 +38,7 @@ class DeployableLock:
     set_aside: tuple[Problem, ...] = ()
 
 
-def accepted(settings: StackSettings) -> DeployableLock:
+def deployable_lock(settings: StackSettings) -> DeployableLock:
     """Return the lock of the settings' environment. Raises `Problems` with every reason against it that nothing sets
     aside."""
     workspace = Workspace(settings.folder)

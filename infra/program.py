@@ -29,7 +29,7 @@ def deploy() -> None:
     """Register the selected stack. Raises `pulumi.RunError` with the reasons when it may not be deployed."""
     chosen = settings.read()
     try:
-        granted = inputs.accepted(chosen)
+        granted = inputs.deployable_lock(chosen)
         against = preflight.problems(granted.lock.plan, chosen.runner)
         if against:
             raise Problems(against, exit_code=1)

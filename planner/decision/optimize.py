@@ -16,7 +16,7 @@ from planner.decision.answer.solved import Solved
 from planner.decision.candidates.market import Market, ask, survey
 from planner.decision.candidates.omissions import Omission
 from planner.decision.candidates.rating import Rating
-from planner.decision.candidates.replicas import with_error, without_margin
+from planner.decision.candidates.replicas import with_range, without_margin
 from planner.decision.candidates.screening import leaders, short_list
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.decision.choice.choice import Choice
@@ -110,7 +110,7 @@ def tell(inputs: Inputs, market: Market, choice: Choice, limits: SearchLimits) -
     """The plan around the choice, with its alternatives and the range of its capacities."""
     bought = frozenset(choice.answer.replicas)
     classes = tuple(
-        replace(c, replica=with_error(c.replica, market.ruler)) if c.name in bought else c for c in market.classes
+        replace(c, replica=with_range(c.replica, market.ruler)) if c.name in bought else c for c in market.classes
     )
     short, _ = short_list(classes, market.shares, bought, SHORT_LIST)
     fewer = choice.question.with_classes(frozenset(c.name for c in short))

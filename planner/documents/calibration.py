@@ -103,4 +103,3 @@ def load(text: str, file: str) -> CalibrationFile:
             said = f"{'.'.join(map(str, path)) or 'the file'}: {detail['msg']}"
             problems.append(Problem("CAL020", said, document.at(path), AGAIN))
         raise Problems(problems) from error
-

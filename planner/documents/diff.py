@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
+from planner.documents.changes import KeyChange, key_changes
 from planner.documents.lock import Lock
-from planner.documents.verify import changed_keys
 from planner.plan.cost import CostLine
 from planner.plan.fleet import NodeGroup, Pool
 from planner.plan.plan import Plan
@@ -23,6 +23,8 @@ from planner.words.numbers import dollars
 ZERO = Decimal(0)
 PartChangeKind = Literal["added", "removed", "changed"]
 PartKind = Literal["platform", "node group", "pool", "route", "API"]
+SIZES = (("nodes",), ("replicas",))
+"""Paths of the figures of a part that cost most."""
 KINDS: tuple[PartKind, ...] = ("platform", "node group", "pool", "route", "API")
 
 
@@ -45,12 +47,16 @@ class LineChange:
 
 @dataclass(frozen=True)
 class PartChange:
-    """A pool, node group or route that differs: `details` say in which figures, as `field old → new`."""
+    """A pool, node group or route that differs.
+
+    details: the figures that differ, sizes first. summary: what was added or removed, in a few words.
+    """
 
     kind: PartKind
     name: str
     change: PartChangeKind
-    details: tuple[str, ...]
+    details: tuple[KeyChange, ...] = ()
+    summary: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,7 @@ class Diff:
     proposed_usd: Decimal
     lines: tuple[LineChange, ...]
     parts: tuple[PartChange, ...]
-    inputs: tuple[str, ...]
+    inputs: tuple[KeyChange, ...]
     snapshots: tuple[str, str]
     first: bool
 
@@ -111,18 +117,18 @@ def compare(base: Lock | None, proposed: Lock) -> Diff:
     )
 
 
-def touched(diff: Diff) -> tuple[str, ...]:
+def touched_parts(diff: Diff) -> tuple[str, ...]:
     """What a deployment of the proposed plan may touch: `kind name`, sorted."""
     return tuple(sorted(f"{part.kind} {part.name}" for part in diff.parts))
 
 
-def _inputs(base: Lock | None, proposed: Lock) -> tuple[str, ...]:
+def _inputs(base: Lock | None, proposed: Lock) -> tuple[KeyChange, ...]:
     if base is None:
         return ()
     return (
-        *changed_keys(base.environment, proposed.environment),
-        *changed_keys(base.consulted.traces, proposed.consulted.traces, "traces"),
-        *changed_keys(base.consulted.calibrations, proposed.consulted.calibrations, "calibration"),
+        *key_changes(base.environment, proposed.environment),
+        *key_changes(base.consulted.traces, proposed.consulted.traces, ("traces",)),
+        *key_changes(base.consulted.calibrations, proposed.consulted.calibrations, ("calibration",)),
     )
 
 
@@ -164,10 +170,10 @@ def _parts(kind: PartKind, old: Plan | None, new: Plan) -> list[PartChange]:
     found = []
     for name in sorted({*before, *after}):
         if name not in before:
-            found.append(PartChange(kind, name, "added", after[name].summary))
+            found.append(PartChange(kind, name, "added", summary=after[name].summary))
         elif name not in after:
-            found.append(PartChange(kind, name, "removed", before[name].summary))
-        elif details := changed_keys(before[name].values, after[name].values):
+            found.append(PartChange(kind, name, "removed", summary=before[name].summary))
+        elif details := key_changes(before[name].values, after[name].values):
             found.append(PartChange(kind, name, "changed", tuple(sorted(details, key=_importance))))
     return found
 
@@ -225,6 +231,6 @@ def _range(low: int, high: int) -> int | str:
     return low if low == high else f"{low} to {high}"
 
 
-def _importance(detail: str) -> tuple[int, str]:
+def _importance(change: KeyChange) -> tuple[int, tuple[str, ...]]:
     """Sizes first: they are what costs."""
-    return (0 if detail.startswith(("nodes:", "replicas:")) else 1, detail)
+    return (0 if change.path in SIZES else 1, tuple(str(step) for step in change.path))

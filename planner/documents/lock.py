@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from planner.documents.old_locks import FORMAT_1_0, as_in_file, upgraded
+from planner.documents.old_locks import FORMAT_1_0, as_in_file, in_todays_form
 from planner.domain.environment import Environment
 from planner.plan.plan import Plan
 from planner.words.diagnostics import Problem, Problems, Span
@@ -135,7 +135,7 @@ def load(text: str, file: str) -> Lock:
             ]
         )
     try:
-        return Lock.model_validate(upgraded(raw))
+        return Lock.model_validate(in_todays_form(raw))
     except ValidationError as error:
         found = []
         for detail in error.errors(include_url=False):

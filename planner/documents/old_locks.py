@@ -2,7 +2,7 @@
 
 Release 0.1 stated system nodes, disks, keys and logs in the program and again in the bill. These are its values, so
 that an old lock still deploys what it deployed then. The file's own digest is judged over what the file holds:
-`as_in_file` takes away again what `upgraded` added.
+`as_in_file` takes away again what `in_todays_form` added.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CLUSTER: Mapping[str, Any] = {
 """What release 0.1 built beside GPU nodes. It knew no sizes of checkpoints, so that their storage was not billed."""
 
 
-def upgraded(raw: Mapping[str, Any]) -> dict[str, Any]:
+def in_todays_form(raw: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a lock, with what its format did not write yet; those of today's format as they are.
 
     Values of the wrong form are passed over: validation tells of them.

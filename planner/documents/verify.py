@@ -6,19 +6,21 @@ calibration only age: they warn. A hosted model that has retired expires the loc
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
 from pydantic import ValidationError
 
+from planner.documents.changes import change_words, key_changes
 from planner.documents.check import arithmetic, cluster_bill, privacy
 from planner.documents.lock import Lock, content_digest, digest
 from planner.documents.old_locks import FORMAT_1_0
 from planner.domain.catalog import Catalog
 from planner.domain.environment import Environment
 from planner.words.diagnostics import Problem, Span
+
+CHANGES_TOLD = 5
 
 
 def environment_digest(environment: Mapping[str, Any], traces: Mapping[str, str]) -> str:
@@ -69,27 +71,11 @@ def problems(
         message = f"prices of snapshot {lock.consulted.snapshot} have changed"
         found.append(Problem("LOCK020", message, where, "the plan has aged; plan again when it suits", "warning"))
     if calibration != lock.digests.calibration:
-        changes = changed_keys(lock.consulted.calibrations, calibrations or {}, "calibration")
-        named = sorted({change.split(":")[0].removeprefix("calibration.") for change in changes})
-        message = "the performance calibration has changed"
-        message += f": calibration/{'.yaml, calibration/'.join(named)}.yaml" if named else ""
+        changes = key_changes(lock.consulted.calibrations, calibrations or {})
+        named = ", ".join(f"calibration/{change.path[0]}.yaml" for change in changes)
+        message = "the performance calibration has changed" + (f": {named}" if named else "")
         found.append(Problem("LOCK020", message, where, "the plan has aged; plan again when it suits", "warning"))
     return tuple(dict.fromkeys(found))
-
-
-def changed_keys(old: Any, new: Any, path: str = "") -> tuple[str, ...]:
-    """Paths of plain values that differ, each as `path: old → new`, in the order of sorted keys; lists of different
-    length differ as a whole."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        keys = sorted({*old, *new})
-        nested = [changed_keys(old.get(k), new.get(k), f"{path}.{k}" if path else str(k)) for k in keys]
-        return tuple(change for changes in nested for change in changes)
-    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        nested = [changed_keys(a, b, f"{path}.{i}") for i, (a, b) in enumerate(zip(old, new, strict=True))]
-        return tuple(change for changes in nested for change in changes)
-    if old == new:
-        return ()
-    return (f"{path}: {_shown(old)} → {_shown(new)}",)
 
 
 def _content(lock: Lock, where: Span) -> list[Problem]:
@@ -106,11 +92,13 @@ def _environment(
     if environment_digest(environment, traces) == lock.digests.environment:
         return []
     changes = [
-        *changed_keys(lock.environment, environment),
-        *changed_keys(lock.consulted.traces, dict(traces), "traces"),
+        *key_changes(lock.environment, environment),
+        *key_changes(lock.consulted.traces, dict(traces), ("traces",)),
     ]
     message = "stale: the environment has changed since it was planned"
-    return [Problem("LOCK010", f"{message}: {'; '.join(changes[:5]) or 'in form only'}", where, again)]
+    return [
+        Problem("LOCK010", f"{message}: {'; '.join(map(change_words, changes[:5])) or 'in form only'}", where, again)
+    ]
 
 
 def _expired(lock: Lock, catalog: Catalog, today: date, where: Span, again: str) -> list[Problem]:
@@ -119,7 +107,3 @@ def _expired(lock: Lock, catalog: Catalog, today: date, where: Span, again: str)
     return [
         Problem("LOCK013", f"expired: {reason}", where, again) for reason in sorted(r for r in reasons.values() if r)
     ]
-
-
-def _shown(value: Any) -> str:
-    return "nothing" if value is None else json.dumps(value, ensure_ascii=False)

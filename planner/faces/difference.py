@@ -9,12 +9,16 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from planner.documents.diff import Diff, touched
+from planner.documents.changes import KeyChange, change_words
+from planner.documents.diff import Diff, touched_parts
 from planner.faces.figures import money, signed
 from planner.faces.layout import above, below, figures, names, sentences
 from planner.faces.prose import Prose, Words
 from planner.faces.tables import FoldingTable
-from planner.words.spans import Document, Path
+from planner.words.spans import Document
+
+MOST_DETAILS = 4
+"""Changed figures of a part that are told; the others are counted."""
 
 
 def diff_view(diff: Diff, document: Document) -> Iterator[RenderableType]:
@@ -37,7 +41,7 @@ def diff_json(diff: Diff) -> dict[str, Any]:
         "change_usd_per_month": str(diff.delta),
         "by_inputs_usd_per_month": str(diff.by_inputs),
         "by_prices_usd_per_month": str(diff.by_prices),
-        "inputs": list(diff.inputs),
+        "inputs": [change_words(change) for change in diff.inputs],
         "lines": [
             {
                 "component": line.component,
@@ -50,7 +54,7 @@ def diff_json(diff: Diff) -> dict[str, Any]:
             }
             for line in diff.lines
         ],
-        "touched": list(touched(diff)),
+        "touched": list(touched_parts(diff)),
     }
 
 
@@ -69,17 +73,15 @@ def _why(diff: Diff, document: Document) -> FoldingTable:
     prices = "prices" if diff.first else f"prices, {diff.snapshots[0]} → {diff.snapshots[1]}"
     rows: list[tuple[Words, Words]] = [
         (label, signed(diff.by_inputs)),
-        *((f"  {change}{_place(change, document)}", "") for change in diff.inputs),
+        *((f"  {change_words(change)}{_place(change, document)}", "") for change in diff.inputs),
         (prices, signed(diff.by_prices)),
         (Text("sum", style="bold"), Text(signed(diff.delta), style="bold")),
     ]
     return FoldingTable("Why it changed", (*sentences("what"), *figures("usd")), rows, has_head=False)
 
 
-def _place(change: str, document: Document) -> str:
-    steps = change.split(":", 1)[0].split(".")
-    path: Path = tuple(int(step) if step.isdigit() else step for step in steps)
-    span = document.at(path)
+def _place(change: KeyChange, document: Document) -> str:
+    span = document.at(change.path)
     return f"   {span.file}:{span.line}" if span else ""
 
 
@@ -105,8 +107,9 @@ def _styled(style: str, *cells: str) -> list[Words]:
 def _parts(diff: Diff) -> FoldingTable:
     rows = []
     for part in diff.parts:
-        shown = part.details[:4]
-        more = f"\nand {len(part.details) - 4} more" if len(part.details) > 4 else ""
+        shown = [*part.summary, *(change_words(change) for change in part.details[:MOST_DETAILS])]
+        rest = len(part.details) - MOST_DETAILS
+        more = f"\nand {rest} more" if rest > 0 else ""
         rows.append((f"{part.kind} {part.name}", part.change, "\n".join(shown) + more))
     columns = (*names("part", "change"), *sentences("in"))
     return FoldingTable("What a deployment touches", columns, rows, (below("in"),))

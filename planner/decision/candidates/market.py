@@ -13,9 +13,11 @@ from planner.decision.candidates.demand import Demand, RouteDemand, demand
 from planner.decision.candidates.hosted_apis import HostedApi, hosted_apis
 from planner.decision.candidates.omissions import Candidate, NoPrice, NotInZones, Omission
 from planner.decision.candidates.platform import NODE_DISK_GB, cluster_parts
-from planner.decision.candidates.replicas import Ruler, Tenancy, replicas
+from planner.decision.candidates.replicas import replicas
+from planner.decision.candidates.ruler import Ruler, ruler
 from planner.decision.candidates.screening import short_list, without_dominated
 from planner.decision.candidates.self_hosted import SelfHosted, self_hosted_classes
+from planner.decision.candidates.shapes import Tenancy, shapes
 from planner.decision.choice.question import BandKey, Flow, Question
 from planner.decision.inputs import Inputs
 from planner.domain.catalog import Catalog
@@ -77,21 +79,22 @@ def survey(inputs: Inputs) -> Market:
     spillable = {key[0] for api in apis for key in api.option.usd_per_request}
     tenancy = {route.name: _tenancy(route, route.name in spillable) for route in wanted.routes}
     judged_by = ruler(inputs)
-    able, able_omissions = replicas(wanted.routes, catalog, offerings.gpus(), judged_by, tenancy)
+    loading, load_omissions = shapes(wanted.routes, catalog, offerings.gpus(), tenancy)
+    able, able_omissions = replicas(loading, judged_by)
     classes, host_omissions = self_hosted_classes(able, offerings, disk_usd_per_hour, storage_usd)
     best, dominated = without_dominated(classes)
     shares = {(route.name, i): band.share for route in wanted.routes for i, band in enumerate(route.bands)}
     few, dropped = short_list(best, shares, inputs.locked_pools)
-    omissions = (*api_omissions, *offering_omissions, *able_omissions, *host_omissions, *dominated, *dropped)
+    omissions = (
+        *api_omissions,
+        *offering_omissions,
+        *load_omissions,
+        *able_omissions,
+        *host_omissions,
+        *dominated,
+        *dropped,
+    )
     return Market(wanted, judged_by, few, apis, lines, omissions, (*api_gaps, *offering_gaps))
-
-
-def ruler(inputs: Inputs) -> Ruler:
-    """How step times are judged under the environment's margin."""
-    c = inputs.coefficients
-    careful = inputs.environment.planning.margin == "p90"
-    margins = {gpu: c.margin(gpu) if careful else 1.0 for gpu in inputs.catalog.gpus}
-    return Ruler(c, margins, inputs.calibrations, inputs.environment.planning.margin)
 
 
 def ask(environment: Environment, market: Market) -> Question:

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from planner.decision.candidates.omissions import MissesSlo, Omission
-from planner.decision.candidates.replicas import Replica, Ruler
+from planner.decision.candidates.replicas import Replica
+from planner.decision.candidates.ruler import Ruler
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.decision.choice.question import BandKey
 from planner.performance.capacity import Capacity, NoCapacity
@@ -60,7 +61,7 @@ class Rating:
             traffic = ReplicaTraffic(mix.input_tokens, mix.output_tokens, mix.weights, route.minutes)
             answer = highest_rate(question, traffic, self._kept)
             if isinstance(answer, Capacity):
-                answer = self._ruler.answered(replica.shape, answer)
+                answer = self._ruler.as_measured(replica.shape, answer)
             answers[(name, band)] = answer
         return answers
 

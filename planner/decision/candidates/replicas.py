@@ -1,104 +1,25 @@
-"""What one replica could serve: model, precision, GPUs and batch cap, with its capacity in every band of every route.
+"""What one replica could serve: a shape with a batch cap, and its capacity in every band of every route.
 
-For each accepted model: every precision × GPU × tensor-parallel size that loads, its step clock with the margin of its
-provenance, and one or two batch caps. Which machine carries the GPUs, and what that costs, is not known here.
+Each shape gets its step clock, with the margin of its provenance, and one or two batch caps. Which machine carries the
+GPUs, and what that costs, is not known here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from planner.decision.candidates.demand import RouteDemand
-from planner.decision.candidates.omissions import (
-    Candidate,
-    DoesNotLoad,
-    FormatNotRun,
-    MissesSlo,
-    Omission,
-    TooLittleContext,
-)
+from planner.decision.candidates.omissions import MissesSlo, Omission, TooLittleContext
+from planner.decision.candidates.ruler import Ruler
+from planner.decision.candidates.shapes import NARROWEST_CAP, Shape
 from planner.decision.choice.question import BandKey
-from planner.domain.catalog import Catalog
-from planner.domain.gaps import Gap
-from planner.domain.models import Model, Quantization
-from planner.domain.offerings import Gpu
-from planner.performance.calibration import Calibration, Evidence, evidence
-from planner.performance.capacity import Capacity, CapacityQuestion, NoCapacity, capacities, rate_factors, with_interval
-from planner.performance.coefficients import Coefficients
-from planner.performance.engine.scheduler import default_batched_tokens
-from planner.performance.memory import MemoryFit, NoFit, memory_fit, weights_bytes
-from planner.performance.precision import Unsupported, quantization_support
-from planner.performance.roofline import ideal_step, step_clock
+from planner.performance.capacity import Capacity, NoCapacity, capacities, rate_factors, with_interval
+from planner.performance.memory import MemoryFit
 from planner.performance.step_time import StepClock
 
-TENSOR_PARALLEL_SIZES = (1, 2, 4, 8)
-CAPS = (16, 32, 64, 128, 256)
+CAPS = (NARROWEST_CAP, 32, 64, 128, 256)
 """Batch caps (`max_num_seqs`) that are tried; a route wants the smallest that loses less than 1 % of throughput."""
 WORTH = 0.99
-
-
-Tenancy = Literal["shared", "solo", "private"]
-"""Who stands on a pool and its nodes: `shared` routes whose reserve is an API; `solo` routes without an API; `private`
-routes with restricted data, which mix with no other."""
-
-
-@dataclass(frozen=True, eq=False)
-class Shape:
-    """A model in a precision on so many GPUs, for routes of one kind. Equal by identity.
-
-    routes: those that accept it. max_model_len: tokens of context that they need, or the most that the model reads.
-    """
-
-    model: Model
-    quantization: Quantization
-    gpu: Gpu
-    tensor_parallel_size: int
-    tenancy: Tenancy
-    routes: tuple[RouteDemand, ...]
-
-    @property
-    def identity(self) -> Candidate:
-        """The shape by its catalog keys, without a machine."""
-        return Candidate(self.model.key, self.quantization.name, self.gpu.key, self.tensor_parallel_size)
-
-    @property
-    def stored(self) -> Quantization:
-        """What the model bucket holds: the native weights where the engine quantizes them while it loads."""
-        native = self.model.precision(self.model.native)
-        return native if self.quantization.at_load and native is not None else self.quantization
-
-    @property
-    def checkpoint(self) -> str:
-        """Name of the weights in the bucket: repository and format."""
-        return f"{self.stored.checkpoint or self.model.hf_id}/{self.stored.name}"
-
-    @property
-    def checkpoint_gb(self) -> float:
-        """Size of the weights in the bucket, in 10⁹ bytes."""
-        return weights_bytes(self.model, self.stored, 1) / 1e9
-
-    @property
-    def max_model_len(self) -> int:
-        return min(max(route.max_model_len for route in self.routes), self.model.max_context)
-
-    @property
-    def max_num_batched_tokens(self) -> int:
-        """vLLM's defaults by the size of the GPU."""
-        return default_batched_tokens(self.gpu.memory_gb)
-
-    def memory(self, cap: int) -> MemoryFit | NoFit:
-        """Whether it loads with that batch cap."""
-        return memory_fit(
-            self.model,
-            self.quantization,
-            self.gpu,
-            tensor_parallel_size=self.tensor_parallel_size,
-            max_num_seqs=cap,
-            max_model_len=self.max_model_len,
-            max_num_batched_tokens=self.max_num_batched_tokens,
-        )
 
 
 @dataclass(frozen=True)
@@ -113,84 +34,14 @@ class Replica:
     capacities: Mapping[BandKey, Capacity]
 
 
-@dataclass(frozen=True)
-class Ruler:
-    """How step times are judged: the fit, and the factor on step time by GPU (1 without a margin).
-
-    calibrations: the team's own, by GPU; there they replace the fit, its margins and its provenance. quantile: of the
-    residuals that a margin covers.
-    """
-
-    coefficients: Coefficients
-    margins: Mapping[str, float]
-    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
-    quantile: Literal["p50", "p90"] = "p90"
-
-    def evidence(self, shape: Shape) -> Evidence:
-        """What is known of the speed of a shape."""
-        weights, gpu = f"{shape.model.key}/{shape.quantization.name}", shape.gpu.key
-        calibration = self.calibrations.get(gpu)
-        return evidence(self.coefficients, calibration, gpu, weights, shape.tensor_parallel_size)
-
-    def margin(self, shape: Shape) -> float:
-        """Factor on the step time of a shape."""
-        if shape.gpu.key not in self.calibrations:
-            return self.margins[shape.gpu.key]
-        return self.evidence(shape).margin if self.quantile == "p90" else 1.0
-
-    def clock(self, shape: Shape) -> StepClock:
-        """Step clock of a shape, at the mean context of the routes that share it, with the margin."""
-        context = max(1.0, sum(route.lengths.mean_context for route in shape.routes) / len(shape.routes))
-        architecture, size = shape.model.architecture, shape.tensor_parallel_size
-        ideal = ideal_step(architecture, shape.quantization, shape.gpu, size, context_tokens=context)
-        known = self.evidence(shape)
-        return step_clock(ideal, known.coefficients).slowed(known.step * self.margin(shape)).as_written()
-
-    def question(
-        self, shape: Shape, clock: StepClock, memory: MemoryFit, route: RouteDemand, band: int | None, cap: int
-    ) -> CapacityQuestion:
-        """What the performance model is asked; band None: the whole route.
-
-        A factor on TTFT is asked for by a target that is as much nearer; `answered` gives the times back.
-        """
-        known = self.evidence(shape)
-        return CapacityQuestion(
-            clock=clock,
-            memory=memory,
-            lengths=route.lengths if band is None else route.band_lengths[band],
-            target=route.target.nearer(known.first_token),
-            max_num_seqs=cap,
-            max_num_batched_tokens=shape.max_num_batched_tokens,
-            burst_ratio=route.burst_ratio,
-            first_token_overhead_ms=known.coefficients.first_token_overhead_ms,
-            provenance=known.provenance,
-        )
-
-    def answered(self, shape: Shape, answer: Capacity) -> Capacity:
-        """The same capacity with TTFT as it will be measured."""
-        factor = self.evidence(shape).first_token
-        if factor == 1.0:
-            return answer
-        return replace(answer, ttft_ms_p50=answer.ttft_ms_p50 * factor, ttft_ms_p95=answer.ttft_ms_p95 * factor)
-
-
-def replicas(
-    routes: Sequence[RouteDemand], catalog: Catalog, gpus: Iterable[Gpu], ruler: Ruler, tenancy: Mapping[str, Tenancy]
-) -> tuple[tuple[Replica, ...], tuple[Omission, ...]]:
-    """All replicas that can serve some band, and what fell. tenancy: by route."""
-    omitted: list[Omission] = []
-    shapes = []
-    for shape in _shapes(routes, catalog, gpus, tenancy):
-        refusal = _refusal(shape)
-        if refusal is None:
-            shapes.append(shape)
-        else:
-            omitted.append(refusal)
+def replicas(shapes: Sequence[Shape], ruler: Ruler) -> tuple[tuple[Replica, ...], tuple[Omission, ...]]:
+    """All replicas of these shapes that can serve some band, and what fell."""
+    omissions: list[Omission] = []
     clocks = {shape: ruler.clock(shape) for shape in shapes}
-    return _rated(_caps(clocks, ruler, omitted), clocks, ruler, omitted), tuple(omitted)
+    return _with_capacities(_caps(clocks, ruler, omissions), clocks, ruler, omissions), tuple(omissions)
 
 
-def with_error(replica: Replica, ruler: Ruler) -> Replica:
+def with_range(replica: Replica, ruler: Ruler) -> Replica:
     """The same replica with the low and high of its capacities: asked again at the p10 and p90 of the residuals."""
     shape = replica.shape
     fast, slow = (edge / ruler.margin(shape) for edge in ruler.evidence(shape).interval)
@@ -216,39 +67,6 @@ def without_margin(replicas: Sequence[Replica], ruler: Ruler) -> list[dict[BandK
         {key: answer.requests_per_second * max(1.0, next(factors)) for key, answer in replica.capacities.items()}
         for replica in replicas
     ]
-
-
-def _shapes(
-    routes: Sequence[RouteDemand], catalog: Catalog, gpus: Iterable[Gpu], tenancy: Mapping[str, Tenancy]
-) -> Iterator[Shape]:
-    accepted: dict[tuple[str, str, Tenancy], tuple[Model, Quantization, list[RouteDemand]]] = {}
-    for route in routes:
-        for model, quantization in _accepted(route, catalog):
-            key = (model.key, quantization.name, tenancy[route.name])
-            users = accepted.setdefault(key, (model, quantization, []))[2]
-            if route not in users:
-                users.append(route)
-    listed = tuple(gpus)
-    for (_, _, kind), (model, quantization, users) in sorted(accepted.items()):
-        for gpu in listed:
-            for size in TENSOR_PARALLEL_SIZES:
-                yield Shape(model, quantization, gpu, size, kind, tuple(users))
-
-
-def _accepted(route: RouteDemand, catalog: Catalog) -> Iterator[tuple[Model, Quantization]]:
-    for entry in route.route.quality.accept:
-        accepted = catalog.accepted(entry)
-        if not isinstance(accepted, Gap) and accepted.model is not None:
-            for quantization in accepted.precisions:
-                yield accepted.model, quantization
-
-
-def _refusal(shape: Shape) -> Omission | None:
-    support = quantization_support(shape.model.key, shape.quantization, shape.gpu)
-    if isinstance(support, Unsupported):
-        return Omission(shape.identity, FormatNotRun(support))
-    memory = shape.memory(CAPS[0])
-    return Omission(shape.identity, DoesNotLoad(memory)) if isinstance(memory, NoFit) else None
 
 
 def _caps(
@@ -286,7 +104,7 @@ def _caps(
     ]
 
 
-def _rated(
+def _with_capacities(
     capped: Sequence[tuple[Shape, int, str, MemoryFit]],
     clocks: Mapping[Shape, StepClock],
     ruler: Ruler,
@@ -309,7 +127,7 @@ def _rated(
             miss = MissesSlo(answer, route.bands[band].name)
             omitted.append(Omission(capped[index][0].identity, miss, route.name))
         else:
-            rated.setdefault(index, {})[(route.name, band)] = ruler.answered(capped[index][0], answer)
+            rated.setdefault(index, {})[(route.name, band)] = ruler.as_measured(capped[index][0], answer)
     return tuple(
         Replica(shape, cap, variant, memory, clocks[shape], rated[index])
         for index, (shape, cap, variant, memory) in enumerate(capped)

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from planner.decision.candidates.omissions import Candidate, Dominated, Omission, WeakHost
-from planner.decision.candidates.replicas import Replica, Shape
+from planner.decision.candidates.replicas import Replica
+from planner.decision.candidates.shapes import Shape
 from planner.decision.choice.question import ReplicaClass
 from planner.domain.offerings import Offering, Offerings
 from planner.domain.prices import Price

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from planner.decision.candidates.market import ask, ruler, survey
+from planner.decision.candidates.market import ask, survey
+from planner.decision.candidates.ruler import ruler
 from planner.decision.candidates.omissions import Candidate
 from planner.decision.candidates.screening import MOST_CLASSES
 from planner.decision.inputs import Inputs

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.documents.diff import Diff, compare, touched
+from planner.documents.diff import Diff, compare, touched_parts
 from planner.documents.lock import Lock
 from planner.domain.prices import Price
 from planner.money.cost import bill, line
@@ -46,7 +46,7 @@ def adds_up(diff: Diff) -> bool:
 def test_the_same_lock_has_an_empty_diff() -> None:
     diff = compare(BASE, lock())
     assert diff.empty
-    assert touched(diff) == ()
+    assert touched_parts(diff) == ()
     assert (diff.delta, diff.first, diff.parts, diff.inputs) == (0, False, (), ())
     assert diff.base_usd == diff.proposed_usd == Decimal("12906.87")
 
@@ -147,7 +147,7 @@ def test_parts_that_are_added_removed_and_changed_are_named_with_what_changed() 
         ),
         ("route", "code", "added", ()),
     ]
-    assert touched(diff) == (
+    assert touched_parts(diff) == (
         f"node group {CHAT_GROUP}",
         f"pool {CHAT_POOL}",
         f"pool {PRIVATE}",
@@ -172,7 +172,7 @@ def test_expected_figures_touch_nothing_that_is_deployed() -> None:
             "routes/0/reasons": ["another"],
         },
     )
-    assert touched(compare(BASE, lock(proposed))) == ()
+    assert touched_parts(compare(BASE, lock(proposed))) == ()
 
 
 def test_a_plan_that_only_explains_itself_differently_touches_nothing() -> None:

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from measurement.calibration.corrections import calibrate
-from planner.decision.candidates.market import ruler, survey
-from planner.decision.candidates.replicas import Shape
+from planner.decision.candidates.market import survey
+from planner.decision.candidates.ruler import ruler
+from planner.decision.candidates.shapes import Shape
 from planner.decision.inputs import Inputs
 from planner.documents.calibration import CalibrationFile
 from planner.documents.lock import Lock, load, render
@@ -147,7 +148,7 @@ def test_later_first_tokens_leave_less_load_at_the_same_promise(tmp_path: Path) 
             judge.question(of, judge.clock(of), replica.memory, routes[name], band, replica.max_num_seqs)
             for name, band in replica.capacities
         ]
-        answers.append([judge.answered(of, answer) for answer in capacities(questions) if isinstance(answer, Capacity)])
+        answers.append([judge.as_measured(of, answer) for answer in capacities(questions) if isinstance(answer, Capacity)])
     assert len(answers[0]) == len(replica.capacities) >= len(answers[1]) > 0
     if len(answers[0]) == len(answers[1]):
         for soon, later in zip(*answers, strict=True):

@@ -17,7 +17,7 @@ from planner.decision.candidates.demand import demand
 from planner.decision.candidates.market import Market, survey
 from planner.decision.candidates.omissions import MissesSlo
 from planner.decision.candidates.rating import RatedClasses, Rating
-from planner.decision.candidates.replicas import Ruler
+from planner.decision.candidates.ruler import Ruler
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.decision.choice.choice import Choice
 from planner.decision.choice.limits import Contradiction

@@ -9,7 +9,8 @@ from typing import cast
 import pytest
 
 from planner.decision.candidates.omissions import Dominated
-from planner.decision.candidates.replicas import Replica, Shape
+from planner.decision.candidates.replicas import Replica
+from planner.decision.candidates.shapes import Shape
 from planner.decision.candidates.screening import MOST_CLASSES, leaders, short_list, without_dominated
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.decision.choice.question import Answer, BandKey, Question, ReplicaClass

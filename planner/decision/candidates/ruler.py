@@ -1,0 +1,86 @@
+"""How the step times of candidates are judged: the fit, the team's own calibrations, and the planning margin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from planner.decision.candidates.demand import RouteDemand
+from planner.decision.candidates.shapes import Shape
+from planner.decision.inputs import Inputs
+from planner.performance.calibration import Calibration, Evidence, evidence
+from planner.performance.capacity import Capacity, CapacityQuestion
+from planner.performance.coefficients import Coefficients
+from planner.performance.memory import MemoryFit
+from planner.performance.roofline import ideal_step, step_clock
+from planner.performance.step_time import StepClock
+
+
+@dataclass(frozen=True)
+class Ruler:
+    """How step times are judged: the fit, and the factor on step time by GPU (1 without a margin).
+
+    calibrations: the team's own, by GPU; there they replace the fit, its margins and its provenance. quantile: of the
+    residuals that a margin covers.
+    """
+
+    coefficients: Coefficients
+    margins: Mapping[str, float]
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+    quantile: Literal["p50", "p90"] = "p90"
+
+    def evidence(self, shape: Shape) -> Evidence:
+        """What is known of the speed of a shape."""
+        weights, gpu = f"{shape.model.key}/{shape.quantization.name}", shape.gpu.key
+        calibration = self.calibrations.get(gpu)
+        return evidence(self.coefficients, calibration, gpu, weights, shape.tensor_parallel_size)
+
+    def margin(self, shape: Shape) -> float:
+        """Factor on the step time of a shape."""
+        if shape.gpu.key not in self.calibrations:
+            return self.margins[shape.gpu.key]
+        return self.evidence(shape).margin if self.quantile == "p90" else 1.0
+
+    def clock(self, shape: Shape) -> StepClock:
+        """Step clock of a shape, at the mean context of the routes that share it, with the margin."""
+        context = max(1.0, sum(route.lengths.mean_context for route in shape.routes) / len(shape.routes))
+        architecture, size = shape.model.architecture, shape.tensor_parallel_size
+        ideal = ideal_step(architecture, shape.quantization, shape.gpu, size, context_tokens=context)
+        known = self.evidence(shape)
+        return step_clock(ideal, known.coefficients).slowed(known.step * self.margin(shape)).as_written()
+
+    def question(
+        self, shape: Shape, clock: StepClock, memory: MemoryFit, route: RouteDemand, band: int | None, cap: int
+    ) -> CapacityQuestion:
+        """What the performance model is asked; band None: the whole route.
+
+        A factor on TTFT is asked for by a target that is as much nearer; `as_measured` gives the times back.
+        """
+        known = self.evidence(shape)
+        return CapacityQuestion(
+            clock=clock,
+            memory=memory,
+            lengths=route.lengths if band is None else route.band_lengths[band],
+            target=route.target.nearer(known.first_token),
+            max_num_seqs=cap,
+            max_num_batched_tokens=shape.max_num_batched_tokens,
+            burst_ratio=route.burst_ratio,
+            first_token_overhead_ms=known.coefficients.first_token_overhead_ms,
+            provenance=known.provenance,
+        )
+
+    def as_measured(self, shape: Shape, answer: Capacity) -> Capacity:
+        """The same capacity with TTFT as it will be measured."""
+        factor = self.evidence(shape).first_token
+        if factor == 1.0:
+            return answer
+        return replace(answer, ttft_ms_p50=answer.ttft_ms_p50 * factor, ttft_ms_p95=answer.ttft_ms_p95 * factor)
+
+
+def ruler(inputs: Inputs) -> Ruler:
+    """How step times are judged under the environment's margin."""
+    c = inputs.coefficients
+    careful = inputs.environment.planning.margin == "p90"
+    margins = {gpu: c.margin(gpu) if careful else 1.0 for gpu in inputs.catalog.gpus}
+    return Ruler(c, margins, inputs.calibrations, inputs.environment.planning.margin)

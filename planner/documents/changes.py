@@ -1,0 +1,41 @@
+"""Two trees of plain values compared: which keys differ, as values; `change_words` says one change in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from planner.words.spans import Path
+
+
+@dataclass(frozen=True)
+class KeyChange:
+    """One plain value that differs. path: its keys from the top. old, new: None where the key is absent."""
+
+    path: Path
+    old: Any
+    new: Any
+
+
+def key_changes(old: Any, new: Any, path: Path = ()) -> tuple[KeyChange, ...]:
+    """The plain values that differ, in the order of sorted keys; lists of different length differ as a whole."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        keys = sorted({*old, *new})
+        nested = [key_changes(old.get(key), new.get(key), (*path, key)) for key in keys]
+        return tuple(change for changes in nested for change in changes)
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        nested = [key_changes(a, b, (*path, i)) for i, (a, b) in enumerate(zip(old, new, strict=True))]
+        return tuple(change for changes in nested for change in changes)
+    return () if old == new else (KeyChange(path, old, new),)
+
+
+def change_words(change: KeyChange) -> str:
+    """One change, like `routes.chat.slo.tpot_p95: "60ms" → "80ms"`."""
+    key = ".".join(str(step) for step in change.path)
+    return f"{key}: {_shown(change.old)} → {_shown(change.new)}"
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,121 @@
+"""Processors differ in the last bits of a float, and solvers in their seeds and tolerances: the lock does not.
+
+Every coefficient of a step clock, and every rate and time that is screened or simulated, is multiplied by a number next
+to 1; the solver gets another seed and other tolerances. What is asked, what is kept and what is written stay the same.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import highspy
+import pytest
+
+import planner.decision.optimize as optimizer
+from planner.decision.candidates import rating, replicas
+from planner.decision.choice import solve as solving
+from planner.decision.choice.linear import Linear
+from planner.decision.choice.question import Answer, Infeasible, Question
+from planner.decision.choice.solve import SearchLimits
+from planner.documents.lock import render
+from planner.edges import planning
+from planner.performance import capacity, capacity_search
+from planner.performance.capacity_search import Kept
+from planner.performance.step_time import StepClock
+from planner.words.numbers import significant
+from tests.planner import small
+
+LAST_BITS = 1e-15
+"""Relative: four times the distance of two floats next to each other."""
+TOLERANCES = (1e-9, 1e-8, 1e-7, 1e-6)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A plan of the small environment: its lock's text, the capacities that were simulated, what the solver was asked
+    for the plan itself."""
+
+    text: str
+    kept: Kept
+    questions: list[Question]
+
+
+def planned(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Plan with nothing kept from before."""
+    run = Run("", {}, [])
+
+    def recorded(question: Question, limits: SearchLimits) -> Answer | Infeasible:
+        run.questions.append(question)
+        return solving.solve(question, limits)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(planning, "KeptCapacities", lambda: run.kept)
+        patch.setattr(optimizer, "solve", recorded)
+        lock = planning.plan(small.workspace(folder), "small").lock
+    return Run(render(lock), run.kept, run.questions)
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The plan without noise."""
+    with pytest.MonkeyPatch.context() as patch:
+        return planned(tmp_path_factory.mktemp("quiet"), patch)
+
+
+@pytest.fixture
+def noisy(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Makes all that follows noisy, by a seed."""
+    exact_clock, exact_program = replicas.step_clock, solving._load
+
+    def start(seed: int) -> None:
+        draw = random.Random(seed)
+
+        def disturbed(value: float) -> float:
+            return value * (1.0 + draw.uniform(-LAST_BITS, LAST_BITS))
+
+        def clock(*given: Any) -> StepClock:
+            told = exact_clock(*given)
+            return StepClock(*(disturbed(getattr(told, field.name)) for field in fields(told)))
+
+        def program(
+            linear: Linear, options: Mapping[str, Any], fixed: Mapping[int, float] | None = None
+        ) -> highspy.Highs:
+            highs = exact_program(linear, options, fixed)
+            highs.setOptionValue("random_seed", seed)
+            for option in ("mip_feasibility_tolerance", "primal_feasibility_tolerance", "dual_feasibility_tolerance"):
+                highs.setOptionValue(option, draw.choice(TOLERANCES))
+            return highs
+
+        monkeypatch.setattr(replicas, "step_clock", clock)
+        monkeypatch.setattr(solving, "_load", program)
+        for module in (capacity, capacity_search, rating):
+            monkeypatch.setattr(module, "significant", lambda value: significant(disturbed(value)))
+
+    return start
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_noise_in_the_last_bits_changes_no_byte(
+    seed: int, quiet: Run, noisy: Callable[[int], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noisy(seed)
+    run = planned(tmp_path / "noisy", monkeypatch)
+    assert run.kept
+    assert run.kept == quiet.kept, "other clocks were simulated, or they served another rate"
+    assert run.questions == quiet.questions, "the solver was asked something else"
+    assert run.text == quiet.text
+
+
+def test_without_rounding_the_noise_would_be_felt(
+    quiet: Run, noisy: Callable[[int], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The noise of these tests reaches the simulator and the solver, if the clocks are not rounded before."""
+    noisy(1)
+    monkeypatch.setattr(StepClock, "as_written", lambda self: self)
+    run = planned(tmp_path / "noisy", monkeypatch)
+    assert not run.kept.keys() & quiet.kept.keys()
+    assert run.questions != quiet.questions
