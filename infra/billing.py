@@ -43,4 +43,5 @@ FREE: Mapping[str, str] = {
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": "a setting of the bucket",
     "aws:s3/bucketVersioning:BucketVersioning": "a setting of the bucket; replaced objects end after some days",
 }
-"""Type → because. What moves through these resources (transfer, requests) is not planned yet and not billed here."""
+"""Type → the reason why it is free. What moves through these resources (transfer, requests) is not planned yet and not
+billed here."""

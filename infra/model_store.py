@@ -20,8 +20,8 @@ STALE_UPLOAD_DAYS = 7
 class ModelStoreArgs:
     """Arguments of the model store.
 
-    protected: whether the bucket refuses to go while it holds weights. old_version_days: days that a replaced object
-    is kept.
+    protected: whether the bucket refuses to go while it holds weights.
+    old_version_days: time for which a replaced object is kept, days.
     """
 
     protected: bool

@@ -31,7 +31,7 @@ def problems(plan: Plan, runner: Runner) -> tuple[Problem, ...]:
 
 
 def _cluster(plan: Plan) -> Iterator[Problem]:
-    """A plan that hosts something says what is built beside its GPU nodes."""
+    """Require that a plan which hosts something says what is built beside its GPU nodes."""
     if plan.platform.cluster is None:
         message = "the plan has pools, but its platform says nothing of a cluster"
         yield Problem("DEP027", message, hint="plan again")

@@ -17,6 +17,7 @@ from planner.documents.lock import Lock
 from planner.plan.cost import CostLine
 from planner.plan.fleet import NodeGroup, Pool
 from planner.plan.plan import Plan
+from planner.plan.platform import PlannedPlatform
 from planner.plan.traffic import PlannedRoute, RouteBand
 from planner.words.numbers import dollars
 
@@ -195,8 +196,13 @@ def _views(kind: PartKind, plan: Plan) -> dict[str, _View]:
     if kind == "API":
         return {api.name: _View(api.model_dump(mode="json"), (api.model,)) for api in plan.apis}
     if kind == "platform":
-        return {plan.platform.region: _View(plan.platform.model_dump(mode="json"), ())}
+        return {plan.platform.region: _platform(plan.platform)}
     return {route.name: _route(route) for route in plan.routes}
+
+
+def _platform(platform: PlannedPlatform) -> _View:
+    expected = {"cluster": {"log_groups": {"__all__": {"gb_per_month"}}, "model_bucket": {"weights_gb"}}}
+    return _View(platform.model_dump(mode="json", exclude=expected), ())
 
 
 def _node_group(group: NodeGroup) -> _View:

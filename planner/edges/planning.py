@@ -11,7 +11,7 @@ from importlib.metadata import version
 
 from planner.decision.inputs import Inputs
 from planner.decision.optimize import Outcome, optimize
-from planner.documents.check import arithmetic, cluster_bill
+from planner.documents.arithmetic import arithmetic, cluster_bill
 from planner.documents.lock import Consulted, Lock, seal
 from planner.edges.calibration_digests import joined_digest
 from planner.edges.calibration_files import read_calibrations

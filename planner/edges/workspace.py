@@ -12,8 +12,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+from planner.documents import judgement
 from planner.documents import lock as locks
-from planner.documents import verify
 from planner.documents.environment_file import canonical, environment_of
 from planner.documents.lock import Lock
 from planner.documents.references import dangling
@@ -46,7 +46,7 @@ class Wanted:
 
     @cached_property
     def digest(self) -> str:
-        return verify.environment_digest(self.canonical, self.trace_digests)
+        return judgement.environment_digest(self.canonical, self.trace_digests)
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Workspace:
         """The lock, and everything that speaks against deploying it (severity says whether it stops)."""
         lock, wanted = self.existing_lock(name), self.wanted(name)
         calibrations = self.calibration_digests()
-        found = verify.problems(
+        found = judgement.problems(
             lock,
             str(self.lock_path(name)),
             wanted.canonical,

@@ -13,7 +13,7 @@ from typing import Any
 
 from planner.documents import environment_file
 from planner.documents.lock import Consulted, Lock, render, seal
-from planner.documents.verify import environment_digest
+from planner.documents.judgement import environment_digest
 from planner.edges.catalog_files import load_catalog
 from planner.edges.calibration_digests import shipped_digest
 from planner.money.cost import cluster_lines

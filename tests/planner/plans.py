@@ -6,6 +6,7 @@ prompts to an API at peak; extraction (restricted) has two nodes of one replica 
     peak, chat          10/s · 0.8 · 0.75 / 8  +  10/s · 0.2 / 4   = 1.25 of 2 replicas
     peak, extraction    1.5/s / 2                                  = 0.75 of 1 replica left after losing a node
     API, short prompts  8/s · 200 h · 3600 s/h · 0.8 · 0.25        = 1,152,000 requests a month
+    logs kept           (12 GB · 90 d + 8 GB · 30 d) / 30.4167 d   = 43.3973 GB-months
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from decimal import Decimal
 from typing import Any
 
 from planner.documents.environment_file import canonical, parse
+from planner.documents.judgement import environment_digest
 from planner.documents.lock import Consulted, Lock, seal
-from planner.documents.verify import environment_digest
 from planner.domain.catalog import Catalog
 from planner.domain.prices import Price
 from planner.edges.catalog_files import load_catalog
@@ -64,7 +65,15 @@ budget: {monthly: $20000}
 _PRICES = {
     "ec2/us-east-1/g6e.12xlarge/on-demand": ("hour", "10.49264"),
     "ec2/us-east-1/g6e.2xlarge/on-demand": ("hour", "2.24208"),
+    "ec2/us-east-1/m6a.large/on-demand": ("hour", "0.0864"),
+    "platform/us-east-1/ebs-gp3-storage": ("GB-month", "0.08"),
     "platform/us-east-1/eks-control-plane": ("hour", "0.10"),
+    "platform/us-east-1/kms-key": ("month", "1"),
+    "platform/us-east-1/logs-ingest": ("GB", "0.50"),
+    "platform/us-east-1/logs-storage": ("GB-month", "0.03"),
+    "platform/us-east-1/nat-gateway": ("hour", "0.045"),
+    "platform/us-east-1/public-ipv4": ("hour", "0.005"),
+    "platform/us-east-1/s3-storage": ("GB-month", "0.023"),
     "api/openai/gpt-5.4-mini/input": ("Mtok", "0.75"),
     "api/openai/gpt-5.4-mini/output": ("Mtok", "4.50"),
 }
@@ -121,8 +130,18 @@ def cost_lines() -> tuple[CostLine, ...]:
     """The bill of the plan, line by line."""
     return (
         _line("1 × g6e.12xlarge", CHAT_GROUP, "fixed", 730, "ec2/us-east-1/g6e.12xlarge/on-demand"),
+        _line("root volumes", CHAT_GROUP, "fixed", 200, "platform/us-east-1/ebs-gp3-storage"),
         _line("2 × g6e.2xlarge", PRIVATE, "fixed", 1460, "ec2/us-east-1/g6e.2xlarge/on-demand"),
+        _line("root volumes", PRIVATE, "fixed", 400, "platform/us-east-1/ebs-gp3-storage"),
         _line("EKS control plane", "platform", "fixed", 730, "platform/us-east-1/eks-control-plane"),
+        _line("NAT gateways", "platform", "fixed", 730, "platform/us-east-1/nat-gateway"),
+        _line("encryption keys", "platform", "fixed", 1, "platform/us-east-1/kms-key"),
+        _line("logs kept", "platform", "fixed", "43.3973", "platform/us-east-1/logs-storage"),
+        _line("logs written", "platform", "fixed", 20, "platform/us-east-1/logs-ingest"),
+        _line("model weights in the bucket", "platform", "fixed", "98.1", "platform/us-east-1/s3-storage"),
+        _line("public addresses of NAT", "platform", "fixed", 730, "platform/us-east-1/public-ipv4"),
+        _line("system node volumes", "platform", "fixed", 60, "platform/us-east-1/ebs-gp3-storage"),
+        _line("system nodes (2 × m6a.large)", "platform", "fixed", 1460, "ec2/us-east-1/m6a.large/on-demand"),
         _line(f"{API} input tokens", "chat", "usage", 1152, "api/openai/gpt-5.4-mini/input"),
         _line(f"{API} output tokens", "chat", "usage", "230.4", "api/openai/gpt-5.4-mini/output"),
     )
@@ -152,6 +171,7 @@ def _group(
         "max_nodes": nodes,
         "exclusive": name == PRIVATE,
         "placement": [{"nodes": nodes, "replicas": replicas}],
+        "disk_gb": 200,
     }
 
 
@@ -271,6 +291,16 @@ _PARTS: dict[str, Any] = {
         "deploy_role": None,
         "admin_roles": [],
         "kubernetes": "1.36",
+        "cluster": {
+            "system_nodes": {"instance_type": "m6a.large", "nodes": 2, "disk_gb": 30},
+            "nat_zones": ["use1-az4"],
+            "keys": [{"name": "secrets", "deletion_days": 30}],
+            "log_groups": [
+                {"name": "control-plane", "retention_days": 90, "gb_per_month": "12"},
+                {"name": "network-flows", "retention_days": 30, "gb_per_month": "8"},
+            ],
+            "model_bucket": {"weights_gb": "98.1", "old_version_days": 30},
+        },
     },
     "levels": [
         {
@@ -317,6 +347,7 @@ _PARTS: dict[str, Any] = {
         {
             "name": API,
             "provider": "openai",
+            "protocol": "openai",
             "model": "gpt-5.4-mini",
             "base_url": "https://api.openai.com/v1",
             "api_key_env": "OPENAI_API_KEY",
@@ -332,7 +363,6 @@ _PARTS: dict[str, Any] = {
     ],
     "cost": _COST.model_dump(mode="json"),
     "verdicts": [{"name": "budget", "state": "pass", "message": "within the budget"}],
-    "overrides": [],
     "baselines": [{"name": "all API", "usd_per_month": "24000.00", "description": "every route that may"}],
     "runners_up": [{"name": "without g6e.12xlarge", "usd_per_month": None, "description": "does not exist"}],
     "break_even": [
@@ -348,8 +378,8 @@ _PARTS: dict[str, Any] = {
     ],
     "omitted": [{"reason": "does not fit the GPU's memory", "count": 12}],
     "solver": {
-        "status": "optimal within the gap",
-        "gap": "0.0012",
+        "status": "best found",
+        "gap": "0.01",
         "bound_usd_per_month": "12000.00",
         "classes": 24,
         "levels": 2,

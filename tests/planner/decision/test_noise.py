@@ -28,6 +28,7 @@ from planner.performance.capacity_search import Kept
 from planner.performance.step_time import StepClock
 from planner.words.numbers import significant
 from tests.planner import small
+from tests.planner.decision.choice.instances import EXACT, drawn
 
 LAST_BITS = 1e-15
 """Relative: four times the distance of two floats next to each other."""
@@ -67,42 +68,58 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture
-def noisy(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Makes all that follows noisy, by a seed."""
-    exact_clock, exact_program = replicas.step_clock, solving._load
+def other_solver(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Gives the solver another seed and other tolerances, by a number."""
+    exact = solving._load
 
-    def start(seed: int) -> None:
-        draw = random.Random(seed)
+    def start(number: int) -> None:
+        draw = random.Random(number)
+
+        def load(linear: Linear, options: Mapping[str, Any], fixed: Mapping[int, float] | None = None) -> highspy.Highs:
+            highs = exact(linear, options, fixed)
+            highs.setOptionValue("random_seed", number)
+            for option in ("mip_feasibility_tolerance", "primal_feasibility_tolerance", "dual_feasibility_tolerance"):
+                highs.setOptionValue(option, draw.choice(TOLERANCES))
+            return highs
+
+        monkeypatch.setattr(solving, "_load", load)
+
+    return start
+
+
+@pytest.fixture
+def other_processor(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Disturbs the last bits of clocks, rates and times, by a number."""
+    exact = replicas.step_clock
+
+    def start(number: int) -> None:
+        draw = random.Random(number)
 
         def disturbed(value: float) -> float:
             return value * (1.0 + draw.uniform(-LAST_BITS, LAST_BITS))
 
         def clock(*given: Any) -> StepClock:
-            told = exact_clock(*given)
+            told = exact(*given)
             return StepClock(*(disturbed(getattr(told, field.name)) for field in fields(told)))
 
-        def program(
-            linear: Linear, options: Mapping[str, Any], fixed: Mapping[int, float] | None = None
-        ) -> highspy.Highs:
-            highs = exact_program(linear, options, fixed)
-            highs.setOptionValue("random_seed", seed)
-            for option in ("mip_feasibility_tolerance", "primal_feasibility_tolerance", "dual_feasibility_tolerance"):
-                highs.setOptionValue(option, draw.choice(TOLERANCES))
-            return highs
-
         monkeypatch.setattr(replicas, "step_clock", clock)
-        monkeypatch.setattr(solving, "_load", program)
         for module in (capacity, capacity_search, rating):
             monkeypatch.setattr(module, "significant", lambda value: significant(disturbed(value)))
 
     return start
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("number", [1, 2, 3])
 def test_noise_in_the_last_bits_changes_no_byte(
-    seed: int, quiet: Run, noisy: Callable[[int], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    number: int,
+    quiet: Run,
+    other_processor: Callable[[int], None],
+    other_solver: Callable[[int], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    noisy(seed)
+    other_processor(number)
+    other_solver(number)
     run = planned(tmp_path / "noisy", monkeypatch)
     assert run.kept
     assert run.kept == quiet.kept, "other clocks were simulated, or they served another rate"
@@ -111,11 +128,20 @@ def test_noise_in_the_last_bits_changes_no_byte(
 
 
 def test_without_rounding_the_noise_would_be_felt(
-    quiet: Run, noisy: Callable[[int], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quiet: Run, other_processor: Callable[[int], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The noise of these tests reaches the simulator and the solver, if the clocks are not rounded before."""
-    noisy(1)
+    """It reaches the simulator and the solver if the clocks are not rounded before."""
+    other_processor(1)
     monkeypatch.setattr(StepClock, "as_written", lambda self: self)
     run = planned(tmp_path / "noisy", monkeypatch)
     assert not run.kept.keys() & quiet.kept.keys()
     assert run.questions != quiet.questions
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_another_solver_gives_the_same_answer_to_the_last_bit(seed: int, other_solver: Callable[[int], None]) -> None:
+    """What it leaves within its tolerances is not what is answered."""
+    answer = solving.solve(drawn(seed), EXACT)
+    for number in (1, 2, 3):
+        other_solver(number)
+        assert solving.solve(drawn(seed), EXACT) == answer

@@ -5,10 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.documents.diff import Diff, compare, touched_parts
+from planner.documents.changes import change_words
+from planner.documents.diff import Diff, PartChange, compare, touched_parts
 from planner.documents.lock import Lock
 from planner.domain.prices import Price
 from planner.money.cost import bill, line
@@ -37,6 +39,11 @@ def changed(name: str, quantity: str | None = None, usd: str | None = None) -> t
     return tuple(found)
 
 
+def told(part: PartChange) -> tuple[str, ...]:
+    """What was added or removed, or which figures changed."""
+    return (*part.summary, *map(change_words, part.details))
+
+
 def adds_up(diff: Diff) -> bool:
     lines = sum((entry.delta for entry in diff.lines), Decimal(0))
     by_component = sum((new - old for _, old, new in diff.by_component()), Decimal(0))
@@ -48,7 +55,7 @@ def test_the_same_lock_has_an_empty_diff() -> None:
     assert diff.empty
     assert touched_parts(diff) == ()
     assert (diff.delta, diff.first, diff.parts, diff.inputs) == (0, False, (), ())
-    assert diff.base_usd == diff.proposed_usd == Decimal("12906.87")
+    assert diff.base_usd == diff.proposed_usd == Decimal("13136.87")
 
 
 def test_a_new_quantity_is_the_work_of_the_inputs() -> None:
@@ -76,7 +83,7 @@ def test_a_line_keeps_its_identity_when_its_name_carries_the_count() -> None:
     price = Price("ec2/us-east-1/g6e.2xlarge/on-demand", Decimal("2.24208"), "hour", "list price", "2026-11-20")
     lines = [e for e in cost_lines() if e.component != PRIVATE]
     diff = compare(BASE, priced([*lines, line("3 × g6e.2xlarge", PRIVATE, "fixed", 2190, price)]))
-    (entry,) = [e for e in diff.lines if e.component == PRIVATE]
+    (entry,) = [e for e in diff.lines if e.component == PRIVATE and e.name != "root volumes"]
     assert (entry.name, entry.base, entry.proposed) == ("3 × g6e.2xlarge", Decimal("3273.44"), Decimal("4910.16"))
     assert adds_up(diff)
 
@@ -103,7 +110,7 @@ def test_a_price_that_the_base_knows_prices_a_new_line_too() -> None:
 def test_the_first_plan_is_all_new() -> None:
     diff = compare(None, BASE)
     assert diff.first
-    assert (diff.base_usd, diff.delta) == (0, Decimal("12906.87"))
+    assert (diff.base_usd, diff.delta) == (0, Decimal("13136.87"))
     assert diff.inputs == ()
     assert diff.snapshots == ("", BASE.consulted.snapshot)
     assert {part.change for part in diff.parts} == {"added"}
@@ -113,7 +120,7 @@ def test_the_first_plan_is_all_new() -> None:
 
 def test_components_are_sorted_by_the_size_of_their_change() -> None:
     diff = compare(BASE, priced(changed("EKS", usd="0.20")))
-    assert diff.by_component()[0] == ("platform", Decimal("73.00"), Decimal("146.00"))
+    assert diff.by_component()[0] == ("platform", Decimal("255.00"), Decimal("328.00"))
     assert [name for name, _, _ in diff.by_component()[1:]] == sorted([CHAT_GROUP, PRIVATE, "chat"])
 
 
@@ -135,7 +142,7 @@ def test_parts_that_are_added_removed_and_changed_are_named_with_what_changed() 
         },
     )
     diff = compare(BASE, lock(proposed))
-    assert [(p.kind, p.name, p.change, p.details) for p in diff.parts] == [
+    assert [(p.kind, p.name, p.change, told(p)) for p in diff.parts] == [
         ("node group", CHAT_GROUP, "changed", ("nodes: 1 → 2",)),
         ("pool", CHAT_POOL, "changed", ("replicas: 2 → 4", "engine.max_num_seqs: 64 → 128")),
         ("pool", PRIVATE, "removed", ("2 × qwen3-32b (fp8) on L40S",)),
@@ -158,7 +165,7 @@ def test_parts_that_are_added_removed_and_changed_are_named_with_what_changed() 
 
 def test_a_range_of_nodes_is_told_as_one() -> None:
     diff = compare(BASE, lock(bent(plan(), {"node_groups/0/max_nodes": 3, "node_groups/0/placement/0/nodes": 3})))
-    assert [part.details for part in diff.parts] == [('nodes: 1 → "1 to 3"',)]
+    assert [told(part) for part in diff.parts] == [('nodes: 1 → "1 to 3"',)]
 
 
 def test_expected_figures_touch_nothing_that_is_deployed() -> None:
@@ -170,9 +177,34 @@ def test_expected_figures_touch_nothing_that_is_deployed() -> None:
             "routes/0/usd_per_month": "1.00",
             "routes/0/bands/0/spill_by_level/peak": "0.1",
             "routes/0/reasons": ["another"],
+            "platform/cluster/model_bucket/weights_gb": "120",
+            "platform/cluster/log_groups/0/gb_per_month": "15",
         },
     )
     assert touched_parts(compare(BASE, lock(proposed))) == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "change"),
+    [
+        ("system_nodes/instance_type", "c7i.2xlarge", '"m6a.large" → "c7i.2xlarge"'),
+        ("system_nodes/nodes", 3, "2 → 3"),
+        ("nat_zones", ["use1-az4", "use1-az6"], '["use1-az4"] → ["use1-az4", "use1-az6"]'),
+        ("log_groups/1/retention_days", 365, "30 → 365"),
+        ("keys/0/deletion_days", 7, "30 → 7"),
+        ("model_bucket/old_version_days", 60, "30 → 60"),
+    ],
+)
+def test_every_part_of_the_cluster_that_is_built_is_touched_when_it_changes(path: str, value: Any, change: str) -> None:
+    diff = compare(BASE, lock(bent(plan(), {f"platform/cluster/{path}": value})))
+    key = f"cluster.{path.replace('/', '.')}"
+    assert [(p.kind, p.name, told(p)) for p in diff.parts] == [("platform", "us-east-1", (f"{key}: {change}",))]
+
+
+def test_a_plan_that_needs_no_cluster_any_more_takes_it_away() -> None:
+    diff = compare(BASE, lock(bent(plan(), {"platform/cluster": None})))
+    (part,) = diff.parts
+    assert (part.kind, part.change, [change.path for change in part.details]) == ("platform", "changed", [("cluster",)])
 
 
 def test_a_plan_that_only_explains_itself_differently_touches_nothing() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from planner.decision.answer import assemble
-from planner.documents.check import arithmetic
+from planner.documents.arithmetic import arithmetic
 from planner.documents.lock import content_digest, load, render, says_the_same
 from planner.edges import planning
 from planner.edges.catalog_files import load_catalog

@@ -10,7 +10,7 @@ import pytest
 
 from planner.documents.environment_file import canonical, parse
 from planner.documents.lock import Lock, content_digest
-from planner.documents.verify import changed_keys, environment_digest, problems
+from planner.documents.judgement import changed_keys, environment_digest, problems
 from planner.domain.apis import ApiModels
 from planner.domain.catalog import Catalog
 from planner.edges.catalog_files import load_catalog

@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from planner.documents.arithmetic import arithmetic, cluster_bill, privacy
 from planner.documents.changes import change_words, key_changes
-from planner.documents.check import arithmetic, cluster_bill, privacy
 from planner.documents.lock import Lock, content_digest, digest
 from planner.documents.old_locks import FORMAT_1_0
 from planner.domain.catalog import Catalog

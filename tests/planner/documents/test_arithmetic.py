@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from planner.documents.check import arithmetic
+from planner.documents.arithmetic import arithmetic
 from planner.documents.codes import CODES
 from planner.documents.environment_file import parse
 from planner.domain.environment import Environment
