@@ -107,7 +107,7 @@ def table(clock: StepClock) -> bool:
     chance, n = np.random.default_rng(0), 5000
     clients = chance.choice([1, 2, 4, 8, 16, 32, 64, 128, 256], n)
     lengths = chance.integers(100, 4000, n), chance.integers(100, 1000, n)
-    clocks = np.array([clock_vector(clock.slowed(factor)) for factor in chance.uniform(0.5, 2.0, n)])
+    clocks = np.array([clock_vector(clock.slower_by(factor)) for factor in chance.uniform(0.5, 2.0, n)])
     began = time.process_time()
     closed_loops(clocks, *lengths, clients, 3 * clients, low=0.8, kv_tokens=3e5)
     took = time.process_time() - began

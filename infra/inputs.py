@@ -42,7 +42,7 @@ def deployable_lock(settings: StackSettings) -> DeployableLock:
     """Return the lock of the settings' environment. Raises `Problems` with every reason against it that nothing sets
     aside."""
     workspace = Workspace(settings.folder)
-    lock, judged = workspace.judged(settings.environment, date.today())  # raises for what cannot be read
+    lock, judged = workspace.judgement(settings.environment, date.today())  # raises for what cannot be read
     found = (*judged, *_not_own(lock, settings))
     if settings.protected:
         found += tuple(_not_committed(workspace.lock_path(settings.environment)))

@@ -276,7 +276,7 @@ def test_to_open_a_lock_loads_little() -> None:
         "import infra.inputs\n"
         "from planner.edges.workspace import Workspace\n"
         "workspace = Workspace(pathlib.Path(sys.argv[1]))\n"
-        "lock, _ = workspace.judged('prod', datetime.date(2026, 11, 23))\n"
+        "lock, _ = workspace.judgement('prod', datetime.date(2026, 11, 23))\n"
         "assert lock.name == 'prod'\n"
         "print(json.dumps(sorted(sys.modules)))\n"
     )

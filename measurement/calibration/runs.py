@@ -249,7 +249,7 @@ def foreseen(own: Sequence[OwnRun], coefficients: Coefficients, step_factors: Se
         return ()
     conditions = Runs.of([each.condition_subject() for each in own])
     clocks = [
-        each.deployment.clock(coefficients, each.context_tokens).slowed(factor)
+        each.deployment.clock(coefficients, each.context_tokens).slower_by(factor)
         for each, factor in zip(own, step_factors, strict=True)
     ]
     told = simulated(conditions, clock_table(clocks, 1))

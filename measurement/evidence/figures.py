@@ -182,7 +182,7 @@ def _answers(stages: Sequence[_Stage], coefficients: Coefficients) -> list[Predi
         return []
     engines = [_engine(stage.run, coefficients) for stage in stages]
     columns = zip(*IdealTable([stage.ideal for stage in stages]).fields(coefficients), strict=True)
-    clocks = [StepClock(*map(float, row)).slowed(e.step_factor) for row, e in zip(columns, engines, strict=True)]
+    clocks = [StepClock(*map(float, row)).slower_by(e.step_factor) for row, e in zip(columns, engines, strict=True)]
     clients = [_clients(stage, clock) for stage, clock in zip(stages, clocks, strict=True)]
     vectors = np.array([[getattr(clock, name) for name in StepClock.__slots__] for clock in clocks])
     rows = np.array([_conditions(stage, n) for stage, n in zip(stages, clients, strict=True)])

@@ -132,7 +132,7 @@ class FitTable:
         """The clock of each row's engine."""
         table = self.ideals.clocks(c)
         factor = self._of_engine([c.engines[e].step_factor for e in self._engines])
-        return table.slowed(factor)
+        return table.slower_by(factor)
 
     def published(self, c: Coefficients, figures: Figures) -> Floats:
         """The figure that each row reports, in its own unit."""

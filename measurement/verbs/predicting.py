@@ -15,7 +15,7 @@ from planner.cli.output import note, show
 from planner.edges.catalog_files import load_catalog
 from planner.edges.files import write_text
 from planner.edges.performance_files import load_coefficients
-from planner.faces.figures import counted
+from planner.faces.figures import count_words
 from planner.words.diagnostics import Problem, Problems, Span
 
 ReadRun = PublishedRun | Unreadable
@@ -116,11 +116,11 @@ def _in_place(runs: Sequence[ReadRun], answers: Sequence[Prediction]) -> tuple[P
 def _summary(answers: Sequence[Prediction]) -> None:
     """Coverage, and each reason for a gap with the number of its rows and what could be done."""
     figures = [answer for answer in answers if isinstance(answer, Predicted)]
-    note(f"predicted {len(figures)} of {counted(len(answers), 'row')} ({len(figures) / len(answers):.1%})")
+    note(f"predicted {len(figures)} of {count_words(len(answers), 'row')} ({len(figures) / len(answers):.1%})")
     gaps = Counter((gap.reason, gap.hint) for gap in answers if isinstance(gap, Unreadable))
     listed = sorted(gaps.items(), key=lambda gap: (-gap[1], gap[0]))
     for (reason, hint), count in listed[:REASONS_SHOWN]:
-        note(f"  {counted(count, 'row')}: {reason}" + (f"  ({hint})" if hint else ""))
+        note(f"  {count_words(count, 'row')}: {reason}" + (f"  ({hint})" if hint else ""))
     if len(listed) > REASONS_SHOWN:
         rest = sum(count for _, count in listed[REASONS_SHOWN:])
-        note(f"  {counted(rest, 'row')}: {counted(len(listed) - REASONS_SHOWN, 'other reason')}")
+        note(f"  {count_words(rest, 'row')}: {count_words(len(listed) - REASONS_SHOWN, 'other reason')}")

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 
 from measurement.evidence.accuracy import Accuracy, Score, TpOrder
-from planner.faces.figures import counted
+from planner.faces.figures import count_words
 from planner.faces.layout import above, below, figures, names
 from planner.faces.prose import Prose
 from planner.faces.tables import FoldingTable
@@ -73,7 +73,7 @@ _OVERALL = ("metric", "rows", "macro error", "over cells", "cells", *_COLUMNS[3:
 def _headline(found: Accuracy) -> str:
     left = ", ".join(f"{count} {reason}" for reason, count in found.left_out.items())
     how = f", {HELD_OUT[found.held_out]}" if found.held_out else ""
-    return f"{counted(found.rows, 'row')} scored{how}" + (f"; left out: {left}" if left else "")
+    return f"{count_words(found.rows, 'row')} scored{how}" + (f"; left out: {left}" if left else "")
 
 
 def _overall_rows(found: Accuracy) -> list[tuple[str, ...]]:
@@ -103,7 +103,7 @@ def _order_lines(orders: Sequence[TpOrder]) -> Iterator[str]:
     for order in orders:
         what = WORDS[order.kind] if order.kind else "all"
         share = percent(order.share) if order.pairs else "no pair"
-        yield f"order of TP choices, {what}: {share} of {counted(order.pairs, 'pair')} that differ by more than 10 %"
+        yield f"order of TP choices, {what}: {share} of {count_words(order.pairs, 'pair')} that differ by more than 10 %"
 
 
 def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

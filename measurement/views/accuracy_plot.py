@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from measurement.evidence.accuracy import KINDS, Scored
 from measurement.views.accuracy import WORDS
-from planner.faces.figures import counted
+from planner.faces.figures import count_words
 
 COLOURS = {"tpot": "#1f77b4", "ttft": "#d62728", "throughput": "#2ca02c", "e2e": "#9467bd"}
 UNITS = {"tpot": "ms", "ttft": "ms", "throughput": "tokens/s, req/s", "e2e": "ms"}
@@ -38,7 +38,7 @@ def accuracy_svg(rows: Sequence[Scored]) -> str:
             part = sorted((row.measured, row.predicted) for row in rows if row.kind == kind)
             if part:
                 measured, predicted = zip(*part, strict=True)
-                label = f"{WORDS[kind]} ({UNITS[kind]}), {counted(len(part), 'row')}"
+                label = f"{WORDS[kind]} ({UNITS[kind]}), {count_words(len(part), 'row')}"
                 axes.plot(measured, predicted, ".", markersize=3.5, alpha=0.5, color=COLOURS[kind], label=label)
         axes.set_xlim(*ends)
         axes.set_ylim(*ends)

@@ -11,7 +11,7 @@ from planner.cli.output import show
 from planner.cli.review import warn_if_not_fresh
 from planner.documents.codes import CODES
 from planner.edges import planning
-from planner.edges.workspace import located
+from planner.edges.workspace import workspace_of
 from planner.faces.layout import below, names, sentences
 from planner.faces.prose import Prose, Words
 from planner.faces.tables import FoldingTable
@@ -24,7 +24,7 @@ def explain(subject: str, why_not: str, break_even: bool, folder: Path) -> None:
     if re.fullmatch(r"[A-Z]{2,4}\d{3}", subject):
         _code(subject)
         return
-    workspace, name = located(subject, folder)
+    workspace, name = workspace_of(subject, folder)
     if why_not:
         _why_not(planning.plan(workspace, name), why_not)
         return

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from planner.cli.output import guarded
+from planner.cli.output import report_problems
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # matrices are small here: more threads only wait for each other
 
@@ -76,7 +76,7 @@ def plan(
     """Compute the cheapest plan and write its lock."""
     from planner.cli import planning
 
-    with guarded(form.value):
+    with report_problems(form.value):
         planning.plan(environments, folder, upgrade, dry_run, form.value)
 
 
@@ -89,7 +89,7 @@ def check(
     """Is each lock fresh, whole and consistent? Digests and arithmetic, no solver."""
     from planner.cli import review
 
-    with guarded(form.value):
+    with report_problems(form.value):
         review.check(environments or [], folder, form.value)
 
 
@@ -104,7 +104,7 @@ def diff(
     """What the lock changes in dollars, and why."""
     from planner.cli import review
 
-    with guarded(form.value):
+    with report_problems(form.value):
         review.diff(environment, base, folder, exit_code, form.value)
 
 
@@ -113,7 +113,7 @@ def show(environment: EnvironmentName, folder: Folder = HERE, form: AsFormat = O
     """The plan that is locked."""
     from planner.cli import review
 
-    with guarded(form.value):
+    with report_problems(form.value):
         review.show(environment, folder, form.value)
 
 
@@ -129,7 +129,7 @@ def explain(
     """Why the plan is what it is, why a candidate is not in it, or what a code means."""
     from planner.cli import explaining
 
-    with guarded("text"):
+    with report_problems("text"):
         explaining.explain(environment, why_not, break_even, folder)
 
 
@@ -145,7 +145,7 @@ def rehearse(
     """Replay traffic through the real gateway and imitated engines, and compare with the plan."""
     from planner.cli import rehearsing
 
-    with guarded(form.value):
+    with report_problems(form.value):
         rehearsing.rehearse(environment, speed, kill, slow_down, folder, form.value)
 
 
@@ -162,7 +162,7 @@ def perf_fit(
 
     from measurement.verbs import fitting
 
-    with guarded("text"):
+    with report_problems("text"):
         fitting.fit(out, as_of)
 
 
@@ -174,7 +174,7 @@ def perf_predict(
     """Predict the figure of each benchmark row in its own metric and unit: interval, provenance, or why none."""
     from measurement.verbs import predicting
 
-    with guarded("text"):
+    with report_problems("text"):
         predicting.predict(file, out)
 
 
@@ -197,7 +197,7 @@ def perf_accuracy(
     """
     from measurement.verbs import predicting
 
-    with guarded("text"):
+    with report_problems("text"):
         predicting.accuracy(file, held_out.value if held_out else "", as_json, as_markdown, as_plot)
 
 
@@ -227,7 +227,7 @@ def perf_profile(
     from measurement.profile.job import IMAGE, Place, ProfileRequest
     from measurement.verbs import profiling
 
-    with guarded("text"):
+    with report_problems("text"):
         request = ProfileRequest(
             device=device.value,
             gpus=gpus,
@@ -279,7 +279,7 @@ def perf_calibrate(
         "engine_version": engine_version,
     }
     options = {name: value for name, value in said.items() if value}
-    with guarded(form.value):
+    with report_problems(form.value):
         calibrating.calibrate(files or [], options, name, folder, as_of, dry_run, replace, form.value)
 
 

@@ -26,7 +26,7 @@ def console() -> Console:
     from rich.console import Console
 
     class Piped(Console):
-        """A console whose reader may leave: rich would exit with 1, `guarded` ends quietly."""
+        """A console whose reader may leave: rich would exit with 1, `report_problems` ends quietly."""
 
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError
@@ -89,7 +89,7 @@ def _width_of_stderr() -> int | None:
 
 
 @contextmanager
-def guarded(form: str) -> Iterator[None]:
+def report_problems(form: str) -> Iterator[None]:
     """Turns `Problems` into a report and its exit code; a closed pipe and Ctrl-C end quietly."""
     try:
         yield

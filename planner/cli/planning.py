@@ -9,7 +9,7 @@ from planner.cli.output import note, report, show, show_json
 from planner.documents.lock import render, says_the_same
 from planner.edges import planning
 from planner.edges.files import write_text
-from planner.edges.workspace import located
+from planner.edges.workspace import workspace_of
 from planner.faces.terminal import plan_view
 from planner.words.diagnostics import Problem, Problems
 
@@ -19,7 +19,7 @@ def plan(arguments: Sequence[str], folder: Path, upgrade: bool, dry_run: bool, f
     planned, problems = [], list[Problem]()
     exit_code = 0
     for argument in arguments:
-        workspace, name = located(argument, folder)
+        workspace, name = workspace_of(argument, folder)
         try:
             compute = planning.plan_on_newest_prices if upgrade else planning.plan
             planned.append((workspace.lock_path(name), compute(workspace, name)))

@@ -10,7 +10,7 @@ from planner.documents.rehearsal import Result
 from planner.documents.staging import RehearsalSettings, script, sources
 from planner.edges.rehearsal import RehearsalFailed
 from planner.edges.rehearsal import rehearse as stage
-from planner.edges.workspace import located
+from planner.edges.workspace import workspace_of
 from planner.faces.rehearsal import result_json, result_view, script_view
 from planner.words.diagnostics import Problem, Problems
 
@@ -31,7 +31,7 @@ def held(argument: str, folder: Path, settings: RehearsalSettings, form: str = "
 
     Errors: `Problems` REH001 when a program failed (nothing was learned), REH002 for a pool that is not in the plan.
     """
-    workspace, name = located(argument, folder)
+    workspace, name = workspace_of(argument, folder)
     lock, wanted = workspace.existing_lock(name), workspace.wanted(name)
     if form == "text":
         warn_if_not_fresh(workspace, name)

@@ -12,9 +12,9 @@ from planner.documents import diff as diffs
 from planner.documents import lock as locks
 from planner.edges.files import read_text
 from planner.edges.git import text_at
-from planner.edges.workspace import Workspace, located
+from planner.edges.workspace import Workspace, workspace_of
 from planner.faces.difference import diff_json, diff_view
-from planner.faces.figures import counted
+from planner.faces.figures import count_words
 from planner.faces.terminal import plan_view
 from planner.words.diagnostics import Problem, Problems, as_json
 
@@ -27,9 +27,9 @@ def check(arguments: Sequence[str], folder: Path, form: str) -> None:
     found: dict[str, tuple[Problem, ...]] = {}
     unread, exit_code = list[Problem](), 0
     for argument in names:
-        workspace, name = located(argument, folder)
+        workspace, name = workspace_of(argument, folder)
         try:
-            found[name] = workspace.judged(name, datetime.date.today())[1]
+            found[name] = workspace.judgement(name, datetime.date.today())[1]
         except Problems as error:
             unread += error.problems
             exit_code = max(exit_code, error.exit_code)
@@ -39,7 +39,7 @@ def check(arguments: Sequence[str], folder: Path, form: str) -> None:
     else:
         for name, problems in found.items():
             errors = [p for p in problems if p.severity == "error"]
-            print(f"{name}: {counted(len(errors), 'problem') if errors else 'fresh'}")
+            print(f"{name}: {count_words(len(errors), 'problem') if errors else 'fresh'}")
             report(problems)
         report(unread)
     if any(p.severity == "error" for problems in found.values() for p in problems):
@@ -50,7 +50,7 @@ def check(arguments: Sequence[str], folder: Path, form: str) -> None:
 
 def diff(argument: str, base: str, folder: Path, exit_code: bool, form: str) -> None:
     """Compare the lock with the one at a git revision or in a file."""
-    workspace, name = located(argument, folder)
+    workspace, name = workspace_of(argument, folder)
     proposed = workspace.existing_lock(name)
     changes = diffs.compare(_base(workspace, name, base), proposed)
     _warn_if_not_fresh(workspace, name, form)
@@ -66,7 +66,7 @@ def diff(argument: str, base: str, folder: Path, exit_code: bool, form: str) -> 
 
 def show(argument: str, folder: Path, form: str) -> None:
     """Print the locked plan."""
-    workspace, name = located(argument, folder)
+    workspace, name = workspace_of(argument, folder)
     lock = workspace.existing_lock(name)
     _warn_if_not_fresh(workspace, name, form)
     if form == "json":
@@ -84,7 +84,7 @@ def _warn_if_not_fresh(workspace: Workspace, name: str, form: str) -> None:
 def warn_if_not_fresh(workspace: Workspace, name: str) -> None:
     """Warnings for a lock that is stale, edited or another's, and for an environment that cannot be read."""
     try:
-        warn(workspace.judged(name, datetime.date.today())[1])
+        warn(workspace.judgement(name, datetime.date.today())[1])
     except Problems as problems:
         warn(problems.problems)
 

@@ -24,7 +24,7 @@ from planner.decision.choice.question import Infeasible, Question
 from planner.decision.choice.solve import DEFAULT_LIMITS, SearchLimits, solve
 from planner.decision.inputs import Inputs
 from planner.money.cost import disk_key, storage_key
-from planner.performance.capacity_search import Kept
+from planner.performance.capacity_search import CapacitiesByDigest
 from planner.plan.plan import Plan
 from planner.words.diagnostics import Problems
 
@@ -49,7 +49,7 @@ class Outcome:
     kept: str
 
 
-def optimize(inputs: Inputs, limits: SearchLimits = DEFAULT_LIMITS, kept: Kept | None = None) -> Outcome:
+def optimize(inputs: Inputs, limits: SearchLimits = DEFAULT_LIMITS, kept: CapacitiesByDigest | None = None) -> Outcome:
     """The cheapest plan. kept: simulated capacities of former plans, which this one adds to.
 
     Errors: `Problems` with INF001 (a route has no candidate), INF002 (limits leave no plan), ENV020 (a price is

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from planner.domain.workload import declared, poisson_burst
+from planner.domain.workload import declared_workload, poisson_burst
 from planner.words.diagnostics import Problem
 from planner.words.spans import Document, Path, mapping_at, value_at
 
@@ -57,7 +57,7 @@ def _lengths(document: Document, path: Path) -> Iterator[Problem]:
         if not (_positive(mean) and _positive(p95)):
             continue
         try:
-            declared(mean, p95, mean, p95, poisson_burst(1))
+            declared_workload(mean, p95, mean, p95, poisson_burst(1))
         except ValueError as error:
             hint = "the 95th percentile is below the mean: check which is which" if p95 < mean else "give a trace"
             yield Problem("ENV005", f"{side}: {error}", document.at(where), hint)

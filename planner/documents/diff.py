@@ -201,8 +201,10 @@ def _views(kind: PartKind, plan: Plan) -> dict[str, _View]:
 
 
 def _platform(platform: PlannedPlatform) -> _View:
-    expected = {"cluster": {"log_groups": {"__all__": {"gb_per_month"}}, "model_bucket": {"weights_gb"}}}
-    return _View(platform.model_dump(mode="json", exclude=expected), ())
+    values = platform.model_dump(
+        mode="json", exclude={"cluster": {"log_groups": {"__all__": {"gb_per_month"}}, "model_bucket": {"weights_gb"}}}
+    )
+    return _View(values, ())
 
 
 def _node_group(group: NodeGroup) -> _View:

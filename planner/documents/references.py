@@ -63,7 +63,7 @@ def _providers(document: Document, catalog: Catalog) -> Iterator[Problem]:
 def _models(document: Document, catalog: Catalog, path: Path) -> Iterator[Problem]:
     entries = value_at(document.value, path)
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):
-        accepted = catalog.accepted(entry) if isinstance(entry, str) else None
+        accepted = catalog.accepted_entry(entry) if isinstance(entry, str) else None
         if isinstance(accepted, Gap):
             yield Problem("ENV006", accepted.message, document.at((*path, index)), accepted.hint)
 

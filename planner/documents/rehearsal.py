@@ -100,12 +100,15 @@ class Script:
         return self.duration_s * 500 if self.kill else math.inf
 
 
-class PhaseRow(NamedTuple):
-    """One request as its client saw it; times in real ms, None where nothing came."""
+class ReplayedRequest(NamedTuple):
+    """What is judged of one request, as its client saw it: columns of the replay's report (`twin/replay`).
+
+    Times are in real ms since the start of the replay, or since the request was sent (ttft_ms, e2e_ms); they are None
+    where nothing came.
+    """
 
     route: str
     arrival_ms: float
-    lag_ms: float
     status: int
     ok: bool
     ttft_ms: float | None
@@ -115,7 +118,6 @@ class PhaseRow(NamedTuple):
     tokens: int | None
     served_by: str
     spill_reason: str
-    problem: str
 
     @property
     def tpot_ms(self) -> float | None:
@@ -201,7 +203,7 @@ class Result:
         return not self.doubts and self.restricted_at_api == 0 and all(outcome.slo_met for outcome in steady)
 
 
-def judge(script: Script, rows: Sequence[PhaseRow], ledger: Mapping[str, Any], machine: Machine) -> Result:
+def judge(script: Script, rows: Sequence[ReplayedRequest], ledger: Mapping[str, Any], machine: Machine) -> Result:
     """The result of a run. `ledger` is the API stand-in's own document."""
     outcomes = []
     phases: tuple[Phase, ...] = ("steady", "after the kill") if script.kill else ("steady",)
@@ -232,13 +234,13 @@ _BY_DEATH = ("connect", "reset", "no_replica")
 """Spill reasons of the gateway that a pool's death causes."""
 
 
-def _phase(row: PhaseRow, kill_ms: float) -> Phase:
+def _phase(row: ReplayedRequest, kill_ms: float) -> Phase:
     """A request that was under way at the kill and was lost or moved by it is the kill's; else its arrival decides."""
     struck = row.ended_ms >= kill_ms and (not row.ok or row.spill_reason in _BY_DEATH)
     return "after the kill" if row.arrival_ms >= kill_ms or struck else "steady"
 
 
-def _outcome(promise: RoutePromise, phase: Phase, rows: Sequence[PhaseRow]) -> RouteOutcome:
+def _outcome(promise: RoutePromise, phase: Phase, rows: Sequence[ReplayedRequest]) -> RouteOutcome:
     whole = [row for row in rows if row.ok]
     ttft = [row.ttft_ms for row in whole if row.ttft_ms is not None]
     tpot = [row.tpot_ms for row in whole if row.tpot_ms is not None]
@@ -264,7 +266,7 @@ def _outcome(promise: RoutePromise, phase: Phase, rows: Sequence[PhaseRow]) -> R
     )
 
 
-def _usd(promise: RoutePromise, row: PhaseRow) -> Decimal:
+def _usd(promise: RoutePromise, row: ReplayedRequest) -> Decimal:
     """What the answer cost at the API that gave it; 0 for a local one."""
     price = promise.usd_per_mtok.get(row.served_by.removeprefix("api/"))
     if price is None or not row.served_by.startswith("api/"):
@@ -279,7 +281,7 @@ def _per_hour(script: Script, outcomes: Sequence[RouteOutcome]) -> Decimal:
     return sum((outcome.api_usd / shares[outcome.route] for outcome in steady), Decimal(0)) / hours
 
 
-def _doubts(script: Script, rows: Sequence[PhaseRow], machine: Machine) -> list[str]:
+def _doubts(script: Script, rows: Sequence[ReplayedRequest], machine: Machine) -> list[str]:
     advice = "this machine was too slow: lower --speed or rehearse a smaller share of the fleet"
     late = {
         "requests left": machine.lag_p95_ms,

@@ -17,10 +17,10 @@ from typing import Any, Literal
 from planner.documents import routing
 from planner.documents.lock import Lock
 from planner.documents.rehearsal import PoolCast, RehearsalStage, RoutePromise, Script
-from planner.domain.arrivals import Arrival, arrivals, merged
+from planner.domain.arrivals import Arrival, all_arrivals, arrivals
 from planner.domain.environment import Environment
 from planner.domain.traces import Excerpt, TraceSummary
-from planner.domain.workload import Mix, declared, poisson_burst
+from planner.domain.workload import Mix, declared_workload, poisson_burst
 from planner.plan.fleet import Pool
 from planner.plan.plan import Plan
 from planner.plan.traffic import PlanLevel, PlannedRoute
@@ -61,7 +61,7 @@ def sources(environment: Environment, traces: Mapping[str, TraceSummary]) -> dic
         elif route.tokens is not None:
             rate = poisson_burst(route.traffic.requests_per_second.mean)
             lengths = route.tokens
-            found[name] = declared(
+            found[name] = declared_workload(
                 lengths.input.mean, lengths.input.p95, lengths.output.mean, lengths.output.p95, rate
             ).mix
     return found
@@ -84,7 +84,7 @@ def script(lock: Lock, sources: Mapping[str, Excerpt | Mix], settings: Rehearsal
     staged_rate = sum(float(rates[name]) * share for name, share in shares.items())
     # Rounded down to a hundredth: a lower speed is always safe.
     speed = max(1, math.floor(100 * min(settings.speed, settings.requests_per_second / max(staged_rate, 1e-9)))) / 100
-    requests = merged(
+    requests = all_arrivals(
         [
             arrivals(sources[name], name, float(rates[name]) * share, settings.duration_s, settings.seed)
             for name, share in sorted(shares.items())

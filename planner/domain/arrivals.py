@@ -44,7 +44,7 @@ def arrivals(
     return _poisson(source, route, requests_per_second, duration_s, rng)
 
 
-def merged(streams: Sequence[Sequence[Arrival]]) -> tuple[Arrival, ...]:
+def all_arrivals(streams: Sequence[Sequence[Arrival]]) -> tuple[Arrival, ...]:
     """Several routes' arrivals as one stream, in order of time."""
     return tuple(sorted(itertools.chain.from_iterable(streams)))
 

@@ -17,7 +17,7 @@ from typing import Any
 from planner.domain.apis import ApiModel, ApiModels, Provider
 from planner.domain.gaps import Gap, did_you_mean
 from planner.domain.models import Model, Quantization, split_entry
-from planner.domain.offerings import Gpu, InstanceType, Offerings, offered
+from planner.domain.offerings import Gpu, InstanceType, Offerings, all_offerings
 from planner.domain.prices import PriceSnapshot
 
 FactRow = Mapping[str, Any]
@@ -68,7 +68,7 @@ class Catalog:
     @cached_property
     def offerings(self) -> Offerings:
         """Every instance type in every region, on demand."""
-        return offered(self.instances, self.gpus, self.prices, "on-demand")
+        return all_offerings(self.instances, self.gpus, self.prices, "on-demand")
 
     @cached_property
     def regions(self) -> tuple[str, ...]:
@@ -99,7 +99,7 @@ class Catalog:
         """A hosted model by its key, `PROVIDER/SLUG`."""
         return next((row for row in self.apis if row.key == key), None) or _unknown("api", key, self.apis.keys())
 
-    def accepted(self, entry: str) -> AcceptedEntry | Gap:
+    def accepted_entry(self, entry: str) -> AcceptedEntry | Gap:
         """What an accept-list entry stands for: `llama-3.3-70b-instruct`, `gpt-4.1-mini`, `qwen3-32b@awq`.
 
         A plain name admits the native precision and those made from it while loading; AWQ and GPTQ need the `@` form.

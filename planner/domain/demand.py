@@ -76,7 +76,7 @@ def week_profile(profile: ProfileName | Sequence[float], zone: tzinfo, start: da
     return tuple(load / mean for load in loads)
 
 
-def hourly(mean_rps: float, profile: Sequence[float]) -> tuple[float, ...]:
+def hourly_rates(mean_rps: float, profile: Sequence[float]) -> tuple[float, ...]:
     """Requests/s in each hour of the week, from their mean over the week."""
     return tuple(mean_rps * multiplier for multiplier in profile)
 

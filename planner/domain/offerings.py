@@ -225,7 +225,7 @@ class Offerings:
         return Offerings(tuple(row for row in self.rows if keep(row)))
 
 
-def offered(
+def all_offerings(
     instances: Mapping[str, InstanceType], gpus: Mapping[str, Gpu], prices: PriceSnapshot, capacity_type: CapacityType
 ) -> Offerings:
     """Every instance type in every region that sells it, with its price under that purchase option."""

@@ -86,7 +86,7 @@ class Workload:
     bands: tuple[InputBand, ...]
 
 
-def from_trace(trace: TraceSummary, most_bands: int = 3) -> Workload:
+def trace_workload(trace: TraceSummary, most_bands: int = 3) -> Workload:
     """The workload of a trace, cut into at most `most_bands` bands."""
     rows = [
         (cell.input_tokens / cell.requests, cell.output_tokens / cell.requests, cell.requests / trace.requests)
@@ -95,7 +95,7 @@ def from_trace(trace: TraceSummary, most_bands: int = 3) -> Workload:
     return _workload(trace.name, rows, trace.burst, most_bands)
 
 
-def declared(
+def declared_workload(
     input_mean: float, input_p95: float, output_mean: float, output_p95: float, burst: Burst, most_bands: int = 3
 ) -> Workload:
     """The workload of declared lengths: independent lognormals with that mean and 95th percentile, on a trace's bins.
@@ -124,7 +124,7 @@ def poisson_burst(requests_per_second: float) -> Burst:
     )
 
 
-def cut(mix: Mix, bounds: Sequence[int]) -> tuple[InputBand, ...]:
+def input_bands(mix: Mix, bounds: Sequence[int]) -> tuple[InputBand, ...]:
     """Cut a mix at these input lengths (ascending); bands that nobody falls into are left out."""
     edges: list[int | None] = [0, *bounds, None]
     found = []
@@ -139,7 +139,7 @@ def cut(mix: Mix, bounds: Sequence[int]) -> tuple[InputBand, ...]:
     return tuple(InputBand(names[i] if names else f"band-{i + 1}", *row) for i, row in enumerate(found))
 
 
-def bounds(mix: Mix, most_bands: int) -> tuple[int, ...]:
+def band_bounds(mix: Mix, most_bands: int) -> tuple[int, ...]:
     """Where to cut: powers of two and their halfway points nearest to equal shares of the input *tokens*.
 
     Equal tokens, not equal requests, because tokens fill a GPU: the few long prompts get a band of their own.
@@ -160,7 +160,7 @@ def bounds(mix: Mix, most_bands: int) -> tuple[int, ...]:
 
 def _workload(origin: str, rows: Iterable[tuple[float, float, float]], burst: Burst, most_bands: int) -> Workload:
     mix = _mix(rows)
-    return Workload(origin, mix, burst, cut(mix, bounds(mix, most_bands)))
+    return Workload(origin, mix, burst, input_bands(mix, band_bounds(mix, most_bands)))
 
 
 def _mix(rows: Iterable[tuple[float, float, float]]) -> Mix:

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from planner.documents.rehearsal import Machine, PhaseRow, RehearsalStage, Result, Script, judge, percentile
+from planner.documents.rehearsal import Machine, RehearsalStage, ReplayedRequest, Result, Script, judge, percentile
 from planner.edges.children import Child, ChildFailed, Children
 from planner.edges.probe import Probe, ProcessorMeter, cores
 
@@ -104,7 +104,8 @@ def _staged(script: Script, folder: Path, children: Children, note: Callable[[st
         requests_per_wall_second=len(document["requests"]) / wall_s,
     )
     ledger = json.loads(_get(f"{backends.stage.api_base}/twin/ledger"))
-    rows = [PhaseRow(**dict(zip(document["columns"], cells, strict=True))) for cells in document["requests"]]
+    places = [document["columns"].index(name) for name in ReplayedRequest._fields]
+    rows = [ReplayedRequest(*(cells[place] for place in places)) for cells in document["requests"]]
     return judge(script, rows, ledger, machine)
 
 

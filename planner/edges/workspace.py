@@ -101,7 +101,7 @@ class Workspace:
             raise Problems([Problem("LOCK004", message, hint=f"run `spillway plan {name}`")])
         return found
 
-    def judged(self, name: str, today: date) -> tuple[Lock, tuple[Problem, ...]]:
+    def judgement(self, name: str, today: date) -> tuple[Lock, tuple[Problem, ...]]:
         """The lock, and everything that speaks against deploying it (severity says whether it stops)."""
         lock, wanted = self.existing_lock(name), self.wanted(name)
         calibrations = self.calibration_digests()
@@ -123,7 +123,7 @@ class Workspace:
 
     def deployable(self, name: str, today: date) -> tuple[Lock, tuple[Problem, ...]]:
         """The lock with its warnings. Errors: `Problems`, exit code 1: it is stale, tampered, denied or expired."""
-        lock, found = self.judged(name, today)
+        lock, found = self.judgement(name, today)
         if any(p.severity == "error" for p in found):
             raise Problems(found, exit_code=1)
         return lock, found
@@ -138,7 +138,7 @@ class Workspace:
         return None
 
 
-def located(argument: str, folder: Path) -> tuple[Workspace, str]:
+def workspace_of(argument: str, folder: Path) -> tuple[Workspace, str]:
     """A name, or the path of a YAML file → its workspace and name."""
     path = Path(argument)
     if path.suffix in (".yaml", ".yml"):

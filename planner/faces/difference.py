@@ -11,7 +11,7 @@ from rich.text import Text
 
 from planner.documents.changes import KeyChange, change_words
 from planner.documents.diff import Diff, touched_parts
-from planner.faces.figures import money, signed
+from planner.faces.figures import money, signed_money
 from planner.faces.layout import above, below, figures, names, sentences
 from planner.faces.prose import Prose, Words
 from planner.faces.tables import FoldingTable
@@ -63,7 +63,7 @@ def _headline(diff: Diff) -> Prose:
         return Prose(f"Plan for {diff.name}: unchanged · {money(diff.proposed_usd)} total")
     percent = f" ({diff.delta / diff.base_usd:+.0%})" if diff.base_usd and diff.delta else ""
     text = Text(f"Plan for {diff.name}: ", style="bold")
-    text.append(f"{signed(diff.delta)} / month{percent}", style="bold red" if diff.delta > 0 else "bold green")
+    text.append(f"{signed_money(diff.delta)} / month{percent}", style="bold red" if diff.delta > 0 else "bold green")
     text.append(f" · {money(diff.proposed_usd)} total")
     return Prose(text, rest="  ")
 
@@ -72,10 +72,10 @@ def _why(diff: Diff, document: Document) -> FoldingTable:
     label = "first plan" if diff.first else "the environment, at old prices"
     prices = "prices" if diff.first else f"prices, {diff.snapshots[0]} → {diff.snapshots[1]}"
     rows: list[tuple[Words, Words]] = [
-        (label, signed(diff.by_inputs)),
+        (label, signed_money(diff.by_inputs)),
         *((f"  {change_words(change)}{_place(change, document)}", "") for change in diff.inputs),
-        (prices, signed(diff.by_prices)),
-        (Text("sum", style="bold"), Text(signed(diff.delta), style="bold")),
+        (prices, signed_money(diff.by_prices)),
+        (Text("sum", style="bold"), Text(signed_money(diff.delta), style="bold")),
     ]
     return FoldingTable("Why it changed", (*sentences("what"), *figures("usd")), rows, has_head=False)
 
@@ -92,10 +92,10 @@ def _components(diff: Diff) -> FoldingTable:
         if base == proposed:
             same += proposed
         else:
-            rows.append([component, money(base), money(proposed), signed(proposed - base)])
+            rows.append([component, money(base), money(proposed), signed_money(proposed - base)])
     if same:
         rows.append(_styled("dim", "everything else", money(same), money(same), "$0"))
-    rows.append(_styled("bold", "total", money(diff.base_usd), money(diff.proposed_usd), signed(diff.delta)))
+    rows.append(_styled("bold", "total", money(diff.base_usd), money(diff.proposed_usd), signed_money(diff.delta)))
     columns = (*names("component"), *figures("base", "proposed", "change"))
     return FoldingTable("Cost a month", columns, rows, (above("component"),))
 

@@ -11,7 +11,7 @@ def money(usd: Decimal | float) -> str:
     return f"${value:,.2f}" if abs(value) < 10 else f"${value:,.0f}"
 
 
-def signed(usd: Decimal | float) -> str:
+def signed_money(usd: Decimal | float) -> str:
     """`+$4,310`, `−$120`, `$0`."""
     value = Decimal(str(usd))
     if value == 0:
@@ -25,7 +25,7 @@ def share(value: Decimal | float) -> str:
     return f"{percent:.0f} %" if percent >= 10 or percent == 0 else f"{percent:.1f} %"
 
 
-def counted(number: int, what: str) -> str:
+def count_words(number: int, what: str) -> str:
     """`1 warning`, `2 warnings`."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
@@ -35,7 +35,7 @@ def rate(per_second: Decimal | float) -> str:
     return f"{float(per_second):.3g}/s"
 
 
-def times(ms: Decimal | float) -> str:
+def duration(ms: Decimal | float) -> str:
     """`820 ms`, `1.50 s`."""
     value = float(ms)
     return f"{value:.0f} ms" if value < 1000 else f"{value / 1000:.2f} s"

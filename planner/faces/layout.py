@@ -105,7 +105,7 @@ class Layout:
     needs: int = 0
 
 
-def laid_out(columns: Sequence[Column], rows: Sequence[Sequence[str]], steps: Sequence[Step], width: int) -> Layout:
+def table_layout(columns: Sequence[Column], rows: Sequence[Sequence[str]], steps: Sequence[Step], width: int) -> Layout:
     """The layout after the fewest steps that make it fit; after the last of them all but one column stand below.
 
     rows: the cells, whose line ends stay.

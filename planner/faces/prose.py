@@ -32,14 +32,14 @@ class Prose:
     def lines(self, width: int) -> Iterator[Text]:
         """What is printed on a terminal with `width` columns."""
         for sentence in text_of(self.words).split("\n", allow_blank=True):
-            for number, line in enumerate(folded(sentence, width - len(self.first), width - len(self.rest))):
+            for number, line in enumerate(folded_lines(sentence, width - len(self.first), width - len(self.rest))):
                 yield Text.assemble(self.rest if number else self.first, line)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield from whole(self.lines(options.max_width))
 
 
-def folded(sentence: Text, width: int, later: int | None = None) -> Iterator[Text]:
+def folded_lines(sentence: Text, width: int, later: int | None = None) -> Iterator[Text]:
     """A sentence in lines of at most `width` columns, the second and later ones of at most `later`.
 
     A sentence that starts with blanks is indented: its later lines are indented by two more.

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from planner.faces.layout import GAP, INDENT, Column, Kind, Layout, Step, laid_out, title
-from planner.faces.prose import Prose, Words, folded, text_of, whole
+from planner.faces.layout import GAP, INDENT, Column, Kind, Layout, Step, table_layout, title
+from planner.faces.prose import Prose, Words, folded_lines, text_of, whole
 from planner.words.wrapping import columns_of, longest_word
 
 BETWEEN = " · "
@@ -48,7 +48,7 @@ class FoldingTable:
     def lines(self, width: int) -> Iterator[Text]:
         """What is printed on a terminal with `width` columns."""
         texts = [[text_of(cell) for cell in row] for row in self.rows]
-        layout = laid_out(self.columns, [[cell.plain for cell in row] for row in texts], self.steps, width)
+        layout = table_layout(self.columns, [[cell.plain for cell in row] for row in texts], self.steps, width)
         if self.title:
             yield from Prose(Text(self.title, "bold")).lines(width)
         if self.has_head:
@@ -71,7 +71,7 @@ class FoldingTable:
             yield Text(self.columns[layout.heading].label, "bold")
         inside = INDENT if layout.heading is not None else ""
         cells = [
-            list(folded(Text(each, "bold"), width - (0 if number else len(inside))))
+            list(folded_lines(Text(each, "bold"), width - (0 if number else len(inside))))
             for number, (each, width) in enumerate(zip(titles, layout.widths, strict=True))
         ]
         height = max(map(len, cells))
@@ -82,7 +82,9 @@ class FoldingTable:
         cells = []
         for number, (place, room) in enumerate(zip(layout.row, layout.widths, strict=True)):
             room -= 0 if number else len(inside)
-            cells.append([line for part in row[place].split("\n", allow_blank=True) for line in folded(part, room)])
+            cells.append(
+                [line for part in row[place].split("\n", allow_blank=True) for line in folded_lines(part, room)]
+            )
         yield from self._side_by_side(cells, layout, inside)
         for group in layout.below:
             told = [(self.columns[place].label, row[place]) for place in group if row[place].plain]

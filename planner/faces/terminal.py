@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from planner.documents.lock import Lock
-from planner.faces.figures import counted, money, share, times
+from planner.faces.figures import count_words, duration, money, share
 from planner.faces.layout import above, below, figures, left_out, names, sentences
 from planner.faces.prose import Prose, Words
 from planner.faces.tables import FoldingTable
@@ -59,7 +59,7 @@ def headline(lock: Lock) -> Prose:
     nodes = sum(group.max_nodes for group in plan.node_groups)
     gpus = sum(group.max_nodes * group.gpus_per_node for group in plan.node_groups)
     fleet = f"{nodes} GPU nodes with {gpus} GPUs" if nodes else "no GPUs, all API"
-    verdict = "DENIED" if denied else counted(warnings, "warning") if warnings else "all checks pass"
+    verdict = "DENIED" if denied else count_words(warnings, "warning") if warnings else "all checks pass"
     cost = plan.cost
     text = Text(f"Plan for {lock.name}: ", style="bold")
     text.append(f"{money(cost.usd_per_month)} / month", style="bold cyan")
@@ -81,8 +81,8 @@ def _routes(plan: Plan) -> FoldingTable:
                 route.privacy,
                 _served_by(route, plan),
                 share(route.spill_share),
-                f"{times(ttft)} of {_ttft_target(route)}" if ttft is not None else "not measured",
-                f"{times(tpot)} of {times(route.slo.tpot_p95_ms)}" if tpot is not None else "not measured",
+                f"{duration(ttft)} of {_ttft_target(route)}" if ttft is not None else "not measured",
+                f"{duration(tpot)} of {duration(route.slo.tpot_p95_ms)}" if tpot is not None else "not measured",
                 money(route.usd_per_month),
                 f"${route.usd_per_million_tokens:.3f}",
             )
@@ -108,7 +108,7 @@ def _served_by(route: PlannedRoute, plan: Plan) -> str:
 
 def _ttft_target(route: PlannedRoute) -> str:
     slope = route.slo.ttft_p95_per_1k_input_ms
-    return times(route.slo.ttft_p95_base_ms) + (f" + {times(slope)}/1k" if slope else "")
+    return duration(route.slo.ttft_p95_base_ms) + (f" + {duration(slope)}/1k" if slope else "")
 
 
 def _reasons(route: PlannedRoute) -> RenderableType:

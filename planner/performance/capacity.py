@@ -22,7 +22,7 @@ from planner.performance.steady_state import Load, SteadyState, column
 from planner.performance.step_time import StepClock
 from planner.plan.parts import Provenance
 from planner.words.arrays import Floats
-from planner.words.numbers import significant
+from planner.words.numbers import six_digits
 
 Binding = Literal["ttft", "tpot", "e2e", "prefill", "memory", "max_num_seqs"]
 
@@ -128,13 +128,13 @@ def with_interval(answer: Capacity, question: CapacityQuestion, residual: tuple[
     `residual` is relative to the question's clock: divide it by the margin that was applied to that clock.
     """
     asked = replace(question, max_num_seqs=answer.max_num_seqs)
-    rates = [significant(answer.requests_per_second * factor) for factor in rate_factors([asked, asked], residual)]
+    rates = [six_digits(answer.requests_per_second * factor) for factor in rate_factors([asked, asked], residual)]
     return replace(answer, low=min(rates), high=max(rates))
 
 
 def rate_factors(questions: Sequence[CapacityQuestion], slowness: Sequence[float]) -> list[float]:
     """By what the screened rate of each question changes if its steps take so many times as long; 0 if none is left."""
-    slowed = [replace(q, clock=q.clock.slowed(factor)) for q, factor in zip(questions, slowness, strict=True)]
+    slowed = [replace(q, clock=q.clock.slower_by(factor)) for q, factor in zip(questions, slowness, strict=True)]
     found = [
         each.requests_per_second if isinstance(each, Capacity) else 0.0 for each in capacities([*questions, *slowed])
     ]
@@ -193,20 +193,20 @@ def _answers(questions: Sequence[CapacityQuestion]) -> list[Capacity | NoCapacit
             answers.append(NoCapacity(_idle_reason(idle, targets, i), bindings[i]))
         else:
             rate = float(state.rate_per_ms[i, 0, 0])
-            planned = significant(rate * 1e3 / max(question.burst_ratio, 1.0))
+            planned = six_digits(rate * 1e3 / max(question.burst_ratio, 1.0))
             ttft50, ttft95, tpot50, tpot95 = (float(time[i]) for time in times)
             entry = question.first_token_overhead_ms
             answers.append(
                 Capacity(
                     requests_per_second=planned,
                     max_num_seqs=question.max_num_seqs,
-                    concurrency=significant(float(state.concurrency[i, 0, 0])),
-                    ttft_ms_p50=significant(ttft50 + entry),
-                    ttft_ms_p95=significant(ttft95 + entry),
-                    tpot_ms_p50=significant(tpot50),
-                    tpot_ms_p95=significant(tpot95),
+                    concurrency=six_digits(float(state.concurrency[i, 0, 0])),
+                    ttft_ms_p50=six_digits(ttft50 + entry),
+                    ttft_ms_p95=six_digits(ttft95 + entry),
+                    tpot_ms_p50=six_digits(tpot50),
+                    tpot_ms_p95=six_digits(tpot95),
                     binding=bindings[i],
-                    utilisation=significant(rate / max(float(most[i]), rate)),
+                    utilisation=six_digits(rate / max(float(most[i]), rate)),
                     provenance=question.provenance,
                     low=planned,
                     high=planned,

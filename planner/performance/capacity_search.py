@@ -28,7 +28,7 @@ from planner.performance.engine.scheduler import KvCache, SchedulerOptions
 from planner.performance.engine.sources import COMPILED_MODULES, sources_digest
 from planner.performance.engine.streams import Arrivals, RequestMix, uniform
 from planner.words.arrays import Floats
-from planner.words.numbers import significant
+from planner.words.numbers import six_digits
 
 CYCLE_MINUTES = 5
 """The shape repeats after these: the window that a plan's rate is a percentile of."""
@@ -70,11 +70,13 @@ class ReplicaTraffic:
     minutes: tuple[float, ...] = (1.0,)
 
 
-Kept = MutableMapping[str, Capacity | NoCapacity]
+CapacitiesByDigest = MutableMapping[str, Capacity | NoCapacity]
 """Answers by digest."""
 
 
-def highest_rate(question: CapacityQuestion, traffic: ReplicaTraffic, kept: Kept) -> Capacity | NoCapacity:
+def highest_rate(
+    question: CapacityQuestion, traffic: ReplicaTraffic, kept: CapacitiesByDigest
+) -> Capacity | NoCapacity:
     """The answer, from those kept or by a search, which is then kept."""
     name = digest(question, traffic)
     if name not in kept:
@@ -158,17 +160,17 @@ class _Trial:
         ttft, tpot, _ = self._times(finished)
         ttft50, ttft95, tpot50, tpot95 = (_quantile(x, share) for x in (ttft, tpot) for share in (0.5, PERCENTILE))
         most = screened.requests_per_second / screened.utilisation
-        served = significant(rate)
+        served = six_digits(rate)
         return Capacity(
             requests_per_second=served,
             max_num_seqs=self.question.max_num_seqs,
-            concurrency=significant(self._busiest(finished)),
-            ttft_ms_p50=significant(ttft50),
-            ttft_ms_p95=significant(ttft95),
-            tpot_ms_p50=significant(tpot50),
-            tpot_ms_p95=significant(tpot95),
+            concurrency=six_digits(self._busiest(finished)),
+            ttft_ms_p50=six_digits(ttft50),
+            ttft_ms_p95=six_digits(ttft95),
+            tpot_ms_p50=six_digits(tpot50),
+            tpot_ms_p95=six_digits(tpot95),
             binding=screened.binding,
-            utilisation=significant(min(1.0, rate / most)),
+            utilisation=six_digits(min(1.0, rate / most)),
             provenance=self.question.provenance,
             low=served,
             high=served,

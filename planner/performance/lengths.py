@@ -39,7 +39,7 @@ class Lengths:
     """Tokens of a sequence when it is longest, weighted by how long it stays: E[O·(S + O)]/E[O]."""
 
 
-def coarse(points: Iterable[tuple[float, float, float]], most: int = POINTS) -> Lengths:
+def lengths_of(points: Iterable[tuple[float, float, float]], most: int = POINTS) -> Lengths:
     """(input tokens, output tokens, weight) triples, each side on at most `most` points.
 
     Raises ValueError when there is no weight, or a length or a weight is negative.

@@ -26,7 +26,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from planner.words.arrays import Floats
-from planner.words.numbers import significant
+from planner.words.numbers import six_digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class StepClock:
 
     def as_written(self) -> StepClock:
         """The clock with the six significant digits that a lock holds, so that what is simulated is what is locked."""
-        return StepClock(*(significant(getattr(self, field.name)) for field in fields(self)))
+        return StepClock(*(six_digits(getattr(self, field.name)) for field in fields(self)))
 
     def tpot_ms(
         self, concurrency: float, input_tokens: float, output_tokens: float, max_num_batched_tokens: int = 8192
@@ -92,7 +92,7 @@ class StepClock:
         shared = self.step_ms(decode_sequences, context_tokens, input_tokens / chunks, input_tokens / 2.0)
         return chunks * (shared - self.step_ms(decode_sequences, context_tokens))
 
-    def slowed(self, factor: float) -> StepClock:
+    def slower_by(self, factor: float) -> StepClock:
         """The same class with every step `factor` times as long: a margin, or an engine slower than planned."""
         times = {f.name: getattr(self, f.name) * factor for f in fields(self) if f.name != "expert_hit_fraction"}
         return replace(self, **times)
@@ -128,7 +128,7 @@ class ClockTable:
         result: Floats = dense + expert + attention + fixed + self.comm_ms_per_token * tokens
         return result
 
-    def slowed(self, factor: Floats) -> ClockTable:
+    def slower_by(self, factor: Floats) -> ClockTable:
         """The same classes with every step of each `factor` times as long."""
         times = {f.name: getattr(self, f.name) * factor for f in fields(self) if f.name != "expert_hit_fraction"}
         return replace(self, **times)

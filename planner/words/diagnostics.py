@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from planner.words.wrapping import wrapped
+from planner.words.wrapping import wrapped_lines
 
 Severity = Literal["error", "warning"]
 
@@ -67,7 +67,7 @@ def text_lines(problems: Iterable[Problem], width: int | None = None) -> Iterato
     that a program finds it whole.
     """
     for problem in problems:
-        yield from wrapped(problem.message, width, f"{problem.severity}[{problem.code}]: ", "  ")
+        yield from wrapped_lines(problem.message, width, f"{problem.severity}[{problem.code}]: ", "  ")
         if problem.where is not None:
             where = problem.where
             yield f"  --> {where.file}:{where.line}:{where.column}"
@@ -80,7 +80,7 @@ def text_lines(problems: Iterable[Problem], width: int | None = None) -> Iterato
                 )
                 yield f"  {' ' * len(number)} | {before}{'^' * max(1, where.length)}"
         if problem.hint:
-            yield from wrapped(problem.hint, width, "  hint: ", "    ")
+            yield from wrapped_lines(problem.hint, width, "  hint: ", "    ")
 
 
 def as_json(problems: Iterable[Problem]) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ def figure(value: Any) -> Decimal:
     return Decimal(_plain(_SIX_DIGITS.create_decimal(_number(value))))
 
 
-def significant(value: float, digits: int = 6) -> float:
+def six_digits(value: float, digits: int = 6) -> float:
     """A float with so many significant digits: what processors may differ in is far below them."""
     return float(f"{value:.{digits}g}")
 

@@ -43,7 +43,7 @@ def line_spans(text: str, width: int, later: int | None = None) -> Iterator[tupl
     yield start, end
 
 
-def wrapped(text: str, width: int | None, first: str = "", rest: str = "") -> Iterator[str]:
+def wrapped_lines(text: str, width: int | None, first: str = "", rest: str = "") -> Iterator[str]:
     """The lines of a text behind `first`, the later ones behind `rest`; one line where `width` is None."""
     if width is None:
         yield first + text

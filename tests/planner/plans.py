@@ -285,7 +285,6 @@ _PARTS: dict[str, Any] = {
         "account": "123456789012",
         "region": "us-east-1",
         "zones": ["use1-az4", "use1-az6"],
-        "nat": "single",
         "cidr": "10.64.0.0/16",
         "public_cidrs": [],
         "deploy_role": None,

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from planner.documents.rehearsal import PoolCast, RehearsalStage, RoutePromise, Script
-from planner.domain.arrivals import arrivals, merged
+from planner.domain.arrivals import all_arrivals, arrivals
 from planner.domain.workload import Mix
 
 SPEED = 5.0
@@ -80,7 +80,7 @@ def script(
         duration_s=duration_s,
         pools=tuple(PoolCast(name, clock(name), 1, 1) for name in ("pool-chat", "pool-extraction")),
         routes=promises,
-        arrivals=merged(
+        arrivals=all_arrivals(
             [
                 arrivals(CHAT, "chat", chat_per_second, duration_s, 1),
                 arrivals(EXTRACTION, "extraction", extraction_per_second, duration_s, 1),

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from planner.domain.demand import Level, hourly, levels, week_profile
+from planner.domain.demand import Level, hourly_rates, levels, week_profile
 from planner.domain.environment import Environment, Route
 from planner.domain.traces import TraceSummary
-from planner.domain.workload import InputBand, Mix, Workload, declared, from_trace, poisson_burst
+from planner.domain.workload import InputBand, Mix, Workload, declared_workload, poisson_burst, trace_workload
 from planner.performance.capacity import LatencyTarget
 from planner.performance.capacity_search import CYCLE_MINUTES
-from planner.performance.lengths import Lengths, coarse
+from planner.performance.lengths import Lengths, lengths_of
 
 LEVELS = 6
 TAIL = 0.999
@@ -70,7 +70,7 @@ def demand(environment: Environment, traces: Mapping[str, TraceSummary]) -> Dema
     """
     routes = tuple(_route(name, environment.routes[name], traces) for name in sorted(environment.routes))
     weeks = {
-        r.name: hourly(
+        r.name: hourly_rates(
             r.route.traffic.requests_per_second.mean,
             week_profile(r.route.traffic.profile, ZoneInfo(r.route.traffic.timezone), environment.horizon.start),
         )
@@ -107,9 +107,9 @@ def _workload(route: Route, traces: Mapping[str, TraceSummary]) -> Workload:
             if route.traffic.trace
             else poisson_burst(route.traffic.requests_per_second.mean)
         )
-        return declared(tokens.input.mean, tokens.input.p95, tokens.output.mean, tokens.output.p95, burst)
+        return declared_workload(tokens.input.mean, tokens.input.p95, tokens.output.mean, tokens.output.p95, burst)
     assert route.traffic.trace is not None  # the environment file was refused otherwise
-    return from_trace(traces[route.traffic.trace])
+    return trace_workload(traces[route.traffic.trace])
 
 
 def _context(workload: Workload, band: InputBand) -> int:
@@ -121,7 +121,7 @@ def _context(workload: Workload, band: InputBand) -> int:
 
 
 def _lengths(mix: Mix) -> Lengths:
-    return coarse(zip(mix.input_tokens, mix.output_tokens, mix.weights, strict=True))
+    return lengths_of(zip(mix.input_tokens, mix.output_tokens, mix.weights, strict=True))
 
 
 def _burst_ratio(workload: Workload) -> float:

@@ -78,7 +78,7 @@ def hosted_apis(
 def _accepted(route: Route, catalog: Catalog) -> list[ApiModel]:
     found: dict[str, ApiModel] = {}
     for entry in route.quality.accept:
-        accepted = catalog.accepted(entry)
+        accepted = catalog.accepted_entry(entry)
         if not isinstance(accepted, Gap):
             found.update({row.key: row for row in accepted.apis})
     return [found[key] for key in sorted(found)]

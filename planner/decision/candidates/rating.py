@@ -17,8 +17,8 @@ from planner.decision.candidates.ruler import Ruler
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.decision.choice.question import BandKey
 from planner.performance.capacity import Capacity, NoCapacity
-from planner.performance.capacity_search import Kept, ReplicaTraffic, highest_rate
-from planner.words.numbers import significant
+from planner.performance.capacity_search import CapacitiesByDigest, ReplicaTraffic, highest_rate
+from planner.words.numbers import six_digits
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class RatedClasses:
 class Rating:
     """Simulates the replicas of classes, each once."""
 
-    def __init__(self, classes: Sequence[SelfHosted], ruler: Ruler, kept: Kept) -> None:
+    def __init__(self, classes: Sequence[SelfHosted], ruler: Ruler, kept: CapacitiesByDigest) -> None:
         self._classes, self._ruler, self._kept = classes, ruler, kept
         self._names: set[str] = set()
         self._answers: dict[int, dict[BandKey, Capacity | NoCapacity]] = {}
@@ -96,7 +96,7 @@ class Rating:
 
 
 def _times(answer: Capacity, factor: float) -> Capacity:
-    rate = significant(answer.requests_per_second * factor)
+    rate = six_digits(answer.requests_per_second * factor)
     return replace(answer, requests_per_second=rate, low=rate, high=rate)
 
 

@@ -48,7 +48,7 @@ class Ruler:
         architecture, size = shape.model.architecture, shape.tensor_parallel_size
         ideal = ideal_step(architecture, shape.quantization, shape.gpu, size, context_tokens=context)
         known = self.evidence(shape)
-        return step_clock(ideal, known.coefficients).slowed(known.step * self.margin(shape)).as_written()
+        return step_clock(ideal, known.coefficients).slower_by(known.step * self.margin(shape)).as_written()
 
     def question(
         self, shape: Shape, clock: StepClock, memory: MemoryFit, route: RouteDemand, band: int | None, cap: int

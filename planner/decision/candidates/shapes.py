@@ -118,7 +118,7 @@ def _accepted_shapes(
 
 def _accepted(route: RouteDemand, catalog: Catalog) -> Iterator[tuple[Model, Quantization]]:
     for entry in route.route.quality.accept:
-        accepted = catalog.accepted(entry)
+        accepted = catalog.accepted_entry(entry)
         if not isinstance(accepted, Gap) and accepted.model is not None:
             for quantization in accepted.precisions:
                 yield accepted.model, quantization

@@ -191,7 +191,7 @@ def test_equal_runs_are_told_the_same_wherever_they_stand() -> None:
 def test_a_slower_engine_takes_longer_and_yields_less(factor: float) -> None:
     measured = [ROW, replace(ROW, concurrency=64), replace(ROW, concurrency=None, regime="saturation")]
     for figures in (by_formula, by_simulator):
-        plain, slow = figures(*measured), figures(*measured, clock=CLOCK.slowed(factor))
+        plain, slow = figures(*measured), figures(*measured, clock=CLOCK.slower_by(factor))
         assert slow.ttft_ms == pytest.approx(factor * plain.ttft_ms, rel=1e-6)
         assert slow.tpot_ms == pytest.approx(factor * plain.tpot_ms, rel=1e-6)
         assert slow.rate == pytest.approx(plain.rate / factor, rel=1e-6)

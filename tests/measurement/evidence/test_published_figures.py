@@ -60,7 +60,7 @@ def reason(**changed: str) -> str:
 def test_a_single_stream_runs_at_the_clock_of_its_deployment() -> None:
     model = CATALOG.models["llama-3.1-8b-instruct"]
     ideal = ideal_step(model.architecture, model.precisions()[0], CATALOG.gpus["H100"], 1, context_tokens=1100)
-    clock = step_clock(ideal, COEFFICIENTS).slowed(COEFFICIENTS.engines[engine_key("vllm", "0.33.0", "")].step_factor)
+    clock = step_clock(ideal, COEFFICIENTS).slower_by(COEFFICIENTS.engines[engine_key("vllm", "0.33.0", "")].step_factor)
     assert value(concurrency_or_rate="1 concurrent") == pytest.approx(clock.step_ms(1, 1100), rel=0.01)
 
 

@@ -28,7 +28,7 @@ def test_problems_become_a_report_and_their_exit_code(
     exit_code: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
-    with pytest.raises(SystemExit) as ended, output.guarded("text"):
+    with pytest.raises(SystemExit) as ended, output.report_problems("text"):
         raise Problems([UNPLACED, PLACED], exit_code)
     assert ended.value.code == exit_code
     out, err = capsys.readouterr()
@@ -69,7 +69,7 @@ def test_problems_stay_on_one_line_each_where_a_program_reads_them(
 
 
 def test_problems_as_json_are_one_document_with_places(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit), output.guarded("json"):
+    with pytest.raises(SystemExit), output.report_problems("json"):
         raise Problems([PLACED])
     out, err = capsys.readouterr()
     (problem,) = json.loads(out)["problems"]
@@ -92,7 +92,7 @@ def test_problems_become_annotations_in_a_workflow(
 
 
 def test_an_interrupt_ends_with_2_and_without_a_trace(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended, output.guarded("text"):
+    with pytest.raises(SystemExit) as ended, output.report_problems("text"):
         raise KeyboardInterrupt
     assert ended.value.code == 2
     assert capsys.readouterr() == ("", "interrupted\n")

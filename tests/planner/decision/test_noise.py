@@ -24,9 +24,9 @@ from planner.decision.choice.solve import SearchLimits
 from planner.documents.lock import render
 from planner.edges import planning
 from planner.performance import capacity, capacity_search
-from planner.performance.capacity_search import Kept
+from planner.performance.capacity_search import CapacitiesByDigest
 from planner.performance.step_time import StepClock
-from planner.words.numbers import significant
+from planner.words.numbers import six_digits
 from tests.planner import small
 from tests.planner.decision.choice.instances import EXACT, drawn
 
@@ -41,7 +41,7 @@ class Run:
     for the plan itself."""
 
     text: str
-    kept: Kept
+    kept: CapacitiesByDigest
     questions: list[Question]
 
 
@@ -104,7 +104,7 @@ def other_processor(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
         monkeypatch.setattr(replicas, "step_clock", clock)
         for module in (capacity, capacity_search, rating):
-            monkeypatch.setattr(module, "significant", lambda value: significant(disturbed(value)))
+            monkeypatch.setattr(module, "six_digits", lambda value: six_digits(disturbed(value)))
 
     return start
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from planner.decision.candidates.market import ask, survey
-from planner.decision.candidates.ruler import ruler
 from planner.decision.candidates.omissions import Candidate
+from planner.decision.candidates.ruler import ruler
 from planner.decision.candidates.screening import MOST_CLASSES
 from planner.decision.inputs import Inputs
 from planner.decision.optimize import Outcome, optimize
@@ -24,14 +24,14 @@ from planner.domain.catalog import Catalog
 from planner.domain.prices import PriceSnapshot
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
-from planner.performance.capacity_search import Kept
+from planner.performance.capacity_search import CapacitiesByDigest
 from planner.plan.plan import Plan
 from planner.words.diagnostics import Problems
 from tests.planner import small
 
 GAP = Decimal("1.01")
 """A plan may be this much dearer than the optimum."""
-KEPT: Kept = {}
+KEPT: CapacitiesByDigest = {}
 """Simulated capacities that the tests share; `test_rating` shows that they change no plan."""
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from planner.documents.arithmetic import arithmetic
+from planner.documents.arithmetic import arithmetic, cluster_bill
 from planner.documents.codes import CODES
 from planner.documents.environment_file import parse
 from planner.domain.environment import Environment
@@ -20,6 +20,7 @@ def environment(old: str = "", new: str = "") -> Environment:
 
 def test_a_good_plan_adds_up() -> None:
     assert arithmetic(plan(), environment()) == ()
+    assert tuple(cluster_bill(plan())) == ()
 
 
 BENT: list[tuple[str, dict[str, Any], list[tuple[str, str]]]] = [
@@ -155,17 +156,17 @@ BENT: list[tuple[str, dict[str, Any], list[tuple[str, str]]]] = [
     ),
     (
         "a cent too much in a sum",
-        {"cost/usage_usd_per_month": "1900.81", "cost/usd_per_month": "12906.88"},
+        {"cost/usage_usd_per_month": "1900.81", "cost/usd_per_month": "13136.88"},
         [("CHK007", "the usage lines sum to 1900.80, the plan says 1900.81")],
     ),
     (
         "total does not sum",
-        {"cost/usd_per_month": "12906.86", "cost/low_usd_per_month": "12906.86"},
+        {"cost/usd_per_month": "13136.86", "cost/low_usd_per_month": "13136.86"},
         [("CHK007", "fixed and usage do not sum to the total")],
     ),
     (
         "range beside the total",
-        {"cost/low_usd_per_month": "12906.88"},
+        {"cost/low_usd_per_month": "13136.88"},
         [("CHK007", "the total is not between its low and high estimates")],
     ),
     (
@@ -215,7 +216,7 @@ def test_a_pool_that_serves_restricted_beside_other_data_is_told() -> None:
     ("old", "new", "code", "message"),
     [
         ("{G: 96}", "{G: 63}", "CHK005", "the plan runs 64 vCPUs of family G; the quota is 63"),
-        ("$20000", "$12906", "CHK008", "the plan costs $12,906.87 a month; the budget is $12,906"),
+        ("$20000", "$13136", "CHK008", "the plan costs $13,136.87 a month; the budget is $13,136"),
         ("$5000", "$1900", "CHK008", "the plan spends $1,900.80 a month on APIs; their budget is $1,900"),
     ],
 )
@@ -238,6 +239,47 @@ def test_another_set_of_routes_is_told() -> None:
 def test_the_rounding_of_six_digits_is_no_problem() -> None:
     changes = {"levels/0/planned_requests_per_second/chat": "16.0001", "levels/0/hours": "199.999"}
     assert arithmetic(bent(plan(), changes), environment()) == ()
+
+
+REGION = "platform/us-east-1"
+NODES = "ec2/us-east-1/{}/on-demand"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        (
+            "system_nodes/instance_type",
+            "c7i.2xlarge",
+            [(NODES.format("c7i.2xlarge"), 1460, 0), (NODES.format("m6a.large"), 0, 1460)],
+        ),
+        ("system_nodes/nodes", 3, [(NODES.format("m6a.large"), 2190, 1460), (f"{REGION}/ebs-gp3-storage", 90, 60)]),
+        ("system_nodes/disk_gb", 100, [(f"{REGION}/ebs-gp3-storage", 200, 60)]),
+        ("nat_zones", [], [(f"{REGION}/nat-gateway", 0, 730), (f"{REGION}/public-ipv4", 0, 730)]),
+        ("keys", [], [(f"{REGION}/kms-key", 0, 1)]),
+        ("log_groups/0/retention_days", 365, [(f"{REGION}/logs-storage", "151.89", "43.3973")]),
+        (
+            "log_groups/0/gb_per_month",
+            "22",
+            [(f"{REGION}/logs-ingest", 30, 20), (f"{REGION}/logs-storage", "72.9863", "43.3973")],
+        ),
+        ("model_bucket/weights_gb", "120", [(f"{REGION}/s3-storage", 120, "98.1")]),
+    ],
+)
+def test_a_cluster_that_is_not_the_one_that_is_billed_is_told(
+    path: str, value: Any, told: list[tuple[str, Any, Any]]
+) -> None:
+    found = list(cluster_bill(bent(plan(), {f"platform/cluster/{path}": value})))
+    assert {problem.code for problem in found} == {"CHK007"}
+    assert [problem.message for problem in found] == [
+        f"the platform has {built} of {key}; {billed} are billed" for key, built, billed in told
+    ]
+
+
+def test_a_bill_for_a_cluster_that_is_not_built_is_told() -> None:
+    found = list(cluster_bill(bent(plan(), {"platform/cluster": None})))
+    assert len(found) == len([line for line in plan().cost.lines if line.component == "platform"])
+    assert "the platform has 0 of platform/us-east-1/kms-key; 1 are billed" in [problem.message for problem in found]
 
 
 def test_every_code_is_explained() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.documents.changes import change_words
+from planner.documents.changes import KeyChange, change_words
 from planner.documents.diff import Diff, PartChange, compare, touched_parts
 from planner.documents.lock import Lock
 from planner.domain.prices import Price
@@ -214,10 +214,13 @@ def test_a_plan_that_only_explains_itself_differently_touches_nothing() -> None:
 
 def test_inputs_are_the_keys_of_the_environment_that_changed() -> None:
     diff = compare(BASE, lock(environment=ENVIRONMENT.replace("{mean: 5}", "{mean: 8}").replace("G: 96", "G: 128")))
-    assert diff.inputs == ("quotas.G: 96 → 128", "routes.chat.traffic.requests_per_second.mean: 5.0 → 8.0")
+    assert diff.inputs == (
+        KeyChange(("quotas", "G"), 96, 128),
+        KeyChange(("routes", "chat", "traffic", "requests_per_second", "mean"), 5.0, 8.0),
+    )
     assert not diff.empty
     traced = BASE.model_copy(update={"consulted": BASE.consulted.model_copy(update={"traces": {"t": "sha256:1"}})})
-    assert compare(BASE, traced).inputs == ('traces.t: nothing → "sha256:1"',)
+    assert compare(BASE, traced).inputs == (KeyChange(("traces", "t"), None, "sha256:1"),)
 
 
 KEYS = ["ec2/a", "ec2/b", "api/x/input", "api/x/output"]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from planner.documents.environment_file import canonical, parse
+from planner.documents.judgement import environment_digest, problems
 from planner.documents.lock import Lock, content_digest
-from planner.documents.judgement import changed_keys, environment_digest, problems
 from planner.domain.apis import ApiModels
 from planner.domain.catalog import Catalog
 from planner.edges.catalog_files import load_catalog
@@ -149,23 +149,6 @@ def test_everything_is_told_at_once() -> None:
         calibration="sha256:other",
     )
     assert [p.code for p in told] == ["LOCK011", "LOCK010", "LOCK010", "LOCK012", "LOCK020"]
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "changes"),
-    [
-        ({}, {}, ()),
-        ({"a": 1}, {"a": 1}, ()),
-        ({"a": None}, {}, ()),
-        ({"a": {"b": 1, "c": 2}}, {"a": {"b": 3, "c": 2}}, ("a.b: 1 → 3",)),
-        ({"b": 1}, {"a": "×"}, ('a: nothing → "×"', "b: 1 → nothing")),
-        ({"a": [1, {"x": 2}]}, {"a": [1, {"x": 3}]}, ("a.1.x: 2 → 3",)),
-        ({"a": [1]}, {"a": [1, 2]}, ("a: [1] → [1, 2]",)),
-        ({"a": {"b": 1}}, {"a": 2}, ('a: {"b": 1} → 2',)),
-    ],
-)
-def test_changed_keys_name_each_value_that_differs(old: Any, new: Any, changes: tuple[str, ...]) -> None:
-    assert changed_keys(old, new) == changes
 
 
 def test_the_environment_digest_covers_its_traces() -> None:

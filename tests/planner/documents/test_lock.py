@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.documents.lock import Lock, content_digest, digest, load, render
+from planner.documents.lock import Lock, content_digest, digest, load, render, says_the_same
 from planner.words.diagnostics import Problem, Problems
 from tests.planner.plans import ENVIRONMENT, edited, lock
 
@@ -69,7 +69,7 @@ def test_the_form_is_canonical() -> None:
 
 def test_decimals_are_text_and_counts_are_numbers() -> None:
     assert not [path for path, value in LEAVES.items() if isinstance(value, float) and path[0] != "environment"]
-    assert VALUES["plan"]["cost"]["usd_per_month"] == "12906.87"
+    assert VALUES["plan"]["cost"]["usd_per_month"] == "13136.87"
     assert VALUES["plan"]["pools"][0]["engine"]["gpu_memory_utilization"] == "0.92"
     assert VALUES["plan"]["pools"][0]["replicas"]["max"] == 2
 
@@ -81,7 +81,7 @@ def test_the_lock_embeds_its_environment() -> None:
 
 
 def test_names_stand_in_the_form() -> None:
-    assert VALUES["format_version"] == "1.0"
+    assert VALUES["format_version"] == "1.1"
     assert VALUES["generated_by"] == "spillway 0.1.0"
     assert set(VALUES["digests"]) == {"environment", "facts", "prices", "calibration", "content"}
     assert VALUES["digests"]["content"].startswith("sha256:")
@@ -103,13 +103,40 @@ def other(value: Any) -> Any:
 
 REFUSED_BY_FORM = {
     ("format_version",),
-    ("plan", "platform", "nat"),
-    *(path for path in LEAVES if path[-1] in ("kind", "state", "privacy", "provenance", "capacity_type")),
+    *(path for path in LEAVES if path[-1] in ("kind", "state", "privacy", "provenance", "capacity_type", "protocol")),
+    *(path for path in LEAVES if path[:3] == ("plan", "platform", "cluster") and path[-1] == "name"),
 }
 """Places that hold one of few words, or the version: another value does not load at all."""
+OF_THE_SOLVER = {path for path in LEAVES if path[:2] == ("plan", "solver")}
+"""How the plan was found, which the digest does not cover."""
 
 
-@pytest.mark.parametrize("path", LEAVES, ids="/".join)
+def test_the_content_digest_does_not_cover_how_the_solver_got_there() -> None:
+    assert OF_THE_SOLVER
+    for path in OF_THE_SOLVER:
+        text = json.dumps(edited(VALUES, {"/".join(path): other(LEAVES[path])}))
+        assert sealed_well(load(text, "prod.lock.json")), path
+
+
+def test_the_same_plan_found_by_another_solver_or_written_by_another_release_says_the_same() -> None:
+    for changes in (
+        {"plan/solver/versions/highs": "9.9.9", "plan/solver/gap": "0", "plan/solver/status": "proven optimal"},
+        {"plan/solver/bound_usd_per_month": "13000.00", "plan/solver/options/mip_rel_gap": "0.02"},
+        {"generated_by": "spillway 0.2.0"},
+        {"digests/content": "sha256:of an older release"},
+    ):
+        assert says_the_same(LOCK, Lock.model_validate(edited(VALUES, changes))), changes
+
+
+def test_any_other_value_says_something_else() -> None:
+    for path in LEAVES.keys() - OF_THE_SOLVER - REFUSED_BY_FORM - {("generated_by",), ("digests", "content")}:
+        keys = "/".join(step.replace("/", "~") for step in path)
+        changed = Lock.model_validate(edited(VALUES, {keys: other(LEAVES[path])}))
+        assert not says_the_same(LOCK, changed), path
+    assert not says_the_same(LOCK, LOCK.model_copy(update={"format_version": "1.2"}))
+
+
+@pytest.mark.parametrize("path", sorted(LEAVES.keys() - OF_THE_SOLVER), ids="/".join)
 def test_an_edit_of_any_single_value_is_detected(path: tuple[str, ...]) -> None:
     keys = "/".join(step.replace("/", "~") for step in path)
     text = json.dumps(edited(VALUES, {keys: other(LEAVES[path])}))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from planner.documents.rehearsal import Machine, PhaseRow, Script, judge, percentile
+from planner.documents.rehearsal import Machine, ReplayedRequest, Script, judge, percentile
 from tests.system.stage import API, script
 
 GOOD = Machine(
@@ -26,12 +26,11 @@ GOOD = Machine(
 LEDGER: dict[str, Any] = {"requests": 0, "usd": "0", "classes": {"restricted": {"requests": 0}}}
 
 
-def row(**changes: Any) -> PhaseRow:
+def row(**changes: Any) -> ReplayedRequest:
     """A request that meets every target: 40 tokens in 1,240 ms after 200."""
     values: dict[str, Any] = {
         "route": "chat",
         "arrival_ms": 1000.0,
-        "lag_ms": 1.0,
         "status": 200,
         "ok": True,
         "ttft_ms": 200.0,
@@ -41,9 +40,8 @@ def row(**changes: Any) -> PhaseRow:
         "tokens": 40,
         "served_by": "pool/pool-chat",
         "spill_reason": "",
-        "problem": "",
     }
-    return PhaseRow(**(values | changes))
+    return ReplayedRequest(**(values | changes))
 
 
 def small(count: int, **changes: Any) -> Script:

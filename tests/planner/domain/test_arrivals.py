@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.domain.arrivals import Arrival, arrivals, merged
+from planner.domain.arrivals import Arrival, all_arrivals, arrivals
 from planner.domain.traces import Excerpt
 from planner.domain.workload import Mix
 
@@ -71,7 +71,7 @@ def test_no_traffic_and_no_negative_traffic() -> None:
 
 def test_merged_is_in_order_of_time() -> None:
     streams = [arrivals(EXCERPT, "chat", 1.0, 60, 1), arrivals(MIX, "extraction", 2.0, 60, 1)]
-    both = merged(streams)
+    both = all_arrivals(streams)
     assert len(both) == sum(map(len, streams))
     assert [a.at_ms for a in both] == sorted(a.at_ms for a in both)
     assert isinstance(both[0], Arrival)

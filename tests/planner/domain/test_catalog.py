@@ -151,7 +151,7 @@ def test_hosted_copies_name_their_open_weight_model() -> None:
 
 
 def test_an_accepted_model_counts_with_its_hosted_copies() -> None:
-    found = CATALOG.accepted("llama-3.3-70b-instruct")
+    found = CATALOG.accepted_entry("llama-3.3-70b-instruct")
     assert isinstance(found, AcceptedEntry)
     assert found.model is CATALOG.models["llama-3.3-70b-instruct"]
     assert [way.name for way in found.precisions] == ["bf16", "fp8"]
@@ -159,18 +159,18 @@ def test_an_accepted_model_counts_with_its_hosted_copies() -> None:
 
 
 def test_a_further_quantization_is_accepted_by_name_alone() -> None:
-    found = CATALOG.accepted("llama-3.3-70b-instruct@awq")
+    found = CATALOG.accepted_entry("llama-3.3-70b-instruct@awq")
     assert isinstance(found, AcceptedEntry)
     assert [way.name for way in found.precisions] == ["awq"]
     assert not found.apis
-    gap = CATALOG.accepted("gpt-oss-120b@awq")
+    gap = CATALOG.accepted_entry("gpt-oss-120b@awq")
     assert isinstance(gap, Gap)
     assert "does not come in 'awq'" in gap.message
     assert "gpt-oss-120b@mxfp4" in gap.hint
 
 
 def test_a_closed_model_is_accepted_without_weights() -> None:
-    found = CATALOG.accepted("claude-haiku-4.5")
+    found = CATALOG.accepted_entry("claude-haiku-4.5")
     assert isinstance(found, AcceptedEntry)
     assert found.model is None
     assert found.apis.keys() == ("anthropic/claude-haiku-4.5", "bedrock/claude-haiku-4.5")
@@ -182,7 +182,7 @@ def test_unknown_names_come_back_as_gaps_with_a_hint() -> None:
         (CATALOG.gpu("L40"), "L40S"),
         (CATALOG.instance("g6e.xlarg"), "g6e.xlarge"),
         (CATALOG.provider("opnai"), "openai"),
-        (CATALOG.accepted("gpt-4.1-mni"), "gpt-4.1-mini"),
+        (CATALOG.accepted_entry("gpt-4.1-mni"), "gpt-4.1-mini"),
     ):
         assert isinstance(gap, Gap)
         assert near in gap.hint

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.domain.demand import ProfileName, hourly, levels, week_profile
+from planner.domain.demand import ProfileName, hourly_rates, levels, week_profile
 from planner.words.units import HOURS_PER_WEEK
 
 START = date(2026, 12, 1)
@@ -86,9 +86,9 @@ def test_bad_profiles_are_refused(profile: Sequence[float], message: str) -> Non
 def _three_routes() -> dict[str, tuple[float, ...]]:
     berlin = ZoneInfo("Europe/Berlin")
     return {
-        "chat": hourly(12, week_profile("office-hours", berlin, START)),
-        "code": hourly(2, week_profile("global", berlin, START)),
-        "extract": hourly(3, week_profile("batch-nightly", berlin, START)),
+        "chat": hourly_rates(12, week_profile("office-hours", berlin, START)),
+        "code": hourly_rates(2, week_profile("global", berlin, START)),
+        "extract": hourly_rates(3, week_profile("batch-nightly", berlin, START)),
     }
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.domain.offerings import Offerings, offered
+from planner.domain.offerings import Offerings, all_offerings
 from planner.domain.prices import PriceSnapshot
 from planner.edges.catalog_files import load_catalog
 
@@ -42,7 +42,7 @@ def test_price_per_gpu_is_the_machine_over_its_gpus() -> None:
 def test_an_offering_without_price_stays_until_it_must_be_had() -> None:
     rows = {key: price for key, price in CATALOG.prices.rows.items() if key != "ec2/us-west-2/g5.xlarge/on-demand"}
     prices = replace(CATALOG.prices, rows=rows)
-    found = offered(CATALOG.instances, CATALOG.gpus, prices, "on-demand").of_instance("g5.xlarge")
+    found = all_offerings(CATALOG.instances, CATALOG.gpus, prices, "on-demand").of_instance("g5.xlarge")
     assert [row.region for row in found] == ["us-east-1", "us-west-2"]
     assert [row.region for row in found.available()] == ["us-east-1"]
     (gap,) = found.gaps(prices)
@@ -51,7 +51,7 @@ def test_an_offering_without_price_stays_until_it_must_be_had() -> None:
 
 
 def test_spot_has_no_prices_yet_and_says_so() -> None:
-    found = offered(CATALOG.instances, CATALOG.gpus, CATALOG.prices, "spot")
+    found = all_offerings(CATALOG.instances, CATALOG.gpus, CATALOG.prices, "spot")
     assert not found.available()
     assert len(found.gaps(CATALOG.prices)) == len(found) > 0
 
@@ -71,4 +71,4 @@ def test_filters_commute(region: str, gpu: str) -> None:
 def test_order_does_not_depend_on_the_order_of_the_rows() -> None:
     backwards = dict(reversed(list(CATALOG.instances.items())))
     prices = PriceSnapshot("x", CATALOG.prices.rows)
-    assert offered(backwards, CATALOG.gpus, prices, "on-demand").rows == CATALOG.offerings.rows
+    assert all_offerings(backwards, CATALOG.gpus, prices, "on-demand").rows == CATALOG.offerings.rows

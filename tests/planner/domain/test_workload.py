@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.domain.workload import Mix, bounds, cut, declared, from_trace, poisson_burst
+from planner.domain.workload import Mix, band_bounds, declared_workload, input_bands, poisson_burst, trace_workload
 from planner.edges.trace_files import shipped_trace
 
 BURST = poisson_burst(10)
@@ -17,7 +17,7 @@ BURST = poisson_burst(10)
 @pytest.mark.parametrize("name", ["azure-conv-2023", "azure-code-2023"])
 def test_a_traces_workload_keeps_its_means(name: str) -> None:
     trace = shipped_trace(name)
-    work = from_trace(trace)
+    work = trace_workload(trace)
     assert work.mix.mean_input == pytest.approx(trace.input_tokens / trace.requests)
     assert work.mix.mean_output == pytest.approx(trace.output_tokens / trace.requests)
     assert work.burst == trace.burst
@@ -26,7 +26,7 @@ def test_a_traces_workload_keeps_its_means(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["azure-conv-2023", "azure-code-2023"])
 def test_bands_part_the_requests_and_keep_all_tokens(name: str) -> None:
-    work = from_trace(shipped_trace(name))
+    work = trace_workload(shipped_trace(name))
     assert [band.name for band in work.bands] == ["short", "medium", "long"]
     assert [band.from_tokens for band in work.bands[1:]] == [band.below_tokens for band in work.bands[:-1]]
     assert work.bands[-1].below_tokens is None
@@ -41,14 +41,14 @@ def test_bands_part_the_requests_and_keep_all_tokens(name: str) -> None:
 
 
 def test_bands_of_the_conversation_trace_hold_a_third_of_the_tokens_each_as_far_as_round_bounds_allow() -> None:
-    work = from_trace(shipped_trace("azure-conv-2023"))
+    work = trace_workload(shipped_trace("azure-conv-2023"))
     assert [band.below_tokens for band in work.bands] == [1024, 3072, None]
     for band in work.bands:
         assert 0.15 < band.share * band.mix.mean_input / work.mix.mean_input < 0.5
 
 
 def test_the_conditional_mix_of_a_band_is_not_the_routes() -> None:
-    work = from_trace(shipped_trace("azure-conv-2023"))
+    work = trace_workload(shipped_trace("azure-conv-2023"))
     outputs = [band.mix.mean_output for band in work.bands]
     assert max(outputs) > 3 * min(outputs)
 
@@ -63,7 +63,7 @@ def test_the_conditional_mix_of_a_band_is_not_the_routes() -> None:
 def test_declared_means_are_exact_and_percentiles_within_a_bin(
     mean_in: float, ratio_in: float, mean_out: float, ratio_out: float
 ) -> None:
-    work = declared(mean_in, mean_in * ratio_in, mean_out, mean_out * ratio_out, BURST)
+    work = declared_workload(mean_in, mean_in * ratio_in, mean_out, mean_out * ratio_out, BURST)
     assert work.mix.mean_input == pytest.approx(mean_in, rel=1e-6)
     assert work.mix.mean_output == pytest.approx(mean_out, rel=1e-6)
     assert work.mix.input_quantile(0.95) == pytest.approx(mean_in * ratio_in, rel=0.26, abs=2)
@@ -76,22 +76,22 @@ def test_declared_means_are_exact_and_percentiles_within_a_bin(
 @pytest.mark.parametrize(("mean", "p95"), [(1000, 900), (1000, 4000)])
 def test_impossible_lengths_are_refused_with_the_range(mean: float, p95: float) -> None:
     with pytest.raises(ValueError, match=r"must lie between 1 and 3\.87"):
-        declared(mean, p95, 100, 200, BURST)
+        declared_workload(mean, p95, 100, 200, BURST)
 
 
 def test_declared_workloads_are_deterministic() -> None:
-    assert declared(1155, 4000, 211, 600, BURST) == declared(1155, 4000, 211, 600, BURST)
+    assert declared_workload(1155, 4000, 211, 600, BURST) == declared_workload(1155, 4000, 211, 600, BURST)
 
 
 def test_equal_lengths_have_one_band() -> None:
     mix = Mix((100.0,), (10.0,), (1.0,))
-    assert bounds(mix, 3) == ()
-    assert [band.name for band in cut(mix, ())] == ["all"]
+    assert band_bounds(mix, 3) == ()
+    assert [band.name for band in input_bands(mix, ())] == ["all"]
 
 
 def test_bands_that_nobody_falls_into_are_left_out() -> None:
     mix = Mix((100.0, 5000.0), (10.0, 20.0), (0.9, 0.1))
-    bands = cut(mix, (64, 1024, 4096))
+    bands = input_bands(mix, (64, 1024, 4096))
     assert [(band.name, band.from_tokens, band.below_tokens) for band in bands] == [
         ("short", 64, 1024),
         ("long", 4096, None),
@@ -110,4 +110,4 @@ def test_assumed_bursts_say_so_and_shrink_with_the_rate() -> None:
     assert not slow.measured
     assert slow.p95_300s > fast.p95_300s > 1
     assert slow.peak_60s > slow.p95_300s
-    assert from_trace(shipped_trace("azure-conv-2023")).burst.measured
+    assert trace_workload(shipped_trace("azure-conv-2023")).burst.measured

@@ -148,7 +148,9 @@ def test_later_first_tokens_leave_less_load_at_the_same_promise(tmp_path: Path) 
             judge.question(of, judge.clock(of), replica.memory, routes[name], band, replica.max_num_seqs)
             for name, band in replica.capacities
         ]
-        answers.append([judge.as_measured(of, answer) for answer in capacities(questions) if isinstance(answer, Capacity)])
+        answers.append(
+            [judge.as_measured(of, answer) for answer in capacities(questions) if isinstance(answer, Capacity)]
+        )
     assert len(answers[0]) == len(replica.capacities) >= len(answers[1]) > 0
     if len(answers[0]) == len(answers[1]):
         for soon, later in zip(*answers, strict=True):
@@ -162,22 +164,22 @@ def test_a_changed_calibration_ages_a_lock(tmp_path: Path) -> None:
     lock = planned(tmp_path, {gpu: own})
     (tmp_path / "small.lock.json").write_text(render(lock))
     workspace = Workspace(tmp_path)
-    assert [p for p in workspace.judged("small", TODAY)[1] if p.code == "LOCK020"] == []
+    assert [p for p in workspace.judgement("small", TODAY)[1] if p.code == "LOCK020"] == []
     beside(tmp_path, {gpu: calibration(step=1.1)[1]})
-    (aged,) = [p for p in workspace.judged("small", TODAY)[1] if p.code == "LOCK020"]
+    (aged,) = [p for p in workspace.judgement("small", TODAY)[1] if p.code == "LOCK020"]
     assert aged.severity == "warning"
     assert "calibration/own.yaml" in aged.message
     (tmp_path / CALIBRATIONS / "own.yaml").unlink()
-    (gone,) = [p for p in workspace.judged("small", TODAY)[1] if p.code == "LOCK020"]
+    (gone,) = [p for p in workspace.judgement("small", TODAY)[1] if p.code == "LOCK020"]
     assert "calibration/own.yaml" in gone.message
 
 
 def test_a_new_calibration_ages_a_lock_that_had_none(tmp_path: Path) -> None:
     workspace = small.workspace(tmp_path, lock=plain())
-    assert workspace.judged("small", TODAY)[1] == ()
+    assert workspace.judgement("small", TODAY)[1] == ()
     gpu, own = calibration()
     beside(tmp_path, {gpu: own})
-    assert [p.code for p in workspace.judged("small", TODAY)[1]] == ["LOCK020"]
+    assert [p.code for p in workspace.judgement("small", TODAY)[1]] == ["LOCK020"]
 
 
 def test_a_broken_calibration_stops_a_plan(tmp_path: Path) -> None:
@@ -198,11 +200,11 @@ def test_a_calibrated_lock_is_whole(tmp_path: Path) -> None:
     text = render(planned(tmp_path, {gpu: own}))
     (tmp_path / "small.lock.json").write_text(text)
     assert render(load(text, "small.lock.json")) == text
-    assert Workspace(tmp_path).judged("small", TODAY)[1] == ()
+    assert Workspace(tmp_path).judgement("small", TODAY)[1] == ()
     forged = json.loads(text)
     forged["consulted"]["calibrations"]["own"] = "sha256:" + "0" * 64
     (tmp_path / "small.lock.json").write_text(json.dumps(forged))
-    assert "LOCK011" in [problem.code for problem in Workspace(tmp_path).judged("small", TODAY)[1]]
+    assert "LOCK011" in [problem.code for problem in Workspace(tmp_path).judgement("small", TODAY)[1]]
 
 
 def test_own_runs_reach_a_plan(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from planner.documents.lock import render
 from planner.edges.trace_files import load_trace
-from planner.edges.workspace import Workspace, located
+from planner.edges.workspace import Workspace, workspace_of
 from planner.words.diagnostics import Problems
 from tests.planner import small
 
@@ -42,7 +42,7 @@ def test_names_are_the_environments_alone(workspace: Workspace) -> None:
     ],
 )
 def test_an_argument_is_a_name_or_a_file(argument: str, folder: str, name: str) -> None:
-    assert located(argument, Path("environments")) == (Workspace(Path(folder)), name)
+    assert workspace_of(argument, Path("environments")) == (Workspace(Path(folder)), name)
 
 
 def test_what_is_wanted(workspace: Workspace) -> None:
@@ -107,7 +107,7 @@ def test_a_fresh_lock_is_deployable(workspace: Workspace) -> None:
 
 def test_a_stale_lock_is_not_deployable(workspace: Workspace) -> None:
     workspace.environment_path("small").write_text(small.changed())
-    lock, found = workspace.judged("small", TODAY)
+    lock, found = workspace.judgement("small", TODAY)
     assert lock == small.planned().lock
     assert [problem.code for problem in found] == ["LOCK010"]
     with pytest.raises(Problems) as caught:
@@ -129,5 +129,5 @@ def test_a_retired_api_expires_the_lock(workspace: Workspace) -> None:
     """The model of the small plan has no date yet; one that has retired does."""
     text = render(small.planned().lock).replace("openai/gpt-5.4-mini", "anthropic/claude-3.5-sonnet")
     workspace.lock_path("small").write_text(text)
-    _, found = workspace.judged("small", TODAY)
+    _, found = workspace.judgement("small", TODAY)
     assert "LOCK013" in [problem.code for problem in found]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from planner.faces.layout import Column, Kind, Layout, Place, Step, laid_out
+from planner.faces.layout import Column, Kind, Layout, Place, Step, table_layout
 from planner.faces.prose import text_of
 from planner.faces.tables import FoldingTable
 
@@ -28,7 +28,7 @@ def plain_rows(table: FoldingTable) -> list[list[str]]:
 
 def layout_of(table: FoldingTable, width: int) -> Layout:
     """Where the columns of a table stand."""
-    return laid_out(table.columns, plain_rows(table), table.steps, width)
+    return table_layout(table.columns, plain_rows(table), table.steps, width)
 
 
 @st.composite

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.faces.figures import counted, money, rate, share, signed, times
+from planner.faces.figures import count_words, duration, money, rate, share, signed_money
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ def test_money(usd: str, text: str) -> None:
 
 @pytest.mark.parametrize(("usd", "text"), [("4310", "+$4,310"), ("-120", "−$120"), ("0", "$0"), ("-0.5", "−$0.50")])
 def test_signed(usd: str, text: str) -> None:
-    assert signed(Decimal(usd)) == text
+    assert signed_money(Decimal(usd)) == text
 
 
 @pytest.mark.parametrize(
@@ -33,14 +33,14 @@ def test_share(value: float, text: str) -> None:
 
 
 def test_counts() -> None:
-    assert [counted(number, "warning") for number in (0, 1, 2)] == ["0 warnings", "1 warning", "2 warnings"]
+    assert [count_words(number, "warning") for number in (0, 1, 2)] == ["0 warnings", "1 warning", "2 warnings"]
 
 
 def test_rates_and_times() -> None:
     assert (rate(12.345), rate(0.05)) == ("12.3/s", "0.05/s")
-    assert (times(820), times(999.4), times(1500)) == ("820 ms", "999 ms", "1.50 s")
+    assert (duration(820), duration(999.4), duration(1500)) == ("820 ms", "999 ms", "1.50 s")
 
 
 @given(st.decimals(-(10**7), 10**7, places=2))
 def test_a_sign_is_the_only_difference(usd: Decimal) -> None:
-    assert signed(usd).lstrip("+−") == (money(abs(usd)) if usd else "$0")
+    assert signed_money(usd).lstrip("+−") == (money(abs(usd)) if usd else "$0")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from planner.faces.layout import Layout, above, below, figures, laid_out, left_out, names, sentences, title
+from planner.faces.layout import Layout, above, below, figures, table_layout, left_out, names, sentences, title
 
 COLUMNS = (*names("pool", "group"), *figures("replicas", "peak use"), *sentences("why"))
 ROWS = [("a-name-of-20-columns", "2 × g6", "2", "59 %", "it costs the least of all that serve the route"), ("b",) * 5]
@@ -10,7 +10,7 @@ STEPS = (below("why"), left_out("group"), above("pool"))
 
 
 def layout(width: int) -> Layout:
-    return laid_out(COLUMNS, ROWS, STEPS, width)
+    return table_layout(COLUMNS, ROWS, STEPS, width)
 
 
 def test_all_columns_stand_side_by_side_where_they_fit() -> None:
@@ -42,10 +42,10 @@ def test_after_the_last_step_one_column_is_left_of_the_row() -> None:
 
 
 def test_a_picture_gives_way_without_a_word() -> None:
-    found = laid_out(names("load", ""), [("0.5 ×", "█" * 16)], (left_out(""),), 12)
+    found = table_layout(names("load", ""), [("0.5 ×", "█" * 16)], (left_out(""),), 12)
     assert (found.row, found.left_out, found.needs) == ((0,), (1,), 0)
 
 
 def test_a_table_without_rows_has_its_titles() -> None:
-    assert laid_out(COLUMNS, [], STEPS, 80).widths == (4, 5, 8, 8, 3)
+    assert table_layout(COLUMNS, [], STEPS, 80).widths == (4, 5, 8, 8, 3)
     assert [title(column, layout(96)) for column in COLUMNS] == ["pool", "group", "replicas", "peak use", "why"]

@@ -7,13 +7,13 @@ from functools import lru_cache
 
 import numpy as np
 
-from planner.domain.workload import from_trace
+from planner.domain.workload import trace_workload
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from planner.edges.trace_files import shipped_trace
 from planner.performance.capacity import CapacityQuestion, LatencyTarget
 from planner.performance.capacity_search import ReplicaTraffic
-from planner.performance.lengths import coarse
+from planner.performance.lengths import lengths_of
 from planner.performance.memory import MemoryFit, memory_fit
 from planner.performance.roofline import ideal_step, step_clock
 from tests.planner.performance.engine import Engine, Request, poisson
@@ -26,7 +26,7 @@ def mix(trace: str) -> tuple[tuple[float, float, float], ...]:
     """(input, output, weight) cells of a shipped trace that fit the context; `fixed`: 1000 in, 200 out."""
     if trace == "fixed":
         return ((1000.0, 200.0, 1.0),)
-    found = from_trace(shipped_trace(trace)).mix
+    found = trace_workload(shipped_trace(trace)).mix
     cells = zip(found.input_tokens, found.output_tokens, found.weights, strict=True)
     return tuple(cell for cell in cells if cell[0] + cell[1] < MAX_MODEL_LEN)
 
@@ -55,7 +55,7 @@ def question(
         max_num_batched_tokens=batched_tokens,
     )
     assert isinstance(memory, MemoryFit), memory
-    lengths = coarse(mix(trace))
+    lengths = lengths_of(mix(trace))
     ideal = ideal_step(found.architecture, precision, catalog.gpus[gpu], ranks, context_tokens=lengths.mean_context)
     return CapacityQuestion(
         step_clock(ideal, load_coefficients()), memory, lengths, target, cap, max_num_batched_tokens=batched_tokens

@@ -18,7 +18,7 @@ from planner.performance.capacity import (
     capacity,
     with_interval,
 )
-from planner.performance.lengths import coarse
+from planner.performance.lengths import lengths_of
 from tests.planner.performance.classes import missed, question, served
 from tests.planner.performance.engine import percentile
 
@@ -62,7 +62,7 @@ def test_near_enough_to_rank(asked: CapacityQuestion, trace: str) -> None:
 def test_a_slower_engine_misses(asked: CapacityQuestion, trace: str) -> None:
     """The screened rate cannot be served by an engine that is 1.5 × slower."""
     rate = answered(asked).requests_per_second
-    assert missed(replace(asked, clock=asked.clock.slowed(1.5)), trace, rate) > 0.05
+    assert missed(replace(asked, clock=asked.clock.slower_by(1.5)), trace, rate) > 0.05
 
 
 @pytest.mark.parametrize(("asked", "trace"), CASES[::3])
@@ -89,7 +89,7 @@ def test_concurrency_is_littles_law(asked: CapacityQuestion, trace: str) -> None
 def test_slower_clocks_never_serve_more() -> None:
     for case in CASES:
         asked: CapacityQuestion = case.values[0]  # type: ignore[assignment]
-        answers = capacities([replace(asked, clock=asked.clock.slowed(1 + k / 10)) for k in range(8)])
+        answers = capacities([replace(asked, clock=asked.clock.slower_by(1 + k / 10)) for k in range(8)])
         rates = [a.requests_per_second if isinstance(a, Capacity) else 0.0 for a in answers]
         assert rates == sorted(rates, reverse=True)
         assert rates[-1] < rates[0]
@@ -175,7 +175,7 @@ def test_a_cache_below_one_request_has_a_reason() -> None:
 
 
 def test_one_token_answers_are_prefill_only() -> None:
-    answer = answered(replace(BASE, lengths=coarse([(500, 1, 1)]), target=LatencyTarget(ttft_ms=500)))
+    answer = answered(replace(BASE, lengths=lengths_of([(500, 1, 1)]), target=LatencyTarget(ttft_ms=500)))
     work_ms = BASE.clock.dense_compute_ms_per_token * 500
     assert 0.2 / work_ms < answer.requests_per_second / 1e3 < 1.0 / work_ms
 
@@ -215,7 +215,7 @@ def test_the_margin_costs_capacity() -> None:
     """What a plan buys for its error: capacity at the p90 of the residuals against capacity as predicted."""
     margin = load_coefficients().margin("H100")
     assert margin > 1.0
-    held = answered(replace(BASE, clock=BASE.clock.slowed(margin))).requests_per_second
+    held = answered(replace(BASE, clock=BASE.clock.slower_by(margin))).requests_per_second
     assert 0.3 < held / answered(BASE).requests_per_second < 1.0
 
 

@@ -18,8 +18,16 @@ import pytest
 
 from planner.performance import capacity_search
 from planner.performance.capacity import Capacity, CapacityQuestion, LatencyTarget, NoCapacity, capacities
-from planner.performance.capacity_search import MODULES, TOLERANCE, Kept, ReplicaTraffic, digest, highest_rate, search
-from planner.performance.lengths import coarse
+from planner.performance.capacity_search import (
+    MODULES,
+    TOLERANCE,
+    CapacitiesByDigest,
+    ReplicaTraffic,
+    digest,
+    highest_rate,
+    search,
+)
+from planner.performance.lengths import lengths_of
 from planner.performance.step_time import StepClock
 from tests.planner.performance.classes import busiest_minutes, missed, question, traffic
 
@@ -124,7 +132,7 @@ def test_the_same_question_has_the_same_answer() -> None:
 
 
 def test_slower_steps_and_nearer_targets_never_serve_more() -> None:
-    rates = [rate(replace(BASE, clock=BASE.clock.slowed(factor)), MIX) for factor in (1.0, 1.1, 1.2, 1.3)]
+    rates = [rate(replace(BASE, clock=BASE.clock.slower_by(factor)), MIX) for factor in (1.0, 1.1, 1.2, 1.3)]
     assert all(more >= less / TOLERANCE for more, less in itertools.pairwise(rates))
     assert rates[3] < 0.9 * rates[0]
     rates = [rate(replace(BASE, target=replace(BASE.target, tpot_ms=tpot)), MIX) for tpot in (70, 60, 50, 40)]
@@ -141,7 +149,7 @@ def test_steps_that_all_take_as_long_are_a_queue_with_as_many_servers(servers: i
     step_ms, wait_ms = 10.0, 1.5 * 10.0 * steps
     clock = StepClock(step_ms, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     target = LatencyTarget(e2e_ms=wait_ms + step_ms * steps)
-    asked = replace(BASE, clock=clock, target=target, max_num_seqs=servers, lengths=coarse([(16, steps, 1.0)]))
+    asked = replace(BASE, clock=clock, target=target, max_num_seqs=servers, lengths=lengths_of([(16, steps, 1.0)]))
     expected = queue_rate(servers, step_ms * steps, wait_ms)
     found_rate = rate(asked, ReplicaTraffic((16.0,), (float(steps),), (1.0,)))
     assert found_rate == pytest.approx(expected, rel=0.06)
@@ -191,14 +199,14 @@ def test_the_entry_time_is_part_of_the_first_token() -> None:
 
 def test_requests_that_do_not_decode_do_not_count_for_tpot() -> None:
     """One in two answers is a single token: the other half must keep the target by itself."""
-    asked = replace(BASE, lengths=coarse([(500, 1, 1.0), (500, 300, 1.0)]), target=LatencyTarget(tpot_ms=40))
+    asked = replace(BASE, lengths=lengths_of([(500, 1, 1.0), (500, 300, 1.0)]), target=LatencyTarget(tpot_ms=40))
     answer = search(asked, ReplicaTraffic((500.0, 500.0), (1.0, 300.0), (1.0, 1.0)))
     assert isinstance(answer, Capacity)
     assert answer.tpot_ms_p95 <= 40.0
 
 
 def test_answers_of_one_token_have_no_tpot() -> None:
-    asked = replace(BASE, lengths=coarse([(500, 1, 1.0)]), target=LatencyTarget(ttft_ms=300, tpot_ms=50))
+    asked = replace(BASE, lengths=lengths_of([(500, 1, 1.0)]), target=LatencyTarget(ttft_ms=300, tpot_ms=50))
     answer = search(asked, ReplicaTraffic((500.0,), (1.0,), (1.0,)))
     assert isinstance(answer, Capacity)
     assert (answer.tpot_ms_p50, answer.tpot_ms_p95) == (0.0, 0.0)
@@ -227,7 +235,7 @@ def test_what_is_impossible_when_idle_needs_no_simulation(
 def test_what_fails_at_every_rate_has_a_reason() -> None:
     """The mean request fits the cache, and one in ten is longer than all of it: they are refused at any rate."""
     shape = ReplicaTraffic((1000.0, 50_000.0), (100.0, 100.0), (9.0, 1.0))
-    asked = replace(BASE, lengths=coarse(zip(shape.inputs, shape.outputs, shape.weights, strict=True)))
+    asked = replace(BASE, lengths=lengths_of(zip(shape.inputs, shape.outputs, shape.weights, strict=True)))
     asked = replace(asked, target=LatencyTarget(ttft_ms=1e6, tpot_ms=1e3))
     asked = replace(asked, memory=replace(BASE.memory, kv_budget_bytes=BASE.memory.sequence_bytes(40_000)))
     answer = search(asked, shape)
@@ -243,7 +251,7 @@ def test_an_answer_is_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
         return search(question, shape)
 
     monkeypatch.setattr(capacity_search, "search", counted)
-    kept: Kept = {}
+    kept: CapacitiesByDigest = {}
     first = highest_rate(BASE, EQUAL, kept)
     assert list(kept) == [digest(BASE, EQUAL)]
     assert highest_rate(BASE, EQUAL, kept) == first == search(BASE, EQUAL)
@@ -256,7 +264,7 @@ def test_a_kept_answer_is_used_with_the_provenance_of_today() -> None:
     answer = search(BASE, EQUAL)
     assert isinstance(answer, Capacity)
     other = replace(answer, requests_per_second=1.25, provenance="analytic")
-    kept: Kept = {digest(BASE, EQUAL): other}
+    kept: CapacitiesByDigest = {digest(BASE, EQUAL): other}
     assert highest_rate(replace(BASE, provenance="measured"), EQUAL, kept) == replace(other, provenance="measured")
     refused = NoCapacity("so it was found", "tpot")
     assert highest_rate(BASE, EQUAL, {digest(BASE, EQUAL): refused}) == refused
@@ -300,7 +308,7 @@ def test_the_digest_names_everything_that_the_answer_depends_on() -> None:
 
 def test_lengths_that_are_coarser_and_the_ratio_of_bursts_change_no_answer() -> None:
     """They are left out of the digest, as the traffic has its own: they move where the search starts, and no more."""
-    coarser = replace(BASE, lengths=coarse([(1155.0, 211.0, 1.0)]), burst_ratio=3.0)
+    coarser = replace(BASE, lengths=lengths_of([(1155.0, 211.0, 1.0)]), burst_ratio=3.0)
     assert digest(coarser, MIX) == digest(BASE, MIX)
     assert rate(coarser, MIX) == pytest.approx(rate(BASE, MIX), rel=0.05)
 

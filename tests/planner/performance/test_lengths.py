@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.performance.lengths import coarse
+from planner.performance.lengths import lengths_of
 
 point = st.tuples(st.integers(1, 20000), st.integers(2, 4000), st.floats(0.01, 10.0))
 
 
 @given(st.lists(point, min_size=1, max_size=300))
 def test_means_are_exact_and_points_few(points: list[tuple[float, float, float]]) -> None:
-    found = coarse(points)
+    found = lengths_of(points)
     rows = np.array(points)
     weight = rows[:, 2] / rows[:, 2].sum()
     assert len(found.inputs) <= 16
@@ -27,18 +27,18 @@ def test_means_are_exact_and_points_few(points: list[tuple[float, float, float]]
 
 
 def test_context_is_weighted_by_how_long_it_is_held() -> None:
-    found = coarse([(100, 11, 1), (1000, 1001, 1)])
+    found = lengths_of([(100, 11, 1), (1000, 1001, 1)])
     assert found.mean_context == pytest.approx((10 * 105.5 + 1000 * 1500.5) / 1010)
     assert found.mean_residence == pytest.approx((11 * 111 + 1001 * 2001) / 1012)
 
 
 def test_the_longest_prompts_keep_their_own_point() -> None:
-    found = coarse([(100.0 + i, 50, 1.0) for i in range(1000)] + [(30000.0, 50, 5.0)])
+    found = lengths_of([(100.0 + i, 50, 1.0) for i in range(1000)] + [(30000.0, 50, 5.0)])
     assert found.inputs.max() == pytest.approx(30000.0)
 
 
 def test_one_token_answers_have_no_decode_steps() -> None:
-    found = coarse([(100, 1, 1), (300, 1, 1)])
+    found = lengths_of([(100, 1, 1), (300, 1, 1)])
     assert found.mean_decode_steps == 0
     assert found.mean_context == 200
 
@@ -46,4 +46,4 @@ def test_one_token_answers_have_no_decode_steps() -> None:
 @pytest.mark.parametrize("points", [[], [(1, 1, 0)], [(-1, 1, 1)]])
 def test_nonsense_is_refused(points: list[tuple[float, float, float]]) -> None:
     with pytest.raises(ValueError, match="at least one"):
-        coarse(points)
+        lengths_of(points)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from planner.performance.lengths import Lengths, coarse
+from planner.performance.lengths import Lengths, lengths_of
 from planner.performance.steady_state import Load, SteadyState
 from planner.performance.step_time import StepClock
 from tests.planner.performance.classes import mix
 from tests.planner.performance.engine import Engine, poisson
 
 CLOCK = StepClock(10.0, 0.02, 0.0, 0.0, 0.0, 0.0002, 1e-6, 1.0, 0.01, 0.001, 0.5)
-CHAT = coarse(mix("azure-conv-2023"))
+CHAT = lengths_of(mix("azure-conv-2023"))
 
 
 def load(lengths: Lengths = CHAT, places: float = 256.0) -> Load:
@@ -86,7 +86,7 @@ def test_full_places_make_arrivals_wait() -> None:
 
 def test_short_answers_suffer_from_one_long_prompt() -> None:
     """The same work in prompts, once even and once in rare long ones: only the latter breaks the tail of TPOT."""
-    even = at(0.5, coarse([(1000, 10, 1.0)]))
-    rare = at(0.5, coarse([(200, 10, 0.9), (8200, 10, 0.1)]))
+    even = at(0.5, lengths_of([(1000, 10, 1.0)]))
+    rare = at(0.5, lengths_of([(200, 10, 0.9), (8200, 10, 0.1)]))
     target = ms(CLOCK.step_ms(1, 1000) + 6.0)
     assert number(rare.tpot_tail(target)) > 1.5 * number(even.tpot_tail(target))

@@ -129,7 +129,7 @@ def test_long_prompts_come_in_chunks() -> None:
 
 @given(clocks, st.floats(1.0, 3.0), steps)
 def test_slowed_scales_every_step(clock: StepClock, factor: float, step: tuple[int, int, int, float]) -> None:
-    assert clock.slowed(factor).step_ms(*step) == pytest.approx(factor * clock.step_ms(*step), rel=1e-9, abs=1e-9)
+    assert clock.slower_by(factor).step_ms(*step) == pytest.approx(factor * clock.step_ms(*step), rel=1e-9, abs=1e-9)
 
 
 @given(st.lists(clocks, min_size=1, max_size=4), steps, st.floats(1.0, 3.0))
@@ -139,5 +139,5 @@ def test_the_table_is_the_clock(many: list[StepClock], step: tuple[int, int, int
     found = table.step_ms(*(zero + each for each in step))
     one_by_one = np.array([[clock.step_ms(*step)] for clock in many])
     assert found == pytest.approx(one_by_one, rel=1e-9, abs=1e-9)
-    slowed = table.slowed(zero + factor).step_ms(*(zero + each for each in step))
+    slowed = table.slower_by(zero + factor).step_ms(*(zero + each for each in step))
     assert slowed == pytest.approx(factor * one_by_one, rel=1e-9, abs=1e-9)

@@ -33,7 +33,8 @@ def test_an_unknown_key_is_kept_and_not_read() -> None:
         ("routes/0/privacy", "secret"),
         ("cost/usd_per_month", "a lot"),
         ("levels/0/planned_requests_per_second/chat", "NaN"),
-        ("platform/nat", "double"),
+        ("platform/cluster/keys/0/name", "spare"),
+        ("platform/cluster/system_nodes/nodes", "several"),
     ],
 )
 def test_a_wrong_value_is_refused(path: str, value: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.words.wrapping import columns_of, line_spans, longest_word, wrapped
+from planner.words.wrapping import columns_of, line_spans, longest_word, wrapped_lines
 
 WORDS = st.text("ab9%×.-/", min_size=1, max_size=20)
 
@@ -29,12 +29,12 @@ WORDS = st.text("ab9%×.-/", min_size=1, max_size=20)
     ],
 )
 def test_lines_break_at_blanks_but_not_inside_of_a_figure(text: str, lines: list[str]) -> None:
-    assert list(wrapped(text, 8)) == lines
+    assert list(wrapped_lines(text, 8)) == lines
 
 
 def test_what_stands_before_the_lines_counts() -> None:
-    assert list(wrapped("one two three four", 12, "hint: ", "   ")) == ["hint: one", "   two three", "   four"]
-    assert list(wrapped("one two three four", None, "hint: ", "   ")) == ["hint: one two three four"]
+    assert list(wrapped_lines("one two three four", 12, "hint: ", "   ")) == ["hint: one", "   two three", "   four"]
+    assert list(wrapped_lines("one two three four", None, "hint: ", "   ")) == ["hint: one two three four"]
 
 
 def test_columns_of_characters() -> None:

@@ -27,11 +27,11 @@ from planner.decision.optimize import optimize
 from planner.edges.trace_files import shipped_trace
 from planner.performance import capacity_search
 from planner.performance.capacity import Capacity, CapacityQuestion, NoCapacity
-from planner.performance.capacity_search import Kept, ReplicaTraffic, highest_rate, search
+from planner.performance.capacity_search import CapacitiesByDigest, ReplicaTraffic, highest_rate, search
 from planner.plan.fleet import Pool
 from planner.plan.plan import Plan
 from planner.words.diagnostics import Problems
-from planner.words.numbers import figure, significant
+from planner.words.numbers import figure, six_digits
 from tests.planner.decision.test_optimize import GAP, KEPT, inputs, outcome
 
 CHAT, EXTRACTION = "chat", "extraction"
@@ -62,7 +62,9 @@ def test_every_class_of_the_plan_is_simulated(monkeypatch: pytest.MonkeyPatch) -
     """The capacities of its pools are answers of the search, with their latencies, and not of the closed form."""
     answers: list[Capacity | NoCapacity] = []
 
-    def recorded(question: CapacityQuestion, traffic: ReplicaTraffic, kept: Kept) -> Capacity | NoCapacity:
+    def recorded(
+        question: CapacityQuestion, traffic: ReplicaTraffic, kept: CapacitiesByDigest
+    ) -> Capacity | NoCapacity:
         answers.append(highest_rate(question, traffic, kept))
         return answers[-1]
 
@@ -92,7 +94,7 @@ def test_the_others_are_corrected_by_the_median_of_their_band() -> None:
         assert median != 1.0
         for name in others:
             if band in screened[name]:
-                assert now[name][band] == significant(screened[name][band] * median)
+                assert now[name][band] == six_digits(screened[name][band] * median)
     for c in result.classes:  # what a class may serve is what its replica can
         assert c.replica_class.capacity == {key: each.requests_per_second for key, each in c.replica.capacities.items()}
 
@@ -110,7 +112,7 @@ def test_one_replica_on_two_machines_is_simulated_once(monkeypatch: pytest.Monke
     twins = next(names for names in by_replica.values() if len(names) > 1)
     asked: list[CapacityQuestion] = []
 
-    def counted(question: CapacityQuestion, traffic: ReplicaTraffic, kept: Kept) -> Capacity | NoCapacity:
+    def counted(question: CapacityQuestion, traffic: ReplicaTraffic, kept: CapacitiesByDigest) -> Capacity | NoCapacity:
         asked.append(question)
         return highest_rate(question, traffic, kept)
 
@@ -129,7 +131,9 @@ def refusing(monkeypatch: pytest.MonkeyPatch) -> set[tuple[object, float]]:
     """A simulator that refuses those questions: (batch cap and clock, TPOT target)."""
     refused: set[tuple[object, float]] = set()
 
-    def answered(question: CapacityQuestion, traffic: ReplicaTraffic, kept: Kept) -> Capacity | NoCapacity:
+    def answered(
+        question: CapacityQuestion, traffic: ReplicaTraffic, kept: CapacitiesByDigest
+    ) -> Capacity | NoCapacity:
         if ((question.max_num_seqs, question.clock), question.target.tpot_ms) in refused:
             return NoCapacity(REASON, "tpot")
         return highest_rate(question, traffic, kept)
@@ -169,7 +173,9 @@ def test_a_class_that_fails_for_one_band_keeps_the_others(monkeypatch: pytest.Mo
     assert len(bands) > 1
     left = iter(range(len(bands)))
 
-    def first_fails(question: CapacityQuestion, traffic: ReplicaTraffic, kept: Kept) -> Capacity | NoCapacity:
+    def first_fails(
+        question: CapacityQuestion, traffic: ReplicaTraffic, kept: CapacitiesByDigest
+    ) -> Capacity | NoCapacity:
         return NoCapacity(REASON, "ttft") if next(left) == 0 else highest_rate(question, traffic, kept)
 
     monkeypatch.setattr(module, "highest_rate", first_fails)
@@ -191,7 +197,7 @@ def test_a_route_whose_every_class_fails_is_named(monkeypatch: pytest.MonkeyPatc
 
 def test_what_is_kept_changes_no_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     """Empty, full, or with half of it: the same plan, and nothing is searched that is kept."""
-    kept: Kept = {}
+    kept: CapacitiesByDigest = {}
     cold = optimize(inputs(), kept=kept)
     assert kept
 
@@ -227,7 +233,7 @@ def ratings(monkeypatch: pytest.MonkeyPatch) -> list[Rating]:
     """The rating of a run of `optimize`, which goes no further than its choice."""
     made: list[Rating] = []
 
-    def rating(classes: Sequence[SelfHosted], judged_by: Ruler, kept: Kept) -> Rating:
+    def rating(classes: Sequence[SelfHosted], judged_by: Ruler, kept: CapacitiesByDigest) -> Rating:
         made.append(Rating(classes, judged_by, kept))
         return made[-1]
 

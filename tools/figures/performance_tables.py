@@ -1,14 +1,8 @@
-"""The figures that docs/performance.md and docs/catalog.md quote, computed from the files that they speak of.
-
-A document holds them between `<!-- NAME: generated … -->` marks; `test_figures.py` compares, and writes them anew with
-UPDATE_GOLDEN=1. Ages are counted to the day of the price snapshot, so that the clock changes nothing.
-"""
+"""The tables of docs/performance.md, from the fitted coefficients, the catalog, the traces and the code's own constants."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from datetime import date
 
 from measurement.evidence import predict
 from measurement.evidence.fit import UNKNOWNS, vector
@@ -16,7 +10,6 @@ from measurement.files.fit_files import load_measurements
 from planner.decision.answer import routes
 from planner.decision.candidates import replicas
 from planner.domain.catalog import Catalog
-from planner.domain.prices import MAX_AGE_DAYS, Price
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from planner.edges.trace_files import shipped_trace, shipped_traces
@@ -24,26 +17,7 @@ from planner.performance import admission, capacity, capacity_search, memory
 from planner.performance.coefficients import Coefficients
 from planner.performance.engine import scheduler
 from planner.performance.roofline import ideal_step, step_clock
-from tests.docs.markdown import table_lines
-
-PARTS: dict[str, dict[str, Callable[[], list[str]]]] = {
-    "docs/performance.md": {
-        "coefficients": lambda: coefficients(load_coefficients()),
-        "engines": lambda: engines(load_coefficients()),
-        "provenance": lambda: provenance(load_coefficients(), load_catalog()),
-        "residuals": lambda: residuals(load_coefficients()),
-        "bursts": lambda: bursts(),
-        "assumptions": lambda: assumptions(load_catalog()),
-        "example": lambda: example(load_coefficients(), load_catalog()),
-    },
-    "docs/catalog.md": {
-        "contents": lambda: contents(load_catalog()),
-        "instances": lambda: instances(load_catalog()),
-        "ages": lambda: ages(load_catalog()),
-        "gaps": lambda: gaps(load_catalog()),
-        "providers": lambda: providers(load_catalog()),
-    },
-}
+from tools.figures.marks import table_lines
 
 READING = {
     "dense_bandwidth": "share of the memory bandwidth: weights that every token touches",
@@ -214,121 +188,3 @@ def assumptions(catalog: Catalog) -> list[str]:
         ("shape of a week", "four named profiles", "`domain/demand.py`"),
     ]
     return table_lines(["what", "value", "in `planner/`"], rows)
-
-
-def contents(catalog: Catalog) -> list[str]:
-    """How many rows there are of what."""
-    prices = Counter(price.kind for price in catalog.prices.rows.values())
-    listed = sum(api.status == "listed" for api in catalog.apis)
-    measured = sorted(catalog.all_gpus.keys() - catalog.gpus.keys())
-    rows = [
-        ("GPUs that can be rented", "`gpus/KEY.yaml`", str(len(catalog.gpus)), ", ".join(sorted(catalog.gpus))),
-        ("GPUs that others measured", "`gpus/KEY.yaml`", str(len(measured)), ", ".join(measured)),
-        ("instance types", "`instances/FAMILY.yaml`", str(len(catalog.instances)), _families(catalog)),
-        (
-            "open-weight models",
-            "`models/KEY.yaml`",
-            str(len(catalog.models)),
-            "by exact shape, precision and licence",
-        ),
-        ("API providers", "`providers/KEY.yaml`", str(len(catalog.providers)), ", ".join(sorted(catalog.providers))),
-        ("hosted models", "the same", str(len(catalog.apis)), f"{listed} listed, the others gone"),
-        (
-            "prices",
-            f"`prices/{catalog.prices.name}/KIND/GROUP.yaml`",
-            str(len(catalog.prices.rows)),
-            ", ".join(f"{count} {kind}" for kind, count in sorted(prices.items())),
-        ),
-        ("traces", "`traces/*.json`", str(len(shipped_traces())), ", ".join(shipped_traces())),
-    ]
-    return table_lines(["what", "file", ">rows", "which"], rows)
-
-
-def instances(catalog: Catalog) -> list[str]:
-    """What of each family is sold where, with a price."""
-    rows = []
-    for family in sorted({row.family for row in catalog.instances.values()}):
-        offered = catalog.offerings.of_family(family)
-        cells = []
-        for region in catalog.regions:
-            here = offered.in_region(region)
-            unpriced = len(here) - len(here.available())
-            cells.append(f"{len(here.available())}" + (f" ({unpriced} without a price)" if unpriced else ""))
-        rows.append((f"`{family}`", ", ".join(gpu.key for gpu in offered.gpus()), *cells))
-    return table_lines(["family", "GPU", *(f">{region}" for region in catalog.regions)], rows)
-
-
-def ages(catalog: Catalog) -> list[str]:
-    """How old the prices of each kind are on the day of their snapshot."""
-    on = date.fromisoformat(catalog.prices.name)
-    rows = []
-    for kind in sorted({price.kind for price in catalog.prices.rows.values()}):
-        known = [price for price in catalog.prices.rows.values() if price.kind == kind]
-        days = sorted(price.age_days(on) for price in known)
-        old = sum(age > MAX_AGE_DAYS[kind] for age in days)
-        disputed = sum(price.disputed is not None for price in known)
-        stands_in = sum(price.stands_in is not None for price in known)
-        rows.append(
-            (
-                kind,
-                str(len(known)),
-                f"{days[0]} / {days[len(days) // 2]} / {days[-1]}",
-                f"{old} (limit {MAX_AGE_DAYS[kind]})",
-                str(stands_in),
-                str(disputed),
-                _sources(known),
-            )
-        )
-    columns = ["prices", ">rows", ">youngest / median / oldest, days", ">too old", ">stand in", ">disputed", "sources"]
-    return table_lines(columns, rows)
-
-
-def gaps(catalog: Catalog) -> list[str]:
-    """What is not known, counted."""
-    models, hosts, apis = list(catalog.models.values()), list(catalog.providers.values()), list(catalog.apis)
-    unnamed = Counter(name for model in models for name, origin in model.quantizations.items() if origin is None)
-    unmeasured = [gpu for gpu in catalog.gpus.values() if gpu.memory_provenance != "measured"]
-    told = [str(row) for row in (*catalog.rows.values(), *catalog.price_rows.values())]
-    rows = [
-        ("models without a pinned revision", sum(m.revision is None for m in models), len(models)),
-        ("models without a verified licence", sum(m.licence is None for m in models), len(models)),
-        *((f"models whose {name} weights nobody has named", unnamed[name], len(models)) for name in sorted(unnamed)),
-        ("GPUs whose memory was not measured", len(unmeasured), len(catalog.gpus)),
-        ("providers whose place is not verified", sum(p.residency is None for p in hosts), len(hosts)),
-        ("providers that train on requests, or may", sum(p.trains_on_data is not False for p in hosts), len(hosts)),
-        ("hosted models that may think before they answer", sum(a.reasoning is not False for a in apis), len(apis)),
-        (
-            "rows with a figure from memory alone (they say *remembered*)",
-            sum("remembered" in row for row in told),
-            len(told),
-        ),
-        ("hosted models without a stated context", sum(a.context_tokens is None for a in apis), len(apis)),
-    ]
-    return table_lines(["gap", ">rows", ">of"], [(name, str(count), str(total)) for name, count, total in rows])
-
-
-def providers(catalog: Catalog) -> list[str]:
-    """What is known of each provider's handling of requests."""
-    words = {True: "yes", False: "no", None: "not verified"}
-    counts = Counter(api.provider for api in catalog.apis)
-    rows = [
-        (
-            key,
-            str(counts[key]),
-            ", ".join(row.residency) if row.residency else "not verified",
-            words[row.trains_on_data],
-            words[row.hipaa],
-        )
-        for key, row in sorted(catalog.providers.items())
-    ]
-    return table_lines(["provider", ">models", "processes in", "trains on requests", "HIPAA"], rows)
-
-
-def _families(catalog: Catalog) -> str:
-    return ", ".join(sorted({row.family for row in catalog.instances.values()}))
-
-
-def _sources(known: Sequence[Price]) -> str:
-    """The collections behind some prices, the most frequent first."""
-    names = Counter(price.source.split(" ")[0].split("@")[0].rstrip(";") for price in known)
-    return ", ".join(f"{name} ({count})" for name, count in sorted(names.items(), key=lambda pair: (-pair[1], pair[0])))
