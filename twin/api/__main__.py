@@ -8,20 +8,16 @@ When it listens, one line of JSON on stdout says so: `{"port": …}`. SIGTERM an
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import signal
 import sys
 from pathlib import Path
 
-import uvloop
 from aiohttp import web
 
+from twin import loopback
 from twin.api.ledger import Ledger
 from twin.api.offers import Offers, OffersFileError, read_offers
 from twin.api.server import application
-
-SHUTDOWN_S = 0.2
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,26 +32,16 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("--speed must be above 0 and --stream-interval at least 1")
     try:
         offers = read_offers(options.offers)
-    except OffersFileError as error:
+        loopback.run(_serve(offers, options), options.port)
+    except (OffersFileError, loopback.PortError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
-    try:
-        uvloop.run(_serve(offers, options))
-    except OSError as error:
-        print(f"error: cannot listen on port {options.port}: {error.strerror}; use --port 0", file=sys.stderr)
         return 2
     return 0
 
 
 async def _serve(offers: Offers, options: argparse.Namespace) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    app = application(offers, Ledger(), options.speed, options.stream_interval)
-    # A client that goes away stops the generation, and with it the bill.
-    runner = web.AppRunner(
-        app, access_log=None, handler_cancellation=True, keepalive_timeout=75, shutdown_timeout=SHUTDOWN_S
-    )
+    stop = loopback.stop_signal()
+    runner = loopback.runner_of(application(offers, Ledger(), options.speed, options.stream_interval))
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", options.port, backlog=4096).start()

@@ -11,18 +11,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import signal
 import sys
 from pathlib import Path
 
-import uvloop
 from aiohttp import web
 
+from twin import loopback
 from twin.engine.clock import ClockFileError, EngineClock, read_clock
 from twin.engine.replica import EngineReplica
 from twin.engine.server import application
-
-SHUTDOWN_S = 0.2
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,36 +27,23 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         clock = read_clock(options.clock)
-    except ClockFileError as error:
+        loopback.run(_serve(clock, options), options.port)
+    except (ClockFileError, loopback.PortError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
-    try:
-        uvloop.run(_serve(clock, options))
-    except OSError as error:
-        print(f"error: cannot listen on port {options.port}: {error.strerror}; use --port 0", file=sys.stderr)
         return 2
     return 0
 
 
 async def _serve(clock: EngineClock, options: argparse.Namespace) -> None:
-    stop = asyncio.Event()
+    stop = loopback.stop_signal()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
     runners: list[web.AppRunner] = []
     listeners: list[asyncio.Server] = []
     ports: list[int] = []
     try:
         for index in range(options.replicas):
             replica = EngineReplica(clock, options.speed, options.slow_down, options.stream_interval)
-            # A client that goes away cancels its request, as in vLLM; connections outlive the gateway's idle limit.
-            runner = web.AppRunner(
-                application(replica),
-                access_log=None,
-                handler_cancellation=True,
-                keepalive_timeout=75,
-                shutdown_timeout=SHUTDOWN_S,
-            )
+            runner = loopback.runner_of(application(replica))
             runners.append(runner)
             await runner.setup()
             port = options.port + index if options.port else 0
