@@ -2,7 +2,7 @@
 # helm are used when they are there. Set-up says what it skips and why.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-python tools demo test test-torch check format lock lock-torch bench clean
+.PHONY: help setup setup-python tools demo test test-torch check format figures lock lock-torch bench clean
 MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
@@ -65,6 +65,9 @@ check: setup-python ## Lint, format, types and import contracts
 format: setup-python ## Format the code and mend what lint can mend
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+figures: setup-python ## Write every figure of README.md and docs/ anew (FILES=README.md: those of one document)
+	@$(BIN)/python -m tools.figures $(FILES)
 
 lock: ## Solve requirements.lock anew from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "\`make lock\` needs uv: https://docs.astral.sh/uv/" >&2; exit 1; }

@@ -1,1 +1,1 @@
-"""A team's own benchmark runs: judged, turned into a calibration, and the next runs that would tell most."""
+"""A team's own benchmark runs: whether they may be believed, what they correct, and which runs to make next."""

@@ -1,13 +1,16 @@
 """What a micro-benchmark says of one GPU: shares of the datasheet that no engine on it can exceed.
 
-    bandwidth   the most that was read or copied a second ÷ the datasheet's rate
-    compute     2·m·n·k ÷ time of the fastest product ÷ the peak of its type
-    link        latency = time of the smallest all-reduce ÷ hops; share = ring volume of the largest ÷ (time − latency)
-                ÷ rate, over the numbers of ranks the least latency and the largest share
+    bandwidth       = most bytes read or copied per second / rate of the datasheet
+    compute         = 2·m·n·k / time of the fastest product / peak of its type
+    link latency    = time of the smallest all-reduce / hops
+    link bandwidth  = ring volume of the largest all-reduce / (its time − time of the smallest) / rate of the link
 
-A kernel alone is the best case of the same kernel inside an engine, so these bound the coefficients of this GPU:
-shares from above, latency from below, the latter on PCIe alone: behind NVLink the engine has an all-reduce of its own,
-faster for small messages than NCCL's. They say nothing of overheads between kernels, which only a run tells.
+Where several numbers of ranks were timed, the least latency and the largest share count.
+
+A kernel alone is the best case of the same kernel inside an engine. So shares bound the coefficients of this GPU from
+above and latency bounds them from below. Latency does so on PCIe alone: behind NVLink the engine has its own
+all-reduce, which is faster than NCCL's for small messages. Micro-benchmarks say nothing about overheads between
+kernels; only a benchmark run does.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from planner.performance.coefficients import NVLINK_REFERENCE_GB_PER_S, Coeffici
 from planner.performance.precision import ComputeType, peak_flops
 from planner.performance.roofline import power_headroom
 
-TYPES: Mapping[str, ComputeType] = {
+COMPUTE_TYPES: Mapping[str, ComputeType] = {
     "bf16": "16-bit",
     "bfloat16": "16-bit",
     "fp16": "16-bit",
@@ -33,13 +36,17 @@ TYPES: Mapping[str, ComputeType] = {
     "nvfp4": "fp4",
     "mxfp4": "fp4",
 }
+"""The type of the computation by the type of the operands, in the spellings of PyTorch and of formats."""
 LEAST_SHARE = 0.05
-"""A share below this is no bound but a benchmark that went wrong; shares above 1 are a datasheet that is beaten."""
+"""Share of the datasheet below which a benchmark went wrong and bounds nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Product:
-    """One timed matrix product: m × k by k × n."""
+class MatrixProduct:
+    """One timed matrix product, m × k by k × n.
+
+    ms: time of one product, ms.
+    """
 
     dtype: str
     m: int
@@ -50,7 +57,12 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class AllReduce:
-    """One timed all-reduce of `bytes` on each of `ranks` GPUs."""
+    """One timed all-reduce.
+
+    ranks: number of GPUs.
+    bytes: size of the message on each GPU.
+    ms: time of one all-reduce, ms.
+    """
 
     ranks: int
     bytes: int
@@ -58,15 +70,18 @@ class AllReduce:
 
 
 def caps(
-    gpu: Gpu, gb_per_s: Iterable[float], products: Iterable[Product], all_reduces: Iterable[AllReduce]
+    gpu: Gpu, gb_per_s: Iterable[float], products: Iterable[MatrixProduct], all_reduces: Iterable[AllReduce]
 ) -> tuple[Caps, tuple[str, ...]]:
-    """The bounds, and a sentence for each share that is too low to be believed and was left out."""
+    """(the bounds, one sentence for each share that is too low to be believed and was left out).
+
+    gb_per_s: rates at which memory was read or copied, GB/s.
+    """
     doubts: list[str] = []
     fastest = max(gb_per_s, default=None)
     bandwidth = None if fastest is None else _share("bandwidth", fastest / gpu.bandwidth_gb_per_s, doubts)
     reached: dict[ComputeType, float] = {}
     for product in products:
-        kind = TYPES.get(product.dtype)
+        kind = COMPUTE_TYPES.get(product.dtype)
         if kind is not None and product.ms > 0.0:
             flops = 2.0 * product.m * product.n * product.k / product.ms * 1e3
             reached[kind] = max(reached.get(kind, 0.0), flops / peak_flops(gpu, kind))
@@ -76,8 +91,8 @@ def caps(
     return Caps(bandwidth, believed, latency, share), tuple(doubts)
 
 
-def within(coefficients: Coefficients, bounds: Caps, gpu: Gpu) -> Coefficients:
-    """The coefficients of this GPU, none better than what was measured."""
+def capped_coefficients(coefficients: Coefficients, bounds: Caps, gpu: Gpu) -> Coefficients:
+    """The coefficients of this GPU, none of them better than what was measured."""
     c = coefficients
     if bounds.bandwidth is not None:
         most = bounds.bandwidth
@@ -94,6 +109,7 @@ def within(coefficients: Coefficients, bounds: Caps, gpu: Gpu) -> Coefficients:
 
 
 def _share(what: str, share: float, doubts: list[str]) -> float | None:
+    """The share as a bound, at most 1; None for one that is too low, which becomes a doubt."""
     if share < LEAST_SHARE:
         doubts.append(f"{what} reached {share:.1%} of the datasheet, too little to be believed")
         return None
@@ -101,7 +117,7 @@ def _share(what: str, share: float, doubts: list[str]) -> float | None:
 
 
 def _link(gpu: Gpu, timed: tuple[AllReduce, ...], doubts: list[str]) -> tuple[float | None, float | None]:
-    """(latency of a hop in ms, share of the rate), each the best over the numbers of ranks."""
+    """(latency of a hop in ms, share of the rate of the link), each the best over the numbers of ranks."""
     nvlink = gpu.link.startswith("nvlink")
     rate = (gpu.link_gb_per_s / 2.0 if nvlink else float(gpu.pcie_gb_per_s)) * 1e9
     latencies, shares = [], []

@@ -1,8 +1,8 @@
-"""What a benchmark ran on, put together from what its file states, a note beside it, and options.
+"""What a benchmark ran on, put together from its file, a note beside the file, and options.
 
-A benchmark file knows the name that the server gave its model and seldom more. Each fact may be said in several
-places; two that contradict each other are an error, and what nobody says is an error that names its option. Only the
-KV cache and the engine's version have a default: vLLM's own (`auto`) and unknown.
+A benchmark file knows the name that the server gave its model, and seldom more. Each fact may stand in several places.
+Two places that contradict each other are an error. A fact that stands nowhere is an error too, which names the option
+for it. Only the KV cache and the version of the engine have a default: vLLM's own (`auto`) and unknown.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "engine_version": ("engine_version", "vllm_version", "vllm"),
     "max_num_batched_tokens": ("max_num_batched_tokens",),
 }
-"""Facts by the name of their option, and the words that a file may use for them."""
+"""The words that a file may use for a fact, by the name of the fact's option."""
 REQUIRED = ("model", "gpu", "tensor_parallel_size", "quantization")
 KV_FORMATS: Mapping[str, KvFormat] = {
     "": "bf16",
@@ -45,29 +45,35 @@ KV_FORMATS: Mapping[str, KvFormat] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """One place that states facts. place: as a person would name it: `the file`, `deployment.yaml`, `the options`."""
+class FactSource:
+    """One place that states facts.
+
+    place: name of the place for people, such as `the file`, `deployment.yaml` or `the options`.
+    facts: values by the name of their option.
+    """
 
     place: str
     facts: Mapping[str, str]
 
 
-def stated_facts(values: Mapping[str, object]) -> dict[str, str]:
-    """The facts among a file's plain values, by the name of their option."""
-    found = {}
+def deployment_facts(values: Mapping[str, object]) -> dict[str, str]:
+    """The facts about a deployment among the plain values of a file, by the name of their option."""
+    facts = {}
     for name, words in ALIASES.items():
-        said = [values[word] for word in words if word in values and isinstance(values[word], str | int | float)]
-        if said and str(said[0]).strip():
-            found[name] = str(said[0]).strip()
-    return found
+        stated = [values[word] for word in words if word in values and isinstance(values[word], str | int | float)]
+        if stated and str(stated[0]).strip():
+            facts[name] = str(stated[0]).strip()
+    return facts
 
 
-def deployment(said: Sequence[Said], model_name: str | None, catalog: Catalog) -> Deployment | tuple[RunRefusal, ...]:
-    """The deployment that these places describe together, or everything that is missing or contradictory.
+def stated_deployment(
+    sources: Sequence[FactSource], model_name: str | None, catalog: Catalog
+) -> Deployment | tuple[RunRefusal, ...]:
+    """The deployment that these places describe together, or every reason why they describe none.
 
-    model_name: what the server called its model, which is used when nobody states a catalog key.
+    model_name: what the server called its model. It counts when no place states a key of the catalog.
     """
-    facts, problems = _joined(said)
+    facts, problems = _joined_facts(sources)
     model, served = _model(facts, model_name, catalog, problems)
     gpu = _gpu(facts, catalog, problems)
     ranks = _count(facts, "tensor_parallel_size", problems)
@@ -84,12 +90,12 @@ def deployment(said: Sequence[Said], model_name: str | None, catalog: Catalog) -
     return Deployment(model, quantization, gpu, ranks, kv, facts.get("engine_version", ""), tokens)
 
 
-def _joined(said: Sequence[Said]) -> tuple[dict[str, str], list[RunRefusal]]:
-    """All facts, and those on which two places disagree."""
+def _joined_facts(sources: Sequence[FactSource]) -> tuple[dict[str, str], list[RunRefusal]]:
+    """(the facts of all places, one refusal for each fact on which two places disagree)."""
     facts: dict[str, str] = {}
     origin: dict[str, str] = {}
     problems = []
-    for source in said:
+    for source in sources:
         for name, value in source.facts.items():
             if name in facts and facts[name].lower() != value.lower():
                 message = f"{name}: {origin[name]} says {facts[name]}, {source.place} says {value}"
@@ -100,8 +106,8 @@ def _joined(said: Sequence[Said]) -> tuple[dict[str, str], list[RunRefusal]]:
 
 
 def _missing(facts: Mapping[str, str], model_name: str | None, served: str | None) -> list[RunRefusal]:
-    """What nobody says: one problem for each fact that has no default."""
-    known = set(facts) | ({"model"} if model_name else set()) | ({"quantization"} if served else set())
+    """One refusal for each fact that stands nowhere and has no default."""
+    stated = set(facts) | ({"model"} if model_name else set()) | ({"quantization"} if served else set())
     return [
         RunRefusal(
             "CAL003",
@@ -109,24 +115,24 @@ def _missing(facts: Mapping[str, str], model_name: str | None, served: str | Non
             f"give --{name.replace('_', '-')}, or `{name}:` in a deployment.yaml beside the file",
         )
         for name in REQUIRED
-        if name not in known
+        if name not in stated
     ]
 
 
 def _model(
     facts: Mapping[str, str], model_name: str | None, catalog: Catalog, problems: list[RunRefusal]
 ) -> tuple[Model | None, str | None]:
-    """The catalog's model, and its quantization where the checkpoint's name gives it away."""
+    """(the model, its quantization where the name is that of a quantized checkpoint)."""
     stated = facts.get("model")
     if stated is not None:
-        model, served = _named(stated, catalog.models.values())
+        model, served = _find_model(stated, catalog.models.values())
         if model is None:
             hint = did_you_mean(stated, catalog.models)
             problems.append(RunRefusal("CAL003", f"model {stated} is not in the catalog", hint))
         return model, served
     if model_name is None:
         return None, None
-    model, served = _named(model_name, catalog.models.values())
+    model, served = _find_model(model_name, catalog.models.values())
     if model is None:
         near = did_you_mean(_bare(model_name), catalog.models)
         message = f"the served model {model_name} is not in the catalog"
@@ -134,8 +140,8 @@ def _model(
     return model, served
 
 
-def _named(name: str, models: Iterable[Model]) -> tuple[Model | None, str | None]:
-    """The model of a catalog key, repository or checkpoint; the quantization when it is another checkpoint's."""
+def _find_model(name: str, models: Iterable[Model]) -> tuple[Model | None, str | None]:
+    """(the model with this key, repository or checkpoint, its quantization where it is the name of a checkpoint)."""
     listed = sorted(models, key=lambda each: each.key)
     for model in listed:
         if name.lower() in (model.key, model.hf_id.lower()):
@@ -151,7 +157,7 @@ def _named(name: str, models: Iterable[Model]) -> tuple[Model | None, str | None
 
 
 def _bare(name: str) -> str:
-    """A repository's name without its organisation, in the manner of catalog keys."""
+    """The name of a repository without its organisation, spelt like a key of the catalog."""
     return re.sub(r"[\s_]+", "-", name.rstrip("/").rsplit("/", 1)[-1].lower())
 
 
@@ -159,11 +165,11 @@ def _gpu(facts: Mapping[str, str], catalog: Catalog, problems: list[RunRefusal])
     stated = facts.get("gpu")
     if stated is None:
         return None
-    found = gpu_called(stated, catalog.gpus)
-    if found is None:
+    gpu = gpu_called(stated, catalog.gpus)
+    if gpu is None:
         hint = did_you_mean(stated, catalog.gpus)
         problems.append(RunRefusal("CAL003", f"GPU {stated} is not in the catalog", hint, "gpu"))
-    return found
+    return gpu
 
 
 def _count(facts: Mapping[str, str], name: str, problems: list[RunRefusal]) -> int | None:
@@ -187,9 +193,9 @@ def _quantization(
         message = f"quantization: the served checkpoint is {served}, the options say {stated}"
         problems.append(RunRefusal("CAL004", message, "correct the one that is wrong", "quantization"))
         return None
-    found = model.precision(model.native if stated.lower() in ("native", "none", "auto") else stated.lower())
-    if found is None:
+    quantization = model.precision(model.native if stated.lower() in ("native", "none", "auto") else stated.lower())
+    if quantization is None:
         known = ", ".join(way.name for way in model.precisions())
         message = f"the catalog has no {stated} of {model.key}"
         problems.append(RunRefusal("CAL003", message, f"one of {known}", "quantization"))
-    return found
+    return quantization

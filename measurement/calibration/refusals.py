@@ -1,17 +1,23 @@
 """Why a benchmark run may not calibrate anything: every reason that holds, with what to do about it.
 
-    too few           completed < 100
-    failed            failed > 2 % of all requests
-    saturated         everything offered at once; achieved < 0.9 × offered; latencies that climb to the end of the run;
-                      more requests in flight than the KV cache holds
-    client-limited    L = completed/duration · E2E well below the concurrency asked for, beyond what the last round of
-                      requests leaves empty; the client sent late; less than three rounds, so that start and end rule
-    warm cache        the file states cached or repeated prompts, or the engine would have computed faster than
-                      FASTEST_SHARE of the GPU's peak: 2·active parameters·tokens/(TP·peak) is what no prompt can beat
-    another thing     measured ÷ expected TPOT beyond MOST_OFF either way of the shipped model, which no GPU explains
+- Too few requests: fewer than `LEAST_COMPLETED` were completed.
+- Failed requests: more than `MOST_FAILED` of all requests failed.
+- Saturated: everything was offered at once; or less than `LEAST_ACHIEVED` of the offered rate was served; or latencies
+  climb to the end of the run; or more requests were in flight than the KV cache holds.
+- Limited by the client: fewer requests were in flight (completed/duration · E2E) than the client was to hold, beyond
+  what its last round leaves empty; or the client sent late; or there were fewer than `LEAST_ROUNDS` rounds, so that the
+  start and the end rule the run.
+- Warm cache: the file states cached or repeated prompts; or prompts were computed faster than `FASTEST_SHARE` of the
+  GPU's peak allows.
+- Another thing: measured TPOT is more than `MOST_OFF` times off what the shipped model expects, either way, which no
+  GPU explains.
 
-A run that measures another thing than the model describes would be believed and make plans wrong, so these refuse
-rather than warn. Nothing here reads a file; problems with the form of a file are the edge's.
+No prompt can be computed in less time than this:
+
+    2·active parameters·tokens/(TP·peak)
+
+A run that measures another thing than the model describes would be believed, and would make plans wrong. So these are
+refusals and no warnings. Nothing here reads a file; `measurement.files` finds problems with the form of a file.
 """
 
 from __future__ import annotations
@@ -21,41 +27,50 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from measurement.calibration.runs import BenchRun, Deployment, OwnRun, foreseen
+from measurement.calibration.runs import BenchRun, Deployment, OwnRun, expected_figures
 from measurement.evidence.benchmarks import engine_key
 from planner.performance.coefficients import Coefficients
 from planner.performance.memory import NoFit, dense_bytes, memory_fit
 from planner.performance.precision import Unsupported, peak_flops, support
 
 LEAST_COMPLETED = 100
+"""Completed requests of a run at least."""
 MOST_FAILED = 0.02
+"""Share of the requests that may fail."""
 LEAST_ACHIEVED = 0.9
-"""Of the offered rate; below, requests pile up."""
+"""Share of the offered rate that is served at least; below it, requests pile up."""
 LEAST_ROUNDS = 3
-"""Completed requests for each that is held in flight, or durations of a request in an open loop."""
+"""Completed requests for each request in flight; in an open loop, duration of the run over that of a request."""
 MOST_LATE = 0.1
-"""Of a request's E2E that the client may spend before sending it."""
+"""Share of a request's E2E that the client may spend before it sends the request."""
 CLIMB = 1.25
-"""Median latency of the last third over the middle one: more is a queue that grows."""
+"""Median latency of the last third over that of the middle third from which on a queue grows."""
 CERTAIN = 3.0
-"""Standard deviations of the rank sum from which a climb is no chance."""
+"""Standard deviations of the rank sum from which on a climb is no chance."""
 FASTEST_SHARE = 0.75
-"""Of the datasheet's peak. Of the published runs that we hold, the fastest prompt computes at 0.55 of it and the
-fastest whole run at 0.60."""
+"""Share of the datasheet's peak that no run exceeds. Of the published runs that we hold, the fastest prompt is computed
+at 0.55 of the peak, and the fastest whole run at 0.60."""
 CACHED_SHARE, CACHED_TOKENS = 0.05, 32.0
-"""Prompt tokens from the prefix cache that are no more than a chat template's common beginning."""
+"""Share of a prompt, and tokens, from the prefix cache that are no more than the common beginning of a chat template.
+"""
 LEAST_DECODED = 8.0
-"""Output tokens of a request from which its TPOT is an average of steps."""
+"""Output tokens of a request from which on its TPOT is an average of steps."""
 OVER_MEMORY = 1.25
-"""Requests in flight over those that the memory model holds, from which the rest certainly queued."""
-
+"""Requests in flight over those that the memory model holds, from which on the rest certainly queued."""
 MOST_OFF = 3.0
-"""Measured ÷ expected TPOT, or its inverse, beyond which something else ran than was said."""
+"""Measured over expected TPOT, or its inverse, from which on something else ran than was stated."""
+FASTER_CLIENT = "give the client more processes or another machine"
+"""Hint for a client that did not keep up."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunRefusal:
-    """One reason. code: a diagnostic of `planner.documents.codes`; key: the word of the file where it shows."""
+    """One reason why a run may not calibrate anything.
+
+    code: a diagnostic of `planner.documents.codes`.
+    message, hint: what is wrong, and what to do about it.
+    key: the word of the file where it shows; empty when it shows at no word.
+    """
 
     code: str
     message: str
@@ -64,12 +79,12 @@ class RunRefusal:
 
 
 def refusals(own: OwnRun) -> tuple[RunRefusal, ...]:
-    """Every reason against a run, empty when it may be used."""
+    """Every reason against a run; none when it may be used."""
     return (*run_refusals(own.run), *deployment_refusals(own.run, own.deployment))
 
 
 def run_refusals(run: BenchRun) -> tuple[RunRefusal, ...]:
-    """Reasons that the run alone gives."""
+    """The reasons that the run alone gives."""
     checks: tuple[Callable[[BenchRun], Iterator[RunRefusal]], ...] = (
         _few,
         _failed,
@@ -82,33 +97,36 @@ def run_refusals(run: BenchRun) -> tuple[RunRefusal, ...]:
 
 
 def deployment_refusals(run: BenchRun, deployment: Deployment) -> tuple[RunRefusal, ...]:
-    """Reasons that follow from what it ran on: formats, memory, the speed of the GPU."""
+    """The reasons that follow from what the run ran on: formats, memory, the speed of the GPU."""
     forms = (deployment.quantization.dense, deployment.quantization.experts)
     ways = [support(form, deployment.gpu) for form in forms]
-    refused = next((way for way in ways if isinstance(way, Unsupported)), None)
-    if refused is not None:
+    unsupported = next((way for way in ways if isinstance(way, Unsupported)), None)
+    if unsupported is not None:
         hint = "check --gpu and --quantization: this run cannot have been on it"
-        return (RunRefusal("CAL003", refused.reason, hint),)
-    found: list[RunRefusal] = []
+        return (RunRefusal("CAL003", unsupported.reason, hint),)
+    reasons: list[RunRefusal] = []
     for check in (_version, _memory, _faster_than_memory, _faster_than_the_gpu):
-        found += check(run, deployment)
-        if any(refusal.code == "CAL003" for refusal in found):
-            break  # what it ran on is wrong, so that everything else would only follow from that
-    return tuple(found)
+        reasons += check(run, deployment)
+        if any(refusal.code == "CAL003" for refusal in reasons):
+            break  # it did not run on this deployment, so that all other reasons would only follow from that
+    return tuple(reasons)
 
 
-def unexpected(own: OwnRun, shipped: Coefficients) -> tuple[RunRefusal, ...]:
-    """Whether a run that nothing else is wrong with lies far off what the shipped model expects of its deployment."""
+def expectation_refusals(own: OwnRun, shipped: Coefficients) -> tuple[RunRefusal, ...]:
+    """The reason that a run lies far off what the shipped model expects of its deployment.
+
+    It is asked for a run against which there is no other reason.
+    """
     measured = own.figures().get("tpot")
     if measured is None:
         return ()
-    (told,) = foreseen([own], shipped, [1.0])
-    ratio = measured / told.tpot_ms
+    (expected,) = expected_figures([own], shipped, [1.0])
+    ratio = measured / expected.tpot_ms
     if 1.0 / MOST_OFF <= ratio <= MOST_OFF:
         return ()
     off = f"{ratio:.1f} times as long as" if ratio > 1.0 else f"{1.0 / ratio:.1f} times shorter than"
     message = (
-        f"{measured:.1f} ms per output token, {off} the {told.tpot_ms:.1f} ms expected of {own.deployment}: beyond "
+        f"{measured:.1f} ms per output token, {off} the {expected.tpot_ms:.1f} ms expected of {own.deployment}: beyond "
         f"{MOST_OFF:g} times, something else was measured"
     )
     hint = (
@@ -118,9 +136,12 @@ def unexpected(own: OwnRun, shipped: Coefficients) -> tuple[RunRefusal, ...]:
     return (RunRefusal("CAL016", message, hint, "median_tpot_ms"),)
 
 
-def floor_ms(deployment: Deployment, tokens: float) -> float:
-    """The least time in which the replica computes that many tokens: FASTEST_SHARE of its peak, no attention, no
-    overhead. Raises ValueError when the GPU does not run the format."""
+def least_compute_ms(deployment: Deployment, tokens: float) -> float:
+    """The least time in which the replica computes that many tokens, ms.
+
+    It computes them at `FASTEST_SHARE` of its peak, without attention and without overhead. Raises ValueError when the
+    GPU does not run the format.
+    """
     shape, ranks = deployment.model.architecture, deployment.tensor_parallel_size
     hit = shape.experts.experts_per_token / shape.experts.experts if shape.experts else 0.0
     parts = (
@@ -137,7 +158,10 @@ def floor_ms(deployment: Deployment, tokens: float) -> float:
 
 
 def climbs(latencies: Sequence[float]) -> bool:
-    """Whether the last third of the requests took longer than the middle third, by more than chance (rank sum)."""
+    """Whether the last third of the requests took longer than the middle third, by more than chance.
+
+    The rank-sum test says what is more than chance.
+    """
     third = len(latencies) // 3
     if third < 10:
         return False
@@ -194,24 +218,22 @@ def _saturated(run: BenchRun) -> Iterator[RunRefusal]:
 
 
 def _ends_late(run: BenchRun) -> bool:
-    """Whether a run that fell behind its rate did so only because its last requests ran on after the rest."""
+    """Whether a run fell behind its rate only because its last requests were still running when all were sent."""
     rest = run.duration_s - (run.mean_e2e_ms or 0.0) / 1e3
     fast = rest > 0.0 and run.completed / rest >= 0.95 * (run.rate_per_s or 0.0)
     return fast and bool(run.in_order_ms) and not climbs(run.in_order_ms)
 
 
 def _client(run: BenchRun) -> Iterator[RunRefusal]:
-    held, e2e = run.in_flight, run.mean_e2e_ms
+    in_flight, e2e = run.in_flight, run.mean_e2e_ms
     for doubt in run.doubts:
-        yield RunRefusal(
-            "CAL013", f"the tool itself warns: {doubt}", "give the client more processes or another machine"
-        )
+        yield RunRefusal("CAL013", f"the tool itself warns: {doubt}", FASTER_CLIENT)
     if run.client_delay_ms is not None and e2e and run.client_delay_ms > MOST_LATE * e2e:
         message = (
             f"the client sent requests {run.client_delay_ms:.0f} ms late on average, of {e2e:.0f} ms that they took"
         )
-        yield RunRefusal("CAL013", message, "give the client more processes or another machine")
-    if held is None or e2e is None:
+        yield RunRefusal("CAL013", message, FASTER_CLIENT)
+    if in_flight is None or e2e is None:
         return
     if run.is_closed_loop:
         asked = run.concurrency or 0
@@ -219,9 +241,11 @@ def _client(run: BenchRun) -> Iterator[RunRefusal]:
         if asked and rounds < LEAST_ROUNDS:
             message = f"{run.completed} requests over {asked} in flight: their start and end rule the run"
             yield RunRefusal("CAL013", message, f"send {10 * asked} requests", "completed")
-        elif asked and held < 0.9 * (1.0 - 0.5 / rounds) * asked:
-            message = f"{asked} requests were to be in flight, {held:.1f} were: the client was slow, not the engine"
-            yield RunRefusal("CAL013", message, "give the client more processes or another machine", "max_concurrency")
+        elif asked and in_flight < 0.9 * (1.0 - 0.5 / rounds) * asked:
+            message = (
+                f"{asked} requests were to be in flight, {in_flight:.1f} were: the client was slow, not the engine"
+            )
+            yield RunRefusal("CAL013", message, FASTER_CLIENT, "max_concurrency")
     elif run.duration_s < LEAST_ROUNDS * e2e / 1e3:
         message = f"the run took {run.duration_s:.1f} s and a request {e2e / 1e3:.1f} s: start and end rule it"
         yield RunRefusal("CAL013", message, "make the run longer", "duration")
@@ -239,12 +263,14 @@ def _repeated(run: BenchRun) -> Iterator[RunRefusal]:
 
 def _version(run: BenchRun, deployment: Deployment) -> Iterator[RunRefusal]:
     if engine_key("vllm", deployment.engine_version, run.date) != "vllm":
-        said = deployment.engine_version or f"of {run.date}"
-        yield RunRefusal("CAL015", f"vLLM {said} runs another loop than today's", "measure with the version you deploy")
+        stated = deployment.engine_version or f"of {run.date}"
+        yield RunRefusal(
+            "CAL015", f"vLLM {stated} runs another loop than today's", "measure with the version you deploy"
+        )
 
 
 def _memory(run: BenchRun, deployment: Deployment) -> Iterator[RunRefusal]:
-    """Does it load, and does what was held in flight fit the KV cache?"""
+    """The deployment does not load, or its KV cache does not hold the requests in flight."""
     context = run.input_tokens + run.output_tokens / 2.0
     fit = memory_fit(
         deployment.model,
@@ -268,7 +294,7 @@ def _memory(run: BenchRun, deployment: Deployment) -> Iterator[RunRefusal]:
 
 
 def _faster_than_memory(run: BenchRun, deployment: Deployment) -> Iterator[RunRefusal]:
-    """A token in less time than it takes to read the weights that every token needs."""
+    """A token took less time than reading the weights that every token needs."""
     shape, step = deployment.model.architecture, run.tpot_ms.typical
     read = dense_bytes(shape, deployment.quantization, deployment.tensor_parallel_size)
     least = read / (deployment.gpu.bandwidth_gb_per_s * 1e6)
@@ -279,7 +305,7 @@ def _faster_than_memory(run: BenchRun, deployment: Deployment) -> Iterator[RunRe
 
 
 def _faster_than_the_gpu(run: BenchRun, deployment: Deployment) -> Iterator[RunRefusal]:
-    """Prompts or the whole run in less time than the GPU needs to compute them: they were not computed."""
+    """A prompt or the whole run took less time than the GPU needs to compute it, so it was not computed."""
     if any(refusal.code == "CAL014" for refusal in _repeated(run)):
         return
     hint = (
@@ -287,7 +313,7 @@ def _faster_than_the_gpu(run: BenchRun, deployment: Deployment) -> Iterator[RunR
         "--disable-prefix-caching; if not, check --gpu, --tensor-parallel-size and the model"
     )
     first, computed = run.ttft_ms.average, run.input_tokens - (run.cached_tokens or 0.0)
-    least = floor_ms(deployment, computed)
+    least = least_compute_ms(deployment, computed)
     share = FASTEST_SHARE
     if first is not None and first < least:
         message = (
@@ -296,7 +322,7 @@ def _faster_than_the_gpu(run: BenchRun, deployment: Deployment) -> Iterator[RunR
         )
         yield RunRefusal("CAL014", message, hint, "median_ttft_ms")
         return
-    whole = floor_ms(deployment, run.completed * (computed + run.output_tokens)) / 1e3
+    whole = least_compute_ms(deployment, run.completed * (computed + run.output_tokens)) / 1e3
     if run.duration_s < whole:
         message = (
             f"the run took {run.duration_s:.0f} s; {deployment} needs {whole:.0f} s to compute its tokens at "

@@ -1,14 +1,21 @@
 """One benchmark run in our own words, whichever tool made it, and the deployment that it measured.
 
-A `BenchRun` is what a file says: lengths, load, latencies, how it ended. A `Deployment` is what it ran on, which most
-files cannot say. Both together are an `OwnRun`. It becomes the `Subject`s that a fit reads, and the model can tell what
-it would have expected of it. Whether a run may be believed is the business of `calibration.refusals`.
+A `BenchRun` is what a file says: lengths, load, latencies, how the run ended. A `Deployment` is what it ran on, which
+most files cannot say. Both together are an `OwnRun`. It gives the `Subject`s that a fit reads, and it is what the
+model's expectations are held against. `calibration.refusals` decides whether a run may be believed.
 
-    in flight (Little)   L = completed / duration · mean E2E
-    closed loop of N     the step simulator, whose clients send again the moment they are answered
-    open loop            N = L;  TPOT = t + (N − 1)/O · ΔT,  TTFT = entry + t/2 + chunks·t + ΔT·(1 + ρ/(2·(1 − ρ)))
+With S tokens in, O tokens out and N requests in flight:
 
-S tokens in and O out; t = step(N, N·(S + O/2)); ΔT = what one prompt adds to the steps that it shares; ρ = rate·ΔT.
+    L     = completed/duration · mean E2E          requests in flight by Little's law
+    t     = step(N, N·(S + O/2))
+    ΔT    = what one prompt adds to the steps that it shares
+    ρ     = rate·ΔT
+
+A closed loop of N clients is expected to report what the step simulator says, in which a client sends again the moment
+it is answered. An open loop is expected to report, with N = L:
+
+    TPOT  = t + (N − 1)/O · ΔT
+    TTFT  = entry + t/2 + chunks·t + ΔT·(1 + ρ/(2·(1 − ρ)))
 """
 
 from __future__ import annotations
@@ -19,7 +26,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from measurement.evidence.benchmarks import Measurement, Subject
-from measurement.evidence.predict import CROWDING, Runs, simulated, step_tokens
+from measurement.evidence.run_figures import CROWDING, RunConditions, simulated_figures, step_tokens
 from planner.domain.models import Model, Quantization
 from planner.domain.offerings import Gpu
 from planner.performance.coefficients import Coefficients
@@ -30,42 +37,58 @@ from planner.performance.step_time import StepClock, clock_table
 BenchTool = Literal["vllm bench serve", "GuideLLM", "AIPerf", "inference-perf"]
 FigureName = Literal["tpot", "ttft"]
 HELD_AT_THE_CAP = 0.8
-"""Share of `concurrency` in flight from which a run with a rate and a cap was ruled by the cap."""
+"""Share of `concurrency` in flight from which on the cap, and not the rate, ruled a run that has both."""
+MOST_BUSY = 0.95
+"""Largest ρ of the formula above; at 1 the wait would have no end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Median and mean over the completed requests in ms; None where the file does not say."""
+    """A latency over the completed requests of a run.
+
+    median, mean: in ms; None where the file does not say.
+    """
 
     median: float | None = None
     mean: float | None = None
 
     @property
     def typical(self) -> float | None:
-        """The median, which a few stragglers do not move; the mean where only that is known."""
+        """The median, which a few slow requests do not move, or the mean where the median is not known."""
         return self.mean if self.median is None else self.median
 
     @property
     def average(self) -> float | None:
-        """The mean, which adds up; the median where only that is known."""
+        """The mean, which may be added to other means, or the median where the mean is not known."""
         return self.median if self.mean is None else self.mean
 
     def times(self, factor: float) -> Latency:
-        """Both figures multiplied."""
+        """Both figures multiplied by a factor."""
         return Latency(*(None if each is None else each * factor for each in (self.median, self.mean)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BenchRun:
-    """What a benchmark file says of one run. Lengths are mean tokens as the server counted them, where it did.
+    """What a benchmark file says of one run.
 
-    part: which run of the file, empty when it holds one. stated: facts on the deployment that the file itself carries,
-    by the name of their option. concurrency: requests held in flight; rate_per_s: requests offered a second; both
-    None when everything was offered at once. in_order_ms: TTFT (E2E where that is all there is) of the requests in
-    the order in which they were sent; empty when the file has only totals. same_lengths: every request had just these
-    lengths, so that clients of a closed loop stay in step. cached_tokens: mean prompt tokens of a
-    request that came from the prefix cache. client_delay_ms: mean time by which the client sent too late.
-    strange: conditions that the model does not know. doubts: what the tool itself warns of.
+    part: name of the run within the file; empty when the file holds one run.
+    date: day of the run, YYYY-MM-DD, or empty.
+    model_name: what the server called its model.
+    stated: facts about the deployment that the file itself carries, by the name of their option.
+    input_tokens, output_tokens: mean tokens of a request, as the server counted them where it did.
+    concurrency: requests held in flight. None together with `rate_per_s` when everything was offered at once.
+    rate_per_s: requests offered per second.
+    completed, failed: number of requests.
+    duration_s: duration of the whole run, seconds.
+    ttft_ms, tpot_ms, e2e_ms: latencies, ms.
+    in_order_ms: TTFT of the requests in the order in which they were sent, ms, or their E2E where the file has no TTFT;
+        empty when the file has only totals.
+    same_lengths: whether every request had exactly these lengths, so that clients of a closed loop stay in step.
+    cached_tokens: mean prompt tokens of a request that came from the prefix cache; None where the file does not say.
+    repeated_prompts: how prompts repeat each other, in words; empty when they do not.
+    client_delay_ms: mean time by which the client sent too late, ms.
+    strange: conditions that the performance model does not describe, in words.
+    doubts: what the tool itself warns of.
     """
 
     tool: BenchTool
@@ -93,12 +116,15 @@ class BenchRun:
 
     @property
     def requests_per_s(self) -> float:
-        """Completed requests over the whole duration."""
+        """Completed requests per second of the whole duration."""
         return self.completed / self.duration_s
 
     @property
     def mean_e2e_ms(self) -> float | None:
-        """Mean time from sending to the last token, put together from TTFT and TPOT where the file leaves it out."""
+        """Mean time from sending to the last token, ms.
+
+        Where the file leaves it out, it is put together from TTFT and TPOT.
+        """
         if self.e2e_ms.average is not None:
             return self.e2e_ms.average
         first, step = self.ttft_ms.average, self.tpot_ms.average
@@ -108,13 +134,16 @@ class BenchRun:
 
     @property
     def in_flight(self) -> float | None:
-        """Mean requests in flight by Little's law, the client's own counting aside."""
-        held = self.mean_e2e_ms
-        return None if held is None else self.requests_per_s * held / 1e3
+        """Mean requests in flight by Little's law, whatever the client says of itself."""
+        e2e = self.mean_e2e_ms
+        return None if e2e is None else self.requests_per_s * e2e / 1e3
 
     @property
     def is_closed_loop(self) -> bool:
-        """Whether the number in flight was held, not the rate; with both given, whichever gave way."""
+        """Whether the client held a number of requests in flight.
+
+        Where it had a rate too, the run is a closed loop if the rate was not reached and the places were filled.
+        """
         if self.rate_per_s is None or self.concurrency is None:
             return self.rate_per_s is None
         behind = self.requests_per_s < 0.9 * self.rate_per_s
@@ -122,7 +151,7 @@ class BenchRun:
 
     @property
     def load(self) -> float:
-        """N: sequences that share the engine, at least one."""
+        """Number of sequences that share the engine, N; at least one."""
         if self.is_closed_loop:
             return float(self.concurrency or 1)
         return max(1.0, self.in_flight or 1.0)
@@ -130,7 +159,12 @@ class BenchRun:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What was measured. engine_version: of vLLM, empty when nobody said."""
+    """A replica that was measured.
+
+    kv: format of the KV cache.
+    engine_version: version of vLLM, or empty.
+    max_num_batched_tokens: tokens of one step at most; None for vLLM's default.
+    """
 
     model: Model
     quantization: Quantization
@@ -147,11 +181,14 @@ class Deployment:
 
     @property
     def batched_tokens(self) -> int:
-        """Tokens that one step may compute: as stated, or vLLM's default for a GPU of this size."""
+        """Tokens of one step at most: as stated, or vLLM's default for a GPU of this size."""
         return self.max_num_batched_tokens or int(step_tokens("vllm", self.gpu.memory_gb))
 
     def clock(self, coefficients: Coefficients, context_tokens: float) -> StepClock:
-        """Its step clock under these coefficients, for sequences that hold this many tokens on average."""
+        """The step clock of the replica.
+
+        context_tokens: tokens that a sequence holds on average.
+        """
         shape, ranks = self.model.architecture, self.tensor_parallel_size
         ideal = ideal_step(
             shape, self.quantization, self.gpu, ranks, kv_format=self.kv, context_tokens=max(1.0, context_tokens)
@@ -165,7 +202,11 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class OwnRun:
-    """A run with its deployment. digest: SHA-256 of what was read of it; file: its name, for people."""
+    """A run with its deployment.
+
+    digest: SHA-256 of what was read of the run.
+    file: name of its file.
+    """
 
     run: BenchRun
     deployment: Deployment
@@ -174,7 +215,7 @@ class OwnRun:
 
     @property
     def condition(self) -> tuple[int, str, int, int, str, int]:
-        """What makes a run independent of another: a repetition under the same condition tells little that is new."""
+        """What a run must differ in to be independent of another: a repetition of the same says little that is new."""
         run = self.run
         kind = "closed" if run.is_closed_loop else "open"
         lengths = round(run.input_tokens, -1), round(run.output_tokens, -1)
@@ -188,23 +229,23 @@ class OwnRun:
 
     def figures(self) -> dict[FigureName, float]:
         """Measured TPOT and TTFT in ms, each where the run has it."""
-        found: dict[FigureName, float] = {}
+        figures: dict[FigureName, float] = {}
         if self.run.tpot_ms.typical and self.run.output_tokens > 1.0:
-            found["tpot"] = self.run.tpot_ms.typical
+            figures["tpot"] = self.run.tpot_ms.typical
         if self.run.ttft_ms.typical:
-            found["ttft"] = self.run.ttft_ms.typical
-        return found
+            figures["ttft"] = self.run.ttft_ms.typical
+        return figures
 
     def subjects(self) -> tuple[Subject, ...]:
-        """The rows that a fit reads, one a figure: TPOT, and TTFT of closed loops, which a fit simulates.
+        """The rows that a fit reads, one for each figure: TPOT, and TTFT of a closed loop, which a fit simulates.
 
-        Throughput follows from the two and is not counted again.
+        Throughput follows from the two and does not count again.
         """
-        told = self.figures().items()
-        return tuple(self._subject(each, value) for each, value in told if each == "tpot" or self.run.is_closed_loop)
+        figures = self.figures().items()
+        return tuple(self._subject(name, value) for name, value in figures if name == "tpot" or self.run.is_closed_loop)
 
     def condition_subject(self) -> Subject:
-        """A row that stands for the condition, whatever was measured."""
+        """A row that stands for the condition of the run, whatever was measured."""
         return self._subject("tpot", 1.0)
 
     def _subject(self, metric: FigureName, value: float) -> Subject:
@@ -236,63 +277,68 @@ class OwnRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
-    """What the model expects a run to report, in ms."""
+class ExpectedFigures:
+    """What the model expects a run to report, ms."""
 
     tpot_ms: float
     ttft_ms: float
 
 
-def foreseen(own: Sequence[OwnRun], coefficients: Coefficients, step_factors: Sequence[float]) -> tuple[Expected, ...]:
-    """What these coefficients expect of measured runs, each with its steps a factor longer; in their order."""
+def expected_figures(
+    own: Sequence[OwnRun], coefficients: Coefficients, step_factors: Sequence[float]
+) -> tuple[ExpectedFigures, ...]:
+    """What these coefficients expect measured runs to report, in the order of the runs.
+
+    step_factors: factor on the step times of each run.
+    """
     if not own:
         return ()
-    conditions = Runs.of([each.condition_subject() for each in own])
+    conditions = RunConditions.of([each.condition_subject() for each in own])
     clocks = [
         each.deployment.clock(coefficients, each.context_tokens).slower_by(factor)
         for each, factor in zip(own, step_factors, strict=True)
     ]
-    told = simulated(conditions, clock_table(clocks, 1))
+    simulated = simulated_figures(conditions, clock_table(clocks, 1))
     vllm = coefficients.engines["vllm"]
-    found = []
+    expected = []
     for index, (each, clock) in enumerate(zip(own, clocks, strict=True)):
         entry = vllm.entry_ms + vllm.entry_ms_per_request * each.run.load
-        tpot, ttft = float(told.tpot_ms[index]), float(told.ttft_ms[index])
+        tpot, ttft = float(simulated.tpot_ms[index]), float(simulated.ttft_ms[index])
         if not each.run.is_closed_loop:
             tpot, ttft = _open_loop(each, clock)
-        found.append(Expected(tpot, ttft + entry))
-    return tuple(found)
+        expected.append(ExpectedFigures(tpot, ttft + entry))
+    return tuple(expected)
 
 
-def expected_of(
+def closed_form_figures(
     deployment: Deployment, in_flight: float, input_tokens: float, output_tokens: float, coefficients: Coefficients
-) -> Expected:
-    """What a closed loop would report by the closed form: quick, and exact enough to choose runs by."""
+) -> ExpectedFigures:
+    """What a closed loop would report by the closed form. It is quick, and exact enough to choose runs by."""
     n, s, o = float(in_flight), float(input_tokens), max(float(output_tokens), 1.0)
     clock = deployment.clock(coefficients, s + o / 2.0)
     step, added = _step_and_prompt(deployment, clock, n, s, o)
     vllm = coefficients.engines["vllm"]
     entry = vllm.entry_ms + vllm.entry_ms_per_request * n
     first = _chunks(deployment, s) * step + added * (1.0 + CROWDING * (n - 1.0))
-    return Expected(step + (n - 1.0) / o * added, first + entry)
+    return ExpectedFigures(step + (n - 1.0) / o * added, first + entry)
 
 
 def _open_loop(own: OwnRun, clock: StepClock) -> tuple[float, float]:
-    """(TPOT, TTFT without the entry) of a run that offered a rate, by the formulas above."""
+    """(TPOT, TTFT without the time before the first step) of a run that offered a rate, ms, by the formulas above."""
     n, s, o = own.run.load, own.run.input_tokens, max(own.run.output_tokens, 1.0)
     step, added = _step_and_prompt(own.deployment, clock, n, s, o)
-    busy = min(own.run.requests_per_s * added / 1e3, 0.95)
+    busy = min(own.run.requests_per_s * added / 1e3, MOST_BUSY)
     first = step * (0.5 + _chunks(own.deployment, s)) + added * (1.0 + busy / (2.0 * (1.0 - busy)))
     return step + (n - 1.0) / o * added, first
 
 
 def _step_and_prompt(d: Deployment, clock: StepClock, n: float, s: float, o: float) -> tuple[float, float]:
-    """(a step of n sequences, what one prompt adds to the steps that it shares), in ms."""
+    """(a step of n sequences, what one prompt adds to the steps that it shares), ms."""
     held, chunks = n * (s + o / 2.0), _chunks(d, s)
     step = clock.step_ms(n, held)
     return step, chunks * (clock.step_ms(n, held, s / chunks, s / 2.0) - step)
 
 
 def _chunks(d: Deployment, input_tokens: float) -> int:
-    """Steps that a prompt is spread over."""
+    """Number of steps that a prompt is spread over."""
     return max(1, math.ceil(input_tokens / d.batched_tokens))

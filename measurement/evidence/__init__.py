@@ -1,1 +1,1 @@
-"""Published measurements: read in their own words, predicted, fitted to, and scored."""
+"""Published measurements: how they are read, predicted, fitted to and scored."""

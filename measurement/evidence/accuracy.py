@@ -1,14 +1,16 @@
 """How near predicted figures come to measured ones, whoever predicted them.
 
-    error    = |predicted/measured − 1|            bias = median(predicted/measured)
+    error    = |predicted/measured − 1|
+    bias     = median of predicted/measured
     macro    = mean over sources of the mean over their cells (model family × GPU) of the median error in the cell
-    plain    = the same mean over all cells of all sources alike
+    plain    = mean over all cells of all sources of the median error in the cell
     coverage = share of the measured figures that lie inside [low, high]
-    order    = of pairs of rows that differ in tensor parallelism alone, and by more than 10 % when measured, the share
-               whose predictions stand in the same order
+    order    = share of the pairs of rows whose predictions stand in the same order as the measured figures. A pair
+               differs in tensor parallelism alone, and by more than 10 % when measured
 
 The macro figure keeps a large collection of one model on one GPU from speaking for everything. Rows of weak quality and
-runs that queued for cache or batch places are left out and counted: those tell of their records and of their queues.
+runs that queued for cache or for a place in the batch are left out and counted: their figures say more about their
+records and their queues than about the speed of the engine.
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from measurement.evidence.figures import Predicted
-from measurement.evidence.published import PublishedRun, Unreadable
+from measurement.evidence.predictions import PredictedFigure
+from measurement.evidence.published import PublishedRun, Unpredictable
 from measurement.evidence.words import QuotedKind
 from planner.domain.offerings import Gpu
 
@@ -30,19 +32,24 @@ KINDS: tuple[QuotedKind, ...] = ("tpot", "ttft", "throughput", "e2e")
 WEAK_QUALITY = "C"
 QUEUE_LIMITED = "kv_or_seq_limited"
 ONE_GPU = "one GPU"
+"""Class of link of a replica on one GPU, which has none."""
 CLEAR_DIFFERENCE = 1.1
-"""Two measured figures that are farther apart than this factor have an order worth predicting."""
+"""Factor between two measured figures from which on their order is worth predicting."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """One measured figure with its prediction. setting: everything that it depends on but tensor parallelism."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredRow:
+    """One measured figure with its prediction.
+
+    link: class of the link between the replica's GPUs, or `one GPU`.
+    setting: everything that the figure depends on but tensor parallelism.
+    predicted, low, high, measured: the figures, in the unit of the row.
+    """
 
     id: str
     kind: QuotedKind
     gpu: str
     link: str
-    """Class of link between its GPUs; `one GPU` without."""
     tensor_parallel_size: int
     family: str
     engine: str
@@ -57,23 +64,29 @@ class Scored:
 
     @property
     def ratio(self) -> float:
-        """predicted/measured."""
+        """Predicted over measured figure."""
         return self.predicted / self.measured
 
     @property
     def error(self) -> float:
-        """|predicted/measured − 1|."""
+        """Relative error, |predicted/measured − 1|."""
         return abs(self.ratio - 1.0)
 
     @property
-    def covered(self) -> bool:
-        """Whether the interval holds the measured figure."""
+    def is_covered(self) -> bool:
+        """Whether the measured figure lies inside the predicted interval."""
         return self.low <= self.measured <= self.high
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """The errors of one group of rows of one kind."""
+    """The errors of one group of rows of one kind.
+
+    group: name of the group, such as a GPU's.
+    rows: number of rows.
+    median, p90: median and 90th percentile of the error.
+    bias, coverage: as in the formulas above.
+    """
 
     kind: QuotedKind
     group: str
@@ -86,7 +99,12 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Macro:
-    """The macro figure of one kind, with the figures of its sources. plain: each of the cells counting the same."""
+    """The macro error of one kind.
+
+    error, plain: as in the formulas above.
+    cells: number of cells of all sources.
+    sources: mean over the cells of each source, by the source's name.
+    """
 
     kind: QuotedKind
     error: float
@@ -97,23 +115,35 @@ class Macro:
 
 @dataclass(frozen=True, slots=True)
 class TpOrder:
-    """Pairs with a clear order when measured, and how many of them are predicted in that order."""
+    """How often the order of two numbers of GPUs is predicted as it was measured.
+
+    kind: kind of figure; None for all kinds together.
+    pairs: pairs of rows with a clear order when measured.
+    agree: pairs among them that are predicted in that order.
+    """
 
     kind: QuotedKind | None
-    """None: all kinds together."""
     pairs: int
     agree: int
 
     @property
     def share(self) -> float:
-        """Share in the right order; nan without pairs."""
+        """Share of the pairs in the right order; nan where there are no pairs."""
         return self.agree / self.pairs if self.pairs else float("nan")
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """All scores of one set of predictions. left_out: rows without a score, by reason. held_out: what the fit behind
-    each prediction did not see, as `cross_validation` groups runs; empty for one fit of all."""
+    """All scores of one set of predictions.
+
+    held_out: what the fit behind each prediction did not see, `cells` or `gpus`; empty for one fit of all rows.
+    rows: number of rows with a score.
+    left_out: number of rows without a score, by reason.
+    overall: scores of all rows, one for each kind.
+    macro: macro errors, one for each kind.
+    order: orders of tensor-parallel choices, all kinds together first.
+    tables: scores by the name of a dimension, such as `GPU`.
+    """
 
     held_out: str
     rows: int
@@ -124,7 +154,7 @@ class Accuracy:
     tables: Mapping[str, tuple[Score, ...]]
 
 
-DIMENSIONS: dict[str, Callable[[Scored], str]] = {
+DIMENSIONS: dict[str, Callable[[ScoredRow], str]] = {
     "GPU": lambda row: row.gpu,
     "link": lambda row: row.link,
     "TP": lambda row: str(row.tensor_parallel_size),
@@ -134,8 +164,8 @@ DIMENSIONS: dict[str, Callable[[Scored], str]] = {
 }
 
 
-def scored(run: PublishedRun, predicted: Predicted, gpu: Gpu) -> Scored:
-    """A run with its prediction. Raises ValueError when the run has no measured value above 0."""
+def scored_row(run: PublishedRun, predicted: PredictedFigure, gpu: Gpu) -> ScoredRow:
+    """A run beside its prediction. Raises ValueError when the run has no measured value above 0."""
     if run.value is None or not run.value > 0:
         raise ValueError(f"{run.id} has no measured value")
     setting = (
@@ -143,47 +173,56 @@ def scored(run: PublishedRun, predicted: Predicted, gpu: Gpu) -> Scored:
         (run.expert_parallel_size > 1, run.data_parallel_size, run.input_tokens, run.output_tokens, run.lengths),
         (run.concurrency, run.rate_per_s, run.prompts, run.figure),
     )
-    return Scored(
-        run.id,
-        run.figure.kind,
-        run.gpu,
-        gpu.link if run.tensor_parallel_size > 1 else ONE_GPU,
-        run.tensor_parallel_size,
-        run.family,
-        run.engine,
-        run.source,
-        run.regime,
-        run.quality,
-        setting,
-        predicted.value,
-        predicted.low,
-        predicted.high,
-        run.value,
+    return ScoredRow(
+        id=run.id,
+        kind=run.figure.kind,
+        gpu=run.gpu,
+        link=gpu.link if run.tensor_parallel_size > 1 else ONE_GPU,
+        tensor_parallel_size=run.tensor_parallel_size,
+        family=run.family,
+        engine=run.engine,
+        source=run.source,
+        regime=run.regime,
+        quality=run.quality,
+        setting=setting,
+        predicted=predicted.value,
+        low=predicted.low,
+        high=predicted.high,
+        measured=run.value,
     )
 
 
-def compared(
-    runs: Sequence[PublishedRun | Unreadable], answers: Sequence[Predicted | Unreadable], gpus: Mapping[str, Gpu]
-) -> tuple[tuple[Scored, ...], dict[str, int]]:
-    """(the runs that have both a prediction and a measured value, how many lack one by reason); one answer a run."""
-    rows: list[Scored] = []
+def scored_rows(
+    runs: Sequence[PublishedRun | Unpredictable],
+    answers: Sequence[PredictedFigure | Unpredictable],
+    gpus: Mapping[str, Gpu],
+) -> tuple[tuple[ScoredRow, ...], dict[str, int]]:
+    """(runs that have both a prediction and a measured value, number of runs that lack one of them, by reason).
+
+    answers: one for each run, in the order of the runs.
+    """
+    rows: list[ScoredRow] = []
     missing: Counter[str] = Counter()
     for run, answer in zip(runs, answers, strict=True):
-        if isinstance(run, Unreadable) or isinstance(answer, Unreadable):
+        if isinstance(run, Unpredictable) or isinstance(answer, Unpredictable):
             missing["not predicted"] += 1
         elif run.value is None:
             missing["without a measured value"] += 1
         else:
-            rows.append(scored(run, answer, gpus[run.gpu]))
+            rows.append(scored_row(run, answer, gpus[run.gpu]))
     return tuple(rows), dict(missing)
 
 
-def accuracy(rows: Iterable[Scored], unscored: Mapping[str, int] | None = None, held_out: str = "") -> Accuracy:
-    """Scores of the rows. `unscored`: rows that have no prediction or no value, by reason, to be told beside them."""
+def accuracy(rows: Iterable[ScoredRow], unscored: Mapping[str, int] | None = None, held_out: str = "") -> Accuracy:
+    """The scores of these rows.
+
+    unscored: number of rows that have no prediction or no measured value, by reason. They are only counted.
+    held_out: as in `Accuracy`.
+    """
     left_out: Counter[str] = Counter(unscored or {})
-    kept: list[Scored] = []
+    kept: list[ScoredRow] = []
     for row in sorted(rows, key=lambda row: row.id):
-        reason = excluded(row)
+        reason = reason_left_out(row)
         if reason:
             left_out[reason] += 1
         else:
@@ -199,41 +238,40 @@ def accuracy(rows: Iterable[Scored], unscored: Mapping[str, int] | None = None, 
     )
 
 
-def excluded(row: Scored) -> str:
+def reason_left_out(row: ScoredRow) -> str:
     """Why a row has no score; empty when it has one."""
     if row.quality == WEAK_QUALITY:
         return f"quality {WEAK_QUALITY}"
     return "queued for cache or batch places" if row.regime == QUEUE_LIMITED else ""
 
 
-def _scores(rows: Sequence[Scored], group: Callable[[Scored], str]) -> tuple[Score, ...]:
-    parts: dict[tuple[int, str], list[Scored]] = {}
+def _scores(rows: Sequence[ScoredRow], group: Callable[[ScoredRow], str]) -> tuple[Score, ...]:
+    parts: dict[tuple[int, str], list[ScoredRow]] = {}
     for row in rows:
         parts.setdefault((KINDS.index(row.kind), group(row)), []).append(row)
     order = sorted(parts, key=lambda at: (at[0], int(at[1]) if at[1].isdigit() else 0, at[1]))
     return tuple(_score(KINDS[at[0]], at[1], parts[at]) for at in order)
 
 
-def _score(kind: QuotedKind, group: str, rows: Sequence[Scored]) -> Score:
+def _score(kind: QuotedKind, group: str, rows: Sequence[ScoredRow]) -> Score:
     median, p90 = (float(value) for value in np.quantile([row.error for row in rows], (0.5, 0.9)))
     bias = statistics.median(row.ratio for row in rows)
-    return Score(kind, group, len(rows), median, p90, bias, sum(row.covered for row in rows) / len(rows))
+    coverage = sum(row.is_covered for row in rows) / len(rows)
+    return Score(kind=kind, group=group, rows=len(rows), median=median, p90=p90, bias=bias, coverage=coverage)
 
 
-def _macro(kind: QuotedKind, rows: Sequence[Scored]) -> Macro:
+def _macro(kind: QuotedKind, rows: Sequence[ScoredRow]) -> Macro:
     cells: dict[str, dict[tuple[str, str], list[float]]] = {}
     for row in rows:
         cells.setdefault(row.source, {}).setdefault((row.family, row.gpu), []).append(row.error)
-    medians = {
-        source: [statistics.median(errors) for errors in found.values()] for source, found in sorted(cells.items())
-    }
-    every = [median for found in medians.values() for median in found]
-    sources = {source: statistics.fmean(found) for source, found in medians.items()}
+    medians = {source: [statistics.median(errors) for errors in own.values()] for source, own in sorted(cells.items())}
+    every = [median for own in medians.values() for median in own]
+    sources = {source: statistics.fmean(own) for source, own in medians.items()}
     return Macro(kind, statistics.fmean(sources.values()), statistics.fmean(every), len(every), sources)
 
 
-def _orders(rows: Sequence[Scored]) -> tuple[TpOrder, ...]:
-    settings: dict[Hashable, list[Scored]] = {}
+def _orders(rows: Sequence[ScoredRow]) -> tuple[TpOrder, ...]:
+    settings: dict[Hashable, list[ScoredRow]] = {}
     for row in rows:
         settings.setdefault((row.kind, row.setting), []).append(row)
     pairs: Counter[QuotedKind] = Counter()

@@ -1,11 +1,11 @@
 """Published measurements of serving speed, as the rows that a fit and an accuracy table judge the model by.
 
-One row is one figure of one run: `tpot` and `ttft` in ms (median or mean, as published), `throughput` in output
-tokens/s of the replica. Runs hold a number of requests in flight (`concurrency`), or offer everything at once (None:
-saturation). Rows name catalog keys; a row whose model, GPU or format the catalog lacks becomes a named gap, never a
-guess.
+One row is one figure of one run: `tpot` and `ttft` are in ms (median or mean, as published), `throughput` is in output
+tokens/s of the replica. A run holds a number of requests in flight (`concurrency`), or it offers everything at once
+(`concurrency` is None). Rows name catalog keys. A row whose model, GPU or format the catalog lacks becomes a named gap;
+nothing is guessed.
 
-It reads no file and fits nothing.
+This module reads no file and fits nothing.
 """
 
 from __future__ import annotations
@@ -23,38 +23,54 @@ from planner.performance.precision import KvFormat, Unsupported, support
 
 EngineName = Literal["vllm", "trt-llm", "sglang", "tgi"]
 _VERSION = re.compile(r"(?<![\d.])(\d+)\.(\d+)")
-EARLIER: dict[EngineName, tuple[tuple[int, int], str]] = {
+EARLY_RELEASES: dict[EngineName, tuple[tuple[int, int], str]] = {
     "vllm": ((0, 6), "2024-09-05"),
     "trt-llm": ((1, 0), "2025-09-24"),
 }
-"""Releases that changed an engine's own loop, and their days: vLLM's scheduler and output processing no longer held the
-GPU up, TensorRT-LLM's PyTorch backend became the default."""
+"""The release that changed an engine's own loop, and its day. From vLLM 0.6 on, the scheduler and the processing of
+outputs no longer hold up the GPU. From TensorRT-LLM 1.0 on, the PyTorch backend is the default."""
 
 
 def engine_key(engine: EngineName, version: str, date: str, offline: bool = False) -> str:
-    """The key of `Coefficients.engines`: engines before such a release count as ones of their own.
+    """The key of `Coefficients.engines`. An engine before the release in `EARLY_RELEASES` counts as one of its own.
 
-    The date decides where the version is not stated; a row with neither counts as present. offline: called as a
-    library. Early vLLM's server ran in the process of its engine and held it up, so that its absence counts as well.
+    The date decides where the version is not stated; a row with neither counts as a present release. The server of
+    early vLLM ran in the same process as the engine and held it up, so an early engine without its server counts as
+    one of its own too.
+
+    version: the version as stated, or empty.
+    date: the day of the measurement, YYYY-MM-DD, or empty.
+    offline: whether the engine was called as a library, without its server.
     """
-    if engine not in EARLIER:
+    if engine not in EARLY_RELEASES:
         return engine
-    release, day = EARLIER[engine]
-    found = _VERSION.search(version)
-    early = (int(found[1]), int(found[2])) < release if found else bool(date) and date < day
+    release, day = EARLY_RELEASES[engine]
+    stated = _VERSION.search(version)
+    early = (int(stated[1]), int(stated[2])) < release if stated else bool(date) and date < day
     if not early:
         return engine
     return f"{engine}<{release[0]}.{release[1]}" + (" offline" if offline and engine == "vllm" else "")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
     """One published figure, in catalog keys.
 
-    input_tokens, output_tokens: mean tokens of a request. lengths: `fixed` where every request has just these, so that
-    clients stay in step with each other; `spread` where they vary or nothing is said. max_num_batched_tokens: tokens of
-    one step where stated, None for the engine's default. offline: the engine was called as a library, without its
-    server.
+    id: name of the collection, a hyphen and a number.
+    model, gpu: keys of the catalog.
+    dense, experts: formats of the dense weights and of the experts' weights.
+    kv: format of the KV cache.
+    tensor_parallel_size: GPUs of the replica.
+    engine_version: version as stated, or empty.
+    input_tokens, output_tokens: mean tokens of a request.
+    lengths: `fixed` where every request has exactly these lengths, so that clients stay in step with each other;
+        `spread` where lengths vary or the source does not say.
+    concurrency: requests in flight; None where everything was offered at once.
+    max_num_batched_tokens: tokens of one step at most; None for the engine's default.
+    offline: whether the engine was called as a library, without its server.
+    value: the figure, in ms or in output tokens/s.
+    quality: A for a record that states its conditions, B for one that leaves some of them open.
+    date: day of the measurement, YYYY-MM-DD, or empty.
     """
 
     id: str
@@ -80,22 +96,22 @@ class Measurement:
 
     @property
     def source(self) -> str:
-        """The collection that the figure comes from: its id without the number."""
+        """The collection that the figure comes from, which is its id without the number."""
         return self.id.rsplit("-", 1)[0]
 
     @property
     def cell(self) -> tuple[str, str]:
-        """(model, GPU): rows of a cell stand and fall together, so they are held out together."""
+        """(model, GPU). Rows of one cell are alike, so they are held out together."""
         return self.model, self.gpu
 
     @property
     def voice(self) -> tuple[str, str, str, str]:
-        """Rows that share this count as one voice in a fit, however many they are."""
+        """(source, model, GPU, metric). Rows that share it count as one voice in a fit, however many they are."""
         return self.source, self.model, self.gpu, self.metric
 
     @property
     def engine_key(self) -> str:
-        """The engine as the coefficients know it, one of `fit.ENGINE_KEYS`."""
+        """The key of the engine in the coefficients, one of `fit.ENGINE_KEYS`."""
         return engine_key(self.engine, self.engine_version, self.date, self.offline)
 
 
@@ -112,8 +128,8 @@ class Subject:
 def subjects(
     rows: Iterable[Measurement], models: Mapping[str, Model], gpus: Mapping[str, Gpu]
 ) -> tuple[tuple[Subject, ...], tuple[Gap, ...]]:
-    """Rows whose model, GPU and formats are known, and one gap for each reason that left rows out."""
-    found: list[Subject] = []
+    """(rows whose model, GPU and formats are known, one gap for each reason that left rows out)."""
+    known: list[Subject] = []
     missing: Counter[tuple[str, str, str]] = Counter()
     for row in rows:
         model, gpu = models.get(row.model), gpus.get(row.gpu)
@@ -125,18 +141,21 @@ def subjects(
         if refused is not None:
             missing[("gpu", row.gpu, refused.reason)] += 1
             continue
-        quantization = stored(model, row.dense, row.experts)
-        found.append(Subject(row, model, quantization, gpu))
+        quantization = stored_quantization(model, row.dense, row.experts)
+        known.append(Subject(row, model, quantization, gpu))
     gaps = tuple(
         Gap(kind, key, f"{count} measured rows are left out: {why or f'{key} is not in the catalog'}", "add the row")
         for (kind, key, why), count in sorted(missing.items())
     )
-    return tuple(found), gaps
+    return tuple(known), gaps
 
 
-def stored(model: Model, dense: str, experts: str) -> Quantization:
-    """Weights in these formats: by the model's own recipe where its checkpoint in the experts' format is known."""
-    known = model.precision(experts)
-    if known and (known.dense == dense or known.kept):
-        return known
+def stored_quantization(model: Model, dense: str, experts: str) -> Quantization:
+    """How the weights are stored in these formats.
+
+    Where the catalog knows the model's checkpoint in the experts' format, its recipe holds.
+    """
+    recipe = model.precision(experts)
+    if recipe and (recipe.dense == dense or recipe.kept):
+        return recipe
     return Quantization(experts, cast(WeightFormat, dense), cast(WeightFormat, experts), None)

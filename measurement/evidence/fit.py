@@ -1,14 +1,21 @@
-"""Fitting the coefficients of the step-time model to published measurements.
+"""The coefficients of the step-time model, fitted to published measurements.
 
-Bounded least squares on the logarithm of predicted/actual with a soft-L1 loss: each coefficient keeps its physical
-range (efficiencies at most 1, times not negative), so a fit cannot explain what its form lacks by running a GPU at
-204 % of its peak. Each also has a value that physics leads one to expect and a width about it, so that rows decide
-where there are rows, and a GPU that was left out does not leave its formats at an accident. Rows of one (source, model,
-GPU, metric) weigh together as much as the square root of their number. vLLM is the reference; other engines, and old
-releases of an engine, have factors of their own, so that their rows inform the hardware terms.
+The fit is a search by bounded least squares. Over all unknowns u and all rows r it makes this sum least:
 
-The search moves the closed form, which is fast. What the closed form lacks of the step simulator is a factor for each
-closed-loop run, taken anew where the search has come to; after two such turns the simulated figures are those fitted.
+    Σ soft(w(r)·ln(predicted(r)/actual(r))/SOFT)² + Σ (PRIOR_WEIGHT·(u − expected(u))/width(u))²
+
+    soft(x)² = 2·(√(1 + x²) − 1)        which is x² for small x and 2·|x| for large x
+
+Each coefficient keeps its physical range: efficiencies are at most 1 and times are not negative. So a fit cannot hide
+what the model lacks by running a GPU at 204 % of its peak. Each coefficient also has a value that physics leads one to
+expect, and a width about it. So rows decide where there are rows, and a coefficient that no row speaks of stays at its
+expected value. Rows of one (source, model, GPU, metric) weigh together as much as the square root of their number. vLLM
+is the reference; other engines, and old releases of an engine, have factors of their own, so that their rows inform the
+terms of the hardware.
+
+The search moves the closed form, which is fast. For each closed-loop run there is one factor from the closed form to
+the step simulator. It is taken anew after each search, at the place where that search ended. After `TURNS` such turns
+the figures that are fitted are those of the simulator.
 """
 
 from __future__ import annotations
@@ -23,7 +30,7 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from measurement.evidence.benchmarks import Measurement, Subject
-from measurement.evidence.predict import Figures, Runs, closed_form, simulated
+from measurement.evidence.run_figures import Figures, RunConditions, closed_form, simulated_figures
 from planner.performance.coefficients import Coefficients, EngineCoefficients, LinkCoefficients
 from planner.performance.precision import ComputeType
 from planner.performance.roofline import IdealTable, ideal_step
@@ -31,24 +38,31 @@ from planner.performance.step_time import ClockTable
 from planner.words.arrays import Floats
 
 SOFT = 0.1
-"""Errors beyond a tenth count by their size, no longer by its square."""
+"""Error from which on a row counts by the size of its error and no longer by the square of it."""
 PRIOR_WEIGHT = 0.3
-"""Of one standard width from the expected value, in units of a row that is `SOFT` off."""
+"""Weight of a coefficient that is one width off its expected value, over that of a row that is `SOFT` off."""
 TTFT_WEIGHT = 0.5
-"""Of a TTFT beside a TPOT or a throughput: it depends on how a benchmark's clients arrive as well."""
+"""Weight of a TTFT over that of a TPOT or a throughput. TTFT also depends on how a benchmark's clients arrive."""
 OWN_WEIGHT = 3.0
-"""By how much an error of a team's own row counts more than one of a published row that stands alone in its voice."""
+"""Weight of a team's own row over that of a published row that is alone in its voice."""
 TURNS = 2
+"""How often the factors from the closed form to the simulator are taken anew."""
 CONVERGED = 1e-12
 """Relative change at which a search ends. With derivatives from both sides it is reached in a dozen evaluations, and
-processors then differ by 10⁻¹⁰ of a coefficient, far below the six digits that are written."""
+processors then differ by 10⁻¹⁰ of a coefficient. That is far below the six digits that are written."""
 MOST_EVALUATIONS = 100
+"""Evaluations after which a search ends in any case."""
 ENGINE_KEYS = ("vllm", "vllm<0.6", "vllm<0.6 offline", "trt-llm", "trt-llm<1.0", "sglang", "tgi")
 
 
 @dataclass(frozen=True, slots=True)
 class FitUnknown:
-    """One coefficient to fit: what physics leads one to expect, how sure of it, and the range that it leaves."""
+    """One coefficient that is fitted, in the coefficient's own unit.
+
+    expected: the value that physics leads one to expect.
+    width: how far off that value the coefficient may well be.
+    least, most: the ends of its physical range.
+    """
 
     name: str
     expected: float
@@ -97,17 +111,18 @@ UNKNOWNS: tuple[FitUnknown, ...] = (
 
 
 def tells_of_steps(row: Measurement) -> bool:
-    """Whether a figure says something about step time: runs that wait for cache or a place tell of their queue."""
+    """Whether a figure says something about step time. A run whose requests waited for cache or a place does not: it
+    says something about the queue."""
     return row.regime != "kv_or_seq_limited"
 
 
 class FitTable:
-    """All rows as arrays, and what a vector of unknowns makes of them."""
+    """All rows as arrays, with the figures that a set of coefficients predicts for them."""
 
     def __init__(self, subjects: Sequence[Subject]) -> None:
         self.subjects = tuple(subjects)
         rows = [s.measurement for s in subjects]
-        self.runs = Runs.of(subjects)
+        self.runs = RunConditions.of(subjects)
         self.values = np.array([row.value for row in rows])
         self.metrics = np.array([row.metric for row in rows])
         self.ideals = IdealTable(
@@ -125,40 +140,48 @@ class FitTable:
         )
         self._engines, self._engine_of_row = np.unique([row.engine_key for row in rows], return_inverse=True)
         voices = [row.voice for row in rows]
-        counted = np.array([voices.count(voice) for voice in voices]) ** -0.5
-        self._weights = counted * np.where(self.metrics == "ttft", TTFT_WEIGHT, 1.0)
+        shares = np.array([voices.count(voice) for voice in voices]) ** -0.5
+        self._weights = shares * np.where(self.metrics == "ttft", TTFT_WEIGHT, 1.0)
 
     def clocks(self, c: Coefficients) -> ClockTable:
-        """The clock of each row's engine."""
+        """The step clock of each row's engine."""
         table = self.ideals.clocks(c)
         factor = self._of_engine([c.engines[e].step_factor for e in self._engines])
         return table.slower_by(factor)
 
-    def published(self, c: Coefficients, figures: Figures) -> Floats:
-        """The figure that each row reports, in its own unit."""
+    def reported_figures(self, c: Coefficients, figures: Figures) -> Floats:
+        """The one figure that each row reports, in the row's own unit.
+
+        figures: all figures of all rows, without the time before the first step.
+        """
         n = self.runs.in_flight
         entry = self._of_engine([c.engines[e].entry_ms for e in self._engines])
         each = self._of_engine([c.engines[e].entry_ms_per_request for e in self._engines])
-        return figures.of(self.metrics, entry + each * (n - 1.0))
+        return figures.by_metric(self.metrics, entry + each * (n - 1.0))
 
     def closed_form(self, c: Coefficients) -> Figures:
-        """Figures of all rows by the formulas, without the entry."""
+        """The figures of all rows by the formulas, without the time before the first step."""
         return closed_form(self.runs, self.clocks(c))
 
-    def simulated(self, c: Coefficients) -> Figures:
-        """Figures of all rows by the step simulator, without the entry."""
-        return simulated(self.runs, self.clocks(c))
+    def simulated_figures(self, c: Coefficients) -> Figures:
+        """The figures of all rows by the step simulator, without the time before the first step."""
+        return simulated_figures(self.runs, self.clocks(c))
 
     def solve(self, kept: NDArray[np.bool_], start: Floats | None = None, turns: int = TURNS) -> Floats:
-        """The unknowns that fit the kept rows best, from `start` or from what physics leads one to expect."""
+        """The unknowns that fit the kept rows best.
+
+        kept: which rows are fitted, shape (rows,).
+        start: where the search begins; None for the expected values.
+        turns: how often the factors to the simulator are taken anew.
+        """
         values = self._search(kept, np.array([u.expected for u in UNKNOWNS]) if start is None else start, None)
         for _ in range(turns):
             c = coefficients(values)
-            lacking = self.simulated(c).over(self.closed_form(c))
-            values = self._search(kept, values, lacking)
+            to_simulator = self.simulated_figures(c).over(self.closed_form(c))
+            values = self._search(kept, values, to_simulator)
         return values
 
-    def _search(self, kept: NDArray[np.bool_], start: Floats, lacking: Figures | None) -> Floats:
+    def _search(self, kept: NDArray[np.bool_], start: Floats, to_simulator: Figures | None) -> Floats:
         expected, width = (np.array([getattr(u, name) for u in UNKNOWNS]) for name in ("expected", "width"))
         least, most = (np.array([getattr(u, name) for u in UNKNOWNS]) for name in ("least", "most"))
         part = self._only(kept)
@@ -166,8 +189,8 @@ class FitTable:
         def errors(values: Floats) -> Floats:
             c = coefficients(values)
             figures = part.closed_form(c)
-            figures = figures.times(lacking.only(kept)) if lacking else figures
-            off = part._weights * np.log(part.published(c, figures) / part.values) / SOFT
+            figures = figures.times(to_simulator.only(kept)) if to_simulator else figures
+            off = part._weights * np.log(part.reported_figures(c, figures) / part.values) / SOFT
             soft = np.sign(off) * np.sqrt(2.0 * (np.sqrt(1.0 + off**2) - 1.0))
             return np.concatenate([soft, PRIOR_WEIGHT * (values - expected) / width])
 
@@ -194,14 +217,14 @@ class FitTable:
         return part
 
     def _of_engine(self, numbers: Sequence[float]) -> Floats:
-        found: Floats = np.array(numbers)[self._engine_of_row]
-        return found
+        by_row: Floats = np.array(numbers)[self._engine_of_row]
+        return by_row
 
 
 def refine(published: Sequence[Subject], own: Sequence[Subject], shipped: Coefficients) -> Coefficients:
-    """The fit moved by a team's own runs: on the published rows and theirs, whose errors weigh `OWN_WEIGHT` times.
+    """The fit of the published rows and a team's own rows, which weigh `OWN_WEIGHT` each.
 
-    What is known of rows and residuals stays that of the shipped fit.
+    The search begins at the shipped coefficients. The counts of rows and the residuals stay those of the shipped fit.
     """
     table = FitTable([*(s for s in published if tells_of_steps(s.measurement)), *own])
     table._weights[len(table.subjects) - len(own) :] = OWN_WEIGHT
@@ -211,7 +234,7 @@ def refine(published: Sequence[Subject], own: Sequence[Subject], shipped: Coeffi
 
 
 def coefficients(values: Floats) -> Coefficients:
-    """A vector of unknowns in words; nothing is known yet of residuals and rows."""
+    """The coefficients that a vector of unknowns stands for, still without residuals and counts of rows."""
     v = {unknown.name: float(value) for unknown, value in zip(UNKNOWNS, values, strict=True)}
     compute: dict[ComputeType, float] = {
         "16-bit": v["compute_16bit"],
@@ -256,7 +279,7 @@ def coefficients(values: Floats) -> Coefficients:
 
 
 def vector(c: Coefficients) -> Floats:
-    """The unknowns of known coefficients: `coefficients` the other way round."""
+    """The vector of unknowns that stands for these coefficients. It is the inverse of `coefficients`."""
     flat = {name: getattr(c, name) for name in Coefficients.__slots__ if isinstance(getattr(c, name), float)}
     flat |= {"compute_16bit": c.compute["16-bit"], "compute_fp8": c.compute["fp8"], "compute_fp4": c.compute["fp4"]}
     for kind, link in c.links.items():

@@ -1,11 +1,11 @@
 """One published figure of one benchmark run, read from a row of words into conditions that the model understands.
 
-    row (strings, columns of COLUMNS) → PublishedRun | Unreadable
+    row (strings, columns of COLUMNS) → PublishedRun | Unpredictable
 
-Lengths are means of what was really sent: lengths drawn evenly from [0.8, 1.0] × nominal count 0.9 × nominal. What a
-row leaves open and the prediction needs is assumed only where a source's manner is known, and stands in `assumed`; the
-rest is an `Unreadable` with its reason, never a guess. `value` may be missing. Words are `words`' matter and
-names `names`'.
+Lengths are means of what was really sent: where lengths are drawn evenly from [0.8, 1.0] × nominal, the mean is
+0.9 × nominal. What a row leaves open and a prediction needs is assumed only where the source is known to work that way,
+and it stands in `assumed`. Any other row is an `Unpredictable` with its reason; nothing is guessed. The column `value`
+may be missing. `words`, `loads` and `flags` read single cells, and `names` finds models and GPUs.
 """
 
 from __future__ import annotations
@@ -15,21 +15,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from measurement.evidence.benchmarks import EngineName
-from measurement.evidence.names import Named, Shapes, gpu_named
-from measurement.evidence.words import (
-    Flags,
-    QuotedFigure,
-    QuotedLengths,
-    QuotedLoad,
-    count,
-    engine_word,
-    figure,
-    flags,
-    kv_word,
-    load,
-    tokens,
-    weight_word,
-)
+from measurement.evidence.flags import QuotedFlags, QuotedLengths, quoted_flags
+from measurement.evidence.loads import QuotedLength, QuotedLoad, quoted_length, quoted_load, whole_number
+from measurement.evidence.names import ModelNames, NameMatch, find_gpu
+from measurement.evidence.words import QuotedFigure, cache_format, engine_name, quoted_figure, weight_format
 from planner.domain.catalog import Catalog
 from planner.domain.gaps import Gap
 from planner.domain.models import Model
@@ -47,20 +36,44 @@ COLUMNS = (
     "concurrency_or_rate",
     "metric",
 )
-"""What a table must have. Columns that a source leaves out beside these count as not stated."""
+"""Columns that a table must have. A row says nothing in the other columns where a table leaves them out."""
 
 EXPERTS_ONLY = re.compile(r"deepseek-|kimi-|minimax-|glm-")
 """Models whose nvfp4 checkpoints keep attention in 16 bit, as shipped measurements of them are entered."""
 SINGLE_STREAM = (512.0, 256.0)
-"""Tokens in and out of a single stream whose source states none: one request's speed hardly depends on them."""
+"""Tokens in and out that are assumed of a single stream whose source states none. Its speed hardly depends on them."""
 _TRAINED_INT4 = re.compile(r"kimi-k2(\.5|-thinking)")
 _OFFLINE = re.compile(r"offline|benchmark_throughput|trtllm-bench|bench throughput", re.IGNORECASE)
 _FORMAT_IN_NAME = re.compile(r"nvfp4|mxfp4|fp4|fp8|awq|gptq|w\da\d+|int[48]|bnb|gguf")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedRun:
-    """One figure and the conditions that it was measured under, in catalog keys; None is what the row leaves open."""
+    """One figure and the conditions that it was measured under, in catalog keys. None is what the row leaves open.
+
+    model, gpu: keys of the catalog.
+    dense, experts: formats of the dense weights and of the experts' weights.
+    kv: format of the KV cache.
+    gpus: all GPUs, which is `tensor_parallel_size` × `data_parallel_size`.
+    data_parallel_size: copies of the engine, or of its attention alone where `expert_parallel_size` spans them.
+    expert_parallel_size: GPUs that share out whole experts; 1 where tensor parallelism cuts each expert.
+    engine_version: number of the version, or empty.
+    date: day of the measurement, YYYY-MM-DD, or empty.
+    input_tokens, output_tokens: mean tokens of a request.
+    length_low, length_high: shortest and longest length over the mean.
+    lengths: how the lengths of requests differ.
+    concurrency: requests in flight. None together with `rate_per_s` where everything was offered at once.
+    rate_per_s: requests offered per second.
+    prompts: requests of the whole run.
+    max_num_seqs, max_num_batched_tokens: sequences and tokens of one step at most.
+    offline: whether the engine was called as a library, without its server.
+    gpu_memory_utilization: share of the GPU's memory that the engine may take.
+    eager: whether the engine ran without CUDA graphs.
+    figure: what was measured.
+    value: the measured figure in the row's own unit.
+    regime, quality, family, source: as the row states them, for accuracy tables.
+    assumed: what the row does not state and the prediction rests on, in words.
+    """
 
     id: str
     model: str
@@ -69,12 +82,9 @@ class PublishedRun:
     kv: KvFormat
     gpu: str
     gpus: int
-    """All of them; `tensor_parallel_size` × `data_parallel_size`."""
     tensor_parallel_size: int
     data_parallel_size: int
-    """Copies of the engine, or of its attention alone where `expert_parallel_size` spans them."""
     expert_parallel_size: int
-    """GPUs that share out whole experts; 1 where tensor parallelism cuts each."""
     engine: EngineName
     engine_version: str
     date: str
@@ -82,22 +92,15 @@ class PublishedRun:
     output_tokens: float
     length_low: float
     length_high: float
-    """Shortest and longest length relative to the mean."""
     lengths: QuotedLengths
     concurrency: int | None
     rate_per_s: float | None
-    """Offered requests/s. Neither this nor `concurrency`: everything was offered at once."""
     prompts: int | None
     max_num_seqs: int | None
     max_num_batched_tokens: int | None
     offline: bool
-    """The engine was called as a library, without its server."""
     gpu_memory_utilization: float | None
-    prefix_cache: bool
     eager: bool
-    """Without CUDA graphs."""
-    chunked_prefill: bool
-    remote_client: bool
     figure: QuotedFigure
     value: float | None
     regime: str
@@ -105,74 +108,83 @@ class PublishedRun:
     family: str
     source: str
     assumed: tuple[str, ...]
-    """What the row does not state and the figure rests on, in words."""
+
+    @property
+    def is_all_at_once(self) -> bool:
+        """Whether everything was offered at once."""
+        return self.concurrency is None and self.rate_per_s is None
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A row that cannot be predicted: why, and what could be done about it."""
+class Unpredictable:
+    """A row that cannot be predicted.
+
+    reason: why, in words.
+    hint: what could be done about it.
+    """
 
     id: str
     reason: str
     hint: str = ""
 
 
-class Reader:
-    """Reads rows against one catalog."""
+class RowReader:
+    """Reads rows of published tables with the names of one catalog."""
 
     def __init__(self, catalog: Catalog) -> None:
         self.models = catalog.models
         self.gpus = catalog.all_gpus
         self._instances = catalog.instances
-        self._shapes = Shapes(catalog.models)
+        self._model_names = ModelNames(catalog.models)
 
-    def read(self, row: Mapping[str, str]) -> PublishedRun | Unreadable:
+    def read(self, row: Mapping[str, str]) -> PublishedRun | Unpredictable:
         """The run of one row, or the first reason why it cannot be predicted."""
-        said = {name: (text or "").strip() for name, text in row.items()}
+        cells = {name: (text or "").strip() for name, text in row.items()}
         try:
-            return self._read(said)
-        except _Left as left:
-            return Unreadable(said.get("id", ""), left.reason, left.hint)
+            return self._read(cells)
+        except _LeftOut as left_out:
+            return Unpredictable(cells.get("id", ""), left_out.reason, left_out.hint)
 
     def family(self, model: str) -> str:
-        """The family of a catalog model where a row names none: the models of its shape, by one of their keys."""
-        return self._shapes.family(model)
+        """The family of a catalog model where a row names none: the models of its shape, by the key of one of them."""
+        return self._model_names.family(model)
 
-    def _read(self, said: Mapping[str, str]) -> PublishedRun:
-        model = self.models[_found(self._shapes.named(said["model"], said.get("params", ""))).key]
-        card = _found(gpu_named(said["gpu"], said.get("instance_type", ""), self.gpus, self._instances))
-        asked = figure(said["metric"])
+    def _read(self, cells: Mapping[str, str]) -> PublishedRun:
+        model = self.models[_match(self._model_names.find(cells["model"], cells.get("params", ""))).key]
+        card = _match(find_gpu(cells["gpu"], cells.get("instance_type", ""), self.gpus, self._instances))
+        asked = quoted_figure(cells["metric"])
         if asked is None:
-            raise _Left(f"metric {said['metric']!r} is none that is predicted", "tpot, itl, ttft, e2e, tok/s, req/s")
-        engine = engine_word(said["engine"])
+            hint = "tpot, itl, ttft, e2e, tok/s, req/s"
+            raise _LeftOut(f"metric {cells['metric']!r} is none that is predicted", hint)
+        engine = engine_name(cells["engine"])
         if engine is None:
-            raise _Left(f"engine {said['engine']!r} has no coefficients", "vllm, trt-llm, sglang, tgi")
-        kv = kv_word(said.get("kv_dtype", ""))
+            raise _LeftOut(f"engine {cells['engine']!r} has no coefficients", "vllm, trt-llm, sglang, tgi")
+        kv = cache_format(cells.get("kv_dtype", ""))
         if kv is None:
-            raise _Left(f"cache format {said.get('kv_dtype')!r} is none that is known", "leave it empty for 16 bit")
-        regime = said.get("regime", "")
-        offered = load(said["concurrency_or_rate"], regime)
-        if offered is None:
+            raise _LeftOut(f"cache format {cells.get('kv_dtype')!r} is none that is known", "leave it empty for 16 bit")
+        regime = cells.get("regime", "")
+        load = quoted_load(cells["concurrency_or_rate"], regime)
+        if load is None:
             hint = "write `16 concurrent`, `4 req/s` or `inf rate`"
-            raise _Left(f"load {said['concurrency_or_rate']!r} says neither concurrency nor rate", hint)
-        told = flags(f"{said.get('flags', '')}; {said['concurrency_or_rate']}")
-        for kept, why in (
-            (told.speculative, "speculative decoding"),
-            (told.disaggregated, "disaggregated prefill"),
-            (told.lora, "serving LoRA adapters"),
+            raise _LeftOut(f"load {cells['concurrency_or_rate']!r} says neither concurrency nor rate", hint)
+        flags = quoted_flags(f"{cells.get('flags', '')}; {cells['concurrency_or_rate']}")
+        for is_used, what in (
+            (flags.speculative, "speculative decoding"),
+            (flags.disaggregated, "disaggregated prefill"),
+            (flags.lora, "serving LoRA adapters"),
         ):
-            if kept:
-                raise _Left(f"{why} is not modelled", "measure without it")
-        if told.problem:
-            raise _Left(told.problem, "correct the flags")
-        dense, experts, taken = _formats(said["weight_dtype"], said["model"], model)
-        tp, dp, ep = _ranks(said["gpus"], said["gpu"], told)
-        sizes, lengths_assumed = _lengths(said["input_tokens"], said["output_tokens"], told, offered)
+            if is_used:
+                raise _LeftOut(f"{what} is not modelled", "measure without it")
+        if flags.problem:
+            raise _LeftOut(flags.problem, "correct the flags")
+        dense, experts, formats_assumed = _formats(cells["weight_dtype"], cells["model"], model)
+        tp, dp, ep = _ranks(cells["gpus"], cells["gpu"], flags)
+        sizes, lengths_assumed = _lengths(cells["input_tokens"], cells["output_tokens"], flags, load)
         if asked.kind == "tpot" and sizes.output_tokens <= 1.0:
-            raise _Left("one output token has no time per output token", "ask for TTFT")
-        assumed = (*lengths_assumed, taken, card.assumed, "no prefix hits" if told.prefix_cache else "")
+            raise _LeftOut("one output token has no time per output token", "ask for TTFT")
+        assumed = (*lengths_assumed, formats_assumed, card.assumed, "no prefix hits" if flags.prefix_cache else "")
         return PublishedRun(
-            id=said["id"],
+            id=cells["id"],
             model=model.key,
             dense=dense,
             experts=experts,
@@ -183,36 +195,33 @@ class Reader:
             data_parallel_size=dp,
             expert_parallel_size=ep,
             engine=engine,
-            engine_version=_version(said.get("engine_version", "")),
-            date=said.get("date", ""),
+            engine_version=_version(cells.get("engine_version", "")),
+            date=cells.get("date", ""),
             input_tokens=sizes.input_tokens,
             output_tokens=sizes.output_tokens,
             length_low=sizes.low,
             length_high=sizes.high,
             lengths=sizes.lengths,
-            concurrency=offered.concurrency,
-            rate_per_s=offered.rate_per_s,
-            prompts=offered.prompts,
-            max_num_seqs=offered.concurrency if told.seqs_follow_load else told.max_num_seqs,
-            max_num_batched_tokens=told.max_num_batched_tokens,
-            offline=bool(_OFFLINE.search(f"{said.get('flags', '')} {said['concurrency_or_rate']}")),
-            gpu_memory_utilization=told.gpu_memory_utilization,
-            prefix_cache=told.prefix_cache,
-            eager=told.eager,
-            chunked_prefill=told.chunked_prefill,
-            remote_client=told.remote_client,
+            concurrency=load.concurrency,
+            rate_per_s=load.rate_per_s,
+            prompts=load.prompts,
+            max_num_seqs=load.concurrency if flags.seqs_follow_load else flags.max_num_seqs,
+            max_num_batched_tokens=flags.max_num_batched_tokens,
+            offline=bool(_OFFLINE.search(f"{cells.get('flags', '')} {cells['concurrency_or_rate']}")),
+            gpu_memory_utilization=flags.gpu_memory_utilization,
+            eager=flags.eager,
             figure=asked,
-            value=_value(said.get("value", "")),
+            value=_value(cells.get("value", "")),
             regime=regime,
-            quality=said.get("quality", ""),
-            family=said.get("family") or self.family(model.key),
-            source=said.get("source_group") or said["id"].rpartition("-")[0],
+            quality=cells.get("quality", ""),
+            family=cells.get("family") or self.family(model.key),
+            source=cells.get("source_group") or cells["id"].rpartition("-")[0],
             assumed=tuple(text for text in assumed if text),
         )
 
 
-class _Left(Exception):
-    """A row is left out, and why."""
+class _LeftOut(Exception):
+    """The reason why a row is left out, and a hint."""
 
     def __init__(self, reason: str, hint: str = "") -> None:
         super().__init__(reason)
@@ -221,6 +230,8 @@ class _Left(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Sizes:
+    """Lengths of the requests. low, high: shortest and longest length over the mean."""
+
     input_tokens: float
     output_tokens: float
     low: float
@@ -228,9 +239,9 @@ class _Sizes:
     lengths: QuotedLengths
 
 
-def _found(name: Named | Gap) -> Named:
+def _match(name: NameMatch | Gap) -> NameMatch:
     if isinstance(name, Gap):
-        raise _Left(name.message, name.hint)
+        raise _LeftOut(name.message, name.hint)
     return name
 
 
@@ -238,25 +249,25 @@ def _value(stated: str) -> float | None:
     try:
         return float(stated) if stated else None
     except ValueError:
-        raise _Left(f"value {stated!r} is not a number", "leave it empty where nothing was measured") from None
+        raise _LeftOut(f"value {stated!r} is not a number", "leave it empty where nothing was measured") from None
 
 
 def _version(stated: str) -> str:
-    """The number in a stated version, outside of remarks; empty when there is none."""
-    found = re.search(r"\d+\.\d+[\w.]*", re.sub(r"\(.*?\)", "", stated))
-    return found[0] if found else ""
+    """The number in a stated version, remarks in parentheses aside; empty when there is none."""
+    number = re.search(r"\d+\.\d+[\w.]*", re.sub(r"\(.*?\)", "", stated))
+    return number[0] if number else ""
 
 
 def _formats(word: str, name: str, model: Model) -> tuple[str, str, str]:
     """(format of the dense weights, of the experts, what was assumed) from the stated format or the model's name."""
-    found = _FORMAT_IN_NAME.search(name.lower())
-    in_name = found[0] if found else ""
-    form = weight_word(word or "auto")
+    format_word = _FORMAT_IN_NAME.search(name.lower())
+    in_name = format_word[0] if format_word else ""
+    form = weight_format(word or "auto")
     if form == "auto" and in_name:
-        form = weight_word(in_name)
+        form = weight_format(in_name)
     if form is None:
         hint = "bf16, fp8, int8, awq, gptq, mxfp4, nvfp4"
-        raise _Left(f"weight format {word or in_name!r} is none that the performance model knows", hint)
+        raise _LeftOut(f"weight format {word or in_name!r} is none that the performance model knows", hint)
     native = model.precisions()[0]
     sparse = model.architecture.experts is not None
     pair: tuple[str, str] = (form, form)
@@ -271,48 +282,49 @@ def _formats(word: str, name: str, model: Model) -> tuple[str, str, str]:
     elif sparse and (form in ("mxfp4", "int4-qat") or (form == "nvfp4" and EXPERTS_ONLY.match(model.key))):
         pair = ("bf16", form)
     dense, experts = ("bf16" if part == "fp16" else part for part in pair)
-    taken = "not stated" in word or not (word or in_name)
-    return dense, experts, f"{experts} weights" if taken else ""
+    is_assumed = "not stated" in word or not (word or in_name)
+    return dense, experts, f"{experts} weights" if is_assumed else ""
 
 
-def _ranks(stated: str, gpu: str, told: Flags) -> tuple[int, int, int]:
-    """(tensor, data, expert parallel size); where only a number of GPUs is stated, one replica spans them."""
-    if told.pipeline_parallel > 1:
-        raise _Left("pipeline parallelism is not modelled", "measure within one node")
+def _ranks(stated: str, gpu: str, flags: QuotedFlags) -> tuple[int, int, int]:
+    """(tensor, data, expert parallel size). Where only a number of GPUs is stated, one replica spans them all."""
+    if flags.pipeline_parallel > 1:
+        raise _LeftOut("pipeline parallelism is not modelled", "measure within one node")
     in_name = re.match(r"\s*(\d+)\s*[xX×]", gpu)
     for number in (stated, in_name[1] if in_name else ""):
-        if number and count(number) is None:
-            raise _Left(f"number of GPUs {number!r} is no whole number of at least 1", "correct the gpus column")
-    gpus = count(stated) or (count(in_name[1]) if in_name else None)
-    tp, dp = told.tensor_parallel, told.data_parallel
+        if number and whole_number(number) is None:
+            raise _LeftOut(f"number of GPUs {number!r} is no whole number of at least 1", "correct the gpus column")
+    gpus = whole_number(stated) or (whole_number(in_name[1]) if in_name else None)
+    tp, dp = flags.tensor_parallel, flags.data_parallel
     if gpus is None:
         if tp is None:
-            raise _Left(f"number of GPUs {stated!r} is not stated", "fill the gpus column")
+            raise _LeftOut(f"number of GPUs {stated!r} is not stated", "fill the gpus column")
         gpus = tp * (dp or 1)
     if dp is not None and tp is not None and tp * dp > gpus and tp == gpus and tp % dp == 0:
-        tp //= dp  # SGLang counts attention's copies inside TP
+        tp //= dp  # SGLang counts the copies of attention inside TP
     tp = tp or (gpus // dp if dp and gpus % dp == 0 else gpus)
     if gpus % tp:
-        raise _Left(f"TP {tp} does not fit {gpus} GPUs", "make the gpus column and the flags agree")
+        raise _LeftOut(f"TP {tp} does not fit {gpus} GPUs", "make the gpus column and the flags agree")
     dp = gpus // tp
-    return tp, dp, gpus if told.expert_parallel or (told.attention_data_parallel and dp > 1) else 1
+    return tp, dp, gpus if flags.expert_parallel or (flags.attention_data_parallel and dp > 1) else 1
 
 
-def _lengths(inputs: str, outputs: str, told: Flags, offered: QuotedLoad) -> tuple[_Sizes, tuple[str, ...]]:
-    """Mean lengths as sent, and what of them was assumed."""
-    (into, low, high), into_assumed = _length("input", inputs, SINGLE_STREAM[0], offered)
-    (out, _, _), out_assumed = _length("output", outputs, SINGLE_STREAM[1], offered)
-    mean = told.stated_mean or (told.low + told.high) / 2.0
-    least, most = low * told.low / mean, high * told.high / mean
-    lengths = "uniform" if least < most and told.lengths == "not stated" else told.lengths
-    sizes = _Sizes(into * mean, out * mean, least, most, lengths)
-    return sizes, (into_assumed, out_assumed)
+def _lengths(inputs: str, outputs: str, flags: QuotedFlags, load: QuotedLoad) -> tuple[_Sizes, tuple[str, ...]]:
+    """(lengths as they were sent, what was assumed of them in words)."""
+    input_length, input_assumed = _length("input", inputs, SINGLE_STREAM[0], load)
+    output_length, output_assumed = _length("output", outputs, SINGLE_STREAM[1], load)
+    mean = flags.stated_mean or (flags.low + flags.high) / 2.0
+    low, high = input_length.low * flags.low / mean, input_length.high * flags.high / mean
+    lengths = "uniform" if low < high and flags.lengths == "not stated" else flags.lengths
+    sizes = _Sizes(input_length.nominal * mean, output_length.nominal * mean, low, high, lengths)
+    return sizes, (input_assumed, output_assumed)
 
 
-def _length(what: str, stated: str, otherwise: float, offered: QuotedLoad) -> tuple[tuple[float, float, float], str]:
-    found = tokens(stated)
-    if found is not None:
-        return found, ""
-    if stated or offered.concurrency != 1:
-        raise _Left(f"{what} length is not stated" + (f": {stated!r}" if stated else ""), f"fill {what}_tokens")
-    return (otherwise, 1.0, 1.0), f"{otherwise:.0f} {what} tokens"
+def _length(what: str, stated: str, otherwise: float, load: QuotedLoad) -> tuple[QuotedLength, str]:
+    """(a length, what was assumed of it in words). otherwise: tokens that are assumed of a single stream."""
+    length = quoted_length(stated)
+    if length is not None:
+        return length, ""
+    if stated or load.concurrency != 1:
+        raise _LeftOut(f"{what} length is not stated" + (f": {stated!r}" if stated else ""), f"fill {what}_tokens")
+    return QuotedLength(otherwise), f"{otherwise:.0f} {what} tokens"

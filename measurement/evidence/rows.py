@@ -1,10 +1,12 @@
 """Published runs as rows of the fit's table, and rows of that table as published runs.
 
-    requests/s · O → output tokens/s        where a source gives no tokens/s beside them
-
 The table holds what a fit learns from: medians or means of TPOT and TTFT, and output tokens/s, of loads that keep a
 number of requests in flight or offer everything at once. What a run says beyond that (percentiles, copies of an engine,
-limits of its batch) has no column there, so that a run that went through the table says less than before.
+limits of its batch) has no column there. So a run that goes through the table and comes back says less than before.
+
+Where a source gives requests/s and no tokens/s beside them, the row holds
+
+    output tokens/s = requests/s · output tokens of a request
 """
 
 from __future__ import annotations
@@ -22,12 +24,15 @@ FIGURES: dict[Literal["tpot", "ttft", "throughput"], QuotedFigure] = {
     "ttft": QuotedFigure("ttft", 0.5),
     "throughput": QuotedFigure("output_rate"),
 }
-"""What a row of the table reports. Medians and means stand in one column there."""
+"""What a row of the table reports, by its metric. The table does not tell medians from means."""
 
 
-def measurement(run: PublishedRun) -> Measurement | None:
-    """The run as a row of the fit's table; None without a value, for weak quality, and for figures that it does not
-    hold: percentiles other than the median, end-to-end times, tokens/s with the prompts', offered rates."""
+def fit_row(run: PublishedRun) -> Measurement | None:
+    """The run as a row of the fit's table, or None.
+
+    It is None for a run without a value, for a run of weak quality, and for figures that the table does not hold: other
+    percentiles than the median, end-to-end times, tokens/s that count prompts too, and figures at an offered rate.
+    """
     asked = run.figure
     plain = asked.per_ours == 1.0 and not asked.per_gpu and not asked.inverse
     typical = asked.percentile is None or (asked.percentile == 0.5 and asked.quantity != "itl")
@@ -59,16 +64,22 @@ def measurement(run: PublishedRun) -> Measurement | None:
     )
 
 
-def measurements(runs: Iterable[PublishedRun]) -> tuple[Measurement, ...]:
-    """The rows of the fit's table among these runs, in order. Requests/s that repeat a run's tokens/s are left out."""
+def fit_rows(runs: Iterable[PublishedRun]) -> tuple[Measurement, ...]:
+    """The rows of the fit's table among these runs, in their order.
+
+    Requests/s are left out where the same run has tokens/s too, for they are the same figure in another unit.
+    """
     listed = list(runs)
-    told = {_conditions(run) for run in listed if run.figure == FIGURES["throughput"]}
-    repeated = {run.id for run in listed if run.figure.quantity == "request_rate" and _conditions(run) in told}
-    return tuple(row for run in listed if run.id not in repeated and (row := measurement(run)) is not None)
+    with_tokens = {_conditions(run) for run in listed if run.figure == FIGURES["throughput"]}
+    repeated = {run.id for run in listed if run.figure.quantity == "request_rate" and _conditions(run) in with_tokens}
+    return tuple(row for run in listed if run.id not in repeated and (row := fit_row(run)) is not None)
 
 
-def published(row: Measurement, family: str) -> PublishedRun:
-    """A row of the fit's table as the run of one engine that reported it."""
+def published_run(row: Measurement, family: str) -> PublishedRun:
+    """The run of one engine that reported this row of the fit's table.
+
+    family: the model's family, which the table does not hold.
+    """
     return PublishedRun(
         id=row.id,
         model=row.model,
@@ -95,10 +106,7 @@ def published(row: Measurement, family: str) -> PublishedRun:
         max_num_batched_tokens=row.max_num_batched_tokens,
         offline=row.offline,
         gpu_memory_utilization=None,
-        prefix_cache=False,
         eager=False,
-        chunked_prefill=True,
-        remote_client=False,
         figure=FIGURES[row.metric],
         value=row.value,
         regime=row.regime,
@@ -110,4 +118,5 @@ def published(row: Measurement, family: str) -> PublishedRun:
 
 
 def _conditions(run: PublishedRun) -> PublishedRun:
+    """The run with its figure and id blanked: equal for runs under the same conditions."""
     return replace(run, id="", figure=FIGURES["throughput"], value=None)

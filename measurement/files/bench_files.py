@@ -1,13 +1,21 @@
-"""Reads benchmark files: detects each by its content, completes what it cannot say, and refuses what cannot be used.
+"""Reads benchmark files: knows each by its content, adds what it cannot say, and refuses what cannot be used.
 
-    FILE.json            a report of one of the tools of `bench.formats`, or of `spillway perf profile`
-    FILE.yaml            beside it, or `deployment.yaml` for its folder: what it ran on (`gpu: L4` …)
-    config.yaml          beside a report of inference-perf: its load and model
+    FILE.json            report of one of the tools of `bench.formats`, or of `spillway perf profile`
+    FILE.yaml            what the run of FILE.json ran on (`gpu: L4` …); `deployment.yaml` says so for its whole folder
+    config.yaml          load and model of the inference-perf report beside it
 
-Every problem of every file is told in one run: CAL001 not JSON, CAL002 another tool or version, CAL003 something that
-nobody says, CAL004 two that contradict each other, CAL005 a figure that is missing, CAL010 to CAL016 a run that cannot
-be used (`calibration.refusals`), CAL017 a profile that bounds nothing. Where a file holds several runs, those that
-cannot be used are left out and told as warnings, as long as one remains: a sweep ends in saturation on purpose.
+Every problem of every file is reported in one run:
+
+    CAL001            the file is not JSON or YAML
+    CAL002            the file is of another tool or version, or belongs to no report
+    CAL003            a fact about the deployment stands nowhere, or the catalog does not know it
+    CAL004            two facts contradict each other
+    CAL005            a figure is missing
+    CAL010 to CAL016  a run cannot be used (`calibration.refusals`)
+    CAL017            a profile bounds nothing
+
+Where a file holds several runs, those that cannot be used are left out with a warning, as long as one remains, because
+a sweep of loads ends in saturation on purpose.
 """
 
 from __future__ import annotations
@@ -22,12 +30,12 @@ from typing import Any
 
 import yaml
 
-from measurement.calibration.deployment import Said, deployment, stated_facts
-from measurement.calibration.refusals import RunRefusal, refusals, run_refusals, unexpected
+from measurement.calibration.deployment import FactSource, deployment_facts, stated_deployment
+from measurement.calibration.refusals import RunRefusal, expectation_refusals, refusals, run_refusals
 from measurement.calibration.runs import BenchRun, OwnRun
-from measurement.files.bench import profile
+from measurement.files.bench import profile_bounds
 from measurement.files.bench.formats import FORMATS, BenchFormat, format_of, is_inference_perf_config, other_tool
-from measurement.files.bench.sheet import Missing
+from measurement.files.bench.sheet import MissingFigure
 from measurement.profile.document import parse
 from planner.documents.lock import digest
 from planner.domain.catalog import Catalog
@@ -38,12 +46,15 @@ from planner.words.diagnostics import Problem, Problems, Span
 
 BESIDE = "deployment.yaml"
 LONGEST_SOURCE = 200
-"""Characters of a line that is shown below a problem; most reports are one line."""
+"""Characters of the longest line that is shown below a problem. Many reports are one long line."""
 
 
 @dataclass(frozen=True, slots=True)
 class BenchFile:
-    """A file that was used. sha256: of its bytes."""
+    """A file that was used.
+
+    sha256: digest of its text.
+    """
 
     file: str
     tool: str
@@ -52,8 +63,13 @@ class BenchFile:
 
 @dataclass(frozen=True)
 class Reading:
-    """What the files hold together. runs: by digest, each once; caps: of micro-benchmarks, by GPU; warnings: runs that
-    were left out."""
+    """What the files hold together.
+
+    files: files that were used.
+    runs: runs that may be used, each of them once.
+    caps: bounds of micro-benchmarks, by GPU.
+    warnings: why other runs were left out.
+    """
 
     files: tuple[BenchFile, ...]
     runs: tuple[OwnRun, ...]
@@ -63,18 +79,18 @@ class Reading:
 
 @dataclass(frozen=True)
 class _Source:
-    """A file as text, and its documents: one, or one a line."""
+    """A file as text, and the documents in it."""
 
     path: Path
     text: str
     documents: tuple[Any, ...]
 
     def span(self, key: str = "") -> Span:
-        """Where a key first stands, or the beginning."""
-        found = re.search(rf'"{re.escape(key)}"\s*:', self.text) if key else None
-        if found is None:
+        """The place where a key first stands, or the beginning of the file."""
+        place = re.search(rf'"{re.escape(key)}"\s*:', self.text) if key else None
+        if place is None:
             return Span(str(self.path), 1)
-        at = found.start()
+        at = place.start()
         line = self.text.count("\n", 0, at) + 1
         start = self.text.rfind("\n", 0, at) + 1
         source = self.text[start:].split("\n", 1)[0]
@@ -82,14 +98,15 @@ class _Source:
         return Span(str(self.path), line, at - start + 1, len(key) + 2, shown)
 
     def problem(self, code: str, message: str, hint: str = "", key: str = "") -> Problem:
-        """A problem with this file."""
+        """A problem with this file, at the place of a key."""
         return Problem(code, message, self.span(key), hint)
 
 
 def read_benchmarks(paths: Sequence[Path], options: Mapping[str, str], catalog: Catalog) -> Reading:
-    """All usable runs of these files and folders. options: facts on the deployment, by `deployment.ALIASES`.
+    """All runs of these files and folders that may be used.
 
-    Errors: `Problems` with everything that is wrong in any of them.
+    options: facts about the deployment that the files do not state, by the name of their option.
+    Errors: `Problems` with everything that is wrong in any of the files.
     """
     problems: list[Problem] = []
     sources = [source for path in _listed(paths, problems) if (source := _source(path, problems)) is not None]
@@ -101,17 +118,17 @@ def read_benchmarks(paths: Sequence[Path], options: Mapping[str, str], catalog: 
         if source.path.suffix in (".yaml", ".yml"):
             problems += _unused_yaml(source)
             continue
-        if profile.is_profile(source.documents[0]):
-            caps |= _profile(source, catalog, problems, warnings)
-            files.append(_used(source, "spillway perf profile"))
+        if profile_bounds.is_profile(source.documents[0]):
+            caps |= _profile_caps(source, catalog, problems, warnings)
+            files.append(_bench_file(source, "spillway perf profile"))
             continue
         form = _format(source, problems)
         if form is None:
             continue
-        found, refused = _runs(source, form, configs, options, catalog, problems)
+        usable, refused = _runs(source, form, configs, options, catalog, problems)
         warnings += refused
-        runs |= {each.digest: each for each in found}
-        files.append(_used(source, form.name))
+        runs |= {each.digest: each for each in usable}
+        files.append(_bench_file(source, form.name))
     if not (runs or caps or problems):
         problems.append(Problem("CAL002", "there is no benchmark among these files", hint="name files of results"))
     if problems:
@@ -121,20 +138,21 @@ def read_benchmarks(paths: Sequence[Path], options: Mapping[str, str], catalog: 
 
 
 def _listed(paths: Iterable[Path], problems: list[Problem]) -> list[Path]:
-    """Files in a fixed order; of a folder its JSON files."""
-    found: list[Path] = []
+    """The files in a fixed order. A folder stands for its JSON files."""
+    files: list[Path] = []
     for path in paths:
         if path.is_dir():
             inside = sorted(path.glob("*.json"))
             if not inside:
                 problems.append(Problem("CAL002", f"{path} holds no .json file", Span(str(path), 1)))
-            found += inside
+            files += inside
         else:
-            found.append(path)
-    return list(dict.fromkeys(found))
+            files.append(path)
+    return list(dict.fromkeys(files))
 
 
 def _source(path: Path, problems: list[Problem]) -> _Source | None:
+    """The file at a path with its documents; None where it cannot be read, which is then a problem."""
     try:
         text = read_text(path, "name benchmark files, or a folder of them")
     except Problems as unreadable:
@@ -150,7 +168,7 @@ def _source(path: Path, problems: list[Problem]) -> _Source | None:
             return None
     documents: list[Any] = []
     decoder, at = json.JSONDecoder(), 0
-    while (start := _next(text, at)) < len(text) or not documents:
+    while (start := _after_blanks(text, at)) < len(text) or not documents:
         try:
             document, at = decoder.raw_decode(text, start)
         except (json.JSONDecodeError, RecursionError) as error:
@@ -160,8 +178,8 @@ def _source(path: Path, problems: list[Problem]) -> _Source | None:
     return _Source(path, text, tuple(documents))
 
 
-def _next(text: str, at: int) -> int:
-    """The next character that is no blank."""
+def _after_blanks(text: str, at: int) -> int:
+    """Index of the next character that is no blank."""
     while at < len(text) and text[at] in " \t\r\n":
         at += 1
     return at
@@ -181,19 +199,23 @@ def _not_json(path: Path, text: str, error: json.JSONDecodeError | RecursionErro
 
 
 def _format(source: _Source, problems: list[Problem]) -> BenchFormat | None:
-    """The one format of all documents of a file, in a version that is understood."""
-    known = ", ".join(each.name for each in FORMATS)
-    found = [format_of(document) for document in source.documents]
-    form = found[0]
-    if form is None or any(each is not form for each in found):
+    """The one format of all documents of a file.
+
+    It is None where the documents have no format that is understood, which is then a problem.
+    """
+    forms = [format_of(document) for document in source.documents]
+    form = forms[0]
+    if form is None or any(each is not form for each in forms):
         other = other_tool(source.documents[0])
-        hint = f"known are {known} and `spillway perf profile`"
+        hint = f"known are {', '.join(each.name for each in FORMATS)} and `spillway perf profile`"
         what = f"this is {other}, which lacks what calibration needs" if other else "this is no benchmark that is known"
         problems.append(source.problem("CAL002", what, hint))
         return None
-    unknown = next((said for document in source.documents if (said := form.version(document))), "")
-    if unknown:
-        problems.append(source.problem("CAL002", f"{form.name}: {unknown}", "use a release of the tool that writes it"))
+    versions = (form.other_version(document) for document in source.documents)
+    other_version = next((version for version in versions if version), "")
+    if other_version:
+        hint = "use a release of the tool that writes it"
+        problems.append(source.problem("CAL002", f"{form.name}: {other_version}", hint))
         return None
     return form
 
@@ -206,49 +228,53 @@ def _runs(
     catalog: Catalog,
     problems: list[Problem],
 ) -> tuple[list[OwnRun], list[Problem]]:
-    """The usable runs of a file, and why others of the same file were left out; what stops goes to `problems`."""
+    """(the runs of a file that may be used, why other runs of the same file are left out).
+
+    Where no run may be used, the reasons become problems.
+    """
     config = _config(source.path, configs, problems) if form.name == "inference-perf" else None
-    missing: list[Missing] = []
-    told = [run for document in source.documents for run in form.read(document, config, missing)]
+    missing: list[MissingFigure] = []
+    runs = [run for document in source.documents for run in form.read(document, config, missing)]
     if missing:
         hint = f"a whole report of {form.name} has it; save it again with streaming on"
         unique = dict.fromkeys(missing)
         problems += [source.problem("CAL005", each.message, hint, each.key) for each in unique]
         return [], []
     if len(source.documents) > 1:
-        told = [replace(run, part=f"run {number}") for number, run in enumerate(told, 1)]
-    beside = _beside(source.path, problems)
-    used: list[OwnRun] = []
+        runs = [replace(run, part=f"run {number}") for number, run in enumerate(runs, 1)]
+    notes = _notes_beside(source.path, problems)
+    usable: list[OwnRun] = []
     refused: list[Problem] = []
-    for run in told:
-        said = [Said("the file", run.stated), *beside, Said("the options", options)]
-        ran_on = deployment(said, run.model_name, catalog)
-        if isinstance(ran_on, tuple):
-            refused += _told(source, run, (*ran_on, *run_refusals(run)))
+    for run in runs:
+        sources = [FactSource("the file", run.stated), *notes, FactSource("the options", options)]
+        deployment = stated_deployment(sources, run.model_name, catalog)
+        if isinstance(deployment, tuple):
+            refused += _refusal_problems(source, run, (*deployment, *run_refusals(run)))
             continue
-        own = OwnRun(run, ran_on, digest(_row(run)), source.path.name)
-        reasons = refusals(own) or unexpected(own, load_coefficients())
-        refused += _told(source, run, reasons)
+        own = OwnRun(run, deployment, digest(_values(run)), source.path.name)
+        reasons = refusals(own) or expectation_refusals(own, load_coefficients())
+        refused += _refusal_problems(source, run, reasons)
         if not reasons:
-            used.append(own)
-    if used and len(told) > 1:
-        return used, [replace(problem, severity="warning") for problem in refused]
+            usable.append(own)
+    if usable and len(runs) > 1:
+        return usable, [replace(problem, severity="warning") for problem in refused]
     problems += refused
-    return used, []
+    return usable, []
 
 
-def _told(source: _Source, run: BenchRun, reasons: Iterable[RunRefusal]) -> list[Problem]:
+def _refusal_problems(source: _Source, run: BenchRun, reasons: Iterable[RunRefusal]) -> list[Problem]:
+    """The refusals of a run as problems with its file."""
     prefix = f"{run.part}: " if run.part else ""
     return [source.problem(r.code, prefix + r.message, r.hint, "" if run.part else r.key) for r in reasons]
 
 
-def _row(run: BenchRun) -> dict[str, Any]:
-    """What was read of a run, as plain values: the same run in another file has the same digest."""
+def _values(run: BenchRun) -> dict[str, Any]:
+    """What was read of a run, as plain values. The same run in another file has the same values and digest."""
     return {name: value for name, value in asdict(run).items() if name != "part"}
 
 
 def _config(path: Path, configs: Mapping[Path, Any], problems: list[Problem]) -> Mapping[str, Any] | None:
-    """inference-perf's configuration: given among the files, or beside the report."""
+    """The configuration of inference-perf that is among the files, or else beside the report."""
     given = configs.get(path.parent)
     if given is None and (beside := path.parent / "config.yaml").exists():
         source = _source(beside, problems)
@@ -256,9 +282,9 @@ def _config(path: Path, configs: Mapping[Path, Any], problems: list[Problem]) ->
     return given if isinstance(given, Mapping) else None
 
 
-def _beside(path: Path, problems: list[Problem]) -> list[Said]:
-    """What YAML files beside a report say of its deployment."""
-    found = []
+def _notes_beside(path: Path, problems: list[Problem]) -> list[FactSource]:
+    """What YAML files beside a report say about its deployment."""
+    notes = []
     for note in (path.with_suffix(".yaml"), path.parent / BESIDE):
         if not note.exists():
             continue
@@ -268,38 +294,40 @@ def _beside(path: Path, problems: list[Problem]) -> list[Said]:
         if not isinstance(source.documents[0], Mapping):
             problems.append(source.problem("CAL002", "a list of facts is expected, like `gpu: L4`"))
             continue
-        found.append(Said(note.name, stated_facts(source.documents[0])))
-    return found
+        notes.append(FactSource(note.name, deployment_facts(source.documents[0])))
+    return notes
 
 
 def _unused_yaml(source: _Source) -> list[Problem]:
-    """A YAML file that was named itself: fine where a report beside it is completed by it."""
+    """The problem of a YAML file that was named itself: there is none where it belongs to a report beside it."""
     document = source.documents[0]
     if is_inference_perf_config(document) or source.path.name == BESIDE:
         return []
-    if isinstance(document, Mapping) and stated_facts(document) and source.path.with_suffix(".json").exists():
+    if isinstance(document, Mapping) and deployment_facts(document) and source.path.with_suffix(".json").exists():
         return []
     hint = f"call it {BESIDE}, or like the report that it belongs to"
     return [source.problem("CAL002", "this YAML file belongs to no report", hint)]
 
 
-def _used(source: _Source, tool: str) -> BenchFile:
+def _bench_file(source: _Source, tool: str) -> BenchFile:
     return BenchFile(source.path.name, tool, "sha256:" + hashlib.sha256(source.text.encode()).hexdigest())
 
 
-def _profile(source: _Source, catalog: Catalog, problems: list[Problem], warnings: list[Problem]) -> dict[str, Caps]:
-    """The bounds of the GPU that was profiled."""
+def _profile_caps(
+    source: _Source, catalog: Catalog, problems: list[Problem], warnings: list[Problem]
+) -> dict[str, Caps]:
+    """The bounds of the GPU that was profiled, by its key; empty where there are none, which is then a problem."""
     hint = "profile the GPU that the replicas run on, and nothing else on it meanwhile"
     try:
-        found = parse(source.text, str(source.path))
-    except Problems as unfit:
-        problems += unfit.problems
+        profile = parse(source.text, str(source.path))
+    except Problems as unreadable:
+        problems += unreadable.problems
         return {}
-    gpu = found.catalog_gpu(catalog.gpus)
+    gpu = profile.catalog_gpu(catalog.gpus)
     if gpu is None:
-        problems.append(source.problem("CAL003", f"{found.gpu} is no GPU of the catalog", hint, "gpu"))
+        problems.append(source.problem("CAL003", f"{profile.gpu} is no GPU of the catalog", hint, "gpu"))
         return {}
-    bounds, doubts = profile.bounds(found, gpu)
+    bounds, doubts = profile_bounds.bounds(profile, gpu)
     if bounds.is_empty:
         why = "; ".join(doubts) or "neither bandwidth nor matrix products nor all-reduces were measured"
         problems.append(

@@ -1,9 +1,9 @@
-"""Fits the performance model anew: measured figures in, a dated file of coefficients out.
+"""Fits the performance model anew: it reads measured figures and writes a dated file of coefficients.
 
-    measurement/data/measurements.csv                          one published figure a row
-    planner/catalog/data/performance/coefficients-DAY.json     what `refit` writes, aside and then renamed
+    measurement/data/measurements.csv                          the figures, one published figure a row
+    planner/catalog/data/performance/coefficients-DAY.json     the coefficients that ship
 
-Problems: PERF001 a file that is missing or cannot be read, PERF002 a row that does not fit.
+Problems: PERF001 for a file that is missing or cannot be read, PERF002 for a row with a value that does not fit.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from measurement.evidence.benchmarks import Measurement, subjects
-from measurement.evidence.held_out import FitReport, judged_fit
-from measurement.evidence.published import PublishedRun, Reader
-from measurement.evidence.rows import published
+from measurement.evidence.held_out import FitReport, fit_report
+from measurement.evidence.published import PublishedRun, RowReader
+from measurement.evidence.rows import published_run
 from planner.domain.catalog import Catalog
 from planner.domain.gaps import Gap
 from planner.edges.calibration_digests import PREFIX
@@ -34,7 +34,10 @@ OPTIONAL = ("concurrency", "max_num_batched_tokens")
 
 
 def load_measurements(file: Traversable | None = None) -> tuple[Measurement, ...]:
-    """The measured figures of a CSV (the shipped one if None), all bad rows reported in one run."""
+    """The measured figures of a CSV file; None stands for the shipped file.
+
+    Errors: `Problems` (PERF001, PERF002), of all rows in one run.
+    """
     source = file or files("measurement").joinpath("data").joinpath(MEASUREMENTS)
     try:
         text = source.read_text(encoding="utf-8")
@@ -59,28 +62,37 @@ def load_measurements(file: Traversable | None = None) -> tuple[Measurement, ...
 
 
 def shipped_runs(catalog: Catalog) -> tuple[PublishedRun, ...]:
-    """The rows of the shipped table as the runs that reported them, models of one shape as one family."""
-    reader = Reader(catalog)
-    return tuple(published(row, reader.family(row.model)) for row in load_measurements())
+    """The rows of the shipped table as the runs that reported them. Models of one shape are one family."""
+    reader = RowReader(catalog)
+    return tuple(published_run(row, reader.family(row.model)) for row in load_measurements())
 
 
 def refit(
     catalog: Catalog, as_of: str, out: Path, tell: Callable[[str], None] = lambda _: None
 ) -> tuple[FitReport, tuple[Gap, ...], Path]:
-    """Fit the shipped measurements and write `out/coefficients-AS_OF.json`; (report, rows left out, file written).
+    """Fit the shipped measurements and write `out/coefficients-AS_OF.json`.
 
-    `as_of` is the day of the fit, YYYY-MM-DD; the caller reads the clock. `tell` hears of progress.
+    It returns (the fit, why rows were left out, the file that was written).
+
+    as_of: day of the fit, YYYY-MM-DD; the caller reads the clock.
+    tell: is called with a line for people before each group of fits.
     """
-    found, gaps = subjects(load_measurements(), catalog.models, catalog.all_gpus)
-    report = judged_fit(found, as_of, tell)
+    measured, gaps = subjects(load_measurements(), catalog.models, catalog.all_gpus)
+    report = fit_report(measured, as_of, tell)
     path = out / f"{PREFIX}{as_of}.json"
-    text = json.dumps(asdict(_rounded(report.coefficients)), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    text = (
+        json.dumps(asdict(written_coefficients(report.coefficients)), indent=2, sort_keys=True, ensure_ascii=False)
+        + "\n"
+    )
     write_text(path, text)
     return report, gaps, path
 
 
-def _rounded(coefficients: Coefficients) -> Coefficients:
-    """Six significant digits, and nothing below a billionth: a diff of two fits stays readable."""
+def written_coefficients(coefficients: Coefficients) -> Coefficients:
+    """The coefficients as a file holds them: with six significant digits, and 0 for what is below a billionth.
+
+    So every processor writes the same file, and the difference of two fits stays readable.
+    """
     text = json.dumps(asdict(coefficients))
     values = json.loads(text, parse_float=lambda number: float(f"{float(number):.6g}") * (float(number) > 1e-9))
     return TypeAdapter(Coefficients).validate_python(values)

@@ -1,11 +1,17 @@
-"""Reads tables of published benchmark rows and writes predictions of them: CSV both ways.
+"""Reads tables of published benchmark rows and makes the text of their predictions. Both are CSV.
 
-    in   columns of `measurement.evidence.published.COLUMNS`, others as they come; `value` may be missing
-    out  id,predicted,low,high,provenance,reason        one line a row, in its order; written aside, then renamed
+    read    columns of `measurement.evidence.published.COLUMNS`; more columns may follow, and `value` may be missing
+    made    id,predicted,low,high,provenance,reason        one line for each row, in the order of the rows
 
-What is wrong with a table is told in one run with file and line: PERF030 no CSV with a header and rows, PERF031 columns
-that are missing or stand twice, PERF032 ids that are missing or stand twice, PERF033 rows of another width, PERF034
-values that are no numbers. Rows that can be read and not predicted are no problem of the file.
+Everything that is wrong with a table is reported in one run, with file and line:
+
+    PERF030  the file is no CSV with a header and rows
+    PERF031  a column is missing or stands twice
+    PERF032  an id is missing or stands twice
+    PERF033  a row has another width than the header
+    PERF034  a value is not a number
+
+A row that can be read and not predicted is no problem of the file.
 """
 
 from __future__ import annotations
@@ -17,30 +23,36 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from measurement.evidence.figures import Predicted
-from measurement.evidence.published import COLUMNS, Unreadable
+from measurement.evidence.predictions import PredictedFigure
+from measurement.evidence.published import COLUMNS, Unpredictable
 from planner.edges.files import read_text
 from planner.words.diagnostics import Problem, Problems, Span
 
 SHOWN = 20
-"""Problems of one code that are shown; how many more there are stands in the last."""
+"""Problems of one code that are shown. One more problem counts the others."""
 
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """Rows of words by column. Each has an id of its own, and a `value` that is a number above 0 or empty."""
+    """The rows of a table, each as words by column.
+
+    Each row has an id of its own, and a `value` that is empty or a number above 0.
+    """
 
     file: str
     rows: tuple[Mapping[str, str], ...]
 
     @property
     def measured(self) -> int:
-        """Rows with a value."""
+        """Number of rows with a value."""
         return sum(bool(row.get("value")) for row in self.rows)
 
 
 def read_published(path: Path) -> PublishedTable:
-    """The table in a CSV file. Errors: `Problems` (IO001, PERF030 …), all of the file in one run."""
+    """The table in a CSV file.
+
+    Errors: `Problems` (IO001, PERF030 to PERF034) with everything that is wrong in the file.
+    """
     text = read_text(path, "give a CSV with one benchmark figure a row").removeprefix("\ufeff")
     name = str(path)
     records = _records(name, text)
@@ -72,39 +84,39 @@ def read_published(path: Path) -> PublishedTable:
     return PublishedTable(name, tuple(row for _, row in rows))
 
 
-def predictions_text(answers: Sequence[Predicted | Unreadable]) -> str:
-    """Predictions as CSV text; figures with six significant digits."""
+def predictions_text(answers: Sequence[PredictedFigure | Unpredictable]) -> str:
+    """Predictions as CSV text. Figures have six significant digits."""
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(("id", "predicted", "low", "high", "provenance", "reason"))
     for answer in answers:
-        if isinstance(answer, Predicted):
-            figures = (digits(answer.value), digits(answer.low), digits(answer.high))
+        if isinstance(answer, PredictedFigure):
+            figures = (six_digits(answer.value), six_digits(answer.low), six_digits(answer.high))
             lines.writerow((answer.id, *figures, answer.provenance, ""))
         else:
             lines.writerow((answer.id, "", "", "", "", answer.reason))
     return text.getvalue()
 
 
-def digits(value: float) -> str:
-    """Six significant digits without an exponent up to a billion."""
+def six_digits(value: float) -> str:
+    """A number with six significant digits, without an exponent up to ten billion."""
     return f"{float(f'{value:.6g}'):.10g}"
 
 
 def _records(name: str, text: str) -> list[tuple[int, list[str]]]:
-    """(line where it begins, cells) of each record that is not blank."""
+    """(line where a record begins, its cells) for each record that is not blank."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    found: list[tuple[int, list[str]]] = []
+    records: list[tuple[int, list[str]]] = []
     line = 1
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                found.append((line, cells))
+                records.append((line, cells))
             line = reader.line_num + 1
     except csv.Error as error:
         hint = "the file may be cut off, or a quote in a cell is not doubled"
         raise Problems([Problem("PERF030", f"this is not CSV: {error}", Span(name, line), hint)]) from error
-    return found
+    return records
 
 
 def _header_problems(name: str, header: Sequence[str]) -> Iterator[Problem]:
@@ -142,7 +154,7 @@ def _value_problems(name: str, rows: Sequence[tuple[int, Mapping[str, str]]]) ->
 
 
 def _number(text: str) -> float:
-    """A finite number, else nan."""
+    """The number that a text says; nan where it says none or an infinite one."""
     try:
         value = float(text)
     except ValueError:
@@ -151,7 +163,7 @@ def _number(text: str) -> float:
 
 
 def _few(problems: Iterator[Problem]) -> Iterator[Problem]:
-    """The first of them, and how many more there are."""
+    """The first problems, and one that counts the others."""
     listed = list(problems)
     yield from listed[:SHOWN]
     if len(listed) > SHOWN:

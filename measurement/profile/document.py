@@ -1,9 +1,8 @@
 """A profile: what one GPU reached in a micro-benchmark, as the file that `spillway perf profile` writes.
 
-Format `spillway.profile/1`. Every row has the median time of one call in ms, the p10 and p90 of the repeats, and how
-many there were; `graph` tells that the calls were played as one CUDA graph, without the time to launch them. Operands
-come from memory, not from a cache. What could not be measured is a gap with its reason; a section may be empty. Unknown
-keys are not read. The program that measures is `measurement/profiler/program.py`.
+The format is `spillway.profile/1`. Operands come from memory and not from a cache. What could not be measured is a gap
+with its reason, and a section may be empty. Unknown keys are not read. The program that measures is
+`measurement/profiler/program.py`.
 """
 
 from __future__ import annotations
@@ -24,14 +23,19 @@ from planner.words.spans import read as read_with_places
 SCHEMA = "spillway.profile/1"
 
 RESTLESS = 0.2
-"""Spread of the median row from which on a GPU was not alone; by itself it stays within some per cent."""
+"""Spread of the median row from which on something else ran on the GPU. On an idle GPU it is some per cent."""
 
 PositiveCount = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class ProfileRow(BaseModel):
-    """One timed case. ms: median of one call over `repeats`."""
+    """One timed case.
+
+    ms, ms_p10, ms_p90: median, 10th and 90th percentile of the time of one call over the repeats, ms.
+    repeats: number of timed repeats.
+    graph: whether the calls were played as one CUDA graph, so that launching them took no time.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -49,12 +53,17 @@ class ProfileRow(BaseModel):
 
     @property
     def spread(self) -> float:
-        """p90 − p10 over the median: what the machine's own unrest is."""
+        """(p90 − p10)/median, which says how restless the machine was."""
         return (self.ms_p90 - self.ms_p10) / self.ms
 
 
 class Bandwidth(ProfileRow):
-    """bytes: moved by one call, in both directions together. kind: a sum that only reads, or a copy."""
+    """A timed access to memory.
+
+    kind: `read` for a sum, which only reads, or `copy`.
+    bytes: bytes that one call moves, in both directions together.
+    gb_per_s: rate, GB/s.
+    """
 
     kind: Literal["read", "copy"]
     bytes: PositiveCount
@@ -68,14 +77,21 @@ class Bandwidth(ProfileRow):
 
 
 class Launch(ProfileRow):
-    """A chain of small kernels, started one by one (`stream`) or as a graph. ms: of one kernel."""
+    """A timed chain of small kernels. Here `ms` is the time of one kernel.
+
+    kind: `stream` where the kernels were started one by one, `graph` where they were one CUDA graph.
+    kernels: number of kernels in the chain.
+    """
 
     kind: Literal["stream", "graph"]
     kernels: PositiveCount
 
 
 class Gemm(ProfileRow):
-    """m tokens times a weight of n outputs and k inputs, both of that type; nothing is quantized within the time."""
+    """A timed matrix product of m tokens with a weight of n outputs and k inputs.
+
+    dtype: type of both operands. Nothing is quantized within the time.
+    """
 
     dtype: Literal["bf16", "fp16", "fp8", "int8"]
     m: PositiveCount
@@ -84,12 +100,16 @@ class Gemm(ProfileRow):
 
     @property
     def tflops(self) -> float:
-        """Arithmetic rate, 2·m·n·k over the time; TOP/s for int8."""
+        """Arithmetic rate, 2·m·n·k over the time, in TFLOP/s, or TOP/s for int8."""
         return 2 * self.m * self.n * self.k / self.ms / 1e9
 
 
 class Attention(ProfileRow):
-    """decode: a token of each of `batch` sequences over `context` tokens; prefill: `context` tokens over themselves."""
+    """A timed attention.
+
+    phase: `decode` for one token of each of `batch` sequences over `context` tokens; `prefill` for `context` tokens
+        over themselves.
+    """
 
     phase: Literal["decode", "prefill"]
     dtype: Literal["bf16", "fp16"]
@@ -101,14 +121,24 @@ class Attention(ProfileRow):
 
 
 class TimedAllReduce(ProfileRow):
-    """A sum of `bytes` on each of `ranks` GPUs of one machine; of the ranks' medians the longest."""
+    """A timed all-reduce between GPUs of one machine. Here `ms` is the longest of the ranks' medians.
+
+    ranks: number of GPUs.
+    bytes: size of the message on each GPU.
+    """
 
     ranks: Annotated[int, Field(ge=2)]
     bytes: PositiveCount
 
 
 class NotMeasured(BaseModel):
-    """Cases that are missing for one reason. example: one of them."""
+    """Cases that are missing for one reason.
+
+    what: section and kind of the cases.
+    why: the reason, in words.
+    cases: number of cases.
+    example: one of the cases.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -121,9 +151,14 @@ class NotMeasured(BaseModel):
 class GpuProfile(BaseModel):
     """One GPU, measured on one day.
 
-    gpu: name by the driver. gpus: how many of them could add up (0 on a CPU). cuda, driver: versions; None where there
-    is none or nobody tells. under_load: clocks in MHz, watt and celsius at work, as far as the driver tells. grid:
-    `quick` has a few shapes that are too small to fill a GPU.
+    form: schema of the document.
+    gpu: name by which the driver calls the GPU.
+    gpus: number of GPUs that all-reduces could use; 0 on a CPU.
+    torch, cuda, driver: versions; None where there is none or it is not known.
+    memory_bytes, l2_bytes: size of the memory and of the L2 cache, bytes.
+    under_load: clocks in MHz, power in watt and temperature in celsius at work, as far as the driver says.
+    grid: `full`, or `quick` for a few shapes that are too small to fill a GPU.
+    seconds: how long the measurement took, seconds.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -157,18 +192,18 @@ class GpuProfile(BaseModel):
         return self
 
     def catalog_gpu(self, gpus: Mapping[str, Gpu]) -> Gpu | None:
-        """The one of the catalog's GPUs that was measured; None for a CPU and for a GPU that the catalog lacks.
+        """The GPU of the catalog that was measured; None for a CPU and for a GPU that the catalog lacks.
 
-        PCIe cards of a chip are others than the boards with NVLink, and have driver's names of their own.
+        A PCIe card is another GPU than the NVLink board with the same chip, and the driver calls it by another name.
         """
         return gpu_reported(self.gpu, gpus) if self.device == "cuda" else None
 
 
 def parse(text: str, file: str) -> GpuProfile:
-    """File content → profile.
+    """The profile in the text of a file.
 
-    Errors: `Problems` with PROF005, all of them: no JSON (truncated, or something else was printed between), another
-    schema, values that do not fit.
+    Errors: `Problems` (PROF005), all in one run: the text is not JSON, it has another schema, or values do not fit.
+    Text that is not JSON may be cut off, or something else may have been printed into it.
     """
     try:
         raw = json.loads(text)
@@ -176,9 +211,9 @@ def parse(text: str, file: str) -> GpuProfile:
         where = Span(file, error.lineno, error.colno)
         hint = "a profile ends with a brace: was the copy cut off, or does its log hold an error instead?"
         raise Problems([Problem("PROF005", f"the profile is not JSON: {error.msg}", where, hint)]) from error
-    found = raw.get("schema") if isinstance(raw, dict) else None
-    if found != SCHEMA:
-        message = f"this is no profile: its schema is {found!r}, not {SCHEMA!r}"
+    schema = raw.get("schema") if isinstance(raw, dict) else None
+    if schema != SCHEMA:
+        message = f"this is no profile: its schema is {schema!r}, not {SCHEMA!r}"
         hint = "`spillway perf profile` writes profiles"
         raise Problems([Problem("PROF005", message, Span(file, 1), hint)])
     try:
@@ -198,7 +233,7 @@ def parse(text: str, file: str) -> GpuProfile:
 
 
 def doubts(profile: GpuProfile, gpu: Gpu) -> Iterator[str]:
-    """Reasons not to believe a profile: it beats the datasheet, or the GPU did something else meanwhile."""
+    """Reasons not to believe a profile: it exceeds the datasheet, or the GPU did something else meanwhile."""
     if profile.grid == "quick":
         yield "it was a quick try: its shapes are too small to fill a GPU"
     spreads = [row.spread for row in (*profile.bandwidth, *profile.gemm, *profile.attention)]

@@ -1,8 +1,8 @@
 """What a profile is asked to measure, as the profiler's arguments and as a Kubernetes Job.
 
-Three objects, pure values: a ConfigMap with the program, a NetworkPolicy that lets nothing in or out, and the Job,
-which runs the program in vLLM's image on GPUs of one node. The Job's whole log is the profile; progress and errors go
-to the pod's termination message. Its pod holds the Pod Security profile `restricted`.
+The manifest has three objects, which are plain values: a ConfigMap with the program, a NetworkPolicy that lets nothing
+in or out, and the Job, which runs the program in vLLM's image on GPUs of one node. The Job's whole log is the profile;
+progress and errors go to the pod's termination message. The pod keeps to the Pod Security profile `restricted`.
 """
 
 from __future__ import annotations
@@ -18,20 +18,21 @@ import yaml
 from planner.performance.projections import Heads, WeightShape
 
 IMAGE = "vllm/vllm-openai:v0.33.0"
-"""The engine's image, of the release that the chart deploys: PyTorch and its kernels are those that will serve."""
+"""The engine's image in the release that the chart deploys. So PyTorch and its kernels are those that will serve."""
 NAMESPACE = "serving"
 DTYPES = ("bf16", "fp16", "fp8", "int8")
 ACCELERATOR_LABEL = "k8s.amazonaws.com/accelerator"
 NODE_GROUP = "spillway.dev/node-group"
 GPU_RESOURCE = "nvidia.com/gpu"
 USER = 2000
-"""vLLM's own in its image."""
+"""The user of vLLM in its image."""
 START_S = 1800
-"""To find a node and pull the image, before the measuring."""
+"""Seconds to find a node and to pull the image, before anything is measured."""
 KEPT_S = 86_400
-"""How long the finished Job, and with it the log that is the answer, stays."""
+"""Seconds for which the finished Job stays, and with it the log that is the profile."""
 FOLDER, FILE, LOG = "/opt/spillway", "gpu_profiler.py", "/dev/termination-log"
-"""The file's name is no module of Python's own: its folder comes first on the path."""
+"""Where the program lies and logs. The file must not have the name of a Python module, for its folder comes first on
+Python's path."""
 
 Object = dict[str, Any]
 
@@ -40,8 +41,13 @@ Object = dict[str, Any]
 class ProfileRequest:
     """What to measure.
 
-    gpus: of the all-reduce; 0: all that there are. weights, heads: shapes on one GPU; none: those of dense 8B, 32B and
-    70B models at the tensor-parallel sizes. dtypes: none: all. time_limit_s: of the measuring.
+    device: `cuda` or `cpu`.
+    gpus: GPUs of the all-reduce; 0 for all that there are.
+    weights, heads: shapes on one GPU. Without any, they are those of dense 8B, 32B and 70B models.
+    tensor_parallel_sizes: sizes at which these models are cut.
+    dtypes: types of the matrix products. Without any, all types are measured.
+    grid: `full`, or `quick` for a few small shapes.
+    time_limit_s: seconds of measuring at most.
     """
 
     device: str = "cuda"
@@ -64,8 +70,14 @@ class ProfileRequest:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where the Job runs. gpu: key in the catalog. node_group: of the lock; empty: any node with that GPU."""
+class JobPlace:
+    """Where the Job runs.
+
+    gpu: key of the GPU in the catalog.
+    image: image of the container.
+    namespace: namespace of the objects.
+    node_group: node group of the lock; empty for any node with that GPU.
+    """
 
     gpu: str
     image: str = IMAGE
@@ -73,8 +85,11 @@ class Place:
     node_group: str = ""
 
 
-def manifest(request: ProfileRequest, place: Place, program: str) -> list[Object]:
-    """The objects, in the order in which they are made. `program`: text of the profiler."""
+def manifest(request: ProfileRequest, place: JobPlace, program: str) -> list[Object]:
+    """The objects, in the order in which Kubernetes makes them.
+
+    program: source text of the profiler.
+    """
     content = json.dumps([request.arguments(), place.__dict__, program], sort_keys=True)
     digest = hashlib.sha256(content.encode()).hexdigest()[:6]
     name = f"profile-{place.gpu.lower()}-{request.gpus}-{digest}"
@@ -108,11 +123,11 @@ def manifest(request: ProfileRequest, place: Place, program: str) -> list[Object
 
 
 def render(objects: list[Object]) -> str:
-    """YAML of the objects; texts of several lines stand as they are."""
+    """The objects as YAML. Texts of several lines are written line by line."""
     return yaml.dump_all(objects, Dumper=_Readable, sort_keys=False, allow_unicode=True, width=120)
 
 
-def _pod(request: ProfileRequest, place: Place, config_map: str) -> Object:
+def _pod(request: ProfileRequest, place: JobPlace, config_map: str) -> Object:
     tolerations: list[Mapping[str, str]] = [{"key": GPU_RESOURCE, "operator": "Exists", "effect": "NoSchedule"}]
     selector = {ACCELERATOR_LABEL: f"nvidia-{place.gpu.lower()}"}
     if place.node_group:
@@ -142,7 +157,7 @@ def _pod(request: ProfileRequest, place: Place, config_map: str) -> Object:
     }
 
 
-def _container(request: ProfileRequest, place: Place) -> Object:
+def _container(request: ProfileRequest, place: JobPlace) -> Object:
     memory = f"{6 + 4 * request.gpus}Gi"
     return {
         "name": "profile",
@@ -173,7 +188,7 @@ def _container(request: ProfileRequest, place: Place) -> Object:
 
 
 class _Readable(yaml.SafeDumper):
-    """Block style for texts of several lines, no anchors for what is said twice."""
+    """Writes texts of several lines in block style, and equal objects twice instead of by an anchor."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True

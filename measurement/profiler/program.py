@@ -1,14 +1,19 @@
 """Measures what a GPU reaches: memory bandwidth, matrix products, attention, all-reduce, kernel launches.
 
-Needs Python 3.10 and PyTorch, and is one file, so that it runs wherever vLLM does. Prints one JSON document,
-`spillway.profile/1`, on stdout and progress on stderr. Every row has the median of its timed repeats with their p10 and
-p90, in milliseconds a call. What could not be measured is a gap with its reason, never a zero.
+It needs Python 3.10 and PyTorch, and it is one file, so that it runs wherever vLLM does. It prints one JSON document,
+`spillway.profile/1`, on stdout and its progress on stderr. Every row has the median, the p10 and the p90 of its timed
+repeats, in milliseconds a call. What could not be measured is a gap with its reason and never a zero.
 
-On GPUs, calls are captured as a CUDA graph, as the engine does when it decodes, and timed by CUDA events after some
-seconds of load; clocks are left alone. Calls take turns over so many copies of their operands that no cache serves
-them. All-reduce runs in one process a GPU; they meet by a file, talk over loopback and are ended by their own id.
+On a GPU, calls are captured as a CUDA graph, as the engine does when it decodes. CUDA events time them after some
+seconds of load; the program does not set clocks. Calls take turns over so many copies of their operands that no cache
+serves them. All-reduce runs in one process for each GPU. These processes meet by a file and talk over loopback, and the
+program ends each of them by its own id.
 
-Exit codes: 0 measured, 2 usage, 3 no PyTorch, 4 not the GPUs that were asked for, 5 the GPU failed.
+    exit code 0  everything was measured
+    exit code 2  the command line was wrong
+    exit code 3  there is no PyTorch
+    exit code 4  there are not the GPUs that were asked for
+    exit code 5  the GPU failed
 """
 
 from __future__ import annotations
@@ -39,7 +44,8 @@ SCHEMA = "spillway.profile/1"
 NO_TORCH, NO_GPU, BROKEN = 3, 4, 5
 
 TOKENS = (1, 64, 512, 2048, 8, 256, 32, 128, 8192)
-"""Rows of the left operand: a decode batch or a chunk of prompts. The order leaves a coarse grid when time ends."""
+"""Rows of the left operand, which is a decode batch or a chunk of prompts. In this order a coarse grid is complete when
+time ends early."""
 DENSE_MODELS = ((4096, 14336, 32, 8, 128), (8192, 28672, 64, 8, 128), (5120, 25600, 64, 8, 128))
 """Hidden size, inner width, heads, key-value heads and head size of 8B, 70B and 32B models."""
 DTYPES = ("bf16", "fp8", "int8", "fp16")
@@ -49,21 +55,23 @@ READS = (2**30, 2**26, 2**32, 2**28, 2**24, 2**22)
 MESSAGES = (2**13, 2**14, 2**16, 2**18, 2**20, 2**22, 2**24, 2**26)
 
 CASE_S = 0.06
-"""Seconds of timed calls a case, where five repeats do not take longer."""
+"""Seconds of timed calls of a case, unless `LEAST` repeats take longer."""
 LEAST, MOST = 5, 30
-"""Timed repeats of a case."""
+"""Timed repeats of a case, at least and at most."""
 REPEAT_MS = 0.5
-"""Length of one timed repeat at least: far above the resolution of an event."""
+"""Length of one timed repeat at least, ms. It is far above the resolution of a CUDA event."""
 MOST_CALLS = 256
 """Calls of one repeat at most."""
 WARM_S, ANSWER_S = 2.0, 20.0
+"""Seconds of load before clocks are read, and seconds that the driver has for its answer."""
 MEETING_S = 60.0
-"""How long a rank waits for the others."""
+"""Seconds for which a rank waits for the others."""
 GRACE_S = 3.0
+"""Seconds between asking a rank to end and forcing it to."""
 LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 TIME_OVER = "the time limit was reached"
 WEIGHTS = {"bandwidth": 5.0, "launch": 2.0, "gemm": 55.0, "attention": 20.0, "all_reduce": 25.0}
-"""Shares of the time that is left; what a section does not use goes to those after it."""
+"""Weights by which the sections share the time. What a section does not use goes to those after it."""
 
 Case = dict[str, Any]
 Call = Callable[[], Any]
@@ -74,7 +82,10 @@ class Unavailable(Exception):
 
 
 class Failed(Exception):
-    """The program cannot go on. `code`: exit code."""
+    """The program cannot go on.
+
+    code: exit code.
+    """
 
     def __init__(self, code: int, message: str, hint: str) -> None:
         super().__init__(message)
@@ -83,7 +94,16 @@ class Failed(Exception):
 
 @dataclass
 class Run:
-    """One run: the device, when it must end, and what was found."""
+    """One run of the program.
+
+    torch: the module of PyTorch.
+    device: `cuda` or `cpu`.
+    graphs: whether calls are captured as CUDA graphs.
+    cache_bytes: size of the cache that operands must not be served from, bytes.
+    ends_at: when the run must end, by the monotonic clock, seconds.
+    rows: measured cases by section.
+    gaps: missing cases by what they are and why.
+    """
 
     torch: Any
     device: str
@@ -94,18 +114,18 @@ class Run:
     gaps: dict[tuple[str, str], Case] = field(default_factory=dict)
 
     def gap(self, what: str, why: str, case: Case) -> None:
-        """Name what is missing; cases with the same reason are counted together."""
-        known = self.gaps.setdefault((what, why), {"what": what, "why": why, "cases": 0, "example": case})
-        known["cases"] += 1
+        """Add a case to the gaps. Cases of the same kind with the same reason are counted together."""
+        gap = self.gaps.setdefault((what, why), {"what": what, "why": why, "cases": 0, "example": case})
+        gap["cases"] += 1
 
     def until(self, section: str) -> float:
-        """When a section must end, so that those after it have their share of the time that is left."""
+        """When a section must end so that those after it have their share of the time, by the monotonic clock."""
         names = list(WEIGHTS)
         left = max(0.0, self.ends_at - time.monotonic())
         return time.monotonic() + left * WEIGHTS[section] / sum(WEIGHTS[name] for name in names[names.index(section) :])
 
     def free_bytes(self) -> int:
-        """Memory that a case may take."""
+        """Bytes of memory that a case may take."""
         if self.device == "cpu":
             return available_memory() // 4
         free, _ = self.torch.cuda.mem_get_info()
@@ -113,7 +133,10 @@ class Run:
         return int(0.8 * (free + cached))
 
     def copies(self, size: int) -> int:
-        """How many operands of that many bytes take turns, so that none is still in the cache when its turn comes."""
+        """How many operands take turns, so that none is still in the cache when its turn comes.
+
+        size: bytes of one operand. Raises Unavailable when they do not fit the memory.
+        """
         count = min(MOST_CALLS, max(1, math.ceil(4 * self.cache_bytes / size)))
         if count * size > self.free_bytes():
             raise Unavailable(f"needs {count * size / 1e9:.1f} GB of memory, more than is free")
@@ -124,7 +147,10 @@ class Run:
             self.torch.cuda.synchronize()
 
     def measure(self, section: str, cases: Sequence[Case], prepare: Callable[[Case], list[Call]]) -> None:
-        """Time every case; what `prepare` returns is called in turn. Ends early when the section's time is over."""
+        """Time every case of a section, until the section's time is over.
+
+        prepare: the calls of a case, which are then made in turn.
+        """
         until, started = self.until(section), time.monotonic()
         rows = self.rows.setdefault(section, [])
         for case in cases:
@@ -134,22 +160,22 @@ class Run:
                 continue
             try:
                 calls = prepare(case)
-                rows.append({**case, **timed(self, calls)})
+                rows.append({**case, **timing(self, calls)})
             except Unavailable as reason:
                 self.gap(what, str(reason), case)
             except (RuntimeError, TypeError, ValueError, AttributeError) as error:
-                self.gap(what, sentence(error), case)
+                self.gap(what, short_reason(error), case)
                 try:
                     self.synchronize()
                 except RuntimeError as fault:
-                    raise Failed(BROKEN, f"the GPU failed: {sentence(fault)}", "look at dmesg; reset it") from fault
+                    raise Failed(BROKEN, f"the GPU failed: {short_reason(fault)}", "look at dmesg; reset it") from fault
         say(f"{section}: {len(rows)} of {len(cases)} cases in {time.monotonic() - started:.0f} s")
 
 
-def timed(run: Run, calls: Sequence[Call], fixed: tuple[int, int] | None = None) -> Case:
-    """Milliseconds a call over timed repeats, each of which makes all `calls` several times.
+def timing(run: Run, calls: Sequence[Call], fixed: tuple[int, int] | None = None) -> Case:
+    """The time of one call in ms, over timed repeats that each make all `calls` several times.
 
-    fixed: rounds of all calls in a repeat, and repeats; several processes that wait for each other must agree on them.
+    fixed: (rounds of all calls in a repeat, number of repeats). Processes that wait for each other must agree on them.
     """
     clock = _cuda_seconds if run.device == "cuda" else _cpu_seconds
     for call in calls:
@@ -161,21 +187,21 @@ def timed(run: Run, calls: Sequence[Call], fixed: tuple[int, int] | None = None)
     else:
         rounds, repeats = fixed
     series = list(calls) * rounds
-    play = _captured(run, series) if run.graphs else None
+    play = _graph_replay(run, series) if run.graphs else None
     replay = play or (lambda: [call() for call in series])
     replay()
     milliseconds = sorted(1000 * seconds / len(series) for seconds in clock(run, replay, repeats))
     return {
-        "ms": rounded(nearest(milliseconds, 0.5)),
-        "ms_p10": rounded(nearest(milliseconds, 0.1)),
-        "ms_p90": rounded(nearest(milliseconds, 0.9)),
+        "ms": six_digits(percentile(milliseconds, 0.5)),
+        "ms_p10": six_digits(percentile(milliseconds, 0.1)),
+        "ms_p90": six_digits(percentile(milliseconds, 0.9)),
         "repeats": repeats,
         "graph": play is not None,
     }
 
 
-def _captured(run: Run, calls: Sequence[Call]) -> Call | None:
-    """The calls as one CUDA graph; None where one of them cannot be captured."""
+def _graph_replay(run: Run, calls: Sequence[Call]) -> Call | None:
+    """A call that replays these calls as one CUDA graph; None where one of them cannot be captured."""
     graph = run.torch.cuda.CUDAGraph()
     try:
         with run.torch.cuda.graph(graph, capture_error_mode="thread_local"):  # NCCL's watchdog thread may ask meanwhile
@@ -211,7 +237,10 @@ def _cpu_seconds(run: Run, play: Call, repeats: int) -> list[float]:
 
 
 def bandwidth(run: Run, sizes: Sequence[int]) -> None:
-    """Reading (a sum) and copying; `bytes` is what one call moves, in both directions together."""
+    """Measure reading, which is a sum, and copying.
+
+    sizes: bytes that one call moves, in both directions together.
+    """
     torch = run.torch
 
     def prepare(case: Case) -> list[Call]:
@@ -222,11 +251,11 @@ def bandwidth(run: Run, sizes: Sequence[int]) -> None:
 
     run.measure("bandwidth", [{"kind": kind, "bytes": size} for size in sizes for kind in ("read", "copy")], prepare)
     for row in run.rows["bandwidth"]:
-        row["gb_per_s"] = rounded(row["bytes"] / row["ms"] / 1e6)
+        row["gb_per_s"] = six_digits(row["bytes"] / row["ms"] / 1e6)
 
 
 def launch(run: Run, kernels: int = 64) -> None:
-    """A chain of small kernels, started one by one and as a CUDA graph; `ms` of one kernel."""
+    """Measure a chain of small kernels, started one by one and as a CUDA graph. `ms` is the time of one kernel."""
     x, graphs = run.torch.zeros(4096, device=run.device), run.graphs
 
     def prepare(case: Case) -> list[Call]:
@@ -240,13 +269,17 @@ def launch(run: Run, kernels: int = 64) -> None:
 
 
 def gemm(run: Run, shapes: Sequence[tuple[int, int]], tokens: Sequence[int], dtypes: Sequence[str]) -> None:
-    """m tokens times a weight of n outputs and k inputs."""
+    """Measure products of m tokens with a weight of n outputs and k inputs.
+
+    shapes: (n, k) of each weight.
+    tokens: each m.
+    """
     cases = [{"dtype": form, "m": m, "n": n, "k": k} for m in tokens for form in dtypes for n, k in shapes]
-    run.measure("gemm", cases, lambda case: products(run, **case))
+    run.measure("gemm", cases, lambda case: product_calls(run, **case))
 
 
-def products(run: Run, dtype: str, m: int, n: int, k: int) -> list[Call]:
-    """Calls of one matrix product, each with a weight of its own."""
+def product_calls(run: Run, dtype: str, m: int, n: int, k: int) -> list[Call]:
+    """The calls of one matrix product, each with its own weight."""
     torch = run.torch
     x, weight = (m, k), (n, k)
     if dtype in ("bf16", "fp16"):
@@ -270,7 +303,7 @@ def products(run: Run, dtype: str, m: int, n: int, k: int) -> list[Call]:
 
 
 def sixteen_bit(run: Run, dtype: str) -> Any:
-    """The 16-bit type of that name; GPUs before Ampere only imitate bf16."""
+    """The 16-bit type of that name. Raises Unavailable for bf16 on GPUs before Ampere, which only imitate it."""
     if dtype == "bf16" and run.device == "cuda" and run.torch.cuda.get_device_capability() < (8, 0):
         raise Unavailable("no bf16 below compute capability 8.0")
     return run.torch.bfloat16 if dtype == "bf16" else run.torch.float16
@@ -279,7 +312,12 @@ def sixteen_bit(run: Run, dtype: str) -> Any:
 def attention(
     run: Run, heads: Sequence[tuple[int, int, int]], decode: Sequence[tuple[int, int]], prompts: Sequence[int]
 ) -> None:
-    """One new token a sequence over its context, and prompts over themselves (causal), by PyTorch's fused kernels."""
+    """Measure attention by PyTorch's fused kernels: of one new token of each sequence, and of prompts (causal).
+
+    heads: (query heads, key-value heads, head size) on one GPU.
+    decode: (sequences, tokens of context).
+    prompts: tokens of a prompt.
+    """
     torch = run.torch
     dtype = "bf16"
     try:
@@ -308,7 +346,11 @@ def attention(
 
 
 def all_reduce(run: Run, groups: Sequence[int], sizes: Sequence[int]) -> None:
-    """Groups of that many ranks add up messages of these sizes; of the ranks' medians the longest counts."""
+    """Measure all-reduces. The longest of the ranks' medians counts.
+
+    groups: numbers of ranks.
+    sizes: bytes of a message.
+    """
     until, started = run.until("all_reduce"), time.monotonic()
     rows = run.rows.setdefault("all_reduce", [])
     if not groups:
@@ -317,19 +359,23 @@ def all_reduce(run: Run, groups: Sequence[int], sizes: Sequence[int]) -> None:
         mine = time.monotonic() + (until - time.monotonic()) / (len(groups) - done)
         try:
             try:
-                rows += ranked(run.device, "graph" if run.graphs else "stream", ranks, sizes, mine)
+                rows += all_reduce_rows(run.device, "graph" if run.graphs else "stream", ranks, sizes, mine)
             except Unavailable as reason:
                 if not run.graphs or time.monotonic() > mine:
                     raise
                 say(f"all_reduce: {ranks} ranks without CUDA graphs: {reason}")
-                rows += ranked(run.device, "stream", ranks, sizes, mine)
+                rows += all_reduce_rows(run.device, "stream", ranks, sizes, mine)
         except Unavailable as reason:
             run.gap(f"all_reduce {ranks} ranks", str(reason), {"ranks": ranks})
     say(f"all_reduce: {len(rows)} of {len(groups) * len(sizes)} cases in {time.monotonic() - started:.0f} s")
 
 
-def ranked(device: str, mode: str, ranks: int, sizes: Sequence[int], until: float) -> list[Case]:
-    """Start the ranks, wait, and join what they measured. Whatever happens, none of them outlives this call."""
+def all_reduce_rows(device: str, mode: str, ranks: int, sizes: Sequence[int], until: float) -> list[Case]:
+    """Start the ranks, wait for them, and join what they measured. Whatever happens, no rank outlives this call.
+
+    mode: `graph` or `stream`.
+    until: when the ranks are ended, by the monotonic clock, seconds.
+    """
     with tempfile.TemporaryDirectory(prefix="profile-") as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         children: list[subprocess.Popen[bytes]] = []
@@ -354,7 +400,7 @@ def ranked(device: str, mode: str, ranks: int, sizes: Sequence[int], until: floa
 
 
 def end(children: Sequence[subprocess.Popen[bytes]]) -> None:
-    """End those that still run: all are asked at once, the last resort comes after a grace."""
+    """End the processes that still run. All are asked at once; those that do not end in `GRACE_S` are killed."""
     running = [child for child in children if child.poll() is None]
     for child in running:
         child.terminate()
@@ -368,7 +414,7 @@ def end(children: Sequence[subprocess.Popen[bytes]]) -> None:
 
 
 def be_rank(args: argparse.Namespace) -> None:
-    """One rank of an all-reduce: meet the others, check that a sum is right, time the messages, leave the rows."""
+    """Be one rank of an all-reduce: meet the others, check that a sum is right, time the messages, write the rows."""
     die_with(args.parent)
     torch, distributed = importlib.import_module("torch"), importlib.import_module("torch.distributed")
     on_gpu = args.device == "cuda"
@@ -390,7 +436,7 @@ def be_rank(args: argparse.Namespace) -> None:
     rows = []
     for size in args.messages:
         message = torch.zeros(size // 2, device=device, dtype=torch.float16)
-        times = timed(run, [partial(distributed.all_reduce, message)], fixed=(20 if size <= 2**20 else 5, 20))
+        times = timing(run, [partial(distributed.all_reduce, message)], fixed=(20 if size <= 2**20 else 5, 20))
         if times["graph"] != run.graphs:
             sys.exit("all-reduce cannot be captured")
         rows.append({"ranks": args.ranks, "bytes": size, **times})
@@ -399,7 +445,7 @@ def be_rank(args: argparse.Namespace) -> None:
 
 
 def die_with(parent: int) -> None:
-    """Let the system end this process with its parent (Linux)."""
+    """Let Linux end this process when its parent ends."""
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     if os.getppid() != parent:
@@ -410,7 +456,7 @@ def die_with(parent: int) -> None:
 
 
 def available_memory() -> int:
-    """Bytes of main memory that are free."""
+    """Free main memory, bytes."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
@@ -419,7 +465,7 @@ def available_memory() -> int:
 
 
 def processor() -> str:
-    """Name of the CPU."""
+    """The name of the CPU."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -427,24 +473,28 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def driver_says(fields: str, gpu: Any, meanwhile: Call) -> list[str]:
-    """What `nvidia-smi` says of a GPU, asked while something else is done; empty texts for what it does not know."""
+def driver_values(fields: str, gpu: Any, meanwhile: Call) -> list[str]:
+    """What `nvidia-smi` says about a GPU, one text for each field; empty where it does not know.
+
+    fields: names with commas between them.
+    meanwhile: is called again and again until the answer is there.
+    """
     program, count = shutil.which("nvidia-smi"), fields.count(",") + 1
     if program is None:
         return [""] * count
     query = [program, f"--query-gpu={fields}", "--format=csv,noheader,nounits"]
     query += [f"--id=GPU-{gpu.uuid}"] if hasattr(gpu, "uuid") else ["--id=0"]
-    asked = subprocess.Popen(query, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    query_run = subprocess.Popen(query, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     deadline = time.monotonic() + ANSWER_S
-    while asked.poll() is None and time.monotonic() < deadline:
+    while query_run.poll() is None and time.monotonic() < deadline:
         meanwhile()
-    asked.kill()
-    values = [value.strip() for value in asked.communicate()[0].split(",")]
+    query_run.kill()
+    values = [value.strip() for value in query_run.communicate()[0].split(",")]
     return [value if value[:1].isdigit() else "" for value in values] if len(values) == count else [""] * count
 
 
-def under_load(torch: Any) -> Case:
-    """Load the GPU until its clocks settle; what they are then, and the power that it draws."""
+def state_under_load(torch: Any) -> Case:
+    """Load the GPU until its clocks settle, and return the clocks, the power and the temperature then."""
     x = torch.randn(4096, 4096, device="cuda", dtype=torch.float16)
 
     def work() -> None:
@@ -457,12 +507,12 @@ def under_load(torch: Any) -> Case:
         work()
     names = ("sm_mhz", "memory_mhz", "max_sm_mhz", "watt", "limit_watt", "celsius")
     fields = "clocks.sm,clocks.mem,clocks.max.sm,power.draw,power.limit,temperature.gpu"
-    said = driver_says(fields, torch.cuda.get_device_properties(0), work)
-    return {name: float(value) for name, value in zip(names, said, strict=True) if value}
+    values = driver_values(fields, torch.cuda.get_device_properties(0), work)
+    return {name: float(value) for name, value in zip(names, values, strict=True) if value}
 
 
 def machine(torch: Any, device: str, gpus: int) -> Case:
-    """What is measured. Raises Failed when the GPUs are not all alike."""
+    """What is measured, as the first fields of the document. Raises Failed when the GPUs are not all alike."""
     common = {"device": device, "torch": torch.__version__, "cuda": torch.version.cuda}
     if device == "cpu":
         return {"gpu": processor(), "gpus": 0, **common, "cuda": None, "driver": None}
@@ -473,7 +523,7 @@ def machine(torch: Any, device: str, gpus: int) -> Case:
         "gpu": properties.name,
         "gpus": gpus,
         **common,
-        "driver": driver_says("driver_version", properties, partial(time.sleep, 0.05))[0] or None,
+        "driver": driver_values("driver_version", properties, partial(time.sleep, 0.05))[0] or None,
         "compute_capability": f"{properties.major}.{properties.minor}",
         "memory_bytes": properties.total_memory,
         "multiprocessors": properties.multi_processor_count,
@@ -484,28 +534,29 @@ def machine(torch: Any, device: str, gpus: int) -> Case:
 # Words
 
 
-def nearest(ordered: Sequence[float], share: float) -> float:
-    """Nearest-rank percentile."""
+def percentile(ordered: Sequence[float], share: float) -> float:
+    """The nearest-rank percentile of sorted values."""
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
-def rounded(value: float) -> float:
-    """Six significant digits."""
+def six_digits(value: float) -> float:
+    """The value with six significant digits."""
     return float(f"{value:.6g}")
 
 
-def sentence(error: BaseException) -> str:
-    """An error as one short line."""
+def short_reason(error: BaseException) -> str:
+    """The message of an error as one short line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__).split(". ")[0][:200]
 
 
 def say(line: str) -> None:
+    """Write a line of progress."""
     print(line, file=sys.stderr, flush=True)
 
 
 def document(values: Case) -> str:
-    """JSON with one row a line."""
+    """The document as JSON, with one row in each line."""
 
     def lines() -> Iterator[str]:
         for key, value in values.items():
@@ -518,7 +569,7 @@ def document(values: Case) -> str:
 
 
 def numbers(length: int) -> Callable[[str], tuple[int, ...]]:
-    """Parser of so many whole numbers with commas between; 0: any number of them."""
+    """A parser of that many whole numbers with commas between them; 0 stands for any number of them."""
 
     def parse(text: str) -> tuple[int, ...]:
         values = tuple(int(part) for part in text.split(","))
@@ -531,6 +582,7 @@ def numbers(length: int) -> Callable[[str], tuple[int, ...]]:
 
 
 def arguments(given: Sequence[str]) -> argparse.Namespace:
+    """The parsed command line. It ends the program when the command line is wrong."""
     parser = argparse.ArgumentParser(prog="profile", description="Measures what a GPU reaches.", allow_abbrev=False)
     add, hidden = parser.add_argument, argparse.SUPPRESS
     add("--device", choices=("cuda", "cpu"), default="cuda")
@@ -553,8 +605,8 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     return parsed
 
 
-def standard(sizes: Sequence[int]) -> tuple[list[tuple[int, int]], list[tuple[int, int, int]]]:
-    """Weights and heads on one GPU of dense models at these tensor-parallel sizes."""
+def dense_shapes(sizes: Sequence[int]) -> tuple[list[tuple[int, int]], list[tuple[int, int, int]]]:
+    """(weights, heads) on one GPU of dense models, cut for these tensor-parallel sizes."""
     shapes, heads = [], []
     for tp in sizes:
         for hidden, inner, h, kv, d in DENSE_MODELS:
@@ -566,12 +618,12 @@ def standard(sizes: Sequence[int]) -> tuple[list[tuple[int, int]], list[tuple[in
 
 
 def profile(args: argparse.Namespace) -> Case:
-    """Measure everything that was asked for. Raises Failed."""
+    """The whole document of what was asked for. Raises Failed."""
     try:
         torch = importlib.import_module("torch")
     except (ImportError, OSError) as error:
         hint = "run it where vLLM runs, or name a Python that has PyTorch"
-        raise Failed(NO_TORCH, f"{sys.executable} cannot load PyTorch: {sentence(error)}", hint) from error
+        raise Failed(NO_TORCH, f"{sys.executable} cannot load PyTorch: {short_reason(error)}", hint) from error
     started, on_gpu = time.monotonic(), args.device == "cuda"
     visible = torch.cuda.device_count() if on_gpu and torch.cuda.is_available() else 0
     if on_gpu and visible < max(1, args.gpus):
@@ -579,11 +631,11 @@ def profile(args: argparse.Namespace) -> Case:
         raise Failed(NO_GPU, message, "is the driver there? `--device cpu --quick` tries the program without a GPU")
     gpus = (args.gpus or visible) if on_gpu else max(2, args.gpus)
     torch.manual_seed(0)
-    gc.freeze()  # some versions collect garbage before every capture: leave them little to look at
+    gc.freeze()  # some versions collect garbage before every capture, and so they have little to look at
     about = machine(torch, args.device, gpus)
     cache = (about["l2_bytes"] or 2**27) if on_gpu else 0
     run = Run(torch, args.device, on_gpu, cache, started + args.time_limit)
-    shapes, heads = standard(args.tensor_parallel_size or (1, 4))
+    shapes, heads = dense_shapes(args.tensor_parallel_size or (1, 4))
     if args.gemm or args.attention:
         shapes, heads = args.gemm, args.attention
     if args.quick:
@@ -591,7 +643,7 @@ def profile(args: argparse.Namespace) -> Case:
     tokens, messages = (TOKENS[:2], MESSAGES[:2]) if args.quick else (TOKENS, MESSAGES)
     with torch.inference_mode():
         if on_gpu:
-            about["under_load"] = under_load(torch)
+            about["under_load"] = state_under_load(torch)
         bandwidth(run, (2**26, 2**22) if args.quick else READS)
         launch(run)
         gemm(run, shapes, tokens, args.dtype or DTYPES)
@@ -600,19 +652,20 @@ def profile(args: argparse.Namespace) -> Case:
         torch.cuda.empty_cache()
     all_reduce(run, [n for n in (2, 4, 8, 16) if n <= gpus], messages)
     about["grid"] = "quick" if args.quick else "full"
-    about["seconds"] = rounded(time.monotonic() - started)
+    about["seconds"] = six_digits(time.monotonic() - started)
     date = time.strftime("%Y-%m-%d", time.gmtime())
     return {"schema": SCHEMA, "date": date, **about, **run.rows, "gaps": list(run.gaps.values())}
 
 
 def main(given: Sequence[str]) -> int:
+    """Run the program and return its exit code."""
     args = arguments(given)
     if args.rank is not None:
         be_rank(args)
     if args.log:
         os.dup2(os.open(args.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), sys.stderr.fileno())
     answer = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print must not stand in the document
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print must not get into the document
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the ranks are ended
     try:
         print(document(profile(args)), file=answer, flush=True)

@@ -1,1 +1,1 @@
-"""The verbs `spillway perf …`: they call the files, print the views and choose the exit code."""
+"""The verbs `spillway perf …`. They call the files, print the views and choose the exit code."""

@@ -1,4 +1,4 @@
-"""`perf calibrate`: a team's own benchmark files in, a calibration and the next runs to make out."""
+"""`perf calibrate` reads a team's own benchmark files, writes a calibration and says which runs to make next."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Any
 from rich.console import RenderableType
 
 from measurement.calibration.next_runs import Suggestion
-from measurement.files.calibration import Calibrated, calibration_of, refiner
-from measurement.views.calibration import bench_command, factors_view, next_lines, runs_view, serve_command
+from measurement.files.calibrate import CalibrationResult, calibration_result, refiner
+from measurement.views.calibration_tables import factors_view, runs_view
+from measurement.views.run_commands import bench_command, serve_command, suggestion_lines
 from planner.cli.output import note, report, show, show_json
 from planner.documents.calibration import CalibrationFile, load, plain
 from planner.edges.calibration_digests import CALIBRATIONS
@@ -32,9 +33,16 @@ def calibrate(
     replace: bool,
     form: str,
 ) -> None:
-    """Read and judge the files, write `calibration/NAME.yaml` beside the environments, print what it says.
+    """Read and judge the files, write `calibration/NAME.yaml` beside the environments, and print what it says.
 
-    Errors: `Problems`; with exit code 1 (CAL007) when runs of that file would be forgotten and `replace` is not given.
+    options: facts about the deployment that the files do not state, by the name of their option.
+    name: name of the calibration; if empty, it is made of its GPUs.
+    folder: folder of the environments.
+    as_of: day of the calibration, YYYY-MM-DD; today if empty.
+    dry_run: write nothing.
+    replace: forget the runs of an older file that are not given again.
+    form: `text` or `json`.
+    Errors: `Problems`. They have exit code 1 (CAL007) when runs would be forgotten and `replace` is not given.
     """
     if name and not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
         raise Problems(
@@ -42,43 +50,44 @@ def calibrate(
         )
     day = as_of or datetime.date.today().isoformat()
     catalog = load_catalog()
-    found = calibration_of(files, options, name, day, catalog, refiner(catalog))
-    report(found.reading.warnings)
-    path = folder / CALIBRATIONS / f"{found.file.name}.yaml" if found.file else folder
-    lost = _lost(found.file, path) if found.file else []
-    if lost and not (replace or dry_run):
-        raise Problems([_would_forget(path, lost)], exit_code=1)
+    result = calibration_result(files, options, name, day, catalog, refiner(catalog))
+    report(result.reading.warnings)
+    path = folder / CALIBRATIONS / f"{result.file.name}.yaml" if result.file else folder
+    forgotten = _forgotten_files(result.file, path) if result.file else []
+    if forgotten and not (replace or dry_run):
+        raise Problems([_forgetting_problem(path, forgotten)], exit_code=1)
     if form == "json":
-        show_json(_document(found))
+        show_json(_document(result))
     else:
-        show(_tables(found))
-        print("\n".join(["", *next_lines(found.suggestions)] if found.judged else next_lines(found.suggestions)))
-    if found.file is None:
+        show(_tables(result))
+        lines = suggestion_lines(result.suggestions)
+        print("\n".join(["", *lines] if result.compared else lines))
+    if result.file is None:
         return
-    if lost:
-        note(f"{path} held runs that are not among these files; give them too to keep them: {_few_of(lost)}")
+    if forgotten:
+        note(f"{path} held runs that are not among these files; give them too to keep them: {_few_of(forgotten)}")
     if dry_run:
         note(f"dry run: {path} is not written")
     else:
-        note(f"wrote {save(found.file, folder)}; plans beside it use it")
+        note(f"wrote {save(result.file, folder)}; plans beside it use it")
 
 
-def _tables(found: Calibrated) -> Iterator[RenderableType]:
-    if found.judged:
-        yield runs_view([(each.own, each.shipped, each.calibrated) for each in found.judged])
-    if found.file is not None:
-        yield from factors_view(found.file)
+def _tables(result: CalibrationResult) -> Iterator[RenderableType]:
+    if result.compared:
+        yield runs_view([(each.own, each.shipped, each.calibrated) for each in result.compared])
+    if result.file is not None:
+        yield from factors_view(result.file)
 
 
-def _document(found: Calibrated) -> dict[str, Any]:
-    """The same as one JSON document."""
+def _document(result: CalibrationResult) -> dict[str, Any]:
+    """The calibration and the suggestions as one JSON document."""
     return {
-        "calibration": None if found.file is None else plain(found.file),
-        "next_runs": [_suggested(each) for each in found.suggestions],
+        "calibration": None if result.file is None else plain(result.file),
+        "next_runs": [_suggestion_values(each) for each in result.suggestions],
     }
 
 
-def _suggested(each: Suggestion) -> dict[str, Any]:
+def _suggestion_values(each: Suggestion) -> dict[str, Any]:
     return {
         "gpu": each.deployment.gpu.key,
         "class": each.deployment.weights,
@@ -95,8 +104,8 @@ def _suggested(each: Suggestion) -> dict[str, Any]:
     }
 
 
-def _lost(file: CalibrationFile, path: Path) -> list[str]:
-    """Files of the runs of the calibration at `path` that the new one would not hold."""
+def _forgotten_files(file: CalibrationFile, path: Path) -> list[str]:
+    """The files whose runs the calibration at `path` holds and the new one does not."""
     if not path.exists():
         return []
     try:
@@ -108,8 +117,8 @@ def _lost(file: CalibrationFile, path: Path) -> list[str]:
     return sorted({row.file for row in old.runs if row.digest not in kept})
 
 
-def _would_forget(path: Path, lost: Sequence[str]) -> Problem:
-    message = f"{path} holds runs that are not among these files and would be forgotten: {_few_of(lost)}"
+def _forgetting_problem(path: Path, forgotten: Sequence[str]) -> Problem:
+    message = f"{path} holds runs that are not among these files and would be forgotten: {_few_of(forgotten)}"
     return Problem("CAL007", message, Span(str(path), 1), "give all files, old and new, or --replace to forget them")
 
 

@@ -1,4 +1,4 @@
-"""`perf fit`: measured figures in, coefficients and their held-out residuals out."""
+"""`perf fit` fits the coefficients to the shipped measurements and shows the held-out residuals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from planner.faces.tables import FoldingTable
 
 
 def fit(out: Path, as_of: str) -> None:
-    """Write `out/coefficients-DAY.json` and print how far off the rows are that the fit did not see."""
+    """Write `out/coefficients-DAY.json`, and print how far off predictions are on rows that a fit did not see.
+
+    as_of: day of the fit, YYYY-MM-DD; today if empty.
+    """
     day = as_of or datetime.date.today().isoformat()
     report, gaps, path = refit(load_catalog(), day, out, note)
     held_out = {"(model, GPU) cells": report.without_cell, "whole GPUs": report.without_gpu}
@@ -27,7 +30,7 @@ def fit(out: Path, as_of: str) -> None:
 
 
 def _table(title: str, residuals: Sequence[Residual]) -> FoldingTable:
-    """Median of actual/predicted and of the error, by metric and GPU."""
+    """The median of actual/predicted and of the error, by metric and GPU. Throughput is inverted."""
     groups: dict[tuple[str, str], list[float]] = {}
     for residual in residuals:
         groups.setdefault((residual.subject.measurement.metric, residual.subject.gpu.key), []).append(residual.slowness)

@@ -1,4 +1,4 @@
-"""`perf profile`: measure the GPU of this machine, or print the Kubernetes Job that measures one of the cluster."""
+"""`perf profile` measures the GPU of this machine, or prints the Kubernetes Job that measures one of the cluster."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from measurement.files.profiling import program_text, run
+from measurement.files.run_profiler import profiler_output, program_text
 from measurement.profile.document import doubts, parse
-from measurement.profile.job import Place, ProfileRequest, manifest, render
-from measurement.views.profile import lines
+from measurement.profile.job import JobPlace, ProfileRequest, manifest, render
+from measurement.views.profile import profile_lines
 from planner.cli.output import note, warn
 from planner.domain.catalog import Catalog
 from planner.domain.gaps import Gap
 from planner.edges.catalog_files import load_catalog
 from planner.edges.files import write_text
-from planner.performance.projections import projections
+from planner.performance.projections import Projections, projections
 from planner.words.diagnostics import Problem, Problems
 
 
-def shapes_of(request: ProfileRequest, models: Sequence[str]) -> ProfileRequest:
-    """The request with the shapes of these models, at its tensor-parallel sizes (1 unless given).
+def with_shapes(request: ProfileRequest, models: Sequence[str]) -> ProfileRequest:
+    """The request with the shapes of these models, cut for its tensor-parallel sizes (for 1 unless it has any).
 
-    Errors: `Problems` (PROF001), all of them.
+    Errors: `Problems` (PROF001), of all models in one run.
     """
-    catalog, found, sizes = load_catalog(), [], request.tensor_parallel_sizes or (1,)
+    catalog, sizes = load_catalog(), request.tensor_parallel_sizes or (1,)
+    shapes: list[Projections] = []
     problems: list[Problem] = []
     for name in models:
         model = catalog.model(name)
@@ -34,25 +35,25 @@ def shapes_of(request: ProfileRequest, models: Sequence[str]) -> ProfileRequest:
             continue
         for size in sizes:
             try:
-                found.append(projections(model, size))
+                shapes.append(projections(model, size))
             except ValueError as error:
                 problems.append(Problem("PROF001", str(error), hint="give a --tensor-parallel-size that divides them"))
     if problems:
         raise Problems(problems)
-    if not found:
+    if not shapes:
         return request
-    for sentence in sorted({sentence for each in found for sentence in each.left_out}):
+    for sentence in sorted({sentence for each in shapes for sentence in each.left_out}):
         note(f"left out: {sentence}")
-    weights = tuple(sorted({weight for each in found for weight in each.weights}))
-    heads = tuple(sorted({heads for each in found for heads in each.heads}))
+    weights = tuple(sorted({weight for each in shapes for weight in each.weights}))
+    heads = tuple(sorted({heads for each in shapes for heads in each.heads}))
     return replace(request, weights=weights, heads=heads, tensor_parallel_sizes=())
 
 
-def print_manifest(request: ProfileRequest, models: Sequence[str], place: Place) -> None:
-    """Print the Job's YAML, and on stderr what to do with it."""
-    if problems := list(_misplaced(load_catalog(), request, place)):
+def print_manifest(request: ProfileRequest, models: Sequence[str], place: JobPlace) -> None:
+    """Print the YAML of the Job, and on stderr what to do with it."""
+    if problems := list(_place_problems(load_catalog(), request, place)):
         raise Problems(problems)
-    objects = manifest(shapes_of(replace(request, gpus=request.gpus or 1), models), place, program_text())
+    objects = manifest(with_shapes(replace(request, gpus=request.gpus or 1), models), place, program_text())
     sys.stdout.write(render(objects))
     job, where = f"job/{objects[-1]['metadata']['name']}", f"kubectl -n {place.namespace}"
     note(f"start it:    spillway perf profile --manifest … | {where} apply -f -")
@@ -61,11 +62,15 @@ def print_manifest(request: ProfileRequest, models: Sequence[str], place: Place)
 
 
 def measure(request: ProfileRequest, models: Sequence[str], python: str, out: str) -> None:
-    """Measure here; the profile goes to the file `out`, or to stdout for `-`."""
-    request = shapes_of(request, models)
-    if not Path(out).parent.is_dir():  # said before the minutes are spent
+    """Measure the GPU of this machine.
+
+    python: path of a Python with PyTorch; empty for the one that runs this.
+    out: file that receives the profile, or `-` for stdout.
+    """
+    request = with_shapes(request, models)
+    if not Path(out).parent.is_dir():  # it is better to say so before minutes are spent
         raise Problems([Problem("IO002", f"{out} cannot be written: its folder does not exist")])
-    text = run(request.arguments(), python or sys.executable, request.time_limit_s, note)
+    text = profiler_output(request.arguments(), python or sys.executable, request.time_limit_s, note)
     profile = parse(text, "what the profiler printed")
     if out == "-":
         sys.stdout.write(text)
@@ -74,7 +79,7 @@ def measure(request: ProfileRequest, models: Sequence[str], python: str, out: st
         note(f"wrote {out}")
     catalog = load_catalog()
     gpu = profile.catalog_gpu(catalog.gpus)
-    for line in lines(profile, gpu):
+    for line in profile_lines(profile, gpu):
         note(line)
     if profile.device == "cpu":
         note("a CPU was measured: this profile calibrates no GPU")
@@ -85,7 +90,7 @@ def measure(request: ProfileRequest, models: Sequence[str], python: str, out: st
         warn(Problem("PROF006", doubt, hint="do not calibrate with it") for doubt in doubts(profile, gpu))
 
 
-def _misplaced(catalog: Catalog, request: ProfileRequest, place: Place) -> Iterator[Problem]:
+def _place_problems(catalog: Catalog, request: ProfileRequest, place: JobPlace) -> Iterator[Problem]:
     if not place.gpu:
         hint = f"--gpu, one of {', '.join(sorted(catalog.gpus))}"
         yield Problem("PROF001", "a manifest is for one kind of GPU", hint=hint)

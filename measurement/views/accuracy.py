@@ -1,4 +1,4 @@
-"""How near predictions come to measurements: for the terminal, as Markdown, and as plain values."""
+"""Shows how near predictions come to measurements: for the terminal, as Markdown, and as plain values."""
 
 from __future__ import annotations
 
@@ -23,61 +23,61 @@ HELD_OUT = {
 _COLUMNS = ("metric", "", "rows", "median error", "p90", "predicted/measured", "in interval")
 
 
-def accuracy_view(found: Accuracy) -> Iterator[RenderableType]:
-    """The scores, section by section."""
-    yield Prose(_headline(found), rest="  ")
+def accuracy_view(accuracy: Accuracy) -> Iterator[RenderableType]:
+    """The scores for the terminal, section by section."""
+    yield Prose(_headline(accuracy), rest="  ")
     overall = (*names(_OVERALL[0]), *figures(*_OVERALL[1:]))
     steps = (below("over cells", "cells"), below("predicted/measured"))
-    yield FoldingTable("All rows", overall, _overall_rows(found), steps)
-    for name, scores in found.tables.items():
+    yield FoldingTable("All rows", overall, _overall_rows(accuracy), steps)
+    for name, scores in accuracy.tables.items():
         columns = (*names(_COLUMNS[0], name), *figures(*_COLUMNS[2:]))
         yield FoldingTable(f"By {name}", columns, _rows(scores), (above(_COLUMNS[0]), below("predicted/measured")))
-    yield Group(*(Prose(line, rest="  ") for line in _order_lines(found.order)))
+    yield Group(*(Prose(line, rest="  ") for line in _order_lines(accuracy.order)))
 
 
-def accuracy_markdown(found: Accuracy) -> str:
-    """The same as Markdown sections, ready to stand in a document."""
-    lines = [_headline(found), "", *_markdown(_OVERALL, _overall_rows(found)), ""]
-    lines += [f"- {line}" for line in _order_lines(found.order)]
-    for name, scores in found.tables.items():
+def accuracy_markdown(accuracy: Accuracy) -> str:
+    """The scores as Markdown sections, ready to stand in a document."""
+    lines = [_headline(accuracy), "", *_markdown(_OVERALL, _overall_rows(accuracy)), ""]
+    lines += [f"- {line}" for line in _order_lines(accuracy.order)]
+    for name, scores in accuracy.tables.items():
         lines += ["", f"### By {name}", "", *_markdown((_COLUMNS[0], name, *_COLUMNS[2:]), _rows(scores))]
-    if found.macro:
+    if accuracy.macro:
         lines += ["", "### Macro error by source", ""]
-        sources = sorted({source for macro in found.macro for source in macro.sources})
+        sources = sorted({source for macro in accuracy.macro for source in macro.sources})
         rows = [
-            (source, *(percent(macro.sources[source]) if source in macro.sources else "–" for macro in found.macro))
+            (source, *(percent(macro.sources[source]) if source in macro.sources else "–" for macro in accuracy.macro))
             for source in sources
         ]
-        lines += _markdown(("source", *(WORDS[macro.kind] for macro in found.macro)), rows)
+        lines += _markdown(("source", *(WORDS[macro.kind] for macro in accuracy.macro)), rows)
     return "\n".join(lines) + "\n"
 
 
-def accuracy_json(found: Accuracy) -> dict[str, Any]:
-    """The same as plain values; shares as numbers, six digits."""
-    value: dict[str, Any] = asdict(found)
-    for order, told in zip(found.order, value["order"], strict=True):
-        told["kind"] = order.kind or "all"
-        told["share"] = None if math.isnan(order.share) else order.share
+def accuracy_json(accuracy: Accuracy) -> dict[str, Any]:
+    """The scores as plain values. Numbers have six significant digits; a share that is not known is None."""
+    value: dict[str, Any] = asdict(accuracy)
+    for order, row in zip(accuracy.order, value["order"], strict=True):
+        row["kind"] = order.kind or "all"
+        row["share"] = None if math.isnan(order.share) else order.share
     rounded: dict[str, Any] = _six_digits(value)
     return rounded
 
 
 def percent(value: float) -> str:
-    """`12.3 %`."""
+    """A share as a percentage with one decimal place, like `12.3 %`."""
     return f"{100 * value:.1f} %"
 
 
 _OVERALL = ("metric", "rows", "macro error", "over cells", "cells", *_COLUMNS[3:])
 
 
-def _headline(found: Accuracy) -> str:
-    left = ", ".join(f"{count} {reason}" for reason, count in found.left_out.items())
-    how = f", {HELD_OUT[found.held_out]}" if found.held_out else ""
-    return f"{count_words(found.rows, 'row')} scored{how}" + (f"; left out: {left}" if left else "")
+def _headline(accuracy: Accuracy) -> str:
+    left = ", ".join(f"{count} {reason}" for reason, count in accuracy.left_out.items())
+    how = f", {HELD_OUT[accuracy.held_out]}" if accuracy.held_out else ""
+    return f"{count_words(accuracy.rows, 'row')} scored{how}" + (f"; left out: {left}" if left else "")
 
 
-def _overall_rows(found: Accuracy) -> list[tuple[str, ...]]:
-    macros = {macro.kind: macro for macro in found.macro}
+def _overall_rows(accuracy: Accuracy) -> list[tuple[str, ...]]:
+    macros = {macro.kind: macro for macro in accuracy.macro}
     return [
         (
             WORDS[score.kind],
@@ -87,7 +87,7 @@ def _overall_rows(found: Accuracy) -> list[tuple[str, ...]]:
             str(macros[score.kind].cells),
             *_figures(score),
         )
-        for score in found.overall
+        for score in accuracy.overall
     ]
 
 
@@ -103,7 +103,8 @@ def _order_lines(orders: Sequence[TpOrder]) -> Iterator[str]:
     for order in orders:
         what = WORDS[order.kind] if order.kind else "all"
         share = percent(order.share) if order.pairs else "no pair"
-        yield f"order of TP choices, {what}: {share} of {count_words(order.pairs, 'pair')} that differ by more than 10 %"
+        pairs = count_words(order.pairs, "pair")
+        yield f"order of TP choices, {what}: {share} of {pairs} that differ by more than 10 %"
 
 
 def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -1,6 +1,7 @@
-"""Predicted against measured figures as a picture: SVG text, the same bytes for the same rows.
+"""Draws predicted against measured figures as SVG text. The same rows give the same bytes.
 
-Both axes are logarithmic, a colour is a kind of figure; the line is equality and the band 25 % on either side of it.
+Both axes are logarithmic, and each kind of figure has a colour. On the line the figures are equal; the band reaches 25
+% to either side of it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import io
 import re
 from collections.abc import Sequence
 
-from measurement.evidence.accuracy import KINDS, Scored
+from measurement.evidence.accuracy import KINDS, ScoredRow
 from measurement.views.accuracy import WORDS
 from planner.faces.figures import count_words
 
@@ -18,8 +19,8 @@ UNITS = {"tpot": "ms", "ttft": "ms", "throughput": "tokens/s, req/s", "e2e": "ms
 BAND = 0.25
 
 
-def accuracy_svg(rows: Sequence[Scored]) -> str:
-    """The picture of these rows. Needs matplotlib, which is loaded here because it takes most of a second."""
+def accuracy_svg(rows: Sequence[ScoredRow]) -> str:
+    """The picture of these rows. It loads matplotlib here, because that takes most of a second."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure

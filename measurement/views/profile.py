@@ -1,4 +1,4 @@
-"""A profile as lines for a person: the best of each kind against the datasheet, and what is missing."""
+"""A profile as lines for people: the best of each kind beside the datasheet, and what is missing."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from measurement.profile.document import GpuProfile, ProfileRow
 from planner.domain.offerings import Gpu
 
 
-def lines(profile: GpuProfile, gpu: Gpu | None) -> Iterator[str]:
-    """The summary. gpu: its row in the catalog, None where it has none: then without shares of a datasheet."""
+def profile_lines(profile: GpuProfile, gpu: Gpu | None) -> Iterator[str]:
+    """The summary of a profile.
+
+    gpu: the GPU in the catalog. Without one (None) there are no shares of a datasheet.
+    """
     versions = [f"torch {profile.torch}"] + ([f"driver {profile.driver}"] if profile.driver else [])
     count = f"{profile.gpus} × " if profile.gpus > 1 else ""
     yield f"{count}{profile.gpu}, {', '.join(versions)}, measured in {profile.seconds:.0f} s"

@@ -43,7 +43,7 @@ def _code(code: str) -> None:
 def _why_not(planned: planning.Planned, words: str) -> None:
     """Every candidate whose name has all the words: in the plan, or its first reason for not being in it."""
     from planner.decision.answer.sentences import candidate_words, omission_words
-    from planner.decision.candidates.omissions import Candidate, names_all, naming
+    from planner.decision.candidates.omissions import Candidate, names_all, omissions_naming
 
     wanted, omissions = words.split(), planned.outcome.omissions
     rows: list[tuple[Words, ...]] = []
@@ -57,7 +57,8 @@ def _why_not(planned: planning.Planned, words: str) -> None:
     for candidate, route_name in chosen:
         if names_all(candidate, wanted):
             rows.append((candidate_words(candidate), route_name, Text("is in the plan", style="green")))
-    fallen = [(candidate_words(o.candidate), o.route or "all", omission_words(o)) for o in naming(omissions, wanted)]
+    named = omissions_naming(omissions, wanted)
+    fallen = [(candidate_words(o.candidate), o.route or "all", omission_words(o)) for o in named]
     rows += sorted(fallen)
     if not rows:
         hint = "it is in no accept list, or was weighed and cost more; words are models, GPUs or instance types"

@@ -224,7 +224,7 @@ def perf_profile(
     """
     if gpu and not manifest:
         raise typer.BadParameter("it is for --manifest; here the GPU is the one that PyTorch finds", param_hint="--gpu")
-    from measurement.profile.job import IMAGE, Place, ProfileRequest
+    from measurement.profile.job import IMAGE, JobPlace, ProfileRequest
     from measurement.verbs import profiling
 
     with report_problems("text"):
@@ -237,7 +237,7 @@ def perf_profile(
             time_limit_s=time_limit,
         )
         if manifest:
-            profiling.print_manifest(request, model or [], Place(gpu, image or IMAGE, namespace, node_group))
+            profiling.print_manifest(request, model or [], JobPlace(gpu, image or IMAGE, namespace, node_group))
         else:
             profiling.measure(request, model or [], python, out)
 

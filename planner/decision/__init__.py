@@ -1,1 +1,1 @@
-"""From an environment to a plan: what could be chosen, the choice, and what is told of it."""
+"""This package turns an environment into a plan: it lists what could be chosen, chooses, and tells of the choice."""

@@ -1,4 +1,4 @@
-"""All that a plan depends on, as one value."""
+"""The inputs of a plan stand in one value. Nothing else decides what is planned."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from planner.plan.plan import Plan
 
 @dataclass(frozen=True)
 class Inputs:
-    """All that a plan depends on.
+    """The inputs are all that a plan depends on.
 
-    traces: by the name that the environment uses. prior: the plan that is locked now, for least churn; None for the
-    first one. calibrations: the team's own, by GPU.
+    catalog: facts and prices of one day.
+    coefficients: the fit of step times that is shipped.
+    traces: summaries of traces, by the name that the environment uses.
+    prior: the plan that is locked now, whose pools are kept where that costs little; None for a first plan.
+    calibrations: the team's own measurements, by GPU.
     """
 
     environment: Environment
@@ -30,5 +33,5 @@ class Inputs:
 
     @property
     def locked_pools(self) -> frozenset[str]:
-        """Names of the pools of the prior plan."""
+        """Return the names of the prior plan's pools."""
         return frozenset(pool.name for pool in self.prior.pools) if self.prior else frozenset()

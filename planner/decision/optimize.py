@@ -1,7 +1,7 @@
 """From an environment to a plan: survey, rate, choose, keep, tell.
 
-Everything is passed in and nothing is read here. The order is fixed and the solver is deterministic, so that the same
-inputs give the same plan. When there is no plan the reasons are told as problems with exit code 1.
+Everything is passed in, and nothing is read here. The order is fixed and the solver is deterministic, so that the same
+inputs give the same plan. When there is no plan, the reasons are raised as problems.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from planner.decision.answer import alternatives
-from planner.decision.answer.assemble import Told, assemble
+from planner.decision.answer.assemble import Background, assemble
 from planner.decision.answer.refusals import no_plan, routes_without_candidates
 from planner.decision.answer.solved import Solved
 from planner.decision.candidates.market import Market, ask, survey
@@ -29,17 +29,20 @@ from planner.plan.plan import Plan
 from planner.words.diagnostics import Problems
 
 ALTERNATIVE_NODES, ALTERNATIVE_PROOF_NODES = 2_000, 500
-"""Nodes of the search that an alternative is worth: hard ones say so instead of taking longer than the plan."""
+"""Nodes of the search for an alternative, and of its proof. A hard alternative says that it was not found, and does not
+take longer than the plan."""
 SHORT_LIST = 14
-"""Classes that alternatives and the break-even are re-solved over: the plan's own and each route's best. A dozen solves
-over all screened classes would take longer than the plan itself and move these figures by little."""
+"""Number of classes over which alternatives and the break-even are solved: the plan's own and each route's best. A
+dozen solves over all screened classes would take longer than the plan itself and move these figures by little."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A plan, what was considered on the way, and which catalog rows it rests on.
+    """The outcome is a plan, what fell on the way, and the catalog rows that it rests on.
 
-    facts, prices: keys of catalog rows, sorted. kept: what least churn kept and what the alternative would save.
+    omissions: candidates that were not considered further.
+    facts, prices: keys of the catalog rows that the plan rests on, sorted.
+    kept: a sentence on the locked pools that were kept and what others would save; empty when none were kept so.
     """
 
     plan: Plan
@@ -50,27 +53,27 @@ class Outcome:
 
 
 def optimize(inputs: Inputs, limits: SearchLimits = DEFAULT_LIMITS, kept: CapacitiesByDigest | None = None) -> Outcome:
-    """The cheapest plan. kept: simulated capacities of former plans, which this one adds to.
+    """Return the cheapest plan. `kept` holds simulated capacities of former plans; new ones are added to it.
 
-    Errors: `Problems` with INF001 (a route has no candidate), INF002 (limits leave no plan), ENV020 (a price is
-    missing), exit code 1; INF003 (the search ended before it could tell), exit code 2.
+    Raises `Problems` with INF001 (a route has no candidate), INF002 (limits leave no plan) or ENV020 (a price is
+    missing), exit code 1, and with INF003 (the search ended before it could tell), exit code 2.
     """
     market = survey(inputs)
     rating = Rating(market.classes, market.ruler, {} if kept is None else kept)
     market, choice = _rate_and_choose(inputs, market, rating, limits)
-    choice, spared = keep(inputs, choice, limits)
+    choice, note = keep(inputs, choice, limits)
     plan = tell(inputs, market, choice, limits)
-    return Outcome(plan, market.omissions, *_consulted(inputs, market, plan), spared)
+    return Outcome(plan, market.omissions, *_consulted(inputs, market, plan), note)
 
 
 def _rate_and_choose(inputs: Inputs, surveyed: Market, rating: Rating, limits: SearchLimits) -> tuple[Market, Choice]:
-    """Simulate and choose in turns, until every class of the answer stands on the simulator.
+    """Simulate and choose in turns, until every class of the answer is simulated.
 
-    Each turn simulates at least one more class, so it ends. Where there is no answer, all that is left is simulated
-    once before that is believed.
+    Each turn simulates at least one more class, so that the turns end. Where there is no answer, all classes that are
+    left are simulated once before that is believed.
     """
     _refuse_without_candidates(surveyed)
-    names = inputs.locked_pools | leaders(surveyed.classes, surveyed.shares)
+    names = inputs.locked_pools | leaders(surveyed.classes, surveyed.demand.shares)
     while True:
         rated = rating.simulate(names)
         market = replace(surveyed, classes=rated.classes, omissions=(*surveyed.omissions, *rated.omissions))
@@ -88,7 +91,10 @@ def _rate_and_choose(inputs: Inputs, surveyed: Market, rating: Rating, limits: S
 
 
 def keep(inputs: Inputs, choice: Choice, limits: SearchLimits) -> tuple[Choice, str]:
-    """The locked classes, unless a new mix saves the replan threshold; and what was kept and what it would save."""
+    """Return the choice of the locked pools, and a sentence on what others would save, if that is below the threshold.
+
+    Otherwise the choice stays as it is, and the sentence is empty.
+    """
     locked, best = inputs.locked_pools, choice.answer
     if not locked or locked == frozenset(best.replicas):
         return choice, ""
@@ -96,27 +102,32 @@ def keep(inputs: Inputs, choice: Choice, limits: SearchLimits) -> tuple[Choice, 
     threshold = inputs.environment.planning.replan_threshold
     if isinstance(same, Infeasible) or set(same.replicas) != locked:
         return choice, ""
-    saving = same.usd_per_month - best.usd_per_month
-    if saving >= threshold * same.usd_per_month:
+    # Two mixes of equal cost differ in the last bits of it, which must not decide: below a cent nothing is saved.
+    saving_usd = max(0.0, round(same.usd_per_month - best.usd_per_month, 2))
+    if saving_usd and saving_usd >= threshold * same.usd_per_month:
         return choice, ""
-    held = Choice(choice.question, replace(same, proven=False, gap=max(0.0, saving / same.usd_per_month)))
-    if saving <= 0:
-        return Choice(choice.question, same), ""
+    # The search over the locked classes alone proves nothing of the others; what the first search proved still holds.
+    proven = best.proven and not saving_usd
+    bound_usd = best.usd_per_month * (1 - best.gap)
+    gap = 0.0 if proven else max(0.0, 1 - bound_usd / same.usd_per_month)
+    held = Choice(choice.question, replace(same, proven=proven, gap=gap))
+    if not saving_usd:
+        return held, ""
     other = ", ".join(sorted(set(best.replicas) - locked)) or "fewer pools"
-    return held, f"kept the locked pools; {other} would save ${saving:,.0f} a month, below {threshold:.0%}"
+    return held, f"kept the locked pools; {other} would save ${saving_usd:,.0f} a month, below {threshold:.0%}"
 
 
 def tell(inputs: Inputs, market: Market, choice: Choice, limits: SearchLimits) -> Plan:
-    """The plan around the choice, with its alternatives and the range of its capacities."""
+    """Return the plan around the choice, with its alternatives and the range of its capacities."""
     bought = frozenset(choice.answer.replicas)
     classes = tuple(
         replace(c, replica=with_range(c.replica, market.ruler)) if c.name in bought else c for c in market.classes
     )
-    short, _ = short_list(classes, market.shares, bought, SHORT_LIST)
+    short, _ = short_list(classes, market.demand.shares, bought, SHORT_LIST)
     fewer = choice.question.with_classes(frozenset(c.name for c in short))
     briefly = SearchLimits(limits.gap, min(limits.nodes, ALTERNATIVE_NODES), ALTERNATIVE_PROOF_NODES)
     solved = Solved(inputs.environment, inputs.catalog, market.demand, choice, classes, market.apis)
-    told = Told(
+    background = Background(
         gaps=market.gaps,
         omissions=market.omissions,
         baselines=(*alternatives.baselines(fewer, briefly), *_premium(inputs, market, fewer, short, briefly, bought)),
@@ -124,7 +135,7 @@ def tell(inputs: Inputs, market: Market, choice: Choice, limits: SearchLimits) -
         break_even=alternatives.break_even(fewer, briefly),
         limits=limits,
     )
-    return assemble(solved, told)
+    return assemble(solved, background)
 
 
 def _refuse_without_candidates(market: Market) -> None:
@@ -141,7 +152,7 @@ def _premium(
     limits: SearchLimits,
     bought: frozenset[str],
 ) -> tuple[alternatives.Other, ...]:
-    """What planning with a margin costs; nothing where the environment plans without one, or buys nothing."""
+    """Return the alternative without a margin; none where the environment plans without one, or buys nothing."""
     if inputs.environment.planning.margin == "p50" or not bought:
         return ()
     rates = without_margin([c.replica for c in short], market.ruler)
@@ -150,7 +161,10 @@ def _premium(
 
 
 def _consulted(inputs: Inputs, market: Market, plan: Plan) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Rows behind the choice: those of every class and API that the program was given, and those of the bill."""
+    """Return the keys of the facts and of the prices behind the choice, each sorted.
+
+    They are those of every class and API that the program was given, and those of the bill.
+    """
     region = inputs.environment.platform.region
     facts = {f"provider/{api.row.provider}" for api in market.apis}
     facts |= {f"api/{api.row.key}" for api in market.apis}

@@ -39,7 +39,7 @@ def environment_of(document: Document) -> Environment:
     """
     if not isinstance(document.value, dict):
         where = Span(document.file, 1)
-        raise Problems([Problem("ENV004", "an environment is a mapping of keys", where, "see environments/dev.yaml")])
+        raise Problems([Problem("ENV004", "an environment is a mapping of keys", where, "see examples/environments/dev.yaml and docs/environment.md")])
     found = contradictions(document)
     try:
         environment = Environment.model_validate(document.value)

@@ -1,12 +1,12 @@
 """Hosted models that are paid for by the token, and who hosts them.
 
-A row is one model at one provider. A hosted copy of an open-weight model says so in `hosts`, so that an accept list
-that names the model also accepts the copy. Prices live in the price snapshot under `api/PROVIDER/SLUG/PART`.
+A row is one model at one provider. A hosted copy of an open-weight model names that model in `hosts`, so that an accept
+list that names the model also accepts the copy. Prices stand in the price snapshot under `api/PROVIDER/SLUG/PART`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -24,18 +24,18 @@ PricePart = Literal[
     "long-cached-input",
     "long-output",
 ]
-"""What is charged for, USD per million tokens. `long-*` holds for the whole request when its input exceeds
-`ApiModel.long_context_above`."""
+"""What a price is charged for, USD per million tokens. A price of `long-*` holds for the whole request when its input
+exceeds `ApiModel.long_context_above`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Provider:
-    """Who hosts, how they are spoken to, and what they do with what they are sent.
+    """Who hosts models, how its API is spoken to, and what it does with the requests that it receives.
 
     key: name in the catalog and in environments.
     name: name for people.
     base_url: address of the API; `{region}` stands for the environment's region where a provider has regional ones.
-    protocol: what the API speaks; the gateway speaks OpenAI's chat completions.
+    protocol: language of the API; the gateway speaks that of OpenAI's chat completions.
     api_key_variable: environment variable from which the gateway takes the key.
     renames: field of a request in OpenAI's spelling → how this provider spells it.
     features: word of `ApiModel.features` → what a request may then ask for, in the gateway's words
@@ -64,11 +64,11 @@ class Provider:
     as_of: str
 
     def takes(self, features: Iterable[str]) -> tuple[str, ...]:
-        """What a request may ask of a model with these features, in the gateway's words, sorted."""
+        """Return what a request may ask of a model with these features, in the gateway's words, sorted."""
         return tuple(sorted({word for name in features for word in self.features.get(name, ())}))
 
     def gaps(self) -> tuple[Gap, ...]:
-        """What is not known of this provider's data policy."""
+        """Return what is not known of this provider's data policy."""
         unknown = []
         if self.trains_on_data is None:
             unknown.append("whether it trains on requests")
@@ -79,7 +79,7 @@ class Provider:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ApiModel:
     """One model at one provider.
 
@@ -96,7 +96,7 @@ class ApiModel:
     retires: last day; for an alias that of the snapshot that it points to; None = not announced.
     status: `listed`, or `delisted` when it is gone from price lists.
     source, as_of: where these facts were read, and the day that the source states.
-    note: what a reader should know beside.
+    note: what else a reader should know.
     """
 
     key: str
@@ -116,57 +116,17 @@ class ApiModel:
     note: str = ""
 
     def price_key(self, part: PricePart) -> str:
-        """The key of one of its prices in a price snapshot."""
+        """Return the key of one of its prices in a price snapshot."""
         return f"api/{self.key}/{part}"
 
     def serves_until(self, day: date) -> bool:
-        """Whether it is still to be had on that day, as far as its maker has announced."""
-        return self.status == "listed" and (self.retires is None or self.retires > day)
+        """Return whether it still serves on that day, as far as its maker has announced."""
+        return self.why_not(day) is None
 
     def why_not(self, day: date) -> str | None:
-        """Why it cannot be relied on until that day; None when it can."""
+        """Return why nobody can rely on it until that day; None when one can."""
         if self.status == "delisted":
             return f"{self.key} is no longer listed by its provider"
         if self.retires is not None and self.retires <= day:
             return f"{self.key} retires on {self.retires.isoformat()}, before {day.isoformat()}"
         return None
-
-
-@dataclass(frozen=True)
-class ApiModels:
-    """A set of hosted models with filters that return such a set; always sorted by key."""
-
-    rows: tuple[ApiModel, ...]
-
-    def __iter__(self) -> Iterator[ApiModel]:
-        return iter(self.rows)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __bool__(self) -> bool:
-        return bool(self.rows)
-
-    def named(self, slug: str) -> ApiModels:
-        """All providers' rows of one model."""
-        return self._where(lambda row: row.slug == slug)
-
-    def at(self, providers: Iterable[str]) -> ApiModels:
-        """Rows at these providers."""
-        wanted = frozenset(providers)
-        return self._where(lambda row: row.provider in wanted)
-
-    def serving_until(self, day: date) -> ApiModels:
-        """Rows that neither are delisted nor retire by that day."""
-        return self._where(lambda row: row.serves_until(day))
-
-    def hosting_open_weights(self) -> ApiModels:
-        """Rows that are hosted copies of open-weight models."""
-        return self._where(lambda row: row.hosts is not None)
-
-    def keys(self) -> tuple[str, ...]:
-        """Their keys, sorted."""
-        return tuple(row.key for row in self.rows)
-
-    def _where(self, keep: Callable[[ApiModel], bool]) -> ApiModels:
-        return ApiModels(tuple(row for row in self.rows if keep(row)))

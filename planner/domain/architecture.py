@@ -1,7 +1,7 @@
-"""The shapes of open-weight models: how many layers of which kind, how wide, with how many weights.
+"""The shapes of open-weight models: how many layers of which kind they have, how wide, with how many weights.
 
 Bytes and FLOPs follow from these numbers in `planner.performance`. A kind of layer that only some models have is a
-value of its own: a new kind is a new class here, and a case where shapes are read.
+value of its own. A new kind is a new class here, and a new case wherever shapes are read.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class MixtureOfExperts:
 
 @dataclass(frozen=True)
 class LatentAttention:
-    """Multi-head latent attention (MLA): keys and values are compressed to one latent vector a token, on every rank.
+    """Multi-head latent attention (MLA): keys and values of a token are compressed to one latent vector, on every rank.
 
     q_lora_rank, kv_lora_rank: widths of the compressed queries, and of the compressed keys and values.
     qk_nope_head_dim, qk_rope_head_dim: widths of a head's keys without and with positions.
@@ -83,7 +83,7 @@ class LinearAttention:
 
     @property
     def channels(self) -> int:
-        """Width of what the short convolution runs over: queries, keys and values."""
+        """Width of the queries, keys and values, over which the short convolution runs."""
         return 2 * self.keys + self.values
 
 
@@ -126,7 +126,7 @@ class CompressedAttention:
 
 @dataclass(frozen=True)
 class Vision:
-    """What images alone use. It is loaded with the model and counted in no other figure of it.
+    """What only images use. It is loaded with the model, and no other figure of the model counts it.
 
     params: weights of the tower, the projector, and the layers that attend to images.
     width, intermediate: widths of the tower's layers.
@@ -141,27 +141,27 @@ class Vision:
     patches_per_token: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """The shape of a model. Layers for multi-token prediction, which serving does not load, are counted nowhere.
+    """The shape of a model. No figure counts layers for multi-token prediction, which serving does not load.
 
     params_total: weights of the text model.
-    params_active: weights that one token multiplies; the embedding look-up is not counted unless it is also the head.
+    params_active: weights that one token multiplies; the embedding counts only where it is also the head.
     layers: layers of any kind.
     hidden: width of the model.
     heads, kv_heads, head_dim: query heads, key and value heads, and the width of one.
     attention: kind of attention of the full layers.
-    full_layers, sliding_layers, linear_layers: layers by attention; only the cache of full ones grows with the context
-    for ever. Where they add up to less than `layers`, the others have no attention.
+    full_layers, sliding_layers, linear_layers: layers by attention. Only the cache of full layers grows with the whole
+    context. Where the three add up to less than `layers`, the other layers have no attention.
     sliding_window: tokens that a sliding layer sees; None without such layers.
     linear_state_elements: numbers that one linear layer keeps for one sequence, whatever its length.
     intermediate: inner width of the dense feed-forward layers; 0 where every layer is routed.
     vocab: tokens of the vocabulary.
     tied_embeddings: whether embedding and output head are one matrix.
-    kv_bytes_per_token_growing, kv_bytes_per_token_windowed: KV cache of one token in bf16 over all full, and over all
-    sliding layers, bytes; the keys of an indexer are not in them.
+    kv_bytes_per_token_growing, kv_bytes_per_token_windowed: KV cache of one token in bf16 over all full layers, and
+    over all sliding layers, bytes; the keys of an indexer are not in them.
     experts, latent, linear, indexer, compressed, vision: parts that only some models have.
-    full_kv_heads, full_head_dim: heads of full layers, where they differ from those of sliding ones; else None.
+    full_kv_heads, full_head_dim: heads of full layers where they differ from those of sliding layers; else None.
     """
 
     params_total: int
@@ -193,12 +193,12 @@ class Architecture:
 
     @property
     def embedding_params(self) -> int:
-        """Embedding and output head; one matrix when they are tied."""
+        """Weights of embedding and output head, which are one matrix when they are tied."""
         return self.vocab * self.hidden * (1 if self.tied_embeddings else 2)
 
     @property
     def moe_layers(self) -> int:
-        """Layers that route to experts."""
+        """Number of layers that route to experts."""
         return self.layers - self.experts.dense_layers if self.experts else 0
 
     @property
@@ -217,10 +217,10 @@ class Architecture:
 
     @property
     def dense_params(self) -> int:
-        """Neither embedding, head nor routed expert: attention, dense layers, shared experts, norms."""
+        """Weights of everything else: attention, dense layers, shared experts, norms."""
         return self.params_total - self.embedding_params - self.routed_expert_params
 
     @property
     def params_loaded(self) -> int:
-        """Every weight that serving loads: the text model, and what images use."""
+        """Every weight that serving loads: the text model, and what only images use."""
         return self.params_total + (self.vision.params if self.vision else 0)

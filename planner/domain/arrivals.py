@@ -1,9 +1,9 @@
-"""Single requests of a few minutes, at a wanted rate: from a trace's excerpt, or drawn from declared lengths.
+"""Single requests of a few minutes at a wanted rate, from the excerpt of a trace or from declared lengths.
 
-An excerpt is brought to a rate by superposition and thinning, never by squeezing time: as many whole copies as fit,
-each but the first turned round the clock by a random shift, and a random sample of one more. The gaps inside a copy
-stay those of the trace. Declared lengths have no arrival shape; they come as a Poisson stream. The same seed gives the
-same arrivals.
+An excerpt is brought to a rate by superposition and thinning, and never by squeezing time. As many whole copies are
+laid over each other as fit, and a random sample of one more. Each copy but the first is turned round the clock by a
+random shift, so that the gaps inside a copy stay those of the trace. Declared lengths have no shape of arrivals, so
+they come as a Poisson stream. The same seed gives the same arrivals.
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ from planner.domain.workload import Mix
 
 
 class Arrival(NamedTuple):
-    """One request: arrival in ms from the start, its route, its lengths in tokens (both at least 1)."""
+    """One request.
+
+    at_ms: time of its arrival after the start, ms.
+    route: name of its route.
+    input_tokens, output_tokens: its lengths; at least 1.
+    """
 
     at_ms: float
     route: str
@@ -29,27 +34,28 @@ class Arrival(NamedTuple):
 def arrivals(
     source: Excerpt | Mix, route: str, requests_per_second: float, duration_s: float, seed: int
 ) -> tuple[Arrival, ...]:
-    """Arrivals of a route in order of time, `requests_per_second` on the mean over `duration_s` seconds.
+    """Return the arrivals of a route in order of time.
 
-    `duration_s` may not exceed an excerpt's five minutes. Raises ValueError for that and for a negative rate.
+    requests_per_second: mean rate. duration_s: seconds; an excerpt lasts only `EXCERPT_S`.
+    Raises ValueError for a longer duration and for a negative rate.
     """
     if requests_per_second < 0:
         raise ValueError(f"a rate cannot be negative: {requests_per_second}")
-    # One stream of random numbers a route, so that adding a route leaves the others as they were.
+    # Each route has random numbers of its own, so that a further route leaves the others as they were.
     rng = random.Random(f"{seed}/{route}")
     if isinstance(source, Excerpt):
         if duration_s > EXCERPT_S:
             raise ValueError(f"an excerpt lasts {EXCERPT_S} s; {duration_s} s were asked for")
-        return _superposed(source, route, requests_per_second, duration_s, rng)
+        return _superposition(source, route, requests_per_second, duration_s, rng)
     return _poisson(source, route, requests_per_second, duration_s, rng)
 
 
 def all_arrivals(streams: Sequence[Sequence[Arrival]]) -> tuple[Arrival, ...]:
-    """Several routes' arrivals as one stream, in order of time."""
+    """Return the arrivals of several routes as one stream, in order of time."""
     return tuple(sorted(itertools.chain.from_iterable(streams)))
 
 
-def _superposed(
+def _superposition(
     excerpt: Excerpt, route: str, requests_per_second: float, duration_s: float, rng: random.Random
 ) -> tuple[Arrival, ...]:
     requests, period_ms = excerpt.requests, EXCERPT_S * 1000
@@ -57,12 +63,12 @@ def _superposed(
         return ()
     wanted = round(requests_per_second * EXCERPT_S)
     copies, rest = divmod(wanted, len(requests))
-    found: list[Arrival] = []
+    superposed: list[Arrival] = []
     for copy in range(copies + 1):
         shift_ms = rng.uniform(0, period_ms) if copy else 0.0
         chosen = requests if copy < copies else rng.sample(requests, rest)
-        found += [Arrival((at + shift_ms) % period_ms, route, max(1, i), max(1, o)) for at, i, o in chosen]
-    return tuple(sorted(arrival for arrival in found if arrival.at_ms < duration_s * 1000))
+        superposed += [Arrival((at + shift_ms) % period_ms, route, max(1, i), max(1, o)) for at, i, o in chosen]
+    return tuple(sorted(arrival for arrival in superposed if arrival.at_ms < duration_s * 1000))
 
 
 def _poisson(
@@ -72,10 +78,10 @@ def _poisson(
         return ()
     cells = list(zip(mix.input_tokens, mix.output_tokens, strict=True))
     bounds = list(itertools.accumulate(mix.weights))
-    found: list[Arrival] = []
+    requests: list[Arrival] = []
     at_s = rng.expovariate(requests_per_second)
     while at_s < duration_s:
         input_tokens, output_tokens = rng.choices(cells, cum_weights=bounds)[0]
-        found.append(Arrival(at_s * 1000, route, max(1, round(input_tokens)), max(1, round(output_tokens))))
+        requests.append(Arrival(at_s * 1000, route, max(1, round(input_tokens)), max(1, round(output_tokens))))
         at_s += rng.expovariate(requests_per_second)
-    return tuple(found)
+    return tuple(requests)

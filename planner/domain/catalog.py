@@ -1,8 +1,8 @@
-"""The catalog: every dated fact that a plan may rest on, looked up by name.
+"""The catalog: every dated fact on which a plan may rest, looked up by name.
 
-Look-ups return a value or a named gap. A plan's digests cover exactly the rows that it consulted: facts
-(`model/…`, `gpu/…`, `instance/…`, `api/…`, `provider/…`) without prices, and prices apart, so that a new price and a
-new fact make a lock stale for different reasons. No file is read here.
+A look-up returns a value or a named gap. The digests of a plan cover exactly the rows that it consulted. They are kept
+apart for facts (`model/…`, `gpu/…`, `instance/…`, `api/…`, `provider/…`) and for prices, so that a new price and a new
+fact make a lock stale for different reasons. No file is read here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from planner.domain.apis import ApiModel, ApiModels, Provider
+from planner.domain.apis import ApiModel, Provider
 from planner.domain.gaps import Gap, did_you_mean
 from planner.domain.models import Model, Quantization, split_entry
 from planner.domain.offerings import Gpu, InstanceType, Offerings, all_offerings
@@ -29,23 +29,23 @@ class AcceptedEntry:
 
     entry: the entry as it was written.
     model: the open-weight model; None when the entry names a model whose weights are closed.
-    precisions: ways to run it that the entry admits; empty without a model.
-    apis: hosted copies; empty when the entry asks for a quantization by name.
+    precisions: ways to run the model that the entry admits; empty without a model.
+    apis: hosted copies, sorted by key; empty when the entry asks for a quantization by name.
     """
 
     entry: str
     model: Model | None
     precisions: tuple[Quantization, ...]
-    apis: ApiModels
+    apis: tuple[ApiModel, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Catalog:
     """All facts of one day and one price snapshot.
 
     models, instances, providers: rows by key.
-    all_gpus: GPUs by key. Plans know `gpus` alone; publications also measure GPUs that no instance type carries.
-    apis: hosted models.
+    all_gpus: GPUs by key. Plans know only `gpus`; publications also measure GPUs that no instance type carries.
+    apis: hosted models, sorted by key.
     prices: the price snapshot.
     rows, price_rows: rows as they were read, by `KIND/KEY` and by the key of the price, for digests.
     """
@@ -54,14 +54,14 @@ class Catalog:
     all_gpus: Mapping[str, Gpu]
     instances: Mapping[str, InstanceType]
     providers: Mapping[str, Provider]
-    apis: ApiModels
+    apis: tuple[ApiModel, ...]
     prices: PriceSnapshot
     rows: Mapping[str, FactRow] = field(repr=False)
     price_rows: Mapping[str, FactRow] = field(repr=False)
 
     @cached_property
     def gpus(self) -> Mapping[str, Gpu]:
-        """The GPUs that can be rented: some instance type carries them."""
+        """The GPUs that can be rented, because some instance type carries them, by key."""
         carried = {instance.gpu for instance in self.instances.values()}
         return {key: gpu for key, gpu in self.all_gpus.items() if key in carried}
 
@@ -76,36 +76,29 @@ class Catalog:
         return tuple(sorted({region for instance in self.instances.values() for region in instance.zones}))
 
     def zones(self, region: str) -> tuple[str, ...]:
-        """Zone ids of a region in which at least one GPU instance type is sold, sorted."""
+        """Return the zone ids of a region in which at least one GPU instance type is sold, sorted."""
         return tuple(sorted({zone for row in self.instances.values() for zone in row.zones.get(region, ())}))
 
     def model(self, name: str) -> Model | Gap:
-        """An open-weight model by its key."""
+        """Return an open-weight model by its key."""
         return self.models.get(name) or _unknown("model", name, self.models)
 
     def gpu(self, name: str) -> Gpu | Gap:
-        """A GPU that can be rented, by its key."""
+        """Return a GPU that can be rented, by its key."""
         return self.gpus.get(name) or _unknown("gpu", name, self.gpus)
 
-    def instance(self, name: str) -> InstanceType | Gap:
-        """An instance type by its name."""
-        return self.instances.get(name) or _unknown("instance", name, self.instances)
-
     def provider(self, name: str) -> Provider | Gap:
-        """An API provider by its key."""
+        """Return an API provider by its key."""
         return self.providers.get(name) or _unknown("provider", name, self.providers)
 
-    def api(self, key: str) -> ApiModel | Gap:
-        """A hosted model by its key, `PROVIDER/SLUG`."""
-        return next((row for row in self.apis if row.key == key), None) or _unknown("api", key, self.apis.keys())
-
     def accepted_entry(self, entry: str) -> AcceptedEntry | Gap:
-        """What an accept-list entry stands for: `llama-3.3-70b-instruct`, `gpt-4.1-mini`, `qwen3-32b@awq`.
+        """Return what an accept-list entry stands for, like `gpt-4.1-mini` or `qwen3-32b@awq`.
 
-        A plain name admits the native precision and those made from it while loading; AWQ and GPTQ need the `@` form.
+        A plain name admits the native precision and those that are made from it while loading. AWQ and GPTQ need the
+        form with `@`.
         """
         name, quantization = split_entry(entry)
-        model, apis = self.models.get(name), self.apis.named(name)
+        model, apis = self.models.get(name), tuple(row for row in self.apis if row.slug == name)
         if model is None and not apis:
             return _unknown("model", name, [*self.models, *(row.slug for row in self.apis)])
         if quantization is None:
@@ -115,14 +108,17 @@ class Catalog:
         if way is None:
             known = [f"{name}@{other.name}" for other in model.precisions()] if model else [name]
             return Gap("model", name, f"{name} does not come in {quantization!r}", did_you_mean(entry, known))
-        return AcceptedEntry(entry, model, (way,), ApiModels(()))
+        return AcceptedEntry(entry, model, (way,), ())
 
     def facts_digest(self, keys: Iterable[str]) -> str:
-        """SHA-256 of the fact rows behind a plan, as `sha256:…`; a row that is gone counts as null, so it shows."""
+        """Return the SHA-256 of the fact rows behind a plan, as `sha256:…`.
+
+        A row that is gone counts as null, so that the digest shows it.
+        """
         return _digest(keys, self.rows)
 
     def prices_digest(self, keys: Iterable[str]) -> str:
-        """SHA-256 of the price rows behind a plan, as `sha256:…`."""
+        """Return the SHA-256 of the price rows behind a plan, as `sha256:…`."""
         return _digest(keys, self.price_rows)
 
 

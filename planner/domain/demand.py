@@ -1,13 +1,14 @@
-"""When requests come: a week's profile, and its reduction to a few load levels that a plan is solved on.
+"""When requests come: the profile of a week, and its reduction to the few load levels on which a plan is solved.
 
-A profile is 168 multipliers with mean 1, one an hour of the week in UTC, Monday 00:00 first. Profiles have local hours;
-daylight saving is settled by one representative week, the first whole one of the horizon, and its offset holds for the
-whole horizon. The named shapes are assumptions, not measurements: public traces last an hour or less.
+A profile is 168 multipliers with mean 1, one for each hour of the week in UTC, from Monday 00:00 on. Profiles are given
+in local hours. Their offset from UTC is that of one representative week, the first whole one of the horizon, and holds
+for the whole horizon, whatever daylight saving does. The named shapes are assumptions and not measurements: public
+traces last an hour or less.
 
-Levels: the hours at which a route or the total peaks stay as they are; the others are merged by Ward's method on their
-route vectors, so that the volume of every route is conserved. A level is planned at mean rate × burst ratio, the 95th
-percentile of the rate over the scale-up window. A trace is scaled to a rate by superposition, never by squeezing time;
-its burst ratio is kept, which is cautious upwards.
+The hours at which a route or the total peaks stay levels of their own. The other hours are merged by Ward's method on
+their vectors of rates, so that the volume of every route is conserved. A level is planned at mean rate × burst ratio,
+which is the 95th percentile of the rate over the scale-up window. A trace is scaled to a rate by superposition, and
+never by squeezing time. Its burst ratio stays as it is, which is cautious at higher rates.
 """
 
 from __future__ import annotations
@@ -26,21 +27,24 @@ from planner.words.units import HOURS_PER_MONTH, HOURS_PER_WEEK
 ProfileName = Literal["flat", "office-hours", "global", "batch-nightly"]
 
 _WEEKDAY = (8, 6, 5, 5, 6, 10, 20, 40, 70, 92, 100, 98, 85, 92, 98, 96, 88, 72, 50, 38, 30, 24, 17, 12)
-"""`office-hours`: load by local hour of a working day, in % of its peak: two humps around lunch, some evening use."""
+"""`office-hours`: load by local hour of a working day, % of its peak. There are two humps around lunch, and some load
+in the evening."""
 _WEEKEND = 0.25
-"""`office-hours`: a weekend hour's share of the same hour of a working day."""
+"""`office-hours`: load of a weekend hour ÷ load of the same hour of a working day."""
 _NIGHT_HOURS = frozenset({22, 23, 0, 1, 2, 3, 4, 5})
 """`batch-nightly`: local hours in which all of the load runs, every night."""
 _GLOBAL_OFFSETS = (-5, 1, 8)
-"""`global`: office hours of the Americas, Europe and East Asia in equal parts, as hours from UTC."""
+"""`global`: hours from UTC of the Americas, Europe and East Asia, whose office hours count in equal parts."""
 
 
 @dataclass(frozen=True)
 class Level:
     """Hours of the month in which the load is much the same.
 
-    hours: of 730; the levels' hours sum to 730 exactly. rates: mean requests/s of each route. planned: requests/s that
-    each route's capacity must carry.
+    name: `peak`, `trough` and the like; `levels` gives them.
+    hours: number of hours; those of all levels sum to 730 exactly.
+    rates: mean rate by route, requests/s.
+    planned: rate by route that its capacity must carry, requests/s.
     """
 
     name: str
@@ -48,18 +52,15 @@ class Level:
     rates: Mapping[str, float]
     planned: Mapping[str, float]
 
-    @property
-    def total(self) -> float:
-        """Mean requests/s of all routes together."""
-        return sum(self.rates.values())
-
 
 def week_profile(profile: ProfileName | Sequence[float], zone: tzinfo, start: date) -> tuple[float, ...]:
-    """168 multipliers with mean 1, by UTC hour of the week from Monday 00:00.
+    """Return 168 multipliers with mean 1, by UTC hour of the week from Monday 00:00.
 
-    profile: a name, or 168 loads by *local* hour from Monday 00:00 in any unit. zone: where the local hours are;
-    `global` does not ask. start: first day of the horizon. Zones off by half an hour count the hour in which they are.
-    Errors: ValueError when there are not 168 numbers, one is negative or all are zero.
+    profile: a name, or 168 loads by *local* hour from Monday 00:00, in any unit.
+    zone: of the local hours; `global` does not need it. A zone that is off by half an hour counts as the hour in which
+    it is.
+    start: first day of the horizon.
+    Raises ValueError when there are not 168 numbers, when one is negative, and when all are zero.
     """
     local = _local_week(profile)
     if profile == "global":
@@ -77,7 +78,7 @@ def week_profile(profile: ProfileName | Sequence[float], zone: tzinfo, start: da
 
 
 def hourly_rates(mean_rps: float, profile: Sequence[float]) -> tuple[float, ...]:
-    """Requests/s in each hour of the week, from their mean over the week."""
+    """Return the requests/s in each hour of the week, from their mean over the week."""
     return tuple(mean_rps * multiplier for multiplier in profile)
 
 
@@ -86,11 +87,13 @@ def levels(
 ) -> tuple[Level, ...]:
     """Reduce a week to load levels, the heaviest first.
 
-    route_hourly: requests/s by route, 168 hours each. count: levels wanted; fewer come back when the week has fewer
-    different hours, more when more hours than that must be kept (each route's peak, the total's peak).
-    burst: planned rate over mean rate by route, ≥ 1 (`Burst.p95_300s`); 1 where it is missing.
-    Names: `peak` (most requests), `peak-ROUTE`, `trough` (fewest), `level-2` … in between.
-    Errors: ValueError when a route has not 168 hours.
+    They are named `peak` (most requests), `peak-ROUTE`, `trough` (fewest requests), and `level-2` … in between.
+
+    route_hourly: requests/s by route, in each of the 168 hours.
+    count: number of levels that are wanted. There are fewer when the week has fewer different hours, and more when more
+    peaks of routes must stay.
+    burst: planned rate ÷ mean rate by route, at least 1 (`Burst.p95_300s`); a route that is missing has 1.
+    Raises ValueError when a route has not 168 hours.
     """
     routes = sorted(route_hourly)
     if wrong := [route for route in routes if len(route_hourly[route]) != HOURS_PER_WEEK]:
@@ -98,24 +101,24 @@ def levels(
     if not routes:
         return ()
     points, weights = np.unique(np.array([route_hourly[route] for route in routes]).T, axis=0, return_counts=True)
-    kept = _kept(points, routes)
-    groups = _merge(points, weights.astype(float), frozenset(kept), max(count, len(kept) + 1))
+    peaks_at = _peaks(points, routes)
+    groups = _merge(points, weights.astype(float), frozenset(peaks_at), max(count, len(peaks_at) + 1))
     means = [np.average(points[group], axis=0, weights=weights[group]) for group in groups]
     order = sorted(range(len(groups)), key=lambda i: (-float(means[i].sum()), tuple(means[i])))
     hours = _hours([int(weights[groups[i]].sum()) for i in order])
-    peaks = {frozenset({point}): name for point, name in kept.items()}
+    peaks = {frozenset({point}): name for point, name in peaks_at.items()}
     ratio = burst or {}
-    found = []
+    reduced = []
     for place, (i, share) in enumerate(zip(order, hours, strict=True)):
         inner = "trough" if place == len(order) - 1 else f"level-{place + 1}"
         rates = {route: float(rate) for route, rate in zip(routes, means[i], strict=True)}
         planned = {route: rate * max(1.0, ratio.get(route, 1.0)) for route, rate in rates.items()}
-        found.append(Level(peaks.get(frozenset(groups[i]), inner), share, rates, planned))
-    return tuple(found)
+        reduced.append(Level(peaks.get(frozenset(groups[i]), inner), share, rates, planned))
+    return tuple(reduced)
 
 
 def _local_week(profile: ProfileName | Sequence[float]) -> tuple[float, ...]:
-    """168 loads by local hour, in any unit."""
+    """Return 168 loads by local hour, in any unit."""
     if profile in ("office-hours", "global"):
         week = [_WEEKDAY[hour] * (_WEEKEND if day >= 5 else 1.0) for day in range(7) for hour in range(24)]
         return tuple(week)
@@ -134,26 +137,27 @@ def _local_week(profile: ProfileName | Sequence[float]) -> tuple[float, ...]:
     return tuple(profile)
 
 
-def _kept(points: npt.NDArray[np.float64], routes: Sequence[str]) -> dict[int, str]:
-    """Points that stay levels of their own: where the total peaks and where each route does → their names.
+def _peaks(points: npt.NDArray[np.float64], routes: Sequence[str]) -> dict[int, str]:
+    """Return the points that stay levels of their own, with their names: the peak of the total and of each route.
 
-    Of several points at which one route peaks the heaviest is kept, so that the plan carries what comes with that peak.
+    A route may peak at several points. The heaviest of them stays, so that the plan carries what comes with that peak.
     """
     totals = points.sum(axis=1)
-    kept = {int(np.argmax(totals)): "peak"}
+    peaks = {int(np.argmax(totals)): "peak"}
     for column, route in enumerate(routes):
         highest = points[:, column] == points[:, column].max()
-        if not any(highest[point] for point in kept):
-            kept.setdefault(int(np.argmax(np.where(highest, totals, -1.0))), f"peak-{route}")
-    return kept
+        if not any(highest[point] for point in peaks):
+            peaks.setdefault(int(np.argmax(np.where(highest, totals, -1.0))), f"peak-{route}")
+    return peaks
 
 
 def _merge(
     points: npt.NDArray[np.float64], weights: npt.NDArray[np.float64], fixed: frozenset[int], count: int
 ) -> list[list[int]]:
-    """Ward's clustering of weighted points to `count` groups; `fixed` points are never merged. Ties: the first pair.
+    """Merge weighted points to `count` groups by Ward's method, and return the points of each group.
 
-    Routes count by their own scale: each column is divided by its maximum.
+    The points of `fixed` are never merged. The first of equally near pairs is merged first. Each route counts on its
+    own scale: its column is divided by its maximum.
     """
     scale = points.max(axis=0)
     centres = points / np.where(scale > 0, scale, 1.0)
@@ -175,7 +179,10 @@ def _merge(
 
 
 def _hours(week_hours: Sequence[int]) -> list[Decimal]:
-    """Hours of the week → hours of the month in hundredths, summing to 730 exactly (largest remainders round up)."""
+    """Turn hours of the week into hours of the month with two decimals, which sum to 730 exactly.
+
+    The largest remainders are rounded up.
+    """
     cents = HOURS_PER_MONTH * 100
     exact = [cents * hours for hours in week_hours]
     shares = [value // HOURS_PER_WEEK for value in exact]

@@ -1,8 +1,9 @@
 """What a team wants: the file `environments/NAME.yaml`, as a frozen value.
 
-Human intent only; every decision lives in the lock. Keys that a later release plans with (spot, reserved, elastic
-nodes, tiers, growth, deadlines) are refused with ENV010 and a plain sentence instead of being silently ignored. The
-JSON Schema of this model is published in `docs/schemas/environment.schema.json`.
+The file holds human intent only; every decision stands in the lock. Keys that a later release plans with (spot,
+reserved, elastic nodes, tiers, growth, deadlines) are refused with ENV010 and a plain sentence, instead of being
+ignored. The JSON Schema of this model is published in `docs/schemas/environment.schema.json`, with the docstrings of
+the classes below; `docs/environment.md` explains each key.
 """
 
 from __future__ import annotations
@@ -46,32 +47,32 @@ Profile = Annotated[
 ]
 
 
-class Words(BaseModel):
-    """Base of all environment values: frozen, and a key that nobody reads is an error."""
+class EnvironmentPart(BaseModel):
+    """The base of all parts of an environment. A part is frozen, and a key that nobody reads is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class NetworkRange(Words):
+class NetworkRange(EnvironmentPart):
     """The network that is made."""
 
     cidr: Annotated[Cidr, AfterValidator(_vpc)] = "10.64.0.0/16"
 
 
-class PublicEndpoint(Words):
+class PublicEndpoint(EnvironmentPart):
     """Who may reach the Kubernetes API from outside the network; empty = private only."""
 
     public_cidrs: tuple[Cidr, ...] = ()
 
 
-class Roles(Words):
+class Roles(EnvironmentPart):
     """IAM role ARNs that may administer the cluster, besides the one that deploys it."""
 
     deploy: str | None = None
     admin: tuple[str, ...] = ()
 
 
-class Platform(Words):
+class Platform(EnvironmentPart):
     """Where it runs. It has no other home than the environment and its lock."""
 
     account: Annotated[str, Field(pattern=r"^\d{12}$", description="AWS account id, 12 digits, quoted")]
@@ -84,20 +85,20 @@ class Platform(Words):
     kubernetes: Annotated[str, Field(pattern=r"^1\.\d{2}$", description='a version, quoted: "1.36"')] = "1.36"
 
 
-class Horizon(Words):
+class Horizon(EnvironmentPart):
     """The months over which retirements and commitments are judged."""
 
     start: date
     months: Annotated[int, Field(ge=1, le=36)] = 12
 
 
-class Rate(Words):
+class Rate(EnvironmentPart):
     """Requests per second, averaged over the week."""
 
     mean: Annotated[float, Field(gt=0)]
 
 
-class Traffic(Words):
+class Traffic(EnvironmentPart):
     """How many requests come, and when. A public trace lasts an hour; the profile gives it its week."""
 
     trace: str | None = None
@@ -106,21 +107,21 @@ class Traffic(Words):
     requests_per_second: Rate
 
 
-class DeclaredLengths(Words):
+class DeclaredLengths(EnvironmentPart):
     """Token lengths of one side of a request, when there is no trace."""
 
     mean: Annotated[float, Field(gt=0)]
     p95: Annotated[float, Field(gt=0)]
 
 
-class DeclaredTokens(Words):
+class DeclaredTokens(EnvironmentPart):
     """Declared token lengths, fitted by a lognormal."""
 
     input: DeclaredLengths
     output: DeclaredLengths
 
 
-class InputDependent(Words):
+class InputDependent(EnvironmentPart):
     """A TTFT target that grows with the prompt."""
 
     base: DurationMs
@@ -131,19 +132,15 @@ def _ttft(value: Any) -> Any:
     return value if isinstance(value, dict | InputDependent) else {"base": value, "per_1k_input": "0ms"}
 
 
-class Slo(Words):
+class Slo(EnvironmentPart):
     """What is promised at the 95th percentile of the route's own requests."""
 
     ttft_p95: Annotated[InputDependent, BeforeValidator(_ttft, json_schema_input_type=DurationMs | InputDependent)]
     tpot_p95: DurationMs
     availability: Share = 0.999
 
-    def ttft_ms(self, input_tokens: float) -> float:
-        """TTFT target in ms for a prompt of `input_tokens`."""
-        return self.ttft_p95.base + self.ttft_p95.per_1k_input * input_tokens / 1000
 
-
-class Quality(Words):
+class Quality(EnvironmentPart):
     """The team's own dated judgement: which models are good enough for this route."""
 
     accept: Annotated[tuple[Text, ...], Field(min_length=1)]
@@ -151,7 +148,7 @@ class Quality(Words):
     date: date
 
 
-class Route(Words):
+class Route(EnvironmentPart):
     """One kind of request, with its traffic, promise, privacy and quality."""
 
     task: Literal["chat", "completion"] = "chat"
@@ -164,58 +161,58 @@ class Route(Words):
 
     @property
     def may_use_api(self) -> bool:
-        """Restricted data creates no API variable, no API client and no network path at all."""
+        """Whether its requests may go to an API. Restricted data has no API key, no API client and no network path."""
         return self.data != "restricted"
 
 
-class ProviderLimits(Words):
+class ProviderLimits(EnvironmentPart):
     """What an API account may use a minute."""
 
     tpm: Count | None = None
     rpm: Count | None = None
 
 
-class Measured(Words):
+class Measured(EnvironmentPart):
     """Latency that the team measured at a provider."""
 
     ttft_p95: DurationMs
     measured: date
 
 
-class ProviderAccount(Words):
+class ProviderAccount(EnvironmentPart):
     """One API account."""
 
     limits: ProviderLimits = ProviderLimits()
     latency: Measured | None = None
 
 
-class ApiAccounts(Words):
+class ApiAccounts(EnvironmentPart):
     """API accounts that the routes may spill to."""
 
     providers: dict[str, ProviderAccount] = {}
     monthly_budget: Usd | None = None
 
 
-class Reserve(Words):
+class Reserve(EnvironmentPart):
     """What must still stand after a loss."""
 
     node: bool = True
 
 
-class Budget(Words):
+class Budget(EnvironmentPart):
     """The most that the whole plan may cost."""
 
     monthly: Usd
 
 
-class Planning(Words):
+class Planning(EnvironmentPart):
     """How careful to be, and when a re-plan is worth its churn."""
 
     margin: Literal["p50", "p90"] = "p90"
     replan_threshold: Share = 0.05
 
 
-class Environment(Words):
+class Environment(EnvironmentPart):
     """One environment: the whole file."""
 
     version: Literal[1]
@@ -255,9 +252,9 @@ PLANNED_LATER: dict[str, str] = {
     "overrides": "sizes set by hand are not planned yet; change the environment and plan again",
     "platform.context": "existing clusters are not planned yet",
 }
-"""Keys that a later release will plan with and this one refuses with a reason (ENV010), by path; `*` is any name."""
+"""Path of each key with which only a later release plans → why this one refuses it (ENV010). `*` is any name."""
 
 
 def monthly_budget(environment: Environment) -> Decimal | None:
-    """The budget in USD a month; None when the environment sets none."""
+    """Return the budget in USD a month; None when the environment sets none."""
     return environment.budget.monthly if environment.budget else None

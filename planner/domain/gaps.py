@@ -1,6 +1,6 @@
 """What the catalog does not know, as a value with a name.
 
-Missing is never zero: a look-up that finds nothing returns a `Gap`, which travels into the plan and turns a verdict to
+Missing is never zero. A look-up without a result returns a `Gap`, which travels into the plan and turns a verdict to
 `warn` or `deny`. Nothing here raises, prints or guesses a value.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, order=True)
 class Gap:
-    """One unknown.
+    """One fact that is not known.
 
     kind: what sort of fact is missing, like `price` or `latency`.
     subject: key of the row that is missing or incomplete, like `ec2/eu-central-1/p5.48xlarge/on-demand`.
@@ -28,12 +28,12 @@ class Gap:
 
     @property
     def key(self) -> str:
-        """The row among all rows of the catalog, like `price/ec2/eu-central-1/p5.48xlarge/on-demand`."""
+        """Key of the row among all rows of the catalog, like `price/ec2/eu-central-1/p5.48xlarge/on-demand`."""
         return f"{self.kind}/{self.subject}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint for a name that is not known: its three nearest neighbours, best first, or some of what is known."""
+    """Return a hint for a name that is not known: the three known names nearest to it, or some of the known names."""
     names = sorted(set(known))
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
     if near:

@@ -1,8 +1,9 @@
 """GPUs as people, drivers and publications write them.
 
 A name means the GPU whose key or driver's name it is. Any other name means the GPU with the longest spelling of which
-all words stand in it: `NVIDIA A100 80GB PCIe` holds `A100 80GB`, and `A100 PCIE 80GB` too, which is longer. A name that
-says PCIe or NVL beyond its spelling means no board with NVLink. Spellings are facts of the catalog; nothing is guessed.
+all words stand in the name: `NVIDIA A100 80GB PCIe` holds `A100 80GB`, and also `A100 PCIE 80GB`, which is longer. A
+name that says PCIe or NVL, where its spelling does not, means no board with NVLink. Spellings are facts of the catalog;
+nothing is guessed.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ from collections.abc import Mapping
 from planner.domain.offerings import Gpu
 
 FORM_FACTORS = frozenset({"PCIE", "NVL"})
-"""Words for cards of a chip that also comes on boards with NVLink."""
+"""Words for a card of a chip that also comes on boards with NVLink."""
 
 
 def gpu_reported(name: str, gpus: Mapping[str, Gpu]) -> Gpu | None:
-    """The one of `gpus` that a driver or runtime reports under exactly this name."""
+    """Return the GPU that a driver or a runtime reports under exactly this name; None without one."""
     return next((gpu for _, gpu in sorted(gpus.items()) if name in gpu.runtime_names), None)
 
 
 def gpu_called(name: str, gpus: Mapping[str, Gpu]) -> Gpu | None:
-    """The one of `gpus` that a name means; None when it means none of them."""
+    """Return the GPU that a name means; None when it means none of `gpus`."""
     if exact := next((gpu for _, gpu in sorted(gpus.items()) if name.lower() == gpu.key.lower()), None):
         return exact
     if reported := gpu_reported(name, gpus):
@@ -38,13 +39,13 @@ def gpu_called(name: str, gpus: Mapping[str, Gpu]) -> Gpu | None:
 
 
 def gpu_assumed(name: str, gpus: Mapping[str, Gpu]) -> Gpu | None:
-    """The one of `gpus` that is meant where a name leaves open which card of a chip it is: `A100`."""
+    """Return the GPU that is assumed when a name leaves open which card of a chip it is, like `A100`."""
     words = _words(name)
     return next((gpu for _, gpu in sorted(gpus.items()) if words.intersection(gpu.assumed_for)), None)
 
 
 def plain_name(name: str) -> str:
-    """A name as capital words: `A100-SXM4-40GB` → `A100 SXM4 40GB`; every PCI is PCIE, every `40 G` is 40GB."""
+    """Return a name as capital words: `A100-SXM4-40GB` → `A100 SXM4 40GB`. Any PCI becomes PCIE, and `40 G` 40GB."""
     text = re.sub(r"[^A-Z0-9]+", " ", name.upper())
     text = re.sub(r"(?<=\d)(?=SXM|PCI|NVL)", " ", text)
     text = re.sub(r"\b(\d+) ?G(?:I?B)?\b", r"\1GB", text)

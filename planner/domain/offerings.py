@@ -1,15 +1,14 @@
 """GPUs, the instance types that carry them, and the offerings that can be bought in a region.
 
 An offering is an instance type in one region under one purchase option, with its zones and its price. `Offerings` is a
-set with filters: `offerings.in_region("us-east-1").with_gpu("L40S").available().cheapest()`. An offering without a
-price stays in the set, so that its gap can be told, until `available()` drops it.
+set with filters that return such a set: `offerings.in_region("us-east-1").available()`. An offering without a price
+stays in the set, so that its gap can be told, until `available()` drops it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Literal
 
 from planner.domain.gaps import Gap
@@ -23,18 +22,18 @@ QuotaFamily = Literal["G", "P"]
 Support = Literal["native", "weight-only"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Gpu:
     """One GPU.
 
     key: name in the catalog.
-    name: full name, as the plan prints it.
+    name: full name, as a plan prints it.
     architecture: NVIDIA's name of the generation.
     compute_capability: CUDA's number of the generation, like `8.9`.
     memory_gb: memory by the data sheet, GB.
     memory_reported_mib: memory as the driver or EC2 reports it, MiB.
     memory_bytes: memory as the engine sees it (torch), of which `gpu_memory_utilization` is a share, bytes.
-    memory_provenance: whether `memory_bytes` was measured, or is 0.993 × what is reported.
+    memory_provenance: `measured`, or `analytic` when `memory_bytes` is 0.993 × what is reported.
     bandwidth_gb_per_s: memory bandwidth, GB/s.
     tflops: dense arithmetic rate by dtype, TFLOP/s (TOP/s for int8).
     link: how the GPUs of one machine talk to each other.
@@ -42,11 +41,11 @@ class Gpu:
     pcie_gb_per_s: rate of PCIe in one direction, GB/s.
     tdp_watt: most power that the card draws, watt.
     formats: weight format → `native`, or `weight-only` when the arithmetic stays in 16 bit.
-    spellings: how publications write it; a name means this GPU when it holds all words of one (see `gpu_names`).
-    runtime_names: what drivers and runtimes report.
+    spellings: how publications write it. A name means this GPU when it holds all words of a spelling (`gpu_names`).
+    runtime_names: names that drivers and runtimes report.
     source, as_of: where these facts were read, and the day that the source states.
-    note: what a reader should know beside.
-    assumed_for: words that leave the card open, and mean this one where nothing else tells which.
+    note: what else a reader should know.
+    assumed_for: words that leave open which card is meant; they mean this one where nothing else says which.
     """
 
     key: str
@@ -72,11 +71,11 @@ class Gpu:
     assumed_for: tuple[str, ...] = ()
 
     def supports(self, form: str) -> Support | None:
-        """How this GPU runs weights of that format; None when it does not."""
+        """Return how this GPU runs weights of that format; None when it does not."""
         return self.formats.get(form)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class InstanceType:
     """One EC2 instance type with GPUs.
 
@@ -90,14 +89,14 @@ class InstanceType:
     allocatable_memory_mib: memory that Kubernetes can give to pods, MiB.
     max_pods: pods that fit on the node, by its network addresses.
     local_nvme_gb: disks inside the machine, GB; 0 without.
-    network_baseline_gbps, network_peak_gbps: network rate, lasting and for short times, gigabit/s.
+    network_baseline_gbps, network_peak_gbps: network rate, for ever and for a short time, gigabit/s.
     efa_interfaces: interfaces of the Elastic Fabric Adapter; 0 without.
-    ebs_baseline_mbps, ebs_max_mbps: rate to network disks, lasting and for short times, megabit/s.
+    ebs_baseline_mbps, ebs_max_mbps: rate to network disks, for ever and for a short time, megabit/s.
     bare_metal: whether it comes without a hypervisor.
     quota: family whose vCPU quota it counts against.
     zones: zone ids that sell it, by region.
     source, as_of: where these facts were read, and the day that the source states.
-    note: what a reader should know beside.
+    note: what else a reader should know.
     """
 
     key: str
@@ -123,7 +122,7 @@ class InstanceType:
     note: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Offering:
     """An instance type in a region, under one purchase option.
 
@@ -151,15 +150,13 @@ class Offering:
         """Key of its price in a price snapshot."""
         return f"ec2/{self.region}/{self.instance.key}/{self.capacity_type}"
 
-    @property
-    def usd_per_gpu_hour(self) -> Decimal | None:
-        """Price of one of its GPUs for an hour; None without a price."""
-        return self.price.usd / self.instance.gpu_count if self.price else None
-
 
 @dataclass(frozen=True)
 class Offerings:
-    """A set of offerings with filters that return such a set; sorted by region, instance type, purchase option."""
+    """A set of offerings with filters that return such a set.
+
+    rows: the offerings, sorted by region, instance type and purchase option.
+    """
 
     rows: tuple[Offering, ...]
 
@@ -173,52 +170,25 @@ class Offerings:
         return bool(self.rows)
 
     def in_region(self, region: str) -> Offerings:
-        """Offerings of one region."""
+        """Return the offerings of one region."""
         return self._where(lambda row: row.region == region)
 
     def in_zones(self, zones: Iterable[str]) -> Offerings:
-        """Offerings sold in at least one of these zones, each narrowed to those zones."""
+        """Return the offerings that at least one of these zones sells, each narrowed to those zones."""
         wanted = frozenset(zones)
         narrowed = (replace(row, zones=tuple(z for z in row.zones if z in wanted)) for row in self.rows)
         return Offerings(tuple(row for row in narrowed if row.zones))
 
-    def with_gpu(self, *gpus: str) -> Offerings:
-        """Offerings with one of these GPUs."""
-        return self._where(lambda row: row.gpu.key in gpus)
-
-    def of_family(self, *families: str) -> Offerings:
-        """Offerings of one of these instance families, like `g6e`."""
-        return self._where(lambda row: row.instance.family in families)
-
-    def of_capacity(self, *types: CapacityType) -> Offerings:
-        """Offerings under one of these purchase options."""
-        return self._where(lambda row: row.capacity_type in types)
-
-    def with_at_least(self, gpus: int) -> Offerings:
-        """Offerings with that many GPUs in one machine."""
-        return self._where(lambda row: row.instance.gpu_count >= gpus)
-
-    def of_instance(self, name: str) -> Offerings:
-        """Offerings of one instance type."""
-        return self._where(lambda row: row.instance.key == name)
-
     def available(self) -> Offerings:
-        """Offerings that have a price and a zone: what a plan may buy."""
+        """Return the offerings that a plan may buy: those with a price and a zone."""
         return self._where(lambda row: row.price is not None and bool(row.zones))
 
-    def cheapest(self) -> Offering | None:
-        """The lowest price per GPU-hour, ties by name; None when none has a price."""
-        priced = [
-            (row.usd_per_gpu_hour, row.instance.key, row) for row in self.rows if row.usd_per_gpu_hour is not None
-        ]
-        return min(priced, key=lambda entry: entry[:2])[2] if priced else None
-
     def gpus(self) -> tuple[Gpu, ...]:
-        """The GPUs in this set, sorted by key."""
+        """Return the GPUs in this set, sorted by key."""
         return tuple(sorted({row.gpu.key: row.gpu for row in self.rows}.values(), key=lambda gpu: gpu.key))
 
     def gaps(self, prices: PriceSnapshot) -> tuple[Gap, ...]:
-        """One named gap for each offering without a price."""
+        """Return one named gap for each offering without a price."""
         return tuple(prices.gap(row.price_key) for row in self.rows if row.price is None)
 
     def _where(self, keep: Callable[[Offering], bool]) -> Offerings:
@@ -228,15 +198,15 @@ class Offerings:
 def all_offerings(
     instances: Mapping[str, InstanceType], gpus: Mapping[str, Gpu], prices: PriceSnapshot, capacity_type: CapacityType
 ) -> Offerings:
-    """Every instance type in every region that sells it, with its price under that purchase option."""
+    """Return every instance type in every region that sells it, with its price under that purchase option."""
     rows = [
         Offering(
-            instance,
-            gpus[instance.gpu],
-            region,
-            capacity_type,
-            instance.zones[region],
-            prices.price(f"ec2/{region}/{instance.key}/{capacity_type}"),
+            instance=instance,
+            gpu=gpus[instance.gpu],
+            region=region,
+            capacity_type=capacity_type,
+            zones=instance.zones[region],
+            price=prices.price(f"ec2/{region}/{instance.key}/{capacity_type}"),
         )
         for instance in instances.values()
         for region in instance.zones

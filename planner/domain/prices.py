@@ -1,7 +1,7 @@
-"""Prices are dated facts: a snapshot holds one row a price, each with its source and its day.
+"""Prices are dated facts: a snapshot holds one row for each price, with its source and its day.
 
-A snapshot is what a lock pins. Keys read `ec2/REGION/TYPE/OPTION`, `api/PROVIDER/MODEL/PART` and
-`platform/REGION/ITEM`. A price that is not in the snapshot is a named gap; nothing here stands in for it.
+A lock names the snapshot that it was planned on. Keys read `ec2/REGION/TYPE/OPTION`, `api/PROVIDER/MODEL/PART` and
+`platform/REGION/ITEM`. A price that is not in the snapshot is a named gap; no other price takes its place here.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Price:
     as_of: the day, or as much of it as the source states (`2026-05`, `2026-H1`).
     stands_in: region whose price this one repeats, where the source has none for its own.
     disputed: what a second source says, where it says something else.
-    note: what a reader should know beside.
+    note: what else a reader should know.
     """
 
     key: str
@@ -43,45 +43,47 @@ class Price:
 
     @property
     def kind(self) -> str:
-        """`ec2`, `spot`, `api` or `platform`: what `MAX_AGE_DAYS` is keyed by."""
+        """Kind of the price, which is a key of `MAX_AGE_DAYS`."""
         return "spot" if self.key.endswith("/spot") else self.key.split("/", 1)[0]
 
-    @property
-    def oldest(self) -> date:
-        """The earliest day that `as_of` can mean, so that an imprecise date never makes a price look fresh."""
-        return earliest_day(self.as_of)
-
     def age_days(self, on: date) -> int:
-        """Days from `oldest` to `on`."""
-        return (on - self.oldest).days
+        """Return the days from the earliest day that `as_of` can mean to `on`.
+
+        So an imprecise date never makes a price look fresh.
+        """
+        return (on - earliest_day(self.as_of)).days
 
     def doubts(self, on: date) -> tuple[Gap, ...]:
-        """Why this price deserves a warning on that day: its age, a stand-in region, a second source that disagrees."""
-        found = []
+        """Return the reasons to warn of this price on that day: its age, a stand-in region, a source that disagrees."""
+        doubts = []
         if (age := self.age_days(on)) > (limit := MAX_AGE_DAYS.get(self.kind, 30)):
-            found.append(Gap("price", self.key, f"price {self.key} is {age} days old (limit {limit}): {self.as_of}"))
+            doubts.append(Gap("price", self.key, f"price {self.key} is {age} days old (limit {limit}): {self.as_of}"))
         if self.stands_in:
-            found.append(Gap("price", self.key, f"price {self.key} stands in from {self.stands_in}"))
+            doubts.append(Gap("price", self.key, f"price {self.key} stands in from {self.stands_in}"))
         if self.disputed:
-            found.append(
+            doubts.append(
                 Gap("price", self.key, f"price {self.key} is ${self.usd}, but a second source says {self.disputed}")
             )
-        return tuple(found)
+        return tuple(doubts)
 
 
 @dataclass(frozen=True)
 class PriceSnapshot:
-    """All prices of one day's snapshot. name: the day, like `2026-11-21`."""
+    """All prices of one snapshot.
+
+    name: the day of the snapshot, like `2026-11-21`.
+    rows: the prices by key.
+    """
 
     name: str
     rows: Mapping[str, Price]
 
     def price(self, key: str) -> Price | None:
-        """The price of `key`, or None; `gap(key)` says so in words."""
+        """Return the price of `key`; None without one, which `gap(key)` says in words."""
         return self.rows.get(key)
 
     def gap(self, key: str) -> Gap:
-        """The named gap of a key that this snapshot has no price for."""
+        """Return the named gap of a key for which this snapshot has no price."""
         head = key.rsplit("/", 1)[0]
         siblings = [known for known in self.rows if known.startswith(head + "/")]
         return Gap(
@@ -91,15 +93,11 @@ class PriceSnapshot:
             did_you_mean(key, siblings or self.rows),
         )
 
-    def under(self, prefix: str) -> tuple[Price, ...]:
-        """All prices whose key starts with `prefix`, sorted by key."""
-        return tuple(self.rows[key] for key in sorted(self.rows) if key.startswith(prefix))
-
 
 def earliest_day(as_of: str) -> date:
-    """The first day that a partial date can mean: `2026-05` → 1 May, `2026-H2` → 1 July, `2024` → 1 January.
+    """Return the first day that a partial date can mean: `2026-05` → 1 May, `2026-H2` → 1 July, `2024` → 1 January.
 
-    Errors: ValueError for text that is no date.
+    Raises ValueError for text that is no date.
     """
     if match := re.fullmatch(r"(\d{4})-H([12])", as_of):
         return date(int(match[1]), 1 if match[2] == "1" else 7, 1)

@@ -1,8 +1,9 @@
-"""A request trace, summarised: the tokens that went in and came out together, the bursts, and five minutes of it.
+"""A request trace, summarised: joint lengths of the requests, the bursts, and five minutes of single requests.
 
-A trace of any length becomes one `TraceSummary` of bounded size, and its totals are conserved exactly: the histogram's
-counts and token sums add up to the trace's. Lengths are binned at four bins an octave (1024, 1280, 1536, 1792, 2048,
-…), each bin keeping its own token sums. An hour is not a week: the summary says nothing about the time of day.
+A trace of any length becomes one `TraceSummary` of bounded size. Its totals are conserved exactly: the counts and the
+token sums of the histogram add up to those of the trace. Lengths are binned at four bins an octave (1024, 1280, 1536,
+1792, 2048, …), and each bin keeps its own token sums. An hour is not a week, so the summary says nothing about the time
+of day.
 """
 
 from __future__ import annotations
@@ -14,14 +15,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 EXCERPT_S = 300
-"""Length of the excerpt, and of the window over which a plan's rate is a 95th percentile (the scale-up window)."""
+"""Length of the excerpt, and of the window over which a plan's rate is a 95th percentile (scale-up window), seconds."""
 
 QUANTILES: Mapping[str, float] = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "max": 1.0}
+"""Name of each quantile of a length → the share of the requests that do not exceed it."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Requests whose input and output lengths fall in the same two bins, with their token sums."""
+    """The requests whose input and output lengths fall in the same two bins.
+
+    input_bin, output_bin: the bins, as `bin_of` numbers them.
+    requests: how many there are.
+    input_tokens, output_tokens: sums of their tokens.
+    """
 
     input_bin: int
     output_bin: int
@@ -32,11 +39,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Burst:
-    """How far the rate departs from its mean, over windows that slide by a second.
+    """How far the rate departs from its mean. Windows slide by a second.
 
-    mean_rps: requests/s. peak_60s, p95_300s: highest 60 s and 95th percentile of 300 s windows, over the mean.
-    peak_10s_rps: requests/s. interarrival_cv: standard deviation over mean of the gaps between requests (Poisson: 1).
-    measured: False when no trace stands behind the figures.
+    mean_rps: mean rate, requests/s.
+    peak_60s: highest rate in a window of 60 s ÷ the mean.
+    p95_300s: 95th percentile of the rate in windows of 300 s ÷ the mean.
+    peak_10s_rps: highest rate in a window of 10 s, requests/s.
+    interarrival_cv: standard deviation ÷ mean of the gaps between requests; 1 for Poisson.
+    measured: whether the figures come from a trace.
     """
 
     mean_rps: float
@@ -49,18 +59,29 @@ class Burst:
 
 @dataclass(frozen=True)
 class Excerpt:
-    """Five minutes of the trace: requests as (arrival ms after `start_s`, input tokens, output tokens)."""
+    """Five minutes of the trace.
+
+    start_s: time of their start after the first request, seconds.
+    requests: (arrival after `start_s` in ms, input tokens, output tokens) of each request.
+    """
 
     start_s: int
     requests: tuple[tuple[int, int, int], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TraceSummary:
     """All that a plan reads of a trace.
 
-    duration_s: from the first request to the last. minutes: (requests, input tokens, output tokens) of each minute.
-    input_quantiles, output_quantiles: exact token lengths at `QUANTILES` (nearest rank).
+    name: by which environments name it.
+    source, licence: where it was published, and its licence; a team's own trace has no licence.
+    requests, input_tokens, output_tokens: totals.
+    duration_s: time from the first request to the last, seconds.
+    input_quantiles, output_quantiles: exact lengths at `QUANTILES` (nearest rank), tokens.
+    burst: how far the rate departs from its mean.
+    minutes: (requests, input tokens, output tokens) of each minute.
+    cells: histogram of the joint lengths.
+    excerpt: five minutes of single requests.
     """
 
     name: str
@@ -79,7 +100,7 @@ class TraceSummary:
 
 
 def bin_of(tokens: int) -> int:
-    """The bin of a length: 0–7 have a bin each, above that four bins an octave."""
+    """Return the bin of a length. Each of 0–7 tokens has its own bin; above that an octave has four bins."""
     if tokens < 4:
         return tokens
     octave = tokens.bit_length() - 3
@@ -87,7 +108,7 @@ def bin_of(tokens: int) -> int:
 
 
 def bin_start(index: int) -> int:
-    """The smallest length in a bin; the inverse of `bin_of`."""
+    """Return the smallest length in a bin, tokens."""
     if index < 4:
         return index
     octave, quarter = divmod(index - 4, 4)
@@ -95,7 +116,7 @@ def bin_start(index: int) -> int:
 
 
 class Tally:
-    """Adds up a trace as it streams by. Memory grows with its seconds and its distinct lengths, never with its rows."""
+    """Adds up a trace as it streams by. Memory grows with its seconds and its distinct lengths, not with its rows."""
 
     def __init__(self) -> None:
         self._seconds = array("L")
@@ -108,11 +129,11 @@ class Tally:
 
     @property
     def requests(self) -> int:
-        """Requests seen."""
+        """Number of requests that were added."""
         return sum(self._seconds)
 
     def add(self, arrival_us: int, input_tokens: int, output_tokens: int) -> None:
-        """One request; `arrival_us` is microseconds after the first one and never goes back."""
+        """Add one request. arrival_us: time after the first request, microseconds; it never goes back."""
         if self._inputs:
             self._observe_gap(arrival_us - self._last_us)
         self._last_us = arrival_us
@@ -129,9 +150,10 @@ class Tally:
         self._outputs[output_tokens] += 1
 
     def excerpt_start_s(self) -> int:
-        """Start of the five whole minutes whose rate and token rates are nearest to the trace's own; ties: the first.
+        """Return the start of the five whole minutes whose rates are nearest to those of the whole trace, seconds.
 
-        A trace of less than five minutes is its own excerpt.
+        The rates are those of requests, input tokens and output tokens. The first of equally near windows counts. A
+        trace of less than five minutes is its own excerpt.
         """
         width = EXCERPT_S // 60
         whole = self._last_us // 60_000_000
@@ -147,7 +169,7 @@ class Tally:
         return 60 * min(range(whole - width + 1), key=distance)
 
     def summary(self, name: str, source: str, licence: str, excerpt: Excerpt) -> TraceSummary:
-        """The summary of all that was added; needs at least a second of them."""
+        """Return the summary of all requests that were added. They must span a second at least."""
         return TraceSummary(
             name=name,
             source=source,
@@ -165,7 +187,7 @@ class Tally:
         )
 
     def _observe_gap(self, gap_us: int) -> None:
-        """Welford's running mean and variance of the gaps between requests."""
+        """Update Welford's running mean and variance of the gaps between requests."""
         self._gaps += 1
         delta = gap_us - self._gap_mean
         self._gap_mean += delta / self._gaps
@@ -175,7 +197,7 @@ class Tally:
         mean = self.requests / max(self._last_us / 1e6, 1.0)
         minute_peak = max(max(_windows(self._seconds, 60)) / mean, 1.0)
         windows = sorted(_windows(self._seconds, EXCERPT_S))
-        # Fewer than two windows' worth of trace say nothing about a percentile of windows: take the minute's peak.
+        # A trace shorter than two windows says nothing about a percentile of windows: the peak minute counts.
         long_enough = self._last_us >= 2 * EXCERPT_S * 1_000_000
         p95 = windows[math.ceil(0.95 * len(windows)) - 1] / mean if long_enough else minute_peak
         return Burst(
@@ -194,7 +216,7 @@ def _grow(sums: list[int], input_tokens: int, output_tokens: int) -> None:
 
 
 def _windows(seconds: Iterable[int], width: int) -> list[float]:
-    """Requests/s in every window of `width` seconds, sliding by one; a shorter trace is one window."""
+    """Return the requests/s in every window of `width` seconds; a shorter trace is one window."""
     counts = list(seconds)
     if len(counts) <= width:
         return [sum(counts) / len(counts)]
@@ -207,15 +229,15 @@ def _windows(seconds: Iterable[int], width: int) -> list[float]:
 
 
 def _quantiles(lengths: Counter[int]) -> dict[str, int]:
-    """Exact quantiles of counted lengths, nearest rank."""
+    """Return the exact quantiles of counted lengths, by nearest rank."""
     ordered = sorted(lengths.items())
     total = sum(lengths.values())
-    found = {}
+    quantiles = {}
     for name, share in QUANTILES.items():
         rank, seen = max(1, math.ceil(share * total)), 0
         for tokens, count in ordered:
             seen += count
             if seen >= rank:
-                found[name] = tokens
+                quantiles[name] = tokens
                 break
-    return found
+    return quantiles

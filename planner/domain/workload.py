@@ -1,8 +1,8 @@
-"""What a route's requests look like: their joint (input × output) lengths, cut into input-length bands, and bursts.
+"""What a route's requests look like: their joint (input × output) lengths, cut into bands, and their bursts.
 
-A gateway knows a request's input length on arrival and never its output, so capacities are computed for the conditional
-mix of a band. Lengths come from a trace's histogram or, without one, from declared means and 95th percentiles through
-two independent lognormals. How many requests come, and when, is `demand`.
+A gateway knows the input length of a request on arrival, and never its output. So capacities are computed for the mix
+of one band. Lengths come from the histogram of a trace or, without one, from declared means and 95th percentiles, which
+two independent lognormals meet. How many requests come, and when, is the matter of `demand`.
 """
 
 from __future__ import annotations
@@ -23,12 +23,18 @@ Floats = npt.NDArray[np.float64]
 _NORMAL = NormalDist()
 _Z95 = _NORMAL.inv_cdf(0.95)
 _TAIL = 1e-4
-"""Probability left to each end cell of a declared distribution; their means are exact, so no tokens are lost."""
+"""Probability of each end cell of a declared distribution. Their means are exact, so that no tokens are lost."""
+MOST_BANDS = 3
+"""Most bands into which the requests of a route are cut."""
 
 
 @dataclass(frozen=True)
 class Mix:
-    """A joint distribution of lengths: cells of mean input tokens, mean output tokens and weight; weights sum to 1."""
+    """A joint distribution of lengths, as cells.
+
+    input_tokens, output_tokens: mean tokens of the requests of each cell.
+    weights: share of the requests in each cell; the shares sum to 1.
+    """
 
     input_tokens: tuple[float, ...]
     output_tokens: tuple[float, ...]
@@ -45,28 +51,26 @@ class Mix:
         return self.mean(lambda _, outputs: outputs)
 
     def mean(self, of: Callable[[Floats, Floats], Floats]) -> float:
-        """Mean over requests of a function of (input tokens, output tokens), both arrays of shape (cells,)."""
-        inputs, outputs, weights = self.arrays()
-        return float(np.dot(weights, of(inputs, outputs)))
-
-    def arrays(self) -> tuple[Floats, Floats, Floats]:
-        """(input tokens, output tokens, weights), each of shape (cells,)."""
-        return np.array(self.input_tokens), np.array(self.output_tokens), np.array(self.weights)
+        """Return the mean over requests of a function of (input tokens, output tokens), arrays of shape (cells,)."""
+        return float(np.dot(np.array(self.weights), of(np.array(self.input_tokens), np.array(self.output_tokens))))
 
     def input_quantile(self, share: float) -> float:
-        """Input length that at least `share` of the requests do not exceed, to the width of a bin."""
+        """Return the input length that at least `share` of the requests do not exceed, to the width of a bin."""
         return _quantile(self.input_tokens, self.weights, share)
 
     def output_quantile(self, share: float) -> float:
-        """Output length that at least `share` of the requests do not exceed, to the width of a bin."""
+        """Return the output length that at least `share` of the requests do not exceed, to the width of a bin."""
         return _quantile(self.output_tokens, self.weights, share)
 
 
 @dataclass(frozen=True)
 class InputBand:
-    """Requests whose input is at least `from_tokens` and below `below_tokens` (None: no limit).
+    """The requests of a route whose input lies between two lengths.
 
-    share: of the route's requests. mix: their lengths, weights summing to 1 within the band.
+    name: by which people name it, like `long`.
+    from_tokens, below_tokens: the input is at least the first and below the second; None: no limit.
+    share: share of the route's requests.
+    mix: lengths of these requests alone.
     """
 
     name: str
@@ -78,7 +82,13 @@ class InputBand:
 
 @dataclass(frozen=True)
 class Workload:
-    """The requests of one route. origin: the trace's name, or `declared`."""
+    """The requests of one route.
+
+    origin: name of the trace, or `declared`.
+    mix: lengths of all requests.
+    burst: how far their rate departs from its mean.
+    bands: the requests by input length.
+    """
 
     origin: str
     mix: Mix
@@ -86,32 +96,34 @@ class Workload:
     bands: tuple[InputBand, ...]
 
 
-def trace_workload(trace: TraceSummary, most_bands: int = 3) -> Workload:
-    """The workload of a trace, cut into at most `most_bands` bands."""
+def trace_workload(trace: TraceSummary) -> Workload:
+    """Return the workload of a trace."""
     rows = [
         (cell.input_tokens / cell.requests, cell.output_tokens / cell.requests, cell.requests / trace.requests)
         for cell in trace.cells
     ]
-    return _workload(trace.name, rows, trace.burst, most_bands)
+    return _workload(trace.name, rows, trace.burst)
 
 
 def declared_workload(
-    input_mean: float, input_p95: float, output_mean: float, output_p95: float, burst: Burst, most_bands: int = 3
+    input_mean: float, input_p95: float, output_mean: float, output_p95: float, burst: Burst
 ) -> Workload:
-    """The workload of declared lengths: independent lognormals with that mean and 95th percentile, on a trace's bins.
+    """Return the workload of declared lengths: independent lognormals on the bins of a trace.
 
-    Means are met exactly, percentiles to the width of a bin. Deterministic: a quadrature, not a sample.
-    Errors: ValueError when no lognormal has that mean and percentile.
+    The means are met exactly, and the 95th percentiles to the width of a bin. The cells are integrated and not sampled,
+    so that the same lengths give the same workload.
+    Raises ValueError when no lognormal has that mean and percentile.
     """
     inputs, outputs = _lognormal_cells(input_mean, input_p95), _lognormal_cells(output_mean, output_p95)
     rows = [(s, o, p * q) for s, p in inputs for o, q in outputs]
-    return _workload("declared", rows, burst, most_bands)
+    return _workload("declared", rows, burst)
 
 
 def poisson_burst(requests_per_second: float) -> Burst:
-    """Bursts of independent arrivals at that rate: the least that can be assumed, and less than real traffic shows.
+    """Return the bursts of independent arrivals at that rate. They are the least that one can assume.
 
-    A window of w seconds holds λw ± √(λw) requests; the highest of an hour's 60 minutes lies 2.4 deviations out.
+    A window of w seconds holds λw ± √(λw) requests. The highest of the 60 minutes of an hour lies 2.4 deviations above
+    the mean. Real traffic is burstier.
     """
     rate = requests_per_second
     return Burst(
@@ -125,24 +137,25 @@ def poisson_burst(requests_per_second: float) -> Burst:
 
 
 def input_bands(mix: Mix, bounds: Sequence[int]) -> tuple[InputBand, ...]:
-    """Cut a mix at these input lengths (ascending); bands that nobody falls into are left out."""
+    """Cut a mix at these input lengths, which ascend. Bands without requests are left out."""
     edges: list[int | None] = [0, *bounds, None]
-    found = []
+    bands = []
     for low, high in pairwise(edges):
         inside = [
             k for k, tokens in enumerate(mix.input_tokens) if tokens >= (low or 0) and (high is None or tokens < high)
         ]
         share = math.fsum(mix.weights[k] for k in inside)
         if share > 0:
-            found.append((low or 0, high, share, _mix(_cell(mix, k) for k in inside)))
-    names = {1: ("all",), 2: ("short", "long"), 3: ("short", "medium", "long")}.get(len(found))
-    return tuple(InputBand(names[i] if names else f"band-{i + 1}", *row) for i, row in enumerate(found))
+            bands.append((low or 0, high, share, _mix(_cell(mix, k) for k in inside)))
+    names = {1: ("all",), 2: ("short", "long"), 3: ("short", "medium", "long")}.get(len(bands))
+    return tuple(InputBand(names[i] if names else f"band-{i + 1}", *row) for i, row in enumerate(bands))
 
 
-def band_bounds(mix: Mix, most_bands: int) -> tuple[int, ...]:
-    """Where to cut: powers of two and their halfway points nearest to equal shares of the input *tokens*.
+def band_bounds(mix: Mix) -> tuple[int, ...]:
+    """Return the input lengths at which to cut: powers of two, and the points halfway between them.
 
-    Equal tokens, not equal requests, because tokens fill a GPU: the few long prompts get a band of their own.
+    Those are taken that come nearest to equal shares of the input *tokens*. Tokens count and not requests, because
+    tokens fill a GPU: the few long prompts get a band of their own.
     """
     pairs = sorted(zip(mix.input_tokens, mix.weights, strict=True))
     mass = np.cumsum([tokens * weight for tokens, weight in pairs])
@@ -151,20 +164,20 @@ def band_bounds(mix: Mix, most_bands: int) -> tuple[int, ...]:
     candidates = [bin_start(index) for index in range(first, last) if index % 2 == 0]
     below = [float(mass[k - 1] / mass[-1]) if (k := int(np.searchsorted(lengths, c))) else 0.0 for c in candidates]
     chosen = set()
-    for part in range(1, most_bands):
-        nearest = min(range(len(candidates)), key=lambda i: (abs(below[i] - part / most_bands), candidates[i]))
+    for part in range(1, MOST_BANDS):
+        nearest = min(range(len(candidates)), key=lambda i: (abs(below[i] - part / MOST_BANDS), candidates[i]))
         if 0 < below[nearest] < 1:
             chosen.add(candidates[nearest])
     return tuple(sorted(chosen))
 
 
-def _workload(origin: str, rows: Iterable[tuple[float, float, float]], burst: Burst, most_bands: int) -> Workload:
+def _workload(origin: str, rows: Iterable[tuple[float, float, float]], burst: Burst) -> Workload:
     mix = _mix(rows)
-    return Workload(origin, mix, burst, input_bands(mix, band_bounds(mix, most_bands)))
+    return Workload(origin, mix, burst, input_bands(mix, band_bounds(mix)))
 
 
 def _mix(rows: Iterable[tuple[float, float, float]]) -> Mix:
-    """Cells (input, output, weight) in any order → a mix with weights summing to 1."""
+    """Return the mix of (input, output, weight) cells. They come in any order, and their weights have any sum."""
     ordered = sorted(rows)
     total = math.fsum(weight for *_, weight in ordered)
     return Mix(
@@ -187,10 +200,14 @@ def _quantile(lengths: Sequence[float], weights: Sequence[float], share: float) 
 
 
 def _lognormal_cells(mean: float, p95: float) -> list[tuple[float, float]]:
-    """A lognormal on a trace's bins: (mean length within the bin, probability).
+    """Return a lognormal on the bins of a trace: (mean length within the bin, probability) of each.
 
-    With μ, σ of ln X: mean = exp(μ + σ²/2), p95 = exp(μ + z σ), so σ = z − √(z² − 2 ln(p95/mean)), z = 1.645.
-    Within a bin E[X; a ≤ X < b] = mean · (Φ((ln b − μ)/σ − σ) − Φ((ln a − μ)/σ − σ)).
+    With μ and σ of ln X:
+
+        mean              = exp(μ + σ²/2)
+        p95               = exp(μ + z σ)                   z = 1.645
+        σ                 = z − √(z² − 2 ln(p95/mean))
+        E[X; a ≤ X < b]   = mean · (Φ((ln b − μ)/σ − σ) − Φ((ln a − μ)/σ − σ))
     """
     ratio = p95 / mean
     if ratio < 1 or ratio > math.exp(_Z95**2 / 2):
@@ -209,5 +226,5 @@ def _lognormal_cells(mean: float, p95: float) -> list[tuple[float, float]]:
 
 
 def _cdf(x: float) -> float:
-    """Standard normal distribution function, at ±∞ too."""
+    """Return the standard normal distribution function, also at ±∞."""
     return 0.5 * math.erfc(-x / math.sqrt(2))

@@ -1,7 +1,7 @@
 """Digests of all that the performance of a plan rests on: the shipped coefficients and a workspace's calibrations.
 
-A lock names them, and whoever judges a lock compares them. The files are not given a meaning here, so that this loads
-no part of the performance model.
+A lock names them, and whoever judges a lock compares them. The files are not interpreted here, so that this module
+loads no part of the performance model.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from planner.words.diagnostics import Problem, Problems
 CALIBRATIONS = "calibration"
 """Folder beside the environments that holds the team's own calibrations."""
 SHIPPED = "performance"
+"""Folder of the catalog that holds the shipped fits."""
 PREFIX = "coefficients-"
+"""Start of the name of a fit; its day follows."""
 
 
 def shipped_file() -> Traversable:
-    """The newest fit that ships with this version. Errors: `Problems` (PERF001)."""
+    """Return the file of the newest fit that ships with this version. Raises `Problems` (PERF001)."""
     folder = package_folder().joinpath(SHIPPED)
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.startswith(PREFIX)) if folder.is_dir() else []
     if not names:
@@ -36,17 +38,17 @@ def shipped_file() -> Traversable:
 
 @lru_cache(maxsize=1)
 def shipped_digest() -> str:
-    """SHA-256 of the newest fit's file, as `sha256:…`."""
+    """Return the SHA-256 of the newest fit's file, as `sha256:…`."""
     return "sha256:" + hashlib.sha256(shipped_file().read_bytes()).hexdigest()
 
 
 def calibration_paths(environments: Path) -> tuple[Path, ...]:
-    """The calibration files of a folder of environments, sorted; none when it has no such folder."""
+    """Return the calibration files beside a folder's environments, sorted; none without such a folder."""
     return tuple(sorted((environments / CALIBRATIONS).glob("*.yaml")))
 
 
 def own_digests(environments: Path) -> dict[str, str]:
-    """Digest of each calibration by its file's name without the ending. Errors: `Problems` (CAL020), of all files."""
+    """Return the digest of each calibration by its name, that of its file. Raises `Problems` (CAL020) of all files."""
     problems: list[Problem] = []
     digests: dict[str, str] = {}
     for path in calibration_paths(environments):
@@ -60,5 +62,8 @@ def own_digests(environments: Path) -> dict[str, str]:
 
 
 def joined_digest(own: Mapping[str, str]) -> str:
-    """One digest of the shipped coefficients and the team's own calibrations; that of the former without any."""
+    """Return one digest of the shipped coefficients and the team's own calibrations.
+
+    Without calibrations it is the digest of the coefficients alone.
+    """
     return digest({"coefficients": shipped_digest(), "calibrations": dict(own)}) if own else shipped_digest()

@@ -1,6 +1,6 @@
-"""The calibrations of a workspace: `calibration/*.yaml` in the folder of its environments, read by every plan.
+"""The calibrations of a workspace: `calibration/*.yaml` in the folder of its environments, which every plan reads.
 
-Problems: CAL020 a file that cannot be read or does not fit this version, CAL021 two files that calibrate the same GPU.
+CAL020: a file that cannot be read or does not fit this version. CAL021: two files that calibrate the same GPU.
 """
 
 from __future__ import annotations
@@ -16,18 +16,20 @@ from planner.words.diagnostics import Problem, Problems, Span
 
 
 def read_calibrations(environments: Path) -> dict[str, Calibration]:
-    """The team's own calibrations by GPU; none without such a folder. Errors: `Problems` (CAL020, CAL021), of all
-    files."""
+    """Return the team's own calibrations by GPU; none without such a folder.
+
+    Raises `Problems` (CAL020, CAL021) of all files.
+    """
     problems: list[Problem] = []
-    found: dict[Path, CalibrationFile] = {}
+    files: dict[Path, CalibrationFile] = {}
     for path in calibration_paths(environments):
         try:
-            found[path] = documents.load(read_text(path), str(path))
+            files[path] = documents.load(read_text(path), str(path))
         except Problems as broken:
             problems += broken.problems
     by_gpu: dict[str, Calibration] = {}
     origin: dict[str, Path] = {}
-    for path, file in found.items():
+    for path, file in files.items():
         for gpu, calibration in file.gpus.items():
             if gpu in origin:
                 message = f"{gpu} is calibrated by {origin[gpu].name} too"
@@ -40,7 +42,7 @@ def read_calibrations(environments: Path) -> dict[str, Calibration]:
 
 
 def save(file: CalibrationFile, environments: Path) -> Path:
-    """Write `calibration/NAME.yaml`, whole or not at all. Errors: `Problems` with IO002."""
+    """Write `calibration/NAME.yaml`, whole or not at all, and return its path. Raises `Problems` with IO002."""
     folder = environments / CALIBRATIONS
     try:
         folder.mkdir(exist_ok=True)

@@ -2,8 +2,8 @@
 
     $XDG_CACHE_HOME/spillway/capacities/DIGEST.json      ~/.cache without that variable
 
-A file that is missing, torn or of another form counts as absent, and a folder that cannot be written keeps nothing: the
-cache changes how long a plan takes and never what it says.
+A file that is missing, torn or of another form counts as absent, and a folder that cannot be written keeps nothing. The
+cache changes how long a plan takes, and never what it says.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FORM: TypeAdapter[Capacity | NoCapacity] = TypeAdapter(Capacity | NoCapacity)
 
 
 class KeptCapacities(MutableMapping[str, Capacity | NoCapacity]):
-    """Answers by digest, on disk and in memory."""
+    """Capacities by the digest of their question, on disk and in memory."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or cache_folder()
@@ -64,6 +64,6 @@ class KeptCapacities(MutableMapping[str, Capacity | NoCapacity]):
 
 
 def cache_folder() -> Path:
-    """Where capacities are kept for this user: nowhere, for one who has neither that variable nor a home."""
+    """Return the folder of this user's capacities. Nothing can be written below it for a user without a home."""
     folders = (os.environ.get("XDG_CACHE_HOME", ""), os.path.expanduser("~/.cache"), os.devnull)
     return Path(next(folder for folder in folders if os.path.isabs(folder))) / "spillway" / "capacities"

@@ -1,16 +1,16 @@
-"""The files of a catalog folder, taken apart into entries: one entry a fact or a price, with its place.
+"""The files of a catalog folder, taken apart into entries: one entry for each fact and each price, with its place.
 
     gpus/KEY.yaml                 one GPU
     models/KEY.yaml               one open-weight model
-    instances/FAMILY.yaml         `types`: one block an instance type; what stands above holds for all of them
-    providers/KEY.yaml            one API provider; `models`: one block a model that it hosts
-    prices/DAY/KIND/GROUP.yaml    `prices`: one line a price; the names on the way to it are its key
+    instances/FAMILY.yaml         `types`: one block for each instance type; what stands above holds for all of them
+    providers/KEY.yaml            one API provider; `models`: one block for each model that it hosts
+    prices/DAY/KIND/GROUP.yaml    `prices`: one line for each price; the names on the way to it are its key
 
-The name of a file is part of the keys in it, so that it is said once. Sources that many entries share stand in a table:
-`sources` of a provider, `prices/DAY/sources.yaml` of a snapshot. An entry names a row of that table and gets the row's
-`source` and `as_of`.
+The name of a file is a part of the keys in it, so that it is said once. Sources that many entries share stand in a
+table: `sources` of a provider, `prices/DAY/sources.yaml` of a snapshot. An entry names a row of that table and gets the
+row's `source` and `as_of`.
 
-Only places and names are known here; `catalog_files` knows what a row must hold.
+Only places and names are known here. `catalog_files` knows what a row must hold.
 """
 
 from __future__ import annotations
@@ -29,14 +29,17 @@ PRICE_KINDS = ("api", "ec2", "platform")
 """Folders of a snapshot: the first part of a price's key."""
 
 SourceRow = Mapping[str, str]
+"""`source` and `as_of` of a row in a table of sources."""
 
 
 @dataclass(frozen=True)
 class Entry:
     """One fact or price as its file states it.
 
-    key: the name that other entries and plans use. row: all its columns; None when its source could not be told, which
-    is a problem that was noted already. path: where its block stands in the document; () for a whole file.
+    key: the name that other entries and plans use.
+    row: its columns; None when its source is not known, which is a problem that was noted already.
+    document: the file.
+    path: where its block stands in the file; () for a whole file.
     """
 
     key: str
@@ -45,7 +48,7 @@ class Entry:
     path: Path = ()
 
     def span(self, *column: str | int) -> Span:
-        """The place of one of its columns, which may stand above its block; else of the entry itself."""
+        """Return the place of one of its columns, which may stand above its block; else that of the entry itself."""
         inside = self.document.holds((*self.path, *column[:1]))
         above = not inside and self.document.holds(column[:1])
         return self.document.span(column if above else (*self.path, *column))
@@ -53,48 +56,52 @@ class Entry:
 
 @dataclass(frozen=True)
 class CatalogReading:
-    """One catalog folder that is being read. problems: everything that was found wrong so far."""
+    """One catalog folder that is being read.
+
+    folder: the folder.
+    problems: everything that was wrong until now.
+    """
 
     folder: Traversable
     problems: list[Problem]
 
     def gpus(self) -> list[Entry]:
-        """One entry a file of `gpus/`."""
-        return [self._whole(name, document) for name, document in self._documents("gpus")]
+        """Return one entry for each file of `gpus/`."""
+        return [self._file_entry(name, document) for name, document in self._documents("gpus")]
 
     def models(self) -> list[Entry]:
-        """One entry a file of `models/`."""
-        return [self._whole(name, document) for name, document in self._documents("models")]
+        """Return one entry for each file of `models/`."""
+        return [self._file_entry(name, document) for name, document in self._documents("models")]
 
     def instances(self) -> list[Entry]:
-        """One entry a block of the families in `instances/`."""
-        found = []
+        """Return one entry for each block of the families in `instances/`."""
+        entries = []
         for family, document in self._documents("instances"):
             head = {name: value for name, value in document.value.items() if name != "types"}
             for name, block in self._blocks(document, "types"):
-                row = self._implied(document, ("types", name), {"key": name, "family": family}, head | block)
-                found.append(Entry(name, row, document, ("types", name)))
-        return found
+                row = self._with_implied(document, ("types", name), {"key": name, "family": family}, head | block)
+                entries.append(Entry(name, row, document, ("types", name)))
+        return entries
 
     def providers(self) -> tuple[list[Entry], list[Entry]]:
-        """(providers, their hosted models): one entry a file of `providers/`, and one a block in it."""
+        """Return (providers, their hosted models): one entry for each file of `providers/` and for each block in it."""
         providers, hosted = [], []
         for provider, document in self._documents("providers"):
             own = {name: value for name, value in document.value.items() if name not in ("sources", "models")}
-            providers.append(Entry(provider, self._implied(document, (), {"key": provider}, own), document))
+            providers.append(Entry(provider, self._with_implied(document, (), {"key": provider}, own), document))
             sources = self._sources(document, self._mapping(document, "sources"), ("sources",))
             for slug, block in self._blocks(document, "models"):
                 path, key = ("models", slug), f"{provider}/{slug}"
                 implied = {"key": key, "provider": provider, "slug": slug}
-                row = self._sourced(block, sources, document, path)
-                hosted.append(Entry(key, row and self._implied(document, path, implied, row), document, path))
+                row = self._with_source(block, sources, document, path)
+                hosted.append(Entry(key, row and self._with_implied(document, path, implied, row), document, path))
         return providers, hosted
 
     def prices(self, day: str) -> list[Entry]:
-        """All prices of one snapshot."""
+        """Return all prices of one snapshot."""
         table = self._document(f"prices/{day}", "sources", TextLoader)
         sources = self._sources(table, table.value, ()) if table else {}
-        found = []
+        entries = []
         for kind in PRICE_KINDS:
             for group, document in self._documents(f"prices/{day}/{kind}", TextLoader):
                 for name in sorted(document.value.keys() - {"unit", "prices"}):
@@ -102,14 +109,15 @@ class CatalogReading:
                 unit = {"unit": document.value["unit"]} if "unit" in document.value else {}
                 for path, block in self._tree(document, self._mapping(document, "prices"), ("prices",)):
                     key = "/".join((kind, group, *path[1:]))
-                    row = self._sourced(unit | block, sources, document, path)
-                    found.append(Entry(key, row and self._implied(document, path, {"key": key}, row), document, path))
-        return found
+                    row = self._with_source(unit | block, sources, document, path)
+                    whole = row and self._with_implied(document, path, {"key": key}, row)
+                    entries.append(Entry(key, whole, document, path))
+        return entries
 
     def _tree(
         self, document: Document, tree: Mapping[str, Any], above: tuple[str, ...]
     ) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
-        """(path, columns) of every price in a tree of names."""
+        """Yield (path, columns) of every price in a tree of names."""
         for name, value in tree.items():
             path = (*above, name)
             if not isinstance(value, dict):
@@ -119,26 +127,26 @@ class CatalogReading:
             else:
                 yield path, value
 
-    def _whole(self, name: str, document: Document) -> Entry:
-        return Entry(name, self._implied(document, (), {"key": name}, document.value), document)
+    def _file_entry(self, name: str, document: Document) -> Entry:
+        return Entry(name, self._with_implied(document, (), {"key": name}, document.value), document)
 
-    def _implied(
+    def _with_implied(
         self, document: Document, path: Path, implied: Mapping[str, str], row: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """A row with what its place says; it may not say that again."""
+        """Return a row with the columns that follow from its place. The row itself may not state them."""
         for name in implied.keys() & row.keys():
             span = document.span((*path, name) if document.holds((*path, name)) else (name,))
             self._note("CAT003", f"`{name}` follows from where the entry stands", span, "leave it out")
         return {**implied, **row, **implied}
 
-    def _sourced(
+    def _with_source(
         self,
         row: Mapping[str, Any],
         sources: Mapping[str, SourceRow | None],
         document: Document,
         path: Path,
     ) -> Mapping[str, Any] | None:
-        """A row with the source and the date that its `source` names; None when the table lacks them."""
+        """Return a row with the source and the date that its `source` names; None when the table lacks them."""
         name = row.get("source")
         if name is None:
             self._note("CAT003", f"{path[-1]} has no source", document.span(path), f"name one: {_names(sources)}")
@@ -147,19 +155,19 @@ class CatalogReading:
             where = document.span((*path, "source"))
             self._note("CAT006", f"no source {name!r} in the table of sources", where, did_you_mean(name, sources))
             return None
-        told = sources[name]
-        return told and {**row, **told, **({"as_of": row["as_of"]} if "as_of" in row else {})}
+        source = sources[name]
+        return source and {**row, **source, **({"as_of": row["as_of"]} if "as_of" in row else {})}
 
     def _sources(self, document: Document, table: Mapping[str, Any], path: Path) -> dict[str, SourceRow | None]:
-        """A table of sources; None for one that is not complete."""
-        found: dict[str, SourceRow | None] = {}
+        """Return a table of sources, with None for a row that is not complete."""
+        sources: dict[str, SourceRow | None] = {}
         for name, row in table.items():
             complete = isinstance(row, dict) and row.keys() == {"source", "as_of"}
             if not complete:
                 message = f"the source {name} is not written {{source: TEXT, as_of: DATE}}"
                 self._note("CAT003", message, document.span((*path, name)))
-            found[name] = row if complete else None
-        return found
+            sources[name] = row if complete else None
+        return sources
 
     def _blocks(self, document: Document, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
         for name, block in self._mapping(document, key).items():
@@ -176,8 +184,8 @@ class CatalogReading:
         return {}
 
     def _documents(self, kind: str, loader: type[TextLoader] = FactLoader) -> Iterator[tuple[str, Document]]:
-        """(name without suffix, document) of each file of a folder, by name."""
-        folder = _below(self.folder, kind)
+        """Yield (name without suffix, document) of each file of a folder, by name."""
+        folder = _path_in(self.folder, kind)
         names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
         if not names:
             self._note("CAT001", f"the catalog has no {kind}/", None, "reinstall the planner")
@@ -193,12 +201,12 @@ class CatalogReading:
     def _document(self, kind: str, stem: str, loader: type[TextLoader]) -> Document | None:
         file = f"{kind}/{stem}{SUFFIX}"
         try:
-            document = read(_below(self.folder, file).read_text(encoding="utf-8"), file, loader)
+            document = read(_path_in(self.folder, file).read_text(encoding="utf-8"), file, loader)
         except (OSError, UnicodeDecodeError) as error:
             self._note("CAT001", f"cannot read the catalog file {file}: {error}", None, "reinstall the planner")
             return None
-        except Problems as found:
-            self.problems.extend(found.problems)
+        except Problems as broken:
+            self.problems.extend(broken.problems)
             return None
         self.problems.extend(document.twice)
         if isinstance(document.value, dict):
@@ -210,7 +218,7 @@ class CatalogReading:
         self.problems.append(Problem(code, message, where, hint))
 
 
-def _below(folder: Traversable, path: str) -> Traversable:
+def _path_in(folder: Traversable, path: str) -> Traversable:
     for part in path.split("/"):
         folder = folder.joinpath(part)
     return folder

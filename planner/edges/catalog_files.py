@@ -1,12 +1,12 @@
 """Reads the catalog that ships with the planner, and believes nothing before it is checked.
 
-`catalog_entries` tells the layout of the folder. Here entries become values: a row has exactly the columns of its type,
-a source and a date; what it names exists. Snapshots of prices are folders named by their day; the newest counts unless
-a lock names another.
+`catalog_entries` knows the layout of the folder. Here its entries become values. A row must have exactly the columns of
+its type, a source and a date, and what it names must exist. Snapshots of prices are folders that are named by their
+day. The newest one counts unless a lock names another.
 
-All problems of all files are reported in one run, with file and line: CAT001 file or snapshot not found, CAT002 a file
-that is not YAML or was cut off, CAT003 a row of the wrong form, CAT004 an entry that stands twice, CAT005 a price that
-is not above zero, CAT006 a row that names what is not there.
+All problems of all files are reported in one run, with file and line. CAT001: a file or a snapshot that is missing.
+CAT002: a file that is not YAML or was cut off. CAT003: a row of the wrong form. CAT004: an entry that stands twice.
+CAT005: a price that is not above zero. CAT006: a row that names what does not exist.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from planner.domain.apis import ApiModel, ApiModels, Provider
+from planner.domain.apis import ApiModel, Provider
 from planner.domain.catalog import Catalog
 from planner.domain.gaps import did_you_mean
 from planner.domain.models import Model
@@ -34,47 +34,48 @@ from planner.words.diagnostics import Problem, Problems
 T = TypeVar("T", Gpu, InstanceType, Model, Provider, ApiModel, Price)
 
 UNREAD = frozenset({"CAT001", "CAT002"})
-"""Problems that hide a whole file. What it would have named cannot be told missing elsewhere."""
+"""Problems that hide a whole file. While there is one, nobody can say whether a name is missing elsewhere."""
 
 
 @dataclass(frozen=True)
 class FactTable(Generic[T]):
-    """All entries of one kind, by key. values: of those that are right; entries: of all."""
+    """All entries of one kind, by key.
+
+    values: values of the entries that are right.
+    entries: all entries.
+    """
 
     values: Mapping[str, T]
     entries: Mapping[str, Entry]
 
     @property
     def rows(self) -> dict[str, Mapping[str, Any]]:
-        """Columns of each row, for digests."""
+        """Columns of each row by key, for digests."""
         return {key: entry.row for key, entry in self.entries.items() if entry.row is not None}
 
 
 @lru_cache(maxsize=4)
 def load_catalog(snapshot: str | None = None) -> Catalog:
-    """The catalog that ships with this version, with the price snapshot of that day (the newest if None).
+    """Return the catalog that ships with this version, with the price snapshot of that day (the newest if None).
 
-    Errors: `Problems` (CAT001 …) when the snapshot is unknown or a file is damaged.
+    Raises `Problems` (CAT001 …) when the snapshot is unknown or a file is damaged.
     """
     return read_catalog(package_folder(), snapshot)
 
 
 def package_folder() -> Traversable:
-    """Where the shipped catalog files lie."""
+    """Return the folder of the shipped catalog files."""
     return files("planner").joinpath("catalog").joinpath("data")
 
 
 def snapshots(folder: Traversable) -> tuple[str, ...]:
-    """Days of the price snapshots in a catalog folder, oldest first."""
+    """Return the days of the price snapshots in a catalog folder, oldest first."""
     prices = folder.joinpath("prices")
     return tuple(sorted(entry.name for entry in prices.iterdir() if entry.is_dir())) if prices.is_dir() else ()
 
 
 def read_catalog(folder: Traversable, snapshot: str | None = None) -> Catalog:
-    """Read and check a catalog folder.
-
-    Errors: `Problems`, exit code 2, with every problem of every file.
-    """
+    """Read and check a catalog folder. Raises `Problems`, exit code 2, with every problem of every file."""
     known = snapshots(folder)
     day = snapshot or (known[-1] if known else "")
     if day not in known:
@@ -90,7 +91,7 @@ def read_catalog(folder: Traversable, snapshot: str | None = None) -> Catalog:
     apis = _table(hosted, TypeAdapter(ApiModel), problems)
     prices = _table(reading.prices(day), TypeAdapter(Price), problems)
     if not UNREAD & {problem.code for problem in problems}:
-        problems.extend(_dangling(gpus, instances, models, apis, prices, day))
+        problems.extend(_dangling_names(gpus, instances, models, apis, prices, day))
     if problems:
         raise Problems(dict.fromkeys(problems))
     kinds: dict[str, FactTable[Any]] = {
@@ -105,7 +106,7 @@ def read_catalog(folder: Traversable, snapshot: str | None = None) -> Catalog:
         all_gpus=gpus.values,
         instances=instances.values,
         providers=providers.values,
-        apis=ApiModels(tuple(apis.values[key] for key in sorted(apis.values))),
+        apis=tuple(apis.values[key] for key in sorted(apis.values)),
         prices=PriceSnapshot(day, prices.values),
         rows={f"{kind}/{key}": row for kind, table in kinds.items() for key, row in table.rows.items()},
         price_rows=prices.rows,
@@ -113,7 +114,7 @@ def read_catalog(folder: Traversable, snapshot: str | None = None) -> Catalog:
 
 
 def _table(entries: Iterable[Entry], adapter: TypeAdapter[T], problems: list[Problem]) -> FactTable[T]:
-    """Entries as values; whatever is wrong with them goes to `problems`."""
+    """Turn entries into values. Whatever is wrong with them goes to `problems`."""
     values: dict[str, T] = {}
     known: dict[str, Entry] = {}
     for entry in sorted(entries, key=lambda entry: entry.key):
@@ -129,7 +130,8 @@ def _table(entries: Iterable[Entry], adapter: TypeAdapter[T], problems: list[Pro
         except ValidationError as error:
             problems.extend(_row_problems(error, entry))
             continue
-        problems.extend(Problem("CAT003", said, entry.span(*place)) for place, said in _row_doubts(value, entry.row))
+        doubts = _row_doubts(value, entry.row)
+        problems.extend(Problem("CAT003", message, entry.span(*place)) for place, message in doubts)
         if isinstance(value, Price) and value.usd <= 0:
             hint = "leave the price out: what is not known is a gap, and nothing is free"
             problems.append(Problem("CAT005", f"the price of {value.key} is {value.usd}", entry.span("usd"), hint))
@@ -144,7 +146,7 @@ def _row_problems(error: ValidationError, entry: Entry) -> Iterator[Problem]:
 
 
 def _row_doubts(value: Any, row: Mapping[str, Any], above: Path = ()) -> Iterator[tuple[Path, str]]:
-    """What the type cannot say, and where: keys that nobody reads, rows without source, dates that are none."""
+    """Yield what the type cannot refuse, and where: unknown keys, rows without a source, dates that are none."""
     known = {field.name for field in fields(value)}
     for key in row:
         place = (*above, key)
@@ -166,7 +168,7 @@ def _row_doubts(value: Any, row: Mapping[str, Any], above: Path = ()) -> Iterato
             yield (*above, "as_of"), str(error)
 
 
-def _dangling(
+def _dangling_names(
     gpus: FactTable[Gpu],
     instances: FactTable[InstanceType],
     models: FactTable[Model],
@@ -174,7 +176,7 @@ def _dangling(
     prices: FactTable[Price],
     day: str,
 ) -> Iterator[Problem]:
-    """Rows that name a row which is not there, and hosted models without their two prices."""
+    """Yield a problem for each row that names a row which does not exist, and for each hosted model without prices."""
     for key, instance in instances.values.items():
         if instance.gpu not in gpus.entries:
             hint = did_you_mean(instance.gpu, gpus.entries)

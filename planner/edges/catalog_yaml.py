@@ -1,10 +1,10 @@
 """YAML as catalog files use it: text → plain values, and the place of each of them.
 
 A scalar is what it looks like and nothing else: `true`, `false`, `null`, a whole number (`32_762_123_264`), a decimal
-number (`62.5`). Everything else is text, also a date and the word `no`. A file ends with the line `...`, YAML's own
-mark for the end of a document, so that a file that was cut off cannot pass.
+number (`62.5`). Everything else is text, also a date and the word `no`. A file ends with the line `...`, which is
+YAML's own mark for the end of a document, so that a file that was cut off cannot pass.
 
-Problems: CAT002 for text that is not YAML or not whole, CAT004 for a key that stands twice. No file is opened here.
+CAT002: text that is not YAML or not whole. CAT004: a key that stands twice. No file is opened here.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ _SCALARS = (
     ("tag:yaml.org,2002:int", r"-?(?:0|[1-9][0-9]*(?:_[0-9]+)*)", *"-0123456789"),
     ("tag:yaml.org,2002:float", r"-?[0-9]+\.[0-9]+", *"-0123456789"),
 )
-"""Tag, whole text that bears it, and the characters that such a text begins with."""
+"""A tag, the form of the whole text that bears it, and the characters with which such a text begins."""
 
 _Base: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # the parser in C where PyYAML was built with it
 
 
 class TextLoader(_Base):  # type: ignore[misc]  # a class that is chosen at run time
-    """Reads every scalar as the text that stands there, so that a price keeps all its digits."""
+    """A loader that reads every scalar as the text that stands there, so that a price keeps all its digits."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's attribute
 
 
 class FactLoader(TextLoader):
-    """Reads scalars as the module's docstring says."""
+    """A loader that reads scalars as the docstring of this module says."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012
         first: [(tag, re.compile(rf"(?:{whole})\Z")) for tag, whole, *begins in _SCALARS if first in begins]
@@ -54,8 +54,11 @@ class FactLoader(TextLoader):
 class Document:
     """A catalog file that was read.
 
-    file: name within the catalog folder. value: plain values. root: YAML nodes, from which places are found when a
-    problem asks for one. twice: CAT004 for each key that stands twice; `value` has the last of them.
+    file: its name within the catalog folder.
+    value: its plain values.
+    lines: its lines.
+    root: its YAML nodes, which give the place of a value when a problem asks for one.
+    twice: CAT004 for each key that stands twice; `value` has the last of them.
     """
 
     file: str
@@ -65,28 +68,25 @@ class Document:
     twice: tuple[Problem, ...]
 
     def holds(self, path: Path) -> bool:
-        """Whether there is a value at `path`."""
+        """Return whether there is a value at `path`."""
         node = self.root
         for step in path:
             node, _ = _step(node, step)
         return node is not None
 
     def span(self, path: Path) -> Span:
-        """The place of the key (of a list: the item) at `path`, or of its nearest ancestor that is in the file."""
-        node, found = self.root, self.root
+        """Return the place of the key (in a list: of the item) at `path`, or of its nearest ancestor in the file."""
+        node, nearest = self.root, self.root
         for step in path:
             node, mark = _step(node, step)
             if mark is None:
                 break
-            found = mark
-        return _span(self.file, self.lines, found) if found is not None else Span(self.file, 1)
+            nearest = mark
+        return _span(self.file, self.lines, nearest) if nearest is not None else Span(self.file, 1)
 
 
 def read(text: str, file: str, loader: type[TextLoader] = FactLoader) -> Document:
-    """Parse the text of one catalog file.
-
-    Errors: `Problems` with CAT002.
-    """
+    """Parse the text of one catalog file. Raises `Problems` with CAT002."""
     lines = text.splitlines()
     if not lines or lines[-1].rstrip() != END:
         hint = f"the last line of a catalog file is `{END}`; without it the file was cut off"
@@ -118,17 +118,17 @@ class _Values:
         return _scalar(node)
 
     def _mapping(self, node: yaml.MappingNode) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        mapping: dict[str, Any] = {}
         for key, value in node.value:
             name = str(key.value)
-            if name in found:
+            if name in mapping:
                 first = next(k.start_mark.line + 1 for k, _ in node.value if k.value == name)
                 where = _span(self._file, self._lines, key)
                 self._problems.append(
                     Problem("CAT004", f"{name} stands twice, first in line {first}", where, "keep one of them")
                 )
-            found[name] = self.of(value)
-        return found
+            mapping[name] = self.of(value)
+        return mapping
 
 
 def _scalar(node: yaml.Node) -> Any:
@@ -146,7 +146,7 @@ def _scalar(node: yaml.Node) -> Any:
 
 
 def _step(node: yaml.Node | None, step: str | int) -> tuple[yaml.Node | None, yaml.Node | None]:
-    """(value, the node that marks its place) of one step down; None twice where the step leads nowhere."""
+    """Return (value, the node that marks its place) of one step down; None twice where the step leads nowhere."""
     if isinstance(node, yaml.MappingNode):
         return next(((value, key) for key, value in node.value if key.value == step), (None, None))
     if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):

@@ -1,7 +1,8 @@
-"""Programs that live no longer than their caller: started with their own log, ended by their own id.
+"""Programs that live no longer than their caller: they are started with their own log, and ended by their own id.
 
-Leaving the `with` block ends every one, also by an exception or Ctrl-C (a child is in a session of its own and does not
-hear the terminal). Where the system can promise it (Linux), a child also dies with a caller that was killed outright.
+When the `with` block is left, every program is ended, also after an exception or Ctrl-C. A child is in a session of its
+own and does not hear the terminal. Where the system can promise it (Linux), a child also dies with a caller that was
+killed outright.
 """
 
 from __future__ import annotations
@@ -20,17 +21,21 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 GRACE_S = 3.0
-"""Between asking a program to end and making it end."""
+"""Time between asking a program to end and killing it, seconds."""
 _LOG_TAIL = 2000
 _PR_SET_PDEATHSIG = 1
 
 
 class ChildFailed(RuntimeError):
-    """A program that did not start or ended before its time; the message has its name and the end of its log."""
+    """A program did not start, or it ended before its time. The message has its name and the end of its log."""
 
 
 class Child:
-    """One running program. `name` is for messages; its stderr is in `log`."""
+    """One program that was started.
+
+    name: its name in messages.
+    pid: its process id.
+    """
 
     def __init__(self, name: str, program: subprocess.Popen[bytes], log: Path) -> None:
         self.name = name
@@ -39,7 +44,7 @@ class Child:
         self._log = log
 
     def first_line(self, timeout_s: float) -> Any:
-        """The JSON document that the program prints as its first line. Raises ChildFailed."""
+        """Return the JSON document that the program prints as its first line. Raises ChildFailed."""
         out = self._program.stdout
         assert out is not None
         ready, _, _ = select.select([out], [], [], timeout_s)
@@ -52,27 +57,29 @@ class Child:
             raise self.failure(f"said {line[:200]!r}, which is not JSON") from error
 
     def wait(self, timeout_s: float) -> int:
-        """Exit code of a program that ends by itself. Raises ChildFailed when it does not."""
+        """Wait for a program that ends by itself, and return its exit code. Raises ChildFailed when it does not end."""
         try:
             return self._program.wait(timeout_s)
         except subprocess.TimeoutExpired as error:
             raise self.failure(f"had not ended after {timeout_s:.0f} s") from error
 
     @property
-    def running(self) -> bool:
+    def is_running(self) -> bool:
+        """Whether it has not ended yet."""
         return self._program.poll() is None
 
     def kill(self) -> None:
-        """End it without a word, as a power cut would."""
+        """End it without a warning, as a power cut would."""
         self._program.kill()
         self._program.wait()
 
     def ask_to_end(self) -> None:
-        if self.running:
+        """Ask it to end, and do not wait."""
+        if self.is_running:
             self._program.terminate()
 
     def make_end(self, deadline_s: float) -> None:
-        """Wait until `deadline_s` (monotonic), then kill."""
+        """Wait until `deadline_s` (monotonic clock), then kill it."""
         try:
             self._program.wait(max(0.0, deadline_s - time.monotonic()))
         except subprocess.TimeoutExpired:
@@ -81,12 +88,13 @@ class Child:
             self._program.stdout.close()
 
     def failure(self, what: str) -> ChildFailed:
+        """Return the error that says what went wrong, like `ended before it was ready`, with the end of its log."""
         tail = self._log.read_text(errors="replace")[-_LOG_TAIL:].strip() if self._log.exists() else ""
         return ChildFailed(f"{self.name} {what}" + (f"; its log ends:\n{tail}" if tail else ""))
 
 
 class Children:
-    """All programs of one run; logs go to `folder`."""
+    """All programs of one run. Their logs go to `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -104,7 +112,10 @@ class Children:
     def start_module(
         self, name: str, module: str, arguments: Sequence[str], environment: Mapping[str, str], out: Path | None = None
     ) -> Child:
-        """`python -m module arguments` with exactly `environment`; stdout goes to `out`, else to `first_line`."""
+        """Start `python -m module arguments` with exactly this environment.
+
+        out: file that receives stdout; without one, `Child.first_line` reads it.
+        """
         log = self._folder / f"{name}.log"
         log_file = log.open("wb")
         self._logs.append(log_file)
@@ -118,14 +129,14 @@ class Children:
             stderr=log_file,
             env=dict(environment),
             start_new_session=True,
-            preexec_fn=_dies_with(os.getpid()),
+            preexec_fn=_end_with(os.getpid()),
         )
         child = Child(name, program, log)
         self._children.append(child)
         return child
 
     def end_all(self) -> None:
-        """End every program still running: all are asked at once, the last resort comes after `GRACE_S`."""
+        """End every program that still runs. All are asked at once, and killed after `GRACE_S`."""
         for child in self._children:
             child.ask_to_end()
         deadline_s = time.monotonic() + GRACE_S
@@ -137,8 +148,8 @@ class Children:
         self._logs.clear()
 
 
-def _dies_with(parent: int) -> Callable[[], None] | None:
-    """What a child does between fork and exec so that it ends with its parent; None where that cannot be had."""
+def _end_with(parent: int) -> Callable[[], None] | None:
+    """Return what a child does between fork and exec so that it ends with its parent; None where no system call can."""
     if not sys.platform.startswith("linux"):
         return None
     libc = ctypes.CDLL(None)  # loaded here: after the fork only async-safe calls may follow

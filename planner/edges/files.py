@@ -1,6 +1,6 @@
-"""Reading and writing text files; a write is whole or it did not happen.
+"""Reading and writing text files. A file is written as a whole, or not at all.
 
-Errors are `Problems` with IO001 (cannot read) and IO002 (cannot write), which say what to do.
+The errors are `Problems` which say what to do: IO001 when a file cannot be read, IO002 when it cannot be written.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from planner.words.diagnostics import Problem, Problems, Span
 
 
 def read_text(path: Path, hint: str = "") -> str:
-    """The text of a UTF-8 file."""
+    """Return the text of a UTF-8 file. Raises `Problems` with IO001."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
@@ -25,9 +25,10 @@ def read_text(path: Path, hint: str = "") -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a file's text in one step: written aside in the same folder, flushed to disk, then renamed over it.
+    """Replace the text of a file in one step. Raises `Problems` with IO002.
 
-    Whatever interrupts it, the file has its old text or the new one, and nothing is left beside it.
+    The text is written beside it in the same folder, flushed to the disk, and renamed over the file. Whatever
+    interrupts this, the file has its old text or the new one, and nothing is left beside it.
     """
     aside = ""
     try:
@@ -48,7 +49,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _mode(path: Path) -> int:
-    """The mode of the file that is replaced, or what the umask gives a new one."""
+    """Return the mode of the file that is replaced, or the mode that the umask gives to a new one."""
     try:
         return path.stat().st_mode & 0o777
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What git knows of a file: its text at a revision, and whether it is committed as it stands."""
+"""What git knows about a file: its text at a revision."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from planner.words.diagnostics import Problem, Problems
 
 
 def text_at(revision: str, path: Path) -> str | None:
-    """The text of a file at a revision; None when the revision has no such file.
+    """Return the text of a file at a revision; None when the revision has no such file.
 
-    Errors: GIT001 when the folder is in no git checkout, the revision is unknown (a shallow clone gets its own hint) or
-    the file was not text; GIT002 without git.
+    Raises `Problems`. GIT001: the folder is in no git checkout, the revision is unknown (a shallow clone gets a hint of
+    its own), or the file was not text. GIT002: git is not installed.
     """
     folder = path.resolve().parent
     if not folder.is_dir():
         raise Problems([Problem("GIT001", f"{folder} is not a folder", hint="name a file of a git checkout")])
     inside = _git(folder, "rev-parse", "--is-shallow-repository")
     if inside.returncode != 0:
-        said = inside.stderr.decode(errors="replace").strip().splitlines()
-        raise Problems([Problem("GIT001", f"git cannot read {folder}: {said[0] if said else 'it does not say why'}")])
+        errors = inside.stderr.decode(errors="replace").strip().splitlines()
+        reason = errors[0] if errors else "it does not say why"
+        raise Problems([Problem("GIT001", f"git cannot read {folder}: {reason}")])
     if _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}").returncode != 0:
         shallow = inside.stdout.strip() == b"true"
         hint = "this clone is shallow: check out with `fetch-depth: 0`" if shallow else "see `git log --oneline`"

@@ -1,7 +1,7 @@
-"""Reads the coefficients of the performance model: `catalog/data/performance/coefficients-DAY.json`, the newest.
+"""Reads the coefficients of the performance model: the newest `catalog/data/performance/coefficients-DAY.json`.
 
-Problems: PERF001 a file that is missing or cannot be read, PERF002 a value that does not fit. `performance_fit` makes
-these files.
+PERF001: a file that is missing or cannot be read. PERF002: a value that does not fit. `measurement.files.fit_files`
+writes these files.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from planner.edges.calibration_digests import shipped_file
 from planner.performance.coefficients import Coefficients
 from planner.words.diagnostics import Problem, Problems, Span
 
-MAKE_IT = "restore it, or run `spillway perf fit`"
+AGAIN = "restore it, or run `spillway perf fit`"
 
 
 @lru_cache(maxsize=1)
 def load_coefficients() -> Coefficients:
-    """The newest fit that ships with this version. Errors: `Problems` (PERF001, PERF002)."""
+    """Return the newest fit that ships with this version. Raises `Problems` (PERF001, PERF002)."""
     return read_coefficients(shipped_file())
 
 
 def read_coefficients(file: Traversable) -> Coefficients:
-    """One fit from a file. Errors: `Problems` (PERF001, PERF002)."""
+    """Read one fit from a file. Raises `Problems` (PERF001, PERF002)."""
     try:
         return TypeAdapter(Coefficients).validate_json(file.read_bytes())
     except OSError as error:
-        raise Problems([Problem("PERF001", f"cannot read {file}: {error}", hint=MAKE_IT)]) from error
+        raise Problems([Problem("PERF001", f"cannot read {file}: {error}", hint=AGAIN)]) from error
     except ValidationError as error:
         where = Span(str(file), 1)
         raise Problems(

@@ -1,7 +1,7 @@
-"""Reads what a plan depends on, plans, and seals the answer as a lock. Writing it is left to the caller.
+"""Reads what a plan depends on, plans, and seals the answer as a lock. To write the lock is left to the caller.
 
-The prices are those of the snapshot that the present lock names, so that a plan changes only when someone asks for new
-prices; the first plan takes the newest snapshot.
+The prices are those of the snapshot that the present lock names. So a plan changes only when someone asks for new
+prices. The first plan takes the newest snapshot.
 """
 
 from __future__ import annotations
@@ -24,7 +24,13 @@ from planner.words.diagnostics import Problems
 
 @dataclass(frozen=True)
 class Planned:
-    """A new lock, what was considered, and the lock that it would replace."""
+    """A new plan.
+
+    lock: the new lock.
+    outcome: what was considered for it.
+    prior: the lock that it would replace; None without one.
+    wanted: the environment.
+    """
 
     lock: Lock
     outcome: Outcome
@@ -46,27 +52,27 @@ def plan_on_newest_prices(workspace: Workspace, name: str) -> Planned:
 def _plan(workspace: Workspace, name: str, prior: Lock | None, snapshot: str | None) -> Planned:
     wanted = workspace.wanted(name)
     catalog, coefficients = load_catalog(snapshot), load_coefficients()
-    calibrations, digested = read_calibrations(workspace.folder), workspace.calibration_digests()
+    calibrations, calibration_digests = read_calibrations(workspace.folder), workspace.calibration_digests()
     locked = prior.plan if prior else None
     inputs = Inputs(wanted.environment, catalog, coefficients, wanted.traces, locked, calibrations)
     try:
         outcome = optimize(inputs, kept=KeptCapacities())
-    except Problems as found:
-        located = (replace(p, where=wanted.document.key(p.about)) if p.about else p for p in found.problems)
-        raise Problems(located, found.exit_code) from None
+    except Problems as refusal:
+        with_places = (replace(p, where=wanted.document.key(p.about)) if p.about else p for p in refusal.problems)
+        raise Problems(with_places, refusal.exit_code) from None
     consulted = Consulted(
         snapshot=catalog.prices.name,
         calibration=coefficients.as_of,
         facts=outcome.facts,
         prices=outcome.prices,
         traces=wanted.trace_digests,
-        calibrations=digested,
+        calibrations=calibration_digests,
     )
     digests = {
         "environment": wanted.digest,
         "facts": catalog.facts_digest(outcome.facts),
         "prices": catalog.prices_digest(outcome.prices),
-        "calibration": joined_digest(digested),
+        "calibration": joined_digest(calibration_digests),
     }
     if defects := (*arithmetic(outcome.plan, wanted.environment), *cluster_bill(outcome.plan)):
         hint = "a defect of the planner: nothing was written; please report it with the environment"

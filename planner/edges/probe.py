@@ -1,7 +1,7 @@
-"""How programs of this machine fare: how long one takes to say that it lives, and how much processor each uses.
+"""How the programs of this machine fare: how long one takes to say that it lives, and how much processor each uses.
 
-A replay that is sent on time may still wait inside a gateway that gets too little of the processor; no log of the
-gateway's own shows that, a regular knock does.
+A replay that is sent on time may still wait inside a gateway that gets too little of the processor. No log of the
+gateway shows that; a regular knock at its door does.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from planner.edges.children import Child
 
 
 class Probe:
-    """Knocks at `http://127.0.0.1:port/path` on one kept connection; `waits_s` are the answers' times in seconds.
+    """Knocks at `http://127.0.0.1:port/path` on one connection that stays open.
 
-    A knock that fails (the program is gone) is not recorded and not an error.
+    A knock that fails, because the program is gone, is not recorded and is no error.
+
+    waits_s: time of each answer, seconds.
     """
 
     def __init__(self, port: int, path: str, timeout_s: float = 5.0) -> None:
@@ -27,7 +29,7 @@ class Probe:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
 
     def knock(self) -> None:
-        """Ask once and wait for the answer; a late one counts with what it took, at most the timeout."""
+        """Ask once and wait for the answer. A late answer counts with the time that it took, at most the timeout."""
         begun_s = time.monotonic()
         try:
             self._connection.request("GET", self._path)
@@ -41,11 +43,12 @@ class Probe:
             self.waits_s.append(time.monotonic() - begun_s)
 
     def close(self) -> None:
+        """Close the connection."""
         self._connection.close()
 
 
 class ProcessorMeter:
-    """Processor seconds that programs use from now on, by name. All zero where the system does not tell (no /proc)."""
+    """Processor seconds that programs use from now on. They are zero where the system does not tell (no /proc)."""
 
     def __init__(self, programs: Iterable[Child]) -> None:
         self._open = {program: _processor_s(program) for program in programs}
@@ -56,13 +59,13 @@ class ProcessorMeter:
         self._closed[program.name] = max(0.0, _processor_s(program) - self._open.pop(program))
 
     def used_s(self) -> dict[str, float]:
-        """Seconds so far, by program name; a program that ended unread counts as 0."""
+        """Return the seconds until now by name of the program. A program that ended unread counts as 0."""
         still = {program.name: max(0.0, _processor_s(program) - before_s) for program, before_s in self._open.items()}
         return self._closed | still
 
 
 def cores() -> int:
-    """Cores that this program may use."""
+    """Return the number of cores that this program may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -1,8 +1,8 @@
 """Staging a rehearsal on this machine: the real gateway, engine twins, an API stand-in and a load generator.
 
-All are started as programs by this Python (`-m gateway`, `-m twin.engine`, `-m twin.api`, `-m twin.replay`), on free
-loopback ports, with files in a temporary folder, and all are ended here. The gateway believes that it is in production:
-it reads an ordinary policy, whose pools and APIs happen to listen on loopback.
+All of them are programs that this Python starts (`-m gateway`, `-m twin.engine`, `-m twin.api`, `-m twin.replay`), on
+free loopback ports, with files in a temporary folder, and all of them are ended here. The gateway believes that it is
+in production: it reads an ordinary policy, whose pools and APIs happen to listen on loopback.
 """
 
 from __future__ import annotations
@@ -29,40 +29,49 @@ from planner.edges.children import Child, ChildFailed, Children
 from planner.edges.probe import Probe, ProcessorMeter, cores
 
 START_S = 40.0
-"""Longest wait for a program to be ready; a cold disk and a busy machine are slow, a healthy start takes a second."""
+"""Longest wait for a program to be ready, seconds. A healthy start takes a second; a cold disk and a busy machine are
+slow."""
 DRAIN_REAL_S = 120.0
-"""Real seconds that the last answers may take after the last arrival."""
+"""Time that the last answers may take after the last arrival, real seconds."""
 PROBE_INTERVAL_S = 0.05
-"""Between knocks at the gateway; a few hundred make a percentile and cost it a hundredth of its time."""
+"""Time between two knocks at the gateway, seconds. A few hundred of them make a percentile, and they cost the gateway a
+hundredth of its time."""
 OPEN_FILES = 65536
-"""An open answer is a descriptor on both sides; the soft limit of many shells is 1,024. Children inherit it."""
+"""Number of files that a program may have open, which children inherit. An open answer is a descriptor on both sides,
+and the soft limit of many shells is 1,024."""
 GATEWAY_ATTEMPTS = 3
+"""How often the gateway is started, because another program may take its port first."""
 
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class RehearsalFailed(RuntimeError):
-    """The rehearsal could not be held: a program failed. Nothing was learned about the plan."""
+    """The rehearsal could not be held, because a program failed. Nothing was learned about the plan."""
 
 
 def rehearse(script: Script, note: Callable[[str], None] = lambda _: None) -> Result:
-    """Stage `script` and judge it. `note` hears of each step (for stderr). Raises RehearsalFailed.
+    """Stage `script` and judge it. Raises RehearsalFailed.
 
-    Takes about `duration_s ÷ speed` plus a few seconds. Leaves no program and no file behind.
+    It takes about `duration_s ÷ speed` plus a few seconds, and leaves no program and no file behind.
+
+    note: is called with a line of text at each step, for stderr.
     """
     _allow_many_open_files()
     with tempfile.TemporaryDirectory(prefix="spillway-rehearsal-") as name, Children(Path(name)) as children:
         try:
-            return _staged(script, Path(name), children, note)
+            return _hold(script, Path(name), children, note)
         except ChildFailed as error:
             raise RehearsalFailed(str(error)) from error
 
 
 @dataclass(frozen=True)
 class _Backends:
-    """What stands behind the gateway, ready: engine programs by pool, the API stand-in, where they listen.
+    """What stands behind the gateway, ready to serve.
 
-    keys: environment variables with the key that the API stand-in asks for.
+    engines: program of the engine twins by pool.
+    api: program of the API stand-in.
+    stage: where they listen.
+    keys: environment variables with the key for which the API stand-in asks.
     """
 
     engines: Mapping[str, Child]
@@ -71,7 +80,7 @@ class _Backends:
     keys: Mapping[str, str]
 
 
-def _staged(script: Script, folder: Path, children: Children, note: Callable[[str], None]) -> Result:
+def _hold(script: Script, folder: Path, children: Children, note: Callable[[str], None]) -> Result:
     note("starting engine twins, API stand-in and gateway")
     backends = _start_backends(script, folder, children)
     gateway, port = _start_gateway(script, folder, children, backends)
@@ -118,19 +127,19 @@ def _attend(
     meter: ProcessorMeter,
     note: Callable[[str], None],
 ) -> None:
-    """Until the replay ends: kill the pool when its time comes, knock at the gateway, see that nobody else dies."""
+    """Watch the programs until the replay ends. Kill the pool in its time, and raise when another program dies."""
     begun_s = time.monotonic()
     kill_at_s = begun_s + script.kill_ms / 1000 / script.speed
     limit_s = begun_s + (script.duration_s + DRAIN_REAL_S) / script.speed + START_S
     alive = dict(engines)
-    while replay.running:
+    while replay.is_running:
         if script.kill in alive and time.monotonic() >= kill_at_s:
             note(f"killing pool {script.kill}")
             victim = alive.pop(script.kill)
             meter.close(victim)
             victim.kill()
         for program in (*others, *alive.values()):
-            if not program.running:  # the figures would be about its death
+            if not program.is_running:  # the figures would be about its death
                 raise program.failure("died during the replay")
         if time.monotonic() > limit_s:
             raise replay.failure("had not ended in time")
@@ -162,7 +171,10 @@ def _start_backends(script: Script, folder: Path, children: Children) -> _Backen
 
 
 def _start_gateway(script: Script, folder: Path, children: Children, backends: _Backends) -> tuple[Child, int]:
-    """The gateway, ready, and its port. Another program may take a free port first, so it is tried again."""
+    """Start the gateway, and return it with its port when it is ready.
+
+    Another program may take a free port first, so the start is tried several times.
+    """
     policy_file = folder / "policy.json"
     policy_file.write_text(json.dumps(script.policy(backends.stage)))
     attempt = 1
@@ -182,7 +194,7 @@ def _start_gateway(script: Script, folder: Path, children: Children, backends: _
 
 def _becomes_ready(gateway: Child, url: str) -> bool:
     deadline_s = time.monotonic() + START_S
-    while gateway.running and time.monotonic() < deadline_s:
+    while gateway.is_running and time.monotonic() < deadline_s:
         try:
             _get(url)
         except (urllib.error.URLError, OSError):
@@ -214,7 +226,7 @@ _LAG_BUCKET = re.compile(r'^twin:timer_lag_seconds_bucket\{le="([^"]+)"\} ([0-9.
 
 
 def _timer_lag_p95_s(replica_urls: Sequence[str]) -> float:
-    """95th percentile of how late engine twins woke, in wall seconds: the upper bound of its bucket."""
+    """Return the 95th percentile of how late engine twins woke, wall seconds: the upper bound of its bucket."""
     counts: dict[float, float] = {}
     for url in replica_urls:
         for bound, count in _LAG_BUCKET.findall(_get(f"{url}/metrics")):
@@ -229,13 +241,13 @@ def _get(url: str) -> str:
 
 
 def _environment(more: Mapping[str, str]) -> dict[str, str]:
-    """The caller's environment without proxies: everything here talks to loopback."""
-    kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    return {**kept, **more}
+    """Return the caller's environment without proxies, because everything here talks to loopback."""
+    direct = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    return {**direct, **more}
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago, all different."""
+    """Return different ports that were free a moment ago."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for each in sockets:

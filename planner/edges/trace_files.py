@@ -3,16 +3,16 @@
     TIMESTAMP,ContextTokens,GeneratedTokens      Azure LLM inference trace: 2023-11-16 18:15:46.6805900,374,44
     arrival_ms,input_tokens,output_tokens        our own: milliseconds after any origin
 
-A CSV is streamed twice (once to add up, once for the excerpt), so a trace of any length is read in bounded memory. Bad
-rows are all counted and the first twenty told: TRC001 no such file or trace, TRC002 header, TRC003 row, TRC004 time
-runs backwards, TRC005 too few requests.
+A CSV is streamed twice, once to add up and once for the excerpt, so that a trace of any length is read in bounded
+memory. All bad rows are counted, and the first twenty are told. TRC001: no such file or trace. TRC002: an unknown
+header. TRC003: a bad row. TRC004: time runs backwards. TRC005: too few requests.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import lru_cache
 from importlib.resources.abc import Traversable
@@ -27,18 +27,23 @@ from planner.edges.catalog_files import package_folder
 from planner.words.diagnostics import Problem, Problems, Span
 
 SHOWN = 20
-"""Problems of one file that are told in full."""
+"""Number of problems of one file that are told in full."""
 
 YEAR_US = 366 * 86_400 * 1_000_000
-"""The longest trace that is read; beyond that a time is in another unit than the header says."""
+"""The longest trace that is read, microseconds. A longer time is in another unit than the header says."""
 
 TraceRequest = tuple[int, int, int]
-"""Arrival in microseconds, input tokens, output tokens."""
+"""(arrival in microseconds, input tokens, output tokens) of a request."""
 
 
 @dataclass(frozen=True)
 class CsvFormat:
-    """A CSV layout: its header, and how the first column becomes microseconds (ValueError when it cannot)."""
+    """A layout of CSV files.
+
+    header: the first line.
+    time_us: turns the first column into microseconds; raises ValueError when it cannot.
+    time_form: what the first column should be, for people.
+    """
 
     header: str
     time_us: Callable[[str], int]
@@ -46,9 +51,9 @@ class CsvFormat:
 
 
 def _azure_time_us(text: str) -> int:
-    """`2023-11-16 18:15:46.6805900` → microseconds since 1970; the seventh digit is dropped, zones are not read."""
-    whole, _, fraction = text.partition(".")
-    moment = datetime.fromisoformat(whole)
+    """Turn `2023-11-16 18:15:46.6805900` into microseconds since 1970, without the seventh digit and without zones."""
+    seconds, _, fraction = text.partition(".")
+    moment = datetime.fromisoformat(seconds)
     if moment.tzinfo is not None or (fraction and not fraction.isdigit()):
         raise ValueError(text)
     return (moment - _EPOCH) // _SECOND * 1_000_000 + int(fraction[:6].ljust(6, "0") or 0)
@@ -64,9 +69,9 @@ FORMATS = (
 
 
 def load_trace(reference: str, base: Path) -> TraceSummary:
-    """The trace that an environment names: one that ships (`azure-conv-2023`), or a CSV path relative to `base`.
+    """Return the trace that an environment names: one that ships (`azure-conv-2023`), or a CSV file below `base`.
 
-    Errors: `Problems` (TRC001 …).
+    Raises `Problems` (TRC001 …).
     """
     shipped = shipped_traces()
     if reference in shipped:
@@ -80,35 +85,35 @@ def load_trace(reference: str, base: Path) -> TraceSummary:
 
 
 def shipped_traces() -> tuple[str, ...]:
-    """Names of the traces that ship with the planner, sorted."""
+    """Return the names of the traces that ship with the planner, sorted."""
     entries = _traces_folder().iterdir()
     return tuple(sorted(entry.name.removesuffix(".json") for entry in entries if entry.name.endswith(".json")))
 
 
 @lru_cache(maxsize=8)
 def shipped_trace(name: str) -> TraceSummary:
-    """A trace that ships with the planner. Errors: `Problems` TRC001 when there is none of that name."""
+    """Return a trace that ships with the planner. Raises `Problems` TRC001 when there is none of that name."""
     if name not in shipped_traces():
         raise Problems([Problem("TRC001", f"no trace {name!r} ships", hint=did_you_mean(name, shipped_traces()))])
     return parse_summary(_traces_folder().joinpath(f"{name}.json").read_text(encoding="utf-8"), f"{name}.json")
 
 
 def read_csv(path: Path) -> TraceSummary:
-    """Summarise a trace file; its name becomes the trace's.
+    """Summarise a trace file. The trace takes the name of the file.
 
-    Errors: `Problems`, exit code 2, with the first twenty bad rows and the count of all.
+    Raises `Problems`, exit code 2, with the first twenty bad rows and the number of all.
     """
     layout = _layout(path)
     tally, problems, bad = Tally(), list[Problem](), 0
     first = last = -1
-    for number, found in _in_order(path, layout):
-        if isinstance(found, Problem):
+    for number, row in _ordered_rows(path, layout):
+        if isinstance(row, Problem):
             bad, last_bad = bad + 1, number
             if bad <= SHOWN:
-                problems.append(found)
+                problems.append(row)
         elif not bad:
-            first, last = found[0] if first < 0 else first, found[0]
-            tally.add(found[0] - first, *found[1:])
+            first, last = row[0] if first < 0 else first, row[0]
+            tally.add(row[0] - first, *row[1:])
     if bad > SHOWN:
         message = f"{bad - SHOWN} more rows of {path.name} are bad, {bad} in all; this is the last"
         problems.append(Problem("TRC003", message, Span(str(path), last_bad)))
@@ -122,7 +127,7 @@ def read_csv(path: Path) -> TraceSummary:
 
 
 def dump_summary(trace: TraceSummary) -> str:
-    """A summary as JSON text, one line a fact and one a table; the inverse of `parse_summary`."""
+    """Write a summary as JSON text, with one line for each field; the inverse of `parse_summary`."""
     fields = asdict(trace)
     fields["cells"] = [list(cell.values()) for cell in fields["cells"]]
     fields["excerpt"] = {"start_s": trace.excerpt.start_s, "requests": _deltas(trace.excerpt.requests)}
@@ -131,7 +136,7 @@ def dump_summary(trace: TraceSummary) -> str:
 
 
 def parse_summary(text: str, file: str) -> TraceSummary:
-    """A summary from JSON text. Errors: `Problems` TRC002 when the text is no summary."""
+    """Read a summary from JSON text. Raises `Problems` TRC002 when the text is no summary."""
     try:
         fields: dict[str, Any] = json.loads(text)
         names = ("input_bin", "output_bin", "requests", "input_tokens", "output_tokens")
@@ -144,11 +149,6 @@ def parse_summary(text: str, file: str) -> TraceSummary:
 
 
 _SUMMARY = TypeAdapter(TraceSummary)
-
-
-def renamed(trace: TraceSummary, name: str, source: str, licence: str) -> TraceSummary:
-    """The same trace under a name, a source and a licence of its own."""
-    return replace(trace, name=name, source=source, licence=licence)
 
 
 def _traces_folder() -> Traversable:
@@ -170,7 +170,7 @@ def _layout(path: Path) -> CsvFormat:
 
 
 def _rows(path: Path, layout: CsvFormat) -> Iterator[tuple[int, TraceRequest | Problem]]:
-    """(line number, request or what is wrong with it) for every row that is not blank."""
+    """Yield (line number, request or what is wrong with it) for every row that is not blank."""
     with path.open(encoding="utf-8-sig", errors="replace") as lines:
         next(lines)
         for number, line in enumerate(lines, start=2):
@@ -193,39 +193,39 @@ def _request(text: str, layout: CsvFormat, path: Path, number: int) -> TraceRequ
     return Problem("TRC003", f"not a request: {text[:80]}", where, f"write {expected}")
 
 
-def _in_order(path: Path, layout: CsvFormat) -> Iterator[tuple[int, TraceRequest | Problem]]:
-    """The rows, with those refused that come before the row above them or more than a year after the first."""
+def _ordered_rows(path: Path, layout: CsvFormat) -> Iterator[tuple[int, TraceRequest | Problem]]:
+    """Yield the rows. One that comes before the row above it, or more than a year after the first, is a problem."""
     first = last = -1
-    for number, found in _rows(path, layout):
+    for number, row in _rows(path, layout):
         where = Span(str(path), number)
-        if isinstance(found, Problem):
-            yield number, found
-        elif found[0] < last:
+        if isinstance(row, Problem):
+            yield number, row
+        elif row[0] < last:
             yield (
                 number,
                 Problem("TRC004", "this request arrives before the one above it", where, "sort the rows by time"),
             )
-        elif first >= 0 and found[0] - first > YEAR_US:
+        elif first >= 0 and row[0] - first > YEAR_US:
             yield number, Problem("TRC004", "this request arrives over a year after the first", where, "check its unit")
         else:
-            first, last = found[0] if first < 0 else first, found[0]
-            yield number, found
+            first, last = row[0] if first < 0 else first, row[0]
+            yield number, row
 
 
 def _excerpt(path: Path, layout: CsvFormat, origin: int, start_s: int) -> Excerpt:
-    """Second pass: the requests of the chosen five minutes."""
+    """Read the requests of the chosen five minutes, in a second pass."""
     first = origin + start_s * 1_000_000
     chosen = []
-    for _, found in _rows(path, layout):
-        if isinstance(found, tuple) and found[0] >= first:
-            if found[0] >= first + EXCERPT_S * 1_000_000:
+    for _, row in _rows(path, layout):
+        if isinstance(row, tuple) and row[0] >= first:
+            if row[0] >= first + EXCERPT_S * 1_000_000:
                 break
-            chosen.append(((found[0] - first) // 1000, found[1], found[2]))
+            chosen.append(((row[0] - first) // 1000, row[1], row[2]))
     return Excerpt(start_s, tuple(chosen))
 
 
 def _deltas(requests: tuple[tuple[int, int, int], ...]) -> list[int]:
-    """Flat list of (ms since the request before, input, output), which is what a file keeps."""
+    """Return the flat list of (ms since the request before, input, output) that a file keeps."""
     flat, last = list[int](), 0
     for at, input_tokens, output_tokens in requests:
         flat += [at - last, input_tokens, output_tokens]
@@ -234,8 +234,9 @@ def _deltas(requests: tuple[tuple[int, int, int], ...]) -> list[int]:
 
 
 def _undeltas(flat: list[int]) -> list[tuple[int, int, int]]:
-    found, at = [], 0
+    """Return the requests of such a flat list."""
+    requests, at = [], 0
     for delta, input_tokens, output_tokens in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
         at += delta
-        found.append((at, input_tokens, output_tokens))
-    return found
+        requests.append((at, input_tokens, output_tokens))
+    return requests

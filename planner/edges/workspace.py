@@ -1,6 +1,7 @@
-"""A folder of environments and locks, and everything that must be read to plan or judge one of them.
+"""A folder of environments and locks, and everything that must be read to plan or to judge one of them.
 
-`NAME.yaml` and `NAME.lock.json` stand side by side. An argument may be a name or the path of a YAML file.
+`NAME.yaml` and `NAME.lock.json` stand side by side. On the command line an environment is given by its name or by the
+path of its YAML file.
 """
 
 from __future__ import annotations
@@ -29,7 +30,13 @@ from planner.words.spans import Document, read
 
 @dataclass(frozen=True)
 class Wanted:
-    """An environment as it stands on disk, with the traces that it names."""
+    """An environment as it stands on disk, with the traces that it names.
+
+    name: its name.
+    environment: its value.
+    document: its file, which knows where each key stands.
+    traces: by the name that the environment gives them.
+    """
 
     name: str
     environment: Environment
@@ -38,37 +45,40 @@ class Wanted:
 
     @cached_property
     def canonical(self) -> dict[str, Any]:
+        """The environment as plain values, as a lock embeds it."""
         return canonical(self.environment)
 
     @cached_property
     def trace_digests(self) -> dict[str, str]:
+        """Digest of each trace by its name."""
         return {name: locks.digest(dump_summary(trace)) for name, trace in sorted(self.traces.items())}
 
     @cached_property
     def digest(self) -> str:
+        """Digest of the environment and its traces."""
         return judgement.environment_digest(self.canonical, self.trace_digests)
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where environments live."""
+    """A folder of environments. folder: its path."""
 
     folder: Path
 
     def names(self) -> tuple[str, ...]:
-        """All environments of the folder, sorted."""
+        """Return the names of all environments in the folder, sorted."""
         return tuple(sorted(p.stem for p in self.folder.glob("*.yaml") if not p.name.startswith("Pulumi.")))
 
     def environment_path(self, name: str) -> Path:
-        """The file of an environment."""
+        """Return the path of an environment's file."""
         return self.folder / f"{name}.yaml"
 
     def lock_path(self, name: str) -> Path:
-        """The lock of an environment."""
+        """Return the path of an environment's lock."""
         return self.folder / f"{name}.lock.json"
 
     def wanted(self, name: str) -> Wanted:
-        """Read an environment; every problem of the file in one run."""
+        """Read an environment. Raises `Problems` with every problem of its file."""
         path = self.environment_path(name)
         here = f"environments here: {', '.join(self.names()) or 'none'}"
         text = read_text(path, f"{here}; another folder is named with --environments")
@@ -85,27 +95,27 @@ class Workspace:
         return Wanted(name, environment, document, traces)
 
     def lock(self, name: str) -> Lock | None:
-        """The lock as it stands on disk; None when there is none yet."""
+        """Return the lock as it stands on disk; None when there is none yet."""
         path = self.lock_path(name)
         return locks.load(read_text(path), str(path)) if path.exists() else None
 
     def calibration_digests(self) -> dict[str, str]:
-        """Digests of the team's own calibrations beside the environments, by name."""
+        """Return the digests of the team's own calibrations beside the environments, by name."""
         return own_digests(self.folder)
 
     def existing_lock(self, name: str) -> Lock:
-        """The lock, which must be there."""
-        found = self.lock(name)
-        if found is None:
+        """Return the lock. Raises `Problems` (LOCK004) when there is none."""
+        lock = self.lock(name)
+        if lock is None:
             message = f"{self.lock_path(name)} does not exist"
             raise Problems([Problem("LOCK004", message, hint=f"run `spillway plan {name}`")])
-        return found
+        return lock
 
     def judgement(self, name: str, today: date) -> tuple[Lock, tuple[Problem, ...]]:
-        """The lock, and everything that speaks against deploying it (severity says whether it stops)."""
+        """Return the lock and every problem that speaks against its deployment. An `error` among them forbids it."""
         lock, wanted = self.existing_lock(name), self.wanted(name)
         calibrations = self.calibration_digests()
-        found = judgement.problems(
+        problems = judgement.problems(
             lock,
             str(self.lock_path(name)),
             wanted.canonical,
@@ -118,17 +128,11 @@ class Workspace:
         if lock.name != name:
             hint = f"run `spillway plan {name}`; a lock is never copied"
             where = Span(str(self.lock_path(name)), 1)
-            found = (Problem("LOCK005", f"the lock is of environment `{lock.name}`", where, hint), *found)
-        return lock, found
-
-    def deployable(self, name: str, today: date) -> tuple[Lock, tuple[Problem, ...]]:
-        """The lock with its warnings. Errors: `Problems`, exit code 1: it is stale, tampered, denied or expired."""
-        lock, found = self.judgement(name, today)
-        if any(p.severity == "error" for p in found):
-            raise Problems(found, exit_code=1)
-        return lock, found
+            problems = (Problem("LOCK005", f"the lock is of environment `{lock.name}`", where, hint), *problems)
+        return lock, problems
 
     def _trace_problem(self, reference: str) -> str | None:
+        """Return what is wrong with a trace that an environment names; None when it can be read."""
         try:
             _trace(reference, self.folder)
         except Problems as problems:
@@ -139,7 +143,7 @@ class Workspace:
 
 
 def workspace_of(argument: str, folder: Path) -> tuple[Workspace, str]:
-    """A name, or the path of a YAML file → its workspace and name."""
+    """Return the workspace and the name of an environment that is given by its name or by the path of its file."""
     path = Path(argument)
     if path.suffix in (".yaml", ".yml"):
         return Workspace(path.parent), path.stem
@@ -148,5 +152,5 @@ def workspace_of(argument: str, folder: Path) -> tuple[Workspace, str]:
 
 @lru_cache(maxsize=16)
 def _trace(reference: str, folder: Path) -> TraceSummary:
-    """A trace, read once a run: a raw CSV can be long."""
+    """Read a trace once in a run, because a raw CSV can be long."""
     return load_trace(reference, folder)

@@ -1,13 +1,15 @@
-"""How many requests a replica is let, when it says no, and how long it takes to start.
+"""How many requests a replica is given at once, when it refuses more, and how long it takes to start.
 
-The gateway's gate holds in flight what the replica served at its capacity, in its busiest minute:
+The gateway has a gate for each replica: it lets in as many requests as the replica serves at once at its capacity, in
+its busiest minute.
 
     gate = Σ_b (share of the replica's time that band b takes) × (concurrency at the capacity of b)
 
-A pool that is offered too much stays near the concurrency at which it keeps its promise, and the rest spills. The
-engine's own limits are the second line, for several gateways that each see a part: vLLM answers 503 before any byte
-once `max_num_queued_reqs` requests are waiting or running, or `max_num_queued_tokens` prompt tokens wait; the latter is
-what the replica can prefill within the TTFT target.
+A pool that is offered more than it can serve then stays near the concurrency at which it keeps its promise, and the
+rest spills to an API. The limits of the engine itself are the second line, for several gateways that each see only a
+part of the traffic. vLLM answers 503 before the first byte in two cases: `max_num_queued_reqs` requests are waiting or
+running, or `max_num_queued_tokens` prompt tokens are waiting. The second limit is set to the tokens that the replica
+can prefill within the TTFT target.
 """
 
 from __future__ import annotations
@@ -20,39 +22,45 @@ from planner.performance.lengths import Lengths
 from planner.performance.step_time import StepClock
 
 GATEWAY_SLACK = 1.25
-"""The engine's limit over the gate: gateways that share a replica each round their part up."""
+"""The engine's limit divided by the gate: gateways that share a replica each round their part up."""
 LOAD_BYTES_PER_SECOND = 1.0e9
-"""Bytes of weights that reach one GPU a second, streamed from object storage. An assumption on the slow side: a rank of
+"""Rate at which weights stream from object storage to one GPU, bytes/s. This assumption is on the slow side: a rank of
 a machine with 25 Gbit/s gets up to 3 GB/s when it is alone."""
 START_SECONDS = 120.0
-"""Starting the engine beside its weights: imports, compilation, captured graphs. An assumption on the slow side."""
+"""Time that the engine needs beside loading its weights, seconds: imports, compilation, captured graphs. This
+assumption is on the slow side."""
 
 
 def gate(concurrencies: Sequence[tuple[float, float]], max_num_seqs: int) -> int:
-    """Requests in flight that the gateway lets into one replica; 1 at least, the batch cap at most.
+    """Requests in flight that the gateway lets into one replica: at least 1, and at most the batch cap.
 
-    concurrencies: of each band (time of the replica that it takes, in any unit; mean concurrency at its capacity).
+    concurrencies: for each band, the time of the replica that it takes (in any unit), and the mean concurrency at its
+    capacity.
     """
     total = sum(time for time, _ in concurrencies)
-    held = sum(time * concurrency for time, concurrency in concurrencies) / total
-    return max(1, min(max_num_seqs, _coarse(held)))
+    concurrency = sum(time * concurrency for time, concurrency in concurrencies) / total
+    return max(1, min(max_num_seqs, _next_step(concurrency)))
 
 
-def _coarse(value: float) -> int:
-    """Rounded up to steps of about an eighth, so that a small change of the mix does not restart every engine."""
+def _next_step(value: float) -> int:
+    """The value rounded up to a step of about an eighth of it.
+
+    The step keeps a small change of the mix from restarting every engine.
+    """
     step = 1 << max(0, math.floor(math.log2(max(value, 1.0))) - 3)
     return math.ceil(value / step) * step
 
 
 def queued_requests(max_in_flight: int) -> int:
-    """`max_num_queued_reqs`: requests that the engine itself accepts at once, waiting and running."""
+    """`max_num_queued_reqs`: requests that the engine itself accepts at once, waiting and running together."""
     return math.ceil(GATEWAY_SLACK * max_in_flight) + 1
 
 
 def queued_tokens(
     clock: StepClock, lengths: Sequence[Lengths], targets: Sequence[LatencyTarget], max_num_batched_tokens: int
 ) -> int:
-    """`max_num_queued_tokens`: TTFT target × prefill throughput of the strictest route, one longest prompt at least."""
+    """`max_num_queued_tokens`: TTFT target × prefill throughput of the strictest route, and at least one longest
+    prompt."""
     tokens = math.inf
     for route, target in zip(lengths, targets, strict=True):
         mean = max(1.0, route.mean_input)
@@ -64,5 +72,5 @@ def queued_tokens(
 
 
 def load_seconds(weights_bytes_per_gpu: float) -> float:
-    """Seconds from container start to the first request served."""
+    """Seconds from the start of the container to the first request that it serves."""
     return START_SECONDS + weights_bytes_per_gpu / LOAD_BYTES_PER_SECOND

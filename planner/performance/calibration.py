@@ -1,13 +1,14 @@
-"""A team's own calibration of one GPU as a value, and what it says of the speed of one deployment class.
+"""A team's own calibration of one GPU, and what it says about the speed of one deployment class.
 
-`spillway perf calibrate` (package `measurement`) makes calibrations of a team's own benchmark runs; plans read them.
-A class counts as `measured` where it was run with its own number of GPUs, and as `calibrated` where the GPU was
-measured in another class or by a micro-benchmark. Every other GPU keeps the shipped coefficients, provenance and
+`spillway perf calibrate` (package `measurement`) makes a calibration from a team's own benchmark runs, and plans read
+it. A class counts as `measured` when it was run with its own number of GPUs. It counts as `calibrated` when its GPU was
+measured in another class, or by a micro-benchmark. Every other GPU keeps the shipped coefficients, provenance and
 margins.
 
-    range of a class    ln² of its ends = 3/(k + 3) of the range without its runs + k/(k + 3) of its held-out residuals'
+The range of a measured class joins the range that it had without its own runs and the range of the residuals of these
+runs, each of which was predicted by the others. For each end, with k independent conditions that were run:
 
-k counts the independent conditions that were run.
+    ln²(end) = 3/(k + 3) · ln²(end without the runs) + k/(k + 3) · ln²(end of the residuals)
 """
 
 from __future__ import annotations
@@ -21,46 +22,59 @@ from planner.performance.precision import ComputeType
 from planner.plan.parts import Provenance
 
 MEASURED_FROM = 3
-"""Conditions from which a class counts as `measured`: one run alone says little of the loads beside its own."""
+"""Number of conditions from which a class counts as `measured`: one run alone says little about other loads."""
 SHRINK = 3.0
-"""Number of runs that the belief in the shipped model is worth. A GPU's micro-benchmark is worth as many."""
+"""Number of runs that the belief in the shipped model is worth. The micro-benchmark of a GPU is worth as many."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """Bounds of one GPU; None, or a type that is absent, where nothing was measured."""
+    """Bounds that a micro-benchmark of one GPU puts on the coefficients; None where nothing was measured.
+
+    bandwidth: share of the datasheet's memory bandwidth that is reached.
+    compute: share of the datasheet's peak that products reach, by type; a type that was not measured is absent.
+    link_latency_ms: time of one hop, ms; for NVLink at the reference rate for which coefficients are given.
+    link_bandwidth: share of the datasheet's link rate that an all-reduce reaches.
+    """
 
     bandwidth: float | None = None
     compute: Mapping[ComputeType, float] = field(default_factory=dict)
     link_latency_ms: float | None = None
-    """Of one hop; for NVLink at the reference rate that coefficients are given for."""
     link_bandwidth: float | None = None
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is bounded, so that the GPU is as unknown as before."""
+        """Whether there is no bound at all, so that the GPU is as unknown as before."""
         return not self.compute and (self.bandwidth, self.link_latency_ms, self.link_bandwidth) == (None, None, None)
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What own runs say of one model in one quantization on one GPU, whatever the number of GPUs."""
+    """What a team's own runs say about one model in one quantization on one GPU, whatever the number of GPUs.
+
+    step: measured step time ÷ the step time by the calibrated coefficients.
+    first_token: measured TTFT ÷ the TTFT that the corrected steps give.
+    conditions: number of independent conditions, the k of the formula above.
+    tensor_parallel_sizes: numbers of GPUs that were run.
+    residuals: actual ÷ predicted of each condition, predicted by the other conditions alone. p10 and p90 are widened
+    when there are few conditions; with a single one there are no residuals.
+    """
 
     step: float
-    """Step time over the calibrated coefficients'."""
     first_token: float
-    """TTFT over what the corrected steps give."""
     conditions: int
-    """Independent ones: k."""
     tensor_parallel_sizes: tuple[int, ...]
-    """Those that were run."""
     residuals: Mapping[Metric, Quantiles]
-    """actual/predicted of each condition by the others alone, p10 and p90 widened for few; empty with one condition."""
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """One GPU. corrections: by `MODEL/QUANTIZATION`; caps: of its micro-benchmark, None without one."""
+    """What a team's own measurements say about one GPU.
+
+    coefficients: the shipped ones, corrected for this GPU.
+    corrections: what remains to correct, by `MODEL/QUANTIZATION`.
+    caps: bounds by the micro-benchmark of the GPU; None without one.
+    """
 
     coefficients: Coefficients
     corrections: Mapping[str, Correction]
@@ -68,7 +82,7 @@ class Calibration:
 
     @property
     def conditions(self) -> float:
-        """How many runs the whole is worth."""
+        """Number of runs that the whole calibration is worth."""
         return sum(each.conditions for each in self.corrections.values()) + (
             SHRINK if self.caps and not self.caps.is_empty else 0.0
         )
@@ -76,10 +90,14 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of the speed of one deployment class, and how well.
+    """What is known about the speed of one deployment class, and how well.
 
-    step, first_token: factors on the clock and on TTFT. interval: (p10, p90) of actual/predicted step time. margin:
-    factor on step time that covers its p90, at least 1.
+    coefficients: those that the clock is made of.
+    provenance: how they are known.
+    interval: (p10, p90) of actual ÷ predicted step time.
+    margin: factor on step time that covers its p90; at least 1.
+    step: factor on the step time of the clock.
+    first_token: factor on TTFT.
     """
 
     coefficients: Coefficients
@@ -93,7 +111,10 @@ class Evidence:
 def evidence(
     shipped: Coefficients, calibration: Calibration | None, gpu: str, weights: str, tensor_parallel_size: int
 ) -> Evidence:
-    """What holds for `weights` (`MODEL/QUANTIZATION`) on so many of a GPU, whose calibration is given if it has one."""
+    """What is known about `weights` on `tensor_parallel_size` of a GPU.
+
+    calibration: that of the GPU, None without one. weights: `MODEL/QUANTIZATION`.
+    """
     if calibration is None or not calibration.conditions:
         return Evidence(shipped, shipped.provenance(gpu), shipped.interval(gpu), shipped.margin(gpu))
     own = calibration.corrections.get(weights)
@@ -109,7 +130,10 @@ def evidence(
 
 
 def _range_of_the_gpu(shipped: Coefficients, gpu: str, conditions: float) -> tuple[float, float]:
-    """(p10, p90) without the class's own runs: from `analytic` towards `calibrated` with the runs on the GPU."""
+    """(p10, p90) without the class's own runs.
+
+    The more runs there are on the GPU, the further the range moves from that of `analytic` to that of `calibrated`.
+    """
     near, far = (shipped.residuals[each]["step"] for each in ("calibrated", "analytic"))
     share = 1.0 if shipped.provenance(gpu) == "calibrated" else conditions / (conditions + SHRINK)
     low = near.p10**share * min(near.p10, far.p10) ** (1.0 - share)
@@ -118,6 +142,6 @@ def _range_of_the_gpu(shipped: Coefficients, gpu: str, conditions: float) -> tup
 
 
 def _blend(without: float, held_out: float, conditions: int) -> float:
-    """Length of the combined range on one side, in logarithms."""
+    """Length of the joint range on one side, as a logarithm."""
     share = conditions / (conditions + SHRINK)
     return math.sqrt((1.0 - share) * without**2 + share * held_out**2)

@@ -1,10 +1,12 @@
 """How many requests per second one replica serves within its SLO: the closed form that screens candidates.
 
-The mean concurrency of the steady state is raised until one more step would break a target at the route's own
-percentile, judged on the mixture of all its lengths. Arrivals are burstier than Poisson, so the rate is divided by
-the route's 60 s peak ÷ mean: every second is screened as if it lay in the busiest minute. It answers thousands of
-questions a second. What a plan rests on comes from the step simulator (`capacity_search`), which takes from here where
-to start, what gives way first, and how far the rate moves with the residuals of the fit (`with_interval`).
+The mean concurrency of the steady state is raised until a further step would break a target at the route's own
+percentile. The targets are judged on the mixture of all lengths of the route. Real arrivals are burstier than Poisson,
+so the rate is divided by the route's 60 s peak ÷ mean: every second is screened as if it lay in the busiest minute.
+
+The closed form answers thousands of questions a second. A plan rests on the step simulator (`capacity_search`)
+instead. The simulator takes three things from here: where its search starts, what gives way first, and how far the
+rate moves with the residuals of the fit (`with_interval`).
 """
 
 from __future__ import annotations
@@ -27,17 +29,24 @@ from planner.words.numbers import six_digits
 Binding = Literal["ttft", "tpot", "e2e", "prefill", "memory", "max_num_seqs"]
 
 PERCENTILE = 0.95
+"""Share of the requests that must keep each target."""
 LEAST_CONCURRENCY = 0.01
-"""A class that misses its SLO at this mean concurrency misses it on an idle replica."""
+"""Mean concurrency that counts as idle: a class that misses its SLO here misses it on an idle replica."""
 _PASSES, _POINTS = 3, 8
 _BISECTIONS = 14
 _BLOCK = 128
-"""Questions per numpy block: its arrays stay within a core's cache."""
+"""Questions that are computed at once: arrays of this length stay within the cache of a core."""
 
 
 @dataclass(frozen=True, slots=True)
 class LatencyTarget:
-    """What a route promises at its 95th percentile, in ms; infinity where it promises nothing."""
+    """What a route promises at its 95th percentile; a time is infinite where the route promises nothing.
+
+    ttft_ms: time to the first token of an empty prompt, ms.
+    ttft_ms_per_1k_input: what every 1,000 input tokens add to it, ms.
+    tpot_ms: mean time per output token, ms.
+    e2e_ms: time from arrival to the last token, ms.
+    """
 
     ttft_ms: float = np.inf
     ttft_ms_per_1k_input: float = 0.0
@@ -45,7 +54,7 @@ class LatencyTarget:
     e2e_ms: float = np.inf
 
     def nearer(self, factor: float) -> LatencyTarget:
-        """The same target where first tokens take `factor` times as long as is computed."""
+        """The target to compute with, when first tokens really take `factor` times as long as is computed."""
         if factor == 1.0:
             return self
         slope = self.ttft_ms_per_1k_input / factor
@@ -54,7 +63,19 @@ class LatencyTarget:
 
 @dataclass(frozen=True, slots=True)
 class CapacityQuestion:
-    """One deployment class with one batch cap, asked to serve one mix of lengths within one target."""
+    """One deployment class with one batch cap, which is asked to serve one mix of lengths within one target.
+
+    clock: step times of the class.
+    memory: what its KV cache holds.
+    lengths: the mix.
+    target: what is promised.
+    max_num_seqs: the batch cap, sequences.
+    max_num_batched_tokens: most tokens of one step.
+    burst_ratio: 60 s peak ÷ mean of the route's arrivals; 1 for Poisson.
+    first_token_overhead_ms: time that every request takes before its first step (HTTP, tokenizing), ms; it is part of
+    TTFT and E2E.
+    provenance: how the coefficients of the clock are known.
+    """
 
     clock: StepClock
     memory: MemoryFit
@@ -63,69 +84,66 @@ class CapacityQuestion:
     max_num_seqs: int
     max_num_batched_tokens: int = 8192
     burst_ratio: float = 1.0
-    """60 s peak ÷ mean of the route's arrivals; 1 for Poisson."""
     first_token_overhead_ms: float = 0.0
-    """What every request spends before its first step (HTTP, tokenizing); part of TTFT and E2E."""
     provenance: Provenance = "analytic"
-    """Of the clock's coefficients."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
-    """What one replica serves. Rates are in requests/s of the mix, times in ms; all have six significant digits."""
+    """What one replica serves. All figures have six significant digits.
+
+    requests_per_second: the planned rate, which the route's bursts have lowered already, requests/s of the mix. All
+    other fields describe the busiest minute.
+    max_num_seqs: the batch cap, sequences.
+    concurrency: mean number of decoding sequences.
+    ttft_ms_p50, ttft_ms_p95: percentiles of the time to the first token, ms.
+    tpot_ms_p50, tpot_ms_p95: percentiles of the mean time per output token, ms.
+    binding: what gives way first above this rate. `memory`: places in the KV cache. `prefill`: the queue of prompts.
+    utilisation: the rate ÷ the highest rate that the replica could serve at any latency.
+    provenance: how the coefficients of the clock are known.
+    low, high: requests/s when steps are as slow, or as fast, as the residuals of the fit allow. Both are the planned
+    rate until `with_interval` has set them.
+    """
 
     requests_per_second: float
-    """Planned rate: the route's bursts are in it. All other fields are as in the busiest minute."""
     max_num_seqs: int
     concurrency: float
-    """Mean number of decoding sequences."""
     ttft_ms_p50: float
     ttft_ms_p95: float
     tpot_ms_p50: float
     tpot_ms_p95: float
     binding: Binding
-    """What gives way first above this rate; `memory` = places in the KV cache, `prefill` = the queue of prompts."""
     utilisation: float
-    """Rate ÷ the most that the replica could put through at any latency."""
     provenance: Provenance
     low: float
     high: float
-    """Requests/s if steps are as slow (fast) as the fit's residuals allow; both the rate until `with_interval`."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoCapacity:
-    """The class cannot meet the target at any rate, and why, in one sentence."""
+    """A class that cannot meet its target at any rate.
+
+    reason: why it cannot, as one sentence.
+    binding: what gives way first.
+    """
 
     reason: str
     binding: Binding
 
 
 def capacities(questions: Sequence[CapacityQuestion]) -> list[Capacity | NoCapacity]:
-    """Answer many questions at once, in their order; a few thousand a second."""
+    """The answers to many questions, in their order. A few thousand are computed in a second."""
     answers: list[Capacity | NoCapacity] = []
     for start in range(0, len(questions), _BLOCK):
         answers.extend(_answers(questions[start : start + _BLOCK]))
     return answers
 
 
-def capacity(question: CapacityQuestion, max_num_seqs: Sequence[int], *, worth: float = 0.99) -> Capacity | NoCapacity:
-    """The best of several batch caps: the smallest that reaches `worth` of the highest rate.
-
-    A small cap bounds TPOT in a burst and leaves the queue to the gateway, so it is preferred where it costs nothing.
-    """
-    answers = capacities([replace(question, max_num_seqs=cap) for cap in sorted(max_num_seqs)])
-    served = [answer for answer in answers if isinstance(answer, Capacity)]
-    if not served:
-        return answers[-1]
-    most = max(answer.requests_per_second for answer in served)
-    return next(answer for answer in served if answer.requests_per_second >= worth * most)
-
-
 def with_interval(answer: Capacity, question: CapacityQuestion, residual: tuple[float, float]) -> Capacity:
-    """The same capacity with its range: what the closed form makes of steps at the (p10, p90) residual of the fit.
+    """The same capacity with its range: what the closed form says of steps at the ends of the fit's residuals.
 
-    `residual` is relative to the question's clock: divide it by the margin that was applied to that clock.
+    residual: (p10, p90) of the step time, relative to the clock of the question. Where a margin was applied to that
+    clock, the residuals of the fit must be divided by it first.
     """
     asked = replace(question, max_num_seqs=answer.max_num_seqs)
     rates = [six_digits(answer.requests_per_second * factor) for factor in rate_factors([asked, asked], residual)]
@@ -133,17 +151,21 @@ def with_interval(answer: Capacity, question: CapacityQuestion, residual: tuple[
 
 
 def rate_factors(questions: Sequence[CapacityQuestion], slowness: Sequence[float]) -> list[float]:
-    """By what the screened rate of each question changes if its steps take so many times as long; 0 if none is left."""
-    slowed = [replace(q, clock=q.clock.slower_by(factor)) for q, factor in zip(questions, slowness, strict=True)]
-    found = [
-        each.requests_per_second if isinstance(each, Capacity) else 0.0 for each in capacities([*questions, *slowed])
+    """The factor on the screened rate of each question when its steps take `slowness` times as long.
+
+    It is 0 where no rate is left, and where there was none before.
+    """
+    slower = [replace(q, clock=q.clock.slower_by(factor)) for q, factor in zip(questions, slowness, strict=True)]
+    rates = [
+        answer.requests_per_second if isinstance(answer, Capacity) else 0.0
+        for answer in capacities([*questions, *slower])
     ]
     count = len(questions)
-    return [after / before if before else 0.0 for before, after in zip(found[:count], found[count:], strict=True)]
+    return [after / before if before else 0.0 for before, after in zip(rates[:count], rates[count:], strict=True)]
 
 
 class _Targets:
-    """The promises of a block of questions, as arrays beside its `Load`."""
+    """The targets of a block of questions, as arrays beside the `Load` of the block."""
 
     def __init__(self, load: Load, questions: Sequence[CapacityQuestion]) -> None:
         slope = column([q.target.ttft_ms_per_1k_input for q in questions])
@@ -152,21 +174,21 @@ class _Targets:
         self.tpot_ms = column([q.target.tpot_ms for q in questions])
         self.e2e_ms = column([q.target.e2e_ms - q.first_token_overhead_ms for q in questions])
 
-    def missed(self, state: SteadyState) -> tuple[Floats, Floats, Floats]:
-        """Share of requests over each target (TTFT, TPOT, E2E), each of shape (questions, concurrencies)."""
+    def miss_shares(self, state: SteadyState) -> tuple[Floats, Floats, Floats]:
+        """Share of the requests over each target (TTFT, TPOT, E2E), each of shape (questions, concurrencies)."""
         ttft = state.ttft_tail(self.ttft_ms)[:, :, 0]
         e2e = state.e2e_tail(self.e2e_ms)[:, :, 0] if np.isfinite(self.e2e_ms).any() else np.zeros_like(ttft)
         return ttft, state.tpot_tail(self.tpot_ms)[:, :, 0], e2e
 
-    def met(self, state: SteadyState) -> NDArray[np.bool_]:
-        """Whether every target holds at the percentile; shape (questions, concurrencies)."""
-        ttft, tpot, e2e = self.missed(state)
+    def are_met(self, state: SteadyState) -> NDArray[np.bool_]:
+        """Whether every target holds at the percentile, shape (questions, concurrencies)."""
+        ttft, tpot, e2e = self.miss_shares(state)
         return np.asarray(np.maximum(np.maximum(ttft, tpot), e2e) <= 1.0 - PERCENTILE)
 
 
 def _answers(questions: Sequence[CapacityQuestion]) -> list[Capacity | NoCapacity]:
-    held = [q.memory.sequences(q.lengths.mean_residence) for q in questions]
-    places = [min(float(q.max_num_seqs), fits) for q, fits in zip(questions, held, strict=True)]
+    in_cache = [q.memory.sequences(q.lengths.mean_residence) for q in questions]
+    places = [min(float(q.max_num_seqs), fits) for q, fits in zip(questions, in_cache, strict=True)]
     load = Load.stack(
         [q.clock for q in questions],
         [q.lengths for q in questions],
@@ -175,7 +197,7 @@ def _answers(questions: Sequence[CapacityQuestion]) -> list[Capacity | NoCapacit
     )
     targets = _Targets(load, questions)
     idle = SteadyState(load, np.full_like(load.places, LEAST_CONCURRENCY))
-    possible = targets.met(idle)[:, 0]
+    possible = targets.are_met(idle)[:, 0]
     highest, above = _highest(load, targets)
     state = SteadyState(load, highest)
     bindings = _bindings(
@@ -216,16 +238,17 @@ def _answers(questions: Sequence[CapacityQuestion]) -> list[Capacity | NoCapacit
 
 
 def _highest(load: Load, targets: _Targets) -> tuple[Floats, Floats]:
-    """Highest concurrency that meets every target, and one just above it; shape (questions, 1, 1) each.
+    """The highest concurrency that meets every target, and one just above it, each of shape (questions, 1, 1).
 
-    Three passes over a geometric grid; the passing side of the last bracket is taken, so the answer errs low (< 3 %).
+    The search makes three passes over a geometric grid. It takes the side of the last bracket that meets the targets,
+    so the answer errs on the low side, by less than 3 %.
     """
     low = np.full(load.places.shape[:1], LEAST_CONCURRENCY)
     high = np.maximum(load.places[:, 0, 0], 2.0 * LEAST_CONCURRENCY)
     rows = np.arange(len(low))
     for _ in range(_PASSES):
         grid = low[:, None] * (high / low)[:, None] ** np.linspace(0.0, 1.0, _POINTS)
-        met = targets.met(SteadyState(load, grid[:, :, None]))
+        met = targets.are_met(SteadyState(load, grid[:, :, None]))
         first_miss = np.where(met.all(axis=1), _POINTS, np.argmin(met, axis=1))
         low = grid[rows, np.clip(first_miss - 1, 0, _POINTS - 1)]
         high = grid[rows, np.minimum(first_miss, _POINTS - 1)]
@@ -233,25 +256,25 @@ def _highest(load: Load, targets: _Targets) -> tuple[Floats, Floats]:
 
 
 def _bindings(state: SteadyState, targets: _Targets, cache_is_the_limit: Sequence[bool]) -> list[Binding]:
-    """Which target or resource gives way at a state just above the capacity."""
-    missed = np.stack(targets.missed(state))[:, :, 0]
-    worst = np.argmax(missed, axis=0)
+    """The target or the resource that gives way in a state just above the capacity."""
+    shares = np.stack(targets.miss_shares(state))[:, :, 0]
+    worst = np.argmax(shares, axis=0)
     places, prompts = state.place_wait[:, 0, 0], np.minimum(state.prompt_load[:, 0, 0], 1.0)
-    found: list[Binding] = []
+    bindings: list[Binding] = []
     for i, by_cache in enumerate(cache_is_the_limit):
         if worst[i] == 1:
-            found.append("tpot")
+            bindings.append("tpot")
         elif places[i] > 1.0 - PERCENTILE and places[i] >= prompts[i] / 2.0:
-            found.append("memory" if by_cache else "max_num_seqs")
+            bindings.append("memory" if by_cache else "max_num_seqs")
         elif prompts[i] > 0.5:
-            found.append("prefill")
+            bindings.append("prefill")
         else:
-            found.append("ttft" if worst[i] == 0 else "e2e")
-    return found
+            bindings.append("ttft" if worst[i] == 0 else "e2e")
+    return bindings
 
 
 def _idle_reason(idle: SteadyState, targets: _Targets, i: int) -> str:
-    ttft, tpot, e2e = (float(share[i, 0]) for share in targets.missed(idle))
+    ttft, tpot, e2e = (float(share[i, 0]) for share in targets.miss_shares(idle))
     step = float(idle.load.idle_step_ms[i, 0, 0])
     if tpot > 1.0 - PERCENTILE:
         asked = targets.tpot_ms[i, 0, 0]
@@ -265,7 +288,7 @@ def _idle_reason(idle: SteadyState, targets: _Targets, i: int) -> str:
 
 
 def _percentile(tail: Callable[[Floats], Floats], load: Load, share: float) -> Floats:
-    """The time in ms that `share` of the requests do not exceed, by bisection on its logarithm; shape (questions,)."""
+    """The time that `share` of the requests do not exceed, ms, shape (questions,); a bisection on its logarithm."""
     low = np.log(load.idle_step_ms / 2.0)
     high = low + np.log(1e5)
     for _ in range(_BISECTIONS):

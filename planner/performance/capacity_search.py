@@ -1,14 +1,17 @@
 """The highest rate at which one replica keeps its targets: the step simulator, asked again and again.
 
-    rate = max { r : of the requests of five minutes at r, at most 4 % miss a target, a fifth less than are allowed }
+    rate = max { r : of the requests of five minutes at r, at most 4 % miss a target }
 
-by bisection on the logarithm of r, to 2 % and on the side that keeps the targets. What arrives is the route's own: its
-joint lengths, and the minutes of the busiest five of its trace relative to their mean, with Poisson arrivals inside a
-minute. A route without a trace is Poisson throughout. The i-th request of a question is the same at every rate, so that
-the share that misses moves with the rate alone, and the same question has the same answer.
+A target allows 5 % to miss it; a fifth of these misses is kept back. The search bisects the logarithm of r to 2 %, and
+answers with the side that keeps the targets.
 
-The closed form (`capacity`) starts the search and says what gives way first. Answers may be kept: `digest` names a
-question with all that its answer depends on, the simulator's own source included.
+The requests are the route's own. They have its joint lengths, and they arrive as in the busiest five minutes of its
+trace: the minutes keep their rates relative to their mean, and arrivals inside a minute are Poisson. A route without a
+trace is Poisson throughout. The i-th request of a question is the same at every rate, so that the share that misses a
+target moves with the rate alone, and the same question has the same answer.
+
+The closed form (`capacity`) starts the search and says what gives way first. Answers may be stored: `digest` names a
+question together with all that its answer depends on, the source of the simulator included.
 """
 
 from __future__ import annotations
@@ -31,20 +34,24 @@ from planner.words.arrays import Floats
 from planner.words.numbers import six_digits
 
 CYCLE_MINUTES = 5
-"""The shape repeats after these: the window that a plan's rate is a percentile of."""
+"""Minutes after which the shape of the arrivals repeats: the window over which a plan's rate is a percentile."""
 LEAST_REQUESTS = 10_000
-"""Requests of one run at the rate that the search starts from; five minutes are repeated until it has as many. A
-quarter of them finds rates up to a tenth higher: the share that misses is made by a few crowds."""
+"""Least number of requests of one run, at the rate from which the search starts; the five minutes are repeated until
+there are as many. Crowds make most of the misses, and with a quarter of these requests too few crowds are seen: the
+rates come out up to a tenth higher."""
 MOST_CYCLES = 200
+"""Most repetitions of the five minutes."""
 WARM_UP = 0.1
-"""Share of the requests that fill the empty engine and are not judged."""
+"""Share of the requests that fill the empty engine; their latencies do not count."""
 KEPT_BACK = 0.2
-"""Part of the misses that a target allows which is not planned with: for what one simulated replica does not see, the
-gateway's unequal shares and everybody's timers."""
+"""Share of the allowed misses that the search does not use. It is a reserve for what one simulated replica does not
+see: the gateway splits the load unevenly, and timers are late."""
 TOLERANCE = 1.02
+"""Ratio of the two ends of the last bracket at which the bisection stops."""
 STRIDE = 1.5
+"""Factor by which the search moves up or down from the closed form's rate, until it has a bracket."""
 MOST_STRIDES = 12
-"""From the closed form's rate the search goes this far up or down, by factors of `STRIDE`, before it gives up."""
+"""Number of strides after which the search gives up."""
 MODULES = (
     *(f"engine/{name}" for name in (*COMPILED_MODULES, "scheduler.py", "simulator.py", "streams.py")),
     "capacity.py",
@@ -55,14 +62,19 @@ MODULES = (
     "steady_state.py",
     "step_time.py",
 )
-"""All that computes an answer."""
+"""The modules that compute an answer."""
 METHOD = sources_digest(MODULES, Path(__file__).parent)
-"""An answer of another release is not an answer of this one."""
+"""Digest of these modules: an answer that another release computed is not an answer of this one."""
 
 
 @dataclass(frozen=True)
 class ReplicaTraffic:
-    """What comes to a replica: joint lengths in tokens with weights, and the rates of its minutes, in any unit."""
+    """The requests that come to a replica.
+
+    inputs, outputs: input and output tokens of each kind of request.
+    weights: how frequent each kind is, in any unit.
+    minutes: rates of consecutive minutes, in any unit.
+    """
 
     inputs: tuple[float, ...]
     outputs: tuple[float, ...]
@@ -71,24 +83,25 @@ class ReplicaTraffic:
 
 
 CapacitiesByDigest = MutableMapping[str, Capacity | NoCapacity]
-"""Answers by digest."""
+"""Answers of former searches, by the digest of their question."""
 
 
 def highest_rate(
-    question: CapacityQuestion, traffic: ReplicaTraffic, kept: CapacitiesByDigest
+    question: CapacityQuestion, traffic: ReplicaTraffic, known: CapacitiesByDigest
 ) -> Capacity | NoCapacity:
-    """The answer, from those kept or by a search, which is then kept."""
+    """The known answer, or the answer of a search, which is known from then on."""
     name = digest(question, traffic)
-    if name not in kept:
-        kept[name] = search(question, traffic)
-    answer = kept[name]
+    if name not in known:
+        known[name] = search(question, traffic)
+    answer = known[name]
     return replace(answer, provenance=question.provenance) if isinstance(answer, Capacity) else answer
 
 
 def digest(question: CapacityQuestion, traffic: ReplicaTraffic) -> str:
-    """SHA-256 of everything that the answer depends on.
+    """SHA-256 of everything on which the answer depends.
 
-    Not of the provenance, and of nothing that the traffic replaces: lengths that are coarse, the ratio of bursts.
+    The provenance is not in it, and neither is what the traffic replaces: the lengths on few points and the ratio of
+    bursts.
     """
     asked = {name: value for name, value in _fields(question).items() if name not in _REPLACED}
     text = json.dumps([METHOD, asked, traffic], default=_fields, sort_keys=True)
@@ -96,7 +109,7 @@ def digest(question: CapacityQuestion, traffic: ReplicaTraffic) -> str:
 
 
 def search(question: CapacityQuestion, traffic: ReplicaTraffic) -> Capacity | NoCapacity:
-    """The simulated capacity; `burst_ratio` is not used, as the traffic has its own bursts."""
+    """The simulated capacity. `burst_ratio` is not used, because the traffic has bursts of its own."""
     screened = capacities([replace(question, burst_ratio=1.0)])[0]
     if isinstance(screened, NoCapacity):
         return screened
@@ -124,12 +137,15 @@ _REPLACED = ("provenance", "lengths", "burst_ratio")
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    """A dataclass as a mapping; `asdict` would copy the lengths one by one."""
+    """The fields of a dataclass by name. `asdict` would copy the lengths one by one."""
     return {each.name: getattr(value, each.name) for each in fields(value)}
 
 
 class _Trial:
-    """One question's simulations, at rates of its choosing."""
+    """The simulations of one question, at rates that its caller chooses.
+
+    start: rate from which the search starts, requests/s.
+    """
 
     def __init__(self, question: CapacityQuestion, traffic: ReplicaTraffic, start: float) -> None:
         self.question, self.start = question, start
@@ -138,23 +154,26 @@ class _Trial:
         cycles = int(np.clip(np.ceil(LEAST_REQUESTS / (start * 60.0 * CYCLE_MINUTES)), 1, MOST_CYCLES))
         rates = np.tile(minutes / minutes.mean(), cycles)
         self._served = np.concatenate([[0.0], np.cumsum(rates * 60.0)])
-        """Expected requests up to each minute, at one a second on average."""
+        # expected requests up to each minute, at one request a second on average
         self._options = SchedulerOptions(question.max_num_seqs, question.max_num_batched_tokens)
         self._cache = KvCache.of(question.memory)
         self._seen: dict[float, tuple[bool, NDArray[np.void]]] = {}
 
     def keeps(self, rate: float) -> bool:
-        """Whether few enough of the judged requests miss each target at this rate; of those that decode for TPOT."""
+        """Whether few enough requests miss each target at this rate. TPOT is judged on those that decode."""
         if rate not in self._seen:
             finished, lost = self._run(rate)
-            late = [missed for missed in self._missed(finished) if len(missed)]
+            misses = [is_late for is_late in self._misses(finished) if len(is_late)]
             allowed = (1.0 - KEPT_BACK) * (1.0 - PERCENTILE)
-            kept = all(missed.sum() + lost <= allowed * (len(missed) + lost) for missed in late)
-            self._seen[rate] = (bool(late) and kept, finished)
+            are_few = all(is_late.sum() + lost <= allowed * (len(is_late) + lost) for is_late in misses)
+            self._seen[rate] = (bool(misses) and are_few, finished)
         return self._seen[rate][0]
 
     def answer(self, rate: float, screened: Capacity) -> Capacity:
-        """What the replica is like at a rate that keeps the targets. `screened`: for its binding and its most."""
+        """The capacity at a rate that keeps the targets.
+
+        screened: the closed form's answer, which says what binds and how much the replica could serve at most.
+        """
         self.keeps(rate)
         finished = self._seen[rate][1]
         ttft, tpot, _ = self._times(finished)
@@ -177,7 +196,8 @@ class _Trial:
         )
 
     def _run(self, rate: float) -> tuple[NDArray[np.void], int]:
-        """(judged requests that were served, those that were refused because the whole cache is too small)."""
+        """(served requests after the warm-up, number of those that were refused because the whole cache is too small
+        for them)."""
         total = self._served[-1] * rate
         count = int(total + 4.0 * np.sqrt(total) + 16.0)
         number = np.arange(count, dtype=np.uint64)
@@ -185,17 +205,16 @@ class _Trial:
         number = number[hazard < total]
         at_minute = np.interp(hazard[: len(number)] / rate, self._served, 60e3 * np.arange(len(self._served)))
         prompts, outputs = self._mix.draw(uniform(0, 0, number))
-        from planner.performance.engine.simulator import (
-            SimulatedRun,  # loads the compiler, which kept answers need none of
-        )
+        # This import loads the compiler, which known answers do not need.
+        from planner.performance.engine.simulator import SimulatedRun
 
         run = SimulatedRun(self.question.clock, Arrivals(at_minute, prompts, outputs), self._options, self._cache)
         finished = np.concatenate(list(run))
-        judged = finished[finished["number"] >= WARM_UP * len(number)]
-        return judged, int((len(number) - len(finished)) * (1.0 - WARM_UP))
+        counted = finished[finished["number"] >= WARM_UP * len(number)]
+        return counted, int((len(number) - len(finished)) * (1.0 - WARM_UP))
 
     def _times(self, finished: NDArray[np.void]) -> tuple[Floats, Floats, Floats]:
-        """TTFT of all, TPOT of those that decode, E2E of all; ms."""
+        """(TTFT of all requests, TPOT of those that decode, E2E of all), ms."""
         entry = self.question.first_token_overhead_ms
         decoding = finished[finished["output"] > 1]
         tpot = (decoding["last_ms"] - decoding["first_ms"]) / (decoding["output"] - 1)
@@ -205,21 +224,22 @@ class _Trial:
             finished["last_ms"] - finished["arrival_ms"] + entry,
         )
 
-    def _missed(self, finished: NDArray[np.void]) -> tuple[NDArray[np.bool_], ...]:
+    def _misses(self, finished: NDArray[np.void]) -> tuple[NDArray[np.bool_], ...]:
+        """Which requests are over their target: of TTFT, of TPOT and of E2E, as in `_times`."""
         target = self.question.target
         ttft, tpot, e2e = self._times(finished)
         allowed = target.ttft_ms + target.ttft_ms_per_1k_input * finished["prompt"] / 1e3
         return ttft > allowed, tpot > target.tpot_ms, e2e > target.e2e_ms
 
     def _busiest(self, finished: NDArray[np.void]) -> float:
-        """Mean requests in the engine over the busiest minute."""
+        """Mean number of requests in the engine over the busiest minute."""
         minutes: Floats = 60e3 * np.arange(len(self._served), dtype=np.float64)
-        held = _area(finished["arrival_ms"], minutes) - _area(finished["last_ms"], minutes)
-        return float(np.diff(held).max()) / 60e3
+        present = _area(finished["arrival_ms"], minutes) - _area(finished["last_ms"], minutes)
+        return float(np.diff(present).max()) / 60e3
 
 
 def _area(times: Floats, at: Floats) -> Floats:
-    """∫ number of `times` before t, over t from 0 to each of `at`."""
+    """The integral, from 0 to each time of `at`, of the number of `times` that have passed."""
     ordered = np.sort(times)
     before = np.searchsorted(ordered, at)
     area: Floats = at * before - np.concatenate([[0.0], np.cumsum(ordered)])[before]
@@ -227,5 +247,5 @@ def _area(times: Floats, at: Floats) -> Floats:
 
 
 def _quantile(times: Floats, share: float) -> float:
-    """The time that `share` of them do not exceed; 0 of none."""
+    """The time that `share` of the times do not exceed; 0 when there is none."""
     return float(np.quantile(times, share, method="inverted_cdf")) if len(times) else 0.0

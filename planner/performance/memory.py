@@ -2,17 +2,19 @@
 
     weights    = dense·β/TP + copies + experts·β/TP + (embedding + head + vision)·2/TP + rotary table
     activation = max(forward peak, 39 B · max_num_seqs · vocabulary, vision peak) + images kept for the prompt
-    overhead   = 0.15 GiB (TP 1) | 0.6 GiB (TP ≥ 2, NCCL) + CUDA graphs
+    overhead   = 0.15 GiB (TP 1) or 0.6 GiB (TP ≥ 2, NCCL) + CUDA graphs
     KV budget  = utilization · usable − weights − activation − overhead
 
-`copies`: KV projections are held twice where TP exceeds the number of KV heads; MLA's down projections, an indexer and
-their caches are whole on every rank. With expert parallelism a rank holds whole experts, E/EP rounded up, not a slice
-of each. Published checks: Llama 70B in FP8 at TP 2 occupies 33.88 GiB a GPU, activations of 1,024 sequences and 128,256
-words 4.8 GiB (the sampler's warm-up), non-torch memory 0.13 and 0.55 GiB.
+`copies`: KV projections are held twice where TP exceeds the number of KV heads, and the down projections of MLA, an
+indexer, and the caches of both are whole on every rank. With expert parallelism a rank holds whole experts, E/EP
+rounded up, instead of a slice of each.
 
-It answers whether a deployment class can be loaded at all, with a reason if not; it knows nothing of speed. KV bytes
-per token come from the catalog's growing and windowed columns, because layers × heads × head size is wrong for
-windowed, latent, compressed and linear-attention models.
+Published figures confirm the terms: Llama 70B in FP8 at TP 2 occupies 33.88 GiB a GPU; the activations of 1,024
+sequences and 128,256 words take 4.8 GiB (the sampler's warm-up); memory outside PyTorch takes 0.13 and 0.55 GiB.
+
+This module answers whether a deployment class can be loaded at all, with a reason if not. It knows nothing of speed.
+The KV bytes of a token come from the catalog's columns for growing and windowed layers, because layers × heads × head
+size is wrong for windowed, latent, compressed and linear-attention models.
 """
 
 from __future__ import annotations
@@ -27,63 +29,76 @@ from planner.performance.parameters import down_projections, indexer_params, kep
 from planner.performance.precision import (
     KV_BYTES_RATIO,
     KvFormat,
-    Unsupported,
     bytes_per_weight,
-    kv_support,
-    quantization_support,
+    unsupported_cache,
+    unsupported_weights,
 )
 
 GIB = 2.0**30
 GPU_MEMORY_UTILIZATION = 0.92
-"""vLLM's share of the device that we set on every pool."""
+"""Share of the GPU's memory that vLLM may use, which we set on every pool."""
 SAMPLER_BYTES_PER_LOGIT = 39.0
-"""Measured warm-up of the sampler: 38 to 40 bytes for each (sequence, vocabulary word)."""
+"""Memory of the sampler's warm-up for each pair of sequence and vocabulary word, bytes; 38 to 40 were measured."""
 OVERHEAD_SINGLE_GIB = 0.15
+"""Memory of the CUDA context, GiB; 0.13 were measured."""
 OVERHEAD_PARALLEL_GIB = 0.6
-"""CUDA context alone, and with NCCL's buffers (measured 0.13 and 0.55 GiB)."""
+"""Memory of the CUDA context and of NCCL's buffers, GiB; 0.55 were measured."""
 CUDA_GRAPHS_GIB = 0.5
-"""Captured decode graphs; vLLM's own log reports 0.3 to 0.9 GiB for 7B to 70B models. An assumption, not fitted."""
+"""Memory of the captured decode graphs, GiB. It is an assumption and not fitted: vLLM's log reports 0.3 to 0.9 GiB for
+models of 7B to 70B."""
 STATE_BYTES_PER_ELEMENT = 2.0
-"""Linear-attention state follows the model's own 16-bit type (vLLM's `mamba_ssm_cache_dtype: auto`) unless its row says
-otherwise; the short convolution's always does."""
+"""Size of one number of a linear-attention state, bytes. The state has the model's own 16-bit type unless its row says
+otherwise (vLLM's `mamba_ssm_cache_dtype: auto`); the state of the short convolution always has it."""
 COMPRESSED_ENTRY_FP8 = 584.0 / 1024.0
-"""A cached entry of DeepSeek V4: 448 numbers in fp8, 64 rotary ones in 16 bit, 8 bytes of scales."""
+"""Size of a cached entry of DeepSeek V4 in fp8, relative to 16 bit. Such an entry has 448 numbers in fp8, 64 rotary
+numbers in 16 bit, and 8 bytes of scales."""
 SCALE_GROUPS = {"fp8-block": 128, "awq": 128, "gptq": 128}
-"""Weights along a row that share a scale: tensor parallelism may not cut through them."""
+"""Number of weights along a row that share a scale. Tensor parallelism may not cut through them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryFit:
-    """A loadable replica, in bytes on each of its GPUs."""
+    """A replica that can be loaded. All bytes are on each of its GPUs.
+
+    weights_bytes: weights.
+    activation_bytes: peak of what a forward pass or the sampler's warm-up needs.
+    overhead_bytes: memory outside PyTorch's allocator, and CUDA graphs.
+    kv_budget_bytes: what is left for the KV cache.
+    kv_growing_bytes: KV cache of one token in layers that remember everything.
+    kv_windowed_bytes: KV cache of one token in layers that remember a window.
+    window_tokens: tokens of the window; 0 without such layers.
+    state_bytes: constant state of one sequence.
+    """
 
     weights_bytes: float
     activation_bytes: float
     overhead_bytes: float
     kv_budget_bytes: float
     kv_growing_bytes: float
-    """KV bytes of one token on one GPU, of the layers that remember everything."""
     kv_windowed_bytes: float
     window_tokens: int
     state_bytes: float
-    """Constant bytes of one sequence on one GPU."""
 
     def sequence_bytes(self, context_tokens: float) -> float:
-        """Bytes on one GPU of a sequence that holds `context_tokens`."""
+        """Bytes of a sequence that holds `context_tokens`, on one GPU."""
         windowed = min(context_tokens, float(self.window_tokens))
         return self.kv_growing_bytes * context_tokens + self.kv_windowed_bytes * windowed + self.state_bytes
 
     def sequences(self, context_tokens: float) -> float:
-        """How many sequences of `context_tokens` each fit at once (a real number: lengths are averages)."""
+        """Number of sequences that fit at once, when each holds `context_tokens`.
+
+        It is a real number, because lengths are averages.
+        """
         return self.kv_budget_bytes / max(self.sequence_bytes(context_tokens), 1.0)
 
     def kv_tokens(self, context_tokens: float) -> float:
-        """Tokens of context that fit in all, when every sequence holds `context_tokens`."""
+        """Tokens of context that fit in all, when each sequence holds `context_tokens`."""
         return self.sequences(context_tokens) * context_tokens
 
 
 @dataclass(frozen=True, slots=True)
 class NoFit:
-    """The replica cannot be loaded, and why, in one sentence."""
+    """A replica that cannot be loaded. reason: why it cannot, as one sentence."""
 
     reason: str
 
@@ -101,10 +116,11 @@ def memory_fit(
     gpu_memory_utilization: float = GPU_MEMORY_UTILIZATION,
     expert_parallel_size: int = 1,
 ) -> MemoryFit | NoFit:
-    """Whether the replica loads and can hold one sequence of `max_model_len` tokens; the reason if not.
+    """The memory of a replica that loads and can hold one sequence of `max_model_len` tokens; otherwise the reason.
 
-    expert_parallel_size: ranks that share the routed experts out; with `--enable-expert-parallel` tensor- times
-    data-parallel ranks. 1: every rank holds a slice of each expert.
+    expert_parallel_size: number of ranks among which the routed experts are shared out. With
+    `--enable-expert-parallel` these are the tensor- times data-parallel ranks. 1: every rank holds a slice of each
+    expert.
     """
     refusal = _refusal(model, quantization, kv_format, gpu, tensor_parallel_size, max_model_len)
     refusal = refusal or _cut_refusal(model, quantization, tensor_parallel_size, expert_parallel_size)
@@ -118,7 +134,16 @@ def memory_fit(
     budget = offered - weights - activation - overhead
     growing, windowed = cache_bytes(shape, tensor_parallel_size, kv_format)
     state = (state_bytes(shape) + state_rounding_bytes(shape)) / tensor_parallel_size
-    found = MemoryFit(weights, activation, overhead, budget, growing, windowed, shape.sliding_window or 0, state)
+    fit = MemoryFit(
+        weights_bytes=weights,
+        activation_bytes=activation,
+        overhead_bytes=overhead,
+        kv_budget_bytes=budget,
+        kv_growing_bytes=growing,
+        kv_windowed_bytes=windowed,
+        window_tokens=shape.sliding_window or 0,
+        state_bytes=state,
+    )
     on = f"{tensor_parallel_size} × {gpu.name}"
     if budget <= 0:
         needed = (weights + activation + overhead) / GIB
@@ -126,12 +151,12 @@ def memory_fit(
             f"{model.key} in {quantization.name} needs {needed:.1f} GiB a GPU before any context, {on} offers "
             f"{offered / GIB:.1f} GiB a GPU"
         )
-    if found.sequences(max_model_len) < 1.0:
+    if fit.sequences(max_model_len) < 1.0:
         return NoFit(
-            f"one sequence of {max_model_len} tokens needs {found.sequence_bytes(max_model_len) / GIB:.1f} GiB of KV "
+            f"one sequence of {max_model_len} tokens needs {fit.sequence_bytes(max_model_len) / GIB:.1f} GiB of KV "
             f"cache a GPU, {budget / GIB:.1f} GiB are left on {on}"
         )
-    return found
+    return fit
 
 
 def weights_bytes(
@@ -141,7 +166,10 @@ def weights_bytes(
     expert_parallel_size: int = 1,
     gpu: Gpu | None = None,
 ) -> float:
-    """Bytes of weights on each GPU, with what tensor parallelism copies; without a GPU, as experts lie in the file."""
+    """Bytes of weights on each GPU, with the copies that tensor parallelism makes.
+
+    gpu: experts are padded for the kernels of this GPU; without one they have the size that they have in the file.
+    """
     shape = model.architecture
     vision = shape.vision.params if shape.vision else 0
     return (
@@ -168,11 +196,12 @@ def expert_bytes(
 def expert_padding(
     shape: Architecture, quantization: Quantization, tensor_parallel_size: int, expert_parallel_size: int, gpu: Gpu
 ) -> float:
-    """How much larger experts are in the kernel's layout than in the file.
+    """Size of the experts in the layout of the kernels ÷ their size in the file.
 
-    MXFP4 kernels take widths of whole blocks: 256 across the model, and inside an expert 64 on Hopper (Triton), 256 on
-    Blackwell (TensorRT-LLM), 128 elsewhere (Marlin), as vLLM's oracle/mxfp4.py rounds them. gpt-oss is 2880 wide either
-    way: vLLM prints 65.97 GiB for its 120B with Marlin, 64.38 GiB with Triton, 60.8 GiB lie in the file.
+    Kernels for MXFP4 take widths of whole blocks. A block is 256 across the model. Inside an expert it is 64 on Hopper
+    (Triton), 256 on Blackwell (TensorRT-LLM) and 128 elsewhere (Marlin), as vLLM's oracle/mxfp4.py rounds them. gpt-oss
+    is 2880 wide in both directions: vLLM prints 65.97 GiB for its 120B with Marlin and 64.38 GiB with Triton, and the
+    file has 60.8 GiB.
     """
     if shape.experts is None or quantization.experts != "mxfp4":
         return 1.0
@@ -184,7 +213,7 @@ def expert_padding(
 
 
 def dense_bytes(shape: Architecture, quantization: Quantization, tensor_parallel_size: int) -> float:
-    """Bytes of the always-touched weights on each GPU, without embedding, head and routed experts."""
+    """Bytes of the weights that every token uses on each GPU, without embedding, head and routed experts."""
     cut = 1.0 / tensor_parallel_size
     if shape.latent or shape.compressed:
         copied = (down_projections(shape) + indexer_params(shape)) * (1.0 - cut)
@@ -195,18 +224,21 @@ def dense_bytes(shape: Architecture, quantization: Quantization, tensor_parallel
         copied = full * (kv_share(shape, tensor_parallel_size, full_heads) - cut)
         copied += sliding * (kv_share(shape, tensor_parallel_size) - cut) + indexer_params(shape) * (1.0 - cut)
     beta = bytes_per_weight(quantization.dense, shape.hidden)
-    kept = sum(kept_params(shape, part) for part in quantization.kept)
-    return beta * (shape.dense_params / tensor_parallel_size + copied) + (2.0 - beta) * kept / tensor_parallel_size
+    in_16_bit = sum(kept_params(shape, part) for part in quantization.kept)
+    return beta * (shape.dense_params / tensor_parallel_size + copied) + (2.0 - beta) * in_16_bit / tensor_parallel_size
 
 
 def kv_share(shape: Architecture, tensor_parallel_size: int, kv_heads: int | None = None) -> float:
-    """Share of the whole KV cache that one rank holds: 1/TP until the heads run out, all of it for one latent."""
+    """Share of the whole KV cache that one rank holds.
+
+    It is 1/TP until there are fewer heads than ranks. A latent vector is whole on every rank.
+    """
     whole = shape.latent or shape.compressed
     return 1.0 if whole else 1.0 / min(tensor_parallel_size, kv_heads or shape.kv_heads)
 
 
 def cache_bytes(shape: Architecture, tensor_parallel_size: int, kv_format: KvFormat) -> tuple[float, float]:
-    """Bytes of one token on one GPU: in layers that remember everything (an indexer's keys too), and in windows."""
+    """Bytes of one token on one GPU: (in layers that remember everything, with an indexer's keys; in windows)."""
     ratio = kv_ratio(shape, kv_format)
     growing = shape.kv_bytes_per_token_growing * kv_share(shape, tensor_parallel_size, shape.full_kv_heads)
     windowed = shape.kv_bytes_per_token_windowed * kv_share(shape, tensor_parallel_size)
@@ -214,7 +246,7 @@ def cache_bytes(shape: Architecture, tensor_parallel_size: int, kv_format: KvFor
 
 
 def kv_ratio(shape: Architecture, kv_format: KvFormat) -> float:
-    """Size of the cache relative to 16 bit. Sparse latent caches keep scales and 16-bit rotary parts beside fp8."""
+    """Size of the cache relative to 16 bit. A sparse latent cache in fp8 also holds scales and 16-bit rotary parts."""
     if kv_format == "fp8" and shape.compressed:
         return COMPRESSED_ENTRY_FP8
     if kv_format == "fp8" and shape.latent and shape.indexer:
@@ -224,7 +256,7 @@ def kv_ratio(shape: Architecture, kv_format: KvFormat) -> float:
 
 
 def indexer_key_bytes(shape: Architecture, kv_format: KvFormat) -> float:
-    """Bytes of an indexer's keys of one token over all layers: fp8 with a 4-byte scale, else 16 bit."""
+    """Bytes of an indexer's keys for one token over all layers. A key is in fp8 with a 4-byte scale, or in 16 bit."""
     if shape.indexer is None:
         return 0.0
     small = kv_format == "fp8" or shape.latent is not None
@@ -235,20 +267,21 @@ def indexer_key_bytes(shape: Architecture, kv_format: KvFormat) -> float:
 def state_bytes(shape: Architecture) -> float:
     """Constant bytes of one sequence over all linear-attention layers and ranks: recurrent state and convolution."""
     recurrent = shape.linear_state_elements * (shape.linear.state_bytes if shape.linear else STATE_BYTES_PER_ELEMENT)
-    held = shape.linear.channels * (shape.linear.conv_kernel - 1) if shape.linear else 0
-    return shape.linear_layers * (recurrent + held * STATE_BYTES_PER_ELEMENT)
+    convolution = shape.linear.channels * (shape.linear.conv_kernel - 1) if shape.linear else 0
+    return shape.linear_layers * (recurrent + convolution * STATE_BYTES_PER_ELEMENT)
 
 
 def state_rounding_bytes(shape: Architecture) -> float:
-    """What a sequence wastes in the caches beside a linear-attention state, over all ranks.
+    """Bytes that a sequence wastes in the caches beside a linear-attention state, over all ranks.
 
-    vLLM pages both alike, so that a page of the full-attention cache is as large as a state; the last is half empty.
+    vLLM pages both alike, so that a page of the full-attention cache is as large as a state. The last page is half
+    empty on average.
     """
     return 0.5 * shape.full_layers * state_bytes(shape) / shape.linear_layers if shape.linear_layers else 0.0
 
 
 def rotary_table_bytes(model: Model) -> float:
-    """The 16-bit cosine and sine table that every rank holds: one row per position the model is trained for."""
+    """Bytes of the 16-bit table of cosines and sines that every rank holds, with a row for each position."""
     shape = model.architecture
     rotary = shape.latent.qk_rope_head_dim if shape.latent else 64 if shape.compressed else shape.head_dim
     return model.max_context * rotary * 2.0
@@ -257,11 +290,12 @@ def rotary_table_bytes(model: Model) -> float:
 def activation_bytes(
     shape: Architecture, tensor_parallel_size: int, max_num_seqs: int, max_num_batched_tokens: int
 ) -> float:
-    """Peak of a forward pass at the token budget, or of the sampler's warm-up, whichever is larger.
+    """Bytes at the peak of a forward pass over a full step, or of the sampler's warm-up, whichever is larger.
 
-    The forward pass holds, per token and at 16 bit, four hidden states (residual, normed, attention in and out) and
-    three MLP widths (gate, up and their product); an MoE layer holds them for each expert that the token visits. A
-    vision tower holds the same for each patch of the largest image, and its output stays for a whole token budget.
+    For each token and in 16 bit, the forward pass holds four hidden states (residual, normed, attention in and out) and
+    three widths of the feed-forward network (gate, up and their product). A layer with experts holds them for each
+    expert that the token visits. A vision tower holds the same for each patch of the largest image, and its output
+    stays for the tokens of a whole step.
     """
     width = float(shape.intermediate)
     hidden = 4.0 * shape.hidden
@@ -278,7 +312,7 @@ def activation_bytes(
 
 
 def overhead_bytes(tensor_parallel_size: int) -> float:
-    """Bytes outside PyTorch's allocator on each GPU, and captured CUDA graphs."""
+    """Bytes outside PyTorch's allocator on each GPU, and of the captured CUDA graphs."""
     context = OVERHEAD_SINGLE_GIB if tensor_parallel_size == 1 else OVERHEAD_PARALLEL_GIB
     return (context + CUDA_GRAPHS_GIB) * GIB
 
@@ -294,9 +328,8 @@ def _refusal(
     """The first rule of engine, shape or silicon that forbids the replica."""
     if model.not_served:
         return NoFit(model.not_served)
-    for way in (quantization_support(model.key, quantization, gpu), kv_support(kv_format, gpu)):
-        if isinstance(way, Unsupported):
-            return NoFit(way.reason)
+    if unsupported := unsupported_weights(model.key, quantization, gpu) or unsupported_cache(kv_format, gpu):
+        return NoFit(unsupported.reason)
     shape, ranks = model.architecture, tensor_parallel_size
     if shape.heads % ranks:
         return NoFit(f"{model.key} has {shape.heads} attention heads, which TP {ranks} does not divide")
@@ -314,7 +347,7 @@ def _refusal(
 def _cut_refusal(
     model: Model, quantization: Quantization, tensor_parallel_size: int, expert_parallel_size: int
 ) -> NoFit | None:
-    """Why ranks cannot share the feed-forward networks out like that, or None."""
+    """The reason why the ranks cannot share the feed-forward networks out in this way; None if they can."""
     shape, ranks = model.architecture, tensor_parallel_size
     spread = expert_parallel_size > 1
     if spread and shape.experts is None:

@@ -1,13 +1,13 @@
-"""Counts every weight of a model from its shape, part by part, so that no total has to be believed.
+"""Counts every weight of a model from its shape, part by part, so that no published total has to be believed.
 
-    attention   q h·H·d (twice with an output gate), k and v h·KV·d, o H·d·h
-    latent      q h·r + r·H·(nope + rope), down h·(kv + rope), up kv·H·(nope + v), o H·v·h
-    feed-forward of width w: m·h·w      m = 3 with a gate, 2 without
-    experts     E·m·h·w a routed layer, beside the router's h·E and the shared expert
+    attention       q h·H·d (twice with an output gate), k and v h·KV·d, o H·d·h
+    latent          q h·r + r·H·(nope + rope), down h·(kv + rope), up kv·H·(nope + v), o H·v·h
+    feed-forward    m·h·w for a width of w        m = 3 with a gate, 2 without
+    experts         E·m·h·w in a routed layer, beside the router's h·E and the shared expert
 
-What a shape cannot say, a family's `Block` does: how many norms a layer has, which products add a bias, and the like. A
-total that the maker publishes includes what serving leaves out (layers that predict several tokens) and what a catalog
-row holds apart (`Vision`); neither is counted here.
+What a shape cannot say is said by the `Block` of a family: how many norms a layer has, which products add a bias, and
+the like. The total that a maker publishes also includes layers that predict several tokens, which are not served, and
+vision parts, which a catalog row states apart (`Vision`). Neither is counted here.
 """
 
 from __future__ import annotations
@@ -19,15 +19,21 @@ from planner.domain.architecture import Architecture
 from planner.domain.models import Model, ModelPart
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
     """What the layers of a family have beside their projections.
 
-    matrices: of one dense feed-forward network. norms, final_norms: vectors as wide as the model, in each layer and
-    after the last; a LayerNorm has two, its weight and its bias. query_norm: over each head, or over all at once.
-    biases: which products add one. gate: an output gate as wide as the queries. shared_gate: of the shared expert.
-    router_bias: one number an expert. sinks: one number a head. positions: learned ones. shared_keys: full-attention
-    layers use their keys as values.
+    matrices: matrices of one dense feed-forward network.
+    norms, final_norms: vectors as wide as the model, in each layer and after the last. A LayerNorm has two, its weight
+    and its bias.
+    query_norm: whether queries and keys are normed for each head, or for all heads at once.
+    biases: which products add a bias.
+    gate: whether attention has an output gate as wide as the queries.
+    shared_gate: whether the shared expert has a gate.
+    router_bias: whether the router has one more number for each expert.
+    sinks: whether attention has one more number for each head.
+    positions: learned positions; 0 without.
+    shared_keys: whether full-attention layers use their keys as values.
     """
 
     matrices: Literal[2, 3] = 3
@@ -78,12 +84,21 @@ BLOCKS: dict[str, Block] = {
     "starcoder": Block(matrices=2, norms=4, final_norms=2, biases=frozenset({"qkv", "out", "ffn"}), positions=8192),
     "starcoder2-": _LAYER_NORM,
 }
-"""By the start of a catalog key; the longest that fits. Sources: each family's public modelling code (Transformers)."""
+"""The blocks by the start of a catalog key; the longest start that fits counts. They come from each family's public
+modelling code (Transformers)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """Weights of a model by what they do. `other`: norms, positions, sinks, and mixing of residual streams."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightCounts:
+    """Number of weights of a model by what they do.
+
+    embedding: embedding and output head.
+    attention, linear_attention: layers by kind of attention.
+    indexer: attention that picks keys.
+    dense_layers: dense feed-forward networks.
+    shared_experts, router, routed_experts: parts of routed layers.
+    other: norms, positions, sinks, and the mixing of residual streams.
+    """
 
     embedding: int
     attention: int
@@ -97,13 +112,14 @@ class Parts:
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """All weights."""
         return sum(getattr(self, part.name) for part in fields(self))
 
 
-def counted_parameters(shape: Architecture, block: Block) -> Parts:
+def count_weights(model: Model) -> WeightCounts:
     """Every weight of the text model, embedding and output head included."""
-    return Parts(
+    shape, block = model.architecture, block_of(model.key)
+    return WeightCounts(
         embedding=shape.embedding_params,
         attention=_attention(shape, block),
         linear_attention=_linear(shape, block),
@@ -117,17 +133,12 @@ def counted_parameters(shape: Architecture, block: Block) -> Parts:
 
 
 def block_of(key: str) -> Block:
-    """The block of a model's family."""
+    """The block of a model's family, by the model's key."""
     return BLOCKS[max((start for start in BLOCKS if key.startswith(start)), key=len)]
 
 
-def counted(model: Model) -> Parts:
-    """Every weight of a catalog model's text part."""
-    return counted_parameters(model.architecture, block_of(model.key))
-
-
 def kept_params(shape: Architecture, part: ModelPart) -> int:
-    """Weights of one part that quantized checkpoints leave 16 bit, biases and gates left out."""
+    """Weights of one part that quantized checkpoints leave in 16 bit, without biases and gates."""
     match part:
         case "attention":
             return _attention(shape, Block())
@@ -139,7 +150,7 @@ def kept_params(shape: Architecture, part: ModelPart) -> int:
 
 
 def shared_expert_params(shape: Architecture) -> int:
-    """Weights of the experts that every token takes."""
+    """Weights of the experts that every token visits."""
     if shape.experts is None:
         return 0
     return shape.moe_layers * shape.experts.matrices * shape.hidden * shape.experts.shared_intermediate
@@ -198,7 +209,7 @@ def _attention(shape: Architecture, block: Block) -> int:
 
 
 def _grouped(hidden: int, heads: int, kv_heads: int, head_dim: int, block: Block) -> int:
-    """One layer of multi-head, grouped-query or multi-query attention."""
+    """Weights of one layer of multi-head, grouped-query or multi-query attention."""
     queries, keys = heads * head_dim, kv_heads * head_dim
     products = hidden * (queries * (3 if block.gate else 2) + 2 * keys)
     biases = (queries + 2 * keys if "qkv" in block.biases else 0) + (hidden if "out" in block.biases else 0)
@@ -207,7 +218,7 @@ def _grouped(hidden: int, heads: int, kv_heads: int, head_dim: int, block: Block
 
 
 def _linear(shape: Architecture, block: Block) -> int:
-    """All linear-attention layers."""
+    """Weights of all linear-attention layers."""
     if shape.linear is None:
         return 0
     linear, hidden = shape.linear, shape.hidden
@@ -228,7 +239,7 @@ def _linear(shape: Architecture, block: Block) -> int:
 
 
 def _compressor(hidden: int, width: int, ratio: int, overlap: Literal[1, 2]) -> int:
-    """Projection and gate to a cached entry of `ratio` tokens, its position bias and its norm."""
+    """Weights of one compressor: projection and gate to a cached entry of `ratio` tokens, position bias and norm."""
     return overlap * width * (2 * hidden + ratio) + width
 
 
@@ -238,7 +249,7 @@ def _dense_layers(shape: Architecture, block: Block) -> int:
 
 
 def _router(shape: Architecture, block: Block) -> int:
-    """Scores of experts, and the projections to and from the width that they work on, with a norm each."""
+    """Weights that score experts, and of the projections to and from the width of the experts, each with a norm."""
     if shape.experts is None:
         return 0
     narrow = shape.experts.hidden or 0

@@ -1,12 +1,18 @@
-"""Number formats of weights: what they weigh, and how one GPU runs them.
+"""Number formats of weights: how much memory they take, and how one GPU runs them.
 
-A format runs on a GPU in one of three ways: `Native` (the tensor cores multiply in the format itself), `WeightOnly`
-(stored small, widened to 16 bit before the product: it saves reading, not arithmetic) or `Unsupported` with its
-reason. Which one, the catalog's GPU row says (`Gpu.formats`); FP8 arithmetic begins with compute capability 8.9, FP4
-with 10.0, and Turing has no bf16, so that 16-bit models run there as fp16 where the engine allows it.
+A format runs on a GPU in one of three ways. `Native`: the tensor cores multiply in the format itself. `WeightOnly`: the
+weights are stored in the format and widened to 16 bit before the product, which saves reading and no arithmetic.
+`Unsupported`: they do not run, for a reason. The catalog's row of the GPU says which it is (`Gpu.formats`). FP8
+arithmetic begins with compute capability 8.9 and FP4 with 10.0. Turing has no bf16, so 16-bit models run there as fp16
+where the engine allows it.
 
-Bytes per weight count the scales: group-128 int4 with 16-bit scale and zero ≈ 0.53; mxfp4 one byte per 32 weights;
-nvfp4 one per 16; int4 trained with group 32 a 16-bit scale each; fp8 and int8 one 4-byte scale per output channel.
+The bytes of a weight count its share of the scales:
+
+    awq, gptq    0.53, with a 16-bit scale and zero for each group of 128
+    mxfp4        one byte for each 32 weights
+    nvfp4        one byte for each 16 weights
+    int4-qat     a 16-bit scale for each 32 weights
+    fp8, int8    one 4-byte scale for each output channel
 """
 
 from __future__ import annotations
@@ -23,7 +29,7 @@ ComputeType = Literal["16-bit", "fp8", "int8", "fp4"]
 KV_BYTES_RATIO: dict[KvFormat, float] = {"bf16": 1.0, "fp8": 0.5}
 """Size of a cached element relative to 16 bit."""
 FP8_KV_FROM = 8.0
-"""Least compute capability with an fp8 KV cache."""
+"""Least compute capability that has an fp8 KV cache."""
 
 _BYTES_PER_WEIGHT: dict[str, float] = {
     "bf16": 2.0,
@@ -46,31 +52,31 @@ _WIDENING: dict[ComputeType, tuple[str, ...]] = {
     "fp4": ("fp4", "fp8", "bf16", "fp16"),
 }
 _NO_FLOAT16 = ("gemma-2-", "gemma-3-", "gemma-4-", "glm-4")
-"""Model families that vLLM refuses in fp16, because their activations overflow it."""
+"""Starts of the keys of models that vLLM refuses in fp16, because their activations overflow it."""
 
 PACKED = frozenset({"awq", "gptq", "mxfp4", "nvfp4", "int4-qat"})
 """4-bit formats, which kernels unpack on the way to the product."""
 FP4 = frozenset({"mxfp4", "nvfp4"})
-"""Those of them whose elements are floating point, with a scale for each short block."""
+"""4-bit formats whose elements are floating-point numbers, with a scale for each short block."""
 
 
 @dataclass(frozen=True, slots=True)
 class Native:
-    """The tensor cores multiply in the format itself."""
+    """The tensor cores multiply in the format itself. compute: the type in which they do."""
 
     compute: ComputeType
 
 
 @dataclass(frozen=True, slots=True)
 class WeightOnly:
-    """Weights are stored in the format and widened to 16 bit before each product."""
+    """Weights are stored in the format and widened before each product. compute: the type to which they are widened."""
 
     compute: ComputeType = "16-bit"
 
 
 @dataclass(frozen=True, slots=True)
 class Unsupported:
-    """The format does not run on the GPU, and why."""
+    """The format does not run on the GPU. reason: why it does not, as a sentence."""
 
     reason: str
 
@@ -90,38 +96,39 @@ def support(form: str, gpu: Gpu) -> FormatSupport:
     return Native(_COMPUTE.get(form, "16-bit")) if way == "native" else WeightOnly()
 
 
-def quantization_support(model: str, quantization: Quantization, gpu: Gpu) -> Native | Unsupported:
-    """Whether the GPU runs every part of the model so quantized; the reason of the first part that it does not."""
+def unsupported_weights(model: str, quantization: Quantization, gpu: Gpu) -> Unsupported | None:
+    """The first part of a model, by its key, that the GPU does not run in this quantization; None if it runs them
+    all."""
     for form in dict.fromkeys((quantization.dense, quantization.experts)):
         way = support(form, gpu)
         if isinstance(way, Unsupported):
             return way
     if engine_dtype(quantization, gpu) == "float16" and model.startswith(_NO_FLOAT16):
         return Unsupported(f"{gpu.name} has no bf16, and {model} overflows fp16")
-    return Native("16-bit")
+    return None
 
 
-def kv_support(kv_format: KvFormat, gpu: Gpu) -> Native | Unsupported:
-    """Whether the KV cache may be kept in `kv_format` on the GPU."""
+def unsupported_cache(kv_format: KvFormat, gpu: Gpu) -> Unsupported | None:
+    """Why the GPU cannot hold its KV cache in `kv_format`; None if it can."""
     if kv_format == "fp8" and float(gpu.compute_capability) < FP8_KV_FROM:
         return Unsupported(f"{gpu.name} (compute capability {gpu.compute_capability}) has no fp8 KV cache")
-    return Native("16-bit")
+    return None
 
 
 def engine_dtype(quantization: Quantization, gpu: Gpu) -> Literal["auto", "float16"]:
-    """The engine's `--dtype`: `float16` where the checkpoint's bf16 does not run, the checkpoint's own otherwise."""
+    """The engine's `--dtype`: `float16` where the GPU does not run the checkpoint's bf16, `auto` otherwise."""
     return "float16" if gpu.supports("bf16") is None and quantization.dense != "fp16" else "auto"
 
 
 def bytes_per_weight(form: str, hidden: int) -> float:
-    """Stored bytes of one weight, its share of the scales included; `hidden` is the width of a row."""
+    """Stored bytes of one weight with its share of the scales. hidden: width of a row, weights."""
     return _BYTES_PER_WEIGHT[form] + (4.0 / hidden if form in _CHANNEL_SCALED else 0.0)
 
 
 def peak_flops(gpu: Gpu, compute: ComputeType) -> float:
-    """Dense FLOP/s of the tensor cores in `compute`; a missing figure falls back to the next wider type.
+    """Dense FLOP/s of the tensor cores in `compute`, or in the next wider type that the catalog's row has a figure for.
 
-    Raises ValueError when the catalog row has no 16-bit figure at all.
+    Raises ValueError when the row has no 16-bit figure at all.
     """
     for dtype in _WIDENING[compute]:
         if gpu.tflops.get(dtype):

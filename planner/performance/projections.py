@@ -1,12 +1,13 @@
-"""What one GPU multiplies and attends to in one layer of a model, at a tensor-parallel size.
+"""The shapes of the products and of the attention of one layer, on one GPU, at a tensor-parallel size.
 
     attention     (H + 2·KV)·d ← h     o: h ← H·d                 H, KV: heads on one GPU, KV at least one
     latent        r + kv + rope ← h    H·(nope + rope) ← r    H·(nope + v) ← kv    o: h ← H·v
     feed-forward  g·w ← h              h ← w                      g = 2 with a gate, else 1; w: width on one GPU
-    expert        the same with the width of one expert, routed or shared
+    expert        as feed-forward, with the width of one expert, routed or shared
     head          vocabulary ← h
 
-Outputs ← inputs of each weight, as the engine fuses them. Linear attention and expert parallelism are not here.
+Each line gives the outputs ← the inputs of a weight, as the engine fuses them. Linear attention and expert parallelism
+are not described here.
 """
 
 from __future__ import annotations
@@ -19,14 +20,19 @@ from planner.domain.models import Model
 from planner.performance.parameters import block_of
 
 WeightShape = tuple[int, int]
-"""Outputs and inputs."""
+"""(outputs, inputs) of a weight."""
 Heads = tuple[int, int, int]
-"""Query heads, key-value heads and head size on one GPU."""
+"""(query heads, key-value heads, head size) on one GPU."""
 
 
 @dataclass(frozen=True)
 class Projections:
-    """Sorted, each once. left_out: what has no such form, as sentences."""
+    """What one GPU multiplies and attends to; each shape stands once, sorted.
+
+    weights: shapes of the products.
+    heads: shapes of the attention.
+    left_out: what has no such shape, as sentences.
+    """
 
     weights: tuple[WeightShape, ...]
     heads: tuple[Heads, ...]
@@ -34,7 +40,10 @@ class Projections:
 
 
 def projections(model: Model, tensor_parallel_size: int) -> Projections:
-    """Shapes of a model on one of `tensor_parallel_size` GPUs. ValueError: its heads cannot be shared so."""
+    """Shapes of a model on one of `tensor_parallel_size` GPUs.
+
+    Raises ValueError when the GPUs cannot share the heads of the model evenly.
+    """
     shape, tp = model.architecture, tensor_parallel_size
     if shape.heads % tp:
         raise ValueError(f"{tp} GPUs cannot share the {shape.heads} heads of {model.key} evenly")

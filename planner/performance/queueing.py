@@ -1,17 +1,19 @@
-"""Exact results for queues with Poisson arrivals: blocking, waiting, and the tail of the wait.
+"""Erlang C: the share of Poisson arrivals that wait because every server is busy.
 
-    B(c, a)      Erlang B: share of arrivals lost when c servers are busy, offered load a = λ·hold (erlangs)
-    C(c, a)      Erlang C: share that waits instead = B / (1 − (a/c)(1 − B))
-    P(W > t)     = C · exp(−(c − a)·t/hold)                      M/M/c, first come first served
+    B(c, a)    Erlang B: the share of arrivals that find all c servers busy, under a load of a = λ · hold erlangs
+    C(c, a)    Erlang C: the share of arrivals that wait, when they queue instead of leaving
 
-B comes from the recursion B(n) = a·B(n−1)/(n + a·B(n−1)), which stays within [0, 1] for any c and a; for
-real c from the incomplete gamma function. Nothing here knows what a server or a customer is.
+    C = B / (1 − (a/c)(1 − B))
+
+B follows for real c from the continuous form
+
+    1/B = a^−c · e^a · Γ(c + 1) · Q(c + 1, a)        Q: the regularized upper incomplete gamma function
+
+It equals the recursion B(n) = a·B(n − 1)/(n + a·B(n − 1)) at integers, and it is smooth between them. This module does
+not know what a server or a customer is.
 """
 
 from __future__ import annotations
-
-import math
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,48 +22,10 @@ from scipy.special import gammaincc, gammaln
 from planner.words.arrays import Floats
 
 
-@lru_cache(maxsize=4096)
-def erlang_b(servers: int, offered_load: float) -> float:
-    """Probability that an arrival finds all `servers` busy and is lost. `offered_load` in erlangs, ≥ 0."""
-    _require(servers, offered_load)
-    blocking = 1.0
-    for n in range(1, servers + 1):
-        blocking = offered_load * blocking / (n + offered_load * blocking)
-    return blocking
+def erlang_c(servers: ArrayLike, offered_load: ArrayLike) -> Floats:
+    """Share of the arrivals that wait; 1 where the load reaches the number of servers.
 
-
-def erlang_c(servers: int, offered_load: float) -> float:
-    """Probability that an arrival waits; 1 when the load is the servers' number or more."""
-    if offered_load >= servers:
-        return 1.0
-    blocking = erlang_b(servers, offered_load)
-    return blocking / (1.0 - (offered_load / servers) * (1.0 - blocking))
-
-
-def mean_wait(servers: int, offered_load: float, hold: float) -> float:
-    """Mean wait in the unit of `hold`, the mean service time; infinite at or over capacity."""
-    if offered_load >= servers:
-        return math.inf
-    return erlang_c(servers, offered_load) * hold / (servers - offered_load)
-
-
-def wait_percentile(servers: int, offered_load: float, hold: float, share: float) -> float:
-    """The wait that `share` of the arrivals (0.95 = p95) do not exceed, in the unit of `hold`; infinite at capacity."""
-    if not 0.0 < share < 1.0:
-        raise ValueError(f"a percentile lies between 0 and 1, not at {share}")
-    waiting = erlang_c(servers, offered_load)
-    if offered_load >= servers:
-        return math.inf
-    if waiting <= 1.0 - share:
-        return 0.0
-    return math.log(waiting / (1.0 - share)) * hold / (servers - offered_load)
-
-
-def erlang_c_table(servers: ArrayLike, offered_load: ArrayLike) -> Floats:
-    """Erlang C for arrays of real `servers` (≥ 1) and loads, which broadcast; 1 at or over capacity.
-
-    By the continuous form 1/B = a^-c·e^a·Γ(c + 1)·Q(c + 1, a), with Q the regularized upper incomplete gamma
-    function: equal to the recursion at integers and smooth between them.
+    servers: real numbers, at least 1. offered_load: erlangs. The two broadcast against each other.
     """
     c = np.asarray(servers, dtype=np.float64)
     a = np.maximum(np.asarray(offered_load, dtype=np.float64), 1e-12)
@@ -71,8 +35,3 @@ def erlang_c_table(servers: ArrayLike, offered_load: ArrayLike) -> Floats:
     waiting = blocking / np.where(stable, 1.0 - (a / c) * (1.0 - blocking), 1.0)
     result: Floats = np.where(stable, np.minimum(waiting, 1.0), 1.0)
     return result
-
-
-def _require(servers: int, offered_load: float) -> None:
-    if servers < 1 or offered_load < 0.0:
-        raise ValueError(f"need at least one server and a load of 0 or more, got {servers} and {offered_load}")

@@ -1,9 +1,14 @@
 """From a datasheet to a step clock: the ideal step of a class, and what the fitted coefficients make of it.
 
-    reading   = bytes / (share · bandwidth)         multiplying = FLOP / (share · peak)
-    expert products reach the share w/(w + half)    of their inner width w on one rank: narrow products fill fewer units
-    latency   = two all-reduces a layer · hops      a hop behind NVLink takes the less, the faster its generation
-    volume    = 2(TP − 1)/TP · payload / (share · rate)     less a part where PCIe crosses from one socket to the other
+    reading       bytes / (share · bandwidth)
+    multiplying   FLOP / (share · peak)
+    experts       the share falls to share · w/(w + half) with their inner width w on one rank
+    latency       two all-reduces a layer · hops · time of one hop
+    volume        2(TP − 1)/TP · payload / (share · rate)
+
+Narrow products fill fewer units of a GPU, which the line for experts says. A hop behind NVLink takes less time, the
+faster the generation of NVLink is. The rate over PCIe is lower where an all-reduce crosses from one socket to the
+other.
 
 Many classes are computed at once as arrays, so that a fit can move the coefficients and ask again.
 """
@@ -36,16 +41,40 @@ from planner.performance.step_time import ClockTable, StepClock
 from planner.words.arrays import Floats
 
 REFERENCE_WATT_PER_TFLOPS = 700.0 / 989.0
-"""Of an H100: GPUs with less power for each FLOP/s of their datasheet sustain a smaller share of it."""
+"""Power of an H100 for each TFLOP/s of its datasheet, watts. A GPU with less power sustains a smaller share of its
+peak."""
 REFERENCE_CONTEXT_TOKENS = 2048.0
-"""Context at which windowed layers and constant state are spread over tokens when the workload is not known."""
+"""Context over which windowed layers and constant state are spread when the workload is not known, tokens."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IdealStep:
-    """The same step on perfect hardware: datasheet bandwidth and peak, no overhead, links at their datasheet rate.
+    """A step on perfect hardware: datasheet bandwidth and peak, no overhead, links at their datasheet rate.
 
-    Coefficients divide these times by the share of the datasheet that is reached.
+    Coefficients divide these times by the share of the datasheet that is reached. All times are ms on one rank.
+
+    dense_read_ms: reading the weights that every token uses, without the output head.
+    dense_format: format in which these weights are stored.
+    dense_compute_ms_per_token: multiplying one token with them.
+    dense_compute_type: type in which the GPU multiplies them.
+    head_read_ms: reading the output head.
+    head_compute_ms: the output head of one sequence, always in 16 bit.
+    expert_read_ms: reading every routed expert once.
+    expert_format: format in which routed experts are stored.
+    expert_compute_ms_per_token: multiplying one token with the experts that it visits.
+    expert_compute_type: type in which the GPU multiplies them.
+    expert_hit_fraction: share of the experts that one token visits; 0 for a dense model.
+    expert_width: inner width of one expert on one rank; infinite for a dense model.
+    kv_read_ms_per_token: reading the KV cache and the state of one token of context.
+    window_attention_ms_per_token: attention of one prompt token in layers that see a bounded part of the context.
+    attention_ms_per_token_pair: attention of one prompt token to one token before it, in layers that see all.
+    power_headroom: power for each FLOP/s at the peak, relative to the reference; at most 1.
+    layers: layers of the model, each of which is launched.
+    link: class of the link between the GPUs.
+    latency_hops: hops of all all-reduces, two all-reduces a layer. An all-reduce is one hop of the reference NVLink,
+    scaled by the generation, or TP − 1 hops over PCIe.
+    volume_ms_per_token: volume of the all-reduces for one token.
+    crosses_sockets: 1 for more than four GPUs on PCIe, where half of them stand behind the other socket; else 0.
     """
 
     dense_read_ms: float
@@ -54,26 +83,21 @@ class IdealStep:
     dense_compute_type: ComputeType
     head_read_ms: float
     head_compute_ms: float
-    """The output head of one sequence, always in 16 bit."""
     expert_read_ms: float
     expert_format: str
     expert_compute_ms_per_token: float
     expert_compute_type: ComputeType
     expert_hit_fraction: float
     expert_width: float
-    """Inner width of one expert on one rank; infinite for a dense model."""
     kv_read_ms_per_token: float
     window_attention_ms_per_token: float
     attention_ms_per_token_pair: float
     power_headroom: float
-    """Watts for each FLOP/s at the peak, relative to the reference; at most 1."""
     layers: int
     link: LinkClass
     latency_hops: float
-    """Of all all-reduces, two a layer: a hop of the reference NVLink each, or TP − 1 hops over PCIe."""
     volume_ms_per_token: float
     crosses_sockets: float
-    """1 for more than four GPUs on PCIe, where half of them stand behind the other socket; else 0."""
 
 
 def ideal_step(
@@ -87,7 +111,7 @@ def ideal_step(
 ) -> IdealStep:
     """The ideal step of a class whose sequences hold `context_tokens` on average.
 
-    Raises ValueError when the GPU does not run the format; `memory_fit` gives that reason as a value first.
+    Raises ValueError when the GPU does not run the format. Ask `memory_fit` first: it gives that reason as a value.
     """
     dense_compute = _compute_type(quantization.dense, gpu)
     expert_compute = _compute_type(quantization.experts, gpu)
@@ -133,16 +157,16 @@ def ideal_step(
 
 def step_clock(ideal: IdealStep, coefficients: Coefficients) -> StepClock:
     """The clock that the fitted coefficients give to an ideal step."""
-    return StepClock(*(float(column[0]) for column in IdealTable([ideal]).fields(coefficients)))
+    return IdealTable([ideal]).clocks(coefficients).clock(0)
 
 
 def power_headroom(gpu: Gpu) -> float:
-    """Watts for each FLOP/s of the datasheet, relative to the reference; at most 1."""
+    """Power of a GPU for each FLOP/s of its datasheet, relative to the reference; at most 1."""
     return min(1.0, gpu.tdp_watt / (peak_flops(gpu, "16-bit") / 1e12) / REFERENCE_WATT_PER_TFLOPS)
 
 
 class IdealTable:
-    """Many ideal steps as arrays of shape (n,), so that their clocks under other coefficients cost little."""
+    """Many ideal steps as arrays of shape (n,), so that it costs little to compute their clocks again."""
 
     def __init__(self, steps: Sequence[IdealStep]) -> None:
         self._columns = {
@@ -156,19 +180,15 @@ class IdealTable:
             if kind not in ("float", "int")
         }
 
-    def only(self, kept: NDArray[np.bool_]) -> IdealTable:
-        """Some of the steps."""
+    def only(self, chosen: NDArray[np.bool_]) -> IdealTable:
+        """The table of the chosen steps."""
         part = copy(self)
-        part._columns = {name: column[kept] for name, column in self._columns.items()}
-        part._words = {name: (words, place[kept]) for name, (words, place) in self._words.items()}
+        part._columns = {name: column[chosen] for name, column in self._columns.items()}
+        part._words = {name: (words, place[chosen]) for name, (words, place) in self._words.items()}
         return part
 
-    def clocks(self, coefficients: Coefficients) -> ClockTable:
+    def clocks(self, c: Coefficients) -> ClockTable:
         """The clocks that the coefficients give to all steps; every field has shape (n,)."""
-        return ClockTable(*self.fields(coefficients))
-
-    def fields(self, c: Coefficients) -> tuple[Floats, ...]:
-        """The fields of a clock in their order, each of shape (n,)."""
         i = self._columns
         dense_share = self._each("dense_format", c.dense_share)
         expert_share = self._each("expert_format", c.expert_share)
@@ -179,25 +199,26 @@ class IdealTable:
         latency = self._each("link", lambda link: c.links[cast(LinkClass, link)].latency_ms)
         reached = self._each("link", lambda link: c.links[cast(LinkClass, link)].bandwidth)
         reached = reached * c.socket_crossing ** i["crosses_sockets"]
-        return (
-            i["dense_read_ms"] / dense_share + i["head_read_ms"] / c.dense_bandwidth,
-            i["dense_compute_ms_per_token"] / dense_flops + i["window_attention_ms_per_token"] / (c.attention * power),
-            i["expert_read_ms"] / expert_share,
-            i["expert_compute_ms_per_token"] / expert_flops,
-            i["expert_hit_fraction"],
-            i["kv_read_ms_per_token"] / c.kv_bandwidth,
-            i["attention_ms_per_token_pair"] / (c.attention * power),
-            c.overhead_ms + c.overhead_per_layer_ms * i["layers"],
-            c.overhead_per_sequence_ms + i["head_compute_ms"] / c.compute["16-bit"],
-            i["volume_ms_per_token"] / reached,
-            i["latency_hops"] * latency,
+        return ClockTable(
+            dense_read_ms=i["dense_read_ms"] / dense_share + i["head_read_ms"] / c.dense_bandwidth,
+            dense_compute_ms_per_token=i["dense_compute_ms_per_token"] / dense_flops
+            + i["window_attention_ms_per_token"] / (c.attention * power),
+            expert_read_ms=i["expert_read_ms"] / expert_share,
+            expert_compute_ms_per_token=i["expert_compute_ms_per_token"] / expert_flops,
+            expert_hit_fraction=i["expert_hit_fraction"],
+            kv_read_ms_per_token=i["kv_read_ms_per_token"] / c.kv_bandwidth,
+            attention_ms_per_token_pair=i["attention_ms_per_token_pair"] / (c.attention * power),
+            overhead_ms=c.overhead_ms + c.overhead_per_layer_ms * i["layers"],
+            overhead_ms_per_sequence=c.overhead_per_sequence_ms + i["head_compute_ms"] / c.compute["16-bit"],
+            comm_ms_per_token=i["volume_ms_per_token"] / reached,
+            comm_ms_per_step=i["latency_hops"] * latency,
         )
 
     def _each(self, name: str, share: Callable[[str], float]) -> Floats:
-        """A number for every step by one of its words."""
+        """A number for every step, which one of its words decides."""
         words, place = self._words[name]
-        found: Floats = np.array([share(str(word)) for word in words])[place]
-        return found
+        numbers: Floats = np.array([share(str(word)) for word in words])[place]
+        return numbers
 
 
 def _compute_type(form: str, gpu: Gpu) -> ComputeType:
@@ -215,5 +236,5 @@ def _score_and_value_width(shape: Architecture, head_dim: int) -> float:
 
 
 def _link_bytes_per_second(gpu: Gpu) -> float:
-    """One direction of the link that an all-reduce goes over: half of NVLink's figure, or the PCIe slot."""
+    """Rate of one direction of the link that an all-reduce uses: half of NVLink's figure, or the PCIe slot's."""
     return (gpu.link_gb_per_s / 2.0 if gpu.link.startswith("nvlink") else float(gpu.pcie_gb_per_s)) * 1e9

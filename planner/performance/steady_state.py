@@ -1,26 +1,29 @@
-"""One replica in the steady state: rate, latencies and their tails at a given mean number of decoding sequences.
+"""One replica in the steady state: its rate, its latencies and their tails, when C sequences decode on average.
 
-Little's law on both sides gives the rate without iteration. With D = O − 1 decode steps a request, C sequences
-decoding:
+Little's law on both sides gives the rate without iteration. A request has S input and O output tokens and D = O − 1
+decode steps.
 
     t     = step(C, X)            X = C·E[D·(S + O/2)]/E[D]
     ΔT(S) = chunks·(step(C, X, S/chunks, S/2) − t)            what one prompt adds to the steps that it shares
-    λ(C)  = C / (E[D]·t + C·E[ΔT])          and           TPOT = C/(λ·E[D]) = t/(1 − φ),  φ = λ·E[ΔT]
+    λ(C)  = C / (E[D]·t + C·E[ΔT])
+    TPOT  = C/(λ·E[D]) = t/(1 − φ)                            φ = λ·E[ΔT]
 
-Requests differ from the mean by three chances:
+Chance makes requests differ from the mean:
 
-    TPOT  the prompts that hit a request while it decodes, and the batch around it. Hits in a life of D steps are
-    compound
-          Poisson and prolong that life: variance λ·TPOT·E[ΔT²]/(D·(1 − φ)²). The batch varies by C/ε, ε = d ln μ/d ln
-          n of its departures, averaged over a life. Their sum is lognormal above the idle step; for short answers one
-          long prompt is enough: 1 − exp(−λ·D·TPOT·P(ΔT > room)). Either makes it late.
-    TTFT  the rest of the running step, the queue of prompts (M/G/1), and the wait for a place in the batch (M/M/c:
-    Erlang C
-          with hold T_pre + D·TPOT and c places), then its own chunks
-    E2E   TTFT + D·TPOT
+- **TPOT** depends on the prompts that hit a request while it decodes, and on the batch around it. The hits in a life of
+  D steps are compound Poisson, and they prolong that life. The batch varies by C/ε, averaged over a life, where ε is
+  the elasticity d ln μ/d ln n of its departures. The sum of the two is lognormal above the idle step. For a short
+  answer, one long prompt that is longer than all spare time is enough. Either of the two makes a request late.
 
-Arrays have the shape (classes, concurrencies, points), each axis of length 1 where it does not matter. Arrivals are
-Poisson here; what bursts cost is `capacity`'s matter.
+      variance of the hits    λ·TPOT·E[ΔT²]/(D·(1 − φ)²)
+      chance of one long hit  1 − exp(−λ·D·TPOT·P(ΔT > room))
+
+- **TTFT** is the rest of the running step, the queue of prompts (M/G/1), the wait for a place in the batch (M/M/c:
+  Erlang C with the hold T_pre + D·TPOT and c places), and the chunks of the request's own prompt.
+- **E2E** is TTFT + D·TPOT.
+
+Arrays have the shape (classes, concurrencies, points); an axis has length 1 where it does not matter. Arrivals are
+Poisson here; what bursts cost is the matter of `capacity`.
 """
 
 from __future__ import annotations
@@ -33,17 +36,26 @@ import numpy as np
 from scipy.special import ndtr
 
 from planner.performance.lengths import Lengths
-from planner.performance.queueing import erlang_c_table
+from planner.performance.queueing import erlang_c
 from planner.performance.step_time import ClockTable, StepClock, clock_table
 from planner.words.arrays import Floats
 
 _ZERO = np.zeros((1, 1, 1))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Load:
-    """Many classes, each with the lengths that it serves. places: sequences that can be in the batch, shape (n, 1,
-    1)."""
+    """Many classes, each with the lengths that it serves. `Lengths` says what the fields of the same name are.
+
+    clock: the clocks, shape (n, 1, 1).
+    inputs, input_weights: shape (n, 1, points).
+    decode_steps, decode_weights, decode_inputs: shape (n, 1, points).
+    mean_decode_steps: shape (n, 1, 1). It is at least one, so that a route of one-token answers still has a rate for
+    each concurrency.
+    mean_context: tokens, shape (n, 1, 1).
+    places: sequences that can be in the batch, shape (n, 1, 1).
+    max_num_batched_tokens: tokens of one step, shape (n, 1, 1).
+    """
 
     clock: ClockTable
     inputs: Floats
@@ -52,7 +64,6 @@ class Load:
     decode_weights: Floats
     decode_inputs: Floats
     mean_decode_steps: Floats
-    """At least one, so that a route of one-token answers still has a rate for each concurrency."""
     mean_context: Floats
     places: Floats
     max_num_batched_tokens: Floats
@@ -65,51 +76,62 @@ class Load:
         places: Sequence[float],
         max_num_batched_tokens: Sequence[int],
     ) -> Load:
-        """One row per class; shorter mixes are padded with points of weight 0."""
+        """One row for each class; a mix with fewer points than another is filled up with points of weight 0."""
         return cls(
-            clock_table(clocks, 3),
-            _padded([each.inputs for each in lengths]),
-            _padded([each.input_weights for each in lengths]),
-            np.maximum(_padded([each.decode_steps for each in lengths]), 1.0),
-            _padded([each.decode_weights for each in lengths]),
-            _padded([each.decode_inputs for each in lengths]),
-            np.maximum(column([each.mean_decode_steps for each in lengths]), 1.0),
-            column([each.mean_context for each in lengths]),
-            column(places),
-            column(max_num_batched_tokens),
+            clock=clock_table(clocks, 3),
+            inputs=_rows([each.inputs for each in lengths]),
+            input_weights=_rows([each.input_weights for each in lengths]),
+            decode_steps=np.maximum(_rows([each.decode_steps for each in lengths]), 1.0),
+            decode_weights=_rows([each.decode_weights for each in lengths]),
+            decode_inputs=_rows([each.decode_inputs for each in lengths]),
+            mean_decode_steps=np.maximum(column([each.mean_decode_steps for each in lengths]), 1.0),
+            mean_context=column([each.mean_context for each in lengths]),
+            places=column(places),
+            max_num_batched_tokens=column(max_num_batched_tokens),
         )
 
     @cached_property
     def idle_step_ms(self) -> Floats:
-        """The decode step of a sequence that is alone."""
+        """Decode step of a sequence that is alone, ms."""
         return self.decode_step_ms(np.ones_like(self.places))
 
     @cached_property
     def full_rate_per_ms(self) -> Floats:
-        """Rate with every place decoding: the most that goes through at any latency."""
+        """Rate while every place decodes, requests/ms: the most that goes through at any latency."""
         return SteadyState(self, self.places).rate_per_ms
 
     def decode_step_ms(self, concurrency: Floats) -> Floats:
-        """A step without prompts."""
+        """Step without prompts, ms."""
         return self.clock.step_ms(concurrency, concurrency * self.mean_context, _ZERO, _ZERO)
 
     def chunks(self, inputs: Floats) -> Floats:
-        """Steps that a prompt is spread over."""
+        """Number of steps over which a prompt is spread."""
         return np.maximum(np.ceil(inputs / self.max_num_batched_tokens), 1.0)
 
     def over_inputs(self, values: Floats) -> Floats:
-        """Mean over requests of a function of the input; the last axis is kept with length 1."""
+        """Mean over all requests of a function of the input; the last axis stays, with length 1."""
         mean: Floats = np.sum(self.input_weights * values, axis=2, keepdims=True)
         return mean
 
     def over_decodes(self, values: Floats) -> Floats:
-        """Mean over the requests that decode at all."""
+        """Mean over the requests that decode at all; the last axis stays, with length 1."""
         mean: Floats = np.sum(self.decode_weights * values, axis=2, keepdims=True)
         return mean
 
 
 class SteadyState:
-    """A `Load` at mean concurrencies of shape (n, m, 1) with m of its own choosing."""
+    """A `Load` at mean concurrencies of shape (n, m, 1): m concurrencies for each of the n classes.
+
+    decode_step_ms: step without prompts, ms.
+    company: prompts that enter in one step, on average over the steps that any prompt enters.
+    added_ms: what a prompt adds to its steps in this company, at each point of the inputs, ms.
+    mean_work_ms: arithmetic and communication of a mean prompt, ms.
+    own_ms: the steps of a prompt's own chunks, at each point of the inputs, ms.
+    mean_added_ms: mean of `added_ms`, ms.
+    entry_ms: mean time from the first own chunk to the first token, other prompts in the same step included, ms.
+    rate_per_ms: λ, requests/ms.
+    tpot_ms: mean time per output token, ms.
+    """
 
     def __init__(self, load: Load, concurrency: Floats) -> None:
         self.load, self.concurrency = load, concurrency
@@ -128,10 +150,10 @@ class SteadyState:
         self.tpot_ms = cycle / load.mean_decode_steps
 
     def _company_ms(self, rate_per_ms: Floats) -> Floats:
-        """What the other prompts add to the step of one that arrived at random.
+        """What the other prompts add to the step of a prompt that arrived at random, ms.
 
-        They are those that came during the step before; a random arrival meets a step in proportion to its length, so
-        that one is E[L²]/E[L] long, L = t or t + n·ΔT.
+        The others are those that came during the step before. A random arrival meets a step in proportion to its length
+        L, which is t or t + n·ΔT, so that the step which it meets is E[L²]/E[L] long.
         """
         t, n, added = self.decode_step_ms, self.company, self.mean_added_ms
         square = self.load.over_inputs(self.added_ms**2)
@@ -141,62 +163,66 @@ class SteadyState:
         return rate_per_ms * met * self.mean_work_ms
 
     def _work_ms(self, inputs: Floats) -> Floats:
-        """Arithmetic and communication of a prompt, when nothing of it hides behind reading memory."""
+        """Arithmetic and communication of a prompt when nothing of it hides behind reading memory, ms."""
         clock = self.load.clock
         attention = clock.attention_ms_per_token_pair * inputs / 2.0
         products = clock.dense_compute_ms_per_token + clock.expert_compute_ms_per_token
         return (products + clock.comm_ms_per_token + attention) * inputs
 
     def _alone_ms(self, inputs: Floats) -> Floats:
-        """What a prompt adds to its steps when it is the only one in them."""
+        """What a prompt adds to its steps when it is the only prompt in them, ms."""
         chunks = self.load.chunks(inputs)
         context = self.concurrency * self.load.mean_context
         mixed = self.load.clock.step_ms(self.concurrency, context, inputs / chunks, inputs / 2.0)
         return chunks * (mixed - self.decode_step_ms)
 
     def _added_ms(self, inputs: Floats) -> Floats:
-        """What a prompt adds to its steps in the company that it has on average: what is shared is paid once a step."""
+        """What a prompt adds to its steps in the company that it has on average, ms.
+
+        What the prompts of one step share is paid once.
+        """
         work = self._work_ms(inputs)
         return work + (self._alone_ms(inputs) - work) / self.company
 
     @cached_property
     def elasticity(self) -> Floats:
-        """ε of the departures: 1 while the batch is free, towards 0 as one more sequence only slows the others."""
+        """ε of the departures: 1 while there is room in the batch; it falls towards 0 as one more sequence only slows
+        the others."""
         slower = self.load.decode_step_ms(self.concurrency * 1.02) - self.decode_step_ms
         share: Floats = np.clip(1.0 - slower / 0.02 / self.decode_step_ms, 1e-3, 1.0)
         return share
 
     @cached_property
     def decode_share(self) -> Floats:
-        """1 − φ: the share of time that is left to decode steps."""
+        """1 − φ: share of the time that is left to decode steps."""
         share: Floats = np.maximum(1.0 - self.rate_per_ms * self.mean_added_ms, 1e-3)
         return share
 
     @cached_property
     def prompt_service_ms(self) -> Floats:
-        """Time that the engine spends on one prompt when prompts queue, its share of the decode steps included."""
+        """Time that the engine spends on one prompt while prompts queue, with its share of the decode steps, ms."""
         return self.added_ms + self.decode_step_ms * self.load.inputs / self.load.max_num_batched_tokens
 
     @cached_property
     def prompt_load(self) -> Floats:
-        """Share of time with prompts at work; at 1 their queue grows without end."""
+        """Share of the time in which a prompt is computed; at 1 the queue of prompts grows without end."""
         return self.rate_per_ms * self.load.over_inputs(self.prompt_service_ms)
 
     @cached_property
     def place_wait(self) -> Floats:
-        """Share of the arrivals that find no place in the batch; hold times are those of the full batch."""
-        return erlang_c_table(self.load.places, self.load.places * self.rate_per_ms / self.load.full_rate_per_ms)
+        """Share of the arrivals that find no place in the batch; a place is held as long as in the full batch."""
+        return erlang_c(self.load.places, self.load.places * self.rate_per_ms / self.load.full_rate_per_ms)
 
     @cached_property
     def _decays(self) -> tuple[Floats, Floats]:
-        """Rates per ms at which the queue of prompts and the queue for places fade."""
+        """Rates at which the queue of prompts and the queue for places fade, 1/ms."""
         mean, square = (self.load.over_inputs(self.prompt_service_ms**power) for power in (1, 2))
         prompts = 2.0 * np.maximum(1.0 - self.prompt_load, 1e-9) * mean / np.maximum(square, 1e-12)
         places = np.maximum(self.load.full_rate_per_ms - self.rate_per_ms, 1e-12)
         return prompts, places
 
     def wait_tail(self, budget_ms: Floats) -> Floats:
-        """Share of requests whose time before their own first chunk exceeds `budget_ms`."""
+        """Share of the requests whose wait before their own first chunk exceeds `budget_ms`."""
         prompts, places = self._decays
         step = self.decode_step_ms
         beyond = np.maximum(budget_ms - step / 2.0, 0.0)
@@ -207,11 +233,11 @@ class SteadyState:
         return tail
 
     def ttft_tail(self, target_ms: Floats) -> Floats:
-        """Share of all requests whose TTFT exceeds the target, which may differ by input length."""
+        """Share of all requests whose TTFT exceeds the target. The target may differ by input length."""
         return self.load.over_inputs(self.wait_tail(target_ms - self.own_ms))
 
     def e2e_tail(self, target_ms: Floats) -> Floats:
-        """Share of the requests that take longer than the target from arrival to last token."""
+        """Share of the requests that take longer than the target from arrival to the last token."""
         load = self.load
         own = load.chunks(load.decode_inputs) * self.decode_step_ms + self._alone_ms(load.decode_inputs)
         return load.over_decodes(self.wait_tail(target_ms - own - load.decode_steps * self.tpot_ms))
@@ -222,7 +248,10 @@ class SteadyState:
         return self.load.over_decodes(1.0 - in_time)
 
     def _many_hits(self, target_ms: Floats) -> Floats:
-        """The mean over a life is too long: its prompts and its batch, as a lognormal above the idle step."""
+        """Share of the requests for which the prompts and the batch of a whole life make the mean step too long.
+
+        The mean over a life is lognormal above the idle step.
+        """
         load, steps = self.load, self.load.decode_steps
         square = load.over_inputs(self.added_ms**2)
         seen = self.tpot_ms + self.entry_ms / steps
@@ -238,7 +267,10 @@ class SteadyState:
         return np.asarray(ndtr((np.log(excess) - spread**2 / 2.0 - room) / np.maximum(spread, 1e-6)))
 
     def _one_hit(self, target_ms: Floats) -> Floats:
-        """One prompt is enough when it is longer than all the spare time, in steps that are each too long."""
+        """Share of the requests that one long prompt makes late.
+
+        One prompt is enough when it adds more than all the spare time of a life, in steps that are each too long.
+        """
         load, steps = self.load, self.load.decode_steps
         spare = np.maximum(target_ms - self.decode_step_ms, 0.0)
         slow_chunk = self.added_ms / load.chunks(load.inputs) > spare
@@ -250,11 +282,12 @@ class SteadyState:
 
 
 def column(values: Sequence[float]) -> Floats:
-    """One number per class, as shape (n, 1, 1)."""
+    """One number for each class, shape (n, 1, 1)."""
     return np.array(values, dtype=np.float64).reshape(-1, 1, 1)
 
 
-def _padded(rows: Sequence[Floats]) -> Floats:
+def _rows(rows: Sequence[Floats]) -> Floats:
+    """One row for each class, shape (n, 1, points); short rows end with zeros."""
     table = np.zeros((len(rows), 1, max(len(row) for row in rows)))
     for line, values in zip(table, rows, strict=True):
         line[0, : len(values)] = values

@@ -1,20 +1,22 @@
-"""Time of one engine step of a replica, and what follows from it for one request.
+"""The time of one engine step of a replica, and what follows from it for one request.
 
     dense(C, P)  = √(read² + (compute·(C + P))²)
     expert(C, P) = √((read·(1 − (1 − k/E)^(C + P)))² + (compute·(C + P))²)
     step         = dense + expert + kv·X + attention·P·context
                  + overhead + per_sequence·C + comm_per_step + comm_per_token·(C + P)
 
-C sequences decode one token each while holding X tokens of context in all; P prompt tokens are computed in the same
-step, each attending to `context` tokens on average (half the prompt for a whole prompt). A matrix product reads its
-weights and multiplies at the same time, so the slower of the two binds; near the point where they are equal it reaches
-neither bound, which the root of the squares says. Products, attention and all-reduces run one after the other, so they
-add up. The expert read is the expected number of distinct experts that C + P tokens visit. An all-reduce carries a
-ring's volume, 2(TP − 1)/TP copies of the payload: in one hop behind an NVSwitch, in TP − 1 hops over PCIe, where more
-than four GPUs also cross from one socket to the other.
+In such a step C sequences decode one token each while they hold X tokens of context in all, and P prompt tokens are
+computed, each of which attends to `context` tokens on average (half the prompt for a whole prompt).
 
-A `StepClock` is this formula with its eleven numbers for one deployment class. It is what a plan is rehearsed against,
-so it must not know percentiles, arrivals or memory limits.
+- A matrix product reads its weights and multiplies at the same time, so the slower of the two binds. Near the point
+  where both take equally long, the product reaches neither bound. The root of the squares says this.
+- Products, attention and all-reduces run one after the other, so their times add up.
+- The expert read is the expected number of distinct experts that C + P tokens visit, k of E each.
+- An all-reduce carries the volume of a ring, 2(TP − 1)/TP copies of the payload. It takes one hop behind an NVSwitch,
+  and TP − 1 hops over PCIe, where more than four GPUs also cross from one socket to the other.
+
+A `StepClock` is this formula with its eleven numbers for one deployment class. A plan is rehearsed against it, so it
+must not know percentiles, arrivals or memory limits.
 """
 
 from __future__ import annotations
@@ -28,32 +30,48 @@ import numpy as np
 from planner.words.arrays import Floats
 from planner.words.numbers import six_digits
 
+STEP_TOKENS = 8192
+"""Tokens of a step (`max_num_batched_tokens`) where nothing else is said: vLLM's default on large GPUs."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepClock:
-    """The step time of one deployment class. All times in milliseconds on one rank; ranks step together."""
+    """The step time of one deployment class. All times are milliseconds on one rank; all ranks step together.
+
+    dense_read_ms: reading the weights that every token uses: attention, dense layers, shared experts and the head.
+    dense_compute_ms_per_token: multiplying one token with these weights; the attention of windowed layers is in it,
+    because it does not grow with the context.
+    expert_read_ms: reading every routed expert once.
+    expert_compute_ms_per_token: multiplying one token with the experts that it visits.
+    expert_hit_fraction: share of the experts that one token visits, k/E; 0 for a dense model.
+    kv_read_ms_per_token: reading the KV cache of one token of context.
+    attention_ms_per_token_pair: attention of one prompt token to one token before it.
+    overhead_ms: launches and scheduling, once a step.
+    overhead_ms_per_sequence: sampling and bookkeeping of one sequence, and its row of the output head.
+    comm_ms_per_token: volume of the all-reduces, for one token.
+    comm_ms_per_step: latency of the all-reduces, once a step.
+    """
 
     dense_read_ms: float
-    """Reading what every token touches: attention and dense layers, shared experts, the head."""
     dense_compute_ms_per_token: float
-    """Multiplying it, with the attention of windowed layers, which does not grow with the context."""
     expert_read_ms: float
-    """Reading every routed expert once."""
     expert_compute_ms_per_token: float
     expert_hit_fraction: float
-    """k/E; 0 for a dense model."""
     kv_read_ms_per_token: float
     attention_ms_per_token_pair: float
     overhead_ms: float
     overhead_ms_per_sequence: float
-    """Sampling and bookkeeping of one sequence, and its row of the output head."""
     comm_ms_per_token: float
     comm_ms_per_step: float
 
     def step_ms(
         self, decode_sequences: float, context_tokens: float, prefill_tokens: float = 0.0, prefill_context: float = 0.0
     ) -> float:
-        """One step: `decode_sequences` over `context_tokens` in all, and `prefill_tokens` of prompt."""
+        """Time of one step, ms.
+
+        decode_sequences: sequences that decode one token each. context_tokens: tokens that they hold in all.
+        prefill_tokens: prompt tokens that are computed. prefill_context: tokens to which each of these attends.
+        """
         tokens = decode_sequences + prefill_tokens
         visited = 1.0 - math.pow(1.0 - self.expert_hit_fraction, tokens)
         dense = math.sqrt(self.dense_read_ms**2 + (self.dense_compute_ms_per_token * tokens) ** 2)
@@ -66,41 +84,46 @@ class StepClock:
 
     def as_written(self) -> StepClock:
         """The clock with the six significant digits that a lock holds, so that what is simulated is what is locked."""
-        return StepClock(*(six_digits(getattr(self, field.name)) for field in fields(self)))
+        return StepClock(**{field.name: six_digits(getattr(self, field.name)) for field in fields(self)})
 
-    def tpot_ms(
-        self, concurrency: float, input_tokens: float, output_tokens: float, max_num_batched_tokens: int = 8192
-    ) -> float:
-        """Mean time per output token when `concurrency` equal requests are always in the engine.
+    def tpot_ms(self, concurrency: float, input_tokens: float, output_tokens: float) -> float:
+        """Mean time per output token when `concurrency` equal requests are always in the engine, ms.
 
-        A request of O > 1 tokens sees each of the others' prompts once in its life: T_dec + (C − 1)/O · ΔT_prefill.
+        A request of O > 1 tokens sees the prompt of each other request once in its life:
+
+            TPOT = T_dec + (C − 1)/O · ΔT_prefill
         """
         context = concurrency * (input_tokens + output_tokens / 2.0)
-        added = self.prefill_added_ms(concurrency, context, input_tokens, max_num_batched_tokens)
+        added = self.prefill_added_ms(concurrency, context, input_tokens)
         return self.step_ms(concurrency, context) + (concurrency - 1.0) / output_tokens * added
 
-    def prefill_ms(self, input_tokens: float, max_num_batched_tokens: int = 8192) -> float:
-        """Time to the first token of one prompt on an idle replica, queue and network left out."""
-        chunks = max(1, math.ceil(input_tokens / max_num_batched_tokens))
+    def prefill_ms(self, input_tokens: float) -> float:
+        """Time to the first token of one prompt on an idle replica, ms; queue and network are left out."""
+        chunks = max(1, math.ceil(input_tokens / STEP_TOKENS))
         return chunks * self.step_ms(0.0, 0.0, input_tokens / chunks, input_tokens / 2.0)
 
     def prefill_added_ms(
-        self, decode_sequences: float, context_tokens: float, input_tokens: float, max_num_batched_tokens: int = 8192
+        self,
+        decode_sequences: float,
+        context_tokens: float,
+        input_tokens: float,
+        max_num_batched_tokens: int = STEP_TOKENS,
     ) -> float:
-        """What one prompt adds to the decode steps that it shares."""
+        """What one prompt adds to the decode steps that it shares, ms."""
         chunks = max(1, math.ceil(input_tokens / max_num_batched_tokens))
         shared = self.step_ms(decode_sequences, context_tokens, input_tokens / chunks, input_tokens / 2.0)
         return chunks * (shared - self.step_ms(decode_sequences, context_tokens))
 
     def slower_by(self, factor: float) -> StepClock:
-        """The same class with every step `factor` times as long: a margin, or an engine slower than planned."""
+        """The same class with every step `factor` times as long, for a margin or for an engine that is slower than
+        planned."""
         times = {f.name: getattr(self, f.name) * factor for f in fields(self) if f.name != "expert_hit_fraction"}
         return replace(self, **times)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClockTable:
-    """The same eleven numbers of many classes, each an array that broadcasts against the others."""
+    """The clocks of many classes: each field of `StepClock` as an array that broadcasts against the others."""
 
     dense_read_ms: Floats
     dense_compute_ms_per_token: Floats
@@ -117,7 +140,7 @@ class ClockTable:
     def step_ms(
         self, decode_sequences: Floats, context_tokens: Floats, prefill_tokens: Floats, prefill_context: Floats
     ) -> Floats:
-        """`StepClock.step_ms`, element by element under numpy's broadcasting."""
+        """`StepClock.step_ms` of every class; all arguments broadcast."""
         tokens = decode_sequences + prefill_tokens
         visited = -np.expm1(tokens * np.log1p(-self.expert_hit_fraction))
         dense = np.sqrt(self.dense_read_ms**2 + (self.dense_compute_ms_per_token * tokens) ** 2)
@@ -129,12 +152,17 @@ class ClockTable:
         return result
 
     def slower_by(self, factor: Floats) -> ClockTable:
-        """The same classes with every step of each `factor` times as long."""
+        """The same classes, each with every step `factor` times as long."""
         times = {f.name: getattr(self, f.name) * factor for f in fields(self) if f.name != "expert_hit_fraction"}
         return replace(self, **times)
 
+    def clock(self, place: int) -> StepClock:
+        """The clock of one class of a table whose fields have shape (n,)."""
+        return StepClock(**{field.name: float(getattr(self, field.name)[place]) for field in fields(self)})
+
 
 def clock_table(clocks: Sequence[StepClock], dimensions: int) -> ClockTable:
-    """Stack clocks along the first of `dimensions` axes, the others of length 1."""
+    """The clocks as a table that varies along the first of `dimensions` axes; the other axes have length 1."""
     shape = (len(clocks),) + (1,) * (dimensions - 1)
-    return ClockTable(*(np.array([getattr(c, f.name) for c in clocks]).reshape(shape) for f in fields(StepClock)))
+    names = [field.name for field in fields(StepClock)]
+    return ClockTable(**{name: np.array([getattr(c, name) for c in clocks]).reshape(shape) for name in names})

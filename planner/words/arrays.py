@@ -1,4 +1,4 @@
-"""The type of numeric arrays: 64-bit floats of any shape. Docstrings give the shapes."""
+"""The type of numeric arrays: 64-bit floats of any shape. The docstrings of their users give the shape."""
 
 from __future__ import annotations
 

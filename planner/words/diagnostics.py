@@ -1,7 +1,8 @@
 """A problem that a person can act on: a code, a place in a file, what is wrong, and what to do about it.
 
-One run reports all problems of a file. A `Problem` is a value; `Problems` is the exception that carries them from the
-core to the command line, which alone prints them. Rendering is pure: text with carets, JSON, or CI annotations.
+One run reports all problems of a file. A `Problem` is a value. `Problems` is the exception that carries them from the
+core to the command line, which alone prints them. To render them is pure: it gives text with carets, JSON, or CI
+annotations.
 """
 
 from __future__ import annotations
@@ -17,7 +18,13 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True, order=True)
 class Span:
-    """A place in a text file. Lines and columns count from 1; `length` is in characters."""
+    """A place in a text file.
+
+    file: path of the file.
+    line, column: where the place begins, counted from 1.
+    length: number of characters.
+    source: text of the line; empty when it is not known.
+    """
 
     file: str
     line: int
@@ -30,9 +37,11 @@ class Span:
 class Problem:
     """One thing that is wrong, or doubtful.
 
-    code: stable, like `ENV003`; `spillway explain CODE` tells more.
-    where: None when the problem has no single place.
-    hint: what the reader can do next; empty only when the message already says so.
+    code: its stable name, like `ENV003`; `spillway explain CODE` tells more.
+    message: what is wrong, as a sentence.
+    where: the place in a file; None when the problem has no single place.
+    hint: what the reader can do next; empty only when the message already says it.
+    severity: `error`, or `warning` when nothing has to stop.
     about: path of the environment's key that decides it, for the floor that knows where that key stands.
     """
 
@@ -44,14 +53,17 @@ class Problem:
     about: tuple[str, ...] = ()
 
     def sort_key(self) -> tuple[str, int, int, str, str]:
+        """Return what problems are sorted by: their place, then code and message."""
         place = self.where or Span("", 0)
         return (place.file, place.line, place.column, self.code, self.message)
 
 
 class Problems(Exception):
-    """What stops a command: at least one error, all of them known.
+    """All problems that stop a command; at least one of them is an error.
 
-    exit_code: 2 could not answer (bad file, usage, I/O); 1 the answer is no (stale, denied, infeasible).
+    problems: the problems, sorted.
+    exit_code: 2 when the command could not answer (bad file, usage, I/O), 1 when the answer is no (stale, denied,
+    infeasible).
     """
 
     def __init__(self, problems: Iterable[Problem], exit_code: int = 2) -> None:
@@ -61,10 +73,10 @@ class Problems(Exception):
 
 
 def text_lines(problems: Iterable[Problem], width: int | None = None) -> Iterator[str]:
-    """Lines for a person: `severity[CODE]: message`, the place, the source line with carets, the hint.
+    """Yield lines for a person: `severity[CODE]: message`, the place, the source line with carets, the hint.
 
-    width: columns of the terminal, where a message and a hint fold at blanks. None leaves each of them on one line, so
-    that a program finds it whole.
+    width: columns of the terminal, at which a message and a hint fold at blanks. With None each of them stays on one
+    line, so that a program finds it whole.
     """
     for problem in problems:
         yield from wrapped_lines(problem.message, width, f"{problem.severity}[{problem.code}]: ", "  ")
@@ -74,7 +86,7 @@ def text_lines(problems: Iterable[Problem], width: int | None = None) -> Iterato
             if where.source:
                 number = str(where.line)
                 yield f"  {number} | {where.source}"
-                # A tab stays a tab, so that the carets stand under what they mean whatever a tab's width is.
+                # A tab stays a tab, so that the carets stand in the right place whatever the width of a tab is.
                 before = "".join(
                     "\t" if c == "\t" else " " for c in where.source[: where.column - 1].ljust(where.column - 1)
                 )
@@ -84,7 +96,7 @@ def text_lines(problems: Iterable[Problem], width: int | None = None) -> Iterato
 
 
 def as_json(problems: Iterable[Problem]) -> list[dict[str, Any]]:
-    """The same problems as plain values for `--format json`."""
+    """Return the problems as plain values, for `--format json`."""
     return [
         {
             "code": p.code,
@@ -100,16 +112,16 @@ def as_json(problems: Iterable[Problem]) -> list[dict[str, Any]]:
 
 
 def annotation_lines(problems: Iterable[Problem]) -> Iterator[str]:
-    """GitHub workflow commands, one a problem, so that a pull request shows them beside the line."""
+    """Yield one GitHub workflow command for each problem, so that a pull request shows it beside the line."""
     for p in problems:
         place = f"file={_property(p.where.file)},line={p.where.line},col={p.where.column}," if p.where else ""
         hint = f" hint: {p.hint}" if p.hint else ""
-        yield f"::{p.severity} {place}title={_property(p.code)}::{_escaped(p.message + hint)}"
+        yield f"::{p.severity} {place}title={_property(p.code)}::{_escape(p.message + hint)}"
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:
-    return _escaped(text).replace(":", "%3A").replace(",", "%2C")
+    return _escape(text).replace(":", "%3A").replace(",", "%2C")

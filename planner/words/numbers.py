@@ -1,6 +1,6 @@
 """Numbers that are written to a file: decimal text, so that the same plan gives the same bytes.
 
-Money keeps cents; every other figure keeps six significant digits, which is far below the error of any of them.
+Money keeps cents. Every other figure keeps six significant digits: the rest is far below the error of any figure.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ _SIX_DIGITS = Context(prec=6, rounding=ROUND_HALF_EVEN)
 
 
 def figure(value: Any) -> Decimal:
-    """A number or its text → Decimal with at most six significant digits, plain notation, no trailing zeros.
+    """Turn a number or its text into a Decimal of at most six significant digits, in plain notation.
 
-    Errors: ValueError for what is no finite number, here and below.
+    Raises ValueError for what is no finite number, as do the functions below.
     """
     return Decimal(_plain(_SIX_DIGITS.create_decimal(_number(value))))
 
 
-def six_digits(value: float, digits: int = 6) -> float:
-    """A float with so many significant digits: what processors may differ in is far below them."""
-    return float(f"{value:.{digits}g}")
+def six_digits(value: float) -> float:
+    """Round a float to six significant digits. What two processors compute differently lies far below them."""
+    return float(f"{value:.6g}")
 
 
 def dollars(value: Any) -> Decimal:
-    """A number or its text → Decimal with two decimals (USD)."""
+    """Turn a number or its text into USD with two decimals."""
     try:
         return _number(value).quantize(CENT, rounding=ROUND_HALF_EVEN) + 0  # + 0: no negative zero
     except InvalidOperation as error:
@@ -36,7 +36,7 @@ def dollars(value: Any) -> Decimal:
 
 
 def price(value: Any) -> Decimal:
-    """A unit price as its source prints it: no rounding, plain notation."""
+    """Turn a unit price or its text into a Decimal without rounding, in plain notation."""
     return Decimal(_plain(_number(value)))
 
 
@@ -63,4 +63,4 @@ Figure = Annotated[Decimal, BeforeValidator(figure), _AS_TEXT, _TEXT]
 Dollars = Annotated[Decimal, BeforeValidator(dollars), _AS_TEXT, _TEXT]
 """USD with cents, written as text."""
 UnitPrice = Annotated[Decimal, BeforeValidator(price), _AS_TEXT, _TEXT]
-"""USD a unit, exactly as sourced, written as text."""
+"""USD for one unit, exactly as its source says, written as text."""

@@ -1,7 +1,7 @@
 """YAML that remembers where every key and value stood, so that an error can point at it.
 
-`read` gives plain Python values and a table from path to span. Only what an environment file needs is read: mappings
-with text keys, lists and scalars. Anchors are allowed; duplicate keys, which YAML parsers usually swallow, are errors.
+`read` gives plain Python values, and a table from path to span. It reads only what an environment file needs: mappings
+with text keys, lists and scalars. Anchors are allowed. Duplicate keys, which YAML parsers usually swallow, are errors.
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ import yaml
 from planner.words.diagnostics import Problem, Problems, Span
 
 Path = tuple[str | int, ...]
+"""Keys and indices that lead from the top of a file to a value."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """A parsed file: `value` is the tree, `keys` and `values` tell where each path's key and value stood.
+    """A parsed file.
 
-    An item of a list has no key; it stands in both tables.
+    file: its path.
+    value: its plain values.
+    keys, values: where the key and the value of each path stood. An item of a list has no key; it stands in both.
     """
 
     file: str
@@ -30,11 +33,11 @@ class Document:
     values: Mapping[Path, Span]
 
     def key(self, path: Path) -> Span | None:
-        """Where the key of `path` stands, or of its nearest ancestor that is in the file."""
+        """Return where the key of `path` stands, or that of its nearest ancestor in the file."""
         return self._nearest(self.keys, path)
 
     def at(self, path: Path) -> Span | None:
-        """Where the value of `path` stands, or of its nearest ancestor that is in the file."""
+        """Return where the value of `path` stands, or the key of its nearest ancestor in the file."""
         return self.values[path] if path in self.values else self.key(path)
 
     def _nearest(self, table: Mapping[Path, Span], path: Path) -> Span | None:
@@ -45,22 +48,22 @@ class Document:
 
 
 def value_at(value: Any, path: Path) -> Any:
-    """What stands at a path of plain values; None when the path leads nowhere."""
+    """Return the value at a path of plain values; None when the path leads nowhere."""
     for step in path:
         value = value.get(step) if isinstance(value, dict) else None
     return value
 
 
 def mapping_at(value: Any, *path: str) -> dict[Any, Any]:
-    """The mapping at a path; empty when something else stands there."""
-    found = value_at(value, path)
-    return found if isinstance(found, dict) else {}
+    """Return the mapping at a path; an empty one when something else stands there."""
+    mapping = value_at(value, path)
+    return mapping if isinstance(mapping, dict) else {}
 
 
 def read(text: str, file: str) -> Document:
     """Parse YAML text.
 
-    Errors: `Problems` with ENV001 for text that is not YAML, ENV002 for duplicate keys and keys that are not text.
+    Raises `Problems`: ENV001 for text that is not YAML, ENV002 for duplicate keys and for keys that are not text.
     """
     lines = text.splitlines()
     walk = _Walk(file, lines)
@@ -90,7 +93,7 @@ def _span(file: str, lines: list[str], line: int, column: int, length: int) -> S
 
 
 class _Walk:
-    """One pass over the node tree; collects spans and problems."""
+    """One pass over the node tree, which collects spans and problems."""
 
     def __init__(self, file: str, lines: list[str]) -> None:
         self.file, self.lines = file, lines

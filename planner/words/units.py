@@ -1,7 +1,7 @@
 """Quantities as people write them, with their unit, and as the planner computes with them.
 
-`800ms`, `24h`, `3%`, `2M`, `$8,000`. A bare number where a unit is needed is refused: 800 of what? Parsers raise
-`ValueError` with a message that shows the right form; the document that calls them knows the place.
+Examples are `800ms`, `24h`, `3%`, `2M` and `$8,000`. A bare number is refused where a unit is needed: 800 of what? The
+parsers raise `ValueError` with a message that shows the right form; the document that calls them knows the place.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 HOURS_PER_MONTH = 730
-"""Hours in a planning month (8760 / 12), the figure AWS's own calculator uses."""
+"""Hours in a planning month (8760 / 12), as in AWS's own calculator."""
 HOURS_PER_WEEK = 168
 
 _DURATION_MS = {"ms": 1.0, "s": 1e3, "m": 6e4, "min": 6e4, "h": 3.6e6, "d": 8.64e7}
@@ -21,7 +21,7 @@ _COUNT = {"": 1, "k": 1_000, "M": 1_000_000, "B": 1_000_000_000}
 
 _PLAIN = r"[0-9]*\.?[0-9]+"
 _GROUPED = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?"
-"""Digits with or without thousands separators; `$60,00` is neither and is not guessed at."""
+"""Digits with or without thousands separators. `$60,00` is neither, and nobody guesses what it means."""
 DURATION = rf"^\s*({_PLAIN})\s*(ms|s|min|m|h|d)\s*$"
 SHARE = rf"^\s*({_PLAIN})\s*%\s*$"
 COUNT = rf"^\s*({_GROUPED})\s*([kMB]?)\s*$"
@@ -29,45 +29,45 @@ USD = rf"^\s*\$\s*({_GROUPED})\s*$"
 
 
 def duration_ms(value: Any) -> float:
-    """`800ms`, `1.5s`, `5m`, `24h`, `2d` → milliseconds."""
+    """Turn `800ms`, `1.5s`, `5m`, `24h` or `2d` into milliseconds."""
     match = _match(DURATION, value)
     if match is None:
-        raise ValueError(f"{_shown(value)} is not a duration; write a number and a unit, like 800ms, 2s or 24h")
+        raise ValueError(f"{_quote(value)} is not a duration; write a number and a unit, like 800ms, 2s or 24h")
     return float(match[1]) * _DURATION_MS[match[2]]
 
 
 def share(value: Any) -> float:
-    """`3%` or `99.9%` → 0.03, 0.999; 100 % at most. A bare number is refused: 3 could be 3 % or 300 %."""
+    """Turn `3%` or `99.9%` into 0.03 or 0.999; 100 % at most. A bare number is refused: 3 could be 3 % or 300 %."""
     match = _match(SHARE, value)
     if match is None:
-        raise ValueError(f"{_shown(value)} is not a share; write a percentage, like 20%")
+        raise ValueError(f"{_quote(value)} is not a share; write a percentage, like 20%")
     if Decimal(match[1]) > 100:
-        raise ValueError(f"{_shown(value)} is more than the whole; write at most 100%")
+        raise ValueError(f"{_quote(value)} is more than the whole; write at most 100%")
     return float(Decimal(match[1]) / 100)
 
 
 def count(value: Any) -> int:
-    """`2M`, `5k`, `4096` → an integer ≥ 0."""
+    """Turn `2M`, `5k` or `4096` into an integer that is not negative."""
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     match = _match(COUNT, text)
     if match is None:
-        raise ValueError(f"{_shown(value)} is not a count; write a whole number, like 4096, 5k or 2M")
+        raise ValueError(f"{_quote(value)} is not a count; write a whole number, like 4096, 5k or 2M")
     number = Decimal(match[1].replace(",", "")) * _COUNT[match[2]]
     if number != int(number):
-        raise ValueError(f"{_shown(value)} is not a whole number")
+        raise ValueError(f"{_quote(value)} is not a whole number")
     return int(number)
 
 
 def usd(value: Any) -> Decimal:
-    """`$8,000` or `$0.15` → Decimal US dollars."""
+    """Turn `$8,000` or `$0.15` into US dollars."""
     match = _match(USD, value)
     if match is None:
-        raise ValueError(f"{_shown(value)} is not an amount of money; write dollars, like $8,000")
+        raise ValueError(f"{_quote(value)} is not an amount of money; write dollars, like $8,000")
     return Decimal(match[1].replace(",", ""))
 
 
 def show_duration(ms: float) -> str:
-    """Milliseconds in the largest unit that shows them exactly; the inverse of `duration_ms`."""
+    """Write milliseconds in the largest unit that shows them exactly; the inverse of `duration_ms`."""
     for unit, factor in (("d", 8.64e7), ("h", 3.6e6), ("m", 6e4), ("s", 1e3)):
         if ms >= factor and ms % factor == 0:
             return f"{ms / factor:.0f}{unit}"
@@ -75,12 +75,12 @@ def show_duration(ms: float) -> str:
 
 
 def show_share(value: float) -> str:
-    """A share as a percentage; the inverse of `share`."""
+    """Write a share as a percentage; the inverse of `share`."""
     return f"{_plain(Decimal(repr(value)) * 100)}%"
 
 
 def show_usd(value: Decimal) -> str:
-    """Dollars with thousands separators; the inverse of `usd`."""
+    """Write dollars with thousands separators; the inverse of `usd`."""
     return f"${_plain(value, ',')}"
 
 
@@ -89,12 +89,12 @@ def _match(pattern: str, value: Any) -> re.Match[str] | None:
 
 
 def _plain(number: Decimal, separator: str = "") -> str:
-    """Plain notation without trailing zeros."""
+    """Write a number in plain notation without trailing zeros."""
     text = f"{number:{separator}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _shown(value: Any) -> str:
+def _quote(value: Any) -> str:
     return "an empty value" if value is None else f"`{value}`"
 
 

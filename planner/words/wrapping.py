@@ -1,7 +1,7 @@
 """Text that is broken into lines at blanks: a name or a figure is never cut.
 
-A blank beside `×` and the blank between a number and its unit are no places to break, for `2 × g6.xlarge` and `60 ms`
-read as one. A word that is longer than the line stays whole and stands out.
+A blank beside `×`, and the blank between a number and its unit, are no places to break, because `2 × g6.xlarge` and
+`60 ms` read as one. A word that is longer than the line stays whole and sticks out.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _BREAK = re.compile(r"(?<![ ×]) +(?![ ×])(?!(?<=\d )(?:%|ms|s|h|GB|MiB|GiB)(?!
 
 
 def columns_of(text: str) -> int:
-    """Columns that a text takes on a terminal: a Chinese character takes two, an accent none."""
+    """Return the columns that a text takes on a terminal. A Chinese character takes two, an accent none."""
     if text.isascii():
         return len(text)
     return sum(
@@ -24,15 +24,17 @@ def columns_of(text: str) -> int:
 
 
 def longest_word(text: str) -> int:
-    """Columns of the longest part that is never broken."""
+    """Return the columns of the longest part of a text that is never broken."""
     return max((columns_of(text[start:end]) for start, end in _words(text)), default=0)
 
 
 def line_spans(text: str, width: int, later: int | None = None) -> Iterator[tuple[int, int]]:
-    """Start and end of each line of a text without line ends.
+    """Yield the start and the end of each line of a text that has no line ends.
 
-    width: columns of the first line; later: columns of the others, the same unless given. Blanks at the start stay,
-    those where a line is broken belong to no line.
+    Blanks at the start of the text stay. Blanks where a line is broken belong to no line.
+
+    width: columns of the first line.
+    later: columns of the other lines; the same unless given.
     """
     start, end, room = 0, 0, width
     for word_start, word_end in _words(text):
@@ -44,7 +46,10 @@ def line_spans(text: str, width: int, later: int | None = None) -> Iterator[tupl
 
 
 def wrapped_lines(text: str, width: int | None, first: str = "", rest: str = "") -> Iterator[str]:
-    """The lines of a text behind `first`, the later ones behind `rest`; one line where `width` is None."""
+    """Yield the lines of a text. The first stands behind `first`, the later ones behind `rest`.
+
+    width: columns; None leaves one line.
+    """
     if width is None:
         yield first + text
         return
@@ -53,6 +58,7 @@ def wrapped_lines(text: str, width: int | None, first: str = "", rest: str = "")
 
 
 def _words(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the start and the end of each part that is never broken; the first includes the blanks before it."""
     start = len(text) - len(text.lstrip(" "))
     for blank in _BREAK.finditer(text, start):
         yield start, blank.start()

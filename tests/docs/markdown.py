@@ -1,15 +1,13 @@
-"""Reads the documents of this repository: their tables, their generated parts, their links. Markdown as we write it."""
+"""Reads the documents of this repository: their tables, their blocks of code, their links. Markdown as we write it."""
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-UPDATE = os.environ.get("UPDATE_GOLDEN") == "1"
 
 
 def text_of(name: str) -> str:
@@ -30,31 +28,10 @@ def tables(text: str, *columns: str) -> Iterator[dict[str, str]]:
                 yield dict(zip(columns, cells, strict=True))
 
 
-def table_lines(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A table as lines; a column whose name begins with `>` is right-aligned."""
-    names = [name.removeprefix(">") for name in columns]
-    rule = ["---:" if name.startswith(">") else "---" for name in columns]
-    return [
-        "| " + " | ".join(names) + " |",
-        "|" + "|".join(rule) + "|",
-        *("| " + " | ".join(row) + " |" for row in rows),
-    ]
-
-
 def code(cell: str) -> str:
     """The text of a cell that is one piece of code: `` `a` `` → a; other cells as they are."""
     match = re.fullmatch(r"(`+) ?(.*?) ?\1", cell)
     return match[2] if match else cell
-
-
-def with_generated(text: str, parts: Mapping[str, Sequence[str]]) -> str:
-    """The document with each part between `<!-- NAME: generated … -->` and `<!-- NAME: end -->` written anew."""
-    for name, lines in parts.items():
-        parts_of = re.split(rf"(<!-- {name}: generated[^\n]*-->\n).*?(<!-- {name}: end -->)", text, flags=re.DOTALL)
-        assert len(parts_of) == 4, f"the document must have one part named {name}"
-        before, begin, end, after = parts_of
-        text = "".join([before, begin, *(f"{line}\n" for line in lines), end, after])
-    return text
 
 
 def links(text: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Decision records: numbered without a hole, in one form, short, and all of them in the index."""
+"""Decision records: numbered without a hole, in one form, and short. `test_figures.py` holds their index."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.markdown import DOCS, ROOT, UPDATE, text_of, with_generated
+from tests.docs.markdown import DOCS
 
 RECORDS = sorted((DOCS / "decisions").glob("*.md"))
 SECTIONS = ["Context", "Decision", "Consequences", "Alternatives"]
@@ -26,14 +26,3 @@ def test_a_record_has_its_form_and_fits_a_page(path: Path) -> None:
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == SECTIONS
     assert len(text.splitlines()) <= PAGE_LINES
     assert len(text.split()) <= PAGE_WORDS
-
-
-def test_the_index_lists_all_records() -> None:
-    lines = []
-    for path in RECORDS:
-        title = path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
-        lines.append(f"- [{title}](decisions/{path.name})")
-    wanted = with_generated(text_of("docs/README.md"), {"decisions": lines})
-    if UPDATE:
-        (ROOT / "docs/README.md").write_text(wanted, encoding="utf-8")
-    assert text_of("docs/README.md") == wanted, "run UPDATE_GOLDEN=1 pytest tests/docs"

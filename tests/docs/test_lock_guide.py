@@ -42,7 +42,7 @@ def file_keys(value: Any, path: str = "") -> Iterator[str]:
     elif isinstance(value, list):
         for part in value:
             yield from file_keys(part, f"{path}[]")
-    else:
+    elif value is not None or not any(key.startswith(f"{path}.") for key in TOLD):  # a part that a plan lacks is null
         yield path
 
 

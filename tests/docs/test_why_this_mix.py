@@ -1,158 +1,127 @@
-"""The arithmetic of docs/why-this-mix.md, recomputed from the lock of the worked prod."""
+"""What the sentences of docs/why-this-mix.md say holds in the lock of the worked prod; its tables are computed from it.
+
+The arithmetic is held against the reasons that the planner itself wrote into the lock.
+"""
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import pytest
 
-from planner.documents.lock import load
-from planner.plan.plan import Plan
-from planner.plan.traffic import PlannedRoute
 from tests.docs.markdown import text_of
-from tests.examples import ENVIRONMENTS
+from tools.figures.documents import worked_plan
+from tools.figures.mix import Mix
+from tools.figures.mix_tables import API_ALONE, HYBRID, MACHINE, SMALLER, left_at_the_api_usd
 
 TEXT = " ".join(text_of("docs/why-this-mix.md").split())
+ALL = 1.0
 
 
 @pytest.fixture(scope="module")
-def plan() -> Plan:
-    path = ENVIRONMENTS / "prod.lock.json"
-    return load(path.read_text(), str(path)).plan
+def mix() -> Mix:
+    return Mix(worked_plan("prod"))
 
 
-def route(plan: Plan, name: str) -> PlannedRoute:
-    return next(r for r in plan.routes if r.name == name)
+def says(sentence: str) -> None:
+    """The sentence that a test holds still stands in the document."""
+    assert sentence in TEXT
 
 
-def rate(plan: Plan, name: str) -> float:
-    """Requests/s of one replica on a route's own mix of bands."""
-    pool = next(p for p in plan.pools if any(c.route == name for c in p.capacity))
-    rates = {c.band: float(c.requests_per_second) for c in pool.capacity if c.route == name}
-    return 1 / sum(float(b.share_of_requests) / rates[i] for i, b in enumerate(route(plan, name).bands))
-
-
-def api_usd(plan: Plan, name: str) -> float:
-    """USD a request at the first API of chat, on a route's own mean lengths."""
-    api = next(a for a in plan.apis if a.name == route(plan, "chat").fallback[0])
-    bands = route(plan, name).bands
-    tokens_in = sum(float(b.share_of_requests * b.mean_input_tokens) for b in bands)
-    tokens_out = sum(float(b.share_of_requests * b.mean_output_tokens) for b in bands)
-    prices = float(api.usd_per_million_input_tokens), float(api.usd_per_million_output_tokens)
-    return (tokens_in * prices[0] + tokens_out * prices[1]) / 1e6
-
-
-def requests(plan: Plan, name: str) -> float:
-    return sum(float(level.hours * level.mean_requests_per_second[name]) * 3600 for level in plan.levels)
-
-
-def spent(plan: Plan, component: str) -> Decimal:
-    return sum((line.usd_per_month for line in plan.cost.lines if line.component == component), Decimal(0))
-
-
-def test_chat_pays_on_a_machine_and_spills_its_peak(plan: Plan) -> None:
-    group = next(g for g in plan.node_groups if g.instance_type == "p5.4xlarge")
-    hourly = float(spent(plan, group.name)) / 730
-    assert group.max_nodes == 1
+def test_the_arithmetic_is_the_planners(mix: Mix) -> None:
+    reasons = " ".join(mix.route("chat").reasons)
+    per_hour = mix.machine_usd(MACHINE) / mix.hours
     for shown in (
-        f"${spent(plan, group.name):,}",
-        f"{rate(plan, 'chat'):.2f} requests/s",
-        f"${hourly:.4f}/h",
-        f"${hourly / 3600 / rate(plan, 'chat'):.6f}",
-        f"${api_usd(plan, 'chat'):.6f}",
-        f"{hourly / 3600 / rate(plan, 'chat') / api_usd(plan, 'chat'):.0%}".replace("%", " %") + " use",
-        f"{requests(plan, 'chat') / 1e6:.2f} M",
-        f"{float(route(plan, 'chat').spill_share):.1%}".replace("%", " %"),
-        f"costs ${spent(plan, 'chat'):,.0f} a month",
-        f"code spends ${spent(plan, 'code'):,.0f} there",
+        f"${per_hour:.4f}/h",
+        f"{mix.replica_per_s('chat'):.2f} requests/s",
+        f"${mix.full_request_usd('chat'):.6f} a request when full",
+        f"costs ${mix.api_request_usd('chat'):.6f}",
+        f"for ${mix.spent_usd('chat'):,.0f} a month",
+        f"would cost ${mix.machine_usd(MACHINE):,.0f}",
     ):
-        assert shown in TEXT, shown
-    assert f"${requests(plan, 'chat') * api_usd(plan, 'chat'):,.0f}" in TEXT
-    pool = next(p for p in plan.pools if any(c.route == "chat" for c in p.capacity))
-    short, medium, long = (float(c.requests_per_second) for c in pool.capacity if c.route == "chat")
-    assert f"{short:.2f} short, {medium:.2f} medium or {long:.2f} long prompts" in TEXT
-    short, medium, long = (100 * float(b.share_of_requests) for b in route(plan, "chat").bands)
-    assert f"{short:.1f} % short, {medium:.1f} % medium and {long:.1f} % long ones" in TEXT
+        assert shown in reasons, shown
+    spilled = float(mix.route("chat").spill_share) * mix.all_api_usd("chat")
+    assert spilled == pytest.approx(mix.spent_usd("chat"), rel=0.01)
+    assert f"{mix.replica_per_s('extraction'):.2f} requests/s" in " ".join(mix.route("extraction").reasons)
 
 
-def machine_usd(plan: Plan, instance: str) -> float:
-    """USD a month of one node with its disk."""
-    group = next(g for g in plan.node_groups if g.instance_type == instance)
-    return float(spent(plan, group.name)) / group.max_nodes
+def test_a_full_machine_is_cheaper_than_the_api(mix: Mix) -> None:
+    says("serves a request for less than a quarter of what the API takes")
+    assert mix.full_request_usd("chat") < mix.api_request_usd("chat") / 4
 
 
-def test_a_second_machine_would_cost_more_than_it_could_save(plan: Plan) -> None:
-    most = spent(plan, "chat") + spent(plan, "code")
-    assert most < machine_usd(plan, "p5.4xlarge")
-    assert f"at most their sum, ${most:,.0f}" in TEXT
-    assert (
-        f"no plan below ${plan.solver.bound_usd_per_month:,.0f}, and this one costs ${plan.cost.usd_per_month:,.0f}"
-        in TEXT
-    )
-    longer = [b for b in route(plan, "code").bands if b.api_share == 1]
-    assert f"prompts over {route(plan, 'code').bands[0].max_input_tokens:,} tokens" in TEXT
-    api = plan.apis[0]
+def test_a_second_machine_would_cost_more_than_it_could_save(mix: Mix) -> None:
+    says("It could save at most what both routes spend at the API, and it costs more than that.")
+    most = mix.spent_usd("chat") + mix.spent_usd("code")
+    assert most < mix.machine_usd(MACHINE)
+    assert mix.group(MACHINE).max_nodes == 1
+    says("A `g7e.2xlarge` costs less than that spending")
+    assert mix.machine_usd(SMALLER) < most
+    says("The plan is proven")
+    assert mix.plan.solver.status == "proven optimal"
+    says("At one and a half times the load, that smaller machine does pay.")
+    assert mix.point("1.5").fleet == f"3 × {SMALLER} + 1 × {MACHINE}"
+    assert mix.point("1").fleet == f"2 × {SMALLER} + 1 × {MACHINE}"
+
+
+def test_a_cheaper_machine_would_send_more_to_the_api(mix: Mix) -> None:
+    says("It takes less, and the API costs more than it saves.")
+    other = next(r for r in mix.plan.runners_up if r.name == f"without {MACHINE}")
+    assert other.description == f"3 × {SMALLER}"
+    assert mix.alternative_usd(other.name) > mix.usd
+
+
+def test_when_chat_and_code_go_to_the_api(mix: Mix) -> None:
+    says("In nine hours of each working day.")
+    spilling = {level for band in mix.route("chat").bands for level in band.spill_by_level}
+    hours = sum(float(level.hours) for level in mix.plan.levels if level.name in spilling)
+    assert round(hours / (mix.hours * 5 / 7 / 24)) == 9
+    says("Code's longer prompts go to the API at every hour.")
+    longer = [band for band in mix.route("code").bands if band.api_share == ALL]
+    assert tuple(longer) == mix.route("code").bands[1:]
+    api = mix.api("code")
     usd = sum(
-        b.share_of_requests
+        band.share_of_requests
         * (
-            b.mean_input_tokens * api.usd_per_million_input_tokens
-            + b.mean_output_tokens * api.usd_per_million_output_tokens
+            band.mean_input_tokens * api.usd_per_million_input_tokens
+            + band.mean_output_tokens * api.usd_per_million_output_tokens
         )
-        for b in longer
+        for band in longer
     )
-    assert 0.95 < requests(plan, "code") * float(usd) / 1e6 / float(spent(plan, "code")) <= 1
-    spilling = {level for b in route(plan, "chat").bands for level in b.spill_by_level}
-    assert round(sum(float(level.hours) for level in plan.levels if level.name in spilling) / (730 * 5 / 7 / 24)) == 9
+    says("nearly all of it for the longer prompts")
+    assert 0.95 < mix.requests("code") * float(usd) / 1e6 / mix.spent_usd("code") <= 1
 
 
-def test_a_cheaper_machine_would_send_more_to_the_api(plan: Plan) -> None:
-    other = next(r for r in plan.runners_up if r.name == "without p5.4xlarge")
-    assert other.description == "3 × g7e.2xlarge"
-    assert other.usd_per_month is not None
-    assert f"saves ${machine_usd(plan, 'p5.4xlarge') - machine_usd(plan, 'g7e.2xlarge'):,.0f}" in TEXT
-    assert f"${other.usd_per_month:,.0f} in all" in TEXT
+def test_at_a_fifth_both_go_to_the_api(mix: Mix) -> None:
+    says("At a fifth of the load, chat and code together cost less at the API than the cheapest machine")
+    full = mix.all_api_usd("chat") + mix.all_api_usd("code")
+    alone, hybrid = mix.point(API_ALONE), mix.point(HYBRID)
+    assert alone.routes["chat"] == alone.routes["code"] == "api"
+    assert full * float(API_ALONE) < mix.machine_usd(SMALLER)
+    says("At about a third it is the other way round: the machine takes most of it.")
+    left = left_at_the_api_usd(mix, HYBRID)
+    assert hybrid.fleet == f"3 × {SMALLER}"
+    assert mix.machine_usd(SMALLER) + left < full * float(HYBRID)
+    assert left < full * float(HYBRID) / 2
+    says("Between half and all of the load, the H100 takes its place")
+    assert MACHINE not in mix.point("0.5").fleet
+    assert MACHINE in mix.point("1").fleet
 
 
-def test_at_a_fifth_both_go_to_the_api(plan: Plan) -> None:
-    points = {point.scale: point for point in plan.break_even}
-    fifth = points[Decimal("0.2")]
-    assert fifth.routes["chat"] == fifth.routes["code"] == "api"
-    chat, code = (requests(plan, name) / 5 * api_usd(plan, name) for name in ("chat", "code"))
-    machine = machine_usd(plan, "g7e.2xlarge")
-    assert f"{requests(plan, 'chat') / 5e6:.2f} M requests" in TEXT
-    assert f"${chat:,.0f}" in TEXT
-    assert f"about ${code:,.0f}" in TEXT
-    assert f"the ${machine:,.0f} of a" in TEXT
-    assert chat + code < machine
-    third = points[Decimal("0.35")]
-    assert third.fleet == points[Decimal("0.5")].fleet == "3 × g7e.2xlarge"
-    left = float(third.usd_per_month - spent(plan, "platform")) - 3 * machine
-    assert f"the API would cost ${(chat + code) * 0.35 / 0.2:,.0f};" in TEXT
-    assert f"leaves ${left:,.0f} of it" in TEXT
-    assert machine + left < (chat + code) * 0.35 / 0.2
-    assert points[Decimal("1.5")].fleet == "3 × g7e.2xlarge + 1 × p5.4xlarge"
-
-
-def test_extraction_survives_the_loss_of_a_node(plan: Plan) -> None:
-    pool = next(p for p in plan.pools if p.privacy == "restricted")
-    peak = max(float(level.planned_requests_per_second["extraction"]) for level in plan.levels)
-    busy = peak / rate(plan, "extraction")
+def test_extraction_survives_the_loss_of_a_node(mix: Mix) -> None:
+    says("after losing one, the others must still carry the peak")
+    pool = mix.pool("extraction")
+    busy = mix.peak_per_s("extraction") / mix.replica_per_s("extraction")
+    assert pool.privacy == "restricted"
     assert pool.replicas.max - 1 >= busy > pool.replicas.max - 2
-    for shown in (f"{peak:.2f} requests/s", f"takes {rate(plan, 'extraction'):.2f}", f"{busy:.2f} replicas are busy"):
-        assert shown in TEXT, shown
-    assert f"${spent(plan, pool.node_group):,}" in TEXT
-    api = requests(plan, "extraction") * api_usd(plan, "extraction")
-    assert f"${api:,.0f}" in TEXT
-    assert f"difference, ${float(spent(plan, pool.node_group)) - api:,.0f} a month" in TEXT
-    assert f"the platform's ${spent(plan, 'platform'):,.0f}" in TEXT
+    assert mix.group(SMALLER).name == pool.node_group
+    assert mix.spent_usd(pool.node_group) > mix.all_api_usd("extraction")
 
 
-def test_what_uncertainty_costs(plan: Plan) -> None:
-    fair = next(b for b in plan.baselines if b.name == "no uncertainty margin").usd_per_month
-    assert fair is not None
-    assert f"would cost ${fair:,.0f}" in TEXT
-    premium = plan.cost.usd_per_month - fair
-    assert f"**${premium:,.0f}** a month, {100 * premium / plan.cost.usd_per_month:.0f} % of the plan" in TEXT
-    assert f"${plan.cost.low_usd_per_month:,.0f} to ${plan.cost.high_usd_per_month:,.0f}" in TEXT
-    assert plan.cost.low_usd_per_month == plan.cost.high_usd_per_month
-    assert sum(group.max_nodes for group in plan.node_groups) == 3
+def test_what_the_figures_rest_on(mix: Mix) -> None:
+    says("Capacities on the H100 are `calibrated`")
+    assert {c.provenance for c in mix.pool("chat").capacity} == {"calibrated"}
+    says("those on the RTX PRO 6000 are `analytic`")
+    assert {c.provenance for c in mix.pool("extraction").capacity} == {"analytic"}
+    says("faster engines would not spare one of these three")
+    cost = mix.plan.cost
+    assert cost.low_usd_per_month == cost.high_usd_per_month == cost.usd_per_month
+    assert sum(group.max_nodes for group in mix.plan.node_groups) == 3

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -76,7 +77,7 @@ def test_fields_that_widen_the_route_are_refused(field: str) -> None:
         async with backends(good(), good()) as (near, away):
             policy = document({"near": pool(near.url)}, {"away": api(away.url)}, chat=route())
             async with staged(policy) as stage:
-                reply = await stage.chat(**{field: "http://127.0.0.1:9/"})
+                reply = await stage.chat("chat", None, **{field: "http://127.0.0.1:9/"})
                 assert (reply.status, reply.code) == (400, "field_refused")
                 assert reply.document["error"]["param"] == field
                 assert near.calls + away.calls == 0
@@ -151,7 +152,7 @@ def test_bodies_are_limited_also_without_a_length_and_when_compressed() -> None:
                 large = b" " * 100_001
                 assert (await stage.post(large)).status == 413
 
-                async def pieces():  # type: ignore[no-untyped-def]
+                async def pieces() -> AsyncIterator[bytes]:
                     for _ in range(11):
                         yield b" " * 10_000
 

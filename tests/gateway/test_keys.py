@@ -70,5 +70,5 @@ def test_the_command_prints_a_key_and_its_entry(tmp_path: Path) -> None:
     path.write_text(run.stdout)
     client = load_keys(path).client_of("Bearer " + run.stderr.strip())
     assert client is not None
-    assert client.routes == {"chat"}
+    assert client.routes == frozenset({"chat"})
     assert subprocess.run([sys.executable, "-m", "gateway.keys"], capture_output=True, timeout=30).returncode == 2

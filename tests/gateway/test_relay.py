@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ from tests.gateway.stage import (
     streams,
 )
 
-ASKED = {"stream": True, "stream_options": {"include_usage": True}}
+ASKED: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 
 
 def test_a_stream_that_asks_for_usage_is_byte_exact() -> None:
@@ -54,7 +55,7 @@ def test_a_stream_that_asks_for_usage_is_byte_exact() -> None:
 
 
 @pytest.mark.parametrize("asked", [{"stream": True}, {"stream": True, "stream_options": {"include_usage": False}}])
-def test_usage_is_always_asked_upstream_and_stripped_when_the_client_did_not_ask(asked: dict[str, object]) -> None:
+def test_usage_is_always_asked_upstream_and_stripped_when_the_client_did_not_ask(asked: dict[str, Any]) -> None:
     with_null = {"choices": [{"index": 0, "delta": {"content": "ü"}}], "usage": None}
     in_last = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": USAGE}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from measurement.evidence.published import PublishedRun, Reader
+from measurement.evidence.published import PublishedRun, RowReader
 from measurement.profile.document import parse
 from planner.documents.routing import policy
 from planner.edges import catalog_files, planning
@@ -216,7 +216,7 @@ def test_measurements_find_what_was_added_by_its_names() -> None:
         "concurrency_or_rate": "8 concurrent",
         "metric": "output tok/s",
     }
-    run = Reader(load_catalog()).read(row)
+    run = RowReader(load_catalog()).read(row)
     assert isinstance(run, PublishedRun), run
     assert (run.model, run.gpu, run.gpus) == ("acme-chat-7b", "Z9", 2)
     profile = parse(profiles.text(gpu="ACME Z9 64GB"), "Z9.json")

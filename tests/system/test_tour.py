@@ -1,72 +1,58 @@
-"""The commands of docs/tour.md print what the tour shows; UPDATE_GOLDEN=1 writes what they print into it."""
+"""Commands in the documents print what stands below them; `make figures` writes what they print.
+
+Of the tour, the sense is held too, and its rehearsal is run. The rehearsal differs from run to run.
+"""
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 import pytest
 
-from tests.examples import ROOT
-from tests.system.tour import blocks, checkout, printed, shortened, with_output
+from tests.examples import ENVIRONMENTS, ROOT
+from tools.figures.console import STABLE, blocks, checkout_of
+from tools.figures.documents import with_commands, with_output_now
 
 pytestmark = pytest.mark.system
 
-TOUR = ROOT / "docs" / "tour.md"
-UPDATE = os.environ.get("UPDATE_GOLDEN") == "1"
-SAYS_NO = "spillway check prod"
-"""The command of the tour whose answer is no."""
+TOUR = "docs/tour.md"
 
 
-@pytest.fixture(scope="module")
-def bodies(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, ...], str]:
-    """What each block's commands print now, without those that vary with the machine, which are not run."""
-    folder = tmp_path_factory.mktemp("tour")
-    variables = checkout(folder)
-    found: dict[tuple[str, ...], str] = {}
-    for block in blocks(TOUR.read_text(encoding="utf-8")):
-        lines = list[str]()
-        for command in () if block.varies else block.commands:
-            status, output = printed(command, folder, variables)
-            assert status == (1 if command == SAYS_NO else 0), f"{command} ended with {status}:\n{output}"
-            lines += [f"$ {command}", *shortened(output, block.parts)]
-        if lines:
-            found[block.commands] = "\n".join(lines) + "\n"
-    return found
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
 
 
-def test_every_command_prints_what_the_tour_shows(bodies: dict[tuple[str, ...], str]) -> None:
-    text = TOUR.read_text(encoding="utf-8")
-    written = with_output(text, lambda block: bodies.get(block.commands, block.body))
-    if UPDATE:
-        TOUR.write_text(written, encoding="utf-8")
-    assert TOUR.read_text(encoding="utf-8") == written, "if that is meant, run with UPDATE_GOLDEN=1"
+@pytest.mark.parametrize("name", with_commands())
+def test_every_command_prints_what_the_document_shows(name: str) -> None:
+    assert text_of(name) == with_output_now(text_of(name), STABLE), f"if that is meant, run `make figures FILES={name}`"
 
 
-def test_the_tour_shows_its_point(bodies: dict[tuple[str, ...], str]) -> None:
-    """A changed line that leaves its lock fresh, or that scales no pool or the restricted one, would be no tour."""
-    printed_now = "".join(bodies.values())
-    assert "error[LOCK010]: stale" in printed_now
-    why, touched = printed_now.split("What a deployment touches")
+def test_the_documents_with_commands() -> None:
+    assert {"README.md", TOUR} <= set(with_commands())
+
+
+@pytest.mark.parametrize("name", [TOUR, "docs/reviewing.md"])
+def test_the_change_shows_its_point(name: str) -> None:
+    """A changed line that scales no pool, or the restricted one, would show nothing."""
+    shown = next(block.body for block in blocks(text_of(name)) if "spillway diff" in block.body)
+    why, touched = shown.split("What a deployment touches")
     assert "environments/prod.yaml:" in why[why.index("Why it changed") :]
     touched = touched.split("\n$ ")[0]
     assert re.search(r"^pool \S+ +changed +replicas: \d+ → \d+", touched, flags=re.MULTILINE)
     assert "-private" not in touched
 
 
+def test_the_tour_shows_a_stale_lock() -> None:
+    assert "error[LOCK010]: stale" in text_of(TOUR)
+
+
 def test_the_rehearsal_of_the_tour(tmp_path: Path) -> None:
     """Its figures are the machine's; that nothing restricted left, and the form of what is printed, are not."""
-    variables = checkout(tmp_path)
-    text = TOUR.read_text(encoding="utf-8")
-    (block,) = [block for block in blocks(text) if block.varies]
+    (block,) = [block for block in blocks(text_of(TOUR)) if block.kind == "varies"]
     (command,) = block.commands
-    status, output = printed(command, tmp_path, variables)
-    assert status in (0, 1, 2), output  # 1: a promise was broken on this machine, 2: it was too busy to judge
-    if UPDATE and status == 0:  # a run on a busy machine is nothing to show
-        lines = [f"$ {command}", *(line.rstrip() for line in output.splitlines())]
-        TOUR.write_text(with_output(text, lambda b: "\n".join(lines) + "\n" if b.varies else b.body), encoding="utf-8")
-        (block,) = [block for block in blocks(TOUR.read_text(encoding="utf-8")) if block.varies]
+    exit_code, output = checkout_of(ENVIRONMENTS, tmp_path).output_of(command)
+    assert exit_code in (0, 1, 2), output  # 1: a promise was broken on this machine, 2: it was too busy to judge
     assert "restricted requests at the API: 0 (kept;" in output
     assert "restricted requests at the API: 0 (kept;" in block.body
     starts = {_start(line) for line in output.splitlines()}

@@ -9,8 +9,7 @@ from typing import Any
 from twin.aws.provider import AwsProvider
 from twin.aws.store import Store
 from twin.provider.arguments import InputProblem, Sdk
-from twin.provider.contract import Resource, ResourceState
-from twin.provider.difference import PropertyChange
+from twin.provider.contract import Difference, Resource, ResourceState
 
 SDK = Sdk("pulumi_aws")
 WORKER_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEKS_CNI_Policy", "AmazonEC2ContainerRegistryReadOnly")
@@ -42,7 +41,7 @@ class Program:
         self.states[name] = (resource, state)
         return state
 
-    def diff(self, name: str, /, **inputs: Any) -> list[PropertyChange]:
+    def diff(self, name: str, /, **inputs: Any) -> Difference:
         resource, state = self.states[name]
         completion = self.provider.check(resource, state.inputs, inputs, b"seed")
         return self.provider.diff(resource, state, completion.inputs)

@@ -93,7 +93,7 @@ def test_answers_are_billed_by_token() -> None:
             "total_tokens": 1050,
             "prompt_tokens_details": None,
         }
-        options = {"stream": True, "stream_options": {"include_usage": True}, "max_tokens": 30}
+        options: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}, "max_tokens": 30}
         status, _, text = await post(session, "openai", chat("gpt-4.1-mini", 1000, 50, **options))
         assert status == 200
         events = [line.removeprefix("data: ") for line in text.strip().split("\n\n")]

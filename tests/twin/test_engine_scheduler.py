@@ -218,7 +218,7 @@ def test_waking_only_when_asked_changes_nothing(
     requests: list[tuple[float, int, int, int, float | None]], kv_tokens: int
 ) -> None:
     """Looking at every millisecond gives the same times as looking only when the scheduler said so."""
-    patient = [(gap, prompt, output, interval, None) for gap, prompt, output, interval, _ in requests[:12]]
+    patient: list[tuple[float, int, int, int, float | None]] = [(*each[:4], None) for each in requests[:12]]
     lazy, _ = drive(Scheduler(clock(kv_tokens=kv_tokens)), patient)
     eager = Scheduler(clock(kv_tokens=kv_tokens))
     sequences: list[Sequence] = []

@@ -242,7 +242,7 @@ def test_counted_refusals_and_their_end() -> None:
     async def check(session: Session, _: EngineReplica) -> None:
         await strike(session, refuse={"status": 500, "requests": 2})
         statuses = []
-        for _ in range(3):
+        for _turn in range(3):
             async with session.post("/v1/chat/completions", json=chat(10, 2)) as response:
                 statuses.append(response.status)
         assert statuses == [500, 500, 200]

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from planner.edges.trace_files import dump_summary, read_csv, renamed
+from planner.edges.trace_files import dump_summary, read_csv
 from tools.catalog import fact_rows, layout, price_rows
 from tools.catalog import selection as choose
 from tools.catalog.raw_tables import TODAY
@@ -46,7 +47,8 @@ def contents(raw: Path) -> Iterator[tuple[str, str]]:
     yield from layout.snapshot(TODAY, prices)
     for name, file in choose.TRACES.items():
         trace = read_csv(raw / "traces" / file)
-        trace = renamed(trace, name, choose.AZURE_SOURCE.format(file=file), choose.AZURE_LICENCE)
+        source = choose.AZURE_SOURCE.format(file=file)
+        trace = replace(trace, name=name, source=source, licence=choose.AZURE_LICENCE)
         yield f"traces/{name}.json", dump_summary(trace)
 
 

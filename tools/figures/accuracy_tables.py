@@ -1,27 +1,24 @@
 """The figures of docs/accuracy.md and the points of docs/accuracy.svg, from the shipped table of measurements.
 
-They take half a minute: thirty-five fits. What comes of a fit may differ in its last digits from one processor to
-another, so documents are compared by `alike`, which allows half a point of a percentage and a fiftieth of the rest.
+They take half a minute: thirty-five fits.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from itertools import zip_longest
 
-from measurement.evidence.accuracy import Accuracy, Score, Scored, accuracy, compared, excluded
+from measurement.evidence.accuracy import Accuracy, Score, ScoredRow, accuracy, reason_left_out, scored_rows
 from measurement.evidence.cross_validation import CrossValidation
-from measurement.evidence.figures import predict_rows
+from measurement.evidence.predictions import predict_rows
 from measurement.evidence.published import PublishedRun
 from measurement.evidence.words import QuotedKind
 from measurement.files.fit_files import shipped_runs
 from measurement.views.accuracy import WORDS, accuracy_markdown, percent
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
-from tests.docs.markdown import table_lines
+from tools.figures.marks import table_lines
 
 WAYS = ("cells", "gpus", "")
 """What the fits behind the predictions did not see; the last is the one shipped fit of all rows."""
@@ -127,7 +124,7 @@ class Found:
 
     runs: Mapping[str, PublishedRun]
     accuracies: Mapping[str, Accuracy]
-    rows: Mapping[str, tuple[Scored, ...]]
+    rows: Mapping[str, tuple[ScoredRow, ...]]
 
 
 def found() -> Found:
@@ -136,15 +133,15 @@ def found() -> Found:
     runs, gpus = shipped_runs(catalog), catalog.all_gpus
     folds = CrossValidation(runs, catalog)
     answers = {
-        "cells": folds.predicted("cells"),
-        "gpus": folds.predicted("gpus"),
+        "cells": folds.predictions("cells"),
+        "gpus": folds.predictions("gpus"),
         "": predict_rows(runs, catalog, load_coefficients()),
     }
-    told = {way: compared(runs, answers[way], gpus) for way in WAYS}
+    told = {way: scored_rows(runs, answers[way], gpus) for way in WAYS}
     return Found(
         {run.id: run for run in runs},
         {way: accuracy(rows, missing, way) for way, (rows, missing) in told.items()},
-        {way: tuple(row for row in rows if not excluded(row)) for way, (rows, _) in told.items()},
+        {way: tuple(row for row in rows if not reason_left_out(row)) for way, (rows, _) in told.items()},
     )
 
 
@@ -199,23 +196,6 @@ def measured(told: Found) -> list[str]:
         (gpu, *(str(counted[gpu, engine]) for engine in ENGINES), load_coefficients().provenance(gpu)) for gpu in known
     ]
     return table_lines(["GPU", *(f">{name}" for name in ENGINES.values()), "provenance of vLLM's figures"], rows)
-
-
-def alike(text: str, wanted: str) -> bool:
-    """Whether two texts say the same: words and whole numbers are equal, other numbers nearly, and so their marks."""
-    text, wanted = text.replace("**", ""), wanted.replace("**", "")
-    pairs = list(zip_longest(_NUMBER.finditer(text), _NUMBER.finditer(wanted)))
-    if _NUMBER.sub("#", text) != _NUMBER.sub("#", wanted):
-        return False
-    return all(a is not None and b is not None and _near(a, b) for a, b in pairs)
-
-
-_NUMBER = re.compile(r"(\d+\.\d+)( %)?")
-
-
-def _near(a: re.Match[str], b: re.Match[str]) -> bool:
-    ours, theirs = float(a[1]), float(b[1])
-    return abs(ours - theirs) <= (0.5 if a[2] else max(0.02 * theirs, 0.02))
 
 
 def _by_gpu(told: Found, way: str, kind: QuotedKind) -> list[Score]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from planner.domain.catalog import Catalog
+from planner.domain.offerings import Offerings
 from planner.domain.prices import MAX_AGE_DAYS, Price
 from planner.edges.catalog_files import load_catalog
 from planner.edges.trace_files import shipped_traces
@@ -60,7 +61,7 @@ def instances(catalog: Catalog) -> list[str]:
     """What of each family is sold where, with a price."""
     rows = []
     for family in sorted({row.family for row in catalog.instances.values()}):
-        offered = catalog.offerings.of_family(family)
+        offered = Offerings(tuple(row for row in catalog.offerings if row.instance.family == family))
         cells = []
         for region in catalog.regions:
             here = offered.in_region(region)

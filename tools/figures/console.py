@@ -143,9 +143,8 @@ def checkout_of(example: Path, folder: Path) -> Checkout:
     variables = {**os.environ, **identity, "PATH": path, "COLUMNS": WIDTH, "PYTHONUNBUFFERED": "1"}
     for name in ("GITHUB_ACTIONS", "FORCE_COLOR", "TTY_COMPATIBLE", "SPILLWAY_ENVIRONMENTS"):
         variables.pop(name, None)
-    git = (["init", "--quiet", "--initial-branch=main"], ["add", "."], ["commit", "--quiet", "--message", "the example"])
-    for command in git:
-        subprocess.run(["git", *command], cwd=folder, env=variables, check=True)
+    for command in ("init --quiet --initial-branch=main", "add .", "commit --quiet --message example"):
+        subprocess.run(["git", *command.split()], cwd=folder, env=variables, check=True)
     return Checkout(folder, variables)
 
 

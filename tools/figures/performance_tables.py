@@ -1,10 +1,10 @@
-"""The tables of docs/performance.md, from the fitted coefficients, the catalog, the traces and the code's own constants."""
+"""The tables of docs/performance.md, from the fitted coefficients, the catalog, the traces and the code's constants."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from measurement.evidence import predict
+from measurement.evidence import run_figures
 from measurement.evidence.fit import UNKNOWNS, vector
 from measurement.files.fit_files import load_measurements
 from planner.decision.answer import routes
@@ -56,6 +56,20 @@ ENGINES = {
     "sglang": "SGLang",
     "tgi": "TGI",
 }
+
+
+def parts() -> dict[str, list[str]]:
+    """The generated parts of the document."""
+    fitted, catalog = load_coefficients(), load_catalog()
+    return {
+        "coefficients": coefficients(fitted),
+        "engines": engines(fitted),
+        "provenance": provenance(fitted, catalog),
+        "residuals": residuals(fitted),
+        "bursts": bursts(),
+        "assumptions": assumptions(catalog),
+        "example": example(fitted, catalog),
+    }
 
 
 def reading(name: str) -> str:
@@ -164,27 +178,29 @@ def assumptions(catalog: Catalog) -> list[str]:
     minutes, least = capacity_search.CYCLE_MINUTES, capacity_search.LEAST_REQUESTS
     tolerance = f"found to {capacity_search.TOLERANCE - 1:.0%}"
     simulated = f"{minutes} minutes again and again, {least:,} requests at the rate that it starts from, {tolerance}"
-    spread = f"{predict.SPREAD[0]:.2f} to {predict.SPREAD[1]:.2f} × the mean, independent of each other"
+    spread = f"{run_figures.SPREAD[0]:.2f} to {run_figures.SPREAD[1]:.2f} × the mean, independent of each other"
+    kept_back = f"{capacity_search.KEPT_BACK:.0%} of those that a target allows"
     rows = [
-        ("share of requests that keeps each target", f"{capacity.PERCENTILE:.0%}", "`performance/capacity.py`"),
-        ("what is simulated", simulated, "`performance/capacity_search.py`"),
-        ("lengths of a benchmark that says nothing of theirs", spread, "`performance/evidence/predict.py`"),
-        ("share of GPU memory for the engine", f"{memory.GPU_MEMORY_UTILIZATION:g}", "`performance/memory.py`"),
-        ("CUDA graphs", f"{memory.CUDA_GRAPHS_GIB:g} GiB a GPU", "`performance/memory.py`"),
-        ("usable memory of a GPU", f"0.993 × what is reported; measured: {measured}", "`catalog/data/gpus/`"),
-        ("batch caps that are tried", ", ".join(map(str, replicas.CAPS)), "`decision/replicas.py`"),
+        ("share of requests that keeps each target", f"{capacity.PERCENTILE:.0%}", "`planner/performance/capacity.py`"),
+        ("what is simulated", simulated, "`planner/performance/capacity_search.py`"),
+        ("misses that are kept back", kept_back, "`planner/performance/capacity_search.py`"),
+        ("lengths of a benchmark that says nothing of theirs", spread, "`measurement/evidence/run_figures.py`"),
+        ("share of GPU memory for the engine", f"{memory.GPU_MEMORY_UTILIZATION:g}", "`planner/performance/memory.py`"),
+        ("CUDA graphs", f"{memory.CUDA_GRAPHS_GIB:g} GiB a GPU", "`planner/performance/memory.py`"),
+        ("usable memory of a GPU", f"0.993 × what is reported; measured: {measured}", "`planner/catalog/data/gpus/`"),
+        ("batch caps that are tried", ", ".join(map(str, replicas.CAPS)), "`planner/decision/candidates/replicas.py`"),
         (
             "tokens of a step (`max_num_batched_tokens`)",
             f"8,192 from {scheduler.LARGE_GPU_GB} GB of GPU memory, else 2,048",
-            "`performance/engine/scheduler.py`",
+            "`planner/performance/engine/scheduler.py`",
         ),
-        ("start of a replica", loading, "`performance/admission.py`"),
-        ("bytes of text a token", f"{routes.BYTES_PER_TOKEN:g}", "`decision/routes.py`"),
+        ("start of a replica", loading, "`planner/performance/admission.py`"),
+        ("bytes of text a token", f"{routes.BYTES_PER_TOKEN:g}", "`planner/decision/answer/routes.py`"),
         (
             "patience before a stream spills",
             f"{routes.PATIENCE:g} × the TTFT target of a p95 prompt",
-            "`decision/routes.py`",
+            "`planner/decision/answer/routes.py`",
         ),
-        ("shape of a week", "four named profiles", "`domain/demand.py`"),
+        ("shape of a week", "four named profiles", "`planner/domain/demand.py`"),
     ]
-    return table_lines(["what", "value", "in `planner/`"], rows)
+    return table_lines(["what", "value", "in"], rows)

@@ -1,1 +1,1 @@
-"""Reports of benchmark tools, read into our own words: one module a tool, and the table of them in `formats`."""
+"""Reports of benchmark tools, read into our own words. Each tool has a module, and `formats` lists them all."""

@@ -1,7 +1,8 @@
-"""AIPerf, schema 1.x: each metric with its unit, `avg` and percentiles; the load in `input_config`.
+"""Reads reports of AIPerf, schema 1.x.
 
-It counts output tokens by its own tokenizer (`output_sequence_length`) and by the server (`usage_completion_tokens`,
-where the server reports usage); the second is believed. `request_count` counts valid requests only.
+A report has each metric with its unit, `avg` and percentiles, and the load in `input_config`. AIPerf counts output
+tokens by its own tokenizer (`output_sequence_length`) and by the server (`usage_completion_tokens`, where the server
+reports usage); the server's count is believed. `request_count` counts valid requests only.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from measurement.calibration.runs import BenchRun, Latency
-from measurement.files.bench.sheet import Missing, Sheet, nested, recounted
+from measurement.files.bench.sheet import MissingFigure, Sheet, nested_values, tpot_by_server
 
 LENGTHS = (("usage_prompt_tokens", "input_sequence_length"), ("usage_completion_tokens", "output_sequence_length"))
-"""Metrics of the lengths in and out: by the server, by the client."""
+"""Metrics of the lengths in and out: the server's, then the client's."""
 
 
-def read(document: Mapping[str, Any], _: Mapping[str, Any] | None, missing: list[Missing]) -> list[BenchRun]:
+def read(document: Mapping[str, Any], _: Mapping[str, Any] | None, missing: list[MissingFigure]) -> list[BenchRun]:
+    """The one run of a report. `missing` receives the figures that are needed and not there."""
     sheet = Sheet(document, missing)
     config = Sheet(document.get("input_config"), [])
     completed = sheet.maybe("request_count", "avg") or 0.0
@@ -47,7 +49,7 @@ def read(document: Mapping[str, Any], _: Mapping[str, Any] | None, missing: list
             failed=int(max(all_done - completed, 0.0) if failed is None else failed),
             duration_s=sheet.number("benchmark_duration", "avg"),
             ttft_ms=first,
-            tpot_ms=recounted(_latency(sheet, "inter_token_latency"), client, served),
+            tpot_ms=tpot_by_server(_latency(sheet, "inter_token_latency"), client, served),
             e2e_ms=_latency(sheet, "request_latency"),
             same_lengths=all(_spread(sheet, *names) == 0.0 for names in LENGTHS),
             cached_tokens=sheet.maybe("usage_prompt_cache_read_tokens", "avg"),
@@ -59,7 +61,7 @@ def read(document: Mapping[str, Any], _: Mapping[str, Any] | None, missing: list
 
 
 def _spread(sheet: Sheet, *names: str) -> float | None:
-    """Standard deviation of the first of these metrics that is there."""
+    """Standard deviation of the first of these metrics that the report has."""
     return next((sheet.maybe(name, "std") for name in names if sheet.at(name)), None)
 
 
@@ -68,7 +70,7 @@ def _latency(sheet: Sheet, name: str) -> Latency:
 
 
 def _load(config: Sheet) -> tuple[int | None, float | None, list[str]]:
-    """(concurrency, rate, what the model does not know), from `phases` (1.4) or `loadgen` (before)."""
+    """(concurrency, rate, conditions that the model does not describe), from `phases` (schema 1.4) or `loadgen`."""
     phases = config.at("phases")
     listed = [each for each in phases if isinstance(each, Mapping)] if isinstance(phases, list) else []
     profiling = [each for each in listed if "warmup" not in (each.get("kind"), each.get("name"))]
@@ -86,7 +88,8 @@ def _load(config: Sheet) -> tuple[int | None, float | None, list[str]]:
 
 
 def _repeated(config: Sheet) -> str:
-    for name, value in nested(config.at("datasets") or config.at("input")):
+    """How prompts repeat each other, in words; empty when they do not."""
+    for name, value in nested_values(config.at("datasets") or config.at("input")):
         if ("prefix" in name or "shared_system" in name) and isinstance(value, int | float) and value > 0:
             return f"prompts shared a beginning ({name} {value:g})"
     return ""

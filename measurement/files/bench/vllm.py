@@ -1,8 +1,8 @@
-"""`vllm bench serve --save-result`: one object a run; with --append-result one a line.
+"""Reads results of `vllm bench serve --save-result`: one object a run, or with --append-result one object a line.
 
-Latency statistics are in ms, `latencies`, `ttfts` and `queue_times` in seconds in the order of sending. Whatever
-`--metadata KEY=VALUE` added stands at the top level, so that a file can state its own deployment. `queue_times` wait
-for a place under `--max-concurrency`; without it they are the client's own delay.
+Latency statistics are in ms. `latencies`, `ttfts` and `queue_times` are lists in seconds, in the order in which
+requests were sent. Whatever `--metadata KEY=VALUE` added stands at the top level, so that a file can state its own
+deployment. With `--max-concurrency`, `queue_times` are waits for a place; without it, they are the client's own delay.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping
 from statistics import fmean
 from typing import Any
 
-from measurement.calibration.deployment import stated_facts
+from measurement.calibration.deployment import deployment_facts
 from measurement.calibration.runs import BenchRun, Latency
-from measurement.files.bench.sheet import Missing, Sheet, numbers
+from measurement.files.bench.sheet import MissingFigure, Sheet, numbers
 
 
-def read(document: Mapping[str, Any], _: Mapping[str, Any] | None, missing: list[Missing]) -> list[BenchRun]:
+def read(document: Mapping[str, Any], _: Mapping[str, Any] | None, missing: list[MissingFigure]) -> list[BenchRun]:
+    """The one run of a result. `missing` receives the figures that are needed and not there."""
     sheet = Sheet(document, missing)
     completed, duration = sheet.maybe("completed") or 0.0, sheet.number("duration")
     inputs, outputs = sheet.number("total_input_tokens"), sheet.number("total_output_tokens")
@@ -41,7 +42,7 @@ def read(document: Mapping[str, Any], _: Mapping[str, Any] | None, missing: list
             part="",
             date=f"{date[:4]}-{date[4:6]}-{date[6:8]}" if len(date) >= 8 else "",
             model_name=sheet.text("model_id"),
-            stated=stated_facts(document),
+            stated=deployment_facts(document),
             input_tokens=inputs / max(completed, 1.0),
             output_tokens=outputs / max(completed, 1.0),
             concurrency=int(cap) if cap else None,
@@ -65,12 +66,16 @@ def _latency(sheet: Sheet, name: str) -> Latency:
 
 
 def _same(document: Mapping[str, Any], side: str, total: float, completed: float) -> bool:
-    """Whether all requests had one length: by the list of a detailed file, else because the total divides evenly."""
+    """Whether all requests had one length.
+
+    A detailed file lists the lengths. For any other file, the total must be a multiple of the number of requests.
+    """
     listed = numbers(document.get(f"{side}_lens"))
     return len(set(listed)) == 1 if listed else completed > 1.0 and total % completed == 0.0
 
 
 def _strange(document: Mapping[str, Any]) -> Iterator[str]:
+    """Conditions that the performance model does not describe."""
     backend = str(document.get("backend") or document.get("endpoint_type") or "")
     if backend and backend.split("-")[0] not in ("vllm", "openai"):
         yield f"the backend is {backend}, not vLLM"

@@ -1,1 +1,1 @@
-"""What is told of the choice: the plan with its routes, bill, verdicts and alternatives."""
+"""This package tells of the choice: it makes the plan with its routes, bill, verdicts and alternatives."""

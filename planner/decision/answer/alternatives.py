@@ -1,7 +1,7 @@
 """What else could have been done: forced baselines, runners-up that differ in kind, the same question at other loads.
 
-Each is a re-solve of the same program with something taken away or scaled. Baselines and the break-even leave aside
-quotas, budgets and API rate limits, so that they compare costs and not permissions; runners-up obey them.
+For each of them the program is solved again, with something taken away or scaled. Baselines and the break-even leave
+aside quotas, budgets and API rate limits, so that they compare costs and not permissions; runners-up obey them.
 """
 
 from __future__ import annotations
@@ -15,11 +15,16 @@ from planner.decision.choice.question import Answer, BandKey, Infeasible, Questi
 from planner.decision.choice.solve import SearchLimits, solve
 
 SCALES = (0.05, 0.1, 0.2, 0.35, 0.5, 1.0, 1.5, 2.0)
+"""Multiples of the load at which the break-even is shown."""
 
 
 @dataclass(frozen=True)
 class Other:
-    """One alternative. usd_per_month: None when it does not exist; `description` then says why."""
+    """Another plan was not taken, or does not exist.
+
+    usd_per_month: its cost, USD a month; None when it does not exist.
+    description: what it is, or why it does not exist.
+    """
 
     name: str
     usd_per_month: float | None
@@ -28,8 +33,12 @@ class Other:
 
 @dataclass(frozen=True)
 class Scaled:
-    """The choice at a multiple of the load. all_api_usd: USD a month with every route at an API that may be; None when
-    none may be, or no such plan exists."""
+    """A scaled choice is the choice at a multiple of the load.
+
+    scale: the multiple.
+    all_api_usd: cost with every route at an API that may use one, USD a month; None when no route may, or when no such
+    plan exists.
+    """
 
     scale: float
     choice: Choice
@@ -37,7 +46,7 @@ class Scaled:
 
 
 def baselines(question: Question, limits: SearchLimits) -> tuple[Other, ...]:
-    """All API where privacy allows it; self-host only."""
+    """Return the baselines: every route at an API where privacy allows it, and no route at an API."""
     free = _free(question)
     return (
         _other("all API", solve(_all_api(question), limits), "every route that may use an API does, at every hour")
@@ -48,19 +57,20 @@ def baselines(question: Question, limits: SearchLimits) -> tuple[Other, ...]:
 
 
 def without_margin(question: Question, capacity: Mapping[str, Mapping[BandKey, float]], limits: SearchLimits) -> Other:
-    """The same choice if step times were as the fit expects them: what it saves is the price of not knowing them.
+    """Return the plan if step times were as the fit expects them: what it saves is the price of not knowing them.
 
-    capacity: requests/s of every class by band, without a margin.
+    `capacity` gives the requests/s of every class by band, without a margin.
     """
     fair = tuple(replace(k, capacity=capacity[k.name]) for k in question.classes)
-    told = "step times as predicted, without the margin: at least the difference is what uncertainty costs"
-    return _other("no uncertainty margin", solve(replace(question, classes=fair), limits), told)
+    description = "step times as predicted, without the margin: at least the difference is what uncertainty costs"
+    return _other("no uncertainty margin", solve(replace(question, classes=fair), limits), description)
 
 
 def runners_up(choice: Choice, limits: SearchLimits, few: Question | None = None) -> tuple[Other, ...]:
-    """Two plans that differ in kind: without the instance type that costs the most, and without its model.
+    """Return two plans that differ in kind: without the instance type that costs the most, and without its model.
 
-    few: the question with fewer classes, which is solved first; all of them are only asked where these have no plan.
+    `few` is the question with fewer classes, which is solved first. The whole question is solved only where that one
+    has no plan.
     """
     question = choice.question
     if not choice.answer.replicas:
@@ -72,21 +82,21 @@ def runners_up(choice: Choice, limits: SearchLimits, few: Question | None = None
     bought = (choice.classes[name] for name in sorted(choice.answer.replicas))
     model = next(k.model for k in bought if k.node_group == dearest)
     others = []
-    for name, kept in (
+    for name, others_left in (
         (f"without {instance}", frozenset(k.name for k in question.classes if k.instance_type != instance)),
         (f"without {model}", frozenset(k.name for k in question.classes if k.model != model)),
     ):
-        asked = (few or question).with_classes(kept)
+        asked = (few or question).with_classes(others_left)
         answer = solve(asked, limits)
         if few is not None and isinstance(answer, Infeasible):
-            asked = question.with_classes(kept)
+            asked = question.with_classes(others_left)
             answer = solve(asked, limits)
         others.append(_other(name, answer, machines_words(Choice(asked, answer)) if isinstance(answer, Answer) else ""))
     return tuple(others)
 
 
 def break_even(question: Question, limits: SearchLimits) -> tuple[Scaled, ...]:
-    """The question re-solved at multiples of its load."""
+    """Return the choice at each of `SCALES` that has a plan."""
     free = _free(question)
     points = []
     for scale in SCALES:
@@ -100,18 +110,18 @@ def break_even(question: Question, limits: SearchLimits) -> tuple[Scaled, ...]:
 
 
 def machines_words(choice: Choice) -> str:
-    """The machines of a choice, like `3 × g6e.xlarge + 2 × p5.4xlarge`; `no machines` when there are none."""
+    """Tell the machines of a choice, like `3 × g6e.xlarge + 2 × p5.4xlarge`; `no machines` when there are none."""
     return " + ".join(f"{count} × {name}" for name, count in choice.hosts().items()) or "no machines"
 
 
 def _free(question: Question) -> Question:
-    """The same question without permissions: quotas, budgets and the rate limits of API accounts."""
+    """Return the question without what needs a permission: quotas, budgets and the rate limits of API accounts."""
     apis = tuple(replace(a, tokens_per_minute=None, requests_per_minute=None) for a in question.apis)
     return replace(question, apis=apis, quotas={}, budget_usd=None, api_budget_usd=None)
 
 
 def _all_api(question: Question) -> Question:
-    """Self-hosting only where privacy leaves no choice."""
+    """Return the question in which only exclusive classes can be bought, for routes that may not use an API."""
     free = _free(question)
     return replace(free, classes=tuple(k for k in free.classes if k.exclusive))
 

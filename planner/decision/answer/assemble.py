@@ -1,6 +1,6 @@
 """The choice as a plan: pools, node groups, routes with their weights and reasons, the bill, the verdicts.
 
-No decision is taken here.
+The module takes no decision.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from planner.decision.answer.spend import bands_without_place, cost_of
 from planner.decision.answer.verdicts import verdicts
 from planner.decision.candidates.hosted_apis import HostedApi
 from planner.decision.candidates.omissions import Omission, counts_by_kind
-from planner.decision.choice.solve import SearchLimits, solver_version
+from planner.decision.choice.solve import RANDOM_SEED, THREADS, SearchLimits, solver_version
 from planner.domain.gaps import Gap
 from planner.plan.cost import Cost
 from planner.plan.plan import Plan
@@ -31,10 +31,15 @@ from planner.words.numbers import dollars
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a plan tells beside the choice itself.
+class Background:
+    """The background is what a plan tells beside the choice itself.
 
-    gaps: what is not known. omissions: candidates that fell. limits: those of the search.
+    gaps: what is not known.
+    omissions: candidates that fell.
+    baselines: plans that a team would make without this planner, and the price of its caution.
+    runners_up: plans that differ in kind from the choice.
+    break_even: the choice at multiples of the load.
+    limits: when the search stopped.
     """
 
     gaps: Sequence[Gap]
@@ -45,29 +50,27 @@ class Told:
     limits: SearchLimits
 
 
-def assemble(solved: Solved, told: Told) -> Plan:
-    """The plan."""
+def assemble(solved: Solved, background: Background) -> Plan:
+    """Return the plan."""
     cost = cost_of(solved)
-    paths = routes(solved, cost)
-    fallbacks = {name for route in paths for name in route.fallback}
+    planned_routes = routes(solved, cost)
+    fallbacks = {name for route in planned_routes for name in route.fallback}
     return Plan(
         platform=_platform(solved),
         levels=_levels(solved),
         node_groups=node_groups(solved),
         pools=pools(solved),
-        routes=paths,
-        apis=tuple(
-            _api(solved, api) for api in sorted(solved.apis, key=lambda a: a.row.key) if api.row.key in fallbacks
-        ),
+        routes=planned_routes,
+        apis=tuple(_api(solved, api) for api in solved.apis if api.row.key in fallbacks),
         cost=cost,
-        verdicts=verdicts(solved, cost, told.gaps, bands_without_place(solved)),
-        baselines=_alternatives(told.baselines),
-        runners_up=_alternatives(told.runners_up),
-        break_even=tuple(_point(point) for point in told.break_even),
+        verdicts=verdicts(solved, cost, background.gaps, bands_without_place(solved)),
+        baselines=_alternatives(background.baselines),
+        runners_up=_alternatives(background.runners_up),
+        break_even=tuple(_point(point) for point in background.break_even),
         omitted=tuple(
-            OmissionCount(reason=MEANING[kind], count=count) for kind, count in counts_by_kind(told.omissions)
+            OmissionCount(reason=MEANING[kind], count=count) for kind, count in counts_by_kind(background.omissions)
         ),
-        solver=_solver(solved, cost, told.limits),
+        solver=_solver(solved, cost, background.limits),
     )
 
 
@@ -145,7 +148,10 @@ def _point(point: Scaled) -> ScalePoint:
 
 
 def _solver(solved: Solved, cost: Cost, limits: SearchLimits) -> Solver:
-    """How sure the choice is: a gap that is not proven away is told in whole percents, rounded up."""
+    """Say how sure the choice is. A gap that is not proven away is told in whole percents, rounded up.
+
+    Digits below that differ between processors and mean nothing.
+    """
     answer, question = solved.choice.answer, solved.choice.question
     gap = Decimal(math.ceil(answer.gap * 100 - 1e-9)) / 100
     return Solver(
@@ -159,7 +165,7 @@ def _solver(solved: Solved, cost: Cost, limits: SearchLimits) -> Solver:
             "mip_rel_gap": str(limits.gap),
             "mip_max_nodes": str(limits.nodes),
             "proof_nodes": str(limits.proof_nodes),
-            "threads": "1",
-            "random_seed": "0",
+            "threads": str(THREADS),
+            "random_seed": str(RANDOM_SEED),
         },
     )

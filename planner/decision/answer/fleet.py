@@ -15,12 +15,12 @@ from planner.plan.fleet import EngineSettings, NodeGroup, NodePlacement, Pool, P
 
 
 def node_groups(solved: Solved) -> tuple[NodeGroup, ...]:
-    """The node groups, sorted by name."""
+    """Return the node groups, sorted by name."""
     return tuple(_node_group(solved, name, pools) for name, pools in solved.groups.items())
 
 
 def pools(solved: Solved) -> tuple[Pool, ...]:
-    """The pools, sorted by name."""
+    """Return the pools, sorted by name."""
     return tuple(_pool(solved, pool) for pool in solved.pools)
 
 
@@ -48,7 +48,7 @@ def _node_group(solved: Solved, name: str, pools: Sequence[SelfHosted]) -> NodeG
 
 
 def _placement(nodes: Sequence[Mapping[str, int]]) -> tuple[NodePlacement, ...]:
-    """Equal nodes together, the fullest first."""
+    """Return the replicas of nodes. Equal nodes stand together, and the fullest come first."""
     counts: dict[tuple[tuple[str, int], ...], int] = {}
     for node in nodes:
         key = tuple(sorted(node.items()))
@@ -117,9 +117,13 @@ def _capacity(pool: SelfHosted, route: str, band: int) -> PoolCapacity:
 
 
 def _in_flight(solved: Solved, pool: SelfHosted) -> int:
-    """The gate for the bands that the pool serves, weighted by the time of a replica that each takes at its busiest."""
-    times = []
+    """Return the requests that the gateway may let into one replica at once.
+
+    Each band weighs as much as the time of replicas that it takes at its busiest level.
+    """
+    weighted = []
     for key in solved.choice.bands_of(pool.name):
         capacity = pool.replica.capacities[key]
-        times.append((solved.choice.busiest(key, pool.name) / capacity.requests_per_second, capacity.concurrency))
-    return gate(times, pool.replica.max_num_seqs)
+        busy_replicas = solved.choice.busiest(key, pool.name) / capacity.requests_per_second
+        weighted.append((busy_replicas, capacity.concurrency))
+    return gate(weighted, pool.replica.max_num_seqs)

@@ -13,33 +13,33 @@ from planner.words.units import HOURS_PER_MONTH
 
 
 def reasons(solved: Solved, route: RouteDemand) -> tuple[str, ...]:
-    """The reasons of one route, as sentences."""
-    told = []
+    """Return the reasons of one route, as sentences."""
+    sentences = []
     apis = solved.apis_of(route.name)
     if not apis and route.route.data == "restricted":
-        told.append(
+        sentences.append(
             "restricted data: no API may see it, so nodes of its own must carry it even after one of them is lost"
         )
-    told += [_pool_reason(solved, route, pool) for pool in solved.pools_of(route.name)]
+    sentences += [_pool_reason(solved, route, pool) for pool in solved.pools_of(route.name)]
     if not apis:
-        return tuple(told)
+        return tuple(sentences)
     usd = sum(band.share * apis[0].option.usd_per_request[(route.name, i)] for i, band in enumerate(route.bands))
-    told.append(f"at {apis[0].row.key} a request costs ${usd:.6f}")
+    sentences.append(f"at {apis[0].row.key} a request costs ${usd:.6f}")
     mode = solved.choice.mode(route.name)
-    if mode == "hybrid" and solved.pools:
-        told.append(_spill_reason(solved, route))
+    if mode == "hybrid":
+        sentences.append(_spill_reason(solved, route))
     elif mode == "api":
         able = any(key[0] == route.name for k in solved.choice.question.classes for key in k.capacity)
-        told.append(
+        sentences.append(
             "the API takes all of it: at this load no machine is used enough to be cheaper"
             if able
             else "the API takes all of it: no machine serves its models within the SLO; the API's latency is not known"
         )
-    return tuple(told)
+    return tuple(sentences)
 
 
 def _pool_reason(solved: Solved, route: RouteDemand, pool: SelfHosted) -> str:
-    """USD/h of a replica ÷ requests/h that it serves when full."""
+    """Say what a request costs on a pool that is full: USD an hour of a replica ÷ requests an hour that it serves."""
     k, bands = pool.replica_class, solved.bands_of(route.name, pool)
     hourly = k.usd_per_node_hour * k.tensor_parallel_size / k.gpus_per_node
     share = sum(route.bands[i].share for i in bands)
@@ -52,7 +52,7 @@ def _pool_reason(solved: Solved, route: RouteDemand, pool: SelfHosted) -> str:
 
 
 def _spill_reason(solved: Solved, route: RouteDemand) -> str:
-    """What the spilled requests cost, and what one more node would."""
+    """Say what the spilled requests cost, and what one more node would cost."""
     prices = {api.row.key: api.option.usd_per_request for api in solved.apis}
     keys = [(route.name, index) for index in range(len(route.bands))]
     usd = sum(
@@ -60,9 +60,7 @@ def _spill_reason(solved: Solved, route: RouteDemand) -> str:
     )
     where = ", ".join(f"{name} {share:.0%}" for name, share in solved.spilled(route.name).items() if share >= 0.005)
     share = solved.choice.api_share(route.name)
-    told = f"{share:.1%} of its requests go to the API ({where}) for ${usd:,.0f} a month"
-    pools = solved.pools_of(route.name)
-    if not pools:
-        return told
-    cheapest = min((pool.replica_class for pool in pools), key=lambda k: (k.usd_per_node_hour, k.name))
-    return f"{told}; one more {cheapest.instance_type} would cost ${cheapest.usd_per_node_hour * HOURS_PER_MONTH:,.0f}"
+    spill = f"{share:.1%} of its requests go to the API ({where}) for ${usd:,.0f} a month"
+    nodes = [pool.replica_class for pool in solved.pools_of(route.name)]
+    cheapest = min(nodes, key=lambda k: (k.usd_per_node_hour, k.name))
+    return f"{spill}; one more {cheapest.instance_type} would cost ${cheapest.usd_per_node_hour * HOURS_PER_MONTH:,.0f}"

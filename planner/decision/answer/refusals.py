@@ -7,51 +7,55 @@ from collections.abc import Iterator
 from planner.decision.answer.sentences import candidate_words, cause_problem, counted_words, omission_words
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.market import Market
-from planner.decision.candidates.omissions import Omission, counts_by_kind
+from planner.decision.candidates.omissions import Omission, OmissionKind, counts_by_kind
 from planner.decision.choice.question import Infeasible
 from planner.domain.models import split_entry
 from planner.words.diagnostics import Problem
 
-ABOUT_APIS = {"privacy", "provider", "retirement", "residency", "context"}
-ABOUT_MACHINES = {"zones", "price", "host"}
-OF_ITSELF = {"dominated", "screened"}
-"""Kinds that never leave a route without a candidate: another candidate stands in."""
+ABOUT_APIS: frozenset[OmissionKind] = frozenset({"privacy", "provider", "retirement", "residency", "context"})
+ABOUT_MACHINES: frozenset[OmissionKind] = frozenset({"zones", "price", "host"})
+WITH_A_BETTER_ONE: frozenset[OmissionKind] = frozenset({"dominated", "screened"})
+"""Kinds that never leave a route without a candidate, because another candidate is there in their place."""
 KINDS_TOLD = 4
+"""Kinds of omissions that a problem counts at most."""
 
 
 def routes_without_candidates(market: Market) -> tuple[Problem, ...]:
-    """A problem for each route some of whose bands nothing can serve (INF001)."""
-    lost = [route for route in market.demand.routes if not market.has_candidates(route)]
-    return tuple(_no_candidate(route, market) for route in lost)
+    """Return a problem for each route that has a band which nothing can serve (INF001)."""
+    return tuple(_no_candidate(route, market) for route in market.demand.routes if not market.has_candidates(route))
 
 
 def no_plan(answer: Infeasible) -> tuple[Problem, ...]:
-    """A problem for each cause (INF002, INF003)."""
+    """Return a problem for each cause (INF002, INF003)."""
     return tuple(cause_problem(cause) for cause in answer.causes)
 
 
 def _no_candidate(route: RouteDemand, market: Market) -> Problem:
-    """Every reason against the route's own candidates, the most frequent first."""
-    bands = [band.name for index, band in enumerate(route.bands) if (route.name, index) not in market.served]
+    """Return the problem that counts the omissions of the route's candidates by kind, the most frequent first.
+
+    Machines that fell are counted too, unless the route's own candidates are APIs alone.
+    """
+    bands = [band.name for index, band in enumerate(route.bands) if (route.name, index) not in market.servable]
     own = tuple(_own(route, market))
     kinds = {omission.kind for omission in own}
     machines = [o for o in market.omissions if not o.route and o.kind in ABOUT_MACHINES]
-    told = own if kinds and kinds <= ABOUT_APIS else (*own, *machines)
-    reasons = counted_words(counts_by_kind(told)[:KINDS_TOLD]) or "none of its models is known"
+    counted = own if kinds and kinds <= ABOUT_APIS else (*own, *machines)
+    reasons = counted_words(counts_by_kind(counted)[:KINDS_TOLD]) or "none of its models is known"
     message = f"route `{route.name}`: nothing can serve its {' and '.join(bands)} prompts; of its candidates {reasons}"
     return Problem("INF001", message, hint=_way_out(route, own), about=("routes", route.name))
 
 
 def _own(route: RouteDemand, market: Market) -> Iterator[Omission]:
-    """The omissions that speak of the route's own candidates."""
+    """Return the omissions of the route's own candidates, but for those in whose place another one is there."""
     accepted = {split_entry(entry)[0] for entry in route.route.quality.accept}
     for omission in market.omissions:
         concerns = omission.route == route.name or (not omission.route and omission.candidate.model in accepted)
-        if concerns and omission.kind not in OF_ITSELF:
+        if concerns and omission.kind not in WITH_A_BETTER_ONE:
             yield omission
 
 
 def _way_out(route: RouteDemand, own: tuple[Omission, ...]) -> str:
+    """Say what to do for a route without a candidate."""
     kinds = {omission.kind for omission in own}
     missed = [(candidate_words(o.candidate), omission_words(o)) for o in own if o.kind == "slo" and o.route]
     if missed:

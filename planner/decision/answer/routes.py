@@ -1,7 +1,7 @@
 """Where the requests of each route go, in the words of the lock: weights and planned spill by band, triggers, reasons.
 
-Planned spill is the smallest share that a band sends to the API at every level; that share goes straight there. What a
-band sends beyond it happens at the gate, when the pools are full.
+The planned spill of a band is the smallest share that it sends to the API at any level. That share goes straight there
+at every hour. What a band sends beyond it is decided at the gate, when the pools are full.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ catalog; measure it on your own prompts."""
 PATIENCE = 1.5
 """A stream without a first event after this multiple of its TTFT target is given up and spilled."""
 DEADLINE_MS = 120_000
+"""Time after which the gateway gives a request up, ms, whoever serves it."""
 
 
 def routes(solved: Solved, cost: Cost) -> tuple[PlannedRoute, ...]:
-    """All routes, each with its API lines and, of each node group, the part of the cost that its load takes."""
+    """Return all routes. A route costs its lines of APIs, and of each node group the part that its load takes."""
     shares = _group_shares(solved)
     return tuple(_route(solved, route, cost, shares) for route in solved.demand.routes)
 
@@ -85,7 +86,7 @@ def _band(solved: Solved, route: RouteDemand, index: int) -> RouteBand:
 
 
 def _binding(solved: Solved, route: RouteDemand) -> str:
-    """What limits the route's pool: the resource that gives way first in its largest band."""
+    """Return what limits the route's pool: the resource that gives way first in its largest band."""
     for index in sorted(range(len(route.bands)), key=lambda i: -route.bands[i].share):
         for pool in solved.pools_of(route.name):
             if index in solved.bands_of(route.name, pool):
@@ -94,7 +95,7 @@ def _binding(solved: Solved, route: RouteDemand) -> str:
 
 
 def _usd(route: str, cost: Cost, shares: Mapping[tuple[str, str], float]) -> Decimal:
-    """USD a month: the lines of the route itself, and its part of those of node groups."""
+    """Return the cost of a route, USD a month: its own lines, and its part of those of node groups."""
     usd = Decimal(0)
     for entry in cost.lines:
         part = Decimal(1) if entry.component == route else Decimal(shares.get((route, entry.component), 0.0))
@@ -103,7 +104,7 @@ def _usd(route: str, cost: Cost, shares: Mapping[tuple[str, str], float]) -> Dec
 
 
 def _group_shares(solved: Solved) -> dict[tuple[str, str], float]:
-    """(route, node group) → the part of the group's replica-hours that the route's load takes."""
+    """Return for each (route, node group) the part of the group's replica-hours that the route's load takes."""
     busy: dict[tuple[str, str], float] = {}
     for pool in solved.pools:
         k = pool.replica_class

@@ -1,39 +1,13 @@
-"""Limits and omissions in sentences: the one place where the planner's refusals become text."""
+"""Limits and omissions in sentences: refusals of the planner become text here and nowhere else."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from planner.decision.candidates.omissions import (
-    Candidate,
-    DoesNotLoad,
-    Dominated,
-    FarFromCheapest,
-    FormatNotRun,
-    MissesSlo,
-    NoAccount,
-    NoPrice,
-    NotInZones,
-    Omission,
-    OmissionKind,
-    OtherResidency,
-    RestrictedData,
-    Retires,
-    TooLittleContext,
-    WeakHost,
-)
-from planner.decision.choice.limits import (
-    ApiBudget,
-    ApiRate,
-    BrokenLimit,
-    Cause,
-    Contradiction,
-    NoCandidates,
-    SearchEnded,
-    ServedRoute,
-    TotalBudget,
-    VcpuQuota,
-)
+from planner.decision.candidates import omissions
+from planner.decision.candidates.omissions import Candidate, Omission, OmissionKind
+from planner.decision.choice import limits
+from planner.decision.choice.limits import BrokenLimit, Cause
 from planner.words.diagnostics import Problem
 
 MEANING: Mapping[OmissionKind, str] = {
@@ -51,12 +25,12 @@ MEANING: Mapping[OmissionKind, str] = {
     "screened": "is far from the cheapest for every route",
     "host": "has too little CPU or memory beside the GPU",
 }
-"""What each kind of omission says of a candidate, as the end of a sentence."""
+"""What each kind of omission says of a candidate: the end of a sentence that begins with its name."""
 RATE_WORDS: Mapping[str, str] = {"tpm": "tokens", "rpm": "requests"}
 
 
 def candidate_words(candidate: Candidate) -> str:
-    """A candidate like `gpt-oss-120b (mxfp4) on 1 × L4 in g6.xlarge`, `openai/gpt-5.4`, or `g6.xlarge`."""
+    """Name a candidate, like `gpt-oss-120b (mxfp4) on 1 × L4 in g6.xlarge`, `openai/gpt-5.4`, or `g6.xlarge`."""
     if candidate.api:
         return candidate.api
     if not candidate.model:
@@ -67,73 +41,73 @@ def candidate_words(candidate: Candidate) -> str:
 
 
 def omission_words(omission: Omission) -> str:
-    """Why a candidate fell, without its name."""
+    """Say why a candidate fell, without its name."""
     match omission.cause:
-        case DoesNotLoad(fit):
+        case omissions.DoesNotLoad(fit):
             return fit.reason
-        case FormatNotRun(support):
+        case omissions.FormatNotRun(support):
             return support.reason
-        case MissesSlo(capacity, band):
+        case omissions.MissesSlo(capacity, band):
             return f"{band} prompts: {capacity.reason}" if band else capacity.reason
-        case NoPrice(price):
+        case omissions.NoPrice(price):
             return f"the price snapshot has no {price}"
-        case NotInZones(zones):
+        case omissions.NotInZones(zones):
             return f"not sold in {', '.join(zones)}"
-        case RestrictedData():
+        case omissions.RestrictedData():
             return "the route's data is restricted"
-        case NoAccount(provider):
+        case omissions.NoAccount(provider):
             return f"`api.providers` has no account at {provider}"
-        case Retires(None, _):
+        case omissions.Retires(None, _):
             return "its provider no longer lists it"
-        case Retires(on, until):
+        case omissions.Retires(on, until):
             return f"retires on {on}, before {until}"
-        case OtherResidency(None):
+        case omissions.OtherResidency(None):
             return "processes in an unknown place"
-        case OtherResidency(places):
+        case omissions.OtherResidency(places):
             return f"processes in {', '.join(places or ())}"
-        case TooLittleContext(needed, reads, band):
-            told = "an unknown number of" if reads is None else f"{reads:,}"
-            asked = f"{band} prompts and answers" if band else "prompts"
-            return f"reads {told} tokens; {asked} reach {needed:,}"
-        case Dominated(by):
+        case omissions.TooLittleContext(needed, reads, band):
+            tokens = "an unknown number of" if reads is None else f"{reads:,}"
+            texts = f"{band} prompts and answers" if band else "prompts"
+            return f"reads {tokens} tokens; {texts} reach {needed:,}"
+        case omissions.Dominated(by):
             return f"dominated by {candidate_words(by)}"
-        case FarFromCheapest():
+        case omissions.FarFromCheapest():
             return "many others are cheaper for every route that it could serve"
-        case WeakHost():
+        case omissions.WeakHost():
             return "too little CPU or memory for each GPU, or bare metal"
 
 
 def counted_words(counts: Iterable[tuple[OmissionKind, int]]) -> str:
-    """Numbers of omissions by kind, as one line."""
+    """Tell the numbers of omissions by kind, as one line."""
     return "; ".join(f"{count} × {MEANING[kind]}" for kind, count in counts)
 
 
 def cause_words(cause: Cause) -> str:
-    """What stands in the way of any plan, as one sentence without its end."""
+    """Say what stands in the way of any plan, as one sentence without its end."""
     match cause:
-        case NoCandidates():
+        case limits.NoCandidates():
             return "no model and no API may serve any route"
-        case Contradiction():
+        case limits.Contradiction():
             return "the limits contradict each other"
-        case SearchEnded(nodes):
+        case limits.SearchEnded(nodes):
             return f"no plan was found within {nodes} nodes of the search, and none is ruled out"
-        case BrokenLimit(ServedRoute(route), _, needed):
+        case BrokenLimit(limits.ServedRoute(route), _, needed):
             return f"{needed:.0%} of route {route} finds no place"
-        case BrokenLimit(VcpuQuota(family), allowed, needed):
+        case BrokenLimit(limits.VcpuQuota(family), allowed, needed):
             return f"the vCPU quota of family {family} would have to be {needed:,.0f}, not {allowed:,.0f}"
-        case BrokenLimit(ApiRate(provider, unit, after_loss), allowed, needed):
+        case BrokenLimit(limits.ApiRate(provider, unit, after_loss), allowed, needed):
             when = ", with a node lost," if after_loss else ""
             what = f"the {RATE_WORDS[unit]} a minute of {provider}{when}"
             return f"{what} would have to be {needed:,.0f}, not {allowed:,.0f}"
         case BrokenLimit(limit, allowed, needed):
-            name = "the budget" if isinstance(limit, TotalBudget) else "the API budget"
+            name = "the budget" if isinstance(limit, limits.TotalBudget) else "the API budget"
             return f"{name} would have to be ${needed:,.0f}, not ${allowed:,.0f}"
 
 
 def cause_problem(cause: Cause) -> Problem:
-    """The same as a problem with the key that decides it and what to do about it (INF002, INF003)."""
+    """Return a problem that names the cause, the key that decides it and what to do about it (INF002, INF003)."""
     words = cause_words(cause)
-    if isinstance(cause, SearchEnded):
+    if isinstance(cause, limits.SearchEnded):
         hint = "the limits may be too tight or the load too large to tell; change one of them and plan again"
         return Problem("INF003", f"could not decide: {words}", hint=hint)
     about = cause.limit.about if isinstance(cause, BrokenLimit) else ("routes",)
@@ -141,17 +115,18 @@ def cause_problem(cause: Cause) -> Problem:
 
 
 def _way_out(cause: Cause) -> str:
+    """Say what to do about a cause."""
     match cause:
-        case BrokenLimit(VcpuQuota()):
+        case BrokenLimit(limits.VcpuQuota()):
             return "raise the quota in AWS and in `quotas:`, or accept a model that needs fewer GPUs"
-        case BrokenLimit(ApiRate(provider, unit, after_loss)):
+        case BrokenLimit(limits.ApiRate(provider, unit, after_loss)):
             less = ", or set `reserve: {node: false}`" if after_loss else ", or accept another model"
             return f"raise the limit with {provider} and in `api.providers.{provider}.limits.{unit}`{less}"
-        case BrokenLimit(TotalBudget()):
+        case BrokenLimit(limits.TotalBudget()):
             return "raise `budget:`, or accept a cheaper model"
-        case BrokenLimit(ApiBudget()):
+        case BrokenLimit(limits.ApiBudget()):
             return "raise `api.monthly_budget:`, or accept a model to host"
-        case BrokenLimit(ServedRoute()):
+        case BrokenLimit(limits.ServedRoute()):
             return "accept another model for it, or allow more machines or APIs"
         case _:
             return "loosen one of quotas, API limits and budgets, or accept another model"

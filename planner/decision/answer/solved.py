@@ -1,6 +1,6 @@
-"""The choice together with what stands behind its names: models, machines, APIs and the load that was asked for.
+"""The solved choice: the choice together with what stands behind its names (models, machines, APIs, the load).
 
-Everything that is told of a plan asks this one value, so that no one scans the solver's shares by hand.
+Everything that is told of a plan asks this one value, so that nothing else scans the solver's shares.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from planner.plan.platform import ClusterParts
 
 @dataclass(frozen=True)
 class Solved:
-    """What was chosen.
+    """A solved choice is what was chosen, and everything that it was chosen from.
 
-    classes: all self-hosted classes that could be chosen. apis: all hosted models that could be.
+    classes: all self-hosted classes that could be chosen, sorted by name.
+    apis: all hosted models that could be chosen, sorted by key.
     """
 
     environment: Environment
@@ -36,53 +37,53 @@ class Solved:
 
     @property
     def region(self) -> str:
-        """AWS region of the plan."""
+        """Return the AWS region of the plan."""
         return self.environment.platform.region
 
     @cached_property
     def pools(self) -> tuple[SelfHosted, ...]:
-        """The classes that are bought, sorted by name; each becomes a pool."""
-        return tuple(k for k in self.classes if k.name in self.choice.answer.replicas)
+        """Return the pools, sorted by name: the classes that are bought."""
+        return tuple(c for c in self.classes if c.name in self.choice.answer.replicas)
 
     @cached_property
     def fleet(self) -> Fleet:
-        """The machines that are bought, and which replicas stand on them."""
+        """Return the machines that are bought, with the replicas that stand on them."""
         return fleet(self.choice)
 
     @cached_property
     def groups(self) -> dict[str, tuple[SelfHosted, ...]]:
-        """Node groups that are bought, sorted by name, with the pools that stand on each."""
+        """Return the node groups that are bought, sorted by name, with the pools that stand on each."""
         names = sorted({pool.group_name for pool in self.pools})
         return {name: tuple(pool for pool in self.pools if pool.group_name == name) for name in names}
 
     def nodes_of(self, group: str) -> int:
-        """Number of machines of a node group."""
+        """Return the number of machines of a node group."""
         return self.choice.answer.nodes[self.groups[group][0].replica_class.node_group]
 
     def route(self, name: str) -> RouteDemand:
-        """The load of a route."""
+        """Return the demand of a route."""
         return next(route for route in self.demand.routes if route.name == name)
 
     def routes_of(self, pool: SelfHosted) -> tuple[RouteDemand, ...]:
-        """The routes that a pool serves, in the order of the demand."""
+        """Return the routes that a pool serves, in the order of the demand."""
         names = {key[0] for key in self.choice.bands_of(pool.name)}
         return tuple(route for route in self.demand.routes if route.name in names)
 
     def pools_of(self, route: str) -> tuple[SelfHosted, ...]:
-        """The pools that serve some of a route."""
+        """Return the pools that serve some of a route, sorted by name."""
         return tuple(pool for pool in self.pools if any(key[0] == route for key in self.choice.bands_of(pool.name)))
 
     def bands_of(self, route: str, pool: SelfHosted) -> tuple[int, ...]:
-        """Indices of the input bands of a route that a pool serves."""
+        """Return the indices of the input bands of a route that a pool serves."""
         return tuple(key[1] for key in self.choice.bands_of(pool.name) if key[0] == route)
 
     def apis_of(self, route: str) -> tuple[HostedApi, ...]:
-        """The APIs that a route may use, in the order in which the gateway asks them."""
+        """Return the APIs that a route may use, in the order in which the gateway asks them."""
         by_name = {api.row.key: api for api in self.apis}
         return tuple(by_name[option.name] for option in apis_in_order([a.option for a in self.apis], route))
 
     def spilled(self, route: str) -> dict[str, float]:
-        """Share of all of a route's requests that goes to APIs, by name of the level."""
+        """Return the share of all of a route's requests that goes to APIs, by name of the level."""
         bands = self.route(route).bands
         shares = [self.choice.spilled((route, index)) for index in range(len(bands))]
         return {
@@ -91,7 +92,7 @@ class Solved:
         }
 
     def requests_to(self, key: BandKey, shares: tuple[float, ...]) -> float:
-        """Requests a month of a band, of which each level sends the given share somewhere."""
+        """Return how many requests of a band go to one place in a month, which gets the given share of each level."""
         band = self.route(key[0]).bands[key[1]]
         return sum(
             level.rates[key[0]] * band.share * float(level.hours) * 3600 * share
@@ -100,6 +101,6 @@ class Solved:
 
     @property
     def cluster(self) -> ClusterParts | None:
-        """What is built beside the GPU nodes; None when nothing is self-hosted."""
-        sizes = {pool.shape.checkpoint: pool.shape.checkpoint_gb for pool in self.pools}
-        return cluster_parts(self.environment.platform, sum(sizes.values())) if self.pools else None
+        """Return what is built beside the GPU nodes; None when nothing is self-hosted."""
+        sizes_gb = {pool.shape.checkpoint: pool.shape.checkpoint_gb for pool in self.pools}
+        return cluster_parts(self.environment.platform, sum(sizes_gb.values())) if self.pools else None

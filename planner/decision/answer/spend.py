@@ -1,7 +1,8 @@
 """What a choice costs, as cost lines: nodes by group, disks, tokens by route and API, and the parts of the cluster.
 
-Nodes run every hour of the month. Tokens are the mean rate of each level times its hours, the share that the plan sends
-to the API, and the mean tokens of the band by the price part that they are billed at.
+Nodes run every hour of the month. Tokens are counted by the price part that they are billed at:
+
+    tokens a month = Σ over levels: mean rate · hours · 3600 · share sent to the API · mean tokens of the band
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ WORDS: dict[PricePart, str] = {
 
 
 def cost_of(solved: Solved) -> Cost:
-    """The bill of the month."""
+    """Return the bill of the month."""
     lines = [*_nodes(solved), *_tokens(solved)]
     if solved.cluster is not None:
         lines += cluster_lines(solved.region, solved.cluster, solved.catalog.prices)[0]
@@ -35,7 +36,7 @@ def cost_of(solved: Solved) -> Cost:
 
 
 def bands_without_place(solved: Solved) -> tuple[str, ...]:
-    """Bands, as `route band`, that no pool serves within the SLO if steps are as slow as the p90 residual."""
+    """Return the bands, as `route band`, whose pool misses the SLO if steps are as slow as the p90 residual."""
     lost = {
         f"{key[0]} {key[1] + 1}"
         for pool in solved.pools
@@ -46,11 +47,11 @@ def bands_without_place(solved: Solved) -> tuple[str, ...]:
 
 
 def _range_usd(solved: Solved) -> tuple[Decimal, Decimal]:
-    """How much less and more the GPUs would cost a month if steps were as fast (slow) as the p10 (p90) residual.
+    """Return what GPUs would cost less (≤ 0) and more (≥ 0), USD a month, at the p10 and the p90 of the residuals.
 
-    Whole nodes are counted, two at least where a group is exclusive. The low end follows the band that gains least, the
-    high end the one that loses most. The pair is (≤ 0, ≥ 0) in USD. A band that could not be served at all at the slow
-    end has no place in a range of dollars: `bands_without_place` names it.
+    Whole nodes are counted, two at least where a group is exclusive. The low end follows the band that gains least, and
+    the high end the band that loses most. A band that could not be served at all at the slow end has no place in a
+    range of dollars: `bands_without_place` names it.
     """
     low = high = 0.0
     for group, pools in solved.groups.items():

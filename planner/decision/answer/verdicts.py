@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 
+from planner.decision.answer.routes import BYTES_PER_TOKEN
 from planner.decision.answer.solved import Solved
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.domain.catalog import Catalog
@@ -18,9 +19,9 @@ from planner.plan.review import Verdict
 
 
 def verdicts(solved: Solved, cost: Cost, gaps: Iterable[Gap], without_place: Sequence[str]) -> tuple[Verdict, ...]:
-    """All verdicts, sorted by name.
+    """Return all verdicts, sorted by name.
 
-    without_place: bands that the slow end of the measurements leaves without a place.
+    `without_place` names the bands that have no place at the slow end of the measurements.
     """
     environment = solved.environment
     judgements = [
@@ -109,10 +110,11 @@ def _availability(environment: Environment) -> Verdict:
 
 
 def _bytes_per_token() -> Verdict:
-    message = "input bands assume 4 bytes a token; no tokenizer ratio is known"
+    message = f"input bands assume {BYTES_PER_TOKEN:g} bytes a token; no tokenizer ratio is known"
     return Verdict(name="gap tokenizer", state="warn", message=message)
 
 
 def _shortened(messages: Sequence[str], most: int = 4) -> str:
+    """Join the first messages, and say how many more there are."""
     shown = "; ".join(messages[:most])
     return shown if len(messages) <= most else f"{shown}; and {len(messages) - most} more"

@@ -1,1 +1,1 @@
-"""What could be chosen: the demand of each route, and the self-hosted classes and APIs that could serve it."""
+"""This package lists what could be chosen: the demand of each route, and the classes and APIs that could serve it."""

@@ -1,7 +1,7 @@
-"""What each route asks for, ready to be served: its lengths by input band, its week in levels, its targets.
+"""What each route asks for: its lengths by input band, its week in levels, its targets.
 
-Joins the environment with the traces that it names. Rates: a level's mean is billed; its planned rate is the 95th
-percentile of the rate over the scale-up window, taken from the trace's own windows.
+The module joins the environment with the traces that it names. A level has two rates. Its mean is billed. Its planned
+rate decides sizes: it is the 95th percentile of the rate over the scale-up window, as the trace's own windows show it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
+from planner.decision.choice.question import BandKey
 from planner.domain.demand import Level, hourly_rates, levels, week_profile
 from planner.domain.environment import Environment, Route
 from planner.domain.traces import TraceSummary
@@ -20,19 +22,23 @@ from planner.performance.capacity_search import CYCLE_MINUTES
 from planner.performance.lengths import Lengths, lengths_of
 
 LEVELS = 6
+"""Number of load levels that a week is reduced to; each of them adds columns to the program."""
 TAIL = 0.999
 """Share of requests whose prompt and answer must fit the model's context; longer ones are refused or go to the API."""
 LEAST_CONTEXT = 4096
+"""Tokens of context that every pool has at least."""
 
 
 @dataclass(frozen=True)
 class RouteDemand:
-    """One route with its workload.
+    """The demand of one route is its workload and its targets.
 
-    lengths: of all its requests, and of each band, coarse enough to be screened thousands of times.
-    burst_ratio: highest minute over the planned rate; divides capacities where they are screened. minutes: rates of the
-    trace's busiest five minutes over their mean, which capacities are simulated with.
-    band_context: tokens that the longest prompt of each band and its answer take, by band.
+    lengths: token lengths of all its requests, coarse enough to be screened thousands of times.
+    band_lengths: the same of each input band.
+    target: what its SLO promises.
+    burst_ratio: rate of the highest minute ÷ planned rate; screened capacities are divided by it.
+    minutes: rates of the trace's busiest five minutes ÷ their mean; capacities are simulated with them.
+    band_context: tokens that the longest prompt of a band takes together with its answer, by band.
     """
 
     name: str
@@ -47,26 +53,36 @@ class RouteDemand:
 
     @property
     def max_model_len(self) -> int:
-        """Tokens of context that a pool serving all of it needs: the next power of two."""
+        """Return the tokens of context that a pool for the whole route needs: the next power of two."""
         return max(LEAST_CONTEXT, 1 << math.ceil(math.log2(max(self.band_context))))
 
     @property
     def bands(self) -> tuple[InputBand, ...]:
+        """Return the input bands of the workload."""
         return self.workload.bands
 
 
 @dataclass(frozen=True)
 class Demand:
-    """All routes and the levels of the week, hours summing to a month."""
+    """The demand is what all routes ask for together.
+
+    routes: the routes, sorted by name.
+    levels: the load levels, whose hours sum to a month.
+    """
 
     routes: tuple[RouteDemand, ...]
     levels: tuple[Level, ...]
 
+    @cached_property
+    def shares(self) -> dict[BandKey, float]:
+        """Return the share of its route's requests that each band has."""
+        return {(route.name, i): band.share for route in self.routes for i, band in enumerate(route.bands)}
+
 
 def demand(environment: Environment, traces: Mapping[str, TraceSummary]) -> Demand:
-    """Environment and the traces that it names → what is to be served.
+    """Return what an environment asks for. `traces` are those that it names.
 
-    Errors: ValueError when declared token lengths fit no distribution, or a profile is not a week.
+    Raises ValueError when declared token lengths fit no distribution, or a profile is not a week.
     """
     routes = tuple(_route(name, environment.routes[name], traces) for name in sorted(environment.routes))
     weeks = {
@@ -113,7 +129,7 @@ def _workload(route: Route, traces: Mapping[str, TraceSummary]) -> Workload:
 
 
 def _context(workload: Workload, band: InputBand) -> int:
-    """Tokens of the longest prompt of a band and the longest answer, up to the `TAIL` of the route's requests."""
+    """Return the tokens of a band's longest prompt and the longest answer, over `TAIL` of the route's requests."""
     longest = workload.mix.input_quantile(TAIL)
     if band.below_tokens is not None:
         longest = min(longest, band.below_tokens - 1)
@@ -125,12 +141,12 @@ def _lengths(mix: Mix) -> Lengths:
 
 
 def _burst_ratio(workload: Workload) -> float:
-    """Highest minute over the planned (p95 of 300 s) rate: what the planned rate itself does not yet hold."""
+    """Return the highest minute's rate ÷ the planned rate (p95 of 300 s), which says what that rate does not hold."""
     return max(1.0, workload.burst.peak_60s / workload.burst.p95_300s)
 
 
 def _busiest_minutes(trace: TraceSummary) -> tuple[float, ...]:
-    """Rates of the busiest five whole minutes of a trace over their mean; of all minutes where there are fewer."""
+    """Return the rates of a trace's busiest five whole minutes ÷ their mean; a shorter trace gives all its minutes."""
     whole = [requests for requests, _, _ in trace.minutes][: max(1, int(trace.duration_s // 60))]
     width = min(CYCLE_MINUTES, len(whole))
     start = max(range(len(whole) - width + 1), key=lambda k: sum(whole[k : k + width]))

@@ -2,8 +2,9 @@
 
     USD a request = S·p_in + O·p_out        S, O: mean input and output tokens of the band
 
-Tokenizer ratios, reasoning tokens and cache hits are not known: they are named as gaps and never guessed. Long-context
-prices apply to the share of the band above the threshold. Restricted routes get no option at all.
+The prices of long contexts apply to the requests of the band that are longer than the model's threshold. Tokenizer
+ratios, reasoning tokens and cache hits are not known; they are never guessed, and what is unknown is named as a gap.
+A restricted route gets no option at all.
 """
 
 from __future__ import annotations
@@ -36,7 +37,13 @@ MILLION = 1_000_000
 
 @dataclass(frozen=True)
 class HostedApi:
-    """An API option and the rows behind it."""
+    """A hosted API is an option of the program together with the catalog rows behind it.
+
+    option: the model in the plain numbers of the question.
+    row: the model in the catalog.
+    base_url: address of the provider in the environment's region.
+    prices: USD for a million tokens, by the part of a request that is billed.
+    """
 
     option: ApiOption
     row: ApiModel
@@ -47,46 +54,57 @@ class HostedApi:
 def hosted_apis(
     routes: Sequence[RouteDemand], catalog: Catalog, accounts: ApiAccounts, region: str, until: date
 ) -> tuple[tuple[HostedApi, ...], tuple[Omission, ...], tuple[Gap, ...]]:
-    """Options, what fell and why, and what is not known. `until`: the last day of the horizon.
+    """Return the hosted APIs, sorted by key, with the omissions and gaps of this part of the market.
 
-    Options are sorted by key; `ApiOption.cost_of` ranks them for a route.
+    `until` is the last day of the horizon. `apis_in_order` ranks the APIs for a route.
     """
     rows: dict[str, ApiModel] = {}
     users: dict[str, list[RouteDemand]] = {}
-    omitted: list[Omission] = []
+    omissions: list[Omission] = []
     gaps: set[Gap] = set()
     for route in routes:
         for row in _accepted(route.route, catalog):
-            reason = _refusal(row, route, catalog, accounts, until)
-            if reason is not None:
-                omitted.append(reason)
+            omission = _omission(row, route, catalog, accounts, until)
+            if omission is not None:
+                omissions.append(omission)
                 continue
             rows[row.key] = row
             users.setdefault(row.key, []).append(route)
-    found = []
+    apis = []
     for key in sorted(rows):
-        option = _option(rows[key], users[key], catalog, accounts, region)
-        if isinstance(option, Gap):
-            gaps.add(option)
-            omitted += [Omission(Candidate(api=key), NoPrice(option.subject), route.name) for route in users[key]]
+        api = _hosted_api(rows[key], users[key], catalog, accounts, region)
+        if isinstance(api, Gap):
+            gaps.add(api)
+            omissions += [Omission(Candidate(api=key), NoPrice(api.subject), route.name) for route in users[key]]
         else:
-            found.append(option)
+            apis.append(api)
             gaps |= set(_unknowns(rows[key], catalog, accounts))
-    return tuple(found), tuple(omitted), tuple(sorted(gaps))
+    return tuple(apis), tuple(omissions), tuple(sorted(gaps))
+
+
+def tokens_by_price_part(row: ApiModel, mix: Mix) -> dict[PricePart, float]:
+    """Return the mean tokens of a request by the price part that they are billed at."""
+    above = row.long_context_above
+    parts: dict[PricePart, float] = {"input": 0.0, "output": 0.0}
+    for tokens_in, tokens_out, weight in zip(mix.input_tokens, mix.output_tokens, mix.weights, strict=True):
+        long = above is not None and tokens_in > above
+        keys: tuple[PricePart, PricePart] = ("long-input", "long-output") if long else ("input", "output")
+        parts[keys[0]] = parts.get(keys[0], 0.0) + weight * tokens_in
+        parts[keys[1]] = parts.get(keys[1], 0.0) + weight * tokens_out
+    return parts
 
 
 def _accepted(route: Route, catalog: Catalog) -> list[ApiModel]:
-    found: dict[str, ApiModel] = {}
-    for entry in route.quality.accept:
-        accepted = catalog.accepted_entry(entry)
-        if not isinstance(accepted, Gap):
-            found.update({row.key: row for row in accepted.apis})
-    return [found[key] for key in sorted(found)]
+    """Return the hosted models of a route's accept list, each once, sorted by key."""
+    entries = [catalog.accepted_entry(entry) for entry in route.quality.accept]
+    rows = {row.key: row for accepted in entries if not isinstance(accepted, Gap) for row in accepted.apis}
+    return [rows[key] for key in sorted(rows)]
 
 
-def _refusal(
+def _omission(
     row: ApiModel, route: RouteDemand, catalog: Catalog, accounts: ApiAccounts, until: date
 ) -> Omission | None:
+    """Say why a route may not use a hosted model; None means that it may."""
     candidate = Candidate(api=row.key)
     if not route.route.may_use_api:
         return Omission(candidate, RestrictedData(), route.name)
@@ -104,9 +122,10 @@ def _refusal(
     return None
 
 
-def _option(
+def _hosted_api(
     row: ApiModel, users: Sequence[RouteDemand], catalog: Catalog, accounts: ApiAccounts, region: str
 ) -> HostedApi | Gap:
+    """Return the API for the routes that use it, or the gap of the first price that is missing."""
     prices: dict[PricePart, Price] = {}
     bands = {(route.name, i): band for route in users for i, band in enumerate(route.bands)}
     for part in sorted({part for band in bands.values() for part in tokens_by_price_part(row, band.mix)}):
@@ -128,28 +147,17 @@ def _option(
     return HostedApi(option, row, catalog.providers[row.provider].base_url.replace("{region}", region), prices)
 
 
-def tokens_by_price_part(row: ApiModel, mix: Mix) -> dict[PricePart, float]:
-    """Mean tokens of a request by the price part that they are billed at."""
-    above = row.long_context_above
-    parts: dict[PricePart, float] = {"input": 0.0, "output": 0.0}
-    for tokens_in, tokens_out, weight in zip(mix.input_tokens, mix.output_tokens, mix.weights, strict=True):
-        long = above is not None and tokens_in > above
-        keys: tuple[PricePart, PricePart] = ("long-input", "long-output") if long else ("input", "output")
-        parts[keys[0]] = parts.get(keys[0], 0.0) + weight * tokens_in
-        parts[keys[1]] = parts.get(keys[1], 0.0) + weight * tokens_out
-    return parts
-
-
 def _unknowns(row: ApiModel, catalog: Catalog, accounts: ApiAccounts) -> list[Gap]:
+    """Return what is not known of a hosted model and its provider."""
     account = accounts.providers[row.provider]
-    found = []
+    gaps = []
     if account.latency is None:
         hint = f"measure it and set `api.providers.{row.provider}.latency: {{ttft_p95: …, measured: …}}`"
-        found.append(Gap("latency", row.provider, f"the TTFT of {row.provider} has not been measured", hint))
+        gaps.append(Gap("latency", row.provider, f"the TTFT of {row.provider} has not been measured", hint))
     if account.limits.tpm is None or account.limits.rpm is None:
         hint = f"set `api.providers.{row.provider}.limits: {{tpm: …, rpm: …}}`"
-        found.append(Gap("limits", row.provider, f"the rate limits of {row.provider} are not stated", hint))
+        gaps.append(Gap("limits", row.provider, f"the rate limits of {row.provider} are not stated", hint))
     if row.reasoning is not False:
         message = f"{row.key} may think before it answers; its reasoning tokens are not in the estimate"
-        found.append(Gap("reasoning", row.key, message, "measure them on your own prompts"))
-    return [*found, *catalog.providers[row.provider].gaps()]
+        gaps.append(Gap("reasoning", row.key, message, "measure them on your own prompts"))
+    return [*gaps, *catalog.providers[row.provider].gaps()]

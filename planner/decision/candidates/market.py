@@ -1,7 +1,7 @@
-"""Everything that could be chosen for an environment, and the question that it makes.
+"""The market: everything that could be chosen for an environment, and the question that it makes.
 
-`survey` enumerates what the accept lists, privacy, region and accounts admit; what falls is kept as omissions. `ask`
-turns the rest into the plain numbers of the program.
+`survey` lists what the environment's accept lists, privacy, region and accounts admit, and keeps an omission of
+everything that falls. `ask` turns the market into the plain numbers of the program.
 """
 
 from __future__ import annotations
@@ -30,13 +30,20 @@ from planner.words.diagnostics import Problem, Problems
 from planner.words.units import HOURS_PER_MONTH
 
 DAYS_PER_MONTH = 365.25 / 12
+"""Days of a calendar month on average. They say when the horizon ends; bills use the planning month of 730 hours."""
 
 
 @dataclass(frozen=True)
 class Market:
-    """Everything that could be chosen, and what is unknown about it.
+    """The market is everything that could be chosen, and what is unknown about it.
 
-    ruler: how step times are judged. cluster: cost lines of any self-hosting, without the weights that are stored.
+    demand: what the routes ask for.
+    ruler: how step times are judged.
+    classes: the self-hosted classes, sorted by name.
+    apis: the hosted models, sorted by key.
+    cluster: cost lines of everything beside GPU nodes that self-hosting needs, but for the weights that are stored.
+    omissions: candidates that fell.
+    gaps: what is not known of the candidates that are left.
     """
 
     demand: Demand
@@ -48,65 +55,66 @@ class Market:
     gaps: tuple[Gap, ...]
 
     @property
-    def shares(self) -> dict[BandKey, float]:
-        """Share of a route's requests by band."""
-        return {(route.name, i): band.share for route in self.demand.routes for i, band in enumerate(route.bands)}
-
-    @property
-    def served(self) -> frozenset[BandKey]:
-        """The bands that some class or API may serve."""
+    def servable(self) -> frozenset[BandKey]:
+        """Return the bands that some class or API may serve."""
         local = {key for c in self.classes for key in c.replica.capacities}
         return frozenset(local | {key for api in self.apis for key in api.option.usd_per_request})
 
     def has_candidates(self, route: RouteDemand) -> bool:
-        """Whether each band of a route can be served by something."""
-        return all((route.name, index) in self.served for index in range(len(route.bands)))
+        """Say whether each band of a route can be served by something."""
+        return self.servable.issuperset((route.name, index) for index in range(len(route.bands)))
 
 
 def survey(inputs: Inputs) -> Market:
-    """Demand, and everything that the environment's accept lists, privacy, region and accounts admit.
+    """Return the market of an environment.
 
-    Errors: `Problems` with ENV020, exit code 1, when a price is missing that every plan needs.
+    Raises `Problems` with ENV020, exit code 1, when a price is missing that every plan needs.
     """
     environment, catalog = inputs.environment, inputs.catalog
-    wanted = demand(environment, inputs.traces)
+    asked = demand(environment, inputs.traces)
     until = environment.horizon.start + timedelta(days=round(environment.horizon.months * DAYS_PER_MONTH))
     apis, api_omissions, api_gaps = hosted_apis(
-        wanted.routes, catalog, environment.api, environment.platform.region, until
+        asked.routes, catalog, environment.api, environment.platform.region, until
     )
     offerings, offering_omissions, offering_gaps = _offerings(environment, catalog)
-    lines, disk_usd_per_hour, storage_usd = _needed_prices(environment, catalog)
-    spillable = {key[0] for api in apis for key in api.option.usd_per_request}
-    tenancy = {route.name: _tenancy(route, route.name in spillable) for route in wanted.routes}
-    judged_by = ruler(inputs)
-    loading, load_omissions = shapes(wanted.routes, catalog, offerings.gpus(), tenancy)
-    able, able_omissions = replicas(loading, judged_by)
-    classes, host_omissions = self_hosted_classes(able, offerings, disk_usd_per_hour, storage_usd)
-    best, dominated = without_dominated(classes)
-    shares = {(route.name, i): band.share for route in wanted.routes for i, band in enumerate(route.bands)}
-    few, dropped = short_list(best, shares, inputs.locked_pools)
-    omissions = (
-        *api_omissions,
-        *offering_omissions,
-        *load_omissions,
-        *able_omissions,
-        *host_omissions,
-        *dominated,
-        *dropped,
+    cluster, disk_usd_per_hour, storage_usd_per_gb = _needed_prices(environment, catalog)
+    routes_with_api = {route for api in apis for route, _ in api.option.usd_per_request}
+    tenancy = {route.name: _tenancy(route, route.name in routes_with_api) for route in asked.routes}
+    judge = ruler(inputs)
+    loading, shape_omissions = shapes(asked.routes, catalog, offerings.gpus(), tenancy)
+    able, replica_omissions = replicas(loading, judge)
+    all_classes, host_omissions = self_hosted_classes(able, offerings, disk_usd_per_hour, storage_usd_per_gb)
+    best, dominated = without_dominated(all_classes)
+    classes, far_from_cheapest = short_list(best, asked.shares, inputs.locked_pools)
+    return Market(
+        demand=asked,
+        ruler=judge,
+        classes=classes,
+        apis=apis,
+        cluster=cluster,
+        omissions=(
+            *api_omissions,
+            *offering_omissions,
+            *shape_omissions,
+            *replica_omissions,
+            *host_omissions,
+            *dominated,
+            *far_from_cheapest,
+        ),
+        gaps=(*api_gaps, *offering_gaps),
     )
-    return Market(wanted, judged_by, few, apis, lines, omissions, (*api_gaps, *offering_gaps))
 
 
 def ask(environment: Environment, market: Market) -> Question:
-    """The program's question, everything in a fixed order."""
+    """Return the question of the program. Everything in it has a fixed order."""
     spillable = {key for api in market.apis for key in api.option.usd_per_request}
     flows = tuple(
         Flow(
-            route.name,
-            index,
-            tuple(level.rates[route.name] * band.share for level in market.demand.levels),
-            tuple(level.planned[route.name] * band.share for level in market.demand.levels),
-            (route.name, index) in spillable,
+            route=route.name,
+            band=index,
+            mean=tuple(level.rates[route.name] * band.share for level in market.demand.levels),
+            planned=tuple(level.planned[route.name] * band.share for level in market.demand.levels),
+            may_spill=(route.name, index) in spillable,
         )
         for route in market.demand.routes
         for index, band in enumerate(route.bands)
@@ -127,7 +135,7 @@ def ask(environment: Environment, market: Market) -> Question:
 
 
 def _needed_prices(environment: Environment, catalog: Catalog) -> tuple[tuple[CostLine, ...], float, float]:
-    """(cost lines of a cluster, USD an hour of a node's disk, USD a month for 10⁹ bytes in the bucket)."""
+    """Return the cost lines of a cluster, USD an hour of a node's disk, and USD a month of 10⁹ bytes in the bucket."""
     region = environment.platform.region
     lines, gaps = cluster_lines(region, cluster_parts(environment.platform, 0.0), catalog.prices)
     disk, storage = catalog.prices.price(disk_key(region)), catalog.prices.price(storage_key(region))
@@ -137,6 +145,7 @@ def _needed_prices(environment: Environment, catalog: Catalog) -> tuple[tuple[Co
 
 
 def _offerings(environment: Environment, catalog: Catalog) -> tuple[Offerings, tuple[Omission, ...], tuple[Gap, ...]]:
+    """Return what is sold in the environment's zones and has a price, with omissions and gaps of the rest."""
     region = catalog.offerings.in_region(environment.platform.region)
     here = region.in_zones(environment.platform.zones)
     sold = {row.instance_type for row in here}

@@ -1,6 +1,6 @@
-"""Why a candidate was not considered further: each omission holds its first cause, as values.
+"""Omissions: which candidates were not considered further, each with its first cause as a value.
 
-Sentences are made of them last, in `answer.sentences`. A cause carries the numbers and names that its sentence needs.
+A cause carries the numbers and names that its sentence needs; `answer.sentences` makes the sentence, last.
 """
 
 from __future__ import annotations
@@ -35,10 +35,13 @@ OmissionKind = Literal[
 
 @dataclass(frozen=True)
 class Candidate:
-    """What could have been chosen, by its catalog keys; what does not apply is empty.
+    """A candidate is what could be chosen, by its catalog keys. A field that does not apply is empty, or 0.
 
-    model: open-weight model. quantization: format of its weights. gpu, tensor_parallel_size: GPUs of one replica.
-    instance_type: machine that carries it. api: hosted model, `PROVIDER/SLUG`.
+    model: open-weight model.
+    quantization: format of its weights.
+    gpu, tensor_parallel_size: GPUs of one replica, kind and number.
+    instance_type: machine that carries it.
+    api: hosted model, `PROVIDER/SLUG`.
     """
 
     model: str = ""
@@ -50,7 +53,7 @@ class Candidate:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All names that a reader may look for."""
+        """Return all names that a reader may look for."""
         return tuple(name for name in (self.model, self.quantization, self.gpu, self.instance_type, self.api) if name)
 
 
@@ -72,7 +75,10 @@ class FormatNotRun:
 
 @dataclass(frozen=True)
 class MissesSlo:
-    """The replica meets the route's SLO at no load. band: name of the input band; empty for the whole route."""
+    """The replica meets the route's SLO at no load.
+
+    band: name of the input band; empty for the whole route.
+    """
 
     capacity: NoCapacity
     band: str = ""
@@ -81,7 +87,10 @@ class MissesSlo:
 
 @dataclass(frozen=True)
 class NoPrice:
-    """The price snapshot lacks a price. price: its key."""
+    """The price snapshot lacks a price.
+
+    price: key of the price.
+    """
 
     price: str
     kind: Literal["price"] = "price"
@@ -112,8 +121,11 @@ class NoAccount:
 
 @dataclass(frozen=True)
 class Retires:
-    """The hosted model ends within the horizon. on: its last day, None when it is delisted already. until: the day up
-    to which it is needed."""
+    """The provider stops serving the hosted model within the horizon.
+
+    on: its last day; None when it is delisted already.
+    until: the day up to which it is needed.
+    """
 
     on: date | None
     until: date
@@ -122,7 +134,10 @@ class Retires:
 
 @dataclass(frozen=True)
 class OtherResidency:
-    """The provider processes data where the route does not allow it. places: None when they are not known."""
+    """The provider processes data where the route does not allow it.
+
+    places: where it does; None when they are not known.
+    """
 
     places: tuple[str, ...] | None
     kind: Literal["residency"] = "residency"
@@ -130,7 +145,12 @@ class OtherResidency:
 
 @dataclass(frozen=True)
 class TooLittleContext:
-    """The model reads fewer tokens than needed. reads: tokens, None when not stated. band: as in `MissesSlo`."""
+    """The model reads fewer tokens than the requests have.
+
+    needed: tokens that it would have to read.
+    reads: tokens that it reads; None when they are not stated.
+    band: name of the input band; empty for the whole route.
+    """
 
     needed: int
     reads: int | None
@@ -140,7 +160,7 @@ class TooLittleContext:
 
 @dataclass(frozen=True)
 class Dominated:
-    """Another candidate does everything that this one does for no more money."""
+    """Another candidate (`by`) does everything that this one does for no more money."""
 
     by: Candidate
     kind: Literal["dominated"] = "dominated"
@@ -179,7 +199,10 @@ OmissionCause = (
 
 @dataclass(frozen=True)
 class Omission:
-    """One candidate that fell, and its first cause. route: the route that it fell for; empty for all routes."""
+    """An omission is a candidate that fell, with its first cause.
+
+    route: the route that it fell for; empty for all routes.
+    """
 
     candidate: Candidate
     cause: OmissionCause
@@ -187,22 +210,22 @@ class Omission:
 
     @property
     def kind(self) -> OmissionKind:
-        """By what it is counted."""
+        """Return the kind by which it is counted."""
         return self.cause.kind
 
 
 def counts_by_kind(omissions: Iterable[Omission]) -> tuple[tuple[OmissionKind, int], ...]:
-    """(kind, number of omissions), the most frequent first, ties by name."""
+    """Return (kind, number of omissions), the most frequent first, ties by name. Equal omissions count once."""
     counts = Counter(omission.kind for omission in set(omissions))
     return tuple((kind, counts[kind]) for kind in sorted(counts, key=lambda kind: (-counts[kind], kind)))
 
 
 def names_all(candidate: Candidate, words: Sequence[str]) -> bool:
-    """Whether each word is a whole part of some name of the candidate: `L4` is in `L4` and in no other GPU."""
+    """Say whether each word is a whole part of some name of the candidate: `L4` is part of `L4` and not of `L40S`."""
     patterns = [re.compile(rf"(?<![a-z0-9]){re.escape(word.lower())}(?![a-z0-9])") for word in words]
     return all(any(pattern.search(name.lower()) for name in candidate.names) for pattern in patterns)
 
 
-def naming(omissions: Iterable[Omission], words: Sequence[str]) -> tuple[Omission, ...]:
-    """The omissions whose candidate names all of the words, each once, in their order."""
+def omissions_naming(omissions: Iterable[Omission], words: Sequence[str]) -> tuple[Omission, ...]:
+    """Return the omissions whose candidate has all of the words in its names, each once, in their order."""
     return tuple(omission for omission in dict.fromkeys(omissions) if names_all(omission.candidate, words))

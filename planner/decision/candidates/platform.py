@@ -1,6 +1,6 @@
 """What any self-hosting needs beside GPU nodes: the sizes that this release chooses for every environment.
 
-These values go into the lock. The bill and the program that builds them read them there.
+These values go into the lock. The bill reads them there, and so does the program that builds them.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from planner.domain.environment import Platform
 from planner.plan.platform import ClusterParts, EncryptionKey, LogGroup, ModelBucket, SystemNodes
 
 SYSTEM_NODES = SystemNodes(instance_type="m6a.large", nodes=2, disk_gb=30)
-"""For DNS, metrics, storage and two gateways. There are two nodes, because the gateways may not share one."""
+"""They run DNS, metrics, storage and two gateways. There are two of them, because the gateways may not share one."""
 NODE_DISK_GB = 200
-"""Root volume of a GPU node. It holds the image of the engine (some 10 GiB, twice during a rollout) and what pods
+"""Root volume of a GPU node, GB. It holds the image of the engine (some 10 GiB, twice during a rollout) and what pods
 write. Where a machine has NVMe disks of its own, they hold both."""
 LOG_GROUPS = (
     LogGroup(name="control-plane", retention_days=90, gb_per_month=12),
@@ -20,11 +20,13 @@ LOG_GROUPS = (
 """The amounts are assumptions for a small cluster; the bill shows them."""
 SECRETS_KEY = EncryptionKey(name="secrets", deletion_days=30)
 OLD_VERSION_DAYS = 30
+"""Days for which the model bucket keeps a replaced object, so that a wrong upload can be undone."""
 
 
 def cluster_parts(platform: Platform, weights_gb: float) -> ClusterParts:
-    """What is built for a cluster in this environment. weights_gb: size of all weights in 10⁹ bytes."""
-    nat_zones = {"none": (), "single": platform.zones[:1], "per-zone": tuple(sorted(platform.zones))}[platform.nat]
+    """Return what is built for a cluster in this environment. `weights_gb` is the size of all weights, 10⁹ bytes."""
+    zones = tuple(sorted(platform.zones))
+    nat_zones = {"none": (), "single": zones[:1], "per-zone": zones}[platform.nat]
     return ClusterParts(
         system_nodes=SYSTEM_NODES,
         nat_zones=nat_zones,

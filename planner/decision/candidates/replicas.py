@@ -1,7 +1,7 @@
 """What one replica could serve: a shape with a batch cap, and its capacity in every band of every route.
 
-Each shape gets its step clock, with the margin of its provenance, and one or two batch caps. Which machine carries the
-GPUs, and what that costs, is not known here.
+Each shape gets its step clock, with the margin of its provenance, and one or two batch caps. The module does not know
+which machine carries the GPUs, or what that costs.
 """
 
 from __future__ import annotations
@@ -13,18 +13,33 @@ from planner.decision.candidates.omissions import MissesSlo, Omission, TooLittle
 from planner.decision.candidates.ruler import Ruler
 from planner.decision.candidates.shapes import NARROWEST_CAP, Shape
 from planner.decision.choice.question import BandKey
-from planner.performance.capacity import Capacity, NoCapacity, capacities, rate_factors, with_interval
+from planner.performance.capacity import (
+    Capacity,
+    CapacityQuestion,
+    NoCapacity,
+    capacities,
+    rate_factors,
+    with_interval,
+)
 from planner.performance.memory import MemoryFit
 from planner.performance.step_time import StepClock
 
 CAPS = (NARROWEST_CAP, 32, 64, 128, 256)
-"""Batch caps (`max_num_seqs`) that are tried; a route wants the smallest that loses less than 1 % of throughput."""
+"""Batch caps (`max_num_seqs`, sequences) that are tried."""
 WORTH = 0.99
+"""Share of the best cap's rate that a narrower cap must reach; a route is best served by the narrowest that does."""
 
 
 @dataclass(frozen=True)
 class Replica:
-    """A shape with one batch cap, and what it can take. variant: `` for the widest cap of its shape, else `capN`."""
+    """A replica is a shape with one batch cap, and what it can serve.
+
+    max_num_seqs: the batch cap, sequences.
+    variant: `capN` where the shape has a wider cap too; empty for the widest.
+    memory: what the GPUs hold beside the weights.
+    clock: planned step times, with the margin.
+    capacities: what it serves within the SLO, by band; a band that it cannot serve is absent.
+    """
 
     shape: Shape
     max_num_seqs: int
@@ -35,45 +50,51 @@ class Replica:
 
 
 def replicas(shapes: Sequence[Shape], ruler: Ruler) -> tuple[tuple[Replica, ...], tuple[Omission, ...]]:
-    """All replicas of these shapes that can serve some band, and what fell."""
+    """Return all replicas of these shapes that can serve some band, and the omissions of what they cannot serve."""
     omissions: list[Omission] = []
-    clocks = {shape: ruler.clock(shape) for shape in shapes}
-    return _with_capacities(_caps(clocks, ruler, omissions), clocks, ruler, omissions), tuple(omissions)
+    capped = _with_caps(shapes, ruler, omissions)
+    return _with_capacities(capped, ruler, omissions), tuple(omissions)
+
+
+def question_of(replica: Replica, key: BandKey, ruler: Ruler) -> CapacityQuestion:
+    """Return the question to the performance model about one band of a replica."""
+    route = replica.shape.route(key[0])
+    return ruler.question(replica.shape, replica.clock, replica.memory, route, key[1], replica.max_num_seqs)
 
 
 def with_range(replica: Replica, ruler: Ruler) -> Replica:
-    """The same replica with the low and high of its capacities: asked again at the p10 and p90 of the residuals."""
+    """Return the same replica with low and high capacities: what it serves at p10 and p90 of the residuals."""
     shape = replica.shape
     fast, slow = (edge / ruler.margin(shape) for edge in ruler.evidence(shape).interval)
-    by_name = {route.name: route for route in shape.routes}
-    ranged = {}
-    for (name, band), answer in replica.capacities.items():
-        question = ruler.question(shape, replica.clock, replica.memory, by_name[name], band, replica.max_num_seqs)
-        ranged[(name, band)] = with_interval(answer, question, (fast, slow))
+    ranged = {
+        key: with_interval(capacity, question_of(replica, key, ruler), (fast, slow))
+        for key, capacity in replica.capacities.items()
+    }
     return replace(replica, capacities=ranged)
 
 
 def without_margin(replicas: Sequence[Replica], ruler: Ruler) -> list[dict[BandKey, float]]:
-    """Requests/s of each by band if every step took what the fit expects, instead of that and a margin."""
+    """Return the requests/s of each replica by band if every step took what the fit expects, without a margin."""
     questions, slowness = [], []
     for replica in replicas:
-        shape, cap = replica.shape, replica.max_num_seqs
-        by_name = {route.name: route for route in shape.routes}
-        for name, band in replica.capacities:
-            questions.append(ruler.question(shape, replica.clock, replica.memory, by_name[name], band, cap))
-            slowness.append(1.0 / ruler.margin(shape))
+        for key in replica.capacities:
+            questions.append(question_of(replica, key, ruler))
+            slowness.append(1.0 / ruler.margin(replica.shape))
     factors = iter(rate_factors(questions, slowness))
     return [
-        {key: answer.requests_per_second * max(1.0, next(factors)) for key, answer in replica.capacities.items()}
+        {key: capacity.requests_per_second * max(1.0, next(factors)) for key, capacity in replica.capacities.items()}
         for replica in replicas
     ]
 
 
-def _caps(
-    clocks: Mapping[Shape, StepClock], ruler: Ruler, omitted: list[Omission]
-) -> list[tuple[Shape, int, str, MemoryFit]]:
-    """For each shape the narrowest and the widest of the caps that its routes want: one when they agree."""
+def _with_caps(shapes: Sequence[Shape], ruler: Ruler, omissions: list[Omission]) -> list[Replica]:
+    """Return replicas of each shape, without capacities yet, with the caps that are best for its routes.
+
+    These are the narrowest and the widest of them, or one where the routes agree. A route that no cap serves is added
+    to `omissions`.
+    """
     asked, questions = [], []
+    clocks = {shape: ruler.clock(shape) for shape in shapes}
     fits: dict[tuple[Shape, int], MemoryFit] = {}
     for shape, clock in clocks.items():
         for cap in CAPS:
@@ -92,44 +113,39 @@ def _caps(
             misses.setdefault((shape, route.name), answer)
     for (shape, name), miss in misses.items():
         if (shape, name) not in rates:
-            omitted.append(Omission(shape.identity, MissesSlo(miss), name))
-    wanted: dict[Shape, set[int]] = {}
+            omissions.append(Omission(shape.identity, MissesSlo(miss), name))
+    best_caps: dict[Shape, set[int]] = {}
     for (shape, _), by_cap in rates.items():
-        best = max(by_cap.values())
-        wanted.setdefault(shape, set()).add(min(cap for cap, rate in by_cap.items() if rate >= WORTH * best))
+        enough = WORTH * max(by_cap.values())
+        best_caps.setdefault(shape, set()).add(min(cap for cap, rate in by_cap.items() if rate >= enough))
     return [
-        (shape, cap, "" if cap == max(caps) else f"cap{cap}", fits[(shape, cap)])
-        for shape, caps in wanted.items()
+        Replica(shape, cap, "" if cap == max(caps) else f"cap{cap}", fits[(shape, cap)], clocks[shape], {})
+        for shape, caps in best_caps.items()
         for cap in sorted({min(caps), max(caps)})
     ]
 
 
-def _with_capacities(
-    capped: Sequence[tuple[Shape, int, str, MemoryFit]],
-    clocks: Mapping[Shape, StepClock],
-    ruler: Ruler,
-    omitted: list[Omission],
-) -> tuple[Replica, ...]:
-    """Capacity in each band of the routes that may use the shape; a band that misses its SLO is left out."""
+def _with_capacities(capped: Sequence[Replica], ruler: Ruler, omissions: list[Omission]) -> tuple[Replica, ...]:
+    """Return the replicas that can serve some band of their routes, with their capacities.
+
+    A band whose SLO is missed, or whose prompts are too long for the model, is added to `omissions`.
+    """
     asked, questions = [], []
-    for index, (shape, cap, _, memory) in enumerate(capped):
+    for index, replica in enumerate(capped):
+        shape = replica.shape
         for route in shape.routes:
             for band, needed in enumerate(route.band_context):
                 if needed > shape.model.max_context:
                     lacks = TooLittleContext(needed, shape.model.max_context, route.bands[band].name)
-                    omitted.append(Omission(shape.identity, lacks, route.name))
+                    omissions.append(Omission(shape.identity, lacks, route.name))
                     continue
                 asked.append((index, route, band))
-                questions.append(ruler.question(shape, clocks[shape], memory, route, band, cap))
-    rated: dict[int, dict[BandKey, Capacity]] = {}
+                questions.append(question_of(replica, (route.name, band), ruler))
+    by_replica: dict[int, dict[BandKey, Capacity]] = {}
     for (index, route, band), answer in zip(asked, capacities(questions), strict=True):
+        shape = capped[index].shape
         if isinstance(answer, NoCapacity):
-            miss = MissesSlo(answer, route.bands[band].name)
-            omitted.append(Omission(capped[index][0].identity, miss, route.name))
+            omissions.append(Omission(shape.identity, MissesSlo(answer, route.bands[band].name), route.name))
         else:
-            rated.setdefault(index, {})[(route.name, band)] = ruler.as_measured(capped[index][0], answer)
-    return tuple(
-        Replica(shape, cap, variant, memory, clocks[shape], rated[index])
-        for index, (shape, cap, variant, memory) in enumerate(capped)
-        if index in rated
-    )
+            by_replica.setdefault(index, {})[(route.name, band)] = ruler.as_measured(shape, answer)
+    return tuple(replace(capped[index], capacities=served) for index, served in sorted(by_replica.items()))

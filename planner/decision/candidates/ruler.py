@@ -19,10 +19,12 @@ from planner.performance.step_time import StepClock
 
 @dataclass(frozen=True)
 class Ruler:
-    """How step times are judged: the fit, and the factor on step time by GPU (1 without a margin).
+    """The ruler says how long the steps of a shape are planned to take.
 
-    calibrations: the team's own, by GPU; there they replace the fit, its margins and its provenance. quantile: of the
-    residuals that a margin covers.
+    coefficients: the fit that is shipped.
+    margins: factor on step time that covers the residuals of the fit, by GPU; 1 without a margin.
+    calibrations: the team's own measurements, by GPU. They replace the fit, its margin and its provenance there.
+    quantile: which residuals a calibration's margin covers; `p50` plans without a margin.
     """
 
     coefficients: Coefficients
@@ -31,19 +33,19 @@ class Ruler:
     quantile: Literal["p50", "p90"] = "p90"
 
     def evidence(self, shape: Shape) -> Evidence:
-        """What is known of the speed of a shape."""
+        """Return what is known of the speed of a shape."""
         weights, gpu = f"{shape.model.key}/{shape.quantization.name}", shape.gpu.key
         calibration = self.calibrations.get(gpu)
         return evidence(self.coefficients, calibration, gpu, weights, shape.tensor_parallel_size)
 
     def margin(self, shape: Shape) -> float:
-        """Factor on the step time of a shape."""
+        """Return the factor on the step time of a shape."""
         if shape.gpu.key not in self.calibrations:
             return self.margins[shape.gpu.key]
         return self.evidence(shape).margin if self.quantile == "p90" else 1.0
 
     def clock(self, shape: Shape) -> StepClock:
-        """Step clock of a shape, at the mean context of the routes that share it, with the margin."""
+        """Return the step clock of a shape at the mean context of its routes. It includes the margin."""
         context = max(1.0, sum(route.lengths.mean_context for route in shape.routes) / len(shape.routes))
         architecture, size = shape.model.architecture, shape.tensor_parallel_size
         ideal = ideal_step(architecture, shape.quantization, shape.gpu, size, context_tokens=context)
@@ -53,9 +55,10 @@ class Ruler:
     def question(
         self, shape: Shape, clock: StepClock, memory: MemoryFit, route: RouteDemand, band: int | None, cap: int
     ) -> CapacityQuestion:
-        """What the performance model is asked; band None: the whole route.
+        """Return the question to the performance model about one band of a route, or all of it when `band` is None.
 
-        A factor on TTFT is asked for by a target that is as much nearer; `as_measured` gives the times back.
+        Where first tokens really take longer than is computed, the target is made that much shorter instead;
+        `as_measured` brings the times of the answer back. `cap` is the batch cap, sequences.
         """
         known = self.evidence(shape)
         return CapacityQuestion(
@@ -71,7 +74,7 @@ class Ruler:
         )
 
     def as_measured(self, shape: Shape, answer: Capacity) -> Capacity:
-        """The same capacity with TTFT as it will be measured."""
+        """Return the same capacity with TTFT as it will be measured."""
         factor = self.evidence(shape).first_token
         if factor == 1.0:
             return answer
@@ -79,7 +82,7 @@ class Ruler:
 
 
 def ruler(inputs: Inputs) -> Ruler:
-    """How step times are judged under the environment's margin."""
+    """Return the ruler under the environment's margin."""
     c = inputs.coefficients
     careful = inputs.environment.planning.margin == "p90"
     margins = {gpu: c.margin(gpu) if careful else 1.0 for gpu in inputs.catalog.gpus}

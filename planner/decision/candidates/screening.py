@@ -1,10 +1,13 @@
-"""From hundreds of classes to the few dozen that the program can be given, without losing more than a little.
+"""Screening: from hundreds of classes to the few dozen that the program can be given.
 
-First dominance: a class falls when another of the same model serves everything that it serves, at least as fast, for no
-more money per replica, per node and per vCPU of the same quota. By itself such a class is never better. Beside others
-it can be worth a little, which is given up: on idle GPUs of a node that is paid for, as a pool that admits its band
-apart, as a smaller loss for an API with tight limits to take over. Then a ranking for each route, by money per request
-at full use and by the smallest footprint that can serve at all; the best of both stay, in turns, until the limit.
+Dominance comes first. A class falls when another of the same model serves everything that it serves, at least as fast,
+and takes no more money for a replica, no more money for a node, and no more vCPUs of the same quota for a replica.
+Alone, a dominated class is never the better choice. Beside other classes it can be worth a little, which is given up:
+it may fit on the idle GPUs of a node that is paid for, it may admit its band apart from others, and an API with tight
+limits has less to take over when one of its nodes is lost.
+
+Then the classes are ranked for each route: by the money for a request at full use, for the route and for each of its
+bands, and by the money for the smallest deployment. The best of each ranking stay, in turns, up to a limit.
 """
 
 from __future__ import annotations
@@ -16,48 +19,48 @@ from planner.decision.candidates.self_hosted import SelfHosted
 from planner.decision.choice.question import BandKey, ReplicaClass
 
 MOST_CLASSES = 40
+"""Classes that the program is given at most: it is solved in seconds with so many."""
 
 
 def without_dominated(classes: Sequence[SelfHosted]) -> tuple[tuple[SelfHosted, ...], tuple[Omission, ...]]:
-    """Classes that no other one dominates, in the same order. Of two equal ones the first by name stays."""
-    kept, omitted = [], []
+    """Return the classes that no other one dominates, in the same order, and an omission of each other class."""
+    best, omissions = [], []
     for candidate in classes:
         better = next(
             (o for o in classes if o is not candidate and _dominates(o.replica_class, candidate.replica_class)), None
         )
         if better is None:
-            kept.append(candidate)
+            best.append(candidate)
         else:
-            omitted.append(Omission(candidate.identity, Dominated(better.identity)))
-    return tuple(kept), tuple(omitted)
+            omissions.append(Omission(candidate.identity, Dominated(better.identity)))
+    return tuple(best), tuple(omissions)
 
 
 def short_list(
     classes: Sequence[SelfHosted], shares: Mapping[BandKey, float], keep: Iterable[str] = (), most: int = MOST_CLASSES
 ) -> tuple[tuple[SelfHosted, ...], tuple[Omission, ...]]:
-    """At most `most` classes: those named in `keep` (a former plan's), then each route's best in turns.
+    """Return at most `most` classes, in the same order, and an omission of each other class.
 
-    shares: of a route's requests by band.
+    Those named in `keep` stay in any case; then the rankings give their best in turns. `shares` are the shares of
+    their routes' requests that bands have.
     """
-    wanted = set(keep)
-    chosen = {c.name for c in classes if c.name in wanted}
+    chosen = {c.name for c in classes}.intersection(keep)
     rankings = _rankings([c.replica_class for c in classes], shares)
     for place in range(len(classes)):
         for ranking in rankings:
             if place < len(ranking) and len(chosen) < most:
                 chosen.add(ranking[place])
-    kept = tuple(c for c in classes if c.name in chosen)
-    omitted = tuple(Omission(c.identity, FarFromCheapest()) for c in classes if c.name not in chosen)
-    return kept, omitted
+    omissions = tuple(Omission(c.identity, FarFromCheapest()) for c in classes if c.name not in chosen)
+    return tuple(c for c in classes if c.name in chosen), omissions
 
 
 def leaders(classes: Sequence[SelfHosted], shares: Mapping[BandKey, float]) -> set[str]:
-    """The first class of every ranking: those that an answer most likely names."""
+    """Return the names of the first class of every ranking, which an answer most likely names."""
     return {ranking[0] for ranking in _rankings([c.replica_class for c in classes], shares) if ranking}
 
 
 def _dominates(a: ReplicaClass, b: ReplicaClass) -> bool:
-    """Whether `a` can stand wherever `b` does for no more money; equal classes fall to the first by name."""
+    """Say whether `a` can take the place of `b` for no more money. Of two equal classes the first by name dominates."""
     if a.exclusive != b.exclusive or a.quota_family != b.quota_family:
         return False
     if a.model != b.model:  # a route uses one model: another one may be needed for its other bands
@@ -75,7 +78,7 @@ def _dominates(a: ReplicaClass, b: ReplicaClass) -> bool:
 
 
 def _rankings(classes: Sequence[ReplicaClass], shares: Mapping[BandKey, float]) -> list[list[str]]:
-    """By route: names by money per request at full use, and by the money of the smallest deployment."""
+    """Return the rankings of all routes: names of classes, the best first, ties by name."""
     rankings = []
     for route in sorted({key[0] for key in shares}):
         bands = [key for key in shares if key[0] == route]
@@ -89,15 +92,20 @@ def _rankings(classes: Sequence[ReplicaClass], shares: Mapping[BandKey, float]) 
 
 
 def _per_replica(k: ReplicaClass) -> float:
+    """Return the USD an hour of one replica."""
     return k.usd_per_node_hour * k.tensor_parallel_size / k.gpus_per_node
 
 
 def _per_request(k: ReplicaClass, bands: Sequence[BandKey], shares: Mapping[BandKey, float]) -> float:
-    """USD an hour for each request/s of the route; a band that the class cannot serve counts ten times its worst."""
+    """Return the USD an hour for one request/s of the route at full use.
+
+    A band that the class cannot serve counts ten times as much as the one that it serves worst.
+    """
     hardest = min(rate for key, rate in k.capacity.items() if key in bands)
     hours = sum(shares[key] / k.capacity.get(key, hardest / 10) for key in bands)
     return _per_replica(k) * hours
 
 
 def _footprint(k: ReplicaClass) -> float:
+    """Return the USD an hour of the smallest deployment."""
     return k.usd_per_node_hour * (2 if k.exclusive else 1)

@@ -1,7 +1,8 @@
 """Self-hosted candidates: a replica joined with the machine that carries it, which is what can be bought.
 
-Capacity depends on the GPUs alone; of instance types with the same GPUs the cheapest that has enough beside them is
-taken. Names decide replacement: a class is named by model, precision, GPU and its place on the node.
+Capacity depends on the GPUs alone, so that of several instance types with the same GPUs only the cheapest that has
+enough CPU and memory is taken. A class is named by its model, precision, GPU and place on the node; a deployment
+replaces what changes its name.
 """
 
 from __future__ import annotations
@@ -22,13 +23,18 @@ LONGEST_NAME = 48
 """Characters of a pool's name: a Helm release takes 53, and `vllm-` stands before it."""
 HOST_MEMORY_MIB_PER_GPU = 12_000
 HOST_CPU_M_PER_GPU = 3_000
-"""What a vLLM worker needs beside its GPU: one busy core and its shared memory, and room for the weight loader. An
-assumption; instance types with less for each GPU are left out."""
+"""What a vLLM worker needs beside its GPU (MiB, thousandths of a vCPU): a busy core, shared memory, and room for the
+weight loader. Both are assumptions. Instance types with less for each GPU are left out."""
 
 
 @dataclass(frozen=True)
 class SelfHosted:
-    """A replica class, the replica that it stands for, and the offering that carries it."""
+    """A self-hosted class comes with the replica that it stands for and the machine that carries it.
+
+    replica_class: the class in the plain numbers of the question.
+    offering: the instance type in the region.
+    price: USD an hour of the instance type, with its source.
+    """
 
     replica_class: ReplicaClass
     replica: Replica
@@ -37,21 +43,22 @@ class SelfHosted:
 
     @property
     def shape(self) -> Shape:
+        """Return the shape of its replicas."""
         return self.replica.shape
 
     @property
     def name(self) -> str:
-        """Name of the class, and of the pool that it becomes."""
+        """Return the name of the class, and of the pool that it becomes."""
         return self.replica_class.name
 
     @property
     def identity(self) -> Candidate:
-        """The class by its catalog keys."""
+        """Return the class as a candidate, by its catalog keys."""
         return replace(self.shape.identity, instance_type=self.offering.instance.key)
 
     @property
     def group_name(self) -> str:
-        """The node group that it stands on: shared by instance type, or the class's own."""
+        """Return the name of its node group: its own, or the one of all classes on this instance type."""
         k = self.replica_class
         return k.name if k.exclusive else f"{slug(k.instance_type)}-on-demand"
 
@@ -59,13 +66,14 @@ class SelfHosted:
 def self_hosted_classes(
     replicas: Iterable[Replica], offerings: Offerings, disk_usd_per_hour: float, storage_usd_per_gb: float
 ) -> tuple[tuple[SelfHosted, ...], tuple[Omission, ...]]:
-    """All classes, sorted by name, and the instance types that fell.
+    """Return all classes, sorted by name, and omissions of instance types.
 
-    offerings: what may be bought, in the region and its zones and with a price. disk_usd_per_hour: of every node.
-    storage_usd_per_gb: USD a month for 10⁹ bytes in the model bucket.
+    offerings: what may be bought: it is sold in the environment's zones and has a price.
+    disk_usd_per_hour: cost of the disk of a node, USD an hour.
+    storage_usd_per_gb: cost of 10⁹ bytes in the model bucket, USD a month.
     """
-    hosts, omitted = _hosts(offerings)
-    found = [
+    hosts, omissions = _hosts(offerings)
+    classes = [
         SelfHosted(
             _replica_class(replica, offering, float(price.usd) + disk_usd_per_hour, storage_usd_per_gb),
             replica,
@@ -76,24 +84,27 @@ def self_hosted_classes(
         for offering, price in hosts.get(replica.shape.gpu.key, ())
         if offering.instance.gpu_count % replica.shape.tensor_parallel_size == 0
     ]
-    return tuple(sorted(found, key=lambda h: h.replica_class.name)), omitted
+    return tuple(sorted(classes, key=lambda c: c.name)), omissions
 
 
 def slug(text: str) -> str:
-    """A name as Kubernetes wants it: lower-case letters, digits, hyphens."""
+    """Spell a name as Kubernetes wants it: in lower-case letters, digits and hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
 def bounded(name: str, most: int = LONGEST_NAME) -> str:
-    """The name, or its beginning and a digest of all of it when it is too long for a release."""
+    """Return the name, or where it is longer than `most` characters, its beginning and a digest of all of it."""
     if len(name) <= most:
         return name
     return f"{name[: most - 7].rstrip('-')}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
 def _hosts(offerings: Offerings) -> tuple[dict[str, list[tuple[Offering, Price]]], tuple[Omission, ...]]:
-    """By GPU, the cheapest instance type of each number of GPUs that has enough CPU and memory beside them."""
-    omitted: list[Omission] = []
+    """Return for each GPU the instance types that may carry it, and omissions of the others.
+
+    These are the cheapest of each number of GPUs, among those that have enough CPU and memory.
+    """
+    omissions: list[Omission] = []
     best: dict[tuple[str, int], tuple[Offering, Price]] = {}
     priced = [(row, row.price) for row in offerings if row.price is not None]
     for offering, price in sorted(priced, key=lambda pair: (pair[1].usd, pair[0].instance.key)):
@@ -101,15 +112,15 @@ def _hosts(offerings: Offerings) -> tuple[dict[str, list[tuple[Offering, Price]]
         key = (offering.gpu.key, instance.gpu_count)
         small = instance.allocatable_memory_mib < HOST_MEMORY_MIB_PER_GPU * instance.gpu_count
         if small or instance.allocatable_cpu_m < HOST_CPU_M_PER_GPU * instance.gpu_count or instance.bare_metal:
-            omitted.append(Omission(candidate, WeakHost()))
+            omissions.append(Omission(candidate, WeakHost()))
         elif key in best:
-            omitted.append(Omission(candidate, Dominated(Candidate(instance_type=best[key][0].instance.key))))
+            omissions.append(Omission(candidate, Dominated(Candidate(instance_type=best[key][0].instance.key))))
         else:
             best[key] = (offering, price)
     hosts: dict[str, list[tuple[Offering, Price]]] = {}
     for (gpu, _), pair in sorted(best.items()):
         hosts.setdefault(gpu, []).append(pair)
-    return hosts, tuple(omitted)
+    return hosts, tuple(omissions)
 
 
 def _replica_class(

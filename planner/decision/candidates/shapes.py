@@ -1,6 +1,6 @@
-"""Models in a precision on so many GPUs: everything that loads for the routes that accept it.
+"""Shapes: every accepted model in each of its precisions on each GPU and number of GPUs, as far as it loads.
 
-Which batch cap such a shape runs with, what it can serve and which machine carries it is not known here.
+The module does not know which batch cap a shape runs with, what it can serve, or which machine carries it.
 """
 
 from __future__ import annotations
@@ -17,22 +17,25 @@ from planner.domain.models import Model, Quantization
 from planner.domain.offerings import Gpu
 from planner.performance.engine.scheduler import default_batched_tokens
 from planner.performance.memory import MemoryFit, NoFit, memory_fit, weights_bytes
-from planner.performance.precision import Unsupported, quantization_support
+from planner.performance.precision import unsupported_weights
 
 TENSOR_PARALLEL_SIZES = (1, 2, 4, 8)
 NARROWEST_CAP = 16
-"""The smallest batch cap (`max_num_seqs`) that is tried; a shape that does not load with it never loads."""
+"""The smallest batch cap (`max_num_seqs`, sequences) that is tried; a shape that does not load with it never loads."""
 
 Tenancy = Literal["shared", "solo", "private"]
-"""Who stands on a pool and its nodes: `shared` routes whose reserve is an API; `solo` routes without an API; `private`
-routes with restricted data, which mix with no other."""
+"""Tenancy says which routes may use a pool and its nodes. `shared`: routes whose reserve is an API. `solo`: routes
+without an API. `private`: routes with restricted data, which mix with no others."""
 
 
 @dataclass(frozen=True, eq=False)
 class Shape:
-    """A model in a precision on so many GPUs, for routes of one kind. Equal by identity.
+    """A shape is a model in a precision on a number of GPUs, for routes of one tenancy.
 
-    routes: those that accept it. max_model_len: tokens of context that they need, or the most that the model reads.
+    tensor_parallel_size: GPUs of one replica.
+    routes: the routes that accept the model in this precision.
+
+    Two shapes are equal only if they are the same object, so that they can be keys without comparing their routes.
     """
 
     model: Model
@@ -44,36 +47,41 @@ class Shape:
 
     @property
     def identity(self) -> Candidate:
-        """The shape by its catalog keys, without a machine."""
+        """Return the shape as a candidate without a machine."""
         return Candidate(self.model.key, self.quantization.name, self.gpu.key, self.tensor_parallel_size)
 
     @property
     def stored(self) -> Quantization:
-        """What the model bucket holds: the native weights where the engine quantizes them while it loads."""
+        """Return what the model bucket holds: the native weights where the engine quantizes them while it loads."""
         native = self.model.precision(self.model.native)
         return native if self.quantization.at_load and native is not None else self.quantization
 
     @property
     def checkpoint(self) -> str:
-        """Name of the weights in the bucket: repository and format."""
+        """Return the name of the weights in the bucket: their repository and format."""
         return f"{self.stored.checkpoint or self.model.hf_id}/{self.stored.name}"
 
     @property
     def checkpoint_gb(self) -> float:
-        """Size of the weights in the bucket, in 10⁹ bytes."""
+        """Return the size of the weights in the bucket, 10⁹ bytes."""
         return weights_bytes(self.model, self.stored, 1) / 1e9
 
     @property
     def max_model_len(self) -> int:
+        """Return the tokens of context that the routes need, or the most that the model reads."""
         return min(max(route.max_model_len for route in self.routes), self.model.max_context)
 
     @property
     def max_num_batched_tokens(self) -> int:
-        """vLLM's defaults by the size of the GPU."""
+        """Return the most tokens of one step: vLLM's default for the size of the GPU."""
         return default_batched_tokens(self.gpu.memory_gb)
 
+    def route(self, name: str) -> RouteDemand:
+        """Return one of its routes. Raises StopIteration where the route does not accept the shape."""
+        return next(route for route in self.routes if route.name == name)
+
     def memory(self, cap: int) -> MemoryFit | NoFit:
-        """Whether it loads with that batch cap."""
+        """Say whether a replica loads with this batch cap (sequences), and what memory it leaves for the KV cache."""
         return memory_fit(
             self.model,
             self.quantization,
@@ -88,15 +96,15 @@ class Shape:
 def shapes(
     routes: Sequence[RouteDemand], catalog: Catalog, gpus: Iterable[Gpu], tenancy: Mapping[str, Tenancy]
 ) -> tuple[tuple[Shape, ...], tuple[Omission, ...]]:
-    """All shapes that load, and those that do not. tenancy: by route."""
-    able, omissions = [], []
+    """Return all shapes that load, and an omission for each that does not. `tenancy` is that of each route."""
+    loading, omissions = [], []
     for shape in _accepted_shapes(routes, catalog, gpus, tenancy):
-        refusal = _refusal(shape)
-        if refusal is None:
-            able.append(shape)
+        omission = _omission(shape)
+        if omission is None:
+            loading.append(shape)
         else:
-            omissions.append(refusal)
-    return tuple(able), tuple(omissions)
+            omissions.append(omission)
+    return tuple(loading), tuple(omissions)
 
 
 def _accepted_shapes(
@@ -124,9 +132,8 @@ def _accepted(route: RouteDemand, catalog: Catalog) -> Iterator[tuple[Model, Qua
                 yield accepted.model, quantization
 
 
-def _refusal(shape: Shape) -> Omission | None:
-    support = quantization_support(shape.model.key, shape.quantization, shape.gpu)
-    if isinstance(support, Unsupported):
-        return Omission(shape.identity, FormatNotRun(support))
+def _omission(shape: Shape) -> Omission | None:
+    if unsupported := unsupported_weights(shape.model.key, shape.quantization, shape.gpu):
+        return Omission(shape.identity, FormatNotRun(unsupported))
     memory = shape.memory(NARROWEST_CAP)
     return Omission(shape.identity, DoesNotLoad(memory)) if isinstance(memory, NoFit) else None

@@ -1,1 +1,1 @@
-"""The choice: a question in plain numbers, the program that it becomes, and the solver's answer."""
+"""This package makes the choice: it puts a question in plain numbers, makes a program of it, and solves that."""

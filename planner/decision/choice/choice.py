@@ -1,5 +1,7 @@
-"""A question together with its answer, and what one may ask of both: who serves a band, what goes to APIs, what is
-bought. Everything is in the plain numbers of the question; models, GPUs and prices stand elsewhere.
+"""The choice: a question together with its answer, and what one may ask of both.
+
+It tells who serves a band, what goes to APIs and what is bought, in the plain numbers of the question. What stands
+behind the names (models, machines, prices) is known to `answer.solved`.
 """
 
 from __future__ import annotations
@@ -12,64 +14,65 @@ from typing import Literal
 from planner.decision.choice.question import Answer, BandKey, Flow, Question, ReplicaClass
 
 Mode = Literal["self-host", "api", "hybrid"]
-"""How a route is served: less than one request in a thousand is planned for an API, all are, or something between."""
+"""The mode says who serves a route: its own pools, APIs, or both."""
 HARDLY = 0.001
+"""Share of a route's requests below which they count as none."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What was asked and what was answered."""
+    """A choice is what was asked and what was answered."""
 
     question: Question
     answer: Answer
 
     @cached_property
     def classes(self) -> dict[str, ReplicaClass]:
-        """The classes of the question, by name."""
+        """Return the classes of the question, by name."""
         return {k.name: k for k in self.question.classes}
 
     @cached_property
     def flows(self) -> dict[BandKey, Flow]:
-        """The flows of the question, by band."""
+        """Return the flows of the question, by band."""
         return {flow.key: flow for flow in self.question.flows}
 
     @cached_property
     def routes(self) -> tuple[str, ...]:
-        """Names of all routes, sorted."""
+        """Return the names of all routes, sorted."""
         return tuple(sorted({flow.route for flow in self.question.flows}))
 
     def classes_of(self, key: BandKey) -> tuple[str, ...]:
-        """Names of the classes that serve a band, sorted."""
+        """Return the names of the classes that serve a band, sorted."""
         return tuple(sorted(name for served, name in self.answer.served if served == key))
 
     def bands_of(self, name: str) -> tuple[BandKey, ...]:
-        """The bands that a class serves, sorted."""
+        """Return the bands that a class serves, sorted."""
         return tuple(sorted(key for key, served_by in self.answer.served if served_by == name))
 
     def served(self, key: BandKey, name: str) -> tuple[float, ...]:
-        """Share of a band that a class serves, by level."""
+        """Return the share of a band that a class serves, by level."""
         return self.answer.served[(key, name)]
 
     def spilled(self, key: BandKey) -> tuple[float, ...]:
-        """Share of a band that goes to any API, by level."""
+        """Return the share of a band that goes to any API, by level."""
         shares = [parts for _, parts in self.spills(key)]
         return tuple(sum(parts) for parts in zip(*shares, strict=True)) if shares else (0.0,) * self.levels
 
     def spills(self, key: BandKey) -> Iterator[tuple[str, tuple[float, ...]]]:
-        """(API, share of the band by level) of each API that takes some of a band, sorted."""
+        """Return each API that takes some of a band, sorted, with the share that it takes by level."""
         return ((api, parts) for (spilled, api), parts in sorted(self.answer.spilled.items()) if spilled == key)
 
     @property
     def levels(self) -> int:
-        """Number of load levels."""
+        """Return the number of load levels."""
         return len(self.question.level_hours)
 
     def busiest(self, key: BandKey, name: str) -> float:
-        """Planned requests/s of a band that a class serves at the band's busiest level."""
+        """Return the planned requests/s of a band that a class serves at the level where these are most."""
         return max(rate * share for rate, share in zip(self.flows[key].planned, self.served(key, name), strict=True))
 
     def load(self, name: str) -> float:
-        """Replicas of a class that are busy at its busiest level."""
+        """Return the number of replicas of a class that are busy at its busiest level, not rounded."""
         busy = [0.0] * self.levels
         for key in self.bands_of(name):
             for t, share in enumerate(self.served(key, name)):
@@ -77,7 +80,7 @@ class Choice:
         return max(busy)
 
     def api_share(self, route: str | None = None) -> float:
-        """Share of the month's requests of a route, or of all routes, that goes to APIs."""
+        """Return the share of the month's requests of a route, or of all routes, that goes to APIs."""
         total = spilled = 0.0
         for flow in self.question.flows:
             if route in (None, flow.route):
@@ -87,12 +90,12 @@ class Choice:
         return spilled / total if total else 0.0
 
     def mode(self, route: str) -> Mode:
-        """How a route is served."""
+        """Say who serves a route."""
         share = self.api_share(route)
         return "self-host" if share < HARDLY else "api" if share > 1.0 - HARDLY else "hybrid"
 
     def hosts(self) -> dict[str, int]:
-        """Number of machines by instance type, sorted."""
+        """Return the number of machines by instance type, sorted."""
         group_types = {k.node_group: k.instance_type for k in self.question.classes}
         counts: dict[str, int] = {}
         for group, nodes in sorted(self.answer.nodes.items()):
@@ -101,6 +104,6 @@ class Choice:
 
     @property
     def gpus(self) -> int:
-        """GPUs that are paid for."""
+        """Return the number of GPUs that are paid for."""
         per_node = {k.node_group: k.gpus_per_node for k in self.question.classes}
         return sum(nodes * per_node[group] for group, nodes in self.answer.nodes.items())

@@ -1,7 +1,7 @@
-"""What can stand in the way of any plan, as values: which limit, how much is allowed, how much would be needed.
+"""What can stand in the way of any plan, as values: which limit, how much it allows, how much would be needed.
 
-A row of the program that a team can do something about carries one of these limits. Sentences are made of them last,
-in `answer.sentences`. Each limit knows the key of the environment that sets it (`about`).
+A row of the program that a team can do something about carries one of these limits. Each limit knows the key of the
+environment that sets it (`about`). `answer.sentences` makes sentences of them, last.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ RateUnit = Literal["tpm", "rpm"]
 
 @dataclass(frozen=True, order=True)
 class ServedRoute:
-    """All requests of a route must be served. An amount is a share of one input band, 0 to 1."""
+    """All requests of a route must be served. Its amounts are shares of one input band, 0 to 1."""
 
     route: str
 
@@ -25,7 +25,7 @@ class ServedRoute:
 
 @dataclass(frozen=True, order=True)
 class VcpuQuota:
-    """The account may run so many vCPUs of a family of instance types."""
+    """The AWS account may run only so many vCPUs of a family of instance types."""
 
     family: str
 
@@ -36,9 +36,10 @@ class VcpuQuota:
 
 @dataclass(frozen=True, order=True)
 class ApiRate:
-    """A provider's account admits so many tokens (tpm) or requests (rpm) a minute.
+    """A provider's account admits only so many tokens (tpm) or requests (rpm) a minute.
 
     after_loss: whether the account must also take what a lost node served, because the plan survives the loss of one.
+    It does not tell limits apart: the environment sets one number for both cases.
     """
 
     provider: str
@@ -52,7 +53,7 @@ class ApiRate:
 
 @dataclass(frozen=True, order=True)
 class TotalBudget:
-    """The whole plan may cost so many USD a month."""
+    """The whole plan may cost only so many USD a month."""
 
     @property
     def about(self) -> tuple[str, ...]:
@@ -61,7 +62,7 @@ class TotalBudget:
 
 @dataclass(frozen=True, order=True)
 class ApiBudget:
-    """All APIs together may cost so many USD a month."""
+    """All APIs together may cost only so many USD a month."""
 
     @property
     def about(self) -> tuple[str, ...]:
@@ -73,10 +74,12 @@ Limit = ServedRoute | VcpuQuota | ApiRate | TotalBudget | ApiBudget
 
 @dataclass(frozen=True)
 class BrokenLimit:
-    """A limit that no plan can keep beside the others.
+    """No plan can keep this limit beside the others.
 
-    allowed: what it admits now. needed: what it would have to admit. Both are in the unit of the limit; for a served
-    route `needed` is the share of a band that finds no place, and `allowed` is 0.
+    allowed: what the limit admits now, in its own unit.
+    needed: what it would have to admit, in its own unit.
+
+    For a served route, `needed` is the share of a band that finds no place, and `allowed` is 0.
     """
 
     limit: Limit
@@ -96,7 +99,10 @@ class Contradiction:
 
 @dataclass(frozen=True)
 class SearchEnded:
-    """The search ended before it found a plan or ruled one out. nodes: branch-and-bound nodes that it was allowed."""
+    """The search ended before it found a plan or ruled one out.
+
+    nodes: branch-and-bound nodes that it was allowed.
+    """
 
     nodes: int
 

@@ -1,4 +1,4 @@
-"""A linear program under construction: named columns and rows, nothing about what they mean and no solver.
+"""A linear program under construction: named columns and rows. It knows neither what they mean nor how it is solved.
 
 A row carries a name for people and, where it stands for a limit that a team can move, that limit as a value.
 """
@@ -15,7 +15,13 @@ INFINITY = float("inf")
 
 @dataclass(frozen=True)
 class Column:
-    """A variable: lower ≤ value ≤ upper, integer or not, `cost` a unit in the objective."""
+    """A column is a variable of the program.
+
+        0 ≤ value ≤ upper
+
+    cost: what one unit of the value adds to the objective.
+    integer: whether the value is a whole number.
+    """
 
     name: str
     cost: float
@@ -25,7 +31,13 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """lower ≤ Σ coefficient·column ≤ upper."""
+    """A row is a constraint of the program.
+
+        lower ≤ Σ coefficient·column ≤ upper
+
+    terms: (index of a column, coefficient), in the order of the columns.
+    limit: the limit that the row stands for; None where a team cannot move it.
+    """
 
     name: str
     lower: float
@@ -36,30 +48,33 @@ class Row:
 
 @dataclass
 class Linear:
-    """Minimise Σ cost·column subject to rows. Columns are addressed by name, which is unique."""
+    """A linear program minimises Σ cost·column subject to its rows.
+
+    index: place of a column by its name, which is unique.
+    """
 
     columns: list[Column] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     index: dict[str, int] = field(default_factory=dict)
 
     def continuous(self, name: str, cost: float = 0.0, upper: float = INFINITY) -> str:
-        """Add a real variable ≥ 0."""
+        """Add a real variable, 0 ≤ value ≤ upper, and return its name."""
         return self._add(Column(name, cost, upper, False))
 
     def integer(self, name: str, cost: float = 0.0, upper: float = INFINITY) -> str:
-        """Add a whole variable ≥ 0."""
+        """Add a whole variable, 0 ≤ value ≤ upper, and return its name."""
         return self._add(Column(name, cost, upper, True))
 
     def binary(self, name: str, cost: float = 0.0) -> str:
-        """Add a yes/no variable."""
+        """Add a variable that is 0 or 1, and return its name."""
         return self._add(Column(name, cost, 1.0, True))
 
     def at_most(self, name: str, terms: Iterable[tuple[str, float]], bound: float, limit: Limit | None = None) -> None:
-        """Add Σ terms ≤ bound."""
+        """Add the row Σ coefficient·column ≤ bound."""
         self._row(name, -INFINITY, bound, terms, limit)
 
     def equal(self, name: str, terms: Iterable[tuple[str, float]], value: float, limit: Limit | None = None) -> None:
-        """Add Σ terms = value."""
+        """Add the row Σ coefficient·column = value."""
         self._row(name, value, value, terms, limit)
 
     def _add(self, column: Column) -> str:

@@ -1,14 +1,22 @@
-"""The question as a mixed-integer linear program: one function a constraint family, the inequality in its docstring.
+"""The question as a mixed-integer linear program: one function for each family of constraints.
 
-Names: r route, i input band, t level, k replica class, a API, g node group, m model; λ̄ planned rate, λ mean rate, μ
-capacity of one replica, h hours of a level. Columns: x[r,i,k,t] share served locally, s[r,i,a,t] share spilled,
-f[k,t] share that pool k admits, y[k] replicas, n[g] nodes, w[k] class in use, v[r,i,k] band uses class, u[r,m] route
-uses model, c[d] checkpoint d is stored, z any self-hosting.
+Indices: r route, i input band, t level, k replica class, a API, g node group, m model, d checkpoint.
 
-Pools have a fixed size, so y and n carry no level. A band uses one class (v), because the gateway's weights are static,
-and all bands of a pool are admitted alike (f), because its gate counts requests and not routes; a route uses one model
-(u). Tensor-parallel sizes are powers of two that divide the node's GPUs, so that packing by
-count of GPUs is exact.
+Given numbers: λ mean rate and λ̄ planned rate of a band (requests/s), μ capacity of one replica (requests/s), TP and G
+GPUs of a replica and of a node, h hours of a level.
+
+Columns:
+
+    x[r,i,k,t]  share of a band that class k serves           s[r,i,a,t]  share of a band that API a takes
+    f[k,t]      share that class k admits of its bands        y[k]        replicas of class k
+    n[g]        nodes of a group                              w[k]        1 if class k is bought
+    v[r,i,k]    1 if the band uses class k                    u[r,m]      1 if the route uses model m
+    c[d]        1 if checkpoint d is stored                   z           1 if anything is self-hosted
+
+Pools have a fixed size, so that y and n carry no level. A band uses one class (v), because the gateway's weights are
+static. All bands of a pool are admitted alike (f), because its gate counts requests and not routes. A route uses one
+model (u). Tensor-parallel sizes are powers of two that divide the node's GPUs, so that counting GPUs is enough to know
+that replicas fit on nodes.
 """
 
 from __future__ import annotations
@@ -22,11 +30,12 @@ from planner.words.units import HOURS_PER_MONTH
 
 SECONDS_PER_HOUR = 3600.0
 TIE_BREAK_USD = 0.01
-"""Among plans of equal cost, the one with fewer classes and replicas; far below the gap of any real plan."""
+"""Cost of each class and each replica, USD, so that of plans with equal cost the one with fewer of them wins. It is far
+below any difference that matters, and no part of the cost that is told."""
 
 
 def formulate(question: Question) -> Linear:
-    """Question → program. Deterministic: columns and rows are added in the order of the sorted question."""
+    """Return the program of a question. Columns and rows are added in the order of the question."""
     program = Linear()
     _columns(program, question)
     for family in (
@@ -49,51 +58,51 @@ def formulate(question: Question) -> Linear:
 
 
 def x(flow: Flow, k: ReplicaClass, t: int) -> str:
-    """Name of the column: share of a band that class k serves at level t."""
+    """Return the name of the column: the share of a band that class k serves at level t."""
     return f"x[{flow.route},{flow.band},{k.name},{t}]"
 
 
 def s(flow: Flow, a: ApiOption, t: int) -> str:
-    """Name of the column: share of a band that API a takes at level t."""
+    """Return the name of the column: the share of a band that API a takes at level t."""
     return f"s[{flow.route},{flow.band},{a.name},{t}]"
 
 
 def v(flow: Flow, k: ReplicaClass) -> str:
-    """Name of the column: the band uses class k."""
+    """Return the name of the column: whether the band uses class k."""
     return f"v[{flow.route},{flow.band},{k.name}]"
 
 
 def y(k: ReplicaClass) -> str:
-    """Name of the column: replicas of class k."""
+    """Return the name of the column: the replicas of class k."""
     return f"y[{k.name}]"
 
 
 def c(k: ReplicaClass) -> str:
-    """Name of the column: the checkpoint of class k is stored."""
+    """Return the name of the column: whether the checkpoint of class k is stored."""
     return f"c[{k.weights}]"
 
 
 def n(group: str) -> str:
-    """Name of the column: nodes of a group."""
+    """Return the name of the column: the nodes of a group."""
     return f"n[{group}]"
 
 
 def local_pairs(question: Question) -> Iterator[tuple[Flow, ReplicaClass]]:
-    """Bands and the classes that may serve them."""
+    """Return the bands with each class that may serve them."""
     return ((f, k) for f in question.flows for k in question.classes if f.key in k.capacity)
 
 
 def api_pairs(question: Question) -> Iterator[tuple[Flow, ApiOption]]:
-    """Bands and the APIs that may take them; empty for restricted data, whose flows may not spill."""
+    """Return the bands with each API that may take them. Restricted data has none, as its flows may not spill."""
     return ((f, a) for f in question.flows if f.may_spill for a in question.apis if f.key in a.usd_per_request)
 
 
 def groups(question: Question) -> dict[str, list[ReplicaClass]]:
-    """Node groups and the classes that may stand on them."""
-    found: dict[str, list[ReplicaClass]] = {}
+    """Return the node groups with the classes that may stand on each."""
+    classes: dict[str, list[ReplicaClass]] = {}
     for k in question.classes:
-        found.setdefault(k.node_group, []).append(k)
-    return found
+        classes.setdefault(k.node_group, []).append(k)
+    return classes
 
 
 def _columns(program: Linear, question: Question) -> None:
@@ -121,7 +130,10 @@ def _columns(program: Linear, question: Question) -> None:
 
 
 def _serve(program: Linear, question: Question) -> None:
-    """Σ_k x[r,i,k,t] + Σ_a s[r,i,a,t] = 1"""
+    """Every request of a band has a place.
+
+    Σ_k x[r,i,k,t] + Σ_a s[r,i,a,t] = 1
+    """
     local, spill = list(local_pairs(question)), list(api_pairs(question))
     for f in question.flows:
         for t in range(len(question.level_hours)):
@@ -130,9 +142,12 @@ def _serve(program: Linear, question: Question) -> None:
 
 
 def _band_uses_class(program: Linear, question: Question) -> None:
-    """x[r,i,k,t] ≤ v[r,i,k] ≤ w[k], and x[r,i,k,t] = v[r,i,k] where no API may take the band
+    """A class serves some of a band only if the band uses it, and a band uses only classes that are bought.
 
-    The equality follows from `_serve` and `_one_class_a_band`; told to the solver it halves the search.
+        x[r,i,k,t] ≤ v[r,i,k] ≤ w[k]
+        x[r,i,k,t] = v[r,i,k]           where no API may take the band
+
+    The equality follows from `_serve` and `_one_class_a_band`; a solver that is told of it searches half as long.
     """
     may_spill = {f.key for f, _ in api_pairs(question)}
     for f, k in local_pairs(question):
@@ -143,7 +158,10 @@ def _band_uses_class(program: Linear, question: Question) -> None:
 
 
 def _admitted_alike(program: Linear, question: Question) -> None:
-    """x[r,i,k,t] = f[k,t] where v[r,i,k] = 1:  f − (1 − v) ≤ x ≤ f"""
+    """A pool admits the same share of each band that uses it: x[r,i,k,t] = f[k,t] where v[r,i,k] = 1.
+
+    f[k,t] − (1 − v[r,i,k]) ≤ x[r,i,k,t] ≤ f[k,t]
+    """
     for f, k in local_pairs(question):
         for t in range(len(question.level_hours)):
             name, admitted = f"[{f.route},{f.band},{k.name},{t}]", f"f[{k.name},{t}]"
@@ -152,7 +170,10 @@ def _admitted_alike(program: Linear, question: Question) -> None:
 
 
 def _one_class_a_band(program: Linear, question: Question) -> None:
-    """Σ_k v[r,i,k] ≤ 1"""
+    """A band uses one class at most.
+
+    Σ_k v[r,i,k] ≤ 1
+    """
     for f in question.flows:
         terms = [(v(f, k), 1.0) for k in question.classes if f.key in k.capacity]
         if terms:
@@ -160,7 +181,11 @@ def _one_class_a_band(program: Linear, question: Question) -> None:
 
 
 def _one_model_a_route(program: Linear, question: Question) -> None:
-    """v[r,i,k] ≤ u[r,m(k)],  Σ_m u[r,m] ≤ 1"""
+    """All bands of a route use classes of one model.
+
+    v[r,i,k] ≤ u[r,m(k)]
+    Σ_m u[r,m] ≤ 1
+    """
     models: dict[str, set[str]] = {}
     for f, k in local_pairs(question):
         models.setdefault(f.route, set()).add(k.model)
@@ -171,10 +196,12 @@ def _one_model_a_route(program: Linear, question: Question) -> None:
 
 
 def _capacity(program: Linear, question: Question) -> None:
-    """Σ_{r,i} λ̄[r,i,t]·x[r,i,k,t]/μ[k,r,i] ≤ y[k] − lost[k]·w[k]
+    """The replicas of a class carry its planned load, and those of an exclusive class do so after losing a node.
 
-    lost[k]: the replicas on one node where the loss of a node must be survived without an API (exclusive classes), else
-    0: there the API is the reserve, within its limits (`_api_limits`).
+        Σ_{r,i} λ̄[r,i,t]·x[r,i,k,t] / μ[k,r,i] ≤ y[k] − lost[k]·w[k]
+
+    lost[k] is the number of replicas on one node if class k is exclusive and the plan must stand the loss of a node. It
+    is 0 otherwise: an API is then the reserve, within its limits (`_api_limits`).
     """
     for k in question.classes:
         lost = k.replicas_per_node if k.exclusive and question.survives_a_node else 0
@@ -185,33 +212,48 @@ def _capacity(program: Linear, question: Question) -> None:
 
 
 def _packing(program: Linear, question: Question) -> None:
-    """Σ_{k on g} TP[k]·y[k] ≤ G[g]·n[g]"""
+    """The nodes of a group have a GPU for each one that its replicas need.
+
+    Σ_{k on g} TP[k]·y[k] ≤ G[g]·n[g]
+    """
     for group, classes in groups(question).items():
         terms = [(y(k), float(k.tensor_parallel_size)) for k in classes]
         program.at_most(f"packing[{group}]", [*terms, (n(group), -float(classes[0].gpus_per_node))], 0.0)
 
 
 def _exclusive(program: Linear, question: Question) -> None:
-    """n[g] ≥ 2·w[k] where class k has the node group to itself: two replicas on two nodes."""
+    """An exclusive class has two nodes or more, so that one is left when the other is lost.
+
+    2·w[k] ≤ n[g]
+    """
     for k in question.classes:
         if k.exclusive:
             program.at_most(f"two-nodes[{k.name}]", [(f"w[{k.name}]", 2.0), (n(k.node_group), -1.0)], 0.0)
 
 
 def _weights(program: Linear, question: Question) -> None:
-    """w[k] ≤ c[d(k)]: a checkpoint is stored once for all classes that load it."""
+    """A checkpoint is stored, once, for all bought classes that load it.
+
+    w[k] ≤ c[d(k)]
+    """
     for k in question.classes:
         program.at_most(f"weights[{k.name}]", [(f"w[{k.name}]", 1.0), (c(k), -1.0)], 0.0)
 
 
 def _platform(program: Linear, question: Question) -> None:
-    """w[k] ≤ z: the platform is paid for when anything is self-hosted."""
+    """The platform is paid for when anything is self-hosted.
+
+    w[k] ≤ z
+    """
     for k in question.classes:
         program.at_most(f"platform[{k.name}]", [(f"w[{k.name}]", 1.0), ("z", -1.0)], 0.0)
 
 
 def _quota(program: Linear, question: Question) -> None:
-    """Σ_g vCPU[g]·n[g] ≤ quota, by family"""
+    """The nodes of a family of instance types stay within its quota.
+
+    Σ_{g of the family} vCPU[g]·n[g] ≤ quota
+    """
     for family in sorted(question.quotas):
         terms = [
             (n(g), float(classes[0].vcpus_per_node))
@@ -223,11 +265,14 @@ def _quota(program: Linear, question: Question) -> None:
 
 
 def _api_limits(program: Linear, question: Question) -> None:
-    """60·(Σ_{r,i,a} λ̄·s·tokens + lost[g]) ≤ TPM (and the same with requests ≤ RPM), by account, level and node group g
+    """The accounts at API providers admit the planned spill, and what a lost node served beside it.
 
-    An account is a provider: all its models share its limits. lost[g]: what one node of the group serves and the
-    account must take when it is lost, at most: λ̄·x of a band where a full node could serve all of λ̄, else what the node
-    can serve of it. It is counted at the API that the gateway asks first.
+        60·Σ_{r,i,a} λ̄[r,i,t]·s[r,i,a,t]·tokens[r,i,a] ≤ TPM                    by account and level
+        60·Σ_{r,i,a} λ̄[r,i,t]·s[r,i,a,t]·tokens[r,i,a] + lost[g,t] ≤ TPM        and by node group g
+
+    The same holds for requests: tokens is 1 then, and RPM stands for TPM. An account is a provider, whose models all
+    share its limits. lost[g,t] bounds what one node of the group serves in a minute: λ̄·x of each band that a full node
+    could serve whole, else what the node can serve of it. It is counted at the API that the gateway asks first.
     """
     for provider in sorted({a.provider for a in question.apis}):
         account = [a for a in question.apis if a.provider == provider]
@@ -243,7 +288,7 @@ def _api_limits(program: Linear, question: Question) -> None:
 def _account_limit(
     program: Linear, question: Question, account: list[ApiOption], unit: RateUnit, limit: float, t: int
 ) -> None:
-    """The rows of one account, unit and level."""
+    """Add the rows of one account, unit and level."""
 
     def weight(f: Flow, a: ApiOption) -> float:
         return 60.0 * (a.tokens_per_request[f.key] if unit == "tpm" else 1.0)
@@ -265,13 +310,16 @@ def _account_limit(
 
 
 def _lost(f: Flow, k: ReplicaClass, t: int, weight: float) -> tuple[str, float]:
-    """The term of a band that a lost node of class k no longer serves."""
+    """Return the term for what a lost node of class k served of a band, in tokens or requests a minute."""
     node = k.capacity[f.key] * k.replicas_per_node
     return (x(f, k, t), f.planned[t] * weight) if f.planned[t] <= node else (v(f, k), node * weight)
 
 
 def _budgets(program: Linear, question: Question) -> None:
-    """Σ cost ≤ budget, over everything and over the APIs alone"""
+    """Everything together stays within the budget, and the APIs stay within theirs.
+
+    Σ cost·column ≤ budget
+    """
     priced = [(c.name, c.cost) for c in program.columns if c.cost > TIE_BREAK_USD]
     to_apis = {s(f, a, t) for f, a in api_pairs(question) for t in range(len(question.level_hours))}
     spend = [(name, cost) for name, cost in priced if name in to_apis]

@@ -1,8 +1,8 @@
-"""The choice to be made, in plain numbers: flows to serve, replica classes and APIs that may serve them, limits.
+"""The question: the choice to be made in plain numbers. Flows are to be served, by classes and APIs, within limits.
 
 Nothing here knows models, GPUs or catalogs: `candidates` has already turned those into capacities and prices, and has
-left out whatever quality, privacy, memory or SLO forbid. `program` turns a question into a mixed-integer
-linear program.
+left out whatever quality, privacy, memory or SLO forbid. `program` turns a question into a mixed-integer linear
+program.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ BandKey = tuple[str, int]
 
 @dataclass(frozen=True)
 class Flow:
-    """Requests of one input band of one route.
+    """A flow is the requests of one input band of one route.
 
-    mean, planned: requests/s by level, in the order of `Question.level_hours`. Means bill; planned rates size.
-    may_spill: an API may take it, also as the reserve when a node is lost.
+    band: index of the band.
+    mean: requests/s by level, in the order of `Question.level_hours`; they decide the bill of APIs.
+    planned: requests/s by level that the classes must be able to carry.
+    may_spill: whether an API may take the band, also as the reserve when a node is lost.
     """
 
     route: str
@@ -32,16 +34,21 @@ class Flow:
 
     @property
     def key(self) -> BandKey:
+        """Return the key of the band."""
         return (self.route, self.band)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReplicaClass:
-    """Equal replicas that could be bought: a model in a format on an instance type with a tensor-parallel size and cap.
+    """A replica class is equal replicas that could be bought: a model in a format, with a batch cap, on a machine.
 
+    tensor_parallel_size: GPUs of one replica.
+    quota_family: family of instance types whose vCPU quota its nodes use.
+    usd_per_node_hour: cost of a node with its disk, USD an hour.
+    exclusive: whether its nodes hold nothing else, and carry its planned load even after one of them is lost.
     capacity: requests/s of one replica at the SLO, by band; a band that is absent may not use the class.
-    exclusive: its nodes hold nothing else, and what remains after losing one node still carries its planned load.
-    weights: name of the checkpoint that it loads. weights_usd_per_month: what storing that checkpoint once costs.
+    weights: name of the checkpoint that its replicas load.
+    weights_usd_per_month: cost of storing that checkpoint once, USD a month.
     """
 
     name: str
@@ -59,20 +66,23 @@ class ReplicaClass:
 
     @property
     def replicas_per_node(self) -> int:
+        """Return the number of replicas that one node holds."""
         return self.gpus_per_node // self.tensor_parallel_size
 
     @property
     def node_group(self) -> str:
+        """Return the node group that it stands on; classes that are not exclusive share one by instance type."""
         return f"{self.instance_type}/{self.name}" if self.exclusive else self.instance_type
 
 
 @dataclass(frozen=True)
 class ApiOption:
-    """A hosted model that bands may spill to.
+    """An API option is a hosted model that bands may spill to.
 
-    usd_per_request, tokens_per_request: by band; a band that is absent may not use it.
-    tokens_per_minute, requests_per_minute: limits of the provider's account, which all its models share; None = not
-    stated.
+    usd_per_request: mean cost, USD a request, by band; a band that is absent may not use it.
+    tokens_per_request: mean input and output tokens of a request, by band.
+    tokens_per_minute, requests_per_minute: limits of the provider's account, which all its models share; None where
+    they are not stated.
     """
 
     name: str
@@ -83,24 +93,33 @@ class ApiOption:
     requests_per_minute: float | None
 
     def cost_of(self, route: str) -> float:
-        """USD a request, the mean over a route's bands: what ranks its APIs. Infinity if it may not use this one."""
+        """Return the USD a request by which a route's APIs are ranked; infinity if the route may not use this one.
+
+        It is the plain mean over the route's bands, and not weighted by their shares.
+        """
         costs = [usd for (name, _), usd in self.usd_per_request.items() if name == route]
         return sum(costs) / len(costs) if costs else float("inf")
 
 
 def apis_in_order(apis: Iterable[ApiOption], route: str) -> list[ApiOption]:
-    """The APIs that a route may use, in the order in which the gateway asks them: the cheapest first, ties by name."""
+    """Return the APIs that a route may use, in the order in which the gateway asks them: by cost, ties by name."""
     usable = [a for a in apis if a.cost_of(route) < float("inf")]
     return sorted(usable, key=lambda a: (a.cost_of(route), a.name))
 
 
 @dataclass(frozen=True)
 class Question:
-    """Everything that the program needs. Hours sum to the hours of a month; money is USD a month.
+    """A question is everything that the program needs.
 
-    platform_usd: cost that falls on any plan that hosts anything itself (control plane, NAT, system nodes).
-    survives_a_node: exclusive classes carry their planned load after losing a node, and APIs what a lost node served.
-    quotas: vCPUs by family; a family that is absent is not limited here and named as a gap elsewhere.
+    level_hours: hours a month of each load level; they sum to a month.
+    flows: what must be served.
+    classes, apis: what may serve it.
+    platform_usd: cost of any plan that hosts something itself (control plane, NAT, system nodes), USD a month.
+    quotas: vCPUs that may run, by family; a family that is absent has no limit here and is named by a verdict.
+    budget_usd: most that the plan may cost, USD a month; None without a budget.
+    api_budget_usd: most that APIs may cost, USD a month; None without a budget.
+    survives_a_node: whether the plan stands the loss of a node: exclusive classes still carry their planned load, and
+    APIs can take what a lost node of the others served.
     """
 
     level_hours: tuple[float, ...]
@@ -114,7 +133,7 @@ class Question:
     survives_a_node: bool = True
 
     def scaled(self, factor: float) -> Question:
-        """The same question at a multiple of the load."""
+        """Return the same question at a multiple of the load."""
         flows = tuple(
             replace(f, mean=tuple(m * factor for m in f.mean), planned=tuple(p * factor for p in f.planned))
             for f in self.flows
@@ -122,21 +141,30 @@ class Question:
         return replace(self, flows=flows)
 
     def without_apis(self) -> Question:
-        """Self-host only. Flows lose the API as their reserve only through the program's own limits."""
+        """Return the question without APIs and without budgets.
+
+        A class that is not exclusive gets no reserve in their place: it may lose a node and then serve too little.
+        """
         return replace(self, apis=(), api_budget_usd=None, budget_usd=None)
 
     def with_classes(self, names: frozenset[str]) -> Question:
-        """Only the named classes may be bought."""
+        """Return the question in which only the named classes may be bought."""
         return replace(self, classes=tuple(c for c in self.classes if c.name in names))
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What to buy and who serves what.
+    """An answer says what to buy and who serves what.
 
-    replicas: number by class. nodes: number by node group. served, spilled: share of a band, by level, for each
-    (band, class) and (band, API); levels stand in the order of `Question.level_hours`. proven: no plan within the
-    question costs less. gap: how far the cost may lie above the optimum, a fraction of the cost; 0 when proven.
+    usd_per_month: cost of everything, USD a month.
+    proven: whether it is proven that no plan within the question costs less.
+    gap: how far the cost may lie above the optimum, a fraction of the cost; 0 when proven.
+    replicas: number by class.
+    nodes: number by node group.
+    served: share of a band that a class serves, by (band, class) and level; those without a share are absent.
+    spilled: share of a band that an API takes, by (band, API) and level; those without a share are absent.
+
+    Levels stand in the order of `Question.level_hours`.
     """
 
     usd_per_month: float
@@ -150,11 +178,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Infeasible:
-    """No plan was found. causes: what stands in the way, sorted; a `SearchEnded` means that none is ruled out."""
+    """No plan was found.
+
+    causes: what stands in the way, sorted; a `SearchEnded` among them means that no plan is ruled out either.
+    """
 
     causes: tuple[Cause, ...]
 
     @property
     def undecided(self) -> bool:
-        """Whether the search ended before it could tell."""
+        """Say whether the search ended before it could tell."""
         return any(isinstance(cause, SearchEnded) for cause in self.causes)

@@ -1,7 +1,8 @@
-"""From the solver's counts to machines: which replicas stand on which node, and paid GPUs that are left are put to use.
+"""From the solver's counts to machines: which replicas stand on which node. Paid GPUs that are left are put to use.
 
-Tensor-parallel sizes are powers of two that divide the node, so that placing the largest first on the emptiest node
-never fragments: when a replica of size p is placed, the free space of every node is a multiple of p.
+Replicas are placed largest first, each on the emptiest node. Tensor-parallel sizes are powers of two that divide the
+node, so that no GPU is lost between them: when a replica of size p is placed, the number of free GPUs of every node is
+a multiple of p.
 """
 
 from __future__ import annotations
@@ -12,18 +13,23 @@ from dataclasses import dataclass
 
 from planner.decision.choice.choice import Choice
 from planner.decision.choice.question import ReplicaClass
+from planner.words.numbers import six_digits
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """What is bought. replicas: number by class, idle GPUs filled. nodes: by node group, the replicas of each node."""
+    """The fleet is what is bought.
+
+    replicas: number by class; the GPUs that were left idle hold some of them.
+    nodes: for each node group, number of replicas by class of each of its nodes.
+    """
 
     replicas: Mapping[str, int]
     nodes: Mapping[str, tuple[Mapping[str, int], ...]]
 
 
 def fleet(choice: Choice) -> Fleet:
-    """Counts → placed replicas."""
+    """Return the machines of a choice with their replicas."""
     groups: dict[str, list[ReplicaClass]] = {}
     for name in sorted(choice.answer.replicas):
         groups.setdefault(choice.classes[name].node_group, []).append(choice.classes[name])
@@ -37,15 +43,17 @@ def fleet(choice: Choice) -> Fleet:
 
 
 def _fill(classes: Sequence[ReplicaClass], count: int, replicas: dict[str, int], load: Mapping[str, float]) -> None:
-    """Give the GPUs that are paid for and idle to the busiest pool that fits, until none fits."""
+    """Give the GPUs that are paid for and idle to the busiest class that fits, until none fits."""
     free = count * classes[0].gpus_per_node - sum(k.tensor_parallel_size * replicas[k.name] for k in classes)
     while fitting := [k for k in classes if k.tensor_parallel_size <= free]:
-        busiest = max(fitting, key=lambda k: (load[k.name] / replicas[k.name], k.name))
+        # Equally busy classes, such as full ones, differ in the last bits of their load, which must not decide.
+        busiest = max(fitting, key=lambda k: (six_digits(load[k.name] / replicas[k.name]), k.name))
         replicas[busiest.name] += 1
         free -= busiest.tensor_parallel_size
 
 
 def _place(classes: Sequence[ReplicaClass], count: int, replicas: Mapping[str, int]) -> tuple[Mapping[str, int], ...]:
+    """Return the number of replicas by class on each of `count` nodes."""
     nodes: list[Counter[str]] = [Counter() for _ in range(count)]
     free = [classes[0].gpus_per_node] * count
     for k in sorted(classes, key=lambda k: (-k.tensor_parallel_size, k.name)):

@@ -1,12 +1,12 @@
-"""Runs HiGHS on a program and reads the answer back. The only module that imports the solver.
+"""The solver: HiGHS runs on a program, and its answer is read back. No other module imports it.
 
 The same question has the same answer on every processor, as far as the search proves its answer:
 
 - The search uses one thread and a fixed seed, and it stops on a proof or on nodes, never on seconds.
 - It first tries to prove the optimum, within `SearchLimits.proof_nodes`. Only where that fails, and the plan found is
   further than `SearchLimits.gap` from the bound, it searches again for a plan within that gap.
-- Whole numbers are then fixed, and the shares are solved once more as a linear program. They are thereby the vertex
-  that the whole numbers imply, and not what the search left within its tolerance.
+- Whole numbers are then fixed, and the shares are solved once more as a linear program. So the shares are those that
+  the whole numbers imply, and not what the search left within its tolerance.
 
 Replicas and nodes that the shares do not need are removed, and the cost is computed from the columns.
 """
@@ -32,26 +32,28 @@ from planner.decision.choice.limits import (
     ServedRoute,
     VcpuQuota,
 )
-from planner.decision.choice.linear import INFINITY, Linear, Row
+from planner.decision.choice.linear import INFINITY, Linear
 from planner.decision.choice.question import Answer, BandKey, Infeasible, Question
 from planner.words.arrays import Floats
 
+THREADS, RANDOM_SEED = 1, 0
 TOLERANCE = 1e-6
+"""The solver's own tolerance: a value nearer to 0 is 0, and shares of a limit that are nearer are equal."""
 BROKEN_USD = 1e7
-"""Price of a broken limit in the elastic re-solves: far above any plan."""
-ROUNDED_UP = 1.001
-"""What a budget or a rate would have to be is told with this much room, so that it works when it is followed."""
+"""Price of a broken limit in the elastic re-solves, USD a month: it is far above any plan."""
+ROOM = 1.001
+"""Factor on what a budget or a rate would have to be when it is told, so that it works when it is followed."""
 ELASTIC_GAP = 1e-4
-LEAST_LACKING = 1e-6
-"""Shares of a limit, or of a band, below which nothing lacks: the solver's own tolerance."""
+"""Gap of the elastic re-solves: a looser one would leave room for limits that need not be broken."""
 
 
 @dataclass(frozen=True)
 class SearchLimits:
-    """When the search stops.
+    """The limits say when the search stops.
 
-    gap: distance from the bound that is accepted where the optimum is not proven, a fraction of the cost. nodes: most
-    branch-and-bound nodes. proof_nodes: most nodes that are spent on a proof of the optimum; 0 tries none.
+    gap: distance from the bound that is accepted where the optimum is not proven, a fraction of the cost.
+    nodes: most branch-and-bound nodes of the search for a plan within the gap.
+    proof_nodes: most branch-and-bound nodes of the attempt at a proof of the optimum; 0 attempts none.
     """
 
     gap: float = 0.01
@@ -64,7 +66,13 @@ DEFAULT_LIMITS = SearchLimits()
 
 @dataclass(frozen=True)
 class _Search:
-    """One run of the solver. values: of the columns, None when no plan was found. bound: USD a month."""
+    """A search is what one run of the solver left.
+
+    values: value of each column; None when no plan was found.
+    bound: no plan costs less, USD a month.
+    proven: whether the values are proven to be optimal.
+    infeasible: whether it is proven that no plan exists.
+    """
 
     values: Floats | None
     bound: float
@@ -73,7 +81,10 @@ class _Search:
 
 
 def solve(question: Question, limits: SearchLimits = DEFAULT_LIMITS) -> Answer | Infeasible:
-    """The cheapest plan: proven, or within `limits.gap`, or the best that was found; or what stands in the way."""
+    """Return the cheapest plan, or what stands in the way of any.
+
+    The plan is proven to be the cheapest, or lies within `limits.gap` of it, or is the best that was found.
+    """
     if not question.classes and not question.apis:
         return Infeasible((NoCandidates(),))
     linear = columns.formulate(question)
@@ -88,42 +99,43 @@ def solve(question: Question, limits: SearchLimits = DEFAULT_LIMITS) -> Answer |
 
 
 def solver_version() -> str:
-    """Version of HiGHS, for the lock."""
+    """Return the version of HiGHS, for the lock."""
     return str(highspy.Highs().version())
 
 
 def causes(question: Question, limits: SearchLimits) -> tuple[Cause, ...]:
-    """Why no plan exists: rows may be broken at a price in two elastic re-solves, and those that are broken are named.
+    """Return why no plan exists, sorted by limit.
 
-    The first asks what finds no place even if every other limit may be broken for nothing. The second grants that much
-    and asks which limits must be broken then. Two prices in one re-solve would mix them up: a limit that is far from
-    what is needed would be dearer to break than a request is to leave without a place.
+    The program is solved twice more, with limits that may be broken at a price; those that are broken are the causes.
+    The first of these solves asks what finds no place even if every other limit may be broken for nothing. The second
+    grants that much, and asks which limits must be broken then. Two prices in one solve would mix them up: a limit that
+    is far from what is needed would be dearer to break than a request is to leave without a place.
 
-    Of rows that stand for one limit, like the levels of a week, the one that lacks most tells what is needed.
+    Many rows can stand for one limit, one for each level of the week. The row that lacks most says what is needed.
     """
-    elastic, slack = _elastic(columns.formulate(question))
-    unserved = {name for name, row in slack.items() if isinstance(row.limit, ServedRoute)}
-    # A loose gap of a broken limit's price would leave room for limits that need not be broken.
+    elastic, slacks = _elastic(columns.formulate(question))
+    unserved = {name for name, slack in slacks.items() if isinstance(slack.limit, ServedRoute)}
     gap = min(limits.gap, ELASTIC_GAP)
     search = _search(_priced(elastic, dict.fromkeys(unserved, BROKEN_USD)), gap, limits.nodes)
     if search.values is not None:
         homeless = {name: max(0.0, float(search.values[elastic.index[name]])) for name in unserved}
-        broken_at = dict.fromkeys(slack.keys() - unserved, BROKEN_USD)
+        broken_at = dict.fromkeys(slacks.keys() - unserved, BROKEN_USD)
         search = _search(_priced(elastic, broken_at, homeless), gap, limits.nodes)
     if search.values is None:
         return (Contradiction(),)
-    worst: dict[Limit, tuple[float, Row]] = {}
-    for column, row in slack.items():
+    worst: dict[Limit, tuple[float, _Slack]] = {}
+    for column, slack in slacks.items():
         lacking = float(search.values[elastic.index[column]])
-        if row.limit is not None and lacking > LEAST_LACKING and lacking > worst.get(row.limit, (0.0, row))[0]:
-            worst[row.limit] = (lacking, row)
-    broken = [_broken(row, lacking) for lacking, row in worst.values()]
+        most, _ = worst.get(slack.limit, (0.0, slack))
+        if lacking > most + TOLERANCE:
+            worst[slack.limit] = (lacking, slack)
+    broken = [_broken(slack, lacking) for lacking, slack in worst.values()]
     ordered = sorted(broken, key=lambda each: (type(each.limit).__name__, each.limit.about))
     return tuple(ordered) or (Contradiction(),)
 
 
 def _is_enough(search: _Search, linear: Linear, gap: float) -> bool:
-    """Whether the attempt at a proof already ends the search."""
+    """Say whether the attempt at a proof already ends the search."""
     if search.proven or search.infeasible:
         return True
     if search.values is None:
@@ -132,59 +144,78 @@ def _is_enough(search: _Search, linear: Linear, gap: float) -> bool:
     return bool(cost - search.bound <= gap * cost)
 
 
-def _elastic(linear: Linear) -> tuple[Linear, dict[str, Row]]:
-    """The program with a slack for nothing on each row that stands for a limit, and the row of each slack.
+@dataclass(frozen=True)
+class _Slack:
+    """A slack is a column by which a row may break its limit.
 
-    A slack is in units of the row's bound, or of 1 where the bound is below 1.
+    limit: the limit of the row.
+    allowed: what the limit admits, in its own unit.
+    unit: what a slack of 1 adds to it, in the unit of the limit.
+    """
+
+    limit: Limit
+    allowed: float
+    unit: float
+
+
+def _elastic(linear: Linear) -> tuple[Linear, dict[str, _Slack]]:
+    """Return the program in which each row with a limit has a slack that costs nothing, and the slacks by column.
+
+    A slack is a share of the limit, so that all limits can be broken at one price. Limits below 1 count as 1.
     """
     elastic = Linear(list(linear.columns), [], dict(linear.index))
-    slack: dict[str, Row] = {}
+    slacks: dict[str, _Slack] = {}
     for row in linear.rows:
         if row.limit is None:
             elastic.rows.append(row)
             continue
         terms = [(linear.columns[i].name, c) for i, c in row.terms]
         column = elastic.continuous(f"slack {row.name}")
-        slack[column] = row
         if isinstance(row.limit, ServedRoute):
+            slacks[column] = _Slack(row.limit, 0.0, 1.0)
             elastic.equal(row.name, [*terms, (column, 1.0)], row.upper)
         else:
-            elastic.at_most(row.name, [*terms, (column, -max(1.0, abs(row.upper)))], row.upper)
-    return elastic, slack
+            slack = slacks[column] = _Slack(row.limit, row.upper, max(1.0, abs(row.upper)))
+            elastic.at_most(row.name, [*terms, (column, -slack.unit)], row.upper)
+    return elastic, slacks
 
 
 def _priced(linear: Linear, usd: Mapping[str, float], most: Mapping[str, float] | None = None) -> Linear:
-    """The program with other prices, and with upper bounds, for some columns by name."""
-    bounds = most or {}
-    priced = [replace(c, cost=usd.get(c.name, c.cost), upper=bounds.get(c.name, c.upper)) for c in linear.columns]
+    """Return the program in which some columns, by name, have other costs (USD) and other upper bounds."""
+    upper = most or {}
+    priced = [replace(c, cost=usd.get(c.name, c.cost), upper=upper.get(c.name, c.upper)) for c in linear.columns]
     return Linear(priced, linear.rows, linear.index)
 
 
-def _broken(row: Row, lacking: float) -> BrokenLimit:
-    assert row.limit is not None
-    if isinstance(row.limit, ServedRoute):
-        return BrokenLimit(row.limit, 0.0, lacking)
-    exact = row.upper + lacking * max(1.0, abs(row.upper))
-    whole = math.ceil(exact * (1.0 if isinstance(row.limit, VcpuQuota) else ROUNDED_UP) - 1e-6)
-    return BrokenLimit(row.limit, row.upper, float(whole))
+def _broken(slack: _Slack, lacking: float) -> BrokenLimit:
+    """Return what the limit would have to be, in whole numbers; of a route, the share that finds no place."""
+    needed = slack.allowed + lacking * slack.unit
+    match slack.limit:
+        case ServedRoute():
+            pass
+        case VcpuQuota():
+            needed = float(round(needed))  # the vCPUs of whole machines, but for the solver's tolerance
+        case _:
+            needed = float(math.ceil(needed * ROOM - TOLERANCE))
+    return BrokenLimit(slack.limit, slack.allowed, needed)
 
 
 def _search(linear: Linear, gap: float, nodes: int) -> _Search:
-    """Run the solver until the gap is reached or the nodes are used up; with no nodes, it is not run."""
+    """Run the solver until the gap is reached or the nodes are used up. Without nodes, it is not run."""
     if not nodes:
         return _Search(None, -INFINITY, False, False)
     highs = _load(linear, {"mip_rel_gap": gap, "mip_max_nodes": nodes})
     highs.run()
     status, info = highs.getModelStatus(), highs.getInfo()
-    found = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
-    values = np.asarray(highs.getSolution().col_value) if found else None
+    feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+    values = np.asarray(highs.getSolution().col_value) if feasible else None
     optimal = status == highspy.HighsModelStatus.kOptimal
     infeasible = status == highspy.HighsModelStatus.kInfeasible
     return _Search(values, float(info.mip_dual_bound), optimal and gap == 0.0, infeasible)
 
 
 def _polished(linear: Linear, values: Floats) -> Floats:
-    """The values with whole numbers made whole, and the shares that they imply.
+    """Return the values with whole numbers made whole, and with the shares that they imply.
 
     Where the whole numbers admit no shares without the solver's tolerance, the values stay as they are.
     """
@@ -197,12 +228,15 @@ def _polished(linear: Linear, values: Floats) -> Floats:
 
 
 def _load(linear: Linear, options: Mapping[str, Any], fixed: Mapping[int, float] | None = None) -> highspy.Highs:
-    """The program in the solver. fixed: values of columns that are no longer free, by index; then nothing is whole."""
+    """Return a solver that holds the program.
+
+    `fixed` gives values to columns by index, which are no longer free then; what is left is a linear program.
+    """
     highs = highspy.Highs()
     for option, value in {
         "output_flag": False,
-        "threads": 1,
-        "random_seed": 0,
+        "threads": THREADS,
+        "random_seed": RANDOM_SEED,
         # Presolving again at the root takes most of the time of these programs and moves no bound that matters.
         "mip_allow_restart": False,
         **options,
@@ -211,7 +245,7 @@ def _load(linear: Linear, options: Mapping[str, Any], fixed: Mapping[int, float]
     lower, upper = np.zeros(len(linear.columns)), np.array([_bound(c.upper) for c in linear.columns])
     for index, value in (fixed or {}).items():
         lower[index] = upper[index] = value
-    lp = highspy.HighsLp()  # its arrays are copied when they are read, so each is set once and whole
+    lp = highspy.HighsLp()  # it gives out copies of its arrays, so that each must be set at once and whole
     lp.num_col_, lp.num_row_ = len(linear.columns), len(linear.rows)
     lp.col_cost_ = np.array([c.cost for c in linear.columns])
     lp.col_lower_, lp.col_upper_ = lower, upper
@@ -234,6 +268,7 @@ def _bound(value: float) -> float:
 
 
 def _answer(question: Question, linear: Linear, values: Floats, search: _Search) -> Answer:
+    """Return the answer that the values of the columns mean."""
     value = {c.name: 0.0 if abs(v) < TOLERANCE else float(v) for c, v in zip(linear.columns, values, strict=True)}
     levels = range(len(question.level_hours))
     served = {
@@ -260,7 +295,10 @@ def _answer(question: Question, linear: Linear, values: Floats, search: _Search)
 def _trimmed(
     question: Question, value: Mapping[str, float], served: Mapping[tuple[BandKey, str], tuple[float, ...]]
 ) -> dict[str, float]:
-    """Whole replicas and nodes, and none beyond what the shares need: within its gap the search may buy idle ones."""
+    """Return the whole numbers of the answer without replicas and nodes that the shares do not need.
+
+    Within its gap the search may buy idle ones.
+    """
     lean: dict[str, float] = {}
     for group, classes in columns.groups(question).items():
         gpus = least = 0

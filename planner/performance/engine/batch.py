@@ -1,7 +1,7 @@
-"""The batch of the compiled engine: who holds a place and which blocks of the KV cache.
+"""The batch of the compiled engine: who holds a place, and which blocks of the KV cache are taken.
 
-A step is composed here. `make_room` gives every running sequence its next token and sends the youngest back where the
-cache does not suffice; `fill` adds prompts within the token budget, first come, first served, the last one cut.
+A step is composed here. `make_room` gives every running sequence its next token, and sends the youngest back where the
+cache does not suffice. `fill` adds prompts within the token budget, first come, first served; the last one may be cut.
 """
 
 from __future__ import annotations
@@ -16,20 +16,23 @@ _ENDED = -2
 
 @compiled_part
 def blocks(engine: Any, tokens: int) -> int:
-    """Tokens rounded up to whole blocks."""
+    """Round a number of tokens up to whole blocks."""
     return int((tokens + engine.block_tokens - 1) // engine.block_tokens * engine.block_tokens)
 
 
 @compiled_part
 def cache_bytes(engine: Any, growing: int, windowed: int, sequences: int) -> float:
-    """What so many tokens and sequences take."""
+    """Return the bytes that so many tokens and sequences take."""
     taken = growing * engine.growing_bytes + windowed * engine.windowed_bytes + sequences * engine.constant_bytes
     return float(taken)
 
 
 @compiled_part
 def make_room(engine: Any, slots: Any, waiting: Any, phases: Any) -> bool:
-    """Take the next token of all who decode, after sending back whom the cache cannot hold; whether any was."""
+    """Take the next token of all sequences that decode; return whether one had to be sent back before.
+
+    The youngest are sent back until the cache can hold the others.
+    """
     preempted = False
     phase = engine.steps % engine.block_tokens
     while engine.running > engine.leaving:
@@ -52,7 +55,7 @@ def make_room(engine: Any, slots: Any, waiting: Any, phases: Any) -> bool:
 
 @compiled_part
 def fill(engine: Any, slots: Any, waiting: Any, may_enter: bool) -> tuple[float, float]:
-    """Add prompts to the step: (tokens, tokens × the mean context that each attends to)."""
+    """Add prompts to the step. Return (tokens, tokens × the mean context to which each of them attends)."""
     budget = engine.max_num_batched_tokens - engine.decoding
     tokens, pairs = 0.0, 0.0
     index = engine.partial
@@ -81,14 +84,14 @@ def fill(engine: Any, slots: Any, waiting: Any, may_enter: bool) -> tuple[float,
 
 @compiled_part
 def is_known(engine: Any, waiting: Any) -> bool:
-    """Whether the head of the queue had arrived when the next step is composed."""
+    """Return whether the head of the queue has arrived by the time at which the next step is composed."""
     head = waiting[engine.head]
     return bool(not engine.async_scheduling or head.arrival_ms <= engine.known_ms)
 
 
 @compiled_part
 def start_decoding(engine: Any, slots: Any, events: Any, phases: Any, index: int) -> None:
-    """A sequence whose prompt is in the cache joins those who take a token each step."""
+    """Let a sequence whose prompt is in the cache join those that take a token in each step."""
     slot = slots[index]
     phase = (engine.steps - slot.computed) % engine.block_tokens
     slot.joined = engine.steps
@@ -107,7 +110,7 @@ def start_decoding(engine: Any, slots: Any, events: Any, phases: Any, index: int
 
 @compiled_part
 def close_window(engine: Any, slots: Any, phases: Any, index: int) -> None:
-    """Its window is full: from now on a sequence takes no more of that kind of cache."""
+    """Note that the window of a sequence is full: from now on it takes no more of that kind of cache."""
     slot = slots[index]
     phases[1, (slot.joined - slot.computed) % engine.block_tokens] -= 1
     engine.narrow -= 1
@@ -116,7 +119,7 @@ def close_window(engine: Any, slots: Any, phases: Any, index: int) -> None:
 
 @compiled_part
 def stop_decoding(engine: Any, slots: Any, phases: Any, index: int) -> None:
-    """A sequence takes no more tokens; it keeps place and cache."""
+    """Let a sequence take no more tokens; it keeps its place and its cache."""
     slot = slots[index]
     phases[0, (slot.joined - slot.computed) % engine.block_tokens] -= 1
     if slot.widens >= 0:
@@ -129,7 +132,10 @@ def stop_decoding(engine: Any, slots: Any, phases: Any, index: int) -> None:
 
 @compiled_part
 def finish(engine: Any, slots: Any, index: int, finished: Any) -> None:
-    """Report a sequence that has made its last token. Its place is free at once, or once the next step is composed."""
+    """Report a sequence that has made its last token.
+
+    Its place is free at once or, with asynchronous scheduling, when the next step is composed.
+    """
     slot = slots[index]
     entry = finished[engine.finished]
     entry.number = slot.number
@@ -152,7 +158,7 @@ def finish(engine: Any, slots: Any, index: int, finished: Any) -> None:
 
 @compiled_part
 def release(engine: Any, slots: Any) -> None:
-    """Take place and cache from the sequences that have ended."""
+    """Take the place and the cache of the sequences that have ended."""
     while engine.leaving > 0:
         index = int(engine.leaving_list)
         engine.leaving_list = slots[index].next
@@ -162,7 +168,8 @@ def release(engine: Any, slots: Any) -> None:
 
 @compiled_part
 def _enter(engine: Any, slots: Any, waiting: Any, budget: int) -> int:
-    """Give the head of the queue a place and return it; −1 if there is none, or no cache for its prompt."""
+    """Give the head of the queue a place and return it; return −1 without a free place or without cache for its
+    prompt."""
     if engine.waiting == 0 or engine.running >= engine.max_num_seqs or not is_known(engine, waiting):
         return -1
     entry = waiting[engine.head]
@@ -171,8 +178,7 @@ def _enter(engine: Any, slots: Any, waiting: Any, budget: int) -> int:
         needed = min(needed, budget)
     growing = blocks(engine, needed)
     windowed = engine.windowed + min(growing, engine.window_tokens)
-    free = engine.budget_bytes - (engine.watermark_bytes if engine.running > 0 else 0.0)
-    if cache_bytes(engine, engine.growing + growing, windowed, engine.running + 1) > free:
+    if cache_bytes(engine, engine.growing + growing, windowed, engine.running + 1) > engine.budget_bytes:
         return -1
     index = int(engine.free_list)
     slot = slots[index]
@@ -198,7 +204,10 @@ def _enter(engine: Any, slots: Any, waiting: Any, budget: int) -> int:
 
 @compiled_part
 def _preempt(engine: Any, slots: Any, waiting: Any, phases: Any) -> None:
-    """The youngest loses its cache and waits at the head of the queue; what it made is kept and computed again."""
+    """Send the youngest sequence back to the head of the queue.
+
+    It loses its cache and keeps the tokens that it has made, which are computed again.
+    """
     index = engine.youngest
     while slots[index].ends == _ENDED:
         index = slots[index].older

@@ -1,9 +1,11 @@
-"""Many small benchmarks at once: N clients, each sending its next request the moment one ends, for each row of a table.
+"""Many small benchmarks at once: for each row of a table, N clients that each send their next request when one ends.
 
-This is what published benchmarks do with a fixed concurrency: all clients start at time 0, and the figures are over all
-requests, ramp and tail included. One compiled call serves many rows; a row of a few hundred requests takes well under a
-millisecond. Lengths are spread over [low, high] × nominal by Roberts' R2 sequence, shifted to the middle: a few
-requests have the mean of many already, long prompts and long answers do not go together, and the same row gives the
+Published benchmarks with a fixed concurrency work like this. All clients start at time 0, and the figures are over all
+requests, the ramp and the tail included. One compiled call serves many rows; a row of a few hundred requests takes well
+under a millisecond.
+
+The lengths of a row are spread over [low, high] × nominal by Roberts' R2 sequence, which is shifted to the middle. So
+even a few requests have the mean of many, and long prompts and long answers do not go together. The same row gives the
 same figures wherever it stands in the table.
 """
 
@@ -25,7 +27,7 @@ from planner.words.arrays import Floats
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Mean and percentiles over the requests of each row, in ms; arrays of shape (n,), nan where no request counts."""
+    """Mean and percentiles over the requests of each row, ms, each of shape (n,); nan where no request counts."""
 
     mean: Floats
     p50: Floats
@@ -36,20 +38,26 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class ClosedLoopFigures:
-    """What a benchmark of each row would print; arrays of shape (n,)."""
+    """What a benchmark of each row would print; arrays have shape (n,).
+
+    ttft_ms: time to the first token.
+    tpot_ms: (last token − first token) / (output − 1), over requests of two output tokens or more.
+    e2e_ms: time from the request to its last token.
+    output_tokens_per_s: output tokens of all requests ÷ time of the last token.
+    requests_per_s: requests ÷ time of the last token.
+    preemptions: how often a sequence lost its cache.
+    refused: requests that do not fit the KV cache even when they are alone.
+    most_running: size of the largest batch.
+    """
 
     ttft_ms: Spread
     tpot_ms: Spread
-    """Over requests of two output tokens or more: (last token − first token) / (output − 1)."""
     e2e_ms: Spread
     output_tokens_per_s: Floats
-    """Output tokens of all requests ÷ time of the last token."""
     requests_per_s: Floats
     preemptions: Floats
     refused: Floats
-    """Requests that do not fit the KV cache even alone."""
     most_running: Floats
-    """Largest batch."""
 
 
 def closed_loops(
@@ -67,13 +75,18 @@ def closed_loops(
     async_scheduling: ArrayLike = False,
     block_tokens: int = 16,
 ) -> ClosedLoopFigures:
-    """The figures of n closed-loop runs, in order.
+    """Return the figures of n closed-loop runs, in order. All arguments after `clocks` broadcast to shape (n,).
 
-    clocks: shape (n, k), each row of `compiled_step.clock_vector`. All others broadcast to shape (n,): nominal input
-    and output tokens, clients, requests in all (rounds × clients), the bounds of the real lengths relative to the
-    nominal ones (prompt and answer independently), tokens that the KV cache holds (inf: no limit), and vLLM's
-    options; asynchronous scheduling is vLLM's default from 0.14 on.
-    Raises ValueError for lengths, clients or limits below 1, or a batch larger than max_num_batched_tokens.
+    clocks: one row of `compiled_step.clock_vector` for each run, shape (n, k).
+    inputs, outputs: nominal input and output tokens.
+    concurrency: clients.
+    requests: requests in all, rounds × clients.
+    low, high: bounds of the real lengths relative to the nominal ones, for prompt and answer independently.
+    kv_tokens: tokens that the KV cache holds; infinite without a limit.
+    max_num_seqs, max_num_batched_tokens: vLLM's options.
+    async_scheduling: whether scheduling is asynchronous, which is vLLM's default from 0.14 on.
+    block_tokens: tokens of a block of KV cache.
+    Raises ValueError for lengths, clients or limits below 1, and for a batch larger than max_num_batched_tokens.
     """
     table = np.zeros(len(clocks), dtype=_ROW)
     given = {
@@ -121,14 +134,14 @@ _ROW = np.dtype(
 
 
 def _blocks(requests: NDArray[Any]) -> list[slice]:
-    """Rows cut where they have about so many requests together, so that memory does not grow with the table."""
+    """Return slices of the rows with about equally many requests each, so that memory does not grow with the table."""
     block = np.cumsum(requests) // _BLOCK_REQUESTS
     starts = [0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), len(requests)]
     return [slice(start, stop) for start, stop in pairwise(starts)]
 
 
 def _figures(clocks: Floats, table: NDArray[Any], block_tokens: int) -> tuple[Floats, Floats]:
-    """(TTFT, TPOT, E2E) × (mean, percentiles) × row, and the other figures × row."""
+    """Return (TTFT, TPOT, E2E) × (mean, percentiles) × row, and the other figures × row."""
     rows = len(table)
     places = int(np.minimum(table["max_num_seqs"], table["concurrency"]).max(initial=1))
     engines = np.zeros(rows, ENGINE)
@@ -168,7 +181,7 @@ def _figures(clocks: Floats, table: NDArray[Any], block_tokens: int) -> tuple[Fl
 
 
 def _spread(row: NDArray[Any], values: Floats, rows: int) -> Floats:
-    """Mean and percentiles of the values of each row, between two values as numpy draws the line."""
+    """Return the mean and the percentiles of the values of each row; between two values numpy's line is drawn."""
     count = np.bincount(row, minlength=rows)
     first = np.cumsum(count) - count
     ordered = np.append(values, np.nan)
@@ -178,8 +191,8 @@ def _spread(row: NDArray[Any], values: Floats, rows: int) -> Floats:
     below = np.maximum(at.astype(np.int64), 0)
     low, high = ordered[first + below], ordered[first + np.minimum(below + 1, np.maximum(count - 1, 0))]
     total = np.bincount(row, values, rows)
-    found = np.vstack([total / np.maximum(count, 1), low + (at - below) * (high - low)])
-    return np.where(count > 0, found, np.nan)
+    spread = np.vstack([total / np.maximum(count, 1), low + (at - below) * (high - low)])
+    return np.where(count > 0, spread, np.nan)
 
 
 @compiled
@@ -194,7 +207,7 @@ def _loops(
     phases: Any,
     finished: Any,
 ) -> None:
-    """Every row in turn; a record for each engine, the other arrays are large enough for any and used again."""
+    """Run every row in turn. Each has its own record of `engines`; the other arrays are used again and fit any row."""
     begin = 0
     for r in range(len(table)):
         row, engine = table[r], engines[r : r + 1]
@@ -208,7 +221,7 @@ def _loops(
 
 @compiled_part
 def _draw(requests: Any, row: Any) -> None:
-    """Lengths spread over [low, high] × nominal, whose mean is that of the range; at least one token each."""
+    """Spread the lengths over [low, high] × nominal, with the mean of that range and at least one token each."""
     count = row.requests
     mean_u, mean_v = 0.0, 0.0
     for i in range(count):

@@ -1,7 +1,9 @@
 """The step clock inside compiled code: one vector of numbers, and the same formula as `StepClock.step_ms`.
 
-Everything that compiled code knows of the clock's form stands here. A step that only decodes is linear in its context,
-so that k of them, each with a context that has grown by one token per sequence, sum to k·step + kv·C·k(k − 1)/2.
+All that compiled code knows about the form of the clock stands here. A step that only decodes is linear in its context.
+So the time of k such steps, each with a context that has grown by one token for each sequence, is
+
+    k·step + kv·C·k(k − 1)/2
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from planner.words.arrays import Floats
 
 
 def clock_vector(clock: StepClock) -> Floats:
-    """The clock's numbers in the order of its fields; shape (k,)."""
+    """Return the numbers of a clock in the order of its fields, shape (k,)."""
     return np.array(astuple(clock), dtype=np.float64)
 
 
@@ -25,7 +27,7 @@ def clock_vector(clock: StepClock) -> Floats:
 def step_ms(
     vector: Floats, decode_sequences: float, context_tokens: float, prefill_tokens: float, prefill_context: float
 ) -> float:
-    """`StepClock.step_ms` of the clock in `vector`."""
+    """Compute `StepClock.step_ms` of the clock in `vector`."""
     dense_read, dense_compute, expert_read, expert_compute, hit, kv, pair, overhead, sequence, comm, comm_step = vector
     tokens = decode_sequences + prefill_tokens
     time = math.sqrt(dense_read**2 + (dense_compute * tokens) ** 2)
@@ -38,6 +40,6 @@ def step_ms(
 
 @compiled
 def decode_run_ms(vector: Floats, decode_sequences: float, context_tokens: float, steps: int) -> float:
-    """Sum of `steps` steps that only decode, the first over `context_tokens` in all."""
+    """Return the time of `steps` steps that only decode, ms; the first has `context_tokens` in all."""
     first = step_ms(vector, decode_sequences, context_tokens, 0.0, 0.0)
     return float(steps * first + vector[5] * decode_sequences * (0.5 * steps * (steps - 1)))

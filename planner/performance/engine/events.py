@@ -1,7 +1,7 @@
 """When something happens in the batch: a heap of (step, slot), packed into one number each.
 
-A sequence that is sent back leaves its entries behind. They are void, since the slot no longer names that step, and are
-dropped when they come up or when the heap is full.
+A sequence that is sent back leaves its entries in the heap. They are void, because the slot no longer names that step.
+They are dropped when they reach the top, or when the heap is full.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def push(engine: Any, slots: Any, events: Any, step: int, index: int) -> None:
 
 @compiled_part
 def pop_due(engine: Any, slots: Any, events: Any) -> int:
-    """Take the slot of a true event that is due by now out of the heap; −1 if there is none."""
+    """Take a true event that is due by now out of the heap and return its slot; return −1 if there is none."""
     while engine.events > 0 and events[0] >> _SLOT_BITS <= engine.steps:
         key = events[0]
         true = _is_true(slots, key)
@@ -38,7 +38,7 @@ def pop_due(engine: Any, slots: Any, events: Any) -> int:
 
 @compiled_part
 def steps_to_next(engine: Any, slots: Any, events: Any) -> int:
-    """Steps up to the next true event; there is one while a sequence decodes."""
+    """Return the number of steps up to the next true event. There is one while a sequence decodes."""
     while not _is_true(slots, events[0]):
         _pop(engine, events)
     return int((events[0] >> _SLOT_BITS) - engine.steps)
@@ -46,12 +46,14 @@ def steps_to_next(engine: Any, slots: Any, events: Any) -> int:
 
 @compiled_part
 def _is_true(slots: Any, key: int) -> bool:
+    """Return whether the slot of an event still names its step."""
     slot, step = slots[key & ((1 << _SLOT_BITS) - 1)], key >> _SLOT_BITS
     return bool(slot.ends == step or slot.widens == step)
 
 
 @compiled_part
 def _rise(engine: Any, events: Any, key: int) -> None:
+    """Put an event into the heap, from the bottom up."""
     at = engine.events
     engine.events += 1
     while at > 0 and events[(at - 1) >> 1] > key:
@@ -62,6 +64,7 @@ def _rise(engine: Any, events: Any, key: int) -> None:
 
 @compiled_part
 def _pop(engine: Any, events: Any) -> None:
+    """Take the first event out of the heap."""
     engine.events -= 1
     key = events[engine.events]
     at = 0

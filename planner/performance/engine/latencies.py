@@ -1,8 +1,8 @@
-"""Times of many requests: exact while they are few, then a histogram of fixed size.
+"""The latencies of many requests: exact while they are few, then a histogram of fixed size.
 
-Up to `EXACT` values are kept as they are. Beyond that they are counted in bins of equal ratio, 0.4 % wide, from a
-nanosecond to three years; a percentile is then the middle of its bin, at most 0.2 % off. Mean, least and greatest
-stay exact.
+Up to `EXACT` values are stored as they are. Beyond that they are counted in bins of equal ratio, 0.4 % wide, from a
+nanosecond to three years. A percentile is then the middle of its bin, which is at most 0.2 % off. The mean, the least
+and the greatest value stay exact.
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ _BINS = math.ceil(math.log(_GREATEST_MS / _LEAST_MS) / _LOG_RATIO)
 
 
 class Latencies:
-    """A distribution that grows; times in ms, not negative. An empty one has nan for every figure."""
+    """A distribution of times in ms, which grows. Times are not negative. The figures of an empty one are nan.
+
+    count: number of values.
+    least, greatest: ms.
+    """
 
     def __init__(self) -> None:
         self.count = 0
@@ -34,7 +38,7 @@ class Latencies:
         self._bins: NDArray[np.int64] | None = None
 
     def add(self, times_ms: Floats) -> None:
-        """Take in more values."""
+        """Add more values."""
         if not len(times_ms):
             return
         self.count += len(times_ms)
@@ -46,41 +50,32 @@ class Latencies:
             self._count_in_bins()
 
     @property
-    def exact(self) -> bool:
-        """Whether every value is still there."""
+    def is_exact(self) -> bool:
+        """Whether every value is still stored."""
         return self._bins is None
 
     @property
     def mean(self) -> float:
+        """Mean of all values, ms."""
         return self._sum / self.count if self.count else math.nan
 
     def percentile(self, share: float) -> float:
-        """The smallest time that `share` (0.95 = p95) of the values do not exceed."""
+        """The smallest time that `share` of the values do not exceed, ms. A share of 0.95 gives p95.
+
+        Raises ValueError for a share that is not above 0 and at most 1.
+        """
         if not 0.0 < share <= 1.0:
             raise ValueError(f"a percentile lies above 0 and at most at 1, not at {share}")
         if not self.count:
             return math.nan
         rank = max(0, math.ceil(share * self.count - 1e-9) - 1)
         if self._bins is None:
-            return float(self._ordered()[rank])
+            return float(self._sorted_values()[rank])
         index = int(np.searchsorted(np.cumsum(self._bins), rank, side="right"))
         middle = _LEAST_MS * math.exp((index + 0.5) * _LOG_RATIO)
         return min(max(middle, self.least), self.greatest)
 
-    def share_over(self, limit_ms: float) -> float:
-        """Share of the values above `limit_ms`; within one bin it is shared out when values are no longer kept."""
-        if not self.count:
-            return math.nan
-        if self._bins is None:
-            return 1.0 - float(np.searchsorted(self._ordered(), limit_ms, side="right")) / self.count
-        if limit_ms < self.least or limit_ms >= self.greatest:
-            return float(limit_ms < self.least)
-        at = math.log(max(limit_ms, _LEAST_MS) / _LEAST_MS) / _LOG_RATIO
-        index = min(int(at), _BINS - 1)
-        below = float(self._bins[:index].sum()) + float(self._bins[index]) * (at - index)
-        return 1.0 - min(below / self.count, 1.0)
-
-    def _ordered(self) -> Floats:
+    def _sorted_values(self) -> Floats:
         if self._sorted is None:
             self._sorted = np.sort(np.concatenate(self._exact))
             self._exact = [self._sorted]

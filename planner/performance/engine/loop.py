@@ -1,21 +1,21 @@
 """vLLM's V1 scheduler, compiled: `advance` serves requests until it needs something from outside.
 
-Each step, as the engine does it:
+Each step goes as in the engine:
 
-    1  every decoding sequence takes one token, and a block of KV cache where its last is full; a prompt that was cut
-       goes on; if the cache does not suffice, the youngest in the batch goes back to the head of the queue and loses
-       its tokens, again and again until the rest fits
-    2  unless one was sent back, waiting requests enter first come, first served, while a place, the token budget
-       (`max_num_batched_tokens`) and the cache allow; the last prompt may be cut
-    3  the clock says how long it took; prompts completed in it have one more token, the first
+    1  Every decoding sequence takes one token, and a block of KV cache where its last block is full. A prompt that was
+       cut goes on. If the cache does not suffice, the youngest in the batch loses its cache and goes back to the head
+       of the queue, until the others fit.
+    2  Unless a sequence was sent back, waiting requests enter, first come, first served, while a place, the token
+       budget (`max_num_batched_tokens`) and the cache allow it. The last prompt may be cut.
+    3  The clock says how long the step took. Each prompt that it completed has one more token, the first.
 
-With asynchronous scheduling a step is composed when the one before it begins: who arrives meanwhile enters a step
-later, and who ends meanwhile keeps place and cache until then. If nothing is left to compose, the engine waits for the
-result.
+With asynchronous scheduling a step is composed when the step before it begins. A request that arrives in between enters
+one step later, and a sequence that ends in between keeps its place and its cache until then. If nothing is left to
+compose, the engine waits for the result.
 
-Steps that only decode are taken in one go up to the next event, the next arrival that could enter, or the next
-overflow; their time is the clock's exact sum. So a step costs nothing per sequence. No object, no allocation: the
-arrays belong to `simulator` and `closed_loops`.
+Steps that only decode are taken in one go, up to the next event, the next arrival that could enter, or the next
+overflow of the cache; their time is the exact sum of the clock. So a step costs nothing for each sequence. No object is
+made and nothing is allocated here: the arrays belong to `simulator` and `closed_loops`.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ from planner.performance.engine.compiling import compiled, compiled_part
 from planner.performance.engine.events import pop_due, steps_to_next
 
 DONE, MORE_REQUESTS, WAITING_FULL, FINISHED_FULL = 0, 1, 2, 3
-"""Why `advance` came back; after all but the first it goes on where it was."""
+"""Reasons for which `advance` returns. After each of them but the first it can go on where it was."""
 
 
 @compiled
 def prepare(engines: Any, slots: Any, phases: Any, clients: int) -> None:
-    """Make an empty engine at time 0 of a record that holds what it is told. `clients`: −1 in an open stream."""
+    """Make an empty engine at time 0 of a record that holds its options. clients: −1 in an open stream."""
     engine = engines[0]
     engine.clients = clients
     engine.youngest = engine.partial = engine.finishing_list = engine.leaving_list = -1
@@ -68,11 +68,16 @@ def advance(
     finished: Any,
     clock: Any,
 ) -> int:
-    """Serve until all is done or something runs out; the codes above say what.
+    """Serve until all is done or something runs out, and return which of the codes above it is.
 
-    engines: one ENGINE. requests: the present chunk of REQUEST, `last` if none follows. waiting, slots, finished: as in
-    `engine_state`. events: the heap, for twice as many as there are slots at least. phases: decoding sequences, and
-    those with an open window, by the step modulo a block at which they take a block, shape (2, block_tokens).
+    engines: one record of `state.ENGINE`.
+    requests: the present chunk, records of `state.REQUEST`.
+    last: whether no chunk follows it.
+    waiting, slots, finished: records of `state.WAITING`, `state.SLOT` and `state.FINISHED`.
+    events: the heap of `events`, with room for at least twice as many events as there are slots.
+    phases: number of decoding sequences, and of those with an open window, by the step modulo a block at which they
+    take a block, shape (2, block_tokens).
+    clock: vector of `compiled_step.clock_vector`.
     """
     engine = engines[0]
     while True:
@@ -127,7 +132,7 @@ def advance(
 
 @compiled_part
 def _arrive(engine: Any, requests: Any, last: bool, waiting: Any) -> int:
-    """Queue or refuse who has arrived before now or, when the step is closed, at this very moment."""
+    """Queue or refuse the requests that arrived before now, or until now when the step is closed."""
     now = engine.now_ms
     while True:
         if engine.clients == 0 or (engine.clients > 0 and not engine.closing):
@@ -174,7 +179,7 @@ def _arrive(engine: Any, requests: Any, last: bool, waiting: Any) -> int:
 
 @compiled_part
 def _harvest(engine: Any, slots: Any, events: Any, phases: Any, finished: Any) -> None:
-    """What the step has brought: last tokens, full windows, first tokens."""
+    """Note what the step has brought: last tokens, full windows, first tokens."""
     index = pop_due(engine, slots, events)
     while index >= 0:
         if slots[index].widens == engine.steps:
@@ -199,7 +204,7 @@ def _harvest(engine: Any, slots: Any, events: Any, phases: Any, finished: Any) -
 
 @compiled_part
 def _run(engine: Any, requests: Any, slots: Any, events: Any, phases: Any, clock: Any) -> int:
-    """How many steps the batch stays as it is, at least one; takes the blocks of all but the first."""
+    """Return for how many steps the batch stays as it is, at least one, and take the blocks of all but the first."""
     most = steps_to_next(engine, slots, events)
     free_place = engine.waiting == 0 and engine.running < engine.max_num_seqs
     if engine.clients < 0 and free_place and engine.taken < len(requests):
@@ -209,7 +214,7 @@ def _run(engine: Any, requests: Any, slots: Any, events: Any, phases: Any, clock
 
 @compiled_part
 def _steps_until(engine: Any, clock: Any, ms: float, most: int) -> int:
-    """The fewest decode steps that last `ms` or longer, at most `most`."""
+    """Return the smallest number of decode steps that last `ms` or longer, or `most` if that is smaller."""
     decoding, context = engine.decoding, engine.context
     one = step_ms(clock, decoding, context, 0.0, 0.0)
     if one >= ms:
@@ -230,7 +235,7 @@ def _steps_until(engine: Any, clock: Any, ms: float, most: int) -> int:
 
 @compiled_part
 def _take_more(engine: Any, phases: Any, steps: int) -> int:
-    """Take the blocks of up to `steps` decode steps after the next one; how many of them the cache allows."""
+    """Take the blocks of up to `steps` decode steps after the next one, and return how many the cache allows."""
     block = engine.block_tokens
     free = engine.budget_bytes - cache_bytes(engine, engine.growing, engine.windowed, engine.running)
     cycle = block * (engine.decoding * engine.growing_bytes + engine.narrow * engine.windowed_bytes)

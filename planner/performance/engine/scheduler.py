@@ -4,14 +4,15 @@
     from 0.14      asynchronous scheduling is the default: a step is composed while the one before it runs
     from 0.19      `scheduler_reserve_full_isl` is the default: a prompt enters only when all of it fits
 
-Sources: vLLM's release notes (0.14.0), pull request 37307, the options of 0.33. Not imitated: prefix caching (its hits
-are taken off the prompt beforehand), speculative decoding, priorities, `long_prefill_token_threshold`.
+Sources: vLLM's release notes (0.14.0), pull request 37307, the options of 0.33. Four things are not imitated: prefix
+caching (its hits are taken off the prompt beforehand), speculative decoding, priorities, and
+`long_prefill_token_threshold`.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,32 +22,37 @@ from planner.performance.engine.state import ENGINE
 from planner.performance.memory import MemoryFit
 
 NO_LIMIT = 1 << 62
+"""A limit that no run reaches."""
 LARGE_GPU_GB = 70
+"""Memory from which vLLM takes a GPU for a large one, GB."""
 
 
 def default_batched_tokens(memory_gb: float) -> int:
-    """vLLM's own `max_num_batched_tokens`, by the size of the GPU."""
+    """vLLM's own default of `max_num_batched_tokens`, by the memory of the GPU."""
     return 8192 if memory_gb >= LARGE_GPU_GB else 2048
 
 
 @dataclass(frozen=True, slots=True)
 class SchedulerOptions:
-    """vLLM's options in vLLM's words. The defaults are those of 0.33; `scheduler_options` has other versions'."""
+    """vLLM's options in vLLM's words. The defaults are those of 0.33.
+
+    max_num_seqs: most sequences in the batch.
+    max_num_batched_tokens: most tokens of one step.
+    async_scheduling: whether a step is composed while the one before it runs.
+    scheduler_reserve_full_isl: whether a prompt enters only when all of it fits the cache.
+    block_size: tokens of a block of KV cache.
+    max_num_queued_reqs: requests in the engine, waiting and running, above which an arrival is refused; None: no limit.
+    max_num_queued_tokens: tokens of whole prompts before their first token above which an arrival is refused; None: no
+    limit.
+    """
 
     max_num_seqs: int
     max_num_batched_tokens: int = 8192
-    engine: str = "vllm 0.33"
-    """What these options imitate, for records; the fields alone decide."""
     async_scheduling: bool = True
     scheduler_reserve_full_isl: bool = True
-    watermark: float = 0.0
-    """Share of the cache that stays free when a request enters a batch that is not empty."""
     block_size: int = 16
-    """Tokens of a block of KV cache."""
     max_num_queued_reqs: int | None = None
-    """Requests in the engine, waiting and running, above which an arrival is refused."""
     max_num_queued_tokens: int | None = None
-    """Tokens of whole prompts before their first token above which an arrival is refused."""
 
     def __post_init__(self) -> None:
         for name in ("max_num_seqs", "max_num_batched_tokens", "block_size"):
@@ -54,40 +60,28 @@ class SchedulerOptions:
                 raise ValueError(f"{name} must be at least 1")
         if self.max_num_batched_tokens < self.max_num_seqs:
             raise ValueError("max_num_batched_tokens must be at least max_num_seqs, as vLLM demands")
-        if not 0.0 <= self.watermark < 1.0:
-            raise ValueError("watermark is a share from 0 to less than 1")
-
-
-def scheduler_options(version: str, max_num_seqs: int, max_num_batched_tokens: int = 8192) -> SchedulerOptions:
-    """The defaults of a vLLM version such as "0.11.2". Raises ValueError for what is no version."""
-    parts = version.removeprefix("v").split(".")
-    if len(parts) < 2 or not (parts[0].isdigit() and parts[1].isdigit()):
-        raise ValueError(f"{version!r} is not a vLLM version such as 0.11.2")
-    release = (int(parts[0]), int(parts[1]))
-    return replace(
-        SchedulerOptions(max_num_seqs, max_num_batched_tokens),
-        engine=f"vllm {release[0]}.{release[1]}",
-        async_scheduling=release >= (0, 14),
-        scheduler_reserve_full_isl=release >= (0, 19),
-    )
 
 
 @dataclass(frozen=True, slots=True)
 class KvCache:
-    """The cache of one rank, and what a sequence takes of it; any unit of bytes. Ranks hold alike."""
+    """The cache of one rank, and what a sequence takes of it. Bytes may be in any unit; all ranks hold the same.
+
+    budget_bytes: size of the cache.
+    growing_bytes: bytes of one token in layers that remember everything.
+    windowed_bytes: bytes of one token in layers that remember a window.
+    window_tokens: tokens of the window; 0 without such layers.
+    sequence_bytes: bytes of one sequence, whatever its length.
+    """
 
     budget_bytes: float
     growing_bytes: float = 1.0
-    """Of one token, in layers that remember everything."""
     windowed_bytes: float = 0.0
-    """Of one token, in layers that remember a window."""
     window_tokens: int = 0
     sequence_bytes: float = 0.0
-    """Of one sequence, whatever its length."""
 
     @classmethod
     def of(cls, memory: MemoryFit) -> KvCache:
-        """What a loaded replica has left."""
+        """The cache that a loaded replica has."""
         return cls(
             memory.kv_budget_bytes,
             memory.kv_growing_bytes,
@@ -103,7 +97,7 @@ class KvCache:
 
 
 def engine_record(options: SchedulerOptions, cache: KvCache) -> NDArray[Any]:
-    """What the compiled engine is told; shape (1,) of `engine.state.ENGINE`, all else 0."""
+    """The record that tells the compiled engine its options, shape (1,) of `engine.state.ENGINE`; all else is 0."""
     block = options.block_size
     record = np.zeros(1, ENGINE)
     told = {
@@ -114,7 +108,6 @@ def engine_record(options: SchedulerOptions, cache: KvCache) -> NDArray[Any]:
         "max_num_queued_tokens": NO_LIMIT if options.max_num_queued_tokens is None else options.max_num_queued_tokens,
         "async_scheduling": options.async_scheduling,
         "whole_prompt": options.scheduler_reserve_full_isl,
-        "watermark_bytes": options.watermark * cache.budget_bytes if options.watermark else 0.0,
         "budget_bytes": cache.budget_bytes,
         "growing_bytes": cache.growing_bytes,
         "windowed_bytes": cache.windowed_bytes,

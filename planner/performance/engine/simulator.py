@@ -1,7 +1,8 @@
 """One replica under a stream of requests, step by step: its latencies, its rate, and what it had to refuse.
 
-The engine is vLLM's scheduler, compiled (`engine.loop`); time comes from the step clock of the deployment class.
-Nothing is drawn at random in here: the same stream gives the same bytes. Many small benchmarks at once: `closed_loops`.
+The engine is vLLM's scheduler, compiled (`engine.loop`). Time comes from the step clock of the deployment class.
+Nothing is drawn at random in here: the same stream gives the same bytes. `closed_loops` runs many small benchmarks at
+once.
 """
 
 from __future__ import annotations
@@ -22,63 +23,79 @@ from planner.performance.engine.streams import Stream
 from planner.performance.step_time import StepClock
 
 CHUNK = 1 << 15
-"""Requests that are held at once on either side of the engine."""
+"""Number of requests that are held at once on either side of the engine."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """What the engine counted over the whole run."""
+    """What the engine counted over the whole run.
+
+    arrived: requests.
+    refused_full: requests that were refused at a limit of the queue.
+    refused_long: requests that were refused because they are longer than the whole cache.
+    finished: requests.
+    preemptions: how often a sequence lost its cache.
+    steps: steps of the engine.
+    prefill_tokens: prompt tokens that were computed; those that were computed again count again.
+    decode_tokens: tokens that decode steps computed, one for each sequence and step.
+    recomputed_tokens: tokens whose cache a preemption took.
+    duration_ms: time of the last token, ms.
+    busy_ms: time in steps, ms.
+    most_running: most sequences in the batch.
+    most_cache_bytes: most bytes in the cache.
+    mean_present: requests in the engine, averaged over time.
+    mean_queued: requests that wait for a place, averaged over time.
+    """
 
     arrived: int
     refused_full: int
-    """At a queue limit."""
     refused_long: int
-    """Longer than the whole cache."""
     finished: int
     preemptions: int
     steps: int
     prefill_tokens: int
-    """Prompt tokens computed, with those computed again."""
     decode_tokens: int
-    """Tokens computed by decode steps, one per sequence and step."""
     recomputed_tokens: int
-    """Tokens whose cache a preemption took."""
     duration_ms: float
-    """Up to the last token."""
     busy_ms: float
     most_running: int
     most_cache_bytes: float
     mean_present: float
-    """Requests in the engine, averaged over time."""
     mean_queued: float
-    """Requests waiting for a place, averaged over time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Latencies of the counted requests, and the totals of all."""
+    """The latencies of the requests after the warm-up, and the totals of all requests.
+
+    ttft_ms: times to the first token.
+    tpot_ms: (last token − first token) / (output − 1), of requests of two output tokens or more.
+    e2e_ms: times from arrival to the last token.
+    totals: what the engine counted.
+    output_tokens: tokens of all finished requests.
+    """
 
     ttft_ms: Latencies
     tpot_ms: Latencies
-    """(last token − first token) / (output − 1), of requests of two output tokens or more."""
     e2e_ms: Latencies
     totals: Totals
     output_tokens: int
-    """Of all finished requests."""
 
     @property
     def output_tokens_per_s(self) -> float:
+        """Output tokens ÷ time of the last token, tokens/s."""
         return self.output_tokens / self.totals.duration_ms * 1e3
 
     @property
     def requests_per_s(self) -> float:
+        """Finished requests ÷ time of the last token, requests/s."""
         return self.totals.finished / self.totals.duration_ms * 1e3
 
 
 def simulate(
     clock: StepClock, stream: Stream, options: SchedulerOptions, cache: KvCache, *, warm_up: int = 0
 ) -> Results:
-    """Serve the whole stream. The first `warm_up` requests are served, but their latencies are not counted."""
+    """Serve the whole stream. The latencies of the first `warm_up` requests are not counted."""
     run = SimulatedRun(clock, stream, options, cache)
     ttft, tpot, e2e, tokens = Latencies(), Latencies(), Latencies(), 0
     for finished in run:
@@ -92,10 +109,10 @@ def simulate(
 
 
 class SimulatedRun:
-    """A run that yields its finished requests, once, in arrays of `engine.state.FINISHED` in order of their ends.
+    """A run that yields its finished requests, once, in arrays of `engine.state.FINISHED` in the order of their ends.
 
-    For figures that `Results` lacks: targets that depend on the prompt, one route of several. Memory does not grow with
-    the stream; only requests that wait are held.
+    It serves figures that `Results` lacks, such as targets that depend on the prompt, or one route of several. Memory
+    does not grow with the stream: only requests that wait are held.
     """
 
     def __init__(self, clock: StepClock, stream: Stream, options: SchedulerOptions, cache: KvCache) -> None:
@@ -117,7 +134,7 @@ class SimulatedRun:
         yield from self._serve(np.zeros(0, REQUEST), True)
 
     def totals(self) -> Totals:
-        """The engine's counts up to now; of the whole stream once it is exhausted."""
+        """What the engine has counted until now; after the last request this is the whole stream."""
         engine = self._engine[0]
         span = max(float(engine["now_ms"]), np.finfo(float).tiny)
         return Totals(
@@ -139,7 +156,7 @@ class SimulatedRun:
         )
 
     def _serve(self, requests: NDArray[Any], last: bool) -> Iterator[NDArray[Any]]:
-        """Serve a chunk as far as it goes without the next one."""
+        """Serve a chunk as far as that is possible without the next one."""
         engine = self._engine[0]
         engine["taken"] = 0
         reason = WAITING_FULL

@@ -1,4 +1,4 @@
-"""The text of modules as a digest: whether something computed before would be computed the same today."""
+"""The text of modules as a digest: whether something that was computed before would be computed the same today."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ COMPILED_MODULES = (
     "loop.py",
     "closed_loops.py",
 )
-"""What the compiled simulator is made of."""
+"""The modules of which the compiled simulator is made."""
 
 
 def sources_digest(modules: Iterable[str], folder: Path) -> str:
-    """SHA-256 of the text of some modules of a folder."""
+    """Return the SHA-256 of the text of some modules of a folder."""
     sources = (folder / name for name in modules)
     return hashlib.sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()

@@ -1,8 +1,8 @@
 """What the compiled engine remembers between two steps, as flat records that hold no Python object.
 
-A request is in one place at a time: in the chunk of requests to come, in the ring of waiting ones, in a slot of the
-batch, or among the finished. Tokens of KV cache are counted in whole blocks as they are taken, in three kinds: growing
-with the context, held up to a window, and constant per sequence.
+A request is in one place at a time: in the chunk of requests to come, in the ring of waiting requests, in a slot of the
+batch, or among the finished ones. Tokens of KV cache are counted in whole blocks when they are taken. There are three
+kinds of cache: it grows with the context, it is held up to a window, or it is constant for a sequence.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 REQUEST = np.dtype([("arrival_ms", "f8"), ("prompt", "i8"), ("output", "i8")], align=True)
-"""A request to come. `arrival_ms` is read in an open stream only."""
+"""A request to come. Only an open stream reads `arrival_ms`."""
 
 WAITING = np.dtype(
     [
@@ -24,6 +24,7 @@ WAITING = np.dtype(
     ],
     align=True,
 )
+"""A request that waits for a place in the batch."""
 
 SLOT = np.dtype(
     [
@@ -38,6 +39,7 @@ SLOT = np.dtype(
     ],
     align=True,
 )
+"""A place in the batch, with the request that holds it."""
 
 FINISHED = np.dtype(
     [
@@ -51,6 +53,7 @@ FINISHED = np.dtype(
     ],
     align=True,
 )
+"""A request that has its last token."""
 
 ENGINE = np.dtype(
     [
@@ -62,7 +65,6 @@ ENGINE = np.dtype(
         ("max_num_queued_tokens", "i8"),
         ("async_scheduling", "i8"),  # 1: a step is composed when the one before it begins
         ("whole_prompt", "i8"),  # 1: a prompt is admitted only if all of it fits; 0: its first chunk
-        ("watermark_bytes", "f8"),
         ("budget_bytes", "f8"),
         ("growing_bytes", "f8"),
         ("windowed_bytes", "f8"),
@@ -72,7 +74,7 @@ ENGINE = np.dtype(
         ("now_ms", "f8"),
         ("known_ms", "f8"),  # when the next step is composed, with asynchronous scheduling
         ("steps", "i8"),
-        ("closing", "i8"),  # 1: arrivals at this very moment count
+        ("closing", "i8"),  # 1: a request that arrives at this very moment counts
         ("clients", "i8"),  # closed loop: clients about to send; −1 in an open stream
         ("taken", "i8"),  # requests read from the present chunk
         ("finished", "i8"),  # entries of the present buffer
@@ -82,12 +84,12 @@ ENGINE = np.dtype(
         ("backlog", "i8"),  # tokens of whole prompts before their first token
         # the batch
         ("running", "i8"),
-        ("leaving", "i8"),  # of them ended ones that still hold place and cache
+        ("leaving", "i8"),  # ended sequences among them that still hold place and cache
         ("decoding", "i8"),
         ("context", "i8"),  # tokens in the cache of the decoding sequences
         ("narrow", "i8"),  # decoding sequences whose window is not full
         ("youngest", "i8"),
-        ("partial", "i8"),  # slot of the prompt that is cut by the token budget; −1
+        ("partial", "i8"),  # slot of the prompt that the token budget has cut; −1 without one
         ("free_list", "i8"),
         ("finishing_list", "i8"),  # prompts that the step just done has completed
         ("leaving_list", "i8"),
@@ -111,3 +113,4 @@ ENGINE = np.dtype(
     ],
     align=True,
 )
+"""One engine: its options, where it stands, its queue, its batch, its cache, and what it has counted."""

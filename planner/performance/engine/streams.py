@@ -1,8 +1,8 @@
-"""Requests on their way to a replica, in chunks: with arrival times (open), or from clients that wait (closed loop).
+"""Requests on their way to a replica, in chunks: they arrive by themselves, or clients send them (a closed loop).
 
 Chance comes from a counter: the i-th request of a seed is always the same, however the stream is cut and whatever its
-rate. Streams of two rates thus differ by the scale of time alone, which keeps a search for the highest rate monotone
-and a comparison of two classes fair.
+rate is. So two streams of different rates differ by the scale of time alone. This keeps a search for the highest rate
+monotone, and the comparison of two classes fair.
 """
 
 from __future__ import annotations
@@ -21,30 +21,37 @@ Counts = NDArray[np.int64]
 
 
 class Stream(Protocol):
-    """A source of requests. `clients` is None where requests come by themselves, at `arrival_ms`."""
+    """A source of requests."""
 
     @property
-    def clients(self) -> int | None: ...
+    def clients(self) -> int | None:
+        """Number of clients of a closed loop; None where requests arrive by themselves, at `arrival_ms`."""
+        ...
 
     def chunks(self, size: int) -> Iterator[NDArray[Any]]:
-        """Records of `engine.state.REQUEST`, at most `size` at once, in order of arrival."""
+        """Records of `engine.state.REQUEST` in order of arrival, at most `size` at once."""
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RequestMix:
-    """Joint lengths, drawn independently by weight. Arrays of shape (n,): tokens ≥ 1, weights ≥ 0."""
+    """Joint lengths, of which requests are drawn independently. Arrays have shape (n,).
+
+    prompts, outputs: tokens of each kind of request; at least 1.
+    shares: share of the requests up to each kind; the last is 1.
+    """
 
     prompts: Counts
     outputs: Counts
     shares: Floats
-    """Cumulative weights ÷ their sum."""
 
     @classmethod
     def of(cls, prompts: ArrayLike, outputs: ArrayLike, weights: ArrayLike | None = None) -> RequestMix:
-        """Lengths are rounded, at least to 1. Raises ValueError for no length, no weight, or arrays of unequal length.
+        """A mix of these lengths, which are rounded and at least 1.
 
-        weights: relative, of any sum; equal when left out.
+        weights: how frequent each kind is, in any unit; all kinds are equally frequent without them.
+        Raises ValueError when there is no length, when the arrays differ in length, when a weight is negative, and when
+        all weights are 0.
         """
         asked, answered = (np.maximum(np.rint(np.atleast_1d(each)), 1).astype(np.int64) for each in (prompts, outputs))
         given = np.ones(len(asked)) if weights is None else np.atleast_1d(np.asarray(weights, dtype=np.float64))
@@ -55,14 +62,20 @@ class RequestMix:
         return cls(asked, answered, np.cumsum(given) / given.sum())
 
     def draw(self, chance: Floats) -> tuple[Counts, Counts]:
-        """The lengths at uniform numbers in [0, 1)."""
+        """(prompts, outputs) of one request for each number, which is uniform in [0, 1)."""
         at = np.minimum(np.searchsorted(self.shares, chance, side="right"), len(self.shares) - 1)
         return self.prompts[at], self.outputs[at]
 
 
 @dataclass(frozen=True, slots=True)
 class Poisson:
-    """`count` independent arrivals at a mean rate."""
+    """Independent arrivals at a mean rate.
+
+    mix: their lengths.
+    per_second: the rate, requests/s.
+    count: number of requests.
+    seed: which random numbers are drawn.
+    """
 
     mix: RequestMix
     per_second: float
@@ -71,11 +84,11 @@ class Poisson:
     clients: None = None
 
     def chunks(self, size: int) -> Iterator[NDArray[Any]]:
-        """Inter-arrival times −ln(1 − u)/rate."""
+        """Requests whose gaps are −ln(1 − u)/rate, with u uniform in [0, 1)."""
         now = 0.0
         for start in range(0, self.count, size):
             number = np.arange(start, min(start + size, self.count), dtype=np.uint64)
-            chunk = _drawn(self.mix, self.seed, number)
+            chunk = _requests(self.mix, self.seed, number)
             gaps = -np.log1p(-uniform(self.seed, 1, number)) * (1e3 / self.per_second)
             chunk["arrival_ms"] = np.cumsum(np.append(now, gaps))[1:]
             now = float(chunk["arrival_ms"][-1])
@@ -84,7 +97,11 @@ class Poisson:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arrivals:
-    """Given arrivals, a real trace's for one: arrays of shape (n,), times in ms and in order, tokens ≥ 1."""
+    """Given arrivals, for instance those of a real trace. Arrays have shape (n,).
+
+    arrival_ms: times in ascending order, ms.
+    prompts, outputs: tokens; at least 1.
+    """
 
     arrival_ms: Floats
     prompts: Counts
@@ -99,7 +116,7 @@ class Arrivals:
             raise ValueError("arrivals are not negative, and in order")
 
     def chunks(self, size: int) -> Iterator[NDArray[Any]]:
-        """The arrays in slices."""
+        """The requests in slices."""
         for start in range(0, len(self.prompts), size):
             chunk = _chunk(self.prompts[start : start + size], self.outputs[start : start + size])
             chunk["arrival_ms"] = self.arrival_ms[start : start + size]
@@ -108,7 +125,13 @@ class Arrivals:
 
 @dataclass(frozen=True, slots=True)
 class ClosedLoop:
-    """`clients` that start at once at time 0, and each send their next request the moment one ends; `count` in all."""
+    """Clients that all start at time 0; each sends its next request at the moment when one ends.
+
+    mix: lengths of the requests.
+    clients: number of clients.
+    count: number of requests in all.
+    seed: which random numbers are drawn.
+    """
 
     mix: RequestMix
     clients: int
@@ -120,33 +143,14 @@ class ClosedLoop:
             raise ValueError("a closed loop needs a client")
 
     def chunks(self, size: int) -> Iterator[NDArray[Any]]:
-        """Lengths alone: times are the engine's."""
+        """Requests with lengths alone: the engine decides when they arrive."""
         for start in range(0, self.count, size):
-            yield _drawn(self.mix, self.seed, np.arange(start, min(start + size, self.count), dtype=np.uint64))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ClosedLoopOf:
-    """The same with given lengths, sent in this order."""
-
-    clients: int
-    prompts: Counts
-    outputs: Counts
-
-    def __post_init__(self) -> None:
-        _require_lengths(self.prompts, self.outputs)
-        if self.clients < 1:
-            raise ValueError("a closed loop needs a client")
-
-    def chunks(self, size: int) -> Iterator[NDArray[Any]]:
-        """The arrays in slices."""
-        for start in range(0, len(self.prompts), size):
-            yield _chunk(self.prompts[start : start + size], self.outputs[start : start + size])
+            yield _requests(self.mix, self.seed, np.arange(start, min(start + size, self.count), dtype=np.uint64))
 
 
 def uniform(seed: int, lane: int, number: NDArray[np.uint64]) -> Floats:
-    """Numbers in [0, 1) by splitmix64 of a counter: the same for the same (seed, lane, number) everywhere."""
-    state = np.uint64(_mixed(_mixed(seed) + lane)) + (number + np.uint64(1)) * np.uint64(_GOLDEN)
+    """Numbers in [0, 1), by splitmix64 of a counter; the same (seed, lane, number) gives the same number everywhere."""
+    state = np.uint64(_splitmix64(_splitmix64(seed) + lane)) + (number + np.uint64(1)) * np.uint64(_GOLDEN)
     state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     state = state ^ (state >> np.uint64(31))
@@ -157,15 +161,15 @@ _GOLDEN = 0x9E3779B97F4A7C15
 _WORD = (1 << 64) - 1
 
 
-def _mixed(value: int) -> int:
-    """splitmix64 of one number."""
+def _splitmix64(value: int) -> int:
+    """The number that splitmix64 makes of another, both of 64 bit."""
     state = (value + _GOLDEN) & _WORD
     state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & _WORD
     state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & _WORD
     return state ^ (state >> 31)
 
 
-def _drawn(mix: RequestMix, seed: int, number: NDArray[np.uint64]) -> NDArray[Any]:
+def _requests(mix: RequestMix, seed: int, number: NDArray[np.uint64]) -> NDArray[Any]:
     return _chunk(*mix.draw(uniform(seed, 0, number)))
 
 

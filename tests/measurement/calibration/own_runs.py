@@ -7,8 +7,8 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from measurement.calibration.deployment import Said, deployment
-from measurement.calibration.runs import BenchRun, Deployment, Latency, OwnRun, foreseen
+from measurement.calibration.deployment import FactSource, stated_deployment
+from measurement.calibration.runs import BenchRun, Deployment, Latency, OwnRun, expected_figures
 from measurement.evidence.benchmarks import Subject
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
@@ -26,7 +26,7 @@ def class_of(
     facts = {"model": model, "gpu": gpu, "tensor_parallel_size": str(ranks), "quantization": form}
     if version:
         facts["engine_version"] = version
-    found = deployment([Said("the test", facts)], None, load_catalog())
+    found = stated_deployment([FactSource("the test", facts)], None, load_catalog())
     assert isinstance(found, Deployment), found
     return found
 
@@ -73,7 +73,7 @@ def measured(
     found = []
     for number, (in_flight, inputs, outputs) in enumerate(conditions):
         asked = own(good_run(in_flight, inputs, outputs), ran_on, number)
-        (told,) = foreseen([asked], load_coefficients(), [slower])
+        (told,) = expected_figures([asked], load_coefficients(), [slower])
         run = good_run(in_flight, inputs, outputs, told.tpot_ms, told.ttft_ms * later)
         found.append(own(run, ran_on, number))
     return tuple(found)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from measurement.calibration.caps import AllReduce, Product, caps, within
-from measurement.calibration.corrections import calibrate
+from measurement.calibration.caps import AllReduce, MatrixProduct, caps, capped_coefficients
+from measurement.calibration.corrections import calibrations
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from planner.performance.calibration import Calibration, Caps, evidence
@@ -18,10 +18,10 @@ L4, H100 = GPUS["L4"], GPUS["H100"]
 
 def test_shares_are_of_the_datasheet() -> None:
     products = [
-        Product("bf16", 8192, 4096, 28672, 31.2),
-        Product("bf16", 1, 4096, 28672, 0.9),
-        Product("fp8", 8192, 4096, 28672, 16.4),
-        Product("int7", 1, 1, 1, 1.0),
+        MatrixProduct("bf16", 8192, 4096, 28672, 31.2),
+        MatrixProduct("bf16", 1, 4096, 28672, 0.9),
+        MatrixProduct("fp8", 8192, 4096, 28672, 16.4),
+        MatrixProduct("int7", 1, 1, 1, 1.0),
     ]
     found, doubts = caps(L4, [249.1, 264.5], products, [])
     flops = 2 * 8192 * 4096 * 28672
@@ -50,7 +50,7 @@ def test_one_size_tells_no_share() -> None:
 
 
 def test_a_datasheet_that_is_beaten_bounds_nothing_and_a_broken_run_is_doubted() -> None:
-    found, doubts = caps(L4, [305.0], [Product("bf16", 8192, 4096, 28672, 3000.0)], [])
+    found, doubts = caps(L4, [305.0], [MatrixProduct("bf16", 8192, 4096, 28672, 3000.0)], [])
     assert found.bandwidth == 1.0
     assert found.compute == {}
     assert len(doubts) == 1
@@ -60,7 +60,7 @@ def test_a_datasheet_that_is_beaten_bounds_nothing_and_a_broken_run_is_doubted()
 def test_coefficients_are_never_better_than_what_was_measured() -> None:
     c = load_coefficients()
     bounds = Caps(0.5, {"16-bit": 0.3, "fp8": 0.2}, 0.5, 0.1)
-    capped = within(c, bounds, L4)
+    capped = capped_coefficients(c, bounds, L4)
     assert capped.dense_bandwidth == min(c.dense_bandwidth, 0.5)
     assert capped.kv_bandwidth == min(c.kv_bandwidth, 0.5)
     power = power_headroom(L4) ** c.power_exponent
@@ -71,21 +71,21 @@ def test_coefficients_are_never_better_than_what_was_measured() -> None:
     assert capped.links["pcie"].latency_ms == 0.5
     assert capped.links["pcie"].bandwidth == min(c.links["pcie"].bandwidth, 0.1)
     assert capped.links["nvlink"] == c.links["nvlink"]
-    assert within(c, bounds, H100).links["nvlink"].latency_ms == c.links["nvlink"].latency_ms  # NCCL's says nothing
+    assert capped_coefficients(c, bounds, H100).links["nvlink"].latency_ms == c.links["nvlink"].latency_ms  # NCCL's says nothing
     assert capped.overhead_ms == c.overhead_ms
 
 
 def test_bounds_that_are_not_reached_change_nothing() -> None:
     c = load_coefficients()
-    assert within(c, Caps(), L4) == c
-    assert within(c, Caps(1.0, {"16-bit": 1.0}, 0.0, 1.0), H100) == c
+    assert capped_coefficients(c, Caps(), L4) == c
+    assert capped_coefficients(c, Caps(1.0, {"16-bit": 1.0}, 0.0, 1.0), H100) == c
 
 
 def test_caps_that_bound_nothing_change_no_gpu() -> None:
     shipped, gpus = load_coefficients(), load_catalog().gpus
     assert Caps().is_empty
     assert not Caps(link_latency_ms=0.01).is_empty
-    assert calibrate([], {"H100": Caps()}, gpus, shipped, unrefined) == {}
+    assert calibrations([], {"H100": Caps()}, gpus, shipped, unrefined) == {}
     empty = Calibration(shipped, {}, Caps())
     assert empty.conditions == 0.0
     for key in gpus:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from measurement.calibration.runs import Latency, expected_of, foreseen
-from measurement.evidence.predict import step_tokens
+from measurement.calibration.runs import Latency, closed_form_figures, expected_figures
+from measurement.evidence.run_figures import step_tokens
 from planner.edges.performance_files import load_coefficients
 from tests.measurement.calibration.own_runs import class_of, good_run, measured, open_run, own
 
@@ -62,7 +62,7 @@ def test_a_closed_loop_gives_a_fit_both_figures_and_an_open_one_its_steps() -> N
 def test_expectations_follow_the_steps_of_the_clock() -> None:
     """Twice as long a step is twice as long a token, and a first token that is later by the same share of its steps."""
     c, run = load_coefficients(), own(good_run(16))
-    (once,), (twice,) = (foreseen([run], c, [factor]) for factor in (1.0, 2.0))
+    (once,), (twice,) = (expected_figures([run], c, [factor]) for factor in (1.0, 2.0))
     assert twice.tpot_ms == pytest.approx(2 * once.tpot_ms, rel=0.01)
     entry = c.engines["vllm"].entry_ms + 16 * c.engines["vllm"].entry_ms_per_request
     assert twice.ttft_ms - entry == pytest.approx(2 * (once.ttft_ms - entry), rel=0.02)
@@ -70,21 +70,21 @@ def test_expectations_follow_the_steps_of_the_clock() -> None:
 
 def test_the_closed_form_is_near_the_simulator_for_one_client() -> None:
     run = own(good_run(1))
-    (told,) = foreseen([run], load_coefficients(), [1.0])
-    quick = expected_of(run.deployment, 1, 1024, 128, load_coefficients())
+    (told,) = expected_figures([run], load_coefficients(), [1.0])
+    quick = closed_form_figures(run.deployment, 1, 1024, 128, load_coefficients())
     assert quick.tpot_ms == pytest.approx(told.tpot_ms, rel=0.02)
     assert quick.ttft_ms == pytest.approx(told.ttft_ms, rel=0.1)
 
 
 def test_first_tokens_wait_longer_the_more_is_offered() -> None:
     c = load_coefficients()
-    slow, fast = (foreseen([own(open_run(rate))], c, [1.0])[0] for rate in (0.2, 1.5))
+    slow, fast = (expected_figures([own(open_run(rate))], c, [1.0])[0] for rate in (0.2, 1.5))
     assert slow.ttft_ms < fast.ttft_ms
     assert slow.tpot_ms < fast.tpot_ms
 
 
 def test_nothing_is_expected_of_no_runs() -> None:
-    assert foreseen([], load_coefficients(), []) == ()
+    assert expected_figures([], load_coefficients(), []) == ()
 
 
 def test_tokens_of_a_step_are_the_engines_default_unless_stated() -> None:

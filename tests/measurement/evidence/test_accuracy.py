@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from measurement.evidence.accuracy import ONE_GPU, Scored, TpOrder, accuracy, scored
-from measurement.evidence.figures import Predicted
-from measurement.evidence.published import PublishedRun, Reader
+from measurement.evidence.accuracy import ONE_GPU, ScoredRow, TpOrder, accuracy, scored_row
+from measurement.evidence.predictions import PredictedFigure
+from measurement.evidence.published import PublishedRun, RowReader
 from planner.edges.catalog_files import load_catalog
 
-BASE = Scored(
+BASE = ScoredRow(
     "own-1", "tpot", "H100", ONE_GPU, 1, "llama-8b", "vllm", "own", "fixed_concurrency", "A", "setting", 110.0, 90.0,
     120.0, 100.0,
 )  # fmt: skip
 
 
-def row(key: str, predicted: float, measured: float = 100.0, **changed: Any) -> Scored:
+def row(key: str, predicted: float, measured: float = 100.0, **changed: Any) -> ScoredRow:
     low, high = 0.9 * predicted, 1.1 * predicted
     return replace(BASE, id=key, predicted=predicted, low=low, high=high, measured=measured, **changed)
 
@@ -99,13 +99,13 @@ def test_a_run_and_its_prediction_become_a_row() -> None:
         "metric": "req_s",
         "value": "2.5",
     }
-    reader = Reader(catalog)
+    reader = RowReader(catalog)
     run, alone = reader.read(words), reader.read(words | {"gpus": "1", "value": ""})
     assert isinstance(run, PublishedRun)
     assert isinstance(alone, PublishedRun)
-    made = scored(run, Predicted("own-7", 2.0, 1.5, 2.4, "analytic"), catalog.gpus["L40S"])
+    made = scored_row(run, PredictedFigure("own-7", 2.0, 1.5, 2.4, "analytic"), catalog.gpus["L40S"])
     assert (made.kind, made.link, made.tensor_parallel_size, made.measured) == ("throughput", "pcie4", 4, 2.5)
-    assert not made.covered
-    assert made.setting == scored(replace(alone, value=1.0), Predicted("", 1, 1, 1, ""), catalog.gpus["L40S"]).setting
+    assert not made.is_covered
+    assert made.setting == scored_row(replace(alone, value=1.0), PredictedFigure("", 1, 1, 1, ""), catalog.gpus["L40S"]).setting
     with pytest.raises(ValueError, match="no measured value"):
-        scored(alone, Predicted("own-7", 2.0, 1.5, 2.4, "analytic"), catalog.gpus["L40S"])
+        scored_row(alone, PredictedFigure("own-7", 2.0, 1.5, 2.4, "analytic"), catalog.gpus["L40S"])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from measurement.evidence.benchmarks import EngineName, engine_key, stored, subjects
+from measurement.evidence.benchmarks import EngineName, engine_key, stored_quantization, subjects
 from measurement.evidence.fit import ENGINE_KEYS
 from measurement.files.fit_files import load_measurements
 from planner.edges.catalog_files import load_catalog
@@ -83,8 +83,8 @@ def test_formats_are_the_checkpoint_s_recipe_where_that_is_known() -> None:
     model = CATALOG.models["gpt-oss-120b"]
     shipped = model.precision("mxfp4")
     assert shipped is not None
-    assert stored(model, shipped.dense, "mxfp4") == shipped
-    other = stored(CATALOG.models["qwen3-32b"], "bf16", "int8")
+    assert stored_quantization(model, shipped.dense, "mxfp4") == shipped
+    other = stored_quantization(CATALOG.models["qwen3-32b"], "bf16", "int8")
     assert (other.dense, other.experts) == ("bf16", "int8")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from measurement.evidence import cross_validation
 from measurement.evidence.cross_validation import GROUPS, CrossValidation, Group
-from measurement.evidence.figures import Predicted, predict_rows
+from measurement.evidence.predictions import PredictedFigure, predict_rows
 from measurement.evidence.held_out import Residual, quantiles
 from measurement.files.fit_files import shipped_runs
 from planner.edges.catalog_files import load_catalog
@@ -30,8 +30,8 @@ def test_a_group_s_own_figures_change_nothing_of_what_is_predicted_of_it(by: Gro
     judged = GROUPS[by](RUNS[0])
 
     def mine(told: CrossValidation) -> list[float]:
-        pairs = zip(RUNS, told.predicted(by), strict=True)
-        return [each.value for run, each in pairs if GROUPS[by](run) == judged and isinstance(each, Predicted)]
+        pairs = zip(RUNS, told.predictions(by), strict=True)
+        return [each.value for run, each in pairs if GROUPS[by](run) == judged and isinstance(each, PredictedFigure)]
 
     doubled = [replace(run, value=2.0 * (run.value or 0.0)) if GROUPS[by](run) == judged else run for run in RUNS]
     before = mine(plain)
@@ -50,7 +50,7 @@ def test_no_row_is_among_those_that_its_interval_comes_from(
         return quantiles(residuals)
 
     monkeypatch.setattr(cross_validation, "quantiles", seen)
-    plain.predicted(by)
+    plain.predictions(by)
     groups = list(dict.fromkeys(map(GROUPS[by], RUNS)))
     assert len(behind) == 2 * len(groups)  # calibrated and analytic
     for group, analytic in zip(groups, behind[::2], strict=True):
@@ -59,18 +59,18 @@ def test_no_row_is_among_those_that_its_interval_comes_from(
 
 def test_answers_stand_in_the_order_of_the_runs_and_differ_from_the_shipped_fit_s(plain: CrossValidation) -> None:
     for by in GROUPS:
-        answers = plain.predicted(by)
+        answers = plain.predictions(by)
         assert [answer.id for answer in answers] == [run.id for run in RUNS]
-        assert all(isinstance(answer, Predicted) and answer.low < answer.high for answer in answers)
+        assert all(isinstance(answer, PredictedFigure) and answer.low < answer.high for answer in answers)
         assert answers != predict_rows(RUNS, CATALOG, load_coefficients())
 
 
 def test_runs_that_a_fit_cannot_hold_are_predicted_too(plain: CrossValidation) -> None:
     total = replace(RUNS[0].figure, quantity="total_rate")
     more = replace(RUNS[0], id="own-1", figure=total, value=None, family="own")
-    answers = CrossValidation((*RUNS, more), CATALOG).predicted("cells")
-    assert answers[:-1] == plain.predicted("cells")
-    assert isinstance(answers[-1], Predicted)
+    answers = CrossValidation((*RUNS, more), CATALOG).predictions("cells")
+    assert answers[:-1] == plain.predictions("cells")
+    assert isinstance(answers[-1], PredictedFigure)
 
 
 def test_too_few_rows_are_no_table_to_fit() -> None:

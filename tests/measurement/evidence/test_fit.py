@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from measurement.evidence.benchmarks import subjects
 from measurement.evidence.fit import ENGINE_KEYS, UNKNOWNS, FitTable, coefficients, tells_of_steps, vector
-from measurement.evidence.held_out import vllm_rows
+from measurement.evidence.held_out import vllm_row_counts
 from measurement.files.fit_files import load_measurements
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
@@ -43,13 +43,13 @@ def solved(table: FitTable) -> Floats:
 def off(table: FitTable, values: Floats) -> Floats:
     """|log(predicted ÷ actual)| of every row by the simulator."""
     c = coefficients(values)
-    return np.asarray(np.abs(np.log(table.published(c, table.simulated(c)) / table.values)), dtype=float)
+    return np.asarray(np.abs(np.log(table.reported_figures(c, table.simulated_figures(c)) / table.values)), dtype=np.float64)
 
 
 def test_the_shipped_fit_is_this_fit(table: FitTable, solved: Floats) -> None:
     """The file in the catalog comes from the table beside it, with this code. `perf fit` writes it anew."""
     assert solved == pytest.approx(vector(SHIPPED), rel=1e-3, abs=1e-6)
-    assert SHIPPED.measured_rows == vllm_rows(table.subjects)
+    assert SHIPPED.measured_rows == vllm_row_counts(table.subjects)
     assert set(SHIPPED.sources) == {subject.measurement.source for subject in table.subjects}
 
 
@@ -84,7 +84,7 @@ def test_it_finds_the_truth_that_made_its_rows() -> None:
     """Every third row, with the figures of another machine than today's."""
     truth = replace(SHIPPED, dense_bandwidth=0.6, kv_bandwidth=0.8, overhead_per_layer_ms=0.03)
     made = FitTable(SUBJECTS[::3])
-    made.values = made.published(truth, made.simulated(truth))
+    made.values = made.reported_figures(truth, made.simulated_figures(truth))
     found = made.solve(everything(made))
     assert found[PLACE["dense_bandwidth"]] == pytest.approx(0.6, rel=0.05)
     assert found[PLACE["kv_bandwidth"]] == pytest.approx(0.8, rel=0.05)

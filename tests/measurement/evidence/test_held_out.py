@@ -8,7 +8,7 @@ import pytest
 
 from measurement.evidence.benchmarks import Subject, subjects
 from measurement.evidence.fit import tells_of_steps
-from measurement.evidence.held_out import FitReport, Residual, judged_fit, quantiles, vllm_rows
+from measurement.evidence.held_out import FitReport, Residual, fit_report, quantiles, vllm_row_counts
 from measurement.files.fit_files import load_measurements
 from planner.edges.catalog_files import load_catalog
 from planner.performance.coefficients import Quantiles
@@ -27,13 +27,13 @@ def times(subject: Subject, factor: float) -> Subject:
 
 @pytest.fixture(scope="module")
 def report() -> FitReport:
-    return judged_fit(SOME, "2026-11-21")
+    return fit_report(SOME, "2026-11-21")
 
 
 def test_a_fold_never_sees_the_rows_that_it_judges(report: FitReport) -> None:
     """With the figures of one cell ten times as large its predictions stay as they were, and all others move."""
     cell = ("qwen3-32b", "H100")
-    poisoned = judged_fit([times(s, 10.0) if s.measurement.cell == cell else s for s in SOME], "2026-11-21")
+    poisoned = fit_report([times(s, 10.0) if s.measurement.cell == cell else s for s in SOME], "2026-11-21")
     for before, after in ((report.without_cell, poisoned.without_cell), (report.without_gpu, poisoned.without_gpu)):
         for was, now in zip(before, after, strict=True):
             if was.subject.measurement.cell == cell:
@@ -52,7 +52,7 @@ def test_every_row_is_judged_once_by_cell_and_once_by_gpu(report: FitReport) -> 
 
 def test_rows_that_wait_for_cache_are_not_judged() -> None:
     waiting = replace(SOME[0], measurement=replace(SOME[0].measurement, regime="kv_or_seq_limited"))
-    found = judged_fit([*SOME[1:20], waiting], "2026-11-21")
+    found = fit_report([*SOME[1:20], waiting], "2026-11-21")
     assert len(found.without_cell) == 19
 
 
@@ -95,7 +95,7 @@ def test_a_figure_that_nobody_measured_has_no_quantiles() -> None:
 
 
 def test_rows_of_vllm_are_counted_by_gpu() -> None:
-    counted = vllm_rows(SOME)
+    counted = vllm_row_counts(SOME)
     assert list(counted) == sorted(counted)
     assert counted["L40S"] == 0
     assert sum(counted.values()) == sum(s.measurement.engine == "vllm" for s in SOME)

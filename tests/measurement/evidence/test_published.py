@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from measurement.evidence.published import PublishedRun, Reader, Unreadable
+from measurement.evidence.published import PublishedRun, RowReader, Unpredictable
 from planner.edges.catalog_files import load_catalog
 
 CATALOG = load_catalog()
-READER = Reader(CATALOG)
+READER = RowReader(CATALOG)
 ROW = {
     "id": "own-0001",
     "date": "2026-11-20",
@@ -43,7 +43,7 @@ def read(**changed: str) -> PublishedRun:
 
 def left(**changed: str) -> str:
     run = READER.read(ROW | changed)
-    assert isinstance(run, Unreadable)
+    assert isinstance(run, Unpredictable)
     assert run.id == "own-0001"
     return run.reason
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from measurement.evidence.figures import Predicted
-from measurement.evidence.published import COLUMNS, Unreadable
-from measurement.files.published_files import SHOWN, digits, predictions_text, read_published
+from measurement.evidence.predictions import PredictedFigure
+from measurement.evidence.published import COLUMNS, Unpredictable
+from measurement.files.published_files import SHOWN, predictions_text, read_published, six_digits
 from planner.words.diagnostics import Problems
 
 HEADER = ",".join((*COLUMNS, "value"))
@@ -99,9 +99,9 @@ def test_many_problems_of_one_kind_are_counted(tmp_path: Path) -> None:
 
 
 def test_predictions_are_a_line_each_in_order() -> None:
-    answers: list[Predicted | Unreadable] = [
-        Predicted("a", 1234567.8, 0.00012345678, 2.0, "analytic; assumed 512 input tokens, 256 output tokens"),
-        Unreadable("b", "model x, or y, is not in the catalog", "hint"),
+    answers: list[PredictedFigure | Unpredictable] = [
+        PredictedFigure("a", 1234567.8, 0.00012345678, 2.0, "analytic; assumed 512 input tokens, 256 output tokens"),
+        Unpredictable("b", "model x, or y, is not in the catalog", "hint"),
     ]
     text = predictions_text(answers)
     assert text.startswith("id,predicted,low,high,provenance,reason\n")
@@ -121,4 +121,4 @@ def test_predictions_are_a_line_each_in_order() -> None:
 
 @pytest.mark.parametrize(("value", "text"), [(0.1 + 0.2, "0.3"), (98765.4321, "98765.4"), (123456789.0, "123457000")])
 def test_six_significant_digits(value: float, text: str) -> None:
-    assert digits(value) == text
+    assert six_digits(value) == text

@@ -85,14 +85,14 @@ def test_the_standard_shapes_are_those_of_the_models_they_stand_for() -> None:
                 shape = models[key].architecture
                 weights |= set(found.weights) - {(shape.vocab // size, shape.hidden)}
                 heads |= set(found.heads)
-        assert (set(program.standard(sizes)[0]), set(program.standard(sizes)[1])) == (weights, heads)
+        assert (set(program.dense_shapes(sizes)[0]), set(program.dense_shapes(sizes)[1])) == (weights, heads)
 
 
 def test_a_time_is_the_median_of_repeats_with_their_spread(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = iter([1e-3, *[1e-3 * n for n in (7, 1, 3, 5, 4, 2, 6, 8, 10, 9)]])
     monkeypatch.setattr(program, "_cpu_seconds", lambda run, play, repeats: [next(seconds) for _ in range(repeats)])
     calls: list[int] = []
-    times = program.timed(run(), [lambda: calls.append(1), lambda: calls.append(2)], fixed=(5, 10))
+    times = program.timing(run(), [lambda: calls.append(1), lambda: calls.append(2)], fixed=(5, 10))
     assert times == {"ms": 0.5, "ms_p10": 0.1, "ms_p90": 0.9, "repeats": 10, "graph": False}
     assert set(calls) == {1, 2}
 
@@ -109,7 +109,7 @@ def test_short_calls_are_repeated_more_often(call_s: float, repeats: int, monkey
         return [lengths[-1]] * times
 
     monkeypatch.setattr(program, "_cpu_seconds", clock)
-    times = program.timed(run(), [lambda: made.append(1)])
+    times = program.timing(run(), [lambda: made.append(1)])
     assert times["repeats"] == repeats
     assert times["ms"] == pytest.approx(1000 * call_s)
     assert lengths[-1] >= min(call_s, program.REPEAT_MS / 1000) * 0.999
@@ -214,7 +214,7 @@ def test_ranks_that_do_not_end_in_time_are_ended(wait_s: float, monkeypatch: pyt
     monkeypatch.setattr(subprocess, "Popen", sleeper)
     monkeypatch.setattr(program, "GRACE_S", 0.1)
     with pytest.raises(Unavailable, match=program.TIME_OVER):
-        program.ranked("cpu", "stream", 2, [8192], time.monotonic() + wait_s)
+        program.all_reduce_rows("cpu", "stream", 2, [8192], time.monotonic() + wait_s)
     assert len(started) == 2
     assert all(child.returncode is not None for child in started)
 
@@ -237,16 +237,16 @@ def test_the_driver_is_asked_for_one_gpu_while_it_works(tmp_path: Path, monkeypa
         worked.append(1)
         time.sleep(0.01)
 
-    assert program.driver_says("clocks.sm,power.draw,other", SimpleNamespace(uuid="12-34"), work) == [
+    assert program.driver_values("clocks.sm,power.draw,other", SimpleNamespace(uuid="12-34"), work) == [
         "1530",
         "71.88",
         "",
     ]
     assert "--id=GPU-12-34" in (tmp_path / "asked").read_text()
     assert len(worked) > 3
-    assert program.driver_says("clocks.sm", SimpleNamespace(), work) == [""], "an answer of another length is none"
+    assert program.driver_values("clocks.sm", SimpleNamespace(), work) == [""], "an answer of another length is none"
 
 
 def test_without_a_driver_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    assert program.driver_says("a,b", None, lambda: None) == ["", ""]
+    assert program.driver_values("a,b", None, lambda: None) == ["", ""]

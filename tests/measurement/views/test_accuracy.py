@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from measurement.evidence.accuracy import ONE_GPU, Scored, accuracy
+from measurement.evidence.accuracy import ONE_GPU, ScoredRow, accuracy
 from measurement.views.accuracy import accuracy_json, accuracy_markdown, accuracy_view
 from measurement.views.accuracy_plot import COLOURS, accuracy_svg
 from tests.planner.faces.shown import assert_folds, shown
@@ -18,7 +18,7 @@ from tests.planner.golden import assert_golden
 
 GOLDEN = Path(__file__).parent / "golden"
 
-BASE = Scored(
+BASE = ScoredRow(
     "own-1",
     "tpot",
     "H100",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from measurement.profile.document import parse
-from measurement.views.profile import lines
+from measurement.views.profile import profile_lines
 from planner.edges.catalog_files import load_catalog
 from tests.measurement.profile.profiles import text, timing
 
@@ -11,7 +11,7 @@ L4 = load_catalog().gpus["L4"]
 
 
 def test_the_summary_of_a_gpu() -> None:
-    assert list(lines(parse(text(), "L4.json"), L4)) == [
+    assert list(profile_lines(parse(text(), "L4.json"), L4)) == [
         "4 × NVIDIA L4, torch 2.15.0+cu132, driver 595.10.01, measured in 171 s",
         "memory read: 268.4 GB/s (89% of the datasheet)",
         "memory copy: 255.7 GB/s (85% of the datasheet)",
@@ -26,14 +26,14 @@ def test_the_summary_of_a_gpu() -> None:
 
 
 def test_without_a_datasheet_there_are_no_shares() -> None:
-    told = list(lines(parse(text(gpu="NVIDIA H100 PCIe"), "x.json"), None))
+    told = list(profile_lines(parse(text(gpu="NVIDIA H100 PCIe"), "x.json"), None))
     assert told[1] == "memory read: 268.4 GB/s"
     assert not any("datasheet" in line for line in told)
 
 
 def test_what_was_not_measured_is_not_told_as_zero() -> None:
     rows = [{"kind": "read", "bytes": 2**30, **timing(4.0), "gb_per_s": 268.435}]
-    told = list(lines(parse(text(bandwidth=rows, gemm=[], all_reduce=[], launch=[]), "x.json"), L4))
+    told = list(profile_lines(parse(text(bandwidth=rows, gemm=[], all_reduce=[], launch=[]), "x.json"), L4))
     assert [line.split(":")[0] for line in told[1:]] == [
         "memory read",
         "spread (p90 − p10 over the median)",

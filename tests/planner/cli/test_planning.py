@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.cli import planning as verb
-from planner.documents.lock import Lock, load, render
+from planner.documents.lock import Lock, content_digest, load, render
 from planner.edges import planning
 from planner.edges.workspace import Workspace
 from planner.plan.review import Verdict
@@ -24,7 +23,7 @@ LOCK = Path("environments/small.lock.json")
 @pytest.fixture
 def _plans_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The plan that is known already, for tests of what becomes of it."""
-    monkeypatch.setattr(verb.planning, "plan", lambda workspace, name: small.planned())
+    monkeypatch.setattr(planning, "plan", lambda workspace, name: small.planned())
 
 
 def _listing() -> list[str]:
@@ -42,9 +41,9 @@ def test_the_first_plan_writes_the_lock(unplanned: Workspace) -> None:
 
 
 def test_the_lock_is_as_pinned(unplanned: Workspace) -> None:
-    """Without the solver's and Python's version, and the digest that covers them."""
+    """Without the versions of the solver, of Python and of this release, which its digest does not cover."""
     parts = json.loads(render(small.planned().lock))
-    del parts["plan"]["solver"]["versions"], parts["digests"]["content"], parts["generated_by"]
+    del parts["plan"]["solver"]["versions"], parts["generated_by"]
     assert_golden(GOLDEN / "small.lock.json", json.dumps(parts, indent=2, sort_keys=True, ensure_ascii=False))
 
 
@@ -54,6 +53,30 @@ def test_a_second_plan_changes_nothing(checkout: Workspace) -> None:
     assert (ended.status, ended.err) == (0, "environments/small.lock.json is unchanged\n")
     assert LOCK.read_text() == render(small.planned().lock)
     assert LOCK.stat().st_ino == before.st_ino
+
+
+def test_the_same_plan_of_another_solver_leaves_the_file_as_it_is(checkout: Workspace) -> None:
+    """Another version, other limits and a gap that was not proven away then: byte for byte, and it is said."""
+    lock = small.planned().lock
+    parts = lock.model_dump(mode="json")
+    parts["plan"]["solver"] |= {"versions": {"highs": "1.0.0"}, "options": {}, "status": "best found", "gap": "0.01"}
+    parts["generated_by"] = "spillway 0.0.9"
+    parts["digests"]["content"] = content_digest(parts)
+    LOCK.write_text(render(Lock.model_validate(parts)))
+    before = LOCK.read_bytes()
+    assert before != render(lock).encode()
+    assert spillway("check", "small").out == "small: fresh\n"
+    ended = spillway("plan", "small")
+    assert (ended.status, ended.err) == (0, "environments/small.lock.json is unchanged\n")
+    assert LOCK.read_bytes() == before
+    assert "unchanged" in spillway("diff", "small", "--base", str(LOCK)).out
+
+
+def test_a_lock_of_an_older_format_is_written_anew(checkout: Workspace) -> None:
+    LOCK.write_text(render(small.planned().lock.model_copy(update={"format_version": "1.0"})))
+    ended = spillway("plan", "small")
+    assert (ended.status, ended.err) == (0, "wrote environments/small.lock.json\n")
+    assert LOCK.read_text() == render(small.planned().lock)
 
 
 @pytest.mark.usefixtures("_plans_at_once")
@@ -127,7 +150,7 @@ def test_a_folder_that_cannot_be_written_to(unplanned: Workspace, monkeypatch: p
         Path("environments").rename("elsewhere")
         return small.planned()
 
-    monkeypatch.setattr(verb.planning, "plan", gone)
+    monkeypatch.setattr(planning, "plan", gone)
     ended = spillway("plan", "small")
     assert ended.status == 2
     assert "error[IO002]: environments/small.lock.json cannot be written: No such file or directory" in ended.err
@@ -143,7 +166,7 @@ def test_a_denied_plan_is_written_and_exits_with_1(
     verdict = Verdict(name="budget", state="deny", message="$9 of $1 a month")
     denied = small.planned().lock.model_copy(update={"plan": plan.model_copy(update={"verdicts": (verdict,)})})
     planned = planning.Planned(denied, small.planned().outcome, None, small.planned().wanted)
-    monkeypatch.setattr(verb.planning, "plan", lambda workspace, name: planned)
+    monkeypatch.setattr(planning, "plan", lambda workspace, name: planned)
     ended = spillway("plan", "small", "--format", form, GITHUB_ACTIONS=workflow)
     assert ended.status == 1
     assert "denied: budget: $9 of $1 a month" in ended.err

@@ -158,13 +158,28 @@ def test_a_tiny_budget(unplanned: Workspace) -> None:
     assert "raise `budget:`" in _messages(ended)
 
 
+def test_two_tiny_limits_are_told_side_by_side(unplanned: Workspace) -> None:
+    text = small.text().replace("quotas: {G: 192, P: 384}", "quotas: {G: 4, P: 0}").replace("$20000", "$100")
+    ENVIRONMENT.write_text(text)
+    ended = spillway("plan", "small", "--format", "json")
+    assert (ended.status, ended.codes) == (1, ["INF002", "INF002"])
+    lines = [text.splitlines()[problem["line"] - 1] for problem in ended.document["problems"]]
+    assert lines == ["quotas: {G: 4, P: 0}", "budget: {monthly: $100}"]
+    assert [problem["hint"].split(",")[0] for problem in ended.document["problems"]] == [
+        "raise the quota in AWS and in `quotas:`",
+        "raise `budget:`",
+    ]
+    for verb in (spillway("plan", "small"), spillway("plan", "small", GITHUB_ACTIONS="true")):
+        assert verb.err.count("INF002") == 2
+
+
 def test_tiny_limits_at_the_only_api(unplanned: Workspace) -> None:
     only = small.text().replace("accept: [qwen3-8b, gpt-5.4-mini]", "accept: [gpt-5.4-mini]")
     ENVIRONMENT.write_text(only.replace("tpm: 2M", "tpm: 2k").replace("  monthly_budget: $2000\n", ""))
     ended = spillway("plan", "small", "--format", "json")
     assert (ended.status, ended.codes) == (1, ["INF002"])
     assert "the tokens a minute of openai would have to be" in _messages(ended)
-    assert "raise the API limits" in _messages(ended)
+    assert "raise the limit with openai and in `api.providers.openai.limits.tpm`" in _messages(ended)
 
 
 def test_zones_without_the_only_machine_that_fits(unplanned: Workspace) -> None:
@@ -243,7 +258,7 @@ def test_one_machine_without_a_price_warns_and_another_is_bought(
         (lambda text: text[: len(text) // 2], "LOCK001"),
         (lambda text: "", "LOCK001"),
         (lambda text: f"<<<<<<< main\n{text}=======\n{text}>>>>>>> mine\n", "LOCK001"),
-        (lambda text: text.replace('"format_version": "1.0"', '"format_version": "2.0"'), "LOCK002"),
+        (lambda text: text.replace('"format_version": "1.', '"format_version": "2.'), "LOCK002"),
         (lambda text: text.replace('"usd_per_month"', '"eur_per_month"'), "LOCK003"),
     ],
     ids=["truncated", "empty", "conflicted", "other-major", "other-keys"],

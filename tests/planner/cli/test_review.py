@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,13 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from planner.documents.lock import Lock, render
+from planner.documents.lock import Lock, load, render
 from planner.edges.workspace import Workspace
+from tests.examples import ENVIRONMENTS
 from tests.planner import small
 from tests.planner.cli.command import Ended, spillway
 
 ENVIRONMENT = Path("environments/small.yaml")
 LOCK = Path("environments/small.lock.json")
+OLD = Path(__file__).resolve().parents[2] / "data" / "locks" / "1.0"
 
 
 def _checked() -> Ended:
@@ -81,7 +84,7 @@ def test_a_comment_or_another_spelling_changes_nothing(checkout: Workspace) -> N
         (lambda text: text.replace('"max_num_seqs": ', '"max_num_seqs": 1'), {"LOCK011"}),
         (lambda text: text.replace('"exclusive": true', '"exclusive": false'), {"LOCK011", "CHK006"}),
         (lambda text: text.replace('"min": 2', '"min": 1'), {"LOCK011", "CHK004"}),
-        (lambda text: text.replace('"$20000"', '"$90000"').replace('"20000', '"90000'), {"LOCK011"}),
+        (lambda text: text.replace('"$20,000"', '"$90,000"'), {"LOCK011"}),
     ],
     ids=["engine", "privacy", "reserve", "embedded-budget"],
 )
@@ -201,6 +204,22 @@ def test_diff_against_a_file(checkout: Workspace, tmp_path: Path) -> None:
     grown = next(p for p in small.planned().lock.plan.pools if p.privacy == "internal")
     assert {f"pool {grown.name}", f"node group {grown.node_group}"} <= set(document["touched"])
     assert set(document["touched"]) <= {f"pool {grown.name}", f"node group {grown.node_group}", "route chat"}
+
+
+@pytest.mark.parametrize("name", ["dev", "staging", "prod"])
+def test_diff_against_a_lock_of_format_1_0(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As release 0.1 wrote it, against the committed lock of today."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ENVIRONMENTS, "environments")
+    base, proposed = load((OLD / f"{name}.lock.json").read_text(), name), Workspace(ENVIRONMENTS).existing_lock(name)
+    text = spillway("diff", name, "--base", str(OLD / f"{name}.lock.json"))
+    assert (text.status, text.err) == (0, "")
+    assert text.out.startswith(f"Plan for {name}: ")
+    ended = spillway("diff", name, "--base", str(OLD / f"{name}.lock.json"), "--format", "json")
+    change = proposed.plan.cost.usd_per_month - base.plan.cost.usd_per_month
+    assert Decimal(ended.document["change_usd_per_month"]) == change
+    parts = [Decimal(ended.document[f"by_{part}_usd_per_month"]) for part in ("inputs", "prices")]
+    assert sum(parts) == change
 
 
 def test_the_first_lock_is_all_new(checkout: Workspace) -> None:

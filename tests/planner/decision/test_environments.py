@@ -80,9 +80,9 @@ def same_versions(lock: Lock) -> bool:
 def test_the_committed_lock_may_be_deployed(name: str) -> None:
     # The snapshot's day, not today: a model that retires one day must not fail this.
     day = datetime.date.fromisoformat(committed(name).consulted.snapshot)
-    lock, warnings = WORKED.deployable(name, day)
+    lock, problems = WORKED.judgement(name, day)
     assert lock == load(WORKED.lock_path(name).read_text(encoding="utf-8"), name)
-    assert warnings == ()
+    assert problems == ()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -107,7 +107,7 @@ def test_another_process_with_another_hash_seed_gives_the_same_bytes() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_solver_kept_its_limits(name: str) -> None:
     solver = committed(name).plan.solver
-    assert (solver.status, solver.gap) == ("proven optimal", 0)
+    assert (solver.status, solver.gap) == ("proven optimal", Decimal(0))
     assert solver.bound_usd_per_month == committed(name).plan.cost.usd_per_month
     assert solver.classes <= 40
     assert solver.options["mip_max_nodes"]
@@ -241,7 +241,7 @@ def test_more_chat_scales_only_what_the_diff_says(tmp_path: Path) -> None:
     more = f"requests_per_second: {{mean: {float(chat[1]) * 1.8:g}}}"
     proposed = replanned(tmp_path / "more", "prod", text[: chat.start()] + more + text[chat.end() :], before)
     diff = compare(before, proposed)
-    assert [change.split(":")[0] for change in diff.inputs] == ["routes.chat.traffic.requests_per_second.mean"]
+    assert [change.path for change in diff.inputs] == [("routes", "chat", "traffic", "requests_per_second", "mean")]
     assert diff.delta > 0
     resized = _sizes(before.plan) ^ _sizes(proposed.plan)
     said = {part.name for part in diff.parts if part.kind == "pool"}

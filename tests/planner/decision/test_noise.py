@@ -16,7 +16,7 @@ import highspy
 import pytest
 
 import planner.decision.optimize as optimizer
-from planner.decision.candidates import rating, replicas
+from planner.decision.candidates import rating, ruler
 from planner.decision.choice import solve as solving
 from planner.decision.choice.linear import Linear
 from planner.decision.choice.question import Answer, Infeasible, Question
@@ -25,6 +25,7 @@ from planner.documents.lock import render
 from planner.edges import planning
 from planner.performance import capacity, capacity_search
 from planner.performance.capacity_search import CapacitiesByDigest
+from planner.performance.roofline import step_clock
 from planner.performance.step_time import StepClock
 from planner.words.numbers import six_digits
 from tests.planner import small
@@ -90,7 +91,7 @@ def other_solver(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 @pytest.fixture
 def other_processor(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Disturbs the last bits of clocks, rates and times, by a number."""
-    exact = replicas.step_clock
+    exact = step_clock
 
     def start(number: int) -> None:
         draw = random.Random(number)
@@ -100,9 +101,9 @@ def other_processor(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
         def clock(*given: Any) -> StepClock:
             told = exact(*given)
-            return StepClock(*(disturbed(getattr(told, field.name)) for field in fields(told)))
+            return StepClock(**{field.name: disturbed(getattr(told, field.name)) for field in fields(told)})
 
-        monkeypatch.setattr(replicas, "step_clock", clock)
+        monkeypatch.setattr(ruler, "step_clock", clock)
         for module in (capacity, capacity_search, rating):
             monkeypatch.setattr(module, "six_digits", lambda value: six_digits(disturbed(value)))
 

@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+import planner.decision.optimize as optimizer
+from planner.decision.answer.assemble import Told, assemble
+from planner.decision.answer.solved import Solved
 from planner.decision.candidates.market import ask, survey
 from planner.decision.candidates.omissions import Candidate
 from planner.decision.candidates.ruler import ruler
@@ -211,7 +214,39 @@ def test_least_churn_keeps_the_locked_pools_until_it_pays() -> None:
     patient = optimize(inputs(more, held, prior=outcome().plan), kept=KEPT)
     assert {pool.name for pool in patient.plan.pools} == locked
     assert patient.kept.startswith("kept the locked pools; ")
+    saving = 1 - free.cost.usd_per_month / patient.plan.cost.usd_per_month
+    assert (free.solver.status, free.solver.gap) == ("proven optimal", Decimal(0))
+    assert patient.plan.solver.status == "best found"
+    assert saving <= patient.plan.solver.gap < saving + Decimal("0.011")  # in whole percents, rounded up
     assert patient.plan.cost.usd_per_month > free.cost.usd_per_month
     free_to_move = ("quotas:", "planning: {replan_threshold: 0%}\nquotas:")
     eager = optimize(inputs(more, free_to_move, prior=outcome().plan), kept=KEPT)
     assert (eager.plan.cost, eager.kept) == (free.cost, "")
+
+
+@pytest.mark.parametrize("load", ["1", "8", "0.05"])
+def test_the_bill_is_what_the_solver_minimised(load: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nodes, disks, tokens, stored weights and the cluster, to the cents that lines are rounded to."""
+    solved: list[Solved] = []
+
+    def recorded(each: Solved, told: Told) -> Plan:
+        solved.append(each)
+        return assemble(each, told)
+
+    monkeypatch.setattr(optimizer, "assemble", recorded)
+    plan = optimize(
+        inputs(("requests_per_second: {mean: 1}", f"requests_per_second: {{mean: {load}}}")), kept=KEPT
+    ).plan
+    assert float(plan.cost.usd_per_month) == pytest.approx(solved[0].choice.answer.usd_per_month, abs=0.05)
+
+
+def test_each_checkpoint_is_stored_once() -> None:
+    """Both pools quantize the same published weights while they load them: 8.2 billion parameters of two bytes."""
+    plan = outcome().plan
+    assert len(plan.pools) == 2
+    assert {(pool.hf_id, pool.engine.quantization) for pool in plan.pools} == {("Qwen/Qwen3-8B", "fp8")}
+    cluster = plan.platform.cluster
+    assert cluster is not None
+    assert float(cluster.model_bucket.weights_gb) == pytest.approx(2 * 8.19, rel=0.01)
+    weights = {c.replica_class.weights: c.replica_class.weights_usd_per_month for c in survey(inputs()).classes}
+    assert weights["Qwen/Qwen3-8B/bf16"] == pytest.approx(0.023 * 16.39, rel=0.01)

@@ -61,7 +61,9 @@ def paths(value: Any, path: tuple[str, ...] = ()) -> list[str]:
     return [*found, *(p for step, inner in steps for p in paths(inner, (*path, str(step))))]
 
 
-ODD = [None, True, -1, 0, 1e300, "", "x", "$5", [], [[]], ["x", None, {}], {}, {"x": 1}, {"mean": []}, "20%", "5s"]
+ODD: list[Any] = [
+    None, True, -1, 0, 1e300, "", "x", "$5", [], [[]], ["x", None, {}], {}, {"x": 1}, {"mean": []}, "20%", "5s",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("turn", "path"), list(enumerate(paths(VALUES))))

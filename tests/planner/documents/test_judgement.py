@@ -11,7 +11,6 @@ import pytest
 from planner.documents.environment_file import canonical, parse
 from planner.documents.judgement import environment_digest, problems
 from planner.documents.lock import Lock, content_digest
-from planner.domain.apis import ApiModels
 from planner.domain.catalog import Catalog
 from planner.edges.catalog_files import load_catalog
 from planner.words.diagnostics import Problem
@@ -132,7 +131,7 @@ def test_a_denied_verdict_stops_and_a_warning_does_not() -> None:
 
 def test_a_retired_hosted_model_expires_the_lock() -> None:
     rows = tuple(replace(row, retires=date(2026, 11, 20)) if row.key == API else row for row in CATALOG.apis)
-    retired = replace(CATALOG, apis=ApiModels(rows))
+    retired = replace(CATALOG, apis=rows)
     assert found(catalog=retired, today=date(2026, 11, 1)) == ()
     (problem,) = found(catalog=retired)
     assert (problem.code, problem.severity) == ("LOCK013", "error")

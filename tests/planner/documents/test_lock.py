@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import re
-from collections.abc import Iterator
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,6 +12,7 @@ from hypothesis import strategies as st
 
 from planner.documents.lock import Lock, content_digest, digest, load, render, says_the_same
 from planner.words.diagnostics import Problem, Problems
+from tests.planner.documents.leaves import keys_of, leaves, other
 from tests.planner.plans import ENVIRONMENT, edited, lock
 
 LOCK = lock()
@@ -22,19 +20,7 @@ TEXT = render(LOCK)
 VALUES: dict[str, Any] = json.loads(TEXT)
 
 
-def scalars(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every scalar of a document, with its path."""
-    if isinstance(value, dict):
-        for key in value:
-            yield from scalars(value[key], (*path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from scalars(item, (*path, str(index)))
-    else:
-        yield path, value
-
-
-LEAVES = dict(scalars(VALUES))
+LEAVES = dict(leaves(VALUES))
 
 
 def sealed_well(candidate: Lock) -> bool:
@@ -77,7 +63,8 @@ def test_decimals_are_text_and_counts_are_numbers() -> None:
 def test_the_lock_embeds_its_environment() -> None:
     wanted = LOCK.wanted()
     assert wanted.routes["extraction"].data == "restricted"
-    assert wanted.routes["chat"].slo.ttft_ms(2000) == 1800
+    target = wanted.routes["chat"].slo.ttft_p95
+    assert (target.base, target.per_1k_input) == (1200, 300)
 
 
 def test_names_stand_in_the_form() -> None:
@@ -85,20 +72,6 @@ def test_names_stand_in_the_form() -> None:
     assert VALUES["generated_by"] == "spillway 0.1.0"
     assert set(VALUES["digests"]) == {"environment", "facts", "prices", "calibration", "content"}
     assert VALUES["digests"]["content"].startswith("sha256:")
-
-
-def other(value: Any) -> Any:
-    """A value of the same kind that differs."""
-    match value:
-        case bool():
-            return not value
-        case int() | float():
-            return value + 1
-        case None:
-            return "7"
-        case str() if re.fullmatch(r"\d+(\.\d+)?", value):
-            return f"{Decimal(value) + 1:f}"
-    return value + "x"
 
 
 REFUSED_BY_FORM = {
@@ -114,7 +87,7 @@ OF_THE_SOLVER = {path for path in LEAVES if path[:2] == ("plan", "solver")}
 def test_the_content_digest_does_not_cover_how_the_solver_got_there() -> None:
     assert OF_THE_SOLVER
     for path in OF_THE_SOLVER:
-        text = json.dumps(edited(VALUES, {"/".join(path): other(LEAVES[path])}))
+        text = json.dumps(edited(VALUES, {keys_of(path): other(LEAVES[path])}))
         assert sealed_well(load(text, "prod.lock.json")), path
 
 
@@ -130,16 +103,14 @@ def test_the_same_plan_found_by_another_solver_or_written_by_another_release_say
 
 def test_any_other_value_says_something_else() -> None:
     for path in LEAVES.keys() - OF_THE_SOLVER - REFUSED_BY_FORM - {("generated_by",), ("digests", "content")}:
-        keys = "/".join(step.replace("/", "~") for step in path)
-        changed = Lock.model_validate(edited(VALUES, {keys: other(LEAVES[path])}))
+        changed = Lock.model_validate(edited(VALUES, {keys_of(path): other(LEAVES[path])}))
         assert not says_the_same(LOCK, changed), path
     assert not says_the_same(LOCK, LOCK.model_copy(update={"format_version": "1.2"}))
 
 
 @pytest.mark.parametrize("path", sorted(LEAVES.keys() - OF_THE_SOLVER), ids="/".join)
 def test_an_edit_of_any_single_value_is_detected(path: tuple[str, ...]) -> None:
-    keys = "/".join(step.replace("/", "~") for step in path)
-    text = json.dumps(edited(VALUES, {keys: other(LEAVES[path])}))
+    text = json.dumps(edited(VALUES, {keys_of(path): other(LEAVES[path])}))
     assert json.loads(text) != VALUES
     if path in REFUSED_BY_FORM:
         assert refused(text)

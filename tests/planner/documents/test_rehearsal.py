@@ -112,7 +112,7 @@ def test_spill_and_dollars() -> None:
         ({"busiest_share": 0.9}, "gateway-1 used 90% of a core"),
     ],
 )
-def test_a_slow_machine_makes_the_run_invalid(change: dict[str, float], words: str) -> None:
+def test_a_slow_machine_makes_the_run_invalid(change: dict[str, Any], words: str) -> None:
     result = judge(small(1), [row()], LEDGER, dataclasses.replace(GOOD, **change))
     assert [doubt for doubt in result.doubts if words in doubt]
     assert not result.held

@@ -85,7 +85,7 @@ def test_declared_workloads_are_deterministic() -> None:
 
 def test_equal_lengths_have_one_band() -> None:
     mix = Mix((100.0,), (10.0,), (1.0,))
-    assert band_bounds(mix, 3) == ()
+    assert band_bounds(mix) == ()
     assert [band.name for band in input_bands(mix, ())] == ["all"]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from measurement.calibration.corrections import calibrate
+from measurement.calibration.corrections import calibrations
 from planner.decision.candidates.market import survey
 from planner.decision.candidates.ruler import ruler
 from planner.decision.candidates.shapes import Shape
@@ -212,7 +212,7 @@ def test_own_runs_reach_a_plan(tmp_path: Path) -> None:
     model, form, gpu, ranks = chosen()
     loads = ((1, 512, 64), (4, 512, 64), (8, 512, 64))
     runs = measured(1.25, conditions=loads, model=model, gpu=gpu, ranks=ranks, form=form)
-    found = calibrate(runs, {}, load_catalog().gpus, load_coefficients(), unrefined)
+    found = calibrations(runs, {}, load_catalog().gpus, load_coefficients(), unrefined)
     lock = planned(tmp_path, found)
     known = ruler(inputs(tmp_path, read_calibrations(tmp_path))).evidence(shape())
     assert known.provenance == "measured"

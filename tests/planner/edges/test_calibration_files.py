@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from measurement.files.bench_files import read_benchmarks
-from measurement.files.calibration import calibration_of
+from measurement.files.calibrate import calibration_result
 from planner.documents.calibration import CalibrationFile, load, render
 from planner.edges.calibration_digests import CALIBRATIONS, joined_digest, own_digests, shipped_digest
 from planner.edges.calibration_files import read_calibrations, save
@@ -25,7 +25,7 @@ OPTIONS = {"gpu": "L4", "tensor_parallel_size": "1", "quantization": "fp8"}
 def written(name: str = "", *samples: str) -> CalibrationFile:
     """The calibration of some samples."""
     paths = [SAMPLES / sample for sample in samples or ("vllm.json", "guidellm.json", "profile.json")]
-    found = calibration_of(paths, OPTIONS, name, "2026-11-21", load_catalog(), unrefined).file
+    found = calibration_result(paths, OPTIONS, name, "2026-11-21", load_catalog(), unrefined).file
     assert found is not None
     return found
 
@@ -67,7 +67,7 @@ def test_the_same_files_give_the_same_bytes_in_any_order() -> None:
     orders = [("vllm.json", "aiperf.json"), ("aiperf.json", "vllm.json")]
     texts = set()
     for order in orders:
-        found = calibration_of([SAMPLES / name for name in order], OPTIONS, "", "2026-11-21", catalog, unrefined)
+        found = calibration_result([SAMPLES / name for name in order], OPTIONS, "", "2026-11-21", catalog, unrefined)
         assert found.file is not None
         texts.add(render(found.file))
     assert len(texts) == 1

@@ -43,7 +43,7 @@ def test_leaving_ends_them_also_by_an_error(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="boom"), Children(tmp_path) as children:  # noqa: PT012
         child = children.start_module("one", module(tmp_path, "sleeper", SLEEPER), [], environment(tmp_path))
         assert child.first_line(20) == {"ready": True}
-        assert child.running
+        assert child.is_running
         raise RuntimeError("boom")
     assert gone(child.pid)
 

@@ -17,7 +17,6 @@ from planner.edges.trace_files import (
     load_trace,
     parse_summary,
     read_csv,
-    renamed,
     shipped_trace,
     shipped_traces,
 )
@@ -46,7 +45,7 @@ def _write(tmp_path: Path, *rows: str, header: str = "arrival_ms,input_tokens,ou
 def test_a_raw_csv_equals_the_shipped_summary(name: str) -> None:
     shipped = shipped_trace(name)
     read = load_trace(FILES[name], RAW)
-    assert renamed(read, name, shipped.source, shipped.licence) == shipped
+    assert replace(read, name=name, source=shipped.source, licence=shipped.licence) == shipped
     assert read.source == FILES[name]
 
 

@@ -101,28 +101,24 @@ def test_a_lock_is_there_or_is_not(workspace: Workspace) -> None:
     assert _codes(caught.value) == ["LOCK004"]
 
 
-def test_a_fresh_lock_is_deployable(workspace: Workspace) -> None:
-    assert workspace.deployable("small", TODAY) == (small.planned().lock, ())
+def test_nothing_speaks_against_a_fresh_lock(workspace: Workspace) -> None:
+    assert workspace.judgement("small", TODAY) == (small.planned().lock, ())
 
 
-def test_a_stale_lock_is_not_deployable(workspace: Workspace) -> None:
+def test_a_stale_lock_is_a_problem(workspace: Workspace) -> None:
     workspace.environment_path("small").write_text(small.changed())
     lock, found = workspace.judgement("small", TODAY)
     assert lock == small.planned().lock
-    assert [problem.code for problem in found] == ["LOCK010"]
-    with pytest.raises(Problems) as caught:
-        workspace.deployable("small", TODAY)
-    assert caught.value.exit_code == 1
+    assert [(problem.code, problem.severity) for problem in found] == [("LOCK010", "error")]
 
 
-def test_a_tampered_lock_is_not_deployable(workspace: Workspace) -> None:
+def test_a_tampered_lock_is_a_problem(workspace: Workspace) -> None:
     text = render(small.planned().lock)
     workspace.lock_path("small").write_text(
         text.replace('"gpu_memory_utilization": "0.9', '"gpu_memory_utilization": "0.8')
     )
-    with pytest.raises(Problems) as caught:
-        workspace.deployable("small", TODAY)
-    assert (_codes(caught.value), caught.value.exit_code) == (["LOCK011"], 1)
+    _, found = workspace.judgement("small", TODAY)
+    assert [(problem.code, problem.severity) for problem in found] == [("LOCK011", "error")]
 
 
 def test_a_retired_api_expires_the_lock(workspace: Workspace) -> None:

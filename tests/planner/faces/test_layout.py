@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from planner.faces.layout import Layout, above, below, figures, table_layout, left_out, names, sentences, title
+from planner.faces.layout import Layout, above, below, figures, left_out, names, sentences, table_layout, title
 
 COLUMNS = (*names("pool", "group"), *figures("replicas", "peak use"), *sentences("why"))
 ROWS = [("a-name-of-20-columns", "2 × g6", "2", "59 %", "it costs the least of all that serve the route"), ("b",) * 5]

@@ -92,10 +92,16 @@ def test_an_alternative_that_does_not_exist_has_no_price() -> None:
     assert row.split() == ["self-host", "only", "none", "does", "not", "exist:", "quota"]
 
 
-def test_an_override_is_shown_until_it_expires() -> None:
-    override = {"pool": "chat", "min": 3, "max": 4, "reason": "launch", "expires": "2026-12-24"}
-    text = shown(*plan_view(plans.lock(plans.bent(plans.plan(), {"overrides": [override]}))), width=160)
-    assert "override chat  warn   3 to 4 replicas by hand until 2026-12-24: launch" in text
+@pytest.mark.parametrize(
+    ("status", "gap", "words"),
+    [
+        ("proven optimal", "0", "proven optimal, of 24 classes over 2 load levels"),
+        ("best found", "0.02", "best found, at most 2% above the optimum, of 24 classes over 2 load levels"),
+    ],
+)
+def test_the_last_line_says_how_sure_the_plan_is(status: str, gap: str, words: str) -> None:
+    solved = plans.bent(plans.plan(), {"solver/status": status, "solver/gap": gap})
+    assert words in shown(*plan_view(plans.lock(solved)), width=160)
 
 
 def test_bars_grow_with_the_money() -> None:

@@ -3,27 +3,49 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.documents.environment_file import parse
-from planner.domain.environment import Platform
-from planner.domain.gaps import Gap
 from planner.domain.prices import Price, PriceSnapshot
 from planner.edges.catalog_files import load_catalog
-from planner.money.cost import SYSTEM_NODES, bill, disk_usd_per_hour, line, platform_lines
+from planner.money.cost import bill, cluster_items, cluster_lines, disk_key, line, storage_key
 from planner.plan.cost import CostLine
+from planner.plan.platform import ClusterParts
 from planner.words.numbers import dollars
-from tests.planner.plans import ENVIRONMENT
 
-PRICES = load_catalog().prices
+REGION = "us-east-1"
+_USD = {
+    f"ec2/{REGION}/m6a.large/on-demand": ("hour", "0.0864"),
+    f"ec2/{REGION}/c7i.2xlarge/on-demand": ("hour", "0.357"),
+    f"platform/{REGION}/eks-control-plane": ("hour", "0.10"),
+    f"platform/{REGION}/nat-gateway": ("hour", "0.045"),
+    f"platform/{REGION}/public-ipv4": ("hour", "0.005"),
+    f"platform/{REGION}/logs-ingest": ("GB", "0.50"),
+    f"platform/{REGION}/logs-storage": ("GB-month", "0.03"),
+    f"platform/{REGION}/kms-key": ("month", "1"),
+    f"platform/{REGION}/s3-storage": ("GB-month", "0.023"),
+    f"platform/{REGION}/ebs-gp3-storage": ("GB-month", "0.08"),
+}
+PRICES = PriceSnapshot(
+    "2026-11-21",
+    {key: Price(key, Decimal(usd), unit, "list", "2026-11-20") for key, (unit, usd) in _USD.items()},
+)
 
-
-def platform(nat: str = "single") -> Platform:
-    environment, _ = parse(ENVIRONMENT, "prod.yaml")
-    return environment.platform.model_copy(update={"nat": nat})
+PARTS = ClusterParts.model_validate(
+    {
+        "system_nodes": {"instance_type": "m6a.large", "nodes": 2, "disk_gb": 30},
+        "nat_zones": ["use1-az4"],
+        "keys": [{"name": "secrets", "deletion_days": 30}],
+        "log_groups": [
+            {"name": "control-plane", "retention_days": 90, "gb_per_month": "12"},
+            {"name": "network-flows", "retention_days": 30, "gb_per_month": "8"},
+        ],
+        "model_bucket": {"weights_gb": "100", "old_version_days": 30},
+    }
+)
 
 
 def without(*keys: str) -> PriceSnapshot:
@@ -67,34 +89,127 @@ def test_totals_are_the_sums_of_their_lines_to_the_cent(lines: list[CostLine]) -
 
 def test_the_range_is_counted_from_the_total() -> None:
     made = bill([entry("a", "fixed", "10", "1")], Decimal("-2"), Decimal("3.5"))
-    assert (made.low_usd_per_month, made.usd_per_month, made.high_usd_per_month) == (8, 10, Decimal("13.5"))
+    assert made.usd_per_month == 10
+    assert (made.low_usd_per_month, made.high_usd_per_month) == (Decimal(8), Decimal("13.5"))
     assert bill([]).usd_per_month == 0
 
 
-def test_the_platform_pays_for_its_gateways_by_zone() -> None:
-    hours = {}
-    for nat in ("none", "single", "per-zone"):
-        lines, gaps = platform_lines(platform(nat), PRICES)
-        assert not gaps
-        assert {e.kind for e in lines} == {"fixed"}
-        assert {e.component for e in lines} == {"platform"}
-        hours[nat] = {e.name: e.quantity for e in lines}
-    assert "NAT gateways" not in hours["none"]
-    assert hours["single"]["NAT gateways"] == 730
-    assert hours["per-zone"]["NAT gateways"] == hours["per-zone"]["public addresses of NAT"] == 2 * 730
-    assert hours["none"]["EKS control plane"] == 730
-    assert any(name.startswith("system nodes") and n == 730 * SYSTEM_NODES for name, n in hours["none"].items())
+def lines_of(parts: ClusterParts) -> dict[str, CostLine]:
+    """The lines of a cluster in us-east-1, by name; all prices are known."""
+    lines, gaps = cluster_lines(REGION, parts, PRICES)
+    assert not gaps
+    return {e.name: e for e in lines}
 
 
-def test_a_missing_platform_price_is_a_gap_and_no_line() -> None:
-    key = "platform/us-east-1/eks-control-plane"
-    lines, gaps = platform_lines(platform(), without(key))
+def test_a_cluster_is_billed_part_by_part() -> None:
+    """Kept logs: 12 GB a month for 90 days and 8 GB for 30, which are 1320 GB-days of months of 30.4167 days."""
+    lines = lines_of(PARTS)
+    assert {name: (e.quantity, e.unit, e.usd_per_month) for name, e in lines.items()} == {
+        "EKS control plane": (730, "hour", Decimal("73.00")),
+        "NAT gateways": (730, "hour", Decimal("32.85")),
+        "public addresses of NAT": (730, "hour", Decimal("3.65")),
+        "logs written": (20, "GB", Decimal("10.00")),
+        "logs kept": (Decimal("43.3973"), "GB-month", Decimal("1.30")),
+        "encryption keys": (1, "month", Decimal("1.00")),
+        "model weights in the bucket": (100, "GB-month", Decimal("2.30")),
+        "system node volumes": (60, "GB-month", Decimal("4.80")),
+        "system nodes (2 × m6a.large)": (1460, "hour", Decimal("126.14")),
+    }
+    assert {(e.kind, e.component) for e in lines.values()} == {("fixed", "platform")}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"system_nodes": {"instance_type": "c7i.2xlarge", "nodes": 3, "disk_gb": 30}},
+            {
+                "system nodes (2 × m6a.large)": None,
+                "system nodes (3 × c7i.2xlarge)": (2190, Decimal("781.83")),
+                "system node volumes": (90, Decimal("7.20")),
+            },
+        ),
+        (
+            {"system_nodes": {"instance_type": "m6a.large", "nodes": 2, "disk_gb": 100}},
+            {"system node volumes": (200, Decimal("16.00"))},
+        ),
+        (
+            {"nat_zones": ["use1-az4", "use1-az6"]},
+            {"NAT gateways": (1460, Decimal("65.70")), "public addresses of NAT": (1460, Decimal("7.30"))},
+        ),
+        ({"nat_zones": []}, {"NAT gateways": None, "public addresses of NAT": None}),
+        (
+            {"keys": [{"name": "secrets", "deletion_days": 30}, {"name": "secrets", "deletion_days": 7}]},
+            {"encryption keys": (2, Decimal("2.00"))},
+        ),
+        ({"keys": []}, {"encryption keys": None}),
+        (
+            {"log_groups": [{"name": "control-plane", "retention_days": 365, "gb_per_month": "20"}]},
+            {"logs kept": (Decimal("240"), Decimal("7.20"))},
+        ),
+        (
+            {"log_groups": [{"name": "network-flows", "retention_days": 66, "gb_per_month": "40"}]},
+            {"logs written": (40, Decimal("20.00")), "logs kept": (Decimal("86.7945"), Decimal("2.60"))},
+        ),
+        (
+            {"model_bucket": {"weights_gb": "1000", "old_version_days": 30}},
+            {"model weights in the bucket": (1000, Decimal("23.00"))},
+        ),
+    ],
+    ids=[
+        "three c7i.2xlarge",
+        "bigger disks",
+        "another NAT zone",
+        "no NAT",
+        "a second key",
+        "no key",
+        "longer retention",
+        "more logs",
+        "more weights",
+    ],
+)
+def test_each_part_of_a_cluster_changes_its_own_lines(
+    changes: dict[str, Any], told: dict[str, tuple[Decimal, Decimal] | None]
+) -> None:
+    """And nothing but them: a line that is None is gone."""
+    before = lines_of(PARTS)
+    after = lines_of(ClusterParts.model_validate({**PARTS.model_dump(), **changes}))
+    moved = {
+        name: (after[name].quantity, after[name].usd_per_month) if name in after else None
+        for name in before.keys() | after.keys()
+        if before.get(name) != after.get(name)
+    }
+    assert moved == told
+
+
+def test_what_is_told_of_a_part_but_not_billed_changes_no_line() -> None:
+    changes = {
+        "keys": [{"name": "secrets", "deletion_days": 7}],
+        "model_bucket": {"weights_gb": "100", "old_version_days": 60},
+    }
+    assert lines_of(ClusterParts.model_validate({**PARTS.model_dump(), **changes})) == lines_of(PARTS)
+
+
+@pytest.mark.parametrize("key", sorted({key for _, key, _ in cluster_items(REGION, PARTS)}))
+def test_a_missing_price_is_a_gap_and_no_line(key: str) -> None:
+    lines, gaps = cluster_lines(REGION, PARTS, without(key))
     assert [gap.key for gap in gaps] == [f"price/{key}"]
-    assert "EKS control plane" not in {e.name for e in lines}
-    assert len(lines) == len(platform_lines(platform(), PRICES)[0]) - 1
+    assert key not in {e.price for e in lines}
+    assert len(lines) == len(lines_of(PARTS)) - 1
 
 
-def test_the_disk_of_a_node_costs_its_gigabytes() -> None:
-    assert disk_usd_per_hour("us-east-1", PRICES) == pytest.approx(0.08 * 200 / 730)
-    assert isinstance(disk_usd_per_hour("us-east-1", without("platform/us-east-1/ebs-gp3-storage")), Gap)
-    assert isinstance(disk_usd_per_hour("mars-north-1", PRICES), Gap)
+def test_a_price_is_asked_for_even_where_nothing_is_bought_now() -> None:
+    """A gap that appears only with the first key would be news on the wrong day."""
+    keyless = PARTS.model_copy(update={"keys": ()})
+    _, gaps = cluster_lines(REGION, keyless, without(f"platform/{REGION}/kms-key"))
+    assert [gap.key for gap in gaps] == [f"price/platform/{REGION}/kms-key"]
+
+
+def test_the_shipped_snapshot_prices_every_part_in_every_region() -> None:
+    catalog = load_catalog()
+    assert catalog.regions
+    for region in catalog.regions:
+        assert cluster_lines(region, PARTS, catalog.prices)[1] == ()
+        assert catalog.prices.price(disk_key(region)) is not None
+        assert catalog.prices.price(storage_key(region)) is not None
+    assert len(cluster_lines("mars-north-1", PARTS, catalog.prices)[1]) == len(cluster_items("mars-north-1", PARTS))

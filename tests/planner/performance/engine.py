@@ -11,10 +11,36 @@ import heapq
 import math
 import random
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.performance.engine.state import REQUEST
 from planner.performance.step_time import StepClock
+
+
+def clock_of(**times: float) -> StepClock:
+    """A clock with these times; all others are 0."""
+    return StepClock(**{each.name: times.get(each.name, 0.0) for each in fields(StepClock)})
+
+
+@dataclass(frozen=True, eq=False)
+class GivenLoop:
+    """A stream of clients that all start at time 0 and send requests of given lengths, in this order."""
+
+    clients: int
+    prompts: NDArray[np.int64]
+    outputs: NDArray[np.int64]
+
+    def chunks(self, size: int) -> Iterator[NDArray[Any]]:
+        for start in range(0, len(self.prompts), size):
+            part = slice(start, start + size)
+            chunk = np.zeros(len(self.prompts[part]), REQUEST)
+            chunk["prompt"], chunk["output"] = self.prompts[part], self.outputs[part]
+            yield chunk
 
 
 @dataclass(slots=True, eq=False)

@@ -15,7 +15,6 @@ from planner.performance.capacity import (
     LatencyTarget,
     NoCapacity,
     capacities,
-    capacity,
     with_interval,
 )
 from planner.performance.lengths import lengths_of
@@ -130,15 +129,6 @@ def test_entry_time_is_part_of_the_first_token() -> None:
     assert answered(same).requests_per_second == pytest.approx(answered(asked).requests_per_second)
 
 
-def test_the_smallest_cap_that_is_worth_it() -> None:
-    best = capacity(BASE, [16, 64, 128, 256, 512])
-    assert isinstance(best, Capacity)
-    each = capacities([replace(BASE, max_num_seqs=cap) for cap in (16, 64, 128, 256, 512)])
-    rates = {a.max_num_seqs: a.requests_per_second for a in each if isinstance(a, Capacity)}
-    assert rates[best.max_num_seqs] >= 0.99 * max(rates.values())
-    assert all(rate < 0.99 * max(rates.values()) for cap, rate in rates.items() if cap < best.max_num_seqs)
-
-
 def test_the_interval_brackets_the_answer() -> None:
     answer = with_interval(answered(BASE), BASE, (0.8, 1.3))
     assert answer.low < answer.requests_per_second < answer.high
@@ -150,7 +140,8 @@ def test_the_interval_of_another_rate_moves_as_the_screened_one() -> None:
     screened = with_interval(answered(BASE), BASE, (0.8, 1.3))
     simulated = with_interval(replace(screened, requests_per_second=3.0), BASE, (0.8, 1.3))
     for edge in ("low", "high"):
-        assert getattr(simulated, edge) / 3.0 == pytest.approx(getattr(screened, edge) / screened.requests_per_second)
+        part = getattr(screened, edge) / screened.requests_per_second
+        assert getattr(simulated, edge) / 3.0 == pytest.approx(part, rel=1e-5)  # both rates have six digits
 
 
 @pytest.mark.parametrize(

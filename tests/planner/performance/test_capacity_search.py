@@ -28,8 +28,8 @@ from planner.performance.capacity_search import (
     search,
 )
 from planner.performance.lengths import lengths_of
-from planner.performance.step_time import StepClock
 from tests.planner.performance.classes import busiest_minutes, missed, question, traffic
+from tests.planner.performance.engine import clock_of
 
 CHAT, CODE = "azure-conv-2023", "azure-code-2023"
 WIDE = LatencyTarget(2000, 500, 120)
@@ -147,7 +147,7 @@ def test_steps_that_all_take_as_long_are_a_queue_with_as_many_servers(servers: i
     The engine composes a step while another runs, which adds up to two steps to a stay; the band is for that.
     """
     step_ms, wait_ms = 10.0, 1.5 * 10.0 * steps
-    clock = StepClock(step_ms, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    clock = clock_of(dense_read_ms=step_ms)
     target = LatencyTarget(e2e_ms=wait_ms + step_ms * steps)
     asked = replace(BASE, clock=clock, target=target, max_num_seqs=servers, lengths=lengths_of([(16, steps, 1.0)]))
     expected = queue_rate(servers, step_ms * steps, wait_ms)

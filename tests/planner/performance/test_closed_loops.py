@@ -13,12 +13,32 @@ from planner.performance.engine.closed_loops import closed_loops
 from planner.performance.engine.compiled_step import clock_vector
 from planner.performance.engine.scheduler import KvCache, SchedulerOptions
 from planner.performance.engine.simulator import SimulatedRun
-from planner.performance.engine.streams import ClosedLoopOf
-from planner.performance.step_time import StepClock
+from tests.planner.performance.engine import GivenLoop, clock_of
 
 CLOCKS = [
-    StepClock(11.0, 0.0115, 0.0, 0.0, 0.0, 4e-5, 1e-6, 3.0, 0.02, 0.003, 1.0),
-    StepClock(3.0, 0.004, 20.0, 0.005, 0.03, 4e-5, 1e-6, 2.0, 0.01, 0.001, 0.2),
+    clock_of(
+        dense_read_ms=11.0,
+        dense_compute_ms_per_token=0.0115,
+        kv_read_ms_per_token=4e-5,
+        attention_ms_per_token_pair=1e-6,
+        overhead_ms=3.0,
+        overhead_ms_per_sequence=0.02,
+        comm_ms_per_token=0.003,
+        comm_ms_per_step=1.0,
+    ),
+    clock_of(
+        dense_read_ms=3.0,
+        dense_compute_ms_per_token=0.004,
+        expert_read_ms=20.0,
+        expert_compute_ms_per_token=0.005,
+        expert_hit_fraction=0.03,
+        kv_read_ms_per_token=4e-5,
+        attention_ms_per_token_pair=1e-6,
+        overhead_ms=2.0,
+        overhead_ms_per_sequence=0.01,
+        comm_ms_per_token=0.001,
+        comm_ms_per_step=0.2,
+    ),
 ]
 VECTORS = np.array([clock_vector(clock) for clock in CLOCKS])
 
@@ -37,7 +57,7 @@ def test_a_row_equals_the_simulator_on_the_same_lengths() -> None:
         async_scheduling=[False, True],
     )
     for i, (prompt, output, clients, count) in enumerate([(700, 120, 20, 90), (300, 200, 30, 120)]):
-        stream = ClosedLoopOf(clients, np.full(count, prompt), np.full(count, output))
+        stream = GivenLoop(clients, np.full(count, prompt), np.full(count, output))
         options = SchedulerOptions(places[i], batched[i], async_scheduling=bool(i))
         run = SimulatedRun(CLOCKS[i], stream, options, KvCache(cache[i]))
         rows = np.concatenate(list(run))

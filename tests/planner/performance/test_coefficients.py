@@ -103,7 +103,6 @@ def test_a_gpu_is_calibrated_by_its_vllm_rows() -> None:
 
 def test_margins_come_from_residuals() -> None:
     assert C.margin("H100") == max(1.0, C.residuals["calibrated"]["step"].p90)
-    assert C.margin("H100", "ttft") == max(1.0, C.residuals["calibrated"]["ttft"].p90)
     low, high = C.interval("L40S")
     assert low == C.residuals["analytic"]["step"].p10 < 1 < high
 

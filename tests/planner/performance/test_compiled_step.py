@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -13,14 +14,10 @@ from planner.performance.engine.compiled_step import clock_vector, decode_run_ms
 from planner.performance.step_time import StepClock
 
 milliseconds = st.one_of(st.just(0.0), st.floats(1e-6, 50.0))
+hits = st.one_of(st.just(0.0), st.floats(0.001, 0.999))
 clocks = st.builds(
     StepClock,
-    milliseconds,
-    milliseconds,
-    milliseconds,
-    milliseconds,
-    st.one_of(st.just(0.0), st.floats(0.001, 0.999)),
-    *[milliseconds] * 6,
+    **{each.name: hits if each.name == "expert_hit_fraction" else milliseconds for each in fields(StepClock)},
 )
 
 
@@ -43,4 +40,6 @@ def test_a_run_of_decode_steps_is_the_sum_of_its_steps(
 
 
 def test_the_vector_has_one_number_for_each_field_in_their_order() -> None:
-    assert clock_vector(StepClock(*map(float, range(11)))).tolist() == list(np.arange(11.0))
+    assert clock_vector(
+        StepClock(**{field.name: float(k) for k, field in enumerate(fields(StepClock))})
+    ).tolist() == list(np.arange(11.0))

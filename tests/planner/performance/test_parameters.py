@@ -6,7 +6,7 @@ import pytest
 
 from planner.domain.models import Model
 from planner.edges.catalog_files import load_catalog
-from planner.performance.parameters import BLOCKS, block_of, counted, kept_params
+from planner.performance.parameters import BLOCKS, block_of, count_weights, kept_params
 
 MODELS = load_catalog().models
 
@@ -89,7 +89,7 @@ RESIDUALS = {
 
 def one_layer_more(model: Model) -> int:
     """A full-attention layer of the model with experts, and the joint projection and norms of a predicting layer."""
-    shape, parts = model.architecture, counted(model)
+    shape, parts = model.architecture, count_weights(model)
     attention = parts.attention // shape.full_layers
     indexer = parts.indexer // shape.indexer.layers if shape.indexer else 0
     routed = parts.shared_experts + parts.router + parts.routed_experts
@@ -99,7 +99,7 @@ def one_layer_more(model: Model) -> int:
 
 @pytest.mark.parametrize("key", MODELS)
 def test_every_total_is_what_its_parts_add_up_to(key: str) -> None:
-    assert MODELS[key].architecture.params_total == counted(MODELS[key]).total
+    assert MODELS[key].architecture.params_total == count_weights(MODELS[key]).total
 
 
 @pytest.mark.parametrize("key", PUBLISHED)
@@ -135,7 +135,7 @@ def test_totals_and_active_weights_are_those_of_the_model_card(
 
 def test_the_parts_of_deepseek_v3() -> None:
     """Of its report's configuration: 61 layers, three of them dense, 58 with 256 experts and one for every token."""
-    parts = counted(MODELS["deepseek-v3"])
+    parts = count_weights(MODELS["deepseek-v3"])
     assert parts.embedding == 2 * 129_280 * 7168
     assert parts.routed_experts == 58 * 256 * 3 * 7168 * 2048
     assert parts.shared_experts == 58 * 3 * 7168 * 2048

@@ -13,9 +13,9 @@ from planner.performance.precision import (
     WeightOnly,
     bytes_per_weight,
     engine_dtype,
-    kv_support,
     peak_flops,
     support,
+    unsupported_cache,
 )
 
 GPUS = load_catalog().gpus
@@ -52,9 +52,9 @@ def test_turing_serves_bf16_models_as_float16() -> None:
 
 
 def test_fp8_cache_needs_ampere() -> None:
-    assert isinstance(kv_support("fp8", GPUS["T4"]), Unsupported)
-    assert isinstance(kv_support("fp8", GPUS["A10G"]), Native)
-    assert isinstance(kv_support("bf16", GPUS["T4"]), Native)
+    assert isinstance(unsupported_cache("fp8", GPUS["T4"]), Unsupported)
+    assert unsupported_cache("fp8", GPUS["A10G"]) is None
+    assert unsupported_cache("bf16", GPUS["T4"]) is None
 
 
 def test_scales_weigh_something() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from planner.edges.catalog_files import load_catalog
-from planner.performance.parameters import counted
+from planner.performance.parameters import count_weights
 from planner.performance.projections import projections
 
 MODELS = load_catalog().models
@@ -34,7 +34,7 @@ def test_more_gpus_than_key_heads_hold_one_each() -> None:
 def test_the_weights_of_all_layers_are_the_model_s(key: str) -> None:
     """Up to biases and norms, which are no products."""
     model = MODELS[key]
-    shape, parts = model.architecture, counted(model)
+    shape, parts = model.architecture, count_weights(model)
     head, layer = (shape.vocab, shape.hidden), set(projections(model, 1).weights)
     assert head in layer
     multiplied = shape.layers * sum(n * k for n, k in layer - {head})

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from measurement.evidence.predict import Runs, closed_form
+from measurement.evidence.run_figures import RunConditions, closed_form
 from planner.domain.offerings import Gpu
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
@@ -218,7 +218,7 @@ def test_eight_gpus_on_pcie_cross_the_sockets() -> None:
 def rate(model: str, form: str, gpu: str, ranks: int, inputs: float, outputs: float, clients: float) -> float:
     """Output tokens/s of a closed loop."""
     one = np.ones(1)
-    runs = Runs(
+    runs = RunConditions(
         inputs=one * inputs,
         outputs=one * outputs,
         in_flight=one * clients,

@@ -1,4 +1,4 @@
-"""Options of vLLM's versions, and the cache of a loaded replica."""
+"""Options of the scheduler, and the cache of a loaded replica."""
 
 from __future__ import annotations
 
@@ -6,43 +6,19 @@ from typing import Any
 
 import pytest
 
-from planner.performance.engine.scheduler import NO_LIMIT, KvCache, SchedulerOptions, engine_record, scheduler_options
+from planner.performance.engine.scheduler import NO_LIMIT, KvCache, SchedulerOptions, engine_record
 from planner.performance.memory import MemoryFit
 
 
-@pytest.mark.parametrize(
-    ("version", "asynchronous", "whole_prompt"),
-    [
-        ("0.8.5", False, False),
-        ("v0.13.0", False, False),
-        ("0.14.0", True, False),
-        ("0.19.1", True, True),
-        ("1.2", True, True),
-    ],
-)
-def test_defaults_follow_the_version(version: str, asynchronous: bool, whole_prompt: bool) -> None:
-    found = scheduler_options(version, 64)
-    assert (found.async_scheduling, found.scheduler_reserve_full_isl) == (asynchronous, whole_prompt)
-    assert found.engine == "vllm " + ".".join(version.removeprefix("v").split(".")[:2])
-
-
-@pytest.mark.parametrize("version", ["", "latest", "0", "0.x"])
-def test_what_is_no_version_is_refused(version: str) -> None:
-    with pytest.raises(ValueError, match="not a vLLM version"):
-        scheduler_options(version, 64)
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"max_num_seqs": 0}, {"max_num_batched_tokens": 63}, {"block_size": 0}, {"watermark": 1.0}]
-)
+@pytest.mark.parametrize("wrong", [{"max_num_seqs": 0}, {"max_num_batched_tokens": 63}, {"block_size": 0}])
 def test_options_that_vllm_refuses_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         SchedulerOptions(**{"max_num_seqs": 64, **wrong})
 
 
 def test_the_record_counts_windows_in_whole_blocks_and_knows_no_limit() -> None:
-    record = engine_record(SchedulerOptions(64, watermark=0.01), KvCache(1000.0, 2.0, 3.0, 100, 5.0))[0]
-    assert (record["window_tokens"], record["watermark_bytes"], record["max_num_queued_reqs"]) == (112, 10.0, NO_LIMIT)
+    record = engine_record(SchedulerOptions(64), KvCache(1000.0, 2.0, 3.0, 100, 5.0))[0]
+    assert (record["window_tokens"], record["max_num_queued_reqs"]) == (112, NO_LIMIT)
     assert engine_record(SchedulerOptions(64), KvCache(1000.0, 2.0, 0.0, 100))[0]["window_tokens"] == 0
     assert (
         engine_record(SchedulerOptions(64, max_num_queued_reqs=0), KvCache.unlimited())[0]["max_num_queued_reqs"] == 0

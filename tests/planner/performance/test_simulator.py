@@ -14,9 +14,18 @@ import planner.performance.engine.simulator as simulator
 from planner.performance.engine.scheduler import KvCache, SchedulerOptions
 from planner.performance.engine.simulator import SimulatedRun, simulate
 from planner.performance.engine.streams import Arrivals, ClosedLoop, Poisson, RequestMix
-from planner.performance.step_time import StepClock
+from tests.planner.performance.engine import clock_of
 
-CLOCK = StepClock(9.0, 0.01, 0.0, 0.0, 0.0, 3e-5, 1e-6, 1.5, 0.02, 0.002, 0.3)
+CLOCK = clock_of(
+    dense_read_ms=9.0,
+    dense_compute_ms_per_token=0.01,
+    kv_read_ms_per_token=3e-5,
+    attention_ms_per_token_pair=1e-6,
+    overhead_ms=1.5,
+    overhead_ms_per_sequence=0.02,
+    comm_ms_per_token=0.002,
+    comm_ms_per_step=0.3,
+)
 CHAT = RequestMix.of([1155, 400, 3000], [211, 90, 500], [0.5, 0.3, 0.2])
 
 

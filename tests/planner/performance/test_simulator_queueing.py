@@ -10,11 +10,11 @@ import pytest
 from planner.performance.engine.scheduler import KvCache, SchedulerOptions
 from planner.performance.engine.simulator import SimulatedRun, simulate
 from planner.performance.engine.streams import Poisson, RequestMix
-from planner.performance.queueing import erlang_c, mean_wait
-from planner.performance.step_time import StepClock
+from planner.performance.queueing import erlang_c
+from tests.planner.performance.engine import clock_of
 
 STEP_MS = 1.0
-EVEN = StepClock(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, STEP_MS, 0.0, 0.0, 0.0)
+EVEN = clock_of(overhead_ms=STEP_MS)
 """A step lasts a millisecond, whatever the batch: a request of O tokens is served in O ms."""
 MEAN = 400.0
 GEOMETRIC = RequestMix.of(np.ones(12_000), np.arange(1, 12_001), np.exp(np.arange(12_000) * math.log1p(-1.0 / MEAN)))
@@ -34,10 +34,11 @@ def waits(servers: int, load: float, count: int) -> np.ndarray:
 def test_exponential_service_waits_as_erlang_says(servers: int, load: float) -> None:
     """M/M/c: mean wait within 4 %, share of late arrivals within 1.5 points; 400,000 requests are that noisy."""
     found = waits(servers, load, 400_000)
+    waiting = float(erlang_c(servers, load))
     boundary = STEP_MS / 2.0 * (1.0 - math.exp(-load))  # an arrival in a step waits for its end, even with a free place
-    assert found.mean() == pytest.approx(mean_wait(servers, load, MEAN) + boundary, rel=0.04)
+    assert found.mean() == pytest.approx(waiting * MEAN / (servers - load) + boundary, rel=0.04)
     for late_ms in (2.0 * STEP_MS, MEAN / servers, 3.0 * MEAN / servers):
-        expected = erlang_c(servers, load) * math.exp(-(servers - load) * late_ms / MEAN)
+        expected = waiting * math.exp(-(servers - load) * late_ms / MEAN)
         assert float((found > late_ms).mean()) == pytest.approx(expected, abs=0.015)
 
 
@@ -53,7 +54,14 @@ def test_constant_service_waits_as_pollaczek_and_khinchine_say(load: float) -> N
 @pytest.mark.parametrize("load", [0.5, 0.8])
 def test_prompts_that_fill_a_step_wait_as_pollaczek_and_khinchine_say(load: float) -> None:
     """M/D/1, by prompts of one whole step each and no answer beyond the first token."""
-    clock = StepClock(3.0, 0.02, 0.0, 0.0, 0.0, 0.0, 1e-5, 2.0, 0.0, 0.001, 0.5)
+    clock = clock_of(
+        dense_read_ms=3.0,
+        dense_compute_ms_per_token=0.02,
+        attention_ms_per_token_pair=1e-5,
+        overhead_ms=2.0,
+        comm_ms_per_token=0.001,
+        comm_ms_per_step=0.5,
+    )
     service_ms = clock.step_ms(0, 0, 512, 256)
     stream = Poisson(RequestMix.of(512, 1), load / service_ms * 1e3, 300_000, seed=3)
     options = SchedulerOptions(64, 512, async_scheduling=False)
@@ -64,7 +72,19 @@ def test_prompts_that_fill_a_step_wait_as_pollaczek_and_khinchine_say(load: floa
 
 def test_littles_law_holds_on_the_simulations_own_counts() -> None:
     """L = λ·W, with L integrated over time by the engine and W from the requests' own times."""
-    clock = StepClock(8.0, 0.02, 3.0, 0.01, 0.1, 1e-4, 1e-6, 2.0, 0.02, 0.002, 0.5)
+    clock = clock_of(
+        dense_read_ms=8.0,
+        dense_compute_ms_per_token=0.02,
+        expert_read_ms=3.0,
+        expert_compute_ms_per_token=0.01,
+        expert_hit_fraction=0.1,
+        kv_read_ms_per_token=1e-4,
+        attention_ms_per_token_pair=1e-6,
+        overhead_ms=2.0,
+        overhead_ms_per_sequence=0.02,
+        comm_ms_per_token=0.002,
+        comm_ms_per_step=0.5,
+    )
     stream = Poisson(RequestMix.of([300, 2000], [200, 40]), 5.0, 20_000, seed=1)
     found = simulate(clock, stream, SchedulerOptions(24), KvCache(10_000.0))
     totals = found.totals

@@ -18,11 +18,22 @@ from hypothesis import strategies as st
 
 from planner.performance.engine.scheduler import KvCache, SchedulerOptions
 from planner.performance.engine.simulator import SimulatedRun
-from planner.performance.engine.streams import Arrivals, ClosedLoopOf, Stream
-from planner.performance.step_time import StepClock
-from tests.planner.performance.engine import Engine, Request
+from planner.performance.engine.streams import Arrivals, Stream
+from tests.planner.performance.engine import Engine, GivenLoop, Request, clock_of
 
-CLOCK = StepClock(9.0, 0.02, 4.0, 0.01, 0.1, 2e-3, 3e-5, 1.5, 0.05, 0.002, 0.3)
+CLOCK = clock_of(
+    dense_read_ms=9.0,
+    dense_compute_ms_per_token=0.02,
+    expert_read_ms=4.0,
+    expert_compute_ms_per_token=0.01,
+    expert_hit_fraction=0.1,
+    kv_read_ms_per_token=2e-3,
+    attention_ms_per_token_pair=3e-5,
+    overhead_ms=1.5,
+    overhead_ms_per_sequence=0.05,
+    comm_ms_per_token=0.002,
+    comm_ms_per_step=0.3,
+)
 
 
 @dataclass(eq=False)
@@ -139,8 +150,7 @@ class SlowEngine:
                 break
             n = min(each.tokens, budget)
             whole = each.tokens if self.options.scheduler_reserve_full_isl else n
-            free = self.options.watermark * self.cache.budget_bytes if self.running else 0.0
-            if not self._allocate(each, whole, free):
+            if not self._allocate(each, whole):
                 break
             each.held = 0
             assert self._allocate(each, n)
@@ -149,11 +159,11 @@ class SlowEngine:
             budget -= n
         return scheduled
 
-    def _allocate(self, sequence: Sequence, tokens: int, spare: float = 0.0) -> bool:
+    def _allocate(self, sequence: Sequence, tokens: int) -> bool:
         before = sequence.held
         sequence.held = -(-tokens // self.options.block_size) * self.options.block_size
         entering = 0 if sequence in self.running else self._sequence_bytes(sequence)
-        if self._bytes() + entering > self.cache.budget_bytes - spare:
+        if self._bytes() + entering > self.cache.budget_bytes:
             sequence.held = before
             return False
         return True
@@ -223,7 +233,6 @@ def cases(draw: st.DrawFn) -> tuple[list[tuple[float, int, int]], SchedulerOptio
         draw(st.integers(places, 64)),
         async_scheduling=draw(st.booleans()),
         scheduler_reserve_full_isl=draw(st.booleans()),
-        watermark=draw(st.sampled_from([0.0, 0.1])),
         block_size=draw(st.sampled_from([1, 4, 16])),
         max_num_queued_reqs=draw(st.sampled_from([None, 3, 12])),
         max_num_queued_tokens=draw(st.sampled_from([None, 100])),
@@ -262,7 +271,7 @@ def test_closed_loops_equal_vllms_schedule_request_by_request(
     arrivals, options, cache = case
     _, prompts, outputs = (np.array(each) for each in zip(*arrivals, strict=True))
     expected, _ = slow(arrivals, clients, options, cache)
-    assert_equal(fast(ClosedLoopOf(clients, prompts, outputs), options, cache), expected)
+    assert_equal(fast(GivenLoop(clients, prompts, outputs), options, cache), expected)
 
 
 def random_arrivals(count: int, gap_ms: float, seed: int) -> list[tuple[float, int, int]]:
@@ -280,16 +289,6 @@ def test_a_full_cache_with_many_preemptions_equals_vllms_schedule(async_scheduli
     expected, engine = slow(arrivals, None, options, cache)
     assert sum(preemptions for *_, preemptions in expected.values()) >= 30
     assert engine.refused
-    at, prompts, outputs = (np.array(each) for each in zip(*arrivals, strict=True))
-    assert_equal(fast(Arrivals(at, prompts, outputs), options, cache), expected)
-
-
-def test_an_empty_batch_needs_no_watermark() -> None:
-    options, cache = SchedulerOptions(4, 512, watermark=0.5), KvCache(320.0)
-    arrivals = [(0.0, 300, 5), (1.0, 10, 5)]
-    expected, engine = slow(arrivals, None, options, cache)
-    assert len(expected) == 2
-    assert not engine.refused
     at, prompts, outputs = (np.array(each) for each in zip(*arrivals, strict=True))
     assert_equal(fast(Arrivals(at, prompts, outputs), options, cache), expected)
 
@@ -319,5 +318,5 @@ def test_closed_loops_equal_the_reference_engine(clients: int) -> None:
     expected = sorted((r.first_ms, r.last_ms) for r in done)
     same = np.full(clients * rounds, 300), np.full(clients * rounds, 90)
     options = SchedulerOptions(16, 256, **SYNC)
-    found = fast(ClosedLoopOf(clients, *same), options, KvCache.unlimited())
+    found = fast(GivenLoop(clients, *same), options, KvCache.unlimited())
     np.testing.assert_allclose(sorted(row[:2] for row in found.values()), expected, rtol=1e-9)

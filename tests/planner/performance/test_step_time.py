@@ -37,8 +37,19 @@ SPARSE = replace(
 times = st.floats(0.0, 10.0)
 rates = st.floats(0.0, 0.1)
 clocks = st.builds(
-    StepClock, times, rates, times, rates, st.floats(0.0, 0.9), rates, rates, times, times, times, times
-)  # fmt: skip
+    StepClock,
+    dense_read_ms=times,
+    dense_compute_ms_per_token=rates,
+    expert_read_ms=times,
+    expert_compute_ms_per_token=rates,
+    expert_hit_fraction=st.floats(0.0, 0.9),
+    kv_read_ms_per_token=rates,
+    attention_ms_per_token_pair=rates,
+    overhead_ms=times,
+    overhead_ms_per_sequence=times,
+    comm_ms_per_token=times,
+    comm_ms_per_step=times,
+)
 steps = st.tuples(st.integers(0, 300), st.integers(0, 10**6), st.integers(0, 8192), st.floats(0.0, 10**5))
 
 

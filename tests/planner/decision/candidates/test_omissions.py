@@ -12,7 +12,7 @@ from planner.decision.candidates.omissions import (
     Omission,
     counts_by_kind,
     names_all,
-    naming,
+    omissions_naming,
 )
 from planner.performance.memory import NoFit
 from planner.performance.precision import Unsupported
@@ -34,13 +34,13 @@ def test_the_same_omission_counts_once() -> None:
 
 
 def test_all_words_must_be_in_the_names_in_any_case_and_order() -> None:
-    assert naming([A, B, C, D], ["L4", "LLAMA"]) == (A, B)
-    assert naming([A, B], ["llama", "h100"]) == ()
-    assert naming([D, C], []) == (D, C)
+    assert omissions_naming([A, B, C, D], ["L4", "LLAMA"]) == (A, B)
+    assert omissions_naming([A, B], ["llama", "h100"]) == ()
+    assert omissions_naming([D, C], []) == (D, C)
 
 
 def test_each_omission_is_told_once_in_its_order() -> None:
-    assert naming([B, A, A, B], ["l4"]) == (B, A)
+    assert omissions_naming([B, A, A, B], ["l4"]) == (B, A)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_each_omission_is_told_once_in_its_order() -> None:
 )
 def test_a_word_is_a_whole_part_of_a_name(word: str, found: tuple[Omission, ...]) -> None:
     """`L4` is no `L40S`; and words of the reason are no names."""
-    assert naming([A, B, C, D, E], [word]) == found
+    assert omissions_naming([A, B, C, D, E], [word]) == found
 
 
 def test_what_does_not_apply_to_a_candidate_is_no_name_of_it() -> None:

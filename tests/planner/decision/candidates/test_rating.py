@@ -181,7 +181,7 @@ def test_a_class_that_fails_for_one_band_keeps_the_others(monkeypatch: pytest.Mo
     monkeypatch.setattr(module, "highest_rate", first_fails)
     result = rated([name])
     assert list(capacity_of(result.classes)[name]) == list(bands)[1:]
-    assert {(o.cause, o.route) for o in result.omissions} == {(MissesSlo(NoCapacity(REASON, "ttft")), CHAT)}
+    assert {(o.cause, o.route) for o in result.omissions} == {(MissesSlo(NoCapacity(REASON, "ttft"), "short"), CHAT)}
 
 
 def test_a_route_whose_every_class_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,10 +10,10 @@ import pytest
 
 from planner.decision.candidates.omissions import Dominated
 from planner.decision.candidates.replicas import Replica
-from planner.decision.candidates.shapes import Shape
 from planner.decision.candidates.screening import MOST_CLASSES, leaders, short_list, without_dominated
 from planner.decision.candidates.self_hosted import SelfHosted
-from planner.decision.choice.question import Answer, BandKey, Question, ReplicaClass
+from planner.decision.candidates.shapes import Shape, Tenancy
+from planner.decision.choice.question import Answer, ApiOption, BandKey, Question, ReplicaClass
 from planner.decision.choice.solve import solve
 from planner.domain.models import Model
 from planner.domain.prices import Price
@@ -21,7 +21,7 @@ from planner.edges.catalog_files import load_catalog
 from tests.planner.decision.choice.instances import EXACT, MACHINES, api, flow, replica_class
 
 CATALOG = load_catalog()
-OFFERING = next(iter(CATALOG.offerings.in_region("us-east-1").with_gpu("L40S")))
+OFFERING = next(row for row in CATALOG.offerings.in_region("us-east-1") if row.gpu.key == "L40S")
 CHAT: BandKey = ("chat", 0)
 CODE: BandKey = ("code", 0)
 
@@ -30,7 +30,7 @@ def self_hosted(k: ReplicaClass) -> SelfHosted:
     """The class with a model and a machine, which screening only names."""
     model = CATALOG.model("qwen3-32b")
     assert isinstance(model, Model)
-    tenancy = "private" if k.exclusive else "shared"
+    tenancy: Tenancy = "private" if k.exclusive else "shared"
     shape = Shape(model, model.precisions()[0], OFFERING.gpu, k.tensor_parallel_size, tenancy, ())
     return SelfHosted(k, cast(Replica, _Named(shape)), OFFERING, cast(Price, OFFERING.price))
 
@@ -100,6 +100,7 @@ def drawn_classes(draw: random.Random, keys: list[BandKey], exclusive: bool | No
 def test_a_dominated_class_is_never_needed_by_itself(seed: int) -> None:
     """One band that may spill to an API, or bands on nodes of their own: with all classes or without, the same cost."""
     draw = random.Random(seed)
+    options: tuple[ApiOption, ...]
     if seed % 2:
         keys, exclusive, options = [CHAT], None, (api({CHAT: round(draw.uniform(0.0001, 0.0006), 6)}),)
     else:

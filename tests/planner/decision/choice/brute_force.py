@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from planner.decision.choice.question import Answer, BandKey, Flow, Question, ReplicaClass
 
@@ -108,10 +108,11 @@ def _spill_usd(
     if not question.apis:
         return 0.0
     api = question.apis[0]
-    for limit, weight in (
+    limits: list[tuple[float | None, Callable[[Flow], float]]] = [
         (api.tokens_per_minute, lambda f: api.tokens_per_request[f.key]),
         (api.requests_per_minute, lambda f: 1.0),
-    ):
+    ]
+    for limit, weight in limits:
         if limit is None:
             continue
         used = sum(60 * f.planned[t] * share[f.key] * weight(f) for f in spilling)

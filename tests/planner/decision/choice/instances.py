@@ -9,6 +9,7 @@ from planner.decision.choice.question import ApiOption, BandKey, Flow, Question,
 from planner.decision.choice.solve import SearchLimits
 
 EXACT = SearchLimits(gap=1e-7, nodes=100_000)
+CHAT: BandKey = ("chat", 0)
 MACHINES = {"small": (1, 4, 0.9), "medium": (2, 16, 2.1), "large": (4, 48, 3.3)}
 """Instance type → GPUs, vCPUs, USD an hour."""
 
@@ -89,6 +90,18 @@ def drawn(seed: int) -> Question:
         budget_usd=draw.choice([None, None, None, 4000.0, 9000.0]),
         api_budget_usd=draw.choice([None, None, None, 800.0, 3000.0]),
     )
+
+
+def only(flows: tuple[float, ...] = (4.0,), may_spill: bool = True, **parts: object) -> Question:
+    """One band of chat, on small machines of 657 USD a month that serve 2 requests/s; with other parts instead."""
+    base = Question(
+        level_hours=(730.0,),
+        flows=(flow("chat", 0, flows, may_spill),),
+        classes=(replica_class("k", "small", 1, {CHAT: 2.0}),),
+        apis=(),
+        platform_usd=0.0,
+    )
+    return replace(base, **parts)  # type: ignore[arg-type]
 
 
 PAPER = Question(

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from measurement.calibration.corrections import calibrate, shrunk
-from measurement.calibration.runs import OwnRun, foreseen
+from measurement.calibration.corrections import calibrations, shrunk_factor
+from measurement.calibration.runs import OwnRun, expected_figures
 from measurement.evidence.benchmarks import Subject
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
@@ -24,7 +24,7 @@ CLASS = "llama-3.1-8b-instruct/fp8"
 
 
 def of(runs: Sequence[OwnRun], caps: dict[str, Caps] | None = None) -> dict[str, Calibration]:
-    return calibrate(runs, caps or {}, GPUS, SHIPPED, unrefined)
+    return calibrations(runs, caps or {}, GPUS, SHIPPED, unrefined)
 
 
 def correction(runs: Sequence[OwnRun]) -> Correction:
@@ -33,8 +33,8 @@ def correction(runs: Sequence[OwnRun]) -> Correction:
 
 @pytest.mark.parametrize("k", [1, 2, 3, 6, 30])
 def test_a_factor_is_believed_by_k_over_k_plus_three(k: int) -> None:
-    assert shrunk([math.log(1.4)] * k) == pytest.approx(1.4 ** (k / (k + 3)))
-    assert shrunk([]) == 1.0
+    assert shrunk_factor([math.log(1.4)] * k) == pytest.approx(1.4 ** (k / (k + 3)))
+    assert shrunk_factor([]) == 1.0
 
 
 @pytest.mark.parametrize("count", [1, 3, 6])
@@ -63,8 +63,8 @@ def test_a_correction_predicts_the_runs_better_than_the_shipped_model() -> None:
     found = calibration.corrections[CLASS]
     for run, before, after in zip(
         runs,
-        foreseen(runs, SHIPPED, [1.0] * len(runs)),
-        foreseen(runs, calibration.coefficients, [found.step] * len(runs)),
+        expected_figures(runs, SHIPPED, [1.0] * len(runs)),
+        expected_figures(runs, calibration.coefficients, [found.step] * len(runs)),
         strict=True,
     ):
         tpot, ttft = run.figures()["tpot"], run.figures()["ttft"]
@@ -91,7 +91,7 @@ def test_the_refit_hears_the_rows_of_its_own_gpu_only() -> None:
         return replace(start, overhead_ms=start.overhead_ms * 2)
 
     runs = [*measured(1.0, conditions=CONDITIONS[:2]), *measured(1.0, conditions=CONDITIONS[:2], gpu="H100")]
-    found = calibrate(runs, {}, GPUS, SHIPPED, refine)
+    found = calibrations(runs, {}, GPUS, SHIPPED, refine)
     assert heard == [["H100"], ["L4"]]
     assert all(each.coefficients.overhead_ms == 2 * SHIPPED.overhead_ms for each in found.values())
 

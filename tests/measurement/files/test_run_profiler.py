@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from measurement.files import profiling
-from measurement.files.profiling import run
+from measurement.files.run_profiler import profiler_output
 from measurement.profiler import program
 from planner.words.diagnostics import Problem, Problems
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from measurement.calibration.refusals import FASTEST_SHARE, climbs, floor_ms, refusals, run_refusals, unexpected
+from measurement.calibration.refusals import FASTEST_SHARE, climbs, least_compute_ms, refusals, run_refusals, expectation_refusals
 from measurement.calibration.runs import BenchRun, Deployment, Latency
 from measurement.evidence.benchmarks import subjects
 from measurement.files.fit_files import load_measurements
@@ -112,7 +112,7 @@ def test_cached_or_repeated_prompts_are_a_warm_cache() -> None:
 
 def test_a_first_token_sooner_than_the_gpu_can_compute_is_a_warm_cache() -> None:
     """4,096 tokens × 2 × 7 G active weights take 0.32 s at 75 % of an L4's 242 fp8 TFLOPS."""
-    least = floor_ms(class_of(), 4096)
+    least = least_compute_ms(class_of(), 4096)
     shape = class_of().model.architecture
     assert least == pytest.approx(2e3 * shape.dense_params * 4096 / (FASTEST_SHARE * 242e12))
     assert codes(good_run(8, inputs=4096, ttft=1.05 * least)) == []
@@ -136,7 +136,7 @@ def test_no_published_prompt_beats_the_floor() -> None:
     prompts = [s for s in rows if s.measurement.metric == "ttft"]
     ratios = sorted(
         s.measurement.value
-        / floor_ms(
+        / least_compute_ms(
             Deployment(s.model, s.quantization, s.gpu, s.measurement.tensor_parallel_size), s.measurement.input_tokens
         )
         for s in prompts
@@ -160,20 +160,20 @@ def test_a_replica_that_does_not_load_was_not_measured() -> None:
 )
 def test_a_run_far_off_the_model_was_of_something_else(slower: float, refused: list[str]) -> None:
     (run,) = measured(slower, conditions=((1, 128, 128),))
-    found = unexpected(run, load_coefficients())
+    found = expectation_refusals(run, load_coefficients())
     assert [refusal.code for refusal in found] == refused
     assert all("--gpu, --tensor-parallel-size, --quantization" in refusal.hint for refusal in found)
 
 
 def test_an_open_loop_is_held_to_the_model_too() -> None:
     run = open_run(0.8)
-    assert unexpected(own(run), load_coefficients()) == ()
-    (found,) = unexpected(own(run, class_of(gpu="H100")), load_coefficients())
+    assert expectation_refusals(own(run), load_coefficients()) == ()
+    (found,) = expectation_refusals(own(run, class_of(gpu="H100")), load_coefficients())
     assert found.code == "CAL016"
 
 
 def test_a_run_without_tpot_is_held_to_nothing() -> None:
-    assert unexpected(own(replace(good_run(8, outputs=1), tpot_ms=Latency())), load_coefficients()) == ()
+    assert expectation_refusals(own(replace(good_run(8, outputs=1), tpot_ms=Latency())), load_coefficients()) == ()
 
 
 def test_conditions_that_are_not_modelled_are_refused() -> None:

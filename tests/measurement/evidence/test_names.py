@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from measurement.evidence.names import Named, Shapes, compact, gpu_named
+from measurement.evidence.names import NameMatch, ModelNames, compact_name, find_gpu, undated_name
 from planner.domain.gaps import Gap
 from planner.edges.catalog_files import load_catalog
 
 CATALOG = load_catalog()
-SHAPES = Shapes(CATALOG.models)
+NAMES = ModelNames(CATALOG.models)
 GPUS = CATALOG.all_gpus
 
 
@@ -38,43 +38,43 @@ GPUS = CATALOG.all_gpus
     ],
 )
 def test_models_that_share_a_shape(name: str, key: str) -> None:
-    assert SHAPES.named(name) == Named(key)
+    assert NAMES.find(name) == NameMatch(key)
 
 
 @pytest.mark.parametrize("name", ["acme/gpt-9", "Llama", "DeepSeek", "Qwen/Qwen3-VL-32B", "GLM-4.5 20B", ""])
 def test_an_unknown_model_is_a_gap(name: str) -> None:
-    found = SHAPES.named(name)
+    found = NAMES.find(name)
     assert isinstance(found, Gap)
     assert found.message == f"model {name} is not in the catalog"
     assert found.hint
 
 
 def test_a_name_by_its_ending_must_agree_with_the_stated_size() -> None:
-    assert SHAPES.named("own/tuned-Llama-3.1-8B", "8.03B") == Named("llama-3.1-8b-instruct")
-    assert isinstance(SHAPES.named("own/tuned-Llama-3.1-8B", "70.6B"), Gap)
+    assert NAMES.find("own/tuned-Llama-3.1-8B", "8.03B") == NameMatch("llama-3.1-8b-instruct")
+    assert isinstance(NAMES.find("own/tuned-Llama-3.1-8B", "70.6B"), Gap)
 
 
 def test_every_model_is_found_by_its_repository_and_key() -> None:
     for key, model in CATALOG.models.items():
         for name in (model.hf_id, key):
-            found = SHAPES.named(name)
-            assert isinstance(found, Named), name
+            found = NAMES.find(name)
+            assert isinstance(found, NameMatch), name
             assert CATALOG.models[found.key].hf_id == model.hf_id or found.key == key
 
 
 def test_formats_in_a_name_do_not_change_the_shape() -> None:
     for model in CATALOG.models.values():
-        plain, packed = SHAPES.named(model.hf_id), SHAPES.named(f"other/{model.hf_id.rpartition('/')[2]}-AWQ")
-        assert isinstance(plain, Named)
-        assert isinstance(packed, Named), model.hf_id
+        plain, packed = NAMES.find(model.hf_id), NAMES.find(f"other/{model.hf_id.rpartition('/')[2]}-AWQ")
+        assert isinstance(plain, NameMatch)
+        assert isinstance(packed, NameMatch), model.hf_id
         shapes = [CATALOG.models[found.key].architecture.layers for found in (plain, packed)]
         assert shapes[0] == shapes[1]
 
 
 def test_separators_stay_between_digits() -> None:
-    assert compact("nvidia/Llama-3.3-70B-Instruct-FP8") == "llama3.3-70b"
-    assert compact("Qwen3-30B-A3B-Instruct-2507") == "qwen3-30ba3b2507"
-    assert compact("Qwen3-30B-A3B-Instruct-2507", undated=True) == "qwen3-30ba3b"
+    assert compact_name("nvidia/Llama-3.3-70B-Instruct-FP8") == "llama3.3-70b"
+    assert compact_name("Qwen3-30B-A3B-Instruct-2507") == "qwen3-30ba3b2507"
+    assert undated_name("Qwen3-30B-A3B-Instruct-2507") == "qwen3-30ba3b"
 
 
 @pytest.mark.parametrize(
@@ -105,19 +105,19 @@ def test_separators_stay_between_digits() -> None:
     ],
 )
 def test_gpus(name: str, key: str) -> None:
-    assert gpu_named(name, "", GPUS, CATALOG.instances) == Named(key)
+    assert find_gpu(name, "", GPUS, CATALOG.instances) == NameMatch(key)
 
 
 @pytest.mark.parametrize("name", ["MI300X", "GB200", "RTX 4090", "V100", "H200 NVL", "H200-PCIe", "B200A", "A100X", ""])
 def test_an_unknown_gpu_is_a_gap(name: str) -> None:
-    assert isinstance(gpu_named(name, "", GPUS, CATALOG.instances), Gap)
+    assert isinstance(find_gpu(name, "", GPUS, CATALOG.instances), Gap)
 
 
 def test_the_instance_type_decides_what_the_name_leaves_open() -> None:
-    assert gpu_named("A100", "p4d.24xlarge", GPUS, CATALOG.instances) == Named("A100-40GB")
-    assert gpu_named("", "ml.g5.48xlarge", GPUS, CATALOG.instances) == Named("A10G")
-    alone = gpu_named("A100", "", GPUS, CATALOG.instances)
-    assert isinstance(alone, Named)
+    assert find_gpu("A100", "p4d.24xlarge", GPUS, CATALOG.instances) == NameMatch("A100-40GB")
+    assert find_gpu("", "ml.g5.48xlarge", GPUS, CATALOG.instances) == NameMatch("A10G")
+    alone = find_gpu("A100", "", GPUS, CATALOG.instances)
+    assert isinstance(alone, NameMatch)
     assert alone.assumed
 
 
@@ -140,13 +140,13 @@ def test_cards_that_cannot_be_rented_have_rows_of_their_own() -> None:
 
 @pytest.mark.parametrize("name", ["2xH100 + 2xA100", "L4/L40S", "A100 vs RTX 4090", "GB200 (B200)"])
 def test_several_cards_in_one_name_are_a_gap(name: str) -> None:
-    found = gpu_named(name, "", GPUS, CATALOG.instances)
+    found = find_gpu(name, "", GPUS, CATALOG.instances)
     assert isinstance(found, Gap)
     assert found.message.startswith(f"GPU {name} names several: ")
 
 
 def test_an_exact_name_must_agree_with_the_stated_size_too() -> None:
-    found = SHAPES.named("meta-llama/Llama-3.1-8B-Instruct", "70.6B")
+    found = NAMES.find("meta-llama/Llama-3.1-8B-Instruct", "70.6B")
     assert isinstance(found, Gap)
     assert found.message == "model meta-llama/Llama-3.1-8B-Instruct has 8.03B parameters, 70.6B are stated"
     for name, stated in (
@@ -154,4 +154,4 @@ def test_an_exact_name_must_agree_with_the_stated_size_too() -> None:
         ("Qwen/Qwen3-30B-A3B", "3.3B active of 30.5B"),
         ("mistralai/Mixtral-8x22B-Instruct-v0.1", "8x22B"),
     ):
-        assert isinstance(SHAPES.named(name, stated), Named), name
+        assert isinstance(NAMES.find(name, stated), NameMatch), name

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from measurement.calibration.next_runs import next_runs
 from measurement.files.bench_files import read_benchmarks
-from measurement.files.calibration import calibration_of
-from measurement.views.calibration import bench_command, factors_view, next_lines, runs_view, serve_command
+from measurement.files.calibrate import calibration_result
+from measurement.views.calibration_tables import bench_command, factors_view, next_lines, runs_view, serve_command
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from tests.measurement.calibration.own_runs import class_of, unrefined
@@ -72,20 +72,20 @@ def test_serve_commands_use_flags_that_the_engine_has() -> None:
 
 
 def test_shown_commands_can_be_pasted() -> None:
-    text = "\n".join(next_lines(SUGGESTED))
+    text = "\n".join(suggestion_lines(SUGGESTED))
     joined = re.sub(r" \\\n\s+", " ", text)
     for each in SUGGESTED:
         assert bench_command(each) in joined
         assert serve_command(each.deployment) in joined
     assert joined.count("vllm serve") == len({serve_command(each.deployment) for each in SUGGESTED})
-    assert list(next_lines(())) == []
+    assert list(suggestion_lines(())) == []
 
 
 def test_tables_show_measured_beside_expected_figures() -> None:
     paths = [SAMPLES / "vllm.json", SAMPLES / "profile.json"]
-    found = calibration_of(paths, {}, "", "2026-11-21", load_catalog(), unrefined)
+    found = calibration_result(paths, {}, "", "2026-11-21", load_catalog(), unrefined)
     assert found.file is not None
-    table = shown(runs_view([(each.own, each.shipped, each.calibrated) for each in found.judged]), width=140)
+    table = shown(runs_view([(each.own, each.shipped, each.calibrated) for each in found.compared]), width=140)
     assert re.search(r"vllm\.json +llama-3\.1-8b-instruct \(fp8\) on 1 × L4 +8 +1024 +128 +61\.5 ms", table)
     factors = "\n".join(shown(part, width=140) for part in factors_view(found.file))
     correction = found.file.gpus["L4"].corrections["llama-3.1-8b-instruct/fp8"]
@@ -95,9 +95,9 @@ def test_tables_show_measured_beside_expected_figures() -> None:
 
 
 def test_on_every_terminal_lines_fit_and_names_are_whole() -> None:
-    found = calibration_of(
+    found = calibration_result(
         [SAMPLES / "vllm.json", SAMPLES / "profile.json"], {}, "", "2026-11-21", load_catalog(), unrefined
     )
     assert found.file is not None
-    file, judged = found.file, [(each.own, each.shipped, each.calibrated) for each in found.judged]
+    file, judged = found.file, [(each.own, each.shipped, each.calibrated) for each in found.compared]
     assert_folds(lambda: [runs_view(judged), *factors_view(file)])

@@ -9,15 +9,24 @@ import pytest
 
 from measurement.evidence.benchmarks import EngineName as EngineName
 from measurement.evidence.benchmarks import Measurement, Subject, subjects
-from measurement.evidence.predict import CROWDING, Figures, Runs, closed_form, simulated
+from measurement.evidence.run_figures import CROWDING, Figures, RunConditions, closed_form, simulated_figures
 from planner.edges.catalog_files import load_catalog
 from planner.performance.memory import MemoryFit, memory_fit
 from planner.performance.step_time import StepClock, clock_table
 from tests.measurement.evidence import rows
-from tests.planner.performance.engine import Engine, Request
+from tests.planner.performance.engine import Engine, Request, clock_of
 
 CATALOG = load_catalog()
-CLOCK = StepClock(10.0, 0.02, 0.0, 0.0, 0.0, 0.0002, 1e-6, 1.0, 0.01, 0.001, 0.5)
+CLOCK = clock_of(
+    dense_read_ms=10.0,
+    dense_compute_ms_per_token=0.02,
+    kv_read_ms_per_token=0.0002,
+    attention_ms_per_token_pair=1e-6,
+    overhead_ms=1.0,
+    overhead_ms_per_sequence=0.01,
+    comm_ms_per_token=0.001,
+    comm_ms_per_step=0.5,
+)
 ROW = replace(rows.ROW, input_tokens=500.0, output_tokens=100.0, lengths="fixed", max_num_batched_tokens=8192)
 
 
@@ -25,8 +34,8 @@ def subject(row: Measurement) -> Subject:
     return subjects([row], CATALOG.models, CATALOG.all_gpus)[0][0]
 
 
-def runs(*measured: Measurement) -> Runs:
-    return Runs.of([subject(row) for row in measured])
+def runs(*measured: Measurement) -> RunConditions:
+    return RunConditions.of([subject(row) for row in measured])
 
 
 def by_formula(*measured: Measurement, clock: StepClock = CLOCK) -> Figures:
@@ -34,7 +43,7 @@ def by_formula(*measured: Measurement, clock: StepClock = CLOCK) -> Figures:
 
 
 def by_simulator(*measured: Measurement, clock: StepClock = CLOCK) -> Figures:
-    return simulated(runs(*measured), clock_table([clock] * len(measured), 1))
+    return simulated_figures(runs(*measured), clock_table([clock] * len(measured), 1))
 
 
 # The conditions of a run
@@ -128,7 +137,7 @@ def test_a_faster_loop_yields_more() -> None:
 
 def test_each_run_reports_its_own_figure_and_only_ttft_has_the_entry() -> None:
     figures = Figures(np.array([100.0] * 3), np.array([20.0] * 3), np.array([700.0] * 3))
-    found = figures.of(np.array(["ttft", "tpot", "throughput"]), np.array([30.0] * 3))
+    found = figures.by_metric(np.array(["ttft", "tpot", "throughput"]), np.array([30.0] * 3))
     assert found.tolist() == [130.0, 20.0, 700.0]
 
 

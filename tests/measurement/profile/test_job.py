@@ -12,14 +12,14 @@ import pytest
 import yaml
 
 from infra import naming
-from measurement.files.profiling import program_text
+from measurement.files.run_profiler import program_text
 from measurement.profile.job import (
     ACCELERATOR_LABEL,
     DTYPES,
     GPU_RESOURCE,
     IMAGE,
     NODE_GROUP,
-    Place,
+    JobPlace,
     ProfileRequest,
     manifest,
     render,
@@ -30,7 +30,7 @@ from tests.charts.pod_security import violations
 from tests.docs.markdown import ROOT
 
 PROGRAM = program_text()
-L4 = Place("L4")
+L4 = JobPlace("L4")
 FULL = ProfileRequest(
     gpus=4,
     weights=((6144, 4096), (4096, 14336)),
@@ -42,7 +42,7 @@ FULL = ProfileRequest(
 )
 
 
-def objects(request: ProfileRequest = FULL, place: Place = L4) -> dict[str, Any]:
+def objects(request: ProfileRequest = FULL, place: JobPlace = L4) -> dict[str, Any]:
     return {each["kind"]: each for each in manifest(request, place, PROGRAM)}
 
 
@@ -53,7 +53,7 @@ def pod(**changes: Any) -> Any:
 @pytest.mark.parametrize("version", ["1.30", "1.36"])
 @pytest.mark.parametrize("request_", [ProfileRequest(gpus=1), FULL], ids=["least", "full"])
 def test_every_object_fits_the_schemas_of_kubernetes(request_: ProfileRequest, version: str) -> None:
-    for item in yaml.safe_load_all(render(manifest(request_, Place("L4", node_group="l4-a"), PROGRAM))):
+    for item in yaml.safe_load_all(render(manifest(request_, JobPlace("L4", node_group="l4-a"), PROGRAM))):
         kubernetes_validate.validate(item, version, strict=True)
 
 
@@ -79,7 +79,7 @@ def test_nothing_gets_in_or_out() -> None:
 
 
 def test_it_takes_whole_gpus_of_the_kind_that_was_named() -> None:
-    spec = pod(place=Place("RTX-PRO-6000"))["spec"]
+    spec = pod(place=JobPlace("RTX-PRO-6000"))["spec"]
     (container,) = spec["containers"]
     assert container["resources"]["limits"][GPU_RESOURCE] == container["resources"]["requests"][GPU_RESOURCE] == "4"
     assert spec["nodeSelector"] == {ACCELERATOR_LABEL: "nvidia-rtx-pro-6000"}
@@ -87,7 +87,7 @@ def test_it_takes_whole_gpus_of_the_kind_that_was_named() -> None:
 
 
 def test_a_node_group_is_selected_and_tolerated() -> None:
-    spec = pod(place=Place("L4", node_group="l4-chat"))["spec"]
+    spec = pod(place=JobPlace("L4", node_group="l4-chat"))["spec"]
     assert spec["nodeSelector"] == {NODE_GROUP: "l4-chat"}
     assert {"key": NODE_GROUP, "operator": "Equal", "value": "l4-chat", "effect": "NoSchedule"} in spec["tolerations"]
 
@@ -99,9 +99,9 @@ def test_labels_and_taints_are_those_that_the_infrastructure_sets() -> None:
         naming.GPU_TAINT,
     )
     for gpu in load_catalog().gpus:
-        (label,) = pod(place=Place(gpu))["spec"]["nodeSelector"].values()
+        (label,) = pod(place=JobPlace(gpu))["spec"]["nodeSelector"].values()
         assert label == naming.label_value(f"nvidia-{gpu}")
-    assert Place("L4").namespace == naming.SERVING_NAMESPACE
+    assert JobPlace("L4").namespace == naming.SERVING_NAMESPACE
 
 
 def test_the_image_is_the_one_that_the_chart_deploys() -> None:
@@ -151,7 +151,7 @@ def test_the_program_understands_every_argument() -> None:
 @pytest.mark.parametrize("gpu", sorted(load_catalog().gpus))
 def test_names_are_names_and_differ_with_what_is_asked(gpu: str) -> None:
     names = {
-        objects(request, Place(gpu))["Job"]["metadata"]["name"]
+        objects(request, JobPlace(gpu))["Job"]["metadata"]["name"]
         for request in (FULL, ProfileRequest(gpus=4), ProfileRequest(gpus=1))
     }
     assert len(names) == 3

@@ -7,13 +7,13 @@ import pytest
 from measurement.evidence.words import (
     QuotedFigure,
     QuotedLoad,
-    engine_word,
+    engine_name,
     figure,
     flags,
-    kv_word,
+    cache_format,
     load,
     tokens,
-    weight_word,
+    weight_format,
 )
 
 INFERENCEX = (
@@ -50,7 +50,7 @@ INFERENCEX = (
     ],
 )
 def test_weight_formats(text: str, form: str | None) -> None:
-    assert weight_word(text) == form
+    assert weight_format(text) == form
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_weight_formats(text: str, form: str | None) -> None:
     [("", "bf16"), ("auto", "bf16"), ("fp16", "bf16"), ("fp8", "fp8"), ("fp8_e5m2", "fp8"), ("turbo3", None)],
 )
 def test_cache_formats(text: str, form: str | None) -> None:
-    assert kv_word(text) == form
+    assert cache_format(text) == form
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_cache_formats(text: str, form: str | None) -> None:
     ],
 )
 def test_engines(text: str, engine: str | None) -> None:
-    assert engine_word(text) == engine
+    assert engine_name(text) == engine
 
 
 @pytest.mark.parametrize(

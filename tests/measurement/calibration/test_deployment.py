@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from measurement.calibration.deployment import Said, deployment, stated_facts
+from measurement.calibration.deployment import FactSource, deployment_facts, stated_deployment
 from measurement.calibration.runs import Deployment
 from planner.domain.gpu_names import gpu_called
 from planner.edges.catalog_files import load_catalog
@@ -14,7 +14,7 @@ FACTS = {"model": "llama-3.1-8b-instruct", "gpu": "L4", "tensor_parallel_size": 
 
 
 def told(facts: dict[str, str], model_name: str | None = None) -> Deployment | list[tuple[str, str]]:
-    found = deployment([Said("the options", facts)], model_name, CATALOG)
+    found = stated_deployment([FactSource("the options", facts)], model_name, CATALOG)
     return found if isinstance(found, Deployment) else [(each.code, each.message) for each in found]
 
 
@@ -27,7 +27,7 @@ def test_facts_make_a_deployment() -> None:
 
 @pytest.mark.parametrize("missing", sorted(FACTS))
 def test_what_nobody_says_names_its_option(missing: str) -> None:
-    found = deployment([Said("the options", {k: v for k, v in FACTS.items() if k != missing})], None, CATALOG)
+    found = stated_deployment([FactSource("the options", {k: v for k, v in FACTS.items() if k != missing})], None, CATALOG)
     assert isinstance(found, tuple)
     assert [each.code for each in found] == ["CAL003"]
     assert f"--{missing.replace('_', '-')}" in found[0].hint
@@ -79,11 +79,11 @@ def test_a_checkpoint_says_its_quantization() -> None:
 
 
 def test_two_places_that_contradict_each_other_are_named() -> None:
-    said = [Said("the file", {"gpu": "L4"}), Said("the options", {**FACTS, "gpu": "A10G"})]
-    found = deployment(said, None, CATALOG)
+    said = [FactSource("the file", {"gpu": "L4"}), FactSource("the options", {**FACTS, "gpu": "A10G"})]
+    found = stated_deployment(said, None, CATALOG)
     assert isinstance(found, tuple)
     assert [(each.code, each.message) for each in found] == [("CAL004", "gpu: the file says L4, the options says A10G")]
-    agreed = deployment([Said("the file", {"gpu": "l4"}), Said("the options", FACTS)], None, CATALOG)
+    agreed = stated_deployment([FactSource("the file", {"gpu": "l4"}), FactSource("the options", FACTS)], None, CATALOG)
     assert isinstance(agreed, Deployment)
 
 
@@ -98,7 +98,7 @@ def test_native_means_what_the_maker_publishes() -> None:
 
 def test_facts_among_other_values_are_found_by_any_of_their_words() -> None:
     values = {"tp": 4, "vllm_version": "0.33.0", "gpu": " H100 ", "completed": 100, "label": None, "quantization": ""}
-    assert stated_facts(values) == {"gpu": "H100", "tensor_parallel_size": "4", "engine_version": "0.33.0"}
+    assert deployment_facts(values) == {"gpu": "H100", "tensor_parallel_size": "4", "engine_version": "0.33.0"}
 
 
 @pytest.mark.parametrize(

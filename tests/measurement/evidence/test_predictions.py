@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from measurement.evidence.benchmarks import engine_key
-from measurement.evidence.figures import Predicted, predict_rows
-from measurement.evidence.names import Named, gpu_named
-from measurement.evidence.published import PublishedRun, Reader, Unreadable
+from measurement.evidence.predictions import PredictedFigure, predict_rows
+from measurement.evidence.names import NameMatch, find_gpu
+from measurement.evidence.published import PublishedRun, RowReader, Unpredictable
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from planner.performance.roofline import ideal_step, step_clock
 
 CATALOG = load_catalog()
 COEFFICIENTS = load_coefficients()
-READER = Reader(CATALOG)
+READER = RowReader(CATALOG)
 ROW = {
     "id": "own-1",
     "engine": "vllm",
@@ -35,15 +35,15 @@ ROW = {
 }
 
 
-def ask(*changes: dict[str, str]) -> list[Predicted | Unreadable]:
+def ask(*changes: dict[str, str]) -> list[PredictedFigure | Unpredictable]:
     runs = [READER.read(ROW | changed) for changed in changes]
     assert all(isinstance(run, PublishedRun) for run in runs), runs
     return list(predict_rows([run for run in runs if isinstance(run, PublishedRun)], CATALOG, COEFFICIENTS))
 
 
-def figure(**changed: str) -> Predicted:
+def figure(**changed: str) -> PredictedFigure:
     (answer,) = ask(changed)
-    assert isinstance(answer, Predicted), answer
+    assert isinstance(answer, PredictedFigure), answer
     return answer
 
 
@@ -53,7 +53,7 @@ def value(**changed: str) -> float:
 
 def reason(**changed: str) -> str:
     (answer,) = ask(changed)
-    assert isinstance(answer, Unreadable)
+    assert isinstance(answer, Unpredictable)
     return answer.reason
 
 
@@ -162,10 +162,10 @@ def test_what_does_not_fit_has_no_figure() -> None:
 def test_answers_stand_in_the_order_of_their_rows() -> None:
     answers = ask({"id": "a"}, {"id": "b", "gpus": "3"}, {"id": "c", "gpu": "B200"}, {"id": "d"})
     assert [answer.id for answer in answers] == ["a", "b", "c", "d"]
-    assert isinstance(answers[1], Unreadable)
+    assert isinstance(answers[1], Unpredictable)
     first, last = answers[0], answers[3]
-    assert isinstance(first, Predicted)
-    assert isinstance(last, Predicted)
+    assert isinstance(first, PredictedFigure)
+    assert isinstance(last, PredictedFigure)
     assert first.value == last.value
     assert predict_rows([], CATALOG, COEFFICIENTS) == ()
 
@@ -202,8 +202,8 @@ def test_a_deployment_that_the_memory_model_refuses_keeps_a_cache_of_what_its_we
 def test_figures_stay_within_the_datasheet_and_in_order(gpu: str) -> None:
     """More clients: more tokens a second and no shorter steps; twice the GPUs: no more than twice the speed."""
     clients, known = (1, 4, 16, 64, 256, 1024), CATALOG.all_gpus
-    named = gpu_named(gpu, "", known, {})
-    assert isinstance(named, Named)
+    named = find_gpu(gpu, "", known, {})
+    assert isinstance(named, NameMatch)
     card = known[named.key]
     shape = CATALOG.models["qwen3-4b"].architecture
     bare: dict[str, str] = {"model": "Qwen/Qwen3-4B", "gpu": gpu, "regime": "fixed_concurrency", "flags": ""}
@@ -213,7 +213,7 @@ def test_figures_stay_within_the_datasheet_and_in_order(gpu: str) -> None:
         for metric in ("tpot_ms_p50", "output_tok_s")
         for n in clients
     ]
-    found = np.array([each.value for each in ask(*rows) if isinstance(each, Predicted)]).reshape(4, 2, len(clients))
+    found = np.array([each.value for each in ask(*rows) if isinstance(each, PredictedFigure)]).reshape(4, 2, len(clients))
     tpot, rate = found[:, 0], found[:, 1]
     assert np.all(tpot[:, 1:] >= 0.97 * tpot[:, :-1])
     assert np.all(rate[:, 1:] >= 0.97 * rate[:, :-1])

@@ -1,0 +1,117 @@
+"""A published run on its GPU: the step, the memory and the limits with which the simulator runs it.
+
+A run that no engine could have served has no prediction, and the reason is named.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from measurement.evidence.benchmarks import stored_quantization
+from measurement.evidence.published import PublishedRun, Unpredictable
+from measurement.evidence.run_figures import SMALLEST_CACHE, batch_limit, step_tokens
+from planner.domain.models import Model
+from planner.domain.offerings import Gpu
+from planner.performance.memory import MemoryFit, NoFit, cache_bytes, memory_fit, weights_bytes
+from planner.performance.precision import Unsupported, support
+from planner.performance.roofline import IdealStep, ideal_step
+
+WIDENED = frozenset({"nvfp4", "mxfp4", "fp8-block", "int8"})
+"""Formats that weight-only kernels run on every GPU from Ampere on, whether or not the catalog lists them for it."""
+AMPERE = 8.0
+"""Compute capability of the first GPUs of NVIDIA's Ampere generation."""
+HELD_ALL = "fixed_concurrency"
+"""Regime of a run whose source says that no request waited for cache. Its engine held all clients in some way."""
+MOST_MEMORY = 0.95
+"""Share of a GPU's memory that weights may take when the memory model refuses a deployment that was measured."""
+NODE_GPUS = 8
+"""GPUs that one engine may span, because links between nodes are not modelled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployedRun:
+    """A run with everything that the simulator needs to know beside the clock.
+
+    ideal: the step at the peaks of the datasheet.
+    engines: independent copies of the engine.
+    places: sequences that one engine runs at a time, by its own limit and, without a closed loop, by its cache.
+    kv_tokens: tokens that the KV cache of one engine holds.
+    step_tokens: tokens of one step at most.
+    assumed: what the run does not state and the figure rests on, in words.
+    """
+
+    run: PublishedRun
+    ideal: IdealStep
+    engines: int
+    places: int
+    kv_tokens: float
+    step_tokens: int
+    assumed: tuple[str, ...]
+
+
+def deployed_run(run: PublishedRun, model: Model, gpu: Gpu) -> DeployedRun | Unpredictable:
+    """The run on its GPU, or the reason why it has no prediction."""
+    longest = run.input_tokens + run.output_tokens
+    if round(longest * run.length_high) > model.max_context:
+        asked = f"{model.key} takes at most {model.max_context} tokens of context"
+        reason = f"{asked}, {longest * run.length_high:.0f} are asked for"
+        return Unpredictable(run.id, reason, "check input_tokens and output_tokens")
+    assumed = list(run.assumed)
+    for form in dict.fromkeys((run.dense, run.experts)):
+        way = support(form, gpu)
+        if isinstance(way, Unsupported):
+            if form not in WIDENED or float(gpu.compute_capability) < AMPERE:
+                return Unpredictable(run.id, way.reason, "check weight_dtype and gpu")
+            gpu = replace(gpu, formats={**gpu.formats, form: "weight-only"})
+            assumed.append(f"{form} widened to 16 bit")
+    ranks, engines = run.tensor_parallel_size, run.data_parallel_size
+    if run.expert_parallel_size > ranks:
+        ranks, engines = run.gpus, 1
+        assumed.append(f"TP {ranks} in place of data-parallel attention")
+    elif model.architecture.heads % ranks:
+        heads = f"{model.key} has {model.architecture.heads} attention heads"
+        return Unpredictable(run.id, f"{heads}, which TP {ranks} does not divide", "check gpus and flags")
+    if ranks > NODE_GPUS:
+        reason = f"one engine over {ranks} GPUs spans several nodes, which are not modelled"
+        return Unpredictable(run.id, reason, "check gpus and flags")
+    if run.eager:
+        assumed.append("CUDA graphs")
+    quantization = stored_quantization(model, run.dense, run.experts)
+    places = float(run.max_num_seqs or batch_limit(run.engine, gpu.memory_gb))
+    utilization = run.gpu_memory_utilization or (0.95 if run.engine == "trt-llm" else 0.9)
+    fit = memory_fit(
+        model,
+        quantization,
+        gpu,
+        tensor_parallel_size=ranks,
+        max_num_seqs=64,
+        max_model_len=1,
+        kv_format=run.kv,
+        gpu_memory_utilization=utilization,
+    )
+    weights = weights_bytes(model, quantization, ranks)
+    if isinstance(fit, NoFit) and (run.is_all_at_once or weights > MOST_MEMORY * gpu.memory_bytes):
+        return Unpredictable(run.id, f"by the memory model {fit.reason}", "check weight_dtype, gpu and gpus")
+    context = run.input_tokens + run.output_tokens / 2.0
+    kv_tokens = math.inf
+    beside = (utilization * gpu.memory_bytes - weights) / sum(cache_bytes(model.architecture, ranks, run.kv))
+    if run.regime != HELD_ALL:
+        kv_tokens = max(SMALLEST_CACHE * longest, fit.kv_tokens(context) if isinstance(fit, MemoryFit) else beside)
+    if run.concurrency is None or (run.engine != "vllm" and kv_tokens < math.inf):
+        each = longest if run.engine == "trt-llm" else context  # TensorRT-LLM reserves the whole answer
+        held = fit.sequences(each) if isinstance(fit, MemoryFit) else min(kv_tokens, max(beside, 0.0)) / each
+        places, kv_tokens = max(1.0, min(places, held)), math.inf  # as many as fit on average, so nobody is preempted
+    ideal = ideal_step(
+        model.architecture, quantization, gpu, ranks, kv_format=run.kv, context_tokens=float(round(context))
+    )
+    tokens = int(run.max_num_batched_tokens or step_tokens(run.engine, gpu.memory_gb))
+    return DeployedRun(
+        run=run,
+        ideal=ideal,
+        engines=engines,
+        places=int(places),
+        kv_tokens=kv_tokens,
+        step_tokens=tokens,
+        assumed=tuple(assumed),
+    )

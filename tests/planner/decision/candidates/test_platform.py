@@ -1,0 +1,36 @@
+"""What a cluster needs beside GPU nodes: the environment decides its NAT gateways, the models its bucket."""
+
+from __future__ import annotations
+
+import pytest
+
+from planner.decision.candidates.platform import cluster_parts
+from planner.documents.environment_file import parse
+from planner.domain.environment import Platform
+from tests.planner.plans import ENVIRONMENT
+
+
+def platform(nat: str, *zones: str) -> Platform:
+    environment, _ = parse(ENVIRONMENT, "prod.yaml")
+    return environment.platform.model_copy(update={"nat": nat, "zones": zones})
+
+
+@pytest.mark.parametrize(
+    ("nat", "zones"), [("none", ()), ("single", ("use1-az4",)), ("per-zone", ("use1-az4", "use1-az6"))]
+)
+def test_the_zones_with_a_gateway_do_not_depend_on_the_order_of_the_file(nat: str, zones: tuple[str, ...]) -> None:
+    assert cluster_parts(platform(nat, "use1-az4", "use1-az6"), 1.0).nat_zones == zones
+    assert cluster_parts(platform(nat, "use1-az6", "use1-az4"), 1.0).nat_zones == zones
+
+
+def test_the_bucket_holds_the_weights() -> None:
+    assert str(cluster_parts(platform("single", "use1-az4", "use1-az6"), 98.1).model_bucket.weights_gb) == "98.1"
+
+
+def test_each_part_is_found_by_its_name() -> None:
+    parts = cluster_parts(platform("single", "use1-az4", "use1-az6"), 1.0)
+    assert parts.log_group("control-plane").retention_days == 90
+    assert parts.log_group("network-flows").retention_days == 30
+    assert parts.key("secrets").deletion_days == 30
+    with pytest.raises(StopIteration):
+        parts.key("spare")

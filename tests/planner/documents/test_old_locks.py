@@ -1,0 +1,138 @@
+"""Locks of format 1.0, as release 0.1 wrote them: they load, their digests hold, and they say what 0.1 built."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from planner.documents.arithmetic import arithmetic
+from planner.documents.diff import compare
+from planner.documents.lock import Lock, content_digest, load
+from planner.documents.old_locks import in_todays_form
+from planner.edges.workspace import Workspace
+from planner.words.diagnostics import Problems
+from tests.examples import ENVIRONMENTS
+from tests.planner.documents.leaves import keys_of, leaves, other
+from tests.planner.plans import edited
+
+FOLDER = Path(__file__).resolve().parents[2] / "data" / "locks" / "1.0"
+NAMES = ("dev", "staging", "prod")
+
+
+def text_of(name: str) -> str:
+    return (FOLDER / f"{name}.lock.json").read_text(encoding="utf-8")
+
+
+def old(name: str) -> Lock:
+    return load(text_of(name), f"{name}.lock.json")
+
+
+def digest_holds(lock: Lock) -> bool:
+    return content_digest(lock.model_dump(mode="json")) == lock.digests.content
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_loads_and_its_digest_holds(name: str) -> None:
+    lock = old(name)
+    assert json.loads(text_of(name))["format_version"] == lock.format_version == "1.0"
+    assert digest_holds(lock)
+    assert arithmetic(lock.plan, lock.wanted()) == ()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_edit_of_any_value_breaks_the_digest(name: str) -> None:
+    """Of the solver's report too, which that format's digest covers."""
+    values = json.loads(text_of(name))
+    checked = refused = 0
+    for path, value in leaves(values):
+        if path == ("digests", "content"):
+            continue
+        text = json.dumps(edited(values, {keys_of(path): other(value)}))
+        try:
+            assert not digest_holds(load(text, "edited.lock.json")), path
+            checked += 1
+        except Problems:
+            refused += 1
+    assert checked > 200
+    assert refused < checked / 3
+
+
+@pytest.mark.parametrize("name", ["staging", "prod"])
+def test_its_platform_says_what_release_0_1_built(name: str) -> None:
+    """Two m6a.large with 30 GB each, one NAT gateway in the first zone, a key, and two groups of logs."""
+    plan = old(name).plan
+    cluster = plan.platform.cluster
+    assert cluster is not None
+    assert cluster.model_dump(mode="json") == {
+        "system_nodes": {"instance_type": "m6a.large", "nodes": 2, "disk_gb": 30},
+        "nat_zones": [plan.platform.zones[0]],
+        "keys": [{"name": "secrets", "deletion_days": 30}],
+        "log_groups": [
+            {"name": "control-plane", "retention_days": 90, "gb_per_month": "12"},
+            {"name": "network-flows", "retention_days": 30, "gb_per_month": "8"},
+        ],
+        "model_bucket": {"weights_gb": "0", "old_version_days": 30},
+    }
+    assert {group.disk_gb for group in plan.node_groups} == {200}
+    assert {api.protocol for api in plan.apis} == {"openai"}
+    billed = {line.name: line.quantity for line in plan.cost.lines if line.component == "platform"}
+    assert billed["system nodes (2 × m6a.large)"] == cluster.system_nodes.nodes * 730
+    assert billed["system node volumes"] == cluster.system_nodes.nodes * cluster.system_nodes.disk_gb
+    assert billed["NAT gateways"] == len(cluster.nat_zones) * 730
+    assert billed["encryption key"] == len(cluster.keys)
+    assert billed["control-plane and flow logs"] == sum(group.gb_per_month for group in cluster.log_groups)
+    for group in plan.node_groups:
+        (disk,) = [e.quantity for e in plan.cost.lines if e.component == group.name and e.price.endswith("gp3-storage")]
+        assert disk == group.max_nodes * group.disk_gb
+
+
+def test_a_plan_without_machines_had_no_cluster() -> None:
+    assert old("dev").plan.pools == ()
+    assert old("dev").plan.platform.cluster is None
+
+
+@pytest.mark.parametrize(("nat", "zones"), [("none", 0), ("single", 1), ("per-zone", 3)])
+def test_gateways_stood_where_the_environment_wanted_them(nat: str, zones: int) -> None:
+    values = edited(json.loads(text_of("prod")), {"plan/platform/nat": nat})
+    cluster = Lock.model_validate(in_todays_form(values)).plan.platform.cluster
+    assert cluster is not None
+    assert cluster.nat_zones == old("prod").plan.platform.zones[:zones]
+
+
+def test_locks_of_today_are_left_as_they_are() -> None:
+    values = json.loads(Workspace(ENVIRONMENTS).lock_path("prod").read_text(encoding="utf-8"))
+    assert values["format_version"] != "1.0"
+    assert in_todays_form(values) == values
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"format_version": "1.0"},
+        {"format_version": "1.0", "plan": []},
+        {"format_version": "1.0", "plan": {"platform": 3, "node_groups": [1], "apis": {"a": 1}}},
+        {"format_version": "1.0", "plan": {"platform": {"zones": None}, "pools": [1]}},
+    ],
+)
+def test_a_broken_one_is_told_and_does_not_crash(broken: dict[str, Any]) -> None:
+    with pytest.raises(Problems) as caught:
+        load(json.dumps(broken), "prod.lock.json")
+    assert {problem.code for problem in caught.value.problems} == {"LOCK003"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_difference_to_a_lock_of_today_adds_up(name: str) -> None:
+    base, proposed = old(name), Workspace(ENVIRONMENTS).existing_lock(name)
+    diff = compare(base, proposed)
+    assert diff.delta == proposed.plan.cost.usd_per_month - base.plan.cost.usd_per_month
+    assert diff.by_inputs + diff.by_prices == diff.delta == sum((line.delta for line in diff.lines), Decimal(0))
+
+
+def test_the_same_plan_in_both_formats_touches_nothing() -> None:
+    """What 1.1 says of the cluster is what 0.1 built, so that going over to it redeploys nothing."""
+    base = old("prod")
+    assert compare(base, base.model_copy(update={"format_version": "1.1"})).empty
