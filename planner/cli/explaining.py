@@ -20,7 +20,7 @@ from planner.words.diagnostics import Problem, Problems
 
 
 def explain(subject: str, why_not: str, break_even: bool, folder: Path) -> None:
-    """`subject` is an environment, or a code like ENV003."""
+    """Print what `explain` was asked. subject: an environment, or a code like ENV003."""
     if re.fullmatch(r"[A-Z]{2,4}\d{3}", subject):
         _code(subject)
         return
@@ -41,7 +41,7 @@ def _code(code: str) -> None:
 
 
 def _why_not(planned: planning.Planned, words: str) -> None:
-    """Every candidate whose name has all the words: in the plan, or its first reason for not being in it."""
+    """Print every candidate whose name has all the words: that it is in the plan, or why it is not."""
     from planner.decision.answer.sentences import candidate_words, omission_words
     from planner.decision.candidates.omissions import Candidate, names_all, omissions_naming
 

@@ -269,7 +269,7 @@ def perf_calibrate(
     """
     from measurement.verbs import calibrating
 
-    said = {
+    stated = {
         "model": model,
         "gpu": gpu,
         "tensor_parallel_size": tensor_parallel_size,
@@ -278,7 +278,7 @@ def perf_calibrate(
         "max_num_batched_tokens": max_num_batched_tokens,
         "engine_version": engine_version,
     }
-    options = {name: value for name, value in said.items() if value}
+    options = {name: value for name, value in stated.items() if value}
     with report_problems(form.value):
         calibrating.calibrate(files or [], options, name, folder, as_of, dry_run, replace, form.value)
 

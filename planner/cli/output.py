@@ -1,4 +1,4 @@
-"""Where answers and errors go: stdout for the answer, stderr for the rest, one exit code a kind of ending."""
+"""Where answers and errors go: stdout for the answer, stderr for the rest, one exit code for each kind of ending."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ UNKNOWN_WIDTH = 80
 
 
 def console() -> Console:
-    """Standard output as rich sees it; `NO_COLOR` and `COLUMNS` are honoured."""
+    """Return standard output as rich sees it. `NO_COLOR` and `COLUMNS` are honoured."""
     from rich.console import Console
 
     class Piped(Console):
-        """A console whose reader may leave: rich would exit with 1, `report_problems` ends quietly."""
+        """A console whose reader may leave. rich would exit with 1; `report_problems` ends quietly."""
 
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError
@@ -36,7 +36,7 @@ def console() -> Console:
 
 
 def show(parts: Iterable[RenderableType]) -> None:
-    """Print parts with an empty line between them, at once: what follows on stderr stands below them."""
+    """Print parts with an empty line between them, at once, so that what follows on stderr stands below them."""
     out = console()
     with out.capture() as capture:
         for index, part in enumerate(parts):
@@ -54,18 +54,20 @@ def show_json(value: Any) -> None:
 
 
 def note(text: str) -> None:
-    """A line of progress or advice, on stderr."""
+    """Print a line of progress or advice on stderr."""
     print(text, file=sys.stderr)
 
 
 def warn(problems: Iterable[Problem]) -> None:
-    """Problems that do not stop this command, as warnings on stderr."""
+    """Print problems that do not stop this command, as warnings on stderr."""
     report(replace(problem, severity="warning") for problem in problems if problem.severity == "error")
 
 
 def report(problems: Iterable[Problem], form: str = "text") -> None:
-    """Problems for a person or a pull request on stderr (the runner reads annotations there too), for a program as the
-    one document on stdout."""
+    """Print problems: for a person or a pull request on stderr, for a program as the one document on stdout.
+
+    A CI runner reads annotations on stderr too.
+    """
     listed = tuple(problems)
     if form == "json":
         show_json({"problems": as_json(listed)})
@@ -78,7 +80,7 @@ def report(problems: Iterable[Problem], form: str = "text") -> None:
 
 
 def _width_of_stderr() -> int | None:
-    """Columns of the terminal that shows errors; None where they go to a file or a program."""
+    """Return the columns of the terminal that shows errors; None where they go to a file or to a program."""
     if not sys.stderr.isatty():
         return None
     try:
@@ -90,7 +92,7 @@ def _width_of_stderr() -> int | None:
 
 @contextmanager
 def report_problems(form: str) -> Iterator[None]:
-    """Turns `Problems` into a report and its exit code; a closed pipe and Ctrl-C end quietly."""
+    """Turn `Problems` into a report and its exit code. A closed pipe and Ctrl-C end quietly."""
     try:
         yield
         sys.stdout.flush()  # a short answer meets its closed pipe only here

@@ -1,4 +1,4 @@
-"""`plan`: compute, show, write."""
+"""`plan`: computes plans, shows them, and writes their locks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from planner.words.diagnostics import Problem, Problems
 
 
 def plan(arguments: Sequence[str], folder: Path, upgrade: bool, dry_run: bool, form: str) -> None:
-    """Plan each environment; the locks are written after all of them could be planned, or none is."""
+    """Plan each environment. The locks are written when all of them could be planned; otherwise none is written."""
     planned, problems = [], list[Problem]()
     exit_code = 0
     for argument in arguments:
@@ -23,9 +23,9 @@ def plan(arguments: Sequence[str], folder: Path, upgrade: bool, dry_run: bool, f
         try:
             compute = planning.plan_on_newest_prices if upgrade else planning.plan
             planned.append((workspace.lock_path(name), compute(workspace, name)))
-        except Problems as found:
-            problems += found.problems
-            exit_code = max(exit_code, found.exit_code)
+        except Problems as refusal:
+            problems += refusal.problems
+            exit_code = max(exit_code, refusal.exit_code)
     if problems:
         raise Problems(problems, exit_code)
     denied = False

@@ -1,4 +1,4 @@
-"""`rehearse`: the locked plan under traffic on this machine, and what it kept of its promises."""
+"""`rehearse`: the locked plan under traffic on this machine, and which of its promises it kept."""
 
 from __future__ import annotations
 
@@ -16,8 +16,12 @@ from planner.words.diagnostics import Problem, Problems
 
 
 def rehearse(argument: str, speed: float, kill: str, slow_down: float, folder: Path, form: str) -> None:
-    """Exit 1 when a promise was broken, 2 when this machine was too busy to tell."""
-    result = held(argument, folder, RehearsalSettings(speed=speed, kill=_victim(kill), slow_down=slow_down), form)
+    """Rehearse the lock of an environment and print the result.
+
+    Exit code 1: a promise was broken. Exit code 2: this machine was too busy to tell.
+    """
+    settings = RehearsalSettings(speed=speed, kill=_victim(kill), slow_down=slow_down)
+    result = _rehearsal_result(argument, folder, settings, form)
     if form == "json":
         show_json(result_json(result))
     else:
@@ -26,10 +30,10 @@ def rehearse(argument: str, speed: float, kill: str, slow_down: float, folder: P
         raise SystemExit(2 if result.doubts and result.restricted_at_api == 0 else 1)
 
 
-def held(argument: str, folder: Path, settings: RehearsalSettings, form: str = "text") -> Result:
-    """Hold the rehearsal of an environment's lock.
+def _rehearsal_result(argument: str, folder: Path, settings: RehearsalSettings, form: str) -> Result:
+    """Hold the rehearsal of an environment's lock and return what was seen.
 
-    Errors: `Problems` REH001 when a program failed (nothing was learned), REH002 for a pool that is not in the plan.
+    Raises `Problems`. REH001: a program failed, and nothing was learned. REH002: the plan has no such pool.
     """
     workspace, name = workspace_of(argument, folder)
     lock, wanted = workspace.existing_lock(name), workspace.wanted(name)
@@ -50,4 +54,5 @@ def held(argument: str, folder: Path, settings: RehearsalSettings, form: str = "
 
 
 def _victim(kill: str) -> str | None:
+    """Return the pool that the option names; `auto` leaves the choice to the script, None kills no pool."""
     return {"": "auto", "none": None}.get(kill, kill)

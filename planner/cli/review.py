@@ -1,4 +1,4 @@
-"""`check`, `diff`, `show`: reading locks, without a solver."""
+"""`check`, `diff`, `show`: they read locks, without a solver."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from planner.words.diagnostics import Problem, Problems, as_json
 
 
 def check(arguments: Sequence[str], folder: Path, form: str) -> None:
-    """Judge each lock; exit 1 when one of them must not be deployed."""
+    """Judge each lock. Exit code 1: one of them must not be deployed."""
     names = list(arguments) or list(Workspace(folder).names())
     if not names:
         raise Problems([Problem("IO001", f"no environment in {folder}", hint="give names, or --environments")])
-    found: dict[str, tuple[Problem, ...]] = {}
+    judgements: dict[str, tuple[Problem, ...]] = {}
     unread, exit_code = list[Problem](), 0
     for argument in names:
         workspace, name = workspace_of(argument, folder)
         try:
-            found[name] = workspace.judgement(name, datetime.date.today())[1]
+            judgements[name] = workspace.judgement(name, datetime.date.today())[1]
         except Problems as error:
             unread += error.problems
             exit_code = max(exit_code, error.exit_code)
     if form == "json":
-        answers = {name: as_json(problems) for name, problems in found.items()}
+        answers = {name: as_json(problems) for name, problems in judgements.items()}
         show_json({"environments": answers, "problems": as_json(unread)})
     else:
-        for name, problems in found.items():
+        for name, problems in judgements.items():
             errors = [p for p in problems if p.severity == "error"]
             print(f"{name}: {count_words(len(errors), 'problem') if errors else 'fresh'}")
             report(problems)
         report(unread)
-    if any(p.severity == "error" for problems in found.values() for p in problems):
+    if any(p.severity == "error" for problems in judgements.values() for p in problems):
         exit_code = max(exit_code, 1)
     if exit_code:
         raise SystemExit(exit_code)
@@ -76,13 +76,13 @@ def show(argument: str, folder: Path, form: str) -> None:
 
 
 def _warn_if_not_fresh(workspace: Workspace, name: str, form: str) -> None:
-    """Say on stderr what speaks against the lock that is shown; a document on stdout stays alone."""
+    """Say on stderr what speaks against the lock that is shown; a JSON document on stdout stays alone."""
     if form == "text":
         warn_if_not_fresh(workspace, name)
 
 
 def warn_if_not_fresh(workspace: Workspace, name: str) -> None:
-    """Warnings for a lock that is stale, edited or another's, and for an environment that cannot be read."""
+    """Warn of a lock that is stale, edited or of another environment, and of an environment that cannot be read."""
     try:
         warn(workspace.judgement(name, datetime.date.today())[1])
     except Problems as problems:
@@ -90,6 +90,7 @@ def warn_if_not_fresh(workspace: Workspace, name: str) -> None:
 
 
 def _base(workspace: Workspace, name: str, base: str) -> locks.Lock | None:
+    """Return the lock to compare with, from a file or from a git revision; None when the revision has none."""
     path = Path(base)
     if path.is_file():
         return locks.load(read_text(path), str(path))

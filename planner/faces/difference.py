@@ -18,11 +18,11 @@ from planner.faces.tables import FoldingTable
 from planner.words.spans import Document
 
 MOST_DETAILS = 4
-"""Changed figures of a part that are told; the others are counted."""
+"""Number of changed figures of a part that are shown; the others are counted."""
 
 
 def diff_view(diff: Diff, document: Document) -> Iterator[RenderableType]:
-    """The diff, section by section; `document` knows the lines of the environment file."""
+    """Yield the diff, section by section. document: the environment's file, which knows the lines of its keys."""
     yield _headline(diff)
     if diff.empty:
         return
@@ -33,7 +33,7 @@ def diff_view(diff: Diff, document: Document) -> Iterator[RenderableType]:
 
 
 def diff_json(diff: Diff) -> dict[str, Any]:
-    """The diff as plain values; money as text."""
+    """Return the diff as plain values, with money as text."""
     return {
         "environment": diff.name,
         "base_usd_per_month": str(diff.base_usd),
@@ -94,13 +94,13 @@ def _components(diff: Diff) -> FoldingTable:
         else:
             rows.append([component, money(base), money(proposed), signed_money(proposed - base)])
     if same:
-        rows.append(_styled("dim", "everything else", money(same), money(same), "$0"))
-    rows.append(_styled("bold", "total", money(diff.base_usd), money(diff.proposed_usd), signed_money(diff.delta)))
+        rows.append(_styled_row("dim", "everything else", money(same), money(same), "$0"))
+    rows.append(_styled_row("bold", "total", money(diff.base_usd), money(diff.proposed_usd), signed_money(diff.delta)))
     columns = (*names("component"), *figures("base", "proposed", "change"))
     return FoldingTable("Cost a month", columns, rows, (above("component"),))
 
 
-def _styled(style: str, *cells: str) -> list[Words]:
+def _styled_row(style: str, *cells: str) -> list[Words]:
     return [Text(cell, style=style) for cell in cells]
 
 

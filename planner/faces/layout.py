@@ -1,7 +1,7 @@
-"""Where the columns of a table stand on a terminal of a given width. Only numbers and labels; `tables` draws them.
+"""Where the columns of a table stand on a terminal of a given width. Here are only numbers and labels; `tables` draws.
 
-All columns stand side by side where they fit. Otherwise the table takes one step after the other, in the order that
-its view states, until the rest fits.
+All columns stand side by side where they fit. Otherwise the table takes one step after the other, in the order that its
+view states, until the rest fits.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ from enum import Enum
 from planner.words.wrapping import columns_of, longest_word
 
 GAP = "  "
+"""Blanks between two columns."""
 INDENT = "  "
+"""Blanks before what stands below a heading or a row."""
 LEAST_PROSE = 24
-"""Columns that sentences keep, if they are that long; with fewer they are hard to read and stand below their row."""
+"""Columns that sentences keep, if they are that long. With fewer they would be hard to read, so that they stand below
+their row."""
 
 
 class Kind(Enum):
-    """What the cells of a column hold: NAME to the left and whole, PROSE to the left and folded, FIGURE to the right
-    and whole."""
+    """What the cells of a column hold. Names stand to the left and figures to the right, both whole; prose folds."""
 
     NAME = "name"
     PROSE = "prose"
@@ -33,7 +35,7 @@ class Column:
 
     label: its name, unique in its table; empty for a picture that only repeats a figure.
     kind: what its cells hold.
-    beside: a shorter title that is clear while all columns stand side by side; the label unless given.
+    beside: a shorter title, which is clear while all columns stand side by side; empty where it is the label.
     """
 
     label: str
@@ -42,22 +44,22 @@ class Column:
 
 
 def names(*labels: str) -> tuple[Column, ...]:
-    """Columns of names."""
+    """Return columns of names."""
     return tuple(Column(label) for label in labels)
 
 
 def sentences(*labels: str) -> tuple[Column, ...]:
-    """Columns of sentences."""
+    """Return columns of sentences."""
     return tuple(Column(label, Kind.PROSE) for label in labels)
 
 
 def figures(*labels: str) -> tuple[Column, ...]:
-    """Columns of figures."""
+    """Return columns of figures."""
     return tuple(Column(label, Kind.FIGURE) for label in labels)
 
 
 class Place(Enum):
-    """Where a column goes that gives way."""
+    """Where a column goes when it gives way."""
 
     ABOVE = "a heading above the rows that share its value"
     BELOW = "a line below its row"
@@ -66,35 +68,41 @@ class Place(Enum):
 
 @dataclass(frozen=True)
 class Step:
-    """One step towards a narrower table: the columns of these labels give way together."""
+    """One step towards a narrower table.
+
+    place: where the columns go.
+    labels: the columns that give way together.
+    """
 
     place: Place
     labels: tuple[str, ...]
 
 
 def above(label: str) -> Step:
-    """The column becomes a heading; the other columns stand below it, indented."""
+    """Return the step that makes a column a heading. The other columns stand below it, indented."""
     return Step(Place.ABOVE, (label,))
 
 
 def below(*labels: str) -> Step:
-    """The columns stand below their row, on one line where that is wide enough."""
+    """Return the step that puts columns below their row, on one line where that is wide enough."""
     return Step(Place.BELOW, labels)
 
 
 def left_out(*labels: str) -> Step:
-    """The columns are not shown."""
+    """Return the step that leaves columns out."""
     return Step(Place.OUT, labels)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where each column stands; columns are counted from 0.
+    """Where each column of a table stands; columns are counted from 0.
 
-    row: columns that stand side by side; widths: of each of them, in columns of the terminal.
-    heading: column that stands above its rows, None without one.
-    below: columns that stand on one line below their row, line by line.
-    left_out: columns that are not shown; needs: width of a terminal, in columns, that shows them.
+    row: columns that stand side by side.
+    widths: width of each of these, columns of the terminal.
+    heading: column that stands above its rows; None without one.
+    below: columns that stand below their row, for each line.
+    left_out: columns that are not shown.
+    needs: least width of a terminal that shows them, columns.
     """
 
     row: tuple[int, ...]
@@ -106,42 +114,49 @@ class Layout:
 
 
 def table_layout(columns: Sequence[Column], rows: Sequence[Sequence[str]], steps: Sequence[Step], width: int) -> Layout:
-    """The layout after the fewest steps that make it fit; after the last of them all but one column stand below.
+    """Return the layout after the fewest steps that make the table fit.
+
+    After the last step one column is left of the row, and the others stand below it.
 
     rows: the cells, whose line ends stay.
     """
-    measures = [_measured(column, [row[place] for row in rows]) for place, column in enumerate(columns)]
+    measures = [_measure(column, [row[place] for row in rows]) for place, column in enumerate(columns)]
     last_resort = [below(column.label) for column in reversed(columns)]
     layout = Layout(tuple(range(len(columns))))
     for step in (*steps, *last_resort):
-        if sum(_least(layout, measures)) <= width:
+        if sum(_least_widths(layout, measures)) <= width:
             break
         layout = _after(layout, step, measures)
     return replace(layout, widths=_widths(layout, measures, width), below=tuple(sorted(layout.below)))
 
 
 def title(column: Column, layout: Layout) -> str:
-    """What stands at the head of a column."""
+    """Return what stands at the head of a column."""
     is_whole = layout.heading is None and not layout.below and not layout.left_out
     return (column.beside or column.label) if is_whole else column.label
 
 
 @dataclass(frozen=True)
 class _Measure:
-    """A column with the columns of the terminal that its widest cell takes, and the longest word of its cells."""
+    """How much room a column needs.
+
+    column: the column.
+    widest: width of its widest cell, columns of the terminal.
+    longest_word: width of the longest word of its cells, columns of the terminal.
+    """
 
     column: Column
     widest: int
     longest_word: int
 
 
-def _measured(column: Column, cells: Sequence[str]) -> _Measure:
+def _measure(column: Column, cells: Sequence[str]) -> _Measure:
     lines = [line for cell in cells for line in cell.split("\n")]
     return _Measure(column, max(map(columns_of, lines), default=0), max(map(longest_word, lines), default=0))
 
 
 def _after(layout: Layout, step: Step, measures: Sequence[_Measure]) -> Layout:
-    """The layout with one step more. The last column of the row stays."""
+    """Return the layout after one more step. The last column of the row stays."""
     moved = tuple(place for place in layout.row if measures[place].column.label in step.labels)
     rest = tuple(place for place in layout.row if place not in moved)
     if not moved or not rest:
@@ -153,12 +168,12 @@ def _after(layout: Layout, step: Step, measures: Sequence[_Measure]) -> Layout:
             return replace(layout, row=rest, below=(*layout.below, moved))
         case Place.OUT:
             is_named = any(measures[place].column.label for place in moved)
-            needs = layout.needs or (sum(_least(layout, measures)) if is_named else 0)
+            needs = layout.needs or (sum(_least_widths(layout, measures)) if is_named else 0)
             return replace(layout, row=rest, left_out=tuple(sorted((*layout.left_out, *moved))), needs=needs)
 
 
-def _least(layout: Layout, measures: Sequence[_Measure]) -> list[int]:
-    """Columns of the terminal that each column of the row needs, its gap included."""
+def _least_widths(layout: Layout, measures: Sequence[_Measure]) -> list[int]:
+    """Return the columns of the terminal that each column of the row needs, with its gap."""
     needed = []
     for place in layout.row:
         measure, head = measures[place], title(measures[place].column, layout)
@@ -171,8 +186,8 @@ def _least(layout: Layout, measures: Sequence[_Measure]) -> list[int]:
     return needed
 
 
-def _natural(layout: Layout, measures: Sequence[_Measure]) -> list[int]:
-    """The same where nothing folds."""
+def _natural_widths(layout: Layout, measures: Sequence[_Measure]) -> list[int]:
+    """Return the columns of the terminal that each column of the row takes, with its gap, when nothing folds."""
     wanted = []
     for place in layout.row:
         head = title(measures[place].column, layout)
@@ -183,8 +198,11 @@ def _natural(layout: Layout, measures: Sequence[_Measure]) -> list[int]:
 
 
 def _widths(layout: Layout, measures: Sequence[_Measure], width: int) -> tuple[int, ...]:
-    """Widths without gaps. Sentences are widened first if none of them folds then, and after the titles otherwise."""
-    widths, natural = _least(layout, measures), _natural(layout, measures)
+    """Return the widths without gaps.
+
+    Sentences are widened first if then none of them folds, and otherwise after the titles.
+    """
+    widths, natural = _least_widths(layout, measures), _natural_widths(layout, measures)
     spare = width - sum(widths)
     if spare < 0:
         return (width,)  # one name, longer than the line: it folds at its blanks

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from planner.words.wrapping import columns_of, line_spans
+from planner.words.wrapping import line_spans
 
 Words = str | Text
 """Words with a style, or without one."""
@@ -19,10 +19,11 @@ Words = str | Text
 
 @dataclass(frozen=True)
 class Prose:
-    """Lines of words, each folded at blanks.
+    """Sentences that fold at blanks.
 
-    words: one sentence or more; a line end in them stays one.
-    first: what stands before the first line of each, like `· `; rest: what stands before the lines that it folds into.
+    words: one sentence or more; a line end in them stays a line end.
+    first: what stands before each sentence, like `· `.
+    rest: what stands before the other lines into which a sentence folds.
     """
 
     words: Words
@@ -30,19 +31,19 @@ class Prose:
     rest: str = ""
 
     def lines(self, width: int) -> Iterator[Text]:
-        """What is printed on a terminal with `width` columns."""
+        """Yield what is printed on a terminal with `width` columns."""
         for sentence in text_of(self.words).split("\n", allow_blank=True):
             for number, line in enumerate(folded_lines(sentence, width - len(self.first), width - len(self.rest))):
                 yield Text.assemble(self.rest if number else self.first, line)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield from whole(self.lines(options.max_width))
+        yield from exact_lines(self.lines(options.max_width))
 
 
 def folded_lines(sentence: Text, width: int, later: int | None = None) -> Iterator[Text]:
-    """A sentence in lines of at most `width` columns, the second and later ones of at most `later`.
+    """Yield a sentence in lines of at most `width` columns, or of `later` columns from the second line on.
 
-    A sentence that starts with blanks is indented: its later lines are indented by two more.
+    A sentence that starts with blanks is indented. Its later lines are indented by two columns more.
     """
     indent = len(sentence.plain) - len(sentence.plain.lstrip(" "))
     hanging = " " * (indent + 2 if indent else 0)
@@ -51,18 +52,13 @@ def folded_lines(sentence: Text, width: int, later: int | None = None) -> Iterat
         yield Text.assemble(hanging, sentence[start:end]) if number else sentence[start:end]
 
 
-def whole(lines: Iterator[Text]) -> Iterator[Text]:
-    """The lines as rich must print them: as they are, however wide."""
+def exact_lines(lines: Iterator[Text]) -> Iterator[Text]:
+    """Yield the lines so marked that rich prints them as they are, however wide."""
     for line in lines:
         line.no_wrap, line.overflow = True, "ignore"
         yield line
 
 
 def text_of(words: Words) -> Text:
-    """Words with their style; plain words have none."""
+    """Return words with their style; plain words have none."""
     return words if isinstance(words, Text) else Text(words)
-
-
-def widest(words: Words) -> int:
-    """Columns of the longest line of words that are not folded."""
-    return max(columns_of(line) for line in text_of(words).plain.split("\n"))

@@ -1,5 +1,4 @@
-"""A rehearsal against the plan for the terminal and for programs: SLO, spill, dollars, privacy, and whether to
-believe it."""
+"""A rehearsal against the plan, for the terminal and for programs: SLO, spill, dollars, privacy, and its doubts."""
 
 from __future__ import annotations
 
@@ -27,16 +26,16 @@ _COLUMNS = (
 )
 _STEPS = (above("route"), below("TTFT p50", "TPOT p50"), below("TTFT in SLO", "TPOT in SLO"))
 _PROBLEMS = {"0": "no answer", "200": "cut off"}
-"""HTTP status → what happened; other codes speak for themselves."""
+"""HTTP status → what happened. Other codes speak for themselves."""
 
 
 def script_view(script: Script) -> RenderableType:
-    """What is about to be staged."""
+    """Return what is about to be staged."""
     return Group(*(Prose(line, rest="    ") for line in _script_lines(script)))
 
 
 def result_view(result: Result) -> Iterator[RenderableType]:
-    """What was seen, route by route, against what the plan promised."""
+    """Yield what was seen, route by route, against what the plan promised."""
     promises = {promise.name: promise for promise in result.script.routes}
     rows = [_row(outcome, promises[outcome.route]) for outcome in result.outcomes]
     yield FoldingTable("", _COLUMNS, rows, _STEPS)
@@ -127,7 +126,7 @@ def _ms(value: float) -> str:
 
 
 def result_json(result: Result) -> dict[str, Any]:
-    """What was seen, as plain values that JSON has: a percentile of no answers is null."""
+    """Return what was seen as plain values for JSON; a percentile of no answers is null."""
     return {
         "environment": result.script.environment,
         "level": result.script.level,

@@ -1,8 +1,8 @@
 """A table that keeps names and figures whole on a terminal of any width.
 
-A wide terminal has one line a row. On a narrower one the table gives way step by step, in the order that its view
-states: a column becomes a heading above the rows that share its value, or a line below its row, or is left out, and
-then the last line names it with the width that shows it. Sentences fold at blanks; a name folds only where it is
+A wide terminal has one line for each row. On a narrower one the table gives way step by step, in the order that its
+view states. A column becomes a heading above the rows that share its value, or a line below its row, or it is left out;
+then the last line names it, with the width that shows it. Sentences fold at blanks. A name folds only where it is
 longer than the whole line, and then at its blanks.
 """
 
@@ -15,20 +15,24 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from planner.faces.layout import GAP, INDENT, Column, Kind, Layout, Step, table_layout, title
-from planner.faces.prose import Prose, Words, folded_lines, text_of, whole
+from planner.faces.prose import Prose, Words, exact_lines, folded_lines, text_of
 from planner.words.wrapping import columns_of, longest_word
 
 BETWEEN = " · "
+"""What stands between two values on one line."""
 CAPTION = "dim italic"
+"""Style of the lines below a table."""
 
 
 @dataclass(frozen=True)
 class FoldingTable:
     """A table with its title.
 
-    rows: a cell for each column; a line end in a cell stays one.
-    steps: how it gives way, in this order, on terminals that are too narrow for all columns side by side.
-    caption: a sentence below it, empty for none.
+    title: the line above it; empty for none.
+    columns: its columns.
+    rows: a cell for each column; a line end in a cell stays a line end.
+    steps: how the table gives way, in this order, on terminals that are too narrow for all columns side by side.
+    caption: a sentence below it; empty for none.
     has_head: whether the labels of the columns stand above them.
     """
 
@@ -46,7 +50,7 @@ class FoldingTable:
             raise ValueError(f"table {self.title!r}: steps move {moved}, columns are {labels}; each once")
 
     def lines(self, width: int) -> Iterator[Text]:
-        """What is printed on a terminal with `width` columns."""
+        """Yield what is printed on a terminal with `width` columns."""
         texts = [[text_of(cell) for cell in row] for row in self.rows]
         layout = table_layout(self.columns, [[cell.plain for cell in row] for row in texts], self.steps, width)
         if self.title:
@@ -63,9 +67,10 @@ class FoldingTable:
         yield from self._captions(layout, width)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield from whole(self.lines(options.max_width))
+        yield from exact_lines(self.lines(options.max_width))
 
     def _head(self, layout: Layout) -> Iterator[Text]:
+        """Yield the labels of the columns."""
         titles = [title(self.columns[place], layout) for place in layout.row]
         if layout.heading is not None:
             yield Text(self.columns[layout.heading].label, "bold")
@@ -78,7 +83,7 @@ class FoldingTable:
         yield from self._side_by_side([[Text()] * (height - len(cell)) + cell for cell in cells], layout, inside)
 
     def _row(self, row: Sequence[Text], layout: Layout, inside: str, width: int) -> Iterator[Text]:
-        """A row with what stands below it; inside: the indent under its heading."""
+        """Yield a row with what stands below it. inside: the indent under its heading."""
         cells = []
         for number, (place, room) in enumerate(zip(layout.row, layout.widths, strict=True)):
             room -= 0 if number else len(inside)
@@ -87,11 +92,11 @@ class FoldingTable:
             )
         yield from self._side_by_side(cells, layout, inside)
         for group in layout.below:
-            told = [(self.columns[place].label, row[place]) for place in group if row[place].plain]
-            yield from _below(told, inside + INDENT, width)
+            values = [(self.columns[place].label, row[place]) for place in group if row[place].plain]
+            yield from _below(values, inside + INDENT, width)
 
     def _side_by_side(self, cells: Sequence[Sequence[Text]], layout: Layout, inside: str) -> Iterator[Text]:
-        """Cells of several lines each, from the top, in the columns of the row."""
+        """Yield cells of several lines each, from the top, in the columns of the row."""
         for number in range(max(map(len, cells))):
             line = Text(inside)
             for column, (place, cell, room) in enumerate(zip(layout.row, cells, layout.widths, strict=True)):
@@ -104,6 +109,7 @@ class FoldingTable:
             yield line
 
     def _captions(self, layout: Layout, width: int) -> Iterator[Text]:
+        """Yield the caption, and the names of the columns that are left out."""
         if self.caption:
             yield from Prose(Text(self.caption, CAPTION)).lines(width)
         names = [label for label in (self.columns[place].label for place in layout.left_out) if label]
@@ -112,10 +118,10 @@ class FoldingTable:
             yield from Prose(Text(shown, CAPTION)).lines(width)
 
 
-def _below(told: Sequence[tuple[str, Text]], indent: str, width: int) -> Iterator[Text]:
-    """Values with their labels, as many on a line as it holds whole."""
+def _below(values: Sequence[tuple[str, Text]], indent: str, width: int) -> Iterator[Text]:
+    """Yield values with their labels, as many on a line as it holds whole."""
     line = Text()
-    for label, value in told:
+    for label, value in values:
         labelled = Text.assemble((f"{label}: ", "dim"), value)
         joined = Text.assemble(line, BETWEEN, labelled) if line else labelled
         if "\n" not in value.plain and len(indent) + columns_of(joined.plain) <= width:
@@ -133,13 +139,13 @@ def _below(told: Sequence[tuple[str, Text]], indent: str, width: int) -> Iterato
 
 
 def _hanging(label: str, value: Text, indent: str, width: int) -> Iterator[Text]:
-    """A value of several lines behind its label, or below it where a name in it would stand out at the right."""
-    told = f"{label}: "
-    rest = indent + " " * len(told)
+    """Yield a value of several lines behind its label, or below it where a name in it would stick out at the right."""
+    head = f"{label}: "
+    rest = indent + " " * len(head)
     if len(rest) + longest_word(value.plain.replace("\n", " ")) > width:
-        yield Text.assemble(indent, (told.rstrip(), "dim"))
+        yield Text.assemble(indent, (head.rstrip(), "dim"))
         yield from Prose(value, indent + INDENT, indent + INDENT).lines(width)
         return
     lines = Prose(value).lines(width - len(rest))
-    yield Text.assemble(indent, (told, "dim"), next(lines))
+    yield Text.assemble(indent, (head, "dim"), next(lines))
     yield from (Text.assemble(rest, line) for line in lines)

@@ -1,7 +1,7 @@
 """A plan for the terminal: headline, routes with their reasons, pools, bill, break-even, baselines, verdicts.
 
-Built of tables and sentences that fold to any width; the caller prints them. Nothing is computed here but sums and
-ratios of what the plan says.
+It is built of tables and sentences that fold to any width; the caller prints them. Nothing is computed here but sums
+and ratios of what the plan says.
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ from planner.plan.review import ScalePoint
 from planner.plan.traffic import PlannedRoute
 
 PICTURE = ""
-"""Label of the bars, which repeat a figure: they give way without a word."""
+"""Label of the bars. They repeat a figure, so no caption names them when they give way."""
 STATES = {"pass": "green", "warn": "yellow", "deny": "red"}
+"""Colour of a verdict by its state."""
+LONGEST_BAR = 16
+"""Columns of the bar of the highest cost."""
 
 
 def plan_view(lock: Lock) -> Iterator[RenderableType]:
-    """The whole plan, section by section."""
+    """Yield the whole plan, section by section."""
     plan = lock.plan
     yield headline(lock)
     yield _routes(plan)
@@ -37,22 +40,22 @@ def plan_view(lock: Lock) -> Iterator[RenderableType]:
         yield _pools(plan)
     yield _bill(plan)
     yield break_even_view(plan)
-    yield _others(plan)
+    yield _alternatives(plan)
     yield _verdicts(plan)
     yield Prose(Text(_footer(lock), style="dim"))
 
 
 def reasons_view(lock: Lock) -> Iterator[RenderableType]:
-    """Why the plan is what it is: reasons by route, the cost over load, the alternatives."""
+    """Yield why the plan is what it is: reasons by route, the cost over load, the alternatives."""
     yield headline(lock)
     for route in lock.plan.routes:
         yield _reasons(route)
     yield break_even_view(lock.plan)
-    yield _others(lock.plan)
+    yield _alternatives(lock.plan)
 
 
 def headline(lock: Lock) -> Prose:
-    """One line: what it costs and how it stands."""
+    """Return one line that says what the plan costs and how it stands."""
     plan = lock.plan
     warnings = sum(v.state == "warn" for v in plan.verdicts)
     denied = any(v.state == "deny" for v in plan.verdicts)
@@ -173,14 +176,14 @@ def _bill(plan: Plan) -> FoldingTable:
 
 
 def break_even_view(plan: Plan) -> FoldingTable:
-    """The plan re-solved over load: where it pays to own machines."""
-    top = max((float(p.usd_per_month) for p in plan.break_even), default=1.0)
+    """Return the plan at other loads, which shows from where on it pays to own machines."""
+    most = max((float(p.usd_per_month) for p in plan.break_even), default=1.0)
     rows = [
         (
             f"{float(point.scale):g} ×",
             money(point.usd_per_month),
             "none" if point.all_api_usd_per_month is None else money(point.all_api_usd_per_month),
-            _bar(point, top),
+            _bar(point, most),
             str(point.gpus),
             share(point.api_share),
             point.fleet,
@@ -203,12 +206,12 @@ def break_even_view(plan: Plan) -> FoldingTable:
     )
 
 
-def _bar(point: ScalePoint, top: float, width: int = 16) -> str:
-    filled = max(1, round(float(point.usd_per_month) / top * width))
-    return "█" * filled
+def _bar(point: ScalePoint, most: float) -> str:
+    """Return a bar whose length is the cost at one load ÷ the highest cost."""
+    return "█" * max(1, round(float(point.usd_per_month) / most * LONGEST_BAR))
 
 
-def _others(plan: Plan) -> FoldingTable:
+def _alternatives(plan: Plan) -> FoldingTable:
     rows = []
     for other in (*plan.baselines, *plan.runners_up):
         if other.usd_per_month is None:

@@ -1,6 +1,6 @@
 """The bill: cost lines with quantity, unit, unit price, source and day. Renderers only format them.
 
-Fixed lines run every hour of the month whether there is traffic or not; usage lines follow the tokens. A price that is
+Fixed lines run every hour of the month, whether there is traffic or not. Usage lines follow the tokens. A price that is
 missing never becomes a line of zero: the caller hears of the gap before any plan is made.
 """
 
@@ -18,6 +18,7 @@ from planner.words.numbers import dollars, figure
 from planner.words.units import HOURS_PER_MONTH
 
 DAYS_PER_MONTH = Decimal(HOURS_PER_MONTH) / 24
+"""Days of the planning month."""
 PLATFORM = "platform"
 """Component of the lines that no single node group or route causes."""
 
@@ -25,16 +26,16 @@ PLATFORM = "platform"
 def line(
     name: str, component: str, kind: Literal["fixed", "usage"], quantity: float | Decimal, price: Price
 ) -> CostLine:
-    """One line; the amount is the rounded quantity times the unit price, so that a reader can check it by hand."""
-    shown = figure(quantity)
+    """Return one line. Its amount is the rounded quantity × the unit price, so that a reader can check it by hand."""
+    rounded = figure(quantity)
     return CostLine(
         name=name,
         component=component,
         kind=kind,
-        quantity=shown,
+        quantity=rounded,
         unit=price.unit,
         unit_price=price.usd,
-        usd_per_month=dollars(shown * price.usd),
+        usd_per_month=dollars(rounded * price.usd),
         price=price.key,
         source=price.source,
         as_of=price.as_of,
@@ -42,10 +43,9 @@ def line(
 
 
 def bill(lines: Iterable[CostLine], low: Decimal | None = None, high: Decimal | None = None) -> Cost:
-    """Lines, sorted, with their sums.
+    """Return the lines, sorted, with their sums.
 
-    low, high: what the fixed GPU lines would be at the edges of the error interval, as differences from this bill in
-    USD (≤ 0 and ≥ 0).
+    `low` (≤ 0) and `high` (≥ 0) say how far the bill would move at the ends of the error interval, USD a month.
     """
     ordered = tuple(sorted(lines, key=lambda entry: (entry.component, entry.name)))
     fixed = sum((entry.usd_per_month for entry in ordered if entry.kind == "fixed"), Decimal("0.00"))
@@ -64,7 +64,7 @@ def bill(lines: Iterable[CostLine], low: Decimal | None = None, high: Decimal | 
 def cluster_lines(
     region: str, parts: ClusterParts, prices: PriceSnapshot
 ) -> tuple[tuple[CostLine, ...], tuple[Gap, ...]]:
-    """What the parts of a cluster cost beside its GPU nodes, and a gap for each price that is missing."""
+    """Return what the parts of a cluster cost beside its GPU nodes, and a gap for each price that is missing."""
     lines, gaps = [], []
     for name, key, quantity in cluster_items(region, parts):
         price = prices.price(key)
@@ -76,7 +76,12 @@ def cluster_lines(
 
 
 def cluster_items(region: str, parts: ClusterParts) -> tuple[tuple[str, str, Decimal], ...]:
-    """(name, key of its price, quantity a month) of everything that the parts of a cluster are billed for."""
+    """Return (name, key of its price, quantity a month) of everything that the parts of a cluster are billed for.
+
+    Logs are billed when they are written and while they are kept. A record is kept for the whole retention:
+
+        GB kept = GB written a month × days of retention / days of a month
+    """
     nodes, gateways = parts.system_nodes, len(parts.nat_zones)
     written = sum((group.gb_per_month for group in parts.log_groups), Decimal(0))
     stored = sum((group.gb_per_month * group.retention_days / DAYS_PER_MONTH for group in parts.log_groups), Decimal(0))
@@ -99,12 +104,12 @@ def cluster_items(region: str, parts: ClusterParts) -> tuple[tuple[str, str, Dec
 
 
 def disk_key(region: str) -> str:
-    """Key of the price of node disks, USD a GB-month."""
+    """Return the key of the price of node disks, USD a GB-month."""
     return _item(region, "ebs-gp3-storage")
 
 
 def storage_key(region: str) -> str:
-    """Key of the price of the model bucket, USD a GB-month."""
+    """Return the key of the price of the model bucket, USD a GB-month."""
     return _item(region, "s3-storage")
 
 

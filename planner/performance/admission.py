@@ -32,7 +32,7 @@ assumption is on the slow side."""
 
 
 def gate(concurrencies: Sequence[tuple[float, float]], max_num_seqs: int) -> int:
-    """Requests in flight that the gateway lets into one replica: at least 1, and at most the batch cap.
+    """Return the requests in flight that the gateway lets into one replica: at least 1, and at most the batch cap.
 
     concurrencies: for each band, the time of the replica that it takes (in any unit), and the mean concurrency at its
     capacity.
@@ -43,7 +43,7 @@ def gate(concurrencies: Sequence[tuple[float, float]], max_num_seqs: int) -> int
 
 
 def _next_step(value: float) -> int:
-    """The value rounded up to a step of about an eighth of it.
+    """Return the value rounded up to a step of about an eighth of it.
 
     The step keeps a small change of the mix from restarting every engine.
     """
@@ -52,15 +52,17 @@ def _next_step(value: float) -> int:
 
 
 def queued_requests(max_in_flight: int) -> int:
-    """`max_num_queued_reqs`: requests that the engine itself accepts at once, waiting and running together."""
+    """Return `max_num_queued_reqs`: requests that the engine itself accepts at once, waiting and running together."""
     return math.ceil(GATEWAY_SLACK * max_in_flight) + 1
 
 
 def queued_tokens(
     clock: StepClock, lengths: Sequence[Lengths], targets: Sequence[LatencyTarget], max_num_batched_tokens: int
 ) -> int:
-    """`max_num_queued_tokens`: TTFT target × prefill throughput of the strictest route, and at least one longest
-    prompt."""
+    """Return `max_num_queued_tokens`: TTFT target × prefill throughput of the strictest route.
+
+    It is at least one longest prompt.
+    """
     tokens = math.inf
     for route, target in zip(lengths, targets, strict=True):
         mean = max(1.0, route.mean_input)
@@ -72,5 +74,5 @@ def queued_tokens(
 
 
 def load_seconds(weights_bytes_per_gpu: float) -> float:
-    """Seconds from the start of the container to the first request that it serves."""
+    """Return the seconds from the start of the container to the first request that it serves."""
     return START_SECONDS + weights_bytes_per_gpu / LOAD_BYTES_PER_SECOND

@@ -111,7 +111,7 @@ class Evidence:
 def evidence(
     shipped: Coefficients, calibration: Calibration | None, gpu: str, weights: str, tensor_parallel_size: int
 ) -> Evidence:
-    """What is known about `weights` on `tensor_parallel_size` of a GPU.
+    """Return what is known about `weights` on `tensor_parallel_size` of a GPU.
 
     calibration: that of the GPU, None without one. weights: `MODEL/QUANTIZATION`.
     """
@@ -130,7 +130,7 @@ def evidence(
 
 
 def _range_of_the_gpu(shipped: Coefficients, gpu: str, conditions: float) -> tuple[float, float]:
-    """(p10, p90) without the class's own runs.
+    """Return (p10, p90) without the class's own runs.
 
     The more runs there are on the GPU, the further the range moves from that of `analytic` to that of `calibrated`.
     """
@@ -142,6 +142,6 @@ def _range_of_the_gpu(shipped: Coefficients, gpu: str, conditions: float) -> tup
 
 
 def _blend(without: float, held_out: float, conditions: int) -> float:
-    """Length of the joint range on one side, as a logarithm."""
+    """Return the length of the joint range on one side, as a logarithm."""
     share = conditions / (conditions + SHRINK)
     return math.sqrt((1.0 - share) * without**2 + share * held_out**2)

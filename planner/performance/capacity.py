@@ -54,7 +54,7 @@ class LatencyTarget:
     e2e_ms: float = np.inf
 
     def nearer(self, factor: float) -> LatencyTarget:
-        """The target to compute with, when first tokens really take `factor` times as long as is computed."""
+        """Return the target to compute with, when first tokens really take `factor` times as long as is computed."""
         if factor == 1.0:
             return self
         slope = self.ttft_ms_per_1k_input / factor
@@ -132,7 +132,7 @@ class NoCapacity:
 
 
 def capacities(questions: Sequence[CapacityQuestion]) -> list[Capacity | NoCapacity]:
-    """The answers to many questions, in their order. A few thousand are computed in a second."""
+    """Return the answers to many questions, in their order. A few thousand are computed in a second."""
     answers: list[Capacity | NoCapacity] = []
     for start in range(0, len(questions), _BLOCK):
         answers.extend(_answers(questions[start : start + _BLOCK]))
@@ -140,7 +140,7 @@ def capacities(questions: Sequence[CapacityQuestion]) -> list[Capacity | NoCapac
 
 
 def with_interval(answer: Capacity, question: CapacityQuestion, residual: tuple[float, float]) -> Capacity:
-    """The same capacity with its range: what the closed form says of steps at the ends of the fit's residuals.
+    """Return the same capacity with its range: what the closed form says of steps at the ends of the fit's residuals.
 
     residual: (p10, p90) of the step time, relative to the clock of the question. Where a margin was applied to that
     clock, the residuals of the fit must be divided by it first.
@@ -151,7 +151,7 @@ def with_interval(answer: Capacity, question: CapacityQuestion, residual: tuple[
 
 
 def rate_factors(questions: Sequence[CapacityQuestion], slowness: Sequence[float]) -> list[float]:
-    """The factor on the screened rate of each question when its steps take `slowness` times as long.
+    """Return the factor on the screened rate of each question when its steps take `slowness` times as long.
 
     It is 0 where no rate is left, and where there was none before.
     """
@@ -175,13 +175,13 @@ class _Targets:
         self.e2e_ms = column([q.target.e2e_ms - q.first_token_overhead_ms for q in questions])
 
     def miss_shares(self, state: SteadyState) -> tuple[Floats, Floats, Floats]:
-        """Share of the requests over each target (TTFT, TPOT, E2E), each of shape (questions, concurrencies)."""
+        """Return the share of the requests over each target, (TTFT, TPOT, E2E) of shape (questions, concurrencies)."""
         ttft = state.ttft_tail(self.ttft_ms)[:, :, 0]
         e2e = state.e2e_tail(self.e2e_ms)[:, :, 0] if np.isfinite(self.e2e_ms).any() else np.zeros_like(ttft)
         return ttft, state.tpot_tail(self.tpot_ms)[:, :, 0], e2e
 
     def are_met(self, state: SteadyState) -> NDArray[np.bool_]:
-        """Whether every target holds at the percentile, shape (questions, concurrencies)."""
+        """Return whether every target holds at the percentile, shape (questions, concurrencies)."""
         ttft, tpot, e2e = self.miss_shares(state)
         return np.asarray(np.maximum(np.maximum(ttft, tpot), e2e) <= 1.0 - PERCENTILE)
 
@@ -238,7 +238,7 @@ def _answers(questions: Sequence[CapacityQuestion]) -> list[Capacity | NoCapacit
 
 
 def _highest(load: Load, targets: _Targets) -> tuple[Floats, Floats]:
-    """The highest concurrency that meets every target, and one just above it, each of shape (questions, 1, 1).
+    """Return the highest concurrency that meets every target, and one just above it, each of shape (questions, 1, 1).
 
     The search makes three passes over a geometric grid. It takes the side of the last bracket that meets the targets,
     so the answer errs on the low side, by less than 3 %.
@@ -256,7 +256,7 @@ def _highest(load: Load, targets: _Targets) -> tuple[Floats, Floats]:
 
 
 def _bindings(state: SteadyState, targets: _Targets, cache_is_the_limit: Sequence[bool]) -> list[Binding]:
-    """The target or the resource that gives way in a state just above the capacity."""
+    """Return the target or the resource that gives way in a state just above the capacity."""
     shares = np.stack(targets.miss_shares(state))[:, :, 0]
     worst = np.argmax(shares, axis=0)
     places, prompts = state.place_wait[:, 0, 0], np.minimum(state.prompt_load[:, 0, 0], 1.0)
@@ -288,7 +288,7 @@ def _idle_reason(idle: SteadyState, targets: _Targets, i: int) -> str:
 
 
 def _percentile(tail: Callable[[Floats], Floats], load: Load, share: float) -> Floats:
-    """The time that `share` of the requests do not exceed, ms, shape (questions,); a bisection on its logarithm."""
+    """Bisect for the time that `share` of the requests do not exceed, ms, shape (questions,)."""
     low = np.log(load.idle_step_ms / 2.0)
     high = low + np.log(1e5)
     for _ in range(_BISECTIONS):

@@ -89,7 +89,7 @@ CapacitiesByDigest = MutableMapping[str, Capacity | NoCapacity]
 def highest_rate(
     question: CapacityQuestion, traffic: ReplicaTraffic, known: CapacitiesByDigest
 ) -> Capacity | NoCapacity:
-    """The known answer, or the answer of a search, which is known from then on."""
+    """Return the known answer, or the answer of a search, which is known from then on."""
     name = digest(question, traffic)
     if name not in known:
         known[name] = search(question, traffic)
@@ -98,7 +98,7 @@ def highest_rate(
 
 
 def digest(question: CapacityQuestion, traffic: ReplicaTraffic) -> str:
-    """SHA-256 of everything on which the answer depends.
+    """Return the SHA-256 of everything on which the answer depends.
 
     The provenance is not in it, and neither is what the traffic replaces: the lengths on few points and the ratio of
     bursts.
@@ -109,7 +109,7 @@ def digest(question: CapacityQuestion, traffic: ReplicaTraffic) -> str:
 
 
 def search(question: CapacityQuestion, traffic: ReplicaTraffic) -> Capacity | NoCapacity:
-    """The simulated capacity. `burst_ratio` is not used, because the traffic has bursts of its own."""
+    """Return the simulated capacity. `burst_ratio` is not used, because the traffic has bursts of its own."""
     screened = capacities([replace(question, burst_ratio=1.0)])[0]
     if isinstance(screened, NoCapacity):
         return screened
@@ -137,7 +137,7 @@ _REPLACED = ("provenance", "lengths", "burst_ratio")
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    """The fields of a dataclass by name. `asdict` would copy the lengths one by one."""
+    """Return the fields of a dataclass by name. `asdict` would copy the lengths one by one."""
     return {each.name: getattr(value, each.name) for each in fields(value)}
 
 
@@ -160,7 +160,7 @@ class _Trial:
         self._seen: dict[float, tuple[bool, NDArray[np.void]]] = {}
 
     def keeps(self, rate: float) -> bool:
-        """Whether few enough requests miss each target at this rate. TPOT is judged on those that decode."""
+        """Return whether few enough requests miss each target at this rate. TPOT is judged on those that decode."""
         if rate not in self._seen:
             finished, lost = self._run(rate)
             misses = [is_late for is_late in self._misses(finished) if len(is_late)]
@@ -170,7 +170,7 @@ class _Trial:
         return self._seen[rate][0]
 
     def answer(self, rate: float, screened: Capacity) -> Capacity:
-        """The capacity at a rate that keeps the targets.
+        """Return the capacity at a rate that keeps the targets.
 
         screened: the closed form's answer, which says what binds and how much the replica could serve at most.
         """
@@ -196,8 +196,7 @@ class _Trial:
         )
 
     def _run(self, rate: float) -> tuple[NDArray[np.void], int]:
-        """(served requests after the warm-up, number of those that were refused because the whole cache is too small
-        for them)."""
+        """Simulate a rate. Return (served requests after the warm-up, number of those longer than the whole cache)."""
         total = self._served[-1] * rate
         count = int(total + 4.0 * np.sqrt(total) + 16.0)
         number = np.arange(count, dtype=np.uint64)
@@ -214,7 +213,7 @@ class _Trial:
         return counted, int((len(number) - len(finished)) * (1.0 - WARM_UP))
 
     def _times(self, finished: NDArray[np.void]) -> tuple[Floats, Floats, Floats]:
-        """(TTFT of all requests, TPOT of those that decode, E2E of all), ms."""
+        """Return (TTFT of all requests, TPOT of those that decode, E2E of all), ms."""
         entry = self.question.first_token_overhead_ms
         decoding = finished[finished["output"] > 1]
         tpot = (decoding["last_ms"] - decoding["first_ms"]) / (decoding["output"] - 1)
@@ -225,21 +224,21 @@ class _Trial:
         )
 
     def _misses(self, finished: NDArray[np.void]) -> tuple[NDArray[np.bool_], ...]:
-        """Which requests are over their target: of TTFT, of TPOT and of E2E, as in `_times`."""
+        """Return which requests are over their target: of TTFT, of TPOT and of E2E, as in `_times`."""
         target = self.question.target
         ttft, tpot, e2e = self._times(finished)
         allowed = target.ttft_ms + target.ttft_ms_per_1k_input * finished["prompt"] / 1e3
         return ttft > allowed, tpot > target.tpot_ms, e2e > target.e2e_ms
 
     def _busiest(self, finished: NDArray[np.void]) -> float:
-        """Mean number of requests in the engine over the busiest minute."""
+        """Return the mean number of requests in the engine over the busiest minute."""
         minutes: Floats = 60e3 * np.arange(len(self._served), dtype=np.float64)
         present = _area(finished["arrival_ms"], minutes) - _area(finished["last_ms"], minutes)
         return float(np.diff(present).max()) / 60e3
 
 
 def _area(times: Floats, at: Floats) -> Floats:
-    """The integral, from 0 to each time of `at`, of the number of `times` that have passed."""
+    """Return the integral, from 0 to each time of `at`, of the number of `times` that have passed."""
     ordered = np.sort(times)
     before = np.searchsorted(ordered, at)
     area: Floats = at * before - np.concatenate([[0.0], np.cumsum(ordered)])[before]
@@ -247,5 +246,5 @@ def _area(times: Floats, at: Floats) -> Floats:
 
 
 def _quantile(times: Floats, share: float) -> float:
-    """The time that `share` of the times do not exceed; 0 when there is none."""
+    """Return the time that `share` of the times do not exceed; 0 when there is none."""
     return float(np.quantile(times, share, method="inverted_cdf")) if len(times) else 0.0

@@ -29,7 +29,7 @@ from its datasheet and from other GPUs."""
 
 
 def link_class(link: Link) -> LinkClass:
-    """The class of a link, whatever its generation."""
+    """Return the class of a link, whatever its generation."""
     return "nvlink" if link.startswith("nvlink") else "pcie"
 
 
@@ -127,24 +127,24 @@ class Coefficients:
         return self.engines["vllm"].entry_ms
 
     def dense_share(self, form: str) -> float:
-        """Share of the bandwidth at which weights that every token uses are read, by their format."""
+        """Return the share of the bandwidth at which weights that every token uses are read, by their format."""
         return self.dense_packed_bandwidth if form in PACKED else self.dense_bandwidth
 
     def expert_share(self, form: str) -> float:
-        """Share of the bandwidth at which routed experts are read, by their format."""
+        """Return the share of the bandwidth at which routed experts are read, by their format."""
         if form in PACKED:
             return self.expert_fp4_bandwidth if form in FP4 else self.expert_int4_bandwidth
         return self.expert_bandwidth
 
     def provenance(self, gpu: str) -> Provenance:
-        """`calibrated` when enough vLLM rows were measured on the GPU, otherwise `analytic`.
+        """Return `calibrated` when enough vLLM rows were measured on the GPU, otherwise `analytic`.
 
         Only a team's own benchmark of the same deployment class is `measured`; a fit never claims that.
         """
         return "calibrated" if self.measured_rows.get(gpu, 0) >= CALIBRATED_FROM_ROWS else "analytic"
 
     def margin(self, gpu: str) -> float:
-        """Factor on the step time that covers 90 % of the residuals of the GPU's provenance; at least 1.
+        """Return the factor on the step time that covers 90 % of the residuals of the GPU's provenance; at least 1.
 
         An `analytic` GPU never gets a smaller factor than a `calibrated` one: to know less is no reason to buy less.
         """
@@ -154,6 +154,6 @@ class Coefficients:
         return max(1.0, bound)
 
     def interval(self, gpu: str) -> tuple[float, float]:
-        """(p10, p90) of actual ÷ predicted step time."""
+        """Return (p10, p90) of actual ÷ predicted step time."""
         quantiles = self.residuals[self.provenance(gpu)]["step"]
         return quantiles.p10, max(quantiles.p90, self.margin(gpu))

@@ -51,7 +51,7 @@ class Lengths:
 
 
 def lengths_of(points: Iterable[tuple[float, float, float]]) -> Lengths:
-    """The lengths of a mix that is given as (input tokens, output tokens, weight) triples.
+    """Return the lengths of a mix that is given as (input tokens, output tokens, weight) triples.
 
     Raises ValueError when the weights sum to zero, or when a length or a weight is negative.
     """
@@ -85,7 +85,7 @@ def lengths_of(points: Iterable[tuple[float, float, float]]) -> Lengths:
 
 
 def _cells(tokens: Floats, weights: Floats) -> list[NDArray[np.intp]]:
-    """The indices of neighbours in `tokens`, cell by cell.
+    """Return the indices of neighbours in `tokens`, cell by cell.
 
     A cell ends where the sum of its weight and its weight × tokens, half and half, reaches an equal share.
     """

@@ -80,19 +80,19 @@ class MemoryFit:
     state_bytes: float
 
     def sequence_bytes(self, context_tokens: float) -> float:
-        """Bytes of a sequence that holds `context_tokens`, on one GPU."""
+        """Return the bytes of a sequence that holds `context_tokens`, on one GPU."""
         windowed = min(context_tokens, float(self.window_tokens))
         return self.kv_growing_bytes * context_tokens + self.kv_windowed_bytes * windowed + self.state_bytes
 
     def sequences(self, context_tokens: float) -> float:
-        """Number of sequences that fit at once, when each holds `context_tokens`.
+        """Return the number of sequences that fit at once, when each holds `context_tokens`.
 
         It is a real number, because lengths are averages.
         """
         return self.kv_budget_bytes / max(self.sequence_bytes(context_tokens), 1.0)
 
     def kv_tokens(self, context_tokens: float) -> float:
-        """Tokens of context that fit in all, when each sequence holds `context_tokens`."""
+        """Return the tokens of context that fit in all, when each sequence holds `context_tokens`."""
         return self.sequences(context_tokens) * context_tokens
 
 
@@ -116,7 +116,7 @@ def memory_fit(
     gpu_memory_utilization: float = GPU_MEMORY_UTILIZATION,
     expert_parallel_size: int = 1,
 ) -> MemoryFit | NoFit:
-    """The memory of a replica that loads and can hold one sequence of `max_model_len` tokens; otherwise the reason.
+    """Return the memory of a replica, or the reason why it does not load or holds no sequence of `max_model_len`.
 
     expert_parallel_size: number of ranks among which the routed experts are shared out. With
     `--enable-expert-parallel` these are the tensor- times data-parallel ranks. 1: every rank holds a slice of each
@@ -166,7 +166,7 @@ def weights_bytes(
     expert_parallel_size: int = 1,
     gpu: Gpu | None = None,
 ) -> float:
-    """Bytes of weights on each GPU, with the copies that tensor parallelism makes.
+    """Return the bytes of weights on each GPU, with the copies that tensor parallelism makes.
 
     gpu: experts are padded for the kernels of this GPU; without one they have the size that they have in the file.
     """
@@ -184,7 +184,7 @@ def weights_bytes(
 def expert_bytes(
     shape: Architecture, quantization: Quantization, tensor_parallel_size: int, expert_parallel_size: int = 1
 ) -> float:
-    """Bytes of routed experts on the GPU that holds most of them."""
+    """Return the bytes of routed experts on the GPU that holds most of them."""
     if shape.experts is None:
         return 0.0
     experts = shape.routed_expert_params * bytes_per_weight(quantization.experts, shape.hidden)
@@ -196,7 +196,7 @@ def expert_bytes(
 def expert_padding(
     shape: Architecture, quantization: Quantization, tensor_parallel_size: int, expert_parallel_size: int, gpu: Gpu
 ) -> float:
-    """Size of the experts in the layout of the kernels ÷ their size in the file.
+    """Return the size of the experts in the layout of the kernels ÷ their size in the file.
 
     Kernels for MXFP4 take widths of whole blocks. A block is 256 across the model. Inside an expert it is 64 on Hopper
     (Triton), 256 on Blackwell (TensorRT-LLM) and 128 elsewhere (Marlin), as vLLM's oracle/mxfp4.py rounds them. gpt-oss
@@ -213,7 +213,7 @@ def expert_padding(
 
 
 def dense_bytes(shape: Architecture, quantization: Quantization, tensor_parallel_size: int) -> float:
-    """Bytes of the weights that every token uses on each GPU, without embedding, head and routed experts."""
+    """Return the bytes of the weights that every token uses on each GPU, without embedding, head and routed experts."""
     cut = 1.0 / tensor_parallel_size
     if shape.latent or shape.compressed:
         copied = (down_projections(shape) + indexer_params(shape)) * (1.0 - cut)
@@ -229,7 +229,7 @@ def dense_bytes(shape: Architecture, quantization: Quantization, tensor_parallel
 
 
 def kv_share(shape: Architecture, tensor_parallel_size: int, kv_heads: int | None = None) -> float:
-    """Share of the whole KV cache that one rank holds.
+    """Return the share of the whole KV cache that one rank holds.
 
     It is 1/TP until there are fewer heads than ranks. A latent vector is whole on every rank.
     """
@@ -238,7 +238,10 @@ def kv_share(shape: Architecture, tensor_parallel_size: int, kv_heads: int | Non
 
 
 def cache_bytes(shape: Architecture, tensor_parallel_size: int, kv_format: KvFormat) -> tuple[float, float]:
-    """Bytes of one token on one GPU: (in layers that remember everything, with an indexer's keys; in windows)."""
+    """Return the bytes of one token on one GPU: (in layers that remember everything, in layers with a window).
+
+    The keys of an indexer are in the first.
+    """
     ratio = kv_ratio(shape, kv_format)
     growing = shape.kv_bytes_per_token_growing * kv_share(shape, tensor_parallel_size, shape.full_kv_heads)
     windowed = shape.kv_bytes_per_token_windowed * kv_share(shape, tensor_parallel_size)
@@ -246,7 +249,10 @@ def cache_bytes(shape: Architecture, tensor_parallel_size: int, kv_format: KvFor
 
 
 def kv_ratio(shape: Architecture, kv_format: KvFormat) -> float:
-    """Size of the cache relative to 16 bit. A sparse latent cache in fp8 also holds scales and 16-bit rotary parts."""
+    """Return the size of the cache relative to 16 bit.
+
+    A sparse latent cache in fp8 also holds scales and 16-bit rotary parts.
+    """
     if kv_format == "fp8" and shape.compressed:
         return COMPRESSED_ENTRY_FP8
     if kv_format == "fp8" and shape.latent and shape.indexer:
@@ -256,7 +262,10 @@ def kv_ratio(shape: Architecture, kv_format: KvFormat) -> float:
 
 
 def indexer_key_bytes(shape: Architecture, kv_format: KvFormat) -> float:
-    """Bytes of an indexer's keys for one token over all layers. A key is in fp8 with a 4-byte scale, or in 16 bit."""
+    """Return the bytes of an indexer's keys for one token over all layers.
+
+    A key is in fp8 with a 4-byte scale, or in 16 bit.
+    """
     if shape.indexer is None:
         return 0.0
     small = kv_format == "fp8" or shape.latent is not None
@@ -265,14 +274,17 @@ def indexer_key_bytes(shape: Architecture, kv_format: KvFormat) -> float:
 
 
 def state_bytes(shape: Architecture) -> float:
-    """Constant bytes of one sequence over all linear-attention layers and ranks: recurrent state and convolution."""
+    """Return the constant bytes of one sequence over all linear-attention layers and ranks.
+
+    They hold the recurrent state and that of the convolution.
+    """
     recurrent = shape.linear_state_elements * (shape.linear.state_bytes if shape.linear else STATE_BYTES_PER_ELEMENT)
     convolution = shape.linear.channels * (shape.linear.conv_kernel - 1) if shape.linear else 0
     return shape.linear_layers * (recurrent + convolution * STATE_BYTES_PER_ELEMENT)
 
 
 def state_rounding_bytes(shape: Architecture) -> float:
-    """Bytes that a sequence wastes in the caches beside a linear-attention state, over all ranks.
+    """Return the bytes that a sequence wastes in the caches beside a linear-attention state, over all ranks.
 
     vLLM pages both alike, so that a page of the full-attention cache is as large as a state. The last page is half
     empty on average.
@@ -281,7 +293,7 @@ def state_rounding_bytes(shape: Architecture) -> float:
 
 
 def rotary_table_bytes(model: Model) -> float:
-    """Bytes of the 16-bit table of cosines and sines that every rank holds, with a row for each position."""
+    """Return the bytes of the 16-bit table of cosines and sines that every rank holds, with a row for each position."""
     shape = model.architecture
     rotary = shape.latent.qk_rope_head_dim if shape.latent else 64 if shape.compressed else shape.head_dim
     return model.max_context * rotary * 2.0
@@ -290,7 +302,7 @@ def rotary_table_bytes(model: Model) -> float:
 def activation_bytes(
     shape: Architecture, tensor_parallel_size: int, max_num_seqs: int, max_num_batched_tokens: int
 ) -> float:
-    """Bytes at the peak of a forward pass over a full step, or of the sampler's warm-up, whichever is larger.
+    """Return the bytes at the peak of a forward pass over a full step, or of the sampler's warm-up if they are more.
 
     For each token and in 16 bit, the forward pass holds four hidden states (residual, normed, attention in and out) and
     three widths of the feed-forward network (gate, up and their product). A layer with experts holds them for each
@@ -312,7 +324,7 @@ def activation_bytes(
 
 
 def overhead_bytes(tensor_parallel_size: int) -> float:
-    """Bytes outside PyTorch's allocator on each GPU, and of the captured CUDA graphs."""
+    """Return the bytes outside PyTorch's allocator on each GPU, and of the captured CUDA graphs."""
     context = OVERHEAD_SINGLE_GIB if tensor_parallel_size == 1 else OVERHEAD_PARALLEL_GIB
     return (context + CUDA_GRAPHS_GIB) * GIB
 
@@ -325,7 +337,7 @@ def _refusal(
     tensor_parallel_size: int,
     max_model_len: int,
 ) -> NoFit | None:
-    """The first rule of engine, shape or silicon that forbids the replica."""
+    """Return the first rule of engine, shape or silicon that forbids the replica; None if nothing does."""
     if model.not_served:
         return NoFit(model.not_served)
     if unsupported := unsupported_weights(model.key, quantization, gpu) or unsupported_cache(kv_format, gpu):
@@ -347,7 +359,7 @@ def _refusal(
 def _cut_refusal(
     model: Model, quantization: Quantization, tensor_parallel_size: int, expert_parallel_size: int
 ) -> NoFit | None:
-    """The reason why the ranks cannot share the feed-forward networks out in this way; None if they can."""
+    """Return the reason why the ranks cannot share the feed-forward networks out in this way; None if they can."""
     shape, ranks = model.architecture, tensor_parallel_size
     spread = expert_parallel_size > 1
     if spread and shape.experts is None:

@@ -117,7 +117,7 @@ class WeightCounts:
 
 
 def count_weights(model: Model) -> WeightCounts:
-    """Every weight of the text model, embedding and output head included."""
+    """Count the weights of the text model, embedding and output head included."""
     shape, block = model.architecture, block_of(model.key)
     return WeightCounts(
         embedding=shape.embedding_params,
@@ -133,12 +133,12 @@ def count_weights(model: Model) -> WeightCounts:
 
 
 def block_of(key: str) -> Block:
-    """The block of a model's family, by the model's key."""
+    """Return the block of a model's family, by the model's key."""
     return BLOCKS[max((start for start in BLOCKS if key.startswith(start)), key=len)]
 
 
 def kept_params(shape: Architecture, part: ModelPart) -> int:
-    """Weights of one part that quantized checkpoints leave in 16 bit, without biases and gates."""
+    """Count the weights of one part that quantized checkpoints leave in 16 bit, without biases and gates."""
     match part:
         case "attention":
             return _attention(shape, Block())
@@ -150,14 +150,14 @@ def kept_params(shape: Architecture, part: ModelPart) -> int:
 
 
 def shared_expert_params(shape: Architecture) -> int:
-    """Weights of the experts that every token visits."""
+    """Count the weights of the experts that every token visits."""
     if shape.experts is None:
         return 0
     return shape.moe_layers * shape.experts.matrices * shape.hidden * shape.experts.shared_intermediate
 
 
 def indexer_params(shape: Architecture) -> int:
-    """Weights of the attention that picks keys, which every rank holds whole."""
+    """Count the weights of the attention that picks keys, which every rank holds whole."""
     if shape.indexer is None:
         return 0
     heads, width, hidden = shape.indexer.heads, shape.indexer.head_dim, shape.hidden
@@ -173,7 +173,7 @@ def indexer_params(shape: Architecture) -> int:
 
 
 def down_projections(shape: Architecture) -> int:
-    """Weights of the projections to a latent, which every rank holds whole."""
+    """Count the weights of the projections to a latent, which every rank holds whole."""
     if shape.compressed:
         compressed = shape.compressed
         to_cache = compressed.sparse_layers * _compressor(shape.hidden, shape.head_dim, compressed.sparse_ratio, 2)
@@ -209,7 +209,7 @@ def _attention(shape: Architecture, block: Block) -> int:
 
 
 def _grouped(hidden: int, heads: int, kv_heads: int, head_dim: int, block: Block) -> int:
-    """Weights of one layer of multi-head, grouped-query or multi-query attention."""
+    """Count the weights of one layer of multi-head, grouped-query or multi-query attention."""
     queries, keys = heads * head_dim, kv_heads * head_dim
     products = hidden * (queries * (3 if block.gate else 2) + 2 * keys)
     biases = (queries + 2 * keys if "qkv" in block.biases else 0) + (hidden if "out" in block.biases else 0)
@@ -218,7 +218,7 @@ def _grouped(hidden: int, heads: int, kv_heads: int, head_dim: int, block: Block
 
 
 def _linear(shape: Architecture, block: Block) -> int:
-    """Weights of all linear-attention layers."""
+    """Count the weights of all linear-attention layers."""
     if shape.linear is None:
         return 0
     linear, hidden = shape.linear, shape.hidden
@@ -239,7 +239,7 @@ def _linear(shape: Architecture, block: Block) -> int:
 
 
 def _compressor(hidden: int, width: int, ratio: int, overlap: Literal[1, 2]) -> int:
-    """Weights of one compressor: projection and gate to a cached entry of `ratio` tokens, position bias and norm."""
+    """Count the weights that compress `ratio` tokens to a cached entry: projection, gate, position bias, norm."""
     return overlap * width * (2 * hidden + ratio) + width
 
 
@@ -249,7 +249,7 @@ def _dense_layers(shape: Architecture, block: Block) -> int:
 
 
 def _router(shape: Architecture, block: Block) -> int:
-    """Weights that score experts, and of the projections to and from the width of the experts, each with a norm."""
+    """Count the weights that score experts, and the projections to and from their width, each with its norm."""
     if shape.experts is None:
         return 0
     narrow = shape.experts.hidden or 0

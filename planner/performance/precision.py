@@ -85,7 +85,7 @@ FormatSupport = Native | WeightOnly | Unsupported
 
 
 def support(form: str, gpu: Gpu) -> FormatSupport:
-    """How the GPU runs weights stored as `form` (`bf16`, `fp8`, `awq`, `mxfp4` …)."""
+    """Return how the GPU runs weights stored as `form` (`bf16`, `fp8`, `awq`, `mxfp4` …)."""
     if form not in _BYTES_PER_WEIGHT:
         return Unsupported(f"{form} is not a weight format that the performance model knows")
     way = gpu.supports("gptq" if form == "int4-qat" else form)
@@ -97,8 +97,7 @@ def support(form: str, gpu: Gpu) -> FormatSupport:
 
 
 def unsupported_weights(model: str, quantization: Quantization, gpu: Gpu) -> Unsupported | None:
-    """The first part of a model, by its key, that the GPU does not run in this quantization; None if it runs them
-    all."""
+    """Return why the GPU does not run a model, by its key, in this quantization; None if it does."""
     for form in dict.fromkeys((quantization.dense, quantization.experts)):
         way = support(form, gpu)
         if isinstance(way, Unsupported):
@@ -109,26 +108,26 @@ def unsupported_weights(model: str, quantization: Quantization, gpu: Gpu) -> Uns
 
 
 def unsupported_cache(kv_format: KvFormat, gpu: Gpu) -> Unsupported | None:
-    """Why the GPU cannot hold its KV cache in `kv_format`; None if it can."""
+    """Return why the GPU cannot hold its KV cache in `kv_format`; None if it can."""
     if kv_format == "fp8" and float(gpu.compute_capability) < FP8_KV_FROM:
         return Unsupported(f"{gpu.name} (compute capability {gpu.compute_capability}) has no fp8 KV cache")
     return None
 
 
 def engine_dtype(quantization: Quantization, gpu: Gpu) -> Literal["auto", "float16"]:
-    """The engine's `--dtype`: `float16` where the GPU does not run the checkpoint's bf16, `auto` otherwise."""
+    """Return the engine's `--dtype`: `float16` where the GPU does not run the checkpoint's bf16, `auto` otherwise."""
     return "float16" if gpu.supports("bf16") is None and quantization.dense != "fp16" else "auto"
 
 
 def bytes_per_weight(form: str, hidden: int) -> float:
-    """Stored bytes of one weight with its share of the scales. hidden: width of a row, weights."""
+    """Return the stored bytes of one weight with its share of the scales. hidden: width of a row, weights."""
     return _BYTES_PER_WEIGHT[form] + (4.0 / hidden if form in _CHANNEL_SCALED else 0.0)
 
 
 def peak_flops(gpu: Gpu, compute: ComputeType) -> float:
-    """Dense FLOP/s of the tensor cores in `compute`, or in the next wider type that the catalog's row has a figure for.
+    """Return the dense FLOP/s of the tensor cores in `compute`, or in the next wider type for which there is a figure.
 
-    Raises ValueError when the row has no 16-bit figure at all.
+    Raises ValueError when the catalog's row has no 16-bit figure at all.
     """
     for dtype in _WIDENING[compute]:
         if gpu.tflops.get(dtype):

@@ -40,7 +40,7 @@ class Projections:
 
 
 def projections(model: Model, tensor_parallel_size: int) -> Projections:
-    """Shapes of a model on one of `tensor_parallel_size` GPUs.
+    """Return the shapes of a model on one of `tensor_parallel_size` GPUs.
 
     Raises ValueError when the GPUs cannot share the heads of the model evenly.
     """

@@ -23,7 +23,7 @@ from planner.words.arrays import Floats
 
 
 def erlang_c(servers: ArrayLike, offered_load: ArrayLike) -> Floats:
-    """Share of the arrivals that wait; 1 where the load reaches the number of servers.
+    """Return the share of the arrivals that wait; 1 where the load reaches the number of servers.
 
     servers: real numbers, at least 1. offered_load: erlangs. The two broadcast against each other.
     """

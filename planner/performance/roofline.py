@@ -109,7 +109,7 @@ def ideal_step(
     kv_format: KvFormat = "bf16",
     context_tokens: float = REFERENCE_CONTEXT_TOKENS,
 ) -> IdealStep:
-    """The ideal step of a class whose sequences hold `context_tokens` on average.
+    """Return the ideal step of a class whose sequences hold `context_tokens` on average.
 
     Raises ValueError when the GPU does not run the format. Ask `memory_fit` first: it gives that reason as a value.
     """
@@ -156,12 +156,12 @@ def ideal_step(
 
 
 def step_clock(ideal: IdealStep, coefficients: Coefficients) -> StepClock:
-    """The clock that the fitted coefficients give to an ideal step."""
+    """Return the clock that the fitted coefficients give to an ideal step."""
     return IdealTable([ideal]).clocks(coefficients).clock(0)
 
 
 def power_headroom(gpu: Gpu) -> float:
-    """Power of a GPU for each FLOP/s of its datasheet, relative to the reference; at most 1."""
+    """Return the power of a GPU for each FLOP/s of its datasheet, relative to the reference; at most 1."""
     return min(1.0, gpu.tdp_watt / (peak_flops(gpu, "16-bit") / 1e12) / REFERENCE_WATT_PER_TFLOPS)
 
 
@@ -181,14 +181,14 @@ class IdealTable:
         }
 
     def only(self, chosen: NDArray[np.bool_]) -> IdealTable:
-        """The table of the chosen steps."""
+        """Return the table of the chosen steps."""
         part = copy(self)
         part._columns = {name: column[chosen] for name, column in self._columns.items()}
         part._words = {name: (words, place[chosen]) for name, (words, place) in self._words.items()}
         return part
 
     def clocks(self, c: Coefficients) -> ClockTable:
-        """The clocks that the coefficients give to all steps; every field has shape (n,)."""
+        """Return the clocks that the coefficients give to all steps; every field has shape (n,)."""
         i = self._columns
         dense_share = self._each("dense_format", c.dense_share)
         expert_share = self._each("expert_format", c.expert_share)
@@ -215,7 +215,7 @@ class IdealTable:
         )
 
     def _each(self, name: str, share: Callable[[str], float]) -> Floats:
-        """A number for every step, which one of its words decides."""
+        """Return a number for every step, which one of its words decides."""
         words, place = self._words[name]
         numbers: Floats = np.array([share(str(word)) for word in words])[place]
         return numbers
@@ -229,12 +229,12 @@ def _compute_type(form: str, gpu: Gpu) -> ComputeType:
 
 
 def _score_and_value_width(shape: Architecture, head_dim: int) -> float:
-    """Multiplications of one head for one (query, key) pair: the score product and the value product."""
+    """Return the multiplications of one head for one (query, key) pair: the score product and the value product."""
     if shape.latent:
         return float(shape.latent.qk_nope_head_dim + shape.latent.qk_rope_head_dim + shape.latent.v_head_dim)
     return 2.0 * head_dim
 
 
 def _link_bytes_per_second(gpu: Gpu) -> float:
-    """Rate of one direction of the link that an all-reduce uses: half of NVLink's figure, or the PCIe slot's."""
+    """Return the rate of the link in one direction: half of NVLink's figure, or that of the PCIe slot, bytes/s."""
     return (gpu.link_gb_per_s / 2.0 if gpu.link.startswith("nvlink") else float(gpu.pcie_gb_per_s)) * 1e9

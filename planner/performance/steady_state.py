@@ -76,7 +76,7 @@ class Load:
         places: Sequence[float],
         max_num_batched_tokens: Sequence[int],
     ) -> Load:
-        """One row for each class; a mix with fewer points than another is filled up with points of weight 0."""
+        """Return one row for each class; a mix with fewer points than another is filled up with points of weight 0."""
         return cls(
             clock=clock_table(clocks, 3),
             inputs=_rows([each.inputs for each in lengths]),
@@ -101,20 +101,20 @@ class Load:
         return SteadyState(self, self.places).rate_per_ms
 
     def decode_step_ms(self, concurrency: Floats) -> Floats:
-        """Step without prompts, ms."""
+        """Return the time of a step without prompts, ms."""
         return self.clock.step_ms(concurrency, concurrency * self.mean_context, _ZERO, _ZERO)
 
     def chunks(self, inputs: Floats) -> Floats:
-        """Number of steps over which a prompt is spread."""
+        """Return the number of steps over which a prompt is spread."""
         return np.maximum(np.ceil(inputs / self.max_num_batched_tokens), 1.0)
 
     def over_inputs(self, values: Floats) -> Floats:
-        """Mean over all requests of a function of the input; the last axis stays, with length 1."""
+        """Return the mean over all requests of a function of the input; the last axis stays, with length 1."""
         mean: Floats = np.sum(self.input_weights * values, axis=2, keepdims=True)
         return mean
 
     def over_decodes(self, values: Floats) -> Floats:
-        """Mean over the requests that decode at all; the last axis stays, with length 1."""
+        """Return the mean over the requests that decode at all; the last axis stays, with length 1."""
         mean: Floats = np.sum(self.decode_weights * values, axis=2, keepdims=True)
         return mean
 
@@ -150,7 +150,7 @@ class SteadyState:
         self.tpot_ms = cycle / load.mean_decode_steps
 
     def _company_ms(self, rate_per_ms: Floats) -> Floats:
-        """What the other prompts add to the step of a prompt that arrived at random, ms.
+        """Return what the other prompts add to the step of a prompt that arrived at random, ms.
 
         The others are those that came during the step before. A random arrival meets a step in proportion to its length
         L, which is t or t + n·ΔT, so that the step which it meets is E[L²]/E[L] long.
@@ -163,21 +163,21 @@ class SteadyState:
         return rate_per_ms * met * self.mean_work_ms
 
     def _work_ms(self, inputs: Floats) -> Floats:
-        """Arithmetic and communication of a prompt when nothing of it hides behind reading memory, ms."""
+        """Return the arithmetic and communication of a prompt when nothing of it hides behind reading memory, ms."""
         clock = self.load.clock
         attention = clock.attention_ms_per_token_pair * inputs / 2.0
         products = clock.dense_compute_ms_per_token + clock.expert_compute_ms_per_token
         return (products + clock.comm_ms_per_token + attention) * inputs
 
     def _alone_ms(self, inputs: Floats) -> Floats:
-        """What a prompt adds to its steps when it is the only prompt in them, ms."""
+        """Return what a prompt adds to its steps when it is the only prompt in them, ms."""
         chunks = self.load.chunks(inputs)
         context = self.concurrency * self.load.mean_context
         mixed = self.load.clock.step_ms(self.concurrency, context, inputs / chunks, inputs / 2.0)
         return chunks * (mixed - self.decode_step_ms)
 
     def _added_ms(self, inputs: Floats) -> Floats:
-        """What a prompt adds to its steps in the company that it has on average, ms.
+        """Return what a prompt adds to its steps in the company that it has on average, ms.
 
         What the prompts of one step share is paid once.
         """
@@ -222,7 +222,7 @@ class SteadyState:
         return prompts, places
 
     def wait_tail(self, budget_ms: Floats) -> Floats:
-        """Share of the requests whose wait before their own first chunk exceeds `budget_ms`."""
+        """Return the share of the requests whose wait before their own first chunk exceeds `budget_ms`."""
         prompts, places = self._decays
         step = self.decode_step_ms
         beyond = np.maximum(budget_ms - step / 2.0, 0.0)
@@ -233,22 +233,22 @@ class SteadyState:
         return tail
 
     def ttft_tail(self, target_ms: Floats) -> Floats:
-        """Share of all requests whose TTFT exceeds the target. The target may differ by input length."""
+        """Return the share of all requests whose TTFT exceeds the target. The target may differ by input length."""
         return self.load.over_inputs(self.wait_tail(target_ms - self.own_ms))
 
     def e2e_tail(self, target_ms: Floats) -> Floats:
-        """Share of the requests that take longer than the target from arrival to the last token."""
+        """Return the share of the requests that take longer than the target from arrival to the last token."""
         load = self.load
         own = load.chunks(load.decode_inputs) * self.decode_step_ms + self._alone_ms(load.decode_inputs)
         return load.over_decodes(self.wait_tail(target_ms - own - load.decode_steps * self.tpot_ms))
 
     def tpot_tail(self, target_ms: Floats) -> Floats:
-        """Share of the requests with two tokens or more whose mean time per output token exceeds the target."""
+        """Return the share of the requests of two tokens or more whose time per output token exceeds the target."""
         in_time = (1.0 - self._many_hits(target_ms)) * (1.0 - self._one_hit(target_ms))
         return self.load.over_decodes(1.0 - in_time)
 
     def _many_hits(self, target_ms: Floats) -> Floats:
-        """Share of the requests for which the prompts and the batch of a whole life make the mean step too long.
+        """Return the share of the requests whose mean step is too long because of the prompts and the batch of a life.
 
         The mean over a life is lognormal above the idle step.
         """
@@ -267,7 +267,7 @@ class SteadyState:
         return np.asarray(ndtr((np.log(excess) - spread**2 / 2.0 - room) / np.maximum(spread, 1e-6)))
 
     def _one_hit(self, target_ms: Floats) -> Floats:
-        """Share of the requests that one long prompt makes late.
+        """Return the share of the requests that one long prompt makes late.
 
         One prompt is enough when it adds more than all the spare time of a life, in steps that are each too long.
         """
@@ -282,12 +282,12 @@ class SteadyState:
 
 
 def column(values: Sequence[float]) -> Floats:
-    """One number for each class, shape (n, 1, 1)."""
+    """Return one number for each class, shape (n, 1, 1)."""
     return np.array(values, dtype=np.float64).reshape(-1, 1, 1)
 
 
 def _rows(rows: Sequence[Floats]) -> Floats:
-    """One row for each class, shape (n, 1, points); short rows end with zeros."""
+    """Return one row for each class, shape (n, 1, points); short rows end with zeros."""
     table = np.zeros((len(rows), 1, max(len(row) for row in rows)))
     for line, values in zip(table, rows, strict=True):
         line[0, : len(values)] = values

@@ -67,7 +67,7 @@ class StepClock:
     def step_ms(
         self, decode_sequences: float, context_tokens: float, prefill_tokens: float = 0.0, prefill_context: float = 0.0
     ) -> float:
-        """Time of one step, ms.
+        """Return the time of one step, ms.
 
         decode_sequences: sequences that decode one token each. context_tokens: tokens that they hold in all.
         prefill_tokens: prompt tokens that are computed. prefill_context: tokens to which each of these attends.
@@ -83,11 +83,14 @@ class StepClock:
         return dense + expert + attention + fixed
 
     def as_written(self) -> StepClock:
-        """The clock with the six significant digits that a lock holds, so that what is simulated is what is locked."""
+        """Return the clock with the six significant digits that a lock holds.
+
+        So what is simulated is what is locked.
+        """
         return StepClock(**{field.name: six_digits(getattr(self, field.name)) for field in fields(self)})
 
     def tpot_ms(self, concurrency: float, input_tokens: float, output_tokens: float) -> float:
-        """Mean time per output token when `concurrency` equal requests are always in the engine, ms.
+        """Return the mean time per output token when `concurrency` equal requests are always in the engine, ms.
 
         A request of O > 1 tokens sees the prompt of each other request once in its life:
 
@@ -98,7 +101,7 @@ class StepClock:
         return self.step_ms(concurrency, context) + (concurrency - 1.0) / output_tokens * added
 
     def prefill_ms(self, input_tokens: float) -> float:
-        """Time to the first token of one prompt on an idle replica, ms; queue and network are left out."""
+        """Return the time to the first token of one prompt on an idle replica, ms; queue and network are left out."""
         chunks = max(1, math.ceil(input_tokens / STEP_TOKENS))
         return chunks * self.step_ms(0.0, 0.0, input_tokens / chunks, input_tokens / 2.0)
 
@@ -109,14 +112,13 @@ class StepClock:
         input_tokens: float,
         max_num_batched_tokens: int = STEP_TOKENS,
     ) -> float:
-        """What one prompt adds to the decode steps that it shares, ms."""
+        """Return what one prompt adds to the decode steps that it shares, ms."""
         chunks = max(1, math.ceil(input_tokens / max_num_batched_tokens))
         shared = self.step_ms(decode_sequences, context_tokens, input_tokens / chunks, input_tokens / 2.0)
         return chunks * (shared - self.step_ms(decode_sequences, context_tokens))
 
     def slower_by(self, factor: float) -> StepClock:
-        """The same class with every step `factor` times as long, for a margin or for an engine that is slower than
-        planned."""
+        """Return the same class with every step `factor` times as long: with a margin, or on a slower engine."""
         times = {f.name: getattr(self, f.name) * factor for f in fields(self) if f.name != "expert_hit_fraction"}
         return replace(self, **times)
 
@@ -140,7 +142,7 @@ class ClockTable:
     def step_ms(
         self, decode_sequences: Floats, context_tokens: Floats, prefill_tokens: Floats, prefill_context: Floats
     ) -> Floats:
-        """`StepClock.step_ms` of every class; all arguments broadcast."""
+        """Return `StepClock.step_ms` of every class; all arguments broadcast."""
         tokens = decode_sequences + prefill_tokens
         visited = -np.expm1(tokens * np.log1p(-self.expert_hit_fraction))
         dense = np.sqrt(self.dense_read_ms**2 + (self.dense_compute_ms_per_token * tokens) ** 2)
@@ -152,17 +154,17 @@ class ClockTable:
         return result
 
     def slower_by(self, factor: Floats) -> ClockTable:
-        """The same classes, each with every step `factor` times as long."""
+        """Return the same classes, each with every step `factor` times as long."""
         times = {f.name: getattr(self, f.name) * factor for f in fields(self) if f.name != "expert_hit_fraction"}
         return replace(self, **times)
 
     def clock(self, place: int) -> StepClock:
-        """The clock of one class of a table whose fields have shape (n,)."""
+        """Return the clock of one class of a table whose fields have shape (n,)."""
         return StepClock(**{field.name: float(getattr(self, field.name)[place]) for field in fields(self)})
 
 
 def clock_table(clocks: Sequence[StepClock], dimensions: int) -> ClockTable:
-    """The clocks as a table that varies along the first of `dimensions` axes; the other axes have length 1."""
+    """Return the clocks as a table that varies along the first of `dimensions` axes; the other axes have length 1."""
     shape = (len(clocks),) + (1,) * (dimensions - 1)
     names = [field.name for field in fields(StepClock)]
     return ClockTable(**{name: np.array([getattr(c, name) for c in clocks]).reshape(shape) for name in names})

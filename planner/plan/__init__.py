@@ -1,1 +1,1 @@
-"""The plan and its parts as frozen values: what the lock holds. No decision is taken here."""
+"""This package holds the plan and its parts as frozen values, as the lock has them. It takes no decision."""

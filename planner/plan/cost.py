@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from planner.plan.parts import PlanPart
 from planner.words.numbers import Dollars, Figure, UnitPrice
 
 
 class CostLine(PlanPart):
-    """quantity × unit_price = usd_per_month, with where the price comes from."""
+    """A cost line says what one thing costs, and where its price comes from.
+
+        quantity × unit_price = usd_per_month
+
+    component: node group, route or `platform` that causes the line.
+    kind: `fixed` lines run every hour of the month, `usage` lines follow the traffic.
+    quantity: amount a month, in `unit`.
+    unit_price: USD a unit, exactly as sourced.
+    price: key of the row in the price snapshot.
+    source: where that price was published.
+    as_of: day of the price.
+    """
 
     name: str
     component: str
@@ -20,13 +29,16 @@ class CostLine(PlanPart):
     unit: str
     unit_price: UnitPrice
     usd_per_month: Dollars
-    price: Annotated[str, Field(description="key of the row in the price snapshot")]
+    price: str
     source: str
     as_of: str
 
 
 class Cost(PlanPart):
-    """The bill of a month. Low and high carry the error interval of the capacities to the dollar."""
+    """The bill of a month has lines and their sums, all in USD a month.
+
+    low_usd_per_month, high_usd_per_month: the sum if capacities lay at the ends of their error interval.
+    """
 
     lines: tuple[CostLine, ...]
     fixed_usd_per_month: Dollars

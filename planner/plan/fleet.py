@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from planner.domain.offerings import CapacityType
 from planner.plan.parts import PlanPart, Provenance
@@ -12,14 +10,27 @@ from planner.words.numbers import Figure
 
 
 class NodePlacement(PlanPart):
-    """Which pools' replicas stand on how many equal nodes of a group."""
+    """A placement says what stands on some equal nodes of a group.
+
+    nodes: number of these nodes.
+    replicas: number of replicas on each of them, by pool.
+    """
 
     nodes: int
     replicas: dict[str, int]
 
 
 class NodeGroup(PlanPart):
-    """Equal machines that are bought and scaled together."""
+    """A node group is equal machines that are bought and scaled together.
+
+    allocatable_cpu_m: CPU that Kubernetes can give to the pods of a node, thousandths of a vCPU.
+    allocatable_memory_mib: memory that Kubernetes can give to the pods of a node, MiB.
+    quota_family: family of instance types whose vCPU quota the nodes use.
+    zones: ids of the availability zones that the nodes may stand in.
+    min_nodes, max_nodes: number of nodes; a group of fixed size has min = max.
+    exclusive: whether it holds replicas of one pool only, as restricted data demands.
+    disk_gb: root volume of each node, GB.
+    """
 
     name: str
     instance_type: str
@@ -34,13 +45,17 @@ class NodeGroup(PlanPart):
     zones: tuple[str, ...]
     min_nodes: int
     max_nodes: int
-    exclusive: Annotated[bool, Field(description="holds replicas of one pool only; restricted data demands it")]
+    exclusive: bool
     placement: tuple[NodePlacement, ...]
-    disk_gb: Annotated[int, Field(description="root volume of each node")]
+    disk_gb: int
 
 
 class EngineSettings(PlanPart):
-    """vLLM settings of every replica of a pool, in vLLM's own words."""
+    """The engine settings are vLLM's arguments for every replica of a pool, in vLLM's own words.
+
+    quantization: how weights are quantized while they load; None where the checkpoint says so itself.
+    dtype: precision of activations.
+    """
 
     tensor_parallel_size: int
     max_model_len: int
@@ -54,7 +69,10 @@ class EngineSettings(PlanPart):
 
 
 class PoolClock(PlanPart):
-    """Coefficients of one engine step (`planner.performance.step_time`); all in ms but the hit fraction."""
+    """A pool's clock is the coefficients of one engine step, ms. The hit fraction has no unit.
+
+    Their formula stands in `planner.performance.step_time`.
+    """
 
     dense_read_ms: Figure
     dense_compute_ms_per_token: Figure
@@ -70,7 +88,13 @@ class PoolClock(PlanPart):
 
 
 class PoolCapacity(PlanPart):
-    """What one replica can take of one input band within the route's SLO."""
+    """A capacity says what one replica can serve of one input band within the route's SLO.
+
+    band: index of the input band.
+    low, high: requests/s at the ends of the error interval of step times.
+    binding: what gives way first above the capacity.
+    ttft_p95_ms, tpot_p95_ms: latency at the capacity, 95th percentile, ms.
+    """
 
     route: str
     band: int
@@ -84,14 +108,25 @@ class PoolCapacity(PlanPart):
 
 
 class Replicas(PlanPart):
-    """How many replicas run. A pool of fixed size has min = max."""
+    """The replicas of a pool number `min` to `max`. A pool of fixed size has min = max."""
 
     min: int
     max: int
 
 
 class Pool(PlanPart):
-    """Equal replicas of one model on one node group; one Helm release."""
+    """A pool is equal replicas of one model on one node group. It becomes one Helm release.
+
+    hf_id, revision: repository and commit of the weights at Hugging Face.
+    format: format of the weights in GPU memory.
+    privacy: the strictest class of data that it serves.
+    max_in_flight: requests that the gateway lets into one replica at once.
+    clock: step times that the plan expects, for rehearsals.
+    kv_tokens: tokens that the KV cache of one replica holds.
+    load_seconds: time from the start of a container until it serves, seconds.
+    capacity: what one replica can serve of each band that is sent to the pool.
+    peak_utilization: share of the replicas that is busy at the busiest level.
+    """
 
     name: str
     model: str
@@ -102,7 +137,7 @@ class Pool(PlanPart):
     node_group: str
     privacy: Literal["public", "internal", "restricted"]
     replicas: Replicas
-    max_in_flight: Annotated[int, Field(description="requests that the gateway lets into one replica at once")]
+    max_in_flight: int
     engine: EngineSettings
     clock: PoolClock
     kv_tokens: int

@@ -1,6 +1,6 @@
-"""A plan: what will run, where each route goes, what it costs and why, as one frozen value.
+"""The plan: what will run, where each route goes, what it costs and why, as one frozen value.
 
-These are the parts that the lock file holds. They say what was decided; how it was decided stands in `decision`. Lists
+Its parts are those that the lock file holds. They say what was decided; how it was decided stands in `decision`. Lists
 are sorted by name. Units stand in the names; money is USD, and a month has 730 hours.
 """
 
@@ -15,7 +15,19 @@ from planner.plan.traffic import FallbackApi, PlanLevel, PlannedRoute
 
 
 class Plan(PlanPart):
-    """The whole answer."""
+    """A plan is the whole answer to an environment.
+
+    platform: where it runs, and what is built beside its GPU nodes.
+    levels: the load that it was made for.
+    node_groups, pools: what runs.
+    routes, apis: where requests go.
+    cost: what it costs a month.
+    verdicts: judgements on it.
+    baselines, runners_up: plans that were not taken.
+    break_even: the plan at multiples of the load.
+    omitted: how many candidates fell, and why.
+    solver: how sure the choice is.
+    """
 
     platform: PlannedPlatform
     levels: tuple[PlanLevel, ...]

@@ -1,17 +1,13 @@
-"""What a reviewer is told of a plan: verdicts, alternatives, the cost over load, omissions, how it was solved."""
+"""What a reviewer is told of a plan: verdicts, alternatives, the cost at other loads, omissions, how it was solved."""
 
 from __future__ import annotations
-
-from typing import Annotated
-
-from pydantic import Field
 
 from planner.plan.parts import PlanPart, VerdictState
 from planner.words.numbers import Dollars, Figure
 
 
 class Verdict(PlanPart):
-    """One judgement on the plan."""
+    """A verdict is one judgement on the plan, with a sentence."""
 
     name: str
     state: VerdictState
@@ -19,7 +15,10 @@ class Verdict(PlanPart):
 
 
 class Alternative(PlanPart):
-    """A plan that was not taken, or a baseline that the environment was forced into. None: it does not exist."""
+    """An alternative is a plan that was not taken.
+
+    usd_per_month: its cost, USD a month; None when no such plan exists, as the description then says.
+    """
 
     name: str
     usd_per_month: Dollars | None
@@ -27,7 +26,15 @@ class Alternative(PlanPart):
 
 
 class ScalePoint(PlanPart):
-    """The plan re-solved at a multiple of the load."""
+    """A scale point is the cheapest plan at a multiple of the load.
+
+    scale: the multiple.
+    all_api_usd_per_month: cost with every route at an API that may use one, USD a month; None when none exists.
+    gpus: GPUs that are paid for.
+    api_share: share of all requests that goes to APIs.
+    fleet: the machines, in words.
+    routes: `self-host`, `api` or `hybrid`, by route.
+    """
 
     scale: Figure
     usd_per_month: Dollars
@@ -35,18 +42,26 @@ class ScalePoint(PlanPart):
     gpus: int
     api_share: Figure
     fleet: str
-    routes: Annotated[dict[str, str], Field(description="route → self-host | api | hybrid")]
+    routes: dict[str, str]
 
 
 class OmissionCount(PlanPart):
-    """Candidates that were not considered further, counted by their first reason."""
+    """An omission count is the number of candidates that fell for one reason; each counts for its first."""
 
     reason: str
     count: int
 
 
 class Solver(PlanPart):
-    """How the optimum was found and how far it can be from the true one."""
+    """The solver's report says how the plan was found, and how far its cost may lie above the optimum.
+
+    status: `proven optimal` or `best found`.
+    gap: how far the cost may lie above the optimum, a fraction of the cost.
+    bound_usd_per_month: no plan costs less, USD a month.
+    classes, levels: size of the program.
+    versions: of the programs that solved it, by name.
+    options: of the search, by name.
+    """
 
     status: str
     gap: Figure

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from planner.plan.parts import PlanPart
 from planner.words.numbers import Dollars, Figure, UnitPrice
 
 
 class PlanLevel(PlanPart):
-    """Hours of a month that look alike. `mean` bills, `planned` sizes: p95 of the rate over the scale-up window."""
+    """A level is hours of the month whose load is much the same.
+
+    hours: its length, hours a month.
+    mean_requests_per_second: mean rate by route; usage is billed by it.
+    planned_requests_per_second: 95th percentile of the rate over the scale-up window, by route; pools are sized by it.
+    """
 
     name: str
     hours: Figure
@@ -20,19 +23,31 @@ class PlanLevel(PlanPart):
 
 
 class RouteBand(PlanPart):
-    """Requests of a route whose prompt is at most `max_input_tokens` long (None: no bound)."""
+    """A band is the requests of a route whose prompts have a length between the bounds of two bands.
+
+    max_input_tokens: the longest prompt, tokens; None in the last band, which has no bound.
+    share_of_requests: share of the route's requests.
+    weights: parts of the band that go to pools, by pool; they sum to 1, or there are none.
+    api_share: share that is sent to the API at every hour, as planned.
+    spill_by_level: share that is sent to the API, by level; a level that is absent sends none.
+    """
 
     max_input_tokens: int | None
     share_of_requests: Figure
     mean_input_tokens: Figure
     mean_output_tokens: Figure
     weights: dict[str, Figure]
-    api_share: Annotated[Figure, Field(description="share sent to the API at every hour, as planned")]
-    spill_by_level: Annotated[dict[str, Figure], Field(description="share sent to the API at each level")]
+    api_share: Figure
+    spill_by_level: dict[str, Figure]
 
 
 class Triggers(PlanPart):
-    """When the gateway gives up on the local pools, in ms."""
+    """The triggers say when the gateway gives up on local pools.
+
+    spill_after_ms: time without a first event, ms.
+    deadline_ms: time for the whole answer, ms.
+    queue_ms: time that a request without an API waits for a place, ms.
+    """
 
     spill_after_ms: int
     deadline_ms: int
@@ -40,7 +55,13 @@ class Triggers(PlanPart):
 
 
 class PlannedSlo(PlanPart):
-    """What is promised at the 95th percentile."""
+    """The SLO is what a route promises. Latencies hold at the 95th percentile.
+
+    ttft_p95_base_ms: time to the first token of an empty prompt, ms.
+    ttft_p95_per_1k_input_ms: what every 1,000 input tokens add to it, ms.
+    tpot_p95_ms: time per output token, ms.
+    availability: the share that the environment asks for; it is not computed yet.
+    """
 
     ttft_p95_base_ms: Figure
     ttft_p95_per_1k_input_ms: Figure
@@ -49,7 +70,18 @@ class PlannedSlo(PlanPart):
 
 
 class PlannedRoute(PlanPart):
-    """Where the requests of a route go."""
+    """A route's plan says where its requests go.
+
+    residency: places where its data may be processed; any, when it is empty.
+    model: the model of its pools; None when it has none.
+    bytes_per_token: factor by which the gateway guesses a prompt's tokens.
+    fallback: APIs in the order in which they are asked.
+    spill_share: share of the month's requests that goes to APIs.
+    usd_per_month: its part of the bill, USD a month.
+    usd_per_million_tokens: that cost for a million input and output tokens, USD.
+    binding: what limits its largest band.
+    reasons: why it is served so, as sentences.
+    """
 
     name: str
     task: str
@@ -69,7 +101,16 @@ class PlannedRoute(PlanPart):
 
 
 class FallbackApi(PlanPart):
-    """A hosted model that some route may spill to."""
+    """A fallback API is a hosted model that some route may spill to.
+
+    protocol: the dialect that the provider speaks.
+    model: name of the model at the provider.
+    api_key_env: environment variable that holds the key.
+    supports: request features that it can answer, in the gateway's words.
+    renames: fields of a request that the provider spells differently.
+    context_tokens: tokens of context.
+    tokens_per_minute, requests_per_minute: limits of the account; None where they are not stated.
+    """
 
     name: str
     provider: str

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.docs.markdown import text_of
+from tests.docs.markdown import ROOT, text_of
+from tools.figures.__main__ import main
 from tools.figures.console import blocks
 from tools.figures.documents import ACCURACY, ACCURACY_PICTURE, PICTURES, TABLES, documents, with_tables_now
 from tools.figures.marks import part_names, table_lines, with_parts
@@ -73,3 +74,18 @@ def test_a_part_is_replaced_and_nothing_else() -> None:
     for other in ("z", "y"):
         with pytest.raises(ValueError, match=f"one part named {other}"):
             with_parts(text, {other: []})
+
+
+def test_the_command_leaves_what_is_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
+    picture = ROOT / "docs" / "prod-break-even.svg"
+    before = picture.stat().st_mtime_ns
+    assert main(["docs/prod-break-even.svg"]) == 0
+    assert capsys.readouterr().out == "docs/prod-break-even.svg: unchanged\n"
+    assert picture.stat().st_mtime_ns == before
+
+
+def test_the_command_names_what_it_knows(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["docs/nothing.md"])
+    assert ended.value.code == 2
+    assert "no figures in docs/nothing.md; known: README.md" in capsys.readouterr().err

@@ -29,6 +29,18 @@ EXAMPLE = ROOT / "examples" / "environments"
 ACCURACY, ACCURACY_PICTURE = "docs/accuracy.md", "docs/accuracy.svg"
 """The document and the picture whose figures take longer than a second: half a minute together."""
 
+
+def worked_plan(name: str) -> Plan:
+    """The committed plan of a worked environment."""
+    path = EXAMPLE / f"{name}.lock.json"
+    return load(path.read_text(encoding="utf-8"), str(path)).plan
+
+
+@cache
+def _predicted() -> accuracy_tables.Found:
+    return accuracy_tables.found()
+
+
 TABLES: Mapping[str, Callable[[], Mapping[str, list[str]]]] = {
     "docs/README.md": lambda: decision_index.parts(ROOT / "docs" / "decisions"),
     ACCURACY: lambda: accuracy_tables.parts(_predicted()),
@@ -45,12 +57,6 @@ PICTURES: Mapping[str, Callable[[], str]] = {
     ),
 }
 """Picture → its text, computed now."""
-
-
-def worked_plan(name: str) -> Plan:
-    """The committed plan of a worked environment."""
-    path = EXAMPLE / f"{name}.lock.json"
-    return load(path.read_text(encoding="utf-8"), str(path)).plan
 
 
 def documents() -> list[str]:
@@ -73,11 +79,6 @@ def with_output_now(text: str, kinds: frozenset[Kind]) -> str:
     """A document with what its commands of these kinds print now, in a fresh checkout of the worked environments."""
     with tempfile.TemporaryDirectory(prefix="spillway-figures-") as folder:
         return rewritten(text, checkout_of(EXAMPLE, Path(folder)), kinds)
-
-
-@cache
-def _predicted() -> accuracy_tables.Found:
-    return accuracy_tables.found()
 
 
 def _text(name: str) -> str:

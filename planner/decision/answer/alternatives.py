@@ -82,14 +82,14 @@ def runners_up(choice: Choice, limits: SearchLimits, few: Question | None = None
     bought = (choice.classes[name] for name in sorted(choice.answer.replicas))
     model = next(k.model for k in bought if k.node_group == dearest)
     others = []
-    for name, others_left in (
+    for name, classes_left in (
         (f"without {instance}", frozenset(k.name for k in question.classes if k.instance_type != instance)),
         (f"without {model}", frozenset(k.name for k in question.classes if k.model != model)),
     ):
-        asked = (few or question).with_classes(others_left)
+        asked = (few or question).with_classes(classes_left)
         answer = solve(asked, limits)
         if few is not None and isinstance(answer, Infeasible):
-            asked = question.with_classes(others_left)
+            asked = question.with_classes(classes_left)
             answer = solve(asked, limits)
         others.append(_other(name, answer, machines_words(Choice(asked, answer)) if isinstance(answer, Answer) else ""))
     return tuple(others)
@@ -121,7 +121,7 @@ def _free(question: Question) -> Question:
 
 
 def _all_api(question: Question) -> Question:
-    """Return the question in which only exclusive classes can be bought, for routes that may not use an API."""
+    """Return the question in which only exclusive classes can be bought: those of routes without an API."""
     free = _free(question)
     return replace(free, classes=tuple(k for k in free.classes if k.exclusive))
 

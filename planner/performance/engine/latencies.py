@@ -60,7 +60,7 @@ class Latencies:
         return self._sum / self.count if self.count else math.nan
 
     def percentile(self, share: float) -> float:
-        """The smallest time that `share` of the values do not exceed, ms. A share of 0.95 gives p95.
+        """Return the smallest time that `share` of the values do not exceed, ms. A share of 0.95 gives p95.
 
         Raises ValueError for a share that is not above 0 and at most 1.
         """

@@ -28,7 +28,7 @@ LARGE_GPU_GB = 70
 
 
 def default_batched_tokens(memory_gb: float) -> int:
-    """vLLM's own default of `max_num_batched_tokens`, by the memory of the GPU."""
+    """Return vLLM's own default of `max_num_batched_tokens`, by the memory of the GPU."""
     return 8192 if memory_gb >= LARGE_GPU_GB else 2048
 
 
@@ -81,7 +81,7 @@ class KvCache:
 
     @classmethod
     def of(cls, memory: MemoryFit) -> KvCache:
-        """The cache that a loaded replica has."""
+        """Return the cache that a loaded replica has."""
         return cls(
             memory.kv_budget_bytes,
             memory.kv_growing_bytes,
@@ -92,12 +92,12 @@ class KvCache:
 
     @classmethod
     def unlimited(cls) -> KvCache:
-        """A cache that never fills."""
+        """Return a cache that never fills."""
         return cls(math.inf)
 
 
 def engine_record(options: SchedulerOptions, cache: KvCache) -> NDArray[Any]:
-    """The record that tells the compiled engine its options, shape (1,) of `engine.state.ENGINE`; all else is 0."""
+    """Return the record that tells the compiled engine its options, shape (1,) of `engine.state.ENGINE`."""
     block = options.block_size
     record = np.zeros(1, ENGINE)
     told = {

@@ -134,7 +134,7 @@ class SimulatedRun:
         yield from self._serve(np.zeros(0, REQUEST), True)
 
     def totals(self) -> Totals:
-        """What the engine has counted until now; after the last request this is the whole stream."""
+        """Return what the engine has counted until now; after the last request this is the whole stream."""
         engine = self._engine[0]
         span = max(float(engine["now_ms"]), np.finfo(float).tiny)
         return Totals(

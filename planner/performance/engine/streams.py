@@ -29,7 +29,7 @@ class Stream(Protocol):
         ...
 
     def chunks(self, size: int) -> Iterator[NDArray[Any]]:
-        """Records of `engine.state.REQUEST` in order of arrival, at most `size` at once."""
+        """Yield records of `engine.state.REQUEST` in order of arrival, at most `size` at once."""
         ...
 
 
@@ -47,7 +47,7 @@ class RequestMix:
 
     @classmethod
     def of(cls, prompts: ArrayLike, outputs: ArrayLike, weights: ArrayLike | None = None) -> RequestMix:
-        """A mix of these lengths, which are rounded and at least 1.
+        """Return a mix of these lengths, which are rounded and at least 1.
 
         weights: how frequent each kind is, in any unit; all kinds are equally frequent without them.
         Raises ValueError when there is no length, when the arrays differ in length, when a weight is negative, and when
@@ -62,7 +62,7 @@ class RequestMix:
         return cls(asked, answered, np.cumsum(given) / given.sum())
 
     def draw(self, chance: Floats) -> tuple[Counts, Counts]:
-        """(prompts, outputs) of one request for each number, which is uniform in [0, 1)."""
+        """Return (prompts, outputs) of one request for each number, which is uniform in [0, 1)."""
         at = np.minimum(np.searchsorted(self.shares, chance, side="right"), len(self.shares) - 1)
         return self.prompts[at], self.outputs[at]
 
@@ -84,7 +84,7 @@ class Poisson:
     clients: None = None
 
     def chunks(self, size: int) -> Iterator[NDArray[Any]]:
-        """Requests whose gaps are −ln(1 − u)/rate, with u uniform in [0, 1)."""
+        """Yield requests whose gaps are −ln(1 − u)/rate, with u uniform in [0, 1)."""
         now = 0.0
         for start in range(0, self.count, size):
             number = np.arange(start, min(start + size, self.count), dtype=np.uint64)
@@ -116,7 +116,7 @@ class Arrivals:
             raise ValueError("arrivals are not negative, and in order")
 
     def chunks(self, size: int) -> Iterator[NDArray[Any]]:
-        """The requests in slices."""
+        """Yield the requests in slices."""
         for start in range(0, len(self.prompts), size):
             chunk = _chunk(self.prompts[start : start + size], self.outputs[start : start + size])
             chunk["arrival_ms"] = self.arrival_ms[start : start + size]
@@ -143,13 +143,16 @@ class ClosedLoop:
             raise ValueError("a closed loop needs a client")
 
     def chunks(self, size: int) -> Iterator[NDArray[Any]]:
-        """Requests with lengths alone: the engine decides when they arrive."""
+        """Yield requests with lengths alone; the engine decides when they arrive."""
         for start in range(0, self.count, size):
             yield _requests(self.mix, self.seed, np.arange(start, min(start + size, self.count), dtype=np.uint64))
 
 
 def uniform(seed: int, lane: int, number: NDArray[np.uint64]) -> Floats:
-    """Numbers in [0, 1), by splitmix64 of a counter; the same (seed, lane, number) gives the same number everywhere."""
+    """Return numbers in [0, 1), by splitmix64 of a counter.
+
+    The same (seed, lane, number) gives the same number everywhere.
+    """
     state = np.uint64(_splitmix64(_splitmix64(seed) + lane)) + (number + np.uint64(1)) * np.uint64(_GOLDEN)
     state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -162,7 +165,7 @@ _WORD = (1 << 64) - 1
 
 
 def _splitmix64(value: int) -> int:
-    """The number that splitmix64 makes of another, both of 64 bit."""
+    """Return the number that splitmix64 makes of another, both of 64 bit."""
     state = (value + _GOLDEN) & _WORD
     state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & _WORD
     state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & _WORD

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from measurement.calibration.caps import AllReduce, MatrixProduct, caps, capped_coefficients
+from measurement.calibration.caps import AllReduce, MatrixProduct, capped_coefficients, caps
 from measurement.calibration.corrections import calibrations
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
@@ -71,7 +71,9 @@ def test_coefficients_are_never_better_than_what_was_measured() -> None:
     assert capped.links["pcie"].latency_ms == 0.5
     assert capped.links["pcie"].bandwidth == min(c.links["pcie"].bandwidth, 0.1)
     assert capped.links["nvlink"] == c.links["nvlink"]
-    assert capped_coefficients(c, bounds, H100).links["nvlink"].latency_ms == c.links["nvlink"].latency_ms  # NCCL's says nothing
+    assert (
+        capped_coefficients(c, bounds, H100).links["nvlink"].latency_ms == c.links["nvlink"].latency_ms
+    )  # NCCL's says nothing
     assert capped.overhead_ms == c.overhead_ms
 
 

@@ -27,7 +27,9 @@ def test_facts_make_a_deployment() -> None:
 
 @pytest.mark.parametrize("missing", sorted(FACTS))
 def test_what_nobody_says_names_its_option(missing: str) -> None:
-    found = stated_deployment([FactSource("the options", {k: v for k, v in FACTS.items() if k != missing})], None, CATALOG)
+    found = stated_deployment(
+        [FactSource("the options", {k: v for k, v in FACTS.items() if k != missing})], None, CATALOG
+    )
     assert isinstance(found, tuple)
     assert [each.code for each in found] == ["CAL003"]
     assert f"--{missing.replace('_', '-')}" in found[0].hint

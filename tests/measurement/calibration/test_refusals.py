@@ -7,7 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from measurement.calibration.refusals import FASTEST_SHARE, climbs, least_compute_ms, refusals, run_refusals, expectation_refusals
+from measurement.calibration.refusals import (
+    FASTEST_SHARE,
+    climbs,
+    expectation_refusals,
+    least_compute_ms,
+    refusals,
+    run_refusals,
+)
 from measurement.calibration.runs import BenchRun, Deployment, Latency
 from measurement.evidence.benchmarks import subjects
 from measurement.files.fit_files import load_measurements

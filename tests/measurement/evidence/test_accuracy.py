@@ -13,9 +13,22 @@ from measurement.evidence.published import PublishedRun, RowReader
 from planner.edges.catalog_files import load_catalog
 
 BASE = ScoredRow(
-    "own-1", "tpot", "H100", ONE_GPU, 1, "llama-8b", "vllm", "own", "fixed_concurrency", "A", "setting", 110.0, 90.0,
-    120.0, 100.0,
-)  # fmt: skip
+    id="own-1",
+    kind="tpot",
+    gpu="H100",
+    link=ONE_GPU,
+    tensor_parallel_size=1,
+    family="llama-8b",
+    engine="vllm",
+    source="own",
+    regime="fixed_concurrency",
+    quality="A",
+    setting="setting",
+    predicted=110.0,
+    low=90.0,
+    high=120.0,
+    measured=100.0,
+)
 
 
 def row(key: str, predicted: float, measured: float = 100.0, **changed: Any) -> ScoredRow:
@@ -106,6 +119,9 @@ def test_a_run_and_its_prediction_become_a_row() -> None:
     made = scored_row(run, PredictedFigure("own-7", 2.0, 1.5, 2.4, "analytic"), catalog.gpus["L40S"])
     assert (made.kind, made.link, made.tensor_parallel_size, made.measured) == ("throughput", "pcie4", 4, 2.5)
     assert not made.is_covered
-    assert made.setting == scored_row(replace(alone, value=1.0), PredictedFigure("", 1, 1, 1, ""), catalog.gpus["L40S"]).setting
+    assert (
+        made.setting
+        == scored_row(replace(alone, value=1.0), PredictedFigure("", 1, 1, 1, ""), catalog.gpus["L40S"]).setting
+    )
     with pytest.raises(ValueError, match="no measured value"):
         scored_row(alone, PredictedFigure("own-7", 2.0, 1.5, 2.4, "analytic"), catalog.gpus["L40S"])

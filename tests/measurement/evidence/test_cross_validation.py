@@ -8,8 +8,8 @@ import pytest
 
 from measurement.evidence import cross_validation
 from measurement.evidence.cross_validation import GROUPS, CrossValidation, Group
-from measurement.evidence.predictions import PredictedFigure, predict_rows
 from measurement.evidence.held_out import Residual, quantiles
+from measurement.evidence.predictions import PredictedFigure, predict_rows
 from measurement.files.fit_files import shipped_runs
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients

@@ -1,20 +1,23 @@
-"""The fit: it finds what it was given, stays physical, and leans on what physics expects where no row speaks."""
+"""The fit finds what it was given, stays physical, leans on physics where no row speaks, and is the same everywhere."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from measurement.evidence import fit
 from measurement.evidence.benchmarks import subjects
 from measurement.evidence.fit import ENGINE_KEYS, UNKNOWNS, FitTable, coefficients, tells_of_steps, vector
 from measurement.evidence.held_out import vllm_row_counts
-from measurement.files.fit_files import load_measurements
+from measurement.files.fit_files import load_measurements, written_coefficients
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
+from planner.performance.roofline import IdealStep, ideal_step
 from planner.words.arrays import Floats
 
 CATALOG = load_catalog()
@@ -22,6 +25,8 @@ PUBLISHED, _ = subjects(load_measurements(), CATALOG.models, CATALOG.all_gpus)
 SUBJECTS = [subject for subject in PUBLISHED if tells_of_steps(subject.measurement)]
 SHIPPED = load_coefficients()
 LEAST, MOST = np.array([u.least for u in UNKNOWNS]), np.array([u.most for u in UNKNOWNS])
+LAST_BIT = 2.2e-16
+"""Relative size of the last bit of a number in double precision."""
 PLACE = {unknown.name: i for i, unknown in enumerate(UNKNOWNS)}
 
 
@@ -36,14 +41,16 @@ def table() -> FitTable:
 
 @pytest.fixture(scope="module")
 def solved(table: FitTable) -> Floats:
-    """A fresh fit of the shipped table; about a second."""
+    """A fresh fit of the shipped table. It takes some seconds."""
     return table.solve(everything(table))
 
 
 def off(table: FitTable, values: Floats) -> Floats:
     """|log(predicted ÷ actual)| of every row by the simulator."""
     c = coefficients(values)
-    return np.asarray(np.abs(np.log(table.reported_figures(c, table.simulated_figures(c)) / table.values)), dtype=np.float64)
+    return np.asarray(
+        np.abs(np.log(table.reported_figures(c, table.simulated_figures(c)) / table.values)), dtype=np.float64
+    )
 
 
 def test_the_shipped_fit_is_this_fit(table: FitTable, solved: Floats) -> None:
@@ -51,6 +58,28 @@ def test_the_shipped_fit_is_this_fit(table: FitTable, solved: Floats) -> None:
     assert solved == pytest.approx(vector(SHIPPED), rel=1e-3, abs=1e-6)
     assert SHIPPED.measured_rows == vllm_row_counts(table.subjects)
     assert set(SHIPPED.sources) == {subject.measurement.source for subject in table.subjects}
+
+
+def test_noise_in_the_last_bit_changes_no_digit_that_is_written(
+    table: FitTable, solved: Floats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Processors differ by one bit in a sum or a power. Here each step time and each figure is one bit off, up or down."""
+    draw = np.random.default_rng(11)
+
+    def one_bit_off(value: float) -> float:
+        return float(value * (1.0 + draw.choice((-1.0, 1.0)) * LAST_BIT))
+
+    def noisy_step(*given: Any, **options: Any) -> IdealStep:
+        step = ideal_step(*given, **options)
+        times = {each.name: getattr(step, each.name) for each in fields(step)}
+        return replace(step, **{name: one_bit_off(time) for name, time in times.items() if isinstance(time, float)})
+
+    monkeypatch.setattr(fit, "ideal_step", noisy_step)
+    noisy = FitTable(SUBJECTS)
+    noisy.values = np.array([one_bit_off(value) for value in noisy.values])
+    assert not np.array_equal(noisy.values, table.values)
+    again = noisy.solve(everything(noisy))
+    assert written_coefficients(coefficients(again)) == written_coefficients(coefficients(solved))
 
 
 def test_every_coefficient_stays_in_its_range(solved: Floats) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from measurement.evidence.names import NameMatch, ModelNames, compact_name, find_gpu, undated_name
+from measurement.evidence.names import ModelNames, NameMatch, compact_name, find_gpu, undated_name
 from planner.domain.gaps import Gap
 from planner.edges.catalog_files import load_catalog
 

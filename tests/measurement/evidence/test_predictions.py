@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from measurement.evidence.benchmarks import engine_key
-from measurement.evidence.predictions import PredictedFigure, predict_rows
 from measurement.evidence.names import NameMatch, find_gpu
+from measurement.evidence.predictions import PredictedFigure, predict_rows
 from measurement.evidence.published import PublishedRun, RowReader, Unpredictable
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
@@ -60,7 +60,9 @@ def reason(**changed: str) -> str:
 def test_a_single_stream_runs_at_the_clock_of_its_deployment() -> None:
     model = CATALOG.models["llama-3.1-8b-instruct"]
     ideal = ideal_step(model.architecture, model.precisions()[0], CATALOG.gpus["H100"], 1, context_tokens=1100)
-    clock = step_clock(ideal, COEFFICIENTS).slower_by(COEFFICIENTS.engines[engine_key("vllm", "0.33.0", "")].step_factor)
+    clock = step_clock(ideal, COEFFICIENTS).slower_by(
+        COEFFICIENTS.engines[engine_key("vllm", "0.33.0", "")].step_factor
+    )
     assert value(concurrency_or_rate="1 concurrent") == pytest.approx(clock.step_ms(1, 1100), rel=0.01)
 
 
@@ -213,7 +215,9 @@ def test_figures_stay_within_the_datasheet_and_in_order(gpu: str) -> None:
         for metric in ("tpot_ms_p50", "output_tok_s")
         for n in clients
     ]
-    found = np.array([each.value for each in ask(*rows) if isinstance(each, PredictedFigure)]).reshape(4, 2, len(clients))
+    found = np.array([each.value for each in ask(*rows) if isinstance(each, PredictedFigure)]).reshape(
+        4, 2, len(clients)
+    )
     tpot, rate = found[:, 0], found[:, 1]
     assert np.all(tpot[:, 1:] >= 0.97 * tpot[:, :-1])
     assert np.all(rate[:, 1:] >= 0.97 * rate[:, :-1])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from measurement.files import profiling
+from measurement.files import run_profiler
 from measurement.files.run_profiler import profiler_output
 from measurement.profiler import program
 from planner.words.diagnostics import Problem, Problems
@@ -24,7 +24,7 @@ def python(folder: Path, script: str) -> str:
 
 def problem(path: str, limit_s: float = 60.0) -> Problem:
     with pytest.raises(Problems) as raised:
-        run([], path, limit_s, lambda line: None)
+        profiler_output([], path, limit_s, lambda line: None)
     (found,) = raised.value.problems
     return found
 
@@ -32,7 +32,7 @@ def problem(path: str, limit_s: float = 60.0) -> Problem:
 def test_the_answer_is_what_it_prints_and_progress_is_passed_on(tmp_path: Path) -> None:
     said: list[str] = []
     fake = python(tmp_path, 'echo "gemm: 3 of 3 cases" >&2; echo "$@"')
-    text = run(["--device=cpu"], fake, 60.0, said.append)
+    text = profiler_output(["--device=cpu"], fake, 60.0, said.append)
     assert text.endswith("measurement/profiler/program.py --device=cpu\n")
     assert said == ["gemm: 3 of 3 cases"]
 
@@ -63,11 +63,11 @@ def test_any_other_end_is_a_failure_with_the_last_line(tmp_path: Path) -> None:
 
 
 def test_exit_codes_are_those_of_the_program() -> None:
-    assert (profiling.NO_TORCH, profiling.NO_GPU) == (program.NO_TORCH, program.NO_GPU)
+    assert (run_profiler.NO_TORCH, run_profiler.NO_GPU) == (program.NO_TORCH, program.NO_GPU)
 
 
 def test_one_that_outlives_its_limit_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(profiling, "OVERTIME_S", 0.1)
+    monkeypatch.setattr(run_profiler, "OVERTIME_S", 0.1)
     assert problem(python(tmp_path, "exec sleep 60"), 0.1).message == "the profiler was ended by signal 15"
 
 
@@ -76,6 +76,6 @@ def test_it_is_ended_when_its_caller_leaves(tmp_path: Path) -> None:
         raise KeyboardInterrupt(line)
 
     with pytest.raises(KeyboardInterrupt) as raised:
-        run([], python(tmp_path, "echo $$ >&2; exec sleep 60"), 60.0, leave)
+        profiler_output([], python(tmp_path, "echo $$ >&2; exec sleep 60"), 60.0, leave)
     with pytest.raises(ProcessLookupError):
         os.kill(int(str(raised.value)), 0)

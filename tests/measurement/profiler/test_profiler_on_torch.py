@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from measurement.files import profiling
+from measurement.files import run_profiler
 from measurement.profile.document import GpuProfile, parse
 from measurement.profiler import program
 from planner.cli.output import note
@@ -44,7 +44,7 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def measured(python: str) -> GpuProfile:
     """One quick run on the CPU, as the command reads it."""
-    return parse(profiling.run(["--device=cpu", "--quick"], python, 120.0, note), "the profiler")
+    return parse(run_profiler.profiler_output(["--device=cpu", "--quick"], python, 120.0, note), "the profiler")
 
 
 def on_imitated_gpu(python: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -110,7 +110,9 @@ def test_the_command_writes_a_profile(python: str, tmp_path: Path) -> None:
 
 
 def test_when_time_is_over_the_rest_is_named(python: str) -> None:
-    profile = parse(profiling.run(["--device=cpu", "--time-limit=2"], python, 60.0, note), "the profiler")
+    profile = parse(
+        run_profiler.profiler_output(["--device=cpu", "--time-limit=2"], python, 60.0, note), "the profiler"
+    )
     why = {gap.what: gap.why for gap in profile.gaps}
     assert why["gemm bf16"] == why["all_reduce 2 ranks"] == program.TIME_OVER
     assert profile.bandwidth

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import planner.decision.optimize as optimizer
-from planner.decision.answer.assemble import Told, assemble
+from planner.decision.answer.assemble import Background, assemble
 from planner.decision.answer.solved import Solved
 from planner.decision.candidates.market import ask, survey
 from planner.decision.candidates.omissions import Candidate
@@ -229,9 +229,9 @@ def test_the_bill_is_what_the_solver_minimised(load: str, monkeypatch: pytest.Mo
     """Nodes, disks, tokens, stored weights and the cluster, to the cents that lines are rounded to."""
     solved: list[Solved] = []
 
-    def recorded(each: Solved, told: Told) -> Plan:
+    def recorded(each: Solved, background: Background) -> Plan:
         solved.append(each)
-        return assemble(each, told)
+        return assemble(each, background)
 
     monkeypatch.setattr(optimizer, "assemble", recorded)
     plan = optimize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.faces.figures import count_words, duration, money, rate, share, signed_money
+from planner.faces.figures import count_words, duration, money, share, signed_money
 
 
 @pytest.mark.parametrize(
@@ -36,8 +36,7 @@ def test_counts() -> None:
     assert [count_words(number, "warning") for number in (0, 1, 2)] == ["0 warnings", "1 warning", "2 warnings"]
 
 
-def test_rates_and_times() -> None:
-    assert (rate(12.345), rate(0.05)) == ("12.3/s", "0.05/s")
+def test_durations() -> None:
     assert (duration(820), duration(999.4), duration(1500)) == ("820 ms", "999 ms", "1.50 s")
 
 
