@@ -14,6 +14,8 @@ from infra.settings import ROOT
 
 RENDERED = ("Chart.yaml", "values.yaml", "values.schema.json", "templates", "charts", "crds")
 """Files of a chart's folder that can change a release."""
+RELEASE_HISTORY = 5
+"""Number of past revisions that Helm keeps of a release."""
 
 
 @dataclass(frozen=True)

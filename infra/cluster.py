@@ -46,6 +46,8 @@ class ClusterArgs:
     admin_roles: ARNs of further administrators.
     protected: whether EKS refuses to delete the cluster.
     addons: pinned version by add-on.
+    logs: what is kept of the control plane's logs.
+    secrets_key: the key that encrypts Kubernetes secrets.
     """
 
     account: str
@@ -134,6 +136,7 @@ class Cluster(pulumi.ComponentResource):
             encryption_config=aws.eks.ClusterEncryptionConfigArgs(
                 provider=aws.eks.ClusterEncryptionConfigProviderArgs(key_arn=key.arn), resources=["secrets"]
             ),
+            # The bill is that of standard support; extended support costs several times as much.
             upgrade_policy=aws.eks.ClusterUpgradePolicyArgs(support_type="STANDARD"),
             deletion_protection=self._args.protected,
             opts=pulumi.ResourceOptions(
@@ -146,23 +149,23 @@ class Cluster(pulumi.ComponentResource):
 
     def _access_entries(self) -> list[pulumi.Resource]:
         roles = {*self._args.admin_roles, *([self._args.deploy_role] if self._args.deploy_role else [])}
-        made: list[pulumi.Resource] = []
+        grants: list[pulumi.Resource] = []
         for arn in sorted(roles):
             # Two roles may differ in path or account alone. Each name depends on its own ARN only, so that another role
             # in the list replaces nothing.
             digest = hashlib.sha256(arn.encode()).hexdigest()[:6]
-            named = f"{self._name}-{arn.rpartition('/')[2]}-{digest}"
-            entry = aws.eks.AccessEntry(named, cluster_name=self.name, principal_arn=arn, opts=self._own)
+            name = f"{self._name}-{arn.rpartition('/')[2]}-{digest}"
+            entry = aws.eks.AccessEntry(name, cluster_name=self.name, principal_arn=arn, opts=self._own)
             association = aws.eks.AccessPolicyAssociation(
-                named,
+                name,
                 cluster_name=self.name,
                 principal_arn=arn,
                 policy_arn=access_policy_arn(self._args.region, ADMIN_ACCESS_POLICY),
                 access_scope=aws.eks.AccessPolicyAssociationAccessScopeArgs(type="cluster"),
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[entry]),
             )
-            made += [entry, association]
-        return made
+            grants += [entry, association]
+        return grants
 
     def _addon(self, addon: str, after: Sequence[pulumi.Resource]) -> aws.eks.Addon:
         configuration = ADDON_CONFIGURATION.get(addon)
@@ -179,12 +182,11 @@ class Cluster(pulumi.ComponentResource):
         )
 
     def _storage_identity(self) -> list[aws.eks.AddonPodIdentityAssociationArgs]:
-        """Give the CSI driver an identity of its own. With a hop limit of 1 it cannot use
-        the node's to make volumes."""
-        named = f"{self._name}-ebs"
-        role = aws.iam.Role(named, assume_role_policy=pod_identity_trust(self._args.account), opts=self._own)
+        """Give the CSI driver an identity of its own, as a hop limit of 1 keeps the node's from its pods."""
+        name = f"{self._name}-ebs"
+        role = aws.iam.Role(name, assume_role_policy=pod_identity_trust(self._args.account), opts=self._own)
         permission = aws.iam.RolePolicyAttachment(
-            named, role=role.name, policy_arn=managed_policy_arn(self._args.region, EBS_POLICY), opts=self._own
+            name, role=role.name, policy_arn=managed_policy_arn(self._args.region, EBS_POLICY), opts=self._own
         )
-        arn = pulumi.Output.all(role.arn, permission.id).apply(lambda known: str(known[0]))
+        arn = pulumi.Output.all(role.arn, permission.id).apply(lambda values: str(values[0]))
         return [aws.eks.AddonPodIdentityAssociationArgs(role_arn=arn, service_account="ebs-csi-controller-sa")]

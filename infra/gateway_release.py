@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from infra.charts import Chart
+from infra.charts import RELEASE_HISTORY, Chart
 from infra.images import Image
 from infra.naming import GATEWAY_NAMESPACE, GATEWAY_RELEASE
 from infra.values import gateway
 from planner.documents.lock import Lock
 
 TIMEOUT_SECONDS = 900
-RELEASE_HISTORY = 5
+"""Time within which the gateway must be ready, seconds."""
 PORT = 80
 
 

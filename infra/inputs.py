@@ -43,14 +43,14 @@ def deployable_lock(settings: StackSettings) -> DeployableLock:
     aside."""
     workspace = Workspace(settings.folder)
     lock, judged = workspace.judgement(settings.environment, date.today())  # raises for what cannot be read
-    found = (*judged, *_not_own(lock, settings))
+    against = (*judged, *_not_own(lock, settings))
     if settings.protected:
-        found += tuple(_not_committed(workspace.lock_path(settings.environment)))
-    errors = tuple(problem for problem in found if problem.severity == "error")
-    warnings = tuple(problem for problem in found if problem.severity != "error")
+        against += tuple(_not_committed(workspace.lock_path(settings.environment)))
+    errors = tuple(problem for problem in against if problem.severity == "error")
+    warnings = tuple(problem for problem in against if problem.severity != "error")
     if settings.override is None:
         if errors:
-            raise Problems(found, exit_code=1)
+            raise Problems(against, exit_code=1)
         return DeployableLock(lock, None, warnings)
     barring = [problem for problem in errors if problem.code not in SET_ASIDE]
     if barring:

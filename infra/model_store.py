@@ -14,6 +14,7 @@ import pulumi_aws as aws
 from infra.identities import encrypted_transport_only
 
 STALE_UPLOAD_DAYS = 7
+"""Time after which the parts of an upload that was never completed are removed, days."""
 
 
 @dataclass(frozen=True)

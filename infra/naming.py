@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 
+from planner.documents import routing
+
 PROJECT = "spillway"
 NODE_GROUP_LABEL = "spillway.dev/node-group"
 """Label on every node: the node group of the lock, or `system`."""
@@ -16,7 +18,7 @@ ACCELERATOR_LABEL = "k8s.amazonaws.com/accelerator"
 """Label by which AWS's own tools tell GPU nodes."""
 GPU_TAINT = "nvidia.com/gpu"
 
-SERVING_NAMESPACE = "serving"
+SERVING_NAMESPACE = routing.SERVING_NAMESPACE
 GATEWAY_NAMESPACE = "gateway"
 GATEWAY_RELEASE = "gateway"
 
@@ -41,5 +43,5 @@ def stack_prefix(environment: str) -> str:
 
 def label_value(text: str) -> str:
     """Spell `text` as a Kubernetes label value: at most 63 letters, digits, `-`, `_` and `.`, in lower case."""
-    kept = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "-" for c in text.lower())
-    return bounded(kept, 63).strip("-_.")
+    spelled = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "-" for c in text.lower())
+    return bounded(spelled, 63).strip("-_.")

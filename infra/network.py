@@ -24,7 +24,10 @@ FLOW_LOG_SECONDS = 600
 class NetworkArgs:
     """Arguments of the network.
 
-    zones: zone ids in the lock's order; the first holds a single NAT gateway.
+    cidr: addresses of the network.
+    zones: ids of the zones, each of which gets a private subnet.
+    nat_zones: ids of the zones with a NAT gateway; zones without one go out through the first of them.
+    flow_logs: what is kept of the network's traffic.
     bucket_arn: ARN of the model bucket.
     """
 
@@ -81,18 +84,18 @@ class Network(pulumi.ComponentResource):
     def _private_zones(self) -> tuple[dict[str, pulumi.Output[str]], dict[str, aws.ec2.RouteTable]]:
         subnets, tables = {}, {}
         for zone in sorted(self._args.zones):
-            named = f"{self._name}-private-{zone}"
+            name = f"{self._name}-private-{zone}"
             subnet = aws.ec2.Subnet(
-                named,
+                name,
                 vpc_id=self.vpc_id,
                 availability_zone_id=zone,
                 cidr_block=private_cidr(self._args.cidr, zone),
                 map_public_ip_on_launch=False,
-                tags={"Name": named, "kubernetes.io/role/internal-elb": "1"},
+                tags={"Name": name, "kubernetes.io/role/internal-elb": "1"},
                 opts=self._own,
             )
-            table = aws.ec2.RouteTable(named, vpc_id=self.vpc_id, tags={"Name": named}, opts=self._own)
-            aws.ec2.RouteTableAssociation(named, subnet_id=subnet.id, route_table_id=table.id, opts=self._own)
+            table = aws.ec2.RouteTable(name, vpc_id=self.vpc_id, tags={"Name": name}, opts=self._own)
+            aws.ec2.RouteTableAssociation(name, subnet_id=subnet.id, route_table_id=table.id, opts=self._own)
             subnets[zone], tables[zone] = subnet.id, table
         return subnets, tables
 
@@ -117,17 +120,17 @@ class Network(pulumi.ComponentResource):
             )
 
     def _nat(self, zone: str, table: aws.ec2.RouteTable, to_internet: aws.ec2.Route) -> aws.ec2.NatGateway:
-        named = f"{self._name}-public-{zone}"
+        name = f"{self._name}-public-{zone}"
         subnet = aws.ec2.Subnet(
-            named,
+            name,
             vpc_id=self.vpc_id,
             availability_zone_id=zone,
             cidr_block=public_cidr(self._args.cidr, zone),
             map_public_ip_on_launch=False,
-            tags={"Name": named},
+            tags={"Name": name},
             opts=self._own,
         )
-        aws.ec2.RouteTableAssociation(named, subnet_id=subnet.id, route_table_id=table.id, opts=self._own)
+        aws.ec2.RouteTableAssociation(name, subnet_id=subnet.id, route_table_id=table.id, opts=self._own)
         address = aws.ec2.Eip(
             f"{self._name}-nat-{zone}", domain="vpc", tags={"Name": f"{self._name}-nat-{zone}"}, opts=self._own
         )
@@ -140,22 +143,22 @@ class Network(pulumi.ComponentResource):
         )
 
     def _flow_logs(self) -> None:
-        named = f"{self._name}-flow-logs"
-        group = aws.cloudwatch.LogGroup(named, retention_in_days=self._args.flow_logs.retention_days, opts=self._own)
+        name = f"{self._name}-flow-logs"
+        group = aws.cloudwatch.LogGroup(name, retention_in_days=self._args.flow_logs.retention_days, opts=self._own)
         role = aws.iam.Role(
-            named,
+            name,
             assume_role_policy=trust("vpc-flow-logs.amazonaws.com", account=self._args.account),
             opts=self._own,
         )
-        permission = aws.iam.RolePolicy(named, role=role.name, policy=group.arn.apply(flow_log_writer), opts=self._own)
+        permission = aws.iam.RolePolicy(name, role=role.name, policy=group.arn.apply(flow_log_writer), opts=self._own)
         aws.ec2.FlowLog(
-            named,
+            name,
             vpc_id=self.vpc_id,
             traffic_type="ALL",
             log_destination_type="cloud-watch-logs",
             log_destination=group.arn,
             iam_role_arn=role.arn,
             max_aggregation_interval=FLOW_LOG_SECONDS,
-            tags={"Name": named},
+            tags={"Name": name},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
         )

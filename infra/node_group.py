@@ -55,9 +55,14 @@ are pulled in parallel."""
 class NodeGroupArgs:
     """Arguments of a node group, which has a fixed number of equal nodes.
 
-    subnets: subnet ids, one a zone.
+    version: Kubernetes version.
     node_role: ARN of the nodes' role.
+    subnets: subnet ids, one a zone.
+    ami_type: EKS's name for the nodes' image.
+    nodes: number of nodes.
+    disk_gb: root volume of each node, GB.
     tags: tags of instances and volumes.
+    taints: value by key; each keeps pods away that do not tolerate it.
     """
 
     cluster_name: pulumi.Input[str]
@@ -148,7 +153,7 @@ class NodeRole(pulumi.ComponentResource):
             )
             for policy in NODE_POLICIES
         ]
-        self.arn = pulumi.Output.all(role.arn, *[one.id for one in attached]).apply(lambda known: str(known[0]))
+        self.arn = pulumi.Output.all(role.arn, *[one.id for one in attached]).apply(lambda values: str(values[0]))
         self.register_outputs({"arn": self.arn})
 
 
@@ -159,16 +164,16 @@ class ManagedNodeGroup(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: NodeGroupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("spillway:aws:NodeGroup", name, None, opts)
-        named = bounded(name, NODE_GROUP_LIMIT)
-        template = self._launch_template(named, args)
+        short_name = bounded(name, NODE_GROUP_LIMIT)
+        template = self._launch_template(short_name, args)
         group = aws.eks.NodeGroup(
-            named,
+            short_name,
             cluster_name=args.cluster_name,
             version=args.version,
             node_role_arn=args.node_role,
             subnet_ids=list(args.subnets),
             ami_type=args.ami_type,
-            capacity_type="ON_DEMAND",
+            capacity_type="ON_DEMAND",  # preflight refuses any other
             instance_types=[args.instance_type],
             launch_template=aws.eks.NodeGroupLaunchTemplateArgs(
                 id=template.id, version=template.latest_version.apply(str)

@@ -26,8 +26,7 @@ def problems(plan: Plan, runner: Runner) -> tuple[Problem, ...]:
     """
     if not plan.pools:
         return ()
-    found = [*_cluster(plan), *_network(plan), *_endpoint(plan, runner), *_node_groups(plan), *_pools(plan)]
-    return tuple(found)
+    return (*_cluster(plan), *_network(plan), *_endpoint(plan, runner), *_node_groups(plan), *_pools(plan))
 
 
 def _cluster(plan: Plan) -> Iterator[Problem]:

@@ -42,7 +42,7 @@ def in_cluster(cluster: Cluster, platform: PlannedPlatform) -> kubernetes.Provid
     """
     arguments = (cluster.name, cluster.endpoint, cluster.certificate)
     text = pulumi.Output.all(*arguments).apply(
-        lambda known: kubeconfig(known[0], known[1], known[2], platform.region, platform.deploy_role)
+        lambda values: kubeconfig(values[0], values[1], values[2], platform.region, platform.deploy_role)
     )
     return kubernetes.Provider(
         "kubernetes",

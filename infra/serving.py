@@ -13,7 +13,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from infra.charts import Chart
+from infra.charts import RELEASE_HISTORY, Chart
 from infra.identities import pod_identity_trust, read_prefix
 from infra.images import Image
 from infra.naming import IAM_ROLE_LIMIT, SERVING_NAMESPACE, bounded
@@ -21,8 +21,6 @@ from infra.sizing import rollout_seconds
 from infra.values import vllm, weights_prefix
 from planner.documents.routing import release_name
 from planner.plan.fleet import NodeGroup, Pool
-
-RELEASE_HISTORY = 5
 
 
 @dataclass(frozen=True)
@@ -57,12 +55,12 @@ class ServingPool(pulumi.ComponentResource):
         service_account = release_name(args.pool.name)
         identity = self._identity(name, service_account, args)
         values = pulumi.Output.all(args.bucket, args.store_cidrs).apply(
-            lambda known: vllm(
+            lambda values: vllm(
                 args.pool,
                 args.group,
-                bucket=known[0],
+                bucket=values[0],
                 region=args.region,
-                store_cidrs=known[1],
+                store_cidrs=values[1],
                 chart_digest=args.chart.digest,
                 image=args.image,
             )
@@ -84,17 +82,17 @@ class ServingPool(pulumi.ComponentResource):
 
     def _identity(self, name: str, service_account: str, args: ServingPoolArgs) -> aws.eks.PodIdentityAssociation:
         own = pulumi.ResourceOptions(parent=self)
-        named = bounded(f"{name}-weights", IAM_ROLE_LIMIT)
-        role = aws.iam.Role(named, assume_role_policy=pod_identity_trust(args.account), opts=own)
+        role_name = bounded(f"{name}-weights", IAM_ROLE_LIMIT)
+        role = aws.iam.Role(role_name, assume_role_policy=pod_identity_trust(args.account), opts=own)
         prefix = weights_prefix(args.pool)
         permission = aws.iam.RolePolicy(
-            named,
+            role_name,
             role=role.name,
             policy=pulumi.Output.from_input(args.bucket_arn).apply(lambda arn: read_prefix(arn, prefix)),
             opts=own,
         )
         return aws.eks.PodIdentityAssociation(
-            named,
+            role_name,
             cluster_name=args.cluster_name,
             namespace=SERVING_NAMESPACE,
             service_account=service_account,

@@ -81,9 +81,9 @@ def stated_deployment(
     quantization = _quantization(facts, model, served, problems)
     kv = KV_FORMATS.get(facts.get("kv_cache_dtype", "").lower())
     if kv is None:
-        known = ", ".join(word for word in KV_FORMATS if word)
+        names = ", ".join(word for word in KV_FORMATS if word)
         message = f"kv_cache_dtype {facts['kv_cache_dtype']} is not known"
-        problems.append(RunRefusal("CAL003", message, f"one of {known}"))
+        problems.append(RunRefusal("CAL003", message, f"one of {names}"))
     problems += _missing(facts, model_name, served)
     if problems or model is None or gpu is None or ranks is None or quantization is None or kv is None:
         return tuple(problems)
@@ -195,7 +195,7 @@ def _quantization(
         return None
     quantization = model.precision(model.native if stated.lower() in ("native", "none", "auto") else stated.lower())
     if quantization is None:
-        known = ", ".join(way.name for way in model.precisions())
+        names = ", ".join(way.name for way in model.precisions())
         message = f"the catalog has no {stated} of {model.key}"
-        problems.append(RunRefusal("CAL003", message, f"one of {known}", "quantization"))
+        problems.append(RunRefusal("CAL003", message, f"one of {names}", "quantization"))
     return quantization

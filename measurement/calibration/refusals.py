@@ -51,8 +51,7 @@ FASTEST_SHARE = 0.75
 """Share of the datasheet's peak that no run exceeds. Of the published runs that we hold, the fastest prompt is computed
 at 0.55 of the peak, and the fastest whole run at 0.60."""
 CACHED_SHARE, CACHED_TOKENS = 0.05, 32.0
-"""Share of a prompt, and tokens, from the prefix cache that are no more than the common beginning of a chat template.
-"""
+"""Share and tokens of a prompt that may come from the prefix cache: a chat template has a common beginning."""
 LEAST_DECODED = 8.0
 """Output tokens of a request from which on its TPOT is an average of steps."""
 OVER_MEMORY = 1.25
@@ -86,12 +85,12 @@ def refusals(own: OwnRun) -> tuple[RunRefusal, ...]:
 def run_refusals(run: BenchRun) -> tuple[RunRefusal, ...]:
     """The reasons that the run alone gives."""
     checks: tuple[Callable[[BenchRun], Iterator[RunRefusal]], ...] = (
-        _few,
-        _failed,
-        _strange,
-        _saturated,
-        _client,
-        _repeated,
+        _few_requests,
+        _failed_requests,
+        _strange_conditions,
+        _saturation,
+        _slow_client,
+        _warm_cache,
     )
     return tuple(refusal for check in checks for refusal in check(run))
 
@@ -105,7 +104,7 @@ def deployment_refusals(run: BenchRun, deployment: Deployment) -> tuple[RunRefus
         hint = "check --gpu and --quantization: this run cannot have been on it"
         return (RunRefusal("CAL003", unsupported.reason, hint),)
     reasons: list[RunRefusal] = []
-    for check in (_version, _memory, _faster_than_memory, _faster_than_the_gpu):
+    for check in (_old_version, _too_little_memory, _faster_than_memory, _faster_than_the_gpu):
         reasons += check(run, deployment)
         if any(refusal.code == "CAL003" for refusal in reasons):
             break  # it did not run on this deployment, so that all other reasons would only follow from that
@@ -175,13 +174,13 @@ def climbs(latencies: Sequence[float]) -> bool:
     return (ranks - n * (n + m + 1) / 2.0) / spread > CERTAIN
 
 
-def _few(run: BenchRun) -> Iterator[RunRefusal]:
+def _few_requests(run: BenchRun) -> Iterator[RunRefusal]:
     if run.completed < LEAST_COMPLETED:
         message = f"{run.completed} requests were completed; {LEAST_COMPLETED} are the least that tell anything"
         yield RunRefusal("CAL010", message, "make the run longer", "completed")
 
 
-def _failed(run: BenchRun) -> Iterator[RunRefusal]:
+def _failed_requests(run: BenchRun) -> Iterator[RunRefusal]:
     share = run.failed / max(run.failed + run.completed, 1)
     if share > MOST_FAILED:
         message = f"{run.failed} of {run.failed + run.completed} requests failed ({share:.1%})"
@@ -189,12 +188,12 @@ def _failed(run: BenchRun) -> Iterator[RunRefusal]:
         yield RunRefusal("CAL011", message, hint, "failed")
 
 
-def _strange(run: BenchRun) -> Iterator[RunRefusal]:
+def _strange_conditions(run: BenchRun) -> Iterator[RunRefusal]:
     for condition in run.strange:
         yield RunRefusal("CAL015", condition, "measure without it: the performance model does not describe it")
 
 
-def _saturated(run: BenchRun) -> Iterator[RunRefusal]:
+def _saturation(run: BenchRun) -> Iterator[RunRefusal]:
     if run.rate_per_s is None and run.concurrency is None:
         if run.strange:
             return
@@ -224,7 +223,7 @@ def _ends_late(run: BenchRun) -> bool:
     return fast and bool(run.in_order_ms) and not climbs(run.in_order_ms)
 
 
-def _client(run: BenchRun) -> Iterator[RunRefusal]:
+def _slow_client(run: BenchRun) -> Iterator[RunRefusal]:
     in_flight, e2e = run.in_flight, run.mean_e2e_ms
     for doubt in run.doubts:
         yield RunRefusal("CAL013", f"the tool itself warns: {doubt}", FASTER_CLIENT)
@@ -251,7 +250,7 @@ def _client(run: BenchRun) -> Iterator[RunRefusal]:
         yield RunRefusal("CAL013", message, "make the run longer", "duration")
 
 
-def _repeated(run: BenchRun) -> Iterator[RunRefusal]:
+def _warm_cache(run: BenchRun) -> Iterator[RunRefusal]:
     hint = "use prompts that differ (another --seed each run), or serve with --disable-prefix-caching"
     cached = run.cached_tokens or 0.0
     if cached > max(CACHED_TOKENS, CACHED_SHARE * run.input_tokens):
@@ -261,7 +260,7 @@ def _repeated(run: BenchRun) -> Iterator[RunRefusal]:
         yield RunRefusal("CAL014", f"{run.repeated_prompts}, so the prefix cache was warm", hint)
 
 
-def _version(run: BenchRun, deployment: Deployment) -> Iterator[RunRefusal]:
+def _old_version(run: BenchRun, deployment: Deployment) -> Iterator[RunRefusal]:
     if engine_key("vllm", deployment.engine_version, run.date) != "vllm":
         stated = deployment.engine_version or f"of {run.date}"
         yield RunRefusal(
@@ -269,7 +268,7 @@ def _version(run: BenchRun, deployment: Deployment) -> Iterator[RunRefusal]:
         )
 
 
-def _memory(run: BenchRun, deployment: Deployment) -> Iterator[RunRefusal]:
+def _too_little_memory(run: BenchRun, deployment: Deployment) -> Iterator[RunRefusal]:
     """The deployment does not load, or its KV cache does not hold the requests in flight."""
     context = run.input_tokens + run.output_tokens / 2.0
     fit = memory_fit(
@@ -306,7 +305,7 @@ def _faster_than_memory(run: BenchRun, deployment: Deployment) -> Iterator[RunRe
 
 def _faster_than_the_gpu(run: BenchRun, deployment: Deployment) -> Iterator[RunRefusal]:
     """A prompt or the whole run took less time than the GPU needs to compute it, so it was not computed."""
-    if any(refusal.code == "CAL014" for refusal in _repeated(run)):
+    if any(refusal.code == "CAL014" for refusal in _warm_cache(run)):
         return
     hint = (
         "prompts of an earlier run were in the prefix cache: give each run its own --seed, or serve with "

@@ -132,7 +132,7 @@ class TpOrder:
         return self.agree / self.pairs if self.pairs else float("nan")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Accuracy:
     """All scores of one set of predictions.
 

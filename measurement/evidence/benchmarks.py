@@ -129,7 +129,7 @@ def subjects(
     rows: Iterable[Measurement], models: Mapping[str, Model], gpus: Mapping[str, Gpu]
 ) -> tuple[tuple[Subject, ...], tuple[Gap, ...]]:
     """(rows whose model, GPU and formats are known, one gap for each reason that left rows out)."""
-    known: list[Subject] = []
+    usable: list[Subject] = []
     missing: Counter[tuple[str, str, str]] = Counter()
     for row in rows:
         model, gpu = models.get(row.model), gpus.get(row.gpu)
@@ -137,17 +137,17 @@ def subjects(
             missing[("model", row.model, "") if model is None else ("gpu", row.gpu, "")] += 1
             continue
         ways = [support(form, gpu) for form in (row.dense, row.experts)]
-        refused = next((way for way in ways if isinstance(way, Unsupported)), None)
-        if refused is not None:
-            missing[("gpu", row.gpu, refused.reason)] += 1
+        unsupported = next((way for way in ways if isinstance(way, Unsupported)), None)
+        if unsupported is not None:
+            missing[("gpu", row.gpu, unsupported.reason)] += 1
             continue
         quantization = stored_quantization(model, row.dense, row.experts)
-        known.append(Subject(row, model, quantization, gpu))
+        usable.append(Subject(row, model, quantization, gpu))
     gaps = tuple(
         Gap(kind, key, f"{count} measured rows are left out: {why or f'{key} is not in the catalog'}", "add the row")
         for (kind, key, why), count in sorted(missing.items())
     )
-    return tuple(known), gaps
+    return tuple(usable), gaps
 
 
 def stored_quantization(model: Model, dense: str, experts: str) -> Quantization:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from measurement.evidence.benchmarks import stored_quantization
 from measurement.evidence.published import PublishedRun, Unpredictable
-from measurement.evidence.run_figures import SMALLEST_CACHE, batch_limit, step_tokens
+from measurement.evidence.run_figures import SMALLEST_CACHE, batch_limit, memory_share, step_tokens
 from planner.domain.models import Model
 from planner.domain.offerings import Gpu
 from planner.performance.memory import MemoryFit, NoFit, cache_bytes, memory_fit, weights_bytes
@@ -58,28 +58,18 @@ def deployed_run(run: PublishedRun, model: Model, gpu: Gpu) -> DeployedRun | Unp
         reason = f"{asked}, {longest * run.length_high:.0f} are asked for"
         return Unpredictable(run.id, reason, "check input_tokens and output_tokens")
     assumed = list(run.assumed)
-    for form in dict.fromkeys((run.dense, run.experts)):
-        way = support(form, gpu)
-        if isinstance(way, Unsupported):
-            if form not in WIDENED or float(gpu.compute_capability) < AMPERE:
-                return Unpredictable(run.id, way.reason, "check weight_dtype and gpu")
-            gpu = replace(gpu, formats={**gpu.formats, form: "weight-only"})
-            assumed.append(f"{form} widened to 16 bit")
-    ranks, engines = run.tensor_parallel_size, run.data_parallel_size
-    if run.expert_parallel_size > ranks:
-        ranks, engines = run.gpus, 1
-        assumed.append(f"TP {ranks} in place of data-parallel attention")
-    elif model.architecture.heads % ranks:
-        heads = f"{model.key} has {model.architecture.heads} attention heads"
-        return Unpredictable(run.id, f"{heads}, which TP {ranks} does not divide", "check gpus and flags")
-    if ranks > NODE_GPUS:
-        reason = f"one engine over {ranks} GPUs spans several nodes, which are not modelled"
-        return Unpredictable(run.id, reason, "check gpus and flags")
+    widened = _widened_gpu(run, gpu, assumed)
+    sizes = _parallel_sizes(run, model, assumed)
+    if isinstance(widened, Unpredictable):
+        return widened
+    if isinstance(sizes, Unpredictable):
+        return sizes
+    gpu, (ranks, engines) = widened, sizes
     if run.eager:
         assumed.append("CUDA graphs")
     quantization = stored_quantization(model, run.dense, run.experts)
     places = float(run.max_num_seqs or batch_limit(run.engine, gpu.memory_gb))
-    utilization = run.gpu_memory_utilization or (0.95 if run.engine == "trt-llm" else 0.9)
+    utilization = run.gpu_memory_utilization or memory_share(run.engine)
     fit = memory_fit(
         model,
         quantization,
@@ -115,3 +105,30 @@ def deployed_run(run: PublishedRun, model: Model, gpu: Gpu) -> DeployedRun | Unp
         step_tokens=tokens,
         assumed=tuple(assumed),
     )
+
+
+def _widened_gpu(run: PublishedRun, gpu: Gpu, assumed: list[str]) -> Gpu | Unpredictable:
+    """The GPU with the run's formats, which it may widen to 16 bit. What that assumes is added to `assumed`."""
+    for form in dict.fromkeys((run.dense, run.experts)):
+        way = support(form, gpu)
+        if isinstance(way, Unsupported):
+            if form not in WIDENED or float(gpu.compute_capability) < AMPERE:
+                return Unpredictable(run.id, way.reason, "check weight_dtype and gpu")
+            gpu = replace(gpu, formats={**gpu.formats, form: "weight-only"})
+            assumed.append(f"{form} widened to 16 bit")
+    return gpu
+
+
+def _parallel_sizes(run: PublishedRun, model: Model, assumed: list[str]) -> tuple[int, int] | Unpredictable:
+    """(GPUs of one engine, copies of the engine). What that assumes is added to `assumed`."""
+    ranks, engines = run.tensor_parallel_size, run.data_parallel_size
+    if run.expert_parallel_size > ranks:
+        ranks, engines = run.gpus, 1
+        assumed.append(f"TP {ranks} in place of data-parallel attention")
+    elif model.architecture.heads % ranks:
+        heads = f"{model.key} has {model.architecture.heads} attention heads"
+        return Unpredictable(run.id, f"{heads}, which TP {ranks} does not divide", "check gpus and flags")
+    if ranks > NODE_GPUS:
+        reason = f"one engine over {ranks} GPUs spans several nodes, which are not modelled"
+        return Unpredictable(run.id, reason, "check gpus and flags")
+    return ranks, engines

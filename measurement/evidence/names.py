@@ -81,12 +81,12 @@ class ModelNames:
         return {_outline(self._models[key].architecture): key for key in keys}
 
     @cached_property
-    def _exact(self) -> dict[str, str]:
+    def _by_own_name(self) -> dict[str, str]:
         return {spelling.lower(): key for key, m in sorted(self._models.items()) for spelling in (m.hf_id, key)}
 
     @cached_property
-    def _compact(self) -> dict[str, list[str]]:
-        return _index((compact_name(spelling), key) for spelling, key in self._exact.items())
+    def _by_compact_name(self) -> dict[str, list[str]]:
+        return _index((compact_name(spelling), key) for spelling, key in self._by_own_name.items())
 
     @cached_property
     def _same_shape(self) -> dict[str, tuple[str, bool]]:
@@ -98,12 +98,13 @@ class ModelNames:
         }
 
     @cached_property
-    def _undated(self) -> dict[str, list[str]]:
-        return _index((undated_name(spelling), key) for spelling, key in self._exact.items())
+    def _by_undated_name(self) -> dict[str, list[str]]:
+        return _index((undated_name(spelling), key) for spelling, key in self._by_own_name.items())
 
     def _look_up(self, name: str, parameters: str) -> NameMatch | Gap:
         outside, inside = re.sub(r"\(.*?\)", " ", name).strip(), re.findall(r"\((.*?)\)", name)
-        exact = self._exact.get(outside.lower()) or self._of_one_shape(self._compact, compact_name(outside))
+        exact = self._by_own_name.get(outside.lower())
+        exact = exact or self._of_one_shape(self._by_compact_name, compact_name(outside))
         if exact is not None and not self._agrees(exact, parameters):
             return Gap(
                 "model",
@@ -118,8 +119,8 @@ class ModelNames:
             key = self._by_other_name(spelling)
             if key is not None and self._agrees(key, parameters):
                 return NameMatch(key)
-        rest, size = _unsized(outside)
-        key = self._of_one_shape(self._compact, compact_name(rest)) if size else None
+        rest, size = _without_sizes(outside)
+        key = self._of_one_shape(self._by_compact_name, compact_name(rest)) if size else None
         if key is not None and self._agrees(key, size):
             return NameMatch(key)
         return Gap(
@@ -132,11 +133,11 @@ class ModelNames:
     def _by_other_name(self, spelling: str) -> str | None:
         """The key of a model of the same shape: by another name, without date and version, or by the name's ending."""
         short = compact_name(spelling)
-        key = self._of_one_shape(self._compact, short) or self._by_same_shape(short)
-        key = key or self._of_one_shape(self._undated, undated_name(spelling))
+        key = self._of_one_shape(self._by_compact_name, short) or self._by_same_shape(short)
+        key = key or self._of_one_shape(self._by_undated_name, undated_name(spelling))
         if key is None:
-            endings = [stem for stem in self._compact if _SIZE.search(stem) and short.endswith(stem)]
-            key = self._of_one_shape(self._compact, max(endings, key=len)) if endings else None
+            endings = [stem for stem in self._by_compact_name if _SIZE.search(stem) and short.endswith(stem)]
+            key = self._of_one_shape(self._by_compact_name, max(endings, key=len)) if endings else None
         return key
 
     def _by_same_shape(self, short: str) -> str | None:
@@ -169,7 +170,7 @@ def compact_name(name: str) -> str:
 
     Separators stay between digits only.
     """
-    return _joined(_telling_words(name))
+    return _join(_telling_words(name))
 
 
 def undated_name(name: str) -> str:
@@ -177,7 +178,7 @@ def undated_name(name: str) -> str:
     words = [word for word in _telling_words(name) if not _DATE.fullmatch(word)]
     if any(_SIZE.fullmatch(word) for word in words):
         words = [word for word in words if not _VERSION.fullmatch(word)]
-    return _joined(words)
+    return _join(words)
 
 
 def _telling_words(name: str) -> list[str]:
@@ -186,11 +187,11 @@ def _telling_words(name: str) -> list[str]:
     return [word for word in words if not NOISE.fullmatch(word)] or words
 
 
-def _joined(words: Iterable[str]) -> str:
+def _join(words: Iterable[str]) -> str:
     return re.sub(r"(?<=\d)-(?!\d)|(?<!\d)-", "", "-".join(words))
 
 
-def _unsized(name: str) -> tuple[str, str]:
+def _without_sizes(name: str) -> tuple[str, str]:
     """(a name without its sizes, the first of its sizes): `GLM-4.5 355B-A32B` → (`GLM-4.5`, `355B`)."""
     words = re.split(r"[-_\s]+", name)
     sizes = [word for word in words if _SIZE.fullmatch(word.lower())]
@@ -228,9 +229,9 @@ def _gpu_of_instance(instance: str, instances: Mapping[str, InstanceType]) -> st
     return row.gpu if row else None
 
 
-def _hint(name: str, known: Iterable[str], otherwise: str) -> str:
-    """The known names that are close to a name; `otherwise` when none is close."""
-    hint = did_you_mean(name, known)
+def _hint(name: str, names: Iterable[str], otherwise: str) -> str:
+    """The names that are close to a name; `otherwise` when none is close."""
+    hint = did_you_mean(name, names)
     return hint if hint.startswith("did") else otherwise
 
 

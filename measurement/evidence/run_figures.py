@@ -51,7 +51,7 @@ MOST_REQUESTS = 1500
 LEAST_ROUNDS = 4
 """Requests that each client sends at least, however many clients there are."""
 SMALLEST_CACHE = 2.5
-"""Requests of the longest length that the KV cache holds at least, for a run that was measured did work."""
+"""Requests of the longest length that the KV cache holds at least. A run that was measured did work somehow."""
 
 
 def step_tokens(engine: EngineName, memory_gb: float) -> float:
@@ -64,6 +64,11 @@ def batch_limit(engine: EngineName, memory_gb: float) -> float:
     """The engine's default for the sequences that run at a time."""
     limits: dict[EngineName, float] = {"trt-llm": 2048.0, "sglang": 1024.0, "tgi": 128.0}
     return limits.get(engine, 1024.0 if memory_gb >= LARGE_GPU_GB else 256.0)
+
+
+def memory_share(engine: EngineName) -> float:
+    """The engine's default for the share of the GPU's memory that it takes."""
+    return 0.95 if engine == "trt-llm" else 0.9
 
 
 @dataclass(frozen=True)
@@ -165,7 +170,7 @@ def _cache_of(subject: Subject) -> tuple[float, float]:
         max_num_seqs=64,
         max_model_len=1,
         kv_format=row.kv,
-        gpu_memory_utilization=0.95 if whole else 0.9,
+        gpu_memory_utilization=memory_share(row.engine),
     )
     longest = row.input_tokens + row.output_tokens
     if not isinstance(fit, MemoryFit):

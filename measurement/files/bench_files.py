@@ -109,7 +109,7 @@ def read_benchmarks(paths: Sequence[Path], options: Mapping[str, str], catalog: 
     Errors: `Problems` with everything that is wrong in any of the files.
     """
     problems: list[Problem] = []
-    sources = [source for path in _listed(paths, problems) if (source := _source(path, problems)) is not None]
+    sources = [source for path in _files(paths, problems) if (source := _source(path, problems)) is not None]
     configs = {s.path.parent: s.documents[0] for s in sources if is_inference_perf_config(s.documents[0])}
     files, warnings = [], list[Problem]()
     runs: dict[str, OwnRun] = {}
@@ -137,7 +137,7 @@ def read_benchmarks(paths: Sequence[Path], options: Mapping[str, str], catalog: 
     return Reading(tuple(sorted(set(files), key=lambda f: (f.file, f.sha256))), tuple(ordered), caps, tuple(warnings))
 
 
-def _listed(paths: Iterable[Path], problems: list[Problem]) -> list[Path]:
+def _files(paths: Iterable[Path], problems: list[Problem]) -> list[Path]:
     """The files in a fixed order. A folder stands for its JSON files."""
     files: list[Path] = []
     for path in paths:

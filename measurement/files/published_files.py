@@ -43,7 +43,7 @@ class PublishedTable:
     rows: tuple[Mapping[str, str], ...]
 
     @property
-    def measured(self) -> int:
+    def measured_rows(self) -> int:
         """Number of rows with a value."""
         return sum(bool(row.get("value")) for row in self.rows)
 

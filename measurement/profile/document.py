@@ -46,7 +46,7 @@ class ProfileRow(BaseModel):
     graph: bool = False
 
     @model_validator(mode="after")
-    def _ordered(self) -> Self:
+    def _check_order(self) -> Self:
         if not self.ms_p10 <= self.ms <= self.ms_p90:
             raise ValueError("the median lies between p10 and p90")
         return self
@@ -70,7 +70,7 @@ class Bandwidth(ProfileRow):
     gb_per_s: Positive
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _check_rate(self) -> Self:
         if abs(self.gb_per_s * self.ms * 1e6 / self.bytes - 1) > 0.01:
             raise ValueError("gb_per_s is not bytes over ms")
         return self
@@ -186,7 +186,7 @@ class GpuProfile(BaseModel):
     gaps: tuple[NotMeasured, ...]
 
     @model_validator(mode="after")
-    def _measured(self) -> Self:
+    def _check_something_measured(self) -> Self:
         if not (self.bandwidth or self.gemm or self.attention or self.all_reduce):
             raise ValueError("nothing was measured")
         return self

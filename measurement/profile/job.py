@@ -37,7 +37,7 @@ Python's path."""
 Object = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ProfileRequest:
     """What to measure.
 

@@ -76,7 +76,7 @@ def accuracy(
 def _measured_table(file: Path) -> PublishedTable:
     """The table in a file. Errors: `Problems`, also where no row has a measured value (PERF035)."""
     table = read_published(file)
-    if not table.measured:
+    if not table.measured_rows:
         where = Span(table.file, 1)
         hint = "fill the column `value`; `spillway perf predict` needs none"
         raise Problems([Problem("PERF035", "no row has a measured value to compare with", where, hint)])

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 
 from measurement.calibration.runs import ExpectedFigures, OwnRun
 from planner.documents.calibration import CalibrationFile
-from planner.faces.layout import Column, Kind, above, below, figures, names
+from planner.faces.layout import Kind, TableColumn, above, below, figures, names
 from planner.faces.prose import Prose
 from planner.faces.tables import FoldingTable
 from planner.performance.calibration import Calibration
@@ -41,11 +41,11 @@ def runs_view(compared: Sequence[tuple[OwnRun, ExpectedFigures, ExpectedFigures]
     columns = (
         *names("run", "of"),
         *figures("in flight", "in", "out", "TPOT"),
-        Column("TPOT shipped", Kind.FIGURE, beside="shipped"),
-        Column("TPOT now", Kind.FIGURE, beside="now"),
+        TableColumn("TPOT shipped", Kind.FIGURE, beside="shipped"),
+        TableColumn("TPOT now", Kind.FIGURE, beside="now"),
         *figures("TTFT"),
-        Column("TTFT shipped", Kind.FIGURE, beside="shipped"),
-        Column("TTFT now", Kind.FIGURE, beside="now"),
+        TableColumn("TTFT shipped", Kind.FIGURE, beside="shipped"),
+        TableColumn("TTFT now", Kind.FIGURE, beside="now"),
     )
     steps = (below("of"), below("in flight", "in", "out"), below("TTFT", "TTFT shipped", "TTFT now"))
     return FoldingTable("Runs", columns, rows, steps)

@@ -1,1 +1,1 @@
-"""The command line `spillway`: one module a verb group. Only here is anything printed, exited or the clock read."""
+"""The command line `spillway`, one module for each group of verbs. Only here something is printed."""

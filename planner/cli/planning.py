@@ -33,8 +33,8 @@ def plan(arguments: Sequence[str], folder: Path, upgrade: bool, dry_run: bool, f
         denied = denied or any(v.state == "deny" for v in result.lock.plan.verdicts)
         if form == "text":
             show(plan_view(result.lock))
-        if result.outcome.kept:
-            note(f"note: {result.outcome.kept}")
+        if result.outcome.note:
+            note(f"note: {result.outcome.note}")
         if dry_run:
             note(f"dry run: {path} is not written")
         elif result.prior is not None and says_the_same(result.prior, result.lock):

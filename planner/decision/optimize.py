@@ -42,14 +42,14 @@ class Outcome:
 
     omissions: candidates that were not considered further.
     facts, prices: keys of the catalog rows that the plan rests on, sorted.
-    kept: a sentence on the locked pools that were kept and what others would save; empty when none were kept so.
+    note: a sentence on locked pools that were kept although others would save a little; empty when none were.
     """
 
     plan: Plan
     omissions: tuple[Omission, ...]
     facts: tuple[str, ...]
     prices: tuple[str, ...]
-    kept: str
+    note: str
 
 
 def optimize(inputs: Inputs, limits: SearchLimits = DEFAULT_LIMITS, kept: CapacitiesByDigest | None = None) -> Outcome:

@@ -1,1 +1,1 @@
-"""Floor 5: plans as files, compared and judged. No solver, no decision: what is read here was decided before."""
+"""This package reads, writes, compares and judges plans as files. It decides nothing and knows no solver."""

@@ -1,7 +1,8 @@
-"""Does a plan add up? Plain arithmetic over a lock, with no solver: packing, capacity, reserve, quotas, budgets, bill.
+"""The arithmetic of a plan: does it add up? Packing, capacity, reserve, quotas, budgets and bill are computed again.
 
-Each rule is one function that yields problems (CHK…); a rule recomputes its figure from the parts of the plan and
-compares. The rounding to the six digits that are written is the only tolerance; money is exact to the cent.
+No solver is needed for it. Each rule is one function that yields problems (CHK…): it computes its figure from the parts
+of the plan and compares. The only tolerance is that of figures which are written with six digits; money is exact to the
+cent.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from planner.words.numbers import dollars
 from planner.words.units import HOURS_PER_MONTH
 
 TOLERANCE = Decimal("0.001")
-"""Relative: six significant digits are written, and a sum of dozens of them is compared."""
+"""Relative tolerance: six significant digits are written, and sums of dozens of them are compared."""
 
 
 def arithmetic(plan: Plan, environment: Environment) -> tuple[Problem, ...]:
-    """All problems of a plan's own arithmetic, in the order of the rules; empty when it adds up."""
+    """Return all problems of a plan's own arithmetic, in the order of the rules. There are none when it adds up."""
     rules = (_references, _packing, _served, _capacity, _context, _reserve, _quota, privacy, _bill, _budget)
     return tuple(problem for rule in rules for problem in rule(plan, environment))
 
 
 def _references(plan: Plan, environment: Environment) -> Iterator[Problem]:
-    """Every name that is used is defined, once."""
+    """Require that every name which is used is defined, once."""
     groups, pools = [g.name for g in plan.node_groups], [p.name for p in plan.pools]
     apis = {a.name for a in plan.apis}
     for kind, names in (("node group", groups), ("pool", pools), ("route", [r.name for r in plan.routes])):
@@ -57,7 +58,7 @@ def _references(plan: Plan, environment: Environment) -> Iterator[Problem]:
 
 
 def _packing(plan: Plan, environment: Environment) -> Iterator[Problem]:
-    """The placement holds all replicas, and no node holds more GPUs than it has."""
+    """Require that the placement holds all replicas, and that no node holds more GPUs than it has."""
     pools = {p.name: p for p in plan.pools}
     for group in plan.node_groups:
         if sum(p.nodes for p in group.placement) != group.max_nodes:
@@ -81,7 +82,7 @@ def _packing(plan: Plan, environment: Environment) -> Iterator[Problem]:
 
 
 def _served(plan: Plan, environment: Environment) -> Iterator[Problem]:
-    """Every request of every hour of the month has a place to go."""
+    """Require that every request of every hour of the month has a place to go."""
     hours = sum((level.hours for level in plan.levels), Decimal(0))
     if not _close(hours, Decimal(HOURS_PER_MONTH)):
         yield Problem("CHK009", f"the levels have {hours} hours; a month has {HOURS_PER_MONTH}")
@@ -110,12 +111,12 @@ def _served(plan: Plan, environment: Environment) -> Iterator[Problem]:
 
 
 def _capacity(plan: Plan, environment: Environment) -> Iterator[Problem]:
-    """At every level, what the pools are asked to serve is within what their replicas can take."""
+    """Require that pools are asked to serve no more than their replicas can take, at every level."""
     for pool in plan.pools:
-        known = {(c.route, c.band) for c in pool.capacity if c.requests_per_second > 0}
+        with_capacity = {(c.route, c.band) for c in pool.capacity if c.requests_per_second > 0}
         for route in _routes_of(plan, pool):
             for index, band in enumerate(route.bands):
-                if band.weights.get(pool.name, 0) > 0 and (route.name, index) not in known:
+                if band.weights.get(pool.name, 0) > 0 and (route.name, index) not in with_capacity:
                     message = f"pool `{pool.name}` serves route `{route.name}`, band {index}, with no capacity for it"
                     yield Problem("CHK003", message)
         for level in plan.levels:
@@ -128,7 +129,7 @@ def _capacity(plan: Plan, environment: Environment) -> Iterator[Problem]:
 
 
 def _context(plan: Plan, environment: Environment) -> Iterator[Problem]:
-    """A pool reads the prompts of the bands that it serves, with room for their mean answer."""
+    """Require that a pool reads the prompts of the bands that it serves, with room for their mean answer."""
     contexts = {pool.name: pool.engine.max_model_len for pool in plan.pools}
     for route in plan.routes:
         for index, band in enumerate(route.bands):
@@ -141,7 +142,7 @@ def _context(plan: Plan, environment: Environment) -> Iterator[Problem]:
 
 
 def _reserve(plan: Plan, environment: Environment) -> Iterator[Problem]:
-    """A pool whose routes have no API still carries its load after losing one node, if the environment asks for it."""
+    """Require that a pool whose routes have no API carries its load after losing one node, if that is asked for."""
     if not environment.reserve.node:
         return
     for pool in plan.pools:
@@ -161,7 +162,7 @@ def _reserve(plan: Plan, environment: Environment) -> Iterator[Problem]:
 
 
 def _quota(plan: Plan, environment: Environment) -> Iterator[Problem]:
-    """vCPUs by family are within the account's quota."""
+    """Require that the vCPUs of each family are within the account's quota."""
     for family, quota in environment.quotas.items():
         used = sum(g.vcpus_per_node * g.max_nodes for g in plan.node_groups if g.quota_family == family)
         if used > quota:
@@ -169,7 +170,7 @@ def _quota(plan: Plan, environment: Environment) -> Iterator[Problem]:
 
 
 def privacy(plan: Plan, environment: Environment) -> Iterator[Problem]:
-    """Restricted data has no API, and its pools share neither replicas nor nodes with other data."""
+    """Require that restricted data has no API, and that its pools share neither replicas nor nodes with other data."""
     groups = {g.name: g for g in plan.node_groups}
     for route in plan.routes:
         declared = environment.routes.get(route.name)
@@ -192,7 +193,7 @@ def privacy(plan: Plan, environment: Environment) -> Iterator[Problem]:
 
 
 def _bill(plan: Plan, environment: Environment) -> Iterator[Problem]:
-    """quantity × unit price = amount on each line; the lines sum to the totals, exactly."""
+    """Require that each line is its quantity × its unit price, and that the lines sum to the totals, exactly."""
     cost = plan.cost
     for line in cost.lines:
         if dollars(line.quantity * line.unit_price) != line.usd_per_month:
@@ -217,7 +218,7 @@ def _bill(plan: Plan, environment: Environment) -> Iterator[Problem]:
 
 
 def cluster_bill(plan: Plan) -> Iterator[Problem]:
-    """The lines of the platform are those of what is built, in the same quantities."""
+    """Require that the lines of the platform are those of what is built, in the same quantities."""
     parts = plan.platform.cluster
     built = {key: quantity for _, key, quantity in cluster_items(plan.platform.region, parts)} if parts else {}
     billed = {line.price: line.quantity for line in plan.cost.lines if line.component == PLATFORM}
@@ -228,7 +229,7 @@ def cluster_bill(plan: Plan) -> Iterator[Problem]:
 
 
 def _budget(plan: Plan, environment: Environment) -> Iterator[Problem]:
-    """The bill is within the budget."""
+    """Require that the bill is within the budget, and that APIs are within theirs."""
     budget = monthly_budget(environment)
     if budget is not None and plan.cost.usd_per_month > budget:
         yield Problem("CHK008", f"the plan costs ${plan.cost.usd_per_month:,} a month; the budget is ${budget:,}")
@@ -247,16 +248,19 @@ def _routes_of(plan: Plan, pool: Pool) -> list[PlannedRoute]:
 
 
 def _spilled(band: RouteBand, level: str) -> Decimal:
-    """Share of a band that goes to the API at a level; a level that is not named spills nothing."""
+    """Return the share of a band that goes to the API at a level. A level that is not named spills nothing."""
     return band.spill_by_level.get(level, Decimal(0))
 
 
-def _close(value: Decimal, wanted: Decimal) -> bool:
-    return abs(value - wanted) <= wanted * TOLERANCE
+def _close(value: Decimal, expected: Decimal) -> bool:
+    return abs(value - expected) <= expected * TOLERANCE
 
 
 def _load(plan: Plan, pool: Pool, level: str) -> Decimal:
-    """Replicas of `pool` that are busy at a level: Σ planned rate × share of band × local share × weight / capacity."""
+    """Return the number of replicas of a pool that are busy at a level.
+
+    Σ over its bands: planned rate × share of the band × share served locally × weight / capacity
+    """
     rates = next(entry for entry in plan.levels if entry.name == level).planned_requests_per_second
     capacities = {(c.route, c.band): c.requests_per_second for c in pool.capacity}
     load = Decimal(0)

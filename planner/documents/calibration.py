@@ -1,8 +1,8 @@
 """A calibration as a file: `calibration/NAME.yaml` beside the environments, written by `spillway perf calibrate`.
 
-It holds everything that a plan takes from it (coefficients, factors and residuals by GPU) and everything that it rests
-on (files and runs with their digests, the engine's versions, the day, the shipped coefficients that it started from).
-The same runs give the same bytes. It is computed and reviewed, never edited.
+The file holds everything that a plan takes from it: coefficients, factors and residuals by GPU. It also holds
+everything that it rests on: files and runs with their digests, the engine's versions, the day, the shipped coefficients
+that it started from. The same runs give the same bytes. It is computed and reviewed, and never edited.
 """
 
 from __future__ import annotations
@@ -26,14 +26,21 @@ class _Part(BaseModel):
 
 
 class Shipped(_Part):
-    """The coefficients that a calibration started from."""
+    """The shipped coefficients are those that a calibration started from.
+
+    as_of: their day.
+    """
 
     as_of: str
     digest: Sha256
 
 
 class File(_Part):
-    """A file that was read. sha256: of its text."""
+    """A file is one that was read.
+
+    tool: the benchmark tool that wrote it.
+    sha256: digest of its text.
+    """
 
     file: str
     tool: str
@@ -41,7 +48,16 @@ class File(_Part):
 
 
 class CalibratedRun(_Part):
-    """One run: where it stands, what it ran on, its condition, what it measured. digest: of what was read of it."""
+    """A calibrated run says where it stands, what it ran on, under which condition, and what it measured.
+
+    file, part: the file, and the place of the run in it.
+    digest: digest of what was read of it.
+    load: whether a fixed number of requests was kept in flight (`closed`), or they came at a rate (`open`).
+    in_flight: mean number of requests in the engine.
+    input_tokens, output_tokens: mean lengths of a request, tokens.
+    completed: number of requests that were completed.
+    tpot_ms, ttft_ms: median (or else mean) time per output token and to the first token, ms; None where not measured.
+    """
 
     file: str
     part: str
@@ -63,7 +79,13 @@ class CalibratedRun(_Part):
 
 
 class CalibrationFile(_Part):
-    """The whole file. gpus: what plans read, by GPU."""
+    """A calibration file is the whole file.
+
+    name: name of the calibration, and of its file.
+    date: day of the calibration.
+    files, runs: what it rests on.
+    gpus: what plans read, by GPU.
+    """
 
     format: Literal["spillway.calibration/1"]
     name: str
@@ -76,23 +98,23 @@ class CalibrationFile(_Part):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of everything in it, whatever its form on disk."""
+        """Return the sha256 of everything in it, whatever its form on disk."""
         return digest_of(plain(self))
 
 
 def plain(file: CalibrationFile) -> dict[str, Any]:
-    """The file as plain values, numbers with six significant digits."""
+    """Return the file as plain values, numbers with six significant digits."""
     values: dict[str, Any] = rounded(file.model_dump(mode="json"))
     return values
 
 
 def render(file: CalibrationFile) -> str:
-    """The file's text."""
+    """Return the file's text."""
     return HEAD + yaml.safe_dump(plain(file), sort_keys=False, allow_unicode=True, width=120)
 
 
 def load(text: str, file: str) -> CalibrationFile:
-    """Text → calibration. Errors: `Problems` with CAL020, every value that does not fit."""
+    """Read a calibration from its text. Raises `Problems` with CAL020 for every value that does not fit."""
     document = document_of(text, file)
     try:
         return CalibrationFile.model_validate(document.value)
@@ -100,6 +122,6 @@ def load(text: str, file: str) -> CalibrationFile:
         problems = []
         for detail in error.errors(include_url=False, include_context=False, include_input=False):
             path = tuple(step for step in detail["loc"] if isinstance(step, str | int))
-            said = f"{'.'.join(map(str, path)) or 'the file'}: {detail['msg']}"
-            problems.append(Problem("CAL020", said, document.at(path), AGAIN))
+            message = f"{'.'.join(map(str, path)) or 'the file'}: {detail['msg']}"
+            problems.append(Problem("CAL020", message, document.at(path), AGAIN))
         raise Problems(problems) from error

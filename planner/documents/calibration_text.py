@@ -1,6 +1,6 @@
-"""The text of a calibration file as plain values, and their digest: all that a lock's judgement needs of it.
+"""The text of a calibration file as plain values, and their digest, which is all that a lock's judgement needs of it.
 
-Nothing of the performance model is read here; `documents.calibration` gives the values their meaning.
+The module reads nothing of the performance model; `documents.calibration` gives the values their meaning.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ AGAIN = "restore it with git, or run `spillway perf calibrate` again with all it
 
 
 def document_of(text: str, file: str) -> Document:
-    """The values with their places. Errors: `Problems` with CAL020, when the text is not YAML."""
+    """Return the values with their places in the file. Raises `Problems` with CAL020 when the text is not YAML."""
     try:
         return read(text, file)
     except Problems as broken:
@@ -23,12 +23,12 @@ def document_of(text: str, file: str) -> Document:
 
 
 def digest_of(values: Any) -> str:
-    """SHA-256 of everything that a calibration file says, whatever its form on disk."""
+    """Return the sha256 of everything that a calibration file says, whatever its form on disk."""
     return digest(rounded(values))
 
 
 def rounded(value: Any) -> Any:
-    """Plain values with six significant digits: below that a fit says nothing, and a diff of two files is readable."""
+    """Return plain values with six significant digits. A fit says nothing below them, and a diff stays readable."""
     if isinstance(value, float):
         return float(f"{value:.6g}")
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Two trees of plain values compared: which keys differ, as values; `change_words` says one change in words."""
+"""Changes between two trees of plain values: the keys that differ, as values; `change_words` puts one into words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from planner.words.spans import Path
 
 @dataclass(frozen=True)
 class KeyChange:
-    """One plain value that differs. path: its keys from the top. old, new: None where the key is absent."""
+    """A key change is one plain value that differs.
+
+    path: the keys that lead to it from the top.
+    old, new: the value on both sides; None where the key is absent.
+    """
 
     path: Path
     old: Any
@@ -20,7 +24,7 @@ class KeyChange:
 
 
 def key_changes(old: Any, new: Any, path: Path = ()) -> tuple[KeyChange, ...]:
-    """The plain values that differ, in the order of sorted keys; lists of different length differ as a whole."""
+    """Return the plain values that differ, in the order of sorted keys; lists of different length differ whole."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         keys = sorted({*old, *new})
         nested = [key_changes(old.get(key), new.get(key), (*path, key)) for key in keys]
@@ -32,7 +36,7 @@ def key_changes(old: Any, new: Any, path: Path = ()) -> tuple[KeyChange, ...]:
 
 
 def change_words(change: KeyChange) -> str:
-    """One change, like `routes.chat.slo.tpot_p95: "60ms" → "80ms"`."""
+    """Tell one change, like `routes.chat.slo.tpot_p95: "60ms" → "80ms"`."""
     key = ".".join(str(step) for step in change.path)
     return f"{key}: {_shown(change.old)} → {_shown(change.new)}"
 

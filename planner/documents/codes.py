@@ -1,4 +1,4 @@
-"""What each diagnostic code means: the one list that `spillway explain CODE` reads."""
+"""The diagnostic codes and what each means. `spillway explain CODE` reads this list."""
 
 from __future__ import annotations
 

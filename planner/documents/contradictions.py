@@ -1,7 +1,7 @@
 """What a schema cannot say of an environment file: parts that contradict each other, or together say too little.
 
-Works on the values as they were read, so that a contradiction is told in the same run as a wrong unit elsewhere. What
-has the wrong form is passed over here: the schema says so.
+The module works on the values as they were read, so that a contradiction is told in the same run as a wrong unit
+elsewhere. It passes over what has the wrong form, of which the schema tells.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from planner.words.spans import Document, Path, mapping_at, value_at
 
 
 def contradictions(document: Document) -> tuple[Problem, ...]:
-    """All contradictions of a file (ENV005), in the order of its parts."""
-    found = list(_zones(document))
+    """Return all contradictions of a file (ENV005), in the order of its parts."""
+    problems = list(_zones(document))
     for name, route in mapping_at(document.value, "routes").items():
         path: Path = ("routes", name)
-        found += [*_lengths_known(document, path, route), *_profile(document, path), *_lengths(document, path)]
-    return tuple(found)
+        problems += [*_lengths_known(document, path, route), *_profile(document, path), *_lengths(document, path)]
+    return tuple(problems)
 
 
 def _zones(document: Document) -> Iterator[Problem]:
-    """Two zones are two places that do not fail together; the same one twice is one."""
+    """Require that no zone stands twice: zones are places that do not fail together."""
     zones = value_at(document.value, ("platform", "zones"))
     for index, zone in enumerate(zones if isinstance(zones, list) else ()):
         if zone in zones[:index]:
@@ -33,7 +33,7 @@ def _zones(document: Document) -> Iterator[Problem]:
 
 
 def _lengths_known(document: Document, path: Path, route: Any) -> Iterator[Problem]:
-    """Token lengths come from a trace or are declared."""
+    """Require that token lengths come from a trace or are declared."""
     if isinstance(route, dict) and value_at(route, ("traffic", "trace")) is None and route.get("tokens") is None:
         hint = "add `traffic.trace:` or `tokens: {input: {mean, p95}, output: {mean, p95}}`"
         message = f"route `{path[-1]}` has neither a trace nor token lengths"
@@ -41,7 +41,7 @@ def _lengths_known(document: Document, path: Path, route: Any) -> Iterator[Probl
 
 
 def _profile(document: Document, path: Path) -> Iterator[Problem]:
-    """A week without any request has no shape to scale."""
+    """Require that a week has requests: without any, it has no shape to scale."""
     where: Path = (*path, "traffic", "profile")
     hours = value_at(document.value, where)
     if isinstance(hours, list) and hours and all(hour == 0 for hour in hours):
@@ -50,7 +50,7 @@ def _profile(document: Document, path: Path) -> Iterator[Problem]:
 
 
 def _lengths(document: Document, path: Path) -> Iterator[Problem]:
-    """Declared lengths must fit a lognormal."""
+    """Require that declared lengths fit a lognormal distribution."""
     for side in ("input", "output"):
         where: Path = (*path, "tokens", side)
         mean, p95 = value_at(document.value, (*where, "mean")), value_at(document.value, (*where, "p95"))

@@ -1,9 +1,9 @@
-"""Two locks compared: what changed in dollars and why, as a value; faces print it.
+"""The difference of two locks: what changed in dollars, and why. It is a value; faces print it.
 
-The bill of the new plan is evaluated three times: as it was, with new quantities at old prices, with new prices. The
-difference of the first two is what the inputs changed, of the last two what prices changed; both are sums over the same
-cost lines, so that the parts add up to the total with nothing left over. A price that the base did not use has no old
-value: what it costs is the work of the inputs that brought it in.
+The bill is evaluated three times: as it was, with new quantities at old prices, and with new quantities at new prices.
+The first step is what the inputs changed, and the second is what prices changed. Both are sums over the same cost
+lines, so that the parts add up to the total with nothing left over. A price that the base did not use has no old value,
+and what it costs counts for the inputs that brought it in.
 """
 
 from __future__ import annotations
@@ -25,13 +25,18 @@ ZERO = Decimal(0)
 PartChangeKind = Literal["added", "removed", "changed"]
 PartKind = Literal["platform", "node group", "pool", "route", "API"]
 SIZES = (("nodes",), ("replicas",))
-"""Paths of the figures of a part that cost most."""
+"""Paths of the figures of a part that cost most. They are told first."""
 KINDS: tuple[PartKind, ...] = ("platform", "node group", "pool", "route", "API")
 
 
 @dataclass(frozen=True)
 class LineChange:
-    """One cost line on both sides, USD a month. `by_price` is what a new unit price did to the new quantity."""
+    """A line change is one cost line on both sides.
+
+    base, proposed: its amount on each side, USD a month; 0 where there is no such line.
+    by_quantity: what the new quantity changes at the old price, USD a month.
+    by_price: what the new price changes at the new quantity, USD a month.
+    """
 
     name: str
     component: str
@@ -43,14 +48,16 @@ class LineChange:
 
     @property
     def delta(self) -> Decimal:
+        """Return the change of the amount, USD a month."""
         return self.proposed - self.base
 
 
 @dataclass(frozen=True)
 class PartChange:
-    """A pool, node group or route that differs.
+    """A part change is a part of the plan that differs, such as a pool, a node group or a route.
 
-    details: the figures that differ, sizes first. summary: what was added or removed, in a few words.
+    details: the values that differ, sizes first; only for a part that is on both sides.
+    summary: what was added or removed, in a few words.
     """
 
     kind: PartKind
@@ -62,7 +69,14 @@ class PartChange:
 
 @dataclass(frozen=True)
 class Diff:
-    """What the proposed lock changes against its base; `base_usd` and all lines are 0 where there is no base."""
+    """A difference says what the proposed lock changes against its base.
+
+    name: the environment.
+    base_usd, proposed_usd: the bills of both sides, USD a month; the base's is 0 where there is no base.
+    inputs: values of the environment, traces and calibrations that differ.
+    snapshots: names of both price snapshots; the base's is empty where there is no base.
+    first: whether there is no base.
+    """
 
     name: str
     base_usd: Decimal
@@ -75,25 +89,26 @@ class Diff:
 
     @property
     def delta(self) -> Decimal:
+        """Return the change of the bill, USD a month."""
         return self.proposed_usd - self.base_usd
 
     @property
     def by_inputs(self) -> Decimal:
-        """USD a month that new quantities cost at old prices."""
+        """Return what new quantities change at old prices, USD a month."""
         return sum((line.by_quantity for line in self.lines), ZERO)
 
     @property
     def by_prices(self) -> Decimal:
-        """USD a month that new prices cost at new quantities."""
+        """Return what new prices change at new quantities, USD a month."""
         return sum((line.by_price for line in self.lines), ZERO)
 
     @property
     def empty(self) -> bool:
-        """Whether nothing changed that a reader of the plan would see."""
+        """Say whether nothing changed that a reader of the plan would see."""
         return not self.parts and not self.inputs and all(line.delta == 0 for line in self.lines)
 
     def by_component(self) -> tuple[tuple[str, Decimal, Decimal], ...]:
-        """(component, base, proposed) in USD a month, the largest change first, ties by name."""
+        """Return (component, base, proposed), USD a month, the largest change first, ties by name."""
         base: dict[str, Decimal] = {}
         proposed: dict[str, Decimal] = {}
         for line in self.lines:
@@ -104,7 +119,7 @@ class Diff:
 
 
 def compare(base: Lock | None, proposed: Lock) -> Diff:
-    """What `proposed` changes against `base`; None: there is no plan yet, everything is new."""
+    """Return what `proposed` changes against `base`. Without a base everything is new."""
     old, new = base.plan if base else None, proposed.plan
     return Diff(
         name=proposed.name,
@@ -119,7 +134,7 @@ def compare(base: Lock | None, proposed: Lock) -> Diff:
 
 
 def touched_parts(diff: Diff) -> tuple[str, ...]:
-    """What a deployment of the proposed plan may touch: `kind name`, sorted."""
+    """Return what a deployment of the proposed plan may touch, as `kind name`, sorted."""
     return tuple(sorted(f"{part.kind} {part.name}" for part in diff.parts))
 
 
@@ -140,48 +155,59 @@ def _lines(old: tuple[CostLine, ...], new: tuple[CostLine, ...]) -> tuple[LineCh
 
 
 def _by_price(lines: tuple[CostLine, ...]) -> dict[tuple[str, str, str, int], CostLine]:
-    """What is bought is known by its price, as names carry quantities: `3 × g6e.xlarge` becomes `4 × g6e.xlarge`.
+    """Return the lines by (component, price, kind, place), by which those of two bills are matched.
 
-    Lines of a component that share a price are told apart by their order, so that none is lost from the sum.
+    Names do not match lines, as they carry quantities: `3 × g6e.xlarge` becomes `4 × g6e.xlarge`. Lines that share all
+    else have different places in the order of names, so that none is lost from the sum.
     """
-    found: dict[tuple[str, str, str, int], CostLine] = {}
+    keyed: dict[tuple[str, str, str, int], CostLine] = {}
     for line in sorted(lines, key=lambda line: (line.component, line.price, line.kind, line.name)):
         place = 0
-        while (line.component, line.price, line.kind, place) in found:
+        while (line.component, line.price, line.kind, place) in keyed:
             place += 1
-        found[(line.component, line.price, line.kind, place)] = line
-    return found
+        keyed[(line.component, line.price, line.kind, place)] = line
+    return keyed
 
 
 def _line(old: CostLine | None, new: CostLine | None, prices: dict[str, Decimal]) -> LineChange:
-    known = new or old
-    assert known is not None
+    either = new or old
+    assert either is not None
     base = old.usd_per_month if old else ZERO
     proposed = new.usd_per_month if new else ZERO
     at_old_price = proposed
     if new is not None and prices.get(new.price, new.unit_price) != new.unit_price:
         at_old_price = dollars(new.quantity * prices[new.price])
     return LineChange(
-        known.name, known.component, known.kind, base, proposed, at_old_price - base, proposed - at_old_price
+        name=either.name,
+        component=either.component,
+        kind=either.kind,
+        base=base,
+        proposed=proposed,
+        by_quantity=at_old_price - base,
+        by_price=proposed - at_old_price,
     )
 
 
 def _parts(kind: PartKind, old: Plan | None, new: Plan) -> list[PartChange]:
     before, after = _views(kind, old) if old else {}, _views(kind, new)
-    found = []
+    changes = []
     for name in sorted({*before, *after}):
         if name not in before:
-            found.append(PartChange(kind, name, "added", summary=after[name].summary))
+            changes.append(PartChange(kind, name, "added", summary=after[name].summary))
         elif name not in after:
-            found.append(PartChange(kind, name, "removed", summary=before[name].summary))
+            changes.append(PartChange(kind, name, "removed", summary=before[name].summary))
         elif details := key_changes(before[name].values, after[name].values):
-            found.append(PartChange(kind, name, "changed", tuple(sorted(details, key=_importance))))
-    return found
+            changes.append(PartChange(kind, name, "changed", tuple(sorted(details, key=_importance))))
+    return changes
 
 
 @dataclass(frozen=True)
 class _View:
-    """What of a part reaches the account, the charts or the gateway; expected figures and reasons do not."""
+    """A view is what of a part reaches the account, the charts or the gateway. Expected figures and reasons do not.
+
+    values: what is compared.
+    summary: the part in a few words.
+    """
 
     values: dict[str, Any]
     summary: tuple[str, ...]
@@ -223,14 +249,14 @@ def _pool(pool: Pool, group: NodeGroup) -> _View:
 
 def _route(route: PlannedRoute) -> _View:
     bands = {f"band {index + 1}": _band(band) for index, band in enumerate(route.bands)}
-    kept = route.model_dump(
+    rest = route.model_dump(
         mode="json", include={"name", "privacy", "residency", "bytes_per_token", "fallback", "triggers"}
     )
-    return _View({**bands, **kept}, ())
+    return _View({**bands, **rest}, ())
 
 
 def _band(band: RouteBand) -> dict[str, Any]:
-    """How the gateway sees a band."""
+    """Return a band as the gateway sees it."""
     pools = ", ".join(f"{name} × {weight:f}" for name, weight in sorted(band.weights.items()))
     return {"up to tokens": band.max_input_tokens, "pools": pools or "none", "planned API share": f"{band.api_share:f}"}
 
@@ -240,5 +266,5 @@ def _range(low: int, high: int) -> int | str:
 
 
 def _importance(change: KeyChange) -> tuple[int, tuple[str, ...]]:
-    """Sizes first: they are what costs."""
+    """Return a key that sorts sizes first, as they are what costs."""
     return (0 if change.path in SIZES else 1, tuple(str(step) for step in change.path))

@@ -1,6 +1,6 @@
-"""Reads an environment from text: every problem of the file in one run, each with its line.
+"""The environment file: an environment is read from text, and every problem of it is told in one run, with its line.
 
-The schema is `planner.domain.environment`; this module turns pydantic's complaints into diagnostics that say what to
+The schema is `planner.domain.environment`. This module turns pydantic's complaints into diagnostics that say what to
 write instead. Keys that a later release will read are refused with their reason (ENV010).
 """
 
@@ -22,9 +22,9 @@ from planner.words.spans import Document, Path, read
 
 
 def parse(text: str, file: str) -> tuple[Environment, Document]:
-    """Text of an environment file → the value, and the document that knows where each key stood.
+    """Read the text of an environment file. Return the environment, and the document that knows where each key stood.
 
-    Errors: `Problems` with every problem of the file: ENV001 not YAML, ENV002 duplicate key, and those of
+    Raises `Problems` with every problem of the file: ENV001 (it is no YAML), ENV002 (a key stands twice), and those of
     `environment_of`.
     """
     document = read(text, file)
@@ -32,33 +32,33 @@ def parse(text: str, file: str) -> tuple[Environment, Document]:
 
 
 def environment_of(document: Document) -> Environment:
-    """The environment that a document holds.
+    """Return the environment that a document holds.
 
-    Errors: `Problems` with every problem of it (ENV002 missing key, ENV003 unknown key, ENV004 wrong value or unit,
-    ENV005 contradiction, ENV010 planned later).
+    Raises `Problems` with every problem of it: ENV002 (a key is missing), ENV003 (a key is unknown), ENV004 (a value or
+    unit is wrong), ENV005 (parts contradict each other), ENV010 (a key is planned for a later release).
     """
     if not isinstance(document.value, dict):
-        where = Span(document.file, 1)
-        raise Problems([Problem("ENV004", "an environment is a mapping of keys", where, "see examples/environments/dev.yaml and docs/environment.md")])
-    found = contradictions(document)
+        hint = "see examples/environments/dev.yaml and docs/environment.md"
+        raise Problems([Problem("ENV004", "an environment is a mapping of keys", Span(document.file, 1), hint)])
+    contradicting = contradictions(document)
     try:
         environment = Environment.model_validate(document.value)
     except ValidationError as error:
         details = _telling(error.errors(include_url=False))
-        raise Problems([*(_problem(document, detail) for detail in details), *found]) from error
-    if found:
-        raise Problems(found)
+        raise Problems([*(_problem(document, detail) for detail in details), *contradicting]) from error
+    if contradicting:
+        raise Problems(contradicting)
     return environment
 
 
 def canonical(environment: Environment) -> dict[str, Any]:
-    """The environment as plain values, in the units of the file; the lock embeds it and digests it."""
+    """Return the environment as plain values, in the units of the file. The lock embeds them and digests them."""
     values: dict[str, Any] = environment.model_dump(mode="json", exclude_none=True)
     return values
 
 
 def _telling(details: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:
-    """Without the complaint that a list is too short when it is so only because an item of it was refused."""
+    """Leave out complaints that a list is too short where it is so only because one of its items was refused."""
     places = [detail["loc"] for detail in details]
     for detail in details:
         loc = detail["loc"]
@@ -68,6 +68,7 @@ def _telling(details: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:
 
 
 def _problem(document: Document, detail: ErrorDetails) -> Problem:
+    """Return the diagnostic for one of pydantic's complaints."""
     path = _file_path(document, tuple(detail["loc"]))
     if detail["type"] == "extra_forbidden":
         return _unknown_key(document, path)
@@ -82,7 +83,7 @@ def _problem(document: Document, detail: ErrorDetails) -> Problem:
 
 
 def _sentence(detail: ErrorDetails) -> str:
-    """pydantic's complaint in the words of the file."""
+    """Put pydantic's complaint in the words of the file."""
     value, context = detail["input"], detail.get("ctx", {})
     shown = "an empty value" if value is None else f"`{value}`"
     match detail["type"]:
@@ -115,7 +116,7 @@ _BOUNDS = {"min_length": "at least", "max_length": "at most"}
 
 
 def _file_path(document: Document, loc: Path) -> Path:
-    """The steps of pydantic's location that stand in the file; others name a type, or a key that is missing."""
+    """Return the steps of pydantic's location that stand in the file. Others name a type, or a key that is missing."""
     path: Path = ()
     for step in loc:
         if (*path, step) in document.keys:
@@ -124,14 +125,16 @@ def _file_path(document: Document, loc: Path) -> Path:
 
 
 def _wrong_name(document: Document, path: Path, detail: ErrorDetails) -> Problem:
+    """Return the diagnostic for a key that the team chose and that cannot stand there."""
     if detail["type"] == "literal_error":
-        known = detail["ctx"]["expected"].replace("'", "")
-        return Problem("ENV004", f"`{path[-1]}` is not known here; write {known}", document.key(path))
+        possible = detail["ctx"]["expected"].replace("'", "")
+        return Problem("ENV004", f"`{path[-1]}` is not known here; write {possible}", document.key(path))
     hint = "lower-case letters, digits and hyphens, 30 at most, a letter first"
     return Problem("ENV004", f"`{path[-1]}` cannot be used as a name here", document.key(path), hint)
 
 
 def _unknown_key(document: Document, path: Path) -> Problem:
+    """Return the diagnostic for a key that the schema does not have there."""
     key = str(path[-1])
     if re.fullmatch(r"\d{3}", key):  # `{monthly: $60,000}` is two keys to YAML
         hint = 'inside {…} a comma ends the value; write "$60,000" in quotes, or $60000'
@@ -148,7 +151,7 @@ def _unknown_key(document: Document, path: Path) -> Problem:
 
 
 def _description(path: Path) -> str:
-    """What the schema says of the key at `path`: the hint for a value of the wrong form."""
+    """Return what the schema says of the key at `path`. It is the hint for a value of the wrong form."""
     field = _field(path)
     return field.description or "" if field is not None else ""
 
@@ -159,7 +162,7 @@ def _field(path: Path) -> FieldInfo | None:
 
 
 def _annotation(path: Path) -> Any:
-    """The type that stands at `path` of the environment; None where there is no such place."""
+    """Return the type that stands at `path` of the environment, or None where there is no such place."""
     annotation: Any = Environment
     for step in path:
         annotation = _inside(_plain(annotation), step)
@@ -175,7 +178,7 @@ def _inside(annotation: Any, step: str | int) -> Any:
 
 
 def _plain(annotation: Any) -> Any:
-    """Without metadata and without `| None`."""
+    """Return the type without its metadata and without `| None`."""
     if get_origin(annotation) is Annotated:
         return _plain(get_args(annotation)[0])
     choices = [choice for choice in get_args(annotation) if choice is not type(None)]

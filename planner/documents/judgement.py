@@ -1,12 +1,14 @@
-"""Is a lock still the answer to its environment? Digests, then arithmetic, then verdicts; no solver, no file, no clock.
+"""The judgement of a lock: is it still the answer to its environment?
 
-*Stale*: the environment, a catalog fact or the lock's own content has changed since it was planned. Prices and
-calibration only age: they warn. A hosted model that has retired expires the lock.
+Its digests are judged, then its arithmetic, then its verdicts. The module uses no solver, no file and no clock. A lock
+is *stale* when the environment, a catalog fact or its own content has changed since it was planned. Prices and
+calibration only age, which is a warning. A hosted model that has retired expires the lock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -21,10 +23,12 @@ from planner.domain.environment import Environment
 from planner.words.diagnostics import Problem, Span
 
 CHANGES_TOLD = 5
+"""Changes of the environment that a message names at most."""
+AGED = "the plan has aged; plan again when it suits"
 
 
 def environment_digest(environment: Mapping[str, Any], traces: Mapping[str, str]) -> str:
-    """Digest of the canonical environment and of the traces that it names."""
+    """Return the digest of a canonical environment and of the digests of the traces that it names."""
     return digest({"environment": environment, "traces": dict(traces)})
 
 
@@ -38,47 +42,53 @@ def problems(
     today: date,
     calibrations: Mapping[str, str] | None = None,
 ) -> tuple[Problem, ...]:
-    """Everything that speaks against deploying this lock; `severity` error stops, warning does not.
+    """Return everything that speaks against deploying this lock. Problems of severity `warning` do not stop it.
 
-    environment, traces, calibration: as they are now, and so the workspace's own calibrations by name; `file` is the
-    lock's, for messages.
+    file: the lock's file, for messages.
+    environment, traces: the canonical environment and the digests of its traces, as they are now.
+    calibration: digest of all of the team's calibrations, as they are now.
+    calibrations: digest of each of them by its name.
     """
     where = Span(file, 1)
     again = f"run `spillway plan {lock.name}` and review the change"
-    found = [*_content(lock, where), *_environment(lock, environment, traces, where, again)]
-    if catalog.facts_digest(lock.consulted.facts) != lock.digests.facts:
-        found.append(Problem("LOCK010", "stale: catalog facts that the plan rests on have changed", where, again))
     damaged = "the lock was edited by hand or is damaged; " + again
-    try:
-        found += [Problem(p.code, p.message, where, damaged) for p in arithmetic(lock.plan, lock.wanted())]
-        if lock.format_version != FORMAT_1_0:  # which billed what the program built, and did not say it
-            found += [Problem(p.code, p.message, where, damaged) for p in cluster_bill(lock.plan)]
-    except ValidationError as error:
-        message = f"the environment inside the lock cannot be read: {error.error_count()} of its values do not fit"
-        found.append(Problem("LOCK003", message, where, damaged))
-    found += [
-        Problem(p.code, p.message, where, damaged) for p in privacy(lock.plan, Environment.model_validate(environment))
+    against = [*_content(lock, where), *_environment(lock, environment, traces, where, again)]
+    if catalog.facts_digest(lock.consulted.facts) != lock.digests.facts:
+        against.append(Problem("LOCK010", "stale: catalog facts that the plan rests on have changed", where, again))
+    against += [replace(problem, where=where, hint=damaged) for problem in _defects(lock, environment)]
+    undeny = "change the environment until the plan is not denied"
+    against += [
+        Problem("LOCK012", f"denied: {verdict.name}: {verdict.message}", where, undeny)
+        for verdict in lock.plan.verdicts
+        if verdict.state == "deny"
     ]
-    found += [
-        Problem(
-            "LOCK012", f"denied: {v.name}: {v.message}", where, "change the environment until the plan is not denied"
-        )
-        for v in lock.plan.verdicts
-        if v.state == "deny"
-    ]
-    found += _expired(lock, catalog, today, where, again)
+    against += _expired(lock, catalog, today, where, again)
     if catalog.prices_digest(lock.consulted.prices) != lock.digests.prices:
         message = f"prices of snapshot {lock.consulted.snapshot} have changed"
-        found.append(Problem("LOCK020", message, where, "the plan has aged; plan again when it suits", "warning"))
+        against.append(Problem("LOCK020", message, where, AGED, "warning"))
     if calibration != lock.digests.calibration:
         changes = key_changes(lock.consulted.calibrations, calibrations or {})
-        named = ", ".join(f"calibration/{change.path[0]}.yaml" for change in changes)
-        message = "the performance calibration has changed" + (f": {named}" if named else "")
-        found.append(Problem("LOCK020", message, where, "the plan has aged; plan again when it suits", "warning"))
-    return tuple(dict.fromkeys(found))
+        files = ", ".join(f"calibration/{change.path[0]}.yaml" for change in changes)
+        message = "the performance calibration has changed" + (f": {files}" if files else "")
+        against.append(Problem("LOCK020", message, where, AGED, "warning"))
+    return tuple(dict.fromkeys(against))
+
+
+def _defects(lock: Lock, environment: Mapping[str, Any]) -> Iterator[Problem]:
+    """Find where the plan does not add up for its own environment, or breaks the privacy of today's."""
+    try:
+        yield from arithmetic(lock.plan, lock.answered_environment())
+    except ValidationError as error:
+        message = f"the environment inside the lock cannot be read: {error.error_count()} of its values do not fit"
+        yield Problem("LOCK003", message)
+    else:
+        if lock.format_version != FORMAT_1_0:  # which billed what the program built, and did not say what that was
+            yield from cluster_bill(lock.plan)
+    yield from privacy(lock.plan, Environment.model_validate(environment))
 
 
 def _content(lock: Lock, where: Span) -> list[Problem]:
+    """Find a lock that does not match its own digests."""
     whole = content_digest(lock.model_dump(mode="json")) == lock.digests.content
     if whole and environment_digest(lock.environment, lock.consulted.traces) == lock.digests.environment:
         return []
@@ -89,19 +99,19 @@ def _content(lock: Lock, where: Span) -> list[Problem]:
 def _environment(
     lock: Lock, environment: Mapping[str, Any], traces: Mapping[str, str], where: Span, again: str
 ) -> list[Problem]:
+    """Find an environment or a trace that has changed, and name the changes."""
     if environment_digest(environment, traces) == lock.digests.environment:
         return []
     changes = [
         *key_changes(lock.environment, environment),
         *key_changes(lock.consulted.traces, dict(traces), ("traces",)),
     ]
-    message = "stale: the environment has changed since it was planned"
-    return [
-        Problem("LOCK010", f"{message}: {'; '.join(map(change_words, changes[:5])) or 'in form only'}", where, again)
-    ]
+    changed = "; ".join(map(change_words, changes[:CHANGES_TOLD])) or "in form only"
+    return [Problem("LOCK010", f"stale: the environment has changed since it was planned: {changed}", where, again)]
 
 
 def _expired(lock: Lock, catalog: Catalog, today: date, where: Span, again: str) -> list[Problem]:
+    """Find hosted models of the plan that have retired."""
     used = {name for route in lock.plan.routes for name in route.fallback}
     reasons = {row.key: row.why_not(today) for row in catalog.apis if row.key in used}
     return [

@@ -1,10 +1,10 @@
 """The lock: a plan as a file that is reviewed in a pull request and that `pulumi up` obeys.
 
-Canonical JSON: sorted keys, one scalar a line, decimals as text, a newline at the end; the same plan gives the same
-bytes. Five digests stand in it. *Stale* means that the environment, the catalog facts or the lock's own content have
-changed; prices and calibration only age.
+The file is canonical JSON: it has sorted keys, one scalar a line, decimals as text and a newline at the end, so that
+the same plan gives the same bytes. Five digests stand in it. A lock is *stale* when the environment, the catalog's
+facts or its own content have changed; prices and calibration only age.
 
-The content digest covers everything but how the solver got there (`plan.solver`): versions and limits of a search say
+The content digest covers everything but the solver's report (`plan.solver`): versions and limits of a search say
 nothing of what is deployed. Keys that a newer 1.x added are not read but kept, because the digest covers them. Locks of
 format 1.0 are read too (`old_locks`); another major version is refused.
 """
@@ -25,10 +25,17 @@ from planner.words.diagnostics import Problem, Problems, Span
 
 FORMAT_VERSION = "1.1"
 MAJOR = "1"
+AGAIN = "restore it with git, or delete it and run `spillway plan`"
 
 
 class Digests(BaseModel):
-    """sha256 over canonical JSON, each prefixed `sha256:`."""
+    """The digests are sha256 over canonical JSON, each prefixed `sha256:`.
+
+    environment: of the environment and of the traces that it names.
+    facts, prices: of the catalog rows that the plan rests on.
+    calibration: of the team's own measurements.
+    content: of the lock itself, without this digest and the solver's report.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -40,9 +47,13 @@ class Digests(BaseModel):
 
 
 class Consulted(BaseModel):
-    """What the plan was computed from: catalog rows by key, one dated price snapshot, traces by digest.
+    """The consulted sources are what the plan was computed from.
 
-    calibrations: the team's own, by digest; the key stands in the file only if there are any.
+    snapshot: name of the price snapshot, which is its day.
+    calibration: day of the coefficients that are shipped.
+    facts, prices: keys of the catalog rows that the plan rests on.
+    traces: digest of each trace by its name.
+    calibrations: digest of each of the team's own by its name; the key stands in the file only if there are any.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -52,11 +63,16 @@ class Consulted(BaseModel):
     facts: tuple[str, ...]
     prices: tuple[str, ...]
     traces: dict[str, str]
-    calibrations: Annotated[dict[str, str], Field(default_factory=dict, exclude_if=lambda named: not named)]
+    calibrations: Annotated[dict[str, str], Field(default_factory=dict, exclude_if=lambda digests: not digests)]
 
 
 class Lock(BaseModel):
-    """`environments/NAME.lock.json`."""
+    """A lock is the content of `environments/NAME.lock.json`.
+
+    generated_by: the release that wrote it.
+    name: the environment that it answers.
+    environment: that environment as plain values, in the units of its file.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -68,8 +84,8 @@ class Lock(BaseModel):
     environment: dict[str, Any]
     plan: Plan
 
-    def wanted(self) -> Environment:
-        """The environment that this lock answers."""
+    def answered_environment(self) -> Environment:
+        """Return the environment that this lock answers."""
         return Environment.model_validate(self.environment)
 
 
@@ -81,9 +97,9 @@ def seal(
     plan: Plan,
     version: str,
 ) -> Lock:
-    """Plan and inputs → a lock whose content digest is right.
+    """Return the lock of a plan and its inputs, with its content digest.
 
-    digests: `environment`, `facts`, `prices`, `calibration`; the content digest is computed here.
+    `digests` are the other four: `environment`, `facts`, `prices` and `calibration`.
     """
     unsealed = Lock(
         format_version=FORMAT_VERSION,
@@ -99,60 +115,47 @@ def seal(
 
 
 def render(lock: Lock) -> str:
-    """The lock's file content."""
+    """Return the content of the lock's file."""
     return json.dumps(lock.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def load(text: str, file: str) -> Lock:
-    """File content → lock.
+    """Read the content of a lock's file.
 
-    Errors: `Problems` with LOCK001 (not JSON: truncated, or conflict markers), LOCK002 (another major version), LOCK003
-    (a part is missing or has the wrong form). Digests are not judged here; `check` does.
+    Raises `Problems` with LOCK001 (it is no JSON: it is truncated, or has conflict markers), LOCK002 (another major
+    version) or LOCK003 (a part is missing or has the wrong form). Its digests are not judged; `judgement` does that.
     """
-    if any(line.startswith(("<<<<<<< ", ">>>>>>> ")) for line in text.splitlines()):
-        line = next(i for i, t in enumerate(text.splitlines(), 1) if t.startswith(("<<<<<<< ", ">>>>>>> ")))
+    markers = [i for i, line in enumerate(text.splitlines(), 1) if line.startswith(("<<<<<<< ", ">>>>>>> "))]
+    if markers:
         hint = "check out either side, then run `spillway plan`: a lock is computed, never merged"
-        raise Problems([Problem("LOCK001", "the lock has merge conflicts", Span(file, line), hint)])
+        raise Problems([Problem("LOCK001", "the lock has merge conflicts", Span(file, markers[0]), hint)])
     try:
         raw = json.loads(text)
     except json.JSONDecodeError as error:
-        hint = "restore it with git, or delete it and run `spillway plan`"
         where = Span(file, error.lineno, error.colno)
-        raise Problems([Problem("LOCK001", f"the lock is not JSON: {error.msg}", where, hint)]) from error
+        raise Problems([Problem("LOCK001", f"the lock is not JSON: {error.msg}", where, AGAIN)]) from error
     if not isinstance(raw, dict):
         raise Problems([Problem("LOCK003", "a lock is a JSON object", Span(file, 1))])
     major = str(raw.get("format_version", "")).split(".")[0]
     if major != MAJOR:
         message = f"the lock has format {raw.get('format_version', 'none')!s}; this program reads {MAJOR}.x"
-        raise Problems(
-            [
-                Problem(
-                    "LOCK002",
-                    message,
-                    Span(file, 1),
-                    "use the release of spillway that wrote it, or delete it and plan again",
-                )
-            ]
-        )
+        hint = "use the release of spillway that wrote it, or delete it and plan again"
+        raise Problems([Problem("LOCK002", message, Span(file, 1), hint)])
     try:
         return Lock.model_validate(in_todays_form(raw))
     except ValidationError as error:
-        found = []
+        problems = []
         for detail in error.errors(include_url=False):
             path = ".".join(str(step) for step in detail["loc"])
-            found.append(
-                Problem(
-                    "LOCK003",
-                    f"{path}: {detail['msg']}",
-                    Span(file, 1),
-                    "restore it with git, or delete it and run `spillway plan`",
-                )
-            )
-        raise Problems(found) from error
+            problems.append(Problem("LOCK003", f"{path}: {detail['msg']}", Span(file, 1), AGAIN))
+        raise Problems(problems) from error
 
 
 def content_digest(values: Mapping[str, Any]) -> str:
-    """Digest over a lock's values: all but the content digest itself and, since format 1.1, the solver's report."""
+    """Return the digest of a lock's values, without the content digest itself and the solver's report.
+
+    Format 1.0 covered the solver's report too.
+    """
     rest = {**values, "digests": {k: v for k, v in values["digests"].items() if k != "content"}}
     if values["format_version"] == FORMAT_1_0:
         return digest(as_in_file(rest))
@@ -160,7 +163,7 @@ def content_digest(values: Mapping[str, Any]) -> str:
 
 
 def says_the_same(lock: Lock, other: Lock) -> bool:
-    """Whether two locks hold the same plan of the same inputs, whatever release and solver wrote them."""
+    """Say whether two locks hold the same plan of the same inputs, whatever release and solver wrote them."""
     return lock.format_version == other.format_version and _without_writer(lock) == _without_writer(other)
 
 
@@ -169,6 +172,6 @@ def _without_writer(lock: Lock) -> dict[str, Any]:
 
 
 def digest(value: Any) -> str:
-    """sha256 over canonical JSON (sorted keys, no blanks)."""
+    """Return the sha256 of a value as canonical JSON (sorted keys, no blanks), prefixed `sha256:`."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

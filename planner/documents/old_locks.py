@@ -1,6 +1,6 @@
-"""Locks of format 1.0, read as today's: what that format left to the program is written into the plan.
+"""Locks of format 1.0 are read as today's: what that format left to the program is written into the plan.
 
-Release 0.1 stated system nodes, disks, keys and logs in the program and again in the bill. These are its values, so
+Release 0.1 stated system nodes, disks, keys and logs in the program, and again in the bill. Its values stand here, so
 that an old lock still deploys what it deployed then. The file's own digest is judged over what the file holds:
 `as_in_file` takes away again what `in_todays_form` added.
 """
@@ -13,6 +13,7 @@ from typing import Any
 
 FORMAT_1_0 = "1.0"
 DISK_GB = 200
+"""Root volume of a GPU node in release 0.1, GB."""
 CLUSTER: Mapping[str, Any] = {
     "system_nodes": {"instance_type": "m6a.large", "nodes": 2, "disk_gb": 30},
     "keys": [{"name": "secrets", "deletion_days": 30}],
@@ -22,13 +23,13 @@ CLUSTER: Mapping[str, Any] = {
     ],
     "model_bucket": {"weights_gb": "0", "old_version_days": 30},
 }
-"""What release 0.1 built beside GPU nodes. It knew no sizes of checkpoints, so that their storage was not billed."""
+"""What release 0.1 built beside GPU nodes. It did not know the sizes of checkpoints, and did not bill their storage."""
 
 
 def in_todays_form(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a lock, with what its format did not write yet; those of today's format as they are.
+    """Return the values of a lock with what its format did not write yet. Those of today's format stay as they are.
 
-    Values of the wrong form are passed over: validation tells of them.
+    Values of the wrong form are passed over, because validation tells of them.
     """
     values = copy.deepcopy(dict(raw))
     plan = values.get("plan")
@@ -47,7 +48,7 @@ def in_todays_form(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def as_in_file(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values as the file of a lock of format 1.0 holds them."""
+    """Return the values as the file of a lock of format 1.0 holds them."""
     held = copy.deepcopy(dict(values))
     del held["plan"]["platform"]["cluster"]
     for group in held["plan"]["node_groups"]:

@@ -1,7 +1,7 @@
 """Names in an environment file that must exist elsewhere: models, providers, region, zones, traces, time zones.
 
-Works on the values as they were read, so that a wrong name is told in the same run as a wrong unit. Each problem stands
-at its line and names the nearest thing that exists.
+The module works on the values as they were read, so that a wrong name is told in the same run as a wrong unit. Each
+problem stands at its line and names the nearest thing that exists.
 """
 
 from __future__ import annotations
@@ -19,17 +19,21 @@ BARRED_ZONES = frozenset({"use1-az3", "usw1-az2", "cac1-az3"})
 
 
 def dangling(document: Document, catalog: Catalog, trace_problem: Callable[[str], str | None]) -> tuple[Problem, ...]:
-    """Problems of every reference that leads nowhere. `trace_problem`: what is wrong with a trace's name, or None."""
-    found = [*_platform(document, catalog), *_providers(document, catalog)]
+    """Return a problem for every reference that leads nowhere.
+
+    `trace_problem` says what is wrong with a trace's name; None means that nothing is.
+    """
+    problems = [*_platform(document, catalog), *_providers(document, catalog)]
     routes = mapping_at(document.value, "routes")
     for name in routes:
         path: Path = ("routes", name)
-        found += _models(document, catalog, (*path, "quality", "accept"))
-        found += _traffic(document, (*path, "traffic"), trace_problem)
-    return tuple(found)
+        problems += _models(document, catalog, (*path, "quality", "accept"))
+        problems += _traffic(document, (*path, "traffic"), trace_problem)
+    return tuple(problems)
 
 
 def _platform(document: Document, catalog: Catalog) -> Iterator[Problem]:
+    """Require a region with prices, and zones in which EKS can run and GPU machines are sold."""
     platform = mapping_at(document.value, "platform")
     region = platform.get("region")
     if not isinstance(region, str):
@@ -40,19 +44,20 @@ def _platform(document: Document, catalog: Catalog) -> Iterator[Problem]:
         yield Problem("ENV007", f"the catalog has no prices for region `{region}`", where, hint)
         return
     zones = platform.get("zones")
-    known = catalog.zones(region)
+    zones_sold = catalog.zones(region)
     for index, zone in enumerate(zones if isinstance(zones, list) else ()):
         where = document.at(("platform", "zones", index))
         if not isinstance(zone, str):
             continue
         if zone in BARRED_ZONES:
             yield Problem("ENV007", f"EKS cannot use zone `{zone}`", where, "choose another zone of the region")
-        elif zone not in known:
-            hint = f"zones are named by id; those of {region} are {', '.join(known)}"
+        elif zone not in zones_sold:
+            hint = f"zones are named by id; those of {region} are {', '.join(zones_sold)}"
             yield Problem("ENV007", f"no GPU machine is sold in zone `{zone}` of {region}", where, hint)
 
 
 def _providers(document: Document, catalog: Catalog) -> Iterator[Problem]:
+    """Require API providers that the catalog knows."""
     for name in mapping_at(document.value, "api", "providers"):
         provider = catalog.provider(str(name))
         if isinstance(provider, Gap):
@@ -61,6 +66,7 @@ def _providers(document: Document, catalog: Catalog) -> Iterator[Problem]:
 
 
 def _models(document: Document, catalog: Catalog, path: Path) -> Iterator[Problem]:
+    """Require an accept list of models that the catalog knows."""
     entries = value_at(document.value, path)
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):
         accepted = catalog.accepted_entry(entry) if isinstance(entry, str) else None
@@ -69,6 +75,7 @@ def _models(document: Document, catalog: Catalog, path: Path) -> Iterator[Proble
 
 
 def _traffic(document: Document, path: Path, trace_problem: Callable[[str], str | None]) -> Iterator[Problem]:
+    """Require a trace that can be read and a time zone that exists."""
     trace, timezone = value_at(document.value, (*path, "trace")), value_at(document.value, (*path, "timezone"))
     if isinstance(trace, str) and (message := trace_problem(trace)):
         yield Problem(

@@ -1,11 +1,13 @@
 """A rehearsal as values: the script (what is staged, and what the plan promised) and the result (what was seen).
 
 The script is a plain description that programs can act on: arrivals, clocks of the pools, offers of the APIs, a policy.
-The result is computed from one row a request and the API side's own ledger, and knows whether it may be believed: on a
-machine too slow for the replay every latency is the machine's, not the plan's.
+The result is computed from one row for each request and from the API stand-in's own ledger. It knows whether it may be
+believed: on a machine that is too slow for the replay, every latency is the machine's and not the plan's.
 
-SLO attainment counts each request against its own limit; a request without a whole answer has missed. "p95 within the
-target" is the same as "at least 95 % of the requests within it".
+Times are those of real traffic. The replay itself takes less time, by its speed.
+
+SLO attainment counts each request against its own limit, and a request without a whole answer has missed. "The p95 is
+within the target" means the same as "at least 95 % of the requests are within it".
 """
 
 from __future__ import annotations
@@ -22,16 +24,21 @@ from planner.domain.arrivals import Arrival
 ATTAINED = 0.95
 """Share of requests within a target that makes it met: targets are 95th percentiles."""
 MAX_BUSY_SHARE = 0.75
-"""Share of one core above which a program's own queueing shows in the latencies (the gateway's first)."""
+"""Share of one core above which a program's own queueing shows in the latencies; the gateway's is the first to show."""
 MAX_LAG_MS = 150.0
-"""Lateness of the machine (95th percentile, real ms) beyond which a run says nothing about the plan."""
+"""Lateness of the machine, 95th percentile, ms; a run that is later says nothing about the plan."""
 
 Phase = Literal["steady", "after the kill"]
 
 
 @dataclass(frozen=True)
 class PoolCast:
-    """A pool on stage: `replicas` engine twins for `planned_replicas`; `clock` is their coefficients file."""
+    """A cast is a pool on stage.
+
+    clock: coefficients of its engine twins, as `twin/engine` reads them.
+    replicas: number of engine twins.
+    planned_replicas: number of replicas that they stand for.
+    """
 
     name: str
     clock: Mapping[str, Any]
@@ -41,9 +48,15 @@ class PoolCast:
 
 @dataclass(frozen=True)
 class RoutePromise:
-    """What the plan promises a route. Times in ms, `share` of its traffic on stage, `spill_share` as planned.
+    """A promise is what the plan promises a route.
 
-    usd_per_mtok: API name → (input, output) price, to tell a route's share of the bill.
+    ttft_base_ms, ttft_per_1k_input_ms: limit of the time to the first token: its base, and what every 1,000 input
+    tokens add, ms.
+    tpot_ms: limit of the time per output token, ms.
+    bytes_per_token: factor by which the gateway guesses a prompt's tokens.
+    share: share of the route's traffic that is on stage.
+    spill_share: share of the route's requests that the plan sends to APIs.
+    usd_per_mtok: price of a million input and output tokens, USD, by API; it tells the route's part of the bill.
     """
 
     name: str
@@ -57,12 +70,17 @@ class RoutePromise:
     usd_per_mtok: Mapping[str, tuple[Decimal, Decimal]]
 
     def ttft_limit_ms(self, input_tokens: int) -> float:
+        """Return the limit of the time to the first token for a prompt of this length, ms."""
         return self.ttft_base_ms + self.ttft_per_1k_input_ms * input_tokens / 1000
 
 
 @dataclass(frozen=True)
 class RehearsalStage:
-    """Where the imitations listen: replica URLs by pool, one base URL for every provider (`BASE/PROVIDER/v1`)."""
+    """The stage says where the imitations listen.
+
+    replicas: URLs of engine twins, by pool.
+    api_base: base URL of the API stand-in; a provider's is `BASE/PROVIDER/v1`.
+    """
 
     replicas: Mapping[str, Sequence[str]]
     api_base: str
@@ -70,12 +88,19 @@ class RehearsalStage:
 
 @dataclass(frozen=True)
 class Script:
-    """Everything a rehearsal needs.
+    """A script is everything that a rehearsal needs.
 
-    policy: gateway policy for a stage (durations already divided by `speed`). offers: what the API stand-in sells.
-    key_names: environment variables from which the gateway reads the providers' keys. kill: pool that dies, with all
-    its replicas, in the middle. slow_down: factor on every engine step (1: as planned). usd figures: the plan's own,
-    whole fleet, at the rehearsed load.
+    level: name of the load level.
+    speed: how many times faster than real time the replay runs.
+    duration_s: length of the traffic, seconds.
+    arrivals: all requests, in the order of time.
+    policy: makes the gateway's policy for a stage, with durations divided by `speed`.
+    offers: what the API stand-in sells.
+    key_names: environment variables from which the gateway reads the providers' keys.
+    kill: pool that dies, with all its replicas, in the middle; None when none dies.
+    slow_down: factor on every engine step; 1 is as planned.
+    stream_interval: tokens in one event of a stream.
+    fixed_usd_per_hour, api_usd_per_hour: what the plan costs at this load with its whole fleet, USD an hour.
     """
 
     environment: str
@@ -96,15 +121,20 @@ class Script:
 
     @property
     def kill_ms(self) -> float:
-        """When the pool dies; infinity when none does."""
+        """Return when the pool dies, ms after the start; infinity when none does."""
         return self.duration_s * 500 if self.kill else math.inf
 
 
 class ReplayedRequest(NamedTuple):
-    """What is judged of one request, as its client saw it: columns of the replay's report (`twin/replay`).
+    """A replayed request is what is judged of one request, as its client saw it (columns of `twin/replay`'s report).
 
-    Times are in real ms since the start of the replay, or since the request was sent (ttft_ms, e2e_ms); they are None
-    where nothing came.
+    arrival_ms, ended_ms: when it was sent and when it ended, ms after the start of the traffic.
+    status: HTTP status of the answer; 0 when none came.
+    ok: whether a whole answer came.
+    ttft_ms, e2e_ms: time from sending to the first and to the last token, ms; None where nothing came.
+    input_tokens, tokens: tokens of the prompt and of the answer; None where no answer came.
+    served_by: the backend; APIs begin with `api/`.
+    spill_reason: why it went to an API; empty when it did not.
     """
 
     route: str
@@ -121,7 +151,7 @@ class ReplayedRequest(NamedTuple):
 
     @property
     def tpot_ms(self) -> float | None:
-        """Mean time between tokens after the first; None for answers of one token."""
+        """Return the mean time between tokens after the first, ms; None for answers of one token."""
         if self.ttft_ms is None or self.e2e_ms is None or self.tokens is None or self.tokens < 2:
             return None
         return (self.e2e_ms - self.ttft_ms) / (self.tokens - 1)
@@ -129,36 +159,49 @@ class ReplayedRequest(NamedTuple):
 
 @dataclass(frozen=True)
 class RouteOutcome:
-    """One route in one phase. Percentiles in real ms over whole answers (NaN without any); shares of all requests."""
+    """An outcome is what was seen of one route in one phase.
+
+    requests, ok: number of requests, and of those with a whole answer.
+    spilled: number of requests that an API served, by reason.
+    problems: number of requests without a whole answer, by HTTP status.
+    api_usd: cost at APIs, USD.
+    spill_share: share of the requests that an API served.
+    ttft_attained, tpot_attained: share of the requests within their limit.
+    ttft_p50_ms … tpot_p95_ms: percentiles over whole answers, ms; NaN without any.
+    """
 
     route: str
     phase: Phase
     requests: int
     ok: int
+    spilled: Mapping[str, int]
+    problems: Mapping[str, int]
+    api_usd: Decimal
+    spill_share: float
+    ttft_attained: float
+    tpot_attained: float
     ttft_p50_ms: float
     ttft_p95_ms: float
     tpot_p50_ms: float
     tpot_p95_ms: float
-    ttft_attained: float
-    tpot_attained: float
-    spill_share: float
-    spilled: Mapping[str, int]
-    problems: Mapping[str, int]
-    api_usd: Decimal
 
     @property
     def slo_met(self) -> bool:
+        """Say whether enough requests were within each limit."""
         return self.ttft_attained >= ATTAINED and self.tpot_attained >= ATTAINED
 
 
 @dataclass(frozen=True)
 class Machine:
-    """How the machine fared: times are 95th percentiles in real ms, processor shares are in 0–1.
+    """The machine's figures say whether it kept up with the replay. Times are 95th percentiles, ms.
 
-    lag: how late requests were sent. timer_lag: how late engine twins woke. probe: how long the gateway took to say
-    that it lives, which is the wait for its event loop.
-    processor_share: of all cores together. busiest_share: of one core, by the program that used most; each program is
-    one event loop and can use no more than one. requests_per_wall_second: what the replay really pushed.
+    lag_p95_ms: how late requests were sent.
+    timer_lag_p95_ms: how late engine twins woke.
+    probe_p95_ms: how long the gateway took to say that it lives, which is the wait for its event loop.
+    processor_share: share of all cores together that was used.
+    busiest_program, busiest_share: the program that used most, and its share of the one core that it can use.
+    wall_s: time that the replay took, seconds of wall time.
+    requests_per_wall_second: requests/s of wall time that the replay really pushed.
     """
 
     lag_p95_ms: float
@@ -174,10 +217,12 @@ class Machine:
 
 @dataclass(frozen=True)
 class Result:
-    """What was seen. `doubts`: reasons not to believe the latencies; empty when the run is valid.
+    """A result is what was seen in a rehearsal.
 
-    restricted_at_api: requests with a restricted canary that reached the API stand-in; must be 0. api_usd: its bill.
-    api_usd_per_hour: the steady phase's bill, brought to an hour of the whole fleet.
+    restricted_at_api: requests with a restricted canary that reached the API stand-in; there must be none.
+    requests_at_api: all requests that reached it.
+    api_usd, api_usd_per_hour: its bill, and that of the steady phase brought to an hour of the whole fleet, USD.
+    doubts: reasons not to believe the latencies; there are none when the run is valid.
     """
 
     script: Script
@@ -190,7 +235,7 @@ class Result:
     doubts: tuple[str, ...]
 
     def outcome(self, route: str, phase: Phase = "steady") -> RouteOutcome:
-        """The outcome of a route in a phase. Raises KeyError."""
+        """Return the outcome of a route in a phase. Raises KeyError when there is none."""
         for outcome in self.outcomes:
             if (outcome.route, outcome.phase) == (route, phase):
                 return outcome
@@ -198,13 +243,13 @@ class Result:
 
     @property
     def held(self) -> bool:
-        """Whether the plan's promises held in the steady phase, privacy always; False also for an invalid run."""
+        """Say whether a valid run showed that the promises held: latencies in the steady phase, and privacy always."""
         steady = [outcome for outcome in self.outcomes if outcome.phase == "steady"]
         return not self.doubts and self.restricted_at_api == 0 and all(outcome.slo_met for outcome in steady)
 
 
 def judge(script: Script, rows: Sequence[ReplayedRequest], ledger: Mapping[str, Any], machine: Machine) -> Result:
-    """The result of a run. `ledger` is the API stand-in's own document."""
+    """Return the result of a run. `ledger` is the API stand-in's own document."""
     outcomes = []
     phases: tuple[Phase, ...] = ("steady", "after the kill") if script.kill else ("steady",)
     for promise in script.routes:
@@ -225,17 +270,17 @@ def judge(script: Script, rows: Sequence[ReplayedRequest], ledger: Mapping[str, 
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Nearest-rank percentile; NaN of none."""
+    """Return the nearest-rank percentile of the values; NaN where there are none."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else math.nan
 
 
 _BY_DEATH = ("connect", "reset", "no_replica")
-"""Spill reasons of the gateway that a pool's death causes."""
+"""Reasons of the gateway for a spill that a pool's death causes."""
 
 
 def _phase(row: ReplayedRequest, kill_ms: float) -> Phase:
-    """A request that was under way at the kill and was lost or moved by it is the kill's; else its arrival decides."""
+    """Return the phase that a request counts for: that of its arrival, or the kill's where that struck it."""
     struck = row.ended_ms >= kill_ms and (not row.ok or row.spill_reason in _BY_DEATH)
     return "after the kill" if row.arrival_ms >= kill_ms or struck else "steady"
 
@@ -244,7 +289,7 @@ def _outcome(promise: RoutePromise, phase: Phase, rows: Sequence[ReplayedRequest
     whole = [row for row in rows if row.ok]
     ttft = [row.ttft_ms for row in whole if row.ttft_ms is not None]
     tpot = [row.tpot_ms for row in whole if row.tpot_ms is not None]
-    # A whole answer of one token has no TPOT and cannot miss it.
+    # A whole answer of one token has no time between tokens, and cannot miss its limit.
     in_ttft = sum(row.ttft_ms is not None and row.ttft_ms <= promise.ttft_limit_ms(row.input_tokens) for row in whole)
     in_tpot = sum(row.tpot_ms is None or row.tpot_ms <= promise.tpot_ms for row in whole)
     spilled = Counter(row.spill_reason or "unknown" for row in rows if row.served_by.startswith("api/"))
@@ -267,7 +312,7 @@ def _outcome(promise: RoutePromise, phase: Phase, rows: Sequence[ReplayedRequest
 
 
 def _usd(promise: RoutePromise, row: ReplayedRequest) -> Decimal:
-    """What the answer cost at the API that gave it; 0 for a local one."""
+    """Return what the answer cost at the API that gave it, USD; 0 for a local one."""
     price = promise.usd_per_mtok.get(row.served_by.removeprefix("api/"))
     if price is None or not row.served_by.startswith("api/"):
         return Decimal(0)
@@ -275,6 +320,7 @@ def _usd(promise: RoutePromise, row: ReplayedRequest) -> Decimal:
 
 
 def _per_hour(script: Script, outcomes: Sequence[RouteOutcome]) -> Decimal:
+    """Return the steady phase's bill at APIs, brought to an hour of the whole fleet, USD."""
     hours = Decimal(min(script.kill_ms, script.duration_s * 1000)) / 3_600_000
     shares = {promise.name: Decimal(promise.share) for promise in script.routes}
     steady = [outcome for outcome in outcomes if outcome.phase == "steady"]
@@ -282,22 +328,23 @@ def _per_hour(script: Script, outcomes: Sequence[RouteOutcome]) -> Decimal:
 
 
 def _doubts(script: Script, rows: Sequence[ReplayedRequest], machine: Machine) -> list[str]:
+    """Return the reasons not to believe the latencies."""
     advice = "this machine was too slow: lower --speed or rehearse a smaller share of the fleet"
     late = {
         "requests left": machine.lag_p95_ms,
         "engine twins woke": machine.timer_lag_p95_ms,
         "the gateway answered a knock": machine.probe_p95_ms,
     }
-    found = [
+    doubts = [
         f"{what} {value:.0f} ms late at the 95th percentile (at most {MAX_LAG_MS:.0f} real ms); {advice}"
         for what, value in late.items()
         if not value <= MAX_LAG_MS  # NaN, no measurement at all, is a doubt too
     ]
     if machine.busiest_share > MAX_BUSY_SHARE:
-        found.append(
+        doubts.append(
             f"{machine.busiest_program} used {machine.busiest_share:.0%} of a core (at most {MAX_BUSY_SHARE:.0%}): its "
             f"queueing is in every latency; {advice}"
         )
     if len(rows) != len(script.arrivals):
-        found.append(f"{len(script.arrivals)} requests were planned and {len(rows)} are on record")
-    return found
+        doubts.append(f"{len(script.arrivals)} requests were planned and {len(rows)} are on record")
+    return doubts

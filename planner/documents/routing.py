@@ -1,8 +1,8 @@
-"""Lock → what carries traffic: the gateway's policy document, and the clock of each pool's engine for rehearsals.
+"""What carries traffic, from the lock: the gateway's policy document, and the clock of each pool's engine.
 
-Both are plain values for JSON. In the cluster a pool is found by its headless service; a rehearsal gives replica URLs
-instead and may run faster than life, which divides every duration. Restricted routes get no API of any kind here, and
-the gateway refuses a document that would give them one.
+Both are plain values for JSON. In the cluster a pool is found by its headless service. A rehearsal gives URLs of
+replicas instead, and may run faster than life, which divides every duration. The clocks are for rehearsals alone.
+Restricted routes get no API of any kind here, and the gateway refuses a document that would give them one.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ CLOCK_VERSION = "1.0"
 SERVING_NAMESPACE = "serving"
 POOL_PORT = 8000
 POOL_FEATURES = ("functions", "logit_bias", "logprobs", "n", "response_format", "tools", "vllm")
-"""What every vLLM pool can answer; pictures and sound need a multimodal model, which is not planned yet."""
+"""Request features that every vLLM pool can answer. Pictures and sound need a multimodal model, which is not planned
+yet."""
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where backends are. An empty table means the cluster's own names and the providers' own URLs.
+    """The addresses say where backends are; what is absent has the cluster's own name or the provider's own URL.
 
-    pools: replica URLs by pool. apis: base URL by API name.
+    pools: URLs of replicas, by pool.
+    apis: base URL, by API.
     """
 
     pools: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -38,9 +40,9 @@ IN_CLUSTER = Addresses()
 
 
 def policy(lock: Lock, addresses: Addresses = IN_CLUSTER, speed: float = 1.0) -> dict[str, Any]:
-    """The policy document of a lock (schema: the gateway's own `gateway/policy.py`).
+    """Return the policy document of a lock. Its schema is the gateway's own (`gateway/policy.py`).
 
-    speed: a replay at N-fold speed divides all durations by N.
+    A replay at `speed`-fold speed divides all durations by it.
     """
     plan = lock.plan
     return {
@@ -54,7 +56,7 @@ def policy(lock: Lock, addresses: Addresses = IN_CLUSTER, speed: float = 1.0) ->
 
 
 def clock(pool: Pool) -> dict[str, Any]:
-    """What an imitation of this pool's engine needs to keep the plan's time (schema: `twin/engine`)."""
+    """Return what an imitation of this pool's engine needs to keep the plan's time (schema: `twin/engine`)."""
     engine = pool.engine
     return {
         "version": CLOCK_VERSION,
@@ -71,26 +73,26 @@ def clock(pool: Pool) -> dict[str, Any]:
 
 
 def api_name(name: str) -> str:
-    """The name of an API in the policy: `openai/gpt-4.1-mini` → `openai.gpt-4.1-mini`."""
+    """Return the name of an API in the policy: `openai/gpt-4.1-mini` becomes `openai.gpt-4.1-mini`."""
     return name.replace("/", ".")
 
 
 def release_name(pool: str) -> str:
-    """The Helm release, and so the Service, of a pool."""
+    """Return the name of a pool's Helm release, which its Service has too."""
     return f"vllm-{pool}"
 
 
 def _pool(pool: Pool, addresses: Addresses) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    entry: dict[str, Any] = {
         "model": pool.name,
         "max_in_flight": pool.max_in_flight,
         "max_model_len": pool.engine.max_model_len,
         "supports": list(POOL_FEATURES),
     }
     if pool.name in addresses.pools:
-        return {**found, "endpoints": list(addresses.pools[pool.name])}
+        return {**entry, "endpoints": list(addresses.pools[pool.name])}
     service = f"{release_name(pool.name)}.{SERVING_NAMESPACE}.svc.cluster.local"
-    return {**found, "address": f"{service}:{POOL_PORT}"}
+    return {**entry, "address": f"{service}:{POOL_PORT}"}
 
 
 def _api(api: FallbackApi, addresses: Addresses) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The published JSON Schemas of the two files that people and machines exchange: the environment and the lock.
 
-They describe the files, not the values inside the program: durations, shares and money are text with their unit, and
-what may be written in two ways is admitted in both. Editors complete and check `environments/*.yaml` with the first.
+They describe the files and not the values inside the program. Durations, shares and money are text with their unit,
+and what may be written in two ways is admitted in both. With the first, editors complete and check environment files.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LOCK_ID = "urn:spillway:schema:lock:1"
 
 
 def environment_schema() -> dict[str, Any]:
-    """JSON Schema of `environments/NAME.yaml`."""
+    """Return the JSON Schema of `environments/NAME.yaml`."""
     return {
         "$schema": DIALECT,
         "$id": ENVIRONMENT_ID,
@@ -28,7 +28,7 @@ def environment_schema() -> dict[str, Any]:
 
 
 def _written(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema with defaults in the form of the file: shares are written as percentages."""
+    """Return the schema with defaults in the form of the file: shares are written as percentages."""
     for part in schema["$defs"].values():
         for field in part.get("properties", {}).values():
             if field.get("type") == "string" and isinstance(field.get("default"), float):
@@ -37,7 +37,7 @@ def _written(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def lock_schema() -> dict[str, Any]:
-    """JSON Schema of `environments/NAME.lock.json`, format 1.x; keys of a newer minor version are admitted."""
+    """Return the JSON Schema of `environments/NAME.lock.json`, format 1.x. It admits keys of a newer minor version."""
     return {
         "$schema": DIALECT,
         "$id": LOCK_ID,

@@ -1,9 +1,10 @@
-"""Lock → script of a rehearsal: which load level, how much of the fleet, which requests, which pool dies.
+"""The staging of a rehearsal, from a lock: which load level, how much of the fleet, which requests, which pool dies.
 
-A fleet seldom fits one machine, so a share of it is staged: every pool with the nearest whole number of replicas to
-1/k of its own, every route with the traffic that those replicas stand for. k is the smallest whole number whose request
-rate the machine can push; where even one replica a pool is too much, the replay runs slower than asked. Fewer replicas
-share bursts less well, which makes a small stage the harder test. API limits are thinned with the traffic.
+A fleet seldom fits one machine, so that a share of it is staged, 1/k. Every pool has the whole number of replicas that
+is nearest to 1/k of its own, and every route has the traffic that those replicas stand for. k is the smallest whole
+number whose request rate the machine can push. Where even one replica a pool is too much, the replay runs slower than
+asked. Fewer replicas share bursts less well, which makes a small stage the harder test. API limits are lowered with the
+traffic.
 """
 
 from __future__ import annotations
@@ -24,22 +25,27 @@ from planner.domain.workload import Mix, declared_workload, poisson_burst
 from planner.plan.fleet import Pool
 from planner.plan.plan import Plan
 from planner.plan.traffic import PlanLevel, PlannedRoute
+from planner.words.units import HOURS_PER_MONTH
 
-HOURS_PER_MONTH = 730
 STREAM_INTERVAL = 32
-"""Tokens a chunk: at ten-fold speed one core passes on about as many events as at real time and four tokens a chunk."""
+"""Tokens in one event of a stream. At ten-fold speed, one core passes on about as many events as at real time with four
+tokens each."""
 API_TTFT_MS, API_TPOT_MS = 600.0, 12.0
-"""How fast the API stand-in answers; the catalog has no measured latency of hosted models."""
+"""Times of the API stand-in, ms. They are assumed, because the catalog has no measured latency of hosted models."""
 
 
 @dataclass(frozen=True)
 class RehearsalSettings:
-    """What the person who rehearses may choose.
+    """The settings are what the person who rehearses may choose.
 
-    speed: times real time, at most.
-    load: `planned`, the rate a level's capacity must carry, or `mean`, the rate it is billed at. kill: a pool's name,
-    "auto" (the largest whose routes may spill) or None. requests_per_second: what the machine can push, wall time;
-    decides the share of the fleet. seed: of every random choice.
+    level: name of the load level; None takes the one with the most requests.
+    load: `planned` is the rate that a level's capacity must carry, `mean` the rate that it is billed at.
+    duration_s: length of the traffic, seconds of real time.
+    speed: how many times faster than real time the replay runs at most.
+    kill: name of the pool that dies; "auto" is the largest whose routes may all spill; None kills none.
+    slow_down: factor on every engine step; 1 is as planned.
+    requests_per_second: requests/s of wall time that the machine can push; they decide the share of the fleet.
+    seed: number that every random choice starts from.
     """
 
     level: str | None = None
@@ -53,24 +59,24 @@ class RehearsalSettings:
 
 
 def sources(environment: Environment, traces: Mapping[str, TraceSummary]) -> dict[str, Excerpt | Mix]:
-    """Where each route's requests come from: five minutes of its trace, else its declared lengths."""
-    found: dict[str, Excerpt | Mix] = {}
+    """Return where each route's requests come from: five minutes of its trace, or else its declared lengths."""
+    by_route: dict[str, Excerpt | Mix] = {}
     for name, route in environment.routes.items():
         if route.traffic.trace is not None:
-            found[name] = traces[route.traffic.trace].excerpt
+            by_route[name] = traces[route.traffic.trace].excerpt
         elif route.tokens is not None:
-            rate = poisson_burst(route.traffic.requests_per_second.mean)
+            burst = poisson_burst(route.traffic.requests_per_second.mean)
             lengths = route.tokens
-            found[name] = declared_workload(
-                lengths.input.mean, lengths.input.p95, lengths.output.mean, lengths.output.p95, rate
+            by_route[name] = declared_workload(
+                lengths.input.mean, lengths.input.p95, lengths.output.mean, lengths.output.p95, burst
             ).mix
-    return found
+    return by_route
 
 
 def script(lock: Lock, sources: Mapping[str, Excerpt | Mix], settings: RehearsalSettings) -> Script:
-    """What to stage for a lock. `sources`: each route's trace excerpt or declared lengths.
+    """Return what to stage for a lock. `sources` are each route's trace excerpt or declared lengths.
 
-    Raises ValueError that names an unknown level or pool, or a route without a source.
+    Raises ValueError with the name of an unknown level or pool, or of a route without a source.
     """
     plan = lock.plan
     if missing := sorted({route.name for route in plan.routes} - set(sources)):
@@ -82,7 +88,7 @@ def script(lock: Lock, sources: Mapping[str, Excerpt | Mix], settings: Rehearsal
     casts = {pool.name: max(1, round(pool.replicas.max / divisor)) for pool in plan.pools}
     shares = {route.name: _share(route, plan, casts, divisor) for route in plan.routes}
     staged_rate = sum(float(rates[name]) * share for name, share in shares.items())
-    # Rounded down to a hundredth: a lower speed is always safe.
+    # It is rounded down to a hundredth, because a lower speed is always safe.
     speed = max(1, math.floor(100 * min(settings.speed, settings.requests_per_second / max(staged_rate, 1e-9)))) / 100
     requests = all_arrivals(
         [
@@ -112,6 +118,7 @@ def script(lock: Lock, sources: Mapping[str, Excerpt | Mix], settings: Rehearsal
 
 
 def _level(plan: Plan, settings: RehearsalSettings) -> PlanLevel:
+    """Return the load level that is staged. Raises ValueError for an unknown name."""
     if settings.level is None:
         return max(plan.levels, key=lambda level: (sum(level.planned_requests_per_second.values()), level.name))
     for level in plan.levels:
@@ -121,25 +128,31 @@ def _level(plan: Plan, settings: RehearsalSettings) -> PlanLevel:
 
 
 def _share(route: PlannedRoute, plan: Plan, casts: Mapping[str, int], divisor: int) -> float:
-    """How much of a route's traffic its pools on stage stand for, by the bands' weights; 1/k for a route without."""
+    """Return the share of a route's traffic that its pools on stage stand for, or 1/k for a route without pools.
+
+    It is the mean over the route's bands, by their requests and weights.
+    """
     planned = {pool.name: pool.replicas.max for pool in plan.pools}
-    weighed = [
+    weighted = [
         (float(band.share_of_requests) * float(weight), casts[pool] / planned[pool])
         for band in route.bands
         for pool, weight in band.weights.items()
         if weight > 0 and planned.get(pool)
     ]
-    total = sum(weight for weight, _ in weighed)
-    return sum(weight * ratio for weight, ratio in weighed) / total if total else 1.0 / divisor
+    total = sum(weight for weight, _ in weighted)
+    return sum(weight * ratio for weight, ratio in weighted) / total if total else 1.0 / divisor
 
 
-def _victim(plan: Plan, wanted: str | None) -> str | None:
-    """The pool that dies: the named one, or of those whose every route may spill the one with most replicas."""
+def _victim(plan: Plan, kill: str | None) -> str | None:
+    """Return the pool that dies. "auto" is the one with most replicas among those whose routes may all spill.
+
+    Raises ValueError for an unknown name.
+    """
     names = {pool.name for pool in plan.pools}
-    if wanted is None or wanted in names:
-        return wanted
-    if wanted != "auto":
-        raise ValueError(f"no pool {wanted}; known: {', '.join(sorted(names)) or 'none'}")
+    if kill is None or kill in names:
+        return kill
+    if kill != "auto":
+        raise ValueError(f"no pool {kill}; known: {', '.join(sorted(names)) or 'none'}")
     candidates = [pool for pool in plan.pools if _may_spill(plan, pool)]
     return max(candidates, key=lambda pool: (pool.replicas.max, pool.name)).name if candidates else None
 
@@ -150,7 +163,7 @@ def _may_spill(plan: Plan, pool: Pool) -> bool:
 
 
 def _that_fit(requests: tuple[Arrival, ...], plan: Plan) -> tuple[Arrival, ...]:
-    """Requests as they are, answers cut to what the longest pool or API of the plan can hold (it would refuse more)."""
+    """Return the requests with answers no longer than the plan's longest pool or API can hold, which refuses others."""
     room = max(
         [pool.engine.max_model_len for pool in plan.pools] + [api.context_tokens for api in plan.apis], default=0
     )
@@ -184,7 +197,7 @@ def _promise(route: PlannedRoute, plan: Plan, level: str, share: float) -> Route
 
 
 def _api_usd_per_hour(plan: Plan, level: str, rates: Mapping[str, Decimal]) -> Decimal:
-    """The planned spill of an hour at this load, at the price of each route's first API."""
+    """Return the cost of the planned spill of an hour at this load, USD, at the prices of each route's first API."""
     apis = {api.name: api for api in plan.apis}
     total = Decimal(0)
     for route in plan.routes:
@@ -231,9 +244,10 @@ _NOTHING = {"usd_per_mtok": {"input": "0", "output": "0"}, "context_tokens": 1}
 
 
 def _provider(name: str) -> str:
-    """A provider's name as a path segment."""
+    """Spell a provider's name as a segment of a path."""
     return name.lower().replace(" ", "-").replace("/", ".")
 
 
 def _thinned(limits: Mapping[str, int | None], share: float) -> dict[str, int | None]:
+    """Return the limits of an account for a share of the traffic, each at least 1."""
     return {name: None if limit is None else max(1, round(limit * share)) for name, limit in limits.items()}

@@ -1,1 +1,1 @@
-"""Floor 1: what is asked (environments, workloads, demand) and what can be bought (models, offerings, APIs, prices)."""
+"""What is asked (environments, workloads, demand), and what can be bought (models, offerings, APIs, prices)."""

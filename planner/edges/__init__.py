@@ -1,1 +1,1 @@
-"""Floor 7: everything that touches the world: files, git, clouds, child processes. Thin, and the only place for it."""
+"""All that touches the world: files, git, child processes. It is thin, and the floors below it touch nothing."""

@@ -21,7 +21,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from planner.domain.gaps import did_you_mean
-from planner.edges.catalog_yaml import Document, FactLoader, Path, TextLoader, read
+from planner.edges.catalog_yaml import CatalogDocument, FactLoader, Path, TextLoader, read
 from planner.words.diagnostics import Problem, Problems, Span
 
 SUFFIX = ".yaml"
@@ -44,7 +44,7 @@ class Entry:
 
     key: str
     row: Mapping[str, Any] | None
-    document: Document
+    document: CatalogDocument
     path: Path = ()
 
     def span(self, *column: str | int) -> Span:
@@ -115,7 +115,7 @@ class CatalogReading:
         return entries
 
     def _tree(
-        self, document: Document, tree: Mapping[str, Any], above: tuple[str, ...]
+        self, document: CatalogDocument, tree: Mapping[str, Any], above: tuple[str, ...]
     ) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
         """Yield (path, columns) of every price in a tree of names."""
         for name, value in tree.items():
@@ -127,11 +127,11 @@ class CatalogReading:
             else:
                 yield path, value
 
-    def _file_entry(self, name: str, document: Document) -> Entry:
+    def _file_entry(self, name: str, document: CatalogDocument) -> Entry:
         return Entry(name, self._with_implied(document, (), {"key": name}, document.value), document)
 
     def _with_implied(
-        self, document: Document, path: Path, implied: Mapping[str, str], row: Mapping[str, Any]
+        self, document: CatalogDocument, path: Path, implied: Mapping[str, str], row: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """Return a row with the columns that follow from its place. The row itself may not state them."""
         for name in implied.keys() & row.keys():
@@ -143,7 +143,7 @@ class CatalogReading:
         self,
         row: Mapping[str, Any],
         sources: Mapping[str, SourceRow | None],
-        document: Document,
+        document: CatalogDocument,
         path: Path,
     ) -> Mapping[str, Any] | None:
         """Return a row with the source and the date that its `source` names; None when the table lacks them."""
@@ -158,7 +158,7 @@ class CatalogReading:
         source = sources[name]
         return source and {**row, **source, **({"as_of": row["as_of"]} if "as_of" in row else {})}
 
-    def _sources(self, document: Document, table: Mapping[str, Any], path: Path) -> dict[str, SourceRow | None]:
+    def _sources(self, document: CatalogDocument, table: Mapping[str, Any], path: Path) -> dict[str, SourceRow | None]:
         """Return a table of sources, with None for a row that is not complete."""
         sources: dict[str, SourceRow | None] = {}
         for name, row in table.items():
@@ -169,21 +169,21 @@ class CatalogReading:
             sources[name] = row if complete else None
         return sources
 
-    def _blocks(self, document: Document, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _blocks(self, document: CatalogDocument, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
         for name, block in self._mapping(document, key).items():
             if isinstance(block, dict):
                 yield name, block
             else:
                 self._note("CAT003", f"{name} is no block of facts", document.span((key, name)))
 
-    def _mapping(self, document: Document, key: str) -> dict[str, Any]:
+    def _mapping(self, document: CatalogDocument, key: str) -> dict[str, Any]:
         value = document.value.get(key)
         if isinstance(value, dict):
             return value
         self._note("CAT003", f"{document.file} has no `{key}`", document.span((key,)))
         return {}
 
-    def _documents(self, kind: str, loader: type[TextLoader] = FactLoader) -> Iterator[tuple[str, Document]]:
+    def _documents(self, kind: str, loader: type[TextLoader] = FactLoader) -> Iterator[tuple[str, CatalogDocument]]:
         """Yield (name without suffix, document) of each file of a folder, by name."""
         folder = _path_in(self.folder, kind)
         names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
@@ -198,7 +198,7 @@ class CatalogReading:
             elif (document := self._document(kind, stem, loader)) is not None:
                 yield stem, document
 
-    def _document(self, kind: str, stem: str, loader: type[TextLoader]) -> Document | None:
+    def _document(self, kind: str, stem: str, loader: type[TextLoader]) -> CatalogDocument | None:
         file = f"{kind}/{stem}{SUFFIX}"
         try:
             document = read(_path_in(self.folder, file).read_text(encoding="utf-8"), file, loader)

@@ -51,7 +51,7 @@ class FactLoader(TextLoader):
 
 
 @dataclass(frozen=True)
-class Document:
+class CatalogDocument:
     """A catalog file that was read.
 
     file: its name within the catalog folder.
@@ -85,7 +85,7 @@ class Document:
         return _span(self.file, self.lines, nearest) if nearest is not None else Span(self.file, 1)
 
 
-def read(text: str, file: str, loader: type[TextLoader] = FactLoader) -> Document:
+def read(text: str, file: str, loader: type[TextLoader] = FactLoader) -> CatalogDocument:
     """Parse the text of one catalog file. Raises `Problems` with CAT002."""
     lines = text.splitlines()
     if not lines or lines[-1].rstrip() != END:
@@ -101,7 +101,7 @@ def read(text: str, file: str, loader: type[TextLoader] = FactLoader) -> Documen
         raise Problems([Problem("CAT002", f"this is not YAML: {error.problem or error}", where)]) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise Problems([Problem("CAT002", f"this is not YAML: {error}", Span(file, 1))]) from error
-    return Document(file, value, lines, root, tuple(problems))
+    return CatalogDocument(file, value, lines, root, tuple(problems))
 
 
 class _Values:

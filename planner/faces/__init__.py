@@ -1,1 +1,1 @@
-"""Floor 6: values to text. Pure: no file, no clock, no terminal; renderers yield lines or build tables."""
+"""Values as text. The code is pure: it knows no file, no clock and no terminal; it yields lines or builds tables."""

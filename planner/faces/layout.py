@@ -30,7 +30,7 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """A column of a table.
 
     label: its name, unique in its table; empty for a picture that only repeats a figure.
@@ -43,19 +43,19 @@ class Column:
     beside: str = ""
 
 
-def names(*labels: str) -> tuple[Column, ...]:
+def names(*labels: str) -> tuple[TableColumn, ...]:
     """Return columns of names."""
-    return tuple(Column(label) for label in labels)
+    return tuple(TableColumn(label) for label in labels)
 
 
-def sentences(*labels: str) -> tuple[Column, ...]:
+def sentences(*labels: str) -> tuple[TableColumn, ...]:
     """Return columns of sentences."""
-    return tuple(Column(label, Kind.PROSE) for label in labels)
+    return tuple(TableColumn(label, Kind.PROSE) for label in labels)
 
 
-def figures(*labels: str) -> tuple[Column, ...]:
+def figures(*labels: str) -> tuple[TableColumn, ...]:
     """Return columns of figures."""
-    return tuple(Column(label, Kind.FIGURE) for label in labels)
+    return tuple(TableColumn(label, Kind.FIGURE) for label in labels)
 
 
 class Place(Enum):
@@ -113,7 +113,9 @@ class Layout:
     needs: int = 0
 
 
-def table_layout(columns: Sequence[Column], rows: Sequence[Sequence[str]], steps: Sequence[Step], width: int) -> Layout:
+def table_layout(
+    columns: Sequence[TableColumn], rows: Sequence[Sequence[str]], steps: Sequence[Step], width: int
+) -> Layout:
     """Return the layout after the fewest steps that make the table fit.
 
     After the last step one column is left of the row, and the others stand below it.
@@ -130,7 +132,7 @@ def table_layout(columns: Sequence[Column], rows: Sequence[Sequence[str]], steps
     return replace(layout, widths=_widths(layout, measures, width), below=tuple(sorted(layout.below)))
 
 
-def title(column: Column, layout: Layout) -> str:
+def title(column: TableColumn, layout: Layout) -> str:
     """Return what stands at the head of a column."""
     is_whole = layout.heading is None and not layout.below and not layout.left_out
     return (column.beside or column.label) if is_whole else column.label
@@ -145,12 +147,12 @@ class _Measure:
     longest_word: width of the longest word of its cells, columns of the terminal.
     """
 
-    column: Column
+    column: TableColumn
     widest: int
     longest_word: int
 
 
-def _measure(column: Column, cells: Sequence[str]) -> _Measure:
+def _measure(column: TableColumn, cells: Sequence[str]) -> _Measure:
     lines = [line for cell in cells for line in cell.split("\n")]
     return _Measure(column, max(map(columns_of, lines), default=0), max(map(longest_word, lines), default=0))
 

@@ -10,18 +10,18 @@ from rich.console import Group, RenderableType
 
 from planner.documents.rehearsal import ATTAINED, MAX_LAG_MS, Result, RouteOutcome, RoutePromise, Script
 from planner.faces.figures import money, share
-from planner.faces.layout import Column, Kind, above, below, figures, names
+from planner.faces.layout import Kind, TableColumn, above, below, figures, names
 from planner.faces.prose import Prose
 from planner.faces.tables import FoldingTable
 
 _COLUMNS = (
     *names("route", "phase"),
     *figures("requests", "answered", "TTFT p50"),
-    Column("TTFT p95", Kind.FIGURE, beside="p95"),
-    Column("TTFT in SLO", Kind.FIGURE, beside="in SLO"),
+    TableColumn("TTFT p95", Kind.FIGURE, beside="p95"),
+    TableColumn("TTFT in SLO", Kind.FIGURE, beside="in SLO"),
     *figures("TPOT p50"),
-    Column("TPOT p95", Kind.FIGURE, beside="p95"),
-    Column("TPOT in SLO", Kind.FIGURE, beside="in SLO"),
+    TableColumn("TPOT p95", Kind.FIGURE, beside="p95"),
+    TableColumn("TPOT in SLO", Kind.FIGURE, beside="in SLO"),
     *figures("SLO"),
 )
 _STEPS = (above("route"), below("TTFT p50", "TPOT p50"), below("TTFT in SLO", "TPOT in SLO"))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from planner.faces.layout import GAP, INDENT, Column, Kind, Layout, Step, table_layout, title
+from planner.faces.layout import GAP, INDENT, Kind, Layout, Step, TableColumn, table_layout, title
 from planner.faces.prose import Prose, Words, exact_lines, folded_lines, text_of
 from planner.words.wrapping import columns_of, longest_word
 
@@ -37,7 +37,7 @@ class FoldingTable:
     """
 
     title: str
-    columns: tuple[Column, ...]
+    columns: tuple[TableColumn, ...]
     rows: Sequence[Sequence[Words]]
     steps: tuple[Step, ...] = ()
     caption: str = ""

@@ -19,6 +19,7 @@ from planner.words.units import HOURS_PER_MONTH
 
 DAYS_PER_MONTH = Decimal(HOURS_PER_MONTH) / 24
 """Days of the planning month."""
+NOTHING = Decimal("0.00")
 PLATFORM = "platform"
 """Component of the lines that no single node group or route causes."""
 
@@ -42,22 +43,22 @@ def line(
     )
 
 
-def bill(lines: Iterable[CostLine], low: Decimal | None = None, high: Decimal | None = None) -> Cost:
+def bill(lines: Iterable[CostLine], low: Decimal = NOTHING, high: Decimal = NOTHING) -> Cost:
     """Return the lines, sorted, with their sums.
 
     `low` (≤ 0) and `high` (≥ 0) say how far the bill would move at the ends of the error interval, USD a month.
     """
     ordered = tuple(sorted(lines, key=lambda entry: (entry.component, entry.name)))
-    fixed = sum((entry.usd_per_month for entry in ordered if entry.kind == "fixed"), Decimal("0.00"))
-    usage = sum((entry.usd_per_month for entry in ordered if entry.kind == "usage"), Decimal("0.00"))
+    fixed = sum((entry.usd_per_month for entry in ordered if entry.kind == "fixed"), NOTHING)
+    usage = sum((entry.usd_per_month for entry in ordered if entry.kind == "usage"), NOTHING)
     total = fixed + usage
     return Cost(
         lines=ordered,
         fixed_usd_per_month=fixed,
         usage_usd_per_month=usage,
         usd_per_month=total,
-        low_usd_per_month=total + (low or 0),
-        high_usd_per_month=total + (high or 0),
+        low_usd_per_month=total + low,
+        high_usd_per_month=total + high,
     )
 
 

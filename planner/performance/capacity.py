@@ -61,7 +61,7 @@ class LatencyTarget:
         return replace(self, ttft_ms=self.ttft_ms / factor, ttft_ms_per_1k_input=slope)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CapacityQuestion:
     """One deployment class with one batch cap, which is asked to serve one mix of lengths within one target.
 

@@ -43,8 +43,6 @@ from planner.words.arrays import Floats
 REFERENCE_WATT_PER_TFLOPS = 700.0 / 989.0
 """Power of an H100 for each TFLOP/s of its datasheet, watts. A GPU with less power sustains a smaller share of its
 peak."""
-REFERENCE_CONTEXT_TOKENS = 2048.0
-"""Context over which windowed layers and constant state are spread when the workload is not known, tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +104,8 @@ def ideal_step(
     gpu: Gpu,
     tensor_parallel_size: int,
     *,
+    context_tokens: float,
     kv_format: KvFormat = "bf16",
-    context_tokens: float = REFERENCE_CONTEXT_TOKENS,
 ) -> IdealStep:
     """Return the ideal step of a class whose sequences hold `context_tokens` on average.
 

@@ -1,1 +1,1 @@
-"""Floor 0: quantities with units, diagnostics with a place and a hint, YAML that remembers where it stood."""
+"""The lowest floor: quantities with units, problems with a place and a hint, YAML that remembers where it stood."""

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from planner.documents import environment_file
-from planner.documents.lock import Consulted, Lock, render, seal
 from planner.documents.judgement import environment_digest
-from planner.edges.catalog_files import load_catalog
+from planner.documents.lock import Consulted, Lock, render, seal
 from planner.edges.calibration_digests import shipped_digest
+from planner.edges.catalog_files import load_catalog
 from planner.money.cost import cluster_lines
 from planner.plan.fleet import NodeGroup
 from planner.plan.plan import Plan

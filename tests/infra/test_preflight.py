@@ -17,12 +17,13 @@ def test_a_good_plan_may_go() -> None:
     assert problems(locks.on_platform(locks.plan(), public_cidrs=("203.0.113.7/32",)), "outside") == ()
 
 
+WITHOUT_NAT = locks.CLUSTER.model_copy(update={"nat_zones": ()})
 BAD: dict[str, tuple[Callable[[Plan], Plan], str]] = {
     "one zone": (lambda p: locks.on_platform(p, zones=("use1-az4",)), "DEP010"),
     "zone names": (lambda p: locks.on_platform(p, zones=("us-east-1a", "us-east-1b")), "DEP011"),
     "a local zone": (lambda p: locks.on_platform(p, zones=("use1-az4", "usw2-lax1-az1")), "DEP011"),
     "a small network": (lambda p: locks.on_platform(p, cidr="10.0.0.0/24"), "DEP011"),
-    "no way out": (lambda p: locks.on_cluster(nat_zones=()), "DEP012"),
+    "no way out": (lambda p: locks.on_platform(p, cluster=WITHOUT_NAT), "DEP012"),
     "an endpoint for all": (lambda p: locks.on_platform(p, public_cidrs=("0.0.0.0/0",)), "DEP013"),
     "an endpoint for all of IPv6": (lambda p: locks.on_platform(p, public_cidrs=("::/0",)), "DEP013"),
     "no CIDR": (lambda p: locks.on_platform(p, public_cidrs=("203.0.113.7/8",)), "DEP013"),

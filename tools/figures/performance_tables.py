@@ -160,7 +160,8 @@ def bursts() -> list[str]:
 def example(fitted: Coefficients, catalog: Catalog) -> list[str]:
     """One class, its clock and a few steps, before any margin."""
     model, gpu = catalog.models["gpt-oss-120b"], catalog.gpus["H100"]
-    clock = step_clock(ideal_step(model.architecture, model.precisions()[0], gpu, 1), fitted)
+    ideal = ideal_step(model.architecture, model.precisions()[0], gpu, 1, context_tokens=2048.0)
+    clock = step_clock(ideal, fitted)
     held = 1155 + 211 / 2
     rows = [
         (f"{sequences} decoding", f"{clock.step_ms(sequences, sequences * held):.2f} ms") for sequences in (1, 32, 128)

@@ -53,7 +53,7 @@ def read(document: Mapping[str, Any], _: Mapping[str, Any] | None, missing: list
             e2e_ms=_latency(sheet, "request_latency"),
             same_lengths=all(_spread(sheet, *names) == 0.0 for names in LENGTHS),
             cached_tokens=sheet.maybe("usage_prompt_cache_read_tokens", "avg"),
-            repeated_prompts=_repeated(config),
+            repeated_prompts=_repetition(config),
             client_delay_ms=sheet.maybe("credit_to_start_latency", "avg"),
             strange=tuple(strange),
         )
@@ -87,7 +87,7 @@ def _load(config: Sheet) -> tuple[int | None, float | None, list[str]]:
     return int(concurrency) if concurrency else None, rate or None, strange
 
 
-def _repeated(config: Sheet) -> str:
+def _repetition(config: Sheet) -> str:
     """How prompts repeat each other, in words; empty when they do not."""
     for name, value in nested_values(config.at("datasets") or config.at("input")):
         if ("prefix" in name or "shared_system" in name) and isinstance(value, int | float) and value > 0:

@@ -73,7 +73,7 @@ def _run(sheet: Sheet, part: str, stated: Mapping[str, str]) -> BenchRun:
         in_order_ms=tuple(t for t in times if t) if len(listed) >= LISTED * completed else (),
         same_lengths=all(sheet.at("metrics", name, "successful", "std_dev") == 0.0 for name in LENGTHS),
         cached_tokens=fmean(cached) if cached else None,
-        repeated_prompts=_repeated(sheet, listed),
+        repeated_prompts=_repetition(sheet, listed),
         client_delay_ms=milliseconds(sheet.maybe("metrics", "request_dispatch_delay", "successful", "mean")),
         strange=tuple(_strange(sheet, strategy)),
         doubts=tuple(_warnings(sheet.at("warnings"))),
@@ -85,7 +85,7 @@ def _latency(sheet: Sheet, name: str) -> Latency:
     return Latency(*figures)
 
 
-def _repeated(sheet: Sheet, listed: Sequence[Mapping[str, Any]]) -> str:
+def _repetition(sheet: Sheet, listed: Sequence[Mapping[str, Any]]) -> str:
     """How prompts repeat each other, in words; empty when they do not."""
     prompts = [str(each.get("request_args")) for each in listed if each.get("request_args")]
     if len(prompts) >= 10 and len(set(prompts)) < LISTED * len(prompts):

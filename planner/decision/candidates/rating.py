@@ -41,9 +41,9 @@ class RatedClasses:
 class Rating:
     """A rating simulates the replicas of classes, each once."""
 
-    def __init__(self, classes: Sequence[SelfHosted], ruler: Ruler, known: CapacitiesByDigest) -> None:
-        """`known` holds capacities that were simulated before; new ones are added to it."""
-        self._classes, self._ruler, self._known = classes, ruler, known
+    def __init__(self, classes: Sequence[SelfHosted], ruler: Ruler, kept: CapacitiesByDigest) -> None:
+        """Rate these classes. `kept` holds capacities that were simulated before; new ones are added to it."""
+        self._classes, self._ruler, self._kept = classes, ruler, kept
         self._names: set[str] = set()
         # Replicas hold mappings and have no hash. They live as long as their classes, so that their ids stay their own.
         self._answers: dict[int, dict[BandKey, Capacity | NoCapacity]] = {}
@@ -67,7 +67,7 @@ class Rating:
             route = replica.shape.route(key[0])
             mix = route.bands[key[1]].mix
             traffic = ReplicaTraffic(mix.input_tokens, mix.output_tokens, mix.weights, route.minutes)
-            answer = highest_rate(question_of(replica, key, self._ruler), traffic, self._known)
+            answer = highest_rate(question_of(replica, key, self._ruler), traffic, self._kept)
             if isinstance(answer, Capacity):
                 answer = self._ruler.as_measured(replica.shape, answer)
             answers[key] = answer

@@ -49,8 +49,8 @@ class Ruler:
         context = max(1.0, sum(route.lengths.mean_context for route in shape.routes) / len(shape.routes))
         architecture, size = shape.model.architecture, shape.tensor_parallel_size
         ideal = ideal_step(architecture, shape.quantization, shape.gpu, size, context_tokens=context)
-        known = self.evidence(shape)
-        return step_clock(ideal, known.coefficients).slower_by(known.step * self.margin(shape)).as_written()
+        basis = self.evidence(shape)
+        return step_clock(ideal, basis.coefficients).slower_by(basis.step * self.margin(shape)).as_written()
 
     def question(
         self, shape: Shape, clock: StepClock, memory: MemoryFit, route: RouteDemand, band: int | None, cap: int
@@ -60,17 +60,17 @@ class Ruler:
         Where first tokens really take longer than is computed, the target is made that much shorter instead;
         `as_measured` brings the times of the answer back. `cap` is the batch cap, sequences.
         """
-        known = self.evidence(shape)
+        basis = self.evidence(shape)
         return CapacityQuestion(
             clock=clock,
             memory=memory,
             lengths=route.lengths if band is None else route.band_lengths[band],
-            target=route.target.nearer(known.first_token),
+            target=route.target.nearer(basis.first_token),
             max_num_seqs=cap,
             max_num_batched_tokens=shape.max_num_batched_tokens,
             burst_ratio=route.burst_ratio,
-            first_token_overhead_ms=known.coefficients.first_token_overhead_ms,
-            provenance=known.provenance,
+            first_token_overhead_ms=basis.coefficients.first_token_overhead_ms,
+            provenance=basis.provenance,
         )
 
     def as_measured(self, shape: Shape, answer: Capacity) -> Capacity:

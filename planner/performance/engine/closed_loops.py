@@ -24,6 +24,9 @@ from planner.performance.engine.scheduler import NO_LIMIT
 from planner.performance.engine.state import ENGINE, FINISHED, REQUEST, SLOT, WAITING
 from planner.words.arrays import Floats
 
+BLOCK_TOKENS = 16
+"""Tokens of a block of KV cache."""
+
 
 @dataclass(frozen=True, slots=True)
 class Spread:
@@ -73,7 +76,6 @@ def closed_loops(
     max_num_seqs: ArrayLike = 256,
     max_num_batched_tokens: ArrayLike = 8192,
     async_scheduling: ArrayLike = False,
-    block_tokens: int = 16,
 ) -> ClosedLoopFigures:
     """Return the figures of n closed-loop runs, in order. All arguments after `clocks` broadcast to shape (n,).
 
@@ -85,7 +87,6 @@ def closed_loops(
     kv_tokens: tokens that the KV cache holds; infinite without a limit.
     max_num_seqs, max_num_batched_tokens: vLLM's options.
     async_scheduling: whether scheduling is asynchronous, which is vLLM's default from 0.14 on.
-    block_tokens: tokens of a block of KV cache.
     Raises ValueError for lengths, clients or limits below 1, and for a batch larger than max_num_batched_tokens.
     """
     table = np.zeros(len(clocks), dtype=_ROW)
@@ -108,7 +109,7 @@ def closed_loops(
     if np.any(table["max_num_batched_tokens"] < np.minimum(table["max_num_seqs"], table["concurrency"])):
         raise ValueError("max_num_batched_tokens must be at least the largest batch")
     vectors = np.ascontiguousarray(clocks, dtype=np.float64)
-    blocks = [_figures(vectors[block], table[block], block_tokens) for block in _blocks(table["requests"])]
+    blocks = [_figures(vectors[block], table[block]) for block in _blocks(table["requests"])]
     latencies = np.concatenate([each for each, _ in blocks], axis=2)
     rest = np.concatenate([each for _, each in blocks], axis=1)
     return ClosedLoopFigures(Spread(*latencies[0]), Spread(*latencies[1]), Spread(*latencies[2]), *rest)
@@ -140,13 +141,13 @@ def _blocks(requests: NDArray[Any]) -> list[slice]:
     return [slice(start, stop) for start, stop in pairwise(starts)]
 
 
-def _figures(clocks: Floats, table: NDArray[Any], block_tokens: int) -> tuple[Floats, Floats]:
+def _figures(clocks: Floats, table: NDArray[Any]) -> tuple[Floats, Floats]:
     """Return (TTFT, TPOT, E2E) × (mean, percentiles) × row, and the other figures × row."""
     rows = len(table)
     places = int(np.minimum(table["max_num_seqs"], table["concurrency"]).max(initial=1))
     engines = np.zeros(rows, ENGINE)
     engines["max_num_seqs"] = np.minimum(table["max_num_seqs"], table["concurrency"])
-    engines["block_tokens"], engines["growing_bytes"], engines["whole_prompt"] = block_tokens, 1.0, 1
+    engines["block_tokens"], engines["growing_bytes"], engines["whole_prompt"] = BLOCK_TOKENS, 1.0, 1
     engines["max_num_queued_reqs"] = engines["max_num_queued_tokens"] = NO_LIMIT
     engines["budget_bytes"] = table["kv_tokens"]
     for name in ("max_num_batched_tokens", "async_scheduling"):
@@ -160,7 +161,7 @@ def _figures(clocks: Floats, table: NDArray[Any], block_tokens: int) -> tuple[Fl
         np.zeros(int(table["concurrency"].max(initial=1)) + places + 1, WAITING),
         np.zeros(places, SLOT),
         np.zeros(4 * places + 16, np.int64),
-        np.zeros((2, block_tokens), np.int64),
+        np.zeros((2, BLOCK_TOKENS), np.int64),
         finished,
     )
     done = finished[: engines["finished"].sum()]

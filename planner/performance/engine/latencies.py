@@ -50,11 +50,6 @@ class Latencies:
             self._count_in_bins()
 
     @property
-    def is_exact(self) -> bool:
-        """Whether every value is still stored."""
-        return self._bins is None
-
-    @property
     def mean(self) -> float:
         """Mean of all values, ms."""
         return self._sum / self.count if self.count else math.nan

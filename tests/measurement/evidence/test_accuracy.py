@@ -7,33 +7,16 @@ from typing import Any
 
 import pytest
 
-from measurement.evidence.accuracy import ONE_GPU, ScoredRow, TpOrder, accuracy, scored_row
+from measurement.evidence.accuracy import ScoredRow, TpOrder, accuracy, scored_row
 from measurement.evidence.predictions import PredictedFigure
 from measurement.evidence.published import PublishedRun, RowReader
 from planner.edges.catalog_files import load_catalog
-
-BASE = ScoredRow(
-    id="own-1",
-    kind="tpot",
-    gpu="H100",
-    link=ONE_GPU,
-    tensor_parallel_size=1,
-    family="llama-8b",
-    engine="vllm",
-    source="own",
-    regime="fixed_concurrency",
-    quality="A",
-    setting="setting",
-    predicted=110.0,
-    low=90.0,
-    high=120.0,
-    measured=100.0,
-)
+from tests.measurement.evidence.scored import SCORED
 
 
 def row(key: str, predicted: float, measured: float = 100.0, **changed: Any) -> ScoredRow:
     low, high = 0.9 * predicted, 1.1 * predicted
-    return replace(BASE, id=key, predicted=predicted, low=low, high=high, measured=measured, **changed)
+    return replace(SCORED, id=key, predicted=predicted, low=low, high=high, measured=measured, **changed)
 
 
 def test_errors_bias_and_coverage() -> None:

@@ -36,7 +36,7 @@ def test_a_table_is_read_row_by_row(tmp_path: Path) -> None:
     )
     assert [row["id"] for row in found.rows] == ["a", "b"]
     assert found.rows[1]["concurrency_or_rate"] == "8, all"
-    assert found.measured == 1
+    assert found.measured_rows == 1
 
 
 def test_value_may_be_missing_and_columns_may_stand_in_any_order_and_case(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_value_may_be_missing_and_columns_may_stand_in_any_order_and_case(tmp_pa
     found = read_published(table(tmp_path, ",".join(["a", *"987654321", "x"]), header="\ufeff" + ",".join(names)))
     assert found.rows[0]["id"] == "a"
     assert found.rows[0]["metric"] == "9"
-    assert found.measured == 0
+    assert found.measured_rows == 0
 
 
 def test_every_problem_is_told_in_one_run_with_its_line(tmp_path: Path) -> None:

@@ -10,36 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from measurement.evidence.accuracy import ONE_GPU, ScoredRow, accuracy
+from measurement.evidence.accuracy import accuracy
 from measurement.views.accuracy import accuracy_json, accuracy_markdown, accuracy_view
 from measurement.views.accuracy_plot import COLOURS, accuracy_svg
+from tests.measurement.evidence.scored import SCORED
 from tests.planner.faces.shown import assert_folds, shown
 from tests.planner.golden import assert_golden
 
 GOLDEN = Path(__file__).parent / "golden"
 
-BASE = ScoredRow(
-    id="own-1",
-    kind="tpot",
-    gpu="H100",
-    link=ONE_GPU,
-    tensor_parallel_size=1,
-    family="llama-8b",
-    engine="vllm",
-    source="own",
-    regime="fixed_concurrency",
-    quality="A",
-    setting=0,
-    predicted=110.0,
-    low=90.0,
-    high=120.0,
-    measured=100.0,
-)
 ROWS = [
-    BASE,
-    replace(BASE, id="own-2", gpu="L4", predicted=123.4, low=110.0),
-    replace(BASE, id="own-3", kind="throughput", source="other", tensor_parallel_size=2, link="pcie4", measured=220.0),
-    replace(BASE, id="own-4", quality="C"),
+    SCORED,
+    replace(SCORED, id="own-2", gpu="L4", predicted=123.4, low=110.0),
+    replace(
+        SCORED, id="own-3", kind="throughput", source="other", tensor_parallel_size=2, link="pcie4", measured=220.0
+    ),
+    replace(SCORED, id="own-4", quality="C"),
 ]
 FOUND = accuracy(ROWS, {"not predicted": 2})
 
@@ -52,7 +38,7 @@ def test_the_scores(width: int) -> None:
 def test_on_every_terminal_lines_fit_and_names_are_whole() -> None:
     long = [
         *ROWS,
-        replace(BASE, id="own-5", source="benchmarks_of_a_team_with_a_long_name", family="mixtral-8x22b-v0.3"),
+        replace(SCORED, id="own-5", source="benchmarks_of_a_team_with_a_long_name", family="mixtral-8x22b-v0.3"),
     ]
     assert_folds(lambda: accuracy_view(accuracy(long, {"not predicted": 2})))
 

@@ -76,7 +76,7 @@ def refused(*changes: tuple[str, str], **given: Any) -> Problems:
 
 def test_it_is_the_plan_that_the_files_give() -> None:
     assert outcome().plan == small.planned().lock.plan
-    assert outcome().kept == ""
+    assert outcome().note == ""
 
 
 def test_only_accepted_models_serve() -> None:
@@ -213,7 +213,7 @@ def test_least_churn_keeps_the_locked_pools_until_it_pays() -> None:
     held = ("quotas:", "planning: {replan_threshold: 90%}\nquotas:")
     patient = optimize(inputs(more, held, prior=outcome().plan), kept=KEPT)
     assert {pool.name for pool in patient.plan.pools} == locked
-    assert patient.kept.startswith("kept the locked pools; ")
+    assert patient.note.startswith("kept the locked pools; ")
     saving = 1 - free.cost.usd_per_month / patient.plan.cost.usd_per_month
     assert (free.solver.status, free.solver.gap) == ("proven optimal", Decimal(0))
     assert patient.plan.solver.status == "best found"
@@ -221,7 +221,7 @@ def test_least_churn_keeps_the_locked_pools_until_it_pays() -> None:
     assert patient.plan.cost.usd_per_month > free.cost.usd_per_month
     free_to_move = ("quotas:", "planning: {replan_threshold: 0%}\nquotas:")
     eager = optimize(inputs(more, free_to_move, prior=outcome().plan), kept=KEPT)
-    assert (eager.plan.cost, eager.kept) == (free.cost, "")
+    assert (eager.plan.cost, eager.note) == (free.cost, "")
 
 
 @pytest.mark.parametrize("load", ["1", "8", "0.05"])

@@ -61,7 +61,7 @@ def test_decimals_are_text_and_counts_are_numbers() -> None:
 
 
 def test_the_lock_embeds_its_environment() -> None:
-    wanted = LOCK.wanted()
+    wanted = LOCK.answered_environment()
     assert wanted.routes["extraction"].data == "restricted"
     target = wanted.routes["chat"].slo.ttft_p95
     assert (target.base, target.per_1k_input) == (1200, 300)

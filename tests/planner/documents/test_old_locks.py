@@ -40,7 +40,7 @@ def test_it_loads_and_its_digest_holds(name: str) -> None:
     lock = old(name)
     assert json.loads(text_of(name))["format_version"] == lock.format_version == "1.0"
     assert digest_holds(lock)
-    assert arithmetic(lock.plan, lock.wanted()) == ()
+    assert arithmetic(lock.plan, lock.answered_environment()) == ()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from measurement.files import fit_files as performance_fit
+from measurement.files import fit_files
 from measurement.files.fit_files import load_measurements, refit
 from planner.edges.catalog_files import load_catalog, package_folder
 from planner.edges.performance_files import load_coefficients, read_coefficients
@@ -39,7 +39,7 @@ def test_a_refit_writes_a_file_that_reads_back(tmp_path: Path, monkeypatch: pyte
     cells = {("qwen3-32b", "H100"), ("gpt-oss-120b", "H200")}
     rows = [row for row in load_measurements() if row.cell in cells][::6]
     rows.append(replace(rows[0], id="own-1", model="gpt-9"))
-    monkeypatch.setattr(performance_fit, "load_measurements", lambda: tuple(rows))
+    monkeypatch.setattr(fit_files, "load_measurements", lambda: tuple(rows))
     heard: list[str] = []
     report, gaps, path = refit(load_catalog(), "2026-11-22", tmp_path, heard.append)
     assert path == tmp_path / "coefficients-2026-11-22.json"

@@ -44,7 +44,7 @@ def test_the_lock_is_sealed_and_adds_up() -> None:
     assert lock.name == "small"
     assert planned.prior is None
     assert content_digest(lock.model_dump(mode="json")) == lock.digests.content
-    assert arithmetic(lock.plan, lock.wanted()) == ()
+    assert arithmetic(lock.plan, lock.answered_environment()) == ()
     assert load(render(lock), "small.lock.json") == lock
     assert lock.environment == planned.wanted.canonical
 
@@ -68,7 +68,7 @@ def test_a_second_plan_gives_the_same_bytes(tmp_path: Path) -> None:
     again = planning.plan(small.workspace(tmp_path / "again", lock=first), "small")
     assert render(again.lock) == render(first)
     assert again.prior == first
-    assert again.outcome.kept == ""
+    assert again.outcome.note == ""
 
 
 def test_the_folder_and_the_order_of_keys_do_not_matter(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from planner.faces.layout import Column, Kind, Layout, Place, Step, table_layout
+from planner.faces.layout import Kind, Layout, Place, Step, TableColumn, table_layout
 from planner.faces.prose import text_of
 from planner.faces.tables import FoldingTable
 
@@ -35,7 +35,7 @@ def layout_of(table: FoldingTable, width: int) -> Layout:
 def tables(draw: st.DrawFn) -> FoldingTable:
     """A table of one to eight columns, of which any may give way in any order."""
     kinds = draw(st.lists(st.sampled_from(Kind), min_size=1, max_size=8))
-    columns = tuple(Column(f"{kind.value} no-{number}", kind) for number, kind in enumerate(kinds))
+    columns = tuple(TableColumn(f"{kind.value} no-{number}", kind) for number, kind in enumerate(kinds))
     rows = draw(st.lists(st.tuples(*(CELLS[kind] for kind in kinds)), max_size=6))
     moved = draw(st.permutations([column.label for column in columns]))
     steps = [Step(draw(st.sampled_from(Place)), (label,)) for label in moved[: draw(st.integers(0, len(moved)))]]

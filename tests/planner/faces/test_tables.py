@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from rich.text import Text
 
-from planner.faces.layout import Column, Kind, Step, above, below, figures, left_out, names, sentences
+from planner.faces.layout import Kind, Step, TableColumn, above, below, figures, left_out, names, sentences
 from planner.faces.tables import FoldingTable
 from tests.planner.faces.shown import assert_fits, coloured, shown
 from tests.planner.faces.tables import WIDTHS, layout_of, plain_rows, tables
@@ -79,7 +79,7 @@ def test_figures_stand_to_the_right() -> None:
 
 
 def test_a_shorter_title_needs_all_columns_beside_each_other() -> None:
-    columns = (*names("route", "reason"), Column("TTFT p95", Kind.FIGURE, beside="p95"))
+    columns = (*names("route", "reason"), TableColumn("TTFT p95", Kind.FIGURE, beside="p95"))
     table = FoldingTable("", columns, [("chat", "it is the cheapest", "19 ms")], (below("reason"),))
     assert shown(table, width=60).splitlines() == [
         "route  reason                p95",

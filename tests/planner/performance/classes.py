@@ -58,7 +58,12 @@ def question(
     lengths = lengths_of(mix(trace))
     ideal = ideal_step(found.architecture, precision, catalog.gpus[gpu], ranks, context_tokens=lengths.mean_context)
     return CapacityQuestion(
-        step_clock(ideal, load_coefficients()), memory, lengths, target, cap, max_num_batched_tokens=batched_tokens
+        clock=step_clock(ideal, load_coefficients()),
+        memory=memory,
+        lengths=lengths,
+        target=target,
+        max_num_seqs=cap,
+        max_num_batched_tokens=batched_tokens,
     )
 
 

@@ -69,7 +69,7 @@ def every_class() -> list[IdealStep]:
                         model, precision, gpu, tensor_parallel_size=ranks, max_num_seqs=16, max_model_len=4096
                     )
                     if not isinstance(fit, NoFit):
-                        found.append(ideal_step(model.architecture, precision, gpu, ranks))
+                        found.append(ideal_step(model.architecture, precision, gpu, ranks, context_tokens=2048.0))
     return found
 
 
