@@ -14,11 +14,9 @@ from itertools import pairwise
 from statistics import NormalDist
 
 import numpy as np
-import numpy.typing as npt
 
 from planner.domain.traces import Burst, TraceSummary, bin_of, bin_start
-
-Floats = npt.NDArray[np.float64]
+from planner.words.arrays import Floats
 
 _NORMAL = NormalDist()
 _Z95 = _NORMAL.inv_cdf(0.95)

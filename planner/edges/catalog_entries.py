@@ -21,8 +21,9 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from planner.domain.gaps import did_you_mean
-from planner.edges.catalog_yaml import CatalogDocument, FactLoader, Path, TextLoader, read
+from planner.edges.catalog_yaml import CatalogDocument, FactLoader, TextLoader, read
 from planner.words.diagnostics import Problem, Problems, Span
+from planner.words.spans import Path
 
 SUFFIX = ".yaml"
 PRICE_KINDS = ("api", "ec2", "platform")

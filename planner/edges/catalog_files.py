@@ -28,8 +28,8 @@ from planner.domain.models import Model
 from planner.domain.offerings import Gpu, InstanceType
 from planner.domain.prices import Price, PriceSnapshot, earliest_day
 from planner.edges.catalog_entries import CatalogReading, Entry
-from planner.edges.catalog_yaml import Path
 from planner.words.diagnostics import Problem, Problems
+from planner.words.spans import Path
 
 T = TypeVar("T", Gpu, InstanceType, Model, Provider, ApiModel, Price)
 

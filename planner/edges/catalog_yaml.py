@@ -17,12 +17,11 @@ from typing import Any
 import yaml
 
 from planner.words.diagnostics import Problem, Problems, Span
+from planner.words.spans import Path
 
 END = "..."
 """The last line of every catalog file."""
 
-Path = tuple[str | int, ...]
-"""Keys and indices that lead from the top of a file to a value."""
 
 _SCALARS = (
     ("tag:yaml.org,2002:null", r"(?:null)?", "n", ""),
