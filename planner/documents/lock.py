@@ -31,10 +31,10 @@ AGAIN = "restore it with git, or delete it and run `spillway plan`"
 class Digests(BaseModel):
     """The digests are sha256 over canonical JSON, each prefixed `sha256:`.
 
-    environment: of the environment and of the traces that it names.
-    facts, prices: of the catalog rows that the plan rests on.
-    calibration: of the team's own measurements.
-    content: of the lock itself, without this digest and the solver's report.
+    environment: digest of the environment and of the traces that it names.
+    facts, prices: digests of the catalog rows that the plan rests on.
+    calibration: digest of the shipped coefficients and the team's own measurements.
+    content: digest of the lock itself, without this field and the solver's report.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")

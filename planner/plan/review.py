@@ -57,10 +57,10 @@ class Solver(PlanPart):
 
     status: `proven optimal` or `best found`.
     gap: how far the cost may lie above the optimum, a fraction of the cost.
-    bound_usd_per_month: no plan costs less, USD a month.
+    bound_usd_per_month: cost below which there is no plan, USD a month.
     classes, levels: size of the program.
-    versions: of the programs that solved it, by name.
-    options: of the search, by name.
+    versions: version of each program that took part, by its name.
+    options: value of each option of the search, by its name.
     """
 
     status: str

@@ -23,7 +23,7 @@ class PlanLevel(PlanPart):
 
 
 class RouteBand(PlanPart):
-    """A band is the requests of a route whose prompts have a length between the bounds of two bands.
+    """A band is the requests of a route whose prompts are longer than the band before it admits.
 
     max_input_tokens: the longest prompt, tokens; None in the last band, which has no bound.
     share_of_requests: share of the route's requests.

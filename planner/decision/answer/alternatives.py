@@ -20,7 +20,7 @@ SCALES = (0.05, 0.1, 0.2, 0.35, 0.5, 1.0, 1.5, 2.0)
 
 @dataclass(frozen=True)
 class Other:
-    """Another plan was not taken, or does not exist.
+    """This is another plan, which was not taken or does not exist.
 
     usd_per_month: its cost, USD a month; None when it does not exist.
     description: what it is, or why it does not exist.

@@ -4,7 +4,7 @@ Dominance comes first. A class falls when another of the same model serves every
 and takes no more money for a replica, no more money for a node, and no more vCPUs of the same quota for a replica.
 Alone, a dominated class is never the better choice. Beside other classes it can be worth a little, which is given up:
 it may fit on the idle GPUs of a node that is paid for, it may admit its band apart from others, and an API with tight
-limits has less to take over when one of its nodes is lost.
+limits has less to take over when one of its nodes is lost. The few dollars of storing its checkpoint are not compared.
 
 Then the classes are ranked for each route: by the money for a request at full use, for the route and for each of its
 bands, and by the money for the smallest deployment. The best of each ranking stay, in turns, up to a limit.

@@ -69,7 +69,7 @@ class _Search:
     """A search is what one run of the solver left.
 
     values: value of each column; None when no plan was found.
-    bound: no plan costs less, USD a month.
+    bound: cost below which there is no plan, USD a month.
     proven: whether the values are proven to be optimal.
     infeasible: whether it is proven that no plan exists.
     """

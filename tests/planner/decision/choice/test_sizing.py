@@ -69,6 +69,13 @@ def test_idle_gpus_go_to_the_busiest_pool_that_fits() -> None:
     assert sum(used(classes, dict(node)) for node in made.nodes["large"]) == 8
 
 
+@pytest.mark.parametrize("last_bits", [-1e-15, 0.0, 1e-15])
+def test_the_last_bits_of_a_load_do_not_decide_who_gets_an_idle_gpu(last_bits: float) -> None:
+    rates = {"a": 2.0 * (1.0 + last_bits), "b": 4.0}
+    made = placed(question_of(stocked("large", 4, {"a": 1, "b": 1}), rates), {"a": 1, "b": 2}, {"large": 1})
+    assert made.replicas == {"a": 1, "b": 3}
+
+
 def test_what_is_left_stays_idle_when_nothing_fits() -> None:
     classes = stocked("large", 4, {"wide": 2, "whole": 4})
     made = placed(question_of(classes, {}), {"whole": 1, "wide": 1}, {"large": 2})
