@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from planner.domain.environment import Environment, monthly_budget
-from planner.money.cost import PLATFORM, cluster_items
+from planner.money.cost import PLATFORM, cluster_items, disk_key
 from planner.plan.fleet import NodeGroup, Pool
 from planner.plan.plan import Plan
 from planner.plan.traffic import PlannedRoute, RouteBand
@@ -218,13 +218,19 @@ def _bill(plan: Plan, environment: Environment) -> Iterator[Problem]:
 
 
 def cluster_bill(plan: Plan) -> Iterator[Problem]:
-    """Require that the lines of the platform are those of what is built, in the same quantities."""
-    parts = plan.platform.cluster
+    """Require that the lines of the platform and of node disks are those of what is built, in the same quantities."""
+    parts, disks = plan.platform.cluster, disk_key(plan.platform.region)
     built = {key: quantity for _, key, quantity in cluster_items(plan.platform.region, parts)} if parts else {}
     billed = {line.price: line.quantity for line in plan.cost.lines if line.component == PLATFORM}
     for key in sorted({*built, *billed}):
         if built.get(key, 0) != billed.get(key, 0):
             message = f"the platform has {built.get(key, 0)} of {key}; {billed.get(key, 0)} are billed"
+            yield Problem("CHK007", message)
+    for group in plan.node_groups:
+        lines = (line for line in plan.cost.lines if line.component == group.name and line.price == disks)
+        billed_gb, built_gb = sum((line.quantity for line in lines), Decimal(0)), group.disk_gb * group.max_nodes
+        if billed_gb != built_gb:
+            message = f"the disks of node group `{group.name}` have {built_gb} GB; {billed_gb} are billed"
             yield Problem("CHK007", message)
 
 

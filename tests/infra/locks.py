@@ -16,7 +16,7 @@ from planner.documents.judgement import environment_digest
 from planner.documents.lock import Consulted, Lock, render, seal
 from planner.edges.calibration_digests import shipped_digest
 from planner.edges.catalog_files import load_catalog
-from planner.money.cost import cluster_lines
+from planner.money.cost import cluster_lines, disk_key, line
 from planner.plan.fleet import NodeGroup
 from planner.plan.plan import Plan
 from planner.plan.platform import ClusterParts, EncryptionKey, LogGroup, ModelBucket, SystemNodes
@@ -88,8 +88,10 @@ def _route(rate: float, data: str) -> str:
     return f"{{traffic: {traffic}, tokens: {tokens}, slo: {slo}, data: {data}, quality: {quality}}}"
 
 
-def plan(shared_nodes: int = 2, vault_nodes: int = 2, cluster: ClusterParts = CLUSTER, **changes: Any) -> Plan:
-    """The plan. `changes` replaces whole parts, given as plain values."""
+def plan(
+    shared_nodes: int = 2, vault_nodes: int = 2, cluster: ClusterParts = CLUSTER, disk_gb: int = 200, **changes: Any
+) -> Plan:
+    """The plan. disk_gb: of each GPU node. `changes` replaces whole parts, given as plain values."""
     groups = [
         _group("shared", "g6e.12xlarge", 4, 48, 384, shared_nodes, {"chat-1xl40s": 2, "code-2xl40s": 1}),
         _group("vault", "g6e.xlarge", 1, 4, 32, vault_nodes, {"extraction-1xl40s": 1}, exclusive=True),
@@ -109,9 +111,15 @@ def plan(shared_nodes: int = 2, vault_nodes: int = 2, cluster: ClusterParts = CL
         }
         for group in groups
     ]
-    built, _ = cluster_lines("us-east-1", cluster, load_catalog().prices)
-    lines += [line.model_dump() | {"usd_per_month": line.usd_per_month} for line in built]
-    fixed = sum((line["usd_per_month"] for line in lines), Decimal(0))
+    prices = load_catalog().prices
+    disk = prices.price(disk_key("us-east-1"))
+    assert disk is not None
+    built, _ = cluster_lines("us-east-1", cluster, prices)
+    for group in groups:
+        group["disk_gb"] = disk_gb
+        built += (line("root volumes", group["name"], "fixed", group["max_nodes"] * disk_gb, disk),)
+    lines += [entry.model_dump() | {"usd_per_month": entry.usd_per_month} for entry in built]
+    fixed = sum((entry["usd_per_month"] for entry in lines), Decimal(0))
     parts: dict[str, Any] = {
         "platform": {
             "account": ACCOUNT,
@@ -242,7 +250,6 @@ def _group(
         "max_nodes": nodes,
         "exclusive": exclusive,
         "placement": [{"nodes": nodes, "replicas": dict(replicas)}],
-        "disk_gb": 200,
     }
 
 

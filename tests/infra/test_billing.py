@@ -93,11 +93,15 @@ def test_the_lock_moves_the_program_and_the_bill_together(run: Run, change: dict
 
 def test_the_disks_of_gpu_nodes_and_the_life_of_a_key_are_the_locks(run: Run) -> None:
     parts = locks.CLUSTER.model_copy(update={"keys": (EncryptionKey(name="secrets", deletion_days=7),)})
-    plan = locks.replaced(locks.plan(cluster=parts), "node_groups", "vault", disk_gb=500)
-    registered = run(plan)
+    registered = run(locks.plan(cluster=parts, disk_gb=500))
     template = registered.one(":LaunchTemplate", "vault").inputs
     assert template["blockDeviceMappings"][0]["ebs"]["volumeSize"] == 500
     assert built(registered)["keys"] == [7]
+
+
+def test_disks_that_are_not_billed_are_refused(run: Run) -> None:
+    with pytest.raises(Exception, match="1000 GB; 400 are billed"):
+        run(locks.replaced(locks.plan(), "node_groups", "vault", disk_gb=500))
 
 
 def test_a_plan_with_pools_and_no_cluster_is_refused(run: Run) -> None:

@@ -282,6 +282,13 @@ def test_a_bill_for_a_cluster_that_is_not_built_is_told() -> None:
     assert "the platform has 0 of platform/us-east-1/kms-key; 1 are billed" in [problem.message for problem in found]
 
 
+def test_disks_that_are_not_those_that_are_billed_are_told() -> None:
+    found = list(cluster_bill(bent(plan(), {"node_groups/1/disk_gb": 500})))
+    assert [(problem.code, problem.message) for problem in found] == [
+        ("CHK007", f"the disks of node group `{PRIVATE}` have 1000 GB; 400 are billed")
+    ]
+
+
 def test_every_code_is_explained() -> None:
     assert {code for _, _, told in BENT for code, _ in told} <= set(CODES)
     assert {"CHK005", "CHK008"} <= set(CODES)
