@@ -30,9 +30,22 @@ def problems(plan: Plan, runner: Runner) -> tuple[Problem, ...]:
 
 
 def _cluster(plan: Plan) -> Iterator[Problem]:
-    """Require that a plan which hosts something says what is built beside its GPU nodes."""
-    if plan.platform.cluster is None:
+    """Require that a plan which hosts something says what is built beside its GPU nodes, and nothing that is not."""
+    parts = plan.platform.cluster
+    if parts is None:
         message = "the plan has pools, but its platform says nothing of a cluster"
+        yield Problem("DEP027", message, hint="plan again")
+        return
+    for what, names, built in (
+        ("keys", [key.name for key in parts.keys], ["secrets"]),
+        ("log groups", [group.name for group in parts.log_groups], ["control-plane", "network-flows"]),
+    ):
+        if sorted(names) != built:
+            message = f"the {what} of the platform are {', '.join(names) or 'none'}; {' and '.join(built)} are built"
+            yield Problem("DEP027", message, hint="plan again")
+    strange = sorted(set(parts.nat_zones) - set(plan.platform.zones))
+    if strange:
+        message = f"NAT gateways stand in {', '.join(strange)}, outside the platform's zones"
         yield Problem("DEP027", message, hint="plan again")
 
 

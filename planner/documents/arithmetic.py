@@ -221,7 +221,10 @@ def cluster_bill(plan: Plan) -> Iterator[Problem]:
     """Require that the lines of the platform and of node disks are those of what is built, in the same quantities."""
     parts, disks = plan.platform.cluster, disk_key(plan.platform.region)
     built = {key: quantity for _, key, quantity in cluster_items(plan.platform.region, parts)} if parts else {}
-    billed = {line.price: line.quantity for line in plan.cost.lines if line.component == PLATFORM}
+    billed: dict[str, Decimal] = {}
+    for line in plan.cost.lines:
+        if line.component == PLATFORM:
+            billed[line.price] = billed.get(line.price, Decimal(0)) + line.quantity
     for key in sorted({*built, *billed}):
         if built.get(key, 0) != billed.get(key, 0):
             message = f"the platform has {built.get(key, 0)} of {key}; {billed.get(key, 0)} are billed"

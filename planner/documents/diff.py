@@ -16,6 +16,7 @@ from planner.documents.changes import KeyChange, key_changes
 from planner.documents.lock import Lock
 from planner.plan.cost import CostLine
 from planner.plan.fleet import NodeGroup, Pool
+from planner.plan.parts import PlanPart
 from planner.plan.plan import Plan
 from planner.plan.platform import PlannedPlatform
 from planner.plan.traffic import PlannedRoute, RouteBand
@@ -26,6 +27,8 @@ PartChangeKind = Literal["added", "removed", "changed"]
 PartKind = Literal["platform", "node group", "pool", "route", "API"]
 SIZES = (("nodes",), ("replicas",))
 """Paths of the figures of a part that cost most. They are told first."""
+REACH = frozenset({"privacy", "residency", "fallback", "base_url", "provider", "public_cidrs", "admin_roles"})
+"""Keys that decide who may see data or rule the cluster."""
 KINDS: tuple[PartKind, ...] = ("platform", "node group", "pool", "route", "API")
 
 
@@ -133,6 +136,11 @@ def compare(base: Lock | None, proposed: Lock) -> Diff:
     )
 
 
+def is_about_reach(change: KeyChange) -> bool:
+    """Say whether a change decides who may see data or rule the cluster, so that no reader may miss it."""
+    return bool(change.path) and change.path[0] in REACH
+
+
 def touched_parts(diff: Diff) -> tuple[str, ...]:
     """Return what a deployment of the proposed plan may touch, as `kind name`, sorted."""
     return tuple(sorted(f"{part.kind} {part.name}" for part in diff.parts))
@@ -220,27 +228,34 @@ def _views(kind: PartKind, plan: Plan) -> dict[str, _View]:
         groups = {group.name: group for group in plan.node_groups}
         return {pool.name: _pool(pool, groups[pool.node_group]) for pool in plan.pools}
     if kind == "API":
-        return {api.name: _View(api.model_dump(mode="json"), (api.model,)) for api in plan.apis}
+        return {api.name: _View(_fields(api), (api.model,)) for api in plan.apis}
     if kind == "platform":
         return {plan.platform.region: _platform(plan.platform)}
     return {route.name: _route(route) for route in plan.routes}
 
 
+def _fields(part: PlanPart, *left_out: str) -> dict[str, Any]:
+    """Return the values that this format knows; what an older or newer one wrote beside them touches nothing."""
+    return part.model_dump(mode="json", include=set(type(part).model_fields) - set(left_out))
+
+
 def _platform(platform: PlannedPlatform) -> _View:
-    values = platform.model_dump(
-        mode="json", exclude={"cluster": {"log_groups": {"__all__": {"gb_per_month"}}, "model_bucket": {"weights_gb"}}}
-    )
+    values = _fields(platform)
+    if platform.cluster is not None:  # what is expected of it touches nothing
+        values["cluster"] = platform.cluster.model_dump(
+            mode="json", exclude={"log_groups": {"__all__": {"gb_per_month"}}, "model_bucket": {"weights_gb"}}
+        )
     return _View(values, ())
 
 
 def _node_group(group: NodeGroup) -> _View:
-    values = group.model_dump(mode="json", exclude={"placement", "min_nodes", "max_nodes"})
+    values = _fields(group, "placement", "min_nodes", "max_nodes")
     values["nodes"] = _range(group.min_nodes, group.max_nodes)
     return _View(values, (f"{group.max_nodes} × {group.instance_type}",))
 
 
 def _pool(pool: Pool, group: NodeGroup) -> _View:
-    values = pool.model_dump(mode="json", exclude={"capacity", "clock", "peak_utilization"})
+    values = _fields(pool, "capacity", "clock", "peak_utilization")
     values["replicas"] = _range(pool.replicas.min, pool.replicas.max)
     values["replicas on a node"] = max((p.replicas.get(pool.name, 0) for p in group.placement), default=0)
     values["zones"] = list(group.zones)
@@ -267,4 +282,5 @@ def _range(low: int, high: int) -> int | str:
 
 def _importance(change: KeyChange) -> tuple[int, tuple[str, ...]]:
     """Return a key that sorts sizes first, as they are what costs."""
-    return (0 if change.path in SIZES else 1, tuple(str(step) for step in change.path))
+    rank = 0 if change.path in SIZES else 1 if is_about_reach(change) else 2
+    return (rank, tuple(str(step) for step in change.path))

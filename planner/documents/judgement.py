@@ -16,8 +16,8 @@ from pydantic import ValidationError
 
 from planner.documents.arithmetic import arithmetic, cluster_bill, privacy
 from planner.documents.changes import change_words, key_changes
-from planner.documents.lock import Lock, content_digest, digest
-from planner.documents.old_locks import FORMAT_1_0
+from planner.documents.lock import Lock, digest, is_whole
+from planner.documents.old_locks import COLUMNS_SINCE, FORMAT_1_0
 from planner.domain.catalog import Catalog
 from planner.domain.environment import Environment
 from planner.words.diagnostics import Problem, Span
@@ -53,7 +53,8 @@ def problems(
     again = f"run `spillway plan {lock.name}` and review the change"
     damaged = "the lock was edited by hand or is damaged; " + again
     against = [*_content(lock, where), *_environment(lock, environment, traces, where, again)]
-    if catalog.facts_digest(lock.consulted.facts) != lock.digests.facts:
+    columns = COLUMNS_SINCE if lock.format_version == FORMAT_1_0 else None
+    if catalog.facts_digest(lock.consulted.facts, columns) != lock.digests.facts:
         against.append(Problem("LOCK010", "stale: catalog facts that the plan rests on have changed", where, again))
     against += [replace(problem, where=where, hint=damaged) for problem in _defects(lock, environment)]
     undeny = "change the environment until the plan is not denied"
@@ -89,8 +90,7 @@ def _defects(lock: Lock, environment: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _content(lock: Lock, where: Span) -> list[Problem]:
     """Find a lock that does not match its own digests."""
-    whole = content_digest(lock.model_dump(mode="json")) == lock.digests.content
-    if whole and environment_digest(lock.environment, lock.consulted.traces) == lock.digests.environment:
+    if is_whole(lock) and environment_digest(lock.environment, lock.consulted.traces) == lock.digests.environment:
         return []
     hint = "a lock is computed, never edited: restore it with git, or change the environment and plan again"
     return [Problem("LOCK011", "the lock's content does not match its digests", where, hint)]

@@ -4,9 +4,9 @@ The file is canonical JSON: it has sorted keys, one scalar a line, decimals as t
 the same plan gives the same bytes. Five digests stand in it. A lock is *stale* when the environment, the catalog's
 facts or its own content have changed; prices and calibration only age.
 
-The content digest covers everything but the solver's report (`plan.solver`): versions and limits of a search say
-nothing of what is deployed. Keys that a newer 1.x added are not read but kept, because the digest covers them. Locks of
-format 1.0 are read too (`old_locks`); another major version is refused.
+The content digest covers everything but the versions, limits and counts of the search (`plan.solver`), which say
+nothing of what is deployed; whether the plan is proven stays covered. Keys that a newer 1.x added are not read but
+kept, because the digest covers them. Locks of format 1.0 are read too (`old_locks`); another major version is refused.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from planner.documents.old_locks import FORMAT_1_0, as_in_file, in_todays_form
+from planner.documents.old_locks import FORMAT_1_0, as_in_file, in_todays_form, keys_of_today
 from planner.domain.environment import Environment
 from planner.plan.plan import Plan
 from planner.words.diagnostics import Problem, Problems, Span
@@ -34,7 +34,7 @@ class Digests(BaseModel):
     environment: digest of the environment and of the traces that it names.
     facts, prices: digests of the catalog rows that the plan rests on.
     calibration: digest of the shipped coefficients and the team's own measurements.
-    content: digest of the lock itself, without this field and the solver's report.
+    content: digest of the lock itself, without this field and the details of the search.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -141,6 +141,9 @@ def load(text: str, file: str) -> Lock:
         message = f"the lock has format {raw.get('format_version', 'none')!s}; this program reads {MAJOR}.x"
         hint = "use the release of spillway that wrote it, or delete it and plan again"
         raise Problems([Problem("LOCK002", message, Span(file, 1), hint)])
+    if strange := keys_of_today(raw):
+        message = f"a lock of format {FORMAT_1_0} has no {', '.join(strange)}"
+        raise Problems([Problem("LOCK003", message, Span(file, 1), AGAIN)])
     try:
         return Lock.model_validate(in_todays_form(raw))
     except ValidationError as error:
@@ -152,23 +155,36 @@ def load(text: str, file: str) -> Lock:
 
 
 def content_digest(values: Mapping[str, Any]) -> str:
-    """Return the digest of a lock's values, without the content digest itself and the solver's report.
+    """Return the digest of a lock's values, without the content digest itself and the details of the search.
 
-    Format 1.0 covered the solver's report too.
+    Format 1.0 covered those details too.
     """
     rest = {**values, "digests": {k: v for k, v in values["digests"].items() if k != "content"}}
     if values["format_version"] == FORMAT_1_0:
         return digest(as_in_file(rest))
-    return digest({**rest, "plan": {key: value for key, value in rest["plan"].items() if key != "solver"}})
+    return digest({**rest, "plan": {**rest["plan"], "solver": _how_sure(rest["plan"]["solver"])}})
+
+
+def is_whole(lock: Lock) -> bool:
+    """Say whether a lock's content is what its own digest covers, so that nobody edited it."""
+    return content_digest(lock.model_dump(mode="json")) == lock.digests.content
 
 
 def says_the_same(lock: Lock, other: Lock) -> bool:
-    """Say whether two locks hold the same plan of the same inputs, whatever release and solver wrote them."""
-    return lock.format_version == other.format_version and _without_writer(lock) == _without_writer(other)
+    """Say whether two whole locks hold the same plan of the same inputs, whatever release and solver wrote them."""
+    if lock.format_version != other.format_version or not (is_whole(lock) and is_whole(other)):
+        return False
+    return _without_writer(lock) == _without_writer(other)
 
 
 def _without_writer(lock: Lock) -> dict[str, Any]:
-    return lock.model_dump(mode="json", exclude={"generated_by": True, "digests": {"content"}, "plan": {"solver"}})
+    values = lock.model_dump(mode="json", exclude={"generated_by": True, "digests": {"content"}})
+    return {**values, "plan": {**values["plan"], "solver": _how_sure(values["plan"]["solver"])}}
+
+
+def _how_sure(solver: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of the solver's report the plan depends on, and not the processor or the solver's version."""
+    return {"status": solver["status"], "gap": solver["gap"]}
 
 
 def digest(value: Any) -> str:

@@ -26,6 +26,26 @@ CLUSTER: Mapping[str, Any] = {
 """What release 0.1 built beside GPU nodes. It did not know the sizes of checkpoints, and did not bill their storage."""
 
 
+COLUMNS_SINCE: Mapping[str, frozenset[str]] = {
+    "provider": frozenset({"api_key_variable", "features", "protocol", "renames"}),
+}
+"""Columns that catalog rows of a kind gained since release 0.1, which its locks' digests of facts do not cover."""
+
+
+def keys_of_today(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the keys that a lock of format 1.0 holds and that only later formats have."""
+    plan = raw.get("plan")
+    if raw.get("format_version") != FORMAT_1_0 or not isinstance(plan, dict):
+        return ()
+    platform = plan.get("platform")
+    parts = (
+        ("platform.cluster", isinstance(platform, dict) and "cluster" in platform),
+        ("node_groups.disk_gb", any("disk_gb" in group for group in _objects(plan.get("node_groups")))),
+        ("apis.protocol", any("protocol" in api for api in _objects(plan.get("apis")))),
+    )
+    return tuple(name for name, is_there in parts if is_there)
+
+
 def in_todays_form(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a lock with what its format did not write yet. Those of today's format stay as they are.
 

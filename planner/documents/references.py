@@ -44,13 +44,14 @@ def _platform(document: Document, catalog: Catalog) -> Iterator[Problem]:
         yield Problem("ENV007", f"the catalog has no prices for region `{region}`", where, hint)
         return
     zones = platform.get("zones")
-    zones_sold = catalog.zones(region)
+    zones_sold = tuple(zone for zone in catalog.zones(region) if zone not in BARRED_ZONES)
     for index, zone in enumerate(zones if isinstance(zones, list) else ()):
         where = document.at(("platform", "zones", index))
         if not isinstance(zone, str):
             continue
         if zone in BARRED_ZONES:
-            yield Problem("ENV007", f"EKS cannot use zone `{zone}`", where, "choose another zone of the region")
+            hint = f"choose another zone of the region: {', '.join(zones_sold)}"
+            yield Problem("ENV007", f"EKS cannot use zone `{zone}`", where, hint)
         elif zone not in zones_sold:
             hint = f"zones are named by id; those of {region} are {', '.join(zones_sold)}"
             yield Problem("ENV007", f"no GPU machine is sold in zone `{zone}` of {region}", where, hint)

@@ -86,7 +86,7 @@ class RehearsalStage:
     api_base: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Script:
     """A script is everything that a rehearsal needs.
 
@@ -157,7 +157,7 @@ class ReplayedRequest(NamedTuple):
         return (self.e2e_ms - self.ttft_ms) / (self.tokens - 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RouteOutcome:
     """An outcome is what was seen of one route in one phase.
 

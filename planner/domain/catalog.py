@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -21,6 +21,15 @@ from planner.domain.offerings import Gpu, InstanceType, Offerings, all_offerings
 from planner.domain.prices import PriceSnapshot
 
 FactRow = Mapping[str, Any]
+
+
+KINDS = ("gpu", "instance", "model", "api", "provider")
+"""First parts of the keys of fact rows."""
+NOT_PLANNED_WITH: Mapping[str, frozenset[str]] = {
+    "gpu": frozenset({"assumed_for", "runtime_names", "spellings"}),
+    "model": frozenset({"same_shape"}),
+}
+"""Columns that only measurements read, by kind of row: a new spelling makes no lock stale."""
 
 
 @dataclass(frozen=True)
@@ -110,16 +119,25 @@ class Catalog:
             return Gap("model", name, f"{name} does not come in {quantization!r}", did_you_mean(entry, known))
         return AcceptedEntry(entry, model, (way,), ())
 
-    def facts_digest(self, keys: Iterable[str]) -> str:
+    def facts_digest(self, keys: Iterable[str], without: Mapping[str, Collection[str]] | None = None) -> str:
         """Return the SHA-256 of the fact rows behind a plan, as `sha256:…`.
 
-        A row that is gone counts as null, so that the digest shows it.
+        A row that is gone counts as null, so that the digest shows it. Columns that only measurements read are left
+        out. without: further columns to leave out, by kind of row.
         """
-        return _digest(keys, self.rows)
+        keys = tuple(keys)
+        left_out = {kind: {*NOT_PLANNED_WITH.get(kind, ()), *(without or {}).get(kind, ())} for kind in KINDS}
+        named = sorted(set(keys) & self.rows.keys())
+        rows = {key: _columns(self.rows[key], left_out[key.partition("/")[0]]) for key in named}
+        return _digest(keys, rows)
 
     def prices_digest(self, keys: Iterable[str]) -> str:
         """Return the SHA-256 of the price rows behind a plan, as `sha256:…`."""
         return _digest(keys, self.price_rows)
+
+
+def _columns(row: FactRow, left_out: Collection[str]) -> FactRow:
+    return {name: value for name, value in row.items() if name not in left_out}
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> Gap:

@@ -106,6 +106,8 @@ class Workspace:
     def existing_lock(self, name: str) -> Lock:
         """Return the lock. Raises `Problems` (LOCK004) when there is none."""
         lock = self.lock(name)
+        if lock is None and not self.environment_path(name).exists():
+            self.wanted(name)  # which says that there is no such environment, and which there are
         if lock is None:
             message = f"{self.lock_path(name)} does not exist"
             raise Problems([Problem("LOCK004", message, hint=f"run `spillway plan {name}`")])

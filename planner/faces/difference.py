@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from planner.documents.changes import KeyChange, change_words
-from planner.documents.diff import Diff, touched_parts
+from planner.documents.diff import Diff, is_about_reach, touched_parts
 from planner.faces.figures import money, signed_money
 from planner.faces.layout import above, below, figures, names, sentences
 from planner.faces.prose import Prose, Words
@@ -18,7 +18,7 @@ from planner.faces.tables import FoldingTable
 from planner.words.spans import Document
 
 MOST_DETAILS = 4
-"""Number of changed figures of a part that are shown; the others are counted."""
+"""Number of changed figures of a part that are shown. The others are counted, but never those of who may see data."""
 
 
 def diff_view(diff: Diff, document: Document) -> Iterator[RenderableType]:
@@ -55,6 +55,14 @@ def diff_json(diff: Diff) -> dict[str, Any]:
             for line in diff.lines
         ],
         "touched": list(touched_parts(diff)),
+        "parts": [
+            {
+                "part": f"{part.kind} {part.name}",
+                "change": part.change,
+                "details": [*part.summary, *(change_words(change) for change in part.details)],
+            }
+            for part in diff.parts
+        ],
     }
 
 
@@ -107,8 +115,10 @@ def _styled_row(style: str, *cells: str) -> list[Words]:
 def _parts(diff: Diff) -> FoldingTable:
     rows = []
     for part in diff.parts:
-        shown = [*part.summary, *(change_words(change) for change in part.details[:MOST_DETAILS])]
-        rest = len(part.details) - MOST_DETAILS
+        reach = [place + 1 for place, change in enumerate(part.details) if is_about_reach(change)]
+        first = max([MOST_DETAILS, *reach])
+        shown = [*part.summary, *(change_words(change) for change in part.details[:first])]
+        rest = len(part.details) - first
         more = f"\nand {rest} more" if rest > 0 else ""
         rows.append((f"{part.kind} {part.name}", part.change, "\n".join(shown) + more))
     columns = (*names("part", "change"), *sentences("in"))

@@ -74,11 +74,11 @@ def _row(outcome: RouteOutcome, promise: RoutePromise) -> tuple[str, ...]:
         f"{outcome.ok / outcome.requests * 100:.1f} %" if outcome.requests else "-",
         _ms(outcome.ttft_p50_ms),
         _ms(outcome.ttft_p95_ms),
-        f"{outcome.ttft_attained * 100:.1f} %",
+        f"{outcome.ttft_attained * 100:.1f} %" if outcome.requests else "-",
         _ms(outcome.tpot_p50_ms),
         f"{_ms(outcome.tpot_p95_ms)} of {promise.tpot_ms:.0f}",
-        f"{outcome.tpot_attained * 100:.1f} %",
-        "met" if outcome.slo_met else "MISSED",
+        f"{outcome.tpot_attained * 100:.1f} %" if outcome.requests else "-",
+        ("met" if outcome.slo_met else "MISSED") if outcome.requests else "not tried",
     )
 
 
@@ -116,6 +116,9 @@ def _machine_lines(result: Result) -> Iterator[str]:
     )
     for doubt in result.doubts:
         yield f"INVALID: {doubt}"
+    idle = [outcome.route for outcome in result.outcomes if outcome.phase == "steady" and not outcome.requests]
+    if idle:
+        yield f"not tried: no request of {', '.join(idle)} comes at load level {result.script.level}"
     if not result.doubts:
         verdict = "held" if result.held else "did not hold"
         yield f"the plan {verdict}: every promise at {share(ATTAINED)} in the steady phase, restricted data at home"
@@ -141,7 +144,7 @@ def result_json(result: Result) -> dict[str, Any]:
                 "answered": outcome.ok,
                 "ttft_p95_ms": _finite(outcome.ttft_p95_ms),
                 "tpot_p95_ms": _finite(outcome.tpot_p95_ms),
-                "slo_met": outcome.slo_met,
+                "slo_met": outcome.slo_met if outcome.requests else None,
             }
             for outcome in result.outcomes
         ],

@@ -66,7 +66,8 @@ def headline(lock: Lock) -> Prose:
     cost = plan.cost
     text = Text(f"Plan for {lock.name}: ", style="bold")
     text.append(f"{money(cost.usd_per_month)} / month", style="bold cyan")
-    text.append(f" ({money(cost.low_usd_per_month)} to {money(cost.high_usd_per_month)})")
+    if cost.low_usd_per_month != cost.high_usd_per_month:
+        text.append(f" ({money(cost.low_usd_per_month)} to {money(cost.high_usd_per_month)})")
     text.append(f" · {fleet} · ")
     text.append(verdict, style=STATES["deny" if denied else "warn" if warnings else "pass"])
     return Prose(text, rest="  ")
@@ -105,7 +106,8 @@ def _served_by(route: PlannedRoute, plan: Plan) -> str:
     pools = sorted({name for band in route.bands for name in band.weights})
     parts = [f"{_pool(plan, name).replicas.max} × {name}" for name in pools]
     if route.fallback:
-        parts.append(("then " if parts else "") + route.fallback[0])
+        first = "then " if parts else ""
+        parts += [f"{first}{route.fallback[0]}", *(f"then {api}" for api in route.fallback[1:])]
     return "\n".join(parts)
 
 

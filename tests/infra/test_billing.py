@@ -11,6 +11,7 @@ from infra.billing import BILLED, FREE
 from planner.edges.catalog_files import load_catalog
 from planner.money.cost import cluster_lines
 from planner.plan.cost import Cost
+from planner.plan.plan import Plan
 from planner.plan.platform import EncryptionKey, LogGroup, SystemNodes
 from tests.examples import ENVIRONMENTS, environment_name, lock_paths
 from tests.infra import locks
@@ -35,6 +36,34 @@ def test_every_resource_of_a_worked_lock_is_on_its_bill_or_free(name: str, monke
     lock, registered = run_worked_lock(ENVIRONMENTS, name, monkeypatch)
     assert without_a_line(registered, lock.plan.cost) == []
     assert bool(aws_types(registered)) == bool(lock.plan.pools)
+
+
+def counts(plan: Plan) -> dict[str, int]:
+    """How many resources of each billed type the lock stands for."""
+    parts = plan.platform.cluster
+    if parts is None:
+        return dict.fromkeys(BILLED, 0)
+    return {
+        "aws:cloudwatch/logGroup:LogGroup": len(parts.log_groups),
+        "aws:ec2/eip:Eip": len(parts.nat_zones),
+        "aws:ec2/natGateway:NatGateway": len(parts.nat_zones),
+        "aws:eks/cluster:Cluster": 1,
+        "aws:kms/key:Key": len(parts.keys),
+        "aws:s3/bucket:Bucket": 1,
+        "aws:eks/nodeGroup:NodeGroup": 1 + len(plan.node_groups),
+    }
+
+
+@pytest.mark.parametrize("name", [environment_name(path) for path in lock_paths()])
+def test_a_worked_lock_builds_as_many_as_it_bills(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock, registered = run_worked_lock(ENVIRONMENTS, name, monkeypatch)
+    built_types = aws_types(registered)
+    assert {kind: built_types[kind] for kind in BILLED} == counts(lock.plan)
+    for cluster in registered.of("eks/cluster:Cluster"):  # extended support costs six times as much
+        assert cluster.inputs["upgradePolicy"] == {"supportType": "STANDARD"}
+        bucket = lock.plan.platform.cluster
+        assert bucket is not None
+        assert built(registered)["old_version_days"] == [bucket.model_bucket.old_version_days]
 
 
 def test_the_two_tables_name_only_what_is_registered(run: Run) -> None:
@@ -72,6 +101,11 @@ def built(registered: Registered) -> dict[str, Any]:
         "addresses": len(registered.of(":Eip")),
         "retention_days": sorted(group.inputs["retentionInDays"] for group in registered.of(":LogGroup")),
         "keys": [key.inputs["deletionWindowInDays"] for key in registered.of(":Key")],
+        "old_version_days": [
+            rule["noncurrentVersionExpiration"]["noncurrentDays"]
+            for settings in registered.of(":BucketLifecycleConfiguration")
+            for rule in settings.inputs["rules"]
+        ],
     }
 
 
@@ -107,3 +141,17 @@ def test_disks_that_are_not_billed_are_refused(run: Run) -> None:
 def test_a_plan_with_pools_and_no_cluster_is_refused(run: Run) -> None:
     with pytest.raises(Exception, match=r"CHK007|DEP027"):
         run(locks.on_platform(locks.plan(), cluster=None))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"keys": ()},
+        {"log_groups": locks.CLUSTER.log_groups[:1] * 2},
+        {"nat_zones": ("use1-az1",)},
+    ],
+    ids=["no key", "a log group twice", "a zone that is not the platform's"],
+)
+def test_parts_that_are_not_those_that_are_built_are_refused(run: Run, change: dict[str, Any]) -> None:
+    with pytest.raises(Exception, match="DEP027"):
+        run(locks.on_cluster(**change))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from planner.decision.answer.sentences import candidate_words, cause_problem, counted_words, omission_words
 from planner.decision.candidates.demand import RouteDemand
@@ -26,8 +27,12 @@ def routes_without_candidates(market: Market) -> tuple[Problem, ...]:
 
 
 def no_plan(answer: Infeasible) -> tuple[Problem, ...]:
-    """Return a problem for each cause (INF002, INF003)."""
-    return tuple(cause_problem(cause) for cause in answer.causes)
+    """Return a problem for each cause (INF002, INF003). Several causes stand in the way together, and each says so."""
+    problems = tuple(cause_problem(cause) for cause in answer.causes)
+    if len(problems) == 1:
+        return problems
+    together = f"one of {len(problems)} limits that must move together"
+    return tuple(replace(problem, message=f"{problem.message} ({together})") for problem in problems)
 
 
 def _no_candidate(route: RouteDemand, market: Market) -> Problem:

@@ -23,6 +23,8 @@ import numpy as np
 
 from planner.decision.choice import program as columns
 from planner.decision.choice.limits import (
+    ApiBudget,
+    ApiRate,
     BrokenLimit,
     Cause,
     Contradiction,
@@ -30,6 +32,7 @@ from planner.decision.choice.limits import (
     NoCandidates,
     SearchEnded,
     ServedRoute,
+    TotalBudget,
     VcpuQuota,
 )
 from planner.decision.choice.linear import INFINITY, Linear
@@ -45,6 +48,10 @@ ROOM = 1.001
 """Factor on what a budget or a rate would have to be when it is told, so that it works when it is followed."""
 ELASTIC_GAP = 1e-4
 """Gap of the elastic re-solves: a looser one would leave room for limits that need not be broken."""
+
+
+TIERS = ((ServedRoute,), (TotalBudget, ApiBudget), (VcpuQuota, ApiRate))
+"""Limits by how hard they are to move, the hardest first: a request finds a place, then money, then permissions."""
 
 
 @dataclass(frozen=True)
@@ -106,26 +113,28 @@ def solver_version() -> str:
 def causes(question: Question, limits: SearchLimits) -> tuple[Cause, ...]:
     """Return why no plan exists, sorted by limit.
 
-    The program is solved twice more, with limits that may be broken at a price; those that are broken are the causes.
-    The first of these solves asks what finds no place even if every other limit may be broken for nothing. The second
-    grants that much, and asks which limits must be broken then. Two prices in one solve would mix them up: a limit that
-    is far from what is needed would be dearer to break than a request is to leave without a place.
+    The program is solved again with limits that may be broken at a price, once for each tier of `TIERS`. Each of these
+    solves asks how little of its tier must be broken if all later tiers may be broken for nothing, and grants that much
+    to those that follow. A budget is thereby named only where no quota and no API limit helps. Two prices in one solve
+    would mix tiers up: a limit that is far from what is needed would be dearer to break than a request is to leave
+    without a place.
 
     Many rows can stand for one limit, one for each level of the week. The row that lacks most says what is needed.
     """
     elastic, slacks = _elastic(columns.formulate(question))
-    unserved = {name for name, slack in slacks.items() if isinstance(slack.limit, ServedRoute)}
     gap = min(limits.gap, ELASTIC_GAP)
-    search = _search(_priced(elastic, dict.fromkeys(unserved, BROKEN_USD)), gap, limits.nodes)
-    if search.values is not None:
-        homeless = {name: max(0.0, float(search.values[elastic.index[name]])) for name in unserved}
-        broken_at = dict.fromkeys(slacks.keys() - unserved, BROKEN_USD)
-        search = _search(_priced(elastic, broken_at, homeless), gap, limits.nodes)
-    if search.values is None:
-        return (Contradiction(),)
+    granted: dict[str, float] = {}
+    broken_by = np.zeros(len(elastic.columns))
+    for tier in TIERS:
+        names = [name for name, slack in slacks.items() if isinstance(slack.limit, tier)]
+        search = _search(_priced(elastic, dict.fromkeys(names, BROKEN_USD), granted), gap, limits.nodes)
+        if search.values is None:
+            return (Contradiction(),) if search.infeasible else (SearchEnded(limits.nodes),)
+        broken_by = search.values
+        granted |= {name: max(0.0, float(broken_by[elastic.index[name]])) for name in names}
     worst: dict[Limit, tuple[float, _Slack]] = {}
     for column, slack in slacks.items():
-        lacking = float(search.values[elastic.index[column]])
+        lacking = float(broken_by[elastic.index[column]])
         most, _ = worst.get(slack.limit, (0.0, slack))
         if lacking > most + TOLERANCE:
             worst[slack.limit] = (lacking, slack)

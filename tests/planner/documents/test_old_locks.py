@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -136,3 +138,28 @@ def test_the_same_plan_in_both_formats_touches_nothing() -> None:
     """What 1.1 says of the cluster is what 0.1 built, so that going over to it redeploys nothing."""
     base = old("prod")
     assert compare(base, base.model_copy(update={"format_version": "1.1"})).empty
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_fresh_beside_its_environment(name: str, tmp_path: Path) -> None:
+    """The worked environments are those of release 0.1, so that its locks may still be deployed; they have aged."""
+    shutil.copy(ENVIRONMENTS / f"{name}.yaml", tmp_path)
+    (tmp_path / f"{name}.lock.json").write_text(text_of(name))
+    lock, problems = Workspace(tmp_path).judgement(name, date.fromisoformat(old(name).consulted.snapshot))
+    assert lock.format_version == "1.0"
+    assert {(problem.code, problem.severity) for problem in problems} == {("LOCK020", "warning")}
+
+
+@pytest.mark.parametrize("path", ["plan/platform/cluster", "plan/node_groups/0/disk_gb", "plan/apis/0/protocol"])
+def test_keys_of_later_formats_are_refused(path: str) -> None:
+    text = json.dumps(edited(json.loads(text_of("prod")), {path: "5000"}))
+    with pytest.raises(Problems, match="LOCK003"):
+        load(text, "prod.lock.json")
+
+
+def test_what_the_old_format_wrote_beside_it_touches_nothing() -> None:
+    """The same plan without keys that 1.1 no longer has: a deployment of it touches nothing."""
+    values = json.loads(text_of("prod"))
+    for pool in values["plan"]["pools"]:
+        del pool["adapters"], pool["replicas"]["schedule"]
+    assert compare(old("prod"), load(json.dumps(values), "prod.lock.json")).parts == ()

@@ -209,6 +209,8 @@ def test_digests_cover_the_rows_and_nothing_else() -> None:
     assert digest != replace(CATALOG, rows=moved).facts_digest(keys)
     elsewhere = {**CATALOG.rows, "gpu/T4": {}}
     assert digest == replace(CATALOG, rows=elsewhere).facts_digest(keys)
+    spelled = {**CATALOG.rows, "gpu/L40S": {**CATALOG.rows["gpu/L40S"], "spellings": ["another"]}}
+    assert digest == replace(CATALOG, rows=spelled).facts_digest(keys)  # only measurements read spellings
     gone = {key: row for key, row in CATALOG.rows.items() if key != "gpu/L40S"}
     assert digest != replace(CATALOG, rows=gone).facts_digest(keys)
 

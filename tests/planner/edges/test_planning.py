@@ -153,7 +153,7 @@ def test_two_limits_in_the_way_are_two_problems_each_at_its_key_with_its_own_hin
     assert [problem.code for problem in caught.value.problems] == ["INF002", "INF002"]
     helped = text
     for problem, (entry, message, hint) in zip(caught.value.problems, told, strict=True):
-        found = re.fullmatch(f"no plan exists: {message}", problem.message)
+        found = re.fullmatch(rf"no plan exists: {message} \(one of 2 limits that must move together\)", problem.message)
         assert found, problem.message
         assert problem.hint.startswith(hint)
         where = problem.where

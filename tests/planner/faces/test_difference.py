@@ -85,3 +85,18 @@ def test_json_parts_sum_to_the_change_exactly() -> None:
         assert Decimal(line["by_inputs_usd_per_month"]) + Decimal(line["by_prices_usd_per_month"]) == change
     assert values["inputs"] == ["routes.chat.traffic.requests_per_second.mean: 1.0 → 3.0"]
     assert values["touched"] == sorted(values["touched"])
+
+
+def test_who_may_see_data_is_never_cut() -> None:
+    """A route changes in six figures; its privacy and its APIs are told among the first, in text and in JSON."""
+    before = plans.plan()
+    changes = {"privacy": "public", "fallback": [], "bytes_per_token": "3", "residency": ["eu"]}
+    bands = {f"bands/{i}/api_share": "0.5" for i in range(2)}
+    after = plans.bent(before, {f"routes/0/{key}": value for key, value in {**changes, **bands}.items()})
+    diff = compare(plans.lock(before), plans.lock(after))
+    text = shown(*diff_view(diff, _document(plans.ENVIRONMENT)), width=160)
+    told = ('privacy: "internal" → "public"', "fallback", "residency")
+    assert all(words in text for words in told)
+    assert "and " in text  # the others are counted
+    (part,) = [part for part in diff_json(diff)["parts"] if part["part"] == "route chat"]
+    assert len(part["details"]) > 4

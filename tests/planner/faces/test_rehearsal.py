@@ -46,7 +46,9 @@ def test_the_result_stands_against_the_plan() -> None:
     assert "spill chat, steady: 33 %, planned 0 % (gate_full 1); not answered in full: no answer 1" in lines
     assert "restricted requests at the API: 0 (kept; 0 in all)" in lines
     assert lines[-1].startswith("the plan did not hold")
-    assert len(rest) == 9
+    assert extraction[-2:] == ["not", "tried"]
+    assert lines[-2] == "not tried: no request of extraction comes at load level peak"
+    assert len(rest) == 10
 
 
 def killed() -> Result:

@@ -110,3 +110,10 @@ def test_bars_grow_with_the_money() -> None:
     assert len(bars) == len(lock.plan.break_even)
     assert bars == sorted(bars)
     assert bars[-1] == 16
+
+
+def test_every_api_that_may_see_a_route_is_named() -> None:
+    plan = plans.bent(plans.plan(), {"routes/0/fallback": [plans.API, "google/gemini-2.5-flash"]})
+    text = shown(*plan_view(plans.lock(plan)), width=80)
+    assert f"then {plans.API}" in text
+    assert "then google/gemini-2.5-flash" in text

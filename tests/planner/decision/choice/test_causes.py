@@ -95,6 +95,14 @@ def test_several_limits_are_named_together_each_by_itself() -> None:
     )
 
 
+def test_a_budget_is_named_only_where_no_permission_helps() -> None:
+    """4/s for 657 USD a machine, two of them; the API would take all of it for less, if its account let it."""
+    cheap = api({CHAT: 0.00001}, rpm=120.0)
+    for budget in (200.0, 700.0, 1300.0):  # the last two are nearly enough to host, which an API limit makes needless
+        (cause,) = causes_of(only(apis=(cheap,), budget_usd=budget))
+        assert cause == BrokenLimit(ApiRate("api", "rpm"), 120.0, 241.0)
+
+
 def followed(question: Question, causes: tuple[Cause, ...]) -> Question:
     """The same question with every limit that is named set to what would be needed."""
     for cause in causes:
