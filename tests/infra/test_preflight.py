@@ -23,6 +23,7 @@ BAD: dict[str, tuple[Callable[[Plan], Plan], str]] = {
     "zone names": (lambda p: locks.on_platform(p, zones=("us-east-1a", "us-east-1b")), "DEP011"),
     "a local zone": (lambda p: locks.on_platform(p, zones=("use1-az4", "usw2-lax1-az1")), "DEP011"),
     "a small network": (lambda p: locks.on_platform(p, cidr="10.0.0.0/24"), "DEP011"),
+    "no cluster": (lambda p: locks.on_platform(p, cluster=None), "DEP027"),
     "no way out": (lambda p: locks.on_platform(p, cluster=WITHOUT_NAT), "DEP012"),
     "an endpoint for all": (lambda p: locks.on_platform(p, public_cidrs=("0.0.0.0/0",)), "DEP013"),
     "an endpoint for all of IPv6": (lambda p: locks.on_platform(p, public_cidrs=("::/0",)), "DEP013"),
