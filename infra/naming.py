@@ -5,9 +5,8 @@ Pulumi adds a dash and seven characters to most names, so the limits here are AW
 
 from __future__ import annotations
 
-import hashlib
-
 from planner.documents import routing
+from planner.words.names import bounded
 
 PROJECT = "spillway"
 NODE_GROUP_LABEL = "spillway.dev/node-group"
@@ -24,15 +23,6 @@ GATEWAY_RELEASE = "gateway"
 
 IAM_ROLE_LIMIT = 64 - 8
 NODE_GROUP_LIMIT = 63 - 8
-
-
-def bounded(name: str, limit: int) -> str:
-    """Return `name`, or where it is longer than `limit` characters, its beginning and a digest that tells it from
-    others."""
-    if len(name) <= limit:
-        return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:6]
-    return f"{name[: limit - 7].rstrip('-')}-{digest}"
 
 
 def stack_prefix(environment: str) -> str:

@@ -20,11 +20,11 @@ from infra.naming import (
     NODE_GROUP_LABEL,
     NODE_GROUP_LIMIT,
     POOL_TAINT,
-    bounded,
     label_value,
 )
 from planner.plan.fleet import NodeGroup
 from planner.plan.platform import SystemNodes
+from planner.words.names import bounded
 
 SYSTEM = "system"
 NODE_CONFIGURATION = """\

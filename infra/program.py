@@ -14,7 +14,7 @@ from infra.cluster import Cluster, ClusterArgs
 from infra.gateway_release import GatewayArgs, GatewayRelease
 from infra.inputs import DeployableLock
 from infra.model_store import ModelStore, ModelStoreArgs
-from infra.naming import bounded, stack_prefix
+from infra.naming import stack_prefix
 from infra.network import Network, NetworkArgs
 from infra.node_group import SYSTEM, ManagedNodeGroup, NodeRole, Surroundings, gpu_args, system_args
 from infra.platform_layer import PlatformLayer, PlatformLayerArgs
@@ -23,6 +23,7 @@ from infra.serving import ServingPool, ServingPoolArgs
 from infra.settings import StackSettings
 from planner.documents import routing
 from planner.words.diagnostics import Problems
+from planner.words.names import bounded
 
 
 def deploy() -> None:

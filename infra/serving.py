@@ -16,11 +16,12 @@ import pulumi_kubernetes as kubernetes
 from infra.charts import RELEASE_HISTORY, Chart
 from infra.identities import pod_identity_trust, read_prefix
 from infra.images import Image
-from infra.naming import IAM_ROLE_LIMIT, SERVING_NAMESPACE, bounded
+from infra.naming import IAM_ROLE_LIMIT, SERVING_NAMESPACE
 from infra.sizing import rollout_seconds
 from infra.values import vllm, weights_prefix
 from planner.documents.routing import release_name
 from planner.plan.fleet import NodeGroup, Pool
+from planner.words.names import bounded
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.naming import bounded, label_value, stack_prefix
+from infra.naming import label_value, stack_prefix
+from planner.words.names import bounded
 
 
 @given(st.text(alphabet="abc-1", min_size=1, max_size=120), st.integers(min_value=10, max_value=63))

@@ -7,7 +7,6 @@ replaces what changes its name.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from planner.decision.candidates.shapes import Shape
 from planner.decision.choice.question import ReplicaClass
 from planner.domain.offerings import Offering, Offerings
 from planner.domain.prices import Price
+from planner.words.names import bounded
 
 LONGEST_NAME = 48
 """Characters of a pool's name: a Helm release takes 53, and `vllm-` stands before it."""
@@ -92,13 +92,6 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
-def bounded(name: str, most: int = LONGEST_NAME) -> str:
-    """Return the name, or where it is longer than `most` characters, its beginning and a digest of all of it."""
-    if len(name) <= most:
-        return name
-    return f"{name[: most - 7].rstrip('-')}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
-
-
 def _hosts(offerings: Offerings) -> tuple[dict[str, list[tuple[Offering, Price]]], tuple[Omission, ...]]:
     """Return for each GPU the instance types that may carry it, and omissions of the others.
 
@@ -131,7 +124,7 @@ def _replica_class(
     tenancy = "" if shape.tenancy == "shared" else shape.tenancy
     parts = [shape.model.key, shape.quantization.name, place, replica.variant, tenancy]
     return ReplicaClass(
-        name=bounded("-".join(slug(part) for part in parts if part)),
+        name=bounded("-".join(slug(part) for part in parts if part), LONGEST_NAME),
         model=shape.model.key,
         instance_type=instance.key,
         gpus_per_node=instance.gpu_count,
