@@ -21,7 +21,7 @@ from planner.documents.rehearsal import PoolCast, RehearsalStage, RoutePromise, 
 from planner.domain.arrivals import Arrival, all_arrivals, arrivals
 from planner.domain.environment import Environment
 from planner.domain.traces import Excerpt, TraceSummary
-from planner.domain.workload import Mix, declared_workload, poisson_burst
+from planner.domain.workload import Mix, mean_rate, route_workload
 from planner.plan.fleet import Pool
 from planner.plan.plan import Plan
 from planner.plan.traffic import PlanLevel, PlannedRoute
@@ -65,11 +65,7 @@ def sources(environment: Environment, traces: Mapping[str, TraceSummary]) -> dic
         if route.traffic.trace is not None:
             by_route[name] = traces[route.traffic.trace].excerpt
         elif route.tokens is not None:
-            burst = poisson_burst(route.traffic.requests_per_second.mean)
-            lengths = route.tokens
-            by_route[name] = declared_workload(
-                lengths.input.mean, lengths.input.p95, lengths.output.mean, lengths.output.p95, burst
-            ).mix
+            by_route[name] = route_workload(route, None, mean_rate(route)).mix
     return by_route
 
 

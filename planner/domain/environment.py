@@ -11,14 +11,14 @@ from __future__ import annotations
 import ipaddress
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, Field
 
-from planner.words.units import HOURS_PER_WEEK, Count, DurationMs, Share, Usd
+from planner.domain.environment_part import EnvironmentPart, Text, since_1_1
+from planner.domain.route import HardwareRules, Route
+from planner.words.units import Count, DurationMs, Share, Usd
 
-Privacy = Literal["public", "internal", "restricted"]
-Text = Annotated[str, Field(min_length=1)]
 ROUTE_NAME = r"^[a-z][a-z0-9-]{0,29}$"
 
 
@@ -38,19 +38,6 @@ def _vpc(text: str) -> str:
 
 Cidr = Annotated[str, AfterValidator(_cidr)]
 """An IPv4 network; written `10.64.0.0/16`."""
-Week = Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=HOURS_PER_WEEK, max_length=HOURS_PER_WEEK)]
-"""How the 168 hours of a week compare, from Monday 00:00 on."""
-NamedProfile = Literal["flat", "office-hours", "global", "batch-nightly"]
-Profile = Annotated[
-    Annotated[NamedProfile, Tag("name")] | Annotated[Week, Tag("week")],
-    Discriminator(lambda value: "week" if isinstance(value, list | tuple) else "name"),
-]
-
-
-class EnvironmentPart(BaseModel):
-    """The base of all parts of an environment. A part is frozen, and a key that nobody reads is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class NetworkRange(EnvironmentPart):
@@ -92,79 +79,6 @@ class Horizon(EnvironmentPart):
     months: Annotated[int, Field(ge=1, le=36)] = 12
 
 
-class Rate(EnvironmentPart):
-    """Requests per second, averaged over the week."""
-
-    mean: Annotated[float, Field(gt=0)]
-
-
-class Traffic(EnvironmentPart):
-    """How many requests come, and when. A public trace lasts an hour; the profile gives it its week."""
-
-    trace: str | None = None
-    profile: Profile = "flat"
-    timezone: str = "UTC"
-    requests_per_second: Rate
-
-
-class DeclaredLengths(EnvironmentPart):
-    """Token lengths of one side of a request, when there is no trace."""
-
-    mean: Annotated[float, Field(gt=0)]
-    p95: Annotated[float, Field(gt=0)]
-
-
-class DeclaredTokens(EnvironmentPart):
-    """Declared token lengths, fitted by a lognormal."""
-
-    input: DeclaredLengths
-    output: DeclaredLengths
-
-
-class InputDependent(EnvironmentPart):
-    """A TTFT target that grows with the prompt."""
-
-    base: DurationMs
-    per_1k_input: DurationMs
-
-
-def _ttft(value: Any) -> Any:
-    return value if isinstance(value, dict | InputDependent) else {"base": value, "per_1k_input": "0ms"}
-
-
-class Slo(EnvironmentPart):
-    """What is promised at the 95th percentile of the route's own requests."""
-
-    ttft_p95: Annotated[InputDependent, BeforeValidator(_ttft, json_schema_input_type=DurationMs | InputDependent)]
-    tpot_p95: DurationMs
-    availability: Share = 0.999
-
-
-class Quality(EnvironmentPart):
-    """The team's own dated judgement: which models are good enough for this route."""
-
-    accept: Annotated[tuple[Text, ...], Field(min_length=1)]
-    source: Text
-    date: date
-
-
-class Route(EnvironmentPart):
-    """One kind of request, with its traffic, promise, privacy and quality."""
-
-    task: Literal["chat", "completion"] = "chat"
-    traffic: Traffic
-    tokens: DeclaredTokens | None = None
-    slo: Slo
-    data: Privacy
-    quality: Quality
-    residency: tuple[str, ...] = ()
-
-    @property
-    def may_use_api(self) -> bool:
-        """Whether its requests may go to an API. Restricted data has no API key, no API client and no network path."""
-        return self.data != "restricted"
-
-
 class ProviderLimits(EnvironmentPart):
     """What an API account may use a minute."""
 
@@ -189,7 +103,7 @@ class ProviderAccount(EnvironmentPart):
 class ApiAccounts(EnvironmentPart):
     """API accounts that the routes may spill to."""
 
-    providers: dict[str, ProviderAccount] = {}
+    providers: dict[str, ProviderAccount] = Field(default={})
     monthly_budget: Usd | None = None
 
 
@@ -197,6 +111,36 @@ class Reserve(EnvironmentPart):
     """What must still stand after a loss."""
 
     node: bool = True
+
+
+class ExistingMachines(EnvironmentPart):
+    """Machines that are paid for already, and are filled before others are bought."""
+
+    instance_type: Text
+    count: Annotated[int, Field(ge=1, le=10_000)]
+    usd_per_hour: Usd
+
+
+class Hardware(HardwareRules):
+    """Which machines may serve any route, and which are there already."""
+
+    existing: tuple[ExistingMachines, ...] = ()
+
+
+class ModelFacts(EnvironmentPart):
+    """What the team measured of a model on its own prompts."""
+
+    reasoning_tokens: Annotated[float, Field(ge=0, le=1e6)] | None = None
+    tokenizer_ratio: Annotated[float, Field(ge=0.2, le=5)] | None = None
+    measured: date
+
+
+class LicenceUse(EnvironmentPart):
+    """Who uses the models and for what, as licences ask."""
+
+    use: Literal["commercial", "non-commercial"] = "commercial"
+    monthly_users: Count | None = None
+    based_in: Text | None = None
 
 
 class Budget(EnvironmentPart):
@@ -210,6 +154,7 @@ class Planning(EnvironmentPart):
 
     margin: Literal["p50", "p90"] = "p90"
     replan_threshold: Share = 0.05
+    demand_uncertainty: Share = since_1_1(0.2)
 
 
 class Environment(EnvironmentPart):
@@ -223,11 +168,13 @@ class Environment(EnvironmentPart):
         Field(min_length=1, json_schema_extra={"additionalProperties": False}),
     ]
     api: ApiAccounts = ApiAccounts()
-    quotas: Annotated[
-        dict[Literal["G", "P"], Count],
-        Field(description="vCPUs that the account may run by family; a family that is not named is a gap"),
-    ] = {}
+    quotas: dict[Literal["G", "P"], Count] = Field(
+        default={}, description="vCPUs that the account may run by family; a family that is not named is a gap"
+    )
     reserve: Reserve = Reserve()
+    hardware: Hardware = since_1_1(Hardware())
+    models: dict[Text, ModelFacts] = since_1_1({})
+    licence: LicenceUse = since_1_1(LicenceUse())
     budget: Budget | None = None
     planning: Planning = Planning()
 
@@ -239,13 +186,10 @@ PLANNED_LATER: dict[str, str] = {
     "team": "engineering time is not planned yet; compare plans by their infrastructure cost",
     "policy": "policy rules are not judged yet; use `budget:`",
     "routes.*.tiers": "routing by complexity is not planned yet; write one route a tier",
-    "routes.*.traffic.growth_per_month": "growth is not planned yet; write the rate at the quarter's end",
     "routes.*.quality.metric": "benchmark scores are not judged yet; write an accept list",
     "routes.*.quality.minimum": "benchmark scores are not judged yet; write an accept list",
     "routes.*.quality.scores": "benchmark scores are not judged yet; write an accept list",
     "routes.*.slo.deadline": "deferrable routes are not planned yet; give ttft_p95 and tpot_p95",
-    "routes.*.tokens.shared_prefix": "prefix reuse is not planned yet",
-    "routes.*.tokens.session_hit": "prefix reuse is not planned yet",
     "reserve.zone": "the loss of a zone is not planned yet; `reserve: {node: true}` is",
     "reserve.replica": "`reserve: {node: true}` covers the loss of a replica",
     "planning.scale_up_window": "rates are planned as the 95th percentile of 300 s windows",

@@ -15,6 +15,7 @@ from statistics import NormalDist
 
 import numpy as np
 
+from planner.domain.route import Route
 from planner.domain.traces import Burst, TraceSummary, bin_of, bin_start
 from planner.words.arrays import Floats
 
@@ -92,6 +93,32 @@ class Workload:
     mix: Mix
     burst: Burst
     bands: tuple[InputBand, ...]
+
+
+def route_workload(route: Route, trace: TraceSummary | None, requests_per_second: float) -> Workload:
+    """Return the workload of a route: declared lengths where it has some, with the bursts of its trace; else the trace.
+
+    requests_per_second: mean rate, by which independent arrivals burst where there is no trace.
+    Raises ValueError when no lognormal has the declared mean and percentile.
+    """
+    tokens = route.tokens
+    if tokens is None:
+        assert trace is not None  # the environment file was refused otherwise
+        return trace_workload(trace)
+    burst = trace.burst if trace else poisson_burst(requests_per_second)
+    assert tokens.input.mean
+    assert tokens.input.p95
+    assert tokens.output.mean
+    assert tokens.output.p95
+    return declared_workload(tokens.input.mean, tokens.input.p95, tokens.output.mean, tokens.output.p95, burst)
+
+
+def mean_rate(route: Route) -> float:
+    """Return the mean requests/s of a route over the week."""
+    rate = route.traffic.requests_per_second
+    assert rate is not None
+    assert rate.mean is not None
+    return rate.mean
 
 
 def trace_workload(trace: TraceSummary) -> Workload:

@@ -36,8 +36,13 @@ platform:
 horizon: {start: 2026-12-01}
 routes:
   chat:
-    traffic: {trace: azure-conv-2023, requests_per_second: {mean: 5}}
-    tokens: {input: {mean: 1155, p95: 4000}, output: {mean: 211, p95: 451}}
+    traffic: {trace: azure-conv-2023, requests_per_second: {mean: 5}, seasons: {}, requests: {}, tokens: {},
+      users: {concurrent: 10, think_time: 30s}}
+    tokens: {input: {mean: 1155, p95: 4000, histogram: {}}, output: {mean: 211, p95: 451, histogram: {}}}
+    too_long: {}
+    terms: {}
+    hardware: {}
+    engine: {}
     slo: {ttft_p95: {base: 800ms, per_1k_input: 200ms}, tpot_p95: 60ms}
     data: internal
     quality: {accept: [gpt-oss-120b], source: own evaluation, date: 2026-11-01}
@@ -46,10 +51,29 @@ api:
     openai: {limits: {tpm: 2M, rpm: 5k}, latency: {ttft_p95: 600ms, measured: 2026-11-01}}
 quotas: {G: 96}
 reserve: {}
+hardware: {existing: [{instance_type: g6e.xlarge, count: 1, usd_per_hour: $1}]}
+models: {gpt-5.4: {measured: 2026-11-01}}
+licence: {}
 budget: {monthly: $20000}
 planning: {}
 """
-NAMES = {"NAME": "chat", "PROVIDER": "openai", "FAMILY": "G"}
+NAMED_BY = {
+    "routes": "NAME",
+    "providers": "PROVIDER",
+    "quotas": "FAMILY",
+    "models": "MODEL",
+    "seasons": "MONTH",
+    "histogram": "TOKENS",
+}
+"""Mapping whose keys the team chooses → what the reference calls such a key."""
+NAMES: dict[str, str | int] = {
+    "NAME": "chat",
+    "PROVIDER": "openai",
+    "FAMILY": "G",
+    "MODEL": "gpt-5.4",
+    "MONTH": 12,
+    "TOKENS": 4096,
+}
 """What stands for the names that a team chooses, in `WHOLE`."""
 
 
@@ -74,9 +98,11 @@ def _keys(path: str, part: dict[str, Any], is_required: bool) -> Iterator[tuple[
         if "properties" in choice:
             yield from schema_keys(choice, path)
         elif choice.get("type") == "object":
-            name = {"routes": "NAME", "providers": "PROVIDER", "quotas": "FAMILY"}[path.rpartition(".")[2]]
+            name = NAMED_BY[path.rpartition(".")[2]]
             named = choice["additionalProperties"] or next(iter(choice["patternProperties"].values()))
             yield from _keys(f"{path}.{name}", named, False)
+        elif choice.get("type") == "array" and "properties" in (item := resolved(choice.get("items", {}))):
+            yield from schema_keys(item, f"{path}[]")
         elif choice.get("type") != "null":
             words = type_words(choice)
             yield path, Key(words, "required" if is_required else shown(part.get("default"), words))
@@ -112,7 +138,9 @@ def type_words(node: dict[str, Any]) -> str:
     low, high = node.get("minimum", node.get("exclusiveMinimum")), node.get("maximum")
     if low is None:
         return words
-    return f"{words}, {low} to {high}" if high is not None else f"{words}, {'≥' if 'minimum' in node else '>'} {low}"
+    if high is not None:
+        return f"{words}, {low:,.10g} to {high:,.10g}"
+    return f"{words}, {'≥' if 'minimum' in node else '>'} {low}"
 
 
 def _plural(words: str) -> str:
@@ -139,10 +167,18 @@ ROWS = {code(row["key"]): row for row in tables(DOCUMENT, *COLUMNS)}
 KEYS = dict(schema_keys(SCHEMA))
 
 
+def _steps(key: str) -> Iterator[str | int]:
+    """The keys of a dotted path. `[]` is the first entry of a list."""
+    for step in key.split("."):
+        yield step.removesuffix("[]")
+        if step.endswith("[]"):
+            yield 0
+
+
 def environment_with(key: str, written: str) -> str:
     """`WHOLE` with one key's value replaced by the text of an example."""
     values = yaml.safe_load(WHOLE)
-    *before, last = [NAMES.get(step, step) for step in key.split(".")]
+    *before, last = [NAMES.get(step, step) for step in _steps(key)]
     place: Any = values
     for step in before:
         place = place[step]

@@ -47,9 +47,9 @@ def _route(solved: Solved, route: RouteDemand, cost: Cost, shares: Mapping[tuple
         privacy=route.route.data,
         residency=route.route.residency,
         slo=PlannedSlo(
-            ttft_p95_base_ms=slo.ttft_p95.base,
-            ttft_p95_per_1k_input_ms=slo.ttft_p95.per_1k_input,
-            tpot_p95_ms=slo.tpot_p95,
+            ttft_p95_base_ms=route.target.ttft_ms,
+            ttft_p95_per_1k_input_ms=route.target.ttft_ms_per_1k_input,
+            tpot_p95_ms=route.target.tpot_ms,
             availability=slo.availability,
         ),
         model=models[0] if models else None,

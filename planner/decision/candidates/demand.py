@@ -14,9 +14,10 @@ from zoneinfo import ZoneInfo
 
 from planner.decision.choice.question import BandKey
 from planner.domain.demand import Level, hourly_rates, levels, week_profile
-from planner.domain.environment import Environment, Route
+from planner.domain.environment import Environment
+from planner.domain.route import Route
 from planner.domain.traces import TraceSummary
-from planner.domain.workload import InputBand, Mix, Workload, declared_workload, poisson_burst, trace_workload
+from planner.domain.workload import InputBand, Mix, Workload, mean_rate, route_workload
 from planner.performance.capacity import LatencyTarget
 from planner.performance.capacity_search import CYCLE_MINUTES
 from planner.performance.lengths import Lengths, lengths_of
@@ -87,7 +88,7 @@ def demand(environment: Environment, traces: Mapping[str, TraceSummary]) -> Dema
     routes = tuple(_route(name, environment.routes[name], traces) for name in sorted(environment.routes))
     weeks = {
         r.name: hourly_rates(
-            r.route.traffic.requests_per_second.mean,
+            mean_rate(r.route),
             week_profile(r.route.traffic.profile, ZoneInfo(r.route.traffic.timezone), environment.horizon.start),
         )
         for r in routes
@@ -97,7 +98,9 @@ def demand(environment: Environment, traces: Mapping[str, TraceSummary]) -> Dema
 
 
 def _route(name: str, route: Route, traces: Mapping[str, TraceSummary]) -> RouteDemand:
-    workload = _workload(route, traces)
+    workload = route_workload(route, traces.get(route.traffic.trace or ""), mean_rate(route))
+    assert route.slo.ttft_p95 is not None
+    assert route.slo.tpot_p95 is not None
     return RouteDemand(
         name=name,
         route=route,
@@ -113,19 +116,6 @@ def _route(name: str, route: Route, traces: Mapping[str, TraceSummary]) -> Route
         minutes=_busiest_minutes(traces[route.traffic.trace]) if route.traffic.trace else (1.0,),
         band_context=tuple(_context(workload, band) for band in workload.bands),
     )
-
-
-def _workload(route: Route, traces: Mapping[str, TraceSummary]) -> Workload:
-    if route.tokens is not None:
-        tokens = route.tokens
-        burst = (
-            traces[route.traffic.trace].burst
-            if route.traffic.trace
-            else poisson_burst(route.traffic.requests_per_second.mean)
-        )
-        return declared_workload(tokens.input.mean, tokens.input.p95, tokens.output.mean, tokens.output.p95, burst)
-    assert route.traffic.trace is not None  # the environment file was refused otherwise
-    return trace_workload(traces[route.traffic.trace])
 
 
 def _context(workload: Workload, band: InputBand) -> int:

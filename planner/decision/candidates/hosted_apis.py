@@ -27,9 +27,10 @@ from planner.decision.candidates.omissions import (
 from planner.decision.choice.question import ApiOption, BandKey
 from planner.domain.apis import ApiModel, PricePart
 from planner.domain.catalog import Catalog
-from planner.domain.environment import ApiAccounts, Route
+from planner.domain.environment import ApiAccounts
 from planner.domain.gaps import Gap
 from planner.domain.prices import Price
+from planner.domain.route import Route
 from planner.domain.workload import Mix
 
 MILLION = 1_000_000

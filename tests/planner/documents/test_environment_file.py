@@ -87,7 +87,7 @@ def test_one_run_tells_every_problem_with_its_line() -> None:
             "routes.Chat.traffic.profile: `office-hour` is not known here; write flat, office-hours, global or "
             "batch-nightly",
         ),
-        ("ENV004", 11, "routes.Chat.traffic.requests_per_second.mean: `0` should be greater than 0"),
+        ("ENV004", 11, "routes.Chat.traffic.requests_per_second.mean: `0` should be greater than or equal to 0.000001"),
         (
             "ENV005",
             12,

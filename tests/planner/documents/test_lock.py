@@ -64,6 +64,7 @@ def test_the_lock_embeds_its_environment() -> None:
     wanted = LOCK.answered_environment()
     assert wanted.routes["extraction"].data == "restricted"
     target = wanted.routes["chat"].slo.ttft_p95
+    assert target is not None
     assert (target.base, target.per_1k_input) == (1200, 300)
 
 

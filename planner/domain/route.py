@@ -1,0 +1,119 @@
+"""One kind of request: its lengths, its promise, what its data allows, and which models and machines may serve it."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from planner.domain.environment_part import EnvironmentPart, Text, since_1_1
+from planner.domain.traffic import Traffic
+from planner.words.units import Count, DurationMs, Share
+
+Privacy = Literal["public", "internal", "restricted"]
+Tokens = Annotated[float, Field(gt=0, le=1e8)]
+"""A length in tokens."""
+
+
+class DeclaredLengths(EnvironmentPart):
+    """Token lengths of one side of a request: mean and 95th percentile, or a histogram; and the longest that comes."""
+
+    mean: Tokens | None = None
+    p95: Tokens | None = None
+    max: Count | None = None
+    histogram: dict[Annotated[int, Field(gt=0, le=100_000_000)], Share] = since_1_1({})
+
+
+class DeclaredTokens(EnvironmentPart):
+    """Declared token lengths, and how much of a prompt was seen before."""
+
+    input: DeclaredLengths
+    output: DeclaredLengths
+    shared_prefix: Count = since_1_1(0)
+    session_hit: Share = since_1_1(0.0)
+
+
+class InputDependent(EnvironmentPart):
+    """A TTFT target that grows with the prompt."""
+
+    base: DurationMs
+    per_1k_input: DurationMs
+
+
+def _ttft(value: Any) -> Any:
+    return (
+        value if value is None or isinstance(value, dict | InputDependent) else {"base": value, "per_1k_input": "0ms"}
+    )
+
+
+class Slo(EnvironmentPart):
+    """What is promised at the 95th percentile of the route's own requests."""
+
+    ttft_p95: Annotated[
+        InputDependent | None, BeforeValidator(_ttft, json_schema_input_type=DurationMs | InputDependent | None)
+    ] = None
+    tpot_p95: DurationMs | None = None
+    e2e_p95: DurationMs | None = None
+    tokens_per_second: Annotated[float, Field(gt=0, le=10_000)] | None = None
+    availability: Share = 0.999
+
+
+class Quality(EnvironmentPart):
+    """The team's own dated judgement: which models are good enough for this route."""
+
+    accept: Annotated[tuple[Text, ...], Field(min_length=1)]
+    source: Text
+    date: date
+
+
+class TooLong(EnvironmentPart):
+    """What happens to requests that are too long for the model that serves the route."""
+
+    rule: Literal["elsewhere", "refuse", "truncate"] = "elsewhere"
+    most: Share = 0.01
+
+
+class DataTerms(EnvironmentPart):
+    """What an API provider must promise about the requests of this route."""
+
+    no_training: bool = False
+    retention: DurationMs | None = None
+    zero_retention: bool = False
+
+
+class HardwareRules(EnvironmentPart):
+    """Which machines may serve: names of GPUs, of instance types, of precisions, or `tp4`."""
+
+    only: tuple[Text, ...] | None = None
+    exclude: tuple[Text, ...] = Field(default=(), alias="not")
+    prefer: tuple[Text, ...] = ()
+
+
+class HeldSettings(EnvironmentPart):
+    """Settings of the engine that the plan must take as they are, in vLLM's spelling."""
+
+    max_num_seqs: Annotated[int, Field(ge=1, le=4096)] | None = None
+    max_num_batched_tokens: Annotated[int, Field(ge=256, le=1_048_576)] | None = None
+    max_model_len: Count | None = None
+
+
+class Route(EnvironmentPart):
+    """One kind of request, with its traffic, promise, privacy and quality."""
+
+    task: Literal["chat", "completion"] = "chat"
+    traffic: Traffic
+    tokens: DeclaredTokens | None = None
+    too_long: TooLong = since_1_1(TooLong())
+    slo: Slo
+    data: Privacy
+    terms: DataTerms = since_1_1(DataTerms())
+    quality: Quality
+    residency: tuple[str, ...] = ()
+    hardware: HardwareRules = since_1_1(HardwareRules())
+    engine: HeldSettings = since_1_1(HeldSettings())
+
+    @property
+    def may_use_api(self) -> bool:
+        """Whether its requests may go to an API. Restricted data has no API key, no API client and no network path."""
+        return self.data != "restricted"
