@@ -178,7 +178,7 @@ def _steps(key: str) -> Iterator[str | int]:
 def environment_with(key: str, written: str) -> str:
     """`WHOLE` with one key's value replaced by the text of an example."""
     values = yaml.safe_load(WHOLE)
-    *before, last = [NAMES.get(step, step) for step in _steps(key)]
+    *before, last = [NAMES.get(str(step), step) for step in _steps(key)]
     place: Any = values
     for step in before:
         place = place[step]
