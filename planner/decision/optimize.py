@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from planner.decision.answer import alternatives
 from planner.decision.answer.assemble import Background, assemble
 from planner.decision.answer.refusals import no_plan, routes_without_candidates
+from planner.decision.answer.risks import slo_risks
 from planner.decision.answer.solved import Solved
 from planner.decision.candidates.market import Market, ask, survey
 from planner.decision.candidates.omissions import Omission
@@ -134,6 +135,7 @@ def tell(inputs: Inputs, market: Market, choice: Choice, limits: SearchLimits) -
         runners_up=alternatives.runners_up(choice, briefly, fewer),
         break_even=alternatives.break_even(fewer, briefly),
         limits=limits,
+        risks=slo_risks(solved, market.ruler),
     )
     return assemble(solved, background)
 

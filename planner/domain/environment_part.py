@@ -19,7 +19,7 @@ class EnvironmentPart(BaseModel):
 def since_1_1(default: Any, **options: Any) -> Any:
     """Return the field of a key that locks of format 1.0 do not know.
 
-    The canonical environment leaves it out at its default, so that an older lock stays fresh beside a file that does
-    not use the key. options: further options of pydantic's `Field`.
+    It is left out at its default wherever it is written. So an older lock stays fresh beside a file that does not use
+    the key, and its own digest holds. options: further options of pydantic's `Field`.
     """
     return Field(default=default, exclude_if=lambda value: value == default, **options)

@@ -16,6 +16,7 @@ from planner.faces.figures import count_words, duration, money, share
 from planner.faces.layout import above, below, figures, left_out, names, sentences
 from planner.faces.prose import Prose, Words
 from planner.faces.tables import FoldingTable
+from planner.faces.uncertainty import uncertainty_view
 from planner.plan.fleet import Pool
 from planner.plan.plan import Plan
 from planner.plan.review import ScalePoint
@@ -39,6 +40,7 @@ def plan_view(lock: Lock) -> Iterator[RenderableType]:
     if plan.pools:
         yield _pools(plan)
     yield _bill(plan)
+    yield from uncertainty_view(plan)
     yield break_even_view(plan)
     yield _alternatives(plan)
     yield _verdicts(plan)

@@ -43,11 +43,8 @@ def line(
     )
 
 
-def bill(lines: Iterable[CostLine], low: Decimal = NOTHING, high: Decimal = NOTHING) -> Cost:
-    """Return the lines, sorted, with their sums.
-
-    `low` (≤ 0) and `high` (≥ 0) say how far the bill would move at the ends of the error interval, USD a month.
-    """
+def bill(lines: Iterable[CostLine]) -> Cost:
+    """Return the lines, sorted, with their sums. The ends of the range are the sum, until somebody sets them."""
     ordered = tuple(sorted(lines, key=lambda entry: (entry.component, entry.name)))
     fixed = sum((entry.usd_per_month for entry in ordered if entry.kind == "fixed"), NOTHING)
     usage = sum((entry.usd_per_month for entry in ordered if entry.kind == "usage"), NOTHING)
@@ -57,8 +54,8 @@ def bill(lines: Iterable[CostLine], low: Decimal = NOTHING, high: Decimal = NOTH
         fixed_usd_per_month=fixed,
         usage_usd_per_month=usage,
         usd_per_month=total,
-        low_usd_per_month=total + low,
-        high_usd_per_month=total + high,
+        low_usd_per_month=total,
+        high_usd_per_month=total,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from planner.domain.environment_part import since_1_1
 from planner.plan.parts import PlanPart
 from planner.words.numbers import Dollars, Figure, UnitPrice
 
@@ -34,10 +35,30 @@ class CostLine(PlanPart):
     as_of: str
 
 
+RangeCause = Literal["capacity", "demand", "prices", "tokens"]
+"""What can move a bill away from what is expected."""
+
+
+class CostRange(PlanPart):
+    """A cost range says how far one cause can move the bill, with the machines of the plan.
+
+    low_usd_per_month, high_usd_per_month: the bill at the two ends of the cause, USD a month.
+    assumption: the two ends, in words.
+    unplaced: share of a month's requests that finds no place at the worse end, by route; a route without any is absent.
+    """
+
+    cause: RangeCause
+    low_usd_per_month: Dollars
+    high_usd_per_month: Dollars
+    assumption: str
+    unplaced: dict[str, Figure]
+
+
 class Cost(PlanPart):
     """The bill of a month has lines and their sums, all in USD a month.
 
-    low_usd_per_month, high_usd_per_month: the sum if capacities lay at the ends of their error interval.
+    low_usd_per_month, high_usd_per_month: the ends of its range over all causes, which are taken as independent.
+    ranges: the range of each cause.
     """
 
     lines: tuple[CostLine, ...]
@@ -46,3 +67,4 @@ class Cost(PlanPart):
     usd_per_month: Dollars
     low_usd_per_month: Dollars
     high_usd_per_month: Dollars
+    ranges: tuple[CostRange, ...] = since_1_1(())

@@ -6,11 +6,12 @@ are sorted by name. Units stand in the names; money is USD, and a month has 730 
 
 from __future__ import annotations
 
+from planner.domain.environment_part import since_1_1
 from planner.plan.cost import Cost
 from planner.plan.fleet import NodeGroup, Pool
 from planner.plan.parts import PlanPart
 from planner.plan.platform import PlannedPlatform
-from planner.plan.review import Alternative, OmissionCount, ScalePoint, Solver, Verdict
+from planner.plan.review import Alternative, OmissionCount, ScalePoint, SloRisk, Solver, Verdict
 from planner.plan.traffic import FallbackApi, PlanLevel, PlannedRoute
 
 
@@ -27,6 +28,7 @@ class Plan(PlanPart):
     break_even: the plan at multiples of the load.
     omitted: how many candidates fell, and why.
     solver: how sure the choice is.
+    risks: how likely each route's own pools miss its SLO.
     """
 
     platform: PlannedPlatform
@@ -42,3 +44,4 @@ class Plan(PlanPart):
     break_even: tuple[ScalePoint, ...]
     omitted: tuple[OmissionCount, ...]
     solver: Solver
+    risks: tuple[SloRisk, ...] = since_1_1(())

@@ -45,6 +45,18 @@ class ScalePoint(PlanPart):
     routes: dict[str, str]
 
 
+class SloRisk(PlanPart):
+    """A risk says how likely a route's own pools are too slow for its SLO in the busiest hours.
+
+    chance: by the error of the performance model, 0 to 1.
+    slower: factor on the planned step time up to which the SLO still holds.
+    """
+
+    route: str
+    chance: Figure
+    slower: Figure
+
+
 class OmissionCount(PlanPart):
     """An omission count is the number of candidates that fell for one reason; each counts for its first."""
 

@@ -25,7 +25,7 @@ from planner.domain.gaps import Gap
 from planner.plan.cost import Cost
 from planner.plan.plan import Plan
 from planner.plan.platform import PlannedPlatform
-from planner.plan.review import Alternative, OmissionCount, ScalePoint, Solver
+from planner.plan.review import Alternative, OmissionCount, ScalePoint, SloRisk, Solver
 from planner.plan.traffic import FallbackApi, PlanLevel
 from planner.words.numbers import dollars
 
@@ -40,6 +40,7 @@ class Background:
     runners_up: plans that differ in kind from the choice.
     break_even: the choice at multiples of the load.
     limits: when the search stopped.
+    risks: how likely each route's own pools miss its SLO.
     """
 
     gaps: Sequence[Gap]
@@ -48,6 +49,7 @@ class Background:
     runners_up: Sequence[Other]
     break_even: Sequence[Scaled]
     limits: SearchLimits
+    risks: tuple[SloRisk, ...]
 
 
 def assemble(solved: Solved, background: Background) -> Plan:
@@ -71,6 +73,7 @@ def assemble(solved: Solved, background: Background) -> Plan:
             OmissionCount(reason=MEANING[kind], count=count) for kind, count in counts_by_kind(background.omissions)
         ),
         solver=_solver(solved, cost, background.limits),
+        risks=background.risks,
     )
 
 

@@ -7,16 +7,14 @@ Nodes run every hour of the month. Tokens are counted by the price part that the
 
 from __future__ import annotations
 
-import math
-from decimal import Decimal
-
+from planner.decision.answer.ranges import cost_ranges, whole_range
 from planner.decision.answer.solved import Solved
 from planner.decision.candidates.hosted_apis import MILLION, tokens_by_price_part
 from planner.decision.candidates.platform import NODE_DISK_GB
 from planner.domain.apis import PricePart
+from planner.domain.environment import Environment
 from planner.money.cost import bill, cluster_lines, disk_key, line
 from planner.plan.cost import Cost, CostLine
-from planner.words.numbers import dollars
 from planner.words.units import HOURS_PER_MONTH
 
 WORDS: dict[PricePart, str] = {
@@ -32,7 +30,10 @@ def cost_of(solved: Solved) -> Cost:
     lines = [*_nodes(solved), *_tokens(solved)]
     if solved.cluster is not None:
         lines += cluster_lines(solved.region, solved.cluster, solved.catalog.prices)[0]
-    return bill(lines, *_range_usd(solved))
+    plain = bill(lines)
+    ranges = cost_ranges(solved, plain.usd_per_month, _uncertainty(solved.environment))
+    low, high = whole_range(plain.usd_per_month, ranges)
+    return plain.model_copy(update={"low_usd_per_month": low, "high_usd_per_month": high, "ranges": ranges})
 
 
 def bands_without_place(solved: Solved) -> tuple[str, ...]:
@@ -46,23 +47,11 @@ def bands_without_place(solved: Solved) -> tuple[str, ...]:
     return tuple(sorted(lost))
 
 
-def _range_usd(solved: Solved) -> tuple[Decimal, Decimal]:
-    """Return what GPUs would cost less (≤ 0) and more (≥ 0), USD a month, at the p10 and the p90 of the residuals.
-
-    Whole nodes are counted, two at least where a group is exclusive. The low end follows the band that gains least, and
-    the high end the band that loses most. A band that could not be served at all at the slow end has no place in a
-    range of dollars: `bands_without_place` names it.
-    """
-    low = high = 0.0
-    for group, pools in solved.groups.items():
-        rates = [c for pool in pools for c in pool.replica.capacities.values()]
-        count, month = solved.nodes_of(group), pools[0].replica_class.usd_per_node_hour * HOURS_PER_MONTH
-        least = 2 if pools[0].replica_class.exclusive else 1
-        less = max((c.requests_per_second / c.high for c in rates if c.high > 0), default=1.0)
-        more = max((c.requests_per_second / c.low for c in rates if c.low > 0), default=1.0)
-        low += (min(count, max(least, math.ceil(count * less - 1e-9))) - count) * month
-        high += (max(count, math.ceil(count * more - 1e-9)) - count) * month
-    return dollars(low), dollars(high)
+def _uncertainty(environment: Environment) -> dict[str, float]:
+    """Return how far the load of each route may lie from what is stated, a share."""
+    default = environment.planning.demand_uncertainty
+    stated = {name: route.traffic.uncertainty for name, route in environment.routes.items()}
+    return {name: default if share is None else share for name, share in stated.items()}
 
 
 def _nodes(solved: Solved) -> list[CostLine]:

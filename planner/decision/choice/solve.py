@@ -105,6 +105,14 @@ def solve(question: Question, limits: SearchLimits = DEFAULT_LIMITS) -> Answer |
     return _answer(question, linear, _polished(linear, search.values), search)
 
 
+def cheapest(linear: Linear) -> dict[str, float]:
+    """Return the values of the columns, by name, of a linear program that has a solution. Its columns are real."""
+    highs = _load(linear, {})
+    highs.run()
+    values = highs.getSolution().col_value
+    return {c.name: 0.0 if abs(v) < TOLERANCE else float(v) for c, v in zip(linear.columns, values, strict=True)}
+
+
 def solver_version() -> str:
     """Return the version of HiGHS, for the lock."""
     return str(highspy.Highs().version())
