@@ -29,10 +29,12 @@ WORDS: dict[PricePart, str] = {
 
 def cost_of(solved: Solved) -> Cost:
     """Return the bill of the month."""
-    lines = [*_nodes(solved), *_tokens(solved)]
-    if solved.cluster is not None:
-        lines += cluster_lines(solved.region, solved.cluster, solved.catalog.prices)[0]
-    return bill(lines, *_range_usd(solved))
+    return bill(_lines(solved), *_range_usd(solved))
+
+
+def usd_of(solved: Solved) -> Decimal:
+    """Return the sum of the bill, USD a month."""
+    return bill(_lines(solved)).usd_per_month
 
 
 def bands_without_place(solved: Solved) -> tuple[str, ...]:
@@ -63,6 +65,13 @@ def _range_usd(solved: Solved) -> tuple[Decimal, Decimal]:
         low += (min(count, max(least, math.ceil(count * less - 1e-9))) - count) * month
         high += (max(count, math.ceil(count * more - 1e-9)) - count) * month
     return dollars(low), dollars(high)
+
+
+def _lines(solved: Solved) -> list[CostLine]:
+    lines = [*_nodes(solved), *_tokens(solved)]
+    if solved.cluster is not None:
+        lines += cluster_lines(solved.region, solved.cluster, solved.catalog.prices)[0]
+    return lines
 
 
 def _nodes(solved: Solved) -> list[CostLine]:
