@@ -6,35 +6,24 @@ inputs give the same plan. When there is no plan, the reasons are raised as prob
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from planner.decision.answer import alternatives
 from planner.decision.answer.assemble import Background, assemble
-from planner.decision.answer.refusals import no_plan, routes_without_candidates
 from planner.decision.answer.risks import slo_risks
-from planner.decision.answer.solved import Solved
-from planner.decision.candidates.market import Market, ask, survey
+from planner.decision.candidates.known import Known
+from planner.decision.candidates.market import Market
 from planner.decision.candidates.omissions import Omission
-from planner.decision.candidates.rating import Rating
-from planner.decision.candidates.replicas import with_range, without_margin
-from planner.decision.candidates.screening import leaders, short_list
-from planner.decision.candidates.self_hosted import SelfHosted
+from planner.decision.candidates.replicas import with_range
 from planner.decision.choice.choice import Choice
-from planner.decision.choice.question import Infeasible, Question
+from planner.decision.choice.question import Infeasible
 from planner.decision.choice.solve import DEFAULT_LIMITS, SearchLimits, solve
+from planner.decision.decide import Decision, Refusal, decide
 from planner.decision.inputs import Inputs
+from planner.decision.replans import alternatives
 from planner.money.cost import disk_key, storage_key
 from planner.performance.capacity_search import CapacitiesByDigest
 from planner.plan.plan import Plan
 from planner.words.diagnostics import Problems
-
-ALTERNATIVE_NODES, ALTERNATIVE_PROOF_NODES = 2_000, 500
-"""Nodes of the search for an alternative, and of its proof. A hard alternative says that it was not found, and does not
-take longer than the plan."""
-SHORT_LIST = 14
-"""Number of classes over which alternatives and the break-even are solved: the plan's own and each route's best. A
-dozen solves over all screened classes would take longer than the plan itself and move these figures by little."""
 
 
 @dataclass(frozen=True)
@@ -59,107 +48,58 @@ def optimize(inputs: Inputs, limits: SearchLimits = DEFAULT_LIMITS, kept: Capaci
     Raises `Problems` with INF001 (a route has no candidate), INF002 (limits leave no plan) or ENV020 (a price is
     missing), exit code 1, and with INF003 (the search ended before it could tell), exit code 2.
     """
-    market = survey(inputs)
-    rating = Rating(market.classes, market.ruler, {} if kept is None else kept)
-    market, choice = _rate_and_choose(inputs, market, rating, limits)
-    choice, note = keep(inputs, choice, limits)
-    plan = tell(inputs, market, choice, limits)
-    return Outcome(plan, market.omissions, *_consulted(inputs, market, plan), note)
+    known = Known({} if kept is None else kept)
+    decision = decide(inputs, known, limits)
+    if isinstance(decision, Refusal):
+        raise Problems(decision.problems, exit_code=2 if decision.undecided else 1)
+    decision, note = keep(decision, limits)
+    plan = tell(decision, known, limits)
+    return Outcome(plan, decision.market.omissions, *_consulted(inputs, decision.market, plan), note)
 
 
-def _rate_and_choose(inputs: Inputs, surveyed: Market, rating: Rating, limits: SearchLimits) -> tuple[Market, Choice]:
-    """Simulate and choose in turns, until every class of the answer is simulated.
+def keep(decision: Decision, limits: SearchLimits) -> tuple[Decision, str]:
+    """Return the decision for the locked pools, and a sentence on what others would save, if that is too little.
 
-    Each turn simulates at least one more class, so that the turns end. Where there is no answer, all classes that are
-    left are simulated once before that is believed.
+    Otherwise the decision stays as it is, and the sentence is empty.
     """
-    _refuse_without_candidates(surveyed)
-    names = inputs.locked_pools | leaders(surveyed.classes, surveyed.demand.shares)
-    while True:
-        rated = rating.simulate(names)
-        market = replace(surveyed, classes=rated.classes, omissions=(*surveyed.omissions, *rated.omissions))
-        question = ask(inputs.environment, market)
-        answer = solve(question, limits)
-        if isinstance(answer, Infeasible):
-            names = frozenset(c.name for c in rated.classes)
-        else:
-            names = frozenset(answer.replicas)
-        if names <= rated.simulated:
-            _refuse_without_candidates(market)
-            if isinstance(answer, Infeasible):
-                raise Problems(no_plan(answer), exit_code=2 if answer.undecided else 1)
-            return market, Choice(question, answer)
-
-
-def keep(inputs: Inputs, choice: Choice, limits: SearchLimits) -> tuple[Choice, str]:
-    """Return the choice of the locked pools, and a sentence on what others would save, if that is below the threshold.
-
-    Otherwise the choice stays as it is, and the sentence is empty.
-    """
-    locked, best = inputs.locked_pools, choice.answer
+    inputs, question, best = decision.inputs, decision.choice.question, decision.choice.answer
+    locked = inputs.locked_pools
     if not locked or locked == frozenset(best.replicas):
-        return choice, ""
-    same = solve(choice.question.with_classes(locked), limits)
+        return decision, ""
+    same = solve(question.with_classes(locked), limits)
     threshold = inputs.environment.planning.replan_threshold
     if isinstance(same, Infeasible) or set(same.replicas) != locked:
-        return choice, ""
+        return decision, ""
     # Two mixes of equal cost differ in the last bits of it, which must not decide: below a cent nothing is saved.
     saving_usd = max(0.0, round(same.usd_per_month - best.usd_per_month, 2))
     if saving_usd and saving_usd >= threshold * same.usd_per_month:
-        return choice, ""
+        return decision, ""
     # The search over the locked classes alone proves nothing of the others; what the first search proved still holds.
     proven = best.proven and not saving_usd
     bound_usd = best.usd_per_month * (1 - best.gap)
     gap = 0.0 if proven else max(0.0, 1 - bound_usd / same.usd_per_month)
-    held = Choice(choice.question, replace(same, proven=proven, gap=gap))
+    held = replace(decision, choice=Choice(question, replace(same, proven=proven, gap=gap)))
     if not saving_usd:
         return held, ""
     other = ", ".join(sorted(set(best.replicas) - locked)) or "fewer pools"
     return held, f"kept the locked pools; {other} would save ${saving_usd:,.0f} a month, below {threshold:.0%}"
 
 
-def tell(inputs: Inputs, market: Market, choice: Choice, limits: SearchLimits) -> Plan:
-    """Return the plan around the choice, with its alternatives and the range of its capacities."""
-    bought = frozenset(choice.answer.replicas)
+def tell(decision: Decision, known: Known, limits: SearchLimits) -> Plan:
+    """Return the plan around the decision, with its alternatives and the range of its capacities."""
+    market, bought = decision.market, frozenset(decision.choice.answer.replicas)
     classes = tuple(
         replace(c, replica=with_range(c.replica, market.ruler)) if c.name in bought else c for c in market.classes
     )
-    short, _ = short_list(classes, market.demand.shares, bought, SHORT_LIST)
-    fewer = choice.question.with_classes(frozenset(c.name for c in short))
-    briefly = SearchLimits(limits.gap, min(limits.nodes, ALTERNATIVE_NODES), ALTERNATIVE_PROOF_NODES)
-    solved = Solved(inputs.environment, inputs.catalog, market.demand, choice, classes, market.apis)
+    solved = replace(decision.solved, classes=classes)
     background = Background(
         gaps=market.gaps,
         omissions=market.omissions,
-        baselines=(*alternatives.baselines(fewer, briefly), *_premium(inputs, market, fewer, short, briefly, bought)),
-        runners_up=alternatives.runners_up(choice, briefly, fewer),
-        break_even=alternatives.break_even(fewer, briefly),
+        alternatives=alternatives(decision, known, limits),
         limits=limits,
         risks=slo_risks(solved, market.ruler),
     )
     return assemble(solved, background)
-
-
-def _refuse_without_candidates(market: Market) -> None:
-    problems = routes_without_candidates(market)
-    if problems:
-        raise Problems(problems, exit_code=1)
-
-
-def _premium(
-    inputs: Inputs,
-    market: Market,
-    question: Question,
-    short: Sequence[SelfHosted],
-    limits: SearchLimits,
-    bought: frozenset[str],
-) -> tuple[alternatives.Other, ...]:
-    """Return the alternative without a margin; none where the environment plans without one, or buys nothing."""
-    if inputs.environment.planning.margin == "p50" or not bought:
-        return ()
-    rates = without_margin([c.replica for c in short], market.ruler)
-    fair = {c.name: by_band for c, by_band in zip(short, rates, strict=True)}
-    return (alternatives.without_margin(question, fair, limits),)
 
 
 def _consulted(inputs: Inputs, market: Market, plan: Plan) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from planner.decision.answer.alternatives import Other, Scaled, machines_words
+from planner.decision.answer.alternatives import Alternatives, Other, Scaled, machines_words
 from planner.decision.answer.fleet import node_groups, pools
 from planner.decision.answer.routes import routes
 from planner.decision.answer.sentences import MEANING
@@ -36,18 +36,14 @@ class Background:
 
     gaps: what is not known.
     omissions: candidates that fell.
-    baselines: plans that a team would make without this planner, and the price of its caution.
-    runners_up: plans that differ in kind from the choice.
-    break_even: the choice at multiples of the load.
+    alternatives: what else could have been done.
     limits: when the search stopped.
     risks: how likely each route's own pools miss its SLO.
     """
 
     gaps: Sequence[Gap]
     omissions: Sequence[Omission]
-    baselines: Sequence[Other]
-    runners_up: Sequence[Other]
-    break_even: Sequence[Scaled]
+    alternatives: Alternatives
     limits: SearchLimits
     risks: tuple[SloRisk, ...]
 
@@ -66,9 +62,9 @@ def assemble(solved: Solved, background: Background) -> Plan:
         apis=tuple(_api(solved, api) for api in solved.apis if api.row.key in fallbacks),
         cost=cost,
         verdicts=verdicts(solved, cost, background.gaps, bands_without_place(solved)),
-        baselines=_alternatives(background.baselines),
-        runners_up=_alternatives(background.runners_up),
-        break_even=tuple(_point(point) for point in background.break_even),
+        baselines=_alternatives(background.alternatives.baselines),
+        runners_up=_alternatives(background.alternatives.runners_up),
+        break_even=tuple(_point(point) for point in background.alternatives.break_even),
         omitted=tuple(
             OmissionCount(reason=MEANING[kind], count=count) for kind, count in counts_by_kind(background.omissions)
         ),
@@ -130,7 +126,7 @@ def _alternatives(others: Iterable[Other]) -> tuple[Alternative, ...]:
     return tuple(
         Alternative(
             name=o.name,
-            usd_per_month=None if o.usd_per_month is None else dollars(o.usd_per_month),
+            usd_per_month=o.usd_per_month,
             description=o.description,
         )
         for o in others
@@ -141,7 +137,7 @@ def _point(point: Scaled) -> ScalePoint:
     choice = point.choice
     return ScalePoint(
         scale=point.scale,
-        usd_per_month=choice.answer.usd_per_month,
+        usd_per_month=point.usd_per_month,
         all_api_usd_per_month=point.all_api_usd,
         gpus=choice.gpus,
         api_share=choice.api_share(),

@@ -27,13 +27,15 @@ WORDS: dict[PricePart, str] = {
 
 def cost_of(solved: Solved) -> Cost:
     """Return the bill of the month."""
-    lines = [*_nodes(solved), *_tokens(solved)]
-    if solved.cluster is not None:
-        lines += cluster_lines(solved.region, solved.cluster, solved.catalog.prices)[0]
-    plain = bill(lines)
+    plain = bill(_lines(solved))
     ranges = cost_ranges(solved, plain.usd_per_month, _uncertainty(solved.environment))
     low, high = whole_range(plain.usd_per_month, ranges)
     return plain.model_copy(update={"low_usd_per_month": low, "high_usd_per_month": high, "ranges": ranges})
+
+
+def usd_of(solved: Solved) -> Decimal:
+    """Return the sum of the bill, USD a month."""
+    return bill(_lines(solved)).usd_per_month
 
 
 def bands_without_place(solved: Solved) -> tuple[str, ...]:
@@ -52,6 +54,13 @@ def _uncertainty(environment: Environment) -> dict[str, float]:
     default = environment.planning.demand_uncertainty
     stated = {name: route.traffic.uncertainty for name, route in environment.routes.items()}
     return {name: default if share is None else share for name, share in stated.items()}
+
+
+def _lines(solved: Solved) -> list[CostLine]:
+    lines = [*_nodes(solved), *_tokens(solved)]
+    if solved.cluster is not None:
+        lines += cluster_lines(solved.region, solved.cluster, solved.catalog.prices)[0]
+    return lines
 
 
 def _nodes(solved: Solved) -> list[CostLine]:

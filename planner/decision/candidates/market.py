@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from planner.decision.candidates.demand import Demand, RouteDemand, demand
+from planner.decision.candidates.hardware_rules import allows
 from planner.decision.candidates.hosted_apis import HostedApi, hosted_apis
+from planner.decision.candidates.known import Known
 from planner.decision.candidates.omissions import Candidate, NoPrice, NotInZones, Omission
 from planner.decision.candidates.platform import NODE_DISK_GB, cluster_parts
 from planner.decision.candidates.replicas import replicas
@@ -65,8 +67,8 @@ class Market:
         return self.servable.issuperset((route.name, index) for index in range(len(route.bands)))
 
 
-def survey(inputs: Inputs) -> Market:
-    """Return the market of an environment.
+def survey(inputs: Inputs, known: Known | None = None) -> Market:
+    """Return the market of an environment. `known` holds capacities of former surveys; new ones are added to it.
 
     Raises `Problems` with ENV020, exit code 1, when a price is missing that every plan needs.
     """
@@ -82,7 +84,7 @@ def survey(inputs: Inputs) -> Market:
     tenancy = {route.name: _tenancy(route, route.name in routes_with_api) for route in asked.routes}
     judge = ruler(inputs)
     loading, shape_omissions = shapes(asked.routes, catalog, offerings.gpus(), tenancy)
-    able, replica_omissions = replicas(loading, judge)
+    able, replica_omissions = replicas(loading, judge, Known() if known is None else known)
     all_classes, host_omissions = self_hosted_classes(able, offerings, disk_usd_per_hour, storage_usd_per_gb)
     best, dominated = without_dominated(all_classes)
     classes, far_from_cheapest = short_list(best, asked.shares, inputs.locked_pools)
@@ -147,11 +149,12 @@ def _needed_prices(environment: Environment, catalog: Catalog) -> tuple[tuple[Co
 def _offerings(environment: Environment, catalog: Catalog) -> tuple[Offerings, tuple[Omission, ...], tuple[Gap, ...]]:
     """Return what is sold in the environment's zones and has a price, with omissions and gaps of the rest."""
     region = catalog.offerings.in_region(environment.platform.region)
-    here = region.in_zones(environment.platform.zones)
+    allowed = Offerings(tuple(row for row in region if allows(environment.hardware, row.instance_type, row.gpu.key)))
+    here = allowed.in_zones(environment.platform.zones)
     sold = {row.instance_type for row in here}
     absent = [
         Omission(Candidate(instance_type=row.instance_type), NotInZones(environment.platform.zones))
-        for row in region
+        for row in allowed
         if row.instance_type not in sold
     ]
     unpriced = [

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from planner.decision.candidates.known import Known
 from planner.decision.candidates.omissions import MissesSlo, Omission, TooLittleContext
 from planner.decision.candidates.ruler import Ruler
 from planner.decision.candidates.shapes import NARROWEST_CAP, Shape
@@ -17,8 +18,6 @@ from planner.performance.capacity import (
     Capacity,
     CapacityQuestion,
     NoCapacity,
-    capacities,
-    rate_factors,
     with_interval,
 )
 from planner.performance.memory import MemoryFit
@@ -49,11 +48,11 @@ class Replica:
     capacities: Mapping[BandKey, Capacity]
 
 
-def replicas(shapes: Sequence[Shape], ruler: Ruler) -> tuple[tuple[Replica, ...], tuple[Omission, ...]]:
+def replicas(shapes: Sequence[Shape], ruler: Ruler, known: Known) -> tuple[tuple[Replica, ...], tuple[Omission, ...]]:
     """Return all replicas of these shapes that can serve some band, and the omissions of what they cannot serve."""
     omissions: list[Omission] = []
-    capped = _with_caps(shapes, ruler, omissions)
-    return _with_capacities(capped, ruler, omissions), tuple(omissions)
+    capped = _with_caps(shapes, ruler, known, omissions)
+    return _with_capacities(capped, ruler, known, omissions), tuple(omissions)
 
 
 def question_of(replica: Replica, key: BandKey, ruler: Ruler) -> CapacityQuestion:
@@ -73,21 +72,7 @@ def with_range(replica: Replica, ruler: Ruler) -> Replica:
     return replace(replica, capacities=ranged)
 
 
-def without_margin(replicas: Sequence[Replica], ruler: Ruler) -> list[dict[BandKey, float]]:
-    """Return the requests/s of each replica by band if every step took what the fit expects, without a margin."""
-    questions, slowness = [], []
-    for replica in replicas:
-        for key in replica.capacities:
-            questions.append(question_of(replica, key, ruler))
-            slowness.append(1.0 / ruler.margin(replica.shape))
-    factors = iter(rate_factors(questions, slowness))
-    return [
-        {key: capacity.requests_per_second * max(1.0, next(factors)) for key, capacity in replica.capacities.items()}
-        for replica in replicas
-    ]
-
-
-def _with_caps(shapes: Sequence[Shape], ruler: Ruler, omissions: list[Omission]) -> list[Replica]:
+def _with_caps(shapes: Sequence[Shape], ruler: Ruler, known: Known, omissions: list[Omission]) -> list[Replica]:
     """Return replicas of each shape, without capacities yet, with the caps that are best for its routes.
 
     These are the narrowest and the widest of them, or one where the routes agree. A route that no cap serves is added
@@ -106,7 +91,7 @@ def _with_caps(shapes: Sequence[Shape], ruler: Ruler, omissions: list[Omission])
                     questions.append(ruler.question(shape, clock, memory, route, None, cap))
     rates: dict[tuple[Shape, str], dict[int, float]] = {}
     misses: dict[tuple[Shape, str], NoCapacity] = {}
-    for (shape, route, cap), answer in zip(asked, capacities(questions), strict=True):
+    for (shape, route, cap), answer in zip(asked, known.screen(questions), strict=True):
         if isinstance(answer, Capacity):
             rates.setdefault((shape, route.name), {})[cap] = answer.requests_per_second
         else:
@@ -125,7 +110,9 @@ def _with_caps(shapes: Sequence[Shape], ruler: Ruler, omissions: list[Omission])
     ]
 
 
-def _with_capacities(capped: Sequence[Replica], ruler: Ruler, omissions: list[Omission]) -> tuple[Replica, ...]:
+def _with_capacities(
+    capped: Sequence[Replica], ruler: Ruler, known: Known, omissions: list[Omission]
+) -> tuple[Replica, ...]:
     """Return the replicas that can serve some band of their routes, with their capacities.
 
     A band whose SLO is missed, or whose prompts are too long for the model, is added to `omissions`.
@@ -142,7 +129,7 @@ def _with_capacities(capped: Sequence[Replica], ruler: Ruler, omissions: list[Om
                 asked.append((index, route, band))
                 questions.append(question_of(replica, (route.name, band), ruler))
     by_replica: dict[int, dict[BandKey, Capacity]] = {}
-    for (index, route, band), answer in zip(asked, capacities(questions), strict=True):
+    for (index, route, band), answer in zip(asked, known.screen(questions), strict=True):
         shape = capped[index].shape
         if isinstance(answer, NoCapacity):
             omissions.append(Omission(shape.identity, MissesSlo(answer, route.bands[band].name), route.name))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from planner.decision.candidates.demand import RouteDemand
+from planner.decision.candidates.hardware_rules import allows
 from planner.decision.candidates.omissions import Candidate, DoesNotLoad, FormatNotRun, Omission
 from planner.domain.catalog import Catalog
 from planner.domain.gaps import Gap
@@ -125,7 +126,7 @@ def _accepted_shapes(
 
 
 def _accepted(route: RouteDemand, catalog: Catalog) -> Iterator[tuple[Model, Quantization]]:
-    for entry in route.route.quality.accept:
+    for entry in route.route.quality.accept if allows(route.route.hardware) else ():
         accepted = catalog.accepted_entry(entry)
         if not isinstance(accepted, Gap) and accepted.model is not None:
             for quantization in accepted.precisions:

@@ -1,0 +1,94 @@
+"""One decision: survey → rate → choose. A plan is made of one, and each figure beside it of another.
+
+A decision depends on its inputs alone. What is known already (simulated and screened capacities) is passed in, and
+shortens a decision without changing it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from planner.decision.answer.refusals import no_plan, routes_without_candidates
+from planner.decision.answer.sentences import cause_words
+from planner.decision.answer.solved import Solved
+from planner.decision.candidates.known import Known
+from planner.decision.candidates.market import Market, ask, survey
+from planner.decision.candidates.rating import Rating
+from planner.decision.candidates.screening import leaders
+from planner.decision.choice.choice import Choice
+from planner.decision.choice.question import Infeasible
+from planner.decision.choice.solve import DEFAULT_LIMITS, SearchLimits, solve
+from planner.decision.inputs import Inputs
+from planner.words.diagnostics import Problem
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A decision is the cheapest choice of an environment.
+
+    market: everything that could be chosen, with its rated capacities.
+    choice: the question that it made, and the answer.
+    """
+
+    inputs: Inputs
+    market: Market
+    choice: Choice
+
+    @property
+    def solved(self) -> Solved:
+        """Return the choice together with what stands behind its names."""
+        market = self.market
+        return Solved(
+            self.inputs.environment, self.inputs.catalog, market.demand, self.choice, market.classes, market.apis
+        )
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A refusal says that an environment has no plan.
+
+    problems: why, each with the key that decides it.
+    why: the same in one line, without its end.
+    undecided: whether the search ended before it could tell.
+    """
+
+    problems: tuple[Problem, ...]
+    why: str
+    undecided: bool = False
+
+
+def decide(inputs: Inputs, known: Known, limits: SearchLimits = DEFAULT_LIMITS) -> Decision | Refusal:
+    """Return the cheapest choice, or why there is none.
+
+    Classes are simulated and chosen in turns, until every class of the answer is simulated. Each turn simulates at
+    least one more class, so that the turns end. Where there is no answer, all classes that are left are simulated once
+    before that is believed.
+
+    Raises `Problems` with ENV020, exit code 1, when a price is missing that every plan needs.
+    """
+    surveyed = survey(inputs, known)
+    if refusal := _without_candidates(surveyed):
+        return refusal
+    rating = Rating(surveyed.classes, surveyed.ruler, known.simulated)
+    names = inputs.locked_pools | leaders(surveyed.classes, surveyed.demand.shares)
+    while True:
+        rated = rating.simulate(names)
+        market = replace(surveyed, classes=rated.classes, omissions=(*surveyed.omissions, *rated.omissions))
+        question = ask(inputs.environment, market)
+        answer = solve(question, limits)
+        if isinstance(answer, Infeasible):
+            names = frozenset(c.name for c in rated.classes)
+        else:
+            names = frozenset(answer.replicas)
+        if names <= rated.simulated:
+            if refusal := _without_candidates(market):
+                return refusal
+            if isinstance(answer, Infeasible):
+                why = "; ".join(cause_words(cause) for cause in answer.causes)
+                return Refusal(no_plan(answer), why, answer.undecided)
+            return Decision(inputs, market, Choice(question, answer))
+
+
+def _without_candidates(market: Market) -> Refusal | None:
+    problems = routes_without_candidates(market)
+    return Refusal(problems, "; ".join(problem.message for problem in problems)) if problems else None

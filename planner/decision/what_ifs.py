@@ -1,0 +1,64 @@
+"""What if: each question to an environment that is planned is another environment, which can be planned just so.
+
+A figure beside a plan (a baseline, a runner-up, a point of the break-even) is the cost of the plan of such an
+environment, with its budgets, quotas, rate limits and reserve. The functions here state environments and plan nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from planner.domain.environment import Environment
+from planner.domain.models import split_entry
+from planner.domain.route import Route
+
+
+def without_apis(environment: Environment) -> Environment:
+    """Return the environment without an account at any provider."""
+    return environment.model_copy(update={"api": environment.api.model_copy(update={"providers": {}})})
+
+
+def all_api(environment: Environment) -> Environment:
+    """Return the environment in which no machine may serve a route that may use an API."""
+
+    def without_machines(route: Route) -> Route:
+        if not route.may_use_api:
+            return route
+        return route.model_copy(update={"hardware": route.hardware.model_copy(update={"only": ()})})
+
+    return _each_route(environment, without_machines)
+
+
+def without_instance_type(environment: Environment, instance_type: str) -> Environment:
+    """Return the environment in which no machine may be of that type."""
+    rules = environment.hardware
+    excluded = rules.model_copy(update={"exclude": (*rules.exclude, instance_type)})
+    return environment.model_copy(update={"hardware": excluded})
+
+
+def without_model(environment: Environment, model: str) -> Environment:
+    """Return the environment in which no route accepts that model, in any precision, hosted by whomever.
+
+    A route that accepts nothing else is left with an empty list, which no file could state: `accepts_nothing` names it.
+    """
+
+    def without(route: Route) -> Route:
+        accept = tuple(entry for entry in route.quality.accept if split_entry(entry)[0] != model)
+        return route.model_copy(update={"quality": route.quality.model_copy(update={"accept": accept})})
+
+    return _each_route(environment, without)
+
+
+def accepts_nothing(environment: Environment) -> tuple[str, ...]:
+    """Return the routes whose accept list is empty, sorted."""
+    return tuple(sorted(name for name, route in environment.routes.items() if not route.quality.accept))
+
+
+def without_margin(environment: Environment) -> Environment:
+    """Return the environment that is planned with step times as the fit expects them."""
+    return environment.model_copy(update={"planning": environment.planning.model_copy(update={"margin": "p50"})})
+
+
+def _each_route(environment: Environment, changed: Callable[[Route], Route]) -> Environment:
+    routes = {name: changed(route) for name, route in environment.routes.items()}
+    return environment.model_copy(update={"routes": routes})
