@@ -19,6 +19,7 @@ from planner.decision.choice.question import Infeasible
 from planner.decision.choice.solve import DEFAULT_LIMITS, SearchLimits, solve
 from planner.decision.decide import Decision, Refusal, decide
 from planner.decision.inputs import Inputs
+from planner.decision.nearest import with_nearest
 from planner.decision.replans import alternatives
 from planner.money.cost import disk_key, storage_key
 from planner.performance.capacity_search import CapacitiesByDigest
@@ -51,6 +52,7 @@ def optimize(inputs: Inputs, limits: SearchLimits = DEFAULT_LIMITS, kept: Capaci
     known = Known({} if kept is None else kept)
     decision = decide(inputs, known, limits)
     if isinstance(decision, Refusal):
+        decision = with_nearest(inputs, decision, known, limits)
         raise Problems(decision.problems, exit_code=2 if decision.undecided else 1)
     decision, note = keep(decision, limits)
     plan = tell(decision, known, limits)

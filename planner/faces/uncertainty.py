@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from planner.faces.figures import money, share, signed_money
 from planner.faces.layout import below, figures, names, sentences
-from planner.faces.prose import Prose
+from planner.faces.prose import Prose, Words
 from planner.faces.tables import FoldingTable
 from planner.plan.cost import CostRange
 from planner.plan.plan import Plan
@@ -38,7 +38,7 @@ def _chance(risk: SloRisk) -> str:
 
 def _ranges(plan: Plan) -> FoldingTable:
     cost = plan.cost
-    rows = [
+    rows: list[tuple[Words, ...]] = [
         (
             each.cause,
             money(each.low_usd_per_month),

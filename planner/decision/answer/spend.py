@@ -7,6 +7,8 @@ Nodes run every hour of the month. Tokens are counted by the price part that the
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from planner.decision.answer.ranges import cost_ranges, whole_range
 from planner.decision.answer.solved import Solved
 from planner.decision.candidates.hosted_apis import MILLION, tokens_by_price_part

@@ -1,0 +1,116 @@
+"""The same environment with one limit less: each is a question that a team can put when there is no plan.
+
+Privacy is no limit that one drops: a restricted route stays restricted. The functions state environments and plan
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from planner.domain.catalog import Catalog
+from planner.domain.environment import Environment, ProviderAccount, ProviderLimits
+from planner.domain.gaps import Gap
+from planner.domain.route import DataTerms, HardwareRules, Route, Slo
+
+SLOWER = 2.0
+"""Factor by which the latency targets of a route are relaxed."""
+
+
+@dataclass(frozen=True)
+class Relaxation:
+    """A relaxation is an environment in which one limit is gone.
+
+    key: path of the limit in the environment file.
+    change: what is changed there, in words.
+    """
+
+    key: tuple[str, ...]
+    change: str
+    environment: Environment
+
+
+def relaxations(environment: Environment, catalog: Catalog) -> Iterator[Relaxation]:
+    """Yield the environment without each of its limits: of money, of permissions, of reserves, and of each route."""
+    e = environment
+    for family in sorted(e.quotas):
+        others = {name: quota for name, quota in e.quotas.items() if name != family}
+        yield Relaxation(("quotas", family), "without this quota", e.model_copy(update={"quotas": others}))
+    if e.budget is not None:
+        yield Relaxation(("budget", "monthly"), "without this budget", e.model_copy(update={"budget": None}))
+    if e.api.monthly_budget is not None:
+        api = e.api.model_copy(update={"monthly_budget": None})
+        yield Relaxation(("api", "monthly_budget"), "without this budget", e.model_copy(update={"api": api}))
+    for provider, account in sorted(e.api.providers.items()):
+        if account.limits != ProviderLimits():
+            free = account.model_copy(update={"limits": ProviderLimits()})
+            yield Relaxation(
+                ("api", "providers", provider, "limits"), "without these limits", _with_account(e, provider, free)
+            )
+    if e.reserve.node:
+        reserve = e.reserve.model_copy(update={"node": False})
+        yield Relaxation(("reserve", "node"), "without a reserve", e.model_copy(update={"reserve": reserve}))
+    if e.hardware.only is not None or e.hardware.exclude:
+        free_of_rules = e.hardware.model_copy(update={"only": None, "exclude": ()})
+        yield Relaxation(("hardware",), "without rules on machines", e.model_copy(update={"hardware": free_of_rules}))
+    for name in sorted(e.routes):
+        yield from _of_route(e, name)
+    yield from _accounts(e, catalog)
+
+
+def _of_route(e: Environment, name: str) -> Iterator[Relaxation]:
+    route, key = e.routes[name], ("routes", name)
+    if route.residency:
+        yield Relaxation((*key, "residency"), "wherever data may be processed", _with_route(e, name, residency=()))
+    if route.terms != DataTerms():
+        yield Relaxation((*key, "terms"), "whatever the provider's terms", _with_route(e, name, terms=DataTerms()))
+    if route.hardware.only is not None or route.hardware.exclude:
+        yield Relaxation(
+            (*key, "hardware"), "without rules on machines", _with_route(e, name, hardware=HardwareRules())
+        )
+    if route.too_long.most < 1:
+        rule = route.too_long.model_copy(update={"most": 1.0})
+        yield Relaxation((*key, "too_long", "most"), "however many are too long", _with_route(e, name, too_long=rule))
+    slower = _slower(route.slo)
+    yield Relaxation((*key, "slo"), f"with targets of {SLOWER:g} ×", _with_route(e, name, slo=slower))
+
+
+def _accounts(e: Environment, catalog: Catalog) -> Iterator[Relaxation]:
+    """Yield the environment with an account at each further provider that hosts a model of some route."""
+    providers: set[str] = set()
+    for route in e.routes.values():
+        for entry in route.quality.accept if route.may_use_api else ():
+            accepted = catalog.accepted_entry(entry)
+            if not isinstance(accepted, Gap):
+                providers |= {row.provider for row in accepted.apis}
+    for provider in sorted(providers - set(e.api.providers)):
+        yield Relaxation(
+            ("api", "providers"), f"with an account at {provider}", _with_account(e, provider, ProviderAccount())
+        )
+
+
+def _slower(slo: Slo) -> Slo:
+    """Return the promise with latency targets that are `SLOWER` times as long."""
+    changes: dict[str, Any] = {}
+    if slo.ttft_p95 is not None:
+        target = slo.ttft_p95
+        slower = {"base": target.base * SLOWER, "per_1k_input": target.per_1k_input * SLOWER}
+        changes["ttft_p95"] = target.model_copy(update=slower)
+    for part in ("tpot_p95", "e2e_p95"):
+        if (value := getattr(slo, part)) is not None:
+            changes[part] = value * SLOWER
+    if slo.tokens_per_second is not None:
+        changes["tokens_per_second"] = slo.tokens_per_second / SLOWER
+    return slo.model_copy(update=changes)
+
+
+def _with_route(e: Environment, name: str, **changes: Any) -> Environment:
+    route: Route = e.routes[name].model_copy(update=changes)
+    return e.model_copy(update={"routes": {**e.routes, name: route}})
+
+
+def _with_account(e: Environment, provider: str, account: ProviderAccount) -> Environment:
+    providers = {**e.api.providers, provider: account}
+    return e.model_copy(update={"api": e.api.model_copy(update={"providers": providers})})
