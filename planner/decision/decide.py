@@ -13,6 +13,7 @@ from planner.decision.answer.sentences import cause_words
 from planner.decision.answer.solved import Solved
 from planner.decision.candidates.known import Known
 from planner.decision.candidates.market import Market, ask, survey
+from planner.decision.candidates.omissions import Omission
 from planner.decision.candidates.rating import Rating
 from planner.decision.candidates.screening import leaders
 from planner.decision.choice.choice import Choice
@@ -50,11 +51,13 @@ class Refusal:
     problems: why, each with the key that decides it.
     why: the same in one line, without its end.
     undecided: whether the search ended before it could tell.
+    omissions: candidates that fell on the way.
     """
 
     problems: tuple[Problem, ...]
     why: str
     undecided: bool = False
+    omissions: tuple[Omission, ...] = ()
 
 
 def decide(inputs: Inputs, known: Known, limits: SearchLimits = DEFAULT_LIMITS) -> Decision | Refusal:
@@ -85,10 +88,12 @@ def decide(inputs: Inputs, known: Known, limits: SearchLimits = DEFAULT_LIMITS) 
                 return refusal
             if isinstance(answer, Infeasible):
                 why = "; ".join(cause_words(cause) for cause in answer.causes)
-                return Refusal(no_plan(answer), why, answer.undecided)
+                return Refusal(no_plan(answer), why, answer.undecided, market.omissions)
             return Decision(inputs, market, Choice(question, answer))
 
 
 def _without_candidates(market: Market) -> Refusal | None:
     problems = routes_without_candidates(market)
-    return Refusal(problems, "; ".join(problem.message for problem in problems)) if problems else None
+    if not problems:
+        return None
+    return Refusal(problems, "; ".join(problem.message for problem in problems), omissions=market.omissions)

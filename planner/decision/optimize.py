@@ -34,6 +34,7 @@ class Outcome:
     omissions: candidates that were not considered further.
     facts, prices: keys of the catalog rows that the plan rests on, sorted.
     note: a sentence on locked pools that were kept although others would save a little; empty when none were.
+    decision: what was chosen, and from what.
     """
 
     plan: Plan
@@ -41,22 +42,31 @@ class Outcome:
     facts: tuple[str, ...]
     prices: tuple[str, ...]
     note: str
+    decision: Decision
+
+
+class NoPlan(Problems):
+    """No plan exists, or none was found. It carries the candidates that fell."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.problems, exit_code=2 if refusal.undecided else 1)
+        self.omissions = refusal.omissions
 
 
 def optimize(inputs: Inputs, limits: SearchLimits = DEFAULT_LIMITS, kept: CapacitiesByDigest | None = None) -> Outcome:
     """Return the cheapest plan. `kept` holds simulated capacities of former plans; new ones are added to it.
 
-    Raises `Problems` with INF001 (a route has no candidate), INF002 (limits leave no plan) or ENV020 (a price is
-    missing), exit code 1, and with INF003 (the search ended before it could tell), exit code 2.
+    Raises `NoPlan` with INF001 (a route has no candidate) or INF002 (limits leave no plan), exit code 1, or with INF003
+    (the search ended before it could tell), exit code 2. Raises `Problems` with ENV020, exit code 1, when a price is
+    missing that every plan needs.
     """
     known = Known({} if kept is None else kept)
     decision = decide(inputs, known, limits)
     if isinstance(decision, Refusal):
-        decision = with_nearest(inputs, decision, known, limits)
-        raise Problems(decision.problems, exit_code=2 if decision.undecided else 1)
+        raise NoPlan(with_nearest(inputs, decision, known, limits))
     decision, note = keep(decision, limits)
     plan = tell(decision, known, limits)
-    return Outcome(plan, decision.market.omissions, *_consulted(inputs, decision.market, plan), note)
+    return Outcome(plan, decision.market.omissions, *_consulted(inputs, decision.market, plan), note, decision)
 
 
 def keep(decision: Decision, limits: SearchLimits) -> tuple[Decision, str]:

@@ -59,7 +59,8 @@ def _plan(workspace: Workspace, name: str, prior: Lock | None, snapshot: str | N
         outcome = optimize(inputs, kept=KeptCapacities())
     except Problems as refusal:
         with_places = (replace(p, where=wanted.document.key(p.about)) if p.about else p for p in refusal.problems)
-        raise Problems(with_places, refusal.exit_code) from None
+        refusal.problems = tuple(with_places)
+        raise
     consulted = Consulted(
         snapshot=catalog.prices.name,
         calibration=coefficients.as_of,

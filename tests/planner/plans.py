@@ -278,7 +278,8 @@ def _route(name: str, privacy: str, model: str, bands: list[dict[str, Any]], fal
     }
 
 
-_COST = bill(cost_lines(), Decimal(0), Decimal("1636.72"))
+_BILL = bill(cost_lines())
+_COST = _BILL.model_copy(update={"high_usd_per_month": _BILL.usd_per_month + Decimal("1636.72")})
 
 _PARTS: dict[str, Any] = {
     "platform": {

@@ -36,6 +36,12 @@ def workspace(folder: Path, environment: str = "", lock: Lock | None = None) -> 
     return Workspace(folder)
 
 
+def planned_text(environment: str) -> Planned:
+    """The first plan of another environment."""
+    with tempfile.TemporaryDirectory() as folder:
+        return plan(workspace(Path(folder), environment), "small")
+
+
 @lru_cache(maxsize=1)
 def planned() -> Planned:
     """The first plan of the small environment."""

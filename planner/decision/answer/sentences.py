@@ -26,6 +26,7 @@ MEANING: Mapping[OmissionKind, str] = {
     "host": "has too little CPU or memory beside the GPU",
 }
 """What each kind of omission says of a candidate: the end of a sentence that begins with its name."""
+TENANCY_WORDS: Mapping[str, str] = {"": "", "solo": ", on nodes of its own", "private": ", for restricted data"}
 RATE_WORDS: Mapping[str, str] = {"tpm": "tokens", "rpm": "requests"}
 
 
@@ -37,7 +38,8 @@ def candidate_words(candidate: Candidate) -> str:
         return candidate.instance_type
     host = f" in {candidate.instance_type}" if candidate.instance_type else ""
     shape = f"{candidate.tensor_parallel_size} × {candidate.gpu}"
-    return f"{candidate.model} ({candidate.quantization}) on {shape}{host}"
+    cap = f", batch cap {candidate.max_num_seqs}" if candidate.max_num_seqs else ""
+    return f"{candidate.model} ({candidate.quantization}) on {shape}{host}{cap}{TENANCY_WORDS[candidate.tenancy]}"
 
 
 def omission_words(omission: Omission) -> str:

@@ -42,6 +42,8 @@ class Candidate:
     gpu, tensor_parallel_size: GPUs of one replica, kind and number.
     instance_type: machine that carries it.
     api: hosted model, `PROVIDER/SLUG`.
+    max_num_seqs: batch cap, where the same replica could also run with another one.
+    tenancy: `solo` or `private` where its nodes hold nothing else, as `candidates.shapes` means them.
     """
 
     model: str = ""
@@ -50,6 +52,8 @@ class Candidate:
     tensor_parallel_size: int = 0
     instance_type: str = ""
     api: str = ""
+    max_num_seqs: int = 0
+    tenancy: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -54,7 +54,10 @@ class SelfHosted:
     @property
     def identity(self) -> Candidate:
         """Return the class as a candidate, by its catalog keys."""
-        return replace(self.shape.identity, instance_type=self.offering.instance.key)
+        cap = self.replica.max_num_seqs if self.replica.variant else 0
+        tenancy = self.shape.tenancy if self.replica_class.exclusive else ""
+        machine = self.offering.instance.key
+        return replace(self.shape.identity, instance_type=machine, max_num_seqs=cap, tenancy=tenancy)
 
     @property
     def group_name(self) -> str:

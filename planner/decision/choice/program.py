@@ -48,6 +48,7 @@ def formulate(question: Question) -> Linear:
         _packing,
         _exclusive,
         _weights,
+        _required,
         _platform,
         _quota,
         _api_limits,
@@ -238,6 +239,17 @@ def _weights(program: Linear, question: Question) -> None:
     """
     for k in question.classes:
         program.at_most(f"weights[{k.name}]", [(f"w[{k.name}]", 1.0), (c(k), -1.0)], 0.0)
+
+
+def _required(program: Linear, question: Question) -> None:
+    """A class that is required serves some band, so that it is bought.
+
+    Σ_{r,i} v[r,i,k] ≥ 1
+    """
+    for k in question.classes:
+        if k.name in question.required:
+            terms = [(v(f, k), -1.0) for f in question.flows if f.key in k.capacity]
+            program.at_most(f"required[{k.name}]", terms, -1.0)
 
 
 def _platform(program: Linear, question: Question) -> None:

@@ -120,6 +120,7 @@ class Question:
     api_budget_usd: most that APIs may cost, USD a month; None without a budget.
     survives_a_node: whether the plan stands the loss of a node: exclusive classes still carry their planned load, and
     APIs can take what a lost node of the others served.
+    required: names of classes that must be bought, whatever that costs.
     """
 
     level_hours: tuple[float, ...]
@@ -131,6 +132,7 @@ class Question:
     budget_usd: float | None = None
     api_budget_usd: float | None = None
     survives_a_node: bool = True
+    required: frozenset[str] = frozenset()
 
     def scaled(self, factor: float) -> Question:
         """Return the same question at a multiple of the load."""

@@ -1,0 +1,46 @@
+"""What a plan would cost with a class that was weighed and lost: the question is solved again with it required."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from planner.decision.candidates.omissions import Candidate, names_all
+from planner.decision.choice.question import Infeasible
+from planner.decision.choice.solve import DEFAULT_LIMITS, SearchLimits, solve
+from planner.decision.decide import Decision
+
+MOST_WEIGHED = 6
+"""Classes that are solved with, at most, for one question of a reader; each can take as long as a plan."""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A lost class was weighed, and is not in the plan.
+
+    more_usd_per_month: what the cheapest plan with it costs more, USD a month; None when no plan has it, or when it
+    was not computed.
+    computed: whether a plan with it was searched for.
+    """
+
+    candidate: Candidate
+    more_usd_per_month: float | None
+    computed: bool
+
+
+def lost_classes(decision: Decision, words: Sequence[str], limits: SearchLimits = DEFAULT_LIMITS) -> tuple[Lost, ...]:
+    """Return the classes of the question whose names have all the words and that are not bought, by name."""
+    question, bought = decision.choice.question, decision.choice.answer.replicas
+    lost: list[Lost] = []
+    for c in decision.market.classes:
+        if c.name in bought or not names_all(c.identity, words):
+            continue
+        if len(lost) >= MOST_WEIGHED:
+            lost.append(Lost(c.identity, None, False))
+            continue
+        answer = solve(replace(question, required=frozenset({c.name})), limits)
+        more = None
+        if not isinstance(answer, Infeasible):
+            more = max(0.0, answer.usd_per_month - decision.choice.answer.usd_per_month)
+        lost.append(Lost(c.identity, more, True))
+    return tuple(lost)
