@@ -141,7 +141,7 @@ def test_a_key_that_is_no_text_is_refused() -> None:
         ("a: *nowhere\n", 1, 4),
         ("a: !thing 3\n", 1, 4),
         ("ok: 1\na: \x00b\n", 2, 4),
-        ("a: &a [*a]\n", 1, 1),
+        ("a: &a [*a]\n", 1, 8),
     ],
 )
 def test_what_is_no_yaml_is_told_with_its_place(text: str, line: int, column: int) -> None:

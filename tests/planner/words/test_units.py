@@ -146,7 +146,7 @@ def test_durations_survive_writing_and_reading(ms: float) -> None:
     assert duration_ms(show_duration(ms)) == ms
 
 
-@given(st.integers(0, 10**6), st.sampled_from([1, 1000, 60_000, 3_600_000, 86_400_000]))
+@given(st.integers(0, 36_500), st.sampled_from([1, 1000, 60_000, 3_600_000, 86_400_000]))
 def test_whole_durations_survive_writing_and_reading(number: int, unit_ms: int) -> None:
     assert duration_ms(show_duration(float(number * unit_ms))) == number * unit_ms
 
