@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from planner.documents.loads import load_stated
 from planner.domain.workload import declared_workload, poisson_burst
 from planner.words.diagnostics import Problem
 from planner.words.spans import Document, Path, mapping_at, value_at
@@ -20,6 +21,7 @@ def contradictions(document: Document) -> Iterator[Problem]:
     for name, route in mapping_at(document.value, "routes").items():
         path: Path = ("routes", name)
         yield from _lengths_known(document, path, route)
+        yield from load_stated(document, path)
         yield from _profile(document, path)
         yield from _lengths(document, path)
 

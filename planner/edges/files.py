@@ -11,7 +11,6 @@ from pathlib import Path
 
 from planner.words.diagnostics import Problem, Problems, Span
 
-
 MOST_BYTES = 100_000_000
 """Size of the largest file that is read as a whole."""
 

@@ -16,6 +16,7 @@ from typing import Any
 from planner.documents import judgement
 from planner.documents import lock as locks
 from planner.documents.environment_file import canonical, environment_of
+from planner.documents.loads import load_problems
 from planner.documents.lock import Lock
 from planner.documents.references import dangling
 from planner.domain.environment import Environment
@@ -24,7 +25,7 @@ from planner.edges.calibration_digests import joined_digest, own_digests
 from planner.edges.catalog_files import load_catalog
 from planner.edges.files import read_text
 from planner.edges.trace_files import dump_summary, load_trace
-from planner.words.diagnostics import Problem, Problems, Span
+from planner.words.diagnostics import Problem, Problems, Span, first_of
 from planner.words.spans import Document, read
 
 
@@ -83,7 +84,10 @@ class Workspace:
         here = f"environments here: {', '.join(self.names()) or 'none'}"
         text = read_text(path, f"{here}; another folder is named with --environments")
         document = read(text, str(path))
-        broken = dangling(document, load_catalog(), self._trace_problem)
+        broken = (
+            *dangling(document, load_catalog(), self._trace_problem),
+            *first_of(load_problems(document, self._readable_trace)),
+        )
         try:
             environment = environment_of(document)
         except Problems as problems:
@@ -142,6 +146,13 @@ class Workspace:
             line = f" (line {first.where.line})" if first.where else ""
             return f"{first.message}{line}{f'; {first.hint}' if first.hint else ''}"
         return None
+
+    def _readable_trace(self, reference: str) -> TraceSummary | None:
+        """Return a trace that an environment names; None when it cannot be read, of which another check tells."""
+        try:
+            return _trace(reference, self.folder)
+        except Problems:
+            return None
 
 
 def workspace_of(argument: str, folder: Path) -> tuple[Workspace, str]:

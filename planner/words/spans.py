@@ -20,7 +20,7 @@ from planner.words.diagnostics import Problem, Problems, Span, first_of
 Path = tuple[str | int, ...]
 """Keys and indices that lead from the top of a file to a value."""
 MOST_DIGITS = 300
-"""Digits of the longest whole number that is read as one. A longer one is no number to any processor, and stays text."""
+"""Digits of the longest whole number that is read as one. A longer one is a number to no processor; it stays text."""
 _KINDS = frozenset(
     f"tag:yaml.org,2002:{kind}"
     for kind in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp", "merge", "value")
