@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from planner.documents.contradictions import contradictions
-from planner.domain.environment import PLANNED_LATER, Environment
+from planner.domain.environment import PLANNED_LATER, TASKS_LATER, Environment
 from planner.words.diagnostics import Problem, Problems, Span, first_of
 from planner.words.spans import Document, Path, read, value_at
 from planner.words.wrapping import clipped
@@ -97,6 +97,9 @@ def _problem(document: Document, detail: ErrorDetails) -> Problem:
         return Problem("ENV002", f"missing key `{dotted}`", document.key(path) or Span(document.file, 1), hint)
     if detail["loc"][-1] == "[key]":
         return _wrong_name(document, path, detail)
+    if path[-1:] == ("task",) and detail["input"] in TASKS_LATER:
+        message = f"task `{detail['input']}` is not planned yet; chat and completion are"
+        return Problem("ENV010", message, document.at(path), "leave the route out")
     message = f"{_dotted(path)}: {_sentence(detail)}" if path else _sentence(detail)
     return Problem("ENV004", message, document.at(path), _description(path))
 
@@ -148,6 +151,8 @@ def _wrong_name(document: Document, path: Path, detail: ErrorDetails) -> Problem
     if detail["type"] == "literal_error":
         possible = detail["ctx"]["expected"].replace("'", "")
         return Problem("ENV004", f"`{clipped(str(path[-1]))}` is not known here; write {possible}", document.key(path))
+    if not detail["type"].startswith("string_"):
+        return Problem("ENV004", f"{_dotted(path)}: {_sentence(detail)}", document.key(path))
     hint = "lower-case letters, digits and hyphens, 30 at most, a letter first"
     return Problem("ENV004", f"`{clipped(str(path[-1]))}` cannot be used as a name here", document.key(path), hint)
 

@@ -26,7 +26,8 @@ from planner.words.spans import Document, Path, mapping_at, value_at
 
 STATEMENTS = ("requests_per_second", "requests", "tokens", "users")
 """Keys below `traffic` that state a load."""
-_A_TIME = "per_day or per_month"
+_SHAPE = ("trace", "profile", "timezone")
+"""Keys below `traffic` on which it depends what a statement means."""
 _Part = TypeVar("_Part", bound=EnvironmentPart)
 
 
@@ -35,15 +36,13 @@ def load_stated(document: Document, path: Path) -> Iterator[Problem]:
     traffic = value_at(document.value, (*path, "traffic"))
     if not isinstance(traffic, dict):
         return
-    where: Path = (*path, "traffic")
-    if all(traffic.get(key) is None for key in STATEMENTS):
+    stated = [traffic.get(key) for key in STATEMENTS]
+    if not any(
+        amount is not None for part in stated for amount in (part.values() if isinstance(part, dict) else [part])
+    ):
         hint = "write one of requests_per_second: {mean: 2}, requests: {per_day: 10k}, tokens: {per_month: 50M}, users"
         message = f"route `{path[-1]}` does not say how many requests come"
-        yield Problem("ENV005", message, document.key(where), hint)
-    for key, amounts in (("requests_per_second", "mean or peak"), ("requests", _A_TIME), ("tokens", _A_TIME)):
-        stated = traffic.get(key)
-        if isinstance(stated, dict) and all(amount is None for amount in stated.values()):
-            yield Problem("ENV005", f"`{key}` says no amount", document.key((*where, key)), f"write {amounts}")
+        yield Problem("ENV005", message, document.key((*path, "traffic")), hint)
 
 
 def load_problems(document: Document, trace_of: Callable[[str], TraceSummary | None]) -> Iterator[Problem]:
@@ -54,7 +53,7 @@ def load_problems(document: Document, trace_of: Callable[[str], TraceSummary | N
         if route is None:
             continue
         trace = trace_of(route.traffic.trace) if route.traffic.trace else None
-        if route.tokens is None and trace is None:
+        if not (_complete(route.tokens) if route.tokens else trace):
             continue
         try:
             week, mix = route_week(route, start), route_workload(route, trace, 1.0).mix
@@ -99,7 +98,8 @@ def _contradiction(first: Statement, other: Statement, at: Span | None, where: S
     if {first.key[-1], other.key[-1]} == {"mean", "peak"}:
         peak = other.mean * highest / first.mean
         if peak < 1:
-            message = f"the busiest hour{_quoted(other)} has less load than the mean of the week{_quoted(first)}{line}"
+            place = f", line {at.line}" if at else ""
+            message = f"the busiest hour has less load ({other.words}) than the mean of the week ({first.words}{place})"
             hint = "check which of them is which"
         else:
             hint = (
@@ -114,24 +114,27 @@ def _in_rate(statement: Statement) -> str:
     return f"`{key}` ({statement.words}) means {statement.mean:.3g} requests/s over the week"
 
 
-def _quoted(statement: Statement) -> str:
-    return f" ({statement.words})"
-
-
 def _times(ratio: float) -> str:
     return f"{ratio:.3g} ×" if ratio >= 1 else f"1/{1 / ratio:.3g}"
 
 
 def _route(raw: Any) -> Route | None:
-    """Return a route with the parts that decide its load; None when one of them has the wrong form."""
-    if not isinstance(raw, dict):
+    """Return a route with the parts that decide its load, as far as they have the right form; None without lengths."""
+    if not isinstance(raw, dict) or not isinstance(raw.get("traffic"), dict):
         return None
-    traffic, slo = _part(Traffic, raw.get("traffic")), _part(Slo, raw.get("slo"))
-    tokens = _part(DeclaredTokens, raw.get("tokens"))
-    if traffic is None or slo is None or (tokens is None and raw.get("tokens") is not None):
+    stated = {key: raw["traffic"][key] for key in (*STATEMENTS, *_SHAPE) if key in raw["traffic"]}
+    read = {key: value for key, value in stated.items() if _part(Traffic, {key: value}) is not None}
+    traffic, slo, tokens = _part(Traffic, read), _part(Slo, raw.get("slo")), _part(DeclaredTokens, raw.get("tokens"))
+    lost = set(_SHAPE) & (stated.keys() - read.keys())
+    if traffic is None or lost or slo is None or (tokens is None and raw.get("tokens") is not None):
         return None
     parts: dict[str, Any] = {"traffic": traffic, "slo": slo, "tokens": tokens}
     return Route.model_construct(**parts)
+
+
+def _complete(tokens: DeclaredTokens) -> bool:
+    """Say whether declared lengths are enough to know their means; otherwise another check tells."""
+    return all((side.mean and side.p95) or side.histogram for side in (tokens.input, tokens.output))
 
 
 def _part(kind: type[_Part], raw: Any) -> _Part | None:

@@ -74,7 +74,13 @@ def _models(document: Document, catalog: Catalog, path: Path) -> Iterator[Proble
     entries = value_at(document.value, path)
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):
         accepted = catalog.accepted_entry(entry) if isinstance(entry, str) else None
-        if isinstance(accepted, Gap):
+        if isinstance(accepted, Gap) and "+lora" in str(entry):
+            base = str(entry).partition("+")[0]
+            message = f"`{entry}`: adapters are not planned yet"
+            yield Problem(
+                "ENV010", message, document.at((*path, index)), f"accept `{base}`, with the adapter merged into it"
+            )
+        elif isinstance(accepted, Gap):
             yield Problem("ENV006", accepted.message, document.at((*path, index)), accepted.hint)
 
 

@@ -196,6 +196,8 @@ PLANNED_LATER: dict[str, str] = {
     "platform.context": "existing clusters are not planned yet",
 }
 """Path of each key with which only a later release plans → why this one refuses it (ENV010). `*` is any name."""
+TASKS_LATER = ("embed", "rerank")
+"""Tasks of a route with which only a later release plans (ENV010)."""
 
 
 def monthly_budget(environment: Environment) -> Decimal | None:

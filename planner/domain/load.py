@@ -18,6 +18,7 @@ and usage is billed at their mean.
 
 from __future__ import annotations
 
+import math
 from calendar import monthrange
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -192,7 +193,8 @@ def _users(traffic: Traffic, response_ms: float | None, highest: float) -> State
     assert traffic.users is not None
     users = traffic.users
     words = f"{users.concurrent:,} people at once, who think for {show_duration(users.think_time)}"
-    if response_ms is None or response_ms + users.think_time <= 0:
+    if response_ms is None:
         return Statement(("users",), words, None)
     words += f" and wait {response_ms / 1000:,.3g} s for an answer"
-    return Statement(("users",), words, users.concurrent / (users.think_time + response_ms) * 1000 / highest)
+    cycle_ms = users.think_time + response_ms
+    return Statement(("users",), words, users.concurrent / cycle_ms * 1000 / highest if cycle_ms else math.inf)

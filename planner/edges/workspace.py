@@ -27,6 +27,7 @@ from planner.edges.files import read_text
 from planner.edges.trace_files import dump_summary, load_trace
 from planner.words.diagnostics import Problem, Problems, Span, first_of
 from planner.words.spans import Document, read
+from planner.words.wrapping import clipped
 
 
 @dataclass(frozen=True)
@@ -166,4 +167,8 @@ def workspace_of(argument: str, folder: Path) -> tuple[Workspace, str]:
 @lru_cache(maxsize=16)
 def _trace(reference: str, folder: Path) -> TraceSummary:
     """Read a trace once in a run, because a raw CSV can be long."""
-    return load_trace(reference, folder)
+    try:
+        return load_trace(reference, folder)
+    except OSError as error:  # a name that no file can have
+        message = f"the trace `{clipped(reference)}` cannot be read: {error.strerror}"
+        raise Problems([Problem("TRC001", message)]) from error

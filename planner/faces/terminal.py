@@ -81,7 +81,8 @@ def _loads(plan: Plan) -> Iterator[RenderableType]:
     for route in plan.routes:
         if (load := route.load) is not None:
             mean, busiest = rate(load.mean_requests_per_second), rate(load.busiest_hour_requests_per_second)
-            told = f"{route.name}: {load.stated} = {mean} over the week, {busiest} in its busiest hour"
+            stated = f"{load.stated} = " if load.stated else ""
+            told = f"{route.name}: {stated}{mean} over the week, {busiest} in its busiest hour"
             if any(band.weights for band in route.bands):
                 planned = max(level.planned_requests_per_second[route.name] for level in plan.levels)
                 told += f"; its pools have room for {rate(planned)}, with bursts"

@@ -74,7 +74,7 @@ class PlannedSlo(PlanPart):
 class PlannedLoad(PlanPart):
     """The load is how many requests the plan expects, and how the environment's words became a rate.
 
-    stated: the words that decide, such as `10,000 requests a day`.
+    stated: the words that decide, such as `10,000 requests a day`; None where the mean rate itself is stated.
     mean_requests_per_second, busiest_hour_requests_per_second: the stated rate over the week and in its busiest hour.
     capacity_factor: load for which machines are sized ÷ the stated load.
     usage_factor: load that is billed ÷ the stated load.
@@ -82,7 +82,7 @@ class PlannedLoad(PlanPart):
     notes: what was assumed, and what comes later, as sentences.
     """
 
-    stated: str
+    stated: str | None
     mean_requests_per_second: Figure
     busiest_hour_requests_per_second: Figure
     capacity_factor: Figure

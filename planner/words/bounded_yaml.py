@@ -23,17 +23,19 @@ class YamlLimits:
 
     characters: length of its text.
     values: keys, items and values, with every alias replaced by what it names.
+    text: characters of one key or value.
     depth: collections around a value.
     """
 
     characters: int
     values: int
+    text: int
     depth: int = 50
 
 
-WRITTEN_BY_PEOPLE = YamlLimits(characters=250_000, values=30_000)
+WRITTEN_BY_PEOPLE = YamlLimits(characters=250_000, values=30_000, text=1_000)
 """Limits of an environment file: a hundred routes with a week of 168 numbers each."""
-WRITTEN_BY_PROGRAMS = YamlLimits(characters=20_000_000, values=1_000_000)
+WRITTEN_BY_PROGRAMS = YamlLimits(characters=20_000_000, values=1_000_000, text=100_000)
 """Limits of a file that a program wrote, like a calibration of many runs."""
 
 

@@ -85,7 +85,7 @@ def read(text: str, file: str, limits: YamlLimits = WRITTEN_BY_PEOPLE) -> Docume
     """
     text = text.removeprefix("\ufeff")
     lines = text.splitlines()
-    walk = _Walk(file, lines)
+    walk = _Walk(file, lines, limits.text)
     try:
         node = compose(text, file, lines, limits)
         value = walk.build(node, ()) if node is not None else {}
@@ -118,8 +118,8 @@ def _span(file: str, lines: list[str], line: int, column: int, length: int) -> S
 class _Walk:
     """One pass over the node tree, which collects spans and problems."""
 
-    def __init__(self, file: str, lines: list[str]) -> None:
-        self.file, self.lines = file, lines
+    def __init__(self, file: str, lines: list[str], longest: int) -> None:
+        self.file, self.lines, self.longest = file, lines, longest
         self.keys: dict[Path, Span] = {}
         self.values: dict[Path, Span] = {}
         self.problems: list[Problem] = []
@@ -150,13 +150,23 @@ class _Walk:
 
     def _scalar(self, node: yaml.Node) -> Any:
         kind = node.tag
-        if _NOT_TEXT.search(node.value):
-            self.problems.append(Problem("ENV002", "this text has a character that is no text", self.span(node)))
+        if not self._is_text(node):
             return None
         if kind.endswith((":int", ":float")):
             return self._number(node)
         # A date stays text: one parser, one message.
         return self._scalars.construct_object(node) if kind.endswith((":bool", ":null")) else node.value
+
+    def _is_text(self, node: yaml.ScalarNode) -> bool:
+        """Say whether a scalar is text of a length that somebody reads, and tell what is wrong with another one."""
+        if len(node.value) > self.longest:
+            message = f"this has {len(node.value):,} characters; {self.longest:,} are the most that is read"
+            self.problems.append(Problem("ENV004", message, self.span(node)))
+        elif _NOT_TEXT.search(node.value):
+            self.problems.append(Problem("ENV004", "this has a character that is no text", self.span(node)))
+        else:
+            return True
+        return False
 
     def _number(self, node: yaml.Node) -> Any:
         """Return a number, or the text of what is none: `!!int twelve`. What reads it will say what it should be."""
@@ -181,8 +191,7 @@ class _Walk:
                 hint = "write out the keys that it would take from the anchor"
                 self.problems.append(Problem("ENV002", "merge keys are not read here", span, hint))
                 continue
-            if _NOT_TEXT.search(key):
-                self.problems.append(Problem("ENV002", "this key has a character that is no text", span))
+            if not self._is_text(key_node):
                 continue
             if key in result:
                 first = self.keys[(*path, key)]

@@ -15,7 +15,7 @@ def planned_load(route: RouteDemand) -> PlannedLoad:
     load, traffic = route.load, route.route.traffic
     changes = any(month.factor != 1 for month in load.months)
     return PlannedLoad(
-        stated=load.statement.words,
+        stated=None if load.statement.key[-1] == "mean" else load.statement.words,
         mean_requests_per_second=load.mean,
         busiest_hour_requests_per_second=load.busiest,
         capacity_factor=load.capacity_factor,
