@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from planner.documents.lock import digest
+from planner.words.bounded_yaml import WRITTEN_BY_PROGRAMS
 from planner.words.diagnostics import Problem, Problems
 from planner.words.spans import Document, read
 
@@ -17,7 +18,7 @@ AGAIN = "restore it with git, or run `spillway perf calibrate` again with all it
 def document_of(text: str, file: str) -> Document:
     """Return the values with their places in the file. Raises `Problems` with CAL020 when the text is not YAML."""
     try:
-        return read(text, file)
+        return read(text, file, WRITTEN_BY_PROGRAMS)
     except Problems as broken:
         raise Problems(Problem("CAL020", p.message, p.where, AGAIN) for p in broken.problems) from None
 

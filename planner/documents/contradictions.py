@@ -9,27 +9,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from planner.documents.loads import load_stated
 from planner.domain.workload import declared_workload, poisson_burst
 from planner.words.diagnostics import Problem
 from planner.words.spans import Document, Path, mapping_at, value_at
 
 
-def contradictions(document: Document) -> tuple[Problem, ...]:
-    """Return all contradictions of a file (ENV005), in the order of its parts."""
-    problems = list(_zones(document))
+def contradictions(document: Document) -> Iterator[Problem]:
+    """Yield all contradictions of a file (ENV005), in the order of its parts."""
+    yield from _zones(document)
     for name, route in mapping_at(document.value, "routes").items():
         path: Path = ("routes", name)
-        problems += [*_lengths_known(document, path, route), *_profile(document, path), *_lengths(document, path)]
-    return tuple(problems)
+        yield from _lengths_known(document, path, route)
+        yield from load_stated(document, path)
+        yield from _profile(document, path)
+        yield from _lengths(document, path)
 
 
 def _zones(document: Document) -> Iterator[Problem]:
     """Require that no zone stands twice: zones are places that do not fail together."""
     zones = value_at(document.value, ("platform", "zones"))
+    seen: set[str] = set()
     for index, zone in enumerate(zones if isinstance(zones, list) else ()):
-        if zone in zones[:index]:
+        if str(zone) in seen:
             where = document.at(("platform", "zones", index))
             yield Problem("ENV005", f"zone `{zone}` stands twice", where, "name each zone once")
+        seen.add(str(zone))
 
 
 def _lengths_known(document: Document, path: Path, route: Any) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import Annotated, Any, TypeGuard, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -16,9 +16,10 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from planner.documents.contradictions import contradictions
-from planner.domain.environment import PLANNED_LATER, Environment
-from planner.words.diagnostics import Problem, Problems, Span
-from planner.words.spans import Document, Path, read
+from planner.domain.environment import PLANNED_LATER, TASKS_LATER, Environment
+from planner.words.diagnostics import Problem, Problems, Span, first_of
+from planner.words.spans import Document, Path, read, value_at
+from planner.words.wrapping import clipped
 
 
 def parse(text: str, file: str) -> tuple[Environment, Document]:
@@ -40,14 +41,19 @@ def environment_of(document: Document) -> Environment:
     if not isinstance(document.value, dict):
         hint = "see examples/environments/dev.yaml and docs/environment.md"
         raise Problems([Problem("ENV004", "an environment is a mapping of keys", Span(document.file, 1), hint)])
-    contradicting = contradictions(document)
     try:
         environment = Environment.model_validate(document.value)
+        details: list[ErrorDetails] = []
     except ValidationError as error:
-        details = _telling(error.errors(include_url=False))
-        raise Problems([*(_problem(document, detail) for detail in details), *contradicting]) from error
-    if contradicting:
-        raise Problems(contradicting)
+        details = error.errors(include_url=False)
+    complained = {_file_path(document, tuple(detail["loc"])) for detail in details}
+    found = (
+        *first_of(_problem(document, detail) for detail in _telling(details)),
+        *first_of(_truths(document, complained)),
+        *first_of(contradictions(document)),
+    )
+    if found:
+        raise Problems(found)
     return environment
 
 
@@ -57,14 +63,27 @@ def canonical(environment: Environment) -> dict[str, Any]:
     return values
 
 
+def _truths(document: Document, complained: Set[Path]) -> Iterator[Problem]:
+    """Require that `true` and `false` stand where they may: pydantic takes them for the numbers 1 and 0.
+
+    complained: paths of which the schema has told already.
+    """
+    for path, where in document.values.items():
+        value = value_at(document.value, path)
+        told = any(path[:length] in complained for length in range(len(path) + 1))
+        if isinstance(value, bool) and not told and _annotation(path) is not bool:
+            message = f"{_dotted(path)}: `{str(value).lower()}` is no number and no text"
+            yield Problem("ENV004", message, where, _description(path))
+
+
 def _telling(details: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:
     """Leave out complaints that a list is too short where it is so only because one of its items was refused."""
     places = [detail["loc"] for detail in details]
     for detail in details:
         loc = detail["loc"]
-        inside = any(len(other) > len(loc) and other[: len(loc)] == loc for other in places)
-        if detail["type"] != "too_short" or not inside:
-            yield detail
+        if detail["type"] == "too_short" and any(o[: len(loc)] == loc and o != loc for o in places):
+            continue
+        yield detail
 
 
 def _problem(document: Document, detail: ErrorDetails) -> Problem:
@@ -78,6 +97,9 @@ def _problem(document: Document, detail: ErrorDetails) -> Problem:
         return Problem("ENV002", f"missing key `{dotted}`", document.key(path) or Span(document.file, 1), hint)
     if detail["loc"][-1] == "[key]":
         return _wrong_name(document, path, detail)
+    if path[-1:] == ("task",) and detail["input"] in TASKS_LATER:
+        message = f"task `{detail['input']}` is not planned yet; chat and completion are"
+        return Problem("ENV010", message, document.at(path), "leave the route out")
     message = f"{_dotted(path)}: {_sentence(detail)}" if path else _sentence(detail)
     return Problem("ENV004", message, document.at(path), _description(path))
 
@@ -85,7 +107,7 @@ def _problem(document: Document, detail: ErrorDetails) -> Problem:
 def _sentence(detail: ErrorDetails) -> str:
     """Put pydantic's complaint in the words of the file."""
     value, context = detail["input"], detail.get("ctx", {})
-    shown = "an empty value" if value is None else f"`{value}`"
+    shown = "an empty value" if value is None else f"`{clipped(str(value))}`"
     match detail["type"]:
         case "model_type" | "dict_type":
             return "this must be a mapping of keys" + ("" if isinstance(value, dict | list) else f", not {shown}")
@@ -128,14 +150,16 @@ def _wrong_name(document: Document, path: Path, detail: ErrorDetails) -> Problem
     """Return the diagnostic for a key that the team chose and that cannot stand there."""
     if detail["type"] == "literal_error":
         possible = detail["ctx"]["expected"].replace("'", "")
-        return Problem("ENV004", f"`{path[-1]}` is not known here; write {possible}", document.key(path))
+        return Problem("ENV004", f"`{clipped(str(path[-1]))}` is not known here; write {possible}", document.key(path))
+    if not detail["type"].startswith("string_"):
+        return Problem("ENV004", f"{_dotted(path)}: {_sentence(detail)}", document.key(path))
     hint = "lower-case letters, digits and hyphens, 30 at most, a letter first"
-    return Problem("ENV004", f"`{path[-1]}` cannot be used as a name here", document.key(path), hint)
+    return Problem("ENV004", f"`{clipped(str(path[-1]))}` cannot be used as a name here", document.key(path), hint)
 
 
 def _unknown_key(document: Document, path: Path) -> Problem:
     """Return the diagnostic for a key that the schema does not have there."""
-    key = str(path[-1])
+    key = clipped(str(path[-1]))
     if re.fullmatch(r"\d{3}", key):  # `{monthly: $60,000}` is two keys to YAML
         hint = 'inside {…} a comma ends the value; write "$60,000" in quotes, or $60000'
         return Problem("ENV004", f"`{key}` is the rest of a number that a comma cut", document.key(path), hint)
@@ -190,4 +214,4 @@ def _is_model(annotation: Any) -> TypeGuard[type[BaseModel]]:
 
 
 def _dotted(path: Path) -> str:
-    return ".".join(str(step) for step in path)
+    return ".".join(clipped(str(step)) for step in path)

@@ -25,6 +25,8 @@ from planner.words.diagnostics import Problem, Problems, Span
 
 FORMAT_VERSION = "1.1"
 MAJOR = "1"
+DEEPEST = 50
+"""Levels of the deepest lock."""
 AGAIN = "restore it with git, or delete it and run `spillway plan`"
 
 
@@ -134,6 +136,11 @@ def load(text: str, file: str) -> Lock:
     except json.JSONDecodeError as error:
         where = Span(file, error.lineno, error.colno)
         raise Problems([Problem("LOCK001", f"the lock is not JSON: {error.msg}", where, AGAIN)]) from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, or thousands of brackets
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else "it holds a number that is too long"
+        raise Problems([Problem("LOCK001", f"the lock cannot be read: {why}", Span(file, 1), AGAIN)]) from error
+    if why := _strange(raw):
+        raise Problems([Problem("LOCK001", f"the lock cannot be read: {why}", Span(file, 1), AGAIN)])
     if not isinstance(raw, dict):
         raise Problems([Problem("LOCK003", "a lock is a JSON object", Span(file, 1))])
     major = str(raw.get("format_version", "")).split(".")[0]
@@ -152,6 +159,25 @@ def load(text: str, file: str) -> Lock:
             path = ".".join(str(step) for step in detail["loc"])
             problems.append(Problem("LOCK003", f"{path}: {detail['msg']}", Span(file, 1), AGAIN))
         raise Problems(problems) from error
+
+
+def _strange(value: Any) -> str:
+    """Say what JSON may hold and no lock does: very deep nesting, and text like `"\\ud800"`, which no file can hold."""
+    level, depth = [value], 0
+    while level and depth <= DEEPEST:
+        texts = [
+            text for each in level for text in (each if isinstance(each, dict) else [each]) if isinstance(text, str)
+        ]
+        if any("\ud800" <= character <= "\udfff" for text in texts if not text.isascii() for character in text):
+            return "it holds half a character"
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+        depth += 1
+    return "it is nested too deeply" if level else ""
 
 
 def content_digest(values: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from planner.domain.catalog import Catalog
 from planner.domain.gaps import Gap, did_you_mean
-from planner.words.diagnostics import Problem
+from planner.words.diagnostics import Problem, first_of
 from planner.words.spans import Document, Path, mapping_at, value_at
 
 BARRED_ZONES = frozenset({"use1-az3", "usw1-az2", "cac1-az3"})
@@ -23,13 +23,16 @@ def dangling(document: Document, catalog: Catalog, trace_problem: Callable[[str]
 
     `trace_problem` says what is wrong with a trace's name; None means that nothing is.
     """
-    problems = [*_platform(document, catalog), *_providers(document, catalog)]
-    routes = mapping_at(document.value, "routes")
-    for name in routes:
+    return first_of(_dangling(document, catalog, trace_problem))
+
+
+def _dangling(document: Document, catalog: Catalog, trace_problem: Callable[[str], str | None]) -> Iterator[Problem]:
+    yield from _platform(document, catalog)
+    yield from _providers(document, catalog)
+    for name in mapping_at(document.value, "routes"):
         path: Path = ("routes", name)
-        problems += _models(document, catalog, (*path, "quality", "accept"))
-        problems += _traffic(document, (*path, "traffic"), trace_problem)
-    return tuple(problems)
+        yield from _models(document, catalog, (*path, "quality", "accept"))
+        yield from _traffic(document, (*path, "traffic"), trace_problem)
 
 
 def _platform(document: Document, catalog: Catalog) -> Iterator[Problem]:
@@ -71,7 +74,13 @@ def _models(document: Document, catalog: Catalog, path: Path) -> Iterator[Proble
     entries = value_at(document.value, path)
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):
         accepted = catalog.accepted_entry(entry) if isinstance(entry, str) else None
-        if isinstance(accepted, Gap):
+        if isinstance(accepted, Gap) and "+lora" in str(entry):
+            base = str(entry).partition("+")[0]
+            message = f"`{entry}`: adapters are not planned yet"
+            yield Problem(
+                "ENV010", message, document.at((*path, index)), f"accept `{base}`, with the adapter merged into it"
+            )
+        elif isinstance(accepted, Gap):
             yield Problem("ENV006", accepted.message, document.at((*path, index)), accepted.hint)
 
 

@@ -21,7 +21,7 @@ from planner.documents.rehearsal import PoolCast, RehearsalStage, RoutePromise, 
 from planner.domain.arrivals import Arrival, all_arrivals, arrivals
 from planner.domain.environment import Environment
 from planner.domain.traces import Excerpt, TraceSummary
-from planner.domain.workload import Mix, mean_rate, route_workload
+from planner.domain.workload import Mix, route_workload
 from planner.plan.fleet import Pool
 from planner.plan.plan import Plan
 from planner.plan.traffic import PlanLevel, PlannedRoute
@@ -65,7 +65,7 @@ def sources(environment: Environment, traces: Mapping[str, TraceSummary]) -> dic
         if route.traffic.trace is not None:
             by_route[name] = traces[route.traffic.trace].excerpt
         elif route.tokens is not None:
-            by_route[name] = route_workload(route, None, mean_rate(route)).mix
+            by_route[name] = route_workload(route, None, 1.0).mix  # lengths are the same at any rate
     return by_route
 
 

@@ -7,7 +7,8 @@ traces last an hour or less.
 
 The hours at which a route or the total peaks stay levels of their own. The other hours are merged by Ward's method on
 their vectors of rates, so that the volume of every route is conserved. A level is planned at mean rate × burst ratio,
-which is the 95th percentile of the rate over the scale-up window. A trace is scaled to a rate by superposition, and
+which is the 95th percentile of the rate over the scale-up window; and at one request in that window at least, because
+a route that has a request a week needs room for one request. A trace is scaled to a rate by superposition, and
 never by squeezing time. Its burst ratio stays as it is, which is cautious at higher rates.
 """
 
@@ -22,10 +23,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from planner.domain.traces import EXCERPT_S
 from planner.words.units import HOURS_PER_MONTH, HOURS_PER_WEEK
 
 ProfileName = Literal["flat", "office-hours", "global", "batch-nightly"]
 
+LEAST_PLANNED_RPS = 1 / EXCERPT_S
+"""The least rate for which a route with any load is planned, requests/s: one request in a scale-up window."""
 _WEEKDAY = (8, 6, 5, 5, 6, 10, 20, 40, 70, 92, 100, 98, 85, 92, 98, 96, 88, 72, 50, 38, 30, 24, 17, 12)
 """`office-hours`: load by local hour of a working day, % of its peak. There are two humps around lunch, and some load
 in the evening."""
@@ -112,9 +116,13 @@ def levels(
     for place, (i, share) in enumerate(zip(order, hours, strict=True)):
         inner = "trough" if place == len(order) - 1 else f"level-{place + 1}"
         rates = {route: float(rate) for route, rate in zip(routes, means[i], strict=True)}
-        planned = {route: rate * max(1.0, ratio.get(route, 1.0)) for route, rate in rates.items()}
+        planned = {route: _planned(rate, ratio.get(route, 1.0)) for route, rate in rates.items()}
         reduced.append(Level(peaks.get(frozenset(groups[i]), inner), share, rates, planned))
     return tuple(reduced)
+
+
+def _planned(rate: float, burst: float) -> float:
+    return max(rate * max(1.0, burst), LEAST_PLANNED_RPS) if rate else 0.0
 
 
 def _local_week(profile: ProfileName | Sequence[float]) -> tuple[float, ...]:

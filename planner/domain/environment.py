@@ -9,13 +9,12 @@ the classes below; `docs/environment.md` explains each key.
 from __future__ import annotations
 
 import ipaddress
-from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from planner.domain.environment_part import EnvironmentPart, Text, since_1_1
+from planner.domain.environment_part import Day, EnvironmentPart, Text, since_1_1
 from planner.domain.route import HardwareRules, Route
 from planner.words.units import Count, DurationMs, Share, Usd
 
@@ -75,7 +74,7 @@ class Platform(EnvironmentPart):
 class Horizon(EnvironmentPart):
     """The months over which retirements and commitments are judged."""
 
-    start: date
+    start: Day
     months: Annotated[int, Field(ge=1, le=36)] = 12
 
 
@@ -90,7 +89,7 @@ class Measured(EnvironmentPart):
     """Latency that the team measured at a provider."""
 
     ttft_p95: DurationMs
-    measured: date
+    measured: Day
 
 
 class ProviderAccount(EnvironmentPart):
@@ -132,7 +131,7 @@ class ModelFacts(EnvironmentPart):
 
     reasoning_tokens: Annotated[float, Field(ge=0, le=1e6)] | None = None
     tokenizer_ratio: Annotated[float, Field(ge=0.2, le=5)] | None = None
-    measured: date
+    measured: Day
 
 
 class LicenceUse(EnvironmentPart):
@@ -197,6 +196,8 @@ PLANNED_LATER: dict[str, str] = {
     "platform.context": "existing clusters are not planned yet",
 }
 """Path of each key with which only a later release plans → why this one refuses it (ENV010). `*` is any name."""
+TASKS_LATER = ("embed", "rerank")
+"""Tasks of a route with which only a later release plans (ENV010)."""
 
 
 def monthly_budget(environment: Environment) -> Decimal | None:

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from planner.words.wrapping import clipped
+
+
+def _day(value: Any) -> Any:
+    """Refuse numbers, which pydantic would count in seconds since 1970, and days on which no plan can rest."""
+    if isinstance(value, date):
+        return value
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        shown = "an empty value" if value is None else f"`{clipped(str(value))}`"
+        raise ValueError(f"{shown} is not a date; write 2026-11-01")
+    if not "2000" <= value[:4] < "2100":
+        raise ValueError(f"`{value}` is not in this century; write 2026-11-01")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+"""A day of this century; written `2026-11-01`."""
 Text = Annotated[str, Field(min_length=1)]
 """Text that is not empty."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from planner.domain.environment_part import EnvironmentPart, Text, since_1_1
+from planner.domain.environment_part import Day, EnvironmentPart, Text, since_1_1
 from planner.domain.traffic import Traffic
 from planner.words.units import Count, DurationMs, Share
 
@@ -64,7 +63,7 @@ class Quality(EnvironmentPart):
 
     accept: Annotated[tuple[Text, ...], Field(min_length=1)]
     source: Text
-    date: date
+    date: Day
 
 
 class TooLong(EnvironmentPart):

@@ -12,7 +12,9 @@ from planner.words.units import HOURS_PER_WEEK, Count, DurationMs, Share
 MOST_REQUESTS_PER_SECOND, LEAST_REQUESTS_PER_SECOND = 1e6, 1e-6
 """Rates that are planned, requests/s: from three requests a month to more than any service has."""
 
-Week = Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=HOURS_PER_WEEK, max_length=HOURS_PER_WEEK)]
+Week = Annotated[
+    tuple[Annotated[float, Field(ge=0, le=1e9)], ...], Field(min_length=HOURS_PER_WEEK, max_length=HOURS_PER_WEEK)
+]
 """How the 168 hours of a week compare, from Monday 00:00 on."""
 NamedProfile = Literal["flat", "office-hours", "global", "batch-nightly"]
 Profile = Annotated[

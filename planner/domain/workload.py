@@ -113,14 +113,6 @@ def route_workload(route: Route, trace: TraceSummary | None, requests_per_second
     return declared_workload(tokens.input.mean, tokens.input.p95, tokens.output.mean, tokens.output.p95, burst)
 
 
-def mean_rate(route: Route) -> float:
-    """Return the mean requests/s of a route over the week."""
-    rate = route.traffic.requests_per_second
-    assert rate is not None
-    assert rate.mean is not None
-    return rate.mean
-
-
 def trace_workload(trace: TraceSummary) -> Workload:
     """Return the workload of a trace."""
     rows = [

@@ -11,17 +11,26 @@ from pathlib import Path
 
 from planner.words.diagnostics import Problem, Problems, Span
 
+MOST_BYTES = 100_000_000
+"""Size of the largest file that is read as a whole."""
+
 
 def read_text(path: Path, hint: str = "") -> str:
     """Return the text of a UTF-8 file. Raises `Problems` with IO001."""
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MOST_BYTES + 1)  # a device or a pipe has no size, and no end
+        if len(text) > MOST_BYTES:
+            message = f"{path} is longer than {MOST_BYTES:,} characters"
+            raise Problems([Problem("IO001", message, hint=hint or "check that it is the file you mean")])
+        return text
     except FileNotFoundError as error:
         raise Problems([Problem("IO001", f"{path} does not exist", hint=hint)]) from error
     except UnicodeDecodeError as error:
         raise Problems([Problem("IO001", f"{path} is not UTF-8 text", Span(str(path), 1), hint)]) from error
-    except OSError as error:
-        raise Problems([Problem("IO001", f"{path} cannot be read: {error.strerror}", hint=hint)]) from error
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
+        why = error.strerror if isinstance(error, OSError) else error
+        raise Problems([Problem("IO001", f"{path} cannot be read: {why}", hint=hint)]) from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from planner.documents import judgement
 from planner.documents import lock as locks
 from planner.documents.environment_file import canonical, environment_of
+from planner.documents.loads import load_problems
 from planner.documents.lock import Lock
 from planner.documents.references import dangling
 from planner.domain.environment import Environment
@@ -24,8 +25,9 @@ from planner.edges.calibration_digests import joined_digest, own_digests
 from planner.edges.catalog_files import load_catalog
 from planner.edges.files import read_text
 from planner.edges.trace_files import dump_summary, load_trace
-from planner.words.diagnostics import Problem, Problems, Span
+from planner.words.diagnostics import Problem, Problems, Span, first_of
 from planner.words.spans import Document, read
+from planner.words.wrapping import clipped
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,10 @@ class Workspace:
         here = f"environments here: {', '.join(self.names()) or 'none'}"
         text = read_text(path, f"{here}; another folder is named with --environments")
         document = read(text, str(path))
-        broken = dangling(document, load_catalog(), self._trace_problem)
+        broken = (
+            *dangling(document, load_catalog(), self._trace_problem),
+            *first_of(load_problems(document, self._readable_trace)),
+        )
         try:
             environment = environment_of(document)
         except Problems as problems:
@@ -143,6 +148,13 @@ class Workspace:
             return f"{first.message}{line}{f'; {first.hint}' if first.hint else ''}"
         return None
 
+    def _readable_trace(self, reference: str) -> TraceSummary | None:
+        """Return a trace that an environment names; None when it cannot be read, of which another check tells."""
+        try:
+            return _trace(reference, self.folder)
+        except Problems:
+            return None
+
 
 def workspace_of(argument: str, folder: Path) -> tuple[Workspace, str]:
     """Return the workspace and the name of an environment that is given by its name or by the path of its file."""
@@ -155,4 +167,8 @@ def workspace_of(argument: str, folder: Path) -> tuple[Workspace, str]:
 @lru_cache(maxsize=16)
 def _trace(reference: str, folder: Path) -> TraceSummary:
     """Read a trace once in a run, because a raw CSV can be long."""
-    return load_trace(reference, folder)
+    try:
+        return load_trace(reference, folder)
+    except OSError as error:  # a name that no file can have
+        message = f"the trace `{clipped(reference)}` cannot be read: {error.strerror}"
+        raise Problems([Problem("TRC001", message)]) from error

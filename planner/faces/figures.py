@@ -30,6 +30,14 @@ def count_words(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
+def rate(requests_per_second: Decimal | float) -> str:
+    """Write a rate like `1,250 requests/s` or `0.139 requests/s`, and a very low one like `2.6 requests a day`."""
+    value = float(requests_per_second)
+    if value < 0.01:
+        return f"{value * 86_400:.3g} requests a day"
+    return f"{value:,.0f} requests/s" if value >= 100 else f"{value:.3g} requests/s"
+
+
 def duration(ms: Decimal | float) -> str:
     """Write milliseconds like `820 ms` or `1.50 s`."""
     value = float(ms)

@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from planner.documents.lock import Lock
-from planner.faces.figures import count_words, duration, money, share
+from planner.faces.figures import count_words, duration, money, rate, share
 from planner.faces.layout import above, below, figures, left_out, names, sentences
 from planner.faces.prose import Prose, Words
 from planner.faces.tables import FoldingTable
@@ -34,6 +34,7 @@ def plan_view(lock: Lock) -> Iterator[RenderableType]:
     """Yield the whole plan, section by section."""
     plan = lock.plan
     yield headline(lock)
+    yield from _loads(plan)
     yield _routes(plan)
     for route in plan.routes:
         yield _reasons(route)
@@ -50,6 +51,7 @@ def plan_view(lock: Lock) -> Iterator[RenderableType]:
 def reasons_view(lock: Lock) -> Iterator[RenderableType]:
     """Yield why the plan is what it is: reasons by route, the cost over load, the alternatives."""
     yield headline(lock)
+    yield from _loads(lock.plan)
     for route in lock.plan.routes:
         yield _reasons(route)
     yield break_even_view(lock.plan)
@@ -73,6 +75,22 @@ def headline(lock: Lock) -> Prose:
     text.append(f" · {fleet} · ")
     text.append(verdict, style=STATES["deny" if denied else "warn" if warnings else "pass"])
     return Prose(text, rest="  ")
+
+
+def _loads(plan: Plan) -> Iterator[RenderableType]:
+    """Yield how the stated load of each route became a rate; nothing for a lock that does not tell."""
+    lines: list[RenderableType] = []
+    for route in plan.routes:
+        if (load := route.load) is not None:
+            mean, busiest = rate(load.mean_requests_per_second), rate(load.busiest_hour_requests_per_second)
+            stated = f"{load.stated} = " if load.stated else ""
+            told = f"{route.name}: {stated}{mean} over the week, {busiest} in its busiest hour"
+            if any(band.weights for band in route.bands):
+                planned = max(level.planned_requests_per_second[route.name] for level in plan.levels)
+                told += f"; its pools have room for {rate(planned)}, with bursts"
+            lines += [Prose(told, "  · ", "    "), *(Prose(note, "    · ", "      ") for note in load.notes)]
+    if lines:
+        yield Group(Text("load", style="bold"), *lines)
 
 
 def _routes(plan: Plan) -> FoldingTable:

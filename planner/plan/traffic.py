@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from planner.plan.parts import PlanPart
 from planner.words.numbers import Dollars, Figure, UnitPrice
@@ -69,9 +71,30 @@ class PlannedSlo(PlanPart):
     availability: Figure
 
 
+class PlannedLoad(PlanPart):
+    """The load is how many requests the plan expects, and how the environment's words became a rate.
+
+    stated: the words that decide, such as `10,000 requests a day`; None where the mean rate itself is stated.
+    mean_requests_per_second, busiest_hour_requests_per_second: the stated rate over the week and in its busiest hour.
+    capacity_factor: load for which machines are sized ÷ the stated load.
+    usage_factor: load that is billed ÷ the stated load.
+    plan_again_by: the day after the months for which the plan is made; None where the load does not change.
+    notes: what was assumed, and what comes later, as sentences.
+    """
+
+    stated: str | None
+    mean_requests_per_second: Figure
+    busiest_hour_requests_per_second: Figure
+    capacity_factor: Figure
+    usage_factor: Figure
+    plan_again_by: str | None
+    notes: tuple[str, ...]
+
+
 class PlannedRoute(PlanPart):
     """A route's plan says where its requests go.
 
+    load: how many requests it expects; None in a lock of a release that did not tell.
     residency: places where its data may be processed; any, when it is empty.
     model: the model of its pools; None when it has none.
     bytes_per_token: factor by which the gateway guesses a prompt's tokens.
@@ -98,6 +121,7 @@ class PlannedRoute(PlanPart):
     usd_per_million_tokens: Figure
     binding: str
     reasons: tuple[str, ...]
+    load: Annotated[PlannedLoad | None, Field(exclude_if=lambda load: load is None)] = None
 
 
 class FallbackApi(PlanPart):

@@ -8,12 +8,17 @@ annotations.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, Literal
 
 from planner.words.wrapping import wrapped_lines
 
 Severity = Literal["error", "warning"]
+MOST_PROBLEMS = 50
+"""Problems of one kind of check that are told one by one."""
+LONGEST_LINE = 240
+"""Characters of a source line that are shown whole."""
 
 
 @dataclass(frozen=True, order=True)
@@ -72,6 +77,18 @@ class Problems(Exception):
         super().__init__("; ".join(f"{p.code}: {p.message}" for p in self.problems))
 
 
+def first_of(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return the problems; of more than `MOST_PROBLEMS` the first ones, and one that says that there are more.
+
+    A file that a program wrote may have thousands. No more of them are made than are told.
+    """
+    found = tuple(islice(problems, MOST_PROBLEMS + 1))
+    if len(found) <= MOST_PROBLEMS:
+        return found
+    more = replace(found[-1], message="from here on there are more problems", hint="mend those above first")
+    return (*found[:-1], more)
+
+
 def text_lines(problems: Iterable[Problem], width: int | None = None) -> Iterator[str]:
     """Yield lines for a person: `severity[CODE]: message`, the place, the source line with carets, the hint.
 
@@ -85,14 +102,24 @@ def text_lines(problems: Iterable[Problem], width: int | None = None) -> Iterato
             yield f"  --> {where.file}:{where.line}:{where.column}"
             if where.source:
                 number = str(where.line)
-                yield f"  {number} | {where.source}"
+                source, column, length = _excerpt(where)
+                yield f"  {number} | {source}"
                 # A tab stays a tab, so that the carets stand in the right place whatever the width of a tab is.
-                before = "".join(
-                    "\t" if c == "\t" else " " for c in where.source[: where.column - 1].ljust(where.column - 1)
-                )
-                yield f"  {' ' * len(number)} | {before}{'^' * max(1, where.length)}"
+                before = "".join("\t" if c == "\t" else " " for c in source[: column - 1].ljust(column - 1))
+                yield f"  {' ' * len(number)} | {before}{'^' * max(1, length)}"
         if problem.hint:
             yield from wrapped_lines(problem.hint, width, "  hint: ", "    ")
+
+
+def _excerpt(where: Span) -> tuple[str, int, int]:
+    """Return the source line with the column and the length of the place in it; of a very long line the part around."""
+    if len(where.source) <= LONGEST_LINE:
+        return where.source, where.column, where.length
+    start = max(0, where.column - 1 - LONGEST_LINE // 4)
+    part = where.source[start : start + LONGEST_LINE]
+    before, after = "…" if start else "", "…" if start + LONGEST_LINE < len(where.source) else ""
+    column = where.column - start + len(before)
+    return before + part + after, column, min(where.length, LONGEST_LINE + 1 - column + len(before))
 
 
 def as_json(problems: Iterable[Problem]) -> list[dict[str, Any]]:

@@ -1,21 +1,35 @@
 """YAML that remembers where every key and value stood, so that an error can point at it.
 
 `read` gives plain Python values, and a table from path to span. It reads only what an environment file needs: mappings
-with text keys, lists and scalars. Anchors are allowed. Duplicate keys, which YAML parsers usually swallow, are errors.
+with text keys, lists and scalars. Anchors are allowed within the limits of `bounded_yaml`. Duplicate keys, which YAML
+parsers usually swallow, are errors, and so are merge keys and tags of other kinds of values.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from planner.words.diagnostics import Problem, Problems, Span
+from planner.words.bounded_yaml import WRITTEN_BY_PEOPLE, BeyondLimits, YamlLimits, compose
+from planner.words.diagnostics import Problem, Problems, Span, first_of
 
 Path = tuple[str | int, ...]
 """Keys and indices that lead from the top of a file to a value."""
+MOST_DIGITS = 300
+"""Digits of the longest whole number that is read as one. A longer one is a number to no processor; it stays text."""
+_KINDS = frozenset(
+    f"tag:yaml.org,2002:{kind}"
+    for kind in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp", "merge", "value")
+)
+"""Tags of what is read. `merge` and `value` are `<<` and `=`, which are text where no key stands."""
+_WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9_]*)\Z")
+"""A whole number as people mean it. YAML 1.1 reads `010` as 8 and `12:30` as 750; here both stay text."""
+_NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+"""Characters that an escape like `\\0` can write and that no name, path or sentence has."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +64,10 @@ class Document:
 def value_at(value: Any, path: Path) -> Any:
     """Return the value at a path of plain values; None when the path leads nowhere."""
     for step in path:
-        value = value.get(step) if isinstance(value, dict) else None
+        if isinstance(value, dict):
+            value = value.get(step)
+        else:
+            value = value[step] if isinstance(value, list) and isinstance(step, int) and step < len(value) else None
     return value
 
 
@@ -60,16 +77,20 @@ def mapping_at(value: Any, *path: str) -> dict[Any, Any]:
     return mapping if isinstance(mapping, dict) else {}
 
 
-def read(text: str, file: str) -> Document:
+def read(text: str, file: str, limits: YamlLimits = WRITTEN_BY_PEOPLE) -> Document:
     """Parse YAML text.
 
-    Raises `Problems`: ENV001 for text that is not YAML, ENV002 for duplicate keys and for keys that are not text.
+    Raises `Problems`: ENV001 for text that is not YAML or beyond the limits, ENV002 for duplicate keys and for keys and
+    values of other kinds than a file of ours has.
     """
+    text = text.removeprefix("\ufeff")
     lines = text.splitlines()
-    walk = _Walk(file, lines)
+    walk = _Walk(file, lines, limits.text)
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = compose(text, file, lines, limits)
         value = walk.build(node, ()) if node is not None else {}
+    except BeyondLimits as beyond:
+        raise Problems([beyond.problem]) from beyond
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = _span(file, lines, mark.line, mark.column, 1) if mark else None
@@ -80,11 +101,13 @@ def read(text: str, file: str) -> Document:
         where = Span(file, line + 1, column + 1)
         message = f"this is not YAML: the character #x{ord(text[error.position]):04x} may not stand in it"
         raise Problems([Problem("ENV001", message, where)]) from error
-    except RecursionError as error:
-        message = "this is not YAML that ends: an anchor holds itself, or it is nested too deeply"
-        raise Problems([Problem("ENV001", message, Span(file, 1))]) from error
+    except (
+        ValueError,
+        OverflowError,
+    ) as error:  # an escape like "\UFFFFFFFF", a number of a tag: PyYAML gives no place
+        raise Problems([Problem("ENV001", f"this is not YAML: {error}", Span(file, 1))]) from error
     if walk.problems:
-        raise Problems(walk.problems)
+        raise Problems(first_of(walk.problems))
     return Document(file, value, walk.keys, walk.values)
 
 
@@ -95,8 +118,8 @@ def _span(file: str, lines: list[str], line: int, column: int, length: int) -> S
 class _Walk:
     """One pass over the node tree, which collects spans and problems."""
 
-    def __init__(self, file: str, lines: list[str]) -> None:
-        self.file, self.lines = file, lines
+    def __init__(self, file: str, lines: list[str], longest: int) -> None:
+        self.file, self.lines, self.longest = file, lines, longest
         self.keys: dict[Path, Span] = {}
         self.values: dict[Path, Span] = {}
         self.problems: list[Problem] = []
@@ -109,6 +132,12 @@ class _Walk:
 
     def build(self, node: yaml.Node, path: Path) -> Any:
         self.values[path] = self.span(node)
+        if node.tag not in _KINDS:
+            hint = "write plain text, a number, a list or a mapping"
+            self.problems.append(
+                Problem("ENV001", f"values of the kind `{node.tag}` are not read", self.span(node), hint)
+            )
+            return None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -120,12 +149,35 @@ class _Walk:
         return self.build(node, path)
 
     def _scalar(self, node: yaml.Node) -> Any:
-        if node.tag == "tag:yaml.org,2002:timestamp":  # a date stays text: one parser, one message
-            return node.value
+        kind = node.tag
+        if not self._is_text(node):
+            return None
+        if kind.endswith((":int", ":float")):
+            return self._number(node)
+        # A date stays text: one parser, one message.
+        return self._scalars.construct_object(node) if kind.endswith((":bool", ":null")) else node.value
+
+    def _is_text(self, node: yaml.ScalarNode) -> bool:
+        """Say whether a scalar is text of a length that somebody reads, and tell what is wrong with another one."""
+        if len(node.value) > self.longest:
+            message = f"this has {len(node.value):,} characters; {self.longest:,} are the most that is read"
+            self.problems.append(Problem("ENV004", message, self.span(node)))
+        elif _NOT_TEXT.search(node.value):
+            self.problems.append(Problem("ENV004", "this has a character that is no text", self.span(node)))
+        else:
+            return True
+        return False
+
+    def _number(self, node: yaml.Node) -> Any:
+        """Return a number, or the text of what is none: `!!int twelve`. What reads it will say what it should be."""
+        text = node.value
+        whole = node.tag.endswith(":int")
+        if len(text) > MOST_DIGITS or ":" in text or (whole and not _WHOLE.match(text)):
+            return text
         try:
             return self._scalars.construct_object(node)
-        except ValueError:  # `!!int twelve`: what reads the value will say what it should be
-            return node.value
+        except ValueError:
+            return text
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -135,6 +187,12 @@ class _Walk:
                 self.problems.append(Problem("ENV002", "a key must be plain text", span))
                 continue
             key = str(key_node.value)
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                hint = "write out the keys that it would take from the anchor"
+                self.problems.append(Problem("ENV002", "merge keys are not read here", span, hint))
+                continue
+            if not self._is_text(key_node):
+                continue
             if key in result:
                 first = self.keys[(*path, key)]
                 hint = f"the first one is on line {first.line}; keep one of them"

@@ -12,9 +12,18 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
+from planner.words.wrapping import clipped
+
 HOURS_PER_MONTH = 730
 """Hours in a planning month (8760 / 12), as in AWS's own calculator."""
 HOURS_PER_WEEK = 168
+
+MOST_COUNT, MOST_USD = 10**15, 10**12
+"""The most of anything that is counted, and the most money: more than any service has, and safe to compute with."""
+MOST_DURATION_MS = 36_500 * 8.64e7
+"""The longest duration, ms: a century."""
+MOST_CHARACTERS = 400
+"""Characters of the longest quantity that is looked at; a share of 10⁻³⁰⁰ is as long in plain digits."""
 
 _DURATION_MS = {"ms": 1.0, "s": 1e3, "m": 6e4, "min": 6e4, "h": 3.6e6, "d": 8.64e7}
 _COUNT = {"": 1, "k": 1_000, "M": 1_000_000, "B": 1_000_000_000}
@@ -33,7 +42,10 @@ def duration_ms(value: Any) -> float:
     match = _match(DURATION, value)
     if match is None:
         raise ValueError(f"{_quote(value)} is not a duration; write a number and a unit, like 800ms, 2s or 24h")
-    return float(match[1]) * _DURATION_MS[match[2]]
+    ms = float(match[1]) * _DURATION_MS[match[2]]
+    if ms > MOST_DURATION_MS:
+        raise ValueError(f"{_quote(value)} is more than a century; write a shorter duration")
+    return ms
 
 
 def share(value: Any) -> float:
@@ -55,6 +67,8 @@ def count(value: Any) -> int:
     number = Decimal(match[1].replace(",", "")) * _COUNT[match[2]]
     if number != int(number):
         raise ValueError(f"{_quote(value)} is not a whole number")
+    if number > MOST_COUNT:
+        raise ValueError(f"{_quote(value)} is more than anything has; write at most {MOST_COUNT:,}")
     return int(number)
 
 
@@ -63,7 +77,10 @@ def usd(value: Any) -> Decimal:
     match = _match(USD, value)
     if match is None:
         raise ValueError(f"{_quote(value)} is not an amount of money; write dollars, like $8,000")
-    return Decimal(match[1].replace(",", ""))
+    amount = Decimal(match[1].replace(",", ""))
+    if amount > MOST_USD:
+        raise ValueError(f"{_quote(value)} is more than any bill; write at most {show_usd(Decimal(MOST_USD))}")
+    return amount
 
 
 def show_duration(ms: float) -> str:
@@ -85,7 +102,7 @@ def show_usd(value: Decimal) -> str:
 
 
 def _match(pattern: str, value: Any) -> re.Match[str] | None:
-    return re.match(pattern, value) if isinstance(value, str) else None
+    return re.match(pattern, value) if isinstance(value, str) and len(value) <= MOST_CHARACTERS else None
 
 
 def _plain(number: Decimal, separator: str = "") -> str:
@@ -95,7 +112,7 @@ def _plain(number: Decimal, separator: str = "") -> str:
 
 
 def _quote(value: Any) -> str:
-    return "an empty value" if value is None else f"`{value}`"
+    return "an empty value" if value is None else f"`{clipped(str(value))}`"
 
 
 def _text_schema(pattern: str, example: str, description: str) -> WithJsonSchema:

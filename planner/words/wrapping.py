@@ -57,6 +57,11 @@ def wrapped_lines(text: str, width: int | None, first: str = "", rest: str = "")
         yield (rest if number else first) + text[start:end]
 
 
+def clipped(text: str, most: int = 60) -> str:
+    """Return a text, or of one that is longer than `most` characters its beginning and how long it is."""
+    return text if len(text) <= most else f"{text[: most - 20]}… ({len(text):,} characters)"
+
+
 def _words(text: str) -> Iterator[tuple[int, int]]:
     """Yield the start and the end of each part that is never broken; the first includes the blanks before it."""
     start = len(text) - len(text.lstrip(" "))

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from decimal import Decimal
 
+from planner.decision.answer.loads import planned_load
 from planner.decision.answer.reasons import reasons
 from planner.decision.answer.solved import Solved
 from planner.decision.candidates.demand import RouteDemand
@@ -66,6 +67,7 @@ def _route(solved: Solved, route: RouteDemand, cost: Cost, shares: Mapping[tuple
         usd_per_million_tokens=figure(float(usd) / tokens * 1e6),
         binding=_binding(solved, route),
         reasons=reasons(solved, route),
+        load=planned_load(route),
     )
 
 

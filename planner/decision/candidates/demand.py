@@ -1,23 +1,24 @@
 """What each route asks for: its lengths by input band, its week in levels, its targets.
 
-The module joins the environment with the traces that it names. A level has two rates. Its mean is billed. Its planned
-rate decides sizes: it is the 95th percentile of the rate over the scale-up window, as the trace's own windows show it.
+The module joins the environment with the traces that it names. A level has two rates. Its mean over the plan's months
+is billed. Its planned rate decides sizes: it is the 95th percentile of the rate over the scale-up window in the highest
+of those months, as the trace's own windows show it.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from zoneinfo import ZoneInfo
 
 from planner.decision.choice.question import BandKey
-from planner.domain.demand import Level, hourly_rates, levels, week_profile
-from planner.domain.environment import Environment
+from planner.domain.demand import Level, hourly_rates, levels
+from planner.domain.environment import Environment, Horizon
+from planner.domain.load import Load, load_of, route_week
 from planner.domain.route import Route
 from planner.domain.traces import TraceSummary
-from planner.domain.workload import InputBand, Mix, Workload, mean_rate, route_workload
+from planner.domain.workload import InputBand, Mix, Workload, poisson_burst, route_workload
 from planner.performance.capacity import LatencyTarget
 from planner.performance.capacity_search import CYCLE_MINUTES
 from planner.performance.lengths import Lengths, lengths_of
@@ -34,6 +35,8 @@ LEAST_CONTEXT = 4096
 class RouteDemand:
     """The demand of one route is its workload and its targets.
 
+    load: how many requests come.
+    week: their profile, 168 multipliers with mean 1.
     lengths: token lengths of all its requests, coarse enough to be screened thousands of times.
     band_lengths: the same of each input band.
     target: what its SLO promises.
@@ -45,6 +48,8 @@ class RouteDemand:
     name: str
     route: Route
     workload: Workload
+    load: Load
+    week: tuple[float, ...]
     lengths: Lengths
     band_lengths: tuple[Lengths, ...]
     target: LatencyTarget
@@ -80,31 +85,34 @@ class Demand:
         return {(route.name, i): band.share for route in self.routes for i, band in enumerate(route.bands)}
 
 
-def demand(environment: Environment, traces: Mapping[str, TraceSummary]) -> Demand:
-    """Return what an environment asks for. `traces` are those that it names.
+def demand(environment: Environment, traces: Mapping[str, TraceSummary], scale: float = 1.0) -> Demand:
+    """Return what an environment asks for. `traces` are those that it names; `scale` multiplies every stated load.
 
     Raises ValueError when declared token lengths fit no distribution, or a profile is not a week.
     """
-    routes = tuple(_route(name, environment.routes[name], traces) for name in sorted(environment.routes))
-    weeks = {
-        r.name: hourly_rates(
-            mean_rate(r.route),
-            week_profile(r.route.traffic.profile, ZoneInfo(r.route.traffic.timezone), environment.horizon.start),
-        )
-        for r in routes
-    }
-    burst = {r.name: r.workload.burst.p95_300s for r in routes}
+    routes = tuple(
+        _route(name, environment.routes[name], environment.horizon, traces, scale)
+        for name in sorted(environment.routes)
+    )
+    weeks = {r.name: hourly_rates(r.load.mean * r.load.usage_factor, r.week) for r in routes}
+    burst = {r.name: r.workload.burst.p95_300s * r.load.capacity_factor / r.load.usage_factor for r in routes}
     return Demand(routes, levels(weeks, LEVELS, burst))
 
 
-def _route(name: str, route: Route, traces: Mapping[str, TraceSummary]) -> RouteDemand:
-    workload = route_workload(route, traces.get(route.traffic.trace or ""), mean_rate(route))
+def _route(name: str, route: Route, horizon: Horizon, traces: Mapping[str, TraceSummary], scale: float) -> RouteDemand:
+    workload = route_workload(route, traces.get(route.traffic.trace or ""), 1.0)
+    week = route_week(route, horizon)
+    load = load_of(route, workload.mix, week, horizon, scale)
+    if not workload.burst.measured:
+        workload = replace(workload, burst=poisson_burst(load.mean * load.capacity_factor))
     assert route.slo.ttft_p95 is not None
     assert route.slo.tpot_p95 is not None
     return RouteDemand(
         name=name,
         route=route,
         workload=workload,
+        load=load,
+        week=week,
         lengths=_lengths(workload.mix),
         band_lengths=tuple(_lengths(band.mix) for band in workload.bands),
         target=LatencyTarget(

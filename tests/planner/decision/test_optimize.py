@@ -25,7 +25,6 @@ from planner.decision.optimize import Outcome, optimize
 from planner.documents.environment_file import parse
 from planner.domain.catalog import Catalog
 from planner.domain.prices import PriceSnapshot
-from planner.domain.workload import mean_rate
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from planner.performance.capacity_search import CapacitiesByDigest
@@ -115,7 +114,7 @@ def test_the_question_is_the_environment_in_figures() -> None:
             if flow.route == name
             for rate, hours in zip(flow.mean, question.level_hours, strict=True)
         )
-        assert volume / 730 == pytest.approx(mean_rate(route), rel=1e-4)
+        assert volume / 730 == pytest.approx(route.traffic.requests_per_second.mean, rel=1e-4)
         assert {flow.may_spill for flow in question.flows if flow.route == name} == {route.may_use_api}
     for flow in question.flows:
         assert all(planned >= mean for planned, mean in zip(flow.planned, flow.mean, strict=True))

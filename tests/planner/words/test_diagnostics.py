@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
-from planner.words.diagnostics import Problem, Problems, Span, annotation_lines, as_json, text_lines
+from planner.words.diagnostics import Problem, Problems, Span, annotation_lines, as_json, first_of, text_lines
 
 SOURCE = "    tokens: {input: {mean: 1155, p95: 4000}}"
 UNKNOWN = Problem(
@@ -109,3 +110,22 @@ def test_problems_are_sorted_by_place_and_carry_an_exit_code() -> None:
 
 def test_the_source_line_is_no_part_of_a_places_identity() -> None:
     assert Span("a", 1, 2, 3, "text") == Span("a", 1, 2, 3, "other")
+
+
+def test_of_a_very_long_line_the_part_around_the_place_is_shown() -> None:
+    source = "x" * 5_000 + "HERE" + "y" * 5_000
+    lines = list(text_lines([Problem("ENV001", "x", Span("a.yaml", 7, 5_001, 4, source))]))
+    assert all(len(line) < 260 for line in lines)
+    shown, carets = lines[2], lines[3]
+    assert shown[carets.index("^") : carets.rindex("^") + 1] == "HERE"
+
+
+def test_of_many_problems_the_first_ones_are_told() -> None:
+    def endless() -> Iterator[Problem]:
+        while True:
+            yield Problem("ENV001", "x", Span("a.yaml", 1))
+
+    found = first_of(endless())
+    assert len(found) == 51
+    assert found[-1].message == "from here on there are more problems"
+    assert first_of([NOWHERE]) == (NOWHERE,)

@@ -141,7 +141,7 @@ def test_a_key_that_is_no_text_is_refused() -> None:
         ("a: *nowhere\n", 1, 4),
         ("a: !thing 3\n", 1, 4),
         ("ok: 1\na: \x00b\n", 2, 4),
-        ("a: &a [*a]\n", 1, 1),
+        ("a: &a [*a]\n", 1, 8),
     ],
 )
 def test_what_is_no_yaml_is_told_with_its_place(text: str, line: int, column: int) -> None:
@@ -172,3 +172,43 @@ def test_every_scalar_is_found_at_its_span(values: dict[str, object], flow: bool
             value = value[step]  # type: ignore[index]
         if isinstance(value, int) and not isinstance(value, bool):
             assert span.source[span.column - 1 : span.column - 1 + span.length] == str(value)
+
+
+def test_thousands_of_problems_are_told_as_the_first_ones_and_that_there_are_more() -> None:
+    found = problems("a: 1\n" * 10_000)
+    assert len(found) == 51
+    assert found[-1].message == "from here on there are more problems"
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "message", "line"),
+    [
+        ("a: &a {b: 1}\nc:\n  <<: *a\n", "ENV002", "merge keys are not read here", 3),
+        ('a: "\\0"\n', "ENV004", "this has a character that is no text", 1),
+        ('a: "\\ud800"\n', "ENV004", "this has a character that is no text", 1),
+        ('"a\\0": 1\n', "ENV004", "this has a character that is no text", 1),
+        ('a: "\\UFFFFFFFF"\n', "ENV001", "this is not YAML: Python int too large to convert to C int", 1),
+        ("a: 1\nb: " + "x" * 1_001, "ENV004", "this has 1,001 characters; 1,000 are the most that is read", 2),
+        ("'" + "x" * 1_001 + "': 1", "ENV004", "this has 1,001 characters", 1),
+        ("a: !!binary aGVsbG8=\n", "ENV001", "values of the kind `tag:yaml.org,2002:binary` are not read", 1),
+        ("a: 1\nb: !!set {c}\n", "ENV001", "values of the kind `tag:yaml.org,2002:set` are not read", 2),
+        ("a: !!python/name:os.system\n", "ENV001", "values of the kind `tag:yaml.org,2002:python/name:os.system`", 1),
+    ],
+)
+def test_what_a_file_of_ours_never_has_is_refused(text: str, code: str, message: str, line: int) -> None:
+    (found,) = problems(text)
+    assert found.code == code
+    assert message in found.message
+    assert found.where is not None
+    assert found.where.line == line
+
+
+def test_a_byte_order_mark_and_other_line_ends_change_nothing() -> None:
+    assert read("\ufeffa: 1\r\nb: 2\r\n", "a").value == {"a": 1, "b": 2}
+    document = read("\ufeffa: 1\nb: 2", "a")
+    assert document.keys[("a",)].column == 1
+
+
+@pytest.mark.parametrize("text", ["9" * 900, "0x" + "f" * 900, "010", "12:30", "0o17", "1:30.5"])
+def test_numbers_that_no_reader_would_read_so_stay_text(text: str) -> None:
+    assert read(f"a: {text}", "a").value == {"a": text}

@@ -146,7 +146,7 @@ def test_durations_survive_writing_and_reading(ms: float) -> None:
     assert duration_ms(show_duration(ms)) == ms
 
 
-@given(st.integers(0, 10**6), st.sampled_from([1, 1000, 60_000, 3_600_000, 86_400_000]))
+@given(st.integers(0, 36_500), st.sampled_from([1, 1000, 60_000, 3_600_000, 86_400_000]))
 def test_whole_durations_survive_writing_and_reading(number: int, unit_ms: int) -> None:
     assert duration_ms(show_duration(float(number * unit_ms))) == number * unit_ms
 
@@ -187,3 +187,29 @@ def test_the_published_patterns_are_those_that_are_read() -> None:
     assert properties["share"]["type"] == properties["usd"]["type"] == "string"
     assert {choice["type"] for choice in properties["count"]["anyOf"]} == {"integer", "string"}
     assert TypeAdapter(Usd).validate_python("$2") == 2
+
+
+LONG = "9" * 400
+
+
+@pytest.mark.parametrize(
+    ("read", "value", "message"),
+    [
+        (duration_ms, f"{LONG}ms", "is not a duration"),
+        (duration_ms, f"{LONG[:300]}d", "is more than a century"),
+        (duration_ms, "9" * 200_000, "is not a duration"),
+        (share, f"{LONG[:300]}%", "is more than the whole"),
+        (share, f"{LONG}%", "is not a share"),
+        (count, LONG, "is more than anything has; write at most 1,000,000,000,000,000"),
+        (count, int(LONG), "is more than anything has"),
+        (count, f"{LONG[:300]}B", "is more than anything has"),
+        (count, "1000.5B" + "B" * 200_000, "is not a count"),
+        (usd, f"${LONG[:300]}", "is more than any bill; write at most $1,000,000,000,000"),
+        (usd, f"${LONG}", "is not an amount of money"),
+    ],
+)
+def test_no_quantity_is_longer_or_larger_than_one_can_compute_with(read: Any, value: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=r".") as raised:
+        read(value)
+    assert message in str(raised.value)
+    assert len(str(raised.value)) < 200
