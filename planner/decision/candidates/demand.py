@@ -7,11 +7,12 @@ rate decides sizes: it is the 95th percentile of the rate over the scale-up wind
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
+from planner.decision.candidates.reach import NO_CUTS, Cuts, bands_read, context_wanted
 from planner.decision.choice.question import BandKey
 from planner.domain.demand import Level, hourly_rates, levels, week_profile
 from planner.domain.environment import Environment
@@ -24,10 +25,6 @@ from planner.performance.lengths import Lengths, lengths_of
 
 LEVELS = 6
 """Number of load levels that a week is reduced to; each of them adds columns to the program."""
-TAIL = 0.999
-"""Share of requests whose prompt and answer must fit the model's context; longer ones are refused or go to the API."""
-LEAST_CONTEXT = 4096
-"""Tokens of context that every pool has at least."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +33,11 @@ class RouteDemand:
 
     lengths: token lengths of all its requests, coarse enough to be screened thousands of times.
     band_lengths: the same of each input band.
+    first_lengths: the same of the first band, of the first two bands together, and so on.
     target: what its SLO promises.
     burst_ratio: rate of the highest minute ÷ planned rate; screened capacities are divided by it.
     minutes: rates of the trace's busiest five minutes ÷ their mean; capacities are simulated with them.
-    band_context: tokens that the longest prompt of a band takes together with its answer, by band.
+    cuts: the input lengths behind which a band begins because some candidate reads no further.
     """
 
     name: str
@@ -47,15 +45,50 @@ class RouteDemand:
     workload: Workload
     lengths: Lengths
     band_lengths: tuple[Lengths, ...]
+    first_lengths: tuple[Lengths, ...]
     target: LatencyTarget
     burst_ratio: float
     minutes: tuple[float, ...]
-    band_context: tuple[int, ...]
+    cuts: Cuts
 
     @property
     def max_model_len(self) -> int:
-        """Return the tokens of context that a pool for the whole route needs: the next power of two."""
-        return max(LEAST_CONTEXT, 1 << math.ceil(math.log2(max(self.band_context))))
+        """Return the tokens of context that hold every request of the route: the next power of two."""
+        return context_wanted(self.workload)
+
+    @property
+    def tail_is_assumed(self) -> bool:
+        """Say whether nobody stated how long the longest prompts are."""
+        tokens = self.route.tokens
+        return tokens is not None and tokens.input.max is None and not tokens.input.histogram
+
+    def reads(self, context: int) -> int:
+        """Return how many bands, from the shortest prompts on, a candidate with this context reads whole."""
+        return bands_read(self.workload, self.cuts, context - self.workload.room)
+
+    def lengths_read(self, context: int) -> Lengths:
+        """Return the lengths of all requests that a candidate with this context reads; of all where it reads none."""
+        read = self.reads(context)
+        return self.lengths if read in (0, len(self.bands)) else self.first_lengths[read - 1]
+
+    def context(self, index: int) -> int:
+        """Return the tokens that the longest prompt of a band takes together with its answer."""
+        below = self.bands[index].below_tokens
+        longest = self.workload.longest_input
+        return (longest if below is None else min(longest, below - 1)) + self.workload.room
+
+    def may_turn_away(self, index: int) -> bool:
+        """Say whether a band may be left without a place: some candidate reads no prompt that long, and they are few.
+
+        The longer bands go with it, so that together they are no more than the route allows.
+        """
+        if not index or self.cuts.least is None or index < bands_read(self.workload, self.cuts, self.cuts.least):
+            return False
+        return self.share_from(index) <= self.route.too_long.most
+
+    def share_from(self, index: int) -> float:
+        """Return the share of the requests in a band and in the longer ones."""
+        return math.fsum(band.share for band in self.bands[index:])
 
     @property
     def bands(self) -> tuple[InputBand, ...]:
@@ -80,12 +113,17 @@ class Demand:
         return {(route.name, i): band.share for route in self.routes for i, band in enumerate(route.bands)}
 
 
-def demand(environment: Environment, traces: Mapping[str, TraceSummary]) -> Demand:
-    """Return what an environment asks for. `traces` are those that it names.
+def demand(
+    environment: Environment, traces: Mapping[str, TraceSummary], cuts: Mapping[str, Cuts] | None = None
+) -> Demand:
+    """Return what an environment asks for. `traces` are those that it names, and `cuts` are by route.
 
     Raises ValueError when declared token lengths fit no distribution, or a profile is not a week.
     """
-    routes = tuple(_route(name, environment.routes[name], traces) for name in sorted(environment.routes))
+    routes = tuple(
+        _route(name, environment.routes[name], traces, (cuts or {}).get(name, NO_CUTS))
+        for name in sorted(environment.routes)
+    )
     weeks = {
         r.name: hourly_rates(
             mean_rate(r.route),
@@ -97,8 +135,8 @@ def demand(environment: Environment, traces: Mapping[str, TraceSummary]) -> Dema
     return Demand(routes, levels(weeks, LEVELS, burst))
 
 
-def _route(name: str, route: Route, traces: Mapping[str, TraceSummary]) -> RouteDemand:
-    workload = route_workload(route, traces.get(route.traffic.trace or ""), mean_rate(route))
+def _route(name: str, route: Route, traces: Mapping[str, TraceSummary], cuts: Cuts) -> RouteDemand:
+    workload = route_workload(route, traces.get(route.traffic.trace or ""), mean_rate(route), cuts.reaches)
     assert route.slo.ttft_p95 is not None
     assert route.slo.tpot_p95 is not None
     return RouteDemand(
@@ -107,6 +145,7 @@ def _route(name: str, route: Route, traces: Mapping[str, TraceSummary]) -> Route
         workload=workload,
         lengths=_lengths(workload.mix),
         band_lengths=tuple(_lengths(band.mix) for band in workload.bands),
+        first_lengths=tuple(_first_lengths(workload.bands)),
         target=LatencyTarget(
             ttft_ms=route.slo.ttft_p95.base,
             ttft_ms_per_1k_input=route.slo.ttft_p95.per_1k_input,
@@ -114,16 +153,17 @@ def _route(name: str, route: Route, traces: Mapping[str, TraceSummary]) -> Route
         ),
         burst_ratio=_burst_ratio(workload),
         minutes=_busiest_minutes(traces[route.traffic.trace]) if route.traffic.trace else (1.0,),
-        band_context=tuple(_context(workload, band) for band in workload.bands),
+        cuts=cuts,
     )
 
 
-def _context(workload: Workload, band: InputBand) -> int:
-    """Return the tokens of a band's longest prompt and the longest answer, over `TAIL` of the route's requests."""
-    longest = workload.mix.input_quantile(TAIL)
-    if band.below_tokens is not None:
-        longest = min(longest, band.below_tokens - 1)
-    return math.ceil(longest + workload.mix.output_quantile(TAIL))
+def _first_lengths(bands: Sequence[InputBand]) -> Iterator[Lengths]:
+    rows: list[tuple[float, float, float]] = []
+    for band in bands:
+        mix = band.mix
+        cells = zip(mix.input_tokens, mix.output_tokens, mix.weights, strict=True)
+        rows += [(inputs, outputs, weight * band.share) for inputs, outputs, weight in cells]
+        yield lengths_of(rows)
 
 
 def _lengths(mix: Mix) -> Lengths:

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from planner.decision.candidates.omissions import MissesSlo, Omission, TooLittleContext
+from planner.decision.candidates.reach import NARROWEST_CAP
 from planner.decision.candidates.ruler import Ruler
-from planner.decision.candidates.shapes import NARROWEST_CAP, Shape
+from planner.decision.candidates.shapes import Shape
 from planner.decision.choice.question import BandKey
 from planner.performance.capacity import (
     Capacity,
@@ -134,11 +135,11 @@ def _with_capacities(capped: Sequence[Replica], ruler: Ruler, omissions: list[Om
     for index, replica in enumerate(capped):
         shape = replica.shape
         for route in shape.routes:
-            for band, needed in enumerate(route.band_context):
-                if needed > shape.model.max_context:
-                    lacks = TooLittleContext(needed, shape.model.max_context, route.bands[band].name)
-                    omissions.append(Omission(shape.identity, lacks, route.name))
-                    continue
+            read = route.reads(shape.max_model_len)
+            for band in range(read, len(route.bands)):
+                lacks = TooLittleContext(route.context(band), shape.max_model_len, route.bands[band].name)
+                omissions.append(Omission(shape.identity, lacks, route.name))
+            for band in range(read):
                 asked.append((index, route, band))
                 questions.append(question_of(replica, (route.name, band), ruler))
     by_replica: dict[int, dict[BandKey, Capacity]] = {}

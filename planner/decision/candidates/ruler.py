@@ -64,7 +64,7 @@ class Ruler:
         return CapacityQuestion(
             clock=clock,
             memory=memory,
-            lengths=route.lengths if band is None else route.band_lengths[band],
+            lengths=route.lengths_read(shape.max_model_len) if band is None else route.band_lengths[band],
             target=route.target.nearer(basis.first_token),
             max_num_seqs=cap,
             max_num_batched_tokens=shape.max_num_batched_tokens,
