@@ -24,8 +24,9 @@ _NORMAL = NormalDist()
 _Z95 = _NORMAL.inv_cdf(0.95)
 MOST_BANDS = 3
 """Most bands into which the requests of a route are cut by their length alone."""
-ROOM = 0.999
-"""Share of the answers for which a context keeps room behind the prompt; the others end where the context ends."""
+ROOM = 0.99
+"""Share of the answers for which a context keeps room behind its longest prompts; the others end where it ends. Shorter
+prompts leave more room, so that hardly any answer ends so."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class Workload:
     burst: how far their rate departs from its mean.
     bands: the requests by input length.
     longest_input: tokens of the longest prompt that is planned for.
-    room: tokens that a context keeps free for the answer: the 99.9th percentile of the answers.
+    room: tokens that a context keeps free for the answer to its longest prompts: the 99th percentile.
     """
 
     origin: str

@@ -47,6 +47,11 @@ class RouteBand(PlanPart):
     refused_by_level: dict[str, Figure] = Field(default={}, exclude_if=lambda shares: not shares)
     cut_to_tokens: int | None = Field(default=None, exclude_if=lambda tokens: tokens is None)
 
+    @property
+    def is_refused(self) -> bool:
+        """Say whether all of it is refused, at every hour."""
+        return bool(self.refused_by_level) and not self.weights and not self.api_share
+
 
 class Triggers(PlanPart):
     """The triggers say when the gateway gives up on local pools.

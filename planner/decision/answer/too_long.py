@@ -45,6 +45,8 @@ def too_long_verdicts(solved: Solved) -> list[Verdict]:
             share = requests.refused_share + requests.cut_share
             most = route.route.too_long.most
             message = f"{route.name}: {too_long_words(requests)}; `too_long.most` allows {_percent(most)}"
+            if requests.refused_share and route.route.too_long.rule == "truncate":
+                message += "; an API cuts no prompt"
             if route.tail_is_assumed:
                 message += "; the length of the longest is assumed: state `tokens.input.max`"
             verdicts.append(Verdict(name="too long", state="warn" if share > HARDLY else "pass", message=message))

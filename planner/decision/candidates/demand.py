@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
@@ -70,6 +70,28 @@ class RouteDemand:
         """Return the lengths of all requests that a candidate with this context reads; of all where it reads none."""
         read = self.reads(context)
         return self.lengths if read in (0, len(self.bands)) else self.first_lengths[read - 1]
+
+    def serves(self, index: int, context: int) -> bool:
+        """Say whether a pool with this context may serve a band: it reads it, or the route lets its prompts be cut."""
+        read = self.reads(context)
+        cut = self.route.too_long.rule == "truncate" and read > 0 and self.may_turn_away(index)
+        return index < read or cut
+
+    def cut_to(self, index: int, context: int) -> int | None:
+        """Return the tokens to which a band is cut for a pool with this context; None where the pool reads it whole."""
+        read = self.reads(context)
+        return None if index < read else self.bands[read].over_tokens
+
+    def mix_for(self, index: int, context: int) -> Mix:
+        """Return the lengths of a band as a pool with this context reads them."""
+        mix, cut = self.bands[index].mix, self.cut_to(index, context)
+        return mix if cut is None else replace(mix, input_tokens=tuple(min(t, float(cut)) for t in mix.input_tokens))
+
+    def lengths_for(self, index: int, context: int) -> Lengths:
+        """Return the same on few points."""
+        if self.cut_to(index, context) is None:
+            return self.band_lengths[index]
+        return _lengths(self.mix_for(index, context))
 
     def context(self, index: int) -> int:
         """Return the tokens that the longest prompt of a band takes together with its answer."""

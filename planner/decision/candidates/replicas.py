@@ -135,13 +135,13 @@ def _with_capacities(capped: Sequence[Replica], ruler: Ruler, omissions: list[Om
     for index, replica in enumerate(capped):
         shape = replica.shape
         for route in shape.routes:
-            read = route.reads(shape.max_model_len)
-            for band in range(read, len(route.bands)):
-                lacks = TooLittleContext(route.context(band), shape.max_model_len, route.bands[band].name)
-                omissions.append(Omission(shape.identity, lacks, route.name))
-            for band in range(read):
-                asked.append((index, route, band))
-                questions.append(question_of(replica, (route.name, band), ruler))
+            for band in range(len(route.bands)):
+                if (route.name, band) in shape.reads:
+                    asked.append((index, route, band))
+                    questions.append(question_of(replica, (route.name, band), ruler))
+                else:
+                    lacks = TooLittleContext(route.context(band), shape.max_model_len, route.bands[band].name)
+                    omissions.append(Omission(shape.identity, lacks, route.name))
     by_replica: dict[int, dict[BandKey, Capacity]] = {}
     for (index, route, band), answer in zip(asked, capacities(questions), strict=True):
         shape = capped[index].shape

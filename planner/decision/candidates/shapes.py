@@ -71,10 +71,15 @@ class Shape:
         wanted = min(max(route.max_model_len for route in self.routes), self.model.max_context)
         return context_held(self.model, self.quantization, self.gpu, self.tensor_parallel_size, wanted) or wanted
 
-    @property
+    @cached_property
     def reads(self) -> frozenset[BandKey]:
-        """Return the bands whose prompts are not too long for it."""
-        return frozenset((route.name, i) for route in self.routes for i in range(route.reads(self.max_model_len)))
+        """Return the bands whose prompts are not too long for it, or may be cut."""
+        return frozenset(
+            (route.name, i)
+            for route in self.routes
+            for i in range(len(route.bands))
+            if route.serves(i, self.max_model_len)
+        )
 
     @property
     def max_num_batched_tokens(self) -> int:
