@@ -73,7 +73,7 @@ def survey(inputs: Inputs) -> Market:
     """
     environment, catalog = inputs.environment, inputs.catalog
     offerings, offering_omissions, offering_gaps = _offerings(environment, catalog)
-    asked = demand(environment, inputs.traces, cuts(environment, inputs.traces, catalog, tuple(offerings.gpus())))
+    asked = demand(environment, inputs.traces, cuts(environment, inputs.traces, catalog, offerings))
     until = environment.horizon.start + timedelta(days=round(environment.horizon.months * DAYS_PER_MONTH))
     apis, api_omissions, api_gaps = hosted_apis(
         asked.routes, catalog, environment.api, environment.platform.region, until

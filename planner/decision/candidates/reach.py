@@ -10,15 +10,17 @@ its model could read reads that much.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from planner.domain.catalog import Catalog
 from planner.domain.environment import ApiAccounts, Environment
 from planner.domain.gaps import Gap
 from planner.domain.lengths_declared import NOTHING
 from planner.domain.models import Model, Quantization
-from planner.domain.offerings import Gpu
+from planner.domain.offerings import Gpu, Offerings
 from planner.domain.route import Route
 from planner.domain.traces import TraceSummary, bin_of, bin_start
 from planner.domain.workload import Mix, Workload, band_bounds, mean_rate, route_workload
@@ -86,11 +88,11 @@ def context_held(model: Model, quantization: Quantization, gpu: Gpu, tensor_para
 
 
 def cuts(
-    environment: Environment, traces: Mapping[str, TraceSummary], catalog: Catalog, gpus: Sequence[Gpu]
+    environment: Environment, traces: Mapping[str, TraceSummary], catalog: Catalog, offerings: Offerings
 ) -> dict[str, Cuts]:
-    """Return the cuts of each route, by name. `gpus` are those that can be bought."""
+    """Return the cuts of each route, by name. `offerings` are the machines that can be bought."""
     return {
-        name: _cuts(route, traces.get(route.traffic.trace or ""), catalog, environment.api, gpus)
+        name: _cuts(route, traces.get(route.traffic.trace or ""), catalog, environment.api, offerings)
         for name, route in sorted(environment.routes.items())
     }
 
@@ -103,12 +105,12 @@ def bands_read(workload: Workload, cuts: Cuts, reach: int) -> int:
 
 
 def _cuts(
-    route: Route, trace: TraceSummary | None, catalog: Catalog, accounts: ApiAccounts, gpus: Sequence[Gpu]
+    route: Route, trace: TraceSummary | None, catalog: Catalog, accounts: ApiAccounts, offerings: Offerings
 ) -> Cuts:
     rate = mean_rate(route)
     whole = route_workload(route, trace, rate)
     wanted = context_wanted(whole)
-    stated, held = _contexts(route, catalog, accounts, gpus, wanted)
+    stated, held = _contexts(route, catalog, accounts, offerings, wanted)
     reaches = {context - whole.room for context in stated | held}
     short = sorted(reach for reach in reaches if 0 < reach < whole.longest_input)
     if not short:
@@ -143,11 +145,15 @@ def _apart(reaches: Sequence[int], mix: Mix) -> tuple[int, ...]:
 
 
 def _contexts(
-    route: Route, catalog: Catalog, accounts: ApiAccounts, gpus: Sequence[Gpu], wanted: int
+    route: Route, catalog: Catalog, accounts: ApiAccounts, offerings: Offerings, wanted: int
 ) -> tuple[set[int], set[int]]:
-    """Return the contexts of a route's candidates: those of APIs and models, and what the memory of replicas holds."""
+    """Return the contexts of a route's candidates: those of APIs and models, and what the memory of replicas holds.
+
+    A replica that holds less than its model reads counts only where it costs less than every replica that holds all.
+    """
     stated: set[int] = set()
-    held: set[int] = set()
+    held: list[tuple[float, int]] = []
+    cheapest = math.inf
     for entry in route.quality.accept:
         accepted = catalog.accepted_entry(entry)
         if isinstance(accepted, Gap):
@@ -156,14 +162,25 @@ def _contexts(
             rows = (row for row in accepted.apis if row.provider in accounts.providers)
             stated |= {row.context_tokens for row in rows if row.context_tokens is not None}
         if accepted.model is not None:
-            model, ways = accepted.model, accepted.precisions
-            here = {
-                context_held(model, way, gpu, size, wanted)
-                for way in ways
-                for gpu in gpus
-                for size in TENSOR_PARALLEL_SIZES
-            }
-            whole = min(wanted, model.max_context)
-            stated |= here & {whole}
-            held |= here - {whole, 0}
-    return stated, held
+            whole = min(wanted, accepted.model.max_context)
+            for way, (gpu, size, usd) in product(accepted.precisions, _replica_prices(offerings)):
+                context = context_held(accepted.model, way, gpu, size, wanted)
+                if context == whole:
+                    stated.add(whole)
+                    cheapest = min(cheapest, usd)
+                elif context:
+                    held.append((usd, context))
+    return stated, {context for usd, context in held if usd < cheapest}
+
+
+def _replica_prices(offerings: Offerings) -> list[tuple[Gpu, int, float]]:
+    """Return each kind and number of GPUs that can be bought for a replica, with its least price, USD an hour."""
+    least: dict[tuple[str, int], tuple[Gpu, float]] = {}
+    for row in offerings:
+        for size in TENSOR_PARALLEL_SIZES:
+            if row.price is not None and row.instance.gpu_count % size == 0:
+                usd = float(row.price.usd) * size / row.instance.gpu_count
+                key = (row.gpu.key, size)
+                if key not in least or usd < least[key][1]:
+                    least[key] = (row.gpu, usd)
+    return [(gpu, size, usd) for (_, size), (gpu, usd) in sorted(least.items(), key=lambda item: item[0])]
