@@ -7,7 +7,6 @@ wrong form is passed over, because the schema tells of it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
 from planner.domain.lengths_declared import histogram, lognormal
@@ -72,7 +71,7 @@ def _histogram(document: Document, where: Path, bins: Any) -> Iterator[Problem]:
             hint = "write {4000: 90%, 32000: 10%}: the share of the requests with up to so many tokens"
             yield Problem("ENV005", f"{where[-2]}: the histogram is empty", document.key(where), hint)
         return
-    tops = [top for top in bins if isinstance(top, int) and not isinstance(top, bool) and 0 < top <= MOST_TOKENS]
+    tops = [top for key in bins if (top := _count(key)) is not None]
     shares = [_share(value) for value in bins.values()]
     if len(tops) < len(bins) or None in shares:
         return
@@ -85,10 +84,11 @@ def _histogram(document: Document, where: Path, bins: Any) -> Iterator[Problem]:
             hint,
         )
         return
-    for before, top in pairwise(tops):
+    for before, (key, top) in zip(tops, list(zip(bins, tops, strict=True))[1:], strict=False):
         if top <= before:
             message = f"{where[-2]}: {top} stands behind {before} in the histogram"
-            yield Problem("ENV005", message, document.key((*where, top)), "write the lengths in ascending order")
+            yield Problem("ENV005", message, document.key((*where, key)), "write the lengths in ascending order")
+            return
     try:
         histogram(dict(zip(tops, [part for part in shares if part is not None], strict=True)))
     except ValueError as error:

@@ -193,8 +193,16 @@ def cells(lengths: Declared, cuts: Sequence[int] = ()) -> list[tuple[float, floa
         inner = {edge for edge in inner if edge < lengths.longest} | {float(lengths.longest)}
     edges = [0.0, *sorted(inner), math.inf]
     below = [(lengths.share_below(edge), lengths.mass_below(edge)) for edge in edges]
-    rows = [(after[0] - before[0], after[1] - before[1]) for before, after in pairwise(below)]
-    return [(mass / share, share) for share, mass in rows if share > 1e-12]
+    rows = [
+        (low, high, after[0] - before[0], after[1] - before[1])
+        for (low, high), (before, after) in zip(pairwise(edges), pairwise(below), strict=True)
+    ]
+    # A mean stays within its bin, which the last digits of a difference do not know.
+    return [
+        (min(max(mass / share, low), math.nextafter(high, 0.0), lengths.longest), share)
+        for low, high, share, mass in rows
+        if share > 1e-12
+    ]
 
 
 def _cdf(x: float) -> float:

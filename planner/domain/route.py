@@ -24,7 +24,7 @@ class DeclaredLengths(EnvironmentPart):
     mean: Tokens | None = None
     p95: Tokens | None = None
     max: LongestTokens | None = None
-    histogram: dict[Annotated[int, Field(gt=0, le=100_000_000)], Share] = since_1_1({})
+    histogram: dict[LongestTokens, Share] = since_1_1({})
 
 
 class DeclaredTokens(EnvironmentPart):

@@ -57,7 +57,7 @@ class Mix:
 
     def share_over(self, tokens: float) -> float:
         """Return the share of the requests with more input tokens, to the width of a bin."""
-        return math.fsum(w for length, w in zip(self.input_tokens, self.weights, strict=True) if length > tokens)
+        return math.fsum(w for length, w in zip(self.input_tokens, self.weights, strict=True) if length >= tokens + 1)
 
     def input_quantile(self, share: float) -> float:
         """Return the input length that at least `share` of the requests do not exceed, to the width of a bin."""
