@@ -51,6 +51,11 @@ class Mix:
         """Mean output tokens of a request."""
         return self.mean(lambda _, outputs: outputs)
 
+    @property
+    def cells(self) -> Iterable[tuple[float, float, float]]:
+        """Return (input tokens, output tokens, share) of each cell."""
+        return zip(self.input_tokens, self.output_tokens, self.weights, strict=True)
+
     def mean(self, of: Callable[[Floats, Floats], Floats]) -> float:
         """Return the mean over requests of a function of (input tokens, output tokens), arrays of shape (cells,)."""
         return float(np.dot(np.array(self.weights), of(np.array(self.input_tokens), np.array(self.output_tokens))))
@@ -76,6 +81,7 @@ class InputBand:
     from_tokens, below_tokens: the input is at least the first and below the second; None: no limit.
     share: share of the route's requests.
     mix: lengths of these requests alone.
+    behind_cut: whether it begins where some candidate reads no further, in the midst of a band that lengths alone make.
     """
 
     name: str
@@ -83,6 +89,7 @@ class InputBand:
     below_tokens: int | None
     share: float
     mix: Mix
+    behind_cut: bool = False
 
     @property
     def over_tokens(self) -> int:
@@ -200,7 +207,7 @@ def input_bands(mix: Mix, bounds: Sequence[int], cuts: Sequence[int] = ()) -> tu
             bands.append((low or 0, high, share, _mix(_cell(mix, k) for k in inside)))
     plain = [low for low, *_ in bands if low not in behind]
     names = {1: ("all",), 2: ("short", "long"), 3: ("short", "medium", "long")}.get(len(plain))
-    return tuple(InputBand(_band_name(row[0], plain, names), *row) for row in bands)
+    return tuple(InputBand(_band_name(row[0], plain, names), *row, row[0] not in plain) for row in bands)
 
 
 def _band_name(low: int, plain: Sequence[int], names: Sequence[str] | None) -> str:
@@ -208,6 +215,11 @@ def _band_name(low: int, plain: Sequence[int], names: Sequence[str] | None) -> s
         return f"over-{low - 1}"
     place = plain.index(low)
     return names[place] if names else f"band-{place + 1}"
+
+
+def joined(parts: Iterable[tuple[float, Mix]]) -> Mix:
+    """Return the mix of several mixes, each with its share."""
+    return _mix((cell[0], cell[1], cell[2] * share) for share, mix in parts for cell in mix.cells)
 
 
 def band_bounds(mix: Mix) -> tuple[int, ...]:

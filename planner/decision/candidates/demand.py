@@ -18,7 +18,7 @@ from planner.domain.demand import Level, hourly_rates, levels, week_profile
 from planner.domain.environment import Environment
 from planner.domain.route import Route
 from planner.domain.traces import TraceSummary
-from planner.domain.workload import InputBand, Mix, Workload, mean_rate, route_workload
+from planner.domain.workload import InputBand, Mix, Workload, joined, mean_rate, route_workload
 from planner.performance.capacity import LatencyTarget
 from planner.performance.capacity_search import CYCLE_MINUTES
 from planner.performance.lengths import Lengths, lengths_of
@@ -83,15 +83,41 @@ class RouteDemand:
         return None if index < read else self.bands[read].over_tokens
 
     def mix_for(self, index: int, context: int) -> Mix:
-        """Return the lengths of a band as a pool with this context reads them."""
-        mix, cut = self.bands[index].mix, self.cut_to(index, context)
-        return mix if cut is None else replace(mix, input_tokens=tuple(min(t, float(cut)) for t in mix.input_tokens))
+        """Return the lengths that decide how much of a band a pool with this context serves.
+
+        They are those of all that it serves between two bounds, of which the band may be a part that a cut set apart:
+        the few longest prompts are judged among the others, as the SLO is a percentile of them all.
+        """
+        first = last = index
+        while self.bands[first].behind_cut:
+            first -= 1
+        while last + 1 < len(self.bands) and self.bands[last + 1].behind_cut and self.serves(last + 1, context):
+            last += 1
+        if first == last:
+            return self.bands[index].mix
+        key = (first, last, self.cut_to(last, context))
+        if key not in self._joined:
+            self._joined[key] = joined(
+                (self.bands[i].share, _cut(self.bands[i].mix, self.cut_to(i, context))) for i in range(first, last + 1)
+            )
+        return self._joined[key]
 
     def lengths_for(self, index: int, context: int) -> Lengths:
         """Return the same on few points."""
-        if self.cut_to(index, context) is None:
+        mix = self.mix_for(index, context)
+        if mix is self.bands[index].mix:
             return self.band_lengths[index]
-        return _lengths(self.mix_for(index, context))
+        if id(mix) not in self._joined_lengths:
+            self._joined_lengths[id(mix)] = _lengths(mix)
+        return self._joined_lengths[id(mix)]
+
+    @cached_property
+    def _joined(self) -> dict[tuple[int, int, int | None], Mix]:
+        return {}
+
+    @cached_property
+    def _joined_lengths(self) -> dict[int, Lengths]:
+        return {}
 
     def context(self, index: int) -> int:
         """Return the tokens that the longest prompt of a band takes together with its answer."""
@@ -180,16 +206,17 @@ def _route(name: str, route: Route, traces: Mapping[str, TraceSummary], cuts: Cu
 
 
 def _first_lengths(bands: Sequence[InputBand]) -> Iterator[Lengths]:
-    rows: list[tuple[float, float, float]] = []
-    for band in bands:
-        mix = band.mix
-        cells = zip(mix.input_tokens, mix.output_tokens, mix.weights, strict=True)
-        rows += [(inputs, outputs, weight * band.share) for inputs, outputs, weight in cells]
-        yield lengths_of(rows)
+    for count in range(1, len(bands) + 1):
+        yield _lengths(joined((band.share, band.mix) for band in bands[:count]))
+
+
+def _cut(mix: Mix, tokens: int | None) -> Mix:
+    """Return the lengths after longer prompts are cut to so many tokens."""
+    return mix if tokens is None else replace(mix, input_tokens=tuple(min(t, float(tokens)) for t in mix.input_tokens))
 
 
 def _lengths(mix: Mix) -> Lengths:
-    return lengths_of(zip(mix.input_tokens, mix.output_tokens, mix.weights, strict=True))
+    return lengths_of(mix.cells)
 
 
 def _burst_ratio(workload: Workload) -> float:
