@@ -18,7 +18,7 @@ from aiohttp import web
 
 from gateway.account import estimated_stream_usage, full_reserve
 from gateway.choose import weighted_draw
-from gateway.eligibility import EligibleBackends, eligible_backends, no_backend_fits
+from gateway.eligibility import EligibleBackends, admitted_band, eligible_backends, no_backend_fits
 from gateway.exchange import Attempt, Exchange, monotonic_s
 from gateway.forward import OpenStream, Patience, UpstreamAnswer, UpstreamCall, ask_stream, ask_whole, signal_of
 from gateway.gate import Gate, GatedReplica, QueueFull
@@ -103,7 +103,7 @@ class Dispatcher:
     def _turn(self, http: web.Request, exchange: Exchange, request: ChatRequest) -> _Turn:
         route = self._policy.routes[request.route]
         exchange.input_tokens = request.input_tokens(route.bytes_per_token)
-        exchange.band = band = route.bands[route.band_index_of(exchange.input_tokens)]
+        exchange.band = band = admitted_band(route, exchange.input_tokens)
         eligible = eligible_backends(self._policy, route, band, request)
         clients = self._chains.get(request.route, {})
         chain = tuple(clients[name] for name in eligible.chain)
@@ -189,7 +189,15 @@ class Dispatcher:
             Origin.LOCAL,
             self._local,
             attempt,
-            replica_call(replica.url, pool, turn.request, turn.output_cap, turn.http.headers, turn.exchange.request_id),
+            replica_call(
+                replica.url,
+                pool,
+                turn.request,
+                turn.output_cap,
+                turn.http.headers,
+                turn.exchange.request_id,
+                turn.exchange.band.cut_to_tokens if turn.exchange.band else None,
+            ),
             self._patience(turn, self._local_limit_s(turn)),
             pool.max_model_len,
         )

@@ -72,6 +72,26 @@ class EligibleBackends:
         return bool(pools) and not self.weights and all(pool.cause is ExclusionCause.LENGTH for pool in pools)
 
 
+def admitted_band(route: RoutePolicy, input_tokens: int) -> BandPolicy:
+    """Return the band of a request. Raises Refusal (400) where its inputs are too long for everything that serves it.
+
+    An input that is hardly in a refused band by its estimate counts as one of the band before it.
+    """
+    index = route.band_index_of(input_tokens)
+    while route.bands[index].refused:
+        longest = route.bands[index - 1].max_input_tokens
+        if longest is None or input_tokens > longest * LENGTH_TOLERANCE:
+            raise too_long()
+        index -= 1
+    return route.bands[index]
+
+
+def too_long() -> Refusal:
+    """Build the answer for a request that is too long for everything that may serve it."""
+    message = "input and output together are longer than any context that may serve this request"
+    return Refusal(400, "context_length_exceeded", message, param="messages")
+
+
 def eligible_backends(policy: Policy, route: RoutePolicy, band: BandPolicy, request: ChatRequest) -> EligibleBackends:
     """Sort the band's pools and the route's chain into those that may serve `request` and those that may not."""
     input_tokens = request.input_tokens(route.bytes_per_token)
@@ -83,7 +103,8 @@ def eligible_backends(policy: Policy, route: RoutePolicy, band: BandPolicy, requ
     for name, weight in band.weights.items():
         if weight == 0:
             continue
-        exclusion = pool_exclusion(name, policy.pools[name], request, input_tokens, output_cap)
+        read_tokens = input_tokens if band.cut_to_tokens is None else min(input_tokens, band.cut_to_tokens)
+        exclusion = pool_exclusion(name, policy.pools[name], request, read_tokens, output_cap)
         if exclusion is None:
             weights[name] = weight
         else:
@@ -119,8 +140,7 @@ def no_backend_fits(exclusions: Sequence[Exclusion]) -> Refusal:
     if unsupported and not any(exclusion.cause is ExclusionCause.LENGTH for exclusion in exclusions):
         message = f"no backend of this route supports {', '.join(unsupported)}"
         return Refusal(400, "field_unsupported", message, param=unsupported[0])
-    message = "input and output together are longer than any context that may serve this request"
-    return Refusal(400, "context_length_exceeded", message, param="messages")
+    return too_long()
 
 
 def _exclusion(

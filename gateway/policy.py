@@ -174,11 +174,15 @@ class BandPolicy(_Document):
     max_input_tokens: longest input of the band, tokens; null for any length.
     api_share: part of the requests that goes straight to the fallback chain, 0 to 1.
     weights: pool -> weight by which the rest is drawn; weights need not sum to 1.
+    refused: whether its inputs are too long for everything that serves the route, so that they are refused.
+    cut_to_tokens: tokens to which a pool cuts its inputs; null where they stay whole.
     """
 
     max_input_tokens: _Tokens | None
     weights: Mapping[_Name, _Weight] = Field(default_factory=dict)
     api_share: _Share = 0.0
+    refused: bool = False
+    cut_to_tokens: _Tokens | None = None
 
     @property
     def keeps_traffic_local(self) -> bool:
@@ -267,8 +271,12 @@ def _band_order_problems(bands: tuple[BandPolicy, ...]) -> list[str]:
 
 def _share_problems(route: RoutePolicy) -> list[str]:
     problems = []
+    if route.bands[0].refused:
+        problems.append("bands[0]: the shortest inputs may not be refused")
     for index, band in enumerate(route.bands):
-        if band.api_share < 1 and not band.keeps_traffic_local:
+        if band.refused and (band.api_share > 0 or band.keeps_traffic_local):
+            problems.append(f"bands[{index}]: a refused band has neither weights nor an api_share")
+        if band.api_share < 1 and not band.keeps_traffic_local and not band.refused:
             problems.append(f"bands[{index}]: no pool has a weight, so api_share must be 1")
         if band.api_share > 0 and not route.fallback:
             problems.append(f"bands[{index}]: api_share {band.api_share} needs an API in `fallback`")

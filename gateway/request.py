@@ -72,15 +72,21 @@ class ChatRequest:
         caps = [cap for cap in (self.output_cap, most) if cap is not None]
         return min(caps) if caps else None
 
-    def body_for(self, model: str, output_cap: int | None, renames: Mapping[str, str]) -> bytes:
+    def body_for(
+        self, model: str, output_cap: int | None, renames: Mapping[str, str], cut_to_tokens: int | None = None
+    ) -> bytes:
         """Write the JSON to send, with the backend's model name, the output cap, usage asked for, and the backend's
         field names.
+
+        `cut_to_tokens` asks vLLM to read only that many tokens of the prompt, which are its last ones.
 
         Raises Refusal (400) for what can be read but not written: lone surrogates, nesting at the limit of reading.
         """
         document = {**self.fields, "model": model}
         if output_cap is not None:
             document["max_tokens"] = output_cap
+        if cut_to_tokens is not None:
+            document["truncate_prompt_tokens"] = cut_to_tokens
         if self.stream:
             document["stream_options"] = {**self.fields.get("stream_options", {}), "include_usage": True}
         backend_document = {renames.get(name, name): value for name, value in document.items()}

@@ -53,11 +53,17 @@ def replica_call(
     output_cap: int | None,
     headers: Mapping[str, str],
     request_id: str,
+    cut_to_tokens: int | None = None,
 ) -> UpstreamCall:
-    """Build the call that carries `request` to a local replica at `url`. `headers` are the client's."""
+    """Build the call that carries `request` to a local replica at `url`. `headers` are the client's.
+
+    `cut_to_tokens` are those that the replica keeps of the prompt; None keeps it whole.
+    """
     own_headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "X-Request-Id": request_id}
     own_headers |= {name: headers[name] for name in _TRACE_HEADERS if name in headers}
-    return UpstreamCall(f"{url}/v1/chat/completions", own_headers, request.body_for(pool.model, output_cap, {}))
+    return UpstreamCall(
+        f"{url}/v1/chat/completions", own_headers, request.body_for(pool.model, output_cap, {}, cut_to_tokens)
+    )
 
 
 def chained_apis(policy: Policy) -> frozenset[str]:

@@ -25,7 +25,7 @@ TOLERANCE = Decimal("0.001")
 
 def arithmetic(plan: Plan, environment: Environment) -> tuple[Problem, ...]:
     """Return all problems of a plan's own arithmetic, in the order of the rules. There are none when it adds up."""
-    rules = (_references, _packing, _served, _capacity, _context, _reserve, _quota, privacy, _bill, _budget)
+    rules = (_references, _packing, _served, _too_long, _capacity, _context, _reserve, _quota, privacy, _bill, _budget)
     return tuple(problem for rule in rules for problem in rule(plan, environment))
 
 
@@ -98,9 +98,13 @@ def _served(plan: Plan, environment: Environment) -> Iterator[Problem]:
             if local and not _close(local, Decimal(1)):
                 yield Problem("CHK009", f"{place}: the weights of its pools sum to {local:.4f}, not 1")
             for level in plan.levels:
-                spilled = _spilled(band, level.name)
-                if spilled < 1 and not local:
-                    yield Problem("CHK009", f"{place}: {1 - spilled:.0%} of it has no pool at level {level.name}")
+                spilled, refused = _spilled(band, level.name), _refused(band, level.name)
+                if spilled + refused < 1 - TOLERANCE and not local:
+                    lacking = f"{1 - spilled - refused:.0%}"
+                    yield Problem("CHK009", f"{place}: {lacking} of it has no pool at level {level.name}")
+                if spilled + refused > 1 + TOLERANCE:
+                    message = f"{spilled + refused:.2%} of it goes to the API or is refused at level {level.name}"
+                    yield Problem("CHK009", f"{place}: {message}")
                 if spilled > 0 and not route.fallback:
                     yield Problem("CHK009", f"{place}: {spilled:.0%} of it has no API at level {level.name}")
                 if band.api_share > spilled * (1 + TOLERANCE):
@@ -108,6 +112,31 @@ def _served(plan: Plan, environment: Environment) -> Iterator[Problem]:
                         f"{band.api_share:.0%} goes to the API at every hour, but at level {level.name} {spilled:.0%}"
                     )
                     yield Problem("CHK009", f"{place}: {message}")
+
+
+def _too_long(plan: Plan, environment: Environment) -> Iterator[Problem]:
+    """Require that no more requests are refused or cut for their length than the plan says, and the route allows."""
+    for route in plan.routes:
+        rates = {level.name: level.hours * level.mean_requests_per_second.get(route.name, 0) for level in plan.levels}
+        month = sum(rates.values(), Decimal(0)) or Decimal(1)
+        refused = cut = Decimal(0)
+        for band in route.bands:
+            away = sum((rates[name] * _refused(band, name) for name in rates), Decimal(0)) / month
+            refused += band.share_of_requests * away
+            cut += band.share_of_requests * (1 - away) if band.cut_to_tokens is not None else 0
+        told = route.too_long
+        for what, share, said in (
+            ("refused", refused, told.refused_share if told else Decimal(0)),
+            ("cut", cut, told.cut_share if told else Decimal(0)),
+        ):
+            if not _close(said, share):
+                message = f"{share:.4%} of its requests are {what} for their length; the plan says {said:.4%}"
+                yield Problem("CHK009", f"route `{route.name}`: {message}")
+        declared = environment.routes.get(route.name)
+        most = Decimal(str(declared.too_long.most)) if declared else Decimal(1)
+        if refused + cut > most * (1 + TOLERANCE):
+            message = f"{refused + cut:.2%} of its requests are refused or cut for their length"
+            yield Problem("CHK009", f"route `{route.name}`: {message}; `too_long.most` allows {most:.2%}")
 
 
 def _capacity(plan: Plan, environment: Environment) -> Iterator[Problem]:
@@ -134,7 +163,8 @@ def _context(plan: Plan, environment: Environment) -> Iterator[Problem]:
     for route in plan.routes:
         for index, band in enumerate(route.bands):
             longest = Decimal(band.max_input_tokens or 0)
-            needed = max(longest, band.mean_input_tokens) + band.mean_output_tokens
+            input_tokens = band.cut_to_tokens or max(longest, band.mean_input_tokens)
+            needed = input_tokens + band.mean_output_tokens
             for name, weight in band.weights.items():
                 if weight > 0 and name in contexts and needed > contexts[name]:
                     message = f"route `{route.name}` band {index + 1} needs {needed:.0f} tokens of context"
@@ -261,6 +291,11 @@ def _spilled(band: RouteBand, level: str) -> Decimal:
     return band.spill_by_level.get(level, Decimal(0))
 
 
+def _refused(band: RouteBand, level: str) -> Decimal:
+    """Return the share of a band that is refused for its length at a level. A level that is not named refuses none."""
+    return band.refused_by_level.get(level, Decimal(0))
+
+
 def _close(value: Decimal, expected: Decimal) -> bool:
     return abs(value - expected) <= expected * TOLERANCE
 
@@ -278,6 +313,6 @@ def _load(plan: Plan, pool: Pool, level: str) -> Decimal:
             weight = band.weights.get(pool.name, Decimal(0))
             capacity = capacities.get((route.name, index), Decimal(0))
             if weight > 0 and capacity > 0:  # the lack of either is a problem of its own
-                local = 1 - _spilled(band, level)
+                local = 1 - _spilled(band, level) - _refused(band, level)
                 load += rates.get(route.name, Decimal(0)) * band.share_of_requests * local * weight / capacity
     return load

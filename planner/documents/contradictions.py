@@ -9,21 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from planner.documents.length_rules import length_problems
 from planner.documents.loads import load_stated
-from planner.domain.workload import declared_workload, poisson_burst
 from planner.words.diagnostics import Problem
 from planner.words.spans import Document, Path, mapping_at, value_at
 
 
 def contradictions(document: Document) -> Iterator[Problem]:
-    """Yield all contradictions of a file (ENV005), in the order of its parts."""
+    """Yield all contradictions of a file (ENV005, ENV002), in the order of its parts."""
     yield from _zones(document)
     for name, route in mapping_at(document.value, "routes").items():
         path: Path = ("routes", name)
         yield from _lengths_known(document, path, route)
         yield from load_stated(document, path)
         yield from _profile(document, path)
-        yield from _lengths(document, path)
+        yield from length_problems(document, (*path, "tokens"))
 
 
 def _zones(document: Document) -> Iterator[Problem]:
@@ -52,21 +52,3 @@ def _profile(document: Document, path: Path) -> Iterator[Problem]:
     if isinstance(hours, list) and hours and all(hour == 0 for hour in hours):
         hint = "write how the hours compare, at least one of them above 0"
         yield Problem("ENV005", "every hour of the profile is 0", document.at(where), hint)
-
-
-def _lengths(document: Document, path: Path) -> Iterator[Problem]:
-    """Require that declared lengths fit a lognormal distribution."""
-    for side in ("input", "output"):
-        where: Path = (*path, "tokens", side)
-        mean, p95 = value_at(document.value, (*where, "mean")), value_at(document.value, (*where, "p95"))
-        if not (_positive(mean) and _positive(p95)):
-            continue
-        try:
-            declared_workload(mean, p95, mean, p95, poisson_burst(1))
-        except ValueError as error:
-            hint = "the 95th percentile is below the mean: check which is which" if p95 < mean else "give a trace"
-            yield Problem("ENV005", f"{side}: {error}", document.at(where), hint)
-
-
-def _positive(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")

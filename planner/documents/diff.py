@@ -273,7 +273,12 @@ def _route(route: PlannedRoute) -> _View:
 def _band(band: RouteBand) -> dict[str, Any]:
     """Return a band as the gateway sees it."""
     pools = ", ".join(f"{name} × {weight:f}" for name, weight in sorted(band.weights.items()))
-    return {"up to tokens": band.max_input_tokens, "pools": pools or "none", "planned API share": f"{band.api_share:f}"}
+    view = {"up to tokens": band.max_input_tokens, "pools": pools or "none", "planned API share": f"{band.api_share:f}"}
+    if band.is_refused:
+        view["refused"] = "too long"
+    if band.cut_to_tokens is not None:
+        view["cut to tokens"] = band.cut_to_tokens
+    return view
 
 
 def _range(low: int, high: int) -> int | str:

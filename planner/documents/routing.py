@@ -130,11 +130,16 @@ def _route(route: PlannedRoute, speed: float) -> dict[str, Any]:
 
 
 def _band(band: RouteBand) -> dict[str, Any]:
-    return {
+    entry: dict[str, Any] = {
         "max_input_tokens": band.max_input_tokens,
         "weights": {pool: float(weight) for pool, weight in sorted(band.weights.items())},
         "api_share": float(band.api_share),
     }
+    if band.is_refused:
+        entry["refused"] = True
+    if band.cut_to_tokens is not None:
+        entry["cut_to_tokens"] = band.cut_to_tokens
+    return entry
 
 
 def _scaled(duration_ms: int, speed: float) -> int:

@@ -13,6 +13,8 @@ from planner.words.units import Count, DurationMs, Share
 Privacy = Literal["public", "internal", "restricted"]
 Tokens = Annotated[float, Field(gt=0, le=1e8)]
 """A length in tokens."""
+LongestTokens = Annotated[Count, Field(ge=1, le=100_000_000)]
+"""A longest length in tokens."""
 
 
 class DeclaredLengths(EnvironmentPart):
@@ -20,8 +22,8 @@ class DeclaredLengths(EnvironmentPart):
 
     mean: Tokens | None = None
     p95: Tokens | None = None
-    max: Count | None = None
-    histogram: dict[Annotated[int, Field(gt=0, le=100_000_000)], Share] = since_1_1({})
+    max: LongestTokens | None = None
+    histogram: dict[LongestTokens, Share] = since_1_1({})
 
 
 class DeclaredTokens(EnvironmentPart):

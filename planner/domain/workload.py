@@ -1,8 +1,8 @@
 """What a route's requests look like: their joint (input × output) lengths, cut into bands, and their bursts.
 
 A gateway knows the input length of a request on arrival, and never its output. So capacities are computed for the mix
-of one band. Lengths come from the histogram of a trace or, without one, from declared means and 95th percentiles, which
-two independent lognormals meet. How many requests come, and when, is the matter of `demand`.
+of one band. Lengths come from the histogram of a trace or, without one, from what is declared of inputs and of outputs,
+independently (`lengths_declared`). How many requests come, and when, is the matter of `demand`.
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ from statistics import NormalDist
 
 import numpy as np
 
+from planner.domain.lengths_declared import Declared, cells, declared, lognormal, longest
 from planner.domain.route import Route
 from planner.domain.traces import Burst, TraceSummary, bin_of, bin_start
 from planner.words.arrays import Floats
 
 _NORMAL = NormalDist()
 _Z95 = _NORMAL.inv_cdf(0.95)
-_TAIL = 1e-4
-"""Probability of each end cell of a declared distribution. Their means are exact, so that no tokens are lost."""
 MOST_BANDS = 3
-"""Most bands into which the requests of a route are cut."""
+"""Most bands into which the requests of a route are cut by their length alone."""
+ROOM = 0.99
+"""Share of the answers for which a context keeps room behind its longest prompts; the others end where it ends. Shorter
+prompts leave more room, so that hardly any answer ends so."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,18 @@ class Mix:
         """Mean output tokens of a request."""
         return self.mean(lambda _, outputs: outputs)
 
+    @property
+    def cells(self) -> Iterable[tuple[float, float, float]]:
+        """Return (input tokens, output tokens, share) of each cell."""
+        return zip(self.input_tokens, self.output_tokens, self.weights, strict=True)
+
     def mean(self, of: Callable[[Floats, Floats], Floats]) -> float:
         """Return the mean over requests of a function of (input tokens, output tokens), arrays of shape (cells,)."""
         return float(np.dot(np.array(self.weights), of(np.array(self.input_tokens), np.array(self.output_tokens))))
+
+    def share_over(self, tokens: float) -> float:
+        """Return the share of the requests with more input tokens, to the width of a bin."""
+        return math.fsum(w for length, w in zip(self.input_tokens, self.weights, strict=True) if length >= tokens + 1)
 
     def input_quantile(self, share: float) -> float:
         """Return the input length that at least `share` of the requests do not exceed, to the width of a bin."""
@@ -70,6 +81,7 @@ class InputBand:
     from_tokens, below_tokens: the input is at least the first and below the second; None: no limit.
     share: share of the route's requests.
     mix: lengths of these requests alone.
+    behind_cut: whether it begins where some candidate reads no further, in the midst of a band that lengths alone make.
     """
 
     name: str
@@ -77,6 +89,12 @@ class InputBand:
     below_tokens: int | None
     share: float
     mix: Mix
+    behind_cut: bool = False
+
+    @property
+    def over_tokens(self) -> int:
+        """Return the tokens that all its prompts exceed."""
+        return max(0, self.from_tokens - 1)
 
 
 @dataclass(frozen=True)
@@ -87,53 +105,64 @@ class Workload:
     mix: lengths of all requests.
     burst: how far their rate departs from its mean.
     bands: the requests by input length.
+    longest_input: tokens of the longest prompt that is planned for.
+    room: tokens that a context keeps free for the answer to its longest prompts: the 99th percentile.
     """
 
     origin: str
     mix: Mix
     burst: Burst
     bands: tuple[InputBand, ...]
+    longest_input: int
+    room: int
 
 
-def route_workload(route: Route, trace: TraceSummary | None, requests_per_second: float) -> Workload:
+def route_workload(
+    route: Route, trace: TraceSummary | None, requests_per_second: float, cuts: Sequence[int] = ()
+) -> Workload:
     """Return the workload of a route: declared lengths where it has some, with the bursts of its trace; else the trace.
 
     requests_per_second: mean rate, by which independent arrivals burst where there is no trace.
-    Raises ValueError when no lognormal has the declared mean and percentile.
+    cuts: input lengths, which ascend; another band begins behind each of them.
+    Raises ValueError when no distribution has the declared lengths.
     """
     tokens = route.tokens
     if tokens is None:
         assert trace is not None  # the environment file was refused otherwise
-        return trace_workload(trace)
+        return trace_workload(trace, cuts)
     burst = trace.burst if trace else poisson_burst(requests_per_second)
-    assert tokens.input.mean
-    assert tokens.input.p95
-    assert tokens.output.mean
-    assert tokens.output.p95
-    return declared_workload(tokens.input.mean, tokens.input.p95, tokens.output.mean, tokens.output.p95, burst)
+    return lengths_workload(declared(tokens.input), declared(tokens.output), burst, cuts)
 
 
-def trace_workload(trace: TraceSummary) -> Workload:
-    """Return the workload of a trace."""
+def trace_workload(trace: TraceSummary, cuts: Sequence[int] = ()) -> Workload:
+    """Return the workload of a trace. Its bins stay whole, so that `cuts` hold to the width of a bin."""
     rows = [
         (cell.input_tokens / cell.requests, cell.output_tokens / cell.requests, cell.requests / trace.requests)
         for cell in trace.cells
     ]
-    return _workload(trace.name, rows, trace.burst)
+    mix = _mix(rows)
+    room = min(math.ceil(mix.output_quantile(ROOM)), trace.output_quantiles["max"])
+    return _workload(trace.name, mix, trace.burst, trace.input_quantiles["max"], room, cuts)
 
 
 def declared_workload(
     input_mean: float, input_p95: float, output_mean: float, output_p95: float, burst: Burst
 ) -> Workload:
-    """Return the workload of declared lengths: independent lognormals on the bins of a trace.
+    """Return the workload of declared means and 95th percentiles.
 
-    The means are met exactly, and the 95th percentiles to the width of a bin. The cells are integrated and not sampled,
-    so that the same lengths give the same workload.
     Raises ValueError when no lognormal has that mean and percentile.
     """
-    inputs, outputs = _lognormal_cells(input_mean, input_p95), _lognormal_cells(output_mean, output_p95)
-    rows = [(s, o, p * q) for s, p in inputs for o, q in outputs]
-    return _workload("declared", rows, burst)
+    return lengths_workload(lognormal(input_mean, input_p95), lognormal(output_mean, output_p95), burst)
+
+
+def lengths_workload(inputs: Declared, outputs: Declared, burst: Burst, cuts: Sequence[int] = ()) -> Workload:
+    """Return the workload of declared lengths: independent distributions on the bins of a trace.
+
+    Their means are met exactly, and their percentiles to the width of a bin.
+    """
+    rows = [(s, o, p * q) for s, p in cells(inputs, [cut + 1 for cut in cuts]) for o, q in cells(outputs)]
+    room = math.ceil(outputs.quantile(ROOM) - 1e-6)
+    return _workload("declared", _mix(rows), burst, longest(inputs), room, cuts)
 
 
 def poisson_burst(requests_per_second: float) -> Burst:
@@ -153,9 +182,13 @@ def poisson_burst(requests_per_second: float) -> Burst:
     )
 
 
-def input_bands(mix: Mix, bounds: Sequence[int]) -> tuple[InputBand, ...]:
-    """Cut a mix at these input lengths, which ascend. Bands without requests are left out."""
-    edges: list[int | None] = [0, *bounds, None]
+def input_bands(mix: Mix, bounds: Sequence[int], cuts: Sequence[int] = ()) -> tuple[InputBand, ...]:
+    """Cut a mix at these input lengths, which ascend: before each of `bounds`, and behind each of `cuts`.
+
+    Bands without requests are left out. A band behind a cut is named by the length that its prompts exceed.
+    """
+    behind = {cut + 1 for cut in cuts} - set(bounds)
+    edges: list[int | None] = [0, *sorted({*bounds, *behind}), None]
     bands = []
     for low, high in pairwise(edges):
         inside = [
@@ -164,8 +197,21 @@ def input_bands(mix: Mix, bounds: Sequence[int]) -> tuple[InputBand, ...]:
         share = math.fsum(mix.weights[k] for k in inside)
         if share > 0:
             bands.append((low or 0, high, share, _mix(_cell(mix, k) for k in inside)))
-    names = {1: ("all",), 2: ("short", "long"), 3: ("short", "medium", "long")}.get(len(bands))
-    return tuple(InputBand(names[i] if names else f"band-{i + 1}", *row) for i, row in enumerate(bands))
+    plain = [low for low, *_ in bands if low not in behind]
+    names = {1: ("all",), 2: ("short", "long"), 3: ("short", "medium", "long")}.get(len(plain))
+    return tuple(InputBand(_band_name(row[0], plain, names), *row, row[0] not in plain) for row in bands)
+
+
+def _band_name(low: int, plain: Sequence[int], names: Sequence[str] | None) -> str:
+    if low not in plain:
+        return f"over-{low - 1}"
+    place = plain.index(low)
+    return names[place] if names else f"band-{place + 1}"
+
+
+def joined(parts: Iterable[tuple[float, Mix]]) -> Mix:
+    """Return the mix of several mixes, each with its share."""
+    return _mix((cell[0], cell[1], cell[2] * share) for share, mix in parts for cell in mix.cells)
 
 
 def band_bounds(mix: Mix) -> tuple[int, ...]:
@@ -188,9 +234,8 @@ def band_bounds(mix: Mix) -> tuple[int, ...]:
     return tuple(sorted(chosen))
 
 
-def _workload(origin: str, rows: Iterable[tuple[float, float, float]], burst: Burst) -> Workload:
-    mix = _mix(rows)
-    return Workload(origin, mix, burst, input_bands(mix, band_bounds(mix)))
+def _workload(origin: str, mix: Mix, burst: Burst, longest_input: int, room: int, cuts: Sequence[int]) -> Workload:
+    return Workload(origin, mix, burst, input_bands(mix, band_bounds(mix), cuts), longest_input, room)
 
 
 def _mix(rows: Iterable[tuple[float, float, float]]) -> Mix:
@@ -214,34 +259,3 @@ def _quantile(lengths: Sequence[float], weights: Sequence[float], share: float) 
         if seen >= share - 1e-12:
             return tokens
     return ordered[-1][0]
-
-
-def _lognormal_cells(mean: float, p95: float) -> list[tuple[float, float]]:
-    """Return a lognormal on the bins of a trace: (mean length within the bin, probability) of each.
-
-    With μ and σ of ln X:
-
-        mean              = exp(μ + σ²/2)
-        p95               = exp(μ + z σ)                   z = 1.645
-        σ                 = z − √(z² − 2 ln(p95/mean))
-        E[X; a ≤ X < b]   = mean · (Φ((ln b − μ)/σ − σ) − Φ((ln a − μ)/σ − σ))
-    """
-    ratio = p95 / mean
-    if ratio < 1 or ratio > math.exp(_Z95**2 / 2):
-        limit = math.exp(_Z95**2 / 2)
-        wanted = f"p95 must lie between 1 and {limit:.2f} × the mean"
-        raise ValueError(f"no lognormal has mean {mean:g} and 95th percentile {p95:g}; {wanted}")
-    sigma = max(_Z95 - math.sqrt(max(0.0, _Z95**2 - 2 * math.log(ratio))), 1e-9)
-    mu = math.log(mean) - sigma**2 / 2
-    low, high = (math.exp(mu + sigma * _NORMAL.inv_cdf(p)) for p in (_TAIL, 1 - _TAIL))
-    first, last = bin_of(max(2, math.ceil(low))), bin_of(max(2, math.ceil(high)))
-    edges = [0.0, *(float(bin_start(index)) for index in range(first, last + 1)), math.inf]
-    z = [(math.log(edge) - mu) / sigma if 0 < edge < math.inf else math.copysign(math.inf, edge - 1) for edge in edges]
-    weights = np.diff([_cdf(x) for x in z])
-    tokens = mean * np.diff([_cdf(x - sigma) for x in z])
-    return [(float(t / w), float(w)) for t, w in zip(tokens, weights, strict=True) if w > 1e-12]
-
-
-def _cdf(x: float) -> float:
-    """Return the standard normal distribution function, also at ±∞."""
-    return 0.5 * math.erfc(-x / math.sqrt(2))

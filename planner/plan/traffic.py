@@ -32,6 +32,9 @@ class RouteBand(PlanPart):
     weights: parts of the band that go to pools, by pool; they sum to 1, or there are none.
     api_share: share that is sent to the API at every hour, as planned.
     spill_by_level: share that is sent to the API, by level; a level that is absent sends none.
+    refused_by_level: share that is refused because its prompts are too long for what serves the route, by level; a
+    level that is absent refuses none.
+    cut_to_tokens: tokens to which its prompts are cut before a pool reads them; None where they stay whole.
     """
 
     max_input_tokens: int | None
@@ -41,6 +44,13 @@ class RouteBand(PlanPart):
     weights: dict[str, Figure]
     api_share: Figure
     spill_by_level: dict[str, Figure]
+    refused_by_level: dict[str, Figure] = Field(default={}, exclude_if=lambda shares: not shares)
+    cut_to_tokens: int | None = Field(default=None, exclude_if=lambda tokens: tokens is None)
+
+    @property
+    def is_refused(self) -> bool:
+        """Say whether all of it is refused, at every hour."""
+        return bool(self.refused_by_level) and not self.weights and not self.api_share
 
 
 class Triggers(PlanPart):
@@ -91,6 +101,19 @@ class PlannedLoad(PlanPart):
     notes: tuple[str, ...]
 
 
+class TooLongRequests(PlanPart):
+    """Requests of a route that are too long for what serves it.
+
+    over_tokens: every prompt with more tokens than this is refused or cut.
+    refused_share: share of the month's requests that is refused.
+    cut_share: share of the month's requests whose prompts are cut.
+    """
+
+    over_tokens: int
+    refused_share: Figure
+    cut_share: Figure
+
+
 class PlannedRoute(PlanPart):
     """A route's plan says where its requests go.
 
@@ -99,7 +122,8 @@ class PlannedRoute(PlanPart):
     model: the model of its pools; None when it has none.
     bytes_per_token: factor by which the gateway guesses a prompt's tokens.
     fallback: APIs in the order in which they are asked.
-    spill_share: share of the month's requests that goes to APIs.
+    spill_share: share of the month's requests that goes to APIs, without those that are refused.
+    too_long: what happens to requests that are too long; None where none of them are.
     usd_per_month: its part of the bill, USD a month.
     usd_per_million_tokens: that cost for a million input and output tokens, USD.
     binding: what limits its largest band.
@@ -117,6 +141,7 @@ class PlannedRoute(PlanPart):
     fallback: tuple[str, ...]
     triggers: Triggers
     spill_share: Figure
+    too_long: TooLongRequests | None = Field(default=None, exclude_if=lambda requests: requests is None)
     usd_per_month: Dollars
     usd_per_million_tokens: Figure
     binding: str

@@ -627,3 +627,41 @@ def test_a_whole_answer_without_usage_books_the_full_reserve() -> None:
                 )
 
     run(test())
+
+
+LONG = [{"role": "user", "content": "x" * 8000}]
+
+
+def test_a_prompt_of_a_refused_band_reaches_nobody() -> None:
+    async def test() -> None:
+        async with backends(good(), good()) as (near, away):
+            bands = [
+                {"max_input_tokens": 1000, "weights": {"near": 1.0}, "api_share": 0.0},
+                {"max_input_tokens": None, "weights": {}, "api_share": 0.0, "refused": True},
+            ]
+            policy = document({"near": pool(near.url)}, {"away": api(away.url)}, chat=route(bands=bands))
+            async with staged(policy) as stage:
+                reply = await stage.chat(messages=LONG)
+                assert (reply.status, reply.document["error"]["code"]) == (400, "context_length_exceeded")
+                assert (near.calls, away.calls) == (0, 0)
+                assert (await stage.chat()).status == 200
+
+    run(test())
+
+
+def test_a_pool_is_asked_to_cut_the_prompts_of_a_cut_band() -> None:
+    async def test() -> None:
+        async with backends(good()) as (near,):
+            bands = [
+                {"max_input_tokens": 1000, "weights": {"near": 1.0}, "api_share": 0.0},
+                {"max_input_tokens": None, "weights": {"near": 1.0}, "api_share": 0.0, "cut_to_tokens": 1000},
+            ]
+            policy = document({"near": pool(near.url, max_model_len=1200)}, chat=route(fallback=(), bands=bands))
+            async with staged(policy) as stage:
+                assert (await stage.chat(messages=LONG)).status == 200
+                assert (await stage.chat()).status == 200
+                long, short = near.documents()
+                assert long["truncate_prompt_tokens"] == 1000
+                assert "truncate_prompt_tokens" not in short
+
+    run(test())

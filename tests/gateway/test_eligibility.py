@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 
 from gateway.document import parse_policy
-from gateway.eligibility import EligibleBackends, Exclusion, ExclusionCause, eligible_backends, no_backend_fits
+from gateway.eligibility import (
+    EligibleBackends,
+    Exclusion,
+    ExclusionCause,
+    admitted_band,
+    eligible_backends,
+    no_backend_fits,
+)
+from gateway.errors import Refusal
 from gateway.request import parse_chat_request
 from tests.gateway.stage import api, document, pool, route
 
@@ -70,3 +78,31 @@ def test_the_client_reads_fields_and_no_backend_names() -> None:
     assert "near" not in refusal.message
     result = eligible_for({"near": pool(NEAR, max_model_len=10)}, {}, {})
     assert no_backend_fits(result.exclusions).code == "context_length_exceeded"
+
+
+BANDS = [
+    {"max_input_tokens": 1000, "weights": {"near": 1.0}, "api_share": 0.0},
+    {"max_input_tokens": None, "weights": {}, "api_share": 0.0, "refused": True},
+]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "refused"), [(1000, False), (1001, False), (1250, False), (1251, True), (9000, True)]
+)
+def test_a_refused_band_refuses_what_is_clearly_in_it(tokens: int, refused: bool) -> None:
+    """Near its bound the estimate may be wrong, and the backend has the last word."""
+    text = json.dumps(document({"near": pool(NEAR)}, {}, chat=route({}, fallback=[], bands=BANDS))).encode()
+    chat = parse_policy(text).policy.routes["chat"]
+    if not refused:
+        assert admitted_band(chat, tokens) is chat.bands[0]
+        return
+    with pytest.raises(Refusal) as raised:
+        admitted_band(chat, tokens)
+    assert (raised.value.status, raised.value.code) == (400, "context_length_exceeded")
+
+
+def test_a_pool_that_cuts_prompts_reads_any_length() -> None:
+    bands = [{"max_input_tokens": None, "weights": {"near": 1.0}, "api_share": 0.0, "cut_to_tokens": 60}]
+    pools = {"near": pool(NEAR, max_model_len=70)}
+    assert eligible_for(pools, {}, {"bands": bands}).weights == {"near": 1.0}
+    assert eligible_for(pools, {"away": api(NEAR + "1", context_tokens=70)}, {"bands": bands}).chain == ()

@@ -10,6 +10,7 @@ import asyncio
 import itertools
 import json
 import time
+from dataclasses import replace
 from typing import Any, Literal
 
 from aiohttp import web
@@ -106,6 +107,9 @@ class _Server:
         cap = body.get("max_completion_tokens") or body.get("max_tokens")
         if cap is not None and (not isinstance(cap, int) or isinstance(cap, bool) or cap < 1):
             raise _Refusal(400, f"max_tokens must be at least 1, got {cap}.", "BadRequestError")
+        kept = body.get("truncate_prompt_tokens")
+        if isinstance(kept, int) and not isinstance(kept, bool) and kept >= 1:
+            full_lengths = replace(full_lengths, prompt_tokens=min(full_lengths.prompt_tokens, kept))
         room = clock.max_model_len - full_lengths.prompt_tokens
         if room < (cap or 1):
             raise _Refusal(

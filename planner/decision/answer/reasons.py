@@ -7,6 +7,7 @@ does.
 from __future__ import annotations
 
 from planner.decision.answer.solved import Solved
+from planner.decision.answer.too_long import too_long, too_long_words
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.words.units import HOURS_PER_MONTH
@@ -21,9 +22,14 @@ def reasons(solved: Solved, route: RouteDemand) -> tuple[str, ...]:
             "restricted data: no API may see it, so nodes of its own must carry it even after one of them is lost"
         )
     sentences += [_pool_reason(solved, route, pool) for pool in solved.pools_of(route.name)]
+    requests = too_long(solved, route)
+    if requests is not None:
+        sentences.append(too_long_words(requests))
     if not apis:
         return tuple(sentences)
-    usd = sum(band.share * apis[0].option.usd_per_request[(route.name, i)] for i, band in enumerate(route.bands))
+    prices = apis[0].option.usd_per_request
+    read = [(band.share, prices[(route.name, i)]) for i, band in enumerate(route.bands) if (route.name, i) in prices]
+    usd = sum(share * price for share, price in read) / sum(share for share, _ in read)
     sentences.append(f"at {apis[0].row.key} a request costs ${usd:.6f}")
     mode = solved.choice.mode(route.name)
     if mode == "hybrid":

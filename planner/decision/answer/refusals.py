@@ -8,7 +8,7 @@ from dataclasses import replace
 from planner.decision.answer.sentences import candidate_words, cause_problem, counted_words, omission_words
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.market import Market
-from planner.decision.candidates.omissions import Omission, OmissionKind, counts_by_kind
+from planner.decision.candidates.omissions import MissesSlo, Omission, OmissionKind, counts_by_kind
 from planner.decision.choice.question import Infeasible
 from planner.domain.models import split_entry
 from planner.words.diagnostics import Problem
@@ -42,12 +42,33 @@ def _no_candidate(route: RouteDemand, market: Market) -> Problem:
     """
     bands = [band.name for index, band in enumerate(route.bands) if (route.name, index) not in market.servable]
     own = tuple(_own(route, market))
+    if (too_long := _too_long(route, market, own)) is not None:
+        return too_long
     kinds = {omission.kind for omission in own}
     machines = [o for o in market.omissions if not o.route and o.kind in ABOUT_MACHINES]
     counted = own if kinds and kinds <= ABOUT_APIS else (*own, *machines)
     reasons = counted_words(counts_by_kind(counted)[:KINDS_TOLD]) or "none of its models is known"
     message = f"route `{route.name}`: nothing can serve its {' and '.join(bands)} prompts; of its candidates {reasons}"
     return Problem("INF001", message, hint=_way_out(route, own), about=("routes", route.name))
+
+
+def _too_long(route: RouteDemand, market: Market, own: tuple[Omission, ...]) -> Problem | None:
+    """Return the problem that more requests are too long for every candidate than the route allows; None if none are.
+
+    A band that some candidate reads and serves too slowly is another matter.
+    """
+    missing = [i for i in range(len(route.bands)) if (route.name, i) not in market.servable]
+    slow = {omission.cause.band for omission in own if isinstance(omission.cause, MissesSlo)}
+    first = missing[0]
+    if not first or missing != list(range(first, len(route.bands))) or slow & {route.bands[i].name for i in missing}:
+        return None
+    share, most = route.share_from(first) * 100, route.route.too_long.most * 100
+    prompts = f"{share:.2g} % of its requests have prompts over {route.bands[first].over_tokens:,} tokens"
+    message = f"route `{route.name}`: {prompts}, too long for every candidate; `too_long.most` allows {most:g} %"
+    hint = "accept a model that reads more, or raise `too_long.most`"
+    if route.tail_is_assumed:
+        hint = f"state `tokens.input.max` if no prompt is that long, {hint}"
+    return Problem("INF001", message, hint=hint, about=("routes", route.name))
 
 
 def _own(route: RouteDemand, market: Market) -> Iterator[Omission]:

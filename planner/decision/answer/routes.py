@@ -13,6 +13,7 @@ from decimal import Decimal
 from planner.decision.answer.loads import planned_load
 from planner.decision.answer.reasons import reasons
 from planner.decision.answer.solved import Solved
+from planner.decision.answer.too_long import too_long
 from planner.decision.candidates.demand import RouteDemand
 from planner.plan.cost import Cost
 from planner.plan.traffic import PlannedRoute, PlannedSlo, RouteBand, Triggers
@@ -40,8 +41,10 @@ def _route(solved: Solved, route: RouteDemand, cost: Cost, shares: Mapping[tuple
     ttft_ms = route.target.ttft_ms + route.target.ttft_ms_per_1k_input * longest / 1000
     slo = route.route.slo
     usd = _usd(route.name, cost, shares)
-    requests = sum(level.rates[route.name] * float(level.hours) * 3600 for level in solved.demand.levels)
-    tokens = requests * (route.workload.mix.mean_input + route.workload.mix.mean_output)
+    tokens = sum(
+        solved.served_requests((route.name, index)) * (band.mix.mean_input + band.mix.mean_output)
+        for index, band in enumerate(route.bands)
+    )
     return PlannedRoute(
         name=route.name,
         task=route.route.task,
@@ -63,6 +66,7 @@ def _route(solved: Solved, route: RouteDemand, cost: Cost, shares: Mapping[tuple
             queue_ms=0 if apis else math.ceil(ttft_ms),
         ),
         spill_share=solved.choice.api_share(route.name),
+        too_long=too_long(solved, route),
         usd_per_month=dollars(usd),
         usd_per_million_tokens=figure(float(usd) / tokens * 1e6),
         binding=_binding(solved, route),
@@ -75,6 +79,7 @@ def _band(solved: Solved, route: RouteDemand, index: int) -> RouteBand:
     band, key = route.bands[index], (route.name, index)
     pools = solved.choice.classes_of(key)
     spilled = [0.0 if share < 1e-4 else min(1.0, share) for share in solved.choice.spilled(key)]
+    refused = [0.0 if share < 1e-4 else min(1.0, share) for share in solved.choice.turned_away(key)]
     levels = solved.demand.levels
     return RouteBand(
         max_input_tokens=None if band.below_tokens is None else band.below_tokens - 1,
@@ -82,8 +87,10 @@ def _band(solved: Solved, route: RouteDemand, index: int) -> RouteBand:
         mean_input_tokens=band.mix.mean_input,
         mean_output_tokens=band.mix.mean_output,
         weights=dict.fromkeys(pools, 1),
-        api_share=min(spilled) if pools else 1,
+        api_share=min(spilled) if pools else round(1 - min(refused), 12),
         spill_by_level={level.name: share for level, share in zip(levels, spilled, strict=True) if share},
+        refused_by_level={level.name: share for level, share in zip(levels, refused, strict=True) if share},
+        cut_to_tokens=solved.cut_to(key),
     )
 
 

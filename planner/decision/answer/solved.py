@@ -99,6 +99,15 @@ class Solved:
             for level, share in zip(self.demand.levels, shares, strict=True)
         )
 
+    def served_requests(self, key: BandKey) -> float:
+        """Return how many requests of a band are served in a month: all but those that are turned away."""
+        return self.requests_to(key, tuple(1 - share for share in self.choice.turned_away(key)))
+
+    def cut_to(self, key: BandKey) -> int | None:
+        """Return the tokens to which the prompts of a band are cut before its pool reads them; None if they are not."""
+        pools = [pool for pool in self.pools if key in self.choice.bands_of(pool.name)]
+        return self.route(key[0]).cut_to(key[1], pools[0].shape.max_model_len) if pools else None
+
     @property
     def cluster(self) -> ClusterParts | None:
         """Return what is built beside the GPU nodes; None when nothing is self-hosted."""

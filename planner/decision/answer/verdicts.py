@@ -10,6 +10,7 @@ from datetime import date
 
 from planner.decision.answer.routes import BYTES_PER_TOKEN
 from planner.decision.answer.solved import Solved
+from planner.decision.answer.too_long import too_long_verdicts
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.domain.catalog import Catalog
 from planner.domain.environment import Environment
@@ -31,6 +32,7 @@ def verdicts(solved: Solved, cost: Cost, gaps: Iterable[Gap], without_place: Seq
         *_provenance(solved.pools),
         *_range(without_place),
         *_gaps((*gaps, *(gap for pool in solved.pools for gap in pool.shape.model.gaps()))),
+        *too_long_verdicts(solved),
         _privacy(environment),
         _availability(environment),
         _bytes_per_token(),

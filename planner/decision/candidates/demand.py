@@ -8,27 +8,24 @@ of those months, as the trace's own windows show it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from planner.decision.candidates.reach import NO_CUTS, Cuts, bands_read, context_wanted
 from planner.decision.choice.question import BandKey
 from planner.domain.demand import Level, hourly_rates, levels
 from planner.domain.environment import Environment, Horizon
 from planner.domain.load import Load, load_of, route_week
 from planner.domain.route import Route
 from planner.domain.traces import TraceSummary
-from planner.domain.workload import InputBand, Mix, Workload, poisson_burst, route_workload
+from planner.domain.workload import InputBand, Mix, Workload, joined, poisson_burst, route_workload
 from planner.performance.capacity import LatencyTarget
 from planner.performance.capacity_search import CYCLE_MINUTES
 from planner.performance.lengths import Lengths, lengths_of
 
 LEVELS = 6
 """Number of load levels that a week is reduced to; each of them adds columns to the program."""
-TAIL = 0.999
-"""Share of requests whose prompt and answer must fit the model's context; longer ones are refused or go to the API."""
-LEAST_CONTEXT = 4096
-"""Tokens of context that every pool has at least."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +36,11 @@ class RouteDemand:
     week: their profile, 168 multipliers with mean 1.
     lengths: token lengths of all its requests, coarse enough to be screened thousands of times.
     band_lengths: the same of each input band.
+    first_lengths: the same of the first band, of the first two bands together, and so on.
     target: what its SLO promises.
     burst_ratio: rate of the highest minute ÷ planned rate; screened capacities are divided by it.
     minutes: rates of the trace's busiest five minutes ÷ their mean; capacities are simulated with them.
-    band_context: tokens that the longest prompt of a band takes together with its answer, by band.
+    cuts: the input lengths behind which a band begins because some candidate reads no further.
     """
 
     name: str
@@ -52,15 +50,98 @@ class RouteDemand:
     week: tuple[float, ...]
     lengths: Lengths
     band_lengths: tuple[Lengths, ...]
+    first_lengths: tuple[Lengths, ...]
     target: LatencyTarget
     burst_ratio: float
     minutes: tuple[float, ...]
-    band_context: tuple[int, ...]
+    cuts: Cuts
 
     @property
     def max_model_len(self) -> int:
-        """Return the tokens of context that a pool for the whole route needs: the next power of two."""
-        return max(LEAST_CONTEXT, 1 << math.ceil(math.log2(max(self.band_context))))
+        """Return the tokens of context that hold every request of the route: the next power of two."""
+        return context_wanted(self.workload)
+
+    @property
+    def tail_is_assumed(self) -> bool:
+        """Say whether nobody stated how long the longest prompts are."""
+        tokens = self.route.tokens
+        return tokens is not None and tokens.input.max is None and not tokens.input.histogram
+
+    def reads(self, context: int) -> int:
+        """Return how many bands, from the shortest prompts on, a candidate with this context reads whole."""
+        return bands_read(self.workload, self.cuts, context - self.workload.room)
+
+    def lengths_read(self, context: int) -> Lengths:
+        """Return the lengths of all requests that a candidate with this context reads; of all where it reads none."""
+        read = self.reads(context)
+        return self.lengths if read in (0, len(self.bands)) else self.first_lengths[read - 1]
+
+    def serves(self, index: int, context: int) -> bool:
+        """Say whether a pool with this context may serve a band: it reads it, or the route lets its prompts be cut."""
+        read = self.reads(context)
+        cut = self.route.too_long.rule == "truncate" and read > 0 and self.may_turn_away(index)
+        return index < read or cut
+
+    def cut_to(self, index: int, context: int) -> int | None:
+        """Return the tokens to which a band is cut for a pool with this context; None where the pool reads it whole."""
+        read = self.reads(context)
+        return None if index < read else self.bands[read].over_tokens
+
+    def mix_for(self, index: int, context: int) -> Mix:
+        """Return the lengths that decide how much of a band a pool with this context serves.
+
+        They are those of all that it serves between two bounds, of which the band may be a part that a cut set apart:
+        the few longest prompts are judged among the others, as the SLO is a percentile of them all.
+        """
+        first = last = index
+        while self.bands[first].behind_cut:
+            first -= 1
+        while last + 1 < len(self.bands) and self.bands[last + 1].behind_cut and self.serves(last + 1, context):
+            last += 1
+        if first == last:
+            return self.bands[index].mix
+        key = (first, last, self.cut_to(last, context))
+        if key not in self._joined:
+            self._joined[key] = joined(
+                (self.bands[i].share, _cut(self.bands[i].mix, self.cut_to(i, context))) for i in range(first, last + 1)
+            )
+        return self._joined[key]
+
+    def lengths_for(self, index: int, context: int) -> Lengths:
+        """Return the same on few points."""
+        mix = self.mix_for(index, context)
+        if mix is self.bands[index].mix:
+            return self.band_lengths[index]
+        if id(mix) not in self._joined_lengths:
+            self._joined_lengths[id(mix)] = _lengths(mix)
+        return self._joined_lengths[id(mix)]
+
+    @cached_property
+    def _joined(self) -> dict[tuple[int, int, int | None], Mix]:
+        return {}
+
+    @cached_property
+    def _joined_lengths(self) -> dict[int, Lengths]:
+        return {}
+
+    def context(self, index: int) -> int:
+        """Return the tokens that the longest prompt of a band takes together with its answer."""
+        below = self.bands[index].below_tokens
+        longest = self.workload.longest_input
+        return (longest if below is None else min(longest, below - 1)) + self.workload.room
+
+    def may_turn_away(self, index: int) -> bool:
+        """Say whether a band may be left without a place: some candidate reads no prompt that long, and they are few.
+
+        The longer bands go with it, so that together they are no more than the route allows.
+        """
+        if not index or self.cuts.least is None or index < bands_read(self.workload, self.cuts, self.cuts.least):
+            return False
+        return self.share_from(index) <= self.route.too_long.most
+
+    def share_from(self, index: int) -> float:
+        """Return the share of the requests in a band and in the longer ones."""
+        return math.fsum(band.share for band in self.bands[index:])
 
     @property
     def bands(self) -> tuple[InputBand, ...]:
@@ -85,13 +166,15 @@ class Demand:
         return {(route.name, i): band.share for route in self.routes for i, band in enumerate(route.bands)}
 
 
-def demand(environment: Environment, traces: Mapping[str, TraceSummary], scale: float = 1.0) -> Demand:
-    """Return what an environment asks for. `traces` are those that it names; `scale` multiplies every stated load.
+def demand(
+    environment: Environment, traces: Mapping[str, TraceSummary], cuts: Mapping[str, Cuts] | None = None
+) -> Demand:
+    """Return what an environment asks for. `traces` are those that it names, and `cuts` are by route.
 
     Raises ValueError when declared token lengths fit no distribution, or a profile is not a week.
     """
     routes = tuple(
-        _route(name, environment.routes[name], environment.horizon, traces, scale)
+        _route(name, environment.routes[name], environment.horizon, traces, (cuts or {}).get(name, NO_CUTS))
         for name in sorted(environment.routes)
     )
     weeks = {r.name: hourly_rates(r.load.mean * r.load.usage_factor, r.week) for r in routes}
@@ -99,10 +182,10 @@ def demand(environment: Environment, traces: Mapping[str, TraceSummary], scale: 
     return Demand(routes, levels(weeks, LEVELS, burst))
 
 
-def _route(name: str, route: Route, horizon: Horizon, traces: Mapping[str, TraceSummary], scale: float) -> RouteDemand:
-    workload = route_workload(route, traces.get(route.traffic.trace or ""), 1.0)
+def _route(name: str, route: Route, horizon: Horizon, traces: Mapping[str, TraceSummary], cuts: Cuts) -> RouteDemand:
+    workload = route_workload(route, traces.get(route.traffic.trace or ""), 1.0, cuts.reaches)
     week = route_week(route, horizon)
-    load = load_of(route, workload.mix, week, horizon, scale)
+    load = load_of(route, workload.mix, week, horizon)
     if not workload.burst.measured:
         workload = replace(workload, burst=poisson_burst(load.mean * load.capacity_factor))
     assert route.slo.ttft_p95 is not None
@@ -115,6 +198,7 @@ def _route(name: str, route: Route, horizon: Horizon, traces: Mapping[str, Trace
         week=week,
         lengths=_lengths(workload.mix),
         band_lengths=tuple(_lengths(band.mix) for band in workload.bands),
+        first_lengths=tuple(_first_lengths(workload.bands)),
         target=LatencyTarget(
             ttft_ms=route.slo.ttft_p95.base,
             ttft_ms_per_1k_input=route.slo.ttft_p95.per_1k_input,
@@ -122,20 +206,22 @@ def _route(name: str, route: Route, horizon: Horizon, traces: Mapping[str, Trace
         ),
         burst_ratio=_burst_ratio(workload),
         minutes=_busiest_minutes(traces[route.traffic.trace]) if route.traffic.trace else (1.0,),
-        band_context=tuple(_context(workload, band) for band in workload.bands),
+        cuts=cuts,
     )
 
 
-def _context(workload: Workload, band: InputBand) -> int:
-    """Return the tokens of a band's longest prompt and the longest answer, over `TAIL` of the route's requests."""
-    longest = workload.mix.input_quantile(TAIL)
-    if band.below_tokens is not None:
-        longest = min(longest, band.below_tokens - 1)
-    return math.ceil(longest + workload.mix.output_quantile(TAIL))
+def _first_lengths(bands: Sequence[InputBand]) -> Iterator[Lengths]:
+    for count in range(1, len(bands) + 1):
+        yield _lengths(joined((band.share, band.mix) for band in bands[:count]))
+
+
+def _cut(mix: Mix, tokens: int | None) -> Mix:
+    """Return the lengths after longer prompts are cut to so many tokens."""
+    return mix if tokens is None else replace(mix, input_tokens=tuple(min(t, float(tokens)) for t in mix.input_tokens))
 
 
 def _lengths(mix: Mix) -> Lengths:
-    return lengths_of(zip(mix.input_tokens, mix.output_tokens, mix.weights, strict=True))
+    return lengths_of(mix.cells)
 
 
 def _burst_ratio(workload: Workload) -> float:

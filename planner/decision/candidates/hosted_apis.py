@@ -117,9 +117,8 @@ def _omission(
     residency = catalog.providers[row.provider].residency
     if route.route.residency and (residency is None or not set(residency) <= set(route.route.residency)):
         return Omission(candidate, OtherResidency(residency), route.name)
-    longest = route.workload.mix.input_quantile(1.0)
-    if row.context_tokens is None or row.context_tokens < longest:
-        return Omission(candidate, TooLittleContext(round(longest), row.context_tokens), route.name)
+    if row.context_tokens is None or not route.reads(row.context_tokens):
+        return Omission(candidate, TooLittleContext(route.context(0), row.context_tokens), route.name)
     return None
 
 
@@ -128,7 +127,8 @@ def _hosted_api(
 ) -> HostedApi | Gap:
     """Return the API for the routes that use it, or the gap of the first price that is missing."""
     prices: dict[PricePart, Price] = {}
-    bands = {(route.name, i): band for route in users for i, band in enumerate(route.bands)}
+    read = {route.name: route.bands[: route.reads(row.context_tokens or 0)] for route in users}
+    bands = {(route, i): band for route, prefix in read.items() for i, band in enumerate(prefix)}
     for part in sorted({part for band in bands.values() for part in tokens_by_price_part(row, band.mix)}):
         price = catalog.prices.price(row.price_key(part))
         if price is None:

@@ -15,6 +15,7 @@ from planner.decision.candidates.hosted_apis import HostedApi, hosted_apis
 from planner.decision.candidates.known import Known
 from planner.decision.candidates.omissions import Candidate, NoPrice, NotInZones, Omission
 from planner.decision.candidates.platform import NODE_DISK_GB, cluster_parts
+from planner.decision.candidates.reach import cuts
 from planner.decision.candidates.replicas import replicas
 from planner.decision.candidates.ruler import Ruler, ruler
 from planner.decision.candidates.screening import short_list, without_dominated
@@ -63,8 +64,8 @@ class Market:
         return frozenset(local | {key for api in self.apis for key in api.option.usd_per_request})
 
     def has_candidates(self, route: RouteDemand) -> bool:
-        """Say whether each band of a route can be served by something."""
-        return self.servable.issuperset((route.name, index) for index in range(len(route.bands)))
+        """Say whether each band of a route can be served by something, but for those that may be turned away."""
+        return self.servable.issuperset(_firm_bands(route))
 
 
 def survey(inputs: Inputs, known: Known | None = None) -> Market:
@@ -73,15 +74,15 @@ def survey(inputs: Inputs, known: Known | None = None) -> Market:
     Raises `Problems` with ENV020, exit code 1, when a price is missing that every plan needs.
     """
     environment, catalog = inputs.environment, inputs.catalog
-    asked = demand(environment, inputs.traces)
+    offerings, offering_omissions, offering_gaps = _offerings(environment, catalog)
+    asked = demand(environment, inputs.traces, cuts(environment, inputs.traces, catalog, offerings))
     until = environment.horizon.start + timedelta(days=round(environment.horizon.months * DAYS_PER_MONTH))
     apis, api_omissions, api_gaps = hosted_apis(
         asked.routes, catalog, environment.api, environment.platform.region, until
     )
-    offerings, offering_omissions, offering_gaps = _offerings(environment, catalog)
     cluster, disk_usd_per_hour, storage_usd_per_gb = _needed_prices(environment, catalog)
-    routes_with_api = {route for api in apis for route, _ in api.option.usd_per_request}
-    tenancy = {route.name: _tenancy(route, route.name in routes_with_api) for route in asked.routes}
+    taken = {key for api in apis for key in api.option.usd_per_request}
+    tenancy = {route.name: _tenancy(route, taken.issuperset(_firm_bands(route))) for route in asked.routes}
     judge = ruler(inputs)
     loading, shape_omissions = shapes(asked.routes, catalog, offerings.gpus(), tenancy)
     able, replica_omissions = replicas(loading, judge, Known() if known is None else known)
@@ -117,6 +118,8 @@ def ask(environment: Environment, market: Market) -> Question:
             mean=tuple(level.rates[route.name] * band.share for level in market.demand.levels),
             planned=tuple(level.planned[route.name] * band.share for level in market.demand.levels),
             may_spill=(route.name, index) in spillable,
+            may_turn_away=route.may_turn_away(index),
+            elsewhere=route.route.too_long.rule == "elsewhere",
         )
         for route in market.demand.routes
         for index, band in enumerate(route.bands)
@@ -163,6 +166,11 @@ def _offerings(environment: Environment, catalog: Catalog) -> tuple[Offerings, t
         if row.price is None
     ]
     return here.available(), (*absent, *unpriced), here.gaps(catalog.prices)
+
+
+def _firm_bands(route: RouteDemand) -> list[BandKey]:
+    """Return the bands of a route that must have a place."""
+    return [(route.name, index) for index in range(len(route.bands)) if not route.may_turn_away(index)]
 
 
 def _tenancy(route: RouteDemand, has_api: bool) -> Tenancy:

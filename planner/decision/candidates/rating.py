@@ -65,7 +65,7 @@ class Rating:
         answers: dict[BandKey, Capacity | NoCapacity] = {}
         for key in replica.capacities:
             route = replica.shape.route(key[0])
-            mix = route.bands[key[1]].mix
+            mix = route.mix_for(key[1], replica.shape.max_model_len)
             traffic = ReplicaTraffic(mix.input_tokens, mix.output_tokens, mix.weights, route.minutes)
             answer = highest_rate(question_of(replica, key, self._ruler), traffic, self._kept)
             if isinstance(answer, Capacity):

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 
 from planner.decision.candidates.known import Known
 from planner.decision.candidates.omissions import MissesSlo, Omission, TooLittleContext
+from planner.decision.candidates.reach import NARROWEST_CAP
 from planner.decision.candidates.ruler import Ruler
-from planner.decision.candidates.shapes import NARROWEST_CAP, Shape
+from planner.decision.candidates.shapes import Shape
 from planner.decision.choice.question import BandKey
 from planner.performance.capacity import (
     Capacity,
@@ -121,13 +122,13 @@ def _with_capacities(
     for index, replica in enumerate(capped):
         shape = replica.shape
         for route in shape.routes:
-            for band, needed in enumerate(route.band_context):
-                if needed > shape.model.max_context:
-                    lacks = TooLittleContext(needed, shape.model.max_context, route.bands[band].name)
+            for band in range(len(route.bands)):
+                if (route.name, band) in shape.reads:
+                    asked.append((index, route, band))
+                    questions.append(question_of(replica, (route.name, band), ruler))
+                else:
+                    lacks = TooLittleContext(route.context(band), shape.max_model_len, route.bands[band].name)
                     omissions.append(Omission(shape.identity, lacks, route.name))
-                    continue
-                asked.append((index, route, band))
-                questions.append(question_of(replica, (route.name, band), ruler))
     by_replica: dict[int, dict[BandKey, Capacity]] = {}
     for (index, route, band), answer in zip(asked, known.screen(questions), strict=True):
         shape = capped[index].shape

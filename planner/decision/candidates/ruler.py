@@ -60,11 +60,11 @@ class Ruler:
         Where first tokens really take longer than is computed, the target is made that much shorter instead;
         `as_measured` brings the times of the answer back. `cap` is the batch cap, sequences.
         """
-        basis = self.evidence(shape)
+        basis, context = self.evidence(shape), shape.max_model_len
         return CapacityQuestion(
             clock=clock,
             memory=memory,
-            lengths=route.lengths if band is None else route.band_lengths[band],
+            lengths=route.lengths_read(context) if band is None else route.lengths_for(band, context),
             target=route.target.nearer(basis.first_token),
             max_num_seqs=cap,
             max_num_batched_tokens=shape.max_num_batched_tokens,

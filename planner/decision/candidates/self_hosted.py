@@ -139,4 +139,5 @@ def _replica_class(
         capacity={key: answer.requests_per_second for key, answer in replica.capacities.items()},
         weights=shape.checkpoint,
         weights_usd_per_month=shape.checkpoint_gb * storage_usd_per_gb,
+        reads=shape.reads,
     )

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.hardware_rules import allows
 from planner.decision.candidates.omissions import Candidate, DoesNotLoad, FormatNotRun, Omission
+from planner.decision.candidates.reach import NARROWEST_CAP, TENSOR_PARALLEL_SIZES, context_held
+from planner.decision.choice.question import BandKey
 from planner.domain.catalog import Catalog
 from planner.domain.gaps import Gap
 from planner.domain.models import Model, Quantization
@@ -19,10 +22,6 @@ from planner.domain.offerings import Gpu
 from planner.performance.engine.scheduler import default_batched_tokens
 from planner.performance.memory import MemoryFit, NoFit, memory_fit, weights_bytes
 from planner.performance.precision import unsupported_weights
-
-TENSOR_PARALLEL_SIZES = (1, 2, 4, 8)
-NARROWEST_CAP = 16
-"""The smallest batch cap (`max_num_seqs`, sequences) that is tried; a shape that does not load with it never loads."""
 
 Tenancy = Literal["shared", "solo", "private"]
 """Tenancy says which routes may use a pool and its nodes. `shared`: routes whose reserve is an API. `solo`: routes
@@ -67,10 +66,21 @@ class Shape:
         """Return the size of the weights in the bucket, 10⁹ bytes."""
         return weights_bytes(self.model, self.stored, 1) / 1e9
 
-    @property
+    @cached_property
     def max_model_len(self) -> int:
-        """Return the tokens of context that the routes need, or the most that the model reads."""
-        return min(max(route.max_model_len for route in self.routes), self.model.max_context)
+        """Return the tokens of context that the routes need, or the most that the model reads and the memory holds."""
+        wanted = min(max(route.max_model_len for route in self.routes), self.model.max_context)
+        return context_held(self.model, self.quantization, self.gpu, self.tensor_parallel_size, wanted) or wanted
+
+    @cached_property
+    def reads(self) -> frozenset[BandKey]:
+        """Return the bands whose prompts are not too long for it, or may be cut."""
+        return frozenset(
+            (route.name, i)
+            for route in self.routes
+            for i in range(len(route.bands))
+            if route.serves(i, self.max_model_len)
+        )
 
     @property
     def max_num_batched_tokens(self) -> int:

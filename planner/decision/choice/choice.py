@@ -62,6 +62,10 @@ class Choice:
         """Return each API that takes some of a band, sorted, with the share that it takes by level."""
         return ((api, parts) for (spilled, api), parts in sorted(self.answer.spilled.items()) if spilled == key)
 
+    def turned_away(self, key: BandKey) -> tuple[float, ...]:
+        """Return the share of a band that is turned away for its length, by level."""
+        return self.answer.turned_away.get(key, (0.0,) * self.levels)
+
     @property
     def levels(self) -> int:
         """Return the number of load levels."""
@@ -80,12 +84,16 @@ class Choice:
         return max(busy)
 
     def api_share(self, route: str | None = None) -> float:
-        """Return the share of the month's requests of a route, or of all routes, that goes to APIs."""
+        """Return the share of the month's requests of a route, or of all routes, that goes to APIs.
+
+        Requests that are turned away for their length are left aside.
+        """
         total = spilled = 0.0
         for flow in self.question.flows:
             if route in (None, flow.route):
                 volumes = [rate * hours for rate, hours in zip(flow.mean, self.question.level_hours, strict=True)]
-                total += sum(volumes)
+                served = [1 - share for share in self.turned_away(flow.key)]
+                total += sum(share * volume for share, volume in zip(served, volumes, strict=True))
                 spilled += sum(share * volume for share, volume in zip(self.spilled(flow.key), volumes, strict=True))
         return spilled / total if total else 0.0
 

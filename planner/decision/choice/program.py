@@ -12,6 +12,7 @@ Columns:
     n[g]        nodes of a group                              w[k]        1 if class k is bought
     v[r,i,k]    1 if the band uses class k                    u[r,m]      1 if the route uses model m
     c[d]        1 if checkpoint d is stored                   z           1 if anything is self-hosted
+    l[r,i,t]    share of a band that is turned away, because it is too long for what serves its route
 
 Pools have a fixed size, so that y and n carry no level. A band uses one class (v), because the gateway's weights are
 static. All bands of a pool are admitted alike (f), because its gate counts requests and not routes. A route uses one
@@ -40,6 +41,7 @@ def formulate(question: Question) -> Linear:
     _columns(program, question)
     for family in (
         _serve,
+        _turned_away,
         _band_uses_class,
         _admitted_alike,
         _one_class_a_band,
@@ -66,6 +68,11 @@ def x(flow: Flow, k: ReplicaClass, t: int) -> str:
 def s(flow: Flow, a: ApiOption, t: int) -> str:
     """Return the name of the column: the share of a band that API a takes at level t."""
     return f"s[{flow.route},{flow.band},{a.name},{t}]"
+
+
+def away(flow: Flow, t: int) -> str:
+    """Return the name of the column: the share of a band that is turned away at level t."""
+    return f"l[{flow.route},{flow.band},{t}]"
 
 
 def v(flow: Flow, k: ReplicaClass) -> str:
@@ -98,6 +105,12 @@ def api_pairs(question: Question) -> Iterator[tuple[Flow, ApiOption]]:
     return ((f, a) for f in question.flows if f.may_spill for a in question.apis if f.key in a.usd_per_request)
 
 
+def turned_away(question: Question) -> tuple[Flow, ...]:
+    """Return the bands that may be turned away for their length: not those that go elsewhere and that an API takes."""
+    taken = {f.key for f, _ in api_pairs(question)}
+    return tuple(f for f in question.flows if f.may_turn_away and not (f.elsewhere and f.key in taken))
+
+
 def groups(question: Question) -> dict[str, list[ReplicaClass]]:
     """Return the node groups with the classes that may stand on each."""
     classes: dict[str, list[ReplicaClass]] = {}
@@ -116,6 +129,9 @@ def _columns(program: Linear, question: Question) -> None:
         for t, hours in enumerate(question.level_hours):
             requests = f.mean[t] * hours * SECONDS_PER_HOUR
             program.continuous(s(f, a, t), requests * a.usd_per_request[f.key], 1.0)
+    for f in turned_away(question):
+        for t in levels:
+            program.continuous(away(f, t), 0.0, 1.0)
     for k in question.classes:
         program.integer(y(k), TIE_BREAK_USD)
         for t in levels:
@@ -131,28 +147,47 @@ def _columns(program: Linear, question: Question) -> None:
 
 
 def _serve(program: Linear, question: Question) -> None:
-    """Every request of a band has a place.
+    """Every request of a band has a place, or is too long for what serves its route.
 
-    Σ_k x[r,i,k,t] + Σ_a s[r,i,a,t] = 1
+    Σ_k x[r,i,k,t] + Σ_a s[r,i,a,t] + l[r,i,t] = 1
     """
     local, spill = list(local_pairs(question)), list(api_pairs(question))
+    too_long = {f.key for f in turned_away(question)}
     for f in question.flows:
         for t in range(len(question.level_hours)):
             terms = [(x(f, k, t), 1.0) for g, k in local if g is f] + [(s(f, a, t), 1.0) for g, a in spill if g is f]
+            terms += [(away(f, t), 1.0)] if f.key in too_long else []
             program.equal(f"serve[{f.route},{f.band},{t}]", terms, 1.0, ServedRoute(f.route))
+
+
+def _turned_away(program: Linear, question: Question) -> None:
+    """A band is turned away only as far as what serves a shorter band j of the route does not read it.
+
+    l[r,i,t] + Σ_{k reads i} x[r,j,k,t] + Σ_{a reads i} s[r,j,a,t] ≤ 1                     j < i
+    """
+    for f in turned_away(question):
+        shorter = [g for g in question.flows if g.route == f.route and g.band < f.band]
+        classes = [k for k in question.classes if f.key in k.reads]
+        apis = [a for a in question.apis if f.may_spill and f.key in a.usd_per_request]
+        for g in shorter:
+            for t in range(len(question.level_hours)):
+                terms = [(x(g, k, t), 1.0) for k in classes if g.key in k.capacity]
+                terms += [(s(g, a, t), 1.0) for a in apis if g.may_spill and g.key in a.usd_per_request]
+                if terms:
+                    program.at_most(f"too-long[{f.route},{f.band},{g.band},{t}]", [*terms, (away(f, t), 1.0)], 1.0)
 
 
 def _band_uses_class(program: Linear, question: Question) -> None:
     """A class serves some of a band only if the band uses it, and a band uses only classes that are bought.
 
         x[r,i,k,t] ≤ v[r,i,k] ≤ w[k]
-        x[r,i,k,t] = v[r,i,k]           where no API may take the band
+        x[r,i,k,t] = v[r,i,k]           where no API may take the band, and none of it is turned away
 
     The equality follows from `_serve` and `_one_class_a_band`; a solver that is told of it searches half as long.
     """
-    may_spill = {f.key for f, _ in api_pairs(question)}
+    partly = {f.key for f, _ in api_pairs(question)} | {f.key for f in turned_away(question)}
     for f, k in local_pairs(question):
-        limit = program.at_most if f.key in may_spill else program.equal
+        limit = program.at_most if f.key in partly else program.equal
         for t in range(len(question.level_hours)):
             limit(f"uses[{f.route},{f.band},{k.name},{t}]", [(x(f, k, t), 1.0), (v(f, k), -1.0)], 0.0)
         program.at_most(f"used[{f.route},{f.band},{k.name}]", [(v(f, k), 1.0), (f"w[{k.name}]", -1.0)], 0.0)
@@ -308,7 +343,11 @@ def _account_limit(
     provider = account[0].provider
     spilled = [(s(f, a, t), f.planned[t] * weight(f, a)) for f, a in api_pairs(question) if a in account]
     program.at_most(f"{unit}[{provider},{t}]", spilled, limit, ApiRate(provider, unit))
-    first = {f.key: apis_in_order(question.apis, f.route)[0] for f, _ in api_pairs(question)}
+    ordered = {route: apis_in_order(question.apis, route) for route in sorted({f.route for f in question.flows})}
+    first = {
+        f.key: next(a for a in ordered[f.route] if f.key in a.usd_per_request)
+        for f in dict.fromkeys(f for f, _ in api_pairs(question))
+    }
     for group, classes in groups(question).items() if question.survives_a_node else ():
         lost = [
             _lost(f, k, t, weight(f, first[f.key]))

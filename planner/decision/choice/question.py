@@ -24,6 +24,9 @@ class Flow:
     mean: requests/s by level, in the order of `Question.level_hours`; they decide the bill of APIs.
     planned: requests/s by level that the classes must be able to carry.
     may_spill: whether an API may take the band, also as the reserve when a node is lost.
+    may_turn_away: whether the band may be left without a place where its prompts are too long for what serves the
+    route.
+    elsewhere: whether an API that reads the band must then take it.
     """
 
     route: str
@@ -31,6 +34,8 @@ class Flow:
     mean: tuple[float, ...]
     planned: tuple[float, ...]
     may_spill: bool
+    may_turn_away: bool = False
+    elsewhere: bool = True
 
     @property
     def key(self) -> BandKey:
@@ -47,6 +52,7 @@ class ReplicaClass:
     usd_per_node_hour: cost of a node with its disk, USD an hour.
     exclusive: whether its nodes hold nothing else, and carry its planned load even after one of them is lost.
     capacity: requests/s of one replica at the SLO, by band; a band that is absent may not use the class.
+    reads: bands whose prompts are not too long for it, whether or not it meets their SLO.
     weights: name of the checkpoint that its replicas load.
     weights_usd_per_month: cost of storing that checkpoint once, USD a month.
     """
@@ -63,6 +69,7 @@ class ReplicaClass:
     capacity: Mapping[BandKey, float]
     weights: str
     weights_usd_per_month: float
+    reads: frozenset[BandKey] = frozenset()
 
     @property
     def replicas_per_node(self) -> int:
@@ -92,19 +99,23 @@ class ApiOption:
     tokens_per_minute: float | None
     requests_per_minute: float | None
 
-    def cost_of(self, route: str) -> float:
-        """Return the USD a request by which a route's APIs are ranked; infinity if the route may not use this one.
-
-        It is the plain mean over the route's bands, and not weighted by their shares.
-        """
-        costs = [usd for (name, _), usd in self.usd_per_request.items() if name == route]
-        return sum(costs) / len(costs) if costs else float("inf")
+    def bands_of(self, route: str) -> frozenset[BandKey]:
+        """Return the bands of a route that may use it."""
+        return frozenset(key for key in self.usd_per_request if key[0] == route)
 
 
 def apis_in_order(apis: Iterable[ApiOption], route: str) -> list[ApiOption]:
-    """Return the APIs that a route may use, in the order in which the gateway asks them: by cost, ties by name."""
-    usable = [a for a in apis if a.cost_of(route) < float("inf")]
-    return sorted(usable, key=lambda a: (a.cost_of(route), a.name))
+    """Return the APIs that a route may use, in the order in which the gateway asks them: by cost, ties by name.
+
+    They are compared by their plain mean cost over the bands that all of them take, not weighted by their shares.
+    """
+    usable = [a for a in apis if a.bands_of(route)]
+    common = sorted(frozenset.intersection(*(a.bands_of(route) for a in usable))) if usable else []
+
+    def cost(api: ApiOption) -> float:
+        return sum(api.usd_per_request[key] for key in common) / max(1, len(common))
+
+    return sorted(usable, key=lambda a: (cost(a), a.name))
 
 
 @dataclass(frozen=True)
@@ -165,6 +176,7 @@ class Answer:
     nodes: number by node group.
     served: share of a band that a class serves, by (band, class) and level; those without a share are absent.
     spilled: share of a band that an API takes, by (band, API) and level; those without a share are absent.
+    turned_away: share of a band that is too long for what serves its route, by level; bands without one are absent.
 
     Levels stand in the order of `Question.level_hours`.
     """
@@ -176,6 +188,7 @@ class Answer:
     nodes: Mapping[str, int]
     served: Mapping[tuple[BandKey, str], tuple[float, ...]]
     spilled: Mapping[tuple[BandKey, str], tuple[float, ...]]
+    turned_away: Mapping[BandKey, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

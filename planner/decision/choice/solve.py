@@ -296,6 +296,9 @@ def _answer(question: Question, linear: Linear, values: Floats, search: _Search)
         (f.key, a.name): tuple(min(1.0, value[columns.s(f, a, t)]) for t in levels)
         for f, a in columns.api_pairs(question)
     }
+    turned_away = {
+        f.key: tuple(min(1.0, value[columns.away(f, t)]) for t in levels) for f in columns.turned_away(question)
+    }
     value |= _trimmed(question, value, served)
     cost = float(sum(c.cost * value[c.name] for c in linear.columns if c.cost > columns.TIE_BREAK_USD))
     return Answer(
@@ -306,6 +309,7 @@ def _answer(question: Question, linear: Linear, values: Floats, search: _Search)
         nodes={g: int(count) for g in columns.groups(question) if (count := value[columns.n(g)])},
         served={key: shares for key, shares in served.items() if any(shares)},
         spilled={key: shares for key, shares in spilled.items() if any(shares)},
+        turned_away={key: shares for key, shares in turned_away.items() if any(shares)},
     )
 
 

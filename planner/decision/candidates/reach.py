@@ -1,0 +1,188 @@
+"""How long a prompt each candidate reads, and where the requests of a route are cut for that.
+
+    reach = context − room for the answer
+
+This one rule holds for APIs and for hosted models alike. The gateway knows the length of a prompt on arrival and routes
+by it. So an input band ends at the reach of each candidate that some requests exceed, and a request that is too long
+for a candidate is a share of the route and never a reason to drop the candidate. A replica whose memory holds less than
+its model could read reads that much.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from planner.domain.catalog import Catalog
+from planner.domain.environment import ApiAccounts, Environment
+from planner.domain.gaps import Gap
+from planner.domain.lengths_declared import NOTHING
+from planner.domain.models import Model, Quantization
+from planner.domain.offerings import Gpu, Offerings
+from planner.domain.route import Route
+from planner.domain.traces import TraceSummary, bin_of, bin_start
+from planner.domain.workload import Mix, Workload, band_bounds, route_workload
+from planner.performance.engine.scheduler import default_batched_tokens
+from planner.performance.memory import MemoryFit, NoFit, memory_fit
+
+TENSOR_PARALLEL_SIZES = (1, 2, 4, 8)
+NARROWEST_CAP = 16
+"""The smallest batch cap (`max_num_seqs`, sequences) that is tried; a shape that does not load with it never loads."""
+LEAST_CONTEXT = 4096
+"""Tokens of context that every pool has at least."""
+MOST_CUTS = 3
+"""Most cuts of a route; each of them adds a band to the program."""
+HARDLY = 5e-4
+"""Share of a route's requests that is worth no band of its own, and no warning."""
+
+ANY_RATE = 1.0
+"""Requests/s of the workloads that are cut here. Bursts depend on the rate, and lengths do not."""
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """The cuts of a route are the reaches behind which its requests have other candidates.
+
+    reaches: input lengths, tokens, which ascend; a band begins behind each of them.
+    least: the shortest reach of any candidate; None where every candidate reads every prompt.
+    enough: the shortest reach that leaves next to no request over; None where only the longest prompt's does.
+    """
+
+    reaches: tuple[int, ...] = ()
+    least: int | None = None
+    enough: int | None = None
+
+
+NO_CUTS = Cuts()
+
+
+def context_wanted(workload: Workload) -> int:
+    """Return the tokens of context that hold every request that is planned for: the next power of two."""
+    return max(LEAST_CONTEXT, 1 << (workload.longest_input + workload.room - 1).bit_length())
+
+
+def context_held(model: Model, quantization: Quantization, gpu: Gpu, tensor_parallel_size: int, wanted: int) -> int:
+    """Return the context that a replica is started with: what is wanted, or less where model or memory hold less.
+
+    It is 0 where the replica does not load at all. Memory is taken in steps of a quarter of a power of two.
+    """
+    wanted = min(wanted, model.max_context)
+
+    def fit(context: int) -> MemoryFit | NoFit:
+        return memory_fit(
+            model,
+            quantization,
+            gpu,
+            tensor_parallel_size=tensor_parallel_size,
+            max_num_seqs=NARROWEST_CAP,
+            max_model_len=context,
+            max_num_batched_tokens=default_batched_tokens(gpu.memory_gb),
+        )
+
+    if isinstance(fit(wanted), MemoryFit):
+        return wanted
+    least = fit(1)
+    if isinstance(least, NoFit):
+        return 0
+    steps = [bin_start(index) for index in range(bin_of(LEAST_CONTEXT), bin_of(wanted) + 1)]
+    return next((context for context in reversed(steps) if context < wanted and least.sequences(context) >= 1.0), 0)
+
+
+def cuts(
+    environment: Environment, traces: Mapping[str, TraceSummary], catalog: Catalog, offerings: Offerings
+) -> dict[str, Cuts]:
+    """Return the cuts of each route, by name. `offerings` are the machines that can be bought."""
+    return {
+        name: _cuts(route, traces.get(route.traffic.trace or ""), catalog, environment.api, offerings)
+        for name, route in sorted(environment.routes.items())
+    }
+
+
+def bands_read(workload: Workload, cuts: Cuts, reach: int) -> int:
+    """Return how many input bands, from the shortest on, a candidate reads whole."""
+    if reach >= (workload.longest_input if cuts.enough is None else cuts.enough):
+        return len(workload.bands)
+    return sum(band.below_tokens is not None and band.below_tokens - 1 <= reach for band in workload.bands)
+
+
+def _cuts(
+    route: Route, trace: TraceSummary | None, catalog: Catalog, accounts: ApiAccounts, offerings: Offerings
+) -> Cuts:
+    whole = route_workload(route, trace, ANY_RATE)
+    wanted = context_wanted(whole)
+    stated, held = _contexts(route, catalog, accounts, offerings, wanted)
+    reaches = {context - whole.room for context in stated | held}
+    short = sorted(reach for reach in reaches if 0 < reach < whole.longest_input)
+    if not short:
+        return NO_CUTS
+    # The cells of declared lengths are cut at every reach, so that the shares over them are exact.
+    mix = route_workload(route, trace, ANY_RATE, short).mix
+    enough = next((reach for reach in short if mix.share_over(reach) <= NOTHING), None)
+    short = [reach for reach in short if enough is None or reach < enough]
+    firm = {context - whole.room for context in stated}
+    asked = [reach for reach in short if reach in firm or mix.share_over(reach) <= route.too_long.most]
+    return Cuts(_apart(asked, mix), short[0] if short else None, enough)
+
+
+def _apart(reaches: Sequence[int], mix: Mix) -> tuple[int, ...]:
+    """Return the reaches that are worth a band: few of them, with enough requests between each and the next shorter.
+
+    A candidate whose reach is left out reads up to the next shorter one.
+    """
+    others = [bound - 1 for bound in band_bounds(mix)]
+
+    def between(reach: int, kept: Iterable[int]) -> float:
+        lower = max((edge for edge in (*others, *kept) if edge <= reach), default=0)
+        return mix.share_over(lower) - mix.share_over(reach)
+
+    kept: list[int] = []
+    for reach in reaches:
+        if between(reach, kept) >= HARDLY:
+            kept.append(reach)
+    while len(kept) > MOST_CUTS:
+        kept.remove(min(kept[:-1], key=lambda reach: (between(reach, [r for r in kept if r < reach]), reach)))
+    return tuple(kept)
+
+
+def _contexts(
+    route: Route, catalog: Catalog, accounts: ApiAccounts, offerings: Offerings, wanted: int
+) -> tuple[set[int], set[int]]:
+    """Return the contexts of a route's candidates: those of APIs and models, and what the memory of replicas holds.
+
+    A replica that holds less than its model reads counts only where it costs less than every replica that holds all.
+    """
+    stated: set[int] = set()
+    held: list[tuple[float, int]] = []
+    cheapest = math.inf
+    for entry in route.quality.accept:
+        accepted = catalog.accepted_entry(entry)
+        if isinstance(accepted, Gap):
+            continue
+        if route.may_use_api:
+            rows = (row for row in accepted.apis if row.provider in accounts.providers)
+            stated |= {row.context_tokens for row in rows if row.context_tokens is not None}
+        if accepted.model is not None:
+            whole = min(wanted, accepted.model.max_context)
+            for way, (gpu, size, usd) in product(accepted.precisions, _replica_prices(offerings)):
+                context = context_held(accepted.model, way, gpu, size, wanted)
+                if context == whole:
+                    stated.add(whole)
+                    cheapest = min(cheapest, usd)
+                elif context:
+                    held.append((usd, context))
+    return stated, {context for usd, context in held if usd < cheapest}
+
+
+def _replica_prices(offerings: Offerings) -> list[tuple[Gpu, int, float]]:
+    """Return each kind and number of GPUs that can be bought for a replica, with its least price, USD an hour."""
+    least: dict[tuple[str, int], tuple[Gpu, float]] = {}
+    for row in offerings:
+        for size in TENSOR_PARALLEL_SIZES:
+            if row.price is not None and row.instance.gpu_count % size == 0:
+                usd = float(row.price.usd) * size / row.instance.gpu_count
+                key = (row.gpu.key, size)
+                if key not in least or usd < least[key][1]:
+                    least[key] = (row.gpu, usd)
+    return [(gpu, size, usd) for (_, size), (gpu, usd) in sorted(least.items(), key=lambda item: item[0])]

@@ -1,0 +1,119 @@
+"""What declared token lengths must say together: a mean and a percentile or a histogram, which some distribution has.
+
+Values are read as they stand in the file, so that these problems are told in the same run as wrong units. What has the
+wrong form is passed over, because the schema tells of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from planner.domain.lengths_declared import histogram, lognormal
+from planner.words.diagnostics import Problem
+from planner.words.spans import Document, Path, value_at
+from planner.words.units import count, share
+
+MOST_TOKENS = 100_000_000
+"""Most tokens of one length, as in the schema."""
+MOST_BINS = 1000
+"""Most entries of a histogram."""
+
+
+def length_problems(document: Document, tokens: Path) -> Iterator[Problem]:
+    """Return the contradictions of the declared lengths at a path, like `routes.chat.tokens` (ENV002, ENV005)."""
+    if not isinstance(value_at(document.value, tokens), dict):
+        return
+    for side in ("input", "output"):
+        where: Path = (*tokens, side)
+        lengths = value_at(document.value, where)
+        if isinstance(lengths, dict):
+            yield from _side(document, where, lengths)
+
+
+def _side(document: Document, where: Path, lengths: dict[Any, Any]) -> Iterator[Problem]:
+    side = where[-1]
+    bins = lengths.get("histogram")
+    if bins is not None:
+        for key in ("mean", "p95", "max"):
+            if lengths.get(key) is not None:
+                message = f"{side}: `{key}` and a histogram both say how long it is"
+                hint = f"leave out `{key}`, or the histogram"
+                yield Problem("ENV005", message, document.key((*where, key)), hint)
+        yield from _histogram(document, (*where, "histogram"), bins)
+        return
+    missing = [key for key in ("mean", "p95") if lengths.get(key) is None]
+    for key in missing:
+        hint = "write `mean` and `p95`, or a histogram {4000: 90%, 32000: 10%}"
+        name = ".".join(str(step) for step in (*where, key))
+        yield Problem("ENV002", f"missing key `{name}`", document.key(where), hint)
+    if missing:
+        return
+    mean, p95, longest = _number(lengths["mean"]), _number(lengths["p95"]), _count(lengths.get("max"))
+    if mean is None or p95 is None or (longest is None and lengths.get("max") is not None):
+        return
+    try:
+        lognormal(mean, p95, longest)
+    except ValueError as error:
+        if longest is not None and longest < max(mean, p95):
+            at, hint = document.at((*where, "max")), "the longest length is at least the 95th percentile"
+        elif p95 < mean:
+            at, hint = document.at(where), "the 95th percentile is below the mean: check which is which"
+        else:
+            at, hint = document.at(where), "give a trace or a histogram"
+        yield Problem("ENV005", f"{side}: {error}", at, hint)
+
+
+def _histogram(document: Document, where: Path, bins: Any) -> Iterator[Problem]:
+    """Require that bins ascend, as people read them, and that their shares sum to the whole."""
+    if not isinstance(bins, dict) or not bins:
+        if isinstance(bins, dict):
+            hint = "write {4000: 90%, 32000: 10%}: the share of the requests with up to so many tokens"
+            yield Problem("ENV005", f"{where[-2]}: the histogram is empty", document.key(where), hint)
+        return
+    tops = [top for key in bins if (top := _count(key)) is not None]
+    shares = [_share(value) for value in bins.values()]
+    if len(tops) < len(bins) or None in shares:
+        return
+    if len(bins) > MOST_BINS:
+        hint = "join neighbours"
+        yield Problem(
+            "ENV005",
+            f"{where[-2]}: the histogram has {len(bins)} entries, {MOST_BINS} at most",
+            document.key(where),
+            hint,
+        )
+        return
+    for before, (key, top) in zip(tops, list(zip(bins, tops, strict=True))[1:], strict=False):
+        if top <= before:
+            message = f"{where[-2]}: {top} stands behind {before} in the histogram"
+            yield Problem("ENV005", message, document.key((*where, key)), "write the lengths in ascending order")
+            return
+    try:
+        histogram(dict(zip(tops, [part for part in shares if part is not None], strict=True)))
+    except ValueError as error:
+        hint = "let them sum to 100 %: each entry is the share with more tokens than the entry before"
+        yield Problem("ENV005", f"{where[-2]}: {error}", document.key(where), hint)
+
+
+def _number(value: Any) -> float | None:
+    """Return a length as a number; None where the schema refuses it."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= MOST_TOKENS:
+        return None
+    return float(value)
+
+
+def _count(value: Any) -> int | None:
+    """Return a count; None where the schema refuses it."""
+    try:
+        number = count(value)
+    except ValueError:
+        return None
+    return number if 0 < number <= MOST_TOKENS else None
+
+
+def _share(value: Any) -> float | None:
+    try:
+        return share(value)
+    except ValueError:
+        return None
