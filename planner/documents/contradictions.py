@@ -12,6 +12,7 @@ from typing import Any
 from planner.domain.workload import declared_workload, poisson_burst
 from planner.words.diagnostics import Problem
 from planner.words.spans import Document, Path, mapping_at, value_at
+from planner.words.units import duration_ms
 
 
 def contradictions(document: Document) -> tuple[Problem, ...]:
@@ -20,6 +21,7 @@ def contradictions(document: Document) -> tuple[Problem, ...]:
     for name, route in mapping_at(document.value, "routes").items():
         path: Path = ("routes", name)
         problems += [*_lengths_known(document, path, route), *_profile(document, path), *_lengths(document, path)]
+        problems += _promise(document, (*path, "slo"))
     return tuple(problems)
 
 
@@ -61,6 +63,34 @@ def _lengths(document: Document, path: Path) -> Iterator[Problem]:
         except ValueError as error:
             hint = "the 95th percentile is below the mean: check which is which" if p95 < mean else "give a trace"
             yield Problem("ENV005", f"{side}: {error}", document.at(where), hint)
+
+
+def _promise(document: Document, path: Path) -> Iterator[Problem]:
+    """Require a promise that bounds how long a request may wait, and whose parts can hold together.
+
+    A time per output token alone would let a request wait for ever before its first token.
+    """
+    slo = value_at(document.value, path)
+    if not isinstance(slo, dict):
+        return
+    if slo.get("ttft_p95") is None and slo.get("e2e_p95") is None:
+        message = f"route `{path[-2]}` does not say how long a request may wait"
+        hint = "add `ttft_p95:` (to the first token), `e2e_p95:` (to the last token), or both"
+        yield Problem("ENV005", message, document.key(path), hint)
+    first = slo["ttft_p95"].get("base") if isinstance(slo.get("ttft_p95"), dict) else slo.get("ttft_p95")
+    first_ms, whole_ms = _duration(first), _duration(slo.get("e2e_p95"))
+    if first_ms is not None and whole_ms is not None and whole_ms < first_ms:
+        message = f"`e2e_p95` {slo['e2e_p95']} is below `ttft_p95` {first}: the last token cannot come before the first"
+        hint = "give more time to the last token than to the first one, or leave one of them out"
+        yield Problem("ENV005", message, document.at((*path, "e2e_p95")), hint)
+
+
+def _duration(value: Any) -> float | None:
+    """Return milliseconds; None for what is no duration, of which the schema tells."""
+    try:
+        return duration_ms(value)
+    except ValueError:
+        return None
 
 
 def _positive(value: Any) -> bool:

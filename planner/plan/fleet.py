@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from planner.domain.offerings import CapacityType
-from planner.plan.parts import PlanPart, Provenance
+from planner.plan.parts import PlanPart, Provenance, left_out_at
 from planner.words.numbers import Figure
 
 
@@ -93,7 +93,8 @@ class PoolCapacity(PlanPart):
     band: index of the input band.
     low, high: requests/s at the ends of the error interval of step times.
     binding: what gives way first above the capacity.
-    ttft_p95_ms, tpot_p95_ms: latency at the capacity, 95th percentile, ms.
+    ttft_p95_ms, tpot_p95_ms, e2e_p95_ms: latency at the capacity, 95th percentile, ms. The last one is stated for
+    routes that promise it.
     """
 
     route: str
@@ -105,6 +106,7 @@ class PoolCapacity(PlanPart):
     binding: str
     ttft_p95_ms: Figure
     tpot_p95_ms: Figure
+    e2e_p95_ms: Figure | None = left_out_at(None)
 
 
 class Replicas(PlanPart):

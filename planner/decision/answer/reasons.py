@@ -6,15 +6,18 @@ does.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from planner.decision.answer.solved import Solved
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.self_hosted import SelfHosted
+from planner.domain.route import Slo
 from planner.words.units import HOURS_PER_MONTH
 
 
 def reasons(solved: Solved, route: RouteDemand) -> tuple[str, ...]:
     """Return the reasons of one route, as sentences."""
-    sentences = []
+    sentences = list(_promise_reason(route.route.slo))
     apis = solved.apis_of(route.name)
     if not apis and route.route.data == "restricted":
         sentences.append(
@@ -36,6 +39,16 @@ def reasons(solved: Solved, route: RouteDemand) -> tuple[str, ...]:
             else "the API takes all of it: no machine serves its models within the SLO; the API's latency is not known"
         )
     return tuple(sentences)
+
+
+def _promise_reason(slo: Slo) -> Iterator[str]:
+    """Say which of two different statements on the time per output token holds: the stricter one."""
+    if slo.tpot_p95 is not None and slo.reading_ms is not None and slo.tpot_p95 != slo.reading_ms:
+        holds = "tpot_p95" if slo.token_ms == slo.tpot_p95 else "tokens_per_second"
+        yield (
+            f"tokens_per_second {slo.tokens_per_second:g} asks for {slo.reading_ms:.4g} ms per output token and tpot_p95 "
+            f"for {slo.tpot_p95:.4g} ms: {holds} is stricter and holds"
+        )
 
 
 def _pool_reason(solved: Solved, route: RouteDemand, pool: SelfHosted) -> str:

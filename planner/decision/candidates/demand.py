@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from planner.decision.choice.question import BandKey
 from planner.domain.demand import Level, hourly_rates, levels, week_profile
 from planner.domain.environment import Environment
-from planner.domain.route import Route
+from planner.domain.route import Route, Slo
 from planner.domain.traces import TraceSummary
 from planner.domain.workload import InputBand, Mix, Workload, mean_rate, route_workload
 from planner.performance.capacity import LatencyTarget
@@ -99,22 +99,27 @@ def demand(environment: Environment, traces: Mapping[str, TraceSummary]) -> Dema
 
 def _route(name: str, route: Route, traces: Mapping[str, TraceSummary]) -> RouteDemand:
     workload = route_workload(route, traces.get(route.traffic.trace or ""), mean_rate(route))
-    assert route.slo.ttft_p95 is not None
-    assert route.slo.tpot_p95 is not None
     return RouteDemand(
         name=name,
         route=route,
         workload=workload,
         lengths=_lengths(workload.mix),
         band_lengths=tuple(_lengths(band.mix) for band in workload.bands),
-        target=LatencyTarget(
-            ttft_ms=route.slo.ttft_p95.base,
-            ttft_ms_per_1k_input=route.slo.ttft_p95.per_1k_input,
-            tpot_ms=route.slo.tpot_p95,
-        ),
+        target=_target(route.slo),
         burst_ratio=_burst_ratio(workload),
         minutes=_busiest_minutes(traces[route.traffic.trace]) if route.traffic.trace else (1.0,),
         band_context=tuple(_context(workload, band) for band in workload.bands),
+    )
+
+
+def _target(slo: Slo) -> LatencyTarget:
+    """Return what an SLO promises; a part that it does not state has no limit."""
+    ttft = slo.ttft_p95
+    return LatencyTarget(
+        ttft_ms=math.inf if ttft is None else ttft.base,
+        ttft_ms_per_1k_input=0.0 if ttft is None else ttft.per_1k_input,
+        tpot_ms=math.inf if slo.token_ms is None else slo.token_ms,
+        e2e_ms=math.inf if slo.e2e_p95 is None else slo.e2e_p95,
     )
 
 
