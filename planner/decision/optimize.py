@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from planner.decision.answer import alternatives
 from planner.decision.answer.assemble import Background, assemble
+from planner.decision.answer.existing_fleet import STATED
 from planner.decision.answer.refusals import no_plan, routes_without_candidates
 from planner.decision.answer.solved import Solved
 from planner.decision.candidates.market import Market, ask, survey
@@ -173,4 +174,5 @@ def _consulted(inputs: Inputs, market: Market, plan: Plan) -> tuple[tuple[str, .
         facts |= {f"model/{c.shape.model.key}", f"gpu/{c.shape.gpu.key}", f"instance/{c.offering.instance.key}"}
         prices.add(c.offering.price_key)
     prices |= {line.price for line in (*plan.cost.lines, *market.cluster)} | {disk_key(region), storage_key(region)}
+    prices = {key for key in prices if not key.startswith(STATED)}
     return tuple(sorted(facts)), tuple(sorted(prices))

@@ -147,7 +147,8 @@ def _pools(plan: Plan) -> FoldingTable:
         rows.append(
             (
                 pool.name,
-                f"{group.max_nodes} × {group.instance_type}",
+                f"{group.max_nodes} × {group.instance_type}"
+                + (f", {group.existing} existing" if group.existing else ""),
                 str(pool.replicas.max),
                 str(pool.engine.tensor_parallel_size),
                 str(pool.engine.max_num_seqs),

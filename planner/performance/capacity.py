@@ -253,8 +253,9 @@ def _answers(questions: Sequence[CapacityQuestion]) -> list[Capacity | NoCapacit
             ttft50, ttft95, tpot50, tpot95 = (float(time[i]) for time in times)
             entry, asked = question.first_token_overhead_ms, question.target
             # Only a question with a target of its own is answered: an answer does not depend on its neighbours.
-            has_whole = answered is not None and asked.e2e_ms < np.inf
-            whole = six_digits(float(answered[i]) + asked.first_token * entry) if has_whole else None
+            whole = None
+            if answered is not None and asked.e2e_ms < np.inf:
+                whole = six_digits(float(answered[i]) + asked.first_token * entry)
             answers.append(
                 Capacity(
                     requests_per_second=planned,

@@ -30,6 +30,8 @@ class NodeGroup(PlanPart):
     min_nodes, max_nodes: number of nodes; a group of fixed size has min = max.
     exclusive: whether it holds replicas of one pool only, as restricted data demands.
     disk_gb: root volume of each node, GB.
+    existing: nodes whose machines the team pays for already, at the price that the environment states; a reservation or
+    a savings plan of the account covers them when they are created.
     """
 
     name: str
@@ -48,6 +50,7 @@ class NodeGroup(PlanPart):
     exclusive: bool
     placement: tuple[NodePlacement, ...]
     disk_gb: int
+    existing: int = left_out_at(0)
 
 
 class EngineSettings(PlanPart):

@@ -45,6 +45,7 @@ def _node_group(solved: Solved, name: str, pools: Sequence[SelfHosted]) -> NodeG
         exclusive=k.exclusive,
         placement=_placement(nodes),
         disk_gb=NODE_DISK_GB,
+        existing=solved.existing.count(name),
     )
 
 

@@ -1,6 +1,7 @@
 """What a choice costs, as cost lines: nodes by group, disks, tokens by route and API, and the parts of the cluster.
 
-Nodes run every hour of the month. Tokens are counted by the price part that they are billed at:
+Nodes run every hour of the month, and machines that are paid for already are on the bill whether they are used or not.
+Tokens are counted by the price part that they are billed at:
 
     tokens a month = Σ over levels: mean rate · hours · 3600 · share sent to the API · mean tokens of the band
 """
@@ -29,7 +30,7 @@ WORDS: dict[PricePart, str] = {
 
 def cost_of(solved: Solved) -> Cost:
     """Return the bill of the month."""
-    lines = [*_nodes(solved), *_tokens(solved)]
+    lines = [*_nodes(solved), *solved.existing.lines(), *_tokens(solved)]
     if solved.cluster is not None:
         lines += cluster_lines(solved.region, solved.cluster, solved.catalog.prices)[0]
     return bill(lines, *_range_usd(solved))
@@ -50,8 +51,8 @@ def _range_usd(solved: Solved) -> tuple[Decimal, Decimal]:
     """Return what GPUs would cost less (≤ 0) and more (≥ 0), USD a month, at the p10 and the p90 of the residuals.
 
     Whole nodes are counted, two at least where a group is exclusive. The low end follows the band that gains least, and
-    the high end the band that loses most. A band that could not be served at all at the slow end has no place in a
-    range of dollars: `bands_without_place` names it.
+    the high end the band that loses most. Machines that are paid for already cost the same at both ends. A band that
+    could not be served at all at the slow end has no place in a range of dollars: `bands_without_place` names it.
     """
     low = high = 0.0
     for group, pools in solved.groups.items():
@@ -60,8 +61,10 @@ def _range_usd(solved: Solved) -> tuple[Decimal, Decimal]:
         least = 2 if pools[0].replica_class.exclusive else 1
         less = max((c.requests_per_second / c.high for c in rates if c.high > 0), default=1.0)
         more = max((c.requests_per_second / c.low for c in rates if c.low > 0), default=1.0)
-        low += (min(count, max(least, math.ceil(count * less - 1e-9))) - count) * month
-        high += (max(count, math.ceil(count * more - 1e-9)) - count) * month
+        fewer = count - min(count, max(least, math.ceil(count * less - 1e-9)))
+        further = max(count, math.ceil(count * more - 1e-9)) - count
+        low -= min(fewer, solved.bought(group)) * month
+        high += max(0, further - solved.existing.unused_count(pools[0].replica_class.instance_type)) * month
     return dollars(low), dollars(high)
 
 
@@ -70,9 +73,11 @@ def _nodes(solved: Solved) -> list[CostLine]:
     assert disk is not None  # asked for before anything was chosen
     lines = []
     for group, pools in solved.groups.items():
-        count, offering = solved.nodes_of(group), pools[0].offering
-        hours = count * HOURS_PER_MONTH
-        lines.append(line(f"{offering.instance_type} on-demand", group, "fixed", hours, pools[0].price))
+        count, bought, price = solved.nodes_of(group), solved.bought(group), pools[0].price
+        if bought:
+            assert price is not None  # a type without one is not bought
+            name = f"{pools[0].offering.instance_type} on-demand"
+            lines.append(line(name, group, "fixed", bought * HOURS_PER_MONTH, price))
         lines.append(line("root volumes", group, "fixed", count * NODE_DISK_GB, disk))
     return lines
 

@@ -44,11 +44,14 @@ class ReplicaClass:
 
     tensor_parallel_size: GPUs of one replica.
     quota_family: family of instance types whose vCPU quota its nodes use.
-    usd_per_node_hour: cost of a node with its disk, USD an hour.
+    usd_per_node_hour: cost of a node with its disk, USD an hour, where it is bought.
     exclusive: whether its nodes hold nothing else, and carry its planned load even after one of them is lost.
     capacity: requests/s of one replica at the SLO, by band; a band that is absent may not use the class.
     weights: name of the checkpoint that its replicas load.
     weights_usd_per_month: cost of storing that checkpoint once, USD a month.
+    existing: machines of its instance type that are paid for already, for all classes on it together.
+    usd_per_existing_node_hour: what a node on such a machine costs beside it, its disk, USD an hour.
+    may_buy: whether more machines of the type can be bought.
     """
 
     name: str
@@ -63,6 +66,14 @@ class ReplicaClass:
     capacity: Mapping[BandKey, float]
     weights: str
     weights_usd_per_month: float
+    existing: int = 0
+    usd_per_existing_node_hour: float = 0.0
+    may_buy: bool = True
+
+    @property
+    def next_usd_per_node_hour(self) -> float:
+        """Return what the first node costs, USD an hour: only its disk where its machine is paid for already."""
+        return self.usd_per_existing_node_hour if self.existing else self.usd_per_node_hour
 
     @property
     def replicas_per_node(self) -> int:
@@ -120,6 +131,7 @@ class Question:
     api_budget_usd: most that APIs may cost, USD a month; None without a budget.
     survives_a_node: whether the plan stands the loss of a node: exclusive classes still carry their planned load, and
     APIs can take what a lost node of the others served.
+    existing_usd: cost of the machines that are paid for already, used or not, USD a month; it is part of every plan.
     """
 
     level_hours: tuple[float, ...]
@@ -131,6 +143,7 @@ class Question:
     budget_usd: float | None = None
     api_budget_usd: float | None = None
     survives_a_node: bool = True
+    existing_usd: float = 0.0
 
     def scaled(self, factor: float) -> Question:
         """Return the same question at a multiple of the load."""
