@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from planner.decision.answer.assemble import Background, assemble
+from planner.decision.answer.existing_fleet import STATED
 from planner.decision.answer.risks import slo_risks
 from planner.decision.candidates.known import Known
 from planner.decision.candidates.market import Market
@@ -127,4 +128,5 @@ def _consulted(inputs: Inputs, market: Market, plan: Plan) -> tuple[tuple[str, .
         facts |= {f"model/{c.shape.model.key}", f"gpu/{c.shape.gpu.key}", f"instance/{c.offering.instance.key}"}
         prices.add(c.offering.price_key)
     prices |= {line.price for line in (*plan.cost.lines, *market.cluster)} | {disk_key(region), storage_key(region)}
+    prices = {key for key in prices if not key.startswith(STATED)}
     return tuple(sorted(facts)), tuple(sorted(prices))

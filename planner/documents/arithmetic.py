@@ -25,7 +25,20 @@ TOLERANCE = Decimal("0.001")
 
 def arithmetic(plan: Plan, environment: Environment) -> tuple[Problem, ...]:
     """Return all problems of a plan's own arithmetic, in the order of the rules. There are none when it adds up."""
-    rules = (_references, _packing, _served, _too_long, _capacity, _context, _reserve, _quota, privacy, _bill, _budget)
+    rules = (
+        _references,
+        _packing,
+        _served,
+        _too_long,
+        _capacity,
+        _context,
+        _reserve,
+        _quota,
+        privacy,
+        _bill,
+        _existing,
+        _budget,
+    )
     return tuple(problem for rule in rules for problem in rule(plan, environment))
 
 
@@ -245,6 +258,31 @@ def _bill(plan: Plan, environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 "CHK007", f"node group `{group.name}` runs {group.max_nodes} nodes, {bought} hours are billed"
             )
+
+
+def _existing(plan: Plan, environment: Environment) -> Iterator[Problem]:
+    """Require that machines which are paid for already are billed whole, and carry no more nodes than there are."""
+    stated: dict[str, int] = {}
+    for index, entry in enumerate(environment.hardware.existing):
+        stated[entry.instance_type] = stated.get(entry.instance_type, 0) + entry.count
+        key = f"environment/hardware.existing[{index}]/{entry.instance_type}"
+        lines = [line for line in plan.cost.lines if line.price == key]
+        hours = sum((line.quantity for line in lines), Decimal(0))
+        if hours != entry.count * HOURS_PER_MONTH or any(line.unit_price != entry.usd_per_hour for line in lines):
+            message = f"{entry.count} × {entry.instance_type} are paid for at ${entry.usd_per_hour} an hour"
+            yield Problem("CHK007", f"{message}; {hours} hours of them are billed")
+    for group in plan.node_groups:
+        lines = [line for line in plan.cost.lines if line.component == group.name and line.name.endswith(" existing")]
+        if sum((line.quantity for line in lines), Decimal(0)) != group.existing * HOURS_PER_MONTH:
+            message = f"node group `{group.name}` stands on {group.existing} existing machines"
+            yield Problem("CHK007", f"{message}, which are not those on the bill")
+    used: dict[str, int] = {}
+    for group in plan.node_groups:
+        used[group.instance_type] = used.get(group.instance_type, 0) + group.existing
+    for instance_type, count in sorted(used.items()):
+        if count > stated.get(instance_type, 0):
+            message = f"{count} nodes stand on existing {instance_type}; the environment states"
+            yield Problem("CHK007", f"{message} {stated.get(instance_type, 0)}")
 
 
 def cluster_bill(plan: Plan) -> Iterator[Problem]:

@@ -13,6 +13,7 @@ from planner.documents.length_rules import length_problems
 from planner.documents.loads import load_stated
 from planner.words.diagnostics import Problem
 from planner.words.spans import Document, Path, mapping_at, value_at
+from planner.words.units import duration_ms
 
 
 def contradictions(document: Document) -> Iterator[Problem]:
@@ -24,6 +25,7 @@ def contradictions(document: Document) -> Iterator[Problem]:
         yield from load_stated(document, path)
         yield from _profile(document, path)
         yield from length_problems(document, (*path, "tokens"))
+        yield from _promise(document, (*path, "slo"))
 
 
 def _zones(document: Document) -> Iterator[Problem]:
@@ -52,3 +54,31 @@ def _profile(document: Document, path: Path) -> Iterator[Problem]:
     if isinstance(hours, list) and hours and all(hour == 0 for hour in hours):
         hint = "write how the hours compare, at least one of them above 0"
         yield Problem("ENV005", "every hour of the profile is 0", document.at(where), hint)
+
+
+def _promise(document: Document, path: Path) -> Iterator[Problem]:
+    """Require a promise that bounds how long a request may wait, and whose parts can hold together.
+
+    A time per output token alone would let a request wait for ever before its first token.
+    """
+    slo = value_at(document.value, path)
+    if not isinstance(slo, dict):
+        return
+    if slo.get("ttft_p95") is None and slo.get("e2e_p95") is None:
+        message = f"route `{path[-2]}` does not say how long a request may wait"
+        hint = "add `ttft_p95:` (to the first token), `e2e_p95:` (to the last token), or both"
+        yield Problem("ENV005", message, document.key(path), hint)
+    first = slo["ttft_p95"].get("base") if isinstance(slo.get("ttft_p95"), dict) else slo.get("ttft_p95")
+    first_ms, whole_ms = _duration(first), _duration(slo.get("e2e_p95"))
+    if first_ms is not None and whole_ms is not None and whole_ms < first_ms:
+        message = f"`e2e_p95` {slo['e2e_p95']} is below `ttft_p95` {first}: the last token cannot come before the first"
+        hint = "give more time to the last token than to the first one, or leave one of them out"
+        yield Problem("ENV005", message, document.at((*path, "e2e_p95")), hint)
+
+
+def _duration(value: Any) -> float | None:
+    """Return milliseconds; None for what is no duration, of which the schema tells."""
+    try:
+        return duration_ms(value)
+    except ValueError:
+        return None

@@ -29,6 +29,7 @@ def dangling(document: Document, catalog: Catalog, trace_problem: Callable[[str]
 def _dangling(document: Document, catalog: Catalog, trace_problem: Callable[[str], str | None]) -> Iterator[Problem]:
     yield from _platform(document, catalog)
     yield from _providers(document, catalog)
+    yield from _existing(document, catalog)
     for name in mapping_at(document.value, "routes"):
         path: Path = ("routes", name)
         yield from _models(document, catalog, (*path, "quality", "accept"))
@@ -67,6 +68,18 @@ def _providers(document: Document, catalog: Catalog) -> Iterator[Problem]:
         if isinstance(provider, Gap):
             where = document.key(("api", "providers", name))
             yield Problem("ENV006", f"the catalog has no API provider `{name}`", where, provider.hint)
+
+
+def _existing(document: Document, catalog: Catalog) -> Iterator[Problem]:
+    """Require instance types that the catalog knows."""
+    path: Path = ("hardware", "existing")
+    entries = value_at(document.value, path)
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+        name = value_at(entry, ("instance_type",))
+        if isinstance(name, str) and name not in catalog.instances:
+            where = document.at((*path, index, "instance_type"))
+            hint = did_you_mean(name, catalog.instances)
+            yield Problem("ENV006", f"the catalog has no GPU machine `{name}`", where, hint)
 
 
 def _models(document: Document, catalog: Catalog, path: Path) -> Iterator[Problem]:

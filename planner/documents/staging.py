@@ -173,9 +173,10 @@ def _promise(route: PlannedRoute, plan: Plan, level: str, share: float) -> Route
     return RoutePromise(
         name=route.name,
         privacy=route.privacy,
-        ttft_base_ms=float(route.slo.ttft_p95_base_ms),
-        ttft_per_1k_input_ms=float(route.slo.ttft_p95_per_1k_input_ms),
-        tpot_ms=float(route.slo.tpot_p95_ms),
+        ttft_base_ms=_limit(route.slo.ttft_p95_base_ms),
+        ttft_per_1k_input_ms=float(route.slo.ttft_p95_per_1k_input_ms or 0),
+        tpot_ms=_limit(route.slo.tpot_p95_ms),
+        e2e_ms=_limit(route.slo.e2e_p95_ms),
         bytes_per_token=float(route.bytes_per_token),
         share=share,
         spill_share=float(
@@ -190,6 +191,11 @@ def _promise(route: PlannedRoute, plan: Plan, level: str, share: float) -> Route
             if api.name in route.fallback
         },
     )
+
+
+def _limit(promised: Decimal | None) -> float:
+    """Return a promised time, ms; it is infinite where none is promised."""
+    return math.inf if promised is None else float(promised)
 
 
 def _api_usd_per_hour(plan: Plan, level: str, rates: Mapping[str, Decimal]) -> Decimal:

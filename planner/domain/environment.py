@@ -179,7 +179,10 @@ class Environment(EnvironmentPart):
 
 
 PLANNED_LATER: dict[str, str] = {
-    "purchase": "spot, reserved and owned capacity are not planned yet; all nodes are on-demand",
+    "purchase": (
+        "spot, reserved and owned capacity are not planned yet; all nodes are on-demand. Machines of the AWS account "
+        "that are paid for already stand in `hardware.existing`"
+    ),
     "elastic": "nodes are not given back at night yet; every pool has a fixed size",
     "compliance": "compliance sets are not planned yet; set `data:` and `residency:` on each route",
     "team": "engineering time is not planned yet; compare plans by their infrastructure cost",

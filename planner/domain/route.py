@@ -59,6 +59,17 @@ class Slo(EnvironmentPart):
     tokens_per_second: Annotated[float, Field(gt=0, le=10_000)] | None = None
     availability: Share = 0.999
 
+    @property
+    def token_ms(self) -> float | None:
+        """Return the stricter of the two statements on the time per output token, ms; None when none is made."""
+        stated = [ms for ms in (self.tpot_p95, self.reading_ms) if ms is not None]
+        return min(stated, default=None)
+
+    @property
+    def reading_ms(self) -> float | None:
+        """Return the time per output token that `tokens_per_second` asks for, ms; None when it is not stated."""
+        return None if self.tokens_per_second is None else 1000 / self.tokens_per_second
+
 
 class Quality(EnvironmentPart):
     """The team's own dated judgement: which models are good enough for this route."""

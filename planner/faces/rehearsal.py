@@ -24,6 +24,8 @@ _COLUMNS = (
     TableColumn("TPOT in SLO", Kind.FIGURE, beside="in SLO"),
     *figures("SLO"),
 )
+_WHOLE = (TableColumn("E2E p95", Kind.FIGURE), TableColumn("E2E in SLO", Kind.FIGURE, beside="in SLO"))
+"""Columns of whole answers, where some route promises their time."""
 _STEPS = (above("route"), below("TTFT p50", "TPOT p50"), below("TTFT in SLO", "TPOT in SLO"))
 _PROBLEMS = {"0": "no answer", "200": "cut off"}
 """HTTP status → what happened. Other codes speak for themselves."""
@@ -38,7 +40,12 @@ def result_view(result: Result) -> Iterator[RenderableType]:
     """Yield what was seen, route by route, against what the plan promised."""
     promises = {promise.name: promise for promise in result.script.routes}
     rows = [_row(outcome, promises[outcome.route]) for outcome in result.outcomes]
-    yield FoldingTable("", _COLUMNS, rows, _STEPS)
+    columns: tuple[TableColumn, ...] = _COLUMNS
+    if any(math.isfinite(promise.e2e_ms) for promise in promises.values()):
+        columns = (*_COLUMNS[:-1], *_WHOLE, _COLUMNS[-1])
+        whole = [_whole_cells(outcome, promises[outcome.route]) for outcome in result.outcomes]
+        rows = [(*row[:-1], *cells, row[-1]) for row, cells in zip(rows, whole, strict=True)]
+    yield FoldingTable("", columns, rows, _STEPS)
     yield Group(*(Prose(_spill_line(each, promises[each.route]), rest="  ") for each in result.outcomes))
     yield Group(*(Prose(line, rest="  ") for line in _verdict_lines(result)))
 
@@ -76,10 +83,18 @@ def _row(outcome: RouteOutcome, promise: RoutePromise) -> tuple[str, ...]:
         _ms(outcome.ttft_p95_ms),
         f"{outcome.ttft_attained * 100:.1f} %" if outcome.requests else "-",
         _ms(outcome.tpot_p50_ms),
-        f"{_ms(outcome.tpot_p95_ms)} of {promise.tpot_ms:.0f}",
+        _ms(outcome.tpot_p95_ms) + (f" of {promise.tpot_ms:.0f}" if math.isfinite(promise.tpot_ms) else ""),
         f"{outcome.tpot_attained * 100:.1f} %" if outcome.requests else "-",
         ("met" if outcome.slo_met else "MISSED") if outcome.requests else "not tried",
     )
+
+
+def _whole_cells(outcome: RouteOutcome, promise: RoutePromise) -> tuple[str, str]:
+    """Return the cells of whole answers; a route that promises nothing of them attains nothing either."""
+    if not math.isfinite(promise.e2e_ms):
+        return _ms(outcome.e2e_p95_ms), "-"
+    attained = f"{outcome.e2e_attained * 100:.1f} %" if outcome.requests else "-"
+    return f"{_ms(outcome.e2e_p95_ms)} of {promise.e2e_ms:.0f}", attained
 
 
 def _spill_line(outcome: RouteOutcome, promise: RoutePromise) -> str:
@@ -144,6 +159,7 @@ def result_json(result: Result) -> dict[str, Any]:
                 "answered": outcome.ok,
                 "ttft_p95_ms": _finite(outcome.ttft_p95_ms),
                 "tpot_p95_ms": _finite(outcome.tpot_p95_ms),
+                "e2e_p95_ms": _finite(outcome.e2e_p95_ms),
                 "slo_met": outcome.slo_met if outcome.requests else None,
             }
             for outcome in result.outcomes

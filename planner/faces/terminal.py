@@ -6,7 +6,8 @@ and ratios of what the plan says.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -94,19 +95,24 @@ def _loads(plan: Plan) -> Iterator[RenderableType]:
 
 
 def _routes(plan: Plan) -> FoldingTable:
-    rows = []
+    """Return the routes. The time of whole answers has a column where some route promises it."""
+    rows, latencies = [], ["TTFT p95", "TPOT p95"]
+    if any(route.slo.e2e_p95_ms is not None for route in plan.routes):
+        latencies.append("E2E p95")
     for route in plan.routes:
         caps = [c for pool in plan.pools for c in pool.capacity if c.route == route.name]
-        ttft = max((c.ttft_p95_ms for c in caps), default=None)
-        tpot = max((c.tpot_p95_ms for c in caps), default=None)
+        of_pools = (
+            _against([c.ttft_p95_ms for c in caps], _ttft_target(route)),
+            _against([c.tpot_p95_ms for c in caps], _target(route.slo.tpot_p95_ms)),
+            _against([c.e2e_p95_ms for c in caps if c.e2e_p95_ms is not None], _target(route.slo.e2e_p95_ms)),
+        )
         rows.append(
             (
                 route.name,
                 route.privacy,
                 _served_by(route, plan),
                 share(route.spill_share),
-                f"{duration(ttft)} of {_ttft_target(route)}" if ttft is not None else "not measured",
-                f"{duration(tpot)} of {duration(route.slo.tpot_p95_ms)}" if tpot is not None else "not measured",
+                *of_pools[: len(latencies)],
                 money(route.usd_per_month),
                 f"${route.usd_per_million_tokens:.3f}",
             )
@@ -115,10 +121,10 @@ def _routes(plan: Plan) -> FoldingTable:
         "Routes",
         (
             *names("route", "data", "served by"),
-            *figures("API share", "TTFT p95", "TPOT p95", "$ / month", "$ / 1M tokens"),
+            *figures("API share", *latencies, "$ / month", "$ / 1M tokens"),
         ),
         rows,
-        (below("served by"), below("TTFT p95", "TPOT p95"), below("data")),
+        (below("served by"), below(*latencies), below("data")),
     )
 
 
@@ -131,9 +137,20 @@ def _served_by(route: PlannedRoute, plan: Plan) -> str:
     return "\n".join(parts)
 
 
+def _against(times: Sequence[Decimal], target: str) -> str:
+    """Return the longest of some times with its target; the target is empty where nothing is promised."""
+    if not times:
+        return "not measured" if target else "no target"
+    return f"{duration(max(times))} of {target}" if target else f"{duration(max(times))}, no target"
+
+
+def _target(promised: Decimal | None) -> str:
+    return "" if promised is None else duration(promised)
+
+
 def _ttft_target(route: PlannedRoute) -> str:
     slope = route.slo.ttft_p95_per_1k_input_ms
-    return duration(route.slo.ttft_p95_base_ms) + (f" + {duration(slope)}/1k" if slope else "")
+    return _target(route.slo.ttft_p95_base_ms) + (f" + {duration(slope)}/1k" if slope else "")
 
 
 def _reasons(route: PlannedRoute) -> RenderableType:
@@ -150,7 +167,8 @@ def _pools(plan: Plan) -> FoldingTable:
         rows.append(
             (
                 pool.name,
-                f"{group.max_nodes} × {group.instance_type}",
+                f"{group.max_nodes} × {group.instance_type}"
+                + (f", {group.existing} existing" if group.existing else ""),
                 str(pool.replicas.max),
                 str(pool.engine.tensor_parallel_size),
                 str(pool.engine.max_num_seqs),

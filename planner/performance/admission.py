@@ -9,7 +9,7 @@ A pool that is offered more than it can serve then stays near the concurrency at
 rest spills to an API. The limits of the engine itself are the second line, for several gateways that each see only a
 part of the traffic. vLLM answers 503 before the first byte in two cases: `max_num_queued_reqs` requests are waiting or
 running, or `max_num_queued_tokens` prompt tokens are waiting. The second limit is set to the tokens that the replica
-can prefill within the TTFT target.
+can prefill within the TTFT target, or within what an E2E target leaves for it.
 """
 
 from __future__ import annotations
@@ -61,12 +61,13 @@ def queued_tokens(
 ) -> int:
     """Return `max_num_queued_tokens`: TTFT target × prefill throughput of the strictest route.
 
-    It is at least one longest prompt.
+    Where a route promises E2E alone, its mean answer on an idle replica is taken off that target first. The limit is at
+    least one longest prompt.
     """
     tokens = math.inf
     for route, target in zip(lengths, targets, strict=True):
         mean = max(1.0, route.mean_input)
-        ttft_ms = target.ttft_ms + target.ttft_ms_per_1k_input * mean / 1000.0
+        ttft_ms = target.first_token_ms(mean, route.mean_decode_steps * clock.step_ms(1.0, route.mean_context))
         tokens = min(
             tokens, ttft_ms * max_num_batched_tokens / clock.step_ms(0.0, 0.0, max_num_batched_tokens, mean / 2.0)
         )

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Literal
 
 import numpy as np
@@ -32,6 +33,8 @@ PERCENTILE = 0.95
 """Share of the requests that must keep each target."""
 LEAST_CONCURRENCY = 0.01
 """Mean concurrency that counts as idle: a class that misses its SLO here misses it on an idle replica."""
+LEAST_WAIT = 0.1
+"""Least share of an E2E target that a request may wait for its first token before it is given up."""
 _PASSES, _POINTS = 3, 8
 _BISECTIONS = 14
 _BLOCK = 128
@@ -46,19 +49,36 @@ class LatencyTarget:
     ttft_ms_per_1k_input: what every 1,000 input tokens add to it, ms.
     tpot_ms: mean time per output token, ms.
     e2e_ms: time from arrival to the last token, ms.
+    first_token: time to the first token ÷ the time that is computed for it, as it counts towards `e2e_ms`.
     """
 
     ttft_ms: float = np.inf
     ttft_ms_per_1k_input: float = 0.0
     tpot_ms: float = np.inf
     e2e_ms: float = np.inf
+    first_token: float = 1.0
+
+    @property
+    def has_ttft(self) -> bool:
+        """Say whether the time to the first token is promised."""
+        return self.ttft_ms < np.inf
 
     def nearer(self, factor: float) -> LatencyTarget:
         """Return the target to compute with, when first tokens really take `factor` times as long as is computed."""
         if factor == 1.0:
             return self
         slope = self.ttft_ms_per_1k_input / factor
-        return replace(self, ttft_ms=self.ttft_ms / factor, ttft_ms_per_1k_input=slope)
+        return replace(self, ttft_ms=self.ttft_ms / factor, ttft_ms_per_1k_input=slope, first_token=factor)
+
+    def first_token_ms(self, input_tokens: float, answer_ms: float) -> float:
+        """Return how long a request may wait for its first token, ms.
+
+        Where no TTFT is promised, this is what E2E leaves beside an answer that takes `answer_ms` after its first
+        token, and a tenth of E2E at least.
+        """
+        if self.has_ttft:
+            return self.ttft_ms + self.ttft_ms_per_1k_input * input_tokens / 1e3
+        return max(self.e2e_ms - answer_ms, self.e2e_ms * LEAST_WAIT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +118,7 @@ class Capacity:
     concurrency: mean number of decoding sequences.
     ttft_ms_p50, ttft_ms_p95: percentiles of the time to the first token, ms.
     tpot_ms_p50, tpot_ms_p95: percentiles of the mean time per output token, ms.
+    e2e_ms_p95: percentile of the time from arrival to the last token, ms; None where the closed form was not asked.
     binding: what gives way first above this rate. `memory`: places in the KV cache. `prefill`: the queue of prompts.
     utilisation: the rate ÷ the highest rate that the replica could serve at any latency.
     provenance: how the coefficients of the clock are known.
@@ -117,6 +138,7 @@ class Capacity:
     provenance: Provenance
     low: float
     high: float
+    e2e_ms_p95: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +194,24 @@ class _Targets:
         base = column([q.target.ttft_ms - q.first_token_overhead_ms for q in questions])
         self.ttft_ms = base + slope * load.inputs / 1e3
         self.tpot_ms = column([q.target.tpot_ms for q in questions])
-        self.e2e_ms = column([q.target.e2e_ms - q.first_token_overhead_ms for q in questions])
+        self.first_token = column([q.target.first_token for q in questions])
+        entry = column([q.first_token_overhead_ms for q in questions])
+        self.e2e_ms = column([q.target.e2e_ms for q in questions]) - self.first_token * entry
 
     def miss_shares(self, state: SteadyState) -> tuple[Floats, Floats, Floats]:
         """Return the share of the requests over each target, (TTFT, TPOT, E2E) of shape (questions, concurrencies)."""
         ttft = state.ttft_tail(self.ttft_ms)[:, :, 0]
-        e2e = state.e2e_tail(self.e2e_ms)[:, :, 0] if np.isfinite(self.e2e_ms).any() else np.zeros_like(ttft)
+        e2e = self.e2e_tail(state, self.e2e_ms)[:, :, 0] if self.are_whole else np.zeros_like(ttft)
         return ttft, state.tpot_tail(self.tpot_ms)[:, :, 0], e2e
+
+    @cached_property
+    def are_whole(self) -> bool:
+        """Say whether any question has a target for whole answers."""
+        return bool(np.isfinite(self.e2e_ms).any())
+
+    def e2e_tail(self, state: SteadyState, target_ms: Floats) -> Floats:
+        """Return the share of the requests that take longer than this, without the entry, to their last token."""
+        return state.e2e_tail(target_ms, self.first_token)
 
     def are_met(self, state: SteadyState) -> NDArray[np.bool_]:
         """Return whether every target holds at the percentile, shape (questions, concurrencies)."""
@@ -207,6 +240,7 @@ def _answers(questions: Sequence[CapacityQuestion]) -> list[Capacity | NoCapacit
     times = [
         _percentile(tail, load, share) for tail in (state.ttft_tail, state.tpot_tail) for share in (0.5, PERCENTILE)
     ]
+    answered = _percentile(partial(targets.e2e_tail, state), load, PERCENTILE) if targets.are_whole else None
     answers: list[Capacity | NoCapacity] = []
     for i, question in enumerate(questions):
         if places[i] < 1.0:
@@ -217,7 +251,11 @@ def _answers(questions: Sequence[CapacityQuestion]) -> list[Capacity | NoCapacit
             rate = float(state.rate_per_ms[i, 0, 0])
             planned = six_digits(rate * 1e3 / max(question.burst_ratio, 1.0))
             ttft50, ttft95, tpot50, tpot95 = (float(time[i]) for time in times)
-            entry = question.first_token_overhead_ms
+            entry, asked = question.first_token_overhead_ms, question.target
+            # Only a question with a target of its own is answered: an answer does not depend on its neighbours.
+            whole = None
+            if answered is not None and asked.e2e_ms < np.inf:
+                whole = six_digits(float(answered[i]) + asked.first_token * entry)
             answers.append(
                 Capacity(
                     requests_per_second=planned,
@@ -232,6 +270,7 @@ def _answers(questions: Sequence[CapacityQuestion]) -> list[Capacity | NoCapacit
                     provenance=question.provenance,
                     low=planned,
                     high=planned,
+                    e2e_ms_p95=whole,
                 )
             )
     return answers
@@ -279,11 +318,11 @@ def _idle_reason(idle: SteadyState, targets: _Targets, i: int) -> str:
     if tpot > 1.0 - PERCENTILE:
         asked = targets.tpot_ms[i, 0, 0]
         return f"an idle replica already takes {step:.1f} ms per output token, {asked:.0f} ms are asked for"
-    name = "to the first token" if ttft >= e2e else "to the last token"
-    prompt = float(_percentile(idle.ttft_tail, idle.load, PERCENTILE)[i])
+    name, tail = ("first", idle.ttft_tail) if ttft >= e2e else ("last", partial(targets.e2e_tail, idle))
+    p95 = float(_percentile(tail, idle.load, PERCENTILE)[i])
     return (
-        f"an idle replica misses the target {name} for {max(ttft, e2e):.0%} of the requests; its p95 is "
-        f"{prompt:.0f} ms to the first token"
+        f"an idle replica misses the target to the {name} token for {max(ttft, e2e):.0%} of the requests; its p95 is "
+        f"{p95:.0f} ms to the {name} token"
     )
 
 

@@ -236,11 +236,14 @@ class SteadyState:
         """Return the share of all requests whose TTFT exceeds the target. The target may differ by input length."""
         return self.load.over_inputs(self.wait_tail(target_ms - self.own_ms))
 
-    def e2e_tail(self, target_ms: Floats) -> Floats:
-        """Return the share of the requests that take longer than the target from arrival to the last token."""
+    def e2e_tail(self, target_ms: Floats, first_token: Floats | float = 1.0) -> Floats:
+        """Return the share of the requests that take longer than the target from arrival to the last token.
+
+        first_token: factor on the time to the first token.
+        """
         load = self.load
         own = load.chunks(load.decode_inputs) * self.decode_step_ms + self._alone_ms(load.decode_inputs)
-        return load.over_decodes(self.wait_tail(target_ms - own - load.decode_steps * self.tpot_ms))
+        return load.over_decodes(self.wait_tail((target_ms - load.decode_steps * self.tpot_ms) / first_token - own))
 
     def tpot_tail(self, target_ms: Floats) -> Floats:
         """Return the share of the requests of two tokens or more whose time per output token exceeds the target."""

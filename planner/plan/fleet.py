@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from planner.domain.offerings import CapacityType
-from planner.plan.parts import PlanPart, Provenance
+from planner.plan.parts import PlanPart, Provenance, left_out_at
 from planner.words.numbers import Figure
 
 
@@ -30,6 +30,8 @@ class NodeGroup(PlanPart):
     min_nodes, max_nodes: number of nodes; a group of fixed size has min = max.
     exclusive: whether it holds replicas of one pool only, as restricted data demands.
     disk_gb: root volume of each node, GB.
+    existing: nodes whose machines the team pays for already, at the price that the environment states; a reservation or
+    a savings plan of the account covers them when they are created.
     """
 
     name: str
@@ -48,6 +50,7 @@ class NodeGroup(PlanPart):
     exclusive: bool
     placement: tuple[NodePlacement, ...]
     disk_gb: int
+    existing: int = left_out_at(0)
 
 
 class EngineSettings(PlanPart):
@@ -93,7 +96,8 @@ class PoolCapacity(PlanPart):
     band: index of the input band.
     low, high: requests/s at the ends of the error interval of step times.
     binding: what gives way first above the capacity.
-    ttft_p95_ms, tpot_p95_ms: latency at the capacity, 95th percentile, ms.
+    ttft_p95_ms, tpot_p95_ms, e2e_p95_ms: latency at the capacity, 95th percentile, ms. The last one is stated for
+    routes that promise it.
     """
 
     route: str
@@ -105,6 +109,7 @@ class PoolCapacity(PlanPart):
     binding: str
     ttft_p95_ms: Figure
     tpot_p95_ms: Figure
+    e2e_p95_ms: Figure | None = left_out_at(None)
 
 
 class Replicas(PlanPart):

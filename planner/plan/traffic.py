@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from planner.plan.parts import PlanPart
+from planner.plan.parts import PlanPart, left_out_at
 from planner.words.numbers import Dollars, Figure, UnitPrice
 
 
@@ -67,17 +67,19 @@ class Triggers(PlanPart):
 
 
 class PlannedSlo(PlanPart):
-    """The SLO is what a route promises. Latencies hold at the 95th percentile.
+    """The SLO is what a route promises. Latencies hold at the 95th percentile; None is promised nothing.
 
     ttft_p95_base_ms: time to the first token of an empty prompt, ms.
-    ttft_p95_per_1k_input_ms: what every 1,000 input tokens add to it, ms.
-    tpot_p95_ms: time per output token, ms.
+    ttft_p95_per_1k_input_ms: what every 1,000 input tokens add to it, ms; None where no TTFT is promised.
+    tpot_p95_ms: time per output token, ms: the stricter of a stated time and of a stated rate of tokens.
+    e2e_p95_ms: time from arrival to the last token, ms.
     availability: the share that the environment asks for; it is not computed yet.
     """
 
-    ttft_p95_base_ms: Figure
-    ttft_p95_per_1k_input_ms: Figure
-    tpot_p95_ms: Figure
+    ttft_p95_base_ms: Figure | None = left_out_at(None)
+    ttft_p95_per_1k_input_ms: Figure | None = left_out_at(None)
+    tpot_p95_ms: Figure | None = left_out_at(None)
+    e2e_p95_ms: Figure | None = left_out_at(None)
     availability: Figure
 
 

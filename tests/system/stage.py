@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal
@@ -66,6 +67,7 @@ def script(
             ttft_base_ms=800.0,
             ttft_per_1k_input_ms=200.0,
             tpot_ms=50.0,
+            e2e_ms=math.inf,
             bytes_per_token=4.0,
             share=1.0,
             spill_share=0.0,

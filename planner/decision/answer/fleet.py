@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
@@ -44,6 +45,7 @@ def _node_group(solved: Solved, name: str, pools: Sequence[SelfHosted]) -> NodeG
         exclusive=k.exclusive,
         placement=_placement(nodes),
         disk_gb=NODE_DISK_GB,
+        existing=solved.existing.count(name),
     )
 
 
@@ -113,6 +115,7 @@ def _capacity(pool: SelfHosted, route: str, band: int) -> PoolCapacity:
         binding=capacity.binding,
         ttft_p95_ms=capacity.ttft_ms_p95,
         tpot_p95_ms=capacity.tpot_ms_p95,
+        e2e_p95_ms=capacity.e2e_ms_p95 if pool.shape.route(route).target.e2e_ms < math.inf else None,
     )
 
 

@@ -6,21 +6,25 @@ does.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from planner.decision.answer.solved import Solved
 from planner.decision.answer.too_long import too_long, too_long_words
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.self_hosted import SelfHosted
+from planner.domain.route import Slo
 from planner.words.units import HOURS_PER_MONTH
 
 
 def reasons(solved: Solved, route: RouteDemand) -> tuple[str, ...]:
     """Return the reasons of one route, as sentences."""
-    sentences = []
+    sentences = list(_promise_reason(route.route.slo))
     apis = solved.apis_of(route.name)
     if not apis and route.route.data == "restricted":
         sentences.append(
             "restricted data: no API may see it, so nodes of its own must carry it even after one of them is lost"
         )
+    sentences += _existing_reasons(solved, route)
     sentences += [_pool_reason(solved, route, pool) for pool in solved.pools_of(route.name)]
     requests = too_long(solved, route)
     if requests is not None:
@@ -44,10 +48,20 @@ def reasons(solved: Solved, route: RouteDemand) -> tuple[str, ...]:
     return tuple(sentences)
 
 
+def _promise_reason(slo: Slo) -> Iterator[str]:
+    """Say which of two different statements on the time per output token holds: the stricter one."""
+    if slo.tpot_p95 is not None and slo.reading_ms is not None and slo.tpot_p95 != slo.reading_ms:
+        holds = "tpot_p95" if slo.token_ms == slo.tpot_p95 else "tokens_per_second"
+        yield (
+            f"tokens_per_second {slo.tokens_per_second:g} asks for {slo.reading_ms:.4g} ms per output token and "
+            f"tpot_p95 for {slo.tpot_p95:.4g} ms: {holds} is stricter and holds"
+        )
+
+
 def _pool_reason(solved: Solved, route: RouteDemand, pool: SelfHosted) -> str:
     """Say what a request costs on a pool that is full: USD an hour of a replica ÷ requests an hour that it serves."""
     k, bands = pool.replica_class, solved.bands_of(route.name, pool)
-    hourly = k.usd_per_node_hour * k.tensor_parallel_size / k.gpus_per_node
+    hourly = solved.node_usd_per_hour(pool) * k.tensor_parallel_size / k.gpus_per_node
     share = sum(route.bands[i].share for i in bands)
     rate = share / sum(route.bands[i].share / k.capacity[(route.name, i)] for i in bands)
     names = " and ".join(route.bands[i].name for i in bands)
@@ -55,6 +69,16 @@ def _pool_reason(solved: Solved, route: RouteDemand, pool: SelfHosted) -> str:
         f"{names} prompts on {k.name}: a replica costs ${hourly:.4f}/h and serves {rate:.3g} requests/s within "
         f"the SLO, so ${hourly / rate / 3600:.6f} a request when full"
     )
+
+
+def _existing_reasons(solved: Solved, route: RouteDemand) -> Iterator[str]:
+    """Say which of its nodes stand on machines that are paid for already, and how many must be bought beside them."""
+    groups = sorted({(pool.group_name, pool.replica_class.instance_type) for pool in solved.pools_of(route.name)})
+    for group, instance_type in groups:
+        there, bought = solved.existing.count(group), solved.bought(group)
+        if there:
+            more = f"; {bought} more must be bought" if bought else ""
+            yield f"{there} × {instance_type} are paid for already, used or not, and are filled first{more}"
 
 
 def _spill_reason(solved: Solved, route: RouteDemand) -> str:
@@ -69,4 +93,6 @@ def _spill_reason(solved: Solved, route: RouteDemand) -> str:
     spill = f"{share:.1%} of its requests go to the API ({where}) for ${usd:,.0f} a month"
     nodes = [pool.replica_class for pool in solved.pools_of(route.name)]
     cheapest = min(nodes, key=lambda k: (k.usd_per_node_hour, k.name))
+    if not cheapest.may_buy:
+        return f"{spill}; no more {cheapest.instance_type} can be bought"
     return f"{spill}; one more {cheapest.instance_type} would cost ${cheapest.usd_per_node_hour * HOURS_PER_MONTH:,.0f}"

@@ -23,9 +23,10 @@ BYTES_PER_TOKEN = 4.0
 """UTF-8 bytes of English text per token, by which the gateway guesses the input band. No tokenizer ratio is in the
 catalog; measure it on your own prompts."""
 PATIENCE = 1.5
-"""A stream without a first event after this multiple of its TTFT target is given up and spilled."""
+"""A stream without a first event after this multiple of its TTFT target is given up and spilled. Where only E2E is
+promised, it is given up when a mean answer could no longer end in time."""
 DEADLINE_MS = 120_000
-"""Time after which the gateway gives a request up, ms, whoever serves it."""
+"""Time after which the gateway gives a request up, ms, whoever serves it; more where `PATIENCE` × E2E is more."""
 
 
 def routes(solved: Solved, cost: Cost) -> tuple[PlannedRoute, ...]:
@@ -37,9 +38,8 @@ def routes(solved: Solved, cost: Cost) -> tuple[PlannedRoute, ...]:
 def _route(solved: Solved, route: RouteDemand, cost: Cost, shares: Mapping[tuple[str, str], float]) -> PlannedRoute:
     models = sorted({pool.shape.model.key for pool in solved.pools_of(route.name)})
     apis = solved.apis_of(route.name)
-    longest = route.workload.mix.input_quantile(0.95)
-    ttft_ms = route.target.ttft_ms + route.target.ttft_ms_per_1k_input * longest / 1000
-    slo = route.route.slo
+    first_token_ms = route.target.first_token_ms(route.workload.mix.input_quantile(0.95), _answer_ms(solved, route))
+    promised_ms = route.target.e2e_ms if route.target.e2e_ms < math.inf else 0.0
     usd = _usd(route.name, cost, shares)
     tokens = sum(
         solved.served_requests((route.name, index)) * (band.mix.mean_input + band.mix.mean_output)
@@ -50,20 +50,15 @@ def _route(solved: Solved, route: RouteDemand, cost: Cost, shares: Mapping[tuple
         task=route.route.task,
         privacy=route.route.data,
         residency=route.route.residency,
-        slo=PlannedSlo(
-            ttft_p95_base_ms=route.target.ttft_ms,
-            ttft_p95_per_1k_input_ms=route.target.ttft_ms_per_1k_input,
-            tpot_p95_ms=route.target.tpot_ms,
-            availability=slo.availability,
-        ),
+        slo=_slo(route),
         model=models[0] if models else None,
         bytes_per_token=BYTES_PER_TOKEN,
         bands=tuple(_band(solved, route, index) for index in range(len(route.bands))),
         fallback=tuple(api.row.key for api in apis),
         triggers=Triggers(
-            spill_after_ms=math.ceil(PATIENCE * ttft_ms),
-            deadline_ms=DEADLINE_MS,
-            queue_ms=0 if apis else math.ceil(ttft_ms),
+            spill_after_ms=math.ceil(first_token_ms * (PATIENCE if route.target.has_ttft else 1.0)),
+            deadline_ms=max(DEADLINE_MS, math.ceil(PATIENCE * promised_ms)),
+            queue_ms=0 if apis else math.ceil(first_token_ms),
         ),
         spill_share=solved.choice.api_share(route.name),
         too_long=too_long(solved, route),
@@ -73,6 +68,28 @@ def _route(solved: Solved, route: RouteDemand, cost: Cost, shares: Mapping[tuple
         reasons=reasons(solved, route),
         load=planned_load(route),
     )
+
+
+def _slo(route: RouteDemand) -> PlannedSlo:
+    """Return the SLO in the words of the lock. What is not promised has no limit there, and not an infinite one."""
+    target = route.target
+    return PlannedSlo(
+        ttft_p95_base_ms=target.ttft_ms if target.has_ttft else None,
+        ttft_p95_per_1k_input_ms=target.ttft_ms_per_1k_input if target.has_ttft else None,
+        tpot_p95_ms=target.tpot_ms if target.tpot_ms < math.inf else None,
+        e2e_p95_ms=target.e2e_ms if target.e2e_ms < math.inf else None,
+        availability=route.route.slo.availability,
+    )
+
+
+def _answer_ms(solved: Solved, route: RouteDemand) -> float:
+    """Return the time of a mean answer after its first token, ms: on the slowest of the route's pools at capacity."""
+    times = [
+        pool.replica.capacities[(route.name, index)].tpot_ms_p50
+        for pool in solved.pools_of(route.name)
+        for index in solved.bands_of(route.name, pool)
+    ]
+    return route.lengths.mean_decode_steps * max(times, default=0.0)
 
 
 def _band(solved: Solved, route: RouteDemand, index: int) -> RouteBand:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from planner.decision.answer.existing_fleet import ExistingFleet, existing_fleet
 from planner.decision.candidates.demand import Demand, RouteDemand
 from planner.decision.candidates.hosted_apis import HostedApi
 from planner.decision.candidates.platform import cluster_parts
@@ -59,6 +60,25 @@ class Solved:
     def nodes_of(self, group: str) -> int:
         """Return the number of machines of a node group."""
         return self.choice.answer.nodes[self.groups[group][0].replica_class.node_group]
+
+    @cached_property
+    def existing(self) -> ExistingFleet:
+        """Return the machines that are paid for already, shared out to the node groups."""
+        types = {name: pools[0].replica_class.instance_type for name, pools in self.groups.items()}
+        nodes = {name: (instance_type, self.nodes_of(name)) for name, instance_type in types.items()}
+        return existing_fleet(self.environment.hardware.existing, nodes)
+
+    def bought(self, group: str) -> int:
+        """Return the number of machines of a node group that are not there already."""
+        return self.nodes_of(group) - self.existing.count(group)
+
+    def node_usd_per_hour(self, pool: SelfHosted) -> float:
+        """Return what a node of a pool's group costs with its disk, USD an hour: the mean where some exist already."""
+        group, k = pool.group_name, pool.replica_class
+        if not self.existing.count(group):
+            return k.usd_per_node_hour
+        there = sum(m.usd_per_hour + m.count * k.usd_per_existing_node_hour for m in self.existing.groups[group])
+        return (there + self.bought(group) * k.usd_per_node_hour) / self.nodes_of(group)
 
     def route(self, name: str) -> RouteDemand:
         """Return the demand of a route."""

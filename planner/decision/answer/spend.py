@@ -1,6 +1,7 @@
 """What a choice costs, as cost lines: nodes by group, disks, tokens by route and API, and the parts of the cluster.
 
-Nodes run every hour of the month. Tokens are counted by the price part that they are billed at:
+Nodes run every hour of the month, and machines that are paid for already are on the bill whether they are used or not.
+Tokens are counted by the price part that they are billed at:
 
     tokens a month = Σ over levels: mean rate · hours · 3600 · share sent to the API · mean tokens of the band
 """
@@ -59,7 +60,7 @@ def _uncertainty(environment: Environment) -> dict[str, float]:
 
 
 def _lines(solved: Solved) -> list[CostLine]:
-    lines = [*_nodes(solved), *_tokens(solved)]
+    lines = [*_nodes(solved), *solved.existing.lines(), *_tokens(solved)]
     if solved.cluster is not None:
         lines += cluster_lines(solved.region, solved.cluster, solved.catalog.prices)[0]
     return lines
@@ -70,9 +71,11 @@ def _nodes(solved: Solved) -> list[CostLine]:
     assert disk is not None  # asked for before anything was chosen
     lines = []
     for group, pools in solved.groups.items():
-        count, offering = solved.nodes_of(group), pools[0].offering
-        hours = count * HOURS_PER_MONTH
-        lines.append(line(f"{offering.instance_type} on-demand", group, "fixed", hours, pools[0].price))
+        count, bought, price = solved.nodes_of(group), solved.bought(group), pools[0].price
+        if bought:
+            assert price is not None  # a type without one is not bought
+            name = f"{pools[0].offering.instance_type} on-demand"
+            lines.append(line(name, group, "fixed", bought * HOURS_PER_MONTH, price))
         lines.append(line("root volumes", group, "fixed", count * NODE_DISK_GB, disk))
     return lines
 

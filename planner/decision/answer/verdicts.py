@@ -17,6 +17,7 @@ from planner.domain.environment import Environment
 from planner.domain.gaps import Gap
 from planner.plan.cost import Cost
 from planner.plan.review import Verdict
+from planner.words.units import HOURS_PER_MONTH
 
 
 def verdicts(solved: Solved, cost: Cost, gaps: Iterable[Gap], without_place: Sequence[str]) -> tuple[Verdict, ...]:
@@ -28,6 +29,7 @@ def verdicts(solved: Solved, cost: Cost, gaps: Iterable[Gap], without_place: Seq
     judgements = [
         *_budget(environment, cost),
         *_quotas(environment, solved.pools),
+        *_unused(solved),
         *_prices(solved.catalog, cost),
         *_provenance(solved.pools),
         *_range(without_place),
@@ -55,6 +57,20 @@ def _quotas(environment: Environment, pools: Sequence[SelfHosted]) -> list[Verdi
         Verdict(name=f"quota {family}", state="warn", message=f"the vCPU quota of family {family} is not stated")
         for family in families
     ]
+
+
+def _unused(solved: Solved) -> list[Verdict]:
+    """Warn of machines that are paid for and carry nothing."""
+    verdicts = []
+    for machines in solved.existing.unused:
+        usd = machines.usd_per_hour * HOURS_PER_MONTH
+        instance_type = machines.entry.instance_type
+        message = f"{machines.count} × {instance_type} are paid for and not used: ${usd:,.0f} a month"
+        on_it = [k for k in solved.choice.question.classes if k.instance_type == instance_type]
+        if solved.existing.unused_count(instance_type) == 1 and any(k.exclusive for k in on_it):
+            message += "; a pool that no API may help needs two nodes of its type"
+        verdicts.append(Verdict(name="existing machines", state="warn", message=message))
+    return verdicts
 
 
 def _prices(catalog: Catalog, cost: Cost) -> list[Verdict]:

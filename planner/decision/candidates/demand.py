@@ -17,7 +17,7 @@ from planner.decision.choice.question import BandKey
 from planner.domain.demand import Level, hourly_rates, levels
 from planner.domain.environment import Environment, Horizon
 from planner.domain.load import Load, load_of, route_week
-from planner.domain.route import Route
+from planner.domain.route import Route, Slo
 from planner.domain.traces import TraceSummary
 from planner.domain.workload import InputBand, Mix, Workload, joined, poisson_burst, route_workload
 from planner.performance.capacity import LatencyTarget
@@ -188,8 +188,6 @@ def _route(name: str, route: Route, horizon: Horizon, traces: Mapping[str, Trace
     load = load_of(route, workload.mix, week, horizon)
     if not workload.burst.measured:
         workload = replace(workload, burst=poisson_burst(load.mean * load.capacity_factor))
-    assert route.slo.ttft_p95 is not None
-    assert route.slo.tpot_p95 is not None
     return RouteDemand(
         name=name,
         route=route,
@@ -199,11 +197,7 @@ def _route(name: str, route: Route, horizon: Horizon, traces: Mapping[str, Trace
         lengths=_lengths(workload.mix),
         band_lengths=tuple(_lengths(band.mix) for band in workload.bands),
         first_lengths=tuple(_first_lengths(workload.bands)),
-        target=LatencyTarget(
-            ttft_ms=route.slo.ttft_p95.base,
-            ttft_ms_per_1k_input=route.slo.ttft_p95.per_1k_input,
-            tpot_ms=route.slo.tpot_p95,
-        ),
+        target=_target(route.slo),
         burst_ratio=_burst_ratio(workload),
         minutes=_busiest_minutes(traces[route.traffic.trace]) if route.traffic.trace else (1.0,),
         cuts=cuts,
@@ -218,6 +212,17 @@ def _first_lengths(bands: Sequence[InputBand]) -> Iterator[Lengths]:
 def _cut(mix: Mix, tokens: int | None) -> Mix:
     """Return the lengths after longer prompts are cut to so many tokens."""
     return mix if tokens is None else replace(mix, input_tokens=tuple(min(t, float(tokens)) for t in mix.input_tokens))
+
+
+def _target(slo: Slo) -> LatencyTarget:
+    """Return what an SLO promises; a part that it does not state has no limit."""
+    ttft = slo.ttft_p95
+    return LatencyTarget(
+        ttft_ms=math.inf if ttft is None else ttft.base,
+        ttft_ms_per_1k_input=0.0 if ttft is None else ttft.per_1k_input,
+        tpot_ms=math.inf if slo.token_ms is None else slo.token_ms,
+        e2e_ms=math.inf if slo.e2e_p95 is None else slo.e2e_p95,
+    )
 
 
 def _lengths(mix: Mix) -> Lengths:

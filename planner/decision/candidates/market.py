@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from planner.decision.candidates.demand import Demand, RouteDemand, demand
+from planner.decision.candidates.existing import existing_counts, existing_usd, with_existing
 from planner.decision.candidates.hardware_rules import allows
 from planner.decision.candidates.hosted_apis import HostedApi, hosted_apis
 from planner.decision.candidates.known import Known
@@ -86,7 +87,8 @@ def survey(inputs: Inputs, known: Known | None = None) -> Market:
     judge = ruler(inputs)
     loading, shape_omissions = shapes(asked.routes, catalog, offerings.gpus(), tenancy)
     able, replica_omissions = replicas(loading, judge, Known() if known is None else known)
-    all_classes, host_omissions = self_hosted_classes(able, offerings, disk_usd_per_hour, storage_usd_per_gb)
+    existing = existing_counts(environment.hardware.existing)
+    all_classes, host_omissions = self_hosted_classes(able, offerings, existing, disk_usd_per_hour, storage_usd_per_gb)
     best, dominated = without_dominated(all_classes)
     classes, far_from_cheapest = short_list(best, asked.shares, inputs.locked_pools)
     return Market(
@@ -136,6 +138,7 @@ def ask(environment: Environment, market: Market) -> Question:
         budget_usd=float(budget) if budget is not None else None,
         api_budget_usd=float(api_budget) if api_budget is not None else None,
         survives_a_node=environment.reserve.node,
+        existing_usd=existing_usd(environment.hardware.existing),
     )
 
 
@@ -150,7 +153,7 @@ def _needed_prices(environment: Environment, catalog: Catalog) -> tuple[tuple[Co
 
 
 def _offerings(environment: Environment, catalog: Catalog) -> tuple[Offerings, tuple[Omission, ...], tuple[Gap, ...]]:
-    """Return what is sold in the environment's zones and has a price, with omissions and gaps of the rest."""
+    """Return what is sold in the environment's zones and has a price, and what is there, with omissions and gaps."""
     region = catalog.offerings.in_region(environment.platform.region)
     allowed = Offerings(tuple(row for row in region if allows(environment.hardware, row.instance_type, row.gpu.key)))
     here = allowed.in_zones(environment.platform.zones)
@@ -165,7 +168,10 @@ def _offerings(environment: Environment, catalog: Catalog) -> tuple[Offerings, t
         for row in here
         if row.price is None
     ]
-    return here.available(), (*absent, *unpriced), here.gaps(catalog.prices)
+    usable = with_existing(here, environment, catalog)
+    there = {row.instance_type for row in usable}
+    fallen = (o for o in (*absent, *unpriced) if o.candidate.instance_type not in there)
+    return usable, tuple(fallen), here.gaps(catalog.prices)
 
 
 def _firm_bands(route: RouteDemand) -> list[BandKey]:

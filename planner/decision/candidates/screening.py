@@ -67,9 +67,18 @@ def _dominates(a: ReplicaClass, b: ReplicaClass) -> bool:
         return False
     if any(a.capacity.get(key, 0.0) < rate for key, rate in b.capacity.items()):
         return False
+    # Machines that are paid for already are few, so that a class on them does not make others needless. Of two classes
+    # on one type, both stand on the same machines.
+    first = b.usd_per_node_hour if a.instance_type == b.instance_type else b.next_usd_per_node_hour
+    if not a.may_buy and a.instance_type != b.instance_type:
+        return False
     costs = [
-        (_per_replica(k), k.usd_per_node_hour, k.vcpus_per_node * k.tensor_parallel_size / k.gpus_per_node)
-        for k in (a, b)
+        (
+            usd * k.tensor_parallel_size / k.gpus_per_node,
+            usd,
+            k.vcpus_per_node * k.tensor_parallel_size / k.gpus_per_node,
+        )
+        for k, usd in ((a, a.usd_per_node_hour), (b, first))
     ]
     if any(mine > theirs for mine, theirs in zip(*costs, strict=True)):
         return False
@@ -92,8 +101,8 @@ def _rankings(classes: Sequence[ReplicaClass], shares: Mapping[BandKey, float]) 
 
 
 def _per_replica(k: ReplicaClass) -> float:
-    """Return the USD an hour of one replica."""
-    return k.usd_per_node_hour * k.tensor_parallel_size / k.gpus_per_node
+    """Return the USD an hour of one replica, on a machine that is paid for already where one is there."""
+    return k.next_usd_per_node_hour * k.tensor_parallel_size / k.gpus_per_node
 
 
 def _per_request(k: ReplicaClass, bands: Sequence[BandKey], shares: Mapping[BandKey, float]) -> float:
@@ -108,4 +117,6 @@ def _per_request(k: ReplicaClass, bands: Sequence[BandKey], shares: Mapping[Band
 
 def _footprint(k: ReplicaClass) -> float:
     """Return the USD an hour of the smallest deployment."""
-    return k.usd_per_node_hour * (2 if k.exclusive else 1)
+    nodes = 2 if k.exclusive else 1
+    there = min(nodes, k.existing)
+    return there * k.usd_per_existing_node_hour + (nodes - there) * k.usd_per_node_hour

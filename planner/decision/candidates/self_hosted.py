@@ -1,15 +1,16 @@
 """Self-hosted candidates: a replica joined with the machine that carries it, which is what can be bought.
 
 Capacity depends on the GPUs alone, so that of several instance types with the same GPUs only the cheapest that has
-enough CPU and memory is taken. A class is named by its model, precision, GPU and place on the node; a deployment
-replaces what changes its name.
+enough CPU and memory is taken, and those of which machines are paid for already. A class is named by its model,
+precision, GPU and place on the node; a deployment replaces what changes its name.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from planner.decision.candidates.omissions import Candidate, Dominated, Omission, WeakHost
 from planner.decision.candidates.replicas import Replica
@@ -33,13 +34,13 @@ class SelfHosted:
 
     replica_class: the class in the plain numbers of the question.
     offering: the instance type in the region.
-    price: USD an hour of the instance type, with its source.
+    price: USD an hour of the instance type, with its source; None where only machines that are there may be used.
     """
 
     replica_class: ReplicaClass
     replica: Replica
     offering: Offering
-    price: Price
+    price: Price | None
 
     @property
     def shape(self) -> Shape:
@@ -67,25 +68,30 @@ class SelfHosted:
 
 
 def self_hosted_classes(
-    replicas: Iterable[Replica], offerings: Offerings, disk_usd_per_hour: float, storage_usd_per_gb: float
+    replicas: Iterable[Replica],
+    offerings: Offerings,
+    existing: Mapping[str, int],
+    disk_usd_per_hour: float,
+    storage_usd_per_gb: float,
 ) -> tuple[tuple[SelfHosted, ...], tuple[Omission, ...]]:
     """Return all classes, sorted by name, and omissions of instance types.
 
-    offerings: what may be bought: it is sold in the environment's zones and has a price.
+    offerings: what may be bought, which is sold in the environment's zones and has a price; and what is there already.
+    existing: number of machines that are there already, by instance type.
     disk_usd_per_hour: cost of the disk of a node, USD an hour.
     storage_usd_per_gb: cost of 10⁹ bytes in the model bucket, USD a month.
     """
-    hosts, omissions = _hosts(offerings)
+    hosts, omissions = _hosts(offerings, existing)
     classes = [
         SelfHosted(
-            _replica_class(replica, offering, float(price.usd) + disk_usd_per_hour, storage_usd_per_gb),
+            _replica_class(replica, host, existing, disk_usd_per_hour, storage_usd_per_gb),
             replica,
-            offering,
-            price,
+            host.offering,
+            host.offering.price,
         )
         for replica in replicas
-        for offering, price in hosts.get(replica.shape.gpu.key, ())
-        if offering.instance.gpu_count % replica.shape.tensor_parallel_size == 0
+        for host in hosts.get(replica.shape.gpu.key, ())
+        if host.offering.instance.gpu_count % replica.shape.tensor_parallel_size == 0
     ]
     return tuple(sorted(classes, key=lambda c: c.name)), omissions
 
@@ -95,35 +101,56 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
-def _hosts(offerings: Offerings) -> tuple[dict[str, list[tuple[Offering, Price]]], tuple[Omission, ...]]:
+@dataclass(frozen=True)
+class _Host:
+    """A host is an instance type that may carry a GPU.
+
+    is_cheapest: whether it is the cheapest of its GPUs; another one is there because machines of it are paid for.
+    """
+
+    offering: Offering
+    is_cheapest: bool
+
+
+def _hosts(offerings: Offerings, existing: Collection[str]) -> tuple[dict[str, list[_Host]], tuple[Omission, ...]]:
     """Return for each GPU the instance types that may carry it, and omissions of the others.
 
-    These are the cheapest of each number of GPUs, among those that have enough CPU and memory.
+    These are the cheapest of each number of GPUs, among those that have enough CPU and memory, and the `existing` ones.
     """
     omissions: list[Omission] = []
-    best: dict[tuple[str, int], tuple[Offering, Price]] = {}
-    priced = [(row, row.price) for row in offerings if row.price is not None]
-    for offering, price in sorted(priced, key=lambda pair: (pair[1].usd, pair[0].instance.key)):
+    best: dict[tuple[str, int], Offering] = {}
+    hosts: dict[str, list[_Host]] = {}
+    for offering in sorted(offerings, key=_by_price):
         instance, candidate = offering.instance, Candidate(instance_type=offering.instance.key)
         key = (offering.gpu.key, instance.gpu_count)
         small = instance.allocatable_memory_mib < HOST_MEMORY_MIB_PER_GPU * instance.gpu_count
         if small or instance.allocatable_cpu_m < HOST_CPU_M_PER_GPU * instance.gpu_count or instance.bare_metal:
             omissions.append(Omission(candidate, WeakHost()))
-        elif key in best:
-            omissions.append(Omission(candidate, Dominated(Candidate(instance_type=best[key][0].instance.key))))
+        elif key in best and instance.key not in existing:
+            omissions.append(Omission(candidate, Dominated(Candidate(instance_type=best[key].instance.key))))
         else:
-            best[key] = (offering, price)
-    hosts: dict[str, list[tuple[Offering, Price]]] = {}
-    for (gpu, _), pair in sorted(best.items()):
-        hosts.setdefault(gpu, []).append(pair)
+            is_cheapest = best.setdefault(key, offering) is offering
+            hosts.setdefault(offering.gpu.key, []).append(_Host(offering, is_cheapest))
+    for gpu in hosts:
+        hosts[gpu].sort(
+            key=lambda host: (host.offering.instance.gpu_count, not host.is_cheapest, host.offering.instance_type)
+        )
     return hosts, tuple(omissions)
 
 
+def _by_price(offering: Offering) -> tuple[bool, Decimal, str]:
+    """Return the key that sorts offerings by price, those without one last, ties by name."""
+    price = offering.price
+    return price is None, Decimal(0) if price is None else price.usd, offering.instance.key
+
+
 def _replica_class(
-    replica: Replica, offering: Offering, node_usd_per_hour: float, storage_usd_per_gb: float
+    replica: Replica, host: _Host, existing: Mapping[str, int], disk_usd_per_hour: float, storage_usd_per_gb: float
 ) -> ReplicaClass:
-    shape, instance = replica.shape, offering.instance
+    shape, instance, price = replica.shape, host.offering.instance, host.offering.price
     place = f"{shape.gpu.key}-{shape.tensor_parallel_size}of{instance.gpu_count}"
+    if not host.is_cheapest:
+        place += f"-{instance.key}"
     tenancy = "" if shape.tenancy == "shared" else shape.tenancy
     parts = [shape.model.key, shape.quantization.name, place, replica.variant, tenancy]
     return ReplicaClass(
@@ -134,10 +161,13 @@ def _replica_class(
         tensor_parallel_size=shape.tensor_parallel_size,
         vcpus_per_node=instance.vcpu,
         quota_family=instance.quota,
-        usd_per_node_hour=node_usd_per_hour,
+        usd_per_node_hour=(0.0 if price is None else float(price.usd)) + disk_usd_per_hour,
         exclusive=shape.tenancy != "shared",
         capacity={key: answer.requests_per_second for key, answer in replica.capacities.items()},
         weights=shape.checkpoint,
         weights_usd_per_month=shape.checkpoint_gb * storage_usd_per_gb,
         reads=shape.reads,
+        existing=existing.get(instance.key, 0),
+        usd_per_existing_node_hour=disk_usd_per_hour if instance.key in existing else 0.0,
+        may_buy=price is not None,
     )

@@ -13,6 +13,7 @@ Columns:
     v[r,i,k]    1 if the band uses class k                    u[r,m]      1 if the route uses model m
     c[d]        1 if checkpoint d is stored                   z           1 if anything is self-hosted
     l[r,i,t]    share of a band that is turned away, because it is too long for what serves its route
+    b[i]        machines of type i that are bought            held        1: machines that are paid for already
 
 Pools have a fixed size, so that y and n carry no level. A band uses one class (v), because the gateway's weights are
 static. All bands of a pool are admitted alike (f), because its gate counts requests and not routes. A route uses one
@@ -25,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from planner.decision.choice.limits import ApiBudget, ApiRate, RateUnit, ServedRoute, TotalBudget, VcpuQuota
-from planner.decision.choice.linear import Linear
+from planner.decision.choice.linear import INFINITY, Linear
 from planner.decision.choice.question import ApiOption, Flow, Question, ReplicaClass, apis_in_order
 from planner.words.units import HOURS_PER_MONTH
 
@@ -49,6 +50,7 @@ def formulate(question: Question) -> Linear:
         _capacity,
         _packing,
         _exclusive,
+        _existing,
         _weights,
         _required,
         _platform,
@@ -95,6 +97,11 @@ def n(group: str) -> str:
     return f"n[{group}]"
 
 
+def b(instance_type: str) -> str:
+    """Return the name of the column: the machines that are bought of a type of which some exist."""
+    return f"b[{instance_type}]"
+
+
 def local_pairs(question: Question) -> Iterator[tuple[Flow, ReplicaClass]]:
     """Return the bands with each class that may serve them."""
     return ((f, k) for f in question.flows for k in question.classes if f.key in k.capacity)
@@ -119,6 +126,11 @@ def groups(question: Question) -> dict[str, list[ReplicaClass]]:
     return classes
 
 
+def existing_types(question: Question) -> dict[str, ReplicaClass]:
+    """Return a class of each instance type of which machines are paid for already, by the name of the type."""
+    return {k.instance_type: k for k in question.classes if k.existing}
+
+
 def _columns(program: Linear, question: Question) -> None:
     levels = range(len(question.level_hours))
     for f, k in local_pairs(question):
@@ -138,7 +150,12 @@ def _columns(program: Linear, question: Question) -> None:
             program.continuous(f"f[{k.name},{t}]", 0.0, 1.0)
         program.binary(f"w[{k.name}]", TIE_BREAK_USD)
     for group, classes in groups(question).items():
-        program.integer(n(group), classes[0].usd_per_node_hour * HOURS_PER_MONTH)
+        program.integer(n(group), classes[0].next_usd_per_node_hour * HOURS_PER_MONTH)
+    for instance_type, k in existing_types(question).items():
+        usd = (k.usd_per_node_hour - k.usd_per_existing_node_hour) * HOURS_PER_MONTH
+        program.continuous(b(instance_type), usd, INFINITY if k.may_buy else 0.0)
+    if question.existing_usd:
+        program.continuous("held", question.existing_usd, 1.0)
     for route, model in sorted({(f.route, k.model) for f, k in local_pairs(question)}):
         program.binary(f"u[{route},{model}]")
     for name, usd in sorted({c(k): k.weights_usd_per_month for k in question.classes}.items()):
@@ -265,6 +282,19 @@ def _exclusive(program: Linear, question: Question) -> None:
     for k in question.classes:
         if k.exclusive:
             program.at_most(f"two-nodes[{k.name}]", [(f"w[{k.name}]", 2.0), (n(k.node_group), -1.0)], 0.0)
+
+
+def _existing(program: Linear, question: Question) -> None:
+    """Machines that are paid for already are filled first, and paid for whether they are used or not.
+
+    Σ_{g of type i} n[g] − b[i] ≤ existing[i]
+    held = 1
+    """
+    if question.existing_usd:
+        program.equal("held", [("held", 1.0)], 1.0)
+    for instance_type, k in existing_types(question).items():
+        nodes = [(n(g), 1.0) for g, classes in groups(question).items() if classes[0].instance_type == instance_type]
+        program.at_most(f"bought[{instance_type}]", [*nodes, (b(instance_type), -1.0)], float(k.existing))
 
 
 def _weights(program: Linear, question: Question) -> None:

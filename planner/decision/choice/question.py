@@ -49,12 +49,15 @@ class ReplicaClass:
 
     tensor_parallel_size: GPUs of one replica.
     quota_family: family of instance types whose vCPU quota its nodes use.
-    usd_per_node_hour: cost of a node with its disk, USD an hour.
+    usd_per_node_hour: cost of a node with its disk, USD an hour, where it is bought.
     exclusive: whether its nodes hold nothing else, and carry its planned load even after one of them is lost.
     capacity: requests/s of one replica at the SLO, by band; a band that is absent may not use the class.
     reads: bands whose prompts are not too long for it, whether or not it meets their SLO.
     weights: name of the checkpoint that its replicas load.
     weights_usd_per_month: cost of storing that checkpoint once, USD a month.
+    existing: machines of its instance type that are paid for already, for all classes on it together.
+    usd_per_existing_node_hour: what a node on such a machine costs beside it, its disk, USD an hour.
+    may_buy: whether more machines of the type can be bought.
     """
 
     name: str
@@ -70,6 +73,14 @@ class ReplicaClass:
     weights: str
     weights_usd_per_month: float
     reads: frozenset[BandKey] = frozenset()
+    existing: int = 0
+    usd_per_existing_node_hour: float = 0.0
+    may_buy: bool = True
+
+    @property
+    def next_usd_per_node_hour(self) -> float:
+        """Return what the first node costs, USD an hour: only its disk where its machine is paid for already."""
+        return self.usd_per_existing_node_hour if self.existing else self.usd_per_node_hour
 
     @property
     def replicas_per_node(self) -> int:
@@ -132,6 +143,7 @@ class Question:
     survives_a_node: whether the plan stands the loss of a node: exclusive classes still carry their planned load, and
     APIs can take what a lost node of the others served.
     required: names of classes that must be bought, whatever that costs.
+    existing_usd: cost of the machines that are paid for already, used or not, USD a month; it is part of every plan.
     """
 
     level_hours: tuple[float, ...]
@@ -144,6 +156,7 @@ class Question:
     api_budget_usd: float | None = None
     survives_a_node: bool = True
     required: frozenset[str] = frozenset()
+    existing_usd: float = 0.0
 
     def scaled(self, factor: float) -> Question:
         """Return the same question at a multiple of the load."""

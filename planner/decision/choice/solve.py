@@ -338,6 +338,9 @@ def _trimmed(
             round(value[columns.n(group)]), max(math.ceil(gpus / classes[0].gpus_per_node), least)
         )
     lean["z"] = float(any(lean.values()))
+    for instance_type, k in columns.existing_types(question).items():
+        groups = (g for g, classes in columns.groups(question).items() if classes[0].instance_type == instance_type)
+        lean[columns.b(instance_type)] = max(0.0, sum(lean[columns.n(g)] for g in groups) - k.existing)
     lean |= {columns.c(k): 0.0 for k in question.classes}
     lean |= {columns.c(k): 1.0 for k in question.classes if lean[columns.y(k)]}
     return lean

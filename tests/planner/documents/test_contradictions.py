@@ -37,6 +37,12 @@ def test_a_good_file_contradicts_nothing() -> None:
             {"routes/chat/tokens/output": {"mean": 100, "p95": 500}},
             "output: no lognormal has mean 100 and 95th percentile 500; p95 must lie between 1 and 3.87 × the mean",
         ),
+        ({"routes/chat/slo": {"tpot_p95": "60ms"}}, "route `chat` does not say how long a request may wait"),
+        ({"routes/chat/slo": {}}, "route `chat` does not say how long a request may wait"),
+        (
+            {"routes/chat/slo/e2e_p95": "1s"},
+            "`e2e_p95` 1s is below `ttft_p95` 1200ms: the last token cannot come before the first",
+        ),
     ],
 )
 def test_each_contradiction_is_told(changes: dict[str, Any], message: str) -> None:
@@ -45,6 +51,11 @@ def test_each_contradiction_is_told(changes: dict[str, Any], message: str) -> No
 
 def test_a_trace_stands_in_for_token_lengths() -> None:
     assert told({"routes/chat/tokens": None, "routes/chat/traffic/trace": "azure-conv-2023"}) == []
+
+
+@pytest.mark.parametrize("slo", [{"e2e_p95": "9s"}, {"ttft_p95": "2s"}, {"ttft_p95": "2s", "e2e_p95": "2s"}])
+def test_one_bound_on_the_wait_is_promise_enough(slo: dict[str, str]) -> None:
+    assert told({"routes/chat/slo": slo}) == []
 
 
 def test_a_contradiction_is_told_in_the_same_run_as_a_wrong_unit() -> None:

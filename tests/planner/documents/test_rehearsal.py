@@ -62,6 +62,19 @@ def test_each_request_is_held_to_its_own_limit() -> None:
     assert not outcome.slo_met
 
 
+def test_whole_answers_are_held_to_their_own_limit() -> None:
+    """Where it is the only promise, no other one can be missed; and without it, it cannot be missed."""
+    staged = small(4)
+    promise = dataclasses.replace(staged.routes[0], ttft_base_ms=math.inf, tpot_ms=math.inf, e2e_ms=2000.0)
+    staged = dataclasses.replace(staged, routes=(promise,))
+    rows = [row(e2e_ms=1999.0), row(e2e_ms=2001.0), row(ttft_ms=1900.0, e2e_ms=2000.0), row(ok=False, e2e_ms=None)]
+    outcome = judge(staged, rows, LEDGER, GOOD).outcome("chat")
+    assert (outcome.e2e_attained, outcome.ttft_attained, outcome.tpot_attained) == (0.5, 0.75, 0.75)
+    assert outcome.e2e_p95_ms == 2001.0
+    slow = judge(small(1), [row(e2e_ms=9e9, tokens=None)], LEDGER, GOOD).outcome("chat")
+    assert slow.e2e_attained == 1.0
+
+
 def test_what_was_not_answered_has_missed() -> None:
     rows = [row()] * 18 + [row(ok=False, status=503, ttft_ms=1.0, e2e_ms=1.0, tokens=None), row(ok=False, status=0)]
     outcome = judge(small(20), rows, LEDGER, GOOD).outcome("chat")

@@ -28,7 +28,7 @@ from planner.performance.capacity_search import (
     search,
 )
 from planner.performance.lengths import lengths_of
-from tests.planner.performance.classes import busiest_minutes, missed, question, traffic
+from tests.planner.performance.classes import busiest_minutes, missed, question, served, traffic
 from tests.planner.performance.engine import clock_of
 
 CHAT, CODE = "azure-conv-2023", "azure-code-2023"
@@ -85,6 +85,46 @@ def test_the_planned_rate_keeps_the_targets_in_the_reference_engine(asked: Capac
     minutes = busiest_minutes(trace)
     planned = rate(asked, traffic(trace, minutes))
     assert np.mean([missed(asked, trace, planned, 6000, seed, minutes) for seed in (11, 12)]) <= 0.075
+
+
+WHOLE = [
+    pytest.param(question("llama-3.3-70b-instruct", "fp8", "H100", 2, CHAT, LatencyTarget(e2e_ms=20_000)), CHAT,
+                 id="dense, chat"),
+    pytest.param(question("gpt-oss-120b", "mxfp4", "H100", 1, CHAT, LatencyTarget(e2e_ms=20_000)), CHAT,
+                 id="experts, chat"),
+    pytest.param(question("qwen3-30b-a3b", "bf16", "H100", 1, CODE, LatencyTarget(e2e_ms=4_000)), CODE,
+                 id="experts, code"),
+]  # fmt: skip
+"""Questions of which only the time of whole answers is asked."""
+
+
+@pytest.mark.parametrize(("asked", "trace"), WHOLE)
+def test_whole_answers_are_in_time_in_the_reference_engine_and_a_tenth_above_not(
+    asked: CapacityQuestion, trace: str
+) -> None:
+    """The 95th percentile over other requests is within the target at the rate, and above it at 1.1 × the rate."""
+    found = search(asked, traffic(trace))
+    assert isinstance(found, Capacity)
+    assert found.e2e_ms_p95 is not None
+    assert found.e2e_ms_p95 <= asked.target.e2e_ms
+    times = {}
+    for part in (1.0, 1.1):
+        done = [r for seed in (11, 12) for r in served(asked, trace, part * found.requests_per_second, 8000, seed)[0]]
+        times[part] = np.quantile([r.last_ms - r.arrival_ms for r in done], 0.95)
+    assert times[1.0] <= asked.target.e2e_ms
+    assert times[1.1] > asked.target.e2e_ms
+
+
+def test_slow_first_tokens_count_towards_whole_answers() -> None:
+    """Twice the time to the first token is that much less for the rest, and no more than the same target halved."""
+    asked = replace(BASE, target=LatencyTarget(e2e_ms=20_000))
+    rates = [rate(replace(asked, target=asked.target.nearer(factor)), MIX) for factor in (1.0, 2.0, 4.0)]
+    assert rates[0] > rates[1] > rates[2]
+    assert rates[1] > rate(replace(asked, target=LatencyTarget(e2e_ms=10_000)), MIX)
+    screened = capacities([replace(asked, target=asked.target.nearer(factor)) for factor in (1.0, 2.0, 4.0)])
+    by_closed_form = [answer.requests_per_second for answer in screened if isinstance(answer, Capacity)]
+    assert by_closed_form == sorted(by_closed_form, reverse=True)
+    assert by_closed_form[0] > by_closed_form[-1]
 
 
 def test_what_is_kept_back_lowers_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:

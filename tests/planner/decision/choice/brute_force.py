@@ -76,7 +76,7 @@ def _cost(
     if question.api_budget_usd is not None and spill > question.api_budget_usd + 1e-6:
         return None
     weights = {k.weights: k.weights_usd_per_month for k, _ in fleet.values()}
-    total = machines + spill + sum(weights.values()) + (question.platform_usd if fleet else 0.0)
+    total = machines + spill + sum(weights.values()) + (question.platform_usd if fleet else 0.0) + question.existing_usd
     return None if question.budget_usd is not None and total > question.budget_usd + 1e-6 else total
 
 
@@ -86,10 +86,19 @@ def _machines(question: Question, fleet: dict[str, tuple[ReplicaClass, int]]) ->
     for k, count in fleet.values():
         group = f"{k.name} alone" if k.exclusive else k.instance_type
         gpus[group] = (k, gpus.get(group, (k, 0))[1] + count * k.tensor_parallel_size)
-    usd, vcpus = 0.0, dict.fromkeys(question.quotas, 0.0)
+    usd, vcpus, there = (
+        0.0,
+        dict.fromkeys(question.quotas, 0.0),
+        {k.instance_type: k.existing for k in question.classes},
+    )
     for k, wanted in gpus.values():
         nodes = max(math.ceil(wanted / k.gpus_per_node), 2 if k.exclusive else 0)
-        usd += nodes * k.usd_per_node_hour * MONTH_HOURS
+        for _ in range(nodes):
+            is_there = there[k.instance_type] > 0
+            there[k.instance_type] -= is_there
+            if not is_there and not k.may_buy:
+                return None
+            usd += (k.usd_per_existing_node_hour if is_there else k.usd_per_node_hour) * MONTH_HOURS
         if k.quota_family in vcpus:
             vcpus[k.quota_family] += nodes * k.vcpus_per_node
     return None if any(vcpus[family] > question.quotas[family] for family in vcpus) else usd
@@ -184,6 +193,10 @@ def broken_rules(question: Question, answer: Answer, tolerance: float = 1e-5) ->
         if sum(k.vcpus_per_node * answer.nodes.get(group, 0) for group, k in nodes.items()) > quota:
             found.append(f"quota {family}")
     found += [f"{unit} of {a.name}" for a in question.apis for unit in _exceeded(question, answer, a.name)]
+    for machine in {k.instance_type: k for k in question.classes if not k.may_buy}.values():
+        types = {k.node_group: k.instance_type for k in question.classes}
+        if sum(count for g, count in answer.nodes.items() if types[g] == machine.instance_type) > machine.existing:
+            found.append(f"{machine.instance_type} is bought")
     if question.budget_usd is not None and answer.usd_per_month > question.budget_usd + 0.01:
         found.append("budget")
     return found

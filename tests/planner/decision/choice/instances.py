@@ -92,6 +92,27 @@ def drawn(seed: int) -> Question:
     )
 
 
+def existing(question: Question, counts: dict[str, int], may_buy: bool = True, usd: float = 0.0) -> Question:
+    """The same question where machines are paid for already, by type, at so many USD a month for all of them.
+
+    A node on one of them costs its disk, 2 cents an hour.
+    """
+    classes = (
+        replace(k, existing=counts[k.instance_type], usd_per_existing_node_hour=0.02, may_buy=may_buy)
+        if counts.get(k.instance_type)
+        else k
+        for k in question.classes
+    )
+    return replace(question, classes=tuple(classes), existing_usd=usd)
+
+
+def drawn_existing(seed: int) -> Question:
+    """A drawn question of which some machines are paid for already, and may or may not be bought further."""
+    draw = random.Random(seed + 77_000)
+    counts = {machine: draw.choice([0, 1, 2, 5]) for machine in sorted(MACHINES)}
+    return existing(drawn(seed), counts, draw.random() < 0.6, draw.choice([0.0, 500.0]))
+
+
 def only(flows: tuple[float, ...] = (4.0,), may_spill: bool = True, **parts: object) -> Question:
     """One band of chat, on small machines of 657 USD a month that serve 2 requests/s; with other parts instead."""
     base = Question(

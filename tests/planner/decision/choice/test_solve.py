@@ -12,7 +12,18 @@ from hypothesis import strategies as st
 from planner.decision.choice.question import Answer, Infeasible, Question
 from planner.decision.choice.solve import SearchLimits, solve, solver_version
 from tests.planner.decision.choice.brute_force import broken_rules, cheapest
-from tests.planner.decision.choice.instances import CHAT, EXACT, PAPER, api, drawn, only, replica_class, with_weights
+from tests.planner.decision.choice.instances import (
+    CHAT,
+    EXACT,
+    PAPER,
+    api,
+    drawn,
+    drawn_existing,
+    existing,
+    only,
+    replica_class,
+    with_weights,
+)
 
 TIE_BREAKS_USD = 0.5
 """Ties between plans are broken by cents for each class and replica: how far an answer may lie above the optimum."""
@@ -28,8 +39,13 @@ def cost(question: Question) -> float:
 def bill(question: Question, answer: Answer) -> float:
     """USD a month of what an answer buys and spills, counted by hand."""
     classes = {k.name: k for k in question.classes}
-    group_usd = {k.node_group: k.usd_per_node_hour for k in question.classes}
-    machines = sum(count * group_usd[group] * 730 for group, count in answer.nodes.items())
+    groups, left = {k.node_group: k for k in question.classes}, {k.instance_type: k.existing for k in question.classes}
+    machines = question.existing_usd
+    for group, count in answer.nodes.items():
+        k = groups[group]
+        there = min(count, left[k.instance_type])
+        left[k.instance_type] -= there
+        machines += (there * k.usd_per_existing_node_hour + (count - there) * k.usd_per_node_hour) * 730
     weights = {classes[name].weights: classes[name].weights_usd_per_month for name in answer.replicas}
     volumes = {f.key: [m * h * 3600 for m, h in zip(f.mean, question.level_hours, strict=True)] for f in question.flows}
     usd = {a.name: a.usd_per_request for a in question.apis}
@@ -56,6 +72,49 @@ def agrees_with_brute_force(question: Question) -> None:
 @pytest.mark.parametrize("seed", range(60))
 def test_brute_force_agrees(seed: int) -> None:
     agrees_with_brute_force(drawn(seed))
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_brute_force_agrees_where_machines_are_paid_for_already(seed: int) -> None:
+    agrees_with_brute_force(drawn_existing(seed))
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=SEEDS, counts=st.dictionaries(st.sampled_from(["small", "medium", "large"]), st.integers(1, 4)))
+def test_machines_that_are_paid_for_never_make_a_plan_dearer_but_for_their_own_price(
+    seed: int, counts: dict[str, int]
+) -> None:
+    """And one more of each never does either; neither does the right to buy further ones."""
+    asked = drawn(seed)
+    more = {machine: count + 1 for machine, count in counts.items()}
+    assert cost(existing(asked, counts)) <= cost(asked) + TIE_BREAKS_USD
+    assert cost(existing(asked, more)) <= cost(existing(asked, counts)) + TIE_BREAKS_USD
+    assert cost(existing(asked, counts)) <= cost(existing(asked, counts, may_buy=False)) + TIE_BREAKS_USD
+
+
+def test_existing_machines_are_filled_first_and_further_ones_bought() -> None:
+    """4 requests/s need two machines of 657 USD; one of them exists, at 2 cents an hour for its disk: 657 + 14.60."""
+    asked = existing(only(), {"small": 1}, usd=300.0)
+    answer = solve(asked, EXACT)
+    assert isinstance(answer, Answer)
+    assert answer.nodes == {"small": 2}
+    assert answer.usd_per_month == pytest.approx(300 + 657 + 14.6)
+
+
+def test_no_more_than_exist_are_used_of_a_type_that_cannot_be_bought() -> None:
+    """The rest goes to the API; without one nothing can serve it."""
+    asked = existing(only(apis=(api({CHAT: 0.0004}),)), {"small": 1}, may_buy=False)
+    answer = solve(asked, EXACT)
+    assert isinstance(answer, Answer)
+    assert answer.nodes == {"small": 1}
+    assert answer.spilled[(CHAT, "api")] == pytest.approx((0.5,))
+    assert isinstance(solve(existing(only(), {"small": 1}, may_buy=False), EXACT), Infeasible)
+
+
+def test_what_exists_counts_towards_the_budget() -> None:
+    asked = replace(existing(only(), {"small": 2}, usd=300.0), budget_usd=320.0)
+    assert isinstance(solve(asked, EXACT), Infeasible)
+    assert isinstance(solve(replace(asked, budget_usd=330.0), EXACT), Answer)
 
 
 WEIGHTS = st.floats(0.1, 900)
