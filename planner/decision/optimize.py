@@ -13,8 +13,11 @@ from planner.decision.answer import alternatives
 from planner.decision.answer.assemble import Background, assemble
 from planner.decision.answer.refusals import no_plan, routes_without_candidates
 from planner.decision.answer.solved import Solved
+from planner.decision.candidates.hardware_rules import preferred_words
+from planner.decision.candidates.hosting_rights import places_behind
 from planner.decision.candidates.market import Market, ask, survey
 from planner.decision.candidates.omissions import Omission
+from planner.decision.candidates.preference import is_preferred, with_preferred_alone
 from planner.decision.candidates.rating import Rating
 from planner.decision.candidates.replicas import with_range, without_margin
 from planner.decision.candidates.screening import leaders, short_list
@@ -23,6 +26,7 @@ from planner.decision.choice.choice import Choice
 from planner.decision.choice.question import Infeasible, Question
 from planner.decision.choice.solve import DEFAULT_LIMITS, SearchLimits, solve
 from planner.decision.inputs import Inputs
+from planner.domain.apis import catalog_key
 from planner.money.cost import disk_key, storage_key
 from planner.performance.capacity_search import CapacitiesByDigest
 from planner.plan.plan import Plan
@@ -60,17 +64,26 @@ def optimize(inputs: Inputs, limits: SearchLimits = DEFAULT_LIMITS, kept: Capaci
     """
     market = survey(inputs)
     rating = Rating(market.classes, market.ruler, {} if kept is None else kept)
-    market, choice = _rate_and_choose(inputs, market, rating, limits)
-    choice, note = keep(inputs, choice, limits)
-    plan = tell(inputs, market, choice, limits)
+    surveyed = market
+    market, choice = _rate_and_choose(inputs, surveyed, rating, limits)
+    liking = _prefer(inputs, surveyed, choice, rating, limits)
+    if liking is not None and liking.choice is not None:
+        market = liking.market
+        choice, note = keep(inputs, liking.choice, limits)
+        choice = replace(choice, question=ask(inputs.environment, market))
+    else:
+        choice, note = keep(inputs, choice, limits)
+    plan = tell(inputs, market, choice, limits, liking.words if liking is not None else "")
     return Outcome(plan, market.omissions, *_consulted(inputs, market, plan), note)
 
 
-def _rate_and_choose(inputs: Inputs, surveyed: Market, rating: Rating, limits: SearchLimits) -> tuple[Market, Choice]:
+def _rate_and_choose(
+    inputs: Inputs, surveyed: Market, rating: Rating, limits: SearchLimits, preferred_alone: bool = False
+) -> tuple[Market, Choice]:
     """Simulate and choose in turns, until every class of the answer is simulated.
 
     Each turn simulates at least one more class, so that the turns end. Where there is no answer, all classes that are
-    left are simulated once before that is believed.
+    left are simulated once before that is believed. With `preferred_alone` the choice is among preferred classes.
     """
     _refuse_without_candidates(surveyed)
     names = inputs.locked_pools | leaders(surveyed.classes, surveyed.demand.shares)
@@ -78,16 +91,48 @@ def _rate_and_choose(inputs: Inputs, surveyed: Market, rating: Rating, limits: S
         rated = rating.simulate(names)
         market = replace(surveyed, classes=rated.classes, omissions=(*surveyed.omissions, *rated.omissions))
         question = ask(inputs.environment, market)
+        if preferred_alone and market.preferred is not None:
+            question = with_preferred_alone(question, market.preferred)
         answer = solve(question, limits)
         if isinstance(answer, Infeasible):
-            names = frozenset(c.name for c in rated.classes)
+            names = frozenset(k.name for k in question.classes)
         else:
             names = frozenset(answer.replicas)
         if names <= rated.simulated:
             _refuse_without_candidates(market)
             if isinstance(answer, Infeasible):
-                raise Problems(no_plan(answer), exit_code=2 if answer.undecided else 1)
+                raise Problems(no_plan(answer, market.omissions), exit_code=2 if answer.undecided else 1)
             return market, Choice(question, answer)
+
+
+@dataclass(frozen=True)
+class _Liking:
+    """What became of a preference for hardware.
+
+    words: what it costs, or why it is not followed; empty where it costs nothing.
+    market, choice: the preferred plan, with the market as it was rated for it; None where it is not followed.
+    """
+
+    words: str
+    market: Market
+    choice: Choice | None
+
+
+def _prefer(inputs: Inputs, surveyed: Market, choice: Choice, rating: Rating, limits: SearchLimits) -> _Liking | None:
+    """Look for a plan on preferred hardware alone that costs hardly more; None where nothing is left to prefer."""
+    if surveyed.preferred is None or is_preferred(choice.answer, surveyed.preferred):
+        return None
+    wanted = "hardware.prefer " + ", ".join(preferred_words(inputs.environment))
+    try:
+        market, liked = _rate_and_choose(inputs, surveyed, rating, limits, preferred_alone=True)
+    except Problems as refusal:
+        return _Liking(f"{wanted} is not followed: {refusal.problems[0].message}", surveyed, None)
+    cheapest, usd = choice.answer.usd_per_month, liked.answer.usd_per_month
+    more, threshold = max(0.0, usd - cheapest), inputs.environment.planning.replan_threshold
+    costs = f"${more:,.0f} more a month than the cheapest plan ({more / cheapest:.1%})"
+    if more >= threshold * usd:
+        return _Liking(f"{wanted} is not followed: it would cost {costs}, not within {threshold:.0%}", surveyed, None)
+    return _Liking(f"{wanted} is followed: it costs {costs}", market, liked)
 
 
 def keep(inputs: Inputs, choice: Choice, limits: SearchLimits) -> tuple[Choice, str]:
@@ -117,8 +162,11 @@ def keep(inputs: Inputs, choice: Choice, limits: SearchLimits) -> tuple[Choice, 
     return held, f"kept the locked pools; {other} would save ${saving_usd:,.0f} a month, below {threshold:.0%}"
 
 
-def tell(inputs: Inputs, market: Market, choice: Choice, limits: SearchLimits) -> Plan:
-    """Return the plan around the choice, with its alternatives and the range of its capacities."""
+def tell(inputs: Inputs, market: Market, choice: Choice, limits: SearchLimits, preference: str = "") -> Plan:
+    """Return the plan around the choice, with its alternatives and the range of its capacities.
+
+    preference: what became of a preference for hardware, as a sentence; empty where there is nothing to tell.
+    """
     bought = frozenset(choice.answer.replicas)
     classes = tuple(
         replace(c, replica=with_range(c.replica, market.ruler)) if c.name in bought else c for c in market.classes
@@ -134,6 +182,7 @@ def tell(inputs: Inputs, market: Market, choice: Choice, limits: SearchLimits) -
         runners_up=alternatives.runners_up(choice, briefly, fewer),
         break_even=alternatives.break_even(fewer, briefly),
         limits=limits,
+        preference=preference,
     )
     return assemble(solved, background)
 
@@ -167,7 +216,8 @@ def _consulted(inputs: Inputs, market: Market, plan: Plan) -> tuple[tuple[str, .
     """
     region = inputs.environment.platform.region
     facts = {f"provider/{api.row.provider}" for api in market.apis}
-    facts |= {f"api/{api.row.key}" for api in market.apis}
+    facts |= {f"api/{catalog_key(api.row.key)}" for api in market.apis}
+    facts |= places_behind(inputs.environment, inputs.catalog, market.apis)
     prices = {price.key for api in market.apis for price in api.prices.values()}
     for c in market.classes:
         facts |= {f"model/{c.shape.model.key}", f"gpu/{c.shape.gpu.key}", f"instance/{c.offering.instance.key}"}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from planner.plan.parts import PlanPart
 from planner.words.numbers import Dollars, Figure, UnitPrice
@@ -79,6 +81,7 @@ class PlannedRoute(PlanPart):
     spill_share: share of the month's requests that goes to APIs.
     usd_per_month: its part of the bill, USD a month.
     usd_per_million_tokens: that cost for a million input and output tokens, USD.
+    p95_input_tokens: prompt that 95 % of its requests do not exceed, tokens; None in locks that do not say it.
     binding: what limits its largest band.
     reasons: why it is served so, as sentences.
     """
@@ -98,6 +101,7 @@ class PlannedRoute(PlanPart):
     usd_per_million_tokens: Figure
     binding: str
     reasons: tuple[str, ...]
+    p95_input_tokens: Annotated[Figure | None, Field(exclude_if=lambda tokens: tokens is None)] = None
 
 
 class FallbackApi(PlanPart):

@@ -121,9 +121,13 @@ def _free(question: Question) -> Question:
 
 
 def _all_api(question: Question) -> Question:
-    """Return the question in which only exclusive classes can be bought: those of routes without an API."""
+    """Return the question in which classes serve only the bands that no API may take."""
     free = _free(question)
-    return replace(free, classes=tuple(k for k in free.classes if k.exclusive))
+    local = {f.key for f in free.flows if not f.may_spill}
+    narrowed = (
+        replace(k, capacity={key: rate for key, rate in k.capacity.items() if key in local}) for k in free.classes
+    )
+    return replace(free, classes=tuple(k for k in narrowed if k.capacity))
 
 
 def _other(name: str, answer: Answer | Infeasible, description: str) -> Other:

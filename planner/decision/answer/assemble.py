@@ -40,6 +40,7 @@ class Background:
     runners_up: plans that differ in kind from the choice.
     break_even: the choice at multiples of the load.
     limits: when the search stopped.
+    preference: what became of a preference for hardware, as a sentence; empty where there is nothing to tell.
     """
 
     gaps: Sequence[Gap]
@@ -48,6 +49,7 @@ class Background:
     runners_up: Sequence[Other]
     break_even: Sequence[Scaled]
     limits: SearchLimits
+    preference: str = ""
 
 
 def assemble(solved: Solved, background: Background) -> Plan:
@@ -63,7 +65,7 @@ def assemble(solved: Solved, background: Background) -> Plan:
         routes=planned_routes,
         apis=tuple(_api(solved, api) for api in solved.apis if api.row.key in fallbacks),
         cost=cost,
-        verdicts=verdicts(solved, cost, background.gaps, bands_without_place(solved)),
+        verdicts=verdicts(solved, cost, background.gaps, bands_without_place(solved), background.preference),
         baselines=_alternatives(background.baselines),
         runners_up=_alternatives(background.runners_up),
         break_even=tuple(_point(point) for point in background.break_even),
@@ -102,7 +104,7 @@ def _levels(solved: Solved) -> tuple[PlanLevel, ...]:
 
 
 def _api(solved: Solved, api: HostedApi) -> FallbackApi:
-    provider = solved.catalog.providers[api.row.provider]
+    provider = api.host
     limits = solved.environment.api.providers[api.row.provider].limits
     cached = api.prices.get("cached-input")
     return FallbackApi(
@@ -110,7 +112,7 @@ def _api(solved: Solved, api: HostedApi) -> FallbackApi:
         provider=api.row.provider,
         protocol=provider.protocol,
         model=api.row.wire_model,
-        base_url=api.base_url,
+        base_url=provider.base_url,
         api_key_env=provider.api_key_variable,
         supports=provider.takes(api.row.features),
         renames=dict(provider.renames),

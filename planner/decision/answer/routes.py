@@ -35,7 +35,7 @@ def routes(solved: Solved, cost: Cost) -> tuple[PlannedRoute, ...]:
 def _route(solved: Solved, route: RouteDemand, cost: Cost, shares: Mapping[tuple[str, str], float]) -> PlannedRoute:
     models = sorted({pool.shape.model.key for pool in solved.pools_of(route.name)})
     apis = solved.apis_of(route.name)
-    longest = route.workload.mix.input_quantile(0.95)
+    longest = route.prompt_p95
     ttft_ms = route.target.ttft_ms + route.target.ttft_ms_per_1k_input * longest / 1000
     slo = route.route.slo
     usd = _usd(route.name, cost, shares)
@@ -66,6 +66,7 @@ def _route(solved: Solved, route: RouteDemand, cost: Cost, shares: Mapping[tuple
         usd_per_million_tokens=figure(float(usd) / tokens * 1e6),
         binding=_binding(solved, route),
         reasons=reasons(solved, route),
+        p95_input_tokens=longest,
     )
 
 

@@ -58,6 +58,11 @@ class RouteDemand:
         return max(LEAST_CONTEXT, 1 << math.ceil(math.log2(max(self.band_context))))
 
     @property
+    def prompt_p95(self) -> float:
+        """Return the prompt that 95 % of the route's requests do not exceed, tokens."""
+        return self.workload.mix.input_quantile(0.95)
+
+    @property
     def bands(self) -> tuple[InputBand, ...]:
         """Return the input bands of the workload."""
         return self.workload.bands

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from planner.decision.candidates.hardware_rules import MachineRules
 from planner.decision.candidates.omissions import Candidate, Dominated, Omission, WeakHost
 from planner.decision.candidates.replicas import Replica
 from planner.decision.candidates.shapes import Shape
@@ -64,26 +65,30 @@ class SelfHosted:
 
 
 def self_hosted_classes(
-    replicas: Iterable[Replica], offerings: Offerings, disk_usd_per_hour: float, storage_usd_per_gb: float
+    replicas: Iterable[Replica],
+    offerings: Offerings,
+    disk_usd_per_hour: float,
+    storage_usd_per_gb: float,
+    rules: MachineRules,
 ) -> tuple[tuple[SelfHosted, ...], tuple[Omission, ...]]:
     """Return all classes, sorted by name, and omissions of instance types.
 
     offerings: what may be bought: it is sold in the environment's zones and has a price.
     disk_usd_per_hour: cost of the disk of a node, USD an hour.
     storage_usd_per_gb: cost of 10⁹ bytes in the model bucket, USD a month.
+    rules: which routes a machine may serve.
     """
-    hosts, omissions = _hosts(offerings)
-    classes = [
-        SelfHosted(
-            _replica_class(replica, offering, float(price.usd) + disk_usd_per_hour, storage_usd_per_gb),
-            replica,
-            offering,
-            price,
-        )
-        for replica in replicas
-        for offering, price in hosts.get(replica.shape.gpu.key, ())
-        if offering.instance.gpu_count % replica.shape.tensor_parallel_size == 0
-    ]
+    hosts, omissions = _hosts(offerings, rules)
+    classes = []
+    for replica in replicas:
+        for offering, price, variant in hosts.get(replica.shape.gpu.key, ()):
+            if offering.instance.gpu_count % replica.shape.tensor_parallel_size:
+                continue
+            served = _on_machine(replica, offering, rules)
+            if served.capacities:
+                usd = float(price.usd) + disk_usd_per_hour
+                k = _replica_class(served, offering, usd, storage_usd_per_gb, variant)
+                classes.append(SelfHosted(k, served, offering, price))
     return tuple(sorted(classes, key=lambda c: c.name)), omissions
 
 
@@ -92,37 +97,56 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
-def _hosts(offerings: Offerings) -> tuple[dict[str, list[tuple[Offering, Price]]], tuple[Omission, ...]]:
+def _on_machine(replica: Replica, offering: Offering, rules: MachineRules) -> Replica:
+    """Return the replica with the bands that it may serve on this machine; the same one where it may serve all."""
+    routes = rules.machine_routes(offering.instance)
+    if routes.issuperset(route for route, _ in replica.capacities):
+        return replica
+    return replace(replica, capacities={key: each for key, each in replica.capacities.items() if key[0] in routes})
+
+
+def _hosts(
+    offerings: Offerings, rules: MachineRules
+) -> tuple[dict[str, list[tuple[Offering, Price, str]]], tuple[Omission, ...]]:
     """Return for each GPU the instance types that may carry it, and omissions of the others.
 
-    These are the cheapest of each number of GPUs, among those that have enough CPU and memory.
+    These are the cheapest of each number of GPUs, among those that have enough CPU and memory. Where the rules treat
+    machines differently, they are the cheapest of each kind, and names of classes on the dearer ones name the machine.
     """
     omissions: list[Omission] = []
-    best: dict[tuple[str, int], tuple[Offering, Price]] = {}
+    best: dict[tuple[str, int, frozenset[str], frozenset[str]], tuple[Offering, Price, str]] = {}
+    taken: set[tuple[str, int]] = set()
     priced = [(row, row.price) for row in offerings if row.price is not None]
     for offering, price in sorted(priced, key=lambda pair: (pair[1].usd, pair[0].instance.key)):
         instance, candidate = offering.instance, Candidate(instance_type=offering.instance.key)
-        key = (offering.gpu.key, instance.gpu_count)
+        routes = rules.machine_routes(instance)
+        key = (offering.gpu.key, instance.gpu_count, routes, rules.machine_fans(instance))
         small = instance.allocatable_memory_mib < HOST_MEMORY_MIB_PER_GPU * instance.gpu_count
         if small or instance.allocatable_cpu_m < HOST_CPU_M_PER_GPU * instance.gpu_count or instance.bare_metal:
             omissions.append(Omission(candidate, WeakHost()))
-        elif key in best:
+            continue
+        omissions += rules.ruled_out(instance, candidate)
+        if not routes:
+            continue
+        if key in best:
             omissions.append(Omission(candidate, Dominated(Candidate(instance_type=best[key][0].instance.key))))
         else:
-            best[key] = (offering, price)
-    hosts: dict[str, list[tuple[Offering, Price]]] = {}
-    for (gpu, _), pair in sorted(best.items()):
-        hosts.setdefault(gpu, []).append(pair)
+            best[key] = (offering, price, slug(instance.key) if key[:2] in taken else "")
+            taken.add(key[:2])
+    hosts: dict[str, list[tuple[Offering, Price, str]]] = {}
+    for (gpu, *_), host in sorted(best.items(), key=lambda pair: (pair[0][:2], pair[1][0].instance.key)):
+        hosts.setdefault(gpu, []).append(host)
     return hosts, tuple(omissions)
 
 
 def _replica_class(
-    replica: Replica, offering: Offering, node_usd_per_hour: float, storage_usd_per_gb: float
+    replica: Replica, offering: Offering, node_usd_per_hour: float, storage_usd_per_gb: float, machine: str
 ) -> ReplicaClass:
+    """Return the class. `machine` names its machine where the name must tell it from others; else it is empty."""
     shape, instance = replica.shape, offering.instance
     place = f"{shape.gpu.key}-{shape.tensor_parallel_size}of{instance.gpu_count}"
     tenancy = "" if shape.tenancy == "shared" else shape.tenancy
-    parts = [shape.model.key, shape.quantization.name, place, replica.variant, tenancy]
+    parts = [shape.model.key, shape.quantization.name, place, machine, replica.variant, tenancy]
     return ReplicaClass(
         name=bounded("-".join(slug(part) for part in parts if part), LONGEST_NAME),
         model=shape.model.key,

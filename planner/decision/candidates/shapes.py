@@ -6,13 +6,16 @@ The module does not know which batch cap a shape runs with, what it can serve, o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from planner.decision.candidates.demand import RouteDemand
+from planner.decision.candidates.hardware_rules import MachineRules
+from planner.decision.candidates.hosting_rights import HostingRights
 from planner.decision.candidates.omissions import Candidate, DoesNotLoad, FormatNotRun, Omission
 from planner.domain.catalog import Catalog
 from planner.domain.gaps import Gap
+from planner.domain.hardware import HardwareChoice
 from planner.domain.models import Model, Quantization
 from planner.domain.offerings import Gpu
 from planner.performance.engine.scheduler import default_batched_tokens
@@ -24,8 +27,8 @@ NARROWEST_CAP = 16
 """The smallest batch cap (`max_num_seqs`, sequences) that is tried; a shape that does not load with it never loads."""
 
 Tenancy = Literal["shared", "solo", "private"]
-"""Tenancy says which routes may use a pool and its nodes. `shared`: routes whose reserve is an API. `solo`: routes
-without an API. `private`: routes with restricted data, which mix with no others."""
+"""Tenancy says which routes may use a pool and its nodes. `shared`: routes whose reserve is an API, or that need none.
+`solo`: routes without an API, which need one. `private`: routes with restricted data, which mix with no others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +52,11 @@ class Shape:
     def identity(self) -> Candidate:
         """Return the shape as a candidate without a machine."""
         return Candidate(self.model.key, self.quantization.name, self.gpu.key, self.tensor_parallel_size)
+
+    @property
+    def hardware(self) -> HardwareChoice:
+        """Return what a rule may name of the shape. It has no machine yet."""
+        return HardwareChoice(self.gpu.key, self.quantization.name, self.tensor_parallel_size)
 
     @property
     def stored(self) -> Quantization:
@@ -94,11 +102,24 @@ class Shape:
 
 
 def shapes(
-    routes: Sequence[RouteDemand], catalog: Catalog, gpus: Iterable[Gpu], tenancy: Mapping[str, Tenancy]
+    routes: Sequence[RouteDemand],
+    catalog: Catalog,
+    gpus: Iterable[Gpu],
+    tenancy: Mapping[str, Tenancy],
+    rights: HostingRights,
+    rules: MachineRules,
 ) -> tuple[tuple[Shape, ...], tuple[Omission, ...]]:
-    """Return all shapes that load, and an omission for each that does not. `tenancy` is that of each route."""
-    loading, omissions = [], []
-    for shape in _accepted_shapes(routes, catalog, gpus, tenancy):
+    """Return all shapes that load, and an omission for each that does not. `tenancy` is that of each route.
+
+    `rights` say what a route may be hosted with, and `rules` which hardware may serve it.
+    """
+    loading, omissions = [], list[Omission]()
+    for accepted in _accepted_shapes(routes, catalog, gpus, tenancy, rights):
+        users, ruled_out = rules.allowed(accepted.routes, accepted.hardware, accepted.identity)
+        omissions += ruled_out
+        if not users:
+            continue
+        shape = accepted if users == accepted.routes else replace(accepted, routes=users)
         omission = _omission(shape)
         if omission is None:
             loading.append(shape)
@@ -108,11 +129,17 @@ def shapes(
 
 
 def _accepted_shapes(
-    routes: Sequence[RouteDemand], catalog: Catalog, gpus: Iterable[Gpu], tenancy: Mapping[str, Tenancy]
+    routes: Sequence[RouteDemand],
+    catalog: Catalog,
+    gpus: Iterable[Gpu],
+    tenancy: Mapping[str, Tenancy],
+    rights: HostingRights,
 ) -> Iterator[Shape]:
     accepted: dict[tuple[str, str, Tenancy], tuple[Model, Quantization, list[RouteDemand]]] = {}
     for route in routes:
         for model, quantization in _accepted(route, catalog):
+            if not rights.allows(route, model):
+                continue
             key = (model.key, quantization.name, tenancy[route.name])
             users = accepted.setdefault(key, (model, quantization, []))[2]
             if route not in users:
