@@ -8,7 +8,7 @@ from dataclasses import replace
 from planner.decision.answer.sentences import candidate_words, cause_problem, counted_words, omission_words
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.market import Market
-from planner.decision.candidates.omissions import MissesSlo, Omission, OmissionKind, RegionOutside, counts_by_kind
+from planner.decision.candidates.omissions import MissesSlo, Omission, OmissionKind, counts_by_kind
 from planner.decision.choice.question import Infeasible
 from planner.domain.models import split_entry
 from planner.words.diagnostics import Problem
@@ -19,7 +19,7 @@ ABOUT_APIS: frozenset[OmissionKind] = frozenset(
 ABOUT_MACHINES: frozenset[OmissionKind] = frozenset({"zones", "price", "host"})
 WITH_A_BETTER_ONE: frozenset[OmissionKind] = frozenset({"dominated", "screened"})
 """Kinds that never leave a route without a candidate, because another candidate is there in their place."""
-RULES_OF_A_TEAM: frozenset[OmissionKind] = frozenset({"latency", "licence", "residency", "terms"})
+RULES_OF_A_TEAM: frozenset[OmissionKind] = frozenset({"latency", "licence", "region", "residency", "terms"})
 """Kinds by which a rule of the environment leaves out what was accepted."""
 KINDS_TOLD = 4
 """Kinds of omissions that a problem counts at most."""
@@ -95,7 +95,7 @@ def _decisive(route: RouteDemand, own: tuple[Omission, ...], market: Market) -> 
         return whole, f"nearest: {name}: {reason}{by}"
     if kinds == {"privacy"}:
         return whole, "its data is restricted and it accepts hosted models only: accept an open-weight model"
-    if any(isinstance(omission.cause, RegionOutside) for omission in own):
+    if "region" in kinds:
         return (*whole, "residency"), _fitting_regions(route, own, market)
     for kind, key, way_out in _BOUND:
         if kind in kinds:

@@ -19,6 +19,7 @@ MEANING: Mapping[OmissionKind, str] = {
     "zones": "is not sold in the environment's zones",
     "privacy": "is an API, and the data is restricted",
     "residency": "processes data where the route does not allow it",
+    "region": "would be hosted in a region that the route's residency excludes",
     "terms": "does not keep the terms that the route asks for, or nobody has verified that it does",
     "latency": "is an API whose measured latency misses the SLO",
     "licence": "has a licence that forbids this use",
@@ -70,16 +71,17 @@ def omission_words(omission: Omission) -> str:
             return f"retires on {on}, before {until}"
         case omissions.OtherResidency(places, further):
             own = f"processes in {', '.join(places)}" if places else "processes in an unknown place"
-            return "; ".join([own, *(f"its address `{name}` in {', '.join(there)}" for name, there in further)])
+            near = "; ".join(f"its address `{name}` in {', '.join(there)}" for name, there in further)
+            return f"{own} ({near})" if near else own
         case omissions.RegionOutside(region):
             return f"machines in {region} process its data there"
         case omissions.TermsNotMet(term, verified, days, allowed_days):
             return _terms_words(term, verified, days, allowed_days)
-        case omissions.SlowerThanSlo(stated, allowed, tokens, first_token):
+        case omissions.SlowerThanSlo(stated, allowed, prompt, first_token):
             target = "the target" if first_token else "the target of the whole answer"
             return (
                 f"its p95 to the first token was measured as {duration_words(stated)}; {target} for a prompt of "
-                f"{tokens:,} tokens is {duration_words(allowed)}"
+                f"{prompt:,} tokens is {duration_words(allowed)}"
             )
         case omissions.LicenceForbids():
             return _licence_words(omission.cause)

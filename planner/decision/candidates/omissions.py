@@ -24,6 +24,7 @@ OmissionKind = Literal[
     "zones",
     "privacy",
     "residency",
+    "region",
     "terms",
     "latency",
     "licence",
@@ -157,7 +158,7 @@ class RegionOutside:
     """
 
     region: str
-    kind: Literal["residency"] = "residency"
+    kind: Literal["region"] = "region"
 
 
 @dataclass(frozen=True)
