@@ -210,6 +210,31 @@ def test_rows_that_name_what_is_not_there(folder: Path) -> None:
         assert word in told
 
 
+def test_a_place_that_is_not_there_is_told_where_it_is_named(folder: Path) -> None:
+    """By a provider, by one of its further addresses, and by a licence."""
+    own = _edit(folder / "providers/groq.yaml", "residency: [global]", "residency: [globe]")
+    further = _edit(folder / "providers/openai.yaml", "    residency: [eu]\n", "    residency: [ue]\n")
+    licence = _edit(folder / "models/llama-4-scout.yaml", "excluded_places: [eu]", "excluded_places: [europe]")
+    problems = _problems(folder)
+    assert _places(problems) == {
+        ("CAT006", "providers/groq.yaml", own),
+        ("CAT006", "providers/openai.yaml", further),
+        ("CAT006", "models/llama-4-scout.yaml", licence),
+    }
+    assert {p.message for p in problems} == {f"there is no place {name!r}" for name in ("globe", "ue", "europe")}
+
+
+def test_a_part_of_a_place_has_the_source_of_the_whole(folder: Path) -> None:
+    """And it is a place of its own, which may not stand twice."""
+    _edit(
+        folder / "places/efta.yaml", "  is: {name: Iceland, aws_regions: []}", "  uk: {name: Iceland, aws_regions: []}"
+    )
+    (problem,) = _problems(folder)
+    assert (problem.code, problem.message.split(",")[0]) == ("CAT004", "uk stands twice")
+    row = load_catalog().places.rows["ch"]
+    assert (row.within, row.as_of) == ("efta", load_catalog().places.rows["efta"].as_of)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "code", "message"),
     [
