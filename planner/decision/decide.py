@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 from planner.decision.answer.refusals import no_plan, routes_without_candidates
 from planner.decision.answer.sentences import cause_words
 from planner.decision.answer.solved import Solved
+from planner.decision.candidates.hardware_rules import preferred_words
 from planner.decision.candidates.known import Known
 from planner.decision.candidates.market import Market, ask, survey
 from planner.decision.candidates.omissions import Omission
+from planner.decision.candidates.preference import is_preferred, with_preferred_alone
 from planner.decision.candidates.rating import Rating
 from planner.decision.candidates.screening import leaders
 from planner.decision.choice.choice import Choice
@@ -29,11 +31,13 @@ class Decision:
 
     market: everything that could be chosen, with its rated capacities.
     choice: the question that it made, and the answer.
+    preference: what became of a preference for hardware, as a sentence; empty where there is nothing to tell.
     """
 
     inputs: Inputs
     market: Market
     choice: Choice
+    preference: str = ""
 
     @property
     def solved(self) -> Solved:
@@ -63,24 +67,39 @@ class Refusal:
 def decide(inputs: Inputs, known: Known, limits: SearchLimits = DEFAULT_LIMITS) -> Decision | Refusal:
     """Return the cheapest choice, or why there is none.
 
-    Classes are simulated and chosen in turns, until every class of the answer is simulated. Each turn simulates at
-    least one more class, so that the turns end. Where there is no answer, all classes that are left are simulated once
-    before that is believed.
-
+    Where a choice on preferred hardware alone costs hardly more, it is taken in place of the cheapest.
     Raises `Problems` with ENV020, exit code 1, when a price is missing that every plan needs.
     """
     surveyed = survey(inputs, known)
     if refusal := _without_candidates(surveyed):
         return refusal
     rating = Rating(surveyed.classes, surveyed.ruler, known.simulated)
+    cheapest = _choose(inputs, surveyed, rating, limits)
+    if isinstance(cheapest, Refusal):
+        return cheapest
+    if surveyed.preferred is None or is_preferred(cheapest.choice.answer, surveyed.preferred):
+        return cheapest
+    return _with_preference(cheapest, _choose(inputs, surveyed, rating, limits, preferred_alone=True))
+
+
+def _choose(
+    inputs: Inputs, surveyed: Market, rating: Rating, limits: SearchLimits, preferred_alone: bool = False
+) -> Decision | Refusal:
+    """Simulate and choose in turns, until every class of the answer is simulated.
+
+    Each turn simulates at least one more class, so that the turns end. Where there is no answer, all classes that are
+    left are simulated once before that is believed. With `preferred_alone` the choice is among preferred classes.
+    """
     names = inputs.locked_pools | leaders(surveyed.classes, surveyed.demand.shares)
     while True:
         rated = rating.simulate(names)
         market = replace(surveyed, classes=rated.classes, omissions=(*surveyed.omissions, *rated.omissions))
-        question = ask(inputs.environment, market)
-        answer = solve(question, limits)
+        whole = asked = ask(inputs.environment, market)
+        if preferred_alone and market.preferred is not None:
+            asked = with_preferred_alone(whole, market.preferred)
+        answer = solve(asked, limits)
         if isinstance(answer, Infeasible):
-            names = frozenset(c.name for c in rated.classes)
+            names = frozenset(k.name for k in asked.classes)
         else:
             names = frozenset(answer.replicas)
         if names <= rated.simulated:
@@ -88,8 +107,27 @@ def decide(inputs: Inputs, known: Known, limits: SearchLimits = DEFAULT_LIMITS) 
                 return refusal
             if isinstance(answer, Infeasible):
                 why = "; ".join(cause_words(cause) for cause in answer.causes)
-                return Refusal(no_plan(answer), why, answer.undecided, market.omissions)
-            return Decision(inputs, market, Choice(question, answer))
+                return Refusal(no_plan(answer, market.omissions), why, answer.undecided, market.omissions)
+            return Decision(inputs, market, Choice(whole, answer))
+
+
+def _with_preference(cheapest: Decision, liked: Decision | Refusal) -> Decision:
+    """Return the choice on preferred hardware where it costs hardly more than the cheapest; else the cheapest."""
+    environment = cheapest.inputs.environment
+    wanted = "hardware.prefer " + ", ".join(preferred_words(environment))
+    if isinstance(liked, Refusal):
+        return replace(cheapest, preference=f"{wanted} is not followed: {liked.why}")
+    least, usd = cheapest.choice.answer.usd_per_month, liked.choice.answer.usd_per_month
+    more, threshold = max(0.0, usd - least), environment.planning.replan_threshold
+    costs = f"${more:,.0f} more a month than the cheapest plan ({more / least:.1%})"
+    if more >= threshold * usd:
+        told = f"{wanted} is not followed: it would cost {costs}, not within {threshold:.0%}"
+        return replace(cheapest, preference=told)
+    answer = replace(
+        liked.choice.answer, proven=liked.choice.answer.proven and not more, gap=more / usd if usd else 0.0
+    )
+    choice = Choice(liked.choice.question, answer)
+    return replace(liked, choice=choice, preference=f"{wanted} is followed: it costs {costs}")
 
 
 def _without_candidates(market: Market) -> Refusal | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from planner.decision.answer.assemble import Background, assemble
 from planner.decision.answer.existing_fleet import STATED
 from planner.decision.answer.risks import slo_risks
+from planner.decision.candidates.hosting_rights import places_behind
 from planner.decision.candidates.known import Known
 from planner.decision.candidates.market import Market
 from planner.decision.candidates.omissions import Omission
@@ -22,6 +23,7 @@ from planner.decision.decide import Decision, Refusal, decide
 from planner.decision.inputs import Inputs
 from planner.decision.nearest import with_nearest
 from planner.decision.replans import alternatives
+from planner.domain.apis import catalog_key
 from planner.money.cost import disk_key, storage_key
 from planner.performance.capacity_search import CapacitiesByDigest
 from planner.plan.plan import Plan
@@ -111,6 +113,7 @@ def tell(decision: Decision, known: Known, limits: SearchLimits) -> Plan:
         alternatives=alternatives(decision, known, limits),
         limits=limits,
         risks=slo_risks(solved, market.ruler),
+        preference=decision.preference,
     )
     return assemble(solved, background)
 
@@ -122,7 +125,8 @@ def _consulted(inputs: Inputs, market: Market, plan: Plan) -> tuple[tuple[str, .
     """
     region = inputs.environment.platform.region
     facts = {f"provider/{api.row.provider}" for api in market.apis}
-    facts |= {f"api/{api.row.key}" for api in market.apis}
+    facts |= {f"api/{catalog_key(api.row.key)}" for api in market.apis}
+    facts |= places_behind(inputs.environment, inputs.catalog, market.apis)
     prices = {price.key for api in market.apis for price in api.prices.values()}
     for c in market.classes:
         facts |= {f"model/{c.shape.model.key}", f"gpu/{c.shape.gpu.key}", f"instance/{c.offering.instance.key}"}

@@ -8,7 +8,7 @@ CODES: dict[str, str] = {
     "ENV003": "A key that nobody reads. A typo would otherwise be silently ignored.",
     "ENV004": "A value has the wrong form or unit. Quantities carry their unit: 800ms, 20%, 2M, $8,000.",
     "ENV005": "Two parts of the file contradict each other, or leave out what together they must say.",
-    "ENV006": "A model, a provider or a machine that the catalog does not know.",
+    "ENV006": "A model, a provider, a place, a machine or a word for hardware that the catalog does not know.",
     "ENV007": "A region or zone in which nothing can be bought, or that EKS cannot use.",
     "ENV008": "A trace that neither ships with spillway nor can be read as a CSV file.",
     "ENV010": "A key that a later release will plan with and this one does not; it is refused rather than ignored.",

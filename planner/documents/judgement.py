@@ -18,6 +18,7 @@ from planner.documents.arithmetic import arithmetic, cluster_bill, privacy
 from planner.documents.changes import change_words, key_changes
 from planner.documents.lock import Lock, digest, is_whole
 from planner.documents.old_locks import COLUMNS_SINCE, FORMAT_1_0
+from planner.domain.apis import catalog_key
 from planner.domain.catalog import Catalog
 from planner.domain.environment import Environment
 from planner.words.diagnostics import Problem, Span
@@ -112,7 +113,7 @@ def _environment(
 
 def _expired(lock: Lock, catalog: Catalog, today: date, where: Span, again: str) -> list[Problem]:
     """Find hosted models of the plan that have retired."""
-    used = {name for route in lock.plan.routes for name in route.fallback}
+    used = {catalog_key(name) for route in lock.plan.routes for name in route.fallback}
     reasons = {row.key: row.why_not(today) for row in catalog.apis if row.key in used}
     return [
         Problem("LOCK013", f"expired: {reason}", where, again) for reason in sorted(r for r in reasons.values() if r)

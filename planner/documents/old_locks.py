@@ -27,7 +27,20 @@ CLUSTER: Mapping[str, Any] = {
 
 
 COLUMNS_SINCE: Mapping[str, frozenset[str]] = {
-    "provider": frozenset({"api_key_variable", "features", "protocol", "renames"}),
+    "model": frozenset({"licence_terms"}),
+    "provider": frozenset(
+        {
+            "api_key_variable",
+            "endpoints",
+            "features",
+            "note",
+            "protocol",
+            "renames",
+            "retention_days",
+            "unread",
+            "zero_retention_possible",
+        }
+    ),
 }
 """Columns that catalog rows of a kind gained since release 0.1, which its locks' digests of facts do not cover."""
 

@@ -1,4 +1,4 @@
-"""Names in an environment file that must exist elsewhere: models, providers, region, zones, traces, time zones.
+"""Names in an environment file that must exist elsewhere: models, providers, places, hardware, zones, traces.
 
 The module works on the values as they were read, so that a wrong name is told in the same run as a wrong unit. Each
 problem stands at its line and names the nearest thing that exists.
@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from planner.domain.catalog import Catalog
 from planner.domain.gaps import Gap, did_you_mean
+from planner.domain.hardware import kind_of, missing, of_machine, words_for_hardware
 from planner.words.diagnostics import Problem, first_of
 from planner.words.spans import Document, Path, mapping_at, value_at
 
@@ -30,10 +31,14 @@ def _dangling(document: Document, catalog: Catalog, trace_problem: Callable[[str
     yield from _platform(document, catalog)
     yield from _providers(document, catalog)
     yield from _existing(document, catalog)
+    yield from _based_in(document, catalog)
+    yield from _hardware(document, catalog, ("hardware",))
     for name in mapping_at(document.value, "routes"):
         path: Path = ("routes", name)
         yield from _models(document, catalog, (*path, "quality", "accept"))
         yield from _traffic(document, (*path, "traffic"), trace_problem)
+        yield from _places(document, catalog, (*path, "residency"))
+        yield from _hardware(document, catalog, (*path, "hardware"))
 
 
 def _platform(document: Document, catalog: Catalog) -> Iterator[Problem]:
@@ -95,6 +100,54 @@ def _models(document: Document, catalog: Catalog, path: Path) -> Iterator[Proble
             )
         elif isinstance(accepted, Gap):
             yield Problem("ENV006", accepted.message, document.at((*path, index)), accepted.hint)
+
+
+def _places(document: Document, catalog: Catalog, path: Path) -> Iterator[Problem]:
+    """Require places that the catalog knows: nothing would lie within another word, and it would forbid all."""
+    words = value_at(document.value, path)
+    for index, word in enumerate(words if isinstance(words, list) else ()):
+        if isinstance(word, str):
+            yield from _place(word, document, catalog, (*path, index))
+
+
+def _based_in(document: Document, catalog: Catalog) -> Iterator[Problem]:
+    """Require that a company is based in a place that the catalog knows."""
+    word = value_at(document.value, ("licence", "based_in"))
+    if isinstance(word, str):
+        yield from _place(word, document, catalog, ("licence", "based_in"))
+
+
+def _place(word: str, document: Document, catalog: Catalog, path: Path) -> Iterator[Problem]:
+    if word not in catalog.places.words:
+        by_name = {row.name.lower(): key for key, row in catalog.places.rows.items()}
+        near = by_name.get(word.lower()) or (word.lower() if word.lower() in catalog.places.words else None)
+        hint = f"did you mean {near}?" if near else _near_place(word, catalog)
+        yield Problem("ENV006", f"the catalog has no place `{word}`", document.at(path), hint)
+
+
+def _near_place(word: str, catalog: Catalog) -> str:
+    """Return the hint for a word that is no place: the unions that begin as it does, or the nearest words."""
+    begins = sorted(key for key in catalog.places.words if len(key) == 2 and word.lower().startswith(key))
+    return f"did you mean {' or '.join(begins)}?" if begins else did_you_mean(word, catalog.places.words)
+
+
+def _hardware(document: Document, catalog: Catalog, path: Path) -> Iterator[Problem]:
+    """Require words that name hardware of the catalog, and of `only` words that some machine can match together."""
+    known = True
+    for key in ("only", "not", "prefer"):
+        words = value_at(document.value, (*path, key))
+        for index, word in enumerate(words if isinstance(words, list) else ()):
+            if isinstance(word, str) and kind_of(word, catalog) is None:
+                known = False
+                hint = did_you_mean(word, words_for_hardware(catalog))
+                yield Problem("ENV006", f"no hardware is called `{word}`", document.at((*path, key, index)), hint)
+    for key in ("only", "prefer") if known else ():
+        words = value_at(document.value, (*path, key))
+        texts = [word for word in words if isinstance(word, str)] if isinstance(words, list) else []
+        if texts and not any(not missing(texts, of_machine(row), catalog) for row in catalog.instances.values()):
+            message = f"no machine matches {', '.join(texts)} together"
+            hint = "words of different kinds must all match: name GPUs, or machines, and not both"
+            yield Problem("ENV005", message, document.at((*path, key)), hint)
 
 
 def _traffic(document: Document, path: Path, trace_problem: Callable[[str], str | None]) -> Iterator[Problem]:

@@ -73,8 +73,8 @@ def clock(pool: Pool) -> dict[str, Any]:
 
 
 def api_name(name: str) -> str:
-    """Return the name of an API in the policy: `openai/gpt-4.1-mini` becomes `openai.gpt-4.1-mini`."""
-    return name.replace("/", ".")
+    """Return the name of an API in the policy: `openai/gpt-4.1-mini@eu` becomes `openai.gpt-4.1-mini.eu`."""
+    return name.replace("/", ".").replace("@", ".")
 
 
 def release_name(pool: str) -> str:

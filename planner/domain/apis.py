@@ -7,7 +7,7 @@ list that names the model also accepts the copy. Prices stand in the price snaps
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
@@ -29,6 +29,35 @@ exceeds `ApiModel.long_context_above`."""
 
 
 @dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """A further address of a provider, which keeps requests in some places.
+
+    base_url: address of the API.
+    api_key_variable: environment variable from which the gateway takes the key, which is one of an account there.
+    residency: where it processes requests.
+    price_factor: factor on the list prices.
+    at_list_price: slugs of models that are not dearer there.
+    models: slugs of the models that it serves; None = not stated.
+    needs: what the account must be given first; empty when it needs nothing.
+    source, as_of: where these facts were read, and the day that the source states.
+    """
+
+    base_url: str
+    api_key_variable: str
+    residency: tuple[str, ...]
+    price_factor: float
+    at_list_price: tuple[str, ...] = ()
+    models: tuple[str, ...] | None = None
+    needs: str = ""
+    source: str
+    as_of: str
+
+    def factor(self, slug: str) -> float:
+        """Return the factor on the list prices of a model."""
+        return 1.0 if slug in self.at_list_price else self.price_factor
+
+
+@dataclass(frozen=True, kw_only=True)
 class Provider:
     """Who hosts models, how its API is spoken to, and what it does with the requests that it receives.
 
@@ -44,8 +73,15 @@ class Provider:
     retention: how long it keeps requests.
     zero_retention: how a customer can have nothing kept.
     hipaa: whether it signs an agreement under HIPAA; None = not verified.
-    residency: where it processes requests, like `us`; None = not known.
+    residency: where it processes requests, like `us`; None = not known. `{region}` stands for the AWS region whose
+    address is called.
+    retention_days: longest time for which it keeps requests of an account that has arranged nothing, days; None = not
+    verified.
+    zero_retention_possible: whether an account can have nothing kept; None = not verified.
+    unread: names of those of these facts that rest on a claim or on memory, and were read in no terms.
+    endpoints: further addresses, which keep requests in some places, by name.
     source, as_of: where these facts were read, and the day that the source states.
+    note: what else a reader should know.
     """
 
     key: str
@@ -62,6 +98,11 @@ class Provider:
     residency: tuple[str, ...] | None
     source: str
     as_of: str
+    retention_days: float | None = None
+    zero_retention_possible: bool | None = None
+    unread: tuple[Literal["trains_on_data", "residency", "retention_days", "zero_retention_possible"], ...] = ()
+    endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
+    note: str = ""
 
     def takes(self, features: Iterable[str]) -> tuple[str, ...]:
         """Return what a request may ask of a model with these features, in the gateway's words, sorted."""
@@ -83,7 +124,7 @@ class Provider:
 class ApiModel:
     """One model at one provider.
 
-    key: `PROVIDER/SLUG`.
+    key: `PROVIDER/SLUG`; in a plan `PROVIDER/SLUG@ENDPOINT` where a further address of the provider is called.
     provider: key of the provider.
     slug: name in accept lists.
     wire_model: id that is sent to the provider.
@@ -117,7 +158,7 @@ class ApiModel:
 
     def price_key(self, part: PricePart) -> str:
         """Return the key of one of its prices in a price snapshot."""
-        return f"api/{self.key}/{part}"
+        return f"api/{catalog_key(self.key)}/{part}"
 
     def serves_until(self, day: date) -> bool:
         """Return whether it still serves on that day, as far as its maker has announced."""
@@ -130,3 +171,8 @@ class ApiModel:
         if self.retires is not None and self.retires <= day:
             return f"{self.key} retires on {self.retires.isoformat()}, before {day.isoformat()}"
         return None
+
+
+def catalog_key(key: str) -> str:
+    """Return the key of a hosted model in the catalog, whichever address of its provider is called."""
+    return key.partition("@")[0]

@@ -1,8 +1,8 @@
 """The catalog: every dated fact on which a plan may rest, looked up by name.
 
 A look-up returns a value or a named gap. The digests of a plan cover exactly the rows that it consulted. They are kept
-apart for facts (`model/…`, `gpu/…`, `instance/…`, `api/…`, `provider/…`) and for prices, so that a new price and a new
-fact make a lock stale for different reasons. No file is read here.
+apart for facts (`model/…`, `gpu/…`, `instance/…`, `api/…`, `place/…`, `provider/…`) and for prices, so that a new price
+and a new fact make a lock stale for different reasons. No file is read here.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from planner.domain.apis import ApiModel, Provider
 from planner.domain.gaps import Gap, did_you_mean
 from planner.domain.models import Model, Quantization, split_entry
 from planner.domain.offerings import Gpu, InstanceType, Offerings, all_offerings
+from planner.domain.places import Places
 from planner.domain.prices import PriceSnapshot
 
 FactRow = Mapping[str, Any]
 
 
-KINDS = ("gpu", "instance", "model", "api", "provider")
+KINDS = ("gpu", "instance", "model", "api", "place", "provider")
 """First parts of the keys of fact rows."""
 NOT_PLANNED_WITH: Mapping[str, frozenset[str]] = {
     "gpu": frozenset({"assumed_for", "runtime_names", "spellings"}),
@@ -54,6 +55,7 @@ class Catalog:
 
     models, instances, providers: rows by key.
     all_gpus: GPUs by key. Plans know only `gpus`; publications also measure GPUs that no instance type carries.
+    places: places where data is processed.
     apis: hosted models, sorted by key.
     prices: the price snapshot.
     rows, price_rows: rows as they were read, by `KIND/KEY` and by the key of the price, for digests.
@@ -63,6 +65,7 @@ class Catalog:
     all_gpus: Mapping[str, Gpu]
     instances: Mapping[str, InstanceType]
     providers: Mapping[str, Provider]
+    places: Places
     apis: tuple[ApiModel, ...]
     prices: PriceSnapshot
     rows: Mapping[str, FactRow] = field(repr=False)

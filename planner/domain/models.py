@@ -67,6 +67,26 @@ class Quantization:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LicenceTerms:
+    """What a licence forbids, as far as it can be held against a plan. What it asks beside that stays text.
+
+    non_commercial: whether commercial use needs another licence.
+    excluded_places: places whose companies get no rights.
+    most_monthly_users: most monthly active users of whoever uses the model without a licence of its own; None without
+    such a limit.
+    hosting_needs_permission: whether to offer the model to others as a service needs a permission.
+    source, as_of: where this was read, and the day that the source states.
+    """
+
+    non_commercial: bool = False
+    excluded_places: tuple[str, ...] = ()
+    most_monthly_users: int | None = None
+    hosting_needs_permission: bool = False
+    source: str
+    as_of: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Model:
     """One open-weight model.
 
@@ -78,7 +98,8 @@ class Model:
     quantizations: other precision → its repository, or `at-load`, or None where nobody has named one.
     max_context: most tokens of prompt and answer together.
     licence: its licence; None = not verified (a gap).
-    licence_limits: what the licence forbids or asks for.
+    licence_limits: what the licence forbids or asks for, as text.
+    licence_terms: the part of it that plans obey; None when it forbids nothing, or nobody has read it.
     openness: whether only the weights are open, or data and code too.
     released: month of its release.
     source, as_of: where these facts were read, and the day that the source states.
@@ -106,6 +127,7 @@ class Model:
     recipes: Mapping[str, Recipe] = field(default_factory=dict)
     not_served: str = ""
     same_shape: tuple[str, ...] = ()
+    licence_terms: LicenceTerms | None = None
 
     def precisions(self) -> tuple[Quantization, ...]:
         """Return all ways to run it: the native one first, then the others by name."""

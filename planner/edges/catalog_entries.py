@@ -2,6 +2,7 @@
 
     gpus/KEY.yaml                 one GPU
     models/KEY.yaml               one open-weight model
+    places/KEY.yaml               one place where data is processed; `parts`: one block for each place that it holds
     instances/FAMILY.yaml         `types`: one block for each instance type; what stands above holds for all of them
     providers/KEY.yaml            one API provider; `models`: one block for each model that it hosts
     prices/DAY/KIND/GROUP.yaml    `prices`: one line for each price; the names on the way to it are its key
@@ -73,6 +74,20 @@ class CatalogReading:
     def models(self) -> list[Entry]:
         """Return one entry for each file of `models/`."""
         return [self._file_entry(name, document) for name, document in self._documents("models")]
+
+    def places(self) -> list[Entry]:
+        """Return one entry for each file of `places/`, and for each of its parts, which have its source and date."""
+        entries = []
+        for outer, document in self._documents("places"):
+            own = {name: value for name, value in document.value.items() if name != "parts"}
+            entries.append(
+                Entry(outer, self._with_implied(document, (), {"key": outer}, {**own, "within": None}), document)
+            )
+            dated = {name: own[name] for name in ("source", "as_of") if name in own}
+            for name, block in self._blocks(document, "parts"):
+                path, implied = ("parts", name), {"key": name, "within": outer}
+                entries.append(Entry(name, self._with_implied(document, path, implied, dated | block), document, path))
+        return entries
 
     def instances(self) -> list[Entry]:
         """Return one entry for each block of the families in `instances/`."""

@@ -26,12 +26,13 @@ from planner.domain.catalog import Catalog
 from planner.domain.gaps import did_you_mean
 from planner.domain.models import Model
 from planner.domain.offerings import Gpu, InstanceType
+from planner.domain.places import CALLED_REGION, EVERYWHERE, KnownPlace, Places
 from planner.domain.prices import Price, PriceSnapshot, earliest_day
 from planner.edges.catalog_entries import CatalogReading, Entry
 from planner.words.diagnostics import Problem, Problems
 from planner.words.spans import Path
 
-T = TypeVar("T", Gpu, InstanceType, Model, Provider, ApiModel, Price)
+T = TypeVar("T", Gpu, InstanceType, Model, KnownPlace, Provider, ApiModel, Price)
 
 UNREAD = frozenset({"CAT001", "CAT002"})
 """Problems that hide a whole file. While there is one, nobody can say whether a name is missing elsewhere."""
@@ -87,17 +88,20 @@ def read_catalog(folder: Traversable, snapshot: str | None = None) -> Catalog:
     gpus = _table(reading.gpus(), TypeAdapter(Gpu), problems)
     instances = _table(reading.instances(), TypeAdapter(InstanceType), problems)
     models = _table(reading.models(), TypeAdapter(Model), problems)
+    places = _table(reading.places(), TypeAdapter(KnownPlace), problems)
     providers = _table(hosts, TypeAdapter(Provider), problems)
     apis = _table(hosted, TypeAdapter(ApiModel), problems)
     prices = _table(reading.prices(day), TypeAdapter(Price), problems)
     if not UNREAD & {problem.code for problem in problems}:
         problems.extend(_dangling_names(gpus, instances, models, apis, prices, day))
+        problems.extend(_dangling_places(models, places, providers))
     if problems:
         raise Problems(dict.fromkeys(problems))
     kinds: dict[str, FactTable[Any]] = {
         "gpu": gpus,
         "instance": instances,
         "model": models,
+        "place": places,
         "provider": providers,
         "api": apis,
     }
@@ -105,6 +109,7 @@ def read_catalog(folder: Traversable, snapshot: str | None = None) -> Catalog:
         models=models.values,
         all_gpus=gpus.values,
         instances=instances.values,
+        places=Places(places.values),
         providers=providers.values,
         apis=tuple(apis.values[key] for key in sorted(apis.values)),
         prices=PriceSnapshot(day, prices.values),
@@ -190,3 +195,27 @@ def _dangling_names(
                 message = f"{key} has no {part} price in the snapshot of {day}"
                 hint = f"add it to prices/{day}/api/{api.provider}.yaml"
                 yield Problem("CAT006", message, apis.entries[key].span(), hint)
+
+
+def _dangling_places(
+    models: FactTable[Model], places: FactTable[KnownPlace], providers: FactTable[Provider]
+) -> Iterator[Problem]:
+    """Yield a problem for each place that a provider or a licence names and that is not there."""
+    known = {*places.entries, EVERYWHERE, CALLED_REGION}
+    named = [
+        *((providers.entries[key], ("residency",), row.residency or ()) for key, row in providers.values.items()),
+        *(
+            (providers.entries[key], ("endpoints", name, "residency"), endpoint.residency)
+            for key, row in providers.values.items()
+            for name, endpoint in row.endpoints.items()
+        ),
+        *(
+            (models.entries[key], ("licence_terms", "excluded_places"), row.licence_terms.excluded_places)
+            for key, row in models.values.items()
+            if row.licence_terms is not None
+        ),
+    ]
+    for entry, path, words in named:
+        for word in words:
+            if word not in known:
+                yield Problem("CAT006", f"there is no place {word!r}", entry.span(*path), did_you_mean(word, known))

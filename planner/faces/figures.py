@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from planner.words.units import duration_words
+
 
 def money(usd: Decimal | float) -> str:
     """Write dollars like `$28,250`, with cents below ten dollars."""
@@ -40,5 +42,4 @@ def rate(requests_per_second: Decimal | float) -> str:
 
 def duration(ms: Decimal | float) -> str:
     """Write milliseconds like `820 ms` or `1.50 s`."""
-    value = float(ms)
-    return f"{value:.0f} ms" if value < 1000 else f"{value / 1000:.2f} s"
+    return duration_words(float(ms))

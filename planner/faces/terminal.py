@@ -149,8 +149,14 @@ def _target(promised: Decimal | None) -> str:
 
 
 def _ttft_target(route: PlannedRoute) -> str:
-    slope = route.slo.ttft_p95_per_1k_input_ms
-    return _target(route.slo.ttft_p95_base_ms) + (f" + {duration(slope)}/1k" if slope else "")
+    """Return the target of the 95th-percentile prompt, with that prompt's length where the target depends on it."""
+    base, slope = route.slo.ttft_p95_base_ms, route.slo.ttft_p95_per_1k_input_ms
+    if base is None or not slope:
+        return _target(base)
+    tokens = route.p95_input_tokens
+    if tokens is None:
+        return f"{duration(base)} + {duration(slope)}/1k"
+    return f"{duration(base + slope * tokens / 1000)} at {tokens:,.0f} tokens"
 
 
 def _reasons(route: PlannedRoute) -> RenderableType:

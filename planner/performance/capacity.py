@@ -147,10 +147,13 @@ class NoCapacity:
 
     reason: why it cannot, as one sentence.
     binding: what gives way first.
+    over: what it needs ÷ what it has or may take, of the target or the memory that it misses by most, on an idle
+    replica; 1 where an idle replica is in time and only the least load is not. None where it is not known.
     """
 
     reason: str
     binding: Binding
+    over: float | None = None
 
 
 def capacities(questions: Sequence[CapacityQuestion]) -> list[Capacity | NoCapacity]:
@@ -198,11 +201,14 @@ class _Targets:
         entry = column([q.first_token_overhead_ms for q in questions])
         self.e2e_ms = column([q.target.e2e_ms for q in questions]) - self.first_token * entry
 
-    def miss_shares(self, state: SteadyState) -> tuple[Floats, Floats, Floats]:
-        """Return the share of the requests over each target, (TTFT, TPOT, E2E) of shape (questions, concurrencies)."""
-        ttft = state.ttft_tail(self.ttft_ms)[:, :, 0]
-        e2e = self.e2e_tail(state, self.e2e_ms)[:, :, 0] if self.are_whole else np.zeros_like(ttft)
-        return ttft, state.tpot_tail(self.tpot_ms)[:, :, 0], e2e
+    def miss_shares(self, state: SteadyState, times: Floats | float = 1.0) -> tuple[Floats, Floats, Floats]:
+        """Return the share of the requests over each target, (TTFT, TPOT, E2E) of shape (questions, concurrencies).
+
+        times: factor on all targets.
+        """
+        ttft = state.ttft_tail(times * self.ttft_ms)[:, :, 0]
+        e2e = self.e2e_tail(state, times * self.e2e_ms)[:, :, 0] if self.are_whole else np.zeros_like(ttft)
+        return ttft, state.tpot_tail(times * self.tpot_ms)[:, :, 0], e2e
 
     @cached_property
     def are_whole(self) -> bool:
@@ -231,6 +237,7 @@ def _answers(questions: Sequence[CapacityQuestion]) -> list[Capacity | NoCapacit
     targets = _Targets(load, questions)
     idle = SteadyState(load, np.full_like(load.places, LEAST_CONCURRENCY))
     possible = targets.are_met(idle)[:, 0]
+    over = np.ones(len(questions)) if possible.all() else _times_over(idle, targets)
     highest, above = _highest(load, targets)
     state = SteadyState(load, highest)
     bindings = _bindings(
@@ -244,9 +251,10 @@ def _answers(questions: Sequence[CapacityQuestion]) -> list[Capacity | NoCapacit
     answers: list[Capacity | NoCapacity] = []
     for i, question in enumerate(questions):
         if places[i] < 1.0:
-            answers.append(NoCapacity("the KV cache holds less than one request of this mix", "memory"))
+            reason = "the KV cache holds less than one request of this mix"
+            answers.append(NoCapacity(reason, "memory", _short_of(places[i])))
         elif not possible[i]:
-            answers.append(NoCapacity(_idle_reason(idle, targets, i), bindings[i]))
+            answers.append(NoCapacity(_idle_reason(idle, targets, i), bindings[i], six_digits(float(over[i]))))
         else:
             rate = float(state.rate_per_ms[i, 0, 0])
             planned = six_digits(rate * 1e3 / max(question.burst_ratio, 1.0))
@@ -310,6 +318,23 @@ def _bindings(state: SteadyState, targets: _Targets, cache_is_the_limit: Sequenc
         else:
             bindings.append("ttft" if worst[i] == 0 else "e2e")
     return bindings
+
+
+def _short_of(places: float) -> float | None:
+    """Return one request's KV cache ÷ the cache that there is; None where there is none at all."""
+    return six_digits(1.0 / places) if places > 0 else None
+
+
+def _times_over(idle: SteadyState, targets: _Targets) -> Floats:
+    """Bisect for the factor on all targets with which an idle replica would meet them, shape (questions,)."""
+    low = np.zeros((len(idle.load.idle_step_ms), 1, 1))
+    high = np.full_like(low, np.log(1e4))
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2.0
+        late = np.stack(targets.miss_shares(idle, np.exp(middle))).max(axis=0)[:, :, None] > 1.0 - PERCENTILE
+        low, high = np.where(late, middle, low), np.where(late, high, middle)
+    factor: Floats = np.exp(high)[:, 0, 0]
+    return factor
 
 
 def _idle_reason(idle: SteadyState, targets: _Targets, i: int) -> str:

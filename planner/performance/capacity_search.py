@@ -123,7 +123,7 @@ def search(question: CapacityQuestion, traffic: ReplicaTraffic) -> Capacity | No
         low, high = (high, high * STRIDE) if up else (low / STRIDE, low)
     else:
         if not up:
-            return NoCapacity("too many of its requests miss a target at any rate that was simulated", "ttft")
+            return NoCapacity("too many of its requests miss a target at any rate that was simulated", "ttft", 1.0)
     while high / low > TOLERANCE:
         middle = float(np.sqrt(low * high))
         if trial.keeps(middle):

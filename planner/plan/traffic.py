@@ -128,6 +128,7 @@ class PlannedRoute(PlanPart):
     too_long: what happens to requests that are too long; None where none of them are.
     usd_per_month: its part of the bill, USD a month.
     usd_per_million_tokens: that cost for a million input and output tokens, USD.
+    p95_input_tokens: prompt that 95 % of its requests do not exceed, tokens; None in locks that do not say it.
     binding: what limits its largest band.
     reasons: why it is served so, as sentences.
     """
@@ -149,6 +150,7 @@ class PlannedRoute(PlanPart):
     binding: str
     reasons: tuple[str, ...]
     load: Annotated[PlannedLoad | None, Field(exclude_if=lambda load: load is None)] = None
+    p95_input_tokens: Annotated[Figure | None, Field(exclude_if=lambda tokens: tokens is None)] = None
 
 
 class FallbackApi(PlanPart):

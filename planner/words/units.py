@@ -48,6 +48,11 @@ def duration_ms(value: Any) -> float:
     return ms
 
 
+def duration_words(ms: float) -> str:
+    """Write milliseconds like `820 ms` or `1.50 s`."""
+    return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.2f} s"
+
+
 def share(value: Any) -> float:
     """Turn `3%` or `99.9%` into 0.03 or 0.999; 100 % at most. A bare number is refused: 3 could be 3 % or 300 %."""
     match = _match(SHARE, value)

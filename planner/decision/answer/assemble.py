@@ -39,6 +39,7 @@ class Background:
     alternatives: what else could have been done.
     limits: when the search stopped.
     risks: how likely each route's own pools miss its SLO.
+    preference: what became of a preference for hardware, as a sentence; empty where there is nothing to tell.
     """
 
     gaps: Sequence[Gap]
@@ -46,6 +47,7 @@ class Background:
     alternatives: Alternatives
     limits: SearchLimits
     risks: tuple[SloRisk, ...]
+    preference: str = ""
 
 
 def assemble(solved: Solved, background: Background) -> Plan:
@@ -61,7 +63,7 @@ def assemble(solved: Solved, background: Background) -> Plan:
         routes=planned_routes,
         apis=tuple(_api(solved, api) for api in solved.apis if api.row.key in fallbacks),
         cost=cost,
-        verdicts=verdicts(solved, cost, background.gaps, bands_without_place(solved)),
+        verdicts=verdicts(solved, cost, background.gaps, bands_without_place(solved), background.preference),
         baselines=_alternatives(background.alternatives.baselines),
         runners_up=_alternatives(background.alternatives.runners_up),
         break_even=tuple(_point(point) for point in background.alternatives.break_even),
@@ -101,7 +103,7 @@ def _levels(solved: Solved) -> tuple[PlanLevel, ...]:
 
 
 def _api(solved: Solved, api: HostedApi) -> FallbackApi:
-    provider = solved.catalog.providers[api.row.provider]
+    provider = api.host
     limits = solved.environment.api.providers[api.row.provider].limits
     cached = api.prices.get("cached-input")
     return FallbackApi(
@@ -109,7 +111,7 @@ def _api(solved: Solved, api: HostedApi) -> FallbackApi:
         provider=api.row.provider,
         protocol=provider.protocol,
         model=api.row.wire_model,
-        base_url=api.base_url,
+        base_url=provider.base_url,
         api_key_env=provider.api_key_variable,
         supports=provider.takes(api.row.features),
         renames=dict(provider.renames),

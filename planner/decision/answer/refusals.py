@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from planner.decision.answer.sentences import candidate_words, cause_problem, counted_words, omission_words
@@ -13,10 +13,14 @@ from planner.decision.choice.question import Infeasible
 from planner.domain.models import split_entry
 from planner.words.diagnostics import Problem
 
-ABOUT_APIS: frozenset[OmissionKind] = frozenset({"privacy", "provider", "retirement", "residency", "context"})
+ABOUT_APIS: frozenset[OmissionKind] = frozenset(
+    {"privacy", "provider", "retirement", "residency", "context", "terms", "latency"}
+)
 ABOUT_MACHINES: frozenset[OmissionKind] = frozenset({"zones", "price", "host"})
 WITH_A_BETTER_ONE: frozenset[OmissionKind] = frozenset({"dominated", "screened"})
 """Kinds that never leave a route without a candidate, because another candidate is there in their place."""
+RULES_OF_A_TEAM: frozenset[OmissionKind] = frozenset({"latency", "licence", "region", "residency", "terms"})
+"""Kinds by which a rule of the environment leaves out what was accepted."""
 KINDS_TOLD = 4
 """Kinds of omissions that a problem counts at most."""
 
@@ -26,13 +30,33 @@ def routes_without_candidates(market: Market) -> tuple[Problem, ...]:
     return tuple(_no_candidate(route, market) for route in market.demand.routes if not market.has_candidates(route))
 
 
-def no_plan(answer: Infeasible) -> tuple[Problem, ...]:
-    """Return a problem for each cause (INF002, INF003). Several causes stand in the way together, and each says so."""
-    problems = tuple(cause_problem(cause) for cause in answer.causes)
+def no_plan(answer: Infeasible, fallen: Iterable[Omission] = ()) -> tuple[Problem, ...]:
+    """Return a problem for each cause (INF002, INF003). Several causes stand in the way together, and each says so.
+
+    Of the candidates that fell, those that a rule of the environment leaves out are named: it may be loosened instead.
+    """
+    left_out = _left_out(fallen)
+    problems = tuple(
+        replace(problem, hint=f"{problem.hint}{left_out}") for problem in map(cause_problem, answer.causes)
+    )
     if len(problems) == 1:
         return problems
     together = f"one of {len(problems)} limits that must move together"
     return tuple(replace(problem, message=f"{problem.message} ({together})") for problem in problems)
+
+
+def _left_out(fallen: Iterable[Omission]) -> str:
+    """Name the hosted models and the models that a rule of the environment leaves out, as the end of a hint."""
+    told = dict.fromkeys(
+        f"{candidate_words(o.candidate)} ({omission_words(o)})"
+        for o in fallen
+        if o.kind in RULES_OF_A_TEAM and not o.candidate.gpu and not o.candidate.instance_type
+    )
+    if not told:
+        return ""
+    shown = list(told)[:KINDS_TOLD]
+    more = f" and {len(told) - len(shown)} more" if len(told) > len(shown) else ""
+    return f"; left out: {', '.join(shown)}{more}"
 
 
 def _no_candidate(route: RouteDemand, market: Market) -> Problem:
@@ -49,7 +73,8 @@ def _no_candidate(route: RouteDemand, market: Market) -> Problem:
     counted = own if kinds and kinds <= ABOUT_APIS else (*own, *machines)
     reasons = counted_words(counts_by_kind(counted)[:KINDS_TOLD]) or "none of its models is known"
     message = f"route `{route.name}`: nothing can serve its {' and '.join(bands)} prompts; of its candidates {reasons}"
-    return Problem("INF001", message, hint=_way_out(route, own), about=("routes", route.name))
+    about, way_out = _decisive(route, own, market)
+    return Problem("INF001", message, hint=way_out, about=about)
 
 
 def _too_long(route: RouteDemand, market: Market, own: tuple[Omission, ...]) -> Problem | None:
@@ -80,14 +105,53 @@ def _own(route: RouteDemand, market: Market) -> Iterator[Omission]:
             yield omission
 
 
-def _way_out(route: RouteDemand, own: tuple[Omission, ...]) -> str:
-    """Say what to do for a route without a candidate."""
+def _decisive(route: RouteDemand, own: tuple[Omission, ...], market: Market) -> tuple[tuple[str, ...], str]:
+    """Return the key that decides why a route has no candidate, and what to do about it."""
+    whole: tuple[str, ...] = ("routes", route.name)
     kinds = {omission.kind for omission in own}
-    missed = [(candidate_words(o.candidate), omission_words(o)) for o in own if o.kind == "slo" and o.route]
+    missed = [(_times_over(o), candidate_words(o.candidate), omission_words(o)) for o in own if _misses_slo(o)]
     if missed:
-        return "nearest: {}: {}".format(*min(missed))
+        over, name, reason = min(missed)
+        by = f" (by {over:.2g} times)" if 1.0 < over < float("inf") else ""
+        return whole, f"nearest: {name}: {reason}{by}"
     if kinds == {"privacy"}:
-        return "its data is restricted and it accepts hosted models only: accept an open-weight model"
+        return whole, "its data is restricted and it accepts hosted models only: accept an open-weight model"
+    if "region" in kinds:
+        return (*whole, "residency"), _fitting_regions(route, own, market)
+    for kind, key, way_out in _BOUND:
+        if kind in kinds:
+            return (*whole, key), way_out
     if "provider" in kinds:
-        return "add the provider to `api.providers`, or accept an open-weight model"
-    return "accept more models, or larger machines through `quotas` and `platform.zones`"
+        return whole, "add the provider to `api.providers`, or accept an open-weight model"
+    return whole, "accept more models, or larger machines through `quotas` and `platform.zones`"
+
+
+_BOUND: tuple[tuple[OmissionKind, str, str], ...] = (
+    ("hardware", "hardware", "allow more hardware, or accept a model that the hardware can serve"),
+    ("terms", "terms", "read the contracts of the providers, or accept a model that own machines serve"),
+    ("latency", "slo", "measure the latency again, loosen the target, or accept a model that own machines serve"),
+    ("licence", "quality", "accept a model whose licence allows it, or state another use under `licence:`"),
+    ("residency", "residency", "name the places where a provider processes requests, or accept an open-weight model"),
+)
+"""Rules that a team has set: the kind of omission, the key of the route, and what to do, by which is told first."""
+
+
+def _misses_slo(omission: Omission) -> bool:
+    return omission.kind == "slo" and bool(omission.route)
+
+
+def _times_over(omission: Omission) -> float:
+    """Return how many times over its target a candidate is; infinity where that is not known."""
+    over = omission.cause.capacity.over if isinstance(omission.cause, MissesSlo) else None
+    return float("inf") if over is None else over
+
+
+def _fitting_regions(route: RouteDemand, own: tuple[Omission, ...], market: Market) -> str:
+    """Name the regions of the catalog whose machines keep the route's residency, and where its APIs process."""
+    wanted = ", ".join(route.route.residency)
+    fitting = market.fitting_regions.get(route.name, ())
+    none = f"the catalog has no region in {wanted}"
+    regions = f"set `platform.region` to {' or '.join(fitting)}" if fitting else none
+    apis = sorted({f"{o.candidate.api} {omission_words(o)}" for o in own if o.candidate.api and o.kind == "residency"})
+    told = f"; of its APIs {'; '.join(apis)}" if apis else "; accept a hosted model whose provider processes there"
+    return f"{regions}{told}"

@@ -38,7 +38,7 @@ def routes(solved: Solved, cost: Cost) -> tuple[PlannedRoute, ...]:
 def _route(solved: Solved, route: RouteDemand, cost: Cost, shares: Mapping[tuple[str, str], float]) -> PlannedRoute:
     models = sorted({pool.shape.model.key for pool in solved.pools_of(route.name)})
     apis = solved.apis_of(route.name)
-    first_token_ms = route.target.first_token_ms(route.workload.mix.input_quantile(0.95), _answer_ms(solved, route))
+    first_token_ms = route.target.first_token_ms(route.prompt_p95, _answer_ms(solved, route))
     promised_ms = route.target.e2e_ms if route.target.e2e_ms < math.inf else 0.0
     usd = _usd(route.name, cost, shares)
     tokens = sum(
@@ -67,6 +67,7 @@ def _route(solved: Solved, route: RouteDemand, cost: Cost, shares: Mapping[tuple
         binding=_binding(solved, route),
         reasons=reasons(solved, route),
         load=planned_load(route),
+        p95_input_tokens=route.prompt_p95,
     )
 
 

@@ -9,6 +9,7 @@ from planner.decision.candidates.omissions import Candidate, Omission, OmissionK
 from planner.decision.choice import limits
 from planner.decision.choice.limits import BrokenLimit, Cause
 from planner.words.diagnostics import Problem
+from planner.words.units import duration_words
 
 MEANING: Mapping[OmissionKind, str] = {
     "memory": "does not fit the GPU's memory",
@@ -18,6 +19,11 @@ MEANING: Mapping[OmissionKind, str] = {
     "zones": "is not sold in the environment's zones",
     "privacy": "is an API, and the data is restricted",
     "residency": "processes data where the route does not allow it",
+    "region": "would be hosted in a region that the route's residency excludes",
+    "terms": "does not keep the terms that the route asks for, or nobody has verified that it does",
+    "latency": "is an API whose measured latency misses the SLO",
+    "licence": "has a licence that forbids this use",
+    "hardware": "is left out by `hardware:`",
     "provider": "is at a provider without an account in `api.providers`",
     "retirement": "retires within the horizon or is delisted",
     "context": "reads fewer tokens than the route's prompts have",
@@ -36,6 +42,8 @@ def candidate_words(candidate: Candidate) -> str:
         return candidate.api
     if not candidate.model:
         return candidate.instance_type
+    if not candidate.gpu:
+        return f"{candidate.model} on own machines"
     host = f" in {candidate.instance_type}" if candidate.instance_type else ""
     shape = f"{candidate.tensor_parallel_size} × {candidate.gpu}"
     cap = f", batch cap {candidate.max_num_seqs}" if candidate.max_num_seqs else ""
@@ -63,10 +71,24 @@ def omission_words(omission: Omission) -> str:
             return "its provider no longer lists it"
         case omissions.Retires(on, until):
             return f"retires on {on}, before {until}"
-        case omissions.OtherResidency(None):
-            return "processes in an unknown place"
-        case omissions.OtherResidency(places):
-            return f"processes in {', '.join(places or ())}"
+        case omissions.OtherResidency(places, further):
+            own = f"processes in {', '.join(places)}" if places else "processes in an unknown place"
+            near = "; ".join(f"its address `{name}` in {', '.join(there)}" for name, there in further)
+            return f"{own} ({near})" if near else own
+        case omissions.RegionOutside(region):
+            return f"machines in {region} process its data there"
+        case omissions.TermsNotMet(term, verified, days, allowed_days):
+            return _terms_words(term, verified, days, allowed_days)
+        case omissions.SlowerThanSlo(stated, allowed, prompt, first_token):
+            target = "the target" if first_token else "the target of the whole answer"
+            return (
+                f"its p95 to the first token was measured as {duration_words(stated)}; {target} for a prompt of "
+                f"{prompt:,} tokens is {duration_words(allowed)}"
+            )
+        case omissions.LicenceForbids():
+            return _licence_words(omission.cause)
+        case omissions.RuledOut(rule, words):
+            return _rule_words(rule, words)
         case omissions.TooLittleContext(needed, reads, band):
             tokens = "an unknown number of" if reads is None else f"{reads:,}"
             texts = f"{band} prompts and answers" if band else "prompts"
@@ -77,6 +99,35 @@ def omission_words(omission: Omission) -> str:
             return "many others are cheaper for every route that it could serve"
         case omissions.WeakHost():
             return "too little CPU or memory for each GPU, or bare metal"
+
+
+def _licence_words(cause: omissions.LicenceForbids) -> str:
+    """Say what a licence forbids."""
+    if cause.rule == "commercial use":
+        return f"{cause.licence} forbids commercial use"
+    if cause.rule == "place":
+        return f"{cause.licence} gives no rights to companies in {cause.stated}"
+    return f"{cause.licence} ends at {cause.limit:,} monthly users; the environment states {cause.stated}"
+
+
+def _rule_words(rule: tuple[str, ...], words: tuple[str, ...]) -> str:
+    """Name the key that leaves hardware out, with what it names."""
+    key = f"`{'.'.join(rule)}`"
+    if rule[-1] == "not":
+        return f"{key} names {', '.join(words)}"
+    return f"{key} asks for {' or '.join(words)}" if words else f"{key} allows no machine"
+
+
+def _terms_words(term: str, verified: bool, days: float | None, allowed_days: float | None) -> str:
+    """Say what of the terms is not kept, or is not verified."""
+    if not verified:
+        what = {"no_training": "whether it trains on requests", "retention": "how long it keeps requests"}
+        return f"{what.get(term, 'whether it can keep nothing')} is not verified; read its contract"
+    if term == "no_training":
+        return "it trains on requests"
+    if term == "zero_retention":
+        return "it cannot keep nothing"
+    return f"it keeps requests for {days:g} days; the route allows {allowed_days:g}"
 
 
 def counted_words(counts: Iterable[tuple[OmissionKind, int]]) -> str:

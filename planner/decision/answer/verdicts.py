@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 
+from planner.decision.answer.data_rules import licence_doubts, privacy_of
 from planner.decision.answer.routes import BYTES_PER_TOKEN
 from planner.decision.answer.solved import Solved
 from planner.decision.answer.too_long import too_long_verdicts
@@ -20,10 +21,13 @@ from planner.plan.review import Verdict
 from planner.words.units import HOURS_PER_MONTH
 
 
-def verdicts(solved: Solved, cost: Cost, gaps: Iterable[Gap], without_place: Sequence[str]) -> tuple[Verdict, ...]:
+def verdicts(
+    solved: Solved, cost: Cost, gaps: Iterable[Gap], without_place: Sequence[str], preference: str = ""
+) -> tuple[Verdict, ...]:
     """Return all verdicts, sorted by name.
 
-    `without_place` names the bands that have no place at the slow end of the measurements.
+    without_place: bands that have no place at the slow end of the measurements.
+    preference: what became of a preference for hardware; empty where there is nothing to tell.
     """
     environment = solved.environment
     judgements = [
@@ -35,7 +39,9 @@ def verdicts(solved: Solved, cost: Cost, gaps: Iterable[Gap], without_place: Seq
         *_range(without_place),
         *_gaps((*gaps, *(gap for pool in solved.pools for gap in pool.shape.model.gaps()))),
         *too_long_verdicts(solved),
-        _privacy(environment),
+        *licence_doubts(solved),
+        *([Verdict(name="hardware", state="pass", message=preference)] if preference else []),
+        privacy_of(solved),
         _availability(environment),
         _bytes_per_token(),
     ]
@@ -111,12 +117,6 @@ def _gaps(gaps: Iterable[Gap]) -> list[Verdict]:
     for gap in sorted(set(gaps)):
         kinds.setdefault(gap.kind, []).append(gap.message)
     return [Verdict(name=f"gap {kind}", state="warn", message=_shortened(messages)) for kind, messages in kinds.items()]
-
-
-def _privacy(environment: Environment) -> Verdict:
-    restricted = sorted(name for name, route in environment.routes.items() if route.data == "restricted")
-    message = f"no API exists for {', '.join(restricted)}" if restricted else "no route is restricted"
-    return Verdict(name="privacy", state="pass", message=message)
 
 
 def _availability(environment: Environment) -> Verdict:

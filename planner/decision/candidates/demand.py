@@ -144,6 +144,11 @@ class RouteDemand:
         return math.fsum(band.share for band in self.bands[index:])
 
     @property
+    def prompt_p95(self) -> float:
+        """Return the prompt that 95 % of the route's requests do not exceed, tokens."""
+        return self.workload.mix.input_quantile(0.95)
+
+    @property
     def bands(self) -> tuple[InputBand, ...]:
         """Return the input bands of the workload."""
         return self.workload.bands

@@ -10,8 +10,9 @@ A restricted route gets no option at all.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.omissions import (
@@ -19,13 +20,13 @@ from planner.decision.candidates.omissions import (
     NoAccount,
     NoPrice,
     Omission,
-    OtherResidency,
     RestrictedData,
     Retires,
     TooLittleContext,
 )
+from planner.decision.candidates.terms import ServedAt, doubts, served_at, unmet
 from planner.decision.choice.question import ApiOption, BandKey
-from planner.domain.apis import ApiModel, PricePart
+from planner.domain.apis import ApiModel, PricePart, Provider
 from planner.domain.catalog import Catalog
 from planner.domain.environment import ApiAccounts
 from planner.domain.gaps import Gap
@@ -42,13 +43,13 @@ class HostedApi:
 
     option: the model in the plain numbers of the question.
     row: the model in the catalog.
-    base_url: address of the provider in the environment's region.
-    prices: USD for a million tokens, by the part of a request that is billed.
+    host: the provider as it is called: its address, its key, and where it processes requests.
+    prices: USD for a million tokens at that address, by the part of a request that is billed.
     """
 
     option: ApiOption
     row: ApiModel
-    base_url: str
+    host: Provider
     prices: Mapping[PricePart, Price]
 
 
@@ -59,27 +60,31 @@ def hosted_apis(
 
     `until` is the last day of the horizon. `apis_in_order` ranks the APIs for a route.
     """
-    rows: dict[str, ApiModel] = {}
+    served: dict[str, ServedAt] = {}
     users: dict[str, list[RouteDemand]] = {}
     omissions: list[Omission] = []
     gaps: set[Gap] = set()
     for route in routes:
         for row in _accepted(route.route, catalog):
+            at = served_at(row, route.route.residency, catalog, region)
             omission = _omission(row, route, catalog, accounts, until)
+            if omission is None and (cause := unmet(route, at.host, accounts.providers[row.provider], catalog.places)):
+                omission = Omission(Candidate(api=row.key), cause, route.name)
             if omission is not None:
                 omissions.append(omission)
                 continue
-            rows[row.key] = row
-            users.setdefault(row.key, []).append(route)
+            gaps |= set(doubts(route, at))
+            served[at.row.key] = at
+            users.setdefault(at.row.key, []).append(route)
     apis = []
-    for key in sorted(rows):
-        api = _hosted_api(rows[key], users[key], catalog, accounts, region)
+    for key in sorted(served):
+        api = _hosted_api(served[key], users[key], catalog, accounts)
         if isinstance(api, Gap):
             gaps.add(api)
             omissions += [Omission(Candidate(api=key), NoPrice(api.subject), route.name) for route in users[key]]
         else:
             apis.append(api)
-            gaps |= set(_unknowns(rows[key], catalog, accounts))
+            gaps |= set(_unknowns(served[key].row, catalog, accounts))
     return tuple(apis), tuple(omissions), tuple(sorted(gaps))
 
 
@@ -114,29 +119,26 @@ def _omission(
     if not row.serves_until(until):
         retires = None if row.status == "delisted" else row.retires
         return Omission(candidate, Retires(retires, until), route.name)
-    residency = catalog.providers[row.provider].residency
-    if route.route.residency and (residency is None or not set(residency) <= set(route.route.residency)):
-        return Omission(candidate, OtherResidency(residency), route.name)
     if row.context_tokens is None or not route.reads(row.context_tokens):
         return Omission(candidate, TooLittleContext(route.context(0), row.context_tokens), route.name)
     return None
 
 
 def _hosted_api(
-    row: ApiModel, users: Sequence[RouteDemand], catalog: Catalog, accounts: ApiAccounts, region: str
+    served: ServedAt, users: Sequence[RouteDemand], catalog: Catalog, accounts: ApiAccounts
 ) -> HostedApi | Gap:
     """Return the API for the routes that use it, or the gap of the first price that is missing."""
-    prices: dict[PricePart, Price] = {}
+    row, prices = served.row, dict[PricePart, Price]()
     read = {route.name: route.bands[: route.reads(row.context_tokens or 0)] for route in users}
     bands = {(route, i): band for route, prefix in read.items() for i, band in enumerate(prefix)}
     for part in sorted({part for band in bands.values() for part in tokens_by_price_part(row, band.mix)}):
         price = catalog.prices.price(row.price_key(part))
         if price is None:
             return catalog.prices.gap(row.price_key(part))
-        prices[part] = price
+        prices[part] = _at_address(price, served)
     cached = catalog.prices.price(row.price_key("cached-input"))
     if cached is not None:
-        prices["cached-input"] = cached
+        prices["cached-input"] = _at_address(cached, served)
     cost: dict[BandKey, float] = {}
     tokens: dict[BandKey, float] = {}
     for key, band in bands.items():
@@ -145,7 +147,14 @@ def _hosted_api(
         tokens[key] = band.mix.mean_input + band.mix.mean_output
     limits = accounts.providers[row.provider].limits
     option = ApiOption(row.key, row.provider, cost, tokens, limits.tpm, limits.rpm)
-    return HostedApi(option, row, catalog.providers[row.provider].base_url.replace("{region}", region), prices)
+    return HostedApi(option, row, served.host, prices)
+
+
+def _at_address(price: Price, served: ServedAt) -> Price:
+    """Return a list price as it is at the address that is called."""
+    if served.price_factor == 1.0:
+        return price
+    return replace(price, usd=price.usd * Decimal(str(served.price_factor)))
 
 
 def _unknowns(row: ApiModel, catalog: Catalog, accounts: ApiAccounts) -> list[Gap]:

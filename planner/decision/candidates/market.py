@@ -6,20 +6,23 @@ everything that falls. `ask` turns the market into the plain numbers of the prog
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 from planner.decision.candidates.demand import Demand, RouteDemand, demand
 from planner.decision.candidates.existing import existing_counts, existing_usd, with_existing
-from planner.decision.candidates.hardware_rules import allows
+from planner.decision.candidates.hardware_rules import machine_rules
 from planner.decision.candidates.hosted_apis import HostedApi, hosted_apis
+from planner.decision.candidates.hosting_rights import hosting_rights
 from planner.decision.candidates.known import Known
 from planner.decision.candidates.omissions import Candidate, NoPrice, NotInZones, Omission
 from planner.decision.candidates.platform import NODE_DISK_GB, cluster_parts
+from planner.decision.candidates.preference import preferred_bands, preferred_leaders
 from planner.decision.candidates.reach import cuts
 from planner.decision.candidates.replicas import replicas
 from planner.decision.candidates.ruler import Ruler, ruler
-from planner.decision.candidates.screening import short_list, without_dominated
+from planner.decision.candidates.screening import PreferredBands, short_list, without_dominated
 from planner.decision.candidates.self_hosted import SelfHosted, self_hosted_classes
 from planner.decision.candidates.shapes import Tenancy, shapes
 from planner.decision.choice.question import BandKey, Flow, Question
@@ -46,6 +49,10 @@ class Market:
     classes: the self-hosted classes, sorted by name.
     apis: the hosted models, sorted by key.
     cluster: cost lines of everything beside GPU nodes that self-hosting needs, but for the weights that are stored.
+    preferred: bands that prefer a class, by its name; a class that is absent is preferred by none. It is None where
+    nothing is preferred.
+    fitting_regions: regions of the catalog whose machines keep a route's residency, by route; a route without one is
+    absent.
     omissions: candidates that fell.
     gaps: what is not known of the candidates that are left.
     """
@@ -55,6 +62,8 @@ class Market:
     classes: tuple[SelfHosted, ...]
     apis: tuple[HostedApi, ...]
     cluster: tuple[CostLine, ...]
+    preferred: PreferredBands | None
+    fitting_regions: Mapping[str, tuple[str, ...]]
     omissions: tuple[Omission, ...]
     gaps: tuple[Gap, ...]
 
@@ -83,23 +92,37 @@ def survey(inputs: Inputs, known: Known | None = None) -> Market:
     )
     cluster, disk_usd_per_hour, storage_usd_per_gb = _needed_prices(environment, catalog)
     taken = {key for api in apis for key in api.option.usd_per_request}
-    tenancy = {route.name: _tenancy(route, taken.issuperset(_firm_bands(route))) for route in asked.routes}
+    reserve = environment.reserve.node
+    tenancy = {route.name: _tenancy(route, taken.issuperset(_firm_bands(route)), reserve) for route in asked.routes}
     judge = ruler(inputs)
-    loading, shape_omissions = shapes(asked.routes, catalog, offerings.gpus(), tenancy)
+    rights = hosting_rights(asked.routes, environment, catalog)
+    rules = machine_rules(environment, catalog, offerings)
+    loading, shape_omissions = shapes(asked.routes, catalog, offerings.gpus(), tenancy, rights, rules)
     able, replica_omissions = replicas(loading, judge, Known() if known is None else known)
     existing = existing_counts(environment.hardware.existing)
-    all_classes, host_omissions = self_hosted_classes(able, offerings, existing, disk_usd_per_hour, storage_usd_per_gb)
-    best, dominated = without_dominated(all_classes)
-    classes, far_from_cheapest = short_list(best, asked.shares, inputs.locked_pools)
+    all_classes, host_omissions = self_hosted_classes(
+        able, offerings, existing, disk_usd_per_hour, storage_usd_per_gb, rules
+    )
+    preferred = preferred_bands(all_classes, rules)
+    best, dominated = without_dominated(all_classes, preferred)
+    keep = inputs.locked_pools | preferred_leaders(best, asked.shares, preferred)
+    classes, far_from_cheapest = short_list(best, asked.shares, keep)
     return Market(
         demand=asked,
         ruler=judge,
         classes=classes,
         apis=apis,
         cluster=cluster,
+        preferred=preferred,
+        fitting_regions={
+            route.name: catalog.places.regions_in(route.route.residency, catalog.regions)
+            for route in asked.routes
+            if route.route.residency
+        },
         omissions=(
             *api_omissions,
             *offering_omissions,
+            *rights.omissions,
             *shape_omissions,
             *replica_omissions,
             *host_omissions,
@@ -155,12 +178,11 @@ def _needed_prices(environment: Environment, catalog: Catalog) -> tuple[tuple[Co
 def _offerings(environment: Environment, catalog: Catalog) -> tuple[Offerings, tuple[Omission, ...], tuple[Gap, ...]]:
     """Return what is sold in the environment's zones and has a price, and what is there, with omissions and gaps."""
     region = catalog.offerings.in_region(environment.platform.region)
-    allowed = Offerings(tuple(row for row in region if allows(environment.hardware, row.instance_type, row.gpu.key)))
-    here = allowed.in_zones(environment.platform.zones)
+    here = region.in_zones(environment.platform.zones)
     sold = {row.instance_type for row in here}
     absent = [
         Omission(Candidate(instance_type=row.instance_type), NotInZones(environment.platform.zones))
-        for row in allowed
+        for row in region
         if row.instance_type not in sold
     ]
     unpriced = [
@@ -179,7 +201,8 @@ def _firm_bands(route: RouteDemand) -> list[BandKey]:
     return [(route.name, index) for index in range(len(route.bands)) if not route.may_turn_away(index)]
 
 
-def _tenancy(route: RouteDemand, has_api: bool) -> Tenancy:
+def _tenancy(route: RouteDemand, has_api: bool, reserve: bool) -> Tenancy:
+    """Return which nodes a route may use. Without a reserve for the loss of a node, none need be its own."""
     if not route.route.may_use_api:
         return "private"
-    return "shared" if has_api else "solo"
+    return "shared" if has_api or not reserve else "solo"

@@ -24,6 +24,11 @@ OmissionKind = Literal[
     "zones",
     "privacy",
     "residency",
+    "region",
+    "terms",
+    "latency",
+    "licence",
+    "hardware",
     "provider",
     "retirement",
     "context",
@@ -141,10 +146,85 @@ class OtherResidency:
     """The provider processes data where the route does not allow it.
 
     places: where it does; None when they are not known.
+    further: other addresses of the provider that come near, by name, with where each processes.
     """
 
     places: tuple[str, ...] | None
+    further: tuple[tuple[str, tuple[str, ...]], ...] = ()
     kind: Literal["residency"] = "residency"
+
+
+@dataclass(frozen=True)
+class RegionOutside:
+    """Own machines would process data where the route does not allow it.
+
+    region: the AWS region, with the name of its place.
+    """
+
+    region: str
+    kind: Literal["region"] = "region"
+
+
+@dataclass(frozen=True)
+class TermsNotMet:
+    """The provider's terms are not those that the route asks for.
+
+    term: the key of `terms` that it does not keep.
+    verified: whether the catalog knows; what is not verified does not pass.
+    days, allowed_days: how long it keeps requests and how long it may, for `retention`; None elsewhere.
+    """
+
+    term: Literal["no_training", "retention", "zero_retention"]
+    verified: bool
+    days: float | None = None
+    allowed_days: float | None = None
+    kind: Literal["terms"] = "terms"
+
+
+@dataclass(frozen=True)
+class SlowerThanSlo:
+    """The latency that the team measured at the provider misses the route's SLO.
+
+    stated_ms, allowed_ms: time to the first token at the 95th percentile, measured and allowed, ms.
+    prompt_tokens: the route's 95th-percentile prompt, for which the target holds.
+    first_token: whether the target is one of the first token, and not of the last.
+    """
+
+    stated_ms: float
+    allowed_ms: float
+    prompt_tokens: int
+    first_token: bool = True
+    kind: Literal["latency"] = "latency"
+
+
+@dataclass(frozen=True)
+class LicenceForbids:
+    """The licence of the model does not allow what the environment says of its use.
+
+    licence: name of the licence.
+    rule: what it forbids.
+    limit: most monthly users; 0 elsewhere.
+    stated: the monthly users or the place that the environment states.
+    """
+
+    licence: str
+    rule: Literal["commercial use", "place", "monthly users"]
+    stated: str = ""
+    limit: int = 0
+    kind: Literal["licence"] = "licence"
+
+
+@dataclass(frozen=True)
+class RuledOut:
+    """A rule of the environment leaves the machine, the precision or the size out.
+
+    rule: path of the key that decides it, like (`routes`, `chat`, `hardware`, `not`).
+    words: what the rule names: of `not` the words that match, of `only` those of which none does.
+    """
+
+    rule: tuple[str, ...]
+    words: tuple[str, ...]
+    kind: Literal["hardware"] = "hardware"
 
 
 @dataclass(frozen=True)
@@ -194,6 +274,11 @@ OmissionCause = (
     | NoAccount
     | Retires
     | OtherResidency
+    | RegionOutside
+    | TermsNotMet
+    | SlowerThanSlo
+    | LicenceForbids
+    | RuledOut
     | TooLittleContext
     | Dominated
     | FarFromCheapest

@@ -22,12 +22,29 @@ MOST_CLASSES = 40
 """Classes that the program is given at most: it is solved in seconds with so many."""
 
 
-def without_dominated(classes: Sequence[SelfHosted]) -> tuple[tuple[SelfHosted, ...], tuple[Omission, ...]]:
-    """Return the classes that no other one dominates, in the same order, and an omission of each other class."""
-    best, omissions = [], []
+PreferredBands = Mapping[str, frozenset[BandKey]]
+"""Bands that would rather use a class, by its name; a class that is absent is preferred by none."""
+
+
+def without_dominated(
+    classes: Sequence[SelfHosted], preferred: PreferredBands | None = None
+) -> tuple[tuple[SelfHosted, ...], tuple[Omission, ...]]:
+    """Return the classes that no other one dominates, in the same order, and an omission of each other class.
+
+    A class that is `preferred` falls only to one that is preferred by the same bands.
+    """
+    best, omissions, fans = [], [], preferred or {}
     for candidate in classes:
+        mine = fans.get(candidate.name, frozenset())
         better = next(
-            (o for o in classes if o is not candidate and _dominates(o.replica_class, candidate.replica_class)), None
+            (
+                o
+                for o in classes
+                if o is not candidate
+                and mine <= fans.get(o.name, frozenset())
+                and _dominates(o.replica_class, candidate.replica_class)
+            ),
+            None,
         )
         if better is None:
             best.append(candidate)

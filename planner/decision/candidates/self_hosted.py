@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from planner.decision.candidates.hardware_rules import MachineRules
 from planner.decision.candidates.omissions import Candidate, Dominated, Omission, WeakHost
 from planner.decision.candidates.replicas import Replica
 from planner.decision.candidates.shapes import Shape
@@ -73,6 +74,7 @@ def self_hosted_classes(
     existing: Mapping[str, int],
     disk_usd_per_hour: float,
     storage_usd_per_gb: float,
+    rules: MachineRules,
 ) -> tuple[tuple[SelfHosted, ...], tuple[Omission, ...]]:
     """Return all classes, sorted by name, and omissions of instance types.
 
@@ -80,19 +82,18 @@ def self_hosted_classes(
     existing: number of machines that are there already, by instance type.
     disk_usd_per_hour: cost of the disk of a node, USD an hour.
     storage_usd_per_gb: cost of 10⁹ bytes in the model bucket, USD a month.
+    rules: which routes a machine may serve.
     """
-    hosts, omissions = _hosts(offerings, existing)
-    classes = [
-        SelfHosted(
-            _replica_class(replica, host, existing, disk_usd_per_hour, storage_usd_per_gb),
-            replica,
-            host.offering,
-            host.offering.price,
-        )
-        for replica in replicas
-        for host in hosts.get(replica.shape.gpu.key, ())
-        if host.offering.instance.gpu_count % replica.shape.tensor_parallel_size == 0
-    ]
+    hosts, omissions = _hosts(offerings, existing, rules)
+    classes = []
+    for replica in replicas:
+        for host in hosts.get(replica.shape.gpu.key, ()):
+            if host.offering.instance.gpu_count % replica.shape.tensor_parallel_size:
+                continue
+            served = _on_machine(replica, host.offering, rules)
+            if served.capacities:
+                k = _replica_class(served, host, existing, disk_usd_per_hour, storage_usd_per_gb)
+                classes.append(SelfHosted(k, served, host.offering, host.offering.price))
     return tuple(sorted(classes, key=lambda c: c.name)), omissions
 
 
@@ -101,36 +102,55 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
+def _on_machine(replica: Replica, offering: Offering, rules: MachineRules) -> Replica:
+    """Return the replica with the bands that it may serve on this machine; the same one where it may serve all."""
+    routes = rules.machine_routes(offering.instance)
+    if routes.issuperset(route for route, _ in replica.capacities):
+        return replica
+    return replace(replica, capacities={key: each for key, each in replica.capacities.items() if key[0] in routes})
+
+
 @dataclass(frozen=True)
 class _Host:
     """A host is an instance type that may carry a GPU.
 
-    is_cheapest: whether it is the cheapest of its GPUs; another one is there because machines of it are paid for.
+    is_cheapest: whether it is the cheapest of its GPUs and their number. Another one is there because machines of it
+    are paid for, or because the rules of the environment treat it differently; its classes name it.
     """
 
     offering: Offering
     is_cheapest: bool
 
 
-def _hosts(offerings: Offerings, existing: Collection[str]) -> tuple[dict[str, list[_Host]], tuple[Omission, ...]]:
+def _hosts(
+    offerings: Offerings, existing: Collection[str], rules: MachineRules
+) -> tuple[dict[str, list[_Host]], tuple[Omission, ...]]:
     """Return for each GPU the instance types that may carry it, and omissions of the others.
 
-    These are the cheapest of each number of GPUs, among those that have enough CPU and memory, and the `existing` ones.
+    These are the cheapest of each number of GPUs, among those that have enough CPU and memory and that the rules treat
+    alike, and the `existing` ones.
     """
     omissions: list[Omission] = []
-    best: dict[tuple[str, int], Offering] = {}
+    best: dict[tuple[str, int, frozenset[str], frozenset[str]], Offering] = {}
+    taken: set[tuple[str, int]] = set()
     hosts: dict[str, list[_Host]] = {}
     for offering in sorted(offerings, key=_by_price):
         instance, candidate = offering.instance, Candidate(instance_type=offering.instance.key)
-        key = (offering.gpu.key, instance.gpu_count)
+        routes = rules.machine_routes(instance)
+        key = (offering.gpu.key, instance.gpu_count, routes, rules.machine_fans(instance))
         small = instance.allocatable_memory_mib < HOST_MEMORY_MIB_PER_GPU * instance.gpu_count
         if small or instance.allocatable_cpu_m < HOST_CPU_M_PER_GPU * instance.gpu_count or instance.bare_metal:
             omissions.append(Omission(candidate, WeakHost()))
-        elif key in best and instance.key not in existing:
+            continue
+        omissions += rules.ruled_out(instance, candidate)
+        if not routes:
+            continue
+        if key in best and instance.key not in existing:
             omissions.append(Omission(candidate, Dominated(Candidate(instance_type=best[key].instance.key))))
         else:
-            is_cheapest = best.setdefault(key, offering) is offering
-            hosts.setdefault(offering.gpu.key, []).append(_Host(offering, is_cheapest))
+            best.setdefault(key, offering)
+            hosts.setdefault(offering.gpu.key, []).append(_Host(offering, key[:2] not in taken))
+            taken.add(key[:2])
     for gpu in hosts:
         hosts[gpu].sort(
             key=lambda host: (host.offering.instance.gpu_count, not host.is_cheapest, host.offering.instance_type)

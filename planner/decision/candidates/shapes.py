@@ -6,17 +6,19 @@ The module does not know which batch cap a shape runs with, what it can serve, o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
 from planner.decision.candidates.demand import RouteDemand
-from planner.decision.candidates.hardware_rules import allows
+from planner.decision.candidates.hardware_rules import MachineRules
+from planner.decision.candidates.hosting_rights import HostingRights
 from planner.decision.candidates.omissions import Candidate, DoesNotLoad, FormatNotRun, Omission
 from planner.decision.candidates.reach import NARROWEST_CAP, TENSOR_PARALLEL_SIZES, context_held
 from planner.decision.choice.question import BandKey
 from planner.domain.catalog import Catalog
 from planner.domain.gaps import Gap
+from planner.domain.hardware import HardwareChoice
 from planner.domain.models import Model, Quantization
 from planner.domain.offerings import Gpu
 from planner.performance.engine.scheduler import default_batched_tokens
@@ -24,8 +26,8 @@ from planner.performance.memory import MemoryFit, NoFit, memory_fit, weights_byt
 from planner.performance.precision import unsupported_weights
 
 Tenancy = Literal["shared", "solo", "private"]
-"""Tenancy says which routes may use a pool and its nodes. `shared`: routes whose reserve is an API. `solo`: routes
-without an API. `private`: routes with restricted data, which mix with no others."""
+"""Tenancy says which routes may use a pool and its nodes. `shared`: routes whose reserve is an API, or that need none.
+`solo`: routes without an API, which need one. `private`: routes with restricted data, which mix with no others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +51,11 @@ class Shape:
     def identity(self) -> Candidate:
         """Return the shape as a candidate without a machine."""
         return Candidate(self.model.key, self.quantization.name, self.gpu.key, self.tensor_parallel_size)
+
+    @property
+    def hardware(self) -> HardwareChoice:
+        """Return what a rule may name of the shape. It has no machine yet."""
+        return HardwareChoice(self.gpu.key, self.quantization.name, self.tensor_parallel_size)
 
     @property
     def stored(self) -> Quantization:
@@ -105,11 +112,24 @@ class Shape:
 
 
 def shapes(
-    routes: Sequence[RouteDemand], catalog: Catalog, gpus: Iterable[Gpu], tenancy: Mapping[str, Tenancy]
+    routes: Sequence[RouteDemand],
+    catalog: Catalog,
+    gpus: Iterable[Gpu],
+    tenancy: Mapping[str, Tenancy],
+    rights: HostingRights,
+    rules: MachineRules,
 ) -> tuple[tuple[Shape, ...], tuple[Omission, ...]]:
-    """Return all shapes that load, and an omission for each that does not. `tenancy` is that of each route."""
-    loading, omissions = [], []
-    for shape in _accepted_shapes(routes, catalog, gpus, tenancy):
+    """Return all shapes that load, and an omission for each that does not. `tenancy` is that of each route.
+
+    `rights` say what a route may be hosted with, and `rules` which hardware may serve it.
+    """
+    loading, omissions = [], list[Omission]()
+    for accepted in _accepted_shapes(routes, catalog, gpus, tenancy, rights):
+        users, ruled_out = rules.allowed(accepted.routes, accepted.hardware, accepted.identity)
+        omissions += ruled_out
+        if not users:
+            continue
+        shape = accepted if users == accepted.routes else replace(accepted, routes=users)
         omission = _omission(shape)
         if omission is None:
             loading.append(shape)
@@ -119,11 +139,17 @@ def shapes(
 
 
 def _accepted_shapes(
-    routes: Sequence[RouteDemand], catalog: Catalog, gpus: Iterable[Gpu], tenancy: Mapping[str, Tenancy]
+    routes: Sequence[RouteDemand],
+    catalog: Catalog,
+    gpus: Iterable[Gpu],
+    tenancy: Mapping[str, Tenancy],
+    rights: HostingRights,
 ) -> Iterator[Shape]:
     accepted: dict[tuple[str, str, Tenancy], tuple[Model, Quantization, list[RouteDemand]]] = {}
     for route in routes:
         for model, quantization in _accepted(route, catalog):
+            if not rights.allows(route, model):
+                continue
             key = (model.key, quantization.name, tenancy[route.name])
             users = accepted.setdefault(key, (model, quantization, []))[2]
             if route not in users:
@@ -136,7 +162,7 @@ def _accepted_shapes(
 
 
 def _accepted(route: RouteDemand, catalog: Catalog) -> Iterator[tuple[Model, Quantization]]:
-    for entry in route.route.quality.accept if allows(route.route.hardware) else ():
+    for entry in route.route.quality.accept:
         accepted = catalog.accepted_entry(entry)
         if not isinstance(accepted, Gap) and accepted.model is not None:
             for quantization in accepted.precisions:

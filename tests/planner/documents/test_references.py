@@ -30,6 +30,8 @@ def replaced(old: str, new: str) -> str:
 
 def test_a_good_file_has_no_dangling_names() -> None:
     assert told(ENVIRONMENT) == ()
+    rules = "data: restricted\n    residency: [us]\n    hardware: {only: [L40S, tp1, fp8], not: [g6e.48xlarge]}"
+    assert told(replaced("data: restricted", rules)) == ()
     assert told(replaced("{profile: office-hours,", "{trace: azure-conv-2023, profile: office-hours,")) == ()
 
 
@@ -73,6 +75,51 @@ def test_each_name_is_told_at_its_place(old: str, new: str, code: str, message: 
     assert found.where is not None
     name = new.split("trace: ")[-1].split(",")[0].strip("[]").split(":")[0]
     assert found.where.source[found.where.column - 1 :].startswith(name)
+
+
+RESTRICTED, QUOTAS = "data: restricted", "quotas: {G: 96}"
+
+
+@pytest.mark.parametrize(
+    ("beside", "key", "code", "message", "hint", "place"),
+    [
+        (
+            RESTRICTED,
+            "    residency: [us, europe]",
+            "ENV006",
+            "the catalog has no place `europe`",
+            "mean eu?",
+            "europe",
+        ),
+        (RESTRICTED, "    residency: [Germany]", "ENV006", "the catalog has no place `Germany`", "mean de?", "Germany"),
+        (QUOTAS, "licence: {based_in: DE}", "ENV006", "the catalog has no place `DE`", "mean de?", "DE"),
+        (
+            RESTRICTED,
+            "    hardware: {only: [L40S, L40s]}",
+            "ENV006",
+            "no hardware is called `L40s`",
+            "did you mean L40S",
+            "L40s",
+        ),
+        (QUOTAS, "hardware: {not: [fp7]}", "ENV006", "no hardware is called `fp7`", "did you mean fp8", "fp7"),
+        (
+            QUOTAS,
+            "hardware: {only: [L40S, p5]}",
+            "ENV005",
+            "no machine matches L40S, p5 together",
+            "words of different kinds must all match",
+            "[L40S, p5]",
+        ),
+    ],
+)
+def test_places_and_hardware_are_told_at_their_word(
+    beside: str, key: str, code: str, message: str, hint: str, place: str
+) -> None:
+    (found,) = told(replaced(beside, f"{beside}\n{key}"))
+    assert (found.code, found.message) == (code, message)
+    assert hint in found.hint
+    assert found.where is not None
+    assert found.where.source[found.where.column - 1 :].startswith(place)
 
 
 def test_a_wrong_region_is_told_once_and_not_for_each_zone() -> None:

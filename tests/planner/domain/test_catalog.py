@@ -248,7 +248,11 @@ def test_kinds_of_prices() -> None:
 
 def test_what_is_not_known_of_a_provider_is_named() -> None:
     assert CATALOG.providers["bedrock"].gaps() == ()
-    assert len(CATALOG.providers["together"].gaps()) == 2
+    together = replace(CATALOG.providers["together"], trains_on_data=None, residency=None)
+    assert [gap.message for gap in together.gaps()] == [
+        "Together AI: whether it trains on requests is not verified",
+        "Together AI: where it processes requests is not verified",
+    ]
 
 
 def test_plans_know_the_gpus_that_can_be_rented() -> None:

@@ -158,6 +158,28 @@ def test_an_impossible_target_has_a_reason(target: LatencyTarget, says: str) -> 
     assert says in answer.reason
 
 
+@pytest.mark.parametrize("change", ["ttft_ms", "tpot_ms", "e2e_ms"])
+def test_how_far_a_target_is_missed_is_the_factor_that_meets_it(change: str) -> None:
+    """With all targets that many times longer an idle replica is just in time, and with a little less it is not."""
+    target = replace(LatencyTarget(1e6, 0, 1e6, 1e7), **{change: 1.0})
+    (answer,) = capacities([replace(BASE, target=target, first_token_overhead_ms=0.0)])
+    assert isinstance(answer, NoCapacity)
+    assert answer.over is not None
+    assert answer.over > 1.5
+    longer, shorter = (
+        capacities([replace(BASE, target=replace(target, **{change: factor * answer.over}), first_token_overhead_ms=0)])
+        for factor in (1.02, 0.98)
+    )
+    assert isinstance(longer[0], Capacity)
+    assert isinstance(shorter[0], NoCapacity)
+
+
+def test_a_stricter_target_is_missed_by_more() -> None:
+    answers = capacities([replace(BASE, target=LatencyTarget(1e6, 0, tpot)) for tpot in (1.0, 0.5)])
+    overs = [answer.over for answer in answers if isinstance(answer, NoCapacity)]
+    assert overs[1] == pytest.approx(2 * (overs[0] or 0), rel=0.01)
+
+
 def test_a_cache_below_one_request_has_a_reason() -> None:
     tiny = replace(BASE.memory, kv_budget_bytes=BASE.memory.sequence_bytes(100))
     (answer,) = capacities([replace(BASE, memory=tiny)])

@@ -126,6 +126,15 @@ def test_dominance_drops_a_good_part_of_random_classes() -> None:
     assert 0.2 < dropped / total < 0.8
 
 
+def test_a_preferred_class_falls_only_to_one_that_is_preferred_as_well() -> None:
+    good, liked = replica_class("good", "small", 1, {CHAT: 3.0}), replica_class("liked", "small", 1, {CHAT: 2.0})
+    classes = [self_hosted(good), self_hosted(liked)]
+    bands = frozenset({CHAT})
+    assert [h.name for h in without_dominated(classes, {"liked": bands})[0]] == ["good", "liked"]
+    assert [h.name for h in without_dominated(classes, {"liked": bands, "good": bands})[0]] == ["good"]
+    assert [h.name for h in without_dominated(classes, {"good": bands})[0]] == ["good"]
+
+
 SHARES = {CHAT: 1.0, CODE: 1.0}
 
 

@@ -1,0 +1,99 @@
+"""Which models a route may be served with on machines of its own: the residency of its data, and the licences.
+
+Data stays where its machines stand, and so do the logs of the gateway in front of them. Own machines stand in the AWS
+region of the environment, so that a residency which excludes that region leaves a route its APIs alone. A licence binds
+whoever runs the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from planner.decision.candidates.demand import RouteDemand
+from planner.decision.candidates.hosted_apis import HostedApi
+from planner.decision.candidates.omissions import Candidate, LicenceForbids, Omission, OmissionCause, RegionOutside
+from planner.domain.catalog import Catalog
+from planner.domain.environment import Environment
+from planner.domain.gaps import Gap
+from planner.domain.licences import Licensee, forbidden
+from planner.domain.models import Model
+
+
+@dataclass(frozen=True)
+class HostingRights:
+    """What may be hosted.
+
+    barred: the models that a route may not host itself, as (route, model).
+    omissions: why, each once.
+    """
+
+    barred: frozenset[tuple[str, str]]
+    omissions: tuple[Omission, ...]
+
+    def allows(self, route: RouteDemand, model: Model) -> bool:
+        """Say whether a route may be served with a model on own machines."""
+        return (route.name, model.key) not in self.barred
+
+
+def hosting_rights(routes: Sequence[RouteDemand], environment: Environment, catalog: Catalog) -> HostingRights:
+    """Return what the residency of each route, and the licence of each model that it accepts, leave."""
+    barred: set[tuple[str, str]] = set()
+    omissions: list[Omission] = []
+    who, region = licensee(environment, catalog), environment.platform.region
+    for route in routes:
+        inside = stays_in_region(route.route.residency, region, catalog)
+        for model in _accepted_models(route, catalog):
+            cause: OmissionCause | None = _against(model, who, catalog)
+            if not inside:
+                cause = RegionOutside(catalog.places.words_for(region))
+            if cause is not None:
+                barred.add((route.name, model.key))
+                omissions.append(Omission(Candidate(model=model.key), cause, route.name))
+    return HostingRights(frozenset(barred), tuple(omissions))
+
+
+def stays_in_region(residency: Sequence[str], region: str, catalog: Catalog) -> bool:
+    """Say whether data that is processed in an AWS region stays within a residency."""
+    if not residency:
+        return True
+    place = catalog.places.of_region(region)
+    return place is not None and catalog.places.holds(residency, place)
+
+
+def licensee(environment: Environment, catalog: Catalog) -> Licensee:
+    """Return who runs the models. A company whose place is not stated is taken to be where its machines are."""
+    stated = environment.licence
+    based_in = stated.based_in or catalog.places.of_region(environment.platform.region)
+    return Licensee(stated.use == "commercial", stated.monthly_users, based_in)
+
+
+def places_behind(environment: Environment, catalog: Catalog, apis: Iterable[HostedApi]) -> set[str]:
+    """Return the keys of the places on which residency and licences were judged: those that are in use, and theirs."""
+    used = {place for api in apis for place in api.host.residency or ()} if _some_residency(environment) else set()
+    who = licensee(environment, catalog)
+    here = catalog.places.of_region(environment.platform.region)
+    used |= {place for place in (who.based_in, here) if place is not None}
+    return {f"place/{key}" for place in used for key in catalog.places.chain(place) if key in catalog.places.rows}
+
+
+def _some_residency(environment: Environment) -> bool:
+    return any(route.residency for route in environment.routes.values())
+
+
+def _accepted_models(route: RouteDemand, catalog: Catalog) -> Iterator[Model]:
+    """Yield the open-weight models of a route's accept list, each once."""
+    entries = [catalog.accepted_entry(entry) for entry in route.route.quality.accept]
+    models = [entry.model for entry in entries if not isinstance(entry, Gap) and entry.model is not None]
+    yield from {model.key: model for model in models}.values()
+
+
+def _against(model: Model, who: Licensee, catalog: Catalog) -> LicenceForbids | None:
+    terms = model.licence_terms
+    rule = forbidden(terms, who, catalog.places) if terms is not None else None
+    if terms is None or rule is None:
+        return None
+    licence = model.licence or terms.source
+    if rule == "monthly users":
+        return LicenceForbids(licence, rule, f"{who.monthly_users:,}", terms.most_monthly_users or 0)
+    return LicenceForbids(licence, rule, who.based_in or "" if rule == "place" else "")

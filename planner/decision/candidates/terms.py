@@ -1,0 +1,145 @@
+"""What a route asks of whoever processes its requests: the place, the terms of the provider, the latency.
+
+A route's residency and terms are held against the facts of the catalog. What is not verified never passes: it is told
+as the reason, and the contract says what the catalog does not. Where a provider has further addresses that keep
+requests in some places, the route uses the cheapest one that stays within its residency, at the price of that address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from planner.decision.candidates.demand import RouteDemand
+from planner.decision.candidates.omissions import OmissionCause, OtherResidency, SlowerThanSlo, TermsNotMet
+from planner.domain.apis import ApiModel, Provider
+from planner.domain.catalog import Catalog
+from planner.domain.environment import ProviderAccount
+from planner.domain.gaps import Gap
+from planner.domain.places import CALLED_REGION, Places
+from planner.domain.route import DataTerms
+
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True)
+class ServedAt:
+    """A hosted model at the address at which a route would use it.
+
+    row: the model; its key names the address where that is not the provider's own.
+    host: the provider, with the address, the key's variable and the places that hold there.
+    price_factor: factor on the list prices.
+    needs: what the account must be given first; empty when it needs nothing.
+    """
+
+    row: ApiModel
+    host: Provider
+    price_factor: float = 1.0
+    needs: str = ""
+
+
+def served_at(row: ApiModel, residency: tuple[str, ...], catalog: Catalog, region: str) -> ServedAt:
+    """Return the model at the cheapest address that stays within a residency; without one, at the provider's own."""
+    own = ServedAt(row, _in_region(catalog.providers[row.provider], catalog.places, region))
+    if not residency:
+        return own
+    addresses = (own, *_further(row, own.host))
+    fitting = [each for each in addresses if catalog.places.holds_all(residency, each.host.residency)]
+    return min(fitting, key=lambda each: (each.price_factor, each.row.key), default=own)
+
+
+def unmet(route: RouteDemand, host: Provider, account: ProviderAccount, places: Places) -> OmissionCause | None:
+    """Say what of a route's residency, terms and SLO a provider does not keep; None when it keeps all."""
+    asked = route.route
+    if asked.residency and not places.holds_all(asked.residency, host.residency):
+        return OtherResidency(host.residency, _near(asked.residency, host, places))
+    return next(_broken_terms(asked.terms, host), None) or _too_slow(route, account)
+
+
+def doubts(route: RouteDemand, served: ServedAt) -> Iterator[Gap]:
+    """Return what a route relies on at a provider that is a claim, or holds only once it is arranged."""
+    terms, host = route.route.terms, served.host
+    used = {
+        "residency": bool(route.route.residency),
+        "trains_on_data": terms.no_training,
+        "retention_days": terms.retention is not None and not terms.zero_retention,
+        "zero_retention_possible": terms.zero_retention,
+    }
+    for fact in host.unread:
+        if used[fact]:
+            message = f"{host.name}: {_FACTS[fact]} is claimed or remembered, and was read in no terms"
+            yield Gap("terms", host.key, message, "read its contract")
+    if terms.zero_retention and host.retention_days != 0:
+        message = f"{host.name} keeps nothing only once that is arranged: {host.zero_retention}"
+        yield Gap("terms", host.key, message, "arrange it before the route is live")
+    if served.needs:
+        yield Gap("terms", host.key, f"{served.row.key} needs {served.needs}", "arrange it before the route is live")
+
+
+_FACTS = {
+    "residency": "where it processes requests",
+    "trains_on_data": "whether it trains on requests",
+    "retention_days": "how long it keeps requests",
+    "zero_retention_possible": "whether it can keep nothing",
+}
+
+
+def _near(residency: tuple[str, ...], host: Provider, places: Places) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the further addresses of a provider that process in some of the places that are allowed, and in others."""
+    return tuple(
+        (name, endpoint.residency)
+        for name, endpoint in sorted(host.endpoints.items())
+        if any(places.holds(residency, place) for place in endpoint.residency)
+    )
+
+
+def _in_region(host: Provider, places: Places, region: str) -> Provider:
+    """Return the provider as it is called from an AWS region."""
+    here = places.of_region(region)
+    stated = host.residency
+    if stated is not None and CALLED_REGION in stated:
+        stated = None if here is None else tuple(here if word == CALLED_REGION else word for word in stated)
+    return replace(host, base_url=host.base_url.replace("{region}", region), residency=stated)
+
+
+def _further(row: ApiModel, host: Provider) -> Iterator[ServedAt]:
+    for name, endpoint in sorted(host.endpoints.items()):
+        if endpoint.models is None or row.slug in endpoint.models:
+            yield ServedAt(
+                row=replace(row, key=f"{row.key}@{name}"),
+                host=replace(
+                    host,
+                    base_url=endpoint.base_url,
+                    api_key_variable=endpoint.api_key_variable,
+                    residency=endpoint.residency,
+                ),
+                price_factor=endpoint.factor(row.slug),
+                needs=endpoint.needs,
+            )
+
+
+def _broken_terms(terms: DataTerms, host: Provider) -> Iterator[TermsNotMet]:
+    if terms.no_training and host.trains_on_data is not False:
+        yield TermsNotMet("no_training", host.trains_on_data is not None)
+    if terms.zero_retention:
+        if not host.zero_retention_possible:
+            yield TermsNotMet("zero_retention", host.zero_retention_possible is not None)
+    elif terms.retention is not None:
+        days = host.retention_days
+        if days is None or days * DAY_MS > terms.retention:
+            yield TermsNotMet("retention", days is not None, days, terms.retention / DAY_MS)
+
+
+def _too_slow(route: RouteDemand, account: ProviderAccount) -> SlowerThanSlo | None:
+    """Hold the latency that the team measured against the target of the route's 95th-percentile prompt.
+
+    The first token may not take longer than the whole answer may, either.
+    """
+    if account.latency is None:
+        return None
+    target, prompt = route.target, route.prompt_p95
+    first_token = target.ttft_ms + target.ttft_ms_per_1k_input * prompt / 1000
+    allowed = min(first_token, target.e2e_ms)
+    if account.latency.ttft_p95 <= allowed:
+        return None
+    return SlowerThanSlo(account.latency.ttft_p95, allowed, round(prompt), first_token <= target.e2e_ms)
