@@ -6,6 +6,7 @@ inputs give the same plan. When there is no plan, the reasons are raised as prob
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -19,6 +20,7 @@ from planner.decision.candidates.rating import Rating
 from planner.decision.candidates.replicas import with_range, without_margin
 from planner.decision.candidates.screening import leaders, short_list
 from planner.decision.candidates.self_hosted import SelfHosted
+from planner.decision.candidates.sessions import sessions_spread
 from planner.decision.choice.choice import Choice
 from planner.decision.choice.question import Infeasible, Question
 from planner.decision.choice.solve import DEFAULT_LIMITS, SearchLimits, solve
@@ -31,6 +33,8 @@ from planner.words.diagnostics import Problems
 ALTERNATIVE_NODES, ALTERNATIVE_PROOF_NODES = 2_000, 500
 """Nodes of the search for an alternative, and of its proof. A hard alternative says that it was not found, and does not
 take longer than the plan."""
+SPREAD_TURNS = 4
+"""Turns in which a plan's own number of replicas decides how often a session finds its history."""
 SHORT_LIST = 14
 """Number of classes over which alternatives and the break-even are solved: the plan's own and each route's best. A
 dozen solves over all screened classes would take longer than the plan itself and move these figures by little."""
@@ -58,12 +62,29 @@ def optimize(inputs: Inputs, limits: SearchLimits = DEFAULT_LIMITS, kept: Capaci
     Raises `Problems` with INF001 (a route has no candidate), INF002 (limits leave no plan) or ENV020 (a price is
     missing), exit code 1, and with INF003 (the search ended before it could tell), exit code 2.
     """
-    market = survey(inputs)
-    rating = Rating(market.classes, market.ruler, {} if kept is None else kept)
-    market, choice = _rate_and_choose(inputs, market, rating, limits)
-    choice, note = keep(inputs, choice, limits)
+    market, choice, note = _settle(inputs, limits, {} if kept is None else kept)
     plan = tell(inputs, market, choice, limits)
     return Outcome(plan, market.omissions, *_consulted(inputs, market, plan), note)
+
+
+def _settle(inputs: Inputs, limits: SearchLimits, kept: CapacitiesByDigest) -> tuple[Market, Choice, str]:
+    """Survey, rate, choose and keep until the plan spreads no session over more replicas than it was planned for.
+
+    Only routes whose sessions repeat their prompts ask for more than one turn. Each turn spreads at least one of them
+    more widely, and after `SPREAD_TURNS` no history counts any more, so that the turns end.
+    """
+    spread: dict[str, float] = {}
+    for turn in range(SPREAD_TURNS + 1):
+        market = survey(inputs, spread)
+        rating = Rating(market.classes, market.ruler, kept)
+        market, choice = _rate_and_choose(inputs, market, rating, limits)
+        choice, note = keep(inputs, choice, limits)
+        wider = {name: count for name, count in sessions_spread(market.demand, choice).items() if count > 1.0}
+        if all(count <= spread.get(name, 1.0) for name, count in wider.items()):
+            break
+        widest = {name: max(count, spread.get(name, 1.0)) for name, count in wider.items()}
+        spread |= widest if turn + 1 < SPREAD_TURNS else dict.fromkeys(widest, math.inf)
+    return market, choice, note
 
 
 def _rate_and_choose(inputs: Inputs, surveyed: Market, rating: Rating, limits: SearchLimits) -> tuple[Market, Choice]:

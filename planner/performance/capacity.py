@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from planner.performance.lengths import Lengths
 from planner.performance.memory import MemoryFit
-from planner.performance.prefix import NO_REUSE, PrefixReuse, with_reuse
+from planner.performance.prefix import NOTHING_CACHED, CachedPrompts, with_reuse
 from planner.performance.steady_state import Load, SteadyState, column
 from planner.performance.step_time import StepClock
 from planner.plan.parts import Provenance
@@ -86,7 +86,7 @@ class CapacityQuestion:
     max_num_seqs: int
     max_num_batched_tokens: int = 8192
     burst_ratio: float = 1.0
-    reuse: PrefixReuse = NO_REUSE
+    reuse: CachedPrompts = NOTHING_CACHED
     first_token_overhead_ms: float = 0.0
     provenance: Provenance = "analytic"
 

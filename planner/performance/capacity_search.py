@@ -30,7 +30,7 @@ from planner.performance.capacity import PERCENTILE, Capacity, CapacityQuestion,
 from planner.performance.engine.scheduler import KvCache, SchedulerOptions
 from planner.performance.engine.sources import COMPILED_MODULES, sources_digest
 from planner.performance.engine.streams import Arrivals, RequestMix, uniform
-from planner.performance.prefix import NO_REUSE
+from planner.performance.prefix import NOTHING_CACHED
 from planner.words.arrays import Floats
 from planner.words.numbers import six_digits
 
@@ -106,7 +106,7 @@ def digest(question: CapacityQuestion, traffic: ReplicaTraffic) -> str:
     bursts. Prefix reuse is in it where there is some.
     """
     asked = {name: value for name, value in _fields(question).items() if name not in _REPLACED}
-    if question.reuse == NO_REUSE:
+    if question.reuse == NOTHING_CACHED:
         del asked["reuse"]
     text = json.dumps([METHOD, asked, traffic], default=_fields, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -209,7 +209,7 @@ class _Trial:
         at_minute = np.interp(hazard[: len(number)] / rate, self._served, 60e3 * np.arange(len(self._served)))
         prompts, outputs = self._mix.draw(uniform(0, 0, number))
         reuse, cached = self.question.reuse, None
-        if reuse != NO_REUSE:
+        if reuse != NOTHING_CACHED:
             cached = reuse.cached_tokens(prompts, uniform(0, 2, number))
         # This import loads the compiler, which known answers do not need.
         from planner.performance.engine.simulator import SimulatedRun

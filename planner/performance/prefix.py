@@ -9,42 +9,37 @@ the other tokens before, and the replica still has them with the probability f:
     KV of a sequence   = S − P + output; the P tokens are held once for all sequences
 
     f     = room / replicas
-    room  = min(1, tokens of KV cache that running sequences leave / tokens that pausing sessions would need)
+    room  = min(1, left / (starts · pause · (S − P + output)))
+    room  = found(left · rate of the trace / starts) / found(∞)       where a trace tells what caches find
 
 - *replicas*: the gateway has no affinity. It draws a replica at random, so that a session comes back to the replica
   that has its history once in as many times as there are replicas.
-- *room*: the running sequences are counted as a full batch, and the sessions that pause as those that a full batch
-  sends into their pause, each with a whole prompt and answer. Both make the room smaller than it is.
+- *left* are the tokens of KV cache that a full batch leaves, and *starts* the requests/s that a full batch starts, as
+  if it computed no prompts. Both make the room smaller than it is. A replica that serves a part of a trace remembers as
+  many seconds of it as a cache of the whole trace that is larger by as much as the trace is faster.
 
 Three things are left out, each of which would make hits more frequent or cheaper: affinity, attention that reads the
 shared prefix once for a whole batch (cascade attention), and histories that two sessions have in common. The first
 request after a start computes the prefix; that is one prompt in the life of a replica, and is not counted. Models with
 linear attention keep a state and not tokens, which vLLM can take up at few points only: nothing is found for them.
-
-`replayed_hit_share` is the same question asked of a trace whose prompts are given as block hashes.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.domain.prompts import RepeatedPrompts
 from planner.performance.lengths import Lengths
 from planner.performance.memory import MemoryFit
 from planner.performance.step_time import StepClock
 from planner.words.arrays import Floats
-
-Routing = Literal["random", "affinity"]
-"""How requests find a replica: by chance, or the one that has the most of their prompt."""
-
+from planner.words.numbers import six_digits
 
 @dataclass(frozen=True, slots=True)
-class PrefixReuse:
+class CachedPrompts:
     """What a replica finds of the prompts of a mix.
 
     shared_tokens: tokens with which all prompts begin.
@@ -68,17 +63,17 @@ class PrefixReuse:
         return self.history_share * self.found_share
 
 
-NO_REUSE = PrefixReuse()
+NOTHING_CACHED = CachedPrompts()
 """Every prompt is new."""
 
 
-def with_reuse(lengths: Lengths, reuse: PrefixReuse) -> Lengths:
+def with_reuse(lengths: Lengths, reuse: CachedPrompts) -> Lengths:
     """Return the same mix with the tokens of each prompt that need not be computed.
 
     Each point of the inputs becomes two where histories are found for a part of the requests: the percentiles of TTFT
     depend on those whose history is gone.
     """
-    if reuse == NO_REUSE:
+    if reuse == NOTHING_CACHED:
         return lengths
     shared = np.minimum(float(reuse.shared_tokens), np.maximum(lengths.inputs - 1.0, 0.0))
     found = shared + reuse.history_share * (lengths.inputs - shared) * (lengths.inputs > 1.0)
@@ -97,60 +92,36 @@ def with_reuse(lengths: Lengths, reuse: PrefixReuse) -> Lengths:
     )
 
 
-def room_for_histories(
-    memory: MemoryFit, clock: StepClock, lengths: Lengths, max_num_seqs: int, shared_tokens: int, pause_ms: float
-) -> float:
-    """Return the share of the pausing sessions whose history the cache can keep beside a full batch.
+def cached_prompts(
+    memory: MemoryFit, clock: StepClock, lengths: Lengths, max_num_seqs: int, repeated: RepeatedPrompts, replicas: float
+) -> CachedPrompts:
+    """Return what a replica finds of the prompts of a mix.
 
-    pause_ms: time between an answer and the next request of the same session.
+    replicas: number of replicas among which the requests of a session are spread.
     """
-    held = max(lengths.mean_context - shared_tokens, 1.0)
-    places = max(1.0, min(float(max_num_seqs), memory.sequences(lengths.mean_context, shared_tokens)))
-    fits = memory.sequences(lengths.mean_context, shared_tokens) * held
-    left = max(0.0, fits - places * held)
+    if memory.state_bytes > 0.0 or not (repeated.shared_tokens or repeated.session_share):
+        return NOTHING_CACHED
+    shared = int(repeated.shared_tokens)
+    if not repeated.session_share:
+        return CachedPrompts(shared)
+    left, starts_per_ms = _full_batch(memory, clock, lengths, max_num_seqs, shared)
+    if repeated.curve:
+        tokens, shares = zip((0, 0.0), *repeated.curve, strict=True)
+        room = float(np.interp(left * repeated.requests_per_ms / starts_per_ms, tokens, shares))
+        room /= repeated.session_share
+    else:
+        kept = max(lengths.mean_input + lengths.mean_output - shared, 1.0)
+        room = left / max(starts_per_ms * repeated.pause_ms * kept, 1.0)
+    found = six_digits(min(1.0, room) / max(replicas, 1.0))
+    return CachedPrompts(shared, repeated.session_share, found)
+
+
+def _full_batch(
+    memory: MemoryFit, clock: StepClock, lengths: Lengths, max_num_seqs: int, shared: int
+) -> tuple[float, float]:
+    """Return the tokens of KV cache that a full batch leaves, and the requests that it starts in a ms."""
+    fits = memory.sequences(lengths.mean_context, shared)
+    places = max(1.0, min(float(max_num_seqs), fits))
+    left = max(0.0, fits - places) * max(lengths.mean_context - shared, 1.0)
     step = clock.step_ms(places, places * lengths.mean_context)
-    started_per_ms = places / (max(lengths.mean_decode_steps, 1.0) * step)
-    kept = max(lengths.mean_input + lengths.mean_output - shared_tokens, 1.0)
-    return min(1.0, left / max(started_per_ms * pause_ms * kept, 1.0))
-
-
-def replayed_hit_share(
-    prompts: Iterable[Sequence[int]], blocks_of_cache: int, replicas: int, routing: Routing, seed: int = 0
-) -> float:
-    """Return the share of all blocks of the prompts that are found, when each replica keeps the blocks used last.
-
-    prompts: the block hashes of each prompt, in order of arrival; a hash stands for its block and all before it.
-    blocks_of_cache: blocks that one replica keeps; 0: all.
-    seed: which random numbers are drawn, for `random`.
-    """
-    caches: list[OrderedDict[int, None]] = [OrderedDict() for _ in range(replicas)]
-    chance = np.random.default_rng(seed)
-    asked = found = 0
-    for blocks in prompts:
-        hits = [_leading(blocks, cache) for cache in caches] if routing == "affinity" else []
-        fullest = max(range(replicas), key=lambda k: (hits[k], -len(caches[k]), -k)) if hits else 0
-        chosen = fullest if hits and hits[fullest] else int(chance.integers(replicas))
-        cache = caches[chosen]
-        asked += len(blocks)
-        found += hits[chosen] if hits else _leading(blocks, cache)
-        _use(cache, blocks, blocks_of_cache)
-    return found / asked if asked else 0.0
-
-
-def _leading(blocks: Sequence[int], cache: OrderedDict[int, None]) -> int:
-    """Return the number of blocks at the start of a prompt that a cache has."""
-    count = 0
-    for block in blocks:
-        if block not in cache:
-            break
-        count += 1
-    return count
-
-
-def _use(cache: OrderedDict[int, None], blocks: Sequence[int], most: int) -> None:
-    """Put the blocks of a prompt into a cache as those used last. The last block of a prompt goes before its first."""
-    for block in reversed(blocks):
-        cache[block] = None
-        cache.move_to_end(block)
-    while most and len(cache) > most:
-        cache.popitem(last=False)
+    return left, places / (max(lengths.mean_decode_steps, 1.0) * step)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from planner.decision.choice.question import BandKey
 from planner.domain.demand import Level, hourly_rates, levels, week_profile
 from planner.domain.environment import Environment
+from planner.domain.prompts import RepeatedPrompts, repeated_prompts
 from planner.domain.route import Route
 from planner.domain.traces import TraceSummary
 from planner.domain.workload import InputBand, Mix, Workload, mean_rate, route_workload
@@ -40,6 +41,8 @@ class RouteDemand:
     burst_ratio: rate of the highest minute ÷ planned rate; screened capacities are divided by it.
     minutes: rates of the trace's busiest five minutes ÷ their mean; capacities are simulated with them.
     band_context: tokens that the longest prompt of a band takes together with its answer, by band.
+    repeated: what its prompts repeat of earlier ones.
+    spread: number of replicas among which the requests of a session are spread.
     """
 
     name: str
@@ -51,6 +54,8 @@ class RouteDemand:
     burst_ratio: float
     minutes: tuple[float, ...]
     band_context: tuple[int, ...]
+    repeated: RepeatedPrompts = RepeatedPrompts()
+    spread: float = 1.0
 
     @property
     def max_model_len(self) -> int:
@@ -80,12 +85,18 @@ class Demand:
         return {(route.name, i): band.share for route in self.routes for i, band in enumerate(route.bands)}
 
 
-def demand(environment: Environment, traces: Mapping[str, TraceSummary]) -> Demand:
+def demand(
+    environment: Environment, traces: Mapping[str, TraceSummary], spread: Mapping[str, float] | None = None
+) -> Demand:
     """Return what an environment asks for. `traces` are those that it names.
 
+    spread: number of replicas among which the requests of a session are spread, by route; 1 where it is not given.
     Raises ValueError when declared token lengths fit no distribution, or a profile is not a week.
     """
-    routes = tuple(_route(name, environment.routes[name], traces) for name in sorted(environment.routes))
+    routes = tuple(
+        replace(_route(name, environment.routes[name], traces), spread=(spread or {}).get(name, 1.0))
+        for name in sorted(environment.routes)
+    )
     weeks = {
         r.name: hourly_rates(
             mean_rate(r.route),
@@ -98,7 +109,8 @@ def demand(environment: Environment, traces: Mapping[str, TraceSummary]) -> Dema
 
 
 def _route(name: str, route: Route, traces: Mapping[str, TraceSummary]) -> RouteDemand:
-    workload = route_workload(route, traces.get(route.traffic.trace or ""), mean_rate(route))
+    trace = traces.get(route.traffic.trace or "")
+    workload = route_workload(route, trace, mean_rate(route))
     assert route.slo.ttft_p95 is not None
     assert route.slo.tpot_p95 is not None
     return RouteDemand(
@@ -115,6 +127,7 @@ def _route(name: str, route: Route, traces: Mapping[str, TraceSummary]) -> Route
         burst_ratio=_burst_ratio(workload),
         minutes=_busiest_minutes(traces[route.traffic.trace]) if route.traffic.trace else (1.0,),
         band_context=tuple(_context(workload, band) for band in workload.bands),
+        repeated=repeated_prompts(route, trace),
     )
 
 

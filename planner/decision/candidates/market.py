@@ -6,6 +6,7 @@ everything that falls. `ask` turns the market into the plain numbers of the prog
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -65,13 +66,14 @@ class Market:
         return self.servable.issuperset((route.name, index) for index in range(len(route.bands)))
 
 
-def survey(inputs: Inputs) -> Market:
+def survey(inputs: Inputs, spread: Mapping[str, float] | None = None) -> Market:
     """Return the market of an environment.
 
+    spread: number of replicas among which the requests of a session are spread, by route (`demand`).
     Raises `Problems` with ENV020, exit code 1, when a price is missing that every plan needs.
     """
     environment, catalog = inputs.environment, inputs.catalog
-    asked = demand(environment, inputs.traces)
+    asked = demand(environment, inputs.traces, spread)
     until = environment.horizon.start + timedelta(days=round(environment.horizon.months * DAYS_PER_MONTH))
     apis, api_omissions, api_gaps = hosted_apis(
         asked.routes, catalog, environment.api, environment.platform.region, until
