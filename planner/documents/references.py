@@ -23,7 +23,7 @@ def dangling(document: Document, catalog: Catalog, trace_problem: Callable[[str]
 
     `trace_problem` says what is wrong with a trace's name; None means that nothing is.
     """
-    problems = [*_platform(document, catalog), *_providers(document, catalog)]
+    problems = [*_platform(document, catalog), *_providers(document, catalog), *_measured_models(document, catalog)]
     routes = mapping_at(document.value, "routes")
     for name in routes:
         path: Path = ("routes", name)
@@ -64,6 +64,17 @@ def _providers(document: Document, catalog: Catalog) -> Iterator[Problem]:
         if isinstance(provider, Gap):
             where = document.key(("api", "providers", name))
             yield Problem("ENV006", f"the catalog has no API provider `{name}`", where, provider.hint)
+
+
+def _measured_models(document: Document, catalog: Catalog) -> Iterator[Problem]:
+    """Require figures of models that the catalog knows, by their plain names."""
+    known = sorted({*catalog.models, *(row.slug for row in catalog.apis)})
+    for name in mapping_at(document.value, "models"):
+        if str(name) not in known:
+            plain = str(name).partition("@")[0]
+            hint = f"write `{plain}`: figures hold for all its precisions" if plain in known else ""
+            where = document.key(("models", name))
+            yield Problem("ENV006", f"the catalog has no model `{name}`", where, hint or did_you_mean(str(name), known))
 
 
 def _models(document: Document, catalog: Catalog, path: Path) -> Iterator[Problem]:

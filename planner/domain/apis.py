@@ -7,11 +7,12 @@ list that names the model also accepts the copy. Prices stand in the price snaps
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
 from planner.domain.gaps import Gap
+from planner.domain.models import TokenFigures
 
 PricePart = Literal[
     "input",
@@ -26,6 +27,30 @@ PricePart = Literal[
 ]
 """What a price is charged for, USD per million tokens. A price of `long-*` holds for the whole request when its input
 exceeds `ApiModel.long_context_above`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptCaching:
+    """How a provider recognises what it computed before, and bills it at the price of cached input.
+
+    kind: `automatic` without a word from the client, or `explicit` where requests must carry marks, which the gateway
+    does not add.
+    minimum_tokens: shortest prefix that is recognised; None = not stated.
+    minimum_by_model: the same of hosted models that differ, by slug.
+    step_tokens: beyond the shortest, a prefix is recognised in steps of so many tokens.
+    source, as_of: where these facts were read, and the day that the source states.
+    """
+
+    kind: Literal["automatic", "explicit"]
+    minimum_tokens: int | None
+    step_tokens: int
+    source: str
+    as_of: str
+    minimum_by_model: Mapping[str, int] = field(default_factory=dict)
+
+    def minimum(self, slug: str) -> int | None:
+        """Return the shortest prefix that is recognised for a hosted model, tokens; None = not stated."""
+        return self.minimum_by_model.get(slug, self.minimum_tokens)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +71,7 @@ class Provider:
     hipaa: whether it signs an agreement under HIPAA; None = not verified.
     residency: where it processes requests, like `us`; None = not known.
     source, as_of: where these facts were read, and the day that the source states.
+    prompt_caching: how it recognises prompts; None = not known.
     """
 
     key: str
@@ -62,6 +88,7 @@ class Provider:
     residency: tuple[str, ...] | None
     source: str
     as_of: str
+    prompt_caching: PromptCaching | None = None
 
     def takes(self, features: Iterable[str]) -> tuple[str, ...]:
         """Return what a request may ask of a model with these features, in the gateway's words, sorted."""
@@ -97,6 +124,7 @@ class ApiModel:
     status: `listed`, or `delisted` when it is gone from price lists.
     source, as_of: where these facts were read, and the day that the source states.
     note: what else a reader should know.
+    tokens: how it counts tokens and how much it thinks, where that was measured.
     """
 
     key: str
@@ -114,6 +142,7 @@ class ApiModel:
     source: str
     as_of: str
     note: str = ""
+    tokens: TokenFigures | None = None
 
     def price_key(self, part: PricePart) -> str:
         """Return the key of one of its prices in a price snapshot."""

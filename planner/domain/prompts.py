@@ -42,6 +42,10 @@ class RepeatedPrompts:
         return replace(self, shared_tokens=self.shared_tokens * ratio, curve=curve)
 
 
+NOTHING_REPEATED = RepeatedPrompts()
+"""Every prompt is new from its first token on."""
+
+
 def repeated_prompts(route: Route, trace: TraceSummary | None) -> RepeatedPrompts:
     """Return what a route's prompts repeat: as declared where its lengths are declared, else as its trace tells."""
     users = route.traffic.users

@@ -31,7 +31,8 @@ class Lengths:
     the cell, because a delay is divided by D.
     decode_weights: share of those requests at each of these points; the shares sum to 1.
     decode_inputs: mean input tokens of the requests in the same cell, shape (m,).
-    cached, decode_cached: tokens of the inputs at each point that need not be computed (`prefix`), shapes (n,) and (m,).
+    cached: tokens of the inputs at each point that need not be computed (`prefix`), shape (n,).
+    decode_cached: the same of `decode_inputs`, shape (m,).
     mean_input: E[S], tokens.
     mean_output: E[O], tokens.
     mean_decode_steps: E[D], steps.

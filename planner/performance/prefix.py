@@ -38,6 +38,7 @@ from planner.performance.step_time import StepClock
 from planner.words.arrays import Floats
 from planner.words.numbers import six_digits
 
+
 @dataclass(frozen=True, slots=True)
 class CachedPrompts:
     """What a replica finds of the prompts of a mix.

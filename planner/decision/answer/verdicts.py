@@ -10,6 +10,7 @@ from datetime import date
 
 from planner.decision.answer.routes import BYTES_PER_TOKEN
 from planner.decision.answer.solved import Solved
+from planner.decision.answer.token_verdicts import token_verdicts
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.domain.catalog import Catalog
 from planner.domain.environment import Environment
@@ -33,7 +34,7 @@ def verdicts(solved: Solved, cost: Cost, gaps: Iterable[Gap], without_place: Seq
         *_gaps((*gaps, *(gap for pool in solved.pools for gap in pool.shape.model.gaps()))),
         _privacy(environment),
         _availability(environment),
-        _bytes_per_token(),
+        *token_verdicts(solved, BYTES_PER_TOKEN),
     ]
     return tuple(sorted(judgements, key=lambda verdict: (verdict.name, verdict.message)))
 
@@ -107,11 +108,6 @@ def _availability(environment: Environment) -> Verdict:
     if not environment.reserve.node:
         message = f"asked: {asked}; not computed yet, and no loss is planned for"
     return Verdict(name="availability", state="warn", message=message)
-
-
-def _bytes_per_token() -> Verdict:
-    message = f"input bands assume {BYTES_PER_TOKEN:g} bytes a token; no tokenizer ratio is known"
-    return Verdict(name="gap tokenizer", state="warn", message=message)
 
 
 def _shortened(messages: Sequence[str], most: int = 4) -> str:

@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 from planner.decision.choice.question import BandKey
 from planner.domain.demand import Level, hourly_rates, levels, week_profile
 from planner.domain.environment import Environment
-from planner.domain.prompts import RepeatedPrompts, repeated_prompts
+from planner.domain.model_facts import TokenCounts
+from planner.domain.prompts import NOTHING_REPEATED, RepeatedPrompts, repeated_prompts
 from planner.domain.route import Route
 from planner.domain.traces import TraceSummary
 from planner.domain.workload import InputBand, Mix, Workload, mean_rate, route_workload
@@ -54,13 +55,30 @@ class RouteDemand:
     burst_ratio: float
     minutes: tuple[float, ...]
     band_context: tuple[int, ...]
-    repeated: RepeatedPrompts = RepeatedPrompts()
+    repeated: RepeatedPrompts = NOTHING_REPEATED
     spread: float = 1.0
 
     @property
     def max_model_len(self) -> int:
         """Return the tokens of context that a pool for the whole route needs: the next power of two."""
         return max(LEAST_CONTEXT, 1 << math.ceil(math.log2(max(self.band_context))))
+
+    def counted(self, counts: TokenCounts) -> RouteDemand:
+        """Return the demand in the tokens of a model. Its bands are cut at the same prompts as before."""
+        if counts.change_nothing:
+            return self
+        bands = tuple(replace(band, mix=counts.mix(band.mix)) for band in self.bands)
+        workload = replace(self.workload, mix=counts.mix(self.workload.mix), bands=bands)
+        slope = self.target.ttft_ms_per_1k_input / counts.ratio
+        return replace(
+            self,
+            workload=workload,
+            lengths=_lengths(workload.mix),
+            band_lengths=tuple(_lengths(band.mix) for band in bands),
+            target=replace(self.target, ttft_ms_per_1k_input=slope),
+            band_context=tuple(math.ceil(tokens * counts.ratio + counts.reasoning) for tokens in self.band_context),
+            repeated=self.repeated.times(counts.ratio),
+        )
 
     @property
     def bands(self) -> tuple[InputBand, ...]:

@@ -1,16 +1,16 @@
 """Hosted candidates: which APIs a route's accept list, privacy, residency and accounts admit, and what a request costs.
 
-    USD a request = S·p_in + O·p_out        S, O: mean input and output tokens of the band
+    USD a request = N·p_in + H·p_cached + O·p_out        means of the band, in the model's own tokens
 
-The prices of long contexts apply to the requests of the band that are longer than the model's threshold. Tokenizer
-ratios, reasoning tokens and cache hits are not known; they are never guessed, and what is unknown is named as a gap.
-A restricted route gets no option at all.
+The prices of long contexts apply to the requests of the band that are longer than the model's threshold. Reasoning
+tokens and tokenizer ratios (`domain.model_facts`) and cached input (`price_parts`) are counted as far as they are
+known; they are never guessed, and what is unknown is named. A restricted route gets no option at all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from planner.decision.candidates.demand import RouteDemand
@@ -24,16 +24,19 @@ from planner.decision.candidates.omissions import (
     Retires,
     TooLittleContext,
 )
+from planner.decision.candidates.price_parts import Recognised, recognised_prefix, tokens_by_price_part
 from planner.decision.choice.question import ApiOption, BandKey
 from planner.domain.apis import ApiModel, PricePart
 from planner.domain.catalog import Catalog
-from planner.domain.environment import ApiAccounts
+from planner.domain.environment import ApiAccounts, ModelFacts
 from planner.domain.gaps import Gap
+from planner.domain.model_facts import AS_STATED, TokenCounts, token_counts
 from planner.domain.prices import Price
 from planner.domain.route import Route
-from planner.domain.workload import Mix
 
 MILLION = 1_000_000
+CACHE_PARTS: tuple[PricePart, ...] = ("cached-input", "cache-write")
+"""Prices of what a provider reads from its cache and writes into it."""
 
 
 @dataclass(frozen=True)
@@ -44,20 +47,35 @@ class HostedApi:
     row: the model in the catalog.
     base_url: address of the provider in the environment's region.
     prices: USD for a million tokens, by the part of a request that is billed.
+    counts: how the model counts tokens.
+    recognised: what it bills as cached input, by route.
     """
 
     option: ApiOption
     row: ApiModel
     base_url: str
     prices: Mapping[PricePart, Price]
+    counts: TokenCounts = AS_STATED
+    recognised: Mapping[str, Recognised] = field(default_factory=dict)
+
+    def tokens_by_part(self, route: RouteDemand, band: int) -> dict[PricePart, float]:
+        """Return the mean tokens of a request of a band, as stated by its route, by the part that is billed."""
+        cached = self.recognised.get(route.name, Recognised()).tokens
+        return tokens_by_price_part(self.row, self.counts.mix(route.bands[band].mix), cached)
 
 
 def hosted_apis(
-    routes: Sequence[RouteDemand], catalog: Catalog, accounts: ApiAccounts, region: str, until: date
+    routes: Sequence[RouteDemand],
+    catalog: Catalog,
+    accounts: ApiAccounts,
+    region: str,
+    until: date,
+    facts: Mapping[str, ModelFacts] | None = None,
 ) -> tuple[tuple[HostedApi, ...], tuple[Omission, ...], tuple[Gap, ...]]:
     """Return the hosted APIs, sorted by key, with the omissions and gaps of this part of the market.
 
-    `until` is the last day of the horizon. `apis_in_order` ranks the APIs for a route.
+    `until` is the last day of the horizon. `apis_in_order` ranks the APIs for a route. `facts` are what the environment
+    measured of models.
     """
     rows: dict[str, ApiModel] = {}
     users: dict[str, list[RouteDemand]] = {}
@@ -65,7 +83,8 @@ def hosted_apis(
     gaps: set[Gap] = set()
     for route in routes:
         for row in _accepted(route.route, catalog):
-            omission = _omission(row, route, catalog, accounts, until)
+            counted = route.counted(token_counts(row.slug, facts or {}, catalog))
+            omission = _omission(row, counted, catalog, accounts, until)
             if omission is not None:
                 omissions.append(omission)
                 continue
@@ -73,7 +92,8 @@ def hosted_apis(
             users.setdefault(row.key, []).append(route)
     apis = []
     for key in sorted(rows):
-        api = _hosted_api(rows[key], users[key], catalog, accounts, region)
+        counts = token_counts(rows[key].slug, facts or {}, catalog)
+        api = _hosted_api(rows[key], users[key], catalog, accounts, region, counts)
         if isinstance(api, Gap):
             gaps.add(api)
             omissions += [Omission(Candidate(api=key), NoPrice(api.subject), route.name) for route in users[key]]
@@ -81,18 +101,6 @@ def hosted_apis(
             apis.append(api)
             gaps |= set(_unknowns(rows[key], catalog, accounts))
     return tuple(apis), tuple(omissions), tuple(sorted(gaps))
-
-
-def tokens_by_price_part(row: ApiModel, mix: Mix) -> dict[PricePart, float]:
-    """Return the mean tokens of a request by the price part that they are billed at."""
-    above = row.long_context_above
-    parts: dict[PricePart, float] = {"input": 0.0, "output": 0.0}
-    for tokens_in, tokens_out, weight in zip(mix.input_tokens, mix.output_tokens, mix.weights, strict=True):
-        long = above is not None and tokens_in > above
-        keys: tuple[PricePart, PricePart] = ("long-input", "long-output") if long else ("input", "output")
-        parts[keys[0]] = parts.get(keys[0], 0.0) + weight * tokens_in
-        parts[keys[1]] = parts.get(keys[1], 0.0) + weight * tokens_out
-    return parts
 
 
 def _accepted(route: Route, catalog: Catalog) -> list[ApiModel]:
@@ -124,28 +132,39 @@ def _omission(
 
 
 def _hosted_api(
-    row: ApiModel, users: Sequence[RouteDemand], catalog: Catalog, accounts: ApiAccounts, region: str
+    row: ApiModel,
+    users: Sequence[RouteDemand],
+    catalog: Catalog,
+    accounts: ApiAccounts,
+    region: str,
+    counts: TokenCounts,
 ) -> HostedApi | Gap:
     """Return the API for the routes that use it, or the gap of the first price that is missing."""
     prices: dict[PricePart, Price] = {}
-    bands = {(route.name, i): band for route in users for i, band in enumerate(route.bands)}
-    for part in sorted({part for band in bands.values() for part in tokens_by_price_part(row, band.mix)}):
+    known = {part: price for part in CACHE_PARTS if (price := catalog.prices.price(row.price_key(part))) is not None}
+    caching = catalog.providers[row.provider].prompt_caching
+    recognised = {
+        route.name: recognised_prefix(row, caching, known, route.repeated.shared_tokens * counts.ratio)
+        for route in users
+    }
+    bands = {(route.name, i): counts.mix(band.mix) for route in users for i, band in enumerate(route.bands)}
+    billed = {key: tokens_by_price_part(row, mix, recognised[key[0]].tokens) for key, mix in bands.items()}
+    for part in sorted({part for parts in billed.values() for part in parts}):
         price = catalog.prices.price(row.price_key(part))
         if price is None:
             return catalog.prices.gap(row.price_key(part))
         prices[part] = price
-    cached = catalog.prices.price(row.price_key("cached-input"))
-    if cached is not None:
-        prices["cached-input"] = cached
+    if "cached-input" in known:
+        prices["cached-input"] = known["cached-input"]
     cost: dict[BandKey, float] = {}
     tokens: dict[BandKey, float] = {}
-    for key, band in bands.items():
-        parts = tokens_by_price_part(row, band.mix)
-        cost[key] = sum(count * float(prices[part].usd) for part, count in parts.items()) / MILLION
-        tokens[key] = band.mix.mean_input + band.mix.mean_output
+    for key, mix in bands.items():
+        cost[key] = sum(count * float(prices[part].usd) for part, count in billed[key].items()) / MILLION
+        tokens[key] = mix.mean_input + mix.mean_output
     limits = accounts.providers[row.provider].limits
     option = ApiOption(row.key, row.provider, cost, tokens, limits.tpm, limits.rpm)
-    return HostedApi(option, row, catalog.providers[row.provider].base_url.replace("{region}", region), prices)
+    base_url = catalog.providers[row.provider].base_url.replace("{region}", region)
+    return HostedApi(option, row, base_url, prices, counts, recognised)
 
 
 def _unknowns(row: ApiModel, catalog: Catalog, accounts: ApiAccounts) -> list[Gap]:
@@ -158,7 +177,4 @@ def _unknowns(row: ApiModel, catalog: Catalog, accounts: ApiAccounts) -> list[Ga
     if account.limits.tpm is None or account.limits.rpm is None:
         hint = f"set `api.providers.{row.provider}.limits: {{tpm: …, rpm: …}}`"
         gaps.append(Gap("limits", row.provider, f"the rate limits of {row.provider} are not stated", hint))
-    if row.reasoning is not False:
-        message = f"{row.key} may think before it answers; its reasoning tokens are not in the estimate"
-        gaps.append(Gap("reasoning", row.key, message, "measure them on your own prompts"))
     return [*gaps, *catalog.providers[row.provider].gaps()]

@@ -76,14 +76,14 @@ def survey(inputs: Inputs, spread: Mapping[str, float] | None = None) -> Market:
     asked = demand(environment, inputs.traces, spread)
     until = environment.horizon.start + timedelta(days=round(environment.horizon.months * DAYS_PER_MONTH))
     apis, api_omissions, api_gaps = hosted_apis(
-        asked.routes, catalog, environment.api, environment.platform.region, until
+        asked.routes, catalog, environment.api, environment.platform.region, until, environment.models
     )
     offerings, offering_omissions, offering_gaps = _offerings(environment, catalog)
     cluster, disk_usd_per_hour, storage_usd_per_gb = _needed_prices(environment, catalog)
     routes_with_api = {route for api in apis for route, _ in api.option.usd_per_request}
     tenancy = {route.name: _tenancy(route, route.name in routes_with_api) for route in asked.routes}
     judge = ruler(inputs)
-    loading, shape_omissions = shapes(asked.routes, catalog, offerings.gpus(), tenancy)
+    loading, shape_omissions = shapes(asked.routes, catalog, offerings.gpus(), tenancy, environment.models)
     able, replica_omissions = replicas(loading, judge)
     all_classes, host_omissions = self_hosted_classes(able, offerings, disk_usd_per_hour, storage_usd_per_gb)
     best, dominated = without_dominated(all_classes)

@@ -12,7 +12,9 @@ from typing import Literal
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.omissions import Candidate, DoesNotLoad, FormatNotRun, Omission
 from planner.domain.catalog import Catalog
+from planner.domain.environment import ModelFacts
 from planner.domain.gaps import Gap
+from planner.domain.model_facts import token_counts
 from planner.domain.models import Model, Quantization
 from planner.domain.offerings import Gpu
 from planner.performance.engine.scheduler import default_batched_tokens
@@ -33,7 +35,7 @@ class Shape:
     """A shape is a model in a precision on a number of GPUs, for routes of one tenancy.
 
     tensor_parallel_size: GPUs of one replica.
-    routes: the routes that accept the model in this precision.
+    routes: the routes that accept the model in this precision, with their lengths in its own tokens.
 
     Two shapes are equal only if they are the same object, so that they can be keys without comparing their routes.
     """
@@ -94,11 +96,18 @@ class Shape:
 
 
 def shapes(
-    routes: Sequence[RouteDemand], catalog: Catalog, gpus: Iterable[Gpu], tenancy: Mapping[str, Tenancy]
+    routes: Sequence[RouteDemand],
+    catalog: Catalog,
+    gpus: Iterable[Gpu],
+    tenancy: Mapping[str, Tenancy],
+    facts: Mapping[str, ModelFacts] | None = None,
 ) -> tuple[tuple[Shape, ...], tuple[Omission, ...]]:
-    """Return all shapes that load, and an omission for each that does not. `tenancy` is that of each route."""
+    """Return all shapes that load, and an omission for each that does not.
+
+    tenancy: that of each route. facts: what the environment measured of models.
+    """
     loading, omissions = [], []
-    for shape in _accepted_shapes(routes, catalog, gpus, tenancy):
+    for shape in _accepted_shapes(routes, catalog, gpus, tenancy, facts or {}):
         omission = _omission(shape)
         if omission is None:
             loading.append(shape)
@@ -108,15 +117,19 @@ def shapes(
 
 
 def _accepted_shapes(
-    routes: Sequence[RouteDemand], catalog: Catalog, gpus: Iterable[Gpu], tenancy: Mapping[str, Tenancy]
+    routes: Sequence[RouteDemand],
+    catalog: Catalog,
+    gpus: Iterable[Gpu],
+    tenancy: Mapping[str, Tenancy],
+    facts: Mapping[str, ModelFacts],
 ) -> Iterator[Shape]:
     accepted: dict[tuple[str, str, Tenancy], tuple[Model, Quantization, list[RouteDemand]]] = {}
     for route in routes:
         for model, quantization in _accepted(route, catalog):
             key = (model.key, quantization.name, tenancy[route.name])
             users = accepted.setdefault(key, (model, quantization, []))[2]
-            if route not in users:
-                users.append(route)
+            if route.name not in {user.name for user in users}:
+                users.append(route.counted(token_counts(model.key, facts, catalog)))
     listed = tuple(gpus)
     for (_, _, kind), (model, quantization, users) in sorted(accepted.items()):
         for gpu in listed:

@@ -155,9 +155,8 @@ def _arrive(engine: Any, requests: Any, last: bool, waiting: Any) -> int:
         held = blocks(engine, request.prompt + request.output - 1)
         windowed = min(held, engine.window_tokens)
         if (
-            (held - shared) * engine.growing_bytes + windowed * engine.windowed_bytes
-            > engine.budget_bytes - engine.constant_bytes
-        ):
+            held - shared
+        ) * engine.growing_bytes + windowed * engine.windowed_bytes > engine.budget_bytes - engine.constant_bytes:
             engine.refused_long += 1
             continue
         present = engine.waiting + engine.running - engine.leaving

@@ -79,9 +79,7 @@ class SlowEngine:
     finished: list[Sequence] = field(default_factory=list)
     refused: list[int] = field(default_factory=list)
 
-    def run(
-        self, arrivals: list[tuple[float, int, int]], clients: int | None, cached: list[int] | None = None
-    ) -> None:
+    def run(self, arrivals: list[tuple[float, int, int]], clients: int | None, cached: list[int] | None = None) -> None:
         """Serve (arrival, prompt, output) in order; with clients the arrivals follow from the ends."""
         queue = [Sequence(i, *each) for i, each in enumerate(arrivals)]
         block = self.options.block_size
@@ -201,7 +199,9 @@ class SlowEngine:
     def _receive(self, queue: list[Sequence], before_ms: float) -> None:
         while queue and queue[0].arrival_ms < before_ms:
             each = queue.pop(0)
-            longest = Sequence(-1, 0.0, 1, 1, shared=each.shared, held=-(-(each.prompt + each.output - 1) // self.options.block_size))
+            longest = Sequence(
+                -1, 0.0, 1, 1, shared=each.shared, held=-(-(each.prompt + each.output - 1) // self.options.block_size)
+            )
             longest.held *= self.options.block_size
             present = self.waiting + [other for other in self.running if not other.done]
             backlog = sum(other.prompt for other in present if math.isnan(other.first_ms))
