@@ -12,6 +12,7 @@ from typing import Any
 from planner.domain.workload import declared_workload, poisson_burst
 from planner.words.diagnostics import Problem
 from planner.words.spans import Document, Path, mapping_at, value_at
+from planner.words.units import count
 
 
 def contradictions(document: Document) -> tuple[Problem, ...]:
@@ -20,6 +21,7 @@ def contradictions(document: Document) -> tuple[Problem, ...]:
     for name, route in mapping_at(document.value, "routes").items():
         path: Path = ("routes", name)
         problems += [*_lengths_known(document, path, route), *_profile(document, path), *_lengths(document, path)]
+        problems += _prefix(document, path)
     return tuple(problems)
 
 
@@ -61,6 +63,20 @@ def _lengths(document: Document, path: Path) -> Iterator[Problem]:
         except ValueError as error:
             hint = "the 95th percentile is below the mean: check which is which" if p95 < mean else "give a trace"
             yield Problem("ENV005", f"{side}: {error}", document.at(where), hint)
+
+
+def _prefix(document: Document, path: Path) -> Iterator[Problem]:
+    """Require that the prefix which all prompts share is shorter than the mean prompt."""
+    where: Path = (*path, "tokens", "shared_prefix")
+    try:
+        prefix = count(value_at(document.value, where))
+    except ValueError:
+        return
+    mean = value_at(document.value, (*path, "tokens", "input", "mean"))
+    if _positive(mean) and prefix >= mean:
+        hint = "it is a part of every prompt, so count it in `input` too"
+        message = f"a prefix of {prefix:,} tokens is not shorter than the mean prompt of {mean:,g}"
+        yield Problem("ENV005", message, document.at(where), hint)
 
 
 def _positive(value: Any) -> bool:

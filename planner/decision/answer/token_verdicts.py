@@ -158,7 +158,8 @@ def _prompt_caching(solved: Solved) -> list[Verdict]:
     parts += [f"no discount at {name}: {NO_DISCOUNT[why]}" for name, why in sorted(refused.items())]
     if not parts:
         return []
-    return [Verdict(name="prompt caching", state="warn", message="; ".join(parts))]
+    plain = not saved and all(why in ("no-price", "too-short") for why in refused.values())
+    return [Verdict(name="prompt caching", state="pass" if plain else "warn", message="; ".join(parts))]
 
 
 def _usd_saved(api: HostedApi, route: RouteDemand, band: int) -> float:

@@ -37,6 +37,10 @@ def test_a_good_file_contradicts_nothing() -> None:
             {"routes/chat/tokens/output": {"mean": 100, "p95": 500}},
             "output: no lognormal has mean 100 and 95th percentile 500; p95 must lie between 1 and 3.87 × the mean",
         ),
+        (
+            {"routes/chat/tokens/shared_prefix": "1.2k"},
+            "a prefix of 1,200 tokens is not shorter than the mean prompt of 1,155",
+        ),
     ],
 )
 def test_each_contradiction_is_told(changes: dict[str, Any], message: str) -> None:
