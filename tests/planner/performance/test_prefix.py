@@ -186,7 +186,7 @@ def test_a_trace_of_hashes_decides_by_the_cache_that_a_full_batch_leaves() -> No
 
 def test_affinity_finds_what_chance_loses() -> None:
     prompts = sessions(4000, 1)
-    chance, affinity = (replayed_hit_share(prompts, 500, 8, how) for how in ("random", "affinity"))  # type: ignore[arg-type]
+    chance, affinity = (replayed_hit_share(prompts, 500, 8, how) for how in ("random", "affinity"))
     assert affinity > 2 * chance
 
 
@@ -199,3 +199,6 @@ def test_the_mooncake_trace_has_its_known_hits() -> None:
     assert replayed_hit_share(prompts, cache, 1, "random") == pytest.approx(0.047, abs=0.003)
     assert replayed_hit_share(prompts, cache, 8, "random") == pytest.approx(0.065, abs=0.005)
     assert replayed_hit_share(prompts, cache, 8, "affinity") == pytest.approx(0.21, abs=0.015)
+    first = len(prompts) / sum(map(len, prompts))
+    eight = replayed_hit_share(prompts, 8 * cache, 1, "random")
+    assert first + (eight - first) / 8 == pytest.approx(0.065, abs=0.005)  # the formula of a pool, from one cache

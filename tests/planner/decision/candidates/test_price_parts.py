@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
 from planner.decision.candidates.price_parts import Recognised, recognised_prefix, tokens_by_price_part
-from planner.domain.apis import ApiModel, PricePart, PromptCaching
+from planner.domain.apis import PricePart, PromptCaching
 from planner.domain.workload import Mix
 from planner.edges.catalog_files import load_catalog
 
@@ -18,9 +19,9 @@ MIX = Mix((1000.0, 3000.0), (100.0, 300.0), (0.5, 0.5))
 
 
 def recognised(
-    shared: float, caching: PromptCaching | None = AUTOMATIC, row: ApiModel = ROW, **more: object
+    shared: float, caching: PromptCaching | None = AUTOMATIC, parts: Mapping[PricePart, object] = PRICED
 ) -> Recognised:
-    return recognised_prefix(row, caching, {**PRICED, **more}, shared)  # type: ignore[arg-type]
+    return recognised_prefix(ROW, caching, parts, shared)
 
 
 @pytest.mark.parametrize(
@@ -35,8 +36,8 @@ def test_there_is_no_discount_without_all_facts() -> None:
     assert recognised(1400, None).why_not == "unknown"
     assert recognised(1400, replace(AUTOMATIC, kind="explicit")).why_not == "marks"
     assert recognised(1400, replace(AUTOMATIC, minimum_tokens=None)).why_not == "no-minimum"
-    assert recognised(1400, **{"cache-write": 1}).why_not == "writes"
-    assert recognised_prefix(ROW, AUTOMATIC, {}, 1400).why_not == "no-price"
+    assert recognised(1400, parts={"cached-input": 1, "cache-write": 1}).why_not == "writes"
+    assert recognised(1400, parts={}).why_not == "no-price"
     assert recognised(0, None) == Recognised()
 
 
