@@ -12,7 +12,7 @@ from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.hosted_apis import MILLION, HostedApi
 from planner.decision.candidates.price_parts import NoDiscount, tokens_by_price_part
 from planner.decision.candidates.self_hosted import SelfHosted
-from planner.domain.model_facts import thinks, token_counts
+from planner.domain.model_facts import token_counts
 from planner.domain.prompts import ASSUMED_PAUSE_MS
 from planner.performance.prefix import CachedPrompts, cached_prompts
 from planner.plan.review import Verdict
@@ -47,23 +47,24 @@ def _unknown_counts(solved: Solved, bytes_per_token: float) -> list[Verdict]:
     facts, catalog = solved.environment.models, solved.catalog
     names = sorted({pool.shape.model.key for pool in solved.pools} | {api.row.slug for api in solved.apis})
     counts = {name: token_counts(name, facts, catalog) for name in names}
-    parts = []
     silent = [name for name in names if not counts[name].reasoning_known]
-    if silent:
-        words = f"no reasoning tokens are counted for {_listed(silent)}, which may think before they answer"
-        if len(silent) == 1:
-            which = "thinks" if thinks(silent[0], catalog) else "may think"
-            words = f"no reasoning tokens are counted for {silent[0]}, which {which} before it answers"
-        usd = sum(_usd_of_output(solved, api) for api in solved.apis if api.row.slug in silent) * EXAMPLE_TOKENS
-        parts.append(words + (f" ({EXAMPLE_TOKENS} an answer would add ${usd:,.2f} a month)" if usd >= 0.005 else ""))
     unmeasured = [name for name in names if not counts[name].ratio_known]
+    usd = sum(_usd_of_output(solved, api) for api in solved.apis if api.row.slug in silent) * EXAMPLE_TOKENS
+    worth = f" ({EXAMPLE_TOKENS} of them an answer would add ${usd:,.2f} a month)" if usd >= 0.005 else ""
+    parts = []
+    if silent and silent == unmeasured:
+        what = f"reasoning tokens and tokenizer ratio of {_listed(silent)} are not known"
+        parts.append(f"{what}: 0 and 1 are assumed{worth}")
+    else:
+        if silent:
+            parts.append(f"reasoning tokens of {_listed(silent)} are not known: 0 are assumed{worth}")
+        if unmeasured:
+            parts.append(f"the tokenizer ratio of {_listed(unmeasured)} is not known: 1 is assumed")
     if unmeasured:
-        parts.append(f"the tokens of {_listed(unmeasured)} are taken to be as long as the stated ones")
         parts.append(f"input bands assume {bytes_per_token:g} bytes a token")
     if not parts:
         return []
-    hint = "set `models.NAME: {reasoning_tokens, tokenizer_ratio, measured}`"
-    return [Verdict(name="gap tokens", state="warn", message="; ".join([*parts, hint]))]
+    return [Verdict(name="gap tokens", state="warn", message="; ".join([*parts, "measure them and set `models.NAME`"]))]
 
 
 def _usd_of_output(solved: Solved, api: HostedApi) -> float:
