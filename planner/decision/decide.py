@@ -6,6 +6,8 @@ shortens a decision without changing it.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from planner.decision.answer.refusals import no_plan, routes_without_candidates
@@ -18,11 +20,15 @@ from planner.decision.candidates.omissions import Omission
 from planner.decision.candidates.preference import is_preferred, with_preferred_alone
 from planner.decision.candidates.rating import Rating
 from planner.decision.candidates.screening import leaders
+from planner.decision.candidates.sessions import sessions_spread
 from planner.decision.choice.choice import Choice
 from planner.decision.choice.question import Infeasible
 from planner.decision.choice.solve import DEFAULT_LIMITS, SearchLimits, solve
 from planner.decision.inputs import Inputs
 from planner.words.diagnostics import Problem
+
+SPREAD_TURNS = 4
+"""Turns in which a plan's own number of replicas decides how often a session finds its history."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +73,37 @@ class Refusal:
 def decide(inputs: Inputs, known: Known, limits: SearchLimits = DEFAULT_LIMITS) -> Decision | Refusal:
     """Return the cheapest choice, or why there is none.
 
-    Where a choice on preferred hardware alone costs hardly more, it is taken in place of the cheapest.
+    Where a choice on preferred hardware alone costs hardly more, it is taken in place of the cheapest. It is decided
+    again until the choice spreads no session over more replicas than it counted with. Only routes whose sessions repeat
+    their prompts ask for that. Each turn spreads at least one of them more widely, and after `SPREAD_TURNS` no history
+    counts any more, so that the turns end.
     Raises `Problems` with ENV020, exit code 1, when a price is missing that every plan needs.
     """
-    surveyed = survey(inputs, known)
+    spread: dict[str, float] = {}
+    for turn in range(SPREAD_TURNS + 1):
+        decision = _decide(inputs, known, limits, spread)
+        if isinstance(decision, Refusal):
+            return decision
+        wider = wider_spread(decision)
+        if not wider:
+            break
+        spread |= wider if turn + 1 < SPREAD_TURNS else dict.fromkeys(wider, math.inf)
+    return decision
+
+
+def wider_spread(decision: Decision) -> dict[str, float]:
+    """Return the routes whose sessions are spread over more replicas than the decision counted with, and over how many.
+
+    Only routes whose sessions repeat their prompts are among them.
+    """
+    counted = {route.name: route.spread for route in decision.market.demand.routes}
+    found = sessions_spread(decision.market.demand, decision.choice)
+    return {name: count for name, count in found.items() if count > counted[name]}
+
+
+def _decide(inputs: Inputs, known: Known, limits: SearchLimits, spread: Mapping[str, float]) -> Decision | Refusal:
+    """Return the cheapest choice if the requests of a session are spread over so many replicas, by route."""
+    surveyed = survey(inputs, known, spread)
     if refusal := _without_candidates(surveyed):
         return refusal
     rating = Rating(surveyed.classes, surveyed.ruler, known.simulated)

@@ -19,7 +19,7 @@ from planner.decision.candidates.replicas import with_range
 from planner.decision.choice.choice import Choice
 from planner.decision.choice.question import Infeasible
 from planner.decision.choice.solve import DEFAULT_LIMITS, SearchLimits, solve
-from planner.decision.decide import Decision, Refusal, decide
+from planner.decision.decide import Decision, Refusal, decide, wider_spread
 from planner.decision.inputs import Inputs
 from planner.decision.nearest import with_nearest
 from planner.decision.replans import alternatives
@@ -94,6 +94,8 @@ def keep(decision: Decision, limits: SearchLimits) -> tuple[Decision, str]:
     bound_usd = best.usd_per_month * (1 - best.gap)
     gap = 0.0 if proven else max(0.0, 1 - bound_usd / same.usd_per_month)
     held = replace(decision, choice=Choice(question, replace(same, proven=proven, gap=gap)))
+    if wider_spread(held):  # which serve less than they were counted with
+        return decision, ""
     if not saving_usd:
         return held, ""
     other = ", ".join(sorted(set(best.replicas) - locked)) or "fewer pools"

@@ -13,7 +13,7 @@ from planner.documents.length_rules import length_problems
 from planner.documents.loads import load_stated
 from planner.words.diagnostics import Problem
 from planner.words.spans import Document, Path, mapping_at, value_at
-from planner.words.units import duration_ms
+from planner.words.units import count, duration_ms
 
 
 def contradictions(document: Document) -> Iterator[Problem]:
@@ -25,6 +25,7 @@ def contradictions(document: Document) -> Iterator[Problem]:
         yield from load_stated(document, path)
         yield from _profile(document, path)
         yield from length_problems(document, (*path, "tokens"))
+        yield from _prefix(document, path)
         yield from _promise(document, (*path, "slo"))
 
 
@@ -82,3 +83,21 @@ def _duration(value: Any) -> float | None:
         return duration_ms(value)
     except ValueError:
         return None
+
+
+def _prefix(document: Document, path: Path) -> Iterator[Problem]:
+    """Require that the prefix which all prompts share is shorter than the mean prompt."""
+    where: Path = (*path, "tokens", "shared_prefix")
+    try:
+        prefix = count(value_at(document.value, where))
+    except ValueError:
+        return
+    mean = value_at(document.value, (*path, "tokens", "input", "mean"))
+    if _positive(mean) and prefix >= mean:
+        hint = "it is a part of every prompt, so count it in `input` too"
+        message = f"a prefix of {prefix:,} tokens is not shorter than the mean prompt of {mean:,g}"
+        yield Problem("ENV005", message, document.at(where), hint)
+
+
+def _positive(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")

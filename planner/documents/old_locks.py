@@ -27,13 +27,14 @@ CLUSTER: Mapping[str, Any] = {
 
 
 COLUMNS_SINCE: Mapping[str, frozenset[str]] = {
-    "model": frozenset({"licence_terms"}),
+    "model": frozenset({"licence_terms", "tokens"}),
     "provider": frozenset(
         {
             "api_key_variable",
             "endpoints",
             "features",
             "note",
+            "prompt_caching",
             "protocol",
             "renames",
             "retention_days",

@@ -30,6 +30,7 @@ def dangling(document: Document, catalog: Catalog, trace_problem: Callable[[str]
 def _dangling(document: Document, catalog: Catalog, trace_problem: Callable[[str], str | None]) -> Iterator[Problem]:
     yield from _platform(document, catalog)
     yield from _providers(document, catalog)
+    yield from _measured_models(document, catalog)
     yield from _existing(document, catalog)
     yield from _based_in(document, catalog)
     yield from _hardware(document, catalog, ("hardware",))
@@ -85,6 +86,17 @@ def _existing(document: Document, catalog: Catalog) -> Iterator[Problem]:
             where = document.at((*path, index, "instance_type"))
             hint = did_you_mean(name, catalog.instances)
             yield Problem("ENV006", f"the catalog has no GPU machine `{name}`", where, hint)
+
+
+def _measured_models(document: Document, catalog: Catalog) -> Iterator[Problem]:
+    """Require figures of models that the catalog knows, by their plain names."""
+    known = sorted({*catalog.models, *(row.slug for row in catalog.apis)})
+    for name in mapping_at(document.value, "models"):
+        if str(name) not in known:
+            plain = str(name).partition("@")[0]
+            hint = f"write `{plain}`: figures hold for all its precisions" if plain in known else ""
+            where = document.key(("models", name))
+            yield Problem("ENV006", f"the catalog has no model `{name}`", where, hint or did_you_mean(str(name), known))
 
 
 def _models(document: Document, catalog: Catalog, path: Path) -> Iterator[Problem]:

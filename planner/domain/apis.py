@@ -12,6 +12,7 @@ from datetime import date
 from typing import Literal
 
 from planner.domain.gaps import Gap
+from planner.domain.models import TokenFigures
 
 PricePart = Literal[
     "input",
@@ -58,6 +59,30 @@ class Endpoint:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PromptCaching:
+    """How a provider recognises what it computed before, and bills it at the price of cached input.
+
+    kind: `automatic` without a word from the client, or `explicit` where requests must carry marks, which the gateway
+    does not add.
+    minimum_tokens: shortest prefix that is recognised; None = not stated.
+    minimum_by_model: the same of hosted models that differ, by slug.
+    step_tokens: beyond the shortest, a prefix is recognised in steps of so many tokens.
+    source, as_of: where these facts were read, and the day that the source states.
+    """
+
+    kind: Literal["automatic", "explicit"]
+    minimum_tokens: int | None
+    step_tokens: int
+    source: str
+    as_of: str
+    minimum_by_model: Mapping[str, int] = field(default_factory=dict)
+
+    def minimum(self, slug: str) -> int | None:
+        """Return the shortest prefix that is recognised for a hosted model, tokens; None = not stated."""
+        return self.minimum_by_model.get(slug, self.minimum_tokens)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Provider:
     """Who hosts models, how its API is spoken to, and what it does with the requests that it receives.
 
@@ -82,6 +107,7 @@ class Provider:
     endpoints: further addresses, which keep requests in some places, by name.
     source, as_of: where these facts were read, and the day that the source states.
     note: what else a reader should know.
+    prompt_caching: how it recognises prompts; None = not known.
     """
 
     key: str
@@ -103,6 +129,7 @@ class Provider:
     unread: tuple[Literal["trains_on_data", "residency", "retention_days", "zero_retention_possible"], ...] = ()
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
     note: str = ""
+    prompt_caching: PromptCaching | None = None
 
     def takes(self, features: Iterable[str]) -> tuple[str, ...]:
         """Return what a request may ask of a model with these features, in the gateway's words, sorted."""
@@ -138,6 +165,7 @@ class ApiModel:
     status: `listed`, or `delisted` when it is gone from price lists.
     source, as_of: where these facts were read, and the day that the source states.
     note: what else a reader should know.
+    tokens: how it counts tokens and how much it thinks, where that was measured.
     """
 
     key: str
@@ -155,6 +183,7 @@ class ApiModel:
     source: str
     as_of: str
     note: str = ""
+    tokens: TokenFigures | None = None
 
     def price_key(self, part: PricePart) -> str:
         """Return the key of one of its prices in a price snapshot."""

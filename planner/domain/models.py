@@ -87,6 +87,21 @@ class LicenceTerms:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TokenFigures:
+    """What somebody measured of a model's tokens.
+
+    tokenizer_ratio: its tokens of a text ÷ those of Llama 3's tokenizer; None = not measured.
+    reasoning_tokens: tokens that it thinks for one answer; None = not measured.
+    source, as_of: where these figures were read, and the day that the source states.
+    """
+
+    source: str
+    as_of: str
+    tokenizer_ratio: float | None = None
+    reasoning_tokens: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Model:
     """One open-weight model.
 
@@ -108,6 +123,7 @@ class Model:
     not_served: why the engine that we deploy does not run the model; empty when it does.
     same_shape: published names of other models with the same layers and widths, which run alike. A `*` at the end
     stands for any text.
+    tokens: how it counts tokens and how much it thinks, where that was measured.
     """
 
     key: str
@@ -128,6 +144,7 @@ class Model:
     not_served: str = ""
     same_shape: tuple[str, ...] = ()
     licence_terms: LicenceTerms | None = None
+    tokens: TokenFigures | None = None
 
     def precisions(self) -> tuple[Quantization, ...]:
         """Return all ways to run it: the native one first, then the others by name."""

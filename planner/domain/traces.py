@@ -13,6 +13,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 EXCERPT_S = 300
 """Length of the excerpt, and of the window over which a plan's rate is a 95th percentile (scale-up window), seconds."""
@@ -69,6 +70,24 @@ class Excerpt:
     requests: tuple[tuple[int, int, int], ...]
 
 
+@dataclass(frozen=True)
+class PrefixReuse:
+    """How much of a trace's prompts had been sent before. A cache without bounds would find all of it.
+
+    shared_tokens: tokens of the prefix that nearly all requests have in common; None when only sessions are known.
+    session_share: share of the other prompt tokens that had been sent before.
+    measured: `hashes` of the prompts' blocks, or `sessions`, whose growing prompts give an estimate.
+    curve: (tokens of one cache that serves the whole trace and forgets what it used longest ago, share of the other
+    prompt tokens that it finds); empty when only sessions are known. At k times the rate a cache needs k times the
+    tokens for the same share.
+    """
+
+    shared_tokens: float | None
+    session_share: float
+    measured: Literal["hashes", "sessions"]
+    curve: tuple[tuple[int, float], ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class TraceSummary:
     """All that a plan reads of a trace.
@@ -82,6 +101,7 @@ class TraceSummary:
     minutes: (requests, input tokens, output tokens) of each minute.
     cells: histogram of the joint lengths.
     excerpt: five minutes of single requests.
+    prefix: how much of its prompts had been sent before, where it tells.
     """
 
     name: str
@@ -97,6 +117,7 @@ class TraceSummary:
     minutes: tuple[tuple[int, int, int], ...]
     cells: tuple[Cell, ...]
     excerpt: Excerpt
+    prefix: PrefixReuse | None = None
 
 
 def bin_of(tokens: int) -> int:

@@ -128,7 +128,7 @@ def read_csv(path: Path) -> TraceSummary:
 
 def dump_summary(trace: TraceSummary) -> str:
     """Write a summary as JSON text, with one line for each field; the inverse of `parse_summary`."""
-    fields = asdict(trace)
+    fields = {key: value for key, value in asdict(trace).items() if key != "prefix" or value}
     fields["cells"] = [list(cell.values()) for cell in fields["cells"]]
     fields["excerpt"] = {"start_s": trace.excerpt.start_s, "requests": _deltas(trace.excerpt.requests)}
     lines = (f" {json.dumps(key)}:{json.dumps(value, separators=(',', ':'))}" for key, value in fields.items())

@@ -57,20 +57,26 @@ def queued_requests(max_in_flight: int) -> int:
 
 
 def queued_tokens(
-    clock: StepClock, lengths: Sequence[Lengths], targets: Sequence[LatencyTarget], max_num_batched_tokens: int
+    clock: StepClock,
+    lengths: Sequence[Lengths],
+    targets: Sequence[LatencyTarget],
+    max_num_batched_tokens: int,
+    shared_tokens: Sequence[float] | None = None,
 ) -> int:
     """Return `max_num_queued_tokens`: TTFT target × prefill throughput of the strictest route.
 
     Where a route promises E2E alone, its mean answer on an idle replica is taken off that target first. The limit is at
-    least one longest prompt.
+    least one longest prompt. shared_tokens: tokens of each route's prompts that are never computed; the engine counts
+    whole prompts, so that more of them may wait.
     """
     tokens = math.inf
-    for route, target in zip(lengths, targets, strict=True):
+    for route, target, shared in zip(lengths, targets, shared_tokens or [0.0] * len(lengths), strict=True):
         mean = max(1.0, route.mean_input)
+        computed = max(1.0, mean - shared)
         ttft_ms = target.first_token_ms(mean, route.mean_decode_steps * clock.step_ms(1.0, route.mean_context))
-        tokens = min(
-            tokens, ttft_ms * max_num_batched_tokens / clock.step_ms(0.0, 0.0, max_num_batched_tokens, mean / 2.0)
-        )
+        context = mean - computed + computed / 2.0
+        throughput = max_num_batched_tokens / clock.step_ms(0.0, 0.0, max_num_batched_tokens, context)
+        tokens = min(tokens, ttft_ms * throughput * (mean / computed))
     return max(int(tokens), math.ceil(max(float(route.inputs.max()) for route in lengths)))
 
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from planner.performance.lengths import Lengths
 from planner.performance.memory import MemoryFit
+from planner.performance.prefix import NOTHING_CACHED, CachedPrompts, with_reuse
 from planner.performance.steady_state import Load, SteadyState, column
 from planner.performance.step_time import StepClock
 from planner.plan.parts import Provenance
@@ -92,6 +93,7 @@ class CapacityQuestion:
     max_num_seqs: the batch cap, sequences.
     max_num_batched_tokens: most tokens of one step.
     burst_ratio: 60 s peak ÷ mean of the route's arrivals; 1 for Poisson.
+    reuse: what of the prompts the cache has already; the lengths are those of whole prompts.
     first_token_overhead_ms: time that every request takes before its first step (HTTP, tokenizing), ms; it is part of
     TTFT and E2E.
     provenance: how the coefficients of the clock are known.
@@ -104,6 +106,7 @@ class CapacityQuestion:
     max_num_seqs: int
     max_num_batched_tokens: int = 8192
     burst_ratio: float = 1.0
+    reuse: CachedPrompts = NOTHING_CACHED
     first_token_overhead_ms: float = 0.0
     provenance: Provenance = "analytic"
 
@@ -226,11 +229,11 @@ class _Targets:
 
 
 def _answers(questions: Sequence[CapacityQuestion]) -> list[Capacity | NoCapacity]:
-    in_cache = [q.memory.sequences(q.lengths.mean_residence) for q in questions]
+    in_cache = [q.memory.sequences(q.lengths.mean_residence, q.reuse.shared_tokens) for q in questions]
     places = [min(float(q.max_num_seqs), fits) for q, fits in zip(questions, in_cache, strict=True)]
     load = Load.stack(
         [q.clock for q in questions],
-        [q.lengths for q in questions],
+        [with_reuse(q.lengths, q.reuse) for q in questions],
         [max(each, 1.0) for each in places],
         [q.max_num_batched_tokens for q in questions],
     )

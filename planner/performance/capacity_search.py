@@ -30,6 +30,7 @@ from planner.performance.capacity import PERCENTILE, Capacity, CapacityQuestion,
 from planner.performance.engine.scheduler import KvCache, SchedulerOptions
 from planner.performance.engine.sources import COMPILED_MODULES, sources_digest
 from planner.performance.engine.streams import Arrivals, RequestMix, uniform
+from planner.performance.prefix import NOTHING_CACHED
 from planner.words.arrays import Floats
 from planner.words.numbers import six_digits
 
@@ -58,6 +59,7 @@ MODULES = (
     "capacity_search.py",
     "lengths.py",
     "memory.py",
+    "prefix.py",
     "queueing.py",
     "steady_state.py",
     "step_time.py",
@@ -101,9 +103,11 @@ def digest(question: CapacityQuestion, traffic: ReplicaTraffic) -> str:
     """Return the SHA-256 of everything on which the answer depends.
 
     The provenance is not in it, and neither is what the traffic replaces: the lengths on few points and the ratio of
-    bursts.
+    bursts. Prefix reuse is in it where there is some.
     """
     asked = {name: value for name, value in _fields(question).items() if name not in _REPLACED}
+    if question.reuse == NOTHING_CACHED:
+        del asked["reuse"]
     text = json.dumps([METHOD, asked, traffic], default=_fields, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -156,7 +160,7 @@ class _Trial:
         self._served = np.concatenate([[0.0], np.cumsum(rates * 60.0)])
         # expected requests up to each minute, at one request a second on average
         self._options = SchedulerOptions(question.max_num_seqs, question.max_num_batched_tokens)
-        self._cache = KvCache.of(question.memory)
+        self._cache = KvCache.of(question.memory, question.reuse.shared_tokens)
         self._seen: dict[float, tuple[bool, NDArray[np.void]]] = {}
 
     def keeps(self, rate: float) -> bool:
@@ -205,10 +209,14 @@ class _Trial:
         number = number[hazard < total]
         at_minute = np.interp(hazard[: len(number)] / rate, self._served, 60e3 * np.arange(len(self._served)))
         prompts, outputs = self._mix.draw(uniform(0, 0, number))
+        reuse, cached = self.question.reuse, None
+        if reuse != NOTHING_CACHED:
+            cached = reuse.cached_tokens(prompts, uniform(0, 2, number))
         # This import loads the compiler, which known answers do not need.
         from planner.performance.engine.simulator import SimulatedRun
 
-        run = SimulatedRun(self.question.clock, Arrivals(at_minute, prompts, outputs), self._options, self._cache)
+        stream = Arrivals(at_minute, prompts, outputs, cached)
+        run = SimulatedRun(self.question.clock, stream, self._options, self._cache)
         finished = np.concatenate(list(run))
         counted = finished[finished["number"] >= WARM_UP * len(number)]
         return counted, int((len(number) - len(finished)) * (1.0 - WARM_UP))

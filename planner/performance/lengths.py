@@ -31,6 +31,8 @@ class Lengths:
     the cell, because a delay is divided by D.
     decode_weights: share of those requests at each of these points; the shares sum to 1.
     decode_inputs: mean input tokens of the requests in the same cell, shape (m,).
+    cached: tokens of the inputs at each point that need not be computed (`prefix`), shape (n,).
+    decode_cached: the same of `decode_inputs`, shape (m,).
     mean_input: E[S], tokens.
     mean_output: E[O], tokens.
     mean_decode_steps: E[D], steps.
@@ -43,6 +45,8 @@ class Lengths:
     decode_steps: Floats
     decode_weights: Floats
     decode_inputs: Floats
+    cached: Floats
+    decode_cached: Floats
     mean_input: float
     mean_output: float
     mean_decode_steps: float
@@ -76,6 +80,8 @@ def lengths_of(points: Iterable[tuple[float, float, float]]) -> Lengths:
         decode_steps=np.array([1.0 / _mean(inverse, weights, cell) for cell in decode_cells]),
         decode_weights=decode_weights / decode_weights.sum(),
         decode_inputs=np.array([_mean(inputs, weights, cell) for cell in decode_cells]),
+        cached=np.zeros(len(cells)),
+        decode_cached=np.zeros(len(decode_cells)),
         mean_input=mean_input,
         mean_output=float(weights @ outputs),
         mean_decode_steps=mean_steps,

@@ -79,17 +79,23 @@ class MemoryFit:
     window_tokens: int
     state_bytes: float
 
-    def sequence_bytes(self, context_tokens: float) -> float:
-        """Return the bytes of a sequence that holds `context_tokens`, on one GPU."""
-        windowed = min(context_tokens, float(self.window_tokens))
-        return self.kv_growing_bytes * context_tokens + self.kv_windowed_bytes * windowed + self.state_bytes
+    def sequence_bytes(self, context_tokens: float, shared_tokens: float = 0.0) -> float:
+        """Return the bytes of a sequence that holds `context_tokens`, on one GPU.
 
-    def sequences(self, context_tokens: float) -> float:
+        shared_tokens: those of them that are held once for all sequences; a window is counted whole all the same.
+        """
+        windowed = min(context_tokens, float(self.window_tokens))
+        own = max(context_tokens - shared_tokens, 0.0)
+        return self.kv_growing_bytes * own + self.kv_windowed_bytes * windowed + self.state_bytes
+
+    def sequences(self, context_tokens: float, shared_tokens: float = 0.0) -> float:
         """Return the number of sequences that fit at once, when each holds `context_tokens`.
 
-        It is a real number, because lengths are averages.
+        It is a real number, because lengths are averages. shared_tokens: those that are held once for all sequences.
         """
-        return self.kv_budget_bytes / max(self.sequence_bytes(context_tokens), 1.0)
+        prefix = self.kv_growing_bytes * shared_tokens
+        prefix += self.kv_windowed_bytes * min(shared_tokens, float(self.window_tokens))
+        return max(self.kv_budget_bytes - prefix, 0.0) / max(self.sequence_bytes(context_tokens, shared_tokens), 1.0)
 
     def kv_tokens(self, context_tokens: float) -> float:
         """Return the tokens of context that fit in all, when each sequence holds `context_tokens`."""

@@ -1,10 +1,10 @@
 """One replica in the steady state: its rate, its latencies and their tails, when C sequences decode on average.
 
 Little's law on both sides gives the rate without iteration. A request has S input and O output tokens and D = O − 1
-decode steps.
+decode steps. Of its input N tokens are computed, and H = S − N are in the cache already; N = S without prefix reuse.
 
     t     = step(C, X)            X = C·E[D·(S + O/2)]/E[D]
-    ΔT(S) = chunks·(step(C, X, S/chunks, S/2) − t)            what one prompt adds to the steps that it shares
+    ΔT(S) = chunks·(step(C, X, N/chunks, H + N/2) − t)        what one prompt adds to the steps that it shares
     λ(C)  = C / (E[D]·t + C·E[ΔT])
     TPOT  = C/(λ·E[D]) = t/(1 − φ)                            φ = λ·E[ΔT]
 
@@ -50,6 +50,7 @@ class Load:
     clock: the clocks, shape (n, 1, 1).
     inputs, input_weights: shape (n, 1, points).
     decode_steps, decode_weights, decode_inputs: shape (n, 1, points).
+    cached, decode_cached: shapes of `inputs` and `decode_inputs`.
     mean_decode_steps: shape (n, 1, 1). It is at least one, so that a route of one-token answers still has a rate for
     each concurrency.
     mean_context: tokens, shape (n, 1, 1).
@@ -63,6 +64,8 @@ class Load:
     decode_steps: Floats
     decode_weights: Floats
     decode_inputs: Floats
+    cached: Floats
+    decode_cached: Floats
     mean_decode_steps: Floats
     mean_context: Floats
     places: Floats
@@ -84,6 +87,8 @@ class Load:
             decode_steps=np.maximum(_rows([each.decode_steps for each in lengths]), 1.0),
             decode_weights=_rows([each.decode_weights for each in lengths]),
             decode_inputs=_rows([each.decode_inputs for each in lengths]),
+            cached=_rows([each.cached for each in lengths]),
+            decode_cached=_rows([each.decode_cached for each in lengths]),
             mean_decode_steps=np.maximum(column([each.mean_decode_steps for each in lengths]), 1.0),
             mean_context=column([each.mean_context for each in lengths]),
             places=column(places),
@@ -104,9 +109,14 @@ class Load:
         """Return the time of a step without prompts, ms."""
         return self.clock.step_ms(concurrency, concurrency * self.mean_context, _ZERO, _ZERO)
 
-    def chunks(self, inputs: Floats) -> Floats:
-        """Return the number of steps over which a prompt is spread."""
-        return np.maximum(np.ceil(inputs / self.max_num_batched_tokens), 1.0)
+    @cached_property
+    def computed(self) -> Floats:
+        """Tokens of a prompt that are computed, at each point of the inputs; the others are in the cache."""
+        return self.inputs - self.cached
+
+    def chunks(self, computed: Floats) -> Floats:
+        """Return the number of steps over which the computed part of a prompt is spread."""
+        return np.maximum(np.ceil(computed / self.max_num_batched_tokens), 1.0)
 
     def over_inputs(self, values: Floats) -> Floats:
         """Return the mean over all requests of a function of the input; the last axis stays, with length 1."""
@@ -138,10 +148,11 @@ class SteadyState:
         self.decode_step_ms = load.decode_step_ms(concurrency)
         arriving = concurrency / load.mean_decode_steps
         self.company = arriving / -np.expm1(-arriving)
-        self.added_ms = self._added_ms(load.inputs)
-        alone = self._alone_ms(load.inputs)
-        self.mean_work_ms = load.over_inputs(self._work_ms(load.inputs))
-        self.own_ms = load.chunks(load.inputs) * self.decode_step_ms + alone
+        alone = self._alone_ms(load.computed, load.cached)
+        work = self._work_ms(load.computed, load.cached)
+        self.added_ms = work + (alone - work) / self.company  # what the prompts of one step share is paid once
+        self.mean_work_ms = load.over_inputs(work)
+        self.own_ms = load.chunks(load.computed) * self.decode_step_ms + alone
         self.mean_added_ms = load.over_inputs(self.added_ms)
         at_rest = load.mean_decode_steps * self.decode_step_ms + concurrency * self.mean_added_ms
         self.entry_ms = load.over_inputs(self.own_ms) + self._company_ms(concurrency / at_rest)
@@ -162,27 +173,19 @@ class SteadyState:
         met = mixed * (t**2 + 2.0 * t * n * added + n * square + n * (n - 1.0) * added**2) + (1.0 - busy) * t
         return rate_per_ms * met * self.mean_work_ms
 
-    def _work_ms(self, inputs: Floats) -> Floats:
+    def _work_ms(self, computed: Floats, cached: Floats) -> Floats:
         """Return the arithmetic and communication of a prompt when nothing of it hides behind reading memory, ms."""
         clock = self.load.clock
-        attention = clock.attention_ms_per_token_pair * inputs / 2.0
+        attention = clock.attention_ms_per_token_pair * (cached + computed / 2.0)
         products = clock.dense_compute_ms_per_token + clock.expert_compute_ms_per_token
-        return (products + clock.comm_ms_per_token + attention) * inputs
+        return (products + clock.comm_ms_per_token + attention) * computed
 
-    def _alone_ms(self, inputs: Floats) -> Floats:
+    def _alone_ms(self, computed: Floats, cached: Floats) -> Floats:
         """Return what a prompt adds to its steps when it is the only prompt in them, ms."""
-        chunks = self.load.chunks(inputs)
+        chunks = self.load.chunks(computed)
         context = self.concurrency * self.load.mean_context
-        mixed = self.load.clock.step_ms(self.concurrency, context, inputs / chunks, inputs / 2.0)
+        mixed = self.load.clock.step_ms(self.concurrency, context, computed / chunks, cached + computed / 2.0)
         return chunks * (mixed - self.decode_step_ms)
-
-    def _added_ms(self, inputs: Floats) -> Floats:
-        """Return what a prompt adds to its steps in the company that it has on average, ms.
-
-        What the prompts of one step share is paid once.
-        """
-        work = self._work_ms(inputs)
-        return work + (self._alone_ms(inputs) - work) / self.company
 
     @cached_property
     def elasticity(self) -> Floats:
@@ -201,7 +204,7 @@ class SteadyState:
     @cached_property
     def prompt_service_ms(self) -> Floats:
         """Time that the engine spends on one prompt while prompts queue, with its share of the decode steps, ms."""
-        return self.added_ms + self.decode_step_ms * self.load.inputs / self.load.max_num_batched_tokens
+        return self.added_ms + self.decode_step_ms * self.load.computed / self.load.max_num_batched_tokens
 
     @cached_property
     def prompt_load(self) -> Floats:
@@ -242,7 +245,8 @@ class SteadyState:
         first_token: factor on the time to the first token.
         """
         load = self.load
-        own = load.chunks(load.decode_inputs) * self.decode_step_ms + self._alone_ms(load.decode_inputs)
+        computed = load.decode_inputs - load.decode_cached
+        own = load.chunks(computed) * self.decode_step_ms + self._alone_ms(computed, load.decode_cached)
         return load.over_decodes(self.wait_tail((target_ms - load.decode_steps * self.tpot_ms) / first_token - own))
 
     def tpot_tail(self, target_ms: Floats) -> Floats:
@@ -276,7 +280,7 @@ class SteadyState:
         """
         load, steps = self.load, self.load.decode_steps
         spare = np.maximum(target_ms - self.decode_step_ms, 0.0)
-        slow_chunk = self.added_ms / load.chunks(load.inputs) > spare
+        slow_chunk = self.added_ms / load.chunks(load.computed) > spare
         slow = (self.added_ms[:, :, None, :] > (spare * steps)[:, :, :, None]) & slow_chunk[:, :, None, :]
         longer = slow * load.input_weights[:, :, None, :]
         certain = target_ms < self.decode_step_ms

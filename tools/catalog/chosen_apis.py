@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 PROVIDERS = {  # key -> (raw name in the price table, raw name in the policy table, OpenAI-compatible address, prefix)
     "anthropic": ("Anthropic", "Anthropic API", "https://api.anthropic.com/v1", ""),
     "bedrock": ("AWS Bedrock", "AWS Bedrock", "https://bedrock-runtime.{region}.amazonaws.com/openai/v1", ""),
@@ -22,6 +24,65 @@ PROVIDERS = {  # key -> (raw name in the price table, raw name in the policy tab
 HIPAA = {"anthropic": True, "bedrock": True}
 RESIDENCY = {"bedrock": ["us"]}
 """Verified only. Bedrock is pinned to the region that is called, and this catalog holds regions of the US."""
+
+READ = "2026-11-29"
+"""Day on which pages that state no day were read."""
+PROMPT_CACHING: dict[str, dict[str, Any]] = {
+    "anthropic": {
+        "kind": "explicit",
+        "minimum_tokens": None,
+        "step_tokens": 1,
+        "source": "platform.claude.com docs cli-sdks-libraries/libraries/openai-sdk: not available through the "
+        "compatible layer",
+        "as_of": "2025",
+    },
+    "deepseek": {
+        "kind": "automatic",
+        "minimum_tokens": None,
+        "step_tokens": 1,
+        "source": "api-docs.deepseek.com guides/kv_cache; it states no shortest prefix",
+        "as_of": READ,
+    },
+    "fireworks": {
+        "kind": "automatic",
+        "minimum_tokens": None,
+        "step_tokens": 1,
+        "source": "docs.fireworks.ai guides/prompt-caching; it states no shortest prefix",
+        "as_of": READ,
+    },
+    "google": {
+        "kind": "automatic",
+        "minimum_tokens": 4096,
+        "step_tokens": 1,
+        "minimum_by_model": {"gemini-2.5-flash": 2048, "gemini-2.5-pro": 2048},
+        "source": "ai.google.dev gemini-api docs/caching, implicit caching; models that it does not list take its "
+        "longest minimum",
+        "as_of": "2026-10-13",
+    },
+    "groq": {
+        "kind": "automatic",
+        "minimum_tokens": None,
+        "step_tokens": 1,
+        "source": "console.groq.com docs/prompt-caching; no shortest prefix was read there",
+        "as_of": READ,
+    },
+    "mistral": {
+        "kind": "explicit",
+        "minimum_tokens": None,
+        "step_tokens": 1,
+        "source": "docs.mistral.ai prompt-caching: requests carry `prompt_cache_key`",
+        "as_of": READ,
+    },
+    "openai": {
+        "kind": "automatic",
+        "minimum_tokens": 1024,
+        "step_tokens": 128,
+        "source": "openai/openai-cookbook examples/Prompt_Caching_201.ipynb (models before GPT-5.6); "
+        "developers.openai.com guides/prompt-caching: GPT-5.6 and later bill cache writes",
+        "as_of": READ,
+    },
+}
+"""How providers recognise prompts that they computed before. Those that are not named: not known."""
 
 RENAMES = {"openai": {"max_tokens": "max_completion_tokens"}}
 """Provider -> field of a request as OpenAI's older models spell it -> as this provider wants it."""

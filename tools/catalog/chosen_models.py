@@ -17,6 +17,20 @@ def _models() -> dict[str, tuple[str, str | None]]:
 MODELS = _models()
 """Key → name of the raw row, and the repository of the instruct checkpoint if the raw row is of the base one."""
 
+LLAMA_3_TOKENS = {
+    "source": "the unit itself: `tokenizer_ratio` counts in tokens of Llama 3's tokenizer",
+    "as_of": "2026-11-29",
+    "tokenizer_ratio": 1.0,
+}
+LLAMA_3 = ("llama-3-", "llama-3.1-", "llama-3.2-", "llama-3.3-", "deepseek-r1-distill-llama-")
+"""How the keys of models with that tokenizer begin."""
+
+
+def tokens_of(key: str) -> dict[str, object] | None:
+    """How a model counts tokens; None where nobody has measured it."""
+    return LLAMA_3_TOKENS if key.startswith(LLAMA_3) else None
+
+
 SAME_SHAPE = {  # slug -> published names of models with the same layers and widths; `*`: whatever follows
     "deepseek-r1": ["R1"],
     "deepseek-r1-distill-llama-70b": ["R1-Distill-Llama-70B"],

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tools.catalog import selection as choose
 from tools.catalog.cards import CARDS, DATA_SHEET, SIBLINGS, Card
-from tools.catalog.chosen_apis import APIS, FEATURES, HIPAA, PROVIDERS, RENAMES, RESIDENCY
-from tools.catalog.chosen_models import MODELS, REASONING, SAME_SHAPE
+from tools.catalog.chosen_apis import APIS, FEATURES, HIPAA, PROMPT_CACHING, PROVIDERS, RENAMES, RESIDENCY
+from tools.catalog.chosen_models import MODELS, REASONING, SAME_SHAPE, tokens_of
 from tools.catalog.model_shapes import CODE, shape_of
 from tools.catalog.raw_tables import TODAY, Fact, RawRow, api_source, raw_apis, source_text, table, whole
 from tools.catalog.yaml_text import OneLine
@@ -133,6 +133,7 @@ def models(raw: Path) -> Iterator[Fact]:
             **({"note": note} if (note := "; ".join(filter(None, notes))) else {}),
             **({"not_served": why} if (why := named.get("not_served")) else {}),
             **({"same_shape": SAME_SHAPE[key]} if key in SAME_SHAPE else {}),
+            **({"tokens": tokens} if (tokens := tokens_of(key)) else {}),
         }
 
 
@@ -223,6 +224,7 @@ def providers(raw: Path) -> Iterator[Fact]:
             "residency": RESIDENCY.get(key),
             "source": source + "; address: provider's API reference",
             "as_of": dated,
+            **({"prompt_caching": PROMPT_CACHING[key]} if key in PROMPT_CACHING else {}),
         }
 
 

@@ -62,7 +62,7 @@ def _placement(nodes: Sequence[Mapping[str, int]]) -> tuple[NodePlacement, ...]:
 def _pool(solved: Solved, pool: SelfHosted) -> Pool:
     replica, shape = pool.replica, pool.shape
     count = solved.fleet.replicas[pool.name]
-    routes = solved.routes_of(pool)
+    routes = tuple(shape.route(route.name) for route in solved.routes_of(pool))
     kinds = {route.route.data for route in routes}
     context = max(route.lengths.mean_context for route in routes)
     in_flight = _in_flight(solved, pool)
@@ -88,6 +88,7 @@ def _pool(solved: Solved, pool: SelfHosted) -> Pool:
                 [route.lengths for route in routes],
                 [route.target for route in routes],
                 shape.max_num_batched_tokens,
+                [0.0 if replica.memory.state_bytes else route.repeated.shared_tokens for route in routes],
             ),
             gpu_memory_utilization=Decimal(str(GPU_MEMORY_UTILIZATION)),
             # vLLM reads the precision of a published checkpoint by itself; only quantizing while loading is asked for.

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from planner.decision.answer.ranges import cost_ranges, whole_range
 from planner.decision.answer.solved import Solved
-from planner.decision.candidates.hosted_apis import MILLION, tokens_by_price_part
+from planner.decision.candidates.hosted_apis import MILLION
 from planner.decision.candidates.platform import NODE_DISK_GB
 from planner.domain.apis import PricePart
 from planner.domain.environment import Environment
@@ -22,8 +22,10 @@ from planner.words.units import HOURS_PER_MONTH
 
 WORDS: dict[PricePart, str] = {
     "input": "input tokens",
+    "cached-input": "cached input tokens",
     "output": "output tokens",
     "long-input": "input tokens of long prompts",
+    "long-cached-input": "cached input tokens of long prompts",
     "long-output": "output tokens of long prompts",
 }
 
@@ -85,7 +87,7 @@ def _tokens(solved: Solved) -> list[CostLine]:
     tokens: dict[tuple[str, str, PricePart], float] = {}
     for (key, name), shares in sorted(solved.choice.answer.spilled.items()):
         requests = solved.requests_to(key, shares)
-        for part, count in tokens_by_price_part(apis[name].row, solved.route(key[0]).bands[key[1]].mix).items():
+        for part, count in apis[name].tokens_by_part(solved.route(key[0]), key[1]).items():
             entry = (key[0], name, part)
             tokens[entry] = tokens.get(entry, 0.0) + requests * count / MILLION
     return [

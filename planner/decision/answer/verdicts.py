@@ -11,6 +11,7 @@ from datetime import date
 from planner.decision.answer.data_rules import licence_doubts, privacy_of
 from planner.decision.answer.routes import BYTES_PER_TOKEN
 from planner.decision.answer.solved import Solved
+from planner.decision.answer.token_verdicts import token_verdicts
 from planner.decision.answer.too_long import too_long_verdicts
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.domain.catalog import Catalog
@@ -43,7 +44,7 @@ def verdicts(
         *([Verdict(name="hardware", state="pass", message=preference)] if preference else []),
         privacy_of(solved),
         _availability(environment),
-        _bytes_per_token(),
+        *token_verdicts(solved, BYTES_PER_TOKEN),
     ]
     return tuple(sorted(judgements, key=lambda verdict: (verdict.name, verdict.message)))
 
@@ -125,11 +126,6 @@ def _availability(environment: Environment) -> Verdict:
     if not environment.reserve.node:
         message = f"asked: {asked}; not computed yet, and no loss is planned for"
     return Verdict(name="availability", state="warn", message=message)
-
-
-def _bytes_per_token() -> Verdict:
-    message = f"input bands assume {BYTES_PER_TOKEN:g} bytes a token; no tokenizer ratio is known"
-    return Verdict(name="gap tokenizer", state="warn", message=message)
 
 
 def _shortened(messages: Sequence[str], most: int = 4) -> str:

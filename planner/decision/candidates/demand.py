@@ -17,6 +17,8 @@ from planner.decision.choice.question import BandKey
 from planner.domain.demand import Level, hourly_rates, levels
 from planner.domain.environment import Environment, Horizon
 from planner.domain.load import Load, load_of, route_week
+from planner.domain.model_facts import AS_STATED, TokenCounts
+from planner.domain.prompts import NOTHING_REPEATED, RepeatedPrompts, repeated_prompts
 from planner.domain.route import Route, Slo
 from planner.domain.traces import TraceSummary
 from planner.domain.workload import InputBand, Mix, Workload, joined, poisson_burst, route_workload
@@ -40,7 +42,10 @@ class RouteDemand:
     target: what its SLO promises.
     burst_ratio: rate of the highest minute ÷ planned rate; screened capacities are divided by it.
     minutes: rates of the trace's busiest five minutes ÷ their mean; capacities are simulated with them.
-    cuts: the input lengths behind which a band begins because some candidate reads no further.
+    cuts: the input lengths behind which a band begins because some candidate reads no further, in stated tokens.
+    repeated: what its prompts repeat of earlier ones.
+    spread: number of replicas among which the requests of a session are spread.
+    counts: how the model counts for which the lengths stand here.
     """
 
     name: str
@@ -55,11 +60,15 @@ class RouteDemand:
     burst_ratio: float
     minutes: tuple[float, ...]
     cuts: Cuts
+    repeated: RepeatedPrompts = NOTHING_REPEATED
+    spread: float = 1.0
+    counts: TokenCounts = AS_STATED
 
     @property
     def max_model_len(self) -> int:
         """Return the tokens of context that hold every request of the route: the next power of two."""
-        return context_wanted(self.workload)
+        longest = math.ceil(self.workload.longest_input * self.counts.ratio)
+        return context_wanted(replace(self.workload, longest_input=longest))
 
     @property
     def tail_is_assumed(self) -> bool:
@@ -69,7 +78,7 @@ class RouteDemand:
 
     def reads(self, context: int) -> int:
         """Return how many bands, from the shortest prompts on, a candidate with this context reads whole."""
-        return bands_read(self.workload, self.cuts, context - self.workload.room)
+        return bands_read(self.workload, self.cuts, math.floor((context - self.workload.room) / self.counts.ratio))
 
     def lengths_read(self, context: int) -> Lengths:
         """Return the lengths of all requests that a candidate with this context reads; of all where it reads none."""
@@ -83,7 +92,7 @@ class RouteDemand:
         return index < read or cut
 
     def cut_to(self, index: int, context: int) -> int | None:
-        """Return the tokens to which a band is cut for a pool with this context; None where the pool reads it whole."""
+        """Return the stated tokens to which a pool with this context cuts a band; None where it reads all of it."""
         read = self.reads(context)
         return None if index < read else self.bands[read].over_tokens
 
@@ -102,10 +111,16 @@ class RouteDemand:
             return self.bands[index].mix
         key = (first, last, self.cut_to(last, context))
         if key not in self._joined:
-            self._joined[key] = joined(
-                (self.bands[i].share, _cut(self.bands[i].mix, self.cut_to(i, context))) for i in range(first, last + 1)
-            )
+            self._joined[key] = joined((self.bands[i].share, self._cut(i, context)) for i in range(first, last + 1))
         return self._joined[key]
+
+    def _cut(self, index: int, context: int) -> Mix:
+        """Return the lengths of a band after a pool with this context has cut its prompts."""
+        mix, stated = self.bands[index].mix, self.cut_to(index, context)
+        if stated is None:
+            return mix
+        most = stated * self.counts.ratio
+        return replace(mix, input_tokens=tuple(min(tokens, most) for tokens in mix.input_tokens))
 
     def lengths_for(self, index: int, context: int) -> Lengths:
         """Return the same on few points."""
@@ -128,7 +143,8 @@ class RouteDemand:
         """Return the tokens that the longest prompt of a band takes together with its answer."""
         below = self.bands[index].below_tokens
         longest = self.workload.longest_input
-        return (longest if below is None else min(longest, below - 1)) + self.workload.room
+        stated = longest if below is None else min(longest, below - 1)
+        return math.ceil(stated * self.counts.ratio) + self.workload.room
 
     def may_turn_away(self, index: int) -> bool:
         """Say whether a band may be left without a place: some candidate reads no prompt that long, and they are few.
@@ -147,6 +163,25 @@ class RouteDemand:
     def prompt_p95(self) -> float:
         """Return the prompt that 95 % of the route's requests do not exceed, tokens."""
         return self.workload.mix.input_quantile(0.95)
+
+    def counted(self, counts: TokenCounts) -> RouteDemand:
+        """Return the demand in the tokens of a model. Its bands are cut at the same prompts as before."""
+        if counts.change_nothing:
+            return self
+        bands = tuple(replace(band, mix=counts.mix(band.mix)) for band in self.bands)
+        room = math.ceil(self.workload.room * counts.ratio + counts.reasoning)
+        workload = replace(self.workload, mix=counts.mix(self.workload.mix), bands=bands, room=room)
+        slope = self.target.ttft_ms_per_1k_input / counts.ratio
+        return replace(
+            self,
+            workload=workload,
+            lengths=_lengths(workload.mix),
+            band_lengths=tuple(_lengths(band.mix) for band in bands),
+            first_lengths=tuple(_first_lengths(bands)),
+            target=replace(self.target, ttft_ms_per_1k_input=slope),
+            repeated=self.repeated.times(counts.ratio),
+            counts=counts,
+        )
 
     @property
     def bands(self) -> tuple[InputBand, ...]:
@@ -172,14 +207,21 @@ class Demand:
 
 
 def demand(
-    environment: Environment, traces: Mapping[str, TraceSummary], cuts: Mapping[str, Cuts] | None = None
+    environment: Environment,
+    traces: Mapping[str, TraceSummary],
+    cuts: Mapping[str, Cuts] | None = None,
+    spread: Mapping[str, float] | None = None,
 ) -> Demand:
     """Return what an environment asks for. `traces` are those that it names, and `cuts` are by route.
 
+    spread: number of replicas among which the requests of a session are spread, by route; 1 where it is not given.
     Raises ValueError when declared token lengths fit no distribution, or a profile is not a week.
     """
     routes = tuple(
-        _route(name, environment.routes[name], environment.horizon, traces, (cuts or {}).get(name, NO_CUTS))
+        replace(
+            _route(name, environment.routes[name], environment.horizon, traces, (cuts or {}).get(name, NO_CUTS)),
+            spread=(spread or {}).get(name, 1.0),
+        )
         for name in sorted(environment.routes)
     )
     weeks = {r.name: hourly_rates(r.load.mean * r.load.usage_factor, r.week) for r in routes}
@@ -188,7 +230,8 @@ def demand(
 
 
 def _route(name: str, route: Route, horizon: Horizon, traces: Mapping[str, TraceSummary], cuts: Cuts) -> RouteDemand:
-    workload = route_workload(route, traces.get(route.traffic.trace or ""), 1.0, cuts.reaches)
+    trace = traces.get(route.traffic.trace or "")
+    workload = route_workload(route, trace, 1.0, cuts.reaches)
     week = route_week(route, horizon)
     load = load_of(route, workload.mix, week, horizon)
     if not workload.burst.measured:
@@ -206,17 +249,13 @@ def _route(name: str, route: Route, horizon: Horizon, traces: Mapping[str, Trace
         burst_ratio=_burst_ratio(workload),
         minutes=_busiest_minutes(traces[route.traffic.trace]) if route.traffic.trace else (1.0,),
         cuts=cuts,
+        repeated=repeated_prompts(route, trace),
     )
 
 
 def _first_lengths(bands: Sequence[InputBand]) -> Iterator[Lengths]:
     for count in range(1, len(bands) + 1):
         yield _lengths(joined((band.share, band.mix) for band in bands[:count]))
-
-
-def _cut(mix: Mix, tokens: int | None) -> Mix:
-    """Return the lengths after longer prompts are cut to so many tokens."""
-    return mix if tokens is None else replace(mix, input_tokens=tuple(min(t, float(tokens)) for t in mix.input_tokens))
 
 
 def _target(slo: Slo) -> LatencyTarget:

@@ -1,16 +1,16 @@
 """Hosted candidates: which APIs a route's accept list, privacy, residency and accounts admit, and what a request costs.
 
-    USD a request = S·p_in + O·p_out        S, O: mean input and output tokens of the band
+    USD a request = N·p_in + H·p_cached + O·p_out        means of the band, in the model's own tokens
 
-The prices of long contexts apply to the requests of the band that are longer than the model's threshold. Tokenizer
-ratios, reasoning tokens and cache hits are not known; they are never guessed, and what is unknown is named as a gap.
-A restricted route gets no option at all.
+The prices of long contexts apply to the requests of the band that are longer than the model's threshold. Reasoning
+tokens and tokenizer ratios (`domain.model_facts`) and cached input (`price_parts`) are counted as far as they are
+known; they are never guessed, and what is unknown is named. A restricted route gets no option at all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 
@@ -24,17 +24,20 @@ from planner.decision.candidates.omissions import (
     Retires,
     TooLittleContext,
 )
+from planner.decision.candidates.price_parts import Recognised, recognised_prefix, tokens_by_price_part
 from planner.decision.candidates.terms import ServedAt, doubts, served_at, unmet
 from planner.decision.choice.question import ApiOption, BandKey
 from planner.domain.apis import ApiModel, PricePart, Provider
 from planner.domain.catalog import Catalog
-from planner.domain.environment import ApiAccounts
+from planner.domain.environment import ApiAccounts, ModelFacts
 from planner.domain.gaps import Gap
+from planner.domain.model_facts import AS_STATED, TokenCounts, token_counts
 from planner.domain.prices import Price
 from planner.domain.route import Route
-from planner.domain.workload import Mix
 
 MILLION = 1_000_000
+CACHE_PARTS: tuple[PricePart, ...] = ("cached-input", "cache-write")
+"""Prices of what a provider reads from its cache and writes into it."""
 
 
 @dataclass(frozen=True)
@@ -45,20 +48,35 @@ class HostedApi:
     row: the model in the catalog.
     host: the provider as it is called: its address, its key, and where it processes requests.
     prices: USD for a million tokens at that address, by the part of a request that is billed.
+    counts: how the model counts tokens.
+    recognised: what it bills as cached input, by route.
     """
 
     option: ApiOption
     row: ApiModel
     host: Provider
     prices: Mapping[PricePart, Price]
+    counts: TokenCounts = AS_STATED
+    recognised: Mapping[str, Recognised] = field(default_factory=dict)
+
+    def tokens_by_part(self, route: RouteDemand, band: int) -> dict[PricePart, float]:
+        """Return the mean tokens of a request of a band, as stated by its route, by the part that is billed."""
+        cached = self.recognised.get(route.name, Recognised()).tokens
+        return tokens_by_price_part(self.row, self.counts.mix(route.bands[band].mix), cached)
 
 
 def hosted_apis(
-    routes: Sequence[RouteDemand], catalog: Catalog, accounts: ApiAccounts, region: str, until: date
+    routes: Sequence[RouteDemand],
+    catalog: Catalog,
+    accounts: ApiAccounts,
+    region: str,
+    until: date,
+    facts: Mapping[str, ModelFacts] | None = None,
 ) -> tuple[tuple[HostedApi, ...], tuple[Omission, ...], tuple[Gap, ...]]:
     """Return the hosted APIs, sorted by key, with the omissions and gaps of this part of the market.
 
-    `until` is the last day of the horizon. `apis_in_order` ranks the APIs for a route.
+    `until` is the last day of the horizon. `apis_in_order` ranks the APIs for a route. `facts` are what the environment
+    measured of models.
     """
     served: dict[str, ServedAt] = {}
     users: dict[str, list[RouteDemand]] = {}
@@ -67,7 +85,8 @@ def hosted_apis(
     for route in routes:
         for row in _accepted(route.route, catalog):
             at = served_at(row, route.route.residency, catalog, region)
-            omission = _omission(row, route, catalog, accounts, until)
+            counted = route.counted(token_counts(row.slug, facts or {}, catalog))
+            omission = _omission(row, counted, catalog, accounts, until)
             if omission is None and (cause := unmet(route, at.host, accounts.providers[row.provider], catalog.places)):
                 omission = Omission(Candidate(api=row.key), cause, route.name)
             if omission is not None:
@@ -78,7 +97,8 @@ def hosted_apis(
             users.setdefault(at.row.key, []).append(route)
     apis = []
     for key in sorted(served):
-        api = _hosted_api(served[key], users[key], catalog, accounts)
+        counts = token_counts(served[key].row.slug, facts or {}, catalog)
+        api = _hosted_api(served[key], users[key], catalog, accounts, counts)
         if isinstance(api, Gap):
             gaps.add(api)
             omissions += [Omission(Candidate(api=key), NoPrice(api.subject), route.name) for route in users[key]]
@@ -86,18 +106,6 @@ def hosted_apis(
             apis.append(api)
             gaps |= set(_unknowns(served[key].row, catalog, accounts))
     return tuple(apis), tuple(omissions), tuple(sorted(gaps))
-
-
-def tokens_by_price_part(row: ApiModel, mix: Mix) -> dict[PricePart, float]:
-    """Return the mean tokens of a request by the price part that they are billed at."""
-    above = row.long_context_above
-    parts: dict[PricePart, float] = {"input": 0.0, "output": 0.0}
-    for tokens_in, tokens_out, weight in zip(mix.input_tokens, mix.output_tokens, mix.weights, strict=True):
-        long = above is not None and tokens_in > above
-        keys: tuple[PricePart, PricePart] = ("long-input", "long-output") if long else ("input", "output")
-        parts[keys[0]] = parts.get(keys[0], 0.0) + weight * tokens_in
-        parts[keys[1]] = parts.get(keys[1], 0.0) + weight * tokens_out
-    return parts
 
 
 def _accepted(route: Route, catalog: Catalog) -> list[ApiModel]:
@@ -125,29 +133,41 @@ def _omission(
 
 
 def _hosted_api(
-    served: ServedAt, users: Sequence[RouteDemand], catalog: Catalog, accounts: ApiAccounts
+    served: ServedAt, users: Sequence[RouteDemand], catalog: Catalog, accounts: ApiAccounts, counts: TokenCounts
 ) -> HostedApi | Gap:
     """Return the API for the routes that use it, or the gap of the first price that is missing."""
     row, prices = served.row, dict[PricePart, Price]()
-    read = {route.name: route.bands[: route.reads(row.context_tokens or 0)] for route in users}
-    bands = {(route, i): band for route, prefix in read.items() for i, band in enumerate(prefix)}
-    for part in sorted({part for band in bands.values() for part in tokens_by_price_part(row, band.mix)}):
+    known = {
+        part: _at_address(price, served)
+        for part in CACHE_PARTS
+        if (price := catalog.prices.price(row.price_key(part))) is not None
+    }
+    caching = catalog.providers[row.provider].prompt_caching
+    recognised = {
+        route.name: recognised_prefix(row, caching, known, route.repeated.shared_tokens * counts.ratio)
+        for route in users
+    }
+    bands = {
+        (route.name, index): counts.mix(band.mix)
+        for route in users
+        for index, band in enumerate(route.bands[: route.counted(counts).reads(row.context_tokens or 0)])
+    }
+    billed = {key: tokens_by_price_part(row, mix, recognised[key[0]].tokens) for key, mix in bands.items()}
+    for part in sorted({part for parts in billed.values() for part in parts}):
         price = catalog.prices.price(row.price_key(part))
         if price is None:
             return catalog.prices.gap(row.price_key(part))
         prices[part] = _at_address(price, served)
-    cached = catalog.prices.price(row.price_key("cached-input"))
-    if cached is not None:
-        prices["cached-input"] = _at_address(cached, served)
+    if "cached-input" in known:
+        prices["cached-input"] = known["cached-input"]
     cost: dict[BandKey, float] = {}
     tokens: dict[BandKey, float] = {}
-    for key, band in bands.items():
-        parts = tokens_by_price_part(row, band.mix)
-        cost[key] = sum(count * float(prices[part].usd) for part, count in parts.items()) / MILLION
-        tokens[key] = band.mix.mean_input + band.mix.mean_output
+    for key, mix in bands.items():
+        cost[key] = sum(count * float(prices[part].usd) for part, count in billed[key].items()) / MILLION
+        tokens[key] = mix.mean_input + mix.mean_output
     limits = accounts.providers[row.provider].limits
     option = ApiOption(row.key, row.provider, cost, tokens, limits.tpm, limits.rpm)
-    return HostedApi(option, row, served.host, prices)
+    return HostedApi(option, row, served.host, prices, counts, recognised)
 
 
 def _at_address(price: Price, served: ServedAt) -> Price:
@@ -167,7 +187,4 @@ def _unknowns(row: ApiModel, catalog: Catalog, accounts: ApiAccounts) -> list[Ga
     if account.limits.tpm is None or account.limits.rpm is None:
         hint = f"set `api.providers.{row.provider}.limits: {{tpm: …, rpm: …}}`"
         gaps.append(Gap("limits", row.provider, f"the rate limits of {row.provider} are not stated", hint))
-    if row.reasoning is not False:
-        message = f"{row.key} may think before it answers; its reasoning tokens are not in the estimate"
-        gaps.append(Gap("reasoning", row.key, message, "measure them on your own prompts"))
     return [*gaps, *catalog.providers[row.provider].gaps()]

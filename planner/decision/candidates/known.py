@@ -56,6 +56,7 @@ def _key(question: CapacityQuestion) -> _Key:
         q.max_num_batched_tokens,
         q.first_token_overhead_ms,
         q.provenance,
+        q.reuse,
     )
 
 

@@ -78,17 +78,18 @@ class Market:
         return self.servable.issuperset(_firm_bands(route))
 
 
-def survey(inputs: Inputs, known: Known | None = None) -> Market:
+def survey(inputs: Inputs, known: Known | None = None, spread: Mapping[str, float] | None = None) -> Market:
     """Return the market of an environment. `known` holds capacities of former surveys; new ones are added to it.
 
+    spread: number of replicas among which the requests of a session are spread, by route (`demand`).
     Raises `Problems` with ENV020, exit code 1, when a price is missing that every plan needs.
     """
     environment, catalog = inputs.environment, inputs.catalog
     offerings, offering_omissions, offering_gaps = _offerings(environment, catalog)
-    asked = demand(environment, inputs.traces, cuts(environment, inputs.traces, catalog, offerings))
+    asked = demand(environment, inputs.traces, cuts(environment, inputs.traces, catalog, offerings), spread)
     until = environment.horizon.start + timedelta(days=round(environment.horizon.months * DAYS_PER_MONTH))
     apis, api_omissions, api_gaps = hosted_apis(
-        asked.routes, catalog, environment.api, environment.platform.region, until
+        asked.routes, catalog, environment.api, environment.platform.region, until, environment.models
     )
     cluster, disk_usd_per_hour, storage_usd_per_gb = _needed_prices(environment, catalog)
     taken = {key for api in apis for key in api.option.usd_per_request}
@@ -97,7 +98,9 @@ def survey(inputs: Inputs, known: Known | None = None) -> Market:
     judge = ruler(inputs)
     rights = hosting_rights(asked.routes, environment, catalog)
     rules = machine_rules(environment, catalog, offerings)
-    loading, shape_omissions = shapes(asked.routes, catalog, offerings.gpus(), tenancy, rights, rules)
+    loading, shape_omissions = shapes(
+        asked.routes, catalog, offerings.gpus(), tenancy, rights, rules, environment.models
+    )
     able, replica_omissions = replicas(loading, judge, Known() if known is None else known)
     existing = existing_counts(environment.hardware.existing)
     all_classes, host_omissions = self_hosted_classes(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.known import Known
 from planner.decision.candidates.omissions import MissesSlo, Omission, TooLittleContext
 from planner.decision.candidates.reach import NARROWEST_CAP
@@ -22,6 +23,7 @@ from planner.performance.capacity import (
     with_interval,
 )
 from planner.performance.memory import MemoryFit
+from planner.performance.prefix import NOTHING_CACHED
 from planner.performance.step_time import StepClock
 
 CAPS = (NARROWEST_CAP, 32, 64, 128, 256)
@@ -77,9 +79,11 @@ def _with_caps(shapes: Sequence[Shape], ruler: Ruler, known: Known, omissions: l
     """Return replicas of each shape, without capacities yet, with the caps that are best for its routes.
 
     These are the narrowest and the widest of them, or one where the routes agree. A route that no cap serves is added
-    to `omissions`.
+    to `omissions`. Where a cache has parts of the prompts, the cap that is best without it counts too: the closed form
+    may take a narrower one with it, and the simulator not agree.
     """
-    asked, questions = [], []
+    asked: list[tuple[Shape, RouteDemand, int, bool]] = []
+    questions = []
     clocks = {shape: ruler.clock(shape) for shape in shapes}
     fits: dict[tuple[Shape, int], MemoryFit] = {}
     for shape, clock in clocks.items():
@@ -88,20 +92,24 @@ def _with_caps(shapes: Sequence[Shape], ruler: Ruler, known: Known, omissions: l
             if isinstance(memory, MemoryFit):
                 fits[(shape, cap)] = memory
                 for route in shape.routes:
-                    asked.append((shape, route, cap))
-                    questions.append(ruler.question(shape, clock, memory, route, None, cap))
-    rates: dict[tuple[Shape, str], dict[int, float]] = {}
+                    question = ruler.question(shape, clock, memory, route, None, cap)
+                    asked.append((shape, route, cap, True))
+                    questions.append(question)
+                    if question.reuse != NOTHING_CACHED:
+                        asked.append((shape, route, cap, False))
+                        questions.append(replace(question, reuse=NOTHING_CACHED))
+    rates: dict[tuple[Shape, str, bool], dict[int, float]] = {}
     misses: dict[tuple[Shape, str], NoCapacity] = {}
-    for (shape, route, cap), answer in zip(asked, known.screen(questions), strict=True):
+    for (shape, route, cap, as_it_is), answer in zip(asked, known.screen(questions), strict=True):
         if isinstance(answer, Capacity):
-            rates.setdefault((shape, route.name), {})[cap] = answer.requests_per_second
-        else:
+            rates.setdefault((shape, route.name, as_it_is), {})[cap] = answer.requests_per_second
+        elif as_it_is:
             misses.setdefault((shape, route.name), answer)
     for (shape, name), miss in misses.items():
-        if (shape, name) not in rates:
+        if (shape, name, True) not in rates:
             omissions.append(Omission(shape.identity, MissesSlo(miss), name))
     best_caps: dict[Shape, set[int]] = {}
-    for (shape, _), by_cap in rates.items():
+    for (shape, _, _), by_cap in rates.items():
         enough = WORTH * max(by_cap.values())
         best_caps.setdefault(shape, set()).add(min(cap for cap, rate in by_cap.items() if rate >= enough))
     return [

@@ -13,6 +13,7 @@ from planner.performance.calibration import Calibration, Evidence, evidence
 from planner.performance.capacity import Capacity, CapacityQuestion
 from planner.performance.coefficients import Coefficients
 from planner.performance.memory import MemoryFit
+from planner.performance.prefix import cached_prompts
 from planner.performance.roofline import ideal_step, step_clock
 from planner.performance.step_time import StepClock
 
@@ -61,14 +62,16 @@ class Ruler:
         `as_measured` brings the times of the answer back. `cap` is the batch cap, sequences.
         """
         basis, context = self.evidence(shape), shape.max_model_len
+        lengths = route.lengths_read(context) if band is None else route.lengths_for(band, context)
         return CapacityQuestion(
             clock=clock,
             memory=memory,
-            lengths=route.lengths_read(context) if band is None else route.lengths_for(band, context),
+            lengths=lengths,
             target=route.target.nearer(basis.first_token),
             max_num_seqs=cap,
             max_num_batched_tokens=shape.max_num_batched_tokens,
             burst_ratio=route.burst_ratio,
+            reuse=cached_prompts(memory, clock, lengths, cap, route.repeated, route.spread),
             first_token_overhead_ms=basis.coefficients.first_token_overhead_ms,
             provenance=basis.provenance,
         )

@@ -17,8 +17,10 @@ from planner.decision.candidates.omissions import Candidate, DoesNotLoad, Format
 from planner.decision.candidates.reach import NARROWEST_CAP, TENSOR_PARALLEL_SIZES, context_held
 from planner.decision.choice.question import BandKey
 from planner.domain.catalog import Catalog
+from planner.domain.environment import ModelFacts
 from planner.domain.gaps import Gap
 from planner.domain.hardware import HardwareChoice
+from planner.domain.model_facts import token_counts
 from planner.domain.models import Model, Quantization
 from planner.domain.offerings import Gpu
 from planner.performance.engine.scheduler import default_batched_tokens
@@ -35,7 +37,7 @@ class Shape:
     """A shape is a model in a precision on a number of GPUs, for routes of one tenancy.
 
     tensor_parallel_size: GPUs of one replica.
-    routes: the routes that accept the model in this precision.
+    routes: the routes that accept the model in this precision, with their lengths in its own tokens.
 
     Two shapes are equal only if they are the same object, so that they can be keys without comparing their routes.
     """
@@ -118,13 +120,15 @@ def shapes(
     tenancy: Mapping[str, Tenancy],
     rights: HostingRights,
     rules: MachineRules,
+    facts: Mapping[str, ModelFacts] | None = None,
 ) -> tuple[tuple[Shape, ...], tuple[Omission, ...]]:
-    """Return all shapes that load, and an omission for each that does not. `tenancy` is that of each route.
+    """Return all shapes that load, and an omission for each that does not.
 
-    `rights` say what a route may be hosted with, and `rules` which hardware may serve it.
+    tenancy: that of each route. rights: what a route may be hosted with. rules: which hardware may serve it.
+    facts: what the environment measured of models.
     """
     loading, omissions = [], list[Omission]()
-    for accepted in _accepted_shapes(routes, catalog, gpus, tenancy, rights):
+    for accepted in _accepted_shapes(routes, catalog, gpus, tenancy, rights, facts or {}):
         users, ruled_out = rules.allowed(accepted.routes, accepted.hardware, accepted.identity)
         omissions += ruled_out
         if not users:
@@ -144,6 +148,7 @@ def _accepted_shapes(
     gpus: Iterable[Gpu],
     tenancy: Mapping[str, Tenancy],
     rights: HostingRights,
+    facts: Mapping[str, ModelFacts],
 ) -> Iterator[Shape]:
     accepted: dict[tuple[str, str, Tenancy], tuple[Model, Quantization, list[RouteDemand]]] = {}
     for route in routes:
@@ -152,8 +157,8 @@ def _accepted_shapes(
                 continue
             key = (model.key, quantization.name, tenancy[route.name])
             users = accepted.setdefault(key, (model, quantization, []))[2]
-            if route not in users:
-                users.append(route)
+            if route.name not in {user.name for user in users}:
+                users.append(route.counted(token_counts(model.key, facts, catalog)))
     listed = tuple(gpus)
     for (_, _, kind), (model, quantization, users) in sorted(accepted.items()):
         for gpu in listed:

@@ -175,10 +175,11 @@ def _enter(engine: Any, slots: Any, waiting: Any, budget: int) -> int:
     entry = waiting[engine.head]
     needed = entry.prompt + entry.made
     if not engine.whole_prompt:
-        needed = min(needed, budget)
-    growing = blocks(engine, needed)
-    windowed = engine.windowed + min(growing, engine.window_tokens)
-    if cache_bytes(engine, engine.growing + growing, windowed, engine.running + 1) > engine.budget_bytes:
+        needed = min(needed, entry.cached + budget)
+    held = blocks(engine, needed)
+    growing = engine.growing + held - entry.shared
+    windowed = engine.windowed + min(held, engine.window_tokens)
+    if cache_bytes(engine, growing, windowed, engine.running + 1) > engine.budget_bytes:
         return -1
     index = int(engine.free_list)
     slot = slots[index]
@@ -190,7 +191,11 @@ def _enter(engine: Any, slots: Any, waiting: Any, budget: int) -> int:
     slot.output = entry.output
     slot.made = entry.made
     slot.preemptions = entry.preemptions
-    slot.computed = 0
+    slot.cached = entry.cached
+    slot.shared = entry.shared
+    slot.computed = entry.cached
+    engine.growing += entry.cached - entry.shared
+    engine.windowed += min(entry.cached, engine.window_tokens)
     slot.ends = slot.widens = -1
     slot.older, slot.younger = engine.youngest, -1
     if engine.youngest >= 0:
@@ -206,7 +211,8 @@ def _enter(engine: Any, slots: Any, waiting: Any, budget: int) -> int:
 def _preempt(engine: Any, slots: Any, waiting: Any, phases: Any) -> None:
     """Send the youngest sequence back to the head of the queue.
 
-    It loses its cache and keeps the tokens that it has made, which are computed again.
+    It loses its cache and keeps the tokens that it has made, which are computed again. Only the prefix that it shares
+    with all others is still there.
     """
     index = engine.youngest
     while slots[index].ends == _ENDED:
@@ -217,7 +223,7 @@ def _preempt(engine: Any, slots: Any, waiting: Any, phases: Any) -> None:
     else:
         slot.made += engine.steps - slot.joined
         stop_decoding(engine, slots, phases, index)
-    engine.recomputed_tokens += slot.computed
+    engine.recomputed_tokens += slot.computed - slot.shared
     engine.preemptions += 1
     engine.head = (engine.head - 1) % len(waiting)
     engine.waiting += 1
@@ -229,6 +235,7 @@ def _preempt(engine: Any, slots: Any, waiting: Any, phases: Any) -> None:
     entry.output = slot.output
     entry.made = slot.made
     entry.preemptions = slot.preemptions + 1
+    entry.cached = entry.shared = slot.shared
     _leave(engine, slots, index)
 
 
@@ -237,7 +244,7 @@ def _leave(engine: Any, slots: Any, index: int) -> None:
     """Free the cache and the slot, and close the gap in the order of admission."""
     slot = slots[index]
     held = blocks(engine, slot.computed)
-    engine.growing -= held
+    engine.growing -= held - slot.shared
     engine.windowed -= min(held, engine.window_tokens)
     older, younger = slot.older, slot.younger
     if older >= 0:

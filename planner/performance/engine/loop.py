@@ -150,12 +150,13 @@ def _arrive(engine: Any, requests: Any, last: bool, waiting: Any) -> int:
         engine.taken += 1
         number = engine.arrived
         engine.arrived += 1
-        growing = blocks(engine, request.prompt + request.output - 1)
-        windowed = min(growing, engine.window_tokens)
+        cached = min(request.cached, request.prompt - 1) // engine.block_tokens * engine.block_tokens
+        shared = min(cached, engine.shared_tokens)
+        held = blocks(engine, request.prompt + request.output - 1)
+        windowed = min(held, engine.window_tokens)
         if (
-            growing * engine.growing_bytes + windowed * engine.windowed_bytes
-            > engine.budget_bytes - engine.constant_bytes
-        ):
+            held - shared
+        ) * engine.growing_bytes + windowed * engine.windowed_bytes > engine.budget_bytes - engine.constant_bytes:
             engine.refused_long += 1
             continue
         present = engine.waiting + engine.running - engine.leaving
@@ -171,6 +172,8 @@ def _arrive(engine: Any, requests: Any, last: bool, waiting: Any) -> int:
         entry.prompt = request.prompt
         entry.output = request.output
         entry.made = entry.preemptions = 0
+        entry.cached = cached
+        entry.shared = shared
         engine.waiting += 1
         engine.backlog += request.prompt
         engine.present_ms += now - arrival

@@ -4,9 +4,9 @@
     from 0.14      asynchronous scheduling is the default: a step is composed while the one before it runs
     from 0.19      `scheduler_reserve_full_isl` is the default: a prompt enters only when all of it fits
 
-Sources: vLLM's release notes (0.14.0), pull request 37307, the options of 0.33. Four things are not imitated: prefix
-caching (its hits are taken off the prompt beforehand), speculative decoding, priorities, and
-`long_prefill_token_threshold`.
+Sources: vLLM's release notes (0.14.0), pull request 37307, the options of 0.33. Which tokens of a prompt the cache has
+already is told with the request (`state.REQUEST`), and not found by hashing blocks: see `performance.prefix`. Three
+things are not imitated: speculative decoding, priorities, and `long_prefill_token_threshold`.
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ class KvCache:
     windowed_bytes: bytes of one token in layers that remember a window.
     window_tokens: tokens of the window; 0 without such layers.
     sequence_bytes: bytes of one sequence, whatever its length.
+    shared_tokens: tokens with which all prompts begin; they are held once, in whole blocks.
     """
 
     budget_bytes: float
@@ -78,16 +79,18 @@ class KvCache:
     windowed_bytes: float = 0.0
     window_tokens: int = 0
     sequence_bytes: float = 0.0
+    shared_tokens: int = 0
 
     @classmethod
-    def of(cls, memory: MemoryFit) -> KvCache:
-        """Return the cache that a loaded replica has."""
+    def of(cls, memory: MemoryFit, shared_tokens: int = 0) -> KvCache:
+        """Return the cache that a loaded replica has, when all prompts begin with the same `shared_tokens`."""
         return cls(
             memory.kv_budget_bytes,
             memory.kv_growing_bytes,
             memory.kv_windowed_bytes,
             memory.window_tokens,
             memory.state_bytes,
+            shared_tokens,
         )
 
     @classmethod
@@ -100,6 +103,9 @@ def engine_record(options: SchedulerOptions, cache: KvCache) -> NDArray[Any]:
     """Return the record that tells the compiled engine its options, shape (1,) of `engine.state.ENGINE`."""
     block = options.block_size
     record = np.zeros(1, ENGINE)
+    window_tokens = -(-cache.window_tokens // block) * block if cache.windowed_bytes > 0.0 else 0
+    shared = cache.shared_tokens // block * block
+    prefix_bytes = shared * cache.growing_bytes + min(shared, window_tokens) * cache.windowed_bytes
     told = {
         "max_num_seqs": options.max_num_seqs,
         "max_num_batched_tokens": options.max_num_batched_tokens,
@@ -108,11 +114,12 @@ def engine_record(options: SchedulerOptions, cache: KvCache) -> NDArray[Any]:
         "max_num_queued_tokens": NO_LIMIT if options.max_num_queued_tokens is None else options.max_num_queued_tokens,
         "async_scheduling": options.async_scheduling,
         "whole_prompt": options.scheduler_reserve_full_isl,
-        "budget_bytes": cache.budget_bytes,
+        "budget_bytes": cache.budget_bytes - prefix_bytes,
         "growing_bytes": cache.growing_bytes,
         "windowed_bytes": cache.windowed_bytes,
-        "window_tokens": -(-cache.window_tokens // block) * block if cache.windowed_bytes > 0.0 else 0,
+        "window_tokens": window_tokens,
         "constant_bytes": cache.sequence_bytes,
+        "shared_tokens": shared,
     }
     for name, value in told.items():
         record[name] = value

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-REQUEST = np.dtype([("arrival_ms", "f8"), ("prompt", "i8"), ("output", "i8")], align=True)
-"""A request to come. Only an open stream reads `arrival_ms`."""
+REQUEST = np.dtype([("arrival_ms", "f8"), ("prompt", "i8"), ("output", "i8"), ("cached", "i8")], align=True)
+"""A request to come. Only an open stream reads `arrival_ms`. `cached`: tokens at its start that the cache has already.
+"""
 
 WAITING = np.dtype(
     [
@@ -21,6 +22,8 @@ WAITING = np.dtype(
         ("output", "i8"),
         ("made", "i8"),  # tokens made before a preemption, computed again with the prompt
         ("preemptions", "i8"),
+        ("cached", "i8"),  # tokens that the cache has when it enters, in whole blocks
+        ("shared", "i8"),  # those of them that are held once for all sequences
     ],
     align=True,
 )
@@ -70,6 +73,7 @@ ENGINE = np.dtype(
         ("windowed_bytes", "f8"),
         ("window_tokens", "i8"),  # in whole blocks
         ("constant_bytes", "f8"),
+        ("shared_tokens", "i8"),  # prefix of all prompts, in whole blocks; the budget is without it
         # where it is
         ("now_ms", "f8"),
         ("known_ms", "f8"),  # when the next step is composed, with asynchronous scheduling
@@ -94,7 +98,7 @@ ENGINE = np.dtype(
         ("finishing_list", "i8"),  # prompts that the step just done has completed
         ("leaving_list", "i8"),
         ("events", "i8"),
-        # the cache: tokens taken, in whole blocks
+        # the cache: tokens taken, in whole blocks, without the shared prefix
         ("growing", "i8"),
         ("windowed", "i8"),
         # what it has counted

@@ -101,11 +101,14 @@ class Arrivals:
 
     arrival_ms: times in ascending order, ms.
     prompts, outputs: tokens; at least 1.
+    cached: tokens at the start of each prompt that the cache has already; None: none of any prompt. The engine rounds
+    them down to whole blocks, and computes one token at least.
     """
 
     arrival_ms: Floats
     prompts: Counts
     outputs: Counts
+    cached: Counts | None = None
     clients: None = None
 
     def __post_init__(self) -> None:
@@ -114,12 +117,16 @@ class Arrivals:
             raise ValueError("there must be as many arrivals as prompts")
         if len(self.arrival_ms) and (self.arrival_ms[0] < 0.0 or np.any(np.diff(self.arrival_ms) < 0.0)):
             raise ValueError("arrivals are not negative, and in order")
+        if self.cached is not None and (len(self.cached) != len(self.prompts) or np.any(self.cached < 0)):
+            raise ValueError("there must be as many cached lengths as prompts, and none of them negative")
 
     def chunks(self, size: int) -> Iterator[NDArray[Any]]:
         """Yield the requests in slices."""
         for start in range(0, len(self.prompts), size):
             chunk = _chunk(self.prompts[start : start + size], self.outputs[start : start + size])
             chunk["arrival_ms"] = self.arrival_ms[start : start + size]
+            if self.cached is not None:
+                chunk["cached"] = self.cached[start : start + size]
             yield chunk
 
 

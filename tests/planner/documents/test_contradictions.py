@@ -43,6 +43,10 @@ def test_a_good_file_contradicts_nothing() -> None:
             {"routes/chat/slo/e2e_p95": "1s"},
             "`e2e_p95` 1s is below `ttft_p95` 1200ms: the last token cannot come before the first",
         ),
+        (
+            {"routes/chat/tokens/shared_prefix": "1.2k"},
+            "a prefix of 1,200 tokens is not shorter than the mean prompt of 1,155",
+        ),
     ],
 )
 def test_each_contradiction_is_told(changes: dict[str, Any], message: str) -> None:

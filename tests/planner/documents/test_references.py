@@ -168,3 +168,19 @@ def test_wrong_names_and_wrong_units_are_told_in_one_run(tmp_path: Path) -> None
     lines = [p.where.line for p in raised.value.problems if p.where]
     assert lines == sorted(lines)
     assert len(lines) == len(codes)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("qwen3-23b", "did you mean qwen3-32b"),
+        ("qwen3-32b@awq", "write `qwen3-32b`: figures hold for all its precisions"),
+    ],
+)
+def test_figures_of_a_model_that_nobody_knows_are_told_at_their_place(name: str, hint: str) -> None:
+    (found,) = told(f"{ENVIRONMENT}models: {{{name}: {{tokenizer_ratio: 1.1, measured: 2026-11-01}}}}\n")
+    assert (found.code, found.message) == ("ENV006", f"the catalog has no model `{name}`")
+    assert hint in found.hint
+    assert found.where is not None
+    assert found.where.source[found.where.column - 1 :].startswith(name)
+    assert told(f"{ENVIRONMENT}models: {{gpt-5.4-mini: {{tokenizer_ratio: 1.1, measured: 2026-11-01}}}}\n") == ()

@@ -3,12 +3,15 @@
 `SlowEngine` below goes through vLLM's schedule() as it is written there, one sequence and one step at a time, with
 windows, blocks, preemption, queue limits and asynchronous scheduling. `engine.py` is the reference of the other tests,
 which counts the cache in tokens and preempts by simpler rules: equal as long as the cache does not overflow.
+
+Requests may have a part of their prompt in the cache already: a prefix that all share, which is held once, and the
+history of their session, which takes room of its own and is lost when the sequence is preempted.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +45,10 @@ class Sequence:
     arrival_ms: float
     prompt: int
     output: int
+    found: int = 0
+    """Tokens of the prompt that the cache has when it enters."""
+    shared: int = 0
+    """Those of them that all sequences hold together."""
     made: int = 0
     computed: int = 0
     held: int = 0
@@ -72,9 +79,13 @@ class SlowEngine:
     finished: list[Sequence] = field(default_factory=list)
     refused: list[int] = field(default_factory=list)
 
-    def run(self, arrivals: list[tuple[float, int, int]], clients: int | None) -> None:
+    def run(self, arrivals: list[tuple[float, int, int]], clients: int | None, cached: list[int] | None = None) -> None:
         """Serve (arrival, prompt, output) in order; with clients the arrivals follow from the ends."""
         queue = [Sequence(i, *each) for i, each in enumerate(arrivals)]
+        block = self.options.block_size
+        for each, tokens in zip(queue, cached or [], strict=False):
+            each.found = min(tokens, each.prompt - 1) // block * block
+            each.shared = min(each.found, self.cache.shared_tokens // block * block)
         if clients is not None:
             for each in queue:
                 each.arrival_ms = math.inf
@@ -135,6 +146,7 @@ class SlowEngine:
                 victim = [other for other in self.running if not other.done][-1]
                 self.running.remove(victim)
                 victim.computed = victim.held = 0
+                victim.found = victim.shared
                 victim.decoding = False
                 victim.preemptions += 1
                 self.waiting.insert(0, victim)
@@ -148,12 +160,13 @@ class SlowEngine:
             each = self.waiting[0]
             if self.options.async_scheduling and each.arrival_ms > self.known_ms:
                 break
-            n = min(each.tokens, budget)
-            whole = each.tokens if self.options.scheduler_reserve_full_isl else n
+            n = min(each.tokens - each.found, budget)
+            whole = each.tokens if self.options.scheduler_reserve_full_isl else each.found + n
             if not self._allocate(each, whole):
                 break
             each.held = 0
-            assert self._allocate(each, n)
+            assert self._allocate(each, each.found + n)
+            each.computed = each.found
             self.running.append(self.waiting.pop(0))
             scheduled[each] = n
             budget -= n
@@ -171,21 +184,30 @@ class SlowEngine:
     def _sequence_bytes(self, sequence: Sequence) -> float:
         block = self.options.block_size
         window = min(sequence.held, -(-self.cache.window_tokens // block) * block)
-        return self.cache.growing_bytes * sequence.held + self.cache.windowed_bytes * window + self.cache.sequence_bytes
+        own = sequence.held - sequence.shared if sequence.held else 0
+        return self.cache.growing_bytes * own + self.cache.windowed_bytes * window + self.cache.sequence_bytes
+
+    def _prefix_bytes(self) -> float:
+        block = self.options.block_size
+        tokens = self.cache.shared_tokens // block * block
+        window = min(tokens, -(-self.cache.window_tokens // block) * block)
+        return self.cache.growing_bytes * tokens + self.cache.windowed_bytes * window
 
     def _bytes(self) -> float:
-        return sum(self._sequence_bytes(each) for each in self.running)
+        return self._prefix_bytes() + sum(self._sequence_bytes(each) for each in self.running)
 
     def _receive(self, queue: list[Sequence], before_ms: float) -> None:
         while queue and queue[0].arrival_ms < before_ms:
             each = queue.pop(0)
-            longest = Sequence(-1, 0.0, 1, 1, held=-(-(each.prompt + each.output - 1) // self.options.block_size))
+            longest = Sequence(
+                -1, 0.0, 1, 1, shared=each.shared, held=-(-(each.prompt + each.output - 1) // self.options.block_size)
+            )
             longest.held *= self.options.block_size
             present = self.waiting + [other for other in self.running if not other.done]
             backlog = sum(other.prompt for other in present if math.isnan(other.first_ms))
             limits = self.options.max_num_queued_reqs, self.options.max_num_queued_tokens
             if (
-                self._sequence_bytes(longest) > self.cache.budget_bytes
+                self._prefix_bytes() + self._sequence_bytes(longest) > self.cache.budget_bytes
                 or (limits[0] is not None and len(present) >= limits[0])
                 or (limits[1] is not None and backlog >= limits[1])
             ):
@@ -208,10 +230,14 @@ def fast(stream: Stream, options: SchedulerOptions, cache: KvCache) -> dict[int,
 
 
 def slow(
-    arrivals: list[tuple[float, int, int]], clients: int | None, options: SchedulerOptions, cache: KvCache
+    arrivals: list[tuple[float, int, int]],
+    clients: int | None,
+    options: SchedulerOptions,
+    cache: KvCache,
+    cached: list[int] | None = None,
 ) -> tuple[dict[int, tuple[float, float, int]], SlowEngine]:
     engine = SlowEngine(options, cache)
-    engine.run(arrivals, clients)
+    engine.run(arrivals, clients, cached)
     return {each.number: (each.first_ms, each.last_ms, each.preemptions) for each in engine.finished}, engine
 
 
@@ -263,6 +289,20 @@ def test_open_streams_equal_vllms_schedule_request_by_request(
     assert len(expected) + len(engine.refused) == len(arrivals)
 
 
+@settings(max_examples=200, deadline=None)
+@given(cases(), st.lists(st.integers(0, 130), min_size=30, max_size=30), st.sampled_from([0, 5, 16, 40, 100]))
+def test_streams_with_a_part_of_their_prompts_in_the_cache_equal_vllms_schedule(
+    case: tuple[list[tuple[float, int, int]], SchedulerOptions, KvCache], cached: list[int], shared: int
+) -> None:
+    arrivals, options, cache = case
+    cache = replace(cache, shared_tokens=shared)
+    found = [max(tokens, shared) for tokens in cached[: len(arrivals)]]
+    at, prompts, outputs = (np.array(each) for each in zip(*arrivals, strict=True))
+    expected, engine = slow(arrivals, None, options, cache, found)
+    assert_equal(fast(Arrivals(at.astype(float), prompts, outputs, np.array(found)), options, cache), expected)
+    assert len(expected) + len(engine.refused) == len(arrivals)
+
+
 @settings(max_examples=100, deadline=None)
 @given(cases(), st.integers(1, 12))
 def test_closed_loops_equal_vllms_schedule_request_by_request(
@@ -291,6 +331,18 @@ def test_a_full_cache_with_many_preemptions_equals_vllms_schedule(async_scheduli
     assert engine.refused
     at, prompts, outputs = (np.array(each) for each in zip(*arrivals, strict=True))
     assert_equal(fast(Arrivals(at, prompts, outputs), options, cache), expected)
+
+
+@pytest.mark.parametrize("async_scheduling", [False, True])
+def test_a_full_cache_with_prefixes_and_histories_equals_vllms_schedule(async_scheduling: bool) -> None:
+    arrivals = random_arrivals(150, 60.0, 3)
+    options = SchedulerOptions(24, 512, async_scheduling=async_scheduling, max_num_queued_reqs=40)
+    cache = KvCache(5000.0, 1.0, 1.0, 256, 50.0, 100)
+    found = [100 + prompt // 3 for _, prompt, _ in arrivals]
+    expected, _ = slow(arrivals, None, options, cache, found)
+    assert sum(preemptions for *_, preemptions in expected.values()) >= 30
+    at, prompts, outputs = (np.array(each) for each in zip(*arrivals, strict=True))
+    assert_equal(fast(Arrivals(at, prompts, outputs, np.array(found)), options, cache), expected)
 
 
 SYNC: dict[str, Any] = {"async_scheduling": False, "block_size": 1}

@@ -74,7 +74,9 @@ def test_chance_is_splitmix64() -> None:
 
 def test_given_arrays_pass_unchanged() -> None:
     at, prompts, outputs = np.array([0.0, 1.0, 1.0]), np.array([5, 6, 7]), np.array([1, 2, 3])
-    assert drawn(Arrivals(at, prompts, outputs), 2).tolist() == [(0.0, 5, 1), (1.0, 6, 2), (1.0, 7, 3)]
+    assert drawn(Arrivals(at, prompts, outputs), 2).tolist() == [(0.0, 5, 1, 0), (1.0, 6, 2, 0), (1.0, 7, 3, 0)]
+    found = Arrivals(at, prompts, outputs, np.array([0, 4, 2]))
+    assert drawn(found, 2)["cached"].tolist() == [0, 4, 2]
 
 
 @pytest.mark.parametrize(
@@ -88,6 +90,8 @@ def test_given_arrays_pass_unchanged() -> None:
         (lambda: Arrivals(np.array([1.0]), np.array([0]), np.array([1])), "one prompt token"),
         (lambda: ClosedLoop(MIX, 0, 5), "client"),
         (lambda: Arrivals(np.array([1.0]), np.array([1]), np.array([1, 1])), "as many outputs"),
+        (lambda: Arrivals(np.array([1.0]), np.array([1]), np.array([1]), np.array([1, 1])), "as many cached"),
+        (lambda: Arrivals(np.array([1.0]), np.array([1]), np.array([1]), np.array([-1])), "negative"),
     ],
 )
 def test_impossible_streams_are_refused(make: Callable[[], object], reason: str) -> None:
