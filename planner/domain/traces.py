@@ -13,9 +13,26 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 EXCERPT_S = 300
 """Length of the excerpt, and of the window over which a plan's rate is a 95th percentile (scale-up window), seconds."""
+
+LEAST_HOUR_S, LEAST_DAY_S, LEAST_WEEK_S = 3600, 23 * 3600, 167 * 3600
+"""Shortest traces that say something of an hour, of a day and of a week, seconds. A log of a day ends before midnight."""
+
+UNKNOWN: Mapping[str, str] = {
+    "no-outputs": "output tokens: no row has any, so declare `tokens` of the route",
+    "no-prefix": "prefix reuse: the rows have neither hashes nor sessions",
+    "no-hashes": "the shared prefix: sessions alone give an estimate of their own history",
+    "no-date": "the time of day: times count from an unknown moment",
+    "no-day": "the day: the trace is shorter, so it gives no profile",
+    "no-week": "the week: the trace is shorter, so every day is like its day",
+    "no-zone": "the time zone: hours count as local ones of `traffic.timezone`",
+    "holes": "what happened in holes of over an hour: they count as time without requests",
+    "cut": "what happened in holes of over four days: they are left out",
+}
+"""What a trace could not tell, by its code, for people."""
 
 QUANTILES: Mapping[str, float] = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "max": 1.0}
 """Name of each quantile of a length → the share of the requests that do not exceed it."""
@@ -69,6 +86,24 @@ class Excerpt:
     requests: tuple[tuple[int, int, int], ...]
 
 
+@dataclass(frozen=True)
+class PrefixReuse:
+    """How much of a trace's prompts had been sent before. A cache without bounds would find all of it.
+
+    shared_tokens: tokens of the prefix that nearly all requests have in common; None when only sessions are known.
+    session_share: share of the other prompt tokens that had been sent before.
+    measured: `hashes` of the prompts' blocks, or `sessions`, whose growing prompts give an estimate.
+    curve: (tokens of one cache that serves the whole trace and forgets what it used longest ago, share of the other
+    prompt tokens that it finds); empty when only sessions are known. At k times the rate a cache needs k times the
+    tokens for the same share.
+    """
+
+    shared_tokens: float | None
+    session_share: float
+    measured: Literal["hashes", "sessions"]
+    curve: tuple[tuple[int, float], ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class TraceSummary:
     """All that a plan reads of a trace.
@@ -82,6 +117,11 @@ class TraceSummary:
     minutes: (requests, input tokens, output tokens) of each minute.
     cells: histogram of the joint lengths.
     excerpt: five minutes of single requests.
+    within_hour: how far the rate departs from the mean of the hour around it, where a trace lasts an hour or longer.
+    week: 168 multipliers with mean 1 by hour of the week from Monday 00:00, where a trace lasts a day or longer. A
+    trace of less than a week repeats its day. The hours are UTC, unless `unknown` says `no-zone`.
+    prefix: how much of its prompts had been sent before, where it tells.
+    unknown: what it could not tell, as codes (`UNKNOWN`).
     """
 
     name: str
@@ -97,6 +137,15 @@ class TraceSummary:
     minutes: tuple[tuple[int, int, int], ...]
     cells: tuple[Cell, ...]
     excerpt: Excerpt
+    within_hour: Burst | None = None
+    week: tuple[float, ...] = ()
+    prefix: PrefixReuse | None = None
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def has_own_week(self) -> bool:
+        """Whether its hours of the week were seen, and not its day alone."""
+        return bool(self.week) and self.duration_s >= LEAST_WEEK_S
 
 
 def bin_of(tokens: int) -> int:

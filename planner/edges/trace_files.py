@@ -127,8 +127,11 @@ def read_csv(path: Path) -> TraceSummary:
 
 
 def dump_summary(trace: TraceSummary) -> str:
-    """Write a summary as JSON text, with one line for each field; the inverse of `parse_summary`."""
-    fields = asdict(trace)
+    """Write a summary as JSON text, with one line for each field; the inverse of `parse_summary`.
+
+    What a trace does not tell has no line, so that the digest of an older summary stays.
+    """
+    fields = {key: value for key, value in asdict(trace).items() if key not in _OPTIONAL or value}
     fields["cells"] = [list(cell.values()) for cell in fields["cells"]]
     fields["excerpt"] = {"start_s": trace.excerpt.start_s, "requests": _deltas(trace.excerpt.requests)}
     lines = (f" {json.dumps(key)}:{json.dumps(value, separators=(',', ':'))}" for key, value in fields.items())
@@ -149,6 +152,7 @@ def parse_summary(text: str, file: str) -> TraceSummary:
 
 
 _SUMMARY = TypeAdapter(TraceSummary)
+_OPTIONAL = frozenset({"within_hour", "week", "prefix", "unknown"})
 
 
 def _traces_folder() -> Traversable:
