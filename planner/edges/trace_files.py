@@ -22,7 +22,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from planner.domain.gaps import did_you_mean
-from planner.domain.traces import EXCERPT_S, Excerpt, Tally, TraceSummary
+from planner.domain.tally import Tally
+from planner.domain.traces import EXCERPT_S, Excerpt, TraceSummary
 from planner.edges.catalog_files import package_folder
 from planner.words.diagnostics import Problem, Problems, Span
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.domain.traces import Tally, bin_of, bin_start
+from planner.domain.tally import Tally
+from planner.domain.traces import bin_of, bin_start
 from planner.edges.trace_files import (
     dump_summary,
     load_trace,
