@@ -15,7 +15,7 @@ import numpy as np
 
 from planner.domain.trace_rates import MINUTE_US, Clock, RateTally, grown
 from planner.domain.traces import EXCERPT_S, QUANTILES, Cell, Excerpt, PrefixReuse, TraceSummary
-from planner.words.arrays import Ints
+from planner.words.arrays import Floats, Ints
 from planner.words.units import HOURS_PER_WEEK
 
 _CELLS = 128
@@ -75,6 +75,10 @@ class Tally:
         self._inputs.add(inputs)
         self._outputs.add(outputs)
 
+    def period_h(self, clock: Clock) -> int:
+        """Return the hours of the longest period that the trace covers: a week, a day, or none (0)."""
+        return self._rates.period_h(self._whole_minutes(), clock)
+
     def excerpt_start_s(self) -> int:
         """Return the start of the five whole minutes whose rates are nearest to those of the whole trace, seconds.
 
@@ -110,7 +114,7 @@ class Tally:
         clock: when the trace began; without one it says nothing of the time of day.
         """
         self._flush()
-        whole = self._minutes[: self.last_us // MINUTE_US, 0].astype(float)
+        whole = self._whole_minutes()
         return TraceSummary(
             name=name,
             source=source,
@@ -133,6 +137,10 @@ class Tally:
             prefix=prefix,
             unknown=tuple(unknown),
         )
+
+    def _whole_minutes(self) -> Floats:
+        """Return the requests of each whole minute."""
+        return self._minutes[: self.last_us // MINUTE_US, 0].astype(float)
 
     def _told_minutes(self) -> tuple[tuple[int, int, int], ...]:
         """Return all minutes, or those of the busiest hour where a trace lasts over a week."""

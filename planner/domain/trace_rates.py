@@ -37,10 +37,12 @@ class Clock:
 
     origin_us: moment of the first request, microseconds since 1970; None when times count from an unknown moment.
     cuts: (minute of the trace, whole minutes that are left out before it), ascending.
+    weekdays: whether the day of the week is known, and not the time of day alone.
     """
 
     origin_us: int | None = None
     cuts: tuple[tuple[int, int], ...] = ()
+    weekdays: bool = True
 
     def hours_of_week(self, minutes: int) -> Ints:
         """Return the hour of the week of each of the first minutes, from Monday 00:00."""
@@ -132,18 +134,26 @@ class RateTally:
 
         A trace of less than a week repeats its day. minutes: requests of each whole minute.
         """
-        if clock.origin_us is None or self.last_us < LEAST_DAY_S * SECOND_US:
+        period = self.period_h(minutes, clock)
+        if not period:
             return ()
+        hours = clock.hours_of_week(len(minutes)) % period
+        rates = np.bincount(hours, weights=minutes, minlength=period) / np.bincount(hours, minlength=period)
+        week = np.tile(rates / rates.mean(), HOURS_PER_WEEK // period)
+        return tuple(round(float(load), 6) for load in week)
+
+    def period_h(self, minutes: Floats, clock: Clock) -> int:
+        """Return the hours of the longest period of which the trace has seen every hour: a week, a day, or none (0)."""
+        if clock.origin_us is None:
+            return 0
         hours = clock.hours_of_week(len(minutes))
-        for period in (HOURS_PER_WEEK, 24):
-            if period == HOURS_PER_WEEK and self.last_us < LEAST_WEEK_S * SECOND_US:
+        for period, least_s in ((HOURS_PER_WEEK, LEAST_WEEK_S), (24, LEAST_DAY_S)):
+            if period == HOURS_PER_WEEK and not clock.weekdays:
                 continue
             seen = np.bincount(hours % period, minlength=period)
-            if (seen >= _SEEN_MINUTES).all():
-                rates = np.bincount(hours % period, weights=minutes, minlength=period) / seen
-                week = np.tile(rates / rates.mean(), HOURS_PER_WEEK // period)
-                return tuple(round(float(load), 6) for load in week)
-        return ()
+            if self.last_us >= least_s * SECOND_US and (seen >= _SEEN_MINUTES).all():
+                return period
+        return 0
 
     def _forget(self, final: int) -> None:
         """Count the windows that end within the first `final` seconds held, and drop the seconds that none needs."""

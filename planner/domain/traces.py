@@ -145,7 +145,7 @@ class TraceSummary:
     @property
     def has_own_week(self) -> bool:
         """Whether its hours of the week were seen, and not its day alone."""
-        return bool(self.week) and self.duration_s >= LEAST_WEEK_S
+        return bool(self.week) and "no-week" not in self.unknown
 
 
 def bin_of(tokens: int) -> int:

@@ -17,7 +17,7 @@ from planner.edges.trace_files import (
     dump_summary,
     load_trace,
     parse_summary,
-    read_csv,
+    read_trace,
     shipped_trace,
     shipped_traces,
 )
@@ -30,7 +30,7 @@ needs_raw = pytest.mark.skipif(not RAW.is_dir(), reason="the raw traces are not 
 
 def _problems(path: Path) -> tuple[Problem, ...]:
     with pytest.raises(Problems) as caught:
-        read_csv(path)
+        read_trace(path)
     assert caught.value.exit_code == 2
     return caught.value.problems
 
@@ -115,7 +115,7 @@ def test_a_damaged_summary_is_told() -> None:
 def test_our_own_csv(tmp_path: Path) -> None:
     path = _write(tmp_path, "1000.5,100,10", "", "1500,8,0", "61000,1024,2048")
     trace = load_trace("mine.csv", tmp_path)
-    assert trace == read_csv(path)
+    assert trace == read_trace(path)
     assert (trace.requests, trace.input_tokens, trace.output_tokens) == (3, 1132, 2058)
     assert trace.duration_s == pytest.approx(60.0, abs=0.001)
     assert trace.minutes == ((3, 1132, 2058),)
@@ -126,7 +126,7 @@ def test_our_own_csv(tmp_path: Path) -> None:
 def test_seven_digit_fractions_and_midnight(tmp_path: Path) -> None:
     header = "TIMESTAMP,ContextTokens,GeneratedTokens"
     rows = ["2023-11-16 23:59:59.9999999,1,1", "2023-11-17 00:00:00.5000000,1,1", "2023-11-17 00:00:02,1,1"]
-    trace = read_csv(_write(tmp_path, *rows, header=header))
+    trace = read_trace(_write(tmp_path, *rows, header=header))
     assert trace.excerpt.requests == ((0, 1, 1), (500, 1, 1), (2000, 1, 1))
 
 
