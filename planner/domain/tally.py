@@ -114,7 +114,7 @@ class Tally:
         clock: when the trace began; without one it says nothing of the time of day.
         """
         self._flush()
-        whole = self._whole_minutes()
+        whole, clock = self._whole_minutes(), clock or Clock()
         return TraceSummary(
             name=name,
             source=source,
@@ -132,8 +132,9 @@ class Tally:
                 for index in np.flatnonzero(self._cells[0])
             ),
             excerpt=excerpt,
-            within_hour=self._rates.within_hour(whole),
-            week=self._rates.week(whole, clock) if clock else (),
+            within_hour=self._rates.within_hour(whole, clock),
+            within_week=self._rates.within_week(whole, clock),
+            week=self._rates.week(whole, clock),
             prefix=prefix,
             unknown=tuple(unknown),
         )

@@ -3,16 +3,16 @@
 Requests are counted by the second, and a second is forgotten when no window needs it any more. What stays is a count a
 minute and a table of how often each count of a window was seen, so that memory does not grow with the requests.
 
-A rate that rises and falls with the day is no burst. So the bursts *within the hour* compare each window with the mean
-of the sixty minutes around it, and only in minutes whose hour carries at least half of what the busiest one does: these
-decide how large a plan must be, and at night a handful of requests would look like a burst.
+A rate that rises and falls with the day is no burst. So each window is also compared with the mean of its hour: of the
+very hour, and of that hour in the trace's own week or day, which differ where days do. Only the busiest hours count:
+these decide how large a plan must be, and at night a handful of requests would look like a burst.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,8 +24,9 @@ _SLICE_S = 1 << 18
 """Seconds that are looked at together; a long silence is walked in such steps."""
 _EPOCH_HOUR = 72
 """Hour of the week at which 1970 began: a Thursday, counted from Monday 00:00."""
-_BUSY = 0.5
-"""Rate of an hour ÷ rate of the busiest one, from which on it counts for the bursts within the hour."""
+_BUSY, _BUSIEST = 0.9, 0.98
+"""Mean of an hour ÷ that of the busiest ones, from which on it counts for the bursts beside it; and which quantile of
+the minutes the busiest ones are, so that one odd hour of a week does not stand alone."""
 _SEEN_MINUTES = 30
 """Minutes of an hour of the day or week that a trace must have seen to say something of it."""
 MINUTE_US, SECOND_US = 60_000_000, 1_000_000
@@ -44,13 +45,16 @@ class Clock:
     cuts: tuple[tuple[int, int], ...] = ()
     weekdays: bool = True
 
-    def hours_of_week(self, minutes: int) -> Ints:
-        """Return the hour of the week of each of the first minutes, from Monday 00:00."""
-        assert self.origin_us is not None
-        index = np.arange(minutes, dtype=np.int64) + self.origin_us // MINUTE_US
+    def hours(self, minutes: int) -> Ints:
+        """Return the hour of each of the first minutes, counted from 1970 or from the first request."""
+        index = np.arange(minutes, dtype=np.int64) + (self.origin_us or 0) // MINUTE_US
         for at, left_out in self.cuts:
             index[at:] += left_out
-        return (index // 60 + _EPOCH_HOUR) % HOURS_PER_WEEK
+        return index // 60
+
+    def hours_of_week(self, minutes: int) -> Ints:
+        """Return the hour of the week of each of the first minutes, from Monday 00:00."""
+        return (self.hours(minutes) + _EPOCH_HOUR) % HOURS_PER_WEEK
 
 
 class RateTally:
@@ -103,31 +107,25 @@ class RateTally:
             interarrival_cv=round(self._interarrival_cv(), 4),
         )
 
-    def within_hour(self, minutes: Floats) -> Burst | None:
-        """Return the bursts beside the mean of the hour around them; None of a trace under an hour.
+    def within_hour(self, minutes: Floats, clock: Clock) -> Burst | None:
+        """Return the bursts beside the mean of their own hour; None of a trace under an hour.
 
         minutes: requests of each whole minute.
         """
         if self.last_us < LEAST_HOUR_S * SECOND_US:
             return None
-        self._last_windows()
-        peaks = np.maximum(grown(self._peaks, len(minutes))[: len(minutes)].astype(float), minutes)
-        hour = _mean_around(minutes, 60)
-        busy = hour >= _BUSY * hour.max()
-        width = EXCERPT_S // 60
-        windows = np.convolve(minutes, np.ones(width), mode="valid")
-        middle = slice(width // 2, width // 2 + len(windows))
-        ratios = np.sort((windows / width / hour[middle])[busy[middle]])
-        peak = float((peaks[busy] / hour[busy]).max())
-        p95 = float(ratios[math.ceil(0.95 * len(ratios)) - 1])
-        whole = self.burst()
-        return Burst(
-            mean_rps=whole.mean_rps,
-            peak_60s=round(max(peak, 1.0), 4),
-            p95_300s=round(max(p95, 1.0), 4),
-            peak_10s_rps=whole.peak_10s_rps,
-            interarrival_cv=whole.interarrival_cv,
-        )
+        hours = clock.hours(len(minutes))
+        hours = hours - hours[0]
+        seen = np.bincount(hours)
+        # An hour of which little was seen counts with the one before it, the first with the one after it.
+        place = np.maximum.accumulate(np.where(seen >= _SEEN_MINUTES, np.arange(len(seen)), 0))
+        place = np.where(seen[place] >= _SEEN_MINUTES, place, int(np.argmax(seen >= _SEEN_MINUTES)))
+        return self._beside(minutes, place[hours])
+
+    def within_week(self, minutes: Floats, clock: Clock) -> Burst | None:
+        """Return the bursts beside the mean of that hour in the trace's own week or day; None where it has neither."""
+        period = self.period_h(minutes, clock)
+        return self._beside(minutes, clock.hours_of_week(len(minutes)) % period) if period else None
 
     def week(self, minutes: Floats, clock: Clock) -> tuple[float, ...]:
         """Return 168 multipliers with mean 1 by hour of the week; empty when the trace does not cover a day.
@@ -154,6 +152,21 @@ class RateTally:
             if self.last_us >= least_s * SECOND_US and (seen >= _SEEN_MINUTES).all():
                 return period
         return 0
+
+    def _beside(self, minutes: Floats, hours: Ints) -> Burst:
+        """Return the bursts beside the means of hours. hours: number of the hour of each minute."""
+        self._last_windows()
+        peaks = np.maximum(grown(self._peaks, len(minutes))[: len(minutes)].astype(float), minutes)
+        mean = (np.bincount(hours, weights=minutes) / np.maximum(np.bincount(hours), 1))[hours]
+        busy = mean >= _BUSY * np.quantile(mean, _BUSIEST)
+        width = EXCERPT_S // 60
+        windows = np.convolve(minutes, np.ones(width), mode="valid")
+        middle = slice(width // 2, width // 2 + len(windows))
+        ratios = np.sort((windows / width)[busy[middle]] / mean[middle][busy[middle]])
+        p95 = float(ratios[math.ceil(0.95 * len(ratios)) - 1])
+        peak = float((peaks[busy] / mean[busy]).max())
+        whole = self.burst()
+        return replace(whole, peak_60s=round(max(peak, 1.0), 4), p95_300s=round(max(p95, 1.0), 4))
 
     def _forget(self, final: int) -> None:
         """Count the windows that end within the first `final` seconds held, and drop the seconds that none needs."""
@@ -216,14 +229,6 @@ def _nearest_rank(counts: Counter[int], share: float) -> int:
         if seen >= rank:
             return count
     raise ValueError("there are no windows")
-
-
-def _mean_around(values: Floats, width: int) -> Floats:
-    """Return the mean of the `width` values around each; at the ends fewer stand on one side."""
-    total = np.concatenate(([0.0], np.cumsum(values)))
-    places = np.arange(len(values))
-    low, high = np.maximum(places - width // 2, 0), np.minimum(places + (width + 1) // 2, len(values))
-    return (total[high] - total[low]) / (high - low)
 
 
 def grown(values: Ints, length: int) -> Ints:

@@ -117,7 +117,8 @@ class TraceSummary:
     minutes: (requests, input tokens, output tokens) of each minute; of a trace over a week, of its busiest hour alone.
     cells: histogram of the joint lengths.
     excerpt: five minutes of single requests; very many of them are thinned to `MOST_EXCERPT`.
-    within_hour: how far the rate departs from the mean of the hour around it, where a trace lasts an hour or longer.
+    within_hour: how far the rate departs from the mean of its hour in busy hours, where a trace lasts an hour or longer.
+    within_week: the same beside the mean that its hour has in `week`, so that what differs between days counts.
     week: 168 multipliers with mean 1 by hour of the week from Monday 00:00, where a trace lasts a day or longer. A
     trace of less than a week repeats its day. The hours are UTC, unless `unknown` says `no-zone`.
     prefix: how much of its prompts had been sent before, where it tells.
@@ -138,6 +139,7 @@ class TraceSummary:
     cells: tuple[Cell, ...]
     excerpt: Excerpt
     within_hour: Burst | None = None
+    within_week: Burst | None = None
     week: tuple[float, ...] = ()
     prefix: PrefixReuse | None = None
     unknown: tuple[str, ...] = ()

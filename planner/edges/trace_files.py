@@ -94,7 +94,7 @@ def parse_summary(text: str, file: str) -> TraceSummary:
 
 
 _SUMMARY = TypeAdapter(TraceSummary)
-_OPTIONAL = frozenset({"within_hour", "week", "prefix", "unknown"})
+_OPTIONAL = frozenset({"within_hour", "within_week", "week", "prefix", "unknown"})
 
 
 def _traces_folder() -> Traversable:

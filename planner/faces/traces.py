@@ -57,8 +57,8 @@ def _head_lines(trace: TraceSummary, formats: Mapping[str, str]) -> Iterator[str
 def _rate_lines(trace: TraceSummary) -> Iterator[str]:
     burst, inner = trace.burst, trace.within_hour
     yield f"rate: {burst.mean_rps:.3g} requests/s in the mean, {burst.peak_10s_rps:.3g} in the highest ten seconds"
-    beside = "the mean" if inner is None else "the mean of the hour around it"
-    shown = inner or burst
+    beside = "the mean" if inner is None else "the mean of its hour"
+    shown = trace.within_week or inner or burst
     yield (
         f"bursts: {shown.p95_300s:.2f} × {beside} in 5 min (p95), {shown.peak_60s:.2f} × in the highest minute; "
         f"gaps vary {burst.interarrival_cv:.1f} × their mean (1: independent arrivals)"

@@ -14,7 +14,7 @@ from planner.words.units import HOURS_PER_MONTH
 
 def reasons(solved: Solved, route: RouteDemand) -> tuple[str, ...]:
     """Return the reasons of one route, as sentences."""
-    sentences = []
+    sentences = [_week_reason(route)] if route.week.origin != "stated" else []
     apis = solved.apis_of(route.name)
     if not apis and route.route.data == "restricted":
         sentences.append(
@@ -36,6 +36,15 @@ def reasons(solved: Solved, route: RouteDemand) -> tuple[str, ...]:
             else "the API takes all of it: no machine serves its models within the SLO; the API's latency is not known"
         )
     return tuple(sentences)
+
+
+def _week_reason(route: RouteDemand) -> str:
+    """Say that the hours are those of the trace, and what they stand in for."""
+    traffic = route.route.traffic
+    return (
+        f"its hours are those of the {route.week.origin}, {traffic.trace}, not `profile: {traffic.profile}`; "
+        f"its busiest hour has {max(route.week.profile):.2f} × the mean"
+    )
 
 
 def _pool_reason(solved: Solved, route: RouteDemand, pool: SelfHosted) -> str:

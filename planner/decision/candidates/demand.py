@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from planner.decision.choice.question import BandKey
 from planner.domain.demand import Level, hourly_rates, levels, week_profile
 from planner.domain.environment import Environment
 from planner.domain.route import Route
-from planner.domain.traces import TraceSummary
+from planner.domain.traces import Burst, TraceSummary
 from planner.domain.workload import InputBand, Mix, Workload, mean_rate, route_workload
 from planner.performance.capacity import LatencyTarget
 from planner.performance.capacity_search import CYCLE_MINUTES
@@ -30,10 +32,30 @@ LEAST_CONTEXT = 4096
 """Tokens of context that every pool has at least."""
 
 
+WeekOrigin = Literal["stated", "week of the trace", "day of the trace"]
+_DAILY = ("flat", "batch-nightly")
+"""Profiles whose days are all alike: their period is a day."""
+
+
+@dataclass(frozen=True)
+class RouteWeek:
+    """When the requests of a route come.
+
+    origin: whose hours they are: those that the environment states, or those of its trace.
+    profile: 168 multipliers with mean 1, by UTC hour from Monday 00:00.
+    burst: how far the rate departs from the mean of its hour; None where no trace tells.
+    """
+
+    origin: WeekOrigin
+    profile: tuple[float, ...]
+    burst: Burst | None
+
+
 @dataclass(frozen=True)
 class RouteDemand:
     """The demand of one route is its workload and its targets.
 
+    week: when its requests come.
     lengths: token lengths of all its requests, coarse enough to be screened thousands of times.
     band_lengths: the same of each input band.
     target: what its SLO promises.
@@ -44,6 +66,7 @@ class RouteDemand:
 
     name: str
     route: Route
+    week: RouteWeek
     workload: Workload
     lengths: Lengths
     band_lengths: tuple[Lengths, ...]
@@ -85,25 +108,47 @@ def demand(environment: Environment, traces: Mapping[str, TraceSummary]) -> Dema
 
     Raises ValueError when declared token lengths fit no distribution, or a profile is not a week.
     """
-    routes = tuple(_route(name, environment.routes[name], traces) for name in sorted(environment.routes))
-    weeks = {
-        r.name: hourly_rates(
-            mean_rate(r.route),
-            week_profile(r.route.traffic.profile, ZoneInfo(r.route.traffic.timezone), environment.horizon.start),
-        )
-        for r in routes
-    }
+    start = environment.horizon.start
+    routes = tuple(_route(name, environment.routes[name], traces, start) for name in sorted(environment.routes))
+    weeks = {r.name: hourly_rates(mean_rate(r.route), r.week.profile) for r in routes}
     burst = {r.name: r.workload.burst.p95_300s for r in routes}
     return Demand(routes, levels(weeks, LEVELS, burst))
 
 
-def _route(name: str, route: Route, traces: Mapping[str, TraceSummary]) -> RouteDemand:
-    workload = route_workload(route, traces.get(route.traffic.trace or ""), mean_rate(route))
+def week_of(route: Route, trace: TraceSummary | None, start: date) -> RouteWeek:
+    """Return when a route's requests come: nothing that rises and falls with the day counts twice.
+
+    A trace that covers the period of the profile is the profile: one of a week or longer instead of a named one, one of
+    a day or longer instead of one whose days are alike. Any other trace of an hour or longer gives the bursts within the
+    hour alone. A shorter one knows no better than its whole time. start: first day of the horizon.
+    """
+    profile, zone = route.traffic.profile, ZoneInfo(route.traffic.timezone)
+    stated = week_profile(profile, zone, start)
+    if trace is None or trace.within_hour is None:
+        return RouteWeek("stated", stated, trace.burst if trace else None)
+    own: WeekOrigin = "stated"
+    if isinstance(profile, str) and trace.has_own_week:
+        own = "week of the trace"
+    elif profile in _DAILY and trace.week:
+        own = "day of the trace"
+    if own == "stated":
+        return RouteWeek(own, stated, trace.within_hour)
+    hours = week_profile(trace.week, zone, start) if "no-zone" in trace.unknown else trace.week
+    return RouteWeek(own, hours, trace.within_week or trace.within_hour)
+
+
+def _route(name: str, route: Route, traces: Mapping[str, TraceSummary], start: date) -> RouteDemand:
+    trace = traces.get(route.traffic.trace or "")
+    week = week_of(route, trace, start)
+    workload = route_workload(route, trace, mean_rate(route))
+    if week.burst is not None:
+        workload = replace(workload, burst=week.burst)
     assert route.slo.ttft_p95 is not None
     assert route.slo.tpot_p95 is not None
     return RouteDemand(
         name=name,
         route=route,
+        week=week,
         workload=workload,
         lengths=_lengths(workload.mix),
         band_lengths=tuple(_lengths(band.mix) for band in workload.bands),
