@@ -292,7 +292,8 @@ def traces_summarize(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Logs, also .gz; in any order.")],
     out: Annotated[str, typer.Option("-o", "--out", metavar="NAME.trace.json", help="Where to write; - prints.")] = "",
     log_format: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="What the files are; default: told from their first lines.")
+        str,
+        typer.Option("--format", metavar="FORMAT", help="What the files are; default: told from their first lines."),
     ] = "",
     mapping: Annotated[
         str,

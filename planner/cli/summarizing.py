@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from planner.cli.output import note, report, show
+from planner.cli.output import note, report, show, show_text
 from planner.domain.gaps import did_you_mean
 from planner.edges.files import write_text
 from planner.edges.trace_files import SUMMARY_ENDING, dump_summary
@@ -17,22 +17,22 @@ from planner.words.diagnostics import Problem, Problems
 from planner.words.units import share
 
 
-def summarize_files(
-    files: Sequence[Path], form: str, mapping: str, timezone: str, out: str, max_bad: str
-) -> None:
+def summarize_files(files: Sequence[Path], form: str, mapping: str, timezone: str, out: str, max_bad: str) -> None:
     """Summarise the files, show it, and write it where `out` says. A fault is told before anything is written."""
     options = options_of(form, mapping, _zone(timezone))
     borne = _share(max_bad)
     target = Path(out) if out not in ("", "-") else None
     if target is not None and not target.name.endswith(SUMMARY_ENDING):
         hint = f"write -o {target.stem}{SUMMARY_ENDING}: by that ending a plan knows a summary from a log"
-        raise Problems([Problem("TRC002", f"a summary is called NAME{SUMMARY_ENDING}, and not {target.name}", hint=hint)])
+        raise Problems(
+            [Problem("TRC002", f"a summary is called NAME{SUMMARY_ENDING}, and not {target.name}", hint=hint)]
+        )
     name = target.name.removesuffix(SUMMARY_ENDING) if target else files[0].name.split(".")[0]
     reading = summarize(files, options, name, borne)
     report(reading.warnings)
     trace = reading.trace
     if out == "-":
-        print(dump_summary(trace), end="")
+        show_text(dump_summary(trace))
         return
     show(trace_view(trace, reading.formats, reading.left_out, reading.holes))
     if target is None:

@@ -14,8 +14,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-import numpy as np
-
 from planner.domain.traces import PrefixReuse
 
 MOST_BLOCKS = 1_000_000

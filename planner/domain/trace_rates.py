@@ -196,7 +196,9 @@ class RateTally:
                 starts = np.arange(first, (self._base + len(sums) - 1) // 60 + 1) * 60 - self._base
                 self._peaks = grown(self._peaks, first + len(starts))
                 found = np.maximum.reduceat(sums, np.maximum(starts, 0))
-                np.maximum(self._peaks[first : first + len(starts)], found, out=self._peaks[first : first + len(starts)])
+                np.maximum(
+                    self._peaks[first : first + len(starts)], found, out=self._peaks[first : first + len(starts)]
+                )
             else:
                 for count, times in zip(*np.unique(sums, return_counts=True), strict=True):
                     windows[int(count)] += int(times)

@@ -16,7 +16,7 @@ EXCERPT_S = 300
 """Length of the excerpt, and of the window over which a plan's rate is a 95th percentile (scale-up window), seconds."""
 
 LEAST_HOUR_S, LEAST_DAY_S, LEAST_WEEK_S = 3600, 23 * 3600, 167 * 3600
-"""Shortest traces that say something of an hour, of a day and of a week, seconds. A log of a day ends before midnight."""
+"""Shortest traces that tell something of an hour, a day and a week, seconds. A log of a day ends before midnight."""
 
 UNKNOWN: Mapping[str, str] = {
     "no-outputs": "output tokens: no row has any, so declare `tokens` of the route",
@@ -117,7 +117,7 @@ class TraceSummary:
     minutes: (requests, input tokens, output tokens) of each minute; of a trace over a week, of its busiest hour alone.
     cells: histogram of the joint lengths.
     excerpt: five minutes of single requests; very many of them are thinned to `MOST_EXCERPT`.
-    within_hour: how far the rate departs from the mean of its hour in busy hours, where a trace lasts an hour or longer.
+    within_hour: how far the rate departs from the mean of its hour, in busy hours, where a trace lasts an hour or more.
     within_week: the same beside the mean that its hour has in `week`, so that what differs between days counts.
     week: 168 multipliers with mean 1 by hour of the week from Monday 00:00, where a trace lasts a day or longer. A
     trace of less than a week repeats its day. The hours are UTC, unless `unknown` says `no-zone`.

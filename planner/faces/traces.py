@@ -79,8 +79,8 @@ def _prefix_lines(prefix: PrefixReuse | None) -> Iterator[str]:
         return
     if prefix.measured == "sessions":
         yield (
-            f"prefix reuse: about {share(prefix.session_share)} of the prompt tokens were sent before in their session, "
-            f"guessed from prompts that grow"
+            f"prefix reuse: about {share(prefix.session_share)} of the prompt tokens were sent before in their "
+            f"session, guessed from prompts that grow"
         )
         return
     yield (

@@ -1,4 +1,4 @@
-"""The types of numeric arrays: 64-bit floats and whole numbers of any shape. The docstrings of their users give the shape."""
+"""The types of numeric arrays: 64-bit floats and whole numbers. The docstrings of their users give the shape."""
 
 from __future__ import annotations
 

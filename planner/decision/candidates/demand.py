@@ -119,8 +119,8 @@ def week_of(route: Route, trace: TraceSummary | None, start: date) -> RouteWeek:
     """Return when a route's requests come: nothing that rises and falls with the day counts twice.
 
     A trace that covers the period of the profile is the profile: one of a week or longer instead of a named one, one of
-    a day or longer instead of one whose days are alike. Any other trace of an hour or longer gives the bursts within the
-    hour alone. A shorter one knows no better than its whole time. start: first day of the horizon.
+    a day or longer instead of one whose days are alike. Any other trace of an hour or longer gives its bursts within
+    the hour alone. A shorter one knows no better than its whole time. start: first day of the horizon.
     """
     profile, zone = route.traffic.profile, ZoneInfo(route.traffic.timezone)
     stated = week_profile(profile, zone, start)

@@ -23,7 +23,7 @@ HEAD_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
-class Block:
+class LineBlock:
     """Whole lines of a file.
 
     text: the lines, with their ends.
@@ -36,14 +36,14 @@ class Block:
 
 def head(path: Path) -> bytes:
     """Return the beginning of a file without its byte order mark. Raises `Problems` TRC001 or TRC006."""
-    text = next(blocks(path, block_bytes=HEAD_BYTES), Block(b"", 1)).text
+    text = next(blocks(path, block_bytes=HEAD_BYTES), LineBlock(b"", 1)).text
     if text[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in text[:4096]:
         hint = "save it as UTF-8 text"
         raise Problems([Problem("TRC001", f"{path} is no UTF-8 text", Span(str(path), 1), hint)])
     return text
 
 
-def blocks(path: Path, quotes: bool = False, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+def blocks(path: Path, quotes: bool = False, block_bytes: int = BLOCK_BYTES) -> Iterator[LineBlock]:
     """Yield a file in blocks of whole lines.
 
     quotes: whether a line may end inside a quoted field, which is then no end.
@@ -59,7 +59,7 @@ def blocks(path: Path, quotes: bool = False, block_bytes: int = BLOCK_BYTES) -> 
                     text = text[3:]
                 if not more:
                     if text:
-                        yield Block(text, line)
+                        yield LineBlock(text, line)
                     return
                 end = _end(text, quotes)
                 if not end and len(text) > MOST_LINE_BYTES:
@@ -67,7 +67,7 @@ def blocks(path: Path, quotes: bool = False, block_bytes: int = BLOCK_BYTES) -> 
                     hint = "is it a text file? A quote that opens a field must be closed"
                     raise Problems([Problem("TRC003", message, Span(str(path), line), hint)])
                 if end:
-                    yield Block(text[:end], line)
+                    yield LineBlock(text[:end], line)
                     line += text.count(b"\n", 0, end)
                 rest = text[end:]
     except OSError as error:

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from planner.edges.traces.blocks import MOST_LINE_BYTES, Block
+from planner.edges.traces.blocks import MOST_LINE_BYTES, LineBlock
 from planner.edges.traces.rows import (
     UNKNOWN_TOKENS,
-    Bad,
+    BadLine,
     BadRow,
     Batch,
     TraceRow,
@@ -35,7 +35,7 @@ _NEWLINE = 10
 
 @dataclass
 class CsvLayout:
-    """A table. See `Layout` for the other fields.
+    """A table. See `LogLayout` for the other fields.
 
     header: names of the columns.
     delimiter: what stands between cells.
@@ -58,7 +58,7 @@ class CsvLayout:
     stateful: bool = field(default=False, init=False)
     block_tokens: int = field(default=0, init=False)
 
-    def batch(self, block: Block) -> Batch:
+    def batch(self, block: LineBlock) -> Batch:
         """Return the requests of a block; the header is no row, wherever it stands."""
         skip = 1 if block.first_line == 1 else 0
         try:
@@ -107,8 +107,8 @@ class CsvLayout:
         lines = np.arange(first_line, first_line + len(inputs))
         return Batch(lines, self.times.column(columns[self.at]), inputs, outputs.astype(np.int64), sessions)
 
-    def _by_row(self, block: Block) -> Batch:
-        bad, left_out = list[Bad](), Counter[str]()
+    def _by_row(self, block: LineBlock) -> Batch:
+        bad, left_out = list[BadLine](), Counter[str]()
 
         def rows() -> Iterator[tuple[int, TraceRow]]:
             csv.field_size_limit(MOST_LINE_BYTES)
@@ -130,12 +130,14 @@ class CsvLayout:
                     yield line, self._row(cells)
                 except (BadRow, NoTime, csv.Error) as error:
                     shown = self.delimiter.join(cells or ())[:SHOWN_CHARACTERS]
-                    bad.append(Bad(line, str(error), shown))
+                    bad.append(BadLine(line, str(error), shown))
 
         listed = list(rows())
         batch = batch_of(listed, bad, left_out)
         if self.session is not None and batch.sessions is None:
-            return Batch(batch.lines, batch.at_us, batch.inputs, batch.outputs, [None] * len(listed), None, batch.bad, left_out)
+            return Batch(
+                batch.lines, batch.at_us, batch.inputs, batch.outputs, [None] * len(listed), None, batch.bad, left_out
+            )
         return batch
 
     def _failure(self, cells: Sequence[str]) -> str:

@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from planner.edges.traces.blocks import Block
+from planner.edges.traces.blocks import LineBlock
 from planner.edges.traces.csv_layout import SHOWN_CHARACTERS
-from planner.edges.traces.rows import UNKNOWN_TOKENS, Bad, BadRow, Batch, TraceRow, batch_of, checked, whole
+from planner.edges.traces.rows import UNKNOWN_TOKENS, BadLine, BadRow, Batch, TraceRow, batch_of, checked, whole
 from planner.edges.traces.times import NoTime, TimeReader
 
 MOONCAKE_BLOCK_TOKENS = 512
@@ -34,7 +34,7 @@ class LeftOut(Exception):
 
 @dataclass
 class JsonLayout:
-    """A log of JSON lines. See `Layout` for the other fields.
+    """A log of JSON lines. See `LogLayout` for the other fields.
 
     rows: finds the requests of a line.
     keys: paths of one's own keys by their role; empty for known formats.
@@ -50,9 +50,9 @@ class JsonLayout:
     quotes: bool = field(default=False, init=False)
     stateful: bool = field(default=False, init=False)
 
-    def batch(self, block: Block) -> Batch:
+    def batch(self, block: LineBlock) -> Batch:
         """Return the requests of a block of lines."""
-        found, bad, left_out = list[tuple[int, TraceRow]](), list[Bad](), Counter[str]()
+        found, bad, left_out = list[tuple[int, TraceRow]](), list[BadLine](), Counter[str]()
         for number, line in enumerate(block.text.split(b"\n"), start=block.first_line):
             if not line.strip():
                 continue
@@ -64,9 +64,9 @@ class JsonLayout:
             except LeftOut as row:
                 left_out[str(row)] += 1
             except (BadRow, NoTime) as error:
-                bad.append(Bad(number, str(error), _shown(line)))
+                bad.append(BadLine(number, str(error), _shown(line)))
             except (ValueError, RecursionError):
-                bad.append(Bad(number, "this line is no JSON", _shown(line)))
+                bad.append(BadLine(number, "this line is no JSON", _shown(line)))
         return batch_of(found, bad, left_out)
 
     def rest(self) -> Batch:

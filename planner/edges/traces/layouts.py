@@ -16,7 +16,7 @@ from planner.domain.gaps import did_you_mean
 from planner.edges.traces import json_layouts as lines
 from planner.edges.traces.blocks import head
 from planner.edges.traces.csv_layout import CsvLayout, cells_of, delimiter_of
-from planner.edges.traces.rows import Layout
+from planner.edges.traces.rows import LogLayout
 from planner.edges.traces.times import UNITS, TimeReader, Unit, unit_of
 from planner.edges.traces.vllm_log import MARK, VllmLog
 from planner.words.diagnostics import Problem, Problems, Span
@@ -95,7 +95,7 @@ def options_of(form: str, mapping: str, zone: ZoneInfo | None) -> TraceOptions:
     return TraceOptions(form, columns, unit, zone)
 
 
-def layout_of(path: Path, options: TraceOptions) -> Layout:
+def layout_of(path: Path, options: TraceOptions) -> LogLayout:
     """Return the format of a file. Raises `Problems`."""
     text = head(path)
     first = next((line for line in text.split(b"\n") if line.strip()), b"")
@@ -137,7 +137,7 @@ def _guess(first: bytes, text: bytes, options: TraceOptions) -> str:
     return ""
 
 
-def _json(path: Path, name: str, first: bytes, options: TraceOptions) -> Layout:
+def _json(path: Path, name: str, first: bytes, options: TraceOptions) -> LogLayout:
     try:
         line: Any = json.loads(first)
     except ValueError:
@@ -173,7 +173,7 @@ def _json(path: Path, name: str, first: bytes, options: TraceOptions) -> Layout:
     )
 
 
-def _csv(path: Path, name: str, first: bytes, text: bytes, options: TraceOptions) -> Layout:
+def _csv(path: Path, name: str, first: bytes, text: bytes, options: TraceOptions) -> LogLayout:
     line = first.decode(errors="replace").rstrip("\r\n")
     delimiter = delimiter_of(line)
     header = cells_of(line, delimiter)

@@ -1,4 +1,4 @@
-"""What a format makes of lines: requests as columns, bad rows with their reasons, and rows that are no served request."""
+"""What a format makes of lines: requests as columns, bad rows with their reasons, rows that are no served request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from planner.edges.traces.blocks import Block
+from planner.edges.traces.blocks import LineBlock
 from planner.edges.traces.times import TimeReader
 from planner.words.arrays import Ints
 
@@ -23,7 +23,7 @@ class BadRow(ValueError):
 
 
 @dataclass(frozen=True)
-class Bad:
+class BadLine:
     """A bad row. line: its number. reason: what is wrong. text: its beginning."""
 
     line: int
@@ -64,11 +64,11 @@ class Batch:
     outputs: Ints
     sessions: Sequence[int | None] | None = None
     chains: Sequence[tuple[int, ...] | None] | None = None
-    bad: tuple[Bad, ...] = ()
+    bad: tuple[BadLine, ...] = ()
     left_out: Counter[str] = field(default_factory=Counter)
 
 
-class Layout(Protocol):
+class LogLayout(Protocol):
     """A format of one file.
 
     name: as `--format` has it.
@@ -88,7 +88,7 @@ class Layout(Protocol):
     form: str
     block_tokens: int
 
-    def batch(self, block: Block) -> Batch:
+    def batch(self, block: LineBlock) -> Batch:
         """Return what lines hold."""
         ...
 
@@ -129,17 +129,19 @@ def whole(value: object, what: str) -> int:
 
 
 def batch_of(
-    rows: Iterable[tuple[int, TraceRow]], bad: Iterable[Bad] = (), left_out: Counter[str] | None = None
+    rows: Iterable[tuple[int, TraceRow]], bad: Iterable[BadLine] = (), left_out: Counter[str] | None = None
 ) -> Batch:
     """Return a batch of single rows with their lines."""
     listed = list(rows)
-    columns = np.array(
-        [(line, row.at_us, row.input_tokens, row.output_tokens) for line, row in listed], dtype=np.int64
-    ).reshape(len(listed), 4)
+    table = [(line, row.at_us, row.input_tokens, row.output_tokens) for line, row in listed]
+    lines, at_us, inputs, outputs = np.array(table, dtype=np.int64).reshape(len(listed), 4).T
     sessions = [row.session for _, row in listed]
     chains = [row.chain for _, row in listed]
     return Batch(
-        *columns.T,
+        lines,
+        at_us,
+        inputs,
+        outputs,
         sessions if any(session is not None for session in sessions) else None,
         chains if any(chain is not None for chain in chains) else None,
         tuple(bad),

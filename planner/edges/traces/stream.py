@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from planner.edges.traces.blocks import blocks
-from planner.edges.traces.rows import Bad, Batch, Layout
+from planner.edges.traces.rows import BadLine, Batch, LogLayout
 from planner.edges.traces.times import same_kind
 from planner.words.arrays import Ints
 from planner.words.diagnostics import Problem, Problems, Span
@@ -26,7 +26,7 @@ WINDOW_S = 900
 WINDOW_ROWS = 400_000
 """Rows that wait to be sorted, at most."""
 SHOWN = 20
-"""Bad rows that are told in full."""
+"""BadLine rows that are told in full."""
 YEAR_US = 366 * 86_400 * 1_000_000
 """The longest trace that is read, microseconds. A longer time is in another unit than it is taken for."""
 _PEEK_BYTES = 1 << 16
@@ -39,7 +39,7 @@ class Source:
     """A file and its format."""
 
     path: Path
-    layout: Layout
+    layout: LogLayout
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Complaints:
     last: Span | None = None
     left_out: Counter[str] = field(default_factory=Counter)
 
-    def add(self, source: Source, bad: Bad, code: str = "TRC003") -> None:
+    def add(self, source: Source, bad: BadLine, code: str = "TRC003") -> None:
         """Note a bad row."""
         self.bad += 1
         where = Span(str(source.path), bad.line, 1, max(1, len(bad.text)), bad.text)
@@ -72,7 +72,7 @@ class Complaints:
 
 
 @dataclass(frozen=True)
-class Place:
+class BlockTimes:
     """A block of a file whose rows lie between two times.
 
     source: number of the file. first_line: of the block. first_us, last_us: earliest and latest arrival.
@@ -120,7 +120,7 @@ class _File:
         yield 0, layout.rest()
 
 
-class Stream:
+class LogStream:
     """The requests of all files in order. Where they stand is kept, so that some can be read again.
 
     complaints: what was wrong so far.
@@ -130,7 +130,7 @@ class Stream:
     def __init__(self, sources: Sequence[Source]) -> None:
         self._sources = tuple(sources)
         self.complaints = Complaints()
-        self.places: list[Place] = []
+        self.places: list[BlockTimes] = []
         self._pool: list[tuple[int, int, Batch]] = []  # (number of the file, of its batch, rows that wait)
         self._first_us: int | None = None
         self._cut = -1  # rows before this time were given out
@@ -187,7 +187,7 @@ class Stream:
             self._first_us = int(batch.at_us.min()) if self._first_us is None else self._first_us
             far = batch.at_us > self._first_us + YEAR_US
             if far.any():
-                problems += [(Bad(int(batch.lines[row]), _FAR, ""), "TRC004") for row in np.flatnonzero(far)]
+                problems += [(BadLine(int(batch.lines[row]), _FAR, ""), "TRC004") for row in np.flatnonzero(far)]
                 batch = _chosen(batch, np.flatnonzero(~far))
         if len(batch.at_us):
             latest = int(batch.at_us.max())
@@ -195,12 +195,12 @@ class Stream:
         late = batch.at_us < self._cut
         if late.any():
             reason = _LATE.format(WINDOW_S // 60, WINDOW_ROWS)
-            problems += [(Bad(int(batch.lines[row]), reason, ""), "TRC004") for row in np.flatnonzero(late)]
+            problems += [(BadLine(int(batch.lines[row]), reason, ""), "TRC004") for row in np.flatnonzero(late)]
             batch = _chosen(batch, np.flatnonzero(~late))
         for bad, code in sorted(problems, key=lambda problem: problem[0].line):
             told.add(file.source, bad, code)
         if len(batch.at_us):
-            self.places.append(Place(file.number, line, int(batch.at_us.min()), int(batch.at_us.max())))
+            self.places.append(BlockTimes(file.number, line, int(batch.at_us.min()), int(batch.at_us.max())))
         return batch
 
     def _given_out(self, safe: int | None) -> tuple[Ordered | None, int]:
@@ -222,7 +222,7 @@ class Stream:
 
 
 def _mixed(sources: Sequence[Source]) -> Problem:
-    kinds = {}
+    kinds: dict[str, str] = {}
     for source in sources:
         times = source.layout.times
         kind = "numbers" if times.unit else "dates with a time zone" if times.aware else "dates without a time zone"
@@ -247,8 +247,10 @@ def _joined(batches: Sequence[Batch]) -> Batch:
             return None
         return [row for batch in batches for row in (getattr(batch, name) or [None] * len(batch.at_us))]
 
-    arrays = (np.concatenate([getattr(b, name) for b in batches]) for name in ("lines", "at_us", "inputs", "outputs"))
-    return Batch(*arrays, lists("sessions"), lists("chains"))
+    def array(name: str) -> Ints:
+        return np.concatenate([getattr(batch, name) for batch in batches])
+
+    return Batch(array("lines"), array("at_us"), array("inputs"), array("outputs"), lists("sessions"), lists("chains"))
 
 
 def _chosen(batch: Batch, rows: Ints) -> Batch:
@@ -257,7 +259,11 @@ def _chosen(batch: Batch, rows: Ints) -> Batch:
     def lists(values: Sequence[Any] | None) -> list[Any] | None:
         return None if values is None else [values[row] for row in rows.tolist()]
 
-    arrays = (values[rows] for values in (batch.lines, batch.at_us, batch.inputs, batch.outputs))
-    return Batch(*arrays, lists(batch.sessions), lists(batch.chains))
-
-
+    return Batch(
+        batch.lines[rows],
+        batch.at_us[rows],
+        batch.inputs[rows],
+        batch.outputs[rows],
+        lists(batch.sessions),
+        lists(batch.chains),
+    )

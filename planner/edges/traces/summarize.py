@@ -20,12 +20,12 @@ from planner.domain.traces import EXCERPT_S, MOST_EXCERPT, Excerpt, PrefixReuse,
 from planner.domain.traffic import MOST_REQUESTS_PER_SECOND
 from planner.edges.traces.layouts import FORMATS, TraceOptions, layout_of
 from planner.edges.traces.rows import UNKNOWN_TOKENS, Batch
-from planner.edges.traces.stream import SHOWN, Complaints, Ordered, Source, Stream
+from planner.edges.traces.stream import SHOWN, Complaints, Ordered, Source, LogStream
 from planner.words.arrays import Ints
 from planner.words.diagnostics import Problem, Problems, Span
 
 HOLE_US, CUT_US = 3600 * SECOND_US, 96 * 3600 * SECOND_US
-"""Times without a request that are told, and that are left out: no service sleeps four days, so the log is cut there."""
+"""Times without a request that are told, and that are left out: no service sleeps four days."""
 _MOST_HOLES = 10_000
 _WITHOUT_OUTPUT = "requests without output tokens"
 
@@ -64,7 +64,7 @@ def summarize(paths: Sequence[Path], options: TraceOptions, name: str, max_bad: 
             problems += found.problems
     if problems:
         raise Problems(problems)
-    stream, sums = Stream(sources), _Sums(max((source.layout.block_tokens for source in sources), default=0))
+    stream, sums = LogStream(sources), _Sums(max((source.layout.block_tokens for source in sources), default=0))
     for ordered in stream:
         sums.add(ordered)
     told = stream.complaints
@@ -160,7 +160,7 @@ class _Sums:
         holes = [gap for gap in self._long_gaps if gap > 10 * median]
         return len(holes), max(holes, default=0) / 1e6, sum(holes) / 1e6
 
-    def excerpt(self, stream: Stream, start_s: int) -> Excerpt:
+    def excerpt(self, stream: LogStream, start_s: int) -> Excerpt:
         """Read the requests of the chosen five minutes again. Very many are thinned evenly, always alike."""
         assert self.first_us is not None
         start = start_s * SECOND_US
@@ -173,7 +173,9 @@ class _Sums:
             rows = [row for number, row in enumerate(rows) if (number * 2_654_435_761) % (1 << 32) < share]
         return Excerpt(start_s, tuple(((at - begin) // 1000, inputs, outputs) for at, _, inputs, outputs in rows))
 
-    def _within(self, batches: Iterator[tuple[int, Batch]], begin: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+    def _within(
+        self, batches: Iterator[tuple[int, Batch]], begin: int, end: int
+    ) -> Iterator[tuple[int, int, int, int]]:
         for number, batch in batches:
             inside = np.flatnonzero((batch.at_us >= begin) & (batch.at_us < end))
             kept, outputs = self._known(batch.outputs[inside])

@@ -177,4 +177,6 @@ def _offset_us(zone: str | None) -> int:
 
 def same_kind(readers: Iterable[TimeReader]) -> bool:
     """Whether the files agree: all with dates that have a zone, all with dates that have none, or all with numbers."""
-    return len({(reader.unit is None, reader.aware) for reader in readers if reader.unit or reader.aware is not None}) <= 1
+    return (
+        len({(reader.unit is None, reader.aware) for reader in readers if reader.unit or reader.aware is not None}) <= 1
+    )

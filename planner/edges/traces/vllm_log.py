@@ -18,9 +18,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from planner.edges.traces.blocks import Block
+from planner.edges.traces.blocks import LineBlock
 from planner.edges.traces.csv_layout import SHOWN_CHARACTERS
-from planner.edges.traces.rows import UNKNOWN_TOKENS, Bad, BadRow, Batch, TraceRow, batch_of, checked
+from planner.edges.traces.rows import UNKNOWN_TOKENS, BadLine, BadRow, Batch, TraceRow, batch_of, checked
 from planner.edges.traces.times import NoTime, TimeReader
 
 BLOCK_TOKENS = 16
@@ -51,7 +51,7 @@ class _Seen:
 
 @dataclass
 class VllmLog:
-    """A log of vLLM. See `Layout` for the fields."""
+    """A log of vLLM. See `LogLayout` for the fields."""
 
     times: TimeReader
     name: str = field(default="vllm", init=False)
@@ -63,9 +63,9 @@ class VllmLog:
     _waiting: dict[bytes, _Seen] = field(default_factory=dict, init=False)
     _answers: bool = field(default=False, init=False)
 
-    def batch(self, block: Block) -> Batch:
+    def batch(self, block: LineBlock) -> Batch:
         """Return the requests that are complete, and those that waited longest when very many wait."""
-        bad, done, left_out = list[Bad](), list[_Seen](), Counter[str]()
+        bad, done, left_out = list[BadLine](), list[_Seen](), Counter[str]()
         for number, line in enumerate(block.text.split(b"\n"), start=block.first_line):
             found = _LINE.search(line)
             if found is None:
@@ -73,7 +73,7 @@ class VllmLog:
             try:
                 done += self._note(number, line, found)
             except NoTime as error:
-                bad.append(Bad(number, str(error), line[:SHOWN_CHARACTERS].decode(errors="replace")))
+                bad.append(BadLine(number, str(error), line[:SHOWN_CHARACTERS].decode(errors="replace")))
         while len(self._waiting) > MOST_WAITING:
             done.append(self._waiting.pop(next(iter(self._waiting))))
         return self._batch(done, bad, left_out)
@@ -103,7 +103,7 @@ class VllmLog:
         if ids is not None:
             seen.prompt = ids[1]
 
-    def _batch(self, done: list[_Seen], bad: list[Bad], left_out: Counter[str]) -> Batch:
+    def _batch(self, done: list[_Seen], bad: list[BadLine], left_out: Counter[str]) -> Batch:
         rows = []
         for seen in sorted(done, key=lambda each: each.line):
             if seen.prompt is None:
@@ -114,7 +114,7 @@ class VllmLog:
                 count = _count(seen.prompt)
                 rows.append((seen.line, checked(TraceRow(seen.at_us, count, seen.output_tokens, chain=_chain(ids)))))
             except BadRow as error:
-                bad.append(Bad(seen.line, str(error), "Received request"))
+                bad.append(BadLine(seen.line, str(error), "Received request"))
         return batch_of(rows, bad, left_out)
 
 
