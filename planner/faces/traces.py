@@ -39,7 +39,7 @@ def trace_view(
         (),
     )
     yield Group(*(Prose(line, rest="  ") for line in (*_rate_lines(trace), *_prefix_lines(trace.prefix))))
-    unknown = [*_unknown_lines(trace, holes), *(f"left out: {count:,} {what}" for what, count in left_out.items())]
+    unknown = [*_unknown_lines(trace, holes), *(f"left out: {what} ({count:,})" for what, count in left_out.items())]
     if unknown:
         yield Group(Prose("Not told:"), *(Prose(line, first="· ", rest="  ") for line in unknown))
 

@@ -39,10 +39,10 @@ ROLES = ("at", "input", "output", "session")
 _BURSTGPT = ("Timestamp", "Model", "Request tokens", "Response tokens", "Total tokens", "Log Type")
 _AZURE_FORM = "a time like 2023-11-16 18:15:46.6805900"
 _USUAL: Mapping[str, tuple[str, ...]] = {
-    "at": ("timestamp", "time", "ts", "arrival", "arrivaltime", "starttime", "createdat", "date", "requesttime"),
-    "input": ("inputtokens", "prompttokens", "inputlength", "contexttokens", "requesttokens", "numprefilltokens", "in"),
+    "at": ("timestamp", "time", "ts", "arrival", "arrivaltime", "when", "starttime", "createdat", "date", "requesttime"),
+    "input": ("inputtokens", "prompttokens", "inputlength", "contexttokens", "requesttokens", "numprefilltokens", "prompt", "in"),
     "output": (
-        "outputtokens", "completiontokens", "outputlength", "generatedtokens", "responsetokens", "numdecodetokens",
+        "outputtokens", "completiontokens", "outputlength", "generatedtokens", "responsetokens", "numdecodetokens", "completion",
         "out",
     ),
     "session": ("sessionid", "session", "conversationid", "userid", "user", "enduser", "threadid"),

@@ -20,7 +20,7 @@ from planner.domain.traces import EXCERPT_S, MOST_EXCERPT, Excerpt, PrefixReuse,
 from planner.domain.traffic import MOST_REQUESTS_PER_SECOND
 from planner.edges.traces.layouts import FORMATS, TraceOptions, layout_of
 from planner.edges.traces.rows import UNKNOWN_TOKENS, Batch
-from planner.edges.traces.stream import SHOWN, Complaints, Ordered, Source, LogStream
+from planner.edges.traces.stream import SHOWN, Complaints, LogStream, Ordered, Source
 from planner.words.arrays import Ints
 from planner.words.diagnostics import Problem, Problems, Span
 
