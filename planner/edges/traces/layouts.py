@@ -38,15 +38,14 @@ OWN = ("arrival_ms", "input_tokens", "output_tokens")
 ROLES = ("at", "input", "output", "session")
 _BURSTGPT = ("Timestamp", "Model", "Request tokens", "Response tokens", "Total tokens", "Log Type")
 _AZURE_FORM = "a time like 2023-11-16 18:15:46.6805900"
-_USUAL: Mapping[str, tuple[str, ...]] = {
-    "at": ("timestamp", "time", "ts", "arrival", "arrivaltime", "when", "starttime", "createdat", "date", "requesttime"),
-    "input": ("inputtokens", "prompttokens", "inputlength", "contexttokens", "requesttokens", "numprefilltokens", "prompt", "in"),
-    "output": (
-        "outputtokens", "completiontokens", "outputlength", "generatedtokens", "responsetokens", "numdecodetokens", "completion",
-        "out",
-    ),
-    "session": ("sessionid", "session", "conversationid", "userid", "user", "enduser", "threadid"),
-}  # fmt: skip
+_USUAL: Mapping[str, str] = {
+    "at": "timestamp time ts arrival arrivaltime when starttime createdat date requesttime",
+    "input": "inputtokens prompttokens inputlength contexttokens requesttokens numprefilltokens prompt in nin",
+    "output": "outputtokens completiontokens outputlength generatedtokens responsetokens numdecodetokens completion "
+    "out nout",
+    "session": "sessionid session conversationid userid user enduser threadid",
+}
+"""Usual names of the columns of each role, without marks and capitals; the first that is there is proposed."""
 _SUFFIXES: Mapping[str, Unit] = {"_ms": "ms", "_us": "us", "_ns": "ns", "_s": "s", "_seconds": "s", "nano": "ns"}
 
 
@@ -300,7 +299,7 @@ def _plain(name: str) -> str:
 def _proposal(names: Sequence[str], what: str) -> str:
     """Propose a mapping of columns or keys whose names are usual ones, or say which there are."""
     found = {
-        role: next((name for usual_ in usual for name in names if _plain(name) == usual_), None)
+        role: next((name for usual_ in usual.split() for name in names if _plain(name) == usual_), None)
         for role, usual in _USUAL.items()
     }
     if found["at"] and found["input"]:
