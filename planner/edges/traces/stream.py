@@ -23,8 +23,8 @@ from planner.words.diagnostics import Problem, Problems, Span
 
 WINDOW_S = 900
 """How late a row may stand, seconds."""
-WINDOW_ROWS = 400_000
-"""Rows that wait to be sorted, at most."""
+WINDOW_ROWS, WINDOW_CHAINS = 400_000, 40_000
+"""Rows that wait to be sorted, at most: those without and those with hashes of their prompts."""
 SHOWN = 20
 """BadLine rows that are told in full."""
 YEAR_US = 366 * 86_400 * 1_000_000
@@ -133,6 +133,7 @@ class LogStream:
         self.places: list[BlockTimes] = []
         self._pool: list[tuple[int, int, Batch]] = []  # (number of the file, of its batch, rows that wait)
         self._first_us: int | None = None
+        self._window = WINDOW_ROWS
         self._cut = -1  # rows before this time were given out
 
     def __iter__(self) -> Iterator[Ordered]:
@@ -153,7 +154,7 @@ class LogStream:
                     self._pool.append((file.number, order, batch))
                     waiting, order = waiting + len(batch.at_us), order + 1
             safe = min((_frontier(each) for each in files), default=None)
-            if waiting and (safe is None or waiting > WINDOW_ROWS // 2):
+            if waiting and (safe is None or waiting > self._window // 2):
                 given, waiting = self._given_out(safe)
                 if given is not None:
                     yield given
@@ -182,6 +183,8 @@ class LogStream:
         told = self.complaints
         told.rows += len(batch.at_us) + len(batch.bad)
         told.left_out.update(batch.left_out)
+        if batch.chains is not None:
+            self._window = min(self._window, WINDOW_CHAINS)
         problems = [(bad, "TRC003") for bad in batch.bad]
         if len(batch.at_us):
             self._first_us = int(batch.at_us.min()) if self._first_us is None else self._first_us
@@ -194,7 +197,7 @@ class LogStream:
             file.reached_us = latest if file.reached_us is None else max(file.reached_us, latest)
         late = batch.at_us < self._cut
         if late.any():
-            reason = _LATE.format(WINDOW_S // 60, WINDOW_ROWS)
+            reason = _LATE.format(WINDOW_S // 60, self._window)
             problems += [(BadLine(int(batch.lines[row]), reason, ""), "TRC004") for row in np.flatnonzero(late)]
             batch = _chosen(batch, np.flatnonzero(~late))
         for bad, code in sorted(problems, key=lambda problem: problem[0].line):
@@ -208,8 +211,8 @@ class LogStream:
         self._pool.sort(key=lambda entry: entry[:2])
         batches = [batch for _, _, batch in self._pool]
         at = np.concatenate([batch.at_us for batch in batches])
-        if safe is not None and len(at) > WINDOW_ROWS:
-            safe = max(safe, int(np.partition(at, -WINDOW_ROWS // 2)[-WINDOW_ROWS // 2]))
+        if safe is not None and len(at) > self._window:
+            safe = max(safe, int(np.partition(at, -self._window // 2)[-self._window // 2]))
         everything = _joined(batches)
         order = np.argsort(at, kind="stable") if (np.diff(at) < 0).any() else np.arange(len(at))
         upto = len(at) if safe is None else int(np.searchsorted(at[order], safe))

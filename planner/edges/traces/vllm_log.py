@@ -5,8 +5,8 @@
     INFO 11-16 18:15:47 [logger.py:66] Generated response chatcmpl-1: output: '…', output_token_ids: [3], …
 
 Older versions log the tokens with the arrival. Newer ones log them apart at the level DEBUG, so that a log at INFO
-tells arrivals alone. Answers are logged with `--enable-log-outputs`. A request waits for its other lines, some hundred
-thousand at most. The dates have no year. Blocks of sixteen tokens are hashed as vLLM's prefix cache does. Other lines
+tells arrivals alone. Answers are logged with `--enable-log-outputs`. A request waits ten minutes for
+its other lines. The dates have no year. Blocks of sixteen tokens are hashed as vLLM's prefix cache does. Other lines
 are passed over.
 """
 
@@ -25,8 +25,8 @@ from planner.edges.traces.times import NoTime, TimeReader
 
 BLOCK_TOKENS = 16
 """Tokens of a block of vLLM's prefix cache."""
-MOST_WAITING = 100_000
-"""Requests that wait for their other lines."""
+MOST_WAITING, MOST_WAITING_S = 10_000, 600
+"""Requests that wait for their other lines, and how long the log may go on before they wait no more, seconds."""
 YEAR = "2000"
 """The year of dates that have none."""
 _LINE = re.compile(
@@ -45,7 +45,8 @@ class _Seen:
 
     line: int
     at_us: int
-    prompt: bytes | None = None
+    input_tokens: int | None = None
+    chain: tuple[int, ...] = ()
     output_tokens: int = UNKNOWN_TOKENS
 
 
@@ -61,7 +62,7 @@ class VllmLog:
     quotes: bool = field(default=False, init=False)
     stateful: bool = field(default=True, init=False)
     _waiting: dict[bytes, _Seen] = field(default_factory=dict, init=False)
-    _answers: bool = field(default=False, init=False)
+    _newest_us: int = field(default=0, init=False)
 
     def batch(self, block: LineBlock) -> Batch:
         """Return the requests that are complete, and those that waited longest when very many wait."""
@@ -74,14 +75,19 @@ class VllmLog:
                 done += self._note(number, line, found)
             except NoTime as error:
                 bad.append(BadLine(number, str(error), line[:SHOWN_CHARACTERS].decode(errors="replace")))
-        while len(self._waiting) > MOST_WAITING:
+        while self._waiting and self._waits_no_more():
             done.append(self._waiting.pop(next(iter(self._waiting))))
         return self._batch(done, bad, left_out)
 
     def rest(self) -> Batch:
         """Return the requests that still waited when the log ended."""
-        done, self._waiting = list(self._waiting.values()), {}
+        done, self._waiting, self._newest_us = list(self._waiting.values()), {}, 0
         return self._batch(done, [], Counter())
+
+    def _waits_no_more(self) -> bool:
+        """Whether the request that waits longest is given up."""
+        longest = next(iter(self._waiting.values()))
+        return len(self._waiting) > MOST_WAITING or longest.at_us < self._newest_us - MOST_WAITING_S * 1_000_000
 
     def _note(self, number: int, line: bytes, found: re.Match[bytes]) -> Iterator[_Seen]:
         """Take in one line, and yield the request that it completes."""
@@ -89,7 +95,6 @@ class VllmLog:
         if what == b"Generated response":
             if found["more"] == b" (streaming delta)":
                 return
-            self._answers = True
             seen, tokens = self._waiting.pop(name, None), _OUTPUT.search(line, found.end())
             if seen is not None:
                 seen.output_tokens = _count(tokens[1]) if tokens else UNKNOWN_TOKENS
@@ -99,20 +104,21 @@ class VllmLog:
         if seen is None:
             date = (found["date"] or f"{YEAR}-".encode()) + found["day"] + b" " + found["time"]
             seen = self._waiting[name] = _Seen(number, self.times.one(date.decode()))
+            self._newest_us = max(self._newest_us, seen.at_us)
         ids = _PROMPT.search(line, found.end())
         if ids is not None:
-            seen.prompt = ids[1]
+            seen.input_tokens = _count(ids[1])
+            seen.chain = _chain(ids[1].replace(b" ", b"").split(b","))
 
     def _batch(self, done: list[_Seen], bad: list[BadLine], left_out: Counter[str]) -> Batch:
         rows = []
         for seen in sorted(done, key=lambda each: each.line):
-            if seen.prompt is None:
+            if seen.input_tokens is None:
                 left_out["requests without prompt_token_ids (they are logged with VLLM_LOGGING_LEVEL=DEBUG)"] += 1
                 continue
-            ids = seen.prompt.replace(b" ", b"").split(b",")
             try:
-                count = _count(seen.prompt)
-                rows.append((seen.line, checked(TraceRow(seen.at_us, count, seen.output_tokens, chain=_chain(ids)))))
+                row = TraceRow(seen.at_us, seen.input_tokens, seen.output_tokens, chain=seen.chain)
+                rows.append((seen.line, checked(row)))
             except BadRow as error:
                 bad.append(BadLine(seen.line, str(error), "Received request"))
         return batch_of(rows, bad, left_out)
