@@ -20,8 +20,6 @@ from planner.domain.gaps import did_you_mean
 from planner.domain.traces import TraceSummary
 from planner.edges.catalog_files import package_folder
 from planner.edges.files import read_text
-from planner.edges.traces.layouts import TraceOptions
-from planner.edges.traces.summarize import summarize
 from planner.words.diagnostics import Problem, Problems, Span
 
 SUMMARY_ENDING = ".trace.json"
@@ -61,10 +59,14 @@ def shipped_trace(name: str) -> TraceSummary:
 def read_trace(path: Path) -> TraceSummary:
     """Read a summary, or summarise a log. The trace takes the name of the file.
 
-    Raises `Problems`, exit code 2, with the first twenty bad rows and the number of all.
+    What reads logs is loaded only for a log, because a lock is opened without one. Raises `Problems`, exit code 2, with
+    the first twenty bad rows and the number of all.
     """
     if path.name.endswith(SUMMARY_ENDING):
         return parse_summary(read_text(path), str(path))
+    from planner.edges.traces.layouts import TraceOptions
+    from planner.edges.traces.summarize import summarize
+
     return summarize([path], TraceOptions(), path.name.removesuffix(".gz").rsplit(".", 1)[0]).trace
 
 

@@ -18,4 +18,5 @@ def poisson_arrivals(rates: Floats, seed: int) -> Ints:
     gaps = [rng.expovariate(1.0) for _ in range(int(total + 8 * total**0.5 + 20))]
     places = np.cumsum(gaps)
     seconds = np.interp(places[places < total], np.concatenate(([0.0], np.cumsum(rates))), np.arange(len(rates) + 1.0))
-    return (seconds * 1e6).astype(np.int64)
+    found: Ints = (seconds * 1e6).astype(np.int64)
+    return found

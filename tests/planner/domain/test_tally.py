@@ -53,7 +53,7 @@ def _plain_bursts(at_us: npt.NDArray[np.int64]) -> tuple[float, float, float, fl
 @given(ROWS, st.lists(st.integers(0, 80), max_size=4))
 @settings(deadline=None, max_examples=60)
 def test_batches_of_any_size_give_the_same_summary(rows: list[tuple[int, int, int]], cuts: list[int]) -> None:
-    rows = [(gap + 1_000_000, *tokens) for gap, *tokens in rows]
+    rows = [(gap + 1_000_000, i, o) for gap, i, o in rows]
     whole = _summary(rows)
     assert _summary(rows, [min(cut, len(rows)) for cut in cuts]) == whole
     singly, at = Tally(), -rows[0][0]
@@ -70,7 +70,7 @@ def test_batches_of_any_size_give_the_same_summary(rows: list[tuple[int, int, in
 @given(ROWS)
 @settings(deadline=None, max_examples=30)
 def test_bursts_are_those_of_every_window(rows: list[tuple[int, int, int]]) -> None:
-    rows = [(gap // 40 + 1_000_000, *tokens) for gap, *tokens in rows]
+    rows = [(gap // 40 + 1_000_000, i, o) for gap, i, o in rows]
     found = _summary(rows, [len(rows) // 2]).burst
     at = np.cumsum([row[0] for row in rows]) - rows[0][0]
     told = (found.peak_60s, found.p95_300s, found.peak_10s_rps, found.interarrival_cv)

@@ -39,9 +39,9 @@ def _time(at_us: int) -> str:
 
 def _moments(rows: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
     at, found = 0, []
-    for gap, *tokens in rows:
+    for gap, inputs, outputs in rows:
         at += gap + 700_000
-        found.append((at, *tokens))
+        found.append((at, inputs, outputs))
     return found
 
 
