@@ -283,6 +283,37 @@ def perf_calibrate(
         calibrating.calibrate(files or [], options, name, folder, as_of, dry_run, replace, form.value)
 
 
+traces = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Your own load, from logs of requests.")
+app.add_typer(traces, name="traces")
+
+
+@traces.command("summarize", short_help="Logs of requests become a summary that plans read.")
+def traces_summarize(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Logs, also .gz; in any order.")],
+    out: Annotated[str, typer.Option("-o", "--out", metavar="NAME.trace.json", help="Where to write; - prints.")] = "",
+    log_format: Annotated[
+        str,
+        typer.Option("--format", metavar="FORMAT", help="What the files are; default: told from their first lines."),
+    ] = "",
+    mapping: Annotated[
+        str,
+        typer.Option(
+            "--map", metavar="ROLE=NAME,...", help="Columns or keys: at, input, output, session. A unit: at=ts:ms."
+        ),
+    ] = "",
+    timezone: Annotated[str, typer.Option("--timezone", metavar="TZ", help="Of dates without a zone.")] = "",
+    max_bad: Annotated[str, typer.Option("--max-bad", metavar="SHARE", help="Rows that may be unreadable.")] = "1%",
+) -> None:
+    """Summarise logs of requests: rate, week, lengths, bursts, prefix reuse; no text and no ids.
+
+    Formats: azure, mooncake, burstgpt, vllm, litellm, otel, gateway, csv, jsonl.
+    """
+    from planner.cli import summarizing
+
+    with report_problems("text"):
+        summarizing.summarize_files(files, log_format, mapping, timezone, out, max_bad)
+
+
 @app.command()
 def version() -> None:
     """The version of spillway."""

@@ -53,6 +53,11 @@ def show_json(value: Any) -> None:
     print(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False))
 
 
+def show_text(text: str) -> None:
+    """Print a text as it is."""
+    print(text, end="")
+
+
 def note(text: str) -> None:
     """Print a line of progress or advice on stderr."""
     print(text, file=sys.stderr)

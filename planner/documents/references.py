@@ -166,9 +166,8 @@ def _traffic(document: Document, path: Path, trace_problem: Callable[[str], str 
     """Require a trace that can be read and a time zone that exists."""
     trace, timezone = value_at(document.value, (*path, "trace")), value_at(document.value, (*path, "timezone"))
     if isinstance(trace, str) and (message := trace_problem(trace)):
-        yield Problem(
-            "ENV008", message, document.at((*path, "trace")), "name a shipped trace, or a CSV beside this file"
-        )
+        hint = "name a shipped trace, or a log or summary beside this file (`spillway traces summarize` makes one)"
+        yield Problem("ENV008", message, document.at((*path, "trace")), hint)
     if isinstance(timezone, str):
         try:
             ZoneInfo(timezone)

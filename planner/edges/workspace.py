@@ -6,7 +6,7 @@ path of its YAML file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, lru_cache
@@ -97,6 +97,8 @@ class Workspace:
             raise Problems(broken)
         named = {route.traffic.trace for route in environment.routes.values()} - {None}
         traces = {str(trace): _trace(str(trace), self.folder) for trace in named}
+        if silent := list(_without_lengths(document, environment, traces)):
+            raise Problems(silent)
         return Wanted(name, environment, document, traces)
 
     def lock(self, name: str) -> Lock | None:
@@ -162,6 +164,18 @@ def workspace_of(argument: str, folder: Path) -> tuple[Workspace, str]:
     if path.suffix in (".yaml", ".yml"):
         return Workspace(path.parent), path.stem
     return Workspace(folder), argument
+
+
+def _without_lengths(
+    document: Document, environment: Environment, traces: Mapping[str, TraceSummary]
+) -> Iterator[Problem]:
+    """Yield the routes whose answers have no length: neither their trace has any nor they themselves."""
+    for name, route in sorted(environment.routes.items()):
+        trace = traces.get(route.traffic.trace or "")
+        if trace is not None and "no-outputs" in trace.unknown and route.tokens is None:
+            message = f"the trace {trace.name} has no output tokens, and the route {name} declares none"
+            where = document.at(("routes", name, "traffic", "trace"))
+            yield Problem("TRC010", message, where, f"write routes.{name}.tokens with the lengths of both sides")
 
 
 @lru_cache(maxsize=16)

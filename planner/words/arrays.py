@@ -1,4 +1,4 @@
-"""The type of numeric arrays: 64-bit floats of any shape. The docstrings of their users give the shape."""
+"""The types of numeric arrays: 64-bit floats and whole numbers. The docstrings of their users give the shape."""
 
 from __future__ import annotations
 
@@ -6,3 +6,4 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]

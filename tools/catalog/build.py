@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from planner.edges.trace_files import dump_summary, read_csv
+from planner.edges.trace_files import dump_summary, read_trace
 from tools.catalog import fact_rows, layout, price_rows
 from tools.catalog import selection as choose
 from tools.catalog.raw_tables import TODAY
@@ -46,9 +46,9 @@ def contents(raw: Path) -> Iterator[tuple[str, str]]:
     yield from layout.providers(fact_rows.providers(raw), apis)
     yield from layout.snapshot(TODAY, prices)
     for name, file in choose.TRACES.items():
-        trace = read_csv(raw / "traces" / file)
+        trace = read_trace(raw / "traces" / file)
         source = choose.AZURE_SOURCE.format(file=file)
-        trace = replace(trace, name=name, source=source, licence=choose.AZURE_LICENCE)
+        trace = replace(trace, name=name, source=source, licence=choose.AZURE_LICENCE, unknown=())
         yield f"traces/{name}.json", dump_summary(trace)
 
 

@@ -18,7 +18,8 @@ from planner.words.units import HOURS_PER_MONTH
 
 def reasons(solved: Solved, route: RouteDemand) -> tuple[str, ...]:
     """Return the reasons of one route, as sentences."""
-    sentences = list(_promise_reason(route.route.slo))
+    sentences = [_week_reason(route)] if route.week.origin != "stated" else []
+    sentences += _promise_reason(route.route.slo)
     apis = solved.apis_of(route.name)
     if not apis and route.route.data == "restricted":
         sentences.append(
@@ -56,6 +57,15 @@ def _promise_reason(slo: Slo) -> Iterator[str]:
             f"tokens_per_second {slo.tokens_per_second:g} asks for {slo.reading_ms:.4g} ms per output token and "
             f"tpot_p95 for {slo.tpot_p95:.4g} ms: {holds} is stricter and holds"
         )
+
+
+def _week_reason(route: RouteDemand) -> str:
+    """Say that the hours are those of the trace, and what they stand in for."""
+    traffic = route.route.traffic
+    return (
+        f"its hours are those of the {route.week.origin}, {traffic.trace}, not `profile: {traffic.profile}`; "
+        f"its busiest hour has {max(route.week.profile):.2f} × the mean"
+    )
 
 
 def _pool_reason(solved: Solved, route: RouteDemand, pool: SelfHosted) -> str:

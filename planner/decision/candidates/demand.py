@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from planner.decision.candidates.reach import NO_CUTS, Cuts, bands_read, context_wanted
+from planner.decision.candidates.weeks import RouteWeek, week_of
 from planner.decision.choice.question import BandKey
 from planner.domain.demand import Level, hourly_rates, levels
 from planner.domain.environment import Environment, Horizon
-from planner.domain.load import Load, load_of, route_week
+from planner.domain.load import Load, load_of
 from planner.domain.model_facts import AS_STATED, TokenCounts
 from planner.domain.prompts import NOTHING_REPEATED, RepeatedPrompts, repeated_prompts
 from planner.domain.route import Route, Slo
@@ -35,7 +36,7 @@ class RouteDemand:
     """The demand of one route is its workload and its targets.
 
     load: how many requests come.
-    week: their profile, 168 multipliers with mean 1.
+    week: when they come.
     lengths: token lengths of all its requests, coarse enough to be screened thousands of times.
     band_lengths: the same of each input band.
     first_lengths: the same of the first band, of the first two bands together, and so on.
@@ -52,7 +53,7 @@ class RouteDemand:
     route: Route
     workload: Workload
     load: Load
-    week: tuple[float, ...]
+    week: RouteWeek
     lengths: Lengths
     band_lengths: tuple[Lengths, ...]
     first_lengths: tuple[Lengths, ...]
@@ -224,7 +225,7 @@ def demand(
         )
         for name in sorted(environment.routes)
     )
-    weeks = {r.name: hourly_rates(r.load.mean * r.load.usage_factor, r.week) for r in routes}
+    weeks = {r.name: hourly_rates(r.load.mean * r.load.usage_factor, r.week.profile) for r in routes}
     burst = {r.name: r.workload.burst.p95_300s * r.load.capacity_factor / r.load.usage_factor for r in routes}
     return Demand(routes, levels(weeks, LEVELS, burst))
 
@@ -232,9 +233,11 @@ def demand(
 def _route(name: str, route: Route, horizon: Horizon, traces: Mapping[str, TraceSummary], cuts: Cuts) -> RouteDemand:
     trace = traces.get(route.traffic.trace or "")
     workload = route_workload(route, trace, 1.0, cuts.reaches)
-    week = route_week(route, horizon)
-    load = load_of(route, workload.mix, week, horizon)
-    if not workload.burst.measured:
+    week = week_of(route, trace, horizon.start)
+    load = load_of(route, workload.mix, week.profile, horizon)
+    if week.burst is not None:
+        workload = replace(workload, burst=week.burst)
+    elif not workload.burst.measured:
         workload = replace(workload, burst=poisson_burst(load.mean * load.capacity_factor))
     return RouteDemand(
         name=name,

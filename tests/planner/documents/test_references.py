@@ -56,7 +56,13 @@ def test_a_good_file_has_no_dangling_names() -> None:
         ),
         ("use1-az6", "use1-az3", "ENV007", "EKS cannot use zone `use1-az3`", "choose another zone"),
         ("use1-az6", "us-east-1a", "ENV007", "no GPU machine is sold in zone `us-east-1a` of us-east-1", "named by id"),
-        ("{profile: office", "{trace: azur, profile: office", "ENV008", "there is no trace 'azur'", "a CSV beside"),
+        (
+            "{profile: office",
+            "{trace: azur, profile: office",
+            "ENV008",
+            "there is no trace 'azur'",
+            "a log or summary beside",
+        ),
         ("Europe/Berlin", "Europe/Bonn", "ENV004", "there is no time zone `Europe/Bonn`", "like Europe/Berlin"),
         ("Europe/Berlin", "Europe", "ENV004", "there is no time zone `Europe`", "like Europe/Berlin"),
         (
