@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from planner.decision.answer import alternatives
 from planner.decision.answer.assemble import Background, assemble
+from planner.decision.answer.outlook import with_outlook
 from planner.decision.answer.refusals import no_plan, routes_without_candidates
 from planner.decision.answer.solved import Solved
 from planner.decision.candidates.market import Market, ask, survey
@@ -58,12 +59,23 @@ def optimize(inputs: Inputs, limits: SearchLimits = DEFAULT_LIMITS, kept: Capaci
     Raises `Problems` with INF001 (a route has no candidate), INF002 (limits leave no plan) or ENV020 (a price is
     missing), exit code 1, and with INF003 (the search ended before it could tell), exit code 2.
     """
+    kept = {} if kept is None else kept
     market = survey(inputs)
-    rating = Rating(market.classes, market.ruler, {} if kept is None else kept)
+    rating = Rating(market.classes, market.ruler, kept)
     market, choice = _rate_and_choose(inputs, market, rating, limits)
     choice, note = keep(inputs, choice, limits)
     plan = tell(inputs, market, choice, limits)
+    plan = with_outlook(plan, market, inputs, lambda other: replan(other, limits, kept))
     return Outcome(plan, market.omissions, *_consulted(inputs, market, plan), note)
+
+
+def replan(inputs: Inputs, limits: SearchLimits, kept: CapacitiesByDigest) -> Plan:
+    """Return the plan of other inputs, without alternatives. Raises `Problems` where there is none."""
+    market = survey(inputs)
+    market, choice = _rate_and_choose(inputs, market, Rating(market.classes, market.ruler, kept), limits)
+    choice, _ = keep(inputs, choice, limits)
+    solved = Solved(inputs.environment, inputs.catalog, market.demand, choice, market.classes, market.apis)
+    return assemble(solved, Background((), (), (), (), (), limits))
 
 
 def _rate_and_choose(inputs: Inputs, surveyed: Market, rating: Rating, limits: SearchLimits) -> tuple[Market, Choice]:

@@ -27,6 +27,7 @@ CLUSTER: Mapping[str, Any] = {
 
 
 COLUMNS_SINCE: Mapping[str, frozenset[str]] = {
+    "api": frozenset({"lifecycle"}),
     "provider": frozenset({"api_key_variable", "features", "protocol", "renames"}),
 }
 """Columns that catalog rows of a kind gained since release 0.1, which its locks' digests of facts do not cover."""

@@ -19,7 +19,7 @@ MEANING: Mapping[OmissionKind, str] = {
     "privacy": "is an API, and the data is restricted",
     "residency": "processes data where the route does not allow it",
     "provider": "is at a provider without an account in `api.providers`",
-    "retirement": "retires within the horizon or is delisted",
+    "retirement": "is no longer served when the horizon starts",
     "context": "reads fewer tokens than the route's prompts have",
     "dominated": "costs no less and does no more than another candidate",
     "screened": "is far from the cheapest for every route",
@@ -57,10 +57,13 @@ def omission_words(omission: Omission) -> str:
             return "the route's data is restricted"
         case omissions.NoAccount(provider):
             return f"`api.providers` has no account at {provider}"
-        case omissions.Retires(None, _):
-            return "its provider no longer lists it"
-        case omissions.Retires(on, until):
-            return f"retires on {on}, before {until}"
+        case omissions.Ended(on, delisted, successors):
+            instead = f" (its provider names {' or '.join(successors)} instead)" if successors else ""
+            if on is not None:
+                return f"ended on {on}{instead}"
+            if delisted:
+                return f"its provider no longer lists it{instead}"
+            return f"its provider withdraws it, and its last day is not known{instead}"
         case omissions.OtherResidency(None):
             return "processes in an unknown place"
         case omissions.OtherResidency(places):

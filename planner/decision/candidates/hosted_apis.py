@@ -16,12 +16,12 @@ from datetime import date
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.omissions import (
     Candidate,
+    Ended,
     NoAccount,
     NoPrice,
     Omission,
     OtherResidency,
     RestrictedData,
-    Retires,
     TooLittleContext,
 )
 from planner.decision.choice.question import ApiOption, BandKey
@@ -51,13 +51,18 @@ class HostedApi:
     base_url: str
     prices: Mapping[PricePart, Price]
 
+    def serves(self, route: str) -> bool:
+        """Say whether a route may use it."""
+        return any(name == route for name, _ in self.option.usd_per_request)
+
 
 def hosted_apis(
-    routes: Sequence[RouteDemand], catalog: Catalog, accounts: ApiAccounts, region: str, until: date
+    routes: Sequence[RouteDemand], catalog: Catalog, accounts: ApiAccounts, region: str, start: date
 ) -> tuple[tuple[HostedApi, ...], tuple[Omission, ...], tuple[Gap, ...]]:
     """Return the hosted APIs, sorted by key, with the omissions and gaps of this part of the market.
 
-    `until` is the last day of the horizon. `apis_in_order` ranks the APIs for a route.
+    `start` is the first day of the horizon: a model that ends later may serve until then, and `answer.phases` says what
+    follows. `apis_in_order` ranks the APIs for a route.
     """
     rows: dict[str, ApiModel] = {}
     users: dict[str, list[RouteDemand]] = {}
@@ -65,7 +70,7 @@ def hosted_apis(
     gaps: set[Gap] = set()
     for route in routes:
         for row in _accepted(route.route, catalog):
-            omission = _omission(row, route, catalog, accounts, until)
+            omission = _omission(row, route, catalog, accounts, start)
             if omission is not None:
                 omissions.append(omission)
                 continue
@@ -79,7 +84,7 @@ def hosted_apis(
             omissions += [Omission(Candidate(api=key), NoPrice(api.subject), route.name) for route in users[key]]
         else:
             apis.append(api)
-            gaps |= set(_unknowns(rows[key], catalog, accounts))
+            gaps |= {*_unknowns(rows[key], catalog, accounts), *_unknown_end(rows[key], start)}
     return tuple(apis), tuple(omissions), tuple(sorted(gaps))
 
 
@@ -103,7 +108,7 @@ def _accepted(route: Route, catalog: Catalog) -> list[ApiModel]:
 
 
 def _omission(
-    row: ApiModel, route: RouteDemand, catalog: Catalog, accounts: ApiAccounts, until: date
+    row: ApiModel, route: RouteDemand, catalog: Catalog, accounts: ApiAccounts, start: date
 ) -> Omission | None:
     """Say why a route may not use a hosted model; None means that it may."""
     candidate = Candidate(api=row.key)
@@ -111,9 +116,8 @@ def _omission(
         return Omission(candidate, RestrictedData(), route.name)
     if row.provider not in accounts.providers:
         return Omission(candidate, NoAccount(row.provider), route.name)
-    if not row.serves_until(until):
-        retires = None if row.status == "delisted" else row.retires
-        return Omission(candidate, Retires(retires, until), route.name)
+    if not row.serves_on(start):
+        return Omission(candidate, Ended(row.retires, row.status == "delisted", row.successors), route.name)
     residency = catalog.providers[row.provider].residency
     if route.route.residency and (residency is None or not set(residency) <= set(route.route.residency)):
         return Omission(candidate, OtherResidency(residency), route.name)
@@ -162,3 +166,20 @@ def _unknowns(row: ApiModel, catalog: Catalog, accounts: ApiAccounts) -> list[Ga
         message = f"{row.key} may think before it answers; its reasoning tokens are not in the estimate"
         gaps.append(Gap("reasoning", row.key, message, "measure them on your own prompts"))
     return [*gaps, *catalog.providers[row.provider].gaps()]
+
+
+def _unknown_end(row: ApiModel, start: date) -> list[Gap]:
+    """Return the gap of a hosted model of which nobody can say how long it is served. Not known is never "for ever"."""
+    lifecycle, hint = row.lifecycle, "read the provider's page of deprecations"
+    if lifecycle is None:
+        if row.retires is not None:
+            return []
+        return [Gap("retirement", row.key, f"how long {row.key} is served has not been read", hint)]
+    if lifecycle.weak:
+        what = "the day on which it ends" if row.retires is not None else "that no end is announced"
+        message = f"{row.key}: {what} rests on weak evidence of {lifecycle.as_of}"
+        return [Gap("retirement", row.key, f"{message} ({lifecycle.note})" if lifecycle.note else message, hint)]
+    if lifecycle.not_before is not None and lifecycle.not_before <= start:
+        message = f"{row.key} was promised until {lifecycle.not_before} only, and its end may be announced any day"
+        return [Gap("retirement", row.key, message, hint)]
+    return []

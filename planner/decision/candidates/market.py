@@ -7,7 +7,6 @@ everything that falls. `ask` turns the market into the plain numbers of the prog
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from planner.decision.candidates.demand import Demand, RouteDemand, demand
 from planner.decision.candidates.hosted_apis import HostedApi, hosted_apis
@@ -20,7 +19,7 @@ from planner.decision.candidates.self_hosted import SelfHosted, self_hosted_clas
 from planner.decision.candidates.shapes import Tenancy, shapes
 from planner.decision.choice.question import BandKey, Flow, Question
 from planner.decision.inputs import Inputs
-from planner.domain.catalog import Catalog
+from planner.domain.catalog import AcceptedEntry, Catalog
 from planner.domain.environment import Environment
 from planner.domain.gaps import Gap
 from planner.domain.offerings import Offerings
@@ -28,9 +27,6 @@ from planner.money.cost import cluster_lines, disk_key, storage_key
 from planner.plan.cost import CostLine
 from planner.words.diagnostics import Problem, Problems
 from planner.words.units import HOURS_PER_MONTH
-
-DAYS_PER_MONTH = 365.25 / 12
-"""Days of a calendar month on average. They say when the horizon ends; bills use the planning month of 730 hours."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +40,8 @@ class Market:
     cluster: cost lines of everything beside GPU nodes that self-hosting needs, but for the weights that are stored.
     omissions: candidates that fell.
     gaps: what is not known of the candidates that are left.
+    offers: (route, model, precision) of every class that could be bought, also of those that others undercut.
+    undercut: (route, model) of the classes that are far from the cheapest.
     """
 
     demand: Demand
@@ -53,6 +51,20 @@ class Market:
     cluster: tuple[CostLine, ...]
     omissions: tuple[Omission, ...]
     gaps: tuple[Gap, ...]
+    offers: frozenset[tuple[str, str, str]] = frozenset()
+    undercut: frozenset[tuple[str, str]] = frozenset()
+
+    def serves(self, route: str, accepted: AcceptedEntry) -> bool:
+        """Say whether an entry of a route's accept list could serve it, so that it fell, if it did, on price alone."""
+        apis = {row.key for row in accepted.apis}
+        if any(api.row.key in apis and api.serves(route) for api in self.apis):
+            return True
+        if accepted.model is None:
+            return False
+        model = accepted.model.key
+        left = self.undercut | {(name, c.shape.model.key) for c in self.classes for name, _ in c.replica.capacities}
+        offered = any((route, model, way.name) in self.offers for way in accepted.precisions)
+        return offered and (route, model) in left
 
     @property
     def servable(self) -> frozenset[BandKey]:
@@ -72,10 +84,7 @@ def survey(inputs: Inputs) -> Market:
     """
     environment, catalog = inputs.environment, inputs.catalog
     asked = demand(environment, inputs.traces)
-    until = environment.horizon.start + timedelta(days=round(environment.horizon.months * DAYS_PER_MONTH))
-    apis, api_omissions, api_gaps = hosted_apis(
-        asked.routes, catalog, environment.api, environment.platform.region, until
-    )
+    apis, api_omissions, api_gaps = hosted_market(inputs, asked)
     offerings, offering_omissions, offering_gaps = _offerings(environment, catalog)
     cluster, disk_usd_per_hour, storage_usd_per_gb = _needed_prices(environment, catalog)
     routes_with_api = {route for api in apis for route, _ in api.option.usd_per_request}
@@ -86,6 +95,7 @@ def survey(inputs: Inputs) -> Market:
     all_classes, host_omissions = self_hosted_classes(able, offerings, disk_usd_per_hour, storage_usd_per_gb)
     best, dominated = without_dominated(all_classes)
     classes, far_from_cheapest = short_list(best, asked.shares, inputs.locked_pools)
+    names = {c.name for c in classes}
     return Market(
         demand=asked,
         ruler=judge,
@@ -102,7 +112,27 @@ def survey(inputs: Inputs) -> Market:
             *far_from_cheapest,
         ),
         gaps=(*api_gaps, *offering_gaps),
+        offers=frozenset(
+            (route, c.shape.model.key, c.shape.quantization.name)
+            for c in all_classes
+            for route, _ in c.replica.capacities
+        ),
+        undercut=frozenset(
+            (route, c.shape.model.key)
+            for c in best
+            if c.name not in names
+            for route, _ in c.replica.capacities
+        ),
     )
+
+
+def hosted_market(
+    inputs: Inputs, asked: Demand
+) -> tuple[tuple[HostedApi, ...], tuple[Omission, ...], tuple[Gap, ...]]:
+    """Return the hosted models of the market, what fell of them, and what is not known of those that are left."""
+    environment = inputs.environment
+    region, start = environment.platform.region, environment.horizon.start
+    return hosted_apis(asked.routes, inputs.catalog, environment.api, region, start)
 
 
 def ask(environment: Environment, market: Market) -> Question:

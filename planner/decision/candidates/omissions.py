@@ -120,15 +120,17 @@ class NoAccount:
 
 
 @dataclass(frozen=True)
-class Retires:
-    """The provider stops serving the hosted model within the horizon.
+class Ended:
+    """The provider no longer serves the hosted model when the horizon starts, or is withdrawing it.
 
-    on: its last day; None when it is delisted already.
-    until: the day up to which it is needed.
+    on: the day of its end; None when that is not known.
+    delisted: whether it is gone from the provider's price list.
+    successors: what the provider offers instead.
     """
 
     on: date | None
-    until: date
+    delisted: bool = False
+    successors: tuple[str, ...] = ()
     kind: Literal["retirement"] = "retirement"
 
 
@@ -188,7 +190,7 @@ OmissionCause = (
     | NotInZones
     | RestrictedData
     | NoAccount
-    | Retires
+    | Ended
     | OtherResidency
     | TooLittleContext
     | Dominated
