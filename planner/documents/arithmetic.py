@@ -13,6 +13,7 @@ from decimal import Decimal
 from planner.domain.environment import Environment, monthly_budget
 from planner.money.cost import PLATFORM, cluster_items, disk_key
 from planner.plan.fleet import NodeGroup, Pool
+from planner.plan.phases import mean_usd_per_month
 from planner.plan.plan import Plan
 from planner.plan.traffic import PlannedRoute, RouteBand
 from planner.words.diagnostics import Problem
@@ -25,7 +26,7 @@ TOLERANCE = Decimal("0.001")
 
 def arithmetic(plan: Plan, environment: Environment) -> tuple[Problem, ...]:
     """Return all problems of a plan's own arithmetic, in the order of the rules. There are none when it adds up."""
-    rules = (_references, _packing, _served, _capacity, _context, _reserve, _quota, privacy, _bill, _budget)
+    rules = (_references, _packing, _served, _capacity, _context, _reserve, _quota, privacy, _bill, _budget, _phases)
     return tuple(problem for rule in rules for problem in rule(plan, environment))
 
 
@@ -215,6 +216,21 @@ def _bill(plan: Plan, environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 "CHK007", f"node group `{group.name}` runs {group.max_nodes} nodes, {bought} hours are billed"
             )
+
+
+def _phases(plan: Plan, environment: Environment) -> Iterator[Problem]:
+    """Require that the phases cover the horizon without a gap, begin with the plan itself, and give its mean."""
+    if not plan.phases:
+        return
+    ends = [environment.horizon.start, *(phase.end for phase in plan.phases)]
+    if [phase.start for phase in plan.phases] != ends[:-1] or ends[-1] != environment.horizon.end:
+        yield Problem("CHK011", "the phases do not cover the horizon from its first day to its last")
+    if plan.phases[0].usd_per_month != plan.cost.usd_per_month:
+        message = f"the first phase costs {plan.phases[0].usd_per_month}, the plan {plan.cost.usd_per_month}"
+        yield Problem("CHK011", message)
+    mean = mean_usd_per_month(plan.phases)
+    if mean != plan.mean_usd_per_month:
+        yield Problem("CHK011", f"the phases cost {mean} on average, the plan says {plan.mean_usd_per_month}")
 
 
 def cluster_bill(plan: Plan) -> Iterator[Problem]:

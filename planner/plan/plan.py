@@ -6,8 +6,6 @@ are sorted by name. Units stand in the names; money is USD, and a month has 730 
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import Field
 
 from planner.plan.cost import Cost
@@ -46,8 +44,8 @@ class Plan(PlanPart):
     routes: tuple[PlannedRoute, ...]
     apis: tuple[FallbackApi, ...]
     cost: Cost
-    phases: Annotated[tuple[Phase, ...], Field(default=(), exclude_if=lambda phases: not phases)]
-    mean_usd_per_month: Annotated[Dollars | None, Field(default=None, exclude_if=lambda usd: usd is None)]
+    phases: tuple[Phase, ...] = Field(default=(), exclude_if=lambda phases: not phases)
+    mean_usd_per_month: Dollars | None = Field(default=None, exclude_if=lambda usd: usd is None)
     verdicts: tuple[Verdict, ...]
     baselines: tuple[Alternative, ...]
     runners_up: tuple[Alternative, ...]

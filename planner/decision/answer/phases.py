@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
+from itertools import pairwise
 
+from planner.decision.choice.choice import HARDLY
 from planner.decision.inputs import Inputs
 from planner.domain.apis import ApiModel
 from planner.plan.parts import VerdictState
@@ -22,8 +24,7 @@ from planner.words.diagnostics import Problems
 
 Replan = Callable[[Inputs], Plan]
 """Answers the question of other inputs. Raises `Problems` where it has no plan."""
-HARDLY = 0.001
-"""Share of a route's requests below which they count as none."""
+NO_MACHINES = "no machines"
 
 
 def phases(plan: Plan, inputs: Inputs, replan: Replan) -> tuple[Phase, ...]:
@@ -57,18 +58,19 @@ def retirement_verdicts(plan: Plan, following: Sequence[Phase], inputs: Inputs) 
     if not following:
         return tuple(_no_end(plan, rows, inputs))
     verdicts = []
-    for before, after in zip(following, following[1:], strict=False):
+    for before, after in pairwise(following):
         ends = f"{listed(after.ended)} {'ends' if len(after.ended) == 1 else 'end'} on {after.start}"
         until = f"until then ${before.usd_per_month:,} a month"
         advice = _advice(plan, [rows[name] for name in after.ended], inputs)
         if after.usd_per_month is None:
             state: VerdictState = "deny"
-            message = f"{ends}, and nothing can serve {_routes_left(plan, after)} from that day on: {after.why_not}"
+            message = f"{ends}, and from that day on there is no plan: {after.why_not}"
         else:
             state = "pass" if _as_before(before, after) else "warn"
-            then = "; ".join(_served(route) for route in after.routes if set(after.ended) & _names(before, route.name))
-            price = f"${after.usd_per_month:,} a month"
-            message = f"{ends}: {until}; then {then}; {after.fleet}, {price}"
+            advice = "" if state == "pass" else advice
+            changed = [_served(route) for route in after.routes if set(after.ended) & _names(before, route.name)]
+            machines = f", on {after.fleet} in all" if after.fleet != NO_MACHINES else ""
+            message = f"{ends}: {until}; then {listed(changed)}{machines}, ${after.usd_per_month:,} a month"
         verdicts.append(Verdict(name="retirement", state=state, message=f"{message}{advice}"))
     return tuple(verdicts)
 
@@ -82,7 +84,7 @@ def _phase(plan: Plan, empty: Phase) -> Phase:
     hosts: dict[str, int] = {}
     for group in plan.node_groups:
         hosts[group.instance_type] = hosts.get(group.instance_type, 0) + group.max_nodes
-    fleet = " + ".join(f"{count} × {name}" for name, count in sorted(hosts.items())) or "no machines"
+    fleet = " + ".join(f"{count} × {name}" for name, count in sorted(hosts.items())) or NO_MACHINES
     routes = tuple(_route(route) for route in plan.routes)
     return empty.model_copy(update={"routes": routes, "fleet": fleet, "usd_per_month": plan.cost.usd_per_month})
 
@@ -110,10 +112,6 @@ def _as_before(before: Phase, after: Phase) -> bool:
 def _served(route: PhaseRoute) -> str:
     """Say who serves a route, like `chat by gpt-oss-120b, then openai/gpt-6-luna`."""
     return f"{route.name} by {', then '.join(route.served_by)}"
-
-
-def _routes_left(plan: Plan, after: Phase) -> str:
-    return listed(tuple(route.name for route in plan.routes if set(route.fallback) & set(after.ended)))
 
 
 def _advice(plan: Plan, ended: Sequence[ApiModel], inputs: Inputs) -> str:

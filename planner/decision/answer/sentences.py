@@ -19,7 +19,7 @@ MEANING: Mapping[OmissionKind, str] = {
     "privacy": "is an API, and the data is restricted",
     "residency": "processes data where the route does not allow it",
     "provider": "is at a provider without an account in `api.providers`",
-    "retirement": "is no longer served when the horizon starts",
+    "retirement": "is no longer served by its provider",
     "context": "reads fewer tokens than the route's prompts have",
     "dominated": "costs no less and does no more than another candidate",
     "screened": "is far from the cheapest for every route",

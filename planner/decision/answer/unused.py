@@ -1,4 +1,4 @@
-"""Names that a team wrote and that the plan cannot use: accepted models, and accounts at providers. None falls silently.
+"""Names that a team wrote and the plan cannot use: accepted models, and accounts at providers. None falls silently.
 
 A name that merely lost on price is not told: the plan had it, and found something cheaper. A name that yields no
 candidate at all is a warning with its reasons, and with the price of the plan that would have it where that can be
@@ -26,6 +26,8 @@ MOST_PRICED = 6
 """Questions that are solved again at most, so that a long accept list does not take longer than the plan."""
 KINDS_TOLD = 3
 """Kinds of omissions of self-hosted candidates that a sentence counts at most."""
+REASONS_TOLD = 2
+"""Models of an idle account whose reasons are told at most."""
 LOST_ON_PRICE = frozenset({"dominated", "screened"})
 
 
@@ -36,12 +38,14 @@ class Fallen:
     reasons: why it yields none, as ends of a sentence.
     aside: the omissions that would have to be set aside so that a hosted model of it could serve; empty where nothing
     helps.
+    never: whether it is hosted alone and the route's data is restricted.
     """
 
     entry: str
     route: str
     reasons: tuple[str, ...]
     aside: tuple[Omission, ...]
+    never: bool
 
     @property
     def group(self) -> tuple[str, ...]:
@@ -57,13 +61,19 @@ def unused_verdicts(plan: Plan, market: Market, inputs: Inputs, replan: Replan) 
     for fallen in _fallen(market, inputs):
         groups.setdefault(fallen.group, []).append(fallen)
     pricer = _Pricer(plan, inputs, replan)
-    told = [f"{_words(group)}; {pricer.price([o for fallen in group for o in fallen.aside])}" for group in groups.values()]
+    told = [f"{_words(group)}; {_group_price(group, pricer)}" for group in groups.values()]
     verdicts = [Verdict(name="accepted", state="warn", message=message) for message in told]
     priced = {_provider(omission) for group in groups.values() for fallen in group for omission in fallen.aside}
     if idle := _idle_accounts(market, inputs, pricer, priced):
         message = f"no route can use these accounts of `api.providers`: {'; '.join(idle)}"
         verdicts.append(Verdict(name="accounts", state="warn", message=message))
     return tuple(verdicts)
+
+
+def _group_price(group: Sequence[Fallen], pricer: _Pricer) -> str:
+    if all(fallen.never for fallen in group):
+        return "no price: restricted data reaches no API, whatever it costs"
+    return pricer.price([omission for fallen in group for omission in fallen.aside])
 
 
 class _Pricer:
@@ -110,7 +120,8 @@ def _fallen_entry(route: str, accepted: AcceptedEntry, market: Market, inputs: I
         words = " and ".join(omission_words(omission) for omission in chain)
         reasons.append(f"{key}: {words}" if several else words)
     aside = [o for chain in chains.values() if all(map(can_be_set_aside, chain)) for o in chain]
-    return Fallen(accepted.entry, route, tuple(reasons), tuple(aside))
+    never = accepted.model is None and not inputs.environment.routes[route].may_use_api
+    return Fallen(accepted.entry, route, tuple(reasons), tuple(aside), never)
 
 
 def _self_hosted_reason(route: str, accepted: AcceptedEntry, market: Market) -> str:
@@ -143,9 +154,11 @@ def _idle_reason(provider: str, market: Market, inputs: Inputs, pricer: _Pricer,
     pairs = sorted({(o.candidate.api, o.route) for o in market.omissions if _provider(o) == provider})
     if not pairs:
         return "no route accepts a model that it hosts"
-    chains = [causes_of(api, route, market, inputs) for api, route in pairs]
-    reasons = dict.fromkeys(f"{chain[0].candidate.api}: {omission_words(chain[0])}" for chain in chains if chain)
-    words = "; ".join(reasons)
+    open_pairs = [pair for pair in pairs if inputs.environment.routes[pair[1]].may_use_api]
+    chains = [causes_of(api, route, market, inputs) for api, route in open_pairs or pairs]
+    reasons = list(dict.fromkeys(f"{chain[0].candidate.api}: {omission_words(chain[0])}" for chain in chains if chain))
+    more = f"; and {len(reasons) - REASONS_TOLD} more" if len(reasons) > REASONS_TOLD else ""
+    words = "; ".join(reasons[:REASONS_TOLD]) + more
     aside = [o for chain in chains if all(map(can_be_set_aside, chain)) for o in chain]
     return words if is_priced or not aside else f"{words}; {pricer.price(aside)}"
 

@@ -118,17 +118,12 @@ def survey(inputs: Inputs) -> Market:
             for route, _ in c.replica.capacities
         ),
         undercut=frozenset(
-            (route, c.shape.model.key)
-            for c in best
-            if c.name not in names
-            for route, _ in c.replica.capacities
+            (route, c.shape.model.key) for c in best if c.name not in names for route, _ in c.replica.capacities
         ),
     )
 
 
-def hosted_market(
-    inputs: Inputs, asked: Demand
-) -> tuple[tuple[HostedApi, ...], tuple[Omission, ...], tuple[Gap, ...]]:
+def hosted_market(inputs: Inputs, asked: Demand) -> tuple[tuple[HostedApi, ...], tuple[Omission, ...], tuple[Gap, ...]]:
     """Return the hosted models of the market, what fell of them, and what is not known of those that are left."""
     environment = inputs.environment
     region, start = environment.platform.region, environment.horizon.start

@@ -140,6 +140,55 @@ def test_retired_and_delisted_models_are_kept_but_never_usable() -> None:
         assert APIS[key].why_not(date(2026, 12, 1)), key
 
 
+def test_not_known_is_not_for_ever() -> None:
+    """Every hosted model says how its end is known: a day, a promise, a reading, or that nobody has read it."""
+    states = [api.lifecycle.state if api.lifecycle else "unknown" for api in CATALOG.apis]
+    assert states.count("unknown") == 1
+    assert {"announced", "not-before", "none-announced", "deprecated"} <= set(states)
+    for api in CATALOG.apis:
+        assert api.contradiction() is None
+        if api.lifecycle is not None:
+            assert earliest_day(api.lifecycle.as_of) <= date(2026, 11, 29), api.key
+            assert not api.lifecycle.weak or api.lifecycle.note, api.key
+
+
+@pytest.mark.parametrize(
+    ("key", "ends", "successor"),
+    [
+        ("google/gemini-2.5-flash", date(2026, 12, 1), "gemini-3.5-flash-lite"),
+        ("openai/gpt-4o", date(2027, 1, 14), "gpt-6-luna"),
+        ("anthropic/claude-sonnet-4.5", date(2026, 11, 30), "claude-sonnet-5.5"),
+        ("groq/llama-3.1-8b-instruct", date(2026, 8, 16), "gpt-oss-20b"),
+    ],
+)
+def test_ends_and_successors_are_known(key: str, ends: date, successor: str) -> None:
+    assert APIS[key].retires == ends
+    assert successor in APIS[key].successors
+    assert APIS[f"{key.split('/')[0]}/{successor}"].serves_on(ends)
+
+
+def test_a_model_serves_until_the_day_before_its_end() -> None:
+    flash = APIS["google/gemini-2.5-flash"]
+    assert flash.serves_on(date(2026, 11, 30))
+    assert not flash.serves_on(date(2026, 12, 1))
+    assert flash.ends_within(date(2026, 11, 1), date(2026, 12, 2))
+    assert not flash.ends_within(date(2026, 11, 1), date(2026, 12, 1))  # the horizon ends before it does
+    assert not flash.ends_within(date(2026, 12, 1), date(2027, 12, 1))  # it has ended when the horizon starts
+
+
+def test_what_a_provider_withdraws_cannot_be_relied_on() -> None:
+    """Nobody knows its last day, and some of these names already answer with another model."""
+    withdrawn = [api for api in CATALOG.apis if api.lifecycle and api.lifecycle.state == "deprecated"]
+    assert len(withdrawn) == 13
+    assert all("withdrawn" in (api.why_not(date(2026, 12, 1)) or "") for api in withdrawn)
+
+
+def test_the_catalog_of_a_later_day_has_lost_what_ended() -> None:
+    later = {api.key: api for api in CATALOG.on(date(2027, 1, 14)).apis}
+    assert later["openai/gpt-4o-mini"].status == "delisted"
+    assert later["openai/gpt-5.4-mini"] == APIS["openai/gpt-5.4-mini"]
+
+
 def test_hosted_copies_name_their_open_weight_model() -> None:
     copies = [api for api in CATALOG.apis if api.hosts is not None]
     assert copies

@@ -20,6 +20,7 @@ from planner.decision.candidates.omissions import (
     Candidate,
     DoesNotLoad,
     Dominated,
+    Ended,
     FarFromCheapest,
     FormatNotRun,
     MissesSlo,
@@ -31,7 +32,6 @@ from planner.decision.candidates.omissions import (
     OmissionKind,
     OtherResidency,
     RestrictedData,
-    Retires,
     TooLittleContext,
     WeakHost,
 )
@@ -54,7 +54,7 @@ from planner.performance.precision import Unsupported
 
 L4 = Candidate("gpt-oss-120b", "mxfp4", "L4", 1)
 SLOW = NoCapacity("a step takes 90 ms; 60 ms are asked for", "tpot")
-LAST, NEEDED = date(2026, 12, 31), date(2027, 11, 30)
+LAST = date(2026, 11, 30)
 OMISSIONS: list[tuple[OmissionCause, str]] = [
     (DoesNotLoad(NoFit("needs 140 GiB of 24")), "needs 140 GiB of 24"),
     (FormatNotRun(Unsupported("a T4 has no fp8")), "a T4 has no fp8"),
@@ -64,8 +64,10 @@ OMISSIONS: list[tuple[OmissionCause, str]] = [
     (NotInZones(("use1-az1", "use1-az5")), "not sold in use1-az1, use1-az5"),
     (RestrictedData(), "the route's data is restricted"),
     (NoAccount("groq"), "`api.providers` has no account at groq"),
-    (Retires(LAST, NEEDED), "retires on 2026-12-31, before 2027-11-30"),
-    (Retires(None, NEEDED), "its provider no longer lists it"),
+    (Ended(LAST), "ended on 2026-11-30"),
+    (Ended(LAST, True, ("b", "c")), "ended on 2026-11-30 (its provider names b or c instead)"),
+    (Ended(None, True), "its provider no longer lists it"),
+    (Ended(None), "its provider withdraws it, and its last day is not known"),
     (OtherResidency(("US", "CN")), "processes in US, CN"),
     (OtherResidency(None), "processes in an unknown place"),
     (TooLittleContext(40_000, 32_768), "reads 32,768 tokens; prompts reach 40,000"),
