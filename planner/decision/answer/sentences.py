@@ -16,6 +16,7 @@ MEANING: Mapping[OmissionKind, str] = {
     "slo": "cannot meet the SLO at any load",
     "price": "has no price",
     "zones": "is not sold in the environment's zones",
+    "quota": "needs more vCPUs than the quota",
     "privacy": "is an API, and the data is restricted",
     "residency": "processes data where the route does not allow it",
     "provider": "is at a provider without an account in `api.providers`",
@@ -53,6 +54,8 @@ def omission_words(omission: Omission) -> str:
             return f"the price snapshot has no {price}"
         case omissions.NotInZones(zones):
             return f"not sold in {', '.join(zones)}"
+        case omissions.OverQuota(family, needs, allowed):
+            return f"the vCPU quota of family {family} is {allowed:,}, and one of its machines takes {needs:,} or more"
         case omissions.RestrictedData():
             return "the route's data is restricted"
         case omissions.NoAccount(provider):

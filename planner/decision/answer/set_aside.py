@@ -1,4 +1,4 @@
-"""Inputs in which the limits are set aside that keep a hosted model from a route: no account, an end, a place.
+"""Inputs in which limits are set aside that keep a model from a route: no account, an end, a place, a vCPU quota.
 
 A plan of such inputs says what the limit costs. It is never deployed. Restricted data is no limit that could be set
 aside, and neither is a context that is too short or a price that nobody knows.
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from planner.decision.candidates.market import Market, hosted_market
-from planner.decision.candidates.omissions import Ended, NoAccount, Omission, OtherResidency
+from planner.decision.candidates.omissions import Ended, NoAccount, Omission, OtherResidency, OverQuota
 from planner.decision.inputs import Inputs
 from planner.domain.environment import ProviderAccount
 
@@ -20,7 +20,7 @@ MOST_CAUSES = 4
 
 def can_be_set_aside(omission: Omission) -> bool:
     """Say whether a plan without this limit can be asked for."""
-    return isinstance(omission.cause, NoAccount | Ended | OtherResidency)
+    return isinstance(omission.cause, NoAccount | Ended | OtherResidency | OverQuota)
 
 
 def causes_of(api: str, route: str, market: Market, inputs: Inputs) -> tuple[Omission, ...]:
@@ -48,6 +48,8 @@ def set_aside(causes: Iterable[Omission], inputs: Inputs) -> Inputs:
                 inputs = _without_end(inputs, omission.candidate.api)
             case OtherResidency():
                 inputs = _in_place(inputs, provider, inputs.environment.routes[omission.route].residency)
+            case OverQuota(family):
+                inputs = _without_quota(inputs, family)
             case _:
                 pass
     return inputs
@@ -72,3 +74,8 @@ def _in_place(inputs: Inputs, provider: str, places: tuple[str, ...]) -> Inputs:
     row = replace(inputs.catalog.providers[provider], residency=places)
     providers = {**inputs.catalog.providers, provider: row}
     return replace(inputs, catalog=replace(inputs.catalog, providers=providers))
+
+
+def _without_quota(inputs: Inputs, family: str) -> Inputs:
+    quotas = {name: quota for name, quota in inputs.environment.quotas.items() if name != family}
+    return replace(inputs, environment=inputs.environment.model_copy(update={"quotas": quotas}))

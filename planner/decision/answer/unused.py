@@ -14,7 +14,7 @@ from planner.decision.answer.phases import Replan, listed
 from planner.decision.answer.sentences import counted_words, omission_words
 from planner.decision.answer.set_aside import can_be_set_aside, causes_of, set_aside
 from planner.decision.candidates.market import Market
-from planner.decision.candidates.omissions import NoAccount, Omission, counts_by_kind
+from planner.decision.candidates.omissions import Candidate, NoAccount, Omission, OverQuota, counts_by_kind
 from planner.decision.inputs import Inputs
 from planner.domain.catalog import AcceptedEntry
 from planner.domain.gaps import Gap
@@ -90,7 +90,11 @@ class _Pricer:
         if self._asked == MOST_PRICED:
             return f"price unknown: {MOST_PRICED} other names are priced already"
         self._asked += 1
-        with_it = "with an account there" if all(isinstance(o.cause, NoAccount) for o in aside) else "with it"
+        with_it = "with it"
+        if all(isinstance(omission.cause, NoAccount) for omission in aside):
+            with_it = "with an account there"
+        elif all(isinstance(omission.cause, OverQuota) for omission in aside):
+            with_it = "with a quota for it"
         try:
             other = self._replan(set_aside(aside, self._inputs))
         except Problems as refusal:
@@ -107,7 +111,7 @@ def _fallen(market: Market, inputs: Inputs) -> list[Fallen]:
     for name, route in inputs.environment.routes.items():
         for entry in sorted(set(route.quality.accept)):
             accepted = inputs.catalog.accepted_entry(entry)
-            if not isinstance(accepted, Gap) and not market.serves(name, accepted):
+            if not isinstance(accepted, Gap) and not market.serves(name, accepted, _quotas(inputs)):
                 found.append(_fallen_entry(name, accepted, market, inputs))
     return sorted(found, key=lambda fallen: (fallen.entry, fallen.route))
 
@@ -115,13 +119,33 @@ def _fallen(market: Market, inputs: Inputs) -> list[Fallen]:
 def _fallen_entry(route: str, accepted: AcceptedEntry, market: Market, inputs: Inputs) -> Fallen:
     chains = {row.key: causes_of(row.key, route, market, inputs) for row in accepted.apis}
     several = len(chains) > 1 or accepted.model is not None
-    reasons = [_self_hosted_reason(route, accepted, market)] if accepted.model is not None else []
+    over = _over_quota(route, accepted, market, inputs)
+    reasons = [omission_words(over)] if over else []
+    if accepted.model is not None and not over:
+        reasons.append(_self_hosted_reason(route, accepted, market))
     for key, chain in chains.items():
         words = " and ".join(omission_words(omission) for omission in chain)
         reasons.append(f"{key}: {words}" if several else words)
     aside = [o for chain in chains.values() if all(map(can_be_set_aside, chain)) for o in chain]
+    aside += [over] if over else []
     never = accepted.model is None and not inputs.environment.routes[route].may_use_api
     return Fallen(accepted.entry, route, tuple(reasons), tuple(aside), never)
+
+
+def _quotas(inputs: Inputs) -> dict[str, int]:
+    return {str(family): quota for family, quota in inputs.environment.quotas.items()}
+
+
+def _over_quota(route: str, accepted: AcceptedEntry, market: Market, inputs: Inputs) -> Omission | None:
+    """Return the quota that holds none of the machines of an accepted model; None where machines are not in its way."""
+    offers = market.offers_of(route, accepted)
+    if not offers or accepted.model is None:
+        return None
+    least, quotas = offers[0], _quotas(inputs)
+    if least.vcpus <= quotas.get(least.family, least.vcpus):
+        return None
+    cause = OverQuota(least.family, least.vcpus, quotas[least.family])
+    return Omission(Candidate(model=accepted.model.key), cause, route)
 
 
 def _self_hosted_reason(route: str, accepted: AcceptedEntry, market: Market) -> str:
@@ -178,6 +202,8 @@ def _words(group: Sequence[Fallen]) -> str:
 
 def _limit(omission: Omission) -> str:
     """Name the limit behind an omission, so that equal limits are set aside together."""
+    if isinstance(omission.cause, OverQuota):
+        return f"quota {omission.cause.family}"
     subject = omission.candidate.api if omission.kind == "retirement" else _provider(omission)
     return f"{omission.kind} {subject} {omission.route if omission.kind == 'residency' else ''}"
 

@@ -6,6 +6,7 @@ everything that falls. `ask` turns the market into the plain numbers of the prog
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from planner.decision.candidates.demand import Demand, RouteDemand, demand
@@ -29,6 +30,21 @@ from planner.words.diagnostics import Problem, Problems
 from planner.words.units import HOURS_PER_MONTH
 
 
+@dataclass(frozen=True, order=True)
+class Offer:
+    """An offer says that some class could serve a route with a model.
+
+    precision: format of the weights.
+    family, vcpus: the quota that one of its machines uses, and how much of it.
+    """
+
+    route: str
+    model: str
+    precision: str
+    family: str
+    vcpus: int
+
+
 @dataclass(frozen=True)
 class Market:
     """The market is everything that could be chosen, and what is unknown about it.
@@ -40,8 +56,8 @@ class Market:
     cluster: cost lines of everything beside GPU nodes that self-hosting needs, but for the weights that are stored.
     omissions: candidates that fell.
     gaps: what is not known of the candidates that are left.
-    offers: (route, model, precision) of every class that could be bought, also of those that others undercut.
-    undercut: (route, model) of the classes that are far from the cheapest.
+    offers: what every class that could be bought offers, also of those that others undercut.
+    undercut: what the classes offer that are far from the cheapest.
     """
 
     demand: Demand
@@ -51,20 +67,25 @@ class Market:
     cluster: tuple[CostLine, ...]
     omissions: tuple[Omission, ...]
     gaps: tuple[Gap, ...]
-    offers: frozenset[tuple[str, str, str]] = frozenset()
-    undercut: frozenset[tuple[str, str]] = frozenset()
+    offers: frozenset[Offer] = frozenset()
+    undercut: frozenset[Offer] = frozenset()
 
-    def serves(self, route: str, accepted: AcceptedEntry) -> bool:
+    def serves(self, route: str, accepted: AcceptedEntry, quotas: Mapping[str, int]) -> bool:
         """Say whether an entry of a route's accept list could serve it, so that it fell, if it did, on price alone."""
-        apis = {row.key for row in accepted.apis}
-        if any(api.row.key in apis and api.serves(route) for api in self.apis):
+        keys = {row.key for row in accepted.apis}
+        if any(api.row.key in keys and api.serves(route) for api in self.apis):
             return True
+        left = {offer for c in self.classes for offer in _offers(c)} | self.undercut
+        could = [o for o in self.offers_of(route, accepted) if o.vcpus <= quotas.get(o.family, o.vcpus)]
+        return any((o.route, o.model) == (offer.route, offer.model) for o in could for offer in left)
+
+    def offers_of(self, route: str, accepted: AcceptedEntry) -> tuple[Offer, ...]:
+        """Return what classes offer a route of an entry of its accept list, the smallest machine first."""
         if accepted.model is None:
-            return False
-        model = accepted.model.key
-        left = self.undercut | {(name, c.shape.model.key) for c in self.classes for name, _ in c.replica.capacities}
-        offered = any((route, model, way.name) in self.offers for way in accepted.precisions)
-        return offered and (route, model) in left
+            return ()
+        ways = {way.name for way in accepted.precisions}
+        own = (o for o in self.offers if o.route == route and o.model == accepted.model.key and o.precision in ways)
+        return tuple(sorted(own, key=lambda offer: (offer.vcpus, offer)))
 
     @property
     def servable(self) -> frozenset[BandKey]:
@@ -112,14 +133,8 @@ def survey(inputs: Inputs) -> Market:
             *far_from_cheapest,
         ),
         gaps=(*api_gaps, *offering_gaps),
-        offers=frozenset(
-            (route, c.shape.model.key, c.shape.quantization.name)
-            for c in all_classes
-            for route, _ in c.replica.capacities
-        ),
-        undercut=frozenset(
-            (route, c.shape.model.key) for c in best if c.name not in names for route, _ in c.replica.capacities
-        ),
+        offers=frozenset(offer for c in all_classes for offer in _offers(c)),
+        undercut=frozenset(offer for c in best if c.name not in names for offer in _offers(c)),
     )
 
 
@@ -191,3 +206,9 @@ def _tenancy(route: RouteDemand, has_api: bool) -> Tenancy:
     if not route.route.may_use_api:
         return "private"
     return "shared" if has_api else "solo"
+
+
+def _offers(c: SelfHosted) -> Iterator[Offer]:
+    k = c.replica_class
+    for route in sorted({route for route, _ in c.replica.capacities}):
+        yield Offer(route, c.shape.model.key, c.shape.quantization.name, k.quota_family, k.vcpus_per_node)

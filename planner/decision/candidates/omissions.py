@@ -22,6 +22,7 @@ OmissionKind = Literal[
     "slo",
     "price",
     "zones",
+    "quota",
     "privacy",
     "residency",
     "provider",
@@ -102,6 +103,20 @@ class NotInZones:
 
     zones: tuple[str, ...]
     kind: Literal["zones"] = "zones"
+
+
+@dataclass(frozen=True)
+class OverQuota:
+    """The account's vCPU quota does not hold one machine that could serve.
+
+    needs: vCPUs of the smallest such machine.
+    allowed: the quota, vCPUs.
+    """
+
+    family: str
+    needs: int
+    allowed: int
+    kind: Literal["quota"] = "quota"
 
 
 @dataclass(frozen=True)
@@ -188,6 +203,7 @@ OmissionCause = (
     | MissesSlo
     | NoPrice
     | NotInZones
+    | OverQuota
     | RestrictedData
     | NoAccount
     | Ended

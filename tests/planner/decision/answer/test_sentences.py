@@ -31,6 +31,7 @@ from planner.decision.candidates.omissions import (
     OmissionCause,
     OmissionKind,
     OtherResidency,
+    OverQuota,
     RestrictedData,
     TooLittleContext,
     WeakHost,
@@ -62,6 +63,10 @@ OMISSIONS: list[tuple[OmissionCause, str]] = [
     (MissesSlo(SLOW, "long"), "long prompts: a step takes 90 ms; 60 ms are asked for"),
     (NoPrice("ec2/us-east-1/g6.xlarge/on-demand"), "the price snapshot has no ec2/us-east-1/g6.xlarge/on-demand"),
     (NotInZones(("use1-az1", "use1-az5")), "not sold in use1-az1, use1-az5"),
+    (
+        OverQuota("P", 96, 0),
+        "the vCPU quota of family P is 0, and one of its machines takes 96 or more",
+    ),
     (RestrictedData(), "the route's data is restricted"),
     (NoAccount("groq"), "`api.providers` has no account at groq"),
     (Ended(LAST), "ended on 2026-11-30"),
