@@ -1,4 +1,4 @@
-"""A plan for the terminal: headline, routes with their reasons, pools, bill, break-even, baselines, verdicts.
+"""A plan for the terminal: headline, phases, routes with their reasons, pools, bill, break-even, baselines, verdicts.
 
 It is built of tables and sentences that fold to any width; the caller prints them. Nothing is computed here but sums
 and ratios of what the plan says.
@@ -50,6 +50,8 @@ def plan_view(lock: Lock) -> Iterator[RenderableType]:
 def reasons_view(lock: Lock) -> Iterator[RenderableType]:
     """Yield why the plan is what it is: reasons by route, the cost over load, the alternatives."""
     yield headline(lock)
+    if lock.plan.phases:
+        yield phases_view(lock.plan)
     for route in lock.plan.routes:
         yield _reasons(route)
     yield break_even_view(lock.plan)
