@@ -6,10 +6,14 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from planner.decision.answer.phases import phases
 from planner.decision.inputs import Inputs
 from planner.decision.optimize import optimize
 from planner.documents.arithmetic import arithmetic
@@ -21,6 +25,7 @@ from planner.edges.performance_files import load_coefficients
 from planner.performance.capacity_search import CapacitiesByDigest
 from planner.plan.plan import Plan
 from planner.plan.review import Verdict
+from tests.planner import plans
 
 KEPT: CapacitiesByDigest = {}
 TEXT = """\
@@ -134,7 +139,7 @@ def test_every_day_on_which_a_model_ends_makes_a_phase() -> None:
     ]
     costs = [phase.usd_per_month for phase in plan.phases]
     assert costs == sorted(costs, key=lambda usd: usd or 0)
-    assert all(before.end == after.start for before, after in zip(plan.phases, plan.phases[1:], strict=False))
+    assert all(before.end == after.start for before, after in pairwise(plan.phases))
 
 
 def test_a_plan_on_models_without_an_end_says_when_that_was_read() -> None:
@@ -170,3 +175,33 @@ def test_a_promise_beyond_the_start_passes_with_its_day() -> None:
     plan = optimize(inputs("gpt-5.4-mini", catalog=catalog), kept=KEPT).plan
     (verdict,) = told(plan, "retirement")
     assert verdict.message == "openai/gpt-5.4-mini is promised until 2027-10-07 at least"
+
+
+NAMES = ("openai/gpt-5.4", "openai/gpt-5.4-mini", "openai/gpt-5.6-luna")
+DAYS = st.dates(date(2026, 10, 1), date(2028, 3, 1))
+
+
+@given(st.lists(st.none() | DAYS, min_size=3, max_size=3), st.integers(1, 24))
+def test_phases_cover_the_horizon_and_every_end_begins_one(ends: list[date | None], months: int) -> None:
+    asked = inputs("gpt-5.4", months)
+    changed = dict(zip(NAMES, ends, strict=True))
+    rows = tuple(replace(row, retires=changed[row.key]) if row.key in changed else row for row in asked.catalog.apis)
+    asked = replace(asked, catalog=replace(asked.catalog, apis=rows))
+    plan = plans.bent(plans.plan(), {"routes/0/fallback": list(NAMES)})
+    seen: list[Inputs] = []
+
+    def again(other: Inputs) -> Plan:
+        seen.append(other)
+        return plan
+
+    horizon, found = asked.environment.horizon, phases(plan, asked, again)
+    inside = {day for day in ends if day is not None and horizon.start < day < horizon.end}
+    assert {phase.start for phase in found[1:]} == inside
+    assert len(found) == (len(inside) + 1 if inside else 0)
+    if found:
+        assert (found[0].start, found[-1].end) == (horizon.start, horizon.end)
+        assert all(before.end == after.start for before, after in pairwise(found))
+        assert {name for phase in found for name in phase.ended} == {n for n, day in changed.items() if day in inside}
+    for phase, other in zip(found[1:], seen, strict=True):
+        serving = {row.key for row in other.catalog.apis if row.serves_on(horizon.start)}
+        assert not any(day is not None and day <= phase.start and name in serving for name, day in changed.items())

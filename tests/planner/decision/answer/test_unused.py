@@ -147,3 +147,12 @@ def test_an_account_whose_copies_have_ended_has_a_price() -> None:
         "no route can use these accounts of `api.providers`: groq (groq/llama-3.1-8b-instruct: ended on 2026-08-16 "
         "(its provider names gpt-oss-20b instead); with it the plan would cost $"
     )
+
+
+def test_a_long_list_of_fallen_names_is_told_whole_and_priced_in_part() -> None:
+    """Seven groups of names; the question is solved again for six of them."""
+    names = "claude-opus-5.5, codestral-2508, gemini-2.5-pro, gemini-3.8-flash, gpt-5.4-mini, nova-lite, o3, gpt-4"
+    lines = told(planned(f"qwen3-8b, {names}", "deepseek: {}"))
+    assert len(lines) == 7
+    assert sum("6 other names are priced already" in line for line in lines) == 1
+    assert all(any(name in line for line in lines) for name in names.split(", "))
