@@ -19,7 +19,7 @@ from planner.documents.lock import Lock
 from planner.edges.workspace import Workspace
 from planner.words.diagnostics import Problem, Problems, Span, text_lines
 
-SET_ASIDE = frozenset({"LOCK010", "LOCK011", "LOCK012", "LOCK013", "DEP002", "CHK005", "CHK008"})
+SET_ASIDE = frozenset({"LOCK010", "LOCK011", "LOCK012", "LOCK013", "LOCK014", "DEP002", "CHK005", "CHK008"})
 """Codes that break-glass may ignore: stale, edited, denied, expired, not committed, over a quota, over a budget."""
 NO_OVERRIDE = "spillway:override does not set this aside"
 

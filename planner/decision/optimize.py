@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from planner.decision.answer.alternatives import Alternatives
 from planner.decision.answer.assemble import Background, assemble
 from planner.decision.answer.existing_fleet import STATED
+from planner.decision.answer.outlook import with_outlook
 from planner.decision.answer.risks import slo_risks
 from planner.decision.candidates.hosting_rights import places_behind
 from planner.decision.candidates.known import Known
@@ -69,7 +71,17 @@ def optimize(inputs: Inputs, limits: SearchLimits = DEFAULT_LIMITS, kept: Capaci
         raise NoPlan(with_nearest(inputs, decision, known, limits))
     decision, note = keep(decision, limits)
     plan = tell(decision, known, limits)
+    plan = with_outlook(plan, decision.market, inputs, lambda other: replan(other, known, limits))
     return Outcome(plan, decision.market.omissions, *_consulted(inputs, decision.market, plan), note, decision)
+
+
+def replan(inputs: Inputs, known: Known, limits: SearchLimits) -> Plan:
+    """Return the plan of other inputs, without alternatives. Raises `NoPlan` where there is none."""
+    decision = decide(inputs, known, limits)
+    if isinstance(decision, Refusal):
+        raise NoPlan(decision)
+    decision, _ = keep(decision, limits)
+    return assemble(decision.solved, Background((), (), Alternatives((), (), ()), limits))
 
 
 def keep(decision: Decision, limits: SearchLimits) -> tuple[Decision, str]:

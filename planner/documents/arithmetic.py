@@ -13,6 +13,7 @@ from decimal import Decimal
 from planner.domain.environment import Environment, monthly_budget
 from planner.money.cost import PLATFORM, cluster_items, disk_key
 from planner.plan.fleet import NodeGroup, Pool
+from planner.plan.phases import mean_usd_per_month
 from planner.plan.plan import Plan
 from planner.plan.traffic import PlannedRoute, RouteBand
 from planner.words.diagnostics import Problem
@@ -38,6 +39,7 @@ def arithmetic(plan: Plan, environment: Environment) -> tuple[Problem, ...]:
         _bill,
         _existing,
         _budget,
+        _phases,
     )
     return tuple(problem for rule in rules for problem in rule(plan, environment))
 
@@ -283,6 +285,21 @@ def _existing(plan: Plan, environment: Environment) -> Iterator[Problem]:
         if count > stated.get(instance_type, 0):
             message = f"{count} nodes stand on existing {instance_type}; the environment states"
             yield Problem("CHK007", f"{message} {stated.get(instance_type, 0)}")
+
+
+def _phases(plan: Plan, environment: Environment) -> Iterator[Problem]:
+    """Require that the phases cover the horizon without a gap, begin with the plan itself, and give its mean."""
+    if not plan.phases:
+        return
+    ends = [environment.horizon.start, *(phase.end for phase in plan.phases)]
+    if [phase.start for phase in plan.phases] != ends[:-1] or ends[-1] != environment.horizon.end:
+        yield Problem("CHK011", "the phases do not cover the horizon from its first day to its last")
+    if plan.phases[0].usd_per_month != plan.cost.usd_per_month:
+        message = f"the first phase costs {plan.phases[0].usd_per_month}, the plan {plan.cost.usd_per_month}"
+        yield Problem("CHK011", message)
+    mean = mean_usd_per_month(plan.phases)
+    if mean != plan.mean_usd_per_month:
+        yield Problem("CHK011", f"the phases cost {mean} on average, the plan says {plan.mean_usd_per_month}")
 
 
 def cluster_bill(plan: Plan) -> Iterator[Problem]:

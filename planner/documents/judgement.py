@@ -2,7 +2,8 @@
 
 Its digests are judged, then its arithmetic, then its verdicts. The module uses no solver, no file and no clock. A lock
 is *stale* when the environment, a catalog fact or its own content has changed since it was planned. Prices and
-calibration only age, which is a warning. A hosted model that has retired expires the lock.
+calibration only age, which is a warning. A hosted model that has ended expires the lock; one that will end inside the
+horizon denies it, unless the plan says what follows.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from planner.documents.arithmetic import arithmetic, cluster_bill, privacy
 from planner.documents.changes import change_words, key_changes
 from planner.documents.lock import Lock, digest, is_whole
 from planner.documents.old_locks import COLUMNS_SINCE, FORMAT_1_0
-from planner.domain.apis import catalog_key
+from planner.domain.apis import ApiModel, catalog_key
 from planner.domain.catalog import Catalog
 from planner.domain.environment import Environment
 from planner.words.diagnostics import Problem, Span
@@ -111,10 +112,33 @@ def _environment(
     return [Problem("LOCK010", f"stale: the environment has changed since it was planned: {changed}", where, again)]
 
 
-def _expired(lock: Lock, catalog: Catalog, today: date, where: Span, again: str) -> list[Problem]:
-    """Find hosted models of the plan that have retired."""
+def _expired(lock: Lock, catalog: Catalog, today: date, where: Span, again: str) -> Iterator[Problem]:
+    """Find hosted models of the plan that have ended, and those that end inside the horizon."""
     used = {catalog_key(name) for route in lock.plan.routes for name in route.fallback}
-    reasons = {row.key: row.why_not(today) for row in catalog.apis if row.key in used}
-    return [
-        Problem("LOCK013", f"expired: {reason}", where, again) for reason in sorted(r for r in reasons.values() if r)
-    ]
+    end = _horizon_end(lock)
+    for row in sorted((row for row in catalog.apis if row.key in used), key=lambda row: row.key):
+        if reason := row.why_not(today):
+            yield Problem("LOCK013", f"expired: {reason}", where, again)
+        elif row.retires is not None and end is not None and row.retires < end:
+            yield _ends_within(row, lock, end, where, again)
+
+
+def _ends_within(row: ApiModel, lock: Lock, end: date, where: Span, again: str) -> Problem:
+    """Return what is said of a hosted model that ends inside the horizon: a warning where the plan has what follows."""
+    ends = f"{row.key} ends on {row.retires}"
+    follows = next((phase for phase in lock.plan.phases if row.key in phase.ended and phase.start == row.retires), None)
+    if follows is None:
+        message = f"{ends}, inside the horizon (to {end}), and the plan has nothing that follows it"
+        return Problem("LOCK014", message, where, again)
+    if follows.usd_per_month is None:
+        return Problem("LOCK014", f"{ends}, and nothing can serve after it: {follows.why_not}", where, again)
+    message = f"{ends}; what follows is planned, for ${follows.usd_per_month:,} a month: plan again before that day"
+    return Problem("LOCK014", message, where, again, "warning")
+
+
+def _horizon_end(lock: Lock) -> date | None:
+    """Return the first day after the horizon; None where the environment inside the lock cannot be read."""
+    try:
+        return lock.answered_environment().horizon.end
+    except ValidationError:
+        return None

@@ -27,6 +27,7 @@ CLUSTER: Mapping[str, Any] = {
 
 
 COLUMNS_SINCE: Mapping[str, frozenset[str]] = {
+    "api": frozenset({"lifecycle"}),
     "model": frozenset({"licence_terms", "tokens"}),
     "provider": frozenset(
         {

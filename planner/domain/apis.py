@@ -147,6 +147,32 @@ class Provider:
         )
 
 
+LifecycleState = Literal["announced", "not-before", "none-announced", "deprecated"]
+"""How long a hosted model is served. `announced`: the provider has named the day of its end. `not-before`: it has
+promised to serve until a day at least. `none-announced`: its announcements were read, and there was none.
+`deprecated`: it withdraws the model or already serves another one under its name, and the day is not known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lifecycle:
+    """What a provider says of how long it serves a model.
+
+    not_before: the day until which it promised to serve the model at least; None without a promise.
+    successors: what it offers instead: slugs of the catalog, else ids of the provider.
+    weak: whether the state rests on other evidence than the provider's own word, or sources contradict each other.
+    source, as_of: where this was read, and the day that the source states.
+    note: what else a reader should know.
+    """
+
+    state: LifecycleState
+    not_before: date | None = None
+    successors: tuple[str, ...] = ()
+    weak: bool = False
+    source: str
+    as_of: str
+    note: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ApiModel:
     """One model at one provider.
@@ -161,7 +187,9 @@ class ApiModel:
     long_context_above: tokens of input above which the `long-*` prices hold; None when there is no such length.
     features: what it can do, in the words of the price lists.
     reasoning: whether it may think before it answers (tokens that are paid for as output); None = not stated.
-    retires: last day; for an alias that of the snapshot that it points to; None = not announced.
+    retires: the day of its end, from which on nobody can rely on it; for an alias that of the snapshot that it points
+    to; None = no day is known, and `lifecycle` says why.
+    lifecycle: how long the provider serves it; None = nobody has read that, which is not the same as "for ever".
     status: `listed`, or `delisted` when it is gone from price lists.
     source, as_of: where these facts were read, and the day that the source states.
     note: what else a reader should know.
@@ -182,6 +210,7 @@ class ApiModel:
     status: Literal["listed", "delisted"]
     source: str
     as_of: str
+    lifecycle: Lifecycle | None = None
     note: str = ""
     tokens: TokenFigures | None = None
 
@@ -189,16 +218,37 @@ class ApiModel:
         """Return the key of one of its prices in a price snapshot."""
         return f"api/{catalog_key(self.key)}/{part}"
 
-    def serves_until(self, day: date) -> bool:
-        """Return whether it still serves on that day, as far as its maker has announced."""
+    def contradiction(self) -> str | None:
+        """Say where its end and its lifecycle contradict each other; None where they do not."""
+        if self.lifecycle is None:
+            return None
+        if (self.retires is not None) != (self.lifecycle.state == "announced"):
+            return "a day in `retires` goes with the state `announced`, and with no other"
+        if (self.lifecycle.not_before is not None) != (self.lifecycle.state == "not-before"):
+            return "a day in `not_before` goes with the state `not-before`, and with no other"
+        return None
+
+    @property
+    def successors(self) -> tuple[str, ...]:
+        """Return what the provider offers instead of it."""
+        return self.lifecycle.successors if self.lifecycle else ()
+
+    def serves_on(self, day: date) -> bool:
+        """Return whether it still serves on that day, as far as its provider has announced."""
         return self.why_not(day) is None
 
+    def ends_within(self, start: date, end: date) -> bool:
+        """Return whether it serves on the day `start` and has an announced end before the day `end`."""
+        return self.serves_on(start) and self.retires is not None and self.retires < end
+
     def why_not(self, day: date) -> str | None:
-        """Return why nobody can rely on it until that day; None when one can."""
+        """Return why nobody can rely on it on that day; None when one can."""
+        if self.retires is not None and self.retires <= day:
+            return f"{self.key} retires on {self.retires.isoformat()}"
         if self.status == "delisted":
             return f"{self.key} is no longer listed by its provider"
-        if self.retires is not None and self.retires <= day:
-            return f"{self.key} retires on {self.retires.isoformat()}, before {day.isoformat()}"
+        if self.lifecycle is not None and self.lifecycle.state == "deprecated":
+            return f"{self.key} is being withdrawn by its provider, and its last day is not known"
         return None
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import cached_property
 from typing import Any
 
@@ -102,6 +103,11 @@ class Catalog:
     def provider(self, name: str) -> Provider | Gap:
         """Return an API provider by its key."""
         return self.providers.get(name) or _unknown("provider", name, self.providers)
+
+    def on(self, day: date) -> Catalog:
+        """Return the catalog as it will be on a day: hosted models that have ended by then are no longer listed."""
+        apis = tuple(row if row.serves_on(day) else replace(row, status="delisted") for row in self.apis)
+        return replace(self, apis=apis)
 
     def accepted_entry(self, entry: str) -> AcceptedEntry | Gap:
         """Return what an accept-list entry stands for, like `gpt-4.1-mini` or `qwen3-32b@awq`.

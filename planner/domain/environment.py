@@ -8,7 +8,9 @@ the classes below; `docs/environment.md` explains each key.
 
 from __future__ import annotations
 
+import calendar
 import ipaddress
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 
@@ -76,6 +78,13 @@ class Horizon(EnvironmentPart):
 
     start: Day
     months: Annotated[int, Field(ge=1, le=36)] = 12
+
+    @property
+    def end(self) -> date:
+        """The first day after the last month."""
+        year, month = divmod(self.start.year * 12 + self.start.month - 1 + self.months, 12)
+        day = min(self.start.day, calendar.monthrange(year, month + 1)[1])
+        return date(year, month + 1, day)
 
 
 class ProviderLimits(EnvironmentPart):

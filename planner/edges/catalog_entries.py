@@ -109,7 +109,7 @@ class CatalogReading:
             for slug, block in self._blocks(document, "models"):
                 path, key = ("models", slug), f"{provider}/{slug}"
                 implied = {"key": key, "provider": provider, "slug": slug}
-                row = self._with_source(block, sources, document, path)
+                row = self._with_source(self._with_reading(block, sources, document, path), sources, document, path)
                 hosted.append(Entry(key, row and self._with_implied(document, path, implied, row), document, path))
         return providers, hosted
 
@@ -173,6 +173,15 @@ class CatalogReading:
             return None
         source = sources[name]
         return source and {**row, **source, **({"as_of": row["as_of"]} if "as_of" in row else {})}
+
+    def _with_reading(
+        self, row: Mapping[str, Any], sources: Mapping[str, SourceRow | None], document: CatalogDocument, path: Path
+    ) -> Mapping[str, Any]:
+        """Return the row of a hosted model with the source of its `lifecycle`, which names a row of the table too."""
+        lifecycle = row.get("lifecycle")
+        if not isinstance(lifecycle, dict):
+            return row
+        return {**row, "lifecycle": self._with_source(lifecycle, sources, document, (*path, "lifecycle"))}
 
     def _sources(self, document: CatalogDocument, table: Mapping[str, Any], path: Path) -> dict[str, SourceRow | None]:
         """Return a table of sources, with None for a row that is not complete."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -135,7 +136,7 @@ def _table(entries: Iterable[Entry], adapter: TypeAdapter[T], problems: list[Pro
         except ValidationError as error:
             problems.extend(_row_problems(error, entry))
             continue
-        doubts = _row_doubts(value, entry.row)
+        doubts = chain(_row_doubts(value, entry.row), _contradictions(value))
         problems.extend(Problem("CAT003", message, entry.span(*place)) for place, message in doubts)
         if isinstance(value, Price) and value.usd <= 0:
             hint = "leave the price out: what is not known is a gap, and nothing is free"
@@ -171,6 +172,12 @@ def _row_doubts(value: Any, row: Mapping[str, Any], above: Path = ()) -> Iterato
             earliest_day(value.as_of)
         except ValueError as error:
             yield (*above, "as_of"), str(error)
+
+
+def _contradictions(value: Any) -> Iterator[tuple[Path, str]]:
+    """Yield where the columns of a row contradict each other."""
+    if isinstance(value, ApiModel) and (message := value.contradiction()):
+        yield ("lifecycle", "state"), message
 
 
 def _dangling_names(

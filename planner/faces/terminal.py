@@ -1,4 +1,4 @@
-"""A plan for the terminal: headline, routes with their reasons, pools, bill, break-even, baselines, verdicts.
+"""A plan for the terminal: headline, phases, routes with their reasons, pools, bill, break-even, baselines, verdicts.
 
 It is built of tables and sentences that fold to any width; the caller prints them. Nothing is computed here but sums
 and ratios of what the plan says.
@@ -36,6 +36,8 @@ def plan_view(lock: Lock) -> Iterator[RenderableType]:
     plan = lock.plan
     yield headline(lock)
     yield from _loads(plan)
+    if plan.phases:
+        yield phases_view(plan)
     yield _routes(plan)
     for route in plan.routes:
         yield _reasons(route)
@@ -53,6 +55,8 @@ def reasons_view(lock: Lock) -> Iterator[RenderableType]:
     """Yield why the plan is what it is: reasons by route, the cost over load, the alternatives."""
     yield headline(lock)
     yield from _loads(lock.plan)
+    if lock.plan.phases:
+        yield phases_view(lock.plan)
     for route in lock.plan.routes:
         yield _reasons(route)
     yield break_even_view(lock.plan)
@@ -71,6 +75,8 @@ def headline(lock: Lock) -> Prose:
     cost = plan.cost
     text = Text(f"Plan for {lock.name}: ", style="bold")
     text.append(f"{money(cost.usd_per_month)} / month", style="bold cyan")
+    if plan.phases:
+        text.append(f" until {plan.phases[0].end}", style="cyan")
     if cost.low_usd_per_month != cost.high_usd_per_month:
         text.append(f" ({money(cost.low_usd_per_month)} to {money(cost.high_usd_per_month)})")
     text.append(f" · {fleet} · ")
@@ -92,6 +98,24 @@ def _loads(plan: Plan) -> Iterator[RenderableType]:
             lines += [Prose(told, "  · ", "    "), *(Prose(note, "    · ", "      ") for note in load.notes)]
     if lines:
         yield Group(Text("load", style="bold"), *lines)
+
+
+def phases_view(plan: Plan) -> FoldingTable:
+    """Return the phases of the horizon: what ends when, who serves from then on, and what that costs."""
+    rows: list[tuple[Words, ...]] = []
+    for phase in plan.phases:
+        served = [f"{route.name}: {', then '.join(route.served_by)}" for route in phase.routes]
+        usd = "no plan" if phase.usd_per_month is None else money(phase.usd_per_month)
+        ended = "\n".join(phase.ended)
+        rows.append((str(phase.start), str(phase.end), ended, usd, phase.fleet, "; ".join(served) or phase.why_not))
+    mean = "none" if plan.mean_usd_per_month is None else f"{money(plan.mean_usd_per_month)} a month"
+    return FoldingTable(
+        "Over the horizon",
+        (*names("from", "to", "ends"), *figures("$ / month"), *sentences("machines"), *sentences("who serves")),
+        rows,
+        (below("who serves"), below("machines")),
+        f"mean over the horizon, weighted by days: {mean}; all below is the first phase",
+    )
 
 
 def _routes(plan: Plan) -> FoldingTable:

@@ -6,13 +6,17 @@ are sorted by name. Units stand in the names; money is USD, and a month has 730 
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from planner.domain.environment_part import since_1_1
 from planner.plan.cost import Cost
 from planner.plan.fleet import NodeGroup, Pool
 from planner.plan.parts import PlanPart
+from planner.plan.phases import Phase
 from planner.plan.platform import PlannedPlatform
 from planner.plan.review import Alternative, OmissionCount, ScalePoint, SloRisk, Solver, Verdict
 from planner.plan.traffic import FallbackApi, PlanLevel, PlannedRoute
+from planner.words.numbers import Dollars
 
 
 class Plan(PlanPart):
@@ -22,7 +26,11 @@ class Plan(PlanPart):
     levels: the load that it was made for.
     node_groups, pools: what runs.
     routes, apis: where requests go.
-    cost: what it costs a month.
+    cost: what it costs a month; where the horizon has phases, in the first of them.
+    phases: what follows when a hosted model of the plan ends inside the horizon, the plan itself first; the key stands
+    in the file only if one does.
+    mean_usd_per_month: cost over the whole horizon, weighted by the days of the phases, USD a month; the key stands in
+    the file only if there are phases and all have a cost.
     verdicts: judgements on it.
     baselines, runners_up: plans that were not taken.
     break_even: the plan at multiples of the load.
@@ -38,6 +46,8 @@ class Plan(PlanPart):
     routes: tuple[PlannedRoute, ...]
     apis: tuple[FallbackApi, ...]
     cost: Cost
+    phases: tuple[Phase, ...] = Field(default=(), exclude_if=lambda phases: not phases)
+    mean_usd_per_month: Dollars | None = Field(default=None, exclude_if=lambda usd: usd is None)
     verdicts: tuple[Verdict, ...]
     baselines: tuple[Alternative, ...]
     runners_up: tuple[Alternative, ...]

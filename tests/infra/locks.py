@@ -83,7 +83,7 @@ routes:
 def _route(rate: float, data: str) -> str:
     tokens = "{input: {mean: 500, p95: 1500}, output: {mean: 100, p95: 300}}"
     slo = "{ttft_p95: 2s, tpot_p95: 80ms}"
-    quality = "{accept: [gpt-oss-20b, gpt-4.1-mini], source: own evaluation, date: 2026-11-01}"
+    quality = "{accept: [gpt-oss-20b, gpt-6-luna], source: own evaluation, date: 2026-11-01}"
     traffic = f"{{requests_per_second: {{mean: {rate}}}}}"
     return f"{{traffic: {traffic}, tokens: {tokens}, slo: {slo}, data: {data}, quality: {quality}}}"
 
@@ -147,7 +147,7 @@ def plan(
             _pool("extraction-1xl40s", "acme/extract-7b", "vault", "restricted", "extraction", 1, vault_nodes),
         ],
         "routes": [
-            _route_plan("chat", "internal", "chat-1xl40s", ("openai/gpt-4.1-mini",)),
+            _route_plan("chat", "internal", "chat-1xl40s", ("openai/gpt-6-luna",)),
             _route_plan("code", "internal", "code-2xl40s", ()),
             _route_plan("extraction", "restricted", "extraction-1xl40s", ()),
         ],
@@ -334,10 +334,10 @@ def _route_plan(name: str, privacy: str, pool: str, fallback: tuple[str, ...]) -
 
 def _api() -> dict[str, Any]:
     return {
-        "name": "openai/gpt-4.1-mini",
+        "name": "openai/gpt-6-luna",
         "provider": "openai",
         "protocol": "openai",
-        "model": "gpt-4.1-mini",
+        "model": "gpt-6-luna",
         "base_url": "https://api.openai.com/v1",
         "api_key_env": "OPENAI_API_KEY",
         "supports": ("tools",),

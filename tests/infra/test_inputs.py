@@ -55,7 +55,7 @@ def _unknown_pool(folder: Path) -> None:
 
 
 def _restricted_to_an_api(folder: Path) -> None:
-    locks.write(folder, locks.replaced(locks.plan(), "routes", "extraction", fallback=("openai/gpt-4.1-mini",)))
+    locks.write(folder, locks.replaced(locks.plan(), "routes", "extraction", fallback=("openai/gpt-6-luna",)))
 
 
 def _relabel(folder: Path) -> None:
@@ -64,7 +64,7 @@ def _relabel(folder: Path) -> None:
     lock = json.loads(path.read_text())
     lock["environment"]["routes"]["extraction"]["data"] = "internal"
     (route,) = [route for route in lock["plan"]["routes"] if route["name"] == "extraction"]
-    route.update(privacy="internal", fallback=["openai/gpt-4.1-mini"])
+    route.update(privacy="internal", fallback=["openai/gpt-6-luna"])
     (pool,) = [pool for pool in lock["plan"]["pools"] if pool["name"] == "extraction-1xl40s"]
     pool["privacy"] = "internal"
     lock["digests"]["content"] = content_digest(lock)

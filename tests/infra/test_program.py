@@ -282,7 +282,7 @@ def test_a_plan_without_pools_makes_nothing_and_hands_out_the_policy(run: Run) -
                     )
                     for band in route.bands
                 ),
-                "fallback": ("openai/gpt-4.1-mini",),
+                "fallback": ("openai/gpt-6-luna",),
             }
         )
         for route in plan.routes

@@ -3,9 +3,9 @@
     python -m tools.catalog.build RAW_FOLDER [OUT_FOLDER]
 
 RAW_FOLDER holds `catalog/` (gpus.csv, models.csv, aws_gpu_instances.csv, aws_prices_long.csv, apis.csv,
-api_policies.csv, api_price_disagreements.csv, infra_prices.csv) and `traces/` (two Azure CSV files). Those tables were
-gathered by hand from the sources that every row names; they are not part of this repository, and whoever has no copy
-edits the shipped files. The same input gives the same bytes.
+api_lifecycle.csv, api_policies.csv, api_price_disagreements.csv, infra_prices.csv) and `traces/` (two Azure CSV files).
+Those tables were gathered by hand from the sources that every row names; they are not part of this repository, and
+whoever has no copy edits the shipped files. The same input gives the same bytes.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from tools.catalog import selection as choose
 from tools.catalog.cards import CARDS, DATA_SHEET, SIBLINGS, Card
 from tools.catalog.chosen_apis import APIS, FEATURES, HIPAA, PROMPT_CACHING, PROVIDERS, RENAMES, RESIDENCY
 from tools.catalog.chosen_models import MODELS, REASONING, SAME_SHAPE, tokens_of
+from tools.catalog.lifecycle_rows import lifecycles
 from tools.catalog.model_shapes import CODE, shape_of
 from tools.catalog.raw_tables import TODAY, Fact, RawRow, api_source, raw_apis, source_text, table, whole
 from tools.catalog.yaml_text import OneLine
@@ -230,11 +231,12 @@ def providers(raw: Path) -> Iterator[Fact]:
 
 def apis(raw: Path) -> Iterator[Fact]:
     """Hosted models; wire ids must be in the raw table."""
-    rows = raw_apis(raw)
+    rows, ends = raw_apis(raw), lifecycles(raw)
     for provider, chosen in APIS.items():
         for slug, wire in chosen.items():
             row = rows[provider, wire]
             retires, snapshot = _retirement(row, provider, wire, rows)
+            end, lifecycle = ends.get((provider, slug), (retires, None))
             features = {
                 "batch": row["batch_output_usd_per_mtok"],
                 "json-schema": row["supports_response_schema"] == "True",
@@ -254,7 +256,8 @@ def apis(raw: Path) -> Iterator[Fact]:
                 "long_context_above": int(long_context[1]) * 1000 if long_context else None,
                 "features": sorted(name for name, has in features.items() if has),
                 "reasoning": _reasons(row, slug),
-                "retires": retires,
+                "retires": end,
+                **({"lifecycle": lifecycle} if lifecycle else {}),
                 "status": "listed" if row["status"] == "listed" else "delisted",
                 "source": api_source(row).source,
                 "as_of": api_source(row).as_of,

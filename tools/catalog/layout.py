@@ -6,7 +6,7 @@ The reader of these files is `planner.edges.catalog_entries`. Paths are below th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
 from tools.catalog.raw_tables import LITELLM, TOKENCOST, Fact, Source
@@ -38,8 +38,10 @@ def providers(rows: Iterable[Fact], apis: Iterable[Fact]) -> Iterator[tuple[str,
     for row in rows:
         own = {api["slug"]: api for api in hosted if api["provider"] == row["key"]}
         lists = {name: told for name, told in PRICE_LISTS.items() if any(_is_of(api, told) for api in own.values())}
-        models = {slug: _hosted(api) for slug, api in sorted(own.items())}
-        head = {**_without(row, "key"), "sources": {name: _table_row(told) for name, told in lists.items()}}
+        ends = _names_of_readings(api["lifecycle"] for api in own.values() if "lifecycle" in api)
+        models = {slug: _hosted(api, ends) for slug, api in sorted(own.items())}
+        table = {**lists, **{name: told for told, name in sorted(ends.items(), key=lambda pair: pair[1])}}
+        head = {**_without(row, "key"), "sources": {name: _table_row(told) for name, told in table.items()}}
         yield f"providers/{row['key']}.yaml", facts_text({**head, "models": models})
 
 
@@ -82,10 +84,31 @@ def source_names(sources: Iterable[Source]) -> dict[Source, str]:
     return found
 
 
-def _hosted(api: Fact) -> Fact:
-    """The block of a hosted model, whose source is a row of the provider's table."""
+def _hosted(api: Fact, ends: Mapping[Source, str]) -> Fact:
+    """The block of a hosted model, whose sources are rows of the provider's table."""
     name = next(name for name, told in PRICE_LISTS.items() if _is_of(api, told))
-    return {**_without(api, "key", "provider", "slug", "as_of"), "source": name}
+    block = {**_without(api, "key", "provider", "slug", "as_of"), "source": name}
+    if lifecycle := api.get("lifecycle"):
+        block["lifecycle"] = {**_without(lifecycle, "as_of"), "source": ends[_reading(lifecycle)]}
+    return block
+
+
+def _names_of_readings(lifecycles: Iterable[Fact]) -> dict[Source, str]:
+    """A short name for each reading of how long models are served: the first site in it, and its day."""
+    found: dict[Source, str] = {}
+    for told in sorted({_reading(lifecycle) for lifecycle in lifecycles}, key=lambda told: (told.source, told.as_of)):
+        site = re.search(r"litellm|[\w-]+(?:\.[a-z][\w-]*)+(?=/)", told.source)
+        name = first = f"end-{site[0] if site else 'reading'}-{told.as_of}"
+        number = 1
+        while name in found.values():
+            number += 1
+            name = f"{first}-{number}"
+        found[told] = name
+    return found
+
+
+def _reading(lifecycle: Fact) -> Source:
+    return Source(lifecycle["source"], lifecycle["as_of"])
 
 
 def _is_of(api: Fact, told: Source) -> bool:

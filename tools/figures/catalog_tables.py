@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 
+from planner.domain.apis import ApiModel
 from planner.domain.catalog import Catalog
 from planner.domain.offerings import Offerings
 from planner.domain.prices import MAX_AGE_DAYS, Price
@@ -115,9 +116,19 @@ def gaps(catalog: Catalog) -> list[str]:
             sum("remembered" in row for row in told),
             len(told),
         ),
+        ("hosted models of which nobody has read how long they are served", sum(_unread(a) for a in apis), len(apis)),
+        ("hosted models whose end rests on weak evidence", sum(_weak(a) for a in apis), len(apis)),
         ("hosted models without a stated context", sum(a.context_tokens is None for a in apis), len(apis)),
     ]
     return table_lines(["gap", ">rows", ">of"], [(name, str(count), str(total)) for name, count, total in rows])
+
+
+def _unread(api: ApiModel) -> bool:
+    return api.lifecycle is None and api.retires is None
+
+
+def _weak(api: ApiModel) -> bool:
+    return api.lifecycle is not None and api.lifecycle.weak
 
 
 def providers(catalog: Catalog) -> list[str]:

@@ -46,7 +46,7 @@ class Background:
     omissions: Sequence[Omission]
     alternatives: Alternatives
     limits: SearchLimits
-    risks: tuple[SloRisk, ...]
+    risks: tuple[SloRisk, ...] = ()
     preference: str = ""
 
 

@@ -17,6 +17,7 @@ MEANING: Mapping[OmissionKind, str] = {
     "slo": "cannot meet the SLO at any load",
     "price": "has no price",
     "zones": "is not sold in the environment's zones",
+    "quota": "needs more vCPUs than the quota",
     "privacy": "is an API, and the data is restricted",
     "residency": "processes data where the route does not allow it",
     "region": "would be hosted in a region that the route's residency excludes",
@@ -25,7 +26,7 @@ MEANING: Mapping[OmissionKind, str] = {
     "licence": "has a licence that forbids this use",
     "hardware": "is left out by `hardware:`",
     "provider": "is at a provider without an account in `api.providers`",
-    "retirement": "retires within the horizon or is delisted",
+    "retirement": "is no longer served by its provider",
     "context": "reads fewer tokens than the route's prompts have",
     "dominated": "costs no less and does no more than another candidate",
     "screened": "is far from the cheapest for every route",
@@ -63,14 +64,19 @@ def omission_words(omission: Omission) -> str:
             return f"the price snapshot has no {price}"
         case omissions.NotInZones(zones):
             return f"not sold in {', '.join(zones)}"
+        case omissions.OverQuota(family, needs, allowed):
+            return f"the vCPU quota of family {family} is {allowed:,}, and one of its machines takes {needs:,} or more"
         case omissions.RestrictedData():
             return "the route's data is restricted"
         case omissions.NoAccount(provider):
             return f"`api.providers` has no account at {provider}"
-        case omissions.Retires(None, _):
-            return "its provider no longer lists it"
-        case omissions.Retires(on, until):
-            return f"retires on {on}, before {until}"
+        case omissions.Ended(on, delisted, successors):
+            instead = f" (its provider names {' or '.join(successors)} instead)" if successors else ""
+            if on is not None:
+                return f"ended on {on}{instead}"
+            if delisted:
+                return f"its provider no longer lists it{instead}"
+            return f"its provider withdraws it, and its last day is not known{instead}"
         case omissions.OtherResidency(places, further):
             own = f"processes in {', '.join(places)}" if places else "processes in an unknown place"
             near = "; ".join(f"its address `{name}` in {', '.join(there)}" for name, there in further)

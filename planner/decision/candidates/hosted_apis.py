@@ -17,11 +17,11 @@ from decimal import Decimal
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.omissions import (
     Candidate,
+    Ended,
     NoAccount,
     NoPrice,
     Omission,
     RestrictedData,
-    Retires,
     TooLittleContext,
 )
 from planner.decision.candidates.price_parts import Recognised, recognised_prefix, tokens_by_price_part
@@ -64,19 +64,23 @@ class HostedApi:
         cached = self.recognised.get(route.name, Recognised()).tokens
         return tokens_by_price_part(self.row, self.counts.mix(route.bands[band].mix), cached)
 
+    def serves(self, route: str) -> bool:
+        """Say whether a route may use it."""
+        return any(name == route for name, _ in self.option.usd_per_request)
+
 
 def hosted_apis(
     routes: Sequence[RouteDemand],
     catalog: Catalog,
     accounts: ApiAccounts,
     region: str,
-    until: date,
+    start: date,
     facts: Mapping[str, ModelFacts] | None = None,
 ) -> tuple[tuple[HostedApi, ...], tuple[Omission, ...], tuple[Gap, ...]]:
     """Return the hosted APIs, sorted by key, with the omissions and gaps of this part of the market.
 
-    `until` is the last day of the horizon. `apis_in_order` ranks the APIs for a route. `facts` are what the environment
-    measured of models.
+    `start` is the first day of the horizon: a model that ends later may serve until then, and `answer.phases` says what
+    follows. `apis_in_order` ranks the APIs for a route. `facts` are what the environment measured of models.
     """
     served: dict[str, ServedAt] = {}
     users: dict[str, list[RouteDemand]] = {}
@@ -86,7 +90,7 @@ def hosted_apis(
         for row in _accepted(route.route, catalog):
             at = served_at(row, route.route.residency, catalog, region)
             counted = route.counted(token_counts(row.slug, facts or {}, catalog))
-            omission = _omission(row, counted, catalog, accounts, until)
+            omission = _omission(row, counted, catalog, accounts, start)
             if omission is None and (cause := unmet(route, at.host, accounts.providers[row.provider], catalog.places)):
                 omission = Omission(Candidate(api=row.key), cause, route.name)
             if omission is not None:
@@ -104,7 +108,8 @@ def hosted_apis(
             omissions += [Omission(Candidate(api=key), NoPrice(api.subject), route.name) for route in users[key]]
         else:
             apis.append(api)
-            gaps |= set(_unknowns(served[key].row, catalog, accounts))
+            row = served[key].row
+            gaps |= {*_unknowns(row, catalog, accounts), *_unknown_end(row, start)}
     return tuple(apis), tuple(omissions), tuple(sorted(gaps))
 
 
@@ -116,7 +121,7 @@ def _accepted(route: Route, catalog: Catalog) -> list[ApiModel]:
 
 
 def _omission(
-    row: ApiModel, route: RouteDemand, catalog: Catalog, accounts: ApiAccounts, until: date
+    row: ApiModel, route: RouteDemand, catalog: Catalog, accounts: ApiAccounts, start: date
 ) -> Omission | None:
     """Say why a route may not use a hosted model; None means that it may."""
     candidate = Candidate(api=row.key)
@@ -124,9 +129,8 @@ def _omission(
         return Omission(candidate, RestrictedData(), route.name)
     if row.provider not in accounts.providers:
         return Omission(candidate, NoAccount(row.provider), route.name)
-    if not row.serves_until(until):
-        retires = None if row.status == "delisted" else row.retires
-        return Omission(candidate, Retires(retires, until), route.name)
+    if not row.serves_on(start):
+        return Omission(candidate, Ended(row.retires, row.status == "delisted", row.successors), route.name)
     if row.context_tokens is None or not route.reads(row.context_tokens):
         return Omission(candidate, TooLittleContext(route.context(0), row.context_tokens), route.name)
     return None
@@ -188,3 +192,20 @@ def _unknowns(row: ApiModel, catalog: Catalog, accounts: ApiAccounts) -> list[Ga
         hint = f"set `api.providers.{row.provider}.limits: {{tpm: …, rpm: …}}`"
         gaps.append(Gap("limits", row.provider, f"the rate limits of {row.provider} are not stated", hint))
     return [*gaps, *catalog.providers[row.provider].gaps()]
+
+
+def _unknown_end(row: ApiModel, start: date) -> list[Gap]:
+    """Return the gap of a hosted model of which nobody can say how long it is served. Not known is never "for ever"."""
+    lifecycle, hint = row.lifecycle, "read the provider's page of deprecations"
+    if lifecycle is None:
+        if row.retires is not None:
+            return []
+        return [Gap("retirement", row.key, f"how long {row.key} is served has not been read", hint)]
+    if lifecycle.weak:
+        what = "the day on which it ends" if row.retires is not None else "that no end is announced"
+        message = f"{row.key}: {what} rests on weak evidence of {lifecycle.as_of}"
+        return [Gap("retirement", row.key, f"{message} ({lifecycle.note})" if lifecycle.note else message, hint)]
+    if lifecycle.not_before is not None and lifecycle.not_before <= start:
+        message = f"{row.key} was promised until {lifecycle.not_before} only, and its end may be announced any day"
+        return [Gap("retirement", row.key, message, hint)]
+    return []

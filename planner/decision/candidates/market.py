@@ -6,9 +6,8 @@ everything that falls. `ask` turns the market into the plain numbers of the prog
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
 from planner.decision.candidates.demand import Demand, RouteDemand, demand
 from planner.decision.candidates.existing import existing_counts, existing_usd, with_existing
@@ -27,7 +26,7 @@ from planner.decision.candidates.self_hosted import SelfHosted, self_hosted_clas
 from planner.decision.candidates.shapes import Tenancy, shapes
 from planner.decision.choice.question import BandKey, Flow, Question
 from planner.decision.inputs import Inputs
-from planner.domain.catalog import Catalog
+from planner.domain.catalog import AcceptedEntry, Catalog
 from planner.domain.environment import Environment
 from planner.domain.gaps import Gap
 from planner.domain.offerings import Offerings
@@ -36,8 +35,20 @@ from planner.plan.cost import CostLine
 from planner.words.diagnostics import Problem, Problems
 from planner.words.units import HOURS_PER_MONTH
 
-DAYS_PER_MONTH = 365.25 / 12
-"""Days of a calendar month on average. They say when the horizon ends; bills use the planning month of 730 hours."""
+
+@dataclass(frozen=True, order=True)
+class Offer:
+    """An offer says that some class could serve a route with a model.
+
+    precision: format of the weights.
+    family, vcpus: the quota that one of its machines uses, and how much of it.
+    """
+
+    route: str
+    model: str
+    precision: str
+    family: str
+    vcpus: int
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,8 @@ class Market:
     absent.
     omissions: candidates that fell.
     gaps: what is not known of the candidates that are left.
+    offers: what every class that could be bought offers, also of those that others undercut.
+    undercut: what the classes offer that are far from the cheapest.
     """
 
     demand: Demand
@@ -66,6 +79,25 @@ class Market:
     fitting_regions: Mapping[str, tuple[str, ...]]
     omissions: tuple[Omission, ...]
     gaps: tuple[Gap, ...]
+    offers: frozenset[Offer] = frozenset()
+    undercut: frozenset[Offer] = frozenset()
+
+    def serves(self, route: str, accepted: AcceptedEntry, quotas: Mapping[str, int]) -> bool:
+        """Say whether an entry of a route's accept list could serve it, so that it fell, if it did, on price alone."""
+        keys = {row.key for row in accepted.apis}
+        if any(api.row.key in keys and api.serves(route) for api in self.apis):
+            return True
+        left = {offer for c in self.classes for offer in _offers(c)} | self.undercut
+        could = [o for o in self.offers_of(route, accepted) if o.vcpus <= quotas.get(o.family, o.vcpus)]
+        return any((o.route, o.model) == (offer.route, offer.model) for o in could for offer in left)
+
+    def offers_of(self, route: str, accepted: AcceptedEntry) -> tuple[Offer, ...]:
+        """Return what classes offer a route of an entry of its accept list, the smallest machine first."""
+        if accepted.model is None:
+            return ()
+        ways = {way.name for way in accepted.precisions}
+        own = (o for o in self.offers if o.route == route and o.model == accepted.model.key and o.precision in ways)
+        return tuple(sorted(own, key=lambda offer: (offer.vcpus, offer)))
 
     @property
     def servable(self) -> frozenset[BandKey]:
@@ -87,10 +119,7 @@ def survey(inputs: Inputs, known: Known | None = None, spread: Mapping[str, floa
     environment, catalog = inputs.environment, inputs.catalog
     offerings, offering_omissions, offering_gaps = _offerings(environment, catalog)
     asked = demand(environment, inputs.traces, cuts(environment, inputs.traces, catalog, offerings), spread)
-    until = environment.horizon.start + timedelta(days=round(environment.horizon.months * DAYS_PER_MONTH))
-    apis, api_omissions, api_gaps = hosted_apis(
-        asked.routes, catalog, environment.api, environment.platform.region, until, environment.models
-    )
+    apis, api_omissions, api_gaps = hosted_market(inputs, asked)
     cluster, disk_usd_per_hour, storage_usd_per_gb = _needed_prices(environment, catalog)
     taken = {key for api in apis for key in api.option.usd_per_request}
     reserve = environment.reserve.node
@@ -110,6 +139,7 @@ def survey(inputs: Inputs, known: Known | None = None, spread: Mapping[str, floa
     best, dominated = without_dominated(all_classes, preferred)
     keep = inputs.locked_pools | preferred_leaders(best, asked.shares, preferred)
     classes, far_from_cheapest = short_list(best, asked.shares, keep)
+    names = {c.name for c in classes}
     return Market(
         demand=asked,
         ruler=judge,
@@ -133,7 +163,16 @@ def survey(inputs: Inputs, known: Known | None = None, spread: Mapping[str, floa
             *far_from_cheapest,
         ),
         gaps=(*api_gaps, *offering_gaps),
+        offers=frozenset(offer for c in all_classes for offer in _offers(c)),
+        undercut=frozenset(offer for c in best if c.name not in names for offer in _offers(c)),
     )
+
+
+def hosted_market(inputs: Inputs, asked: Demand) -> tuple[tuple[HostedApi, ...], tuple[Omission, ...], tuple[Gap, ...]]:
+    """Return the hosted models of the market, what fell of them, and what is not known of those that are left."""
+    environment = inputs.environment
+    region, start = environment.platform.region, environment.horizon.start
+    return hosted_apis(asked.routes, inputs.catalog, environment.api, region, start, environment.models)
 
 
 def ask(environment: Environment, market: Market) -> Question:
@@ -209,3 +248,9 @@ def _tenancy(route: RouteDemand, has_api: bool, reserve: bool) -> Tenancy:
     if not route.route.may_use_api:
         return "private"
     return "shared" if has_api or not reserve else "solo"
+
+
+def _offers(c: SelfHosted) -> Iterator[Offer]:
+    k = c.replica_class
+    for route in sorted({route for route, _ in c.replica.capacities}):
+        yield Offer(route, c.shape.model.key, c.shape.quantization.name, k.quota_family, k.vcpus_per_node)

@@ -22,6 +22,7 @@ OmissionKind = Literal[
     "slo",
     "price",
     "zones",
+    "quota",
     "privacy",
     "residency",
     "region",
@@ -114,6 +115,20 @@ class NotInZones:
 
 
 @dataclass(frozen=True)
+class OverQuota:
+    """The account's vCPU quota does not hold one machine that could serve.
+
+    needs: vCPUs of the smallest such machine.
+    allowed: the quota, vCPUs.
+    """
+
+    family: str
+    needs: int
+    allowed: int
+    kind: Literal["quota"] = "quota"
+
+
+@dataclass(frozen=True)
 class RestrictedData:
     """The route's data is restricted, and this candidate is an API."""
 
@@ -129,15 +144,17 @@ class NoAccount:
 
 
 @dataclass(frozen=True)
-class Retires:
-    """The provider stops serving the hosted model within the horizon.
+class Ended:
+    """The provider no longer serves the hosted model when the horizon starts, or is withdrawing it.
 
-    on: its last day; None when it is delisted already.
-    until: the day up to which it is needed.
+    on: the day of its end; None when that is not known.
+    delisted: whether it is gone from the provider's price list.
+    successors: what the provider offers instead.
     """
 
     on: date | None
-    until: date
+    delisted: bool = False
+    successors: tuple[str, ...] = ()
     kind: Literal["retirement"] = "retirement"
 
 
@@ -270,9 +287,10 @@ OmissionCause = (
     | MissesSlo
     | NoPrice
     | NotInZones
+    | OverQuota
     | RestrictedData
     | NoAccount
-    | Retires
+    | Ended
     | OtherResidency
     | RegionOutside
     | TermsNotMet

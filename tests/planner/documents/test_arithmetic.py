@@ -191,6 +191,33 @@ def test_a_bent_plan_is_told_by_its_rule_and_by_no_other(changes: dict[str, Any]
     assert {code for code, _ in found} - allowed <= set().union(*(follow_ups.get(code, set()) for code in allowed))
 
 
+PHASE = {"ended": [], "routes": [], "fleet": "", "why_not": "", "usd_per_month": str(plan().cost.usd_per_month)}
+PHASES = [
+    {**PHASE, "start": "2026-12-01", "end": "2027-03-01"},
+    {**PHASE, "start": "2027-03-01", "end": "2027-12-01", "usd_per_month": "20000.00"},
+]
+MEAN = "18307.72"
+"""(90 × the plan's cost + 275 × 20,000) ÷ 365"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, ""),
+        ({"phases/0/end": "2027-02-01"}, "the phases do not cover the horizon"),
+        ({"phases/1/end": "2027-11-01"}, "the phases do not cover the horizon"),
+        ({"phases/0/usd_per_month": "1.00"}, "the first phase costs 1.00, the plan"),
+        ({"mean_usd_per_month": "5.00"}, "the plan says 5.00"),
+    ],
+)
+def test_phases_cover_the_horizon_and_give_its_mean(changes: dict[str, Any], message: str) -> None:
+    phased = bent(plan(), {"phases": PHASES, "mean_usd_per_month": MEAN, **changes})
+    found = [(p.code, p.message) for p in arithmetic(phased, environment())]
+    assert bool(found) == bool(message)
+    assert all(code == "CHK011" for code, _ in found)
+    assert any(message in words for _, words in found) or not found
+
+
 def test_a_second_pool_on_an_exclusive_group_is_told() -> None:
     moved = bent(
         plan(),

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner.documents.environment_file import canonical, parse
-from planner.domain.environment import PLANNED_LATER, Environment
+from planner.domain.environment import PLANNED_LATER, Environment, Horizon
 from planner.words.diagnostics import Problem, Problems
 from tests.examples import environment_paths
 from tests.planner.plans import ENVIRONMENT
@@ -335,3 +335,17 @@ def test_any_environment_survives_its_canonical_form(values: dict[str, Any]) -> 
     once = canonical(environment)
     assert Environment.model_validate(once) == environment
     assert canonical(Environment.model_validate(once)) == once
+
+
+@pytest.mark.parametrize(
+    ("start", "months", "end"),
+    [
+        ("2026-12-01", 12, "2027-12-01"),
+        ("2026-12-01", 1, "2027-01-01"),
+        ("2027-01-31", 1, "2027-02-28"),
+        ("2028-01-31", 1, "2028-02-29"),
+        ("2026-11-15", 36, "2029-11-15"),
+    ],
+)
+def test_a_horizon_ends_after_calendar_months(start: str, months: int, end: str) -> None:
+    assert Horizon.model_validate({"start": start, "months": months}).end.isoformat() == end

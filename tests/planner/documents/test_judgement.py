@@ -13,6 +13,7 @@ from planner.documents.judgement import environment_digest, problems
 from planner.documents.lock import Lock, content_digest
 from planner.domain.catalog import Catalog
 from planner.edges.catalog_files import load_catalog
+from planner.plan.phases import mean_usd_per_month
 from planner.words.diagnostics import Problem
 from tests.planner.plans import API, CALIBRATION, ENVIRONMENT, bent, edited, lock, plan
 
@@ -131,12 +132,67 @@ def test_a_denied_verdict_stops_and_a_warning_does_not() -> None:
 
 def test_a_retired_hosted_model_expires_the_lock() -> None:
     rows = tuple(replace(row, retires=date(2026, 11, 20)) if row.key == API else row for row in CATALOG.apis)
-    retired = replace(CATALOG, apis=rows)
-    assert found(catalog=retired, today=date(2026, 11, 1)) == ()
-    (problem,) = found(catalog=retired)
+    (problem,) = found(catalog=replace(CATALOG, apis=rows))
     assert (problem.code, problem.severity) == ("LOCK013", "error")
     assert problem.message.startswith("expired: ")
     assert "2026-11-20" in problem.message
+
+
+ENDS = date(2027, 3, 1)
+
+
+def ending() -> Catalog:
+    """The catalog in which the plan's hosted model ends inside the horizon; its row in digests stays as it is."""
+    rows = tuple(replace(row, retires=ENDS) if row.key == API else row for row in CATALOG.apis)
+    return replace(CATALOG, apis=rows)
+
+
+def phased(usd: str | None) -> Lock:
+    """The lock with two phases; the second costs what is given, or cannot be served."""
+    first, last = plan().cost.usd_per_month, "2027-12-01"
+    head = {"start": "2026-12-01", "end": str(ENDS), "ended": [], "routes": [], "fleet": "", "why_not": ""}
+    tail = {
+        **head,
+        "start": str(ENDS),
+        "end": last,
+        "ended": [API],
+        "usd_per_month": usd,
+        "why_not": "" if usd else "no",
+    }
+    values = plan().model_dump(mode="json")
+    values["phases"] = [{**head, "usd_per_month": str(first)}, tail]
+    with_phases = type(plan()).model_validate(values)
+    mean = mean_usd_per_month(with_phases.phases)
+    return lock(with_phases.model_copy(update={"mean_usd_per_month": mean}))
+
+
+def test_a_model_that_ends_inside_the_horizon_denies_a_lock_without_a_successor() -> None:
+    (problem,) = found(catalog=ending())
+    assert (problem.code, problem.severity) == ("LOCK014", "error")
+    assert problem.message == (
+        f"{API} ends on 2027-03-01, inside the horizon (to 2027-12-01), and the plan has nothing that follows it"
+    )
+    assert problem.hint == "run `spillway plan prod` and review the change"
+
+
+def test_with_a_phase_that_follows_it_warns_until_the_day() -> None:
+    (problem,) = found(phased("15000.00"), catalog=ending())
+    assert (problem.code, problem.severity) == ("LOCK014", "warning")
+    assert f"{API} ends on 2027-03-01; what follows is planned, for $15,000.00 a month" in problem.message
+    assert [p.code for p in found(phased("15000.00"), catalog=ending(), today=date(2027, 2, 28))] == ["LOCK014"]
+    (expired,) = found(phased("15000.00"), catalog=ending(), today=ENDS)
+    assert (expired.code, expired.severity) == ("LOCK013", "error")
+
+
+def test_a_phase_that_nothing_can_serve_is_no_successor() -> None:
+    (problem,) = found(phased(None), catalog=ending())
+    assert (problem.code, problem.severity) == ("LOCK014", "error")
+    assert problem.message.endswith("and nothing can serve after it: no")
+
+
+def test_a_model_that_ends_after_the_horizon_is_no_matter() -> None:
+    rows = tuple(replace(row, retires=date(2027, 12, 1)) if row.key == API else row for row in CATALOG.apis)
+    assert found(catalog=replace(CATALOG, apis=rows)) == ()
 
 
 def test_everything_is_told_at_once() -> None:

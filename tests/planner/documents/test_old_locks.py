@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from planner.documents.arithmetic import arithmetic
 from planner.documents.diff import compare
@@ -142,12 +142,16 @@ def test_the_same_plan_in_both_formats_touches_nothing() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_is_fresh_beside_its_environment(name: str, tmp_path: Path) -> None:
-    """The worked environments are those of release 0.1, so that its locks may still be deployed; they have aged."""
-    shutil.copy(ENVIRONMENTS / f"{name}.yaml", tmp_path)
+    """Locks of release 0.1 may still be deployed, and have aged; that of prod names a model whose end is known now."""
+    (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(old(name).environment))
     (tmp_path / f"{name}.lock.json").write_text(text_of(name))
     lock, problems = Workspace(tmp_path).judgement(name, date.fromisoformat(old(name).consulted.snapshot))
     assert lock.format_version == "1.0"
-    assert {(problem.code, problem.severity) for problem in problems} == {("LOCK020", "warning")}
+    told = {(problem.code, problem.severity) for problem in problems}
+    ended = {("LOCK010", "error"), ("LOCK014", "error")} if name == "prod" else set()
+    assert told == {("LOCK020", "warning"), *ended}
+    (end,) = [problem.message for problem in problems if problem.code == "LOCK014"] or [""]
+    assert ("google/gemini-2.5-flash ends on 2026-12-01, inside the horizon (to 2027-12-01)" in end) == bool(ended)
 
 
 @pytest.mark.parametrize("path", ["plan/platform/cluster", "plan/node_groups/0/disk_gb", "plan/apis/0/protocol"])

@@ -80,19 +80,19 @@ def test_the_documents_are_what_the_programs_read() -> None:
     assert loaded.policy.routes["chat"].spill_after_ms == 250  # a tenth
     assert loaded.policy.routes["extraction"].fallback == ()
     assert len(loaded.policy.pools["chat-1xl40s"].endpoints or ()) == 2
-    assert loaded.policy.apis["openai.gpt-4.1-mini"].base_url == "http://127.0.0.1:29999/openai/v1"
+    assert loaded.policy.apis["openai.gpt-6-luna"].base_url == "http://127.0.0.1:29999/openai/v1"
     offers = Offers.model_validate(staged.offers)
-    assert offers.providers["openai"].models["gpt-4.1-mini"].usd_per_mtok.output == Decimal("1.60")
+    assert offers.providers["openai"].models["gpt-6-luna"].usd_per_mtok.output == Decimal("1.60")
     for pool in staged.pools:
         assert EngineClock.model_validate(pool.clock).pool == pool.name
 
 
 def test_api_limits_are_thinned_with_the_traffic() -> None:
-    plan = locks.replaced(locks.plan(), "apis", "openai/gpt-4.1-mini", tokens_per_minute=1_000_000)
+    plan = locks.replaced(locks.plan(), "apis", "openai/gpt-6-luna", tokens_per_minute=1_000_000)
     staged = script(plan, requests_per_second=60.0)
     policy = staged.policy(stage(staged))
-    assert policy["apis"]["openai.gpt-4.1-mini"]["limits"] == {"rpm": None, "tpm": 500_000}
-    assert staged.offers["providers"]["openai"]["models"]["gpt-4.1-mini"]["limits"] == {"rpm": None, "tpm": 500_000}
+    assert policy["apis"]["openai.gpt-6-luna"]["limits"] == {"rpm": None, "tpm": 500_000}
+    assert staged.offers["providers"]["openai"]["models"]["gpt-6-luna"]["limits"] == {"rpm": None, "tpm": 500_000}
 
 
 def test_the_pool_that_dies_is_one_whose_routes_may_spill() -> None:

@@ -49,7 +49,7 @@ def test_models_and_apis_are_broad_enough() -> None:
     for start in ("llama-3.1", "llama-3.2", "llama-3.3", "qwen2.5", "qwen3", "mixtral", "gemma", "gpt-oss", "deepseek"):
         assert any(key.startswith(start) for key in CATALOG.models), start
     assert len(CATALOG.models) >= 108
-    usable = [api.provider for api in CATALOG.apis if api.serves_until(HORIZON_END)]
+    usable = [api.provider for api in CATALOG.apis if api.serves_on(HORIZON_END)]
     assert {"openai", "anthropic", "google", "bedrock", "groq", "together"} <= set(usable)
     assert len(usable) >= 45
 
@@ -130,14 +130,63 @@ def test_aliases_retire_with_the_snapshot_that_they_point_to() -> None:
     mini = APIS["openai/gpt-4.1-mini"]
     assert mini.retires == date(2027, 1, 14)
     assert "gpt-4.1-mini-2025-04-14" in mini.note
-    assert mini.why_not(HORIZON_END) == "openai/gpt-4.1-mini retires on 2027-01-14, before 2027-12-01"
+    assert mini.why_not(HORIZON_END) == "openai/gpt-4.1-mini retires on 2027-01-14"
     assert mini.why_not(date(2027, 1, 13)) is None
 
 
 def test_retired_and_delisted_models_are_kept_but_never_usable() -> None:
     for key in ("openai/gpt-4", "openai/gpt-4-turbo", "groq/llama-3.3-70b-instruct", "google/gemini-1.5-pro"):
-        assert not APIS[key].serves_until(date(2026, 12, 1)), key
+        assert not APIS[key].serves_on(date(2026, 12, 1)), key
         assert APIS[key].why_not(date(2026, 12, 1)), key
+
+
+def test_not_known_is_not_for_ever() -> None:
+    """Every hosted model says how its end is known: a day, a promise, a reading, or that nobody has read it."""
+    states = [api.lifecycle.state if api.lifecycle else "unknown" for api in CATALOG.apis]
+    assert states.count("unknown") == 1
+    assert {"announced", "not-before", "none-announced", "deprecated"} <= set(states)
+    for api in CATALOG.apis:
+        assert api.contradiction() is None
+        if api.lifecycle is not None:
+            assert earliest_day(api.lifecycle.as_of) <= date(2026, 11, 29), api.key
+            assert not api.lifecycle.weak or api.lifecycle.note, api.key
+
+
+@pytest.mark.parametrize(
+    ("key", "ends", "successor"),
+    [
+        ("google/gemini-2.5-flash", date(2026, 12, 1), "gemini-3.5-flash-lite"),
+        ("openai/gpt-4o", date(2027, 1, 14), "gpt-6-luna"),
+        ("anthropic/claude-sonnet-4.5", date(2026, 11, 30), "claude-sonnet-5.5"),
+        ("groq/llama-3.1-8b-instruct", date(2026, 8, 16), "gpt-oss-20b"),
+    ],
+)
+def test_ends_and_successors_are_known(key: str, ends: date, successor: str) -> None:
+    assert APIS[key].retires == ends
+    assert successor in APIS[key].successors
+    assert APIS[f"{key.split('/')[0]}/{successor}"].serves_on(ends)
+
+
+def test_a_model_serves_until_the_day_before_its_end() -> None:
+    flash = APIS["google/gemini-2.5-flash"]
+    assert flash.serves_on(date(2026, 11, 30))
+    assert not flash.serves_on(date(2026, 12, 1))
+    assert flash.ends_within(date(2026, 11, 1), date(2026, 12, 2))
+    assert not flash.ends_within(date(2026, 11, 1), date(2026, 12, 1))  # the horizon ends before it does
+    assert not flash.ends_within(date(2026, 12, 1), date(2027, 12, 1))  # it has ended when the horizon starts
+
+
+def test_what_a_provider_withdraws_cannot_be_relied_on() -> None:
+    """Nobody knows its last day, and some of these names already answer with another model."""
+    withdrawn = [api for api in CATALOG.apis if api.lifecycle and api.lifecycle.state == "deprecated"]
+    assert len(withdrawn) == 13
+    assert all("withdrawn" in (api.why_not(date(2026, 12, 1)) or "") for api in withdrawn)
+
+
+def test_the_catalog_of_a_later_day_has_lost_what_ended() -> None:
+    later = {api.key: api for api in CATALOG.on(date(2027, 1, 14)).apis}
+    assert later["openai/gpt-4o-mini"].status == "delisted"
+    assert later["openai/gpt-5.4-mini"] == APIS["openai/gpt-5.4-mini"]
 
 
 def test_hosted_copies_name_their_open_weight_model() -> None:

@@ -141,6 +141,32 @@ def test_each_kind_of_bad_row_says_what_is_wrong_and_where(
     assert (problem.where.file, problem.where.line) == ("models/qwen3-32b.yaml", line)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "code", "message"),
+    [
+        ("    retires: 2026-12-01\n", "    retires: null\n", "CAT003", "goes with the state `announced`"),
+        ("      state: none-announced\n", "      state: not-before\n", "CAT003", "goes with the state `not-before`"),
+        ("      state: none-announced\n", "      state: soon\n", "CAT003", "lifecycle.state: Input should be"),
+        (
+            "      state: none-announced\n",
+            "      state: none-announced\n      until: x\n",
+            "CAT003",
+            "unknown key 'until'",
+        ),
+        ("      source: end-", "      source: and-", "CAT006", "no source 'and-"),
+    ],
+)
+def test_how_long_a_model_is_served_is_checked(folder: Path, old: str, new: str, code: str, message: str) -> None:
+    path = folder / "providers/google.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    (problem,) = _problems(folder)
+    assert (problem.code, message in problem.message) == (code, True)
+    assert problem.where is not None
+    assert problem.where.file == "providers/google.yaml"
+
+
 @pytest.mark.parametrize("file", ["instances/g6e.yaml", "providers/openai.yaml", f"{DAY}/api/openai.yaml"])
 def test_a_file_that_was_cut_off_does_not_pass(folder: Path, file: str) -> None:
     lines = (folder / file).read_text(encoding="utf-8").splitlines()

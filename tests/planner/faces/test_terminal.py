@@ -117,3 +117,43 @@ def test_every_api_that_may_see_a_route_is_named() -> None:
     text = shown(*plan_view(plans.lock(plan)), width=80)
     assert f"then {plans.API}" in text
     assert "then google/gemini-2.5-flash" in text
+
+
+PHASES = [
+    {
+        "start": "2026-12-01",
+        "end": "2027-01-14",
+        "ended": [],
+        "routes": [{"name": "chat", "mode": "api", "served_by": ["openai/gpt-4o-mini"]}],
+        "fleet": "no machines",
+        "usd_per_month": "5.93",
+        "why_not": "",
+    },
+    {
+        "start": "2027-01-14",
+        "end": "2027-12-01",
+        "ended": ["openai/gpt-4o-mini"],
+        "routes": [{"name": "chat", "mode": "self-host", "served_by": ["llama-3.1-8b-instruct"]}],
+        "fleet": "1 × g6.xlarge",
+        "usd_per_month": "1051.20",
+        "why_not": "",
+    },
+]
+
+
+def test_what_follows_the_end_of_a_model_is_shown_with_its_days_and_its_price() -> None:
+    plan = plans.bent(plans.plan(), {"phases": PHASES, "mean_usd_per_month": "925.20"})
+    assert "until 2027-01-14" in shown(headline(plans.lock(plan)))
+    text = shown(*plan_view(plans.lock(plan)), width=160)
+    assert re.search(r"2026-12-01 +2027-01-14 +\$5\.93 +no machines +chat: openai/gpt-4o-mini", text)
+    assert re.search(r"2027-01-14 +2027-12-01 +openai/gpt-4o-mini +\$1,051 +1 × g6\.xlarge +chat: llama-3\.1-8b", text)
+    assert "mean over the horizon, weighted by days: $925 a month" in text
+    assert_folds(lambda: plan_view(plans.lock(plan)))
+
+
+def test_a_phase_that_nothing_can_serve_says_why() -> None:
+    gone = {"usd_per_month": None, "routes": [], "fleet": "", "why_not": "nothing can serve chat"}
+    plan = plans.bent(plans.plan(), {"phases": [PHASES[0], {**PHASES[1], **gone}]})
+    text = shown(*plan_view(plans.lock(plan)), width=160)
+    assert re.search(r"openai/gpt-4o-mini +no plan +nothing can serve chat", text)
+    assert "weighted by days: none" in text

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
+
 import pytest
 from pydantic import ValidationError
 
+from planner.plan.phases import Phase, mean_usd_per_month
 from planner.plan.plan import Plan
 from tests.planner.plans import bent, edited, plan
 
@@ -40,3 +44,15 @@ def test_an_unknown_key_is_kept_and_not_read() -> None:
 def test_a_wrong_value_is_refused(path: str, value: str) -> None:
     with pytest.raises(ValidationError):
         Plan.model_validate(edited(plan().model_dump(mode="json"), {path: value}))
+
+
+def test_a_mean_over_phases_is_weighted_by_days_and_misses_no_phase() -> None:
+    """30 days at $1 and 60 at $4 are $3 on average; a phase without a plan has no mean."""
+    first = Phase(
+        start=date(2027, 1, 1), end=date(2027, 1, 31), ended=(), routes=(), fleet="", usd_per_month=1, why_not=""
+    )
+    second = first.model_copy(update={"start": first.end, "end": date(2027, 4, 1), "usd_per_month": Decimal(4)})
+    assert (first.days, second.days) == (30, 60)
+    assert mean_usd_per_month((first, second)) == Decimal("3.00")
+    assert mean_usd_per_month((first, second.model_copy(update={"usd_per_month": None}))) is None
+    assert mean_usd_per_month(()) is None

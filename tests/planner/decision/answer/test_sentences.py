@@ -20,6 +20,7 @@ from planner.decision.candidates.omissions import (
     Candidate,
     DoesNotLoad,
     Dominated,
+    Ended,
     FarFromCheapest,
     FormatNotRun,
     LicenceForbids,
@@ -31,9 +32,9 @@ from planner.decision.candidates.omissions import (
     OmissionCause,
     OmissionKind,
     OtherResidency,
+    OverQuota,
     RegionOutside,
     RestrictedData,
-    Retires,
     RuledOut,
     SlowerThanSlo,
     TermsNotMet,
@@ -59,7 +60,7 @@ from planner.performance.precision import Unsupported
 
 L4 = Candidate("gpt-oss-120b", "mxfp4", "L4", 1)
 SLOW = NoCapacity("a step takes 90 ms; 60 ms are asked for", "tpot")
-LAST, NEEDED = date(2026, 12, 31), date(2027, 11, 30)
+LAST = date(2026, 11, 30)
 OMISSIONS: list[tuple[OmissionCause, str]] = [
     (DoesNotLoad(NoFit("needs 140 GiB of 24")), "needs 140 GiB of 24"),
     (FormatNotRun(Unsupported("a T4 has no fp8")), "a T4 has no fp8"),
@@ -67,10 +68,16 @@ OMISSIONS: list[tuple[OmissionCause, str]] = [
     (MissesSlo(SLOW, "long"), "long prompts: a step takes 90 ms; 60 ms are asked for"),
     (NoPrice("ec2/us-east-1/g6.xlarge/on-demand"), "the price snapshot has no ec2/us-east-1/g6.xlarge/on-demand"),
     (NotInZones(("use1-az1", "use1-az5")), "not sold in use1-az1, use1-az5"),
+    (
+        OverQuota("P", 96, 0),
+        "the vCPU quota of family P is 0, and one of its machines takes 96 or more",
+    ),
     (RestrictedData(), "the route's data is restricted"),
     (NoAccount("groq"), "`api.providers` has no account at groq"),
-    (Retires(LAST, NEEDED), "retires on 2026-12-31, before 2027-11-30"),
-    (Retires(None, NEEDED), "its provider no longer lists it"),
+    (Ended(LAST), "ended on 2026-11-30"),
+    (Ended(LAST, True, ("b", "c")), "ended on 2026-11-30 (its provider names b or c instead)"),
+    (Ended(None, True), "its provider no longer lists it"),
+    (Ended(None), "its provider withdraws it, and its last day is not known"),
     (OtherResidency(("US", "CN")), "processes in US, CN"),
     (OtherResidency(None), "processes in an unknown place"),
     (

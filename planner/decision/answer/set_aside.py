@@ -1,0 +1,81 @@
+"""Inputs in which limits are set aside that keep a model from a route: no account, an end, a place, a vCPU quota.
+
+A plan of such inputs says what the limit costs. It is never deployed. Restricted data is no limit that could be set
+aside, and neither is a context that is too short or a price that nobody knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from planner.decision.candidates.market import Market, hosted_market
+from planner.decision.candidates.omissions import Ended, NoAccount, Omission, OtherResidency, OverQuota
+from planner.decision.inputs import Inputs
+from planner.domain.environment import ProviderAccount
+
+MOST_CAUSES = 4
+"""Causes that are looked for one behind the other."""
+
+
+def can_be_set_aside(omission: Omission) -> bool:
+    """Say whether a plan without this limit can be asked for."""
+    return isinstance(omission.cause, NoAccount | Ended | OtherResidency | OverQuota)
+
+
+def causes_of(api: str, route: str, market: Market, inputs: Inputs) -> tuple[Omission, ...]:
+    """Return all causes for which a route cannot use a hosted model, each found with the ones before it set aside."""
+    causes: list[Omission] = []
+    while len(causes) < MOST_CAUSES:
+        _, omissions, _ = hosted_market(set_aside(causes, inputs), market.demand)
+        found = next((o for o in omissions if o.route == route and o.candidate.api == api), None)
+        if found is None:
+            break
+        causes.append(found)
+        if not can_be_set_aside(found):
+            break
+    return tuple(causes)
+
+
+def set_aside(causes: Iterable[Omission], inputs: Inputs) -> Inputs:
+    """Return the inputs without the limits behind these omissions."""
+    for omission in causes:
+        provider = omission.candidate.api.split("/")[0]
+        match omission.cause:
+            case NoAccount():
+                inputs = _with_account(inputs, provider)
+            case Ended():
+                inputs = _without_end(inputs, omission.candidate.api)
+            case OtherResidency():
+                inputs = _in_place(inputs, provider, inputs.environment.routes[omission.route].residency)
+            case OverQuota(family):
+                inputs = _without_quota(inputs, family)
+            case _:
+                pass
+    return inputs
+
+
+def _with_account(inputs: Inputs, provider: str) -> Inputs:
+    api = inputs.environment.api
+    accounts = {provider: ProviderAccount(), **api.providers}
+    changed = api.model_copy(update={"providers": accounts})
+    return replace(inputs, environment=inputs.environment.model_copy(update={"api": changed}))
+
+
+def _without_end(inputs: Inputs, api: str) -> Inputs:
+    rows = tuple(
+        replace(row, retires=None, lifecycle=None, status="listed") if row.key == api else row
+        for row in inputs.catalog.apis
+    )
+    return replace(inputs, catalog=replace(inputs.catalog, apis=rows))
+
+
+def _in_place(inputs: Inputs, provider: str, places: tuple[str, ...]) -> Inputs:
+    row = replace(inputs.catalog.providers[provider], residency=places)
+    providers = {**inputs.catalog.providers, provider: row}
+    return replace(inputs, catalog=replace(inputs.catalog, providers=providers))
+
+
+def _without_quota(inputs: Inputs, family: str) -> Inputs:
+    quotas = {name: quota for name, quota in inputs.environment.quotas.items() if name != family}
+    return replace(inputs, environment=inputs.environment.model_copy(update={"quotas": quotas}))
