@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -152,7 +153,7 @@ def test_what_follows_the_end_of_a_model_is_shown_with_its_days_and_its_price() 
 
 
 def test_a_phase_that_nothing_can_serve_says_why() -> None:
-    gone = {"usd_per_month": None, "routes": [], "fleet": "", "why_not": "nothing can serve chat"}
+    gone: dict[str, Any] = {"usd_per_month": None, "routes": [], "fleet": "", "why_not": "nothing can serve chat"}
     plan = plans.bent(plans.plan(), {"phases": [PHASES[0], {**PHASES[1], **gone}]})
     text = shown(*plan_view(plans.lock(plan)), width=160)
     assert re.search(r"openai/gpt-4o-mini +no plan +nothing can serve chat", text)
