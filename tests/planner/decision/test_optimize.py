@@ -16,6 +16,7 @@ import pytest
 import planner.decision.optimize as optimizer
 from planner.decision.answer.assemble import Background, assemble
 from planner.decision.answer.solved import Solved
+from planner.decision.candidates.demand import demand
 from planner.decision.candidates.market import ask, survey
 from planner.decision.candidates.omissions import Candidate
 from planner.decision.candidates.ruler import ruler
@@ -115,7 +116,8 @@ def test_the_question_is_the_environment_in_figures() -> None:
             if flow.route == name
             for rate, hours in zip(flow.mean, question.level_hours, strict=True)
         )
-        assert volume / 730 == pytest.approx(route.traffic.requests_per_second.mean, rel=1e-4)
+        (stated,) = [r.load.mean for r in demand(environment, {}).routes if r.name == name]
+        assert volume / 730 == pytest.approx(stated, rel=1e-4)
         assert {flow.may_spill for flow in question.flows if flow.route == name} == {route.may_use_api}
     for flow in question.flows:
         assert all(planned >= mean for planned, mean in zip(flow.planned, flow.mean, strict=True))

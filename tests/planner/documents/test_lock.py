@@ -256,7 +256,7 @@ def test_a_lock_that_nobody_could_write_again_is_told(old: str, new: str, why: s
 def test_a_load_stands_in_the_lock_only_where_one_was_told() -> None:
     silent = lock()
     assert '"load"' not in render(silent)
-    told = {
+    told: dict[str, Any] = {
         "stated": None,
         "mean_requests_per_second": "5",
         "busiest_hour_requests_per_second": "8",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -140,7 +141,7 @@ def test_a_load_is_told_with_what_was_assumed_and_what_comes_later() -> None:
 
 
 def test_a_load_without_pools_has_no_room_of_its_own() -> None:
-    load = {
+    load: dict[str, Any] = {
         "stated": None,
         "mean_requests_per_second": "5",
         "busiest_hour_requests_per_second": "8",
