@@ -32,11 +32,14 @@ def count_words(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def rate(requests_per_second: Decimal | float) -> str:
-    """Write a rate like `1,250 requests/s` or `0.139 requests/s`, and a very low one like `2.6 requests a day`."""
+def rate(requests_per_second: Decimal | float, beside: Decimal | float | None = None) -> str:
+    """Write a rate like `1,250 requests/s` or `0.139 requests/s`, and a very low one like `2.6 requests a day`.
+
+    beside: the rate whose unit it takes; its own where there is none.
+    """
     value = float(requests_per_second)
-    if value < 0.01:
-        return f"{value * 86_400:.3g} requests a day"
+    if float(value if beside is None else beside) < 0.01:
+        return f"{float(f'{value * 86_400:.3g}'):,g} requests a day"
     return f"{value:,.0f} requests/s" if value >= 100 else f"{value:.3g} requests/s"
 
 

@@ -89,12 +89,13 @@ def _loads(plan: Plan) -> Iterator[RenderableType]:
     lines: list[RenderableType] = []
     for route in plan.routes:
         if (load := route.load) is not None:
-            mean, busiest = rate(load.mean_requests_per_second), rate(load.busiest_hour_requests_per_second)
+            mean = load.mean_requests_per_second
+            busiest = rate(load.busiest_hour_requests_per_second, mean)
             stated = f"{load.stated} = " if load.stated else ""
-            told = f"{route.name}: {stated}{mean} over the week, {busiest} in its busiest hour"
+            told = f"{route.name}: {stated}{rate(mean)} over the week, {busiest} in its busiest hour"
             if any(band.weights for band in route.bands):
                 planned = max(level.planned_requests_per_second[route.name] for level in plan.levels)
-                told += f"; its pools have room for {rate(planned)}, with bursts"
+                told += f"; its pools have room for {rate(planned, mean)}, with bursts"
             lines += [Prose(told, "  · ", "    "), *(Prose(note, "    · ", "      ") for note in load.notes)]
     if lines:
         yield Group(Text("load", style="bold"), *lines)

@@ -157,7 +157,7 @@ class _Walk:
         # A date stays text: one parser, one message.
         return self._scalars.construct_object(node) if kind.endswith((":bool", ":null")) else node.value
 
-    def _is_text(self, node: yaml.ScalarNode) -> bool:
+    def _is_text(self, node: yaml.Node) -> bool:
         """Say whether a scalar is text of a length that somebody reads, and tell what is wrong with another one."""
         if len(node.value) > self.longest:
             message = f"this has {len(node.value):,} characters; {self.longest:,} are the most that is read"

@@ -15,7 +15,7 @@ from planner.decision.answer.solved import Solved
 from planner.decision.candidates.hosted_apis import MILLION
 from planner.decision.candidates.platform import NODE_DISK_GB
 from planner.domain.apis import PricePart
-from planner.domain.environment import Environment
+from planner.domain.load import uncertainty
 from planner.money.cost import bill, cluster_lines, disk_key, line
 from planner.plan.cost import Cost, CostLine
 from planner.words.units import HOURS_PER_MONTH
@@ -33,7 +33,9 @@ WORDS: dict[PricePart, str] = {
 def cost_of(solved: Solved) -> Cost:
     """Return the bill of the month."""
     plain = bill(_lines(solved))
-    ranges = cost_ranges(solved, plain.usd_per_month, _uncertainty(solved.environment))
+    environment = solved.environment
+    uncertain = {name: uncertainty(environment, route) for name, route in environment.routes.items()}
+    ranges = cost_ranges(solved, plain.usd_per_month, uncertain)
     low, high = whole_range(plain.usd_per_month, ranges)
     return plain.model_copy(update={"low_usd_per_month": low, "high_usd_per_month": high, "ranges": ranges})
 
@@ -52,13 +54,6 @@ def bands_without_place(solved: Solved) -> tuple[str, ...]:
         if pool.replica.capacities[key].low <= 0
     }
     return tuple(sorted(lost))
-
-
-def _uncertainty(environment: Environment) -> dict[str, float]:
-    """Return how far the load of each route may lie from what is stated, a share."""
-    default = environment.planning.demand_uncertainty
-    stated = {name: route.traffic.uncertainty for name, route in environment.routes.items()}
-    return {name: default if share is None else share for name, share in stated.items()}
 
 
 def _lines(solved: Solved) -> list[CostLine]:

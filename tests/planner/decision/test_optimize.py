@@ -16,12 +16,14 @@ import pytest
 import planner.decision.optimize as optimizer
 from planner.decision.answer.assemble import Background, assemble
 from planner.decision.answer.solved import Solved
+from planner.decision.candidates.demand import demand
 from planner.decision.candidates.market import ask, survey
 from planner.decision.candidates.omissions import Candidate
 from planner.decision.candidates.ruler import ruler
 from planner.decision.candidates.screening import MOST_CLASSES
 from planner.decision.inputs import Inputs
 from planner.decision.optimize import Outcome, optimize
+from planner.documents.arithmetic import arithmetic
 from planner.documents.environment_file import parse
 from planner.domain.catalog import Catalog
 from planner.domain.prices import PriceSnapshot
@@ -114,7 +116,8 @@ def test_the_question_is_the_environment_in_figures() -> None:
             if flow.route == name
             for rate, hours in zip(flow.mean, question.level_hours, strict=True)
         )
-        assert volume / 730 == pytest.approx(route.traffic.requests_per_second.mean, rel=1e-4)
+        (stated,) = [r.load.mean for r in demand(environment, {}).routes if r.name == name]
+        assert volume / 730 == pytest.approx(stated, rel=1e-4)
         assert {flow.may_spill for flow in question.flows if flow.route == name} == {route.may_use_api}
     for flow in question.flows:
         assert all(planned >= mean for planned, mean in zip(flow.planned, flow.mean, strict=True))
@@ -250,3 +253,19 @@ def test_each_checkpoint_is_stored_once() -> None:
     assert float(cluster.model_bucket.weights_gb) == pytest.approx(2 * 8.19, rel=0.01)
     weights = {c.replica_class.weights: c.replica_class.weights_usd_per_month for c in survey(inputs()).classes}
     assert weights["Qwen/Qwen3-8B/bf16"] == pytest.approx(0.023 * 16.39, rel=0.01)
+
+
+def test_a_request_every_eleven_days_is_planned_like_any_other() -> None:
+    plan = optimize(inputs(("mean: 1}", "mean: 0.000001}"), ("mean: 0.2}", "mean: 0.000001}")), kept=KEPT).plan
+    assert not arithmetic(plan, inputs().environment)
+    (private,) = [pool for pool in plan.pools if pool.privacy == "restricted"]
+    assert private.replicas.min >= 2  # one is left when a node is lost, however little comes
+    assert {route.name: route.spill_share for route in plan.routes} == {"chat": 1, "extraction": 0}
+    assert plan.cost.usd_per_month < outcome().plan.cost.usd_per_month
+
+
+def test_a_growing_load_buys_what_its_third_month_needs() -> None:
+    grown = optimize(inputs(("mean: 0.2}", "mean: 0.2}\n      growth_per_month: 50%")), kept=KEPT).plan
+    as_if = optimize(inputs(("mean: 0.2}", "mean: 0.45}")), kept=KEPT).plan
+    assert grown.pools == as_if.pools
+    assert [route.load and route.load.plan_again_by for route in grown.routes] == [None, "2027-03-01"]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from planner.documents.lock import Lock, content_digest, digest, load, render, says_the_same
 from planner.words.diagnostics import Problem, Problems
 from tests.planner.documents.leaves import keys_of, leaves, other
-from tests.planner.plans import ENVIRONMENT, edited, lock
+from tests.planner.plans import ENVIRONMENT, bent, edited, lock, plan
 
 LOCK = lock()
 TEXT = render(LOCK)
@@ -232,3 +232,38 @@ def test_digests_do_not_depend_on_the_order_of_keys() -> None:
 def test_a_lock_is_small_enough_to_review() -> None:
     assert len(TEXT) < 30_000
     assert ENVIRONMENT.splitlines()[0] == "version: 1"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ('"version": 1', '"version": ' + "9" * 5_000, "it holds a number that is too long"),
+        ('"version": 1', '"version": ' + "[" * 200 + "]" * 200, "it is nested too deeply"),
+        ('"version": 1', '"version": ' + "[" * 100_000, "it is nested too deeply"),
+        ('"name": "prod"', '"name": "\\ud800"', "it holds half a character"),
+        ('"version": 1', '"\\udfff": 1', "it holds half a character"),
+    ],
+)
+def test_a_lock_that_nobody_could_write_again_is_told(old: str, new: str, why: str) -> None:
+    text = render(lock())
+    assert old in text
+    with pytest.raises(Problems) as raised:
+        load(text.replace(old, new, 1), "prod.lock.json")
+    (found,) = raised.value.problems
+    assert (found.code, found.message) == ("LOCK001", f"the lock cannot be read: {why}")
+
+
+def test_a_load_stands_in_the_lock_only_where_one_was_told() -> None:
+    silent = lock()
+    assert '"load"' not in render(silent)
+    told: dict[str, Any] = {
+        "stated": None,
+        "mean_requests_per_second": "5",
+        "busiest_hour_requests_per_second": "8",
+        "capacity_factor": "1",
+        "usage_factor": "1",
+        "plan_again_by": None,
+        "notes": [],
+    }
+    written = lock(bent(plan(), {"routes/0/load": told}))
+    assert load(render(written), "prod.lock.json") == written

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from planner.edges import files
 from planner.edges.files import read_text, write_text
 from planner.words.diagnostics import Problem, Problems
 
@@ -132,3 +133,14 @@ def test_what_cannot_be_read_is_told_with_the_callers_hint(tmp_path: Path) -> No
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     assert "is not UTF-8 text" in unreadable(tmp_path / "binary").message
     assert "Is a directory" in unreadable(tmp_path).message
+
+
+def test_a_file_without_an_end_is_not_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MOST_BYTES", 1_000)
+    (tmp_path / "a").write_text("x" * 1_000, encoding="utf-8")
+    assert len(files.read_text(tmp_path / "a")) == 1_000
+    (tmp_path / "a").write_text("x" * 1_001, encoding="utf-8")
+    with pytest.raises(Problems, match=r"IO001: .* is longer than 1,000 characters"):
+        files.read_text(tmp_path / "a")
+    with pytest.raises(Problems, match=r"IO001: .* cannot be read"):
+        files.read_text(tmp_path / "a\0b")

@@ -158,3 +158,38 @@ def test_a_phase_that_nothing_can_serve_says_why() -> None:
     text = shown(*plan_view(plans.lock(plan)), width=160)
     assert re.search(r"openai/gpt-4o-mini +no plan +nothing can serve chat", text)
     assert "weighted by days: none" in text
+
+
+def test_a_load_is_told_with_what_was_assumed_and_what_comes_later() -> None:
+    load = {
+        "stated": "500 people at once",
+        "mean_requests_per_second": "0.009",
+        "busiest_hour_requests_per_second": "0.02",
+        "capacity_factor": "1.2",
+        "usage_factor": "1.1",
+        "plan_again_by": "2027-03-01",
+        "notes": ["each waits for the answer", "plan again by 2027-03-01"],
+    }
+    told = plans.lock(plans.bent(plans.plan(), {"routes/0/load": load}))
+    for view in (plan_view, reasons_view):
+        text = shown(*view(told), width=240)
+        line = "chat: 500 people at once = 778 requests a day over the week, 1,730 requests a day in its busiest hour"
+        assert line in text
+        assert "its pools have room for 864,000 requests a day, with bursts" in text
+        assert "    · each waits for the answer\n    · plan again by 2027-03-01\n" in text
+    assert "\nload\n" not in shown(*plan_view(plans.lock()), width=160)
+
+
+def test_a_load_without_pools_has_no_room_of_its_own() -> None:
+    load: dict[str, Any] = {
+        "stated": None,
+        "mean_requests_per_second": "5",
+        "busiest_hour_requests_per_second": "1234.5",
+        "capacity_factor": "1",
+        "usage_factor": "1",
+        "plan_again_by": None,
+        "notes": [],
+    }
+    without = {"routes/0/load": load, "routes/0/bands/0/weights": {}, "routes/0/bands/1/weights": {}}
+    text = shown(*plan_view(plans.lock(plans.bent(plans.plan(), without))), width=160)
+    assert "  · chat: 5 requests/s over the week, 1,234 requests/s in its busiest hour\n" in text
