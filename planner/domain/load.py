@@ -120,18 +120,17 @@ def statements(route: Route, mix: Mix, week: Sequence[float]) -> tuple[Statement
     return tuple(stated)
 
 
-def load_of(route: Route, mix: Mix, week: Sequence[float], horizon: Horizon, scale: float = 1.0) -> Load:
+def load_of(route: Route, mix: Mix, week: Sequence[float], horizon: Horizon) -> Load:
     """Return the load of a route.
 
     mix: lengths of its requests. week: its profile, 168 multipliers with mean 1.
-    scale: multiple of the stated load.
     Raises ValueError when the route says nothing that can be turned into a rate.
     """
     stated = statements(route, mix, week)
     first = next((statement for statement in stated if statement.mean is not None), None)
     if first is None or first.mean is None:
         raise ValueError("the route says nothing of its load that can be turned into a rate")
-    mean = first.mean * scale
+    mean = first.mean
     others = tuple(statement for statement in stated if statement is not first)
     return Load(first, others, mean, mean * max(week), months(route.traffic, horizon))
 

@@ -34,7 +34,7 @@ def cost_of(solved: Solved) -> Cost:
     """Return the bill of the month."""
     plain = bill(_lines(solved))
     environment = solved.environment
-    uncertain = {name: uncertainty(environment, route) for name, route in environment.routes.items()}
+    uncertain = {name: uncertainty(environment, name) for name in environment.routes}
     ranges = cost_ranges(solved, plain.usd_per_month, uncertain)
     low, high = whole_range(plain.usd_per_month, ranges)
     return plain.model_copy(update={"low_usd_per_month": low, "high_usd_per_month": high, "ranges": ranges})
