@@ -130,7 +130,11 @@ def tell(inputs: Inputs, market: Market, choice: Choice, limits: SearchLimits) -
     background = Background(
         gaps=market.gaps,
         omissions=market.omissions,
-        baselines=(*alternatives.baselines(fewer, briefly), *_premium(inputs, market, fewer, short, briefly, bought)),
+        baselines=(
+            *alternatives.baselines(fewer, briefly),
+            *_premium(inputs, market, fewer, short, briefly, bought),
+            *alternatives.nothing_turned_away(choice, briefly),
+        ),
         runners_up=alternatives.runners_up(choice, briefly, fewer),
         break_even=alternatives.break_even(fewer, briefly),
         limits=limits,

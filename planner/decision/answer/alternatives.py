@@ -66,6 +66,20 @@ def without_margin(question: Question, capacity: Mapping[str, Mapping[BandKey, f
     return _other("no uncertainty margin", solve(replace(question, classes=fair), limits), description)
 
 
+def nothing_turned_away(choice: Choice, limits: SearchLimits) -> tuple[Other, ...]:
+    """Return the plan that serves the requests that the choice turns away for their length.
+
+    There is none where the choice turns nothing away, or where nothing reads all of that.
+    """
+    question, away = choice.question, choice.answer.turned_away
+    served = {key for k in question.classes for key in k.capacity} | {key for a in question.apis for key in a.bands}
+    if not away or not served.issuperset(away):
+        return ()
+    flows = tuple(replace(f, may_turn_away=f.may_turn_away and f.key not in away) for f in question.flows)
+    description = "serves the requests that this plan refuses for their length"
+    return (_other("no request too long", solve(replace(question, flows=flows), limits), description),)
+
+
 def runners_up(choice: Choice, limits: SearchLimits, few: Question | None = None) -> tuple[Other, ...]:
     """Return two plans that differ in kind: without the instance type that costs the most, and without its model.
 
