@@ -69,15 +69,16 @@ def without_margin(question: Question, capacity: Mapping[str, Mapping[BandKey, f
 def nothing_turned_away(choice: Choice, limits: SearchLimits) -> tuple[Other, ...]:
     """Return the plan that serves the requests that the choice turns away for their length.
 
-    There is none where the choice turns nothing away, or where nothing reads all of that.
+    There is none where the choice turns nothing away, or only what nothing reads.
     """
-    question, away = choice.question, choice.answer.turned_away
+    question = choice.question
     served = {key for k in question.classes for key in k.capacity} | {key for a in question.apis for key in a.bands}
-    if not away or not served.issuperset(away):
+    away = served.intersection(choice.answer.turned_away)
+    if not away:
         return ()
     flows = tuple(replace(f, may_turn_away=f.may_turn_away and f.key not in away) for f in question.flows)
-    description = "serves the requests that this plan refuses for their length"
-    return (_other("no request too long", solve(replace(question, flows=flows), limits), description),)
+    description = "also serves what is refused for its length, as far as some candidate reads it"
+    return (_other("longest served too", solve(replace(question, flows=flows), limits), description),)
 
 
 def runners_up(choice: Choice, limits: SearchLimits, few: Question | None = None) -> tuple[Other, ...]:
