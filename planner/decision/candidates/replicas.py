@@ -129,7 +129,8 @@ def _with_caps(shapes: Sequence[Shape], ruler: Ruler, omissions: list[Omission])
 def _with_capacities(capped: Sequence[Replica], ruler: Ruler, omissions: list[Omission]) -> tuple[Replica, ...]:
     """Return the replicas that can serve some band of their routes, with their capacities.
 
-    A band whose SLO is missed, or whose prompts are too long for the model, is added to `omissions`.
+    A band whose SLO is missed, or whose prompts are too long for the replica, is added to `omissions`, but for one that
+    is so rare that it may be turned away.
     """
     asked, questions = [], []
     for index, replica in enumerate(capped):
@@ -139,7 +140,7 @@ def _with_capacities(capped: Sequence[Replica], ruler: Ruler, omissions: list[Om
                 if (route.name, band) in shape.reads:
                     asked.append((index, route, band))
                     questions.append(question_of(replica, (route.name, band), ruler))
-                else:
+                elif not route.may_turn_away(band):
                     lacks = TooLittleContext(route.context(band), shape.max_model_len, route.bands[band].name)
                     omissions.append(Omission(shape.identity, lacks, route.name))
     by_replica: dict[int, dict[BandKey, Capacity]] = {}
