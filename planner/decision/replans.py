@@ -58,6 +58,10 @@ def baselines(plan: Decision, replan: Replan) -> tuple[Other, ...]:
         expected = replan(what_ifs.without_margin(environment))
         description = "step times as predicted, without the margin: the difference is what uncertainty costs"
         others.append(_other("no uncertainty margin", expected, description))
+    if away := {route for route, _ in plan.choice.answer.turned_away}:
+        whole = replan(what_ifs.longest_served(environment, away))
+        if isinstance(whole, Decision):
+            others.append(_other("longest served too", whole, "also serves what is refused for its length"))
     return tuple(others)
 
 

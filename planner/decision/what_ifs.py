@@ -6,7 +6,7 @@ environment, with its budgets, quotas, rate limits and reserve. The functions he
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from planner.domain.environment import Environment
 from planner.domain.models import split_entry
@@ -52,6 +52,18 @@ def without_model(environment: Environment, model: str) -> Environment:
 def accepts_nothing(environment: Environment) -> tuple[str, ...]:
     """Return the routes whose accept list is empty, sorted."""
     return tuple(sorted(name for name, route in environment.routes.items() if not route.quality.accept))
+
+
+def longest_served(environment: Environment, names: Collection[str]) -> Environment:
+    """Return the environment in which the named routes refuse and cut no request for its length."""
+
+    def serving_all(name: str, route: Route) -> Route:
+        if name not in names:
+            return route
+        return route.model_copy(update={"too_long": route.too_long.model_copy(update={"most": 0.0})})
+
+    routes = {name: serving_all(name, route) for name, route in environment.routes.items()}
+    return environment.model_copy(update={"routes": routes})
 
 
 def without_margin(environment: Environment) -> Environment:

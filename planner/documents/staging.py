@@ -159,13 +159,22 @@ def _may_spill(plan: Plan, pool: Pool) -> bool:
 
 
 def _that_fit(requests: tuple[Arrival, ...], plan: Plan) -> tuple[Arrival, ...]:
-    """Return the requests with answers no longer than the plan's longest pool or API can hold, which refuses others."""
+    """Return the requests that the plan serves: none that it refuses for their length.
+
+    Answers are no longer than the plan's longest pool or API can hold, which refuses others.
+    """
+    over = {
+        route.name: route.too_long.over_tokens
+        for route in plan.routes
+        if route.too_long is not None and any(band.is_refused for band in route.bands)
+    }
     room = max(
         [pool.engine.max_model_len for pool in plan.pools] + [api.context_tokens for api in plan.apis], default=0
     )
     return tuple(
         request._replace(output_tokens=max(1, min(request.output_tokens, room - request.input_tokens - 1)))
         for request in requests
+        if request.input_tokens <= over.get(request.route, request.input_tokens)
     )
 
 

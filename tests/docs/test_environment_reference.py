@@ -181,6 +181,9 @@ def environment_with(key: str, written: str) -> str:
     *before, last = [NAMES.get(str(step), step) for step in _steps(key)]
     place: Any = values
     for step in before:
+        if step == "histogram":  # it takes the place of the others
+            place.pop("mean")
+            place.pop("p95")
         place = place[step]
     place[last] = "@example@"
     return yaml.safe_dump(values, sort_keys=False).replace("'@example@'", written)

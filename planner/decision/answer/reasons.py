@@ -74,7 +74,8 @@ def _pool_reason(solved: Solved, route: RouteDemand, pool: SelfHosted) -> str:
     hourly = solved.node_usd_per_hour(pool) * k.tensor_parallel_size / k.gpus_per_node
     share = sum(route.bands[i].share for i in bands)
     rate = share / sum(route.bands[i].share / k.capacity[(route.name, i)] for i in bands)
-    names = " and ".join(route.bands[i].name for i in bands)
+    whole = (i for i in bands if not (route.bands[i].behind_cut and i - 1 in bands))
+    names = " and ".join(route.bands[i].name for i in whole)
     return (
         f"{names} prompts on {k.name}: a replica costs ${hourly:.4f}/h and serves {rate:.3g} requests/s within "
         f"the SLO, so ${hourly / rate / 3600:.6f} a request when full"

@@ -124,7 +124,8 @@ def _with_capacities(
 ) -> tuple[Replica, ...]:
     """Return the replicas that can serve some band of their routes, with their capacities.
 
-    A band whose SLO is missed, or whose prompts are too long for the model, is added to `omissions`.
+    A band whose SLO is missed, or whose prompts are too long for the replica, is added to `omissions`, but for one that
+    is so rare that it may be turned away.
     """
     asked, questions = [], []
     for index, replica in enumerate(capped):
@@ -134,7 +135,7 @@ def _with_capacities(
                 if (route.name, band) in shape.reads:
                     asked.append((index, route, band))
                     questions.append(question_of(replica, (route.name, band), ruler))
-                else:
+                elif not route.may_turn_away(band):
                     lacks = TooLittleContext(route.context(band), shape.max_model_len, route.bands[band].name)
                     omissions.append(Omission(shape.identity, lacks, route.name))
     by_replica: dict[int, dict[BandKey, Capacity]] = {}

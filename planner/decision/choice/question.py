@@ -110,6 +110,11 @@ class ApiOption:
     tokens_per_minute: float | None
     requests_per_minute: float | None
 
+    @property
+    def bands(self) -> frozenset[BandKey]:
+        """Return all bands that may use it."""
+        return frozenset(self.usd_per_request)
+
     def bands_of(self, route: str) -> frozenset[BandKey]:
         """Return the bands of a route that may use it."""
         return frozenset(key for key in self.usd_per_request if key[0] == route)

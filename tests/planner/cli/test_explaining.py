@@ -40,7 +40,7 @@ def test_the_reasons_of_a_plan(checkout: Workspace) -> None:
 def test_the_break_even_alone(checkout: Workspace) -> None:
     ended = spillway("explain", "small", "--break-even")
     assert ended.out.startswith("Break-even over load")
-    scales = re.findall(r"^ *([0-9.]+) ×", ended.out, flags=re.MULTILINE)
+    scales = re.findall(r"^ *([0-9.]+) × +\$", ended.out, flags=re.MULTILINE)
     assert [float(scale) for scale in scales] == [float(p.scale) for p in small.planned().lock.plan.break_even]
     assert "why" not in ended.out
 
