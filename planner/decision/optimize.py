@@ -13,11 +13,11 @@ from planner.decision.answer import alternatives
 from planner.decision.answer.assemble import Background, assemble
 from planner.decision.answer.refusals import no_plan, routes_without_candidates
 from planner.decision.answer.solved import Solved
-from planner.decision.candidates.hardware_rules import preferred_words
+from planner.decision.candidates.hardware_rules import preferred_words, routes_with_a_preference
 from planner.decision.candidates.hosting_rights import places_behind
 from planner.decision.candidates.market import Market, ask, survey
 from planner.decision.candidates.omissions import Omission
-from planner.decision.candidates.preference import is_preferred, with_preferred_alone
+from planner.decision.candidates.preference import is_preferred, uses_liked_hardware, with_preferred_alone
 from planner.decision.candidates.rating import Rating
 from planner.decision.candidates.replicas import with_range, without_margin
 from planner.decision.candidates.screening import leaders, short_list
@@ -127,6 +127,10 @@ def _prefer(inputs: Inputs, surveyed: Market, choice: Choice, rating: Rating, li
         market, liked = _rate_and_choose(inputs, surveyed, rating, limits, preferred_alone=True)
     except Problems as refusal:
         return _Liking(f"{wanted} is not followed: {refusal.problems[0].message}", surveyed, None)
+    if not uses_liked_hardware(liked.answer, routes_with_a_preference(inputs.environment)):
+        return _Liking(
+            f"{wanted} is not followed: it would cost less to buy no machine than to buy these", surveyed, None
+        )
     cheapest, usd = choice.answer.usd_per_month, liked.answer.usd_per_month
     more, threshold = max(0.0, usd - cheapest), inputs.environment.planning.replan_threshold
     costs = f"${more:,.0f} more a month than the cheapest plan ({more / cheapest:.1%})"

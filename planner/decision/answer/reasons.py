@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from planner.decision.answer.solved import Solved
 from planner.decision.candidates.demand import RouteDemand
+from planner.decision.candidates.hosting_rights import stays_in_region
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.words.units import HOURS_PER_MONTH
 
@@ -33,9 +34,18 @@ def reasons(solved: Solved, route: RouteDemand) -> tuple[str, ...]:
         sentences.append(
             "the API takes all of it: at this load no machine is used enough to be cheaper"
             if able
-            else "the API takes all of it: no machine serves its models within the SLO; the API's latency is not known"
+            else f"the API takes all of it: {_why_no_machine(solved, route)}; the API's latency is not known"
         )
     return tuple(sentences)
+
+
+def _why_no_machine(solved: Solved, route: RouteDemand) -> str:
+    """Say why a route has no machine to choose from."""
+    if not stays_in_region(route.route.residency, solved.region, solved.catalog):
+        return f"machines in {solved.catalog.places.words_for(solved.region)} are outside its residency"
+    if () in (route.route.hardware.only, solved.environment.hardware.only):
+        return "`hardware.only` allows no machine"
+    return "no machine serves its models within the SLO"
 
 
 def _pool_reason(solved: Solved, route: RouteDemand, pool: SelfHosted) -> str:

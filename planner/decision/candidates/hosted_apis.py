@@ -84,7 +84,7 @@ def hosted_apis(
             omissions += [Omission(Candidate(api=key), NoPrice(api.subject), route.name) for route in users[key]]
         else:
             apis.append(api)
-            gaps |= set(_unknowns(served[key].row, catalog, accounts))
+            gaps |= set(_unknowns(served[key].listed, catalog, accounts))
     return tuple(apis), tuple(omissions), tuple(sorted(gaps))
 
 
