@@ -26,6 +26,7 @@ from planner.decision.inputs import Inputs
 from planner.decision.optimize import Outcome, optimize
 from planner.documents.environment_file import parse
 from planner.domain.environment import ProviderAccount
+from planner.domain.places import Places
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from planner.performance.capacity import LatencyTarget
@@ -113,6 +114,12 @@ def test_a_refusal_names_the_regions_of_the_catalog_that_fit() -> None:
     assert market(wanted).fitting_regions == {"chat": ("us-east-1", "us-west-2")}
     assert market(wanted).classes
     assert not fell(wanted, "region")
+    east = replace(CATALOG.places.rows["de"], aws_regions=("us-east-1",))
+    west = replace(CATALOG.places.rows["us"], aws_regions=("us-west-2",))
+    moved = replace(CATALOG, places=Places({"de": east, "us": west}))
+    with pytest.raises(Problems) as caught:
+        optimize(replace(inputs(wanted), catalog=moved), kept=KEPT)
+    assert caught.value.problems[0].hint.startswith("set `platform.region` to us-west-2;")
 
 
 def test_a_provider_s_address_in_the_place_serves_at_its_own_price() -> None:
