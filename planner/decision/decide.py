@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from planner.decision.answer.refusals import no_plan, routes_without_candidates
 from planner.decision.answer.sentences import cause_words
 from planner.decision.answer.solved import Solved
-from planner.decision.candidates.hardware_rules import preferred_words
+from planner.decision.candidates.hardware_rules import preferred_words, routes_with_a_preference
 from planner.decision.candidates.known import Known
 from planner.decision.candidates.market import Market, ask, survey
 from planner.decision.candidates.omissions import Omission
-from planner.decision.candidates.preference import is_preferred, with_preferred_alone
+from planner.decision.candidates.preference import is_preferred, uses_liked_hardware, with_preferred_alone
 from planner.decision.candidates.rating import Rating
 from planner.decision.candidates.screening import leaders
 from planner.decision.candidates.sessions import sessions_spread
@@ -150,6 +150,9 @@ def _with_preference(cheapest: Decision, liked: Decision | Refusal) -> Decision:
     wanted = "hardware.prefer " + ", ".join(preferred_words(environment))
     if isinstance(liked, Refusal):
         return replace(cheapest, preference=f"{wanted} is not followed: {liked.why}")
+    if not uses_liked_hardware(liked.choice.answer, routes_with_a_preference(environment)):
+        told = f"{wanted} is not followed: it would cost less to buy no machine than to buy these"
+        return replace(cheapest, preference=told)
     least, usd = cheapest.choice.answer.usd_per_month, liked.choice.answer.usd_per_month
     more, threshold = max(0.0, usd - least), environment.planning.replan_threshold
     costs = f"${more:,.0f} more a month than the cheapest plan ({more / least:.1%})"

@@ -24,7 +24,7 @@ from planner.domain.traces import Excerpt, TraceSummary
 from planner.domain.workload import Mix, route_workload
 from planner.plan.fleet import Pool
 from planner.plan.plan import Plan
-from planner.plan.traffic import PlanLevel, PlannedRoute
+from planner.plan.traffic import FallbackApi, PlanLevel, PlannedRoute
 from planner.words.units import HOURS_PER_MONTH
 
 STREAM_INTERVAL = 32
@@ -225,7 +225,7 @@ def _api_usd_per_hour(plan: Plan, level: str, rates: Mapping[str, Decimal]) -> D
 def _policy(lock: Lock, stage: RehearsalStage, speed: float, share: float) -> dict[str, Any]:
     addresses = routing.Addresses(
         pools=stage.replicas,
-        apis={api.name: f"{stage.api_base}/{_provider(api.provider)}/v1" for api in lock.plan.apis},
+        apis={api.name: f"{stage.api_base}/{_stand_in(api)}/v1" for api in lock.plan.apis},
     )
     document = routing.policy(lock, addresses, speed)
     for api in document["apis"].values():
@@ -236,7 +236,7 @@ def _policy(lock: Lock, stage: RehearsalStage, speed: float, share: float) -> di
 def _offers(plan: Plan, share: float) -> dict[str, Any]:
     providers: dict[str, Any] = {}
     for api in plan.apis:
-        provider = providers.setdefault(_provider(api.provider), {"models": {}})
+        provider = providers.setdefault(_stand_in(api), {"models": {}})
         provider["models"][api.model] = {
             "usd_per_mtok": {
                 "input": f"{api.usd_per_million_input_tokens:f}",
@@ -254,9 +254,10 @@ def _offers(plan: Plan, share: float) -> dict[str, Any]:
 _NOTHING = {"usd_per_mtok": {"input": "0", "output": "0"}, "context_tokens": 1}
 
 
-def _provider(name: str) -> str:
-    """Spell a provider's name as a segment of a path."""
-    return name.lower().replace(" ", "-").replace("/", ".")
+def _stand_in(api: FallbackApi) -> str:
+    """Name what stands in for a provider's address, as a segment of a path. Each address has prices of its own."""
+    provider, address = api.provider.lower().replace(" ", "-").replace("/", "."), api.name.partition("@")[2]
+    return f"{provider}.{address}" if address else provider
 
 
 def _thinned(limits: Mapping[str, int | None], share: float) -> dict[str, int | None]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from planner.decision.answer.solved import Solved
 from planner.decision.answer.too_long import too_long, too_long_words
 from planner.decision.candidates.demand import RouteDemand
+from planner.decision.candidates.hosting_rights import stays_in_region
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.domain.route import Slo
 from planner.words.units import HOURS_PER_MONTH
@@ -44,7 +45,7 @@ def reasons(solved: Solved, route: RouteDemand) -> tuple[str, ...]:
         sentences.append(
             "the API takes all of it: at this load no machine is used enough to be cheaper"
             if able
-            else "the API takes all of it: no machine serves its models within the SLO; the API's latency is not known"
+            else f"the API takes all of it: {_why_no_machine(solved, route)}; the API's latency is not known"
         )
     return tuple(sentences)
 
@@ -66,6 +67,15 @@ def _week_reason(route: RouteDemand) -> str:
         f"its hours are those of the {route.week.origin}, {traffic.trace}, not `profile: {traffic.profile}`; "
         f"its busiest hour has {max(route.week.profile):.2f} × the mean"
     )
+
+
+def _why_no_machine(solved: Solved, route: RouteDemand) -> str:
+    """Say why a route has no machine to choose from."""
+    if not stays_in_region(route.route.residency, solved.region, solved.catalog):
+        return f"machines in {solved.catalog.places.words_for(solved.region)} are outside its residency"
+    if () in (route.route.hardware.only, solved.environment.hardware.only):
+        return "`hardware.only` allows no machine"
+    return "no machine serves its models within the SLO"
 
 
 def _pool_reason(solved: Solved, route: RouteDemand, pool: SelfHosted) -> str:

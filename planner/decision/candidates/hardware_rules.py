@@ -112,6 +112,12 @@ def machine_rules(environment: Environment, catalog: Catalog, offerings: Offerin
     return MachineRules(rules, tuple(machines[key] for key in sorted(machines)), catalog)
 
 
+def routes_with_a_preference(environment: Environment) -> frozenset[str]:
+    """Return the routes for which some hardware is preferred."""
+    whole = bool(environment.hardware.prefer)
+    return frozenset(name for name, route in environment.routes.items() if whole or route.hardware.prefer)
+
+
 def preferred_words(environment: Environment) -> tuple[str, ...]:
     """Return all words that an environment prefers, sorted."""
     rules = [environment.hardware, *(route.hardware for route in environment.routes.values())]

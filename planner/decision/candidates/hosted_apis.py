@@ -108,8 +108,8 @@ def hosted_apis(
             omissions += [Omission(Candidate(api=key), NoPrice(api.subject), route.name) for route in users[key]]
         else:
             apis.append(api)
-            row = served[key].row
-            gaps |= {*_unknowns(row, catalog, accounts), *_unknown_end(row, start)}
+            at = served[key]
+            gaps |= {*_unknowns(at.listed, catalog, accounts), *_unknown_end(at.listed, start)}
     return tuple(apis), tuple(omissions), tuple(sorted(gaps))
 
 

@@ -9,7 +9,7 @@ preferred class of each ranking stays on the short list.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from planner.decision.candidates.hardware_rules import MachineRules
@@ -56,6 +56,11 @@ def with_preferred_alone(question: Question, preferred: PreferredBands) -> Quest
 def is_preferred(answer: Answer, preferred: PreferredBands) -> bool:
     """Say whether an answer uses preferred classes alone."""
     return all(key in preferred.get(name, frozenset()) for key, name in answer.served)
+
+
+def uses_liked_hardware(answer: Answer, routes: Collection[str]) -> bool:
+    """Say whether an answer serves some of these routes on machines. Where it buys none for them, nothing was liked."""
+    return any(key[0] in routes for key, _ in answer.served)
 
 
 def _only(candidate: SelfHosted, bands: frozenset[BandKey]) -> SelfHosted:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.omissions import OmissionCause, OtherResidency, SlowerThanSlo, TermsNotMet
-from planner.domain.apis import ApiModel, Provider
+from planner.domain.apis import ApiModel, Provider, catalog_key
 from planner.domain.catalog import Catalog
 from planner.domain.environment import ProviderAccount
 from planner.domain.gaps import Gap
@@ -36,6 +36,11 @@ class ServedAt:
     host: Provider
     price_factor: float = 1.0
     needs: str = ""
+
+    @property
+    def listed(self) -> ApiModel:
+        """Return the model as the catalog lists it, whichever address is called."""
+        return replace(self.row, key=catalog_key(self.row.key))
 
 
 def served_at(row: ApiModel, residency: tuple[str, ...], catalog: Catalog, region: str) -> ServedAt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 
@@ -11,6 +12,7 @@ import pytest
 from planner.decision.candidates.market import Market, survey
 from planner.decision.candidates.omissions import (
     LicenceForbids,
+    MissesSlo,
     Omission,
     OtherResidency,
     RegionOutside,
@@ -18,11 +20,13 @@ from planner.decision.candidates.omissions import (
     SlowerThanSlo,
     TermsNotMet,
 )
+from planner.decision.candidates.self_hosted import SelfHosted
 from planner.decision.candidates.terms import unmet
 from planner.decision.inputs import Inputs
 from planner.decision.optimize import Outcome, optimize
 from planner.documents.environment_file import parse
 from planner.domain.environment import ProviderAccount
+from planner.domain.places import Places
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from planner.performance.capacity import LatencyTarget
@@ -110,6 +114,12 @@ def test_a_refusal_names_the_regions_of_the_catalog_that_fit() -> None:
     assert market(wanted).fitting_regions == {"chat": ("us-east-1", "us-west-2")}
     assert market(wanted).classes
     assert not fell(wanted, "region")
+    east = replace(CATALOG.places.rows["de"], aws_regions=("us-east-1",))
+    west = replace(CATALOG.places.rows["us"], aws_regions=("us-west-2",))
+    moved = replace(CATALOG, places=Places({"de": east, "us": west}))
+    with pytest.raises(Problems) as caught:
+        optimize(replace(inputs(wanted), catalog=moved), kept=KEPT)
+    assert caught.value.problems[0].hint.startswith("set `platform.region` to us-west-2;")
 
 
 def test_a_provider_s_address_in_the_place_serves_at_its_own_price() -> None:
@@ -156,6 +166,8 @@ def test_the_gateway_of_a_plan_without_a_cluster_must_stand_in_the_place_too() -
     state, message = verdict(asked, "privacy")
     assert state == "warn"
     assert "openai/gpt-4.1-mini@eu (eu)" in message
+    (told,) = (reason for reason in outcome(asked).plan.routes[0].reasons if "takes all of it" in reason)
+    assert "machines in us-east-1 (United States) are outside its residency" in told
     assert "run the gateway, whose log names the requests, in eu too and not in us-east-1" in message
 
 
@@ -336,9 +348,8 @@ def test_only_words_of_each_kind_must_match() -> None:
     ],
 )
 @pytest.mark.parametrize("level", ["route", "plan"])
-def test_a_rule_leaves_what_it_allows_and_something(rules: str, kept: object, level: str) -> None:
-    asked = text("qwen3-8b", **{level: f"hardware: {rules}\n"})  # type: ignore[arg-type]
-    assert callable(kept)
+def test_a_rule_leaves_what_it_allows_and_something(rules: str, kept: Callable[[SelfHosted], bool], level: str) -> None:
+    asked = text("qwen3-8b", **{level: f"hardware: {rules}\n"})
     assert market(asked).classes
     assert all(kept(c) for c in market(asked).classes)
 
@@ -355,6 +366,7 @@ def test_no_machine_at_all_leaves_the_apis() -> None:
     accounts = "openai: {limits: {tpm: 2M, rpm: 1k}}"
     plan = outcome(text("qwen3-8b, gpt-4.1-mini", route="hardware: {only: []}", api=accounts)).plan
     assert (plan.pools, [api.name for api in plan.apis]) == ((), ["openai/gpt-4.1-mini"])
+    assert any("`hardware.only` allows no machine" in reason for reason in plan.routes[0].reasons)
     (problem,) = refused(text("qwen3-8b", route="hardware: {only: []}"))
     assert (problem.code, problem.about) == ("INF001", ("routes", "chat", "hardware"))
 
@@ -421,6 +433,19 @@ def test_a_preference_beyond_the_threshold_is_told_and_not_followed() -> None:
     assert message.endswith("not within 5%")
 
 
+def test_a_preference_is_not_followed_by_buying_nothing() -> None:
+    """Where the API costs hardly more than the machine that is bought, it is no H100 either."""
+    accounts = "openai: {limits: {tpm: 2M, rpm: 1k}}"
+    wide = "planning: {replan_threshold: 90%}\n"
+    busy = "requests_per_second: {mean: 0.2}", "requests_per_second: {mean: 0.5}"
+    asked = text("qwen3-8b, gpt-5.4-mini", route="hardware: {prefer: [H100]}", api=accounts, plan=wide).replace(*busy)
+    assert outcome(asked).plan.pools
+    assert verdict(asked, "hardware") == (
+        "pass",
+        "hardware.prefer H100 is not followed: it would cost less to buy no machine than to buy these",
+    )
+
+
 def test_a_preference_for_what_is_bought_anyway_says_nothing() -> None:
     plain = outcome(text("qwen3-8b"))
     (bought,) = {group.gpu for group in plain.plan.node_groups}
@@ -436,9 +461,9 @@ def test_the_nearest_candidate_is_the_one_that_misses_by_least() -> None:
     """A small model on a fast GPU is nearer to 2 ms a token than a large one on a slow GPU, whatever their names."""
     asked = text("qwen3-8b").replace("tpot_p95: 90ms", "tpot_p95: 2ms")
     (problem,) = refused(asked)
-    missed = [o for o in market(asked).omissions if o.kind == "slo"]
-    least = min(o.cause.capacity.over for o in missed)  # type: ignore[union-attr]
+    causes = (o.cause for o in market(asked).omissions)
+    overs = [cause.capacity.over or 0.0 for cause in causes if isinstance(cause, MissesSlo)]
     found = re.match(r"nearest: (\S+) \((\S+)\) on (\d) × (\S+): .* \(by ([\d.]+) times\)$", problem.hint)
     assert found is not None
-    assert float(found[5]) == pytest.approx(least, rel=0.06)
-    assert least < max(o.cause.capacity.over for o in missed)  # type: ignore[union-attr]
+    assert 1.0 < min(overs) < max(overs)
+    assert float(found[5]) == pytest.approx(min(overs), rel=0.06)
