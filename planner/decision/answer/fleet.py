@@ -81,13 +81,13 @@ def _pool(solved: Solved, pool: SelfHosted) -> Pool:
             tensor_parallel_size=shape.tensor_parallel_size,
             max_model_len=shape.max_model_len,
             max_num_seqs=replica.max_num_seqs,
-            max_num_batched_tokens=shape.max_num_batched_tokens,
+            max_num_batched_tokens=replica.max_num_batched_tokens,
             max_num_queued_reqs=queued_requests(in_flight),
             max_num_queued_tokens=queued_tokens(
                 replica.clock,
                 [route.lengths for route in routes],
                 [route.target for route in routes],
-                shape.max_num_batched_tokens,
+                replica.max_num_batched_tokens,
             ),
             gpu_memory_utilization=Decimal(str(GPU_MEMORY_UTILIZATION)),
             # vLLM reads the precision of a published checkpoint by itself; only quantizing while loading is asked for.

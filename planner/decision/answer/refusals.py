@@ -8,7 +8,7 @@ from dataclasses import replace
 from planner.decision.answer.sentences import candidate_words, cause_problem, counted_words, omission_words
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.market import Market
-from planner.decision.candidates.omissions import Omission, OmissionKind, counts_by_kind
+from planner.decision.candidates.omissions import Omission, OmissionKind, TooLittleContext, counts_by_kind
 from planner.decision.choice.question import Infeasible
 from planner.domain.models import split_entry
 from planner.words.diagnostics import Problem
@@ -17,6 +17,8 @@ ABOUT_APIS: frozenset[OmissionKind] = frozenset({"privacy", "provider", "retirem
 ABOUT_MACHINES: frozenset[OmissionKind] = frozenset({"zones", "price", "host"})
 WITH_A_BETTER_ONE: frozenset[OmissionKind] = frozenset({"dominated", "screened"})
 """Kinds that never leave a route without a candidate, because another candidate is there in their place."""
+WITH_SETTINGS: frozenset[OmissionKind] = frozenset({"memory", "slo", "context"})
+"""Kinds that settings of the engine can cause."""
 KINDS_TOLD = 4
 """Kinds of omissions that a problem counts at most."""
 
@@ -62,6 +64,11 @@ def _own(route: RouteDemand, market: Market) -> Iterator[Omission]:
 def _way_out(route: RouteDemand, own: tuple[Omission, ...]) -> str:
     """Say what to do for a route without a candidate."""
     kinds = {omission.kind for omission in own}
+    if not route.route.engine.is_free and kinds & WITH_SETTINGS:
+        held = route.route.engine.model_dump(exclude_none=True)
+        settings = ", ".join(f"`{name}: {value}`" for name, value in held.items())
+        told = min((o for o in own if o.kind in WITH_SETTINGS), key=_held_first)
+        return f"it holds {settings}; with that {candidate_words(told.candidate)}: {omission_words(told)}"
     missed = [(candidate_words(o.candidate), omission_words(o)) for o in own if o.kind == "slo" and o.route]
     if missed:
         return "nearest: {}: {}".format(*min(missed))
@@ -70,3 +77,9 @@ def _way_out(route: RouteDemand, own: tuple[Omission, ...]) -> str:
     if "provider" in kinds:
         return "add the provider to `api.providers`, or accept an open-weight model"
     return "accept more models, or larger machines through `quotas` and `platform.zones`"
+
+
+def _held_first(omission: Omission) -> tuple[bool, str, str]:
+    """Return the key that sorts what a held context causes before all else, and then by words."""
+    is_held = isinstance(omission.cause, TooLittleContext) and omission.cause.is_held
+    return not is_held, candidate_words(omission.candidate), omission_words(omission)

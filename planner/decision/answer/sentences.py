@@ -65,10 +65,11 @@ def omission_words(omission: Omission) -> str:
             return "processes in an unknown place"
         case omissions.OtherResidency(places):
             return f"processes in {', '.join(places or ())}"
-        case omissions.TooLittleContext(needed, reads, band):
+        case omissions.TooLittleContext(needed, reads, band, is_held):
             tokens = "an unknown number of" if reads is None else f"{reads:,}"
             texts = f"{band} prompts and answers" if band else "prompts"
-            return f"reads {tokens} tokens; {texts} reach {needed:,}"
+            held = "is held by `engine.max_model_len` and " if is_held else ""
+            return f"{held}reads {tokens} tokens; {texts} reach {needed:,}"
         case omissions.Dominated(by):
             return f"dominated by {candidate_words(by)}"
         case omissions.FarFromCheapest():

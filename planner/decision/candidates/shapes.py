@@ -1,12 +1,13 @@
 """Shapes: every accepted model in each of its precisions on each GPU and number of GPUs, as far as it loads.
 
-The module does not know which batch cap a shape runs with, what it can serve, or which machine carries it.
+The module does not know which batch cap a shape runs with, what it can serve, or which machine carries it. Routes that
+hold different settings of the engine do not share a shape, because a pool has one value of each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from planner.decision.candidates.demand import RouteDemand
@@ -15,6 +16,7 @@ from planner.domain.catalog import Catalog
 from planner.domain.gaps import Gap
 from planner.domain.models import Model, Quantization
 from planner.domain.offerings import Gpu
+from planner.domain.route import HeldSettings
 from planner.performance.engine.scheduler import default_batched_tokens
 from planner.performance.memory import MemoryFit, NoFit, memory_fit, weights_bytes
 from planner.performance.precision import unsupported_weights
@@ -34,6 +36,7 @@ class Shape:
 
     tensor_parallel_size: GPUs of one replica.
     routes: the routes that accept the model in this precision.
+    held: settings of the engine that all of them hold.
 
     Two shapes are equal only if they are the same object, so that they can be keys without comparing their routes.
     """
@@ -44,6 +47,7 @@ class Shape:
     tensor_parallel_size: int
     tenancy: Tenancy
     routes: tuple[RouteDemand, ...]
+    held: HeldSettings = field(default_factory=HeldSettings)
 
     @property
     def identity(self) -> Candidate:
@@ -68,20 +72,30 @@ class Shape:
 
     @property
     def max_model_len(self) -> int:
-        """Return the tokens of context that the routes need, or the most that the model reads."""
-        return min(max(route.max_model_len for route in self.routes), self.model.max_context)
+        """Return the tokens of context that the routes hold or need, or the most that the model reads."""
+        return self.held.max_model_len or min(max(route.max_model_len for route in self.routes), self.model.max_context)
 
     @property
-    def max_num_batched_tokens(self) -> int:
-        """Return the most tokens of one step: vLLM's default for the size of the GPU."""
-        return default_batched_tokens(self.gpu.memory_gb)
+    def narrowest_cap(self) -> int:
+        """Return the smallest batch cap that is tried, sequences: the one that the routes hold, if they do."""
+        return self.held.max_num_seqs or NARROWEST_CAP
+
+    def first_batched_tokens(self, cap: int) -> int:
+        """Return the most tokens of one step that are tried first: what the routes hold, or vLLM's default.
+
+        The default follows the size of the GPU. A step holds one token of each of the `cap` sequences at least.
+        """
+        return self.held.max_num_batched_tokens or max(default_batched_tokens(self.gpu.memory_gb), cap)
 
     def route(self, name: str) -> RouteDemand:
         """Return one of its routes. Raises StopIteration where the route does not accept the shape."""
         return next(route for route in self.routes if route.name == name)
 
-    def memory(self, cap: int) -> MemoryFit | NoFit:
-        """Say whether a replica loads with this batch cap (sequences), and what memory it leaves for the KV cache."""
+    def memory(self, cap: int, batched_tokens: int) -> MemoryFit | NoFit:
+        """Say whether a replica loads, and what memory it leaves for the KV cache.
+
+        cap: its batch cap, sequences. batched_tokens: most tokens of one step.
+        """
         return memory_fit(
             self.model,
             self.quantization,
@@ -89,7 +103,7 @@ class Shape:
             tensor_parallel_size=self.tensor_parallel_size,
             max_num_seqs=cap,
             max_model_len=self.max_model_len,
-            max_num_batched_tokens=self.max_num_batched_tokens,
+            max_num_batched_tokens=batched_tokens,
         )
 
 
@@ -99,29 +113,40 @@ def shapes(
     """Return all shapes that load, and an omission for each that does not. `tenancy` is that of each route."""
     loading, omissions = [], []
     for shape in _accepted_shapes(routes, catalog, gpus, tenancy):
-        omission = _omission(shape)
-        if omission is None:
+        cause = _omission_cause(shape)
+        if cause is None:
             loading.append(shape)
         else:
-            omissions.append(omission)
+            routes_held = ("",) if shape.held.is_free else tuple(route.name for route in shape.routes)
+            omissions += [Omission(shape.identity, cause, name) for name in routes_held]
     return tuple(loading), tuple(omissions)
 
 
 def _accepted_shapes(
     routes: Sequence[RouteDemand], catalog: Catalog, gpus: Iterable[Gpu], tenancy: Mapping[str, Tenancy]
 ) -> Iterator[Shape]:
-    accepted: dict[tuple[str, str, Tenancy], tuple[Model, Quantization, list[RouteDemand]]] = {}
+    accepted: dict[_Kind, tuple[Model, Quantization, list[RouteDemand]]] = {}
     for route in routes:
         for model, quantization in _accepted(route, catalog):
-            key = (model.key, quantization.name, tenancy[route.name])
+            key = (model.key, quantization.name, tenancy[route.name], held_words(route.route.engine))
             users = accepted.setdefault(key, (model, quantization, []))[2]
             if route not in users:
                 users.append(route)
     listed = tuple(gpus)
-    for (_, _, kind), (model, quantization, users) in sorted(accepted.items()):
+    for (_, _, kind, _), (model, quantization, users) in sorted(accepted.items()):
         for gpu in listed:
             for size in TENSOR_PARALLEL_SIZES:
-                yield Shape(model, quantization, gpu, size, kind, tuple(users))
+                yield Shape(model, quantization, gpu, size, kind, tuple(users), users[0].route.engine)
+
+
+_Kind = tuple[str, str, Tenancy, tuple[str, ...]]
+"""(model, precision, tenancy, held settings in words): routes of one kind share a shape."""
+
+
+def held_words(held: HeldSettings) -> tuple[str, ...]:
+    """Name the settings that are held, like `seqs64`, `batch2048` and `context32768`; nothing where none is."""
+    named = {"seqs": held.max_num_seqs, "batch": held.max_num_batched_tokens, "context": held.max_model_len}
+    return tuple(f"{name}{value}" for name, value in named.items() if value is not None)
 
 
 def _accepted(route: RouteDemand, catalog: Catalog) -> Iterator[tuple[Model, Quantization]]:
@@ -132,8 +157,9 @@ def _accepted(route: RouteDemand, catalog: Catalog) -> Iterator[tuple[Model, Qua
                 yield accepted.model, quantization
 
 
-def _omission(shape: Shape) -> Omission | None:
+def _omission_cause(shape: Shape) -> FormatNotRun | DoesNotLoad | None:
     if unsupported := unsupported_weights(shape.model.key, shape.quantization, shape.gpu):
-        return Omission(shape.identity, FormatNotRun(unsupported))
-    memory = shape.memory(NARROWEST_CAP)
-    return Omission(shape.identity, DoesNotLoad(memory)) if isinstance(memory, NoFit) else None
+        return FormatNotRun(unsupported)
+    cap = shape.narrowest_cap
+    memory = shape.memory(cap, shape.first_batched_tokens(cap))
+    return DoesNotLoad(memory) if isinstance(memory, NoFit) else None
