@@ -123,8 +123,8 @@ def test_one_run_tells_every_problem_with_its_line() -> None:
         (
             "ENV010",
             26,
-            "`purchase`: spot, reserved and owned capacity are not planned yet; all nodes are on-demand. Machines of the "
-            "AWS account that are paid for already stand in `hardware.existing`",
+            "`purchase`: spot, reserved and owned capacity are not planned yet; all nodes are on-demand. Machines of "
+            "the AWS account that are paid for already stand in `hardware.existing`",
         ),
         (
             "ENV010",
