@@ -27,6 +27,7 @@ def contradictions(document: Document) -> Iterator[Problem]:
         yield from length_problems(document, (*path, "tokens"))
         yield from _prefix(document, path)
         yield from _promise(document, (*path, "slo"))
+        yield from _held(document, (*path, "engine"))
 
 
 def _zones(document: Document) -> Iterator[Problem]:
@@ -75,6 +76,19 @@ def _promise(document: Document, path: Path) -> Iterator[Problem]:
         message = f"`e2e_p95` {slo['e2e_p95']} is below `ttft_p95` {first}: the last token cannot come before the first"
         hint = "give more time to the last token than to the first one, or leave one of them out"
         yield Problem("ENV005", message, document.at((*path, "e2e_p95")), hint)
+
+
+def _held(document: Document, path: Path) -> Iterator[Problem]:
+    """Require a step that holds one token of each sequence of the batch, without which the engine does not start."""
+    settings = value_at(document.value, path)
+    if not isinstance(settings, dict):
+        return
+    sequences: Any = settings.get("max_num_seqs")
+    tokens: Any = settings.get("max_num_batched_tokens")
+    if _positive(sequences) and _positive(tokens) and tokens < sequences:
+        message = f"`max_num_batched_tokens` {tokens} is below `max_num_seqs` {sequences}; the engine would not start"
+        hint = "a step decodes one token of each sequence: raise the tokens or lower the sequences"
+        yield Problem("ENV005", message, document.at((*path, "max_num_batched_tokens")), hint)
 
 
 def _duration(value: Any) -> float | None:

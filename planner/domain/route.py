@@ -109,6 +109,11 @@ class HeldSettings(EnvironmentPart):
     max_num_batched_tokens: Annotated[int, Field(ge=256, le=1_048_576)] | None = None
     max_model_len: Count | None = None
 
+    @property
+    def is_free(self) -> bool:
+        """Say whether the plan may choose all of them."""
+        return self == HeldSettings()
+
 
 class Route(EnvironmentPart):
     """One kind of request, with its traffic, promise, privacy and quality."""

@@ -179,6 +179,7 @@ def assumptions(catalog: Catalog) -> list[str]:
     minutes, least = capacity_search.CYCLE_MINUTES, capacity_search.LEAST_REQUESTS
     tolerance = f"found to {capacity_search.TOLERANCE - 1:.0%}"
     simulated = f"{minutes} minutes again and again, {least:,} requests at the rate that it starts from, {tolerance}"
+    tried = ", ".join(map(str, replicas.BATCHED_TOKENS))
     spread = f"{run_figures.SPREAD[0]:.2f} to {run_figures.SPREAD[1]:.2f} × the mean, independent of each other"
     kept_back = f"{capacity_search.KEPT_BACK:.0%} of those that a target allows"
     rows = [
@@ -192,8 +193,9 @@ def assumptions(catalog: Catalog) -> list[str]:
         ("batch caps that are tried", ", ".join(map(str, replicas.CAPS)), "`planner/decision/candidates/replicas.py`"),
         (
             "tokens of a step (`max_num_batched_tokens`)",
-            f"8,192 from {scheduler.LARGE_GPU_GB} GB of GPU memory, else 2,048",
-            "`planner/performance/engine/scheduler.py`",
+            f"8,192 from {scheduler.LARGE_GPU_GB} GB of GPU memory, else 2,048; another one of {tried} where the "
+            f"closed form says that it serves {replicas.GAIN - 1:.0%} more",
+            "`planner/decision/candidates/replicas.py`",
         ),
         ("start of a replica", loading, "`planner/performance/admission.py`"),
         ("bytes of text a token", f"{routes.BYTES_PER_TOKEN:g}", "`planner/decision/answer/routes.py`"),

@@ -26,6 +26,8 @@ def reasons(solved: Solved, route: RouteDemand) -> tuple[str, ...]:
         sentences.append(
             "restricted data: no API may see it, so nodes of its own must carry it even after one of them is lost"
         )
+    if not route.route.engine.is_free and not solved.pools_of(route.name):
+        sentences.append("no pool serves it, so that the settings in `engine` apply to nothing")
     sentences += _existing_reasons(solved, route)
     sentences += [_pool_reason(solved, route, pool) for pool in solved.pools_of(route.name)]
     requests = too_long(solved, route)

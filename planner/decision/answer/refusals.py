@@ -8,7 +8,7 @@ from dataclasses import replace
 from planner.decision.answer.sentences import candidate_words, cause_problem, counted_words, omission_words
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.market import Market
-from planner.decision.candidates.omissions import MissesSlo, Omission, OmissionKind, counts_by_kind
+from planner.decision.candidates.omissions import MissesSlo, Omission, OmissionKind, TooLittleContext, counts_by_kind
 from planner.decision.choice.question import Infeasible
 from planner.domain.models import split_entry
 from planner.words.diagnostics import Problem
@@ -21,6 +21,8 @@ WITH_A_BETTER_ONE: frozenset[OmissionKind] = frozenset({"dominated", "screened"}
 """Kinds that never leave a route without a candidate, because another candidate is there in their place."""
 RULES_OF_A_TEAM: frozenset[OmissionKind] = frozenset({"latency", "licence", "region", "residency", "terms"})
 """Kinds by which a rule of the environment leaves out what was accepted."""
+WITH_SETTINGS: frozenset[OmissionKind] = frozenset({"memory", "slo", "context"})
+"""Kinds that settings of the engine can cause."""
 KINDS_TOLD = 4
 """Kinds of omissions that a problem counts at most."""
 
@@ -109,6 +111,12 @@ def _decisive(route: RouteDemand, own: tuple[Omission, ...], market: Market) -> 
     """Return the key that decides why a route has no candidate, and what to do about it."""
     whole: tuple[str, ...] = ("routes", route.name)
     kinds = {omission.kind for omission in own}
+    if not route.route.engine.is_free and kinds & WITH_SETTINGS:
+        held = route.route.engine.model_dump(exclude_none=True)
+        settings = ", ".join(f"`{name}: {value}`" for name, value in held.items())
+        told = min((o for o in own if o.kind in WITH_SETTINGS), key=_held_first)
+        reason = f"it holds {settings}; with that {candidate_words(told.candidate)}: {omission_words(told)}"
+        return (*whole, "engine"), reason
     missed = [(_times_over(o), candidate_words(o.candidate), omission_words(o)) for o in own if _misses_slo(o)]
     if missed:
         over, name, reason = min(missed)
@@ -155,3 +163,9 @@ def _fitting_regions(route: RouteDemand, own: tuple[Omission, ...], market: Mark
     apis = sorted({f"{o.candidate.api} {omission_words(o)}" for o in own if o.candidate.api and o.kind == "residency"})
     told = f"; of its APIs {'; '.join(apis)}" if apis else "; accept a hosted model whose provider processes there"
     return f"{regions}{told}"
+
+
+def _held_first(omission: Omission) -> tuple[bool, str, str]:
+    """Return the key that sorts what a held context causes before all else, and then by words."""
+    is_held = isinstance(omission.cause, TooLittleContext) and omission.cause.is_held
+    return not is_held, candidate_words(omission.candidate), omission_words(omission)

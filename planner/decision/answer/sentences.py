@@ -95,10 +95,11 @@ def omission_words(omission: Omission) -> str:
             return _licence_words(omission.cause)
         case omissions.RuledOut(rule, words):
             return _rule_words(rule, words)
-        case omissions.TooLittleContext(needed, reads, band):
+        case omissions.TooLittleContext(needed, reads, band, is_held):
             tokens = "an unknown number of" if reads is None else f"{reads:,}"
             texts = f"{band} prompts and answers" if band else "prompts"
-            return f"reads {tokens} tokens; {texts} reach {needed:,}"
+            held = "is held by `engine.max_model_len` and " if is_held else ""
+            return f"{held}reads {tokens} tokens; {texts} reach {needed:,}"
         case omissions.Dominated(by):
             return f"dominated by {candidate_words(by)}"
         case omissions.FarFromCheapest():

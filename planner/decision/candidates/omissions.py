@@ -251,11 +251,13 @@ class TooLittleContext:
     needed: tokens that it would have to read.
     reads: tokens that it reads; None when they are not stated.
     band: name of the input band; empty for the whole route.
+    is_held: whether the route holds `engine.max_model_len` at that.
     """
 
     needed: int
     reads: int | None
     band: str = ""
+    is_held: bool = False
     kind: Literal["context"] = "context"
 
 

@@ -1,12 +1,15 @@
 """What one replica could serve: a shape with a batch cap, and its capacity in every band of every route.
 
-Each shape gets its step clock, with the margin of its provenance, and one or two batch caps. The module does not know
-which machine carries the GPUs, or what that costs.
+Each shape gets its step clock, with the margin of its provenance, one or two batch caps, and with each cap the most
+tokens of a step (`max_num_batched_tokens`). Fewer tokens a step protect the time per output token from long prompts,
+and more of them shorten the time to the first token and read the weights less often. The closed form chooses between
+them; the simulator rates what is chosen. The module does not know which machine carries the GPUs, or what that costs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from planner.decision.candidates.demand import RouteDemand
@@ -32,11 +35,18 @@ WORTH = 0.99
 """Share of the best cap's rate that a narrower cap must reach; a route is best served by the narrowest that does."""
 
 
+BATCHED_TOKENS = (1024, 2048, 4096, 8192, 16384)
+"""Most tokens of one step that are tried beside vLLM's default."""
+GAIN = 1.02
+"""Factor by which another value must raise the rate before it takes the place of vLLM's default."""
+
+
 @dataclass(frozen=True)
 class Replica:
     """A replica is a shape with one batch cap, and what it can serve.
 
     max_num_seqs: the batch cap, sequences.
+    max_num_batched_tokens: most tokens of one step.
     variant: `capN` where the shape has a wider cap too; empty for the widest.
     memory: what the GPUs hold beside the weights.
     clock: planned step times, with the margin.
@@ -45,6 +55,7 @@ class Replica:
 
     shape: Shape
     max_num_seqs: int
+    max_num_batched_tokens: int
     variant: str
     memory: MemoryFit
     clock: StepClock
@@ -54,14 +65,25 @@ class Replica:
 def replicas(shapes: Sequence[Shape], ruler: Ruler, known: Known) -> tuple[tuple[Replica, ...], tuple[Omission, ...]]:
     """Return all replicas of these shapes that can serve some band, and the omissions of what they cannot serve."""
     omissions: list[Omission] = []
-    capped = _with_caps(shapes, ruler, known, omissions)
+    capped = _with_batched_tokens(_with_caps(shapes, ruler, known, omissions), ruler, known)
     return _with_capacities(capped, ruler, known, omissions), tuple(omissions)
 
 
 def question_of(replica: Replica, key: BandKey, ruler: Ruler) -> CapacityQuestion:
     """Return the question to the performance model about one band of a replica."""
-    route = replica.shape.route(key[0])
-    return ruler.question(replica.shape, replica.clock, replica.memory, route, key[1], replica.max_num_seqs)
+    return _question(replica, replica.shape.route(key[0]), key[1], ruler)
+
+
+def _question(replica: Replica, route: RouteDemand, band: int | None, ruler: Ruler) -> CapacityQuestion:
+    return ruler.question(
+        replica.shape,
+        replica.clock,
+        replica.memory,
+        route,
+        band,
+        replica.max_num_seqs,
+        replica.max_num_batched_tokens,
+    )
 
 
 def with_range(replica: Replica, ruler: Ruler) -> Replica:
@@ -87,12 +109,12 @@ def _with_caps(shapes: Sequence[Shape], ruler: Ruler, known: Known, omissions: l
     clocks = {shape: ruler.clock(shape) for shape in shapes}
     fits: dict[tuple[Shape, int], MemoryFit] = {}
     for shape, clock in clocks.items():
-        for cap in CAPS:
-            memory = shape.memory(cap)
+        for cap in CAPS if shape.held.max_num_seqs is None else (shape.held.max_num_seqs,):
+            memory = shape.memory(cap, shape.first_batched_tokens(cap))
             if isinstance(memory, MemoryFit):
                 fits[(shape, cap)] = memory
                 for route in shape.routes:
-                    question = ruler.question(shape, clock, memory, route, None, cap)
+                    question = ruler.question(shape, clock, memory, route, None, cap, shape.first_batched_tokens(cap))
                     asked.append((shape, route, cap, True))
                     questions.append(question)
                     if question.reuse != NOTHING_CACHED:
@@ -113,10 +135,54 @@ def _with_caps(shapes: Sequence[Shape], ruler: Ruler, known: Known, omissions: l
         enough = WORTH * max(by_cap.values())
         best_caps.setdefault(shape, set()).add(min(cap for cap, rate in by_cap.items() if rate >= enough))
     return [
-        Replica(shape, cap, "" if cap == max(caps) else f"cap{cap}", fits[(shape, cap)], clocks[shape], {})
+        Replica(
+            shape=shape,
+            max_num_seqs=cap,
+            max_num_batched_tokens=shape.first_batched_tokens(cap),
+            variant="" if cap == max(caps) else f"cap{cap}",
+            memory=fits[(shape, cap)],
+            clock=clocks[shape],
+            capacities={},
+        )
         for shape, caps in best_caps.items()
         for cap in sorted({min(caps), max(caps)})
     ]
+
+
+def _with_batched_tokens(replicas: Sequence[Replica], ruler: Ruler, known: Known) -> list[Replica]:
+    """Return the same replicas with the tokens of a step that are best for their routes; held ones stay.
+
+    They are best that serve the most routes, and of these the ones with the greatest product of the routes' rates. Of
+    equal ones vLLM's default stays, and so it does where another value gains less than `GAIN`.
+    """
+    options = [(replica, *_other_batched_tokens(replica)) for replica in replicas]
+    asked = [(option, route) for several in options for option in several for route in option.shape.routes]
+    answers = iter(known.screen([_question(option, route, None, ruler) for option, route in asked]))
+    return [
+        _best([(option, [next(answers) for _ in option.shape.routes]) for option in several]) for several in options
+    ]
+
+
+def _other_batched_tokens(replica: Replica) -> Iterator[Replica]:
+    """Yield the replica with each other number of tokens a step with which it loads."""
+    if replica.shape.held.max_num_batched_tokens is not None:
+        return
+    for tokens in BATCHED_TOKENS:
+        memory = replica.shape.memory(replica.max_num_seqs, tokens)
+        if replica.max_num_seqs <= tokens != replica.max_num_batched_tokens and isinstance(memory, MemoryFit):
+            yield replace(replica, max_num_batched_tokens=tokens, memory=memory)
+
+
+def _best(answered: Sequence[tuple[Replica, Sequence[Capacity | NoCapacity]]]) -> Replica:
+    """Return the best of some replicas with their answers by route. The first one has vLLM's default."""
+    first = best = answered[0][0]
+    served, most = -1, 0.0
+    for replica, answers in answered:
+        rates = [answer.requests_per_second for answer in answers if isinstance(answer, Capacity)]
+        product, enough = math.prod(rates), most * (GAIN if best is first else 1.0)
+        if len(rates) > served or (len(rates) == served and product > enough):
+            best, served, most = replica, len(rates), product
+    return best
 
 
 def _with_capacities(
@@ -136,7 +202,9 @@ def _with_capacities(
                     asked.append((index, route, band))
                     questions.append(question_of(replica, (route.name, band), ruler))
                 elif not route.may_turn_away(band):
-                    lacks = TooLittleContext(route.context(band), shape.max_model_len, route.bands[band].name)
+                    is_held = shape.held.max_model_len is not None
+                    name = route.bands[band].name
+                    lacks = TooLittleContext(route.context(band), shape.max_model_len, name, is_held)
                     omissions.append(Omission(shape.identity, lacks, route.name))
     by_replica: dict[int, dict[BandKey, Capacity]] = {}
     for (index, route, band), answer in zip(asked, known.screen(questions), strict=True):

@@ -54,12 +54,20 @@ class Ruler:
         return step_clock(ideal, basis.coefficients).slower_by(basis.step * self.margin(shape)).as_written()
 
     def question(
-        self, shape: Shape, clock: StepClock, memory: MemoryFit, route: RouteDemand, band: int | None, cap: int
+        self,
+        shape: Shape,
+        clock: StepClock,
+        memory: MemoryFit,
+        route: RouteDemand,
+        band: int | None,
+        cap: int,
+        batched_tokens: int,
     ) -> CapacityQuestion:
         """Return the question to the performance model about one band of a route, or all of it when `band` is None.
 
         Where first tokens really take longer than is computed, the target is made that much shorter instead;
-        `as_measured` brings the times of the answer back. `cap` is the batch cap, sequences.
+        `as_measured` brings the times of the answer back. `cap` is the batch cap, sequences;
+        `batched_tokens` are the most tokens of one step.
         """
         basis, context = self.evidence(shape), shape.max_model_len
         lengths = route.lengths_read(context) if band is None else route.lengths_for(band, context)
@@ -69,7 +77,7 @@ class Ruler:
             lengths=lengths,
             target=route.target.nearer(basis.first_token),
             max_num_seqs=cap,
-            max_num_batched_tokens=shape.max_num_batched_tokens,
+            max_num_batched_tokens=batched_tokens,
             burst_ratio=route.burst_ratio,
             reuse=cached_prompts(memory, clock, lengths, cap, route.repeated, route.spread),
             first_token_overhead_ms=basis.coefficients.first_token_overhead_ms,

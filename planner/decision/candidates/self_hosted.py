@@ -15,7 +15,7 @@ from decimal import Decimal
 from planner.decision.candidates.hardware_rules import MachineRules
 from planner.decision.candidates.omissions import Candidate, Dominated, Omission, WeakHost
 from planner.decision.candidates.replicas import Replica
-from planner.decision.candidates.shapes import Shape
+from planner.decision.candidates.shapes import Shape, held_words
 from planner.decision.choice.question import ReplicaClass
 from planner.domain.offerings import Offering, Offerings
 from planner.domain.prices import Price
@@ -172,7 +172,7 @@ def _replica_class(
     if not host.is_cheapest:
         place += f"-{instance.key}"
     tenancy = "" if shape.tenancy == "shared" else shape.tenancy
-    parts = [shape.model.key, shape.quantization.name, place, replica.variant, tenancy]
+    parts = [shape.model.key, shape.quantization.name, place, replica.variant, *held_words(shape.held), tenancy]
     return ReplicaClass(
         name=bounded("-".join(slug(part) for part in parts if part), LONGEST_NAME),
         model=shape.model.key,

@@ -1,12 +1,13 @@
 """Shapes: every accepted model in each of its precisions on each GPU and number of GPUs, as far as it loads.
 
-The module does not know which batch cap a shape runs with, what it can serve, or which machine carries it.
+The module does not know which batch cap a shape runs with, what it can serve, or which machine carries it. Routes that
+hold different settings of the engine do not share a shape, because a pool has one value of each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -23,6 +24,7 @@ from planner.domain.hardware import HardwareChoice
 from planner.domain.model_facts import token_counts
 from planner.domain.models import Model, Quantization
 from planner.domain.offerings import Gpu
+from planner.domain.route import HeldSettings
 from planner.performance.engine.scheduler import default_batched_tokens
 from planner.performance.memory import MemoryFit, NoFit, memory_fit, weights_bytes
 from planner.performance.precision import unsupported_weights
@@ -38,6 +40,7 @@ class Shape:
 
     tensor_parallel_size: GPUs of one replica.
     routes: the routes that accept the model in this precision, with their lengths in its own tokens.
+    held: settings of the engine that all of them hold.
 
     Two shapes are equal only if they are the same object, so that they can be keys without comparing their routes.
     """
@@ -48,6 +51,7 @@ class Shape:
     tensor_parallel_size: int
     tenancy: Tenancy
     routes: tuple[RouteDemand, ...]
+    held: HeldSettings = field(default_factory=HeldSettings)
 
     @property
     def identity(self) -> Candidate:
@@ -77,7 +81,9 @@ class Shape:
 
     @cached_property
     def max_model_len(self) -> int:
-        """Return the tokens of context that the routes need, or the most that the model reads and the memory holds."""
+        """Return the tokens of context that the routes hold or need, or the most that model and memory hold."""
+        if self.held.max_model_len is not None:
+            return self.held.max_model_len
         wanted = min(max(route.max_model_len for route in self.routes), self.model.max_context)
         return context_held(self.model, self.quantization, self.gpu, self.tensor_parallel_size, wanted) or wanted
 
@@ -92,16 +98,26 @@ class Shape:
         )
 
     @property
-    def max_num_batched_tokens(self) -> int:
-        """Return the most tokens of one step: vLLM's default for the size of the GPU."""
-        return default_batched_tokens(self.gpu.memory_gb)
+    def narrowest_cap(self) -> int:
+        """Return the smallest batch cap that is tried, sequences: the one that the routes hold, if they do."""
+        return self.held.max_num_seqs or NARROWEST_CAP
+
+    def first_batched_tokens(self, cap: int) -> int:
+        """Return the most tokens of one step that are tried first: what the routes hold, or vLLM's default.
+
+        The default follows the size of the GPU. A step holds one token of each of the `cap` sequences at least.
+        """
+        return self.held.max_num_batched_tokens or max(default_batched_tokens(self.gpu.memory_gb), cap)
 
     def route(self, name: str) -> RouteDemand:
         """Return one of its routes. Raises StopIteration where the route does not accept the shape."""
         return next(route for route in self.routes if route.name == name)
 
-    def memory(self, cap: int) -> MemoryFit | NoFit:
-        """Say whether a replica loads with this batch cap (sequences), and what memory it leaves for the KV cache."""
+    def memory(self, cap: int, batched_tokens: int) -> MemoryFit | NoFit:
+        """Say whether a replica loads, and what memory it leaves for the KV cache.
+
+        cap: its batch cap, sequences. batched_tokens: most tokens of one step.
+        """
         return memory_fit(
             self.model,
             self.quantization,
@@ -109,7 +125,7 @@ class Shape:
             tensor_parallel_size=self.tensor_parallel_size,
             max_num_seqs=cap,
             max_model_len=self.max_model_len,
-            max_num_batched_tokens=self.max_num_batched_tokens,
+            max_num_batched_tokens=batched_tokens,
         )
 
 
@@ -134,11 +150,12 @@ def shapes(
         if not users:
             continue
         shape = accepted if users == accepted.routes else replace(accepted, routes=users)
-        omission = _omission(shape)
-        if omission is None:
+        cause = _omission_cause(shape)
+        if cause is None:
             loading.append(shape)
         else:
-            omissions.append(omission)
+            routes_held = ("",) if shape.held.is_free else tuple(route.name for route in shape.routes)
+            omissions += [Omission(shape.identity, cause, name) for name in routes_held]
     return tuple(loading), tuple(omissions)
 
 
@@ -150,20 +167,30 @@ def _accepted_shapes(
     rights: HostingRights,
     facts: Mapping[str, ModelFacts],
 ) -> Iterator[Shape]:
-    accepted: dict[tuple[str, str, Tenancy], tuple[Model, Quantization, list[RouteDemand]]] = {}
+    accepted: dict[_Kind, tuple[Model, Quantization, list[RouteDemand]]] = {}
     for route in routes:
         for model, quantization in _accepted(route, catalog):
             if not rights.allows(route, model):
                 continue
-            key = (model.key, quantization.name, tenancy[route.name])
+            key = (model.key, quantization.name, tenancy[route.name], held_words(route.route.engine))
             users = accepted.setdefault(key, (model, quantization, []))[2]
             if route.name not in {user.name for user in users}:
                 users.append(route.counted(token_counts(model.key, facts, catalog)))
     listed = tuple(gpus)
-    for (_, _, kind), (model, quantization, users) in sorted(accepted.items()):
+    for (_, _, kind, _), (model, quantization, users) in sorted(accepted.items()):
         for gpu in listed:
             for size in TENSOR_PARALLEL_SIZES:
-                yield Shape(model, quantization, gpu, size, kind, tuple(users))
+                yield Shape(model, quantization, gpu, size, kind, tuple(users), users[0].route.engine)
+
+
+_Kind = tuple[str, str, Tenancy, tuple[str, ...]]
+"""(model, precision, tenancy, held settings in words): routes of one kind share a shape."""
+
+
+def held_words(held: HeldSettings) -> tuple[str, ...]:
+    """Name the settings that are held, like `seqs64`, `batch2048` and `context32768`; nothing where none is."""
+    named = {"seqs": held.max_num_seqs, "batch": held.max_num_batched_tokens, "context": held.max_model_len}
+    return tuple(f"{name}{value}" for name, value in named.items() if value is not None)
 
 
 def _accepted(route: RouteDemand, catalog: Catalog) -> Iterator[tuple[Model, Quantization]]:
@@ -174,8 +201,9 @@ def _accepted(route: RouteDemand, catalog: Catalog) -> Iterator[tuple[Model, Qua
                 yield accepted.model, quantization
 
 
-def _omission(shape: Shape) -> Omission | None:
+def _omission_cause(shape: Shape) -> FormatNotRun | DoesNotLoad | None:
     if unsupported := unsupported_weights(shape.model.key, shape.quantization, shape.gpu):
-        return Omission(shape.identity, FormatNotRun(unsupported))
-    memory = shape.memory(NARROWEST_CAP)
-    return Omission(shape.identity, DoesNotLoad(memory)) if isinstance(memory, NoFit) else None
+        return FormatNotRun(unsupported)
+    cap = shape.narrowest_cap
+    memory = shape.memory(cap, shape.first_batched_tokens(cap))
+    return DoesNotLoad(memory) if isinstance(memory, NoFit) else None

@@ -120,7 +120,12 @@ def test_one_run_tells_every_problem_with_its_line() -> None:
         ("ENV004", 24, "quotas.G: `-1` is not a count; write a whole number, like 4096, 5k or 2M"),
         ("ENV004", 24, "`X` is not known here; write G or P"),
         ("ENV004", 25, "`000` is the rest of a number that a comma cut"),
-        ("ENV010", 26, "`purchase`: spot, reserved and owned capacity are not planned yet; all nodes are on-demand"),
+        (
+            "ENV010",
+            26,
+            "`purchase`: spot, reserved and owned capacity are not planned yet; all nodes are on-demand. Machines of "
+            "the AWS account that are paid for already stand in `hardware.existing`",
+        ),
         (
             "ENV010",
             27,

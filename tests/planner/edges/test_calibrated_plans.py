@@ -14,6 +14,7 @@ import pytest
 
 from measurement.calibration.corrections import calibrations
 from planner.decision.candidates.market import survey
+from planner.decision.candidates.replicas import question_of
 from planner.decision.candidates.ruler import ruler
 from planner.decision.candidates.shapes import Shape
 from planner.decision.inputs import Inputs
@@ -140,12 +141,11 @@ def test_later_first_tokens_leave_less_load_at_the_same_promise(tmp_path: Path) 
         and c.shape.tensor_parallel_size == ranks
     )
     of, replica = bought.shape, bought.replica
-    routes = {route.name: route for route in of.routes}
     answers = []
     for each in (quick, late):
         judge = ruler(inputs(tmp_path, {gpu: each}))
         questions = [
-            judge.question(of, judge.clock(of), replica.memory, routes[name], band, replica.max_num_seqs)
+            question_of(replace(replica, clock=judge.clock(of)), (name, band), judge)
             for name, band in replica.capacities
         ]
         answers.append(
