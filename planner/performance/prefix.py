@@ -114,7 +114,7 @@ def cached_prompts(
         kept = max(lengths.mean_input + lengths.mean_output - shared, 1.0)
         room = left / max(starts_per_ms * repeated.pause_ms * kept, 1.0)
     found = six_digits(min(1.0, room) / max(replicas, 1.0))
-    return CachedPrompts(shared, repeated.session_share, found)
+    return CachedPrompts(shared, repeated.session_share, found) if found else CachedPrompts(shared)
 
 
 def _full_batch(

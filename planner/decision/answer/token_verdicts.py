@@ -100,10 +100,11 @@ def _prefix_reuse(solved: Solved) -> list[Verdict]:
             continue
         found = [reuse for pool in pools for reuse in _found(solved, route, pool)]
         without = sorted({pool.shape.model.key for pool in pools if pool.replica.memory.state_bytes > 0})
+        any_keeps = len(without) < len({pool.shape.model.key for pool in pools})
         words = []
-        if repeated.shared_tokens:
+        if repeated.shared_tokens and any_keeps:
             words.append(f"{repeated.shared_tokens:,.0f} shared tokens of a prompt are held once a replica")
-        if repeated.session_share:
+        if repeated.session_share and any_keeps:
             share = max((reuse.found_share for reuse in found), default=0.0)
             words.append(
                 f"{share:.0%} of the sessions are counted to find their history ({repeated.session_share:.0%} of the "
@@ -111,7 +112,7 @@ def _prefix_reuse(solved: Solved) -> list[Verdict]:
             )
             assumed_pause |= not (repeated.pause_stated or repeated.curve)
         if without:
-            words.append(f"{_listed(without)} keeps no prefixes, because its linear attention has no tokens")
+            words.append(f"{_listed(without)} keeps no prompts, because linear attention caches no tokens")
         told.append(f"{route.name}: " + ", ".join(words))
     if not told:
         return []

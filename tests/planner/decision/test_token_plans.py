@@ -50,7 +50,7 @@ OWN, HOSTED = "llama-3.1-8b-instruct", "gpt-4.1-mini"
 @lru_cache
 def inputs(accept: str, repeats: str = "", models: str = "", rate: float = 0.5) -> Inputs:
     lines = "\n".join(f"      {line}" for line in repeats.split("; ") if line)
-    providers = "openai: {limits: {tpm: 50M, rpm: 50k}}" if accept != OWN else ""
+    providers = "openai: {limits: {tpm: 50M, rpm: 50k}}" if "gpt" in accept else ""
     text = TEMPLATE.format(accept=accept, repeats=lines, models=models, rate=rate, providers=providers)
     environment, _ = parse(text, "assist.yaml")
     return Inputs(environment, load_catalog(), load_coefficients(), {})
@@ -103,6 +103,12 @@ def test_histories_are_counted_with_the_replicas_that_the_plan_has() -> None:
     assert "find their history (60% of the other tokens)" in words
     assert f"spreads them over {route.spread:.3g} replicas without affinity" in words
     assert "a session is taken to pause 60 s" in words
+
+
+def test_a_model_with_linear_attention_finds_nothing_and_says_so() -> None:
+    model = "qwen3-next-80b-a3b-instruct"
+    words = f"assist: {model} keeps no prompts, because linear attention caches no tokens"
+    assert said(plan(model, "shared_prefix: 1600"), "prefix reuse") == words
 
 
 def test_a_shared_prefix_is_billed_as_cached_input_and_what_it_saves_is_told() -> None:

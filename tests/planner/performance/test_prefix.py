@@ -84,8 +84,7 @@ def test_a_session_finds_its_history_less_often_the_longer_it_pauses_and_the_ful
     assert shares[0] == 1.0
     assert 0 < shares[3] < shares[2] < 1.0
     tight = replace(BASE.memory, kv_budget_bytes=BASE.memory.sequence_bytes(BASE.lengths.mean_context) * 20)
-    none_left = cached_prompts(tight, BASE.clock, BASE.lengths, 128, RepeatedPrompts(0, 0.5), 1)
-    assert none_left.found_share == 0
+    assert cached_prompts(tight, BASE.clock, BASE.lengths, 128, RepeatedPrompts(0, 0.5), 1) == NOTHING_CACHED
 
 
 def test_models_without_tokens_in_their_cache_find_nothing() -> None:
