@@ -129,7 +129,7 @@ class CsvLayout:
                         continue
                     yield line, self._row(cells)
                 except (BadRow, NoTime, csv.Error) as error:
-                    shown = self.delimiter.join(cells or ())[:SHOWN_CHARACTERS]
+                    shown = self.delimiter.join(cells or ()).partition("\n")[0][:SHOWN_CHARACTERS]
                     bad.append(BadLine(line, str(error), shown))
 
         listed = list(rows())
@@ -148,7 +148,8 @@ class CsvLayout:
 
     def _row(self, cells: Sequence[str]) -> TraceRow:
         if len(cells) != len(self.header):
-            raise BadRow(f"{len(cells)} cells and not {len(self.header)}")
+            doubt = "; is a quote not closed?" if any("\n" in cell for cell in cells) else ""
+            raise BadRow(f"{len(cells)} cells and not {len(self.header)}{doubt}")
         return checked(
             TraceRow(
                 self.times.one(cells[self.at]),
