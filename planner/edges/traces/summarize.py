@@ -57,11 +57,20 @@ def summarize(paths: Sequence[Path], options: TraceOptions, name: str, max_bad: 
     max_bad: share of bad rows that is borne. Raises `Problems`, exit code 2, with the first bad rows and their number.
     """
     sources, problems = [], list[Problem]()
+    for path in sorted({path for path in paths if sum(path.resolve() == each.resolve() for each in paths) > 1}):
+        problems.append(
+            Problem("TRC001", f"{path} is given twice", hint="give each log once: its requests would count twice")
+        )
     for path in paths:
         try:
             sources.append(Source(path, layout_of(path, options)))
         except Problems as found:
             problems += found.problems
+    if len({source.layout.block_tokens for source in sources} - {0}) > 1:
+        hint = "summarize them apart"
+        problems.append(
+            Problem("TRC008", "the files hash blocks of different sizes, so that prefixes differ", hint=hint)
+        )
     if problems:
         raise Problems(problems)
     stream, sums = LogStream(sources), _Sums(max((source.layout.block_tokens for source in sources), default=0))

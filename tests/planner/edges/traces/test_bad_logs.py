@@ -227,3 +227,11 @@ def test_a_quote_that_is_not_closed_is_told(tmp_path: Path) -> None:
     assert "is a quote not closed?" in problem.message
     assert problem.where is not None
     assert problem.where.source == "5000,2,2"
+
+
+def test_files_that_do_not_go_together(tmp_path: Path) -> None:
+    again = DATA.parent / "traces" / "mooncake.jsonl"
+    (problem,) = problems_of(again, again)
+    assert "is given twice" in problem.message
+    problems = problems_of(again, DATA / "vllm.log")
+    assert [problem.code for problem in problems] == ["TRC008"]
