@@ -20,7 +20,7 @@ CODES: dict[str, str] = {
     "TRC005": "A trace is too short to say anything about load, or its rate is impossible.",
     "TRC006": "A gzipped file is cut off or damaged, so that nobody knows how much is missing.",
     "TRC007": "A column or key that should be read is not there, stands twice, or is not named.",
-    "TRC008": "Times of different kinds in the files of one trace, or an unknown time zone.",
+    "TRC008": "Files of one trace do not go together, by their times or hashes; or a time zone is unknown.",
     "TRC009": "Rows of a trace cannot be read: they are left out, or they are so many that the summary stops.",
     "TRC010": "A trace has no output tokens, and its route declares none.",
     "INF001": "A route has no candidate at all: every model and API of its accept list fell for a reason.",

@@ -59,11 +59,15 @@ class RehearsalSettings:
 
 
 def sources(environment: Environment, traces: Mapping[str, TraceSummary]) -> dict[str, Excerpt | Mix]:
-    """Return where each route's requests come from: five minutes of its trace, or else its declared lengths."""
+    """Return where each route's requests come from: five minutes of its trace, or else its declared lengths.
+
+    A trace without output tokens has no answers to replay.
+    """
     by_route: dict[str, Excerpt | Mix] = {}
     for name, route in environment.routes.items():
-        if route.traffic.trace is not None:
-            by_route[name] = traces[route.traffic.trace].excerpt
+        trace = traces[route.traffic.trace] if route.traffic.trace is not None else None
+        if trace is not None and "no-outputs" not in trace.unknown:
+            by_route[name] = trace.excerpt
         elif route.tokens is not None:
             by_route[name] = route_workload(route, None, 1.0).mix  # lengths are the same at any rate
     return by_route

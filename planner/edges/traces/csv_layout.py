@@ -1,6 +1,6 @@
 """Tables of requests: a header, and a row each. Columns are read whole, and row by row only where something is odd.
 
-Both ways give the same requests. The quick one takes blocks without a quote in which every line has its cells and every
+Both ways give the same requests. The quick one takes blocks in which every line is a row with all its cells and every
 cell is plain; one bad cell sends a block the other way.
 """
 
@@ -62,10 +62,10 @@ class CsvLayout:
         """Return the requests of a block; the header is no row, wherever it stands."""
         skip = 1 if block.first_line == 1 else 0
         try:
-            columns = None if b'"' in block.text else self._columns(block.text, skip)
+            columns = self._quoted(block.text, skip) if b'"' in block.text else self._columns(block.text, skip)
             if columns is not None:
                 return self._quick(columns, block.first_line + skip)
-        except (ValueError, OverflowError, UnicodeEncodeError):
+        except (ValueError, OverflowError, csv.Error):
             pass  # some cell is odd: the other way says which
         return self._by_row(block)
 
@@ -86,8 +86,25 @@ class CsvLayout:
         if not len(ends) or len(ends) % wide or not ends[wide - 1 :: wide].all() or ends.sum() * wide != len(ends):
             return None
         cells = text.replace(b"\n", delimiter).split(delimiter)
-        wanted = {self.at, self.inputs, self.outputs, self.session, self.failures[0] if self.failures else None}
+        wanted = self._wanted()
         return [np.array(cells[k : len(ends) : wide] if k in wanted else [], dtype=np.bytes_) for k in range(wide)]
+
+    def _quoted(self, text: bytes, skip: int) -> list[Cells] | None:
+        """Return the cells by column of a block with quotes; None where rows differ or have several lines."""
+        csv.field_size_limit(MOST_LINE_BYTES)
+        reader = csv.reader(io.StringIO(text.decode(), newline=""), delimiter=self.delimiter)
+        rows = list(reader)[skip:]
+        if reader.line_num != len(rows) + skip or any(len(row) != len(self.header) for row in rows):
+            return None
+        wanted = self._wanted()
+        return [
+            np.array([row[k].encode() for row in rows] if k in wanted else [], dtype=np.bytes_)
+            for k in range(len(self.header))
+        ]
+
+    def _wanted(self) -> set[int | None]:
+        """Return the places of the columns that are read."""
+        return {self.at, self.inputs, self.outputs, self.session, self.failures[0] if self.failures else None}
 
     def _quick(self, columns: Sequence[Cells], first_line: int) -> Batch:
         """Return whole columns. Raises ValueError when a cell needs a closer look."""
@@ -129,7 +146,7 @@ class CsvLayout:
                         continue
                     yield line, self._row(cells)
                 except (BadRow, NoTime, csv.Error) as error:
-                    shown = self.delimiter.join(cells or ())[:SHOWN_CHARACTERS]
+                    shown = self.delimiter.join(cells or ()).partition("\n")[0][:SHOWN_CHARACTERS]
                     bad.append(BadLine(line, str(error), shown))
 
         listed = list(rows())
@@ -148,7 +165,8 @@ class CsvLayout:
 
     def _row(self, cells: Sequence[str]) -> TraceRow:
         if len(cells) != len(self.header):
-            raise BadRow(f"{len(cells)} cells and not {len(self.header)}")
+            doubt = "; is a quote not closed?" if any("\n" in cell for cell in cells) else ""
+            raise BadRow(f"{len(cells)} cells and not {len(self.header)}{doubt}")
         return checked(
             TraceRow(
                 self.times.one(cells[self.at]),

@@ -80,7 +80,7 @@ def mooncake(layout: JsonLayout, line: Mapping[str, Any]) -> Iterator[TraceRow]:
     if hashes is not None and not (isinstance(hashes, list) and all(type(block) is int for block in hashes)):
         raise BadRow("`hash_ids` is no list of whole numbers")
     yield TraceRow(
-        layout.times.one(_text(line.get("timestamp"), "timestamp")),
+        layout.times.one(_moment(line.get("timestamp"), "timestamp")),
         whole(line.get("input_length"), "`input_length`"),
         _output(line.get("output_length"), "`output_length`"),
         chain=None if hashes is None else tuple(hashes),
@@ -96,7 +96,7 @@ def litellm(layout: JsonLayout, line: Mapping[str, Any]) -> Iterator[TraceRow]:
         raise LeftOut("failed requests")
     session = payload.get("session_id") or payload.get("trace_id") or payload.get("end_user")
     yield TraceRow(
-        layout.times.one(_text(payload.get("startTime"), "startTime")),
+        layout.times.one(_moment(payload.get("startTime"), "startTime")),
         whole(payload.get("prompt_tokens"), "`prompt_tokens`"),
         _output(payload.get("completion_tokens"), "`completion_tokens`"),
         _session(session),
@@ -114,7 +114,7 @@ def spans(layout: JsonLayout, line: Mapping[str, Any]) -> Iterator[TraceRow]:
         found += 1
         output = attributes.get("gen_ai.usage.output_tokens", attributes.get("gen_ai.usage.completion_tokens"))
         yield TraceRow(
-            layout.times.one(_text(span.get("startTimeUnixNano"), "startTimeUnixNano")),
+            layout.times.one(_moment(span.get("startTimeUnixNano"), "startTimeUnixNano")),
             whole(tokens, "`gen_ai.usage.input_tokens`"),
             _output(output, "`gen_ai.usage.output_tokens`"),
             _session(attributes.get("gen_ai.conversation.id")),
@@ -132,7 +132,7 @@ def audit(layout: JsonLayout, line: Mapping[str, Any]) -> Iterator[TraceRow]:
     served = [a for a in used if a.get("outcome") == "ok"] or used
     if not served:
         raise LeftOut("requests that no backend answered")
-    ended = layout.times.one(_text(line.get("time"), "time"))
+    ended = layout.times.one(_moment(line.get("time"), "time"))
     took = line.get("total_ms")
     yield TraceRow(
         max(0, ended - round(1000 * (took if isinstance(took, int | float) else 0.0))),
@@ -145,7 +145,7 @@ def own_keys(layout: JsonLayout, line: Mapping[str, Any]) -> Iterator[TraceRow]:
     """Find the request of a line by the paths of one's own keys."""
     keys = layout.keys
     yield TraceRow(
-        layout.times.one(_text(value_at(line, keys["at"]), keys["at"])),
+        layout.times.one(_moment(value_at(line, keys["at"]), keys["at"])),
         whole(value_at(line, keys["input"]), f"`{keys['input']}`"),
         _output(value_at(line, keys["output"]), f"`{keys['output']}`") if "output" in keys else UNKNOWN_TOKENS,
         _session(value_at(line, keys["session"])) if "session" in keys else None,
@@ -200,10 +200,10 @@ def _attributes(value: Any) -> dict[str, Any]:
     return found
 
 
-def _text(value: Any, what: str) -> str:
+def _moment(value: Any, what: str) -> str | float:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise BadRow(f"no `{what}`" if value is None else f"`{what}` is no time")
-    return str(value)
+    return value
 
 
 def _output(value: Any, what: str) -> int:

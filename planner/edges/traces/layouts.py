@@ -142,7 +142,9 @@ def _json(path: Path, name: str, first: bytes, options: TraceOptions) -> LogLayo
     except ValueError:
         line = {}
     if not isinstance(line, dict) or not line:
-        raise _not_that(path, name, "its first line is no JSON object", "write one object a line: jq -c '.[]' FILE")
+        raise _not_that(
+            path, name, "its first line is no JSON object", "write one object a line: jq -c '.[]' FILE, or jq -c . FILE"
+        )
     known: dict[str, tuple[lines.Rows, str, str, int]] = {
         "mooncake": (lines.mooncake, "timestamp", "timestamp (ms), input_length, output_length, hash_ids", 512),
         "litellm": (lines.litellm, "startTime", "startTime, prompt_tokens and completion_tokens", 0),

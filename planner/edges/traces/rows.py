@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -31,8 +31,7 @@ class BadLine:
     text: str
 
 
-@dataclass(frozen=True)
-class TraceRow:
+class TraceRow(NamedTuple):
     """One request of a log.
 
     at_us: its arrival, microseconds. input_tokens: its prompt. output_tokens: its answer, or `UNKNOWN_TOKENS`.
@@ -99,13 +98,13 @@ class LogLayout(Protocol):
 
 def checked(row: TraceRow) -> TraceRow:
     """Return the row if its tokens can be believed. Raises `BadRow`."""
+    if 1 <= row.input_tokens <= MOST_TOKENS and UNKNOWN_TOKENS <= row.output_tokens <= MOST_TOKENS:
+        return row
     if row.input_tokens < 1:
         raise BadRow(f"{row.input_tokens:,} input tokens: a prompt has 1 or more")
     if row.output_tokens < UNKNOWN_TOKENS:
         raise BadRow(f"{row.output_tokens:,} output tokens: an answer has 0 or more")
-    if max(row.input_tokens, row.output_tokens) > MOST_TOKENS:
-        raise BadRow(f"{max(row.input_tokens, row.output_tokens):,} tokens: over {MOST_TOKENS:,} are not believed")
-    return row
+    raise BadRow(f"{max(row.input_tokens, row.output_tokens):,} tokens: over {MOST_TOKENS:,} are not believed")
 
 
 def believable(inputs: Ints, outputs: Ints) -> bool:
@@ -116,6 +115,8 @@ def believable(inputs: Ints, outputs: Ints) -> bool:
 
 def whole(value: object, what: str) -> int:
     """Return a whole number of tokens. Raises `BadRow`."""
+    if type(value) is int:
+        return value
     text = value.strip() if isinstance(value, str) else value
     if text is None or text == "":
         raise BadRow(f"no {what}")

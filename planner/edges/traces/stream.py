@@ -30,8 +30,12 @@ SHOWN = 20
 YEAR_US = 366 * 86_400 * 1_000_000
 """The longest trace that is read, microseconds. A longer time is in another unit than it is taken for."""
 _PEEK_BYTES = 1 << 16
-_FAR = "it arrives over a year after the first"
-_LATE = "it arrives over {} min before a row above it, or before {:,} rows"
+_MOST_LEAPS = 0.01
+"""Share of the rows of a block that may stand far ahead of those below them, as a wrong clock makes them. Where more
+do, it is the order of the file."""
+_AHEAD = "the request arrives over 15 min after rows below it"
+_FAR = "the request arrives over a year after the first"
+_LATE = "the request arrives over {} min before a row above it, or before {:,} rows"
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,10 @@ class Complaints:
         where = Span(str(source.path), bad.line, 1, max(1, len(bad.text)), bad.text)
         self.last = where
         if len(self.shown) < SHOWN:
-            hint = {_FAR: "check the unit of its time"}.get(bad.reason, "sort the rows by time")
+            hint = {
+                _FAR: "check the unit of its time, as in --map at=COLUMN:ms",
+                _AHEAD: "check the clock that wrote it",
+            }.get(bad.reason, "sort the rows by time")
             message = bad.reason
             if code == "TRC003":
                 hint, message = f"write {source.layout.form}", f"not a request: {bad.reason}"
@@ -192,6 +199,10 @@ class LogStream:
             if far.any():
                 problems += [(BadLine(int(batch.lines[row]), _FAR, ""), "TRC004") for row in np.flatnonzero(far)]
                 batch = _chosen(batch, np.flatnonzero(~far))
+            ahead = _leaps(batch.at_us)
+            if len(ahead):
+                problems += [(BadLine(int(batch.lines[row]), _AHEAD, ""), "TRC004") for row in ahead]
+                batch = _chosen(batch, np.setdiff1d(np.arange(len(batch.at_us)), ahead))
         if len(batch.at_us):
             latest = int(batch.at_us.max())
             file.reached_us = latest if file.reached_us is None else max(file.reached_us, latest)
@@ -222,6 +233,13 @@ class LogStream:
         self._cut = max(self._cut, int(given.at_us[-1]) if safe is None else safe)
         self._pool = [(-1, -1, kept)] if len(kept.at_us) else []
         return Ordered(given.at_us, given.inputs, given.outputs, given.sessions, given.chains), len(kept.at_us)
+
+
+def _leaps(at_us: Ints) -> Ints:
+    """Return the few rows that arrive later than rows below them by more than the window; none where they are many."""
+    following = np.minimum.accumulate(at_us[::-1])[::-1]
+    ahead = np.flatnonzero(at_us > following + WINDOW_S * 1_000_000)
+    return ahead if len(ahead) <= _MOST_LEAPS * len(at_us) else ahead[:0]
 
 
 def _mixed(sources: Sequence[Source]) -> Problem:

@@ -18,7 +18,7 @@ from planner.domain.tally import Tally
 from planner.domain.trace_rates import MINUTE_US, SECOND_US, Clock
 from planner.domain.traces import EXCERPT_S, MOST_EXCERPT, Excerpt, PrefixReuse, TraceSummary
 from planner.domain.traffic import MOST_REQUESTS_PER_SECOND
-from planner.edges.traces.layouts import FORMATS, TraceOptions, layout_of
+from planner.edges.traces.layouts import TraceOptions, layout_of
 from planner.edges.traces.rows import UNKNOWN_TOKENS, Batch
 from planner.edges.traces.stream import SHOWN, Complaints, LogStream, Ordered, Source
 from planner.words.arrays import Ints
@@ -57,11 +57,20 @@ def summarize(paths: Sequence[Path], options: TraceOptions, name: str, max_bad: 
     max_bad: share of bad rows that is borne. Raises `Problems`, exit code 2, with the first bad rows and their number.
     """
     sources, problems = [], list[Problem]()
+    for path in sorted({path for path in paths if sum(path.resolve() == each.resolve() for each in paths) > 1}):
+        problems.append(
+            Problem("TRC001", f"{path} is given twice", hint="give each log once: its requests would count twice")
+        )
     for path in paths:
         try:
             sources.append(Source(path, layout_of(path, options)))
         except Problems as found:
             problems += found.problems
+    if len({source.layout.block_tokens for source in sources} - {0}) > 1:
+        hint = "summarize them apart"
+        problems.append(
+            Problem("TRC008", "the files hash blocks of different sizes, so that prefixes differ", hint=hint)
+        )
     if problems:
         raise Problems(problems)
     stream, sums = LogStream(sources), _Sums(max((source.layout.block_tokens for source in sources), default=0))
@@ -247,10 +256,10 @@ def _judged(told: Complaints, sources: Sequence[Source], max_bad: float) -> tupl
 def _too_short(requests: int, sources: Sequence[Source], told: Complaints) -> Problem:
     name = sources[0].path.name
     hint = "a trace needs at least a second of requests, better an hour"
-    message = f"{name} holds {requests} requests within less than a second"
+    message = f"{name} holds {requests} request{'s' * (requests != 1)} within less than a second"
     if told.left_out:
         others = ", ".join(f"{count:,} {what}" for what, count in sorted(told.left_out.items()))
         message += f"; left out: {others}"
     elif not requests:
-        message = f"{name} holds no request; a {FORMATS[sources[0].layout.name]} has {sources[0].layout.form}"
+        message, hint = f"{name} holds no request", f"write {sources[0].layout.form}"
     return Problem("TRC005", message, Span(str(sources[0].path), 1), hint)

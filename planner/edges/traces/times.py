@@ -56,18 +56,19 @@ class TimeReader:
     aware: bool | None = None
     _offsets: dict[int, int] = field(default_factory=dict)
 
-    def one(self, text: str) -> int:
+    def one(self, text: str | float) -> int:
         """Return a time in microseconds. Raises `NoTime`."""
         if self.unit is not None:
             try:
                 value = round(float(text) * UNITS[self.unit])
             except (ValueError, OverflowError):
-                raise NoTime(f"`{text[:40]}` is no number of {self.unit}") from None
+                raise NoTime(f"`{str(text)[:40]}` is no number of {self.unit}") from None
             if value < 0:
-                raise NoTime(f"`{text[:40]}` is a negative time")
+                raise NoTime(f"`{str(text)[:40]}` is a negative time")
             if value > 2**62:
-                raise NoTime(f"`{text[:40]}` {self.unit} lie over a year after anything; check the unit")
+                raise NoTime(f"`{str(text)[:40]}` {self.unit} lie over a year after anything; check the unit")
             return value
+        text = str(text)
         found = _TEXT.fullmatch(text.strip())
         if found is None:
             raise NoTime(f"`{text[:40]}` is no time like 2026-11-16 18:15:46.68 or 2026-11-16T18:15:46Z")

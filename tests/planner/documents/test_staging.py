@@ -11,11 +11,15 @@ import pytest
 
 from gateway.document import parse_policy
 from planner.documents import staging
+from planner.documents.environment_file import environment_of
 from planner.documents.rehearsal import RehearsalStage, Script
 from planner.documents.staging import RehearsalSettings
 from planner.domain.traces import Excerpt
 from planner.domain.workload import Mix
+from planner.edges.trace_files import shipped_trace
+from planner.words.spans import read
 from tests.infra import locks
+from tests.planner import small
 from twin.api.offers import Offers
 from twin.engine.clock import EngineClock
 
@@ -118,3 +122,12 @@ def test_what_is_missing_is_named() -> None:
         script(level="night")
     with pytest.raises(ValueError, match="no trace excerpt or lengths for the route extraction"):
         staging.script(locks.sealed(locks.plan()), {"chat": EXCERPT, "code": EXCERPT}, RehearsalSettings())
+
+
+def test_a_trace_without_answers_is_replaced_by_declared_lengths() -> None:
+    text = small.text().replace("      profile: office-hours\n", "      trace: own\n", 1)
+    environment = environment_of(read(text, "x.yaml"))
+    trace = shipped_trace("azure-conv-2023")
+    assert staging.sources(environment, {"own": trace})["chat"] == trace.excerpt
+    silent = dataclasses.replace(trace, unknown=("no-outputs",))
+    assert isinstance(staging.sources(environment, {"own": silent})["chat"], Mix)

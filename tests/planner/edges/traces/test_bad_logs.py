@@ -205,3 +205,33 @@ def test_all_files_are_looked_at(tmp_path: Path) -> None:
     wrong = _log(tmp_path, "1,2", header="a,b", name="wrong.csv")
     problems = problems_of(wrong, tmp_path / "nowhere.csv", DATA / "azure-2023.csv")
     assert sorted(problem.code for problem in problems) == ["TRC001", "TRC002"]
+
+
+def test_one_wrong_clock_is_one_bad_row(tmp_path: Path) -> None:
+    """A row three months ahead does not make all rows after it late."""
+    rows = [f"{k * 1000 if k != 300 else 9_000_000_000},1,1" for k in range(2000)]
+    (problem,) = problems_of(_log(tmp_path, *rows))
+    assert _lines((problem,)) == [("TRC004", 302)]
+    assert "clock" in problem.hint
+
+
+def test_a_log_that_runs_backwards_is_sorted_where_the_window_holds_it(tmp_path: Path) -> None:
+    rows = [f"{k * 7000},{k + 1},1" for k in range(500)]
+    forth, back = read(_log(tmp_path, *rows)), read(_log(tmp_path, *reversed(rows)))
+    assert back.trace == forth.trace
+
+
+def test_a_quote_that_is_not_closed_is_told(tmp_path: Path) -> None:
+    (problem,) = problems_of(_log(tmp_path, "0,1,1", '"5000,2,2', "9000,1,1"))
+    assert _lines((problem,)) == [("TRC003", 3)]
+    assert "is a quote not closed?" in problem.message
+    assert problem.where is not None
+    assert problem.where.source == "5000,2,2"
+
+
+def test_files_that_do_not_go_together(tmp_path: Path) -> None:
+    again = DATA.parent / "traces" / "mooncake.jsonl"
+    (problem,) = problems_of(again, again)
+    assert "is given twice" in problem.message
+    problems = problems_of(again, DATA / "vllm.log")
+    assert [problem.code for problem in problems] == ["TRC008"]

@@ -132,12 +132,12 @@ COUNTS = st.sampled_from(
 )
 
 
-@given(rows=st.lists(st.tuples(CELLS, COUNTS, COUNTS), min_size=1, max_size=5))
+@given(rows=st.lists(st.tuples(CELLS, COUNTS, COUNTS), min_size=1, max_size=5), quoted=st.booleans())
 @settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whole_columns_and_single_rows_agree(rows: list[tuple[str, str, str]], tmp_path: Path) -> None:
+def test_whole_columns_and_single_rows_agree(rows: list[tuple[str, str, str]], quoted: bool, tmp_path: Path) -> None:
     """The quick way gives what the careful way gives, or leaves it to it."""
-    path = tmp_path / "t.csv"
-    path.write_text("\n".join([HEADER, *(",".join(row) for row in rows)]) + "\n")
+    path, mark = tmp_path / "t.csv", '"' if quoted else ""
+    path.write_text("\n".join([HEADER, *(mark + f"{mark},{mark}".join(row) + mark for row in rows)]) + "\n")
     (block,) = blocks.blocks(path)
     quick, careful = _layout(path).batch(block), _layout(path)._by_row(block)
     for column in ("lines", "at_us", "inputs", "outputs"):
