@@ -15,6 +15,7 @@ from planner.documents.rehearsal import RehearsalStage, Script
 from planner.documents.staging import RehearsalSettings
 from planner.domain.traces import Excerpt
 from planner.domain.workload import Mix
+from planner.plan.traffic import RouteBand, TooLongRequests
 from tests.infra import locks
 from twin.api.offers import Offers
 from twin.engine.clock import EngineClock
@@ -118,3 +119,23 @@ def test_what_is_missing_is_named() -> None:
         script(level="night")
     with pytest.raises(ValueError, match="no trace excerpt or lengths for the route extraction"):
         staging.script(locks.sealed(locks.plan()), {"chat": EXCERPT, "code": EXCERPT}, RehearsalSettings())
+
+
+def test_what_the_plan_refuses_for_its_length_is_not_sent() -> None:
+    plan = locks.plan()
+    chat = next(route for route in plan.routes if route.name == "chat")
+    away = RouteBand(
+        max_input_tokens=None,
+        share_of_requests=Decimal("0.001"),
+        mean_input_tokens=Decimal(500),
+        mean_output_tokens=Decimal(100),
+        weights={},
+        api_share=Decimal(0),
+        spill_by_level={},
+        refused_by_level={level.name: Decimal(1) for level in plan.levels},
+    )
+    told = TooLongRequests(over_tokens=399, refused_share=Decimal("0.001"), cut_share=Decimal(0))
+    short = chat.model_copy(update={"bands": (*chat.bands[:-1], away), "too_long": told})
+    routes = tuple(short if route is chat else route for route in plan.routes)
+    sent = {arrival.route for arrival in script(plan.model_copy(update={"routes": routes})).arrivals}
+    assert sent == {route.name for route in plan.routes} - {"chat"}, "each of its prompts has 400 tokens"
