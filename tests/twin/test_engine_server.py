@@ -179,6 +179,16 @@ def test_refusals_come_as_a_status(body: Any, status: int, words: str) -> None:
     with_replica(check)
 
 
+def test_a_prompt_that_is_to_be_cut_fits() -> None:
+    async def check(session: Session, _: EngineReplica) -> None:
+        body = chat(5000, 3, max_tokens=90, truncate_prompt_tokens=4000)
+        async with session.post("/v1/chat/completions", json=body) as response:
+            assert response.status == 200
+            assert (await response.json())["usage"]["prompt_tokens"] == 4000
+
+    with_replica(check)
+
+
 def test_a_full_queue_is_503_before_any_byte_and_counted() -> None:
     async def check(session: Session, replica: EngineReplica) -> None:
         async def ask() -> int:

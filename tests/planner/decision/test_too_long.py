@@ -219,3 +219,15 @@ def test_prompts_are_cut_for_pools_and_refused_at_apis() -> None:
 def test_an_unknown_context_is_an_omission() -> None:
     with pytest.raises(Problems):
         planned("{mean: 300, p95: 600}", catalog=catalog(small=None))
+
+
+def test_check_counts_what_is_refused() -> None:
+    plan = planned("{mean: 3000, p95: 10500}").plan
+    text = TEXT.replace("INPUT", "{mean: 3000, p95: 10500}").replace("ACCEPT", "[gpt-5.4-mini]")
+    text = text.replace("DATA", "internal")
+    hushed = plan.model_copy(update={"routes": (plan.routes[0].model_copy(update={"too_long": None}),)})
+    allowed, _ = parse(text.replace("RULE", "{}"), "x.yaml")
+    stricter, _ = parse(text.replace("RULE", "{most: 0.01%}"), "x.yaml")
+    assert [p.code for p in arithmetic(plan, allowed)] == []
+    assert "the plan says 0.0000%" in arithmetic(hushed, allowed)[0].message
+    assert "`too_long.most` allows 0.01%" in arithmetic(plan, stricter)[0].message

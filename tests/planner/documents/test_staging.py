@@ -17,6 +17,7 @@ from planner.documents.staging import RehearsalSettings
 from planner.domain.traces import Excerpt
 from planner.domain.workload import Mix
 from planner.edges.trace_files import shipped_trace
+from planner.plan.traffic import RouteBand, TooLongRequests
 from planner.words.spans import read
 from tests.infra import locks
 from tests.planner import small
@@ -131,3 +132,23 @@ def test_a_trace_without_answers_is_replaced_by_declared_lengths() -> None:
     assert staging.sources(environment, {"own": trace})["chat"] == trace.excerpt
     silent = dataclasses.replace(trace, unknown=("no-outputs",))
     assert isinstance(staging.sources(environment, {"own": silent})["chat"], Mix)
+
+
+def test_what_the_plan_refuses_for_its_length_is_not_sent() -> None:
+    plan = locks.plan()
+    chat = next(route for route in plan.routes if route.name == "chat")
+    away = RouteBand(
+        max_input_tokens=None,
+        share_of_requests=Decimal("0.001"),
+        mean_input_tokens=Decimal(500),
+        mean_output_tokens=Decimal(100),
+        weights={},
+        api_share=Decimal(0),
+        spill_by_level={},
+        refused_by_level={level.name: Decimal(1) for level in plan.levels},
+    )
+    told = TooLongRequests(over_tokens=399, refused_share=Decimal("0.001"), cut_share=Decimal(0))
+    short = chat.model_copy(update={"bands": (*chat.bands[:-1], away), "too_long": told})
+    routes = tuple(short if route is chat else route for route in plan.routes)
+    sent = {arrival.route for arrival in script(plan.model_copy(update={"routes": routes})).arrivals}
+    assert sent == {route.name for route in plan.routes} - {"chat"}, "each of its prompts has 400 tokens"
