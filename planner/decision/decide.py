@@ -16,10 +16,14 @@ from planner.decision.candidates.market import Market, ask, survey
 from planner.decision.candidates.rating import Rating
 from planner.decision.candidates.screening import leaders
 from planner.decision.choice.choice import Choice
-from planner.decision.choice.question import Infeasible
-from planner.decision.choice.solve import DEFAULT_LIMITS, SearchLimits, solve
+from planner.decision.choice.question import Answer, Infeasible, Question
+from planner.decision.choice.search import DEFAULT_LIMITS, SearchLimits
+from planner.decision.choice.solve import solve
 from planner.decision.inputs import Inputs
 from planner.words.diagnostics import Problem
+
+HOPEFUL = 100.0
+"""Factor on a screened rate that no simulation reaches."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,8 @@ def decide(inputs: Inputs, known: Known, limits: SearchLimits = DEFAULT_LIMITS) 
     """Return the cheapest choice, or why there is none.
 
     Classes are simulated and chosen in turns, until every class of the answer is simulated. Each turn simulates at
-    least one more class, so that the turns end. Where there is no answer, all classes that are left are simulated once
-    before that is believed.
+    least one more class, so that the turns end. That no plan exists is believed where the same would stand in the way
+    of far better classes; otherwise all classes are simulated first.
 
     Raises `Problems` with ENV020, exit code 1, when a price is missing that every plan needs.
     """
@@ -71,22 +75,30 @@ def decide(inputs: Inputs, known: Known, limits: SearchLimits = DEFAULT_LIMITS) 
         return refusal
     rating = Rating(surveyed.classes, surveyed.ruler, known.simulated)
     names = inputs.locked_pools | leaders(surveyed.classes, surveyed.demand.shares)
+    likely = names
     while True:
         rated = rating.simulate(names)
         market = replace(surveyed, classes=rated.classes, omissions=(*surveyed.omissions, *rated.omissions))
         question = ask(inputs.environment, market)
-        answer = solve(question, limits)
-        if isinstance(answer, Infeasible):
-            names = frozenset(c.name for c in rated.classes)
+        answer = solve(question, limits, likely)
+        if isinstance(answer, Answer):
+            names = likely = frozenset(answer.replicas)
+            if names <= rated.simulated:
+                return _without_candidates(market) or Decision(inputs, market, Choice(question, answer))
         else:
-            names = frozenset(answer.replicas)
-        if names <= rated.simulated:
-            if refusal := _without_candidates(market):
-                return refusal
-            if isinstance(answer, Infeasible):
+            names = frozenset(c.name for c in rated.classes)
+            if names <= rated.simulated or _is_certain(question, answer, rated.simulated, limits):
                 why = "; ".join(cause_words(cause) for cause in answer.causes)
-                return Refusal(no_plan(answer), why, answer.undecided)
-            return Decision(inputs, market, Choice(question, answer))
+                return _without_candidates(market) or Refusal(no_plan(answer), why, answer.undecided)
+
+
+def _is_certain(question: Question, answer: Infeasible, simulated: frozenset[str], limits: SearchLimits) -> bool:
+    """Say whether the same stands in the way if each class that is not simulated serves `HOPEFUL` times as much."""
+    hopeful = tuple(
+        k if k.name in simulated else replace(k, capacity={band: HOPEFUL * rate for band, rate in k.capacity.items()})
+        for k in question.classes
+    )
+    return solve(replace(question, classes=hopeful), limits) == answer
 
 
 def _without_candidates(market: Market) -> Refusal | None:

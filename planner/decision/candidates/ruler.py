@@ -58,7 +58,7 @@ class Ruler:
         """Return the question to the performance model about one band of a route, or all of it when `band` is None.
 
         Where first tokens really take longer than is computed, the target is made that much shorter instead;
-        `as_measured` brings the times of the answer back. `cap` is the batch cap, sequences.
+        `as_measured` brings the times of the answer back. Bursts are not in it. `cap` is the batch cap, sequences.
         """
         basis = self.evidence(shape)
         return CapacityQuestion(
@@ -68,7 +68,6 @@ class Ruler:
             target=route.target.nearer(basis.first_token),
             max_num_seqs=cap,
             max_num_batched_tokens=shape.max_num_batched_tokens,
-            burst_ratio=route.burst_ratio,
             first_token_overhead_ms=basis.coefficients.first_token_overhead_ms,
             provenance=basis.provenance,
         )

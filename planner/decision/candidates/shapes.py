@@ -11,6 +11,7 @@ from typing import Literal
 
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.hardware_rules import allows
+from planner.decision.candidates.known import Known
 from planner.decision.candidates.omissions import Candidate, DoesNotLoad, FormatNotRun, Omission
 from planner.domain.catalog import Catalog
 from planner.domain.gaps import Gap
@@ -95,12 +96,16 @@ class Shape:
 
 
 def shapes(
-    routes: Sequence[RouteDemand], catalog: Catalog, gpus: Iterable[Gpu], tenancy: Mapping[str, Tenancy]
+    routes: Sequence[RouteDemand], catalog: Catalog, gpus: Iterable[Gpu], tenancy: Mapping[str, Tenancy], known: Known
 ) -> tuple[tuple[Shape, ...], tuple[Omission, ...]]:
     """Return all shapes that load, and an omission for each that does not. `tenancy` is that of each route."""
+    numbers = known.numbers(routes)
     loading, omissions = [], []
     for shape in _accepted_shapes(routes, catalog, gpus, tenancy):
-        omission = _omission(shape)
+        key = (shape.identity, *(numbers[route.name] for route in shape.routes))
+        if key not in known.loading:
+            known.loading[key] = _omission(shape)
+        omission = known.loading[key]
         if omission is None:
             loading.append(shape)
         else:
