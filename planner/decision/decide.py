@@ -22,13 +22,16 @@ from planner.decision.candidates.rating import Rating
 from planner.decision.candidates.screening import leaders
 from planner.decision.candidates.sessions import sessions_spread
 from planner.decision.choice.choice import Choice
-from planner.decision.choice.question import Infeasible
-from planner.decision.choice.solve import DEFAULT_LIMITS, SearchLimits, solve
+from planner.decision.choice.question import Answer, Infeasible, Question
+from planner.decision.choice.search import DEFAULT_LIMITS, SearchLimits
+from planner.decision.choice.solve import solve
 from planner.decision.inputs import Inputs
 from planner.words.diagnostics import Problem
 
 SPREAD_TURNS = 4
 """Turns in which a plan's own number of replicas decides how often a session finds its history."""
+HOPEFUL = 100.0
+"""Factor on a screened rate that no simulation reaches."""
 
 
 @dataclass(frozen=True)
@@ -120,28 +123,29 @@ def _choose(
 ) -> Decision | Refusal:
     """Simulate and choose in turns, until every class of the answer is simulated.
 
-    Each turn simulates at least one more class, so that the turns end. Where there is no answer, all classes that are
-    left are simulated once before that is believed. With `preferred_alone` the choice is among preferred classes.
+    Each turn simulates at least one more class, so that the turns end. That no plan exists is believed where the same
+    would stand in the way of far better classes; otherwise all classes are simulated first. With `preferred_alone` the
+    choice is among preferred classes.
     """
     names = inputs.locked_pools | leaders(surveyed.classes, surveyed.demand.shares)
+    likely = names
     while True:
         rated = rating.simulate(names)
         market = replace(surveyed, classes=rated.classes, omissions=(*surveyed.omissions, *rated.omissions))
         whole = asked = ask(inputs.environment, market)
         if preferred_alone and market.preferred is not None:
             asked = with_preferred_alone(whole, market.preferred)
-        answer = solve(asked, limits)
-        if isinstance(answer, Infeasible):
-            names = frozenset(k.name for k in asked.classes)
+        answer = solve(asked, limits, likely)
+        if isinstance(answer, Answer):
+            names = likely = frozenset(answer.replicas)
+            if names <= rated.simulated:
+                return _without_candidates(market) or Decision(inputs, market, Choice(whole, answer))
         else:
-            names = frozenset(answer.replicas)
-        if names <= rated.simulated:
-            if refusal := _without_candidates(market):
-                return refusal
-            if isinstance(answer, Infeasible):
+            names = frozenset(k.name for k in asked.classes)
+            if names <= rated.simulated or _is_certain(asked, answer, rated.simulated, limits):
                 why = "; ".join(cause_words(cause) for cause in answer.causes)
-                return Refusal(no_plan(answer, market.omissions), why, answer.undecided, market.omissions)
-            return Decision(inputs, market, Choice(whole, answer))
+                refusal = Refusal(no_plan(answer, market.omissions), why, answer.undecided, market.omissions)
+                return _without_candidates(market) or refusal
 
 
 def _with_preference(cheapest: Decision, liked: Decision | Refusal) -> Decision:
@@ -164,6 +168,15 @@ def _with_preference(cheapest: Decision, liked: Decision | Refusal) -> Decision:
     )
     choice = Choice(liked.choice.question, answer)
     return replace(liked, choice=choice, preference=f"{wanted} is followed: it costs {costs}")
+
+
+def _is_certain(question: Question, answer: Infeasible, simulated: frozenset[str], limits: SearchLimits) -> bool:
+    """Say whether the same stands in the way if each class that is not simulated serves `HOPEFUL` times as much."""
+    hopeful = tuple(
+        k if k.name in simulated else replace(k, capacity={band: HOPEFUL * rate for band, rate in k.capacity.items()})
+        for k in question.classes
+    )
+    return solve(replace(question, classes=hopeful), limits) == answer
 
 
 def _without_candidates(market: Market) -> Refusal | None:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from planner.decision.answer.alternatives import machines_words
 from planner.decision.answer.spend import usd_of
 from planner.decision.candidates.known import Known
-from planner.decision.choice.solve import SearchLimits
+from planner.decision.choice.search import SearchLimits
 from planner.decision.decide import Decision, Refusal, decide
 from planner.decision.inputs import Inputs
 from planner.decision.relaxations import Relaxation, relaxations

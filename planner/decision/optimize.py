@@ -20,7 +20,8 @@ from planner.decision.candidates.omissions import Omission
 from planner.decision.candidates.replicas import with_range
 from planner.decision.choice.choice import Choice
 from planner.decision.choice.question import Infeasible
-from planner.decision.choice.solve import DEFAULT_LIMITS, SearchLimits, solve
+from planner.decision.choice.search import DEFAULT_LIMITS, SearchLimits
+from planner.decision.choice.solve import solve
 from planner.decision.decide import Decision, Refusal, decide, wider_spread
 from planner.decision.inputs import Inputs
 from planner.decision.nearest import with_nearest

@@ -15,7 +15,7 @@ from planner.decision.answer.alternatives import Alternatives, Other, Scaled, ma
 from planner.decision.answer.spend import usd_of
 from planner.decision.candidates.known import Known
 from planner.decision.choice.choice import Choice
-from planner.decision.choice.solve import SearchLimits
+from planner.decision.choice.search import SearchLimits
 from planner.decision.decide import Decision, Refusal, decide
 from planner.domain.environment import Environment
 from planner.domain.scaling import scaled

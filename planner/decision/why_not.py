@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from planner.decision.candidates.omissions import Candidate, names_all
 from planner.decision.choice.question import Infeasible
-from planner.decision.choice.solve import DEFAULT_LIMITS, SearchLimits, solve
+from planner.decision.choice.search import DEFAULT_LIMITS, SearchLimits
+from planner.decision.choice.solve import solve
 from planner.decision.decide import Decision
 
 MOST_WEIGHED = 6

@@ -20,7 +20,7 @@ from planner.decision.answer.spend import bands_without_place, cost_of
 from planner.decision.answer.verdicts import verdicts
 from planner.decision.candidates.hosted_apis import HostedApi
 from planner.decision.candidates.omissions import Omission, counts_by_kind
-from planner.decision.choice.solve import RANDOM_SEED, THREADS, SearchLimits, solver_version
+from planner.decision.choice.search import RANDOM_SEED, THREADS, SearchLimits, solver_version
 from planner.domain.gaps import Gap
 from planner.plan.cost import Cost
 from planner.plan.plan import Plan

@@ -1,19 +1,22 @@
-"""What several decisions know together: capacities that were simulated or screened before, by their question.
+"""What several decisions know together: what was simulated or screened before.
 
-Decisions about environments that differ in one thing ask mostly the same questions. Each is answered once.
+Decisions about environments that differ in one thing ask mostly the same. Each question is answered once. An answer
+depends on its question alone, so that a decision is the same whatever is known before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
 
-from planner.performance.capacity import Capacity, CapacityQuestion, NoCapacity, capacities
+import numpy as np
+from pydantic import BaseModel
+
+from planner.decision.candidates.demand import RouteDemand
 from planner.performance.capacity_search import CapacitiesByDigest
-from planner.performance.lengths import Lengths
-from planner.words.numbers import six_digits
 
-_Key = tuple[object, ...]
+Answers = dict[Hashable, Any]
 
 
 @dataclass(frozen=True)
@@ -21,55 +24,45 @@ class Known:
     """The answers of former questions. They are added to, and never changed.
 
     simulated: capacities from the step simulator, by digest.
+    loading: why a shape does not load, None where it does.
+    screened: the replicas of a shape with what the closed form says of them, and what they cannot serve.
     """
 
     simulated: CapacitiesByDigest = field(default_factory=dict)
-    _screened: dict[_Key, Capacity | NoCapacity] = field(default_factory=dict)
+    loading: Answers = field(default_factory=dict)
+    screened: Answers = field(default_factory=dict)
+    _numbers: dict[Hashable, int] = field(default_factory=dict)
 
-    def screen(self, questions: Sequence[CapacityQuestion]) -> list[Capacity | NoCapacity]:
-        """Return the closed form's answers, in the order of the questions."""
-        keys = [_key(question) for question in questions]
-        new = {k: q for k, q in zip(keys, questions, strict=True) if k not in self._screened}
-        if new:
-            calm = [replace(question, burst_ratio=1.0) for question in new.values()]
-            self._screened.update(zip(new, capacities(calm), strict=True))
-        return [_in_bursts(self._screened[k], q.burst_ratio) for k, q in zip(keys, questions, strict=True)]
+    def numbers(self, routes: Iterable[RouteDemand]) -> dict[str, int]:
+        """Return a number for all that each route asks of a replica, by its name: the same for equal demands.
 
-
-def _in_bursts(answer: Capacity | NoCapacity, ratio: float) -> Capacity | NoCapacity:
-    """Return the answer for arrivals whose highest minute has `ratio` times the planned rate."""
-    if isinstance(answer, NoCapacity) or ratio <= 1.0:
-        return answer
-    rate = six_digits(answer.requests_per_second / ratio)
-    return replace(answer, requests_per_second=rate, low=rate, high=rate)
+        Rates, and how they burst, are left out: they say how many replicas there must be. So is the accept list.
+        """
+        return {route.name: self._numbers.setdefault(_asked(route), len(self._numbers)) for route in routes}
 
 
-def _key(question: CapacityQuestion) -> _Key:
-    """Return all on which the answer to a question depends, but for the bursts."""
-    q = question
+_OF_RATES = frozenset({"route", "burst_ratio", "workload", "load", "week"})
+"""Fields of a demand that say how many requests come and when, or that are looked at apart."""
+
+
+def _asked(route: RouteDemand) -> Hashable:
+    own = [each.name for each in fields(route) if each.name not in _OF_RATES]
+    lengths = [each.name for each in fields(route.workload) if each.name != "burst"]
     return (
-        q.clock,
-        q.memory,
-        _lengths_key(q.lengths),
-        q.target,
-        q.max_num_seqs,
-        q.max_num_batched_tokens,
-        q.first_token_overhead_ms,
-        q.provenance,
-        q.reuse,
+        route.route.model_dump_json(exclude={"traffic", "quality"}),
+        *(_plain(getattr(route, name)) for name in own),
+        *(_plain(getattr(route.workload, name)) for name in lengths),
     )
 
 
-def _lengths_key(lengths: Lengths) -> _Key:
-    return (
-        lengths.inputs.tobytes(),
-        lengths.input_weights.tobytes(),
-        lengths.decode_steps.tobytes(),
-        lengths.decode_weights.tobytes(),
-        lengths.decode_inputs.tobytes(),
-        lengths.mean_input,
-        lengths.mean_output,
-        lengths.mean_decode_steps,
-        lengths.mean_context,
-        lengths.mean_residence,
-    )
+def _plain(value: Any) -> Hashable:
+    """Return a value as what can be hashed and compared."""
+    if isinstance(value, np.ndarray):
+        return value.tobytes()
+    if is_dataclass(value):
+        return tuple(_plain(getattr(value, each.name)) for each in fields(value))
+    if isinstance(value, tuple) and value and not isinstance(value[0], int | float | str):
+        return tuple(_plain(each) for each in value)
+    if isinstance(value, BaseModel):
+        return value.model_dump_json()
+    return value if isinstance(value, Hashable) else repr(value)

@@ -125,12 +125,13 @@ def survey(inputs: Inputs, known: Known | None = None, spread: Mapping[str, floa
     reserve = environment.reserve.node
     tenancy = {route.name: _tenancy(route, taken.issuperset(_firm_bands(route)), reserve) for route in asked.routes}
     judge = ruler(inputs)
+    remembered = Known() if known is None else known
     rights = hosting_rights(asked.routes, environment, catalog)
     rules = machine_rules(environment, catalog, offerings)
     loading, shape_omissions = shapes(
-        asked.routes, catalog, offerings.gpus(), tenancy, rights, rules, environment.models
+        asked.routes, catalog, offerings.gpus(), tenancy, rights, rules, remembered, environment.models
     )
-    able, replica_omissions = replicas(loading, judge, Known() if known is None else known)
+    able, replica_omissions = replicas(loading, judge, remembered)
     existing = existing_counts(environment.hardware.existing)
     all_classes, host_omissions = self_hosted_classes(
         able, offerings, existing, disk_usd_per_hour, storage_usd_per_gb, rules

@@ -23,11 +23,13 @@ from planner.performance.capacity import (
     Capacity,
     CapacityQuestion,
     NoCapacity,
+    capacities,
     with_interval,
 )
 from planner.performance.memory import MemoryFit
 from planner.performance.prefix import NOTHING_CACHED
 from planner.performance.step_time import StepClock
+from planner.words.numbers import six_digits
 
 CAPS = (NARROWEST_CAP, 32, 64, 128, 256)
 """Batch caps (`max_num_seqs`, sequences) that are tried."""
@@ -39,6 +41,8 @@ BATCHED_TOKENS = (1024, 2048, 4096, 8192, 16384)
 """Most tokens of one step that are tried beside vLLM's default."""
 GAIN = 1.02
 """Factor by which another value must raise the rate before it takes the place of vLLM's default."""
+
+Omissions = dict[Shape, list[Omission]]
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,18 @@ class Replica:
 
 def replicas(shapes: Sequence[Shape], ruler: Ruler, known: Known) -> tuple[tuple[Replica, ...], tuple[Omission, ...]]:
     """Return all replicas of these shapes that can serve some band, and the omissions of what they cannot serve."""
+    numbers = known.numbers({route.name: route for shape in shapes for route in shape.routes}.values())
+    keys = [(shape.identity, *(numbers[route.name] for route in shape.routes), ruler.margin(shape)) for shape in shapes]
+    new = [shape for shape, key in zip(shapes, keys, strict=True) if key not in known.screened]
+    screened = _screened(new, ruler)
+    known.screened.update((key, screened[s]) for s, key in zip(shapes, keys, strict=True) if s in screened)
+    able: list[Replica] = []
     omissions: list[Omission] = []
-    capped = _with_batched_tokens(_with_caps(shapes, ruler, known, omissions), ruler, known)
-    return _with_capacities(capped, ruler, known, omissions), tuple(omissions)
+    for shape, key in zip(shapes, keys, strict=True):
+        calm, fallen = known.screened[key]
+        omissions += fallen
+        able += [replace(r, shape=shape, capacities=_in_bursts(shape, r.capacities)) for r in calm]
+    return tuple(able), tuple(omissions)
 
 
 def question_of(replica: Replica, key: BandKey, ruler: Ruler) -> CapacityQuestion:
@@ -97,7 +110,24 @@ def with_range(replica: Replica, ruler: Ruler) -> Replica:
     return replace(replica, capacities=ranged)
 
 
-def _with_caps(shapes: Sequence[Shape], ruler: Ruler, known: Known, omissions: list[Omission]) -> list[Replica]:
+def _screened(shapes: Sequence[Shape], ruler: Ruler) -> dict[Shape, tuple[list[Replica], list[Omission]]]:
+    """Return the replicas of each shape with what they would serve without bursts, and what they cannot serve."""
+    omissions: Omissions = {shape: [] for shape in shapes}
+    able = _with_capacities(_with_batched_tokens(_with_caps(shapes, ruler, omissions), ruler), ruler, omissions)
+    return {shape: ([r for r in able if r.shape is shape], fallen) for shape, fallen in omissions.items()}
+
+
+def _in_bursts(shape: Shape, capacities: Mapping[BandKey, Capacity]) -> dict[BandKey, Capacity]:
+    """Return the same capacities for the arrivals of the routes: every second is screened as in the highest minute."""
+    burst = {route.name: max(1.0, route.burst_ratio) for route in shape.routes}
+    served = {}
+    for key, calm in capacities.items():
+        rate = six_digits(calm.requests_per_second / burst[key[0]])
+        served[key] = replace(calm, requests_per_second=rate, low=rate, high=rate)
+    return served
+
+
+def _with_caps(shapes: Sequence[Shape], ruler: Ruler, omissions: Omissions) -> list[Replica]:
     """Return replicas of each shape, without capacities yet, with the caps that are best for its routes.
 
     These are the narrowest and the widest of them, or one where the routes agree. A route that no cap serves is added
@@ -122,14 +152,14 @@ def _with_caps(shapes: Sequence[Shape], ruler: Ruler, known: Known, omissions: l
                         questions.append(replace(question, reuse=NOTHING_CACHED))
     rates: dict[tuple[Shape, str, bool], dict[int, float]] = {}
     misses: dict[tuple[Shape, str], NoCapacity] = {}
-    for (shape, route, cap, as_it_is), answer in zip(asked, known.screen(questions), strict=True):
+    for (shape, route, cap, as_it_is), answer in zip(asked, capacities(questions), strict=True):
         if isinstance(answer, Capacity):
             rates.setdefault((shape, route.name, as_it_is), {})[cap] = answer.requests_per_second
         elif as_it_is:
             misses.setdefault((shape, route.name), answer)
     for (shape, name), miss in misses.items():
         if (shape, name, True) not in rates:
-            omissions.append(Omission(shape.identity, MissesSlo(miss), name))
+            omissions[shape].append(Omission(shape.identity, MissesSlo(miss), name))
     best_caps: dict[Shape, set[int]] = {}
     for (shape, _, _), by_cap in rates.items():
         enough = WORTH * max(by_cap.values())
@@ -149,7 +179,7 @@ def _with_caps(shapes: Sequence[Shape], ruler: Ruler, known: Known, omissions: l
     ]
 
 
-def _with_batched_tokens(replicas: Sequence[Replica], ruler: Ruler, known: Known) -> list[Replica]:
+def _with_batched_tokens(replicas: Sequence[Replica], ruler: Ruler) -> list[Replica]:
     """Return the same replicas with the tokens of a step that are best for their routes; held ones stay.
 
     They are best that serve the most routes, and of these the ones with the greatest product of the routes' rates. Of
@@ -157,7 +187,7 @@ def _with_batched_tokens(replicas: Sequence[Replica], ruler: Ruler, known: Known
     """
     options = [(replica, *_other_batched_tokens(replica)) for replica in replicas]
     asked = [(option, route) for several in options for option in several for route in option.shape.routes]
-    answers = iter(known.screen([_question(option, route, None, ruler) for option, route in asked]))
+    answers = iter(capacities([_question(option, route, None, ruler) for option, route in asked]))
     return [
         _best([(option, [next(answers) for _ in option.shape.routes]) for option in several]) for several in options
     ]
@@ -185,9 +215,7 @@ def _best(answered: Sequence[tuple[Replica, Sequence[Capacity | NoCapacity]]]) -
     return best
 
 
-def _with_capacities(
-    capped: Sequence[Replica], ruler: Ruler, known: Known, omissions: list[Omission]
-) -> tuple[Replica, ...]:
+def _with_capacities(capped: Sequence[Replica], ruler: Ruler, omissions: Omissions) -> tuple[Replica, ...]:
     """Return the replicas that can serve some band of their routes, with their capacities.
 
     A band whose SLO is missed, or whose prompts are too long for the replica, is added to `omissions`, but for one that
@@ -205,12 +233,12 @@ def _with_capacities(
                     is_held = shape.held.max_model_len is not None
                     name = route.bands[band].name
                     lacks = TooLittleContext(route.context(band), shape.max_model_len, name, is_held)
-                    omissions.append(Omission(shape.identity, lacks, route.name))
+                    omissions[shape].append(Omission(shape.identity, lacks, route.name))
     by_replica: dict[int, dict[BandKey, Capacity]] = {}
-    for (index, route, band), answer in zip(asked, known.screen(questions), strict=True):
+    for (index, route, band), answer in zip(asked, capacities(questions), strict=True):
         shape = capped[index].shape
         if isinstance(answer, NoCapacity):
-            omissions.append(Omission(shape.identity, MissesSlo(answer, route.bands[band].name), route.name))
+            omissions[shape].append(Omission(shape.identity, MissesSlo(answer, route.bands[band].name), route.name))
         else:
             by_replica.setdefault(index, {})[(route.name, band)] = ruler.as_measured(shape, answer)
     return tuple(replace(capped[index], capacities=served) for index, served in sorted(by_replica.items()))

@@ -66,7 +66,7 @@ class Ruler:
         """Return the question to the performance model about one band of a route, or all of it when `band` is None.
 
         Where first tokens really take longer than is computed, the target is made that much shorter instead;
-        `as_measured` brings the times of the answer back. `cap` is the batch cap, sequences;
+        `as_measured` brings the times of the answer back. Bursts are not in it. `cap` is the batch cap, sequences;
         `batched_tokens` are the most tokens of one step.
         """
         basis, context = self.evidence(shape), shape.max_model_len
@@ -78,7 +78,6 @@ class Ruler:
             target=route.target.nearer(basis.first_token),
             max_num_seqs=cap,
             max_num_batched_tokens=batched_tokens,
-            burst_ratio=route.burst_ratio,
             reuse=cached_prompts(memory, clock, lengths, cap, route.repeated, route.spread),
             first_token_overhead_ms=basis.coefficients.first_token_overhead_ms,
             provenance=basis.provenance,

@@ -33,13 +33,16 @@ def without_dominated(
 
     A class that is `preferred` falls only to one that is preferred by the same bands.
     """
+    rivals: dict[tuple[str, bool, str], list[SelfHosted]] = {}
+    for candidate in classes:
+        rivals.setdefault(_kind(candidate.replica_class), []).append(candidate)
     best, omissions, fans = [], [], preferred or {}
     for candidate in classes:
         mine = fans.get(candidate.name, frozenset())
         better = next(
             (
                 o
-                for o in classes
+                for o in rivals[_kind(candidate.replica_class)]
                 if o is not candidate
                 and mine <= fans.get(o.name, frozenset())
                 and _dominates(o.replica_class, candidate.replica_class)
@@ -76,12 +79,19 @@ def leaders(classes: Sequence[SelfHosted], shares: Mapping[BandKey, float]) -> s
     return {ranking[0] for ranking in _rankings([c.replica_class for c in classes], shares) if ranking}
 
 
+def _kind(k: ReplicaClass) -> tuple[str, bool, str]:
+    """Return what two classes must have in common so that one may take the other's place.
+
+    A route uses one model: another one may be needed for its other bands.
+    """
+    return k.model, k.exclusive, k.quota_family
+
+
 def _dominates(a: ReplicaClass, b: ReplicaClass) -> bool:
-    """Say whether `a` can take the place of `b` for no more money. Of two equal classes the first by name dominates."""
-    if a.exclusive != b.exclusive or a.quota_family != b.quota_family:
-        return False
-    if a.model != b.model:  # a route uses one model: another one may be needed for its other bands
-        return False
+    """Say whether `a` can take the place of `b`, of the same kind, for no more money.
+
+    Of two equal classes the first by name dominates.
+    """
     if any(a.capacity.get(key, 0.0) < rate for key, rate in b.capacity.items()):
         return False
     # Machines that are paid for already are few, so that a class on them does not make others needless. Of two classes

@@ -14,6 +14,7 @@ from typing import Literal
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.hardware_rules import MachineRules
 from planner.decision.candidates.hosting_rights import HostingRights
+from planner.decision.candidates.known import Known
 from planner.decision.candidates.omissions import Candidate, DoesNotLoad, FormatNotRun, Omission
 from planner.decision.candidates.reach import NARROWEST_CAP, TENSOR_PARALLEL_SIZES, context_held
 from planner.decision.choice.question import BandKey
@@ -136,13 +137,15 @@ def shapes(
     tenancy: Mapping[str, Tenancy],
     rights: HostingRights,
     rules: MachineRules,
+    known: Known,
     facts: Mapping[str, ModelFacts] | None = None,
 ) -> tuple[tuple[Shape, ...], tuple[Omission, ...]]:
     """Return all shapes that load, and an omission for each that does not.
 
     tenancy: that of each route. rights: what a route may be hosted with. rules: which hardware may serve it.
-    facts: what the environment measured of models.
+    known: what was found before. facts: what the environment measured of models.
     """
+    numbers = known.numbers(routes)
     loading, omissions = [], list[Omission]()
     for accepted in _accepted_shapes(routes, catalog, gpus, tenancy, rights, facts or {}):
         users, ruled_out = rules.allowed(accepted.routes, accepted.hardware, accepted.identity)
@@ -150,7 +153,10 @@ def shapes(
         if not users:
             continue
         shape = accepted if users == accepted.routes else replace(accepted, routes=users)
-        cause = _omission_cause(shape)
+        key = (shape.identity, *(numbers[route.name] for route in shape.routes), *(r.counts for r in shape.routes))
+        if key not in known.loading:
+            known.loading[key] = _omission_cause(shape)
+        cause = known.loading[key]
         if cause is None:
             loading.append(shape)
         else:

@@ -25,7 +25,7 @@ from planner.decision.choice.choice import Choice
 from planner.decision.choice.linear import Linear
 from planner.decision.choice.program import SECONDS_PER_HOUR, api_pairs, s
 from planner.decision.choice.question import ApiOption, BandKey, Flow, Question
-from planner.decision.choice.solve import cheapest
+from planner.decision.choice.search import best_shares
 
 DEARER_THAN_ANY_API = 10.0
 """Price of a request without a place ÷ price of the dearest request at any API: one is left without a place only where
@@ -81,7 +81,7 @@ def dispatch(choice: Choice, question: Question) -> Dispatch:
             busy = sum(f.planned[t] / k.capacity[f.key] for f in question.flows if user.get(f.key) is k)
             linear.at_most(f"capacity[{name},{t}]", [(_admitted(name, t), busy)], float(choice.answer.replicas[name]))
     _account_limits(linear, question, spill)
-    value = cheapest(linear)
+    value = best_shares(linear)
     usd = sum(
         value[s(f, a, t)] * f.mean[t] * hours * SECONDS_PER_HOUR * a.usd_per_request[f.key]
         for f, a in spill

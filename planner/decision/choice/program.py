@@ -23,7 +23,7 @@ that replicas fit on nodes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from planner.decision.choice.limits import ApiBudget, ApiRate, RateUnit, ServedRoute, TotalBudget, VcpuQuota
 from planner.decision.choice.linear import INFINITY, Linear
@@ -131,6 +131,16 @@ def existing_types(question: Question) -> dict[str, ReplicaClass]:
     return {k.instance_type: k for k in question.classes if k.existing}
 
 
+def least_usd(question: Question, k: ReplicaClass) -> float:
+    """Return the least that any plan costs in which class k serves something, USD a month: its machines.
+
+    Those that are paid for already are part of every plan.
+    """
+    nodes = 2 if k.exclusive and question.survives_a_node else 1
+    bought = max(0, nodes - k.existing) * k.usd_per_node_hour + min(nodes, k.existing) * k.usd_per_existing_node_hour
+    return bought * HOURS_PER_MONTH + question.platform_usd + question.existing_usd
+
+
 def _columns(program: Linear, question: Question) -> None:
     levels = range(len(question.level_hours))
     for f, k in local_pairs(question):
@@ -236,14 +246,14 @@ def _one_class_a_band(program: Linear, question: Question) -> None:
 def _one_model_a_route(program: Linear, question: Question) -> None:
     """All bands of a route use classes of one model.
 
-    v[r,i,k] ≤ u[r,m(k)]
+    Σ_{k of m} v[r,i,k] ≤ u[r,m]
     Σ_m u[r,m] ≤ 1
     """
     models: dict[str, set[str]] = {}
-    for f, k in local_pairs(question):
-        models.setdefault(f.route, set()).add(k.model)
-        terms = [(v(f, k), 1.0), (f"u[{f.route},{k.model}]", -1.0)]
-        program.at_most(f"model[{f.route},{f.band},{k.name}]", terms, 0.0)
+    for f, by_model in _uses(question, lambda k: k.model):
+        models.setdefault(f.route, set()).update(by_model)
+        for model, used in by_model.items():
+            program.at_most(f"model[{f.route},{f.band},{model}]", [*used, (f"u[{f.route},{model}]", -1.0)], 0.0)
     for route in sorted(models):
         program.at_most(f"models[{route}]", [(f"u[{route},{m}]", 1.0) for m in sorted(models[route])], 1.0)
 
@@ -265,13 +275,22 @@ def _capacity(program: Linear, question: Question) -> None:
 
 
 def _packing(program: Linear, question: Question) -> None:
-    """The nodes of a group have a GPU for each one that its replicas need.
+    """The nodes of a group have a GPU for each one that its replicas need, and a class that is bought has a replica.
 
-    Σ_{k on g} TP[k]·y[k] ≤ G[g]·n[g]
+        Σ_{k on g} TP[k]·y[k] ≤ G[g]·n[g]
+        Σ_{k on g} v[r,i,k] ≤ n[g]              for each band
+        w[k] ≤ y[k]
+
+    The last two follow for whole numbers. A solver that is told of them searches half as long.
     """
     for group, classes in groups(question).items():
         terms = [(y(k), float(k.tensor_parallel_size)) for k in classes]
         program.at_most(f"packing[{group}]", [*terms, (n(group), -float(classes[0].gpus_per_node))], 0.0)
+    for f, by_group in _uses(question, lambda k: k.node_group):
+        for group, used in by_group.items():
+            program.at_most(f"node[{f.route},{f.band},{group}]", [*used, (n(group), -1.0)], 0.0)
+    for k in question.classes:
+        program.at_most(f"replica[{k.name}]", [(f"w[{k.name}]", 1.0), (y(k), -1.0)], 0.0)
 
 
 def _exclusive(program: Linear, question: Question) -> None:
@@ -298,12 +317,14 @@ def _existing(program: Linear, question: Question) -> None:
 
 
 def _weights(program: Linear, question: Question) -> None:
-    """A checkpoint is stored, once, for all bought classes that load it.
+    """A checkpoint is stored, once, for all classes in use that load it.
 
-    w[k] ≤ c[d(k)]
+    Σ_{k of d} v[r,i,k] ≤ c[d]                  for each band
     """
-    for k in question.classes:
-        program.at_most(f"weights[{k.name}]", [(f"w[{k.name}]", 1.0), (c(k), -1.0)], 0.0)
+    columns = {k.weights: c(k) for k in question.classes}
+    for f, by_checkpoint in _uses(question, lambda k: k.weights):
+        for weights, used in by_checkpoint.items():
+            program.at_most(f"weights[{f.route},{f.band},{weights}]", [*used, (columns[weights], -1.0)], 0.0)
 
 
 def _required(program: Linear, question: Question) -> None:
@@ -320,10 +341,27 @@ def _required(program: Linear, question: Question) -> None:
 def _platform(program: Linear, question: Question) -> None:
     """The platform is paid for when anything is self-hosted.
 
-    w[k] ≤ z
+    Σ_k v[r,i,k] ≤ z                            for each band
     """
-    for k in question.classes:
-        program.at_most(f"platform[{k.name}]", [(f"w[{k.name}]", 1.0), ("z", -1.0)], 0.0)
+    for f, everything in _uses(question, lambda _: ""):
+        for used in everything.values():
+            program.at_most(f"platform[{f.route},{f.band}]", [*used, ("z", -1.0)], 0.0)
+
+
+def _uses(
+    question: Question, kind: Callable[[ReplicaClass], str]
+) -> Iterator[tuple[Flow, dict[str, list[tuple[str, float]]]]]:
+    """Return for each band the terms v[r,i,k] of the classes that may serve it, by kind of class.
+
+    A band uses one class at most, so that the sum of these terms is 0 or 1. A row with the sum cuts off more than a row
+    for each of its terms.
+    """
+    for f in question.flows:
+        terms: dict[str, list[tuple[str, float]]] = {}
+        for k in question.classes:
+            if f.key in k.capacity:
+                terms.setdefault(kind(k), []).append((v(f, k), 1.0))
+        yield f, terms
 
 
 def _quota(program: Linear, question: Question) -> None:

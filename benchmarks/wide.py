@@ -1,0 +1,83 @@
+"""Environments with many routes that accept many models each: what takes a plan long.
+
+    python -m benchmarks.wide ROUTES [MODELS]      write one to standard output
+
+Lengths, rates, hours and targets differ from route to route, so that no two of them ask the same. Every fourth route has
+restricted data. A third of each accept list is hosted models.
+"""
+
+from __future__ import annotations
+
+import sys
+from itertools import islice
+
+OPEN = (
+    "gpt-oss-120b",
+    "qwen3-32b",
+    "llama-3.3-70b-instruct",
+    "qwen3-30b-a3b-instruct-2507",
+    "gpt-oss-20b",
+    "mistral-small-3.2",
+    "qwen3.6-35b-a3b",
+    "gemma-3-27b-it",
+    "qwen3-next-80b-a3b-instruct",
+    "llama-3.1-8b-instruct",
+)
+HOSTED = ("gemini-3.5-flash-lite", "gpt-5.4-mini", "claude-haiku-5.5", "gemini-3.8-flash", "nova-lite")
+"""Models without an end within the horizon, as far as the catalog knows."""
+ZONES = ("Europe/Berlin", "America/New_York", "Asia/Tokyo")
+
+HEAD = """\
+version: 1
+platform: {account: "123456789012", region: us-east-1, zones: [use1-az2, use1-az4, use1-az6]}
+horizon: {start: 2026-12-01, months: 12}
+api:
+  providers:
+    google: {limits: {tpm: 200M, rpm: 200k}}
+    openai: {limits: {tpm: 200M, rpm: 200k}}
+    anthropic: {limits: {tpm: 200M, rpm: 200k}}
+    groq: {limits: {tpm: 200M, rpm: 200k}}
+  monthly_budget: $500000
+quotas: {G: 5000, P: 5000}
+reserve: {node: true}
+budget: {monthly: $900000}
+planning: {margin: p90}
+routes:
+"""
+
+
+def environment(routes: int, models: int = 10) -> str:
+    """The text of an environment with so many routes, each of which accepts so many models."""
+    return HEAD + "".join(_route(i, models) for i in range(routes))
+
+
+def _route(i: int, models: int) -> str:
+    hosted = models // 3
+    accept = [*_turned(OPEN, i, models - hosted), *_turned(HOSTED, i, hosted)]
+    inputs, outputs = 400 + 350 * (i * 5 % 7), 80 + 60 * (i * 3 % 5)
+    profile = ("office-hours", "global", "flat")[i % 3]
+    return f"""\
+  route-{i:02}:
+    traffic:
+      profile: {profile}
+      timezone: {ZONES[i % 3]}
+      requests_per_second: {{mean: {0.5 + 0.75 * (i * 7 % 8):g}}}
+    tokens:
+      input: {{mean: {inputs}, p95: {3 * inputs}}}
+      output: {{mean: {outputs}, p95: {2 * outputs}}}
+    slo:
+      ttft_p95: {{base: {1200 + 200 * (i % 4)}ms, per_1k_input: 300ms}}
+      tpot_p95: {50 + 10 * (i % 4)}ms
+    data: {"restricted" if i % 4 == 3 else "internal"}
+    quality: {{accept: [{", ".join(accept)}], source: a benchmark, date: 2026-11-01}}
+"""
+
+
+def _turned(names: tuple[str, ...], start: int, count: int) -> list[str]:
+    """So many of the names, from one of them on, round and round."""
+    return list(islice((names[(start + k) % len(names)] for k in range(len(names))), count))
+
+
+if __name__ == "__main__":
+    sizes = [int(word) for word in sys.argv[1:]]
+    sys.stdout.write(environment(*sizes))
