@@ -118,6 +118,7 @@ class TraceSummary:
     cells: histogram of the joint lengths.
     excerpt: five minutes of single requests; very many of them are thinned to `MOST_EXCERPT`.
     within_hour: how far the rate departs from the mean of its hour, in busy hours, where a trace lasts an hour or more.
+    Its `peak_60s` is the highest minute of 19 in 20 busy hours.
     within_week: the same beside the mean that its hour has in `week`, so that what differs between days counts.
     week: 168 multipliers with mean 1 by hour of the week from Monday 00:00, where a trace lasts a day or longer. A
     trace of less than a week repeats its day. The hours are UTC, unless `unknown` says `no-zone`.

@@ -60,7 +60,8 @@ def _rate_lines(trace: TraceSummary) -> Iterator[str]:
     beside = "the mean" if inner is None else "the mean of its hour"
     shown = trace.within_week or inner or burst
     yield (
-        f"bursts: {shown.p95_300s:.2f} × {beside} in 5 min (p95), {shown.peak_60s:.2f} × in the highest minute; "
+        f"bursts: {shown.p95_300s:.2f} × {beside} in 5 min (p95), {shown.peak_60s:.2f} × in the highest minute"
+        f"{' of busy hours' if inner else ''}; "
         f"gaps vary {burst.interarrival_cv:.1f} × their mean (1: independent arrivals)"
     )
     if trace.week:

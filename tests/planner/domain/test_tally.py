@@ -183,3 +183,14 @@ def test_time_that_is_left_out_leaves_the_hours_in_their_places() -> None:
     assert hours[:60].tolist() == [0] * 60
     assert hours[60] == (10 * 24 + 1) % 168
     assert len(at)
+
+
+def test_the_highest_minute_of_a_long_trace_is_that_of_a_busy_hour() -> None:
+    """The highest minute of all would grow with every day that a log is longer."""
+    peaks = []
+    for days in (1, 6):
+        trace = _of(poisson_arrivals(np.full(days * DAY_S, 1.0), seed=9))
+        assert trace.within_hour is not None
+        peaks.append(trace.within_hour.peak_60s)
+    assert peaks[1] == pytest.approx(peaks[0], rel=0.06)
+    assert peaks[1] < trace.burst.peak_60s
