@@ -183,14 +183,34 @@ def _with_batched_tokens(replicas: Sequence[Replica], ruler: Ruler) -> list[Repl
     """Return the same replicas with the tokens of a step that are best for their routes; held ones stay.
 
     They are best that serve the most routes, and of these the ones with the greatest product of the routes' rates. Of
-    equal ones vLLM's default stays, and so it does where another value gains less than `GAIN`.
+    equal ones vLLM's default stays. So it does where another value gains less than `GAIN`, or loses a band.
     """
     options = [(replica, *_other_batched_tokens(replica)) for replica in replicas]
     asked = [(option, route) for several in options for option in several for route in option.shape.routes]
     answers = iter(capacities([_question(option, route, None, ruler) for option, route in asked]))
-    return [
+    best = [
         _best([(option, [next(answers) for _ in option.shape.routes]) for option in several]) for several in options
     ]
+    moved = [(first, other) for first, other in zip(replicas, best, strict=True) if first is not other]
+    before, after = (_bands_served([pair[side] for pair in moved], ruler) for side in (0, 1))
+    losing = {id(first) for (first, _), was, still in zip(moved, before, after, strict=True) if not was <= still}
+    return [first if id(first) in losing else other for first, other in zip(replicas, best, strict=True)]
+
+
+def _bands_served(replicas: Sequence[Replica], ruler: Ruler) -> list[set[BandKey]]:
+    """Return the bands that each of these replicas can serve by the closed form."""
+    asked = [
+        (index, route, band)
+        for index, replica in enumerate(replicas)
+        for route in replica.shape.routes
+        for band in range(len(route.bands))
+    ]
+    answers = capacities([_question(replicas[index], route, band, ruler) for index, route, band in asked])
+    served: list[set[BandKey]] = [set() for _ in replicas]
+    for (index, route, band), answer in zip(asked, answers, strict=True):
+        if isinstance(answer, Capacity):
+            served[index].add((route.name, band))
+    return served
 
 
 def _other_batched_tokens(replica: Replica) -> Iterator[Replica]:

@@ -11,6 +11,7 @@ import pytest
 import planner.decision.candidates.replicas as replicas_module
 from planner.decision.candidates.market import Market, survey
 from planner.decision.candidates.replicas import BATCHED_TOKENS, Replica, question_of
+from planner.decision.candidates.shapes import Shape, shapes
 from planner.decision.inputs import Inputs
 from planner.decision.optimize import optimize
 from planner.documents.environment_file import parse
@@ -153,6 +154,23 @@ def test_tokens_of_a_step_are_chosen_where_that_serves_more() -> None:
         assert isinstance(memory, MemoryFit)
         before = replace(replica, max_num_batched_tokens=default, memory=memory)
         assert simulated(replica, market()) >= 0.99 * simulated(before, market())
+
+
+def test_no_band_is_lost_for_a_better_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One A100 with gpt-oss would serve more of the mixture with 1,024 tokens a step, and no long prompt at all."""
+    flat = inputs("", "", (CHAT, "slo: {ttft_p95: 2s, tpot_p95: 80ms}"), ("[qwen3-8b, gpt-5.4-mini]", "[gpt-oss-120b]"))
+    of, gpus = survey(flat), load_catalog().gpus
+    loading, _ = shapes(of.demand.routes, load_catalog(), gpus.values(), dict.fromkeys(("chat", "extraction"), "solo"))
+
+    def bands() -> dict[tuple[Shape, int], set[tuple[str, int]]]:
+        able, _ = replicas_module.replicas(loading, of.ruler)
+        return {(r.shape, r.max_num_seqs): set(r.capacities) for r in able}
+
+    chosen = bands()
+    monkeypatch.setattr(replicas_module, "BATCHED_TOKENS", ())
+    default = bands()
+    assert chosen.keys() == default.keys()
+    assert [key for key in default if not default[key] <= chosen[key]] == []
 
 
 def test_more_tokens_of_a_step_leave_less_memory_for_the_cache() -> None:
