@@ -24,6 +24,7 @@ from typing import Literal
 from planner.decision.answer.solved import Solved
 from planner.decision.choice.dispatch import Dispatch, dispatch
 from planner.decision.choice.question import BandKey, Question, ReplicaClass
+from planner.domain.model_facts import token_counts
 from planner.plan.cost import CostRange, RangeCause
 from planner.words.numbers import dollars
 
@@ -48,7 +49,12 @@ def cost_ranges(solved: Solved, usd_per_month: Decimal, uncertain: Mapping[str, 
         ("capacity", _with_capacities(solved, "high"), _with_capacities(solved, "low"), _capacity_words(solved)),
         ("demand", _scaled(asked, uncertain, -1), _scaled(asked, uncertain, +1), _demand_words(uncertain)),
         ("prices", _priced(asked, 1 - API_PRICE_CHANGE), _priced(asked, 1 + API_PRICE_CHANGE), _PRICE_WORDS),
-        ("tokens", _with_tokens(asked, 1 - TOKENIZER_SPREAD), _with_tokens(asked, 1 + TOKENIZER_SPREAD), _TOKEN_WORDS),
+        (
+            "tokens",
+            _counted(solved, 1 - TOKENIZER_SPREAD),
+            _counted(solved, 1 + TOKENIZER_SPREAD),
+            _TOKEN_WORDS,
+        ),
     )
     ranges = []
     for cause, low, high, words in pairs:
@@ -77,7 +83,7 @@ def whole_range(usd_per_month: Decimal, ranges: tuple[CostRange, ...]) -> tuple[
 
 
 _PRICE_WORDS = f"prices of APIs {API_PRICE_CHANGE:.0%} lower or higher; machines at AWS's list prices"
-_TOKEN_WORDS = f"models count {TOKENIZER_SPREAD:.0%} fewer or more tokens than stated"
+_TOKEN_WORDS = f"models whose tokenizer nobody measured count {TOKENIZER_SPREAD:.0%} fewer or more tokens than stated"
 
 
 def _capacity_words(solved: Solved) -> str:
@@ -123,14 +129,27 @@ def _priced(question: Question, factor: float) -> Question:
     return replace(question, apis=apis)
 
 
-def _with_tokens(question: Question, factor: float) -> Question:
-    """Return the question in which every request has other tokens: for APIs they cost, on machines they take time."""
-    priced = _priced(question, factor)
+def _counted(solved: Solved, factor: float) -> Question:
+    """Return the question in which every request has other tokens, for models of which nobody measured the tokenizer.
+
+    For APIs tokens cost, and on machines they take time.
+    """
+    question, facts = solved.choice.question, solved.environment.models
+    unknown = {api.option.name for api in solved.apis if not api.counts.ratio_known}
     apis = tuple(
-        replace(a, tokens_per_request={key: tokens * factor for key, tokens in a.tokens_per_request.items()})
-        for a in priced.apis
+        replace(
+            a,
+            usd_per_request={key: usd * factor for key, usd in a.usd_per_request.items()},
+            tokens_per_request={key: tokens * factor for key, tokens in a.tokens_per_request.items()},
+        )
+        if a.name in unknown
+        else a
+        for a in question.apis
     )
-    slower = _with_rates(priced, lambda k: {key: rate / factor for key, rate in k.capacity.items()})
+    known = {k.model for k in question.classes if token_counts(k.model, facts, solved.catalog).ratio_known}
+    slower = _with_rates(
+        question, lambda k: k.capacity if k.model in known else {key: rate / factor for key, rate in k.capacity.items()}
+    )
     return replace(slower, apis=apis)
 
 

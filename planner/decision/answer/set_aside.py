@@ -1,4 +1,4 @@
-"""Inputs in which limits are set aside that keep a model from a route: no account, an end, a place, a vCPU quota.
+"""Inputs in which limits are set aside that keep a model from a route: an account, an end, a place, terms, a quota.
 
 A plan of such inputs says what the limit costs. It is never deployed. Restricted data is no limit that could be set
 aside, and neither is a context that is too short or a price that nobody knows.
@@ -8,19 +8,43 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from planner.decision.candidates.market import Market, hosted_market
-from planner.decision.candidates.omissions import Ended, NoAccount, Omission, OtherResidency, OverQuota
+from planner.decision.candidates.omissions import (
+    Ended,
+    NoAccount,
+    Omission,
+    OtherResidency,
+    OverQuota,
+    RegionOutside,
+    RuledOut,
+    SlowerThanSlo,
+    TermsNotMet,
+)
 from planner.decision.inputs import Inputs
 from planner.domain.environment import ProviderAccount
+from planner.domain.route import DataTerms, HardwareRules
 
 MOST_CAUSES = 4
 """Causes that are looked for one behind the other."""
 
 
+_CAN_BE_SET_ASIDE = (
+    NoAccount,
+    Ended,
+    OtherResidency,
+    OverQuota,
+    RegionOutside,
+    RuledOut,
+    SlowerThanSlo,
+    TermsNotMet,
+)
+
+
 def can_be_set_aside(omission: Omission) -> bool:
     """Say whether a plan without this limit can be asked for."""
-    return isinstance(omission.cause, NoAccount | Ended | OtherResidency | OverQuota)
+    return isinstance(omission.cause, _CAN_BE_SET_ASIDE)
 
 
 def causes_of(api: str, route: str, market: Market, inputs: Inputs) -> tuple[Omission, ...]:
@@ -48,6 +72,14 @@ def set_aside(causes: Iterable[Omission], inputs: Inputs) -> Inputs:
                 inputs = _without_end(inputs, omission.candidate.api)
             case OtherResidency():
                 inputs = _in_place(inputs, provider, inputs.environment.routes[omission.route].residency)
+            case TermsNotMet():
+                inputs = _with_route(inputs, omission.route, terms=DataTerms())
+            case RegionOutside():
+                inputs = _with_route(inputs, omission.route, residency=())
+            case RuledOut():
+                inputs = _on_any_machine(inputs, omission.route)
+            case SlowerThanSlo():
+                inputs = _without_latency(inputs, provider)
             case OverQuota(family):
                 inputs = _without_quota(inputs, family)
             case _:
@@ -74,6 +106,26 @@ def _in_place(inputs: Inputs, provider: str, places: tuple[str, ...]) -> Inputs:
     row = replace(inputs.catalog.providers[provider], residency=places)
     providers = {**inputs.catalog.providers, provider: row}
     return replace(inputs, catalog=replace(inputs.catalog, providers=providers))
+
+
+def _with_route(inputs: Inputs, name: str, **changes: Any) -> Inputs:
+    route = inputs.environment.routes[name].model_copy(update=changes)
+    routes = {**inputs.environment.routes, name: route}
+    return replace(inputs, environment=inputs.environment.model_copy(update={"routes": routes}))
+
+
+def _on_any_machine(inputs: Inputs, name: str) -> Inputs:
+    free = {"only": None, "exclude": ()}
+    inputs = _with_route(inputs, name, hardware=HardwareRules())
+    whole = inputs.environment.hardware.model_copy(update=free)
+    return replace(inputs, environment=inputs.environment.model_copy(update={"hardware": whole}))
+
+
+def _without_latency(inputs: Inputs, provider: str) -> Inputs:
+    api = inputs.environment.api
+    account = api.providers[provider].model_copy(update={"latency": None})
+    changed = api.model_copy(update={"providers": {**api.providers, provider: account}})
+    return replace(inputs, environment=inputs.environment.model_copy(update={"api": changed}))
 
 
 def _without_quota(inputs: Inputs, family: str) -> Inputs:

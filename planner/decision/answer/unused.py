@@ -14,7 +14,15 @@ from planner.decision.answer.phases import Replan, listed
 from planner.decision.answer.sentences import counted_words, omission_words
 from planner.decision.answer.set_aside import can_be_set_aside, causes_of, set_aside
 from planner.decision.candidates.market import Market
-from planner.decision.candidates.omissions import Candidate, NoAccount, Omission, OverQuota, counts_by_kind
+from planner.decision.candidates.omissions import (
+    Candidate,
+    NoAccount,
+    Omission,
+    OverQuota,
+    RegionOutside,
+    RuledOut,
+    counts_by_kind,
+)
 from planner.decision.inputs import Inputs
 from planner.domain.catalog import AcceptedEntry
 from planner.domain.gaps import Gap
@@ -128,8 +136,17 @@ def _fallen_entry(route: str, accepted: AcceptedEntry, market: Market, inputs: I
         reasons.append(f"{key}: {words}" if several else words)
     aside = [o for chain in chains.values() if all(map(can_be_set_aside, chain)) for o in chain]
     aside += [over] if over else []
+    if accepted.model is not None:
+        keys = (accepted.model.key, route)
+        rules = (o for o in market.omissions if (o.candidate.model, o.route) == keys and _is_rule(o))
+        aside += [rule for rule in list(rules)[:1] if rule.kind not in {o.kind for o in aside}]
     never = accepted.model is None and not inputs.environment.routes[route].may_use_api
     return Fallen(accepted.entry, route, tuple(reasons), tuple(aside), never)
+
+
+def _is_rule(omission: Omission) -> bool:
+    """Say whether a rule of the environment on machines can be set aside that keeps a model from a route."""
+    return isinstance(omission.cause, RegionOutside | RuledOut)
 
 
 def _quotas(inputs: Inputs) -> dict[str, int]:
@@ -156,12 +173,14 @@ def _self_hosted_reason(route: str, accepted: AcceptedEntry, market: Market) -> 
         omission
         for omission in market.omissions
         if omission.candidate.model == accepted.model.key
-        and omission.candidate.quantization in ways
+        and omission.candidate.quantization in ("", *ways)
         and omission.route in ("", route)
         and omission.kind not in LOST_ON_PRICE
     ]
     if not own:
         return "no machine that is sold in the zones can hold it"
+    if rule := next((omission for omission in own if not omission.candidate.quantization), None):
+        return omission_words(rule)
     return f"of its machines {counted_words(counts_by_kind(own)[:KINDS_TOLD])}"
 
 

@@ -122,9 +122,10 @@ def _gaps(gaps: Iterable[Gap]) -> list[Verdict]:
 
 def _availability(environment: Environment) -> Verdict:
     asked = ", ".join(f"{name} {route.slo.availability:.2%}" for name, route in sorted(environment.routes.items()))
-    message = f"asked: {asked}; not computed yet, what is planned for is the loss of one node"
-    if not environment.reserve.node:
-        message = f"asked: {asked}; not computed yet, and no loss is planned for"
+    if environment.reserve.node:
+        message = f"asked: {asked}; not computed yet, what is planned for is the loss of one node"
+        return Verdict(name="availability", state="pass", message=message)
+    message = f"asked: {asked}; not computed yet, and no loss is planned for"
     return Verdict(name="availability", state="warn", message=message)
 
 
