@@ -16,8 +16,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from planner.domain.environment_part import Day, EnvironmentPart, Text, since_1_1
+from planner.domain.environment_part import Day, EnvironmentPart, Text
 from planner.domain.route import HardwareRules, Route
+from planner.words.fields import left_out_at
 from planner.words.units import Count, DurationMs, Share, Usd
 
 ROUTE_NAME = r"^[a-z][a-z0-9-]{0,29}$"
@@ -162,7 +163,7 @@ class Planning(EnvironmentPart):
 
     margin: Literal["p50", "p90"] = "p90"
     replan_threshold: Share = 0.05
-    demand_uncertainty: Share = since_1_1(0.2)
+    demand_uncertainty: Share = left_out_at(0.2)
 
 
 class Environment(EnvironmentPart):
@@ -180,9 +181,9 @@ class Environment(EnvironmentPart):
         default={}, description="vCPUs that the account may run by family; a family that is not named is a gap"
     )
     reserve: Reserve = Reserve()
-    hardware: Hardware = since_1_1(Hardware())
-    models: dict[Text, ModelFacts] = since_1_1({})
-    licence: LicenceUse = since_1_1(LicenceUse())
+    hardware: Hardware = left_out_at(Hardware())
+    models: dict[Text, ModelFacts] = left_out_at({})
+    licence: LicenceUse = left_out_at(LicenceUse())
     budget: Budget | None = None
     planning: Planning = Planning()
 

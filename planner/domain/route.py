@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from planner.domain.environment_part import Day, EnvironmentPart, Text, since_1_1
+from planner.domain.environment_part import Day, EnvironmentPart, Text
 from planner.domain.traffic import Traffic
+from planner.words.fields import left_out_at
 from planner.words.units import Count, DurationMs, Share
 
 Privacy = Literal["public", "internal", "restricted"]
@@ -23,7 +24,7 @@ class DeclaredLengths(EnvironmentPart):
     mean: Tokens | None = None
     p95: Tokens | None = None
     max: LongestTokens | None = None
-    histogram: dict[LongestTokens, Share] = since_1_1({})
+    histogram: dict[LongestTokens, Share] = left_out_at({})
 
 
 class DeclaredTokens(EnvironmentPart):
@@ -31,8 +32,8 @@ class DeclaredTokens(EnvironmentPart):
 
     input: DeclaredLengths
     output: DeclaredLengths
-    shared_prefix: Count = since_1_1(0)
-    session_hit: Share = since_1_1(0.0)
+    shared_prefix: Count = left_out_at(0)
+    session_hit: Share = left_out_at(0.0)
 
 
 class InputDependent(EnvironmentPart):
@@ -121,14 +122,14 @@ class Route(EnvironmentPart):
     task: Literal["chat", "completion"] = "chat"
     traffic: Traffic
     tokens: DeclaredTokens | None = None
-    too_long: TooLong = since_1_1(TooLong())
+    too_long: TooLong = left_out_at(TooLong())
     slo: Slo
     data: Privacy
-    terms: DataTerms = since_1_1(DataTerms())
+    terms: DataTerms = left_out_at(DataTerms())
     quality: Quality
     residency: tuple[str, ...] = ()
-    hardware: HardwareRules = since_1_1(HardwareRules())
-    engine: HeldSettings = since_1_1(HeldSettings())
+    hardware: HardwareRules = left_out_at(HardwareRules())
+    engine: HeldSettings = left_out_at(HeldSettings())
 
     @property
     def may_use_api(self) -> bool:

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from planner.domain.environment_part import EnvironmentPart, since_1_1
+from planner.domain.environment_part import EnvironmentPart
+from planner.words.fields import left_out_at
 from planner.words.units import HOURS_PER_WEEK, Count, DurationMs, Share
 
 MOST_REQUESTS_PER_SECOND, LEAST_REQUESTS_PER_SECOND = 1e6, 1e-6
@@ -58,5 +59,5 @@ class Traffic(EnvironmentPart):
     tokens: Volume | None = None
     users: Users | None = None
     growth_per_month: Share | None = None
-    seasons: dict[Month, Annotated[float, Field(gt=0, le=100)]] = since_1_1({})
+    seasons: dict[Month, Annotated[float, Field(gt=0, le=100)]] = left_out_at({})
     uncertainty: Share | None = None

@@ -18,7 +18,7 @@ from planner.faces.layout import above, below, figures, left_out, names, sentenc
 from planner.faces.prose import Prose, Words
 from planner.faces.tables import FoldingTable
 from planner.faces.uncertainty import uncertainty_view
-from planner.plan.fleet import Pool
+from planner.plan.fleet import Pool, PoolCapacity
 from planner.plan.plan import Plan
 from planner.plan.review import ScalePoint
 from planner.plan.traffic import PlannedRoute
@@ -127,7 +127,7 @@ def _routes(plan: Plan) -> FoldingTable:
     for route in plan.routes:
         caps = [c for pool in plan.pools for c in pool.capacity if c.route == route.name]
         of_pools = (
-            _against([c.ttft_p95_ms for c in caps], _ttft_target(route)),
+            _first_token(route, caps),
             _against([c.tpot_p95_ms for c in caps], _target(route.slo.tpot_p95_ms)),
             _against([c.e2e_p95_ms for c in caps if c.e2e_p95_ms is not None], _target(route.slo.e2e_p95_ms)),
         )
@@ -173,15 +173,20 @@ def _target(promised: Decimal | None) -> str:
     return "" if promised is None else duration(promised)
 
 
-def _ttft_target(route: PlannedRoute) -> str:
-    """Return the target of the 95th-percentile prompt, with that prompt's length where the target depends on it."""
+def _first_token(route: PlannedRoute, caps: Sequence[PoolCapacity]) -> str:
+    """Return the time to the first token of the band that comes nearest to its target, with that target.
+
+    A target that grows with the prompt is that of the band's 95th-percentile prompt.
+    """
     base, slope = route.slo.ttft_p95_base_ms, route.slo.ttft_p95_per_1k_input_ms
-    if base is None or not slope:
-        return _target(base)
-    tokens = route.p95_input_tokens
-    if tokens is None:
-        return f"{duration(base)} + {duration(slope)}/1k"
-    return f"{duration(base + slope * tokens / 1000)} at {tokens:,.0f} tokens"
+    if base is None or not slope or not caps:
+        return _against([c.ttft_p95_ms for c in caps], _target(base))
+    known = [(c.ttft_p95_ms, c.p95_input_tokens) for c in caps if c.p95_input_tokens is not None]
+    if not known:
+        return _against([c.ttft_p95_ms for c in caps], f"{duration(base)} + {duration(slope)}/1k")
+    nearest = max(known, key=lambda pair: pair[0] / (base + slope * pair[1] / 1000))
+    target = base + slope * nearest[1] / 1000
+    return f"{duration(nearest[0])} of {duration(target)} at {nearest[1]:,.0f} tokens"
 
 
 def _reasons(route: PlannedRoute) -> RenderableType:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from planner.domain.environment_part import since_1_1
 from planner.plan.parts import PlanPart
+from planner.words.fields import left_out_at
 from planner.words.numbers import Dollars, Figure, UnitPrice
 
 
@@ -67,4 +67,4 @@ class Cost(PlanPart):
     usd_per_month: Dollars
     low_usd_per_month: Dollars
     high_usd_per_month: Dollars
-    ranges: tuple[CostRange, ...] = since_1_1(())
+    ranges: tuple[CostRange, ...] = left_out_at(())

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from planner.domain.offerings import CapacityType
-from planner.plan.parts import PlanPart, Provenance, left_out_at
+from planner.plan.parts import PlanPart, Provenance
+from planner.words.fields import left_out_at
 from planner.words.numbers import Figure
 
 
@@ -98,6 +99,7 @@ class PoolCapacity(PlanPart):
     binding: what gives way first above the capacity.
     ttft_p95_ms, tpot_p95_ms, e2e_p95_ms: latency at the capacity, 95th percentile, ms. The last one is stated for
     routes that promise it.
+    p95_input_tokens: prompt that 95 % of the band's requests do not exceed, tokens; None in locks that do not say it.
     """
 
     route: str
@@ -110,6 +112,7 @@ class PoolCapacity(PlanPart):
     ttft_p95_ms: Figure
     tpot_p95_ms: Figure
     e2e_p95_ms: Figure | None = left_out_at(None)
+    p95_input_tokens: Figure | None = left_out_at(None)
 
 
 class Replicas(PlanPart):

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 Provenance = Literal["measured", "calibrated", "analytic"]
 """Provenance says how a performance figure is known: by measurement, by a fit of measurements, or by computation."""
 VerdictState = Literal["pass", "warn", "deny"]
 """A verdict lets a plan pass, warns of it, or denies its deployment."""
-
-
-def left_out_at(default: Any) -> Any:
-    """Return the field of a value that plans of format 1.0 do not state. At its default the lock leaves it out."""
-    return Field(default=default, exclude_if=lambda value: value == default)
 
 
 class PlanPart(BaseModel):

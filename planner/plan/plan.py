@@ -6,9 +6,6 @@ are sorted by name. Units stand in the names; money is USD, and a month has 730 
 
 from __future__ import annotations
 
-from pydantic import Field
-
-from planner.domain.environment_part import since_1_1
 from planner.plan.cost import Cost
 from planner.plan.fleet import NodeGroup, Pool
 from planner.plan.parts import PlanPart
@@ -16,6 +13,7 @@ from planner.plan.phases import Phase
 from planner.plan.platform import PlannedPlatform
 from planner.plan.review import Alternative, OmissionCount, ScalePoint, SloRisk, Solver, Verdict
 from planner.plan.traffic import FallbackApi, PlanLevel, PlannedRoute
+from planner.words.fields import left_out_at
 from planner.words.numbers import Dollars
 
 
@@ -46,12 +44,12 @@ class Plan(PlanPart):
     routes: tuple[PlannedRoute, ...]
     apis: tuple[FallbackApi, ...]
     cost: Cost
-    phases: tuple[Phase, ...] = Field(default=(), exclude_if=lambda phases: not phases)
-    mean_usd_per_month: Dollars | None = Field(default=None, exclude_if=lambda usd: usd is None)
+    phases: tuple[Phase, ...] = left_out_at(())
+    mean_usd_per_month: Dollars | None = left_out_at(None)
     verdicts: tuple[Verdict, ...]
     baselines: tuple[Alternative, ...]
     runners_up: tuple[Alternative, ...]
     break_even: tuple[ScalePoint, ...]
     omitted: tuple[OmissionCount, ...]
     solver: Solver
-    risks: tuple[SloRisk, ...] = since_1_1(())
+    risks: tuple[SloRisk, ...] = left_out_at(())

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
-
-from planner.plan.parts import PlanPart, left_out_at
+from planner.plan.parts import PlanPart
+from planner.words.fields import left_out_at
 from planner.words.numbers import Dollars, Figure, UnitPrice
 
 
@@ -44,8 +43,8 @@ class RouteBand(PlanPart):
     weights: dict[str, Figure]
     api_share: Figure
     spill_by_level: dict[str, Figure]
-    refused_by_level: dict[str, Figure] = Field(default={}, exclude_if=lambda shares: not shares)
-    cut_to_tokens: int | None = Field(default=None, exclude_if=lambda tokens: tokens is None)
+    refused_by_level: dict[str, Figure] = left_out_at({})
+    cut_to_tokens: int | None = left_out_at(None)
 
     @property
     def is_refused(self) -> bool:
@@ -128,7 +127,6 @@ class PlannedRoute(PlanPart):
     too_long: what happens to requests that are too long; None where none of them are.
     usd_per_month: its part of the bill, USD a month.
     usd_per_million_tokens: that cost for a million input and output tokens, USD.
-    p95_input_tokens: prompt that 95 % of its requests do not exceed, tokens; None in locks that do not say it.
     binding: what limits its largest band.
     reasons: why it is served so, as sentences.
     """
@@ -144,13 +142,12 @@ class PlannedRoute(PlanPart):
     fallback: tuple[str, ...]
     triggers: Triggers
     spill_share: Figure
-    too_long: TooLongRequests | None = Field(default=None, exclude_if=lambda requests: requests is None)
+    too_long: TooLongRequests | None = left_out_at(None)
     usd_per_month: Dollars
     usd_per_million_tokens: Figure
     binding: str
     reasons: tuple[str, ...]
-    load: Annotated[PlannedLoad | None, Field(exclude_if=lambda load: load is None)] = None
-    p95_input_tokens: Annotated[Figure | None, Field(exclude_if=lambda tokens: tokens is None)] = None
+    load: PlannedLoad | None = left_out_at(None)
 
 
 class FallbackApi(PlanPart):

@@ -106,6 +106,8 @@ def _pool(solved: Solved, pool: SelfHosted) -> Pool:
 
 def _capacity(pool: SelfHosted, route: str, band: int) -> PoolCapacity:
     capacity = pool.replica.capacities[(route, band)]
+    asked = pool.shape.route(route)
+    longest = asked.mix_for(band, pool.shape.max_model_len).input_quantile(0.95)
     return PoolCapacity(
         route=route,
         band=band,
@@ -116,7 +118,8 @@ def _capacity(pool: SelfHosted, route: str, band: int) -> PoolCapacity:
         binding=capacity.binding,
         ttft_p95_ms=capacity.ttft_ms_p95,
         tpot_p95_ms=capacity.tpot_ms_p95,
-        e2e_p95_ms=capacity.e2e_ms_p95 if pool.shape.route(route).target.e2e_ms < math.inf else None,
+        e2e_p95_ms=capacity.e2e_ms_p95 if asked.target.e2e_ms < math.inf else None,
+        p95_input_tokens=longest / asked.counts.ratio,
     )
 
 

@@ -44,7 +44,8 @@ def cost_ranges(solved: Solved, usd_per_month: Decimal, uncertain: Mapping[str, 
     """
     choice = solved.choice
     asked = choice.question
-    expected = dispatch(choice, asked).api_usd_per_month
+    usual = dispatch(choice, asked)
+    expected = usual.api_usd_per_month
     pairs: tuple[tuple[RangeCause, Question, Question, str], ...] = (
         ("capacity", _with_capacities(solved, "high"), _with_capacities(solved, "low"), _capacity_words(solved)),
         ("demand", _scaled(asked, uncertain, -1), _scaled(asked, uncertain, +1), _demand_words(uncertain)),
@@ -60,7 +61,7 @@ def cost_ranges(solved: Solved, usd_per_month: Decimal, uncertain: Mapping[str, 
     for cause, low, high, words in pairs:
         cheap, dear = dispatch(choice, low), dispatch(choice, high)
         ends = sorted(found.api_usd_per_month - expected for found in (cheap, dear))
-        unplaced = _unplaced(solved, dear)
+        unplaced = _unplaced(solved, dear, usual)
         less, more = dollars(min(0.0, ends[0])), dollars(max(0.0, ends[1]))
         if less or more or unplaced:
             ranges.append(
@@ -153,14 +154,16 @@ def _counted(solved: Solved, factor: float) -> Question:
     return replace(slower, apis=apis)
 
 
-def _unplaced(solved: Solved, found: Dispatch) -> dict[str, Decimal]:
-    """Return the share of a month's requests of each route that find no place."""
+def _unplaced(solved: Solved, found: Dispatch, usual: Dispatch) -> dict[str, Decimal]:
+    """Return the share of a month's requests of each route that find no place, and find one as the plan expects."""
     lost: dict[str, float] = {}
     total: dict[str, float] = {}
     hours = solved.choice.question.level_hours
     for f in solved.choice.question.flows:
         volumes = [rate * h for rate, h in zip(f.mean, hours, strict=True)]
-        shares = found.unplaced.get(f.key, (0.0,) * len(hours))
+        nothing = (0.0,) * len(hours)
+        before, now = usual.unplaced.get(f.key, nothing), found.unplaced.get(f.key, nothing)
+        shares = [max(0.0, b - a) for a, b in zip(before, now, strict=True)]
         total[f.route] = total.get(f.route, 0.0) + sum(volumes)
         lost[f.route] = lost.get(f.route, 0.0) + sum(v * s for v, s in zip(volumes, shares, strict=True))
     return {

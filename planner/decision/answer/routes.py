@@ -67,7 +67,6 @@ def _route(solved: Solved, route: RouteDemand, cost: Cost, shares: Mapping[tuple
         binding=_binding(solved, route),
         reasons=reasons(solved, route),
         load=planned_load(route),
-        p95_input_tokens=route.prompt_p95,
     )
 
 
