@@ -15,7 +15,7 @@ from planner.words.diagnostics import Problem
 
 ABOUT_APIS: frozenset[OmissionKind] = frozenset({"privacy", "provider", "retirement", "residency", "context"})
 ABOUT_MACHINES: frozenset[OmissionKind] = frozenset({"zones", "price", "host"})
-WITH_A_BETTER_ONE: frozenset[OmissionKind] = frozenset({"dominated", "screened"})
+WITH_A_BETTER_ONE: frozenset[OmissionKind] = frozenset({"dominated", "dear", "screened"})
 """Kinds that never leave a route without a candidate, because another candidate is there in their place."""
 KINDS_TOLD = 4
 """Kinds of omissions that a problem counts at most."""

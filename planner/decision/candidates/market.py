@@ -6,7 +6,7 @@ everything that falls. `ask` turns the market into the plain numbers of the prog
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from planner.decision.candidates.demand import Demand, RouteDemand, demand
@@ -17,10 +17,11 @@ from planner.decision.candidates.omissions import Candidate, NoPrice, NotInZones
 from planner.decision.candidates.platform import NODE_DISK_GB, cluster_parts
 from planner.decision.candidates.replicas import replicas
 from planner.decision.candidates.ruler import Ruler, ruler
-from planner.decision.candidates.screening import short_list, without_dominated
+from planner.decision.candidates.screening import affordable, leaders, short_list, without_dominated
 from planner.decision.candidates.self_hosted import SelfHosted, self_hosted_classes
 from planner.decision.candidates.shapes import Tenancy, shapes
 from planner.decision.choice.question import BandKey, Flow, Question
+from planner.decision.choice.solve import usd_of_some_plan
 from planner.decision.inputs import Inputs
 from planner.domain.catalog import Catalog
 from planner.domain.environment import Environment
@@ -87,25 +88,23 @@ def survey(inputs: Inputs, known: Known | None = None) -> Market:
     loading, shape_omissions = shapes(asked.routes, catalog, offerings.gpus(), tenancy, remembered)
     able, replica_omissions = replicas(loading, judge, remembered)
     all_classes, host_omissions = self_hosted_classes(able, offerings, disk_usd_per_hour, storage_usd_per_gb)
-    best, dominated = without_dominated(all_classes)
+    everything = Market(asked, judge, all_classes, apis, cluster, (), (*api_gaps, *offering_gaps))
+    question = ask(environment, everything)
+    likely = inputs.locked_pools | leaders(all_classes, asked.shares)
+    in_reach, dear = affordable(all_classes, usd_of_some_plan(question.with_classes(likely)), question)
+    best, dominated = without_dominated(in_reach)
     classes, far_from_cheapest = short_list(best, asked.shares, inputs.locked_pools)
-    return Market(
-        demand=asked,
-        ruler=judge,
-        classes=classes,
-        apis=apis,
-        cluster=cluster,
-        omissions=(
-            *api_omissions,
-            *offering_omissions,
-            *shape_omissions,
-            *replica_omissions,
-            *host_omissions,
-            *dominated,
-            *far_from_cheapest,
-        ),
-        gaps=(*api_gaps, *offering_gaps),
+    omissions = (
+        *api_omissions,
+        *offering_omissions,
+        *shape_omissions,
+        *replica_omissions,
+        *host_omissions,
+        *dear,
+        *dominated,
+        *far_from_cheapest,
     )
+    return replace(everything, classes=classes, omissions=omissions)
 
 
 def ask(environment: Environment, market: Market) -> Question:

@@ -28,6 +28,7 @@ OmissionKind = Literal[
     "retirement",
     "context",
     "dominated",
+    "dear",
     "screened",
     "host",
 ]
@@ -167,6 +168,17 @@ class Dominated:
 
 
 @dataclass(frozen=True)
+class DearerThanPlan:
+    """The smallest deployment of this candidate costs more than a whole plan without it.
+
+    usd_per_month: cost of that plan.
+    """
+
+    usd_per_month: float
+    kind: Literal["dear"] = "dear"
+
+
+@dataclass(frozen=True)
 class FarFromCheapest:
     """Many other candidates are cheaper for every route that this one could serve."""
 
@@ -192,6 +204,7 @@ OmissionCause = (
     | OtherResidency
     | TooLittleContext
     | Dominated
+    | DearerThanPlan
     | FarFromCheapest
     | WeakHost
 )

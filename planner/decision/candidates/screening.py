@@ -1,6 +1,8 @@
 """Screening: from hundreds of classes to the few dozen that the program can be given.
 
-Dominance comes first. A class falls when another of the same model serves everything that it serves, at least as fast,
+Classes that are too dear come first: those whose smallest deployment costs more than a whole plan without them.
+
+Dominance comes next. A class falls when another of the same model serves everything that it serves, at least as fast,
 and takes no more money for a replica, no more money for a node, and no more vCPUs of the same quota for a replica.
 Alone, a dominated class is never the better choice. Beside other classes it can be worth a little, which is given up:
 it may fit on the idle GPUs of a node that is paid for, it may admit its band apart from others, and an API with tight
@@ -13,13 +15,17 @@ bands, and by the money for the smallest deployment. The best of each ranking st
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import le
 
-from planner.decision.candidates.omissions import Dominated, FarFromCheapest, Omission
+from planner.decision.candidates.omissions import DearerThanPlan, Dominated, FarFromCheapest, Omission
 from planner.decision.candidates.self_hosted import SelfHosted
-from planner.decision.choice.question import BandKey, ReplicaClass
+from planner.decision.choice.program import least_usd
+from planner.decision.choice.question import BandKey, Question, ReplicaClass
 
-MOST_CLASSES = 40
+MOST_CLASSES = 28
 """Classes that the program is given at most: it is solved in seconds with so many."""
+DEAR = 1.25
+"""How much dearer than a whole plan a class may be before it falls: capacities are only screened by then."""
 
 
 def without_dominated(classes: Sequence[SelfHosted]) -> tuple[tuple[SelfHosted, ...], tuple[Omission, ...]]:
@@ -28,10 +34,12 @@ def without_dominated(classes: Sequence[SelfHosted]) -> tuple[tuple[SelfHosted, 
     for candidate in classes:
         rivals.setdefault(_kind(candidate.replica_class), []).append(candidate)
     best, omissions = [], []
+    costs = {id(c): _costs(c.replica_class) for c in classes}
     for candidate in classes:
-        others = rivals[_kind(candidate.replica_class)]
+        own = costs[id(candidate)]
+        cheap = (o for o in rivals[_kind(candidate.replica_class)] if all(map(le, costs[id(o)], own)))
         better = next(
-            (o for o in others if o is not candidate and _dominates(o.replica_class, candidate.replica_class)), None
+            (o for o in cheap if o is not candidate and _dominates(o.replica_class, candidate.replica_class)), None
         )
         if better is None:
             best.append(candidate)
@@ -58,9 +66,22 @@ def short_list(
     return tuple(c for c in classes if c.name in chosen), omissions
 
 
-def leaders(classes: Sequence[SelfHosted], shares: Mapping[BandKey, float]) -> set[str]:
+def affordable(
+    classes: Sequence[SelfHosted], usd: float, question: Question
+) -> tuple[tuple[SelfHosted, ...], tuple[Omission, ...]]:
+    """Return the classes whose smallest deployment costs no more than a whole plan that needs none of the others.
+
+    usd: cost of that plan, USD a month; infinity where none is known.
+    """
+    most = usd * DEAR
+    dear = {c.name for c in classes if least_usd(question, c.replica_class) > most}
+    omissions = tuple(Omission(c.identity, DearerThanPlan(usd)) for c in classes if c.name in dear)
+    return tuple(c for c in classes if c.name not in dear), omissions
+
+
+def leaders(classes: Sequence[SelfHosted], shares: Mapping[BandKey, float]) -> frozenset[str]:
     """Return the names of the first class of every ranking, which an answer most likely names."""
-    return {ranking[0] for ranking in _rankings([c.replica_class for c in classes], shares) if ranking}
+    return frozenset(ranking[0] for ranking in _rankings([c.replica_class for c in classes], shares) if ranking)
 
 
 def _kind(k: ReplicaClass) -> tuple[str, bool, str]:
@@ -71,20 +92,19 @@ def _kind(k: ReplicaClass) -> tuple[str, bool, str]:
     return k.model, k.exclusive, k.quota_family
 
 
+def _costs(k: ReplicaClass) -> tuple[float, float, float]:
+    """Return the USD an hour of a replica and of a node, and the vCPUs of a replica."""
+    return _per_replica(k), k.usd_per_node_hour, k.vcpus_per_node * k.tensor_parallel_size / k.gpus_per_node
+
+
 def _dominates(a: ReplicaClass, b: ReplicaClass) -> bool:
-    """Say whether `a` can take the place of `b`, of the same kind, for no more money.
+    """Say whether `a`, which is of the same kind and costs no more, can take the place of `b`.
 
     Of two equal classes the first by name dominates.
     """
     if any(a.capacity.get(key, 0.0) < rate for key, rate in b.capacity.items()):
         return False
-    costs = [
-        (_per_replica(k), k.usd_per_node_hour, k.vcpus_per_node * k.tensor_parallel_size / k.gpus_per_node)
-        for k in (a, b)
-    ]
-    if any(mine > theirs for mine, theirs in zip(*costs, strict=True)):
-        return False
-    same = costs[0] == costs[1] and dict(a.capacity) == dict(b.capacity)
+    same = _costs(a) == _costs(b) and dict(a.capacity) == dict(b.capacity)
     return not same or a.name < b.name
 
 
