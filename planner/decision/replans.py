@@ -8,6 +8,7 @@ reasons are those of its refusal.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from planner.decision import what_ifs
@@ -22,6 +23,8 @@ from planner.domain.scaling import scaled
 
 SCALES = (0.05, 0.1, 0.2, 0.35, 0.5, 1.0, 1.5, 2.0)
 """Multiples of the load at which the break-even is shown."""
+THREADS = 2
+"""Environments that are planned at once. The solver and the simulator run beside Python; more threads would wait."""
 Replan = Callable[[Environment], Decision | Refusal]
 """Plans another environment on the same facts."""
 
@@ -40,9 +43,34 @@ def replanning(plan: Decision, known: Known, limits: SearchLimits) -> Replan:
 
 
 def alternatives(plan: Decision, known: Known, limits: SearchLimits) -> Alternatives:
-    """Return all that is told beside a plan of what else could have been done."""
+    """Return all that is told beside a plan of what else could have been done.
+
+    Each environment is planned once, some of them at the same time.
+    """
     replan = replanning(plan, known, limits)
-    return Alternatives(baselines(plan, replan), runners_up(plan, replan), break_even(plan, replan))
+    environments = _asked(plan)
+    with ThreadPoolExecutor(THREADS) as pool:
+        answers = list(zip(environments, pool.map(replan, environments), strict=True))
+
+    def told(environment: Environment) -> Decision | Refusal:
+        return next(answer for asked, answer in answers if asked == environment)
+
+    return Alternatives(baselines(plan, told), runners_up(plan, told), break_even(plan, told))
+
+
+def _asked(plan: Decision) -> list[Environment]:
+    """Return the environments whose plans the alternatives tell."""
+    asked: list[Environment] = []
+
+    def note(environment: Environment) -> Decision | Refusal:
+        if environment not in asked:
+            asked.append(environment)
+        return plan
+
+    break_even(plan, note)
+    baselines(plan, note)
+    runners_up(plan, note)
+    return asked
 
 
 def baselines(plan: Decision, replan: Replan) -> tuple[Other, ...]:

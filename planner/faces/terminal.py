@@ -278,7 +278,7 @@ def break_even_view(plan: Plan) -> FoldingTable:
         ),
         rows,
         (left_out(PICTURE), below("routes"), below("machines")),
-        "* where privacy allows it; quotas, budgets and API rate limits are left aside",
+        "* where privacy allows it; each point is a plan of its own, within all quotas, budgets and rate limits",
     )
 
 

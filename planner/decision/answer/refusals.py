@@ -17,7 +17,7 @@ ABOUT_APIS: frozenset[OmissionKind] = frozenset(
     {"privacy", "provider", "retirement", "residency", "context", "terms", "latency"}
 )
 ABOUT_MACHINES: frozenset[OmissionKind] = frozenset({"zones", "price", "host"})
-WITH_A_BETTER_ONE: frozenset[OmissionKind] = frozenset({"dominated", "screened"})
+WITH_A_BETTER_ONE: frozenset[OmissionKind] = frozenset({"dominated", "dear", "screened"})
 """Kinds that never leave a route without a candidate, because another candidate is there in their place."""
 RULES_OF_A_TEAM: frozenset[OmissionKind] = frozenset({"latency", "licence", "region", "residency", "terms"})
 """Kinds by which a rule of the environment leaves out what was accepted."""

@@ -29,6 +29,7 @@ MEANING: Mapping[OmissionKind, str] = {
     "retirement": "is no longer served by its provider",
     "context": "reads fewer tokens than the route's prompts have",
     "dominated": "costs no less and does no more than another candidate",
+    "dear": "costs more alone than a whole plan without it",
     "screened": "is far from the cheapest for every route",
     "host": "has too little CPU or memory beside the GPU",
 }
@@ -102,6 +103,8 @@ def omission_words(omission: Omission) -> str:
             return f"{held}reads {tokens} tokens; {texts} reach {needed:,}"
         case omissions.Dominated(by):
             return f"dominated by {candidate_words(by)}"
+        case omissions.DearerThanPlan(usd):
+            return f"its smallest deployment costs more than a whole plan without it, of ${usd:,.0f} a month"
         case omissions.FarFromCheapest():
             return "many others are cheaper for every route that it could serve"
         case omissions.WeakHost():

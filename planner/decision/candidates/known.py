@@ -1,13 +1,15 @@
 """What several decisions know together: what was simulated or screened before.
 
 Decisions about environments that differ in one thing ask mostly the same. Each question is answered once. An answer
-depends on its question alone, so that a decision is the same whatever is known before it.
+depends on its question alone, so that a decision is the same whatever is known before it. Two threads may ask the same
+at once; both then find the same answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -32,13 +34,14 @@ class Known:
     loading: Answers = field(default_factory=dict)
     screened: Answers = field(default_factory=dict)
     _numbers: dict[Hashable, int] = field(default_factory=dict)
+    _counter: Iterator[int] = field(default_factory=count)
 
     def numbers(self, routes: Iterable[RouteDemand]) -> dict[str, int]:
         """Return a number for all that each route asks of a replica, by its name: the same for equal demands.
 
         Rates, and how they burst, are left out: they say how many replicas there must be. So is the accept list.
         """
-        return {route.name: self._numbers.setdefault(_asked(route), len(self._numbers)) for route in routes}
+        return {route.name: self._numbers.setdefault(_asked(route), next(self._counter)) for route in routes}
 
 
 _OF_RATES = frozenset({"route", "burst_ratio", "workload", "load", "week"})

@@ -7,7 +7,7 @@ everything that falls. `ask` turns the market into the plain numbers of the prog
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from planner.decision.candidates.demand import Demand, RouteDemand, demand
 from planner.decision.candidates.existing import existing_counts, existing_usd, with_existing
@@ -21,10 +21,17 @@ from planner.decision.candidates.preference import preferred_bands, preferred_le
 from planner.decision.candidates.reach import cuts
 from planner.decision.candidates.replicas import replicas
 from planner.decision.candidates.ruler import Ruler, ruler
-from planner.decision.candidates.screening import PreferredBands, short_list, without_dominated
+from planner.decision.candidates.screening import (
+    PreferredBands,
+    affordable,
+    leaders,
+    short_list,
+    without_dominated,
+)
 from planner.decision.candidates.self_hosted import SelfHosted, self_hosted_classes
 from planner.decision.candidates.shapes import Tenancy, shapes
 from planner.decision.choice.question import BandKey, Flow, Question
+from planner.decision.choice.solve import usd_of_some_plan
 from planner.decision.inputs import Inputs
 from planner.domain.catalog import AcceptedEntry, Catalog
 from planner.domain.environment import Environment
@@ -137,14 +144,10 @@ def survey(inputs: Inputs, known: Known | None = None, spread: Mapping[str, floa
         able, offerings, existing, disk_usd_per_hour, storage_usd_per_gb, rules
     )
     preferred = preferred_bands(all_classes, rules)
-    best, dominated = without_dominated(all_classes, preferred)
-    keep = inputs.locked_pools | preferred_leaders(best, asked.shares, preferred)
-    classes, far_from_cheapest = short_list(best, asked.shares, keep)
-    names = {c.name for c in classes}
-    return Market(
+    everything = Market(
         demand=asked,
         ruler=judge,
-        classes=classes,
+        classes=all_classes,
         apis=apis,
         cluster=cluster,
         preferred=preferred,
@@ -153,20 +156,32 @@ def survey(inputs: Inputs, known: Known | None = None, spread: Mapping[str, floa
             for route in asked.routes
             if route.route.residency
         },
-        omissions=(
-            *api_omissions,
-            *offering_omissions,
-            *rights.omissions,
-            *shape_omissions,
-            *replica_omissions,
-            *host_omissions,
-            *dominated,
-            *far_from_cheapest,
-        ),
+        omissions=(),
         gaps=(*api_gaps, *offering_gaps),
         offers=frozenset(offer for c in all_classes for offer in _offers(c)),
-        undercut=frozenset(offer for c in best if c.name not in names for offer in _offers(c)),
     )
+    question = ask(environment, everything)
+    likely = inputs.locked_pools | leaders(all_classes, asked.shares)
+    in_reach, dear = affordable(all_classes, usd_of_some_plan(question.with_classes(likely)), question)
+    best, dominated = without_dominated(in_reach, preferred)
+    keep = inputs.locked_pools | preferred_leaders(best, asked.shares, preferred)
+    classes, far_from_cheapest = short_list(best, asked.shares, keep)
+    left = {c.name for c in classes}
+    fallen = {c.name for c in in_reach} - {c.name for c in best}
+    undercut = (c for c in all_classes if c.name not in left and c.name not in fallen)
+    omissions = (
+        *api_omissions,
+        *offering_omissions,
+        *rights.omissions,
+        *shape_omissions,
+        *replica_omissions,
+        *host_omissions,
+        *dear,
+        *dominated,
+        *far_from_cheapest,
+    )
+    offered = frozenset(offer for c in undercut for offer in _offers(c))
+    return replace(everything, classes=classes, omissions=omissions, undercut=offered)
 
 
 def hosted_market(inputs: Inputs, asked: Demand) -> tuple[tuple[HostedApi, ...], tuple[Omission, ...], tuple[Gap, ...]]:

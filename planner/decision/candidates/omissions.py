@@ -34,6 +34,7 @@ OmissionKind = Literal[
     "retirement",
     "context",
     "dominated",
+    "dear",
     "screened",
     "host",
 ]
@@ -270,6 +271,17 @@ class Dominated:
 
 
 @dataclass(frozen=True)
+class DearerThanPlan:
+    """The smallest deployment of this candidate costs more than a whole plan without it.
+
+    usd_per_month: cost of that plan.
+    """
+
+    usd_per_month: float
+    kind: Literal["dear"] = "dear"
+
+
+@dataclass(frozen=True)
 class FarFromCheapest:
     """Many other candidates are cheaper for every route that this one could serve."""
 
@@ -301,6 +313,7 @@ OmissionCause = (
     | RuledOut
     | TooLittleContext
     | Dominated
+    | DearerThanPlan
     | FarFromCheapest
     | WeakHost
 )

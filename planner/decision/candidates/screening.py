@@ -1,6 +1,8 @@
 """Screening: from hundreds of classes to the few dozen that the program can be given.
 
-Dominance comes first. A class falls when another of the same model serves everything that it serves, at least as fast,
+Classes that are too dear come first: those whose smallest deployment costs more than a whole plan without them.
+
+Dominance comes next. A class falls when another of the same model serves everything that it serves, at least as fast,
 and takes no more money for a replica, no more money for a node, and no more vCPUs of the same quota for a replica.
 Alone, a dominated class is never the better choice. Beside other classes it can be worth a little, which is given up:
 it may fit on the idle GPUs of a node that is paid for, it may admit its band apart from others, and an API with tight
@@ -13,13 +15,17 @@ bands, and by the money for the smallest deployment. The best of each ranking st
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import le
 
-from planner.decision.candidates.omissions import Dominated, FarFromCheapest, Omission
+from planner.decision.candidates.omissions import DearerThanPlan, Dominated, FarFromCheapest, Omission
 from planner.decision.candidates.self_hosted import SelfHosted
-from planner.decision.choice.question import BandKey, ReplicaClass
+from planner.decision.choice.program import least_usd
+from planner.decision.choice.question import BandKey, Question, ReplicaClass
 
-MOST_CLASSES = 40
+MOST_CLASSES = 28
 """Classes that the program is given at most: it is solved in seconds with so many."""
+DEAR = 1.25
+"""How much dearer than a whole plan a class may be before it falls: capacities are only screened by then."""
 
 
 PreferredBands = Mapping[str, frozenset[BandKey]]
@@ -37,12 +43,14 @@ def without_dominated(
     for candidate in classes:
         rivals.setdefault(_kind(candidate.replica_class), []).append(candidate)
     best, omissions, fans = [], [], preferred or {}
+    costs = {id(c): _costs(c.replica_class) for c in classes}
     for candidate in classes:
-        mine = fans.get(candidate.name, frozenset())
+        mine, own = fans.get(candidate.name, frozenset()), costs[id(candidate)]
+        cheap = (o for o in rivals[_kind(candidate.replica_class)] if all(map(le, costs[id(o)], own)))
         better = next(
             (
                 o
-                for o in rivals[_kind(candidate.replica_class)]
+                for o in cheap
                 if o is not candidate
                 and mine <= fans.get(o.name, frozenset())
                 and _dominates(o.replica_class, candidate.replica_class)
@@ -74,9 +82,22 @@ def short_list(
     return tuple(c for c in classes if c.name in chosen), omissions
 
 
-def leaders(classes: Sequence[SelfHosted], shares: Mapping[BandKey, float]) -> set[str]:
+def affordable(
+    classes: Sequence[SelfHosted], usd: float, question: Question
+) -> tuple[tuple[SelfHosted, ...], tuple[Omission, ...]]:
+    """Return the classes whose smallest deployment costs no more than a whole plan that needs none of the others.
+
+    usd: cost of that plan, USD a month; infinity where none is known.
+    """
+    most = usd * DEAR
+    dear = {c.name for c in classes if least_usd(question, c.replica_class) > most}
+    omissions = tuple(Omission(c.identity, DearerThanPlan(usd)) for c in classes if c.name in dear)
+    return tuple(c for c in classes if c.name not in dear), omissions
+
+
+def leaders(classes: Sequence[SelfHosted], shares: Mapping[BandKey, float]) -> frozenset[str]:
     """Return the names of the first class of every ranking, which an answer most likely names."""
-    return {ranking[0] for ranking in _rankings([c.replica_class for c in classes], shares) if ranking}
+    return frozenset(ranking[0] for ranking in _rankings([c.replica_class for c in classes], shares) if ranking)
 
 
 def _kind(k: ReplicaClass) -> tuple[str, bool, str]:
@@ -87,8 +108,13 @@ def _kind(k: ReplicaClass) -> tuple[str, bool, str]:
     return k.model, k.exclusive, k.quota_family
 
 
+def _costs(k: ReplicaClass) -> tuple[float, float, float]:
+    """Return the USD an hour of a replica and of a node, and the vCPUs of a replica."""
+    return _per_replica(k), k.usd_per_node_hour, k.vcpus_per_node * k.tensor_parallel_size / k.gpus_per_node
+
+
 def _dominates(a: ReplicaClass, b: ReplicaClass) -> bool:
-    """Say whether `a` can take the place of `b`, of the same kind, for no more money.
+    """Say whether `a`, which is of the same kind and costs no more, can take the place of `b`.
 
     Of two equal classes the first by name dominates.
     """
@@ -96,20 +122,13 @@ def _dominates(a: ReplicaClass, b: ReplicaClass) -> bool:
         return False
     # Machines that are paid for already are few, so that a class on them does not make others needless. Of two classes
     # on one type, both stand on the same machines.
-    first = b.usd_per_node_hour if a.instance_type == b.instance_type else b.next_usd_per_node_hour
-    if not a.may_buy and a.instance_type != b.instance_type:
-        return False
-    costs = [
-        (
-            usd * k.tensor_parallel_size / k.gpus_per_node,
-            usd,
-            k.vcpus_per_node * k.tensor_parallel_size / k.gpus_per_node,
-        )
-        for k, usd in ((a, a.usd_per_node_hour), (b, first))
-    ]
-    if any(mine > theirs for mine, theirs in zip(*costs, strict=True)):
-        return False
-    same = costs[0] == costs[1] and dict(a.capacity) == dict(b.capacity)
+    if a.instance_type != b.instance_type:
+        if not a.may_buy:
+            return False
+        share = b.tensor_parallel_size / b.gpus_per_node
+        if b.next_usd_per_node_hour * share < _costs(a)[0] or b.next_usd_per_node_hour < a.usd_per_node_hour:
+            return False
+    same = _costs(a) == _costs(b) and dict(a.capacity) == dict(b.capacity)
     return not same or a.name < b.name
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from planner.decision.choice import program as columns
 from planner.decision.choice.causes import causes
 from planner.decision.choice.limits import NoCandidates, SearchEnded
-from planner.decision.choice.linear import Linear
+from planner.decision.choice.linear import INFINITY, Linear
 from planner.decision.choice.parts import parts
 from planner.decision.choice.question import Answer, BandKey, Infeasible, Question, ReplicaClass
 from planner.decision.choice.search import DEFAULT_LIMITS, Search, SearchLimits, cheapest, polished
@@ -30,8 +30,8 @@ from planner.words.arrays import Floats
 
 TOLERANCE = 1e-6
 """The solver's own tolerance: a value nearer to 0 is 0."""
-ROUGH = SearchLimits(gap=0.01, nodes=200, proof_nodes=0)
-"""Limits of the search for a plan that others can be compared with."""
+ROUGH = SearchLimits(gap=0.01, nodes=200, proof_nodes=200)
+"""Limits of the search for a plan that others can be compared with. It is proven mostly, as few classes are in it."""
 CENT = 0.01
 MOST_TURNS = 4
 """Turns in which checkpoints find the part that pays for them, before the whole is solved."""
@@ -78,6 +78,13 @@ def solve(
     return _alone(question, _found(question, limits, likely), limits)
 
 
+def usd_of_some_plan(question: Question) -> float:
+    """Return the cost of a plan that is good and not the best, USD a month; infinity where none is found quickly."""
+    if not question.classes and not question.apis:
+        return INFINITY
+    return cheapest(columns.formulate(question), ROUGH).usd
+
+
 def _payers(
     question: Question, limits: SearchLimits, likely: frozenset[str], known: list[tuple[Question, _Found]]
 ) -> dict[str, int]:
@@ -106,7 +113,7 @@ def _found(part: Question, limits: SearchLimits, likely: frozenset[str]) -> _Fou
     few = part.with_classes(likely)
     asked = part
     if few.classes and len(few.classes) < len(part.classes):
-        most_usd = cheapest(columns.formulate(few), ROUGH).usd + CENT
+        most_usd = usd_of_some_plan(few) + CENT
         asked = replace(part, classes=tuple(k for k in part.classes if columns.least_usd(part, k) <= most_usd))
     linear = columns.formulate(asked)
     search = cheapest(linear, limits)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
+from planner.decision.candidates.market import Market
 from planner.decision.choice.choice import Choice
 from planner.decision.choice.question import Answer, Question
 from planner.decision.choice.solve import solve
+from planner.decision.decide import Decision
 from planner.decision.inputs import Inputs
 from planner.decision.optimize import keep
 from planner.documents.environment_file import parse
@@ -33,8 +36,9 @@ def kept(asked: Question, best: Answer, threshold: float) -> tuple[Answer, str]:
     prior = prior.model_copy(update={"pools": (prior.pools[0].model_copy(update={"name": "locked"}),)})
     environment = environment.model_copy(update={"planning": planning})
     inputs = Inputs(environment, load_catalog(), load_coefficients(), {}, prior)
-    choice, note = keep(inputs, Choice(asked, best), EXACT)
-    return choice.answer, note
+    market = cast(Market, None)  # to keep needs no market
+    held, note = keep(Decision(inputs, market, Choice(asked, best)), EXACT)
+    return held.choice.answer, note
 
 
 def new_mix(asked: Question) -> Answer:

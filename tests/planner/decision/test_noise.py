@@ -15,12 +15,14 @@ from typing import Any
 import highspy
 import pytest
 
+import planner.decision.decide as decider
 import planner.decision.optimize as optimizer
-from planner.decision.candidates import rating, ruler
+from planner.decision.candidates import rating, replicas, ruler
+from planner.decision.choice import search as searching
 from planner.decision.choice import solve as solving
 from planner.decision.choice.linear import Linear
 from planner.decision.choice.question import Answer, Infeasible, Question
-from planner.decision.choice.solve import SearchLimits
+from planner.decision.choice.search import SearchLimits
 from planner.documents.lock import render
 from planner.edges import planning
 from planner.performance import capacity, capacity_search
@@ -39,7 +41,7 @@ TOLERANCES = (1e-9, 1e-8, 1e-7, 1e-6)
 @dataclass(frozen=True)
 class Run:
     """A plan of the small environment: its lock's text, the capacities that were simulated, what the solver was asked
-    for the plan itself."""
+    for it and for its alternatives, sorted."""
 
     text: str
     kept: CapacitiesByDigest
@@ -50,14 +52,16 @@ def planned(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Plan with nothing kept from before."""
     run = Run("", {}, [])
 
-    def recorded(question: Question, limits: SearchLimits) -> Answer | Infeasible:
+    def recorded(question: Question, limits: SearchLimits, likely: frozenset[str] = frozenset()) -> Answer | Infeasible:
         run.questions.append(question)
-        return solving.solve(question, limits)
+        return solving.solve(question, limits, likely)
 
     with monkeypatch.context() as patch:
         patch.setattr(planning, "KeptCapacities", lambda: run.kept)
         patch.setattr(optimizer, "solve", recorded)
+        patch.setattr(decider, "solve", recorded)
         lock = planning.plan(small.workspace(folder), "small").lock
+    run.questions.sort(key=repr)  # two threads ask them
     return Run(render(lock), run.kept, run.questions)
 
 
@@ -71,7 +75,7 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture
 def other_solver(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Gives the solver another seed and other tolerances, by a number."""
-    exact = solving._load
+    exact = searching._load
 
     def start(number: int) -> None:
         draw = random.Random(number)
@@ -83,7 +87,7 @@ def other_solver(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
                 highs.setOptionValue(option, draw.choice(TOLERANCES))
             return highs
 
-        monkeypatch.setattr(solving, "_load", load)
+        monkeypatch.setattr(searching, "_load", load)
 
     return start
 
@@ -104,7 +108,7 @@ def other_processor(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
             return StepClock(**{field.name: disturbed(getattr(told, field.name)) for field in fields(told)})
 
         monkeypatch.setattr(ruler, "step_clock", clock)
-        for module in (capacity, capacity_search, rating):
+        for module in (capacity, capacity_search, rating, replicas):
             monkeypatch.setattr(module, "six_digits", lambda value: six_digits(disturbed(value)))
 
     return start

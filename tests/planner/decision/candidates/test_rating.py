@@ -11,6 +11,7 @@ from typing import Never
 
 import pytest
 
+import planner.decision.decide as decider
 import planner.decision.optimize as optimizer
 from planner.decision.candidates import rating as module
 from planner.decision.candidates.demand import demand
@@ -20,9 +21,10 @@ from planner.decision.candidates.rating import RatedClasses, Rating
 from planner.decision.candidates.ruler import Ruler
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.decision.choice.choice import Choice
-from planner.decision.choice.limits import Contradiction
+from planner.decision.choice.limits import BrokenLimit, Contradiction, VcpuQuota
 from planner.decision.choice.question import Answer, Infeasible, Question
-from planner.decision.choice.solve import SearchLimits
+from planner.decision.choice.search import SearchLimits
+from planner.decision.decide import Decision
 from planner.decision.optimize import optimize
 from planner.edges.trace_files import shipped_trace
 from planner.performance import capacity_search
@@ -106,10 +108,9 @@ def test_without_any_simulation_nothing_is_corrected() -> None:
 
 
 def test_one_replica_on_two_machines_is_simulated_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    by_replica: dict[int, list[str]] = {}
-    for c in market().classes:
-        by_replica.setdefault(id(c.replica), []).append(c.name)
-    twins = next(names for names in by_replica.values() if len(names) > 1)
+    one = market().classes[0]
+    twin = dataclasses.replace(one, replica_class=dataclasses.replace(one.replica_class, name="twin"))
+    twins = [one.name, "twin"]
     asked: list[CapacityQuestion] = []
 
     def counted(question: CapacityQuestion, traffic: ReplicaTraffic, kept: CapacitiesByDigest) -> Capacity | NoCapacity:
@@ -117,7 +118,7 @@ def test_one_replica_on_two_machines_is_simulated_once(monkeypatch: pytest.Monke
         return highest_rate(question, traffic, kept)
 
     monkeypatch.setattr(module, "highest_rate", counted)
-    both = Rating(market().classes, market().ruler, KEPT)
+    both = Rating([one, twin], market().ruler, KEPT)
     result = both.simulate(twins[:1])
     bands = len(capacity_of(market().classes)[twins[0]])
     assert set(twins) <= result.simulated
@@ -237,10 +238,10 @@ def ratings(monkeypatch: pytest.MonkeyPatch) -> list[Rating]:
         made.append(Rating(classes, judged_by, kept))
         return made[-1]
 
-    def stopped(_: object, choice: Choice, limits: object) -> Never:
-        raise Reached(choice, made[-1].simulate(()).simulated)
+    def stopped(decision: Decision, limits: object) -> Never:
+        raise Reached(decision.choice, made[-1].simulate(()).simulated)
 
-    monkeypatch.setattr(optimizer, "Rating", rating)
+    monkeypatch.setattr(decider, "Rating", rating)
     monkeypatch.setattr(optimizer, "keep", stopped)
     return made
 
@@ -251,14 +252,14 @@ def test_it_ends_even_when_every_answer_names_another_class(
     """Each turn simulates at least one class more, so that there are no more turns than classes."""
     turns: list[Question] = []
 
-    def contrary(question: Question, limits: SearchLimits) -> Answer:
+    def contrary(question: Question, limits: SearchLimits, likely: frozenset[str]) -> Answer:
         turns.append(question)
         simulated = ratings[-1].simulate(()).simulated
         left = [k.name for k in question.classes if k.name not in simulated]
         named = left[:1] or [question.classes[0].name]
         return Answer(1.0, True, 0.0, dict.fromkeys(named, 1), {}, {}, {})
 
-    monkeypatch.setattr(optimizer, "solve", contrary)
+    monkeypatch.setattr(decider, "solve", contrary)
     with pytest.raises(Reached) as reached:
         optimizer.optimize(inputs(), kept=KEPT)
     names = {c.name for c in market().classes}
@@ -271,20 +272,40 @@ def test_it_ends_even_when_every_answer_names_another_class(
 def test_that_there_is_no_plan_is_believed_of_simulated_classes_alone(
     ratings: list[Rating], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Unless far better classes would change nothing."""
     turns: list[Question] = []
 
-    def none(question: Question, limits: SearchLimits) -> Infeasible:
+    def none(question: Question, limits: SearchLimits, likely: frozenset[str] = frozenset()) -> Infeasible:
+        turns.append(question)
+        best = max(rate for k in question.classes for rate in k.capacity.values())
+        helped = len(turns) > 1 and best > 10 * max(r for k in turns[0].classes for r in k.capacity.values())
+        return Infeasible((BrokenLimit(VcpuQuota("G"), 8.0, 16.0 if helped else 32.0),))
+
+    monkeypatch.setattr(decider, "solve", none)
+    with pytest.raises(Problems) as caught:
+        optimizer.optimize(inputs(), kept=KEPT)
+    assert [p.code for p in caught.value.problems] == ["INF002"]
+    assert ratings[-1].simulate(()).simulated == {c.name for c in market().classes}
+    assert len(turns) == 3
+
+
+def test_what_no_class_could_help_is_believed_at_once(ratings: list[Rating], monkeypatch: pytest.MonkeyPatch) -> None:
+    turns: list[Question] = []
+
+    def none(question: Question, limits: SearchLimits, likely: frozenset[str] = frozenset()) -> Infeasible:
         turns.append(question)
         return Infeasible((Contradiction(),))
 
-    monkeypatch.setattr(optimizer, "solve", none)
+    monkeypatch.setattr(decider, "solve", none)
     with pytest.raises(Problems) as caught:
         optimizer.optimize(inputs(), kept=KEPT)
     assert [(p.code, p.message) for p in caught.value.problems] == [
         ("INF002", "no plan exists: the limits contradict each other")
     ]
-    assert ratings[-1].simulate(()).simulated == {c.name for c in market().classes}
     assert len(turns) == 2
+    simulated = ratings[-1].simulate(()).simulated
+    rates = [{k.name: k.capacity for k in question.classes} for question in turns]
+    assert {name for name in rates[0] if rates[0][name] != rates[1][name]} == rates[0].keys() - simulated
 
 
 def test_a_search_that_ended_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:

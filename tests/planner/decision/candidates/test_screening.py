@@ -148,7 +148,7 @@ def chosen(classes: list[ReplicaClass], most: int, keep: tuple[str, ...] = ()) -
 def test_the_limit_holds_and_the_order_stays() -> None:
     classes = [replica_class(f"k{i:02}", "small", 1, {CHAT: 1.0 + i / 10}) for i in range(60)]
     stay = chosen(classes, MOST_CLASSES)
-    assert len(stay) == MOST_CLASSES == 40
+    assert len(stay) == MOST_CLASSES == 28
     assert stay == sorted(stay)
     assert chosen(classes[:10], MOST_CLASSES) == [k.name for k in classes[:10]]
 

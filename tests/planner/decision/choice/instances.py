@@ -6,7 +6,7 @@ import random
 from dataclasses import replace
 
 from planner.decision.choice.question import ApiOption, BandKey, Flow, Question, ReplicaClass
-from planner.decision.choice.solve import SearchLimits
+from planner.decision.choice.search import SearchLimits
 
 EXACT = SearchLimits(gap=1e-7, nodes=100_000)
 CHAT: BandKey = ("chat", 0)

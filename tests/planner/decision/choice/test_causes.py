@@ -19,7 +19,8 @@ from planner.decision.choice.limits import (
     VcpuQuota,
 )
 from planner.decision.choice.question import Answer, Infeasible, Question
-from planner.decision.choice.solve import SearchLimits, solve
+from planner.decision.choice.search import SearchLimits
+from planner.decision.choice.solve import solve
 from tests.planner.decision.choice.instances import CHAT, EXACT, PAPER, api, drawn, only, replica_class
 
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner.decision.choice.question import Answer, Infeasible, Question
-from planner.decision.choice.solve import SearchLimits, solve, solver_version
+from planner.decision.choice.search import SearchLimits, solver_version
+from planner.decision.choice.solve import solve
 from tests.planner.decision.choice.brute_force import broken_rules, cheapest
 from tests.planner.decision.choice.instances import (
     CHAT,
