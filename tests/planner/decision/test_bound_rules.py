@@ -284,7 +284,7 @@ def test_a_licence_rules_its_model_out(model: str, licence: str, rule: str | Non
 
 
 def test_a_hosted_copy_is_its_provider_s_matter() -> None:
-    """`licence:` binds whoever runs the weights; see decision 0033."""
+    """`licence:` binds whoever runs the weights; see decision 0031."""
     plan = "licence: {monthly_users: 800M}\n"
     asked = text("llama-3.3-70b-instruct", plan=plan, api="bedrock: {limits: {tpm: 2M, rpm: 1k}}")
     assert [o.candidate.model for o in fell(asked, "licence")] == ["llama-3.3-70b-instruct"]
