@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from planner.decision.choice.columns import c, n, s, v, x, y
 from planner.decision.choice.limits import ApiBudget, ApiRate, RateUnit, ServedRoute, TotalBudget, VcpuQuota
 from planner.decision.choice.linear import Linear
 from planner.decision.choice.question import ApiOption, Flow, Question, ReplicaClass, apis_in_order
@@ -55,36 +56,6 @@ def formulate(question: Question) -> Linear:
     ):
         family(program, question)
     return program
-
-
-def x(flow: Flow, k: ReplicaClass, t: int) -> str:
-    """Return the name of the column: the share of a band that class k serves at level t."""
-    return f"x[{flow.route},{flow.band},{k.name},{t}]"
-
-
-def s(flow: Flow, a: ApiOption, t: int) -> str:
-    """Return the name of the column: the share of a band that API a takes at level t."""
-    return f"s[{flow.route},{flow.band},{a.name},{t}]"
-
-
-def v(flow: Flow, k: ReplicaClass) -> str:
-    """Return the name of the column: whether the band uses class k."""
-    return f"v[{flow.route},{flow.band},{k.name}]"
-
-
-def y(k: ReplicaClass) -> str:
-    """Return the name of the column: the replicas of class k."""
-    return f"y[{k.name}]"
-
-
-def c(k: ReplicaClass) -> str:
-    """Return the name of the column: whether the checkpoint of class k is stored."""
-    return f"c[{k.weights}]"
-
-
-def n(group: str) -> str:
-    """Return the name of the column: the nodes of a group."""
-    return f"n[{group}]"
 
 
 def local_pairs(question: Question) -> Iterator[tuple[Flow, ReplicaClass]]:
