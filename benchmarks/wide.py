@@ -2,8 +2,8 @@
 
     python -m benchmarks.wide ROUTES [MODELS]      write one to standard output
 
-Lengths, rates, hours and targets differ from route to route, so that no two of them ask the same. Every fourth route has
-restricted data. A third of each accept list is hosted models.
+Lengths, rates, hours and targets differ from route to route, so that no two of them ask the same. Every fourth route
+has restricted data. A third of each accept list is hosted models.
 """
 
 from __future__ import annotations

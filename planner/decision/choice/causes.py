@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from planner.decision.choice import program as columns
+from planner.decision.choice import program
 from planner.decision.choice.limits import (
     ApiBudget,
     ApiRate,
@@ -48,7 +48,7 @@ def causes(question: Question, limits: SearchLimits) -> tuple[Cause, ...]:
 
     Many rows can stand for one limit, one for each level of the week. The row that lacks most says what is needed.
     """
-    elastic, slacks = _elastic(columns.formulate(question))
+    elastic, slacks = _elastic(program.formulate(question))
     gap = min(limits.gap, ELASTIC_GAP)
     granted: dict[str, float] = {}
     broken_by = np.zeros(len(elastic.columns))

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from planner.decision.choice.columns import away, b, c, n, s, v, x, y
 from planner.decision.choice.limits import ApiBudget, ApiRate, RateUnit, ServedRoute, TotalBudget, VcpuQuota
 from planner.decision.choice.linear import INFINITY, Linear
 from planner.decision.choice.question import ApiOption, Flow, Question, ReplicaClass, apis_in_order
@@ -60,46 +61,6 @@ def formulate(question: Question) -> Linear:
     ):
         family(program, question)
     return program
-
-
-def x(flow: Flow, k: ReplicaClass, t: int) -> str:
-    """Return the name of the column: the share of a band that class k serves at level t."""
-    return f"x[{flow.route},{flow.band},{k.name},{t}]"
-
-
-def s(flow: Flow, a: ApiOption, t: int) -> str:
-    """Return the name of the column: the share of a band that API a takes at level t."""
-    return f"s[{flow.route},{flow.band},{a.name},{t}]"
-
-
-def away(flow: Flow, t: int) -> str:
-    """Return the name of the column: the share of a band that is turned away at level t."""
-    return f"l[{flow.route},{flow.band},{t}]"
-
-
-def v(flow: Flow, k: ReplicaClass) -> str:
-    """Return the name of the column: whether the band uses class k."""
-    return f"v[{flow.route},{flow.band},{k.name}]"
-
-
-def y(k: ReplicaClass) -> str:
-    """Return the name of the column: the replicas of class k."""
-    return f"y[{k.name}]"
-
-
-def c(k: ReplicaClass) -> str:
-    """Return the name of the column: whether the checkpoint of class k is stored."""
-    return f"c[{k.weights}]"
-
-
-def n(group: str) -> str:
-    """Return the name of the column: the nodes of a group."""
-    return f"n[{group}]"
-
-
-def b(instance_type: str) -> str:
-    """Return the name of the column: the machines that are bought of a type of which some exist."""
-    return f"b[{instance_type}]"
 
 
 def local_pairs(question: Question) -> Iterator[tuple[Flow, ReplicaClass]]:

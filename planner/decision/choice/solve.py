@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from planner.decision.choice import program as columns
+from planner.decision.choice import columns, program
 from planner.decision.choice.causes import causes
 from planner.decision.choice.limits import NoCandidates, SearchEnded
 from planner.decision.choice.linear import INFINITY, Linear
@@ -82,7 +82,7 @@ def usd_of_some_plan(question: Question) -> float:
     """Return the cost of a plan that is good and not the best, USD a month; infinity where none is found quickly."""
     if not question.classes and not question.apis:
         return INFINITY
-    return cheapest(columns.formulate(question), ROUGH).usd
+    return cheapest(program.formulate(question), ROUGH).usd
 
 
 def _payers(
@@ -114,8 +114,8 @@ def _found(part: Question, limits: SearchLimits, likely: frozenset[str]) -> _Fou
     asked = part
     if few.classes and len(few.classes) < len(part.classes):
         most_usd = usd_of_some_plan(few) + CENT
-        asked = replace(part, classes=tuple(k for k in part.classes if columns.least_usd(part, k) <= most_usd))
-    linear = columns.formulate(asked)
+        asked = replace(part, classes=tuple(k for k in part.classes if program.least_usd(part, k) <= most_usd))
+    linear = program.formulate(asked)
     search = cheapest(linear, limits)
     values = {} if search.values is None else dict(zip(linear.index, search.values, strict=True))
     return _Found({name: float(value) for name, value in values.items() if value}, search)
@@ -159,7 +159,7 @@ def _lean(question: Question, found: Sequence[_Found]) -> tuple[Question, Linear
     if bought:
         merged["z"] = 1.0
     lean = question.with_classes(bought)
-    linear = columns.formulate(lean)
+    linear = program.formulate(lean)
     return lean, linear, np.array([merged.get(column.name, 0.0) for column in linear.columns])
 
 
@@ -169,23 +169,23 @@ def _answer(question: Question, linear: Linear, values: Floats, proven: bool, bo
     levels = range(len(question.level_hours))
     served = {
         (f.key, k.name): tuple(min(1.0, value[columns.x(f, k, t)]) for t in levels)
-        for f, k in columns.local_pairs(question)
+        for f, k in program.local_pairs(question)
     }
     spilled = {
         (f.key, a.name): tuple(min(1.0, value[columns.s(f, a, t)]) for t in levels)
-        for f, a in columns.api_pairs(question)
+        for f, a in program.api_pairs(question)
     }
     turned_away = {
-        f.key: tuple(min(1.0, value[columns.away(f, t)]) for t in levels) for f in columns.turned_away(question)
+        f.key: tuple(min(1.0, value[columns.away(f, t)]) for t in levels) for f in program.turned_away(question)
     }
     value |= _trimmed(question, value, served)
-    cost = float(sum(c.cost * value[c.name] for c in linear.columns if c.cost > columns.TIE_BREAK_USD))
+    cost = float(sum(c.cost * value[c.name] for c in linear.columns if c.cost > program.TIE_BREAK_USD))
     return Answer(
         usd_per_month=cost,
         proven=proven,
         gap=0.0 if proven or cost <= 0 else max(0.0, (cost - bound) / cost),
         replicas={k.name: int(count) for k in question.classes if (count := value[columns.y(k)])},
-        nodes={g: int(count) for g in columns.groups(question) if (count := value[columns.n(g)])},
+        nodes={g: int(count) for g in program.groups(question) if (count := value[columns.n(g)])},
         served={key: shares for key, shares in served.items() if any(shares)},
         spilled={key: shares for key, shares in spilled.items() if any(shares)},
         turned_away={key: shares for key, shares in turned_away.items() if any(shares)},
@@ -200,7 +200,7 @@ def _trimmed(
     Within its gap the search may buy idle ones.
     """
     lean: dict[str, float] = {}
-    for group, classes in columns.groups(question).items():
+    for group, classes in program.groups(question).items():
         gpus = least = 0
         for k in classes:
             bands = [f for f in question.flows if any(served.get((f.key, k.name), ()))]
@@ -217,8 +217,8 @@ def _trimmed(
             round(value[columns.n(group)]), max(math.ceil(gpus / classes[0].gpus_per_node), least)
         )
     lean["z"] = float(any(lean.values()))
-    for instance_type, k in columns.existing_types(question).items():
-        groups = (g for g, classes in columns.groups(question).items() if classes[0].instance_type == instance_type)
+    for instance_type, k in program.existing_types(question).items():
+        groups = (g for g, classes in program.groups(question).items() if classes[0].instance_type == instance_type)
         lean[columns.b(instance_type)] = max(0.0, sum(lean[columns.n(g)] for g in groups) - k.existing)
     lean |= {columns.c(k): 0.0 for k in question.classes}
     lean |= {columns.c(k): 1.0 for k in question.classes if lean[columns.y(k)]}
