@@ -161,7 +161,7 @@ def survey(inputs: Inputs, known: Known | None = None, spread: Mapping[str, floa
         offers=frozenset(offer for c in all_classes for offer in _offers(c)),
     )
     question = ask(environment, everything)
-    likely = inputs.locked_pools | leaders(all_classes, asked.shares)
+    likely = leaders(all_classes, asked.shares)
     in_reach, dear = affordable(all_classes, usd_of_some_plan(question.with_classes(likely)), question)
     best, dominated = without_dominated(in_reach, preferred)
     keep = inputs.locked_pools | preferred_leaders(best, asked.shares, preferred)
