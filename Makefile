@@ -80,7 +80,7 @@ lock-torch: ## Solve tools/torch/requirements.lock anew (needs uv)
 	  --no-emit-index-url --no-header --no-annotate $(TORCH_UNUSED:%=--no-emit-package %) -o tools/torch/requirements.lock
 
 bench: setup-python ## Run the benchmarks
-	@for benchmark in benchmarks/*.py; do $(BIN)/python "$$benchmark" || exit 1; done
+	@for benchmark in benchmarks/*.py; do $(BIN)/python -m "benchmarks.$$(basename "$$benchmark" .py)" || exit 1; done
 
 clean: ## Remove what was made in this checkout (the shared cache of tools stays)
 	rm -rf .venv $(TORCH) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

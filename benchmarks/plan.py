@@ -54,7 +54,7 @@ class Run:
 
 
 PLAN = ("plan", "prod", "--dry-run")
-CASES = (Case(PLAN, 10.0, "none"), Case(PLAN, 5.0, "kept"), Case(("--help",), 0.3))
+CASES = (Case(PLAN, 12.0, "none"), Case(PLAN, 6.0, "kept"), Case(("--help",), 0.3))
 
 
 def run(case: Case, cache: Path) -> Run:

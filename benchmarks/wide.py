@@ -1,6 +1,9 @@
-"""Environments with many routes that accept many models each: what takes a plan long.
+"""Processor time of plans for environments with many routes that accept many models each, against their bounds.
 
-    python -m benchmarks.wide ROUTES [MODELS]      write one to standard output
+    python -m benchmarks.wide
+
+Each is planned twice, as `benchmarks.plan` does it: cold, and with the simulated capacities kept. The bound is for the
+second run, in processor seconds, which other programs on the machine leave nearly alone. Exit code 1 beyond a bound.
 
 Lengths, rates, hours and targets differ from route to route, so that no two of them ask the same. Every fourth route
 has restricted data. A third of each accept list is hosted models.
@@ -9,7 +12,14 @@ has restricted data. A third of each accept list is hosted models.
 from __future__ import annotations
 
 import sys
+import tempfile
 from itertools import islice
+from pathlib import Path
+
+from benchmarks.plan import Case, run
+
+BOUNDS_S = {8: 20.0, 16: 60.0}
+"""Processor seconds by number of routes."""
 
 OPEN = (
     "gpt-oss-120b",
@@ -78,6 +88,21 @@ def _turned(names: tuple[str, ...], start: int, count: int) -> list[str]:
     return list(islice((names[(start + k) % len(names)] for k in range(len(names))), count))
 
 
+def main() -> int:
+    beyond = False
+    with tempfile.TemporaryDirectory() as folder:
+        for routes, bound_s in BOUNDS_S.items():
+            (Path(folder) / f"wide-{routes}.yaml").write_text(environment(routes), encoding="utf-8")
+            case = Case(("plan", f"wide-{routes}", "--environments", folder, "--dry-run"), bound_s, "kept")
+            cold, warm = run(case, Path(folder)), run(case, Path(folder))
+            beyond = beyond or warm.processor_s > bound_s
+            print(
+                f"{routes} routes × 10 models: processor {warm.processor_s:.1f} s of {bound_s:g} s "
+                f"({warm.processor_s / bound_s:.0%}), cold {cold.processor_s:.1f} s",
+                flush=True,
+            )
+    return int(beyond)
+
+
 if __name__ == "__main__":
-    sizes = [int(word) for word in sys.argv[1:]]
-    sys.stdout.write(environment(*sizes))
+    sys.exit(main())

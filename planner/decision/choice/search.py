@@ -124,6 +124,8 @@ def _load(linear: Linear, options: Mapping[str, Any], fixed: Mapping[int, float]
         "random_seed": RANDOM_SEED,
         # Presolving again at the root takes most of the time of these programs and moves no bound that matters.
         "mip_allow_restart": False,
+        # To trust a branching after one trial finds the same in half of the iterations.
+        "mip_pscost_minreliable": 1,
         # The programs are small, and these heuristics solve parts of them over and over to find what branching finds.
         "mip_heuristic_run_rins": False,
         "mip_heuristic_run_rens": False,
