@@ -25,6 +25,8 @@ SCALES = (0.05, 0.1, 0.2, 0.35, 0.5, 1.0, 1.5, 2.0)
 """Multiples of the load at which the break-even is shown."""
 THREADS = 2
 """Environments that are planned at once. The solver and the simulator run beside Python; more threads would wait."""
+NOT_YET = Refusal((), "not planned yet")
+"""It stands for an answer that nobody has asked for before."""
 Replan = Callable[[Environment], Decision | Refusal]
 """Plans another environment on the same facts."""
 
@@ -45,32 +47,26 @@ def replanning(plan: Decision, known: Known, limits: SearchLimits) -> Replan:
 def alternatives(plan: Decision, known: Known, limits: SearchLimits) -> Alternatives:
     """Return all that is told beside a plan of what else could have been done.
 
-    Each environment is planned once, some of them at the same time.
+    Each environment is planned once, some of them at the same time: first those that are asked for in any case, and
+    then those for which the first answers ask.
     """
     replan = replanning(plan, known, limits)
-    environments = _asked(plan)
-    with ThreadPoolExecutor(THREADS) as pool:
-        answers = list(zip(environments, pool.map(replan, environments), strict=True))
+    answers: list[tuple[Environment, Decision | Refusal]] = []
 
     def told(environment: Environment) -> Decision | Refusal:
-        return next(answer for asked, answer in answers if asked == environment)
+        found = next((answer for asked, answer in answers if asked == environment), None)
+        if found is None:
+            missing.append(environment)
+        return NOT_YET if found is None else found
 
-    return Alternatives(baselines(plan, told), runners_up(plan, told), break_even(plan, told))
-
-
-def _asked(plan: Decision) -> list[Environment]:
-    """Return the environments whose plans the alternatives tell."""
-    asked: list[Environment] = []
-
-    def note(environment: Environment) -> Decision | Refusal:
-        if environment not in asked:
-            asked.append(environment)
-        return plan
-
-    break_even(plan, note)
-    baselines(plan, note)
-    runners_up(plan, note)
-    return asked
+    while True:
+        missing: list[Environment] = []
+        every = Alternatives(baselines(plan, told), runners_up(plan, told), break_even(plan, told))
+        if not missing:
+            return every
+        asked = [each for i, each in enumerate(missing) if each not in missing[:i]]
+        with ThreadPoolExecutor(THREADS) as pool:
+            answers += zip(asked, pool.map(replan, asked), strict=True)
 
 
 def baselines(plan: Decision, replan: Replan) -> tuple[Other, ...]:
@@ -115,10 +111,18 @@ def break_even(plan: Decision, replan: Replan) -> tuple[Scaled, ...]:
         environment = scaled(plan.inputs.environment, scale)
         answer = replan(environment)
         if isinstance(answer, Decision):
-            points.append(
-                Scaled(scale, answer.choice, usd_of(answer.solved), _all_api(environment, replan).usd_per_month)
-            )
+            usd = usd_of(answer.solved)
+            all_api = usd if _is_all_api(answer) else _all_api(environment, replan).usd_per_month
+            points.append(Scaled(scale, answer.choice, usd, all_api))
     return tuple(points)
+
+
+def _is_all_api(answer: Decision) -> bool:
+    """Say whether a proven plan has no route on machines that could be at an API: then no all-API plan is cheaper."""
+    routes = answer.inputs.environment.routes
+    spillable = [name for name in answer.choice.routes if routes[name].may_use_api]
+    on_machines = {key[0] for key, _ in answer.choice.answer.served}
+    return bool(spillable) and answer.choice.answer.proven and on_machines.isdisjoint(spillable)
 
 
 def _all_api(environment: Environment, replan: Replan) -> Other:
