@@ -288,7 +288,8 @@ def test_a_plan_without_pools_makes_nothing_and_hands_out_the_policy(run: Run) -
         for route in plan.routes
         if route.name == "chat"
     )
-    cost = plan.cost.model_copy(update={name: Decimal("0.00") for name in type(plan.cost).model_fields} | {"lines": ()})
+    nothing = {name: Decimal("0.00") for name in type(plan.cost).model_fields} | {"lines": (), "ranges": ()}
+    cost = plan.cost.model_copy(update=nothing)
     platform = plan.platform.model_copy(update={"cluster": None})
     api_only = plan.model_copy(
         update={"platform": platform, "pools": (), "node_groups": (), "routes": routes, "cost": cost}

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from planner.plan.fleet import NodeGroup, Pool
 from planner.plan.plan import Plan
-from planner.plan.review import ScalePoint
+from planner.plan.review import Alternative, ScalePoint
 from planner.plan.traffic import FallbackApi, PlannedRoute
 
 SECONDS_PER_HOUR = 3600
@@ -44,11 +44,15 @@ class Mix:
         """The plan at a multiple of the load."""
         return next(point for point in self.plan.break_even if point.scale == Decimal(scale))
 
+    def alternative(self, name: str) -> Alternative:
+        """A baseline or a runner-up of the plan."""
+        return next(other for other in (*self.plan.baselines, *self.plan.runners_up) if other.name == name)
+
     def alternative_usd(self, name: str) -> float:
-        """What a baseline or a runner-up costs."""
-        found = next(other for other in (*self.plan.baselines, *self.plan.runners_up) if other.name == name)
-        assert found.usd_per_month is not None
-        return float(found.usd_per_month)
+        """What a baseline or a runner-up costs. One that does not exist has no price."""
+        usd = self.alternative(name).usd_per_month
+        assert usd is not None, f"{name} does not exist"
+        return float(usd)
 
     @property
     def usd(self) -> float:

@@ -75,15 +75,19 @@ def others(mix: Mix) -> list[str]:
     rows = [
         ("the plan", f"${mix.usd:,.0f}", "proven: no mix of the screened candidates costs less"),
         (f"a second `{MACHINE}`", f"≥ ${second:,.0f}", "costs more than all that is left at the API"),
-        (
-            f"a `{SMALLER}` in its place",
-            f"${mix.alternative_usd(f'without {MACHINE}'):,.0f}",
-            f"saves ${mix.machine_usd(MACHINE) - mix.machine_usd(SMALLER):,.0f} and sends more to the API",
-        ),
-        ("all API", f"${mix.alternative_usd('all API'):,.0f}", "where privacy allows it"),
-        ("self-host only", f"${mix.alternative_usd('self-host only'):,.0f}", "machines for every peak"),
+        _other(mix, f"without {MACHINE}", f"the best mix without it: {mix.alternative(f'without {MACHINE}').description}"),
+        _other(mix, "all API", "where privacy allows it"),
+        _other(mix, "self-host only", "machines for every peak"),
     ]
     return table_lines(["mix", ">a month", "why not"], rows)
+
+
+def _other(mix: Mix, name: str, why_not: str) -> tuple[str, str, str]:
+    """A row of an alternative. One that does not exist says so itself."""
+    other = mix.alternative(name)
+    if other.usd_per_month is None:
+        return name, "", other.description
+    return name, f"${other.usd_per_month:,.0f}", why_not
 
 
 def less(mix: Mix) -> list[str]:
@@ -137,6 +141,10 @@ def uncertainty(mix: Mix) -> list[str]:
         ("the plan, with the margin", f"${mix.usd:,.0f}"),
         ("the same choice with steps as fast as the model expects", f"${fair:,.0f}"),
         ("the premium for uncertainty", f"${mix.usd - fair:,.0f}, {100 * (1 - fair / mix.usd):.0f} % of the plan"),
+        *(
+            (f"with {each.assumption}", f"${each.low_usd_per_month:,.0f} to ${each.high_usd_per_month:,.0f}")
+            for each in cost.ranges
+        ),
         ("the plan's range", f"${cost.low_usd_per_month:,.0f} to ${cost.high_usd_per_month:,.0f}"),
     ]
     return table_lines(["figure", ">a month"], rows)
