@@ -53,7 +53,13 @@ class Decision:
         """Return the choice together with what stands behind its names."""
         market = self.market
         return Solved(
-            self.inputs.environment, self.inputs.catalog, market.demand, self.choice, market.classes, market.apis
+            self.inputs.environment,
+            self.inputs.catalog,
+            market.demand,
+            self.choice,
+            market.classes,
+            market.apis,
+            frozenset(offer.route for offer in market.offers),
         )
 
 

@@ -6,7 +6,7 @@ inputs give the same plan. When there is no plan, the reasons are raised as prob
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from planner.decision.answer.alternatives import Alternatives
 from planner.decision.answer.assemble import Background, assemble
@@ -40,7 +40,8 @@ class Outcome:
     omissions: candidates that were not considered further.
     facts, prices: keys of the catalog rows that the plan rests on, sorted.
     note: a sentence on locked pools that were kept although others would save a little; empty when none were.
-    decision: what was chosen, and from what.
+    decision: what was chosen, and from what. It holds arrays, which do not compare as one, so that it is left out where
+    outcomes are compared.
     """
 
     plan: Plan
@@ -48,7 +49,7 @@ class Outcome:
     facts: tuple[str, ...]
     prices: tuple[str, ...]
     note: str
-    decision: Decision
+    decision: Decision = field(compare=False)
 
 
 class NoPlan(Problems):

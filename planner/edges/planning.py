@@ -19,7 +19,7 @@ from planner.edges.capacity_cache import KeptCapacities
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from planner.edges.workspace import Wanted, Workspace
-from planner.words.diagnostics import Problems
+from planner.words.diagnostics import Problem, Problems
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def _plan(workspace: Workspace, name: str, prior: Lock | None, snapshot: str | N
         outcome = optimize(inputs, kept=KeptCapacities())
     except Problems as refusal:
         with_places = (replace(p, where=wanted.document.key(p.about)) if p.about else p for p in refusal.problems)
-        refusal.problems = tuple(with_places)
+        refusal.problems = tuple(sorted(with_places, key=Problem.sort_key))
         raise
     consulted = Consulted(
         snapshot=catalog.prices.name,

@@ -22,8 +22,10 @@ def signed_money(usd: Decimal | float) -> str:
 
 
 def share(value: Decimal | float) -> str:
-    """Write a share like `3.2 %`, without decimals from 10 % on."""
+    """Write a share like `3.2 %`, without decimals from 10 % on; one that is not nothing never reads as nothing."""
     percent = float(value) * 100
+    if 0 < percent < 0.05:
+        return "< 0.1 %"
     return f"{percent:.0f} %" if percent >= 10 or percent == 0 else f"{percent:.1f} %"
 
 

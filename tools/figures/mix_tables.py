@@ -75,7 +75,9 @@ def others(mix: Mix) -> list[str]:
     rows = [
         ("the plan", f"${mix.usd:,.0f}", "proven: no mix of the screened candidates costs less"),
         (f"a second `{MACHINE}`", f"≥ ${second:,.0f}", "costs more than all that is left at the API"),
-        _other(mix, f"without {MACHINE}", f"the best mix without it: {mix.alternative(f'without {MACHINE}').description}"),
+        _other(
+            mix, f"without {MACHINE}", f"the best mix without it: {mix.alternative(f'without {MACHINE}').description}"
+        ),
         _other(mix, "all API", "where privacy allows it"),
         _other(mix, "self-host only", "machines for every peak"),
     ]

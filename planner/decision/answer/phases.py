@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from planner.decision.choice.choice import HARDLY
 from planner.decision.inputs import Inputs
-from planner.domain.apis import ApiModel
+from planner.domain.apis import ApiModel, catalog_key
 from planner.plan.parts import VerdictState
 from planner.plan.phases import Phase, PhaseRoute
 from planner.plan.plan import Plan
@@ -33,7 +33,7 @@ def phases(plan: Plan, inputs: Inputs, replan: Replan) -> tuple[Phase, ...]:
     The pools of the plan stay in later phases, unless others save the threshold of `planning`.
     """
     horizon = inputs.environment.horizon
-    used = {name for route in plan.routes for name in route.fallback}
+    used = {catalog_key(name) for route in plan.routes for name in route.fallback}
     ending = [row for row in inputs.catalog.apis if row.key in used and row.ends_within(horizon.start, horizon.end)]
     days = sorted({row.retires for row in ending if row.retires is not None})
     if not days:
@@ -99,7 +99,8 @@ def _route(route: PlannedRoute) -> PhaseRoute:
 
 
 def _names(phase: Phase, route: str) -> set[str]:
-    return {name for each in phase.routes if each.name == route for name in each.served_by}
+    """Return the models that serve a route, as the catalog names them, whichever address is called."""
+    return {catalog_key(name) for each in phase.routes if each.name == route for name in each.served_by}
 
 
 def _as_before(before: Phase, after: Phase) -> bool:
@@ -119,7 +120,7 @@ def _advice(plan: Plan, ended: Sequence[ApiModel], inputs: Inputs) -> str:
     offered = {row.slug for row in inputs.catalog.apis if row.serves_on(inputs.environment.horizon.end)}
     hints = []
     for row in ended:
-        users = [route.name for route in plan.routes if row.key in route.fallback]
+        users = [route.name for route in plan.routes if row.key in map(catalog_key, route.fallback)]
         for name in row.successors:
             lacking = [u for u in users if name not in inputs.environment.routes[u].quality.accept]
             if lacking and name in offered:
@@ -133,7 +134,7 @@ def _no_end(plan: Plan, rows: dict[str, ApiModel], inputs: Inputs) -> Iterator[V
     """Tell that no end is announced for the APIs of the plan, and when that was read."""
     known = []
     for name in sorted({name for route in plan.routes for name in route.fallback}):
-        row = rows[name]
+        row = rows[catalog_key(name)]
         if row.retires is not None:
             known.append(f"{name} ends on {row.retires}, after the horizon")
         elif row.lifecycle is not None and row.lifecycle.not_before is not None:

@@ -42,11 +42,12 @@ def reasons(solved: Solved, route: RouteDemand) -> tuple[str, ...]:
     mode = solved.choice.mode(route.name)
     if mode == "hybrid":
         sentences.append(_spill_reason(solved, route))
+    elif mode == "self-host" and solved.choice.api_share(route.name) > 0:
+        sentences.append(_remainder_reason(solved, route))
     elif mode == "api":
-        able = any(key[0] == route.name for k in solved.choice.question.classes for key in k.capacity)
         sentences.append(
             "the API takes all of it: at this load no machine is used enough to be cheaper"
-            if able
+            if route.name in solved.hostable
             else f"the API takes all of it: {_why_no_machine(solved, route)}; the API's latency is not known"
         )
     return tuple(sentences)
@@ -104,13 +105,30 @@ def _existing_reasons(solved: Solved, route: RouteDemand) -> Iterator[str]:
             yield f"{there} × {instance_type} are paid for already, used or not, and are filled first{more}"
 
 
-def _spill_reason(solved: Solved, route: RouteDemand) -> str:
-    """Say what the spilled requests cost, and what one more node would cost."""
+def _spilled_usd(solved: Solved, route: RouteDemand) -> float:
+    """Return what the requests of a route that go to APIs cost, USD a month."""
     prices = {api.row.key: api.option.usd_per_request for api in solved.apis}
     keys = [(route.name, index) for index in range(len(route.bands))]
-    usd = sum(
+    return sum(
         solved.requests_to(key, shares) * prices[api][key] for key in keys for api, shares in solved.choice.spills(key)
     )
+
+
+def _remainder_reason(solved: Solved, route: RouteDemand) -> str:
+    """Say what goes to the API of a route that its own pools serve otherwise."""
+    share, usd = solved.choice.api_share(route.name), _spilled_usd(solved, route)
+    bands = [band.name for i, band in enumerate(route.bands) if any(map(any, _shares(solved, route.name, i)))]
+    return f"{100 * share:.2g} % of its requests, {' and '.join(bands)} prompts, go to the API for ${usd:,.2f} a month"
+
+
+def _shares(solved: Solved, route: str, band: int) -> list[tuple[float, ...]]:
+    """Return the shares of a band that go to each API, by level."""
+    return [shares for _, shares in solved.choice.spills((route, band))]
+
+
+def _spill_reason(solved: Solved, route: RouteDemand) -> str:
+    """Say what the spilled requests cost, and what one more node would cost."""
+    usd = _spilled_usd(solved, route)
     where = ", ".join(f"{name} {share:.0%}" for name, share in solved.spilled(route.name).items() if share >= 0.005)
     share = solved.choice.api_share(route.name)
     spill = f"{share:.1%} of its requests go to the API ({where}) for ${usd:,.0f} a month"

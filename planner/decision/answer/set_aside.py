@@ -23,6 +23,7 @@ from planner.decision.candidates.omissions import (
     TermsNotMet,
 )
 from planner.decision.inputs import Inputs
+from planner.domain.apis import catalog_key
 from planner.domain.environment import ProviderAccount
 from planner.domain.route import DataTerms, HardwareRules
 
@@ -52,7 +53,7 @@ def causes_of(api: str, route: str, market: Market, inputs: Inputs) -> tuple[Omi
     causes: list[Omission] = []
     while len(causes) < MOST_CAUSES:
         _, omissions, _ = hosted_market(set_aside(causes, inputs), market.demand)
-        found = next((o for o in omissions if o.route == route and o.candidate.api == api), None)
+        found = next((o for o in omissions if o.route == route and catalog_key(o.candidate.api) == api), None)
         if found is None:
             break
         causes.append(found)

@@ -27,6 +27,7 @@ class Solved:
 
     classes: all self-hosted classes that could be chosen, sorted by name.
     apis: all hosted models that could be chosen, sorted by key.
+    hostable: routes that some machine could serve, also one that fell on price.
     """
 
     environment: Environment
@@ -35,6 +36,7 @@ class Solved:
     choice: Choice
     classes: tuple[SelfHosted, ...]
     apis: tuple[HostedApi, ...]
+    hostable: frozenset[str]
 
     @property
     def region(self) -> str:

@@ -36,7 +36,7 @@ KINDS_TOLD = 3
 """Kinds of omissions of self-hosted candidates that a sentence counts at most."""
 REASONS_TOLD = 2
 """Models of an idle account whose reasons are told at most."""
-LOST_ON_PRICE = frozenset({"dominated", "screened"})
+LOST_ON_PRICE = frozenset({"dominated", "dear", "screened"})
 
 
 @dataclass(frozen=True)

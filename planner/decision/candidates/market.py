@@ -33,6 +33,7 @@ from planner.decision.candidates.shapes import Tenancy, shapes
 from planner.decision.choice.question import BandKey, Flow, Question
 from planner.decision.choice.solve import usd_of_some_plan
 from planner.decision.inputs import Inputs
+from planner.domain.apis import catalog_key
 from planner.domain.catalog import AcceptedEntry, Catalog
 from planner.domain.environment import Environment
 from planner.domain.gaps import Gap
@@ -92,7 +93,7 @@ class Market:
     def serves(self, route: str, accepted: AcceptedEntry, quotas: Mapping[str, int]) -> bool:
         """Say whether an entry of a route's accept list could serve it, so that it fell, if it did, on price alone."""
         keys = {row.key for row in accepted.apis}
-        if any(api.row.key in keys and api.serves(route) for api in self.apis):
+        if any(catalog_key(api.row.key) in keys and api.serves(route) for api in self.apis):
             return True
         left = {offer for c in self.classes for offer in _offers(c)} | self.undercut
         could = [o for o in self.offers_of(route, accepted) if o.vcpus <= quotas.get(o.family, o.vcpus)]
@@ -162,7 +163,8 @@ def survey(inputs: Inputs, known: Known | None = None, spread: Mapping[str, floa
     )
     question = ask(environment, everything)
     likely = leaders(all_classes, asked.shares)
-    in_reach, dear = affordable(all_classes, usd_of_some_plan(question.with_classes(likely)), question)
+    wanted = inputs.locked_pools | preferred_leaders(all_classes, asked.shares, preferred)
+    in_reach, dear = affordable(all_classes, usd_of_some_plan(question.with_classes(likely)), question, wanted)
     best, dominated = without_dominated(in_reach, preferred)
     keep = inputs.locked_pools | preferred_leaders(best, asked.shares, preferred)
     classes, far_from_cheapest = short_list(best, asked.shares, keep)

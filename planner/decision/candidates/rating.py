@@ -5,6 +5,9 @@ simulated, and the rates of the others are corrected by what the simulated ones 
 
     corrected rate = rate of the closed form × median of (simulated rate ÷ rate of the closed form)
 
+Of an even number the higher median counts: a class that is rated too low is never asked for, and one that is rated too
+high is simulated before a plan rests on it.
+
 `optimize` asks for the leaders of every ranking first, and then for every class that an answer names.
 """
 
@@ -74,7 +77,7 @@ class Rating:
         return answers
 
     def _ratios(self) -> dict[BandKey, float]:
-        """Return simulated ÷ screened rate by band: the median over the classes that were simulated."""
+        """Return simulated ÷ screened rate by band: the higher median over the classes that were simulated."""
         replicas = {id(c.replica): c.replica for c in self._classes}
         ratios: dict[BandKey, list[float]] = {}
         for replica, answers in self._answers.items():
@@ -82,7 +85,7 @@ class Rating:
                 if isinstance(answer, Capacity):
                     screened = replicas[replica].capacities[key].requests_per_second
                     ratios.setdefault(key, []).append(answer.requests_per_second / screened)
-        return {key: statistics.median(values) for key, values in ratios.items()}
+        return {key: statistics.median_high(values) for key, values in ratios.items()}
 
     def _with_rating(
         self, candidate: SelfHosted, ratios: Mapping[BandKey, float]

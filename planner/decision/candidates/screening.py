@@ -14,7 +14,7 @@ bands, and by the money for the smallest deployment. The best of each ranking st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from operator import le
 
 from planner.decision.candidates.omissions import DearerThanPlan, Dominated, FarFromCheapest, Omission
@@ -83,14 +83,15 @@ def short_list(
 
 
 def affordable(
-    classes: Sequence[SelfHosted], usd: float, question: Question
+    classes: Sequence[SelfHosted], usd: float, question: Question, keep: Collection[str] = ()
 ) -> tuple[tuple[SelfHosted, ...], tuple[Omission, ...]]:
     """Return the classes whose smallest deployment costs no more than a whole plan that needs none of the others.
 
-    usd: cost of that plan, USD a month; infinity where none is known.
+    usd: cost of that plan, USD a month; infinity where none is known. Those named in `keep` stay in any case, because a
+    team may want a dearer one.
     """
     most = usd * DEAR
-    dear = {c.name for c in classes if least_usd(question, c.replica_class) > most}
+    dear = {c.name for c in classes if c.name not in keep and least_usd(question, c.replica_class) > most}
     omissions = tuple(Omission(c.identity, DearerThanPlan(usd)) for c in classes if c.name in dear)
     return tuple(c for c in classes if c.name not in dear), omissions
 

@@ -9,9 +9,12 @@ from functools import lru_cache
 import pytest
 
 import planner.decision.candidates.replicas as replicas_module
+from planner.decision.candidates.hardware_rules import machine_rules
+from planner.decision.candidates.hosting_rights import hosting_rights
+from planner.decision.candidates.known import Known
 from planner.decision.candidates.market import Market, survey
 from planner.decision.candidates.replicas import BATCHED_TOKENS, Replica, question_of
-from planner.decision.candidates.shapes import Shape, shapes
+from planner.decision.candidates.shapes import Shape, Tenancy, shapes
 from planner.decision.inputs import Inputs
 from planner.decision.optimize import optimize
 from planner.documents.environment_file import parse
@@ -96,7 +99,7 @@ def test_settings_with_which_nothing_serves_are_refused_with_the_reason(held: st
         planned(held, "", HOSTED_ONLY)
     (problem,) = raised.value.problems
     assert problem.code == "INF001"
-    assert problem.about == ("routes", "chat")
+    assert problem.about == ("routes", "chat", "engine")
     assert problem.hint.startswith(f"it holds `{held.partition(':')[0]}: ")
     assert words in problem.hint
 
@@ -159,11 +162,15 @@ def test_tokens_of_a_step_are_chosen_where_that_serves_more() -> None:
 def test_no_band_is_lost_for_a_better_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     """One A100 with gpt-oss would serve more of the mixture with 1,024 tokens a step, and no long prompt at all."""
     flat = inputs("", "", (CHAT, "slo: {ttft_p95: 2s, tpot_p95: 80ms}"), ("[qwen3-8b, gpt-5.4-mini]", "[gpt-oss-120b]"))
-    of, gpus = survey(flat), load_catalog().gpus
-    loading, _ = shapes(of.demand.routes, load_catalog(), gpus.values(), dict.fromkeys(("chat", "extraction"), "solo"))
+    of = survey(flat)
+    routes, environment, catalog = of.demand.routes, flat.environment, flat.catalog
+    rights = hosting_rights(routes, environment, catalog)
+    rules = machine_rules(environment, catalog, catalog.offerings)
+    solo: dict[str, Tenancy] = dict.fromkeys(("chat", "extraction"), "solo")
+    loading, _ = shapes(routes, catalog, catalog.gpus.values(), solo, rights, rules, Known())
 
     def bands() -> dict[tuple[Shape, int], set[tuple[str, int]]]:
-        able, _ = replicas_module.replicas(loading, of.ruler)
+        able, _ = replicas_module.replicas(loading, of.ruler, Known())
         return {(r.shape, r.max_num_seqs): set(r.capacities) for r in able}
 
     chosen = bands()

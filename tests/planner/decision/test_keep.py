@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import cast
 
 import pytest
 
+from planner.decision.candidates.demand import Demand
 from planner.decision.candidates.market import Market
 from planner.decision.choice.choice import Choice
 from planner.decision.choice.question import Answer, Question
@@ -28,6 +29,13 @@ def question(locked_usd_per_hour: float) -> Question:
     return Question((730.0,), (flow(*CHAT, (1.0,), may_spill=False),), priced, (), 0.0)
 
 
+@dataclass(frozen=True)
+class _Market:
+    """A market of which only the demand is known."""
+
+    demand: Demand
+
+
 def kept(asked: Question, best: Answer, threshold: float) -> tuple[Answer, str]:
     """The answer and the note when `locked` is the only pool of the lock."""
     environment, _ = parse(ENVIRONMENT, "prod.yaml")
@@ -36,7 +44,7 @@ def kept(asked: Question, best: Answer, threshold: float) -> tuple[Answer, str]:
     prior = prior.model_copy(update={"pools": (prior.pools[0].model_copy(update={"name": "locked"}),)})
     environment = environment.model_copy(update={"planning": planning})
     inputs = Inputs(environment, load_catalog(), load_coefficients(), {}, prior)
-    market = cast(Market, None)  # to keep needs no market
+    market = cast(Market, _Market(Demand((), ())))  # no route has sessions
     held, note = keep(Decision(inputs, market, Choice(asked, best)), EXACT)
     return held.choice.answer, note
 

@@ -41,6 +41,7 @@ class Road:
     accept: tuple[str, ...]
     tokens: tuple[int, int]
     only: str = ""
+    too_long: str = "{}"
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class Case:
       output: {{mean: {tokens_out}, p95: {2 * tokens_out}}}
     slo: {{ttft_p95: {{base: 2s, per_1k_input: 300ms}}, tpot_p95: 80ms}}
     data: {road.data}
+    too_long: {road.too_long}
     {road.only}
     quality: {{accept: [{accept}], source: a test, date: 2026-11-01}}"""
 
@@ -119,6 +121,8 @@ def alone(case: Case) -> Decimal | Problems:
     """What the plan of a case costs, or why there is none; nothing stands beside it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(optimizer, "alternatives", lambda *_: Alternatives((), (), ()))
+        patch.setattr(optimizer, "with_outlook", lambda plan, *_: plan)
+        patch.setattr(optimizer, "with_nearest", lambda _inputs, refusal, *_: refusal)
         try:
             return optimize(inputs(case), kept=KEPT).plan.cost.usd_per_month
         except Problems as refusal:
@@ -136,6 +140,13 @@ def on_apis(case: Case) -> Case:
 
 def without_model(case: Case, model: str) -> Case:
     roads = (replace(r, accept=tuple(name for name in r.accept if name != model)) for r in case.roads)
+    return replace(case, roads=tuple(roads))
+
+
+def serving_all(case: Case, plan: Plan) -> Case:
+    """The case in which no route refuses what the plan refuses for its length."""
+    away = {route.name for route in plan.routes if route.too_long and route.too_long.refused_share}
+    roads = (replace(r, too_long="{most: 0%}") if f"r{i}" in away else r for i, r in enumerate(case.roads))
     return replace(case, roads=tuple(roads))
 
 
@@ -171,6 +182,11 @@ def test_what_stands_beside_a_plan_is_a_plan(seed: int) -> None:
     others = {other.name: other for other in (*plan.baselines, *plan.runners_up)}
     agrees(others.pop("all API"), alone(on_apis(case)))
     agrees(others.pop("self-host only"), alone(replace(case, limits=None)))
+    whole = alone(serving_all(case, plan))
+    if "longest served too" in others:
+        agrees(others.pop("longest served too"), whole)
+    else:
+        assert isinstance(whole, Problems) or whole == plan.cost.usd_per_month
     if plan.pools:
         agrees(others.pop("no uncertainty margin"), alone(replace(case, margin="p50")))
         machine, model = (name.removeprefix("without ") for name in others)

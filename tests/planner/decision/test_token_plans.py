@@ -12,9 +12,9 @@ from functools import lru_cache
 
 import pytest
 
-from planner.decision import optimize as optimizer
+from planner.decision.candidates.known import Known
 from planner.decision.candidates.sessions import sessions_spread
-from planner.decision.choice.solve import DEFAULT_LIMITS
+from planner.decision.decide import Decision, decide, wider_spread
 from planner.decision.inputs import Inputs
 from planner.decision.optimize import optimize
 from planner.documents.arithmetic import arithmetic
@@ -93,9 +93,11 @@ def test_a_prefix_that_all_prompts_share_lowers_the_load_of_the_same_machines_or
 
 def test_histories_are_counted_with_the_replicas_that_the_plan_has() -> None:
     asked = inputs(OWN, "session_hit: 60%", rate=12)
-    market, choice, _ = optimizer._settle(asked, DEFAULT_LIMITS, KEPT)
-    (route,) = market.demand.routes
-    assert sessions_spread(market.demand, choice)["assist"] <= route.spread
+    decision = decide(asked, Known(KEPT))
+    assert isinstance(decision, Decision)
+    (route,) = decision.market.demand.routes
+    assert sessions_spread(decision.market.demand, decision.choice)["assist"] <= route.spread
+    assert wider_spread(decision) == {}
     assert route.spread >= 2
     made = plan(OWN, "session_hit: 60%", rate=12)
     assert usd(made) <= usd(plan(OWN, rate=12))

@@ -168,6 +168,23 @@ def test_it_goes_elsewhere_where_an_accepted_model_reads_it() -> None:
     assert usd(refused) < usd(elsewhere)
 
 
+def test_the_price_of_serving_them_is_that_of_the_plan_that_refuses_none() -> None:
+    def serving_all(outcome: Outcome) -> list[float]:
+        others = [other for other in outcome.plan.baselines if other.name == "longest served too"]
+        return [float(other.usd_per_month) for other in others if other.usd_per_month is not None]
+
+    accept, narrow = "[gpt-5.4-mini, gpt-5.4-nano]", catalog(small=400_000, wide=32_000)
+    lengths = "{mean: 3000, p95: 10500}"
+    refusing = planned(lengths, accept, rule="{rule: refuse}", catalog=narrow)
+    whole = planned(lengths, accept, rule="{rule: refuse, most: 0%}", catalog=narrow)
+    assert told(refusing).refused_share > 0
+    assert route_of(whole).too_long is None
+    assert serving_all(refusing) == [usd(whole)]
+    assert usd(whole) > usd(refusing)
+    assert serving_all(whole) == [], "it refuses nothing"
+    assert serving_all(planned(lengths)) == [], "nobody reads them"
+
+
 def test_more_than_the_route_allows_is_a_refusal_that_names_share_and_key() -> None:
     with pytest.raises(Problems) as raised:
         planned("{mean: 8000, p95: 28000}")

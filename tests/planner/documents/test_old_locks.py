@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +15,8 @@ import yaml
 from planner.documents.arithmetic import arithmetic
 from planner.documents.diff import compare
 from planner.documents.lock import Lock, content_digest, load
-from planner.documents.old_locks import in_todays_form
+from planner.documents.old_locks import COLUMNS_SINCE, in_todays_form
+from planner.edges.catalog_files import load_catalog
 from planner.edges.workspace import Workspace
 from planner.words.diagnostics import Problems
 from tests.examples import ENVIRONMENTS
@@ -141,17 +143,45 @@ def test_the_same_plan_in_both_formats_touches_nothing() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_is_fresh_beside_its_environment(name: str, tmp_path: Path) -> None:
-    """Locks of release 0.1 may still be deployed, and have aged; that of prod names a model whose end is known now."""
+def test_corrected_facts_alone_make_it_stale_beside_its_environment(name: str, tmp_path: Path) -> None:
+    """Its environment is the one it was planned for, key by key. But each of these locks rests on a provider of which
+    0.1 did not know where it processes requests, and that of prod on a model whose end is known now.
+    """
     (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(old(name).environment))
     (tmp_path / f"{name}.lock.json").write_text(text_of(name))
     lock, problems = Workspace(tmp_path).judgement(name, date.fromisoformat(old(name).consulted.snapshot))
     assert lock.format_version == "1.0"
+    ended = name == "prod"
     told = {(problem.code, problem.severity) for problem in problems}
-    ended = {("LOCK010", "error"), ("LOCK014", "error")} if name == "prod" else set()
-    assert told == {("LOCK020", "warning"), *ended}
+    assert told == {("LOCK020", "warning"), ("LOCK010", "error"), *([("LOCK014", "error")] if ended else [])}
+    stale = [problem.message for problem in problems if problem.code == "LOCK010"]
+    assert stale == ["stale: catalog facts that the plan rests on have changed"]
     (end,) = [problem.message for problem in problems if problem.code == "LOCK014"] or [""]
-    assert ("google/gemini-2.5-flash ends on 2026-12-01, inside the horizon (to 2027-12-01)" in end) == bool(ended)
+    assert ("google/gemini-2.5-flash ends on 2026-12-01, inside the horizon (to 2027-12-01)" in end) == ended
+
+
+AS_IN_0_1: dict[str, dict[str, Any]] = {
+    "api/google/gemini-2.5-flash": {"retires": None},
+    "provider/google": {"residency": None},
+    "provider/groq": {"residency": None, "trains_on_data": None},
+    "provider/openai": {
+        "residency": None,
+        "hipaa": None,
+        "source": "archive.fo/xXsg7 = OpenAI data controls page 2025-11-25; spybara.com copy 2026-04; "
+        "address: provider's API reference",
+        "as_of": "2026-04",
+    },
+}
+"""What release 0.1 said where the catalog says something else since: residency, terms and ends that were not known."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_other_fact_that_it_rests_on_is_as_it_was(name: str) -> None:
+    """Columns that rows gained since do not count: with the corrections taken back, the digest is that of 0.1."""
+    lock, catalog = old(name), load_catalog()
+    corrected = {key: {**catalog.rows[key], **values} for key, values in AS_IN_0_1.items()}
+    as_it_was = replace(catalog, rows={**catalog.rows, **corrected})
+    assert as_it_was.facts_digest(lock.consulted.facts, COLUMNS_SINCE) == lock.digests.facts
 
 
 @pytest.mark.parametrize("path", ["plan/platform/cluster", "plan/node_groups/0/disk_gb", "plan/apis/0/protocol"])

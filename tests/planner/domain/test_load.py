@@ -13,6 +13,7 @@ from planner.documents.environment_file import parse
 from planner.domain.environment import Environment, Horizon
 from planner.domain.load import load_of, months, months_later, promised_ms, route_week, statements, uncertainty
 from planner.domain.route import Route, Slo
+from planner.domain.scaling import scaled
 from planner.domain.traffic import Traffic
 from planner.domain.workload import Mix
 from tests.planner.plans import ENVIRONMENT
@@ -56,7 +57,26 @@ def test_each_statement_is_the_rate_that_one_computes_by_hand(traffic: dict[str,
     load = load_of(route(**traffic), MIX, PEAKED, horizon())
     assert load.mean == pytest.approx(mean)
     assert load.busiest == pytest.approx(3 * mean)
-    assert load_of(route(**traffic), MIX, PEAKED, horizon(), scale=1.7).mean == pytest.approx(1.7 * mean)
+
+
+@pytest.mark.parametrize(
+    "traffic",
+    [
+        {"requests_per_second": {"mean": 2.5}},
+        {"requests_per_second": {"peak": 6}},
+        {"requests": {"per_day": "12k"}},
+        {"requests": {"per_month": "1M"}},
+        {"tokens": {"per_day": "7M"}},
+        {"tokens": {"per_month": "14B"}},
+        {"users": {"concurrent": 500, "think_time": "30s"}},
+    ],
+)
+def test_a_multiple_of_each_statement_is_a_multiple_of_the_rate(traffic: dict[str, Any]) -> None:
+    environment, _ = parse(ENVIRONMENT, "a.yaml")
+    alone = environment.model_copy(update={"routes": {"chat": route(**traffic)}})
+    ones, more = (load_of(each.routes["chat"], MIX, PEAKED, each.horizon) for each in (alone, scaled(alone, 1.7)))
+    assert more.mean == pytest.approx(1.7 * ones.mean)
+    assert more.busiest == pytest.approx(1.7 * ones.busiest)
 
 
 def test_the_first_statement_decides_and_the_others_are_kept() -> None:

@@ -88,7 +88,12 @@ def test_a_changed_line_moves_its_own_pool_alone() -> None:
     assert grown == [pool.name for pool in before.pools if pool.privacy == "internal"]
     assert small.replanned().prior == small.planned().lock
     assert small.replanned().lock.digests.environment != small.planned().lock.digests.environment
-    assert small.replanned().lock.digests.facts == small.planned().lock.digests.facts
+
+
+def test_a_larger_load_rests_on_the_same_facts_and_on_machines_that_were_too_dear_before() -> None:
+    before, after = (set(each.lock.consulted.facts) for each in (small.planned(), small.replanned()))
+    assert before <= after
+    assert {key.partition("/")[0] for key in after - before} <= {"gpu", "instance"}
 
 
 def test_the_prices_are_those_of_the_present_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +191,9 @@ def test_two_routes_without_a_candidate_are_two_problems(tmp_path: Path) -> None
     assert chat.hint == "add the provider to `api.providers`, or accept an open-weight model"
     assert "cannot meet the SLO at any load" in extraction.message
     assert extraction.hint.startswith("nearest: qwen3-8b (")
-    assert re.search(r"1 ms are asked for \(by [\d.]+ times\)$", extraction.hint)
+    assert re.search(
+        r"1 ms are asked for \(by [\d.]+ times\); no plan exists with any single limit less either$", extraction.hint
+    )
 
 
 def test_another_solver_and_other_limits_of_the_search_leave_the_file_as_it_is(

@@ -26,7 +26,16 @@ def test_signed(usd: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0, "0 %"), (0.032, "3.2 %"), (0.1, "10 %"), (1, "100 %"), (0.856, "86 %")]
+    ("value", "text"),
+    [
+        (0, "0 %"),
+        (0.00015, "< 0.1 %"),
+        (0.0006, "0.1 %"),
+        (0.032, "3.2 %"),
+        (0.1, "10 %"),
+        (1, "100 %"),
+        (0.856, "86 %"),
+    ],
 )
 def test_share(value: float, text: str) -> None:
     assert share(value) == text

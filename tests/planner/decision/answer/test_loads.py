@@ -9,6 +9,7 @@ import pytest
 from planner.decision.answer.loads import planned_load
 from planner.decision.candidates.demand import Demand, demand
 from planner.documents.environment_file import parse
+from planner.domain.scaling import scaled
 from planner.plan.traffic import PlannedLoad
 from tests.planner.plans import ENVIRONMENT
 
@@ -18,7 +19,7 @@ CHAT = "requests_per_second: {mean: 5}"  # office-hours in Berlin: the busiest h
 def asked(traffic: str, scale: float = 1.0) -> Demand:
     assert CHAT in ENVIRONMENT
     environment, _ = parse(ENVIRONMENT.replace(CHAT, traffic), "a.yaml")
-    return demand(environment, {}, scale)
+    return demand(scaled(environment, scale), {})
 
 
 def told(traffic: str) -> PlannedLoad:

@@ -88,6 +88,22 @@ def test_a_model_that_ends_later_serves_until_then_and_the_rest_is_priced() -> N
     assert arithmetic(plan, inputs("qwen3-8b, gpt-4o-mini").environment) == ()
 
 
+def test_a_model_that_is_called_at_a_further_address_ends_as_well() -> None:
+    asked = inputs("qwen3-8b, gpt-4o-mini")
+    routes = {"chat": asked.environment.routes["chat"].model_copy(update={"residency": ("us",)})}
+    asked = replace(asked, environment=asked.environment.model_copy(update={"routes": routes}))
+    plan = optimize(asked, kept=KEPT).plan
+    assert [phase.ended for phase in plan.phases] == [(), ("openai/gpt-4o-mini",)]
+    assert [route.served_by for phase in plan.phases for route in phase.routes] == [
+        ("openai/gpt-4o-mini@us",),
+        ("qwen3-8b",),
+    ]
+    (verdict,) = told(plan, "retirement")
+    assert "then chat by qwen3-8b, on " in verdict.message
+    assert "accept it for chat" in verdict.message
+    assert arithmetic(plan, asked.environment) == ()
+
+
 def test_the_months_of_the_horizon_are_those_of_the_calendar() -> None:
     """Two months from 2026-12-01 end on 2027-02-01, after 2027-01-14; one month ends before it."""
     assert len(planned("qwen3-8b, gpt-4o-mini", 2).phases) == 2

@@ -18,6 +18,7 @@ from planner.decision.answer.sentences import (
 )
 from planner.decision.candidates.omissions import (
     Candidate,
+    DearerThanPlan,
     DoesNotLoad,
     Dominated,
     Ended,
@@ -114,6 +115,10 @@ OMISSIONS: list[tuple[OmissionCause, str]] = [
     (TooLittleContext(9_000, 8_192, "long"), "reads 8,192 tokens; long prompts and answers reach 9,000"),
     (Dominated(Candidate(instance_type="g6.xlarge")), "dominated by g6.xlarge"),
     (Dominated(L4), "dominated by gpt-oss-120b (mxfp4) on 1 × L4"),
+    (
+        DearerThanPlan(1_234.4),
+        "its smallest deployment costs more than a whole plan without it, of $1,234 a month",
+    ),
     (FarFromCheapest(), "many others are cheaper for every route that it could serve"),
     (WeakHost(), "too little CPU or memory for each GPU, or bare metal"),
 ]

@@ -79,16 +79,32 @@ def test_a_model_that_has_ended_before_the_start() -> None:
     assert "would cost" not in accounts  # the line above has the price
 
 
+def test_a_provider_in_another_place() -> None:
+    plan = planned("qwen3-8b, gemini-3.5-flash-lite", "google: {}", residency="us")
+    (line,) = told(plan)
+    assert "processes in global; with it the plan would cost $" in line
+
+
 def test_a_provider_in_an_unknown_place() -> None:
-    plan = planned("qwen3-8b, gpt-5.4-mini", "openai: {}", residency="us")
+    asked = inputs("qwen3-8b, gpt-5.4-mini", "openai: {}", residency="us")
+    rows = asked.catalog.providers
+    unknown = {**rows, "openai": replace(rows["openai"], residency=None, endpoints={})}
+    plan = optimize(replace(asked, catalog=replace(asked.catalog, providers=unknown)), kept=KEPT).plan
     (line,) = told(plan)
     assert "processes in an unknown place; with it the plan would cost $" in line
+
+
+def test_a_model_that_serves_at_a_further_address_has_not_fallen() -> None:
+    plan = planned("qwen3-8b, gpt-5.4-mini", "openai: {}", residency="us")
+    assert plan.routes[0].fallback == ("openai/gpt-5.4-mini@us",)
+    assert told(plan) == []
+    assert told(plan, "accounts") == []
 
 
 def test_all_causes_of_one_name_are_told_and_set_aside_together() -> None:
     (line,) = told(planned("qwen3-8b, gemini-2.5-pro", residency="us"))
     assert "`api.providers` has no account at google and ended on 2026-12-01" in line
-    assert "and processes in an unknown place; with it the plan would cost $" in line
+    assert "and processes in global; with it the plan would cost $" in line
 
 
 def test_restricted_data_is_not_priced_at_an_api() -> None:

@@ -36,7 +36,9 @@ def self_hosted(k: ReplicaClass) -> SelfHosted:
 
 
 class _Named:
-    """A replica of which only the shape is known."""
+    """A replica of which only the shape is known, with the widest batch cap."""
+
+    variant = ""
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from planner.decision.answer.alternatives import nothing_turned_away
 from planner.decision.choice.choice import Choice
 from planner.decision.choice.question import Answer, ApiOption, BandKey, Question, ReplicaClass, apis_in_order
 from planner.decision.choice.solve import solve
@@ -91,13 +90,6 @@ def test_without_apis_what_only_they_read_may_go() -> None:
     asked = question(WIDE, NARROW_POOL)
     assert answer(asked).turned_away == {}
     assert answer(asked.without_apis()).turned_away == {LONG: (1.0,)}
-
-
-def test_the_price_of_serving_them_is_told() -> None:
-    asked = question(NARROW_POOL, WIDE_POOL)
-    (other,) = nothing_turned_away(Choice(asked, answer(asked)), EXACT)
-    assert other.usd_per_month == pytest.approx(answer(question(WIDE_POOL)).usd_per_month)
-    assert nothing_turned_away(Choice(question(CHEAP), answer(question(CHEAP))), EXACT) == (), "nobody reads them"
 
 
 def test_apis_are_ranked_by_what_all_of_them_take() -> None:
