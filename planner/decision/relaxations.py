@@ -13,7 +13,7 @@ from typing import Any
 from planner.domain.catalog import Catalog
 from planner.domain.environment import Environment, ProviderAccount, ProviderLimits
 from planner.domain.gaps import Gap
-from planner.domain.route import DataTerms, HardwareRules, Route, Slo
+from planner.domain.route import DataTerms, HardwareRules, HeldSettings, Route, Slo
 
 SLOWER = 2.0
 """Factor by which the latency targets of a route are relaxed."""
@@ -70,6 +70,8 @@ def _of_route(e: Environment, name: str) -> Iterator[Relaxation]:
         yield Relaxation(
             (*key, "hardware"), "without rules on machines", _with_route(e, name, hardware=HardwareRules())
         )
+    if not route.engine.is_free:
+        yield Relaxation((*key, "engine"), "without these settings", _with_route(e, name, engine=HeldSettings()))
     if route.too_long.most < 1:
         rule = route.too_long.model_copy(update={"most": 1.0})
         yield Relaxation((*key, "too_long", "most"), "however many are too long", _with_route(e, name, too_long=rule))

@@ -102,6 +102,8 @@ def test_settings_with_which_nothing_serves_are_refused_with_the_reason(held: st
     assert problem.about == ("routes", "chat", "engine")
     assert problem.hint.startswith(f"it holds `{held.partition(':')[0]}: ")
     assert words in problem.hint
+    free = planned("", "", HOSTED_ONLY).cost.usd_per_month
+    assert f"${free:,.0f} a month without these settings (`routes.chat.engine`)" in problem.hint
 
 
 def test_a_step_holds_a_token_of_each_sequence() -> None:

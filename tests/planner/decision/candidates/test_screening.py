@@ -8,9 +8,9 @@ from typing import cast
 
 import pytest
 
-from planner.decision.candidates.omissions import Dominated
+from planner.decision.candidates.omissions import DearerThanPlan, Dominated
 from planner.decision.candidates.replicas import Replica
-from planner.decision.candidates.screening import MOST_CLASSES, leaders, short_list, without_dominated
+from planner.decision.candidates.screening import MOST_CLASSES, affordable, leaders, short_list, without_dominated
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.decision.candidates.shapes import Shape, Tenancy
 from planner.decision.choice.question import Answer, ApiOption, BandKey, Question, ReplicaClass
@@ -135,6 +135,18 @@ def test_a_preferred_class_falls_only_to_one_that_is_preferred_as_well() -> None
     assert [h.name for h in without_dominated(classes, {"liked": bands})[0]] == ["good", "liked"]
     assert [h.name for h in without_dominated(classes, {"liked": bands, "good": bands})[0]] == ["good"]
     assert [h.name for h in without_dominated(classes, {"good": bands})[0]] == ["good"]
+
+
+def test_what_costs_more_than_a_whole_plan_falls_unless_it_is_wanted() -> None:
+    cheap, dear = replica_class("cheap", "small", 1, {CHAT: 2.0}), replica_class("dear", "large", 1, {CHAT: 9.0})
+    question = Question((730.0,), (flow(*CHAT, (1.0,), may_spill=False),), (cheap, dear), (), 0.0)
+    classes = [self_hosted(cheap), self_hosted(dear)]
+    stay, fell = affordable(classes, 700.0, question)
+    assert [h.name for h in stay] == ["cheap"]
+    assert [o.cause for o in fell] == [DearerThanPlan(700.0)]
+    for usd, keep in ((700.0, {"dear"}), (2000.0, set[str]()), (float("inf"), set[str]())):
+        stay, fell = affordable(classes, usd, question, keep)
+        assert ([h.name for h in stay], fell) == (["cheap", "dear"], ())
 
 
 SHARES = {CHAT: 1.0, CODE: 1.0}
