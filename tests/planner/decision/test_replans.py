@@ -10,6 +10,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cache
 
 import pytest
 
@@ -26,8 +27,10 @@ from planner.plan.plan import Plan
 from planner.plan.review import Alternative
 from planner.words.diagnostics import Problems
 
+pytestmark = pytest.mark.xdist_group("replans")  # one worker, which simulates each capacity once
 KEPT: CapacitiesByDigest = {}
 CATALOG, COEFFICIENTS = load_catalog(), load_coefficients()
+CASES = 20
 SCALES = (0.5, 1.0, 2.0)
 """Points of the break-even: fewer than a plan shows, to be quick."""
 
@@ -167,18 +170,21 @@ def few_scales() -> Iterator[None]:
         yield
 
 
-PLANNED: dict[int, Plan] = {}
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_what_stands_beside_a_plan_is_a_plan(seed: int) -> None:
-    case = drawn(seed)
+@cache
+def planned(seed: int) -> Plan | None:
+    """The plan of a drawn case, with all that stands beside it; None where there is none."""
     try:
-        plan = optimize(inputs(case), kept=KEPT).plan
+        return optimize(inputs(drawn(seed)), kept=KEPT).plan
     except Problems:
+        return None
+
+
+@pytest.mark.parametrize("seed", range(CASES))
+def test_what_stands_beside_a_plan_is_a_plan(seed: int) -> None:
+    case, plan = drawn(seed), planned(seed)
+    if plan is None:
         assert isinstance(alone(case), Problems)
         return
-    PLANNED[seed] = plan
     others = {other.name: other for other in (*plan.baselines, *plan.runners_up)}
     agrees(others.pop("all API"), alone(on_apis(case)))
     agrees(others.pop("self-host only"), alone(replace(case, limits=None)))
@@ -213,9 +219,8 @@ def test_what_stands_beside_a_plan_is_a_plan(seed: int) -> None:
 
 def test_the_cases_are_of_many_kinds() -> None:
     """Plans with pools and without, plans that do not exist for several reasons."""
-    if len(PLANNED) < 10:
-        pytest.skip("the cases were not planned in this process")
-    plans = PLANNED.values()
+    plans = [plan for plan in map(planned, range(CASES)) if plan is not None]
+    assert len(plans) > 10
     assert any(plan.pools for plan in plans)
     assert any(not plan.pools for plan in plans)
     told = [o.description for plan in plans for o in (*plan.baselines, *plan.runners_up) if o.usd_per_month is None]
