@@ -213,7 +213,12 @@ def test_prod_holds_a_restricted_pool_and_a_hybrid_route() -> None:
         assert route.fallback
         assert any(band.weights for band in route.bands)
     assert len(plan.levels) >= 6
-    assert alternative(plan, "all API") is not None
+
+
+def test_prod_cannot_go_to_apis_alone_within_its_budget() -> None:
+    (told,) = [other for other in committed("prod").plan.baselines if other.name == "all API"]
+    assert told.usd_per_month is None
+    assert "API budget" in told.description
 
 
 def test_at_a_fifth_of_the_load_the_hybrid_routes_of_prod_are_api() -> None:
@@ -225,13 +230,13 @@ def test_at_a_fifth_of_the_load_the_hybrid_routes_of_prod_are_api() -> None:
 
 
 def test_a_fifth_of_prod_planned_by_itself_agrees(tmp_path: Path) -> None:
-    """The break-even is solved over a short list and without quotas; the whole way to a plan must say the same."""
+    """A point of the break-even is the plan of that load, to the cent."""
     fifth = RATE.sub(lambda match: f"requests_per_second: {{mean: {float(match[1]) / 5:g}}}", text_of("prod"))
     plan = replanned(tmp_path / "fifth", "prod", fifth).plan
     shares = {route.name: route.spill_share for route in plan.routes}
     assert {shares[route.name] for route in hybrids(committed("prod").plan)} == {Decimal(1)}
     (point,) = [point for point in committed("prod").plan.break_even if point.scale == Decimal("0.2")]
-    assert abs(plan.cost.usd_per_month / point.usd_per_month - 1) < Decimal("0.03")
+    assert plan.cost.usd_per_month == point.usd_per_month
 
 
 def test_more_chat_scales_only_what_the_diff_says(tmp_path: Path) -> None:
