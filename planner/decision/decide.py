@@ -119,8 +119,11 @@ def _decide(inputs: Inputs, known: Known, limits: SearchLimits, spread: Mapping[
     cheapest = _choose(inputs, surveyed, rating, limits)
     if isinstance(cheapest, Refusal):
         return cheapest
-    if surveyed.preferred is None or is_preferred(cheapest.choice.answer, surveyed.preferred):
+    if surveyed.preferred is None:
         return cheapest
+    if is_preferred(cheapest.choice.answer, surveyed.preferred):
+        liking = routes_with_a_preference(inputs.environment)
+        return cheapest if uses_liked_hardware(cheapest.choice.answer, liking) else _with_no_machine(cheapest)
     return _with_preference(cheapest, _choose(inputs, surveyed, rating, limits, preferred_alone=True))
 
 
@@ -157,16 +160,16 @@ def _choose(
 def _with_preference(cheapest: Decision, liked: Decision | Refusal) -> Decision:
     """Return the choice on preferred hardware where it costs hardly more than the cheapest; else the cheapest."""
     environment = cheapest.inputs.environment
-    wanted = "hardware.prefer " + ", ".join(preferred_words(environment))
+    wanted = _wanted(cheapest)
     if isinstance(liked, Refusal):
         return replace(cheapest, preference=f"{wanted} is not followed: {liked.why}")
     if not uses_liked_hardware(liked.choice.answer, routes_with_a_preference(environment)):
-        told = f"{wanted} is not followed: it would cost less to buy no machine than to buy these"
-        return replace(cheapest, preference=told)
+        return _with_no_machine(cheapest)
     least, usd = cheapest.choice.answer.usd_per_month, liked.choice.answer.usd_per_month
-    more, threshold = max(0.0, usd - least), environment.planning.replan_threshold
-    costs = f"${more:,.0f} more a month than the cheapest plan ({more / least:.1%})"
-    if more >= threshold * usd:
+    # Two mixes of equal cost differ in the last bits of it, which must not decide: below a cent nothing is paid.
+    more, threshold = max(0.0, round(usd - least, 2)), environment.planning.replan_threshold
+    costs = f"${more:,.0f} more a month than the cheapest plan ({more / least if least else 0.0:.1%})"
+    if more and more >= threshold * usd:
         told = f"{wanted} is not followed: it would cost {costs}, not within {threshold:.0%}"
         return replace(cheapest, preference=told)
     answer = replace(
@@ -174,6 +177,17 @@ def _with_preference(cheapest: Decision, liked: Decision | Refusal) -> Decision:
     )
     choice = Choice(liked.choice.question, answer)
     return replace(liked, choice=choice, preference=f"{wanted} is followed: it costs {costs}")
+
+
+def _with_no_machine(cheapest: Decision) -> Decision:
+    """Return the cheapest choice, and say that it buys none of the hardware that is preferred."""
+    told = f"{_wanted(cheapest)} is not followed: it would cost less to buy no machine than to buy these"
+    return replace(cheapest, preference=told)
+
+
+def _wanted(decision: Decision) -> str:
+    """Return what is preferred, as it is told."""
+    return "hardware.prefer " + ", ".join(preferred_words(decision.inputs.environment))
 
 
 def _is_certain(question: Question, answer: Infeasible, simulated: frozenset[str], limits: SearchLimits) -> bool:

@@ -17,6 +17,7 @@ from planner.decision.candidates.hosting_rights import places_behind
 from planner.decision.candidates.known import Known
 from planner.decision.candidates.market import Market
 from planner.decision.candidates.omissions import Omission
+from planner.decision.candidates.preference import is_preferred
 from planner.decision.candidates.replicas import with_range
 from planner.decision.choice.choice import Choice
 from planner.decision.choice.question import Infeasible
@@ -98,6 +99,9 @@ def keep(decision: Decision, limits: SearchLimits) -> tuple[Decision, str]:
     same = solve(question.with_classes(locked), limits)
     threshold = inputs.environment.planning.replan_threshold
     if isinstance(same, Infeasible) or set(same.replicas) != locked:
+        return decision, ""
+    preferred = decision.market.preferred
+    if preferred is not None and is_preferred(best, preferred) and not is_preferred(same, preferred):
         return decision, ""
     # Two mixes of equal cost differ in the last bits of it, which must not decide: below a cent nothing is saved.
     saving_usd = max(0.0, round(same.usd_per_month - best.usd_per_month, 2))

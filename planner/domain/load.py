@@ -158,7 +158,7 @@ def promised_ms(slo: Slo, mix: Mix) -> float | None:
     It is the time to the first token and that of the others, or the end-to-end target where that is shorter.
     """
     promised = [] if slo.e2e_p95 is None else [slo.e2e_p95]
-    tpot = slo.tpot_p95 if slo.tpot_p95 is not None else 1000 / slo.tokens_per_second if slo.tokens_per_second else None
+    tpot = slo.token_ms
     if slo.ttft_p95 is not None and (tpot is not None or mix.mean_output <= 1):
         ttft = slo.ttft_p95.base + slo.ttft_p95.per_1k_input * mix.mean_input / 1000
         promised.append(ttft + max(0.0, mix.mean_output - 1) * (tpot or 0.0))

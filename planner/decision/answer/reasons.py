@@ -117,13 +117,9 @@ def _spilled_usd(solved: Solved, route: RouteDemand) -> float:
 def _remainder_reason(solved: Solved, route: RouteDemand) -> str:
     """Say what goes to the API of a route that its own pools serve otherwise."""
     share, usd = solved.choice.api_share(route.name), _spilled_usd(solved, route)
-    bands = [band.name for i, band in enumerate(route.bands) if any(map(any, _shares(solved, route.name, i)))]
+    spills = [solved.choice.spills((route.name, index)) for index in range(len(route.bands))]
+    bands = [band.name for band, own in zip(route.bands, spills, strict=True) if any(any(each) for _, each in own)]
     return f"{100 * share:.2g} % of its requests, {' and '.join(bands)} prompts, go to the API for ${usd:,.2f} a month"
-
-
-def _shares(solved: Solved, route: str, band: int) -> list[tuple[float, ...]]:
-    """Return the shares of a band that go to each API, by level."""
-    return [shares for _, shares in solved.choice.spills((route, band))]
 
 
 def _spill_reason(solved: Solved, route: RouteDemand) -> str:

@@ -128,7 +128,9 @@ class Solved:
     def cut_to(self, key: BandKey) -> int | None:
         """Return the tokens to which the prompts of a band are cut before its pool reads them; None if they are not."""
         pools = [pool for pool in self.pools if key in self.choice.bands_of(pool.name)]
-        return self.route(key[0]).cut_to(key[1], pools[0].shape.max_model_len) if pools else None
+        if not pools:
+            return None
+        return pools[0].shape.route(key[0]).cut_to(key[1], pools[0].shape.max_model_len)
 
     @property
     def cluster(self) -> ClusterParts | None:

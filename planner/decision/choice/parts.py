@@ -4,12 +4,12 @@ Two bands belong together when some class or node group could serve both. Quotas
 accounts bind all parts together, and each part keeps them whole: they are too wide there, and never too tight. Two
 costs belong to no part alone:
 
-- The platform. A question falls into parts only where some route must be self-hosted; then every plan pays for it, and
-  no part does.
+- The platform. A question falls into parts only where some band must be self-hosted: no API reads it, and it may not be
+  turned away. Then every plan pays for the platform, and no part does.
 - A checkpoint that several parts may store. One of them pays for it, and the others do not.
 
-So the parts together cost no more than any plan of the whole. Machines that are paid for already can carry every route,
-so that a question with some has one part.
+So the parts together cost no more than any plan of the whole. Machines that exist can carry every route, so that
+a question with some that cost money has one part.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def parts(question: Question, payer: Mapping[str, int] = NOBODY) -> tuple[Questi
     """
     spill = {f.key for f, _ in api_pairs(question)}
     bands = _together(question)
-    if len(bands) < 2 or question.existing_usd or all(f.key in spill for f in question.flows):
+    if len(bands) < 2 or question.existing_usd or all(f.key in spill or f.may_turn_away for f in question.flows):
         return (question,)
     made: list[Question] = []
     paid: set[str] = set()

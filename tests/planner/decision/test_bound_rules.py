@@ -446,6 +446,14 @@ def test_a_preference_is_not_followed_by_buying_nothing() -> None:
     )
 
 
+def test_a_preference_says_that_no_machine_is_bought() -> None:
+    accounts = "openai: {limits: {tpm: 2M, rpm: 1k}}"
+    quiet = "requests_per_second: {mean: 0.2}", "requests_per_second: {mean: 0.01}"
+    asked = text("qwen3-8b, gpt-5.4-mini", route="hardware: {prefer: [H100]}", api=accounts).replace(*quiet)
+    assert not outcome(asked).plan.pools
+    assert verdict(asked, "hardware")[1].endswith("it would cost less to buy no machine than to buy these")
+
+
 def test_a_preference_for_what_is_bought_anyway_says_nothing() -> None:
     plain = outcome(text("qwen3-8b"))
     (bought,) = {group.gpu for group in plain.plan.node_groups}

@@ -9,6 +9,7 @@ import pytest
 
 from planner.decision.candidates.demand import Demand
 from planner.decision.candidates.market import Market
+from planner.decision.candidates.screening import PreferredBands
 from planner.decision.choice.choice import Choice
 from planner.decision.choice.question import Answer, Question
 from planner.decision.choice.solve import solve
@@ -31,12 +32,15 @@ def question(locked_usd_per_hour: float) -> Question:
 
 @dataclass(frozen=True)
 class _Market:
-    """A market of which only the demand is known."""
+    """A market of which only the demand is known, and what is preferred."""
 
     demand: Demand
+    preferred: PreferredBands | None
 
 
-def kept(asked: Question, best: Answer, threshold: float) -> tuple[Answer, str]:
+def kept(
+    asked: Question, best: Answer, threshold: float, preferred: PreferredBands | None = None
+) -> tuple[Answer, str]:
     """The answer and the note when `locked` is the only pool of the lock."""
     environment, _ = parse(ENVIRONMENT, "prod.yaml")
     planning = environment.planning.model_copy(update={"replan_threshold": threshold})
@@ -44,7 +48,7 @@ def kept(asked: Question, best: Answer, threshold: float) -> tuple[Answer, str]:
     prior = prior.model_copy(update={"pools": (prior.pools[0].model_copy(update={"name": "locked"}),)})
     environment = environment.model_copy(update={"planning": planning})
     inputs = Inputs(environment, load_catalog(), load_coefficients(), {}, prior)
-    market = cast(Market, _Market(Demand((), ())))  # no route has sessions
+    market = cast(Market, _Market(Demand((), ()), preferred))  # no route has sessions
     held, note = keep(Decision(inputs, market, Choice(asked, best)), EXACT)
     return held.choice.answer, note
 
@@ -54,6 +58,14 @@ def new_mix(asked: Question) -> Answer:
     assert isinstance(answer, Answer)
     assert answer.proven
     return answer
+
+
+def test_locked_pools_give_way_to_hardware_that_is_preferred() -> None:
+    cheaper = question(0.85)
+    best = new_mix(cheaper)
+    assert kept(cheaper, best, 0.05)[0].replicas == {"locked": 1}
+    assert kept(cheaper, best, 0.05, {"new": frozenset({CHAT})}) == (best, "")
+    assert kept(cheaper, best, 0.05, {"locked": frozenset({CHAT})})[0].replicas == {"locked": 1}
 
 
 @pytest.mark.parametrize("last_bits", [-1e-15, 0.0, 1e-15])

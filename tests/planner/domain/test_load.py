@@ -110,6 +110,7 @@ def test_a_load_that_is_not_stated_is_refused() -> None:
         ({**SLO, "e2e_p95": "20s"}, 9560),
         ({"e2e_p95": "20s"}, 20_000),
         ({"ttft_p95": "1s", "tokens_per_second": 25}, 1000 + 199 * 40),
+        ({"ttft_p95": "1s", "tpot_p95": "100ms", "tokens_per_second": 25}, 1000 + 199 * 40),
         ({"ttft_p95": "1s"}, None),
         ({"tpot_p95": "40ms"}, None),
     ],

@@ -10,7 +10,7 @@ from planner.decision.choice import solve as module
 from planner.decision.choice.parts import parts
 from planner.decision.choice.question import Answer, Infeasible, Question
 from planner.decision.choice.solve import solve
-from tests.planner.decision.choice.instances import EXACT, PAPER, drawn, with_weights
+from tests.planner.decision.choice.instances import EXACT, PAPER, api, drawn, flow, replica_class, with_weights
 
 
 def whole(question: Question) -> Answer | Infeasible:
@@ -47,6 +47,25 @@ def test_where_nothing_must_be_hosted_there_is_one_part() -> None:
         for a in free.apis
     )
     assert len(parts(replace(free, apis=apis))) == 1
+
+
+def test_a_band_that_may_be_turned_away_needs_no_platform() -> None:
+    """Two routes on machines of their own, each with a tail that no API reads: the API alone is cheaper."""
+    flows = []
+    for route in ("chat", "code"):
+        flows += [flow(route, 0, (1.0,)), replace(flow(route, 1, (0.001,), may_spill=False), may_turn_away=True)]
+    machines = {"chat": "small", "code": "medium"}
+    classes = tuple(
+        replica_class(f"{route}-own", machine, 1, {(route, 0): 2.0, (route, 1): 2.0})
+        for route, machine in machines.items()
+    )
+    month = 730 * 3600
+    hosted = api({("chat", 0): 800 / month, ("code", 0): 800 / month})
+    asked = Question((730.0,), tuple(flows), classes, (hosted,), 500.0)
+    assert len(parts(asked)) == 1
+    answer = solve(asked, EXACT)
+    assert isinstance(answer, Answer)
+    assert answer.usd_per_month == pytest.approx(usd(whole(asked)), abs=0.01)
 
 
 @pytest.mark.parametrize("seed", range(60))
