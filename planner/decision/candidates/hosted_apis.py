@@ -188,9 +188,13 @@ def _unknowns(row: ApiModel, catalog: Catalog, accounts: ApiAccounts) -> list[Ga
     if account.latency is None:
         hint = f"measure it and set `api.providers.{row.provider}.latency: {{ttft_p95: …, measured: …}}`"
         gaps.append(Gap("latency", row.provider, f"the TTFT of {row.provider} has not been measured", hint))
-    if account.limits.tpm is None or account.limits.rpm is None:
+    open_limits = [
+        words for words, limit in (("tokens", account.limits.tpm), ("requests", account.limits.rpm)) if limit is None
+    ]
+    if open_limits:
         hint = f"set `api.providers.{row.provider}.limits: {{tpm: …, rpm: …}}`"
-        gaps.append(Gap("limits", row.provider, f"the rate limits of {row.provider} are not stated", hint))
+        what = "rate limits" if len(open_limits) == 2 else f"{open_limits[0]} a minute"
+        gaps.append(Gap("limits", row.provider, f"the {what} of {row.provider} are not stated", hint))
     return [*gaps, *catalog.providers[row.provider].gaps()]
 
 

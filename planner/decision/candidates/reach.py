@@ -111,7 +111,7 @@ def _cuts(
     route: Route, trace: TraceSummary | None, catalog: Catalog, accounts: ApiAccounts, offerings: Offerings
 ) -> Cuts:
     whole = route_workload(route, trace, ANY_RATE)
-    wanted = context_wanted(whole)
+    wanted = route.engine.max_model_len or context_wanted(whole)
     stated, held = _contexts(route, catalog, accounts, offerings, wanted)
     reaches = {context - whole.room for context in stated | held}
     short = sorted(reach for reach in reaches if 0 < reach < whole.longest_input)
@@ -121,7 +121,8 @@ def _cuts(
     mix = route_workload(route, trace, ANY_RATE, short).mix
     enough = next((reach for reach in short if mix.share_over(reach) <= NOTHING), None)
     short = [reach for reach in short if enough is None or reach < enough]
-    firm = {context - whole.room for context in stated}
+    # A context that the route holds itself is refused as such where it is far too short.
+    firm = {context - whole.room for context in stated if context != route.engine.max_model_len}
     asked = [reach for reach in short if reach in firm or mix.share_over(reach) <= route.too_long.most]
     return Cuts(_apart(asked, mix), short[0] if short else None, enough)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 from functools import lru_cache
 
 import pytest
@@ -64,6 +65,16 @@ def test_held_settings_stand_in_the_plan_as_they_are() -> None:
     others = pools_of(plan, "extraction")
     assert others
     assert all(pool.engine.max_model_len != 30_000 for pool in others)
+
+
+def test_a_context_that_is_held_turns_away_only_what_is_longer() -> None:
+    """The few prompts behind it are a share of the route, and no reason to refuse the rest of their band."""
+    plan = planned("max_model_len: 20k", "", HOSTED_ONLY)
+    assert pools_of(plan, "chat")
+    (route,) = [route for route in plan.routes if route.name == "chat"]
+    assert route.too_long is not None
+    assert 16_000 < route.too_long.over_tokens < 20_000
+    assert 0 < route.too_long.refused_share < Decimal("0.01")
 
 
 def test_a_narrower_batch_that_is_held_never_saves() -> None:
