@@ -13,7 +13,7 @@ from typing import Any
 from planner.domain.catalog import Catalog
 from planner.domain.environment import Environment, ProviderAccount, ProviderLimits
 from planner.domain.gaps import Gap
-from planner.domain.route import DataTerms, HardwareRules, HeldSettings, Route, Slo
+from planner.domain.route import DataTerms, HardwareRules, HeldSettings, Slo
 
 SLOWER = 2.0
 """Factor by which the latency targets of a route are relaxed."""
@@ -47,7 +47,7 @@ def relaxations(environment: Environment, catalog: Catalog) -> Iterator[Relaxati
         if account.limits != ProviderLimits():
             free = account.model_copy(update={"limits": ProviderLimits()})
             yield Relaxation(
-                ("api", "providers", provider, "limits"), "without these limits", _with_account(e, provider, free)
+                ("api", "providers", provider, "limits"), "without these limits", e.with_account(provider, free)
             )
     if e.reserve.node:
         reserve = e.reserve.model_copy(update={"node": False})
@@ -63,20 +63,18 @@ def relaxations(environment: Environment, catalog: Catalog) -> Iterator[Relaxati
 def _of_route(e: Environment, name: str) -> Iterator[Relaxation]:
     route, key = e.routes[name], ("routes", name)
     if route.residency:
-        yield Relaxation((*key, "residency"), "wherever data may be processed", _with_route(e, name, residency=()))
+        yield Relaxation((*key, "residency"), "wherever data may be processed", e.with_route(name, residency=()))
     if route.terms != DataTerms():
-        yield Relaxation((*key, "terms"), "whatever the provider's terms", _with_route(e, name, terms=DataTerms()))
+        yield Relaxation((*key, "terms"), "whatever the provider's terms", e.with_route(name, terms=DataTerms()))
     if route.hardware.only is not None or route.hardware.exclude:
-        yield Relaxation(
-            (*key, "hardware"), "without rules on machines", _with_route(e, name, hardware=HardwareRules())
-        )
+        yield Relaxation((*key, "hardware"), "without rules on machines", e.with_route(name, hardware=HardwareRules()))
     if not route.engine.is_free:
-        yield Relaxation((*key, "engine"), "without these settings", _with_route(e, name, engine=HeldSettings()))
+        yield Relaxation((*key, "engine"), "without these settings", e.with_route(name, engine=HeldSettings()))
     if route.too_long.most < 1:
         rule = route.too_long.model_copy(update={"most": 1.0})
-        yield Relaxation((*key, "too_long", "most"), "however many are too long", _with_route(e, name, too_long=rule))
+        yield Relaxation((*key, "too_long", "most"), "however many are too long", e.with_route(name, too_long=rule))
     slower = _slower(route.slo)
-    yield Relaxation((*key, "slo"), f"with targets of {SLOWER:g} ×", _with_route(e, name, slo=slower))
+    yield Relaxation((*key, "slo"), f"with targets of {SLOWER:g} ×", e.with_route(name, slo=slower))
 
 
 def _accounts(e: Environment, catalog: Catalog) -> Iterator[Relaxation]:
@@ -89,7 +87,7 @@ def _accounts(e: Environment, catalog: Catalog) -> Iterator[Relaxation]:
                 providers |= {row.provider for row in accepted.apis}
     for provider in sorted(providers - set(e.api.providers)):
         yield Relaxation(
-            ("api", "providers"), f"with an account at {provider}", _with_account(e, provider, ProviderAccount())
+            ("api", "providers"), f"with an account at {provider}", e.with_account(provider, ProviderAccount())
         )
 
 
@@ -106,13 +104,3 @@ def _slower(slo: Slo) -> Slo:
     if slo.tokens_per_second is not None:
         changes["tokens_per_second"] = slo.tokens_per_second / SLOWER
     return slo.model_copy(update=changes)
-
-
-def _with_route(e: Environment, name: str, **changes: Any) -> Environment:
-    route: Route = e.routes[name].model_copy(update=changes)
-    return e.model_copy(update={"routes": {**e.routes, name: route}})
-
-
-def _with_account(e: Environment, provider: str, account: ProviderAccount) -> Environment:
-    providers = {**e.api.providers, provider: account}
-    return e.model_copy(update={"api": e.api.model_copy(update={"providers": providers})})

@@ -12,7 +12,7 @@ import calendar
 import ipaddress
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -186,6 +186,15 @@ class Environment(EnvironmentPart):
     licence: LicenceUse = left_out_at(LicenceUse())
     budget: Budget | None = None
     planning: Planning = Planning()
+
+    def with_route(self, name: str, **changes: Any) -> Environment:
+        """Return the environment with some fields of one route changed. They are not validated."""
+        return self.model_copy(update={"routes": {**self.routes, name: self.routes[name].model_copy(update=changes)}})
+
+    def with_account(self, provider: str, account: ProviderAccount) -> Environment:
+        """Return the environment with this account at a provider, in place of one that it has there."""
+        providers = {**self.api.providers, provider: account}
+        return self.model_copy(update={"api": self.api.model_copy(update={"providers": providers})})
 
 
 PLANNED_LATER: dict[str, str] = {

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import date
 from itertools import pairwise
 
-from planner.decision.choice.choice import HARDLY
+from planner.decision.choice.choice import mode_of
 from planner.decision.inputs import Inputs
 from planner.domain.apis import ApiModel, catalog_key
 from planner.plan.parts import VerdictState
@@ -90,10 +90,9 @@ def _phase(plan: Plan, empty: Phase) -> Phase:
 
 
 def _route(route: PlannedRoute) -> PhaseRoute:
-    share = float(route.spill_share)
     return PhaseRoute(
         name=route.name,
-        mode="self-host" if share < HARDLY else "api" if share > 1 - HARDLY else "hybrid",
+        mode=mode_of(float(route.spill_share)),
         served_by=(*((route.model,) if route.model else ()), *route.fallback),
     )
 

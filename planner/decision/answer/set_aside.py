@@ -68,7 +68,7 @@ def set_aside(causes: Iterable[Omission], inputs: Inputs) -> Inputs:
         provider = omission.candidate.api.split("/")[0]
         match omission.cause:
             case NoAccount():
-                inputs = _with_account(inputs, provider)
+                inputs = replace(inputs, environment=inputs.environment.with_account(provider, ProviderAccount()))
             case Ended():
                 inputs = _without_end(inputs, omission.candidate.api)
             case OtherResidency():
@@ -88,13 +88,6 @@ def set_aside(causes: Iterable[Omission], inputs: Inputs) -> Inputs:
     return inputs
 
 
-def _with_account(inputs: Inputs, provider: str) -> Inputs:
-    api = inputs.environment.api
-    accounts = {provider: ProviderAccount(), **api.providers}
-    changed = api.model_copy(update={"providers": accounts})
-    return replace(inputs, environment=inputs.environment.model_copy(update={"api": changed}))
-
-
 def _without_end(inputs: Inputs, api: str) -> Inputs:
     rows = tuple(
         replace(row, retires=None, lifecycle=None, status="listed") if row.key == api else row
@@ -110,9 +103,7 @@ def _in_place(inputs: Inputs, provider: str, places: tuple[str, ...]) -> Inputs:
 
 
 def _with_route(inputs: Inputs, name: str, **changes: Any) -> Inputs:
-    route = inputs.environment.routes[name].model_copy(update=changes)
-    routes = {**inputs.environment.routes, name: route}
-    return replace(inputs, environment=inputs.environment.model_copy(update={"routes": routes}))
+    return replace(inputs, environment=inputs.environment.with_route(name, **changes))
 
 
 def _on_any_machine(inputs: Inputs, name: str) -> Inputs:
@@ -123,10 +114,8 @@ def _on_any_machine(inputs: Inputs, name: str) -> Inputs:
 
 
 def _without_latency(inputs: Inputs, provider: str) -> Inputs:
-    api = inputs.environment.api
-    account = api.providers[provider].model_copy(update={"latency": None})
-    changed = api.model_copy(update={"providers": {**api.providers, provider: account}})
-    return replace(inputs, environment=inputs.environment.model_copy(update={"api": changed}))
+    account = inputs.environment.api.providers[provider].model_copy(update={"latency": None})
+    return replace(inputs, environment=inputs.environment.with_account(provider, account))
 
 
 def _without_quota(inputs: Inputs, family: str) -> Inputs:

@@ -19,6 +19,11 @@ HARDLY = 0.001
 """Share of a route's requests below which they count as none."""
 
 
+def mode_of(api_share: float) -> Mode:
+    """Say who serves a route of which this share, 0 to 1, goes to APIs."""
+    return "self-host" if api_share < HARDLY else "api" if api_share > 1.0 - HARDLY else "hybrid"
+
+
 @dataclass(frozen=True)
 class Choice:
     """A choice is what was asked and what was answered."""
@@ -99,8 +104,7 @@ class Choice:
 
     def mode(self, route: str) -> Mode:
         """Say who serves a route."""
-        share = self.api_share(route)
-        return "self-host" if share < HARDLY else "api" if share > 1.0 - HARDLY else "hybrid"
+        return mode_of(self.api_share(route))
 
     def hosts(self) -> dict[str, int]:
         """Return the number of machines by instance type, sorted."""
