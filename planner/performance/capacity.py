@@ -1,45 +1,28 @@
-"""How many requests per second one replica serves within its SLO: the closed form that screens candidates.
+"""A question to the performance model and its answer: how many requests per second one replica serves within its SLO.
 
-The mean concurrency of the steady state is raised until a further step would break a target at the route's own
-percentile. The targets are judged on the mixture of all lengths of the route. Real arrivals are burstier than Poisson,
-so the rate is divided by the route's 60 s peak ÷ mean: every second is screened as if it lay in the busiest minute.
-
-The closed form answers thousands of questions a second. A plan rests on the step simulator (`capacity_search`)
-instead. The simulator takes three things from here: where its search starts, what gives way first, and how far the
-rate moves with the residuals of the fit (`with_interval`).
+Two answer it. The closed form (`closed_form`) screens thousands of candidates, and the step simulator
+(`capacity_search`) rates those on which a plan may rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from planner.performance.lengths import Lengths
 from planner.performance.memory import MemoryFit
-from planner.performance.prefix import NOTHING_CACHED, CachedPrompts, with_reuse
-from planner.performance.steady_state import Load, SteadyState, column
+from planner.performance.prefix import NOTHING_CACHED, CachedPrompts
 from planner.performance.step_time import StepClock
 from planner.plan.parts import Provenance
-from planner.words.arrays import Floats
-from planner.words.numbers import six_digits
 
 Binding = Literal["ttft", "tpot", "e2e", "prefill", "memory", "max_num_seqs"]
 
 PERCENTILE = 0.95
 """Share of the requests that must keep each target."""
-LEAST_CONCURRENCY = 0.01
-"""Mean concurrency that counts as idle: a class that misses its SLO here misses it on an idle replica."""
 LEAST_WAIT = 0.1
 """Least share of an E2E target that a request may wait for its first token before it is given up."""
-_PASSES, _POINTS = 3, 8
-_BISECTIONS = 14
-_BLOCK = 128
-"""Questions that are computed at once: arrays of this length stay within the cache of a core."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,210 +140,3 @@ class NoCapacity:
     reason: str
     binding: Binding
     over: float | None = None
-
-
-def capacities(questions: Sequence[CapacityQuestion]) -> list[Capacity | NoCapacity]:
-    """Return the answers to many questions, in their order. A few thousand are computed in a second."""
-    answers: list[Capacity | NoCapacity] = []
-    for start in range(0, len(questions), _BLOCK):
-        answers.extend(_answers(questions[start : start + _BLOCK]))
-    return answers
-
-
-def with_interval(answer: Capacity, question: CapacityQuestion, residual: tuple[float, float]) -> Capacity:
-    """Return the same capacity with its range: what the closed form says of steps at the ends of the fit's residuals.
-
-    residual: (p10, p90) of the step time, relative to the clock of the question. Where a margin was applied to that
-    clock, the residuals of the fit must be divided by it first.
-    """
-    asked = replace(question, max_num_seqs=answer.max_num_seqs)
-    rates = [six_digits(answer.requests_per_second * factor) for factor in rate_factors([asked, asked], residual)]
-    return replace(answer, low=min(rates), high=max(rates))
-
-
-def rate_factors(questions: Sequence[CapacityQuestion], slowness: Sequence[float]) -> list[float]:
-    """Return the factor on the screened rate of each question when its steps take `slowness` times as long.
-
-    It is 0 where no rate is left, and where there was none before.
-    """
-    slower = [replace(q, clock=q.clock.slower_by(factor)) for q, factor in zip(questions, slowness, strict=True)]
-    rates = [
-        answer.requests_per_second if isinstance(answer, Capacity) else 0.0
-        for answer in capacities([*questions, *slower])
-    ]
-    count = len(questions)
-    return [after / before if before else 0.0 for before, after in zip(rates[:count], rates[count:], strict=True)]
-
-
-class _Targets:
-    """The targets of a block of questions, as arrays beside the `Load` of the block."""
-
-    def __init__(self, load: Load, questions: Sequence[CapacityQuestion]) -> None:
-        slope = column([q.target.ttft_ms_per_1k_input for q in questions])
-        base = column([q.target.ttft_ms - q.first_token_overhead_ms for q in questions])
-        self.ttft_ms = base + slope * load.inputs / 1e3
-        self.tpot_ms = column([q.target.tpot_ms for q in questions])
-        self.first_token = column([q.target.first_token for q in questions])
-        entry = column([q.first_token_overhead_ms for q in questions])
-        self.e2e_ms = column([q.target.e2e_ms for q in questions]) - self.first_token * entry
-
-    def miss_shares(self, state: SteadyState, times: Floats | float = 1.0) -> tuple[Floats, Floats, Floats]:
-        """Return the share of the requests over each target, (TTFT, TPOT, E2E) of shape (questions, concurrencies).
-
-        times: factor on all targets.
-        """
-        ttft = state.ttft_tail(times * self.ttft_ms)[:, :, 0]
-        e2e = self.e2e_tail(state, times * self.e2e_ms)[:, :, 0] if self.are_whole else np.zeros_like(ttft)
-        return ttft, state.tpot_tail(times * self.tpot_ms)[:, :, 0], e2e
-
-    @cached_property
-    def are_whole(self) -> bool:
-        """Say whether any question has a target for whole answers."""
-        return bool(np.isfinite(self.e2e_ms).any())
-
-    def e2e_tail(self, state: SteadyState, target_ms: Floats) -> Floats:
-        """Return the share of the requests that take longer than this, without the entry, to their last token."""
-        return state.e2e_tail(target_ms, self.first_token)
-
-    def are_met(self, state: SteadyState) -> NDArray[np.bool_]:
-        """Return whether every target holds at the percentile, shape (questions, concurrencies)."""
-        ttft, tpot, e2e = self.miss_shares(state)
-        return np.asarray(np.maximum(np.maximum(ttft, tpot), e2e) <= 1.0 - PERCENTILE)
-
-
-def _answers(questions: Sequence[CapacityQuestion]) -> list[Capacity | NoCapacity]:
-    in_cache = [q.memory.sequences(q.lengths.mean_residence, q.reuse.shared_tokens) for q in questions]
-    places = [min(float(q.max_num_seqs), fits) for q, fits in zip(questions, in_cache, strict=True)]
-    load = Load.stack(
-        [q.clock for q in questions],
-        [with_reuse(q.lengths, q.reuse) for q in questions],
-        [max(each, 1.0) for each in places],
-        [q.max_num_batched_tokens for q in questions],
-    )
-    targets = _Targets(load, questions)
-    idle = SteadyState(load, np.full_like(load.places, LEAST_CONCURRENCY))
-    possible = targets.are_met(idle)[:, 0]
-    over = np.ones(len(questions)) if possible.all() else _times_over(idle, targets)
-    highest, above = _highest(load, targets)
-    state = SteadyState(load, highest)
-    bindings = _bindings(
-        SteadyState(load, above), targets, [p < q.max_num_seqs for p, q in zip(places, questions, strict=True)]
-    )
-    most = load.full_rate_per_ms[:, 0, 0]
-    times = [
-        _percentile(tail, load, share) for tail in (state.ttft_tail, state.tpot_tail) for share in (0.5, PERCENTILE)
-    ]
-    answered = _percentile(partial(targets.e2e_tail, state), load, PERCENTILE) if targets.are_whole else None
-    answers: list[Capacity | NoCapacity] = []
-    for i, question in enumerate(questions):
-        if places[i] < 1.0:
-            reason = "the KV cache holds less than one request of this mix"
-            answers.append(NoCapacity(reason, "memory", _short_of(places[i])))
-        elif not possible[i]:
-            answers.append(NoCapacity(_idle_reason(idle, targets, i), bindings[i], six_digits(float(over[i]))))
-        else:
-            rate = float(state.rate_per_ms[i, 0, 0])
-            planned = six_digits(rate * 1e3 / max(question.burst_ratio, 1.0))
-            ttft50, ttft95, tpot50, tpot95 = (float(time[i]) for time in times)
-            entry, asked = question.first_token_overhead_ms, question.target
-            # Only a question with a target of its own is answered: an answer does not depend on its neighbours.
-            whole = None
-            if answered is not None and asked.e2e_ms < np.inf:
-                whole = six_digits(float(answered[i]) + asked.first_token * entry)
-            answers.append(
-                Capacity(
-                    requests_per_second=planned,
-                    max_num_seqs=question.max_num_seqs,
-                    concurrency=six_digits(float(state.concurrency[i, 0, 0])),
-                    ttft_ms_p50=six_digits(ttft50 + entry),
-                    ttft_ms_p95=six_digits(ttft95 + entry),
-                    tpot_ms_p50=six_digits(tpot50),
-                    tpot_ms_p95=six_digits(tpot95),
-                    binding=bindings[i],
-                    utilisation=six_digits(rate / max(float(most[i]), rate)),
-                    provenance=question.provenance,
-                    low=planned,
-                    high=planned,
-                    e2e_ms_p95=whole,
-                )
-            )
-    return answers
-
-
-def _highest(load: Load, targets: _Targets) -> tuple[Floats, Floats]:
-    """Return the highest concurrency that meets every target, and one just above it, each of shape (questions, 1, 1).
-
-    The search makes three passes over a geometric grid. It takes the side of the last bracket that meets the targets,
-    so the answer errs on the low side, by less than 3 %.
-    """
-    low = np.full(load.places.shape[:1], LEAST_CONCURRENCY)
-    high = np.maximum(load.places[:, 0, 0], 2.0 * LEAST_CONCURRENCY)
-    rows = np.arange(len(low))
-    for _ in range(_PASSES):
-        grid = low[:, None] * (high / low)[:, None] ** np.linspace(0.0, 1.0, _POINTS)
-        met = targets.are_met(SteadyState(load, grid[:, :, None]))
-        first_miss = np.where(met.all(axis=1), _POINTS, np.argmin(met, axis=1))
-        low = grid[rows, np.clip(first_miss - 1, 0, _POINTS - 1)]
-        high = grid[rows, np.minimum(first_miss, _POINTS - 1)]
-    return low.reshape(-1, 1, 1), (high * 1.01).reshape(-1, 1, 1)
-
-
-def _bindings(state: SteadyState, targets: _Targets, cache_is_the_limit: Sequence[bool]) -> list[Binding]:
-    """Return the target or the resource that gives way in a state just above the capacity."""
-    shares = np.stack(targets.miss_shares(state))[:, :, 0]
-    worst = np.argmax(shares, axis=0)
-    places, prompts = state.place_wait[:, 0, 0], np.minimum(state.prompt_load[:, 0, 0], 1.0)
-    bindings: list[Binding] = []
-    for i, by_cache in enumerate(cache_is_the_limit):
-        if worst[i] == 1:
-            bindings.append("tpot")
-        elif places[i] > 1.0 - PERCENTILE and places[i] >= prompts[i] / 2.0:
-            bindings.append("memory" if by_cache else "max_num_seqs")
-        elif prompts[i] > 0.5:
-            bindings.append("prefill")
-        else:
-            bindings.append("ttft" if worst[i] == 0 else "e2e")
-    return bindings
-
-
-def _short_of(places: float) -> float | None:
-    """Return one request's KV cache ÷ the cache that there is; None where there is none at all."""
-    return six_digits(1.0 / places) if places > 0 else None
-
-
-def _times_over(idle: SteadyState, targets: _Targets) -> Floats:
-    """Bisect for the factor on all targets with which an idle replica would meet them, shape (questions,)."""
-    low = np.zeros((len(idle.load.idle_step_ms), 1, 1))
-    high = np.full_like(low, np.log(1e4))
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2.0
-        late = np.stack(targets.miss_shares(idle, np.exp(middle))).max(axis=0)[:, :, None] > 1.0 - PERCENTILE
-        low, high = np.where(late, middle, low), np.where(late, high, middle)
-    factor: Floats = np.exp(high)[:, 0, 0]
-    return factor
-
-
-def _idle_reason(idle: SteadyState, targets: _Targets, i: int) -> str:
-    ttft, tpot, e2e = (float(share[i, 0]) for share in targets.miss_shares(idle))
-    step = float(idle.load.idle_step_ms[i, 0, 0])
-    if tpot > 1.0 - PERCENTILE:
-        asked = targets.tpot_ms[i, 0, 0]
-        return f"an idle replica already takes {step:.1f} ms per output token, {asked:.0f} ms are asked for"
-    name, tail = ("first", idle.ttft_tail) if ttft >= e2e else ("last", partial(targets.e2e_tail, idle))
-    p95 = float(_percentile(tail, idle.load, PERCENTILE)[i])
-    return (
-        f"an idle replica misses the target to the {name} token for {max(ttft, e2e):.0%} of the requests; its p95 is "
-        f"{p95:.0f} ms to the {name} token"
-    )
-
-
-def _percentile(tail: Callable[[Floats], Floats], load: Load, share: float) -> Floats:
-    """Bisect for the time that `share` of the requests do not exceed, ms, shape (questions,)."""
-    low = np.log(load.idle_step_ms / 2.0)
-    high = low + np.log(1e5)
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2.0
-        late = tail(np.exp(middle)) > 1.0 - share
-        low, high = np.where(late, middle, low), np.where(late, high, middle)
-    answer: Floats = np.exp(high)[:, 0, 0]
-    return answer

@@ -26,7 +26,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.performance.capacity import PERCENTILE, Capacity, CapacityQuestion, NoCapacity, capacities
+from planner.performance.capacity import PERCENTILE, Capacity, CapacityQuestion, NoCapacity
+from planner.performance.closed_form import capacities
 from planner.performance.engine.scheduler import KvCache, SchedulerOptions
 from planner.performance.engine.sources import COMPILED_MODULES, sources_digest
 from planner.performance.engine.streams import Arrivals, RequestMix, uniform

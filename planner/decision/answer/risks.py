@@ -18,7 +18,7 @@ from planner.decision.answer.solved import Solved
 from planner.decision.candidates.replicas import question_of
 from planner.decision.candidates.ruler import Ruler
 from planner.decision.candidates.self_hosted import SelfHosted
-from planner.performance.capacity import rate_factors
+from planner.performance.closed_form import rate_factors
 from planner.plan.review import SloRisk
 
 SLOWNESS = tuple(round(1 + 0.02 * step, 2) for step in range(76))

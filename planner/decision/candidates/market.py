@@ -110,7 +110,7 @@ class Market:
     @property
     def servable(self) -> frozenset[BandKey]:
         """Return the bands that some class or API may serve."""
-        local = {key for c in self.classes for key in c.replica.capacities}
+        local = {key for c in self.classes for key in c.replica.rates}
         return frozenset(local | {key for api in self.apis for key in api.option.usd_per_request})
 
     def has_candidates(self, route: RouteDemand) -> bool:
@@ -270,5 +270,5 @@ def _tenancy(route: RouteDemand, has_api: bool, reserve: bool) -> Tenancy:
 
 def _offers(c: SelfHosted) -> Iterator[Offer]:
     k = c.replica_class
-    for route in sorted({route for route, _ in c.replica.capacities}):
+    for route in sorted({route for route, _ in c.replica.rates}):
         yield Offer(route, c.shape.model.key, c.shape.quantization.name, k.quota_family, k.vcpus_per_node)

@@ -66,7 +66,7 @@ class Rating:
 
     def _simulated(self, replica: Replica) -> dict[BandKey, Capacity | NoCapacity]:
         answers: dict[BandKey, Capacity | NoCapacity] = {}
-        for key in replica.capacities:
+        for key in replica.rates:
             route = replica.shape.route(key[0])
             mix = route.mix_for(key[1], replica.shape.max_model_len)
             traffic = ReplicaTraffic(mix.input_tokens, mix.output_tokens, mix.weights, route.minutes)
@@ -83,8 +83,7 @@ class Rating:
         for replica, answers in self._answers.items():
             for key, answer in answers.items():
                 if isinstance(answer, Capacity):
-                    screened = replicas[replica].capacities[key].requests_per_second
-                    ratios.setdefault(key, []).append(answer.requests_per_second / screened)
+                    ratios.setdefault(key, []).append(answer.requests_per_second / replicas[replica].rates[key])
         return {key: statistics.median_high(values) for key, values in ratios.items()}
 
     def _with_rating(
@@ -94,27 +93,23 @@ class Rating:
         replica = candidate.replica
         answers = self._answers.get(id(replica))
         if answers is None:
-            corrected = {key: _times(answer, ratios.get(key, 1.0)) for key, answer in replica.capacities.items()}
-            return _with_capacities(candidate, corrected), ()
+            return _with_rates(candidate, {k: six_digits(r * ratios.get(k, 1.0)) for k, r in replica.rates.items()}), ()
         served = {key: answer for key, answer in answers.items() if isinstance(answer, Capacity)}
         lost = tuple(
             Omission(candidate.identity, MissesSlo(answer, replica.shape.route(route).bands[band].name), route)
             for (route, band), answer in answers.items()
             if isinstance(answer, NoCapacity)
         )
-        return _with_capacities(candidate, served) if served else None, lost
+        if not served:
+            return None, lost
+        simulated = replace(candidate, replica=replace(replica, capacities=served))
+        return _with_rates(simulated, {key: answer.requests_per_second for key, answer in served.items()}), lost
 
 
-def _times(capacity: Capacity, factor: float) -> Capacity:
-    rate = six_digits(capacity.requests_per_second * factor)
-    return replace(capacity, requests_per_second=rate, low=rate, high=rate)
-
-
-def _with_capacities(candidate: SelfHosted, capacities: Mapping[BandKey, Capacity]) -> SelfHosted:
-    """Return the same class with other capacities, in its replica and in its replica class alike."""
-    rates = {key: capacity.requests_per_second for key, capacity in capacities.items()}
+def _with_rates(candidate: SelfHosted, rates: Mapping[BandKey, float]) -> SelfHosted:
+    """Return the same class with other rates, in its replica and in its replica class alike."""
     return replace(
         candidate,
-        replica=replace(candidate.replica, capacities=capacities),
+        replica=replace(candidate.replica, rates=rates),
         replica_class=replace(candidate.replica_class, capacity=rates),
     )

@@ -19,13 +19,8 @@ from planner.decision.candidates.reach import NARROWEST_CAP
 from planner.decision.candidates.ruler import Ruler
 from planner.decision.candidates.shapes import Shape
 from planner.decision.choice.question import BandKey
-from planner.performance.capacity import (
-    Capacity,
-    CapacityQuestion,
-    NoCapacity,
-    capacities,
-    with_interval,
-)
+from planner.performance.capacity import Capacity, CapacityQuestion, NoCapacity
+from planner.performance.closed_form import are_served, capacities, rates, with_interval
 from planner.performance.memory import MemoryFit
 from planner.performance.prefix import NOTHING_CACHED
 from planner.performance.step_time import StepClock
@@ -47,14 +42,15 @@ Omissions = dict[Shape, list[Omission]]
 
 @dataclass(frozen=True)
 class Replica:
-    """A replica is a shape with one batch cap, and what it can serve.
+    """A replica is a shape with one batch cap, and what it can serve within the SLO.
 
     max_num_seqs: the batch cap, sequences.
     max_num_batched_tokens: most tokens of one step.
     variant: `capN` where the shape has a wider cap too; empty for the widest.
     memory: what the GPUs hold beside the weights.
     clock: planned step times, with the margin.
-    capacities: what it serves within the SLO, by band; a band that it cannot serve is absent.
+    rates: requests/s by band, screened or simulated; a band that it cannot serve is absent.
+    capacities: what the simulator says of the same bands; empty until it is simulated.
     """
 
     shape: Shape
@@ -63,6 +59,7 @@ class Replica:
     variant: str
     memory: MemoryFit
     clock: StepClock
+    rates: Mapping[BandKey, float]
     capacities: Mapping[BandKey, Capacity]
 
 
@@ -78,7 +75,7 @@ def replicas(shapes: Sequence[Shape], ruler: Ruler, known: Known) -> tuple[tuple
     for shape, key in zip(shapes, keys, strict=True):
         calm, fallen = known.screened[key]
         omissions += fallen
-        able += [replace(r, shape=shape, capacities=_in_bursts(shape, r.capacities)) for r in calm]
+        able += [replace(r, shape=shape, rates=_in_bursts(shape, r.rates)) for r in calm]
     return tuple(able), tuple(omissions)
 
 
@@ -113,18 +110,14 @@ def with_range(replica: Replica, ruler: Ruler) -> Replica:
 def _screened(shapes: Sequence[Shape], ruler: Ruler) -> dict[Shape, tuple[list[Replica], list[Omission]]]:
     """Return the replicas of each shape with what they would serve without bursts, and what they cannot serve."""
     omissions: Omissions = {shape: [] for shape in shapes}
-    able = _with_capacities(_with_batched_tokens(_with_caps(shapes, ruler, omissions), ruler), ruler, omissions)
+    able = _with_rates(_with_batched_tokens(_with_caps(shapes, ruler, omissions), ruler), ruler, omissions)
     return {shape: ([r for r in able if r.shape is shape], fallen) for shape, fallen in omissions.items()}
 
 
-def _in_bursts(shape: Shape, capacities: Mapping[BandKey, Capacity]) -> dict[BandKey, Capacity]:
-    """Return the same capacities for the arrivals of the routes: every second is screened as in the highest minute."""
+def _in_bursts(shape: Shape, calm: Mapping[BandKey, float]) -> dict[BandKey, float]:
+    """Return the same rates for the arrivals of the routes: every second is screened as in the highest minute."""
     burst = {route.name: max(1.0, route.burst_ratio) for route in shape.routes}
-    served = {}
-    for key, calm in capacities.items():
-        rate = six_digits(calm.requests_per_second / burst[key[0]])
-        served[key] = replace(calm, requests_per_second=rate, low=rate, high=rate)
-    return served
+    return {key: six_digits(rate / burst[key[0]]) for key, rate in calm.items()}
 
 
 def _with_caps(shapes: Sequence[Shape], ruler: Ruler, omissions: Omissions) -> list[Replica]:
@@ -150,20 +143,21 @@ def _with_caps(shapes: Sequence[Shape], ruler: Ruler, omissions: Omissions) -> l
                     if question.reuse != NOTHING_CACHED:
                         asked.append((shape, route, cap, False))
                         questions.append(replace(question, reuse=NOTHING_CACHED))
-    rates: dict[tuple[Shape, str, bool], dict[int, float]] = {}
-    misses: dict[tuple[Shape, str], NoCapacity] = {}
-    for (shape, route, cap, as_it_is), answer in zip(asked, capacities(questions), strict=True):
-        if isinstance(answer, Capacity):
-            rates.setdefault((shape, route.name, as_it_is), {})[cap] = answer.requests_per_second
+    by_cap: dict[tuple[Shape, str, bool], dict[int, float]] = {}
+    misses: dict[tuple[Shape, str], CapacityQuestion] = {}
+    for (shape, route, cap, as_it_is), question, rate in zip(asked, questions, rates(questions), strict=True):
+        if rate:
+            by_cap.setdefault((shape, route.name, as_it_is), {})[cap] = rate
         elif as_it_is:
-            misses.setdefault((shape, route.name), answer)
-    for (shape, name), miss in misses.items():
-        if (shape, name, True) not in rates:
+            misses.setdefault((shape, route.name), question)
+    missed = {key: question for key, question in misses.items() if (*key, True) not in by_cap}
+    for (shape, name), miss in zip(missed, capacities([*missed.values()]), strict=True):
+        if isinstance(miss, NoCapacity):
             omissions[shape].append(Omission(shape.identity, MissesSlo(miss), name))
     best_caps: dict[Shape, set[int]] = {}
-    for (shape, _, _), by_cap in rates.items():
-        enough = WORTH * max(by_cap.values())
-        best_caps.setdefault(shape, set()).add(min(cap for cap, rate in by_cap.items() if rate >= enough))
+    for (shape, _, _), rate_of in by_cap.items():
+        enough = WORTH * max(rate_of.values())
+        best_caps.setdefault(shape, set()).add(min(cap for cap, rate in rate_of.items() if rate >= enough))
     return [
         Replica(
             shape=shape,
@@ -172,6 +166,7 @@ def _with_caps(shapes: Sequence[Shape], ruler: Ruler, omissions: Omissions) -> l
             variant="" if cap == max(caps) else f"cap{cap}",
             memory=fits[(shape, cap)],
             clock=clocks[shape],
+            rates={},
             capacities={},
         )
         for shape, caps in best_caps.items()
@@ -187,10 +182,8 @@ def _with_batched_tokens(replicas: Sequence[Replica], ruler: Ruler) -> list[Repl
     """
     options = [(replica, *_other_batched_tokens(replica)) for replica in replicas]
     asked = [(option, route) for several in options for option in several for route in option.shape.routes]
-    answers = iter(capacities([_question(option, route, None, ruler) for option, route in asked]))
-    best = [
-        _best([(option, [next(answers) for _ in option.shape.routes]) for option in several]) for several in options
-    ]
+    found = iter(rates([_question(option, route, None, ruler) for option, route in asked]))
+    best = [_best([(option, [next(found) for _ in option.shape.routes]) for option in several]) for several in options]
     moved = [(first, other) for first, other in zip(replicas, best, strict=True) if first is not other]
     before, after = (_bands_served([pair[side] for pair in moved], ruler) for side in (0, 1))
     losing = {id(first) for (first, _), was, still in zip(moved, before, after, strict=True) if not was <= still}
@@ -205,10 +198,10 @@ def _bands_served(replicas: Sequence[Replica], ruler: Ruler) -> list[set[BandKey
         for route in replica.shape.routes
         for band in range(len(route.bands))
     ]
-    answers = capacities([_question(replicas[index], route, band, ruler) for index, route, band in asked])
+    answers = are_served([_question(replicas[index], route, band, ruler) for index, route, band in asked])
     served: list[set[BandKey]] = [set() for _ in replicas]
-    for (index, route, band), answer in zip(asked, answers, strict=True):
-        if isinstance(answer, Capacity):
+    for (index, route, band), is_served in zip(asked, answers, strict=True):
+        if is_served:
             served[index].add((route.name, band))
     return served
 
@@ -223,20 +216,20 @@ def _other_batched_tokens(replica: Replica) -> Iterator[Replica]:
             yield replace(replica, max_num_batched_tokens=tokens, memory=memory)
 
 
-def _best(answered: Sequence[tuple[Replica, Sequence[Capacity | NoCapacity]]]) -> Replica:
-    """Return the best of some replicas with their answers by route. The first one has vLLM's default."""
-    first = best = answered[0][0]
+def _best(options: Sequence[tuple[Replica, Sequence[float]]]) -> Replica:
+    """Return the best of some replicas with their rates by route, requests/s. The first one has vLLM's default."""
+    first = best = options[0][0]
     served, most = -1, 0.0
-    for replica, answers in answered:
-        rates = [answer.requests_per_second for answer in answers if isinstance(answer, Capacity)]
-        product, enough = math.prod(rates), most * (GAIN if best is first else 1.0)
-        if len(rates) > served or (len(rates) == served and product > enough):
-            best, served, most = replica, len(rates), product
+    for replica, by_route in options:
+        able = [rate for rate in by_route if rate]
+        product, enough = math.prod(able), most * (GAIN if best is first else 1.0)
+        if len(able) > served or (len(able) == served and product > enough):
+            best, served, most = replica, len(able), product
     return best
 
 
-def _with_capacities(capped: Sequence[Replica], ruler: Ruler, omissions: Omissions) -> tuple[Replica, ...]:
-    """Return the replicas that can serve some band of their routes, with their capacities.
+def _with_rates(capped: Sequence[Replica], ruler: Ruler, omissions: Omissions) -> tuple[Replica, ...]:
+    """Return the replicas that can serve some band of their routes, with their rates.
 
     A band whose SLO is missed, or whose prompts are too long for the replica, is added to `omissions`, but for one that
     is so rare that it may be turned away.
@@ -254,11 +247,14 @@ def _with_capacities(capped: Sequence[Replica], ruler: Ruler, omissions: Omissio
                     name = route.bands[band].name
                     lacks = TooLittleContext(route.context(band), shape.max_model_len, name, is_held)
                     omissions[shape].append(Omission(shape.identity, lacks, route.name))
-    by_replica: dict[int, dict[BandKey, Capacity]] = {}
-    for (index, route, band), answer in zip(asked, capacities(questions), strict=True):
-        shape = capped[index].shape
-        if isinstance(answer, NoCapacity):
-            omissions[shape].append(Omission(shape.identity, MissesSlo(answer, route.bands[band].name), route.name))
+    by_replica: dict[int, dict[BandKey, float]] = {}
+    missed = []
+    for (index, route, band), question, rate in zip(asked, questions, rates(questions), strict=True):
+        if rate:
+            by_replica.setdefault(index, {})[(route.name, band)] = rate
         else:
-            by_replica.setdefault(index, {})[(route.name, band)] = ruler.as_measured(shape, answer)
-    return tuple(replace(capped[index], capacities=served) for index, served in sorted(by_replica.items()))
+            missed.append((capped[index].shape, route, band, question))
+    for (shape, route, band, _), miss in zip(missed, capacities([each[3] for each in missed]), strict=True):
+        if isinstance(miss, NoCapacity):
+            omissions[shape].append(Omission(shape.identity, MissesSlo(miss, route.bands[band].name), route.name))
+    return tuple(replace(capped[index], rates=served) for index, served in sorted(by_replica.items()))

@@ -91,7 +91,7 @@ def self_hosted_classes(
             if host.offering.instance.gpu_count % replica.shape.tensor_parallel_size:
                 continue
             served = _on_machine(replica, host.offering, rules)
-            if served.capacities:
+            if served.rates:
                 k = _replica_class(served, host, existing, disk_usd_per_hour, storage_usd_per_gb)
                 classes.append(SelfHosted(k, served, host.offering, host.offering.price))
     return tuple(sorted(classes, key=lambda c: c.name)), omissions
@@ -105,9 +105,9 @@ def slug(text: str) -> str:
 def _on_machine(replica: Replica, offering: Offering, rules: MachineRules) -> Replica:
     """Return the replica with the bands that it may serve on this machine; the same one where it may serve all."""
     routes = rules.machine_routes(offering.instance)
-    if routes.issuperset(route for route, _ in replica.capacities):
+    if routes.issuperset(route for route, _ in replica.rates):
         return replica
-    return replace(replica, capacities={key: each for key, each in replica.capacities.items() if key[0] in routes})
+    return replace(replica, rates={key: rate for key, rate in replica.rates.items() if key[0] in routes})
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def _replica_class(
         quota_family=instance.quota,
         usd_per_node_hour=(0.0 if price is None else float(price.usd)) + disk_usd_per_hour,
         exclusive=shape.tenancy != "shared",
-        capacity={key: answer.requests_per_second for key, answer in replica.capacities.items()},
+        capacity=replica.rates,
         weights=shape.checkpoint,
         weights_usd_per_month=shape.checkpoint_gb * storage_usd_per_gb,
         reads=shape.reads,

@@ -392,7 +392,7 @@ def test_a_shared_class_serves_only_the_routes_that_allow_it() -> None:
     asked = text("qwen3-8b") + TWO
     for c in market(asked).classes:
         routes = {route for route, _ in c.replica_class.capacity}
-        assert routes == {route for route, _ in c.replica.capacities}
+        assert routes == {route for route, _ in c.replica.rates}
         if c.shape.gpu.key == "T4" or c.offering.instance.family == "g6":
             assert routes == {"chat"}, c.name
     plan = outcome(asked).plan

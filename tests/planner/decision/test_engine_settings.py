@@ -148,7 +148,7 @@ def distinct(of: Market) -> list[Replica]:
 def simulated(replica: Replica, of: Market) -> float:
     """Requests/s of the mixture of the replica's own bands, by the simulator; 0 where one of them is not served."""
     hours = 0.0
-    for key in replica.capacities:
+    for key in replica.rates:
         band = replica.shape.route(key[0]).bands[key[1]]
         mix = ReplicaTraffic(band.mix.input_tokens, band.mix.output_tokens, band.mix.weights)
         answer = search(question_of(replica, key, of.ruler), mix)
@@ -184,7 +184,7 @@ def test_no_band_is_lost_for_a_better_rate(monkeypatch: pytest.MonkeyPatch) -> N
 
     def bands() -> dict[tuple[Shape, int], set[tuple[str, int]]]:
         able, _ = replicas_module.replicas(loading, of.ruler, Known())
-        return {(r.shape, r.max_num_seqs): set(r.capacities) for r in able}
+        return {(r.shape, r.max_num_seqs): set(r.rates) for r in able}
 
     chosen = bands()
     monkeypatch.setattr(replicas_module, "BATCHED_TOKENS", ())

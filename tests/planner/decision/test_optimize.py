@@ -98,7 +98,7 @@ def test_a_restricted_route_is_never_offered_an_api() -> None:
     assert {key[0] for option in market.apis for key in option.option.usd_per_request} == {"chat"}
     assert [o.route for o in market.omissions if o.kind == "privacy"] == ["extraction"]
     for each in market.classes:
-        (served,) = {key[0] for key in each.replica.capacities}  # never both kinds of data
+        (served,) = {key[0] for key in each.replica.rates}  # never both kinds of data
         assert each.replica_class.exclusive == (served == "extraction")
 
 

@@ -27,7 +27,8 @@ from planner.edges.performance_files import load_coefficients
 from planner.edges.planning import plan
 from planner.edges.workspace import Workspace
 from planner.performance.calibration import Calibration, Correction
-from planner.performance.capacity import Capacity, capacities
+from planner.performance.capacity import Capacity
+from planner.performance.closed_form import capacities
 from planner.performance.coefficients import Quantiles
 from tests.measurement.calibration.own_runs import measured, unrefined
 from tests.planner import small
@@ -145,13 +146,12 @@ def test_later_first_tokens_leave_less_load_at_the_same_promise(tmp_path: Path) 
     for each in (quick, late):
         judge = ruler(inputs(tmp_path, {gpu: each}))
         questions = [
-            question_of(replace(replica, clock=judge.clock(of)), (name, band), judge)
-            for name, band in replica.capacities
+            question_of(replace(replica, clock=judge.clock(of)), (name, band), judge) for name, band in replica.rates
         ]
         answers.append(
             [judge.as_measured(of, answer) for answer in capacities(questions) if isinstance(answer, Capacity)]
         )
-    assert len(answers[0]) == len(replica.capacities) >= len(answers[1]) > 0
+    assert len(answers[0]) == len(replica.rates) >= len(answers[1]) > 0
     if len(answers[0]) == len(answers[1]):
         for soon, later in zip(*answers, strict=True):
             assert later.requests_per_second <= soon.requests_per_second

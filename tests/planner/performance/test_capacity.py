@@ -14,9 +14,8 @@ from planner.performance.capacity import (
     CapacityQuestion,
     LatencyTarget,
     NoCapacity,
-    capacities,
-    with_interval,
 )
+from planner.performance.closed_form import capacities, with_interval
 from planner.performance.lengths import lengths_of
 from tests.planner.performance.classes import missed, question, served
 from tests.planner.performance.engine import percentile

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from planner.performance import capacity_search
-from planner.performance.capacity import Capacity, CapacityQuestion, LatencyTarget, NoCapacity, capacities
+from planner.performance.capacity import Capacity, CapacityQuestion, LatencyTarget, NoCapacity
 from planner.performance.capacity_search import (
     MODULES,
     TOLERANCE,
@@ -27,6 +27,7 @@ from planner.performance.capacity_search import (
     highest_rate,
     search,
 )
+from planner.performance.closed_form import capacities
 from planner.performance.lengths import lengths_of
 from tests.planner.performance.classes import busiest_minutes, missed, question, served, traffic
 from tests.planner.performance.engine import clock_of

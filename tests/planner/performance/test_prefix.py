@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner.domain.prompts import RepeatedPrompts
-from planner.performance.capacity import Capacity, CapacityQuestion, LatencyTarget, capacities
+from planner.performance.capacity import Capacity, CapacityQuestion, LatencyTarget
 from planner.performance.capacity_search import digest, search
+from planner.performance.closed_form import capacities
 from planner.performance.engine.scheduler import KvCache, SchedulerOptions
 from planner.performance.engine.simulator import simulate
 from planner.performance.engine.streams import Arrivals, uniform

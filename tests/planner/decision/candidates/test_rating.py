@@ -58,7 +58,7 @@ def capacity_of(classes: Sequence[SelfHosted]) -> dict[str, dict[tuple[str, int]
 
 def names_of(route: str) -> list[str]:
     """The classes that serve a route."""
-    return [c.name for c in market().classes if route in {name for name, _ in c.replica.capacities}]
+    return [c.name for c in market().classes if route in {name for name, _ in c.replica.rates}]
 
 
 def test_every_class_of_the_plan_is_simulated(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +99,9 @@ def test_the_others_are_corrected_by_the_median_of_their_band() -> None:
             if band in screened[name]:
                 assert now[name][band] == six_digits(screened[name][band] * median)
     for c in result.classes:  # what a class may serve is what its replica can
-        assert c.replica_class.capacity == {key: each.requests_per_second for key, each in c.replica.capacities.items()}
+        assert c.replica_class.capacity == c.replica.rates
+        if simulated := c.replica.capacities:
+            assert c.replica.rates == {key: each.requests_per_second for key, each in simulated.items()}
 
 
 def test_without_any_simulation_nothing_is_corrected() -> None:
