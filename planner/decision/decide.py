@@ -21,6 +21,7 @@ from planner.decision.candidates.preference import is_preferred, uses_liked_hard
 from planner.decision.candidates.rating import Rating
 from planner.decision.candidates.screening import leaders
 from planner.decision.candidates.sessions import sessions_spread
+from planner.decision.choice.again import solve_again
 from planner.decision.choice.choice import Choice
 from planner.decision.choice.question import Answer, Infeasible, Question
 from planner.decision.choice.search import DEFAULT_LIMITS, SearchLimits
@@ -137,16 +138,16 @@ def _choose(
     choice is among preferred classes.
     """
     names = inputs.locked_pools | leaders(surveyed.classes, surveyed.demand.shares)
-    likely = names
+    likely, former = names, None
     while True:
         rated = rating.simulate(names)
         market = replace(surveyed, classes=rated.classes, omissions=(*surveyed.omissions, *rated.omissions))
         whole = asked = ask(inputs.environment, market)
         if preferred_alone and market.preferred is not None:
             asked = with_preferred_alone(whole, market.preferred)
-        answer = solve(asked, limits, likely)
+        answer = solve(asked, limits, likely) if former is None else solve_again(asked, limits, former)
         if isinstance(answer, Answer):
-            names = likely = frozenset(answer.replicas)
+            names, former = frozenset(answer.replicas), Choice(asked, answer)
             if names <= rated.simulated:
                 return _without_candidates(market) or Decision(inputs, market, Choice(whole, answer))
         else:

@@ -59,12 +59,15 @@ class Search:
     infeasible: bool
 
 
-def cheapest(linear: Linear, limits: SearchLimits) -> Search:
-    """Return the best values that the limits allow to find: proven, or within the gap, or as they are."""
-    proof = search(linear, 0.0, limits.proof_nodes)
+def cheapest(linear: Linear, limits: SearchLimits, start: Mapping[str, float] | None = None) -> Search:
+    """Return the best values that the limits allow to find: proven, or within the gap, or as they are.
+
+    start: values of a plan that is known already, by column; a column that is absent is 0. They shorten the search.
+    """
+    proof = search(linear, 0.0, limits.proof_nodes, start)
     if proof.proven or proof.infeasible or proof.usd - proof.bound <= limits.gap * proof.usd < INFINITY:
         return proof
-    return search(linear, limits.gap, limits.nodes)
+    return search(linear, limits.gap, limits.nodes, start)
 
 
 NOTHING = 1e-6
@@ -84,11 +87,15 @@ def solver_version() -> str:
     return str(highspy.Highs().version())
 
 
-def search(linear: Linear, gap: float, nodes: int) -> Search:
+def search(linear: Linear, gap: float, nodes: int, start: Mapping[str, float] | None = None) -> Search:
     """Run the solver until the gap is reached or the nodes are used up. Without nodes, it is not run."""
     if not nodes:
         return Search(None, INFINITY, -INFINITY, False, False)
     highs = _load(linear, {"mip_rel_gap": gap, "mip_max_nodes": nodes})
+    if start is not None:
+        known = highspy.HighsSolution()
+        known.col_value = [start.get(column.name, 0.0) for column in linear.columns]
+        highs.setSolution(known)
     highs.run()
     status, info = highs.getModelStatus(), highs.getInfo()
     feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
@@ -129,6 +136,8 @@ def _load(linear: Linear, options: Mapping[str, Any], fixed: Mapping[int, float]
         # The programs are small, and these heuristics solve parts of them over and over to find what branching finds.
         "mip_heuristic_run_rins": False,
         "mip_heuristic_run_rens": False,
+        # The relaxation at the root is degenerate, and takes the simplex method as long as all that follows.
+        "mip_lp_solver": "ipx",
         **options,
     }.items():
         highs.setOptionValue(option, value)

@@ -80,9 +80,7 @@ def solve(
 
 def usd_of_some_plan(question: Question) -> float:
     """Return the cost of a plan that is good and not the best, USD a month; infinity where none is found quickly."""
-    if not question.classes and not question.apis:
-        return INFINITY
-    return cheapest(program.formulate(question), ROUGH).usd
+    return _some_plan(question).search.usd
 
 
 def _payers(
@@ -108,15 +106,27 @@ def _known(part: Question, known: Sequence[tuple[Question, _Found]]) -> _Found |
     return next((found for asked, found in known if asked == part), None)
 
 
+def _some_plan(question: Question) -> _Found:
+    """Return a plan that is good and not the best, if one is found quickly."""
+    if not question.classes and not question.apis:
+        return _Found({}, Search(None, INFINITY, -INFINITY, proven=False, infeasible=False))
+    return _searched(question, ROUGH)
+
+
 def _found(part: Question, limits: SearchLimits, likely: frozenset[str]) -> _Found:
     """Search a part, without the classes that are too dear for a cheaper plan than one of the likely classes."""
     few = part.with_classes(likely)
-    asked = part
-    if few.classes and len(few.classes) < len(part.classes):
-        most_usd = usd_of_some_plan(few) + CENT
-        asked = replace(part, classes=tuple(k for k in part.classes if program.least_usd(part, k) <= most_usd))
-    linear = program.formulate(asked)
-    search = cheapest(linear, limits)
+    if not few.classes or len(few.classes) == len(part.classes):
+        return _searched(part, limits)
+    good = _some_plan(few)
+    most_usd = good.search.usd + CENT
+    asked = replace(part, classes=tuple(k for k in part.classes if program.least_usd(part, k) <= most_usd))
+    return _searched(asked, limits, None if good.search.values is None else good.values)
+
+
+def _searched(question: Question, limits: SearchLimits, start: Mapping[str, float] | None = None) -> _Found:
+    linear = program.formulate(question)
+    search = cheapest(linear, limits, start)
     values = {} if search.values is None else dict(zip(linear.index, search.values, strict=True))
     return _Found({name: float(value) for name, value in values.items() if value}, search)
 
