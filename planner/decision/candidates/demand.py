@@ -8,7 +8,7 @@ of those months, as the trace's own windows show it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -212,15 +212,18 @@ def demand(
     traces: Mapping[str, TraceSummary],
     cuts: Mapping[str, Cuts] | None = None,
     spread: Mapping[str, float] | None = None,
+    known: dict[Hashable, RouteLengths] | None = None,
 ) -> Demand:
     """Return what an environment asks for. `traces` are those that it names, and `cuts` are by route.
 
     spread: number of replicas among which the requests of a session are spread, by route; 1 where it is not given.
+    known: lengths that were cut before, for the same traces; they are added to.
     Raises ValueError when declared token lengths fit no distribution, or a profile is not a week.
     """
+    found = {} if known is None else known
     routes = tuple(
         replace(
-            _route(name, environment.routes[name], environment.horizon, traces, (cuts or {}).get(name, NO_CUTS)),
+            _route(name, environment.routes[name], environment.horizon, traces, (cuts or {}).get(name, NO_CUTS), found),
             spread=(spread or {}).get(name, 1.0),
         )
         for name in sorted(environment.routes)
@@ -230,9 +233,43 @@ def demand(
     return Demand(routes, levels(weeks, LEVELS, burst))
 
 
-def _route(name: str, route: Route, horizon: Horizon, traces: Mapping[str, TraceSummary], cuts: Cuts) -> RouteDemand:
+@dataclass(frozen=True)
+class RouteLengths:
+    """The lengths of a route's requests, whatever their rate. `RouteDemand` says what the fields are."""
+
+    workload: Workload
+    lengths: Lengths
+    band_lengths: tuple[Lengths, ...]
+    first_lengths: tuple[Lengths, ...]
+
+
+def _route_lengths(
+    route: Route, trace: TraceSummary | None, cuts: Cuts, known: dict[Hashable, RouteLengths]
+) -> RouteLengths:
+    stated = None if route.tokens is None else route.tokens.model_dump_json()
+    key = (stated, route.traffic.trace, cuts.reaches)
+    if key not in known:
+        workload = route_workload(route, trace, 1.0, cuts.reaches)
+        known[key] = RouteLengths(
+            workload=workload,
+            lengths=_lengths(workload.mix),
+            band_lengths=tuple(_lengths(band.mix) for band in workload.bands),
+            first_lengths=tuple(_first_lengths(workload.bands)),
+        )
+    return known[key]
+
+
+def _route(
+    name: str,
+    route: Route,
+    horizon: Horizon,
+    traces: Mapping[str, TraceSummary],
+    cuts: Cuts,
+    known: dict[Hashable, RouteLengths],
+) -> RouteDemand:
     trace = traces.get(route.traffic.trace or "")
-    workload = route_workload(route, trace, 1.0, cuts.reaches)
+    found = _route_lengths(route, trace, cuts, known)
+    workload = found.workload
     week = week_of(route, trace, horizon.start)
     load = load_of(route, workload.mix, week.profile, horizon)
     if week.burst is not None:
@@ -245,9 +282,9 @@ def _route(name: str, route: Route, horizon: Horizon, traces: Mapping[str, Trace
         workload=workload,
         load=load,
         week=week,
-        lengths=_lengths(workload.mix),
-        band_lengths=tuple(_lengths(band.mix) for band in workload.bands),
-        first_lengths=tuple(_first_lengths(workload.bands)),
+        lengths=found.lengths,
+        band_lengths=found.band_lengths,
+        first_lengths=found.first_lengths,
         target=_target(route.slo),
         burst_ratio=_burst_ratio(workload),
         minutes=_busiest_minutes(traces[route.traffic.trace]) if route.traffic.trace else (1.0,),

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-from planner.decision.candidates.demand import RouteDemand
+from planner.decision.candidates.demand import RouteDemand, RouteLengths
+from planner.decision.candidates.reach import Cuts
 from planner.performance.capacity_search import CapacitiesByDigest
 
 Answers = dict[Hashable, Any]
@@ -28,11 +29,15 @@ class Known:
     simulated: capacities from the step simulator, by digest.
     loading: why a shape does not load, None where it does.
     screened: the replicas of a shape with what the closed form says of them, and what they cannot serve.
+    cuts: where the requests of a route are cut for the candidates that read them.
+    lengths: the lengths of a route's requests, cut so.
     """
 
     simulated: CapacitiesByDigest = field(default_factory=dict)
     loading: Answers = field(default_factory=dict)
     screened: Answers = field(default_factory=dict)
+    cuts: dict[Hashable, Cuts] = field(default_factory=dict)
+    lengths: dict[Hashable, RouteLengths] = field(default_factory=dict)
     _numbers: dict[Hashable, int] = field(default_factory=dict)
     _counter: Iterator[int] = field(default_factory=count)
 

@@ -126,14 +126,15 @@ def survey(inputs: Inputs, known: Known | None = None, spread: Mapping[str, floa
     """
     environment, catalog = inputs.environment, inputs.catalog
     offerings, offering_omissions, offering_gaps = _offerings(environment, catalog)
-    asked = demand(environment, inputs.traces, cuts(environment, inputs.traces, catalog, offerings), spread)
+    remembered = Known() if known is None else known
+    places = cuts(environment, inputs.traces, catalog, offerings, remembered.cuts)
+    asked = demand(environment, inputs.traces, places, spread, remembered.lengths)
     apis, api_omissions, api_gaps = hosted_market(inputs, asked)
     cluster, disk_usd_per_hour, storage_usd_per_gb = _needed_prices(environment, catalog)
     taken = {key for api in apis for key in api.option.usd_per_request}
     reserve = environment.reserve.node
     tenancy = {route.name: _tenancy(route, taken.issuperset(_firm_bands(route)), reserve) for route in asked.routes}
     judge = ruler(inputs)
-    remembered = Known() if known is None else known
     rights = hosting_rights(asked.routes, environment, catalog)
     rules = machine_rules(environment, catalog, offerings)
     loading, shape_omissions = shapes(

@@ -11,7 +11,7 @@ its model could read reads that much.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -91,13 +91,26 @@ def context_held(model: Model, quantization: Quantization, gpu: Gpu, tensor_para
 
 
 def cuts(
-    environment: Environment, traces: Mapping[str, TraceSummary], catalog: Catalog, offerings: Offerings
+    environment: Environment,
+    traces: Mapping[str, TraceSummary],
+    catalog: Catalog,
+    offerings: Offerings,
+    known: dict[Hashable, Cuts] | None = None,
 ) -> dict[str, Cuts]:
-    """Return the cuts of each route, by name. `offerings` are the machines that can be bought."""
-    return {
-        name: _cuts(route, traces.get(route.traffic.trace or ""), catalog, environment.api, offerings)
-        for name, route in sorted(environment.routes.items())
-    }
+    """Return the cuts of each route, by name.
+
+    offerings: the machines that can be bought. known: what was found before in the same catalog; it is added to.
+    """
+    found = {} if known is None else known
+    sold = tuple((row.instance_type, row.price) for row in offerings)
+    accounts = tuple(sorted(environment.api.providers))
+    keys = {}
+    for name, route in sorted(environment.routes.items()):
+        trace = traces.get(route.traffic.trace or "")
+        keys[name] = key = (route.model_dump_json(exclude={"traffic"}), route.traffic.trace, accounts, sold)
+        if key not in found:
+            found[key] = _cuts(route, trace, catalog, environment.api, offerings)
+    return {name: found[key] for name, key in keys.items()}
 
 
 def bands_read(workload: Workload, cuts: Cuts, reach: int) -> int:

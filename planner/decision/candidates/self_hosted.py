@@ -90,7 +90,7 @@ def self_hosted_classes(
         for host in hosts.get(replica.shape.gpu.key, ()):
             if host.offering.instance.gpu_count % replica.shape.tensor_parallel_size:
                 continue
-            served = _on_machine(replica, host.offering, rules)
+            served = _for_routes(replica, host.routes)
             if served.rates:
                 k = _replica_class(served, host, existing, disk_usd_per_hour, storage_usd_per_gb)
                 classes.append(SelfHosted(k, served, host.offering, host.offering.price))
@@ -102,9 +102,8 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
-def _on_machine(replica: Replica, offering: Offering, rules: MachineRules) -> Replica:
-    """Return the replica with the bands that it may serve on this machine; the same one where it may serve all."""
-    routes = rules.machine_routes(offering.instance)
+def _for_routes(replica: Replica, routes: frozenset[str]) -> Replica:
+    """Return the replica with its bands of these routes alone; the same one where they are all of its routes."""
     if routes.issuperset(route for route, _ in replica.rates):
         return replica
     return replace(replica, rates={key: rate for key, rate in replica.rates.items() if key[0] in routes})
@@ -114,11 +113,13 @@ def _on_machine(replica: Replica, offering: Offering, rules: MachineRules) -> Re
 class _Host:
     """A host is an instance type that may carry a GPU.
 
+    routes: the routes that it may serve.
     is_cheapest: whether it is the cheapest of its GPUs and their number. Another one is there because machines of it
     are paid for, or because the rules of the environment treat it differently; its classes name it.
     """
 
     offering: Offering
+    routes: frozenset[str]
     is_cheapest: bool
 
 
@@ -149,7 +150,7 @@ def _hosts(
             omissions.append(Omission(candidate, Dominated(Candidate(instance_type=best[key].instance.key))))
         else:
             best.setdefault(key, offering)
-            hosts.setdefault(offering.gpu.key, []).append(_Host(offering, key[:2] not in taken))
+            hosts.setdefault(offering.gpu.key, []).append(_Host(offering, routes, key[:2] not in taken))
             taken.add(key[:2])
     for gpu in hosts:
         hosts[gpu].sort(

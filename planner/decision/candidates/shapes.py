@@ -54,7 +54,7 @@ class Shape:
     routes: tuple[RouteDemand, ...]
     held: HeldSettings = field(default_factory=HeldSettings)
 
-    @property
+    @cached_property
     def identity(self) -> Candidate:
         """Return the shape as a candidate without a machine."""
         return Candidate(self.model.key, self.quantization.name, self.gpu.key, self.tensor_parallel_size)
@@ -64,18 +64,18 @@ class Shape:
         """Return what a rule may name of the shape. It has no machine yet."""
         return HardwareChoice(self.gpu.key, self.quantization.name, self.tensor_parallel_size)
 
-    @property
+    @cached_property
     def stored(self) -> Quantization:
         """Return what the model bucket holds: the native weights where the engine quantizes them while it loads."""
         native = self.model.precision(self.model.native)
         return native if self.quantization.at_load and native is not None else self.quantization
 
-    @property
+    @cached_property
     def checkpoint(self) -> str:
         """Return the name of the weights in the bucket: their repository and format."""
         return f"{self.stored.checkpoint or self.model.hf_id}/{self.stored.name}"
 
-    @property
+    @cached_property
     def checkpoint_gb(self) -> float:
         """Return the size of the weights in the bucket, 10⁹ bytes."""
         return weights_bytes(self.model, self.stored, 1) / 1e9

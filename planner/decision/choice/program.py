@@ -23,12 +23,12 @@ that replicas fit on nodes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from planner.decision.choice.columns import away, b, c, n, s, v, x, y
 from planner.decision.choice.limits import ApiBudget, ApiRate, RateUnit, ServedRoute, TotalBudget, VcpuQuota
 from planner.decision.choice.linear import INFINITY, Linear
-from planner.decision.choice.question import ApiOption, Flow, Question, ReplicaClass, apis_in_order
+from planner.decision.choice.question import ApiOption, BandKey, Flow, Question, ReplicaClass, apis_in_order
 from planner.words.units import HOURS_PER_MONTH
 
 SECONDS_PER_HOUR = 3600.0
@@ -350,6 +350,7 @@ def _api_limits(program: Linear, question: Question) -> None:
     share its limits. lost[g,t] bounds what one node of the group serves in a minute: λ̄·x of each band that a full node
     could serve whole, else what the node can serve of it. It is counted at the API that the gateway asks first.
     """
+    first = _first_apis(question)
     for provider in sorted({a.provider for a in question.apis}):
         account = [a for a in question.apis if a.provider == provider]
         units: tuple[RateUnit, ...] = ("tpm", "rpm")
@@ -358,31 +359,41 @@ def _api_limits(program: Linear, question: Question) -> None:
             limit = min((value for value in stated if value is not None), default=None)
             if limit is not None:
                 for t in range(len(question.level_hours)):
-                    _account_limit(program, question, account, unit, limit, t)
+                    _account_limit(program, question, first, account, unit, limit, t)
+
+
+def _first_apis(question: Question) -> dict[BandKey, ApiOption]:
+    """Return the API that the gateway asks first for each band that may spill."""
+    ordered = {route: apis_in_order(question.apis, route) for route in {f.route for f in question.flows}}
+    spill = dict.fromkeys(f.key for f, _ in api_pairs(question))
+    return {key: next(a for a in ordered[key[0]] if key in a.usd_per_request) for key in spill}
 
 
 def _account_limit(
-    program: Linear, question: Question, account: list[ApiOption], unit: RateUnit, limit: float, t: int
+    program: Linear,
+    question: Question,
+    first: Mapping[BandKey, ApiOption],
+    account: list[ApiOption],
+    unit: RateUnit,
+    limit: float,
+    t: int,
 ) -> None:
-    """Add the rows of one account, unit and level."""
+    """Add the rows of one account, unit and level. first: the API that each band asks first."""
 
     def weight(f: Flow, a: ApiOption) -> float:
         return 60.0 * (a.tokens_per_request[f.key] if unit == "tpm" else 1.0)
 
     provider = account[0].provider
-    spilled = [(s(f, a, t), f.planned[t] * weight(f, a)) for f, a in api_pairs(question) if a in account]
+    spilled = [(s(f, a, t), f.planned[t] * weight(f, a)) for f, a in api_pairs(question) if a.provider == provider]
     program.at_most(f"{unit}[{provider},{t}]", spilled, limit, ApiRate(provider, unit))
-    ordered = {route: apis_in_order(question.apis, route) for route in sorted({f.route for f in question.flows})}
-    first = {
-        f.key: next(a for a in ordered[f.route] if f.key in a.usd_per_request)
-        for f in dict.fromkeys(f for f, _ in api_pairs(question))
-    }
+    asked = {key: api for key, api in first.items() if api.provider == provider}
     for group, classes in groups(question).items() if question.survives_a_node else ():
         lost = [
-            _lost(f, k, t, weight(f, first[f.key]))
+            _lost(f, k, t, weight(f, asked[f.key]))
             for k in classes
+            if not k.exclusive
             for f in question.flows
-            if f.key in k.capacity and not k.exclusive and first.get(f.key) in account
+            if f.key in k.capacity and f.key in asked
         ]
         if lost:
             name = f"{unit}-after-loss[{provider},{group},{t}]"
