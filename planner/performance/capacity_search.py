@@ -10,7 +10,7 @@ trace: the minutes keep their rates relative to their mean, and arrivals inside 
 trace is Poisson throughout. The i-th request of a question is the same at every rate, so that the share that misses a
 target moves with the rate alone, and the same question has the same answer.
 
-The closed form (`capacity`) starts the search and says what gives way first. Answers may be stored: `digest` names a
+The closed form (`closed_form`) starts the search and says what gives way first. Answers may be stored: `digest` names a
 question together with all that its answer depends on, the source of the simulator included.
 """
 
@@ -58,6 +58,7 @@ MODULES = (
     *(f"engine/{name}" for name in (*COMPILED_MODULES, "scheduler.py", "simulator.py", "streams.py")),
     "capacity.py",
     "capacity_search.py",
+    "closed_form.py",
     "lengths.py",
     "memory.py",
     "prefix.py",

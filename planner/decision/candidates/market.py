@@ -6,32 +6,34 @@ everything that falls. `ask` turns the market into the plain numbers of the prog
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from planner.decision.candidates.buyable import buyable, candidate
 from planner.decision.candidates.demand import Demand, RouteDemand, demand
 from planner.decision.candidates.existing import existing_counts, existing_usd, with_existing
-from planner.decision.candidates.hardware_rules import machine_rules
+from planner.decision.candidates.hardware_rules import MachineRules, machine_rules
 from planner.decision.candidates.hosted_apis import HostedApi, hosted_apis
 from planner.decision.candidates.hosting_rights import hosting_rights
+from planner.decision.candidates.hosts import Host, hosts
 from planner.decision.candidates.known import Known
-from planner.decision.candidates.omissions import Candidate, NoPrice, NotInZones, Omission
+from planner.decision.candidates.omissions import Candidate, DearerThanPlan, NoPrice, NotInZones, Omission
 from planner.decision.candidates.platform import NODE_DISK_GB, cluster_parts
 from planner.decision.candidates.preference import preferred_bands, preferred_leaders
 from planner.decision.candidates.reach import cuts
 from planner.decision.candidates.replicas import replicas
 from planner.decision.candidates.ruler import Ruler, ruler
 from planner.decision.candidates.screening import (
+    DEAR,
     PreferredBands,
     affordable,
-    leaders,
     short_list,
     without_dominated,
 )
 from planner.decision.candidates.self_hosted import SelfHosted, self_hosted_classes
-from planner.decision.candidates.shapes import Tenancy, shapes
+from planner.decision.candidates.shapes import Shape, Tenancy, shapes
 from planner.decision.choice.question import BandKey, Flow, Question
-from planner.decision.choice.solve import usd_of_some_plan
 from planner.decision.inputs import Inputs
 from planner.domain.apis import catalog_key
 from planner.domain.catalog import AcceptedEntry, Catalog
@@ -140,19 +142,15 @@ def survey(inputs: Inputs, known: Known | None = None, spread: Mapping[str, floa
     loading, shape_omissions = shapes(
         asked.routes, catalog, offerings.gpus(), tenancy, rights, rules, remembered, environment.models
     )
-    able, replica_omissions = replicas(loading, judge, remembered)
     existing = existing_counts(environment.hardware.existing)
-    all_classes, host_omissions = self_hosted_classes(
-        able, offerings, existing, disk_usd_per_hour, storage_usd_per_gb, rules
-    )
-    preferred = preferred_bands(all_classes, rules)
-    everything = Market(
+    machines, host_omissions = hosts(offerings, existing, rules, disk_usd_per_hour)
+    bare = Market(
         demand=asked,
         ruler=judge,
-        classes=all_classes,
+        classes=(),
         apis=apis,
         cluster=cluster,
-        preferred=preferred,
+        preferred=None,
         fitting_regions={
             route.name: catalog.places.regions_in(route.route.residency, catalog.regions)
             for route in asked.routes
@@ -160,31 +158,58 @@ def survey(inputs: Inputs, known: Known | None = None, spread: Mapping[str, floa
         },
         omissions=(),
         gaps=(*api_gaps, *offering_gaps),
-        offers=frozenset(offer for c in all_classes for offer in _offers(c)),
     )
-    question = ask(environment, everything)
-    likely = leaders(all_classes, asked.shares)
-    wanted = inputs.locked_pools | preferred_leaders(all_classes, asked.shares, preferred)
-    in_reach, dear = affordable(all_classes, usd_of_some_plan(question.with_classes(likely)), question, wanted)
+
+    def screen(shapes: Sequence[Shape]) -> tuple[tuple[SelfHosted, ...], tuple[Omission, ...]]:
+        able, fallen = replicas(shapes, judge, remembered)
+        return self_hosted_classes(able, machines, storage_usd_per_gb), fallen
+
+    dear_from = _dear_from(inputs, rules)
+    found = buyable(loading, machines, ask(environment, bare), asked.shares, screen, dear_from)
+    preferred = preferred_bands(found.classes, rules)
+    wanted = inputs.locked_pools | preferred_leaders(found.classes, asked.shares, preferred)
+    question = ask(environment, bare)
+    in_reach, dear = affordable(found.classes, found.usd, question, wanted, min(dear_from, DEAR))
     best, dominated = without_dominated(in_reach, preferred)
     keep = inputs.locked_pools | preferred_leaders(best, asked.shares, preferred)
     classes, far_from_cheapest = short_list(best, asked.shares, keep)
     left = {c.name for c in classes}
     fallen = {c.name for c in in_reach} - {c.name for c in best}
-    undercut = (c for c in all_classes if c.name not in left and c.name not in fallen)
+    unscreened = [(shape, host) for shape in found.dear for host in machines.of(shape)]
+    dear_offers = {offer for shape, host in unscreened for offer in _offers_of(shape, host)}
     omissions = (
         *api_omissions,
         *offering_omissions,
         *rights.omissions,
         *shape_omissions,
-        *replica_omissions,
+        *found.omissions,
         *host_omissions,
         *dear,
+        *(Omission(candidate(shape, host), DearerThanPlan(found.usd)) for shape, host in unscreened),
         *dominated,
         *far_from_cheapest,
     )
-    offered = frozenset(offer for c in undercut for offer in _offers(c))
-    return replace(everything, classes=classes, omissions=omissions, undercut=offered)
+    undercut = (c for c in found.classes if c.name not in left and c.name not in fallen)
+    return replace(
+        bare,
+        classes=classes,
+        preferred=preferred,
+        omissions=omissions,
+        offers=frozenset(dear_offers.union(offer for c in found.classes for offer in _offers(c))),
+        undercut=frozenset(dear_offers.union(offer for c in undercut for offer in _offers(c))),
+    )
+
+
+def _dear_from(inputs: Inputs, rules: MachineRules) -> float:
+    """Return how many times as much as a whole plan a class must cost to be too dear to be screened.
+
+    A locked pool stays in a plan that costs no more than the threshold of a re-plan above another. What is preferred
+    may cost anything: the plan says how much.
+    """
+    if rules.prefer_something:
+        return math.inf
+    threshold = inputs.environment.planning.replan_threshold if inputs.locked_pools else 0.0
+    return max(DEAR, 1 / (1 - threshold) if threshold < 1 else math.inf)
 
 
 def hosted_market(inputs: Inputs, asked: Demand) -> tuple[tuple[HostedApi, ...], tuple[Omission, ...], tuple[Gap, ...]]:
@@ -273,3 +298,10 @@ def _offers(c: SelfHosted) -> Iterator[Offer]:
     k = c.replica_class
     for route in sorted({route for route, _ in c.replica.rates}):
         yield Offer(route, c.shape.model.key, c.shape.quantization.name, k.quota_family, k.vcpus_per_node)
+
+
+def _offers_of(shape: Shape, host: Host) -> Iterator[Offer]:
+    """Return what a shape that is not screened offers on a machine, as if it served all that it reads."""
+    instance = host.offering.instance
+    for route in sorted({route for route, _ in shape.reads} & host.routes):
+        yield Offer(route, shape.model.key, shape.quantization.name, instance.quota, instance.vcpu)

@@ -28,7 +28,15 @@ from collections.abc import Callable, Iterator, Mapping
 from planner.decision.choice.columns import away, b, c, n, s, v, x, y
 from planner.decision.choice.limits import ApiBudget, ApiRate, RateUnit, ServedRoute, TotalBudget, VcpuQuota
 from planner.decision.choice.linear import INFINITY, Linear
-from planner.decision.choice.question import ApiOption, BandKey, Flow, Question, ReplicaClass, apis_in_order
+from planner.decision.choice.question import (
+    ApiOption,
+    BandKey,
+    Flow,
+    Question,
+    ReplicaClass,
+    apis_in_order,
+    machines_usd,
+)
 from planner.words.units import HOURS_PER_MONTH
 
 SECONDS_PER_HOUR = 3600.0
@@ -97,9 +105,14 @@ def least_usd(question: Question, k: ReplicaClass) -> float:
 
     Those that are paid for already are part of every plan.
     """
-    nodes = 2 if k.exclusive and question.survives_a_node else 1
-    bought = max(0, nodes - k.existing) * k.usd_per_node_hour + min(nodes, k.existing) * k.usd_per_existing_node_hour
-    return bought * HOURS_PER_MONTH + question.platform_usd + question.existing_usd
+    nodes = least_nodes(question, k.exclusive)
+    usd = machines_usd(nodes, k.usd_per_node_hour, k.existing, k.usd_per_existing_node_hour)
+    return usd + question.platform_usd + question.existing_usd
+
+
+def least_nodes(question: Question, exclusive: bool) -> int:
+    """Return the fewest nodes of a class in any plan."""
+    return 2 if exclusive and question.survives_a_node else 1
 
 
 def _columns(program: Linear, question: Question) -> None:

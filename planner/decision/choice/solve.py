@@ -31,7 +31,9 @@ from planner.words.arrays import Floats
 TOLERANCE = 1e-6
 """The solver's own tolerance: a value nearer to 0 is 0."""
 ROUGH = SearchLimits(gap=0.01, nodes=200, proof_nodes=0)
-"""Limits of the search for a plan that others can be compared with."""
+"""Limits of the search for a plan from which a better one is searched."""
+ROUGHEST = SearchLimits(gap=0.05, nodes=50, proof_nodes=0)
+"""Limits of the search for a plan that says what is far too dear."""
 CENT = 0.01
 MOST_TURNS = 4
 """Turns in which checkpoints find the part that pays for them, before the whole is solved."""
@@ -80,7 +82,7 @@ def solve(
 
 def usd_of_some_plan(question: Question) -> float:
     """Return the cost of a plan that is good and not the best, USD a month; infinity where none is found quickly."""
-    return _some_plan(question).search.usd
+    return _some_plan(question, ROUGHEST).search.usd
 
 
 def _payers(
@@ -106,11 +108,11 @@ def _known(part: Question, known: Sequence[tuple[Question, _Found]]) -> _Found |
     return next((found for asked, found in known if asked == part), None)
 
 
-def _some_plan(question: Question) -> _Found:
-    """Return a plan that is good and not the best, if one is found quickly."""
+def _some_plan(question: Question, limits: SearchLimits) -> _Found:
+    """Return a plan that is good and not the best, if one is found within the limits."""
     if not question.classes and not question.apis:
         return _Found({}, Search(None, INFINITY, -INFINITY, proven=False, infeasible=False))
-    return _searched(question, ROUGH)
+    return _searched(question, limits)
 
 
 def _found(part: Question, limits: SearchLimits, likely: frozenset[str]) -> _Found:
@@ -118,7 +120,7 @@ def _found(part: Question, limits: SearchLimits, likely: frozenset[str]) -> _Fou
     few = part.with_classes(likely)
     if not few.classes or len(few.classes) == len(part.classes):
         return _searched(part, limits)
-    good = _some_plan(few)
+    good = _some_plan(few, ROUGH)
     most_usd = good.search.usd + CENT
     asked = replace(part, classes=tuple(k for k in part.classes if program.least_usd(part, k) <= most_usd))
     return _searched(asked, limits, None if good.search.values is None else good.values)

@@ -20,6 +20,8 @@ import planner.decision.optimize as optimizer
 from planner.decision.candidates import rating, replicas, ruler
 from planner.decision.choice import search as searching
 from planner.decision.choice import solve as solving
+from planner.decision.choice.again import solve_again
+from planner.decision.choice.choice import Choice
 from planner.decision.choice.linear import Linear
 from planner.decision.choice.question import Answer, Infeasible, Question
 from planner.decision.choice.search import SearchLimits
@@ -56,10 +58,15 @@ def planned(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         run.questions.append(question)
         return solving.solve(question, limits, likely)
 
+    def again(question: Question, limits: SearchLimits, former: Choice) -> Answer | Infeasible:
+        run.questions.append(question)
+        return solve_again(question, limits, former)
+
     with monkeypatch.context() as patch:
         patch.setattr(planning, "KeptCapacities", lambda: run.kept)
         patch.setattr(optimizer, "solve", recorded)
         patch.setattr(decider, "solve", recorded)
+        patch.setattr(decider, "solve_again", again)
         lock = planning.plan(small.workspace(folder), "small").lock
     run.questions.sort(key=repr)  # two threads ask them
     return Run(render(lock), run.kept, run.questions)

@@ -264,6 +264,7 @@ def test_it_ends_even_when_every_answer_names_another_class(
         return Answer(1.0, True, 0.0, dict.fromkeys(named, 1), dict.fromkeys(groups, 1), {}, {})
 
     monkeypatch.setattr(decider, "solve", contrary)
+    monkeypatch.setattr(decider, "solve_again", lambda asked, limits, _: contrary(asked, limits, frozenset()))
     with pytest.raises(Reached) as reached:
         optimizer.optimize(inputs(), kept=KEPT)
     names = {c.name for c in market().classes}
