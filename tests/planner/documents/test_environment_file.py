@@ -117,7 +117,7 @@ def test_one_run_tells_every_problem_with_its_line() -> None:
             "api.providers.openai.limits.tpm: `lots` is not a count; write a whole number, like 4096, 5k or 2M",
         ),
         ("ENV003", 23, "unknown key `rmp`"),
-        ("ENV004", 24, "quotas.G: `-1` is not a count; write a whole number, like 4096, 5k or 2M"),
+        ("ENV004", 24, "quotas.G: `-1` is not a count: none is below zero; write a whole number, like 4096, 5k or 2M"),
         ("ENV004", 24, "`X` is not known here; write G or P"),
         ("ENV004", 25, "`000` is the rest of a number that a comma cut"),
         (
