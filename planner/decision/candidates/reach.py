@@ -34,8 +34,8 @@ LEAST_CONTEXT = 4096
 """Tokens of context that every pool has at least."""
 MOST_CUTS = 3
 """Most cuts of a route; each of them adds a band to the program."""
-HARDLY = 5e-4
-"""Share of a route's requests that is worth no band of its own, and no warning."""
+WORTH_A_BAND = 5e-4
+"""Share of a route's requests from which on they are worth a band of their own, and a warning where they are lost."""
 
 ANY_RATE = 1.0
 """Requests/s of the workloads that are cut here. Bursts depend on the rate, and lengths do not."""
@@ -140,7 +140,7 @@ def _apart(reaches: Sequence[int], mix: Mix) -> tuple[int, ...]:
 
     kept: list[int] = []
     for reach in reaches:
-        if between(reach, kept) >= HARDLY:
+        if between(reach, kept) >= WORTH_A_BAND:
             kept.append(reach)
     while len(kept) > MOST_CUTS:
         kept.remove(min(kept[:-1], key=lambda reach: (between(reach, [r for r in kept if r < reach]), reach)))
