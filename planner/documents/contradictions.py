@@ -55,7 +55,7 @@ def _profile(document: Document, path: Path) -> Iterator[Problem]:
     hours = value_at(document.value, where)
     if isinstance(hours, list) and hours and all(hour == 0 for hour in hours):
         hint = "write how the hours compare, at least one of them above 0"
-        yield Problem("ENV005", "every hour of the profile is 0", document.at(where), hint)
+        yield Problem("ENV005", f"route `{path[-1]}`: every hour of the profile is 0", document.at(where), hint)
 
 
 def _promise(document: Document, path: Path) -> Iterator[Problem]:
@@ -73,7 +73,10 @@ def _promise(document: Document, path: Path) -> Iterator[Problem]:
     first = slo["ttft_p95"].get("base") if isinstance(slo.get("ttft_p95"), dict) else slo.get("ttft_p95")
     first_ms, whole_ms = _duration(first), _duration(slo.get("e2e_p95"))
     if first_ms is not None and whole_ms is not None and whole_ms < first_ms:
-        message = f"`e2e_p95` {slo['e2e_p95']} is below `ttft_p95` {first}: the last token cannot come before the first"
+        message = (
+            f"route `{path[-2]}`: `e2e_p95` {slo['e2e_p95']} is below `ttft_p95` {first}: the last token cannot come "
+            "before the first"
+        )
         hint = "give more time to the last token than to the first one, or leave one of them out"
         yield Problem("ENV005", message, document.at((*path, "e2e_p95")), hint)
 
@@ -86,7 +89,10 @@ def _held(document: Document, path: Path) -> Iterator[Problem]:
     sequences: Any = settings.get("max_num_seqs")
     tokens: Any = settings.get("max_num_batched_tokens")
     if _positive(sequences) and _positive(tokens) and tokens < sequences:
-        message = f"`max_num_batched_tokens` {tokens} is below `max_num_seqs` {sequences}; the engine would not start"
+        message = (
+            f"route `{path[-2]}`: `max_num_batched_tokens` {tokens} is below `max_num_seqs` {sequences}; the engine "
+            "would not start"
+        )
         hint = "a step decodes one token of each sequence: raise the tokens or lower the sequences"
         yield Problem("ENV005", message, document.at((*path, "max_num_batched_tokens")), hint)
 
@@ -109,7 +115,7 @@ def _prefix(document: Document, path: Path) -> Iterator[Problem]:
     mean = value_at(document.value, (*path, "tokens", "input", "mean"))
     if _positive(mean) and prefix >= mean:
         hint = "it is a part of every prompt, so count it in `input` too"
-        message = f"a prefix of {prefix:,} tokens is not shorter than the mean prompt of {mean:,g}"
+        message = f"route `{path[-1]}`: a prefix of {prefix:,} tokens is not shorter than the mean prompt of {mean:,g}"
         yield Problem("ENV005", message, document.at(where), hint)
 
 

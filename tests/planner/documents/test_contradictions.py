@@ -32,20 +32,21 @@ def test_a_good_file_contradicts_nothing() -> None:
     [
         ({"platform/zones": ["a", "b", "a"]}, "zone `a` stands twice"),
         ({"routes/chat/tokens": None}, "route `chat` has neither a trace nor token lengths"),
-        ({"routes/chat/traffic/profile": [0] * 168}, "every hour of the profile is 0"),
+        ({"routes/chat/traffic/profile": [0] * 168}, "route `chat`: every hour of the profile is 0"),
         (
             {"routes/chat/tokens/output": {"mean": 100, "p95": 500}},
-            "output: no lognormal has mean 100 and 95th percentile 500; p95 must lie between 1 and 3.87 × the mean",
+            "routes.chat.tokens.output: no lognormal has mean 100 and 95th percentile 500; "
+            "p95 must lie between 1 and 3.87 × the mean",
         ),
         ({"routes/chat/slo": {"tpot_p95": "60ms"}}, "route `chat` does not say how long a request may wait"),
         ({"routes/chat/slo": {}}, "route `chat` does not say how long a request may wait"),
         (
             {"routes/chat/slo/e2e_p95": "1s"},
-            "`e2e_p95` 1s is below `ttft_p95` 1200ms: the last token cannot come before the first",
+            "route `chat`: `e2e_p95` 1s is below `ttft_p95` 1200ms: the last token cannot come before the first",
         ),
         (
             {"routes/chat/tokens/shared_prefix": "1.2k"},
-            "a prefix of 1,200 tokens is not shorter than the mean prompt of 1,155",
+            "route `chat`: a prefix of 1,200 tokens is not shorter than the mean prompt of 1,155",
         ),
     ],
 )
