@@ -7,18 +7,25 @@ elsewhere. It passes over what has the wrong form, of which the schema tells.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from planner.documents.length_rules import length_problems
 from planner.documents.loads import load_stated
+from planner.domain.environment_part import Day
 from planner.words.diagnostics import Problem
 from planner.words.spans import Document, Path, mapping_at, value_at
 from planner.words.units import count, duration_ms
+
+_DAY: TypeAdapter[date] = TypeAdapter(Day)
 
 
 def contradictions(document: Document) -> Iterator[Problem]:
     """Yield all contradictions of a file (ENV005, ENV002), in the order of its parts."""
     yield from _zones(document)
+    yield from _days(document)
     for name, route in mapping_at(document.value, "routes").items():
         path: Path = ("routes", name)
         yield from _lengths_known(document, path, route)
@@ -39,6 +46,31 @@ def _zones(document: Document) -> Iterator[Problem]:
             where = document.at(("platform", "zones", index))
             yield Problem("ENV005", f"zone `{zone}` stands twice", where, "name each zone once")
         seen.add(str(zone))
+
+
+def _days(document: Document) -> Iterator[Problem]:
+    """Require that what was judged or measured was so when the horizon starts: a plan rests on what is known then.
+
+    No clock is read, so that the same file is judged the same on every day.
+    """
+    start: Path = ("horizon", "start")
+    first = _day(value_at(document.value, start))
+    for path in _stated_days(document):
+        day = _day(value_at(document.value, path))
+        if first is not None and day is not None and day > first:
+            where = document.at(start)
+            line = f", line {where.line}" if where else ""
+            message = f"{'.'.join(map(str, path))}: {day} is after the start of the horizon ({first}{line})"
+            hint = "write the day on which it was done, or let the horizon start on that day or later"
+            yield Problem("ENV005", message, document.at(path), hint)
+
+
+def _stated_days(document: Document) -> Iterator[Path]:
+    """Yield the path of each day on which a team judged or measured something."""
+    yield from (("routes", name, "quality", "date") for name in mapping_at(document.value, "routes"))
+    for name in mapping_at(document.value, "api", "providers"):
+        yield ("api", "providers", name, "latency", "measured")
+    yield from (("models", name, "measured") for name in mapping_at(document.value, "models"))
 
 
 def _lengths_known(document: Document, path: Path, route: Any) -> Iterator[Problem]:
@@ -95,6 +127,14 @@ def _held(document: Document, path: Path) -> Iterator[Problem]:
         )
         hint = "a step decodes one token of each sequence: raise the tokens or lower the sequences"
         yield Problem("ENV005", message, document.at((*path, "max_num_batched_tokens")), hint)
+
+
+def _day(value: Any) -> date | None:
+    """Return a day; None for what is none, of which the schema tells."""
+    try:
+        return _DAY.validate_python(value)
+    except ValidationError:
+        return None
 
 
 def _duration(value: Any) -> float | None:

@@ -54,6 +54,42 @@ def test_each_contradiction_is_told(changes: dict[str, Any], message: str) -> No
     assert told(changes) == [message]
 
 
+@pytest.mark.parametrize(
+    ("path", "fact"),
+    [
+        ("routes/chat/quality", {"accept": ["gpt-oss-120b"], "source": "own", "date": "DAY"}),
+        ("api/providers/openai/latency", {"ttft_p95": "600ms", "measured": "DAY"}),
+        ("models", {"gpt-oss-120b": {"reasoning_tokens": 300, "measured": "DAY"}}),
+    ],
+)
+def test_what_was_measured_was_so_when_the_horizon_starts(path: str, fact: dict[str, Any]) -> None:
+    def on(day: str) -> list[str]:
+        return told({path: json.loads(json.dumps(fact).replace("DAY", day))})
+
+    assert on("2026-12-01") == []
+    assert on("soon") == []  # of which the schema tells
+    (message,) = on("2026-12-02")
+    key = path.replace("/", ".")
+    assert message.startswith(key)
+    assert message.endswith(": 2026-12-02 is after the start of the horizon (2026-12-01, line 1)")
+
+
+def test_a_day_in_the_future_is_told_at_its_line() -> None:
+    with pytest.raises(Problems) as raised:
+        parse(
+            ENVIRONMENT.replace(
+                "accept: [qwen3-32b], source: own evaluation, date: 2026",
+                "accept: [qwen3-32b], source: own evaluation, date: 2027",
+            ),
+            "prod.yaml",
+        )
+    (problem,) = raised.value.problems
+    assert problem.code == "ENV005"
+    assert problem.where is not None
+    assert "accept: [qwen3-32b]" in problem.where.source
+    assert problem.hint == "write the day on which it was done, or let the horizon start on that day or later"
+
+
 def test_a_trace_stands_in_for_token_lengths() -> None:
     assert told({"routes/chat/tokens": None, "routes/chat/traffic/trace": "azure-conv-2023"}) == []
 
