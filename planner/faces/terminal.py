@@ -310,8 +310,9 @@ def _footer(lock: Lock) -> str:
     solver, plan = lock.plan.solver, lock.plan
     fell = "; ".join(f"{o.reason} ({o.count})" for o in plan.omitted[:3])
     sure = solver.status if not solver.gap else f"{solver.status}, at most {float(solver.gap):.0%} above the optimum"
+    classes = f", of {solver.classes} classes" if solver.classes else ""
     return (
-        f"{sure}, of {solver.classes} classes over {solver.levels} load levels"
+        f"{sure}{classes} over {solver.levels} load levels"
         f" · prices {lock.consulted.snapshot} · calibration {lock.consulted.calibration}"
         + (f"\nleft out: {fell}" if fell else "")
     )

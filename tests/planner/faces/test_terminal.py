@@ -105,6 +105,13 @@ def test_the_last_line_says_how_sure_the_plan_is(status: str, gap: str, words: s
     assert words in shown(*plan_view(plans.lock(solved)), width=160)
 
 
+def test_a_plan_that_weighed_no_class_counts_none() -> None:
+    solved = plans.bent(plans.plan(), {"solver/status": "proven optimal", "solver/gap": "0", "solver/classes": 0})
+    text = shown(*plan_view(plans.lock(solved)), width=160)
+    assert "\nproven optimal over 2 load levels · " in text
+    assert "0 classes" not in text
+
+
 def test_bars_grow_with_the_money() -> None:
     lock: Lock = small.planned().lock
     bars = [line.count("█") for line in shown(break_even_view(lock.plan)).splitlines() if " × " in line and "$" in line]
