@@ -147,6 +147,14 @@ def test_a_model_whose_licence_ends_at_fewer_users() -> None:
     assert f"${optimize(asked, kept=KEPT).plan.cost.usd_per_month:,} a month" in line
 
 
+def test_a_team_that_wrote_no_rule_on_machines_is_not_told_of_one() -> None:
+    """The all-API plan buys no machines: that is why nothing can serve, and no key of the file is."""
+    (told,) = [other.description for other in planned("qwen3-8b").baselines if other.name == "all API"]
+    assert told.startswith("does not exist: route `chat`: nothing can serve its short and medium and long prompts")
+    assert told.endswith(" × needs a machine, and this plan buys none for the route")
+    assert "hardware" not in told
+
+
 def test_a_model_that_fits_no_machine() -> None:
     (line,) = told(planned("qwen3-8b, kimi-k3"))
     assert line.startswith("chat accepts kimi-k3, and nothing comes of it: of its machines ")
