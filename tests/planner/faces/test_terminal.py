@@ -86,6 +86,13 @@ def test_a_plan_without_machines() -> None:
     assert "\nPools" not in text
 
 
+def test_the_bill_of_a_cluster_says_that_its_logs_are_assumed() -> None:
+    words = "logs written and kept are assumed for a small cluster, whatever the load"
+    assert words in shown(*plan_view(plans.lock()), width=160)
+    without = plans.bent(plans.plan(), {"platform/cluster": None})
+    assert words not in shown(*plan_view(plans.lock(without)), width=160)
+
+
 def test_an_alternative_that_does_not_exist_has_no_price() -> None:
     missing = {"name": "self-host only", "usd_per_month": None, "description": "does not exist: quota"}
     text = shown(*reasons_view(plans.lock(plans.bent(plans.plan(), {"baselines": [missing]}))))
