@@ -51,7 +51,7 @@ def verdicts(
 
 
 def _budget(environment: Environment, cost: Cost) -> list[Verdict]:
-    """Hold the bill against the budget, and what APIs cost against theirs. That no budget is set for APIs is no news."""
+    """Hold the bill against the budget, and what APIs cost against theirs. Only the bill should have one."""
     judged = [Verdict(name="budget", state="warn", message="no budget is set")]
     if environment.budget is not None:
         judged = [_within("budget", cost.usd_per_month, environment.budget.monthly)]
