@@ -121,10 +121,11 @@ def closing_line(problems: Sequence[Problem]) -> str:
     told = [problem for problem in problems if problem.message != MORE]
     if len(problems) < 2:
         return ""
-    kind = "warnings" if all(problem.severity == "warning" for problem in problems) else "problems"
-    more = "more than " if len(told) < len(problems) else ""
+    errors = sum(problem.severity == "error" for problem in told)
+    counts = [(errors, "problem"), (len(told) - errors, "warning")]
+    words = " and ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts if count)
     files = sorted({problem.where.file for problem in told if problem.where is not None})
-    return f"{more}{len(told)} {kind}{' in ' if files else ''}{', '.join(files)}"
+    return f"{'more than ' if len(told) < len(problems) else ''}{words}{' in ' if files else ''}{', '.join(files)}"
 
 
 def _excerpt(where: Span) -> tuple[str, int, int]:

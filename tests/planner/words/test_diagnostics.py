@@ -144,6 +144,9 @@ def test_several_problems_are_counted_at_the_end() -> None:
     assert closing_line([]) == closing_line([UNKNOWN]) == ""
     assert closing_line([UNKNOWN, UNKNOWN]) == "2 problems in environments/prod.yaml"
     assert closing_line([STALE, STALE]) == "2 warnings in environments/prod.lock.json"
-    assert closing_line([UNKNOWN, STALE]) == "2 problems in environments/prod.lock.json, environments/prod.yaml"
+    assert (
+        closing_line([UNKNOWN, STALE])
+        == "1 problem and 1 warning in environments/prod.lock.json, environments/prod.yaml"
+    )
     assert closing_line([NOWHERE, NOWHERE]) == "2 problems"
     assert closing_line(first_of([UNKNOWN] * 60)) == "more than 50 problems in environments/prod.yaml"
