@@ -13,8 +13,9 @@ from planner.cli.output import note, show
 from planner.cli.review import warn_if_not_fresh
 from planner.documents.codes import CODES
 from planner.edges import planning
+from planner.edges.catalog_files import load_catalog
 from planner.edges.workspace import Workspace, workspace_of
-from planner.faces.figures import money
+from planner.faces.figures import count_words, money
 from planner.faces.layout import below, names, sentences
 from planner.faces.prose import Prose, Words
 from planner.faces.tables import FoldingTable
@@ -23,17 +24,15 @@ from planner.words.diagnostics import Problem, Problems
 
 if TYPE_CHECKING:
     from planner.decision.candidates.omissions import Omission
+    from planner.decision.why_not import Refused
 
 
-def explain(subject: str, why_not: str, break_even: bool, folder: Path) -> None:
+def explain(subject: str, break_even: bool, folder: Path) -> None:
     """Print what `explain` was asked. subject: an environment, or a code like ENV003."""
     if re.fullmatch(r"[A-Z]{2,4}\d{3}", subject):
         _code(subject)
         return
     workspace, name = workspace_of(subject, folder)
-    if why_not:
-        _why_not(workspace, name, why_not)
-        return
     lock = workspace.existing_lock(name)
     warn_if_not_fresh(workspace, name)
     show([break_even_view(lock.plan)] if break_even else reasons_view(lock))
@@ -46,28 +45,51 @@ def _code(code: str) -> None:
     show([Prose(f"{code}: {CODES[code]}", rest="  ")])
 
 
-def _why_not(workspace: Workspace, name: str, words: str) -> None:
-    """Print every candidate whose name has all the words: that it is in the plan, or why it is not.
+def why_not(environment: str, words: str, every: bool, folder: Path) -> None:
+    """Print the candidates whose names have all the words: that they are in the plan, or why they are not.
 
-    Where there is no plan, the candidates that fell are told all the same.
+    Those that share a reason are one row, unless every one is asked for. Where there is no plan, the candidates that
+    fell are told all the same.
     """
     from planner.decision.optimize import NoPlan
+    from planner.decision.why_not import folded
 
+    workspace, name = workspace_of(environment, folder)
+    wanted, chosen = words.split(), list[tuple[Words, ...]]()
     try:
         planned = planning.plan(workspace, name)
     except NoPlan as refusal:
-        rows = _fallen(refusal.omissions, words.split())
-        if not rows:
+        refused = _fallen(refusal.omissions, wanted)
+        if not refused:
             raise
         note("note: there is no plan: " + "; ".join(problem.message for problem in refusal.problems))
     else:
-        wanted = words.split()
-        rows = [*_chosen(planned, wanted), *_lost(planned, wanted), *_fallen(planned.outcome.omissions, wanted)]
-    if not rows:
+        chosen = list(_chosen(planned, wanted))
+        refused = [*_lost(planned, wanted), *_fallen(planned.outcome.omissions, wanted)]
+    if not chosen and not refused:
         hint = "it is in no accept list; words are models, GPUs or instance types"
         raise Problems([Problem("USE002", f"no candidate is named {words!r}", hint=hint)])
+    told = refused if every else folded(refused, _machine_prices(workspace, name))
     columns = (*names("candidate", "route"), *sentences("reason"))
-    show([FoldingTable(f"Why not {words}", columns, rows, (below("reason"),))])
+    caption = (
+        "" if len(told) == len(refused) else "of those that share a reason the cheapest is named; --all names each"
+    )
+    rows = [*chosen, *(_row(each) for each in told)]
+    show([FoldingTable(f"Why not {words}", columns, rows, (below("reason"),), caption)])
+
+
+def _row(refused: Refused) -> tuple[Words, ...]:
+    from planner.decision.answer.sentences import candidate_words
+
+    more = f" and {count_words(refused.others, 'other')}" if refused.others else ""
+    return f"{candidate_words(refused.candidate)}{more}", refused.route, refused.reason
+
+
+def _machine_prices(workspace: Workspace, name: str) -> dict[str, float]:
+    """Return the price of each instance type in the environment's region, USD an hour."""
+    region = workspace.wanted(name).environment.platform.region
+    offerings = load_catalog().offerings.in_region(region)
+    return {row.instance_type: float(row.price.usd) for row in offerings if row.price is not None}
 
 
 def _chosen(planned: planning.Planned, words: Sequence[str]) -> Iterator[tuple[Words, ...]]:
@@ -84,10 +106,9 @@ def _chosen(planned: planning.Planned, words: Sequence[str]) -> Iterator[tuple[W
             yield candidate_words(candidate), route_name, Text("is in the plan", style="green")
 
 
-def _lost(planned: planning.Planned, words: Sequence[str]) -> Iterator[tuple[Words, ...]]:
-    """Yield the rows of classes that were weighed and are not in the plan, with the price of a plan that has them."""
-    from planner.decision.answer.sentences import candidate_words
-    from planner.decision.why_not import lost_classes
+def _lost(planned: planning.Planned, words: Sequence[str]) -> Iterator[Refused]:
+    """Yield the classes that were weighed and are not in the plan, with the price of a plan that has them."""
+    from planner.decision.why_not import Refused, lost_classes
 
     for lost in lost_classes(planned.outcome.decision, words):
         if not lost.computed:
@@ -98,13 +119,14 @@ def _lost(planned: planning.Planned, words: Sequence[str]) -> Iterator[tuple[Wor
             reason = "was weighed; a plan with it costs the same"
         else:
             reason = f"was weighed; a plan with it costs {money(lost.more_usd_per_month)} a month more"
-        yield candidate_words(lost.candidate), "all", reason
+        yield Refused(lost.candidate, "all", reason)
 
 
-def _fallen(omissions: Sequence[Omission], words: Sequence[str]) -> list[tuple[Words, ...]]:
-    """Return the rows of the candidates that fell."""
+def _fallen(omissions: Sequence[Omission], words: Sequence[str]) -> list[Refused]:
+    """Return the candidates that fell, by name."""
     from planner.decision.answer.sentences import candidate_words, omission_words
     from planner.decision.candidates.omissions import omissions_naming
+    from planner.decision.why_not import Refused
 
-    named = omissions_naming(omissions, words)
-    return sorted((candidate_words(o.candidate), o.route or "all", omission_words(o)) for o in named)
+    named = [Refused(o.candidate, o.route or "all", omission_words(o)) for o in omissions_naming(omissions, words)]
+    return sorted(named, key=lambda each: (candidate_words(each.candidate), each.route, each.reason))

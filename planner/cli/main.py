@@ -123,6 +123,7 @@ def explain(
     why_not: Annotated[
         str, typer.Option("--why-not", help="Words of a candidate: 'L4 qwen3-32b', 'p5.48xlarge'.")
     ] = "",
+    every: Annotated[bool, typer.Option("--all", help="With --why-not: a line for each candidate.")] = False,
     break_even: Annotated[bool, typer.Option("--break-even", help="Only the cost over load.")] = False,
     folder: Folder = HERE,
 ) -> None:
@@ -130,7 +131,10 @@ def explain(
     from planner.cli import explaining
 
     with report_problems("text"):
-        explaining.explain(environment, why_not, break_even, folder)
+        if why_not:
+            explaining.why_not(environment, why_not, every, folder)
+        else:
+            explaining.explain(environment, break_even, folder)
 
 
 @app.command(short_help="Replay traffic through the real gateway.")

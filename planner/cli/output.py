@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from planner.words.diagnostics import Problem, Problems, annotation_lines, as_json, text_lines
+from planner.words.diagnostics import Problem, Problems, annotation_lines, as_json, closing_line, text_lines
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -71,7 +71,7 @@ def warn(problems: Iterable[Problem]) -> None:
 def report(problems: Iterable[Problem], form: str = "text") -> None:
     """Print problems: for a person or a pull request on stderr, for a program as the one document on stdout.
 
-    A CI runner reads annotations on stderr too.
+    A CI runner reads annotations on stderr too. A person reads at the end how many there are.
     """
     listed = tuple(problems)
     if form == "json":
@@ -82,6 +82,8 @@ def report(problems: Iterable[Problem], form: str = "text") -> None:
     else:
         for line in text_lines(listed, _width_of_stderr()):
             note(line)
+        if closing := closing_line(listed):
+            note(closing)
 
 
 def _width_of_stderr() -> int | None:

@@ -55,6 +55,8 @@ def relaxations(environment: Environment, catalog: Catalog) -> Iterator[Relaxati
     if e.hardware.only is not None or e.hardware.exclude:
         free_of_rules = e.hardware.model_copy(update={"only": None, "exclude": ()})
         yield Relaxation(("hardware",), "without rules on machines", e.model_copy(update={"hardware": free_of_rules}))
+    if e.licence.use == "commercial" and _some_model_forbids_it(e, catalog):
+        yield Relaxation(("licence", "use"), "for use that is non-commercial", e.with_non_commercial_use())
     for name in sorted(e.routes):
         yield from _of_route(e, name)
     yield from _accounts(e, catalog)
@@ -75,6 +77,13 @@ def _of_route(e: Environment, name: str) -> Iterator[Relaxation]:
         yield Relaxation((*key, "too_long", "most"), "however many are too long", e.with_route(name, too_long=rule))
     slower = _slower(route.slo)
     yield Relaxation((*key, "slo"), f"with targets of {SLOWER:g} ×", e.with_route(name, slo=slower))
+
+
+def _some_model_forbids_it(e: Environment, catalog: Catalog) -> bool:
+    """Say whether the licence of some accepted model forbids commercial use."""
+    entries = (catalog.accepted_entry(entry) for route in e.routes.values() for entry in route.quality.accept)
+    models = (entry.model for entry in entries if not isinstance(entry, Gap))
+    return any(model and model.licence_terms and model.licence_terms.non_commercial for model in models)
 
 
 def _accounts(e: Environment, catalog: Catalog) -> Iterator[Relaxation]:

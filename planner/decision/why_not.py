@@ -1,8 +1,12 @@
-"""What a plan would cost with a class that was weighed and lost: the question is solved again with it required."""
+"""Why a candidate is not in a plan: what the plan would cost with it, and who else fell for the same reason.
+
+For a class that was weighed and lost, the question is solved again with the class required.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from planner.decision.candidates.omissions import Candidate, names_all
@@ -13,6 +17,38 @@ from planner.decision.decide import Decision
 
 MOST_WEIGHED = 6
 """Classes that are solved with, at most, for one question of a reader; each can take as long as a plan."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Candidates are refused together that are not in the plan for the same reason.
+
+    candidate: the one on the cheapest machine.
+    route: the route for which they are refused; `all` for every one.
+    reason: why, as a sentence without its end.
+    others: how many more candidates share the reason.
+    """
+
+    candidate: Candidate
+    route: str
+    reason: str
+    others: int = 0
+
+
+def folded(refused: Iterable[Refused], usd_per_hour: Mapping[str, float]) -> tuple[Refused, ...]:
+    """Return one of the candidates that share a route and a reason, in the order in which the reasons come.
+
+    usd_per_hour: price of each instance type, USD an hour. A type without one counts as the dearest.
+    """
+    groups: dict[tuple[str, str], list[Refused]] = {}
+    for each in refused:
+        groups.setdefault((each.route, each.reason), []).append(each)
+
+    def price(each: Refused) -> tuple[float, int]:
+        machine = usd_per_hour.get(each.candidate.instance_type, math.inf)
+        return machine, each.candidate.tensor_parallel_size
+
+    return tuple(replace(min(group, key=price), others=len(group) - 1) for group in groups.values())
 
 
 @dataclass(frozen=True)

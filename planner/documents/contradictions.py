@@ -7,18 +7,26 @@ elsewhere. It passes over what has the wrong form, of which the schema tells.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from planner.documents.length_rules import length_problems
 from planner.documents.loads import load_stated
+from planner.domain.environment import Horizon
+from planner.domain.environment_part import Day
 from planner.words.diagnostics import Problem
 from planner.words.spans import Document, Path, mapping_at, value_at
 from planner.words.units import count, duration_ms
+
+_DAY: TypeAdapter[date] = TypeAdapter(Day)
 
 
 def contradictions(document: Document) -> Iterator[Problem]:
     """Yield all contradictions of a file (ENV005, ENV002), in the order of its parts."""
     yield from _zones(document)
+    yield from _days(document)
     for name, route in mapping_at(document.value, "routes").items():
         path: Path = ("routes", name)
         yield from _lengths_known(document, path, route)
@@ -41,6 +49,35 @@ def _zones(document: Document) -> Iterator[Problem]:
         seen.add(str(zone))
 
 
+def _days(document: Document) -> Iterator[Problem]:
+    """Require that what was judged or measured was so before the horizon ends.
+
+    A team measures again while a plan runs. No clock is read, so that the same file is judged the same on every day.
+    """
+    end = _end(document)
+    for path in _stated_days(document):
+        day = _day(value_at(document.value, path))
+        if end is not None and day is not None and day >= end:
+            message = f"{'.'.join(map(str, path))}: {day} is after the last day of the horizon, which ends before {end}"
+            yield Problem("ENV005", message, document.at(path), "write the day on which it was done")
+
+
+def _end(document: Document) -> date | None:
+    """Return the first day after the horizon; None where it is not stated well, of which the schema tells."""
+    try:
+        return Horizon.model_validate(dict(mapping_at(document.value, "horizon"))).end
+    except ValidationError:
+        return None
+
+
+def _stated_days(document: Document) -> Iterator[Path]:
+    """Yield the path of each day on which a team judged or measured something."""
+    yield from (("routes", name, "quality", "date") for name in mapping_at(document.value, "routes"))
+    for name in mapping_at(document.value, "api", "providers"):
+        yield ("api", "providers", name, "latency", "measured")
+    yield from (("models", name, "measured") for name in mapping_at(document.value, "models"))
+
+
 def _lengths_known(document: Document, path: Path, route: Any) -> Iterator[Problem]:
     """Require that token lengths come from a trace or are declared."""
     if isinstance(route, dict) and value_at(route, ("traffic", "trace")) is None and route.get("tokens") is None:
@@ -55,7 +92,7 @@ def _profile(document: Document, path: Path) -> Iterator[Problem]:
     hours = value_at(document.value, where)
     if isinstance(hours, list) and hours and all(hour == 0 for hour in hours):
         hint = "write how the hours compare, at least one of them above 0"
-        yield Problem("ENV005", "every hour of the profile is 0", document.at(where), hint)
+        yield Problem("ENV005", f"route `{path[-1]}`: every hour of the profile is 0", document.at(where), hint)
 
 
 def _promise(document: Document, path: Path) -> Iterator[Problem]:
@@ -73,7 +110,10 @@ def _promise(document: Document, path: Path) -> Iterator[Problem]:
     first = slo["ttft_p95"].get("base") if isinstance(slo.get("ttft_p95"), dict) else slo.get("ttft_p95")
     first_ms, whole_ms = _duration(first), _duration(slo.get("e2e_p95"))
     if first_ms is not None and whole_ms is not None and whole_ms < first_ms:
-        message = f"`e2e_p95` {slo['e2e_p95']} is below `ttft_p95` {first}: the last token cannot come before the first"
+        message = (
+            f"route `{path[-2]}`: `e2e_p95` {slo['e2e_p95']} is below `ttft_p95` {first}: the last token cannot come "
+            "before the first"
+        )
         hint = "give more time to the last token than to the first one, or leave one of them out"
         yield Problem("ENV005", message, document.at((*path, "e2e_p95")), hint)
 
@@ -86,9 +126,20 @@ def _held(document: Document, path: Path) -> Iterator[Problem]:
     sequences: Any = settings.get("max_num_seqs")
     tokens: Any = settings.get("max_num_batched_tokens")
     if _positive(sequences) and _positive(tokens) and tokens < sequences:
-        message = f"`max_num_batched_tokens` {tokens} is below `max_num_seqs` {sequences}; the engine would not start"
+        message = (
+            f"route `{path[-2]}`: `max_num_batched_tokens` {tokens} is below `max_num_seqs` {sequences}; the engine "
+            "would not start"
+        )
         hint = "a step decodes one token of each sequence: raise the tokens or lower the sequences"
         yield Problem("ENV005", message, document.at((*path, "max_num_batched_tokens")), hint)
+
+
+def _day(value: Any) -> date | None:
+    """Return a day; None for what is none, of which the schema tells."""
+    try:
+        return _DAY.validate_python(value)
+    except ValidationError:
+        return None
 
 
 def _duration(value: Any) -> float | None:
@@ -109,7 +160,7 @@ def _prefix(document: Document, path: Path) -> Iterator[Problem]:
     mean = value_at(document.value, (*path, "tokens", "input", "mean"))
     if _positive(mean) and prefix >= mean:
         hint = "it is a part of every prompt, so count it in `input` too"
-        message = f"a prefix of {prefix:,} tokens is not shorter than the mean prompt of {mean:,g}"
+        message = f"route `{path[-1]}`: a prefix of {prefix:,} tokens is not shorter than the mean prompt of {mean:,g}"
         yield Problem("ENV005", message, document.at(where), hint)
 
 

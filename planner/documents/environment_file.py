@@ -6,17 +6,16 @@ write instead. Keys that a later release will read are refused with their reason
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Sequence, Set
-from typing import Annotated, Any, TypeGuard, get_args, get_origin
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from planner.documents.contradictions import contradictions
-from planner.domain.environment import PLANNED_LATER, TASKS_LATER, Environment
+from planner.documents.misspelt import annotation_at, as_meant, field_at, keys_at, nearest_key, planned_later
+from planner.domain.environment import TASKS_LATER, Environment
 from planner.words.diagnostics import Problem, Problems, Span, first_of
 from planner.words.spans import Document, Path, read, value_at
 from planner.words.wrapping import clipped
@@ -41,6 +40,7 @@ def environment_of(document: Document) -> Environment:
     if not isinstance(document.value, dict):
         hint = "see examples/environments/dev.yaml and docs/environment.md"
         raise Problems([Problem("ENV004", "an environment is a mapping of keys", Span(document.file, 1), hint)])
+    document, misspelt = as_meant(document)
     try:
         environment = Environment.model_validate(document.value)
         details: list[ErrorDetails] = []
@@ -48,6 +48,7 @@ def environment_of(document: Document) -> Environment:
         details = error.errors(include_url=False)
     complained = {_file_path(document, tuple(detail["loc"])) for detail in details}
     found = (
+        *first_of(misspelt),
         *first_of(_problem(document, detail) for detail in _telling(details)),
         *first_of(_truths(document, complained)),
         *first_of(contradictions(document)),
@@ -71,7 +72,7 @@ def _truths(document: Document, complained: Set[Path]) -> Iterator[Problem]:
     for path, where in document.values.items():
         value = value_at(document.value, path)
         told = any(path[:length] in complained for length in range(len(path) + 1))
-        if isinstance(value, bool) and not told and _annotation(path) is not bool:
+        if isinstance(value, bool) and not told and annotation_at(path) is not bool:
             message = f"{_dotted(path)}: `{str(value).lower()}` is no number and no text"
             yield Problem("ENV004", message, where, _description(path))
 
@@ -163,54 +164,18 @@ def _unknown_key(document: Document, path: Path) -> Problem:
     if re.fullmatch(r"\d{3}", key):  # `{monthly: $60,000}` is two keys to YAML
         hint = 'inside {…} a comma ends the value; write "$60,000" in quotes, or $60000'
         return Problem("ENV004", f"`{key}` is the rest of a number that a comma cut", document.key(path), hint)
-    for pattern, reason in PLANNED_LATER.items():
-        steps = pattern.split(".")
-        if len(steps) == len(path) and all(s in ("*", str(p)) for s, p in zip(steps, path, strict=True)):
-            return Problem("ENV010", f"`{key}`: {reason}", document.key(path), f"remove `{key}`")
-    model = _annotation(path[:-1])
-    siblings = sorted(model.model_fields) if _is_model(model) else []
-    close = difflib.get_close_matches(key, siblings, n=1)
-    hint = f"did you mean `{close[0]}`?" if close else f"known keys here: {', '.join(siblings)}" if siblings else ""
+    if (reason := planned_later(path)) is not None:
+        return Problem("ENV010", f"`{key}`: {reason}", document.key(path), f"remove `{key}`")
+    keys = keys_at(path[:-1])
+    near = nearest_key(key, keys)
+    hint = f"did you mean `{near}`?" if near else f"known keys here: {', '.join(keys)}" if keys else ""
     return Problem("ENV003", f"unknown key `{key}`", document.key(path), hint)
 
 
 def _description(path: Path) -> str:
     """Return what the schema says of the key at `path`. It is the hint for a value of the wrong form."""
-    field = _field(path)
+    field = field_at(path)
     return field.description or "" if field is not None else ""
-
-
-def _field(path: Path) -> FieldInfo | None:
-    model = _annotation(path[:-1]) if path else None
-    return model.model_fields.get(str(path[-1])) if _is_model(model) else None
-
-
-def _annotation(path: Path) -> Any:
-    """Return the type that stands at `path` of the environment, or None where there is no such place."""
-    annotation: Any = Environment
-    for step in path:
-        annotation = _inside(_plain(annotation), step)
-    return _plain(annotation)
-
-
-def _inside(annotation: Any, step: str | int) -> Any:
-    if _is_model(annotation):
-        field = annotation.model_fields.get(str(step))
-        return field.annotation if field is not None else None
-    arguments, origin = get_args(annotation), get_origin(annotation)
-    return arguments[1] if origin is dict else arguments[0] if origin is tuple else None
-
-
-def _plain(annotation: Any) -> Any:
-    """Return the type without its metadata and without `| None`."""
-    if get_origin(annotation) is Annotated:
-        return _plain(get_args(annotation)[0])
-    choices = [choice for choice in get_args(annotation) if choice is not type(None)]
-    return _plain(choices[0]) if type(None) in get_args(annotation) and len(choices) == 1 else annotation
-
-
-def _is_model(annotation: Any) -> TypeGuard[type[BaseModel]]:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def _dotted(path: Path) -> str:

@@ -13,6 +13,7 @@ from planner.domain.lengths_declared import histogram, lognormal
 from planner.words.diagnostics import Problem
 from planner.words.spans import Document, Path, value_at
 from planner.words.units import count, share
+from planner.words.wrapping import clipped
 
 MOST_TOKENS = 100_000_000
 """Most tokens of one length, as in the schema."""
@@ -32,7 +33,7 @@ def length_problems(document: Document, tokens: Path) -> Iterator[Problem]:
 
 
 def _side(document: Document, where: Path, lengths: dict[Any, Any]) -> Iterator[Problem]:
-    side = where[-1]
+    side = _dotted(where)
     bins = lengths.get("histogram")
     if bins is not None and bins != {}:
         for key in ("mean", "p95", "max"):
@@ -45,8 +46,7 @@ def _side(document: Document, where: Path, lengths: dict[Any, Any]) -> Iterator[
     missing = [key for key in ("mean", "p95") if lengths.get(key) is None]
     for key in missing:
         hint = "write `mean` and `p95`, or a histogram {4000: 90%, 32000: 10%}"
-        name = ".".join(str(step) for step in (*where, key))
-        yield Problem("ENV002", f"missing key `{name}`", document.key(where), hint)
+        yield Problem("ENV002", f"missing key `{_dotted((*where, key))}`", document.key(where), hint)
     if missing:
         return
     mean, p95, longest = _number(lengths["mean"]), _number(lengths["p95"]), _count(lengths.get("max"))
@@ -68,6 +68,7 @@ def _histogram(document: Document, where: Path, bins: Any) -> Iterator[Problem]:
     """Require that bins ascend, as people read them, and that their shares sum to the whole."""
     if not isinstance(bins, dict):
         return
+    side = _dotted(where[:-1])
     tops = [top for key in bins if (top := _count(key)) is not None]
     shares = [_share(value) for value in bins.values()]
     if len(tops) < len(bins) or None in shares:
@@ -76,21 +77,25 @@ def _histogram(document: Document, where: Path, bins: Any) -> Iterator[Problem]:
         hint = "join neighbours"
         yield Problem(
             "ENV005",
-            f"{where[-2]}: the histogram has {len(bins)} entries, {MOST_BINS} at most",
+            f"{side}: the histogram has {len(bins)} entries, {MOST_BINS} at most",
             document.key(where),
             hint,
         )
         return
     for before, (key, top) in zip(tops, list(zip(bins, tops, strict=True))[1:], strict=False):
         if top <= before:
-            message = f"{where[-2]}: {top} stands behind {before} in the histogram"
+            message = f"{side}: {top} stands behind {before} in the histogram"
             yield Problem("ENV005", message, document.key((*where, key)), "write the lengths in ascending order")
             return
     try:
         histogram(dict(zip(tops, [part for part in shares if part is not None], strict=True)))
     except ValueError as error:
         hint = "let them sum to 100 %: each entry is the share with more tokens than the entry before"
-        yield Problem("ENV005", f"{where[-2]}: {error}", document.key(where), hint)
+        yield Problem("ENV005", f"{side}: {error}", document.key(where), hint)
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(clipped(str(step)) for step in path)
 
 
 def _number(value: Any) -> float | None:

@@ -196,6 +196,10 @@ class Environment(EnvironmentPart):
         providers = {**self.api.providers, provider: account}
         return self.model_copy(update={"api": self.api.model_copy(update={"providers": providers})})
 
+    def with_non_commercial_use(self) -> Environment:
+        """Return the environment in which the models are used for nothing commercial."""
+        return self.model_copy(update={"licence": self.licence.model_copy(update={"use": "non-commercial"})})
+
 
 PLANNED_LATER: dict[str, str] = {
     "purchase": (

@@ -18,6 +18,7 @@ from planner.documents import lock as locks
 from planner.documents.environment_file import canonical, environment_of
 from planner.documents.loads import load_problems
 from planner.documents.lock import Lock
+from planner.documents.misspelt import as_meant
 from planner.documents.references import dangling
 from planner.domain.environment import Environment
 from planner.domain.traces import TraceSummary
@@ -85,9 +86,10 @@ class Workspace:
         here = f"environments here: {', '.join(self.names()) or 'none'}"
         text = read_text(path, f"{here}; another folder is named with --environments")
         document = read(text, str(path))
+        meant, _ = as_meant(document)
         broken = (
-            *dangling(document, load_catalog(), self._trace_problem),
-            *first_of(load_problems(document, self._readable_trace)),
+            *dangling(meant, load_catalog(), self._trace_problem),
+            *first_of(load_problems(meant, self._readable_trace)),
         )
         try:
             environment = environment_of(document)

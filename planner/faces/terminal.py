@@ -27,6 +27,9 @@ PICTURE = ""
 """Label of the bars. They repeat a figure, so no caption names them when they give way."""
 STATES = {"pass": "green", "warn": "yellow", "deny": "red"}
 """Colour of a verdict by its state."""
+ASSUMED_LOGS = "logs written and kept are assumed for a small cluster, whatever the load"
+"""What is said below the bill of a cluster. Its logs are those of the control plane and of the network's connections;
+the gateway's audit is not among them."""
 LONGEST_BAR = 16
 """Columns of the bar of the highest cost."""
 
@@ -248,6 +251,7 @@ def _bill(plan: Plan) -> FoldingTable:
         ),
         rows,
         (above("component"), left_out("price as of"), left_out("unit price")),
+        ASSUMED_LOGS if plan.platform.cluster is not None else "",
     )
 
 
@@ -310,8 +314,9 @@ def _footer(lock: Lock) -> str:
     solver, plan = lock.plan.solver, lock.plan
     fell = "; ".join(f"{o.reason} ({o.count})" for o in plan.omitted[:3])
     sure = solver.status if not solver.gap else f"{solver.status}, at most {float(solver.gap):.0%} above the optimum"
+    classes = f", of {solver.classes} classes" if solver.classes else ""
     return (
-        f"{sure}, of {solver.classes} classes over {solver.levels} load levels"
+        f"{sure}{classes} over {solver.levels} load levels"
         f" · prices {lock.consulted.snapshot} · calibration {lock.consulted.calibration}"
         + (f"\nleft out: {fell}" if fell else "")
     )

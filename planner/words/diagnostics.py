@@ -7,7 +7,7 @@ annotations.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Literal
@@ -17,6 +17,8 @@ from planner.words.wrapping import wrapped_lines
 Severity = Literal["error", "warning"]
 MOST_PROBLEMS = 50
 """Problems of one kind of check that are told one by one."""
+MORE = "from here on there are more problems"
+"""Message of the last problem where more are found than are told."""
 LONGEST_LINE = 240
 """Characters of a source line that are shown whole."""
 
@@ -85,7 +87,7 @@ def first_of(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     found = tuple(islice(problems, MOST_PROBLEMS + 1))
     if len(found) <= MOST_PROBLEMS:
         return found
-    more = replace(found[-1], message="from here on there are more problems", hint="mend those above first")
+    more = replace(found[-1], message=MORE, hint="mend those above first")
     return (*found[:-1], more)
 
 
@@ -109,6 +111,21 @@ def text_lines(problems: Iterable[Problem], width: int | None = None) -> Iterato
                 yield f"  {' ' * len(number)} | {before}{'^' * max(1, length)}"
         if problem.hint:
             yield from wrapped_lines(problem.hint, width, "  hint: ", "    ")
+
+
+def closing_line(problems: Sequence[Problem]) -> str:
+    """Return the line that counts several problems and names their files; an empty one for fewer than two.
+
+    Where a check found more than it tells, the line says that there are more.
+    """
+    told = [problem for problem in problems if problem.message != MORE]
+    if len(problems) < 2:
+        return ""
+    errors = sum(problem.severity == "error" for problem in told)
+    counts = [(errors, "problem"), (len(told) - errors, "warning")]
+    words = " and ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts if count)
+    files = sorted({problem.where.file for problem in told if problem.where is not None})
+    return f"{'more than ' if len(told) < len(problems) else ''}{words}{' in ' if files else ''}{', '.join(files)}"
 
 
 def _excerpt(where: Span) -> tuple[str, int, int]:

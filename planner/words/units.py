@@ -41,7 +41,7 @@ def duration_ms(value: Any) -> float:
     """Turn `800ms`, `1.5s`, `5m`, `24h` or `2d` into milliseconds."""
     match = _match(DURATION, value)
     if match is None:
-        raise ValueError(f"{_quote(value)} is not a duration; write a number and a unit, like 800ms, 2s or 24h")
+        raise _refused(DURATION, value, "a duration", "a number and a unit, like 800ms, 2s or 24h")
     ms = float(match[1]) * _DURATION_MS[match[2]]
     if ms > MOST_DURATION_MS:
         raise ValueError(f"{_quote(value)} is more than a century; write a shorter duration")
@@ -57,7 +57,7 @@ def share(value: Any) -> float:
     """Turn `3%` or `99.9%` into 0.03 or 0.999; 100 % at most. A bare number is refused: 3 could be 3 % or 300 %."""
     match = _match(SHARE, value)
     if match is None:
-        raise ValueError(f"{_quote(value)} is not a share; write a percentage, like 20%")
+        raise ValueError(f"{_quote(value)} is not a percentage from 0 to 100; write one with its sign, like 20%")
     if Decimal(match[1]) > 100:
         raise ValueError(f"{_quote(value)} is more than the whole; write at most 100%")
     return float(Decimal(match[1]) / 100)
@@ -68,7 +68,7 @@ def count(value: Any) -> int:
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     match = _match(COUNT, text)
     if match is None:
-        raise ValueError(f"{_quote(value)} is not a count; write a whole number, like 4096, 5k or 2M")
+        raise _refused(COUNT, text, "a count", "a whole number, like 4096, 5k or 2M")
     number = Decimal(match[1].replace(",", "")) * _COUNT[match[2]]
     if number != int(number):
         raise ValueError(f"{_quote(value)} is not a whole number")
@@ -81,7 +81,7 @@ def usd(value: Any) -> Decimal:
     """Turn `$8,000` or `$0.15` into US dollars."""
     match = _match(USD, value)
     if match is None:
-        raise ValueError(f"{_quote(value)} is not an amount of money; write dollars, like $8,000")
+        raise _refused(USD, value, "an amount of money", "dollars, like $8,000")
     amount = Decimal(match[1].replace(",", ""))
     if amount > MOST_USD:
         raise ValueError(f"{_quote(value)} is more than any bill; write at most {show_usd(Decimal(MOST_USD))}")
@@ -108,6 +108,15 @@ def show_usd(value: Decimal) -> str:
 
 def _match(pattern: str, value: Any) -> re.Match[str] | None:
     return re.match(pattern, value) if isinstance(value, str) and len(value) <= MOST_CHARACTERS else None
+
+
+def _refused(pattern: str, value: Any, kind: str, form: str) -> ValueError:
+    """Return the error for what is no quantity of a kind. Where its minus alone makes it none, the error says so."""
+    positive = (
+        re.sub(r"^([\s$]*)-", r"\1", value) if isinstance(value, str) and len(value) <= MOST_CHARACTERS else value
+    )
+    below = ": none is below zero" if positive != value and _match(pattern, positive) else ""
+    return ValueError(f"{_quote(value)} is not {kind}{below}; write {form}")
 
 
 def _plain(number: Decimal, separator: str = "") -> str:

@@ -33,8 +33,8 @@ API_PRICE_CHANGE = 0.30
 public price lists of November 2026, most differ by less than half."""
 TOKENIZER_SPREAD = 0.15
 """Share by which the tokens of a model may differ from those that the environment states. It is an assumption."""
-HARDLY = 0.0005
-"""Share of a route's requests without a place that is not told."""
+LEAST_LOST_TOLD = 0.0005
+"""Share of a route's requests without a place from which on it is told."""
 
 
 def cost_ranges(solved: Solved, usd_per_month: Decimal, uncertain: Mapping[str, float]) -> tuple[CostRange, ...]:
@@ -169,5 +169,5 @@ def _unplaced(solved: Solved, found: Dispatch, usual: Dispatch) -> dict[str, Dec
     return {
         route: Decimal(lost[route] / total[route])
         for route in sorted(total)
-        if total[route] and lost[route] / total[route] >= HARDLY
+        if total[route] and lost[route] / total[route] >= LEAST_LOST_TOLD
     }

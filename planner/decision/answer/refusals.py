@@ -13,9 +13,10 @@ from planner.decision.choice.question import Infeasible
 from planner.domain.models import split_entry
 from planner.words.diagnostics import Problem
 
-ABOUT_APIS: frozenset[OmissionKind] = frozenset(
-    {"privacy", "provider", "retirement", "residency", "context", "terms", "latency"}
+ABOUT_NO_MACHINE: frozenset[OmissionKind] = frozenset(
+    {"privacy", "provider", "retirement", "residency", "context", "terms", "latency", "machine"}
 )
+"""Kinds of APIs, and of whatever needs a machine where none may be bought: what machines lack is no reason then."""
 ABOUT_MACHINES: frozenset[OmissionKind] = frozenset({"zones", "price", "host"})
 WITH_A_BETTER_ONE: frozenset[OmissionKind] = frozenset({"dominated", "dear", "screened"})
 """Kinds that never leave a route without a candidate, because another candidate is there in their place."""
@@ -72,7 +73,7 @@ def _no_candidate(route: RouteDemand, market: Market) -> Problem:
         return too_long
     kinds = {omission.kind for omission in own}
     machines = [o for o in market.omissions if not o.route and o.kind in ABOUT_MACHINES]
-    counted = own if kinds and kinds <= ABOUT_APIS else (*own, *machines)
+    counted = own if kinds and kinds <= ABOUT_NO_MACHINE else (*own, *machines)
     reasons = counted_words(counts_by_kind(counted)[:KINDS_TOLD]) or "none of its models is known"
     message = f"route `{route.name}`: nothing can serve its {' and '.join(bands)} prompts; of its candidates {reasons}"
     about, way_out = _decisive(route, own, market)
@@ -136,6 +137,7 @@ def _decisive(route: RouteDemand, own: tuple[Omission, ...], market: Market) -> 
 
 _BOUND: tuple[tuple[OmissionKind, str, str], ...] = (
     ("hardware", "hardware", "allow more hardware, or accept a model that the hardware can serve"),
+    ("machine", "hardware", "allow machines for it, or accept a model that a provider hosts"),
     ("terms", "terms", "read the contracts of the providers, or accept a model that own machines serve"),
     ("latency", "slo", "measure the latency again, loosen the target, or accept a model that own machines serve"),
     ("licence", "quality", "accept a model whose licence allows it, or state another use under `licence:`"),

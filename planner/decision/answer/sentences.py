@@ -25,6 +25,7 @@ MEANING: Mapping[OmissionKind, str] = {
     "latency": "is an API whose measured latency misses the SLO",
     "licence": "has a licence that forbids this use",
     "hardware": "is left out by `hardware:`",
+    "machine": "needs a machine, and this plan buys none for the route",
     "provider": "is at a provider without an account in `api.providers`",
     "retirement": "is no longer served by its provider",
     "context": "reads fewer tokens than the route's prompts have",

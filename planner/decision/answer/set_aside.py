@@ -1,7 +1,8 @@
-"""Inputs in which limits are set aside that keep a model from a route: an account, an end, a place, terms, a quota.
+"""Inputs in which limits are set aside that keep a model from a route.
 
-A plan of such inputs says what the limit costs. It is never deployed. Restricted data is no limit that could be set
-aside, and neither is a context that is too short or a price that nobody knows.
+They are an account, an end, a place, terms, a licence, a rule on machines, a latency and a quota. A plan of such inputs
+says what the limit costs. It is never deployed. Restricted data is no limit that could be set aside, and neither is a
+context that is too short or a price that nobody knows.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 from planner.decision.candidates.market import Market, hosted_market
 from planner.decision.candidates.omissions import (
     Ended,
+    LicenceForbids,
     NoAccount,
     Omission,
     OtherResidency,
@@ -34,6 +36,7 @@ MOST_CAUSES = 4
 _CAN_BE_SET_ASIDE = (
     NoAccount,
     Ended,
+    LicenceForbids,
     OtherResidency,
     OverQuota,
     RegionOutside,
@@ -77,6 +80,10 @@ def set_aside(causes: Iterable[Omission], inputs: Inputs) -> Inputs:
                 inputs = _with_route(inputs, omission.route, terms=DataTerms())
             case RegionOutside():
                 inputs = _with_route(inputs, omission.route, residency=())
+            case LicenceForbids(rule="commercial use"):
+                inputs = replace(inputs, environment=inputs.environment.with_non_commercial_use())
+            case LicenceForbids():
+                inputs = _without_licence_terms(inputs, omission.candidate.model)
             case RuledOut():
                 inputs = _on_any_machine(inputs, omission.route)
             case SlowerThanSlo():
@@ -94,6 +101,11 @@ def _without_end(inputs: Inputs, api: str) -> Inputs:
         for row in inputs.catalog.apis
     )
     return replace(inputs, catalog=replace(inputs.catalog, apis=rows))
+
+
+def _without_licence_terms(inputs: Inputs, key: str) -> Inputs:
+    model = replace(inputs.catalog.models[key], licence_terms=None)
+    return replace(inputs, catalog=replace(inputs.catalog, models={**inputs.catalog.models, key: model}))
 
 
 def _in_place(inputs: Inputs, provider: str, places: tuple[str, ...]) -> Inputs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from planner.decision.answer.solved import Solved
 from planner.decision.candidates.demand import RouteDemand
-from planner.decision.candidates.reach import HARDLY
+from planner.decision.candidates.reach import WORTH_A_BAND
 from planner.plan.review import Verdict
 from planner.plan.traffic import TooLongRequests
 
@@ -49,7 +49,7 @@ def too_long_verdicts(solved: Solved) -> list[Verdict]:
                 message += "; an API cuts no prompt"
             if route.tail_is_assumed:
                 message += "; the length of the longest is assumed: state `tokens.input.max`"
-            verdicts.append(Verdict(name="too long", state="warn" if share > HARDLY else "pass", message=message))
+            verdicts.append(Verdict(name="too long", state="warn" if share > WORTH_A_BAND else "pass", message=message))
     return verdicts
 
 

@@ -16,6 +16,7 @@ from planner.decision.answer.set_aside import can_be_set_aside, causes_of, set_a
 from planner.decision.candidates.market import Market
 from planner.decision.candidates.omissions import (
     Candidate,
+    LicenceForbids,
     NoAccount,
     Omission,
     OverQuota,
@@ -98,11 +99,7 @@ class _Pricer:
         if self._asked == MOST_PRICED:
             return f"price unknown: {MOST_PRICED} other names are priced already"
         self._asked += 1
-        with_it = "with it"
-        if all(isinstance(omission.cause, NoAccount) for omission in aside):
-            with_it = "with an account there"
-        elif all(isinstance(omission.cause, OverQuota) for omission in aside):
-            with_it = "with a quota for it"
+        with_it = _with_it(aside)
         try:
             other = self._replan(set_aside(aside, self._inputs))
         except Problems as refusal:
@@ -111,6 +108,19 @@ class _Pricer:
         if usd >= now:
             return f"{with_it} the plan would cost no less than ${now:,} a month"
         return f"{with_it} the plan would cost ${usd:,} a month instead of ${now:,}"
+
+
+def _with_it(aside: Sequence[Omission]) -> str:
+    """Say what a plan without these limits has, as the beginning of a sentence."""
+    causes = [omission.cause for omission in aside]
+    if all(isinstance(cause, NoAccount) for cause in causes):
+        return "with an account there"
+    if all(isinstance(cause, OverQuota) for cause in causes):
+        return "with a quota for it"
+    if all(isinstance(cause, LicenceForbids) for cause in causes):
+        commercial = all(isinstance(cause, LicenceForbids) and cause.rule == "commercial use" for cause in causes)
+        return f"with another licence{' or `licence: {use: non-commercial}`' if commercial else ''}"
+    return "with it"
 
 
 def _fallen(market: Market, inputs: Inputs) -> list[Fallen]:
@@ -145,8 +155,8 @@ def _fallen_entry(route: str, accepted: AcceptedEntry, market: Market, inputs: I
 
 
 def _is_rule(omission: Omission) -> bool:
-    """Say whether a rule of the environment on machines can be set aside that keeps a model from a route."""
-    return isinstance(omission.cause, RegionOutside | RuledOut)
+    """Say whether a rule can be set aside that keeps a model from own machines of a route."""
+    return isinstance(omission.cause, LicenceForbids | RegionOutside | RuledOut)
 
 
 def _quotas(inputs: Inputs) -> dict[str, int]:
@@ -223,6 +233,8 @@ def _limit(omission: Omission) -> str:
     """Name the limit behind an omission, so that equal limits are set aside together."""
     if isinstance(omission.cause, OverQuota):
         return f"quota {omission.cause.family}"
+    if isinstance(omission.cause, LicenceForbids):
+        return f"licence {omission.cause.rule}"
     subject = omission.candidate.api if omission.kind == "retirement" else _provider(omission)
     return f"{omission.kind} {subject} {omission.route if omission.kind == 'residency' else ''}"
 

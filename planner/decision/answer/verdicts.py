@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from decimal import Decimal
 
 from planner.decision.answer.data_rules import licence_doubts, privacy_of
 from planner.decision.answer.routes import BYTES_PER_TOKEN
@@ -50,12 +51,17 @@ def verdicts(
 
 
 def _budget(environment: Environment, cost: Cost) -> list[Verdict]:
-    if environment.budget is None:
-        return [Verdict(name="budget", state="warn", message="no budget is set")]
-    limit = environment.budget.monthly
-    state = "pass" if cost.usd_per_month <= limit else "deny"
-    message = f"${cost.usd_per_month:,} of ${limit:,} a month"
-    return [Verdict(name="budget", state=state, message=message)]
+    """Hold the bill against the budget, and what APIs cost against theirs. Only the bill should have one."""
+    judged = [Verdict(name="budget", state="warn", message="no budget is set")]
+    if environment.budget is not None:
+        judged = [_within("budget", cost.usd_per_month, environment.budget.monthly)]
+    if environment.api.monthly_budget is not None:
+        judged.append(_within("budget API", cost.usage_usd_per_month, environment.api.monthly_budget))
+    return judged
+
+
+def _within(name: str, usd: Decimal, most: Decimal) -> Verdict:
+    return Verdict(name=name, state="pass" if usd <= most else "deny", message=f"${usd:,} of ${most:,} a month")
 
 
 def _quotas(environment: Environment, pools: Sequence[SelfHosted]) -> list[Verdict]:

@@ -40,7 +40,7 @@ class MachineRules:
         for path, rule in self.rules.get(route, ()):
             if rule.only is not None:
                 if not rule.only:
-                    return RuledOut((*path, "only"), ())
+                    return RuledOut((*path, "only"), (), "machine")
                 if absent := missing(rule.only, hardware, self.catalog):
                     return RuledOut((*path, "only"), absent)
             if named := matching(rule.exclude, hardware, self.catalog):

@@ -30,6 +30,7 @@ OmissionKind = Literal[
     "latency",
     "licence",
     "hardware",
+    "machine",
     "provider",
     "retirement",
     "context",
@@ -238,11 +239,12 @@ class RuledOut:
 
     rule: path of the key that decides it, like (`routes`, `chat`, `hardware`, `not`).
     words: what the rule names: of `not` the words that match, of `only` those of which none does.
+    kind: `machine` where the rule leaves out every machine that there is, whatever it is.
     """
 
     rule: tuple[str, ...]
     words: tuple[str, ...]
-    kind: Literal["hardware"] = "hardware"
+    kind: Literal["hardware", "machine"] = "hardware"
 
 
 @dataclass(frozen=True)

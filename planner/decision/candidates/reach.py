@@ -34,8 +34,8 @@ LEAST_CONTEXT = 4096
 """Tokens of context that every pool has at least."""
 MOST_CUTS = 3
 """Most cuts of a route; each of them adds a band to the program."""
-HARDLY = 5e-4
-"""Share of a route's requests that is worth no band of its own, and no warning."""
+WORTH_A_BAND = 5e-4
+"""Share of a route's requests from which on they are worth a band of their own, and a warning where they are lost."""
 
 ANY_RATE = 1.0
 """Requests/s of the workloads that are cut here. Bursts depend on the rate, and lengths do not."""
@@ -137,24 +137,32 @@ def _cuts(
     # A context that the route holds itself is refused as such where it is far too short.
     firm = {context - whole.room for context in stated if context != route.engine.max_model_len}
     asked = [reach for reach in short if reach in firm or mix.share_over(reach) <= route.too_long.most]
-    return Cuts(_apart(asked, mix), short[0] if short else None, enough)
+    read_by_some = enough is not None or max(reaches) >= whole.longest_input
+    most = 1.0 if read_by_some else route.too_long.most
+    return Cuts(_apart(asked, mix, most), short[0] if short else None, enough)
 
 
-def _apart(reaches: Sequence[int], mix: Mix) -> tuple[int, ...]:
+def _apart(reaches: Sequence[int], mix: Mix, most: float) -> tuple[int, ...]:
     """Return the reaches that are worth a band: few of them, with enough requests between each and the next shorter.
 
-    A candidate whose reach is left out reads up to the next shorter one.
+    A candidate whose reach is left out reads up to the next shorter one. The longest reach stays where otherwise more
+    than the share `most` would be too long for every candidate: it decides then whether there is a plan at all.
     """
     others = [bound - 1 for bound in band_bounds(mix)]
 
+    def lower(reach: int, kept: Iterable[int]) -> int:
+        return max((edge for edge in (*others, *kept) if edge <= reach), default=0)
+
     def between(reach: int, kept: Iterable[int]) -> float:
-        lower = max((edge for edge in (*others, *kept) if edge <= reach), default=0)
-        return mix.share_over(lower) - mix.share_over(reach)
+        return mix.share_over(lower(reach, kept)) - mix.share_over(reach)
 
     kept: list[int] = []
     for reach in reaches:
-        if between(reach, kept) >= HARDLY:
+        if between(reach, kept) >= WORTH_A_BAND:
             kept.append(reach)
+    longest = reaches[-1] if reaches else 0
+    if between(longest, kept) > 0 and mix.share_over(lower(longest, kept)) > most:
+        kept.append(longest)
     while len(kept) > MOST_CUTS:
         kept.remove(min(kept[:-1], key=lambda reach: (between(reach, [r for r in kept if r < reach]), reach)))
     return tuple(kept)

@@ -61,6 +61,19 @@ def test_why_not_on_a_narrow_and_a_wide_terminal(width: str, checkout: Workspace
     assert_fits(text, int(width))
 
 
+def test_why_not_names_one_of_those_that_share_a_reason_unless_all_are_asked_for(checkout: Workspace) -> None:
+    words = ("explain", "small", "--why-not", "L40S qwen3-8b")
+    few, every = spillway(*words, COLUMNS="160").out, spillway(*words, "--all", COLUMNS="160").out
+    dear = "costs more than a whole plan without it"
+    (line,) = [line for line in few.splitlines() if dear in line]
+    count = every.count(dear)
+    assert count > 20
+    assert f" in g6e.12xlarge and {count - 1} others all " in " ".join(line.split())
+    assert "--all names each" in few
+    assert "--all" not in every
+    assert " others " not in every
+
+
 def test_why_not_what_is_in_the_plan(checkout: Workspace) -> None:
     pool = small.planned().lock.plan.pools[0]
     ended = spillway("explain", "small", "--why-not", f"{pool.model} {pool.gpu}")

@@ -41,6 +41,7 @@ def test_problems_become_a_report_and_their_exit_code(
         "  5 |   chta:",
         "    |   ^^^^",
         "  hint: did you mean `chat`?",
+        "2 problems in environments/a.yaml",
     ]
 
 

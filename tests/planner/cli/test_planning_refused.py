@@ -96,6 +96,7 @@ def test_a_problem_is_shown_at_its_place(unplanned: Workspace) -> None:
         "  hint: did you mean `quality`?",
     ]
     assert sum(line.startswith("error[") for line in lines) == len(TOLD)
+    assert lines[-1] == f"{len(TOLD)} problems in environments/small.yaml"
 
 
 def test_problems_annotate_a_pull_request(unplanned: Workspace) -> None:

@@ -38,6 +38,16 @@ def test_targets_that_nothing_meets_are_told_with_the_plan_that_meets_twice_thei
     assert "with targets of 2 × (`routes.extraction.slo`)" in problem.hint
 
 
+def test_a_licence_that_forbids_the_use_is_told_with_the_plan_for_another_use() -> None:
+    old = "      accept: [qwen3-8b]\n      source: own evaluation\n      date: 2026-11-05"
+    only = (old, old.replace("[qwen3-8b]", "[qwen2.5-3b-instruct]"))
+    problem = refused(only)
+    told = re.search(r"\$([\d,]+) a month for use that is non-commercial \(`licence\.use`\)", problem.hint)
+    assert told is not None, problem.hint
+    research = small.text().replace(*only) + "licence: {use: non-commercial}\n"
+    assert told[1] == f"{planned_text(research).lock.plan.cost.usd_per_month:,.0f}"
+
+
 def test_where_no_single_limit_helps_that_is_said() -> None:
     problem = refused(
         ("{ttft_p95: 3s, tpot_p95: 100ms}", "{ttft_p95: 1ms, tpot_p95: 0.01ms}"),

@@ -248,3 +248,17 @@ def test_check_counts_what_is_refused() -> None:
     assert [p.code for p in arithmetic(plan, allowed)] == []
     assert "the plan says 0.0000%" in arithmetic(hushed, allowed)[0].message
     assert "`too_long.most` allows 0.01%" in arithmetic(plan, stricter)[0].message
+
+
+@pytest.mark.parametrize("accept", ["[gpt-oss-20b]", "[gpt-oss-20b, gpt-5.4-mini]"])
+def test_what_is_too_long_for_every_candidate_is_too_long_for_the_one_that_reads_the_most(accept: str) -> None:
+    """The model reads 131,072 tokens and the API 128,000: the API moves nothing, though next to no prompt lies between.
+
+    The answers have room of 542 tokens.
+    """
+    lengths, near = "{mean: 20000, p95: 55000, max: 200k}", catalog(128_000)
+    with pytest.raises(Problems) as raised:
+        planned(lengths, accept, rule="{most: 0.3%}", catalog=near)
+    told = "route `ask`: 0.34 % of its requests have prompts over 130,530 tokens, too long for every candidate; "
+    assert [p.message for p in raised.value.problems] == [told + "`too_long.most` allows 0.3 %"]
+    assert planned(lengths, accept, rule="{most: 0.36%}", catalog=near).plan.routes[0].too_long is not None

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from planner.decision.answer.sentences import candidate_words
-from planner.decision.candidates.omissions import Dominated
+from planner.decision.candidates.omissions import Candidate, Dominated
 from planner.decision.choice.question import Answer, Question
 from planner.decision.choice.solve import solve
-from planner.decision.why_not import lost_classes
+from planner.decision.why_not import Refused, folded, lost_classes
 from tests.planner import small
 from tests.planner.cli.command import spillway
 from tests.planner.decision.choice.instances import CHAT, EXACT, flow, replica_class
@@ -39,6 +39,22 @@ def test_lost_classes_cost_more_and_are_not_bought() -> None:
     assert not bought & {each.candidate for each in lost}
     assert all(each.more_usd_per_month is None or each.more_usd_per_month >= 0 for each in lost)
     assert any(each.more_usd_per_month for each in lost)
+
+
+def test_candidates_that_share_a_reason_are_one_with_the_cheapest_machine() -> None:
+    def refused(instance_type: str, size: int, reason: str, route: str = "all") -> Refused:
+        return Refused(Candidate(model="m", instance_type=instance_type, tensor_parallel_size=size), route, reason)
+
+    rows = [
+        refused("large", 1, "too dear"),
+        refused("small", 2, "too dear"),
+        refused("unpriced", 1, "too dear"),
+        refused("small", 1, "too dear"),
+        refused("small", 1, "too dear", "chat"),
+        refused("large", 4, "too slow"),
+    ]
+    told = folded(rows, {"small": 1.0, "large": 9.0})
+    assert told == (replace(rows[3], others=3), rows[4], rows[5])
 
 
 def test_no_candidate_is_dominated_by_its_own_name() -> None:

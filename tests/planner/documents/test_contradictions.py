@@ -32,25 +32,62 @@ def test_a_good_file_contradicts_nothing() -> None:
     [
         ({"platform/zones": ["a", "b", "a"]}, "zone `a` stands twice"),
         ({"routes/chat/tokens": None}, "route `chat` has neither a trace nor token lengths"),
-        ({"routes/chat/traffic/profile": [0] * 168}, "every hour of the profile is 0"),
+        ({"routes/chat/traffic/profile": [0] * 168}, "route `chat`: every hour of the profile is 0"),
         (
             {"routes/chat/tokens/output": {"mean": 100, "p95": 500}},
-            "output: no lognormal has mean 100 and 95th percentile 500; p95 must lie between 1 and 3.87 × the mean",
+            "routes.chat.tokens.output: no lognormal has mean 100 and 95th percentile 500; "
+            "p95 must lie between 1 and 3.87 × the mean",
         ),
         ({"routes/chat/slo": {"tpot_p95": "60ms"}}, "route `chat` does not say how long a request may wait"),
         ({"routes/chat/slo": {}}, "route `chat` does not say how long a request may wait"),
         (
             {"routes/chat/slo/e2e_p95": "1s"},
-            "`e2e_p95` 1s is below `ttft_p95` 1200ms: the last token cannot come before the first",
+            "route `chat`: `e2e_p95` 1s is below `ttft_p95` 1200ms: the last token cannot come before the first",
         ),
         (
             {"routes/chat/tokens/shared_prefix": "1.2k"},
-            "a prefix of 1,200 tokens is not shorter than the mean prompt of 1,155",
+            "route `chat`: a prefix of 1,200 tokens is not shorter than the mean prompt of 1,155",
         ),
     ],
 )
 def test_each_contradiction_is_told(changes: dict[str, Any], message: str) -> None:
     assert told(changes) == [message]
+
+
+@pytest.mark.parametrize(
+    ("path", "fact"),
+    [
+        ("routes/chat/quality", {"accept": ["gpt-oss-120b"], "source": "own", "date": "DAY"}),
+        ("api/providers/openai/latency", {"ttft_p95": "600ms", "measured": "DAY"}),
+        ("models", {"gpt-oss-120b": {"reasoning_tokens": 300, "measured": "DAY"}}),
+    ],
+)
+def test_what_was_measured_was_so_before_the_horizon_ends(path: str, fact: dict[str, Any]) -> None:
+    def on(day: str) -> list[str]:
+        return told({path: json.loads(json.dumps(fact).replace("DAY", day))})
+
+    assert on("2027-11-30") == []
+    assert on("soon") == []  # of which the schema tells
+    (message,) = on("2027-12-01")
+    key = path.replace("/", ".")
+    assert message.startswith(key)
+    assert message.endswith(": 2027-12-01 is after the last day of the horizon, which ends before 2027-12-01")
+
+
+def test_a_day_in_the_future_is_told_at_its_line() -> None:
+    with pytest.raises(Problems) as raised:
+        parse(
+            ENVIRONMENT.replace(
+                "accept: [qwen3-32b], source: own evaluation, date: 2026",
+                "accept: [qwen3-32b], source: own evaluation, date: 2062",
+            ),
+            "prod.yaml",
+        )
+    (problem,) = raised.value.problems
+    assert problem.code == "ENV005"
+    assert problem.where is not None
+    assert "accept: [qwen3-32b]" in problem.where.source
+    assert problem.hint == "write the day on which it was done"
 
 
 def test_a_trace_stands_in_for_token_lengths() -> None:

@@ -67,7 +67,6 @@ def replaced(old: str, new: str, text: str = ENVIRONMENT) -> str:
 def test_one_run_tells_every_problem_with_its_line() -> None:
     assert told(problems(BROKEN)) == [
         ("ENV004", 1, "version: `2` is not known here; write 1"),
-        ("ENV002", 2, "missing key `platform.region`"),
         ("ENV004", 3, "platform.account: `123456789012` is not text; put it in quotes"),
         ("ENV003", 4, "unknown key `regoin`"),
         ("ENV004", 5, "platform.zones: this has 1 entries and must have at least 2"),
@@ -91,7 +90,8 @@ def test_one_run_tells_every_problem_with_its_line() -> None:
         (
             "ENV005",
             12,
-            "input: no lognormal has mean 1155 and 95th percentile 400; p95 must lie between 1 and 3.87 × the mean",
+            "routes.Chat.tokens.input: no lognormal has mean 1155 and 95th percentile 400; "
+            "p95 must lie between 1 and 3.87 × the mean",
         ),
         (
             "ENV004",
@@ -117,7 +117,7 @@ def test_one_run_tells_every_problem_with_its_line() -> None:
             "api.providers.openai.limits.tpm: `lots` is not a count; write a whole number, like 4096, 5k or 2M",
         ),
         ("ENV003", 23, "unknown key `rmp`"),
-        ("ENV004", 24, "quotas.G: `-1` is not a count; write a whole number, like 4096, 5k or 2M"),
+        ("ENV004", 24, "quotas.G: `-1` is not a count: none is below zero; write a whole number, like 4096, 5k or 2M"),
         ("ENV004", 24, "`X` is not known here; write G or P"),
         ("ENV004", 25, "`000` is the rest of a number that a comma cut"),
         (
@@ -161,6 +161,54 @@ def test_an_unknown_key_names_what_is_known_at_that_place(old: str, new: str, hi
     unknown = [p for p in problems(replaced(old, new)) if p.code == "ENV003"]
     assert len(unknown) == 1
     assert unknown[0].hint.startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "meant"),
+    [
+        (
+            "traffic: {profile: office-hours, ",
+            "trafic: {profile: office-hours, trace: azure-conv-2023, ",
+            "trafic",
+            "traffic",
+        ),
+        ("tokens: {input: {mean: 1155", "token: {input: {mean: 1155", "token", "tokens"),
+        ("slo: {ttft_p95: {base", "sloe: {ttft_p95: {base", "sloe", "slo"),
+        ("horizon:", "horizn:", "horizn", "horizon"),
+        ("routes:", "route:", "route", "routes"),
+    ],
+)
+def test_a_misspelt_key_is_one_problem_and_nothing_that_follows_from_it(
+    old: str, new: str, key: str, meant: str
+) -> None:
+    (found,) = problems(replaced(old, new))
+    assert (found.code, found.message, found.hint) == ("ENV003", f"unknown key `{key}`", f"did you mean `{meant}`?")
+    assert found.where is not None
+    assert found.where.source[found.where.column - 1 :].startswith(f"{key}:")
+
+
+def test_what_stands_below_a_misspelt_key_is_read_as_it_is_meant() -> None:
+    wrong = replaced("slo: {ttft_p95: {base: 1200ms", "sloe: {ttft_p95: {base: 1200")
+    assert [(p.code, p.message) for p in problems(wrong)] == [
+        ("ENV003", "unknown key `sloe`"),
+        (
+            "ENV004",
+            "routes.chat.slo.ttft_p95.base: `1200` is not a duration; write a number and a unit, like 800ms, 2s or 24h",
+        ),
+    ]
+
+
+def test_of_two_misspelt_keys_one_is_the_key_that_is_meant() -> None:
+    found = problems(replaced("data: internal", "dat: internal\n    dta: internal"))
+    assert [(p.message, p.hint) for p in found] == [
+        ("unknown key `dat`", "did you mean `data`?"),
+        ("unknown key `dta`", "did you mean `data`?"),
+    ]
+
+
+def test_keys_are_named_as_the_file_writes_them() -> None:
+    (found,) = problems(ENVIRONMENT + "hardware: {xyz: [L4]}\n")
+    assert found.hint == "known keys here: existing, not, only, prefer"
 
 
 def test_a_comma_inside_flow_braces_is_explained() -> None:

@@ -86,6 +86,13 @@ def test_a_plan_without_machines() -> None:
     assert "\nPools" not in text
 
 
+def test_the_bill_of_a_cluster_says_that_its_logs_are_assumed() -> None:
+    words = "logs written and kept are assumed for a small cluster, whatever the load"
+    assert words in shown(*plan_view(plans.lock()), width=160)
+    without = plans.bent(plans.plan(), {"platform/cluster": None})
+    assert words not in shown(*plan_view(plans.lock(without)), width=160)
+
+
 def test_an_alternative_that_does_not_exist_has_no_price() -> None:
     missing = {"name": "self-host only", "usd_per_month": None, "description": "does not exist: quota"}
     text = shown(*reasons_view(plans.lock(plans.bent(plans.plan(), {"baselines": [missing]}))))
@@ -103,6 +110,13 @@ def test_an_alternative_that_does_not_exist_has_no_price() -> None:
 def test_the_last_line_says_how_sure_the_plan_is(status: str, gap: str, words: str) -> None:
     solved = plans.bent(plans.plan(), {"solver/status": status, "solver/gap": gap})
     assert words in shown(*plan_view(plans.lock(solved)), width=160)
+
+
+def test_a_plan_that_weighed_no_class_counts_none() -> None:
+    solved = plans.bent(plans.plan(), {"solver/status": "proven optimal", "solver/gap": "0", "solver/classes": 0})
+    text = shown(*plan_view(plans.lock(solved)), width=160)
+    assert "\nproven optimal over 2 load levels · " in text
+    assert "0 classes" not in text
 
 
 def test_bars_grow_with_the_money() -> None:

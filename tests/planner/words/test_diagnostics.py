@@ -5,7 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from planner.words.diagnostics import Problem, Problems, Span, annotation_lines, as_json, first_of, text_lines
+from planner.words.diagnostics import (
+    Problem,
+    Problems,
+    Span,
+    annotation_lines,
+    as_json,
+    closing_line,
+    first_of,
+    text_lines,
+)
 
 SOURCE = "    tokens: {input: {mean: 1155, p95: 4000}}"
 UNKNOWN = Problem(
@@ -129,3 +138,15 @@ def test_of_many_problems_the_first_ones_are_told() -> None:
     assert len(found) == 51
     assert found[-1].message == "from here on there are more problems"
     assert first_of([NOWHERE]) == (NOWHERE,)
+
+
+def test_several_problems_are_counted_at_the_end() -> None:
+    assert closing_line([]) == closing_line([UNKNOWN]) == ""
+    assert closing_line([UNKNOWN, UNKNOWN]) == "2 problems in environments/prod.yaml"
+    assert closing_line([STALE, STALE]) == "2 warnings in environments/prod.lock.json"
+    assert (
+        closing_line([UNKNOWN, STALE])
+        == "1 problem and 1 warning in environments/prod.lock.json, environments/prod.yaml"
+    )
+    assert closing_line([NOWHERE, NOWHERE]) == "2 problems"
+    assert closing_line(first_of([UNKNOWN] * 60)) == "more than 50 problems in environments/prod.yaml"

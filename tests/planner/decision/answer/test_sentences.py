@@ -109,7 +109,7 @@ OMISSIONS: list[tuple[OmissionCause, str]] = [
     ),
     (RuledOut(("routes", "chat", "hardware", "not"), ("T4",)), "`routes.chat.hardware.not` names T4"),
     (RuledOut(("hardware", "only"), ("L40S", "H100")), "`hardware.only` asks for L40S or H100"),
-    (RuledOut(("hardware", "only"), ()), "`hardware.only` allows no machine"),
+    (RuledOut(("hardware", "only"), (), "machine"), "`hardware.only` allows no machine"),
     (TooLittleContext(40_000, 32_768), "reads 32,768 tokens; prompts reach 40,000"),
     (TooLittleContext(40_000, None), "reads an unknown number of tokens; prompts reach 40,000"),
     (TooLittleContext(9_000, 8_192, "long"), "reads 8,192 tokens; long prompts and answers reach 9,000"),

@@ -123,6 +123,38 @@ def test_a_model_whose_machines_no_quota_holds() -> None:
     assert f"the plan would cost no less than ${plan.cost.usd_per_month:,} a month" in line
 
 
+def test_a_model_whose_licence_forbids_the_use() -> None:
+    """The price is that of the plan for research, to the cent."""
+    plan = planned("qwen3-8b, qwen2.5-3b-instruct")
+    asked = inputs("qwen3-8b, qwen2.5-3b-instruct")
+    research = optimize(replace(asked, environment=asked.environment.with_non_commercial_use()), kept=KEPT).plan
+    assert research.cost.usd_per_month < plan.cost.usd_per_month
+    (line,) = told(plan)
+    assert line == (
+        "chat accepts qwen2.5-3b-instruct, and nothing comes of it: Qwen Research License forbids commercial use; with "
+        "another licence or `licence: {use: non-commercial}` the plan would cost "
+        f"${research.cost.usd_per_month:,} a month instead of ${plan.cost.usd_per_month:,}"
+    )
+
+
+def test_a_model_whose_licence_ends_at_fewer_users() -> None:
+    asked = inputs("qwen3-8b, llama-3.2-1b-instruct")
+    licence = asked.environment.licence.model_copy(update={"monthly_users": 10**9})
+    many = asked.environment.model_copy(update={"licence": licence})
+    plan = optimize(replace(asked, environment=many), kept=KEPT).plan
+    (line,) = told(plan)
+    assert "ends at 700,000,000 monthly users; the environment states 1,000,000,000; with another licence the" in line
+    assert f"${optimize(asked, kept=KEPT).plan.cost.usd_per_month:,} a month" in line
+
+
+def test_a_team_that_wrote_no_rule_on_machines_is_not_told_of_one() -> None:
+    """The all-API plan buys no machines: that is why nothing can serve, and no key of the file is."""
+    (told,) = [other.description for other in planned("qwen3-8b").baselines if other.name == "all API"]
+    assert told.startswith("does not exist: route `chat`: nothing can serve its short and medium and long prompts")
+    assert told.endswith(" × needs a machine, and this plan buys none for the route")
+    assert "hardware" not in told
+
+
 def test_a_model_that_fits_no_machine() -> None:
     (line,) = told(planned("qwen3-8b, kimi-k3"))
     assert line.startswith("chat accepts kimi-k3, and nothing comes of it: of its machines ")

@@ -1,0 +1,26 @@
+"""Budgets as checks: what is used of what is allowed, for the whole bill and for APIs alone."""
+
+from __future__ import annotations
+
+from planner.plan.review import Verdict
+from tests.planner import small
+
+
+def budgets(text: str) -> dict[str, Verdict]:
+    plan = small.planned_text(text).lock.plan
+    return {verdict.name: verdict for verdict in plan.verdicts if verdict.name.startswith("budget")}
+
+
+def test_the_bill_and_the_apis_are_held_against_their_budgets() -> None:
+    cost = small.planned().lock.plan.cost
+    told = {verdict.name: verdict for verdict in small.planned().lock.plan.verdicts}
+    assert (told["budget"].state, told["budget API"].state) == ("pass", "pass")
+    assert told["budget"].message == f"${cost.usd_per_month:,} of $20,000 a month"
+    assert told["budget API"].message == f"${cost.usage_usd_per_month:,} of $2,000 a month"
+
+
+def test_without_a_budget_for_apis_there_is_no_check_of_it() -> None:
+    text = small.text().replace("  monthly_budget: $2000\n", "").replace("budget: {monthly: $20000}\n", "")
+    told = budgets(text)
+    assert list(told) == ["budget"]
+    assert (told["budget"].state, told["budget"].message) == ("warn", "no budget is set")
