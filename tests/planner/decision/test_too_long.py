@@ -168,6 +168,20 @@ def test_it_goes_elsewhere_where_an_accepted_model_reads_it() -> None:
     assert usd(refused) < usd(elsewhere)
 
 
+def test_a_rate_limit_refuses_no_part_of_the_longest() -> None:
+    """The cheap model's account holds some hours whole and others in part, where the wide one serves the route too."""
+    text = TEXT.replace("INPUT", "{mean: 3000, p95: 10500}").replace("RULE", "{rule: refuse}")
+    text = text.replace("ACCEPT", "[gpt-5.4-mini, mistral-medium-3.5]").replace("DATA", "internal")
+    accounts = "{openai: {limits: {tpm: 40k}}, mistral: {limits: {tpm: 100M}}}"
+    environment, _ = parse(text.replace("{openai: {limits: {tpm: 100M, rpm: 100k}}}", accounts), "x.yaml")
+    outcome = optimize(Inputs(environment, STANDARD, load_coefficients(), {}, None), kept=KEPT)
+    assert arithmetic(outcome.plan, environment) == ()
+    assert [(band["api_share"], band.get("refused", False)) for band in policy(outcome.plan)["bands"]] == [
+        (1.0, False) for _ in route_of(outcome).bands
+    ]
+    assert route_of(outcome).too_long is None
+
+
 def test_the_price_of_serving_them_is_that_of_the_plan_that_refuses_none() -> None:
     def serving_all(outcome: Outcome) -> list[float]:
         others = [other for other in outcome.plan.baselines if other.name == "longest served too"]
