@@ -247,6 +247,20 @@ def test_prompts_are_cut_for_pools_and_refused_at_apis() -> None:
     assert any("an API cuts no prompt" in v.message for v in hosted.plan.verdicts)
 
 
+@pytest.mark.parametrize("ratio", [0.8, 1.0, 1.25])
+def test_a_pool_is_told_to_cut_in_the_tokens_of_its_model(ratio: float) -> None:
+    """vLLM counts as its model does; what is too long is told as the route states it."""
+    text = TEXT.replace("INPUT", "{mean: 2400, p95: 8500}").replace("ACCEPT", "[qwen3-8b]")
+    text = text.replace("DATA", "restricted").replace("RULE", "{rule: truncate, most: 5%}")
+    text += f"models: {{qwen3-8b: {{tokenizer_ratio: {ratio}, measured: 2026-11-20}}}}\n"
+    environment, _ = parse(text, "x.yaml")
+    outcome = optimize(Inputs(environment, STANDARD, load_coefficients(), {}, None), kept=KEPT)
+    band, context = route_of(outcome).bands[-1], outcome.plan.pools[0].engine.max_model_len
+    over = told(outcome).over_tokens
+    assert policy(outcome.plan)["bands"][-1]["cut_to_tokens"] == band.cut_to_tokens == int(over * ratio)
+    assert band.cut_to_tokens + float(band.mean_output_tokens) * ratio < context
+
+
 def test_an_unknown_context_is_an_omission() -> None:
     with pytest.raises(Problems):
         planned("{mean: 300, p95: 600}", catalog=catalog(small=None))
