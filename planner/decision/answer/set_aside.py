@@ -14,6 +14,7 @@ from planner.decision.candidates.market import Market, hosted_market
 from planner.decision.candidates.omissions import (
     Ended,
     NoAccount,
+    NoPrice,
     Omission,
     OtherResidency,
     OverQuota,
@@ -53,13 +54,19 @@ def causes_of(api: str, route: str, market: Market, inputs: Inputs) -> tuple[Omi
     causes: list[Omission] = []
     while len(causes) < MOST_CAUSES:
         _, omissions, _ = hosted_market(set_aside(causes, inputs), market.demand)
-        found = next((o for o in omissions if o.route == route and catalog_key(o.candidate.api) == api), None)
+        whole = (o for o in omissions if o.route == route and not _is_of_a_band(o))
+        found = next((o for o in whole if catalog_key(o.candidate.api) == api), None)
         if found is None:
             break
         causes.append(found)
         if not can_be_set_aside(found):
             break
     return tuple(causes)
+
+
+def _is_of_a_band(omission: Omission) -> bool:
+    """Say whether the route still has the hosted model, for its other bands."""
+    return isinstance(omission.cause, NoPrice) and bool(omission.cause.band)
 
 
 def set_aside(causes: Iterable[Omission], inputs: Inputs) -> Inputs:
