@@ -45,7 +45,7 @@ class HostedApi:
     """A hosted API is an option of the program together with the catalog rows behind it.
 
     option: the model in the plain numbers of the question.
-    row: the model in the catalog.
+    row: the model in the catalog; its context ends with the prompts that can be billed.
     host: the provider as it is called: its address, its key, and where it processes requests.
     prices: USD for a million tokens at that address, by the part of a request that is billed.
     counts: how the model counts tokens.
@@ -182,7 +182,11 @@ def _hosted_api(
         tokens[key] = mix.mean_input + mix.mean_output
     limits = accounts.providers[row.provider].limits
     option = ApiOption(row.key, row.provider, cost, tokens, limits.tpm, limits.rpm)
-    return HostedApi(option, row, served.host, prices, counts, recognised), unpriced
+    billable = row
+    if unpriced and row.long_context_above is not None and row.context_tokens is not None:
+        # The gateway must not send it what cannot be billed, and knows its context alone.
+        billable = replace(row, context_tokens=min(row.context_tokens, row.long_context_above))
+    return HostedApi(option, billable, served.host, prices, counts, recognised), unpriced
 
 
 def _without_price(

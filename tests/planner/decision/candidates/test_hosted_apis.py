@@ -100,6 +100,9 @@ def test_what_has_no_price_goes_where_it_has_one_and_the_plan_says_so() -> None:
     plan = optimize(inputs(LONG, accept="gpt-5.6-luna, gpt-5.4-mini")).plan
     lines = {(line.component, line.name.split()[0]) for line in plan.cost.lines if line.kind == "usage"}
     assert lines == {("chat", LUNA), ("read", LUNA), ("read", "openai/gpt-5.4-mini")}
+    assert {api.name: api.context_tokens for api in plan.apis}[LUNA] == 12_288, "the gateway sends it no longer prompt"
+    whole = optimize(inputs(accept="gpt-5.6-luna, gpt-5.4-mini")).plan
+    assert {api.name: api.context_tokens for api in whole.apis}[LUNA] == 922_000
     (verdict,) = [verdict for verdict in plan.verdicts if verdict.name == "gap price"]
     assert f"no price for {LONG}" in verdict.message
     assert "read sends" in verdict.message
