@@ -1,7 +1,8 @@
 """Inputs in which limits are set aside that keep a model from a route: an account, an end, a place, terms, a quota.
 
-A plan of such inputs says what the limit costs. It is never deployed. Restricted data is no limit that could be set
-aside, and neither is a context that is too short or a price that nobody knows.
+A plan of such inputs says what the limit costs. It is never deployed. A rule of a route is set aside for the machines
+or the provider that it keeps out, and holds for all others. Restricted data is no limit that could be set aside, and
+neither is a context that is too short or a price that nobody knows.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from planner.decision.candidates.omissions import (
     SlowerThanSlo,
     TermsNotMet,
 )
-from planner.decision.inputs import Inputs
+from planner.decision.inputs import Exemption, Inputs
 from planner.domain.apis import catalog_key
 from planner.domain.environment import ProviderAccount
-from planner.domain.route import DataTerms, HardwareRules
+from planner.domain.route import HardwareRules
 
 MOST_CAUSES = 4
 """Causes that are looked for one behind the other."""
@@ -79,11 +80,11 @@ def set_aside(causes: Iterable[Omission], inputs: Inputs) -> Inputs:
             case Ended():
                 inputs = _without_end(inputs, omission.candidate.api)
             case OtherResidency():
-                inputs = _in_place(inputs, provider, inputs.environment.routes[omission.route].residency)
+                inputs = _exempt(inputs, Exemption("residency", omission.route, provider))
             case TermsNotMet():
-                inputs = _with_route(inputs, omission.route, terms=DataTerms())
+                inputs = _exempt(inputs, Exemption("terms", omission.route, provider))
             case RegionOutside():
-                inputs = _with_route(inputs, omission.route, residency=())
+                inputs = _exempt(inputs, Exemption("region", omission.route))
             case RuledOut():
                 inputs = _on_any_machine(inputs, omission.route)
             case SlowerThanSlo():
@@ -103,10 +104,8 @@ def _without_end(inputs: Inputs, api: str) -> Inputs:
     return replace(inputs, catalog=replace(inputs.catalog, apis=rows))
 
 
-def _in_place(inputs: Inputs, provider: str, places: tuple[str, ...]) -> Inputs:
-    row = replace(inputs.catalog.providers[provider], residency=places)
-    providers = {**inputs.catalog.providers, provider: row}
-    return replace(inputs, catalog=replace(inputs.catalog, providers=providers))
+def _exempt(inputs: Inputs, exemption: Exemption) -> Inputs:
+    return replace(inputs, exemptions=inputs.exemptions | {exemption})
 
 
 def _with_route(inputs: Inputs, name: str, **changes: Any) -> Inputs:

@@ -9,7 +9,7 @@ known; they are never guessed, and what is unknown is named. A restricted route 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -27,6 +27,7 @@ from planner.decision.candidates.omissions import (
 from planner.decision.candidates.price_parts import Recognised, recognised_prefix, tokens_by_price_part
 from planner.decision.candidates.terms import ServedAt, doubts, served_at, unmet
 from planner.decision.choice.question import ApiOption, BandKey
+from planner.decision.inputs import Exemption
 from planner.domain.apis import ApiModel, PricePart, Provider
 from planner.domain.catalog import Catalog
 from planner.domain.environment import ApiAccounts, ModelFacts
@@ -76,11 +77,13 @@ def hosted_apis(
     region: str,
     start: date,
     facts: Mapping[str, ModelFacts] | None = None,
+    exemptions: Collection[Exemption] = (),
 ) -> tuple[tuple[HostedApi, ...], tuple[Omission, ...], tuple[Gap, ...]]:
     """Return the hosted APIs, sorted by key, with the omissions and gaps of this part of the market.
 
     `start` is the first day of the horizon: a model that ends later may serve until then, and `answer.phases` says what
     follows. `apis_in_order` ranks the APIs for a route. `facts` are what the environment measured of models.
+    `exemptions` let a provider in that a rule of a route keeps out.
     """
     served: dict[str, ServedAt] = {}
     users: dict[str, list[RouteDemand]] = {}
@@ -91,8 +94,9 @@ def hosted_apis(
             at = served_at(row, route.route.residency, catalog, region)
             counted = route.counted(token_counts(row.slug, facts or {}, catalog))
             omission = _omission(row, counted, catalog, accounts, start)
-            if omission is None and (cause := unmet(route, at.host, accounts.providers[row.provider], catalog.places)):
-                omission = Omission(Candidate(api=row.key), cause, route.name)
+            if omission is None:
+                cause = unmet(route, at.host, accounts.providers[row.provider], catalog.places, exemptions)
+                omission = None if cause is None else Omission(Candidate(api=row.key), cause, route.name)
             if omission is not None:
                 omissions.append(omission)
                 continue

@@ -7,11 +7,17 @@ requests in some places, the route uses the cheapest one that stays within its r
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 from planner.decision.candidates.demand import RouteDemand
-from planner.decision.candidates.omissions import OmissionCause, OtherResidency, SlowerThanSlo, TermsNotMet
+from planner.decision.candidates.omissions import (
+    OmissionCause,
+    OtherResidency,
+    SlowerThanSlo,
+    TermsNotMet,
+)
+from planner.decision.inputs import Exemption
 from planner.domain.apis import ApiModel, Provider, catalog_key
 from planner.domain.catalog import Catalog
 from planner.domain.environment import ProviderAccount
@@ -53,12 +59,25 @@ def served_at(row: ApiModel, residency: tuple[str, ...], catalog: Catalog, regio
     return min(fitting, key=lambda each: (each.price_factor, each.row.key), default=own)
 
 
-def unmet(route: RouteDemand, host: Provider, account: ProviderAccount, places: Places) -> OmissionCause | None:
-    """Say what of a route's residency, terms and SLO a provider does not keep; None when it keeps all."""
+def unmet(
+    route: RouteDemand,
+    host: Provider,
+    account: ProviderAccount,
+    places: Places,
+    exemptions: Collection[Exemption] = (),
+) -> OmissionCause | None:
+    """Say what of a route's residency, terms and SLO a provider does not keep; None when it keeps all.
+
+    exemptions: providers that need not keep the residency or the terms of a route.
+    """
     asked = route.route
-    if asked.residency and not places.holds_all(asked.residency, host.residency):
+    outside = asked.residency and not places.holds_all(asked.residency, host.residency)
+    if outside and Exemption("residency", route.name, host.key) not in exemptions:
         return OtherResidency(host.residency, _near(asked.residency, host, places))
-    return next(_broken_terms(asked.terms, host), None) or _too_slow(route, account)
+    broken = next(_broken_terms(asked.terms, host), None)
+    if broken is not None and Exemption("terms", route.name, host.key) not in exemptions:
+        return broken
+    return _too_slow(route, account)
 
 
 def doubts(route: RouteDemand, served: ServedAt) -> Iterator[Gap]:
