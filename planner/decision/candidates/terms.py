@@ -36,12 +36,16 @@ class ServedAt:
     host: the provider, with the address, the key's variable and the places that hold there.
     price_factor: factor on the list prices.
     needs: what the account must be given first; empty when it needs nothing.
+    address: name of a further address that is called; empty for the provider's own.
+    is_stated: whether it is stated that the address serves the model.
     """
 
     row: ApiModel
     host: Provider
     price_factor: float = 1.0
     needs: str = ""
+    address: str = ""
+    is_stated: bool = True
 
     @property
     def listed(self) -> ApiModel:
@@ -81,7 +85,7 @@ def unmet(
 
 
 def doubts(route: RouteDemand, served: ServedAt) -> Iterator[Gap]:
-    """Return what a route relies on at a provider that is a claim, or holds only once it is arranged."""
+    """Return what a route relies on at a provider that is a claim, is assumed, or holds only once it is arranged."""
     terms, host = route.route.terms, served.host
     used = {
         "residency": bool(route.route.residency),
@@ -96,6 +100,11 @@ def doubts(route: RouteDemand, served: ServedAt) -> Iterator[Gap]:
     if terms.zero_retention and host.retention_days != 0:
         message = f"{host.name} keeps nothing only once that is arranged: {host.zero_retention}"
         yield Gap("terms", host.key, message, "arrange it before the route is live")
+    if not served.is_stated:
+        address = f"the address `{served.address}` of {host.name}"
+        message = f"which models {address} serves is not stated, and all are assumed"
+        hint = f"list them as `models:` of `endpoints.{served.address}` in `providers/{host.key}.yaml`"
+        yield Gap("address", f"{host.key}@{served.address}", message, hint)
     if served.needs:
         yield Gap("terms", host.key, f"{served.row.key} needs {served.needs}", "arrange it before the route is live")
 
@@ -139,6 +148,8 @@ def _further(row: ApiModel, host: Provider) -> Iterator[ServedAt]:
                 ),
                 price_factor=endpoint.factor(row.slug),
                 needs=endpoint.needs,
+                address=name,
+                is_stated=endpoint.models is not None,
             )
 
 
