@@ -266,6 +266,21 @@ def test_an_unknown_context_is_an_omission() -> None:
         planned("{mean: 300, p95: 600}", catalog=catalog(small=None))
 
 
+@pytest.mark.parametrize(("share", "refused"), [("0.5", "1"), ("0", "0.5"), ("0.5", "0.5"), ("1", "1")])
+def test_check_finds_a_band_that_no_policy_can_refuse_in_part(share: str, refused: str) -> None:
+    plan = planned("{mean: 3000, p95: 10500}").plan
+    text = TEXT.replace("INPUT", "{mean: 3000, p95: 10500}").replace("ACCEPT", "[gpt-5.4-mini]")
+    environment, _ = parse(text.replace("DATA", "internal").replace("RULE", "{}"), "x.yaml")
+    route = plan.routes[0]
+    levels = {level.name: Decimal(refused) for level in plan.levels}
+    spilled = {name: 1 - Decimal(refused) for name in levels}
+    changes = {"api_share": Decimal(share), "refused_by_level": levels, "spill_by_level": spilled}
+    part = route.bands[-1].model_copy(update=changes)
+    broken = plan.model_copy(update={"routes": (route.model_copy(update={"bands": (*route.bands[:-1], part)}),)})
+    told = [problem.message for problem in arithmetic(broken, environment)]
+    assert any("without a pool the API takes all of it, or it is refused whole" in message for message in told)
+
+
 def test_check_counts_what_is_refused() -> None:
     plan = planned("{mean: 3000, p95: 10500}").plan
     text = TEXT.replace("INPUT", "{mean: 3000, p95: 10500}").replace("ACCEPT", "[gpt-5.4-mini]")
