@@ -175,7 +175,7 @@ class BandPolicy(_Document):
     api_share: part of the requests that goes straight to the fallback chain, 0 to 1.
     weights: pool -> weight by which the rest is drawn; weights need not sum to 1.
     refused: whether its inputs are too long for everything that serves the route, so that they are refused.
-    cut_to_tokens: tokens to which a pool cuts its inputs; null where they stay whole.
+    cut_to_tokens: tokens that a pool keeps of its inputs, as the pool's model counts them; null where they stay whole.
     """
 
     max_input_tokens: _Tokens | None

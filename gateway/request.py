@@ -78,7 +78,8 @@ class ChatRequest:
         """Write the JSON to send, with the backend's model name, the output cap, usage asked for, and the backend's
         field names.
 
-        `cut_to_tokens` asks vLLM to read only that many tokens of the prompt, which are its last ones.
+        `cut_to_tokens` asks vLLM to read only that many tokens of the prompt, which are its last ones. They are those
+        that the model counts.
 
         Raises Refusal (400) for what can be read but not written: lone surrogates, nesting at the limit of reading.
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from planner.domain.catalog import Catalog
 from planner.domain.environment import Environment
@@ -11,6 +12,19 @@ from planner.domain.traces import TraceSummary
 from planner.performance.calibration import Calibration
 from planner.performance.coefficients import Coefficients
 from planner.plan.plan import Plan
+
+
+@dataclass(frozen=True)
+class Exemption:
+    """An exemption lets one thing in that a rule of a route keeps out, so that a plan can say what the rule costs.
+
+    kind: the rule: `region` for machines of one's own, `residency` or `terms` for a provider.
+    provider: the provider that is let in; empty for machines.
+    """
+
+    kind: Literal["region", "residency", "terms"]
+    route: str
+    provider: str = ""
 
 
 @dataclass(frozen=True)
@@ -22,6 +36,7 @@ class Inputs:
     traces: summaries of traces, by the name that the environment uses.
     prior: the plan that is locked now, whose pools are kept where that costs little; None for a first plan.
     calibrations: the team's own measurements, by GPU.
+    exemptions: what is let in although a rule keeps it out, in plans that price a rule; there are none in any other.
     """
 
     environment: Environment
@@ -30,6 +45,7 @@ class Inputs:
     traces: Mapping[str, TraceSummary]
     prior: Plan | None = None
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+    exemptions: frozenset[Exemption] = frozenset()
 
     @property
     def locked_pools(self) -> frozenset[str]:

@@ -112,6 +112,12 @@ def _served(plan: Plan, environment: Environment) -> Iterator[Problem]:
             local = sum(band.weights.values(), Decimal(0))
             if local and not _close(local, Decimal(1)):
                 yield Problem("CHK009", f"{place}: the weights of its pools sum to {local:.4f}, not 1")
+            away = [(_spilled(band, level.name), _refused(band, level.name)) for level in plan.levels]
+            placed = all(spilled + refused >= 1 - TOLERANCE for spilled, refused in away)
+            whole = all(refused > 1 - TOLERANCE for _, refused in away)
+            if not local and placed and band.api_share != (0 if whole else 1):
+                message = "without a pool the API takes all of it, or it is refused whole"
+                yield Problem("CHK009", f"{place}: {message}; {band.api_share:.0%} goes there")
             for level in plan.levels:
                 spilled, refused = _spilled(band, level.name), _refused(band, level.name)
                 if spilled + refused < 1 - TOLERANCE and not local:

@@ -38,7 +38,7 @@ class Endpoint:
     residency: where it processes requests.
     price_factor: factor on the list prices.
     at_list_price: slugs of models that are not dearer there.
-    models: slugs of the models that it serves; None = not stated.
+    models: slugs of the models that it serves; None = not stated: it is taken to serve all, and the plan says so.
     needs: what the account must be given first; empty when it needs nothing.
     source, as_of: where these facts were read, and the day that the source states.
     """

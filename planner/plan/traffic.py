@@ -33,7 +33,8 @@ class RouteBand(PlanPart):
     spill_by_level: share that is sent to the API, by level; a level that is absent sends none.
     refused_by_level: share that is refused because its prompts are too long for what serves the route, by level; a
     level that is absent refuses none.
-    cut_to_tokens: tokens to which its prompts are cut before a pool reads them; None where they stay whole.
+    cut_to_tokens: tokens that its pool keeps of its prompts, as the pool's model counts them; None where they stay
+    whole.
     """
 
     max_input_tokens: int | None
@@ -105,7 +106,7 @@ class PlannedLoad(PlanPart):
 class TooLongRequests(PlanPart):
     """Requests of a route that are too long for what serves it.
 
-    over_tokens: every prompt with more tokens than this is refused or cut.
+    over_tokens: every prompt with more tokens than this, as the route states them, is refused or cut.
     refused_share: share of the month's requests that is refused.
     cut_share: share of the month's requests whose prompts are cut.
     """

@@ -8,7 +8,14 @@ from dataclasses import replace
 from planner.decision.answer.sentences import candidate_words, cause_problem, counted_words, omission_words
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.market import Market
-from planner.decision.candidates.omissions import MissesSlo, Omission, OmissionKind, TooLittleContext, counts_by_kind
+from planner.decision.candidates.omissions import (
+    MissesSlo,
+    NoPrice,
+    Omission,
+    OmissionKind,
+    TooLittleContext,
+    counts_by_kind,
+)
 from planner.decision.choice.question import Infeasible
 from planner.domain.models import split_entry
 from planner.words.diagnostics import Problem
@@ -83,12 +90,12 @@ def _no_candidate(route: RouteDemand, market: Market) -> Problem:
 def _too_long(route: RouteDemand, market: Market, own: tuple[Omission, ...]) -> Problem | None:
     """Return the problem that more requests are too long for every candidate than the route allows; None if none are.
 
-    A band that some candidate reads and serves too slowly is another matter.
+    A band that some candidate reads and serves too slowly, or at a price that nobody knows, is another matter.
     """
     missing = [i for i in range(len(route.bands)) if (route.name, i) not in market.servable]
-    slow = {omission.cause.band for omission in own if isinstance(omission.cause, MissesSlo)}
+    read = {omission.cause.band for omission in own if isinstance(omission.cause, MissesSlo | NoPrice)}
     first = missing[0]
-    if not first or missing != list(range(first, len(route.bands))) or slow & {route.bands[i].name for i in missing}:
+    if not first or missing != list(range(first, len(route.bands))) or read & {route.bands[i].name for i in missing}:
         return None
     share, most = route.share_from(first) * 100, route.route.too_long.most * 100
     prompts = f"{share:.2g} % of its requests have prompts over {route.bands[first].over_tokens:,} tokens"

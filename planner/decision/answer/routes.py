@@ -104,7 +104,7 @@ def _band(solved: Solved, route: RouteDemand, index: int) -> RouteBand:
         mean_input_tokens=band.mix.mean_input,
         mean_output_tokens=band.mix.mean_output,
         weights=dict.fromkeys(pools, 1),
-        api_share=min(spilled) if pools else round(1 - min(refused), 12),
+        api_share=min(spilled) if pools else 0.0 if solved.choice.refuses(key) else 1.0,
         spill_by_level={level.name: share for level, share in zip(levels, spilled, strict=True) if share},
         refused_by_level={level.name: share for level, share in zip(levels, refused, strict=True) if share},
         cut_to_tokens=solved.cut_to(key),

@@ -62,8 +62,10 @@ def omission_words(omission: Omission) -> str:
             return support.reason
         case omissions.MissesSlo(capacity, band):
             return f"{band} prompts: {capacity.reason}" if band else capacity.reason
-        case omissions.NoPrice(price):
-            return f"the price snapshot has no {price}"
+        case omissions.NoPrice(price, band):
+            return (
+                f"{band} prompts: the price snapshot has no {price}" if band else f"the price snapshot has no {price}"
+            )
         case omissions.NotInZones(zones):
             return f"not sold in {', '.join(zones)}"
         case omissions.OverQuota(family, needs, allowed):

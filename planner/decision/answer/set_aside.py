@@ -1,8 +1,9 @@
 """Inputs in which limits are set aside that keep a model from a route.
 
 They are an account, an end, a place, terms, a licence, a rule on machines, a latency and a quota. A plan of such inputs
-says what the limit costs. It is never deployed. Restricted data is no limit that could be set aside, and neither is a
-context that is too short or a price that nobody knows.
+says what the limit costs. It is never deployed. A rule of a route is set aside for the machines or the provider that it
+keeps out, and holds for all others. Restricted data is no limit that could be set aside, and neither is a context that
+is too short or a price that nobody knows.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from planner.decision.candidates.omissions import (
     Ended,
     LicenceForbids,
     NoAccount,
+    NoPrice,
     Omission,
     OtherResidency,
     OverQuota,
@@ -24,10 +26,10 @@ from planner.decision.candidates.omissions import (
     SlowerThanSlo,
     TermsNotMet,
 )
-from planner.decision.inputs import Inputs
+from planner.decision.inputs import Exemption, Inputs
 from planner.domain.apis import catalog_key
 from planner.domain.environment import ProviderAccount
-from planner.domain.route import DataTerms, HardwareRules
+from planner.domain.route import HardwareRules
 
 MOST_CAUSES = 4
 """Causes that are looked for one behind the other."""
@@ -56,13 +58,19 @@ def causes_of(api: str, route: str, market: Market, inputs: Inputs) -> tuple[Omi
     causes: list[Omission] = []
     while len(causes) < MOST_CAUSES:
         _, omissions, _ = hosted_market(set_aside(causes, inputs), market.demand)
-        found = next((o for o in omissions if o.route == route and catalog_key(o.candidate.api) == api), None)
+        whole = (o for o in omissions if o.route == route and not _is_of_a_band(o))
+        found = next((o for o in whole if catalog_key(o.candidate.api) == api), None)
         if found is None:
             break
         causes.append(found)
         if not can_be_set_aside(found):
             break
     return tuple(causes)
+
+
+def _is_of_a_band(omission: Omission) -> bool:
+    """Say whether the route still has the hosted model, for its other bands."""
+    return isinstance(omission.cause, NoPrice) and bool(omission.cause.band)
 
 
 def set_aside(causes: Iterable[Omission], inputs: Inputs) -> Inputs:
@@ -75,11 +83,11 @@ def set_aside(causes: Iterable[Omission], inputs: Inputs) -> Inputs:
             case Ended():
                 inputs = _without_end(inputs, omission.candidate.api)
             case OtherResidency():
-                inputs = _in_place(inputs, provider, inputs.environment.routes[omission.route].residency)
+                inputs = _exempt(inputs, Exemption("residency", omission.route, provider))
             case TermsNotMet():
-                inputs = _with_route(inputs, omission.route, terms=DataTerms())
+                inputs = _exempt(inputs, Exemption("terms", omission.route, provider))
             case RegionOutside():
-                inputs = _with_route(inputs, omission.route, residency=())
+                inputs = _exempt(inputs, Exemption("region", omission.route))
             case LicenceForbids(rule="commercial use"):
                 inputs = replace(inputs, environment=inputs.environment.with_non_commercial_use())
             case LicenceForbids():
@@ -108,10 +116,8 @@ def _without_licence_terms(inputs: Inputs, key: str) -> Inputs:
     return replace(inputs, catalog=replace(inputs.catalog, models={**inputs.catalog.models, key: model}))
 
 
-def _in_place(inputs: Inputs, provider: str, places: tuple[str, ...]) -> Inputs:
-    row = replace(inputs.catalog.providers[provider], residency=places)
-    providers = {**inputs.catalog.providers, provider: row}
-    return replace(inputs, catalog=replace(inputs.catalog, providers=providers))
+def _exempt(inputs: Inputs, exemption: Exemption) -> Inputs:
+    return replace(inputs, exemptions=inputs.exemptions | {exemption})
 
 
 def _with_route(inputs: Inputs, name: str, **changes: Any) -> Inputs:

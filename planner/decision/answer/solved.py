@@ -126,7 +126,7 @@ class Solved:
         return self.requests_to(key, tuple(1 - share for share in self.choice.turned_away(key)))
 
     def cut_to(self, key: BandKey) -> int | None:
-        """Return the tokens to which the prompts of a band are cut before its pool reads them; None if they are not."""
+        """Return the tokens that a band's pool keeps of its prompts, as its model counts; None if they stay whole."""
         pools = [pool for pool in self.pools if key in self.choice.bands_of(pool.name)]
         if not pools:
             return None

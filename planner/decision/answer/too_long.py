@@ -19,7 +19,7 @@ def too_long(solved: Solved, route: RouteDemand) -> TooLongRequests | None:
     hit = [index for _, index in keys if refused[(route.name, index)] > 0 or (route.name, index) in cut]
     if not hit:
         return None
-    over = solved.cut_to((route.name, hit[0])) or route.bands[hit[0]].over_tokens
+    over = route.bands[hit[0]].over_tokens
     return TooLongRequests(over_tokens=over, refused_share=sum(refused.values()), cut_share=sum(cut.values()))
 
 

@@ -93,9 +93,14 @@ class RouteDemand:
         return index < read or cut
 
     def cut_to(self, index: int, context: int) -> int | None:
-        """Return the stated tokens to which a pool with this context cuts a band; None where it reads all of it."""
+        """Return the tokens, as the model counts them, to which a pool with this context cuts the prompts of a band.
+
+        They are the longest prompt that it reads whole, and leave room for the answer. None means that it reads all.
+        """
         read = self.reads(context)
-        return None if index < read else self.bands[read].over_tokens
+        if index < read:
+            return None
+        return min(math.floor(self.bands[read].over_tokens * self.counts.ratio), context - self.workload.room)
 
     def mix_for(self, index: int, context: int) -> Mix:
         """Return the lengths that decide how much of a band a pool with this context serves.
@@ -117,10 +122,9 @@ class RouteDemand:
 
     def _cut(self, index: int, context: int) -> Mix:
         """Return the lengths of a band after a pool with this context has cut its prompts."""
-        mix, stated = self.bands[index].mix, self.cut_to(index, context)
-        if stated is None:
+        mix, most = self.bands[index].mix, self.cut_to(index, context)
+        if most is None:
             return mix
-        most = stated * self.counts.ratio
         return replace(mix, input_tokens=tuple(min(tokens, most) for tokens in mix.input_tokens))
 
     def lengths_for(self, index: int, context: int) -> Lengths:

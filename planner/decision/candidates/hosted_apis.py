@@ -9,7 +9,7 @@ known; they are never guessed, and what is unknown is named. A restricted route 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -27,6 +27,7 @@ from planner.decision.candidates.omissions import (
 from planner.decision.candidates.price_parts import Recognised, recognised_prefix, tokens_by_price_part
 from planner.decision.candidates.terms import ServedAt, doubts, served_at, unmet
 from planner.decision.choice.question import ApiOption, BandKey
+from planner.decision.inputs import Exemption
 from planner.domain.apis import ApiModel, PricePart, Provider
 from planner.domain.catalog import Catalog
 from planner.domain.environment import ApiAccounts, ModelFacts
@@ -45,7 +46,7 @@ class HostedApi:
     """A hosted API is an option of the program together with the catalog rows behind it.
 
     option: the model in the plain numbers of the question.
-    row: the model in the catalog.
+    row: the model in the catalog; its context ends with the prompts that can be billed.
     host: the provider as it is called: its address, its key, and where it processes requests.
     prices: USD for a million tokens at that address, by the part of a request that is billed.
     counts: how the model counts tokens.
@@ -76,11 +77,13 @@ def hosted_apis(
     region: str,
     start: date,
     facts: Mapping[str, ModelFacts] | None = None,
+    exemptions: Collection[Exemption] = (),
 ) -> tuple[tuple[HostedApi, ...], tuple[Omission, ...], tuple[Gap, ...]]:
     """Return the hosted APIs, sorted by key, with the omissions and gaps of this part of the market.
 
     `start` is the first day of the horizon: a model that ends later may serve until then, and `answer.phases` says what
     follows. `apis_in_order` ranks the APIs for a route. `facts` are what the environment measured of models.
+    `exemptions` let a provider in that a rule of a route keeps out.
     """
     served: dict[str, ServedAt] = {}
     users: dict[str, list[RouteDemand]] = {}
@@ -91,8 +94,9 @@ def hosted_apis(
             at = served_at(row, route.route.residency, catalog, region)
             counted = route.counted(token_counts(row.slug, facts or {}, catalog))
             omission = _omission(row, counted, catalog, accounts, start)
-            if omission is None and (cause := unmet(route, at.host, accounts.providers[row.provider], catalog.places)):
-                omission = Omission(Candidate(api=row.key), cause, route.name)
+            if omission is None:
+                cause = unmet(route, at.host, accounts.providers[row.provider], catalog.places, exemptions)
+                omission = None if cause is None else Omission(Candidate(api=row.key), cause, route.name)
             if omission is not None:
                 omissions.append(omission)
                 continue
@@ -102,11 +106,12 @@ def hosted_apis(
     apis = []
     for key in sorted(served):
         counts = token_counts(served[key].row.slug, facts or {}, catalog)
-        api = _hosted_api(served[key], users[key], catalog, accounts, counts)
-        if isinstance(api, Gap):
-            gaps.add(api)
-            omissions += [Omission(Candidate(api=key), NoPrice(api.subject), route.name) for route in users[key]]
-        else:
+        api, unpriced = _hosted_api(served[key], users[key], catalog, accounts, counts)
+        for route in users[key]:
+            fallen, unknown = _without_price(api, route, unpriced, catalog)
+            omissions += fallen
+            gaps |= unknown
+        if api.option.bands:
             apis.append(api)
             at = served[key]
             gaps |= {*_unknowns(at.listed, catalog, accounts), *_unknown_end(at.listed, start)}
@@ -138,9 +143,12 @@ def _omission(
 
 def _hosted_api(
     served: ServedAt, users: Sequence[RouteDemand], catalog: Catalog, accounts: ApiAccounts, counts: TokenCounts
-) -> HostedApi | Gap:
-    """Return the API for the routes that use it, or the gap of the first price that is missing."""
-    row, prices = served.row, dict[PricePart, Price]()
+) -> tuple[HostedApi, dict[BandKey, str]]:
+    """Return the API for the bands of its routes that it reads and that can be billed.
+
+    With it come the bands that cannot be billed, each with the key of the first price that is missing.
+    """
+    row = served.row
     known = {
         part: _at_address(price, served)
         for part in CACHE_PARTS
@@ -157,21 +165,49 @@ def _hosted_api(
         for index, band in enumerate(route.bands[: route.counted(counts).reads(row.context_tokens or 0)])
     }
     billed = {key: tokens_by_price_part(row, mix, recognised[key[0]].tokens) for key, mix in bands.items()}
-    for part in sorted({part for parts in billed.values() for part in parts}):
-        price = catalog.prices.price(row.price_key(part))
-        if price is None:
-            return catalog.prices.gap(row.price_key(part))
-        prices[part] = _at_address(price, served)
+    prices = {
+        part: _at_address(price, served)
+        for part in sorted({part for parts in billed.values() for part in parts})
+        if (price := catalog.prices.price(row.price_key(part))) is not None
+    }
+    unpriced = {
+        key: row.price_key(min(parts.keys() - prices.keys()))
+        for key, parts in billed.items()
+        if not parts.keys() <= prices.keys()
+    }
     if "cached-input" in known:
         prices["cached-input"] = known["cached-input"]
     cost: dict[BandKey, float] = {}
     tokens: dict[BandKey, float] = {}
     for key, mix in bands.items():
+        if key in unpriced:
+            continue
         cost[key] = sum(count * float(prices[part].usd) for part, count in billed[key].items()) / MILLION
         tokens[key] = mix.mean_input + mix.mean_output
     limits = accounts.providers[row.provider].limits
     option = ApiOption(row.key, row.provider, cost, tokens, limits.tpm, limits.rpm)
-    return HostedApi(option, row, served.host, prices, counts, recognised)
+    billable = row
+    if unpriced and row.long_context_above is not None and row.context_tokens is not None:
+        # The gateway must not send it what cannot be billed, and knows its context alone.
+        billable = replace(row, context_tokens=min(row.context_tokens, row.long_context_above))
+    return HostedApi(option, billable, served.host, prices, counts, recognised), unpriced
+
+
+def _without_price(
+    api: HostedApi, route: RouteDemand, unpriced: Mapping[BandKey, str], catalog: Catalog
+) -> tuple[list[Omission], set[Gap]]:
+    """Return what a route loses of a hosted model for prices that are missing: all of it, or some bands."""
+    candidate = Candidate(api=api.row.key)
+    lacking = {index: key for (name, index), key in sorted(unpriced.items()) if name == route.name}
+    if not lacking:
+        return [], set()
+    first = catalog.prices.gap(min(lacking.values()))
+    if not api.serves(route.name):
+        return [Omission(candidate, NoPrice(first.subject), route.name)], {first}
+    bands = {route.bands[index].name: key for index, key in lacking.items()}
+    message = f"{first.message}: {route.name} sends {api.row.key} no {' and '.join(bands)} prompts"
+    fallen = [Omission(candidate, NoPrice(key, band), route.name) for band, key in bands.items()]
+    return fallen, {replace(first, message=message)}
 
 
 def _at_address(price: Price, served: ServedAt) -> Price:

@@ -7,12 +7,19 @@ whoever runs the weights.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.hosted_apis import HostedApi
-from planner.decision.candidates.omissions import Candidate, LicenceForbids, Omission, OmissionCause, RegionOutside
+from planner.decision.candidates.omissions import (
+    Candidate,
+    LicenceForbids,
+    Omission,
+    OmissionCause,
+    RegionOutside,
+)
+from planner.decision.inputs import Exemption
 from planner.domain.catalog import Catalog
 from planner.domain.environment import Environment
 from planner.domain.gaps import Gap
@@ -36,13 +43,22 @@ class HostingRights:
         return (route.name, model.key) not in self.barred
 
 
-def hosting_rights(routes: Sequence[RouteDemand], environment: Environment, catalog: Catalog) -> HostingRights:
-    """Return what the residency of each route, and the licence of each model that it accepts, leave."""
+def hosting_rights(
+    routes: Sequence[RouteDemand],
+    environment: Environment,
+    catalog: Catalog,
+    exemptions: Collection[Exemption] = (),
+) -> HostingRights:
+    """Return what the residency of each route, and the licence of each model that it accepts, leave.
+
+    exemptions: routes whose machines may stand outside of their residency.
+    """
     barred: set[tuple[str, str]] = set()
     omissions: list[Omission] = []
     who, region = licensee(environment, catalog), environment.platform.region
     for route in routes:
-        inside = stays_in_region(route.route.residency, region, catalog)
+        exempt = Exemption("region", route.name) in exemptions
+        inside = exempt or stays_in_region(route.route.residency, region, catalog)
         for model in _accepted_models(route, catalog):
             cause: OmissionCause | None = _against(model, who, catalog)
             if not inside:

@@ -137,7 +137,7 @@ def survey(inputs: Inputs, known: Known | None = None, spread: Mapping[str, floa
     reserve = environment.reserve.node
     tenancy = {route.name: _tenancy(route, taken.issuperset(_firm_bands(route)), reserve) for route in asked.routes}
     judge = ruler(inputs)
-    rights = hosting_rights(asked.routes, environment, catalog)
+    rights = hosting_rights(asked.routes, environment, catalog, inputs.exemptions)
     rules = machine_rules(environment, catalog, offerings)
     loading, shape_omissions = shapes(
         asked.routes, catalog, offerings.gpus(), tenancy, rights, rules, remembered, environment.models
@@ -216,7 +216,8 @@ def hosted_market(inputs: Inputs, asked: Demand) -> tuple[tuple[HostedApi, ...],
     """Return the hosted models of the market, what fell of them, and what is not known of those that are left."""
     environment = inputs.environment
     region, start = environment.platform.region, environment.horizon.start
-    return hosted_apis(asked.routes, inputs.catalog, environment.api, region, start, environment.models)
+    accounts, models = environment.api, environment.models
+    return hosted_apis(asked.routes, inputs.catalog, accounts, region, start, models, inputs.exemptions)
 
 
 def ask(environment: Environment, market: Market) -> Question:

@@ -102,9 +102,11 @@ class NoPrice:
     """The price snapshot lacks a price.
 
     price: key of the price.
+    band: name of the input band that alone needs it; empty for the whole candidate.
     """
 
     price: str
+    band: str = ""
     kind: Literal["price"] = "price"
 
 

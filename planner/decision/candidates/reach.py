@@ -11,7 +11,7 @@ its model could read reads that much.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -99,7 +99,7 @@ def cuts(
 ) -> dict[str, Cuts]:
     """Return the cuts of each route, by name.
 
-    offerings: the machines that can be bought. known: what was found before in the same catalog; it is added to.
+    offerings: the machines that can be bought. known: what was found before; it is added to.
     """
     found = {} if known is None else known
     sold = tuple((row.instance_type, row.price) for row in offerings)
@@ -107,10 +107,21 @@ def cuts(
     keys = {}
     for name, route in sorted(environment.routes.items()):
         trace = traces.get(route.traffic.trace or "")
-        keys[name] = key = (route.model_dump_json(exclude={"traffic"}), route.traffic.trace, accounts, sold)
+        contexts = tuple(_contexts_stated(route, catalog))
+        keys[name] = key = (route.model_dump_json(exclude={"traffic"}), route.traffic.trace, accounts, sold, contexts)
         if key not in found:
             found[key] = _cuts(route, trace, catalog, environment.api, offerings)
     return {name: found[key] for name, key in keys.items()}
+
+
+def _contexts_stated(route: Route, catalog: Catalog) -> Iterator[tuple[str, int | None]]:
+    """Return the context, tokens, of each model and hosted model that a route accepts, by its key."""
+    for entry in route.quality.accept:
+        accepted = catalog.accepted_entry(entry)
+        if not isinstance(accepted, Gap):
+            yield from ((row.key, row.context_tokens) for row in accepted.apis)
+            if accepted.model is not None:
+                yield accepted.model.key, accepted.model.max_context
 
 
 def bands_read(workload: Workload, cuts: Cuts, reach: int) -> int:

@@ -7,11 +7,17 @@ requests in some places, the route uses the cheapest one that stays within its r
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 from planner.decision.candidates.demand import RouteDemand
-from planner.decision.candidates.omissions import OmissionCause, OtherResidency, SlowerThanSlo, TermsNotMet
+from planner.decision.candidates.omissions import (
+    OmissionCause,
+    OtherResidency,
+    SlowerThanSlo,
+    TermsNotMet,
+)
+from planner.decision.inputs import Exemption
 from planner.domain.apis import ApiModel, Provider, catalog_key
 from planner.domain.catalog import Catalog
 from planner.domain.environment import ProviderAccount
@@ -30,12 +36,16 @@ class ServedAt:
     host: the provider, with the address, the key's variable and the places that hold there.
     price_factor: factor on the list prices.
     needs: what the account must be given first; empty when it needs nothing.
+    address: name of a further address that is called; empty for the provider's own.
+    is_stated: whether it is stated that the address serves the model.
     """
 
     row: ApiModel
     host: Provider
     price_factor: float = 1.0
     needs: str = ""
+    address: str = ""
+    is_stated: bool = True
 
     @property
     def listed(self) -> ApiModel:
@@ -53,16 +63,29 @@ def served_at(row: ApiModel, residency: tuple[str, ...], catalog: Catalog, regio
     return min(fitting, key=lambda each: (each.price_factor, each.row.key), default=own)
 
 
-def unmet(route: RouteDemand, host: Provider, account: ProviderAccount, places: Places) -> OmissionCause | None:
-    """Say what of a route's residency, terms and SLO a provider does not keep; None when it keeps all."""
+def unmet(
+    route: RouteDemand,
+    host: Provider,
+    account: ProviderAccount,
+    places: Places,
+    exemptions: Collection[Exemption] = (),
+) -> OmissionCause | None:
+    """Say what of a route's residency, terms and SLO a provider does not keep; None when it keeps all.
+
+    exemptions: providers that need not keep the residency or the terms of a route.
+    """
     asked = route.route
-    if asked.residency and not places.holds_all(asked.residency, host.residency):
+    outside = asked.residency and not places.holds_all(asked.residency, host.residency)
+    if outside and Exemption("residency", route.name, host.key) not in exemptions:
         return OtherResidency(host.residency, _near(asked.residency, host, places))
-    return next(_broken_terms(asked.terms, host), None) or _too_slow(route, account)
+    broken = next(_broken_terms(asked.terms, host), None)
+    if broken is not None and Exemption("terms", route.name, host.key) not in exemptions:
+        return broken
+    return _too_slow(route, account)
 
 
 def doubts(route: RouteDemand, served: ServedAt) -> Iterator[Gap]:
-    """Return what a route relies on at a provider that is a claim, or holds only once it is arranged."""
+    """Return what a route relies on at a provider that is a claim, is assumed, or holds only once it is arranged."""
     terms, host = route.route.terms, served.host
     used = {
         "residency": bool(route.route.residency),
@@ -77,6 +100,11 @@ def doubts(route: RouteDemand, served: ServedAt) -> Iterator[Gap]:
     if terms.zero_retention and host.retention_days != 0:
         message = f"{host.name} keeps nothing only once that is arranged: {host.zero_retention}"
         yield Gap("terms", host.key, message, "arrange it before the route is live")
+    if not served.is_stated:
+        address = f"the address `{served.address}` of {host.name}"
+        message = f"which models {address} serves is not stated, and all are assumed"
+        hint = f"list them as `models:` of `endpoints.{served.address}` in `providers/{host.key}.yaml`"
+        yield Gap("address", f"{host.key}@{served.address}", message, hint)
     if served.needs:
         yield Gap("terms", host.key, f"{served.row.key} needs {served.needs}", "arrange it before the route is live")
 
@@ -120,6 +148,8 @@ def _further(row: ApiModel, host: Provider) -> Iterator[ServedAt]:
                 ),
                 price_factor=endpoint.factor(row.slug),
                 needs=endpoint.needs,
+                address=name,
+                is_stated=endpoint.models is not None,
             )
 
 

@@ -71,6 +71,10 @@ class Choice:
         """Return the share of a band that is turned away for its length, by level."""
         return self.answer.turned_away.get(key, (0.0,) * self.levels)
 
+    def refuses(self, key: BandKey) -> bool:
+        """Say whether all of a band is turned away for its length, at every level."""
+        return min(self.turned_away(key)) > 1 - HARDLY
+
     @property
     def levels(self) -> int:
         """Return the number of load levels."""

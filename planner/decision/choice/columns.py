@@ -20,6 +20,11 @@ def away(flow: Flow, t: int) -> str:
     return f"l[{flow.route},{flow.band},{t}]"
 
 
+def refused(flow: Flow) -> str:
+    """Return the name of the column: whether a band that APIs read is turned away."""
+    return f"q[{flow.route},{flow.band}]"
+
+
 def v(flow: Flow, k: ReplicaClass) -> str:
     """Return the name of the column: whether the band uses class k."""
     return f"v[{flow.route},{flow.band},{k.name}]"

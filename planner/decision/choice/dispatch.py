@@ -1,8 +1,9 @@
 """The same machines under another load or another speed: what goes to APIs then, and what finds no place.
 
 Nothing is bought here. Replicas keep their number, bands keep their class, and the APIs take what does not fit, as far
-as they may. All bands of a pool are admitted alike. Quotas and budgets do not bind, because the machines are there and
-a bill does not stop at its budget; the rate limits of API accounts do. Requests without a place are counted.
+as they may; a band that is refused for its length stays refused. All bands of a pool are admitted alike. Quotas and
+budgets do not bind, because the machines are there and a bill does not stop at its budget; the rate limits of API
+accounts do. Requests without a place are counted.
 
 Columns, with the indices and given numbers of `program`:
 
@@ -60,7 +61,7 @@ def dispatch(choice: Choice, question: Question) -> Dispatch:
         for name in choice.classes_of(f.key)
         if name in classes and classes[name].capacity.get(f.key, 0.0) > 0
     }
-    spill = list(api_pairs(question))
+    spill = [(f, a) for f, a in api_pairs(question) if not choice.refuses(f.key)]
     most = max((a.usd_per_request[f.key] for f, a in spill), default=0.0) or 1.0
     levels = range(len(question.level_hours))
     for name in sorted(classes):

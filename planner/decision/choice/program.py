@@ -13,6 +13,7 @@ Columns:
     v[r,i,k]    1 if the band uses class k                    u[r,m]      1 if the route uses model m
     c[d]        1 if checkpoint d is stored                   z           1 if anything is self-hosted
     l[r,i,t]    share of a band that is turned away, because it is too long for what serves its route
+    q[r,i]      1 if a band that an API reads is turned away
     b[i]        machines of type i that are bought            held        1: machines that are paid for already
 
 Pools have a fixed size, so that y and n carry no level. A band uses one class (v), because the gateway's weights are
@@ -25,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from planner.decision.choice.columns import away, b, c, n, s, v, x, y
+from planner.decision.choice.columns import away, b, c, n, refused, s, v, x, y
 from planner.decision.choice.limits import ApiBudget, ApiRate, RateUnit, ServedRoute, TotalBudget, VcpuQuota
 from planner.decision.choice.linear import INFINITY, Linear
 from planner.decision.choice.question import (
@@ -52,6 +53,7 @@ def formulate(question: Question) -> Linear:
     for family in (
         _serve,
         _turned_away,
+        _turned_away_whole,
         _band_uses_class,
         _admitted_alike,
         _one_class_a_band,
@@ -85,6 +87,12 @@ def turned_away(question: Question) -> tuple[Flow, ...]:
     """Return the bands that may be turned away for their length: not those that go elsewhere and that an API takes."""
     taken = {f.key for f, _ in api_pairs(question)}
     return tuple(f for f in question.flows if f.may_turn_away and not (f.elsewhere and f.key in taken))
+
+
+def _refusable(question: Question) -> tuple[Flow, ...]:
+    """Return the bands that may be turned away although an API reads them."""
+    taken = {f.key for f, _ in api_pairs(question)}
+    return tuple(f for f in turned_away(question) if f.key in taken)
 
 
 def groups(question: Question) -> dict[str, list[ReplicaClass]]:
@@ -128,6 +136,8 @@ def _columns(program: Linear, question: Question) -> None:
     for f in turned_away(question):
         for t in levels:
             program.continuous(away(f, t), 0.0, 1.0)
+    for f in _refusable(question):
+        program.binary(refused(f))
     for k in question.classes:
         program.integer(y(k), TIE_BREAK_USD)
         for t in levels:
@@ -176,6 +186,20 @@ def _turned_away(program: Linear, question: Question) -> None:
                 terms += [(s(g, a, t), 1.0) for a in apis if g.may_spill and g.key in a.usd_per_request]
                 if terms:
                     program.at_most(f"too-long[{f.route},{f.band},{g.band},{t}]", [*terms, (away(f, t), 1.0)], 1.0)
+
+
+def _turned_away_whole(program: Linear, question: Question) -> None:
+    """A band that an API reads is turned away whole and at every level, or not at all.
+
+    l[r,i,t] = q[r,i]
+
+    The gateway knows the length of a prompt and no hour: it refuses the band, or asks the API. What the rate limits of
+    the API do not hold is therefore never too long. A band that no API reads is either left to no pool, and then the
+    whole of it is turned away by `_serve`, or to one that admits what it can at each level.
+    """
+    for f in _refusable(question):
+        for t in range(len(question.level_hours)):
+            program.equal(f"whole[{f.route},{f.band},{t}]", [(away(f, t), 1.0), (refused(f), -1.0)], 0.0)
 
 
 def _band_uses_class(program: Linear, question: Question) -> None:

@@ -8,7 +8,8 @@ the part that uses it: which one that is shows in the first turn, and the parts 
 A class whose smallest deployment costs more than a plan that was found already is in no cheaper plan, and is left out
 of the search. So plans are the same with and without both.
 
-Replicas and nodes that the shares do not need are removed, and the cost is computed from the columns.
+Replicas and nodes that the shares do not need are removed, equal APIs are filled in the order of the gateway (`ties`),
+and the cost is computed from the columns.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from planner.decision.choice.linear import INFINITY, Linear
 from planner.decision.choice.parts import parts
 from planner.decision.choice.question import Answer, BandKey, Infeasible, Question, ReplicaClass
 from planner.decision.choice.search import DEFAULT_LIMITS, Search, SearchLimits, cheapest, polished
+from planner.decision.choice.ties import in_order
 from planner.words.arrays import Floats
 
 TOLERANCE = 1e-6
@@ -177,7 +179,8 @@ def _lean(question: Question, found: Sequence[_Found]) -> tuple[Question, Linear
 
 def _answer(question: Question, linear: Linear, values: Floats, proven: bool, bound: float) -> Answer:
     """Return the answer that the values of the columns mean."""
-    value = {c.name: 0.0 if abs(v) < TOLERANCE else float(v) for c, v in zip(linear.columns, values, strict=True)}
+    settled = in_order(question, linear, values)
+    value = {c.name: 0.0 if abs(v) < TOLERANCE else float(v) for c, v in zip(linear.columns, settled, strict=True)}
     levels = range(len(question.level_hours))
     served = {
         (f.key, k.name): tuple(min(1.0, value[columns.x(f, k, t)]) for t in levels)

@@ -136,6 +136,26 @@ def test_a_provider_s_address_in_the_place_serves_at_its_own_price() -> None:
     assert older[0].usd_per_month == older[1].usd_per_month
 
 
+def test_an_address_whose_models_are_not_stated_is_told_once() -> None:
+    """It is taken to serve both models; the provider's own address, and one that lists its models, leave no doubt."""
+    accounts = "openai: {limits: {tpm: 2M, rpm: 1k}}"
+    asked = text("gpt-5.4-mini, gpt-4.1-mini", route="residency: [eu]", api=accounts)
+    told = "which models the address `eu` of OpenAI serves is not stated, and all are assumed"
+    assert verdict(asked, "gap address") == ("warn", told)
+    (gap,) = [gap for gap in market(asked).gaps if gap.kind == "address"]
+    assert (gap.subject, gap.hint) == (
+        "openai@eu",
+        "list them as `models:` of `endpoints.eu` in `providers/openai.yaml`",
+    )
+    assert not [gap for gap in market(text("gpt-5.4-mini", api=accounts)).gaps if gap.kind == "address"]
+    openai = CATALOG.providers["openai"]
+    listing = {"eu": replace(openai.endpoints["eu"], models=("gpt-4.1-mini",))}
+    providers = {**CATALOG.providers, "openai": replace(openai, endpoints={**openai.endpoints, **listing})}
+    listed = survey(replace(inputs(asked), catalog=replace(CATALOG, providers=providers)))
+    assert [api.row.key for api in listed.apis] == ["openai/gpt-4.1-mini@eu"]
+    assert not [gap for gap in listed.gaps if gap.kind == "address"]
+
+
 def test_an_address_that_also_processes_outside_is_told_and_not_used() -> None:
     """Mistral's address in Europe also uses data centres of EFTA, which `eu` alone does not hold."""
     accounts = "mistral: {limits: {tpm: 2M, rpm: 1k}}"

@@ -168,6 +168,20 @@ def test_it_goes_elsewhere_where_an_accepted_model_reads_it() -> None:
     assert usd(refused) < usd(elsewhere)
 
 
+def test_a_rate_limit_refuses_no_part_of_the_longest() -> None:
+    """The cheap model's account holds some hours whole and others in part, where the wide one serves the route too."""
+    text = TEXT.replace("INPUT", "{mean: 3000, p95: 10500}").replace("RULE", "{rule: refuse}")
+    text = text.replace("ACCEPT", "[gpt-5.4-mini, mistral-medium-3.5]").replace("DATA", "internal")
+    accounts = "{openai: {limits: {tpm: 40k}}, mistral: {limits: {tpm: 100M}}}"
+    environment, _ = parse(text.replace("{openai: {limits: {tpm: 100M, rpm: 100k}}}", accounts), "x.yaml")
+    outcome = optimize(Inputs(environment, STANDARD, load_coefficients(), {}, None), kept=KEPT)
+    assert arithmetic(outcome.plan, environment) == ()
+    assert [(band["api_share"], band.get("refused", False)) for band in policy(outcome.plan)["bands"]] == [
+        (1.0, False) for _ in route_of(outcome).bands
+    ]
+    assert route_of(outcome).too_long is None
+
+
 def test_the_price_of_serving_them_is_that_of_the_plan_that_refuses_none() -> None:
     def serving_all(outcome: Outcome) -> list[float]:
         others = [other for other in outcome.plan.baselines if other.name == "longest served too"]
@@ -233,9 +247,38 @@ def test_prompts_are_cut_for_pools_and_refused_at_apis() -> None:
     assert any("an API cuts no prompt" in v.message for v in hosted.plan.verdicts)
 
 
+@pytest.mark.parametrize("ratio", [0.8, 1.0, 1.25])
+def test_a_pool_is_told_to_cut_in_the_tokens_of_its_model(ratio: float) -> None:
+    """vLLM counts as its model does; what is too long is told as the route states it."""
+    text = TEXT.replace("INPUT", "{mean: 2400, p95: 8500}").replace("ACCEPT", "[qwen3-8b]")
+    text = text.replace("DATA", "restricted").replace("RULE", "{rule: truncate, most: 5%}")
+    text += f"models: {{qwen3-8b: {{tokenizer_ratio: {ratio}, measured: 2026-11-20}}}}\n"
+    environment, _ = parse(text, "x.yaml")
+    outcome = optimize(Inputs(environment, STANDARD, load_coefficients(), {}, None), kept=KEPT)
+    band, context = route_of(outcome).bands[-1], outcome.plan.pools[0].engine.max_model_len
+    over = told(outcome).over_tokens
+    assert policy(outcome.plan)["bands"][-1]["cut_to_tokens"] == band.cut_to_tokens == int(over * ratio)
+    assert band.cut_to_tokens + float(band.mean_output_tokens) * ratio < context
+
+
 def test_an_unknown_context_is_an_omission() -> None:
     with pytest.raises(Problems):
         planned("{mean: 300, p95: 600}", catalog=catalog(small=None))
+
+
+@pytest.mark.parametrize(("share", "refused"), [("0.5", "1"), ("0", "0.5"), ("0.5", "0.5"), ("1", "1")])
+def test_check_finds_a_band_that_no_policy_can_refuse_in_part(share: str, refused: str) -> None:
+    plan = planned("{mean: 3000, p95: 10500}").plan
+    text = TEXT.replace("INPUT", "{mean: 3000, p95: 10500}").replace("ACCEPT", "[gpt-5.4-mini]")
+    environment, _ = parse(text.replace("DATA", "internal").replace("RULE", "{}"), "x.yaml")
+    route = plan.routes[0]
+    levels = {level.name: Decimal(refused) for level in plan.levels}
+    spilled = {name: 1 - Decimal(refused) for name in levels}
+    changes = {"api_share": Decimal(share), "refused_by_level": levels, "spill_by_level": spilled}
+    part = route.bands[-1].model_copy(update=changes)
+    broken = plan.model_copy(update={"routes": (route.model_copy(update={"bands": (*route.bands[:-1], part)}),)})
+    told = [problem.message for problem in arithmetic(broken, environment)]
+    assert any("without a pool the API takes all of it, or it is refused whole" in message for message in told)
 
 
 def test_check_counts_what_is_refused() -> None:

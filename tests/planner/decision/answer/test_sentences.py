@@ -68,6 +68,7 @@ OMISSIONS: list[tuple[OmissionCause, str]] = [
     (MissesSlo(SLOW), "a step takes 90 ms; 60 ms are asked for"),
     (MissesSlo(SLOW, "long"), "long prompts: a step takes 90 ms; 60 ms are asked for"),
     (NoPrice("ec2/us-east-1/g6.xlarge/on-demand"), "the price snapshot has no ec2/us-east-1/g6.xlarge/on-demand"),
+    (NoPrice("api/a/b/long-input", "long"), "long prompts: the price snapshot has no api/a/b/long-input"),
     (NotInZones(("use1-az1", "use1-az5")), "not sold in use1-az1, use1-az5"),
     (
         OverQuota("P", 96, 0),

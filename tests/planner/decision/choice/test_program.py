@@ -185,6 +185,19 @@ def test_only_the_first_api_of_a_band_is_its_reserve() -> None:
     assert [r.name for r in program.rows if r.name.startswith("rpm-after-loss[api")]
 
 
+def test_a_band_that_an_api_reads_is_turned_away_whole_at_every_level() -> None:
+    """One binary for all levels, and none for bands that no API reads or that may not be turned away."""
+    chat, vault = PAPER.flows
+    refusing = replace(PAPER, flows=(replace(chat, may_turn_away=True, elsewhere=False), vault))
+    program = formulate(refusing)
+    for t in (0, 1):
+        assert row(program, f"whole[chat,0,{t}]") == ({f"l[chat,0,{t}]": 1, "q[chat,0]": -1}, 0, 0)
+    (column,) = [c for c in program.columns if c.name.startswith("q[")]
+    assert (column.integer, column.upper, column.cost) == (True, 1.0, 0.0)
+    elsewhere = replace(PAPER, flows=(replace(chat, may_turn_away=True), replace(vault, may_turn_away=True)))
+    assert not [c for c in formulate(elsewhere).columns if c.name.startswith("q[")]
+
+
 def test_a_band_that_may_not_spill_is_served_by_its_class_alone() -> None:
     """An equality where no API may take the band, which halves the search; an inequality where one may."""
     assert row(formulate(PAPER), "uses[vault,0,vault-small,0]")[1:] == (0.0, 0.0)

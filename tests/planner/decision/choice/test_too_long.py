@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import pytest
 
 from planner.decision.choice.choice import Choice
-from planner.decision.choice.question import Answer, ApiOption, BandKey, Question, ReplicaClass, apis_in_order
+from planner.decision.choice.dispatch import dispatch
+from planner.decision.choice.limits import ApiRate
+from planner.decision.choice.question import (
+    Answer,
+    ApiOption,
+    BandKey,
+    Infeasible,
+    Question,
+    ReplicaClass,
+    apis_in_order,
+)
 from planner.decision.choice.solve import solve
 from tests.planner.decision.choice.instances import EXACT, api, flow, replica_class
 
@@ -90,6 +101,62 @@ def test_without_apis_what_only_they_read_may_go() -> None:
     asked = question(WIDE, NARROW_POOL)
     assert answer(asked).turned_away == {}
     assert answer(asked.without_apis()).turned_away == {LONG: (1.0,)}
+
+
+HALF_CHEAP = replace(CHEAP, requests_per_minute=30.0)
+"""Its account takes half of the short prompts at one a second."""
+
+
+def peak_and_trough(*options: ApiOption | ReplicaClass) -> Question:
+    """The question under the rule to refuse, in which a third of the load comes in most of the hours."""
+    asked = question(*options, elsewhere=False)
+    flows = tuple(
+        replace(f, mean=(f.mean[0], f.mean[0] / 3), planned=(f.planned[0], f.planned[0] / 3)) for f in asked.flows
+    )
+    return replace(asked, level_hours=(200.0, 530.0), flows=flows)
+
+
+def test_an_api_that_serves_the_route_takes_what_it_reads_at_every_hour() -> None:
+    """The wide API serves short prompts at the peak alone; being too long is a property of a prompt and of no hour."""
+    asked = peak_and_trough(HALF_CHEAP, WIDE)
+    found = answer(asked)
+    assert found.turned_away == {}
+    assert found.spilled[(LONG, "wide")] == (1.0, 1.0)
+    assert found.spilled[(SHORT, "wide")] == pytest.approx((0.5, 0.0))
+    assert answer(peak_and_trough(CHEAP, WIDE)).turned_away == {LONG: (1.0, 1.0)}, "without need it does not serve"
+
+
+def test_a_rate_limit_refuses_no_part_of_a_band_for_its_length() -> None:
+    """The account of the wide API holds the short prompts that it is left, and half of the long ones beside them."""
+    tight = replace(WIDE, requests_per_minute=30.3)
+    found = solve(question(HALF_CHEAP, tight, elsewhere=False), EXACT)
+    assert isinstance(found, Infeasible)
+    assert [getattr(cause, "limit", None) for cause in found.causes] == [ApiRate("wide", "rpm")]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_band_that_only_apis_read_is_refused_whole_or_not_at_all(seed: int) -> None:
+    draw = random.Random(seed)
+    narrow = replace(CHEAP, requests_per_minute=draw.choice([None, 12.0, 30.0, 55.0]))
+    wide = replace(WIDE, requests_per_minute=draw.choice([None, 30.3, 45.0]))
+    pool = replace(NARROW_POOL, usd_per_node_hour=draw.choice([0.05, 0.9]))
+    asked = peak_and_trough(narrow, wide, *([pool] if draw.random() < 0.5 else []))
+    found = solve(asked, EXACT)
+    if isinstance(found, Infeasible):
+        return
+    shares = {t: sum(parts[t] for (key, _), parts in found.spilled.items() if key == LONG) for t in (0, 1)}
+    assert shares[0] == shares[1]
+    assert shares[0] in (0.0, 1.0)
+    assert Choice(asked, found).refuses(LONG) == (shares[0] == 0.0)
+
+
+def test_what_is_refused_at_the_gateway_costs_nothing_under_another_load() -> None:
+    asked = question(CHEAP, WIDE, elsewhere=False)
+    choice = Choice(asked, answer(asked))
+    assert choice.refuses(LONG)
+    found = dispatch(choice, asked)
+    assert found.api_usd_per_month == pytest.approx(choice.answer.usd_per_month)
+    assert found.unplaced == {LONG: (1.0,)}
 
 
 def test_apis_are_ranked_by_what_all_of_them_take() -> None:
