@@ -262,7 +262,7 @@ def _bill(plan: Plan, environment: Environment) -> Iterator[Problem]:
         bought = sum(
             (line.quantity for line in cost.lines if line.component == group.name and line.unit == "hour"), Decimal(0)
         )
-        if bought != Decimal(group.max_nodes) * HOURS_PER_MONTH:
+        if not _close(bought, Decimal(group.max_nodes) * HOURS_PER_MONTH):
             yield Problem(
                 "CHK007", f"node group `{group.name}` runs {group.max_nodes} nodes, {bought} hours are billed"
             )
@@ -276,12 +276,13 @@ def _existing(plan: Plan, environment: Environment) -> Iterator[Problem]:
         key = f"environment/hardware.existing[{index}]/{entry.instance_type}"
         lines = [line for line in plan.cost.lines if line.price == key]
         hours = sum((line.quantity for line in lines), Decimal(0))
-        if hours != entry.count * HOURS_PER_MONTH or any(line.unit_price != entry.usd_per_hour for line in lines):
+        whole = _close(hours, Decimal(entry.count) * HOURS_PER_MONTH)
+        if not whole or any(line.unit_price != entry.usd_per_hour for line in lines):
             message = f"{entry.count} × {entry.instance_type} are paid for at ${entry.usd_per_hour} an hour"
             yield Problem("CHK007", f"{message}; {hours} hours of them are billed")
     for group in plan.node_groups:
         lines = [line for line in plan.cost.lines if line.component == group.name and line.name.endswith(" existing")]
-        if sum((line.quantity for line in lines), Decimal(0)) != group.existing * HOURS_PER_MONTH:
+        if not _close(sum((line.quantity for line in lines), Decimal(0)), Decimal(group.existing) * HOURS_PER_MONTH):
             message = f"node group `{group.name}` stands on {group.existing} existing machines"
             yield Problem("CHK007", f"{message}, which are not those on the bill")
     used: dict[str, int] = {}
@@ -317,13 +318,13 @@ def cluster_bill(plan: Plan) -> Iterator[Problem]:
         if line.component == PLATFORM:
             billed[line.price] = billed.get(line.price, Decimal(0)) + line.quantity
     for key in sorted({*built, *billed}):
-        if built.get(key, 0) != billed.get(key, 0):
+        if not _close(billed.get(key, Decimal(0)), built.get(key, Decimal(0))):
             message = f"the platform has {built.get(key, 0)} of {key}; {billed.get(key, 0)} are billed"
             yield Problem("CHK007", message)
     for group in plan.node_groups:
         lines = (line for line in plan.cost.lines if line.component == group.name and line.price == disks)
         billed_gb, built_gb = sum((line.quantity for line in lines), Decimal(0)), group.disk_gb * group.max_nodes
-        if billed_gb != built_gb:
+        if not _close(billed_gb, Decimal(built_gb)):
             message = f"the disks of node group `{group.name}` have {built_gb} GB; {billed_gb} are billed"
             yield Problem("CHK007", message)
 

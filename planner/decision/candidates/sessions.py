@@ -17,10 +17,11 @@ def sessions_spread(demand: Demand, choice: Choice) -> dict[str, float]:
     that goes there spreads a session over 1/(1 − s) times as many. The widest band and level count.
     """
     spread: dict[str, float] = {}
+    with_histories = [route for route in demand.routes if route.repeated.session_share]
+    if not with_histories:
+        return spread
     replicas = fleet(choice).replicas
-    for route in demand.routes:
-        if not route.repeated.session_share:
-            continue
+    for route in with_histories:
         for index in range(len(route.bands)):
             key = (route.name, index)
             local = max(1.0 - max(choice.spilled(key)), LEAST_LOCAL)

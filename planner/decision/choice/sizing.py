@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from heapq import heapify, heapreplace
 
 from planner.decision.choice.choice import Choice
 from planner.decision.choice.question import ReplicaClass
@@ -57,9 +58,14 @@ def _place(classes: Sequence[ReplicaClass], count: int, replicas: Mapping[str, i
     nodes: list[Counter[str]] = [Counter() for _ in range(count)]
     free = [classes[0].gpus_per_node] * count
     for k in sorted(classes, key=lambda k: (-k.tensor_parallel_size, k.name)):
+        emptiest = [
+            (-free[i], 0, i) for i in range(count)
+        ]  # of equally empty nodes, the one with the fewest of the class
+        heapify(emptiest)
         for _ in range(replicas[k.name]):
-            emptiest = max(range(count), key=lambda i: (free[i], -nodes[i][k.name], -i))
-            nodes[emptiest][k.name] += 1
-            free[emptiest] -= k.tensor_parallel_size
+            _, _, i = emptiest[0]
+            nodes[i][k.name] += 1
+            free[i] -= k.tensor_parallel_size
+            heapreplace(emptiest, (-free[i], nodes[i][k.name], i))
     assert min(free, default=0) >= 0, "packing by GPU count is exact for powers of two"
     return tuple(dict(sorted(node.items())) for node in nodes)
