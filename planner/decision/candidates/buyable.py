@@ -15,7 +15,7 @@ from planner.decision.candidates.screening import leaders
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.decision.candidates.shapes import Shape
 from planner.decision.choice.linear import INFINITY
-from planner.decision.choice.program import least_nodes
+from planner.decision.choice.pairs import least_nodes
 from planner.decision.choice.question import BandKey, Question, machines_usd
 from planner.decision.choice.solve import usd_of_some_plan
 

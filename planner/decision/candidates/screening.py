@@ -19,7 +19,7 @@ from operator import le
 
 from planner.decision.candidates.omissions import DearerThanPlan, Dominated, FarFromCheapest, Omission
 from planner.decision.candidates.self_hosted import SelfHosted
-from planner.decision.choice.program import least_usd
+from planner.decision.choice.pairs import least_usd
 from planner.decision.choice.question import BandKey, Question, ReplicaClass
 
 MOST_CLASSES = 28

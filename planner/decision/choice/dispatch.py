@@ -25,7 +25,8 @@ from dataclasses import dataclass
 from planner.decision.choice.choice import Choice
 from planner.decision.choice.columns import s
 from planner.decision.choice.linear import Linear
-from planner.decision.choice.program import SECONDS_PER_HOUR, api_pairs
+from planner.decision.choice.pairs import api_pairs
+from planner.decision.choice.program import SECONDS_PER_HOUR
 from planner.decision.choice.question import ApiOption, BandKey, Flow, Question
 from planner.decision.choice.search import best_shares
 

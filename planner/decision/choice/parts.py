@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from planner.decision.choice.program import api_pairs
+from planner.decision.choice.pairs import api_pairs
 from planner.decision.choice.question import BandKey, Question
 
 NOBODY: Mapping[str, int] = {}

@@ -24,26 +24,17 @@ that replicas fit on nodes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from planner.decision.choice.columns import away, b, c, n, refused, s, v, x, y
-from planner.decision.choice.limits import ApiBudget, ApiRate, RateUnit, ServedRoute, TotalBudget, VcpuQuota
+from planner.decision.choice.limits import ServedRoute
 from planner.decision.choice.linear import INFINITY, Linear
-from planner.decision.choice.question import (
-    ApiOption,
-    BandKey,
-    Flow,
-    Question,
-    ReplicaClass,
-    apis_in_order,
-    machines_usd,
-)
+from planner.decision.choice.pairs import api_pairs, existing_types, groups, local_pairs, refusable, turned_away
+from planner.decision.choice.question import Flow, Question, ReplicaClass
+from planner.decision.choice.team_limits import TIE_BREAK_USD, api_limits, budgets, quota
 from planner.words.units import HOURS_PER_MONTH
 
 SECONDS_PER_HOUR = 3600.0
-TIE_BREAK_USD = 0.01
-"""Cost of each class and each replica, USD, so that of plans with equal cost the one with fewer of them wins. It is far
-below any difference that matters, and no part of the cost that is told."""
 
 
 def formulate(question: Question) -> Linear:
@@ -65,62 +56,12 @@ def formulate(question: Question) -> Linear:
         _weights,
         _required,
         _platform,
-        _quota,
-        _api_limits,
-        _budgets,
+        quota,
+        api_limits,
+        budgets,
     ):
         family(program, question)
     return program
-
-
-def local_pairs(question: Question) -> Iterator[tuple[Flow, ReplicaClass]]:
-    """Return the bands with each class that may serve them."""
-    return ((f, k) for f in question.flows for k in question.classes if f.key in k.capacity)
-
-
-def api_pairs(question: Question) -> Iterator[tuple[Flow, ApiOption]]:
-    """Return the bands with each API that may take them. Restricted data has none, as its flows may not spill."""
-    return ((f, a) for f in question.flows if f.may_spill for a in question.apis if f.key in a.usd_per_request)
-
-
-def turned_away(question: Question) -> tuple[Flow, ...]:
-    """Return the bands that may be turned away for their length: not those that go elsewhere and that an API takes."""
-    taken = {f.key for f, _ in api_pairs(question)}
-    return tuple(f for f in question.flows if f.may_turn_away and not (f.elsewhere and f.key in taken))
-
-
-def _refusable(question: Question) -> tuple[Flow, ...]:
-    """Return the bands that may be turned away although an API reads them."""
-    taken = {f.key for f, _ in api_pairs(question)}
-    return tuple(f for f in turned_away(question) if f.key in taken)
-
-
-def groups(question: Question) -> dict[str, list[ReplicaClass]]:
-    """Return the node groups with the classes that may stand on each."""
-    classes: dict[str, list[ReplicaClass]] = {}
-    for k in question.classes:
-        classes.setdefault(k.node_group, []).append(k)
-    return classes
-
-
-def existing_types(question: Question) -> dict[str, ReplicaClass]:
-    """Return a class of each instance type of which machines are paid for already, by the name of the type."""
-    return {k.instance_type: k for k in question.classes if k.existing}
-
-
-def least_usd(question: Question, k: ReplicaClass) -> float:
-    """Return the least that any plan costs in which class k serves something, USD a month: its machines.
-
-    Those that are paid for already are part of every plan.
-    """
-    nodes = least_nodes(question, k.exclusive)
-    usd = machines_usd(nodes, k.usd_per_node_hour, k.existing, k.usd_per_existing_node_hour)
-    return usd + question.platform_usd + question.existing_usd
-
-
-def least_nodes(question: Question, exclusive: bool) -> int:
-    """Return the fewest nodes of a class in any plan."""
-    return 2 if exclusive and question.survives_a_node else 1
 
 
 def _columns(program: Linear, question: Question) -> None:
@@ -136,7 +77,7 @@ def _columns(program: Linear, question: Question) -> None:
     for f in turned_away(question):
         for t in levels:
             program.continuous(away(f, t), 0.0, 1.0)
-    for f in _refusable(question):
+    for f in refusable(question):
         program.binary(refused(f))
     for k in question.classes:
         program.integer(y(k), TIE_BREAK_USD)
@@ -197,7 +138,7 @@ def _turned_away_whole(program: Linear, question: Question) -> None:
     the API do not hold is therefore never too long. A band that no API reads is either left to no pool, and then the
     whole of it is turned away by `_serve`, or to one that admits what it can at each level.
     """
-    for f in _refusable(question):
+    for f in refusable(question):
         for t in range(len(question.level_hours)):
             program.equal(f"whole[{f.route},{f.band},{t}]", [(away(f, t), 1.0), (refused(f), -1.0)], 0.0)
 
@@ -360,98 +301,3 @@ def _uses(
             if f.key in k.capacity:
                 terms.setdefault(kind(k), []).append((v(f, k), 1.0))
         yield f, terms
-
-
-def _quota(program: Linear, question: Question) -> None:
-    """The nodes of a family of instance types stay within its quota.
-
-    Σ_{g of the family} vCPU[g]·n[g] ≤ quota
-    """
-    for family in sorted(question.quotas):
-        terms = [
-            (n(g), float(classes[0].vcpus_per_node))
-            for g, classes in groups(question).items()
-            if classes[0].quota_family == family
-        ]
-        if terms:
-            program.at_most(f"quota[{family}]", terms, float(question.quotas[family]), VcpuQuota(family))
-
-
-def _api_limits(program: Linear, question: Question) -> None:
-    """The accounts at API providers admit the planned spill, and what a lost node served beside it.
-
-        60·Σ_{r,i,a} λ̄[r,i,t]·s[r,i,a,t]·tokens[r,i,a] ≤ TPM                    by account and level
-        60·Σ_{r,i,a} λ̄[r,i,t]·s[r,i,a,t]·tokens[r,i,a] + lost[g,t] ≤ TPM        and by node group g
-
-    The same holds for requests: tokens is 1 then, and RPM stands for TPM. An account is a provider, whose models all
-    share its limits. lost[g,t] bounds what one node of the group serves in a minute: λ̄·x of each band that a full node
-    could serve whole, else what the node can serve of it. It is counted at the API that the gateway asks first.
-    """
-    first = _first_apis(question)
-    for provider in sorted({a.provider for a in question.apis}):
-        account = [a for a in question.apis if a.provider == provider]
-        units: tuple[RateUnit, ...] = ("tpm", "rpm")
-        for unit in units:
-            stated = [a.tokens_per_minute if unit == "tpm" else a.requests_per_minute for a in account]
-            limit = min((value for value in stated if value is not None), default=None)
-            if limit is not None:
-                for t in range(len(question.level_hours)):
-                    _account_limit(program, question, first, account, unit, limit, t)
-
-
-def _first_apis(question: Question) -> dict[BandKey, ApiOption]:
-    """Return the API that the gateway asks first for each band that may spill."""
-    ordered = {route: apis_in_order(question.apis, route) for route in {f.route for f in question.flows}}
-    spill = dict.fromkeys(f.key for f, _ in api_pairs(question))
-    return {key: next(a for a in ordered[key[0]] if key in a.usd_per_request) for key in spill}
-
-
-def _account_limit(
-    program: Linear,
-    question: Question,
-    first: Mapping[BandKey, ApiOption],
-    account: list[ApiOption],
-    unit: RateUnit,
-    limit: float,
-    t: int,
-) -> None:
-    """Add the rows of one account, unit and level. first: the API that each band asks first."""
-
-    def weight(f: Flow, a: ApiOption) -> float:
-        return 60.0 * (a.tokens_per_request[f.key] if unit == "tpm" else 1.0)
-
-    provider = account[0].provider
-    spilled = [(s(f, a, t), f.planned[t] * weight(f, a)) for f, a in api_pairs(question) if a.provider == provider]
-    program.at_most(f"{unit}[{provider},{t}]", spilled, limit, ApiRate(provider, unit))
-    asked = {key: api for key, api in first.items() if api.provider == provider}
-    for group, classes in groups(question).items() if question.survives_a_node else ():
-        lost = [
-            _lost(f, k, t, weight(f, asked[f.key]))
-            for k in classes
-            if not k.exclusive
-            for f in question.flows
-            if f.key in k.capacity and f.key in asked
-        ]
-        if lost:
-            name = f"{unit}-after-loss[{provider},{group},{t}]"
-            program.at_most(name, [*spilled, *lost], limit, ApiRate(provider, unit, after_loss=True))
-
-
-def _lost(f: Flow, k: ReplicaClass, t: int, weight: float) -> tuple[str, float]:
-    """Return the term for what a lost node of class k served of a band, in tokens or requests a minute."""
-    node = k.capacity[f.key] * k.replicas_per_node
-    return (x(f, k, t), f.planned[t] * weight) if f.planned[t] <= node else (v(f, k), node * weight)
-
-
-def _budgets(program: Linear, question: Question) -> None:
-    """Everything together stays within the budget, and the APIs stay within theirs.
-
-    Σ cost·column ≤ budget
-    """
-    priced = [(c.name, c.cost) for c in program.columns if c.cost > TIE_BREAK_USD]
-    to_apis = {s(f, a, t) for f, a in api_pairs(question) for t in range(len(question.level_hours))}
-    spend = [(name, cost) for name, cost in priced if name in to_apis]
-    if question.budget_usd is not None:
-        program.at_most("budget", priced, question.budget_usd, TotalBudget())
-    if question.api_budget_usd is not None and spend:
-        program.at_most("api-budget", spend, question.api_budget_usd, ApiBudget())

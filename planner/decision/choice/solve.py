@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from planner.decision.choice import columns, program
+from planner.decision.choice import columns, pairs, program, team_limits
 from planner.decision.choice.causes import causes
 from planner.decision.choice.limits import NoCandidates, SearchEnded
 from planner.decision.choice.linear import INFINITY, Linear
@@ -124,7 +124,7 @@ def _found(part: Question, limits: SearchLimits, likely: frozenset[str]) -> _Fou
         return _searched(part, limits)
     good = _some_plan(few, ROUGH)
     most_usd = good.search.usd + CENT
-    asked = replace(part, classes=tuple(k for k in part.classes if program.least_usd(part, k) <= most_usd))
+    asked = replace(part, classes=tuple(k for k in part.classes if pairs.least_usd(part, k) <= most_usd))
     return _searched(asked, limits, None if good.search.values is None else good.values)
 
 
@@ -184,23 +184,23 @@ def _answer(question: Question, linear: Linear, values: Floats, proven: bool, bo
     levels = range(len(question.level_hours))
     served = {
         (f.key, k.name): tuple(min(1.0, value[columns.x(f, k, t)]) for t in levels)
-        for f, k in program.local_pairs(question)
+        for f, k in pairs.local_pairs(question)
     }
     spilled = {
         (f.key, a.name): tuple(min(1.0, value[columns.s(f, a, t)]) for t in levels)
-        for f, a in program.api_pairs(question)
+        for f, a in pairs.api_pairs(question)
     }
     turned_away = {
-        f.key: tuple(min(1.0, value[columns.away(f, t)]) for t in levels) for f in program.turned_away(question)
+        f.key: tuple(min(1.0, value[columns.away(f, t)]) for t in levels) for f in pairs.turned_away(question)
     }
     value |= _trimmed(question, value, served)
-    cost = float(sum(c.cost * value[c.name] for c in linear.columns if c.cost > program.TIE_BREAK_USD))
+    cost = float(sum(c.cost * value[c.name] for c in linear.columns if c.cost > team_limits.TIE_BREAK_USD))
     return Answer(
         usd_per_month=cost,
         proven=proven,
         gap=0.0 if proven or cost <= 0 else max(0.0, (cost - bound) / cost),
         replicas={k.name: int(count) for k in question.classes if (count := value[columns.y(k)])},
-        nodes={g: int(count) for g in program.groups(question) if (count := value[columns.n(g)])},
+        nodes={g: int(count) for g in pairs.groups(question) if (count := value[columns.n(g)])},
         served={key: shares for key, shares in served.items() if any(shares)},
         spilled={key: shares for key, shares in spilled.items() if any(shares)},
         turned_away={key: shares for key, shares in turned_away.items() if any(shares)},
@@ -215,7 +215,7 @@ def _trimmed(
     Within its gap the search may buy idle ones.
     """
     lean: dict[str, float] = {}
-    for group, classes in program.groups(question).items():
+    for group, classes in pairs.groups(question).items():
         gpus = least = 0
         for k in classes:
             bands = [f for f in question.flows if any(served.get((f.key, k.name), ()))]
@@ -232,8 +232,8 @@ def _trimmed(
             round(value[columns.n(group)]), max(math.ceil(gpus / classes[0].gpus_per_node), least)
         )
     lean["z"] = float(any(lean.values()))
-    for instance_type, k in program.existing_types(question).items():
-        groups = (g for g, classes in program.groups(question).items() if classes[0].instance_type == instance_type)
+    for instance_type, k in pairs.existing_types(question).items():
+        groups = (g for g, classes in pairs.groups(question).items() if classes[0].instance_type == instance_type)
         lean[columns.b(instance_type)] = max(0.0, sum(lean[columns.n(g)] for g in groups) - k.existing)
     lean |= {columns.c(k): 0.0 for k in question.classes}
     lean |= {columns.c(k): 1.0 for k in question.classes if lean[columns.y(k)]}

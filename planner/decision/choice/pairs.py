@@ -1,0 +1,57 @@
+"""Who may serve what in a question: the pairs of a band and what may take it, and the groups of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from planner.decision.choice.question import ApiOption, Flow, Question, ReplicaClass, machines_usd
+
+
+def local_pairs(question: Question) -> Iterator[tuple[Flow, ReplicaClass]]:
+    """Return the bands with each class that may serve them."""
+    return ((f, k) for f in question.flows for k in question.classes if f.key in k.capacity)
+
+
+def api_pairs(question: Question) -> Iterator[tuple[Flow, ApiOption]]:
+    """Return the bands with each API that may take them. Restricted data has none, as its flows may not spill."""
+    return ((f, a) for f in question.flows if f.may_spill for a in question.apis if f.key in a.usd_per_request)
+
+
+def turned_away(question: Question) -> tuple[Flow, ...]:
+    """Return the bands that may be turned away for their length: not those that go elsewhere and that an API takes."""
+    taken = {f.key for f, _ in api_pairs(question)}
+    return tuple(f for f in question.flows if f.may_turn_away and not (f.elsewhere and f.key in taken))
+
+
+def refusable(question: Question) -> tuple[Flow, ...]:
+    """Return the bands that may be turned away although an API reads them."""
+    taken = {f.key for f, _ in api_pairs(question)}
+    return tuple(f for f in turned_away(question) if f.key in taken)
+
+
+def groups(question: Question) -> dict[str, list[ReplicaClass]]:
+    """Return the node groups with the classes that may stand on each."""
+    classes: dict[str, list[ReplicaClass]] = {}
+    for k in question.classes:
+        classes.setdefault(k.node_group, []).append(k)
+    return classes
+
+
+def existing_types(question: Question) -> dict[str, ReplicaClass]:
+    """Return a class of each instance type of which machines are paid for already, by the name of the type."""
+    return {k.instance_type: k for k in question.classes if k.existing}
+
+
+def least_usd(question: Question, k: ReplicaClass) -> float:
+    """Return the least that any plan costs in which class k serves something, USD a month: its machines.
+
+    Those that are paid for already are part of every plan.
+    """
+    nodes = least_nodes(question, k.exclusive)
+    usd = machines_usd(nodes, k.usd_per_node_hour, k.existing, k.usd_per_existing_node_hour)
+    return usd + question.platform_usd + question.existing_usd
+
+
+def least_nodes(question: Question, exclusive: bool) -> int:
+    """Return the fewest nodes of a class in any plan."""
+    return 2 if exclusive and question.survives_a_node else 1
