@@ -26,6 +26,7 @@ from planner.decision.choice.choice import Choice
 from planner.decision.choice.question import Answer, Infeasible, Question
 from planner.decision.choice.search import DEFAULT_LIMITS, SearchLimits
 from planner.decision.choice.solve import solve
+from planner.decision.choice.team_limits import accounts_may_bind
 from planner.decision.inputs import Inputs
 from planner.words.diagnostics import Problem
 
@@ -112,12 +113,20 @@ def wider_spread(decision: Decision) -> dict[str, float]:
 
 
 def _decide(inputs: Inputs, known: Known, limits: SearchLimits, spread: Mapping[str, float]) -> Decision | Refusal:
-    """Return the cheapest choice if the requests of a session are spread over so many replicas, by route."""
-    surveyed = survey(inputs, known, spread)
-    if refusal := _without_candidates(surveyed):
-        return refusal
-    rating = Rating(surveyed.classes, surveyed.ruler, known.simulated)
-    cheapest = _choose(inputs, surveyed, rating, limits)
+    """Return the cheapest choice if the requests of a session are spread over so many replicas, by route.
+
+    What is too dear falls before it is simulated. Where the choice then costs as much as something that fell, or where
+    there is none, the market is surveyed again with what is known of the cost.
+    """
+    known_usd = 0.0
+    while True:
+        surveyed = survey(inputs, known, spread, known_usd)
+        rating = Rating(surveyed.classes, surveyed.ruler, known.simulated)
+        cheapest = _without_candidates(surveyed) or _choose(inputs, surveyed, rating, limits)
+        usd = math.inf if isinstance(cheapest, Refusal) else cheapest.choice.answer.usd_per_month
+        if usd <= surveyed.dear_usd:
+            break
+        known_usd = usd
     if isinstance(cheapest, Refusal):
         return cheapest
     if surveyed.preferred is None:
@@ -192,7 +201,12 @@ def _wanted(decision: Decision) -> str:
 
 
 def _is_certain(question: Question, answer: Infeasible, simulated: frozenset[str], limits: SearchLimits) -> bool:
-    """Say whether the same stands in the way if each class that is not simulated serves `HOPEFUL` times as much."""
+    """Say whether the same stands in the way if each class that is not simulated serves `HOPEFUL` times as much.
+
+    A faster node leaves more to an API when it is lost, so that nothing is certain where an account's limit may bind.
+    """
+    if question.survives_a_node and accounts_may_bind(question):
+        return False
     hopeful = tuple(
         k if k.name in simulated else replace(k, capacity={band: HOPEFUL * rate for band, rate in k.capacity.items()})
         for k in question.classes

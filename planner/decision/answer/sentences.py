@@ -33,6 +33,7 @@ MEANING: Mapping[OmissionKind, str] = {
     "dear": "costs more alone than a whole plan without it",
     "screened": "is far from the cheapest for every route",
     "host": "has too little CPU or memory beside the GPU",
+    "too-many-gpus": "needs more GPUs than a machine that is sold here has",
 }
 """What each kind of omission says of a candidate: the end of a sentence that begins with its name."""
 TENANCY_WORDS: Mapping[str, str] = {"": "", "solo": ", on nodes of its own", "private": ", for restricted data"}
@@ -110,6 +111,8 @@ def omission_words(omission: Omission) -> str:
             return f"its smallest deployment costs more than a whole plan without it, of ${usd:,.0f} a month"
         case omissions.FarFromCheapest():
             return "many others are cheaper for every route that it could serve"
+        case omissions.NoMachine(gpus):
+            return f"no machine that is sold here carries replicas of {gpus} of its GPUs"
         case omissions.WeakHost():
             return "too little CPU or memory for each GPU, or bare metal"
 

@@ -1,17 +1,19 @@
 """What is worth buying: the classes whose smallest deployment costs no more than a whole plan of cheaper ones.
 
-To screen a shape takes time, and its price is known before. So the cheapest shapes are screened first. A plan of them
-says which of the others can be in no plan that is worth its price, and those are never screened.
+To screen a shape takes time, and its price is known before. So the cheapest shapes are screened first. A rough plan of
+them says which of the others are far too dear for any plan, and those are not screened. Three kinds are screened
+whatever they cost: the shapes of locked pools, all shapes where some hardware is preferred, and those of a model that
+could serve some route with none of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from planner.decision.candidates.hosts import Host, Hosts
-from planner.decision.candidates.omissions import Candidate, Omission
-from planner.decision.candidates.screening import leaders
+from planner.decision.candidates.omissions import Candidate, NoMachine, Omission
+from planner.decision.candidates.screening import DEAR, leaders
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.decision.candidates.shapes import Shape
 from planner.decision.choice.linear import INFINITY
@@ -19,29 +21,42 @@ from planner.decision.choice.pairs import least_nodes
 from planner.decision.choice.question import BandKey, Question, machines_usd
 from planner.decision.choice.solve import usd_of_some_plan
 
-FIRST = 4.0
-"""The first classes cost this many times as much as the cheapest class of the route for which that is dearest."""
+AFTER_APIS = 4.0
+"""Where APIs alone make no plan, the next classes cost at most this many times as much as the cheapest one of the route
+for which that is dearest."""
 WIDER = 2.0
-"""Where no plan was found, classes of so many times the money are screened in the next turn."""
+"""Where these make none either, the next ones cost at most this many times as much."""
 
 Screen = Callable[[Sequence[Shape]], tuple[tuple[SelfHosted, ...], tuple[Omission, ...]]]
 """Returns the classes of shapes, and what they cannot serve."""
+Hopes = Callable[[Sequence[Shape]], list[frozenset[str]]]
+"""Returns the routes that an idle replica of each shape could serve."""
 
 
 @dataclass(frozen=True)
 class Buyable:
     """What is worth buying is what was screened.
 
-    classes: the classes of the shapes that were screened.
-    usd: cost of a good plan of some of them, USD a month; infinity where none was found.
-    omissions: what they cannot serve.
-    dear: the shapes that were not screened, because they cost more than `dear` × that plan.
+    classes: the classes of the shapes that were screened, sorted by name.
+    usd: cost of a plan with which the others are compared, USD a month; infinity where none was found.
+    omissions: what the classes cannot serve, and shapes without a machine.
+    unscreened: the shapes that cost far more than that plan, with the routes that an idle replica could serve.
     """
 
     classes: tuple[SelfHosted, ...]
     usd: float
     omissions: tuple[Omission, ...]
-    dear: tuple[Shape, ...]
+    unscreened: Mapping[Shape, frozenset[str]]
+
+    @property
+    def dear_usd(self) -> float:
+        """Return the money from which a class was too dear, USD a month."""
+        return DEAR * self.usd
+
+    @property
+    def models(self) -> frozenset[tuple[str, str]]:
+        """Return each route with each model that some class serves it with."""
+        return frozenset((route, c.shape.model.key) for c in self.classes for route, _ in c.replica.rates)
 
 
 def buyable(
@@ -50,26 +65,32 @@ def buyable(
     question: Question,
     shares: Mapping[BandKey, float],
     screen: Screen,
-    dear: float,
+    hopes: Hopes,
+    keep: Collection[Shape] = (),
+    known_usd: float = 0.0,
 ) -> Buyable:
     """Return the classes that are worth buying, among all that these shapes make.
 
     question: what is asked, without classes. shares: the shares of their routes' requests that bands have.
-    dear: how many times as much as a whole plan the smallest deployment of a class may cost.
+    keep: shapes that are screened whatever they cost.
+    known_usd: what the plan is known to cost at least, USD a month: what costs less is screened.
     """
     every = {shape: least_usd(shape, machines, question) for shape in shapes}
     usd_of = {shape: usd for shape, usd in every.items() if usd < INFINITY}
-    limit_usd, usd = 0.0, INFINITY
+    without = (shape for shape in shapes if shape not in usd_of)
+    homeless = tuple(Omission(shape.identity, NoMachine(shape.tensor_parallel_size)) for shape in without)
+    limit_usd, usd = (INFINITY if known_usd == INFINITY else 0.0), INFINITY
     while True:
-        within = [shape for shape, least in usd_of.items() if least <= limit_usd]
-        classes, omissions = screen(within)
+        within = {shape: least <= limit_usd or shape in keep for shape, least in usd_of.items()}
+        classes, omissions = screen([shape for shape, is_within in within.items() if is_within])
         if usd == INFINITY:
             asked = replace(question, classes=tuple(c.replica_class for c in classes))
-            usd = usd_of_some_plan(asked.with_classes(leaders(classes, shares)))
-        if len(within) == len(usd_of) or usd * dear <= limit_usd:
-            left_out = tuple(shape for shape, least in usd_of.items() if least > limit_usd)
-            return Buyable(classes, usd, omissions, left_out)
-        limit_usd = usd * dear if usd < INFINITY else WIDER * limit_usd or _first_usd(usd_of)
+            usd = max(known_usd, usd_of_some_plan(asked.with_classes(leaders(classes, shares))))
+        unscreened = {shape: frozenset[str]() for shape, is_within in within.items() if not is_within}
+        found = Buyable(classes, usd, (*homeless, *omissions), unscreened)
+        if not unscreened or found.dear_usd <= limit_usd:
+            return _with_hopeless(found, hopes, screen)
+        limit_usd = found.dear_usd if usd < INFINITY else WIDER * limit_usd or _after_apis_usd(usd_of)
 
 
 def least_usd(shape: Shape, machines: Hosts, question: Question) -> float:
@@ -87,10 +108,27 @@ def candidate(shape: Shape, host: Host) -> Candidate:
     return replace(shape.identity, instance_type=host.offering.instance.key, tenancy=tenancy)
 
 
-def _first_usd(usd_of: Mapping[Shape, float]) -> float:
+def _with_hopeless(found: Buyable, hopes: Hopes, screen: Screen) -> Buyable:
+    """Return the same with the shapes of each model that no shape of it could serve some route with.
+
+    They are screened for their reasons: otherwise a model that meets no SLO would pass for one that is too dear.
+    """
+    hoped = dict(zip(found.unscreened, hopes([*found.unscreened]), strict=True))
+    served = found.models | {(route, shape.model.key) for shape, routes in hoped.items() for route in routes}
+    hopeless = [s for s in hoped if any((route.name, s.model.key) not in served for route in s.routes)]
+    classes, omissions = screen(hopeless)
+    return Buyable(
+        classes=tuple(sorted((*found.classes, *classes), key=lambda c: c.name)),
+        usd=found.usd,
+        omissions=(*found.omissions, *omissions),
+        unscreened={shape: routes for shape, routes in hoped.items() if shape not in hopeless},
+    )
+
+
+def _after_apis_usd(usd_of: Mapping[Shape, float]) -> float:
     """Return the money with which some classes of each route can be bought, USD a month."""
     least: dict[str, float] = {}
     for shape, usd in usd_of.items():
         for route in shape.routes:
             least[route.name] = min(usd, least.get(route.name, usd))
-    return FIRST * max(least.values(), default=0.0)
+    return AFTER_APIS * max(least.values(), default=0.0)

@@ -29,6 +29,7 @@ class Known:
     simulated: capacities from the step simulator, by digest.
     loading: why a shape does not load, None where it does.
     screened: the replicas of a shape with what the closed form says of them, and what they cannot serve.
+    served: the routes of which an idle replica of a shape could serve a band.
     cuts: where the requests of a route are cut for the candidates that read them.
     lengths: the lengths of a route's requests, cut so.
     """
@@ -36,6 +37,7 @@ class Known:
     simulated: CapacitiesByDigest = field(default_factory=dict)
     loading: Answers = field(default_factory=dict)
     screened: Answers = field(default_factory=dict)
+    served: dict[Hashable, frozenset[str]] = field(default_factory=dict)
     cuts: dict[Hashable, Cuts] = field(default_factory=dict)
     lengths: dict[Hashable, RouteLengths] = field(default_factory=dict)
     _numbers: dict[Hashable, int] = field(default_factory=dict)

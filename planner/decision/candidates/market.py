@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from planner.decision.candidates.buyable import buyable, candidate
 from planner.decision.candidates.demand import Demand, RouteDemand, demand
 from planner.decision.candidates.existing import existing_counts, existing_usd, with_existing
-from planner.decision.candidates.hardware_rules import MachineRules, machine_rules
+from planner.decision.candidates.hardware_rules import machine_rules
 from planner.decision.candidates.hosted_apis import HostedApi, hosted_apis
 from planner.decision.candidates.hosting_rights import hosting_rights
 from planner.decision.candidates.hosts import Host, hosts
@@ -22,16 +22,15 @@ from planner.decision.candidates.omissions import Candidate, DearerThanPlan, NoP
 from planner.decision.candidates.platform import NODE_DISK_GB, cluster_parts
 from planner.decision.candidates.preference import preferred_bands, preferred_leaders
 from planner.decision.candidates.reach import cuts
-from planner.decision.candidates.replicas import replicas
+from planner.decision.candidates.replicas import replicas, routes_served
 from planner.decision.candidates.ruler import Ruler, ruler
 from planner.decision.candidates.screening import (
-    DEAR,
     PreferredBands,
     affordable,
     short_list,
     without_dominated,
 )
-from planner.decision.candidates.self_hosted import SelfHosted, self_hosted_classes
+from planner.decision.candidates.self_hosted import SelfHosted, self_hosted_classes, stands_for
 from planner.decision.candidates.shapes import Shape, Tenancy, shapes
 from planner.decision.choice.question import BandKey, Flow, Question
 from planner.decision.inputs import Inputs
@@ -78,6 +77,7 @@ class Market:
     gaps: what is not known of the candidates that are left.
     offers: what every class that could be bought offers, also of those that others undercut.
     undercut: what the classes offer that are far from the cheapest.
+    dear_usd: what a class costs that was too dear, USD a month, or more; infinity where none was.
     """
 
     demand: Demand
@@ -91,6 +91,7 @@ class Market:
     gaps: tuple[Gap, ...]
     offers: frozenset[Offer] = frozenset()
     undercut: frozenset[Offer] = frozenset()
+    dear_usd: float = math.inf
 
     def serves(self, route: str, accepted: AcceptedEntry, quotas: Mapping[str, int]) -> bool:
         """Say whether an entry of a route's accept list could serve it, so that it fell, if it did, on price alone."""
@@ -120,10 +121,13 @@ class Market:
         return self.servable.issuperset(_firm_bands(route))
 
 
-def survey(inputs: Inputs, known: Known | None = None, spread: Mapping[str, float] | None = None) -> Market:
+def survey(
+    inputs: Inputs, known: Known | None = None, spread: Mapping[str, float] | None = None, known_usd: float = 0.0
+) -> Market:
     """Return the market of an environment. `known` holds capacities of former surveys; new ones are added to it.
 
     spread: number of replicas among which the requests of a session are spread, by route (`demand`).
+    known_usd: what the plan is known to cost at least, USD a month (`buyable`).
     Raises `Problems` with ENV020, exit code 1, when a price is missing that every plan needs.
     """
     environment, catalog = inputs.environment, inputs.catalog
@@ -160,23 +164,26 @@ def survey(inputs: Inputs, known: Known | None = None, spread: Mapping[str, floa
         gaps=(*api_gaps, *offering_gaps),
     )
 
-    def screen(shapes: Sequence[Shape]) -> tuple[tuple[SelfHosted, ...], tuple[Omission, ...]]:
-        able, fallen = replicas(shapes, judge, remembered)
+    def screen(some: Sequence[Shape]) -> tuple[tuple[SelfHosted, ...], tuple[Omission, ...]]:
+        able, fallen = replicas(some, judge, remembered)
         return self_hosted_classes(able, machines, storage_usd_per_gb), fallen
 
-    dear_from = _dear_from(inputs, rules)
-    found = buyable(loading, machines, ask(environment, bare), asked.shares, screen, dear_from)
+    def hopes(some: Sequence[Shape]) -> list[frozenset[str]]:
+        return routes_served(some, judge, remembered)
+
+    question = ask(environment, bare)
+    always = {s for s in loading if rules.prefer_something or stands_for(s, machines, inputs.locked_pools)}
+    found = buyable(loading, machines, question, asked.shares, screen, hopes, always, known_usd)
     preferred = preferred_bands(found.classes, rules)
     wanted = inputs.locked_pools | preferred_leaders(found.classes, asked.shares, preferred)
-    question = ask(environment, bare)
-    in_reach, dear = affordable(found.classes, found.usd, question, wanted, min(dear_from, DEAR))
+    in_reach, dear = affordable(found.classes, found.usd, question, wanted)
     best, dominated = without_dominated(in_reach, preferred)
     keep = inputs.locked_pools | preferred_leaders(best, asked.shares, preferred)
     classes, far_from_cheapest = short_list(best, asked.shares, keep)
     left = {c.name for c in classes}
     fallen = {c.name for c in in_reach} - {c.name for c in best}
-    unscreened = [(shape, host) for shape in found.dear for host in machines.of(shape)]
-    dear_offers = {offer for shape, host in unscreened for offer in _offers_of(shape, host)}
+    unscreened = [(shape, host) for shape in found.unscreened for host in machines.of(shape)]
+    dear_offers = {o for shape, host in unscreened for o in _offers_of(shape, host, found.unscreened[shape])}
     omissions = (
         *api_omissions,
         *offering_omissions,
@@ -197,19 +204,8 @@ def survey(inputs: Inputs, known: Known | None = None, spread: Mapping[str, floa
         omissions=omissions,
         offers=frozenset(dear_offers.union(offer for c in found.classes for offer in _offers(c))),
         undercut=frozenset(dear_offers.union(offer for c in undercut for offer in _offers(c))),
+        dear_usd=found.dear_usd if dear or unscreened else math.inf,
     )
-
-
-def _dear_from(inputs: Inputs, rules: MachineRules) -> float:
-    """Return how many times as much as a whole plan a class must cost to be too dear to be screened.
-
-    A locked pool stays in a plan that costs no more than the threshold of a re-plan above another. What is preferred
-    may cost anything: the plan says how much.
-    """
-    if rules.prefer_something:
-        return math.inf
-    threshold = inputs.environment.planning.replan_threshold if inputs.locked_pools else 0.0
-    return max(DEAR, 1 / (1 - threshold) if threshold < 1 else math.inf)
 
 
 def hosted_market(inputs: Inputs, asked: Demand) -> tuple[tuple[HostedApi, ...], tuple[Omission, ...], tuple[Gap, ...]]:
@@ -301,8 +297,8 @@ def _offers(c: SelfHosted) -> Iterator[Offer]:
         yield Offer(route, c.shape.model.key, c.shape.quantization.name, k.quota_family, k.vcpus_per_node)
 
 
-def _offers_of(shape: Shape, host: Host) -> Iterator[Offer]:
-    """Return what a shape that is not screened offers on a machine, as if it served all that it reads."""
+def _offers_of(shape: Shape, host: Host, routes: frozenset[str]) -> Iterator[Offer]:
+    """Return what a shape that is not screened offers on a machine. routes: those that it could serve."""
     instance = host.offering.instance
-    for route in sorted({route for route, _ in shape.reads} & host.routes):
+    for route in sorted(routes & host.routes):
         yield Offer(route, shape.model.key, shape.quantization.name, instance.quota, instance.vcpu)

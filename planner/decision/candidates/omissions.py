@@ -38,6 +38,7 @@ OmissionKind = Literal[
     "dear",
     "screened",
     "host",
+    "too-many-gpus",
 ]
 
 
@@ -299,6 +300,17 @@ class WeakHost:
     kind: Literal["host"] = "host"
 
 
+@dataclass(frozen=True)
+class NoMachine:
+    """No machine that is sold or there holds a whole number of replicas of so many GPUs.
+
+    gpus: GPUs of a replica.
+    """
+
+    gpus: int
+    kind: Literal["too-many-gpus"] = "too-many-gpus"
+
+
 OmissionCause = (
     DoesNotLoad
     | FormatNotRun
@@ -320,6 +332,7 @@ OmissionCause = (
     | DearerThanPlan
     | FarFromCheapest
     | WeakHost
+    | NoMachine
 )
 
 

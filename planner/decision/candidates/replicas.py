@@ -9,7 +9,7 @@ them; the simulator rates what is chosen. The module does not know which machine
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from planner.decision.candidates.demand import RouteDemand
@@ -65,8 +65,7 @@ class Replica:
 
 def replicas(shapes: Sequence[Shape], ruler: Ruler, known: Known) -> tuple[tuple[Replica, ...], tuple[Omission, ...]]:
     """Return all replicas of these shapes that can serve some band, and the omissions of what they cannot serve."""
-    numbers = known.numbers({route.name: route for shape in shapes for route in shape.routes}.values())
-    keys = [(shape.identity, *(numbers[route.name] for route in shape.routes), ruler.margin(shape)) for shape in shapes]
+    keys = _keys(shapes, ruler, known)
     new = [shape for shape, key in zip(shapes, keys, strict=True) if key not in known.screened]
     screened = _screened(new, ruler)
     known.screened.update((key, screened[s]) for s, key in zip(shapes, keys, strict=True) if s in screened)
@@ -77,6 +76,36 @@ def replicas(shapes: Sequence[Shape], ruler: Ruler, known: Known) -> tuple[tuple
         omissions += fallen
         able += [replace(r, shape=shape, rates=_in_bursts(shape, r.rates)) for r in calm]
     return tuple(able), tuple(omissions)
+
+
+def routes_served(shapes: Sequence[Shape], ruler: Ruler, known: Known) -> list[frozenset[str]]:
+    """Return the routes of which each shape could serve a band, by an idle replica: far less work than its rates."""
+    keys = _keys(shapes, ruler, known)
+    asked, questions = [], []
+    for shape, key in zip(shapes, keys, strict=True):
+        if key in known.served:
+            continue
+        known.served[key] = frozenset[str]()
+        cap, clock = shape.narrowest_cap, ruler.clock(shape)
+        tokens = shape.first_batched_tokens(cap)
+        memory = shape.memory(cap, tokens)
+        if not isinstance(memory, MemoryFit):
+            continue
+        for route in shape.routes:
+            for band in range(len(route.bands)):
+                if (route.name, band) in shape.reads:
+                    asked.append((key, route.name))
+                    questions.append(ruler.question(shape, clock, memory, route, band, cap, tokens))
+    for (key, name), is_served in zip(asked, are_served(questions), strict=True):
+        if is_served:
+            known.served[key] |= {name}
+    return [known.served[key] for key in keys]
+
+
+def _keys(shapes: Sequence[Shape], ruler: Ruler, known: Known) -> list[Hashable]:
+    """Return all that decides what the closed form says of each shape."""
+    numbers = known.numbers({route.name: route for shape in shapes for route in shape.routes}.values())
+    return [(s.identity, *(numbers[route.name] for route in s.routes), ruler.margin(s)) for s in shapes]
 
 
 def question_of(replica: Replica, key: BandKey, ruler: Ruler) -> CapacityQuestion:

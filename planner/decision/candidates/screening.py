@@ -83,14 +83,14 @@ def short_list(
 
 
 def affordable(
-    classes: Sequence[SelfHosted], usd: float, question: Question, keep: Collection[str] = (), dear: float = DEAR
+    classes: Sequence[SelfHosted], usd: float, question: Question, keep: Collection[str] = ()
 ) -> tuple[tuple[SelfHosted, ...], tuple[Omission, ...]]:
     """Return the classes whose smallest deployment costs no more than a whole plan that needs none of the others.
 
     usd: cost of that plan, USD a month; infinity where none is known. Those named in `keep` stay in any case, because a
-    team may want a dearer one. dear: how many times as much they may cost.
+    team may want a dearer one.
     """
-    most = usd * dear
+    most = usd * DEAR
     fallen = {c.name for c in classes if c.name not in keep and least_usd(question, c.replica_class) > most}
     omissions = tuple(Omission(c.identity, DearerThanPlan(usd)) for c in classes if c.name in fallen)
     return tuple(c for c in classes if c.name not in fallen), omissions

@@ -6,12 +6,12 @@ A class is named by its model, precision, GPU and place on the node; a deploymen
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from planner.decision.candidates.hosts import Host, Hosts
 from planner.decision.candidates.omissions import Candidate
-from planner.decision.candidates.replicas import Replica
+from planner.decision.candidates.replicas import CAPS, Replica
 from planner.decision.candidates.shapes import Shape, held_words
 from planner.decision.choice.question import ReplicaClass
 from planner.domain.offerings import Offering
@@ -82,6 +82,23 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
+def stands_for(shape: Shape, machines: Hosts, names: Collection[str]) -> bool:
+    """Say whether some class of a shape has one of these names."""
+    variants = ("", *(f"cap{cap}" for cap in CAPS))
+    return any(class_name(shape, host, variant) in names for host in machines.of(shape) for variant in variants)
+
+
+def class_name(shape: Shape, host: Host, variant: str) -> str:
+    """Return the name of a class. variant: `capN` where the shape has a wider batch cap too."""
+    instance = host.offering.instance
+    place = f"{shape.gpu.key}-{shape.tensor_parallel_size}of{instance.gpu_count}"
+    if not host.is_cheapest:
+        place += f"-{instance.key}"
+    tenancy = "" if shape.tenancy == "shared" else shape.tenancy
+    parts = [shape.model.key, shape.quantization.name, place, variant, *held_words(shape.held), tenancy]
+    return bounded("-".join(slug(part) for part in parts if part), LONGEST_NAME)
+
+
 def _for_routes(replica: Replica, routes: frozenset[str]) -> Replica:
     """Return the replica with its bands of these routes alone; the same one where they are all of its routes."""
     if routes.issuperset(route for route, _ in replica.rates):
@@ -91,13 +108,8 @@ def _for_routes(replica: Replica, routes: frozenset[str]) -> Replica:
 
 def _replica_class(replica: Replica, host: Host, storage_usd_per_gb: float) -> ReplicaClass:
     shape, instance = replica.shape, host.offering.instance
-    place = f"{shape.gpu.key}-{shape.tensor_parallel_size}of{instance.gpu_count}"
-    if not host.is_cheapest:
-        place += f"-{instance.key}"
-    tenancy = "" if shape.tenancy == "shared" else shape.tenancy
-    parts = [shape.model.key, shape.quantization.name, place, replica.variant, *held_words(shape.held), tenancy]
     return ReplicaClass(
-        name=bounded("-".join(slug(part) for part in parts if part), LONGEST_NAME),
+        name=class_name(shape, host, replica.variant),
         model=shape.model.key,
         instance_type=instance.key,
         gpus_per_node=instance.gpu_count,

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from planner.decision.choice.limits import Limit
 
 INFINITY = float("inf")
+TIE_BREAK_USD = 0.01
+"""Cost of each class and each replica, USD, so that of plans with equal cost the one with fewer of them wins. It is far
+below any difference that matters, and no part of the cost that is told."""
 
 
 @dataclass(frozen=True)

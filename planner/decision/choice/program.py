@@ -28,10 +28,10 @@ from collections.abc import Callable, Iterator
 
 from planner.decision.choice.columns import away, b, c, n, refused, s, v, x, y
 from planner.decision.choice.limits import ServedRoute
-from planner.decision.choice.linear import INFINITY, Linear
+from planner.decision.choice.linear import INFINITY, TIE_BREAK_USD, Linear
 from planner.decision.choice.pairs import api_pairs, existing_types, groups, local_pairs, refusable, turned_away
 from planner.decision.choice.question import Flow, Question, ReplicaClass
-from planner.decision.choice.team_limits import TIE_BREAK_USD, api_limits, budgets, quota
+from planner.decision.choice.team_limits import api_limits, budgets, quota
 from planner.words.units import HOURS_PER_MONTH
 
 SECONDS_PER_HOUR = 3600.0
@@ -203,7 +203,7 @@ def _capacity(program: Linear, question: Question) -> None:
         Σ_{r,i} λ̄[r,i,t]·x[r,i,k,t] / μ[k,r,i] ≤ y[k] − lost[k]·w[k]
 
     lost[k] is the number of replicas on one node if class k is exclusive and the plan must stand the loss of a node. It
-    is 0 otherwise: an API is then the reserve, within its limits (`_api_limits`).
+    is 0 otherwise: an API is then the reserve, within its limits (`team_limits.api_limits`).
     """
     for k in question.classes:
         lost = k.replicas_per_node if k.exclusive and question.survives_a_node else 0

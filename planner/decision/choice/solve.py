@@ -20,10 +20,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from planner.decision.choice import columns, pairs, program, team_limits
+from planner.decision.choice import columns, pairs, program
 from planner.decision.choice.causes import causes
 from planner.decision.choice.limits import NoCandidates, SearchEnded
-from planner.decision.choice.linear import INFINITY, Linear
+from planner.decision.choice.linear import INFINITY, TIE_BREAK_USD, Linear
 from planner.decision.choice.parts import parts
 from planner.decision.choice.question import Answer, BandKey, Infeasible, Question, ReplicaClass
 from planner.decision.choice.search import DEFAULT_LIMITS, Search, SearchLimits, cheapest, polished
@@ -119,7 +119,7 @@ def _some_plan(question: Question, limits: SearchLimits) -> _Found:
 
 def _found(part: Question, limits: SearchLimits, likely: frozenset[str]) -> _Found:
     """Search a part, without the classes that are too dear for a cheaper plan than one of the likely classes."""
-    few = part.with_classes(likely)
+    few = part.with_classes(likely | part.required)
     if not few.classes or len(few.classes) == len(part.classes):
         return _searched(part, limits)
     good = _some_plan(few, ROUGH)
@@ -194,7 +194,7 @@ def _answer(question: Question, linear: Linear, values: Floats, proven: bool, bo
         f.key: tuple(min(1.0, value[columns.away(f, t)]) for t in levels) for f in pairs.turned_away(question)
     }
     value |= _trimmed(question, value, served)
-    cost = float(sum(c.cost * value[c.name] for c in linear.columns if c.cost > team_limits.TIE_BREAK_USD))
+    cost = float(sum(c.cost * value[c.name] for c in linear.columns if c.cost > TIE_BREAK_USD))
     return Answer(
         usd_per_month=cost,
         proven=proven,

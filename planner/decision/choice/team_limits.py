@@ -9,13 +9,9 @@ from collections.abc import Mapping
 
 from planner.decision.choice.columns import n, s, v, x
 from planner.decision.choice.limits import ApiBudget, ApiRate, RateUnit, TotalBudget, VcpuQuota
-from planner.decision.choice.linear import Linear
+from planner.decision.choice.linear import TIE_BREAK_USD, Linear
 from planner.decision.choice.pairs import api_pairs, groups
 from planner.decision.choice.question import ApiOption, BandKey, Flow, Question, ReplicaClass, apis_in_order
-
-TIE_BREAK_USD = 0.01
-"""Cost of each class and each replica, USD, so that of plans with equal cost the one with fewer of them wins. It is far
-below any difference that matters, and no part of the cost that is told."""
 
 
 def quota(program: Linear, question: Question) -> None:
@@ -97,6 +93,27 @@ def _lost(f: Flow, k: ReplicaClass, t: int, weight: float) -> tuple[str, float]:
     """Return the term for what a lost node of class k served of a band, in tokens or requests a minute."""
     node = k.capacity[f.key] * k.replicas_per_node
     return (x(f, k, t), f.planned[t] * weight) if f.planned[t] <= node else (v(f, k), node * weight)
+
+
+def accounts_may_bind(question: Question) -> bool:
+    """Say whether an account could bind a plan: all that may spill there, twice, exceeds its limit at some level.
+
+    It counts twice, because what a lost node served comes on top of what is spilled.
+    """
+    for provider in {a.provider for a in question.apis}:
+        account = [a for a in question.apis if a.provider == provider]
+        most: dict[BandKey, float] = {}
+        for f, a in api_pairs(question):
+            if a.provider == provider:
+                most[f.key] = max(most.get(f.key, 0.0), a.tokens_per_request[f.key])
+        for t in range(len(question.level_hours)):
+            a_minute = {f.key: 2 * 60.0 * f.planned[t] for f in question.flows if f.key in most}
+            requests, tokens = sum(a_minute.values()), sum(count * most[key] for key, count in a_minute.items())
+            if any(a.requests_per_minute is not None and requests > a.requests_per_minute for a in account):
+                return True
+            if any(a.tokens_per_minute is not None and tokens > a.tokens_per_minute for a in account):
+                return True
+    return False
 
 
 def budgets(program: Linear, question: Question) -> None:

@@ -27,6 +27,7 @@ from planner.decision.candidates.omissions import (
     LicenceForbids,
     MissesSlo,
     NoAccount,
+    NoMachine,
     NoPrice,
     NotInZones,
     Omission,
@@ -121,6 +122,7 @@ OMISSIONS: list[tuple[OmissionCause, str]] = [
         "its smallest deployment costs more than a whole plan without it, of $1,234 a month",
     ),
     (FarFromCheapest(), "many others are cheaper for every route that it could serve"),
+    (NoMachine(8), "no machine that is sold here carries replicas of 8 of its GPUs"),
     (WeakHost(), "too little CPU or memory for each GPU, or bare metal"),
 ]
 QUOTA_HINT = "raise the quota in AWS and in `quotas:`, or accept a model that needs fewer GPUs"
