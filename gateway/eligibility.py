@@ -4,8 +4,10 @@ This module holds the rules that no load, price or failure can bend: the fields 
 tokens that it can hold. A rule answers with the reason, not with a bool. Privacy needs no rule here, because a
 restricted route has no API that could be asked.
 
-The number of input tokens is an estimate. A backend is therefore ruled out for length only beyond `LENGTH_TOLERANCE`;
-nearer to the limit, the backend's own 400 has the last word.
+The number of input tokens is an estimate. A backend is therefore ruled out for its context only beyond
+`LENGTH_TOLERANCE`; nearer to the limit, the backend's own 400 has the last word. An input limit of an API
+(`api_max_input_tokens`) has no tolerance and leaves the output out: behind it the API would answer, at a price that
+nobody knows.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ class ExclusionCause(StrEnum):
     FIELD = "field"
     """It does not support a field of the request."""
     LENGTH = "length"
-    """Its context is too short for the request."""
+    """Its context is too short for the request, or the input is longer than what may be sent there."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,8 @@ def eligible_backends(policy: Policy, route: RoutePolicy, band: BandPolicy, requ
         else:
             excluded_pools.append(exclusion)
     for name in route.fallback:
-        exclusion = api_exclusion(name, policy.apis[name], request, input_tokens, output_cap)
+        most_input = route.api_max_input_tokens.get(name)
+        exclusion = api_exclusion(name, policy.apis[name], request, input_tokens, output_cap, most_input)
         if exclusion is None:
             chain.append(name)
         else:
@@ -127,11 +130,22 @@ def pool_exclusion(
 
 
 def api_exclusion(
-    name: str, api: ApiPolicy, request: ChatRequest, input_tokens: int, output_cap: int | None
+    name: str,
+    api: ApiPolicy,
+    request: ChatRequest,
+    input_tokens: int,
+    output_cap: int | None,
+    most_input_tokens: int | None = None,
 ) -> Exclusion | None:
-    """Say why an API may not serve the request; None means that it may."""
+    """Say why an API may not serve the request; None means that it may.
+
+    most_input_tokens: longest input that the route may send there, tokens; None without such a limit.
+    """
     unsupported = request.features.difference(api.supports) | request.plain_fields.intersection(api.refuses)
-    return _exclusion(name, unsupported, api.context_tokens, input_tokens, output_cap)
+    exclusion = _exclusion(name, unsupported, api.context_tokens, input_tokens, output_cap)
+    if exclusion is None and most_input_tokens is not None and input_tokens > most_input_tokens:
+        return Exclusion(name, ExclusionCause.LENGTH)
+    return exclusion
 
 
 def no_backend_fits(exclusions: Sequence[Exclusion]) -> Refusal:

@@ -195,6 +195,8 @@ class RoutePolicy(_Document):
 
     bytes_per_token: UTF-8 bytes of prompt text per input token, the measure in which the bands were planned.
     fallback: names of the APIs that take the overflow, in order.
+    api_max_input_tokens: API -> longest input that may be sent there, tokens. It is a limit of billing and not of
+        reading: longer inputs have no known price there. An API that is absent has no such limit.
     overflow: whether an input that is too long for the pools may go to the chain.
     spill_after_ms: time after which a stream without a first event spills, milliseconds.
     deadline_ms: time to the end of a whole answer or to the first event of a stream, milliseconds.
@@ -206,6 +208,7 @@ class RoutePolicy(_Document):
     bytes_per_token: float = Field(gt=0, le=64)
     bands: tuple[BandPolicy, ...] = Field(min_length=1)
     fallback: tuple[_Name, ...] = ()
+    api_max_input_tokens: Mapping[_Name, _Tokens] = Field(default_factory=dict)
     overflow: Literal["refuse", "api"] = "refuse"
     spill_after_ms: _Milliseconds
     deadline_ms: _Milliseconds
@@ -282,6 +285,8 @@ def _share_problems(route: RoutePolicy) -> list[str]:
             problems.append(f"bands[{index}]: api_share {band.api_share} needs an API in `fallback`")
     if len(set(route.fallback)) != len(route.fallback):
         problems.append("an API is named twice in `fallback`")
+    for api in sorted(route.api_max_input_tokens.keys() - set(route.fallback)):
+        problems.append(f"api_max_input_tokens: {api!r} is not in `fallback`")
     return problems
 
 

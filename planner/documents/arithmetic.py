@@ -33,6 +33,7 @@ def arithmetic(plan: Plan, environment: Environment) -> tuple[Problem, ...]:
         _too_long,
         _capacity,
         _context,
+        _input_limits,
         _reserve,
         _quota,
         privacy,
@@ -65,6 +66,8 @@ def _references(plan: Plan, environment: Environment) -> Iterator[Problem]:
         for api in route.fallback:
             if api not in apis:
                 yield Problem("CHK001", f"route `{route.name}` names API `{api}`, which is not in the plan")
+        for api in sorted(route.api_max_input_tokens.keys() - set(route.fallback)):
+            yield Problem("CHK001", f"route `{route.name}` limits the prompts of API `{api}`, which it may not ask")
         for level in plan.levels:
             if route.name not in level.mean_requests_per_second or route.name not in level.planned_requests_per_second:
                 yield Problem("CHK001", f"level {level.name} has no rate of route `{route.name}`")
@@ -190,6 +193,21 @@ def _context(plan: Plan, environment: Environment) -> Iterator[Problem]:
                 if weight > 0 and name in contexts and needed > contexts[name]:
                     message = f"route `{route.name}` band {index + 1} needs {needed:.0f} tokens of context"
                     yield Problem("CHK010", f"{message}; pool `{name}` reads {contexts[name]}")
+
+
+def _input_limits(plan: Plan, environment: Environment) -> Iterator[Problem]:
+    """Require that some API may be sent the mean prompt of each band that goes to APIs."""
+    for route in plan.routes:
+        limits = [route.api_max_input_tokens.get(api) for api in route.fallback]
+        stated = [limit for limit in limits if limit is not None]
+        if not stated or len(stated) < len(limits):
+            continue
+        most = max(stated)
+        for index, band in enumerate(route.bands):
+            # The limit is a whole number and may lie up to a token below the threshold of the price.
+            if any(share > 0 for share in band.spill_by_level.values()) and band.mean_input_tokens >= most + 1:
+                message = f"route `{route.name}` band {index + 1} sends prompts of {band.mean_input_tokens:.0f} tokens"
+                yield Problem("CHK010", f"{message} to APIs that may be sent no more than {most}")
 
 
 def _reserve(plan: Plan, environment: Environment) -> Iterator[Problem]:

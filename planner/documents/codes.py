@@ -46,7 +46,7 @@ CODES: dict[str, str] = {
     "CHK007": "The bill does not add up.",
     "CHK008": "The plan costs more than the budget.",
     "CHK009": "A share of a route's requests, or an hour of the month, has no place in the plan.",
-    "CHK010": "A pool cannot read the prompts of a band that it is asked to serve.",
+    "CHK010": "A pool cannot read, or no API may be sent, the prompts of a band that it is asked to serve.",
     "CHK011": "The phases do not cover the horizon, or their costs are not those of the plan.",
     "CAT001": "A file, a folder or a price snapshot of the catalog is not there, or cannot be read.",
     "CAT002": "A catalog file is not YAML, was cut off before its last line `...`, or has a name that nobody reads.",

@@ -117,7 +117,7 @@ def _api(api: FallbackApi, addresses: Addresses) -> dict[str, Any]:
 
 def _route(route: PlannedRoute, speed: float) -> dict[str, Any]:
     triggers = route.triggers
-    return {
+    entry: dict[str, Any] = {
         "privacy": route.privacy,
         "bytes_per_token": float(route.bytes_per_token),
         "bands": [_band(band) for band in route.bands],
@@ -127,6 +127,10 @@ def _route(route: PlannedRoute, speed: float) -> dict[str, Any]:
         "deadline_ms": _scaled(triggers.deadline_ms, speed),
         "queue_ms": _scaled(triggers.queue_ms, speed),
     }
+    if route.api_max_input_tokens:
+        limits = sorted(route.api_max_input_tokens.items())
+        entry["api_max_input_tokens"] = {api_name(name): tokens for name, tokens in limits}
+    return entry
 
 
 def _band(band: RouteBand) -> dict[str, Any]:

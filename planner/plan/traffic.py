@@ -124,6 +124,8 @@ class PlannedRoute(PlanPart):
     model: the model of its pools; None when it has none.
     bytes_per_token: factor by which the gateway guesses a prompt's tokens.
     fallback: APIs in the order in which they are asked.
+    api_max_input_tokens: longest prompt that may be sent to an API, tokens as the route states them, by API; longer
+    prompts have no known price there, and an API that is absent has no such limit.
     spill_share: share of the month's requests that goes to APIs, without those that are refused.
     too_long: what happens to requests that are too long; None where none of them are.
     usd_per_month: its part of the bill, USD a month.
@@ -141,6 +143,7 @@ class PlannedRoute(PlanPart):
     bytes_per_token: Figure
     bands: tuple[RouteBand, ...]
     fallback: tuple[str, ...]
+    api_max_input_tokens: dict[str, int] = left_out_at({})
     triggers: Triggers
     spill_share: Figure
     too_long: TooLongRequests | None = left_out_at(None)
@@ -159,7 +162,7 @@ class FallbackApi(PlanPart):
     api_key_env: environment variable that holds the key.
     supports: request features that it can answer, in the gateway's words.
     renames: fields of a request that the provider spells differently.
-    context_tokens: tokens of context.
+    context_tokens: tokens of context, prompt and answer together, as the model reads them.
     tokens_per_minute, requests_per_minute: limits of the account; None where they are not stated.
     """
 

@@ -649,6 +649,24 @@ def test_a_prompt_of_a_refused_band_reaches_nobody() -> None:
     run(test())
 
 
+def test_a_prompt_over_an_input_limit_goes_to_the_next_api() -> None:
+    """It has 1.1 times the limit; one that is just below it is sent, whatever answer it asks for."""
+
+    async def test() -> None:
+        async with backends(good(), good()) as (first, second):
+            apis = {"first": api(first.url, context_tokens=20_000), "second": api(second.url)}
+            bands = [{"max_input_tokens": None, "api_share": 1.0}]
+            limited = route(fallback=["first", "second"], bands=bands, api_max_input_tokens={"first": 2000})
+            async with staged(document({}, apis, chat=limited)) as stage:
+                over = [{"role": "user", "content": "x" * 8800}]
+                assert (await stage.chat(messages=over, max_tokens=1)).served_by == "api/second"
+                below = [{"role": "user", "content": "x" * 7996}]
+                assert (await stage.chat(messages=below, max_tokens=16_000)).served_by == "api/first"
+                assert (first.calls, second.calls) == (1, 1)
+
+    run(test())
+
+
 def test_a_pool_is_asked_to_cut_the_prompts_of_a_cut_band() -> None:
     async def test() -> None:
         async with backends(good()) as (near,):

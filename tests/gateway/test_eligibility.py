@@ -106,3 +106,49 @@ def test_a_pool_that_cuts_prompts_reads_any_length() -> None:
     pools = {"near": pool(NEAR, max_model_len=70)}
     assert eligible_for(pools, {}, {"bands": bands}).weights == {"near": 1.0}
     assert eligible_for(pools, {"away": api(NEAR + "1", context_tokens=70)}, {"bands": bands}).chain == ()
+
+
+@pytest.mark.parametrize(
+    ("prompt_bytes", "fields", "sent"),
+    [
+        (4000, {}, True),
+        (3996, {"max_tokens": 500_000}, False),  # its context still counts the answer
+        (3996, {"max_tokens": 99_000}, True),
+        (4001, {"max_tokens": 1}, False),
+        (4400, {"max_tokens": 1}, False),
+        (4400, {}, False),
+    ],
+)
+def test_an_input_limit_has_no_tolerance_and_leaves_the_answer_out(
+    prompt_bytes: int, fields: dict[str, Any], sent: bool
+) -> None:
+    """1,000 tokens at 4 bytes each may be billed; the context holds 100,000."""
+    apis = {"limited": api(NEAR + "1"), "open": api(NEAR + "2", context_tokens=1_000_000)}
+    changes = {"api_max_input_tokens": {"limited": 1000}}
+    messages = [{"role": "user", "content": "x" * prompt_bytes}]
+    result = eligible_for({"near": pool(NEAR)}, apis, changes, messages=messages, **fields)
+    assert result.chain == (("limited", "open") if sent else ("open",))
+    assert result.excluded_apis == (() if sent else (Exclusion("limited", ExclusionCause.LENGTH),))
+
+
+def test_an_input_limit_holds_for_its_route_alone() -> None:
+    routes = {"long": route(api_max_input_tokens={"away": 1000}), "short": route()}
+    text = json.dumps(document({"near": pool(NEAR)}, {"away": api(NEAR + "1")}, **routes)).encode()
+    policy = parse_policy(text).policy
+    request = parse_chat_request(json.dumps({"model": "long", "messages": [{"content": "x" * 4400}]}).encode())
+    chains = {
+        name: eligible_backends(policy, each, each.bands[0], request).chain for name, each in policy.routes.items()
+    }
+    assert chains == {"long": (), "short": ("away",)}
+
+
+def test_a_field_is_told_before_an_input_limit() -> None:
+    apis = {"away": api(NEAR + "1", refuses=["temperature"])}
+    changes = {"api_max_input_tokens": {"away": 10}}
+    result = eligible_for({}, apis, {**changes, "bands": ALL_AWAY}, temperature=0)
+    assert result.excluded_apis == (Exclusion("away", ExclusionCause.FIELD, ("temperature",)),)
+    result = eligible_for({}, apis, {**changes, "bands": ALL_AWAY})
+    assert no_backend_fits(result.exclusions).code == "context_length_exceeded"
+
+
+ALL_AWAY: list[dict[str, Any]] = [{"max_input_tokens": None, "weights": {}, "api_share": 1.0}]

@@ -55,6 +55,9 @@ def _route(solved: Solved, route: RouteDemand, cost: Cost, shares: Mapping[tuple
         bytes_per_token=BYTES_PER_TOKEN,
         bands=tuple(_band(solved, route, index) for index in range(len(route.bands))),
         fallback=tuple(api.row.key for api in apis),
+        api_max_input_tokens={
+            api.row.key: api.max_input_tokens[route.name] for api in apis if route.name in api.max_input_tokens
+        },
         triggers=Triggers(
             spill_after_ms=math.ceil(first_token_ms * (PATIENCE if route.target.has_ttft else 1.0)),
             deadline_ms=max(DEADLINE_MS, math.ceil(PATIENCE * promised_ms)),

@@ -5,10 +5,13 @@
 The prices of long contexts apply to the requests of the band that are longer than the model's threshold. Reasoning
 tokens and tokenizer ratios (`domain.model_facts`) and cached input (`price_parts`) are counted as far as they are
 known; they are never guessed, and what is unknown is named. A restricted route gets no option at all.
+
+Where long prompts of a route have no price, the API has an input limit for that route, so that none is sent there.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -46,11 +49,13 @@ class HostedApi:
     """A hosted API is an option of the program together with the catalog rows behind it.
 
     option: the model in the plain numbers of the question.
-    row: the model in the catalog; its context ends with the prompts that can be billed.
+    row: the model in the catalog.
     host: the provider as it is called: its address, its key, and where it processes requests.
     prices: USD for a million tokens at that address, by the part of a request that is billed.
     counts: how the model counts tokens.
     recognised: what it bills as cached input, by route.
+    max_input_tokens: longest prompt that can be billed, tokens as the route states them, by route; a route that is
+    absent has a price for all prompts that are planned.
     """
 
     option: ApiOption
@@ -59,6 +64,7 @@ class HostedApi:
     prices: Mapping[PricePart, Price]
     counts: TokenCounts = AS_STATED
     recognised: Mapping[str, Recognised] = field(default_factory=dict)
+    max_input_tokens: Mapping[str, int] = field(default_factory=dict)
 
     def tokens_by_part(self, route: RouteDemand, band: int) -> dict[PricePart, float]:
         """Return the mean tokens of a request of a band, as stated by its route, by the part that is billed."""
@@ -186,11 +192,24 @@ def _hosted_api(
         tokens[key] = mix.mean_input + mix.mean_output
     limits = accounts.providers[row.provider].limits
     option = ApiOption(row.key, row.provider, cost, tokens, limits.tpm, limits.rpm)
-    billable = row
-    if unpriced and row.long_context_above is not None and row.context_tokens is not None:
-        # The gateway must not send it what cannot be billed, and knows its context alone.
-        billable = replace(row, context_tokens=min(row.context_tokens, row.long_context_above))
-    return HostedApi(option, billable, served.host, prices, counts, recognised), unpriced
+    most = {
+        route.name: math.floor(row.long_context_above / counts.ratio)
+        for route in users
+        if row.long_context_above is not None
+        and _lacks_a_price(row, route, counts, recognised[route.name].tokens, catalog)
+    }
+    return HostedApi(option, row, served.host, prices, counts, recognised, most), unpriced
+
+
+def _lacks_a_price(
+    row: ApiModel, route: RouteDemand, counts: TokenCounts, cached_tokens: float, catalog: Catalog
+) -> bool:
+    """Say whether some prompt of a route needs a price that is missing.
+
+    Bands that the model does not read whole count too, because the gateway may send it their shorter prompts.
+    """
+    parts = {part for band in route.bands for part in tokens_by_price_part(row, counts.mix(band.mix), cached_tokens)}
+    return any(catalog.prices.price(row.price_key(part)) is None for part in parts)
 
 
 def _without_price(

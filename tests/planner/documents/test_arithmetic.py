@@ -44,6 +44,16 @@ BENT: list[tuple[str, dict[str, Any], list[tuple[str, str]]]] = [
         [("CHK001", f"route `chat` names API `{API}`, which is not in the plan")],
     ),
     (
+        "limit of an API that is not asked",
+        {"routes/0/api_max_input_tokens": {"a/b": 9000}},
+        [("CHK001", "route `chat` limits the prompts of API `a/b`, which it may not ask")],
+    ),
+    (
+        "spill that no API may be sent",
+        {"routes/0/api_max_input_tokens": {API: 999}},
+        [("CHK010", "route `chat` band 1 sends prompts of 1000 tokens to APIs that may be sent no more than 999")],
+    ),
+    (
         "placed pool unknown",
         {"node_groups/0/placement/0/replicas/ghost": 1},
         [("CHK001", f"node group `{CHAT_GROUP}` names pool `ghost`, which is not in the plan")],

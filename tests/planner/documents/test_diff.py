@@ -185,6 +185,17 @@ def test_expected_figures_touch_nothing_that_is_deployed() -> None:
     assert touched_parts(compare(BASE, lock(proposed))) == ()
 
 
+def test_an_input_limit_of_an_api_is_told() -> None:
+    diff = compare(BASE, lock(bent(plan(), {"routes/0/api_max_input_tokens": {API: 12_288}})))
+    (part,) = diff.parts
+    assert (part.kind, part.name, [change.path[0] for change in part.details]) == (
+        "route",
+        "chat",
+        ["api_max_input_tokens"],
+    )
+    assert "12288" in told(part)[0]
+
+
 @pytest.mark.parametrize(
     ("path", "value", "change"),
     [

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from planner.documents.lock import Lock, content_digest, digest, load, render, says_the_same
 from planner.words.diagnostics import Problem, Problems
 from tests.planner.documents.leaves import keys_of, leaves, other
-from tests.planner.plans import ENVIRONMENT, bent, edited, lock, plan
+from tests.planner.plans import API, ENVIRONMENT, bent, edited, lock, plan
 
 LOCK = lock()
 TEXT = render(LOCK)
@@ -42,6 +42,16 @@ def test_a_lock_survives_writing_and_reading_byte_for_byte() -> None:
     assert render(load(TEXT, "prod.lock.json")) == TEXT
     assert render(lock()) == TEXT
     assert sealed_well(load(TEXT, "prod.lock.json"))
+
+
+def test_an_input_limit_of_an_api_stands_in_the_file_only_where_it_is() -> None:
+    assert "api_max_input_tokens" not in TEXT
+    limited = lock(bent(plan(), {"routes/0/api_max_input_tokens": {API: 12_288}}))
+    read = load(render(limited), "prod.lock.json")
+    assert read == limited
+    assert sealed_well(read)
+    assert read.plan.routes[0].api_max_input_tokens == {API: 12_288}
+    assert not sealed_well(lock().model_copy(update={"plan": limited.plan})), "the digest covers it"
 
 
 def test_the_form_is_canonical() -> None:

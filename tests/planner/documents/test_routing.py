@@ -77,6 +77,15 @@ def test_a_hybrid_route_keeps_its_bands_its_chain_and_its_times(sealed: Lock) ->
     assert route.bytes_per_token == 4
 
 
+def test_an_input_limit_reaches_the_gateway_and_stands_only_where_it_is() -> None:
+    assert "api_max_input_tokens" not in policy(lock())["routes"]["chat"]
+    document = policy(lock(bent(plan(), {"routes/0/api_max_input_tokens": {API: 12_288}})))
+    loaded = read(document)
+    assert loaded.routes["chat"].api_max_input_tokens == {api_name(API): 12_288}
+    assert "api_max_input_tokens" not in document["routes"]["extraction"]
+    assert document["apis"] == policy(lock())["apis"]
+
+
 def test_a_route_that_is_all_api_is_accepted() -> None:
     bands = [{**band, "weights": {}, "api_share": "1"} for band in plan().model_dump(mode="json")["routes"][0]["bands"]]
     loaded = read(policy(lock(bent(plan(), {"routes/0/bands": bands}))))

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from datetime import date
 from functools import lru_cache
 
 import pytest
 
+from gateway.document import parse_policy
+from gateway.eligibility import admitted_band, eligible_backends
+from gateway.request import parse_chat_request
 from planner.decision.candidates.market import Market, hosted_market, survey
 from planner.decision.candidates.omissions import Candidate, NoPrice, Omission
 from planner.decision.inputs import Inputs
 from planner.decision.optimize import optimize
 from planner.documents.environment_file import parse
+from planner.documents.lock import Lock
+from planner.documents.routing import api_name, policy
+from planner.domain.environment import ModelFacts
 from planner.domain.prices import PriceSnapshot
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from planner.words.diagnostics import Problems
+from tests.planner.plans import lock
 
 LUNA = "openai/gpt-5.6-luna"
 LONG = f"api/{LUNA}/long-input"
@@ -100,9 +109,11 @@ def test_what_has_no_price_goes_where_it_has_one_and_the_plan_says_so() -> None:
     plan = optimize(inputs(LONG, accept="gpt-5.6-luna, gpt-5.4-mini")).plan
     lines = {(line.component, line.name.split()[0]) for line in plan.cost.lines if line.kind == "usage"}
     assert lines == {("chat", LUNA), ("read", LUNA), ("read", "openai/gpt-5.4-mini")}
-    assert {api.name: api.context_tokens for api in plan.apis}[LUNA] == 12_288, "the gateway sends it no longer prompt"
     whole = optimize(inputs(accept="gpt-5.6-luna, gpt-5.4-mini")).plan
-    assert {api.name: api.context_tokens for api in whole.apis}[LUNA] == 922_000
+    for each, limits in ((plan, {"chat": {}, "read": {LUNA: 12_288}}), (whole, {"chat": {}, "read": {}})):
+        assert {route.name: route.api_max_input_tokens for route in each.routes} == limits
+        assert {api.name: api.context_tokens for api in each.apis}[LUNA] == 922_000, "it is what the model reads"
+    assert "api_max_input_tokens" not in whole.model_dump_json()
     (verdict,) = [verdict for verdict in plan.verdicts if verdict.name == "gap price"]
     assert f"no price for {LONG}" in verdict.message
     assert "read sends" in verdict.message
@@ -115,3 +126,45 @@ def test_without_another_candidate_the_refusal_names_the_price_and_no_length() -
     assert (problem.code, problem.about[:2]) == ("INF001", ("routes", "read"))
     assert "has no price" in problem.message
     assert "too long" not in problem.message
+
+
+@pytest.mark.parametrize(("ratio", "most"), [(1.0, 12_288), (1.5, 8192), (0.7, 17_554)])
+def test_the_limit_counts_the_tokens_that_the_route_states(ratio: float, most: int) -> None:
+    """The threshold of a price counts the model's own tokens, and the gateway estimates those that a route states."""
+    asked = inputs(LONG)
+    facts = {"gpt-5.6-luna": ModelFacts(tokenizer_ratio=ratio, measured=date(2026, 11, 1))}
+    asked = replace(asked, environment=asked.environment.model_copy(update={"models": facts}))
+    (api,) = hosted_market(asked, survey(asked).demand)[0]
+    assert api.max_input_tokens == {"read": most}
+    assert api.row.context_tokens == 922_000
+
+
+def test_the_limit_stands_where_the_context_ends_just_behind_it() -> None:
+    """No band falls for its price, as none that is read needs it. The gateway bends contexts, and would send more."""
+    asked = inputs(LONG)
+    rows = tuple(replace(row, context_tokens=12_500) if row.key == LUNA else row for row in asked.catalog.apis)
+    asked = replace(asked, catalog=replace(asked.catalog, apis=rows))
+    apis, omissions, _ = hosted_market(asked, survey(asked).demand)
+    assert [api.max_input_tokens for api in apis] == [{"read": 12_288}]
+    assert not [omission for omission in omissions if omission.kind == "price"]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "answer", "sent"),
+    [(12_000, 4096, True), (12_288, 200, True), (12_289, 1, False), (13_517, 200, False), (15_000, 200, False)],
+)
+def test_the_gateway_of_the_plan_sends_what_can_be_billed_and_nothing_else(
+    tokens: int, answer: int, sent: bool
+) -> None:
+    loaded = parse_policy(json.dumps(policy(planned_lock())).encode()).policy
+    route = loaded.routes["read"]
+    body = {"model": "read", "max_tokens": answer, "messages": [{"role": "user", "content": "x" * (4 * tokens)}]}
+    request = parse_chat_request(json.dumps(body).encode())
+    chain = eligible_backends(loaded, route, admitted_band(route, tokens), request).chain
+    assert (api_name(LUNA) in chain) is sent
+    assert api_name("openai/gpt-5.4-mini") in chain
+
+
+@lru_cache(maxsize=1)
+def planned_lock() -> Lock:
+    return lock(optimize(inputs(LONG, accept="gpt-5.6-luna, gpt-5.4-mini")).plan)
