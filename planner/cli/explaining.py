@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from planner.decision.why_not import Refused
 
 
+NAMED = "of those that share a reason, the one on the cheapest machine is named, or the first by name"
+"""Which candidate of a row is named."""
+
+
 def explain(subject: str, break_even: bool, folder: Path) -> None:
     """Print what `explain` was asked. subject: an environment, or a code like ENV003."""
     if re.fullmatch(r"[A-Z]{2,4}\d{3}", subject):
@@ -71,9 +75,7 @@ def why_not(environment: str, words: str, every: bool, folder: Path) -> None:
         raise Problems([Problem("USE002", f"no candidate is named {words!r}", hint=hint)])
     told = refused if every else folded(refused, _machine_prices(workspace, name))
     columns = (*names("candidate", "route"), *sentences("reason"))
-    caption = (
-        "" if len(told) == len(refused) else "of those that share a reason the cheapest is named; --all names each"
-    )
+    caption = "" if len(told) == len(refused) else f"{NAMED}; --all names each"
     rows = [*chosen, *(_row(each) for each in told)]
     show([FoldingTable(f"Why not {words}", columns, rows, (below("reason"),), caption)])
 

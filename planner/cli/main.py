@@ -128,6 +128,8 @@ def explain(
     folder: Folder = HERE,
 ) -> None:
     """Why the plan is what it is, why a candidate is not in it, or what a code means."""
+    if every and not why_not:
+        raise typer.BadParameter("it is for --why-not; write the words of a candidate there", param_hint="--all")
     from planner.cli import explaining
 
     with report_problems("text"):

@@ -18,13 +18,15 @@ from planner.plan.plan import Plan
 class Exemption:
     """An exemption lets one thing in that a rule of a route keeps out, so that a plan can say what the rule costs.
 
-    kind: the rule: `region` for machines of one's own, `residency` or `terms` for a provider.
+    kind: the rule: `region` or `hardware` for machines of one's own, `residency`, `terms` or `latency` for a provider.
     provider: the provider that is let in; empty for machines.
+    rule: path of the rule of `hardware:` that does not hold for the route, like (`hardware`, `only`); empty elsewhere.
     """
 
-    kind: Literal["region", "residency", "terms"]
+    kind: Literal["region", "hardware", "residency", "terms", "latency"]
     route: str
     provider: str = ""
+    rule: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from planner.decision.answer.sentences import candidate_words
 from planner.decision.candidates.omissions import Candidate, names_all
 from planner.decision.choice.question import Infeasible
 from planner.decision.choice.search import DEFAULT_LIMITS, SearchLimits
@@ -23,7 +24,7 @@ MOST_WEIGHED = 6
 class Refused:
     """Candidates are refused together that are not in the plan for the same reason.
 
-    candidate: the one on the cheapest machine.
+    candidate: the one on the cheapest machine; where no machine is known, as of APIs, the first by name.
     route: the route for which they are refused; `all` for every one.
     reason: why, as a sentence without its end.
     others: how many more candidates share the reason.
@@ -38,17 +39,20 @@ class Refused:
 def folded(refused: Iterable[Refused], usd_per_hour: Mapping[str, float]) -> tuple[Refused, ...]:
     """Return one of the candidates that share a route and a reason, in the order in which the reasons come.
 
-    usd_per_hour: price of each instance type, USD an hour. A type without one counts as the dearest.
+    usd_per_hour: price of each instance type, USD an hour. A type without one counts as the dearest, and so does a
+    candidate without a machine. Of the candidates on one machine, the one whose replica has the fewest GPUs is named.
+    Ties go by name.
     """
     groups: dict[tuple[str, str], list[Refused]] = {}
     for each in refused:
         groups.setdefault((each.route, each.reason), []).append(each)
 
-    def price(each: Refused) -> tuple[float, int]:
-        machine = usd_per_hour.get(each.candidate.instance_type, math.inf)
-        return machine, each.candidate.tensor_parallel_size
+    def rank(each: Refused) -> tuple[float, int, str]:
+        candidate = each.candidate
+        size = candidate.tensor_parallel_size if candidate.instance_type else 0
+        return usd_per_hour.get(candidate.instance_type, math.inf), size, candidate_words(candidate)
 
-    return tuple(replace(min(group, key=price), others=len(group) - 1) for group in groups.values())
+    return tuple(replace(min(group, key=rank), others=len(group) - 1) for group in groups.values())
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def _days(document: Document) -> Iterator[Problem]:
     for path in _stated_days(document):
         day = _day(value_at(document.value, path))
         if end is not None and day is not None and day >= end:
-            message = f"{'.'.join(map(str, path))}: {day} is after the last day of the horizon, which ends before {end}"
+            message = f"{'.'.join(map(str, path))}: {day} is not before the end of the horizon, {end}"
             yield Problem("ENV005", message, document.at(path), "write the day on which it was done")
 
 

@@ -33,6 +33,7 @@ _GROUPED = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?"
 """Digits with or without thousands separators. `$60,00` is neither, and nobody guesses what it means."""
 DURATION = rf"^\s*({_PLAIN})\s*(ms|s|min|m|h|d)\s*$"
 SHARE = rf"^\s*({_PLAIN})\s*%\s*$"
+_BARE = rf"^\s*{_PLAIN}\s*$"
 COUNT = rf"^\s*({_GROUPED})\s*([kMB]?)\s*$"
 USD = rf"^\s*\$\s*({_GROUPED})\s*$"
 
@@ -57,7 +58,9 @@ def share(value: Any) -> float:
     """Turn `3%` or `99.9%` into 0.03 or 0.999; 100 % at most. A bare number is refused: 3 could be 3 % or 300 %."""
     match = _match(SHARE, value)
     if match is None:
-        raise ValueError(f"{_quote(value)} is not a percentage from 0 to 100; write one with its sign, like 20%")
+        if _match(_BARE, str(value)):
+            raise ValueError(f"{_quote(value)} has no %; write a percentage, like 20%")
+        raise _refused(SHARE, value, "a percentage", "one from 0% to 100%, like 20%")
     if Decimal(match[1]) > 100:
         raise ValueError(f"{_quote(value)} is more than the whole; write at most 100%")
     return float(Decimal(match[1]) / 100)

@@ -108,7 +108,7 @@ def omission_words(omission: Omission) -> str:
         case omissions.Dominated(by):
             return f"dominated by {candidate_words(by)}"
         case omissions.DearerThanPlan(usd):
-            return f"its smallest deployment costs more than a whole plan without it, of ${usd:,.0f} a month"
+            return f"its smallest deployment alone costs far more than a first, rough plan of ${usd:,.0f} a month"
         case omissions.FarFromCheapest():
             return "many others are cheaper for every route that it could serve"
         case omissions.NoMachine(gpus):

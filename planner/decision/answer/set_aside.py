@@ -1,18 +1,17 @@
 """Inputs in which limits are set aside that keep a model from a route.
 
 They are an account, an end, a place, terms, a licence, a rule on machines, a latency and a quota. A plan of such inputs
-says what the limit costs. It is never deployed. A rule of a route is set aside for the machines or the provider that it
-keeps out, and holds for all others. Restricted data is no limit that could be set aside, and neither is a context that
-is too short or a price that nobody knows.
+says what the limit costs. It is never deployed. A rule, or a latency, is set aside for one route, and for the machines
+or the provider that it keeps out. It holds for all others, and so does every rule beside it. Restricted data is no
+limit that could be set aside, and neither is a context that is too short or a price that nobody knows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
-from planner.decision.candidates.market import Market, hosted_market
+from planner.decision.candidates.market import Market, hosted_market, survey
 from planner.decision.candidates.omissions import (
     Ended,
     LicenceForbids,
@@ -28,8 +27,8 @@ from planner.decision.candidates.omissions import (
 )
 from planner.decision.inputs import Exemption, Inputs
 from planner.domain.apis import catalog_key
+from planner.domain.catalog import AcceptedEntry
 from planner.domain.environment import ProviderAccount
-from planner.domain.route import HardwareRules
 
 MOST_CAUSES = 4
 """Causes that are looked for one behind the other."""
@@ -73,6 +72,30 @@ def _is_of_a_band(omission: Omission) -> bool:
     return isinstance(omission.cause, NoPrice) and bool(omission.cause.band)
 
 
+def rules_against(accepted: AcceptedEntry, route: str, market: Market, inputs: Inputs) -> tuple[Omission, ...]:
+    """Return rules that keep an accepted model from machines of a route, each found with the ones before it set aside.
+
+    The search ends with the first machine that may serve. None are returned where no rule is in the way.
+    """
+    rules: list[Omission] = []
+    while len(rules) < MOST_CAUSES and not market.offers_of(route, accepted):
+        found = next((o for o in market.omissions if _keeps_from_machines(o, accepted, route)), None)
+        if found is None:
+            break
+        rules.append(found)
+        market = survey(set_aside(rules, inputs))
+    return tuple(rules)
+
+
+def _keeps_from_machines(omission: Omission, accepted: AcceptedEntry, route: str) -> bool:
+    """Say whether an omission is a rule that keeps an accepted model from machines of a route."""
+    if accepted.model is None or (omission.candidate.model, omission.route) != (accepted.model.key, route):
+        return False
+    ways = {"", *(way.name for way in accepted.precisions)}
+    is_rule = isinstance(omission.cause, LicenceForbids | RegionOutside | RuledOut)
+    return is_rule and omission.candidate.quantization in ways
+
+
 def set_aside(causes: Iterable[Omission], inputs: Inputs) -> Inputs:
     """Return the inputs without the limits behind these omissions."""
     for omission in causes:
@@ -92,10 +115,10 @@ def set_aside(causes: Iterable[Omission], inputs: Inputs) -> Inputs:
                 inputs = replace(inputs, environment=inputs.environment.with_non_commercial_use())
             case LicenceForbids():
                 inputs = _without_licence_terms(inputs, omission.candidate.model)
-            case RuledOut():
-                inputs = _on_any_machine(inputs, omission.route)
+            case RuledOut(rule):
+                inputs = _exempt(inputs, Exemption("hardware", omission.route, rule=rule))
             case SlowerThanSlo():
-                inputs = _without_latency(inputs, provider)
+                inputs = _exempt(inputs, Exemption("latency", omission.route, provider))
             case OverQuota(family):
                 inputs = _without_quota(inputs, family)
             case _:
@@ -118,22 +141,6 @@ def _without_licence_terms(inputs: Inputs, key: str) -> Inputs:
 
 def _exempt(inputs: Inputs, exemption: Exemption) -> Inputs:
     return replace(inputs, exemptions=inputs.exemptions | {exemption})
-
-
-def _with_route(inputs: Inputs, name: str, **changes: Any) -> Inputs:
-    return replace(inputs, environment=inputs.environment.with_route(name, **changes))
-
-
-def _on_any_machine(inputs: Inputs, name: str) -> Inputs:
-    free = {"only": None, "exclude": ()}
-    inputs = _with_route(inputs, name, hardware=HardwareRules())
-    whole = inputs.environment.hardware.model_copy(update=free)
-    return replace(inputs, environment=inputs.environment.model_copy(update={"hardware": whole}))
-
-
-def _without_latency(inputs: Inputs, provider: str) -> Inputs:
-    account = inputs.environment.api.providers[provider].model_copy(update={"latency": None})
-    return replace(inputs, environment=inputs.environment.with_account(provider, account))
 
 
 def _without_quota(inputs: Inputs, family: str) -> Inputs:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from planner.decision.answer.phases import Replan, listed
 from planner.decision.answer.sentences import counted_words, omission_words
-from planner.decision.answer.set_aside import can_be_set_aside, causes_of, set_aside
+from planner.decision.answer.set_aside import can_be_set_aside, causes_of, rules_against, set_aside
 from planner.decision.candidates.market import Market
 from planner.decision.candidates.omissions import (
     Candidate,
@@ -20,7 +20,6 @@ from planner.decision.candidates.omissions import (
     NoAccount,
     Omission,
     OverQuota,
-    RegionOutside,
     RuledOut,
     counts_by_kind,
 )
@@ -146,17 +145,9 @@ def _fallen_entry(route: str, accepted: AcceptedEntry, market: Market, inputs: I
         reasons.append(f"{key}: {words}" if several else words)
     aside = [o for chain in chains.values() if all(map(can_be_set_aside, chain)) for o in chain]
     aside += [over] if over else []
-    if accepted.model is not None:
-        keys = (accepted.model.key, route)
-        rules = (o for o in market.omissions if (o.candidate.model, o.route) == keys and _is_rule(o))
-        aside += [rule for rule in list(rules)[:1] if rule.kind not in {o.kind for o in aside}]
+    aside += rules_against(accepted, route, market, inputs)
     never = accepted.model is None and not inputs.environment.routes[route].may_use_api
     return Fallen(accepted.entry, route, tuple(reasons), tuple(aside), never)
-
-
-def _is_rule(omission: Omission) -> bool:
-    """Say whether a rule can be set aside that keeps a model from own machines of a route."""
-    return isinstance(omission.cause, LicenceForbids | RegionOutside | RuledOut)
 
 
 def _quotas(inputs: Inputs) -> dict[str, int]:
@@ -235,6 +226,8 @@ def _limit(omission: Omission) -> str:
         return f"quota {omission.cause.family}"
     if isinstance(omission.cause, LicenceForbids):
         return f"licence {omission.cause.rule}"
+    if isinstance(omission.cause, RuledOut):
+        return f"hardware {'.'.join(omission.cause.rule)}"
     subject = omission.candidate.api if omission.kind == "retirement" else _provider(omission)
     return f"{omission.kind} {subject} {omission.route if omission.kind == 'residency' else ''}"
 

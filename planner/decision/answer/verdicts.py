@@ -51,7 +51,10 @@ def verdicts(
 
 
 def _budget(environment: Environment, cost: Cost) -> list[Verdict]:
-    """Hold the bill against the budget, and what APIs cost against theirs. Only the bill should have one."""
+    """Hold the bill against the budget, and what APIs cost against the API budget.
+
+    A plan without a budget is warned of. An API budget is optional.
+    """
     judged = [Verdict(name="budget", state="warn", message="no budget is set")]
     if environment.budget is not None:
         judged = [_within("budget", cost.usd_per_month, environment.budget.monthly)]

@@ -7,11 +7,12 @@ serves the others alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.omissions import Candidate, Omission, RuledOut
+from planner.decision.inputs import Exemption
 from planner.domain.catalog import Catalog
 from planner.domain.environment import Environment
 from planner.domain.hardware import HardwareChoice, matching, missing, of_machine
@@ -99,17 +100,33 @@ class MachineRules:
         )
 
 
-def machine_rules(environment: Environment, catalog: Catalog, offerings: Offerings) -> MachineRules:
+def machine_rules(
+    environment: Environment, catalog: Catalog, offerings: Offerings, exemptions: Collection[Exemption] = ()
+) -> MachineRules:
     """Return the rules of an environment: those of the plan, and then those of each route.
 
     offerings: what can be bought.
+    exemptions: rules that do not hold for a route.
     """
-    whole: Rule = (("hardware",), environment.hardware)
     rules = {
-        name: (whole, (("routes", name, "hardware"), route.hardware)) for name, route in environment.routes.items()
+        name: (
+            _left(name, ("hardware",), environment.hardware, exemptions),
+            _left(name, ("routes", name, "hardware"), route.hardware, exemptions),
+        )
+        for name, route in environment.routes.items()
     }
     machines = {row.instance.key: row.instance for row in offerings}
     return MachineRules(rules, tuple(machines[key] for key in sorted(machines)), catalog)
+
+
+def _left(route: str, path: tuple[str, ...], rules: HardwareRules, exemptions: Collection[Exemption]) -> Rule:
+    """Return the rules under a path without those from which a route is exempt. Its preference is left."""
+    free = {
+        field: nothing
+        for key, field, nothing in (("only", "only", None), ("not", "exclude", ()))
+        if Exemption("hardware", route, rule=(*path, key)) in exemptions
+    }
+    return path, rules.model_copy(update=free)
 
 
 def routes_with_a_preference(environment: Environment) -> frozenset[str]:

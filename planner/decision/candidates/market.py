@@ -142,7 +142,7 @@ def survey(
     tenancy = {route.name: _tenancy(route, taken.issuperset(_firm_bands(route)), reserve) for route in asked.routes}
     judge = ruler(inputs)
     rights = hosting_rights(asked.routes, environment, catalog, inputs.exemptions)
-    rules = machine_rules(environment, catalog, offerings)
+    rules = machine_rules(environment, catalog, offerings, inputs.exemptions)
     loading, shape_omissions = shapes(
         asked.routes, catalog, offerings.gpus(), tenancy, rights, rules, remembered, environment.models
     )

@@ -72,7 +72,7 @@ def unmet(
 ) -> OmissionCause | None:
     """Say what of a route's residency, terms and SLO a provider does not keep; None when it keeps all.
 
-    exemptions: providers that need not keep the residency or the terms of a route.
+    exemptions: providers that need not keep the residency, the terms or the SLO of a route.
     """
     asked = route.route
     outside = asked.residency and not places.holds_all(asked.residency, host.residency)
@@ -81,6 +81,8 @@ def unmet(
     broken = next(_broken_terms(asked.terms, host), None)
     if broken is not None and Exemption("terms", route.name, host.key) not in exemptions:
         return broken
+    if Exemption("latency", route.name, host.key) in exemptions:
+        return None
     return _too_slow(route, account)
 
 

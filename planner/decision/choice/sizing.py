@@ -58,14 +58,13 @@ def _place(classes: Sequence[ReplicaClass], count: int, replicas: Mapping[str, i
     nodes: list[Counter[str]] = [Counter() for _ in range(count)]
     free = [classes[0].gpus_per_node] * count
     for k in sorted(classes, key=lambda k: (-k.tensor_parallel_size, k.name)):
-        emptiest = [
-            (-free[i], 0, i) for i in range(count)
-        ]  # of equally empty nodes, the one with the fewest of the class
-        heapify(emptiest)
+        # A heap of all nodes. Of equally empty ones, the first is the one with the fewest replicas of the class.
+        emptiest_first = [(-free[i], 0, i) for i in range(count)]
+        heapify(emptiest_first)
         for _ in range(replicas[k.name]):
-            _, _, i = emptiest[0]
+            _, _, i = emptiest_first[0]
             nodes[i][k.name] += 1
             free[i] -= k.tensor_parallel_size
-            heapreplace(emptiest, (-free[i], nodes[i][k.name], i))
+            heapreplace(emptiest_first, (-free[i], nodes[i][k.name], i))
     assert min(free, default=0) >= 0, "packing by GPU count is exact for powers of two"
     return tuple(dict(sorted(node.items())) for node in nodes)

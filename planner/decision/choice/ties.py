@@ -2,9 +2,11 @@
 
 To the program such APIs are one, so that the solver may fill any of them, and a bill would name another API than the
 one that is asked. The shares of each level are moved after the solve. What is moved costs the same elsewhere, and each
-move is as large as the rows of the program allow:
+move is as large as the rows of the program allow. Where δ moves, a row changes by d·δ, with
+d = coefficient of the earlier − coefficient of the later:
 
-    δ ≤ (upper − Σ coefficient·value) / (coefficient of the earlier − coefficient of the later)          each row
+    δ ≤ (upper − Σ coefficient·value) / d          each row with d > 0
+    δ ≤ (lower − Σ coefficient·value) / d          each row with d < 0
 """
 
 from __future__ import annotations

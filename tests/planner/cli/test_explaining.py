@@ -64,7 +64,7 @@ def test_why_not_on_a_narrow_and_a_wide_terminal(width: str, checkout: Workspace
 def test_why_not_names_one_of_those_that_share_a_reason_unless_all_are_asked_for(checkout: Workspace) -> None:
     words = ("explain", "small", "--why-not", "L40S qwen3-8b")
     few, every = spillway(*words, COLUMNS="160").out, spillway(*words, "--all", COLUMNS="160").out
-    dear = "costs more than a whole plan without it"
+    dear = "costs far more than a first, rough plan of $"
     (line,) = [line for line in few.splitlines() if dear in line]
     count = every.count(dear)
     assert count > 20
@@ -72,6 +72,13 @@ def test_why_not_names_one_of_those_that_share_a_reason_unless_all_are_asked_for
     assert "--all names each" in few
     assert "--all" not in every
     assert " others " not in every
+
+
+@pytest.mark.parametrize("subject", ["small", "ENV003"])
+def test_all_without_why_not_is_refused(subject: str, checkout: Workspace) -> None:
+    ended = spillway("explain", subject, "--all", COLUMNS="160")
+    assert (ended.status, ended.out) == (2, "")
+    assert "Invalid value for --all: it is for --why-not; write the words of a candidate there" in ended.err
 
 
 def test_why_not_what_is_in_the_plan(checkout: Workspace) -> None:

@@ -57,6 +57,13 @@ def test_candidates_that_share_a_reason_are_one_with_the_cheapest_machine() -> N
     assert told == (replace(rows[3], others=3), rows[4], rows[5])
 
 
+def test_of_candidates_without_a_machine_the_first_by_name_is_told() -> None:
+    rows = [Refused(Candidate(api=api), "chat", "has no account") for api in ("openai/o3", "google/b", "google/a")]
+    assert folded(rows, {"small": 1.0}) == (replace(rows[2], others=2),)
+    shapes = [Refused(Candidate(model=m, tensor_parallel_size=n), "chat", "too slow") for m, n in (("b", 1), ("a", 2))]
+    assert folded(shapes, {}) == (replace(shapes[1], others=1),)
+
+
 def test_no_candidate_is_dominated_by_its_own_name() -> None:
     for omission in small.planned().outcome.omissions:
         if isinstance(omission.cause, Dominated):

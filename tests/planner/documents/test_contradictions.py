@@ -71,7 +71,7 @@ def test_what_was_measured_was_so_before_the_horizon_ends(path: str, fact: dict[
     (message,) = on("2027-12-01")
     key = path.replace("/", ".")
     assert message.startswith(key)
-    assert message.endswith(": 2027-12-01 is after the last day of the horizon, which ends before 2027-12-01")
+    assert message.endswith(": 2027-12-01 is not before the end of the horizon, 2027-12-01")
 
 
 def test_a_day_in_the_future_is_told_at_its_line() -> None:

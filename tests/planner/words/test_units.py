@@ -59,9 +59,15 @@ def test_shares_become_fractions(text: str, fraction: float) -> None:
     assert share(text) == fraction
 
 
-@pytest.mark.parametrize("value", [3, 0.03, "3", "0.03", "-3%", "three %", None, True])
+@pytest.mark.parametrize("value", [3, 0.03, 0.2, "3", "0.03", " 20 "])
 def test_a_bare_number_is_no_share(value: Any) -> None:
-    with pytest.raises(ValueError, match=r"is not a percentage from 0 to 100; write one with its sign, like 20%$"):
+    with pytest.raises(ValueError, match=rf"^`{value}` has no %; write a percentage, like 20%$"):
+        share(value)
+
+
+@pytest.mark.parametrize("value", ["three %", "%", "20%%", "1,000", "nan", -0.2, None, True, []])
+def test_what_is_no_share_is_refused(value: Any) -> None:
+    with pytest.raises(ValueError, match=r" is not a percentage; write one from 0% to 100%, like 20%$"):
         share(value)
 
 
@@ -122,7 +128,7 @@ def test_a_bare_or_misgrouped_amount_is_refused(value: Any) -> None:
             "-3s",
             "`-3s` is not a duration: none is below zero; write a number and a unit, like 800ms, 2s or 24h",
         ),
-        (share, "-5%", "`-5%` is not a percentage from 0 to 100; write one with its sign, like 20%"),
+        (share, "-5%", "`-5%` is not a percentage: none is below zero; write one from 0% to 100%, like 20%"),
         (count, -5, "`-5` is not a count: none is below zero; write a whole number, like 4096, 5k or 2M"),
         (count, "-5k", "`-5k` is not a count: none is below zero; write a whole number, like 4096, 5k or 2M"),
         (usd, "$-5", "`$-5` is not an amount of money: none is below zero; write dollars, like $8,000"),

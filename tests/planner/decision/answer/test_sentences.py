@@ -119,7 +119,7 @@ OMISSIONS: list[tuple[OmissionCause, str]] = [
     (Dominated(L4), "dominated by gpt-oss-120b (mxfp4) on 1 × L4"),
     (
         DearerThanPlan(1_234.4),
-        "its smallest deployment costs more than a whole plan without it, of $1,234 a month",
+        "its smallest deployment alone costs far more than a first, rough plan of $1,234 a month",
     ),
     (FarFromCheapest(), "many others are cheaper for every route that it could serve"),
     (NoMachine(8), "no machine that is sold here carries replicas of 8 of its GPUs"),

@@ -10,7 +10,9 @@ import pytest
 from planner.decision.inputs import Inputs
 from planner.decision.optimize import optimize
 from planner.documents.environment_file import parse
+from planner.domain.environment import Hardware
 from planner.domain.prices import PriceSnapshot
+from planner.domain.route import HardwareRules
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from planner.performance.capacity_search import CapacitiesByDigest
@@ -145,6 +147,26 @@ def test_a_model_whose_licence_ends_at_fewer_users() -> None:
     (line,) = told(plan)
     assert "ends at 700,000,000 monthly users; the environment states 1,000,000,000; with another licence the" in line
     assert f"${optimize(asked, kept=KEPT).plan.cost.usd_per_month:,} a month" in line
+
+
+def test_a_model_behind_two_rules_on_machines_has_the_price_of_both() -> None:
+    """Neither rule lets a machine in alone. The rule beside them holds, and so does the preference."""
+    asked = inputs("qwen3-8b@bf16, qwen3-32b@fp8")
+    only, bars = ({"only": ["fp8", "L40S"]}, {"not": ["bf16", "A10G"]})
+
+    def plan_of(whole: dict[str, list[str]], own: dict[str, list[str]]) -> Plan:
+        environment = asked.environment.with_route("chat", hardware=HardwareRules.model_validate(own))
+        rules = Hardware.model_validate({"prefer": ["tp1"], **whole})
+        environment = environment.model_copy(update={"hardware": rules})
+        return optimize(replace(asked, environment=environment), kept=KEPT).plan
+
+    plan, free = plan_of(only, bars), plan_of({}, {})
+    assert free.cost.usd_per_month < plan.cost.usd_per_month
+    (line,) = told(plan)
+    assert line.startswith("chat accepts qwen3-8b@bf16, and nothing comes of it: of its machines ")
+    assert line.endswith(
+        f"with it the plan would cost ${free.cost.usd_per_month:,} a month instead of ${plan.cost.usd_per_month:,}"
+    )
 
 
 def test_a_team_that_wrote_no_rule_on_machines_is_not_told_of_one() -> None:
