@@ -136,8 +136,6 @@ def _load(linear: Linear, options: Mapping[str, Any], fixed: Mapping[int, float]
         # The programs are small, and these heuristics solve parts of them over and over to find what branching finds.
         "mip_heuristic_run_rins": False,
         "mip_heuristic_run_rens": False,
-        # The relaxation at the root is degenerate, and takes the simplex method as long as all that follows.
-        "mip_lp_solver": "ipx",
         **options,
     }.items():
         highs.setOptionValue(option, value)
