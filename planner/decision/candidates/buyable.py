@@ -81,16 +81,19 @@ def buyable(
     homeless = tuple(Omission(shape.identity, NoMachine(shape.tensor_parallel_size)) for shape in without)
     limit_usd, usd = (INFINITY if known_usd == INFINITY else 0.0), INFINITY
     while True:
-        within = {shape: least <= limit_usd or shape in keep for shape, least in usd_of.items()}
-        classes, omissions = screen([shape for shape, is_within in within.items() if is_within])
+        within = [shape for shape, least in usd_of.items() if least <= limit_usd]
         if usd == INFINITY:
+            classes, _ = screen(within)
             asked = replace(question, classes=tuple(c.replica_class for c in classes))
             usd = max(known_usd, usd_of_some_plan(asked.with_classes(leaders(classes, shares))))
-        unscreened = {shape: frozenset[str]() for shape, is_within in within.items() if not is_within}
-        found = Buyable(classes, usd, (*homeless, *omissions), unscreened)
-        if not unscreened or found.dear_usd <= limit_usd:
-            return _with_hopeless(found, hopes, screen)
-        limit_usd = found.dear_usd if usd < INFINITY else WIDER * limit_usd or _after_apis_usd(usd_of)
+        if len(within) == len(usd_of) or DEAR * usd <= limit_usd:
+            break
+        limit_usd = DEAR * usd if usd < INFINITY else WIDER * limit_usd or _after_apis_usd(usd_of)
+    # What is kept moves no plan with which the others are compared, so that a plan is the same beside its own lock.
+    chosen = {shape: least <= limit_usd or shape in keep for shape, least in usd_of.items()}
+    classes, omissions = screen([shape for shape, is_chosen in chosen.items() if is_chosen])
+    unscreened = {shape: frozenset[str]() for shape, is_chosen in chosen.items() if not is_chosen}
+    return _with_hopeless(Buyable(classes, usd, (*homeless, *omissions), unscreened), hopes, screen)
 
 
 def least_usd(shape: Shape, machines: Hosts, question: Question) -> float:
