@@ -27,7 +27,7 @@ from planner.decision.choice.question import Answer, Infeasible, Question
 from planner.decision.choice.search import SearchLimits
 from planner.documents.lock import render
 from planner.edges import planning
-from planner.performance import capacity, capacity_search
+from planner.performance import capacity_search, closed_form
 from planner.performance.capacity_search import CapacitiesByDigest
 from planner.performance.roofline import step_clock
 from planner.performance.step_time import StepClock
@@ -115,7 +115,7 @@ def other_processor(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
             return StepClock(**{field.name: disturbed(getattr(told, field.name)) for field in fields(told)})
 
         monkeypatch.setattr(ruler, "step_clock", clock)
-        for module in (capacity, capacity_search, rating, replicas):
+        for module in (capacity_search, closed_form, rating, replicas):
             monkeypatch.setattr(module, "six_digits", lambda value: six_digits(disturbed(value)))
 
     return start

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import statistics
 from collections.abc import Sequence
 from decimal import Decimal
@@ -191,7 +192,9 @@ def test_a_class_that_fails_for_one_band_keeps_the_others(monkeypatch: pytest.Mo
 def test_a_route_whose_every_class_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "highest_rate", lambda *_: NoCapacity(REASON, "tpot"))
     with pytest.raises(Problems) as caught:
-        optimize(inputs())
+        optimize(
+            inputs(("budget: {monthly: $20000}", "budget: {monthly: $9000000}"), ("G: 192, P: 384", "G: 9000, P: 9000"))
+        )
     (problem,) = caught.value.problems
     assert (problem.code, caught.value.exit_code) == ("INF001", 1)
     assert "route `extraction`" in problem.message
@@ -290,8 +293,8 @@ def test_that_there_is_no_plan_is_believed_of_simulated_classes_alone(
     refusal = decide(inputs(), Known(KEPT))
     assert isinstance(refusal, Refusal)
     assert [p.code for p in refusal.problems] == ["INF002"]
-    assert ratings[-1].simulate(()).simulated == {c.name for c in market().classes}
-    assert len(turns) == 3
+    assert ratings[-1].simulate(()).simulated == {c.name for c in survey(inputs(), known_usd=math.inf).classes}
+    assert len(turns) == 6  # what was too dear for a plan comes back where there is none
 
 
 def test_what_no_class_could_help_is_believed_at_once(ratings: list[Rating], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,9 +310,9 @@ def test_what_no_class_could_help_is_believed_at_once(ratings: list[Rating], mon
     assert [(p.code, p.message) for p in refusal.problems] == [
         ("INF002", "no plan exists: the limits contradict each other")
     ]
-    assert len(turns) == 2
+    assert len(turns) == 4  # twice with what was too dear for a plan
     simulated = ratings[-1].simulate(()).simulated
-    rates = [{k.name: k.capacity for k in question.classes} for question in turns]
+    rates = [{k.name: k.capacity for k in question.classes} for question in turns[2:]]
     assert {name for name in rates[0] if rates[0][name] != rates[1][name]} == rates[0].keys() - simulated
 
 
