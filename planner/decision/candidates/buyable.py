@@ -17,8 +17,8 @@ from planner.decision.candidates.screening import DEAR, leaders
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.decision.candidates.shapes import Shape
 from planner.decision.choice.linear import INFINITY
-from planner.decision.choice.pairs import least_nodes
-from planner.decision.choice.question import BandKey, Question, machines_usd
+from planner.decision.choice.pairs import least_plan_usd
+from planner.decision.choice.question import BandKey, Question
 from planner.decision.choice.solve import usd_of_some_plan
 
 AFTER_APIS = 4.0
@@ -98,17 +98,14 @@ def buyable(
 
 def least_usd(shape: Shape, machines: Hosts, question: Question) -> float:
     """Return the least that a plan costs in which a shape serves something, USD a month; infinity without a machine."""
-    nodes = least_nodes(question, shape.tenancy != "shared")
-    usd = (
-        machines_usd(nodes, host.usd_per_hour, host.existing, host.usd_per_existing_hour) for host in machines.of(shape)
-    )
-    return min(usd, default=INFINITY) + question.platform_usd + question.existing_usd
+    exclusive = shape.tenancy != "shared"
+    prices = ((host.usd_per_hour, host.existing, host.usd_per_existing_hour) for host in machines.of(shape))
+    return min((least_plan_usd(question, exclusive, *price) for price in prices), default=INFINITY)
 
 
 def candidate(shape: Shape, host: Host) -> Candidate:
     """Return a shape as a candidate on one of its machines."""
-    tenancy = "" if shape.tenancy == "shared" else shape.tenancy
-    return replace(shape.identity, instance_type=host.offering.instance.key, tenancy=tenancy)
+    return replace(shape.identity, instance_type=host.offering.instance.key, tenancy=shape.own_nodes)
 
 
 def _with_hopeless(found: Buyable, hopes: Hopes, screen: Screen) -> Buyable:
@@ -118,8 +115,8 @@ def _with_hopeless(found: Buyable, hopes: Hopes, screen: Screen) -> Buyable:
     """
     hoped = dict(zip(found.unscreened, hopes([*found.unscreened]), strict=True))
     served = found.models | {(route, shape.model.key) for shape, routes in hoped.items() for route in routes}
-    hopeless = [s for s in hoped if any((route.name, s.model.key) not in served for route in s.routes)]
-    classes, omissions = screen(hopeless)
+    hopeless = {s: None for s in hoped if any((route.name, s.model.key) not in served for route in s.routes)}
+    classes, omissions = screen([*hopeless])
     return Buyable(
         classes=tuple(sorted((*found.classes, *classes), key=lambda c: c.name)),
         usd=found.usd,

@@ -81,11 +81,12 @@ def replicas(shapes: Sequence[Shape], ruler: Ruler, known: Known) -> tuple[tuple
 def routes_served(shapes: Sequence[Shape], ruler: Ruler, known: Known) -> list[frozenset[str]]:
     """Return the routes of which each shape could serve a band, by an idle replica: far less work than its rates."""
     keys = _keys(shapes, ruler, known)
+    found: dict[Hashable, set[str]] = {}
     asked, questions = [], []
     for shape, key in zip(shapes, keys, strict=True):
-        if key in known.served:
+        if key in known.served or key in found:
             continue
-        known.served[key] = frozenset[str]()
+        found[key] = set()
         cap, clock = shape.narrowest_cap, ruler.clock(shape)
         tokens = shape.first_batched_tokens(cap)
         memory = shape.memory(cap, tokens)
@@ -98,7 +99,8 @@ def routes_served(shapes: Sequence[Shape], ruler: Ruler, known: Known) -> list[f
                     questions.append(ruler.question(shape, clock, memory, route, band, cap, tokens))
     for (key, name), is_served in zip(asked, are_served(questions), strict=True):
         if is_served:
-            known.served[key] |= {name}
+            found[key].add(name)
+    known.served.update((key, frozenset(names)) for key, names in found.items())  # whole: other threads read it
     return [known.served[key] for key in keys]
 
 

@@ -50,9 +50,8 @@ class SelfHosted:
     def identity(self) -> Candidate:
         """Return the class as a candidate, by its catalog keys."""
         cap = self.replica.max_num_seqs if self.replica.variant else 0
-        tenancy = self.shape.tenancy if self.replica_class.exclusive else ""
         machine = self.offering.instance.key
-        return replace(self.shape.identity, instance_type=machine, max_num_seqs=cap, tenancy=tenancy)
+        return replace(self.shape.identity, instance_type=machine, max_num_seqs=cap, tenancy=self.shape.own_nodes)
 
     @property
     def group_name(self) -> str:
@@ -94,8 +93,7 @@ def class_name(shape: Shape, host: Host, variant: str) -> str:
     place = f"{shape.gpu.key}-{shape.tensor_parallel_size}of{instance.gpu_count}"
     if not host.is_cheapest:
         place += f"-{instance.key}"
-    tenancy = "" if shape.tenancy == "shared" else shape.tenancy
-    parts = [shape.model.key, shape.quantization.name, place, variant, *held_words(shape.held), tenancy]
+    parts = [shape.model.key, shape.quantization.name, place, variant, *held_words(shape.held), shape.own_nodes]
     return bounded("-".join(slug(part) for part in parts if part), LONGEST_NAME)
 
 

@@ -60,6 +60,11 @@ class Shape:
         return Candidate(self.model.key, self.quantization.name, self.gpu.key, self.tensor_parallel_size)
 
     @property
+    def own_nodes(self) -> str:
+        """Return the tenancy of a shape whose nodes hold nothing else; it is empty where they are shared."""
+        return "" if self.tenancy == "shared" else self.tenancy
+
+    @property
     def hardware(self) -> HardwareChoice:
         """Return what a rule may name of the shape. It has no machine yet."""
         return HardwareChoice(self.gpu.key, self.quantization.name, self.tensor_parallel_size)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from planner.decision.choice.question import ApiOption, Flow, Question, ReplicaClass, machines_usd
+from planner.decision.choice.question import ApiOption, Flow, Question, ReplicaClass
+from planner.words.units import HOURS_PER_MONTH
 
 
 def local_pairs(question: Question) -> Iterator[tuple[Flow, ReplicaClass]]:
@@ -43,15 +44,18 @@ def existing_types(question: Question) -> dict[str, ReplicaClass]:
 
 
 def least_usd(question: Question, k: ReplicaClass) -> float:
-    """Return the least that any plan costs in which class k serves something, USD a month: its machines.
+    """Return the least that any plan costs in which class k serves something, USD a month."""
+    return least_plan_usd(question, k.exclusive, k.usd_per_node_hour, k.existing, k.usd_per_existing_node_hour)
 
-    Those that are paid for already are part of every plan.
+
+def least_plan_usd(
+    question: Question, exclusive: bool, usd_per_hour: float, existing: int, usd_per_existing_hour: float
+) -> float:
+    """Return the least that any plan costs in which such machines serve something, USD a month.
+
+    Machines that are paid for already are part of every plan, and are taken first. Exclusive ones are two where a plan
+    must stand the loss of a node.
     """
-    nodes = least_nodes(question, k.exclusive)
-    usd = machines_usd(nodes, k.usd_per_node_hour, k.existing, k.usd_per_existing_node_hour)
-    return usd + question.platform_usd + question.existing_usd
-
-
-def least_nodes(question: Question, exclusive: bool) -> int:
-    """Return the fewest nodes of a class in any plan."""
-    return 2 if exclusive and question.survives_a_node else 1
+    nodes = 2 if exclusive and question.survives_a_node else 1
+    bought = max(0, nodes - existing) * usd_per_hour + min(nodes, existing) * usd_per_existing_hour
+    return bought * HOURS_PER_MONTH + question.platform_usd + question.existing_usd

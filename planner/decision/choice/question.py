@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from planner.decision.choice.limits import Cause, SearchEnded
-from planner.words.units import HOURS_PER_MONTH
 
 BandKey = tuple[str, int]
 """(route, index of the input band)"""
@@ -92,12 +91,6 @@ class ReplicaClass:
     def node_group(self) -> str:
         """Return the node group that it stands on; classes that are not exclusive share one by instance type."""
         return f"{self.instance_type}/{self.name}" if self.exclusive else self.instance_type
-
-
-def machines_usd(count: int, usd_per_hour: float, existing: int = 0, usd_per_existing_hour: float = 0.0) -> float:
-    """Return what so many machines cost, USD a month, if those that exist are taken first."""
-    bought = max(0, count - existing) * usd_per_hour + min(count, existing) * usd_per_existing_hour
-    return bought * HOURS_PER_MONTH
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
 import pytest
 
 from planner.decision.candidates import buyable as buying
-from planner.decision.candidates import screening
+from planner.decision.candidates import replicas, screening
 from planner.decision.candidates.known import Known
 from planner.decision.candidates.market import Market, survey
 from planner.decision.candidates.omissions import DearerThanPlan
@@ -19,6 +19,8 @@ from planner.decision.choice.choice import Choice
 from planner.decision.decide import Decision, decide
 from planner.decision.inputs import Inputs
 from planner.domain.scaling import scaled
+from planner.performance.capacity import CapacityQuestion
+from planner.performance.closed_form import are_served
 from tests.planner.decision.test_optimize import KEPT, inputs
 
 
@@ -117,3 +119,19 @@ def test_what_is_not_screened_is_offered_all_the_same(nothing_is_too_dear: Calla
     assert {(o.route, o.model, o.family) for o in survey(at(0.05)).offers} <= {
         (o.route, o.model, o.family) for o in some
     }
+
+
+def test_what_an_idle_replica_serves_is_known_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two threads share what is known, and a set that is still filled would pass for shapes without hope."""
+    known, market = Known(), surveyed(1.0)
+    seen: list[int] = []
+
+    def watched(questions: Sequence[CapacityQuestion]) -> list[bool]:
+        seen.append(len(known.served))
+        return are_served(questions)
+
+    monkeypatch.setattr(replicas, "are_served", watched)
+    found = replicas.routes_served([c.shape for c in market.classes], market.ruler, known)
+    assert seen == [0]
+    assert all(found)
+    assert set(found) == set(known.served.values())
