@@ -21,9 +21,11 @@ PUBLISHED = {
     "gemma-3-27b-it": 27_432_406_640,
     "gemma-3-4b-it": 4_300_079_472,
     "gemma-4-26b-a4b": 25_805_936_206,
+    "gemma-4-31b-it": 31_273_088_876,
     "glm-4.5": 358_337_791_296,
     "glm-4.5-air": 110_468_824_832,
     "glm-4.6": 356_785_898_816,
+    "glm-4.7-flash": 31_221_488_576,
     "glm-5": 753_864_139_008,
     "glm-5.2": 753_329_940_480,
     "gpt-oss-120b": 116_829_156_672,
@@ -59,16 +61,29 @@ PUBLISHED = {
     "qwen3-32b": 32_762_123_264,
     "qwen3-4b": 4_022_468_096,
     "qwen3-8b": 8_190_735_360,
+    "qwen3-coder-30b-a3b-instruct": 30_532_122_624,
     "qwen3-coder-480b-a35b-instruct": 480_154_875_392,
+    "qwen3-coder-next": 79_674_391_296,
     "qwen3-next-80b-a3b-instruct": 81_324_862_720,
     "qwen3.5-122b-a10b": 125_086_497_008,
     "qwen3.5-27b": 27_781_427_952,
     "qwen3.5-35b-a3b": 35_951_822_704,
     "qwen3.5-397b-a17b": 403_397_928_944,
+    "qwen3.5-9b": 9_653_104_368,
 }
 """Numbers in the safetensors files, as the model's page on Hugging Face states (read 2025 to 2026)."""
 
-PREDICTORS = ("glm-4.6", "glm-5", "glm-5.2", "qwen3-next", "qwen3.5-122b", "qwen3.5-27b", "qwen3.5-35b", "qwen3.5-397b")
+PREDICTORS = (
+    "glm-4.6",
+    "glm-5",
+    "glm-5.2",
+    "qwen3-next",
+    "qwen3.5-122b",
+    "qwen3.5-27b",
+    "qwen3.5-35b",
+    "qwen3.5-397b",
+    "qwen3.5-9b",
+)
 """Models whose files hold exactly one layer more, which predicts a further token."""
 
 RESIDUALS = {
@@ -77,6 +92,7 @@ RESIDUALS = {
     "deepseek-v4-flash": (6_612_375_163, "a predicting layer, fp8 scales, tables from token to expert"),
     "deepseek-v4-pro": (25_842_471_867, "a predicting layer, fp8 scales, tables from token to expert"),
     "gemma-4-26b-a4b": (30, "one scalar a layer"),
+    "gemma-4-31b-it": (60, "one scalar a layer"),
     "kimi-k2-instruct": (3_416, "buffers"),
     "minimax-m2.5": (13_880_064, "fp8 scales, one for 128 x 128 weights"),
     "ministral-3-8b-instruct": (34 * 7 * 2, "fp8 scales of weights and activations, one for each product"),
@@ -105,7 +121,7 @@ def test_every_total_is_what_its_parts_add_up_to(key: str) -> None:
 @pytest.mark.parametrize("key", PUBLISHED)
 def test_every_published_total_is_explained_to_the_last_weight(key: str) -> None:
     residual = PUBLISHED[key] - MODELS[key].architecture.params_loaded
-    if key.startswith("glm-4.5"):  # embedding and head are stored again
+    if key.startswith(("glm-4.5", "glm-4.7-flash")):  # embedding and head are stored again
         assert residual == one_layer_more(MODELS[key]) + MODELS[key].architecture.embedding_params
     elif key.startswith(PREDICTORS):
         assert residual == one_layer_more(MODELS[key])
