@@ -1,4 +1,10 @@
-"""The free text in which benchmarks state the flags of their engine and of their client."""
+"""The free text in which benchmarks state the flags of their engine and of their client.
+
+A text may be words (`tp8; fixed lengths`) or a whole command of vLLM, SGLang or TensorRT-LLM. A parallel size is the
+number after its name (`tp8`, `--tp-size 8`, `-tp=8`, `tensor parallelism of 8`). A number before the name counts where
+it sticks to it (`8tp`, `8-way TP`), or where a clause starts with it and it may be a size at all (`8 tp`). So ports,
+years and the sizes of models beside the name are not read. Two numbers that contradict each other are a problem.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +21,21 @@ FIXED = r"fixed lengths?|lengths? fixed|ignore eos|identical (prompts|lengths)|b
 NATURAL = r"sharegpt|lmsys|wildchat|humaneval|dolly|alpaca|real (traffic|prompts)"
 """Data sets whose requests people wrote, so that their lengths vary widely."""
 _NOT = r"(?:no|not|without|disable\w*)\s+"
-_OFF = r"(?:\s\w+)?\s*(?:off|disabled|false|none|0(?![.\d]))\b"
+_OFF = r"(?:\s\w+)?\s*(?:off|disabled|false|none|(?<!\d)0(?![.\d]))\b"
+
+MOST_RANKS = 1024
+"""GPUs that one engine spans at most. A larger parallel size is a mistake."""
+MOST_BEFORE = 64
+"""Largest number that is read as a parallel size where it stands before the name, with a blank between."""
+_TENSOR = r"(?<!moe )(?<!dense )(?<!draft )(?:tp(?!(?:50|90|95|99|999)\b)|tensor parallel(?:ism)?)"
+"""Names of tensor parallelism. That of experts or of a draft model is none, and `tp99` is a percentile."""
+_PIPELINE, _DATA = r"(?:pp|pipeline parallel(?:ism)?)", r"(?:dp(?! att)|data parallel(?:ism)?)"
+_EXPERT = r"(?:ep|expert parallel(?:ism)?)"
+_GLUED = r"\d+(?:tp|pp|dp|ep)\b"
+_SEQUENCES = r"max num seqs|max running requests|max batch size"
+"""What vLLM, SGLang and TensorRT-LLM call the sequences of one step at most."""
+_BATCHED_TOKENS = r"max num batched tokens|chunked prefill size(?!\s*-1\b)|max num tokens"
+"""What they call its tokens at most. SGLang's -1 turns the limit off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,19 +78,20 @@ class QuotedFlags:
 
 @lru_cache(maxsize=4096)
 def quoted_flags(text: str) -> QuotedFlags:
-    """What a text of flags says. Hyphens, underscores, `=` and blanks count as the same."""
-    words = re.sub(r"[_=:]+|-(?!\d)|(?<![\s_=:])-", " ", text.lower())
+    """What a text of flags says. Hyphens, underscores, `=`, quotes and blanks count as the same."""
+    words = re.sub(r"[_=:\"'`\\]+|-(?!\d)|(?<![\s_=:\d])-", " ", text.lower())
+    words = re.sub(r"(?<=\d)(?=(?:tp|pp|dp|ep)\d)", " ", words)  # `tp8ep8`
     problems: list[str] = []
     low, high, mean = _spread(text.lower())
     return QuotedFlags(
-        tensor_parallel=_parallel(words, "tp", "tensor parallel", problems),
-        pipeline_parallel=_parallel(words, "pp", "pipeline parallel", problems) or 1,
-        data_parallel=_parallel(words, "dp", "data parallel", problems),
-        expert_parallel=bool(re.search(r"\bep\s*\d|expert parallel|\bep\b", words)) and not _denies(words, "ep"),
-        attention_data_parallel=bool(re.search(r"attention dp|dp attention|dp attn", words)),
-        max_num_seqs=_whole(words, r"max num seqs\s*", "max-num-seqs", problems),
-        seqs_follow_load=bool(re.search(r"max num seqs\s*conc", words)),
-        max_num_batched_tokens=_whole(words, r"max num batched tokens\s*", "max-num-batched-tokens", problems),
+        tensor_parallel=_parallel(words, "TP", _TENSOR, problems),
+        pipeline_parallel=_parallel(words, "PP", _PIPELINE, problems) or 1,
+        data_parallel=_parallel(words, "DP", _DATA, problems),
+        expert_parallel=_affirms(words, rf"ep\d+|\d+ep|{_EXPERT}") and _parallel(words, "EP", _EXPERT, problems) != 1,
+        attention_data_parallel=_affirms(words, r"att(?:ention|n) dp|dp att(?:ention|n)|attention data parallel\w*"),
+        max_num_seqs=_whole(words, _SEQUENCES, problems),
+        seqs_follow_load=bool(re.search(rf"(?:{_SEQUENCES})\s*conc", words)),
+        max_num_batched_tokens=_whole(words, _BATCHED_TOKENS, problems),
         gpu_memory_utilization=_share(words, problems),
         low=low,
         high=high,
@@ -85,23 +106,42 @@ def quoted_flags(text: str) -> QuotedFlags:
     )
 
 
-def _parallel(text: str, short: str, long: str, problems: list[str]) -> int | None:
-    """A parallel size by its short name, like `tp`, or its long one; None where neither stands in the text."""
-    number = r"(-?\d[\w.]*)"
-    pattern = rf"\b{short}\s*{number}|{long}(?: size)?\s*{number}|\b(\d+)\s*{short}\b(?!\s*\d)"
-    stated = {next(group for group in place.groups() if group) for place in re.finditer(pattern, text)}
-    values = {_positive(number, f"{short.upper()} size", problems) for number in sorted(stated)}
+def _parallel(text: str, short: str, name: str, problems: list[str]) -> int | None:
+    """A parallel size; None where the text states none. name: pattern of its names, of which `short` is one."""
+    size = r"(?:\s+(?:size|degree|of))*\s*"
+    after = rf"\b{name}{size}(?!{_GLUED})(-?\d[\w.]*(?:[-/,~]\d[\w.]*)*)"
+    stuck = rf"(?<![\w.,-])(\d+)(?:\s*way\s+)?{name}\b"
+    start = r"(?:^|[;(|&+]|,\s|\b(?:with|using|at|on)\s)\s*"
+    before = rf"{start}(\d+)\s+{name}\b(?!{size}-?\d)"
+    stated = {place[1] for pattern in (after, stuck) for place in re.finditer(pattern, text)}
+    stated |= {place[1] for place in re.finditer(before, text) if int(place[1]) <= MOST_BEFORE}
+    ordered = sorted(stated, key=lambda number: (len(number), number))
+    values = {_parallel_size(number, f"{short} size", problems) for number in ordered}
     if len(values) > 1:
-        problems.append(f"{short.upper()} is stated as {' and '.join(sorted(n.rstrip('.') for n in stated))}")
+        problems.append(f"{short} is stated as {' and '.join(number.rstrip('.') for number in ordered)}")
+    either = re.search(rf"{start}(\d+)\s+{name}\s+(\d+)\s+(?:tp|pp|dp)\b(?! att)(?!{size}-?\d)", text)
+    if either and int(either[1]) <= MOST_BEFORE:
+        problems.append(f"{short} may be {either[1]} or {either[2]}")
     return min((value for value in values if value), default=None)
 
 
-def _whole(text: str, pattern: str, name: str, problems: list[str]) -> int | None:
-    """The whole number after a pattern; None where the pattern is not in the text."""
-    stated = list(dict.fromkeys(re.findall(rf"{pattern}(-?\d[\w.,]*)", text)))
-    values = {_positive(number, name, problems) for number in stated}
+def _parallel_size(stated: str, name: str, problems: list[str]) -> int | None:
+    """A parallel size of at most `MOST_RANKS`; None for anything else, which becomes a problem."""
+    value = _positive(stated, name, problems)
+    if value is not None and value > MOST_RANKS:
+        problems.append(f"{name} {stated.rstrip('.')} is more than the {MOST_RANKS} GPUs that one engine spans at most")
+        return None
+    return value
+
+
+def _whole(text: str, names: str, problems: list[str]) -> int | None:
+    """The whole number after one of several names of the same flag; None where none of them is in the text."""
+    stated = dict.fromkeys(re.findall(rf"\b({names})\s*(-?\d[\w.,]*(?:-\d+)?)", text))
+    values = {_positive(number, name.replace(" ", "-"), problems) for name, number in stated}
     if len(values) > 1:
-        problems.append(f"{name} is stated as {' and '.join(number.rstrip('.,') for number in stated)}")
+        name = names.partition("|")[0].replace(" ", "-")
+        numbers = dict.fromkeys(number.rstrip(".,") for _, number in stated)
+        problems.append(f"{name} is stated as {' and '.join(numbers)}")
     return min((value for value in values if value), default=None)
 
 

@@ -205,7 +205,7 @@ def find_gpu(
 
     instance: the instance type in the row's own words. It decides where the name leaves something open.
     """
-    card = re.sub(r"(?<!\w)\d+\s*[X×]\s*|(?<!RT)(?:\s[X×]\s*|[X×])\d+\b", " ", name.upper())  # `8x H100`, `H100x8`
+    card = re.sub(r"(?<!\w)\d{1,3}\s*[X×]\s*|(?<!RT)(?:\s[X×]\s*|[X×])\d+\b", " ", name.upper())  # `8x H100`, `H100x8`
     cards = sorted(set(_CARD.findall(plain_name(card))))
     if len(cards) > 1:
         hint = "a deployment of several cards is not modelled: a row each"

@@ -290,16 +290,17 @@ def _ranks(stated: str, gpu: str, flags: QuotedFlags) -> tuple[int, int, int]:
     """(tensor, data, expert parallel size). Where only a number of GPUs is stated, one replica spans them all."""
     if flags.pipeline_parallel > 1:
         raise _LeftOut("pipeline parallelism is not modelled", "measure within one node")
-    in_name = re.match(r"\s*(\d+)\s*[xX×]", gpu)
-    for number in (stated, in_name[1] if in_name else ""):
+    in_name = _cards_in_name(gpu)
+    for number in (stated, in_name):
         if number and whole_number(number) is None:
             raise _LeftOut(f"number of GPUs {number!r} is no whole number of at least 1", "correct the gpus column")
-    gpus = whole_number(stated) or (whole_number(in_name[1]) if in_name else None)
+    gpus = whole_number(stated) or whole_number(in_name)
     tp, dp = flags.tensor_parallel, flags.data_parallel
     if gpus is None:
         if tp is None:
             raise _LeftOut(f"number of GPUs {stated!r} is not stated", "fill the gpus column")
-        gpus = tp * (dp or 1)
+        inside = flags.attention_data_parallel and dp is not None and tp % dp == 0
+        gpus = tp if inside else tp * (dp or 1)
     if dp is not None and tp is not None and tp * dp > gpus and tp == gpus and tp % dp == 0:
         tp //= dp  # SGLang counts the copies of attention inside TP
     tp = tp or (gpus // dp if dp and gpus % dp == 0 else gpus)
@@ -307,6 +308,18 @@ def _ranks(stated: str, gpu: str, flags: QuotedFlags) -> tuple[int, int, int]:
         raise _LeftOut(f"TP {tp} does not fit {gpus} GPUs", "make the gpus column and the flags agree")
     dp = gpus // tp
     return tp, dp, gpus if flags.expert_parallel or (flags.attention_data_parallel and dp > 1) else 1
+
+
+def _cards_in_name(gpu: str) -> str:
+    """The number of cards in the name of a GPU, as in `8x H100` or `H100 x8`; empty where there is none.
+
+    A year, a size of memory or the width of a PCIe link in the name is no number of cards.
+    """
+    words = re.sub(r"\bpcie?\W*(?:gen\W*)?(?:\d\b(?:\.0)?)?\s*x\s?\d+", " ", gpu.lower())
+    before = re.match(r"\s*(\d{1,3})\s*[x×]", words)
+    after = re.search(r"(?<![rg]t)(?:\s[x×]\s*|[x×])(\d{1,3})\b(?!\s*gi?b)", words)
+    found = before or after
+    return found[1] if found else ""
 
 
 def _lengths(inputs: str, outputs: str, flags: QuotedFlags, load: QuotedLoad) -> tuple[_Sizes, tuple[str, ...]]:

@@ -109,12 +109,59 @@ def test_a_format_that_nobody_states_is_told() -> None:
         ("4", "tp4 ep4", (4, 1, 4)),
         ("4", "tp4; attention-DP enabled for MoE", (4, 1, 1)),
         ("", "tp2", (2, 1, 1)),
+        ("8", "vllm serve a/b --port 8000 -tp 8", (8, 1, 1)),
+        ("8", "--port 8000 --tensor-parallel-size 2 --data-parallel-size 4", (2, 4, 1)),
+        ("8", "--port 30000 --tp-size 8 --dp-size 8 --enable-dp-attention", (1, 8, 8)),
+        ("", "--port 30000 --tp-size 8 --dp-size 8 --enable-dp-attention", (1, 8, 8)),
+        ("", "--tensor-parallel-size 1 --data-parallel-size 8 --enable-expert-parallel", (1, 8, 8)),
+        ("8", "trtllm-serve a/b --tp_size 8 --ep_size 8", (8, 1, 8)),
+        ("8", "trtllm-serve a/b --tp_size 8 --ep_size 1", (8, 1, 1)),
+        ("8", "in 2024, tp 8", (8, 1, 1)),
     ],
 )
 def test_how_gpus_are_shared_out(gpus: str, flags: str, ranks: tuple[int, int, int]) -> None:
     run = read(gpus=gpus, flags=flags)
     assert (run.tensor_parallel_size, run.data_parallel_size, run.expert_parallel_size) == ranks
     assert run.gpus == ranks[0] * ranks[1]
+
+
+@pytest.mark.parametrize(
+    ("gpu", "gpus"),
+    [
+        ("8x H100", 8),
+        ("8xH100", 8),
+        ("8 × H200", 8),
+        ("8x80GB H100", 8),
+        ("4x A100 PCIe 80GB", 4),
+        ("H100x8", 8),
+        ("H100 x8", 8),
+        ("A100-SXM4-80GB x 4", 4),
+        ("RTX PRO 6000 x8", 8),
+    ],
+)
+def test_a_number_of_gpus_in_their_name(gpu: str, gpus: int) -> None:
+    assert read(gpus="", gpu=gpu, flags="").gpus == gpus
+
+
+@pytest.mark.parametrize(
+    "gpu",
+    [
+        "2025 B200",
+        "2025x B200",
+        "B200 (2025-10)",
+        "H100 80GB",
+        "H100-80GB",
+        "H100 x80GB",
+        "RTX PRO 6000",
+        "A100 PCIe x16",
+        "L4 PCIe Gen4 x16",
+        "H100 PCIe 5.0 x16",
+        "A100-PCIE-80GB",
+    ],
+)
+def test_years_and_sizes_in_the_name_of_a_gpu_are_no_number_of_gpus(gpu: str) -> None:
+    assert left(gpus="", gpu=gpu, flags="") == "number of GPUs '' is not stated"
+    assert read(gpus="", gpu=gpu).gpus == 2
 
 
 @pytest.mark.parametrize(
@@ -133,6 +180,8 @@ def test_how_gpus_are_shared_out(gpus: str, flags: str, ranks: tuple[int, int, i
         ({"gpus": "", "gpu": "0xL4"}, "number of GPUs '0' is no whole number of at least 1"),
         ({"flags": "tp0"}, "TP size 0 is no whole number of at least 1"),
         ({"flags": "tp2; tp1"}, "TP is stated as 1 and 2"),
+        ({"flags": "--port 8000 --tp-size 2 -tp 4"}, "TP is stated as 2 and 4"),
+        ({"flags": "--tp 4 --pp 2"}, "pipeline parallelism is not modelled"),
         ({"flags": "tp2; --enable-lora"}, "serving LoRA adapters is not modelled"),
         ({"gpu": "2xH100 + 2xA100"}, "GPU 2xH100 + 2xA100 names several: A100, H100"),
         ({"metric": "tokens_per_dollar"}, "metric 'tokens_per_dollar' is none that is predicted"),
