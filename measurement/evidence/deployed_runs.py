@@ -64,38 +64,46 @@ def deployed_run(run: PublishedRun, model: Model, gpu: Gpu) -> DeployedRun | Unp
         return widened
     if isinstance(sizes, Unpredictable):
         return sizes
-    gpu, (ranks, engines) = widened, sizes
+    gpu, (ranks, engines, experts) = widened, sizes
+    copies = max(1, experts // ranks)
     if run.eager:
         assumed.append("CUDA graphs")
     quantization = stored_quantization(model, run.dense, run.experts)
-    places = float(run.max_num_seqs or batch_limit(run.engine, gpu.memory_gb))
+    places = copies * float(run.max_num_seqs or batch_limit(run.engine, gpu.memory_gb))
     utilization = run.gpu_memory_utilization or memory_share(run.engine)
     fit = memory_fit(
         model,
         quantization,
         gpu,
         tensor_parallel_size=ranks,
+        expert_parallel_size=experts,
         max_num_seqs=64,
         max_model_len=1,
         kv_format=run.kv,
         gpu_memory_utilization=utilization,
     )
-    weights = weights_bytes(model, quantization, ranks)
+    weights = weights_bytes(model, quantization, ranks, experts)
     if isinstance(fit, NoFit) and (run.is_all_at_once or weights > MOST_MEMORY * gpu.memory_bytes):
         return Unpredictable(run.id, f"by the memory model {fit.reason}", "check weight_dtype, gpu and gpus")
     context = run.input_tokens + run.output_tokens / 2.0
     kv_tokens = math.inf
-    beside = (utilization * gpu.memory_bytes - weights) / sum(cache_bytes(model.architecture, ranks, run.kv))
+    beside = copies * (utilization * gpu.memory_bytes - weights) / sum(cache_bytes(model.architecture, ranks, run.kv))
     if run.regime != HELD_ALL:
-        kv_tokens = max(SMALLEST_CACHE * longest, fit.kv_tokens(context) if isinstance(fit, MemoryFit) else beside)
+        kv_tokens = max(SMALLEST_CACHE * longest, copies * fit.kv_tokens(context) if isinstance(fit, MemoryFit) else beside)
     if run.concurrency is None or (run.engine != "vllm" and kv_tokens < math.inf):
         each = longest if run.engine == "trt-llm" else context  # TensorRT-LLM reserves the whole answer
-        held = fit.sequences(each) if isinstance(fit, MemoryFit) else min(kv_tokens, max(beside, 0.0)) / each
+        held = copies * fit.sequences(each) if isinstance(fit, MemoryFit) else min(kv_tokens, max(beside, 0.0)) / each
         places, kv_tokens = max(1.0, min(places, held)), math.inf  # as many as fit on average, so nobody is preempted
     ideal = ideal_step(
-        model.architecture, quantization, gpu, ranks, kv_format=run.kv, context_tokens=float(round(context))
+        model.architecture,
+        quantization,
+        gpu,
+        ranks,
+        kv_format=run.kv,
+        context_tokens=float(round(context)),
+        expert_parallel_size=experts,
     )
-    tokens = int(run.max_num_batched_tokens or step_tokens(run.engine, gpu.memory_gb))
+    tokens = copies * int(run.max_num_batched_tokens or step_tokens(run.engine, gpu.memory_gb))
     return DeployedRun(
         run=run,
         ideal=ideal,
@@ -119,16 +127,25 @@ def _widened_gpu(run: PublishedRun, gpu: Gpu, assumed: list[str]) -> Gpu | Unpre
     return gpu
 
 
-def _parallel_sizes(run: PublishedRun, model: Model, assumed: list[str]) -> tuple[int, int] | Unpredictable:
-    """(GPUs of one engine, copies of the engine). What that assumes is added to `assumed`."""
-    ranks, engines = run.tensor_parallel_size, run.data_parallel_size
-    if run.expert_parallel_size > ranks:
-        ranks, engines = run.gpus, 1
-        assumed.append(f"TP {ranks} in place of data-parallel attention")
-    elif model.architecture.heads % ranks:
+def _parallel_sizes(run: PublishedRun, model: Model, assumed: list[str]) -> tuple[int, int, int] | Unpredictable:
+    """(GPUs that attention is cut among, copies of the engine, GPUs that share out whole experts; 1 where none do).
+
+    What that assumes is added to `assumed`.
+    """
+    ranks, engines, experts = run.tensor_parallel_size, run.data_parallel_size, run.expert_parallel_size
+    if model.architecture.experts is None:
+        experts = 1
+    if run.attention_data_parallel and experts > 1 and experts == ranks:
+        ranks = 1  # TensorRT-LLM and SGLang count the copies of the attention inside TP
+    if experts > ranks:
+        engines = 1
+    if model.architecture.heads % ranks:
         heads = f"{model.key} has {model.architecture.heads} attention heads"
         return Unpredictable(run.id, f"{heads}, which TP {ranks} does not divide", "check gpus and flags")
-    if ranks > NODE_GPUS:
-        reason = f"one engine over {ranks} GPUs spans several nodes, which are not modelled"
+    if max(ranks, experts) > NODE_GPUS:
+        reason = f"one engine over {max(ranks, experts)} GPUs spans several nodes, which are not modelled"
         return Unpredictable(run.id, reason, "check gpus and flags")
-    return ranks, engines
+    if experts > 1 and model.architecture.experts and model.architecture.experts.experts < experts:
+        assumed.append("experts cut among the GPUs")
+        experts = 1
+    return ranks, engines, experts

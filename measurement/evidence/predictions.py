@@ -7,8 +7,9 @@
 
 S are the tokens in, O the tokens out, and N the requests in flight:
 
-- In a closed loop, N is the number of clients.
-- At a rate, N is the least number for which N / E2E(N) reaches the rate (Little's law).
+- In a closed loop, N is the number of clients. Where the number of prompts is stated, rates are over the time from the
+  first prompt to the last token, as clients report them: the last answers run with fewer and fewer others.
+- At a rate, requests arrive independently of each other (`open_loops`).
 - With everything at once, N is the number of prompts. Where that is not stated, it is what the engine holds at a time.
 
 The time between two tokens (ITL) has the mean of TPOT. A percentile of it is a bare decode step, or a step with a
@@ -21,7 +22,6 @@ the fit.
 
 from __future__ import annotations
 
-import bisect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +31,7 @@ import numpy as np
 
 from measurement.evidence.benchmarks import engine_key
 from measurement.evidence.deployed_runs import DeployedRun, deployed_run
+from measurement.evidence.open_loops import OpenLoop, OpenLoopConditions, open_loop
 from measurement.evidence.published import PublishedRun, Unpredictable
 from measurement.evidence.run_figures import LEAST_ROUNDS, MOST_REQUESTS, ROUNDS, SPREAD, simulate_distinct
 from measurement.evidence.words import QuotedKind
@@ -95,27 +96,27 @@ def _answers(runs: Sequence[DeployedRun], coefficients: Coefficients) -> list[Pr
     engines = [_engine(each.run, coefficients) for each in runs]
     table = IdealTable([each.ideal for each in runs]).clocks(coefficients)
     clocks = [table.clock(place).slower_by(engine.step_factor) for place, engine in enumerate(engines)]
-    clients = [_clients(each, clock) for each, clock in zip(runs, clocks, strict=True)]
+    clients = [_clients(each) for each in runs]
     vectors = np.array([[getattr(clock, name) for name in StepClock.__slots__] for clock in clocks])
     rows = np.array([_conditions(each, n) for each, n in zip(runs, clients, strict=True)])
     loops, place = simulate_distinct(vectors, rows)
-    return [
-        _answer(each, _Report(loops, int(k), n, clock, engine), coefficients)
+    opened: dict[tuple[object, ...], OpenLoop] = {}
+    reports = [
+        _Report(loops, int(k), n, clock, engine, _open_loop(each, clock, opened))
         for each, k, n, clock, engine in zip(runs, place, clients, clocks, engines, strict=True)
     ]
+    return [_answer(each, report, coefficients) for each, report in zip(runs, reports, strict=True)]
 
 
 def _conditions(deployed: DeployedRun, clients: int) -> tuple[float, ...]:
     """One row of the conditions that `simulate_distinct` takes."""
     run = deployed.run
-    low, high = {"not stated": SPREAD, "natural": NATURAL}.get(run.lengths, (run.length_low, run.length_high))
-    rounds = max(LEAST_ROUNDS, min(ROUNDS, MOST_REQUESTS // clients))
-    requests = clients if run.is_all_at_once and run.prompts else rounds * clients
+    low, high = _length_range(run)
     return (
         run.input_tokens,
         run.output_tokens,
         clients,
-        requests,
+        _requests(deployed, clients),
         low,
         high,
         deployed.kv_tokens,
@@ -124,20 +125,54 @@ def _conditions(deployed: DeployedRun, clients: int) -> tuple[float, ...]:
     )
 
 
-def _clients(deployed: DeployedRun, clock: StepClock) -> int:
-    """Requests in flight at one engine."""
+def _requests(deployed: DeployedRun, clients: int) -> int:
+    """Requests of the run at one engine: as many as it states, up to a bound, else some rounds of all clients."""
+    run, rounds = deployed.run, max(LEAST_ROUNDS, min(ROUNDS, MOST_REQUESTS // clients))
+    if run.prompts is None:
+        return rounds * clients
+    if run.is_all_at_once:
+        return clients
+    stated = math.ceil(run.prompts / deployed.engines)
+    return max(clients, min(stated, max(rounds * clients, MOST_REQUESTS)))
+
+
+def _length_range(run: PublishedRun) -> tuple[float, float]:
+    """Shortest and longest length over the mean."""
+    return {"not stated": SPREAD, "natural": NATURAL}.get(run.lengths, (run.length_low, run.length_high))
+
+
+def _clients(deployed: DeployedRun) -> int:
+    """Requests in flight at one engine of a closed loop; at a rate as many as the engine holds."""
     run = deployed.run
+    prompts = math.ceil(run.prompts / deployed.engines) if run.prompts else math.inf
     if run.concurrency is not None:
-        return max(1, math.ceil(run.concurrency / deployed.engines))
+        return max(1, math.ceil(min(run.concurrency / deployed.engines, prompts)))
+    if run.rate_per_s is None and run.prompts:
+        return max(1, int(prompts))
+    return deployed.places
+
+
+def _open_loop(deployed: DeployedRun, clock: StepClock, known: dict[tuple[object, ...], OpenLoop]) -> OpenLoop | None:
+    """The run at its rate; None for a run that states none. known: those that were simulated already."""
+    run = deployed.run
     if run.rate_per_s is None:
-        return max(1, math.ceil(run.prompts / deployed.engines)) if run.prompts else deployed.places
-    rate = run.rate_per_s / deployed.engines
-
-    def reached_rate(n: int) -> float:
-        decoding = (run.output_tokens - 1.0) * clock.tpot_ms(n, run.input_tokens, run.output_tokens)
-        return 1e3 * n / (clock.prefill_ms(run.input_tokens) + decoding)
-
-    return 1 + bisect.bisect_left(range(1, deployed.places), rate, key=reached_rate)
+        return None
+    prompts = None if run.prompts is None else math.ceil(run.prompts / deployed.engines)
+    asked = OpenLoopConditions(
+        clock=clock,
+        per_second=run.rate_per_s / deployed.engines,
+        input_tokens=run.input_tokens,
+        output_tokens=run.output_tokens,
+        length_range=_length_range(run),
+        prompts=prompts,
+        places=deployed.places,
+        kv_tokens=deployed.kv_tokens,
+        step_tokens=max(deployed.step_tokens, deployed.places),
+    )
+    key = (asked,)
+    if key not in known:
+        known[key] = open_loop(asked)
+    return known[key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +182,7 @@ class _Report:
     loops: figures of all distinct benchmarks.
     row: index of this benchmark among them.
     clients: requests in flight at one engine.
+    opened: the same engine under requests that arrive at a rate; None for a run that states none.
     """
 
     loops: ClosedLoopFigures
@@ -154,17 +190,26 @@ class _Report:
     clients: int
     clock: StepClock
     engine: EngineCoefficients
+    opened: OpenLoop | None
 
     @property
     def entry_ms(self) -> float:
         """Time that a request spends before its first step, ms."""
-        return self.engine.entry_ms + self.engine.entry_ms_per_request * (self.clients - 1)
+        others = self.clients - 1 if self.opened is None else self.opened.in_flight
+        return self.engine.entry_ms + self.engine.entry_ms_per_request * others
 
-    def time_ms(self, kind: QuotedKind, percentile: float | None) -> float:
-        """TTFT, TPOT or E2E, ms. A median of TTFT is given by the mean, because published medians grow with the number
-        of clients as the mean does."""
+    def time_ms(self, kind: QuotedKind, percentile: float | None, alike: bool = True) -> float:
+        """TTFT, TPOT or E2E, ms.
+
+        alike: whether the requests of the run have nearly the same length. Clients of a closed loop then stay in step
+        with each other for longer than the simulated ones, and published medians of TTFT grow with their number as the
+        mean does, so that the mean stands for the median.
+        """
+        if self.opened is not None:
+            time = self.opened.time_ms(kind, percentile)
+            return time if kind == "tpot" else time + self.entry_ms
         spread = {"ttft": self.loops.ttft_ms, "tpot": self.loops.tpot_ms, "e2e": self.loops.e2e_ms}[kind]
-        by_mean = kind == "ttft" and percentile in (None, 0.5)
+        by_mean = kind == "ttft" and (percentile is None or (percentile == 0.5 and alike))
         time = float((spread.mean if by_mean else getattr(spread, _PERCENTILES[percentile]))[self.row])
         return time if kind == "tpot" else time + self.entry_ms
 
@@ -182,22 +227,31 @@ class _Report:
 
     def requests_per_s(self, deployed: DeployedRun) -> float:
         """Requests per second that all engines serve together."""
-        if deployed.run.is_all_at_once and deployed.run.prompts:
-            return deployed.engines * float(self.loops.requests_per_s[self.row])
-        rate = deployed.engines * 1e3 * self.clients / self.time_ms("e2e", None)
-        offered = deployed.run.rate_per_s
-        if offered is None:
-            return rate
-        return offered if self.clients < deployed.places else min(rate, offered)
+        run = deployed.run
+        if self.opened is not None:
+            return min(run.rate_per_s or math.inf, self.most_requests_per_s(deployed))
+        over_the_run = deployed.engines * float(self.loops.requests_per_s[self.row])
+        if run.is_all_at_once and run.prompts:
+            return over_the_run
+        with_entry = self.time_ms("e2e", None)
+        if run.prompts:
+            return over_the_run * (with_entry - self.entry_ms) / with_entry
+        return deployed.engines * 1e3 * self.clients / with_entry
+
+    def most_requests_per_s(self, deployed: DeployedRun) -> float:
+        """Requests per second that all engines serve together at most: a closed loop of as many clients as they hold."""
+        e2e_ms = float(self.loops.e2e_ms.mean[self.row])
+        return deployed.engines * 1e3 * self.clients / (e2e_ms + self.engine.entry_ms)
 
 
 def _answer(deployed: DeployedRun, report: _Report, coefficients: Coefficients) -> PredictedFigure | Unpredictable:
     """The figure that the row asks for, in its unit, with its interval."""
     run, asked = deployed.run, deployed.run.figure
-    if asked.kind in ("ttft", "e2e") and report.requests_per_s(deployed) < (run.rate_per_s or 0.0):
-        reason = "more is offered than the engine is predicted to serve, so that the wait grows without end"
-        return Unpredictable(run.id, reason, "ask for a throughput, or offer less")
     least, most = _interval(coefficients, run, _OF_KIND[asked.kind])
+    offered, served = run.rate_per_s or 0.0, report.most_requests_per_s(deployed)
+    if asked.kind in ("ttft", "e2e") and run.prompts is None and served / least < offered:
+        reason = "more is offered than the engine is predicted to serve, so that the wait grows without end"
+        return Unpredictable(run.id, reason, "ask for a throughput, offer less, or state the number of prompts")
     if asked.kind == "throughput":
         tokens = {
             "output_rate": run.output_tokens,
@@ -210,7 +264,7 @@ def _answer(deployed: DeployedRun, report: _Report, coefficients: Coefficients) 
         ms = (
             report.itl_ms(deployed, asked.percentile)
             if asked.quantity == "itl"
-            else report.time_ms(asked.kind, asked.percentile)
+            else report.time_ms(asked.kind, asked.percentile, _are_alike(run))
         )
         if asked.kind == "e2e":
             first = report.time_ms("ttft", None) / report.time_ms("e2e", None)
@@ -220,7 +274,15 @@ def _answer(deployed: DeployedRun, report: _Report, coefficients: Coefficients) 
         if asked.inverse:
             value, low, high = 1e3 / value, 1e3 / high, 1e3 / low
     notes = f"; assumed {', '.join(deployed.assumed)}" if deployed.assumed else ""
+    if served < offered:
+        notes += f"; more is offered than the {served:.3g} requests/s that the engine is predicted to serve"
     return PredictedFigure(run.id, value, low, high, _provenance(coefficients, run) + notes)
+
+
+def _are_alike(run: PublishedRun) -> bool:
+    """Whether the longest request of a run is less than twice as long as the shortest."""
+    low, high = _length_range(run)
+    return high < 2.0 * low
 
 
 def _engine(run: PublishedRun, coefficients: Coefficients) -> EngineCoefficients:

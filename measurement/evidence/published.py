@@ -57,6 +57,7 @@ class PublishedRun:
     gpus: all GPUs, which is `tensor_parallel_size` × `data_parallel_size`.
     data_parallel_size: copies of the engine, or of its attention alone where `expert_parallel_size` spans them.
     expert_parallel_size: GPUs that share out whole experts; 1 where tensor parallelism cuts each expert.
+    attention_data_parallel: whether each GPU holds a copy of the attention and serves sequences of its own.
     engine_version: number of the version, or empty.
     date: day of the measurement, YYYY-MM-DD, or empty.
     input_tokens, output_tokens: mean tokens of a request.
@@ -85,6 +86,7 @@ class PublishedRun:
     tensor_parallel_size: int
     data_parallel_size: int
     expert_parallel_size: int
+    attention_data_parallel: bool
     engine: EngineName
     engine_version: str
     date: str
@@ -194,6 +196,7 @@ class RowReader:
             tensor_parallel_size=tp,
             data_parallel_size=dp,
             expert_parallel_size=ep,
+            attention_data_parallel=flags.attention_data_parallel,
             engine=engine,
             engine_version=_version(cells.get("engine_version", "")),
             date=cells.get("date", ""),

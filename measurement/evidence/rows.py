@@ -91,6 +91,7 @@ def published_run(row: Measurement, family: str) -> PublishedRun:
         tensor_parallel_size=row.tensor_parallel_size,
         data_parallel_size=1,
         expert_parallel_size=1,
+        attention_data_parallel=False,
         engine=row.engine,
         engine_version=row.engine_version,
         date=row.date,

@@ -106,50 +106,58 @@ def ideal_step(
     *,
     context_tokens: float,
     kv_format: KvFormat = "bf16",
+    expert_parallel_size: int = 1,
 ) -> IdealStep:
     """Return the ideal step of a class whose sequences hold `context_tokens` on average.
+
+    expert_parallel_size: GPUs that share out whole experts; 1 where tensor parallelism cuts each of them. Where it is a
+    multiple of the tensor-parallel size, that many copies of the attention share the sequences (data-parallel
+    attention). The step is then that of all of them together: a token of the batch costs a rank its share of the
+    tokens.
 
     Raises ValueError when the GPU does not run the format. Ask `memory_fit` first: it gives that reason as a value.
     """
     dense_compute = _compute_type(quantization.dense, gpu)
     expert_compute = _compute_type(quantization.experts, gpu)
     ranks, link = tensor_parallel_size, link_class(gpu.link)
+    copies = max(1, expert_parallel_size // ranks)
+    expert_ranks = expert_parallel_size if expert_parallel_size > 1 else ranks
     ms_per_byte = 1e3 / (gpu.bandwidth_gb_per_s * 1e9)
-    ms_per_16bit_flop = 1e3 / ranks / peak_flops(gpu, "16-bit")
-    experts = shape.routed_expert_params * bytes_per_weight(quantization.experts, shape.hidden) / ranks
+    ms_per_16bit_flop = 1e3 / (ranks * copies) / peak_flops(gpu, "16-bit")
+    experts = shape.routed_expert_params * bytes_per_weight(quantization.experts, shape.hidden) / expert_ranks
     hit = shape.experts.experts_per_token / shape.experts.experts if shape.experts else 0.0
     growing, windowed = cache_bytes(shape, ranks, kv_format)
     in_window = min(context_tokens, float(shape.sliding_window or 0))
     in_sight = min(context_tokens, float(shape.indexer.picked)) if shape.indexer else context_tokens
-    kv = growing * in_sight + windowed * in_window + 2.0 * state_bytes(shape) / ranks
+    kv = (growing * in_sight + windowed * in_window + 2.0 * state_bytes(shape) / ranks) / copies
     full = 2.0 * shape.heads * _score_and_value_width(shape, shape.full_head_dim or shape.head_dim) * shape.full_layers
     sliding = 2.0 * shape.heads * _score_and_value_width(shape, shape.head_dim) * shape.sliding_layers
     bounded = sliding * in_window + (full * in_sight if shape.indexer else 0.0)
     unbounded = 0.0 if shape.indexer else full
-    ring = 2.0 * (ranks - 1.0) / ranks
-    hops = NVLINK_REFERENCE_GB_PER_S / gpu.link_gb_per_s if link == "nvlink" else ranks - 1.0
+    payload_copies, exchanges = _exchanges(shape, ranks, expert_ranks, copies)
+    hops = NVLINK_REFERENCE_GB_PER_S / gpu.link_gb_per_s if link == "nvlink" else ranks * copies - 1.0
     return IdealStep(
         dense_read_ms=dense_bytes(shape, quantization, ranks) * ms_per_byte,
         dense_format=quantization.dense,
-        dense_compute_ms_per_token=2e3 * shape.dense_params / ranks / peak_flops(gpu, dense_compute),
+        dense_compute_ms_per_token=2e3 * shape.dense_params / (ranks * copies) / peak_flops(gpu, dense_compute),
         dense_compute_type=dense_compute,
         head_read_ms=shape.vocab * shape.hidden * 2.0 / ranks * ms_per_byte,
         head_compute_ms=2.0 * shape.vocab * shape.hidden * ms_per_16bit_flop,
         expert_read_ms=experts * ms_per_byte,
         expert_format=quantization.experts,
-        expert_compute_ms_per_token=2e3 * shape.routed_expert_params * hit / ranks / peak_flops(gpu, expert_compute),
+        expert_compute_ms_per_token=2e3 * shape.routed_expert_params * hit / expert_ranks / peak_flops(gpu, expert_compute),
         expert_compute_type=expert_compute,
         expert_hit_fraction=hit,
-        expert_width=shape.experts.expert_intermediate / ranks if shape.experts else math.inf,
+        expert_width=_expert_width(shape, ranks if copies == 1 else 1),
         kv_read_ms_per_token=kv / context_tokens * ms_per_byte,
         window_attention_ms_per_token=bounded * ms_per_16bit_flop,
         attention_ms_per_token_pair=unbounded * ms_per_16bit_flop,
         power_headroom=power_headroom(gpu),
         layers=shape.layers,
         link=link,
-        latency_hops=2 * shape.layers * hops if ranks > 1 else 0.0,
-        volume_ms_per_token=2 * shape.layers * shape.hidden * 2.0 * ring / _link_bytes_per_second(gpu) * 1e3,
-        crosses_sockets=float(link == "pcie" and ranks > 4),
+        latency_hops=exchanges * shape.layers * hops,
+        volume_ms_per_token=payload_copies * shape.layers * shape.hidden * 2.0 / _link_bytes_per_second(gpu) * 1e3,
+        crosses_sockets=float(link == "pcie" and ranks * copies > 4),
     )
 
 
@@ -217,6 +225,28 @@ class IdealTable:
         words, place = self._words[name]
         numbers: Floats = np.array([share(str(word)) for word in words])[place]
         return numbers
+
+
+def _exchanges(shape: Architecture, ranks: int, expert_ranks: int, copies: int) -> tuple[float, float]:
+    """Return what the ranks exchange in one layer: (payloads of a token of the batch on one rank, exchanges).
+
+    One copy of the attention makes two all-reduces a layer, with the volume of a ring. Several copies make one among
+    the ranks of each copy, and send each token to the ranks of its experts and back.
+    """
+    ring = 2.0 * (ranks - 1.0) / ranks
+    if copies == 1 or shape.experts is None:
+        return 2.0 * ring, 2.0 if ranks > 1 else 0.0
+    elsewhere = (expert_ranks - 1.0) / expert_ranks * min(shape.experts.experts_per_token, expert_ranks)
+    return ring / copies + 2.0 * elsewhere / expert_ranks, 3.0 if ranks > 1 else 2.0
+
+
+def _expert_width(shape: Architecture, cut: int) -> float:
+    """Return the inner width of one expert on one rank.
+
+    Runs that share out whole experts without copies of the attention were no faster than runs that cut them, so that
+    both count as cut.
+    """
+    return shape.experts.expert_intermediate / cut if shape.experts else math.inf
 
 
 def _compute_type(form: str, gpu: Gpu) -> ComputeType:
