@@ -4,9 +4,11 @@
     bias     = median of predicted/measured
     macro    = mean over sources of the mean over their cells (model family × GPU) of the median error in the cell
     plain    = mean over all cells of all sources of the median error in the cell
+    middle   = median over all cells of all sources of the median error in the cell
+    nine     = error within which nine of ten cells lie
     coverage = share of the measured figures that lie inside [low, high]
     order    = share of the pairs of rows whose predictions stand in the same order as the measured figures. A pair
-               differs in tensor parallelism alone, and by more than 10 % when measured
+               differs in tensor parallelism alone, or in the GPU alone, and by more than 10 % when measured
 
 The macro figure keeps a large collection of one model on one GPU from speaking for everything. Rows of weak quality and
 runs that queued for cache or for a place in the batch are left out and counted: their figures say more about their
@@ -20,6 +22,7 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -31,6 +34,9 @@ from planner.domain.offerings import Gpu
 KINDS: tuple[QuotedKind, ...] = ("tpot", "ttft", "throughput", "e2e")
 WEAK_QUALITY = "C"
 QUEUE_LIMITED = "kv_or_seq_limited"
+Choice = Literal["TP", "GPU"]
+CHOICES: tuple[Choice, ...] = ("TP", "GPU")
+"""What a plan chooses among: how many GPUs a replica has, and which."""
 ONE_GPU = "one GPU"
 """Class of link of a replica on one GPU, which has none."""
 CLEAR_DIFFERENCE = 1.1
@@ -42,7 +48,7 @@ class ScoredRow:
     """One measured figure with its prediction.
 
     link: class of the link between the replica's GPUs, or `one GPU`.
-    setting: everything that the figure depends on but tensor parallelism.
+    setting: everything that the figure depends on but the GPU and tensor parallelism.
     predicted, low, high, measured: the figures, in the unit of the row.
     """
 
@@ -101,7 +107,7 @@ class Score:
 class Macro:
     """The macro error of one kind.
 
-    error, plain: as in the formulas above.
+    error, plain, middle, nine: as in the formulas above.
     cells: number of cells of all sources.
     sources: mean over the cells of each source, by the source's name.
     """
@@ -109,19 +115,23 @@ class Macro:
     kind: QuotedKind
     error: float
     plain: float
+    middle: float
+    nine: float
     cells: int
     sources: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
-class TpOrder:
-    """How often the order of two numbers of GPUs is predicted as it was measured.
+class ChoiceOrder:
+    """How often the order of two choices is predicted as it was measured.
 
+    choice: what the two differ in, `TP` or `GPU`.
     kind: kind of figure; None for all kinds together.
     pairs: pairs of rows with a clear order when measured.
     agree: pairs among them that are predicted in that order.
     """
 
+    choice: Choice
     kind: QuotedKind | None
     pairs: int
     agree: int
@@ -141,7 +151,7 @@ class Accuracy:
     left_out: number of rows without a score, by reason.
     overall: scores of all rows, one for each kind.
     macro: macro errors, one for each kind.
-    order: orders of tensor-parallel choices, all kinds together first.
+    order: orders of choices of tensor parallelism and of GPUs, for each all kinds together first.
     tables: scores by the name of a dimension, such as `GPU`.
     """
 
@@ -150,7 +160,7 @@ class Accuracy:
     left_out: Mapping[str, int]
     overall: tuple[Score, ...]
     macro: tuple[Macro, ...]
-    order: tuple[TpOrder, ...]
+    order: tuple[ChoiceOrder, ...]
     tables: Mapping[str, tuple[Score, ...]]
 
 
@@ -169,7 +179,7 @@ def scored_row(run: PublishedRun, predicted: PredictedFigure, gpu: Gpu) -> Score
     if run.value is None or not run.value > 0:
         raise ValueError(f"{run.id} has no measured value")
     setting = (
-        (run.source, run.engine, run.engine_version, run.model, run.dense, run.experts, run.kv, run.gpu),
+        (run.source, run.engine, run.engine_version, run.model, run.dense, run.experts, run.kv),
         (run.expert_parallel_size > 1, run.data_parallel_size, run.input_tokens, run.output_tokens, run.lengths),
         (run.concurrency, run.rate_per_s, run.prompts, run.figure),
     )
@@ -222,7 +232,7 @@ def accuracy(rows: Iterable[ScoredRow], unscored: Mapping[str, int] | None = Non
     left_out: Counter[str] = Counter(unscored or {})
     kept: list[ScoredRow] = []
     for row in sorted(rows, key=lambda row: row.id):
-        reason = reason_left_out(row)
+        reason = reason_left_out(row.quality, row.regime)
         if reason:
             left_out[reason] += 1
         else:
@@ -238,11 +248,11 @@ def accuracy(rows: Iterable[ScoredRow], unscored: Mapping[str, int] | None = Non
     )
 
 
-def reason_left_out(row: ScoredRow) -> str:
+def reason_left_out(quality: str, regime: str) -> str:
     """Why a row has no score; empty when it has one."""
-    if row.quality == WEAK_QUALITY:
+    if quality == WEAK_QUALITY:
         return f"quality {WEAK_QUALITY}"
-    return "queued for cache or batch places" if row.regime == QUEUE_LIMITED else ""
+    return "queued for cache or batch places" if regime == QUEUE_LIMITED else ""
 
 
 def _scores(rows: Sequence[ScoredRow], group: Callable[[ScoredRow], str]) -> tuple[Score, ...]:
@@ -267,20 +277,36 @@ def _macro(kind: QuotedKind, rows: Sequence[ScoredRow]) -> Macro:
     medians = {source: [statistics.median(errors) for errors in own.values()] for source, own in sorted(cells.items())}
     every = [median for own in medians.values() for median in own]
     sources = {source: statistics.fmean(own) for source, own in medians.items()}
-    return Macro(kind, statistics.fmean(sources.values()), statistics.fmean(every), len(every), sources)
+    return Macro(
+        kind=kind,
+        error=statistics.fmean(sources.values()),
+        plain=statistics.fmean(every),
+        middle=statistics.median(every),
+        nine=float(np.quantile(every, 0.9)),
+        cells=len(every),
+        sources=sources,
+    )
 
 
-def _orders(rows: Sequence[ScoredRow]) -> tuple[TpOrder, ...]:
+def _orders(rows: Sequence[ScoredRow]) -> tuple[ChoiceOrder, ...]:
     settings: dict[Hashable, list[ScoredRow]] = {}
     for row in rows:
         settings.setdefault((row.kind, row.setting), []).append(row)
-    pairs: Counter[QuotedKind] = Counter()
-    agree: Counter[QuotedKind] = Counter()
+    pairs: Counter[tuple[Choice, QuotedKind]] = Counter()
+    agree: Counter[tuple[Choice, QuotedKind]] = Counter()
     for alike in settings.values():
         for a, b in itertools.combinations(alike, 2):
             apart = max(a.measured / b.measured, b.measured / a.measured) > CLEAR_DIFFERENCE
-            if apart and a.tensor_parallel_size != b.tensor_parallel_size:
-                pairs[a.kind] += 1
-                agree[a.kind] += (a.predicted - b.predicted) * (a.measured - b.measured) > 0
-    each = [TpOrder(kind, pairs[kind], agree[kind]) for kind in KINDS if pairs[kind]]
-    return (TpOrder(None, pairs.total(), agree.total()), *each)
+            differs = (a.tensor_parallel_size != b.tensor_parallel_size, a.gpu != b.gpu)
+            if apart and sum(differs) == 1:
+                key: tuple[Choice, QuotedKind] = ("TP" if differs[0] else "GPU", a.kind)
+                pairs[key] += 1
+                agree[key] += (a.predicted - b.predicted) * (a.measured - b.measured) > 0
+    orders: list[ChoiceOrder] = []
+    for choice in CHOICES:
+        each = [
+            ChoiceOrder(choice, kind, pairs[choice, kind], agree[choice, kind]) for kind in KINDS if pairs[choice, kind]
+        ]
+        whole = ChoiceOrder(choice, None, sum(o.pairs for o in each), sum(o.agree for o in each))
+        orders += [whole, *each]
+    return tuple(orders)

@@ -1,8 +1,10 @@
-"""Published runs predicted by fits that saw nothing of their cell (model family × GPU), or nothing of their GPU.
+"""Published runs predicted by fits that saw nothing of their source, of their cell (model family × GPU), or of their GPU.
 
     fold(g)         = fit of the rows of all groups but g
     prediction      = `predict_rows` of the runs of g with fold(g), in the way that any row is predicted
     interval        = quantiles of the residuals of all groups but g, each row predicted by the fold of its own group
+
+For sources, the interval comes from `intervals` of all other sources.
 
 The rows that are fitted are the runs themselves, as far as the table of the fit holds them. No figure of a group enters
 its own prediction, and no residual of a group enters its own interval. (The fits behind the other residuals did see the
@@ -12,25 +14,28 @@ without cells, and those of `analytic` figures from folds without GPUs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
+from measurement.evidence.accuracy import reason_left_out
 from measurement.evidence.benchmarks import subjects
 from measurement.evidence.fit import UNKNOWNS, FitTable, coefficients, tells_of_steps
 from measurement.evidence.held_out import Residual, quantiles, vllm_row_counts
-from measurement.evidence.predictions import PredictedFigure, predict_rows
+from measurement.evidence.intervals import Intervals, SourceResidual, intervals_of, load_class
+from measurement.evidence.predictions import PredictedFigure, predict_rows, provenance
 from measurement.evidence.published import PublishedRun, Unpredictable
 from measurement.evidence.rows import fit_rows
 from planner.domain.catalog import Catalog
 from planner.performance.coefficients import CALIBRATED_FROM_ROWS, Coefficients, Metric, Quantiles
 from planner.plan.parts import Provenance
 
-Group = Literal["cells", "gpus"]
+Group = Literal["sources", "cells", "gpus"]
 GROUPS: dict[Group, Callable[[PublishedRun], Hashable]] = {
+    "sources": lambda run: run.source,
     "cells": lambda run: (run.family, run.gpu),
     "gpus": lambda run: run.gpu,
 }
@@ -43,13 +48,21 @@ _NO_RESIDUALS: dict[Provenance, dict[Metric, Quantiles]] = {
 class CrossValidation:
     """Predictions of runs by fits of the other runs. `tell` is called with a line for people before each group of fits.
 
+    unseen: runs of sources that no fit sees, with `shipped`, the fit that predicts them.
+
     Raises ValueError when the runs are too few: fewer rows than the fit has coefficients, or rows of one GPU alone.
     """
 
     def __init__(
-        self, runs: Sequence[PublishedRun], catalog: Catalog, tell: Callable[[str], None] = lambda _: None
+        self,
+        runs: Sequence[PublishedRun],
+        catalog: Catalog,
+        tell: Callable[[str], None] = lambda _: None,
+        unseen: Sequence[PublishedRun] = (),
+        shipped: Coefficients | None = None,
     ) -> None:
         self._runs, self._catalog, self._tell = runs, catalog, tell
+        self._unseen, self._shipped = unseen, shipped
         usable, _ = subjects(fit_rows(runs), catalog.models, catalog.all_gpus)
         self._subjects = [subject for subject in usable if tells_of_steps(subject.measurement)]
         self._run = {run.id: run for run in runs}
@@ -62,17 +75,67 @@ class CrossValidation:
     def predictions(self, by: Group) -> tuple[PredictedFigure | Unpredictable, ...]:
         """Every run's figure by the fit that left the run's group out, in the order of the runs.
 
+        With `sources`, those of the unseen runs follow.
         Raises ValueError when the rows outside some group hold neither TPOT nor throughput to take intervals from.
         """
+        if by == "sources":
+            return self._by_source()
         folds = self._folds_by_cell if by == "cells" else self._folds_by_gpu
         answers: dict[str, PredictedFigure | Unpredictable] = {}
         for group, fold in folds.items():
             answers |= self._answers(by, group, replace(fold, residuals=self._residuals(by, group, fold)))
         return tuple(answers[run.id] for run in self._runs)
 
+    def source_intervals(self) -> Intervals:
+        """The intervals that all sources give, each predicted by a fit without it."""
+        return intervals_of(self._source_residuals)
+
+    def _by_source(self) -> tuple[PredictedFigure | Unpredictable, ...]:
+        answers: dict[str, PredictedFigure | Unpredictable] = {}
+        for source, runs, fold in self._sources():
+            others = intervals_of([each for each in self._source_residuals if each.cell[0] != source])
+            answers |= {each.id: each for each in predict_rows(runs, self._catalog, fold, others)}
+        return tuple(answers[run.id] for run in (*self._runs, *self._unseen))
+
+    @cached_property
+    def _source_residuals(self) -> tuple[SourceResidual, ...]:
+        """How far off each row is that counts, by the fit without its source."""
+        found = []
+        for source, runs, fold in self._sources():
+            for run, answer in zip(runs, predict_rows(runs, self._catalog, fold), strict=True):
+                if isinstance(answer, PredictedFigure) and run.value and not reason_left_out(run.quality, run.regime):
+                    slower = run.value / answer.value
+                    is_rate = run.figure.kind == "throughput" or run.figure.inverse
+                    found.append(
+                        SourceResidual(
+                            (source, run.family, run.gpu),
+                            run.figure.kind,
+                            load_class(run),
+                            provenance(fold, run),
+                            1.0 / slower if is_rate else slower,
+                        )
+                    )
+        return tuple(found)
+
+    def _sources(self) -> Iterator[tuple[str, list[PublishedRun], Coefficients]]:
+        """Each source with its runs and a fit that saw none of them.
+
+        Raises ValueError for an unseen source that some fit did see, and for one without a fit to predict it.
+        """
+        for source, fold in self._folds_by_source.items():
+            yield str(source), [run for run in self._runs if run.source == source], fold
+        for source in dict.fromkeys(run.source for run in self._unseen):
+            if self._shipped is None or source in self._folds_by_source:
+                raise ValueError(f"{source} is no source that the shipped fit did not see")
+            yield source, [run for run in self._unseen if run.source == source], self._shipped
+
     @cached_property
     def _table(self) -> FitTable:
         return FitTable(self._subjects)
+
+    @cached_property
+    def _folds_by_source(self) -> dict[Hashable, Coefficients]:
+        return self._folds("sources", "without each source")
 
     @cached_property
     def _folds_by_cell(self) -> dict[Hashable, Coefficients]:

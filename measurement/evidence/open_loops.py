@@ -80,7 +80,7 @@ def open_loop(asked: OpenLoopConditions) -> OpenLoop:
     results = simulate(
         asked.clock,
         Poisson(mix, asked.per_second, count),
-        SchedulerOptions(max_num_seqs=asked.places, max_num_batched_tokens=asked.step_tokens),
+        SchedulerOptions(max_num_seqs=asked.places, max_num_batched_tokens=asked.step_tokens, async_scheduling=False),
         KvCache(asked.kv_tokens),
     )
 

@@ -31,6 +31,7 @@ import numpy as np
 
 from measurement.evidence.benchmarks import engine_key
 from measurement.evidence.deployed_runs import DeployedRun, deployed_run
+from measurement.evidence.intervals import Intervals, load_class
 from measurement.evidence.open_loops import OpenLoop, OpenLoopConditions, open_loop
 from measurement.evidence.published import PublishedRun, Unpredictable
 from measurement.evidence.run_figures import LEAST_ROUNDS, MOST_REQUESTS, ROUNDS, SPREAD, simulate_distinct
@@ -66,9 +67,11 @@ class PredictedFigure:
 
 
 def predict_rows(
-    rows: Sequence[PublishedRun], catalog: Catalog, coefficients: Coefficients
+    rows: Sequence[PublishedRun], catalog: Catalog, coefficients: Coefficients, intervals: Intervals | None = None
 ) -> tuple[PredictedFigure | Unpredictable, ...]:
     """The figure of each row, or the reason why it has none.
+
+    intervals: how far off figures of an unseen source are; None for the residuals that the coefficients carry.
 
     Such a reason is a format that the GPU lacks, weights that do not fit its memory, or a wait that never ends because
     more is offered than the engine serves.
@@ -76,7 +79,7 @@ def predict_rows(
     deployed = [
         _refusal(row) or deployed_run(row, catalog.models[row.model], catalog.all_gpus[row.gpu]) for row in rows
     ]
-    answers = iter(_answers([each for each in deployed if isinstance(each, DeployedRun)], coefficients))
+    answers = iter(_answers([each for each in deployed if isinstance(each, DeployedRun)], coefficients, intervals))
     return tuple(next(answers) if isinstance(each, DeployedRun) else each for each in deployed)
 
 
@@ -89,7 +92,9 @@ def _refusal(run: PublishedRun) -> Unpredictable | None:
     return None
 
 
-def _answers(runs: Sequence[DeployedRun], coefficients: Coefficients) -> list[PredictedFigure | Unpredictable]:
+def _answers(
+    runs: Sequence[DeployedRun], coefficients: Coefficients, intervals: Intervals | None
+) -> list[PredictedFigure | Unpredictable]:
     """Simulate each distinct run once, and read the figure of every row off its simulation."""
     if not runs:
         return []
@@ -105,7 +110,8 @@ def _answers(runs: Sequence[DeployedRun], coefficients: Coefficients) -> list[Pr
         _Report(loops, int(k), n, clock, engine, _open_loop(each, clock, opened))
         for each, k, n, clock, engine in zip(runs, place, clients, clocks, engines, strict=True)
     ]
-    return [_answer(each, report, coefficients) for each, report in zip(runs, reports, strict=True)]
+    spreads = [_Spread(each, coefficients, intervals) for each in runs]
+    return [_answer(*each) for each in zip(runs, reports, spreads, strict=True)]
 
 
 def _conditions(deployed: DeployedRun, clients: int) -> tuple[float, ...]:
@@ -244,10 +250,10 @@ class _Report:
         return deployed.engines * 1e3 * self.clients / (e2e_ms + self.engine.entry_ms)
 
 
-def _answer(deployed: DeployedRun, report: _Report, coefficients: Coefficients) -> PredictedFigure | Unpredictable:
+def _answer(deployed: DeployedRun, report: _Report, spread: _Spread) -> PredictedFigure | Unpredictable:
     """The figure that the row asks for, in its unit, with its interval."""
     run, asked = deployed.run, deployed.run.figure
-    least, most = _interval(coefficients, run, _OF_KIND[asked.kind])
+    least, most = spread.of(asked.kind)
     offered, served = run.rate_per_s or 0.0, report.most_requests_per_s(deployed)
     if asked.kind in ("ttft", "e2e") and run.prompts is None and served / least < offered:
         reason = "more is offered than the engine is predicted to serve, so that the wait grows without end"
@@ -268,7 +274,7 @@ def _answer(deployed: DeployedRun, report: _Report, coefficients: Coefficients) 
         )
         if asked.kind == "e2e":
             first = report.time_ms("ttft", None) / report.time_ms("e2e", None)
-            early, late = _interval(coefficients, run, "ttft")
+            early, late = spread.of("ttft")
             least, most = first * early + (1.0 - first) * least, first * late + (1.0 - first) * most
         value, low, high = (ms * share * asked.per_ours for share in (1.0, least, most))
         if asked.inverse:
@@ -276,7 +282,7 @@ def _answer(deployed: DeployedRun, report: _Report, coefficients: Coefficients) 
     notes = f"; assumed {', '.join(deployed.assumed)}" if deployed.assumed else ""
     if served < offered:
         notes += f"; more is offered than the {served:.3g} requests/s that the engine is predicted to serve"
-    return PredictedFigure(run.id, value, low, high, _provenance(coefficients, run) + notes)
+    return PredictedFigure(run.id, value, low, high, spread.provenance + notes)
 
 
 def _are_alike(run: PublishedRun) -> bool:
@@ -291,9 +297,30 @@ def _engine(run: PublishedRun, coefficients: Coefficients) -> EngineCoefficients
     return coefficients.engines.get(key) or coefficients.engines["vllm"]
 
 
-def _provenance(coefficients: Coefficients, run: PublishedRun) -> Provenance:
-    """The provenance of the GPU for vLLM, and `analytic` for other engines: `calibrated` residuals hold vLLM's rows
-    alone."""
+@dataclass(frozen=True, slots=True)
+class _Spread:
+    """The interval of the figures of one run, relative to what is predicted."""
+
+    deployed: DeployedRun
+    coefficients: Coefficients
+    intervals: Intervals | None
+
+    @property
+    def provenance(self) -> Provenance:
+        """The provenance of the GPU for vLLM, and `analytic` for other engines: `calibrated` residuals hold vLLM's rows
+        alone."""
+        return provenance(self.coefficients, self.deployed.run)
+
+    def of(self, kind: QuotedKind) -> tuple[float, float]:
+        """(p10, p90) of actual ÷ predicted times."""
+        if self.intervals is None:
+            return _interval(self.coefficients, self.deployed.run, _OF_KIND[kind])
+        load = load_class(self.deployed.run)
+        return self.intervals.of("tpot" if kind == "e2e" else kind, load, self.provenance)
+
+
+def provenance(coefficients: Coefficients, run: PublishedRun) -> Provenance:
+    """What a fit knows of the GPU of a run: for other engines than vLLM it is always `analytic`."""
     return coefficients.provenance(run.gpu) if run.engine == "vllm" else "analytic"
 
 
@@ -305,6 +332,6 @@ def _interval(coefficients: Coefficients, run: PublishedRun, metric: Metric) -> 
     """
     own, calibrated = (
         quantiles.get(metric) or quantiles["step"]
-        for quantiles in (coefficients.residuals[_provenance(coefficients, run)], coefficients.residuals["calibrated"])
+        for quantiles in (coefficients.residuals[provenance(coefficients, run)], coefficients.residuals["calibrated"])
     )
     return own.p10, max(1.0, own.p90, calibrated.p90)

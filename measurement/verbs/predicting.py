@@ -11,6 +11,7 @@ from pathlib import Path
 from measurement.evidence.predictions import PredictedFigure, predict_rows
 from measurement.evidence.published import PublishedRun, RowReader, Unpredictable
 from measurement.files.published_files import PublishedTable, predictions_text, read_published
+from measurement.files.unseen_files import load_intervals, unseen_runs
 from planner.cli.output import note, show
 from planner.edges.catalog_files import load_catalog
 from planner.edges.files import write_text
@@ -47,14 +48,15 @@ def accuracy(
 ) -> None:
     """Print the scores of predictions of a measured table, and write them to files where asked.
 
-    file: a CSV table; None for the table that the shipped coefficients were fitted to.
-    held_out: `cells` or `gpus` for fits without each of them; empty for the shipped coefficients.
+    file: a CSV table; None for the table that the shipped coefficients were fitted to and, with `sources`, also for the
+        table of sources that they never saw.
+    held_out: `sources`, `cells` or `gpus` for fits without each of them; empty for the shipped coefficients.
     as_json, as_markdown, as_plot: where to write the scores as JSON, as Markdown and as an SVG picture.
     """
     from measurement.evidence import accuracy as scores
     from measurement.views.accuracy import accuracy_json, accuracy_markdown, accuracy_view
 
-    rows = _shipped_rows() if file is None else _read_rows(_measured_table(file))
+    rows = _shipped_rows(held_out) if file is None else _read_rows(_measured_table(file))
     answers = _held_out_predictions(rows, held_out, file) if held_out else _predictions(rows)
     scored, unscored = scores.scored_rows(rows, answers, load_catalog().all_gpus)
     result = scores.accuracy(scored, unscored, held_out)
@@ -66,7 +68,7 @@ def accuracy(
     if as_plot is not None:
         from measurement.views.accuracy_plot import accuracy_svg
 
-        written[as_plot] = accuracy_svg([row for row in scored if not scores.reason_left_out(row)])
+        written[as_plot] = accuracy_svg([row for row in scored if not scores.reason_left_out(row.quality, row.regime)])
     for path, text in written.items():
         write_text(path, text)
     show(accuracy_view(result))
@@ -88,26 +90,30 @@ def _read_rows(table: PublishedTable) -> tuple[_ReadRow, ...]:
     return tuple(reader.read(row) for row in table.rows)
 
 
-def _shipped_rows() -> tuple[_ReadRow, ...]:
+def _shipped_rows(held_out: str) -> tuple[_ReadRow, ...]:
     from measurement.files.fit_files import shipped_runs  # it loads the optimizer, which `predict` does not need
 
-    return shipped_runs(load_catalog())
+    fitted = shipped_runs(load_catalog())
+    return (*fitted, *unseen_runs(load_catalog())) if held_out == "sources" else fitted
 
 
 def _predictions(rows: Sequence[_ReadRow]) -> tuple[_Answer, ...]:
     """The prediction of each row by the shipped coefficients."""
     runs = [row for row in rows if isinstance(row, PublishedRun)]
-    return _in_order(rows, predict_rows(runs, load_catalog(), load_coefficients()))
+    return _in_order(rows, predict_rows(runs, load_catalog(), load_coefficients(), load_intervals()))
 
 
 def _held_out_predictions(rows: Sequence[_ReadRow], by: str, file: Path | None) -> tuple[_Answer, ...]:
     """The prediction of each row by a fit of the other groups' rows."""
     from measurement.evidence.cross_validation import GROUPS, CrossValidation
 
-    runs = [row for row in rows if isinstance(row, PublishedRun)]
+    unseen = unseen_runs(load_catalog()) if file is None and by == "sources" else ()
+    never = {run.id for run in unseen}
+    runs = [row for row in rows if isinstance(row, PublishedRun) and row.id not in never]
     group = next(each for each in GROUPS if each == by)
     try:
-        return _in_order(rows, CrossValidation(runs, load_catalog(), note).predictions(group))
+        folds = CrossValidation(runs, load_catalog(), note, unseen, load_coefficients())
+        return _in_order(rows, folds.predictions(group))
     except ValueError as error:
         hint = "leave --held-out away: the shipped coefficients were fitted without this table"
         raise Problems([Problem("PERF036", str(error), Span(str(file), 1), hint)]) from error

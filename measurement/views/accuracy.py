@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 
-from measurement.evidence.accuracy import Accuracy, Score, TpOrder
+from measurement.evidence.accuracy import Accuracy, ChoiceOrder, Score
 from planner.faces.figures import count_words
 from planner.faces.layout import above, below, figures, names
 from planner.faces.prose import Prose
@@ -17,6 +17,7 @@ from planner.faces.tables import FoldingTable
 
 WORDS = {"tpot": "TPOT", "ttft": "TTFT", "throughput": "throughput", "e2e": "E2E"}
 HELD_OUT = {
+    "sources": "each by a fit without its source",
     "cells": "each by a fit without its cell (model family × GPU)",
     "gpus": "each by a fit without its GPU",
 }
@@ -27,7 +28,7 @@ def accuracy_view(accuracy: Accuracy) -> Iterator[RenderableType]:
     """The scores for the terminal, section by section."""
     yield Prose(_headline(accuracy), rest="  ")
     overall = (*names(_OVERALL[0]), *figures(*_OVERALL[1:]))
-    steps = (below("over cells", "cells"), below("predicted/measured"))
+    steps = (below("nine in ten cells", "macro error"), below("predicted/measured"))
     yield FoldingTable("All rows", overall, _overall_rows(accuracy), steps)
     for name, scores in accuracy.tables.items():
         columns = (*names(_COLUMNS[0], name), *figures(*_COLUMNS[2:]))
@@ -67,7 +68,7 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
-_OVERALL = ("metric", "rows", "macro error", "over cells", "cells", *_COLUMNS[3:])
+_OVERALL = ("metric", "rows", "cells", "median of cells", "nine in ten cells", "macro error", *_COLUMNS[3:])
 
 
 def _headline(accuracy: Accuracy) -> str:
@@ -82,9 +83,10 @@ def _overall_rows(accuracy: Accuracy) -> list[tuple[str, ...]]:
         (
             WORDS[score.kind],
             str(score.rows),
-            percent(macros[score.kind].error),
-            percent(macros[score.kind].plain),
             str(macros[score.kind].cells),
+            percent(macros[score.kind].middle),
+            percent(macros[score.kind].nine),
+            percent(macros[score.kind].error),
             *_figures(score),
         )
         for score in accuracy.overall
@@ -99,12 +101,12 @@ def _figures(score: Score) -> tuple[str, ...]:
     return percent(score.median), percent(score.p90), f"{score.bias:.2f}", percent(score.coverage)
 
 
-def _order_lines(orders: Sequence[TpOrder]) -> Iterator[str]:
-    for order in orders:
+def _order_lines(orders: Sequence[ChoiceOrder]) -> Iterator[str]:
+    for order in (each for each in orders if each.pairs):
         what = WORDS[order.kind] if order.kind else "all"
-        share = percent(order.share) if order.pairs else "no pair"
+        share = percent(order.share)
         pairs = count_words(order.pairs, "pair")
-        yield f"order of TP choices, {what}: {share} of {pairs} that differ by more than 10 %"
+        yield f"order of {order.choice} choices, {what}: {share} of {pairs} that differ by more than 10 %"
 
 
 def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -53,8 +53,10 @@ class Dtype(StrEnum):
 class HeldOut(StrEnum):
     """Which rows are left out of a fit together."""
 
+    sources = "sources"
     cells = "cells"
     gpus = "gpus"
+    none = "none"
 
 
 Folder = Annotated[Path, typer.Option("--environments", envvar="SPILLWAY_ENVIRONMENTS", help="Folder of NAME.yaml.")]
@@ -191,7 +193,8 @@ def perf_accuracy(
         typer.Argument(metavar="FILE.csv", help="Benchmark rows with a measured `value`; default: the shipped ones."),
     ] = None,
     held_out: Annotated[
-        HeldOut | None, typer.Option("--held-out", help="Predict each row by a fit that saw none of its cell, or GPU.")
+        HeldOut | None,
+        typer.Option("--held-out", help="Predict each row by a fit without its source (default), cell or GPU."),
     ] = None,
     as_json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write them as JSON.")] = None,
     as_markdown: Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="As Markdown.")] = None,
@@ -199,12 +202,14 @@ def perf_accuracy(
 ) -> None:
     """Score predictions against measured figures: error and bias by metric, GPU, link, TP, model family and engine.
 
-    With --held-out the rows are fitted anew, once without each cell (model family × GPU) or each GPU: half a minute.
+    The rows are fitted anew, once without each source, each cell (model family × GPU) or each GPU: up to a minute. With
+    `none`, and by default for a FILE, the shipped fit predicts them, which saw the shipped rows.
     """
     from measurement.verbs import predicting
 
     with report_problems("text"):
-        predicting.accuracy(file, held_out.value if held_out else "", as_json, as_markdown, as_plot)
+        by = held_out or (HeldOut.none if file else HeldOut.sources)
+        predicting.accuracy(file, "" if by is HeldOut.none else by.value, as_json, as_markdown, as_plot)
 
 
 @perf.command("profile", short_help="Measure what a GPU reaches, here or as a Job.")

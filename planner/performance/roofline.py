@@ -145,7 +145,11 @@ def ideal_step(
         head_compute_ms=2.0 * shape.vocab * shape.hidden * ms_per_16bit_flop,
         expert_read_ms=experts * ms_per_byte,
         expert_format=quantization.experts,
-        expert_compute_ms_per_token=2e3 * shape.routed_expert_params * hit / expert_ranks / peak_flops(gpu, expert_compute),
+        expert_compute_ms_per_token=2e3
+        * shape.routed_expert_params
+        * hit
+        / expert_ranks
+        / peak_flops(gpu, expert_compute),
         expert_compute_type=expert_compute,
         expert_hit_fraction=hit,
         expert_width=_expert_width(shape, ranks if copies == 1 else 1),

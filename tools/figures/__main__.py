@@ -11,7 +11,7 @@ import argparse
 import sys
 
 from tools.figures.console import STABLE, CommandFailed, Kind
-from tools.figures.documents import PICTURES, ROOT, documents, with_commands, with_output_now, with_tables_now
+from tools.figures.documents import DATA, PICTURES, ROOT, documents, with_commands, with_output_now, with_tables_now
 
 WITH_REHEARSALS: frozenset[Kind] = STABLE | {"varies"}
 
@@ -19,8 +19,8 @@ WITH_REHEARSALS: frozenset[Kind] = STABLE | {"varies"}
 def main(arguments: list[str]) -> int:
     """Rewrite the named files, or all; the exit code is 1 where a command ended otherwise than its document says."""
     parser = argparse.ArgumentParser(prog="python -m tools.figures", description="Write the documents' figures anew.")
-    known = [*documents(), *PICTURES]
-    parser.add_argument("files", nargs="*", metavar="FILE", help="documents and pictures; default: all")
+    known = [*documents(), *PICTURES, *DATA]
+    parser.add_argument("files", nargs="*", metavar="FILE", help="documents, pictures and files; default: all")
     parser.add_argument("--rehearse", action="store_true", help="also run what differs from run to run")
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.files if name not in known]:
@@ -41,9 +41,9 @@ def main(arguments: list[str]) -> int:
 
 
 def now(name: str, kinds: frozenset[Kind]) -> str:
-    """A document or picture with its figures as they are now."""
-    if name in PICTURES:
-        return PICTURES[name]()
+    """A document, picture or file with its figures as they are now."""
+    if name in PICTURES or name in DATA:
+        return {**PICTURES, **DATA}[name]()
     text = with_tables_now(name)
     return with_output_now(text, kinds) if name in with_commands() else text
 

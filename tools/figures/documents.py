@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
+from measurement.files.unseen_files import intervals_text
 from measurement.views.accuracy_plot import accuracy_svg
 from planner.documents.lock import load
 from planner.plan.plan import Plan
@@ -27,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "environments"
 """The worked environments, which all documents speak of."""
 ACCURACY, ACCURACY_PICTURE = "docs/accuracy.md", "docs/accuracy.svg"
-"""The document and the picture whose figures take longer than a second: half a minute together."""
+"""The document and the picture whose figures take longer than a second: a minute together."""
 
 
 def worked_plan(name: str) -> Plan:
@@ -51,12 +52,16 @@ TABLES: Mapping[str, Callable[[], Mapping[str, list[str]]]] = {
 }
 """Document → its generated parts, computed now."""
 PICTURES: Mapping[str, Callable[[], str]] = {
-    ACCURACY_PICTURE: lambda: accuracy_svg(_predicted().rows["cells"]),
+    ACCURACY_PICTURE: lambda: accuracy_svg(_predicted().rows["sources"]),
     "docs/prod-break-even.svg": lambda: break_even_svg(
         worked_plan("prod"), "The worked production environment: cost over load"
     ),
 }
 """Picture → its text, computed now."""
+DATA: Mapping[str, Callable[[], str]] = {
+    "measurement/data/intervals.json": lambda: intervals_text(_predicted().intervals),
+}
+"""File that ships and that the same predictions give → its text, computed now."""
 
 
 def documents() -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from measurement.evidence.accuracy import ScoredRow, TpOrder, accuracy, scored_row
+from measurement.evidence.accuracy import ChoiceOrder, ScoredRow, accuracy, scored_row
 from measurement.evidence.predictions import PredictedFigure
 from measurement.evidence.published import PublishedRun, RowReader
 from planner.edges.catalog_files import load_catalog
@@ -38,6 +38,8 @@ def test_macro_is_the_mean_of_sources_of_the_mean_of_cells_of_the_median_in_a_ce
     assert macro.sources == {"large": pytest.approx((0.1 + 0.5) / 2), "small": pytest.approx(0.6)}
     assert macro.error == pytest.approx(0.45)
     assert macro.plain == pytest.approx((0.1 + 0.5 + 0.6) / 3)
+    assert macro.middle == pytest.approx(0.5)
+    assert macro.nine == pytest.approx(0.5 + 0.8 * (0.6 - 0.5))
     assert macro.cells == 3
 
 
@@ -76,8 +78,24 @@ def test_the_order_of_tp_choices_counts_clear_pairs_of_one_setting() -> None:
         row("c2", 8.0, measured=20.0, tensor_parallel_size=2, kind="throughput"),
     ]
     # Pairs of TP 1, 2, 4, 8: all but (4, 8) are clear, and (2, 4) is the wrong way round.
-    assert accuracy(rows).order == (TpOrder(None, 6, 4), TpOrder("tpot", 5, 4), TpOrder("throughput", 1, 0))
-    assert accuracy(rows[:1]).order[0].pairs == 0
+    found = [order for order in accuracy(rows).order if order.choice == "TP"]
+    assert found == [
+        ChoiceOrder("TP", None, 6, 4),
+        ChoiceOrder("TP", "tpot", 5, 4),
+        ChoiceOrder("TP", "throughput", 1, 0),
+    ]
+    assert [order.pairs for order in accuracy(rows[:1]).order] == [0, 0]
+
+
+def test_the_order_of_gpu_choices_counts_pairs_that_differ_in_the_gpu_alone() -> None:
+    rows = [
+        row("a", 50.0, measured=100.0, gpu="L4"),
+        row("b", 40.0, measured=80.0, gpu="H100"),
+        row("c", 60.0, measured=60.0, gpu="B200"),
+        row("d", 1.0, measured=900.0, gpu="L40S", tensor_parallel_size=2),
+    ]
+    (whole,) = [order for order in accuracy(rows).order if order.choice == "GPU" and order.kind is None]
+    assert (whole.pairs, whole.agree) == (3, 1)
 
 
 def test_a_run_and_its_prediction_become_a_row() -> None:

@@ -9,6 +9,7 @@ import pytest
 from measurement.evidence import cross_validation
 from measurement.evidence.cross_validation import GROUPS, CrossValidation, Group
 from measurement.evidence.held_out import Residual, quantiles
+from measurement.evidence.intervals import Intervals, SourceResidual, intervals_of
 from measurement.evidence.predictions import PredictedFigure, predict_rows
 from measurement.files.fit_files import shipped_runs
 from planner.edges.catalog_files import load_catalog
@@ -25,7 +26,7 @@ def plain() -> CrossValidation:
     return CrossValidation(RUNS, CATALOG)
 
 
-@pytest.mark.parametrize("by", ["cells", "gpus"])
+@pytest.mark.parametrize("by", GROUPS)
 def test_a_group_s_own_figures_change_nothing_of_what_is_predicted_of_it(by: Group, plain: CrossValidation) -> None:
     judged = GROUPS[by](RUNS[0])
 
@@ -55,6 +56,36 @@ def test_no_row_is_among_those_that_its_interval_comes_from(
     assert len(behind) == 2 * len(groups)  # calibrated and analytic
     for group, analytic in zip(groups, behind[::2], strict=True):
         assert analytic == {run.id for run in RUNS if GROUPS[by](run) != group}
+
+
+def test_no_row_of_a_source_is_among_those_that_its_intervals_come_from(
+    plain: CrossValidation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behind: list[set[str]] = []
+
+    def seen(residuals: list[SourceResidual]) -> Intervals:
+        behind.append({each.cell[0] for each in residuals})
+        return intervals_of(residuals)
+
+    monkeypatch.setattr(cross_validation, "intervals_of", seen)
+    plain.predictions("sources")
+    sources = list(dict.fromkeys(run.source for run in RUNS))
+    assert len(sources) > 1
+    assert behind == [set(sources) - {source} for source in sources]
+
+
+def test_sources_that_no_fit_saw_are_predicted_by_the_shipped_one() -> None:
+    shipped = load_coefficients()
+    unseen = [replace(run, id=f"new-{run.id}", source="new") for run in RUNS[:20]]
+    answers = CrossValidation(RUNS, CATALOG, unseen=unseen, shipped=shipped).predictions("sources")
+    assert [answer.id for answer in answers] == [run.id for run in (*RUNS, *unseen)]
+    by_shipped = predict_rows(unseen, CATALOG, shipped)
+    told = [answer.value for answer in answers[len(RUNS) :] if isinstance(answer, PredictedFigure)]
+    assert told == [answer.value for answer in by_shipped if isinstance(answer, PredictedFigure)]
+    with pytest.raises(ValueError, match="is no source that the shipped fit did not see"):
+        CrossValidation(RUNS, CATALOG, unseen=RUNS[:1], shipped=shipped).predictions("sources")
+    with pytest.raises(ValueError, match="is no source that the shipped fit did not see"):
+        CrossValidation(RUNS, CATALOG, unseen=unseen).predictions("sources")
 
 
 def test_answers_stand_in_the_order_of_the_runs_and_differ_from_the_shipped_fit_s(plain: CrossValidation) -> None:

@@ -240,3 +240,73 @@ def test_a_context_beyond_the_models_has_no_figure() -> None:
 def test_one_engine_over_several_nodes_has_no_figure() -> None:
     assert reason(gpus="16", flags="tp16") == "one engine over 16 GPUs spans several nodes, which are not modelled"
     assert value(gpus="16", flags="tp8") > 0.0
+
+
+def test_a_run_at_a_rate_is_poisson_arrivals_and_no_closed_loop() -> None:
+    """Qwen3-32B on one PCIe A100 at 0.6 requests/s: a p99 of 481 ms was measured, and a closed loop said 1,052 ms."""
+    row = {
+        "model": "Qwen/Qwen3-32B",
+        "gpu": "A100-PCIE-80G",
+        "input_tokens": "512",
+        "output_tokens": "256",
+        "concurrency_or_rate": "0.6 req/s",
+        "metric": "ttft_ms_p99",
+        "flags": "tp1; enforce eager; fixed lengths",
+    }
+    assert value(**row) == pytest.approx(481.0, rel=0.25)
+
+
+def test_every_figure_says_so_when_more_is_offered_than_is_served() -> None:
+    flooded = {"concurrency_or_rate": "5000 req/s", "regime": ""}
+    for metric in ("tpot_ms_p50", "itl_ms_p99", "req_s", "output_tok_s"):
+        assert "more is offered than the" in figure(metric=metric, **flooded).provenance
+    finite = figure(metric="ttft_ms_p50", concurrency_or_rate="5000 req/s, 2000 prompts")
+    assert "more is offered than the" in finite.provenance
+    assert "more is offered" not in figure(metric="req_s", concurrency_or_rate="2 req/s").provenance
+
+
+def test_a_stated_number_of_prompts_counts_the_last_answers_too() -> None:
+    """Eight in flight and ten prompts: the last two run with few others, so that the rate of the run is lower."""
+    wide: dict[str, Any] = {"metric": "output_tok_s", "flags": "random lengths uniform in [0.01,1.0]x nominal"}
+    steady, short, long = (
+        value(concurrency_or_rate=text, **wide)
+        for text in ("8 concurrent", "8 concurrent, 10 prompts", "8 concurrent, 800 prompts")
+    )
+    assert short < 0.85 * steady
+    assert long == pytest.approx(steady, rel=0.1)
+    assert value(metric="tpot_ms_p50", concurrency_or_rate="64 concurrent, 4 prompts") == pytest.approx(
+        value(metric="tpot_ms_p50", concurrency_or_rate="4 concurrent, 4 prompts")
+    )
+
+
+def test_the_median_of_the_first_token_is_a_median_where_lengths_differ_widely() -> None:
+    alike, wide = (
+        [value(metric=f"ttft_ms_{at}", flags=flags) for at in ("p50", "mean")]
+        for flags in ("random lengths uniform in [0.8,1.0]x nominal", "random lengths uniform in [0.01,1.0]x nominal")
+    )
+    assert alike[0] == alike[1]
+    assert wide[0] < 0.9 * wide[1]
+
+
+def test_copies_of_the_attention_hold_more_and_read_less_of_a_latent_cache() -> None:
+    """DeepSeek R1: a latent vector is whole on every rank, so that eight copies of the attention hold eight times as
+    many sequences, and each rank reads those of its own alone."""
+    row: dict[str, Any] = {
+        "engine": "trt-llm",
+        "model": "deepseek-ai/DeepSeek-R1-0528",
+        "weight_dtype": "fp8",
+        "gpu": "H200",
+        "gpus": "8",
+        "input_tokens": "1024",
+        "output_tokens": "8192",
+        "concurrency_or_rate": "inf rate",
+        "regime": "saturation",
+        "metric": "output_tok_s",
+    }
+    cut = value(**row | {"flags": "tp8"})
+    copied = value(**row | {"flags": "tp8; attention dp; ep"})
+    assert copied > 2.0 * cut
+    assert copied == pytest.approx(9744.0, rel=0.8)  # measured; the cut one is less than half of it
+    assert cut < 0.6 * 9744.0
+    dense = {"model": "meta-llama/Llama-3.1-70B", "weight_dtype": "bf16", "engine": "vllm", "input_tokens": "1000"}
+    assert value(**row | dense | {"flags": "tp8; ep"}) == value(**row | dense | {"flags": "tp8"})
