@@ -1,6 +1,6 @@
 """Our model, an unfitted roofline and a database of kernels, scored on the same published rows.
 
-    python -m benchmarks.accuracy_peers [FILE.csv …] [--held-out cells] [--markdown FILE]
+    python -m benchmarks.accuracy_peers [FILE.csv …] [--held-out cells] [--peer NAME==VERSION] [--markdown FILE]
 
 Without a file, the rows are those of the shipped table. The predictors:
 
@@ -44,11 +44,12 @@ from planner.domain.catalog import Catalog
 from planner.edges.catalog_files import load_catalog
 from planner.edges.files import write_text
 from planner.edges.performance_files import load_coefficients
+from planner.faces.figures import count_words
 from planner.performance.coefficients import Coefficients, EngineCoefficients, LinkCoefficients, Quantiles
 
 PEER = "aiconfigurator==0.12.0"
-"""The release that is asked. It is the newest whose wheels a package index holds; its successor AISimulate 0.13.0
-stands there as a stub alone, which fetches its wheels elsewhere."""
+"""The release that is asked. It is the newest with wheels on the public package index: of its successor AISimulate,
+only the previews (`aisimulate==0.13.0.dev…`) have some, and the releases are stubs that fetch theirs elsewhere."""
 COLUMNS = (
     "metric",
     "predictor",
@@ -188,11 +189,18 @@ def engine_table(predictors: Mapping[str, Sequence[ScoredRow]], engine_of: Mappi
         yield f"| {WORDS[kind]} | {engine} | {scores[0].rows} | {' | '.join(cells)} |"
 
 
-def gaps(predictor: Predictor) -> Iterator[str]:
-    """What a predictor does not cover, the most frequent reason first."""
-    counted = Counter(answer.reason for answer in predictor.answers if isinstance(answer, Unpredictable))
-    for text, count in sorted(counted.items(), key=lambda each: (-each[1], each[0])):
-        yield f"- {count} rows: {text}"
+def gaps(predictors: Sequence[Predictor]) -> Iterator[str]:
+    """What each predictor does not cover, the most frequent reason first. Those with the same gaps stand together."""
+    names: dict[tuple[str, ...], list[str]] = {}
+    for each in predictors:
+        counted = Counter(answer.reason for answer in each.answers if isinstance(answer, Unpredictable))
+        listed = sorted(counted.items(), key=lambda gap: (-gap[1], gap[0]))
+        names.setdefault(tuple(f"- {count_words(count, 'row')}: {text}" for text, count in listed), []).append(
+            each.name
+        )
+    for listed_gaps, alike in names.items():
+        if listed_gaps:
+            yield from ("", f"Not covered by {' and '.join(alike)}:", "", *listed_gaps)
 
 
 def report(title: str, runs: Sequence[PublishedRun], predictors: Sequence[Predictor], catalog: Catalog) -> list[str]:
@@ -213,8 +221,7 @@ def report(title: str, runs: Sequence[PublishedRun], predictors: Sequence[Predic
     text += ["", "All rows, each predictor with those that it covers:", "", *table(list(lines(scored, all_rows)))]
     text += ["", "By engine, median error and predicted/measured over the rows that all of them cover:", ""]
     text += engine_table(alike, engine_of)
-    text += ["", f"{predictors[-1].name} does not cover:", "", *gaps(predictors[-1])]
-    return text
+    return [*text, *gaps(predictors)]
 
 
 def peer(runs: Sequence[PublishedRun], catalog: Catalog, requirement: str, mode: str) -> Predictor:
@@ -245,7 +252,9 @@ def main() -> int:
     parser.add_argument(
         "--held-out", choices=[*GROUPS, NO_GROUP], default="sources" if "sources" in GROUPS else "cells"
     )
-    parser.add_argument("--peer", default=PEER, metavar="NAME==VERSION")
+    parser.add_argument(
+        "--peer", action="append", metavar="NAME==VERSION", help=f"a release to ask, once or more; {PEER}"
+    )
     parser.add_argument("--peer-mode", default=DEFAULT_MODE, help="SILICON (measured kernels alone), HYBRID, EMPIRICAL")
     parser.add_argument("--markdown", type=Path, metavar="FILE")
     options = parser.parse_args()
@@ -262,10 +271,11 @@ def main() -> int:
         if title == SHIPPED_TABLE and options.held_out != NO_GROUP:
             predictors.append(held_out(runs, catalog, options.held_out))
         predictors.append(Predictor("unfitted roofline", predict_rows(runs, catalog, roofline())))
-        try:
-            predictors.append(peer(runs, catalog, options.peer, options.peer_mode))
-        except NoPeer as error:
-            print(f"without the peer: {error}", file=sys.stderr)
+        for requirement in options.peer or [PEER]:
+            try:
+                predictors.append(peer(runs, catalog, requirement, options.peer_mode))
+            except NoPeer as error:
+                print(f"without this peer: {error}", file=sys.stderr)
         unread = len(rows) - len(runs)
         name = f"{title}: {len(rows)} rows" + (f", of which {unread} cannot be read" if unread else "")
         text += [*report(name, runs, predictors, catalog), ""]

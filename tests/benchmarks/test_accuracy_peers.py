@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.accuracy_peers import cell_errors, lines, roofline, shared, table
+from benchmarks.accuracy_peers import Predictor, cell_errors, gaps, lines, roofline, shared, table
 from benchmarks.peers import environment
 from benchmarks.peers.environment import NoPeer, ask, python_of, read_answers
 from benchmarks.peers.questions import BACKENDS, SHAPES, SYSTEMS, Question, figure, question, reason
@@ -180,6 +180,13 @@ def test_cells_are_scored_by_their_median_and_compared_over_shared_rows() -> Non
     assert (line.rows, line.of, line.cells) == (4, 4, 2)
     assert (line.median_cell, line.macro, line.nine_in_ten) == pytest.approx((0.3, 0.3, 0.46))
     assert list(table(found))[3] == "| TPOT | peer | 3 of 4 | 1 | 10.0 % | 10.0 % | 10.0 % | 1.10 |"
+
+
+def test_gaps_are_counted_and_those_of_alike_peers_stand_together() -> None:
+    told_of = PredictedFigure("a", 1.0, 1.0, 1.0, "")
+    some = (told_of, Unpredictable("b", "rare"), Unpredictable("c", "often"), Unpredictable("d", "often"))
+    found = list(gaps([Predictor("ours", (told_of,)), Predictor("P 1", some), Predictor("P 2", some)]))
+    assert found == ["", "Not covered by P 1 and P 2:", "", "- 2 rows: often", "- 1 row: rare"]
 
 
 def test_answers_are_one_for_each_question() -> None:
