@@ -232,7 +232,7 @@ def accuracy(rows: Iterable[ScoredRow], unscored: Mapping[str, int] | None = Non
     left_out: Counter[str] = Counter(unscored or {})
     kept: list[ScoredRow] = []
     for row in sorted(rows, key=lambda row: row.id):
-        reason = reason_left_out(row.quality, row.regime)
+        reason = reason_left_out(row)
         if reason:
             left_out[reason] += 1
         else:
@@ -248,11 +248,11 @@ def accuracy(rows: Iterable[ScoredRow], unscored: Mapping[str, int] | None = Non
     )
 
 
-def reason_left_out(quality: str, regime: str) -> str:
+def reason_left_out(row: ScoredRow | PublishedRun) -> str:
     """Why a row has no score; empty when it has one."""
-    if quality == WEAK_QUALITY:
+    if row.quality == WEAK_QUALITY:
         return f"quality {WEAK_QUALITY}"
-    return "queued for cache or batch places" if regime == QUEUE_LIMITED else ""
+    return "queued for cache or batch places" if row.regime == QUEUE_LIMITED else ""
 
 
 def _scores(rows: Sequence[ScoredRow], group: Callable[[ScoredRow], str]) -> tuple[Score, ...]:

@@ -1,4 +1,4 @@
-"""Published runs predicted by fits that saw nothing of their source, of their cell (model family × GPU), or of their GPU.
+"""Published runs predicted by fits that saw nothing of their source, their cell (model family × GPU), or their GPU.
 
     fold(g)         = fit of the rows of all groups but g
     prediction      = `predict_rows` of the runs of g with fold(g), in the way that any row is predicted
@@ -103,7 +103,7 @@ class CrossValidation:
         found = []
         for source, runs, fold in self._sources():
             for run, answer in zip(runs, predict_rows(runs, self._catalog, fold), strict=True):
-                if isinstance(answer, PredictedFigure) and run.value and not reason_left_out(run.quality, run.regime):
+                if isinstance(answer, PredictedFigure) and run.value and not reason_left_out(run):
                     slower = run.value / answer.value
                     is_rate = run.figure.kind == "throughput" or run.figure.inverse
                     found.append(

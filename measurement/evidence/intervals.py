@@ -3,8 +3,8 @@
     slowness = actual ÷ predicted time, predicted ÷ actual rate          above 1: slower than predicted
 
 Each source is predicted by a fit without it. The interval of a figure lies between two quantiles (`ENDS`) of the
-slowness of rows that are alike: of the same kind of figure, under the same load, on a GPU that was measured well or not.
-Where fewer than `LEAST_SOURCES` sources have such rows, all loads count, and then all rows of the kind.
+slowness of rows that are alike: of the same kind of figure, under the same load, on a GPU that was measured well or
+not. Where fewer than `LEAST_SOURCES` sources have such rows, all loads count, and then all rows of the kind.
 
 Rows of one source are off together: by how it was tuned, by its clients, by its version. So sources weigh equally, and
 within one the rows of a cell (model family, GPU) weigh together as much as the square root of their number. Both

@@ -6,7 +6,6 @@ than is served, the queue grows as long as the run lasts, so that latencies depe
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,6 +86,9 @@ def open_loop(asked: OpenLoopConditions) -> OpenLoop:
     def figures(latencies: Latencies) -> tuple[float, ...]:
         return (latencies.mean, *(latencies.percentile(share) for share in (0.5, 0.9, 0.95, 0.99)))
 
-    times = (figures(each) for each in (results.ttft_ms, results.tpot_ms, results.e2e_ms))
-    present = results.totals.mean_present
-    return OpenLoop(*times, in_flight=present if math.isfinite(present) else 0.0)
+    return OpenLoop(
+        ttft_ms=figures(results.ttft_ms),
+        tpot_ms=figures(results.tpot_ms),
+        e2e_ms=figures(results.e2e_ms),
+        in_flight=results.totals.mean_present,
+    )

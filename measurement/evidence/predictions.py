@@ -245,7 +245,7 @@ class _Report:
         return deployed.engines * 1e3 * self.clients / with_entry
 
     def most_requests_per_s(self, deployed: DeployedRun) -> float:
-        """Requests per second that all engines serve together at most: a closed loop of as many clients as they hold."""
+        """Requests per second that all engines serve at most: a closed loop of as many clients as they hold."""
         e2e_ms = float(self.loops.e2e_ms.mean[self.row])
         return deployed.engines * 1e3 * self.clients / (e2e_ms + self.engine.entry_ms)
 

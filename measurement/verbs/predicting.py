@@ -68,7 +68,7 @@ def accuracy(
     if as_plot is not None:
         from measurement.views.accuracy_plot import accuracy_svg
 
-        written[as_plot] = accuracy_svg([row for row in scored if not scores.reason_left_out(row.quality, row.regime)])
+        written[as_plot] = accuracy_svg([row for row in scored if not scores.reason_left_out(row)])
     for path, text in written.items():
         write_text(path, text)
     show(accuracy_view(result))

@@ -9,7 +9,16 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, replace
 
-from measurement.evidence.accuracy import CHOICES, Accuracy, Score, ScoredRow, accuracy, reason_left_out, scored_rows
+from measurement.evidence.accuracy import (
+    CHOICES,
+    Accuracy,
+    Choice,
+    Score,
+    ScoredRow,
+    accuracy,
+    reason_left_out,
+    scored_rows,
+)
 from measurement.evidence.cross_validation import CrossValidation
 from measurement.evidence.intervals import Intervals
 from measurement.evidence.predictions import predict_rows
@@ -157,10 +166,7 @@ def found() -> Found:
         {run.id for run in never},
         folds.source_intervals(),
         {way: accuracy(rows, missing, way) for way, (rows, missing) in told.items()},
-        {
-            way: tuple(row for row in rows if not reason_left_out(row.quality, row.regime))
-            for way, (rows, _) in told.items()
-        },
+        {way: tuple(row for row in rows if not reason_left_out(row)) for way, (rows, _) in told.items()},
     )
 
 
@@ -183,39 +189,24 @@ def stranger(told: Found) -> list[str]:
     """What a stranger finds: each source by a fit that saw nothing of it, beside what is aimed at."""
     whole = told.accuracies["sources"]
     unseen = accuracy([row for row in told.rows["sources"] if row.id in told.unseen])
+    both = (whole, unseen)
     rows = []
-    for kind in JUDGED:
-        middle, nine = CELLS[kind]
-        cells = []
-        for each in (whole, unseen):
-            macro = next(m for m in each.macro if m.kind == kind)
-            cells.append(_marked(percent(macro.middle), macro.middle <= middle))
-            cells.append(_marked(percent(macro.nine), macro.nine <= nine))
+    for kind, (middle, nine) in CELLS.items():
         aim = f"≤ {100 * middle:.0f} % / ≤ {100 * nine:.0f} %"
-        rows.append(
-            (
-                f"{WORDS[kind]}: median of cells, nine in ten",
-                aim,
-                *(f"{a} / {b}" for a, b in zip(cells[::2], cells[1::2], strict=True)),
-            )
-        )
+        macros = [next(m for m in each.macro if m.kind == kind) for each in both]
+        cells = [
+            f"{_marked(percent(m.middle), m.middle <= middle)} / {_marked(percent(m.nine), m.nine <= nine)}"
+            for m in macros
+        ]
+        rows.append((f"{WORDS[kind]}: median of cells, nine in ten", aim, *cells))
     for kind in JUDGED:
-        shares = [next(s.coverage for s in each.overall if s.kind == kind) for each in (whole, unseen)]
-        cells = [_marked(percent(share), COVERAGE[0] <= share <= COVERAGE[1]) for share in shares]
-        rows.append((f"{WORDS[kind]}: share in its 80 % interval", "75 to 90 %", *cells))
+        rows.append((f"{WORDS[kind]}: share in its 80 % interval", "75 to 90 %", *(_coverage(a, kind) for a in both)))
     for kind in JUDGED:
-        worst = [max((s for s in each.tables["GPU"] if s.kind == kind), key=_off) for each in (whole, unseen)]
+        worst = [max(_by_gpu(each, kind), key=_off) for each in both]
         cells = [_marked(f"{s.bias:.2f} ({s.group})", _off(s) <= UNSEEN_BIAS) for s in worst]
         rows.append((f"{WORDS[kind]}: most biased GPU", f"within {UNSEEN_BIAS} ×", *cells))
     for choice in CHOICES:
-        orders = [
-            next((o for o in each.order if o.choice == choice and o.kind is None), None) for each in (whole, unseen)
-        ]
-        cells = [
-            _marked(f"{percent(o.share)} of {o.pairs}", o.share >= LEAST_ORDER) if o and o.pairs else "no pair"
-            for o in orders
-        ]
-        rows.append((f"order of {choice} choices", f"≥ {100 * LEAST_ORDER:.0f} %", *cells))
+        rows.append((f"order of {choice} choices", f"≥ {100 * LEAST_ORDER:.0f} %", *(_order(a, choice) for a in both)))
     heads = [f">all sources ({whole.rows} rows)", f">of these, those that the shipped fit never saw ({unseen.rows})"]
     return table_lines(["figure", "aim", *heads], rows)
 
@@ -229,15 +220,14 @@ def summary(told: Found) -> list[str]:
         cells = [_marked(percent(e), e <= most.get(way, 1.0)) for way, e in zip(WAYS, errors, strict=True)]
         rows.append((f"{WORDS[kind]}, macro error", aim, *cells))
     for kind in JUDGED:
-        worst = [max(_by_gpu(told, way, kind), key=_off) for way in WAYS]
+        worst = [max(_by_gpu(told.accuracies[way], kind), key=_off) for way in WAYS]
         cells = [_marked(f"{s.bias:.2f} ({s.group})", _off(s) <= MOST_BIAS) for s in worst]
         rows.append((f"{WORDS[kind]}, most biased GPU", f"within {MOST_BIAS} ×", *cells))
     shares = [told.accuracies[way].order[0].share for way in WAYS]
     order = [_marked(percent(share), share >= LEAST_ORDER) for share in shares]
     rows.append(("order of TP choices", f"≥ {100 * LEAST_ORDER:.0f} %", *order))
     for kind in JUDGED:
-        shares = [next(s.coverage for s in told.accuracies[way].overall if s.kind == kind) for way in WAYS]
-        cells = [_marked(percent(share), COVERAGE[0] <= share <= COVERAGE[1]) for share in shares]
+        cells = [_coverage(told.accuracies[way], kind) for way in WAYS]
         rows.append((f"{WORDS[kind]}, share in its 80 % interval", "75 to 90 %", *cells))
     return table_lines(["figure", "aim", *(f">{HEADS[way]}" for way in WAYS)], rows)
 
@@ -264,8 +254,19 @@ def measured(told: Found) -> list[str]:
     return table_lines(["GPU", *(f">{name}" for name in ENGINES.values()), "provenance of vLLM's figures"], rows)
 
 
-def _by_gpu(told: Found, way: str, kind: QuotedKind) -> list[Score]:
-    return [score for score in told.accuracies[way].tables["GPU"] if score.kind == kind]
+def _by_gpu(found: Accuracy, kind: QuotedKind) -> list[Score]:
+    return [score for score in found.tables["GPU"] if score.kind == kind]
+
+
+def _coverage(found: Accuracy, kind: QuotedKind) -> str:
+    share = next(score.coverage for score in found.overall if score.kind == kind)
+    return _marked(percent(share), COVERAGE[0] <= share <= COVERAGE[1])
+
+
+def _order(found: Accuracy, choice: Choice) -> str:
+    whole = next(order for order in found.order if order.choice == choice and order.kind is None)
+    text = f"{percent(whole.share)} of {whole.pairs} pairs"
+    return _marked(text, whole.share >= LEAST_ORDER) if whole.pairs else "no pair"
 
 
 def _off(score: Score) -> float:

@@ -25,20 +25,26 @@ def of_source(source: str, *slowness: float, model: str = "m") -> list[SourceRes
     return [replace(ROW, cell=(source, model, "H100"), slowness=each) for each in slowness]
 
 
+def whole_of(residuals: list[SourceResidual]) -> Interval:
+    """The interval of all rows of the one kind."""
+    (whole,) = [i for i in intervals_of(residuals).intervals if i.load is None and i.provenance is None]
+    return whole
+
+
 def test_sources_weigh_equally_however_many_rows_they_have() -> None:
     large = of_source("large", *([1.0] * 900))
     small = [row for k in range(9) for row in of_source(f"small-{k}", 2.0)]
-    (whole,) = [each for each in intervals_of([*large, *small]).intervals if each.load is each.provenance is None]
+    whole = whole_of([*large, *small])
     assert (whole.rows, whole.sources) == (909, 10)
     assert (whole.low, whole.high) == (1.0, 2.0)
-    (alone,) = [each for each in intervals_of(large).intervals if each.load is each.provenance is None]
+    alone = whole_of(large)
     assert (alone.low, alone.high) == (1.0, 1.0)
 
 
 def test_cells_of_a_source_weigh_by_the_root_of_their_rows() -> None:
     many = of_source("one", *([1.0] * 100), model="a")  # weight 10
     few = of_source("one", *([3.0] * 1), model="b")  # weight 1: a tenth of the rows' weight, and beyond the upper end
-    (whole,) = [each for each in intervals_of([*many, *few]).intervals if each.load is each.provenance is None]
+    whole = whole_of([*many, *few])
     assert whole.high == 3.0
 
 
