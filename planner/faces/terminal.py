@@ -13,8 +13,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from planner.documents.lock import Lock
-from planner.faces.figures import count_words, duration, money, rate, share
+from planner.faces.figures import count_words, duration, money, share
 from planner.faces.layout import above, below, figures, left_out, names, sentences
+from planner.faces.loads import loads_view
 from planner.faces.prose import Prose, Words
 from planner.faces.tables import FoldingTable
 from planner.faces.uncertainty import uncertainty_view
@@ -38,7 +39,7 @@ def plan_view(lock: Lock) -> Iterator[RenderableType]:
     """Yield the whole plan, section by section."""
     plan = lock.plan
     yield headline(lock)
-    yield from _loads(plan)
+    yield from loads_view(plan)
     if plan.phases:
         yield phases_view(plan)
     yield _routes(plan)
@@ -57,7 +58,7 @@ def plan_view(lock: Lock) -> Iterator[RenderableType]:
 def reasons_view(lock: Lock) -> Iterator[RenderableType]:
     """Yield why the plan is what it is: reasons by route, the cost over load, the alternatives."""
     yield headline(lock)
-    yield from _loads(lock.plan)
+    yield from loads_view(lock.plan)
     if lock.plan.phases:
         yield phases_view(lock.plan)
     for route in lock.plan.routes:
@@ -85,23 +86,6 @@ def headline(lock: Lock) -> Prose:
     text.append(f" · {fleet} · ")
     text.append(verdict, style=STATES["deny" if denied else "warn" if warnings else "pass"])
     return Prose(text, rest="  ")
-
-
-def _loads(plan: Plan) -> Iterator[RenderableType]:
-    """Yield how the stated load of each route became a rate; nothing for a lock that does not tell."""
-    lines: list[RenderableType] = []
-    for route in plan.routes:
-        if (load := route.load) is not None:
-            mean = load.mean_requests_per_second
-            busiest = rate(load.busiest_hour_requests_per_second, mean)
-            stated = f"{load.stated} = " if load.stated else ""
-            told = f"{route.name}: {stated}{rate(mean)} over the week, {busiest} in its busiest hour"
-            if any(band.weights for band in route.bands):
-                planned = max(level.planned_requests_per_second[route.name] for level in plan.levels)
-                told += f"; its pools have room for {rate(planned, mean)}, with bursts"
-            lines += [Prose(told, "  · ", "    "), *(Prose(note, "    · ", "      ") for note in load.notes)]
-    if lines:
-        yield Group(Text("load", style="bold"), *lines)
 
 
 def phases_view(plan: Plan) -> FoldingTable:

@@ -189,9 +189,39 @@ def test_a_load_is_told_with_what_was_assumed_and_what_comes_later() -> None:
         text = shown(*view(told), width=240)
         line = "chat: 500 people at once = 778 requests a day over the week, 1,730 requests a day in its busiest hour"
         assert line in text
-        assert "its pools have room for 864,000 requests a day, with bursts" in text
+        peak = "planned peak with bursts 864,000 requests a day: its pools serve 691,000 requests a day, APIs 173,000"
+        assert peak in text
         assert "    · each waits for the answer\n    · plan again by 2027-03-01\n" in text
     assert "\nload\n" not in shown(*plan_view(plans.lock()), width=160)
+
+
+@pytest.mark.parametrize(
+    ("bands", "words"),
+    [
+        ({"routes/0/bands/0/spill_by_level": {}}, "planned peak with bursts 10 requests/s: its pools serve all of it"),
+        ({}, "planned peak with bursts 10 requests/s: its pools serve 8 requests/s, APIs 2 requests/s"),
+        (
+            {"routes/0/bands/0/spill_by_level": {"peak": "0.0001"}},
+            "its pools serve 10 requests/s, APIs less than 0.01 requests/s",
+        ),
+        (
+            {"routes/0/bands/1/refused_by_level": {"peak": "0.5"}},
+            "its pools serve 7 requests/s, APIs 2 requests/s, 1 requests/s are refused as too long",
+        ),
+    ],
+)
+def test_a_peak_says_who_takes_it(bands: dict[str, Any], words: str) -> None:
+    load = {
+        "stated": None,
+        "mean_requests_per_second": "5",
+        "busiest_hour_requests_per_second": "9",
+        "capacity_factor": "1",
+        "usage_factor": "1",
+        "plan_again_by": None,
+        "notes": [],
+    }
+    told = plans.lock(plans.bent(plans.plan(), {"routes/0/load": load, **bands}))
+    assert words in shown(*plan_view(told), width=240)
 
 
 def test_a_load_without_pools_has_no_room_of_its_own() -> None:
