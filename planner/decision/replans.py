@@ -70,7 +70,7 @@ def alternatives(plan: Decision, known: Known, limits: SearchLimits) -> Alternat
 
 
 def baselines(plan: Decision, replan: Replan) -> tuple[Other, ...]:
-    """Return the plans with every route at an API that may use one, without any API, and without a margin."""
+    """Return the plans with every route at an API that may use one, and without any API, without margin or guess."""
     environment = plan.inputs.environment
     others = [
         _all_api(environment, replan),
@@ -81,7 +81,13 @@ def baselines(plan: Decision, replan: Replan) -> tuple[Other, ...]:
     if environment.planning.margin != "p50" and plan.choice.answer.replicas:
         expected = replan(what_ifs.without_margin(environment))
         description = "step times as predicted, without the margin: the difference is what uncertainty costs"
-        others.append(_other("no uncertainty margin", expected, description))
+        others.append(_on_machines("no uncertainty margin", expected, description))
+    own = {key[0] for key, _ in plan.choice.answer.served}
+    guessed = sorted(r.name for r in plan.market.demand.routes if r.name in own and r.repeated.guessed)
+    if guessed:
+        new = replan(what_ifs.without_guessed_reuse(environment, guessed))
+        description = f"every prompt of {', '.join(guessed)} is new (`tokens: {{session_hit: 0%}}`)"
+        others.append(_on_machines("no guessed reuse", new, description))
     if away := {route for route, _ in plan.choice.answer.turned_away}:
         whole = replan(what_ifs.longest_served(environment, away))
         if isinstance(whole, Decision):
@@ -136,6 +142,12 @@ def _other(name: str, answer: Decision | Refusal, description: str) -> Other:
     if isinstance(answer, Refusal):
         return Other(name, None, f"does not exist: {answer.why}")
     return Other(name, usd_of(answer.solved), description)
+
+
+def _on_machines(name: str, answer: Decision | Refusal, description: str) -> Other:
+    """Return another plan that differs in what its machines are counted to do, with these machines."""
+    machines = f"{machines_words(answer.choice)}; " if isinstance(answer, Decision) else ""
+    return _other(name, answer, machines + description)
 
 
 def _dearest(choice: Choice) -> tuple[str, str]:

@@ -174,7 +174,7 @@ def _without_lengths(
     """Yield the routes whose answers have no length: neither their trace has any nor they themselves."""
     for name, route in sorted(environment.routes.items()):
         trace = traces.get(route.traffic.trace or "")
-        if trace is not None and "no-outputs" in trace.unknown and route.tokens is None:
+        if trace is not None and "no-outputs" in trace.unknown and route.lengths is None:
             message = f"the trace {trace.name} has no output tokens, and the route {name} declares none"
             where = document.at(("routes", name, "traffic", "trace"))
             yield Problem("TRC010", message, where, f"write routes.{name}.tokens with the lengths of both sides")

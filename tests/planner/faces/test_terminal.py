@@ -211,7 +211,7 @@ def test_a_load_is_told_with_what_was_assumed_and_what_comes_later() -> None:
     ],
 )
 def test_a_peak_says_who_takes_it(bands: dict[str, Any], words: str) -> None:
-    load = {
+    load: dict[str, Any] = {
         "stated": None,
         "mean_requests_per_second": "5",
         "busiest_hour_requests_per_second": "9",
