@@ -84,7 +84,11 @@ def omission_words(omission: Omission) -> str:
             return f"its provider withdraws it, and its last day is not known{instead}"
         case omissions.OtherResidency(places, further):
             own = f"processes in {', '.join(places)}" if places else "processes in an unknown place"
-            near = "; ".join(f"its address `{name}` in {', '.join(there)}" for name, there in further)
+            near = "; ".join(
+                f"its address `{each.name}` in {', '.join(each.places)}, which "
+                f"`residency: [{', '.join(each.residency)}]` would allow"
+                for each in further
+            )
             return f"{own} ({near})" if near else own
         case omissions.RegionOutside(region):
             return f"machines in {region} process its data there"

@@ -26,6 +26,7 @@ from planner.decision.candidates.omissions import (
     FormatNotRun,
     LicenceForbids,
     MissesSlo,
+    NearAddress,
     NoAccount,
     NoMachine,
     NoPrice,
@@ -84,8 +85,8 @@ OMISSIONS: list[tuple[OmissionCause, str]] = [
     (OtherResidency(("US", "CN")), "processes in US, CN"),
     (OtherResidency(None), "processes in an unknown place"),
     (
-        OtherResidency(("global",), (("eu", ("efta", "eu")),)),
-        "processes in global (its address `eu` in efta, eu)",
+        OtherResidency(("global",), (NearAddress("eu", ("efta", "eu"), ("eu", "efta")),)),
+        "processes in global (its address `eu` in efta, eu, which `residency: [eu, efta]` would allow)",
     ),
     (RegionOutside("us-east-1 (United States)"), "machines in us-east-1 (United States) process its data there"),
     (TermsNotMet("no_training", True), "it trains on requests"),
