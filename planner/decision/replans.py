@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from planner.decision import what_ifs
-from planner.decision.answer.alternatives import Alternatives, Other, Scaled, machines_words
+from planner.decision.answer.alternatives import Alternatives, Other, Scaled, Unscaled, machines_words
 from planner.decision.answer.spend import usd_of
 from planner.decision.candidates.known import Known
 from planner.decision.choice.choice import Choice
@@ -110,13 +110,15 @@ def runners_up(plan: Decision, replan: Replan) -> tuple[Other, ...]:
     )
 
 
-def break_even(plan: Decision, replan: Replan) -> tuple[Scaled, ...]:
-    """Return the choice at each of `SCALES` that has a plan."""
-    points = []
+def break_even(plan: Decision, replan: Replan) -> tuple[Scaled | Unscaled, ...]:
+    """Return the choice at each of `SCALES`, or why there is none."""
+    points: list[Scaled | Unscaled] = []
     for scale in SCALES:
         environment = scaled(plan.inputs.environment, scale)
         answer = replan(environment)
-        if isinstance(answer, Decision):
+        if isinstance(answer, Refusal):
+            points.append(Unscaled(scale, answer.why))
+        else:
             usd = usd_of(answer.solved)
             all_api = usd if _is_all_api(answer) else _all_api(environment, replan).usd_per_month
             points.append(Scaled(scale, answer.choice, usd, all_api))

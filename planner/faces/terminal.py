@@ -242,18 +242,10 @@ def _bill(plan: Plan) -> FoldingTable:
 def break_even_view(plan: Plan) -> FoldingTable:
     """Return the plan at other loads, which shows from where on it pays to own machines."""
     most = max((float(p.usd_per_month) for p in plan.break_even), default=1.0)
-    rows = [
-        (
-            f"{float(point.scale):g} ×",
-            money(point.usd_per_month),
-            "none" if point.all_api_usd_per_month is None else money(point.all_api_usd_per_month),
-            _bar(point, most),
-            str(point.gpus),
-            share(point.api_share),
-            point.fleet,
-            ", ".join(f"{name} {mode}" for name, mode in sorted(point.routes.items())),
-        )
-        for point in plan.break_even
+    rows: list[tuple[Decimal, tuple[Words, ...]]] = [(point.scale, _point(point, most)) for point in plan.break_even]
+    rows += [
+        (each.scale, (f"{float(each.scale):g} ×", "no plan", "", "", "", "", "", each.why_not))
+        for each in plan.no_plan_at
     ]
     return FoldingTable(
         "Break-even over load",
@@ -264,9 +256,22 @@ def break_even_view(plan: Plan) -> FoldingTable:
             *sentences("machines"),
             *sentences("routes"),
         ),
-        rows,
+        [row for _, row in sorted(rows, key=lambda each: each[0])],
         (left_out(PICTURE), below("routes"), below("machines")),
         "* where privacy allows it; each point is a plan of its own, within all quotas, budgets and rate limits",
+    )
+
+
+def _point(point: ScalePoint, most: float) -> tuple[Words, ...]:
+    return (
+        f"{float(point.scale):g} ×",
+        money(point.usd_per_month),
+        "none" if point.all_api_usd_per_month is None else money(point.all_api_usd_per_month),
+        _bar(point, most),
+        str(point.gpus),
+        share(point.api_share),
+        point.fleet,
+        ", ".join(f"{name} {mode}" for name, mode in sorted(point.routes.items())),
     )
 
 

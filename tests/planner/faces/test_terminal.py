@@ -127,6 +127,18 @@ def test_bars_grow_with_the_money() -> None:
     assert bars[-1] == 16
 
 
+def test_a_load_without_a_plan_stands_in_the_break_even_with_its_reason() -> None:
+    without = {
+        "no_plan_at": [{"scale": "0.05", "why_not": "small"}, {"scale": "2", "why_not": "the budget is too small"}]
+    }
+    view = break_even_view(plans.bent(plans.plan(), without))
+    first, own, last = shown(view, width=200).splitlines()[2:5]
+    assert re.fullmatch(r"0.05 × +no plan +small", first.strip())
+    assert own.strip().startswith("1 ×")
+    assert re.fullmatch(r"2 × +no plan +the budget is too small", last.strip())
+    assert_folds(lambda: [view])
+
+
 def test_every_api_that_may_see_a_route_is_named() -> None:
     plan = plans.bent(plans.plan(), {"routes/0/fallback": [plans.API, "google/gemini-2.5-flash"]})
     text = shown(*plan_view(plans.lock(plan)), width=80)
