@@ -102,8 +102,15 @@ def phases_view(plan: Plan) -> FoldingTable:
         (*names("from", "to", "ends"), *figures("$ / month"), *sentences("machines"), *sentences("who serves")),
         rows,
         (below("who serves"), below("machines")),
-        f"mean over the horizon, weighted by days: {mean}; all below is the first phase",
+        f"mean over the horizon, weighted by days: {mean}{_without_growth(plan)}; all below is the first phase",
     )
+
+
+def _without_growth(plan: Plan) -> str:
+    """Say that the phases have one load, where the load changes later."""
+    days = [route.load.plan_again_by for route in plan.routes if route.load is not None]
+    first = min((day for day in days if day is not None), default=None)
+    return f", each at the load before {first}: later growth and seasons are not in it" if first else ""
 
 
 def _routes(plan: Plan) -> FoldingTable:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from planner.decision.answer.sentences import candidate_words, cause_problem, counted_words, omission_words
+from planner.decision.answer.sentences import JUST_ABOVE, candidate_words, cause_problem, counted_words, omission_words
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.market import Market
 from planner.decision.candidates.omissions import (
@@ -144,7 +144,7 @@ def _decisive(route: RouteDemand, own: tuple[Omission, ...], market: Market) -> 
     missed = [(_times_over(o), candidate_words(o.candidate), omission_words(o)) for o in own if _misses_slo(o)]
     if missed:
         over, name, reason = min(missed)
-        by = f" (by {over:.2g} times)" if 1.0 < over < float("inf") else ""
+        by = f" (by {over:.2g} times)" if JUST_ABOVE <= over < float("inf") else ""
         return whole, f"nearest: {name}: {reason}{by}"
     if kinds == {"privacy"}:
         return whole, "its data is restricted and it accepts hosted models only: accept an open-weight model"

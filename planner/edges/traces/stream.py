@@ -74,8 +74,21 @@ class Complaints:
             }.get(bad.reason, "sort the rows by time")
             message = bad.reason
             if code == "TRC003":
-                hint, message = f"write {source.layout.form}", f"not a request: {bad.reason}"
+                hint, message = _cell_hint(bad.reason, source.layout.form), f"not a request: {bad.reason}"
             self.shown.append(Problem(code, message, where, hint))
+
+
+def _cell_hint(reason: str, form: str) -> str:
+    """Say what to do about a row by the reason for which it is bad. form: how rows of its log are written."""
+    if "time zone" in reason:
+        return "write all times with a zone, or all without one"
+    if "JSON" in reason:
+        return "write one whole JSON object a line; a log that is still written may end in half a line"
+    if reason.startswith("no "):
+        return f"fill it in, or take the row out; rows have {form}"
+    if reason.startswith("`"):
+        return f"mend this value, or take the row out; rows have {form}"
+    return f"mend the row, or take it out; rows have {form}"
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,30 @@ def test_a_narrow_terminal_shows_every_figure_of_the_plan_or_names_what_is_left_
     assert missing == unnamed
 
 
+def test_a_mean_over_phases_says_that_growth_is_not_in_it() -> None:
+    load: dict[str, Any] = {
+        "stated": None,
+        "mean_requests_per_second": "5",
+        "busiest_hour_requests_per_second": "9",
+        "capacity_factor": "1.08",
+        "usage_factor": "1.04",
+        "plan_again_by": "2027-03-01",
+        "notes": [],
+    }
+    bent = {"phases": PHASES, "mean_usd_per_month": "925.20", "routes/0/load": load}
+    text = shown(*plan_view(plans.lock(plans.bent(plans.plan(), bent))), width=200)
+    mean = "$925 a month, each at the load before 2027-03-01: later growth and seasons are not in it; all below"
+    assert mean in text
+
+
+def test_a_bill_without_usage_says_why_it_has_no_range() -> None:
+    fixed = [line for line in plans.plan().cost.model_dump(mode="json")["lines"] if line["kind"] == "fixed"]
+    cost = {"cost/lines": fixed, "cost/usage_usd_per_month": "0", "cost/ranges": []}
+    reason = "the bill has no range: all of it is machines and their platform at list prices"
+    assert reason in shown(*plan_view(plans.lock(plans.bent(plans.plan(), cost))), width=200)
+    assert reason not in shown(*plan_view(plans.lock()), width=200)
+
+
 def test_a_headline_of_a_fleet() -> None:
     assert shown(headline(plans.lock())).endswith("3 GPU nodes with 6 GPUs · all checks pass")
 
@@ -174,7 +198,7 @@ def test_what_follows_the_end_of_a_model_is_shown_with_its_days_and_its_price() 
     text = shown(*plan_view(plans.lock(plan)), width=160)
     assert re.search(r"2026-12-01 +2027-01-14 +\$5\.93 +no machines +chat: openai/gpt-4o-mini", text)
     assert re.search(r"2027-01-14 +2027-12-01 +openai/gpt-4o-mini +\$1,051 +1 × g6\.xlarge +chat: llama-3\.1-8b", text)
-    assert "mean over the horizon, weighted by days: $925 a month" in text
+    assert "mean over the horizon, weighted by days: $925 a month; all below is the first phase" in text
     assert_folds(lambda: plan_view(plans.lock(plan)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import date
 from typing import get_args
 
@@ -68,6 +68,8 @@ OMISSIONS: list[tuple[OmissionCause, str]] = [
     (DoesNotLoad(NoFit("needs 140 GiB of 24")), "needs 140 GiB of 24"),
     (FormatNotRun(Unsupported("a T4 has no fp8")), "a T4 has no fp8"),
     (MissesSlo(SLOW), "a step takes 90 ms; 60 ms are asked for"),
+    (MissesSlo(replace(SLOW, over=1.0000001)), "a step takes 90 ms; 60 ms are asked for, just above the target"),
+    (MissesSlo(replace(SLOW, over=1.5)), "a step takes 90 ms; 60 ms are asked for"),
     (MissesSlo(SLOW, "long"), "long prompts: a step takes 90 ms; 60 ms are asked for"),
     (NoPrice("ec2/us-east-1/g6.xlarge/on-demand"), "the price snapshot has no ec2/us-east-1/g6.xlarge/on-demand"),
     (NoPrice("api/a/b/long-input", "long"), "long prompts: the price snapshot has no api/a/b/long-input"),
