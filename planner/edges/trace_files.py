@@ -8,6 +8,7 @@ or trace. TRC002: no summary, or an unknown format.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from functools import lru_cache
 from importlib.resources.abc import Traversable
@@ -44,8 +45,8 @@ def load_trace(reference: str, base: Path) -> TraceSummary:
 
 
 def is_raw_log(path: Path) -> bool:
-    """Say whether there is a file that is no summary, so that it is read as a log."""
-    return path.is_file() and not path.name.endswith(SUMMARY_ENDING)
+    """Say whether there is a file that is no summary, so that it is read as a log; of odd names too, which none has."""
+    return os.path.isfile(path) and not path.name.endswith(SUMMARY_ENDING)
 
 
 def shipped_traces() -> tuple[str, ...]:

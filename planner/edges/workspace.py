@@ -6,6 +6,7 @@ path of its YAML file.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ class Workspace:
         """Read an environment. Raises `Problems` with every problem of its file."""
         path = self.environment_path(name)
         here = f"environments here: {', '.join(self.names()) or 'none'}"
-        if path.exists() and not re.fullmatch(ROUTE_NAME, name):
+        if os.path.exists(path) and not re.fullmatch(ROUTE_NAME, name):
             message = f"`{clipped(name)}` cannot be the name of an environment"
             hint = "rename the file: lower-case letters, digits and hyphens, 30 at most, a letter first"
             raise Problems([Problem("ENV004", message, Span(str(path), 1), hint)])
