@@ -128,7 +128,7 @@ def _history_words(route: RouteDemand, found_share: float) -> str:
     if repeated.guessed:
         sent = (
             f"{share} are guessed to be sent again in a session, because its prompts grow in the trace; no hashes "
-            "measured it (`tokens.session_hit` overrides it)"
+            "measured it (`tokens.session_hit` overrides it; the alternative `no guessed reuse` is the plan without it)"
         )
     else:
         sent = f"{share} were sent before in the same session"

@@ -126,7 +126,7 @@ def test_a_reuse_that_is_guessed_says_so_and_what_the_plan_costs_without_it() ->
     guessed, without = planned(None), planned(DeclaredTokens.model_validate({"session_hit": "0%"}))
     words = said(guessed, "prefix reuse")
     assert "assist: 40% of the prompt tokens are guessed to be sent again in a session" in words
-    assert "no hashes measured it (`tokens.session_hit` overrides it)" in words
+    assert "no hashes measured it (`tokens.session_hit` overrides it; the alternative `no guessed reuse` is" in words
     assert said(without, "prefix reuse") == ""
     (other,) = [baseline for baseline in guessed.baselines if baseline.name == "no guessed reuse"]
     assert other.usd_per_month == usd(without)
