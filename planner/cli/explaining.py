@@ -71,7 +71,7 @@ def why_not(environment: str, words: str, every: bool, folder: Path) -> None:
         chosen = list(_chosen(planned, wanted))
         refused = [*_lost(planned, wanted), *_fallen(planned.outcome.omissions, wanted)]
     if not chosen and not refused:
-        hint = "it is in no accept list; words are models, GPUs or instance types"
+        hint = "nothing in accept lists is named so; words are models, precisions, GPUs, instance types or providers"
         raise Problems([Problem("USE002", f"no candidate is named {words!r}", hint=hint)])
     told = refused if every else folded(refused, _machine_prices(workspace, name))
     columns = (*names("candidate", "route"), *sentences("reason"))

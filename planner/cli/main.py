@@ -67,6 +67,21 @@ AsFormat = Annotated[OutputFormat, typer.Option("--format", help="text for peopl
 HERE = Path("environments")
 
 
+def _shown_version(asked: bool) -> None:
+    if asked:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_shown_version, is_eager=True, help="The version of spillway.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a verb."""
+
+
 @app.command()
 def plan(
     environments: Annotated[list[str], typer.Argument(metavar="ENV...", help="Environments to plan.")],

@@ -39,7 +39,9 @@ def summarize_files(files: Sequence[Path], form: str, mapping: str, timezone: st
         note(f"nothing is written; -o {name}{SUMMARY_ENDING} writes the summary")
         return
     write_text(target, dump_summary(trace))
-    note(f"wrote {target}; a route reads it with `traffic: {{trace: {target.name}}}`, from the environment's folder")
+    rate = f"{trace.burst.mean_rps:.3g}"
+    traffic = f"traffic: {{trace: {target.name}, requests_per_second: {{mean: {rate}}}}}"
+    note(f"wrote {target}; a route in that folder reads it with `{traffic}`, which is its own rate")
 
 
 def _zone(name: str) -> ZoneInfo | None:

@@ -6,6 +6,7 @@ where none of these has a plan.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -60,9 +61,12 @@ def nearest_plans(inputs: Inputs, refusal: Refusal, known: Known, limits: Search
 
 
 def near_words(near: Sequence[NearPlan]) -> str:
-    """Tell the nearest plans, like `nearest plan: $1,051 a month without this quota (quotas.G), with 1 × g6.xlarge`."""
+    """Tell the nearest plans, like `nearest plan: $1,051 a month without this quota (quotas.G), with 1 × g6.xlarge`.
+
+    Dollars are rounded up, so that a budget of the figure that is told holds the plan.
+    """
     told = (
-        f"${each.usd_per_month:,.0f} a month {each.relaxation.change} (`{'.'.join(each.relaxation.key)}`), "
+        f"${math.ceil(each.usd_per_month):,} a month {each.relaxation.change} (`{'.'.join(each.relaxation.key)}`), "
         f"with {each.machines}"
         for each in near
     )

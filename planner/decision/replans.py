@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from planner.decision import what_ifs
-from planner.decision.answer.alternatives import Alternatives, Other, Scaled, machines_words
+from planner.decision.answer.alternatives import Alternatives, Other, Scaled, Unscaled, machines_words
 from planner.decision.answer.spend import usd_of
 from planner.decision.candidates.known import Known
 from planner.decision.choice.choice import Choice
@@ -70,7 +70,7 @@ def alternatives(plan: Decision, known: Known, limits: SearchLimits) -> Alternat
 
 
 def baselines(plan: Decision, replan: Replan) -> tuple[Other, ...]:
-    """Return the plans with every route at an API that may use one, without any API, and without a margin."""
+    """Return the plans with every route at an API that may use one, and without any API, without margin or guess."""
     environment = plan.inputs.environment
     others = [
         _all_api(environment, replan),
@@ -81,7 +81,13 @@ def baselines(plan: Decision, replan: Replan) -> tuple[Other, ...]:
     if environment.planning.margin != "p50" and plan.choice.answer.replicas:
         expected = replan(what_ifs.without_margin(environment))
         description = "step times as predicted, without the margin: the difference is what uncertainty costs"
-        others.append(_other("no uncertainty margin", expected, description))
+        others.append(_on_machines("no uncertainty margin", expected, description))
+    own = {key[0] for key, _ in plan.choice.answer.served}
+    guessed = sorted(r.name for r in plan.market.demand.routes if r.name in own and r.repeated.guessed)
+    if guessed:
+        new = replan(what_ifs.without_guessed_reuse(environment, guessed))
+        description = f"every prompt of {', '.join(guessed)} is new (`tokens: {{session_hit: 0%}}`)"
+        others.append(_on_machines("no guessed reuse", new, description))
     if away := {route for route, _ in plan.choice.answer.turned_away}:
         whole = replan(what_ifs.longest_served(environment, away))
         if isinstance(whole, Decision):
@@ -104,13 +110,15 @@ def runners_up(plan: Decision, replan: Replan) -> tuple[Other, ...]:
     )
 
 
-def break_even(plan: Decision, replan: Replan) -> tuple[Scaled, ...]:
-    """Return the choice at each of `SCALES` that has a plan."""
-    points = []
+def break_even(plan: Decision, replan: Replan) -> tuple[Scaled | Unscaled, ...]:
+    """Return the choice at each of `SCALES`, or why there is none."""
+    points: list[Scaled | Unscaled] = []
     for scale in SCALES:
         environment = scaled(plan.inputs.environment, scale)
         answer = replan(environment)
-        if isinstance(answer, Decision):
+        if isinstance(answer, Refusal):
+            points.append(Unscaled(scale, answer.why))
+        else:
             usd = usd_of(answer.solved)
             all_api = usd if _is_all_api(answer) else _all_api(environment, replan).usd_per_month
             points.append(Scaled(scale, answer.choice, usd, all_api))
@@ -136,6 +144,12 @@ def _other(name: str, answer: Decision | Refusal, description: str) -> Other:
     if isinstance(answer, Refusal):
         return Other(name, None, f"does not exist: {answer.why}")
     return Other(name, usd_of(answer.solved), description)
+
+
+def _on_machines(name: str, answer: Decision | Refusal, description: str) -> Other:
+    """Return another plan that differs in what its machines are counted to do, with these machines."""
+    machines = f"{machines_words(answer.choice)}; " if isinstance(answer, Decision) else ""
+    return _other(name, answer, machines + description)
 
 
 def _dearest(choice: Choice) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 
 from planner.domain.environment import Environment
 from planner.domain.models import split_entry
-from planner.domain.route import Route
+from planner.domain.route import DeclaredTokens, Route
 
 
 def without_apis(environment: Environment) -> Environment:
@@ -69,6 +69,15 @@ def longest_served(environment: Environment, names: Collection[str]) -> Environm
 def without_margin(environment: Environment) -> Environment:
     """Return the environment that is planned with step times as the fit expects them."""
     return environment.model_copy(update={"planning": environment.planning.model_copy(update={"margin": "p50"})})
+
+
+def without_guessed_reuse(environment: Environment, names: Collection[str]) -> Environment:
+    """Return the environment in which no session of the named routes sends a part of its prompts again."""
+    routes = dict(environment.routes)
+    for name in names:
+        tokens = routes[name].tokens or DeclaredTokens()
+        routes[name] = routes[name].model_copy(update={"tokens": tokens.model_copy(update={"session_hit": 0.0})})
+    return environment.model_copy(update={"routes": routes})
 
 
 def _each_route(environment: Environment, changed: Callable[[Route], Route]) -> Environment:

@@ -10,7 +10,7 @@ CODES: dict[str, str] = {
     "ENV005": "Two parts of the file contradict each other, or leave out what together they must say.",
     "ENV006": "A model, a provider, a place, a machine or a word for hardware that the catalog does not know.",
     "ENV007": "A region or zone in which nothing can be bought, or that EKS cannot use.",
-    "ENV008": "A trace that neither ships with spillway nor can be read as a CSV file.",
+    "ENV008": "A trace that neither ships nor can be read as a summary (NAME.trace.json) or as CSV or JSON lines.",
     "ENV010": "A key that a later release will plan with and this one does not; it is refused rather than ignored.",
     "ENV020": "A price that every plan needs is missing in the snapshot. Missing is never zero.",
     "TRC001": "A trace file does not exist, cannot be read, or is no UTF-8 text.",

@@ -118,7 +118,8 @@ def _expired(lock: Lock, catalog: Catalog, today: date, where: Span, again: str)
     end = _horizon_end(lock)
     for row in sorted((row for row in catalog.apis if row.key in used), key=lambda row: row.key):
         if reason := row.why_not(today):
-            yield Problem("LOCK013", f"expired: {reason}", where, again)
+            hint = f"let `horizon.start` be today or later, {again}"
+            yield Problem("LOCK013", f"expired: {reason}", where, hint)
         elif row.retires is not None and end is not None and row.retires < end:
             yield _ends_within(row, lock, end, where, again)
 
@@ -131,9 +132,16 @@ def _ends_within(row: ApiModel, lock: Lock, end: date, where: Span, again: str) 
         message = f"{ends}, inside the horizon (to {end}), and the plan has nothing that follows it"
         return Problem("LOCK014", message, where, again)
     if follows.usd_per_month is None:
-        return Problem("LOCK014", f"{ends}, and nothing can serve after it: {follows.why_not}", where, again)
-    message = f"{ends}; what follows is planned, for ${follows.usd_per_month:,} a month: plan again before that day"
-    return Problem("LOCK014", message, where, again, "warning")
+        told = any(v.state == "deny" and follows.why_not in v.message for v in lock.plan.verdicts)
+        why = "the denial says why" if told else follows.why_not
+        hint = (
+            "accept a model that serves after that day, or let the horizon end before it: the same file gives the same "
+            "plan"
+        )
+        return Problem("LOCK014", f"{ends}, and nothing can serve after it: {why}", where, hint)
+    message = f"{ends}; what follows is planned, for ${follows.usd_per_month:,} a month"
+    hint = f"nothing is wrong now: shortly before that day let `horizon.start` be that day, {again}"
+    return Problem("LOCK014", message, where, hint, "warning")
 
 
 def _horizon_end(lock: Lock) -> date | None:

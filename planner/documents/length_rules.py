@@ -17,19 +17,36 @@ from planner.words.wrapping import clipped
 
 MOST_TOKENS = 100_000_000
 """Most tokens of one length, as in the schema."""
+REUSE = ("session_hit", "shared_prefix")
+"""Keys of `tokens` that say how much of a prompt was sent before."""
 MOST_BINS = 1000
 """Most entries of a histogram."""
 
 
 def length_problems(document: Document, tokens: Path) -> Iterator[Problem]:
     """Return the contradictions of the declared lengths at a path, like `routes.chat.tokens` (ENV002, ENV005)."""
-    if not isinstance(value_at(document.value, tokens), dict):
+    stated = value_at(document.value, tokens)
+    if not isinstance(stated, dict):
         return
+    yield from _sides(document, tokens, stated)
     for side in ("input", "output"):
         where: Path = (*tokens, side)
         lengths = value_at(document.value, where)
         if isinstance(lengths, dict):
             yield from _side(document, where, lengths)
+
+
+def _sides(document: Document, where: Path, stated: dict[Any, Any]) -> Iterator[Problem]:
+    """Require both sides, or none beside a trace that gives them; then something must be said of the reuse."""
+    missing = [side for side in ("input", "output") if stated.get(side) is None]
+    reuse = any(stated.get(key) is not None for key in REUSE)
+    if len(missing) == 2 and reuse and value_at(document.value, (*where[:-1], "traffic", "trace")) is not None:
+        return
+    for side in missing:
+        hint = f"write {side}: {{mean: …, p95: …}}"
+        if len(missing) == 2:
+            hint += "; beside a trace `tokens` may hold `session_hit` and `shared_prefix` alone"
+        yield Problem("ENV002", f"missing key `{_dotted((*where, side))}`", document.key(where), hint)
 
 
 def _side(document: Document, where: Path, lengths: dict[Any, Any]) -> Iterator[Problem]:

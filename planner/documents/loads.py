@@ -7,7 +7,7 @@ the wrong form, of which the schema tells.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfoNotFoundError
@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from planner.domain.environment import Horizon
 from planner.domain.environment_part import EnvironmentPart
 from planner.domain.load import AGREEMENT, Statement, route_week, statements
-from planner.domain.route import DeclaredTokens, Route, Slo
+from planner.domain.route import DeclaredLengths, DeclaredTokens, Route, Slo
 from planner.domain.traces import TraceSummary
 from planner.domain.traffic import LEAST_REQUESTS_PER_SECOND, MOST_REQUESTS_PER_SECOND, Traffic
 from planner.domain.workload import route_workload
@@ -53,7 +53,7 @@ def load_problems(document: Document, trace_of: Callable[[str], TraceSummary | N
         if route is None:
             continue
         trace = trace_of(route.traffic.trace) if route.traffic.trace else None
-        if not (_complete(route.tokens) if route.tokens else trace):
+        if not (_complete(route.lengths) if route.lengths else trace):
             continue
         try:
             week, mix = route_week(route, start), route_workload(route, trace, 1.0).mix
@@ -132,9 +132,9 @@ def _route(raw: Any) -> Route | None:
     return Route.model_construct(**parts)
 
 
-def _complete(tokens: DeclaredTokens) -> bool:
+def _complete(lengths: Iterable[DeclaredLengths]) -> bool:
     """Say whether declared lengths are enough to know their means; otherwise another check tells."""
-    return all((side.mean and side.p95) or side.histogram for side in (tokens.input, tokens.output))
+    return all((side.mean and side.p95) or side.histogram for side in lengths)
 
 
 def _part(kind: type[_Part], raw: Any) -> _Part | None:

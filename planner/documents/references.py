@@ -18,16 +18,16 @@ from planner.words.spans import Document, Path, mapping_at, value_at
 BARRED_ZONES = frozenset({"use1-az3", "usw1-az2", "cac1-az3"})
 """Zones in which EKS places no control plane (EKS user guide, subnet requirements)."""
 
+TraceProblem = Callable[[str], tuple[str, str] | None]
+"""Says what is wrong with a trace's name, and what to do about it; None means that nothing is."""
 
-def dangling(document: Document, catalog: Catalog, trace_problem: Callable[[str], str | None]) -> tuple[Problem, ...]:
-    """Return a problem for every reference that leads nowhere.
 
-    `trace_problem` says what is wrong with a trace's name; None means that nothing is.
-    """
+def dangling(document: Document, catalog: Catalog, trace_problem: TraceProblem) -> tuple[Problem, ...]:
+    """Return a problem for every reference that leads nowhere."""
     return first_of(_dangling(document, catalog, trace_problem))
 
 
-def _dangling(document: Document, catalog: Catalog, trace_problem: Callable[[str], str | None]) -> Iterator[Problem]:
+def _dangling(document: Document, catalog: Catalog, trace_problem: TraceProblem) -> Iterator[Problem]:
     yield from _platform(document, catalog)
     yield from _providers(document, catalog)
     yield from _measured_models(document, catalog)
@@ -162,11 +162,11 @@ def _hardware(document: Document, catalog: Catalog, path: Path) -> Iterator[Prob
             yield Problem("ENV005", message, document.at((*path, key)), hint)
 
 
-def _traffic(document: Document, path: Path, trace_problem: Callable[[str], str | None]) -> Iterator[Problem]:
+def _traffic(document: Document, path: Path, trace_problem: TraceProblem) -> Iterator[Problem]:
     """Require a trace that can be read and a time zone that exists."""
     trace, timezone = value_at(document.value, (*path, "trace")), value_at(document.value, (*path, "timezone"))
-    if isinstance(trace, str) and (message := trace_problem(trace)):
-        hint = "name a shipped trace, or a log or summary beside this file (`spillway traces summarize` makes one)"
+    if isinstance(trace, str) and (told := trace_problem(trace)):
+        message, hint = told
         yield Problem("ENV008", message, document.at((*path, "trace")), hint)
     if isinstance(timezone, str):
         try:

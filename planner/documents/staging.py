@@ -68,7 +68,7 @@ def sources(environment: Environment, traces: Mapping[str, TraceSummary]) -> dic
         trace = traces[route.traffic.trace] if route.traffic.trace is not None else None
         if trace is not None and "no-outputs" not in trace.unknown:
             by_route[name] = trace.excerpt
-        elif route.tokens is not None:
+        elif route.lengths is not None:
             by_route[name] = route_workload(route, None, 1.0).mix  # lengths are the same at any rate
     return by_route
 

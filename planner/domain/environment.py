@@ -22,6 +22,7 @@ from planner.words.fields import left_out_at
 from planner.words.units import Count, DurationMs, Share, Usd
 
 ROUTE_NAME = r"^[a-z][a-z0-9-]{0,29}$"
+"""What a route, and an environment, may be called."""
 
 
 def _cidr(text: str) -> str:

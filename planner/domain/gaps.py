@@ -33,9 +33,14 @@ class Gap:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return a hint for a name that is not known: the three known names nearest to it, or some of the known names."""
+    """Return a hint for a name that is not known: the three known names nearest to it, or some of the known names.
+
+    Capitals make no difference: a name that differs by them alone is the only one told.
+    """
     names = sorted(set(known))
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    same = [each for each in names if each.casefold() == name.casefold()]
+    written = {each.casefold(): each for each in names}
+    near = same or [written[each] for each in difflib.get_close_matches(name.casefold(), written, n=3, cutoff=0.6)]
     if near:
         return f"did you mean {' or '.join(near)}?"
     if not names:

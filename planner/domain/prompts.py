@@ -24,6 +24,7 @@ class RepeatedPrompts:
     session_share: share of the other tokens that the same session sent before.
     pause_ms: time between an answer and the next request of the same session, ms.
     pause_stated: whether the environment says so.
+    guessed: whether the share is guessed from sessions whose prompts grow, and neither stated nor measured by hashes.
     curve: (tokens of one cache that serves a whole trace, share of the other tokens that it finds), where a trace has
     hashes.
     requests_per_ms: mean rate of that trace, requests/ms.
@@ -33,6 +34,7 @@ class RepeatedPrompts:
     session_share: float = 0.0
     pause_ms: float = ASSUMED_PAUSE_MS
     pause_stated: bool = False
+    guessed: bool = False
     curve: tuple[tuple[float, float], ...] = ()
     requests_per_ms: float = 0.0
 
@@ -47,15 +49,30 @@ NOTHING_REPEATED = RepeatedPrompts()
 
 
 def repeated_prompts(route: Route, trace: TraceSummary | None) -> RepeatedPrompts:
-    """Return what a route's prompts repeat: as declared where its lengths are declared, else as its trace tells."""
-    users = route.traffic.users
-    pause, stated = (users.think_time, True) if users else (ASSUMED_PAUSE_MS, False)
-    if route.tokens is not None:
-        return RepeatedPrompts(float(route.tokens.shared_prefix), float(route.tokens.session_hit), pause, stated)
-    seen = trace.prefix if trace else None
-    if trace is None or seen is None:
-        return RepeatedPrompts(pause_ms=pause, pause_stated=stated)
-    curve = tuple((float(tokens), share) for tokens, share in seen.curve)
+    """Return what a route's prompts repeat: as declared, and the rest as the trace tells from which its lengths come.
+
+    Where a session's share is declared, the trace's curve says nothing of it.
+    """
+    users, tokens = route.traffic.users, route.tokens
+    pause, pause_stated = (users.think_time, True) if users else (ASSUMED_PAUSE_MS, False)
+    told = _of_trace(trace) if trace is not None and route.lengths is None else NOTHING_REPEATED
+    told = replace(told, pause_ms=pause, pause_stated=pause_stated)
+    if tokens is not None and tokens.shared_prefix is not None:
+        told = replace(told, shared_tokens=float(tokens.shared_prefix))
+    if tokens is not None and tokens.session_hit is not None:
+        share = float(tokens.session_hit)
+        told = replace(told, session_share=share, guessed=False, curve=(), requests_per_ms=0.0)
+    return told
+
+
+def _of_trace(trace: TraceSummary) -> RepeatedPrompts:
+    seen = trace.prefix
+    if seen is None:
+        return NOTHING_REPEATED
     return RepeatedPrompts(
-        seen.shared_tokens or 0.0, seen.session_share, pause, stated, curve, trace.burst.mean_rps / 1e3
+        shared_tokens=seen.shared_tokens or 0.0,
+        session_share=seen.session_share,
+        guessed=seen.measured == "sessions" and seen.session_share > 0,
+        curve=tuple((float(tokens), share) for tokens, share in seen.curve),
+        requests_per_ms=trace.burst.mean_rps / 1e3,
     )

@@ -28,12 +28,15 @@ class DeclaredLengths(EnvironmentPart):
 
 
 class DeclaredTokens(EnvironmentPart):
-    """Declared token lengths, and how much of a prompt was seen before."""
+    """Declared token lengths of both sides or of none, and how much of a prompt was seen before.
 
-    input: DeclaredLengths
-    output: DeclaredLengths
-    shared_prefix: Count = left_out_at(0)
-    session_hit: Share = left_out_at(0.0)
+    Beside a trace the lengths may be absent; what is stated of the reuse then takes the place of what the trace tells.
+    """
+
+    input: DeclaredLengths | None = left_out_at(None)
+    output: DeclaredLengths | None = left_out_at(None)
+    shared_prefix: Count | None = left_out_at(None)
+    session_hit: Share | None = left_out_at(None)
 
 
 class InputDependent(EnvironmentPart):
@@ -130,6 +133,14 @@ class Route(EnvironmentPart):
     residency: tuple[str, ...] = ()
     hardware: HardwareRules = left_out_at(HardwareRules())
     engine: HeldSettings = left_out_at(HeldSettings())
+
+    @property
+    def lengths(self) -> tuple[DeclaredLengths, DeclaredLengths] | None:
+        """Return the declared lengths of input and output; None where they come from the trace."""
+        tokens = self.tokens
+        return (
+            None if tokens is None or tokens.input is None or tokens.output is None else (tokens.input, tokens.output)
+        )
 
     @property
     def may_use_api(self) -> bool:

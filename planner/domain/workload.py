@@ -126,12 +126,12 @@ def route_workload(
     cuts: input lengths, which ascend; another band begins behind each of them.
     Raises ValueError when no distribution has the declared lengths.
     """
-    tokens = route.tokens
-    if tokens is None:
+    lengths = route.lengths
+    if lengths is None:
         assert trace is not None  # the environment file was refused otherwise
         return trace_workload(trace, cuts)
     burst = trace.burst if trace else poisson_burst(requests_per_second)
-    return lengths_workload(declared(tokens.input), declared(tokens.output), burst, cuts)
+    return lengths_workload(declared(lengths[0]), declared(lengths[1]), burst, cuts)
 
 
 def trace_workload(trace: TraceSummary, cuts: Sequence[int] = ()) -> Workload:

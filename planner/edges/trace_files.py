@@ -8,6 +8,7 @@ or trace. TRC002: no summary, or an unknown format.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from functools import lru_cache
 from importlib.resources.abc import Traversable
@@ -36,10 +37,16 @@ def load_trace(reference: str, base: Path) -> TraceSummary:
         return shipped_trace(reference)
     path = base / reference
     if not path.is_file():
-        known = did_you_mean(reference, shipped)
+        ships = did_you_mean(reference, shipped)
+        hint = f"{ships}{'' if ships.endswith('?') else ';'} or name a summary or a log below the environment's folder"
         message = f"no trace {reference!r}: it neither ships with the planner nor is a file under {base}"
-        raise Problems([Problem("TRC001", message, hint=f"{known} or give the path of a log or a summary")])
+        raise Problems([Problem("TRC001", message, hint=hint)])
     return read_trace(path)
+
+
+def is_raw_log(path: Path) -> bool:
+    """Say whether there is a file that is no summary, so that it is read as a log; of odd names too, which none has."""
+    return os.path.isfile(path) and not path.name.endswith(SUMMARY_ENDING)
 
 
 def shipped_traces() -> tuple[str, ...]:

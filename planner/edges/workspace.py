@@ -6,6 +6,8 @@ path of its YAML file.
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -20,12 +22,12 @@ from planner.documents.loads import load_problems
 from planner.documents.lock import Lock
 from planner.documents.misspelt import as_meant
 from planner.documents.references import dangling
-from planner.domain.environment import Environment
+from planner.domain.environment import ROUTE_NAME, Environment
 from planner.domain.traces import TraceSummary
 from planner.edges.calibration_digests import joined_digest, own_digests
 from planner.edges.catalog_files import load_catalog
 from planner.edges.files import read_text
-from planner.edges.trace_files import dump_summary, load_trace
+from planner.edges.trace_files import SUMMARY_ENDING, dump_summary, is_raw_log, load_trace
 from planner.words.diagnostics import Problem, Problems, Span, first_of
 from planner.words.spans import Document, read
 from planner.words.wrapping import clipped
@@ -84,6 +86,10 @@ class Workspace:
         """Read an environment. Raises `Problems` with every problem of its file."""
         path = self.environment_path(name)
         here = f"environments here: {', '.join(self.names()) or 'none'}"
+        if os.path.exists(path) and not re.fullmatch(ROUTE_NAME, name):
+            message = f"`{clipped(name)}` cannot be the name of an environment"
+            hint = "rename the file: lower-case letters, digits and hyphens, 30 at most, a letter first"
+            raise Problems([Problem("ENV004", message, Span(str(path), 1), hint)])
         text = read_text(path, f"{here}; another folder is named with --environments")
         document = read(text, str(path))
         meant, _ = as_meant(document)
@@ -142,14 +148,19 @@ class Workspace:
             problems = (Problem("LOCK005", f"the lock is of environment `{lock.name}`", where, hint), *problems)
         return lock, problems
 
-    def _trace_problem(self, reference: str) -> str | None:
-        """Return what is wrong with a trace that an environment names; None when it can be read."""
+    def _trace_problem(self, reference: str) -> tuple[str, str] | None:
+        """Return what is wrong with a trace that an environment names, and a way out; None when it can be read."""
         try:
             _trace(reference, self.folder)
         except Problems as problems:
             first = problems.problems[0]
             line = f" (line {first.where.line})" if first.where else ""
-            return f"{first.message}{line}{f'; {first.hint}' if first.hint else ''}"
+            if is_raw_log(self.folder / reference):
+                name = reference.partition(".")[0] + SUMMARY_ENDING
+                mapping = " --map at=COLUMN,input=COLUMN,output=COLUMN" if first.code == "TRC002" else ""
+                run = f"spillway traces summarize {reference}{mapping} -o {name}"
+                return f"{first.message}{line}", f"run `{run}` first, and name {name} here"
+            return f"{first.message}{line}", first.hint
         return None
 
     def _readable_trace(self, reference: str) -> TraceSummary | None:
@@ -174,7 +185,7 @@ def _without_lengths(
     """Yield the routes whose answers have no length: neither their trace has any nor they themselves."""
     for name, route in sorted(environment.routes.items()):
         trace = traces.get(route.traffic.trace or "")
-        if trace is not None and "no-outputs" in trace.unknown and route.tokens is None:
+        if trace is not None and "no-outputs" in trace.unknown and route.lengths is None:
             message = f"the trace {trace.name} has no output tokens, and the route {name} declares none"
             where = document.at(("routes", name, "traffic", "trace"))
             yield Problem("TRC010", message, where, f"write routes.{name}.tokens with the lengths of both sides")

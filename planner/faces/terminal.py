@@ -13,8 +13,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from planner.documents.lock import Lock
-from planner.faces.figures import count_words, duration, money, rate, share
+from planner.faces.figures import count_words, duration, money, share
 from planner.faces.layout import above, below, figures, left_out, names, sentences
+from planner.faces.loads import loads_view
 from planner.faces.prose import Prose, Words
 from planner.faces.tables import FoldingTable
 from planner.faces.uncertainty import uncertainty_view
@@ -38,7 +39,7 @@ def plan_view(lock: Lock) -> Iterator[RenderableType]:
     """Yield the whole plan, section by section."""
     plan = lock.plan
     yield headline(lock)
-    yield from _loads(plan)
+    yield from loads_view(plan)
     if plan.phases:
         yield phases_view(plan)
     yield _routes(plan)
@@ -57,7 +58,7 @@ def plan_view(lock: Lock) -> Iterator[RenderableType]:
 def reasons_view(lock: Lock) -> Iterator[RenderableType]:
     """Yield why the plan is what it is: reasons by route, the cost over load, the alternatives."""
     yield headline(lock)
-    yield from _loads(lock.plan)
+    yield from loads_view(lock.plan)
     if lock.plan.phases:
         yield phases_view(lock.plan)
     for route in lock.plan.routes:
@@ -87,23 +88,6 @@ def headline(lock: Lock) -> Prose:
     return Prose(text, rest="  ")
 
 
-def _loads(plan: Plan) -> Iterator[RenderableType]:
-    """Yield how the stated load of each route became a rate; nothing for a lock that does not tell."""
-    lines: list[RenderableType] = []
-    for route in plan.routes:
-        if (load := route.load) is not None:
-            mean = load.mean_requests_per_second
-            busiest = rate(load.busiest_hour_requests_per_second, mean)
-            stated = f"{load.stated} = " if load.stated else ""
-            told = f"{route.name}: {stated}{rate(mean)} over the week, {busiest} in its busiest hour"
-            if any(band.weights for band in route.bands):
-                planned = max(level.planned_requests_per_second[route.name] for level in plan.levels)
-                told += f"; its pools have room for {rate(planned, mean)}, with bursts"
-            lines += [Prose(told, "  · ", "    "), *(Prose(note, "    · ", "      ") for note in load.notes)]
-    if lines:
-        yield Group(Text("load", style="bold"), *lines)
-
-
 def phases_view(plan: Plan) -> FoldingTable:
     """Return the phases of the horizon: what ends when, who serves from then on, and what that costs."""
     rows: list[tuple[Words, ...]] = []
@@ -118,8 +102,15 @@ def phases_view(plan: Plan) -> FoldingTable:
         (*names("from", "to", "ends"), *figures("$ / month"), *sentences("machines"), *sentences("who serves")),
         rows,
         (below("who serves"), below("machines")),
-        f"mean over the horizon, weighted by days: {mean}; all below is the first phase",
+        f"mean over the horizon, weighted by days: {mean}{_without_growth(plan)}; all below is the first phase",
     )
+
+
+def _without_growth(plan: Plan) -> str:
+    """Say that the phases have one load, where the load changes later."""
+    days = [route.load.plan_again_by for route in plan.routes if route.load is not None]
+    first = min((day for day in days if day is not None), default=None)
+    return f", each at the load before {first}: later growth and seasons are not in it" if first else ""
 
 
 def _routes(plan: Plan) -> FoldingTable:
@@ -258,18 +249,10 @@ def _bill(plan: Plan) -> FoldingTable:
 def break_even_view(plan: Plan) -> FoldingTable:
     """Return the plan at other loads, which shows from where on it pays to own machines."""
     most = max((float(p.usd_per_month) for p in plan.break_even), default=1.0)
-    rows = [
-        (
-            f"{float(point.scale):g} ×",
-            money(point.usd_per_month),
-            "none" if point.all_api_usd_per_month is None else money(point.all_api_usd_per_month),
-            _bar(point, most),
-            str(point.gpus),
-            share(point.api_share),
-            point.fleet,
-            ", ".join(f"{name} {mode}" for name, mode in sorted(point.routes.items())),
-        )
-        for point in plan.break_even
+    rows: list[tuple[Decimal, tuple[Words, ...]]] = [(point.scale, _point(point, most)) for point in plan.break_even]
+    rows += [
+        (each.scale, (f"{float(each.scale):g} ×", "no plan", "", "", "", "", "", each.why_not))
+        for each in plan.no_plan_at
     ]
     return FoldingTable(
         "Break-even over load",
@@ -280,9 +263,22 @@ def break_even_view(plan: Plan) -> FoldingTable:
             *sentences("machines"),
             *sentences("routes"),
         ),
-        rows,
+        [row for _, row in sorted(rows, key=lambda each: each[0])],
         (left_out(PICTURE), below("routes"), below("machines")),
         "* where privacy allows it; each point is a plan of its own, within all quotas, budgets and rate limits",
+    )
+
+
+def _point(point: ScalePoint, most: float) -> tuple[Words, ...]:
+    return (
+        f"{float(point.scale):g} ×",
+        money(point.usd_per_month),
+        "none" if point.all_api_usd_per_month is None else money(point.all_api_usd_per_month),
+        _bar(point, most),
+        str(point.gpus),
+        share(point.api_share),
+        point.fleet,
+        ", ".join(f"{name} {mode}" for name, mode in sorted(point.routes.items())),
     )
 
 

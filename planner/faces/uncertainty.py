@@ -12,11 +12,16 @@ from planner.plan.cost import CostRange
 from planner.plan.plan import Plan
 from planner.plan.review import SloRisk
 
+FIXED = "the bill has no range: all of it is machines and their platform at list prices, the same whatever the load"
+"""What is said of a bill without usage: nothing that is uncertain moves it."""
+
 
 def uncertainty_view(plan: Plan) -> Iterator[FoldingTable | Prose]:
-    """Yield the range of the bill by cause, and one sentence on the risk of all routes."""
+    """Yield the range of the bill by cause, or why it has none, and one sentence on the risk of all routes."""
     if plan.cost.ranges:
         yield _ranges(plan)
+    elif not plan.cost.usage_usd_per_month:
+        yield Prose(FIXED, rest="  ")
     if plan.risks:
         yield Prose(risk_words(plan), rest="  ")
 

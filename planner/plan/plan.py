@@ -11,7 +11,7 @@ from planner.plan.fleet import NodeGroup, Pool
 from planner.plan.parts import PlanPart
 from planner.plan.phases import Phase
 from planner.plan.platform import PlannedPlatform
-from planner.plan.review import Alternative, OmissionCount, ScalePoint, SloRisk, Solver, Verdict
+from planner.plan.review import Alternative, OmissionCount, ScalePoint, ScaleWithoutPlan, SloRisk, Solver, Verdict
 from planner.plan.traffic import FallbackApi, PlanLevel, PlannedRoute
 from planner.words.fields import left_out_at
 from planner.words.numbers import Dollars
@@ -32,6 +32,7 @@ class Plan(PlanPart):
     verdicts: judgements on it.
     baselines, runners_up: plans that were not taken.
     break_even: the plan at multiples of the load.
+    no_plan_at: the other multiples, at which there is none, and why; the key stands in the file only if there are some.
     omitted: how many candidates fell, and why.
     solver: how sure the choice is.
     risks: how likely each route's own pools miss its SLO.
@@ -50,6 +51,7 @@ class Plan(PlanPart):
     baselines: tuple[Alternative, ...]
     runners_up: tuple[Alternative, ...]
     break_even: tuple[ScalePoint, ...]
+    no_plan_at: tuple[ScaleWithoutPlan, ...] = left_out_at(())
     omitted: tuple[OmissionCount, ...]
     solver: Solver
     risks: tuple[SloRisk, ...] = left_out_at(())

@@ -45,6 +45,16 @@ class ScalePoint(PlanPart):
     routes: dict[str, str]
 
 
+class ScaleWithoutPlan(PlanPart):
+    """A multiple of the load at which there is no plan.
+
+    why_not: what stands in the way, as a sentence without its end.
+    """
+
+    scale: Figure
+    why_not: str
+
+
 class SloRisk(PlanPart):
     """A risk says how likely a route's own pools are too slow for its SLO in the busiest hours.
 

@@ -17,6 +17,7 @@ from planner.documents.codes import CODES
 from planner.documents.environment_file import parse
 from planner.documents.schemas import environment_schema
 from planner.domain.environment import PLANNED_LATER
+from planner.edges.catalog_files import load_catalog
 from planner.words.diagnostics import Problems
 from planner.words.units import show_duration, show_share
 from tests.docs.markdown import code, tables, text_of
@@ -228,6 +229,15 @@ def test_keys_of_later_releases_are_listed_with_their_reason() -> None:
         code(row["key"]): row["what the refusal says"] for row in tables(DOCUMENT, "key", "what the refusal says")
     }
     assert listed == {key.replace("*", "NAME"): reason for key, reason in PLANNED_LATER.items()}
+
+
+def test_every_place_is_named_but_the_members_of_the_union() -> None:
+    places = load_catalog().places.rows
+    section = DOCUMENT[DOCUMENT.index("**Residency is about the data.**") :].split("\n\n", 1)[0]
+    assert {key for key, place in places.items() if place.within != "eu" and f"`{key}`" not in section} == set()
+    for union in ("efta", "ap"):
+        (told,) = re.findall(rf"`{union}` \(([^;)]*)", section)
+        assert re.findall(r"`([a-z]+)`", told) == sorted(key for key, place in places.items() if place.within == union)
 
 
 def test_codes_are_those_of_the_program() -> None:

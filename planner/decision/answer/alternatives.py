@@ -42,17 +42,28 @@ class Scaled:
 
 
 @dataclass(frozen=True)
+class Unscaled:
+    """There is no plan at a multiple of the load.
+
+    why_not: what stands in the way, as a sentence without its end.
+    """
+
+    scale: float
+    why_not: str
+
+
+@dataclass(frozen=True)
 class Alternatives:
     """The alternatives are all that is told beside a plan of what else could have been done.
 
     baselines: plans that a team would make without this planner, and the price of its caution.
     runners_up: plans that differ in kind from the choice.
-    break_even: the choice at multiples of the load.
+    break_even: the choice at multiples of the load, or why there is none.
     """
 
     baselines: Sequence[Other]
     runners_up: Sequence[Other]
-    break_even: Sequence[Scaled]
+    break_even: Sequence[Scaled | Unscaled]
 
 
 def machines_words(choice: Choice) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from planner.decision.answer.alternatives import Alternatives, Other, Scaled, machines_words
+from planner.decision.answer.alternatives import Alternatives, Other, Scaled, Unscaled, machines_words
 from planner.decision.answer.fleet import node_groups, pools
 from planner.decision.answer.routes import routes
 from planner.decision.answer.sentences import MEANING
@@ -25,7 +25,7 @@ from planner.domain.gaps import Gap
 from planner.plan.cost import Cost
 from planner.plan.plan import Plan
 from planner.plan.platform import PlannedPlatform
-from planner.plan.review import Alternative, OmissionCount, ScalePoint, SloRisk, Solver
+from planner.plan.review import Alternative, OmissionCount, ScalePoint, ScaleWithoutPlan, SloRisk, Solver
 from planner.plan.traffic import FallbackApi, PlanLevel
 from planner.words.numbers import dollars
 
@@ -66,7 +66,12 @@ def assemble(solved: Solved, background: Background) -> Plan:
         verdicts=verdicts(solved, cost, background.gaps, bands_without_place(solved), background.preference),
         baselines=_alternatives(background.alternatives.baselines),
         runners_up=_alternatives(background.alternatives.runners_up),
-        break_even=tuple(_point(point) for point in background.alternatives.break_even),
+        break_even=tuple(_point(p) for p in background.alternatives.break_even if isinstance(p, Scaled)),
+        no_plan_at=tuple(
+            ScaleWithoutPlan(scale=p.scale, why_not=p.why_not)
+            for p in background.alternatives.break_even
+            if isinstance(p, Unscaled)
+        ),
         omitted=tuple(
             OmissionCount(reason=MEANING[kind], count=count) for kind, count in counts_by_kind(background.omissions)
         ),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from planner.decision.answer.sentences import candidate_words, cause_problem, counted_words, omission_words
+from planner.decision.answer.sentences import JUST_ABOVE, candidate_words, cause_problem, counted_words, omission_words
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.market import Market
 from planner.decision.candidates.omissions import (
@@ -13,6 +13,8 @@ from planner.decision.candidates.omissions import (
     NoPrice,
     Omission,
     OmissionKind,
+    OtherResidency,
+    RegionOutside,
     TooLittleContext,
     counts_by_kind,
 )
@@ -21,9 +23,14 @@ from planner.domain.models import split_entry
 from planner.words.diagnostics import Problem
 
 ABOUT_NO_MACHINE: frozenset[OmissionKind] = frozenset(
-    {"privacy", "provider", "retirement", "residency", "context", "terms", "latency", "machine"}
+    {"privacy", "provider", "retirement", "residency", "context", "terms", "latency"}
 )
-"""Kinds of APIs, and of whatever needs a machine where none may be bought: what machines lack is no reason then."""
+"""Kinds of APIs: where the route's own candidates are APIs alone, what machines lack is no reason."""
+BARS_MACHINES: Mapping[OmissionKind, str] = {
+    "machine": "its open-weight models need a machine, and this plan buys none for the route",
+    "region": "its open-weight models would be hosted in a region that the route's residency excludes",
+}
+"""Kinds by which no machine at all may serve the route, in words. Then nothing else of machines is a reason."""
 ABOUT_MACHINES: frozenset[OmissionKind] = frozenset({"zones", "price", "host"})
 WITH_A_BETTER_ONE: frozenset[OmissionKind] = frozenset({"dominated", "dear", "screened"})
 """Kinds that never leave a route without a candidate, because another candidate is there in their place."""
@@ -78,13 +85,22 @@ def _no_candidate(route: RouteDemand, market: Market) -> Problem:
     own = tuple(_own(route, market))
     if (too_long := _too_long(route, market, own)) is not None:
         return too_long
-    kinds = {omission.kind for omission in own}
-    machines = [o for o in market.omissions if not o.route and o.kind in ABOUT_MACHINES]
-    counted = own if kinds and kinds <= ABOUT_NO_MACHINE else (*own, *machines)
-    reasons = counted_words(counts_by_kind(counted)[:KINDS_TOLD]) or "none of its models is known"
-    message = f"route `{route.name}`: nothing can serve its {' and '.join(bands)} prompts; of its candidates {reasons}"
+    reasons = _reasons(own, market) or "none of its models is known"
+    message = f"route `{route.name}`: nothing can serve its {' and '.join(bands)} prompts; {reasons}"
     about, way_out = _decisive(route, own, market)
     return Problem("INF001", message, hint=way_out, about=about)
+
+
+def _reasons(own: tuple[Omission, ...], market: Market) -> str:
+    """Count why candidates fell, by kind. That no machine may serve is told once, and not for each machine."""
+    kinds = {omission.kind for omission in own}
+    barred = [words for kind, words in BARS_MACHINES.items() if kind in kinds]
+    needs_no_machine = bool(barred) or kinds <= ABOUT_NO_MACHINE
+    machines = [o for o in market.omissions if not o.route and o.kind in ABOUT_MACHINES]
+    counted = own if kinds and needs_no_machine else (*own, *machines)
+    counts = counts_by_kind(o for o in counted if o.kind not in BARS_MACHINES)
+    told = [f"of its candidates {counted_words(counts[:KINDS_TOLD])}"] if counts else []
+    return "; ".join([*told, *barred])
 
 
 def _too_long(route: RouteDemand, market: Market, own: tuple[Omission, ...]) -> Problem | None:
@@ -128,7 +144,7 @@ def _decisive(route: RouteDemand, own: tuple[Omission, ...], market: Market) -> 
     missed = [(_times_over(o), candidate_words(o.candidate), omission_words(o)) for o in own if _misses_slo(o)]
     if missed:
         over, name, reason = min(missed)
-        by = f" (by {over:.2g} times)" if 1.0 < over < float("inf") else ""
+        by = f" (by {over:.2g} times)" if JUST_ABOVE <= over < float("inf") else ""
         return whole, f"nearest: {name}: {reason}{by}"
     if kinds == {"privacy"}:
         return whole, "its data is restricted and it accepts hosted models only: accept an open-weight model"
@@ -136,7 +152,7 @@ def _decisive(route: RouteDemand, own: tuple[Omission, ...], market: Market) -> 
         return (*whole, "residency"), _fitting_regions(route, own, market)
     for kind, key, way_out in _BOUND:
         if kind in kinds:
-            return (*whole, key), way_out
+            return (*whole, key), _wider_residency(own) + way_out if kind == "residency" else way_out
     if "provider" in kinds:
         return whole, "add the provider to `api.providers`, or accept an open-weight model"
     return whole, "accept more models, or larger machines through `quotas` and `platform.zones`"
@@ -169,9 +185,28 @@ def _fitting_regions(route: RouteDemand, own: tuple[Omission, ...], market: Mark
     fitting = market.fitting_regions.get(route.name, ())
     none = f"the catalog has no region in {wanted}"
     regions = f"set `platform.region` to {' or '.join(fitting)}" if fitting else none
+    if not route.route.may_use_api:
+        if fitting:
+            return regions
+        here = next(o.cause.region for o in own if isinstance(o.cause, RegionOutside))
+        return (
+            f"{none}, and no API may serve restricted data: allow the place of a region that it has in `residency` "
+            f"(`platform.region` is {here}), or add a region's machines and prices to the catalog"
+        )
     apis = sorted({f"{o.candidate.api} {omission_words(o)}" for o in own if o.candidate.api and o.kind == "residency"})
     told = f"; of its APIs {'; '.join(apis)}" if apis else "; accept a hosted model whose provider processes there"
-    return f"{regions}{told}"
+    return f"{_wider_residency(own)}{regions}{told}"
+
+
+def _wider_residency(own: tuple[Omission, ...]) -> str:
+    """Tell what the route would have to state for addresses of providers that come near, as the beginning of a hint."""
+    near = {
+        f"state `residency: [{', '.join(address.residency)}]` for {o.candidate.api}@{address.name}"
+        for o in own
+        if isinstance(o.cause, OtherResidency)
+        for address in o.cause.further
+    }
+    return "".join(f"{words}, or " for words in sorted(near))
 
 
 def _held_first(omission: Omission) -> tuple[bool, str, str]:

@@ -36,6 +36,8 @@ MEANING: Mapping[OmissionKind, str] = {
     "too-many-gpus": "needs more GPUs than a machine that is sold here has",
 }
 """What each kind of omission says of a candidate: the end of a sentence that begins with its name."""
+JUST_ABOVE = 1.01
+"""Factor over a target up to which a time may read as the target itself; then it is said that it is above."""
 TENANCY_WORDS: Mapping[str, str] = {"": "", "solo": ", on nodes of its own", "private": ", for restricted data"}
 RATE_WORDS: Mapping[str, str] = {"tpm": "tokens", "rpm": "requests"}
 
@@ -62,7 +64,8 @@ def omission_words(omission: Omission) -> str:
         case omissions.FormatNotRun(support):
             return support.reason
         case omissions.MissesSlo(capacity, band):
-            return f"{band} prompts: {capacity.reason}" if band else capacity.reason
+            near = ", just above the target" if capacity.over is not None and 1.0 < capacity.over < JUST_ABOVE else ""
+            return f"{band} prompts: {capacity.reason}{near}" if band else f"{capacity.reason}{near}"
         case omissions.NoPrice(price, band):
             return (
                 f"{band} prompts: the price snapshot has no {price}" if band else f"the price snapshot has no {price}"
@@ -84,7 +87,11 @@ def omission_words(omission: Omission) -> str:
             return f"its provider withdraws it, and its last day is not known{instead}"
         case omissions.OtherResidency(places, further):
             own = f"processes in {', '.join(places)}" if places else "processes in an unknown place"
-            near = "; ".join(f"its address `{name}` in {', '.join(there)}" for name, there in further)
+            near = "; ".join(
+                f"its address `{each.name}` in {', '.join(each.places)}, which "
+                f"`residency: [{', '.join(each.residency)}]` would allow"
+                for each in further
+            )
             return f"{own} ({near})" if near else own
         case omissions.RegionOutside(region):
             return f"machines in {region} process its data there"

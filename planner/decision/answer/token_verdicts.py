@@ -92,7 +92,7 @@ def _unused_facts(solved: Solved) -> list[Verdict]:
 def _prefix_reuse(solved: Solved) -> list[Verdict]:
     """Tell what of the prompts the pools are counted to have in their cache already."""
     told = []
-    assumed_pause = False
+    assumed_pause = guessed = False
     for route in solved.demand.routes:
         pools = solved.pools_of(route.name)
         repeated = route.repeated
@@ -106,20 +106,36 @@ def _prefix_reuse(solved: Solved) -> list[Verdict]:
             words.append(f"{repeated.shared_tokens:,.0f} shared tokens of a prompt are held once a replica")
         if repeated.session_share and any_keeps:
             share = max((reuse.found_share for reuse in found), default=0.0)
-            words.append(
-                f"{share:.0%} of the sessions are counted to find their history ({repeated.session_share:.0%} of the "
-                f"other tokens): the gateway spreads them over {_replicas(route)} without affinity"
-            )
+            words.append(_history_words(route, share))
+            guessed |= repeated.guessed
             assumed_pause |= not (repeated.pause_stated or repeated.curve)
         if without:
             words.append(f"{_listed(without)} keeps no prompts, because linear attention caches no tokens")
-        told.append(f"{route.name}: " + ", ".join(words))
+        told.append(f"{route.name}: " + "; ".join(words))
     if not told:
         return []
     if assumed_pause:
         seconds = ASSUMED_PAUSE_MS / 1000
         told.append(f"a session is taken to pause {seconds:g} s; state `traffic.users.think_time`")
-    return [Verdict(name="prefix reuse", state="warn" if assumed_pause else "pass", message="; ".join(told))]
+    return [Verdict(name="prefix reuse", state="warn" if assumed_pause or guessed else "pass", message="; ".join(told))]
+
+
+def _history_words(route: RouteDemand, found_share: float) -> str:
+    """Tell how much of a prompt its session sent before, from where that is known, and how often a replica has it."""
+    repeated = route.repeated
+    other = "other " if repeated.shared_tokens else ""
+    share = f"{repeated.session_share:.0%} of the {other}prompt tokens"
+    if repeated.guessed:
+        sent = (
+            f"{share} are guessed to be sent again in a session, because its prompts grow in the trace; no hashes "
+            "measured it (`tokens.session_hit` overrides it; the alternative `no guessed reuse` is the plan without it)"
+        )
+    else:
+        sent = f"{share} were sent before in the same session"
+    return (
+        f"{sent}; {found_share:.0%} of the requests are counted to find them in the cache, as the gateway spreads a "
+        f"session over {_replicas(route)} without affinity"
+    )
 
 
 def _found(solved: Solved, route: RouteDemand, pool: SelfHosted) -> Iterable[CachedPrompts]:

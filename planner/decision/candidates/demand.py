@@ -74,8 +74,8 @@ class RouteDemand:
     @property
     def tail_is_assumed(self) -> bool:
         """Say whether nobody stated how long the longest prompts are."""
-        tokens = self.route.tokens
-        return tokens is not None and tokens.input.max is None and not tokens.input.histogram
+        lengths = self.route.lengths
+        return lengths is not None and lengths[0].max is None and not lengths[0].histogram
 
     def reads(self, context: int) -> int:
         """Return how many bands, from the shortest prompts on, a candidate with this context reads whole."""

@@ -164,15 +164,28 @@ class Ended:
 
 
 @dataclass(frozen=True)
+class NearAddress:
+    """A further address of a provider that processes in some places that the route allows, and in others.
+
+    places: where it processes.
+    residency: what the route would have to state for it.
+    """
+
+    name: str
+    places: tuple[str, ...]
+    residency: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class OtherResidency:
     """The provider processes data where the route does not allow it.
 
     places: where it does; None when they are not known.
-    further: other addresses of the provider that come near, by name, with where each processes.
+    further: other addresses of the provider that come near.
     """
 
     places: tuple[str, ...] | None
-    further: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    further: tuple[NearAddress, ...] = ()
     kind: Literal["residency"] = "residency"
 
 

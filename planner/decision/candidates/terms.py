@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.omissions import (
+    NearAddress,
     OmissionCause,
     OtherResidency,
     SlowerThanSlo,
@@ -119,10 +120,14 @@ _FACTS = {
 }
 
 
-def _near(residency: tuple[str, ...], host: Provider, places: Places) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _near(residency: tuple[str, ...], host: Provider, places: Places) -> tuple[NearAddress, ...]:
     """Return the further addresses of a provider that process in some of the places that are allowed, and in others."""
+
+    def wider(there: tuple[str, ...]) -> tuple[str, ...]:
+        return (*residency, *(place for place in there if not places.holds(residency, place)))
+
     return tuple(
-        (name, endpoint.residency)
+        NearAddress(name, endpoint.residency, wider(endpoint.residency))
         for name, endpoint in sorted(host.endpoints.items())
         if any(places.holds(residency, place) for place in endpoint.residency)
     )

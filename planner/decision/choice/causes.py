@@ -30,7 +30,9 @@ TOLERANCE = 1e-6
 BROKEN_USD = 1e7
 """Price of a broken limit in the elastic re-solves, USD a month: it is far above any plan."""
 ROOM = 1.001
-"""Factor on what a budget or a rate would have to be when it is told, so that it works when it is followed."""
+"""Factor on what a rate would have to be when it is told, so that it works when it is followed."""
+CENTS_USD = 0.25
+"""Dollars that a bill may be above the sum that the program sees, because each of its lines is rounded to a cent."""
 ELASTIC_GAP = 1e-4
 """Gap of the elastic re-solves: a looser one would leave room for limits that need not be broken."""
 TIERS = ((ServedRoute,), (TotalBudget, ApiBudget), (VcpuQuota, ApiRate))
@@ -121,6 +123,8 @@ def _broken(slack: _Slack, lacking: float) -> BrokenLimit:
             pass
         case VcpuQuota():
             needed = float(round(needed))  # the vCPUs of whole machines, but for the solver's tolerance
+        case TotalBudget() | ApiBudget():  # no more than the cheapest plan costs, in whole dollars
+            needed = float(math.ceil(needed * (1 + TOLERANCE) + CENTS_USD))
         case _:
             needed = float(math.ceil(needed * ROOM - TOLERANCE))
     return BrokenLimit(slack.limit, slack.allowed, needed)

@@ -316,10 +316,16 @@ def _missing(path: Path, missing: Sequence[str], there: Sequence[str], what: str
             "TRC007",
             f"{path.name} has no {what} `{name}`",
             Span(str(path), 1),
-            f"{did_you_mean(name, there)}; there are {', '.join(there)[:300]}".removeprefix("; "),
+            _near(name, there) + f"there are {', '.join(there)[:300]}",
         )
         for name in missing
     )
+
+
+def _near(name: str, there: Sequence[str]) -> str:
+    """Return the question for a name that nearly stands there, as the beginning of a hint that lists all names."""
+    asked = did_you_mean(name, there)
+    return f"{asked} " if asked.startswith("did you mean") else ""
 
 
 def _doubled(path: Path, names: Sequence[str]) -> Problems:

@@ -74,8 +74,23 @@ class Complaints:
             }.get(bad.reason, "sort the rows by time")
             message = bad.reason
             if code == "TRC003":
-                hint, message = f"write {source.layout.form}", f"not a request: {bad.reason}"
+                hint, message = _cell_hint(bad.reason), f"not a request: {bad.reason}"
+                if not self.shown:  # once is enough
+                    hint = f"{hint}; rows have {source.layout.form}"
             self.shown.append(Problem(code, message, where, hint))
+
+
+def _cell_hint(reason: str) -> str:
+    """Say what to do about a row by the reason for which it is bad."""
+    if "time zone" in reason:
+        return "write all times with a zone, or all without one"
+    if "JSON" in reason:
+        return "write one whole JSON object a line; a log that is still written may end in half a line"
+    if reason.startswith("no "):
+        return "fill it in, or take the row out"
+    if reason.startswith("`"):
+        return "mend this value, or take the row out"
+    return "mend the row, or take it out"
 
 
 @dataclass(frozen=True)

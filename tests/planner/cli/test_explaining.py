@@ -91,6 +91,8 @@ def test_why_not_what_nobody_knows(checkout: Workspace) -> None:
     ended = spillway("explain", "small", "--why-not", "MI300X")
     assert (ended.status, ended.out) == (2, "")
     assert "error[USE002]: no candidate is named 'MI300X'" in ended.err
+    assert "words are models, precisions, GPUs, instance types or providers" in ended.err
+    assert "openai/gpt-5.4-mini" in spillway("explain", "small", "--why-not", "openai").out
 
 
 @pytest.mark.parametrize("code", sorted(CODES))

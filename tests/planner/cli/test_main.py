@@ -52,7 +52,9 @@ def test_no_help_text_is_pinned_without_its_verb() -> None:
 
 
 def test_version() -> None:
-    assert spillway("version").out == f"spillway {version('spillway')}\n"
+    for words in ("version", "--version"):
+        ended = spillway(words)
+        assert (ended.status, ended.out, ended.err) == (0, f"spillway {version('spillway')}\n", "")
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from planner.documents.codes import CODES
+from planner.domain.traffic import Traffic
 from planner.edges.trace_files import parse_summary
 from tests.planner import small
 from tests.planner.cli.command import spillway
@@ -23,7 +26,13 @@ def test_a_summary_is_shown_and_written(tmp_path: Path) -> None:
     assert "512 tokens begin nearly every prompt" in ended.out
     assert "· the time of day: times count from an unknown moment" in ended.out
     assert f"wrote {out}" in ended.err
-    assert parse_summary(out.read_text(), "x").name == "chat"
+    trace = parse_summary(out.read_text(), "x")
+    assert trace.name == "chat"
+    (told,) = re.findall("`traffic: (.*)`", ended.err)
+    traffic = Traffic.model_validate(yaml.safe_load(told))
+    assert traffic.trace == "chat.trace.json"
+    assert traffic.requests_per_second is not None
+    assert traffic.requests_per_second.mean == pytest.approx(trace.burst.mean_rps, rel=0.01)
 
 
 def test_without_a_name_nothing_is_written_and_a_dash_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from planner.decision.candidates.market import Market, survey
 from planner.decision.candidates.omissions import (
     LicenceForbids,
     MissesSlo,
+    NearAddress,
     Omission,
     OtherResidency,
     RegionOutside,
@@ -109,6 +110,25 @@ def test_a_residency_that_nothing_keeps_is_refused_at_its_line_with_regions_that
     assert elsewhere.about == ("routes", "chat", "residency")
 
 
+def test_a_restricted_route_is_not_sent_to_an_api() -> None:
+    """No API may see its data: only a machine in the place helps, or a place in which there is one."""
+    (problem,) = refused(text("qwen3-8b", route="residency: [eu]").replace("data: internal", "data: restricted"))
+    assert problem.hint.startswith(
+        "the catalog has no region in eu, and no API may serve restricted data: allow the place of a region that it has"
+    )
+    assert "us-east-1 (United States)" in problem.hint
+    assert "hosted model" not in problem.hint
+
+
+def test_machines_that_may_not_be_used_are_told_once() -> None:
+    """Where no machine may serve the route, what single machines lack is no reason."""
+    (problem,) = refused(text("qwen3-8b, gpt-4.1-mini", route="residency: [eu]"))
+    assert problem.message.endswith(
+        "of its candidates 1 × is at a provider without an account in `api.providers`; its open-weight models would be "
+        "hosted in a region that the route's residency excludes"
+    )
+
+
 def test_a_refusal_names_the_regions_of_the_catalog_that_fit() -> None:
     wanted = text("qwen3-8b", route="residency: [us]")
     assert market(wanted).fitting_regions == {"chat": ("us-east-1", "us-west-2")}
@@ -162,7 +182,8 @@ def test_an_address_that_also_processes_outside_is_told_and_not_used() -> None:
     (problem,) = refused(text("mistral-medium-3.5", route="residency: [eu]", api=accounts))
     assert problem.about == ("routes", "chat", "residency")
     (omission,) = fell(text("mistral-medium-3.5", route="residency: [eu]", api=accounts), "residency")
-    assert omission.cause == OtherResidency(("global",), (("eu", ("efta", "eu")),))
+    assert omission.cause == OtherResidency(("global",), (NearAddress("eu", ("efta", "eu"), ("eu", "efta")),))
+    assert problem.hint.startswith("state `residency: [eu, efta]` for mistral/mistral-medium-3.5@eu, or ")
     wider = outcome(text("mistral-medium-3.5", route="residency: [eu, efta]", api=accounts)).plan
     assert [api.name for api in wider.apis] == ["mistral/mistral-medium-3.5@eu"]
 

@@ -207,10 +207,13 @@ def test_what_stands_beside_a_plan_is_a_plan(seed: int) -> None:
             assert (told.usd_per_month, told.description) == (None, f"does not exist: {names} accepts nothing else")
     assert not others
     points = {float(point.scale): point for point in plan.break_even}
+    without = {float(point.scale): point.why_not for point in plan.no_plan_at}
+    assert all(without.values())
     assert points[1.0].usd_per_month == plan.cost.usd_per_month
     for scale in SCALES:
         wanted = alone(scaled(case, scale))
         assert (scale in points) == isinstance(wanted, Decimal)
+        assert (scale in without) != (scale in points)
         if scale in points:
             assert points[scale].usd_per_month == wanted
             outside = alone(on_apis(scaled(case, scale)))

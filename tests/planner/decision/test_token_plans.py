@@ -7,6 +7,7 @@ Figures are compared with each other, or follow from the load by hand:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache
 
@@ -19,8 +20,11 @@ from planner.decision.inputs import Inputs
 from planner.decision.optimize import optimize
 from planner.documents.arithmetic import arithmetic
 from planner.documents.environment_file import parse
+from planner.domain.route import DeclaredTokens
+from planner.domain.traces import PrefixReuse
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
+from planner.edges.trace_files import shipped_trace
 from planner.performance.capacity_search import CapacitiesByDigest
 from planner.plan.plan import Plan
 
@@ -102,9 +106,32 @@ def test_histories_are_counted_with_the_replicas_that_the_plan_has() -> None:
     made = plan(OWN, "session_hit: 60%", rate=12)
     assert usd(made) <= usd(plan(OWN, rate=12))
     words = said(made, "prefix reuse")
-    assert "find their history (60% of the other tokens)" in words
-    assert f"spreads them over {route.spread:.3g} replicas without affinity" in words
+    assert "60% of the prompt tokens were sent before in the same session" in words
+    assert f"spreads a session over {route.spread:.3g} replicas without affinity" in words
     assert "a session is taken to pause 60 s" in words
+
+
+def test_a_reuse_that_is_guessed_says_so_and_what_the_plan_costs_without_it() -> None:
+    trace = shipped_trace("azure-conv-2023")
+    sessions = replace(trace, prefix=PrefixReuse(None, 0.4, "sessions"))
+    asked = inputs(OWN, rate=12)
+    declared = asked.environment.routes["assist"]
+    traffic = declared.traffic.model_copy(update={"trace": trace.name})
+
+    def planned(tokens: DeclaredTokens | None) -> Plan:
+        route = declared.model_copy(update={"traffic": traffic, "tokens": tokens})
+        environment = asked.environment.model_copy(update={"routes": {"assist": route}})
+        return optimize(replace(asked, environment=environment, traces={trace.name: sessions}), kept=KEPT).plan
+
+    guessed, without = planned(None), planned(DeclaredTokens.model_validate({"session_hit": "0%"}))
+    words = said(guessed, "prefix reuse")
+    assert "assist: 40% of the prompt tokens are guessed to be sent again in a session" in words
+    assert "no hashes measured it (`tokens.session_hit` overrides it; the alternative `no guessed reuse` is" in words
+    assert said(without, "prefix reuse") == ""
+    (other,) = [baseline for baseline in guessed.baselines if baseline.name == "no guessed reuse"]
+    assert other.usd_per_month == usd(without)
+    assert other.description.endswith("; every prompt of assist is new (`tokens: {session_hit: 0%}`)")
+    assert not any(baseline.name == "no guessed reuse" for baseline in without.baselines)
 
 
 def test_a_model_with_linear_attention_finds_nothing_and_says_so() -> None:

@@ -32,6 +32,15 @@ def test_each_is_the_environment_that_a_team_would_write() -> None:
     assert what_ifs.all_api(asked) == environment(on_apis)
 
 
+def test_without_guessed_reuse_each_prompt_is_new() -> None:
+    asked = environment()
+    less = what_ifs.without_guessed_reuse(asked, ["chat"])
+    chat = less.routes["chat"]
+    assert chat.tokens is not None
+    assert (chat.tokens.session_hit, chat.lengths) == (0.0, asked.routes["chat"].lengths)
+    assert less.routes["extraction"] == asked.routes["extraction"]
+
+
 def test_without_a_model_no_precision_of_it_is_accepted() -> None:
     asked = environment(("[qwen3-8b, gpt-5.4-mini]", "[qwen3-8b@fp8, gpt-5.4-mini, qwen3-8b]"))
     less = what_ifs.without_model(asked, "qwen3-8b")

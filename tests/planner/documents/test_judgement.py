@@ -179,6 +179,9 @@ def test_with_a_phase_that_follows_it_warns_until_the_day() -> None:
     (problem,) = found(phased("15000.00"), catalog=ending())
     assert (problem.code, problem.severity) == ("LOCK014", "warning")
     assert f"{API} ends on 2027-03-01; what follows is planned, for $15,000.00 a month" in problem.message
+    assert problem.hint.startswith(
+        "nothing is wrong now: shortly before that day let `horizon.start` be that day, run "
+    )
     assert [p.code for p in found(phased("15000.00"), catalog=ending(), today=date(2027, 2, 28))] == ["LOCK014"]
     (expired,) = found(phased("15000.00"), catalog=ending(), today=ENDS)
     assert (expired.code, expired.severity) == ("LOCK013", "error")
@@ -188,6 +191,17 @@ def test_a_phase_that_nothing_can_serve_is_no_successor() -> None:
     (problem,) = found(phased(None), catalog=ending())
     assert (problem.code, problem.severity) == ("LOCK014", "error")
     assert problem.message.endswith("and nothing can serve after it: no")
+    assert problem.hint.startswith("accept a model that serves after that day, or let the horizon end before it")
+    assert "spillway plan" not in problem.hint
+
+
+def test_a_denial_and_the_end_of_a_model_tell_one_reason_once() -> None:
+    denied: dict[str, Any] = {"name": "retirement", "state": "deny", "message": "there is no plan: nothing can serve"}
+    values = phased(None).plan.model_dump(mode="json")
+    values["phases"][1]["why_not"] = "nothing can serve"
+    told = found(lock(bent(type(plan()).model_validate(values), {"verdicts/0": denied})), catalog=ending())
+    assert [problem.code for problem in told] == ["LOCK012", "LOCK014"]
+    assert told[1].message.endswith("and nothing can serve after it: the denial says why")
 
 
 def test_a_model_that_ends_after_the_horizon_is_no_matter() -> None:

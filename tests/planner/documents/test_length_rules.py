@@ -51,6 +51,23 @@ def test_each_contradiction_is_told_with_its_line(side: str, code: str, message:
     assert problem.hint
 
 
+@pytest.mark.parametrize(
+    ("tokens", "missing"),
+    [
+        ("{session_hit: 0%}", ()),
+        ("{shared_prefix: 400}", ()),
+        ("{}", ("input", "output")),
+        ("{session_hit: 0%, input: {mean: 100, p95: 200}}", ("output",)),
+    ],
+)
+def test_beside_a_trace_tokens_may_speak_of_reuse_alone(tokens: str, missing: tuple[str, ...]) -> None:
+    with_trace = read(f"traffic: {{trace: azure-conv-2023}}\ntokens: {tokens}\n", "x.yaml")
+    found = list(length_problems(with_trace, ("tokens",)))
+    assert [(p.code, p.message) for p in found] == [("ENV002", f"missing key `tokens.{side}`") for side in missing]
+    alone = list(length_problems(read(f"tokens: {tokens}\n", "x.yaml"), ("tokens",)))
+    assert len(alone) == 2 if "input" not in tokens else 1
+
+
 def test_an_empty_histogram_says_nothing() -> None:
     assert [p.code for p in told(f"  input: {{histogram: {{}}}}\n  output: {GOOD}\n")] == ["ENV002", "ENV002"]
 

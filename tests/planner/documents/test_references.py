@@ -19,7 +19,9 @@ KNOWN_TRACES = ("azure-conv-2023",)
 
 def told(text: str) -> tuple[Problem, ...]:
     return dangling(
-        read(text, "prod.yaml"), CATALOG, lambda t: None if t in KNOWN_TRACES else f"there is no trace {t!r}"
+        read(text, "prod.yaml"),
+        CATALOG,
+        lambda t: None if t in KNOWN_TRACES else (f"there is no trace {t!r}", "name one"),
     )
 
 
@@ -61,7 +63,7 @@ def test_a_good_file_has_no_dangling_names() -> None:
             "{trace: azur, profile: office",
             "ENV008",
             "there is no trace 'azur'",
-            "a log or summary beside",
+            "name one",
         ),
         ("Europe/Berlin", "Europe/Bonn", "ENV004", "there is no time zone `Europe/Bonn`", "like Europe/Berlin"),
         ("Europe/Berlin", "Europe", "ENV004", "there is no time zone `Europe`", "like Europe/Berlin"),

@@ -328,3 +328,9 @@ def test_names_of_the_same_shape_are_those_of_other_models() -> None:
     own = repositories | CATALOG.models.keys()
     for model in CATALOG.models.values():
         assert not own & {name.rstrip("*").lower() for name in model.same_shape} - {model.key}, model.key
+
+
+def test_a_name_in_capitals_means_the_same_name() -> None:
+    assert did_you_mean("GPT-OSS-120B", ["gpt-oss-120b", "gpt-oss-20b", "zzz"]) == "did you mean gpt-oss-120b?"
+    assert did_you_mean("GPT-OSS-121B", ["gpt-oss-120b", "zzz"]) == "did you mean gpt-oss-120b?"
+    assert did_you_mean("l40", ["L40S", "zzz"]) == "did you mean L40S?"

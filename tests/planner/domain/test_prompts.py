@@ -43,7 +43,21 @@ def test_a_trace_tells_it_where_lengths_come_from_the_trace() -> None:
     assert told.requests_per_ms == pytest.approx(TRACE.burst.mean_rps / 1e3)
     sessions = replace(TRACE, prefix=PrefixReuse(None, 0.3, "sessions"))
     assert repeated_prompts(unsaid, sessions).shared_tokens == 0.0
+    assert repeated_prompts(unsaid, sessions).guessed
+    assert not told.guessed
     assert repeated_prompts(unsaid, TRACE) == NOTHING_REPEATED
+
+
+def test_what_sessions_guess_can_be_overridden_without_lengths() -> None:
+    sessions = replace(TRACE, prefix=PrefixReuse(None, 0.3, "sessions"))
+    traced = ENVIRONMENT.replace("{profile: office", "{trace: azure-conv-2023, profile: office")
+    lengths = "input: {mean: 1155, p95: 4000}, output: {mean: 211, p95: 451}"
+    said = parse(traced.replace(lengths, "session_hit: 0%"), "prod.yaml")[0].routes["chat"]
+    assert repeated_prompts(said, sessions) == NOTHING_REPEATED
+    less = repeated_prompts(parse(traced.replace(lengths, "session_hit: 10%"), "prod.yaml")[0].routes["chat"], HASHED)
+    assert (less.shared_tokens, less.session_share, less.guessed, less.curve) == (128.0, 0.1, False, ())
+    prefix = repeated_prompts(parse(traced.replace(lengths, "shared_prefix: 64"), "p.yaml")[0].routes["chat"], sessions)
+    assert (prefix.shared_tokens, prefix.session_share, prefix.guessed) == (64.0, 0.3, True)
 
 
 def test_people_say_how_long_they_think() -> None:

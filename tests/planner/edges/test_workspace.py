@@ -90,6 +90,22 @@ def test_a_trace_that_cannot_be_read_is_told_at_its_line(workspace: Workspace) -
     assert problem.code == "ENV008"
     assert problem.where is not None
     assert problem.where.line == text.splitlines().index("      trace: mine.csv") + 1
+    assert problem.message == "this header is of no trace format (line 1)"
+    mapping = "--map at=COLUMN,input=COLUMN,output=COLUMN"
+    first = (
+        f"run `spillway traces summarize mine.csv {mapping} -o mine.trace.json` first, and name mine.trace.json here"
+    )
+    assert problem.hint == first
+
+
+@pytest.mark.parametrize("name", ["My_Env", "Prod", "1st", "a" * 31, "eu.west"])
+def test_a_name_that_no_environment_may_have_is_refused(workspace: Workspace, name: str) -> None:
+    workspace.environment_path(name).write_text(small.text())
+    with pytest.raises(Problems) as caught:
+        workspace.wanted(name)
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.message) == ("ENV004", f"`{name}` cannot be the name of an environment")
+    assert "lower-case letters, digits and hyphens" in problem.hint
 
 
 def test_a_lock_is_there_or_is_not(workspace: Workspace) -> None:

@@ -60,6 +60,30 @@ def test_a_narrow_terminal_shows_every_figure_of_the_plan_or_names_what_is_left_
     assert missing == unnamed
 
 
+def test_a_mean_over_phases_says_that_growth_is_not_in_it() -> None:
+    load: dict[str, Any] = {
+        "stated": None,
+        "mean_requests_per_second": "5",
+        "busiest_hour_requests_per_second": "9",
+        "capacity_factor": "1.08",
+        "usage_factor": "1.04",
+        "plan_again_by": "2027-03-01",
+        "notes": [],
+    }
+    bent = {"phases": PHASES, "mean_usd_per_month": "925.20", "routes/0/load": load}
+    text = shown(*plan_view(plans.lock(plans.bent(plans.plan(), bent))), width=200)
+    mean = "$925 a month, each at the load before 2027-03-01: later growth and seasons are not in it; all below"
+    assert mean in text
+
+
+def test_a_bill_without_usage_says_why_it_has_no_range() -> None:
+    fixed = [line for line in plans.plan().cost.model_dump(mode="json")["lines"] if line["kind"] == "fixed"]
+    cost = {"cost/lines": fixed, "cost/usage_usd_per_month": "0", "cost/ranges": []}
+    reason = "the bill has no range: all of it is machines and their platform at list prices"
+    assert reason in shown(*plan_view(plans.lock(plans.bent(plans.plan(), cost))), width=200)
+    assert reason not in shown(*plan_view(plans.lock()), width=200)
+
+
 def test_a_headline_of_a_fleet() -> None:
     assert shown(headline(plans.lock())).endswith("3 GPU nodes with 6 GPUs · all checks pass")
 
@@ -127,6 +151,18 @@ def test_bars_grow_with_the_money() -> None:
     assert bars[-1] == 16
 
 
+def test_a_load_without_a_plan_stands_in_the_break_even_with_its_reason() -> None:
+    without = {
+        "no_plan_at": [{"scale": "0.05", "why_not": "small"}, {"scale": "2", "why_not": "the budget is too small"}]
+    }
+    view = break_even_view(plans.bent(plans.plan(), without))
+    first, own, last = shown(view, width=200).splitlines()[2:5]
+    assert re.fullmatch(r"0.05 × +no plan +small", first.strip())
+    assert own.strip().startswith("1 ×")
+    assert re.fullmatch(r"2 × +no plan +the budget is too small", last.strip())
+    assert_folds(lambda: [view])
+
+
 def test_every_api_that_may_see_a_route_is_named() -> None:
     plan = plans.bent(plans.plan(), {"routes/0/fallback": [plans.API, "google/gemini-2.5-flash"]})
     text = shown(*plan_view(plans.lock(plan)), width=80)
@@ -162,7 +198,7 @@ def test_what_follows_the_end_of_a_model_is_shown_with_its_days_and_its_price() 
     text = shown(*plan_view(plans.lock(plan)), width=160)
     assert re.search(r"2026-12-01 +2027-01-14 +\$5\.93 +no machines +chat: openai/gpt-4o-mini", text)
     assert re.search(r"2027-01-14 +2027-12-01 +openai/gpt-4o-mini +\$1,051 +1 × g6\.xlarge +chat: llama-3\.1-8b", text)
-    assert "mean over the horizon, weighted by days: $925 a month" in text
+    assert "mean over the horizon, weighted by days: $925 a month; all below is the first phase" in text
     assert_folds(lambda: plan_view(plans.lock(plan)))
 
 
@@ -189,9 +225,39 @@ def test_a_load_is_told_with_what_was_assumed_and_what_comes_later() -> None:
         text = shown(*view(told), width=240)
         line = "chat: 500 people at once = 778 requests a day over the week, 1,730 requests a day in its busiest hour"
         assert line in text
-        assert "its pools have room for 864,000 requests a day, with bursts" in text
+        peak = "planned peak with bursts 864,000 requests a day: its pools serve 691,000 requests a day, APIs 173,000"
+        assert peak in text
         assert "    · each waits for the answer\n    · plan again by 2027-03-01\n" in text
     assert "\nload\n" not in shown(*plan_view(plans.lock()), width=160)
+
+
+@pytest.mark.parametrize(
+    ("bands", "words"),
+    [
+        ({"routes/0/bands/0/spill_by_level": {}}, "planned peak with bursts 10 requests/s: its pools serve all of it"),
+        ({}, "planned peak with bursts 10 requests/s: its pools serve 8 requests/s, APIs 2 requests/s"),
+        (
+            {"routes/0/bands/0/spill_by_level": {"peak": "0.0001"}},
+            "its pools serve 10 requests/s, APIs less than 0.01 requests/s",
+        ),
+        (
+            {"routes/0/bands/1/refused_by_level": {"peak": "0.5"}},
+            "its pools serve 7 requests/s, APIs 2 requests/s, 1 requests/s are refused as too long",
+        ),
+    ],
+)
+def test_a_peak_says_who_takes_it(bands: dict[str, Any], words: str) -> None:
+    load: dict[str, Any] = {
+        "stated": None,
+        "mean_requests_per_second": "5",
+        "busiest_hour_requests_per_second": "9",
+        "capacity_factor": "1",
+        "usage_factor": "1",
+        "plan_again_by": None,
+        "notes": [],
+    }
+    told = plans.lock(plans.bent(plans.plan(), {"routes/0/load": load, **bands}))
+    assert words in shown(*plan_view(told), width=240)
 
 
 def test_a_load_without_pools_has_no_room_of_its_own() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import date
 from typing import get_args
 
@@ -26,6 +26,7 @@ from planner.decision.candidates.omissions import (
     FormatNotRun,
     LicenceForbids,
     MissesSlo,
+    NearAddress,
     NoAccount,
     NoMachine,
     NoPrice,
@@ -67,6 +68,8 @@ OMISSIONS: list[tuple[OmissionCause, str]] = [
     (DoesNotLoad(NoFit("needs 140 GiB of 24")), "needs 140 GiB of 24"),
     (FormatNotRun(Unsupported("a T4 has no fp8")), "a T4 has no fp8"),
     (MissesSlo(SLOW), "a step takes 90 ms; 60 ms are asked for"),
+    (MissesSlo(replace(SLOW, over=1.0000001)), "a step takes 90 ms; 60 ms are asked for, just above the target"),
+    (MissesSlo(replace(SLOW, over=1.5)), "a step takes 90 ms; 60 ms are asked for"),
     (MissesSlo(SLOW, "long"), "long prompts: a step takes 90 ms; 60 ms are asked for"),
     (NoPrice("ec2/us-east-1/g6.xlarge/on-demand"), "the price snapshot has no ec2/us-east-1/g6.xlarge/on-demand"),
     (NoPrice("api/a/b/long-input", "long"), "long prompts: the price snapshot has no api/a/b/long-input"),
@@ -84,8 +87,8 @@ OMISSIONS: list[tuple[OmissionCause, str]] = [
     (OtherResidency(("US", "CN")), "processes in US, CN"),
     (OtherResidency(None), "processes in an unknown place"),
     (
-        OtherResidency(("global",), (("eu", ("efta", "eu")),)),
-        "processes in global (its address `eu` in efta, eu)",
+        OtherResidency(("global",), (NearAddress("eu", ("efta", "eu"), ("eu", "efta")),)),
+        "processes in global (its address `eu` in efta, eu, which `residency: [eu, efta]` would allow)",
     ),
     (RegionOutside("us-east-1 (United States)"), "machines in us-east-1 (United States) process its data there"),
     (TermsNotMet("no_training", True), "it trains on requests"),

@@ -53,6 +53,16 @@ def test_a_bad_row_says_why(tmp_path: Path, row: str, said: str) -> None:
     assert (problem.code, problem.where and problem.where.line) == ("TRC003", 3)
     assert said in problem.message
     assert "milliseconds, input tokens" in problem.hint
+    assert problem.hint.split(",")[0] in ("mend this value", "mend the row", "fill it in")
+
+
+def test_how_rows_are_written_is_told_once(tmp_path: Path) -> None:
+    first, second = problems_of(_log(tmp_path, "0,10,5", "soon,10,5", "9,,5", "60000,10,5"))
+    assert first.hint == (
+        "mend this value, or take the row out; rows have milliseconds, input tokens (1 or more) and output tokens (0 "
+        "or more)"
+    )
+    assert second.hint == "fill it in, or take the row out"
 
 
 def test_a_share_of_bad_rows_is_borne_and_told(tmp_path: Path) -> None:
@@ -120,6 +130,7 @@ def test_mixed_zones_are_told(tmp_path: Path) -> None:
     (problem,) = problems_of(_log(tmp_path, *rows, header=header))
     assert _lines((problem,)) == [("TRC003", 32)]
     assert "has no time zone and those above have one" in problem.message
+    assert problem.hint.startswith("write all times with a zone, or all without one; rows have ")
     offsets = [f"2026-11-16 {9 + minute % 2:02}:{minute:02}:00+0{minute % 2}:00,1,1" for minute in range(60)]
     assert read(_log(tmp_path, *offsets, header=header)).trace.duration_s == 59 * 60
     (problem,) = problems_of(DATA / "azure-2023.csv", DATA / "azure-2024.csv")
@@ -136,6 +147,8 @@ def test_missing_and_doubled_columns(tmp_path: Path) -> None:
     assert any(
         "did you mean prompt_tokens?" in p.hint and "there are time, prompt_tokens, answer" in p.hint for p in problems
     )
+    (unlike,) = problems_of(path, mapping="at=zzz,input=prompt_tokens")
+    assert unlike.hint == "there are time, prompt_tokens, answer"
     (problem,) = problems_of(_log(tmp_path, "1,1,1,1", header=f"{OWN},input_tokens", name="doubled.csv"))
     assert "stands twice" in problem.message
     (problem,) = problems_of(path)
