@@ -181,8 +181,8 @@ class Deployment:
 
     @property
     def batched_tokens(self) -> int:
-        """Tokens of one step at most: as stated, or vLLM's default for a GPU of this size."""
-        return self.max_num_batched_tokens or int(step_tokens("vllm", self.gpu.memory_gb))
+        """Tokens of one step at most: as stated, or vLLM's default for this GPU and version."""
+        return self.max_num_batched_tokens or int(step_tokens("vllm", self.gpu, self.engine_version))
 
     def clock(self, coefficients: Coefficients, context_tokens: float) -> StepClock:
         """The step clock of the replica.

@@ -69,7 +69,7 @@ def deployed_run(run: PublishedRun, model: Model, gpu: Gpu) -> DeployedRun | Unp
     if run.eager:
         assumed.append("CUDA graphs")
     quantization = stored_quantization(model, run.dense, run.experts)
-    places = copies * float(run.max_num_seqs or batch_limit(run.engine, gpu.memory_gb))
+    places = copies * float(run.max_num_seqs or batch_limit(run.engine, gpu, run.engine_version, run.date))
     utilization = run.gpu_memory_utilization or memory_share(run.engine)
     fit = memory_fit(
         model,
@@ -105,7 +105,8 @@ def deployed_run(run: PublishedRun, model: Model, gpu: Gpu) -> DeployedRun | Unp
         context_tokens=float(round(context)),
         expert_parallel_size=experts,
     )
-    tokens = copies * int(run.max_num_batched_tokens or step_tokens(run.engine, gpu.memory_gb))
+    default = step_tokens(run.engine, gpu, run.engine_version, run.date, run.offline)
+    tokens = copies * int(run.max_num_batched_tokens or default)
     return DeployedRun(
         run=run,
         ideal=ideal,

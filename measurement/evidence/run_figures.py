@@ -31,7 +31,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from measurement.evidence.benchmarks import EngineName, Subject
-from planner.performance.engine.scheduler import LARGE_GPU_GB, default_batched_tokens
+from planner.domain.offerings import Gpu
+from planner.performance.engine.defaults import batch_defaults
 from planner.performance.memory import MemoryFit, memory_fit
 from planner.performance.step_time import ClockTable
 from planner.words.arrays import Floats
@@ -54,20 +55,30 @@ SMALLEST_CACHE = 2.5
 """Requests of the longest length that the KV cache holds at least. A run that was measured did work somehow."""
 
 
-def step_tokens(engine: EngineName, memory_gb: float) -> float:
-    """The engine's default for the tokens of one step. TensorRT-LLM, as NIM ships it, takes whole prompts together."""
+def step_tokens(engine: EngineName, gpu: Gpu, version: str = "", date: str = "", offline: bool = False) -> float:
+    """The engine's default for the tokens of one step. TensorRT-LLM, as NIM ships it, takes whole prompts together.
+
+    version, date: version of the engine as stated and day of the run, YYYY-MM-DD; either may be empty.
+    offline: whether the engine was called as a library, without its server.
+    """
     limits: dict[EngineName, float] = {"trt-llm": 32768.0, "sglang": 8192.0, "tgi": 4096.0}
-    return limits.get(engine, default_batched_tokens(memory_gb))
+    if engine in limits:
+        return limits[engine]
+    row = batch_defaults(gpu, version, date)
+    return float(row.offline_tokens if offline else row.served_tokens)
 
 
-def batch_limit(engine: EngineName, memory_gb: float) -> float:
-    """The engine's default for the sequences that run at a time."""
+def batch_limit(engine: EngineName, gpu: Gpu, version: str = "", date: str = "") -> float:
+    """The engine's default for the sequences that run at a time; arguments as in `step_tokens`."""
     limits: dict[EngineName, float] = {"trt-llm": 2048.0, "sglang": 1024.0, "tgi": 128.0}
-    return limits.get(engine, 1024.0 if memory_gb >= LARGE_GPU_GB else 256.0)
+    return limits[engine] if engine in limits else float(batch_defaults(gpu, version, date).max_num_seqs)
 
 
 def memory_share(engine: EngineName) -> float:
-    """The engine's default for the share of the GPU's memory that it takes."""
+    """The engine's default for the share of the GPU's memory that it takes, without CUDA graphs.
+
+    vLLM's is 0.92 since 0.21, of which it reserves the graphs; it was 0.9 before, beside which they lay.
+    """
     return 0.95 if engine == "trt-llm" else 0.9
 
 
@@ -138,7 +149,7 @@ class RunConditions:
         rows = [subject.measurement for subject in subjects]
         both = tuple(zip(rows, subjects, strict=True))
         cache = np.array([_cache_of(subject) for subject in subjects]).reshape(-1, 2)
-        places = np.array([batch_limit(s.measurement.engine, s.gpu.memory_gb) for s in subjects])
+        places = np.array([batch_limit(row.engine, s.gpu, row.engine_version, row.date) for row, s in both])
         saturated = np.array([row.concurrency is None for row in rows])
         clients = np.array([float(row.concurrency or 1) for row in rows])
         return cls(
@@ -150,7 +161,11 @@ class RunConditions:
             kv_tokens=cache[:, 1],
             places=np.maximum(places, np.where(saturated, 1.0, clients)),
             step_tokens=np.array(
-                [row.max_num_batched_tokens or step_tokens(row.engine, s.gpu.memory_gb) for row, s in both]
+                [
+                    row.max_num_batched_tokens
+                    or step_tokens(row.engine, s.gpu, row.engine_version, row.date, row.offline)
+                    for row, s in both
+                ]
             ),
         )
 

@@ -2,15 +2,22 @@
 
     weights    = dense·β/TP + copies + experts·β/TP + (embedding + head + vision)·2/TP + rotary table
     activation = max(forward peak, 39 B · max_num_seqs · vocabulary, vision peak) + images kept for the prompt
-    overhead   = 0.15 GiB (TP 1) or 0.6 GiB (TP ≥ 2, NCCL) + CUDA graphs
-    KV budget  = utilization · usable − weights − activation − overhead
+    overhead   = 0.15 GiB (TP 1) or 0.6 GiB (TP ≥ 2, NCCL)
+    share      = min(0.92, 1 − 2.2 GiB / usable), rounded down to whole percents
+    KV budget  = share · usable − weights − activation − overhead
+    beside     = (1 − share) · usable, where the CUDA graphs and the driver's context lie
 
 `copies`: KV projections are held twice where TP exceeds the number of KV heads, and the down projections of MLA, an
 indexer, and the caches of both are whole on every rank. With expert parallelism a rank holds whole experts, E/EP
 rounded up, instead of a slice of each.
 
 Published figures confirm the terms: Llama 70B in FP8 at TP 2 occupies 33.88 GiB a GPU; the activations of 1,024
-sequences and 128,256 words take 4.8 GiB (the sampler's warm-up); memory outside PyTorch takes 0.13 and 0.55 GiB.
+sequences and 128,256 words take 4.8 GiB (the sampler's warm-up); memory outside PyTorch takes 0.13 and 0.55 GiB;
+gpt-oss-120b on one H100 keeps 3.33 GiB of cache at 1,024 sequences and a share of 0.95.
+
+The CUDA graphs are no part of the share. The engine captures them after it has taken the cache, and the chart turns
+off the reservation that vLLM makes for them since 0.21 (`VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS=0`): it is an
+estimate and was up to 25 GiB too large. What is left beside the share has to hold them (decision 0039).
 
 This module answers whether a deployment class can be loaded at all, with a reason if not. It knows nothing of speed.
 The KV bytes of a token come from the catalog's columns for growing and windowed layers, because layers × heads × head
@@ -36,16 +43,18 @@ from planner.performance.precision import (
 
 GIB = 2.0**30
 GPU_MEMORY_UTILIZATION = 0.92
-"""Share of the GPU's memory that vLLM may use, which we set on every pool."""
+"""Largest share of a GPU's memory that an engine of ours may use; it is vLLM's own default since 0.21."""
+BESIDE_SHARE_GIB = 2.2
+"""Memory that stays outside the engine's share at least, GiB: CUDA graphs and the context of the driver. vLLM's logs
+report 0.04 to 0.9 GiB of graphs on one GPU without a drafter, up to 2.4 GiB for the largest, and 0.1 to 0.7 GiB that
+are in use before the engine takes its share (vllm issue 45178, pull request 51590). A GPU with 24 GB gets the share 0.9
+by this, which was vLLM's default as long as the graphs lay outside the share."""
 SAMPLER_BYTES_PER_LOGIT = 39.0
 """Memory of the sampler's warm-up for each pair of sequence and vocabulary word, bytes; 38 to 40 were measured."""
 OVERHEAD_SINGLE_GIB = 0.15
 """Memory of the CUDA context, GiB; 0.13 were measured."""
 OVERHEAD_PARALLEL_GIB = 0.6
 """Memory of the CUDA context and of NCCL's buffers, GiB; 0.55 were measured."""
-CUDA_GRAPHS_GIB = 0.5
-"""Memory of the captured decode graphs, GiB. It is an assumption and not fitted: vLLM's log reports 0.3 to 0.9 GiB for
-models of 7B to 70B."""
 STATE_BYTES_PER_ELEMENT = 2.0
 """Size of one number of a linear-attention state, bytes. The state has the model's own 16-bit type unless its row says
 otherwise (vLLM's `mamba_ssm_cache_dtype: auto`); the state of the short convolution always has it."""
@@ -62,8 +71,9 @@ class MemoryFit:
 
     weights_bytes: weights.
     activation_bytes: peak of what a forward pass or the sampler's warm-up needs.
-    overhead_bytes: memory outside PyTorch's allocator, and CUDA graphs.
-    kv_budget_bytes: what is left for the KV cache.
+    overhead_bytes: memory outside PyTorch's allocator.
+    beside_bytes: memory outside the engine's share, where the CUDA graphs and the driver's context lie.
+    kv_budget_bytes: what is left of the share for the KV cache.
     kv_growing_bytes: KV cache of one token in layers that remember everything.
     kv_windowed_bytes: KV cache of one token in layers that remember a window.
     window_tokens: tokens of the window; 0 without such layers.
@@ -73,6 +83,7 @@ class MemoryFit:
     weights_bytes: float
     activation_bytes: float
     overhead_bytes: float
+    beside_bytes: float
     kv_budget_bytes: float
     kv_growing_bytes: float
     kv_windowed_bytes: float
@@ -119,11 +130,12 @@ def memory_fit(
     max_model_len: int,
     max_num_batched_tokens: int = 8192,
     kv_format: KvFormat = "bf16",
-    gpu_memory_utilization: float = GPU_MEMORY_UTILIZATION,
+    gpu_memory_utilization: float | None = None,
     expert_parallel_size: int = 1,
 ) -> MemoryFit | NoFit:
     """Return the memory of a replica, or the reason why it does not load or holds no sequence of `max_model_len`.
 
+    gpu_memory_utilization: share of the GPU's memory that the engine may use; None for the share that our pools get.
     expert_parallel_size: number of ranks among which the routed experts are shared out. With
     `--enable-expert-parallel` these are the tensor- times data-parallel ranks. 1: every rank holds a slice of each
     expert.
@@ -136,7 +148,7 @@ def memory_fit(
     weights = weights_bytes(model, quantization, tensor_parallel_size, expert_parallel_size, gpu)
     activation = activation_bytes(shape, tensor_parallel_size, max_num_seqs, max_num_batched_tokens)
     overhead = overhead_bytes(tensor_parallel_size)
-    offered = gpu_memory_utilization * gpu.memory_bytes
+    offered = (gpu_memory_utilization or memory_share(gpu)) * gpu.memory_bytes
     budget = offered - weights - activation - overhead
     growing, windowed = cache_bytes(shape, tensor_parallel_size, kv_format)
     state = (state_bytes(shape) + state_rounding_bytes(shape)) / tensor_parallel_size
@@ -144,6 +156,7 @@ def memory_fit(
         weights_bytes=weights,
         activation_bytes=activation,
         overhead_bytes=overhead,
+        beside_bytes=gpu.memory_bytes - offered,
         kv_budget_bytes=budget,
         kv_growing_bytes=growing,
         kv_windowed_bytes=windowed,
@@ -163,6 +176,14 @@ def memory_fit(
             f"cache a GPU, {budget / GIB:.1f} GiB are left on {on}"
         )
     return fit
+
+
+def memory_share(gpu: Gpu) -> float:
+    """Return the share of a GPU's memory that an engine of ours may use, `--gpu-memory-utilization`.
+
+    It leaves `BESIDE_SHARE_GIB` at least.
+    """
+    return min(GPU_MEMORY_UTILIZATION, math.floor(100.0 * (1.0 - BESIDE_SHARE_GIB * GIB / gpu.memory_bytes)) / 100.0)
 
 
 def weights_bytes(
@@ -330,9 +351,8 @@ def activation_bytes(
 
 
 def overhead_bytes(tensor_parallel_size: int) -> float:
-    """Return the bytes outside PyTorch's allocator on each GPU, and of the captured CUDA graphs."""
-    context = OVERHEAD_SINGLE_GIB if tensor_parallel_size == 1 else OVERHEAD_PARALLEL_GIB
-    return (context + CUDA_GRAPHS_GIB) * GIB
+    """Return the bytes outside PyTorch's allocator on each GPU, which the engine counts as its own."""
+    return (OVERHEAD_SINGLE_GIB if tensor_parallel_size == 1 else OVERHEAD_PARALLEL_GIB) * GIB
 
 
 def _refusal(

@@ -142,6 +142,12 @@ def test_engine_never_phones_home_nor_opens_a_side_door() -> None:
     assert "VLLM_SERVER_DEV_MODE" not in variables_set
 
 
+@pytest.mark.parametrize("values", [pool(), pool(**EVERYTHING)])
+def test_the_cache_is_the_plans_and_no_estimate_of_graphs_is_taken_from_it(values: dict[str, Any]) -> None:
+    variables = {entry["name"]: entry.get("value") for entry in container(render("vllm", values))["env"]}
+    assert variables["VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS"] == "0"
+
+
 def test_schema_offers_only_choices_that_vllm_has() -> None:
     engine = _schema()["properties"]["engine"]["properties"]
     for key, flag in {"quantization": "--quantization", "dtype": "--dtype", "kvCacheDtype": "--kv-cache-dtype"}.items():

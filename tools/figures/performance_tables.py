@@ -15,7 +15,7 @@ from planner.edges.performance_files import load_coefficients
 from planner.edges.trace_files import shipped_trace, shipped_traces
 from planner.performance import admission, capacity, capacity_search, memory
 from planner.performance.coefficients import Coefficients
-from planner.performance.engine import scheduler
+from planner.performance.engine import defaults
 from planner.performance.roofline import ideal_step, step_clock
 from tools.figures.marks import table_lines
 
@@ -180,6 +180,13 @@ def assumptions(catalog: Catalog) -> list[str]:
     tolerance = f"found to {capacity_search.TOLERANCE - 1:.0%}"
     simulated = f"{minutes} minutes again and again, {least:,} requests at the rate that it starts from, {tolerance}"
     tried = ", ".join(map(str, replicas.BATCHED_TOKENS))
+    shares = {key: memory.memory_share(gpu) for key, gpu in sorted(catalog.gpus.items())}
+    smaller = ", ".join(f"{share:g} on {key}" for key, share in shares.items() if share < memory.GPU_MEMORY_UTILIZATION)
+    tokens = {key: defaults.default_batched_tokens(gpu) for key, gpu in sorted(catalog.gpus.items())}
+    taken = "; ".join(
+        f"{each:,} on {', '.join(key for key, default in tokens.items() if default == each)}"
+        for each in sorted(set(tokens.values()), reverse=True)
+    )
     spread = f"{run_figures.SPREAD[0]:.2f} to {run_figures.SPREAD[1]:.2f} × the mean, independent of each other"
     kept_back = f"{capacity_search.KEPT_BACK:.0%} of those that a target allows"
     rows = [
@@ -187,13 +194,17 @@ def assumptions(catalog: Catalog) -> list[str]:
         ("what is simulated", simulated, "`planner/performance/capacity_search.py`"),
         ("misses that are kept back", kept_back, "`planner/performance/capacity_search.py`"),
         ("lengths of a benchmark that says nothing of theirs", spread, "`measurement/evidence/run_figures.py`"),
-        ("share of GPU memory for the engine", f"{memory.GPU_MEMORY_UTILIZATION:g}", "`planner/performance/memory.py`"),
-        ("CUDA graphs", f"{memory.CUDA_GRAPHS_GIB:g} GiB a GPU", "`planner/performance/memory.py`"),
+        (
+            "share of GPU memory for the engine",
+            f"{memory.GPU_MEMORY_UTILIZATION:g}, or less so that {memory.BESIDE_SHARE_GIB:g} GiB stay for CUDA "
+            f"graphs and the driver: {smaller}",
+            "`planner/performance/memory.py`",
+        ),
         ("usable memory of a GPU", f"0.993 × what is reported; measured: {measured}", "`planner/catalog/data/gpus/`"),
         ("batch caps that are tried", ", ".join(map(str, replicas.CAPS)), "`planner/decision/candidates/replicas.py`"),
         (
             "tokens of a step (`max_num_batched_tokens`)",
-            f"8,192 from {scheduler.LARGE_GPU_GB} GB of GPU memory, else 2,048; another one of {tried} where the "
+            f"the default of vLLM {defaults.PINNED_VERSION} ({taken}); another one of {tried} where the "
             f"closed form says that it serves {replicas.GAIN - 1:.0%} more",
             "`planner/decision/candidates/replicas.py`",
         ),

@@ -69,6 +69,10 @@ argument parser of the pinned vLLM. int64 everywhere: a large number from YAML w
   value: "1"
 - name: VLLM_ENGINE_READY_TIMEOUT_S
   value: {{ include "vllm.startupSeconds" . | quote }}
+# The plan sizes the KV cache. vLLM would take its own estimate of the CUDA graphs from it, which can be many times too
+# large; what engine.gpuMemoryUtilization leaves holds the graphs.
+- name: VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS
+  value: "0"
 - name: VLLM_HTTP_TIMEOUT_KEEP_ALIVE
   value: {{ .Values.engine.keepAliveSeconds | int64 | quote }}
 - name: VLLM_MEDIA_URL_ALLOW_REDIRECTS

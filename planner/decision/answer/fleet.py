@@ -10,7 +10,7 @@ from planner.decision.answer.solved import Solved
 from planner.decision.candidates.platform import NODE_DISK_GB
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.performance.admission import gate, load_seconds, queued_requests, queued_tokens
-from planner.performance.memory import GPU_MEMORY_UTILIZATION
+from planner.performance.memory import memory_share
 from planner.performance.precision import engine_dtype
 from planner.plan.fleet import EngineSettings, NodeGroup, NodePlacement, Pool, PoolCapacity, PoolClock, Replicas
 
@@ -90,7 +90,7 @@ def _pool(solved: Solved, pool: SelfHosted) -> Pool:
                 replica.max_num_batched_tokens,
                 [0.0 if replica.memory.state_bytes else route.repeated.shared_tokens for route in routes],
             ),
-            gpu_memory_utilization=Decimal(str(GPU_MEMORY_UTILIZATION)),
+            gpu_memory_utilization=Decimal(str(memory_share(shape.gpu))),
             # vLLM reads the precision of a published checkpoint by itself; only quantizing while loading is asked for.
             quantization=shape.quantization.name if shape.quantization.at_load else None,
             dtype=engine_dtype(shape.quantization, shape.gpu),

@@ -24,7 +24,7 @@ from planner.domain.offerings import Gpu, Offerings
 from planner.domain.route import Route
 from planner.domain.traces import TraceSummary, bin_of, bin_start
 from planner.domain.workload import Mix, Workload, band_bounds, route_workload
-from planner.performance.engine.scheduler import default_batched_tokens
+from planner.performance.engine.defaults import default_batched_tokens
 from planner.performance.memory import MemoryFit, NoFit, memory_fit
 
 TENSOR_PARALLEL_SIZES = (1, 2, 4, 8)
@@ -78,7 +78,7 @@ def context_held(model: Model, quantization: Quantization, gpu: Gpu, tensor_para
             tensor_parallel_size=tensor_parallel_size,
             max_num_seqs=NARROWEST_CAP,
             max_model_len=context,
-            max_num_batched_tokens=default_batched_tokens(gpu.memory_gb),
+            max_num_batched_tokens=default_batched_tokens(gpu),
         )
 
     if isinstance(fit(wanted), MemoryFit):

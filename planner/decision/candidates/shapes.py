@@ -26,7 +26,7 @@ from planner.domain.model_facts import token_counts
 from planner.domain.models import Model, Quantization
 from planner.domain.offerings import Gpu
 from planner.domain.route import HeldSettings
-from planner.performance.engine.scheduler import default_batched_tokens
+from planner.performance.engine.defaults import default_batched_tokens
 from planner.performance.memory import MemoryFit, NoFit, memory_fit, weights_bytes
 from planner.performance.precision import unsupported_weights
 
@@ -111,9 +111,9 @@ class Shape:
     def first_batched_tokens(self, cap: int) -> int:
         """Return the most tokens of one step that are tried first: what the routes hold, or vLLM's default.
 
-        The default follows the size of the GPU. A step holds one token of each of the `cap` sequences at least.
+        The default follows memory and name of the GPU. A step holds one token of each of the `cap` sequences at least.
         """
-        return self.held.max_num_batched_tokens or max(default_batched_tokens(self.gpu.memory_gb), cap)
+        return self.held.max_num_batched_tokens or max(default_batched_tokens(self.gpu), cap)
 
     def route(self, name: str) -> RouteDemand:
         """Return one of its routes. Raises StopIteration where the route does not accept the shape."""

@@ -23,13 +23,6 @@ from planner.performance.memory import MemoryFit
 
 NO_LIMIT = 1 << 62
 """A limit that no run reaches."""
-LARGE_GPU_GB = 70
-"""Memory from which vLLM takes a GPU for a large one, GB."""
-
-
-def default_batched_tokens(memory_gb: float) -> int:
-    """Return vLLM's own default of `max_num_batched_tokens`, by the memory of the GPU."""
-    return 8192 if memory_gb >= LARGE_GPU_GB else 2048
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ def test_nothing_is_expected_of_no_runs() -> None:
 
 
 def test_tokens_of_a_step_are_the_engines_default_unless_stated() -> None:
-    assert class_of().batched_tokens == step_tokens("vllm", 24)
+    assert class_of().batched_tokens == step_tokens("vllm", class_of().gpu)
     assert replace(class_of(), max_num_batched_tokens=4096).batched_tokens == 4096
 
 

@@ -80,6 +80,26 @@ def test_limits_are_the_engine_s_own_where_none_are_stated(
     assert found.in_flight[2] == places  # short requests: the limit of the batch binds, not the cache
 
 
+@pytest.mark.parametrize(
+    ("gpu", "version", "offline", "tokens", "places"),
+    [
+        ("A100-80GB", "0.12.0", False, 2048, 256),
+        ("A100-80GB", "0.8.5", False, 8192, 1024),
+        ("B200", "0.19.0", False, 8192, 1024),
+        ("B200", "0.33.0", False, 16384, 1024),
+        ("H100", "0.12.0", True, 16384, 1024),
+    ],
+)
+def test_vllms_limits_follow_gpu_release_and_use(
+    gpu: str, version: str, offline: bool, tokens: float, places: float
+) -> None:
+    row = replace(
+        ROW, engine="vllm", gpu=gpu, engine_version=version, offline=offline, max_num_batched_tokens=None, date=""
+    )
+    assert runs(row).step_tokens.tolist() == [tokens]
+    assert runs(row).places[0] == places
+
+
 def test_a_saturated_run_holds_what_fits_the_cache() -> None:
     row = replace(ROW, concurrency=None, input_tokens=8000.0, regime="saturation")
     given = subject(row)

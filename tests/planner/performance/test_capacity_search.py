@@ -85,7 +85,7 @@ def test_the_planned_rate_keeps_the_targets_in_the_reference_engine(asked: Capac
     """Of other requests in the trace's busiest minutes at most 7.5 % miss a target at the rate itself."""
     minutes = busiest_minutes(trace)
     planned = rate(asked, traffic(trace, minutes))
-    assert np.mean([missed(asked, trace, planned, 6000, seed, minutes) for seed in (11, 12)]) <= 0.075
+    assert np.mean([missed(asked, trace, planned, 6000, seed, minutes) for seed in (11, 12, 13, 14)]) <= 0.075
 
 
 WHOLE = [

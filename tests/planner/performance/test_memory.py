@@ -173,7 +173,7 @@ def test_no_fit_says_why(
 
 def test_memory_of_the_gpu_decides(catalog: Catalog) -> None:
     """The same replica on a GPU with 1 GiB more holds exactly 0.92 GiB more cache."""
-    gpu = catalog.gpus["L4"]
+    gpu = catalog.gpus["L40S"]
     larger = replace(gpu, memory_bytes=gpu.memory_bytes + int(GIB))
     model = catalog.models["llama-3.1-8b-instruct"]
     budgets = []

@@ -18,6 +18,8 @@ from planner.performance.memory import (
     cache_bytes,
     expert_bytes,
     memory_fit,
+    memory_share,
+    overhead_bytes,
     state_bytes,
     weights_bytes,
 )
@@ -176,6 +178,84 @@ def test_activation_of_a_hybrid_is_the_one_measured() -> None:
     """2.21 GiB at 256 sequences and 2,048 tokens of a 64-layer hybrid with 248,320 words (vllm issue 52872)."""
     shape = replace(CATALOG.models["qwen3.5-27b"].architecture, vision=None)
     assert activation_bytes(shape, 1, 256, 2048) / GIB == pytest.approx(2.21, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("share", "weights_gib", "cache_gib"),
+    [
+        (0.95, 64.38, 3.33),  # Triton kernels
+        (0.95, 65.97, 1.71),  # vllm issue 27508, Marlin kernels
+        (0.9, 65.97, -2.14),  # vllm issue 23278, Marlin kernels: refused
+    ],
+)
+def test_what_gpt_oss_takes_beside_its_weights_is_what_three_logs_leave(
+    share: float, weights_gib: float, cache_gib: float
+) -> None:
+    """The logs are of one H100, 1,024 sequences, and a vLLM that had the CUDA graphs outside the share."""
+    offered = share * CATALOG.gpus["H100"].memory_bytes / GIB
+    shape = CATALOG.models["gpt-oss-120b"].architecture
+    found = (activation_bytes(shape, 1, 1024, 8192) + overhead_bytes(1)) / GIB
+    assert found == pytest.approx(offered - weights_gib - cache_gib, rel=0.03)
+
+
+def gpt_oss_on_one_h100(share: float | None) -> MemoryFit | NoFit:
+    """The largest batch that vLLM takes by itself, with a context of 16,384 tokens."""
+    return memory_fit(
+        CATALOG.models["gpt-oss-120b"],
+        precision("gpt-oss-120b", "mxfp4"),
+        CATALOG.gpus["H100"],
+        tensor_parallel_size=1,
+        max_num_seqs=1024,
+        max_model_len=16384,
+        gpu_memory_utilization=share,
+    )
+
+
+def test_gpt_oss_loads_on_one_h100_with_1024_sequences() -> None:
+    """It keeps 3.33 GiB at a share of 0.95. At 0.9 vLLM refused it too (vllm issue 23278)."""
+    answer = gpt_oss_on_one_h100(0.95)
+    assert isinstance(answer, MemoryFit)
+    assert answer.kv_budget_bytes / GIB == pytest.approx(3.33, abs=0.3)
+    assert isinstance(gpt_oss_on_one_h100(None), MemoryFit)
+    assert isinstance(gpt_oss_on_one_h100(0.9), NoFit)
+
+
+def test_the_cache_is_the_one_that_vllm_took_before_it_reserved_graphs() -> None:
+    """Gemma 3 4B on a B200 at 0.9: 160.53 GiB less 8.58, 9.96 and 0.07 (vllm pull request 21489; graphs took 0.65)."""
+    answer = memory_fit(
+        CATALOG.models["gemma-3-4b-it"],
+        precision("gemma-3-4b-it", "bf16"),
+        CATALOG.gpus["B200"],
+        tensor_parallel_size=1,
+        max_num_seqs=1024,
+        max_model_len=4096,
+        gpu_memory_utilization=0.9,
+    )
+    assert isinstance(answer, MemoryFit)
+    assert answer.kv_budget_bytes / GIB == pytest.approx(160.53 - 8.58 - 9.96 - 0.07, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "share"), [("T4", 0.84), ("L4", 0.9), ("A10G", 0.9), ("A100-40GB", 0.92), ("L40S", 0.92), ("H100", 0.92)]
+)
+def test_a_small_gpu_gets_a_smaller_share(gpu: str, share: float) -> None:
+    """0.9 was vLLM's default on every GPU while the graphs lay outside the share."""
+    assert memory_share(CATALOG.gpus[gpu]) == share
+
+
+def test_the_graphs_that_logs_report_fit_beside_every_share() -> None:
+    """Up to 0.9 GiB of graphs on one GPU, 2.4 GiB where GPUs are large, and 0.7 GiB before the engine starts."""
+    for gpu in CATALOG.gpus.values():
+        beside = (1.0 - memory_share(gpu)) * gpu.memory_bytes / GIB
+        assert beside >= 0.9 + 0.7 + (1.5 if gpu.memory_gb >= 40 else 0.0)
+
+
+def test_a_fit_says_what_lies_beside_the_share() -> None:
+    answer = gpt_oss_on_one_h100(None)
+    assert isinstance(answer, MemoryFit)
+    parts = answer.weights_bytes + answer.activation_bytes + answer.overhead_bytes + answer.kv_budget_bytes
+    assert parts + answer.beside_bytes == pytest.approx(CATALOG.gpus["H100"].memory_bytes)
+    assert answer.beside_bytes / GIB == pytest.approx(0.08 * 79.18, rel=0.001)
 
 
 def test_memory_outside_the_allocator_is_the_one_measured() -> None:

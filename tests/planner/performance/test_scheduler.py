@@ -30,6 +30,7 @@ def test_a_loaded_replica_has_the_cache_that_its_memory_left() -> None:
         weights_bytes=1.0,
         activation_bytes=2.0,
         overhead_bytes=3.0,
+        beside_bytes=5.0,
         kv_budget_bytes=4e9,
         kv_growing_bytes=5e4,
         kv_windowed_bytes=6e4,
