@@ -118,12 +118,12 @@ def question(run: PublishedRun, model: Model, gpu: Gpu, mode: str = DEFAULT_MODE
     ranks = run.tensor_parallel_size * attention
     shared_out = sparse and run.expert_parallel_size > 1
     clients = run.concurrency or run.prompts
-    limit = int(run.max_num_seqs or batch_limit(run.engine, gpu.memory_gb))
+    limit = int(run.max_num_seqs or batch_limit(run.engine, gpu, run.engine_version, run.date))
     own = max(1, math.ceil(clients / run.data_parallel_size)) if clients else limit
     longest = run.input_tokens + run.output_tokens
     each = longest if run.engine == "trt-llm" else run.input_tokens + run.output_tokens / 2.0
     backend, isl = BACKENDS[run.engine], max(1, round(run.input_tokens))
-    usual = FULL_STEP.get(backend) or int(step_tokens(run.engine, gpu.memory_gb))
+    usual = FULL_STEP.get(backend) or int(step_tokens(run.engine, gpu, run.engine_version, run.date, run.offline))
     budget = run.max_num_batched_tokens or usual
     return Question(
         model=SHAPES.get(model.key, model.hf_id),

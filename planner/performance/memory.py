@@ -17,7 +17,7 @@ gpt-oss-120b on one H100 keeps 3.33 GiB of cache at 1,024 sequences and a share 
 
 The CUDA graphs are no part of the share. The engine captures them after it has taken the cache, and the chart turns
 off the reservation that vLLM makes for them since 0.21 (`VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS=0`): it is an
-estimate and was up to 25 GiB too large. What is left beside the share has to hold them (decision 0039).
+estimate and was up to 25 GiB too large. What is left beside the share has to hold them (decision 0040).
 
 This module answers whether a deployment class can be loaded at all, with a reason if not. It knows nothing of speed.
 The KV bytes of a token come from the catalog's columns for growing and windowed layers, because layers × heads × head
