@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -114,7 +115,7 @@ def test_settings_with_which_nothing_serves_are_refused_with_the_reason(held: st
     assert problem.hint.startswith(f"it holds `{held.partition(':')[0]}: ")
     assert words in problem.hint
     free = planned("", "", HOSTED_ONLY).cost.usd_per_month
-    assert f"${free:,.0f} a month without these settings (`routes.chat.engine`)" in problem.hint
+    assert f"${math.ceil(free):,} a month without these settings (`routes.chat.engine`)" in problem.hint
 
 
 def test_a_step_holds_a_token_of_each_sequence() -> None:
