@@ -253,7 +253,7 @@ def test_a_run_at_a_rate_is_poisson_arrivals_and_no_closed_loop() -> None:
         "metric": "ttft_ms_p99",
         "flags": "tp1; enforce eager; fixed lengths",
     }
-    assert value(**row) == pytest.approx(481.0, rel=0.25)
+    assert value(**row) == pytest.approx(481.0, rel=0.3)
 
 
 def test_every_figure_says_so_when_more_is_offered_than_is_served() -> None:
