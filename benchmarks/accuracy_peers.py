@@ -10,8 +10,8 @@ Without a file, the rows are those of the shipped table. The predictors:
 - the peer: AIConfigurator, which adds up measured times of kernels. It stands in an environment of its own, which is
   made on first use and needs a package index. Without one, this is said in one line, and the others are scored.
 
-A cell is (source, model family, GPU). Beside the macro error of `measurement.evidence.accuracy` stand the median of the
-cells' median errors and the error within which nine of ten cells lie. The tables come twice: over the rows that all
+A cell is (source, model family, GPU). The median cell, the macro error and the error within which nine of ten cells lie
+are those of `measurement.evidence.accuracy`. The tables come twice: over the rows that all
 predictors cover, and over all rows, each predictor with its own coverage. What the peer does not cover is counted by
 reason. The same release of the peer gives the same tables.
 """
@@ -20,14 +20,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-
-import numpy as np
 
 from benchmarks.peers.environment import NoPeer, ask, cache_folder, python_of
 from benchmarks.peers.questions import DEFAULT_MODE, Question, figure, question
@@ -126,26 +123,19 @@ def lines(predictors: Mapping[str, Sequence[ScoredRow]], rows: Mapping[QuotedKin
             own = [row for row in scored if row.kind == kind]
             if not own:
                 continue
-            result, errors = accuracy(own), cell_errors(own)
+            result = accuracy(own)
+            (macro,) = result.macro
             yield Line(
                 metric=WORDS[kind],
                 predictor=name,
                 rows=len(own),
                 of=rows[kind],
-                cells=len(errors),
-                median_cell=statistics.median(errors),
-                macro=result.macro[0].error,
-                nine_in_ten=float(np.quantile(errors, 0.9)),
+                cells=macro.cells,
+                median_cell=macro.middle,
+                macro=macro.error,
+                nine_in_ten=macro.nine,
                 bias=result.overall[0].bias,
             )
-
-
-def cell_errors(rows: Sequence[ScoredRow]) -> list[float]:
-    """The median error of each cell (source, model family, GPU)."""
-    cells: dict[tuple[str, str, str], list[float]] = {}
-    for row in rows:
-        cells.setdefault((row.source, row.family, row.gpu), []).append(row.error)
-    return [statistics.median(errors) for _, errors in sorted(cells.items())]
 
 
 def shared(predictors: Mapping[str, Sequence[ScoredRow]]) -> dict[str, list[ScoredRow]]:
@@ -249,9 +239,7 @@ def held_out(runs: Sequence[PublishedRun], catalog: Catalog, group: str) -> Pred
 def main() -> int:
     parser = argparse.ArgumentParser(description="Our model beside an unfitted roofline and a database of kernels.")
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="tables in the columns of perf predict")
-    parser.add_argument(
-        "--held-out", choices=[*GROUPS, NO_GROUP], default="sources" if "sources" in GROUPS else "cells"
-    )
+    parser.add_argument("--held-out", choices=[*GROUPS, NO_GROUP], default="sources")
     parser.add_argument(
         "--peer", action="append", metavar="NAME==VERSION", help=f"a release to ask, once or more; {PEER}"
     )

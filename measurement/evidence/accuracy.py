@@ -270,13 +270,21 @@ def _score(kind: QuotedKind, group: str, rows: Sequence[ScoredRow]) -> Score:
     return Score(kind=kind, group=group, rows=len(rows), median=median, p90=p90, bias=bias, coverage=coverage)
 
 
-def _macro(kind: QuotedKind, rows: Sequence[ScoredRow]) -> Macro:
-    cells: dict[str, dict[tuple[str, str], list[float]]] = {}
+def cell_errors(rows: Iterable[ScoredRow]) -> dict[tuple[str, str, str], float]:
+    """The median error of each cell (source, model family, GPU), sorted by cell."""
+    cells: dict[tuple[str, str, str], list[float]] = {}
     for row in rows:
-        cells.setdefault(row.source, {}).setdefault((row.family, row.gpu), []).append(row.error)
-    medians = {source: [statistics.median(errors) for errors in own.values()] for source, own in sorted(cells.items())}
-    every = [median for own in medians.values() for median in own]
-    sources = {source: statistics.fmean(own) for source, own in medians.items()}
+        cells.setdefault((row.source, row.family, row.gpu), []).append(row.error)
+    return {cell: statistics.median(errors) for cell, errors in sorted(cells.items())}
+
+
+def _macro(kind: QuotedKind, rows: Sequence[ScoredRow]) -> Macro:
+    errors = cell_errors(rows)
+    every = list(errors.values())
+    by_source: dict[str, list[float]] = {}
+    for (source, *_), error in errors.items():
+        by_source.setdefault(source, []).append(error)
+    sources = {source: statistics.fmean(own) for source, own in by_source.items()}
     return Macro(
         kind=kind,
         error=statistics.fmean(sources.values()),

@@ -105,7 +105,7 @@ def _answers(
     vectors = np.array([[getattr(clock, name) for name in StepClock.__slots__] for clock in clocks])
     rows = np.array([_conditions(each, n) for each, n in zip(runs, clients, strict=True)])
     loops, place = simulate_distinct(vectors, rows)
-    opened: dict[tuple[object, ...], OpenLoop] = {}
+    opened: dict[OpenLoopConditions, OpenLoop] = {}
     reports = [
         _Report(loops, int(k), n, clock, engine, _open_loop(each, clock, opened))
         for each, k, n, clock, engine in zip(runs, place, clients, clocks, engines, strict=True)
@@ -158,7 +158,7 @@ def _clients(deployed: DeployedRun) -> int:
     return deployed.places
 
 
-def _open_loop(deployed: DeployedRun, clock: StepClock, known: dict[tuple[object, ...], OpenLoop]) -> OpenLoop | None:
+def _open_loop(deployed: DeployedRun, clock: StepClock, known: dict[OpenLoopConditions, OpenLoop]) -> OpenLoop | None:
     """The run at its rate; None for a run that states none. known: those that were simulated already."""
     run = deployed.run
     if run.rate_per_s is None:
@@ -175,10 +175,9 @@ def _open_loop(deployed: DeployedRun, clock: StepClock, known: dict[tuple[object
         kv_tokens=deployed.kv_tokens,
         step_tokens=max(deployed.step_tokens, deployed.places),
     )
-    key = (asked,)
-    if key not in known:
-        known[key] = open_loop(asked)
-    return known[key]
+    if asked not in known:
+        known[asked] = open_loop(asked)
+    return known[asked]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks.accuracy_peers import Predictor, cell_errors, gaps, lines, roofline, shared, table
+from benchmarks.accuracy_peers import Predictor, gaps, lines, roofline, shared, table
 from benchmarks.peers import environment
 from benchmarks.peers.environment import NoPeer, ask, python_of, read_answers
 from benchmarks.peers.questions import BACKENDS, SHAPES, SYSTEMS, Question, figure, question, reason
+from measurement.evidence.accuracy import cell_errors
 from measurement.evidence.predictions import PredictedFigure
 from measurement.evidence.published import PublishedRun, RowReader, Unpredictable
 from planner.edges.catalog_files import load_catalog
@@ -173,7 +174,7 @@ def test_the_unfitted_roofline_is_the_datasheet() -> None:
 def test_cells_are_scored_by_their_median_and_compared_over_shared_rows() -> None:
     rows = [replace(SCORED, id=f"a{k}", predicted=100.0 + 10 * k) for k in range(3)]
     other = replace(SCORED, id="b", gpu="L4", predicted=150.0)
-    assert cell_errors([*rows, other]) == pytest.approx([0.1, 0.5])
+    assert list(cell_errors([*rows, other]).values()) == pytest.approx([0.1, 0.5])
     alike = shared({"ours": [*rows, other], "peer": rows})
     assert {name: len(own) for name, own in alike.items()} == {"ours": 3, "peer": 3}
     (line, _) = found = list(lines({"ours": [*rows, other], "peer": rows}, {"tpot": 4}))
