@@ -29,12 +29,11 @@ from pathlib import Path
 from benchmarks.peers.environment import NoPeer, ask, cache_folder, python_of
 from benchmarks.peers.questions import DEFAULT_MODE, Question, figure, question
 from measurement.evidence.accuracy import KINDS, ScoredRow, accuracy, reason_left_out, scored_rows
-from measurement.evidence.benchmarks import engine_key
 from measurement.evidence.cross_validation import GROUPS, CrossValidation
 from measurement.evidence.predictions import PredictedFigure, predict_rows
 from measurement.evidence.published import PublishedRun, RowReader, Unpredictable
 from measurement.evidence.words import QuotedKind
-from measurement.files.fit_files import shipped_runs
+from measurement.files.fit_files import load_measurements
 from measurement.files.published_files import read_published
 from measurement.views.accuracy import WORDS, percent
 from planner.domain.catalog import Catalog
@@ -108,9 +107,10 @@ def roofline() -> Coefficients:
         overhead_ms=0.0,
         overhead_per_layer_ms=0.0,
         overhead_per_sequence_ms=0.0,
+        eager_ms_per_layer=0.0,
         links={link: LinkCoefficients(latency_ms=0.0, bandwidth=1.0) for link in fitted.links},
         socket_crossing=1.0,
-        engines={key: EngineCoefficients(1.0, 0.0, 0.0) for key in fitted.engines},
+        engines={key: EngineCoefficients(1.0, 0.0, 0.0, 0.0) for key in fitted.engines},
         residuals={"calibrated": {"step": EXACT}, "analytic": {"step": EXACT}},
         measured_rows={},
     )
@@ -202,7 +202,7 @@ def report(title: str, runs: Sequence[PublishedRun], predictors: Sequence[Predic
     known = {row.id: row.kind for rows in scored.values() for row in rows}
     all_rows, alike = Counter(known.values()), shared(scored)
     common = Counter(row.kind for row in next(iter(alike.values())))
-    engine_of = {run.id: engine_key(run.engine, run.engine_version, run.date, run.offline) for run in runs}
+    engine_of = {run.id: run.engine_key for run in runs}
     text = [f"## {title}", "", "Rows that all of them cover:", "", *table(list(lines(alike, common)))]
     present = {name: [row for row in rows if EARLY not in engine_of[row.id]] for name, rows in alike.items()}
     recent = Counter(row.kind for row in next(iter(present.values())))
@@ -250,7 +250,7 @@ def main() -> int:
     reader = RowReader(catalog)
     sets: dict[str, Sequence[PublishedRun | Unpredictable]] = {
         path.name: [reader.read(row) for row in read_published(path).rows] for path in options.files
-    } or {SHIPPED_TABLE: shipped_runs(catalog)}
+    } or {SHIPPED_TABLE: load_measurements(catalog)}
     text: list[str] = []
     for title, rows in sets.items():
         runs = [row for row in rows if isinstance(row, PublishedRun)]

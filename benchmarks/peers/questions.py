@@ -16,10 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from measurement.evidence.benchmarks import EngineName
+from measurement.evidence.engines import EngineName, batch_limit, step_tokens
 from measurement.evidence.predictions import PredictedFigure
 from measurement.evidence.published import PublishedRun, Unpredictable
-from measurement.evidence.run_figures import batch_limit, step_tokens
 from planner.domain.models import Model
 from planner.domain.offerings import Gpu
 

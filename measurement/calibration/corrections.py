@@ -27,12 +27,12 @@ from statistics import fmean, median, stdev
 
 from measurement.calibration.caps import capped_coefficients
 from measurement.calibration.runs import FigureName, OwnRun, expected_figures
-from measurement.evidence.benchmarks import Subject
+from measurement.evidence.deployed_runs import DeployedRun
 from planner.domain.offerings import Gpu
 from planner.performance.calibration import SHRINK, Calibration, Caps, Correction
 from planner.performance.coefficients import Coefficients, Metric, Quantiles
 
-Refine = Callable[[Coefficients, Sequence[Subject]], Coefficients]
+Refine = Callable[[Coefficients, Sequence[DeployedRun]], Coefficients]
 """A fit that begins at the first argument and gives more weight to the rows of the second."""
 
 MATTERS = 0.1
@@ -54,7 +54,7 @@ def calibrations(
     for key in sorted({each.deployment.gpu.key for each in own} | set(caps)):
         runs = [each for each in own if each.deployment.gpu.key == key]
         bounds = caps.get(key)
-        refined = refine(shipped, [row for each in runs for row in each.subjects()]) if runs else shipped
+        refined = refine(shipped, [row for each in runs for row in each.fitted_runs()]) if runs else shipped
         start = shipped
         if bounds is not None:
             refined, start = (capped_coefficients(each, bounds, gpus[key]) for each in (refined, shipped))

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from measurement.calibration.runs import BenchRun, Deployment, OwnRun, expected_figures
-from measurement.evidence.benchmarks import engine_key
+from measurement.evidence.engines import engine_key
 from planner.performance.coefficients import Coefficients
 from planner.performance.memory import NoFit, dense_bytes, memory_fit
 from planner.performance.precision import Unsupported, peak_flops, support

@@ -1,7 +1,7 @@
 """One benchmark run in our own words, whichever tool made it, and the deployment that it measured.
 
 A `BenchRun` is what a file says: lengths, load, latencies, how the run ended. A `Deployment` is what it ran on, which
-most files cannot say. Both together are an `OwnRun`. It gives the `Subject`s that a fit reads, and it is what the
+most files cannot say. Both together are an `OwnRun`. It gives the `DeployedRun`s that a fit reads, and it is what the
 model's expectations are held against. `calibration.refusals` decides whether a run may be believed.
 
 With S tokens in, O tokens out and N requests in flight:
@@ -25,14 +25,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from measurement.evidence.benchmarks import Measurement, Subject
-from measurement.evidence.run_figures import CROWDING, RunConditions, simulated_figures, step_tokens
+from measurement.evidence.deployed_runs import DeployedRun, deployed_run
+from measurement.evidence.engines import step_tokens
+from measurement.evidence.published import PublishedRun, Unpredictable
+from measurement.evidence.reports import reports
+from measurement.evidence.rows import FIGURES
+from measurement.evidence.run_figures import CROWDING
 from planner.domain.models import Model, Quantization
 from planner.domain.offerings import Gpu
 from planner.performance.coefficients import Coefficients
 from planner.performance.precision import KvFormat
 from planner.performance.roofline import ideal_step, step_clock
-from planner.performance.step_time import StepClock, clock_table
+from planner.performance.step_time import StepClock
 
 BenchTool = Literal["vllm bench serve", "GuideLLM", "AIPerf", "inference-perf"]
 FigureName = Literal["tpot", "ttft"]
@@ -236,44 +240,62 @@ class OwnRun:
             figures["ttft"] = self.run.ttft_ms.typical
         return figures
 
-    def subjects(self) -> tuple[Subject, ...]:
+    def fitted_runs(self) -> tuple[DeployedRun, ...]:
         """The rows that a fit reads, one for each figure: TPOT, and TTFT of a closed loop, which a fit simulates.
 
         Throughput follows from the two and does not count again.
         """
         figures = self.figures().items()
-        return tuple(self._subject(name, value) for name, value in figures if name == "tpot" or self.run.is_closed_loop)
+        return tuple(self._row(name, value) for name, value in figures if name == "tpot" or self.run.is_closed_loop)
 
-    def condition_subject(self) -> Subject:
-        """A row that stands for the condition of the run, whatever was measured."""
-        return self._subject("tpot", 1.0)
+    def conditions(self) -> DeployedRun:
+        """A row that stands for the conditions of the run, whatever was measured."""
+        return self._row("tpot", 1.0)
 
-    def _subject(self, metric: FigureName, value: float) -> Subject:
+    def _row(self, metric: FigureName, value: float) -> DeployedRun:
+        """Raises ValueError for a run that no engine could have served; `refusals` finds it before."""
         run, d = self.run, self.deployment
         clients = max(1, round(run.load))
-        row = Measurement(
+        row = PublishedRun(
             id=f"own-{self.digest.removeprefix('sha256:')[:12]}",
             model=d.model.key,
             dense=d.quantization.dense,
             experts=d.quantization.experts,
             kv=d.kv,
             gpu=d.gpu.key,
+            gpus=d.tensor_parallel_size,
             tensor_parallel_size=d.tensor_parallel_size,
+            data_parallel_size=1,
+            expert_parallel_size=1,
+            attention_data_parallel=False,
             engine="vllm",
             engine_version=d.engine_version,
+            date=run.date,
             input_tokens=run.input_tokens,
             output_tokens=run.output_tokens,
-            lengths="fixed" if run.same_lengths else "spread",
+            length_low=1.0,
+            length_high=1.0,
+            lengths="fixed" if run.same_lengths else "not stated",
             concurrency=clients,
-            offline=False,
+            rate_per_s=None,
+            prompts=None,
+            max_num_seqs=None,
             max_num_batched_tokens=d.max_num_batched_tokens,
-            metric=metric,
+            offline=False,
+            gpu_memory_utilization=None,
+            eager=False,
+            figure=FIGURES[metric],
             value=value,
             regime="batch1" if clients == 1 else "fixed_concurrency",
             quality="A",
-            date=run.date,
+            family=d.model.key,
+            source="own",
+            assumed=(),
         )
-        return Subject(row, d.model, d.quantization, d.gpu)
+        deployed = deployed_run(row, d.model, d.gpu)
+        if isinstance(deployed, Unpredictable):
+            raise ValueError(f"{self.file}: {deployed.reason}")
+        return deployed
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,20 +315,19 @@ def expected_figures(
     """
     if not own:
         return ()
-    conditions = RunConditions.of([each.condition_subject() for each in own])
     clocks = [
         each.deployment.clock(coefficients, each.context_tokens).slower_by(factor)
         for each, factor in zip(own, step_factors, strict=True)
     ]
-    simulated = simulated_figures(conditions, clock_table(clocks, 1))
     vllm = coefficients.engines["vllm"]
+    simulated = reports([each.conditions() for each in own], clocks, [vllm] * len(own))
     expected = []
-    for index, (each, clock) in enumerate(zip(own, clocks, strict=True)):
-        entry = vllm.entry_ms + vllm.entry_ms_per_request * each.run.load
-        tpot, ttft = float(simulated.tpot_ms[index]), float(simulated.ttft_ms[index])
+    for each, clock, report in zip(own, clocks, simulated, strict=True):
+        tpot, ttft = report.time_ms("tpot", 0.5), report.time_ms("ttft", None)
         if not each.run.is_closed_loop:
-            tpot, ttft = _open_loop(each, clock)
-        expected.append(ExpectedFigures(tpot, ttft + entry))
+            tpot, first = _open_loop(each, clock)
+            ttft = first + vllm.entry_ms + vllm.entry_ms_per_request * each.run.load
+        expected.append(ExpectedFigures(tpot, ttft))
     return tuple(expected)
 
 

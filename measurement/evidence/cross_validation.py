@@ -6,7 +6,7 @@
 
 For sources, the interval comes from `intervals` of all other sources.
 
-The rows that are fitted are the runs themselves, as far as the table of the fit holds them. No figure of a group enters
+The rows that are fitted are those of the runs that a fit reads (`rows`). No figure of a group enters
 its own prediction, and no residual of a group enters its own interval. (The fits behind the other residuals did see the
 figures of the group.) Both kinds of folds are always needed: the intervals of `calibrated` figures come from folds
 without cells, and those of `analytic` figures from folds without GPUs.
@@ -22,13 +22,12 @@ from typing import Literal
 import numpy as np
 
 from measurement.evidence.accuracy import reason_left_out
-from measurement.evidence.benchmarks import subjects
 from measurement.evidence.fit import UNKNOWNS, FitTable, coefficients, tells_of_steps
 from measurement.evidence.held_out import Residual, quantiles, vllm_row_counts
 from measurement.evidence.intervals import Intervals, SourceResidual, intervals_of, load_class
 from measurement.evidence.predictions import PredictedFigure, predict_rows, provenance
 from measurement.evidence.published import PublishedRun, Unpredictable
-from measurement.evidence.rows import fit_rows
+from measurement.evidence.rows import deployed_runs, fit_runs
 from planner.domain.catalog import Catalog
 from planner.performance.coefficients import CALIBRATED_FROM_ROWS, Coefficients, Metric, Quantiles
 from planner.plan.parts import Provenance
@@ -48,8 +47,6 @@ _NO_RESIDUALS: dict[Provenance, dict[Metric, Quantiles]] = {
 class CrossValidation:
     """Predictions of runs by fits of the other runs. `tell` is called with a line for people before each group of fits.
 
-    unseen: runs of sources that no fit sees, with `shipped`, the fit that predicts them.
-
     Raises ValueError when the runs are too few: fewer rows than the fit has coefficients, or rows of one GPU alone.
     """
 
@@ -58,24 +55,20 @@ class CrossValidation:
         runs: Sequence[PublishedRun],
         catalog: Catalog,
         tell: Callable[[str], None] = lambda _: None,
-        unseen: Sequence[PublishedRun] = (),
-        shipped: Coefficients | None = None,
     ) -> None:
         self._runs, self._catalog, self._tell = runs, catalog, tell
-        self._unseen, self._shipped = unseen, shipped
-        usable, _ = subjects(fit_rows(runs), catalog.models, catalog.all_gpus)
-        self._subjects = [subject for subject in usable if tells_of_steps(subject.measurement)]
-        self._run = {run.id: run for run in runs}
-        least, gpus = len(UNKNOWNS), {subject.gpu.key for subject in self._subjects}
-        if len(self._subjects) < least or len(gpus) < 2:
+        usable, _ = deployed_runs(fit_runs(runs), catalog.models, catalog.all_gpus)
+        self._table = FitTable([each for each in usable if tells_of_steps(each.run)])
+        self._fitted = [each.run for each in self._table.runs]
+        least, gpus = len(UNKNOWNS), {run.gpu for run in self._fitted}
+        if len(self._fitted) < least or len(gpus) < 2:
             raise ValueError(
-                f"{len(self._subjects)} rows of {len(gpus)} GPUs can be fitted; it takes {least} rows of two GPUs"
+                f"{len(self._fitted)} rows of {len(gpus)} GPUs can be fitted; it takes {least} rows of two GPUs"
             )
 
     def predictions(self, by: Group) -> tuple[PredictedFigure | Unpredictable, ...]:
         """Every run's figure by the fit that left the run's group out, in the order of the runs.
 
-        With `sources`, those of the unseen runs follow.
         Raises ValueError when the rows outside some group hold neither TPOT nor throughput to take intervals from.
         """
         if by == "sources":
@@ -95,7 +88,7 @@ class CrossValidation:
         for source, runs, fold in self._sources():
             others = intervals_of([each for each in self._source_residuals if each.cell[0] != source])
             answers |= {each.id: each for each in predict_rows(runs, self._catalog, fold, others)}
-        return tuple(answers[run.id] for run in (*self._runs, *self._unseen))
+        return tuple(answers[run.id] for run in self._runs)
 
     @cached_property
     def _source_residuals(self) -> tuple[SourceResidual, ...]:
@@ -118,20 +111,9 @@ class CrossValidation:
         return tuple(found)
 
     def _sources(self) -> Iterator[tuple[str, list[PublishedRun], Coefficients]]:
-        """Each source with its runs and a fit that saw none of them.
-
-        Raises ValueError for an unseen source that some fit did see, and for one without a fit to predict it.
-        """
+        """Each source with its runs and a fit that saw none of them."""
         for source, fold in self._folds_by_source.items():
             yield str(source), [run for run in self._runs if run.source == source], fold
-        for source in dict.fromkeys(run.source for run in self._unseen):
-            if self._shipped is None or source in self._folds_by_source:
-                raise ValueError(f"{source} is no source that the shipped fit did not see")
-            yield source, [run for run in self._unseen if run.source == source], self._shipped
-
-    @cached_property
-    def _table(self) -> FitTable:
-        return FitTable(self._subjects)
 
     @cached_property
     def _folds_by_source(self) -> dict[Hashable, Coefficients]:
@@ -152,8 +134,8 @@ class CrossValidation:
         return {group: self._fold(by, group) for group in groups}
 
     def _fold(self, by: Group, group: Hashable) -> Coefficients:
-        kept = np.array([not self._belongs(by, group, subject.measurement.id) for subject in self._subjects])
-        rest = [subject for subject, stays in zip(self._subjects, kept, strict=True) if stays]
+        kept = np.array([GROUPS[by](run) != group for run in self._fitted])
+        rest = [run for run, stays in zip(self._fitted, kept, strict=True) if stays]
         fitted = coefficients(self._table.solve(kept))
         return replace(fitted, residuals=_NO_RESIDUALS, measured_rows=vllm_row_counts(rest))
 
@@ -163,22 +145,25 @@ class CrossValidation:
         by_kind: dict[Group, list[Residual]] = {}
         both: dict[Group, dict[Hashable, Coefficients]] = {"cells": self._folds_by_cell, "gpus": self._folds_by_gpu}
         for by, folds in both.items():
-            answers = [each for group, fold in folds.items() for each in self._answers(by, group, fold).values()]
+            answers = [
+                answer
+                for group, fold in folds.items()
+                for answer in predict_rows([r for r in self._fitted if GROUPS[by](r) == group], self._catalog, fold)
+            ]
             values = {each.id: each.value for each in answers if isinstance(each, PredictedFigure)}
-            by_kind[by] = [Residual(s, values[s.measurement.id]) for s in self._subjects if s.measurement.id in values]
+            by_kind[by] = [Residual(run, values[run.id]) for run in self._fitted if run.id in values]
         return by_kind
 
     def _residuals(self, by: Group, group: Hashable, fold: Coefficients) -> dict[Provenance, dict[Metric, Quantiles]]:
-        """Quantiles over the rows outside the group, taken as `fit_report` takes them over all rows."""
+        """Quantiles over the rows outside the group: of vLLM on GPUs that were measured well, and of whole GPUs."""
         outside = {
-            kind: [each for each in residuals if not self._belongs(by, group, each.subject.measurement.id)]
+            kind: [each for each in residuals if GROUPS[by](each.run) != group]
             for kind, residuals in self._all_residuals.items()
         }
         vllm = [
             each
             for each in outside["cells"]
-            if each.subject.measurement.engine == "vllm"
-            and fold.measured_rows.get(each.subject.gpu.key, 0) >= CALIBRATED_FROM_ROWS
+            if each.run.engine == "vllm" and fold.measured_rows.get(each.run.gpu, 0) >= CALIBRATED_FROM_ROWS
         ]
         analytic = quantiles(outside["gpus"])
         if "step" not in analytic:
@@ -189,6 +174,3 @@ class CrossValidation:
     def _answers(self, by: Group, group: Hashable, fold: Coefficients) -> dict[str, PredictedFigure | Unpredictable]:
         runs = [run for run in self._runs if GROUPS[by](run) == group]
         return {answer.id: answer for answer in predict_rows(runs, self._catalog, fold)}
-
-    def _belongs(self, by: Group, group: Hashable, row: str) -> bool:
-        return GROUPS[by](self._run[row]) == group

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import cast
 
-from measurement.evidence.benchmarks import stored_quantization
+from measurement.evidence.engines import batch_limit, memory_share, step_tokens
 from measurement.evidence.published import PublishedRun, Unpredictable
-from measurement.evidence.run_figures import SMALLEST_CACHE, batch_limit, memory_share, step_tokens
-from planner.domain.models import Model
+from planner.domain.models import Model, Quantization, WeightFormat
 from planner.domain.offerings import Gpu
 from planner.performance.memory import MemoryFit, NoFit, cache_bytes, memory_fit, weights_bytes
 from planner.performance.precision import Unsupported, support
@@ -25,6 +25,8 @@ HELD_ALL = "fixed_concurrency"
 """Regime of a run whose source says that no request waited for cache. Its engine held all clients in some way."""
 MOST_MEMORY = 0.95
 """Share of a GPU's memory that weights may take when the memory model refuses a deployment that was measured."""
+SMALLEST_CACHE = 2.5
+"""Requests of the longest length that the KV cache holds at least. A run that was measured did work somehow."""
 NODE_GPUS = 8
 """GPUs that one engine may span, because links between nodes are not modelled."""
 
@@ -116,6 +118,17 @@ def deployed_run(run: PublishedRun, model: Model, gpu: Gpu) -> DeployedRun | Unp
         step_tokens=tokens,
         assumed=tuple(assumed),
     )
+
+
+def stored_quantization(model: Model, dense: str, experts: str) -> Quantization:
+    """How the weights are stored in these formats.
+
+    Where the catalog knows the model's checkpoint in the experts' format, its recipe holds.
+    """
+    recipe = model.precision(experts)
+    if recipe and (recipe.dense == dense or recipe.kept):
+        return recipe
+    return Quantization(experts, cast(WeightFormat, dense), cast(WeightFormat, experts), None)
 
 
 def _widened_gpu(run: PublishedRun, gpu: Gpu, assumed: list[str]) -> Gpu | Unpredictable:

@@ -13,8 +13,8 @@ expected value. Rows of one (source, model, GPU, metric) weigh together as much 
 is the reference; other engines, and old releases of an engine, have factors of their own, so that their rows inform the
 terms of the hardware.
 
-The search moves the closed form, which is fast. For each closed-loop run there is one factor from the closed form to
-the step simulator. It is taken anew after each search, at the place where that search ended. After `TURNS` such turns
+The search moves the closed form, which is fast. For each run there is one factor from the closed form to the step
+simulator. It is taken anew after each search, at the place where that search ended. After `TURNS` such turns
 the figures that are fitted are those of the simulator.
 """
 
@@ -23,18 +23,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-from measurement.evidence.benchmarks import Measurement, Subject
-from measurement.evidence.run_figures import Figures, RunConditions, closed_form, simulated_figures
+from measurement.evidence.deployed_runs import DeployedRun
+from measurement.evidence.predictions import run_reports
+from measurement.evidence.published import PublishedRun
+from measurement.evidence.run_clocks import RunClocks
+from measurement.evidence.run_figures import RunConditions, closed_form
 from planner.performance.coefficients import Coefficients, EngineCoefficients, LinkCoefficients
 from planner.performance.precision import ComputeType
-from planner.performance.roofline import IdealTable, ideal_step
-from planner.performance.step_time import ClockTable
 from planner.words.arrays import Floats
 
 SOFT = 0.1
@@ -92,6 +94,7 @@ UNKNOWNS: tuple[FitUnknown, ...] = (
     FitUnknown("overhead_ms", 1.0, 1.0, 0.0, 5.0),
     FitUnknown("overhead_per_layer_ms", 0.04, 0.05, 0.0, 0.2),
     FitUnknown("overhead_per_sequence_ms", 0.01, 0.02, 0.0, 0.1),
+    FitUnknown("eager_ms_per_layer", 0.1, 0.1, 0.0, 0.6),
     FitUnknown("latency_nvlink", 0.012, 0.02, 0.0, 0.2),
     FitUnknown("latency_pcie", 0.02, 0.03, 0.0, 0.3),
     FitUnknown("bandwidth_nvlink", 0.45, 0.2, 0.05, 1.0),
@@ -103,6 +106,9 @@ UNKNOWNS: tuple[FitUnknown, ...] = (
     FitUnknown("step_trt-llm<1.0", 1.0, 0.2, 0.5, 2.0),
     FitUnknown("step_sglang", 1.0, 0.2, 0.5, 2.0),
     FitUnknown("step_tgi", 1.0, 0.2, 0.5, 2.0),
+    FitUnknown("server_vllm", 0.06, 0.05, 0.0, 0.5),
+    FitUnknown("server_trt-llm", 0.06, 0.05, 0.0, 0.5),
+    FitUnknown("server_sglang", 0.06, 0.05, 0.0, 0.5),
     FitUnknown("entry_vllm", 15.0, 5.0, 0.0, MOST_ENTRY_MS),
     FitUnknown("entry_trt-llm", 15.0, 5.0, 0.0, MOST_ENTRY_MS),
     FitUnknown("entry_trt-llm<1.0", 15.0, 5.0, 0.0, MOST_ENTRY_MS),
@@ -114,87 +120,56 @@ UNKNOWNS: tuple[FitUnknown, ...] = (
 )
 
 
-def tells_of_steps(row: Measurement) -> bool:
+def tells_of_steps(run: PublishedRun) -> bool:
     """Whether a figure says something about step time. A run whose requests waited for cache or a place does not: it
     says something about the queue."""
-    return row.regime != "kv_or_seq_limited"
+    return run.regime != "kv_or_seq_limited"
 
 
 class FitTable:
-    """All rows as arrays, with the figures that a set of coefficients predicts for them."""
+    """Runs of `rows.fit_runs` as arrays, with the figures that a set of coefficients predicts for them."""
 
-    def __init__(self, subjects: Sequence[Subject]) -> None:
-        self.subjects = tuple(subjects)
-        rows = [s.measurement for s in subjects]
-        self.runs = RunConditions.of(subjects)
-        self.values = np.array([row.value for row in rows])
-        self.metrics = np.array([row.metric for row in rows])
-        self.ideals = IdealTable(
-            [
-                ideal_step(
-                    s.model.architecture,
-                    s.quantization,
-                    s.gpu,
-                    s.measurement.tensor_parallel_size,
-                    kv_format=s.measurement.kv,
-                    context_tokens=s.measurement.input_tokens + s.measurement.output_tokens / 2.0,
-                )
-                for s in subjects
-            ]
-        )
-        self._engines, self._engine_of_row = np.unique([row.engine_key for row in rows], return_inverse=True)
-        voices = [row.voice for row in rows]
+    def __init__(self, runs: Sequence[DeployedRun]) -> None:
+        self.runs = tuple(runs)
+        figures = [each.run.figure.kind for each in runs]
+        voices = [each.run.voice for each in runs]
         shares = np.array([voices.count(voice) for voice in voices]) ** -0.5
-        self._weights = shares * np.where(self.metrics == "ttft", TTFT_WEIGHT, 1.0)
+        self.values = np.array([each.run.value for each in runs], dtype=np.float64)
+        self._metrics = np.array(figures)
+        self._weights = shares * np.where(self._metrics == "ttft", TTFT_WEIGHT, 1.0)
+        self._conditions = RunConditions.of(runs)
+        self._clocks = RunClocks(runs)
 
-    def clocks(self, c: Coefficients) -> ClockTable:
-        """The step clock of each row's engine."""
-        table = self.ideals.clocks(c)
-        factor = self._of_engine([c.engines[e].step_factor for e in self._engines])
-        return table.slower_by(factor)
+    def closed_form(self, c: Coefficients) -> Floats:
+        """The figure of each run by the formulas, in its own unit."""
+        entry_ms = self._clocks.entry_ms(c, self._conditions.clients - 1.0)
+        return closed_form(self._conditions, self._clocks.clocks(c), entry_ms).by_metric(self._metrics)
 
-    def reported_figures(self, c: Coefficients, figures: Figures) -> Floats:
-        """The one figure that each row reports, in the row's own unit.
-
-        figures: all figures of all rows, without the time before the first step.
-        """
-        n = self.runs.in_flight
-        entry = self._of_engine([c.engines[e].entry_ms for e in self._engines])
-        each = self._of_engine([c.engines[e].entry_ms_per_request for e in self._engines])
-        return figures.by_metric(self.metrics, entry + each * (n - 1.0))
-
-    def closed_form(self, c: Coefficients) -> Figures:
-        """The figures of all rows by the formulas, without the time before the first step."""
-        return closed_form(self.runs, self.clocks(c))
-
-    def simulated_figures(self, c: Coefficients) -> Figures:
-        """The figures of all rows by the step simulator, without the time before the first step."""
-        return simulated_figures(self.runs, self.clocks(c))
+    def simulated(self, c: Coefficients) -> Floats:
+        """The figure of each run by the step simulator, as it is predicted."""
+        return np.array([each.figure(each.deployed.run.figure) for each in run_reports(self.runs, c)])
 
     def solve(self, kept: NDArray[np.bool_], start: Floats | None = None, turns: int = TURNS) -> Floats:
-        """The unknowns that fit the kept rows best.
+        """The unknowns that fit the kept runs best.
 
-        kept: which rows are fitted, shape (rows,).
+        kept: which runs are fitted, shape (runs,).
         start: where the search begins; None for the expected values.
         turns: how often the factors to the simulator are taken anew.
         """
-        values = self._search(kept, np.array([u.expected for u in UNKNOWNS]) if start is None else start, None)
+        part = self.only(kept)
+        values = part._search(np.array([u.expected for u in UNKNOWNS]) if start is None else start, 1.0)
         for _ in range(turns):
             c = coefficients(values)
-            to_simulator = self.simulated_figures(c).over(self.closed_form(c))
-            values = self._search(kept, values, to_simulator)
+            values = part._search(values, part.simulated(c) / part.closed_form(c))
         return values
 
-    def _search(self, kept: NDArray[np.bool_], start: Floats, to_simulator: Figures | None) -> Floats:
+    def _search(self, start: Floats, to_simulator: Floats | float) -> Floats:
         expected, width = (np.array([getattr(u, name) for u in UNKNOWNS]) for name in ("expected", "width"))
         least, most = (np.array([getattr(u, name) for u in UNKNOWNS]) for name in ("least", "most"))
-        part = self._only(kept)
 
         def errors(values: Floats) -> Floats:
-            c = coefficients(values)
-            figures = part.closed_form(c)
-            figures = figures.times(to_simulator.only(kept)) if to_simulator else figures
-            off = part._weights * np.log(part.reported_figures(c, figures) / part.values) / SOFT
+            figures = self.closed_form(coefficients(values)) * to_simulator
+            off = self._weights * np.log(figures / self.values) / SOFT
             soft = np.sign(off) * np.sqrt(2.0 * (np.sqrt(1.0 + off**2) - 1.0))
             return np.concatenate([soft, PRIOR_WEIGHT * (values - expected) / width])
 
@@ -213,26 +188,23 @@ class FitTable:
         solved: Floats = np.asarray(answer.x, dtype=np.float64)
         return solved
 
-    def _only(self, kept: NDArray[np.bool_]) -> FitTable:
+    def only(self, kept: NDArray[np.bool_]) -> FitTable:
+        """The table of the runs for which `kept` is true."""
         part = copy(self)
-        part.runs, part.ideals = self.runs.only(kept), self.ideals.only(kept)
-        part.values, part.metrics = self.values[kept], self.metrics[kept]
-        part._weights, part._engine_of_row = self._weights[kept], self._engine_of_row[kept]
+        part.runs = tuple(compress(self.runs, kept))
+        part._conditions, part._clocks = self._conditions.only(kept), self._clocks.only(kept)
+        part.values, part._metrics, part._weights = self.values[kept], self._metrics[kept], self._weights[kept]
         return part
 
-    def _of_engine(self, numbers: Sequence[float]) -> Floats:
-        by_row: Floats = np.array(numbers)[self._engine_of_row]
-        return by_row
 
-
-def refine(published: Sequence[Subject], own: Sequence[Subject], shipped: Coefficients) -> Coefficients:
-    """The fit of the published rows and a team's own rows, which weigh `OWN_WEIGHT` each.
+def refine(published: Sequence[DeployedRun], own: Sequence[DeployedRun], shipped: Coefficients) -> Coefficients:
+    """The fit of the published runs and a team's own runs, which weigh `OWN_WEIGHT` each.
 
     The search begins at the shipped coefficients. The counts of rows and the residuals stay those of the shipped fit.
     """
-    table = FitTable([*(s for s in published if tells_of_steps(s.measurement)), *own])
-    table._weights[len(table.subjects) - len(own) :] = OWN_WEIGHT
-    values = table.solve(np.ones(len(table.subjects), dtype=bool), start=vector(shipped))
+    table = FitTable([*(each for each in published if tells_of_steps(each.run)), *own])
+    table._weights[len(table.runs) - len(own) :] = OWN_WEIGHT
+    values = table.solve(np.ones(len(table.runs), dtype=bool), start=vector(shipped))
     kept = ("as_of", "residuals", "measured_rows", "sources")
     return replace(coefficients(values), **{name: getattr(shipped, name) for name in kept})
 
@@ -251,6 +223,7 @@ def coefficients(values: Floats) -> Coefficients:
             v.get(f"step_{name}", 1.0),
             v.get(f"entry_{name}", v["entry_vllm"]),
             v.get(f"entry_each_{name}", v["entry_each_vllm"]),
+            v.get(f"server_{name}", v["server_vllm"]),
         )
         for name in ENGINE_KEYS
     }
@@ -270,6 +243,7 @@ def coefficients(values: Floats) -> Coefficients:
         overhead_ms=v["overhead_ms"],
         overhead_per_layer_ms=v["overhead_per_layer_ms"],
         overhead_per_sequence_ms=v["overhead_per_sequence_ms"],
+        eager_ms_per_layer=v["eager_ms_per_layer"],
         links={
             "nvlink": LinkCoefficients(v["latency_nvlink"], v["bandwidth_nvlink"]),
             "pcie": LinkCoefficients(v["latency_pcie"], v["bandwidth_pcie"]),
@@ -290,5 +264,5 @@ def vector(c: Coefficients) -> Floats:
         flat |= {f"latency_{kind}": link.latency_ms, f"bandwidth_{kind}": link.bandwidth}
     for name, engine in c.engines.items():
         flat |= {f"step_{name}": engine.step_factor, f"entry_{name}": engine.entry_ms}
-        flat[f"entry_each_{name}"] = engine.entry_ms_per_request
+        flat |= {f"entry_each_{name}": engine.entry_ms_per_request, f"server_{name}": engine.server_ms_per_token}
     return np.array([flat[unknown.name] for unknown in UNKNOWNS])

@@ -1,8 +1,9 @@
 """How far off the model is on rows that the fit did not see: the residuals behind every margin.
 
-`calibrated` residuals come from fits that leave a whole (model, GPU) cell out. They are those of vLLM's rows on GPUs
-that were measured well. `analytic` residuals come from fits that leave a whole GPU out, and hold for all engines. Each
-fit begins anew at the expected values, so that it knows nothing of the rows that it is held against.
+`calibrated` residuals come from fits that leave a whole source out: its rows share their tuning, their clients and
+their versions. They are those of vLLM's rows on GPUs that were measured well. `analytic` residuals come from fits that
+leave a whole GPU out, and hold for all engines. Each fit begins anew at the expected values, so that it knows nothing
+of the rows that it is held against.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from measurement.evidence.benchmarks import Subject
+from measurement.evidence.deployed_runs import DeployedRun
 from measurement.evidence.fit import FitTable, coefficients, tells_of_steps
+from measurement.evidence.published import PublishedRun
 from planner.performance.coefficients import CALIBRATED_FROM_ROWS, Coefficients, Metric, Quantiles
 from planner.plan.parts import Provenance
 
@@ -33,15 +35,14 @@ class Residual:
     predicted: the figure in the unit of the row.
     """
 
-    subject: Subject
+    run: PublishedRun
     predicted: float
 
     @property
     def slowness(self) -> float:
         """actual/predicted for times and predicted/actual for throughput, so that above 1 is always slower."""
-        row = self.subject.measurement
-        ratio = row.value / self.predicted
-        return 1.0 / ratio if row.metric == "throughput" else ratio
+        ratio = (self.run.value or 0.0) / self.predicted
+        return 1.0 / ratio if self.run.figure.kind == "throughput" else ratio
 
 
 @dataclass(frozen=True)
@@ -49,55 +50,53 @@ class FitReport:
     """A fit and how far off it is.
 
     coefficients: the fit of all rows, with the quantiles of the residuals below.
-    without_cell: each row by a fit without its (model, GPU) cell.
+    without_source: each row by a fit without its source.
     without_gpu: each row by a fit without its GPU.
     """
 
     coefficients: Coefficients
-    without_cell: tuple[Residual, ...]
+    without_source: tuple[Residual, ...]
     without_gpu: tuple[Residual, ...]
 
 
-def fit_report(subjects: Sequence[Subject], as_of: str, tell: Callable[[str], None] = lambda _: None) -> FitReport:
-    """The fit of all rows, judged by fits that leave cells and GPUs out.
+def fit_report(runs: Sequence[DeployedRun], as_of: str, tell: Callable[[str], None] = lambda _: None) -> FitReport:
+    """The fit of all rows, judged by fits that leave sources and GPUs out.
 
     as_of: day of the fit, YYYY-MM-DD.
     tell: is called with a line for people before each group of fits.
     """
-    table = FitTable([subject for subject in subjects if tells_of_steps(subject.measurement)])
-    values = table.solve(np.ones(len(table.subjects), dtype=bool))
-    tell("without each (model, GPU) cell")
-    without_cell = _held_out_rows(table, [s.measurement.cell for s in table.subjects])
+    table = FitTable([each for each in runs if tells_of_steps(each.run)])
+    values = table.solve(np.ones(len(table.runs), dtype=bool))
+    fitted = [each.run for each in table.runs]
+    tell("without each source")
+    without_source = _held_out_rows(table, [run.source for run in fitted])
     tell("without each GPU")
-    without_gpu = _held_out_rows(table, [s.gpu.key for s in table.subjects])
-    rows = vllm_row_counts(table.subjects)
-    well_measured = [
-        r
-        for r in without_cell
-        if r.subject.measurement.engine == "vllm" and rows[r.subject.gpu.key] >= CALIBRATED_FROM_ROWS
-    ]
+    without_gpu = _held_out_rows(table, [run.gpu for run in fitted])
+    rows = vllm_row_counts(fitted)
+    well_measured = [r for r in without_source if r.run.engine == "vllm" and rows[r.run.gpu] >= CALIBRATED_FROM_ROWS]
     residuals: dict[Provenance, dict[Metric, Quantiles]] = {
         "calibrated": quantiles(well_measured),
         "analytic": quantiles(without_gpu),
     }
-    fitted = replace(
+    found = replace(
         coefficients(values),
         as_of=as_of,
         residuals=residuals,
         measured_rows=rows,
-        sources=tuple(sorted({s.measurement.source for s in table.subjects})),
+        sources=tuple(sorted({run.source for run in fitted})),
     )
-    return FitReport(fitted, without_cell, without_gpu)
+    return FitReport(found, without_source, without_gpu)
 
 
 def quantiles(residuals: Sequence[Residual]) -> dict[Metric, Quantiles]:
-    """Quantiles of the slowness by metric. A (model, GPU) cell weighs as much as the square root of its rows."""
+    """Quantiles of the slowness by metric. A cell (source, model, GPU) weighs as much as the square root of its
+    rows."""
     by_metric: dict[Metric, Quantiles] = {}
     for metric, measured in JUDGED_BY.items():
-        rows = [r for r in residuals if r.subject.measurement.metric in measured]
+        rows = [r for r in residuals if r.run.figure.kind in measured]
         if not rows:
             continue
-        cells = [r.subject.measurement.cell for r in rows]
+        cells = [(r.run.source, *r.run.cell) for r in rows]
         weight = np.array([cells.count(cell) ** -0.5 for cell in cells])
         order = np.argsort([r.slowness for r in rows])
         reached = np.cumsum(weight[order]) / weight.sum()
@@ -109,11 +108,11 @@ def quantiles(residuals: Sequence[Residual]) -> dict[Metric, Quantiles]:
     return by_metric
 
 
-def vllm_row_counts(subjects: Sequence[Subject]) -> dict[str, int]:
+def vllm_row_counts(runs: Sequence[PublishedRun]) -> dict[str, int]:
     """Number of rows that were measured with vLLM, by GPU; 0 for a GPU that only other engines were measured on."""
-    counts = dict.fromkeys(sorted({subject.measurement.gpu for subject in subjects}), 0)
-    for subject in subjects:
-        counts[subject.measurement.gpu] += subject.measurement.engine == "vllm"
+    counts = dict.fromkeys(sorted({run.gpu for run in runs}), 0)
+    for run in runs:
+        counts[run.gpu] += run.engine == "vllm"
     return counts
 
 
@@ -124,5 +123,5 @@ def _held_out_rows(table: FitTable, group_of_row: Sequence[object]) -> tuple[Res
     predicted = np.empty(len(group))
     for k in range(len(groups)):
         c = coefficients(table.solve(group != k))
-        predicted[group == k] = table.reported_figures(c, table.simulated_figures(c))[group == k]
-    return tuple(Residual(s, float(value)) for s, value in zip(table.subjects, predicted, strict=True))
+        predicted[group == k] = table.only(group == k).simulated(c)
+    return tuple(Residual(each.run, float(value)) for each, value in zip(table.runs, predicted, strict=True))

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from measurement.evidence.benchmarks import EngineName
+from measurement.evidence.engines import EngineName, engine_key
 from measurement.evidence.flags import QuotedFlags, QuotedLengths, quoted_flags
 from measurement.evidence.loads import QuotedLength, QuotedLoad, quoted_length, quoted_load, whole_number
 from measurement.evidence.names import ModelNames, NameMatch, find_gpu
@@ -110,6 +110,22 @@ class PublishedRun:
     family: str
     source: str
     assumed: tuple[str, ...]
+
+    @property
+    def cell(self) -> tuple[str, str]:
+        """(model, GPU). Rows of one cell are alike, so they are held out together."""
+        return self.model, self.gpu
+
+    @property
+    def voice(self) -> tuple[str, str, str, str]:
+        """(source, model, GPU, kind of figure). Rows that share it count as one voice in a fit, however many they
+        are."""
+        return self.source, self.model, self.gpu, self.figure.kind
+
+    @property
+    def engine_key(self) -> str:
+        """The key of the engine in the coefficients, one of `fit.ENGINE_KEYS`."""
+        return engine_key(self.engine, self.engine_version, self.date, self.offline)
 
     @property
     def is_all_at_once(self) -> bool:

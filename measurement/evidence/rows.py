@@ -1,121 +1,96 @@
-"""Published runs as rows of the fit's table, and rows of that table as published runs.
+"""The published runs that a fit reads, each with a figure that it can hold a prediction against.
 
-The table holds what a fit learns from: medians or means of TPOT and TTFT, and output tokens/s, of loads that keep a
-number of requests in flight or offer everything at once. What a run says beyond that (percentiles, copies of an engine,
-limits of its batch) has no column there. So a run that goes through the table and comes back says less than before.
+A fit learns from medians or means of TPOT and TTFT, and from output tokens/s, of loads that keep a number of requests
+in flight or offer everything at once. The same figure in another unit is turned into one of these:
 
-Where a source gives requests/s and no tokens/s beside them, the row holds
+    output tokens/s = requests/s · O = total tokens/s · O/(S + O) = tokens/s of a GPU · GPUs
+    TPOT            = 1000 / tokens/s of one user
 
-    output tokens/s = requests/s · output tokens of a request
+S are the tokens in and O the tokens out of a request.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Literal, cast
+from typing import Literal
 
-from measurement.evidence.benchmarks import Measurement
-from measurement.evidence.published import PublishedRun
+from measurement.evidence.deployed_runs import DeployedRun, deployed_run
+from measurement.evidence.published import PublishedRun, Unpredictable
 from measurement.evidence.words import QuotedFigure
+from planner.domain.gaps import Gap
+from planner.domain.models import Model
+from planner.domain.offerings import Gpu
 
 FIGURES: dict[Literal["tpot", "ttft", "throughput"], QuotedFigure] = {
     "tpot": QuotedFigure("tpot", 0.5),
     "ttft": QuotedFigure("ttft", 0.5),
     "throughput": QuotedFigure("output_rate"),
 }
-"""What a row of the table reports, by its metric. The table does not tell medians from means."""
+"""What a run of the fit reports, by its metric. Medians and means are not told apart."""
 
 
-def fit_row(run: PublishedRun) -> Measurement | None:
-    """The run as a row of the fit's table, or None.
+def fit_run(run: PublishedRun) -> PublishedRun | None:
+    """The run with one of `FIGURES`, or None.
 
-    It is None for a run without a value, for a run of weak quality, and for figures that the table does not hold: other
-    percentiles than the median, end-to-end times, tokens/s that count prompts too, and figures at an offered rate.
+    It is None for a run without a value, for a run of weak quality, and for figures that a fit does not read: other
+    percentiles than the median, end-to-end times, tokens/s of prompts alone, and figures at an offered rate.
     """
     asked = run.figure
-    plain = asked.per_ours == 1.0 and not asked.per_gpu and not asked.inverse
     typical = asked.percentile is None or (asked.percentile == 0.5 and asked.quantity != "itl")
-    if not (plain and typical) or asked.quantity in ("e2e", "total_rate", "input_rate") or run.rate_per_s is not None:
+    if not typical or asked.quantity in ("e2e", "input_rate") or run.rate_per_s is not None:
         return None
     if run.value is None or run.quality not in ("A", "B"):
         return None
-    return Measurement(
-        id=run.id,
-        model=run.model,
-        dense=run.dense,
-        experts=run.experts,
-        kv=run.kv,
-        gpu=run.gpu,
-        tensor_parallel_size=run.tensor_parallel_size,
-        engine=run.engine,
-        engine_version=run.engine_version,
-        input_tokens=run.input_tokens,
-        output_tokens=run.output_tokens,
-        lengths="fixed" if run.lengths == "fixed" else "spread",
-        concurrency=run.concurrency,
-        max_num_batched_tokens=run.max_num_batched_tokens,
-        offline=run.offline,
-        metric=cast(Any, asked.kind),
-        value=run.value * (run.output_tokens if asked.quantity == "request_rate" else 1.0),
-        regime=cast(Any, run.regime),
-        quality=cast(Any, run.quality),
-        date=run.date,
-    )
+    value = 1e3 / run.value if asked.inverse else run.value
+    value *= (run.gpus if asked.per_gpu else 1) / asked.per_ours
+    if asked.quantity == "request_rate":
+        value *= run.output_tokens
+    if asked.quantity == "total_rate":
+        value *= run.output_tokens / (run.input_tokens + run.output_tokens)
+    metric: Literal["tpot", "ttft", "throughput"]
+    metric = "ttft" if asked.kind == "ttft" else "tpot" if asked.kind == "tpot" else "throughput"
+    return replace(run, figure=FIGURES[metric], value=value)
 
 
-def fit_rows(runs: Iterable[PublishedRun]) -> tuple[Measurement, ...]:
-    """The rows of the fit's table among these runs, in their order.
+def fit_runs(runs: Iterable[PublishedRun]) -> tuple[PublishedRun, ...]:
+    """The runs that a fit reads among these, in their order.
 
-    Requests/s are left out where the same run has tokens/s too, for they are the same figure in another unit.
+    Other rates are left out where the same run has output tokens/s too, for they are the same figure in another unit.
     """
     listed = list(runs)
     with_tokens = {_conditions(run) for run in listed if run.figure == FIGURES["throughput"]}
-    repeated = {run.id for run in listed if run.figure.quantity == "request_rate" and _conditions(run) in with_tokens}
-    return tuple(row for run in listed if run.id not in repeated and (row := fit_row(run)) is not None)
-
-
-def published_run(row: Measurement, family: str) -> PublishedRun:
-    """The run of one engine that reported this row of the fit's table.
-
-    family: the model's family, which the table does not hold.
-    """
-    return PublishedRun(
-        id=row.id,
-        model=row.model,
-        dense=row.dense,
-        experts=row.experts,
-        kv=row.kv,
-        gpu=row.gpu,
-        gpus=row.tensor_parallel_size,
-        tensor_parallel_size=row.tensor_parallel_size,
-        data_parallel_size=1,
-        expert_parallel_size=1,
-        attention_data_parallel=False,
-        engine=row.engine,
-        engine_version=row.engine_version,
-        date=row.date,
-        input_tokens=row.input_tokens,
-        output_tokens=row.output_tokens,
-        length_low=1.0,
-        length_high=1.0,
-        lengths="fixed" if row.lengths == "fixed" else "not stated",
-        concurrency=row.concurrency,
-        rate_per_s=None,
-        prompts=None,
-        max_num_seqs=None,
-        max_num_batched_tokens=row.max_num_batched_tokens,
-        offline=row.offline,
-        gpu_memory_utilization=None,
-        eager=False,
-        figure=FIGURES[row.metric],
-        value=row.value,
-        regime=row.regime,
-        quality=row.quality,
-        family=family,
-        source=row.source,
-        assumed=(),
+    made = (
+        fit_run(run)
+        for run in listed
+        if run.figure.kind != "throughput" or run.figure == FIGURES["throughput"] or _conditions(run) not in with_tokens
     )
+    return tuple(run for run in made if run is not None)
+
+
+def deployed_runs(
+    runs: Iterable[PublishedRun], models: Mapping[str, Model], gpus: Mapping[str, Gpu]
+) -> tuple[tuple[DeployedRun, ...], tuple[Gap, ...]]:
+    """(the runs that some engine could have served, one gap for each reason that left others out)."""
+    usable: list[DeployedRun] = []
+    missing: Counter[tuple[str, str, str, str]] = Counter()
+    for run in runs:
+        model, gpu = models.get(run.model), gpus.get(run.gpu)
+        if model is None or gpu is None:
+            kind, key = ("model", run.model) if model is None else ("gpu", run.gpu)
+            missing[kind, key, f"{key} is not in the catalog", "add the row"] += 1
+            continue
+        deployed = deployed_run(run, model, gpu)
+        if isinstance(deployed, Unpredictable):
+            missing["gpu", run.gpu, deployed.reason, deployed.hint] += 1
+        else:
+            usable.append(deployed)
+    gaps = tuple(
+        Gap(kind, key, f"{count} measured rows are left out: {why}", hint)
+        for (kind, key, why, hint), count in sorted(missing.items())
+    )
+    return tuple(usable), gaps
 
 
 def _conditions(run: PublishedRun) -> PublishedRun:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Literal, TypeVar
 
-from measurement.evidence.benchmarks import EngineName
+from measurement.evidence.engines import EngineName
 from planner.performance.precision import KvFormat
 
 T = TypeVar("T")

@@ -16,8 +16,8 @@ from measurement.calibration.corrections import Refine, calibrations
 from measurement.calibration.deployment import FactSource, stated_deployment
 from measurement.calibration.next_runs import Suggestion, next_runs
 from measurement.calibration.runs import Deployment, ExpectedFigures, OwnRun, expected_figures
-from measurement.evidence.benchmarks import subjects
 from measurement.evidence.fit import refine
+from measurement.evidence.rows import deployed_runs
 from measurement.files.bench_files import Reading, read_benchmarks
 from measurement.files.fit_files import load_measurements
 from planner.documents.calibration import FORMAT, CalibratedRun, CalibrationFile, File, Shipped
@@ -31,7 +31,7 @@ from planner.words.diagnostics import Problem, Problems
 
 def refiner(catalog: Catalog) -> Refine:
     """The fit that own runs move. They are fitted together with the published measurements that ship."""
-    published, _ = subjects(load_measurements(), catalog.models, catalog.all_gpus)
+    published, _ = deployed_runs(load_measurements(catalog), catalog.models, catalog.all_gpus)
     return lambda shipped, own: refine(published, own, shipped)
 
 

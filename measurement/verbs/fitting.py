@@ -22,7 +22,7 @@ def fit(out: Path, as_of: str) -> None:
     """
     day = as_of or datetime.date.today().isoformat()
     report, gaps, path = refit(load_catalog(), day, out, note)
-    held_out = {"(model, GPU) cells": report.without_cell, "whole GPUs": report.without_gpu}
+    held_out = {"whole sources": report.without_source, "whole GPUs": report.without_gpu}
     show([_table(f"Held out: {what}", residuals) for what, residuals in held_out.items()])
     for gap in gaps:
         note(f"left out: {gap.message}")
@@ -33,7 +33,7 @@ def _table(title: str, residuals: Sequence[Residual]) -> FoldingTable:
     """The median of actual/predicted and of the error, by metric and GPU. Throughput is inverted."""
     groups: dict[tuple[str, str], list[float]] = {}
     for residual in residuals:
-        groups.setdefault((residual.subject.measurement.metric, residual.subject.gpu.key), []).append(residual.slowness)
+        groups.setdefault((residual.run.figure.kind, residual.run.gpu), []).append(residual.slowness)
     rows = []
     for (metric, gpu), values in sorted(groups.items()):
         error = statistics.median(abs(value - 1) for value in values)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from measurement.evidence.predictions import PredictedFigure, predict_rows
 from measurement.evidence.published import PublishedRun, RowReader, Unpredictable
+from measurement.files.interval_files import load_intervals
 from measurement.files.published_files import PublishedTable, predictions_text, read_published
-from measurement.files.unseen_files import load_intervals, unseen_runs
 from planner.cli.output import note, show
 from planner.edges.catalog_files import load_catalog
 from planner.edges.files import write_text
@@ -56,7 +56,7 @@ def accuracy(
     from measurement.evidence import accuracy as scores
     from measurement.views.accuracy import accuracy_json, accuracy_markdown, accuracy_view
 
-    rows = _shipped_rows(held_out) if file is None else _read_rows(_measured_table(file))
+    rows = _shipped_rows() if file is None else _read_rows(_measured_table(file))
     answers = _held_out_predictions(rows, held_out, file) if held_out else _predictions(rows)
     scored, unscored = scores.scored_rows(rows, answers, load_catalog().all_gpus)
     result = scores.accuracy(scored, unscored, held_out)
@@ -90,11 +90,10 @@ def _read_rows(table: PublishedTable) -> tuple[_ReadRow, ...]:
     return tuple(reader.read(row) for row in table.rows)
 
 
-def _shipped_rows(held_out: str) -> tuple[_ReadRow, ...]:
-    from measurement.files.fit_files import shipped_runs  # it loads the optimizer, which `predict` does not need
+def _shipped_rows() -> tuple[_ReadRow, ...]:
+    from measurement.files.fit_files import load_measurements  # the optimizer comes with it, and `predict` needs none
 
-    fitted = shipped_runs(load_catalog())
-    return (*fitted, *unseen_runs(load_catalog())) if held_out == "sources" else fitted
+    return load_measurements(load_catalog())
 
 
 def _predictions(rows: Sequence[_ReadRow]) -> tuple[_Answer, ...]:
@@ -107,12 +106,10 @@ def _held_out_predictions(rows: Sequence[_ReadRow], by: str, file: Path | None) 
     """The prediction of each row by a fit of the other groups' rows."""
     from measurement.evidence.cross_validation import GROUPS, CrossValidation
 
-    unseen = unseen_runs(load_catalog()) if file is None and by == "sources" else ()
-    never = {run.id for run in unseen}
-    runs = [row for row in rows if isinstance(row, PublishedRun) and row.id not in never]
+    runs = [row for row in rows if isinstance(row, PublishedRun)]
     group = next(each for each in GROUPS if each == by)
     try:
-        folds = CrossValidation(runs, load_catalog(), note, unseen, load_coefficients())
+        folds = CrossValidation(runs, load_catalog(), note)
         return _in_order(rows, folds.predictions(group))
     except ValueError as error:
         hint = "leave --held-out away: the shipped coefficients were fitted without this table"

@@ -54,11 +54,14 @@ class EngineCoefficients:
     entry_ms: HTTP, tokenizing and scheduling of one request on an idle engine, ms; it is a part of TTFT.
     entry_ms_per_request: what each other request in flight adds to that, because the same server process sends its
     tokens, ms.
+    server_ms_per_token: time that one server process takes to send one token to its client, ms. It works beside the
+    engine, and holds it up where it is the slower of the two.
     """
 
     step_factor: float
     entry_ms: float
     entry_ms_per_request: float
+    server_ms_per_token: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ class Coefficients:
     power_exponent: how strongly the share of the peak falls with the power that a GPU has for each FLOP/s.
     overhead_ms, overhead_per_layer_ms: launches and scheduling of one step, and of each layer in it, ms.
     overhead_per_sequence_ms: sampling and bookkeeping of one sequence in one step, ms.
+    eager_ms_per_layer: what launching a layer takes more where an engine runs without CUDA graphs, ms. Plans use them.
     links: by class of link.
     socket_crossing: share of the PCIe rate that is left where an all-reduce crosses from one socket to the other.
     engines: by engine.
@@ -114,6 +118,7 @@ class Coefficients:
     overhead_ms: float
     overhead_per_layer_ms: float
     overhead_per_sequence_ms: float
+    eager_ms_per_layer: float
     links: Mapping[LinkClass, LinkCoefficients]
     socket_crossing: float
     engines: Mapping[str, EngineCoefficients]

@@ -222,6 +222,7 @@ class IdealTable:
             overhead_ms_per_sequence=c.overhead_per_sequence_ms + i["head_compute_ms"] / c.compute["16-bit"],
             comm_ms_per_token=i["volume_ms_per_token"] / reached,
             comm_ms_per_step=i["latency_hops"] * latency,
+            server_ms_per_sequence=np.full_like(latency, c.engines["vllm"].server_ms_per_token),
         )
 
     def _each(self, name: str, share: Callable[[str], float]) -> Floats:

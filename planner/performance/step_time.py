@@ -2,8 +2,9 @@
 
     dense(C, P)  = √(read² + (compute·(C + P))²)
     expert(C, P) = √((read·(1 − (1 − k/E)^(C + P)))² + (compute·(C + P))²)
-    step         = dense + expert + kv·X + attention·P·context
+    engine       = dense + expert + kv·X + attention·P·context
                  + overhead + per_sequence·C + comm_per_step + comm_per_token·(C + P)
+    step         = max(engine, server·C)
 
 In such a step C sequences decode one token each while they hold X tokens of context in all, and P prompt tokens are
 computed, each of which attends to `context` tokens on average (half the prompt for a whole prompt).
@@ -14,8 +15,10 @@ computed, each of which attends to `context` tokens on average (half the prompt 
 - The expert read is the expected number of distinct experts that C + P tokens visit, k of E each.
 - An all-reduce carries the volume of a ring, 2(TP − 1)/TP copies of the payload. It takes one hop behind an NVSwitch,
   and TP − 1 hops over PCIe, where more than four GPUs also cross from one socket to the other.
+- The server process sends the tokens of a step while the engine computes the next one. Where it takes longer than the
+  engine, the engine's tokens wait for it, and the server says how many go out in a second.
 
-A `StepClock` is this formula with its eleven numbers for one deployment class. A plan is rehearsed against it, so it
+A `StepClock` is this formula with its twelve numbers for one deployment class. A plan is rehearsed against it, so it
 must not know percentiles, arrivals or memory limits.
 """
 
@@ -50,6 +53,7 @@ class StepClock:
     overhead_ms_per_sequence: sampling and bookkeeping of one sequence, and its row of the output head.
     comm_ms_per_token: volume of the all-reduces, for one token.
     comm_ms_per_step: latency of the all-reduces, once a step.
+    server_ms_per_sequence: sending the token of one sequence to its client; the server works beside the engine.
     """
 
     dense_read_ms: float
@@ -63,6 +67,7 @@ class StepClock:
     overhead_ms_per_sequence: float
     comm_ms_per_token: float
     comm_ms_per_step: float
+    server_ms_per_sequence: float = 0.0
 
     def step_ms(
         self, decode_sequences: float, context_tokens: float, prefill_tokens: float = 0.0, prefill_context: float = 0.0
@@ -80,7 +85,7 @@ class StepClock:
         attention += self.attention_ms_per_token_pair * prefill_tokens * prefill_context
         fixed = self.overhead_ms + self.comm_ms_per_step
         fixed += self.overhead_ms_per_sequence * decode_sequences + self.comm_ms_per_token * tokens
-        return dense + expert + attention + fixed
+        return max(dense + expert + attention + fixed, self.server_ms_per_sequence * decode_sequences)
 
     def as_written(self) -> StepClock:
         """Return the clock with the six significant digits that a lock holds.
@@ -138,6 +143,7 @@ class ClockTable:
     overhead_ms_per_sequence: Floats
     comm_ms_per_token: Floats
     comm_ms_per_step: Floats
+    server_ms_per_sequence: Floats
 
     def step_ms(
         self, decode_sequences: Floats, context_tokens: Floats, prefill_tokens: Floats, prefill_context: Floats
@@ -150,8 +156,8 @@ class ClockTable:
         attention = self.kv_read_ms_per_token * context_tokens
         attention = attention + self.attention_ms_per_token_pair * prefill_tokens * prefill_context
         fixed = self.overhead_ms + self.comm_ms_per_step + self.overhead_ms_per_sequence * decode_sequences
-        result: Floats = dense + expert + attention + fixed + self.comm_ms_per_token * tokens
-        return result
+        engine: Floats = dense + expert + attention + fixed + self.comm_ms_per_token * tokens
+        return np.maximum(engine, self.server_ms_per_sequence * decode_sequences)
 
     def slower_by(self, factor: Floats) -> ClockTable:
         """Return the same classes, each with every step `factor` times as long."""

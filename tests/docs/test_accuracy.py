@@ -8,7 +8,7 @@ from itertools import zip_longest
 
 import pytest
 
-from measurement.files.unseen_files import load_intervals
+from measurement.files.interval_files import load_intervals
 from measurement.views.accuracy_plot import accuracy_svg
 from tests.docs.markdown import text_of
 from tools.figures.accuracy_tables import Found, found, parts

@@ -6,7 +6,7 @@ They take a minute: forty-three fits.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from measurement.evidence.accuracy import (
@@ -24,8 +24,7 @@ from measurement.evidence.intervals import Intervals
 from measurement.evidence.predictions import predict_rows
 from measurement.evidence.published import PublishedRun
 from measurement.evidence.words import QuotedKind
-from measurement.files.fit_files import shipped_runs
-from measurement.files.unseen_files import unseen_runs
+from measurement.files.fit_files import load_measurements
 from measurement.views.accuracy import WORDS, accuracy_markdown, percent
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
@@ -136,12 +135,10 @@ WEAK = (
 class Found:
     """Everything that the document tells, by what the fits did not see.
 
-    unseen: ids of the runs that no fit saw.
     intervals: how far off all sources are together.
     """
 
     runs: Mapping[str, PublishedRun]
-    unseen: Set[str]
     intervals: Intervals
     accuracies: Mapping[str, Accuracy]
     rows: Mapping[str, tuple[ScoredRow, ...]]
@@ -150,20 +147,17 @@ class Found:
 def found() -> Found:
     """Predict the shipped table three times."""
     catalog = load_catalog()
-    runs, gpus = shipped_runs(catalog), catalog.all_gpus
-    never = unseen_runs(catalog)
-    folds = CrossValidation(runs, catalog, unseen=never, shipped=load_coefficients())
-    judged = {"sources": (*runs, *never), "cells": runs, "gpus": runs, "": runs}
+    runs, gpus = load_measurements(catalog), catalog.all_gpus
+    folds = CrossValidation(runs, catalog)
     answers = {
         "sources": folds.predictions("sources"),
         "cells": folds.predictions("cells"),
         "gpus": folds.predictions("gpus"),
         "": predict_rows(runs, catalog, load_coefficients()),
     }
-    told = {way: scored_rows(judged[way], answers[way], gpus) for way in WAYS}
+    told = {way: scored_rows(runs, answers[way], gpus) for way in WAYS}
     return Found(
-        {run.id: run for run in (*runs, *never)},
-        {run.id for run in never},
+        {run.id: run for run in runs},
         folds.source_intervals(),
         {way: accuracy(rows, missing, way) for way, (rows, missing) in told.items()},
         {way: tuple(row for row in rows if not reason_left_out(row)) for way, (rows, _) in told.items()},
@@ -188,27 +182,21 @@ def parts(told: Found) -> dict[str, list[str]]:
 def stranger(told: Found) -> list[str]:
     """What a stranger finds: each source by a fit that saw nothing of it, beside what is aimed at."""
     whole = told.accuracies["sources"]
-    unseen = accuracy([row for row in told.rows["sources"] if row.id in told.unseen])
-    both = (whole, unseen)
     rows = []
     for kind, (middle, nine) in CELLS.items():
-        aim = f"≤ {100 * middle:.0f} % / ≤ {100 * nine:.0f} %"
-        macros = [next(m for m in each.macro if m.kind == kind) for each in both]
-        cells = [
-            f"{_marked(percent(m.middle), m.middle <= middle)} / {_marked(percent(m.nine), m.nine <= nine)}"
-            for m in macros
-        ]
-        rows.append((f"{WORDS[kind]}: median of cells, nine in ten", aim, *cells))
+        macro = next(m for m in whole.macro if m.kind == kind)
+        words = WORDS[kind]
+        rows.append((f"{words}: median of cells", f"≤ {100 * middle:.0f} %", _percent_marked(macro.middle, middle)))
+        rows.append((f"{words}: nine in ten cells", f"≤ {100 * nine:.0f} %", _percent_marked(macro.nine, nine)))
     for kind in JUDGED:
-        rows.append((f"{WORDS[kind]}: share in its 80 % interval", "75 to 90 %", *(_coverage(a, kind) for a in both)))
+        rows.append((f"{WORDS[kind]}: share in its 80 % interval", "75 to 90 %", _coverage(whole, kind)))
     for kind in JUDGED:
-        worst = [max(_by_gpu(each, kind), key=_off) for each in both]
-        cells = [_marked(f"{s.bias:.2f} ({s.group})", _off(s) <= UNSEEN_BIAS) for s in worst]
-        rows.append((f"{WORDS[kind]}: most biased GPU", f"within {UNSEEN_BIAS} ×", *cells))
+        worst = max(_by_gpu(whole, kind), key=_off)
+        cell = _marked(f"{worst.bias:.2f} ({worst.group})", _off(worst) <= UNSEEN_BIAS)
+        rows.append((f"{WORDS[kind]}: most biased GPU", f"within {UNSEEN_BIAS} ×", cell))
     for choice in CHOICES:
-        rows.append((f"order of {choice} choices", f"≥ {100 * LEAST_ORDER:.0f} %", *(_order(a, choice) for a in both)))
-    heads = [f">all sources ({whole.rows} rows)", f">of these, those that the shipped fit never saw ({unseen.rows})"]
-    return table_lines(["figure", "aim", *heads], rows)
+        rows.append((f"order of {choice} choices", f"≥ {100 * LEAST_ORDER:.0f} %", _order(whole, choice)))
+    return table_lines(["figure", "aim", f">each source left out ({whole.rows} rows)"], rows)
 
 
 def summary(told: Found) -> list[str]:
@@ -246,7 +234,7 @@ def weak(told: Found) -> list[str]:
 
 def measured(told: Found) -> list[str]:
     """Rows by GPU and engine, of every GPU that can be planned for or was measured."""
-    counted = Counter[tuple[str, str]]((r.gpu, r.engine) for r in told.runs.values() if r.id not in told.unseen)
+    counted = Counter[tuple[str, str]]((r.gpu, r.engine) for r in told.runs.values())
     known = sorted({*load_catalog().gpus, *(gpu for gpu, _ in counted)})
     rows = [
         (gpu, *(str(counted[gpu, engine]) for engine in ENGINES), load_coefficients().provenance(gpu)) for gpu in known
@@ -271,6 +259,10 @@ def _order(found: Accuracy, choice: Choice) -> str:
 
 def _off(score: Score) -> float:
     return max(score.bias, 1.0 / score.bias)
+
+
+def _percent_marked(share: float, most: float) -> str:
+    return _marked(percent(share), share <= most)
 
 
 def _marked(text: str, reached: bool) -> str:

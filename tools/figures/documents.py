@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
-from measurement.files.unseen_files import intervals_text
+from measurement.files.interval_files import intervals_text
 from measurement.views.accuracy_plot import accuracy_svg
 from planner.documents.lock import load
 from planner.plan.plan import Plan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from measurement.evidence import run_figures
+from measurement.evidence import reports
 from measurement.evidence.fit import UNKNOWNS, vector
 from measurement.files.fit_files import load_measurements
 from planner.decision.answer import routes
@@ -36,6 +36,7 @@ READING = {
     "overhead_ms": "ms of every step",
     "overhead_per_layer_ms": "ms a layer",
     "overhead_per_sequence_ms": "ms a decoding sequence",
+    "eager_ms_per_layer": "ms a layer more without CUDA graphs",
     "latency_nvlink": "ms of one all-reduce at 900 GB/s; the less the faster the NVLink",
     "latency_pcie": "ms of one of its TP − 1 hops over PCIe",
     "bandwidth_nvlink": "share of the link's rate, NVLink",
@@ -44,6 +45,7 @@ READING = {
 }
 ENGINE_READING = {
     "step_": "step of {} over vLLM's",
+    "server_": "ms of one server process for a token that it streams, {}",
     "entry_": "ms from arrival to the first step on an idle engine, {}",
     "entry_each_": "ms more for every other request in flight, {}",
 }
@@ -63,7 +65,7 @@ def parts() -> dict[str, list[str]]:
     fitted, catalog = load_coefficients(), load_catalog()
     return {
         "coefficients": coefficients(fitted),
-        "engines": engines(fitted),
+        "engines": engines(fitted, catalog),
         "provenance": provenance(fitted, catalog),
         "residuals": residuals(fitted),
         "bursts": bursts(),
@@ -92,9 +94,9 @@ def coefficients(fitted: Coefficients) -> list[str]:
     return table_lines(["coefficient", ">fitted", ">expected", ">range", "what it is"], rows)
 
 
-def engines(fitted: Coefficients) -> list[str]:
+def engines(fitted: Coefficients, catalog: Catalog) -> list[str]:
     """How engines differ from the one that is planned with, and how many rows say so."""
-    counted = Counter(row.engine_key for row in load_measurements())
+    counted = Counter(row.engine_key for row in load_measurements(catalog))
     rows = [
         (
             f"`{key}`",
@@ -103,16 +105,17 @@ def engines(fitted: Coefficients) -> list[str]:
             f"{fitted.engines[key].step_factor:.2f} ×",
             f"{fitted.engines[key].entry_ms:.0f} ms",
             f"{fitted.engines[key].entry_ms_per_request:.2f} ms",
+            f"{fitted.engines[key].server_ms_per_token:.3f} ms",
         )
         for key, name in ENGINES.items()
     ]
-    columns = ["key", "engine", ">published rows", ">step over vLLM's", ">entry", ">for each other in flight"]
-    return table_lines(columns, rows)
+    heads = [">published rows", ">step over vLLM's", ">entry", ">for each other in flight", ">a streamed token"]
+    return table_lines(["key", "engine", *heads], rows)
 
 
 def provenance(fitted: Coefficients, catalog: Catalog) -> list[str]:
     """Which GPUs were measured, and the margin that each gets."""
-    published = Counter(row.gpu for row in load_measurements())
+    published = Counter(row.gpu for row in load_measurements(catalog))
     rows = [
         (
             gpu,
@@ -187,13 +190,13 @@ def assumptions(catalog: Catalog) -> list[str]:
         f"{each:,} on {', '.join(key for key, default in tokens.items() if default == each)}"
         for each in sorted(set(tokens.values()), reverse=True)
     )
-    spread = f"{run_figures.SPREAD[0]:.2f} to {run_figures.SPREAD[1]:.2f} × the mean, independent of each other"
+    spread = f"{reports.SPREAD[0]:.2f} to {reports.SPREAD[1]:.2f} × the mean, independent of each other"
     kept_back = f"{capacity_search.KEPT_BACK:.0%} of those that a target allows"
     rows = [
         ("share of requests that keeps each target", f"{capacity.PERCENTILE:.0%}", "`planner/performance/capacity.py`"),
         ("what is simulated", simulated, "`planner/performance/capacity_search.py`"),
         ("misses that are kept back", kept_back, "`planner/performance/capacity_search.py`"),
-        ("lengths of a benchmark that says nothing of theirs", spread, "`measurement/evidence/run_figures.py`"),
+        ("lengths of a benchmark that says nothing of theirs", spread, "`measurement/evidence/reports.py`"),
         (
             "share of GPU memory for the engine",
             f"{memory.GPU_MEMORY_UTILIZATION:g}, or less so that {memory.BESIDE_SHARE_GIB:g} GiB stay for CUDA "

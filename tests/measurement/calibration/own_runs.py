@@ -7,9 +7,10 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+from measurement.evidence.benchmarks import Subject
+
 from measurement.calibration.deployment import FactSource, stated_deployment
 from measurement.calibration.runs import BenchRun, Deployment, Latency, OwnRun, expected_figures
-from measurement.evidence.benchmarks import Subject
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from planner.performance.coefficients import Coefficients

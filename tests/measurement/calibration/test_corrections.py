@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from measurement.evidence.benchmarks import Subject
 
 from measurement.calibration.corrections import calibrations, shrunk_factor
 from measurement.calibration.runs import OwnRun, expected_figures
-from measurement.evidence.benchmarks import Subject
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from planner.performance.calibration import Calibration, Caps, Correction, evidence

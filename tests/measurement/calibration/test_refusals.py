@@ -6,6 +6,7 @@ import random
 from dataclasses import replace
 
 import pytest
+from measurement.evidence.benchmarks import subjects
 
 from measurement.calibration.refusals import (
     FASTEST_SHARE,
@@ -16,7 +17,6 @@ from measurement.calibration.refusals import (
     run_refusals,
 )
 from measurement.calibration.runs import BenchRun, Deployment, Latency
-from measurement.evidence.benchmarks import subjects
 from measurement.files.fit_files import load_measurements
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients

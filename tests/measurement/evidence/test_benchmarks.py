@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-
 from measurement.evidence.benchmarks import EngineName, engine_key, stored_quantization, subjects
+
 from measurement.evidence.fit import ENGINE_KEYS
 from measurement.files.fit_files import load_measurements
 from planner.edges.catalog_files import load_catalog

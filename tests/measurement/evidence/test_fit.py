@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from measurement.evidence.benchmarks import subjects
 
 from measurement.evidence import fit
-from measurement.evidence.benchmarks import subjects
 from measurement.evidence.fit import ENGINE_KEYS, UNKNOWNS, FitTable, coefficients, tells_of_steps, vector
 from measurement.evidence.held_out import vllm_row_counts
 from measurement.files.fit_files import load_measurements, written_coefficients

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-
 from measurement.evidence.benchmarks import Subject, subjects
+
 from measurement.evidence.fit import tells_of_steps
 from measurement.evidence.held_out import FitReport, Residual, fit_report, quantiles, vllm_row_counts
 from measurement.files.fit_files import load_measurements

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from measurement.evidence.benchmarks import engine_key
+
 from measurement.evidence.names import NameMatch, find_gpu
 from measurement.evidence.predictions import PredictedFigure, predict_rows
 from measurement.evidence.published import PublishedRun, RowReader, Unpredictable

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
 from measurement.evidence.benchmarks import EngineName, Measurement, Subject, subjects
+
 from measurement.evidence.run_figures import CROWDING, Figures, RunConditions, closed_form, simulated_figures
 from planner.edges.catalog_files import load_catalog
 from planner.performance.memory import MemoryFit, memory_fit

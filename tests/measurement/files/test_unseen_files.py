@@ -10,7 +10,7 @@ import pytest
 
 from measurement.evidence.intervals import Interval, Intervals
 from measurement.files.fit_files import shipped_runs
-from measurement.files.unseen_files import intervals_text, load_intervals, unseen_rows, unseen_runs
+from measurement.files.interval_files import intervals_text, load_intervals, unseen_rows, unseen_runs
 from planner.edges.catalog_files import load_catalog
 
 CATALOG = load_catalog()
