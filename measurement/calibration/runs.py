@@ -284,6 +284,7 @@ class OwnRun:
             offline=False,
             gpu_memory_utilization=None,
             eager=False,
+            stream_interval=1,
             figure=FIGURES[metric],
             value=value,
             regime="batch1" if clients == 1 else "fixed_concurrency",

@@ -46,6 +46,7 @@ class QuotedFlags:
     expert_parallel: whether GPUs share out whole experts.
     attention_data_parallel: whether each GPU holds a copy of the attention.
     max_num_seqs, max_num_batched_tokens: sequences and tokens of one step at most.
+    stream_interval: tokens that the server sends to a client together.
     seqs_follow_load: whether `max-num-seqs` is the concurrency of each run.
     gpu_memory_utilization: share of the GPU's memory that the engine may take.
     low, high: shortest and longest length over the nominal one; lengths are drawn evenly between them.
@@ -63,6 +64,7 @@ class QuotedFlags:
     max_num_seqs: int | None
     seqs_follow_load: bool
     max_num_batched_tokens: int | None
+    stream_interval: int | None
     gpu_memory_utilization: float | None
     low: float
     high: float
@@ -92,6 +94,7 @@ def quoted_flags(text: str) -> QuotedFlags:
         max_num_seqs=_whole(words, _SEQUENCES, problems),
         seqs_follow_load=bool(re.search(rf"(?:{_SEQUENCES})\s*conc", words)),
         max_num_batched_tokens=_whole(words, _BATCHED_TOKENS, problems),
+        stream_interval=_whole(words, "stream interval", problems),
         gpu_memory_utilization=_share(words, problems),
         low=low,
         high=high,

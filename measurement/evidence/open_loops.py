@@ -7,6 +7,7 @@ than is served, the queue grows as long as the run lasts, so that latencies depe
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -17,6 +18,7 @@ REQUESTS = 2000
 """Requests of a simulated run whose number is not stated."""
 MOST_REQUESTS = 20_000
 _POINTS = 64
+_SHARES = (0.5, 0.9, 0.95, 0.99)
 _R2 = (0.7548776662466927, 0.5698402909980532)
 
 
@@ -48,18 +50,20 @@ class OpenLoopConditions:
 class OpenLoop:
     """The latencies of a run at a rate, each (mean, p50, p90, p95, p99), ms.
 
+    itl_ms: time between two tokens; its mean is that of TPOT.
     in_flight: requests in the engine, averaged over time.
     """
 
     ttft_ms: tuple[float, ...]
     tpot_ms: tuple[float, ...]
     e2e_ms: tuple[float, ...]
+    itl_ms: tuple[float, ...]
     in_flight: float
 
-    def time_ms(self, kind: QuotedKind, percentile: float | None) -> float:
-        """TTFT, TPOT or E2E without the time before the first step, ms. percentile: None for the mean."""
-        figures = {"ttft": self.ttft_ms, "tpot": self.tpot_ms, "e2e": self.e2e_ms}[kind]
-        return figures[(None, 0.5, 0.9, 0.95, 0.99).index(percentile)]
+    def time_ms(self, kind: QuotedKind | Literal["itl"], percentile: float | None) -> float:
+        """TTFT, TPOT, E2E or ITL without the time before the first step, ms. percentile: None for the mean."""
+        figures = {"ttft": self.ttft_ms, "tpot": self.tpot_ms, "e2e": self.e2e_ms, "itl": self.itl_ms}[kind]
+        return figures[(None, *_SHARES).index(percentile)]
 
 
 def open_loop(asked: OpenLoopConditions) -> OpenLoop:
@@ -84,11 +88,12 @@ def open_loop(asked: OpenLoopConditions) -> OpenLoop:
     )
 
     def figures(latencies: Latencies) -> tuple[float, ...]:
-        return (latencies.mean, *(latencies.percentile(share) for share in (0.5, 0.9, 0.95, 0.99)))
+        return (latencies.mean, *(latencies.percentile(share) for share in _SHARES))
 
     return OpenLoop(
         ttft_ms=figures(results.ttft_ms),
         tpot_ms=figures(results.tpot_ms),
         e2e_ms=figures(results.e2e_ms),
+        itl_ms=(results.tpot_ms.mean, *(results.itl_ms(share) for share in _SHARES)),
         in_flight=results.totals.mean_present,
     )

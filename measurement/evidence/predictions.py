@@ -57,7 +57,7 @@ def predict_rows(
 
 def _refusal(run: PublishedRun) -> Unpredictable | None:
     """Why the question of this run has no answer, whatever it ran on."""
-    if run.figure.percentile not in PERCENTILES and run.figure.quantity != "itl":
+    if run.figure.percentile not in PERCENTILES:
         return Unpredictable(run.id, "no such percentile is predicted", "p50, p90, p95, p99 or the mean")
     if run.is_all_at_once and run.prompts is None and run.figure.kind in ("ttft", "e2e"):
         return Unpredictable(run.id, "how long prompts wait that come all at once depends on their number", "state it")

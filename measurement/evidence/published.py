@@ -70,6 +70,7 @@ class PublishedRun:
     offline: whether the engine was called as a library, without its server.
     gpu_memory_utilization: share of the GPU's memory that the engine may take.
     eager: whether the engine ran without CUDA graphs.
+    stream_interval: tokens that the server sends to a client together.
     figure: what was measured.
     value: the measured figure in the row's own unit.
     regime, quality, family, source: as the row states them, for accuracy tables.
@@ -103,6 +104,7 @@ class PublishedRun:
     offline: bool
     gpu_memory_utilization: float | None
     eager: bool
+    stream_interval: int
     figure: QuotedFigure
     value: float | None
     regime: str
@@ -229,6 +231,7 @@ class RowReader:
             offline=bool(_OFFLINE.search(f"{cells.get('flags', '')} {cells['concurrency_or_rate']}")),
             gpu_memory_utilization=flags.gpu_memory_utilization,
             eager=flags.eager,
+            stream_interval=flags.stream_interval or 1,
             figure=asked,
             value=_value(cells.get("value", "")),
             regime=regime,

@@ -12,8 +12,8 @@ S are the tokens in, O the tokens out, and N the requests in flight:
 - At a rate, requests arrive independently of each other (`open_loops`).
 - With everything at once, N is the number of prompts. Where that is not stated, it is what the engine holds at a time.
 
-The time between two tokens (ITL) has the mean of TPOT. A percentile of it is a bare decode step, or a step with a
-prompt in it where so many steps have one.
+The time between two tokens (ITL) has the mean of TPOT. Its percentiles are those of the simulated steps: near capacity
+many steps hold a prompt of another request, and only a percentile of ITL shows them one by one.
 
 Copies of an engine share the clients and add their rates. Runs under the same conditions are simulated once.
 """
@@ -122,16 +122,12 @@ class Report:
         return time if kind == "tpot" else time + self.entry_ms
 
     def itl_ms(self, percentile: float | None) -> float:
-        """Time between two tokens, ms. It is longer in the steps that compute a prompt of another request too."""
+        """Time between two tokens, ms, from the simulated steps. Its mean is that of TPOT."""
         if percentile is None:
             return self.time_ms("tpot", None)
-        run, step_tokens = self.deployed.run, self.deployed.step_tokens
-        context = self.clients * (run.input_tokens + run.output_tokens / 2.0)
-        bare = self.clock.step_ms(self.clients, context)
-        chunks = max(1, math.ceil(run.input_tokens / step_tokens))
-        prompts = (self.clients - 1) * chunks / run.output_tokens
-        added = self.clock.prefill_added_ms(self.clients, context, run.input_tokens, step_tokens) / chunks
-        return bare + added * max(1.0, prompts) if percentile > 1.0 - prompts else bare
+        if self.opened is not None:
+            return self.opened.time_ms("itl", percentile)
+        return float(getattr(self.loops.itl_ms, PERCENTILES[percentile])[self.row])
 
     def requests_per_s(self) -> float:
         """Requests per second that all engines serve together."""

@@ -3,7 +3,8 @@
 A clock of the fit is that of vLLM's engine and server with CUDA graphs. A run differs from it in three ways:
 
 - The steps of another engine, or of an old release, are a factor longer, and its server has a speed of its own.
-- An engine that is called as a library streams to nobody, so that no server holds it up.
+- A server that sends several tokens together has so much less to do, and an engine that is called as a library has no
+  server at all.
 - Without CUDA graphs, each layer of a step takes longer to launch.
 """
 
@@ -34,14 +35,14 @@ class RunClocks:
     def __init__(self, runs: Sequence[DeployedRun]) -> None:
         self._ideals = IdealTable([each.ideal for each in runs])
         self._keys, self._key_of_run = np.unique([each.run.engine_key for each in runs], return_inverse=True)
-        self._streamed = np.array([not each.run.offline for each in runs], dtype=np.float64)
+        self._messages = np.array([0.0 if each.run.offline else 1.0 / each.run.stream_interval for each in runs])
         self._eager_layers = np.array([each.ideal.layers * each.run.eager for each in runs], dtype=np.float64)
 
     def only(self, kept: NDArray[np.bool_]) -> RunClocks:
         """The clocks of the runs for which `kept` is true."""
         part = copy(self)
         part._ideals, part._key_of_run = self._ideals.only(kept), self._key_of_run[kept]
-        part._streamed, part._eager_layers = self._streamed[kept], self._eager_layers[kept]
+        part._messages, part._eager_layers = self._messages[kept], self._eager_layers[kept]
         return part
 
     def clocks(self, coefficients: Coefficients) -> ClockTable:
@@ -51,7 +52,7 @@ class RunClocks:
         table = replace(table, overhead_ms=table.overhead_ms + eager)
         table = table.slower_by(self._each(coefficients, lambda engine: engine.step_factor))
         server = self._each(coefficients, lambda engine: engine.server_ms_per_token)
-        return replace(table, server_ms_per_sequence=server * self._streamed)
+        return replace(table, server_ms_per_sequence=server * self._messages)
 
     def entry_ms(self, coefficients: Coefficients, others: Floats) -> Floats:
         """The time of a request of each run before its first step, ms. others: other requests in flight."""

@@ -36,7 +36,7 @@ COLUMNS = (
     *("tensor_parallel_size", "data_parallel_size", "expert_parallel_size", "attention_data_parallel"),
     *("engine", "engine_version", "input_tokens", "output_tokens", "length_low", "length_high", "lengths"),
     *("concurrency", "prompts", "max_num_seqs", "max_num_batched_tokens", "gpu_memory_utilization"),
-    *("eager", "offline", "metric", "value", "regime", "quality", "date"),
+    *("eager", "offline", "stream_interval", "metric", "value", "regime", "quality", "date"),
 )
 """Columns of the table. Their words are those of `PublishedRun`; `metric` is a key of `FIGURES`."""
 OPTIONAL = ("concurrency", "prompts", "max_num_seqs", "max_num_batched_tokens", "gpu_memory_utilization")

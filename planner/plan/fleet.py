@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Literal
 
 from planner.domain.offerings import CapacityType
@@ -89,6 +90,7 @@ class PoolClock(PlanPart):
     overhead_ms_per_sequence: Figure
     comm_ms_per_token: Figure
     comm_ms_per_step: Figure
+    server_ms_per_sequence: Figure = left_out_at(Decimal(0))
 
 
 class PoolCapacity(PlanPart):

@@ -23,6 +23,7 @@ COEFFICIENTS = {
     "overhead_ms_per_sequence": 0.01,
     "comm_ms_per_token": 0.001,
     "comm_ms_per_step": 1.0,
+    "server_ms_per_sequence": 0.05,
 }
 DOCUMENT = {
     "version": "1.0",
@@ -76,6 +77,18 @@ def test_experts_multiply_while_they_are_read() -> None:
     assert step.step_ms(100, 0) - plain.step_ms(100, 0) == pytest.approx(125.0)
 
 
+def test_a_slow_server_holds_the_engine_up() -> None:
+    """40 tokens at 0.8 ms each take longer than the 28.5 ms of the engine; prompts are no work for the server."""
+    step = StepCoefficients(**(COEFFICIENTS | {"server_ms_per_sequence": 0.8}))
+    assert step.step_ms(40, 50_000) == pytest.approx(32.0)
+    assert step.step_ms(40, 50_000, 2048, 1024.0) == StepCoefficients(**COEFFICIENTS).step_ms(40, 50_000, 2048, 1024.0)
+
+
+def test_a_clock_of_an_older_plan_has_no_server() -> None:
+    older = {name: value for name, value in COEFFICIENTS.items() if name != "server_ms_per_sequence"}
+    assert StepCoefficients(**older).server_ms_per_sequence == 0.0
+
+
 def test_a_good_file_is_read(tmp_path: Path) -> None:
     clock = read_clock(write(tmp_path))
     assert clock.pool == "chat-a"
@@ -119,6 +132,7 @@ steps = st.builds(
     overhead_ms_per_sequence=small,
     comm_ms_per_token=small,
     comm_ms_per_step=small,
+    server_ms_per_sequence=small,
 )
 batches = st.tuples(st.integers(0, 512), st.integers(0, 10**6), st.integers(0, 16384), st.floats(0, 10**5))
 

@@ -1,9 +1,10 @@
 """The clock file: the limits of one replica, and the coefficients that say how long one engine step lasts.
 
-    step = √(dense_read² + (dense_compute · (C + P))²)
-         + √((expert_read · (1 − (1 − hit)^(C + P)))² + (expert_compute · (C + P))²)
-         + kv_read · X + attention · P · ctx
-         + overhead + overhead_per_sequence · C + comm_per_step + comm_per_token · (C + P)
+    engine = √(dense_read² + (dense_compute · (C + P))²)
+           + √((expert_read · (1 − (1 − hit)^(C + P)))² + (expert_compute · (C + P))²)
+           + kv_read · X + attention · P · ctx
+           + overhead + overhead_per_sequence · C + comm_per_step + comm_per_token · (C + P)
+    step   = the longer one of engine and server_per_sequence · C
 
     C     decode sequences, one token each
     X     tokens of context that they read
@@ -11,7 +12,8 @@
     ctx   mean context that a prefill token attends to, tokens
 
 Under each root stand reading the weights and multiplying with them, which go on at the same time. Everything else
-follows one after the other.
+follows one after the other. The server processes send the tokens of a step while the engine computes the next one, so
+that the slower of the two says how long a step lasts.
 
 The planner writes this file from a plan. The twin reads it and has its own implementation of the formula, so that an
 error in either shows as a difference.
@@ -52,6 +54,7 @@ class StepCoefficients(BaseModel):
     overhead_ms_per_sequence: _Milliseconds
     comm_ms_per_token: _Milliseconds
     comm_ms_per_step: _Milliseconds
+    server_ms_per_sequence: _Milliseconds = 0.0
 
     def step_ms(
         self, decode_sequences: int, context_tokens: int, prefill_tokens: int = 0, prefill_context: float = 0.0
@@ -67,7 +70,8 @@ class StepCoefficients(BaseModel):
         if prefill_tokens:
             attention_ms += self.attention_ms_per_token_pair * prefill_tokens * prefill_context
         fixed_ms = self.overhead_ms + self.comm_ms_per_step + self.overhead_ms_per_sequence * decode_sequences
-        return products_ms + attention_ms + fixed_ms + self.comm_ms_per_token * batch_tokens
+        engine_ms = products_ms + attention_ms + fixed_ms + self.comm_ms_per_token * batch_tokens
+        return max(engine_ms, self.server_ms_per_sequence * decode_sequences)
 
 
 class EngineClock(BaseModel):

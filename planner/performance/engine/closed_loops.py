@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from planner.performance.engine.compiling import compiled, compiled_part
+from planner.performance.engine.gaps import gap_percentiles, mean_gap, no_gaps
 from planner.performance.engine.loop import advance, prepare
 from planner.performance.engine.scheduler import NO_LIMIT
 from planner.performance.engine.state import ENGINE, FINISHED, REQUEST, SLOT, WAITING
@@ -46,6 +47,7 @@ class ClosedLoopFigures:
     ttft_ms: time to the first token.
     tpot_ms: (last token − first token) / (output − 1), over requests of two output tokens or more.
     e2e_ms: time from the request to its last token.
+    itl_ms: time between two tokens, over all tokens but the first of each request.
     output_tokens_per_s: output tokens of all requests ÷ time of the last token.
     requests_per_s: requests ÷ time of the last token.
     preemptions: how often a sequence lost its cache.
@@ -56,6 +58,7 @@ class ClosedLoopFigures:
     ttft_ms: Spread
     tpot_ms: Spread
     e2e_ms: Spread
+    itl_ms: Spread
     output_tokens_per_s: Floats
     requests_per_s: Floats
     preemptions: Floats
@@ -112,7 +115,8 @@ def closed_loops(
     blocks = [_figures(vectors[block], table[block]) for block in _blocks(table["requests"])]
     latencies = np.concatenate([each for each, _ in blocks], axis=2)
     rest = np.concatenate([each for _, each in blocks], axis=1)
-    return ClosedLoopFigures(Spread(*latencies[0]), Spread(*latencies[1]), Spread(*latencies[2]), *rest)
+    ttft, tpot, e2e, itl = (Spread(*each) for each in latencies)
+    return ClosedLoopFigures(ttft, tpot, e2e, itl, *rest)
 
 
 _PERCENTILES = np.array([0.5, 0.9, 0.95, 0.99])
@@ -142,7 +146,7 @@ def _blocks(requests: NDArray[Any]) -> list[slice]:
 
 
 def _figures(clocks: Floats, table: NDArray[Any]) -> tuple[Floats, Floats]:
-    """Return (TTFT, TPOT, E2E) × (mean, percentiles) × row, and the other figures × row."""
+    """Return (TTFT, TPOT, E2E, ITL) × (mean, percentiles) × row, and the other figures × row."""
     rows = len(table)
     places = int(np.minimum(table["max_num_seqs"], table["concurrency"]).max(initial=1))
     engines = np.zeros(rows, ENGINE)
@@ -153,6 +157,7 @@ def _figures(clocks: Floats, table: NDArray[Any]) -> tuple[Floats, Floats]:
     for name in ("max_num_batched_tokens", "async_scheduling"):
         engines[name] = table[name]
     finished = np.zeros(int(table["requests"].sum()) + places, FINISHED)
+    gaps = no_gaps(rows)
     _loops(
         engines,
         clocks,
@@ -163,6 +168,7 @@ def _figures(clocks: Floats, table: NDArray[Any]) -> tuple[Floats, Floats]:
         np.zeros(4 * places + 16, np.int64),
         np.zeros((2, BLOCK_TOKENS), np.int64),
         finished,
+        gaps,
     )
     done = finished[: engines["finished"].sum()]
     row = np.repeat(np.arange(rows), engines["finished"])
@@ -173,6 +179,7 @@ def _figures(clocks: Floats, table: NDArray[Any]) -> tuple[Floats, Floats]:
             _spread(row, done["first_ms"] - done["arrival_ms"], rows),
             _spread(row[decoded], tpot, rows),
             _spread(row, done["last_ms"] - done["arrival_ms"], rows),
+            np.vstack([mean_gap(gaps), gap_percentiles(gaps, _PERCENTILES)]),
         ]
     )
     seconds = np.where(engines["finished"] > 0, engines["now_ms"] / 1e3, np.nan)
@@ -207,6 +214,7 @@ def _loops(
     events: Any,
     phases: Any,
     finished: Any,
+    gaps: Any,
 ) -> None:
     """Run every row in turn. Each has its own record of `engines`; the other arrays are used again and fit any row."""
     begin = 0
@@ -216,7 +224,7 @@ def _loops(
         places, done = slots[: engines[r].max_num_seqs], finished[begin:]
         _draw(requests, row)
         prepare(engine, places, phases, min(row.concurrency, count))
-        advance(engine, requests[:count], last, waiting, places, events, phases, done, clocks[r])
+        advance(engine, requests[:count], last, waiting, places, events, phases, done, gaps[r], clocks[r])
         begin += engines[r].finished
 
 

@@ -38,6 +38,7 @@ from planner.performance.engine.batch import (
 from planner.performance.engine.compiled_step import decode_run_ms, step_ms
 from planner.performance.engine.compiling import compiled, compiled_part
 from planner.performance.engine.events import pop_due, steps_to_next
+from planner.performance.engine.gaps import count_gaps
 
 DONE, MORE_REQUESTS, WAITING_FULL, FINISHED_FULL = 0, 1, 2, 3
 """Reasons for which `advance` returns. After each of them but the first it can go on where it was."""
@@ -66,6 +67,7 @@ def advance(
     events: Any,
     phases: Any,
     finished: Any,
+    gaps: Any,
     clock: Any,
 ) -> int:
     """Serve until all is done or something runs out, and return which of the codes above it is.
@@ -77,6 +79,7 @@ def advance(
     events: the heap of `events`, with room for at least twice as many events as there are slots.
     phases: number of decoding sequences, and of those with an open window, by the step modulo a block at which they
     take a block, shape (2, block_tokens).
+    gaps: counts of `gaps.count_gaps`, shape (BINS,).
     clock: vector of `compiled_step.clock_vector`.
     """
     engine = engines[0]
@@ -118,6 +121,8 @@ def advance(
             ms = decode_run_ms(clock, engine.decoding, engine.context, steps)
         engine.known_ms = engine.now_ms  # of many steps the first: who could enter has come in the last, if at all
         engine.now_ms += ms
+        if engine.decoding > 0:
+            count_gaps(gaps, ms / steps, engine.decoding * steps)
         engine.busy_ms += ms
         engine.present_ms += (engine.waiting + engine.running) * ms
         engine.queued_ms += engine.waiting * ms

@@ -15,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.performance.engine.compiled_step import clock_vector
+from planner.performance.engine.gaps import gap_percentiles, no_gaps
 from planner.performance.engine.latencies import Latencies
 from planner.performance.engine.loop import DONE, FINISHED_FULL, MORE_REQUESTS, WAITING_FULL, advance, prepare
 from planner.performance.engine.scheduler import KvCache, SchedulerOptions, engine_record
 from planner.performance.engine.state import FINISHED, REQUEST, SLOT, WAITING
 from planner.performance.engine.streams import Stream
 from planner.performance.step_time import StepClock
+from planner.words.arrays import Floats
 
 CHUNK = 1 << 15
 """Number of requests that are held at once on either side of the engine."""
@@ -71,6 +73,7 @@ class Results:
     ttft_ms: times to the first token.
     tpot_ms: (last token − first token) / (output − 1), of requests of two output tokens or more.
     e2e_ms: times from arrival to the last token.
+    gaps: counts of the times between two tokens, of all requests, shape (1, BINS).
     totals: what the engine counted.
     output_tokens: tokens of all finished requests.
     """
@@ -78,8 +81,13 @@ class Results:
     ttft_ms: Latencies
     tpot_ms: Latencies
     e2e_ms: Latencies
+    gaps: Floats
     totals: Totals
     output_tokens: int
+
+    def itl_ms(self, share: float) -> float:
+        """Return the time between two tokens that `share` of all tokens do not exceed, ms; the warm-up counts."""
+        return float(gap_percentiles(self.gaps, np.array([share]))[0, 0])
 
     @property
     def output_tokens_per_s(self) -> float:
@@ -105,7 +113,7 @@ def simulate(
         ttft.add(counted["first_ms"] - counted["arrival_ms"])
         e2e.add(counted["last_ms"] - counted["arrival_ms"])
         tpot.add((decoding["last_ms"] - decoding["first_ms"]) / (decoding["output"] - 1))
-    return Results(ttft, tpot, e2e, run.totals(), tokens)
+    return Results(ttft, tpot, e2e, run.gaps, run.totals(), tokens)
 
 
 class SimulatedRun:
@@ -125,6 +133,7 @@ class SimulatedRun:
         self._events = np.zeros(4 * places + 16, np.int64)
         self._phases = np.zeros((2, options.block_size), np.int64)
         self._finished = np.zeros(CHUNK + places, FINISHED)
+        self.gaps = no_gaps(1)
         self._total_finished = 0
         prepare(self._engine, self._slots, self._phases, -1 if stream.clients is None else stream.clients)
 
@@ -170,6 +179,7 @@ class SimulatedRun:
                 self._events,
                 self._phases,
                 self._finished,
+                self.gaps[0],
                 self._clock,
             )
             if reason == WAITING_FULL:

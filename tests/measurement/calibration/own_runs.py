@@ -7,10 +7,9 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from measurement.evidence.benchmarks import Subject
-
 from measurement.calibration.deployment import FactSource, stated_deployment
 from measurement.calibration.runs import BenchRun, Deployment, Latency, OwnRun, expected_figures
+from measurement.evidence.deployed_runs import DeployedRun
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from planner.performance.coefficients import Coefficients
@@ -85,6 +84,6 @@ def own(run: BenchRun, ran_on: Deployment | None = None, number: int = 0) -> Own
     return OwnRun(run, ran_on or class_of(), f"sha256:{number:064x}", f"run-{number}.json")
 
 
-def unrefined(shipped: Coefficients, _: Sequence[Subject]) -> Coefficients:
+def unrefined(shipped: Coefficients, _: Sequence[DeployedRun]) -> Coefficients:
     """A `Refine` that changes nothing: all that own runs say then stands in the factors."""
     return shipped

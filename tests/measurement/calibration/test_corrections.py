@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from measurement.evidence.benchmarks import Subject
 
 from measurement.calibration.corrections import calibrations, shrunk_factor
 from measurement.calibration.runs import OwnRun, expected_figures
+from measurement.evidence.deployed_runs import DeployedRun
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from planner.performance.calibration import Calibration, Caps, Correction, evidence
@@ -86,8 +86,8 @@ def test_residuals_are_of_runs_that_their_factor_did_not_see() -> None:
 def test_the_refit_hears_the_rows_of_its_own_gpu_only() -> None:
     heard: list[list[str]] = []
 
-    def refine(start: Coefficients, rows: Sequence[Subject]) -> Coefficients:
-        heard.append(sorted({row.gpu.key for row in rows}))
+    def refine(start: Coefficients, rows: Sequence[DeployedRun]) -> Coefficients:
+        heard.append(sorted({row.run.gpu for row in rows}))
         return replace(start, overhead_ms=start.overhead_ms * 2)
 
     runs = [*measured(1.0, conditions=CONDITIONS[:2]), *measured(1.0, conditions=CONDITIONS[:2], gpu="H100")]

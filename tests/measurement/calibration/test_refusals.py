@@ -6,7 +6,6 @@ import random
 from dataclasses import replace
 
 import pytest
-from measurement.evidence.benchmarks import subjects
 
 from measurement.calibration.refusals import (
     FASTEST_SHARE,
@@ -17,6 +16,7 @@ from measurement.calibration.refusals import (
     run_refusals,
 )
 from measurement.calibration.runs import BenchRun, Deployment, Latency
+from measurement.evidence.deployed_runs import stored_quantization
 from measurement.files.fit_files import load_measurements
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
@@ -138,18 +138,20 @@ def test_a_run_that_computed_more_than_the_gpu_can_is_a_warm_cache() -> None:
 
 
 def test_no_published_prompt_beats_the_floor() -> None:
-    """The bound is a bound: not one of the published times to the first token lies below it, most far above."""
-    rows, _ = subjects(load_measurements(), load_catalog().models, load_catalog().all_gpus)
-    prompts = [s for s in rows if s.measurement.metric == "ttft"]
-    ratios = sorted(
-        s.measurement.value
-        / least_compute_ms(
-            Deployment(s.model, s.quantization, s.gpu, s.measurement.tensor_parallel_size), s.measurement.input_tokens
-        )
-        for s in prompts
-    )
+    """The bound is a bound: not one of the published times to the first token lies below it, most far above.
+
+    Copies of the attention share out the prompts, so that only runs without them are held against one engine's bound.
+    """
+    catalog = load_catalog()
+    ratios = []
+    for run in load_measurements(catalog):
+        model, gpu = catalog.models[run.model], catalog.all_gpus[run.gpu]
+        if run.figure.kind == "ttft" and run.data_parallel_size == 1 and run.value is not None:
+            quantization = stored_quantization(model, run.dense, run.experts)
+            ran_on = Deployment(model, quantization, gpu, run.tensor_parallel_size)
+            ratios.append(run.value / least_compute_ms(ran_on, run.input_tokens))
     assert len(ratios) > 500
-    assert 1.0 < ratios[0] < 2.0
+    assert 1.0 < min(ratios) < 2.0
 
 
 def test_a_token_sooner_than_its_weights_are_read_was_not_made_there() -> None:
@@ -160,6 +162,13 @@ def test_a_token_sooner_than_its_weights_are_read_was_not_made_there() -> None:
 def test_a_replica_that_does_not_load_was_not_measured() -> None:
     assert codes(good_run(8), class_of("llama-3.3-70b-instruct", "L4", 1, "fp8")) == ["CAL003"]
     assert codes(good_run(8), class_of("deepseek-r1", "A10G", 1, "fp8-block")) == ["CAL003"]
+    assert codes(good_run(1, inputs=131_000, outputs=500, ttft=20_000.0), class_of(gpu="H100")) == ["CAL003"]
+
+
+@pytest.mark.parametrize("ranks", [3, 16])
+def test_a_number_of_gpus_that_is_not_modelled_was_not_measured(ranks: int) -> None:
+    """Three do not divide the attention heads; sixteen span several nodes, whose links no figure is made for."""
+    assert codes(good_run(8), class_of(gpu="H100", ranks=ranks)) == ["CAL003"]
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
 
 from measurement.calibration.runs import Latency, closed_form_figures, expected_figures
-from measurement.evidence.run_figures import step_tokens
+from measurement.evidence.engines import step_tokens
+from measurement.evidence.rows import FIGURES
 from planner.edges.performance_files import load_coefficients
 from tests.measurement.calibration.own_runs import class_of, good_run, measured, open_run, own
 
@@ -50,13 +52,24 @@ def test_repetitions_are_one_condition_and_other_lengths_another() -> None:
 
 
 def test_a_closed_loop_gives_a_fit_both_figures_and_an_open_one_its_steps() -> None:
-    rows = own(good_run(8)).subjects()
-    assert [(row.measurement.metric, row.measurement.value) for row in rows] == [("tpot", 61.5), ("ttft", 742.0)]
-    assert {(r.measurement.gpu, r.measurement.concurrency, r.measurement.engine_key) for r in rows} == {
-        ("L4", 8, "vllm")
-    }
-    assert [row.measurement.metric for row in own(open_run(1.0)).subjects()] == ["tpot"]
-    assert [row.measurement.metric for row in own(good_run(8, outputs=1)).subjects()] == ["ttft"]
+    rows = own(good_run(8)).fitted_runs()
+    assert [(row.run.figure, row.run.value) for row in rows] == [(FIGURES["tpot"], 61.5), (FIGURES["ttft"], 742.0)]
+    assert {(r.run.gpu, r.run.concurrency, r.run.engine_key, r.engines) for r in rows} == {("L4", 8, "vllm", 1)}
+    assert [row.run.figure for row in own(open_run(1.0)).fitted_runs()] == [FIGURES["tpot"]]
+    assert [row.run.figure for row in own(good_run(8, outputs=1)).fitted_runs()] == [FIGURES["ttft"]]
+
+
+def test_a_row_of_an_own_run_has_its_deployment_and_its_conditions() -> None:
+    ran_on = replace(class_of(gpu="H100", ranks=2, version="0.33.0"), max_num_batched_tokens=4096)
+    row = own(good_run(16, inputs=2048, outputs=256), ran_on).fitted_runs()[0]
+    run = row.run
+    assert (run.model, run.dense, run.experts, run.kv) == ("llama-3.1-8b-instruct", "fp8", "fp8", "bf16")
+    assert (run.gpu, run.gpus, run.tensor_parallel_size, run.engine_version) == ("H100", 2, 2, "0.33.0")
+    assert (run.input_tokens, run.output_tokens, run.lengths, run.concurrency) == (2048, 256, "fixed", 16)
+    assert (row.step_tokens, row.kv_tokens) == (4096, math.inf)
+    assert (run.source, run.quality, run.id) == ("own", "A", "own-000000000000")
+    conditions = own(good_run(16, inputs=2048, outputs=256), ran_on).conditions()
+    assert replace(conditions, run=replace(conditions.run, value=run.value)) == row
 
 
 def test_expectations_follow_the_steps_of_the_clock() -> None:

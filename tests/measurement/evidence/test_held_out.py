@@ -5,24 +5,37 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from measurement.evidence.benchmarks import Subject, subjects
 
+from measurement.evidence.deployed_runs import DeployedRun
 from measurement.evidence.fit import tells_of_steps
 from measurement.evidence.held_out import FitReport, Residual, fit_report, quantiles, vllm_row_counts
+from measurement.evidence.rows import FIGURES, deployed_runs
 from measurement.files.fit_files import load_measurements
 from planner.edges.catalog_files import load_catalog
 from planner.performance.coefficients import Quantiles
+from tests.measurement.evidence.rows import ROW
 
 CATALOG = load_catalog()
-ALL, _ = subjects(load_measurements(), CATALOG.models, CATALOG.all_gpus)
-CELLS = {("llama-3.1-8b-instruct", "L40S"), ("qwen3-32b", "H100"), ("gpt-oss-120b", "H200")}
-SOME = [s for s in ALL if s.measurement.cell in CELLS and tells_of_steps(s.measurement)][::4]
-"""Three models on three GPUs: three folds of cells, and three of GPUs."""
+ALL, _ = deployed_runs(load_measurements(CATALOG), CATALOG.models, CATALOG.all_gpus)
 
 
-def times(subject: Subject, factor: float) -> Subject:
-    row = subject.measurement
-    return replace(subject, measurement=replace(row, value=row.value * factor))
+def rows_of(source: str, gpu: str, every: int = 1) -> list[DeployedRun]:
+    return [each for each in ALL if (each.run.source, each.run.gpu) == (source, gpu) and tells_of_steps(each.run)][
+        ::every
+    ]
+
+
+SOME = [
+    *rows_of("aic_nvidia_internal", "H100", 4),
+    *rows_of("nvidia_nim_dli", "A100-80GB", 4),
+    *rows_of("cloudrift", "H200"),
+    *rows_of("cloudrift", "RTX-PRO-6000"),
+]
+"""Three sources, of which one has two GPUs: three folds of sources, and four of GPUs. No two of them share a GPU."""
+
+
+def times(deployed: DeployedRun, factor: float) -> DeployedRun:
+    return replace(deployed, run=replace(deployed.run, value=factor * (deployed.run.value or 0.0)))
 
 
 @pytest.fixture(scope="module")
@@ -31,52 +44,63 @@ def report() -> FitReport:
 
 
 def test_a_fold_never_sees_the_rows_that_it_judges(report: FitReport) -> None:
-    """With the figures of one cell ten times as large its predictions stay as they were, and all others move."""
-    cell = ("qwen3-32b", "H100")
-    poisoned = fit_report([times(s, 10.0) if s.measurement.cell == cell else s for s in SOME], "2026-11-21")
-    for before, after in ((report.without_cell, poisoned.without_cell), (report.without_gpu, poisoned.without_gpu)):
+    """With the figures of one source ten times as large its predictions stay as they were, and all others move."""
+    source = "aic_nvidia_internal"
+    poisoned = fit_report([times(each, 10.0) if each.run.source == source else each for each in SOME], "2026-11-21")
+    for before, after in (
+        (report.without_source, poisoned.without_source),
+        (report.without_gpu, poisoned.without_gpu),
+    ):
         for was, now in zip(before, after, strict=True):
-            if was.subject.measurement.cell == cell:
+            if was.run.source == source:
                 assert now.predicted == was.predicted
-                assert now.subject.measurement.value == 10.0 * was.subject.measurement.value
+                assert now.run.value == 10.0 * (was.run.value or 0.0)
             else:
                 assert now.predicted != was.predicted
     assert poisoned.coefficients.dense_bandwidth != report.coefficients.dense_bandwidth
 
 
-def test_every_row_is_judged_once_by_cell_and_once_by_gpu(report: FitReport) -> None:
-    for residuals in (report.without_cell, report.without_gpu):
-        assert [r.subject.measurement.id for r in residuals] == [s.measurement.id for s in SOME]
-        assert all(r.predicted > 0 for r in residuals)
+def test_every_row_is_judged_once_by_source_and_once_by_gpu(report: FitReport) -> None:
+    for residuals in (report.without_source, report.without_gpu):
+        assert [each.run for each in residuals] == [each.run for each in SOME]
+        assert all(each.predicted > 0 for each in residuals)
+
+
+def test_a_fold_of_a_source_leaves_all_its_gpus_out(report: FitReport) -> None:
+    """The source with two GPUs is judged by a fit without either; where one GPU is left out, the other one speaks."""
+    for by_source, by_gpu in zip(report.without_source, report.without_gpu, strict=True):
+        assert (by_source.predicted == by_gpu.predicted) is (by_source.run.source != "cloudrift")
 
 
 def test_rows_that_wait_for_cache_are_not_judged() -> None:
-    waiting = replace(SOME[0], measurement=replace(SOME[0].measurement, regime="kv_or_seq_limited"))
-    found = fit_report([*SOME[1:20], waiting], "2026-11-21")
-    assert len(found.without_cell) == 19
+    waiting = replace(SOME[0], run=replace(SOME[0].run, regime="kv_or_seq_limited"))
+    found = fit_report([*SOME[1:40], waiting], "2026-11-21")
+    assert len(found.without_source) == len(found.without_gpu) == 39
 
 
 def test_calibrated_residuals_are_of_vllm_on_measured_gpus(report: FitReport) -> None:
-    """L40S has TensorRT-LLM and TGI rows alone, so that its residuals tell of GPUs that nobody measured."""
+    """A100 has rows of TensorRT-LLM alone here, so that its residuals tell of GPUs that nobody measured."""
     c = report.coefficients
-    assert c.measured_rows["L40S"] == 0
-    assert min(c.measured_rows["H100"], c.measured_rows["H200"]) >= 20
-    of_steps = [r for r in report.without_cell if r.subject.measurement.metric != "ttft"]
-    assert c.residuals["calibrated"]["step"].rows == sum(r.subject.gpu.key != "L40S" for r in of_steps)
+    assert c.measured_rows["A100-80GB"] == 0
+    assert min(c.measured_rows[gpu] for gpu in ("H100", "H200", "RTX-PRO-6000")) >= 20
+    of_steps = [each for each in report.without_source if each.run.figure.kind != "ttft"]
+    on_measured = [each for each in of_steps if each.run.gpu != "A100-80GB"]
+    assert c.residuals["calibrated"]["step"].rows == len(on_measured) < len(of_steps)
+    assert c.residuals["calibrated"] == quantiles([r for r in report.without_source if r.run.gpu != "A100-80GB"])
+    assert c.residuals["analytic"] == quantiles(report.without_gpu)
     assert c.residuals["analytic"]["step"].rows == len(of_steps)
-    assert set(c.sources) == {s.measurement.source for s in SOME}
+    assert c.sources == tuple(sorted({each.run.source for each in SOME}))
     assert c.as_of == "2026-11-21"
 
 
 def test_slowness_is_above_one_where_the_row_was_slower_than_predicted() -> None:
-    time, rate = (next(s for s in ALL if s.measurement.metric == metric) for metric in ("tpot", "throughput"))
-    assert Residual(time, time.measurement.value / 2).slowness == pytest.approx(2.0)
-    assert Residual(rate, rate.measurement.value * 2).slowness == pytest.approx(2.0)
+    rate = replace(ROW, figure=FIGURES["throughput"])
+    assert Residual(ROW, 40.0).slowness == pytest.approx(2.0)
+    assert Residual(rate, 160.0).slowness == pytest.approx(2.0)
 
 
 def residual(gpu: str, slowness: float) -> Residual:
-    subject = next(s for s in ALL if s.gpu.key == gpu and s.measurement.metric == "tpot")
-    return Residual(subject, subject.measurement.value / slowness)
+    return Residual(replace(ROW, gpu=gpu), 80.0 / slowness)
 
 
 def test_quantiles_weigh_cells_and_not_rows() -> None:
@@ -95,7 +119,8 @@ def test_a_figure_that_nobody_measured_has_no_quantiles() -> None:
 
 
 def test_rows_of_vllm_are_counted_by_gpu() -> None:
-    counted = vllm_row_counts(SOME)
+    runs = [each.run for each in SOME]
+    counted = vllm_row_counts(runs)
     assert list(counted) == sorted(counted)
-    assert counted["L40S"] == 0
-    assert sum(counted.values()) == sum(s.measurement.engine == "vllm" for s in SOME)
+    assert counted["A100-80GB"] == 0
+    assert sum(counted.values()) == sum(run.engine == "vllm" for run in runs)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from measurement.evidence.benchmarks import engine_key
 
+from measurement.evidence.engines import engine_key
 from measurement.evidence.names import NameMatch, find_gpu
 from measurement.evidence.predictions import PredictedFigure, predict_rows
 from measurement.evidence.published import PublishedRun, RowReader, Unpredictable
@@ -95,9 +95,15 @@ def test_percentiles_are_in_order() -> None:
 
 
 def test_tokens_wait_for_prompts_in_few_steps() -> None:
-    bare, mean, worst = (value(metric=f"itl_ms_{at}") for at in ("p50", "mean", "p99"))
+    varied = {"flags": "random lengths uniform in [0.5,1.0]x nominal"}
+    bare, mean, worst = (value(metric=f"itl_ms_{at}", **varied) for at in ("p50", "mean", "p99"))
     assert bare < mean < worst
-    assert mean == value(metric="tpot_ms_mean")
+    assert mean == value(metric="tpot_ms_mean", **varied)
+    assert reason(metric="itl_ms_p75") == "no such percentile is predicted"
+
+
+def test_prompts_of_equal_requests_come_together_in_fewer_than_one_step_of_a_hundred() -> None:
+    assert value(metric="itl_ms_p50") == value(metric="itl_ms_p99") < value(metric="itl_ms_mean")
 
 
 def test_copies_share_clients_and_add_rates() -> None:

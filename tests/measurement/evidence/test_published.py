@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from measurement.evidence.published import PublishedRun, RowReader, Unpredictable
+from measurement.evidence.rows import FIGURES
 from planner.edges.catalog_files import load_catalog
 
 CATALOG = load_catalog()
@@ -53,6 +57,25 @@ def test_a_row_in_catalog_keys() -> None:
     assert (run.model, run.gpu, run.gpus, run.tensor_parallel_size) == ("llama-3.1-8b-instruct", "L4", 2, 2)
     assert (run.input_tokens, run.output_tokens, run.concurrency, run.value) == (1000.0, 200.0, 8, 80.5)
     assert (run.source, run.family, run.assumed) == ("own", "llama-8b", ())
+
+
+@pytest.mark.parametrize(
+    ("change", "is_one_voice", "is_one_cell"),
+    [
+        ({"id": "own-0002", "input_tokens": 8000.0, "value": 7.0}, True, True),
+        ({"source": "theirs"}, False, True),
+        ({"figure": FIGURES["ttft"]}, False, True),
+        ({"gpu": "L40S"}, False, False),
+        ({"model": "qwen3-32b"}, False, False),
+    ],
+)
+def test_rows_of_one_source_cell_and_kind_of_figure_are_one_voice(
+    change: dict[str, Any], is_one_voice: bool, is_one_cell: bool
+) -> None:
+    run = read()
+    other = replace(run, **change)
+    assert (other.voice == run.voice) is is_one_voice
+    assert (other.cell == run.cell) is is_one_cell
 
 
 def test_lengths_are_means_of_what_was_sent() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from measurement.evidence.fit import UNKNOWNS
 from measurement.evidence.published import COLUMNS
 from tests.planner.cli.command import spillway
 
@@ -103,23 +104,23 @@ def test_accuracy_needs_something_measured(tmp_path: Path) -> None:
 def test_held_out_scores_need_a_table_that_can_be_fitted(table: Path, tmp_path: Path) -> None:
     ended = spillway("perf", "accuracy", str(table), "--held-out", "cells", "--json", str(tmp_path / "scores.json"))
     assert ended.status == 2
-    assert "error[PERF036]: 3 rows of 2 GPUs can be fitted; it takes 35 rows of two GPUs" in ended.err
+    assert f"error[PERF036]: 3 rows of 2 GPUs can be fitted; it takes {len(UNKNOWNS)} rows of two GPUs" in ended.err
     assert not (tmp_path / "scores.json").exists()
 
 
 def test_held_out_scores_of_a_table_say_so(tmp_path: Path) -> None:
-    """Twelve rows on each of three GPUs, made up; three fits and as many more without a GPU."""
+    """Sixteen rows on each of three GPUs, made up; three fits and as many more without a GPU."""
     rows = [
         f"{gpu}-{metric}-{n},{COMMON},{gpu},{ranks},1024,512,{n} concurrent,{metric},{value * n**power:.1f},A,own"
         for gpu, ranks, scale in (("H100-SXM", 2, 1.0), ("A100-80G", 4, 1.3), ("L40S", 8, 2.0))
         for metric, value, power in (("tpot_ms_p50", 14.0 * scale, 0.2), ("output_tok_s", 60.0 / scale, 0.8))
-        for n in (1, 2, 4, 8, 16, 32)
+        for n in (1, 2, 4, 8, 16, 32, 64, 128)
     ]
     table, scores = tmp_path / "rows.csv", tmp_path / "scores.json"
     table.write_text("\n".join((HEADER, *rows)) + "\n")
     ended = spillway("perf", "accuracy", str(table), "--held-out", "gpus", "--json", str(scores))
     assert ended.status == 0, ended.err
-    assert ended.out.startswith("36 rows scored, each by a fit without its GPU\n")
+    assert ended.out.startswith("48 rows scored, each by a fit without its GPU\n")
     assert "fitting 3 times without each GPU" in ended.err
     assert json.loads(scores.read_text())["held_out"] == "gpus"
 

@@ -12,7 +12,7 @@ from measurement.evidence.run_figures import RunConditions, closed_form
 from planner.domain.offerings import Gpu
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
-from planner.performance.coefficients import Coefficients, LinkCoefficients
+from planner.performance.coefficients import Coefficients, EngineCoefficients, LinkCoefficients
 from planner.performance.memory import NoFit, memory_fit
 from planner.performance.roofline import IdealStep, IdealTable, ideal_step, step_clock
 from planner.performance.step_time import StepClock, clock_table
@@ -35,6 +35,8 @@ PERFECT = replace(
     overhead_ms=0.0,
     overhead_per_layer_ms=0.0,
     overhead_per_sequence_ms=0.0,
+    eager_ms_per_layer=0.0,
+    engines={"vllm": EngineCoefficients(1.0, 0.0, 0.0, 0.0)},
     compute=dict.fromkeys(FITTED.compute, 1.0),
     links={"nvlink": LinkCoefficients(0.0, 1.0), "pcie": LinkCoefficients(0.0, 1.0)},
 )
@@ -82,6 +84,13 @@ def test_no_class_is_faster_than_its_datasheet() -> None:
         assert np.all(np.isfinite(ours))
         assert np.all(ours >= bound * (1 - 1e-12))
         assert np.all(bound >= 0)
+
+
+def test_the_server_is_that_of_vllm_whatever_it_runs_on() -> None:
+    for model, gpu in (("llama-3.1-8b-instruct", "L4"), (SPARSE, "B200")):
+        form = CATALOG.models[model].precisions()[0].name
+        found = clock(model, form, gpu, 1).server_ms_per_sequence
+        assert found == FITTED.engines["vllm"].server_ms_per_token
 
 
 @pytest.mark.parametrize(
@@ -221,14 +230,13 @@ def rate(model: str, form: str, gpu: str, ranks: int, inputs: float, outputs: fl
     runs = RunConditions(
         inputs=one * inputs,
         outputs=one * outputs,
-        in_flight=one * clients,
-        saturated=np.array([False]),
+        clients=one * clients,
+        held=one * clients,
         fixed=np.array([False]),
-        kv_tokens=one * np.inf,
-        places=one * clients,
         step_tokens=one * 8192,
+        engines=one,
     )
-    return float(closed_form(runs, clock_table([clock(model, form, gpu, ranks)], 1)).rate[0])
+    return float(closed_form(runs, clock_table([clock(model, form, gpu, ranks)], 1), 0.0 * one).rate[0])
 
 
 @pytest.mark.parametrize(("inputs", "outputs", "clients"), [(4000, 100, 16), (8000, 200, 32), (2000, 50, 64)])

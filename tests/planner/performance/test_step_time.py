@@ -49,6 +49,7 @@ clocks = st.builds(
     overhead_ms_per_sequence=times,
     comm_ms_per_token=times,
     comm_ms_per_step=times,
+    server_ms_per_sequence=times,
 )
 steps = st.tuples(st.integers(0, 300), st.integers(0, 10**6), st.integers(0, 8192), st.floats(0.0, 10**5))
 
@@ -59,6 +60,17 @@ def test_the_formula_by_hand() -> None:
     products = math.hypot(10, 1004 * 0.05)
     mixed = products + 0.8 + 1e-6 * 1000 * 500 + 1.08 + 0.5 + 1004 * 0.001
     assert DENSE.step_ms(4, 8000, 1000, 500) == pytest.approx(mixed)
+
+
+def test_the_slower_one_of_engine_and_server_says_how_long_a_step_lasts() -> None:
+    """The server sends the tokens of the decoding sequences alone: prompts keep the engine busy and not the server."""
+    engine = DENSE.step_ms(40, 8000)
+    quick, slow = (replace(DENSE, server_ms_per_sequence=share * engine / 40) for share in (0.9, 1.5))
+    assert quick.step_ms(40, 8000) == engine
+    assert slow.step_ms(40, 8000) == pytest.approx(1.5 * engine)
+    assert slow.step_ms(40, 8000, 4000, 2000) == DENSE.step_ms(40, 8000, 4000, 2000)
+    assert slow.prefill_ms(4000) == DENSE.prefill_ms(4000)
+    assert slow.slower_by(2.0).step_ms(40, 8000) == pytest.approx(3.0 * engine)
 
 
 def test_dense_and_expert_products_each_have_a_knee_of_their_own() -> None:
@@ -97,7 +109,10 @@ def test_more_work_never_takes_less_time(clock: StepClock, step: tuple[int, int,
 
 @given(clocks, steps)
 def test_a_step_lies_between_the_greatest_term_and_the_sum(clock: StepClock, step: tuple[int, int, int, float]) -> None:
-    """Both roots: no less than the slower of reading and multiplying, no more than one after the other."""
+    """Both roots: no less than the slower of reading and multiplying, no more than one after the other.
+
+    And no less than the server takes.
+    """
     decode, context, prompt, before = step
     tokens = decode + prompt
     read = [clock.dense_read_ms, clock.expert_read_ms * (1 - (1 - clock.expert_hit_fraction) ** tokens)]
@@ -105,9 +120,10 @@ def test_a_step_lies_between_the_greatest_term_and_the_sum(clock: StepClock, ste
     rest = clock.kv_read_ms_per_token * context + clock.attention_ms_per_token_pair * prompt * before
     rest += clock.overhead_ms + clock.overhead_ms_per_sequence * decode
     rest += clock.comm_ms_per_step + clock.comm_ms_per_token * tokens
-    found = clock.step_ms(*step)
-    assert found <= (sum(read) + sum(multiply) + rest) * (1 + 1e-9) + 1e-9
-    assert found >= (max(read[0], multiply[0]) + max(read[1], multiply[1]) + rest) * (1 - 1e-9) - 1e-9
+    found, server = clock.step_ms(*step), clock.server_ms_per_sequence * decode
+    assert found <= max(server, sum(read) + sum(multiply) + rest) * (1 + 1e-9) + 1e-9
+    slower = max(read[0], multiply[0]) + max(read[1], multiply[1]) + rest
+    assert found >= max(server, slower) * (1 - 1e-9) - 1e-9
 
 
 def test_the_fields_are_the_twin_s_contract() -> None:
@@ -123,6 +139,7 @@ def test_the_fields_are_the_twin_s_contract() -> None:
         "overhead_ms_per_sequence",
         "comm_ms_per_token",
         "comm_ms_per_step",
+        "server_ms_per_sequence",
     ]
 
 
