@@ -80,6 +80,7 @@ def vllm(
             "gpuMemoryUtilization": float(engine.gpu_memory_utilization),
             "quantization": engine.quantization,
             "dtype": engine.dtype,
+            "kvCacheDtype": None if engine.kv_cache_dtype == "auto" else engine.kv_cache_dtype,
         },
         # CPU has no limit: throttling stalls the engine's step loop. Memory has: the share is the replica's own.
         "resources": {"requests": share, "limits": {"memory": share["memory"]}},

@@ -59,6 +59,7 @@ class EngineSettings(PlanPart):
 
     quantization: how weights are quantized while they load; None where the checkpoint says so itself.
     dtype: precision of activations.
+    kv_cache_dtype: form of the KV cache; `auto` is that of the model.
     """
 
     tensor_parallel_size: int
@@ -70,6 +71,7 @@ class EngineSettings(PlanPart):
     gpu_memory_utilization: Figure
     quantization: str | None
     dtype: str
+    kv_cache_dtype: str = left_out_at("auto")
 
 
 class PoolClock(PlanPart):

@@ -94,6 +94,7 @@ def _pool(solved: Solved, pool: SelfHosted) -> Pool:
             # vLLM reads the precision of a published checkpoint by itself; only quantizing while loading is asked for.
             quantization=shape.quantization.name if shape.quantization.at_load else None,
             dtype=engine_dtype(shape.quantization, shape.gpu),
+            kv_cache_dtype=shape.kv_cache_dtype,
         ),
         clock=PoolClock(**{name: getattr(replica.clock, name) for name in PoolClock.model_fields}),
         kv_tokens=int(replica.memory.kv_tokens(context)),

@@ -38,6 +38,7 @@ def verdicts(
         *_unused(solved),
         *_prices(solved.catalog, cost),
         *_provenance(solved.pools),
+        *_caches(solved.pools),
         *_range(without_place),
         *_gaps((*gaps, *(gap for pool in solved.pools for gap in pool.shape.model.gaps()))),
         *too_long_verdicts(solved),
@@ -111,6 +112,19 @@ def _provenance(pools: Sequence[SelfHosted]) -> list[Verdict]:
         return []
     message = f"capacities on {', '.join(analytic)} are computed, not measured, with the wider margin"
     return [Verdict(name="provenance", state="warn", message=message)]
+
+
+def _caches(pools: Sequence[SelfHosted]) -> list[Verdict]:
+    """Tell which pools keep their KV cache in another form than the model's own, which changes answers a little."""
+    names = sorted(pool.name for pool in pools if pool.shape.kv_cache_dtype == "fp8")
+    if not names:
+        return []
+    allowed = "as `quality.kv_cache_dtype` allows; its scales are 1 unless the checkpoint has its own"
+    return [
+        Verdict(
+            name="KV cache", state="pass", message=f"the KV cache of {', '.join(names)} is stored in FP8, {allowed}"
+        )
+    ]
 
 
 def _range(without_place: Sequence[str]) -> list[Verdict]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+from planner.domain.route import KvCacheDtype
 from planner.performance.capacity import NoCapacity
 from planner.performance.memory import NoFit
 from planner.performance.precision import Unsupported
@@ -19,6 +20,7 @@ from planner.performance.precision import Unsupported
 OmissionKind = Literal[
     "memory",
     "format",
+    "kv-cache",
     "slo",
     "price",
     "zones",
@@ -53,6 +55,7 @@ class Candidate:
     api: hosted model, `PROVIDER/SLUG`.
     max_num_seqs: batch cap, where the same replica could also run with another one.
     tenancy: `solo` or `private` where its nodes hold nothing else, as `candidates.shapes` means them.
+    kv_cache_dtype: form of its KV cache.
     """
 
     model: str = ""
@@ -63,11 +66,18 @@ class Candidate:
     api: str = ""
     max_num_seqs: int = 0
     tenancy: str = ""
+    kv_cache_dtype: KvCacheDtype = "auto"
 
     @property
     def names(self) -> tuple[str, ...]:
         """Return all names that a reader may look for."""
-        return tuple(name for name in (self.model, self.quantization, self.gpu, self.instance_type, self.api) if name)
+        own = (self.model, self.quantization, self.gpu, self.instance_type, self.api, cache_word(self.kv_cache_dtype))
+        return tuple(name for name in own if name)
+
+
+def cache_word(kv_cache_dtype: KvCacheDtype) -> str:
+    """Return the word for the form of a KV cache in names, like `kv-fp8`; it is empty for `auto`."""
+    return "" if kv_cache_dtype == "auto" else f"kv-{kv_cache_dtype}"
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,14 @@ class FormatNotRun:
 
     support: Unsupported
     kind: Literal["format"] = "format"
+
+
+@dataclass(frozen=True)
+class CacheNotRun:
+    """Plans do not store the KV cache of the model in this form on the GPU."""
+
+    support: Unsupported
+    kind: Literal["kv-cache"] = "kv-cache"
 
 
 @dataclass(frozen=True)
@@ -327,6 +345,7 @@ class NoMachine:
 OmissionCause = (
     DoesNotLoad
     | FormatNotRun
+    | CacheNotRun
     | MissesSlo
     | NoPrice
     | NotInZones

@@ -26,6 +26,7 @@ from planner.domain.traces import TraceSummary, bin_of, bin_start
 from planner.domain.workload import Mix, Workload, band_bounds, route_workload
 from planner.performance.engine.defaults import default_batched_tokens
 from planner.performance.memory import MemoryFit, NoFit, memory_fit
+from planner.performance.precision import KV_FORMATS, KvFormat, unplanned_cache
 
 TENSOR_PARALLEL_SIZES = (1, 2, 4, 8)
 NARROWEST_CAP = 16
@@ -63,7 +64,9 @@ def context_wanted(workload: Workload) -> int:
     return max(LEAST_CONTEXT, 1 << (workload.longest_input + workload.room - 1).bit_length())
 
 
-def context_held(model: Model, quantization: Quantization, gpu: Gpu, tensor_parallel_size: int, wanted: int) -> int:
+def context_held(
+    model: Model, quantization: Quantization, gpu: Gpu, tensor_parallel_size: int, kv_format: KvFormat, wanted: int
+) -> int:
     """Return the context that a replica is started with: what is wanted, or less where model or memory hold less.
 
     It is 0 where the replica does not load at all. Memory is taken in steps of a quarter of a power of two.
@@ -79,6 +82,7 @@ def context_held(model: Model, quantization: Quantization, gpu: Gpu, tensor_para
             max_num_seqs=NARROWEST_CAP,
             max_model_len=context,
             max_num_batched_tokens=default_batched_tokens(gpu),
+            kv_format=kv_format,
         )
 
     if isinstance(fit(wanted), MemoryFit):
@@ -198,8 +202,11 @@ def _contexts(
             stated |= {row.context_tokens for row in rows if row.context_tokens is not None}
         if accepted.model is not None:
             whole = min(wanted, accepted.model.max_context)
-            for way, (gpu, size, usd) in product(accepted.precisions, _replica_prices(offerings)):
-                context = context_held(accepted.model, way, gpu, size, wanted)
+            forms = route.quality.kv_cache_dtype
+            for way, form, (gpu, size, usd) in product(accepted.precisions, forms, _replica_prices(offerings)):
+                if unplanned_cache(accepted.model, gpu, form):
+                    continue
+                context = context_held(accepted.model, way, gpu, size, KV_FORMATS[form], wanted)
                 if context == whole:
                     stated.add(whole)
                     cheapest = min(cheapest, usd)

@@ -49,7 +49,8 @@ class Ruler:
         """Return the step clock of a shape at the mean context of its routes. It includes the margin."""
         context = max(1.0, sum(route.lengths.mean_context for route in shape.routes) / len(shape.routes))
         architecture, size = shape.model.architecture, shape.tensor_parallel_size
-        ideal = ideal_step(architecture, shape.quantization, shape.gpu, size, context_tokens=context)
+        way = architecture, shape.quantization, shape.gpu, size
+        ideal = ideal_step(*way, context_tokens=context, kv_format=shape.kv_format)
         basis = self.evidence(shape)
         return step_clock(ideal, basis.coefficients).slower_by(basis.step * self.margin(shape)).as_written()
 

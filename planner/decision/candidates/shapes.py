@@ -1,7 +1,8 @@
 """Shapes: every accepted model in each of its precisions on each GPU and number of GPUs, as far as it loads.
 
 The module does not know which batch cap a shape runs with, what it can serve, or which machine carries it. Routes that
-hold different settings of the engine do not share a shape, because a pool has one value of each.
+hold different settings of the engine do not share a shape, because a pool has one value of each. A route has shapes of
+each form of the KV cache that it allows, and shares each with the routes that allow it too.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.hardware_rules import MachineRules
 from planner.decision.candidates.hosting_rights import HostingRights
 from planner.decision.candidates.known import Known
-from planner.decision.candidates.omissions import Candidate, DoesNotLoad, FormatNotRun, Omission
+from planner.decision.candidates.omissions import CacheNotRun, Candidate, DoesNotLoad, FormatNotRun, Omission
 from planner.decision.candidates.reach import NARROWEST_CAP, TENSOR_PARALLEL_SIZES, context_held
 from planner.decision.choice.question import BandKey
 from planner.domain.catalog import Catalog
@@ -25,10 +26,10 @@ from planner.domain.hardware import HardwareChoice
 from planner.domain.model_facts import token_counts
 from planner.domain.models import Model, Quantization
 from planner.domain.offerings import Gpu
-from planner.domain.route import HeldSettings
+from planner.domain.route import HeldSettings, KvCacheDtype
 from planner.performance.engine.defaults import default_batched_tokens
 from planner.performance.memory import MemoryFit, NoFit, memory_fit, weights_bytes
-from planner.performance.precision import unsupported_weights
+from planner.performance.precision import KV_FORMATS, KvFormat, unplanned_cache, unsupported_weights
 
 Tenancy = Literal["shared", "solo", "private"]
 """Tenancy says which routes may use a pool and its nodes. `shared`: routes whose reserve is an API, or that need none.
@@ -42,6 +43,7 @@ class Shape:
     tensor_parallel_size: GPUs of one replica.
     routes: the routes that accept the model in this precision, with their lengths in its own tokens.
     held: settings of the engine that all of them hold.
+    kv_cache_dtype: form of the KV cache, which all of them allow.
 
     Two shapes are equal only if they are the same object, so that they can be keys without comparing their routes.
     """
@@ -53,11 +55,23 @@ class Shape:
     tenancy: Tenancy
     routes: tuple[RouteDemand, ...]
     held: HeldSettings = field(default_factory=HeldSettings)
+    kv_cache_dtype: KvCacheDtype = "auto"
 
     @cached_property
     def identity(self) -> Candidate:
         """Return the shape as a candidate without a machine."""
-        return Candidate(self.model.key, self.quantization.name, self.gpu.key, self.tensor_parallel_size)
+        return Candidate(
+            self.model.key,
+            self.quantization.name,
+            self.gpu.key,
+            self.tensor_parallel_size,
+            kv_cache_dtype=self.kv_cache_dtype,
+        )
+
+    @property
+    def kv_format(self) -> KvFormat:
+        """Return the format of the KV cache as the performance model names it."""
+        return KV_FORMATS[self.kv_cache_dtype]
 
     @property
     def own_nodes(self) -> str:
@@ -91,7 +105,8 @@ class Shape:
         if self.held.max_model_len is not None:
             return self.held.max_model_len
         wanted = min(max(route.max_model_len for route in self.routes), self.model.max_context)
-        return context_held(self.model, self.quantization, self.gpu, self.tensor_parallel_size, wanted) or wanted
+        way = self.model, self.quantization, self.gpu, self.tensor_parallel_size, self.kv_format
+        return context_held(*way, wanted) or wanted
 
     @cached_property
     def reads(self) -> frozenset[BandKey]:
@@ -132,6 +147,7 @@ class Shape:
             max_num_seqs=cap,
             max_model_len=self.max_model_len,
             max_num_batched_tokens=batched_tokens,
+            kv_format=self.kv_format,
         )
 
 
@@ -183,19 +199,20 @@ def _accepted_shapes(
         for model, quantization in _accepted(route, catalog):
             if not rights.allows(route, model):
                 continue
-            key = (model.key, quantization.name, tenancy[route.name], held_words(route.route.engine))
-            users = accepted.setdefault(key, (model, quantization, []))[2]
-            if route.name not in {user.name for user in users}:
-                users.append(route.counted(token_counts(model.key, facts, catalog)))
+            for cache in route.route.quality.kv_cache_dtype:
+                key = (model.key, quantization.name, tenancy[route.name], held_words(route.route.engine), cache)
+                users = accepted.setdefault(key, (model, quantization, []))[2]
+                if route.name not in {user.name for user in users}:
+                    users.append(route.counted(token_counts(model.key, facts, catalog)))
     listed = tuple(gpus)
-    for (_, _, kind, _), (model, quantization, users) in sorted(accepted.items()):
+    for (_, _, kind, _, cache), (model, quantization, users) in sorted(accepted.items(), key=lambda item: item[0]):
         for gpu in listed:
             for size in TENSOR_PARALLEL_SIZES:
-                yield Shape(model, quantization, gpu, size, kind, tuple(users), users[0].route.engine)
+                yield Shape(model, quantization, gpu, size, kind, tuple(users), users[0].route.engine, cache)
 
 
-_Kind = tuple[str, str, Tenancy, tuple[str, ...]]
-"""(model, precision, tenancy, held settings in words): routes of one kind share a shape."""
+_Kind = tuple[str, str, Tenancy, tuple[str, ...], KvCacheDtype]
+"""(model, precision, tenancy, held settings in words, form of the KV cache): routes of one kind share a shape."""
 
 
 def held_words(held: HeldSettings) -> tuple[str, ...]:
@@ -212,9 +229,11 @@ def _accepted(route: RouteDemand, catalog: Catalog) -> Iterator[tuple[Model, Qua
                 yield accepted.model, quantization
 
 
-def _omission_cause(shape: Shape) -> FormatNotRun | DoesNotLoad | None:
+def _omission_cause(shape: Shape) -> FormatNotRun | CacheNotRun | DoesNotLoad | None:
     if unsupported := unsupported_weights(shape.model.key, shape.quantization, shape.gpu):
         return FormatNotRun(unsupported)
+    if unsupported := unplanned_cache(shape.model, shape.gpu, shape.kv_cache_dtype):
+        return CacheNotRun(unsupported)
     cap = shape.narrowest_cap
     memory = shape.memory(cap, shape.first_batched_tokens(cap))
     return DoesNotLoad(memory) if isinstance(memory, NoFit) else None
