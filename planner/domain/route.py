@@ -102,7 +102,7 @@ class DataTerms(EnvironmentPart):
 
 
 class HardwareRules(EnvironmentPart):
-    """Which machines may serve: names of GPUs, of instance types, of precisions, or `tp4`."""
+    """Which machines may serve: names of GPUs, of instance types, of precisions, or of layouts like `tp4`."""
 
     only: tuple[Text, ...] | None = None
     exclude: tuple[Text, ...] = Field(default=(), alias="not")

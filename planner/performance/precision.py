@@ -21,11 +21,11 @@ A KV cache in fp8 is planned only where vLLM's default attention backends read i
     sparse or compressed       nowhere
     linear attention           nowhere
 
-Sources: vLLM's attention backend feature support and quantized KV cache (documentation), `fa_utils.py`. FlashAttention 3
-reads it on 9.x and 4 on 10.x, FlashInfer on 8.9 to 10.x, and Triton everywhere else, whose fp8 type (`fp8e4nv`) begins
-with 8.9. FlashMLA reads a latent cache on 9.x and 10.x. Of a sparse or compressed cache in fp8 nobody published a run
-that we hold. A model with linear attention gains little or nothing: its state stays in 16 bit and sets the page size of
-the whole cache (vllm issue 55196).
+Sources: vLLM's attention backend feature support and quantized KV cache (documentation), `fa_utils.py`. FlashAttention
+3 reads it on 9.x and 4 on 10.x, FlashInfer on 8.9 to 10.x, and Triton everywhere else, whose fp8 type (`fp8e4nv`)
+begins with 8.9. FlashMLA reads a latent cache on 9.x and 10.x. Of a sparse or compressed cache in fp8 we hold no
+published run. A model with linear attention gains little or nothing: its state stays in 16 bit and sets the page size
+of the whole cache (vllm issue 55196).
 """
 
 from __future__ import annotations

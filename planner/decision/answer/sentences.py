@@ -8,6 +8,7 @@ from planner.decision.candidates import omissions
 from planner.decision.candidates.omissions import Candidate, Omission, OmissionKind
 from planner.decision.choice import limits
 from planner.decision.choice.limits import BrokenLimit, Cause
+from planner.performance.parallelism import Parallelism
 from planner.words.diagnostics import Problem
 from planner.words.units import duration_words
 
@@ -52,11 +53,18 @@ def candidate_words(candidate: Candidate) -> str:
     if not candidate.gpu:
         return f"{candidate.model} on own machines"
     host = f" in {candidate.instance_type}" if candidate.instance_type else ""
-    shape = f"{candidate.tensor_parallel_size} × {candidate.gpu}"
+    shape = f"{candidate.parallelism.gpus} × {candidate.gpu}{layout_words(candidate.parallelism)}"
     cap = f", batch cap {candidate.max_num_seqs}" if candidate.max_num_seqs else ""
     cache = "" if candidate.kv_cache_dtype == "auto" else f", {candidate.kv_cache_dtype} KV cache"
     way = f"{candidate.model} ({candidate.quantization}{cache})"
     return f"{way} on {shape}{host}{cap}{TENANCY_WORDS[candidate.tenancy]}"
+
+
+def layout_words(layout: Parallelism) -> str:
+    """Say how GPUs share a model, where that is not by tensor parallelism alone."""
+    if layout.data_parallel_size > 1:
+        return f" (DP {layout.data_parallel_size} × TP {layout.tensor_parallel_size}, EP)"
+    return " (EP)" if layout.enable_expert_parallel else ""
 
 
 def omission_words(omission: Omission) -> str:
