@@ -29,10 +29,10 @@ _SOCKETS = "/var/lib/kubelet/device-plugins"
 class PlatformLayerArgs:
     """Arguments of the platform layer.
 
-    tensor_parallel_sizes: GPUs of a replica, of all pools; each size gets a priority class.
+    replica_sizes: GPUs of a replica, of all pools; each size gets a priority class.
     """
 
-    tensor_parallel_sizes: frozenset[int]
+    replica_sizes: frozenset[int]
 
 
 class PlatformLayer(pulumi.ComponentResource):
@@ -44,7 +44,7 @@ class PlatformLayer(pulumi.ComponentResource):
         self.serving = self._namespace(SERVING_NAMESPACE)
         self.gateway = self._namespace(GATEWAY_NAMESPACE)
         self._closed(self.serving)
-        for size in sorted(args.tensor_parallel_sizes):
+        for size in sorted(args.replica_sizes):
             self._priority_class(size)
         self._device_plugin()
         self.register_outputs({"serving": self.serving.metadata.name, "gateway": self.gateway.metadata.name})
@@ -61,14 +61,14 @@ class PlatformLayer(pulumi.ComponentResource):
             opts=self._own,
         )
 
-    def _priority_class(self, tensor_parallel_size: int) -> None:
+    def _priority_class(self, gpus: int) -> None:
         """Let larger replicas take the place of smaller ones, so that smaller ones never fragment a node for good."""
-        name = priority_class(tensor_parallel_size)
+        name = priority_class(gpus)
         kubernetes.scheduling.v1.PriorityClass(
             name,
             metadata={"name": name},
-            value=PRIORITY_BASE + tensor_parallel_size,
-            description=f"vLLM replicas of {tensor_parallel_size} GPUs",
+            value=PRIORITY_BASE + gpus,
+            description=f"vLLM replicas of {gpus} GPUs",
             opts=self._own,
         )
 

@@ -116,8 +116,8 @@ def _pools(plan: Plan) -> Iterator[Problem]:
         if pool.replicas.min != pool.replicas.max:
             message = f"pool `{pool.name}` has {pool.replicas.min} to {pool.replicas.max} replicas; it must be fixed"
             yield Problem("DEP021", message, hint="autoscaled pools are not deployed yet; plan a fixed size")
-        if pool.engine.tensor_parallel_size > group.gpus_per_node:
-            message = f"pool `{pool.name}` needs {pool.engine.tensor_parallel_size} GPUs on a node"
+        if pool.engine.gpus > group.gpus_per_node:
+            message = f"pool `{pool.name}` needs {pool.engine.gpus} GPUs on a node"
             yield Problem("DEP024", f"{message}; {group.instance_type} has {group.gpus_per_node}", hint="plan again")
         if len(release_name(pool.name)) > RELEASE_NAME_LIMIT:
             message = f"pool `{pool.name}`: the release name {release_name(pool.name)} is longer than Helm takes"

@@ -122,7 +122,7 @@ def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
     in_kubernetes = in_cluster(cluster, platform)
     layer = PlatformLayer(
         prefix,
-        PlatformLayerArgs(frozenset(pool.engine.tensor_parallel_size for pool in plan.pools)),
+        PlatformLayerArgs(frozenset(pool.engine.gpus for pool in plan.pools)),
         pulumi.ResourceOptions(providers=[in_kubernetes], depends_on=[*cluster.access, system_nodes]),
     )
     pools = [

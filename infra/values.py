@@ -33,9 +33,9 @@ def weights_prefix(pool: Pool) -> str:
     return f"{pool.hf_id}/{pool.revision or 'main'}"
 
 
-def priority_class(tensor_parallel_size: int) -> str:
+def priority_class(gpus: int) -> str:
     """Return the name of the priority class for replicas of so many GPUs."""
-    return f"spillway-tp-{tensor_parallel_size}"
+    return f"spillway-tp-{gpus}"
 
 
 def vllm(
@@ -55,7 +55,7 @@ def vllm(
     image: image to run; None takes the chart's own.
     """
     engine = pool.engine
-    share = replica_share(group, engine.tensor_parallel_size).quantities()
+    share = replica_share(group, engine.gpus).quantities()
     most_on_a_node = max((placement.replicas.get(pool.name, 0) for placement in group.placement), default=0)
     spread = 0 < most_on_a_node < pool.replicas.max
     values: dict[str, Any] = {
@@ -72,6 +72,8 @@ def vllm(
         "modelStore": {"region": region},
         "engine": {
             "tensorParallelSize": engine.tensor_parallel_size,
+            "dataParallelSize": None if engine.data_parallel_size == 1 else engine.data_parallel_size,
+            "expertParallel": engine.enable_expert_parallel or None,
             "maxModelLen": engine.max_model_len,
             "maxNumSeqs": engine.max_num_seqs,
             "maxNumBatchedTokens": engine.max_num_batched_tokens,
@@ -80,6 +82,7 @@ def vllm(
             "gpuMemoryUtilization": float(engine.gpu_memory_utilization),
             "quantization": engine.quantization,
             "dtype": engine.dtype,
+            "kvCacheDtype": None if engine.kv_cache_dtype == "auto" else engine.kv_cache_dtype,
         },
         # CPU has no limit: throttling stalls the engine's step loop. Memory has: the share is the replica's own.
         "resources": {"requests": share, "limits": {"memory": share["memory"]}},
@@ -95,7 +98,7 @@ def vllm(
             "zones": sorted(group.zones),
             "zoneKey": ZONE_ID_LABEL,
         },
-        "priorityClass": {"create": False, "name": priority_class(engine.tensor_parallel_size)},
+        "priorityClass": {"create": False, "name": priority_class(engine.gpus)},
         # The replicas fill their nodes: there is no place for one more while another is replaced.
         "rollout": {"maxSurge": 0, "maxUnavailable": 1},
         "probes": {"loadSeconds": load_seconds(pool)},

@@ -8,7 +8,7 @@ for it. Only the KV cache and the version of the engine have a default: vLLM's o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from measurement.calibration.refusals import RunRefusal
@@ -28,6 +28,8 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "kv_cache_dtype": ("kv_cache_dtype", "kv_dtype"),
     "engine_version": ("engine_version", "vllm_version", "vllm"),
     "max_num_batched_tokens": ("max_num_batched_tokens",),
+    "data_parallel_size": ("data_parallel_size", "dp", "data_parallel"),
+    "enable_expert_parallel": ("enable_expert_parallel", "expert_parallel", "ep"),
 }
 """The words that a file may use for a fact, by the name of the fact's option."""
 REQUIRED = ("model", "gpu", "tensor_parallel_size", "quantization")
@@ -78,6 +80,7 @@ def stated_deployment(
     gpu = _gpu(facts, catalog, problems)
     ranks = _count(facts, "tensor_parallel_size", problems)
     tokens = _count(facts, "max_num_batched_tokens", problems)
+    problems += _other_layout(facts)
     quantization = _quantization(facts, model, served, problems)
     kv = KV_FORMATS.get(facts.get("kv_cache_dtype", "").lower())
     if kv is None:
@@ -117,6 +120,15 @@ def _missing(facts: Mapping[str, str], model_name: str | None, served: str | Non
         for name in REQUIRED
         if name not in stated
     ]
+
+
+def _other_layout(facts: Mapping[str, str]) -> Iterator[RunRefusal]:
+    """One refusal for each fact by which the GPUs shared the model in another way than by tensor parallelism."""
+    off = ("", "0", "1", "false", "no", "off", "none")
+    for name in ("data_parallel_size", "enable_expert_parallel"):
+        if facts.get(name, "").lower() not in off:
+            message = f"{name} is {facts[name]}: such a replica is another class, and nothing is calibrated for it yet"
+            yield RunRefusal("CAL015", message, "calibrate with runs of tensor parallelism alone", name)
 
 
 def _model(

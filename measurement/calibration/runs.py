@@ -33,6 +33,7 @@ from measurement.evidence.rows import FIGURES
 from measurement.evidence.run_figures import CROWDING
 from planner.domain.models import Model, Quantization
 from planner.domain.offerings import Gpu
+from planner.performance.calibration import weights_class
 from planner.performance.coefficients import Coefficients
 from planner.performance.precision import KvFormat
 from planner.performance.roofline import ideal_step, step_clock
@@ -180,8 +181,8 @@ class Deployment:
 
     @property
     def weights(self) -> str:
-        """Model and quantization as one key of a calibration."""
-        return f"{self.model.key}/{self.quantization.name}"
+        """Model, quantization and form of the KV cache as one key of a calibration."""
+        return weights_class(self.model.key, self.quantization.name, self.kv)
 
     @property
     def batched_tokens(self) -> int:

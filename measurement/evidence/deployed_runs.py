@@ -91,12 +91,10 @@ def deployed_run(run: PublishedRun, model: Model, gpu: Gpu) -> DeployedRun | Unp
     kv_tokens = math.inf
     beside = copies * (utilization * gpu.memory_bytes - weights) / sum(cache_bytes(model.architecture, ranks, run.kv))
     if run.regime != HELD_ALL:
-        kv_tokens = max(
-            SMALLEST_CACHE * longest, copies * fit.kv_tokens(context) if isinstance(fit, MemoryFit) else beside
-        )
+        kv_tokens = max(SMALLEST_CACHE * longest, fit.kv_tokens(context) if isinstance(fit, MemoryFit) else beside)
     if run.concurrency is None or (run.engine != "vllm" and kv_tokens < math.inf):
         each = longest if run.engine == "trt-llm" else context  # TensorRT-LLM reserves the whole answer
-        held = copies * fit.sequences(each) if isinstance(fit, MemoryFit) else min(kv_tokens, max(beside, 0.0)) / each
+        held = fit.sequences(each) if isinstance(fit, MemoryFit) else min(kv_tokens, max(beside, 0.0)) / each
         places, kv_tokens = max(1.0, min(places, held)), math.inf  # as many as fit on average, so nobody is preempted
     ideal = ideal_step(
         model.architecture,

@@ -49,7 +49,7 @@ def folded(refused: Iterable[Refused], usd_per_hour: Mapping[str, float]) -> tup
 
     def rank(each: Refused) -> tuple[float, int, str]:
         candidate = each.candidate
-        size = candidate.tensor_parallel_size if candidate.instance_type else 0
+        size = candidate.parallelism.gpus if candidate.instance_type else 0
         return usd_per_hour.get(candidate.instance_type, math.inf), size, candidate_words(candidate)
 
     return tuple(replace(min(group, key=rank), others=len(group) - 1) for group in groups.values())

@@ -84,11 +84,7 @@ def _packing(plan: Plan, environment: Environment) -> Iterator[Problem]:
                 "CHK002", f"node group `{group.name}`: the placement does not use its {group.max_nodes} nodes"
             )
         for placement in group.placement:
-            used = sum(
-                pools[name].engine.tensor_parallel_size * count
-                for name, count in placement.replicas.items()
-                if name in pools
-            )
+            used = sum(pools[name].engine.gpus * count for name, count in placement.replicas.items() if name in pools)
             if used > group.gpus_per_node:
                 message = f"node group `{group.name}`: {used} GPUs are placed on a node of {group.gpus_per_node}"
                 yield Problem("CHK002", message)

@@ -13,8 +13,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from planner.documents.calibration_text import AGAIN, digest_of, document_of, rounded
-from planner.performance.calibration import Calibration
+from planner.performance.calibration import Calibration, weights_class
 from planner.words.diagnostics import Problem, Problems
+from planner.words.spans import Document
 
 FORMAT = "spillway.calibration/1"
 HEAD = "# Written by `spillway perf calibrate`: computed, not edited. Plans beside it use it for the GPUs below.\n"
@@ -117,7 +118,7 @@ def load(text: str, file: str) -> CalibrationFile:
     """Read a calibration from its text. Raises `Problems` with CAL020 for every value that does not fit."""
     document = document_of(text, file)
     try:
-        return CalibrationFile.model_validate(document.value)
+        return _of_own_classes(CalibrationFile.model_validate(document.value), document)
     except ValidationError as error:
         problems = []
         for detail in error.errors(include_url=False, include_context=False, include_input=False):
@@ -125,3 +126,20 @@ def load(text: str, file: str) -> CalibrationFile:
             message = f"{'.'.join(map(str, path)) or 'the file'}: {detail['msg']}"
             problems.append(Problem("CAL020", message, document.at(path), AGAIN))
         raise Problems(problems) from error
+
+
+def _of_own_classes(file: CalibrationFile, document: Document) -> CalibrationFile:
+    """Return the file if runs with an fp8 KV cache have a correction of their own.
+
+    Older releases took them for runs without, and such a factor holds for neither.
+    """
+    problems = []
+    for index, run in enumerate(file.runs):
+        name = weights_class(run.model, run.quantization, "fp8")
+        own = file.gpus[run.gpu].corrections if run.gpu in file.gpus else {}
+        if run.kv_cache_dtype == "fp8" and name not in own:
+            message = f"runs[{index}] has an fp8 KV cache, and {run.gpu} has no correction {name}"
+            problems.append(Problem("CAL020", message, document.at(("runs", index)), AGAIN))
+    if problems:
+        raise Problems(problems)
+    return file

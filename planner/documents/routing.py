@@ -56,15 +56,18 @@ def policy(lock: Lock, addresses: Addresses = IN_CLUSTER, speed: float = 1.0) ->
 
 
 def clock(pool: Pool) -> dict[str, Any]:
-    """Return what an imitation of this pool's engine needs to keep the plan's time (schema: `twin/engine`)."""
-    engine = pool.engine
+    """Return what an imitation of this pool's engine needs to keep the plan's time (schema: `twin/engine`).
+
+    Copies of the attention step together, so that they are one engine here, with the places and tokens of all of them.
+    """
+    engine, copies = pool.engine, pool.engine.data_parallel_size
     return {
         "version": CLOCK_VERSION,
         "pool": pool.name,
         "model": pool.name,
         "max_model_len": engine.max_model_len,
-        "max_num_seqs": engine.max_num_seqs,
-        "max_num_batched_tokens": engine.max_num_batched_tokens,
+        "max_num_seqs": engine.max_num_seqs * copies,
+        "max_num_batched_tokens": engine.max_num_batched_tokens * copies,
         "kv_tokens": pool.kv_tokens,
         "max_num_queued_reqs": engine.max_num_queued_reqs,
         "max_num_queued_tokens": engine.max_num_queued_tokens,

@@ -6,7 +6,8 @@ of the same kind are alternatives: `only: [L40S, H100]` means either.
     gpu        L40S             the GPU
     machine    g6e.xlarge, g6e  the instance type, or its family
     precision  fp8              the format of the weights
-    replica    tp4              the GPUs that one replica takes
+    replica    tp4, dp8, ep     how the GPUs of one replica share the model: cut among four GPUs; eight copies of the
+                                attention; experts that lie whole on one GPU each
     size       gpus8            the GPUs of the machine
 """
 
@@ -22,7 +23,8 @@ from planner.domain.models import WeightFormat
 from planner.domain.offerings import InstanceType
 
 WordKind = Literal["gpu", "machine", "precision", "replica", "size"]
-_SIZES: Mapping[str, WordKind] = {"tp": "replica", "gpus": "size"}
+_SIZES: Mapping[str, WordKind] = {"tp": "replica", "dp": "replica", "gpus": "size"}
+_LAYOUTS = ("tp1", "tp2", "tp4", "tp8", "dp2", "dp4", "dp8", "ep")
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,9 @@ class HardwareChoice:
 
     gpu: key of the GPU.
     precision: format of the weights.
-    tensor_parallel_size: GPUs of one replica.
+    tensor_parallel_size: GPUs of one copy of the attention.
+    data_parallel_size: copies of the attention. A replica with several goes by their number, and not as `tp1`.
+    enable_expert_parallel: whether experts lie whole on one GPU each.
     instance_type, family, gpu_count: the machine, and its GPUs.
     """
 
@@ -41,6 +45,13 @@ class HardwareChoice:
     instance_type: str = ""
     family: str = ""
     gpu_count: int = 0
+    data_parallel_size: int = 1
+    enable_expert_parallel: bool = False
+
+    @property
+    def gpus(self) -> int:
+        """Return the GPUs of one replica; 0 where its size is not chosen yet."""
+        return self.tensor_parallel_size * self.data_parallel_size
 
     def names(self, kind: WordKind) -> frozenset[str]:
         """Return what words of a kind may call it; empty where that part is not chosen yet."""
@@ -48,10 +59,15 @@ class HardwareChoice:
             "gpu": (self.gpu,),
             "machine": (self.instance_type, self.family),
             "precision": (self.precision,),
-            "replica": (f"tp{self.tensor_parallel_size}" if self.tensor_parallel_size else "",),
+            "replica": self._layout(),
             "size": (f"gpus{self.gpu_count}" if self.gpu_count else "",),
         }
         return frozenset(name for name in names[kind] if name)
+
+    def _layout(self) -> tuple[str, ...]:
+        copies, size = self.data_parallel_size, self.tensor_parallel_size
+        whole = "ep" if self.enable_expert_parallel else ""
+        return (f"dp{copies}" if copies > 1 else f"tp{size}" if size else "", whole)
 
 
 def kind_of(word: str, catalog: Catalog) -> WordKind | None:
@@ -62,7 +78,9 @@ def kind_of(word: str, catalog: Catalog) -> WordKind | None:
         return "machine"
     if word in get_args(WeightFormat):
         return "precision"
-    if match := re.fullmatch(r"(tp|gpus)[1-9]\d?", word):
+    if word == "ep":
+        return "replica"
+    if match := re.fullmatch(r"(tp|dp|gpus)[1-9]\d?", word):
         return _SIZES[match[1]]
     return None
 
@@ -71,7 +89,7 @@ def words_for_hardware(catalog: Catalog) -> tuple[str, ...]:
     """Return all words that `hardware:` knows, sorted."""
     machines = {name for row in catalog.instances.values() for name in (row.key, row.family)}
     sizes = {f"gpus{row.gpu_count}" for row in catalog.instances.values()}
-    return tuple(sorted({*catalog.gpus, *machines, *get_args(WeightFormat), *sizes, "tp1", "tp2", "tp4", "tp8"}))
+    return tuple(sorted({*catalog.gpus, *machines, *get_args(WeightFormat), *sizes, *_LAYOUTS}))
 
 
 def missing(words: Sequence[str], hardware: HardwareChoice, catalog: Catalog) -> tuple[str, ...]:

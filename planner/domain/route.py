@@ -16,6 +16,8 @@ Tokens = Annotated[float, Field(gt=0, le=1e8)]
 """A length in tokens."""
 LongestTokens = Annotated[Count, Field(ge=1, le=100_000_000)]
 """A longest length in tokens."""
+KvCacheDtype = Literal["auto", "fp8"]
+"""The form of the KV cache, as vLLM's `--kv-cache-dtype` spells it. `auto` is the 16-bit type of the model."""
 
 
 class DeclaredLengths(EnvironmentPart):
@@ -79,6 +81,7 @@ class Quality(EnvironmentPart):
     """The team's own dated judgement: which models are good enough for this route."""
 
     accept: Annotated[tuple[Text, ...], Field(min_length=1)]
+    kv_cache_dtype: tuple[KvCacheDtype, ...] = left_out_at(("auto",), min_length=1)
     source: Text
     date: Day
 
@@ -99,7 +102,7 @@ class DataTerms(EnvironmentPart):
 
 
 class HardwareRules(EnvironmentPart):
-    """Which machines may serve: names of GPUs, of instance types, of precisions, or `tp4`."""
+    """Which machines may serve: names of GPUs, of instance types, of precisions, or of layouts like `tp4`."""
 
     only: tuple[Text, ...] | None = None
     exclude: tuple[Text, ...] = Field(default=(), alias="not")

@@ -19,7 +19,7 @@ from planner.faces.loads import loads_view
 from planner.faces.prose import Prose, Words
 from planner.faces.tables import FoldingTable
 from planner.faces.uncertainty import uncertainty_view
-from planner.plan.fleet import Pool, PoolCapacity
+from planner.plan.fleet import EngineSettings, Pool, PoolCapacity
 from planner.plan.plan import Plan
 from planner.plan.review import ScalePoint
 from planner.plan.traffic import PlannedRoute
@@ -200,7 +200,7 @@ def _pools(plan: Plan) -> FoldingTable:
                 f"{group.max_nodes} × {group.instance_type}"
                 + (f", {group.existing} existing" if group.existing else ""),
                 str(pool.replicas.max),
-                str(pool.engine.tensor_parallel_size),
+                _layout(pool.engine),
                 str(pool.engine.max_num_seqs),
                 share(pool.peak_utilization),
                 first.binding if first else "",
@@ -217,6 +217,13 @@ def _pools(plan: Plan) -> FoldingTable:
         rows,
         (above("pool"), below("limited by", "provenance")),
     )
+
+
+def _layout(engine: EngineSettings) -> str:
+    """Return the layout of a replica: `4` GPUs, `8 × 1` for copies of the attention × GPUs of each, or `8 EP`."""
+    if engine.data_parallel_size > 1:
+        return f"{engine.data_parallel_size} × {engine.tensor_parallel_size}"
+    return f"{engine.tensor_parallel_size} EP" if engine.enable_expert_parallel else str(engine.tensor_parallel_size)
 
 
 def _bill(plan: Plan) -> FoldingTable:

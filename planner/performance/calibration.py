@@ -3,7 +3,8 @@
 `spillway perf calibrate` (package `measurement`) makes a calibration from a team's own benchmark runs, and plans read
 it. A class counts as `measured` when it was run with its own number of GPUs. It counts as `calibrated` when its GPU was
 measured in another class, or by a micro-benchmark. Every other GPU keeps the shipped coefficients, provenance and
-margins.
+margins. Runs with an fp8 KV cache are another class than runs without. Runs with copies of the attention or with expert
+parallelism calibrate nothing yet, so that such layouts keep their own provenance.
 
 The range of a measured class joins the range that it had without its own runs and the range of the residuals of these
 runs, each of which was predicted by the others. For each end, with k independent conditions that were run:
@@ -18,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from planner.performance.coefficients import Coefficients, Metric, Quantiles
-from planner.performance.precision import ComputeType
+from planner.performance.precision import ComputeType, KvFormat
 from planner.plan.parts import Provenance
 
 MEASURED_FROM = 3
@@ -50,7 +51,7 @@ class Caps:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What a team's own runs say about one model in one quantization on one GPU, whatever the number of GPUs.
+    """What a team's own runs say about one model in one form on one GPU, whatever the number of GPUs.
 
     step: measured step time ÷ the step time by the calibrated coefficients.
     first_token: measured TTFT ÷ the TTFT that the corrected steps give.
@@ -72,7 +73,7 @@ class Calibration:
     """What a team's own measurements say about one GPU.
 
     coefficients: the shipped ones, corrected for this GPU.
-    corrections: what remains to correct, by `MODEL/QUANTIZATION`.
+    corrections: what remains to correct, by class (`weights_class`).
     caps: bounds by the micro-benchmark of the GPU; None without one.
     """
 
@@ -108,15 +109,33 @@ class Evidence:
     first_token: float = 1.0
 
 
+def weights_class(model: str, quantization: str, kv_format: KvFormat, layout: str = "") -> str:
+    """Return the name of a class in a calibration: `MODEL/QUANTIZATION`, and what else keeps it apart.
+
+    layout: word for a layout other than tensor parallelism (`Parallelism.word`).
+    """
+    cache = "" if kv_format == "bf16" else f"kv-{kv_format}"
+    return "/".join(part for part in (model, quantization, cache, layout) if part)
+
+
 def evidence(
-    shipped: Coefficients, calibration: Calibration | None, gpu: str, weights: str, tensor_parallel_size: int
+    shipped: Coefficients,
+    calibration: Calibration | None,
+    gpu: str,
+    weights: str,
+    tensor_parallel_size: int,
+    few_runs: bool = False,
 ) -> Evidence:
     """Return what is known about `weights` on `tensor_parallel_size` of a GPU.
 
-    calibration: that of the GPU, None without one. weights: `MODEL/QUANTIZATION`.
+    calibration: that of the GPU, None without one. weights: name of the class.
+    few_runs: whether few published runs are of this kind. It is `analytic` then, and a calibration of other runs on the
+    GPU gives its coefficients alone.
     """
-    if calibration is None or not calibration.conditions:
-        return Evidence(shipped, shipped.provenance(gpu), shipped.interval(gpu), shipped.margin(gpu))
+    if calibration is None or not calibration.conditions or few_runs:
+        coefficients = calibration.coefficients if calibration is not None and calibration.conditions else shipped
+        said = shipped.provenance(gpu, few_runs)
+        return Evidence(coefficients, said, shipped.interval(gpu, few_runs), shipped.margin(gpu, few_runs))
     own = calibration.corrections.get(weights)
     low, high = _range_of_the_gpu(shipped, gpu, calibration.conditions)
     provenance: Provenance = "calibrated"

@@ -141,24 +141,26 @@ class Coefficients:
             return self.expert_fp4_bandwidth if form in FP4 else self.expert_int4_bandwidth
         return self.expert_bandwidth
 
-    def provenance(self, gpu: str) -> Provenance:
+    def provenance(self, gpu: str, few_runs: bool = False) -> Provenance:
         """Return `calibrated` when enough vLLM rows were measured on the GPU, otherwise `analytic`.
 
+        few_runs: whether few of these rows are of the kind that is asked about, which is `analytic` on every GPU.
         Only a team's own benchmark of the same deployment class is `measured`; a fit never claims that.
         """
-        return "calibrated" if self.measured_rows.get(gpu, 0) >= CALIBRATED_FROM_ROWS else "analytic"
+        measured = self.measured_rows.get(gpu, 0) >= CALIBRATED_FROM_ROWS
+        return "calibrated" if measured and not few_runs else "analytic"
 
-    def margin(self, gpu: str) -> float:
-        """Return the factor on the step time that covers 90 % of the residuals of the GPU's provenance; at least 1.
+    def margin(self, gpu: str, few_runs: bool = False) -> float:
+        """Return the factor on the step time that covers 90 % of the residuals of this provenance; at least 1.
 
-        An `analytic` GPU never gets a smaller factor than a `calibrated` one: to know less is no reason to buy less.
+        What is `analytic` never gets a smaller factor than what is `calibrated`: to know less is no reason to buy less.
         """
         bound = self.residuals["calibrated"]["step"].p90
-        if self.provenance(gpu) == "analytic":
+        if self.provenance(gpu, few_runs) == "analytic":
             bound = max(bound, self.residuals["analytic"]["step"].p90)
         return max(1.0, bound)
 
-    def interval(self, gpu: str) -> tuple[float, float]:
+    def interval(self, gpu: str, few_runs: bool = False) -> tuple[float, float]:
         """Return (p10, p90) of actual ÷ predicted step time."""
-        quantiles = self.residuals[self.provenance(gpu)]["step"]
-        return quantiles.p10, max(quantiles.p90, self.margin(gpu))
+        quantiles = self.residuals[self.provenance(gpu, few_runs)]["step"]
+        return quantiles.p10, max(quantiles.p90, self.margin(gpu, few_runs))

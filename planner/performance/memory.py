@@ -78,6 +78,8 @@ class MemoryFit:
     kv_windowed_bytes: KV cache of one token in layers that remember a window.
     window_tokens: tokens of the window; 0 without such layers.
     state_bytes: constant state of one sequence.
+    copies: copies of the attention (data-parallel attention). Each has such a cache of its own; sequences and tokens
+    are counted over all of them.
     """
 
     weights_bytes: float
@@ -89,6 +91,7 @@ class MemoryFit:
     kv_windowed_bytes: float
     window_tokens: int
     state_bytes: float
+    copies: int = 1
 
     def sequence_bytes(self, context_tokens: float, shared_tokens: float = 0.0) -> float:
         """Return the bytes of a sequence that holds `context_tokens`, on one GPU.
@@ -102,11 +105,13 @@ class MemoryFit:
     def sequences(self, context_tokens: float, shared_tokens: float = 0.0) -> float:
         """Return the number of sequences that fit at once, when each holds `context_tokens`.
 
-        It is a real number, because lengths are averages. shared_tokens: those that are held once for all sequences.
+        It is a real number, because lengths are averages. shared_tokens: those that each copy of the attention holds
+        once for all its sequences.
         """
         prefix = self.kv_growing_bytes * shared_tokens
         prefix += self.kv_windowed_bytes * min(shared_tokens, float(self.window_tokens))
-        return max(self.kv_budget_bytes - prefix, 0.0) / max(self.sequence_bytes(context_tokens, shared_tokens), 1.0)
+        each = max(self.kv_budget_bytes - prefix, 0.0) / max(self.sequence_bytes(context_tokens, shared_tokens), 1.0)
+        return self.copies * each
 
     def kv_tokens(self, context_tokens: float) -> float:
         """Return the tokens of context that fit in all, when each sequence holds `context_tokens`."""
@@ -135,10 +140,11 @@ def memory_fit(
 ) -> MemoryFit | NoFit:
     """Return the memory of a replica, or the reason why it does not load or holds no sequence of `max_model_len`.
 
+    max_num_seqs, max_num_batched_tokens: those of one copy of the attention, as the engine takes them.
     gpu_memory_utilization: share of the GPU's memory that the engine may use; None for the share that our pools get.
     expert_parallel_size: number of ranks among which the routed experts are shared out. With
-    `--enable-expert-parallel` these are the tensor- times data-parallel ranks. 1: every rank holds a slice of each
-    expert.
+    `--enable-expert-parallel` these are the tensor- times data-parallel ranks, so that there are as many copies of the
+    attention as it is larger than `tensor_parallel_size`. 1: every rank holds a slice of each expert.
     """
     refusal = _refusal(model, quantization, kv_format, gpu, tensor_parallel_size, max_model_len)
     refusal = refusal or _cut_refusal(model, quantization, tensor_parallel_size, expert_parallel_size)
@@ -147,7 +153,7 @@ def memory_fit(
     shape = model.architecture
     weights = weights_bytes(model, quantization, tensor_parallel_size, expert_parallel_size, gpu)
     activation = activation_bytes(shape, tensor_parallel_size, max_num_seqs, max_num_batched_tokens)
-    overhead = overhead_bytes(tensor_parallel_size)
+    overhead = overhead_bytes(max(tensor_parallel_size, expert_parallel_size))
     offered = (gpu_memory_utilization or memory_share(gpu)) * gpu.memory_bytes
     budget = offered - weights - activation - overhead
     growing, windowed = cache_bytes(shape, tensor_parallel_size, kv_format)
@@ -162,15 +168,16 @@ def memory_fit(
         kv_windowed_bytes=windowed,
         window_tokens=shape.sliding_window or 0,
         state_bytes=state,
+        copies=max(1, expert_parallel_size // tensor_parallel_size),
     )
-    on = f"{tensor_parallel_size} × {gpu.name}"
+    on = f"{max(tensor_parallel_size, expert_parallel_size)} × {gpu.name}"
     if budget <= 0:
         needed = (weights + activation + overhead) / GIB
         return NoFit(
             f"{model.key} in {quantization.name} needs {needed:.1f} GiB a GPU before any context, {on} offers "
             f"{offered / GIB:.1f} GiB a GPU"
         )
-    if fit.sequences(max_model_len) < 1.0:
+    if fit.sequences(max_model_len) < fit.copies:
         return NoFit(
             f"one sequence of {max_model_len} tokens needs {fit.sequence_bytes(max_model_len) / GIB:.1f} GiB of KV "
             f"cache a GPU, {budget / GIB:.1f} GiB are left on {on}"
@@ -350,9 +357,15 @@ def activation_bytes(
     return max(peak, seeing) + 2.0 * shape.hidden * max(max_num_batched_tokens, shape.vision.image_tokens)
 
 
-def overhead_bytes(tensor_parallel_size: int) -> float:
-    """Return the bytes outside PyTorch's allocator on each GPU, which the engine counts as its own."""
-    return (OVERHEAD_SINGLE_GIB if tensor_parallel_size == 1 else OVERHEAD_PARALLEL_GIB) * GIB
+def overhead_bytes(gpus: int) -> float:
+    """Return the bytes outside PyTorch's allocator on each of so many GPUs, which the engine counts as its own."""
+    return (OVERHEAD_SINGLE_GIB if gpus == 1 else OVERHEAD_PARALLEL_GIB) * GIB
+
+
+def cuts_experts(shape: Architecture, quantization: Quantization, tensor_parallel_size: int) -> bool:
+    """Say whether tensor parallelism cuts each expert, if any, into whole groups of weights that share a scale."""
+    width = shape.experts.expert_intermediate if shape.experts else 0
+    return width % (tensor_parallel_size * SCALE_GROUPS.get(quantization.experts, 1)) == 0
 
 
 def _refusal(

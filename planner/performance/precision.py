@@ -13,6 +13,19 @@ The bytes of a weight count its share of the scales:
     nvfp4        one byte for each 16 weights
     int4-qat     a 16-bit scale for each 32 weights
     fp8, int8    one 4-byte scale for each output channel
+
+A KV cache in fp8 is planned only where vLLM's default attention backends read it and its speed or size is known:
+
+    grouped-query attention    compute capability 8.9 and more
+    latent attention (MLA)     9.x and 10.x
+    sparse or compressed       nowhere
+    linear attention           nowhere
+
+Sources: vLLM's attention backend feature support and quantized KV cache (documentation), `fa_utils.py`. FlashAttention
+3 reads it on 9.x and 4 on 10.x, FlashInfer on 8.9 to 10.x, and Triton everywhere else, whose fp8 type (`fp8e4nv`)
+begins with 8.9. FlashMLA reads a latent cache on 9.x and 10.x. Of a sparse or compressed cache in fp8 we hold no
+published run. A model with linear attention gains little or nothing: its state stays in 16 bit and sets the page size
+of the whole cache (vllm issue 55196).
 """
 
 from __future__ import annotations
@@ -20,8 +33,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from planner.domain.models import Quantization
+from planner.domain.models import Model, Quantization
 from planner.domain.offerings import Gpu
+from planner.domain.route import KvCacheDtype
 
 KvFormat = Literal["bf16", "fp8"]
 ComputeType = Literal["16-bit", "fp8", "int8", "fp4"]
@@ -29,7 +43,13 @@ ComputeType = Literal["16-bit", "fp8", "int8", "fp4"]
 KV_BYTES_RATIO: dict[KvFormat, float] = {"bf16": 1.0, "fp8": 0.5}
 """Size of a cached element relative to 16 bit."""
 FP8_KV_FROM = 8.0
-"""Least compute capability that has an fp8 KV cache."""
+"""Least compute capability of GPUs on which somebody measured an fp8 KV cache, whatever the engine."""
+FP8_KV_PLANNED_FROM = 8.9
+"""Least compute capability with which plans store the KV cache in fp8."""
+FP8_LATENT_KV_ON = (9, 10)
+"""Generations of GPUs, by the whole part of their compute capability, that store a latent KV cache in fp8."""
+KV_FORMATS: dict[KvCacheDtype, KvFormat] = {"auto": "bf16", "fp8": "fp8"}
+"""The format that each value of `--kv-cache-dtype` stands for."""
 
 _BYTES_PER_WEIGHT: dict[str, float] = {
     "bf16": 2.0,
@@ -111,6 +131,22 @@ def unsupported_cache(kv_format: KvFormat, gpu: Gpu) -> Unsupported | None:
     """Return why the GPU cannot hold its KV cache in `kv_format`; None if it can."""
     if kv_format == "fp8" and float(gpu.compute_capability) < FP8_KV_FROM:
         return Unsupported(f"{gpu.name} (compute capability {gpu.compute_capability}) has no fp8 KV cache")
+    return None
+
+
+def unplanned_cache(model: Model, gpu: Gpu, kv_cache_dtype: KvCacheDtype) -> Unsupported | None:
+    """Return why plans do not store the KV cache of a model in this form on the GPU; None if they do."""
+    if kv_cache_dtype == "auto":
+        return None
+    shape, on = model.architecture, f"{gpu.name} (compute capability {gpu.compute_capability})"
+    if float(gpu.compute_capability) < FP8_KV_PLANNED_FROM:
+        return Unsupported(f"{on} reads no fp8 KV cache with vLLM's default attention backends")
+    if shape.linear_layers:
+        return Unsupported(f"an fp8 KV cache saves next to nothing of {model.key}, whose linear attention pages it")
+    if shape.compressed or shape.indexer:
+        return Unsupported(f"no run with a sparse KV cache in fp8, as {model.key} would have, is known")
+    if shape.latent and int(float(gpu.compute_capability)) not in FP8_LATENT_KV_ON:
+        return Unsupported(f"{on} reads no latent KV cache in fp8 with vLLM's default attention backends")
     return None
 
 

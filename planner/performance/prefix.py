@@ -13,7 +13,8 @@ the other tokens before, and the replica still has them with the probability f:
     room  = found(left · rate of the trace / starts) / found(∞)       where a trace tells what caches find
 
 - *replicas*: the gateway has no affinity. It draws a replica at random, so that a session comes back to the replica
-  that has its history once in as many times as there are replicas.
+  that has its history once in as many times as there are replicas. Copies of the attention within a replica have caches
+  of their own and count as replicas here.
 - *left* are the tokens of KV cache that a full batch leaves, and *starts* the requests/s that a full batch starts, as
   if it computed no prompts. Both make the room smaller than it is. A replica that serves a part of a trace remembers as
   many seconds of it as a cache of the whole trace that is larger by as much as the trace is faster.
@@ -113,7 +114,7 @@ def cached_prompts(
     else:
         kept = max(lengths.mean_input + lengths.mean_output - shared, 1.0)
         room = left / max(starts_per_ms * repeated.pause_ms * kept, 1.0)
-    found = six_digits(min(1.0, room) / max(replicas, 1.0))
+    found = six_digits(min(1.0, room) / max(replicas * memory.copies, 1.0))
     return CachedPrompts(shared, repeated.session_share, found) if found else CachedPrompts(shared)
 
 

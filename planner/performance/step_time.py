@@ -105,9 +105,9 @@ class StepClock:
         added = self.prefill_added_ms(concurrency, context, input_tokens)
         return self.step_ms(concurrency, context) + (concurrency - 1.0) / output_tokens * added
 
-    def prefill_ms(self, input_tokens: float) -> float:
+    def prefill_ms(self, input_tokens: float, max_num_batched_tokens: int = STEP_TOKENS) -> float:
         """Return the time to the first token of one prompt on an idle replica, ms; queue and network are left out."""
-        chunks = max(1, math.ceil(input_tokens / STEP_TOKENS))
+        chunks = max(1, math.ceil(input_tokens / max_num_batched_tokens))
         return chunks * self.step_ms(0.0, 0.0, input_tokens / chunks, input_tokens / 2.0)
 
     def prefill_added_ms(

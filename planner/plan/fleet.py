@@ -58,8 +58,14 @@ class NodeGroup(PlanPart):
 class EngineSettings(PlanPart):
     """The engine settings are vLLM's arguments for every replica of a pool, in vLLM's own words.
 
+    tensor_parallel_size: GPUs of one copy of the attention.
+    max_num_seqs, max_num_batched_tokens: sequences and tokens of a step, of each copy of the attention.
+    max_num_queued_reqs, max_num_queued_tokens: limits of the whole replica.
     quantization: how weights are quantized while they load; None where the checkpoint says so itself.
     dtype: precision of activations.
+    kv_cache_dtype: form of the KV cache; `auto` is that of the model.
+    data_parallel_size: copies of the attention, each with a KV cache and a scheduler of its own.
+    enable_expert_parallel: whether experts lie whole on one GPU each.
     """
 
     tensor_parallel_size: int
@@ -71,6 +77,14 @@ class EngineSettings(PlanPart):
     gpu_memory_utilization: Figure
     quantization: str | None
     dtype: str
+    kv_cache_dtype: str = left_out_at("auto")
+    data_parallel_size: int = left_out_at(1)
+    enable_expert_parallel: bool = left_out_at(False)
+
+    @property
+    def gpus(self) -> int:
+        """Return the GPUs of one replica."""
+        return self.tensor_parallel_size * self.data_parallel_size
 
 
 class PoolClock(PlanPart):

@@ -74,6 +74,15 @@ TEMPLATES_REFUSE: list[tuple[dict[str, Any], str]] = [
     ({"replicas": 2, "placement": {"maxReplicasPerNode": 2}}, "lets one node hold all 2 replicas: lower it"),
     ({"engine": {"tensorParallelSize": 8}, "nodeGroup": {"gpusPerNode": 4}}, "needs more GPUs than a node has (4)"),
     (
+        {
+            "engine": {"tensorParallelSize": 2, "dataParallelSize": 4, "expertParallel": True},
+            "nodeGroup": {"gpusPerNode": 4},
+        },
+        "a replica of 8 GPUs (engine.tensorParallelSize × engine.dataParallelSize) needs more GPUs than a node has (4)",
+    ),
+    ({"engine": {"dataParallelSize": 2}}, "engine.dataParallelSize 2 shares nothing without engine.expertParallel"),
+    ({"extraArgs": ["--api-server-count=4"]}, "--api-server-count is set by the chart"),
+    (
         {"replicas": 4, "placement": {"maxReplicasPerNode": 3}, "nodeGroup": {"gpusPerNode": 2}},
         "placement.maxReplicasPerNode 3 × 1 GPUs do not fit the 2 of a node",
     ),

@@ -31,7 +31,8 @@ FOREIGN_VARIABLES = {
 EVERYTHING = {
     "modelStore": {"region": "eu-west-1", "endpointUrl": "https://minio.example:9000"},
     "engine": {
-        "tensorParallelSize": 8,
+        "tensorParallelSize": 4,
+        "dataParallelSize": 2,
         "maxModelLen": 131072,
         "maxNumBatchedTokens": 16384,
         "maxNumQueuedTokens": 2000000,
@@ -113,9 +114,21 @@ def test_the_lock_arrives_word_for_word() -> None:
 
 
 @charts
+def test_copies_of_the_attention_share_one_api_server_and_its_limits() -> None:
+    copies = {"engine": {"dataParallelSize": 8, "expertParallel": True}}
+    arguments = container(render("vllm", pool(**copies)))["args"]
+    flags = {"--tensor-parallel-size=1", "--data-parallel-size=8", "--enable-expert-parallel", "--api-server-count=1"}
+    assert flags <= set(arguments)
+    alone = container(render("vllm", pool()))["args"]
+    assert not [text for text in alone if text.startswith(("--data-parallel", "--api-server"))]
+
+
+@charts
 def test_weights_from_s3_are_streamed_and_shared_between_gpus() -> None:
     assert _loader(pool()) == ("runai_streamer", None)
     assert _loader(pool(engine={"tensorParallelSize": 4})) == ("runai_streamer", {"distributed": True})
+    copies = {"tensorParallelSize": 4, "dataParallelSize": 2, "expertParallel": True}
+    assert _loader(pool(engine=copies)) == ("runai_streamer", None)
     streamer = {"modelStore": {"streamer": {"concurrency": 8, "memoryLimitBytes": 5_000_000_000}}}
     assert _loader(pool(**streamer)) == ("runai_streamer", {"concurrency": 8, "memory_limit": 5_000_000_000})
     assert _loader(pool(**VOLUME)) == (None, None)

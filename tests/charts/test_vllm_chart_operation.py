@@ -82,6 +82,14 @@ def test_a_replica_holds_whole_gpus_and_shared_memory() -> None:
     assert _pod(pool(shm={"sizeLimit": "1Gi"}))["volumes"][-1]["emptyDir"]["sizeLimit"] == "1Gi"
 
 
+def test_a_replica_holds_the_gpus_of_all_its_copies() -> None:
+    objects = render("vllm", pool(engine={"tensorParallelSize": 2, "dataParallelSize": 4, "expertParallel": True}))
+    assert container(objects)["resources"]["limits"]["nvidia.com/gpu"] == "8"
+    volumes = {volume["name"]: volume for volume in one(objects, "Deployment")["spec"]["template"]["spec"]["volumes"]}
+    assert volumes["shm"]["emptyDir"]["sizeLimit"] == "16Gi"
+    assert one(objects, "PriorityClass")["value"] == 100_008
+
+
 def test_larger_replicas_have_the_higher_priority() -> None:
     values = [one(render("vllm", pool(engine={"tensorParallelSize": size})), "PriorityClass") for size in (1, 2, 4, 8)]
     priorities = [item["value"] for item in values]

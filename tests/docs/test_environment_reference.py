@@ -155,6 +155,8 @@ def shown(default: Any, kind: str) -> str:
             return "none"
         case [] | {}:
             return "none"
+        case list():
+            return f"`[{', '.join(map(str, default))}]`"
         case bool():
             return f"`{str(default).lower()}`"
         case float() if kind == "percentage":

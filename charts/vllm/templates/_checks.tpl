@@ -53,6 +53,9 @@ what to do. Included by the Deployment, so nothing renders while a rule is broke
 {{- if and $engine.maxNumBatchedTokens $engine.maxNumSeqs (lt (int64 $engine.maxNumBatchedTokens) (int64 $engine.maxNumSeqs)) -}}
 {{- $problems = append $problems (printf "engine.maxNumBatchedTokens %d is below maxNumSeqs %d, vLLM refuses that: raise the first or lower the second" (int64 $engine.maxNumBatchedTokens) (int64 $engine.maxNumSeqs)) -}}
 {{- end -}}
+{{- if and (gt (int64 $engine.dataParallelSize) 1) (not $engine.expertParallel) -}}
+{{- $problems = append $problems (printf "engine.dataParallelSize %d shares nothing without engine.expertParallel: set it, or run more replicas" (int64 $engine.dataParallelSize)) -}}
+{{- end -}}
 {{- toJson $problems -}}
 {{- end }}
 
@@ -65,6 +68,8 @@ what to do. Included by the Deployment, so nothing renders while a rule is broke
   "--load-format" "model.source"
   "--model-loader-extra-config" "modelStore.streamer"
   "--tensor-parallel-size" "engine.tensorParallelSize"
+  "--data-parallel-size" "engine.dataParallelSize"
+  "--api-server-count" "nothing, it is fixed"
   "--max-model-len" "engine.maxModelLen"
   "--max-num-seqs" "engine.maxNumSeqs"
   "--max-num-batched-tokens" "engine.maxNumBatchedTokens"
@@ -208,9 +213,9 @@ what to do. Included by the Deployment, so nothing renders while a rule is broke
 {{- $problems = append $problems (printf "placement.maxReplicasPerNode %s lets one node hold all %d replicas: lower it, or set placement.strategy: pack" $bound $replicas) -}}
 {{- end -}}
 {{- with .Values.nodeGroup.gpusPerNode -}}
-{{- $size := int64 $.Values.engine.tensorParallelSize -}}
+{{- $size := include "vllm.gpus" $ | int64 -}}
 {{- if gt $size (int64 .) -}}
-{{- $problems = append $problems (printf "engine.tensorParallelSize %d needs more GPUs than a node has (%d): replicas over several nodes are not supported" $size (int64 .)) -}}
+{{- $problems = append $problems (printf "a replica of %d GPUs (engine.tensorParallelSize × engine.dataParallelSize) needs more GPUs than a node has (%d): replicas over several nodes are not supported" $size (int64 .)) -}}
 {{- else if and $.Values.placement.maxReplicasPerNode (gt (mul $size (int64 $.Values.placement.maxReplicasPerNode)) (int64 .)) -}}
 {{- $problems = append $problems (printf "placement.maxReplicasPerNode %d × %d GPUs do not fit the %d of a node: lower it" (int64 $.Values.placement.maxReplicasPerNode) $size (int64 .)) -}}
 {{- end -}}

@@ -5,8 +5,9 @@ argument parser of the pinned vLLM. int64 everywhere: a large number from YAML w
 
 {{- define "vllm.loaderConfig" -}}
 {{- $config := dict -}}
-{{- if gt (int64 .Values.engine.tensorParallelSize) 1 -}}
-{{- /* Each rank reads its part and the GPUs exchange the rest, instead of every rank reading everything. */ -}}
+{{- if and (gt (int64 .Values.engine.tensorParallelSize) 1) (eq (int64 .Values.engine.dataParallelSize) 1) -}}
+{{- /* Each rank reads its part and the GPUs exchange the rest, instead of every rank reading everything. Copies of the
+attention load apart, and their ranks read everything. */ -}}
 {{- $_ := set $config "distributed" true -}}
 {{- end -}}
 {{- with .Values.modelStore.streamer.concurrency }}{{ $_ := set $config "concurrency" (int64 .) }}{{ end -}}
@@ -23,6 +24,11 @@ argument parser of the pinned vLLM. int64 everywhere: a large number from YAML w
 {{- with include "vllm.loaderConfig" . }}{{ $args = append $args (printf "--model-loader-extra-config=%s" .) }}{{ end -}}
 {{- end -}}
 {{- $args = append $args (printf "--tensor-parallel-size=%d" (int64 $engine.tensorParallelSize)) -}}
+{{- if gt (int64 $engine.dataParallelSize) 1 -}}
+{{- $args = append $args (printf "--data-parallel-size=%d" (int64 $engine.dataParallelSize)) -}}
+{{- /* vLLM would start one API server a copy, and each would count the requests that wait for itself alone. */ -}}
+{{- $args = append $args "--api-server-count=1" -}}
+{{- end -}}
 {{- with $engine.maxModelLen }}{{ $args = append $args (printf "--max-model-len=%d" (int64 .)) }}{{ end -}}
 {{- with $engine.maxNumSeqs }}{{ $args = append $args (printf "--max-num-seqs=%d" (int64 .)) }}{{ end -}}
 {{- with $engine.maxNumBatchedTokens }}{{ $args = append $args (printf "--max-num-batched-tokens=%d" (int64 .)) }}{{ end -}}

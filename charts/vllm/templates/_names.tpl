@@ -45,10 +45,15 @@ spillway.dev/node-group: {{ . | quote }}
 {{- end }}
 {{- end }}
 
+{{/* GPUs of one replica: those of all copies of the attention. */}}
+{{- define "vllm.gpus" -}}
+{{- mul (int64 .Values.engine.tensorParallelSize) (int64 .Values.engine.dataParallelSize) -}}
+{{- end }}
+
 {{/* The name holds the value: a class's value is immutable, so another value is another class. */}}
 {{- define "vllm.priorityClassValue" -}}
 {{- if kindIs "invalid" .Values.priorityClass.value -}}
-{{- add 100000 (int64 .Values.engine.tensorParallelSize) -}}
+{{- add 100000 (include "vllm.gpus" . | int64) -}}
 {{- else -}}
 {{- int64 .Values.priorityClass.value -}}
 {{- end -}}

@@ -78,7 +78,7 @@ def _pool(solved: Solved, pool: SelfHosted) -> Pool:
         replicas=Replicas(min=count, max=count),
         max_in_flight=in_flight,
         engine=EngineSettings(
-            tensor_parallel_size=shape.tensor_parallel_size,
+            tensor_parallel_size=shape.parallelism.tensor_parallel_size,
             max_model_len=shape.max_model_len,
             max_num_seqs=replica.max_num_seqs,
             max_num_batched_tokens=replica.max_num_batched_tokens,
@@ -87,21 +87,32 @@ def _pool(solved: Solved, pool: SelfHosted) -> Pool:
                 replica.clock,
                 [route.lengths for route in routes],
                 [route.target for route in routes],
-                replica.max_num_batched_tokens,
+                replica.max_num_batched_tokens * shape.copies,
                 [0.0 if replica.memory.state_bytes else route.repeated.shared_tokens for route in routes],
             ),
             gpu_memory_utilization=Decimal(str(memory_share(shape.gpu))),
             # vLLM reads the precision of a published checkpoint by itself; only quantizing while loading is asked for.
             quantization=shape.quantization.name if shape.quantization.at_load else None,
             dtype=engine_dtype(shape.quantization, shape.gpu),
+            kv_cache_dtype=shape.kv_cache_dtype,
+            data_parallel_size=shape.copies,
+            enable_expert_parallel=shape.parallelism.enable_expert_parallel,
         ),
         clock=PoolClock(**{name: getattr(replica.clock, name) for name in PoolClock.model_fields}),
         kv_tokens=int(replica.memory.kv_tokens(context)),
         weights_gib_per_gpu=Decimal(replica.memory.weights_bytes / 2**30),
-        load_seconds=load_seconds(replica.memory.weights_bytes),
+        load_seconds=load_seconds(_read_bytes(pool)),
         capacity=tuple(_capacity(pool, key[0], key[1]) for key in solved.choice.bands_of(pool.name)),
         peak_utilization=solved.choice.load(pool.name) / count,
     )
+
+
+def _read_bytes(pool: SelfHosted) -> float:
+    """Return the bytes that each GPU reads while a replica loads: its own weights, as the ranks share the reading.
+
+    Copies of the attention load apart, so that each of their ranks reads the whole checkpoint.
+    """
+    return pool.shape.checkpoint_gb * 1e9 if pool.shape.copies > 1 else pool.replica.memory.weights_bytes
 
 
 def _capacity(pool: SelfHosted, route: str, band: int) -> PoolCapacity:
@@ -133,4 +144,4 @@ def _in_flight(solved: Solved, pool: SelfHosted) -> int:
         capacity = pool.replica.capacities[key]
         busy_replicas = solved.choice.busiest(key, pool.name) / capacity.requests_per_second
         weighted.append((busy_replicas, capacity.concurrency))
-    return gate(weighted, pool.replica.max_num_seqs)
+    return gate(weighted, pool.replica.max_num_seqs * pool.shape.copies)

@@ -84,7 +84,7 @@ def _why_no_machine(solved: Solved, route: RouteDemand) -> str:
 def _pool_reason(solved: Solved, route: RouteDemand, pool: SelfHosted) -> str:
     """Say what a request costs on a pool that is full: USD an hour of a replica ÷ requests an hour that it serves."""
     k, bands = pool.replica_class, solved.bands_of(route.name, pool)
-    hourly = solved.node_usd_per_hour(pool) * k.tensor_parallel_size / k.gpus_per_node
+    hourly = solved.node_usd_per_hour(pool) * k.gpus_per_replica / k.gpus_per_node
     share = sum(route.bands[i].share for i in bands)
     rate = share / sum(route.bands[i].share / k.capacity[(route.name, i)] for i in bands)
     whole = (i for i in bands if not (route.bands[i].behind_cut and i - 1 in bands))

@@ -127,7 +127,8 @@ def _own(route: RouteDemand, market: Market) -> Iterator[Omission]:
     accepted = {split_entry(entry)[0] for entry in route.route.quality.accept}
     for omission in market.omissions:
         concerns = omission.route == route.name or (not omission.route and omission.candidate.model in accepted)
-        if concerns and omission.kind not in WITH_A_BETTER_ONE:
+        in_16_bit = omission.kind == "kv-cache" and "auto" in route.route.quality.kv_cache_dtype
+        if concerns and omission.kind not in WITH_A_BETTER_ONE and not in_16_bit:
             yield omission
 
 
@@ -163,6 +164,7 @@ _BOUND: tuple[tuple[OmissionKind, str, str], ...] = (
     ("machine", "hardware", "allow machines for it, or accept a model that a provider hosts"),
     ("terms", "terms", "read the contracts of the providers, or accept a model that own machines serve"),
     ("latency", "slo", "measure the latency again, loosen the target, or accept a model that own machines serve"),
+    ("kv-cache", "quality", "allow `auto` in `kv_cache_dtype`, or accept a model that is planned with an FP8 KV cache"),
     ("licence", "quality", "accept a model whose licence allows it, or state another use under `licence:`"),
     ("residency", "residency", "name the places where a provider processes requests, or accept an open-weight model"),
 )

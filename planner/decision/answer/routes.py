@@ -140,7 +140,7 @@ def _group_shares(solved: Solved) -> dict[tuple[str, str], float]:
         for key in solved.choice.bands_of(pool.name):
             requests = solved.requests_to(key, solved.choice.served(key, pool.name))
             entry = (key[0], pool.group_name)
-            busy[entry] = busy.get(entry, 0.0) + requests / k.capacity[key] * k.tensor_parallel_size
+            busy[entry] = busy.get(entry, 0.0) + requests / k.capacity[key] * k.gpus_per_replica
     total: dict[str, float] = {}
     for (_, group), load in busy.items():
         total[group] = total.get(group, 0.0) + load

@@ -8,12 +8,14 @@ from planner.decision.candidates import omissions
 from planner.decision.candidates.omissions import Candidate, Omission, OmissionKind
 from planner.decision.choice import limits
 from planner.decision.choice.limits import BrokenLimit, Cause
+from planner.performance.parallelism import Parallelism
 from planner.words.diagnostics import Problem
 from planner.words.units import duration_words
 
 MEANING: Mapping[OmissionKind, str] = {
     "memory": "does not fit the GPU's memory",
     "format": "the GPU does not run the weight format",
+    "kv-cache": "is not planned with an FP8 KV cache",
     "slo": "cannot meet the SLO at any load",
     "price": "has no price",
     "zones": "is not sold in the environment's zones",
@@ -51,9 +53,18 @@ def candidate_words(candidate: Candidate) -> str:
     if not candidate.gpu:
         return f"{candidate.model} on own machines"
     host = f" in {candidate.instance_type}" if candidate.instance_type else ""
-    shape = f"{candidate.tensor_parallel_size} × {candidate.gpu}"
+    shape = f"{candidate.parallelism.gpus} × {candidate.gpu}{layout_words(candidate.parallelism)}"
     cap = f", batch cap {candidate.max_num_seqs}" if candidate.max_num_seqs else ""
-    return f"{candidate.model} ({candidate.quantization}) on {shape}{host}{cap}{TENANCY_WORDS[candidate.tenancy]}"
+    cache = "" if candidate.kv_cache_dtype == "auto" else f", {candidate.kv_cache_dtype} KV cache"
+    way = f"{candidate.model} ({candidate.quantization}{cache})"
+    return f"{way} on {shape}{host}{cap}{TENANCY_WORDS[candidate.tenancy]}"
+
+
+def layout_words(layout: Parallelism) -> str:
+    """Say how GPUs share a model, where that is not by tensor parallelism alone."""
+    if layout.data_parallel_size > 1:
+        return f" (DP {layout.data_parallel_size} × TP {layout.tensor_parallel_size}, EP)"
+    return " (EP)" if layout.enable_expert_parallel else ""
 
 
 def omission_words(omission: Omission) -> str:
@@ -61,7 +72,7 @@ def omission_words(omission: Omission) -> str:
     match omission.cause:
         case omissions.DoesNotLoad(fit):
             return fit.reason
-        case omissions.FormatNotRun(support):
+        case omissions.FormatNotRun(support) | omissions.CacheNotRun(support):
             return support.reason
         case omissions.MissesSlo(capacity, band):
             near = ", just above the target" if capacity.over is not None and 1.0 < capacity.over < JUST_ABOVE else ""

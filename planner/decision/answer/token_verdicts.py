@@ -144,7 +144,12 @@ def _found(solved: Solved, route: RouteDemand, pool: SelfHosted) -> Iterable[Cac
     for band in solved.bands_of(route.name, pool):
         lengths = counted.band_lengths[band]
         yield cached_prompts(
-            replica.memory, replica.clock, lengths, replica.max_num_seqs, counted.repeated, counted.spread
+            replica.memory,
+            replica.clock,
+            lengths,
+            replica.max_num_seqs * replica.shape.copies,
+            counted.repeated,
+            counted.spread,
         )
 
 

@@ -38,6 +38,7 @@ def verdicts(
         *_unused(solved),
         *_prices(solved.catalog, cost),
         *_provenance(solved.pools),
+        *_caches(solved.pools),
         *_range(without_place),
         *_gaps((*gaps, *(gap for pool in solved.pools for gap in pool.shape.model.gaps()))),
         *too_long_verdicts(solved),
@@ -104,13 +105,30 @@ def _prices(catalog: Catalog, cost: Cost) -> list[Verdict]:
 
 
 def _provenance(pools: Sequence[SelfHosted]) -> list[Verdict]:
-    analytic = sorted(
-        {pool.shape.gpu.key for pool in pools for c in pool.replica.capacities.values() if c.provenance == "analytic"}
-    )
-    if not analytic:
+    """Warn of capacities that rest on no measured runs of the GPU, or on few runs of the layout."""
+    analytic = [p for p in pools if any(c.provenance == "analytic" for c in p.replica.capacities.values())]
+    gpus = sorted({pool.shape.gpu.key for pool in analytic if pool.shape.copies == 1})
+    copied = sorted(pool.name for pool in analytic if pool.shape.copies > 1)
+    told = []
+    if gpus:
+        told.append(f"capacities on {', '.join(gpus)} are computed, not measured, with the wider margin")
+    if copied:
+        few = "rest on few measured runs of data-parallel attention, with the wider margin"
+        told.append(f"capacities of {', '.join(copied)} {few}: measure one replica before you rely on them")
+    return [Verdict(name="provenance", state="warn", message="; ".join(told))] if told else []
+
+
+def _caches(pools: Sequence[SelfHosted]) -> list[Verdict]:
+    """Tell which pools keep their KV cache in another form than the model's own, which changes answers a little."""
+    names = sorted(pool.name for pool in pools if pool.shape.kv_cache_dtype == "fp8")
+    if not names:
         return []
-    message = f"capacities on {', '.join(analytic)} are computed, not measured, with the wider margin"
-    return [Verdict(name="provenance", state="warn", message=message)]
+    allowed = "as `quality.kv_cache_dtype` allows; its scales are 1 unless the checkpoint has its own"
+    return [
+        Verdict(
+            name="KV cache", state="pass", message=f"the KV cache of {', '.join(names)} is stored in FP8, {allowed}"
+        )
+    ]
 
 
 def _range(without_place: Sequence[str]) -> list[Verdict]:

@@ -78,7 +78,7 @@ def buyable(
     every = {shape: least_usd(shape, machines, question) for shape in shapes}
     usd_of = {shape: usd for shape, usd in every.items() if usd < INFINITY}
     without = (shape for shape in shapes if shape not in usd_of)
-    homeless = tuple(Omission(shape.identity, NoMachine(shape.tensor_parallel_size)) for shape in without)
+    homeless = tuple(Omission(shape.identity, NoMachine(shape.gpus)) for shape in without)
     limit_usd, usd = (INFINITY if known_usd == INFINITY else 0.0), INFINITY
     while True:
         within = [shape for shape, least in usd_of.items() if least <= limit_usd]

@@ -75,8 +75,7 @@ class MachineRules:
 
     def _on_machines(self, hardware: HardwareChoice) -> list[HardwareChoice]:
         """Return a shape on each machine that can carry it; alone where none can."""
-        size = hardware.tensor_parallel_size
-        hosts = [row for row in self.machines if row.gpu == hardware.gpu and row.gpu_count % size == 0]
+        hosts = [row for row in self.machines if row.gpu == hardware.gpu and row.gpu_count % hardware.gpus == 0]
         return [
             replace(hardware, instance_type=row.key, family=row.family, gpu_count=row.gpu_count) for row in hosts
         ] or [hardware]

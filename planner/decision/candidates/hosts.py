@@ -53,7 +53,7 @@ class Hosts:
         return [
             host
             for host in self.by_gpu.get(shape.gpu.key, ())
-            if host.offering.instance.gpu_count % shape.tensor_parallel_size == 0 and not routes.isdisjoint(host.routes)
+            if host.offering.instance.gpu_count % shape.gpus == 0 and not routes.isdisjoint(host.routes)
         ]
 
 

@@ -8,17 +8,20 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 
+from planner.domain.route import KvCacheDtype
 from planner.performance.capacity import NoCapacity
 from planner.performance.memory import NoFit
+from planner.performance.parallelism import Parallelism
 from planner.performance.precision import Unsupported
 
 OmissionKind = Literal[
     "memory",
     "format",
+    "kv-cache",
     "slo",
     "price",
     "zones",
@@ -48,11 +51,13 @@ class Candidate:
 
     model: open-weight model.
     quantization: format of its weights.
-    gpu, tensor_parallel_size: GPUs of one replica, kind and number.
+    gpu: GPU of its replicas.
+    tensor_parallel_size, data_parallel_size, enable_expert_parallel: how they share the model (`Parallelism`).
     instance_type: machine that carries it.
     api: hosted model, `PROVIDER/SLUG`.
     max_num_seqs: batch cap, where the same replica could also run with another one.
     tenancy: `solo` or `private` where its nodes hold nothing else, as `candidates.shapes` means them.
+    kv_cache_dtype: form of its KV cache.
     """
 
     model: str = ""
@@ -63,11 +68,26 @@ class Candidate:
     api: str = ""
     max_num_seqs: int = 0
     tenancy: str = ""
+    kv_cache_dtype: KvCacheDtype = "auto"
+    data_parallel_size: int = 1
+    enable_expert_parallel: bool = False
+
+    @property
+    def parallelism(self) -> Parallelism:
+        """Return how the GPUs of one replica share the model; it has no GPU where none applies."""
+        return Parallelism(self.tensor_parallel_size, self.data_parallel_size, self.enable_expert_parallel)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Return all names that a reader may look for."""
-        return tuple(name for name in (self.model, self.quantization, self.gpu, self.instance_type, self.api) if name)
+        ways = (self.parallelism.word, cache_word(self.kv_cache_dtype))
+        own = (self.model, self.quantization, self.gpu, self.instance_type, self.api, *ways)
+        return tuple(name for name in own if name)
+
+
+def cache_word(kv_cache_dtype: KvCacheDtype) -> str:
+    """Return the word for the form of a KV cache in names, like `kv-fp8`; it is empty for `auto`."""
+    return "" if kv_cache_dtype == "auto" else f"kv-{kv_cache_dtype}"
 
 
 @dataclass(frozen=True)
@@ -84,6 +104,14 @@ class FormatNotRun:
 
     support: Unsupported
     kind: Literal["format"] = "format"
+
+
+@dataclass(frozen=True)
+class CacheNotRun:
+    """Plans do not store the KV cache of the model in this form on the GPU."""
+
+    support: Unsupported
+    kind: Literal["kv-cache"] = "kv-cache"
 
 
 @dataclass(frozen=True)
@@ -327,6 +355,7 @@ class NoMachine:
 OmissionCause = (
     DoesNotLoad
     | FormatNotRun
+    | CacheNotRun
     | MissesSlo
     | NoPrice
     | NotInZones
@@ -367,9 +396,21 @@ class Omission:
 
 
 def counts_by_kind(omissions: Iterable[Omission]) -> tuple[tuple[OmissionKind, int], ...]:
-    """Return (kind, number of omissions), the most frequent first, ties by name. Equal omissions count once."""
-    counts = Counter(omission.kind for omission in set(omissions))
+    """Return (kind, number of omissions), the most frequent first, ties by name. Equal omissions count once.
+
+    A layout that fell as tensor parallelism on the same GPUs did is not counted beside it.
+    """
+    distinct = set(omissions)
+    plain = {(o.candidate, o.kind, o.route) for o in distinct if not o.candidate.parallelism.word}
+    counts = Counter(o.kind for o in distinct if (_on_cut_model(o.candidate), o.kind, o.route) not in plain)
+    counts += Counter(o.kind for o in distinct if not o.candidate.parallelism.word)
     return tuple((kind, counts[kind]) for kind in sorted(counts, key=lambda kind: (-counts[kind], kind)))
+
+
+def _on_cut_model(candidate: Candidate) -> Candidate:
+    """Return the candidate whose GPUs share the model by tensor parallelism; the same one where they do."""
+    gpus = candidate.parallelism.gpus
+    return replace(candidate, tensor_parallel_size=gpus, data_parallel_size=1, enable_expert_parallel=False)
 
 
 def names_all(candidate: Candidate, words: Sequence[str]) -> bool:

@@ -70,9 +70,10 @@ class Rating:
             route = replica.shape.route(key[0])
             mix = route.mix_for(key[1], replica.shape.max_model_len)
             traffic = ReplicaTraffic(mix.input_tokens, mix.output_tokens, mix.weights, route.minutes)
-            answer = highest_rate(question_of(replica, key, self._ruler), traffic, self._kept)
+            question = question_of(replica, key, self._ruler)
+            answer = highest_rate(question, traffic, self._kept)
             if isinstance(answer, Capacity):
-                answer = self._ruler.as_measured(replica.shape, answer)
+                answer = self._ruler.as_measured(question, answer)
             answers[key] = answer
         return answers
 

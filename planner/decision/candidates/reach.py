@@ -26,8 +26,9 @@ from planner.domain.traces import TraceSummary, bin_of, bin_start
 from planner.domain.workload import Mix, Workload, band_bounds, route_workload
 from planner.performance.engine.defaults import default_batched_tokens
 from planner.performance.memory import MemoryFit, NoFit, memory_fit
+from planner.performance.parallelism import TENSOR_PARALLEL_SIZES, Parallelism, offered
+from planner.performance.precision import KV_FORMATS, KvFormat, unplanned_cache
 
-TENSOR_PARALLEL_SIZES = (1, 2, 4, 8)
 NARROWEST_CAP = 16
 """The smallest batch cap (`max_num_seqs`, sequences) that is tried; a shape that does not load with it never loads."""
 LEAST_CONTEXT = 4096
@@ -63,7 +64,9 @@ def context_wanted(workload: Workload) -> int:
     return max(LEAST_CONTEXT, 1 << (workload.longest_input + workload.room - 1).bit_length())
 
 
-def context_held(model: Model, quantization: Quantization, gpu: Gpu, tensor_parallel_size: int, wanted: int) -> int:
+def context_held(
+    model: Model, quantization: Quantization, gpu: Gpu, layout: Parallelism, kv_format: KvFormat, wanted: int
+) -> int:
     """Return the context that a replica is started with: what is wanted, or less where model or memory hold less.
 
     It is 0 where the replica does not load at all. Memory is taken in steps of a quarter of a power of two.
@@ -75,10 +78,12 @@ def context_held(model: Model, quantization: Quantization, gpu: Gpu, tensor_para
             model,
             quantization,
             gpu,
-            tensor_parallel_size=tensor_parallel_size,
+            tensor_parallel_size=layout.tensor_parallel_size,
+            expert_parallel_size=layout.expert_parallel_size,
             max_num_seqs=NARROWEST_CAP,
             max_model_len=context,
             max_num_batched_tokens=default_batched_tokens(gpu),
+            kv_format=kv_format,
         )
 
     if isinstance(fit(wanted), MemoryFit):
@@ -87,7 +92,8 @@ def context_held(model: Model, quantization: Quantization, gpu: Gpu, tensor_para
     if isinstance(least, NoFit):
         return 0
     steps = [bin_start(index) for index in range(bin_of(LEAST_CONTEXT), bin_of(wanted) + 1)]
-    return next((context for context in reversed(steps) if context < wanted and least.sequences(context) >= 1.0), 0)
+    holds = (context for context in reversed(steps) if context < wanted and least.sequences(context) >= least.copies)
+    return next(holds, 0)
 
 
 def cuts(
@@ -198,24 +204,29 @@ def _contexts(
             stated |= {row.context_tokens for row in rows if row.context_tokens is not None}
         if accepted.model is not None:
             whole = min(wanted, accepted.model.max_context)
-            for way, (gpu, size, usd) in product(accepted.precisions, _replica_prices(offerings)):
-                context = context_held(accepted.model, way, gpu, size, wanted)
-                if context == whole:
-                    stated.add(whole)
-                    cheapest = min(cheapest, usd)
-                elif context:
-                    held.append((usd, context))
+            forms = route.quality.kv_cache_dtype
+            for way, form, (gpu, usd_of) in product(accepted.precisions, forms, _replica_prices(offerings)):
+                if unplanned_cache(accepted.model, gpu, form):
+                    continue
+                for layout in offered(accepted.model, way, gpu):
+                    if layout.gpus in usd_of:
+                        usd = usd_of[layout.gpus]
+                        context = context_held(accepted.model, way, gpu, layout, KV_FORMATS[form], wanted)
+                        if context == whole:
+                            stated.add(whole)
+                            cheapest = min(cheapest, usd)
+                        elif context:
+                            held.append((usd, context))
     return stated, {context for usd, context in held if usd < cheapest}
 
 
-def _replica_prices(offerings: Offerings) -> list[tuple[Gpu, int, float]]:
-    """Return each kind and number of GPUs that can be bought for a replica, with its least price, USD an hour."""
-    least: dict[tuple[str, int], tuple[Gpu, float]] = {}
+def _replica_prices(offerings: Offerings) -> list[tuple[Gpu, dict[int, float]]]:
+    """Return each kind of GPU, with the least price of each number of them that a replica can have, USD an hour."""
+    found: dict[str, tuple[Gpu, dict[int, float]]] = {}
     for row in offerings:
         for size in TENSOR_PARALLEL_SIZES:
             if row.price is not None and row.instance.gpu_count % size == 0:
                 usd = float(row.price.usd) * size / row.instance.gpu_count
-                key = (row.gpu.key, size)
-                if key not in least or usd < least[key][1]:
-                    least[key] = (row.gpu, usd)
-    return [(gpu, size, usd) for (_, size), (gpu, usd) in sorted(least.items(), key=lambda item: item[0])]
+                usd_of = found.setdefault(row.gpu.key, (row.gpu, {}))[1]
+                usd_of[size] = min(usd, usd_of.get(size, usd))
+    return [found[key] for key in sorted(found)]

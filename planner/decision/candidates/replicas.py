@@ -44,8 +44,8 @@ Omissions = dict[Shape, list[Omission]]
 class Replica:
     """A replica is a shape with one batch cap, and what it can serve within the SLO.
 
-    max_num_seqs: the batch cap, sequences.
-    max_num_batched_tokens: most tokens of one step.
+    max_num_seqs: the batch cap, sequences, of each copy of the attention.
+    max_num_batched_tokens: most tokens of one step, of each copy of the attention.
     variant: `capN` where the shape has a wider cap too; empty for the widest.
     memory: what the GPUs hold beside the weights.
     clock: planned step times, with the margin.

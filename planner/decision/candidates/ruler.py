@@ -9,13 +9,14 @@ from typing import Literal
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.shapes import Shape
 from planner.decision.inputs import Inputs
-from planner.performance.calibration import Calibration, Evidence, evidence
+from planner.performance.calibration import Calibration, Evidence, evidence, weights_class
 from planner.performance.capacity import Capacity, CapacityQuestion
 from planner.performance.coefficients import Coefficients
 from planner.performance.memory import MemoryFit
 from planner.performance.prefix import cached_prompts
 from planner.performance.roofline import ideal_step, step_clock
 from planner.performance.step_time import StepClock
+from planner.words.numbers import six_digits
 
 
 @dataclass(frozen=True)
@@ -23,33 +24,41 @@ class Ruler:
     """The ruler says how long the steps of a shape are planned to take.
 
     coefficients: the fit that is shipped.
-    margins: factor on step time that covers the residuals of the fit, by GPU; 1 without a margin.
     calibrations: the team's own measurements, by GPU. They replace the fit, its margin and its provenance there.
-    quantile: which residuals a calibration's margin covers; `p50` plans without a margin.
+    quantile: which residuals the margin covers; `p50` plans without a margin.
     """
 
     coefficients: Coefficients
-    margins: Mapping[str, float]
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
     quantile: Literal["p50", "p90"] = "p90"
 
     def evidence(self, shape: Shape) -> Evidence:
-        """Return what is known of the speed of a shape."""
-        weights, gpu = f"{shape.model.key}/{shape.quantization.name}", shape.gpu.key
-        calibration = self.calibrations.get(gpu)
-        return evidence(self.coefficients, calibration, gpu, weights, shape.tensor_parallel_size)
+        """Return what is known of the speed of a shape. Few runs have copies of the attention, or MLA with fp8 KV."""
+        gpu = shape.gpu.key
+        weights = weights_class(shape.model.key, shape.quantization.name, shape.kv_format, shape.parallelism.word)
+        latent_fp8 = shape.kv_format == "fp8" and shape.model.architecture.latent is not None
+        few_runs, calibration = shape.copies > 1 or latent_fp8, self.calibrations.get(gpu)
+        return evidence(self.coefficients, calibration, gpu, weights, shape.gpus, few_runs)
 
     def margin(self, shape: Shape) -> float:
         """Return the factor on the step time of a shape."""
-        if shape.gpu.key not in self.calibrations:
-            return self.margins[shape.gpu.key]
         return self.evidence(shape).margin if self.quantile == "p90" else 1.0
 
     def clock(self, shape: Shape) -> StepClock:
-        """Return the step clock of a shape at the mean context of its routes. It includes the margin."""
+        """Return the step clock of a shape at the mean context of its routes. It includes the margin.
+
+        Copies of the attention step together: the clock is that of all of them.
+        """
         context = max(1.0, sum(route.lengths.mean_context for route in shape.routes) / len(shape.routes))
-        architecture, size = shape.model.architecture, shape.tensor_parallel_size
-        ideal = ideal_step(architecture, shape.quantization, shape.gpu, size, context_tokens=context)
+        ideal = ideal_step(
+            shape.model.architecture,
+            shape.quantization,
+            shape.gpu,
+            shape.parallelism.tensor_parallel_size,
+            context_tokens=context,
+            kv_format=shape.kv_format,
+            expert_parallel_size=shape.parallelism.expert_parallel_size,
+        )
         basis = self.evidence(shape)
         return step_clock(ideal, basis.coefficients).slower_by(basis.step * self.margin(shape)).as_written()
 
@@ -67,15 +76,18 @@ class Ruler:
 
         Where first tokens really take longer than is computed, the target is made that much shorter instead;
         `as_measured` brings the times of the answer back. Bursts are not in it. `cap` is the batch cap, sequences;
-        `batched_tokens` are the most tokens of one step.
+        `batched_tokens` are the most tokens of one step. Both are of one copy of the attention; the question is about
+        all copies together.
         """
         basis, context = self.evidence(shape), shape.max_model_len
         lengths = route.lengths_read(context) if band is None else route.lengths_for(band, context)
+        alone = on_one_copy(clock, lengths.mean_input, batched_tokens, shape.copies)
+        cap, batched_tokens = cap * shape.copies, batched_tokens * shape.copies
         return CapacityQuestion(
             clock=clock,
             memory=memory,
             lengths=lengths,
-            target=route.target.nearer(basis.first_token),
+            target=route.target.nearer(basis.first_token * alone),
             max_num_seqs=cap,
             max_num_batched_tokens=batched_tokens,
             reuse=cached_prompts(memory, clock, lengths, cap, route.repeated, route.spread),
@@ -83,17 +95,35 @@ class Ruler:
             provenance=basis.provenance,
         )
 
-    def as_measured(self, shape: Shape, answer: Capacity) -> Capacity:
-        """Return the same capacity with TTFT as it will be measured."""
-        factor = self.evidence(shape).first_token
+    def as_measured(self, question: CapacityQuestion, answer: Capacity) -> Capacity:
+        """Return the answer to a question with TTFT as it will be measured."""
+        factor = question.target.first_token
         if factor == 1.0:
             return answer
         return replace(answer, ttft_ms_p50=answer.ttft_ms_p50 * factor, ttft_ms_p95=answer.ttft_ms_p95 * factor)
 
 
+def on_one_copy(clock: StepClock, input_tokens: float, batched_tokens: int, copies: int) -> float:
+    """Return the time to compute a prompt on one copy of the attention ÷ the time by the clock of all copies.
+
+    The clock shares the tokens of a step out among all copies, as they are when many requests run. The tokens of one
+    prompt are all on one of them: only the experts of the others help. So first tokens take this much longer on an idle
+    replica, and no longer than that on a busy one.
+
+    clock: that of all copies. batched_tokens: most tokens of one step of one copy.
+    """
+    if copies == 1:
+        return 1.0
+    one = replace(
+        clock,
+        dense_compute_ms_per_token=clock.dense_compute_ms_per_token * copies,
+        attention_ms_per_token_pair=clock.attention_ms_per_token_pair * copies,
+        comm_ms_per_token=clock.comm_ms_per_token * copies,
+    )
+    shared = clock.prefill_ms(input_tokens, batched_tokens * copies)
+    return max(1.0, six_digits(one.prefill_ms(input_tokens, batched_tokens) / shared))
+
+
 def ruler(inputs: Inputs) -> Ruler:
     """Return the ruler under the environment's margin."""
-    c = inputs.coefficients
-    careful = inputs.environment.planning.margin == "p90"
-    margins = {gpu: c.margin(gpu) if careful else 1.0 for gpu in inputs.catalog.gpus}
-    return Ruler(c, margins, inputs.calibrations, inputs.environment.planning.margin)
+    return Ruler(inputs.coefficients, inputs.calibrations, inputs.environment.planning.margin)

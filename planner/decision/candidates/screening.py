@@ -111,7 +111,7 @@ def _kind(k: ReplicaClass) -> tuple[str, bool, str]:
 
 def _costs(k: ReplicaClass) -> tuple[float, float, float]:
     """Return the USD an hour of a replica and of a node, and the vCPUs of a replica."""
-    return _per_replica(k), k.usd_per_node_hour, k.vcpus_per_node * k.tensor_parallel_size / k.gpus_per_node
+    return _per_replica(k), k.usd_per_node_hour, k.vcpus_per_node * k.gpus_per_replica / k.gpus_per_node
 
 
 def _dominates(a: ReplicaClass, b: ReplicaClass) -> bool:
@@ -126,7 +126,7 @@ def _dominates(a: ReplicaClass, b: ReplicaClass) -> bool:
     if a.instance_type != b.instance_type:
         if not a.may_buy:
             return False
-        share = b.tensor_parallel_size / b.gpus_per_node
+        share = b.gpus_per_replica / b.gpus_per_node
         if b.next_usd_per_node_hour * share < _costs(a)[0] or b.next_usd_per_node_hour < a.usd_per_node_hour:
             return False
     same = _costs(a) == _costs(b) and dict(a.capacity) == dict(b.capacity)
@@ -149,7 +149,7 @@ def _rankings(classes: Sequence[ReplicaClass], shares: Mapping[BandKey, float]) 
 
 def _per_replica(k: ReplicaClass) -> float:
     """Return the USD an hour of one replica, on a machine that is paid for already where one is there."""
-    return k.next_usd_per_node_hour * k.tensor_parallel_size / k.gpus_per_node
+    return k.next_usd_per_node_hour * k.gpus_per_replica / k.gpus_per_node
 
 
 def _per_request(k: ReplicaClass, bands: Sequence[BandKey], shares: Mapping[BandKey, float]) -> float:

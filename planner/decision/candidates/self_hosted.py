@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from planner.decision.candidates.hosts import Host, Hosts
-from planner.decision.candidates.omissions import Candidate
+from planner.decision.candidates.omissions import Candidate, cache_word
 from planner.decision.candidates.replicas import CAPS, Replica
 from planner.decision.candidates.shapes import Shape, held_words
 from planner.decision.choice.question import ReplicaClass
@@ -90,10 +90,11 @@ def stands_for(shape: Shape, machines: Hosts, names: Collection[str]) -> bool:
 def class_name(shape: Shape, host: Host, variant: str) -> str:
     """Return the name of a class. variant: `capN` where the shape has a wider batch cap too."""
     instance = host.offering.instance
-    place = f"{shape.gpu.key}-{shape.tensor_parallel_size}of{instance.gpu_count}"
+    place = f"{shape.gpu.key}-{shape.gpus}of{instance.gpu_count}"
     if not host.is_cheapest:
         place += f"-{instance.key}"
-    parts = [shape.model.key, shape.quantization.name, place, variant, *held_words(shape.held), shape.own_nodes]
+    ways = shape.parallelism.word, cache_word(shape.kv_cache_dtype), variant
+    parts = [shape.model.key, shape.quantization.name, place, *ways, *held_words(shape.held), shape.own_nodes]
     return bounded("-".join(slug(part) for part in parts if part), LONGEST_NAME)
 
 
@@ -111,7 +112,7 @@ def _replica_class(replica: Replica, host: Host, storage_usd_per_gb: float) -> R
         model=shape.model.key,
         instance_type=instance.key,
         gpus_per_node=instance.gpu_count,
-        tensor_parallel_size=shape.tensor_parallel_size,
+        gpus_per_replica=shape.gpus,
         vcpus_per_node=instance.vcpu,
         quota_family=instance.quota,
         usd_per_node_hour=host.usd_per_hour,

@@ -1,7 +1,8 @@
-"""Shapes: every accepted model in each of its precisions on each GPU and number of GPUs, as far as it loads.
+"""Shapes: every accepted model in each of its precisions on each GPU, in each layout on several, as far as it loads.
 
 The module does not know which batch cap a shape runs with, what it can serve, or which machine carries it. Routes that
-hold different settings of the engine do not share a shape, because a pool has one value of each.
+hold different settings of the engine do not share a shape, because a pool has one value of each. A route has shapes of
+each form of the KV cache that it allows, and shares each with the routes that allow it too.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.hardware_rules import MachineRules
 from planner.decision.candidates.hosting_rights import HostingRights
 from planner.decision.candidates.known import Known
-from planner.decision.candidates.omissions import Candidate, DoesNotLoad, FormatNotRun, Omission
-from planner.decision.candidates.reach import NARROWEST_CAP, TENSOR_PARALLEL_SIZES, context_held
+from planner.decision.candidates.omissions import CacheNotRun, Candidate, DoesNotLoad, FormatNotRun, Omission
+from planner.decision.candidates.reach import NARROWEST_CAP, context_held
 from planner.decision.choice.question import BandKey
 from planner.domain.catalog import Catalog
 from planner.domain.environment import ModelFacts
@@ -25,10 +26,11 @@ from planner.domain.hardware import HardwareChoice
 from planner.domain.model_facts import token_counts
 from planner.domain.models import Model, Quantization
 from planner.domain.offerings import Gpu
-from planner.domain.route import HeldSettings
+from planner.domain.route import HeldSettings, KvCacheDtype
 from planner.performance.engine.defaults import default_batched_tokens
 from planner.performance.memory import MemoryFit, NoFit, memory_fit, weights_bytes
-from planner.performance.precision import unsupported_weights
+from planner.performance.parallelism import Parallelism, offered
+from planner.performance.precision import KV_FORMATS, KvFormat, unplanned_cache, unsupported_weights
 
 Tenancy = Literal["shared", "solo", "private"]
 """Tenancy says which routes may use a pool and its nodes. `shared`: routes whose reserve is an API, or that need none.
@@ -37,11 +39,12 @@ Tenancy = Literal["shared", "solo", "private"]
 
 @dataclass(frozen=True, eq=False)
 class Shape:
-    """A shape is a model in a precision on a number of GPUs, for routes of one tenancy.
+    """A shape is a model in a precision on the GPUs of one replica, for routes of one tenancy.
 
-    tensor_parallel_size: GPUs of one replica.
+    parallelism: how these GPUs share the model.
     routes: the routes that accept the model in this precision, with their lengths in its own tokens.
     held: settings of the engine that all of them hold.
+    kv_cache_dtype: form of the KV cache, which all of them allow.
 
     Two shapes are equal only if they are the same object, so that they can be keys without comparing their routes.
     """
@@ -49,15 +52,39 @@ class Shape:
     model: Model
     quantization: Quantization
     gpu: Gpu
-    tensor_parallel_size: int
+    parallelism: Parallelism
     tenancy: Tenancy
     routes: tuple[RouteDemand, ...]
     held: HeldSettings = field(default_factory=HeldSettings)
+    kv_cache_dtype: KvCacheDtype = "auto"
 
     @cached_property
     def identity(self) -> Candidate:
         """Return the shape as a candidate without a machine."""
-        return Candidate(self.model.key, self.quantization.name, self.gpu.key, self.tensor_parallel_size)
+        return Candidate(
+            self.model.key,
+            self.quantization.name,
+            self.gpu.key,
+            self.parallelism.tensor_parallel_size,
+            kv_cache_dtype=self.kv_cache_dtype,
+            data_parallel_size=self.copies,
+            enable_expert_parallel=self.parallelism.enable_expert_parallel,
+        )
+
+    @property
+    def gpus(self) -> int:
+        """Return the GPUs of one replica."""
+        return self.parallelism.gpus
+
+    @property
+    def copies(self) -> int:
+        """Return the copies of the attention in one replica. Each has the batch cap and the tokens of a step."""
+        return self.parallelism.data_parallel_size
+
+    @property
+    def kv_format(self) -> KvFormat:
+        """Return the format of the KV cache as the performance model names it."""
+        return KV_FORMATS[self.kv_cache_dtype]
 
     @property
     def own_nodes(self) -> str:
@@ -67,7 +94,14 @@ class Shape:
     @property
     def hardware(self) -> HardwareChoice:
         """Return what a rule may name of the shape. It has no machine yet."""
-        return HardwareChoice(self.gpu.key, self.quantization.name, self.tensor_parallel_size)
+        layout = self.parallelism
+        return HardwareChoice(
+            self.gpu.key,
+            self.quantization.name,
+            layout.tensor_parallel_size,
+            data_parallel_size=layout.data_parallel_size,
+            enable_expert_parallel=layout.enable_expert_parallel,
+        )
 
     @cached_property
     def stored(self) -> Quantization:
@@ -91,7 +125,8 @@ class Shape:
         if self.held.max_model_len is not None:
             return self.held.max_model_len
         wanted = min(max(route.max_model_len for route in self.routes), self.model.max_context)
-        return context_held(self.model, self.quantization, self.gpu, self.tensor_parallel_size, wanted) or wanted
+        way = self.model, self.quantization, self.gpu, self.parallelism, self.kv_format
+        return context_held(*way, wanted) or wanted
 
     @cached_property
     def reads(self) -> frozenset[BandKey]:
@@ -122,16 +157,18 @@ class Shape:
     def memory(self, cap: int, batched_tokens: int) -> MemoryFit | NoFit:
         """Say whether a replica loads, and what memory it leaves for the KV cache.
 
-        cap: its batch cap, sequences. batched_tokens: most tokens of one step.
+        cap: its batch cap, sequences. batched_tokens: most tokens of one step. Both are of one copy of the attention.
         """
         return memory_fit(
             self.model,
             self.quantization,
             self.gpu,
-            tensor_parallel_size=self.tensor_parallel_size,
+            tensor_parallel_size=self.parallelism.tensor_parallel_size,
+            expert_parallel_size=self.parallelism.expert_parallel_size,
             max_num_seqs=cap,
             max_model_len=self.max_model_len,
             max_num_batched_tokens=batched_tokens,
+            kv_format=self.kv_format,
         )
 
 
@@ -183,19 +220,20 @@ def _accepted_shapes(
         for model, quantization in _accepted(route, catalog):
             if not rights.allows(route, model):
                 continue
-            key = (model.key, quantization.name, tenancy[route.name], held_words(route.route.engine))
-            users = accepted.setdefault(key, (model, quantization, []))[2]
-            if route.name not in {user.name for user in users}:
-                users.append(route.counted(token_counts(model.key, facts, catalog)))
+            for cache in route.route.quality.kv_cache_dtype:
+                key = (model.key, quantization.name, tenancy[route.name], held_words(route.route.engine), cache)
+                users = accepted.setdefault(key, (model, quantization, []))[2]
+                if route.name not in {user.name for user in users}:
+                    users.append(route.counted(token_counts(model.key, facts, catalog)))
     listed = tuple(gpus)
-    for (_, _, kind, _), (model, quantization, users) in sorted(accepted.items()):
+    for (_, _, kind, _, cache), (model, quantization, users) in sorted(accepted.items(), key=lambda item: item[0]):
         for gpu in listed:
-            for size in TENSOR_PARALLEL_SIZES:
-                yield Shape(model, quantization, gpu, size, kind, tuple(users), users[0].route.engine)
+            for layout in offered(model, quantization, gpu):
+                yield Shape(model, quantization, gpu, layout, kind, tuple(users), users[0].route.engine, cache)
 
 
-_Kind = tuple[str, str, Tenancy, tuple[str, ...]]
-"""(model, precision, tenancy, held settings in words): routes of one kind share a shape."""
+_Kind = tuple[str, str, Tenancy, tuple[str, ...], KvCacheDtype]
+"""(model, precision, tenancy, held settings in words, form of the KV cache): routes of one kind share a shape."""
 
 
 def held_words(held: HeldSettings) -> tuple[str, ...]:
@@ -212,9 +250,11 @@ def _accepted(route: RouteDemand, catalog: Catalog) -> Iterator[tuple[Model, Qua
                 yield accepted.model, quantization
 
 
-def _omission_cause(shape: Shape) -> FormatNotRun | DoesNotLoad | None:
+def _omission_cause(shape: Shape) -> FormatNotRun | CacheNotRun | DoesNotLoad | None:
     if unsupported := unsupported_weights(shape.model.key, shape.quantization, shape.gpu):
         return FormatNotRun(unsupported)
+    if unsupported := unplanned_cache(shape.model, shape.gpu, shape.kv_cache_dtype):
+        return CacheNotRun(unsupported)
     cap = shape.narrowest_cap
     memory = shape.memory(cap, shape.first_batched_tokens(cap))
     return DoesNotLoad(memory) if isinstance(memory, NoFit) else None

@@ -2,7 +2,7 @@
 
 Indices: r route, i input band, t level, k replica class, a API, g node group, m model, d checkpoint.
 
-Given numbers: λ mean rate and λ̄ planned rate of a band (requests/s), μ capacity of one replica (requests/s), TP and G
+Given numbers: λ mean rate and λ̄ planned rate of a band (requests/s), μ capacity of one replica (requests/s), R and G
 GPUs of a replica and of a node, h hours of a level.
 
 Columns:
@@ -216,14 +216,14 @@ def _capacity(program: Linear, question: Question) -> None:
 def _packing(program: Linear, question: Question) -> None:
     """The nodes of a group have a GPU for each one that its replicas need, and a class that is bought has a replica.
 
-        Σ_{k on g} TP[k]·y[k] ≤ G[g]·n[g]
+        Σ_{k on g} R[k]·y[k] ≤ G[g]·n[g]
         Σ_{k on g} v[r,i,k] ≤ n[g]              for each band
         w[k] ≤ y[k]
 
     The last two follow for whole numbers. A solver that is told of them searches half as long.
     """
     for group, classes in groups(question).items():
-        terms = [(y(k), float(k.tensor_parallel_size)) for k in classes]
+        terms = [(y(k), float(k.gpus_per_replica)) for k in classes]
         program.at_most(f"packing[{group}]", [*terms, (n(group), -float(classes[0].gpus_per_node))], 0.0)
     for f, by_group in _uses(question, lambda k: k.node_group):
         for group, used in by_group.items():

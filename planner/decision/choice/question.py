@@ -47,7 +47,7 @@ class Flow:
 class ReplicaClass:
     """A replica class is equal replicas that could be bought: a model in a format, with a batch cap, on a machine.
 
-    tensor_parallel_size: GPUs of one replica.
+    gpus_per_replica: GPUs of one replica.
     quota_family: family of instance types whose vCPU quota its nodes use.
     usd_per_node_hour: cost of a node with its disk, USD an hour, where it is bought.
     exclusive: whether its nodes hold nothing else, and carry its planned load even after one of them is lost.
@@ -64,7 +64,7 @@ class ReplicaClass:
     model: str
     instance_type: str
     gpus_per_node: int
-    tensor_parallel_size: int
+    gpus_per_replica: int
     vcpus_per_node: int
     quota_family: str
     usd_per_node_hour: float
@@ -85,7 +85,7 @@ class ReplicaClass:
     @property
     def replicas_per_node(self) -> int:
         """Return the number of replicas that one node holds."""
-        return self.gpus_per_node // self.tensor_parallel_size
+        return self.gpus_per_node // self.gpus_per_replica
 
     @property
     def node_group(self) -> str:

@@ -45,26 +45,26 @@ def fleet(choice: Choice) -> Fleet:
 
 def _fill(classes: Sequence[ReplicaClass], count: int, replicas: dict[str, int], load: Mapping[str, float]) -> None:
     """Give the GPUs that are paid for and idle to the busiest class that fits, until none fits."""
-    free = count * classes[0].gpus_per_node - sum(k.tensor_parallel_size * replicas[k.name] for k in classes)
-    while fitting := [k for k in classes if k.tensor_parallel_size <= free]:
+    free = count * classes[0].gpus_per_node - sum(k.gpus_per_replica * replicas[k.name] for k in classes)
+    while fitting := [k for k in classes if k.gpus_per_replica <= free]:
         # Equally busy classes, such as full ones, differ in the last bits of their load, which must not decide.
         busiest = max(fitting, key=lambda k: (six_digits(load[k.name] / replicas[k.name]), k.name))
         replicas[busiest.name] += 1
-        free -= busiest.tensor_parallel_size
+        free -= busiest.gpus_per_replica
 
 
 def _place(classes: Sequence[ReplicaClass], count: int, replicas: Mapping[str, int]) -> tuple[Mapping[str, int], ...]:
     """Return the number of replicas by class on each of `count` nodes."""
     nodes: list[Counter[str]] = [Counter() for _ in range(count)]
     free = [classes[0].gpus_per_node] * count
-    for k in sorted(classes, key=lambda k: (-k.tensor_parallel_size, k.name)):
+    for k in sorted(classes, key=lambda k: (-k.gpus_per_replica, k.name)):
         # A heap of all nodes. Of equally empty ones, the first is the one with the fewest replicas of the class.
         emptiest_first = [(-free[i], 0, i) for i in range(count)]
         heapify(emptiest_first)
         for _ in range(replicas[k.name]):
             _, _, i = emptiest_first[0]
             nodes[i][k.name] += 1
-            free[i] -= k.tensor_parallel_size
+            free[i] -= k.gpus_per_replica
             heapreplace(emptiest_first, (-free[i], nodes[i][k.name], i))
     assert min(free, default=0) >= 0, "packing by GPU count is exact for powers of two"
     return tuple(dict(sorted(node.items())) for node in nodes)

@@ -226,7 +226,7 @@ def _trimmed(
             need = math.ceil(max(loads) - 1e-5) + (k.replicas_per_node if k.exclusive else 0) if bands else 0
             replicas = min(round(value[columns.y(k)]), need)
             lean[columns.y(k)] = replicas
-            gpus += replicas * k.tensor_parallel_size
+            gpus += replicas * k.gpus_per_replica
             least = max(least, 2 if k.exclusive and replicas else 0)
         lean[columns.n(group)] = min(
             round(value[columns.n(group)]), max(math.ceil(gpus / classes[0].gpus_per_node), least)

@@ -65,6 +65,7 @@ class KvCache:
     window_tokens: tokens of the window; 0 without such layers.
     sequence_bytes: bytes of one sequence, whatever its length.
     shared_tokens: tokens with which all prompts begin; they are held once, in whole blocks.
+    copies: copies of the attention, each of which has such a cache and holds the shared tokens.
     """
 
     budget_bytes: float
@@ -73,6 +74,7 @@ class KvCache:
     window_tokens: int = 0
     sequence_bytes: float = 0.0
     shared_tokens: int = 0
+    copies: int = 1
 
     @classmethod
     def of(cls, memory: MemoryFit, shared_tokens: int = 0) -> KvCache:
@@ -84,6 +86,7 @@ class KvCache:
             memory.window_tokens,
             memory.state_bytes,
             shared_tokens,
+            memory.copies,
         )
 
     @classmethod
@@ -107,7 +110,7 @@ def engine_record(options: SchedulerOptions, cache: KvCache) -> NDArray[Any]:
         "max_num_queued_tokens": NO_LIMIT if options.max_num_queued_tokens is None else options.max_num_queued_tokens,
         "async_scheduling": options.async_scheduling,
         "whole_prompt": options.scheduler_reserve_full_isl,
-        "budget_bytes": cache.budget_bytes - prefix_bytes,
+        "budget_bytes": cache.copies * (cache.budget_bytes - prefix_bytes),
         "growing_bytes": cache.growing_bytes,
         "windowed_bytes": cache.windowed_bytes,
         "window_tokens": window_tokens,

@@ -22,7 +22,33 @@ def test_facts_make_a_deployment() -> None:
     found = told({**FACTS, "kv_cache_dtype": "fp8_e4m3", "engine_version": "0.33.0", "max_num_batched_tokens": "4096"})
     assert isinstance(found, Deployment)
     assert str(found) == "llama-3.1-8b-instruct (fp8, fp8 KV cache) on 1 × L4"
-    assert (found.engine_version, found.batched_tokens, found.weights) == ("0.33.0", 4096, "llama-3.1-8b-instruct/fp8")
+    assert (found.engine_version, found.batched_tokens) == ("0.33.0", 4096)
+    assert found.weights == "llama-3.1-8b-instruct/fp8/kv-fp8"
+
+
+@pytest.mark.parametrize(
+    ("facts", "refused"),
+    [
+        ({"data_parallel_size": "2"}, "data_parallel_size is 2"),
+        ({"enable_expert_parallel": "True"}, "enable_expert_parallel is True"),
+        ({"data_parallel_size": "1", "enable_expert_parallel": "false"}, ""),
+    ],
+)
+def test_another_layout_is_another_class_and_calibrates_nothing(facts: dict[str, str], refused: str) -> None:
+    found = told({**FACTS, **facts})
+    assert isinstance(found, Deployment) == (not refused)
+    if isinstance(found, list):
+        ((code, message),) = found
+        assert code == "CAL015"
+        assert message.startswith(refused)
+
+
+def test_files_may_state_the_layout_in_their_own_words() -> None:
+    assert deployment_facts({"dp": 2, "ep": True, "tp": 4}) == {
+        "tensor_parallel_size": "4",
+        "data_parallel_size": "2",
+        "enable_expert_parallel": "True",
+    }
 
 
 @pytest.mark.parametrize("missing", sorted(FACTS))

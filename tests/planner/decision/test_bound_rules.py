@@ -370,7 +370,7 @@ def gpus(environment: str) -> set[str]:
 def test_only_words_of_each_kind_must_match() -> None:
     asked = text("qwen3-8b", route="hardware: {only: [L40S, L4, tp1]}")
     assert gpus(asked) <= {"L40S", "L4"}
-    assert {c.shape.tensor_parallel_size for c in market(asked).classes} == {1}
+    assert {c.shape.parallelism.tensor_parallel_size for c in market(asked).classes} == {1}
     assert {o.cause for o in fell(asked, "hardware")} >= {
         RuledOut(("routes", "chat", "hardware", "only"), ("L40S", "L4")),
         RuledOut(("routes", "chat", "hardware", "only"), ("tp1",)),
@@ -415,7 +415,7 @@ def test_no_machine_at_all_leaves_the_apis() -> None:
 def test_rules_of_the_plan_and_of_a_route_hold_together() -> None:
     asked = text("qwen3-8b", route="hardware: {not: [tp1]}", plan="hardware: {only: [L40S]}\n")
     assert gpus(asked) == {"L40S"}
-    assert 1 not in {c.shape.tensor_parallel_size for c in market(asked).classes}
+    assert 1 not in {c.shape.parallelism.tensor_parallel_size for c in market(asked).classes}
 
 
 TWO = """\

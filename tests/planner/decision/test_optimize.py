@@ -158,9 +158,10 @@ def test_care_costs_money() -> None:
 def test_the_margin_is_a_factor_on_the_clock() -> None:
     careful = ruler(inputs())
     hopeful = ruler(inputs(("quotas:", "planning: {margin: p50}\nquotas:")))
-    assert set(hopeful.margins.values()) == {1.0}
-    assert all(margin >= 1 for margin in careful.margins.values())
-    assert any(margin > 1 for margin in careful.margins.values())
+    shapes = [c.shape for c in survey(inputs()).classes]
+    assert {hopeful.margin(shape) for shape in shapes} == {1.0}
+    assert all(careful.margin(shape) >= 1 for shape in shapes)
+    assert any(careful.margin(shape) > 1 for shape in shapes)
 
 
 def test_what_a_plan_rests_on_is_named() -> None:

@@ -21,9 +21,12 @@ WHOLE = HardwareChoice("L40S", "fp8", 2, "g6e.12xlarge", "g6e", 4)
         ("fp8", "precision"),
         ("awq", "precision"),
         ("tp1", "replica"),
+        ("dp8", "replica"),
+        ("ep", "replica"),
         ("gpus8", "size"),
         ("l40s", None),
         ("tp0", None),
+        ("dp", None),
         ("tp", None),
         ("H100-PCIe", None),
     ],
@@ -63,6 +66,17 @@ def test_each_kind_that_is_named_must_match(
 def test_any_word_that_matches_is_told() -> None:
     assert matching(["T4", "fp8", "g6e"], WHOLE, CATALOG) == ("fp8", "g6e")
     assert matching(["T4", "fp8", "g6e"], SHAPE, CATALOG) == ("fp8",)
+
+
+def test_a_replica_goes_by_the_copies_of_its_attention_and_not_by_their_size() -> None:
+    """`only: [tp1]` asks for replicas of one GPU, and eight copies of one GPU each are no such replica."""
+    copies = HardwareChoice("H200", "fp8", 1, data_parallel_size=8, enable_expert_parallel=True)
+    assert copies.gpus == 8
+    assert missing(["tp1"], copies, CATALOG) == ("tp1",)
+    assert missing(["tp1", "dp8"], copies, CATALOG) == ()
+    assert matching(["tp1", "ep"], copies, CATALOG) == ("ep",)
+    cut = HardwareChoice("H200", "fp8", 8, enable_expert_parallel=True)
+    assert matching(["tp8", "dp8", "ep"], cut, CATALOG) == ("tp8", "ep")
 
 
 def test_a_machine_is_hardware_without_a_model() -> None:

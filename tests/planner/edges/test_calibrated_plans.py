@@ -30,6 +30,7 @@ from planner.performance.calibration import Calibration, Correction
 from planner.performance.capacity import Capacity
 from planner.performance.closed_form import capacities
 from planner.performance.coefficients import Quantiles
+from planner.performance.parallelism import Parallelism
 from tests.measurement.calibration.own_runs import measured, unrefined
 from tests.planner import small
 from tests.planner.edges.test_calibration_files import written
@@ -75,7 +76,7 @@ def shape() -> Shape:
     catalog = load_catalog()
     quantization = catalog.models[model].precision(form)
     assert quantization is not None
-    return Shape(catalog.models[model], quantization, catalog.gpus[gpu], ranks, "shared", ())
+    return Shape(catalog.models[model], quantization, catalog.gpus[gpu], Parallelism(ranks), "shared", ())
 
 
 def inputs(folder: Path, gpus: Mapping[str, Calibration]) -> Inputs:
@@ -114,9 +115,8 @@ def test_slower_steps_cost_capacity_and_certainty_gives_it_back(tmp_path: Path) 
     assert slow.evidence(shape()).step == 1.5
     assert slow.margin(shape()) == same.margin(shape()) < shipped.margin(shape())
     assert same.evidence(shape()).provenance == "measured"
-    for gpu_key, margin in shipped.margins.items():
-        other = replace(shape(), gpu=load_catalog().gpus[gpu_key])
-        assert shipped.margin(other) == margin
+    for other in load_catalog().gpus.values():
+        assert shipped.margin(replace(shape(), gpu=other)) == load_coefficients().margin(other.key)
 
 
 def test_p50_plans_with_the_calibrated_prediction_as_it_is(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_later_first_tokens_leave_less_load_at_the_same_promise(tmp_path: Path) 
         c
         for c in market.classes
         if (c.shape.model.key, c.shape.quantization.name, c.shape.gpu.key) == (model, form, gpu)
-        and c.shape.tensor_parallel_size == ranks
+        and c.shape.parallelism == Parallelism(ranks)
     )
     of, replica = bought.shape, bought.replica
     answers = []
@@ -149,7 +149,11 @@ def test_later_first_tokens_leave_less_load_at_the_same_promise(tmp_path: Path) 
             question_of(replace(replica, clock=judge.clock(of)), (name, band), judge) for name, band in replica.rates
         ]
         answers.append(
-            [judge.as_measured(of, answer) for answer in capacities(questions) if isinstance(answer, Capacity)]
+            [
+                judge.as_measured(question, answer)
+                for question, answer in zip(questions, capacities(questions), strict=True)
+                if isinstance(answer, Capacity)
+            ]
         )
     assert len(answers[0]) == len(replica.rates) >= len(answers[1]) > 0
     if len(answers[0]) == len(answers[1]):

@@ -18,6 +18,7 @@ from planner.decision.choice.solve import solve
 from planner.domain.models import Model
 from planner.domain.prices import Price
 from planner.edges.catalog_files import load_catalog
+from planner.performance.parallelism import Parallelism
 from tests.planner.decision.choice.instances import EXACT, MACHINES, api, flow, replica_class
 
 CATALOG = load_catalog()
@@ -31,7 +32,7 @@ def self_hosted(k: ReplicaClass) -> SelfHosted:
     model = CATALOG.model("qwen3-32b")
     assert isinstance(model, Model)
     tenancy: Tenancy = "private" if k.exclusive else "shared"
-    shape = Shape(model, model.precisions()[0], OFFERING.gpu, k.tensor_parallel_size, tenancy, ())
+    shape = Shape(model, model.precisions()[0], OFFERING.gpu, Parallelism(k.gpus_per_replica), tenancy, ())
     return SelfHosted(k, cast(Replica, _Named(shape)), OFFERING, cast(Price, OFFERING.price))
 
 
@@ -67,7 +68,7 @@ def test_a_class_that_does_less_for_no_less_money_falls_with_its_reason() -> Non
         {"capacity": {CHAT: 1.0, CODE: 1.0}},
         {"usd_per_node_hour": 0.5},
         {"vcpus_per_node": 2},
-        {"tensor_parallel_size": 1, "gpus_per_node": 2, "usd_per_node_hour": 1.7},
+        {"gpus_per_replica": 1, "gpus_per_node": 2, "usd_per_node_hour": 1.7},
     ],
     ids=["model", "alone", "quota", "band", "money", "vcpus", "per replica"],
 )

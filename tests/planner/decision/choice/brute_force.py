@@ -45,7 +45,7 @@ def _plans(question: Question, choice: dict[BandKey, ReplicaClass]) -> Iterator[
 
 
 def _lost(k: ReplicaClass) -> int:
-    return k.gpus_per_node // k.tensor_parallel_size if k.exclusive else 0
+    return k.gpus_per_node // k.gpus_per_replica if k.exclusive else 0
 
 
 def _loads(question: Question, choice: dict[BandKey, ReplicaClass], k: ReplicaClass) -> list[float]:
@@ -85,7 +85,7 @@ def _machines(question: Question, fleet: dict[str, tuple[ReplicaClass, int]]) ->
     gpus: dict[str, tuple[ReplicaClass, int]] = {}
     for k, count in fleet.values():
         group = f"{k.name} alone" if k.exclusive else k.instance_type
-        gpus[group] = (k, gpus.get(group, (k, 0))[1] + count * k.tensor_parallel_size)
+        gpus[group] = (k, gpus.get(group, (k, 0))[1] + count * k.gpus_per_replica)
     usd, vcpus, there = (
         0.0,
         dict.fromkeys(question.quotas, 0.0),
@@ -142,7 +142,7 @@ def _reserved(f: Flow, choice: dict[BandKey, ReplicaClass]) -> bool:
 
 def _taken(f: Flow, k: ReplicaClass, t: int, served: float) -> float:
     """Requests/s of a band that one node at most serves; `served` is the band's share that stays local."""
-    node = k.capacity[f.key] * (k.gpus_per_node // k.tensor_parallel_size)
+    node = k.capacity[f.key] * (k.gpus_per_node // k.gpus_per_replica)
     return f.planned[t] * served if f.planned[t] <= node else node
 
 
@@ -182,7 +182,7 @@ def broken_rules(question: Question, answer: Answer, tolerance: float = 1e-5) ->
             found.append(f"{k.name} has no second node")
     for group in {k.node_group for k in question.classes}:
         members = [k for k in question.classes if k.node_group == group]
-        wanted = sum(k.tensor_parallel_size * answer.replicas.get(k.name, 0) for k in members)
+        wanted = sum(k.gpus_per_replica * answer.replicas.get(k.name, 0) for k in members)
         if wanted > members[0].gpus_per_node * answer.nodes.get(group, 0):
             found.append(f"{group} holds {wanted} GPUs")
         least = max(math.ceil(wanted / members[0].gpus_per_node), 2 if members[0].exclusive and wanted else 0)

@@ -24,7 +24,7 @@ def replica_class(
         model=model,
         instance_type=machine,
         gpus_per_node=gpus,
-        tensor_parallel_size=size,
+        gpus_per_replica=size,
         vcpus_per_node=vcpus,
         quota_family="G",
         usd_per_node_hour=usd,

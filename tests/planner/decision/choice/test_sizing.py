@@ -26,7 +26,7 @@ def stocked(machine: str, gpus: int, sizes: dict[str, int], exclusive: bool = Fa
             model="m",
             instance_type=machine,
             gpus_per_node=gpus,
-            tensor_parallel_size=size,
+            gpus_per_replica=size,
             vcpus_per_node=4 * gpus,
             quota_family="G",
             usd_per_node_hour=float(gpus),
@@ -51,7 +51,7 @@ def placed(question: Question, replicas: dict[str, int], nodes: dict[str, int]) 
 
 
 def used(classes: tuple[ReplicaClass, ...], node: dict[str, int]) -> int:
-    return sum(k.tensor_parallel_size * node.get(k.name, 0) for k in classes)
+    return sum(k.gpus_per_replica * node.get(k.name, 0) for k in classes)
 
 
 def test_the_largest_are_placed_first_and_replicas_are_spread() -> None:
@@ -109,10 +109,10 @@ def test_any_counts_that_fit_by_gpus_are_placed(
     classes = stocked("box", gpus, sizes, exclusive)
     wanted: Counter[str] = Counter()
     free = gpus * nodes
-    while fitting := [k for k in classes if k.tensor_parallel_size <= free]:
+    while fitting := [k for k in classes if k.gpus_per_replica <= free]:
         chosen = draw.choice(fitting)
         wanted[chosen.name] += 1
-        free -= chosen.tensor_parallel_size
+        free -= chosen.gpus_per_replica
         if draw.random() < 0.1:
             break
     group = classes[0].node_group
@@ -125,8 +125,8 @@ def test_any_counts_that_fit_by_gpus_are_placed(
     assert len(made.nodes[group]) == nodes
     assert dict(standing) == dict(made.replicas)
     assert all(made.replicas[name] >= count for name, count in wanted.items())
-    idle = gpus * nodes - sum(k.tensor_parallel_size * standing[k.name] for k in classes)
-    assert idle < min(k.tensor_parallel_size for k in classes if k.name in wanted)
+    idle = gpus * nodes - sum(k.gpus_per_replica * standing[k.name] for k in classes)
+    assert idle < min(k.gpus_per_replica for k in classes if k.name in wanted)
     for k in classes:
         if len(sizes) == 1:  # alone on its group, a pool is spread as evenly as can be
             counts = [node.get(k.name, 0) for node in made.nodes[group]]
