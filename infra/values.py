@@ -73,6 +73,7 @@ def vllm(
         "engine": {
             "tensorParallelSize": engine.tensor_parallel_size,
             "dataParallelSize": None if engine.data_parallel_size == 1 else engine.data_parallel_size,
+            "apiServerCount": None if engine.api_server_count == 1 else engine.api_server_count,
             "expertParallel": engine.enable_expert_parallel or None,
             "maxModelLen": engine.max_model_len,
             "maxNumSeqs": engine.max_num_seqs,

@@ -66,6 +66,7 @@ class EngineSettings(PlanPart):
     kv_cache_dtype: form of the KV cache; `auto` is that of the model.
     data_parallel_size: copies of the attention, each with a KV cache and a scheduler of its own.
     enable_expert_parallel: whether experts lie whole on one GPU each.
+    api_server_count: processes that speak HTTP, make tokens of text and stream them.
     """
 
     tensor_parallel_size: int
@@ -80,6 +81,7 @@ class EngineSettings(PlanPart):
     kv_cache_dtype: str = left_out_at("auto")
     data_parallel_size: int = left_out_at(1)
     enable_expert_parallel: bool = left_out_at(False)
+    api_server_count: int = left_out_at(1)
 
     @property
     def gpus(self) -> int:

@@ -69,7 +69,7 @@ what to do. Included by the Deployment, so nothing renders while a rule is broke
   "--model-loader-extra-config" "modelStore.streamer"
   "--tensor-parallel-size" "engine.tensorParallelSize"
   "--data-parallel-size" "engine.dataParallelSize"
-  "--api-server-count" "nothing, it is fixed"
+  "--api-server-count" "engine.apiServerCount"
   "--max-model-len" "engine.maxModelLen"
   "--max-num-seqs" "engine.maxNumSeqs"
   "--max-num-batched-tokens" "engine.maxNumBatchedTokens"

@@ -26,8 +26,10 @@ attention load apart, and their ranks read everything. */ -}}
 {{- $args = append $args (printf "--tensor-parallel-size=%d" (int64 $engine.tensorParallelSize)) -}}
 {{- if gt (int64 $engine.dataParallelSize) 1 -}}
 {{- $args = append $args (printf "--data-parallel-size=%d" (int64 $engine.dataParallelSize)) -}}
-{{- /* vLLM would start one API server a copy, and each would count the requests that wait for itself alone. */ -}}
-{{- $args = append $args "--api-server-count=1" -}}
+{{- end -}}
+{{- /* Without the flag vLLM would start one API server for each copy of the attention. */ -}}
+{{- if or (gt (int64 $engine.dataParallelSize) 1) (gt (int64 $engine.apiServerCount) 1) -}}
+{{- $args = append $args (printf "--api-server-count=%d" (int64 $engine.apiServerCount)) -}}
 {{- end -}}
 {{- with $engine.maxModelLen }}{{ $args = append $args (printf "--max-model-len=%d" (int64 .)) }}{{ end -}}
 {{- with $engine.maxNumSeqs }}{{ $args = append $args (printf "--max-num-seqs=%d" (int64 .)) }}{{ end -}}

@@ -97,6 +97,7 @@ def _pool(solved: Solved, pool: SelfHosted) -> Pool:
             kv_cache_dtype=shape.kv_cache_dtype,
             data_parallel_size=shape.copies,
             enable_expert_parallel=shape.parallelism.enable_expert_parallel,
+            api_server_count=replica.api_servers,
         ),
         clock=PoolClock(**{name: getattr(replica.clock, name) for name in PoolClock.model_fields}),
         kv_tokens=int(replica.memory.kv_tokens(context)),

@@ -48,7 +48,8 @@ class Replica:
     max_num_batched_tokens: most tokens of one step, of each copy of the attention.
     variant: `capN` where the shape has a wider cap too; empty for the widest.
     memory: what the GPUs hold beside the weights.
-    clock: planned step times, with the margin.
+    api_servers: API servers of the replica.
+    clock: planned step times, with the margin and these servers.
     rates: requests/s by band, screened or simulated; a band that it cannot serve is absent.
     capacities: what the simulator says of the same bands; empty until it is simulated.
     """
@@ -58,6 +59,7 @@ class Replica:
     max_num_batched_tokens: int
     variant: str
     memory: MemoryFit
+    api_servers: int
     clock: StepClock
     rates: Mapping[BandKey, float]
     capacities: Mapping[BandKey, Capacity]
@@ -87,7 +89,8 @@ def routes_served(shapes: Sequence[Shape], ruler: Ruler, known: Known) -> list[f
         if key in known.served or key in found:
             continue
         found[key] = set()
-        cap, clock = shape.narrowest_cap, ruler.clock(shape)
+        cap = shape.narrowest_cap
+        clock = ruler.served(shape, ruler.clock(shape), cap)
         tokens = shape.first_batched_tokens(cap)
         memory = shape.memory(cap, tokens)
         if not isinstance(memory, MemoryFit):
@@ -167,8 +170,9 @@ def _with_caps(shapes: Sequence[Shape], ruler: Ruler, omissions: Omissions) -> l
             memory = shape.memory(cap, shape.first_batched_tokens(cap))
             if isinstance(memory, MemoryFit):
                 fits[(shape, cap)] = memory
+                served = ruler.served(shape, clock, cap)
                 for route in shape.routes:
-                    question = ruler.question(shape, clock, memory, route, None, cap, shape.first_batched_tokens(cap))
+                    question = ruler.question(shape, served, memory, route, None, cap, shape.first_batched_tokens(cap))
                     asked.append((shape, route, cap, True))
                     questions.append(question)
                     if question.reuse != NOTHING_CACHED:
@@ -196,7 +200,8 @@ def _with_caps(shapes: Sequence[Shape], ruler: Ruler, omissions: Omissions) -> l
             max_num_batched_tokens=shape.first_batched_tokens(cap),
             variant="" if cap == max(caps) else f"cap{cap}",
             memory=fits[(shape, cap)],
-            clock=clocks[shape],
+            api_servers=ruler.api_servers(shape, clocks[shape], cap),
+            clock=ruler.served(shape, clocks[shape], cap),
             rates={},
             capacities={},
         )

@@ -1,14 +1,24 @@
-"""How the step times of candidates are judged: the fit, the team's own calibrations, and the planning margin."""
+"""How the step times of candidates are judged: the fit, the team's own calibrations, and the planning margin.
+
+A clock is that of one API server. Where its server would hold the engine up, a replica gets more of them, as far as the
+machine has cores for them:
+
+    servers = ⌈server·C / (SERVER_SHARE · step(C))⌉         at most MOST_SERVERS and cores − GPUs − copies
+
+C are the sequences of a full batch. Every GPU keeps a core busy, and so does the scheduler of each copy.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.shapes import Shape
 from planner.decision.inputs import Inputs
+from planner.domain.offerings import InstanceType
 from planner.performance.calibration import Calibration, Evidence, evidence, weights_class
 from planner.performance.capacity import Capacity, CapacityQuestion
 from planner.performance.coefficients import Coefficients
@@ -18,6 +28,13 @@ from planner.performance.roofline import ideal_step, step_clock
 from planner.performance.step_time import StepClock
 from planner.words.numbers import six_digits
 
+MOST_SERVERS = 4
+"""API servers of a replica at most. No published run says how well more of them share the work."""
+SERVER_SHARE = 0.8
+"""Share of a step of a full batch that the server may take before another server is added."""
+LEAST_CORES_PER_GPU = 3
+"""Cores for each GPU that every machine has which may serve (`hosts.HOST_CPU_M_PER_GPU`)."""
+
 
 @dataclass(frozen=True)
 class Ruler:
@@ -26,11 +43,13 @@ class Ruler:
     coefficients: the fit that is shipped.
     calibrations: the team's own measurements, by GPU. They replace the fit, its margin and its provenance there.
     quantile: which residuals the margin covers; `p50` plans without a margin.
+    cores_per_gpu: cores for each GPU on the smallest machine that may serve, by GPU.
     """
 
     coefficients: Coefficients
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
     quantile: Literal["p50", "p90"] = "p90"
+    cores_per_gpu: Mapping[str, float] = field(default_factory=dict)
 
     def evidence(self, shape: Shape) -> Evidence:
         """Return what is known of the speed of a shape. Few runs have copies of the attention, or MLA with fp8 KV."""
@@ -61,6 +80,20 @@ class Ruler:
         )
         basis = self.evidence(shape)
         return step_clock(ideal, basis.coefficients).slower_by(basis.step * self.margin(shape)).as_written()
+
+    def api_servers(self, shape: Shape, clock: StepClock, cap: int) -> int:
+        """Return the number of API servers of a replica with a batch cap, sequences. clock: that of one server."""
+        sequences = cap * shape.copies
+        context = max(route.lengths.mean_context for route in shape.routes)
+        engine_ms = replace(clock, server_ms_per_sequence=0.0).step_ms(sequences, sequences * context)
+        needed = math.ceil(clock.server_ms_per_sequence * sequences / (SERVER_SHARE * engine_ms))
+        cores = math.floor(self.cores_per_gpu.get(shape.gpu.key, LEAST_CORES_PER_GPU) * shape.gpus)
+        return max(1, min(needed, MOST_SERVERS, cores - shape.gpus - shape.copies))
+
+    def served(self, shape: Shape, clock: StepClock, cap: int) -> StepClock:
+        """Return the clock of one server with the API servers that a replica with this batch cap has."""
+        servers = self.api_servers(shape, clock, cap)
+        return replace(clock, server_ms_per_sequence=six_digits(clock.server_ms_per_sequence / servers))
 
     def question(
         self,
@@ -126,4 +159,15 @@ def on_one_copy(clock: StepClock, input_tokens: float, batched_tokens: int, copi
 
 def ruler(inputs: Inputs) -> Ruler:
     """Return the ruler under the environment's margin."""
-    return Ruler(inputs.coefficients, inputs.calibrations, inputs.environment.planning.margin)
+    margin, cores = inputs.environment.planning.margin, cores_per_gpu(inputs.catalog.instances.values())
+    return Ruler(inputs.coefficients, inputs.calibrations, margin, cores)
+
+
+def cores_per_gpu(instances: Iterable[InstanceType]) -> dict[str, float]:
+    """Return the cores for each GPU on the smallest machine that may serve, by GPU."""
+    found: dict[str, float] = {}
+    for instance in instances:
+        cores = instance.allocatable_cpu_m / 1000.0 / instance.gpu_count
+        if cores >= LEAST_CORES_PER_GPU and not instance.bare_metal:
+            found[instance.gpu] = min(cores, found.get(instance.gpu, math.inf))
+    return found
