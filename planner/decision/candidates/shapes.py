@@ -213,7 +213,7 @@ def _accepted(route: RouteDemand, catalog: Catalog) -> Iterator[tuple[Model, Qua
 
 
 def _omission_cause(shape: Shape) -> FormatNotRun | DoesNotLoad | None:
-    if unsupported := unsupported_weights(shape.model.key, shape.quantization, shape.gpu):
+    if unsupported := unsupported_weights(shape.model, shape.quantization, shape.gpu):
         return FormatNotRun(unsupported)
     cap = shape.narrowest_cap
     memory = shape.memory(cap, shape.first_batched_tokens(cap))
