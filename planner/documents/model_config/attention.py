@@ -7,6 +7,7 @@ from typing import Literal
 
 from planner.documents.model_config.families import Family
 from planner.documents.model_config.keys import Keys
+from planner.documents.model_config.layers import pruned_blocks
 from planner.domain.architecture import CompressedAttention, LatentAttention, LinearAttention, SparseIndexer
 
 _KV_HEADS = ("num_key_value_heads", "num_kv_heads", "n_head_kv", "multi_query_group_num", "kv_n_heads")
@@ -51,7 +52,7 @@ def grouped_heads(keys: Keys, family: Family, hidden: int) -> Heads:
     swa_heads = keys.count("swa_num_attention_heads")
     if swa_heads is not None and swa_heads != heads:
         keys.lacks("swa_num_attention_heads", "sliding layers have another number of query heads than full layers")
-    value_dim = keys.count("v_head_dim") or head_dim
+    value_dim = keys.count("v_head_dim", least=0) or head_dim
     if sliding_kv or sliding_dim:  # the plain keys speak of the full layers
         small, width = sliding_kv or kv_heads, sliding_dim or head_dim
         full = (kv_heads, head_dim) if (small, width) != (kv_heads, head_dim) else (None, None)
@@ -64,6 +65,12 @@ def grouped_heads(keys: Keys, family: Family, hidden: int) -> Heads:
 
 
 def _kv_heads(keys: Keys, inner: Keys, heads: int) -> int:
+    if keys.holds("block_configs"):
+        groups = {block.attention_group for block in pruned_blocks(keys)} - {None}
+        if len(groups) != 1 or heads % (group := groups.pop() or 1):
+            keys.lacks("block_configs", "heads share keys and values in groups of several sizes")
+            return heads
+        return heads // group
     if keys.plain("multi_query") is True and not keys.flag("new_decoder_architecture"):
         return 1
     if keys.plain("multi_query_attention") is False:
@@ -88,7 +95,9 @@ def _head_dim(keys: Keys, family: Family, hidden: int, heads: int) -> int:
             keys.notes.assume(f"`head_dim` is not there: the class of the model has {family.head_dim}")
         return family.head_dim
     if hidden % heads:
-        keys.contradict("num_attention_heads", f"{heads} heads do not divide the width {hidden}, and no `head_dim` is there")
+        message = f"{heads} heads do not divide the width {hidden}, and no `head_dim` is there"
+        keys.contradict("num_attention_heads", message)
+    keys.notes.assume(f"`head_dim` is not there: {hidden // heads}, the width of the model ÷ its heads")
     return max(1, hidden // heads)
 
 

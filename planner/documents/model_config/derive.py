@@ -178,8 +178,7 @@ def _attention(
 ) -> Architecture:
     """Return the shape with its attention; totals, vocabulary and vision come later."""
     number, full, sliding = len(layers.kinds), layers.number("full"), layers.number("sliding")
-    side_by_side = name == "falcon_h1"
-    linear_layers = number if side_by_side else layers.number("linear")
+    linear_layers = number if family.layers == "parallel" else layers.number("linear")
     linear = linear_attention(keys, name, hidden) if linear_layers else None
     state = linear.value_heads * linear.value_head_dim * linear.key_head_dim if linear else 0
     common = Architecture(

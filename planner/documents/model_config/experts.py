@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from planner.documents.model_config.families import Family
 from planner.documents.model_config.keys import Keys
-from planner.documents.model_config.layers import LayerKinds
+from planner.documents.model_config.layers import LayerKinds, pruned_blocks
 from planner.domain.architecture import MixtureOfExperts
 
 _EXPERTS = ("n_routed_experts", "num_local_experts", "num_experts", "moe_num_experts", "num_routed_experts")
@@ -46,6 +46,9 @@ class Networks:
 def networks(keys: Keys, family: Family, name: str, layers: LayerKinds, hidden: int) -> Networks:
     """Read the feed-forward networks of all layers."""
     number = len(layers.kinds)
+    if keys.holds("block_configs"):
+        widths = [block.intermediate(hidden) for block in pruned_blocks(keys) if block.multiple is not None]
+        return Networks(None, max(widths, default=0), len(widths))
     inner = keys.part("ffn_config") or keys
     if not (keys.holds(*_EXPERTS) or inner.holds(*_EXPERTS)) or _switched_off(keys, inner):
         bare = layers.kinds.count("none") if name == "nemotron_h" else number

@@ -36,7 +36,7 @@ class Family:
     all but each n-th.
     window: tokens of the window where the configuration does not say.
     wide_experts: whether `intermediate_size` is the width of an expert.
-    layers: how the layers are read.
+    layers: how the layers are read; `parallel` ones have attention and a state side by side.
     defaults: sizes of the class, which a part of a configuration (`text_config`) leaves out.
     """
 
@@ -49,7 +49,7 @@ class Family:
     windows: Literal["none", "all", "from-layer"] | int = "none"
     window: int | None = None
     wide_experts: bool = False
-    layers: Literal["attention", "latent", "hybrid", "compressed"] = "attention"
+    layers: Literal["attention", "latent", "hybrid", "parallel", "compressed"] = "attention"
     defaults: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -92,7 +92,7 @@ FAMILIES: Mapping[str, Family] = {
     "ernie4_5_moe": Family(block=_ROUTED, tied=True, bias_keys={"use_bias": ALL}),
     "exaone": Family(),
     "exaone4": Family(block=Block(query_norm="head"), windows=4, window=4096),
-    "falcon_h1": Family(layers="hybrid"),
+    "falcon_h1": Family(layers="parallel"),
     "falcon": Family(matrices=2, block=Block(norms=4, final_norms=2), tied=True, bias_keys={"bias": ALL}),
     "flex_olmo": Family(block=Block(query_norm="all"), wide_experts=True),
     "gemma": Family(tied=True, head_dim=256),
@@ -115,9 +115,7 @@ FAMILIES: Mapping[str, Family] = {
     "gemma4": Family(block=Block(norms=4, query_norm="head"), tied=True, head_dim=256, windows=6, window=512),
     "glm": Family(bias_keys={"attention_bias": QKV}, block=Block(biases=QKV), head_dim=128),
     "glm4": Family(bias_keys={"attention_bias": QKV}, block=Block(norms=4, biases=QKV), head_dim=128),
-    "glm4_moe": Family(
-        block=_ROUTED, bias_keys={"attention_bias": QKV}, norm_key=("use_qk_norm", "head"), head_dim=128
-    ),
+    "glm4_moe": Family(block=_ROUTED, bias_keys={"attention_bias": QKV}, norm_key=("use_qk_norm", "head")),
     "glm4_moe_lite": Family(block=_ROUTED, layers="latent"),
     "glm_moe_dsa": Family(block=_ROUTED, layers="latent"),
     "gpt2": Family(matrices=2, block=_LAYER_NORM, tied=True, bias_keys={}),
@@ -193,7 +191,7 @@ FAMILIES: Mapping[str, Family] = {
         windows="from-layer",
         defaults=_sizes(151_936, 4096, 22_016, 32, 32, 32),
     ),
-    "qwen3_moe": Family(block=Block(query_norm="head"), head_dim=128, windows="from-layer"),
+    "qwen3_moe": Family(block=Block(query_norm="head"), windows="from-layer"),
     "qwen3_next": Family(block=_QWEN3_HYBRID, head_dim=256, layers="hybrid"),
     "qwen3_5": Family(block=_QWEN3_HYBRID, head_dim=256, layers="hybrid"),
     "qwen3_5_moe": Family(block=_QWEN3_HYBRID, head_dim=256, layers="hybrid"),
@@ -237,6 +235,7 @@ SAME_AS: Mapping[str, str] = {
     "qwen3_omni_moe_text": "qwen3_moe",
     "qwen3_vl_moe_text": "qwen3_moe",
     "qwen3_vl_text": "qwen3",
+    "step3p5": "step3p7",
     "yi": "llama",
 }
 """Other values of `model_type` whose text model is one of the families."""
@@ -267,6 +266,7 @@ CLASSES: Mapping[str, str] = {
     "MistralForCausalLM": "mistral",
     "MixtralForCausalLM": "mixtral",
     "OPTForCausalLM": "opt",
+    "Qwen3OmniMoeForConditionalGeneration": "qwen3_moe",
     "Phi3ForCausalLM": "phi3",
     "PhiForCausalLM": "phi",
     "Qwen2ForCausalLM": "qwen2",

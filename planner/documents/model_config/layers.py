@@ -81,6 +81,43 @@ def layer_kinds(keys: Keys, family: Family, context: int) -> LayerKinds:
     return LayerKinds(kinds, tuple(words), window if "sliding" in kinds else None)
 
 
+@dataclass(frozen=True)
+class PrunedBlock:
+    """One layer of a model that a search has pruned (DeciLM, Nemotron Super).
+
+    attention_group: query heads that share keys and values; None where the layer has no attention.
+    multiple: inner width of the network as DeciLM states it; None where the layer has no network.
+    """
+
+    attention_group: int | None
+    multiple: float | None
+
+    def intermediate(self, hidden: int) -> int:
+        """Return the inner width of the network: two thirds of the multiple, in whole steps of 256."""
+        return -(-int(2 * (self.multiple or 0) * hidden / 3) // 256) * 256
+
+
+def pruned_blocks(keys: Keys) -> tuple[PrunedBlock, ...]:
+    """Read `block_configs`, the layers of a pruned model one by one."""
+    blocks = []
+    for block in keys.plain("block_configs") or ():
+        attention, network = (block.get(part) if isinstance(block, dict) else None for part in ("attention", "ffn"))
+        if not isinstance(attention, dict) or not isinstance(network, dict):
+            keys.wrong("block_configs", "a layer of `block_configs` has no `attention` or no `ffn`")
+            return ()
+        if attention.get("replace_with_linear") or network.get("replace_with_linear"):
+            keys.lacks("block_configs", "layers with a single product, which our catalog cannot say")
+        group, multiple = attention.get("n_heads_in_group"), network.get("ffn_mult")
+        plain = isinstance(group, int | None) and isinstance(multiple, int | float | None)
+        if not plain or (multiple or 0) > 1e6:
+            keys.wrong("block_configs", "a layer of `block_configs` has sizes that are no numbers")
+            return ()
+        blocks.append(
+            PrunedBlock(None if attention.get("no_op") else group, None if network.get("no_op") else multiple)
+        )
+    return tuple(blocks)
+
+
 def _listed(keys: Keys) -> list[str]:
     if keys.holds("hybrid_override_pattern"):
         return list(keys.word("hybrid_override_pattern") or "")
@@ -96,11 +133,15 @@ def _of_words(keys: Keys, words: Sequence[str]) -> tuple[Kind, ...]:
 
 def _stated(keys: Keys, family: Family, number: int) -> tuple[Kind, ...]:
     """Read the kinds where no list names them."""
+    if keys.holds("block_configs"):
+        return tuple("none" if block.attention_group is None else "full" for block in pruned_blocks(keys))
     if (pattern := keys.numbers("hybrid_layer_pattern")) is not None:
         if len(pattern) != number:
             message = f"`hybrid_layer_pattern` has {len(pattern)} layers, and the model has {number}"
             keys.contradict("hybrid_layer_pattern", message)
         return tuple("sliding" if step else "full" for step in pattern)
+    if family.layers == "parallel":
+        return ("full",) * number
     if family.layers == "hybrid":
         return _hybrid(keys, number)
     return _sliding(keys, family, number)

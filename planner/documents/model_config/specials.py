@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from planner.documents.model_config.keys import Keys
-from planner.documents.model_config.layers import LayerKinds
+from planner.documents.model_config.layers import LayerKinds, pruned_blocks
 from planner.domain.architecture import Architecture
 from planner.performance.parameters import Block
 
@@ -64,10 +64,14 @@ def special_weights(name: str, keys: Keys, shape: Architecture, layers: LayerKin
             return {"sinks": sinks * shape.heads}
         case "nemotron_h" if shape.experts is not None and shape.experts.hidden is not None:
             return {"norms of the experts": -2 * shape.moe_layers * shape.experts.hidden}
-        case "olmoe" | "flex_olmo":
-            return {}
-        case "stablelm" if keys.flag("qk_layernorm"):
-            return {}
+        case "nemotron-nas":
+            blocks = pruned_blocks(keys)
+            networks = [block.intermediate(hidden) for block in blocks if block.multiple is not None]
+            narrower = sum(networks) - len(networks) * shape.intermediate
+            missing = sum((block.attention_group is None) + (block.multiple is None) for block in blocks)
+            return {"narrower networks": 3 * hidden * narrower, "norms of what is pruned": -missing * hidden}
+        case "qwen3" if keys.holds("additional_vocab_size"):
+            return {"further words": keys.need("additional_vocab_size") * hidden}
         case "step3p7":
             return {"output gates": shape.layers * hidden * shape.heads}
     return {}

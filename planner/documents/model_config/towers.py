@@ -45,8 +45,11 @@ def unread_senses(root: Keys, keys: Keys) -> list[str]:
     place = root.part("thinker_config") or root
     there = [name for name in names if place.holds(name)]
     found = _tower(root)
-    read = found is not None and _kind(root, found) in _KINDS
-    return [name for name in there if not (read and name == "vision_config")]
+    if found is not None and _kind(root, found) in _KINDS:
+        there.remove("vision_config")
+    elif not there and any(name.endswith("ForConditionalGeneration") for name in root.words("architectures") or ()):
+        there.append("vision_config")  # the class has one, and the file leaves it out
+    return there
 
 
 def _tower(root: Keys) -> Keys | None:
@@ -109,6 +112,7 @@ def _gemma3(sight: Sight) -> Vision:
     patches = (tower.need("image_size") // tower.need("patch_size")) ** 2
     tokens = sight.root.need("mm_tokens_per_image") if sight.root.holds("mm_tokens_per_image") else 256
     params = 3 * tower.need("patch_size") ** 2 * h + h + patches * h + depth * _layers(h, w) + 2 * h
+    params += _layers(h, w, norms=3) if tower.flag("vision_use_head", default=True) else 0
     return Vision(params + h * sight.hidden + h, h, w, tokens, max(1, patches // tokens))
 
 
@@ -134,10 +138,11 @@ def _pixtral(sight: Sight) -> Vision:
 
 def _kimi(sight: Sight) -> Vision:
     tower = sight.tower
-    h, w = tower.need("vt_hidden_size"), tower.need("vt_intermediate_size")
-    side, heights = 2, tower.need("init_pos_emb_height") * tower.need("init_pos_emb_width")
-    params = 3 * tower.need("patch_size") ** 2 * h + h + heights * h
-    params += tower.need("vt_num_hidden_layers") * _layers(h, w) + 2 * h
+    h, w = tower.need("vt_hidden_size", "hidden_size"), tower.need("vt_intermediate_size", "intermediate_size")
+    places = tower.need("init_pos_emb_height", "pos_emb_height") * tower.need("init_pos_emb_width", "pos_emb_width")
+    side = 2
+    params = 3 * tower.need("patch_size") ** 2 * h + h + places * h
+    params += tower.need("vt_num_hidden_layers", "num_hidden_layers") * _layers(h, w) + 2 * h
     return Vision(params + _merged(h, side, sight.hidden, 2 * h), h, w, 4096, side * side)
 
 
