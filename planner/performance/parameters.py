@@ -18,7 +18,6 @@ from typing import Literal
 from planner.domain.architecture import Architecture
 from planner.domain.models import Model, ModelPart
 
-
 Biased = Literal["qkv", "out", "ffn", "head"]
 """Products that may add a bias: those to queries, keys and values, that of the attention's output, those of the
 feed-forward network, and the output head."""

@@ -66,11 +66,11 @@ def grouped_heads(keys: Keys, family: Family, hidden: int) -> Heads:
 
 def _kv_heads(keys: Keys, inner: Keys, heads: int) -> int:
     if keys.holds("block_configs"):
-        groups = {block.attention_group for block in pruned_blocks(keys)} - {None}
-        if len(groups) != 1 or heads % (group := groups.pop() or 1):
+        groups = sorted({block.attention_group for block in pruned_blocks(keys) if block.attention_group})
+        if len(groups) != 1 or heads % groups[0]:
             keys.lacks("block_configs", "heads share keys and values in groups of several sizes")
             return heads
-        return heads // group
+        return heads // groups[0]
     if keys.plain("multi_query") is True and not keys.flag("new_decoder_architecture"):
         return 1
     if keys.plain("multi_query_attention") is False:
@@ -81,7 +81,7 @@ def _kv_heads(keys: Keys, inner: Keys, heads: int) -> int:
         return heads  # null: as many as query heads
     if (default := keys.defaults.get("num_key_value_heads")) is not None:
         keys.notes.assume(f"`num_key_value_heads` is not there: the class of the model has {default}")
-        return default
+        return int(default)
     keys.notes.assume("`num_key_value_heads` is not there: as many as attention heads")
     return heads
 
@@ -124,9 +124,8 @@ def linear_attention(keys: Keys, family_name: str, hidden: int) -> LinearAttenti
     state: Literal[2, 4] = 4 if keys.plain("mamba_ssm_dtype", "mamba_ssm_cache_dtype") == "float32" else 2
     if family_name in ("kimi_linear", "bailing_hybrid"):
         inner = keys.part("linear_attn_config") or keys
-        heads, width = inner.need("num_heads", "linear_num_heads"), inner.need("head_dim", "linear_head_dim")
-        if inner is keys:
-            heads, width = keys.need("linear_num_heads"), keys.need("linear_head_dim")
+        heads = inner.need("linear_num_heads", "num_heads")
+        width = inner.need("linear_head_dim", "head_dim")
         kernel = inner.need("short_conv_kernel_size", "linear_conv_kernel_dim")
         return LinearAttention("kda", heads, heads, width, width, kernel, 4)
     if keys.holds("linear_num_value_heads", "linear_key_head_dim"):
@@ -140,26 +139,41 @@ def linear_attention(keys: Keys, family_name: str, hidden: int) -> LinearAttenti
             state_bytes=state,
         )
     heads = keys.need("mamba_num_heads", "mamba_n_heads")
-    width = None if keys.plain("mamba_d_head") == "auto" else keys.count("mamba_head_dim", "mamba_d_head")
-    if width is None:
-        inner_width = (keys.count("mamba_expand", "expand") or 2) * hidden
-        if inner_width % heads:
-            keys.contradict("mamba_n_heads", f"{heads} Mamba heads do not divide their width {inner_width}")
-        width = max(1, inner_width // heads)
-    groups = keys.count("n_groups", "mamba_n_groups")
-    if groups is None:
-        groups = 1
-        keys.notes.assume("`mamba_n_groups` is not there: 1")
-    kernel = keys.count("conv_kernel", "mamba_d_conv")
-    if kernel is None:
-        kernel = 4
-        keys.notes.assume("`mamba_d_conv` is not there: the class of the model has 4")
-    return LinearAttention("mamba2", groups, heads, keys.need("ssm_state_size", "mamba_d_state"), width, kernel, state)
+    return LinearAttention(
+        kind="mamba2",
+        key_heads=_or_class(keys, ("mamba_n_groups", "n_groups"), 1),
+        value_heads=heads,
+        key_head_dim=keys.need("ssm_state_size", "mamba_d_state"),
+        value_head_dim=_mamba_head_dim(keys, heads, hidden),
+        conv_kernel=_or_class(keys, ("mamba_d_conv", "conv_kernel"), 4),
+        state_bytes=state,
+    )
+
+
+def _mamba_head_dim(keys: Keys, heads: int, hidden: int) -> int:
+    """Return the width of a Mamba head, which may follow from the width of all (`auto`)."""
+    stated = None if keys.plain("mamba_d_head") == "auto" else keys.count("mamba_head_dim", "mamba_d_head")
+    if stated is not None:
+        return stated
+    width = _or_class(keys, ("mamba_expand", "expand"), 2) * hidden
+    if width % heads:
+        keys.contradict("mamba_n_heads", f"{heads} Mamba heads do not divide their width {width}")
+    return max(1, width // heads)
+
+
+def _or_class(keys: Keys, names: tuple[str, ...], default: int) -> int:
+    """Return a number, or that of the class where the file leaves it out."""
+    stated = keys.count(*names)
+    if stated is None:
+        keys.notes.assume(f"`{names[0]}` is not there: the class of the model has {default}")
+    return default if stated is None else stated
 
 
 def sparse_indexer(keys: Keys, layers: int) -> SparseIndexer | None:
     """Read the attention that picks keys; None without."""
-    if (sparse := keys.part("sparse_attention_config")) is not None and sparse.flag("use_sparse_attention", default=True):
+    if (sparse := keys.part("sparse_attention_config")) is not None and sparse.flag(
+        "use_sparse_attention", default=True
+    ):
         which = sparse.numbers("sparse_attention_freq")
         picked = sparse.need("sparse_topk_blocks") * sparse.need("sparse_block_size")
         heads, width = sparse.need("sparse_num_index_heads"), sparse.need("sparse_index_dim")
@@ -185,7 +199,9 @@ def compressed_attention(keys: Keys, layers: int) -> CompressedAttention:
     used = sorted({ratio for ratio in own if ratio > 0})
     if len(used) != 2:
         if ratios is not None:
-            keys.lacks("compress_ratios", f"{len(used)} ratios of compression: our performance model knows models with two")
+            keys.lacks(
+                "compress_ratios", f"{len(used)} ratios of compression: our performance model knows models with two"
+            )
         used = [1, 1]
     sparse, heavy = used
     return CompressedAttention(

@@ -6,14 +6,16 @@ CFG001: text that is not a JSON object. CFG004: a key that stands twice with dif
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
-from planner.words.bounded_yaml import WRITTEN_BY_PROGRAMS, BeyondLimits, compose
 from planner.words.diagnostics import Problem, Problems, Span
 from planner.words.spans import Path
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+"""A word of JSON: a text, a mark, or anything else."""
 
 
 @dataclass(frozen=True)
@@ -31,23 +33,36 @@ class JsonFile:
 
     def span(self, path: Path) -> Span:
         """Return the place of the key at `path`, or of its nearest ancestor in the file."""
-        lines = self.text.splitlines()
-        try:
-            node = compose(self.text, self.file, lines, WRITTEN_BY_PROGRAMS)  # JSON is YAML, and YAML knows its lines
-        except (yaml.YAMLError, BeyondLimits, ValueError):
+        wanted = [str(step) for step in path]
+        found, depth = None, 0
+        for names, start, end in _keys(self.text):
+            if depth < len(names) <= len(wanted) and names == wanted[: len(names)]:
+                found, depth = (start, end), len(names)
+        if found is None:
             return Span(self.file, 1)
-        mark: yaml.Node | None = None
-        for step in path:
-            found = None
-            if isinstance(node, yaml.MappingNode):
-                found = next((pair for pair in node.value if pair[0].value == step), None)
-            if found is None:
-                break
-            mark, node = found
-        if mark is None:
-            return Span(self.file, 1)
-        line, column = mark.start_mark.line, mark.start_mark.column
-        return Span(self.file, line + 1, column + 1, max(1, mark.end_mark.column - column), lines[line])
+        start, end = found
+        line = self.text.count("\n", 0, start)
+        column = start - (self.text.rfind("\n", 0, start) + 1)
+        return Span(self.file, line + 1, column + 1, end - start, self.text.splitlines()[line])
+
+
+def _keys(text: str) -> Iterator[tuple[list[str], int, int]]:
+    """Yield each key of a JSON text: the names that lead to it, and where it begins and ends."""
+    names: list[str] = []
+    objects: list[bool] = []  # whether each collection around the place is an object
+    previous = ""
+    for token in _TOKEN.finditer(text):
+        word = token.group()
+        if word in "{[":
+            objects.append(word == "{")
+            names.append("")
+        elif word in "}]" and objects:
+            objects.pop()
+            names.pop()
+        elif word[0] == '"' and objects and objects[-1] and previous in "{,":
+            names[-1] = word[1:-1]
+            yield list(names), token.start(), token.end()
+        previous = word
 
 
 def read_json(text: str, file: str) -> JsonFile:

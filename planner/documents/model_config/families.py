@@ -151,7 +151,10 @@ FAMILIES: Mapping[str, Family] = {
     "minicpm": Family(tied=True),
     "minicpm3": Family(tied=True, layers="latent"),
     "minimax_m2": Family(
-        block=Block(query_norm="all", router_bias=True), norm_key=("use_qk_norm", "all"), head_dim=128, wide_experts=True
+        block=Block(query_norm="all", router_bias=True),
+        norm_key=("use_qk_norm", "all"),
+        head_dim=128,
+        wide_experts=True,
     ),
     "minimax_m3": Family(
         block=Block(query_norm="head", router_bias=True), norm_key=("use_qk_norm", "head"), head_dim=128

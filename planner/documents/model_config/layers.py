@@ -14,6 +14,10 @@ from planner.documents.model_config.families import Family
 from planner.documents.model_config.keys import Keys
 
 Kind = Literal["full", "sliding", "linear", "none"]
+FULL: Kind = "full"
+SLIDING: Kind = "sliding"
+LINEAR: Kind = "linear"
+NONE: Kind = "none"
 MOST_LAYERS = 1000
 """Layers of the deepest model that is read; a larger number is a damaged file."""
 
@@ -64,11 +68,11 @@ def layer_kinds(keys: Keys, family: Family, context: int) -> LayerKinds:
     number = len(words) if words and not keys.holds(*_NUMBER) else keys.need(*_NUMBER)
     if number > MOST_LAYERS:
         keys.wrong(_NUMBER[0], f"the model has {number:,} layers, and {MOST_LAYERS:,} are the most that is read")
-        return LayerKinds(("full",), (), None)
+        return LayerKinds((FULL,), (), None)
     if words and len(words) != number:
         name = next(name for name in (*_LISTS, "hybrid_override_pattern") if keys.holds(name))
         keys.contradict(name, f"`{name}` has {len(words)} layers, and the model has {number}")
-        return LayerKinds(("full",) * number, (), None)
+        return LayerKinds((FULL,) * number, (), None)
     kinds = _of_words(keys, words) if words else _stated(keys, family, number)
     window = keys.count("sliding_window", "sliding_window_size", least=0)
     if window is None and "sliding" in kinds:
@@ -77,7 +81,7 @@ def layer_kinds(keys: Keys, family: Family, context: int) -> LayerKinds:
     if "sliding" in kinds and window is None:
         keys.note("CFG002", "layers slide, and `sliding_window` is missing", ())
     if not window or window >= context:
-        kinds = tuple("full" if kind == "sliding" else kind for kind in kinds)
+        kinds = tuple(FULL if kind == "sliding" else kind for kind in kinds)
     return LayerKinds(kinds, tuple(words), window if "sliding" in kinds else None)
 
 
@@ -128,20 +132,20 @@ def _of_words(keys: Keys, words: Sequence[str]) -> tuple[Kind, ...]:
     name = next(name for name in ("hybrid_override_pattern", *_LISTS) if keys.holds(name))
     for word in dict.fromkeys(word for word in words if word not in _WORDS):
         keys.lacks(name, f"layers of the kind `{word}` are not in our performance model")
-    return tuple(_WORDS.get(word, "full") for word in words)
+    return tuple(_WORDS.get(word, FULL) for word in words)
 
 
 def _stated(keys: Keys, family: Family, number: int) -> tuple[Kind, ...]:
     """Read the kinds where no list names them."""
     if keys.holds("block_configs"):
-        return tuple("none" if block.attention_group is None else "full" for block in pruned_blocks(keys))
+        return tuple(NONE if block.attention_group is None else FULL for block in pruned_blocks(keys))
     if (pattern := keys.numbers("hybrid_layer_pattern")) is not None:
         if len(pattern) != number:
             message = f"`hybrid_layer_pattern` has {len(pattern)} layers, and the model has {number}"
             keys.contradict("hybrid_layer_pattern", message)
-        return tuple("sliding" if step else "full" for step in pattern)
+        return tuple(SLIDING if step else FULL for step in pattern)
     if family.layers == "parallel":
-        return ("full",) * number
+        return (FULL,) * number
     if family.layers == "hybrid":
         return _hybrid(keys, number)
     return _sliding(keys, family, number)
@@ -160,36 +164,36 @@ def _hybrid(keys: Keys, number: int) -> tuple[Kind, ...]:
     if period is None:
         message = "nothing says which layers have attention: `layer_types` is missing"
         keys.note("CFG002", message, (), "take the whole `config.json` of the model")
-        return ("full",) * number
+        return (FULL,) * number
     return _at(number, range(period - 1, number, period))
 
 
 def _at(number: int, full: Sequence[int]) -> tuple[Kind, ...]:
     places = set(full)
-    return tuple("full" if layer in places else "linear" for layer in range(number))
+    return tuple(FULL if layer in places else LINEAR for layer in range(number))
 
 
 def _sliding(keys: Keys, family: Family, number: int) -> tuple[Kind, ...]:
     """Read which layers slide, by the class of the model."""
     pattern = keys.plain("sliding_window_pattern", "_sliding_window_pattern")
     if isinstance(pattern, str):  # L: local, G: global
-        return tuple("sliding" if pattern[layer % len(pattern)] == "L" else "full" for layer in range(number))
+        return tuple(SLIDING if pattern[layer % len(pattern)] == "L" else FULL for layer in range(number))
     switched_off = not keys.flag("use_sliding_window", default=True)
     null = "sliding_window" in keys.value and keys.value["sliding_window"] is None
     if switched_off or null or family.windows == "none":
-        return ("full",) * number
+        return (FULL,) * number
     if isinstance(family.windows, int):
         period = keys.count("sliding_window_pattern", "_sliding_window_pattern")
         if period is None:
             period = family.windows
             keys.notes.assume(f"nothing says which layers slide: in this class all but each {period}. do")
-        return tuple("full" if (layer + 1) % period == 0 else "sliding" for layer in range(number))
+        return tuple(FULL if (layer + 1) % period == 0 else SLIDING for layer in range(number))
     if family.windows == "from-layer":
         if not keys.flag("use_sliding_window") or not keys.holds("sliding_window"):
-            return ("full",) * number
+            return (FULL,) * number
         first = keys.count("max_window_layers", least=0)
         if first is None:
             keys.note("CFG002", "windows are switched on, and `max_window_layers` is missing", ())
-        return tuple("sliding" if layer >= (first or 0) else "full" for layer in range(number))
+        return tuple(SLIDING if layer >= (first or 0) else FULL for layer in range(number))
     slides = keys.holds("sliding_window") or family.window is not None
-    return ("sliding" if slides else "full",) * number
+    return (SLIDING if slides else FULL,) * number

@@ -81,7 +81,9 @@ def _formats(told: Keys) -> list[WeightFormat]:
     algorithm = told.word("quant_algo")
     if algorithm == "MIXED_PRECISION":
         layers = told.part("quantized_layers")
-        names = [layer.get("quant_algo") for layer in (layers.value.values() if layers else ()) if isinstance(layer, dict)]
+        names = [
+            layer.get("quant_algo") for layer in (layers.value.values() if layers else ()) if isinstance(layer, dict)
+        ]
         known = [_ALGORITHMS[name] for name in names if name in _ALGORITHMS]
         if not known:
             told.note("CFG007", "weights in several formats, and no list says which", ("quant_algo",), _KNOWN)
@@ -111,7 +113,9 @@ def _by_method(told: Keys) -> list[WeightFormat]:
             form: WeightFormat = "awq" if method == "awq" else "gptq"
             if bits == 4:
                 return [form]
-            told.note("CFG007", f"{method} with {bits or 'no stated'} bits is no format that we price", ("bits",), _KNOWN)
+            told.note(
+                "CFG007", f"{method} with {bits or 'no stated'} bits is no format that we price", ("bits",), _KNOWN
+            )
             return [form]
         case "w8a8_int8" | "smoothquant":
             return ["int8"]
@@ -160,9 +164,11 @@ def _stored(told: Keys, keys: Keys, formats: list[WeightFormat], shape: Architec
         return Stored(native)
     if native in EXPERTS_ONLY:
         return Stored(native)
-    kept = _kept([entry for entry in told.words(*_IGNORED) or []], shape)
+    kept = _kept(told.words(*_IGNORED) or (), shape)
     everything: set[ModelPart] = {"attention", "shared-experts"}
-    if shape.experts is not None and everything <= kept | (set() if shape.experts.shared_intermediate else everything - {"attention"}):
+    if shape.experts is not None and everything <= kept | (
+        set() if shape.experts.shared_intermediate else everything - {"attention"}
+    ):
         return Stored(native, Recipe("bf16"))
     return Stored(native, Recipe(native, tuple(sorted(kept))) if kept else None)
 

@@ -66,7 +66,9 @@ def _predicting(derived: Derived) -> Iterator[Part]:
         layer = attention + indexer + network + 2 * shape.hidden**2 + norm
         what = f"{number} layer{'s' if number > 1 else ''} that predict{'' if number > 1 else 's'} further tokens (MTP)"
         yield Part(what, number * layer)
-        yield Part(f"{what}, with embedding and head of {'their' if number > 1 else 'its'} own", number * (layer + ends))
+        yield Part(
+            f"{what}, with embedding and head of {'their' if number > 1 else 'its'} own", number * (layer + ends)
+        )
 
 
 def _heads(derived: Derived) -> Iterator[Part]:

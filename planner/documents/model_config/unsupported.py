@@ -1,4 +1,4 @@
-"""Models that a plan cannot host, each with the reason by name: what they are, or which part of them we cannot price."""
+"""Models that a plan cannot host, each with its reason: what they are, or which part of them we cannot price."""
 
 from __future__ import annotations
 
@@ -16,23 +16,67 @@ IMAGES = "a model of images, which answers no text requests"
 
 _BY_TYPE: Mapping[str, str] = {
     **dict.fromkeys(
-        (
-            "albert bert camembert deberta deberta-v2 distilbert electra ernie eurobert gte mobilebert modernbert mpnet "
-            "new nomic_bert roberta xlm xlm-roberta xlm-roberta-xl jina_embeddings_v3 esm clip siglip siglip2 blip"
-        ).split(),
+        [
+            "albert",
+            "bert",
+            "camembert",
+            "deberta",
+            "deberta-v2",
+            "distilbert",
+            "electra",
+            "ernie",
+            "eurobert",
+            "gte",
+            "mobilebert",
+            "modernbert",
+            "mpnet",
+            "new",
+            "nomic_bert",
+            "roberta",
+            "xlm",
+            "xlm-roberta",
+            "xlm-roberta-xl",
+            "jina_embeddings_v3",
+            "esm",
+            "clip",
+            "siglip",
+            "siglip2",
+            "blip",
+        ],
         ENCODER,
     ),
     **dict.fromkeys(
-        (
-            "bart blenderbot encoder-decoder florence2 led longt5 m2m_100 marian mbart mt5 nllb-moe pegasus pix2struct "
-            "prophetnet switch_transformers t5 t5gemma umt5 vision-encoder-decoder"
-        ).split(),
+        [
+            "bart",
+            "blenderbot",
+            "encoder-decoder",
+            "florence2",
+            "led",
+            "longt5",
+            "m2m_100",
+            "marian",
+            "mbart",
+            "mt5",
+            "nllb-moe",
+            "pegasus",
+            "pix2struct",
+            "prophetnet",
+            "switch_transformers",
+            "t5",
+            "t5gemma",
+            "umt5",
+            "vision-encoder-decoder",
+        ],
         ENCODER_DECODER,
     ),
-    **dict.fromkeys("bark parakeet speecht5 wav2vec2 whisper seamless_m4t musicgen moshi dia csm".split(), SPEECH),
-    **dict.fromkeys("falcon_mamba mamba mamba2 plamo2 rwkv rwkv5 rwkv6 xlstm".split(), STATE_SPACE),
     **dict.fromkeys(
-        "jamba zamba zamba2".split(), "Mamba layers of a kind that our performance model does not know, or shared layers"
+        ["bark", "parakeet", "speecht5", "wav2vec2", "whisper", "seamless_m4t", "musicgen", "moshi", "dia", "csm"],
+        SPEECH,
+    ),
+    **dict.fromkeys(["falcon_mamba", "mamba", "mamba2", "plamo2", "rwkv", "rwkv5", "rwkv6", "xlstm"], STATE_SPACE),
+    **dict.fromkeys(
+        ["jamba", "zamba", "zamba2"],
+        "Mamba layers of a kind that our performance model does not know, or shared layers",
     ),
     "recurrent_gemma": "recurrent units (RG-LRU), which our performance model does not know",
     **dict.fromkeys(
@@ -45,7 +89,7 @@ _BY_TYPE: Mapping[str, str] = {
     "minimax_text_01": "lightning attention, which our performance model does not know",
     "multi_modality": "a model that also draws images (Janus), whose parts our catalog cannot say",
     "phi3small": "block-sparse attention (Phi-3 small), which our performance model does not know",
-    "gemma3n": "AltUp and LAuReL layers with per-layer embeddings (Gemma 3n), which our performance model does not know",
+    "gemma3n": "AltUp and LAuReL layers (Gemma 3n), which our performance model does not know",
     "gemma3n_text": "AltUp and LAuReL layers (Gemma 3n), which our performance model does not know",
     "inkling": "short convolutions and relative positions (Inkling), which our performance model does not know",
     "inkling_text": "short convolutions and relative positions (Inkling), which our performance model does not know",
@@ -98,7 +142,9 @@ def refusals(root: Keys, keys: Keys, family: str | None) -> None:
     if root.plain("is_encoder_decoder") is True:
         root.lacks("is_encoder_decoder", f"the model is {ENCODER_DECODER}", ADD_BY_HAND)
     elif "_class_name" in root.value and not keys.holds("vocab_size"):
-        root.lacks("_class_name", f"`{root.plain('_class_name')}` is part of a diffusion pipeline: {IMAGES}", ADD_BY_HAND)
+        root.lacks(
+            "_class_name", f"`{root.plain('_class_name')}` is part of a diffusion pipeline: {IMAGES}", ADD_BY_HAND
+        )
     elif classes and family is not None and all(_bare(name) for name in classes):
         what = "has no output head: it makes vectors, and answers no text"
         root.lacks("architectures", f"`{classes[0]}` {what}", "serve it elsewhere, or accept a model that answers")
