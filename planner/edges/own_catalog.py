@@ -38,7 +38,7 @@ def catalog_beside(folder: Path, snapshot: str | None = None) -> Catalog:
 
     folder: the folder of the environments. Raises `Problems` when a row of either catalog is damaged.
     """
-    shipped = load_catalog(snapshot)
+    shipped = load_catalog() if snapshot is None else load_catalog(snapshot)  # one entry of its cache for the newest
     own = folder / FOLDER
     return _with_own(shipped, own) if own.is_dir() else shipped
 

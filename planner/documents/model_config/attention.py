@@ -43,7 +43,7 @@ def grouped_heads(keys: Keys, family: Family, hidden: int) -> Heads:
     """Read the heads of multi-head, grouped-query or multi-query attention."""
     inner = keys.part("attn_config")
     heads = keys.need("num_attention_heads", "n_head", "n_heads")
-    kv_heads = _kv_heads(keys, inner or keys, heads)
+    kv_heads = _kv_heads(keys, family, inner or keys, heads)
     head_dim = _head_dim(keys, family, hidden, heads)
     if heads % kv_heads:
         name = next((name for name in _KV_HEADS if keys.holds(name)), "num_attention_heads")
@@ -52,6 +52,9 @@ def grouped_heads(keys: Keys, family: Family, hidden: int) -> Heads:
     swa_heads = keys.count("swa_num_attention_heads")
     if swa_heads is not None and swa_heads != heads:
         keys.lacks("swa_num_attention_heads", "sliding layers have another number of query heads than full layers")
+    if (sliding_kv is None) != (sliding_dim is None):
+        missing = "swa_num_key_value_heads" if sliding_kv is None else "swa_head_dim"
+        keys.notes.assume(f"`{missing}` is not there: that of full layers")
     value_dim = keys.count("v_head_dim", least=0) or head_dim
     if sliding_kv or sliding_dim:  # the plain keys speak of the full layers
         small, width = sliding_kv or kv_heads, sliding_dim or head_dim
@@ -64,14 +67,14 @@ def grouped_heads(keys: Keys, family: Family, hidden: int) -> Heads:
     return Heads(heads, kv_heads, head_dim, value_dim, full_kv, full_dim, shared)
 
 
-def _kv_heads(keys: Keys, inner: Keys, heads: int) -> int:
+def _kv_heads(keys: Keys, family: Family, inner: Keys, heads: int) -> int:
     if keys.holds("block_configs"):
         groups = sorted({block.attention_group for block in pruned_blocks(keys) if block.attention_group})
         if len(groups) != 1 or heads % groups[0]:
             keys.lacks("block_configs", "heads share keys and values in groups of several sizes")
             return heads
         return heads // groups[0]
-    if keys.plain("multi_query") is True and not keys.flag("new_decoder_architecture"):
+    if keys.flag("multi_query", default=family.multi_query) and not keys.flag("new_decoder_architecture"):
         return 1
     if keys.plain("multi_query_attention") is False:
         return heads
@@ -103,6 +106,8 @@ def _head_dim(keys: Keys, family: Family, hidden: int, heads: int) -> int:
 
 def latent_attention(keys: Keys) -> LatentAttention:
     """Read the widths of multi-head latent attention."""
+    if "q_lora_rank" not in keys.value:
+        keys.notes.assume("`q_lora_rank` is not there: queries are not compressed")
     return LatentAttention(
         q_lora_rank=keys.count("q_lora_rank", least=0) or 0,
         kv_lora_rank=keys.need("kv_lora_rank"),
@@ -121,11 +126,13 @@ def _value_width(keys: Keys) -> int:
 
 def linear_attention(keys: Keys, family_name: str, hidden: int) -> LinearAttention:
     """Read the layers that keep a state of constant size."""
+    if not any(key in keys.value for key in ("mamba_ssm_dtype", "mamba_ssm_cache_dtype")):
+        keys.notes.assume("`mamba_ssm_dtype` is not there: states have the model's own 16 bit")
     state: Literal[2, 4] = 4 if keys.plain("mamba_ssm_dtype", "mamba_ssm_cache_dtype") == "float32" else 2
     if family_name in ("kimi_linear", "bailing_hybrid"):
         inner = keys.part("linear_attn_config") or keys
-        heads = inner.need("linear_num_heads", "num_heads")
-        width = inner.need("linear_head_dim", "head_dim")
+        heads = inner.need("num_heads") if inner is not keys else keys.need("linear_num_heads")
+        width = inner.need("head_dim") if inner is not keys else keys.need("linear_head_dim")
         kernel = inner.need("short_conv_kernel_size", "linear_conv_kernel_dim")
         return LinearAttention("kda", heads, heads, width, width, kernel, 4)
     if keys.holds("linear_num_value_heads", "linear_key_head_dim"):
@@ -156,6 +163,7 @@ def _mamba_head_dim(keys: Keys, heads: int, hidden: int) -> int:
     if stated is not None:
         return stated
     width = _or_class(keys, ("mamba_expand", "expand"), 2) * hidden
+    keys.notes.assume(f"the width of a Mamba head is not there: {width} ÷ {heads} heads")
     if width % heads:
         keys.contradict("mamba_n_heads", f"{heads} Mamba heads do not divide their width {width}")
     return max(1, width // heads)
@@ -178,7 +186,7 @@ def sparse_indexer(keys: Keys, layers: int) -> SparseIndexer | None:
         picked = sparse.need("sparse_topk_blocks") * sparse.need("sparse_block_size")
         heads, width = sparse.need("sparse_num_index_heads"), sparse.need("sparse_index_dim")
         return SparseIndexer(heads, width, sum(map(bool, which)) if which is not None else layers, picked)
-    if not keys.holds("index_n_heads"):
+    if not keys.holds("index_n_heads", "index_topk", "index_head_dim"):
         return None
     kinds = keys.words("indexer_types") or []
     scoring = len([kind for kind in kinds if kind == "full"]) if kinds else layers

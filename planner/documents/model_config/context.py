@@ -44,6 +44,6 @@ def max_context(keys: Keys, family: str) -> int:
     if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 < factor <= 1e6:
         scaling.wrong("factor", f"`factor` is {factor!r}, which is no number above zero")
         return stated
-    if kind == "yarn" and (original := scaling.count("original_max_position_embeddings")) is not None:
-        stated = original
+    if kind == "yarn":
+        stated = scaling.need("original_max_position_embeddings")
     return int(stated * factor)

@@ -162,6 +162,8 @@ def _block(family: Family, keys: Keys, feed_forward: Networks, layers: LayerKind
     block = replace(family.block, biases=frozenset(biases))
     if family.norm_key is not None and keys.holds(family.norm_key[0]):
         block = replace(block, query_norm=family.norm_key[1] if keys.flag(family.norm_key[0]) else "none")
+    elif family.norm_key is not None and family.block.query_norm == "none":
+        keys.notes.assume(f"`{family.norm_key[0]}` is not there: queries and keys have no norm")
     if keys.plain("topk_method") is not None:
         block = replace(block, router_bias=keys.plain("topk_method") == "noaux_tc")
     if feed_forward.dense != len(layers.kinds) - (_routed(feed_forward, layers)):
@@ -206,7 +208,8 @@ def _attention(
     )
     if family.layers == "compressed":
         return _compressed(common, keys)
-    if keys.holds("kv_lora_rank") and keys.plain("use_mla") is not False:
+    absent = "kv_lora_rank" not in keys.value and bool(keys.plain("qk_rope_head_dim"))
+    if (keys.holds("kv_lora_rank") or absent) and keys.plain("use_mla") is not False:
         return _latent(common, keys)
     return _grouped(common, grouped_heads(keys, family, hidden), keys, layers)
 

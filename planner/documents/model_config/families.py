@@ -33,8 +33,9 @@ class Family:
     norm_key: key that gives queries and keys a norm, and of which kind; empty without such a key.
     head_dim: width of a head where the configuration does not say; None means hidden ÷ heads.
     windows: layers that slide where the file has no list of layers: none, all, those from `max_window_layers` on, or
-    all but each n-th.
+    all but each n-th. `listed` ones always have the list.
     window: tokens of the window where the configuration does not say.
+    multi_query: whether all query heads share one key and value head where the configuration does not say.
     wide_experts: whether `intermediate_size` is the width of an expert.
     layers: how the layers are read; `parallel` ones have attention and a state side by side.
     defaults: sizes of the class, which a part of a configuration (`text_config`) leaves out.
@@ -46,8 +47,9 @@ class Family:
     bias_keys: Mapping[str, frozenset[Biased]] = field(default_factory=lambda: LLAMA_BIASES)
     norm_key: tuple[str, Literal["head", "all"]] | None = None
     head_dim: int | None = None
-    windows: Literal["none", "all", "from-layer"] | int = "none"
+    windows: Literal["none", "all", "from-layer", "listed"] | int = "none"
     window: int | None = None
+    multi_query: bool = False
     wide_experts: bool = False
     layers: Literal["attention", "latent", "hybrid", "parallel", "compressed"] = "attention"
     defaults: Mapping[str, int] = field(default_factory=dict)
@@ -93,7 +95,9 @@ FAMILIES: Mapping[str, Family] = {
     "exaone": Family(),
     "exaone4": Family(block=Block(query_norm="head"), windows=4, window=4096),
     "falcon_h1": Family(layers="parallel"),
-    "falcon": Family(matrices=2, block=Block(norms=4, final_norms=2), tied=True, bias_keys={"bias": ALL}),
+    "falcon": Family(
+        multi_query=True, matrices=2, block=Block(norms=4, final_norms=2), tied=True, bias_keys={"bias": ALL}
+    ),
     "flex_olmo": Family(block=Block(query_norm="all"), wide_experts=True),
     "gemma": Family(tied=True, head_dim=256),
     "gemma2": Family(
@@ -119,7 +123,7 @@ FAMILIES: Mapping[str, Family] = {
     "glm4_moe_lite": Family(block=_ROUTED, layers="latent"),
     "glm_moe_dsa": Family(block=_ROUTED, layers="latent"),
     "gpt2": Family(matrices=2, block=_LAYER_NORM, tied=True, bias_keys={}),
-    "gpt_bigcode": Family(matrices=2, block=_LAYER_NORM, tied=True, bias_keys={}),
+    "gpt_bigcode": Family(multi_query=True, matrices=2, block=_LAYER_NORM, tied=True, bias_keys={}),
     "gpt_neox": Family(matrices=2, block=_LAYER_NORM, bias_keys={"attention_bias": ATTENTION}),
     "gpt_oss": Family(
         block=Block(biases=ATTENTION, router_bias=True, sinks=True),
@@ -131,7 +135,7 @@ FAMILIES: Mapping[str, Family] = {
     ),
     "gptj": Family(matrices=2, block=Block(norms=2, final_norms=2, biases=FFN | {"head"}), bias_keys={}),
     "granite": Family(),
-    "granite_swa": Family(block=Block(sinks=True)),
+    "granite_swa": Family(windows="listed", block=Block(sinks=True)),
     "granitemoe": Family(wide_experts=True),
     "granitemoehybrid": Family(wide_experts=True, layers="hybrid"),
     "granitemoeshared": Family(wide_experts=True),
@@ -147,7 +151,7 @@ FAMILIES: Mapping[str, Family] = {
         defaults=_sizes(202_048, 5120, 8192, 48, 40, 8),
     ),
     "mimo": Family(block=Block(biases=QKV), bias_keys={}, windows="from-layer"),
-    "mimo_v2_flash": Family(block=_ROUTED),
+    "mimo_v2_flash": Family(windows="listed", block=_ROUTED),
     "minicpm": Family(tied=True),
     "minicpm3": Family(tied=True, layers="latent"),
     "minimax_m2": Family(
@@ -166,8 +170,8 @@ FAMILIES: Mapping[str, Family] = {
     "mistral_large4": Family(layers="latent"),
     "mixtral": Family(windows="all", wide_experts=True),
     "mpt": Family(matrices=2, block=Block(final_norms=1), tied=True, bias_keys={}),
-    "muse_glimmer": Family(block=Block(norms=4, gate=True), head_dim=128),
-    "muse_spark": Family(block=Block(norms=5, gate=True), head_dim=64),
+    "muse_glimmer": Family(windows="listed", block=Block(norms=4, gate=True), head_dim=128),
+    "muse_spark": Family(windows="listed", block=Block(norms=5, gate=True), head_dim=64),
     "nemotron": Family(matrices=2, block=Block(norms=4, final_norms=2)),
     "nemotron-nas": Family(),
     "nemotron_h": Family(matrices=2, block=Block(norms=1, router_bias=True), layers="hybrid"),
@@ -209,7 +213,7 @@ FAMILIES: Mapping[str, Family] = {
         block=Block(norms=4, final_norms=2), bias_keys={"use_qkv_bias": QKV}, norm_key=("qk_layernorm", "all")
     ),
     "starcoder2": Family(matrices=2, block=_LAYER_NORM, tied=True, bias_keys={"use_bias": ALL}, windows="all"),
-    "step3p7": Family(block=Block(query_norm="head", router_bias=True, gate=False), head_dim=128),
+    "step3p7": Family(windows="listed", block=Block(query_norm="head", router_bias=True, gate=False), head_dim=128),
 }
 """The families by `model_type`."""
 

@@ -15,6 +15,8 @@ from planner.documents.model_config.config_json import JsonFile
 from planner.words.diagnostics import Problem
 from planner.words.spans import Path
 
+WHOLE = "take the whole `config.json` of the model"
+"""Hint for what is missing."""
 MOST = 10**9
 """Largest number that a configuration can mean by a width, a count or a length."""
 
@@ -85,7 +87,7 @@ class Keys:
         value = self.count(*names, least=least)
         if value is None and len(self.notes.problems) == before:
             others = f" (or {', '.join(names[1:])})" if len(names) > 1 else ""
-            self.note("CFG002", f"`{names[0]}`{others} is missing", (), "take the whole `config.json` of the model")
+            self.note("CFG002", f"`{names[0]}`{others} is missing", (), WHOLE)
         return 1 if value is None else value
 
     def flag(self, *names: str, default: bool = False) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from planner.documents.model_config.families import Family
-from planner.documents.model_config.keys import Keys
+from planner.documents.model_config.keys import WHOLE, Keys
 
 Kind = Literal["full", "sliding", "linear", "none"]
 FULL: Kind = "full"
@@ -103,8 +103,12 @@ class PrunedBlock:
 
 def pruned_blocks(keys: Keys) -> tuple[PrunedBlock, ...]:
     """Read `block_configs`, the layers of a pruned model one by one."""
-    blocks = []
-    for block in keys.plain("block_configs") or ():
+    blocks: list[PrunedBlock] = []
+    listed = keys.plain("block_configs")
+    if not isinstance(listed, list):
+        keys.wrong("block_configs", "`block_configs` is no list of layers")
+        return ()
+    for block in listed:
         attention, network = (block.get(part) if isinstance(block, dict) else None for part in ("attention", "ffn"))
         if not isinstance(attention, dict) or not isinstance(network, dict):
             keys.wrong("block_configs", "a layer of `block_configs` has no `attention` or no `ffn`")
@@ -163,7 +167,7 @@ def _hybrid(keys: Keys, number: int) -> tuple[Kind, ...]:
     period = keys.count("full_attention_interval", "layer_group_size")
     if period is None:
         message = "nothing says which layers have attention: `layer_types` is missing"
-        keys.note("CFG002", message, (), "take the whole `config.json` of the model")
+        keys.note("CFG002", message, (), WHOLE)
         return (FULL,) * number
     return _at(number, range(period - 1, number, period))
 
@@ -178,9 +182,11 @@ def _sliding(keys: Keys, family: Family, number: int) -> tuple[Kind, ...]:
     pattern = keys.plain("sliding_window_pattern", "_sliding_window_pattern")
     if isinstance(pattern, str):  # L: local, G: global
         return tuple(SLIDING if pattern[layer % len(pattern)] == "L" else FULL for layer in range(number))
+    if family.windows == "listed" and keys.holds("sliding_window"):
+        keys.note("CFG002", "layers slide, and nothing says which: `layer_types` is missing", (), WHOLE)
     switched_off = not keys.flag("use_sliding_window", default=True)
     null = "sliding_window" in keys.value and keys.value["sliding_window"] is None
-    if switched_off or null or family.windows == "none":
+    if switched_off or null or family.windows in ("none", "listed"):
         return (FULL,) * number
     if isinstance(family.windows, int):
         period = keys.count("sliding_window_pattern", "_sliding_window_pattern")
@@ -196,4 +202,6 @@ def _sliding(keys: Keys, family: Family, number: int) -> tuple[Kind, ...]:
             keys.note("CFG002", "windows are switched on, and `max_window_layers` is missing", ())
         return tuple(SLIDING if layer >= (first or 0) else FULL for layer in range(number))
     slides = keys.holds("sliding_window") or family.window is not None
+    if not slides and "sliding_window" not in keys.value:
+        keys.notes.assume("`sliding_window` is not there: all layers see the whole context")
     return (SLIDING if slides else FULL,) * number

@@ -18,6 +18,8 @@ _PLAIN = re.compile(
 _WORDS = frozenset({"null", "true", "false"})
 _LOADED_IN_8_BIT: frozenset[WeightFormat] = frozenset({"bf16", "fp16"})
 """Formats that the engine quantizes to FP8 while it loads them."""
+_PLAIN_EXPERTS = {"hidden": None, "matrices": 3, "biased": False}
+"""Values of experts that most models have, which a row leaves out."""
 _LEFT_OUT = {"experts", "latent", "linear", "indexer", "compressed", "vision", "full_kv_heads", "full_head_dim"}
 """Parts of a shape that stand in a row only where a model has them."""
 
@@ -88,6 +90,10 @@ def _dated(origin: Origin) -> dict[str, Any]:
 def _shape(shape: Any) -> dict[str, Any]:
     values = _columns(shape)
     left = {name for name in _LEFT_OUT if values.get(name) is None}
+    if values.get("experts"):
+        values["experts"] = {
+            name: value for name, value in values["experts"].items() if value != _PLAIN_EXPERTS.get(name, "")
+        }
     left |= {name for name, default in (("matrices", 3), ("looked_up", 0)) if values[name] == default}
     return {name: value for name, value in values.items() if name not in left}
 

@@ -34,6 +34,8 @@ def special_block(name: str, keys: Keys, block: Block, shape: Architecture) -> B
                 return replace(block, shared_keys=shared)
             return replace(block, norms=8, shared_keys=shared, router_bias=True)
         case "kimi_linear":
+            if "mla_use_output_gate" not in keys.value:
+                keys.notes.assume("`mla_use_output_gate` is not there: attention has no gate")
             return replace(block, gate=keys.flag("mla_use_output_gate"))
         case "bailing_hybrid":
             return replace(block, gate=True)

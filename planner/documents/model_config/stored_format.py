@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from planner.documents.model_config.keys import Keys
 from planner.domain.architecture import Architecture
 from planner.domain.models import EXPERTS_ONLY, ModelPart, Recipe, WeightFormat
+from planner.performance.precision import bytes_per_weight
 
 _DTYPES: dict[str, WeightFormat] = {"bfloat16": "bf16", "float16": "fp16", "float32": "bf16", "half": "fp16"}
 _ALGORITHMS: dict[str, WeightFormat] = {
@@ -77,26 +78,29 @@ _KNOWN = "known: 16 bit, FP8, INT8, AWQ and GPTQ in 4 bit, MXFP4, NVFP4"
 
 
 def _formats(told: Keys) -> list[WeightFormat]:
-    """Return the formats that a quantization names, that of most layers first."""
-    algorithm = told.word("quant_algo")
-    if algorithm == "MIXED_PRECISION":
-        layers = told.part("quantized_layers")
-        names = [
-            layer.get("quant_algo") for layer in (layers.value.values() if layers else ()) if isinstance(layer, dict)
-        ]
-        known = [_ALGORITHMS[name] for name in names if name in _ALGORITHMS]
-        if not known:
-            told.note("CFG007", "weights in several formats, and no list says which", ("quant_algo",), _KNOWN)
-        return sorted(dict.fromkeys(known), key=known.count, reverse=True)
+    """Return the formats that a quantization names."""
     groups = told.part("config_groups")
     if groups is not None:
         return list(dict.fromkeys(form for name in groups.value if (form := _group(groups, name, told)) is not None))
+    algorithm = told.word("quant_algo")
+    if algorithm == "MIXED_PRECISION":
+        return _by_layers(told)
     if algorithm is not None:
         if algorithm not in _ALGORITHMS:
             told.note("CFG007", f"`{algorithm}` is no format that we price", ("quant_algo",), _KNOWN)
             return ["bf16"]
         return [_ALGORITHMS[algorithm]]
     return _by_method(told)
+
+
+def _by_layers(told: Keys) -> list[WeightFormat]:
+    """Return the formats of a list that has one for each layer."""
+    layers = told.part("quantized_layers")
+    names = [layer.get("quant_algo") for layer in (layers.value.values() if layers else ()) if isinstance(layer, dict)]
+    known = [_ALGORITHMS[name] for name in names if name in _ALGORITHMS]
+    if not known:
+        told.note("CFG007", "weights in several formats, and no list says which", ("quant_algo",), _KNOWN)
+    return list(dict.fromkeys(known))
 
 
 def _by_method(told: Keys) -> list[WeightFormat]:
@@ -148,14 +152,13 @@ def _group(groups: Keys, name: str, told: Keys) -> WeightFormat | None:
 
 
 def _stored(told: Keys, keys: Keys, formats: list[WeightFormat], shape: Architecture) -> Stored:
-    four_bit: tuple[WeightFormat, ...] = ("nvfp4", "mxfp4", "int4-qat")
-    if len(formats) > 2 or (len(formats) == 2 and shape.experts is None):
-        names = " and ".join(formats)
-        told.note("CFG007", f"weights in {names}, of which a row of the catalog can say one", (), _KNOWN)
-        return Stored(formats[0])
-    if len(formats) == 2:  # the narrower one is that of the experts
-        native = next((form for form in formats if form in four_bit), formats[0])
-        return Stored(native, Recipe(next(form for form in formats if form != native)))
+    formats = sorted(formats, key=lambda form: bytes_per_weight(form, shape.hidden))
+    if len(formats) > 1 and shape.experts is None:
+        told.notes.assume(f"weights are in {' and '.join(formats)}: all count as {formats[-1]}, the largest")
+        return Stored(formats[-1])
+    if len(formats) > 1:
+        told.notes.assume(f"weights are in {' and '.join(formats)}: experts count as the first, all else as the last")
+        return Stored(formats[0], Recipe(formats[-1]))
     native = formats[0]
     if keys.plain("expert_dtype") == "fp4" and shape.experts is not None:
         return Stored("mxfp4", Recipe(native))

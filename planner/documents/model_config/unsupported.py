@@ -117,6 +117,8 @@ _BY_CLASS: tuple[tuple[str, str], ...] = (
     ("UNet2DConditionModel", IMAGES),
 )
 """Ends of the names of classes."""
+ANSWERS = "serve it elsewhere, or accept a model that answers"
+HOSTED = "accept a hosted copy of it, or another model"
 ADD_BY_HAND = "write its row by hand beside the environments, in catalog/models/, if you know its shape"
 
 
@@ -132,11 +134,13 @@ def refusals(root: Keys, keys: Keys, family: str | None) -> None:
     for end, what in _BY_CLASS:
         for name in classes:
             if name.endswith(end):
-                root.lacks("architectures", f"`{name}` is {what}", "serve it elsewhere, or accept a model that answers")
+                root.lacks("architectures", f"`{name}` is {what}", ANSWERS)
     types = [part.plain("model_type") for part in (root, keys)]
     for part, kind in zip((root, keys), types, strict=True):
         if isinstance(kind, str) and kind in _BY_TYPE and len(root.notes.problems) == before:
-            part.lacks("model_type", f"`{kind}` is not planned with: {_sentence(_BY_TYPE[kind])}", ADD_BY_HAND)
+            what = _BY_TYPE[kind]
+            hint = ANSWERS if what.startswith(("a ", "an ")) else HOSTED
+            part.lacks("model_type", f"`{kind}` is not planned with: {_sentence(what)}", hint)
     if len(root.notes.problems) > before:
         return
     if root.plain("is_encoder_decoder") is True:
@@ -147,7 +151,7 @@ def refusals(root: Keys, keys: Keys, family: str | None) -> None:
         )
     elif classes and family is not None and all(_bare(name) for name in classes):
         what = "has no output head: it makes vectors, and answers no text"
-        root.lacks("architectures", f"`{classes[0]}` {what}", "serve it elsewhere, or accept a model that answers")
+        root.lacks("architectures", f"`{classes[0]}` {what}", ANSWERS)
     elif family is None:
         _unknown(root, keys, classes)
 
