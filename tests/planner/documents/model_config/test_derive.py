@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from planner.documents.model_config.stored_format import Stored
@@ -102,7 +104,7 @@ def test_expert_keys_have_many_names() -> None:
     ],
 )
 def test_windows_of_qwen_count_where_they_are_switched_on_and_bound_something(
-    keys: dict[str, object], sliding: int
+    keys: dict[str, Any], sliding: int
 ) -> None:
     qwen = {**LLAMA, "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2"}
     shape = of(qwen, **keys).architecture
@@ -123,7 +125,7 @@ def test_windows_of_qwen_count_where_they_are_switched_on_and_bound_something(
     ],
 )
 def test_other_classes_state_their_windows_in_their_own_way(
-    model_type: str, keys: dict[str, object], sliding: int
+    model_type: str, keys: dict[str, Any], sliding: int
 ) -> None:
     shape = of({**LLAMA, "architectures": ..., "model_type": model_type}, **keys).architecture
     assert shape.sliding_layers == sliding
@@ -173,7 +175,7 @@ def test_a_text_model_inside_another_takes_the_sizes_of_its_class() -> None:
          Stored("nvfp4", Recipe("nvfp4", ("attention",)))),
     ],
 )  # fmt: skip
-def test_formats_have_many_spellings(quantization: dict[str, object], stored: Stored) -> None:
+def test_formats_have_many_spellings(quantization: dict[str, Any], stored: Stored) -> None:
     assert of(LLAMA, quantization_config=quantization).stored == stored
 
 
