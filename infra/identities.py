@@ -6,6 +6,7 @@ Nodes and the control plane get AWS's managed policies by name. A pool may read 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 NODE_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly", "AmazonEKS_CNI_Policy")
@@ -59,20 +60,22 @@ def pod_identity_trust(account: str) -> str:
 
 def read_prefix(bucket_arn: str, prefix: str) -> str:
     """Permit to read the objects below one prefix of a bucket, and to list them."""
-    return _document(
-        {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": [f"{bucket_arn}/{prefix}/*"]},
-        {
-            "Effect": "Allow",
-            "Action": ["s3:ListBucket"],
-            "Resource": [bucket_arn],
-            "Condition": {"StringLike": {"s3:prefix": [prefix, f"{prefix}/*"]}},
-        },
-    )
+    return _document(*_reading(bucket_arn, prefix))
 
 
-def storage_endpoint(bucket_arn: str, region: str) -> str:
-    """Permit what may pass the network's S3 endpoint: the model bucket, and the layers of the region's container
-    registry."""
+def own_weights(address: str, region: str) -> tuple[str, str]:
+    """Return the ARN of the bucket and the prefix of a team's own weights, `s3://BUCKET/PREFIX`."""
+    bucket, _, prefix = address.removeprefix("s3://").partition("/")
+    return f"arn:{partition(region)}:s3:::{bucket}", prefix.rstrip("/")
+
+
+def storage_endpoint(bucket_arn: str, region: str, own: Sequence[str] = ()) -> str:
+    """Permit what may pass the network's S3 endpoint: the model bucket, the team's own weights, and the layers of the
+    region's container registry.
+
+    own: addresses of the team's own weights.
+    """
+    read = [_reading(*own_weights(address, region)) for address in own]
     layers = f"arn:{partition(region)}:s3:::prod-{region}-starport-layer-bucket"
     return _document(
         {
@@ -81,6 +84,7 @@ def storage_endpoint(bucket_arn: str, region: str) -> str:
             "Action": ["s3:GetObject", "s3:ListBucket"],
             "Resource": [bucket_arn, f"{bucket_arn}/*"],
         },
+        *({**statement, "Principal": "*"} for statements in read for statement in statements),
         {"Effect": "Allow", "Principal": "*", "Action": ["s3:GetObject"], "Resource": [f"{layers}/*"]},
     )
 
@@ -102,6 +106,18 @@ def flow_log_writer(log_group_arn: str) -> str:
     """Permit to write into one log group."""
     actions = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"]
     return _document({"Effect": "Allow", "Action": actions, "Resource": [log_group_arn, f"{log_group_arn}:*"]})
+
+
+def _reading(bucket_arn: str, prefix: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    return (
+        {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": [f"{bucket_arn}/{prefix}/*"]},
+        {
+            "Effect": "Allow",
+            "Action": ["s3:ListBucket"],
+            "Resource": [bucket_arn],
+            "Condition": {"StringLike": {"s3:prefix": [prefix, f"{prefix}/*"]}},
+        },
+    )
 
 
 def _document(*statements: dict[str, Any]) -> str:

@@ -29,6 +29,7 @@ class NetworkArgs:
     nat_zones: ids of the zones with a NAT gateway; zones without one go out through the first of them.
     flow_logs: what is kept of the network's traffic.
     bucket_arn: ARN of the model bucket.
+    own_weights: addresses of the team's own weights, `s3://BUCKET/PREFIX`.
     """
 
     region: str
@@ -38,6 +39,7 @@ class NetworkArgs:
     nat_zones: tuple[str, ...]
     flow_logs: LogGroup
     bucket_arn: pulumi.Input[str]
+    own_weights: tuple[str, ...] = ()
 
 
 class Network(pulumi.ComponentResource):
@@ -73,7 +75,9 @@ class Network(pulumi.ComponentResource):
             service_name=f"com.amazonaws.{args.region}.s3",
             vpc_endpoint_type="Gateway",
             route_table_ids=[table.id for table in tables.values()],
-            policy=pulumi.Output.from_input(args.bucket_arn).apply(lambda arn: storage_endpoint(arn, args.region)),
+            policy=pulumi.Output.from_input(args.bucket_arn).apply(
+                lambda arn: storage_endpoint(arn, args.region, args.own_weights)
+            ),
             tags={"Name": f"{name}-s3"},
             opts=self._own,
         )

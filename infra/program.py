@@ -81,6 +81,7 @@ def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
             nat_zones=parts.nat_zones,
             flow_logs=parts.log_group("network-flows"),
             bucket_arn=store.arn,
+            own_weights=tuple(sorted({pool.weights for pool in plan.pools if pool.weights is not None})),
         ),
         amazon_only,
     )

@@ -14,7 +14,7 @@ import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
 from infra.charts import RELEASE_HISTORY, Chart
-from infra.identities import pod_identity_trust, read_prefix
+from infra.identities import own_weights, pod_identity_trust, read_prefix
 from infra.images import Image
 from infra.naming import IAM_ROLE_LIMIT, SERVING_NAMESPACE
 from infra.sizing import rollout_seconds
@@ -85,11 +85,14 @@ class ServingPool(pulumi.ComponentResource):
         own = pulumi.ResourceOptions(parent=self)
         role_name = bounded(f"{name}-weights", IAM_ROLE_LIMIT)
         role = aws.iam.Role(role_name, assume_role_policy=pod_identity_trust(args.account), opts=own)
-        prefix = weights_prefix(args.pool)
+        if args.pool.weights is None:
+            where = pulumi.Output.from_input(args.bucket_arn).apply(lambda arn: (arn, weights_prefix(args.pool)))
+        else:
+            where = pulumi.Output.from_input(own_weights(args.pool.weights, args.region))
         permission = aws.iam.RolePolicy(
             role_name,
             role=role.name,
-            policy=pulumi.Output.from_input(args.bucket_arn).apply(lambda arn: read_prefix(arn, prefix)),
+            policy=where.apply(lambda place: read_prefix(*place)),
             opts=own,
         )
         return aws.eks.PodIdentityAssociation(

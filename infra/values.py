@@ -33,6 +33,11 @@ def weights_prefix(pool: Pool) -> str:
     return f"{pool.hf_id}/{pool.revision or 'main'}"
 
 
+def weights_source(pool: Pool, bucket: str) -> str:
+    """Return the address of the pool's weights: the team's own, or their copy in the model bucket."""
+    return pool.weights or f"s3://{bucket}/{weights_prefix(pool)}"
+
+
 def priority_class(gpus: int) -> str:
     """Return the name of the priority class for replicas of so many GPUs."""
     return f"spillway-tp-{gpus}"
@@ -67,7 +72,7 @@ def vllm(
             "name": pool.hf_id,
             "revision": pool.revision,
             "servedName": pool.name,
-            "source": f"s3://{bucket}/{weights_prefix(pool)}",
+            "source": weights_source(pool, bucket),
         },
         "modelStore": {"region": region},
         "engine": {

@@ -97,6 +97,7 @@ READS_THE_CLOCK = {
     "infra/inputs.py",
     "measurement/verbs/calibrating.py",
     "measurement/verbs/fitting.py",
+    "planner/cli/cataloguing.py",
     "planner/cli/review.py",
     "tests/infra/test_inputs.py",
     "twin/aws/eks_calls.py",

@@ -142,7 +142,7 @@ def _with_neighbours(deployments: Sequence[Deployment]) -> list[Deployment]:
 
 def _candidates(d: Deployment, c: Coefficients) -> Iterator[Suggestion]:
     """Runs with one request, at the knee and near capacity, for each length that the deployment can hold."""
-    if unsupported_weights(d.model.key, d.quantization, d.gpu):
+    if unsupported_weights(d.model, d.quantization, d.gpu):
         return
     for inputs, outputs in LENGTHS:
         fit = memory_fit(

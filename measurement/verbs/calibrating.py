@@ -18,8 +18,8 @@ from planner.cli.output import note, report, show, show_json
 from planner.documents.calibration import CalibrationFile, load, plain
 from planner.edges.calibration_digests import CALIBRATIONS
 from planner.edges.calibration_files import save
-from planner.edges.catalog_files import load_catalog
 from planner.edges.files import read_text
+from planner.edges.own_catalog import catalog_beside
 from planner.words.diagnostics import Problem, Problems, Span
 
 
@@ -49,7 +49,7 @@ def calibrate(
             [Problem("CAL006", f"{name} is no name of a calibration", hint="lower case, digits and hyphens")]
         )
     day = as_of or datetime.date.today().isoformat()
-    catalog = load_catalog()
+    catalog = catalog_beside(folder)
     result = calibration_result(files, options, name, day, catalog, refiner(catalog))
     report(result.reading.warnings)
     path = folder / CALIBRATIONS / f"{result.file.name}.yaml" if result.file else folder

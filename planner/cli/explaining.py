@@ -13,7 +13,6 @@ from planner.cli.output import note, show
 from planner.cli.review import warn_if_not_fresh
 from planner.documents.codes import CODES
 from planner.edges import planning
-from planner.edges.catalog_files import load_catalog
 from planner.edges.workspace import Workspace, workspace_of
 from planner.faces.figures import count_words, money
 from planner.faces.layout import below, names, sentences
@@ -90,7 +89,7 @@ def _row(refused: Refused) -> tuple[Words, ...]:
 def _machine_prices(workspace: Workspace, name: str) -> dict[str, float]:
     """Return the price of each instance type in the environment's region, USD an hour."""
     region = workspace.wanted(name).environment.platform.region
-    offerings = load_catalog().offerings.in_region(region)
+    offerings = workspace.catalog().offerings.in_region(region)
     return {row.instance_type: float(row.price.usd) for row in offerings if row.price is not None}
 
 

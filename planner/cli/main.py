@@ -309,6 +309,40 @@ def perf_calibrate(
         calibrating.calibrate(files or [], options, name, folder, as_of, dry_run, replace, form.value)
 
 
+catalog = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The facts that plans rest on, and your own.")
+app.add_typer(catalog, name="catalog")
+
+
+@catalog.command("add-model", short_help="Any open-weight model, from its Hugging Face configuration.")
+def catalog_add_model(
+    subject: Annotated[
+        str, typer.Argument(metavar="[PATH|HF_ID]", help="config.json, its folder, or a repository ORG/MODEL.")
+    ] = "",
+    index: Annotated[
+        Path | None, typer.Option("--index", help="The checkpoint's model.safetensors.index.json.")
+    ] = None,
+    name: Annotated[str, typer.Option("--name", metavar="KEY", help="Its name in accept lists.")] = "",
+    hf_id: Annotated[str, typer.Option("--hf-id", help="Its repository, where a file is given.")] = "",
+    revision: Annotated[str, typer.Option("--revision", metavar="SHA", help="Commit that is deployed.")] = "",
+    base: Annotated[str, typer.Option("--base", metavar="KEY", help="Own weights of the shape of this model.")] = "",
+    weights: Annotated[str, typer.Option("--weights", metavar="S3_URI", help="Where own weights lie.")] = "",
+    licence: Annotated[str, typer.Option("--licence", help="Its licence, as its page names it.")] = "",
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a row that says something else.")] = False,
+    folder: Folder = HERE,
+    form: AsFormat = OutputFormat.text,
+) -> None:
+    """Add an open-weight model to your own catalog, from its Hugging Face configuration.
+
+    Writes catalog/models/KEY.yaml beside the environments, which plans read: shape, parameters, KV cache, precision,
+    context. It names what it could not tell.
+    """
+    from planner.cli import cataloguing
+
+    asked = cataloguing.Asked(key=name, hf_id=hf_id, revision=revision, weights=weights, base=base, licence=licence)
+    with report_problems(form.value):
+        cataloguing.add_model(subject, index, asked, folder, replace, form.value)
+
+
 traces = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Your own load, from logs of requests.")
 app.add_typer(traces, name="traces")
 

@@ -152,7 +152,8 @@ class Architecture:
     heads, kv_heads, head_dim: query heads, key and value heads, and the width of one.
     attention: kind of attention of the full layers.
     full_layers, sliding_layers, linear_layers: layers by attention. Only the cache of full layers grows with the whole
-    context. Where the three add up to less than `layers`, the other layers have no attention.
+    context. Where the three add up to less than `layers`, the other layers have no attention; where they add up to
+    more, layers have two kinds side by side (Falcon H1).
     sliding_window: tokens that a sliding layer sees; None without such layers.
     linear_state_elements: numbers that one linear layer keeps for one sequence, whatever its length.
     intermediate: inner width of the dense feed-forward layers; 0 where every layer is routed.
@@ -162,6 +163,8 @@ class Architecture:
     over all sliding layers, bytes; the keys of an indexer are not in them.
     experts, latent, linear, indexer, compressed, vision: parts that only some models have.
     full_kv_heads, full_head_dim: heads of full layers where they differ from those of sliding layers; else None.
+    matrices: matrices of one dense feed-forward network; 2 where there is no gate.
+    looked_up: weights of further embeddings, of which a token reads one row (per-layer embeddings of Gemma).
     """
 
     params_total: int
@@ -190,11 +193,13 @@ class Architecture:
     vision: Vision | None = None
     full_kv_heads: int | None = None
     full_head_dim: int | None = None
+    matrices: Literal[2, 3] = 3
+    looked_up: int = 0
 
     @property
     def embedding_params(self) -> int:
-        """Weights of embedding and output head, which are one matrix when they are tied."""
-        return self.vocab * self.hidden * (1 if self.tied_embeddings else 2)
+        """Weights of embeddings and output head; embedding and head are one matrix when they are tied."""
+        return self.vocab * self.hidden * (1 if self.tied_embeddings else 2) + self.looked_up
 
     @property
     def moe_layers(self) -> int:

@@ -50,6 +50,18 @@ class AcceptedEntry:
     apis: tuple[ApiModel, ...]
 
 
+@dataclass(frozen=True)
+class OwnRow:
+    """A row that the team wrote beside its environments.
+
+    as_of: its day.
+    replaces: whether it stands for a shipped row of the same key.
+    """
+
+    as_of: str
+    replaces: bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class Catalog:
     """All facts of one day and one price snapshot.
@@ -60,6 +72,7 @@ class Catalog:
     apis: hosted models, sorted by key.
     prices: the price snapshot.
     rows, price_rows: rows as they were read, by `KIND/KEY` and by the key of the price, for digests.
+    own: rows of the team's own catalog, by `KIND/KEY`: their day, and whether each stands for a shipped one.
     """
 
     models: Mapping[str, Model]
@@ -71,6 +84,7 @@ class Catalog:
     prices: PriceSnapshot
     rows: Mapping[str, FactRow] = field(repr=False)
     price_rows: Mapping[str, FactRow] = field(repr=False)
+    own: Mapping[str, OwnRow] = field(default_factory=dict)
 
     @cached_property
     def gpus(self) -> Mapping[str, Gpu]:
@@ -112,15 +126,15 @@ class Catalog:
     def accepted_entry(self, entry: str) -> AcceptedEntry | Gap:
         """Return what an accept-list entry stands for, like `gpt-4.1-mini` or `qwen3-32b@awq`.
 
-        A plain name admits the native precision and those that are made from it while loading. AWQ and GPTQ need the
-        form with `@`.
+        A plain name admits the native precision and those that are made from it while loading. Another checkpoint in
+        AWQ, GPTQ, INT8 or NVFP4 needs the form with `@`.
         """
         name, quantization = split_entry(entry)
         model, apis = self.models.get(name), tuple(row for row in self.apis if row.slug == name)
         if model is None and not apis:
             return _unknown("model", name, [*self.models, *(row.slug for row in self.apis)])
         if quantization is None:
-            ways = tuple(way for way in model.precisions() if not way.own_entry) if model else ()
+            ways = tuple(w for w in model.precisions() if w.name == model.native or not w.own_entry) if model else ()
             return AcceptedEntry(entry, model, ways, apis)
         way = model.precision(quantization) if model else None
         if way is None:

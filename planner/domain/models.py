@@ -116,7 +116,7 @@ class Model:
     licence_limits: what the licence forbids or asks for, as text.
     licence_terms: the part of it that plans obey; None when it forbids nothing, or nobody has read it.
     openness: whether only the weights are open, or data and code too.
-    released: month of its release.
+    released: month of its release; None = not known.
     source, as_of: where these facts were read, and the day that the source states.
     note: what else a reader should know.
     recipes: precision → how it stores the weights that are no routed experts, where its name does not say so.
@@ -124,6 +124,8 @@ class Model:
     same_shape: published names of other models with the same layers and widths, which run alike. A `*` at the end
     stands for any text.
     tokens: how it counts tokens and how much it thinks, where that was measured.
+    overflows_fp16: whether vLLM refuses it in fp16, because its activations overflow it.
+    weights: where a team's own weights lie, `s3://BUCKET/PREFIX`; None where they come from `hf_id`.
     """
 
     key: str
@@ -136,7 +138,7 @@ class Model:
     licence: str | None
     licence_limits: str
     openness: Literal["open-weights", "truly-open"]
-    released: str
+    released: str | None
     source: str
     as_of: str
     note: str = ""
@@ -145,6 +147,8 @@ class Model:
     same_shape: tuple[str, ...] = ()
     licence_terms: LicenceTerms | None = None
     tokens: TokenFigures | None = None
+    overflows_fp16: bool = False
+    weights: str | None = None
 
     def precisions(self) -> tuple[Quantization, ...]:
         """Return all ways to run it: the native one first, then the others by name."""
@@ -158,7 +162,7 @@ class Model:
     def gaps(self) -> tuple[Gap, ...]:
         """Return what is not known of this model."""
         gaps = []
-        if self.revision is None:
+        if self.revision is None and self.weights is None:
             gaps.append(
                 Gap("model", self.key, f"no revision is pinned for {self.hf_id}", "pin the commit that you tested")
             )

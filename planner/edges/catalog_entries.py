@@ -62,10 +62,12 @@ class CatalogReading:
 
     folder: the folder.
     problems: everything that was wrong until now.
+    shown: what stands before the names of files in messages; empty for the shipped folder.
     """
 
     folder: Traversable
     problems: list[Problem]
+    shown: str = ""
 
     def gpus(self) -> list[Entry]:
         """Return one entry for each file of `gpus/`."""
@@ -219,16 +221,18 @@ class CatalogReading:
             if name.startswith("."):
                 continue
             if stem == name:
-                self._note("CAT002", f"{kind}/{name} is no catalog file", None, f"call it NAME{SUFFIX}, or remove it")
+                message = f"{self.shown}{kind}/{name} is no catalog file"
+                self._note("CAT002", message, None, f"call it NAME{SUFFIX}, or remove it")
             elif (document := self._document(kind, stem, loader)) is not None:
                 yield stem, document
 
     def _document(self, kind: str, stem: str, loader: type[TextLoader]) -> CatalogDocument | None:
         file = f"{kind}/{stem}{SUFFIX}"
         try:
-            document = read(_path_in(self.folder, file).read_text(encoding="utf-8"), file, loader)
+            document = read(_path_in(self.folder, file).read_text(encoding="utf-8"), self.shown + file, loader)
         except (OSError, UnicodeDecodeError) as error:
-            self._note("CAT001", f"cannot read the catalog file {file}: {error}", None, "reinstall the planner")
+            hint = "" if self.shown else "reinstall the planner"
+            self._note("CAT001", f"cannot read the catalog file {self.shown}{file}: {error}", None, hint)
             return None
         except Problems as broken:
             self.problems.extend(broken.problems)
@@ -236,7 +240,7 @@ class CatalogReading:
         self.problems.extend(document.twice)
         if isinstance(document.value, dict):
             return document
-        self._note("CAT003", f"{file} holds no facts", document.span(()))
+        self._note("CAT003", f"{self.shown}{file} holds no facts", document.span(()))
         return None
 
     def _note(self, code: str, message: str, where: Span | None, hint: str = "") -> None:

@@ -86,16 +86,16 @@ def read_catalog(folder: Traversable, snapshot: str | None = None) -> Catalog:
     problems: list[Problem] = []
     reading = CatalogReading(folder, problems)
     hosts, hosted = reading.providers()
-    gpus = _table(reading.gpus(), TypeAdapter(Gpu), problems)
-    instances = _table(reading.instances(), TypeAdapter(InstanceType), problems)
-    models = _table(reading.models(), TypeAdapter(Model), problems)
-    places = _table(reading.places(), TypeAdapter(KnownPlace), problems)
-    providers = _table(hosts, TypeAdapter(Provider), problems)
-    apis = _table(hosted, TypeAdapter(ApiModel), problems)
-    prices = _table(reading.prices(day), TypeAdapter(Price), problems)
+    gpus = fact_table(reading.gpus(), TypeAdapter(Gpu), problems)
+    instances = fact_table(reading.instances(), TypeAdapter(InstanceType), problems)
+    models = fact_table(reading.models(), TypeAdapter(Model), problems)
+    places = fact_table(reading.places(), TypeAdapter(KnownPlace), problems)
+    providers = fact_table(hosts, TypeAdapter(Provider), problems)
+    apis = fact_table(hosted, TypeAdapter(ApiModel), problems)
+    prices = fact_table(reading.prices(day), TypeAdapter(Price), problems)
     if not UNREAD & {problem.code for problem in problems}:
         problems.extend(_dangling_names(gpus, instances, models, apis, prices, day))
-        problems.extend(_dangling_places(models, places, providers))
+        problems.extend(dangling_places(models, places.entries, providers))
     if problems:
         raise Problems(dict.fromkeys(problems))
     kinds: dict[str, FactTable[Any]] = {
@@ -119,7 +119,7 @@ def read_catalog(folder: Traversable, snapshot: str | None = None) -> Catalog:
     )
 
 
-def _table(entries: Iterable[Entry], adapter: TypeAdapter[T], problems: list[Problem]) -> FactTable[T]:
+def fact_table(entries: Iterable[Entry], adapter: TypeAdapter[T], problems: list[Problem]) -> FactTable[T]:
     """Turn entries into values. Whatever is wrong with them goes to `problems`."""
     values: dict[str, T] = {}
     known: dict[str, Entry] = {}
@@ -204,11 +204,14 @@ def _dangling_names(
                 yield Problem("CAT006", message, apis.entries[key].span(), hint)
 
 
-def _dangling_places(
-    models: FactTable[Model], places: FactTable[KnownPlace], providers: FactTable[Provider]
+def dangling_places(
+    models: FactTable[Model], places: Iterable[str], providers: FactTable[Provider]
 ) -> Iterator[Problem]:
-    """Yield a problem for each place that a provider or a licence names and that is not there."""
-    known = {*places.entries, EVERYWHERE, CALLED_REGION}
+    """Yield a problem for each place that a provider or a licence names and that is not there.
+
+    places: the places that there are.
+    """
+    known = {*places, EVERYWHERE, CALLED_REGION}
     named = [
         *((providers.entries[key], ("residency",), row.residency or ()) for key, row in providers.values.items()),
         *(

@@ -22,11 +22,12 @@ from planner.documents.loads import load_problems
 from planner.documents.lock import Lock
 from planner.documents.misspelt import as_meant
 from planner.documents.references import dangling
+from planner.domain.catalog import Catalog
 from planner.domain.environment import ROUTE_NAME, Environment
 from planner.domain.traces import TraceSummary
 from planner.edges.calibration_digests import joined_digest, own_digests
-from planner.edges.catalog_files import load_catalog
 from planner.edges.files import read_text
+from planner.edges.own_catalog import catalog_beside
 from planner.edges.trace_files import SUMMARY_ENDING, dump_summary, is_raw_log, load_trace
 from planner.words.diagnostics import Problem, Problems, Span, first_of
 from planner.words.spans import Document, read
@@ -94,7 +95,7 @@ class Workspace:
         document = read(text, str(path))
         meant, _ = as_meant(document)
         broken = (
-            *dangling(meant, load_catalog(), self._trace_problem),
+            *dangling(meant, self.catalog(), self._trace_problem),
             *first_of(load_problems(meant, self._readable_trace)),
         )
         try:
@@ -108,6 +109,10 @@ class Workspace:
         if silent := list(_without_lengths(document, environment, traces)):
             raise Problems(silent)
         return Wanted(name, environment, document, traces)
+
+    def catalog(self, snapshot: str | None = None) -> Catalog:
+        """Return the catalog with the team's own rows, on that price snapshot; the newest if None."""
+        return catalog_beside(self.folder, snapshot)
 
     def lock(self, name: str) -> Lock | None:
         """Return the lock as it stands on disk; None when there is none yet."""
@@ -137,7 +142,7 @@ class Workspace:
             str(self.lock_path(name)),
             wanted.canonical,
             wanted.trace_digests,
-            load_catalog(),
+            self.catalog(),
             joined_digest(calibrations),
             today,
             calibrations,

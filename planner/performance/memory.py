@@ -379,7 +379,7 @@ def _refusal(
     """Return the first rule of engine, shape or silicon that forbids the replica; None if nothing does."""
     if model.not_served:
         return NoFit(model.not_served)
-    if unsupported := unsupported_weights(model.key, quantization, gpu) or unsupported_cache(kv_format, gpu):
+    if unsupported := unsupported_weights(model, quantization, gpu) or unsupported_cache(kv_format, gpu):
         return NoFit(unsupported.reason)
     shape, ranks = model.architecture, tensor_parallel_size
     if shape.heads % ranks:

@@ -2,7 +2,7 @@
 
     attention       q h·H·d (twice with an output gate), k and v h·KV·d, o H·d·h
     latent          q h·r + r·H·(nope + rope), down h·(kv + rope), up kv·H·(nope + v), o H·v·h
-    feed-forward    m·h·w for a width of w        m = 3 with a gate, 2 without
+    feed-forward    m·h·w for a width of w        m = 3 with a gate, 2 without (`matrices` of the shape)
     experts         E·m·h·w in a routed layer, beside the router's h·E and the shared expert
 
 What a shape cannot say is said by the `Block` of a family: how many norms a layer has, which products add a bias, and
@@ -18,12 +18,15 @@ from typing import Literal
 from planner.domain.architecture import Architecture
 from planner.domain.models import Model, ModelPart
 
+Biased = Literal["qkv", "out", "ffn", "head"]
+"""Products that may add a bias: those to queries, keys and values, that of the attention's output, those of the
+feed-forward network, and the output head."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
     """What the layers of a family have beside their projections.
 
-    matrices: matrices of one dense feed-forward network.
     norms, final_norms: vectors as wide as the model, in each layer and after the last. A LayerNorm has two, its weight
     and its bias.
     query_norm: whether queries and keys are normed for each head, or for all heads at once.
@@ -34,22 +37,25 @@ class Block:
     sinks: whether attention has one more number for each head.
     positions: learned positions; 0 without.
     shared_keys: whether full-attention layers use their keys as values.
+    value_dim: width of one head's values where it is not that of its keys; else None.
+    dense_networks: layers with a dense feed-forward network, where not all layers without experts have one; else None.
     """
 
-    matrices: Literal[2, 3] = 3
     norms: int = 2
     final_norms: int = 1
     query_norm: Literal["none", "head", "all"] = "none"
-    biases: frozenset[Literal["qkv", "out", "ffn"]] = frozenset()
+    biases: frozenset[Biased] = frozenset()
     gate: bool = False
     shared_gate: bool = False
     router_bias: bool = False
     sinks: bool = False
     positions: int = 0
     shared_keys: bool = False
+    value_dim: int | None = None
+    dense_networks: int | None = None
 
 
-_LAYER_NORM = Block(matrices=2, norms=4, final_norms=2, biases=frozenset({"qkv", "out", "ffn"}))
+_LAYER_NORM = Block(norms=4, final_norms=2, biases=frozenset({"qkv", "out", "ffn"}))
 _QWEN3_HYBRID = Block(query_norm="head", gate=True, shared_gate=True)
 _ROUTED = Block(router_bias=True)
 
@@ -58,7 +64,7 @@ BLOCKS: dict[str, Block] = {
     "deepseek-r1-distill": Block(),
     "deepseek-": _ROUTED,
     "deepseek-v4-": Block(router_bias=True, sinks=True),
-    "falcon-": Block(matrices=2, norms=4, final_norms=2),
+    "falcon-": Block(norms=4, final_norms=2),
     "gemma-2-": Block(norms=4),
     "gemma-3-": Block(norms=4, query_norm="head"),
     "gemma-4-": Block(norms=8, query_norm="head", shared_keys=True, router_bias=True),
@@ -74,7 +80,7 @@ BLOCKS: dict[str, Block] = {
     "minimax-m2": Block(query_norm="all", router_bias=True),
     "minimax-m3": Block(query_norm="head", router_bias=True),
     "muse-": Block(norms=5, gate=True),
-    "nemotron-": Block(matrices=2, norms=1, router_bias=True),
+    "nemotron-": Block(norms=1, router_bias=True),
     "olmo-": Block(norms=0, final_norms=0),
     "olmo-2-": Block(query_norm="all"),
     "pythia-": _LAYER_NORM,
@@ -84,7 +90,7 @@ BLOCKS: dict[str, Block] = {
     "qwen3-next-": _QWEN3_HYBRID,
     "qwen3.": _QWEN3_HYBRID,
     "qwq-": Block(biases=frozenset({"qkv"})),
-    "starcoder": Block(matrices=2, norms=4, final_norms=2, biases=frozenset({"qkv", "out", "ffn"}), positions=8192),
+    "starcoder": Block(norms=4, final_norms=2, biases=frozenset({"qkv", "out", "ffn"}), positions=8192),
     "starcoder2-": _LAYER_NORM,
 }
 """The blocks by the start of a catalog key; the longest start that fits counts. They come from each family's public
@@ -121,9 +127,13 @@ class WeightCounts:
 
 def count_weights(model: Model) -> WeightCounts:
     """Count the weights of the text model, embedding and output head included."""
-    shape, block = model.architecture, block_of(model.key)
+    return count_parts(model.architecture, block_of(model.key))
+
+
+def count_parts(shape: Architecture, block: Block) -> WeightCounts:
+    """Count the weights of a text model of that shape, whose layers have what the block says."""
     return WeightCounts(
-        embedding=shape.embedding_params,
+        embedding=shape.embedding_params + (shape.vocab if "head" in block.biases else 0),
         attention=_attention(shape, block),
         linear_attention=_linear(shape, block),
         indexer=indexer_params(shape),
@@ -214,8 +224,9 @@ def _attention(shape: Architecture, block: Block) -> int:
 def _grouped(hidden: int, heads: int, kv_heads: int, head_dim: int, block: Block) -> int:
     """Count the weights of one layer of multi-head, grouped-query or multi-query attention."""
     queries, keys = heads * head_dim, kv_heads * head_dim
-    products = hidden * (queries * (3 if block.gate else 2) + 2 * keys)
-    biases = (queries + 2 * keys if "qkv" in block.biases else 0) + (hidden if "out" in block.biases else 0)
+    values, out = kv_heads * (block.value_dim or head_dim), heads * (block.value_dim or head_dim)
+    products = hidden * (queries * (2 if block.gate else 1) + keys + values + out)
+    biases = (queries + keys + values if "qkv" in block.biases else 0) + (hidden if "out" in block.biases else 0)
     norms = {"none": 0, "head": 2 * head_dim, "all": queries + keys}[block.query_norm]
     return products + biases + norms
 
@@ -247,8 +258,9 @@ def _compressor(hidden: int, width: int, ratio: int, overlap: Literal[1, 2]) -> 
 
 
 def _dense_layers(shape: Architecture, block: Block) -> int:
-    biases = (block.matrices - 1) * shape.intermediate + shape.hidden if "ffn" in block.biases else 0
-    return (shape.layers - shape.moe_layers) * (block.matrices * shape.hidden * shape.intermediate + biases)
+    biases = (shape.matrices - 1) * shape.intermediate + shape.hidden if "ffn" in block.biases else 0
+    networks = shape.layers - shape.moe_layers if block.dense_networks is None else block.dense_networks
+    return networks * (shape.matrices * shape.hidden * shape.intermediate + biases)
 
 
 def _router(shape: Architecture, block: Block) -> int:

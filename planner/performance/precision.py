@@ -72,7 +72,8 @@ _WIDENING: dict[ComputeType, tuple[str, ...]] = {
     "fp4": ("fp4", "fp8", "bf16", "fp16"),
 }
 _NO_FLOAT16 = ("gemma-2-", "gemma-3-", "gemma-4-", "glm-4")
-"""Starts of the keys of models that vLLM refuses in fp16, because their activations overflow it."""
+"""Starts of the keys of shipped models that vLLM refuses in fp16, because their activations overflow it. Models that a
+team adds say so themselves (`overflows_fp16`)."""
 
 PACKED = frozenset({"awq", "gptq", "mxfp4", "nvfp4", "int4-qat"})
 """4-bit formats, which kernels unpack on the way to the product."""
@@ -116,14 +117,15 @@ def support(form: str, gpu: Gpu) -> FormatSupport:
     return Native(_COMPUTE.get(form, "16-bit")) if way == "native" else WeightOnly()
 
 
-def unsupported_weights(model: str, quantization: Quantization, gpu: Gpu) -> Unsupported | None:
-    """Return why the GPU does not run a model, by its key, in this quantization; None if it does."""
+def unsupported_weights(model: Model, quantization: Quantization, gpu: Gpu) -> Unsupported | None:
+    """Return why the GPU does not run a model in this quantization; None if it does."""
     for form in dict.fromkeys((quantization.dense, quantization.experts)):
         way = support(form, gpu)
         if isinstance(way, Unsupported):
             return way
-    if engine_dtype(quantization, gpu) == "float16" and model.startswith(_NO_FLOAT16):
-        return Unsupported(f"{gpu.name} has no bf16, and {model} overflows fp16")
+    overflows = model.overflows_fp16 or model.key.startswith(_NO_FLOAT16)
+    if engine_dtype(quantization, gpu) == "float16" and overflows:
+        return Unsupported(f"{gpu.name} has no bf16, and {model.key} overflows fp16")
     return None
 
 

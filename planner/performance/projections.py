@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 from planner.domain.architecture import Architecture
 from planner.domain.models import Model
-from planner.performance.parameters import block_of
 
 WeightShape = tuple[int, int]
 """(outputs, inputs) of a weight."""
@@ -48,7 +47,7 @@ def projections(model: Model, tensor_parallel_size: int) -> Projections:
     if shape.heads % tp:
         raise ValueError(f"{tp} GPUs cannot share the {shape.heads} heads of {model.key} evenly")
     heads = tuple(sorted(set(_heads(shape, tp))))
-    weights = {(shape.vocab // tp, shape.hidden), *_feed_forward(shape, block_of(model.key).matrices, tp)}
+    weights = {(shape.vocab // tp, shape.hidden), *_feed_forward(shape, tp)}
     for h, kv, d in heads:
         weights |= {((h + 2 * kv) * d, shape.hidden), (shape.hidden, h * d)}
     weights |= set(_latent(shape, tp))
@@ -81,9 +80,9 @@ def _latent(shape: Architecture, tp: int) -> Iterator[WeightShape]:
     yield shape.hidden, heads * latent.v_head_dim
 
 
-def _feed_forward(shape: Architecture, matrices: int, tp: int) -> Iterator[WeightShape]:
+def _feed_forward(shape: Architecture, tp: int) -> Iterator[WeightShape]:
     if shape.intermediate:
-        yield (matrices - 1) * shape.intermediate // tp, shape.hidden
+        yield (shape.matrices - 1) * shape.intermediate // tp, shape.hidden
         yield shape.hidden, shape.intermediate // tp
     if shape.experts is None:
         return

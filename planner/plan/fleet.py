@@ -144,6 +144,7 @@ class Pool(PlanPart):
     """A pool is equal replicas of one model on one node group. It becomes one Helm release.
 
     hf_id, revision: repository and commit of the weights at Hugging Face.
+    weights: where a team's own weights lie, `s3://BUCKET/PREFIX`; the key stands in the file only for those.
     format: format of the weights in GPU memory.
     privacy: the strictest class of data that it serves.
     max_in_flight: requests that the gateway lets into one replica at once.
@@ -171,3 +172,4 @@ class Pool(PlanPart):
     load_seconds: Figure
     capacity: tuple[PoolCapacity, ...]
     peak_utilization: Figure
+    weights: str | None = left_out_at(None)

@@ -185,6 +185,21 @@ def test_storage_is_reached_by_an_endpoint_that_names_two_buckets(registered: Re
     assert "*" not in buckets
 
 
+def test_own_weights_are_readable_by_their_pool_alone_and_pass_the_endpoint(run: Run) -> None:
+    plan = locks.replaced(locks.plan(), "pools", "chat-1xl40s", weights="s3://acme-models/support/v3/")
+    registered = run(plan)
+    passing = json.loads(registered.one(":VpcEndpoint").inputs["policy"])["Statement"]
+    own = [statement for statement in passing if "arn:aws:s3:::acme-models/support/v3/*" in statement["Resource"]]
+    assert [statement["Action"] for statement in own] == [["s3:GetObject"]]
+    assert all("arn:aws:s3:::acme-models/*" not in statement["Resource"] for statement in passing)
+    policies = {r.name: json.loads(r.inputs["policy"]) for r in registered.of(":RolePolicy") if "weights" in r.name}
+    readers = [name for name, policy in policies.items() if "acme-models" in json.dumps(policy)]
+    assert len(readers) == 1
+    assert "chat-1xl40s" in readers[0]
+    for statement in policies[readers[0]]["Statement"]:
+        assert all("acme-models" in resource for resource in statement["Resource"])
+
+
 @pytest.mark.parametrize("gateways", [1, 2])
 def test_each_private_zone_has_a_way_out(run: Run, gateways: int) -> None:
     registered = run(locks.on_cluster(nat_zones=locks.ZONES[:gateways]))

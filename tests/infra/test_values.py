@@ -125,6 +125,12 @@ def test_weights_of_one_model_are_shared_by_revision() -> None:
     assert weights_prefix(pool.model_copy(update={"revision": None})) == "acme/chat-8b/main"
 
 
+def test_own_weights_are_read_where_they_are() -> None:
+    plan = locks.replaced(locks.plan(), "pools", "chat-1xl40s", weights="s3://acme-models/support/v3")
+    assert _vllm(plan, "chat-1xl40s")["model"]["source"] == "s3://acme-models/support/v3"
+    assert _vllm(locks.plan(), "chat-1xl40s")["model"]["source"].endswith("/acme/chat-8b/0123abc")
+
+
 def test_the_gateway_reads_the_policy_of_the_lock() -> None:
     lock = locks.sealed(locks.plan())
     loaded = parse_policy(_gateway(locks.plan())["policy"]["document"].encode())

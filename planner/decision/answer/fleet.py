@@ -105,6 +105,7 @@ def _pool(solved: Solved, pool: SelfHosted) -> Pool:
         load_seconds=load_seconds(_read_bytes(pool)),
         capacity=tuple(_capacity(pool, key[0], key[1]) for key in solved.choice.bands_of(pool.name)),
         peak_utilization=solved.choice.load(pool.name) / count,
+        weights=shape.model.weights if shape.quantization.checkpoint == shape.model.hf_id else None,
     )
 
 

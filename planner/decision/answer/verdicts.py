@@ -43,6 +43,7 @@ def verdicts(
         *_gaps((*gaps, *(gap for pool in solved.pools for gap in pool.shape.model.gaps()))),
         *too_long_verdicts(solved),
         *licence_doubts(solved),
+        *_own_rows(solved),
         *([Verdict(name="hardware", state="pass", message=preference)] if preference else []),
         privacy_of(solved),
         _availability(environment),
@@ -138,6 +139,17 @@ def _range(without_place: Sequence[str]) -> list[Verdict]:
         f"at the slow end of the measurements no number of machines serves {', '.join(without_place)} within the SLO"
     )
     return [Verdict(name="range", state="warn", message=f"{message}; the high end of the cost does not hold that")]
+
+
+def _own_rows(solved: Solved) -> list[Verdict]:
+    """Name the models of the plan that stand in the team's own catalog, each with its day."""
+    own = solved.catalog.own
+    keys = sorted({pool.shape.model.key for pool in solved.pools if f"model/{pool.shape.model.key}" in own})
+    if not keys:
+        return []
+    rows = [(key, own[f"model/{key}"]) for key in keys]
+    told = [f"{key} of {row.as_of}{', in place of the shipped row' if row.replaces else ''}" for key, row in rows]
+    return [Verdict(name="own catalog", state="pass", message="; ".join(told))]
 
 
 def _gaps(gaps: Iterable[Gap]) -> list[Verdict]:

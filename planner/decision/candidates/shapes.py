@@ -251,7 +251,7 @@ def _accepted(route: RouteDemand, catalog: Catalog) -> Iterator[tuple[Model, Qua
 
 
 def _omission_cause(shape: Shape) -> FormatNotRun | CacheNotRun | DoesNotLoad | None:
-    if unsupported := unsupported_weights(shape.model.key, shape.quantization, shape.gpu):
+    if unsupported := unsupported_weights(shape.model, shape.quantization, shape.gpu):
         return FormatNotRun(unsupported)
     if unsupported := unplanned_cache(shape.model, shape.gpu, shape.kv_cache_dtype):
         return CacheNotRun(unsupported)

@@ -44,7 +44,7 @@ PUBLISHED = {
     "mistral-7b-instruct-v0.3": 7_248_023_552,
     "mistral-small-3": 23_572_403_200,
     "mistral-small-3.1": 24_011_361_280,
-    "mixtral-8x22b-instruct": 140_620_634_112,
+    "mixtral-8x22b-instruct": 140_630_071_296,
     "mixtral-8x7b-instruct": 46_702_792_704,
     "nemotron-3-nano-30b-a3b": 31_577_937_344,
     "olmo-2-7b-instruct": 7_298_617_344,

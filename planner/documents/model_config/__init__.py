@@ -1,0 +1,1 @@
+"""A model's published configuration (`config.json` of Hugging Face) → the row of our catalog."""
