@@ -22,7 +22,7 @@ from typing import Literal
 import numpy as np
 
 from measurement.evidence.accuracy import reason_left_out
-from measurement.evidence.fit import UNKNOWNS, FitTable, coefficients, tells_of_steps
+from measurement.evidence.fit import CONVERGED, ROUGHLY, UNKNOWNS, FitTable, coefficients, tells_of_steps
 from measurement.evidence.held_out import Residual, quantiles, vllm_row_counts
 from measurement.evidence.intervals import Intervals, SourceResidual, intervals_of, load_class
 from measurement.evidence.predictions import PredictedFigure, predict_rows, provenance
@@ -136,7 +136,8 @@ class CrossValidation:
     def _fold(self, by: Group, group: Hashable) -> Coefficients:
         kept = np.array([GROUPS[by](run) != group for run in self._fitted])
         rest = [run for run, stays in zip(self._fitted, kept, strict=True) if stays]
-        fitted = coefficients(self._table.solve(kept))
+        converged = CONVERGED if by == "sources" else ROUGHLY  # the intervals that ship come from sources
+        fitted = coefficients(self._table.solve(kept, converged=converged))
         return replace(fitted, residuals=_NO_RESIDUALS, measured_rows=vllm_row_counts(rest))
 
     @cached_property

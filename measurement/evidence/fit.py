@@ -53,6 +53,8 @@ TURNS = 2
 CONVERGED = 1e-12
 """Relative change at which a search ends. With derivatives from both sides it is reached in a dozen evaluations, and
 processors then differ by 10⁻¹⁰ of a coefficient. That is far below the six digits that are written."""
+ROUGHLY = 1e-7
+"""Relative change at which a search may end whose predictions are shown in whole percents: they are within 0.2 %."""
 MOST_EVALUATIONS = 100
 """Evaluations after which a search ends in any case."""
 ENGINE_KEYS = ("vllm", "vllm<0.6", "vllm<0.6 offline", "trt-llm", "trt-llm<1.0", "sglang", "tgi")
@@ -150,21 +152,24 @@ class FitTable:
         """The figure of each run by the step simulator, as it is predicted."""
         return np.array([each.figure(each.deployed.run.figure) for each in run_reports(self.runs, c)])
 
-    def solve(self, kept: NDArray[np.bool_], start: Floats | None = None, turns: int = TURNS) -> Floats:
+    def solve(
+        self, kept: NDArray[np.bool_], start: Floats | None = None, turns: int = TURNS, converged: float = CONVERGED
+    ) -> Floats:
         """The unknowns that fit the kept runs best.
 
         kept: which runs are fitted, shape (runs,).
         start: where the search begins; None for the expected values.
         turns: how often the factors to the simulator are taken anew.
+        converged: relative change at which a search ends.
         """
         part = self.only(kept)
-        values = part._search(np.array([u.expected for u in UNKNOWNS]) if start is None else start, 1.0)
+        values = part._search(np.array([u.expected for u in UNKNOWNS]) if start is None else start, 1.0, converged)
         for _ in range(turns):
             c = coefficients(values)
-            values = part._search(values, part.simulated(c) / part.closed_form(c))
+            values = part._search(values, part.simulated(c) / part.closed_form(c), converged)
         return values
 
-    def _search(self, start: Floats, to_simulator: Floats | float) -> Floats:
+    def _search(self, start: Floats, to_simulator: Floats | float, converged: float) -> Floats:
         expected, width = (np.array([getattr(u, name) for u in UNKNOWNS]) for name in ("expected", "width"))
         least, most = (np.array([getattr(u, name) for u in UNKNOWNS]) for name in ("least", "most"))
 
@@ -181,9 +186,9 @@ class FitTable:
             jac="3-point",
             bounds=(least, most),
             x_scale=width,
-            ftol=CONVERGED,
-            xtol=CONVERGED,
-            gtol=CONVERGED,
+            ftol=converged,
+            xtol=converged,
+            gtol=converged,
             max_nfev=MOST_EVALUATIONS,
         )
         solved: Floats = np.asarray(answer.x, dtype=np.float64)
