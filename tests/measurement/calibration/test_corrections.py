@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -141,7 +142,7 @@ def test_the_more_runs_the_narrower_but_never_narrower_than_they_support() -> No
         widths.append(math.log(high / low))
         untold = evidence(SHIPPED, found, "L4", "another/fp8", 1).interval
         assert math.log(high) >= math.sqrt(3 / (count + 3)) * math.log(untold[1]) * 0.999
-    assert widths == sorted(widths, reverse=True)
+    assert all(more <= fewer * (1 + 1e-12) for fewer, more in pairwise(widths))
     assert widths[0] > 1.2 * widths[-1]
 
 

@@ -175,7 +175,7 @@ def test_rows_that_are_left_out_do_not_matter(table: FitTable) -> None:
 
 
 def test_many_rows_of_one_voice_are_not_many_voices() -> None:
-    """Sixteen times the same figure weighs little more than once, so that a few rows of another cell are heard."""
+    """The same figure sixteen times weighs as four would, so that a few rows of another cell are heard."""
     time, rate = ROW, replace(ROW, figure=FIGURES["throughput"])
     first = replace(ROW, figure=FIGURES["ttft"])
     table = FitTable([deployed(run) for run in [time] * 16 + [rate] + [first] * 81])

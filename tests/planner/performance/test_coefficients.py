@@ -94,10 +94,10 @@ def test_every_link_of_the_catalog_has_a_class() -> None:
 
 
 def test_a_gpu_is_calibrated_by_its_vllm_rows() -> None:
-    for gpu in ("H100", "H200", "B200"):
+    for gpu in ("H100", "H200", "B200", "RTX-PRO-6000"):
         assert C.measured_rows[gpu] >= CALIBRATED_FROM_ROWS
         assert C.provenance(gpu) == "calibrated"
-    for gpu in ("T4", "L4", "A10G", "L40S", "RTX-PRO-6000", "A100-80GB"):
+    for gpu in ("T4", "L4", "A10G", "L40S", "A100-80GB"):
         assert C.provenance(gpu) == "analytic"
 
 
