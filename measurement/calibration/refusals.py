@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from measurement.calibration.runs import BenchRun, Deployment, OwnRun, expected_figures
+from measurement.evidence.deployed_runs import NODE_GPUS
 from measurement.evidence.engines import engine_key
 from planner.performance.coefficients import Coefficients
 from planner.performance.memory import NoFit, dense_bytes, memory_fit
@@ -103,6 +104,9 @@ def deployment_refusals(run: BenchRun, deployment: Deployment) -> tuple[RunRefus
     if unsupported is not None:
         hint = "check --gpu and --quantization: this run cannot have been on it"
         return (RunRefusal("CAL003", unsupported.reason, hint),)
+    if deployment.tensor_parallel_size > NODE_GPUS:
+        reason = f"an engine over {deployment.tensor_parallel_size} GPUs spans several nodes, which are not modelled"
+        return (RunRefusal("CAL003", reason, "check --tensor-parallel-size"),)
     reasons: list[RunRefusal] = []
     for check in (_old_version, _too_little_memory, _faster_than_memory, _faster_than_the_gpu):
         reasons += check(run, deployment)

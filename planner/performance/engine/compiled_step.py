@@ -43,8 +43,8 @@ def decode_run_ms(vector: Floats, decode_sequences: float, context_tokens: float
     waits = 0.0
     if server > first:
         waits = float(steps)
-        if growth > 0.0:
-            waits = min(waits, math.ceil((server - first) / growth))
+        if server - first < growth * steps:
+            waits = float(math.ceil((server - first) / growth))
     longer = growth * 0.5 * (steps * (steps - 1.0) - waits * (waits - 1.0))
     return float(waits * server + (steps - waits) * first + longer)
 

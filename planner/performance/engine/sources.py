@@ -12,6 +12,7 @@ COMPILED_MODULES = (
     "state.py",
     "events.py",
     "batch.py",
+    "gaps.py",
     "loop.py",
     "closed_loops.py",
 )

@@ -190,8 +190,8 @@ def test_upgrade_takes_the_newest_prices(checkout: Workspace) -> None:
 
 @pytest.mark.parametrize(("threshold", "kept"), [("90%", True), ("0%", False)])
 def test_what_least_churn_kept_is_told(checkout: Workspace, threshold: str, kept: bool) -> None:
-    """At eight times the load another GPU is cheaper; whether that is worth a new pool is the environment's to say."""
-    more = small.text().replace(small.CHANGE[0], "requests_per_second: {mean: 8}")
+    """At six times the load another GPU is cheaper; whether that is worth a new pool is the environment's to say."""
+    more = small.text().replace(small.CHANGE[0], "requests_per_second: {mean: 6}")
     Path("environments/small.yaml").write_text(more + f"planning: {{replan_threshold: {threshold}}}\n")
     ended = spillway("plan", "small", "--dry-run", "--format", "json")
     locked = [pool.name for pool in small.planned().lock.plan.pools]
