@@ -17,6 +17,7 @@ from planner.decision.answer.sentences import (
     omission_words,
 )
 from planner.decision.candidates.omissions import (
+    CacheNotRun,
     Candidate,
     DearerThanPlan,
     DoesNotLoad,
@@ -67,6 +68,7 @@ LAST = date(2026, 11, 30)
 OMISSIONS: list[tuple[OmissionCause, str]] = [
     (DoesNotLoad(NoFit("needs 140 GiB of 24")), "needs 140 GiB of 24"),
     (FormatNotRun(Unsupported("a T4 has no fp8")), "a T4 has no fp8"),
+    (CacheNotRun(Unsupported("a T4 reads no fp8 KV cache")), "a T4 reads no fp8 KV cache"),
     (MissesSlo(SLOW), "a step takes 90 ms; 60 ms are asked for"),
     (MissesSlo(replace(SLOW, over=1.0000001)), "a step takes 90 ms; 60 ms are asked for, just above the target"),
     (MissesSlo(replace(SLOW, over=1.5)), "a step takes 90 ms; 60 ms are asked for"),
@@ -226,6 +228,15 @@ def test_every_kind_of_omission_has_a_meaning_and_a_cause() -> None:
         (Candidate(model="qwen3-32b"), "qwen3-32b on own machines"),
         (L4, "gpt-oss-120b (mxfp4) on 1 × L4"),
         (Candidate("gpt-oss-120b", "mxfp4", "L4", 2, "g6.12xlarge"), "gpt-oss-120b (mxfp4) on 2 × L4 in g6.12xlarge"),
+        (
+            Candidate("qwen3-8b", "fp8", "L4", 1, "g6.xlarge", kv_cache_dtype="fp8"),
+            "qwen3-8b (fp8, fp8 KV cache) on 1 × L4 in g6.xlarge",
+        ),
+        (
+            Candidate("r1", "fp8-block", "H200", 2, data_parallel_size=4, enable_expert_parallel=True),
+            "r1 (fp8-block) on 8 × H200 (DP 4 × TP 2, EP)",
+        ),
+        (Candidate("m", "fp8-block", "H200", 8, enable_expert_parallel=True), "m (fp8-block) on 8 × H200 (EP)"),
     ],
 )
 def test_every_candidate_has_its_words(candidate: Candidate, words: str) -> None:
