@@ -28,7 +28,7 @@ LoadClass = Literal["alone", "few", "some", "many", "full"]
 """Requests in flight at one engine: up to 2, 16, 64, more, and as many as it holds or a rate brings."""
 LEAST_SOURCES = 8
 """Sources that the interval of a part rests on at least. With three or four, a further source lay outside too often."""
-ENDS = (0.05, 0.95)
+ENDS = (0.03, 0.97)
 """Quantiles over a dozen sources that hold about eight in ten rows of a further one."""
 
 

@@ -39,13 +39,13 @@ def test_the_arithmetic_is_the_planners(mix: Mix) -> None:
     ):
         assert shown in reasons, shown
     spilled = float(mix.route("chat").spill_share) * mix.all_api_usd("chat")
-    assert spilled == pytest.approx(mix.spent_usd("chat"), rel=0.01)
+    assert spilled <= mix.spent_usd("chat") <= 1.25 * spilled  # the long prompts among them cost more than a mean one
     assert f"{mix.replica_per_s('extraction'):.2f} requests/s" in " ".join(mix.route("extraction").reasons)
 
 
 def test_a_full_machine_is_cheaper_than_the_api(mix: Mix) -> None:
-    says("serves a request for less than a quarter of what the API takes")
-    assert mix.full_request_usd("chat") < mix.api_request_usd("chat") / 4
+    says("serves a request for about a quarter of what the API takes")
+    assert mix.full_request_usd("chat") == pytest.approx(mix.api_request_usd("chat") / 4, rel=0.1)
 
 
 def test_a_second_machine_would_cost_more_than_it_could_save(mix: Mix) -> None:
@@ -57,8 +57,8 @@ def test_a_second_machine_would_cost_more_than_it_could_save(mix: Mix) -> None:
     assert mix.machine_usd(SMALLER) < most
     says("The plan is proven")
     assert mix.plan.solver.status == "proven optimal"
-    says("At one and a half times the load, that smaller machine does pay.")
-    assert mix.point("1.5").fleet == f"3 × {SMALLER} + 1 × {MACHINE}"
+    says("At one and a half times the load, two of these smaller machines do pay.")
+    assert mix.point("1.5").fleet == f"4 × {SMALLER} + 1 × {MACHINE}"
     assert mix.point("1").fleet == f"2 × {SMALLER} + 1 × {MACHINE}"
 
 
@@ -75,11 +75,15 @@ def test_the_routes_that_may_use_an_api_do_not_all_fit_its_budget(mix: Mix) -> N
 
 
 def test_when_chat_and_code_go_to_the_api(mix: Mix) -> None:
-    says("In nine hours of each working day.")
-    spilling = {level for band in mix.route("chat").bands for level in band.spill_by_level}
+    says("Its prompts up to 3,071 tokens in nine hours of each working day, its longer ones at every hour.")
+    bands = mix.route("chat").bands
+    assert [band.max_input_tokens for band in bands] == [1023, 3071, None]
+    assert [band.api_share for band in bands] == [0, 0, ALL]
+    spilling = {level for band in bands[:2] for level in band.spill_by_level}
     hours = sum(float(level.hours) for level in mix.plan.levels if level.name in spilling)
     assert round(hours / (mix.hours * 5 / 7 / 24)) == 9
-    says("Code's longer prompts go to the API at every hour.")
+    says("So do code's above 2,047 tokens.")
+    assert mix.route("code").bands[0].max_input_tokens == 2047
     longer = [band for band in mix.route("code").bands if band.api_share == ALL]
     assert tuple(longer) == mix.route("code").bands[1:]
     api = mix.api("code")
@@ -122,10 +126,9 @@ def test_extraction_survives_the_loss_of_a_node(mix: Mix) -> None:
 
 
 def test_what_the_figures_rest_on(mix: Mix) -> None:
-    says("Capacities on the H100 are `calibrated`")
-    assert {c.provenance for c in mix.pool("chat").capacity} == {"calibrated"}
-    says("those on the RTX PRO 6000 are `analytic`")
-    assert {c.provenance for c in mix.pool("extraction").capacity} == {"analytic"}
+    says("Capacities on the H100 and on the RTX PRO 6000 are `calibrated`")
+    for route in ("chat", "extraction"):
+        assert {c.provenance for c in mix.pool(route).capacity} == {"calibrated"}
     says("The machines add nothing to it")
     ranges = mix.plan.cost.ranges
     assert min(r.low_usd_per_month for r in ranges) > mix.plan.cost.fixed_usd_per_month

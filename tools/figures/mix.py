@@ -89,15 +89,15 @@ class Mix:
         prompt = sum(float(band.share_of_requests * band.mean_input_tokens) for band in bands)
         return prompt, sum(float(band.share_of_requests * band.mean_output_tokens) for band in bands)
 
-    def band_rates(self, route: str) -> list[float]:
-        """Requests/s of one replica within the SLO, for each input band alone."""
-        capacity = {c.band: float(c.requests_per_second) for c in self.pool(route).capacity if c.route == route}
-        return [capacity[band] for band in sorted(capacity)]
+    def served_bands(self, route: str) -> list[tuple[float, float]]:
+        """(share of the route's requests, requests/s of one replica within the SLO) of each band that the pool serves."""
+        rates = {c.band: float(c.requests_per_second) for c in self.pool(route).capacity if c.route == route}
+        return [(float(self.route(route).bands[band].share_of_requests), rates[band]) for band in sorted(rates)]
 
     def replica_per_s(self, route: str) -> float:
-        """Requests/s of one replica within the SLO on the route's own mix of bands."""
-        shares = [float(band.share_of_requests) for band in self.route(route).bands]
-        return 1.0 / sum(share / rate for share, rate in zip(shares, self.band_rates(route), strict=True))
+        """Requests/s of one replica within the SLO on the route's own mix of the bands that it serves."""
+        served = self.served_bands(route)
+        return sum(share for share, _ in served) / sum(share / rate for share, rate in served)
 
     def full_request_usd(self, route: str) -> float:
         """USD of one request on the route's machine when its replica is full."""

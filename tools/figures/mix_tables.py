@@ -43,19 +43,19 @@ def asked(mix: Mix) -> list[str]:
 def chat(mix: Mix) -> list[str]:
     """From the price of a machine to the share of chat that is left to the API."""
     route = mix.route("chat")
-    shares = [f"{float(band.share_of_requests):.1%}".replace("%", " %") for band in route.bands]
-    rates = [f"{rate:.2f}" for rate in mix.band_rates("chat")]
-    bands = " + ".join(f"{share} ÷ {rate}" for share, rate in zip(shares, rates, strict=True))
+    served = mix.served_bands("chat")
+    shares = [f"{share:.1%}".replace("%", " %") for share, _ in served]
+    bands = " + ".join(f"{share} ÷ {rate:.2f}" for share, (_, rate) in zip(shares, served, strict=True))
     full, api = mix.full_request_usd("chat"), mix.api_request_usd("chat")
-    machine, served = mix.machine_usd(MACHINE), mix.replica_per_s("chat")
+    machine, rate = mix.machine_usd(MACHINE), mix.replica_per_s("chat")
     most = mix.spent_usd("chat") + mix.spent_usd("code")
     spilled = f"{float(route.spill_share):.1%} of chat".replace("%", " %")
     rows = [
         (f"a `{MACHINE}`", mix.machine_words(MACHINE), f"${machine:,.2f}"),
-        ("what one replica takes", f"1 ÷ ({bands})", f"{served:.2f} requests/s"),
+        ("what one replica takes", f"({' + '.join(shares)}) ÷ ({bands})", f"{rate:.2f} requests/s"),
         (
             "a request on it when it is full",
-            f"${machine:,.2f} ÷ {mix.hours:.0f} h ÷ 3,600 s ÷ {served:.2f}/s",
+            f"${machine:,.2f} ÷ {mix.hours:.0f} h ÷ 3,600 s ÷ {rate:.2f}/s",
             f"${full:.6f}",
         ),
         ("a request at the API", _tokens(mix, "chat"), f"${api:.6f}"),
