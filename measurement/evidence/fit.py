@@ -54,7 +54,8 @@ CONVERGED = 1e-12
 """Relative change at which a search ends. With derivatives from both sides it is reached in a dozen evaluations, and
 processors then differ by 10⁻¹⁰ of a coefficient. That is far below the six digits that are written."""
 ROUGHLY = 1e-7
-"""Relative change at which a search may end whose predictions are shown in whole percents: they are within 0.2 %."""
+"""Relative change at which a search may end, with derivatives from one side, whose predictions are shown in percents:
+they are within 0.2 %."""
 MOST_EVALUATIONS = 100
 """Evaluations after which a search ends in any case."""
 ENGINE_KEYS = ("vllm", "vllm<0.6", "vllm<0.6 offline", "trt-llm", "trt-llm<1.0", "sglang", "tgi")
@@ -183,7 +184,7 @@ class FitTable:
         answer: Any = least_squares(
             errors,
             inside,
-            jac="3-point",
+            jac="3-point" if converged < ROUGHLY else "2-point",
             bounds=(least, most),
             x_scale=width,
             ftol=converged,

@@ -67,6 +67,27 @@ def of(gpu: str, family: str, engine: str, form: str = "") -> Callable[[Publishe
 
 WEAK = (
     Weak(
+        "InferenceX, all engines",
+        "tpot",
+        "recipes that are tuned to one machine and one load: a fifth faster than other sources on the same GPUs",
+        lambda run: run.source == "aic_inferencex",
+        "sources",
+    ),
+    Weak(
+        "SGLang's cookbook on B200",
+        "tpot",
+        "steps take longer than those of SGLang in InferenceX, on the same GPU",
+        lambda run: run.source == "sgl_cookbook" and run.gpu == "B200",
+        "sources",
+    ),
+    Weak(
+        "SGLang's cookbook on B200",
+        "ttft",
+        "some of the prompts were in a cache",
+        lambda run: run.source == "sgl_cookbook" and run.gpu == "B200",
+        "sources",
+    ),
+    Weak(
         "SGLang, DeepSeek R1 on B200",
         "ttft",
         "what a request waits in SGLang before its first step; on H200 it is predicted well",
@@ -112,7 +133,7 @@ WEAK = (
     Weak(
         "vLLM, Kimi K2.5 in int4 on B200",
         "tpot",
-        "the only int4 experts; served with expert parallelism, which is predicted as tensor parallelism",
+        "served with expert parallelism, which is predicted as tensor parallelism",
         of("B200", "kimi-k2.5", "vllm", "int4"),
     ),
     Weak(
