@@ -90,7 +90,7 @@ class Mix:
         return prompt, sum(float(band.share_of_requests * band.mean_output_tokens) for band in bands)
 
     def served_bands(self, route: str) -> list[tuple[float, float]]:
-        """(share of the route's requests, requests/s of one replica within the SLO) of each band that the pool serves."""
+        """(share of the requests, requests/s of one replica within the SLO) of each band that the pool serves."""
         rates = {c.band: float(c.requests_per_second) for c in self.pool(route).capacity if c.route == route}
         return [(float(self.route(route).bands[band].share_of_requests), rates[band]) for band in sorted(rates)]
 
