@@ -69,7 +69,7 @@ WEAK = (
     Weak(
         "InferenceX, all engines",
         "tpot",
-        "recipes that are tuned to one machine and one load: a fifth faster than other sources on the same GPUs",
+        "recipes that are tuned to one machine and one load: a quarter faster than other sources say",
         lambda run: run.source == "aic_inferencex",
         "sources",
     ),
