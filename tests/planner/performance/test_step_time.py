@@ -50,6 +50,7 @@ clocks = st.builds(
     comm_ms_per_token=times,
     comm_ms_per_step=times,
     server_ms_per_sequence=times,
+    tokens_per_sequence=st.floats(1.0, 9.0),
 )
 steps = st.tuples(st.integers(0, 300), st.integers(0, 10**6), st.integers(0, 8192), st.floats(0.0, 10**5))
 
