@@ -141,11 +141,13 @@ def _drafters(pools: Sequence[SelfHosted]) -> list[Verdict]:
     verdicts = []
     for pool in pools:
         if (drafter := pool.shape.drafter) is not None:
+            proposed = drafter.num_speculative_tokens
             message = (
-                f"{pool.name} proposes {drafter.num_speculative_tokens} tokens a step by `{drafter.method}`, of which "
-                f"{drafter.accepted:g} were accepted ({drafter.measured}; {drafter.source}, {drafter.as_of}); its "
-                "capacity rests on that and on no run, with the wider margin: measure one replica by the metrics "
-                "`vllm:spec_decode_num_accepted_tokens` ÷ `vllm:spec_decode_num_drafts` before you rely on it"
+                f"{pool.name} proposes {proposed} token{'s' if proposed > 1 else ''} a step by `{drafter.method}`, of "
+                f"which {drafter.accepted:g} are taken to be accepted ({drafter.measured}; {drafter.source}, "
+                f"{drafter.as_of}); its capacity rests on that and on no run, with the margin of computed figures: "
+                "measure one replica by the metrics `vllm:spec_decode_num_accepted_tokens` ÷ "
+                "`vllm:spec_decode_num_drafts` before you rely on it"
             )
             verdicts.append(Verdict(name="speculative decoding", state="warn", message=message))
     return verdicts
