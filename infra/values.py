@@ -89,6 +89,7 @@ def vllm(
             "quantization": engine.quantization,
             "dtype": engine.dtype,
             "kvCacheDtype": None if engine.kv_cache_dtype == "auto" else engine.kv_cache_dtype,
+            "speculativeConfig": engine.speculative_config and engine.speculative_config.model_dump(mode="json"),
         },
         # CPU has no limit: throttling stalls the engine's step loop. Memory has: the share is the replica's own.
         "resources": {"requests": share, "limits": {"memory": share["memory"]}},

@@ -28,6 +28,7 @@ from planner.decision.choice.search import DEFAULT_LIMITS, SearchLimits
 from planner.decision.choice.solve import solve
 from planner.decision.choice.team_limits import accounts_may_bind
 from planner.decision.inputs import Inputs
+from planner.decision.what_ifs import without_speculation
 from planner.words.diagnostics import Problem
 
 SPREAD_TURNS = 4
@@ -64,6 +65,11 @@ class Decision:
             frozenset(offer.route for offer in market.offers),
         )
 
+    @property
+    def drafters(self) -> frozenset[str]:
+        """Return the names of the pools that propose tokens (speculative decoding)."""
+        return frozenset(pool.name for pool in self.solved.pools if pool.shape.drafter)
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -84,11 +90,29 @@ class Refusal:
 def decide(inputs: Inputs, known: Known, limits: SearchLimits = DEFAULT_LIMITS) -> Decision | Refusal:
     """Return the cheapest choice, or why there is none.
 
+    A choice with drafters is taken where it costs less than one without, because its speed rests on what others
+    measured.
+    Raises `Problems` with ENV020, exit code 1, when a price is missing that every plan needs.
+    """
+    decision = _settled(inputs, known, limits)
+    if isinstance(decision, Refusal) or not decision.drafters:
+        return decision
+    never = replace(inputs, environment=without_speculation(inputs.environment))
+    plain = _settled(never, known, limits)
+    if isinstance(plain, Refusal):
+        return decision
+    # Two mixes of equal cost differ in the last bits of it, which must not decide: below a cent nothing is saved.
+    saving_usd = round(plain.choice.answer.usd_per_month - decision.choice.answer.usd_per_month, 2)
+    return decision if saving_usd > 0 else replace(plain, inputs=inputs)
+
+
+def _settled(inputs: Inputs, known: Known, limits: SearchLimits) -> Decision | Refusal:
+    """Return the cheapest choice, or why there is none.
+
     Where a choice on preferred hardware alone costs hardly more, it is taken in place of the cheapest. It is decided
     again until the choice spreads no session over more replicas than it counted with. Only routes whose sessions repeat
     their prompts ask for that. Each turn spreads at least one of them more widely, and after `SPREAD_TURNS` no history
     counts any more, so that the turns end.
-    Raises `Problems` with ENV020, exit code 1, when a price is missing that every plan needs.
     """
     spread: dict[str, float] = {}
     for turn in range(SPREAD_TURNS + 1):

@@ -71,7 +71,8 @@ def _of_route(e: Environment, name: str) -> Iterator[Relaxation]:
     if route.hardware.only is not None or route.hardware.exclude:
         yield Relaxation((*key, "hardware"), "without rules on machines", e.with_route(name, hardware=HardwareRules()))
     if not route.engine.is_free:
-        yield Relaxation((*key, "engine"), "without these settings", e.with_route(name, engine=HeldSettings()))
+        free = HeldSettings(speculative=route.engine.speculative)
+        yield Relaxation((*key, "engine"), "without these settings", e.with_route(name, engine=free))
     if route.too_long.most < 1:
         rule = route.too_long.model_copy(update={"most": 1.0})
         yield Relaxation((*key, "too_long", "most"), "however many are too long", e.with_route(name, too_long=rule))

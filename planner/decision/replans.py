@@ -88,6 +88,9 @@ def baselines(plan: Decision, replan: Replan) -> tuple[Other, ...]:
         new = replan(what_ifs.without_guessed_reuse(environment, guessed))
         description = f"every prompt of {', '.join(guessed)} is new (`tokens: {{session_hit: 0%}}`)"
         others.append(_on_machines("no guessed reuse", new, description))
+    if plan.drafters:
+        never = replan(what_ifs.without_speculation(environment))
+        others.append(_on_machines("no speculative decoding", never, "no drafter in any pool"))
     if away := {route for route, _ in plan.choice.answer.turned_away}:
         whole = replan(what_ifs.longest_served(environment, away))
         if isinstance(whole, Decision):

@@ -71,6 +71,15 @@ def without_margin(environment: Environment) -> Environment:
     return environment.model_copy(update={"planning": environment.planning.model_copy(update={"margin": "p50"})})
 
 
+def without_speculation(environment: Environment) -> Environment:
+    """Return the environment in which no route allows speculative decoding."""
+
+    def without(route: Route) -> Route:
+        return route.model_copy(update={"engine": route.engine.model_copy(update={"speculative": "never"})})
+
+    return _each_route(environment, without)
+
+
 def without_guessed_reuse(environment: Environment, names: Collection[str]) -> Environment:
     """Return the environment in which no session of the named routes sends a part of its prompts again."""
     routes = dict(environment.routes)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from planner.documents.lock import Lock
-from planner.plan.fleet import Pool, PoolClock
+from planner.plan.fleet import Pool, PoolClock, tokens_of_step
 from planner.plan.traffic import FallbackApi, PlannedRoute, RouteBand
 
 POLICY_VERSION = "1.0"
@@ -59,19 +59,25 @@ def clock(pool: Pool) -> dict[str, Any]:
     """Return what an imitation of this pool's engine needs to keep the plan's time (schema: `twin/engine`).
 
     Copies of the attention step together, so that they are one engine here, with the places and tokens of all of them.
+    With a drafter, a step of the clock is the time in which each sequence receives one token
+    (`planner.performance.speculation`).
     """
     engine, copies = pool.engine, pool.engine.data_parallel_size
+    step = {name: float(getattr(pool.clock, name)) for name in PoolClock.model_fields}
+    tokens = tokens_of_step(
+        engine.max_num_batched_tokens, engine.max_num_seqs, engine.num_speculative_tokens, step["tokens_per_sequence"]
+    )
     return {
         "version": CLOCK_VERSION,
         "pool": pool.name,
         "model": pool.name,
         "max_model_len": engine.max_model_len,
         "max_num_seqs": engine.max_num_seqs * copies,
-        "max_num_batched_tokens": engine.max_num_batched_tokens * copies,
+        "max_num_batched_tokens": tokens * copies,
         "kv_tokens": pool.kv_tokens,
         "max_num_queued_reqs": engine.max_num_queued_reqs,
         "max_num_queued_tokens": engine.max_num_queued_tokens,
-        "step": {name: float(getattr(pool.clock, name)) for name in PoolClock.model_fields},
+        "step": step,
     }
 
 

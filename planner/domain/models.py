@@ -18,6 +18,10 @@ WeightFormat = Literal["bf16", "fp16", "fp8", "fp8-block", "int8", "awq", "gptq"
 (DeepSeek), `nvfp4` one for 16 weights, and `mxfp4` and `int4-qat` one for 32. Models in `int4-qat` (Kimi) were trained
 in 4-bit integers."""
 
+DraftMethod = Literal["mtp", "eagle3"]
+"""How draft tokens are made, as vLLM's `--speculative-config` spells it. `mtp`: by a layer for multi-token prediction
+that the model was trained with. `eagle3`: by a small model that was trained for it later (EAGLE-3)."""
+
 OWN_ENTRY: frozenset[str] = frozenset({"awq", "gptq", "int8", "nvfp4"})
 """Formats that a route must accept by name (`MODEL@awq`), because a calibrated copy answers differently."""
 
@@ -102,6 +106,53 @@ class TokenFigures:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Drafter:
+    """What proposes the next tokens of a model, so that one step verifies several (speculative decoding).
+
+    method: how it makes them.
+    num_speculative_tokens: tokens that it proposes in one step, K.
+    accepted: proposed tokens that the model takes over in one step on average, from 0 to K; the token that the model
+    adds itself is not in it.
+    measured: on what text that was measured, and by whom.
+    checkpoint: repository of its weights; None where they are a part of the model's own checkpoint.
+    params: weights of a drafter with a checkpoint of its own, without embedding and head; None where not known. A
+    built-in layer is counted from the shape of the model.
+    layers: its layers.
+    source, as_of: where the acceptance was read, and the day that the source states.
+    """
+
+    method: DraftMethod
+    num_speculative_tokens: int
+    accepted: float
+    measured: str
+    source: str
+    as_of: str
+    checkpoint: str | None = None
+    params: int | None = None
+    layers: int = 1
+
+    @property
+    def word(self) -> str:
+        """Return its word in names, like `mtp1`."""
+        return f"{self.method}{'-' if self.method[-1].isdigit() else ''}{self.num_speculative_tokens}"
+
+    def contradiction(self) -> tuple[str, str] | None:
+        """Return (column, what is wrong with it); None when the columns fit together."""
+        if self.num_speculative_tokens < 1:
+            return "num_speculative_tokens", "a drafter proposes at least 1 token"
+        if not 0.0 <= self.accepted <= self.num_speculative_tokens:
+            most = self.num_speculative_tokens
+            return "accepted", f"{self.accepted:g} of {most} proposed tokens cannot be accepted: 0 to {most}"
+        if self.layers < 1:
+            return "layers", "a drafter has at least 1 layer"
+        if self.method == "eagle3" and self.checkpoint is None:
+            return "method", "an EAGLE-3 drafter has a checkpoint of its own: state `checkpoint`"
+        if self.method == "mtp" and self.checkpoint is None and self.params is not None:
+            return "params", "the built-in layer is counted from the shape of the model: leave `params` out"
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Model:
     """One open-weight model.
 
@@ -126,6 +177,7 @@ class Model:
     tokens: how it counts tokens and how much it thinks, where that was measured.
     overflows_fp16: whether vLLM refuses it in fp16, because its activations overflow it.
     weights: where a team's own weights lie, `s3://BUCKET/PREFIX`; None where they come from `hf_id`.
+    drafters: what may propose its next tokens, each with a published acceptance.
     """
 
     key: str
@@ -149,6 +201,7 @@ class Model:
     tokens: TokenFigures | None = None
     overflows_fp16: bool = False
     weights: str | None = None
+    drafters: tuple[Drafter, ...] = ()
 
     def precisions(self) -> tuple[Quantization, ...]:
         """Return all ways to run it: the native one first, then the others by name."""

@@ -110,16 +110,26 @@ class HardwareRules(EnvironmentPart):
 
 
 class HeldSettings(EnvironmentPart):
-    """Settings of the engine that the plan must take as they are, in vLLM's spelling."""
+    """Settings of the engine that the plan must take as they are, in vLLM's spelling, and what it may do there.
+
+    speculative: whether the plan may use speculative decoding. It is held by nothing, so that a route which allows it
+    and holds nothing else is free.
+    """
 
     max_num_seqs: Annotated[int, Field(ge=1, le=4096)] | None = None
     max_num_batched_tokens: Annotated[int, Field(ge=256, le=1_048_576)] | None = None
     max_model_len: Count | None = None
+    speculative: Literal["never", "allow"] = left_out_at("never")
+
+    @property
+    def held(self) -> dict[str, int]:
+        """Return the settings that are held, by name."""
+        return self.model_dump(exclude={"speculative"}, exclude_none=True)
 
     @property
     def is_free(self) -> bool:
         """Say whether the plan may choose all of them."""
-        return self == HeldSettings()
+        return not self.held
 
 
 class Route(EnvironmentPart):

@@ -161,8 +161,8 @@ def _row_doubts(value: Any, row: Mapping[str, Any], above: Path = ()) -> Iterato
             yield place, f"unknown key {key!r}; {did_you_mean(key, known)}"
         elif is_dataclass(inner):
             yield from _row_doubts(inner, row[key], place)
-        elif isinstance(inner, Mapping):
-            for name, part in inner.items():
+        elif isinstance(inner, Mapping | tuple):
+            for name, part in inner.items() if isinstance(inner, Mapping) else enumerate(inner):
                 if is_dataclass(part):
                     yield from _row_doubts(part, row[key][name], (*place, name))
     if "source" in known and not value.source:
@@ -178,6 +178,10 @@ def _contradictions(value: Any) -> Iterator[tuple[Path, str]]:
     """Yield where the columns of a row contradict each other."""
     if isinstance(value, ApiModel) and (message := value.contradiction()):
         yield ("lifecycle", "state"), message
+    if isinstance(value, Model):
+        for place, drafter in enumerate(value.drafters):
+            if wrong := drafter.contradiction():
+                yield ("drafters", place, wrong[0]), wrong[1]
 
 
 def _dangling_names(

@@ -28,7 +28,7 @@ FOLDER = "catalog"
 """Name of the folder beside the environments."""
 MODELS = "models"
 _OF_THE_CHECKPOINT = frozenset(
-    {"revision", "weights", "released", "source", "as_of", "note", "same_shape", "quantizations"}
+    {"revision", "weights", "released", "source", "as_of", "note", "same_shape", "quantizations", "drafters"}
 )
 """Columns of a base that say something of its own weights, which a model with its shape does not share."""
 

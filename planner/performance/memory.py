@@ -11,6 +11,9 @@
 indexer, and the caches of both are whole on every rank. With expert parallelism a rank holds whole experts, E/EP
 rounded up, instead of a slice of each.
 
+A drafter (speculative decoding) adds its layers' weights and cache. The sampler gets a row for each verified token, a
+sequence keeps room for the tokens that are proposed, and one linear-attention state for each of them beside its own.
+
 Published figures confirm the terms: Llama 70B in FP8 at TP 2 occupies 33.88 GiB a GPU; the activations of 1,024
 sequences and 128,256 words take 4.8 GiB (the sampler's warm-up); memory outside PyTorch takes 0.13 and 0.55 GiB;
 gpt-oss-120b on one H100 keeps 3.33 GiB of cache at 1,024 sequences and a share of 0.95.
@@ -30,8 +33,9 @@ import math
 from dataclasses import dataclass
 
 from planner.domain.architecture import Architecture
-from planner.domain.models import Model, Quantization
+from planner.domain.models import Drafter, Model, Quantization
 from planner.domain.offerings import Gpu
+from planner.performance.drafters import drafter_shape
 from planner.performance.parameters import down_projections, indexer_params, kept_params
 from planner.performance.precision import (
     KV_BYTES_RATIO,
@@ -137,6 +141,7 @@ def memory_fit(
     kv_format: KvFormat = "bf16",
     gpu_memory_utilization: float | None = None,
     expert_parallel_size: int = 1,
+    drafter: Drafter | None = None,
 ) -> MemoryFit | NoFit:
     """Return the memory of a replica, or the reason why it does not load or holds no sequence of `max_model_len`.
 
@@ -145,19 +150,29 @@ def memory_fit(
     expert_parallel_size: number of ranks among which the routed experts are shared out. With
     `--enable-expert-parallel` these are the tensor- times data-parallel ranks, so that there are as many copies of the
     attention as it is larger than `tensor_parallel_size`. 1: every rank holds a slice of each expert.
+    drafter: what proposes tokens, a part of the model's own checkpoint; None without speculative decoding.
     """
+    verified = 1 + (drafter.num_speculative_tokens if drafter else 0)
     refusal = _refusal(model, quantization, kv_format, gpu, tensor_parallel_size, max_model_len)
     refusal = refusal or _cut_refusal(model, quantization, tensor_parallel_size, expert_parallel_size)
+    if drafter is not None and max_num_batched_tokens < verified * max_num_seqs:
+        held = f"{verified * max_num_seqs} verified tokens of {max_num_seqs} sequences"
+        refusal = refusal or NoFit(f"a step of {max_num_batched_tokens} tokens does not hold {held}")
     if refusal is not None:
         return refusal
     shape = model.architecture
     weights = weights_bytes(model, quantization, tensor_parallel_size, expert_parallel_size, gpu)
-    activation = activation_bytes(shape, tensor_parallel_size, max_num_seqs, max_num_batched_tokens)
+    activation = activation_bytes(shape, tensor_parallel_size, verified * max_num_seqs, max_num_batched_tokens)
     overhead = overhead_bytes(max(tensor_parallel_size, expert_parallel_size))
     offered = (gpu_memory_utilization or memory_share(gpu)) * gpu.memory_bytes
-    budget = offered - weights - activation - overhead
     growing, windowed = cache_bytes(shape, tensor_parallel_size, kv_format)
-    state = (state_bytes(shape) + state_rounding_bytes(shape)) / tensor_parallel_size
+    if drafter is not None:
+        drafting = drafter_shape(model, drafter)
+        weights += layers_bytes(drafting, quantization, tensor_parallel_size, expert_parallel_size, gpu)
+        growing += cache_bytes(drafting, tensor_parallel_size, kv_format)[0]
+    proposed = (verified - 1) * max_num_seqs * (growing + windowed)
+    budget = offered - weights - activation - overhead - proposed
+    state = (verified * state_bytes(shape) + state_rounding_bytes(shape)) / tensor_parallel_size
     fit = MemoryFit(
         weights_bytes=weights,
         activation_bytes=activation,
@@ -172,7 +187,7 @@ def memory_fit(
     )
     on = f"{max(tensor_parallel_size, expert_parallel_size)} × {gpu.name}"
     if budget <= 0:
-        needed = (weights + activation + overhead) / GIB
+        needed = (weights + activation + overhead + proposed) / GIB
         return NoFit(
             f"{model.key} in {quantization.name} needs {needed:.1f} GiB a GPU before any context, {on} offers "
             f"{offered / GIB:.1f} GiB a GPU"
@@ -207,12 +222,24 @@ def weights_bytes(
     shape = model.architecture
     vision = shape.vision.params if shape.vision else 0
     return (
-        dense_bytes(shape, quantization, tensor_parallel_size)
-        + expert_bytes(shape, quantization, tensor_parallel_size, expert_parallel_size)
-        * (expert_padding(shape, quantization, tensor_parallel_size, expert_parallel_size, gpu) if gpu else 1.0)
+        layers_bytes(shape, quantization, tensor_parallel_size, expert_parallel_size, gpu)
         + (shape.embedding_params + vision) * 2.0 / tensor_parallel_size
         + rotary_table_bytes(model)
     )
+
+
+def layers_bytes(
+    shape: Architecture,
+    quantization: Quantization,
+    tensor_parallel_size: int,
+    expert_parallel_size: int = 1,
+    gpu: Gpu | None = None,
+) -> float:
+    """Return the bytes of all layers on each GPU. gpu: the one for whose kernels experts are padded; None without."""
+    experts = expert_bytes(shape, quantization, tensor_parallel_size, expert_parallel_size)
+    if gpu is not None:
+        experts *= expert_padding(shape, quantization, tensor_parallel_size, expert_parallel_size, gpu)
+    return dense_bytes(shape, quantization, tensor_parallel_size) + experts
 
 
 def expert_bytes(

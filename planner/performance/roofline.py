@@ -223,6 +223,7 @@ class IdealTable:
             comm_ms_per_token=i["volume_ms_per_token"] / reached,
             comm_ms_per_step=i["latency_hops"] * latency,
             server_ms_per_sequence=np.full_like(latency, c.engines["vllm"].server_ms_per_token),
+            tokens_per_sequence=np.ones_like(latency),
         )
 
     def _each(self, name: str, share: Callable[[str], float]) -> Floats:

@@ -1,9 +1,10 @@
 """The time of one engine step of a replica, and what follows from it for one request.
 
-    dense(C, P)  = √(read² + (compute·(C + P))²)
-    expert(C, P) = √((read·(1 − (1 − k/E)^(C + P)))² + (compute·(C + P))²)
+    T            = tokens_per_sequence·C + P
+    dense(T)     = √(read² + (compute·T)²)
+    expert(T)    = √((read·(1 − (1 − k/E)^T))² + (compute·T)²)
     engine       = dense + expert + kv·X + attention·P·context
-                 + overhead + per_sequence·C + comm_per_step + comm_per_token·(C + P)
+                 + overhead + per_sequence·C + comm_per_step + comm_per_token·T
     step         = max(engine, server·C)
 
 In such a step C sequences decode one token each while they hold X tokens of context in all, and P prompt tokens are
@@ -12,13 +13,14 @@ computed, each of which attends to `context` tokens on average (half the prompt 
 - A matrix product reads its weights and multiplies at the same time, so the slower of the two binds. Near the point
   where both take equally long, the product reaches neither bound. The root of the squares says this.
 - Products, attention and all-reduces run one after the other, so their times add up.
-- The expert read is the expected number of distinct experts that C + P tokens visit, k of E each.
+- A sequence brings one token, and more only with speculative decoding (`speculation` says what such a clock means).
+- The expert read is the expected number of distinct experts that T tokens visit, k of E each.
 - An all-reduce carries the volume of a ring, 2(TP − 1)/TP copies of the payload. It takes one hop behind an NVSwitch,
   and TP − 1 hops over PCIe, where more than four GPUs also cross from one socket to the other.
 - The server process sends the tokens of a step while the engine computes the next one. Where it takes longer than the
   engine, the engine's tokens wait for it, and the server says how many go out in a second.
 
-A `StepClock` is this formula with its twelve numbers for one deployment class. A plan is rehearsed against it, so it
+A `StepClock` is this formula with its thirteen numbers for one deployment class. A plan is rehearsed against it, so it
 must not know percentiles, arrivals or memory limits.
 """
 
@@ -35,6 +37,7 @@ from planner.words.numbers import six_digits
 
 STEP_TOKENS = 8192
 """Tokens of a step (`max_num_batched_tokens`) where nothing else is said: vLLM's default on large GPUs."""
+_NO_TIMES = ("expert_hit_fraction", "tokens_per_sequence")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,7 @@ class StepClock:
     comm_ms_per_token: volume of the all-reduces, for one token.
     comm_ms_per_step: latency of the all-reduces, once a step.
     server_ms_per_sequence: sending the token of one sequence to its client; the server works beside the engine.
+    tokens_per_sequence: tokens that are computed for each token that a sequence receives; 1 without speculation.
     """
 
     dense_read_ms: float
@@ -68,6 +72,7 @@ class StepClock:
     comm_ms_per_token: float
     comm_ms_per_step: float
     server_ms_per_sequence: float = 0.0
+    tokens_per_sequence: float = 1.0
 
     def step_ms(
         self, decode_sequences: float, context_tokens: float, prefill_tokens: float = 0.0, prefill_context: float = 0.0
@@ -77,7 +82,7 @@ class StepClock:
         decode_sequences: sequences that decode one token each. context_tokens: tokens that they hold in all.
         prefill_tokens: prompt tokens that are computed. prefill_context: tokens to which each of these attends.
         """
-        tokens = decode_sequences + prefill_tokens
+        tokens = self.tokens_per_sequence * decode_sequences + prefill_tokens
         visited = 1.0 - math.pow(1.0 - self.expert_hit_fraction, tokens)
         dense = math.sqrt(self.dense_read_ms**2 + (self.dense_compute_ms_per_token * tokens) ** 2)
         expert = math.sqrt((self.expert_read_ms * visited) ** 2 + (self.expert_compute_ms_per_token * tokens) ** 2)
@@ -124,7 +129,7 @@ class StepClock:
 
     def slower_by(self, factor: float) -> StepClock:
         """Return the same class with every step `factor` times as long: with a margin, or on a slower engine."""
-        times = {f.name: getattr(self, f.name) * factor for f in fields(self) if f.name != "expert_hit_fraction"}
+        times = {f.name: getattr(self, f.name) * factor for f in fields(self) if f.name not in _NO_TIMES}
         return replace(self, **times)
 
 
@@ -144,12 +149,13 @@ class ClockTable:
     comm_ms_per_token: Floats
     comm_ms_per_step: Floats
     server_ms_per_sequence: Floats
+    tokens_per_sequence: Floats
 
     def step_ms(
         self, decode_sequences: Floats, context_tokens: Floats, prefill_tokens: Floats, prefill_context: Floats
     ) -> Floats:
         """Return `StepClock.step_ms` of every class; all arguments broadcast."""
-        tokens = decode_sequences + prefill_tokens
+        tokens = self.tokens_per_sequence * decode_sequences + prefill_tokens
         visited = -np.expm1(tokens * np.log1p(-self.expert_hit_fraction))
         dense = np.sqrt(self.dense_read_ms**2 + (self.dense_compute_ms_per_token * tokens) ** 2)
         expert = np.sqrt((self.expert_read_ms * visited) ** 2 + (self.expert_compute_ms_per_token * tokens) ** 2)
@@ -161,7 +167,7 @@ class ClockTable:
 
     def slower_by(self, factor: Floats) -> ClockTable:
         """Return the same classes, each with every step `factor` times as long."""
-        times = {f.name: getattr(self, f.name) * factor for f in fields(self) if f.name != "expert_hit_fraction"}
+        times = {f.name: getattr(self, f.name) * factor for f in fields(self) if f.name not in _NO_TIMES}
         return replace(self, **times)
 
     def clock(self, place: int) -> StepClock:

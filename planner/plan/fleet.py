@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from typing import Literal
 
@@ -55,6 +56,32 @@ class NodeGroup(PlanPart):
     existing: int = left_out_at(0)
 
 
+class SpeculativeConfig(PlanPart):
+    """The speculative configuration is vLLM's `--speculative-config`: what proposes tokens, and how many in one step.
+
+    model: checkpoint of the drafter; None where it is a part of the model's own.
+    """
+
+    method: Literal["mtp", "eagle3"]
+    num_speculative_tokens: int
+    model: str | None = left_out_at(None)
+
+
+def tokens_of_step(
+    max_num_batched_tokens: int, max_num_seqs: int, num_speculative_tokens: int, tokens_per_sequence: float
+) -> int:
+    """Return the most tokens of a step of the clock, in which each sequence receives one token.
+
+    A step of the engine holds B tokens: V of each of C sequences, which are verified, and the prompts of A steps of the
+    clock. That is C + (B − V·C)/A in a full batch; and B where no token is proposed.
+    """
+    if not num_speculative_tokens:
+        return max_num_batched_tokens
+    verified = 1 + num_speculative_tokens
+    received = verified / tokens_per_sequence
+    return max_num_seqs + math.floor((max_num_batched_tokens - verified * max_num_seqs) / received)
+
+
 class EngineSettings(PlanPart):
     """The engine settings are vLLM's arguments for every replica of a pool, in vLLM's own words.
 
@@ -67,6 +94,7 @@ class EngineSettings(PlanPart):
     data_parallel_size: copies of the attention, each with a KV cache and a scheduler of its own.
     enable_expert_parallel: whether experts lie whole on one GPU each.
     api_server_count: processes that speak HTTP, make tokens of text and stream them.
+    speculative_config: how tokens are proposed (speculative decoding); None where they are not.
     """
 
     tensor_parallel_size: int
@@ -82,15 +110,21 @@ class EngineSettings(PlanPart):
     data_parallel_size: int = left_out_at(1)
     enable_expert_parallel: bool = left_out_at(False)
     api_server_count: int = left_out_at(1)
+    speculative_config: SpeculativeConfig | None = left_out_at(None)
 
     @property
     def gpus(self) -> int:
         """Return the GPUs of one replica."""
         return self.tensor_parallel_size * self.data_parallel_size
 
+    @property
+    def num_speculative_tokens(self) -> int:
+        """Return the tokens that are proposed for each sequence in one step; 0 without speculative decoding."""
+        return self.speculative_config.num_speculative_tokens if self.speculative_config else 0
+
 
 class PoolClock(PlanPart):
-    """A pool's clock is the coefficients of one engine step, ms. The hit fraction has no unit.
+    """A pool's clock is the coefficients of one engine step, ms. The hit fraction and the tokens have no unit.
 
     Their formula stands in `planner.performance.step_time`.
     """
@@ -107,6 +141,7 @@ class PoolClock(PlanPart):
     comm_ms_per_token: Figure
     comm_ms_per_step: Figure
     server_ms_per_sequence: Figure = left_out_at(Decimal(0))
+    tokens_per_sequence: Figure = left_out_at(Decimal(1))
 
 
 class PoolCapacity(PlanPart):

@@ -23,6 +23,14 @@ SCHEMA_REFUSES: list[tuple[dict[str, Any], str]] = [
     ({"engine": {"gpuMemoryUtilization": 1.5}}, "maximum: got 1.5, want 1"),
     ({"engine": {"quantization": "fp7"}}, "at '/engine/quantization': value must be one of"),
     ({"engine": {"kvCacheDtype": "fp9"}}, "at '/engine/kvCacheDtype': value must be one of"),
+    (
+        {"engine": {"speculativeConfig": {"method": "eagle3", "num_speculative_tokens": 3}}},
+        "at '/engine/speculativeConfig/method': value must be 'mtp'",
+    ),
+    (
+        {"engine": {"speculativeConfig": {"method": "mtp"}}},
+        "at '/engine/speculativeConfig': missing property 'num_speculative_tokens'",
+    ),
     ({"engine": {"keepAliveSeconds": 30}}, "at '/engine/keepAliveSeconds': minimum: got 30, want 61"),
     ({"privacy": "secret"}, "value must be one of 'public', 'internal', 'restricted'"),
     ({"model": {"source": "https://hub.example/model"}}, "at '/model/source'"),
@@ -81,6 +89,22 @@ TEMPLATES_REFUSE: list[tuple[dict[str, Any], str]] = [
         "a replica of 8 GPUs (engine.tensorParallelSize × engine.dataParallelSize) needs more GPUs than a node has (4)",
     ),
     ({"engine": {"dataParallelSize": 2}}, "engine.dataParallelSize 2 shares nothing without engine.expertParallel"),
+    (
+        {
+            "engine": {
+                "maxNumBatchedTokens": 200,
+                "maxNumSeqs": 128,
+                "speculativeConfig": {"method": "mtp", "num_speculative_tokens": 1},
+            }
+        },
+        "maxNumBatchedTokens 200 does not hold the 256 tokens that engine.speculativeConfig verifies for 128 sequences",
+    ),
+    ({"extraArgs": ["--speculative-config={}"]}, "remove it and use engine.speculativeConfig"),
+    ({"extraArgs": ["--speculative_config.method=mtp"]}, "remove it and use engine.speculativeConfig"),
+    (
+        {"extraArgs": ["--spec-tokens=3"]},
+        "--spec-tokens is set by the chart: remove it and use engine.speculativeConfig",
+    ),
     ({"extraArgs": ["--api-server-count=4"]}, "--api-server-count is set by the chart"),
     (
         {"replicas": 4, "placement": {"maxReplicasPerNode": 3}, "nodeGroup": {"gpusPerNode": 2}},

@@ -40,6 +40,7 @@ EVERYTHING = {
         "quantization": "compressed-tensors",
         "dtype": "bfloat16",
         "kvCacheDtype": "fp8_e4m3",
+        "speculativeConfig": {"method": "mtp", "num_speculative_tokens": 3},
         "prefixCaching": False,
         "expertParallel": True,
         "enforceEager": True,
@@ -121,6 +122,14 @@ def test_copies_of_the_attention_share_one_api_server_and_its_limits() -> None:
     assert flags <= set(arguments)
     alone = container(render("vllm", pool()))["args"]
     assert not [text for text in alone if text.startswith(("--data-parallel", "--api-server"))]
+
+
+@charts
+def test_a_drafter_is_told_as_json_with_whole_numbers() -> None:
+    drafter = {"speculativeConfig": {"method": "mtp", "num_speculative_tokens": 2.0}}
+    arguments = container(render("vllm", pool(engine=drafter)))["args"]
+    assert '--speculative-config={"method":"mtp","num_speculative_tokens":2}' in arguments
+    assert not [text for text in container(render("vllm", pool()))["args"] if text.startswith("--spec")]
 
 
 @charts

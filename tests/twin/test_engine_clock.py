@@ -24,6 +24,7 @@ COEFFICIENTS = {
     "comm_ms_per_token": 0.001,
     "comm_ms_per_step": 1.0,
     "server_ms_per_sequence": 0.05,
+    "tokens_per_sequence": 1.0,
 }
 DOCUMENT = {
     "version": "1.0",
@@ -85,8 +86,9 @@ def test_a_slow_server_holds_the_engine_up() -> None:
 
 
 def test_a_clock_of_an_older_plan_has_no_server() -> None:
-    older = {name: value for name, value in COEFFICIENTS.items() if name != "server_ms_per_sequence"}
-    assert StepCoefficients(**older).server_ms_per_sequence == 0.0
+    newer = ("server_ms_per_sequence", "tokens_per_sequence")
+    older = StepCoefficients(**{name: value for name, value in COEFFICIENTS.items() if name not in newer})
+    assert (older.server_ms_per_sequence, older.tokens_per_sequence) == (0.0, 1.0)
 
 
 def test_a_good_file_is_read(tmp_path: Path) -> None:
@@ -105,7 +107,8 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
         ({"max_num_seqs": 0}, "max_num_seqs"),
         ({"step": COEFFICIENTS | {"expert_hit_fraction": 1.5}}, "step.expert_hit_fraction"),
         ({"step": COEFFICIENTS | {"overhead_ms": -1}}, "step.overhead_ms"),
-        ({"step": dict.fromkeys(COEFFICIENTS, 0.0)}, "time would stand still"),
+        ({"step": dict.fromkeys(COEFFICIENTS, 0.0) | {"tokens_per_sequence": 1}}, "time would stand still"),
+        ({"step": COEFFICIENTS | {"tokens_per_sequence": 0.5}}, "step.tokens_per_sequence"),
     ],
 )
 def test_a_bad_file_is_refused_by_field(tmp_path: Path, changes: dict[str, object], words: str) -> None:
@@ -133,6 +136,7 @@ steps = st.builds(
     comm_ms_per_token=small,
     comm_ms_per_step=small,
     server_ms_per_sequence=small,
+    tokens_per_sequence=st.floats(1, 9),
 )
 batches = st.tuples(st.integers(0, 512), st.integers(0, 10**6), st.integers(0, 16384), st.floats(0, 10**5))
 

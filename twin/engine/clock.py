@@ -1,12 +1,13 @@
 """The clock file: the limits of one replica, and the coefficients that say how long one engine step lasts.
 
-    engine = √(dense_read² + (dense_compute · (C + P))²)
-           + √((expert_read · (1 − (1 − hit)^(C + P)))² + (expert_compute · (C + P))²)
+    engine = √(dense_read² + (dense_compute · T)²)
+           + √((expert_read · (1 − (1 − hit)^T))² + (expert_compute · T)²)
            + kv_read · X + attention · P · ctx
-           + overhead + overhead_per_sequence · C + comm_per_step + comm_per_token · (C + P)
+           + overhead + overhead_per_sequence · C + comm_per_step + comm_per_token · T
     step   = the longer one of engine and server_per_sequence · C
 
-    C     decode sequences, one token each
+    C     decode sequences, which receive one token each
+    T     tokens that are computed: tokens_per_sequence · C + P
     X     tokens of context that they read
     P     prefill tokens of the step
     ctx   mean context that a prefill token attends to, tokens
@@ -39,6 +40,7 @@ class StepCoefficients(BaseModel):
     """The coefficients give the milliseconds of one engine step, by cause.
 
     expert_hit_fraction: share of the experts that one token uses.
+    tokens_per_sequence: tokens that are computed for each token that a sequence receives; 1 without speculation.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,13 +57,14 @@ class StepCoefficients(BaseModel):
     comm_ms_per_token: _Milliseconds
     comm_ms_per_step: _Milliseconds
     server_ms_per_sequence: _Milliseconds = 0.0
+    tokens_per_sequence: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1.0
 
     def step_ms(
         self, decode_sequences: int, context_tokens: int, prefill_tokens: int = 0, prefill_context: float = 0.0
     ) -> float:
         """Return the milliseconds of a step: C sequences decode over X context tokens, P tokens prefill at mean context
         ctx."""
-        batch_tokens = decode_sequences + prefill_tokens
+        batch_tokens = self.tokens_per_sequence * decode_sequences + prefill_tokens
         products_ms = math.hypot(self.dense_read_ms, self.dense_compute_ms_per_token * batch_tokens)
         if self.expert_read_ms or self.expert_compute_ms_per_token:
             expert_ms = self.expert_read_ms * (1.0 - (1.0 - self.expert_hit_fraction) ** batch_tokens)

@@ -56,6 +56,12 @@ what to do. Included by the Deployment, so nothing renders while a rule is broke
 {{- if and (gt (int64 $engine.dataParallelSize) 1) (not $engine.expertParallel) -}}
 {{- $problems = append $problems (printf "engine.dataParallelSize %d shares nothing without engine.expertParallel: set it, or run more replicas" (int64 $engine.dataParallelSize)) -}}
 {{- end -}}
+{{- with $engine.speculativeConfig -}}
+{{- $verified := mul (add 1 (int64 .num_speculative_tokens)) (int64 $engine.maxNumSeqs) -}}
+{{- if and $engine.maxNumBatchedTokens (lt (int64 $engine.maxNumBatchedTokens) $verified) -}}
+{{- $problems = append $problems (printf "engine.maxNumBatchedTokens %d does not hold the %d tokens that engine.speculativeConfig verifies for %d sequences: raise it, or lower maxNumSeqs" (int64 $engine.maxNumBatchedTokens) $verified (int64 $engine.maxNumSeqs)) -}}
+{{- end -}}
+{{- end -}}
 {{- toJson $problems -}}
 {{- end }}
 
@@ -79,6 +85,10 @@ what to do. Included by the Deployment, so nothing renders while a rule is broke
   "--quantization" "engine.quantization"
   "--dtype" "engine.dtype"
   "--kv-cache-dtype" "engine.kvCacheDtype"
+  "--speculative-config" "engine.speculativeConfig"
+  "--spec-method" "engine.speculativeConfig"
+  "--spec-model" "engine.speculativeConfig"
+  "--spec-tokens" "engine.speculativeConfig"
   "--enable-prefix-caching" "engine.prefixCaching"
   "--disable-prefix-caching" "engine.prefixCaching"
   "--enable-expert-parallel" "engine.expertParallel"
@@ -136,7 +146,7 @@ what to do. Included by the Deployment, so nothing renders while a rule is broke
 {{- if regexMatch "^-[^-]" $flag -}}
 {{- $problems = append $problems (printf "extraArgs: %q is a short form: write the long one, --flag=value" $flag) -}}
 {{- else if hasPrefix "--" $flag -}}
-{{- range $name, $value := $owned }}{{ if hasPrefix $flag $name -}}
+{{- range $name, $value := $owned }}{{ if or (hasPrefix $flag $name) (hasPrefix (printf "%s." $name) $flag) -}}
 {{- $problems = append $problems (printf "extraArgs: %s is set by the chart: remove it and use %s" $name $value) -}}
 {{- end }}{{ end -}}
 {{- range $name, $reason := $refused }}{{ if or (hasPrefix $flag $name) (hasPrefix (printf "%s." $name) $flag) -}}

@@ -40,6 +40,11 @@ attention load apart, and their ranks read everything. */ -}}
 {{- with $engine.quantization }}{{ $args = append $args (printf "--quantization=%s" .) }}{{ end -}}
 {{- with $engine.dtype }}{{ $args = append $args (printf "--dtype=%s" .) }}{{ end -}}
 {{- with $engine.kvCacheDtype }}{{ $args = append $args (printf "--kv-cache-dtype=%s" .) }}{{ end -}}
+{{- /* A number from values is a float, which would print as 1e+06 or be refused; the keys are sorted. */ -}}
+{{- with $engine.speculativeConfig -}}
+{{- $tokens := dict "num_speculative_tokens" (int64 .num_speculative_tokens) -}}
+{{- $args = append $args (printf "--speculative-config=%s" (merge $tokens . | toJson)) -}}
+{{- end -}}
 {{- $args = append $args (ternary "--enable-prefix-caching" "--disable-prefix-caching" (eq true $engine.prefixCaching)) -}}
 {{- if $engine.expertParallel }}{{ $args = append $args "--enable-expert-parallel" }}{{ end -}}
 {{- if $engine.enforceEager }}{{ $args = append $args "--enforce-eager" }}{{ end -}}

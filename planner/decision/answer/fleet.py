@@ -9,10 +9,21 @@ from decimal import Decimal
 from planner.decision.answer.solved import Solved
 from planner.decision.candidates.platform import NODE_DISK_GB
 from planner.decision.candidates.self_hosted import SelfHosted
+from planner.domain.models import Drafter
 from planner.performance.admission import gate, load_seconds, queued_requests, queued_tokens
 from planner.performance.memory import memory_share
 from planner.performance.precision import engine_dtype
-from planner.plan.fleet import EngineSettings, NodeGroup, NodePlacement, Pool, PoolCapacity, PoolClock, Replicas
+from planner.plan.fleet import (
+    EngineSettings,
+    NodeGroup,
+    NodePlacement,
+    Pool,
+    PoolCapacity,
+    PoolClock,
+    Replicas,
+    SpeculativeConfig,
+    tokens_of_step,
+)
 
 
 def node_groups(solved: Solved) -> tuple[NodeGroup, ...]:
@@ -87,7 +98,13 @@ def _pool(solved: Solved, pool: SelfHosted) -> Pool:
                 replica.clock,
                 [route.lengths for route in routes],
                 [route.target for route in routes],
-                replica.max_num_batched_tokens * shape.copies,
+                tokens_of_step(
+                    replica.max_num_batched_tokens,
+                    replica.max_num_seqs,
+                    shape.drafted,
+                    replica.clock.tokens_per_sequence,
+                )
+                * shape.copies,
                 [0.0 if replica.memory.state_bytes else route.repeated.shared_tokens for route in routes],
             ),
             gpu_memory_utilization=Decimal(str(memory_share(shape.gpu))),
@@ -98,6 +115,7 @@ def _pool(solved: Solved, pool: SelfHosted) -> Pool:
             data_parallel_size=shape.copies,
             enable_expert_parallel=shape.parallelism.enable_expert_parallel,
             api_server_count=replica.api_servers,
+            speculative_config=_speculative_config(shape.drafter),
         ),
         clock=PoolClock(**{name: getattr(replica.clock, name) for name in PoolClock.model_fields}),
         kv_tokens=int(replica.memory.kv_tokens(context)),
@@ -106,6 +124,14 @@ def _pool(solved: Solved, pool: SelfHosted) -> Pool:
         capacity=tuple(_capacity(pool, key[0], key[1]) for key in solved.choice.bands_of(pool.name)),
         peak_utilization=solved.choice.load(pool.name) / count,
         weights=shape.model.weights if shape.quantization.checkpoint == shape.model.hf_id else None,
+    )
+
+
+def _speculative_config(drafter: Drafter | None) -> SpeculativeConfig | None:
+    if drafter is None:
+        return None
+    return SpeculativeConfig(
+        method=drafter.method, num_speculative_tokens=drafter.num_speculative_tokens, model=drafter.checkpoint
     )
 
 

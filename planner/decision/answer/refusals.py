@@ -137,8 +137,7 @@ def _decisive(route: RouteDemand, own: tuple[Omission, ...], market: Market) -> 
     whole: tuple[str, ...] = ("routes", route.name)
     kinds = {omission.kind for omission in own}
     if not route.route.engine.is_free and kinds & WITH_SETTINGS:
-        held = route.route.engine.model_dump(exclude_none=True)
-        settings = ", ".join(f"`{name}: {value}`" for name, value in held.items())
+        settings = ", ".join(f"`{name}: {value}`" for name, value in route.route.engine.held.items())
         told = min((o for o in own if o.kind in WITH_SETTINGS), key=_held_first)
         reason = f"it holds {settings}; with that {candidate_words(told.candidate)}: {omission_words(told)}"
         return (*whole, "engine"), reason

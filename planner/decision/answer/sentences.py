@@ -16,6 +16,7 @@ MEANING: Mapping[OmissionKind, str] = {
     "memory": "does not fit the GPU's memory",
     "format": "the GPU does not run the weight format",
     "kv-cache": "is not planned with an FP8 KV cache",
+    "drafter": "is not planned with that drafter",
     "slo": "cannot meet the SLO at any load",
     "price": "has no price",
     "zones": "is not sold in the environment's zones",
@@ -56,7 +57,8 @@ def candidate_words(candidate: Candidate) -> str:
     shape = f"{candidate.parallelism.gpus} × {candidate.gpu}{layout_words(candidate.parallelism)}"
     cap = f", batch cap {candidate.max_num_seqs}" if candidate.max_num_seqs else ""
     cache = "" if candidate.kv_cache_dtype == "auto" else f", {candidate.kv_cache_dtype} KV cache"
-    way = f"{candidate.model} ({candidate.quantization}{cache})"
+    drafter = f", drafter {candidate.drafter}" if candidate.drafter else ""
+    way = f"{candidate.model} ({candidate.quantization}{cache}{drafter})"
     return f"{way} on {shape}{host}{cap}{TENANCY_WORDS[candidate.tenancy]}"
 
 
@@ -72,7 +74,7 @@ def omission_words(omission: Omission) -> str:
     match omission.cause:
         case omissions.DoesNotLoad(fit):
             return fit.reason
-        case omissions.FormatNotRun(support) | omissions.CacheNotRun(support):
+        case omissions.FormatNotRun(support) | omissions.CacheNotRun(support) | omissions.DrafterNotPlanned(support):
             return support.reason
         case omissions.MissesSlo(capacity, band):
             near = ", just above the target" if capacity.over is not None and 1.0 < capacity.over < JUST_ABOVE else ""

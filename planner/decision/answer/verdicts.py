@@ -39,6 +39,7 @@ def verdicts(
         *_prices(solved.catalog, cost),
         *_provenance(solved.pools),
         *_caches(solved.pools),
+        *_drafters(solved.pools),
         *_range(without_place),
         *_gaps((*gaps, *(gap for pool in solved.pools for gap in pool.shape.model.gaps()))),
         *too_long_verdicts(solved),
@@ -106,9 +107,12 @@ def _prices(catalog: Catalog, cost: Cost) -> list[Verdict]:
 
 
 def _provenance(pools: Sequence[SelfHosted]) -> list[Verdict]:
-    """Warn of capacities that rest on no measured runs of the GPU, or on few runs of the layout."""
+    """Warn of capacities that rest on no measured runs of the GPU, or on few runs of the layout.
+
+    Of pools with a drafter `_drafters` warns.
+    """
     analytic = [p for p in pools if any(c.provenance == "analytic" for c in p.replica.capacities.values())]
-    gpus = sorted({pool.shape.gpu.key for pool in analytic if pool.shape.copies == 1})
+    gpus = sorted({pool.shape.gpu.key for pool in analytic if pool.shape.copies == 1 and not pool.shape.drafter})
     copied = sorted(pool.name for pool in analytic if pool.shape.copies > 1)
     told = []
     if gpus:
@@ -130,6 +134,23 @@ def _caches(pools: Sequence[SelfHosted]) -> list[Verdict]:
             name="KV cache", state="pass", message=f"the KV cache of {', '.join(names)} is stored in FP8, {allowed}"
         )
     ]
+
+
+def _drafters(pools: Sequence[SelfHosted]) -> list[Verdict]:
+    """Warn of pools with a drafter: answers are the model's own, and their speed rests on what others publish."""
+    verdicts = []
+    for pool in pools:
+        if (drafter := pool.shape.drafter) is not None:
+            proposed = drafter.num_speculative_tokens
+            message = (
+                f"{pool.name} proposes {proposed} token{'s' if proposed > 1 else ''} a step by `{drafter.method}`, of "
+                f"which {drafter.accepted:g} are taken to be accepted ({drafter.measured}; {drafter.source}, "
+                f"{drafter.as_of}); its capacity rests on that and on no run, with the margin of computed figures: "
+                "measure one replica by the metrics `vllm:spec_decode_num_accepted_tokens` ÷ "
+                "`vllm:spec_decode_num_drafts` before you rely on it"
+            )
+            verdicts.append(Verdict(name="speculative decoding", state="warn", message=message))
+    return verdicts
 
 
 def _range(without_place: Sequence[str]) -> list[Verdict]:

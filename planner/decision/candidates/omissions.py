@@ -22,6 +22,7 @@ OmissionKind = Literal[
     "memory",
     "format",
     "kv-cache",
+    "drafter",
     "slo",
     "price",
     "zones",
@@ -58,6 +59,7 @@ class Candidate:
     max_num_seqs: batch cap, where the same replica could also run with another one.
     tenancy: `solo` or `private` where its nodes hold nothing else, as `candidates.shapes` means them.
     kv_cache_dtype: form of its KV cache.
+    drafter: word of what proposes its tokens, like `mtp1`.
     """
 
     model: str = ""
@@ -71,6 +73,7 @@ class Candidate:
     kv_cache_dtype: KvCacheDtype = "auto"
     data_parallel_size: int = 1
     enable_expert_parallel: bool = False
+    drafter: str = ""
 
     @property
     def parallelism(self) -> Parallelism:
@@ -80,7 +83,7 @@ class Candidate:
     @property
     def names(self) -> tuple[str, ...]:
         """Return all names that a reader may look for."""
-        ways = (self.parallelism.word, cache_word(self.kv_cache_dtype))
+        ways = (self.parallelism.word, cache_word(self.kv_cache_dtype), self.drafter)
         own = (self.model, self.quantization, self.gpu, self.instance_type, self.api, *ways)
         return tuple(name for name in own if name)
 
@@ -112,6 +115,14 @@ class CacheNotRun:
 
     support: Unsupported
     kind: Literal["kv-cache"] = "kv-cache"
+
+
+@dataclass(frozen=True)
+class DrafterNotPlanned:
+    """Plans do not use the drafter with the model in this precision."""
+
+    support: Unsupported
+    kind: Literal["drafter"] = "drafter"
 
 
 @dataclass(frozen=True)
@@ -357,6 +368,7 @@ OmissionCause = (
     | FormatNotRun
     | CacheNotRun
     | MissesSlo
+    | DrafterNotPlanned
     | NoPrice
     | NotInZones
     | OverQuota
@@ -398,19 +410,24 @@ class Omission:
 def counts_by_kind(omissions: Iterable[Omission]) -> tuple[tuple[OmissionKind, int], ...]:
     """Return (kind, number of omissions), the most frequent first, ties by name. Equal omissions count once.
 
-    A layout that fell as tensor parallelism on the same GPUs did is not counted beside it.
+    A layout that fell as tensor parallelism on the same GPUs did is not counted beside it, and a candidate with a
+    drafter not beside the one without.
     """
     distinct = set(omissions)
-    plain = {(o.candidate, o.kind, o.route) for o in distinct if not o.candidate.parallelism.word}
-    counts = Counter(o.kind for o in distinct if (_on_cut_model(o.candidate), o.kind, o.route) not in plain)
-    counts += Counter(o.kind for o in distinct if not o.candidate.parallelism.word)
+    plain = {(o.candidate, o.kind, o.route) for o in distinct if _is_plain(o.candidate)}
+    counts = Counter(o.kind for o in distinct if (_plain(o.candidate), o.kind, o.route) not in plain)
+    counts += Counter(o.kind for o in distinct if _is_plain(o.candidate))
     return tuple((kind, counts[kind]) for kind in sorted(counts, key=lambda kind: (-counts[kind], kind)))
 
 
-def _on_cut_model(candidate: Candidate) -> Candidate:
-    """Return the candidate whose GPUs share the model by tensor parallelism; the same one where they do."""
+def _is_plain(candidate: Candidate) -> bool:
+    return not candidate.parallelism.word and not candidate.drafter
+
+
+def _plain(candidate: Candidate) -> Candidate:
+    """Return the candidate without a drafter whose GPUs share the model by tensor parallelism."""
     gpus = candidate.parallelism.gpus
-    return replace(candidate, tensor_parallel_size=gpus, data_parallel_size=1, enable_expert_parallel=False)
+    return replace(candidate, tensor_parallel_size=gpus, data_parallel_size=1, enable_expert_parallel=False, drafter="")
 
 
 def names_all(candidate: Candidate, words: Sequence[str]) -> bool:

@@ -19,7 +19,7 @@ from planner.domain.catalog import Catalog
 from planner.domain.environment import ApiAccounts, Environment
 from planner.domain.gaps import Gap
 from planner.domain.lengths_declared import NOTHING
-from planner.domain.models import Model, Quantization
+from planner.domain.models import Drafter, Model, Quantization
 from planner.domain.offerings import Gpu, Offerings
 from planner.domain.route import Route
 from planner.domain.traces import TraceSummary, bin_of, bin_start
@@ -65,7 +65,13 @@ def context_wanted(workload: Workload) -> int:
 
 
 def context_held(
-    model: Model, quantization: Quantization, gpu: Gpu, layout: Parallelism, kv_format: KvFormat, wanted: int
+    model: Model,
+    quantization: Quantization,
+    gpu: Gpu,
+    layout: Parallelism,
+    kv_format: KvFormat,
+    wanted: int,
+    drafter: Drafter | None = None,
 ) -> int:
     """Return the context that a replica is started with: what is wanted, or less where model or memory hold less.
 
@@ -84,6 +90,7 @@ def context_held(
             max_model_len=context,
             max_num_batched_tokens=default_batched_tokens(gpu),
             kv_format=kv_format,
+            drafter=drafter,
         )
 
     if isinstance(fit(wanted), MemoryFit):

@@ -24,8 +24,9 @@ from planner.performance.capacity import Capacity, CapacityQuestion
 from planner.performance.coefficients import Coefficients
 from planner.performance.memory import MemoryFit
 from planner.performance.prefix import cached_prompts
-from planner.performance.roofline import ideal_step, step_clock
+from planner.performance.speculation import clock_of, first_token_factor
 from planner.performance.step_time import StepClock
+from planner.plan.fleet import tokens_of_step
 from planner.words.numbers import six_digits
 
 MOST_SERVERS = 4
@@ -52,12 +53,15 @@ class Ruler:
     cores_per_gpu: Mapping[str, float] = field(default_factory=dict)
 
     def evidence(self, shape: Shape) -> Evidence:
-        """Return what is known of the speed of a shape. Few runs have copies of the attention, or MLA with fp8 KV."""
+        """Return what is known of the speed of a shape.
+
+        Few runs have copies of the attention, or MLA with fp8 KV, and none of ours has a drafter.
+        """
         gpu = shape.gpu.key
         weights = weights_class(shape.model.key, shape.quantization.name, shape.kv_format, shape.parallelism.word)
         latent_fp8 = shape.kv_format == "fp8" and shape.model.architecture.latent is not None
-        few_runs, calibration = shape.copies > 1 or latent_fp8, self.calibrations.get(gpu)
-        return evidence(self.coefficients, calibration, gpu, weights, shape.gpus, few_runs)
+        few_runs = shape.copies > 1 or latent_fp8 or shape.drafter is not None
+        return evidence(self.coefficients, self.calibrations.get(gpu), gpu, weights, shape.gpus, few_runs)
 
     def margin(self, shape: Shape) -> float:
         """Return the factor on the step time of a shape."""
@@ -69,17 +73,18 @@ class Ruler:
         Copies of the attention step together: the clock is that of all of them.
         """
         context = max(1.0, sum(route.lengths.mean_context for route in shape.routes) / len(shape.routes))
-        ideal = ideal_step(
-            shape.model.architecture,
+        basis = self.evidence(shape)
+        clock = clock_of(
+            shape.model,
             shape.quantization,
             shape.gpu,
-            shape.parallelism.tensor_parallel_size,
+            shape.parallelism,
+            basis.coefficients,
             context_tokens=context,
             kv_format=shape.kv_format,
-            expert_parallel_size=shape.parallelism.expert_parallel_size,
+            drafter=shape.drafter,
         )
-        basis = self.evidence(shape)
-        return step_clock(ideal, basis.coefficients).slower_by(basis.step * self.margin(shape)).as_written()
+        return clock.slower_by(basis.step * self.margin(shape)).as_written()
 
     def api_servers(self, shape: Shape, clock: StepClock, cap: int) -> int:
         """Return the number of API servers of a replica with a batch cap, sequences. clock: that of one server."""
@@ -107,20 +112,25 @@ class Ruler:
     ) -> CapacityQuestion:
         """Return the question to the performance model about one band of a route, or all of it when `band` is None.
 
-        Where first tokens really take longer than is computed, the target is made that much shorter instead;
-        `as_measured` brings the times of the answer back. Bursts are not in it. `cap` is the batch cap, sequences;
-        `batched_tokens` are the most tokens of one step. Both are of one copy of the attention; the question is about
-        all copies together.
+        Where first tokens really take longer than is computed, the target is made that much shorter instead, as with
+        copies of the attention and with a drafter; `as_measured` brings the times of the answer back. Bursts are not in
+        it. `cap` is the batch cap, sequences; `batched_tokens` are the most tokens of one step of the engine. Both are
+        of one copy of the attention; the question is about all copies together.
         """
         basis, context = self.evidence(shape), shape.max_model_len
         lengths = route.lengths_read(context) if band is None else route.lengths_for(band, context)
+        batched_tokens = tokens_of_step(batched_tokens, cap, shape.drafted, clock.tokens_per_sequence)
         alone = on_one_copy(clock, lengths.mean_input, batched_tokens, shape.copies)
         cap, batched_tokens = cap * shape.copies, batched_tokens * shape.copies
+        full = max(1.0, min(float(cap), memory.sequences(lengths.mean_context)))
+        of_engine = first_token_factor(
+            clock, shape.drafted, full, full * lengths.mean_context, lengths.mean_input, batched_tokens
+        )
         return CapacityQuestion(
             clock=clock,
             memory=memory,
             lengths=lengths,
-            target=route.target.nearer(basis.first_token * alone),
+            target=route.target.nearer(basis.first_token * alone * six_digits(of_engine)),
             max_num_seqs=cap,
             max_num_batched_tokens=batched_tokens,
             reuse=cached_prompts(memory, clock, lengths, cap, route.repeated, route.spread),

@@ -93,7 +93,7 @@ def class_name(shape: Shape, host: Host, variant: str) -> str:
     place = f"{shape.gpu.key}-{shape.gpus}of{instance.gpu_count}"
     if not host.is_cheapest:
         place += f"-{instance.key}"
-    ways = shape.parallelism.word, cache_word(shape.kv_cache_dtype), variant
+    ways = shape.parallelism.word, cache_word(shape.kv_cache_dtype), shape.identity.drafter, variant
     parts = [shape.model.key, shape.quantization.name, place, *ways, *held_words(shape.held), shape.own_nodes]
     return bounded("-".join(slug(part) for part in parts if part), LONGEST_NAME)
 

@@ -2,7 +2,8 @@
 
 The module does not know which batch cap a shape runs with, what it can serve, or which machine carries it. Routes that
 hold different settings of the engine do not share a shape, because a pool has one value of each. A route has shapes of
-each form of the KV cache that it allows, and shares each with the routes that allow it too.
+each form of the KV cache that it allows, and shares each with the routes that allow it too. So it is with drafters: a
+route that allows speculative decoding has shapes with and without each drafter of a model.
 """
 
 from __future__ import annotations
@@ -10,13 +11,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import product
 from typing import Literal
 
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.hardware_rules import MachineRules
 from planner.decision.candidates.hosting_rights import HostingRights
 from planner.decision.candidates.known import Known
-from planner.decision.candidates.omissions import CacheNotRun, Candidate, DoesNotLoad, FormatNotRun, Omission
+from planner.decision.candidates.omissions import (
+    CacheNotRun,
+    Candidate,
+    DoesNotLoad,
+    DrafterNotPlanned,
+    FormatNotRun,
+    Omission,
+)
 from planner.decision.candidates.reach import NARROWEST_CAP, context_held
 from planner.decision.choice.question import BandKey
 from planner.domain.catalog import Catalog
@@ -24,9 +33,10 @@ from planner.domain.environment import ModelFacts
 from planner.domain.gaps import Gap
 from planner.domain.hardware import HardwareChoice
 from planner.domain.model_facts import token_counts
-from planner.domain.models import Model, Quantization
+from planner.domain.models import Drafter, Model, Quantization
 from planner.domain.offerings import Gpu
-from planner.domain.route import HeldSettings, KvCacheDtype
+from planner.domain.route import HeldSettings, KvCacheDtype, Route
+from planner.performance.drafters import unplanned_drafter
 from planner.performance.engine.defaults import default_batched_tokens
 from planner.performance.memory import MemoryFit, NoFit, memory_fit, weights_bytes
 from planner.performance.parallelism import Parallelism, offered
@@ -45,6 +55,7 @@ class Shape:
     routes: the routes that accept the model in this precision, with their lengths in its own tokens.
     held: settings of the engine that all of them hold.
     kv_cache_dtype: form of the KV cache, which all of them allow.
+    drafter: what proposes tokens, which all of them allow; None without speculative decoding.
 
     Two shapes are equal only if they are the same object, so that they can be keys without comparing their routes.
     """
@@ -57,6 +68,7 @@ class Shape:
     routes: tuple[RouteDemand, ...]
     held: HeldSettings = field(default_factory=HeldSettings)
     kv_cache_dtype: KvCacheDtype = "auto"
+    drafter: Drafter | None = None
 
     @cached_property
     def identity(self) -> Candidate:
@@ -69,6 +81,7 @@ class Shape:
             kv_cache_dtype=self.kv_cache_dtype,
             data_parallel_size=self.copies,
             enable_expert_parallel=self.parallelism.enable_expert_parallel,
+            drafter=self.drafter.word if self.drafter else "",
         )
 
     @property
@@ -85,6 +98,11 @@ class Shape:
     def kv_format(self) -> KvFormat:
         """Return the format of the KV cache as the performance model names it."""
         return KV_FORMATS[self.kv_cache_dtype]
+
+    @property
+    def drafted(self) -> int:
+        """Return the tokens that are proposed for each sequence in one step; 0 without a drafter."""
+        return self.drafter.num_speculative_tokens if self.drafter else 0
 
     @property
     def own_nodes(self) -> str:
@@ -126,7 +144,7 @@ class Shape:
             return self.held.max_model_len
         wanted = min(max(route.max_model_len for route in self.routes), self.model.max_context)
         way = self.model, self.quantization, self.gpu, self.parallelism, self.kv_format
-        return context_held(*way, wanted) or wanted
+        return context_held(*way, wanted, self.drafter) or wanted
 
     @cached_property
     def reads(self) -> frozenset[BandKey]:
@@ -146,9 +164,10 @@ class Shape:
     def first_batched_tokens(self, cap: int) -> int:
         """Return the most tokens of one step that are tried first: what the routes hold, or vLLM's default.
 
-        The default follows memory and name of the GPU. A step holds one token of each of the `cap` sequences at least.
+        The default follows memory and name of the GPU. A step holds one token of each of the `cap` sequences at least,
+        and the tokens that are proposed for it.
         """
-        return self.held.max_num_batched_tokens or max(default_batched_tokens(self.gpu), cap)
+        return self.held.max_num_batched_tokens or max(default_batched_tokens(self.gpu), (1 + self.drafted) * cap)
 
     def route(self, name: str) -> RouteDemand:
         """Return one of its routes. Raises StopIteration where the route does not accept the shape."""
@@ -169,6 +188,7 @@ class Shape:
             max_model_len=self.max_model_len,
             max_num_batched_tokens=batched_tokens,
             kv_format=self.kv_format,
+            drafter=self.drafter,
         )
 
 
@@ -215,25 +235,34 @@ def _accepted_shapes(
     rights: HostingRights,
     facts: Mapping[str, ModelFacts],
 ) -> Iterator[Shape]:
-    accepted: dict[_Kind, tuple[Model, Quantization, list[RouteDemand]]] = {}
+    accepted: dict[_Kind, tuple[Model, Quantization, Drafter | None, list[RouteDemand]]] = {}
     for route in routes:
         for model, quantization in _accepted(route, catalog):
             if not rights.allows(route, model):
                 continue
-            for cache in route.route.quality.kv_cache_dtype:
-                key = (model.key, quantization.name, tenancy[route.name], held_words(route.route.engine), cache)
-                users = accepted.setdefault(key, (model, quantization, []))[2]
+            for cache, drafter in product(route.route.quality.kv_cache_dtype, _drafters(route.route, model)):
+                held = held_words(route.route.engine)
+                key = (model.key, quantization.name, tenancy[route.name], held, cache, drafter.word if drafter else "")
+                users = accepted.setdefault(key, (model, quantization, drafter, []))[3]
                 if route.name not in {user.name for user in users}:
                     users.append(route.counted(token_counts(model.key, facts, catalog)))
     listed = tuple(gpus)
-    for (_, _, kind, _, cache), (model, quantization, users) in sorted(accepted.items(), key=lambda item: item[0]):
+    for (_, _, kind, _, cache, _), (model, quantization, drafter, users) in sorted(
+        accepted.items(), key=lambda item: item[0]
+    ):
         for gpu in listed:
             for layout in offered(model, quantization, gpu):
-                yield Shape(model, quantization, gpu, layout, kind, tuple(users), users[0].route.engine, cache)
+                yield Shape(model, quantization, gpu, layout, kind, tuple(users), users[0].route.engine, cache, drafter)
 
 
-_Kind = tuple[str, str, Tenancy, tuple[str, ...], KvCacheDtype]
-"""(model, precision, tenancy, held settings in words, form of the KV cache): routes of one kind share a shape."""
+_Kind = tuple[str, str, Tenancy, tuple[str, ...], KvCacheDtype, str]
+"""(model, precision, tenancy, held settings in words, form of the KV cache, word of the drafter): routes of one kind
+share a shape."""
+
+
+def _drafters(route: Route, model: Model) -> tuple[Drafter | None, ...]:
+    """Return what may propose tokens of a model for a route; None stands for nothing, which is always there."""
+    return (None, *(model.drafters if route.engine.speculative == "allow" else ()))
 
 
 def held_words(held: HeldSettings) -> tuple[str, ...]:
@@ -250,11 +279,13 @@ def _accepted(route: RouteDemand, catalog: Catalog) -> Iterator[tuple[Model, Qua
                 yield accepted.model, quantization
 
 
-def _omission_cause(shape: Shape) -> FormatNotRun | CacheNotRun | DoesNotLoad | None:
+def _omission_cause(shape: Shape) -> FormatNotRun | CacheNotRun | DrafterNotPlanned | DoesNotLoad | None:
     if unsupported := unsupported_weights(shape.model, shape.quantization, shape.gpu):
         return FormatNotRun(unsupported)
     if unsupported := unplanned_cache(shape.model, shape.gpu, shape.kv_cache_dtype):
         return CacheNotRun(unsupported)
+    if shape.drafter and (unsupported := unplanned_drafter(shape.model, shape.quantization, shape.drafter)):
+        return DrafterNotPlanned(unsupported)
     cap = shape.narrowest_cap
     memory = shape.memory(cap, shape.first_batched_tokens(cap))
     return DoesNotLoad(memory) if isinstance(memory, NoFit) else None

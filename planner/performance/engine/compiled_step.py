@@ -55,7 +55,7 @@ def _engine_ms(
 ) -> float:
     """Return the time of a step without its server, ms."""
     dense_read, dense_compute, expert_read, expert_compute = vector[0], vector[1], vector[2], vector[3]
-    tokens = decode_sequences + prefill_tokens
+    tokens = vector[12] * decode_sequences + prefill_tokens
     time = math.sqrt(dense_read**2 + (dense_compute * tokens) ** 2)
     if expert_read + expert_compute > 0.0:
         visited = 1.0 - math.pow(1.0 - vector[4], tokens)

@@ -17,7 +17,7 @@ import pytest
 
 import planner.decision.decide as decider
 import planner.decision.optimize as optimizer
-from planner.decision.candidates import rating, replicas, ruler
+from planner.decision.candidates import rating, replicas
 from planner.decision.choice import search as searching
 from planner.decision.choice import solve as solving
 from planner.decision.choice.again import solve_again
@@ -27,7 +27,7 @@ from planner.decision.choice.question import Answer, Infeasible, Question
 from planner.decision.choice.search import SearchLimits
 from planner.documents.lock import render
 from planner.edges import planning
-from planner.performance import capacity_search, closed_form
+from planner.performance import capacity_search, closed_form, speculation
 from planner.performance.capacity_search import CapacitiesByDigest
 from planner.performance.roofline import step_clock
 from planner.performance.step_time import StepClock
@@ -114,7 +114,7 @@ def other_processor(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
             told = exact(*given)
             return StepClock(**{field.name: disturbed(getattr(told, field.name)) for field in fields(told)})
 
-        monkeypatch.setattr(ruler, "step_clock", clock)
+        monkeypatch.setattr(speculation, "step_clock", clock)
         for module in (capacity_search, closed_form, rating, replicas):
             monkeypatch.setattr(module, "six_digits", lambda value: six_digits(disturbed(value)))
 

@@ -167,6 +167,36 @@ def test_how_long_a_model_is_served_is_checked(folder: Path, old: str, new: str,
     assert problem.where.file == "providers/google.yaml"
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ("  accepted: 0.81\n", "  accepted: 1.2\n", 0, "1.2 of 1 proposed tokens cannot be accepted: 0 to 1"),
+        ("  accepted: 0.81\n", "", -2, "drafters.0.accepted: Field required"),
+        ("num_speculative_tokens: 1", "num_speculative_tokens: 0", 0, "a drafter proposes at least 1 token"),
+        ("- method: mtp", "- method: eagle3", 0, "an EAGLE-3 drafter has a checkpoint of its own"),
+        ("- method: mtp", "- method: medusa", 0, "drafters.0.method: Input should be 'mtp' or 'eagle3'"),
+        ("- method: mtp", "- method: mtp\n  params: 5", 1, "leave `params` out"),
+        ("- method: mtp", "- method: mtp\n  layers: 0", 1, "a drafter has at least 1 layer"),
+        ("  accepted:", "  acepted: 1\n  accepted:", 0, "unknown key 'acepted'; did you mean accepted?"),
+        ("  source: vLLM pull request 12755 (description)\n", "  source: ''\n", 0, "no source"),
+        ("  as_of: 2025-02-04\n", "  as_of: soon\n", 0, "'soon' is not a date"),
+    ],
+)
+def test_each_kind_of_bad_drafter_says_what_is_wrong_and_where(
+    folder: Path, old: str, new: str, line: int, message: str
+) -> None:
+    file = folder / "models" / "deepseek-r1.yaml"
+    head, _, drafters = file.read_text(encoding="utf-8").partition("drafters:\n")
+    assert drafters.count(old) == 1
+    place = head.count("\n") + 2 + drafters[: drafters.index(old)].count("\n")
+    file.write_text(f"{head}drafters:\n{drafters.replace(old, new)}", encoding="utf-8")
+    (problem,) = _problems(folder)
+    assert problem.code == "CAT003"
+    assert message in problem.message
+    assert problem.where is not None
+    assert (problem.where.file, problem.where.line) == ("models/deepseek-r1.yaml", place + line)
+
+
 @pytest.mark.parametrize("file", ["instances/g6e.yaml", "providers/openai.yaml", f"{DAY}/api/openai.yaml"])
 def test_a_file_that_was_cut_off_does_not_pass(folder: Path, file: str) -> None:
     lines = (folder / file).read_text(encoding="utf-8").splitlines()

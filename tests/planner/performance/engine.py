@@ -23,8 +23,9 @@ from planner.performance.step_time import StepClock
 
 
 def clock_of(**times: float) -> StepClock:
-    """A clock with these times; all others are 0."""
-    return StepClock(**{each.name: times.get(each.name, 0.0) for each in fields(StepClock)})
+    """A clock with these times; all others are 0. A sequence brings one token, unless more are given."""
+    none = {each.name: 0.0 for each in fields(StepClock)} | {"tokens_per_sequence": 1.0}
+    return StepClock(**none | times)
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,8 @@ milliseconds = st.one_of(st.just(0.0), st.floats(1e-6, 50.0))
 hits = st.one_of(st.just(0.0), st.floats(0.001, 0.999))
 clocks = st.builds(
     StepClock,
-    **{each.name: hits if each.name == "expert_hit_fraction" else milliseconds for each in fields(StepClock)},
+    **{each.name: milliseconds for each in fields(StepClock)}
+    | {"expert_hit_fraction": hits, "tokens_per_sequence": st.floats(1.0, 9.0)},
 )
 
 
@@ -83,4 +84,4 @@ def test_no_sequences_wait_for_no_server() -> None:
 def test_the_vector_has_one_number_for_each_field_in_their_order() -> None:
     assert clock_vector(
         StepClock(**{field.name: float(k) for k, field in enumerate(fields(StepClock))})
-    ).tolist() == list(np.arange(12.0))
+    ).tolist() == list(np.arange(13.0))

@@ -50,6 +50,7 @@ clocks = st.builds(
     comm_ms_per_token=times,
     comm_ms_per_step=times,
     server_ms_per_sequence=times,
+    tokens_per_sequence=st.floats(1.0, 9.0),
 )
 steps = st.tuples(st.integers(0, 300), st.integers(0, 10**6), st.integers(0, 8192), st.floats(0.0, 10**5))
 
@@ -114,7 +115,7 @@ def test_a_step_lies_between_the_greatest_term_and_the_sum(clock: StepClock, ste
     And no less than the server takes.
     """
     decode, context, prompt, before = step
-    tokens = decode + prompt
+    tokens = clock.tokens_per_sequence * decode + prompt
     read = [clock.dense_read_ms, clock.expert_read_ms * (1 - (1 - clock.expert_hit_fraction) ** tokens)]
     multiply = [clock.dense_compute_ms_per_token * tokens, clock.expert_compute_ms_per_token * tokens]
     rest = clock.kv_read_ms_per_token * context + clock.attention_ms_per_token_pair * prompt * before
@@ -140,6 +141,7 @@ def test_the_fields_are_the_twin_s_contract() -> None:
         "comm_ms_per_token",
         "comm_ms_per_step",
         "server_ms_per_sequence",
+        "tokens_per_sequence",
     ]
 
 
