@@ -20,6 +20,7 @@ from planner.documents.arithmetic import arithmetic
 from planner.documents.environment_file import canonical, parse
 from planner.domain.environment import Environment
 from planner.edges.catalog_files import load_catalog
+from planner.edges.own_catalog import read_own_model
 from planner.edges.performance_files import load_coefficients
 from planner.performance.capacity_search import CapacitiesByDigest
 from planner.plan.fleet import Pool, PoolClock
@@ -150,6 +151,14 @@ def test_a_drafter_with_a_checkpoint_of_its_own_falls_with_that_reason() -> None
     assert {o.candidate.drafter for o in fallen} == {"eagle3-3"}
     assert "plans use drafters that are built in alone" in omission_words(fallen[0])
     assert {word for word, _ in drafters(told)} == {""}
+
+
+def test_own_weights_of_the_shape_of_a_model_have_not_its_drafter() -> None:
+    """Who tuned the model may have left the layer out, and what it accepts of other answers is not known."""
+    own = "base: deepseek-r1\nhf_id: acme/support\nsource: own\nas_of: 2026-11-01\n...\n"
+    catalog = load_catalog()
+    assert catalog.models["deepseek-r1"].drafters
+    assert read_own_model("acme-support", own, "acme-support.yaml", catalog).drafters == ()
 
 
 def test_the_twin_gets_a_clock_of_received_tokens() -> None:
