@@ -210,7 +210,7 @@ def test_an_api_without_a_price_is_a_gap_and_no_candidate() -> None:
 
 
 def test_least_churn_keeps_the_locked_pools_until_it_pays() -> None:
-    more = ("requests_per_second: {mean: 1}", "requests_per_second: {mean: 8}")
+    more = ("requests_per_second: {mean: 1}", "requests_per_second: {mean: 6}")
     locked = {pool.name for pool in outcome().plan.pools}
     free = optimize(inputs(more), kept=KEPT).plan
     assert {pool.name for pool in free.pools} != locked, "choose a load at which another mix is cheaper"
