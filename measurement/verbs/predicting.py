@@ -48,8 +48,7 @@ def accuracy(
 ) -> None:
     """Print the scores of predictions of a measured table, and write them to files where asked.
 
-    file: a CSV table; None for the table that the shipped coefficients were fitted to and, with `sources`, also for the
-        table of sources that they never saw.
+    file: a CSV table; None for the table that the shipped coefficients were fitted to.
     held_out: `sources`, `cells` or `gpus` for fits without each of them; empty for the shipped coefficients.
     as_json, as_markdown, as_plot: where to write the scores as JSON, as Markdown and as an SVG picture.
     """
