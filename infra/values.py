@@ -7,6 +7,7 @@ Only what the lock or the platform decides is written. Everything else is the ch
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from infra.naming import (
 from infra.sizing import load_seconds, replica_share
 from planner.documents import routing
 from planner.documents.lock import Lock
-from planner.plan.fleet import NodeGroup, Pool
+from planner.plan.fleet import EngineSettings, NodeGroup, Pool
 
 ZONE_ID_LABEL = "topology.k8s.aws/zone-id"
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
@@ -84,7 +85,7 @@ def vllm(
             "maxNumSeqs": engine.max_num_seqs,
             "maxNumBatchedTokens": engine.max_num_batched_tokens,
             "maxNumQueuedReqs": engine.max_num_queued_reqs,
-            "maxNumQueuedTokens": engine.max_num_queued_tokens,
+            "maxNumQueuedTokens": queued_tokens_of_a_server(engine),
             "gpuMemoryUtilization": float(engine.gpu_memory_utilization),
             "quantization": engine.quantization,
             "dtype": engine.dtype,
@@ -116,6 +117,16 @@ def vllm(
         },
     }
     return _stated({**values, "image": image.values()} if image else values)
+
+
+def queued_tokens_of_a_server(engine: EngineSettings) -> int:
+    """Return the prompt tokens that may wait at one API server: its share of those of the replica.
+
+    vLLM counts the waiting requests of all its API servers together, and the waiting tokens in each of them. Every
+    server takes the longest prompt that the replica takes.
+    """
+    share = math.ceil(engine.max_num_queued_tokens / engine.api_server_count)
+    return max(share, min(engine.max_num_queued_tokens, engine.max_model_len))
 
 
 def tolerations(pool: Pool, group: NodeGroup) -> list[dict[str, str]]:

@@ -2,14 +2,20 @@
 
 A benchmark file knows the name that the server gave its model, and seldom more. Each fact may stand in several places.
 Two places that contradict each other are an error. A fact that stands nowhere is an error too, which names the option
-for it. Only the KV cache and the version of the engine have a default: vLLM's own (`auto`) and unknown.
+for it. Four have a default: the KV cache (`auto`), the tokens of a step (vLLM's own), the number of API servers (1) and
+the version of the engine (unknown).
+
+A note may also hold the arguments of `vllm serve`, as a list, one line or keys. They count as a place of their own.
 """
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from measurement.calibration.refusals import RunRefusal
 from measurement.calibration.runs import Deployment
@@ -30,9 +36,21 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "max_num_batched_tokens": ("max_num_batched_tokens",),
     "data_parallel_size": ("data_parallel_size", "dp", "data_parallel"),
     "enable_expert_parallel": ("enable_expert_parallel", "expert_parallel", "ep"),
+    "api_server_count": ("api_server_count", "asc"),
+    "speculative_config": ("speculative_config", "sc", "speculative_model", "spec_method", "spec_model"),
 }
 """The words that a file may use for a fact, by the name of the fact's option."""
+ARGUMENT_KEYS = ("args", "command", "engine_args", "vllm_args")
+"""The keys of a note under which arguments of `vllm serve` may stand."""
+ENGINE_ARGUMENTS = (
+    *("tensor_parallel_size", "data_parallel_size", "enable_expert_parallel", "api_server_count"),
+    *("kv_cache_dtype", "max_num_batched_tokens", "speculative_config"),
+)
+"""Facts that are read from such arguments. `--model` and `--quantization` are not among them: vLLM takes a path
+and a way of loading there, which need not be words of the catalog."""
 REQUIRED = ("model", "gpu", "tensor_parallel_size", "quantization")
+OFF = ("", "0", "false", "no", "off", "none", "null")
+"""Values by which a fact says that something was not switched on."""
 KV_FORMATS: Mapping[str, KvFormat] = {
     "": "bf16",
     "auto": "bf16",
@@ -60,12 +78,46 @@ class FactSource:
 
 def deployment_facts(values: Mapping[str, object]) -> dict[str, str]:
     """The facts about a deployment among the plain values of a file, by the name of their option."""
+    values = {str(key).replace("-", "_"): value for key, value in values.items()}
     facts = {}
     for name, words in ALIASES.items():
         stated = [values[word] for word in words if word in values and isinstance(values[word], str | int | float)]
         if stated and str(stated[0]).strip():
             facts[name] = str(stated[0]).strip()
+    drafting = values.get("speculative_config")
+    if isinstance(drafting, Mapping):
+        facts["speculative_config"] = json.dumps(drafting, sort_keys=True, default=str)
     return facts
+
+
+def argument_facts(values: Mapping[str, object]) -> dict[str, str]:
+    """The facts that arguments of `vllm serve` among the values of a note state, by the name of their option."""
+    flags: dict[str, object] = {}
+    for stated in (values.get(key) for key in ARGUMENT_KEYS):
+        flags |= stated if isinstance(stated, Mapping) else dict(_flags(_words(stated)))
+    return {name: value for name, value in deployment_facts(flags).items() if name in ENGINE_ARGUMENTS}
+
+
+def _words(arguments: object) -> list[str]:
+    """The words of arguments, which are a list or one line. A line whose quotes do not match is cut at its blanks."""
+    if isinstance(arguments, list):
+        # A shell's script is one item with many words. The value of a flag, such as JSON, stays whole.
+        return [part for each in arguments for part in (_words(each) if " --" in str(each) else [str(each)])]
+    if not isinstance(arguments, str):
+        return []
+    try:
+        return shlex.split(arguments)
+    except ValueError:
+        return arguments.split()
+
+
+def _flags(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """(the name of a flag with underscores, its value or `true`) of each flag; `--name.key value` is one of `name`."""
+    for word, following in zip_longest(words, words[1:], fillvalue="-"):
+        flag = re.fullmatch(r"--?([A-Za-z][\w-]*)(?:\.[^=]*)?(?:=(.*))?", word, re.DOTALL)
+        if flag:
+            value = flag[2] if flag[2] is not None else following
+            yield flag[1].replace("-", "_"), "true" if value.startswith("-") else value
 
 
 def stated_deployment(
@@ -80,7 +132,9 @@ def stated_deployment(
     gpu = _gpu(facts, catalog, problems)
     ranks = _count(facts, "tensor_parallel_size", problems)
     tokens = _count(facts, "max_num_batched_tokens", problems)
+    servers = _count(facts, "api_server_count", problems)
     problems += _other_layout(facts)
+    problems += _drafted_tokens(facts)
     quantization = _quantization(facts, model, served, problems)
     kv = KV_FORMATS.get(facts.get("kv_cache_dtype", "").lower())
     if kv is None:
@@ -90,7 +144,7 @@ def stated_deployment(
     problems += _missing(facts, model_name, served)
     if problems or model is None or gpu is None or ranks is None or quantization is None or kv is None:
         return tuple(problems)
-    return Deployment(model, quantization, gpu, ranks, kv, facts.get("engine_version", ""), tokens)
+    return Deployment(model, quantization, gpu, ranks, kv, facts.get("engine_version", ""), tokens, servers or 1)
 
 
 def _joined_facts(sources: Sequence[FactSource]) -> tuple[dict[str, str], list[RunRefusal]]:
@@ -124,11 +178,18 @@ def _missing(facts: Mapping[str, str], model_name: str | None, served: str | Non
 
 def _other_layout(facts: Mapping[str, str]) -> Iterator[RunRefusal]:
     """One refusal for each fact by which the GPUs shared the model in another way than by tensor parallelism."""
-    off = ("", "0", "1", "false", "no", "off", "none")
     for name in ("data_parallel_size", "enable_expert_parallel"):
-        if facts.get(name, "").lower() not in off:
+        if facts.get(name, "").lower() not in (*OFF, "1"):
             message = f"{name} is {facts[name]}: such a replica is another class, and nothing is calibrated for it yet"
             yield RunRefusal("CAL015", message, "calibrate with runs of tensor parallelism alone", name)
+
+
+def _drafted_tokens(facts: Mapping[str, str]) -> Iterator[RunRefusal]:
+    """The refusal of speculative decoding, whose steps no calibration tells from those of one token."""
+    stated = facts.get("speculative_config", "")
+    if stated.lower() not in (*OFF, "{}"):
+        message = f"tokens were drafted by speculative decoding (speculative_config {stated})"
+        yield RunRefusal("CAL015", message, "calibrate with runs without a drafter", "speculative_config")
 
 
 def _model(

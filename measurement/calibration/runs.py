@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from measurement.evidence.deployed_runs import DeployedRun, deployed_run
@@ -169,6 +169,7 @@ class Deployment:
     kv: format of the KV cache.
     engine_version: version of vLLM, or empty.
     max_num_batched_tokens: tokens of one step at most; None for vLLM's default.
+    api_server_count: processes that speak HTTP and stream the tokens.
     """
 
     model: Model
@@ -178,6 +179,7 @@ class Deployment:
     kv: KvFormat = "bf16"
     engine_version: str = ""
     max_num_batched_tokens: int | None = None
+    api_server_count: int = 1
 
     @property
     def weights(self) -> str:
@@ -190,7 +192,7 @@ class Deployment:
         return self.max_num_batched_tokens or int(step_tokens("vllm", self.gpu, self.engine_version))
 
     def clock(self, coefficients: Coefficients, context_tokens: float) -> StepClock:
-        """The step clock of the replica.
+        """The step clock of the replica. Its API servers share the sequences, as in a plan.
 
         context_tokens: tokens that a sequence holds on average.
         """
@@ -198,7 +200,8 @@ class Deployment:
         ideal = ideal_step(
             shape, self.quantization, self.gpu, ranks, kv_format=self.kv, context_tokens=max(1.0, context_tokens)
         )
-        return step_clock(ideal, coefficients)
+        clock = step_clock(ideal, coefficients)
+        return replace(clock, server_ms_per_sequence=clock.server_ms_per_sequence / self.api_server_count)
 
     def __str__(self) -> str:
         kv = "" if self.kv == "bf16" else f", {self.kv} KV cache"
@@ -285,7 +288,8 @@ class OwnRun:
             offline=False,
             gpu_memory_utilization=None,
             eager=False,
-            stream_interval=1,
+            # n servers send a token of each sequence in the time in which one server sends every n-th.
+            stream_interval=d.api_server_count,
             figure=FIGURES[metric],
             value=value,
             regime="batch1" if clients == 1 else "fixed_concurrency",

@@ -113,8 +113,7 @@ class _Spread:
 
     @property
     def provenance(self) -> Provenance:
-        """The provenance of the GPU for vLLM, and `analytic` for other engines: `calibrated` residuals hold vLLM's rows
-        alone."""
+        """The provenance of the GPU for vLLM, and `analytic` for other engines, whose rows do not make a GPU known."""
         return provenance(self.coefficients, self.deployed.run)
 
     def of(self, kind: QuotedKind) -> tuple[float, float]:

@@ -30,7 +30,7 @@ from typing import Any
 
 import yaml
 
-from measurement.calibration.deployment import FactSource, deployment_facts, stated_deployment
+from measurement.calibration.deployment import FactSource, argument_facts, deployment_facts, stated_deployment
 from measurement.calibration.refusals import RunRefusal, expectation_refusals, refusals, run_refusals
 from measurement.calibration.runs import BenchRun, OwnRun
 from measurement.files.bench import profile_bounds
@@ -294,7 +294,9 @@ def _notes_beside(path: Path, problems: list[Problem]) -> list[FactSource]:
         if not isinstance(source.documents[0], Mapping):
             problems.append(source.problem("CAL002", "a list of facts is expected, like `gpu: L4`"))
             continue
-        notes.append(FactSource(note.name, deployment_facts(source.documents[0])))
+        stated = source.documents[0]
+        notes.append(FactSource(note.name, deployment_facts(stated)))
+        notes.append(FactSource(f"the arguments in {note.name}", argument_facts(stated)))
     return notes
 
 
@@ -303,7 +305,8 @@ def _unused_yaml(source: _Source) -> list[Problem]:
     document = source.documents[0]
     if is_inference_perf_config(document) or source.path.name == BESIDE:
         return []
-    if isinstance(document, Mapping) and deployment_facts(document) and source.path.with_suffix(".json").exists():
+    states = isinstance(document, Mapping) and (deployment_facts(document) or argument_facts(document))
+    if states and source.path.with_suffix(".json").exists():
         return []
     hint = f"call it {BESIDE}, or like the report that it belongs to"
     return [source.problem("CAL002", "this YAML file belongs to no report", hint)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,10 @@ from planner.cli.output import note, show, show_json
 from planner.documents.model_config.derive import derive
 from planner.documents.model_config.index import check_index, without_index
 from planner.documents.model_config.row import Origin, as_yaml, row_of, tuned_row
+from planner.domain.catalog import Catalog
 from planner.domain.gaps import Gap
-from planner.domain.models import Model
+from planner.domain.models import REPOSITORY, WEIGHTS_ADDRESS, Model
+from planner.edges.catalog_files import load_catalog
 from planner.edges.files import read_text, write_text
 from planner.edges.model_sources import model_files
 from planner.edges.own_catalog import catalog_beside, own_model_path, read_own_model
@@ -25,7 +27,6 @@ from planner.words.diagnostics import Problem, Problems
 
 KEY = re.compile(r"[a-z0-9][a-z0-9.-]{0,79}")
 """The form of a model's key: what stands in accept lists."""
-_S3 = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^\s/][^\s]*")
 _DATED = re.compile(r"^(?:as_of|source): .*$", re.MULTILINE)
 
 
@@ -50,9 +51,9 @@ class Asked:
 
 def add_model(subject: str, index: Path | None, asked: Asked, folder: Path, replace: bool, form: str) -> None:
     """Derive the row of a model, show it, and write it into the own catalog beside the environments."""
-    if asked.weights and not _S3.fullmatch(asked.weights):
-        message = f"`{asked.weights}` is no place of weights"
-        raise Problems([Problem("USE003", message, hint="write s3://BUCKET/PREFIX, in the region of the cluster")])
+    shipped, catalog = load_catalog(), catalog_beside(folder)
+    if problems := [*_misnamed(subject, asked), *_own_base(asked, shipped, catalog)]:
+        raise Problems(problems)
     if asked.base:
         row, told, default = _tuned(subject, asked)
     else:
@@ -62,14 +63,35 @@ def add_model(subject: str, index: Path | None, asked: Asked, folder: Path, repl
         hint = "name it with --name: lower-case letters, digits, dots and hyphens"
         raise Problems([Problem("USE003", f"`{key}` cannot be the key of a model", hint=hint)])
     text, path = as_yaml(row), own_model_path(folder, key)
-    catalog = catalog_beside(folder)
-    model = read_own_model(key, text, str(path), catalog)
+    model = read_own_model(key, text, str(path), shipped)
     told = [*told, *_told(model, catalog.own.get(f"model/{key}") is None and key in catalog.models)]
     if form == "json":
         show_json({"key": key, "file": str(path), "row": row, "told": told})
     else:
         show(model_view(model, _sizes(model), told))
     _write(path, text, replace)
+
+
+def _misnamed(subject: str, asked: Asked) -> Iterator[Problem]:
+    """Yield a problem for each option that names no place of weights."""
+    if asked.weights and not WEIGHTS_ADDRESS.fullmatch(asked.weights):
+        hint = "write s3://BUCKET/PREFIX, with plain letters, digits, dots, hyphens and _; in the region of the cluster"
+        yield Problem("USE003", f"`{asked.weights}` is no place of weights", hint=hint)
+    hf_id = asked.hf_id or (subject if asked.base else "")
+    if hf_id and not REPOSITORY.fullmatch(hf_id):
+        yield Problem("USE003", f"`{hf_id}` is no repository", hint="write ORG/MODEL, as Hugging Face names it")
+
+
+def _own_base(asked: Asked, shipped: Catalog, catalog: Catalog) -> Iterator[Problem]:
+    """Yield a problem where the base is an own row: plans take shapes from shipped rows alone.
+
+    A row that stands for its own base may be written again: it has the shape of the shipped row as before.
+    """
+    again = asked.base == asked.key and asked.base in shipped.models
+    if f"model/{asked.base}" in catalog.own and not again:
+        message = f"`{asked.base}` is a row of your own catalog, and a base is a shipped model"
+        hint = f"copy catalog/models/{asked.base}.yaml to the new key and change it there, or give the configuration"
+        yield Problem("USE003", message, hint=hint)
 
 
 def _derived(subject: str, index: Path | None, asked: Asked) -> tuple[dict[str, Any], list[str], str]:

@@ -280,6 +280,7 @@ def perf_calibrate(
     quantization: Annotated[str, typer.Option("--quantization", help="Format of the weights, like fp8.")] = "",
     kv_cache_dtype: Annotated[str, typer.Option("--kv-cache-dtype", help="Of the engine; default: auto.")] = "",
     max_num_batched_tokens: Annotated[str, typer.Option("--max-num-batched-tokens", help="Of the engine.")] = "",
+    api_server_count: Annotated[str, typer.Option("--api-server-count", help="Of the engine; default: 1.")] = "",
     engine_version: Annotated[str, typer.Option("--engine-version", help="Of vLLM.")] = "",
     name: Annotated[str, typer.Option("--name", help="Of the calibration; default: its GPUs.")] = "",
     as_of: Annotated[str, typer.Option("--as-of", help="Its day, YYYY-MM-DD; default: today.")] = "",
@@ -302,6 +303,7 @@ def perf_calibrate(
         "quantization": quantization,
         "kv_cache_dtype": kv_cache_dtype,
         "max_num_batched_tokens": max_num_batched_tokens,
+        "api_server_count": api_server_count,
         "engine_version": engine_version,
     }
     options = {name: value for name, value in stated.items() if value}

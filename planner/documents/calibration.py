@@ -7,6 +7,7 @@ that it started from. The same runs give the same bytes. It is computed and revi
 
 from __future__ import annotations
 
+import copy
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -118,7 +119,7 @@ def load(text: str, file: str) -> CalibrationFile:
     """Read a calibration from its text. Raises `Problems` with CAL020 for every value that does not fit."""
     document = document_of(text, file)
     try:
-        return _of_own_classes(CalibrationFile.model_validate(document.value), document)
+        return _of_own_classes(CalibrationFile.model_validate(with_newer_terms(document.value)), document)
     except ValidationError as error:
         problems = []
         for detail in error.errors(include_url=False, include_context=False, include_input=False):
@@ -126,6 +127,29 @@ def load(text: str, file: str) -> CalibrationFile:
             message = f"{'.'.join(map(str, path)) or 'the file'}: {detail['msg']}"
             problems.append(Problem("CAL020", message, document.at(path), AGAIN))
         raise Problems(problems) from error
+
+
+def with_newer_terms(values: Any) -> Any:
+    """Return the plain values of a file with 0.0 for each term of a coefficient that an older release did not have.
+
+    The model that such a file was made with had no time of an API server and none of an eager layer, and its other
+    coefficients were fitted without them. The zero makes it the same model again. Where a value has another shape than
+    a calibration, it stays as it is, and the form of the file is judged later.
+    """
+    filled = copy.deepcopy(values)
+    for calibration in _parts_of(filled, "gpus"):
+        coefficients = calibration.get("coefficients")
+        if isinstance(coefficients, dict):
+            coefficients.setdefault("eager_ms_per_layer", 0.0)
+        for engine in _parts_of(coefficients, "engines"):
+            engine.setdefault("server_ms_per_token", 0.0)
+    return filled
+
+
+def _parts_of(values: Any, key: str) -> list[dict[str, Any]]:
+    """Return the mappings in the mapping at a key; none where something else stands there."""
+    parts = values.get(key) if isinstance(values, dict) else None
+    return [each for each in parts.values() if isinstance(each, dict)] if isinstance(parts, dict) else []
 
 
 def _of_own_classes(file: CalibrationFile, document: Document) -> CalibrationFile:

@@ -6,7 +6,8 @@ Nothing here knows a GPU. A model names the precision that its maker publishes. 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
@@ -31,6 +32,17 @@ EXPERTS_ONLY: frozenset[str] = frozenset({"mxfp4", "int4-qat"})
 ModelPart = Literal["attention", "attention-inputs", "shared-experts"]
 """Weights that a quantized checkpoint may leave as they were. `attention-inputs`: all projections but that of the
 output."""
+
+
+_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
+REPOSITORY = re.compile(rf"{_NAME}/{_NAME}")
+"""The form of a repository on Hugging Face, `OWNER/NAME`. It becomes a part of addresses and of access policies."""
+WEIGHTS_ADDRESS = re.compile(
+    r"s3://(?=[^/]{3,63}/)(?![0-9]+(?:\.[0-9]+){3}/)[a-z0-9](?:[a-z0-9-]|\.(?!\.))*[a-z0-9]"
+    r"(?:/[A-Za-z0-9._-]+)+/?"
+)
+"""The form of the place of own weights, `s3://BUCKET/PREFIX`. The bucket is named by AWS's rule. It becomes a part of
+access policies, where `*`, `?` and `${…}` would admit more than the place itself."""
 
 
 @dataclass(frozen=True)
@@ -229,6 +241,22 @@ class Model:
                 )
             )
         return tuple(gaps)
+
+    def malformed(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Yield (place, what is wrong) for each column that names a place and cannot: they reach access policies."""
+        if self.weights is not None and not WEIGHTS_ADDRESS.fullmatch(self.weights):
+            yield ("weights",), f"{self.weights!r} is no place of weights: write s3://BUCKET/PREFIX"
+        if self.revision is not None and not re.fullmatch(_NAME, self.revision):
+            yield ("revision",), f"{self.revision!r} is no commit: write its hexadecimal digits"
+        own_name = self.weights is not None and re.fullmatch(_NAME, self.hf_id)  # weights that are in no repository
+        repositories: dict[tuple[str | int, ...], str | None] = {
+            ("hf_id",): None if own_name else self.hf_id,
+            **{("quantizations", name): way for name, way in self.quantizations.items() if way != "at-load"},
+            **{("drafters", at, "checkpoint"): drafter.checkpoint for at, drafter in enumerate(self.drafters)},
+        }
+        for place, repository in repositories.items():
+            if repository is not None and not REPOSITORY.fullmatch(repository):
+                yield place, f"{repository!r} is no repository: write OWNER/NAME, as Hugging Face names it"
 
     def _derived(self, name: str) -> Quantization:
         origin = self.quantizations[name]

@@ -175,10 +175,11 @@ def _row_doubts(value: Any, row: Mapping[str, Any], above: Path = ()) -> Iterato
 
 
 def _contradictions(value: Any) -> Iterator[tuple[Path, str]]:
-    """Yield where the columns of a row contradict each other."""
+    """Yield where the columns of a row contradict each other, or name a place in a form that no place has."""
     if isinstance(value, ApiModel) and (message := value.contradiction()):
         yield ("lifecycle", "state"), message
     if isinstance(value, Model):
+        yield from value.malformed()
         for place, drafter in enumerate(value.drafters):
             if wrong := drafter.contradiction():
                 yield ("drafters", place, wrong[0]), wrong[1]

@@ -48,14 +48,14 @@ def own_model_path(folder: Path, key: str) -> Path:
     return folder / FOLDER / MODELS / f"{key}{SUFFIX}"
 
 
-def read_own_model(key: str, text: str, file: str, catalog: Catalog) -> Model:
+def read_own_model(key: str, text: str, file: str, shipped: Catalog) -> Model:
     """Return the model of the text of an own row, before it is written. Raises `Problems`.
 
-    file: path at which it will stand. catalog: the catalog that its base is from.
+    file: path at which it will stand. shipped: the catalog that its base is from, as when plans read the row.
     """
     problems: list[Problem] = []
     document = read(text, file)
-    entry = _from_base(Entry(key, {"key": key, **document.value}, document), catalog, problems)
+    entry = _from_base(Entry(key, {"key": key, **document.value}, document), shipped, problems)
     models = fact_table([entry], TypeAdapter(Model), problems)
     if problems:
         raise Problems(dict.fromkeys(problems))
@@ -96,7 +96,7 @@ def _from_base(entry: Entry, shipped: Catalog, problems: list[Problem]) -> Entry
     name = entry.row["base"]
     base = shipped.rows.get(f"model/{name}")
     if base is None:
-        message = f"there is no model {name!r} to take the shape of"
+        message = f"there is no shipped model {name!r} to take the shape of"
         problems.append(Problem("CAT006", message, entry.span("base"), did_you_mean(str(name), shipped.models)))
         return replace(entry, row=None)
     return replace(entry, row=_merged(base, entry.row, shipped.models[name]))

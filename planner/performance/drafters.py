@@ -27,6 +27,8 @@ def unplanned_drafter(model: Model, quantization: Quantization, drafter: Drafter
         return Unsupported(f"{name} has a checkpoint of its own, and plans use drafters that are built in alone")
     if quantization.checkpoint != model.hf_id:
         return Unsupported(f"{name} is known in the checkpoint of its maker, and not in that of {quantization.name}")
+    if not shape.full_layers:
+        return Unsupported(f"{name} would have the attention of {model.key}, which has windows alone")
     if shape.indexer or shape.compressed:
         return Unsupported(f"{name} has sparse attention, whose steps with a drafter are not modelled")
     return None

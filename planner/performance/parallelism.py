@@ -5,7 +5,7 @@
     data-parallel attention    DP d × TP t, EP      d copies of the attention with t GPUs each share the experts
 
 Each copy has its own KV cache and scheduler, so that `max_num_seqs` and `max_num_batched_tokens` are those of one copy
-(vLLM's documentation of data-parallel deployment). One API server gives requests to the copy with the shortest queues.
+(vLLM's documentation of data-parallel deployment). Its API servers give requests to the copy with the shortest queues.
 
 Copies are offered for models with experts, on Hopper and newer GPUs with NVLink: we hold no run with copies on older
 ones, and over PCIe those of a single model. Expert parallelism without copies is as fast as tensor parallelism in the
@@ -69,7 +69,7 @@ def offered(model: Model, quantization: Quantization, gpu: Gpu) -> tuple[Paralle
         return cut
     whole = tuple(
         Parallelism(size, enable_expert_parallel=True)
-        for size in TENSOR_PARALLEL_SIZES
+        for size in TENSOR_PARALLEL_SIZES[1:]
         if not cuts_experts(model.architecture, quantization, size)
     )
     has_runs = link_class(gpu.link) == "nvlink" and float(gpu.compute_capability) >= COPIES_FROM

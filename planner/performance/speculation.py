@@ -28,6 +28,9 @@ so that the result is a `StepClock` like any other, and the simulator, the lock 
   clock: `first_token_factor` says by how much its targets are shortened. Nor is the budget of a step: it holds the
   verified tokens, and the prompts of A steps (`plan.fleet.tokens_of_step`).
 
+The tokens that a sequence receives in one step go out in one message, which is less work for a server than as many
+messages. No run says how much less, so that the server is taken to send them one by one.
+
 The acceptance is published, for other text than the team's own, and no run of ours had a drafter: `analytic`.
 """
 

@@ -120,6 +120,8 @@ def test_copies_of_the_attention_share_one_api_server_and_its_limits() -> None:
     arguments = container(render("vllm", pool(**copies)))["args"]
     flags = {"--tensor-parallel-size=1", "--data-parallel-size=8", "--enable-expert-parallel", "--api-server-count=1"}
     assert flags <= set(arguments)
+    several = container(render("vllm", pool(engine={"apiServerCount": 3})))["args"]
+    assert "--api-server-count=3" in several
     alone = container(render("vllm", pool()))["args"]
     assert not [text for text in alone if text.startswith(("--data-parallel", "--api-server"))]
 

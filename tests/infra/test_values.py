@@ -55,6 +55,19 @@ def test_values_of_the_gateway_fit_the_schema(image: Image | None) -> None:
     jsonschema.validate(_gateway(locks.plan(), image), _schema("gateway"))
 
 
+def test_servers_share_the_tokens_that_may_wait() -> None:
+    """Each server counts the tokens for itself, and takes the longest prompt of the replica."""
+    plan = locks.plan()
+    pool = plan.pools[0]
+    limits = {"max_num_queued_tokens": 100_000, "max_model_len": 16_384, "max_num_queued_reqs": 90}
+    for servers, tokens in ((1, 100_000), (3, 33_334), (8, 16_384)):
+        engine = pool.engine.model_copy(update=limits | {"api_server_count": servers})
+        pools = (pool.model_copy(update={"engine": engine}), *plan.pools[1:])
+        found = _vllm(plan.model_copy(update={"pools": pools}), pool.name)["engine"]
+        assert (found["maxNumQueuedTokens"], found["maxNumQueuedReqs"]) == (tokens, 90)
+        assert found.get("apiServerCount", 1) == servers
+
+
 def test_no_value_is_null() -> None:
     def nulls(value: Any, path: str) -> list[str]:
         if isinstance(value, dict):

@@ -112,7 +112,9 @@ def _provenance(pools: Sequence[SelfHosted]) -> list[Verdict]:
     Of pools with a drafter `_drafters` warns.
     """
     analytic = [p for p in pools if any(c.provenance == "analytic" for c in p.replica.capacities.values())]
-    gpus = sorted({pool.shape.gpu.key for pool in analytic if pool.shape.copies == 1 and not pool.shape.drafter})
+    single = [pool for pool in analytic if pool.shape.copies == 1 and not pool.shape.drafter]
+    latent = {p.name for p in single if p.shape.kv_format == "fp8" and p.shape.model.architecture.latent is not None}
+    gpus = sorted({pool.shape.gpu.key for pool in single if pool.name not in latent})
     copied = sorted(pool.name for pool in analytic if pool.shape.copies > 1)
     told = []
     if gpus:
@@ -120,6 +122,9 @@ def _provenance(pools: Sequence[SelfHosted]) -> list[Verdict]:
     if copied:
         few = "rest on few measured runs of data-parallel attention, with the wider margin"
         told.append(f"capacities of {', '.join(copied)} {few}: measure one replica before you rely on them")
+    if latent:
+        few = "rest on no measured run of latent attention with an fp8 cache, with the wider margin"
+        told.append(f"capacities of {', '.join(sorted(latent))} {few}")
     return [Verdict(name="provenance", state="warn", message="; ".join(told))] if told else []
 
 

@@ -24,6 +24,7 @@ from planner.domain.offerings import Gpu, Offerings
 from planner.domain.route import Route
 from planner.domain.traces import TraceSummary, bin_of, bin_start
 from planner.domain.workload import Mix, Workload, band_bounds, route_workload
+from planner.performance.drafters import unplanned_drafter
 from planner.performance.engine.defaults import default_batched_tokens
 from planner.performance.memory import MemoryFit, NoFit, memory_fit
 from planner.performance.parallelism import TENSOR_PARALLEL_SIZES, Parallelism, offered
@@ -211,20 +212,28 @@ def _contexts(
             stated |= {row.context_tokens for row in rows if row.context_tokens is not None}
         if accepted.model is not None:
             whole = min(wanted, accepted.model.max_context)
-            forms = route.quality.kv_cache_dtype
-            for way, form, (gpu, usd_of) in product(accepted.precisions, forms, _replica_prices(offerings)):
+            forms, drafters = route.quality.kv_cache_dtype, drafters_of(route, accepted.model)
+            ways = product(accepted.precisions, forms, drafters, _replica_prices(offerings))
+            for way, form, drafter, (gpu, usd_of) in ways:
                 if unplanned_cache(accepted.model, gpu, form):
+                    continue
+                if drafter and unplanned_drafter(accepted.model, way, drafter):
                     continue
                 for layout in offered(accepted.model, way, gpu):
                     if layout.gpus in usd_of:
                         usd = usd_of[layout.gpus]
-                        context = context_held(accepted.model, way, gpu, layout, KV_FORMATS[form], wanted)
+                        context = context_held(accepted.model, way, gpu, layout, KV_FORMATS[form], wanted, drafter)
                         if context == whole:
                             stated.add(whole)
                             cheapest = min(cheapest, usd)
                         elif context:
                             held.append((usd, context))
     return stated, {context for usd, context in held if usd < cheapest}
+
+
+def drafters_of(route: Route, model: Model) -> tuple[Drafter | None, ...]:
+    """Return what may propose tokens of a model for a route; None stands for nothing, which is always there."""
+    return (None, *(model.drafters if route.engine.speculative == "allow" else ()))
 
 
 def _replica_prices(offerings: Offerings) -> list[tuple[Gpu, dict[int, float]]]:

@@ -26,7 +26,7 @@ from planner.decision.candidates.omissions import (
     FormatNotRun,
     Omission,
 )
-from planner.decision.candidates.reach import NARROWEST_CAP, context_held
+from planner.decision.candidates.reach import NARROWEST_CAP, context_held, drafters_of
 from planner.decision.choice.question import BandKey
 from planner.domain.catalog import Catalog
 from planner.domain.environment import ModelFacts
@@ -35,7 +35,7 @@ from planner.domain.hardware import HardwareChoice
 from planner.domain.model_facts import token_counts
 from planner.domain.models import Drafter, Model, Quantization
 from planner.domain.offerings import Gpu
-from planner.domain.route import HeldSettings, KvCacheDtype, Route
+from planner.domain.route import HeldSettings, KvCacheDtype
 from planner.performance.drafters import unplanned_drafter
 from planner.performance.engine.defaults import default_batched_tokens
 from planner.performance.memory import MemoryFit, NoFit, memory_fit, weights_bytes
@@ -240,7 +240,7 @@ def _accepted_shapes(
         for model, quantization in _accepted(route, catalog):
             if not rights.allows(route, model):
                 continue
-            for cache, drafter in product(route.route.quality.kv_cache_dtype, _drafters(route.route, model)):
+            for cache, drafter in product(route.route.quality.kv_cache_dtype, drafters_of(route.route, model)):
                 held = held_words(route.route.engine)
                 key = (model.key, quantization.name, tenancy[route.name], held, cache, drafter.word if drafter else "")
                 users = accepted.setdefault(key, (model, quantization, drafter, []))[3]
@@ -258,11 +258,6 @@ def _accepted_shapes(
 _Kind = tuple[str, str, Tenancy, tuple[str, ...], KvCacheDtype, str]
 """(model, precision, tenancy, held settings in words, form of the KV cache, word of the drafter): routes of one kind
 share a shape."""
-
-
-def _drafters(route: Route, model: Model) -> tuple[Drafter | None, ...]:
-    """Return what may propose tokens of a model for a route; None stands for nothing, which is always there."""
-    return (None, *(model.drafters if route.engine.speculative == "allow" else ()))
 
 
 def held_words(held: HeldSettings) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ CFG001: text that is not a JSON object. CFG004: a key that stands twice with dif
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -65,6 +66,16 @@ def _keys(text: str) -> Iterator[tuple[list[str], int, int]]:
         previous = word
 
 
+def _finite(number: str) -> float | str:
+    """Return a decimal number; its text where it is not finite.
+
+    Some models have `Infinity` at a key that nobody reads (Mamba 2: `time_step_limit`). As a text it is refused
+    wherever a number is read.
+    """
+    value = float(number)
+    return value if math.isfinite(value) else number
+
+
 def read_json(text: str, file: str) -> JsonFile:
     """Parse a JSON object. Raises `Problems`."""
     twice: list[str] = []
@@ -78,7 +89,9 @@ def read_json(text: str, file: str) -> JsonFile:
         return made
 
     try:
-        value = json.loads(text.removeprefix("\ufeff"), object_pairs_hook=without_doubles)
+        value = json.loads(
+            text.removeprefix("\ufeff"), object_pairs_hook=without_doubles, parse_constant=str, parse_float=_finite
+        )
     except json.JSONDecodeError as error:
         where = Span(file, error.lineno, error.colno)
         hint = "give the `config.json` of the model's repository, as it is there"

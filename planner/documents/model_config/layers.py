@@ -180,7 +180,11 @@ def _at(number: int, full: Sequence[int]) -> tuple[Kind, ...]:
 def _sliding(keys: Keys, family: Family, number: int) -> tuple[Kind, ...]:
     """Read which layers slide, by the class of the model."""
     pattern = keys.plain("sliding_window_pattern", "_sliding_window_pattern")
-    if isinstance(pattern, str):  # L: local, G: global
+    if isinstance(pattern, str) and (not pattern or set(pattern) - {"L", "G"}):
+        name = next(name for name in ("sliding_window_pattern", "_sliding_window_pattern") if keys.holds(name))
+        keys.wrong(name, f"`{name}` is {pattern[:60]!r}, which is no row of L (local) and G (global)")
+        return (FULL,) * number
+    if isinstance(pattern, str):
         return tuple(SLIDING if pattern[layer % len(pattern)] == "L" else FULL for layer in range(number))
     if family.windows == "listed" and keys.holds("sliding_window"):
         keys.note("CFG002", "layers slide, and nothing says which: `layer_types` is missing", (), WHOLE)

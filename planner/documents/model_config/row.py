@@ -15,6 +15,8 @@ _PLAIN = re.compile(
     r"[A-Za-z(][\w ./@+()~;%§–-]*(?:[:][\w/][\w ./@+()~;%§–:-]*)*|\d{4}-\d\d(?:-\d\d)?|[0-9a-f]*[a-f][0-9a-f]*"
 )
 """Text that stands in YAML as it is, and is read as text again."""
+_UNPRINTED = re.compile("[\x7f-\xa0\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+"""Characters that YAML refuses or takes for the end of a line where they stand as they are."""
 _WORDS = frozenset({"null", "true", "false"})
 _LOADED_IN_8_BIT: frozenset[WeightFormat] = frozenset({"bf16", "fp16"})
 """Formats that the engine quantizes to FP8 while it loads them."""
@@ -134,4 +136,10 @@ def _scalar(value: Any) -> str:
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{name}: {_scalar(inner)}" for name, inner in value.items()) + "}"
     text = str(value)
-    return text if _PLAIN.fullmatch(text) and text not in _WORDS and text == text.strip() else json.dumps(text)
+    plain = _PLAIN.fullmatch(text) and text not in _WORDS and text == text.strip()
+    return text if plain else _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    """Return a text in quotes. Letters stay as they are: JSON escapes an emoji as two halves, which YAML refuses."""
+    return _UNPRINTED.sub(lambda found: f"\\u{ord(found.group()):04x}", json.dumps(text, ensure_ascii=False))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from measurement.calibration.deployment import FactSource, deployment_facts, stated_deployment
+from measurement.calibration.deployment import FactSource, argument_facts, deployment_facts, stated_deployment
 from measurement.calibration.runs import Deployment
 from planner.domain.gpu_names import gpu_called
 from planner.edges.catalog_files import load_catalog
@@ -49,6 +49,57 @@ def test_files_may_state_the_layout_in_their_own_words() -> None:
         "data_parallel_size": "2",
         "enable_expert_parallel": "True",
     }
+
+
+def test_api_servers_are_one_unless_stated() -> None:
+    one, four = told(FACTS), told({**FACTS, "api_server_count": "4"})
+    assert isinstance(one, Deployment)
+    assert isinstance(four, Deployment)
+    assert (one.api_server_count, four.api_server_count) == (1, 4)
+    for wrong in ("0", "-1", "1.5", "many"):
+        assert told({**FACTS, "api_server_count": wrong}) == [
+            ("CAL003", f"api_server_count {wrong} is not a whole number above zero")
+        ]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"speculative_config": {"method": "mtp", "num_speculative_tokens": 1}},
+        {"speculative_config": '{"method": "mtp", "num_speculative_tokens": 1}'},
+        {"speculative-config": {"method": "mtp"}},
+        {"engine_args": {"speculative_config": {"method": "mtp"}}},
+        {"speculative_model": "some/draft"},
+        {"args": ["--port", 8000, "--speculative-config", '{"method": "mtp", "num_speculative_tokens": 1}']},
+        {"args": ['--speculative-config={"method": "mtp"}']},
+        {"args": ['exec vllm serve some/model --speculative-config \'{"method": "mtp"}\' --port 8000']},
+        {"vllm_args": '-sc \'{"method": "mtp"}\''},
+        {"vllm_args": "--speculative-config.method mtp --speculative-config.num_speculative_tokens 1"},
+        {"command": "vllm serve some/model --spec-method mtp"},
+    ],
+)
+def test_drafted_tokens_calibrate_nothing(values: dict[str, object]) -> None:
+    found = told({**FACTS, **deployment_facts(values), **argument_facts(values)})
+    assert isinstance(found, list)
+    ((code, message),) = found
+    assert code == "CAL015"
+    assert "speculative decoding" in message
+
+
+@pytest.mark.parametrize("off", [None, {}, "", "none", "null", "{}"])
+def test_a_drafter_that_is_off_refuses_nothing(off: object) -> None:
+    assert isinstance(told({**FACTS, **deployment_facts({"speculative_config": off})}), Deployment)
+
+
+def test_arguments_of_the_engine_state_facts() -> None:
+    args = ["serve", "/models/x", "--quantization=compressed-tensors", "-tp", "2", "--api-server-count=4"]
+    assert argument_facts({"args": [*args, "--enable-expert-parallel", "--port", "8000"]}) == {
+        "tensor_parallel_size": "2",
+        "enable_expert_parallel": "true",
+        "api_server_count": "4",
+    }
+    assert argument_facts({"args": None, "command": "it's --api-server-count 2"}) == {"api_server_count": "2"}
+    assert argument_facts({"notes": "without --enable-expert-parallel", "args": 3}) == {}
 
 
 @pytest.mark.parametrize("missing", sorted(FACTS))

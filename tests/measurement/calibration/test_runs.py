@@ -10,6 +10,7 @@ import pytest
 from measurement.calibration.runs import Latency, closed_form_figures, expected_figures
 from measurement.evidence.engines import step_tokens
 from measurement.evidence.rows import FIGURES
+from measurement.evidence.run_clocks import RunClocks
 from planner.edges.performance_files import load_coefficients
 from tests.measurement.calibration.own_runs import class_of, good_run, measured, open_run, own
 
@@ -103,6 +104,31 @@ def test_nothing_is_expected_of_no_runs() -> None:
 def test_tokens_of_a_step_are_the_engines_default_unless_stated() -> None:
     assert class_of().batched_tokens == step_tokens("vllm", class_of().gpu)
     assert replace(class_of(), max_num_batched_tokens=4096).batched_tokens == 4096
+
+
+def test_api_servers_share_the_sequences_in_the_clock_and_in_the_fit() -> None:
+    shipped = load_coefficients()
+    one, four = class_of(), replace(class_of(), api_server_count=4)
+    sending = one.clock(shipped, 1024).server_ms_per_sequence
+    assert sending == shipped.engines["vllm"].server_ms_per_token > 0
+    assert four.clock(shipped, 1024) == replace(one.clock(shipped, 1024), server_ms_per_sequence=sending / 4)
+    rows = [
+        each
+        for ran_on in (one, four)
+        for each in own(good_run(), ran_on).fitted_runs()
+        if each.run.figure.kind == "tpot"
+    ]
+    assert list(RunClocks(rows).clocks(shipped).server_ms_per_sequence) == pytest.approx([sending, sending / 4])
+
+
+def test_a_run_that_one_server_holds_up_is_quicker_with_four() -> None:
+    shipped = load_coefficients()
+    vllm = replace(shipped.engines["vllm"], server_ms_per_token=5.0)
+    slow = replace(shipped, engines={**shipped.engines, "vllm": vllm})
+    runs = [own(good_run(64), replace(class_of(), api_server_count=servers)) for servers in (1, 4)]
+    one, four = expected_figures(runs, slow, [1.0, 1.0])
+    assert one.tpot_ms > 0.95 * 5.0 * 64
+    assert four.tpot_ms < one.tpot_ms / 2
 
 
 def test_measured_runs_of_the_tests_are_what_they_claim() -> None:

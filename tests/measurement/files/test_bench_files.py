@@ -147,6 +147,32 @@ def test_a_note_beside_a_file_says_what_it_ran_on(tmp_path: Path, name: str) -> 
     assert "CAL001" in codes(tmp_path / "guidellm.json", options={})
 
 
+@pytest.mark.parametrize("sample", REPORTS)
+@pytest.mark.parametrize(
+    "drafting",
+    [
+        "speculative_config: {method: mtp, num_speculative_tokens: 1}\n",
+        "args: [--speculative-config, '{\"method\": 1}']\n",
+    ],
+)
+def test_drafted_tokens_are_refused_for_every_tool(tmp_path: Path, sample: str, drafting: str) -> None:
+    path = bent(tmp_path, sample, lambda _: None)
+    (tmp_path / "deployment.yaml").write_text("gpu: L4\n" + drafting)
+    (found,) = refused(path)
+    assert found.code == "CAL015"
+    assert "speculative decoding" in found.message
+    (tmp_path / "deployment.yaml").write_text("gpu: L4\napi_server_count: 4\n")
+    assert read(path).runs[0].deployment.api_server_count == 4
+
+
+def test_arguments_that_contradict_a_fact_are_named(tmp_path: Path) -> None:
+    path = bent(tmp_path, "guidellm.json", lambda _: None)
+    (tmp_path / "deployment.yaml").write_text("api_server_count: 2\nargs: [--api-server-count, 4]\n")
+    (found,) = refused(path)
+    assert found.code == "CAL004"
+    assert found.message.endswith("deployment.yaml says 2, the arguments in deployment.yaml says 4")
+
+
 def test_inference_perf_needs_the_configuration_beside_it(tmp_path: Path) -> None:
     shutil.copy(SAMPLES / INFERENCE_PERF, tmp_path)
     found = refused(tmp_path / "summary_lifecycle_metrics.json")

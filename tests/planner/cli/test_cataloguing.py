@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from planner.edges import model_sources
 from planner.edges.own_catalog import catalog_beside
 from planner.edges.workspace import Workspace
 from tests.planner.cli.command import Ended, spillway
@@ -83,6 +86,11 @@ def test_own_weights_take_the_shape_of_a_known_model() -> None:
         ((str(QWEN),), "USE003"),
         ((str(QWEN), "--hf-id", "a/B", "--name", "Has Blanks"), "USE003"),
         ((str(QWEN), "--weights", "gs://bucket/prefix"), "USE003"),
+        ((str(QWEN), "--name", "x", "--weights", "s3://team-bucket/*"), "USE003"),
+        ((str(QWEN), "--name", "x", "--weights", "s3://team-bucket/${aws:username}"), "USE003"),
+        ((str(QWEN), "--name", "x", "--weights", "s3://team-bucket"), "USE003"),
+        ((str(QWEN), "--hf-id", "acme/*"), "USE003"),
+        (("--base", "qwen3-8b", "acme/a b", "--name", "x"), "USE003"),
         (("--base", "qwen3-8b", "--name", "x"), "USE003"),
         (("--base", "qwen3-8c", "--hf-id", "acme/x"), "CAT006"),
         (("no such file.json",), "IO001"),
@@ -98,6 +106,34 @@ def test_what_cannot_be_done_is_told_and_nothing_is_written(arguments: tuple[str
     assert not Path("environments/catalog").exists()
 
 
+@pytest.mark.usefixtures("checkout")
+@pytest.mark.parametrize("key", ["acme-chat", "qwen3-8b"])
+def test_an_own_row_is_no_base_because_plans_take_the_shape_of_a_shipped_one(key: str) -> None:
+    """Both a row that only the own catalog has, and one that stands for a shipped row of another shape."""
+    assert add(QWEN, "--hf-id", "acme/Chat", "--name", key).status == 0
+    ended = add("--base", key, "--hf-id", "acme/Support", "--format", "json")
+    assert (ended.status, ended.codes) == (2, ["USE003"])
+    assert "own catalog" in ended.document["problems"][0]["message"]
+    assert not Path("environments/catalog/models/support.yaml").exists()
+    assert catalog_beside(Path("environments")).models[key].max_context == 32_768
+
+
+@pytest.mark.usefixtures("checkout")
+def test_a_row_that_stands_for_its_own_base_can_be_written_again() -> None:
+    for licence in ("", "MIT"):
+        ended = add("--base", "qwen3-8b", "--hf-id", "acme/x", "--name", "qwen3-8b", "--licence", licence, "--replace")
+        assert ended.status == 0
+    assert catalog_beside(Path("environments")).models["qwen3-8b"].max_context == 40_960
+
+
+@pytest.mark.usefixtures("checkout")
+def test_a_licence_with_an_emoji_is_read_as_it_was_written() -> None:
+    licence = "Acme \N{ROCKET} licence: \u2028 \x7f \x85 caf\u00e9"
+    assert add(QWEN, "--hf-id", "acme/Support-7B", "--licence", licence).status == 0
+    assert catalog_beside(Path("environments")).models["support-7b"].licence == licence
+    assert "\N{ROCKET}" in row("support-7b")
+
+
 def test_a_folder_gives_all_its_files(checkout: Workspace, tmp_path: Path) -> None:
     folder = tmp_path / "Acme-FP4"
     folder.mkdir()
@@ -111,32 +147,47 @@ def test_a_folder_gives_all_its_files(checkout: Workspace, tmp_path: Path) -> No
 
 @dataclass(frozen=True)
 class Hub:
-    """A hub on loopback. address: where it listens. answers: a body or a status for each path that is not missing."""
+    """A hub on loopback.
+
+    address: where it listens.
+    answers: for each path that is not missing a body, a status, the address of a redirect, or the wait before each of
+    ten bytes, seconds.
+    keys: the key that came with each path that was asked for; None without.
+    """
 
     address: str
-    answers: dict[str, bytes | int]
+    answers: dict[str, bytes | int | str | float]
+    keys: dict[str, str | None]
 
 
 @pytest.fixture
 def hub() -> Iterator[Hub]:
     """A hub that has nothing yet."""
-    answers: dict[str, bytes | int] = {}
+    answers: dict[str, bytes | int | str | float] = {}
+    keys: dict[str, str | None] = {}
 
     class Answering(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             answer = answers.get(self.path, 404)
-            self.send_response(answer if isinstance(answer, int) else 200)
+            keys[self.path] = self.headers["Authorization"]
+            self.send_response(answer if isinstance(answer, int) else 302 if isinstance(answer, str) else 200)
+            if isinstance(answer, str):
+                self.send_header("Location", answer)
             self.send_header("X-Repo-Commit", COMMIT)
             self.end_headers()
             if isinstance(answer, bytes):
                 self.wfile.write(answer)
+            with suppress(OSError):  # whoever asked may have gone
+                for wait_s in [answer] * 10 if isinstance(answer, float) else []:
+                    time.sleep(wait_s)
+                    self.wfile.write(b" ")
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield Hub(f"http://127.0.0.1:{server.server_port}", answers)
+    yield Hub(f"http://127.0.0.1:{server.server_port}", answers, keys)
     server.shutdown()
     server.server_close()
 
@@ -169,7 +220,46 @@ def test_a_repository_that_cannot_be_read_says_what_to_do(hub: Hub, answer: byte
 
 @pytest.mark.usefixtures("checkout")
 def test_a_hub_that_is_not_there_or_not_encrypted_is_told() -> None:
-    for endpoint, why in (("http://127.0.0.1:9", "cannot be reached"), ("http://hub.example", "no https address")):
+    plain = ("hub.example", "localhost.evil.example", "127.0.0.1.evil.example", "localhost@evil.example", "[::1")
+    unsafe = [(f"http://{host}", "no https address") for host in plain]
+    for endpoint, why in (("http://127.0.0.1:9", "cannot be reached"), ("https://", "no https address"), *unsafe):
         ended = add("acme/Support-7B", HF_ENDPOINT=endpoint)
         assert ended.status == 2
         assert why in ended.err
+
+
+@pytest.mark.usefixtures("checkout")
+def test_a_redirect_is_followed_with_the_key_on_the_hub_itself_and_without_it_elsewhere(hub: Hub) -> None:
+    asked, moved, elsewhere = (
+        "/acme/Support-7B/resolve/main/config.json",
+        "/moved/config.json",
+        "/elsewhere/config.json",
+    )
+    hub.answers[asked] = moved
+    hub.answers[moved] = hub.address.replace("127.0.0.1", "localhost") + elsewhere
+    hub.answers[elsewhere] = QWEN.read_bytes()
+    assert add("acme/Support-7B", HF_ENDPOINT=hub.address, HF_TOKEN="hf_key\n").status == 0
+    assert (hub.keys[asked], hub.keys[moved], hub.keys[elsewhere]) == ("Bearer hf_key", "Bearer hf_key", None)
+
+
+@pytest.mark.usefixtures("checkout")
+def test_a_redirect_to_an_address_without_encryption_is_refused(hub: Hub) -> None:
+    hub.answers["/acme/Support-7B/resolve/main/config.json"] = "http://hub.example/config.json?secret"
+    ended = add("acme/Support-7B", HF_ENDPOINT=hub.address)
+    assert ended.status == 2
+    assert "redirects to http://hub.example, which is no https address" in ended.err.replace("\n", " ")
+
+
+@pytest.mark.usefixtures("checkout")
+def test_a_revision_is_one_part_of_the_address(hub: Hub) -> None:
+    hub.answers["/acme/Support-7B/resolve/refs%2Fpr%2F1%3Fa/config.json"] = QWEN.read_bytes()
+    assert add("acme/Support-7B", "--revision", "refs/pr/1?a", HF_ENDPOINT=hub.address).status == 0
+
+
+@pytest.mark.usefixtures("checkout")
+def test_a_hub_that_sends_a_byte_now_and_then_ends_the_wait(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_sources, "FETCH_S", 0.3)
+    hub.answers["/acme/Support-7B/resolve/main/config.json"] = 0.1
+    ended = add("acme/Support-7B", HF_ENDPOINT=hub.address)
+    assert ended.status == 2
+    assert "longer than 0.3 s" in ended.err

@@ -33,7 +33,7 @@ def test_a_quota_that_is_too_small_is_told_with_the_plan_without_it() -> None:
 
 
 def test_targets_that_nothing_meets_are_told_with_the_plan_that_meets_twice_their_time() -> None:
-    problem = refused(("{ttft_p95: 3s, tpot_p95: 100ms}", "{ttft_p95: 3s, tpot_p95: 4ms}"))
+    problem = refused(("{ttft_p95: 3s, tpot_p95: 100ms}", "{ttft_p95: 3s, tpot_p95: 6ms}"))
     assert problem.code == "INF001"
     assert "with targets of 2 × (`routes.extraction.slo`)" in problem.hint
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -130,6 +132,37 @@ def test_what_does_not_fit_is_told_with_its_line(tmp_path: Path) -> None:
         "conditions: 1", "conditions: few"
     )
     assert spoiled(tmp_path, broken) == [("CAL020", bandwidth), ("CAL020", runs)]
+
+
+def of_an_older_release() -> dict[str, Any]:
+    """A calibration as it was before the model had terms of API servers and of eager layers."""
+    values: dict[str, Any] = yaml.safe_load(render(written()))
+    coefficients = values["gpus"]["L4"]["coefficients"]
+    del coefficients["eager_ms_per_layer"]
+    for engine in coefficients["engines"].values():
+        del engine["server_ms_per_token"]
+    return values
+
+
+def test_a_file_of_an_older_release_has_no_time_for_newer_terms(tmp_path: Path) -> None:
+    text = yaml.safe_dump(of_an_older_release())
+    (tmp_path / CALIBRATIONS).mkdir()
+    (tmp_path / CALIBRATIONS / "l4.yaml").write_text(text)
+    found = read_calibrations(tmp_path)["L4"].coefficients
+    assert found.eager_ms_per_layer == 0.0
+    assert {each.server_ms_per_token for each in found.engines.values()} == {0.0}
+    today = load(render(written()), "l4.yaml").gpus["L4"].coefficients
+    assert today.engines["vllm"].server_ms_per_token > 0.0
+    assert found.engines["vllm"] == replace(today.engines["vllm"], server_ms_per_token=0.0)
+
+
+def test_only_newer_terms_may_be_missing(tmp_path: Path) -> None:
+    values = of_an_older_release()
+    del values["gpus"]["L4"]["coefficients"]["overhead_ms"]
+    del values["gpus"]["L4"]["coefficients"]["engines"]["vllm"]["entry_ms"]
+    assert {code for code, _ in spoiled(tmp_path, yaml.safe_dump(values))} == {"CAL020"}
+    for broken in ("gpus: 3\n", "gpus: {L4: 3}\n", "gpus: {L4: {coefficients: []}}\n"):
+        assert {code for code, _ in spoiled(tmp_path, broken)} == {"CAL020"}
 
 
 @pytest.mark.parametrize(

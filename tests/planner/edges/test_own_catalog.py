@@ -111,6 +111,10 @@ def test_a_lock_is_stale_when_an_own_row_changes_or_goes(tmp_path: Path) -> None
         ("base: qwen3-8b", "base: qwen3-8c", "CAT006"),
         ("as_of: 2026-11-30", "as_of: soon", "CAT003"),
         ("...", "", "CAT002"),
+        ("hf_id: acme/support", "hf_id: acme/*", "CAT003"),
+        ("hf_id: acme/support", "hf_id: ../support", "CAT003"),
+        ("hf_id: acme/support", "hf_id: acme/sup port", "CAT003"),
+        ("revision: null", "revision: main*", "CAT003"),
         ("licence: Apache-2.0", "licence: Apache-2.0\nlicense: MIT", "CAT003"),
         ("revision: null", "revision: null\nrevision: main", "CAT004"),
     ],
@@ -124,6 +128,44 @@ def test_a_damaged_row_is_told_with_its_place(tmp_path: Path, old: str, new: str
     assert problem.code == code
     assert problem.where is not None
     assert problem.where.file == str(own_model_path(tmp_path, "acme-support"))
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        "s3://team-bucket/*",
+        "s3://b/${aws:username}",
+        "/etc/passwd",
+        "s3://team-bucket",
+        "s3://team-bucket//v3",
+        "s3://Team/v3",
+        "s3://192.168.0.1/v3",
+        "s3://a..b/v3",
+    ],
+)
+def test_what_is_no_place_of_weights_never_reaches_an_access_policy(tmp_path: Path, weights: str) -> None:
+    text = tuned_text().replace(f'"{TUNED["weights"]}"', TUNED["weights"])
+    assert f"weights: {TUNED['weights']}\n" in text
+    write(tmp_path, "acme-support", text.replace(TUNED["weights"], f'"{weights}"'))
+    with pytest.raises(Problems) as refused:
+        catalog_beside(tmp_path)
+    (problem,) = refused.value.problems
+    assert problem.code == "CAT003"
+    assert problem.where is not None
+    assert problem.where.source.startswith("weights:")
+
+
+@pytest.mark.parametrize("weights", ["s3://acme-models/v3", "s3://acme.models.eu/a_b/v3.1/"])
+def test_a_bucket_with_a_prefix_is_a_place_of_weights(tmp_path: Path, weights: str) -> None:
+    write(tmp_path, "acme-support", tuned_text().replace(TUNED["weights"], weights))
+    assert catalog_beside(tmp_path).models["acme-support"].weights == weights
+
+
+def test_the_base_of_a_row_is_a_shipped_model_alone(tmp_path: Path) -> None:
+    write(tmp_path, "acme-chat-7b", chat_row())
+    write(tmp_path, "acme-support", tuned_text("acme-chat-7b"))
+    with pytest.raises(Problems, match="no shipped model 'acme-chat-7b'"):
+        catalog_beside(tmp_path)
 
 
 def test_what_nobody_reads_is_told(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from planner.documents.model_config.config_json import JsonFile
+from planner.documents.model_config.config_json import JsonFile, read_json
 from planner.documents.model_config.derive import derive
 from planner.documents.model_config.index import Checked, check_index, without_index
 from planner.documents.model_config.totals import explained
@@ -41,6 +41,15 @@ def test_equal_totals_need_no_word() -> None:
     total = of(LLAMA).architecture.params_total
     assert checked(LLAMA, 2 * total).beside == ()
     assert checked(LLAMA, 2 * total + 64, total_parameters=total).beside == ()
+
+
+@pytest.mark.parametrize("size", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_a_size_that_is_not_finite_is_a_problem(size: str) -> None:
+    config = as_file(LLAMA)
+    broken = read_json(f'{{"metadata": {{"total_size": {size}}}}}', "index.json")
+    with pytest.raises(Problems) as refused:
+        check_index(derive(config), broken, config)
+    assert [problem.code for problem in refused.value.problems] == ["CFG002"]
 
 
 def test_a_difference_of_a_weight_is_told() -> None:

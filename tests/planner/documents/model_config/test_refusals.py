@@ -28,6 +28,9 @@ TOLD_BY_NOBODY = {
         ({"vocab_size": ...}, "CFG002", "vocab_size"),
         ({"num_hidden_layers": "eight"}, "CFG003", "num_hidden_layers"),
         ({"num_attention_heads": 0}, "CFG003", "num_attention_heads"),
+        ({"hidden_size": float("nan")}, "CFG003", "hidden_size"),
+        ({"sliding_window_pattern": ""}, "CFG003", "sliding_window_pattern"),
+        ({"sliding_window_pattern": "LLLg"}, "CFG003", "sliding_window_pattern"),
         ({"num_key_value_heads": 5}, "CFG004", "num_key_value_heads"),
         ({"layer_types": ["full_attention"] * 7}, "CFG004", "layer_types"),
         ({"layer_types": ["full_attention"] * 7 + ["hyena"]}, "CFG005", "layer_types"),
@@ -81,6 +84,10 @@ def test_a_text_that_is_no_configuration_is_a_problem(text: str) -> None:
     with pytest.raises(Problems) as refused:
         read_json(text, "config.json")
     assert {problem.code for problem in refused.value.problems} <= {"CFG001", "CFG004"}
+
+
+def test_infinity_at_a_key_that_nobody_reads_is_no_problem() -> None:
+    assert of(LLAMA, time_step_limit=[0.0, float("inf")]).architecture == of(LLAMA).architecture
 
 
 def told(made: Derived) -> tuple[object, ...]:
