@@ -10,9 +10,11 @@ import pytest
 from planner.decision.answer import assemble
 from planner.documents.arithmetic import arithmetic
 from planner.documents.lock import content_digest, load, render, says_the_same
+from planner.domain.catalog import Catalog
 from planner.edges import planning
 from planner.edges.catalog_files import load_catalog
 from planner.edges.planning import Planned
+from planner.edges.workspace import Workspace
 from planner.words.diagnostics import Problems
 from tests.planner import small
 
@@ -102,10 +104,14 @@ def test_the_prices_are_those_of_the_present_lock(tmp_path: Path, monkeypatch: p
     class Asked(Exception):
         pass
 
-    def asked(snapshot: str | None) -> None:
-        raise Asked(snapshot)
+    def asked(self: Workspace, snapshot: str | None = None) -> Catalog:
+        if self in read:  # the names of the environment were looked up before
+            raise Asked(snapshot)
+        read.append(self)
+        return load_catalog()
 
-    monkeypatch.setattr(planning, "load_catalog", asked)
+    read: list[Workspace] = []
+    monkeypatch.setattr(Workspace, "catalog", asked)
     prior = small.planned().lock
     locked = small.workspace(tmp_path / "locked", lock=prior)
     unlocked = small.workspace(tmp_path / "unlocked")
@@ -114,6 +120,7 @@ def test_the_prices_are_those_of_the_present_lock(tmp_path: Path, monkeypatch: p
         (planning.plan_on_newest_prices, locked, None),
         (planning.plan, unlocked, None),
     ):
+        read.clear()
         with pytest.raises(Asked) as caught:
             plan(workspace, "small")
         assert caught.value.args == (snapshot,)
