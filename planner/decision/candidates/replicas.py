@@ -165,14 +165,15 @@ def _with_caps(shapes: Sequence[Shape], ruler: Ruler, omissions: Omissions) -> l
     questions = []
     clocks = {shape: ruler.clock(shape) for shape in shapes}
     fits: dict[tuple[Shape, int], MemoryFit] = {}
+    served: dict[tuple[Shape, int], StepClock] = {}
     for shape, clock in clocks.items():
         for cap in CAPS if shape.held.max_num_seqs is None else (shape.held.max_num_seqs,):
             memory = shape.memory(cap, shape.first_batched_tokens(cap))
             if isinstance(memory, MemoryFit):
                 fits[(shape, cap)] = memory
-                served = ruler.served(shape, clock, cap)
+                in_use = served[(shape, cap)] = ruler.served(shape, clock, cap)
                 for route in shape.routes:
-                    question = ruler.question(shape, served, memory, route, None, cap, shape.first_batched_tokens(cap))
+                    question = ruler.question(shape, in_use, memory, route, None, cap, shape.first_batched_tokens(cap))
                     asked.append((shape, route, cap, True))
                     questions.append(question)
                     if question.reuse != NOTHING_CACHED:
@@ -201,7 +202,7 @@ def _with_caps(shapes: Sequence[Shape], ruler: Ruler, omissions: Omissions) -> l
             variant="" if cap == max(caps) else f"cap{cap}",
             memory=fits[(shape, cap)],
             api_servers=ruler.api_servers(shape, clocks[shape], cap),
-            clock=ruler.served(shape, clocks[shape], cap),
+            clock=served[(shape, cap)],
             rates={},
             capacities={},
         )

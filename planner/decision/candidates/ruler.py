@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from planner.decision.candidates.demand import RouteDemand
+from planner.decision.candidates.hosts import HOST_CPU_M_PER_GPU
 from planner.decision.candidates.shapes import Shape
 from planner.decision.inputs import Inputs
 from planner.domain.offerings import InstanceType
@@ -33,8 +34,8 @@ MOST_SERVERS = 4
 """API servers of a replica at most. No published run says how well more of them share the work."""
 SERVER_SHARE = 0.8
 """Share of a step of a full batch that the server may take before another server is added."""
-LEAST_CORES_PER_GPU = 3
-"""Cores for each GPU that every machine has which may serve (`hosts.HOST_CPU_M_PER_GPU`)."""
+LEAST_CORES_PER_GPU = HOST_CPU_M_PER_GPU / 1000
+"""Cores for each GPU that every machine has which may serve."""
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from measurement.evidence.words import QuotedFigure
 from planner.performance.coefficients import EngineCoefficients
 from planner.performance.step_time import StepClock, clock_table
 from tests.measurement.evidence import rows
-from tests.measurement.evidence.clocks import CLOCK
 from tests.measurement.evidence.rows import deployed
+from tests.planner.performance.clocks import CLOCK
 from tests.planner.performance.engine import Engine, Request
 
 ROW = replace(rows.ROW, input_tokens=500.0, output_tokens=100.0, lengths="fixed", max_num_batched_tokens=8192)

@@ -11,8 +11,8 @@ from measurement.evidence.published import PublishedRun
 from measurement.evidence.run_figures import CROWDING, Figures, RunConditions, closed_form
 from planner.performance.step_time import StepClock, clock_table
 from tests.measurement.evidence import rows
-from tests.measurement.evidence.clocks import CLOCK
 from tests.measurement.evidence.rows import deployed
+from tests.planner.performance.clocks import CLOCK
 
 ROW = replace(rows.ROW, input_tokens=500.0, output_tokens=100.0, lengths="fixed", max_num_batched_tokens=8192)
 AT_ONCE = replace(ROW, concurrency=None, regime="saturation")

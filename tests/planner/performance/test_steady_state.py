@@ -8,18 +8,9 @@ import pytest
 from planner.performance.lengths import Lengths, lengths_of
 from planner.performance.steady_state import Load, SteadyState
 from tests.planner.performance.classes import mix
-from tests.planner.performance.engine import Engine, clock_of, poisson
+from tests.planner.performance.clocks import CLOCK
+from tests.planner.performance.engine import Engine, poisson
 
-CLOCK = clock_of(
-    dense_read_ms=10.0,
-    dense_compute_ms_per_token=0.02,
-    kv_read_ms_per_token=0.0002,
-    attention_ms_per_token_pair=1e-6,
-    overhead_ms=1.0,
-    overhead_ms_per_sequence=0.01,
-    comm_ms_per_token=0.001,
-    comm_ms_per_step=0.5,
-)
 CHAT = lengths_of(mix("azure-conv-2023"))
 
 

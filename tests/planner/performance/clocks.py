@@ -1,4 +1,4 @@
-"""A step clock of plain numbers, for the tests of what runs report by it."""
+"""A step clock of plain numbers, for the tests of what follows from one."""
 
 from __future__ import annotations
 
