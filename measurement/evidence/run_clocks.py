@@ -25,8 +25,13 @@ from planner.words.arrays import Floats
 
 
 def engine_of(deployed: DeployedRun, coefficients: Coefficients) -> EngineCoefficients:
-    """The coefficients of the run's engine and its age, or those of vLLM where the fit has none for it."""
-    return coefficients.engines.get(deployed.run.engine_key) or coefficients.engines["vllm"]
+    """The coefficients of the run's engine and its age."""
+    return _engine(deployed.run.engine_key, coefficients)
+
+
+def _engine(key: str, coefficients: Coefficients) -> EngineCoefficients:
+    """The coefficients of an engine, by its key, or those of vLLM where the fit has none for it."""
+    return coefficients.engines.get(key) or coefficients.engines["vllm"]
 
 
 class RunClocks:
@@ -61,6 +66,5 @@ class RunClocks:
 
     def _each(self, coefficients: Coefficients, number: Callable[[EngineCoefficients], float]) -> Floats:
         """A number of the engine of each run."""
-        engines, otherwise = coefficients.engines, coefficients.engines["vllm"]
-        numbers: Floats = np.array([number(engines.get(str(key)) or otherwise) for key in self._keys])[self._key_of_run]
-        return numbers
+        by_key: Floats = np.array([number(_engine(str(key), coefficients)) for key in self._keys])
+        return by_key[self._key_of_run]
