@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from planner.decision.answer.alternatives import Alternatives
 from planner.decision.answer.assemble import Background, assemble
 from planner.decision.answer.existing_fleet import STATED
+from planner.decision.answer.fleet import gates
 from planner.decision.answer.outlook import with_outlook
 from planner.decision.answer.risks import slo_risks
 from planner.decision.candidates.hosting_rights import places_behind
@@ -134,6 +135,7 @@ def tell(decision: Decision, known: Known, limits: SearchLimits) -> Plan:
         limits=limits,
         risks=slo_risks(solved, market.ruler),
         preference=decision.preference,
+        gates=gates(solved, market.ruler),
     )
     return assemble(solved, background)
 

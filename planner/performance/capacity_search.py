@@ -169,10 +169,10 @@ class _Trial:
         """Return whether few enough requests miss each target at this rate. TPOT is judged on those that decode."""
         if rate not in self._seen:
             finished, lost = self._run(rate)
-            misses = [is_late for is_late in self._misses(finished) if len(is_late)]
+            late = [is_late for is_late in misses(self.question, finished) if len(is_late)]
             allowed = (1.0 - KEPT_BACK) * (1.0 - PERCENTILE)
-            are_few = all(is_late.sum() + lost <= allowed * (len(is_late) + lost) for is_late in misses)
-            self._seen[rate] = (bool(misses) and are_few, finished)
+            are_few = all(is_late.sum() + lost <= allowed * (len(is_late) + lost) for is_late in late)
+            self._seen[rate] = (bool(late) and are_few, finished)
         return self._seen[rate][0]
 
     def answer(self, rate: float, screened: Capacity) -> Capacity:
@@ -182,7 +182,7 @@ class _Trial:
         """
         self.keeps(rate)
         finished = self._seen[rate][1]
-        ttft, tpot, e2e = self._times(finished)
+        ttft, tpot, e2e = _times(self.question, finished)
         ttft50, ttft95, tpot50, tpot95 = (_quantile(x, share) for x in (ttft, tpot) for share in (0.5, PERCENTILE))
         most = screened.requests_per_second / screened.utilisation
         served = six_digits(rate)
@@ -223,26 +223,31 @@ class _Trial:
         counted = finished[finished["number"] >= WARM_UP * len(number)]
         return counted, int((len(number) - len(finished)) * (1.0 - WARM_UP))
 
-    def _times(self, finished: NDArray[np.void]) -> tuple[Floats, Floats, Floats]:
-        """Return (TTFT of all requests as it is computed, TPOT of those that decode, E2E of all), ms."""
-        ttft = finished["first_ms"] - finished["arrival_ms"] + self.question.first_token_overhead_ms
-        answer = finished["last_ms"] - finished["first_ms"]
-        decoding = finished["output"] > 1
-        tpot = answer[decoding] / (finished["output"][decoding] - 1)
-        return ttft, tpot, ttft * self.question.target.first_token + answer
-
-    def _misses(self, finished: NDArray[np.void]) -> tuple[NDArray[np.bool_], ...]:
-        """Return which requests are over their target: of TTFT, of TPOT and of E2E, as in `_times`."""
-        target = self.question.target
-        ttft, tpot, e2e = self._times(finished)
-        allowed = target.ttft_ms + target.ttft_ms_per_1k_input * finished["prompt"] / 1e3
-        return ttft > allowed, tpot > target.tpot_ms, e2e > target.e2e_ms
-
     def _busiest(self, finished: NDArray[np.void]) -> float:
         """Return the mean number of requests in the engine over the busiest minute."""
         minutes: Floats = 60e3 * np.arange(len(self._served), dtype=np.float64)
         present = _area(finished["arrival_ms"], minutes) - _area(finished["last_ms"], minutes)
         return float(np.diff(present).max()) / 60e3
+
+
+def misses(question: CapacityQuestion, finished: NDArray[np.void]) -> tuple[NDArray[np.bool_], ...]:
+    """Return which requests are over their target: of TTFT, of TPOT (those that decode alone), and of E2E.
+
+    finished: records of `engine.state.FINISHED`.
+    """
+    target = question.target
+    ttft, tpot, e2e = _times(question, finished)
+    allowed = target.ttft_ms + target.ttft_ms_per_1k_input * finished["prompt"] / 1e3
+    return ttft > allowed, tpot > target.tpot_ms, e2e > target.e2e_ms
+
+
+def _times(question: CapacityQuestion, finished: NDArray[np.void]) -> tuple[Floats, Floats, Floats]:
+    """Return (TTFT of all requests as it is computed, TPOT of those that decode, E2E of all), ms."""
+    ttft = finished["first_ms"] - finished["arrival_ms"] + question.first_token_overhead_ms
+    answer = finished["last_ms"] - finished["first_ms"]
+    decoding = finished["output"] > 1
+    tpot = answer[decoding] / (finished["output"][decoding] - 1)
+    return ttft, tpot, ttft * question.target.first_token + answer
 
 
 def _area(times: Floats, at: Floats) -> Floats:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 import platform as machine
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from planner.decision.answer.alternatives import Alternatives, Other, Scaled, Unscaled, machines_words
@@ -40,6 +40,7 @@ class Background:
     limits: when the search stopped.
     risks: how likely each route's own pools miss its SLO.
     preference: what became of a preference for hardware, as a sentence; empty where there is nothing to tell.
+    gates: requests that a replica holds at once in overload, by pool; see `fleet.gates`.
     """
 
     gaps: Sequence[Gap]
@@ -48,6 +49,7 @@ class Background:
     limits: SearchLimits
     risks: tuple[SloRisk, ...] = ()
     preference: str = ""
+    gates: Mapping[str, int] = field(default_factory=dict)
 
 
 def assemble(solved: Solved, background: Background) -> Plan:
@@ -59,7 +61,7 @@ def assemble(solved: Solved, background: Background) -> Plan:
         platform=_platform(solved),
         levels=_levels(solved),
         node_groups=node_groups(solved),
-        pools=pools(solved),
+        pools=pools(solved, background.gates),
         routes=planned_routes,
         apis=tuple(_api(solved, api) for api in solved.apis if api.row.key in fallbacks),
         cost=cost,

@@ -8,9 +8,13 @@ from decimal import Decimal
 
 from planner.decision.answer.solved import Solved
 from planner.decision.candidates.platform import NODE_DISK_GB
+from planner.decision.candidates.rating import traffic_of
+from planner.decision.candidates.replicas import question_of
+from planner.decision.candidates.ruler import Ruler
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.domain.models import Drafter
 from planner.performance.admission import gate, load_seconds, queued_requests, queued_tokens
+from planner.performance.full_gate import GatePart, full_gate
 from planner.performance.memory import memory_share
 from planner.performance.precision import engine_dtype
 from planner.plan.fleet import (
@@ -24,6 +28,7 @@ from planner.plan.fleet import (
     SpeculativeConfig,
     tokens_of_step,
 )
+from planner.words.numbers import six_digits
 
 
 def node_groups(solved: Solved) -> tuple[NodeGroup, ...]:
@@ -31,9 +36,44 @@ def node_groups(solved: Solved) -> tuple[NodeGroup, ...]:
     return tuple(_node_group(solved, name, pools) for name, pools in solved.groups.items())
 
 
-def pools(solved: Solved) -> tuple[Pool, ...]:
-    """Return the pools, sorted by name."""
-    return tuple(_pool(solved, pool) for pool in solved.pools)
+def pools(solved: Solved, gates: Mapping[str, int]) -> tuple[Pool, ...]:
+    """Return the pools, sorted by name. gates: see `gates`; a pool without one has its first gate."""
+    return tuple(_pool(solved, pool, gates.get(pool.name) or _first_gate(solved, pool)) for pool in solved.pools)
+
+
+def gates(solved: Solved, ruler: Ruler) -> dict[str, int]:
+    """Return the requests that the gateway may let into one replica at once, by pool, for pools that spill.
+
+    They are those up to which a replica in overload keeps what it promises. Where some route may use no API, requests
+    wait at a full gate instead, and a lower one would only make them wait longer: the pool keeps its first gate.
+    """
+    found = {}
+    for pool in solved.pools:
+        parts = _parts(solved, ruler, pool)
+        if parts and all(solved.apis_of(route.name) for route in solved.routes_of(pool)):
+            found[pool.name] = full_gate(parts, _first_gate(solved, pool))
+    return found
+
+
+def _parts(solved: Solved, ruler: Ruler, pool: SelfHosted) -> list[GatePart]:
+    """Return the bands of a pool with their planned rates at the level where the pool is busiest."""
+    choice, replica, k = solved.choice, pool.replica, pool.replica_class
+    keys, replicas = choice.bands_of(pool.name), solved.fleet.replicas[pool.name]
+    planned = {
+        key: [
+            rate * share for rate, share in zip(choice.flows[key].planned, choice.served(key, pool.name), strict=True)
+        ]
+        for key in keys
+    }
+    busy = [six_digits(sum(planned[key][t] / k.capacity[key] for key in keys)) for t in range(choice.levels)]
+    level = busy.index(max(busy))
+    return [
+        GatePart(
+            question_of(replica, key, ruler), traffic_of(replica, key), planned[key][level] / replicas, k.capacity[key]
+        )
+        for key in keys
+        if planned[key][level] > 0
+    ]
 
 
 def _node_group(solved: Solved, name: str, pools: Sequence[SelfHosted]) -> NodeGroup:
@@ -70,13 +110,12 @@ def _placement(nodes: Sequence[Mapping[str, int]]) -> tuple[NodePlacement, ...]:
     return tuple(NodePlacement(nodes=counts[key], replicas=dict(key)) for key in ordered)
 
 
-def _pool(solved: Solved, pool: SelfHosted) -> Pool:
+def _pool(solved: Solved, pool: SelfHosted, in_flight: int) -> Pool:
     replica, shape = pool.replica, pool.shape
     count = solved.fleet.replicas[pool.name]
     routes = tuple(shape.route(route.name) for route in solved.routes_of(pool))
     kinds = {route.route.data for route in routes}
     context = max(route.lengths.mean_context for route in routes)
-    in_flight = _in_flight(solved, pool)
     return Pool(
         name=pool.name,
         model=shape.model.key,
@@ -162,8 +201,8 @@ def _capacity(pool: SelfHosted, route: str, band: int) -> PoolCapacity:
     )
 
 
-def _in_flight(solved: Solved, pool: SelfHosted) -> int:
-    """Return the requests that the gateway may let into one replica at once.
+def _first_gate(solved: Solved, pool: SelfHosted) -> int:
+    """Return the requests that a replica of a pool serves at once at its capacity, in its busiest minute.
 
     Each band weighs as much as the time of replicas that it takes at its busiest level.
     """

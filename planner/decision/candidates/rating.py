@@ -67,11 +67,8 @@ class Rating:
     def _simulated(self, replica: Replica) -> dict[BandKey, Capacity | NoCapacity]:
         answers: dict[BandKey, Capacity | NoCapacity] = {}
         for key in replica.rates:
-            route = replica.shape.route(key[0])
-            mix = route.mix_for(key[1], replica.shape.max_model_len)
-            traffic = ReplicaTraffic(mix.input_tokens, mix.output_tokens, mix.weights, route.minutes)
             question = question_of(replica, key, self._ruler)
-            answer = highest_rate(question, traffic, self._kept)
+            answer = highest_rate(question, traffic_of(replica, key), self._kept)
             if isinstance(answer, Capacity):
                 answer = self._ruler.as_measured(question, answer)
             answers[key] = answer
@@ -105,6 +102,13 @@ class Rating:
             return None, lost
         simulated = replace(candidate, replica=replace(replica, capacities=served))
         return _with_rates(simulated, {key: answer.requests_per_second for key, answer in served.items()}), lost
+
+
+def traffic_of(replica: Replica, key: BandKey) -> ReplicaTraffic:
+    """Return the requests of one band as they come to a replica."""
+    route = replica.shape.route(key[0])
+    mix = route.mix_for(key[1], replica.shape.max_model_len)
+    return ReplicaTraffic(mix.input_tokens, mix.output_tokens, mix.weights, route.minutes)
 
 
 def _with_rates(candidate: SelfHosted, rates: Mapping[BandKey, float]) -> SelfHosted:
