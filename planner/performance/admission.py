@@ -6,11 +6,12 @@ its busiest minute.
     gate = Σ_b (share of the replica's time that band b takes) × (concurrency at the capacity of b)
 
 A pool that is offered more than it can serve then stays near the concurrency at which it keeps its promise, and the
-rest spills to an API. `full_gate` lowers the gate of such a pool until its requests keep their targets there. The
-limits of the engine itself are the second line, for several gateways that each see only a
-part of the traffic. vLLM answers 503 before the first byte in two cases: `max_num_queued_reqs` requests are waiting or
-running, or `max_num_queued_tokens` prompt tokens are waiting. The second limit is set to the tokens that the replica
-can prefill within the TTFT target, or within what an E2E target leaves for it.
+rest spills to an API. `full_gate` lowers the gate of such a pool until its requests keep their targets there.
+
+The limits of the engine itself are the second line, for several gateways that each see only a part of the traffic. vLLM
+answers 503 before the first byte in two cases: `max_num_queued_reqs` requests are waiting or running, or
+`max_num_queued_tokens` prompt tokens are waiting. The second limit is set to the tokens that the replica can prefill
+within the TTFT target, or within what an E2E target leaves for it.
 """
 
 from __future__ import annotations
