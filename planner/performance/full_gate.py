@@ -75,7 +75,6 @@ class _Overload:
         self._parts, first = parts, parts[0].question
         rates = np.array([part.requests_per_second for part in parts])
         busy = math.fsum(part.requests_per_second / part.capacity for part in parts)
-        self._up_to = np.cumsum(rates) / rates.sum()
         weights = [
             rate * weight / math.fsum(part.traffic.weights)
             for part, rate in zip(parts, rates.tolist(), strict=True)
@@ -85,8 +84,10 @@ class _Overload:
         outputs = [tokens for part in parts for tokens in part.traffic.outputs]
         number = np.arange(REQUESTS, dtype=np.uint64)
         chance = uniform(0, 0, number)
-        prompts, answers = RequestMix.of(inputs, outputs, weights).draw(chance)
-        self._part_of = np.minimum(np.searchsorted(self._up_to, chance, side="right"), len(parts) - 1)
+        mix = RequestMix.of(inputs, outputs, weights)
+        prompts, answers = mix.draw(chance)
+        part_of_kind = np.repeat(np.arange(len(parts)), [len(part.traffic.weights) for part in parts])
+        self._part_of = part_of_kind[mix.kinds(chance)]
         again, cached = uniform(0, 2, number), np.zeros(REQUESTS, dtype=np.int64)
         for index, part in enumerate(parts):
             own = self._part_of == index
@@ -108,12 +109,13 @@ class _Overload:
         counted = finished[finished["number"] >= WARM_UP * REQUESTS]
         of_part = self._part_of[counted["number"]]
         late = [
-            self._share_late(part, counted[of_part == index])
+            _share_late(part.question, counted[of_part == index])
             for index, part in enumerate(self._parts)
             if np.any(of_part == index)
         ]
         return len(finished) / run.totals().duration_ms * 1e3, max(late) <= ALLOWED * (1.0 - PERCENTILE)
 
-    def _share_late(self, part: GatePart, finished: NDArray[np.void]) -> float:
-        """Return the share of the requests of a part that miss the target which most of them miss."""
-        return max(float(late.mean()) for late in misses(part.question, finished) if len(late))
+
+def _share_late(question: CapacityQuestion, finished: NDArray[np.void]) -> float:
+    """Return the share of the requests that miss the target which most of them miss."""
+    return max(float(late.mean()) for late in misses(question, finished) if len(late))

@@ -47,32 +47,28 @@ def gates(solved: Solved, ruler: Ruler) -> dict[str, int]:
     They are those up to which a replica in overload keeps what it promises. Where some route may use no API, requests
     wait at a full gate instead, and a lower one would only make them wait longer: the pool keeps its first gate.
     """
-    found = {}
-    for pool in solved.pools:
-        parts = _parts(solved, ruler, pool)
-        if parts and all(solved.apis_of(route.name) for route in solved.routes_of(pool)):
-            found[pool.name] = full_gate(parts, _first_gate(solved, pool))
-    return found
+    return {
+        pool.name: full_gate(_parts(solved, ruler, pool), _first_gate(solved, pool))
+        for pool in solved.pools
+        if all(solved.apis_of(route.name) for route in solved.routes_of(pool))
+    }
 
 
 def _parts(solved: Solved, ruler: Ruler, pool: SelfHosted) -> list[GatePart]:
     """Return the bands of a pool with their planned rates at the level where the pool is busiest."""
-    choice, replica, k = solved.choice, pool.replica, pool.replica_class
-    keys, replicas = choice.bands_of(pool.name), solved.fleet.replicas[pool.name]
-    planned = {
-        key: [
-            rate * share for rate, share in zip(choice.flows[key].planned, choice.served(key, pool.name), strict=True)
-        ]
-        for key in keys
-    }
-    busy = [six_digits(sum(planned[key][t] / k.capacity[key] for key in keys)) for t in range(choice.levels)]
+    choice, capacity = solved.choice, pool.replica_class.capacity
+    busy = [six_digits(replicas) for replicas in choice.busy(pool.name)]
     level = busy.index(max(busy))
+    rates = {key: choice.planned(key, pool.name)[level] for key in choice.bands_of(pool.name)}
     return [
         GatePart(
-            question_of(replica, key, ruler), traffic_of(replica, key), planned[key][level] / replicas, k.capacity[key]
+            question=question_of(pool.replica, key, ruler),
+            traffic=traffic_of(pool.replica, key),
+            requests_per_second=rate / solved.fleet.replicas[pool.name],
+            capacity=capacity[key],
         )
-        for key in keys
-        if planned[key][level] > 0
+        for key, rate in rates.items()
+        if rate > 0
     ]
 
 

@@ -68,9 +68,7 @@ def _slowest_that_carries(solved: Solved, ruler: Ruler, pool: SelfHosted) -> flo
             break
         busy = max(
             sum(
-                solved.choice.flows[key].planned[t]
-                * solved.choice.served(key, pool.name)[t]
-                / (pool.replica_class.capacity[key] * factors[key])
+                solved.choice.planned(key, pool.name)[t] / (pool.replica_class.capacity[key] * factors[key])
                 for key in keys
             )
             for t in range(solved.choice.levels)

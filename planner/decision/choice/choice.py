@@ -80,17 +80,25 @@ class Choice:
         """Return the number of load levels."""
         return len(self.question.level_hours)
 
+    def planned(self, key: BandKey, name: str) -> tuple[float, ...]:
+        """Return the planned requests/s of a band that a class serves, by level."""
+        return tuple(rate * share for rate, share in zip(self.flows[key].planned, self.served(key, name), strict=True))
+
     def busiest(self, key: BandKey, name: str) -> float:
         """Return the planned requests/s of a band that a class serves at the level where these are most."""
-        return max(rate * share for rate, share in zip(self.flows[key].planned, self.served(key, name), strict=True))
+        return max(self.planned(key, name))
+
+    def busy(self, name: str) -> tuple[float, ...]:
+        """Return the number of replicas of a class that are busy, not rounded, by level."""
+        busy = [0.0] * self.levels
+        for key in self.bands_of(name):
+            for t, rate in enumerate(self.planned(key, name)):
+                busy[t] += rate / self.classes[name].capacity[key]
+        return tuple(busy)
 
     def load(self, name: str) -> float:
         """Return the number of replicas of a class that are busy at its busiest level, not rounded."""
-        busy = [0.0] * self.levels
-        for key in self.bands_of(name):
-            for t, share in enumerate(self.served(key, name)):
-                busy[t] += self.flows[key].planned[t] * share / self.classes[name].capacity[key]
-        return max(busy)
+        return max(self.busy(name))
 
     def api_share(self, route: str | None = None) -> float:
         """Return the share of the month's requests of a route, or of all routes, that goes to APIs.

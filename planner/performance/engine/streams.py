@@ -63,8 +63,12 @@ class RequestMix:
 
     def draw(self, chance: Floats) -> tuple[Counts, Counts]:
         """Return (prompts, outputs) of one request for each number, which is uniform in [0, 1)."""
-        at = np.minimum(np.searchsorted(self.shares, chance, side="right"), len(self.shares) - 1)
-        return self.prompts[at], self.outputs[at]
+        kind = self.kinds(chance)
+        return self.prompts[kind], self.outputs[kind]
+
+    def kinds(self, chance: Floats) -> Counts:
+        """Return the index of the kind that `draw` draws for each number."""
+        return np.minimum(np.searchsorted(self.shares, chance, side="right"), len(self.shares) - 1)
 
 
 @dataclass(frozen=True, slots=True)
