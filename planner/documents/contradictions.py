@@ -27,6 +27,7 @@ def contradictions(document: Document) -> Iterator[Problem]:
     """Yield all contradictions of a file (ENV005, ENV002), in the order of its parts."""
     yield from _zones(document)
     yield from _days(document)
+    yield from _price_ages(document)
     for name, route in mapping_at(document.value, "routes").items():
         path: Path = ("routes", name)
         yield from _lengths_known(document, path, route)
@@ -47,6 +48,16 @@ def _zones(document: Document) -> Iterator[Problem]:
             where = document.at(("platform", "zones", index))
             yield Problem("ENV005", f"zone `{zone}` stands twice", where, "name each zone once")
         seen.add(str(zone))
+
+
+def _price_ages(document: Document) -> Iterator[Problem]:
+    """Require that a limit which denies lies above the one that warns."""
+    path: Path = ("policy", "price_age")
+    for kind, limits in mapping_at(document.value, *path).items():
+        warn, deny = (_duration(value_at(limits, (name,))) for name in ("warn", "deny"))
+        if warn is not None and deny is not None and deny <= warn:
+            message = f"prices of `{kind}` are denied before they warn"
+            yield Problem("ENV005", message, document.at((*path, kind, "deny")), "let `deny` be longer than `warn`")
 
 
 def _days(document: Document) -> Iterator[Problem]:

@@ -159,6 +159,19 @@ class Budget(EnvironmentPart):
     monthly: Usd
 
 
+class AgeLimits(EnvironmentPart):
+    """Ages above which the prices of a kind warn, or deny the plan."""
+
+    warn: DurationMs | None = None
+    deny: DurationMs | None = None
+
+
+class Policy(EnvironmentPart):
+    """Rules of the team that every plan is held against."""
+
+    price_age: dict[Literal["api", "ec2", "platform"], AgeLimits] = left_out_at({})
+
+
 class Planning(EnvironmentPart):
     """How careful to be, and when a re-plan is worth its churn."""
 
@@ -186,6 +199,7 @@ class Environment(EnvironmentPart):
     models: dict[Text, ModelFacts] = left_out_at({})
     licence: LicenceUse = left_out_at(LicenceUse())
     budget: Budget | None = None
+    policy: Policy = left_out_at(Policy())
     planning: Planning = Planning()
 
     def with_route(self, name: str, **changes: Any) -> Environment:
@@ -210,7 +224,6 @@ PLANNED_LATER: dict[str, str] = {
     "elastic": "nodes are not given back at night yet; every pool has a fixed size",
     "compliance": "compliance sets are not planned yet; set `data:` and `residency:` on each route",
     "team": "engineering time is not planned yet; compare plans by their infrastructure cost",
-    "policy": "policy rules are not judged yet; use `budget:`",
     "routes.*.tiers": "routing by complexity is not planned yet; write one route a tier",
     "routes.*.quality.metric": "benchmark scores are not judged yet; write an accept list",
     "routes.*.quality.minimum": "benchmark scores are not judged yet; write an accept list",

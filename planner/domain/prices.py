@@ -15,7 +15,7 @@ from decimal import Decimal
 from planner.domain.gaps import Gap, did_you_mean
 
 MAX_AGE_DAYS: Mapping[str, int] = {"ec2": 30, "spot": 14, "api": 30, "platform": 365}
-"""Age in days from which a price is doubtful, by kind. AWS moves platform prices less than once a year."""
+"""Age in days from which a price is called old, by kind. AWS moves platform prices less than once a year."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,9 @@ class Price:
         """
         return (on - earliest_day(self.as_of)).days
 
-    def doubts(self, on: date) -> tuple[Gap, ...]:
-        """Return the reasons to warn of this price on that day: its age, a stand-in region, a source that disagrees."""
+    def doubts(self) -> tuple[Gap, ...]:
+        """Return the reasons to warn of this price, whatever its age: a stand-in region, a source that disagrees."""
         doubts = []
-        if (age := self.age_days(on)) > (limit := MAX_AGE_DAYS.get(self.kind, 30)):
-            doubts.append(Gap("price", self.key, f"price {self.key} is {age} days old (limit {limit}): {self.as_of}"))
         if self.stands_in:
             doubts.append(Gap("price", self.key, f"price {self.key} stands in from {self.stands_in}"))
         if self.disputed:

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 from planner.words.wrapping import clipped
 
+MS_PER_DAY = 86_400_000.0
 HOURS_PER_MONTH = 730
 """Hours in a planning month (8760 / 12), as in AWS's own calculator."""
 HOURS_PER_WEEK = 168

@@ -56,9 +56,11 @@ hardware: {existing: [{instance_type: g6e.xlarge, count: 1, usd_per_hour: $1}]}
 models: {gpt-5.4: {measured: 2026-11-01}}
 licence: {}
 budget: {monthly: $20000}
+policy: {price_age: {ec2: {}}}
 planning: {}
 """
 NAMED_BY = {
+    "price_age": "KIND",
     "routes": "NAME",
     "providers": "PROVIDER",
     "quotas": "FAMILY",
@@ -74,6 +76,7 @@ NAMES: dict[str, str | int] = {
     "MODEL": "gpt-5.4",
     "MONTH": 12,
     "TOKENS": 4096,
+    "KIND": "ec2",
 }
 """What stands for the names that a team chooses, in `WHOLE`."""
 

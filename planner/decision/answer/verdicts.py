@@ -1,21 +1,17 @@
-"""Judgements on a plan: pass, warn or deny, each with a sentence. What is not known warns; it is never silent.
-
-Ages of prices are judged on the day of the snapshot that names them, so that a plan does not change with the clock.
-"""
+"""Judgements on a plan: pass, warn or deny, each with a sentence. What is not known warns; it is never silent."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date
 from decimal import Decimal
 
 from planner.decision.answer.data_rules import licence_doubts, privacy_of
+from planner.decision.answer.price_verdicts import price_verdicts
 from planner.decision.answer.routes import BYTES_PER_TOKEN
 from planner.decision.answer.solved import Solved
 from planner.decision.answer.token_verdicts import token_verdicts
 from planner.decision.answer.too_long import too_long_verdicts
 from planner.decision.candidates.self_hosted import SelfHosted
-from planner.domain.catalog import Catalog
 from planner.domain.environment import Environment
 from planner.domain.gaps import Gap
 from planner.plan.cost import Cost
@@ -36,7 +32,7 @@ def verdicts(
         *_budget(environment, cost),
         *_quotas(environment, solved.pools),
         *_unused(solved),
-        *_prices(solved.catalog, cost),
+        *price_verdicts(environment, solved.catalog, cost),
         *_provenance(solved.pools),
         *_caches(solved.pools),
         *_drafters(solved.pools),
@@ -90,20 +86,6 @@ def _unused(solved: Solved) -> list[Verdict]:
             message += "; a pool that no API may help needs two nodes of its type"
         verdicts.append(Verdict(name="existing machines", state="warn", message=message))
     return verdicts
-
-
-def _prices(catalog: Catalog, cost: Cost) -> list[Verdict]:
-    on = date.fromisoformat(catalog.prices.name)
-    doubts: dict[str, list[str]] = {}
-    for key in sorted({line.price for line in cost.lines}):
-        price = catalog.prices.price(key)
-        if price is not None:
-            for doubt in price.doubts(on):
-                doubts.setdefault(price.kind, []).append(doubt.message)
-    return [
-        Verdict(name=f"prices {kind}", state="warn", message=_shortened(messages))
-        for kind, messages in sorted(doubts.items())
-    ]
 
 
 def _provenance(pools: Sequence[SelfHosted]) -> list[Verdict]:

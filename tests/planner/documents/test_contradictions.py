@@ -45,6 +45,10 @@ def test_a_good_file_contradicts_nothing() -> None:
             "route `chat`: `e2e_p95` 1s is below `ttft_p95` 1200ms: the last token cannot come before the first",
         ),
         (
+            {"policy": {"price_age": {"ec2": {"warn": "60d", "deny": "30d"}}}},
+            "prices of `ec2` are denied before they warn",
+        ),
+        (
             {"routes/chat/tokens/shared_prefix": "1.2k"},
             "route `chat`: a prefix of 1,200 tokens is not shorter than the mean prompt of 1,155",
         ),
