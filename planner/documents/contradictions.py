@@ -52,7 +52,7 @@ def _zones(document: Document) -> Iterator[Problem]:
 
 def _price_ages(document: Document) -> Iterator[Problem]:
     """Require that a limit which denies lies above the one that warns."""
-    path: Path = ("policy", "price_age")
+    path = ("policy", "price_age")
     for kind, limits in mapping_at(document.value, *path).items():
         warn, deny = (_duration(value_at(limits, (name,))) for name in ("warn", "deny"))
         if warn is not None and deny is not None and deny <= warn:
