@@ -345,6 +345,31 @@ def catalog_add_model(
         cataloguing.add_model(subject, index, asked, folder, replace, form.value)
 
 
+models = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Which models are good enough.")
+app.add_typer(models, name="models")
+
+
+@models.command("suggest", short_help="Models that a route could accept, with the public evidence there is.")
+def models_suggest(
+    environment: Annotated[str, typer.Argument(metavar="[ENV]", help="Environment whose rules hold.")] = "",
+    route: Annotated[str, typer.Argument(metavar="[ROUTE]", help="Its route.")] = "",
+    metric: Annotated[str, typer.Option(help="Metric by which they are sorted.")] = "lmarena-text",
+    minimum: Annotated[float | None, typer.Option(help="Least score: prints a line for an accept list.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Name models without a public score too.")] = False,
+    folder: Folder = HERE,
+    form: AsFormat = OutputFormat.text,
+) -> None:
+    """Name the models that a route could accept: scores with source and day, licence, openness, hosted price.
+
+    Models whose licence, place or privacy class leaves them no way to serve the route are left out. Whoever knows the
+    task decides: an accept list is a judgement, and `quality.metric` with `quality.minimum` is another way to state it.
+    """
+    from planner.cli import suggesting
+
+    with report_problems(form.value):
+        suggesting.suggest(environment, route, metric, minimum, everything, folder, form.value)
+
+
 traces = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Your own load, from logs of requests.")
 app.add_typer(traces, name="traces")
 

@@ -55,6 +55,8 @@ CODES: dict[str, str] = {
     "CAT005": "A price of zero. Missing is never zero: leave the price out.",
     "CAT006": "An entry of the catalog names another one that is not there, or a hosted model has no price.",
     "CAT007": "Something in the team's own catalog that nobody reads.",
+    "SCR001": "A file of scores is not there, has the wrong form, or scores a model that the catalog does not know.",
+    "SCR002": "No model reaches the score that a route asks for.",
     "CFG001": "A model's configuration is not JSON, mostly because it was cut off. Nothing in it was read.",
     "CFG002": "A key that every configuration of such a model has is missing.",
     "CFG003": "A value of a configuration has the wrong form, or cannot be.",

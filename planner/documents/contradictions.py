@@ -37,6 +37,7 @@ def contradictions(document: Document) -> Iterator[Problem]:
         yield from _prefix(document, path)
         yield from _promise(document, (*path, "slo"))
         yield from _held(document, (*path, "engine"))
+        yield from _quality(document, (*path, "quality"))
 
 
 def _zones(document: Document) -> Iterator[Problem]:
@@ -143,6 +144,33 @@ def _held(document: Document, path: Path) -> Iterator[Problem]:
         )
         hint = "a step decodes one token of each sequence: raise the tokens or lower the sequences"
         yield Problem("ENV005", message, document.at((*path, "max_num_batched_tokens")), hint)
+
+
+def _quality(document: Document, path: Path) -> Iterator[Problem]:
+    """Require one way to say which models are good enough: an accept list with its day and source, or a metric."""
+    quality = value_at(document.value, path)
+    if not isinstance(quality, dict):
+        return
+    dotted = ".".join(map(str, path))
+    if "metric" in quality and "accept" in quality:
+        hint = "leave one of them out; `among` names the models that a metric may choose"
+        yield Problem("ENV005", f"{dotted}: both `accept` and `metric`", document.key((*path, "metric")), hint)
+    needed = ("minimum",) if "metric" in quality else ("accept", "source", "date")
+    for name in needed:
+        if name not in quality:
+            yield Problem("ENV002", f"missing key `{dotted}.{name}`", document.key(path), _QUALITY_HINTS[name])
+    for name in ("minimum", "among", "scores"):
+        if name in quality and "metric" not in quality:
+            hint = "name the metric, or leave it out"
+            yield Problem("ENV005", f"{dotted}: `{name}` without `metric`", document.key((*path, name)), hint)
+
+
+_QUALITY_HINTS = {
+    "accept": "a list of models that are good enough, or `metric` and `minimum`; see `spillway models suggest`",
+    "source": "what the judgement rests on",
+    "date": "when it was made, like 2026-11-01",
+    "minimum": "the least score of a model that is good enough",
+}
 
 
 def _day(value: Any) -> date | None:

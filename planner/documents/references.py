@@ -37,6 +37,7 @@ def _dangling(document: Document, catalog: Catalog, trace_problem: TraceProblem)
     for name in mapping_at(document.value, "routes"):
         path: Path = ("routes", name)
         yield from _models(document, catalog, (*path, "quality", "accept"))
+        yield from _models(document, catalog, (*path, "quality", "among"))
         yield from _traffic(document, (*path, "traffic"), trace_problem)
         yield from _places(document, catalog, (*path, "residency"))
         yield from _hardware(document, catalog, (*path, "hardware"))

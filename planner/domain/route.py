@@ -78,12 +78,22 @@ class Slo(EnvironmentPart):
 
 
 class Quality(EnvironmentPart):
-    """The team's own dated judgement: which models are good enough for this route."""
+    """Which models are good enough for this route: the team's own dated judgement, or all with a score.
 
-    accept: Annotated[tuple[Text, ...], Field(min_length=1)]
+    accept: the judgement. Where `metric` stands, it is made from the scores when the file is read.
+    metric, minimum: a metric, and the least score in it.
+    among: the only models that the metric may choose; empty = all that have a score.
+    scores: file with the scores of the team's own evaluation, beside the environment.
+    """
+
+    accept: Annotated[tuple[Text, ...], Field(min_length=1)] = ()
+    metric: Text | None = left_out_at(None)
+    minimum: Annotated[float, Field(ge=-1e9, le=1e9)] | None = left_out_at(None)
+    among: tuple[Text, ...] = left_out_at((), min_length=1)
+    scores: Text | None = left_out_at(None)
     kv_cache_dtype: tuple[KvCacheDtype, ...] = left_out_at(("auto",), min_length=1)
-    source: Text
-    date: Day
+    source: Text | None = None
+    date: Day | None = None
 
 
 class TooLong(EnvironmentPart):

@@ -21,13 +21,16 @@ from planner.documents.environment_file import canonical, environment_of
 from planner.documents.loads import load_problems
 from planner.documents.lock import Lock
 from planner.documents.misspelt import as_meant
+from planner.documents.quality import with_accept_lists
 from planner.documents.references import dangling
 from planner.domain.catalog import Catalog
 from planner.domain.environment import ROUTE_NAME, Environment
+from planner.domain.scores import Metric
 from planner.domain.traces import TraceSummary
 from planner.edges.calibration_digests import joined_digest, own_digests
 from planner.edges.files import read_text
-from planner.edges.own_catalog import catalog_beside
+from planner.edges.own_catalog import FOLDER, catalog_beside
+from planner.edges.score_files import known_metrics, read_metric
 from planner.edges.trace_files import SUMMARY_ENDING, dump_summary, is_raw_log, load_trace
 from planner.words.diagnostics import Problem, Problems, Span, first_of
 from planner.words.spans import Document, read
@@ -104,6 +107,7 @@ class Workspace:
             raise Problems((*problems.problems, *broken)) from None
         if broken:
             raise Problems(broken)
+        environment = with_accept_lists(environment, document, self._metric)
         named = {route.traffic.trace for route in environment.routes.values()} - {None}
         traces = {str(trace): _trace(str(trace), self.folder) for trace in named}
         if silent := list(_without_lengths(document, environment, traces)):
@@ -152,6 +156,17 @@ class Workspace:
             where = Span(str(self.lock_path(name)), 1)
             problems = (Problem("LOCK005", f"the lock is of environment `{lock.name}`", where, hint), *problems)
         return lock, problems
+
+    def metrics(self) -> dict[str, Metric]:
+        """Return every metric by which models were scored, with the team's own. Raises `Problems`."""
+        return known_metrics(self.folder / FOLDER, self.catalog())
+
+    def _metric(self, key: str, file: str | None) -> Metric | tuple[str, ...]:
+        """Return a metric of a file beside the environments, or a known one; else the names of the known ones."""
+        if file is not None:
+            return read_metric(key, self.folder / file, self.catalog())
+        known = self.metrics()
+        return known.get(key) or tuple(known)
 
     def _trace_problem(self, reference: str) -> tuple[str, str] | None:
         """Return what is wrong with a trace that an environment names, and a way out; None when it can be read."""

@@ -191,6 +191,9 @@ def environment_with(key: str, written: str) -> str:
             place.pop("mean")
             place.pop("p95")
         place = place[step]
+    if last in ("metric", "minimum", "among", "scores"):  # they take the place of an accept list
+        place.pop("accept")
+        place.update(metric="lmarena-text", minimum=1300)
     place[last] = "@example@"
     return yaml.safe_dump(values, sort_keys=False).replace("'@example@'", written)
 

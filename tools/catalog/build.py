@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from planner.edges.trace_files import dump_summary, read_trace
-from tools.catalog import fact_rows, layout, price_rows
+from tools.catalog import fact_rows, layout, price_rows, score_rows
 from tools.catalog import selection as choose
 from tools.catalog.raw_tables import TODAY
 
@@ -45,6 +45,7 @@ def contents(raw: Path) -> Iterator[tuple[str, str]]:
     yield from layout.one_file_each("models", fact_rows.models(raw))
     yield from layout.providers(fact_rows.providers(raw), apis)
     yield from layout.snapshot(TODAY, prices)
+    yield from score_rows.contents(raw)
     for name, file in choose.TRACES.items():
         trace = read_trace(raw / "traces" / file)
         source = choose.AZURE_SOURCE.format(file=file)

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from planner.decision.answer.data_rules import licence_doubts, privacy_of
 from planner.decision.answer.price_verdicts import price_verdicts
+from planner.decision.answer.quality_verdicts import quality_verdicts
 from planner.decision.answer.routes import BYTES_PER_TOKEN
 from planner.decision.answer.solved import Solved
 from planner.decision.answer.token_verdicts import token_verdicts
@@ -41,6 +42,7 @@ def verdicts(
         *too_long_verdicts(solved),
         *licence_doubts(solved),
         *_own_rows(solved),
+        *quality_verdicts(environment),
         *([Verdict(name="hardware", state="pass", message=preference)] if preference else []),
         privacy_of(solved),
         _availability(environment),

@@ -1,0 +1,96 @@
+"""Models that a route could accept, each with the public evidence of how good it is, its licence and its ways to run.
+
+Nothing is recommended: whoever knows the task decides. A model without a score is listed without one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from planner.decision.candidates.hosting_rights import licensee, stays_in_region
+from planner.decision.candidates.terms import served_at
+from planner.domain.apis import ApiModel, PricePart
+from planner.domain.catalog import Catalog
+from planner.domain.environment import Environment
+from planner.domain.licences import forbidden, unsure
+from planner.domain.models import Model
+from planner.domain.scores import HostedPrice, Metric, Suggestion
+
+
+def suggestions(
+    catalog: Catalog, metrics: Mapping[str, Metric], environment: Environment | None, route: str, metric: str
+) -> tuple[Suggestion, ...]:
+    """Return the models that a route could be served with in some way: the best in the metric first, then by name.
+
+    environment, route: whose rules hold; None and empty = those of nobody.
+    """
+    entries = sorted({*catalog.models, *(api.slug for api in catalog.apis)})
+    found = [_suggestion(entry, catalog, metrics, environment, route) for entry in entries]
+    possible = [s for s in found if s.cheapest is not None or (s.model is not None and not s.against)]
+    return tuple(sorted(possible, key=lambda s: (-s.scores[metric].score if metric in s.scores else 0, s.entry)))
+
+
+def _suggestion(
+    entry: str, catalog: Catalog, metrics: Mapping[str, Metric], environment: Environment | None, route: str
+) -> Suggestion:
+    model = catalog.models.get(entry)
+    return Suggestion(
+        entry=entry,
+        model=model,
+        scores={key: metric.scores[entry] for key, metric in sorted(metrics.items()) if entry in metric.scores},
+        cheapest=_cheapest(entry, catalog, environment, route),
+        against=_against(model, catalog, environment, route),
+        asks=_asks(model, catalog, environment),
+        accepted=environment is not None and entry in environment.routes[route].quality.accept,
+    )
+
+
+def _cheapest(entry: str, catalog: Catalog, environment: Environment | None, route: str) -> HostedPrice | None:
+    """Return the cheapest copy that serves on the first day of the horizon, at an address that the route may reach."""
+    if environment is not None and not environment.routes[route].may_use_api:
+        return None
+    found = [
+        price
+        for api in catalog.apis
+        if entry in (api.slug, api.hosts) and api.status == "listed"
+        if (price := _price(api, catalog, environment, route)) is not None
+    ]
+    return min(found, key=lambda price: (price.usd_input + price.usd_output, price.api), default=None)
+
+
+def _price(api: ApiModel, catalog: Catalog, environment: Environment | None, route: str) -> HostedPrice | None:
+    key, factor = api.key, 1.0
+    if environment is not None:
+        residency = environment.routes[route].residency
+        at = served_at(api, residency, catalog, environment.platform.region)
+        inside = not residency or catalog.places.holds_all(residency, at.host.residency)
+        if api.provider not in environment.api.providers or not inside or not api.serves_on(environment.horizon.start):
+            return None
+        key, factor = at.row.key, at.price_factor
+    usd_input, usd_output = (catalog.prices.price(api.price_key(part)) for part in _PARTS)
+    if usd_input is None or usd_output is None:
+        return None
+    return HostedPrice(key, float(usd_input.usd) * factor, float(usd_output.usd) * factor)
+
+
+_PARTS: tuple[PricePart, PricePart] = ("input", "output")
+
+
+def _against(model: Model | None, catalog: Catalog, environment: Environment | None, route: str) -> str:
+    if model is None:
+        return "its weights are closed"
+    if model.not_served:
+        return model.not_served
+    if environment is None:
+        return ""
+    if not stays_in_region(environment.routes[route].residency, environment.platform.region, catalog):
+        return f"{environment.platform.region} is outside of the route's residency"
+    terms = model.licence_terms
+    rule = forbidden(terms, licensee(environment, catalog), catalog.places) if terms is not None else None
+    return f"its licence forbids it: {rule}" if rule else ""
+
+
+def _asks(model: Model | None, catalog: Catalog, environment: Environment | None) -> str:
+    if model is None or model.licence_terms is None or environment is None:
+        return ""
+    return unsure(model.licence_terms, licensee(environment, catalog))

@@ -1,0 +1,133 @@
+"""Reads scores of models: `scores/METRIC.yaml` of the shipped catalog, of the team's own, or a file of an environment.
+
+Such a file says what was measured, by whom and when, and then one line a model:
+
+    name: Answers of support, own evaluation
+    scale: share of 400 cases that were judged right
+    source: run of 2026-11-10, judged by two people
+    as_of: 2026-11-10
+    scores:
+      gpt-oss-120b: {score: 0.86, reasoning: true}
+      qwen3-32b: 0.83
+    ...
+
+SCR001: a file that is not there, or that has not this form. All problems of a file are told in one run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from planner.domain.catalog import Catalog
+from planner.domain.gaps import Gap, did_you_mean
+from planner.domain.prices import earliest_day
+from planner.domain.scores import Metric
+from planner.edges.catalog_files import package_folder
+from planner.words.diagnostics import Problem, Problems, Span
+from planner.words.spans import Document, read
+
+SCORES = "scores"
+"""Name of the folder in either catalog."""
+_SUFFIX = ".yaml"
+_METRIC: TypeAdapter[Metric] = TypeAdapter(Metric)
+
+
+def known_metrics(own: Path, catalog: Catalog) -> dict[str, Metric]:
+    """Return every metric by its key: those of the team's own catalog win over the shipped ones.
+
+    own: folder of the own catalog, which need not be there. Raises `Problems` when a file is damaged.
+    """
+    problems: list[Problem] = []
+    found: dict[str, Metric] = {}
+    for folder, shown in ((package_folder(), ""), (own, f"{own}/")):
+        for file in _files(folder.joinpath(SCORES)):
+            key = file.name.removesuffix(_SUFFIX)
+            try:
+                found[key] = _metric(key, file.read_text(encoding="utf-8"), f"{shown}{SCORES}/{file.name}", catalog)
+            except Problems as refused:
+                problems.extend(refused.problems)
+    if problems:
+        raise Problems(problems)
+    return found
+
+
+def read_metric(key: str, path: Path, catalog: Catalog) -> Metric:
+    """Return the metric of one file. Raises `Problems` with SCR001."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        hint = "`quality.scores` is a path beside the environment; docs/catalog.md shows the form of the file"
+        raise Problems([Problem("SCR001", f"{path} cannot be read: {error}", hint=hint)]) from error
+    return _metric(key, text, str(path), catalog)
+
+
+def _files(folder: Traversable) -> list[Traversable]:
+    if not folder.is_dir():
+        return []
+    return sorted((file for file in folder.iterdir() if file.name.endswith(_SUFFIX)), key=lambda file: file.name)
+
+
+def _metric(key: str, text: str, file: str, catalog: Catalog) -> Metric:
+    document = read(text, file)
+    value = document.value if isinstance(document.value, dict) else {}
+    scores = value.get("scores")
+    rows = scores if isinstance(scores, dict) else None
+    whole = {**value, **({} if rows is None else {"scores": _with_names(rows)}), "key": key}
+    try:
+        metric = _METRIC.validate_json(json.dumps(whole, default=str))
+    except (ValidationError, ValueError) as error:
+        raise Problems(list(_form_problems(error, document))) from error
+    problems = [*_doubts(metric, value, document), *_unknown_models(metric, document, catalog)]
+    if problems:
+        raise Problems(problems)
+    return metric
+
+
+def _with_names(rows: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the lines as mappings: a bare figure is a score of which nothing else is said."""
+    return {str(name): row if isinstance(row, dict) else {"score": row} for name, row in rows.items()}
+
+
+def _form_problems(error: ValueError, document: Document) -> Iterator[Problem]:
+    hint = "a file of scores has `name`, `scale`, `source`, `as_of`, and `scores` with a number for each model"
+    if not isinstance(error, ValidationError):
+        yield Problem("SCR001", f"{document.file}: {error}", document.at(()), hint)
+        return
+    for detail in error.errors(include_url=False, include_context=False):
+        place = tuple(detail["loc"])
+        yield Problem(
+            "SCR001",
+            f"{'.'.join(map(str, place))}: {detail['msg']}",
+            document.at(place) or Span(document.file, 1),
+            hint,
+        )
+
+
+def _doubts(metric: Metric, value: Mapping[str, Any], document: Document) -> Iterator[Problem]:
+    """Yield what the type cannot refuse: keys that nobody reads, a text that is empty, a date that is none."""
+    known = {"name", "scale", "source", "as_of", "scores", "evidence"}
+    for name in value:
+        if name not in known:
+            yield Problem("SCR001", f"unknown key `{name}`", document.key((name,)), did_you_mean(str(name), known))
+    for name in ("name", "scale", "source"):
+        if not str(value[name]).strip():
+            yield Problem("SCR001", f"`{name}` is empty", document.at((name,)), "say it, for whoever reads the plan")
+    if not metric.scores:
+        yield Problem("SCR001", f"{document.file} has no scores", document.at(("scores",)), "write MODEL: FIGURE")
+    try:
+        earliest_day(metric.as_of)
+    except ValueError as error:
+        yield Problem("SCR001", str(error), document.at(("as_of",)), "write the day of the evaluation")
+
+
+def _unknown_models(metric: Metric, document: Document, catalog: Catalog) -> Iterator[Problem]:
+    for entry in metric.scores:
+        accepted = catalog.accepted_entry(entry)
+        if isinstance(accepted, Gap):
+            yield Problem("SCR001", accepted.message, document.key(("scores", entry)), accepted.hint)
