@@ -22,7 +22,7 @@ from infra.naming import (
 from infra.sizing import load_seconds, replica_share
 from planner.documents import routing
 from planner.documents.lock import Lock
-from planner.plan.fleet import EngineSettings, NodeGroup, Pool
+from planner.plan.fleet import EngineSettings, NodeGroup, Pool, RopeParameters
 
 ZONE_ID_LABEL = "topology.k8s.aws/zone-id"
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
@@ -91,6 +91,7 @@ def vllm(
             "dtype": engine.dtype,
             "kvCacheDtype": None if engine.kv_cache_dtype == "auto" else engine.kv_cache_dtype,
             "speculativeConfig": engine.speculative_config and engine.speculative_config.model_dump(mode="json"),
+            "ropeParameters": engine.rope_parameters and rope_values(engine.rope_parameters),
         },
         # CPU has no limit: throttling stalls the engine's step loop. Memory has: the share is the replica's own.
         "resources": {"requests": share, "limits": {"memory": share["memory"]}},
@@ -117,6 +118,11 @@ def vllm(
         },
     }
     return _stated({**values, "image": image.values()} if image else values)
+
+
+def rope_values(rope: RopeParameters) -> dict[str, Any]:
+    """Return how positions are scaled, with numbers in place of the lock's texts."""
+    return {**rope.model_dump(mode="json"), "factor": float(rope.factor), "rope_theta": float(rope.rope_theta)}
 
 
 def queued_tokens_of_a_server(engine: EngineSettings) -> int:

@@ -215,7 +215,7 @@ def _model(
 
 def _find_model(name: str, models: Iterable[Model]) -> tuple[Model | None, str | None]:
     """(the model with this key, repository or checkpoint, its quantization where it is the name of a checkpoint)."""
-    listed = sorted(models, key=lambda each: each.key)
+    listed = sorted((each for each in models if each.positions is None), key=lambda each: each.key)
     for model in listed:
         if name.lower() in (model.key, model.hf_id.lower()):
             return model, None

@@ -82,7 +82,9 @@ class ModelNames:
 
     @cached_property
     def _by_own_name(self) -> dict[str, str]:
-        return {spelling.lower(): key for key, m in sorted(self._models.items()) for spelling in (m.hf_id, key)}
+        """Key by every key, and by the repository; that of weights which run with other positions too is the plain one."""
+        repositories = {m.hf_id.lower(): key for key, m in sorted(self._models.items()) if m.positions is None}
+        return repositories | {key.lower(): key for key in self._models}
 
     @cached_property
     def _by_compact_name(self) -> dict[str, list[str]]:

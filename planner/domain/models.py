@@ -165,6 +165,24 @@ class Drafter:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ScaledPositions:
+    """Rotary positions that are stretched by YaRN, so that a model reads more than it was trained on.
+
+    The engine stretches short prompts as well, which changes answers a little. So such a model is another entry.
+
+    rope_type: the method.
+    factor: how much longer the context becomes.
+    original_max_position_embeddings: the context that is stretched, tokens.
+    rope_theta: base of the rotary frequencies, as the configuration has it.
+    """
+
+    rope_type: Literal["yarn"]
+    factor: float
+    original_max_position_embeddings: int
+    rope_theta: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Model:
     """One open-weight model.
 
@@ -190,6 +208,7 @@ class Model:
     overflows_fp16: whether vLLM refuses it in fp16, because its activations overflow it.
     weights: where a team's own weights lie, `s3://BUCKET/PREFIX`; None where they come from `hf_id`.
     drafters: what may propose its next tokens, each with a published acceptance.
+    positions: how the engine must scale positions; None = as the configuration says.
     """
 
     key: str
@@ -214,6 +233,7 @@ class Model:
     overflows_fp16: bool = False
     weights: str | None = None
     drafters: tuple[Drafter, ...] = ()
+    positions: ScaledPositions | None = None
 
     def precisions(self) -> tuple[Quantization, ...]:
         """Return all ways to run it: the native one first, then the others by name."""

@@ -1,7 +1,7 @@
 """The files of a catalog folder, taken apart into entries: one entry for each fact and each price, with its place.
 
     gpus/KEY.yaml                 one GPU
-    models/KEY.yaml               one open-weight model
+    models/KEY.yaml               one open-weight model; `variants`: one block for each other way to scale its positions
     places/KEY.yaml               one place where data is processed; `parts`: one block for each place that it holds
     instances/FAMILY.yaml         `types`: one block for each instance type; what stands above holds for all of them
     providers/KEY.yaml            one API provider; `models`: one block for each model that it hosts
@@ -29,6 +29,9 @@ from planner.words.spans import Path
 SUFFIX = ".yaml"
 PRICE_KINDS = ("api", "ec2", "platform")
 """Folders of a snapshot: the first part of a price's key."""
+
+_OF_THE_MODEL_ALONE = frozenset({"note", "same_shape"})
+"""Columns of a model that its variants do not share."""
 
 SourceRow = Mapping[str, str]
 """`source` and `as_of` of a row in a table of sources."""
@@ -74,8 +77,22 @@ class CatalogReading:
         return [self._file_entry(name, document) for name, document in self._documents("gpus")]
 
     def models(self) -> list[Entry]:
-        """Return one entry for each file of `models/`."""
-        return [self._file_entry(name, document) for name, document in self._documents("models")]
+        """Return one entry for each file of `models/`, and for each way to run its weights with other positions.
+
+        Such a way is a block of `variants`. Its key is `MODEL-VARIANT`, and it states what differs from the model.
+        """
+        entries = []
+        for name, document in self._documents("models"):
+            own = {column: value for column, value in document.value.items() if column != "variants"}
+            entries.append(Entry(name, self._with_implied(document, (), {"key": name}, own), document))
+            if "variants" not in document.value:
+                continue
+            shared = {column: value for column, value in own.items() if column not in _OF_THE_MODEL_ALONE}
+            for variant, block in self._blocks(document, "variants"):
+                path, key = ("variants", variant), f"{name}-{variant}"
+                row = self._with_implied(document, path, {"key": key}, shared | block)
+                entries.append(Entry(key, row, document, path))
+        return entries
 
     def places(self) -> list[Entry]:
         """Return one entry for each file of `places/`, and for each of its parts, which have its source and date."""

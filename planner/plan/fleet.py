@@ -82,6 +82,15 @@ def tokens_of_step(
     return max_num_seqs + math.floor((max_num_batched_tokens - verified * max_num_seqs) / received)
 
 
+class RopeParameters(PlanPart):
+    """The rope parameters say how positions are scaled: vLLM's `--hf-overrides` sets them in a model's configuration."""
+
+    rope_type: Literal["yarn"]
+    factor: Figure
+    original_max_position_embeddings: int
+    rope_theta: Figure
+
+
 class EngineSettings(PlanPart):
     """The engine settings are vLLM's arguments for every replica of a pool, in vLLM's own words.
 
@@ -95,6 +104,7 @@ class EngineSettings(PlanPart):
     enable_expert_parallel: whether experts lie whole on one GPU each.
     api_server_count: processes that speak HTTP, make tokens of text and stream them.
     speculative_config: how tokens are proposed (speculative decoding); None where they are not.
+    rope_parameters: how positions are scaled, where that is not what the model's configuration says.
     """
 
     tensor_parallel_size: int
@@ -111,6 +121,7 @@ class EngineSettings(PlanPart):
     enable_expert_parallel: bool = left_out_at(False)
     api_server_count: int = left_out_at(1)
     speculative_config: SpeculativeConfig | None = left_out_at(None)
+    rope_parameters: RopeParameters | None = left_out_at(None)
 
     @property
     def gpus(self) -> int:

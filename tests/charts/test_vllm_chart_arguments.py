@@ -41,6 +41,12 @@ EVERYTHING = {
         "dtype": "bfloat16",
         "kvCacheDtype": "fp8_e4m3",
         "speculativeConfig": {"method": "mtp", "num_speculative_tokens": 3},
+        "ropeParameters": {
+            "rope_type": "yarn",
+            "factor": 4,
+            "original_max_position_embeddings": 32768,
+            "rope_theta": 1000000,
+        },
         "prefixCaching": False,
         "expertParallel": True,
         "enforceEager": True,
@@ -132,6 +138,18 @@ def test_a_drafter_is_told_as_json_with_whole_numbers() -> None:
     arguments = container(render("vllm", pool(engine=drafter)))["args"]
     assert '--speculative-config={"method":"mtp","num_speculative_tokens":2}' in arguments
     assert not [text for text in container(render("vllm", pool()))["args"] if text.startswith("--spec")]
+
+
+@charts
+def test_stretched_positions_are_told_as_json_with_whole_numbers() -> None:
+    rope = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768.0, "rope_theta": 1e6}
+    arguments = container(render("vllm", pool(engine={"ropeParameters": rope})))["args"]
+    (told,) = (text for text in arguments if text.startswith("--hf-overrides="))
+    assert told == (
+        '--hf-overrides={"rope_parameters":{"factor":4,"original_max_position_embeddings":32768,'
+        '"rope_theta":1000000,"rope_type":"yarn"}}'
+    )
+    assert not [text for text in container(render("vllm", pool()))["args"] if text.startswith("--hf")]
 
 
 @charts

@@ -89,6 +89,7 @@ what to do. Included by the Deployment, so nothing renders while a rule is broke
   "--spec-method" "engine.speculativeConfig"
   "--spec-model" "engine.speculativeConfig"
   "--spec-tokens" "engine.speculativeConfig"
+  "--hf-overrides" "engine.ropeParameters"
   "--enable-prefix-caching" "engine.prefixCaching"
   "--disable-prefix-caching" "engine.prefixCaching"
   "--enable-expert-parallel" "engine.expertParallel"

@@ -45,6 +45,10 @@ attention load apart, and their ranks read everything. */ -}}
 {{- $tokens := dict "num_speculative_tokens" (int64 .num_speculative_tokens) -}}
 {{- $args = append $args (printf "--speculative-config=%s" (merge $tokens . | toJson)) -}}
 {{- end -}}
+{{- with $engine.ropeParameters -}}
+{{- $whole := dict "original_max_position_embeddings" (int64 .original_max_position_embeddings) "rope_theta" (int64 .rope_theta) -}}
+{{- $args = append $args (printf "--hf-overrides=%s" (dict "rope_parameters" (merge $whole .) | toJson)) -}}
+{{- end -}}
 {{- $args = append $args (ternary "--enable-prefix-caching" "--disable-prefix-caching" (eq true $engine.prefixCaching)) -}}
 {{- if $engine.expertParallel }}{{ $args = append $args "--enable-expert-parallel" }}{{ end -}}
 {{- if $engine.enforceEager }}{{ $args = append $args "--enforce-eager" }}{{ end -}}

@@ -12,7 +12,7 @@ from planner.decision.candidates.rating import traffic_of
 from planner.decision.candidates.replicas import question_of
 from planner.decision.candidates.ruler import Ruler
 from planner.decision.candidates.self_hosted import SelfHosted
-from planner.domain.models import Drafter
+from planner.domain.models import Drafter, ScaledPositions
 from planner.performance.admission import gate, load_seconds, queued_requests, queued_tokens
 from planner.performance.full_gate import GatePart, full_gate
 from planner.performance.memory import memory_share
@@ -25,6 +25,7 @@ from planner.plan.fleet import (
     PoolCapacity,
     PoolClock,
     Replicas,
+    RopeParameters,
     SpeculativeConfig,
     tokens_of_step,
 )
@@ -151,6 +152,7 @@ def _pool(solved: Solved, pool: SelfHosted, in_flight: int) -> Pool:
             enable_expert_parallel=shape.parallelism.enable_expert_parallel,
             api_server_count=replica.api_servers,
             speculative_config=_speculative_config(shape.drafter),
+            rope_parameters=_rope_parameters(shape.model.positions),
         ),
         clock=PoolClock(**{name: getattr(replica.clock, name) for name in PoolClock.model_fields}),
         kv_tokens=int(replica.memory.kv_tokens(context)),
@@ -159,6 +161,17 @@ def _pool(solved: Solved, pool: SelfHosted, in_flight: int) -> Pool:
         capacity=tuple(_capacity(pool, key[0], key[1]) for key in solved.choice.bands_of(pool.name)),
         peak_utilization=solved.choice.load(pool.name) / count,
         weights=shape.model.weights if shape.quantization.checkpoint == shape.model.hf_id else None,
+    )
+
+
+def _rope_parameters(positions: ScaledPositions | None) -> RopeParameters | None:
+    if positions is None:
+        return None
+    return RopeParameters(
+        rope_type=positions.rope_type,
+        factor=Decimal(str(positions.factor)),
+        original_max_position_embeddings=positions.original_max_position_embeddings,
+        rope_theta=Decimal(str(positions.rope_theta)),
     )
 
 

@@ -37,6 +37,7 @@ def verdicts(
         *_provenance(solved.pools),
         *_caches(solved.pools),
         *_drafters(solved.pools),
+        *_stretched(solved.pools),
         *_range(without_place),
         *_gaps((*gaps, *(gap for pool in solved.pools for gap in pool.shape.model.gaps()))),
         *too_long_verdicts(solved),
@@ -123,6 +124,17 @@ def _caches(pools: Sequence[SelfHosted]) -> list[Verdict]:
             name="KV cache", state="pass", message=f"the KV cache of {', '.join(names)} is stored in FP8, {allowed}"
         )
     ]
+
+
+def _stretched(pools: Sequence[SelfHosted]) -> list[Verdict]:
+    """Tell which models of the plan read more than they were trained on, which changes answers to short prompts too."""
+    keys = sorted({pool.shape.model.key for pool in pools if pool.shape.model.positions is not None})
+    if not keys:
+        return []
+    message = (
+        f"{', '.join(keys)}: positions are stretched by YaRN, for short prompts too, which changes answers a little"
+    )
+    return [Verdict(name="positions", state="pass", message=message)]
 
 
 def _drafters(pools: Sequence[SelfHosted]) -> list[Verdict]:

@@ -56,7 +56,7 @@ def test_a_name_by_its_ending_must_agree_with_the_stated_size() -> None:
 
 def test_every_model_is_found_by_its_repository_and_key() -> None:
     for key, model in CATALOG.models.items():
-        for name in (model.hf_id, key):
+        for name in (key,) if model.positions else (model.hf_id, key):
             found = NAMES.find(name)
             assert isinstance(found, NameMatch), name
             assert CATALOG.models[found.key].hf_id == model.hf_id or found.key == key
