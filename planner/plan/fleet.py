@@ -83,7 +83,7 @@ def tokens_of_step(
 
 
 class RopeParameters(PlanPart):
-    """The rope parameters say how positions are scaled: vLLM's `--hf-overrides` sets them in a model's configuration."""
+    """The rope parameters say how positions are scaled; vLLM's `--hf-overrides` puts them into the configuration."""
 
     rope_type: Literal["yarn"]
     factor: Figure
