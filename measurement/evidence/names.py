@@ -82,7 +82,7 @@ class ModelNames:
 
     @cached_property
     def _by_own_name(self) -> dict[str, str]:
-        """Key by every key, and by the repository, which is that of the model with the positions of its configuration."""
+        """Key by every key, and by the repository, whose plain model has the positions of its configuration."""
         repositories = {m.hf_id.lower(): key for key, m in sorted(self._models.items()) if m.positions is None}
         return repositories | {key.lower(): key for key in self._models}
 
