@@ -103,7 +103,7 @@ class Catalog:
     @property
     def has_agreed_prices(self) -> bool:
         """Whether the team's own catalog has prices or discounts."""
-        return any(key.startswith(("price/", "discount/")) for key in self.own)
+        return bool(self.discounts) or any(key.startswith("price/") for key in self.own)
 
     @cached_property
     def offerings(self) -> Offerings:
