@@ -57,7 +57,7 @@ CODES: dict[str, str] = {
     "CAT007": "Something in the team's own catalog that nobody reads.",
     "CAT008": "A date that cannot hold: a price from before its last cut, or of a day after the horizon's start.",
     "CAT009": "A price in another currency than US dollars, or for another unit than the catalog bills in.",
-    "CAT010": "A discount that takes off nothing or everything.",
+    "CAT010": "A discount that takes off nothing or everything, or that is on own prices alone, which are net.",
     "CFG001": "A model's configuration is not JSON, mostly because it was cut off. Nothing in it was read.",
     "CFG002": "A key that every configuration of such a model has is missing.",
     "CFG003": "A value of a configuration has the wrong form, or cannot be.",

@@ -10,7 +10,7 @@ price in another currency or unit. CAT010: a discount that takes off nothing or 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from datetime import date
 from typing import Any, get_args
@@ -45,7 +45,7 @@ def with_own_prices(catalog: Catalog, reading: CatalogReading, own: FactTable[Pr
     if not own.entries and not entries:
         return catalog
     reading.problems.extend(_unknown_prices(own.entries.values(), catalog))
-    reading.problems.extend(_unsold(found.entries.values(), catalog, own.entries))
+    reading.problems.extend(_unsold(found.entries.values(), catalog, own.entries.keys()))
     reading.problems.extend(_dates(own.values, own.entries, found))
     discounts = dict(found.values)
     listed = catalog.price_rows
@@ -147,16 +147,17 @@ def _unknown_prices(entries: Iterable[Entry], catalog: Catalog) -> Iterator[Prob
             yield Problem("CAT009", message, entry.span("unit"), f"state it for one {unit}")
 
 
-def _unsold(entries: Iterable[Entry], catalog: Catalog, own: Iterable[str]) -> Iterator[Problem]:
-    """Yield a problem for each discount on something that the catalog does not sell."""
-    sold: set[str] | None = None
+def _unsold(entries: Iterable[Entry], catalog: Catalog, own: Collection[str]) -> Iterator[Problem]:
+    """Yield a problem for each discount on something that the catalog does not sell, or that has own prices alone."""
+    listed = [key for key in catalog.price_rows if key not in own] if entries else []
+    sold = {name for key in listed for name in names_in(key)} | {f"ec2/{name}" for name in catalog.instances}
+    agreed = {name for key in own for name in names_in(key)} - sold
     for entry in entries:
-        if sold is None:
-            listed = [*catalog.price_rows, *own]
-            sold = {name for key in listed for name in names_in(key)} | {f"api/{row.key}" for row in catalog.apis}
-            sold |= {f"ec2/{name}" for name in catalog.instances}
-        if entry.key not in sold:
-            hint = did_you_mean(entry.key, sold)
+        if entry.key in agreed:
+            message = f"all prices of {entry.key} are your own, and those are net: nothing is left to discount"
+            yield Problem("CAT010", message, entry.span("on"), "leave the discount out, or the prices")
+        elif entry.key not in sold:
+            hint = did_you_mean(entry.key, sold | agreed)
             yield Problem("CAT006", f"there is nothing named {entry.key!r} to discount", entry.span("on"), hint)
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.features import FEATURES
+from planner.domain.apis import REQUEST_FEATURES
 from planner.domain.discounts import DiscountedPrice, OwnPrice
 from planner.edges.catalog_files import load_catalog, package_folder, snapshots
 from planner.edges.own_catalog import catalog_beside
@@ -276,6 +278,7 @@ def test_what_leads_nowhere_or_nobody_reads_is_told(tmp_path: Path, path: str, t
         ("https://api.acme.example/v1", "https://api.acme.example/v1?key=1", "base_url"),
         ("ACME_API_KEY", "acme key", "api_key_variable"),
         ("residency: [us]", "residency: [usa]", "residency"),
+        ("tools: [tools]", "tools: [toolz]", "tools"),
     ],
 )
 def test_what_the_gateway_would_refuse_of_a_provider_is_refused_here(
@@ -286,6 +289,16 @@ def test_what_the_gateway_would_refuse_of_a_provider_is_refused_here(
     (problem,) = refused(tmp_path, files | {path: files[path].replace(old, new)})
     assert problem.where is not None
     assert marked in problem.where.source
+
+
+def test_features_of_requests_are_those_of_the_gateway() -> None:
+    assert FEATURES.keys() == REQUEST_FEATURES
+
+
+def test_a_discount_on_own_prices_alone_takes_nothing_off_and_is_told(tmp_path: Path) -> None:
+    acme = {path: text for path, text in worked_files().items() if "acme" in path}
+    (problem,) = refused(tmp_path, acme | {"discounts.yaml": DISCOUNTS.replace("ec2/p5", "api/acme")})
+    assert (problem.code, problem.where and problem.where.line) == ("CAT010", 3)
 
 
 def test_all_problems_come_in_one_run(tmp_path: Path) -> None:
