@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from planner.documents.lock import Lock
 from planner.plan.fleet import Pool, PoolClock, tokens_of_step
 from planner.plan.traffic import FallbackApi, PlannedRoute, RouteBand
+from planner.words.numbers import price
 
 POLICY_VERSION = "1.0"
+METERED = Decimal("0.000001")
+"""The smallest part of a price for a million tokens that the gateway counts, USD."""
 CLOCK_VERSION = "1.0"
 SERVING_NAMESPACE = "serving"
 POOL_PORT = 8000
@@ -115,13 +119,19 @@ def _api(api: FallbackApi, addresses: Addresses) -> dict[str, Any]:
         "supports": list(api.supports),
         "renames": dict(api.renames),
         "usd_per_mtok": {
-            "input": f"{api.usd_per_million_input_tokens:f}",
-            "cached_input": None if cached is None else f"{cached:f}",
-            "output": f"{api.usd_per_million_output_tokens:f}",
+            "input": _metered(api.usd_per_million_input_tokens),
+            "cached_input": None if cached is None else _metered(cached),
+            "output": _metered(api.usd_per_million_output_tokens),
         },
         "context_tokens": api.context_tokens,
         "limits": {"rpm": api.requests_per_minute, "tpm": api.tokens_per_minute},
     }
+
+
+def _metered(usd: Decimal) -> str:
+    """Return a price as the gateway counts it: to a millionth of a dollar, which a discount can go beyond."""
+    metered = usd.quantize(METERED)
+    return f"{usd if metered == usd else price(metered):f}"
 
 
 def _route(route: PlannedRoute, speed: float) -> dict[str, Any]:

@@ -6,7 +6,8 @@ list that names the model also accepts the copy. Prices stand in the price snaps
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
@@ -27,6 +28,26 @@ PricePart = Literal[
 ]
 """What a price is charged for, USD per million tokens. A price of `long-*` holds for the whole request when its input
 exceeds `ApiModel.long_context_above`."""
+BASE_URL = re.compile(r"https://[A-Za-z0-9.{}-]+(:[0-9]+)?(/[A-Za-z0-9._~{}/-]*)?")
+"""The form of an API's address: by https alone, without a key or a query in it."""
+REQUEST_FEATURES = frozenset(
+    {
+        "audio",
+        "file",
+        "functions",
+        "image",
+        "logit_bias",
+        "logprobs",
+        "n",
+        "reasoning_effort",
+        "response_format",
+        "tools",
+        "vllm",
+    }
+)
+"""What a request may ask for, in the gateway's words."""
+VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+"""The form of the variable that holds a key."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +155,20 @@ class Provider:
     def takes(self, features: Iterable[str]) -> tuple[str, ...]:
         """Return what a request may ask of a model with these features, in the gateway's words, sorted."""
         return tuple(sorted({word for name in features for word in self.features.get(name, ())}))
+
+    def malformed(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Yield (place, what is wrong) for each address, variable and feature that the gateway would refuse."""
+        addresses = {(): (self.base_url, self.api_key_variable)} | {
+            ("endpoints", name): (each.base_url, each.api_key_variable) for name, each in self.endpoints.items()
+        }
+        for place, (base_url, variable) in addresses.items():
+            if not BASE_URL.fullmatch(base_url):
+                yield (*place, "base_url"), f"{base_url!r} is no address of an API: write https://HOST/v1"
+            if not VARIABLE.fullmatch(variable):
+                yield (*place, "api_key_variable"), f"{variable!r} is no variable: write capitals, digits and _"
+        for name, words in self.features.items():
+            for word in sorted(set(words) - REQUEST_FEATURES):
+                yield ("features", name), f"{word!r} is no feature of a request: {', '.join(sorted(REQUEST_FEATURES))}"
 
     def gaps(self) -> tuple[Gap, ...]:
         """Return what is not known of this provider's data policy."""

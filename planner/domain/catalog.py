@@ -16,11 +16,14 @@ from functools import cached_property
 from typing import Any
 
 from planner.domain.apis import ApiModel, Provider
+from planner.domain.discounts import Discount, discounted, held_on
 from planner.domain.gaps import Gap, did_you_mean
 from planner.domain.models import Model, Quantization, split_entry
 from planner.domain.offerings import Gpu, InstanceType, Offerings, all_offerings
 from planner.domain.places import Places
 from planner.domain.prices import PriceSnapshot
+from planner.words.diagnostics import Span
+from planner.words.layered import Layered
 
 FactRow = Mapping[str, Any]
 
@@ -56,10 +59,12 @@ class OwnRow:
 
     as_of: its day.
     replaces: whether it stands for a shipped row of the same key.
+    where: its place, for a message about it.
     """
 
     as_of: str
     replaces: bool
+    where: Span | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +77,9 @@ class Catalog:
     apis: hosted models, sorted by key.
     prices: the price snapshot.
     rows, price_rows: rows as they were read, by `KIND/KEY` and by the key of the price, for digests.
-    own: rows of the team's own catalog, by `KIND/KEY`: their day, and whether each stands for a shipped one.
+    own: rows of the team's own catalog, by `KIND/KEY`, with its prices and discounts as `price/KEY` and `discount/ON`:
+    their day, and whether each stands for a shipped one.
+    discounts: what is taken off list prices, by what it is given for; `prices` are net of it.
     """
 
     models: Mapping[str, Model]
@@ -85,12 +92,18 @@ class Catalog:
     rows: Mapping[str, FactRow] = field(repr=False)
     price_rows: Mapping[str, FactRow] = field(repr=False)
     own: Mapping[str, OwnRow] = field(default_factory=dict)
+    discounts: Mapping[str, Discount] = field(default_factory=dict)
 
     @cached_property
     def gpus(self) -> Mapping[str, Gpu]:
         """The GPUs that can be rented, because some instance type carries them, by key."""
         carried = {instance.gpu for instance in self.instances.values()}
         return {key: gpu for key, gpu in self.all_gpus.items() if key in carried}
+
+    @property
+    def has_agreed_prices(self) -> bool:
+        """Whether the team's own catalog has prices or discounts."""
+        return bool(self.discounts) or any(key.startswith("price/") for key in self.own)
 
     @cached_property
     def offerings(self) -> Offerings:
@@ -119,9 +132,20 @@ class Catalog:
         return self.providers.get(name) or _unknown("provider", name, self.providers)
 
     def on(self, day: date) -> Catalog:
-        """Return the catalog as it will be on a day: hosted models that have ended by then are no longer listed."""
+        """Return the catalog as it will be on a day: hosted models that have ended by then are no longer listed.
+
+        Discounts that have ended by then are not taken off.
+        """
         apis = tuple(row if row.serves_on(day) else replace(row, status="delisted") for row in self.apis)
-        return replace(self, apis=apis)
+        return replace(self.priced_on(day), apis=apis)
+
+    def priced_on(self, day: date) -> Catalog:
+        """Return the catalog without the discounts that have ended before a day."""
+        held = held_on(self.discounts.values(), day)
+        if len(held) == len(self.discounts):
+            return self
+        rows = Layered({}, self.prices.rows, lambda _, price: discounted(price, held))
+        return replace(self, discounts=held, prices=replace(self.prices, rows=rows))
 
     def accepted_entry(self, entry: str) -> AcceptedEntry | Gap:
         """Return what an accept-list entry stands for, like `gpt-4.1-mini` or `qwen3-32b@awq`.

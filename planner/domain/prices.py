@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
@@ -16,6 +16,8 @@ from planner.domain.gaps import Gap, did_you_mean
 
 MAX_AGE_DAYS: Mapping[str, int] = {"ec2": 30, "spot": 14, "api": 30, "platform": 365}
 """Age in days from which a price is called old, by kind. AWS moves platform prices less than once a year."""
+LAST_CUTS: Mapping[str, date] = dict.fromkeys(("p4d", "p4de", "p5", "p5en"), date(2025, 6, 1))
+"""Day of AWS's last price cut, by family of machines. A price that is older is not that of today."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,10 @@ class Price:
     def kind(self) -> str:
         """Kind of the price, which is a key of `MAX_AGE_DAYS`."""
         return "spot" if self.key.endswith("/spot") else self.key.split("/", 1)[0]
+
+    def times(self, factor: Decimal) -> Price:
+        """Return the price at an address where list prices differ by a factor."""
+        return replace(self, usd=self.usd * factor)
 
     def age_days(self, on: date) -> int:
         """Return the days from the earliest day that `as_of` can mean to `on`.

@@ -7,6 +7,8 @@
     providers/KEY.yaml            one API provider; `models`: one block for each model that it hosts
     prices/DAY/KIND/GROUP.yaml    `prices`: one line for each price; the names on the way to it are its key
 
+A team's own folder has `prices/KIND/GROUP.yaml`, with its own `sources` in each file, and `discounts.yaml`.
+
 The name of a file is a part of the keys in it, so that it is said once. Sources that many entries share stand in a
 table: `sources` of a provider, `prices/DAY/sources.yaml` of a snapshot. An entry names a row of that table and gets the
 row's `source` and `as_of`.
@@ -16,7 +18,7 @@ Only places and names are known here. `catalog_files` knows what a row must hold
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from typing import Any
@@ -118,12 +120,16 @@ class CatalogReading:
                 entries.append(Entry(name, row, document, ("types", name)))
         return entries
 
-    def providers(self) -> tuple[list[Entry], list[Entry]]:
-        """Return (providers, their hosted models): one entry for each file of `providers/` and for each block in it."""
+    def providers(self, known: Collection[str] = ()) -> tuple[list[Entry], list[Entry]]:
+        """Return (providers, their hosted models): one entry for each file of `providers/` and for each block in it.
+
+        A file of a `known` provider may state nothing of it, and then only adds hosted models.
+        """
         providers, hosted = [], []
         for provider, document in self._documents("providers"):
             own = {name: value for name, value in document.value.items() if name not in ("sources", "models")}
-            providers.append(Entry(provider, self._with_implied(document, (), {"key": provider}, own), document))
+            if own or provider not in known:
+                providers.append(Entry(provider, self._with_implied(document, (), {"key": provider}, own), document))
             sources = self._sources(document, self._mapping(document, "sources"), ("sources",))
             for slug, block in self._blocks(document, "models"):
                 path, key = ("models", slug), f"{provider}/{slug}"
@@ -136,18 +142,68 @@ class CatalogReading:
         """Return all prices of one snapshot."""
         table = self._document(f"prices/{day}", "sources", TextLoader)
         sources = self._sources(table, table.value, ()) if table else {}
-        entries = []
+        return [
+            entry
+            for kind in PRICE_KINDS
+            for group, document in self._documents(f"prices/{day}/{kind}", TextLoader)
+            for entry in self._priced(document, kind, group, sources, {"unit", "prices"})
+        ]
+
+    def own_prices(self) -> list[Entry]:
+        """Return the prices of a team's own, which are of no day: each file of `prices/KIND/` has its own sources."""
+        entries: list[Entry] = []
         for kind in PRICE_KINDS:
-            for group, document in self._documents(f"prices/{day}/{kind}", TextLoader):
-                for name in sorted(document.value.keys() - {"unit", "prices"}):
-                    self._note("CAT003", f"unknown key {name!r} beside `unit` and `prices`", document.span((name,)))
-                unit = {"unit": document.value["unit"]} if "unit" in document.value else {}
-                for path, block in self._tree(document, self._mapping(document, "prices"), ("prices",)):
-                    key = "/".join((kind, group, *path[1:]))
-                    row = self._with_source(unit | block, sources, document, path)
-                    whole = row and self._with_implied(document, path, {"key": key}, row)
-                    entries.append(Entry(key, whole, document, path))
+            if not self.has(f"prices/{kind}"):
+                continue
+            for group, document in self._documents(f"prices/{kind}", TextLoader):
+                sources = self._sources(document, self._mapping(document, "sources"), ("sources",))
+                entries += self._priced(document, kind, group, sources, {"unit", "sources", "prices"})
         return entries
+
+    def discounts(self) -> list[Entry]:
+        """Return the discounts of a team's own: one entry for each line of `discounts.yaml`."""
+        document = self._document("", "discounts", TextLoader) if self.has(f"discounts{SUFFIX}") else None
+        if document is None:
+            return []
+        for name in sorted(document.value.keys() - {"discounts"}):
+            self._note("CAT003", f"unknown key {name!r} beside `discounts`", document.span((name,)))
+        lines = document.value.get("discounts")
+        if not isinstance(lines, list):
+            self._note("CAT003", f"{document.file} has no list `discounts`", document.span(("discounts",)))
+            return []
+        entries = []
+        for index, line in enumerate(lines):
+            path: Path = ("discounts", index)
+            if isinstance(line, dict) and isinstance(line.get("on"), str):
+                entries.append(Entry(line["on"], line, document, path))
+            else:
+                message = "a discount is written {on: NAME, percent: NUMBER, source: TEXT, as_of: DATE}"
+                self._note("CAT003", message, document.span(path))
+        return entries
+
+    def has(self, path: str) -> bool:
+        """Return whether there is a file or folder of that path."""
+        found = _path_in(self.folder, path)
+        return found.is_dir() or found.is_file()
+
+    def _priced(
+        self,
+        document: CatalogDocument,
+        kind: str,
+        group: str,
+        sources: Mapping[str, SourceRow | None],
+        known: Collection[str],
+    ) -> Iterator[Entry]:
+        """Yield all prices of one file. known: keys that may stand at its head."""
+        for name in sorted(document.value.keys() - set(known)):
+            beside = " and ".join(f"`{key}`" for key in sorted(known))
+            self._note("CAT003", f"unknown key {name!r} beside {beside}", document.span((name,)))
+        unit = {"unit": document.value["unit"]} if "unit" in document.value else {}
+        for path, block in self._tree(document, self._mapping(document, "prices"), ("prices",)):
+            key = "/".join((kind, group, *path[1:]))
+            row = self._with_source(unit | block, sources, document, path)
+            whole = row and self._with_implied(document, path, {"key": key}, row)
+            yield Entry(key, whole, document, path)
 
     def _tree(
         self, document: CatalogDocument, tree: Mapping[str, Any], above: tuple[str, ...]
@@ -232,7 +288,8 @@ class CatalogReading:
         folder = _path_in(self.folder, kind)
         names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
         if not names:
-            self._note("CAT001", f"the catalog has no {kind}/", None, "reinstall the planner")
+            hint = "remove the empty folder" if self.shown else "reinstall the planner"
+            self._note("CAT001", f"the catalog has no {self.shown}{kind}/", None, hint)
         for name in names:
             stem = name.removesuffix(SUFFIX)
             if name.startswith("."):
@@ -244,7 +301,7 @@ class CatalogReading:
                 yield stem, document
 
     def _document(self, kind: str, stem: str, loader: type[TextLoader]) -> CatalogDocument | None:
-        file = f"{kind}/{stem}{SUFFIX}"
+        file = f"{kind}/{stem}{SUFFIX}".lstrip("/")
         try:
             document = read(_path_in(self.folder, file).read_text(encoding="utf-8"), self.shown + file, loader)
         except (OSError, UnicodeDecodeError) as error:

@@ -12,7 +12,7 @@ CAT005: a price that is not above zero. CAT006: a row that names what does not e
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -24,6 +24,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from planner.domain.apis import ApiModel, Provider
 from planner.domain.catalog import Catalog
+from planner.domain.discounts import Discount
 from planner.domain.gaps import did_you_mean
 from planner.domain.models import Model
 from planner.domain.offerings import Gpu, InstanceType
@@ -33,7 +34,7 @@ from planner.edges.catalog_entries import CatalogReading, Entry
 from planner.words.diagnostics import Problem, Problems
 from planner.words.spans import Path
 
-T = TypeVar("T", Gpu, InstanceType, Model, KnownPlace, Provider, ApiModel, Price)
+T = TypeVar("T", Gpu, InstanceType, Model, KnownPlace, Provider, ApiModel, Price, Discount)
 
 UNREAD = frozenset({"CAT001", "CAT002"})
 """Problems that hide a whole file. While there is one, nobody can say whether a name is missing elsewhere."""
@@ -94,7 +95,8 @@ def read_catalog(folder: Traversable, snapshot: str | None = None) -> Catalog:
     apis = fact_table(hosted, TypeAdapter(ApiModel), problems)
     prices = fact_table(reading.prices(day), TypeAdapter(Price), problems)
     if not UNREAD & {problem.code for problem in problems}:
-        problems.extend(_dangling_names(gpus, instances, models, apis, prices, day))
+        names = KnownNames(gpus.entries.keys(), models.entries.keys(), prices.entries.keys())
+        problems.extend(dangling_names(instances, apis, names, f"prices/{day}"))
         problems.extend(dangling_places(models, places.entries, providers))
     if problems:
         raise Problems(dict.fromkeys(problems))
@@ -141,6 +143,8 @@ def fact_table(entries: Iterable[Entry], adapter: TypeAdapter[T], problems: list
         if isinstance(value, Price) and value.usd <= 0:
             hint = "leave the price out: what is not known is a gap, and nothing is free"
             problems.append(Problem("CAT005", f"the price of {value.key} is {value.usd}", entry.span("usd"), hint))
+        if isinstance(value, Discount) and (wrong := value.contradiction()):
+            problems.append(Problem("CAT010", wrong[1], entry.span(wrong[0])))
         values[entry.key] = value
     return FactTable(values, known)
 
@@ -178,35 +182,45 @@ def _contradictions(value: Any) -> Iterator[tuple[Path, str]]:
     """Yield where the columns of a row contradict each other, or name a place in a form that no place has."""
     if isinstance(value, ApiModel) and (message := value.contradiction()):
         yield ("lifecycle", "state"), message
-    if isinstance(value, Model):
+    if isinstance(value, Model | Provider):
         yield from value.malformed()
+    if isinstance(value, Model):
         for place, drafter in enumerate(value.drafters):
             if wrong := drafter.contradiction():
                 yield ("drafters", place, wrong[0]), wrong[1]
 
 
-def _dangling_names(
-    gpus: FactTable[Gpu],
-    instances: FactTable[InstanceType],
-    models: FactTable[Model],
-    apis: FactTable[ApiModel],
-    prices: FactTable[Price],
-    day: str,
+@dataclass(frozen=True)
+class KnownNames:
+    """Names that rows may name.
+
+    gpus, models, prices: keys of the GPUs, models and prices that there are.
+    """
+
+    gpus: Collection[str]
+    models: Collection[str]
+    prices: Collection[str]
+
+
+def dangling_names(
+    instances: FactTable[InstanceType], apis: FactTable[ApiModel], known: KnownNames, prices: str
 ) -> Iterator[Problem]:
-    """Yield a problem for each row that names a row which does not exist, and for each hosted model without prices."""
+    """Yield a problem for each row that names a row which does not exist, and for each hosted model without prices.
+
+    prices: the folder in which a missing price would stand.
+    """
     for key, instance in instances.values.items():
-        if instance.gpu not in gpus.entries:
-            hint = did_you_mean(instance.gpu, gpus.entries)
+        if instance.gpu not in known.gpus:
+            hint = did_you_mean(instance.gpu, known.gpus)
             yield Problem("CAT006", f"there is no GPU {instance.gpu!r}", instances.entries[key].span("gpu"), hint)
     for key, api in apis.values.items():
-        if api.hosts is not None and api.hosts not in models.entries:
-            hint = did_you_mean(api.hosts, models.entries)
+        if api.hosts is not None and api.hosts not in known.models:
+            hint = did_you_mean(api.hosts, known.models)
             yield Problem("CAT006", f"there is no model {api.hosts!r}", apis.entries[key].span("hosts"), hint)
         for part in ("input", "output"):
-            if f"api/{key}/{part}" not in prices.entries:
-                message = f"{key} has no {part} price in the snapshot of {day}"
-                hint = f"add it to prices/{day}/api/{api.provider}.yaml"
-                yield Problem("CAT006", message, apis.entries[key].span(), hint)
+            if f"api/{key}/{part}" not in known.prices:
+                hint = f"add it to {prices}/api/{api.provider}.yaml"
+                yield Problem("CAT006", f"{key} has no {part} price", apis.entries[key].span(), hint)
 
 
 def dangling_places(

@@ -1,14 +1,20 @@
 """The team's own catalog: `catalog/` beside its environments, whose rows win over the shipped ones.
 
-    catalog/models/KEY.yaml    one open-weight model, as in the shipped catalog
+    catalog/models/KEY.yaml           one open-weight model, as in the shipped catalog
+    catalog/gpus/KEY.yaml             one GPU, and catalog/instances/FAMILY.yaml the machines that carry it
+    catalog/providers/KEY.yaml        one API provider with its hosted models; of a shipped one, further models alone
+    catalog/prices/KIND/GROUP.yaml    prices that the team pays; KIND is api, ec2 or platform
+    catalog/discounts.yaml            what is taken off list prices
+    catalog/scores/METRIC.yaml        what models reached in a metric; `score_files` reads it
 
-A row may name a shipped model as its `base` and state only what differs: own weights of the same shape. Rows have the
+A model may name a shipped one as its `base` and state only what differs: own weights of the same shape. Rows have the
 same form as shipped ones and are checked in the same way; the digest of a plan covers them as it covers those, so that
-a lock is stale when an own row changes.
+a lock is stale when an own row changes. Prices and discounts are the business of `own_prices`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,17 +22,33 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from planner.domain.apis import ApiModel, Provider
 from planner.domain.catalog import Catalog, OwnRow
 from planner.domain.gaps import did_you_mean
 from planner.domain.models import Model
-from planner.edges.catalog_entries import SUFFIX, CatalogReading, Entry
-from planner.edges.catalog_files import FactTable, dangling_places, fact_table, load_catalog
+from planner.domain.offerings import Gpu, InstanceType
+from planner.edges.catalog_entries import PRICE_KINDS, SUFFIX, CatalogReading, Entry
+from planner.edges.catalog_files import (
+    UNREAD,
+    FactTable,
+    KnownNames,
+    dangling_names,
+    dangling_places,
+    fact_table,
+    load_catalog,
+)
 from planner.edges.catalog_yaml import read
+from planner.edges.own_prices import own_prices, with_own_prices
 from planner.words.diagnostics import Problem, Problems, Span
 
 FOLDER = "catalog"
 """Name of the folder beside the environments."""
 MODELS = "models"
+FOLDERS = (MODELS, "gpus", "instances", "providers", "prices", "scores")
+"""Folders of an own catalog."""
+DISCOUNTS = f"discounts{SUFFIX}"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+"""What the name of a file or block may be, because it becomes a part of names that others read."""
 _OF_THE_CHECKPOINT = frozenset(
     {"revision", "weights", "released", "source", "as_of", "note", "same_shape", "quantizations", "drafters"}
 )
@@ -65,28 +87,88 @@ def read_own_model(key: str, text: str, file: str, shipped: Catalog) -> Model:
 def _with_own(shipped: Catalog, own: Path) -> Catalog:
     problems = list(_unread(own))
     reading = CatalogReading(own, problems, f"{own}/")
-    entries = [_from_base(entry, shipped, problems) for entry in reading.models()] if (own / MODELS).is_dir() else []
-    models = fact_table(entries, TypeAdapter(Model), problems)
-    problems.extend(dangling_places(models, shipped.places.rows, FactTable({}, {})))
+    hosts, hosted = reading.providers(shipped.providers) if reading.has("providers") else ([], [])
+    bases = [_from_base(entry, shipped, problems) for entry in reading.models()] if reading.has(MODELS) else []
+    models = fact_table(bases, TypeAdapter(Model), problems)
+    gpus = fact_table(reading.gpus() if reading.has("gpus") else [], TypeAdapter(Gpu), problems)
+    machines = reading.instances() if reading.has("instances") else []
+    instances = fact_table(machines, TypeAdapter(InstanceType), problems)
+    providers = fact_table(_whole(hosts, shipped, problems), TypeAdapter(Provider), problems)
+    apis = fact_table(hosted, TypeAdapter(ApiModel), problems)
+    tables: dict[str, FactTable[Any]] = {
+        "api": apis,
+        "gpu": gpus,
+        "instance": instances,
+        "model": models,
+        "provider": providers,
+    }
+    prices = own_prices(reading)
+    for table in tables.values():
+        problems.extend(_misnamed(table.entries.values()))
+    problems.extend(dangling_places(models, shipped.places.rows, providers))
+    if not UNREAD & {problem.code for problem in problems}:
+        known = KnownNames(
+            {*shipped.all_gpus, *gpus.entries},
+            {*shipped.models, *models.entries},
+            {*shipped.prices.rows, *prices.entries} if apis.entries else (),
+        )
+        problems.extend(dangling_names(instances, apis, known, f"{own}/prices"))
+    catalog = with_own_prices(_with_facts(shipped, tables), reading, prices)
     if problems:
         raise Problems(dict.fromkeys(problems))
-    rows = {f"model/{key}": row for key, row in models.rows.items()}
+    return catalog
+
+
+def _with_facts(shipped: Catalog, tables: Mapping[str, FactTable[Any]]) -> Catalog:
+    """Return the catalog with the own rows of each kind over the shipped ones."""
+    apis = {row.key: row for row in shipped.apis} | dict(tables["api"].values)
+    rows = {f"{kind}/{key}": row for kind, table in tables.items() for key, row in table.rows.items()}
+    own = {
+        f"{kind}/{key}": OwnRow(value.as_of, f"{kind}/{key}" in shipped.rows, table.entries[key].span())
+        for kind, table in tables.items()
+        for key, value in table.values.items()
+    }
     return replace(
         shipped,
-        models={**shipped.models, **models.values},
+        models={**shipped.models, **tables["model"].values},
+        all_gpus={**shipped.all_gpus, **tables["gpu"].values},
+        instances={**shipped.instances, **tables["instance"].values},
+        providers={**shipped.providers, **tables["provider"].values},
+        apis=tuple(apis[key] for key in sorted(apis)),
         rows={**shipped.rows, **rows},
-        own={
-            f"model/{key}": OwnRow(model.as_of, key in shipped.models) for key, model in sorted(models.values.items())
-        },
+        own=dict(sorted(own.items())),
     )
 
 
 def _unread(own: Path) -> Iterable[Problem]:
     """Yield a problem for whatever stands in the folder and is not read."""
-    for path in sorted(own.iterdir()):
-        if path.name != MODELS and not path.name.startswith("."):
-            hint = f"own rows are read from {own / MODELS}; move it away"
-            yield Problem("CAT007", f"{path} is not read: an own catalog holds models", Span(str(path), 1), hint)
+    prices = own / "prices"
+    for path in sorted([*own.iterdir(), *(prices.iterdir() if prices.is_dir() else ())]):
+        inside = path.parent == prices
+        folders = PRICE_KINDS if inside else FOLDERS
+        is_read = path.name in folders if path.is_dir() else path.name == DISCOUNTS and not inside
+        if not is_read and not path.name.startswith("."):
+            known = [f"{name}/" for name in folders] + ([] if inside else [DISCOUNTS])
+            hint = f"{path.parent} holds {', '.join(known)}; move it away"
+            yield Problem("CAT007", f"{path} is not read", Span(str(path), 1), hint)
+
+
+def _misnamed(entries: Iterable[Entry]) -> Iterable[Problem]:
+    """Yield a problem for each row whose name cannot be a part of other names."""
+    for entry in entries:
+        if not all(NAME.fullmatch(part) for part in entry.key.split("/", 1)):
+            hint = "letters, digits, dots, hyphens and _, a letter or digit first"
+            yield Problem("CAT003", f"{entry.key!r} cannot be a name", entry.span(), hint)
+
+
+def _whole(hosts: Iterable[Entry], shipped: Catalog, problems: list[Problem]) -> Iterable[Entry]:
+    """Yield the providers, without those of which a file adds models and which there are not."""
+    for entry in hosts:
+        if entry.row is not None and entry.row.keys() == {"key"}:
+            message = f"there is no shipped provider {entry.key!r} to add models to"
+            problems.append(Problem("CAT006", message, entry.span(), did_you_mean(entry.key, shipped.providers)))
+        else:
+            yield entry
 
 
 def _from_base(entry: Entry, shipped: Catalog, problems: list[Problem]) -> Entry:

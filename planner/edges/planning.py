@@ -16,6 +16,7 @@ from planner.documents.lock import Consulted, Lock, seal
 from planner.edges.calibration_digests import joined_digest
 from planner.edges.calibration_files import read_calibrations
 from planner.edges.capacity_cache import KeptCapacities
+from planner.edges.own_prices import not_yet
 from planner.edges.performance_files import load_coefficients
 from planner.edges.workspace import Wanted, Workspace
 from planner.words.diagnostics import Problem, Problems
@@ -50,10 +51,12 @@ def plan_on_newest_prices(workspace: Workspace, name: str) -> Planned:
 
 def _plan(workspace: Workspace, name: str, prior: Lock | None, snapshot: str | None) -> Planned:
     wanted = workspace.wanted(name)
-    catalog, coefficients = workspace.catalog(snapshot), load_coefficients()
+    catalog, coefficients, start = workspace.catalog(snapshot), load_coefficients(), wanted.environment.horizon.start
+    if early := tuple(not_yet(catalog, start)):
+        raise Problems(early)
     calibrations, calibration_digests = read_calibrations(workspace.folder), workspace.calibration_digests()
     locked = prior.plan if prior else None
-    inputs = Inputs(wanted.environment, catalog, coefficients, wanted.traces, locked, calibrations)
+    inputs = Inputs(wanted.environment, catalog.priced_on(start), coefficients, wanted.traces, locked, calibrations)
     try:
         outcome = optimize(inputs, kept=KeptCapacities())
     except Problems as refusal:

@@ -31,6 +31,8 @@ STATES = {"pass": "green", "warn": "yellow", "deny": "red"}
 ASSUMED_LOGS = "logs written and kept are assumed for a small cluster, whatever the load"
 """What is said below the bill of a cluster. Its logs are those of the control plane and of the network's connections;
 the gateway's audit is not among them."""
+OWN_TERMS = "own catalog"
+"""Label of what the team's own catalog says of a price."""
 LONGEST_BAR = 16
 """Columns of the bar of the highest cost."""
 
@@ -227,16 +229,20 @@ def _layout(engine: EngineSettings) -> str:
 
 
 def _bill(plan: Plan) -> FoldingTable:
+    """Return the bill. What the team's own catalog says of a price has a column where some line rests on it."""
+    agreed = [OWN_TERMS] if any(line.own_terms for line in plan.cost.lines) else []
     rows: list[tuple[Words, ...]] = []
     for line in plan.cost.lines:
         price = f"${line.unit_price}"
         quantity = f"{line.quantity:,}"
-        rows.append((line.component, line.name, quantity, line.unit, price, f"{line.usd_per_month:,}", line.as_of))
-    rows += [
-        ("", "fixed", "", "", "", f"{plan.cost.fixed_usd_per_month:,}", ""),
-        ("", "usage", "", "", "", f"{plan.cost.usage_usd_per_month:,}", ""),
-        ("", Text("total", style="bold"), "", "", "", Text(f"{plan.cost.usd_per_month:,}", style="bold"), ""),
-    ]
+        told = (line.component, line.name, quantity, line.unit, price, f"{line.usd_per_month:,}", line.as_of)
+        rows.append((*told, *(line.own_terms for _ in agreed)))
+    sums: tuple[tuple[Words, Words], ...] = (
+        ("fixed", f"{plan.cost.fixed_usd_per_month:,}"),
+        ("usage", f"{plan.cost.usage_usd_per_month:,}"),
+        (Text("total", style="bold"), Text(f"{plan.cost.usd_per_month:,}", style="bold")),
+    )
+    rows += [("", name, "", "", "", usd, "", *("" for _ in agreed)) for name, usd in sums]
     return FoldingTable(
         "Cost a month",
         (
@@ -246,9 +252,10 @@ def _bill(plan: Plan) -> FoldingTable:
             *names("unit"),
             *figures("unit price", "$ / month"),
             *names("price as of"),
+            *sentences(*agreed),
         ),
         rows,
-        (above("component"), left_out("price as of"), left_out("unit price")),
+        (*([below(OWN_TERMS)] if agreed else []), above("component"), left_out("price as of"), left_out("unit price")),
         ASSUMED_LOGS if plan.platform.cluster is not None else "",
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from planner.domain.discounts import own_terms
 from planner.plan.parts import PlanPart
 from planner.words.fields import left_out_at
 from planner.words.numbers import Dollars, Figure, UnitPrice
@@ -33,6 +34,11 @@ class CostLine(PlanPart):
     price: str
     source: str
     as_of: str
+
+    @property
+    def own_terms(self) -> str:
+        """What the team's own catalog says of the price; empty for a list price."""
+        return own_terms(self.source)
 
 
 RangeCause = Literal["capacity", "demand", "prices", "tokens"]

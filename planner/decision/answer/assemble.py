@@ -65,7 +65,7 @@ def assemble(solved: Solved, background: Background) -> Plan:
         routes=planned_routes,
         apis=tuple(_api(solved, api) for api in solved.apis if api.row.key in fallbacks),
         cost=cost,
-        verdicts=verdicts(solved, cost, background.gaps, bands_without_place(solved), background.preference),
+        verdicts=verdicts(solved, cost, background.gaps, bands_without_place(solved), fallbacks, background.preference),
         baselines=_alternatives(background.alternatives.baselines),
         runners_up=_alternatives(background.alternatives.runners_up),
         break_even=tuple(_point(p) for p in background.alternatives.break_even if isinstance(p, Scaled)),

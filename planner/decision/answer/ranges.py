@@ -24,6 +24,7 @@ from typing import Literal
 from planner.decision.answer.solved import Solved
 from planner.decision.choice.dispatch import Dispatch, dispatch
 from planner.decision.choice.question import BandKey, Question, ReplicaClass
+from planner.domain.discounts import OwnPrice
 from planner.domain.model_facts import token_counts
 from planner.plan.cost import CostRange, RangeCause
 from planner.words.numbers import dollars
@@ -49,7 +50,7 @@ def cost_ranges(solved: Solved, usd_per_month: Decimal, uncertain: Mapping[str, 
     pairs: tuple[tuple[RangeCause, Question, Question, str], ...] = (
         ("capacity", _with_capacities(solved, "high"), _with_capacities(solved, "low"), _capacity_words(solved)),
         ("demand", _scaled(asked, uncertain, -1), _scaled(asked, uncertain, +1), _demand_words(uncertain)),
-        ("prices", _priced(asked, 1 - API_PRICE_CHANGE), _priced(asked, 1 + API_PRICE_CHANGE), _PRICE_WORDS),
+        ("prices", _priced(solved, 1 - API_PRICE_CHANGE), _priced(solved, 1 + API_PRICE_CHANGE), _price_words(solved)),
         (
             "tokens",
             _counted(solved, 1 - TOKENIZER_SPREAD),
@@ -84,6 +85,9 @@ def whole_range(usd_per_month: Decimal, ranges: tuple[CostRange, ...]) -> tuple[
 
 
 _PRICE_WORDS = f"prices of APIs {API_PRICE_CHANGE:.0%} lower or higher; machines at AWS's list prices"
+_LIST_PRICE_WORDS = (
+    f"list prices of APIs {API_PRICE_CHANGE:.0%} lower or higher; agreed prices and machines as they are"
+)
 _TOKEN_WORDS = f"models whose tokenizer nobody measured count {TOKENIZER_SPREAD:.0%} fewer or more tokens than stated"
 
 
@@ -122,10 +126,21 @@ def _scaled(question: Question, uncertain: Mapping[str, float], sign: int) -> Qu
     return replace(question, flows=tuple(flows))
 
 
-def _priced(question: Question, factor: float) -> Question:
-    """Return the question with other prices of APIs."""
+def _price_words(solved: Solved) -> str:
+    return _LIST_PRICE_WORDS if solved.catalog.has_agreed_prices else _PRICE_WORDS
+
+
+def _priced(solved: Solved, factor: float) -> Question:
+    """Return the question with other list prices of APIs. Prices that the team has agreed stay."""
+    question = solved.choice.question
+    agreed = {
+        api.option.name for api in solved.apis if all(isinstance(price, OwnPrice) for price in api.prices.values())
+    }
     apis = tuple(
-        replace(a, usd_per_request={key: usd * factor for key, usd in a.usd_per_request.items()}) for a in question.apis
+        a
+        if a.name in agreed
+        else replace(a, usd_per_request={key: usd * factor for key, usd in a.usd_per_request.items()})
+        for a in question.apis
     )
     return replace(question, apis=apis)
 

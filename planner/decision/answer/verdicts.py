@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 
 from planner.decision.answer.data_rules import licence_doubts, privacy_of
+from planner.decision.answer.own_rows import own_verdict
 from planner.decision.answer.price_verdicts import price_verdicts
 from planner.decision.answer.quality_verdicts import quality_verdicts
 from planner.decision.answer.routes import BYTES_PER_TOKEN
@@ -21,11 +22,17 @@ from planner.words.units import HOURS_PER_MONTH
 
 
 def verdicts(
-    solved: Solved, cost: Cost, gaps: Iterable[Gap], without_place: Sequence[str], preference: str = ""
+    solved: Solved,
+    cost: Cost,
+    gaps: Iterable[Gap],
+    without_place: Sequence[str],
+    fallbacks: Collection[str],
+    preference: str = "",
 ) -> tuple[Verdict, ...]:
     """Return all verdicts, sorted by name.
 
     without_place: bands that have no place at the slow end of the measurements.
+    fallbacks: hosted models that some route may use.
     preference: what became of a preference for hardware; empty where there is nothing to tell.
     """
     environment = solved.environment
@@ -42,8 +49,8 @@ def verdicts(
         *_gaps((*gaps, *(gap for pool in solved.pools for gap in pool.shape.model.gaps()))),
         *too_long_verdicts(solved),
         *licence_doubts(solved),
-        *_own_rows(solved),
         *quality_verdicts(environment),
+        *own_verdict(solved, cost, fallbacks),
         *([Verdict(name="hardware", state="pass", message=preference)] if preference else []),
         privacy_of(solved),
         _availability(environment),
@@ -161,17 +168,6 @@ def _range(without_place: Sequence[str]) -> list[Verdict]:
         f"at the slow end of the measurements no number of machines serves {', '.join(without_place)} within the SLO"
     )
     return [Verdict(name="range", state="warn", message=f"{message}; the high end of the cost does not hold that")]
-
-
-def _own_rows(solved: Solved) -> list[Verdict]:
-    """Name the models of the plan that stand in the team's own catalog, each with its day."""
-    own = solved.catalog.own
-    keys = sorted({pool.shape.model.key for pool in solved.pools if f"model/{pool.shape.model.key}" in own})
-    if not keys:
-        return []
-    rows = [(key, own[f"model/{key}"]) for key in keys]
-    told = [f"{key} of {row.as_of}{', in place of the shipped row' if row.replaces else ''}" for key, row in rows]
-    return [Verdict(name="own catalog", state="pass", message="; ".join(told))]
 
 
 def _gaps(gaps: Iterable[Gap]) -> list[Verdict]:

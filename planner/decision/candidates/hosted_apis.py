@@ -233,7 +233,7 @@ def _at_address(price: Price, served: ServedAt) -> Price:
     """Return a list price as it is at the address that is called."""
     if served.price_factor == 1.0:
         return price
-    return replace(price, usd=price.usd * Decimal(str(served.price_factor)))
+    return price.times(Decimal(str(served.price_factor)))
 
 
 def _unknowns(row: ApiModel, catalog: Catalog, accounts: ApiAccounts) -> list[Gap]:

@@ -170,7 +170,7 @@ def test_the_base_of_a_row_is_a_shipped_model_alone(tmp_path: Path) -> None:
 
 def test_what_nobody_reads_is_told(tmp_path: Path) -> None:
     write(tmp_path, "acme-support", tuned_text())
-    (tmp_path / "catalog" / "gpus").mkdir()
+    (tmp_path / "catalog" / "traces").mkdir()
     (tmp_path / "catalog" / "models" / "notes.txt").write_text("", encoding="utf-8")
     assert codes(tmp_path) == {"CAT002", "CAT007"}
 

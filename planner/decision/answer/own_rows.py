@@ -1,0 +1,90 @@
+"""What of a plan rests on the team's own catalog, in one verdict: rows, prices and discounts, each with its day.
+
+A discount that ends within the horizon warns: from then on the bill is higher, by
+
+    Σ over its lines: quantity × unit price × (price without it / price with it − 1)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from decimal import Decimal
+
+from planner.decision.answer.solved import Solved
+from planner.domain.apis import catalog_key
+from planner.domain.catalog import Catalog
+from planner.domain.discounts import Discount, DiscountedPrice, OwnPrice
+from planner.domain.prices import earliest_day
+from planner.plan.cost import Cost, CostLine
+from planner.plan.review import Verdict
+
+
+def own_verdict(solved: Solved, cost: Cost, fallbacks: Iterable[str]) -> list[Verdict]:
+    """Return the verdict on what of the plan rests on the team's own catalog; nothing where nothing does.
+
+    fallbacks: hosted models that some route may use.
+    """
+    catalog, horizon = solved.catalog, solved.environment.horizon
+    told = [*_rows(_facts(solved, fallbacks), catalog), *_prices(cost.lines, catalog)]
+    ending = False
+    for discount, lines in _discounts(cost.lines, catalog):
+        ends = discount.ends_within(horizon.start, horizon.end)
+        ending = ending or ends
+        told.append(_discount_words(discount) + (_end_words(discount, lines, catalog) if ends else ""))
+    return [Verdict(name="own catalog", state="warn" if ending else "pass", message="; ".join(told))] if told else []
+
+
+def _facts(solved: Solved, fallbacks: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield (key, words for what it is) of the rows behind the plan."""
+    for pool in solved.pools:
+        yield f"model/{pool.shape.model.key}", ""
+        yield f"gpu/{pool.shape.gpu.key}", "GPU "
+        yield f"instance/{pool.offering.instance.key}", "machine "
+    for name in fallbacks:
+        key = catalog_key(name)
+        yield f"api/{key}", "hosted model "
+        yield f"provider/{key.partition('/')[0]}", "provider "
+
+
+def _rows(facts: Iterable[tuple[str, str]], catalog: Catalog) -> Iterator[str]:
+    for key, what in sorted(set(facts), key=lambda fact: (fact[1], fact[0])):
+        if (row := catalog.own.get(key)) is not None:
+            replaced = ", in place of the shipped row" if row.replaces else ""
+            yield f"{what}{key.partition('/')[2]} of {row.as_of}{replaced}"
+
+
+def _prices(lines: Iterable[CostLine], catalog: Catalog) -> Iterator[str]:
+    """Yield how many prices are the team's own, of which kinds, and the day of the oldest one."""
+    own = {line.price: price for line in lines if isinstance(price := catalog.prices.price(line.price), OwnPrice)}
+    if own:
+        oldest = min((price.as_of for price in own.values()), key=lambda day: (earliest_day(day), day))
+        kinds = ", ".join(sorted({price.kind for price in own.values()}))
+        many = f"{len(own)} own prices ({kinds}), the oldest" if len(own) > 1 else f"1 own price ({kinds})"
+        yield f"{many} of {oldest}"
+
+
+def _discounts(lines: Iterable[CostLine], catalog: Catalog) -> list[tuple[Discount, list[CostLine]]]:
+    """Return the discounts behind the bill, each with its lines, sorted by what they are given for."""
+    found: dict[str, tuple[Discount, list[CostLine]]] = {}
+    for line in lines:
+        if isinstance(price := catalog.prices.price(line.price), DiscountedPrice):
+            found.setdefault(price.discount.on, (price.discount, []))[1].append(line)
+    return [found[name] for name in sorted(found)]
+
+
+def _discount_words(discount: Discount) -> str:
+    until = f", until {discount.until.isoformat()}" if discount.until is not None else ""
+    return f"{discount.percent:f} % off {discount.on} ({discount.source}, of {discount.as_of}{until})"
+
+
+def _end_words(discount: Discount, lines: Iterable[CostLine], catalog: Catalog) -> str:
+    """Say that a discount ends within the horizon, and how much dearer the month is after it."""
+    assert discount.until is not None
+    later, more = catalog.priced_on(discount.until + timedelta(days=1)), Decimal(0)
+    for line in lines:
+        with_it, without_it = catalog.prices.price(line.price), later.prices.price(line.price)
+        assert with_it is not None
+        assert without_it is not None
+        more += line.quantity * line.unit_price * (without_it.usd / with_it.usd - 1)
+    return f", which is within the horizon: ${more:,.0f} more a month from then on"

@@ -1,0 +1,139 @@
+"""What a team has agreed with those who sell: prices of its own, and discounts on list prices.
+
+    price = list price × (100 − percent) / 100          exact, not rounded
+
+A discount names in `on` what it is given for: a kind of price (`ec2`), a family of machines (`ec2/p5`), a provider
+(`api/openai`), or one thing (`ec2/g6e.12xlarge`, `api/openai/gpt-4.1-mini`, `platform/nat-gateway`). The most specific
+one alone counts. A price of the team's own is net: no discount is taken off it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+
+from planner.domain.gaps import Gap
+from planner.domain.prices import Price
+
+OWN = "own catalog: "
+"""Beginning of the source of a price that rests on the team's own catalog."""
+LISTED = "; list: "
+"""What stands in such a source before the source of the list price."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Discount:
+    """A discount takes some percent off list prices.
+
+    on: what it is given for.
+    percent: how much is taken off, percent; above 0 and below 100.
+    source, as_of: where it is agreed, and since when.
+    until: last day on which it holds; None = no end is agreed.
+    """
+
+    on: str
+    percent: Decimal
+    source: str
+    as_of: str
+    until: date | None = None
+
+    def contradiction(self) -> tuple[str, str] | None:
+        """Return (column, what is wrong) where it takes off nothing or everything; None where it does not."""
+        if not 0 < self.percent < 100:
+            return (
+                "percent",
+                f"a discount of {self.percent:f} % on {self.on}: write what is taken off, above 0, below 100",
+            )
+        return None
+
+    def holds_on(self, day: date) -> bool:
+        """Return whether it has not ended before that day."""
+        return self.until is None or day <= self.until
+
+    def ends_within(self, start: date, end: date) -> bool:
+        """Return whether it holds on the day `start` and has ended on some day before `end`."""
+        return self.holds_on(start) and not self.holds_on(end - timedelta(days=1))
+
+    def taken_off(self, listed: Price) -> DiscountedPrice:
+        """Return the list price with this discount."""
+        usd = (listed.usd * (100 - self.percent)).scaleb(-2)
+        source = f"{OWN}{self.percent:f} % off ${listed.usd:f} ({self.source}){LISTED}{listed.source}"
+        shared = {**vars(listed), "usd": usd, "source": source}
+        return DiscountedPrice(**shared, listed=listed, discount=self)
+
+
+@dataclass(frozen=True)
+class OwnPrice(Price):
+    """A price of the team's own is net, and holds over every snapshot until the team changes it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscountedPrice(Price):
+    """A discounted price knows the list price behind it.
+
+    listed: the list price.
+    discount: what is taken off it.
+    """
+
+    listed: Price
+    discount: Discount
+
+    def doubts(self) -> tuple[Gap, ...]:
+        """Return the doubts of the list price, which the discount does not lift."""
+        return self.listed.doubts()
+
+    def times(self, factor: Decimal) -> Price:
+        """Return the price at an address where list prices differ by a factor."""
+        return self.discount.taken_off(self.listed.times(factor))
+
+
+def as_own(price: Price) -> OwnPrice:
+    """Return a price of the team's own, whose source says so."""
+    return OwnPrice(**{**vars(price), "source": OWN + price.source})
+
+
+def own_terms(source: str) -> str:
+    """Return what the source of a price says of the team's own catalog; empty for a list price."""
+    return source.removeprefix(OWN).partition(LISTED)[0] if source.startswith(OWN) else ""
+
+
+def names_in(key: str) -> tuple[str, ...]:
+    """Return the names under which a discount can mean a price, the most specific one first."""
+    kind, _, rest = key.partition("/")
+    group, _, item = rest.partition("/")
+    if kind == "ec2":
+        instance_type = item.rpartition("/")[0] or item
+        return f"ec2/{instance_type}", f"ec2/{instance_type.partition('.')[0]}", "ec2"
+    if kind == "api":
+        return f"api/{group}/{item.rpartition('/')[0] or item}", f"api/{group}", "api"
+    return f"{kind}/{item}", kind
+
+
+def on_price(key: str, discounts: Mapping[str, Discount]) -> tuple[Discount, ...]:
+    """Return the discounts that can decide a price, the most specific one first: no more after one without an end."""
+    found: list[Discount] = []
+    for name in dict.fromkeys(names_in(key)):
+        if name in discounts:
+            found.append(discounts[name])
+            if discounts[name].until is None:
+                break
+    return tuple(found)
+
+
+def discounted(price: Price, discounts: Mapping[str, Discount]) -> Price:
+    """Return a list price with the most specific of the discounts; the list price where none is given for it.
+
+    A discount that was taken off before is not counted, and a price of the team's own stays.
+    """
+    if isinstance(price, OwnPrice):
+        return price
+    listed = price.listed if isinstance(price, DiscountedPrice) else price
+    found = on_price(listed.key, discounts)
+    return found[0].taken_off(listed) if found else listed
+
+
+def held_on(discounts: Iterable[Discount], day: date) -> dict[str, Discount]:
+    """Return the discounts that have not ended before a day, by what they are given for."""
+    return {discount.on: discount for discount in discounts if discount.holds_on(day)}

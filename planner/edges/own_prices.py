@@ -1,0 +1,192 @@
+"""The team's own prices and discounts, held against what the catalog sells and what it bills in.
+
+    catalog/prices/KIND/GROUP.yaml    prices that the team pays, in the form of a snapshot's files
+    catalog/discounts.yaml            what is taken off list prices
+
+CAT006: a price or a discount of something that the catalog does not have. CAT008: a date that cannot hold. CAT009: a
+price in another currency or unit. CAT010: a discount that takes off nothing or everything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import fields, replace
+from datetime import date
+from typing import Any, get_args
+
+from pydantic import TypeAdapter
+
+from planner.domain.apis import PricePart
+from planner.domain.catalog import Catalog, OwnRow
+from planner.domain.discounts import Discount, as_own, discounted, names_in, on_price
+from planner.domain.gaps import did_you_mean
+from planner.domain.prices import LAST_CUTS, Price, earliest_day
+from planner.edges.catalog_entries import CatalogReading, Entry
+from planner.edges.catalog_files import FactTable, fact_table
+from planner.words.diagnostics import Problem
+from planner.words.layered import Layered
+
+UNITS: Mapping[str, str] = {"ec2": "hour", "api": "Mtok"}
+"""What prices of a kind are charged for; platform prices differ, each from the others."""
+PURCHASE = "on-demand"
+"""The purchase option that plans buy."""
+_COLUMNS = frozenset(field.name for field in fields(Price))
+
+
+def with_own_prices(catalog: Catalog, reading: CatalogReading, own: FactTable[Price]) -> Catalog:
+    """Return the catalog with the team's own prices over the snapshot's, which are net of the team's discounts.
+
+    catalog: the shipped catalog with all other own rows. own: the prices, as `own_prices` read them. What is wrong goes
+    to the problems of the reading.
+    """
+    entries = reading.discounts()
+    found = fact_table(entries, TypeAdapter(Discount), reading.problems)
+    if not own.entries and not entries:
+        return catalog
+    reading.problems.extend(_unknown_prices(own.entries.values(), catalog))
+    reading.problems.extend(_unsold(found.entries.values(), catalog, own.entries.keys()))
+    reading.problems.extend(_dates(own.values, own.entries, found))
+    discounts = dict(found.values)
+    listed = catalog.price_rows
+    return replace(
+        catalog,
+        prices=replace(
+            catalog.prices,
+            rows=Layered(
+                {key: as_own(price) for key, price in own.values.items()},
+                catalog.prices.rows,
+                lambda _, price: discounted(price, discounts),
+            ),
+        ),
+        price_rows=Layered(own.rows, listed, lambda key, row: _with_discounts(key, row, found, discounts)),
+        own={**catalog.own, **_own_rows("price", own, listed), **_own_rows("discount", found, ())},
+        discounts=discounts,
+    )
+
+
+def own_prices(reading: CatalogReading) -> FactTable[Price]:
+    """Return the prices of the team's own. Whatever is wrong with them goes to the problems of the reading."""
+    entries = [_in_dollars(entry, reading.problems) for entry in reading.own_prices()]
+    return fact_table(entries, TypeAdapter(Price), reading.problems)
+
+
+def not_yet(catalog: Catalog, start: date) -> Iterator[Problem]:
+    """Yield a problem for each own price and discount that is of a day after the first one of the horizon."""
+    for key, row in catalog.own.items():
+        kind, _, name = key.partition("/")
+        if kind in ("price", "discount") and earliest_day(row.as_of) > start:
+            message = f"the {kind} {name} is of {row.as_of}, and the horizon starts on {start.isoformat()}"
+            yield Problem("CAT008", message, row.where, "let `horizon.start` be that day or later, or mend the day")
+
+
+def _own_rows(kind: str, table: FactTable[Any], shipped: Iterable[str]) -> dict[str, OwnRow]:
+    return {
+        f"{kind}/{key}": OwnRow(value.as_of, key in shipped, table.entries[key].span("as_of"))
+        for key, value in sorted(table.values.items())
+    }
+
+
+def _with_discounts(
+    key: str, row: Mapping[str, Any], table: FactTable[Discount], discounts: Mapping[str, Discount]
+) -> Mapping[str, Any]:
+    """Return a row of the snapshot, as digests see it, with the discounts that can decide its price."""
+    given = [table.rows[discount.on] for discount in on_price(key, discounts)]
+    return {**row, "discounts": given} if given else row
+
+
+def _in_dollars(entry: Entry, problems: list[Problem]) -> Entry:
+    """Return the entry without its row where it is in another currency than US dollars, which is a problem."""
+    if entry.row is None:
+        return entry
+    usd = entry.row.get("usd")
+    other = next((name for name in entry.row if re.fullmatch("[A-Za-z]{3}", name) and name not in _COLUMNS), None)
+    if other is None and (usd is None or not re.search(r"[^\d.\s_+-]", str(usd)) or not re.search(r"\d", str(usd))):
+        return entry
+    told = f"in {other.upper()}" if other else f"as {usd!r}"
+    hint = "all prices are in US dollars: write `usd: NUMBER`, and say in the source by which rate it was converted"
+    where = entry.span(other or "usd")
+    problems.append(Problem("CAT009", f"the price of {entry.key} is stated {told}", where, hint))
+    return replace(entry, row=None)
+
+
+def _unknown_prices(entries: Iterable[Entry], catalog: Catalog) -> Iterator[Problem]:
+    """Yield a problem for each price of something that is not sold, or that is charged for in another unit."""
+    listed, apis = list(catalog.price_rows), {row.key for row in catalog.apis}
+    types = _instance_types(catalog, listed)
+    items = {key.split("/", 2)[2]: key for key in listed if key.startswith("platform/")}
+    regions = sorted({*catalog.regions, *(key.split("/", 2)[1] for key in listed if not key.startswith("api/"))})
+    for entry in entries:
+        kind, group, rest = entry.key.split("/", 2)
+        item, _, last = rest.rpartition("/")
+        if kind == "platform":
+            known: tuple[tuple[str, str, Iterable[str]], ...] = (
+                ("region", group, regions),
+                ("item of the platform", rest, items),
+            )
+        elif kind == "ec2":
+            known = (
+                ("region", group, regions),
+                ("instance type", item or rest, types),
+                ("purchase option", last if item else "", [PURCHASE]),
+            )
+        else:
+            known = (
+                ("hosted model", f"{group}/{item or rest}", apis),
+                ("part of a price", last if item else "", get_args(PricePart)),
+            )
+        wrong = next(((what, name, names) for what, name, names in known if name not in names), None)
+        if wrong is not None:
+            what, name, names = wrong
+            message = f"there is no {what} {name!r} to price" if name else f"{entry.key} names no {what}"
+            yield Problem("CAT006", message, entry.span(), did_you_mean(name, names))
+            continue
+        unit = UNITS.get(kind) or catalog.price_rows[items[rest]]["unit"]
+        if entry.row is not None and entry.row.get("unit", unit) != unit:
+            message = f"the price of {entry.key} is stated for one {entry.row['unit']}"
+            yield Problem("CAT009", message, entry.span("unit"), f"state it for one {unit}")
+
+
+def _unsold(entries: Iterable[Entry], catalog: Catalog, own: Collection[str]) -> Iterator[Problem]:
+    """Yield a problem for each discount on something that the catalog does not sell, or that has own prices alone."""
+    listed = [key for key in catalog.price_rows if key not in own] if entries else []
+    sold = {name for key in listed for name in names_in(key)} | {f"ec2/{name}" for name in catalog.instances}
+    agreed = {name for key in own for name in names_in(key)} - sold
+    for entry in entries:
+        if entry.key in agreed:
+            message = f"all prices of {entry.key} are your own, and those are net: nothing is left to discount"
+            yield Problem("CAT010", message, entry.span("on"), "leave the discount out, or the prices")
+        elif entry.key not in sold:
+            hint = did_you_mean(entry.key, sold | agreed)
+            yield Problem("CAT006", f"there is nothing named {entry.key!r} to discount", entry.span("on"), hint)
+
+
+def _dates(
+    prices: Mapping[str, Price], entries: Mapping[str, Entry], discounts: FactTable[Discount]
+) -> Iterator[Problem]:
+    """Yield a problem for each price that is older than the last cut, and each discount that ends before it began."""
+    for key, price in prices.items():
+        family = key.split("/")[2].partition(".")[0] if price.kind == "ec2" else ""
+        cut, day = LAST_CUTS.get(family), _day(price.as_of)
+        if cut is not None and day is not None and day < cut:
+            message = (
+                f"the price of {key} is of {price.as_of}, before AWS cut the prices of {family} on {cut.isoformat()}"
+            )
+            yield Problem("CAT008", message, entries[key].span("as_of"), "ask for the price that you pay today")
+    for name, discount in discounts.values.items():
+        began = _day(discount.as_of)
+        if discount.until is not None and began is not None and discount.until < began:
+            message = f"the discount on {name} ends on {discount.until.isoformat()}, before it begins"
+            yield Problem("CAT008", message, discounts.entries[name].span("until"), f"it is of {discount.as_of}")
+
+
+def _day(as_of: str) -> date | None:
+    """Return the first day that a date can mean; None for none, which is a problem that was noted already."""
+    try:
+        return earliest_day(as_of)
+    except ValueError:
+        return None
+
+
+def _instance_types(catalog: Catalog, listed: Iterable[str]) -> set[str]:
+    return {*catalog.instances, *(key.split("/")[2] for key in listed if key.startswith("ec2/"))}

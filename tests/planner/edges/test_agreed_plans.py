@@ -1,0 +1,191 @@
+"""Plans on what a team has agreed: discounts, own prices, an own provider and own machines, from files to the lock."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+from gateway.policy import Policy
+from infra.values import gateway
+from planner.documents.lock import Lock
+from planner.documents.routing import policy
+from planner.edges import planning
+from planner.edges.catalog_files import load_catalog
+from planner.edges.workspace import Workspace
+from planner.faces.terminal import plan_view
+from planner.plan.cost import CostLine
+from planner.plan.plan import Plan
+from planner.words.diagnostics import Problems
+from planner.words.numbers import dollars
+from tests.planner import small
+from tests.planner.edges.test_own_prices import EC2, worked_files, write
+from tests.planner.faces.shown import assert_folds, shown
+from tests.planner.test_where_to_add import GPU, INSTANCES
+
+DAY = date(2026, 12, 1)
+EDP = "discounts:\n  - {on: ec2, percent: 12, source: EDP 2026, as_of: 2026-10-01}\n...\n"
+ENDING = EDP.replace("as_of", "until: 2027-03-31, as_of")
+ACCOUNTS = "openai: {limits: {tpm: 2M, rpm: 5k}}"
+CHEAP_API = """\
+unit: Mtok
+sources:
+  contract: {source: private offer 12, as_of: 2026-11-02}
+prices:
+  gpt-5.4-mini:
+    cached-input: {usd: 0.01, source: contract}
+    input: {usd: 0.0123456, source: contract}
+    output: {usd: 0.02, source: contract}
+...
+"""
+
+
+def planned_in(folder: Path, files: Mapping[str, str], text: str = "", lock: Lock | None = None) -> Lock:
+    """The plan of the small environment, or of another, beside an own catalog."""
+    workspace = small.workspace(folder, text, lock)
+    write(folder, dict(files))
+    return planning.plan(workspace, "small").lock
+
+
+@lru_cache(maxsize=4)
+def with_discounts(text: str) -> Lock:
+    """The plan of the small environment with a file of discounts."""
+    with tempfile.TemporaryDirectory() as folder:
+        return planned_in(Path(folder), {"discounts.yaml": text})
+
+
+def told(plan: Plan) -> tuple[str, str]:
+    """State and words of the verdict on the own catalog."""
+    (verdict,) = [verdict for verdict in plan.verdicts if verdict.name == "own catalog"]
+    return verdict.state, verdict.message
+
+
+def nodes(plan: Plan) -> list[CostLine]:
+    """The lines of machines."""
+    return [line for line in plan.cost.lines if line.price.startswith("ec2/")]
+
+
+def test_an_edp_takes_its_percent_off_each_machine_exactly_and_the_plan_is_no_worse() -> None:
+    listed, plan = small.planned().lock.plan, with_discounts(EDP).plan
+    rows = load_catalog().prices.rows
+    assert len(nodes(plan)) == 3
+    for line in nodes(plan):
+        assert line.unit_price == rows[line.price].usd * Decimal("0.88")
+        assert line.usd_per_month == dollars(line.quantity * line.unit_price)
+        assert line.own_terms == f"12 % off ${rows[line.price].usd} (EDP 2026)"
+        assert line.as_of == rows[line.price].as_of
+    others = [line for line in plan.cost.lines if line not in nodes(plan)]
+    assert {line.own_terms for line in others} == {""}
+    saved = sum(line.usd_per_month for line in nodes(listed)) * Decimal("0.12")
+    assert plan.cost.usd_per_month <= listed.cost.usd_per_month - saved + Decimal("0.02")
+    assert told(plan) == ("pass", "12 % off ec2 (EDP 2026, of 2026-10-01)")
+
+
+def test_the_bill_names_what_was_agreed_and_only_then() -> None:
+    lock = with_discounts(EDP)
+    assert "12 % off $1.861 (EDP 2026)" in shown(*plan_view(lock))
+    assert_folds(lambda: plan_view(lock))
+    assert "own catalog" not in shown(*plan_view(small.planned().lock))
+
+
+def test_a_lock_ages_when_a_discount_changes_and_its_facts_stay(tmp_path: Path) -> None:
+    lock = with_discounts(EDP)
+    workspace = small.workspace(tmp_path, lock=lock)
+    for discounts, aged in ((EDP, False), (EDP.replace("12", "13"), True), (EDP.replace("ec2,", "ec2/p5,"), True)):
+        write(tmp_path, {"discounts.yaml": discounts})
+        found = {problem.code: problem.severity for problem in workspace.judgement("small", DAY)[1]}
+        assert found == ({"LOCK020": "warning"} if aged else {})
+
+
+def test_a_discount_that_ends_within_the_horizon_is_told_with_what_follows() -> None:
+    lock = with_discounts(ENDING)
+    state, message = told(lock.plan)
+    listed = small.planned().lock.plan
+    assert nodes(lock.plan)[0].unit_price == nodes(listed)[0].unit_price * Decimal("0.88")
+    more = sum(line.usd_per_month for line in nodes(lock.plan)) / Decimal("0.88") * Decimal("0.12")
+    assert state == "warn"
+    assert message == (
+        "12 % off ec2 (EDP 2026, of 2026-10-01, until 2027-03-31), which is within the horizon: "
+        f"${more:,.0f} more a month from then on"
+    )
+
+
+def test_a_discount_that_ended_before_the_horizon_is_not_taken_off_and_the_lock_is_not_stale(tmp_path: Path) -> None:
+    lock = planned_in(tmp_path, {"discounts.yaml": ENDING.replace("2027-03-31", "2026-11-30")})
+    assert lock.plan.cost == small.planned().lock.plan.cost
+    assert "own catalog" not in {verdict.name for verdict in lock.plan.verdicts}
+    workspace = small.workspace(tmp_path, lock=lock)
+    assert workspace.judgement("small", DAY)[1] == ()
+
+
+def test_a_private_rate_of_an_api_changes_the_plan_and_reaches_the_gateway(tmp_path: Path) -> None:
+    lock = planned_in(tmp_path, {"prices/api/openai.yaml": CHEAP_API})
+    before, plan = small.planned().lock.plan, lock.plan
+    (chat,), (listed,) = ([route for route in each.routes if route.name == "chat"] for each in (plan, before))
+    assert chat.spill_share > listed.spill_share + Decimal("0.5")
+    assert plan.cost.usd_per_month < before.cost.usd_per_month
+    lines = [line for line in plan.cost.lines if line.price.startswith("api/")]
+    assert {line.own_terms for line in lines} == {"private offer 12"}
+    assert told(plan) == ("pass", "2 own prices (api), the oldest of 2026-11-02")
+    assert "prices" not in {each.cause for each in plan.cost.ranges}
+    document = policy(lock)
+    assert document["apis"]["openai.gpt-5.4-mini"]["usd_per_mtok"]["input"] == "0.012346"
+    Policy.model_validate(document)
+
+
+def test_an_own_price_holds_for_a_lock_on_an_older_snapshot(tmp_path: Path) -> None:
+    first = small.planned().lock
+    older = first.model_copy(update={"consulted": first.consulted.model_copy(update={"snapshot": "2026-11-21"})})
+    own = EC2.replace("g6e.xlarge:\n    on-demand: {usd: 1.70,", "g6.xlarge:\n    on-demand: {usd: 0.7001,")
+    lock = planned_in(tmp_path, {"prices/ec2/us-east-1.yaml": own}, lock=older)
+    assert lock.consulted.snapshot == "2026-11-21"
+    assert Decimal("0.7001") in {line.unit_price for line in nodes(lock.plan)}
+
+
+def test_an_own_provider_is_a_fallback_and_deploys_from_the_lock_alone(tmp_path: Path) -> None:
+    files = {path: text for path, text in worked_files().items() if "acme" in path}
+    text = small.text().replace(ACCOUNTS, f"{ACCOUNTS}\n    acme: {{limits: {{tpm: 20M, rpm: 50k}}}}")
+    with pytest.raises(Problems, match="no API provider `acme`"):
+        planned_in(tmp_path, {}, text)
+    lock = planned_in(tmp_path, files, text)
+    (chat,) = [route for route in lock.plan.routes if route.name == "chat"]
+    assert chat.fallback[0] == "acme/qwen3-8b"
+    assert {"provider/acme", "api/acme/qwen3-8b"} <= set(lock.consulted.facts)
+    assert "hosted model acme/qwen3-8b of 2026-11-20; provider acme of 2026-11-20" in told(lock.plan)[1]
+    document = policy(lock)
+    Policy.model_validate(document)
+    spoken = document["apis"]["acme.qwen3-8b"]
+    assert (spoken["base_url"], spoken["model"]) == ("https://api.acme.example/v1", "acme/qwen3-8b")
+    assert spoken["api_key_env"] == "ACME_API_KEY"
+    values = gateway(lock, chart_digest="x", image=None, client_keys="clients", provider_keys="keys")
+    assert "ACME_API_KEY" in {key["env"] for key in values["providerKeys"]}
+    (extraction,) = [route for route in lock.plan.routes if route.name == "extraction"]
+    assert extraction.fallback == ()
+
+
+def test_machines_of_an_own_type_are_bought_and_those_that_are_there_are_used(tmp_path: Path) -> None:
+    instances = INSTANCES.replace("[use1-az4, use1-az6]", "[use1-az1, use1-az5]")
+    prices = EC2.replace("g6e.xlarge", "g9z.2xlarge").replace("1.70", "0.10")
+    hardware = {"gpus/Z9.yaml": GPU, "instances/g9z.yaml": instances}
+    bought = planned_in(tmp_path, {**hardware, "prices/ec2/us-east-1.yaml": prices})
+    assert {group.instance_type for group in bought.plan.node_groups} == {"g9z.2xlarge"}
+    assert "machine g9z.2xlarge of 2026-11-21" in told(bought.plan)[1]
+    existing = "\nhardware: {existing: [{instance_type: g9z.2xlarge, count: 4, usd_per_hour: $0.20}]}\n"
+    kept = planned_in(tmp_path / "there", hardware, small.text() + existing)
+    assert {group.instance_type for group in kept.plan.node_groups if group.existing} == {"g9z.2xlarge"}
+
+
+def test_a_price_of_a_day_after_the_start_stops_the_plan_at_its_line(tmp_path: Path) -> None:
+    later = EC2.replace("2026-11-01", "2026-12-02")
+    with pytest.raises(Problems) as refused:
+        planned_in(tmp_path, {"prices/ec2/us-east-1.yaml": later})
+    (problem,) = refused.value.problems
+    assert problem.code == "CAT008"
+    assert problem.where is not None
+    assert problem.where.line == 6
+    assert Workspace(tmp_path).catalog().prices.name == load_catalog().prices.name

@@ -1,0 +1,327 @@
+"""The team's own prices, discounts, providers and machines: what is read, and each thing that is refused."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from gateway.features import FEATURES
+from planner.domain.apis import REQUEST_FEATURES
+from planner.domain.discounts import DiscountedPrice, OwnPrice
+from planner.edges.catalog_files import load_catalog, package_folder, snapshots
+from planner.edges.own_catalog import catalog_beside
+from planner.edges.own_prices import not_yet
+from planner.words.diagnostics import Problem, Problems
+from tests.planner.test_where_to_add import GPU, INSTANCES
+
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "catalog.md"
+G6E = "ec2/us-east-1/g6e.xlarge/on-demand"
+P5 = "ec2/us-east-1/p5.48xlarge/on-demand"
+NAT = "platform/us-east-1/nat-gateway"
+EC2 = """\
+unit: hour
+sources:
+  contract: {source: contract 4711, as_of: 2026-11-01}
+prices:
+  g6e.xlarge:
+    on-demand: {usd: 1.70, source: contract}
+...
+"""
+DISCOUNTS = """\
+discounts:
+  - {on: ec2, percent: 12, source: EDP 2026, as_of: 2026-10-01}
+  - {on: ec2/p5, percent: 30, source: EDP 2026, as_of: 2026-10-01}
+...
+"""
+MODELS_ALONE = """\
+sources:
+  page: {source: price page, as_of: 2026-11-20}
+models:
+  qwen3-8b:
+    wire_model: qwen/qwen3-8b
+    hosts: qwen3-8b
+    context_tokens: 32_768
+    max_output_tokens: null
+    long_context_above: null
+    features: []
+    reasoning: true
+    retires: null
+    status: listed
+    source: page
+...
+"""
+API = """\
+unit: Mtok
+sources:
+  page: {source: price page, as_of: 2026-11-20}
+prices:
+  qwen3-8b:
+    input: {usd: 0.05, source: page}
+    output: {usd: 0.1, source: page}
+...
+"""
+
+
+def worked_files() -> dict[str, str]:
+    """The files of docs/catalog.md, by the path that stands in their first line."""
+    blocks = re.findall(r"```yaml\n# (catalog/\S+)\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(dict(blocks)) == len(blocks) >= 5
+    return dict(blocks)
+
+
+def write(folder: Path, files: dict[str, str]) -> Path:
+    """Put files into the own catalog; a path may begin with its folder's name."""
+    for path, text in files.items():
+        file = folder / "catalog" / path.removeprefix("catalog/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    return folder
+
+
+def refused(folder: Path, files: dict[str, str]) -> list[Problem]:
+    """All problems of an own catalog. Each says where it is, and none stands twice."""
+    with pytest.raises(Problems) as raised:
+        catalog_beside(write(folder, files))
+    problems = list(raised.value.problems)
+    assert len(set(problems)) == len(problems)
+    return problems
+
+
+def test_the_worked_files_of_the_document_are_read(tmp_path: Path) -> None:
+    shipped, catalog = load_catalog(), catalog_beside(write(tmp_path, worked_files()))
+    prices = catalog.prices
+    own = prices.price(G6E)
+    assert isinstance(own, OwnPrice)
+    assert (own.usd, own.source, own.as_of) == (Decimal("1.70"), "own catalog: contract 4711 with AWS", "2026-11-01")
+    machine = next(row for row in catalog.offerings.in_region("us-east-1") if row.instance_type == "p5e.48xlarge")
+    assert machine.price is not None
+    assert machine.price.usd == Decimal("41.20")
+    for key, share in {P5: "0.7", G6E.replace("g6e", "g5"): "0.88", "api/openai/gpt-5.4-mini/input": "0.95"}.items():
+        net, listed = prices.price(key), shipped.prices.price(key)
+        assert isinstance(net, DiscountedPrice)
+        assert listed is not None
+        assert net.usd == listed.usd * Decimal(share)
+        assert net.listed == listed
+    assert prices.price(NAT) == shipped.prices.price(NAT)
+    acme = catalog.providers["acme"]
+    assert (acme.base_url, acme.api_key_variable) == ("https://api.acme.example/v1", "ACME_API_KEY")
+    assert "acme/qwen3-8b" in {row.key for row in catalog.apis}
+    assert {key for key in catalog.own if key.startswith("discount/")} == {
+        "discount/ec2",
+        "discount/ec2/p5",
+        "discount/api/openai",
+    }
+
+
+def test_own_prices_and_discounts_hold_over_every_snapshot(tmp_path: Path) -> None:
+    write(tmp_path, {"prices/ec2/us-east-1.yaml": EC2, "discounts.yaml": DISCOUNTS})
+    for day in snapshots(package_folder()):
+        catalog, listed = catalog_beside(tmp_path, day), load_catalog(day).prices.price(P5)
+        own, net = catalog.prices.price(G6E), catalog.prices.price(P5)
+        assert catalog.prices.name == day
+        assert own is not None
+        assert net is not None
+        assert listed is not None
+        assert (own.usd, net.usd) == (Decimal("1.70"), listed.usd * Decimal("0.7"))
+
+
+def test_digests_of_prices_follow_discounts_and_own_prices_and_digests_of_facts_do_not(tmp_path: Path) -> None:
+    keys, facts = (G6E, P5, NAT), ("instance/g6e.xlarge", "model/qwen3-8b")
+    seen = {load_catalog().prices_digest(keys)}
+    for files in (
+        {"discounts.yaml": DISCOUNTS},
+        {"discounts.yaml": DISCOUNTS.replace("percent: 30", "percent: 31")},
+        {"discounts.yaml": DISCOUNTS.replace("EDP 2026, as_of: 2026-10-01}\n...", "annex, as_of: 2026-10-01}\n...")},
+        {"discounts.yaml": DISCOUNTS.replace("p5, percent: 30", "p5, until: 2027-01-01, percent: 30")},
+        {"prices/ec2/us-east-1.yaml": EC2},
+        {"prices/ec2/us-east-1.yaml": EC2.replace("1.70", "1.71")},
+    ):
+        catalog = catalog_beside(write(tmp_path, files))
+        assert catalog.prices_digest((NAT,)) == load_catalog().prices_digest((NAT,))
+        assert catalog.facts_digest(facts) == load_catalog().facts_digest(facts)
+        seen.add(catalog.prices_digest(keys))
+    assert len(seen) == 7
+
+
+def test_a_wider_discount_changes_no_digest_of_a_price_that_has_its_own(tmp_path: Path) -> None:
+    before = catalog_beside(write(tmp_path, {"discounts.yaml": DISCOUNTS}))
+    after = catalog_beside(write(tmp_path, {"discounts.yaml": DISCOUNTS.replace("percent: 12", "percent: 13")}))
+    assert before.prices_digest((P5,)) == after.prices_digest((P5,))
+    assert before.prices_digest((G6E,)) != after.prices_digest((G6E,))
+
+
+def test_an_ended_discount_is_not_taken_off(tmp_path: Path) -> None:
+    ending = DISCOUNTS.replace("p5, percent: 30", "p5, until: 2027-03-31, percent: 30")
+    catalog, listed = catalog_beside(write(tmp_path, {"discounts.yaml": ending})), load_catalog().prices.price(P5)
+    assert listed is not None
+    for day, share in {date(2027, 3, 31): "0.7", date(2027, 4, 1): "0.88"}.items():
+        for later in (catalog.priced_on(day), catalog.on(day)):
+            price = later.prices.price(P5)
+            assert price is not None
+            assert price.usd == listed.usd * Decimal(share)
+
+
+def test_a_shipped_provider_gets_a_model_more(tmp_path: Path) -> None:
+    files = {"providers/groq.yaml": MODELS_ALONE, "prices/api/groq.yaml": API}
+    shipped, catalog = load_catalog(), catalog_beside(write(tmp_path, files))
+    assert catalog.providers == shipped.providers
+    assert {row.key for row in catalog.apis} - {row.key for row in shipped.apis} == {"groq/qwen3-8b"}
+    assert "provider/groq" not in catalog.own
+
+
+def test_own_hardware_is_sold_at_its_own_price(tmp_path: Path) -> None:
+    prices = EC2.replace("g6e.xlarge", "g9z.2xlarge")
+    files = {"gpus/Z9.yaml": GPU, "instances/g9z.yaml": INSTANCES, "prices/ec2/us-east-1.yaml": prices}
+    catalog = catalog_beside(write(tmp_path, files))
+    (machine,) = [row for row in catalog.offerings if row.instance_type == "g9z.2xlarge"]
+    assert machine.gpu.key == "Z9"
+    assert machine.price is not None
+    assert machine.price.usd == Decimal("1.70")
+
+
+ON = "{on: ec2, percent: 12, source: EDP 2026, as_of: 2026-10-01}"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "code", "marked"),
+    [
+        ("ec2", "usd: 1.70", "usd: 0", "CAT005", "usd: 0"),
+        ("ec2", "usd: 1.70", "usd: -1.70", "CAT005", "usd: -1.70"),
+        ("ec2", "usd: 1.70", "eur: 1.70", "CAT009", "eur: 1.70"),
+        ("ec2", "usd: 1.70", "usd: 1.7 EUR", "CAT009", "usd: 1.7 EUR"),
+        ("ec2", "usd: 1.70", "usd: $1.70", "CAT009", "usd: $1.70"),
+        ("ec2", "usd: 1.70", "usd: much", "CAT003", "usd: much"),
+        ("ec2", "unit: hour", "unit: month", "CAT009", "unit: month"),
+        ("ec2", "unit: hour\n", "", "CAT003", "usd: 1.70"),
+        ("ec2", "g6e.xlarge", "g6e.xlrge", "CAT006", "on-demand"),
+        ("ec2", "on-demand", "on-demnd", "CAT006", "on-demnd"),
+        ("ec2", "on-demand", "reserved", "CAT006", "reserved"),
+        ("ec2", "g6e.xlarge:\n    on-demand:", "g6e.xlarge:", "CAT006", "g6e.xlarge"),
+        ("ec2", "g6e.xlarge", "p5.48xlarge", "CAT008", "usd: 1.70"),
+        ("ec2", "as_of: 2026-11-01", "as_of: soon", "CAT003", "usd: 1.70"),
+        ("ec2", ", as_of: 2026-11-01", "", "CAT003", "contract: {"),
+        ("ec2", "source: contract}", "source: other}", "CAT006", "source: other"),
+        ("ec2", ", source: contract}", "}", "CAT003", "usd: 1.70"),
+        ("ec2", "sources:", "tables:", "CAT003", "tables"),
+        ("ec2", "...\n", "", "CAT002", ""),
+        ("discounts", "percent: 12", "percent: 0", "CAT010", "percent: 0"),
+        ("discounts", "percent: 12", "percent: 100", "CAT010", "percent: 100"),
+        ("discounts", "percent: 12", "percent: -5", "CAT010", "percent: -5"),
+        ("discounts", "percent: 12", "percent: 12%", "CAT003", "percent: 12%"),
+        ("discounts", "on: ec2/p5", "on: ec2", "CAT004", "on: ec2"),
+        ("discounts", "on: ec2/p5", "on: ec2/p55", "CAT006", "on: ec2/p55"),
+        ("discounts", "on: ec2/p5", "on: api/opnai", "CAT006", "on: api/opnai"),
+        ("discounts", "on: ec2/p5", "on: platform/nat", "CAT006", "on: platform/nat"),
+        ("discounts", "on: ec2/p5, ", "", "CAT003", "percent: 30"),
+        ("discounts", "source: EDP 2026, as_of: 2026-10-01}\n...", "as_of: 2026-10-01}\n...", "CAT003", "ec2/p5"),
+        ("discounts", ", as_of: 2026-10-01}\n...", "}\n...", "CAT003", "ec2/p5"),
+        ("discounts", "as_of: 2026-10-01}\n...", "as_of: 1.10.2026}\n...", "CAT003", "as_of: 1.10.2026"),
+        ("discounts", "percent: 30", "percent: 30, until: 2026-09-30", "CAT008", "until"),
+        ("discounts", "percent: 30", "percent: 30, until: spring", "CAT003", "until: spring"),
+        ("discounts", "percent: 30", "percent: 30, till: 2027-01-01", "CAT003", "till"),
+        ("discounts", "discounts:", "rebates:", "CAT003", "rebates"),
+        ("discounts", "...\n", "", "CAT002", ""),
+    ],
+)
+def test_each_problem_has_a_code_and_its_line(
+    tmp_path: Path, file: str, old: str, new: str, code: str, marked: str
+) -> None:
+    path, text = {
+        "ec2": ("prices/ec2/us-east-1.yaml", EC2.replace("2026-11-01", "2025-05-31") if code == "CAT008" else EC2),
+        "discounts": ("discounts.yaml", DISCOUNTS),
+    }[file]
+    assert old in text
+    problems = refused(tmp_path, {path: text.replace(old, new)})
+    places = [problem.where for problem in problems if problem.code == code]
+    assert all(where is not None and where.file == str(tmp_path / "catalog" / path) for where in places)
+    assert any(where is not None and marked in where.source for where in places)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "code", "told"),
+    [
+        ("prices/ec2/us-eest-1.yaml", EC2, "CAT006", "did you mean us-east-1"),
+        ("prices/api/groq.yaml", API, "CAT006", "groq/qwen3-8b"),
+        (
+            "prices/api/openai.yaml",
+            API.replace("qwen3-8b", "gpt-5.4-mni"),
+            "CAT006",
+            "mean openai/gpt-5.4-mini",
+        ),
+        ("prices/platform/us-east-1.yaml", API.replace("qwen3-8b", "kms"), "CAT006", "kms/input"),
+        ("providers/grok.yaml", MODELS_ALONE, "CAT006", "did you mean groq"),
+        ("providers/groq.yaml", MODELS_ALONE, "CAT006", "no input price"),
+        ("providers/groq.yaml", MODELS_ALONE.replace("hosts: qwen3-8b", "hosts: qwen3-8c"), "CAT006", "qwen3-8c"),
+        ("instances/g9z.yaml", INSTANCES, "CAT006", "there is no GPU 'Z9'"),
+        ("prices/2026-11-21/ec2/us-east-1.yaml", EC2, "CAT007", "api/, ec2/, platform/"),
+        ("prices/us-east-1.yaml", EC2, "CAT007", "api/, ec2/, platform/"),
+        ("discount.yaml", DISCOUNTS, "CAT007", "discounts.yaml"),
+        ("models", "", "CAT007", "models/"),
+        ("prices/ec2/us-east-1.yml", EC2, "CAT002", "no catalog file"),
+        ("gpus/Z 9.yaml", GPU, "CAT003", "cannot be a name"),
+    ],
+)
+def test_what_leads_nowhere_or_nobody_reads_is_told(tmp_path: Path, path: str, text: str, code: str, told: str) -> None:
+    problems = refused(tmp_path, {path: text})
+    assert any(problem.code == code and told in f"{problem.message} {problem.hint}" for problem in problems), problems
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "marked"),
+    [
+        ("https://api.acme.example/v1", "http://api.acme.example/v1", "base_url"),
+        ("https://api.acme.example/v1", "https://key@api.acme.example/v1", "base_url"),
+        ("https://api.acme.example/v1", "https://api.acme.example/v1?key=1", "base_url"),
+        ("ACME_API_KEY", "acme key", "api_key_variable"),
+        ("residency: [us]", "residency: [usa]", "residency"),
+        ("tools: [tools]", "tools: [toolz]", "tools"),
+    ],
+)
+def test_what_the_gateway_would_refuse_of_a_provider_is_refused_here(
+    tmp_path: Path, old: str, new: str, marked: str
+) -> None:
+    files = worked_files()
+    (path,) = [path for path in files if "providers" in path]
+    (problem,) = refused(tmp_path, files | {path: files[path].replace(old, new)})
+    assert problem.where is not None
+    assert marked in problem.where.source
+
+
+def test_features_of_requests_are_those_of_the_gateway() -> None:
+    assert FEATURES.keys() == REQUEST_FEATURES
+
+
+def test_a_discount_on_own_prices_alone_takes_nothing_off_and_is_told(tmp_path: Path) -> None:
+    acme = {path: text for path, text in worked_files().items() if "acme" in path}
+    (problem,) = refused(tmp_path, acme | {"discounts.yaml": DISCOUNTS.replace("ec2/p5", "api/acme")})
+    assert (problem.code, problem.where and problem.where.line) == ("CAT010", 3)
+
+
+def test_all_problems_come_in_one_run(tmp_path: Path) -> None:
+    files = {
+        "prices/ec2/us-east-1.yaml": EC2.replace("1.70", "0"),
+        "discounts.yaml": DISCOUNTS.replace("percent: 12", "percent: 0").replace("ec2/p5", "ec2/p55"),
+        "providers/grok.yaml": MODELS_ALONE,
+        "notes.txt": "",
+    }
+    found = {(problem.code, Path(problem.where.file).name) for problem in refused(tmp_path, files) if problem.where}
+    assert found >= {
+        ("CAT005", "us-east-1.yaml"),
+        ("CAT010", "discounts.yaml"),
+        ("CAT006", "discounts.yaml"),
+        ("CAT006", "grok.yaml"),
+        ("CAT007", "notes.txt"),
+    }
+
+
+def test_prices_and_discounts_of_a_day_after_the_start_are_told_with_their_line(tmp_path: Path) -> None:
+    catalog = catalog_beside(write(tmp_path, {"prices/ec2/us-east-1.yaml": EC2, "discounts.yaml": DISCOUNTS}))
+    assert list(not_yet(catalog, date(2026, 11, 1))) == []
+    (problem,) = not_yet(catalog, date(2026, 10, 31))
+    assert problem.where is not None
+    assert (problem.code, problem.where.line) == ("CAT008", 6)
+    assert len(list(not_yet(catalog, date(2026, 1, 1)))) == 3
