@@ -68,6 +68,10 @@ class Discount:
 class OwnPrice(Price):
     """A price of the team's own is net, and holds over every snapshot until the team changes it."""
 
+    def doubts(self) -> tuple[Gap, ...]:
+        """Return nothing: what the team agreed is not in doubt, whatever another list says."""
+        return ()
+
 
 @dataclass(frozen=True, kw_only=True)
 class DiscountedPrice(Price):
