@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from planner.domain.gaps import Gap, did_you_mean
+from planner.domain.gaps import Gap
 
 MAX_AGE_DAYS: Mapping[str, int] = {"ec2": 30, "spot": 14, "api": 30, "platform": 365}
 """Age in days from which a price is doubtful, by kind. AWS moves platform prices less than once a year."""
@@ -29,7 +29,7 @@ class Price:
     as_of: the day, or as much of it as the source states (`2026-05`, `2026-H1`).
     stands_in: region whose price this one repeats, where the source has none for its own.
     disputed: what a second source says, where it says something else.
-    note: what else a reader should know.
+    note: what else a reader should know. A plan that pays this price says it.
     """
 
     key: str
@@ -54,7 +54,7 @@ class Price:
         return (on - earliest_day(self.as_of)).days
 
     def doubts(self, on: date) -> tuple[Gap, ...]:
-        """Return the reasons to warn of this price on that day: its age, a stand-in region, a source that disagrees."""
+        """Return the reasons to warn of this price on that day: its age, a stand-in, another source, a note."""
         doubts = []
         if (age := self.age_days(on)) > (limit := MAX_AGE_DAYS.get(self.kind, 30)):
             doubts.append(Gap("price", self.key, f"price {self.key} is {age} days old (limit {limit}): {self.as_of}"))
@@ -64,6 +64,8 @@ class Price:
             doubts.append(
                 Gap("price", self.key, f"price {self.key} is ${self.usd}, but a second source says {self.disputed}")
             )
+        if self.note:
+            doubts.append(Gap("price", self.key, f"price {self.key}: {self.note}"))
         return tuple(doubts)
 
 
@@ -84,14 +86,9 @@ class PriceSnapshot:
 
     def gap(self, key: str) -> Gap:
         """Return the named gap of a key for which this snapshot has no price."""
-        head = key.rsplit("/", 1)[0]
-        siblings = [known for known in self.rows if known.startswith(head + "/")]
-        return Gap(
-            "price",
-            key,
-            f"no price for {key} in the snapshot of {self.name}",
-            did_you_mean(key, siblings or self.rows),
-        )
+        kind, _, rest = key.partition("/")
+        hint = f"a price is a line of prices/{self.name}/{kind}/{rest.partition('/')[0]}.yaml, with its source and day"
+        return Gap("price", key, f"no price for {key} in the snapshot of {self.name}", hint)
 
 
 def earliest_day(as_of: str) -> date:

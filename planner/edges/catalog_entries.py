@@ -4,6 +4,8 @@
     models/KEY.yaml               one open-weight model
     places/KEY.yaml               one place where data is processed; `parts`: one block for each place that it holds
     instances/FAMILY.yaml         `types`: one block for each instance type; what stands above holds for all of them
+    regions/REGION.yaml           one AWS region: which of its zones sell which families
+    unplanned/KEY.yaml            hardware that no plan uses, and why
     providers/KEY.yaml            one API provider; `models`: one block for each model that it hosts
     prices/DAY/KIND/GROUP.yaml    `prices`: one line for each price; the names on the way to it are its key
 
@@ -16,7 +18,7 @@ Only places and names are known here. `catalog_files` knows what a row must hold
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from typing import Any
@@ -71,11 +73,19 @@ class CatalogReading:
 
     def gpus(self) -> list[Entry]:
         """Return one entry for each file of `gpus/`."""
-        return [self._file_entry(name, document) for name, document in self._documents("gpus")]
+        return self._files("gpus")
 
-    def models(self) -> list[Entry]:
-        """Return one entry for each file of `models/`."""
-        return [self._file_entry(name, document) for name, document in self._documents("models")]
+    def models(self, names: Iterable[str] | None = None) -> list[Entry]:
+        """Return one entry for each file of `models/`, or for some of them."""
+        return self._files("models", names)
+
+    def regions(self, names: Iterable[str] | None = None) -> list[Entry]:
+        """Return one entry for each file of `regions/`, or for some of them."""
+        return self._files("regions", names)
+
+    def unplanned(self) -> list[Entry]:
+        """Return one entry for each file of `unplanned/`."""
+        return self._files("unplanned")
 
     def places(self) -> list[Entry]:
         """Return one entry for each file of `places/`, and for each of its parts, which have its source and date."""
@@ -115,21 +125,30 @@ class CatalogReading:
                 hosted.append(Entry(key, row and self._with_implied(document, path, implied, row), document, path))
         return providers, hosted
 
-    def prices(self, day: str) -> list[Entry]:
-        """Return all prices of one snapshot."""
+    def price_groups(self, day: str) -> tuple[str, ...]:
+        """Return the files of one snapshot as `KIND/GROUP`."""
+        return tuple(f"{kind}/{group}" for kind in PRICE_KINDS for group in self.names(f"prices/{day}/{kind}"))
+
+    def price_sources(self, day: str) -> Mapping[str, SourceRow | None]:
+        """Return the table of sources of one snapshot."""
         table = self._document(f"prices/{day}", "sources", TextLoader)
-        sources = self._sources(table, table.value, ()) if table else {}
+        return self._sources(table, table.value, ()) if table else {}
+
+    def prices(self, day: str, name: str, sources: Mapping[str, SourceRow | None]) -> list[Entry]:
+        """Return all prices of one file of a snapshot. name: the file, as `KIND/GROUP`."""
+        kind, _, group = name.partition("/")
+        document = self._document(f"prices/{day}/{kind}", group, TextLoader)
+        if document is None:
+            return []
         entries = []
-        for kind in PRICE_KINDS:
-            for group, document in self._documents(f"prices/{day}/{kind}", TextLoader):
-                for name in sorted(document.value.keys() - {"unit", "prices"}):
-                    self._note("CAT003", f"unknown key {name!r} beside `unit` and `prices`", document.span((name,)))
-                unit = {"unit": document.value["unit"]} if "unit" in document.value else {}
-                for path, block in self._tree(document, self._mapping(document, "prices"), ("prices",)):
-                    key = "/".join((kind, group, *path[1:]))
-                    row = self._with_source(unit | block, sources, document, path)
-                    whole = row and self._with_implied(document, path, {"key": key}, row)
-                    entries.append(Entry(key, whole, document, path))
+        for word in sorted(document.value.keys() - {"unit", "prices"}):
+            self._note("CAT003", f"unknown key {word!r} beside `unit` and `prices`", document.span((word,)))
+        unit = {"unit": document.value["unit"]} if "unit" in document.value else {}
+        for path, block in self._tree(document, self._mapping(document, "prices"), ("prices",)):
+            key = "/".join((kind, group, *path[1:]))
+            row = self._with_source(unit | block, sources, document, path)
+            whole = row and self._with_implied(document, path, {"key": key}, row)
+            entries.append(Entry(key, whole, document, path))
         return entries
 
     def _tree(
@@ -144,6 +163,12 @@ class CatalogReading:
                 yield from self._tree(document, value, path)
             else:
                 yield path, value
+
+    def _files(self, kind: str, names: Iterable[str] | None = None) -> list[Entry]:
+        """Return one entry for each file of a folder, or for those of some names."""
+        chosen = self.names(kind) if names is None else names
+        found = ((name, self._document(kind, name, FactLoader)) for name in chosen)
+        return [self._file_entry(name, document) for name, document in found if document is not None]
 
     def _file_entry(self, name: str, document: CatalogDocument) -> Entry:
         return Entry(name, self._with_implied(document, (), {"key": name}, document.value), document)
@@ -210,21 +235,27 @@ class CatalogReading:
         self._note("CAT003", f"{document.file} has no `{key}`", document.span((key,)))
         return {}
 
-    def _documents(self, kind: str, loader: type[TextLoader] = FactLoader) -> Iterator[tuple[str, CatalogDocument]]:
+    def _documents(self, kind: str) -> Iterator[tuple[str, CatalogDocument]]:
         """Yield (name without suffix, document) of each file of a folder, by name."""
+        for name in self.names(kind):
+            if (document := self._document(kind, name, FactLoader)) is not None:
+                yield name, document
+
+    def names(self, kind: str) -> tuple[str, ...]:
+        """Return the names of the files of a folder without their suffix, sorted. No file is read."""
         folder = _path_in(self.folder, kind)
         names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
         if not names:
             self._note("CAT001", f"the catalog has no {kind}/", None, "reinstall the planner")
+        found = []
         for name in names:
             stem = name.removesuffix(SUFFIX)
-            if name.startswith("."):
-                continue
-            if stem == name:
+            if stem == name and not name.startswith("."):
                 message = f"{self.shown}{kind}/{name} is no catalog file"
                 self._note("CAT002", message, None, f"call it NAME{SUFFIX}, or remove it")
-            elif (document := self._document(kind, stem, loader)) is not None:
-                yield stem, document
+            elif not name.startswith("."):
+                found.append(stem)
+        return tuple(found)
 
     def _document(self, kind: str, stem: str, loader: type[TextLoader]) -> CatalogDocument | None:
         file = f"{kind}/{stem}{SUFFIX}"

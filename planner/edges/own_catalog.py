@@ -1,6 +1,7 @@
 """The team's own catalog: `catalog/` beside its environments, whose rows win over the shipped ones.
 
-    catalog/models/KEY.yaml    one open-weight model, as in the shipped catalog
+    catalog/models/KEY.yaml        one open-weight model, as in the shipped catalog
+    catalog/regions/REGION.yaml    one AWS region: which of its zones sell which families of GPU machines
 
 A row may name a shipped model as its `base` and state only what differs: own weights of the same shape. Rows have the
 same form as shipped ones and are checked in the same way; the digest of a plan covers them as it covers those, so that
@@ -9,24 +10,27 @@ a lock is stale when an own row changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import ChainMap
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-from pydantic import TypeAdapter
+from typing import Any, TypeVar, cast
 
 from planner.domain.catalog import Catalog, OwnRow
 from planner.domain.gaps import did_you_mean
 from planner.domain.models import Model
+from planner.domain.offerings import Region
 from planner.edges.catalog_entries import SUFFIX, CatalogReading, Entry
-from planner.edges.catalog_files import FactTable, dangling_places, fact_table, load_catalog
+from planner.edges.catalog_files import dangling_families, dangling_places, load_catalog
+from planner.edges.catalog_tables import FactTable, fact_table
 from planner.edges.catalog_yaml import read
 from planner.words.diagnostics import Problem, Problems, Span
 
+V = TypeVar("V")
+
 FOLDER = "catalog"
 """Name of the folder beside the environments."""
-MODELS = "models"
+MODELS, REGIONS = "models", "regions"
 _OF_THE_CHECKPOINT = frozenset(
     {"revision", "weights", "released", "source", "as_of", "note", "same_shape", "quantizations", "drafters"}
 )
@@ -56,7 +60,7 @@ def read_own_model(key: str, text: str, file: str, shipped: Catalog) -> Model:
     problems: list[Problem] = []
     document = read(text, file)
     entry = _from_base(Entry(key, {"key": key, **document.value}, document), shipped, problems)
-    models = fact_table([entry], TypeAdapter(Model), problems)
+    models = fact_table([entry], Model, problems)
     if problems:
         raise Problems(dict.fromkeys(problems))
     return models.values[key]
@@ -66,27 +70,37 @@ def _with_own(shipped: Catalog, own: Path) -> Catalog:
     problems = list(_unread(own))
     reading = CatalogReading(own, problems, f"{own}/")
     entries = [_from_base(entry, shipped, problems) for entry in reading.models()] if (own / MODELS).is_dir() else []
-    models = fact_table(entries, TypeAdapter(Model), problems)
+    models = fact_table(entries, Model, problems)
+    places = reading.regions() if (own / REGIONS).is_dir() else []
+    regions = fact_table(places, Region, problems)
     problems.extend(dangling_places(models, shipped.places.rows, FactTable({}, {})))
+    problems.extend(dangling_families(regions, shipped.instances.values()))
     if problems:
         raise Problems(dict.fromkeys(problems))
     rows = {f"model/{key}": row for key, row in models.rows.items()}
+    own_models = {f"model/{key}": OwnRow(row.as_of, key in shipped.models) for key, row in models.values.items()}
+    own_regions = {f"region/{key}": OwnRow(row.as_of, key in shipped.regions) for key, row in regions.values.items()}
     return replace(
         shipped,
-        models={**shipped.models, **models.values},
-        rows={**shipped.rows, **rows},
-        own={
-            f"model/{key}": OwnRow(model.as_of, key in shipped.models) for key, model in sorted(models.values.items())
-        },
+        models=ChainMap(dict(models.values), _kept(shipped.models)),
+        regions=ChainMap(dict(regions.values), _kept(shipped.regions)),
+        rows=ChainMap(dict(rows), _kept(shipped.rows)),
+        own=dict(sorted({**own_models, **own_regions}.items())),
     )
+
+
+def _kept(shipped: Mapping[str, V]) -> MutableMapping[str, V]:
+    """Return shipped rows as a further map of a `ChainMap`, which writes to its first one alone."""
+    return cast("MutableMapping[str, V]", shipped)
 
 
 def _unread(own: Path) -> Iterable[Problem]:
     """Yield a problem for whatever stands in the folder and is not read."""
     for path in sorted(own.iterdir()):
-        if path.name != MODELS and not path.name.startswith("."):
-            hint = f"own rows are read from {own / MODELS}; move it away"
-            yield Problem("CAT007", f"{path} is not read: an own catalog holds models", Span(str(path), 1), hint)
+        if path.name not in (MODELS, REGIONS) and not path.name.startswith("."):
+            hint = f"own rows are read from {own / MODELS} and {own / REGIONS}; move it away"
+            message = f"{path} is not read: an own catalog holds models and regions"
+            yield Problem("CAT007", message, Span(str(path), 1), hint)
 
 
 def _from_base(entry: Entry, shipped: Catalog, problems: list[Problem]) -> Entry:

@@ -18,6 +18,7 @@ from planner.decision.candidates.self_hosted import SelfHosted
 from planner.domain.catalog import Catalog
 from planner.domain.environment import Environment
 from planner.domain.gaps import Gap
+from planner.money.cost import UNPRICED, unpriced_items
 from planner.plan.cost import Cost
 from planner.plan.review import Verdict
 from planner.words.units import HOURS_PER_MONTH
@@ -37,6 +38,8 @@ def verdicts(
         *_quotas(environment, solved.pools),
         *_unused(solved),
         *_prices(solved.catalog, cost),
+        *_unpriced(solved),
+        *_assumed(solved.pools),
         *_provenance(solved.pools),
         *_caches(solved.pools),
         *_drafters(solved.pools),
@@ -106,6 +109,22 @@ def _prices(catalog: Catalog, cost: Cost) -> list[Verdict]:
     ]
 
 
+def _unpriced(solved: Solved) -> list[Verdict]:
+    """Name what the cluster uses and the bill leaves out, because nobody knows its price."""
+    if solved.cluster is None:
+        return []
+    missing = unpriced_items(solved.region, solved.cluster, solved.catalog.prices)
+    told = "; ".join(f"{name}, {quantity:,f} × {key}" for name, key, quantity in missing)
+    message = f"the sum leaves out what has no price in the region: {told}"
+    return [Verdict(name=UNPRICED, state="warn", message=message)] if missing else []
+
+
+def _assumed(pools: Sequence[SelfHosted]) -> list[Verdict]:
+    """Warn of GPUs some of whose figures follow from others by an assumption."""
+    gpus = {pool.shape.gpu.key: pool.shape.gpu.assumed for pool in pools if pool.shape.gpu.assumed}
+    return [Verdict(name=f"GPU {key}", state="warn", message=told) for key, told in sorted(gpus.items())]
+
+
 def _provenance(pools: Sequence[SelfHosted]) -> list[Verdict]:
     """Warn of capacities that rest on no measured runs of the GPU, or on few runs of the layout.
 
@@ -168,12 +187,13 @@ def _range(without_place: Sequence[str]) -> list[Verdict]:
 
 
 def _own_rows(solved: Solved) -> list[Verdict]:
-    """Name the models of the plan that stand in the team's own catalog, each with its day."""
+    """Name what the plan takes from the team's own catalog: models, and the region it is in, each with its day."""
     own = solved.catalog.own
-    keys = sorted({pool.shape.model.key for pool in solved.pools if f"model/{pool.shape.model.key}" in own})
-    if not keys:
+    used = [("model", key) for key in sorted({pool.shape.model.key for pool in solved.pools})]
+    used += [("region", solved.region)] if solved.pools else []
+    rows = [(key, own[f"{kind}/{key}"]) for kind, key in used if f"{kind}/{key}" in own]
+    if not rows:
         return []
-    rows = [(key, own[f"model/{key}"]) for key in keys]
     told = [f"{key} of {row.as_of}{', in place of the shipped row' if row.replaces else ''}" for key, row in rows]
     return [Verdict(name="own catalog", state="pass", message="; ".join(told))]
 
