@@ -57,7 +57,8 @@ def _platform(document: Document, catalog: Catalog) -> Iterator[Problem]:
     if missing := catalog.regions[region].missing:
         where = document.at(("platform", "region"))
         hint = f"name its zones in catalog/regions/{region}.yaml beside the environments (docs/catalog.md)"
-        if catalog.prices.price(f"platform/{region}/eks-control-plane") is None:
+        keys = (f"ec2/{region}/{instance_type}/on-demand" for instance_type in catalog.instances)
+        if all(catalog.prices.price(key) is None for key in keys):
             hint = "docs/catalog.md says in which regions plans can be made"
         yield Problem("ENV007", f"nothing can be planned in `{region}`: {missing}", where, hint)
         return

@@ -25,12 +25,14 @@ def regions(raw: Path) -> Iterator[Fact]:
         if _family(row["instance_type"]) in choose.FAMILIES:
             zones.setdefault(row["region"], {}).setdefault(row["instance_type"], []).append(row["az_id"])
     types = [row["instance_type"] for row in table(raw, "aws_gpu_instances.csv") if row["family"] in choose.FAMILIES]
-    priced = {row["region"] for row in table(raw, "aws_ondemand_by_region.csv")}
-    for region in sorted({*zones, *priced, *choose.OTHER_PARTITIONS}):
+    prices = table(raw, "aws_ondemand_by_region.csv")
+    priced = {row["region"] for row in prices if _family(row["instance_type"]) in choose.FAMILIES}
+    for region in sorted({*zones, *choose.OTHER_PARTITIONS, *(row["region"] for row in prices)}):
         if region in zones:
             yield {"key": region, **_sold(types, zones[region]), **choose.ZONES_FROM}
         else:
-            missing = choose.OTHER_PARTITIONS.get(region, choose.WITHOUT_ZONES)
+            missing = choose.WITHOUT_ZONES if region in priced else choose.WITHOUT_EITHER
+            missing = choose.OTHER_PARTITIONS.get(region, missing)
             yield {"key": region, "missing": missing, "families": OneLine(), **choose.LOOKED_FOR}
 
 

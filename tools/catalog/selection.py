@@ -66,7 +66,8 @@ READ_EARLIER = "read in 2025-04; unchanged wherever it was read again"
 
 ZONES_FROM = {"source": "moto 5.2.5 ec2/resources/instance_type_offerings", "as_of": "2026-10-27"}
 LOOKED_FOR = {"source": "moto 5.2.5 ec2/resources/instance_type_offerings has no such region", "as_of": "2026-10-27"}
-WITHOUT_ZONES = "prices of its machines are known, but not which of its zones sell them"
+WITHOUT_ZONES = "prices of its GPU machines are known, but not which of its zones sell them"
+WITHOUT_EITHER = "neither prices nor zones of its GPU machines are known"
 _NOTHING = "of which the catalog has neither prices nor zones"
 OTHER_PARTITIONS = {
     **dict.fromkeys(("us-gov-east-1", "us-gov-west-1"), f"it is a region of AWS GovCloud (US), {_NOTHING}"),
