@@ -89,7 +89,7 @@ def _row(refused: Refused) -> tuple[Words, ...]:
 def _machine_prices(workspace: Workspace, name: str) -> dict[str, float]:
     """Return the price of each instance type in the environment's region, USD an hour."""
     region = workspace.wanted(name).environment.platform.region
-    offerings = workspace.catalog().offerings.in_region(region)
+    offerings = workspace.catalog().offered_in(region)
     return {row.instance_type: float(row.price.usd) for row in offerings if row.price is not None}
 
 

@@ -29,6 +29,7 @@ from planner.decision.inputs import Inputs
 from planner.decision.nearest import with_nearest
 from planner.decision.replans import alternatives
 from planner.domain.apis import catalog_key
+from planner.domain.catalog import offering_key
 from planner.money.cost import disk_key, storage_key
 from planner.performance.capacity_search import CapacitiesByDigest
 from planner.plan.plan import Plan
@@ -151,7 +152,9 @@ def _consulted(inputs: Inputs, market: Market, plan: Plan) -> tuple[tuple[str, .
     facts |= places_behind(inputs.environment, inputs.catalog, market.apis)
     prices = {price.key for api in market.apis for price in api.prices.values()}
     for c in market.classes:
-        facts |= {f"model/{c.shape.model.key}", f"gpu/{c.shape.gpu.key}", f"instance/{c.offering.instance.key}"}
+        instance_type = c.offering.instance_type
+        facts |= {f"model/{c.shape.model.key}", f"gpu/{c.shape.gpu.key}", f"instance/{instance_type}"}
+        facts.add(offering_key(region, instance_type))
         prices.add(c.offering.price_key)
     prices |= {line.price for line in (*plan.cost.lines, *market.cluster)} | {disk_key(region), storage_key(region)}
     prices = {key for key in prices if not key.startswith(STATED)}

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from planner.domain.environment import Environment, monthly_budget
-from planner.money.cost import PLATFORM, cluster_items, disk_key
+from planner.money.cost import PLATFORM, UNPRICED, cluster_items, disk_key, is_needed
 from planner.plan.fleet import NodeGroup, Pool
 from planner.plan.phases import mean_usd_per_month
 from planner.plan.plan import Plan
@@ -324,7 +324,12 @@ def _phases(plan: Plan, environment: Environment) -> Iterator[Problem]:
 
 
 def cluster_bill(plan: Plan) -> Iterator[Problem]:
-    """Require that the lines of the platform and of node disks are those of what is built, in the same quantities."""
+    """Require that the lines of the platform and of node disks are those of what is built, in the same quantities.
+
+    A small part may have no line where the plan says by name that it has no price.
+    """
+    told = " ".join(verdict.message for verdict in plan.verdicts if verdict.name == UNPRICED)
+    unpriced = told.replace(";", " ").split()
     parts, disks = plan.platform.cluster, disk_key(plan.platform.region)
     built = {key: quantity for _, key, quantity in cluster_items(plan.platform.region, parts)} if parts else {}
     billed: dict[str, Decimal] = {}
@@ -332,6 +337,8 @@ def cluster_bill(plan: Plan) -> Iterator[Problem]:
         if line.component == PLATFORM:
             billed[line.price] = billed.get(line.price, Decimal(0)) + line.quantity
     for key in sorted({*built, *billed}):
+        if key in unpriced and key not in billed and not is_needed(key):
+            continue
         if not _close(billed.get(key, Decimal(0)), built.get(key, Decimal(0))):
             message = f"the platform has {built.get(key, 0)} of {key}; {billed.get(key, 0)} are billed"
             yield Problem("CHK007", message)

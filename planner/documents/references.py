@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from planner.domain.catalog import Catalog
 from planner.domain.gaps import Gap, did_you_mean
 from planner.domain.hardware import kind_of, missing, of_machine, words_for_hardware
-from planner.words.diagnostics import Problem, first_of
+from planner.domain.offerings import UnplannedHardware
+from planner.words.diagnostics import Problem, Span, first_of
 from planner.words.spans import Document, Path, mapping_at, value_at
 
 BARRED_ZONES = frozenset({"use1-az3", "usw1-az2", "cac1-az3"})
@@ -44,7 +45,7 @@ def _dangling(document: Document, catalog: Catalog, trace_problem: TraceProblem)
 
 
 def _platform(document: Document, catalog: Catalog) -> Iterator[Problem]:
-    """Require a region with prices, and zones in which EKS can run and GPU machines are sold."""
+    """Require a region of which enough is known, and zones in which EKS can run and GPU machines are sold."""
     platform = mapping_at(document.value, "platform")
     region = platform.get("region")
     if not isinstance(region, str):
@@ -52,7 +53,15 @@ def _platform(document: Document, catalog: Catalog) -> Iterator[Problem]:
     if region not in catalog.regions:
         where = document.at(("platform", "region"))
         hint = did_you_mean(region, catalog.regions)
-        yield Problem("ENV007", f"the catalog has no prices for region `{region}`", where, hint)
+        yield Problem("ENV007", f"the catalog has no region `{region}`", where, hint)
+        return
+    if missing := catalog.regions[region].missing:
+        where = document.at(("platform", "region"))
+        hint = f"name its zones in catalog/regions/{region}.yaml beside the environments (docs/catalog.md)"
+        keys = (f"ec2/{region}/{instance_type}/on-demand" for instance_type in catalog.instances)
+        if all(catalog.prices.price(key) is None for key in keys):
+            hint = "docs/catalog.md says in which regions plans can be made"
+        yield Problem("ENV007", f"nothing can be planned in `{region}`: {missing}", where, hint)
         return
     zones = platform.get("zones")
     zones_sold = tuple(zone for zone in catalog.zones(region) if zone not in BARRED_ZONES)
@@ -85,6 +94,9 @@ def _existing(document: Document, catalog: Catalog) -> Iterator[Problem]:
         name = value_at(entry, ("instance_type",))
         if isinstance(name, str) and name not in catalog.instances:
             where = document.at((*path, index, "instance_type"))
+            if unplanned := catalog.why_unplanned(name):
+                yield _unplanned(name, unplanned, where)
+                continue
             hint = did_you_mean(name, catalog.instances)
             yield Problem("ENV006", f"the catalog has no GPU machine `{name}`", where, hint)
 
@@ -152,8 +164,7 @@ def _hardware(document: Document, catalog: Catalog, path: Path) -> Iterator[Prob
         for index, word in enumerate(words if isinstance(words, list) else ()):
             if isinstance(word, str) and kind_of(word, catalog) is None:
                 known = False
-                hint = did_you_mean(word, words_for_hardware(catalog))
-                yield Problem("ENV006", f"no hardware is called `{word}`", document.at((*path, key, index)), hint)
+                yield _unknown_hardware(word, document.at((*path, key, index)), catalog)
     for key in ("only", "prefer") if known else ():
         words = value_at(document.value, (*path, key))
         texts = [word for word in words if isinstance(word, str)] if isinstance(words, list) else []
@@ -161,6 +172,21 @@ def _hardware(document: Document, catalog: Catalog, path: Path) -> Iterator[Prob
             message = f"no machine matches {', '.join(texts)} together"
             hint = "words of different kinds must all match: name GPUs, or machines, and not both"
             yield Problem("ENV005", message, document.at((*path, key)), hint)
+
+
+def _unknown_hardware(word: str, where: Span | None, catalog: Catalog) -> Problem:
+    """Return the problem of a word that names no hardware that can be planned with."""
+    if unplanned := catalog.why_unplanned(word):
+        return _unplanned(word, unplanned, where)
+    if word in catalog.all_gpus:
+        hint = f"cards of machines that can be rented: {', '.join(sorted(catalog.gpus))}"
+        return Problem("ENV006", f"no machine that can be rented has a `{word}`", where, hint)
+    return Problem("ENV006", f"no hardware is called `{word}`", where, did_you_mean(word, words_for_hardware(catalog)))
+
+
+def _unplanned(word: str, row: UnplannedHardware, where: Span | None) -> Problem:
+    """Return the problem of hardware that exists and that no plan uses, with the reason."""
+    return Problem("ENV006", f"`{word}` is not planned with: {row.reason}", where, f"source: {row.source}, {row.as_of}")
 
 
 def _traffic(document: Document, path: Path, trace_problem: TraceProblem) -> Iterator[Problem]:

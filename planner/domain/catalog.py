@@ -1,8 +1,10 @@
 """The catalog: every dated fact on which a plan may rest, looked up by name.
 
 A look-up returns a value or a named gap. The digests of a plan cover exactly the rows that it consulted. They are kept
-apart for facts (`model/…`, `gpu/…`, `instance/…`, `api/…`, `place/…`, `provider/…`) and for prices, so that a new price
-and a new fact make a lock stale for different reasons. No file is read here.
+apart for facts (`model/…`, `gpu/…`, `instance/…`, `offering/…`, `api/…`, `place/…`, `provider/…`) and for prices, so
+that a new price and a new fact make a lock stale for different reasons. An `offering/REGION/TYPE` is the list of zones
+that sell a type: a new zone in another region, or of another type, makes no lock stale. No file is read here, but the
+mappings of regions and of prices may read one when a key of it is first asked for.
 """
 
 from __future__ import annotations
@@ -19,7 +21,15 @@ from planner.domain.apis import ApiModel, Provider
 from planner.domain.discounts import Discount, discounted, held_on
 from planner.domain.gaps import Gap, did_you_mean
 from planner.domain.models import Model, Quantization, split_entry
-from planner.domain.offerings import Gpu, InstanceType, Offerings, all_offerings
+from planner.domain.offerings import (
+    Gpu,
+    InstanceType,
+    Offerings,
+    Region,
+    UnplannedHardware,
+    all_offerings,
+    offerings_in,
+)
 from planner.domain.places import Places
 from planner.domain.prices import PriceSnapshot
 from planner.words.diagnostics import Span
@@ -28,8 +38,10 @@ from planner.words.layered import Layered
 FactRow = Mapping[str, Any]
 
 
-KINDS = ("gpu", "instance", "model", "api", "place", "provider")
+KINDS = ("gpu", "instance", "model", "api", "place", "provider", "unplanned")
 """First parts of the keys of fact rows."""
+OFFERING = "offering"
+"""First part of the keys of what a region sells, which are read from its row."""
 NOT_PLANNED_WITH: Mapping[str, frozenset[str]] = {
     "gpu": frozenset({"assumed_for", "runtime_names", "spellings"}),
     "model": frozenset({"same_shape"}),
@@ -72,6 +84,8 @@ class Catalog:
     """All facts of one day and one price snapshot.
 
     models, instances, providers: rows by key.
+    regions: AWS regions by name, those included of which too little is known to plan there.
+    unplanned: hardware that people ask for and that no plan uses, by its word.
     all_gpus: GPUs by key. Plans know only `gpus`; publications also measure GPUs that no instance type carries.
     places: places where data is processed.
     apis: hosted models, sorted by key.
@@ -85,6 +99,7 @@ class Catalog:
     models: Mapping[str, Model]
     all_gpus: Mapping[str, Gpu]
     instances: Mapping[str, InstanceType]
+    regions: Mapping[str, Region]
     providers: Mapping[str, Provider]
     places: Places
     apis: tuple[ApiModel, ...]
@@ -93,6 +108,7 @@ class Catalog:
     price_rows: Mapping[str, FactRow] = field(repr=False)
     own: Mapping[str, OwnRow] = field(default_factory=dict)
     discounts: Mapping[str, Discount] = field(default_factory=dict)
+    unplanned: Mapping[str, UnplannedHardware] = field(default_factory=dict)
 
     @cached_property
     def gpus(self) -> Mapping[str, Gpu]:
@@ -107,17 +123,29 @@ class Catalog:
 
     @cached_property
     def offerings(self) -> Offerings:
-        """Every instance type in every region, on demand."""
-        return all_offerings(self.instances, self.gpus, self.prices, "on-demand")
+        """Every instance type in every region, on demand. It reads every region; a plan asks for `offered_in`."""
+        return all_offerings(self.regions, self.instances, self.gpus, self.prices, "on-demand")
 
-    @cached_property
-    def regions(self) -> tuple[str, ...]:
-        """Regions that the catalog knows, sorted."""
-        return tuple(sorted({region for instance in self.instances.values() for region in instance.zones}))
+    def offered_in(self, region: str) -> Offerings:
+        """Return every instance type that a region sells, on demand; none in a region that is not known."""
+        known = self.regions.get(region)
+        return offerings_in(known, self.instances, self.gpus, self.prices, "on-demand") if known else Offerings(())
 
     def zones(self, region: str) -> tuple[str, ...]:
         """Return the zone ids of a region in which at least one GPU instance type is sold, sorted."""
-        return tuple(sorted({zone for row in self.instances.values() for zone in row.zones.get(region, ())}))
+        return tuple(sorted({zone for row in self.offered_in(region) for zone in row.zones}))
+
+    def why_unplanned(self, word: str) -> UnplannedHardware | None:
+        """Return what is known of hardware that no plan uses: a word for it, or an instance type of its family."""
+        spoken = word.casefold()
+        return next(
+            (
+                row
+                for key, row in sorted(self.unplanned.items())
+                if spoken in {name.casefold() for name in (key, *row.words)} or spoken.startswith(f"{key.casefold()}.")
+            ),
+            None,
+        )
 
     def model(self, name: str) -> Model | Gap:
         """Return an open-weight model by its key."""
@@ -174,13 +202,29 @@ class Catalog:
         """
         keys = tuple(keys)
         left_out = {kind: {*NOT_PLANNED_WITH.get(kind, ()), *(without or {}).get(kind, ())} for kind in KINDS}
-        named = sorted(set(keys) & self.rows.keys())
+        named = sorted(key for key in set(keys) if key in self.rows)
         rows = {key: _columns(self.rows[key], left_out[key.partition("/")[0]]) for key in named}
-        return _digest(keys, rows)
+        return _digest(keys, {**rows, **self._zone_rows(keys)})
+
+    def _zone_rows(self, keys: Iterable[str]) -> dict[str, FactRow]:
+        """Return the zones behind each `offering/REGION/TYPE` among some keys, where region and type are known."""
+        rows: dict[str, FactRow] = {}
+        for key in keys:
+            kind, _, rest = key.partition("/")
+            name, _, instance_type = rest.partition("/")
+            region = self.regions.get(name) if kind == OFFERING else None
+            if region is not None and instance_type in self.instances:
+                rows[key] = {"zones": sorted(region.zones_of(instance_type))}
+        return rows
 
     def prices_digest(self, keys: Iterable[str]) -> str:
         """Return the SHA-256 of the price rows behind a plan, as `sha256:…`."""
         return _digest(keys, self.price_rows)
+
+
+def offering_key(region: str, instance_type: str) -> str:
+    """Return the key of the fact row that says which zones of a region sell an instance type."""
+    return f"{OFFERING}/{region}/{instance_type}"
 
 
 def _columns(row: FactRow, left_out: Collection[str]) -> FactRow:

@@ -1,4 +1,4 @@
-"""GPUs, the instance types that carry them, and the offerings that can be bought in a region.
+"""GPUs, the instance types that carry them, regions, and the offerings that can be bought in a region.
 
 An offering is an instance type in one region under one purchase option, with its zones and its price. `Offerings` is a
 set with filters that return such a set: `offerings.in_region("us-east-1").available()`. An offering without a price
@@ -8,7 +8,7 @@ stays in the set, so that its gap can be told, until `available()` drops it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from planner.domain.gaps import Gap
@@ -46,6 +46,7 @@ class Gpu:
     source, as_of: where these facts were read, and the day that the source states.
     note: what else a reader should know.
     assumed_for: words that leave open which card is meant; they mean this one where nothing else says which.
+    assumed: which of these figures nobody states, and how they follow from others. A plan on this GPU says so.
     """
 
     key: str
@@ -69,6 +70,7 @@ class Gpu:
     as_of: str
     note: str = ""
     assumed_for: tuple[str, ...] = ()
+    assumed: str = ""
 
     def supports(self, form: str) -> Support | None:
         """Return how this GPU runs weights of that format; None when it does not."""
@@ -94,7 +96,6 @@ class InstanceType:
     ebs_baseline_mbps, ebs_max_mbps: rate to network disks, for ever and for a short time, megabit/s.
     bare_metal: whether it comes without a hypervisor.
     quota: family whose vCPU quota it counts against.
-    zones: zone ids that sell it, by region.
     source, as_of: where these facts were read, and the day that the source states.
     note: what else a reader should know.
     """
@@ -116,10 +117,50 @@ class InstanceType:
     ebs_max_mbps: int
     bare_metal: bool
     quota: QuotaFamily
-    zones: Mapping[str, tuple[str, ...]]
     source: str
     as_of: str
     note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Region:
+    """One AWS region: what is sold in which of its zones.
+
+    key: its name, like `eu-central-1`.
+    families: zone ids that sell the types of a family, by family.
+    types: zone ids that sell a type, where they are not those of its family; none when no zone does.
+    missing: what is not known, so that nothing can be planned here; empty where nothing is missing.
+    source, as_of: where this was read, and the day that the source states.
+    """
+
+    key: str
+    families: Mapping[str, tuple[str, ...]]
+    source: str
+    as_of: str
+    types: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    missing: str = ""
+
+    def zones_of(self, instance_type: str) -> tuple[str, ...]:
+        """Return the zone ids that sell an instance type; none where the region does not sell it."""
+        family = instance_type.partition(".")[0]
+        return self.types.get(instance_type, self.families.get(family, ()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnplannedHardware:
+    """Hardware that people ask for and that no plan uses.
+
+    key: the word for it: a family of instance types, or a card.
+    words: further words for it.
+    reason: why no plan uses it, as a sentence.
+    source, as_of: where this was read, and the day that the source states.
+    """
+
+    key: str
+    words: tuple[str, ...]
+    reason: str
+    source: str
+    as_of: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,20 +236,36 @@ class Offerings:
         return Offerings(tuple(row for row in self.rows if keep(row)))
 
 
-def all_offerings(
-    instances: Mapping[str, InstanceType], gpus: Mapping[str, Gpu], prices: PriceSnapshot, capacity_type: CapacityType
+def offerings_in(
+    region: Region,
+    instances: Mapping[str, InstanceType],
+    gpus: Mapping[str, Gpu],
+    prices: PriceSnapshot,
+    capacity_type: CapacityType,
 ) -> Offerings:
-    """Return every instance type in every region that sells it, with its price under that purchase option."""
+    """Return every instance type that a region sells, with its price under that purchase option."""
     rows = [
         Offering(
             instance=instance,
             gpu=gpus[instance.gpu],
-            region=region,
+            region=region.key,
             capacity_type=capacity_type,
-            zones=instance.zones[region],
-            price=prices.price(f"ec2/{region}/{instance.key}/{capacity_type}"),
+            zones=zones,
+            price=prices.price(f"ec2/{region.key}/{key}/{capacity_type}"),
         )
-        for instance in instances.values()
-        for region in instance.zones
+        for key, instance in sorted(instances.items())
+        if (zones := region.zones_of(key))
     ]
-    return Offerings(tuple(sorted(rows, key=lambda row: (row.region, row.instance.key, row.capacity_type))))
+    return Offerings(tuple(rows))
+
+
+def all_offerings(
+    regions: Mapping[str, Region],
+    instances: Mapping[str, InstanceType],
+    gpus: Mapping[str, Gpu],
+    prices: PriceSnapshot,
+    capacity_type: CapacityType,
+) -> Offerings:
+    """Return what all regions sell. It reads every region; a plan asks for the offerings of one."""
+    each = (offerings_in(regions[name], instances, gpus, prices, capacity_type) for name in sorted(regions))
+    return Offerings(tuple(row for offerings in each for row in offerings))

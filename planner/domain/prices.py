@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
-from planner.domain.gaps import Gap, did_you_mean
+from planner.domain.gaps import Gap
 
 MAX_AGE_DAYS: Mapping[str, int] = {"ec2": 30, "spot": 14, "api": 30, "platform": 365}
 """Age in days from which a price is called old, by kind. AWS moves platform prices less than once a year."""
@@ -31,7 +31,7 @@ class Price:
     as_of: the day, or as much of it as the source states (`2026-05`, `2026-H1`).
     stands_in: region whose price this one repeats, where the source has none for its own.
     disputed: what a second source says, where it says something else.
-    note: what else a reader should know.
+    note: what else a reader should know. A plan that pays this price says it.
     """
 
     key: str
@@ -88,14 +88,9 @@ class PriceSnapshot:
 
     def gap(self, key: str) -> Gap:
         """Return the named gap of a key for which this snapshot has no price."""
-        head = key.rsplit("/", 1)[0]
-        siblings = [known for known in self.rows if known.startswith(head + "/")]
-        return Gap(
-            "price",
-            key,
-            f"no price for {key} in the snapshot of {self.name}",
-            did_you_mean(key, siblings or self.rows),
-        )
+        kind, _, rest = key.partition("/")
+        hint = f"a price is a line of prices/{self.name}/{kind}/{rest.partition('/')[0]}.yaml, with its source and day"
+        return Gap("price", key, f"no price for {key} in the snapshot of {self.name}", hint)
 
 
 def earliest_day(as_of: str) -> date:

@@ -1,9 +1,11 @@
 """The files of a catalog folder, taken apart into entries: one entry for each fact and each price, with its place.
 
     gpus/KEY.yaml                 one GPU
-    models/KEY.yaml               one open-weight model; `variants`: one block for each other way to scale its positions
+    models/KEY.yaml               one open-weight model, or what differs from the one that `variant_of` names
     places/KEY.yaml               one place where data is processed; `parts`: one block for each place that it holds
     instances/FAMILY.yaml         `types`: one block for each instance type; what stands above holds for all of them
+    regions/REGION.yaml           one AWS region: which of its zones sell which families
+    unplanned/KEY.yaml            hardware that no plan uses, and why
     providers/KEY.yaml            one API provider; `models`: one block for each model that it hosts
     prices/DAY/KIND/GROUP.yaml    `prices`: one line for each price; the names on the way to it are its key
 
@@ -18,8 +20,8 @@ Only places and names are known here. `catalog_files` knows what a row must hold
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from importlib.resources.abc import Traversable
 from typing import Any
 
@@ -33,7 +35,7 @@ PRICE_KINDS = ("api", "ec2", "platform")
 """Folders of a snapshot: the first part of a price's key."""
 
 _OF_THE_MODEL_ALONE = frozenset({"note", "same_shape"})
-"""Columns of a model that its variants do not share."""
+"""Columns of a model that a variant of it does not share."""
 
 SourceRow = Mapping[str, str]
 """`source` and `as_of` of a row in a table of sources."""
@@ -76,25 +78,37 @@ class CatalogReading:
 
     def gpus(self) -> list[Entry]:
         """Return one entry for each file of `gpus/`."""
-        return [self._file_entry(name, document) for name, document in self._documents("gpus")]
+        return self._files("gpus")
 
-    def models(self) -> list[Entry]:
-        """Return one entry for each file of `models/`, and for each way to run its weights with other positions.
+    def models(self, names: Iterable[str] | None = None) -> list[Entry]:
+        """Return one entry for each file of `models/`, or for some of them.
 
-        Such a way is a block of `variants`. Its key is `MODEL-VARIANT`, and it states what differs from the model.
+        A variant is the same weights run in another way. Its file states what differs from the model.
         """
-        entries = []
-        for name, document in self._documents("models"):
-            own = {column: value for column, value in document.value.items() if column != "variants"}
-            entries.append(Entry(name, self._with_implied(document, (), {"key": name}, own), document))
-            if "variants" not in document.value:
-                continue
-            shared = {column: value for column, value in own.items() if column not in _OF_THE_MODEL_ALONE}
-            for variant, block in self._blocks(document, "variants"):
-                path, key = ("variants", variant), f"{name}-{variant}"
-                row = self._with_implied(document, path, {"key": key}, shared | block)
-                entries.append(Entry(key, row, document, path))
-        return entries
+        return [self._varied(entry) for entry in self._files("models", names)]
+
+    def _varied(self, entry: Entry) -> Entry:
+        """Return the entry with the columns of the model that it is a variant of."""
+        if entry.row is None or "variant_of" not in entry.row:
+            return entry
+        name = str(entry.row["variant_of"])
+        if name not in self.names("models"):
+            hint = did_you_mean(name, self.names("models"))
+            self._note("CAT006", f"there is no model {name!r}", entry.span("variant_of"), hint)
+            return replace(entry, row=None)
+        if (plain := self._document("models", name, FactLoader)) is None:
+            return replace(entry, row=None)
+        shared = {column: value for column, value in plain.value.items() if column not in _OF_THE_MODEL_ALONE}
+        own = {column: value for column, value in entry.row.items() if column != "variant_of"}
+        return replace(entry, row=shared | own)
+
+    def regions(self, names: Iterable[str] | None = None) -> list[Entry]:
+        """Return one entry for each file of `regions/`, or for some of them."""
+        return self._files("regions", names)
+
+    def unplanned(self) -> list[Entry]:
+        """Return one entry for each file of `unplanned/`."""
+        return self._files("unplanned")
 
     def places(self) -> list[Entry]:
         """Return one entry for each file of `places/`, and for each of its parts, which have its source and date."""
@@ -138,16 +152,22 @@ class CatalogReading:
                 hosted.append(Entry(key, row and self._with_implied(document, path, implied, row), document, path))
         return providers, hosted
 
-    def prices(self, day: str) -> list[Entry]:
-        """Return all prices of one snapshot."""
+    def price_groups(self, day: str) -> tuple[str, ...]:
+        """Return the files of one snapshot as `KIND/GROUP`."""
+        return tuple(f"{kind}/{group}" for kind in PRICE_KINDS for group in self.names(f"prices/{day}/{kind}"))
+
+    def price_sources(self, day: str) -> Mapping[str, SourceRow | None]:
+        """Return the table of sources of one snapshot."""
         table = self._document(f"prices/{day}", "sources", TextLoader)
-        sources = self._sources(table, table.value, ()) if table else {}
-        return [
-            entry
-            for kind in PRICE_KINDS
-            for group, document in self._documents(f"prices/{day}/{kind}", TextLoader)
-            for entry in self._priced(document, kind, group, sources, {"unit", "prices"})
-        ]
+        return self._sources(table, table.value, ()) if table else {}
+
+    def prices(self, day: str, name: str, sources: Mapping[str, SourceRow | None]) -> list[Entry]:
+        """Return all prices of one file of a snapshot. name: the file, as `KIND/GROUP`."""
+        kind, _, group = name.partition("/")
+        document = self._document(f"prices/{day}/{kind}", group, TextLoader)
+        if document is None:
+            return []
+        return list(self._priced(document, kind, group, sources, {"unit", "prices"}))
 
     def own_prices(self) -> list[Entry]:
         """Return the prices of a team's own, which are of no day: each file of `prices/KIND/` has its own sources."""
@@ -155,7 +175,9 @@ class CatalogReading:
         for kind in PRICE_KINDS:
             if not self.has(f"prices/{kind}"):
                 continue
-            for group, document in self._documents(f"prices/{kind}", TextLoader):
+            for group in self.names(f"prices/{kind}"):
+                if (document := self._document(f"prices/{kind}", group, TextLoader)) is None:
+                    continue
                 sources = self._sources(document, self._mapping(document, "sources"), ("sources",))
                 entries += self._priced(document, kind, group, sources, {"unit", "sources", "prices"})
         return entries
@@ -217,6 +239,12 @@ class CatalogReading:
                 yield from self._tree(document, value, path)
             else:
                 yield path, value
+
+    def _files(self, kind: str, names: Iterable[str] | None = None) -> list[Entry]:
+        """Return one entry for each file of a folder, or for those of some names."""
+        chosen = self.names(kind) if names is None else names
+        found = ((name, self._document(kind, name, FactLoader)) for name in chosen)
+        return [self._file_entry(name, document) for name, document in found if document is not None]
 
     def _file_entry(self, name: str, document: CatalogDocument) -> Entry:
         return Entry(name, self._with_implied(document, (), {"key": name}, document.value), document)
@@ -283,22 +311,28 @@ class CatalogReading:
         self._note("CAT003", f"{document.file} has no `{key}`", document.span((key,)))
         return {}
 
-    def _documents(self, kind: str, loader: type[TextLoader] = FactLoader) -> Iterator[tuple[str, CatalogDocument]]:
+    def _documents(self, kind: str) -> Iterator[tuple[str, CatalogDocument]]:
         """Yield (name without suffix, document) of each file of a folder, by name."""
+        for name in self.names(kind):
+            if (document := self._document(kind, name, FactLoader)) is not None:
+                yield name, document
+
+    def names(self, kind: str) -> tuple[str, ...]:
+        """Return the names of the files of a folder without their suffix, sorted. No file is read."""
         folder = _path_in(self.folder, kind)
         names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
         if not names:
             hint = "remove the empty folder" if self.shown else "reinstall the planner"
             self._note("CAT001", f"the catalog has no {self.shown}{kind}/", None, hint)
+        found = []
         for name in names:
             stem = name.removesuffix(SUFFIX)
-            if name.startswith("."):
-                continue
-            if stem == name:
+            if stem == name and not name.startswith("."):
                 message = f"{self.shown}{kind}/{name} is no catalog file"
                 self._note("CAT002", message, None, f"call it NAME{SUFFIX}, or remove it")
-            elif (document := self._document(kind, stem, loader)) is not None:
-                yield stem, document
+            elif not name.startswith("."):
+                found.append(stem)
+        return tuple(found)
 
     def _document(self, kind: str, stem: str, loader: type[TextLoader]) -> CatalogDocument | None:
         file = f"{kind}/{stem}{SUFFIX}".lstrip("/")

@@ -1,69 +1,52 @@
 """Reads the catalog that ships with the planner, and believes nothing before it is checked.
 
-`catalog_entries` knows the layout of the folder. Here its entries become values. A row must have exactly the columns of
-its type, a source and a date, and what it names must exist. Snapshots of prices are folders that are named by their
-day. The newest one counts unless a lock names another.
+`catalog_entries` knows the layout of the folder, `catalog_tables` what a row must hold. Here the tables become a
+catalog, and what a row names must exist. Snapshots of prices are folders that are named by their day. The newest one
+counts unless a lock names another.
 
-All problems of all files are reported in one run, with file and line. CAT001: a file or a snapshot that is missing.
-CAT002: a file that is not YAML or was cut off. CAT003: a row of the wrong form. CAT004: an entry that stands twice.
-CAT005: a price that is not above zero. CAT006: a row that names what does not exist.
+`load_catalog` leaves models, regions and prices in their files until somebody asks for them (`catalog_later`).
+`read_catalog` reads everything and reports all problems of all files in one run, with file and line.
+
+CAT001: a file or a snapshot that is missing. CAT002: a file that is not YAML or was cut off. CAT006: a row that names
+what does not exist.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Collection, Container, Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from itertools import chain
-from typing import Any, Generic, TypeVar
-
-from pydantic import TypeAdapter, ValidationError
+from operator import attrgetter
+from typing import Any
 
 from planner.domain.apis import ApiModel, Provider
 from planner.domain.catalog import Catalog
-from planner.domain.discounts import Discount
 from planner.domain.gaps import did_you_mean
 from planner.domain.models import Model
-from planner.domain.offerings import Gpu, InstanceType
+from planner.domain.offerings import Gpu, InstanceType, Region, UnplannedHardware
 from planner.domain.places import CALLED_REGION, EVERYWHERE, KnownPlace, Places
-from planner.domain.prices import Price, PriceSnapshot, earliest_day
-from planner.edges.catalog_entries import CatalogReading, Entry
+from planner.domain.prices import Price, PriceSnapshot
+from planner.edges.catalog_entries import CatalogReading
+from planner.edges.catalog_later import LaterTables, OneRowEach, RowsByGroup, RowsByKind
+from planner.edges.catalog_tables import FactTable, fact_table
 from planner.words.diagnostics import Problem, Problems
-from planner.words.spans import Path
-
-T = TypeVar("T", Gpu, InstanceType, Model, KnownPlace, Provider, ApiModel, Price, Discount)
 
 UNREAD = frozenset({"CAT001", "CAT002"})
 """Problems that hide a whole file. While there is one, nobody can say whether a name is missing elsewhere."""
-
-
-@dataclass(frozen=True)
-class FactTable(Generic[T]):
-    """All entries of one kind, by key.
-
-    values: values of the entries that are right.
-    entries: all entries.
-    """
-
-    values: Mapping[str, T]
-    entries: Mapping[str, Entry]
-
-    @property
-    def rows(self) -> dict[str, Mapping[str, Any]]:
-        """Columns of each row by key, for digests."""
-        return {key: entry.row for key, entry in self.entries.items() if entry.row is not None}
 
 
 @lru_cache(maxsize=4)
 def load_catalog(snapshot: str | None = None) -> Catalog:
     """Return the catalog that ships with this version, with the price snapshot of that day (the newest if None).
 
-    Raises `Problems` (CAT001 …) when the snapshot is unknown or a file is damaged.
+    Raises `Problems` (CAT001 …) when the snapshot is unknown or a file is damaged; for a file that is read later, then.
     """
-    return read_catalog(package_folder(), snapshot)
+    opened = _open(package_folder(), snapshot)
+    if opened.problems:
+        raise Problems(dict.fromkeys(opened.problems))
+    return opened.catalog
 
 
 def package_folder() -> Traversable:
@@ -78,7 +61,37 @@ def snapshots(folder: Traversable) -> tuple[str, ...]:
 
 
 def read_catalog(folder: Traversable, snapshot: str | None = None) -> Catalog:
-    """Read and check a catalog folder. Raises `Problems`, exit code 2, with every problem of every file."""
+    """Read and check a whole catalog folder. Raises `Problems`, exit code 2, with every problem of every file."""
+    opened = _open(folder, snapshot)
+    problems = list(opened.problems)
+    for tables in opened.later:
+        for name in tables.names:
+            try:
+                tables.table(name)
+            except Problems as damaged:
+                problems.extend(damaged.problems)
+    if problems:
+        hidden = UNREAD & {problem.code for problem in problems}
+        raise Problems(dict.fromkeys(p for p in problems if not (hidden and p.code == "CAT006" and p.where)))
+    return opened.catalog
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A catalog folder whose small tables are read.
+
+    catalog: the catalog.
+    later: the tables of the files that are not read yet.
+    problems: what was wrong until now.
+    """
+
+    catalog: Catalog
+    later: tuple[LaterTables[Any], ...]
+    problems: tuple[Problem, ...]
+
+
+def _open(folder: Traversable, snapshot: str | None) -> _Opened:
+    """Open a catalog folder. Raises `Problems` when there is no such snapshot."""
     known = snapshots(folder)
     day = snapshot or (known[-1] if known else "")
     if day not in known:
@@ -87,140 +100,114 @@ def read_catalog(folder: Traversable, snapshot: str | None = None) -> Catalog:
     problems: list[Problem] = []
     reading = CatalogReading(folder, problems)
     hosts, hosted = reading.providers()
-    gpus = fact_table(reading.gpus(), TypeAdapter(Gpu), problems)
-    instances = fact_table(reading.instances(), TypeAdapter(InstanceType), problems)
-    models = fact_table(reading.models(), TypeAdapter(Model), problems)
-    places = fact_table(reading.places(), TypeAdapter(KnownPlace), problems)
-    providers = fact_table(hosts, TypeAdapter(Provider), problems)
-    apis = fact_table(hosted, TypeAdapter(ApiModel), problems)
-    prices = fact_table(reading.prices(day), TypeAdapter(Price), problems)
+    gpus = fact_table(reading.gpus(), Gpu, problems)
+    instances = fact_table(reading.instances(), InstanceType, problems)
+    unplanned = fact_table(reading.unplanned(), UnplannedHardware, problems)
+    places = fact_table(reading.places(), KnownPlace, problems)
+    providers = fact_table(hosts, Provider, problems)
+    apis = fact_table(hosted, ApiModel, problems)
+    model_names, region_names = reading.names("models"), reading.names("regions")
+    groups, sources = reading.price_groups(day), reading.price_sources(day)
+
+    def read_model(name: str) -> FactTable[Model]:
+        later = CatalogReading(folder, [])
+        table = fact_table(later.models((name,)), Model, later.problems)
+        return _checked(table, later, dangling_places(table, places.entries, FactTable({}, {})))
+
+    def read_region(name: str) -> FactTable[Region]:
+        later = CatalogReading(folder, [])
+        table = fact_table(later.regions((name,)), Region, later.problems)
+        return _checked(table, later, dangling_families(table, instances.values.values()))
+
+    def read_prices(group: str) -> FactTable[Price]:
+        later = CatalogReading(folder, [])
+        table = fact_table(later.prices(day, group, sources), Price, later.problems)
+        return _checked(table, later, without_price(_of_group(apis, group), table.entries, f"prices/{day}"))
+
     if not UNREAD & {problem.code for problem in problems}:
-        names = KnownNames(gpus.entries.keys(), models.entries.keys(), prices.entries.keys())
-        problems.extend(dangling_names(instances, apis, names, f"prices/{day}"))
-        problems.extend(dangling_places(models, places.entries, providers))
-    if problems:
-        raise Problems(dict.fromkeys(problems))
+        problems.extend(dangling_names(instances, apis, gpus.entries, model_names))
+        problems.extend(dangling_places(FactTable({}, {}), places.entries, providers))
+        for provider in sorted({row.provider for row in apis.values.values()}):
+            if f"api/{provider}" not in groups:
+                problems.extend(without_price(_of_group(apis, f"api/{provider}"), (), f"prices/{day}"))
+    models = LaterTables(model_names, read_model)
+    regions = LaterTables(region_names, read_region)
+    prices = LaterTables(groups, read_prices)
+    values, rows = attrgetter("values"), attrgetter("rows")
     kinds: dict[str, FactTable[Any]] = {
         "gpu": gpus,
         "instance": instances,
-        "model": models,
+        "unplanned": unplanned,
         "place": places,
         "provider": providers,
         "api": apis,
     }
-    return Catalog(
-        models=models.values,
+    catalog = Catalog(
+        models=OneRowEach(models, values),
         all_gpus=gpus.values,
         instances=instances.values,
+        regions=OneRowEach(regions, values),
         places=Places(places.values),
         providers=providers.values,
         apis=tuple(apis.values[key] for key in sorted(apis.values)),
-        prices=PriceSnapshot(day, prices.values),
-        rows={f"{kind}/{key}": row for kind, table in kinds.items() for key, row in table.rows.items()},
-        price_rows=prices.rows,
+        prices=PriceSnapshot(day, RowsByGroup(prices, values)),
+        rows=RowsByKind({**{kind: table.rows for kind, table in kinds.items()}, "model": OneRowEach(models, rows)}),
+        price_rows=RowsByGroup(prices, rows),
+        unplanned=unplanned.values,
     )
+    return _Opened(catalog, (models, regions, prices), tuple(problems))
 
 
-def fact_table(entries: Iterable[Entry], adapter: TypeAdapter[T], problems: list[Problem]) -> FactTable[T]:
-    """Turn entries into values. Whatever is wrong with them goes to `problems`."""
-    values: dict[str, T] = {}
-    known: dict[str, Entry] = {}
-    for entry in sorted(entries, key=lambda entry: entry.key):
-        if entry.key in known:
-            first = known[entry.key].span()
-            message = f"{entry.key} stands twice, first in {first.file}:{first.line}"
-            problems.append(Problem("CAT004", message, entry.span(), "keep one of them"))
-        known[entry.key] = entry
-        if entry.row is None:
-            continue
-        try:
-            value = adapter.validate_json(json.dumps(entry.row), strict=True)
-        except ValidationError as error:
-            problems.extend(_row_problems(error, entry))
-            continue
-        doubts = chain(_row_doubts(value, entry.row), _contradictions(value))
-        problems.extend(Problem("CAT003", message, entry.span(*place)) for place, message in doubts)
-        if isinstance(value, Price) and value.usd <= 0:
-            hint = "leave the price out: what is not known is a gap, and nothing is free"
-            problems.append(Problem("CAT005", f"the price of {value.key} is {value.usd}", entry.span("usd"), hint))
-        if isinstance(value, Discount) and (wrong := value.contradiction()):
-            problems.append(Problem("CAT010", wrong[1], entry.span(wrong[0])))
-        values[entry.key] = value
-    return FactTable(values, known)
-
-
-def _row_problems(error: ValidationError, entry: Entry) -> Iterator[Problem]:
-    for detail in error.errors(include_url=False, include_context=False):
-        place = ".".join(str(part) for part in detail["loc"])
-        yield Problem("CAT003", f"{place}: {detail['msg']}" if place else detail["msg"], entry.span(*detail["loc"]))
-
-
-def _row_doubts(value: Any, row: Mapping[str, Any], above: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Yield what the type cannot refuse, and where: unknown keys, rows without a source, dates that are none."""
-    known = {field.name for field in fields(value)}
-    for key in row:
-        place = (*above, key)
-        inner = getattr(value, key, None)
-        if key not in known:
-            yield place, f"unknown key {key!r}; {did_you_mean(key, known)}"
-        elif is_dataclass(inner):
-            yield from _row_doubts(inner, row[key], place)
-        elif isinstance(inner, Mapping | tuple):
-            for name, part in inner.items() if isinstance(inner, Mapping) else enumerate(inner):
-                if is_dataclass(part):
-                    yield from _row_doubts(part, row[key][name], (*place, name))
-    if "source" in known and not value.source:
-        yield (*above, "source"), "no source"
-    if "as_of" in known:
-        try:
-            earliest_day(value.as_of)
-        except ValueError as error:
-            yield (*above, "as_of"), str(error)
-
-
-def _contradictions(value: Any) -> Iterator[tuple[Path, str]]:
-    """Yield where the columns of a row contradict each other, or name a place in a form that no place has."""
-    if isinstance(value, ApiModel) and (message := value.contradiction()):
-        yield ("lifecycle", "state"), message
-    if isinstance(value, Model | Provider):
-        yield from value.malformed()
-    if isinstance(value, Model):
-        for place, drafter in enumerate(value.drafters):
-            if wrong := drafter.contradiction():
-                yield ("drafters", place, wrong[0]), wrong[1]
-
-
-@dataclass(frozen=True)
-class KnownNames:
-    """Names that rows may name.
-
-    gpus, models, prices: keys of the GPUs, models and prices that there are.
-    """
-
-    gpus: Collection[str]
-    models: Collection[str]
-    prices: Collection[str]
+def _checked(table: FactTable[Any], reading: CatalogReading, dangling: Iterable[Problem]) -> FactTable[Any]:
+    """Return the table of a file that was read later. Raises `Problems` with what is wrong with it."""
+    if not UNREAD & {problem.code for problem in reading.problems}:
+        reading.problems.extend(dangling)
+    if reading.problems:
+        raise Problems(dict.fromkeys(reading.problems))
+    return table
 
 
 def dangling_names(
-    instances: FactTable[InstanceType], apis: FactTable[ApiModel], known: KnownNames, prices: str
+    instances: FactTable[InstanceType], apis: FactTable[ApiModel], gpus: Collection[str], models: Collection[str]
 ) -> Iterator[Problem]:
-    """Yield a problem for each row that names a row which does not exist, and for each hosted model without prices.
-
-    prices: the folder in which a missing price would stand.
-    """
+    """Yield a problem for each row that names a row which does not exist. gpus, models: the keys that there are."""
     for key, instance in instances.values.items():
-        if instance.gpu not in known.gpus:
-            hint = did_you_mean(instance.gpu, known.gpus)
+        if instance.gpu not in gpus:
+            hint = did_you_mean(instance.gpu, gpus)
             yield Problem("CAT006", f"there is no GPU {instance.gpu!r}", instances.entries[key].span("gpu"), hint)
     for key, api in apis.values.items():
-        if api.hosts is not None and api.hosts not in known.models:
-            hint = did_you_mean(api.hosts, known.models)
+        if api.hosts is not None and api.hosts not in models:
+            hint = did_you_mean(api.hosts, models)
             yield Problem("CAT006", f"there is no model {api.hosts!r}", apis.entries[key].span("hosts"), hint)
+
+
+def without_price(apis: FactTable[ApiModel], priced: Container[str], folder: str) -> Iterator[Problem]:
+    """Yield a problem for each hosted model that has no price of its input or output.
+
+    priced: keys of the prices that there are. folder: where a missing price would stand.
+    """
+    for key, api in apis.values.items():
         for part in ("input", "output"):
-            if f"api/{key}/{part}" not in known.prices:
-                hint = f"add it to {prices}/api/{api.provider}.yaml"
+            if f"api/{key}/{part}" not in priced:
+                hint = f"add it to {folder}/api/{api.provider}.yaml"
                 yield Problem("CAT006", f"{key} has no {part} price", apis.entries[key].span(), hint)
+
+
+def _of_group(apis: FactTable[ApiModel], group: str) -> FactTable[ApiModel]:
+    """Return the hosted models whose prices stand in a group."""
+    values = {key: api for key, api in apis.values.items() if group == f"api/{api.provider}"}
+    return FactTable(values, {key: apis.entries[key] for key in values})
+
+
+def dangling_families(regions: FactTable[Region], instances: Iterable[InstanceType]) -> Iterator[Problem]:
+    """Yield a problem for each family and each type that a region sells and that no instance type is of."""
+    types = {row.key: row.family for row in instances}
+    for key, region in regions.values.items():
+        named = (("families", region.families, set(types.values())), ("types", region.types, set(types)))
+        for column, words, known in named:
+            for word in sorted(words.keys() - known):
+                where = regions.entries[key].span(column, word)
+                yield Problem("CAT006", f"there is no instance type of {word!r}", where, did_you_mean(word, known))
 
 
 def dangling_places(

@@ -31,6 +31,12 @@ _SCALARS = (
 )
 """A tag, the form of the whole text that bears it, and the characters with which such a text begins."""
 
+TEXT = "tag:yaml.org,2002:str"
+COLLECTIONS: dict[type[yaml.Node], str] = {
+    yaml.MappingNode: "tag:yaml.org,2002:map",
+    yaml.SequenceNode: "tag:yaml.org,2002:seq",
+}
+
 _Base: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # the parser in C where PyYAML was built with it
 
 
@@ -38,6 +44,22 @@ class TextLoader(_Base):  # type: ignore[misc]  # a class that is chosen at run 
     """A loader that reads every scalar as the text that stands there, so that a price keeps all its digits."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's attribute
+
+    def resolve(self, kind: type[yaml.Node], value: str | None, implicit: Any) -> str:
+        """Return the tag of a node. It is PyYAML's rule without resolvers by path, which no catalog file needs."""
+        if kind is not yaml.ScalarNode:
+            return COLLECTIONS[kind]
+        if value is not None and implicit[0]:
+            for tag, whole in self.yaml_implicit_resolvers.get(value[:1], ()):
+                if whole.match(value):
+                    return tag
+        return TEXT
+
+    def descend_resolver(self, parent: yaml.Node | None, index: Any) -> None:
+        """Do nothing: there are no resolvers by path."""
+
+    def ascend_resolver(self) -> None:
+        """Do nothing: there are no resolvers by path."""
 
 
 class FactLoader(TextLoader):

@@ -2,6 +2,7 @@
 
     catalog/models/KEY.yaml           one open-weight model, as in the shipped catalog
     catalog/gpus/KEY.yaml             one GPU, and catalog/instances/FAMILY.yaml the machines that carry it
+    catalog/regions/REGION.yaml       one AWS region: which of its zones sell which families of GPU machines
     catalog/providers/KEY.yaml        one API provider with its hosted models; of a shipped one, further models alone
     catalog/prices/KIND/GROUP.yaml    prices that the team pays; KIND is api, ec2 or platform
     catalog/discounts.yaml            what is taken off list prices
@@ -15,28 +16,27 @@ a lock is stale when an own row changes. Prices and discounts are the business o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections import ChainMap
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-from pydantic import TypeAdapter
+from typing import Any, cast
 
 from planner.domain.apis import ApiModel, Provider
 from planner.domain.catalog import Catalog, OwnRow
 from planner.domain.gaps import did_you_mean
 from planner.domain.models import Model
-from planner.domain.offerings import Gpu, InstanceType
+from planner.domain.offerings import Gpu, InstanceType, Region
 from planner.edges.catalog_entries import PRICE_KINDS, SUFFIX, CatalogReading, Entry
 from planner.edges.catalog_files import (
     UNREAD,
-    FactTable,
-    KnownNames,
+    dangling_families,
     dangling_names,
     dangling_places,
-    fact_table,
     load_catalog,
+    without_price,
 )
+from planner.edges.catalog_tables import FactTable, fact_table
 from planner.edges.catalog_yaml import read
 from planner.edges.own_prices import own_prices, with_own_prices
 from planner.words.diagnostics import Problem, Problems, Span
@@ -44,7 +44,7 @@ from planner.words.diagnostics import Problem, Problems, Span
 FOLDER = "catalog"
 """Name of the folder beside the environments."""
 MODELS = "models"
-FOLDERS = (MODELS, "gpus", "instances", "providers", "prices", "scores")
+FOLDERS = (MODELS, "gpus", "instances", "regions", "providers", "prices", "scores")
 """Folders of an own catalog."""
 DISCOUNTS = f"discounts{SUFFIX}"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -78,7 +78,7 @@ def read_own_model(key: str, text: str, file: str, shipped: Catalog) -> Model:
     problems: list[Problem] = []
     document = read(text, file)
     entry = _from_base(Entry(key, {"key": key, **document.value}, document), shipped, problems)
-    models = fact_table([entry], TypeAdapter(Model), problems)
+    models = fact_table([entry], Model, problems)
     if problems:
         raise Problems(dict.fromkeys(problems))
     return models.values[key]
@@ -89,30 +89,32 @@ def _with_own(shipped: Catalog, own: Path) -> Catalog:
     reading = CatalogReading(own, problems, f"{own}/")
     hosts, hosted = reading.providers(shipped.providers) if reading.has("providers") else ([], [])
     bases = [_from_base(entry, shipped, problems) for entry in reading.models()] if reading.has(MODELS) else []
-    models = fact_table(bases, TypeAdapter(Model), problems)
-    gpus = fact_table(reading.gpus() if reading.has("gpus") else [], TypeAdapter(Gpu), problems)
+    models = fact_table(bases, Model, problems)
+    gpus = fact_table(reading.gpus() if reading.has("gpus") else [], Gpu, problems)
     machines = reading.instances() if reading.has("instances") else []
-    instances = fact_table(machines, TypeAdapter(InstanceType), problems)
-    providers = fact_table(_whole(hosts, shipped, problems), TypeAdapter(Provider), problems)
-    apis = fact_table(hosted, TypeAdapter(ApiModel), problems)
+    instances = fact_table(machines, InstanceType, problems)
+    providers = fact_table(_whole(hosts, shipped, problems), Provider, problems)
+    apis = fact_table(hosted, ApiModel, problems)
+    regions = fact_table(reading.regions() if reading.has("regions") else [], Region, problems)
     tables: dict[str, FactTable[Any]] = {
         "api": apis,
         "gpu": gpus,
         "instance": instances,
         "model": models,
         "provider": providers,
+        "region": regions,
     }
     prices = own_prices(reading)
     for table in tables.values():
         problems.extend(_misnamed(table.entries.values()))
     problems.extend(dangling_places(models, shipped.places.rows, providers))
     if not UNREAD & {problem.code for problem in problems}:
-        known = KnownNames(
-            {*shipped.all_gpus, *gpus.entries},
-            {*shipped.models, *models.entries},
-            {*shipped.prices.rows, *prices.entries} if apis.entries else (),
-        )
-        problems.extend(dangling_names(instances, apis, known, f"{own}/prices"))
+        types = {**shipped.instances, **instances.values}
+        known_models, known_gpus = {*shipped.models, *models.entries}, {*shipped.all_gpus, *gpus.entries}
+        problems.extend(dangling_names(instances, apis, known_gpus, known_models))
+        priced: ChainMap[str, object] = ChainMap(dict(prices.entries), _kept(shipped.price_rows))
+        problems.extend(without_price(apis, priced, f"{own}/prices"))
+        problems.extend(dangling_families(regions, types.values()))
     catalog = with_own_prices(_with_facts(shipped, tables), reading, prices)
     if problems:
         raise Problems(dict.fromkeys(problems))
@@ -130,14 +132,30 @@ def _with_facts(shipped: Catalog, tables: Mapping[str, FactTable[Any]]) -> Catal
     }
     return replace(
         shipped,
-        models={**shipped.models, **tables["model"].values},
+        models=ChainMap(dict(tables["model"].values), _kept(shipped.models)),
         all_gpus={**shipped.all_gpus, **tables["gpu"].values},
         instances={**shipped.instances, **tables["instance"].values},
+        regions=ChainMap(
+            {key: _over(region, shipped.regions.get(key)) for key, region in tables["region"].values.items()},
+            _kept(shipped.regions),
+        ),
         providers={**shipped.providers, **tables["provider"].values},
         apis=tuple(apis[key] for key in sorted(apis)),
-        rows={**shipped.rows, **rows},
+        rows=ChainMap(rows, _kept(shipped.rows)),
         own=dict(sorted(own.items())),
     )
+
+
+def _over(own: Region, shipped: Region | None) -> Region:
+    """Return an own region over the shipped one of its name, which keeps what the own one does not state."""
+    if shipped is None:
+        return own
+    return replace(own, families={**shipped.families, **own.families}, types={**shipped.types, **own.types})
+
+
+def _kept(shipped: Mapping[str, Any]) -> MutableMapping[str, Any]:
+    """Return shipped rows as a further map of a `ChainMap`, which writes to its first one alone."""
+    return cast("MutableMapping[str, Any]", shipped)
 
 
 def _unread(own: Path) -> Iterable[Problem]:

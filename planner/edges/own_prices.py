@@ -15,15 +15,13 @@ from dataclasses import fields, replace
 from datetime import date
 from typing import Any, get_args
 
-from pydantic import TypeAdapter
-
 from planner.domain.apis import PricePart
 from planner.domain.catalog import Catalog, OwnRow
 from planner.domain.discounts import Discount, as_own, discounted, names_in, on_price
 from planner.domain.gaps import did_you_mean
 from planner.domain.prices import LAST_CUTS, Price, earliest_day
 from planner.edges.catalog_entries import CatalogReading, Entry
-from planner.edges.catalog_files import FactTable, fact_table
+from planner.edges.catalog_tables import FactTable, fact_table
 from planner.words.diagnostics import Problem
 from planner.words.layered import Layered
 
@@ -41,7 +39,7 @@ def with_own_prices(catalog: Catalog, reading: CatalogReading, own: FactTable[Pr
     to the problems of the reading.
     """
     entries = reading.discounts()
-    found = fact_table(entries, TypeAdapter(Discount), reading.problems)
+    found = fact_table(entries, Discount, reading.problems)
     if not own.entries and not entries:
         return catalog
     reading.problems.extend(_unknown_prices(own.entries.values(), catalog))
@@ -68,7 +66,7 @@ def with_own_prices(catalog: Catalog, reading: CatalogReading, own: FactTable[Pr
 def own_prices(reading: CatalogReading) -> FactTable[Price]:
     """Return the prices of the team's own. Whatever is wrong with them goes to the problems of the reading."""
     entries = [_in_dollars(entry, reading.problems) for entry in reading.own_prices()]
-    return fact_table(entries, TypeAdapter(Price), reading.problems)
+    return fact_table(entries, Price, reading.problems)
 
 
 def not_yet(catalog: Catalog, start: date) -> Iterator[Problem]:

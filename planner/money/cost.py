@@ -1,7 +1,9 @@
 """The bill: cost lines with quantity, unit, unit price, source and day. Renderers only format them.
 
 Fixed lines run every hour of the month, whether there is traffic or not. Usage lines follow the tokens. A price that is
-missing never becomes a line of zero: the caller hears of the gap before any plan is made.
+missing never becomes a line of zero. Without the price of the control plane, of system nodes or of disks there is no
+plan (`is_needed`). What else a cluster is billed for is small against its machines: without a price it has no line, and
+the plan names it with its quantity (`unpriced_items`).
 """
 
 from __future__ import annotations
@@ -22,6 +24,10 @@ DAYS_PER_MONTH = Decimal(HOURS_PER_MONTH) / 24
 NOTHING = Decimal("0.00")
 PLATFORM = "platform"
 """Component of the lines that no single node group or route causes."""
+UNPRICED = "bill"
+"""Name of the verdict that tells what is not on the bill, because nobody knows its price."""
+NEEDED_ITEMS = ("eks-control-plane", "ebs-gp3-storage")
+"""Items of the platform without whose price no plan is made."""
 
 
 def line(
@@ -99,6 +105,17 @@ def cluster_items(region: str, parts: ClusterParts) -> tuple[tuple[str, str, Dec
         ),
     )
     return tuple((name, key, figure(quantity)) for name, key, quantity in items)
+
+
+def is_needed(key: str) -> bool:
+    """Say whether no plan is made without this price of the platform: those of machines, disks and control planes."""
+    kind, _, rest = key.partition("/")
+    return kind != PLATFORM or rest.rpartition("/")[2] in NEEDED_ITEMS
+
+
+def unpriced_items(region: str, parts: ClusterParts, prices: PriceSnapshot) -> tuple[tuple[str, str, Decimal], ...]:
+    """Return (name, key of its price, quantity a month) of all that a cluster uses and that has no price."""
+    return tuple(item for item in cluster_items(region, parts) if item[2] and prices.price(item[1]) is None)
 
 
 def disk_key(region: str) -> str:

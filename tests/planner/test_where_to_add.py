@@ -1,4 +1,4 @@
-"""The table "Where to add" of ARCHITECTURE: GPUs, machines, models, providers and prices come in by data alone."""
+"""The table "Where to add" of ARCHITECTURE: GPUs, machines, regions, models and APIs come in by data alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from planner.edges.workspace import Workspace
 from tests.measurement.profile import profiles
 
 SHIPPED = Path(catalog_files.__file__).parents[1] / "catalog" / "data"
-DAY = "prices/2026-11-21"
+DAY = "prices/2026-11-29"
 
 GPU = """\
 name: Acme Z9
@@ -63,10 +63,41 @@ types:
     efa_interfaces: 0
     ebs_baseline_mbps: 2500
     ebs_max_mbps: 5000
-    zones:
-      us-east-1: [use1-az4, use1-az6]
 ...
 """
+REGION = """\
+families:
+  g9z: [mar1-az1, mar1-az2]
+types:
+  g6e.xlarge: [mar1-az2]
+source: made up
+as_of: 2026-11-21
+...
+"""
+PLACE = """\
+name: Mars
+aws_regions: [mars-north-1]
+source: made up
+as_of: 2026-11-21
+parts: {}
+...
+"""
+MACHINE_PRICES = """\
+unit: hour
+prices:
+  g9z.2xlarge:
+    on-demand: {usd: 1.8, source: acme}
+  m7i.large:
+    on-demand: {usd: 0.2, source: acme}
+...
+"""
+PLATFORM_PRICES = """\
+prices:
+  eks-control-plane: {usd: 0.2, unit: hour, source: acme}
+  ebs-gp3-storage: {usd: 0.16, unit: GB-month, source: acme}
+...
+"""
+SOLD = "  g9z: [use1-az4, use1-az6]\n"
 MODEL = """\
 hf_id: acme/Acme-Chat-7B
 revision: 0123456789abcdef0123456789abcdef01234567
@@ -162,12 +193,16 @@ budget: {monthly: $50000}
 
 @pytest.fixture
 def _more_catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The shipped catalog with the made-up files beside its own; two files of prices get a line more."""
+    """The shipped catalog with the made-up files beside its own; three of its files get a line more."""
     folder = tmp_path / "data"
     shutil.copytree(SHIPPED, folder)
     for path, text in {
         "gpus/Z9.yaml": GPU,
         "instances/g9z.yaml": INSTANCES,
+        "regions/mars-north-1.yaml": REGION,
+        "places/mars.yaml": PLACE,
+        f"{DAY}/ec2/mars-north-1.yaml": MACHINE_PRICES,
+        f"{DAY}/platform/mars-north-1.yaml": PLATFORM_PRICES,
         "models/acme-chat-7b.yaml": MODEL,
         "providers/acme.yaml": PROVIDER,
         f"{DAY}/api/acme.yaml": API_PRICES,
@@ -175,6 +210,8 @@ def _more_catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
         (folder / path).write_text(text, encoding="utf-8")
     _insert(folder / f"{DAY}/ec2/us-east-1.yaml", "  g9z.2xlarge:\n    on-demand: {usd: 0.9, source: acme}\n")
     _insert(folder / f"{DAY}/sources.yaml", "acme:\n  source: Acme's price list\n  as_of: 2026-11-20\n")
+    here = folder / "regions/us-east-1.yaml"
+    here.write_text(here.read_text(encoding="utf-8").replace("families:\n", f"families:\n{SOLD}"), encoding="utf-8")
     monkeypatch.setattr(catalog_files, "package_folder", lambda: folder)
     load_catalog.cache_clear()
     yield
@@ -195,6 +232,7 @@ def test_a_plan_uses_what_was_added(tmp_path: Path) -> None:
     assert [group.instance_type for group in lock.plan.node_groups] == ["g9z.2xlarge"]
     assert lock.plan.routes[0].fallback == ("acme/acme-chat-7b",)
     assert {"gpu/Z9", "instance/g9z.2xlarge", "model/acme-chat-7b", "provider/acme"} <= set(lock.consulted.facts)
+    assert {"offering/us-east-1/g9z.2xlarge"} <= set(lock.consulted.facts)
     spoken = policy(lock)["apis"]["acme.acme-chat-7b"]
     assert (spoken["protocol"], spoken["api_key_env"]) == ("openai", "ACME_TOKEN")
     assert spoken["base_url"] == "https://api.acme.example/us-east-1/v1"
@@ -221,3 +259,15 @@ def test_measurements_find_what_was_added_by_its_names() -> None:
     assert (run.model, run.gpu, run.gpus) == ("acme-chat-7b", "Z9", 2)
     profile = parse(profiles.text(gpu="ACME Z9 64GB"), "Z9.json")
     assert profile.catalog_gpu(load_catalog().gpus) is load_catalog().gpus["Z9"]
+
+
+@pytest.mark.usefixtures("_more_catalog")
+def test_a_region_is_added_with_its_zones_and_prices(tmp_path: Path) -> None:
+    there = ENVIRONMENT.replace("us-east-1", "mars-north-1").replace("use1-az4, use1-az6", "mar1-az1, mar1-az2")
+    (tmp_path / "made-up.yaml").write_text(there.replace("data: internal", "data: restricted"), encoding="utf-8")
+    lock = planning.plan(Workspace(tmp_path), "made-up").lock
+    assert [group.instance_type for group in lock.plan.node_groups] == ["g9z.2xlarge"]
+    assert lock.plan.platform.cluster is not None
+    assert lock.plan.platform.cluster.system_nodes.instance_type == "m7i.large"
+    assert {line.price.split("/")[1] for line in lock.plan.cost.lines} == {"mars-north-1"}
+    assert load_catalog().places.of_region("mars-north-1") == "mars"

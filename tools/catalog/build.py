@@ -2,7 +2,8 @@
 
     python -m tools.catalog.build RAW_FOLDER [OUT_FOLDER]
 
-RAW_FOLDER holds `catalog/` (gpus.csv, models.csv, aws_gpu_instances.csv, aws_prices_long.csv, apis.csv,
+RAW_FOLDER holds `catalog/` (gpus.csv, models.csv, aws_gpu_instances.csv, aws_az_offerings.csv,
+aws_prices_long.csv, aws_ondemand_by_region.csv, aws_platform_by_region.csv, apis.csv,
 api_lifecycle.csv, api_policies.csv, api_price_disagreements.csv, infra_prices.csv) and `traces/` (two Azure CSV files).
 Those tables were gathered by hand from the sources that every row names; they are not part of this repository, and
 whoever has no copy edits the shipped files. The same input gives the same bytes.
@@ -16,9 +17,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from planner.edges.trace_files import dump_summary, read_trace
-from tools.catalog import fact_rows, layout, price_rows, score_rows
+from tools.catalog import fact_rows, layout, price_rows, region_rows, score_rows
 from tools.catalog import selection as choose
-from tools.catalog.raw_tables import TODAY
+from tools.catalog.raw_tables import LATER_DAY, TODAY
 
 SHIPPED = Path(__file__).resolve().parents[2] / "planner/catalog/data"
 
@@ -33,6 +34,8 @@ def main(arguments: list[str]) -> int:
     for path, text in contents(raw):
         (out / path).parent.mkdir(parents=True, exist_ok=True)
         (out / path).write_text(text, encoding="utf-8")
+    for why in region_rows.refused(raw):
+        print(f"refused: {why}", file=sys.stderr)
     return 0
 
 
@@ -42,10 +45,12 @@ def contents(raw: Path) -> Iterator[tuple[str, str]]:
     prices = [*price_rows.ec2_prices(raw), *price_rows.platform_prices(raw), *price_rows.api_prices(raw, apis)]
     yield from layout.one_file_each("gpus", fact_rows.gpus(raw))
     yield from layout.families(fact_rows.instances(raw))
+    yield from layout.one_file_each("regions", region_rows.regions(raw))
     yield from layout.one_file_each("models", fact_rows.models(raw))
     yield from layout.providers(fact_rows.providers(raw), apis)
     yield from layout.snapshot(TODAY, prices)
     yield from score_rows.contents(raw)
+    yield from layout.snapshot(LATER_DAY, [*region_rows.region_prices(raw), *price_rows.api_prices(raw, apis)])
     for name, file in choose.TRACES.items():
         trace = read_trace(raw / "traces" / file)
         source = choose.AZURE_SOURCE.format(file=file)

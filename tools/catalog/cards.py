@@ -129,11 +129,10 @@ CARDS = (
     Card(
         key="B300",
         raw="B300 SXM",
-        rented="",
+        rented="B300",
         link="nvlink-blackwell",
         spellings=("B300",),
         runtime_names=("NVIDIA B300 SXM6 AC",),
-        note="no instance type with it is in this catalog",
         block_fp8=True,
     ),
     Card(
@@ -147,7 +146,90 @@ CARDS = (
     ),
 )
 
+FRACTIONS = {"0.125": "L4-eighth", "0.25": "L4-quarter", "0.5": "L4-half"}
+"""The GPU of an instance type that has a part of a card, by that part as the raw table writes it."""
+
+
+def _part_of_l4(word: str, parts: int, profile: str, reported_mib: int) -> Sibling:
+    """A part of an L4 that one machine gets. profile: what the driver calls it. reported_mib: its memory."""
+    speeds = {"bf16": 121.0, "fp16": 121.0, "fp8": 242.0, "int8": 242.0}
+    return Sibling(
+        key=f"L4-{word}",
+        like="L4",
+        spellings=(f"L4 {word}", f"L4 {profile}"),
+        runtime_names=(f"NVIDIA L4-{profile}",),
+        note="a part of a card that others share; machines with it need the GRID driver, which EKS images have since "
+        "2025-06-10",
+        differs={
+            "name": f"NVIDIA L4 {word}",
+            "memory_gb": round(24 / parts),
+            "memory_reported_mib": reported_mib,
+            "memory_bytes": reported_mib * 2**20 * 993 // 1000,
+            "bandwidth_gb_per_s": 300 // parts,
+            "tflops": {dtype: speed / parts for dtype, speed in speeds.items()},
+            "pcie_gb_per_s": 32 // parts,
+            "tdp_watt": 72 // parts,
+            "source": f"memory: EC2 DescribeInstanceTypes by moto 5.2.5; {profile} as the driver's profile: "
+            "github.com/awslabs/amazon-eks-ami issue 2443; the rest as L4",
+            "assumed": f"nobody states the speed of this part of a card: arithmetic, memory bandwidth and PCIe are "
+            f"taken to be 1/{parts} of an L4's; others on the card may make it slower or leave it more: measure one "
+            "replica before you rely on it",
+        },
+    )
+
+
 SIBLINGS = (
+    _part_of_l4("eighth", 8, "3Q", 2861),
+    _part_of_l4("quarter", 4, "6Q", 5722),
+    _part_of_l4("half", 2, "12Q", 11444),
+    Sibling(
+        key="RTX-4090",
+        like="L40S",
+        spellings=("RTX 4090", "RTX4090"),
+        runtime_names=("NVIDIA GeForce RTX 4090",),
+        note="not rented by AWS; rates with 32-bit sums; its licence of drivers is not for data centres",
+        differs={
+            "memory_gb": 24,
+            "memory_reported_mib": 24564,
+            "memory_bytes": 24564 * 2**20 * 993 // 1000,
+            "bandwidth_gb_per_s": 1008,
+            "tflops": {"bf16": 165.2, "fp16": 165.2, "fp8": 330.3, "int8": 660.6},
+            "tdp_watt": 450,
+            "source": "hmc-tech.com/gpus/nvidia-geforce-rtx-4090-vs-nvidia-rtx-pro-4500-blackwell (rates, bandwidth, "
+            "450 W); memory as the driver reports it: 24564 MiB (remembered); formats as L40S",
+        },
+    ),
+    Sibling(
+        key="RTX-5090",
+        like="RTX-PRO-6000",
+        spellings=("RTX 5090", "RTX5090"),
+        runtime_names=("NVIDIA GeForce RTX 5090",),
+        note="not rented by AWS; rates with 32-bit sums are half of those with 16-bit sums; its licence of drivers is "
+        "not for data centres",
+        differs={
+            "memory_gb": 32,
+            "memory_reported_mib": 32607,
+            "memory_bytes": 32607 * 2**20 * 993 // 1000,
+            "bandwidth_gb_per_s": 1792,
+            "tflops": {"bf16": 209.6, "fp16": 209.6, "fp8": 419.2, "int8": 838.4, "fp4": 1676.0},
+            "tdp_watt": 575,
+            "source": "spheron.network/blog/nvidia-rtx-5090-specs 2026-05-20 (1792 GB/s, 575 W; 838.4 sparse fp16 and "
+            "3352 sparse fp4, of which a quarter and a half are dense with 32-bit sums); memory: 32607 MiB, "
+            "github.com/noonghunna/club-3090/issues/1322; formats as RTX-PRO-6000",
+        },
+    ),
+    Sibling(
+        key="RTX-PRO-6000-Workstation",
+        like="RTX-PRO-6000",
+        spellings=("RTX PRO 6000 WORKSTATION",),
+        runtime_names=("NVIDIA RTX PRO 6000 Blackwell Workstation Edition",),
+        note="not rented by AWS; rates as the Server Edition's, which are a little lower",
+        differs={
+            "bandwidth_gb_per_s": 1792,
+            "source": "aiconfigurator-core 0.12.0 systems/rtx_pro_6000_server.yaml (1792 GB/s is the Workstation "
+            "Edition's); the rest as RTX-PRO-6000",
+        },
+    ),
     Sibling(
         key="A10",
         like="A10G",

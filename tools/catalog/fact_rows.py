@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tools.catalog import selection as choose
-from tools.catalog.cards import CARDS, DATA_SHEET, SIBLINGS, Card
+from tools.catalog.cards import CARDS, DATA_SHEET, FRACTIONS, SIBLINGS, Card
 from tools.catalog.chosen_apis import APIS, FEATURES, HIPAA, PROMPT_CACHING, PROVIDERS, RENAMES, RESIDENCY
 from tools.catalog.chosen_models import MODELS, REASONING, SAME_SHAPE, tokens_of
 from tools.catalog.lifecycle_rows import lifecycles
@@ -85,7 +85,7 @@ def instances(raw: Path) -> Iterator[Fact]:
         yield {
             "key": row["instance_type"],
             "family": row["family"],
-            "gpu": gpu_keys[row["accelerator"]],
+            "gpu": FRACTIONS.get(row["gpu_partition"]) or gpu_keys[row["accelerator"]],
             "gpu_count": whole(row["accel_count"]),
             "vcpu": whole(row["vcpu"]),
             "ram_gib": float(row["ram_gib"]),
@@ -100,7 +100,6 @@ def instances(raw: Path) -> Iterator[Fact]:
             "ebs_max_mbps": whole(row["ebs_max_mbps"]),
             "bare_metal": row["instance_type"].endswith(".metal"),
             "quota": {"L-DB2E81BA": "G", "L-417A185B": "P"}[row["quota_on_demand"]],
-            "zones": {region: row[f"azs_{region}"].split() for region in choose.REGIONS if row[f"azs_{region}"]},
             "source": source_text(row["hw_source"]),
             "as_of": "2026-07-11",
         }

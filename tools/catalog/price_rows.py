@@ -44,16 +44,16 @@ def api_prices(raw: Path, apis: list[Fact]) -> Iterator[Fact]:
                 continue
             says = other.get({"input": "genai_prices_in", "output": "genai_prices_out"}.get(part, ""), "")
             disputed = f"${_usd(says)} (genai-prices)" if says and Decimal(says) != Decimal(usd) else None
-            yield _price(f"api/{api['key']}/{part}", usd, "Mtok", api["source"], api["as_of"], disputed=disputed)
+            yield price_row(f"api/{api['key']}/{part}", usd, "Mtok", api["source"], api["as_of"], disputed=disputed)
 
 
 def ec2_prices(raw: Path) -> Iterator[Fact]:
     """On-demand prices of GPU instance types."""
     for row in table(raw, "aws_prices_long.csv"):
-        known = row["instance_type"].split(".")[0] in choose.FAMILIES and row["region"] in choose.REGIONS
+        known = row["instance_type"].split(".")[0] in choose.FIRST_FAMILIES and row["region"] in choose.REGIONS
         if known and row["option"] == "on_demand":
             key = f"ec2/{row['region']}/{row['instance_type']}/on-demand"
-            yield _price(key, row["usd_per_hour"], "hour", row["source"], row["as_of"].split()[0])
+            yield price_row(key, row["usd_per_hour"], "hour", row["source"], row["as_of"].split()[0])
 
 
 def platform_prices(raw: Path) -> Iterator[Fact]:
@@ -73,10 +73,11 @@ def platform_prices(raw: Path) -> Iterator[Fact]:
                 name, unit = choose.PLATFORM[item]
                 key = f"platform/{region}/{name}"
             note = "" if row["status"] == "verified" else row["status"]
-            yield _price(key, row["value"], unit, row["source"], row["as_of"], stands_in=stands_in, note=note)
+            yield price_row(key, row["value"], unit, row["source"], row["as_of"], stands_in=stands_in, note=note)
 
 
-def _price(key: str, usd: str, unit: str, source: str, as_of: str, **more: str | None) -> Fact:
+def price_row(key: str, usd: str, unit: str, source: str, as_of: str, **more: str | None) -> Fact:
+    """One price. more: further columns; those without a value are left out."""
     fact = {"key": key, "usd": _usd(usd), "unit": unit, "source": source_text(source), "as_of": as_of}
     return {**fact, **{name: value for name, value in more.items() if value}}
 

@@ -13,6 +13,9 @@ from tools.catalog.chosen_apis import PROVIDERS
 TODAY = "2026-11-21"
 """The day of the snapshot, and of facts whose source states none: the day on which they were read."""
 
+LATER_DAY = "2026-11-29"
+"""The day of the second snapshot."""
+
 RawRow = dict[str, str]
 Fact = dict[str, Any]
 

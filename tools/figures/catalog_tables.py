@@ -11,7 +11,6 @@ from datetime import date
 
 from planner.domain.apis import ApiModel
 from planner.domain.catalog import Catalog
-from planner.domain.offerings import Offerings
 from planner.domain.prices import MAX_AGE_DAYS, Price
 from planner.edges.catalog_files import load_catalog
 from planner.edges.trace_files import shipped_traces
@@ -37,8 +36,15 @@ def contents(catalog: Catalog) -> list[str]:
     measured = sorted(catalog.all_gpus.keys() - catalog.gpus.keys())
     rows = [
         ("GPUs that can be rented", "`gpus/KEY.yaml`", str(len(catalog.gpus)), ", ".join(sorted(catalog.gpus))),
-        ("GPUs that others measured", "`gpus/KEY.yaml`", str(len(measured)), ", ".join(measured)),
+        ("GPUs that no machine here has", "`gpus/KEY.yaml`", str(len(measured)), ", ".join(measured)),
         ("instance types", "`instances/FAMILY.yaml`", str(len(catalog.instances)), _families(catalog)),
+        ("AWS regions", "`regions/REGION.yaml`", str(len(catalog.regions)), _regions(catalog)),
+        (
+            "hardware that no plan uses",
+            "`unplanned/KEY.yaml`",
+            str(len(catalog.unplanned)),
+            ", ".join(sorted(catalog.unplanned)),
+        ),
         (
             "open-weight models",
             "`models/KEY.yaml`",
@@ -59,17 +65,43 @@ def contents(catalog: Catalog) -> list[str]:
 
 
 def instances(catalog: Catalog) -> list[str]:
-    """What of each family is sold where, with a price."""
+    """How many types of each family a region sells with a price, a row each region and a column each family."""
+    families = sorted({row.family for row in catalog.instances.values()})
     rows = []
-    for family in sorted({row.family for row in catalog.instances.values()}):
-        offered = Offerings(tuple(row for row in catalog.offerings if row.instance.family == family))
-        cells = []
-        for region in catalog.regions:
-            here = offered.in_region(region)
-            unpriced = len(here) - len(here.available())
-            cells.append(f"{len(here.available())}" + (f" ({unpriced} without a price)" if unpriced else ""))
-        rows.append((f"`{family}`", ", ".join(gpu.key for gpu in offered.gpus()), *cells))
-    return table_lines(["family", "GPU", *(f">{region}" for region in catalog.regions)], rows)
+    for region in catalog.regions:
+        zones = catalog.zones(region)
+        cells = [_sold(catalog, region, family) for family in families]
+        if zones or any(cells):
+            rows.append((f"`{region}`", _place(catalog, region), str(len(zones)) if zones else "?", *cells))
+    return table_lines(["region", "in", ">zones", *(f">{family}" for family in families)], rows)
+
+
+def _sold(catalog: Catalog, region: str, family: str) -> str:
+    """`8`: sold with a price; `3 of 8`: three of them with one; `(8)`: priced, zones not known; empty: neither."""
+    here = [row for row in catalog.offered_in(region) if row.instance.family == family]
+    priced = sum(row.price is not None for row in here)
+    if here:
+        return str(priced) if priced == len(here) else f"{priced} of {len(here)}"
+    types = [key for key, row in catalog.instances.items() if row.family == family]
+    known = sum(_has_price(catalog, region, key) for key in types)
+    return f"({known})" if known else ""
+
+
+def _has_price(catalog: Catalog, region: str, instance_type: str) -> bool:
+    return catalog.prices.price(f"ec2/{region}/{instance_type}/on-demand") is not None
+
+
+def _place(catalog: Catalog, region: str) -> str:
+    place = catalog.places.of_region(region)
+    return catalog.places.rows[place].name if place else "?"
+
+
+def _regions(catalog: Catalog) -> str:
+    """How much is known of how many regions."""
+    priced = {name for name in catalog.regions if any(_has_price(catalog, name, key) for key in catalog.instances)}
+    open_regions = {name for name in catalog.regions if catalog.zones(name)}
+    others = len(catalog.regions.keys() - open_regions - priced)
+    return f"{len(open_regions)} with zones, {len(priced - open_regions)} with prices alone, {others} with neither"
 
 
 def ages(catalog: Catalog) -> list[str]:
@@ -107,6 +139,11 @@ def gaps(catalog: Catalog) -> list[str]:
         ("models without a pinned revision", sum(m.revision is None for m in models), len(models)),
         ("models without a verified licence", sum(m.licence is None for m in models), len(models)),
         *((f"models whose {name} weights nobody has named", unnamed[name], len(models)) for name in sorted(unnamed)),
+        (
+            "instance types without a price in a region that sells them",
+            len(catalog.offerings) - len(catalog.offerings.available()),
+            len(catalog.offerings),
+        ),
         ("GPUs whose memory was not measured", len(unmeasured), len(catalog.gpus)),
         ("providers whose place is not verified", sum(p.residency is None for p in hosts), len(hosts)),
         ("providers that train on requests, or may", sum(p.trains_on_data is not False for p in hosts), len(hosts)),

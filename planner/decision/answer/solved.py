@@ -136,4 +136,5 @@ class Solved:
     def cluster(self) -> ClusterParts | None:
         """Return what is built beside the GPU nodes; None when nothing is self-hosted."""
         sizes_gb = {pool.shape.checkpoint: pool.shape.checkpoint_gb for pool in self.pools}
-        return cluster_parts(self.environment.platform, sum(sizes_gb.values())) if self.pools else None
+        weights_gb = sum(sizes_gb.values())
+        return cluster_parts(self.environment.platform, weights_gb, self.catalog.prices) if self.pools else None

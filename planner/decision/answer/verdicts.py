@@ -16,6 +16,7 @@ from planner.decision.answer.too_long import too_long_verdicts
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.domain.environment import Environment
 from planner.domain.gaps import Gap
+from planner.money.cost import UNPRICED, unpriced_items
 from planner.plan.cost import Cost
 from planner.plan.review import Verdict
 from planner.words.units import HOURS_PER_MONTH
@@ -41,6 +42,8 @@ def verdicts(
         *_quotas(environment, solved.pools),
         *_unused(solved),
         *price_verdicts(environment, solved.catalog, cost),
+        *_unpriced(solved),
+        *_assumed(solved.pools),
         *_provenance(solved.pools),
         *_caches(solved.pools),
         *_drafters(solved.pools),
@@ -96,6 +99,22 @@ def _unused(solved: Solved) -> list[Verdict]:
             message += "; a pool that no API may help needs two nodes of its type"
         verdicts.append(Verdict(name="existing machines", state="warn", message=message))
     return verdicts
+
+
+def _unpriced(solved: Solved) -> list[Verdict]:
+    """Name what the cluster uses and the bill leaves out, because nobody knows its price."""
+    if solved.cluster is None:
+        return []
+    missing = unpriced_items(solved.region, solved.cluster, solved.catalog.prices)
+    told = "; ".join(f"{name}, {quantity:,f} × {key}" for name, key, quantity in missing)
+    message = f"the sum leaves out what has no price in the region: {told}"
+    return [Verdict(name=UNPRICED, state="warn", message=message)] if missing else []
+
+
+def _assumed(pools: Sequence[SelfHosted]) -> list[Verdict]:
+    """Warn of GPUs some of whose figures follow from others by an assumption."""
+    gpus = {pool.shape.gpu.key: pool.shape.gpu.assumed for pool in pools if pool.shape.gpu.assumed}
+    return [Verdict(name=f"GPU {key}", state="warn", message=told) for key, told in sorted(gpus.items())]
 
 
 def _provenance(pools: Sequence[SelfHosted]) -> list[Verdict]:

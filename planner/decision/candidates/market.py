@@ -39,7 +39,7 @@ from planner.domain.catalog import AcceptedEntry, Catalog
 from planner.domain.environment import Environment
 from planner.domain.gaps import Gap
 from planner.domain.offerings import Offerings
-from planner.money.cost import cluster_lines, disk_key, storage_key
+from planner.money.cost import cluster_lines, disk_key, is_needed, storage_key
 from planner.plan.cost import CostLine
 from planner.words.diagnostics import Problem, Problems
 from planner.words.units import HOURS_PER_MONTH
@@ -156,7 +156,11 @@ def survey(
         cluster=cluster,
         preferred=None,
         fitting_regions={
-            route.name: catalog.places.regions_in(route.route.residency, catalog.regions)
+            route.name: tuple(
+                region
+                for region in catalog.places.regions_in(route.route.residency, catalog.regions)
+                if not catalog.regions[region].missing
+            )
             for route in asked.routes
             if route.route.residency
         },
@@ -249,18 +253,22 @@ def ask(environment: Environment, market: Market) -> Question:
 
 
 def _needed_prices(environment: Environment, catalog: Catalog) -> tuple[tuple[CostLine, ...], float, float]:
-    """Return the cost lines of a cluster, USD an hour of a node's disk, and USD a month of 10⁹ bytes in the bucket."""
-    region = environment.platform.region
-    lines, gaps = cluster_lines(region, cluster_parts(environment.platform, 0.0), catalog.prices)
-    disk, storage = catalog.prices.price(disk_key(region)), catalog.prices.price(storage_key(region))
-    if gaps or disk is None or storage is None:
-        raise Problems((Problem("ENV020", gap.message, hint=gap.hint) for gap in gaps), exit_code=1)
-    return lines, float(disk.usd) * NODE_DISK_GB / HOURS_PER_MONTH, float(storage.usd)
+    """Return the cost lines of a cluster, USD an hour of a node's disk, and USD a month of 10⁹ bytes in the bucket.
+
+    A bucket without a price adds nothing to what a class costs; the plan says what is not on its bill.
+    """
+    region, prices = environment.platform.region, catalog.prices
+    lines, gaps = cluster_lines(region, cluster_parts(environment.platform, 0.0, prices), prices)
+    disk, storage = prices.price(disk_key(region)), prices.price(storage_key(region))
+    needed = [gap for gap in gaps if is_needed(gap.subject)]
+    if needed or disk is None:
+        raise Problems((Problem("ENV020", gap.message, hint=gap.hint) for gap in needed), exit_code=1)
+    return lines, float(disk.usd) * NODE_DISK_GB / HOURS_PER_MONTH, float(storage.usd) if storage else 0.0
 
 
 def _offerings(environment: Environment, catalog: Catalog) -> tuple[Offerings, tuple[Omission, ...], tuple[Gap, ...]]:
     """Return what is sold in the environment's zones and has a price, and what is there, with omissions and gaps."""
-    region = catalog.offerings.in_region(environment.platform.region)
+    region = catalog.offered_in(environment.platform.region)
     here = region.in_zones(environment.platform.zones)
     sold = {row.instance_type for row in here}
     absent = [

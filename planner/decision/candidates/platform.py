@@ -6,10 +6,13 @@ These values go into the lock. The bill reads them there, and so does the progra
 from __future__ import annotations
 
 from planner.domain.environment import Platform
+from planner.domain.prices import PriceSnapshot
 from planner.plan.platform import ClusterParts, EncryptionKey, LogGroup, ModelBucket, SystemNodes
 
 SYSTEM_NODES = SystemNodes(instance_type="m6a.large", nodes=2, disk_gb=30)
 """They run DNS, metrics, storage and two gateways. There are two of them, because the gateways may not share one."""
+SYSTEM_TYPES = (SYSTEM_NODES.instance_type, "m6i.large", "m7i.large", "m7a.large", "c7i.xlarge")
+"""Types that system nodes may be of, the first choice first: two vCPUs and 8 GiB, the last four and 8 GiB."""
 NODE_DISK_GB = 200
 """Root volume of a GPU node, GB. It holds the image of the engine (some 10 GiB, twice during a rollout) and what pods
 write. Where a machine has NVMe disks of its own, they hold both."""
@@ -23,14 +26,20 @@ OLD_VERSION_DAYS = 30
 """Days for which the model bucket keeps a replaced object, so that a wrong upload can be undone."""
 
 
-def cluster_parts(platform: Platform, weights_gb: float) -> ClusterParts:
+def cluster_parts(platform: Platform, weights_gb: float, prices: PriceSnapshot) -> ClusterParts:
     """Return what is built for a cluster in this environment. `weights_gb` is the size of all weights, 10⁹ bytes."""
     zones = tuple(sorted(platform.zones))
     nat_zones = {"none": (), "single": zones[:1], "per-zone": zones}[platform.nat]
     return ClusterParts(
-        system_nodes=SYSTEM_NODES,
+        system_nodes=_system_nodes(platform.region, prices),
         nat_zones=nat_zones,
         keys=(SECRETS_KEY,),
         log_groups=LOG_GROUPS,
         model_bucket=ModelBucket(weights_gb=weights_gb, old_version_days=OLD_VERSION_DAYS),
     )
+
+
+def _system_nodes(region: str, prices: PriceSnapshot) -> SystemNodes:
+    """Return system nodes of the first type that has a price in the region; of the first choice where none has."""
+    priced = (name for name in SYSTEM_TYPES if prices.price(f"ec2/{region}/{name}/on-demand") is not None)
+    return SYSTEM_NODES.model_copy(update={"instance_type": next(priced, SYSTEM_NODES.instance_type)})

@@ -9,32 +9,100 @@ from decimal import Decimal
 
 import pytest
 
-from planner.domain.catalog import AcceptedEntry
+from planner.domain.catalog import AcceptedEntry, offering_key
 from planner.domain.gaps import Gap, did_you_mean
 from planner.domain.prices import Price, earliest_day
 from planner.edges.catalog_files import load_catalog
 
 CATALOG = load_catalog()
 APIS = {api.key: api for api in CATALOG.apis}
-FAMILIES = {"g4dn", "g5", "g6", "g6e", "g7e", "p4d", "p4de", "p5", "p5en", "p6-b200"}
+FAMILIES = {
+    *("g4dn", "g5", "g6", "g6e", "g6f", "g7e", "gr6", "gr6f"),
+    *("p4d", "p4de", "p5", "p5e", "p5en", "p6-b200", "p6-b300"),
+}
 HORIZON_END = date(2027, 12, 1)
 
 
-def test_every_gpu_family_is_sold_and_priced_in_both_regions() -> None:
-    for region in ("us-east-1", "us-west-2"):
-        rows = CATALOG.offerings.in_region(region)
-        assert {row.instance.family for row in rows.available()} == FAMILIES
-        assert not rows.gaps(CATALOG.prices)
+def test_every_gpu_family_is_sold_somewhere_and_all_but_one_have_a_price() -> None:
+    assert {row.family for row in CATALOG.instances.values()} == FAMILIES
+    assert {row.instance.family for row in CATALOG.offerings} == FAMILIES
+    assert {row.instance.family for row in CATALOG.offerings.available()} == FAMILIES - {"p5e"}
     assert "p5.4xlarge" in CATALOG.instances
 
 
 def test_zones_are_ids_not_names() -> None:
-    for instance in CATALOG.instances.values():
-        for region, zones in instance.zones.items():
-            prefix = {"us-east-1": "use1", "us-west-2": "usw2"}[region]
-            assert zones
-            assert all(re.fullmatch(rf"{prefix}-az\d", zone) for zone in zones)
+    prefixes: dict[str, set[str]] = {}
+    for row in CATALOG.offerings:
+        assert row.zones
+        assert all(re.fullmatch(r"[a-z]{2,4}[0-9]-az[0-9]", zone) for zone in row.zones)
+        prefixes.setdefault(row.region, set()).update(zone.partition("-")[0] for zone in row.zones)
+    assert {len(found) for found in prefixes.values()} == {1}
+    assert len({prefix for found in prefixes.values() for prefix in found}) == len(prefixes)
     assert CATALOG.zones("us-east-1") == tuple(f"use1-az{n}" for n in range(1, 7))
+
+
+def test_each_region_has_a_place_and_lies_where_its_name_says() -> None:
+    for region in CATALOG.regions:
+        assert CATALOG.places.of_region(region) is not None, region
+    assert CATALOG.places.of_region("eu-central-1") == "de"
+
+
+def test_a_region_is_sold_in_or_says_what_is_missing() -> None:
+    open_regions = {name for name, region in CATALOG.regions.items() if not region.missing}
+    assert open_regions == {name for name in CATALOG.regions if CATALOG.zones(name)}
+    assert {"eu-central-1", "eu-west-1", "ap-northeast-1", "sa-east-1", "us-east-1"} <= open_regions
+    assert len(open_regions) == 19
+    assert len(CATALOG.regions) == 32 + 5
+    assert all(CATALOG.zones(name)[1:] for name in open_regions), "EKS needs two zones"
+
+
+def test_a_zone_elsewhere_makes_no_lock_stale() -> None:
+    keys = [offering_key("eu-central-1", "g6e.xlarge"), "instance/g6e.xlarge"]
+    before = CATALOG.facts_digest(keys)
+    here, there = CATALOG.regions["eu-central-1"], CATALOG.regions["eu-west-1"]
+    families = {**here.families, "p5": ("euc1-az1",)}
+    with_more = {
+        "eu-west-1": replace(there, families={"g6e": ("euw1-az9",)}),
+        "eu-central-1": replace(here, families=families),
+    }
+    assert replace(CATALOG, regions={**CATALOG.regions, **with_more}).facts_digest(keys) == before
+    for zones in ((), ("euc1-az1",)):
+        fewer = {**CATALOG.regions, "eu-central-1": replace(here, families={**here.families, "g6e": zones})}
+        assert replace(CATALOG, regions=fewer).facts_digest(keys) != before
+    without = {name: region for name, region in CATALOG.regions.items() if name != "eu-central-1"}
+    assert replace(CATALOG, regions=without).facts_digest(keys) != before
+
+
+def test_the_order_of_zones_in_a_file_makes_no_lock_stale() -> None:
+    keys = [offering_key("eu-central-1", "g6e.xlarge")]
+    here = CATALOG.regions["eu-central-1"]
+    turned = replace(here, families={name: zones[::-1] for name, zones in here.families.items()})
+    assert replace(CATALOG, regions={"eu-central-1": turned}).facts_digest(keys) == CATALOG.facts_digest(keys)
+
+
+def test_a_part_of_a_card_is_that_part_of_it() -> None:
+    whole = CATALOG.gpus["L4"]
+    for key, parts in (("L4-half", 2), ("L4-quarter", 4), ("L4-eighth", 8)):
+        gpu = CATALOG.gpus[key]
+        assert gpu.tflops == {dtype: rate / parts for dtype, rate in whole.tflops.items()}
+        assert gpu.bandwidth_gb_per_s == whole.bandwidth_gb_per_s // parts
+        assert gpu.memory_bytes < whole.memory_bytes / parts * 1.001
+        assert f"1/{parts}" in gpu.assumed
+    assert not whole.assumed
+
+
+@pytest.mark.parametrize(
+    "word", ["p3", "p3.8xlarge", "V100", "v100", "trn1.32xlarge", "Trainium2", "inf2", "g7", "MI300X"]
+)
+def test_hardware_that_no_plan_uses_has_a_reason(word: str) -> None:
+    row = CATALOG.why_unplanned(word)
+    assert row is not None
+    assert len(row.reason) > 40
+
+
+@pytest.mark.parametrize("word", ["g7e", "g7e.2xlarge", "p4d", "L4", "H100", "p33", ""])
+def test_other_words_have_none(word: str) -> None:
+    assert CATALOG.why_unplanned(word) is None
 
 
 def test_instances_leave_room_for_the_system() -> None:
@@ -80,7 +148,7 @@ def test_prices_are_those_after_the_cut_of_june_2025() -> None:
 
 
 def test_platform_prices_stand_in_and_say_so() -> None:
-    here, there = (CATALOG.prices.price(f"platform/{region}/nat-gateway") for region in ("us-east-1", "us-west-2"))
+    here, there = (CATALOG.prices.price(f"platform/{region}/logs-storage") for region in ("us-east-1", "us-west-2"))
     assert here is not None
     assert there is not None
     assert (here.stands_in, there.stands_in) == (None, "us-east-1")
@@ -234,12 +302,12 @@ def test_unknown_names_come_back_as_gaps_with_a_hint() -> None:
         assert near in gap.hint
 
 
-def test_a_missing_price_is_a_gap_that_names_its_neighbours() -> None:
+def test_a_missing_price_is_a_gap_that_names_the_file_it_belongs_in() -> None:
     key = "ec2/us-east-1/g6e.xlarge/spot"
     assert CATALOG.prices.price(key) is None
     gap = CATALOG.prices.gap(key)
     assert gap.key == f"price/{key}"
-    assert "ec2/us-east-1/g6e.xlarge/on-demand" in gap.hint
+    assert f"prices/{CATALOG.prices.name}/ec2/us-east-1.yaml" in gap.hint
 
 
 def test_hints_without_a_near_name_show_some() -> None:

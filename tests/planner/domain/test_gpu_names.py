@@ -49,7 +49,7 @@ def test_the_longest_spelling_counts_and_a_form_factor_must_be_spelled(name: str
 
 
 def test_a_driver_s_name_is_taken_to_the_letter() -> None:
-    assert gpu_reported("NVIDIA RTX PRO 6000 Blackwell Workstation Edition", ALL) is None
+    assert gpu_reported("NVIDIA RTX PRO 6000 Blackwell Max-Q Workstation Edition", ALL) is None
     assert gpu_reported("NVIDIA H100 PCIe", CATALOG.gpus) is None
 
 

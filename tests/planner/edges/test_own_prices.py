@@ -97,8 +97,10 @@ def test_the_worked_files_of_the_document_are_read(tmp_path: Path) -> None:
     own = prices.price(G6E)
     assert isinstance(own, OwnPrice)
     assert (own.usd, own.source, own.as_of) == (Decimal("1.70"), "own catalog: contract 4711 with AWS", "2026-11-01")
-    machine = next(row for row in catalog.offerings.in_region("us-east-1") if row.instance_type == "p5e.48xlarge")
+    machine = next(row for row in catalog.offered_in("us-east-1") if row.instance_type == "p5e.48xlarge")
     assert machine.price is not None
+    assert machine.zones == ("use1-az2",)
+    assert catalog.regions["us-east-1"].zones_of("g6e.xlarge") == shipped.regions["us-east-1"].zones_of("g6e.xlarge")
     assert machine.price.usd == Decimal("41.20")
     for key, share in {P5: "0.7", G6E.replace("g6e", "g5"): "0.88", "api/openai/gpt-5.4-mini/input": "0.95"}.items():
         net, listed = prices.price(key), shipped.prices.price(key)
@@ -175,7 +177,13 @@ def test_a_shipped_provider_gets_a_model_more(tmp_path: Path) -> None:
 
 def test_own_hardware_is_sold_at_its_own_price(tmp_path: Path) -> None:
     prices = EC2.replace("g6e.xlarge", "g9z.2xlarge")
-    files = {"gpus/Z9.yaml": GPU, "instances/g9z.yaml": INSTANCES, "prices/ec2/us-east-1.yaml": prices}
+    sold = "families: {g9z: [use1-az4]}\ntypes: {}\nsource: our account\nas_of: 2026-11-01\n...\n"
+    files = {
+        "gpus/Z9.yaml": GPU,
+        "instances/g9z.yaml": INSTANCES,
+        "regions/us-east-1.yaml": sold,
+        "prices/ec2/us-east-1.yaml": prices,
+    }
     catalog = catalog_beside(write(tmp_path, files))
     (machine,) = [row for row in catalog.offerings if row.instance_type == "g9z.2xlarge"]
     assert machine.gpu.key == "Z9"
@@ -244,7 +252,7 @@ def test_each_problem_has_a_code_and_its_line(
 @pytest.mark.parametrize(
     ("path", "text", "code", "told"),
     [
-        ("prices/ec2/us-eest-1.yaml", EC2, "CAT006", "did you mean us-east-1"),
+        ("prices/ec2/us-eest-1.yaml", EC2, "CAT006", "us-east-1"),
         ("prices/api/groq.yaml", API, "CAT006", "groq/qwen3-8b"),
         (
             "prices/api/openai.yaml",

@@ -54,7 +54,9 @@ def test_the_lock_is_sealed_and_adds_up() -> None:
 def test_the_lock_names_what_it_rests_on() -> None:
     lock, catalog = small.planned().lock, load_catalog()
     assert lock.consulted.snapshot == catalog.prices.name
-    assert set(lock.consulted.facts) <= set(catalog.rows)
+    sold = {f"offering/{row.region}/{row.instance_type}" for row in catalog.offered_in("us-east-1")}
+    assert set(lock.consulted.facts) <= {*catalog.rows, *sold}
+    assert {f"offering/us-east-1/{group.instance_type}" for group in lock.plan.node_groups} <= set(lock.consulted.facts)
     assert set(lock.consulted.prices) <= set(catalog.price_rows)
     assert {line.price for line in lock.plan.cost.lines} <= set(lock.consulted.prices)
     bought = {f"instance/{group.instance_type}" for group in lock.plan.node_groups}

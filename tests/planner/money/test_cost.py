@@ -9,12 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from planner.decision.candidates.platform import cluster_parts
+from planner.documents.environment_file import parse
 from planner.domain.prices import Price, PriceSnapshot
 from planner.edges.catalog_files import load_catalog
-from planner.money.cost import bill, cluster_items, cluster_lines, disk_key, line, storage_key
+from planner.money.cost import (
+    bill,
+    cluster_items,
+    cluster_lines,
+    disk_key,
+    is_needed,
+    line,
+    storage_key,
+    unpriced_items,
+)
 from planner.plan.cost import CostLine
-from planner.plan.platform import ClusterParts
+from planner.plan.platform import ClusterParts, SystemNodes
 from planner.words.numbers import dollars
+from tests.planner.plans import ENVIRONMENT
 
 REGION = "us-east-1"
 _USD = {
@@ -204,11 +216,39 @@ def test_a_price_is_asked_for_even_where_nothing_is_bought_now() -> None:
     assert [gap.key for gap in gaps] == [f"price/platform/{REGION}/kms-key"]
 
 
-def test_the_shipped_snapshot_prices_every_part_in_every_region() -> None:
+def test_the_shipped_snapshot_prices_all_that_a_plan_needs_in_every_open_region() -> None:
     catalog = load_catalog()
-    assert catalog.regions
-    for region in catalog.regions:
-        assert cluster_lines(region, PARTS, catalog.prices)[1] == ()
-        assert catalog.prices.price(disk_key(region)) is not None
-        assert catalog.prices.price(storage_key(region)) is not None
+    for name, region in catalog.regions.items():
+        parts = PARTS.model_copy(update={"system_nodes": cheapest_nodes(name)})
+        gaps = cluster_lines(name, parts, catalog.prices)[1]
+        if not region.missing:
+            assert not [gap for gap in gaps if is_needed(gap.subject)], name
+            assert catalog.prices.price(disk_key(name)) is not None
+        if name in ("us-east-1", "us-west-2"):
+            assert not gaps
+            assert catalog.prices.price(storage_key(name)) is not None
     assert len(cluster_lines("mars-north-1", PARTS, catalog.prices)[1]) == len(cluster_items("mars-north-1", PARTS))
+
+
+def cheapest_nodes(region: str) -> SystemNodes:
+    """The system nodes that a plan would take in a region."""
+    found, _ = parse(ENVIRONMENT, "prod.yaml")
+    platform = found.platform.model_copy(update={"region": region})
+    return cluster_parts(platform, 0.0, load_catalog().prices).system_nodes
+
+
+@pytest.mark.parametrize(
+    ("item", "needed"),
+    [("eks-control-plane", True), ("ebs-gp3-storage", True), ("nat-gateway", False), ("s3-storage", False)],
+)
+def test_machines_disks_and_control_planes_need_a_price_and_the_rest_does_not(item: str, needed: bool) -> None:
+    assert is_needed(f"platform/{REGION}/{item}") is needed
+    assert is_needed(f"ec2/{REGION}/m6a.large/on-demand")
+
+
+def test_what_is_used_without_a_price_is_named_with_its_quantity() -> None:
+    assert unpriced_items(REGION, PARTS, PRICES) == ()
+    key = f"platform/{REGION}/logs-ingest"
+    assert unpriced_items(REGION, PARTS, without(key)) == (("logs written", key, Decimal(20)),)
+    nothing = PARTS.model_copy(update={"log_groups": ()})
+    assert unpriced_items(REGION, nothing, without(key)) == ()

@@ -7,7 +7,11 @@ import pytest
 from planner.decision.candidates.platform import cluster_parts
 from planner.documents.environment_file import parse
 from planner.domain.environment import Platform
+from planner.domain.prices import PriceSnapshot
+from planner.edges.catalog_files import load_catalog
 from tests.planner.plans import ENVIRONMENT
+
+PRICES = load_catalog().prices
 
 
 def platform(nat: str, *zones: str) -> Platform:
@@ -19,18 +23,40 @@ def platform(nat: str, *zones: str) -> Platform:
     ("nat", "zones"), [("none", ()), ("single", ("use1-az4",)), ("per-zone", ("use1-az4", "use1-az6"))]
 )
 def test_the_zones_with_a_gateway_do_not_depend_on_the_order_of_the_file(nat: str, zones: tuple[str, ...]) -> None:
-    assert cluster_parts(platform(nat, "use1-az4", "use1-az6"), 1.0).nat_zones == zones
-    assert cluster_parts(platform(nat, "use1-az6", "use1-az4"), 1.0).nat_zones == zones
+    assert cluster_parts(platform(nat, "use1-az4", "use1-az6"), 1.0, PRICES).nat_zones == zones
+    assert cluster_parts(platform(nat, "use1-az6", "use1-az4"), 1.0, PRICES).nat_zones == zones
 
 
 def test_the_bucket_holds_the_weights() -> None:
-    assert str(cluster_parts(platform("single", "use1-az4", "use1-az6"), 98.1).model_bucket.weights_gb) == "98.1"
+    assert (
+        str(cluster_parts(platform("single", "use1-az4", "use1-az6"), 98.1, PRICES).model_bucket.weights_gb) == "98.1"
+    )
 
 
 def test_each_part_is_found_by_its_name() -> None:
-    parts = cluster_parts(platform("single", "use1-az4", "use1-az6"), 1.0)
+    parts = cluster_parts(platform("single", "use1-az4", "use1-az6"), 1.0, PRICES)
     assert parts.log_group("control-plane").retention_days == 90
     assert parts.log_group("network-flows").retention_days == 30
     assert parts.key("secrets").deletion_days == 30
     with pytest.raises(StopIteration):
         parts.key("spare")
+
+
+@pytest.mark.parametrize(
+    ("region", "instance_type"),
+    [
+        ("us-east-1", "m6a.large"),
+        ("eu-north-1", "m6i.large"),
+        ("eu-south-2", "m7i.large"),
+        ("mars-north-1", "m6a.large"),
+    ],
+)
+def test_system_nodes_are_of_the_first_type_that_has_a_price(region: str, instance_type: str) -> None:
+    there = platform("single", "use1-az4", "use1-az6").model_copy(update={"region": region})
+    nodes = cluster_parts(there, 1.0, PRICES).system_nodes
+    assert (nodes.instance_type, nodes.nodes, nodes.disk_gb) == (instance_type, 2, 30)
+
+
+def test_without_any_price_system_nodes_are_of_the_first_choice() -> None:
+    parts = cluster_parts(platform("single", "use1-az4", "use1-az6"), 1.0, PriceSnapshot("x", {}))
+    assert parts.system_nodes.instance_type == "m6a.large"
