@@ -169,9 +169,9 @@ def test_an_own_provider_is_a_fallback_and_deploys_from_the_lock_alone(tmp_path:
 
 
 def test_machines_of_an_own_type_are_bought_and_those_that_are_there_are_used(tmp_path: Path) -> None:
-    instances = INSTANCES.replace("[use1-az4, use1-az6]", "[use1-az1, use1-az5]")
+    sold = "families: {g9z: [use1-az1, use1-az5]}\ntypes: {}\nsource: our account\nas_of: 2026-11-01\n...\n"
     prices = EC2.replace("g6e.xlarge", "g9z.2xlarge").replace("1.70", "0.10")
-    hardware = {"gpus/Z9.yaml": GPU, "instances/g9z.yaml": instances}
+    hardware = {"gpus/Z9.yaml": GPU, "instances/g9z.yaml": INSTANCES, "regions/us-east-1.yaml": sold}
     bought = planned_in(tmp_path, {**hardware, "prices/ec2/us-east-1.yaml": prices})
     assert {group.instance_type for group in bought.plan.node_groups} == {"g9z.2xlarge"}
     assert "machine g9z.2xlarge of 2026-11-21" in told(bought.plan)[1]
