@@ -207,7 +207,7 @@ def without_prices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
     def take_away(start: str) -> None:
         kind, group, prefix = start.split("/", 2)
-        (file,) = (folder / "prices").glob(f"*/{kind}/{group}.yaml")
+        file = max((folder / "prices").glob(f"*/{kind}/{group}.yaml"))  # of the newest day
         found = read(file.read_text(encoding="utf-8"), file.name, TextLoader).value
         kept = {name: block for name, block in found["prices"].items() if not f"{name}/".startswith(prefix)}
         assert len(kept) < len(found["prices"])
