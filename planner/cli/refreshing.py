@@ -280,7 +280,7 @@ def _show(asked: Asked, gathered: Gathered, told: Sequence[Problem], folder: Pat
 def _write(asked: Asked, gathered: Gathered, folder: Path) -> None:
     for group in gathered.groups:
         path, text = own_price_path(folder, group.kind, group.group), file_text(group.result.file)
-        if not group.result.file.rows or (path.exists() and read_text(path) == text):
+        if read_text(path) == text if path.exists() else not group.result.file.rows:
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, text)

@@ -26,6 +26,7 @@ BLOCK_DAYS = 56
 SAVINGS_REGION = "us-east-1"
 """Region whose endpoint serves the savings plans of all regions."""
 YEAR_S = 365 * 24 * 3600
+_SMALLEST = datetime.timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -92,12 +93,11 @@ def held_quantile(
     history: when each price began; it holds until the next one. What holds at `start` may have begun before it.
     """
     ordered = sorted(history)
-    held: defaultdict[Decimal, Decimal] = defaultdict(Decimal)
+    held: defaultdict[Decimal, int] = defaultdict(int)
     for number, (begins, price) in enumerate(ordered):
         until = ordered[number + 1][0] if number + 1 < len(ordered) else end
-        seconds = (min(until, end) - max(begins, start)).total_seconds()
-        held[price] += Decimal(max(0.0, seconds))
-    needed, reached = sum(held.values(), Decimal(0)) * share, Decimal(0)
+        held[price] += max(0, (min(until, end) - max(begins, start)) // _SMALLEST)
+    needed, reached = sum(held.values()) * share, 0
     for price in sorted(held):
         reached += held[price]
         if reached >= needed:

@@ -249,7 +249,7 @@ def ages_view(
 def changes_view(changes: Sequence[PriceChange], before: str, after: str) -> Iterator[RenderableType]:
     """Yield what differs between two sets of prices."""
     if not changes:
-        yield Prose(f"No price differs between {before} and {after}.")
+        yield Prose(f"Prices from {before} to {after}: none is another")
         return
     rows = [
         (change.kind, change.key, _amount(change.before), _amount(change.after), _percent(change.share))
