@@ -106,7 +106,7 @@ def diff(before: str, after: str, folder: Path, form: str) -> None:
     if form == "json":
         show_json({"before": before, "after": after, "changes": [change_row(change) for change in changes]})
     else:
-        show(changes_view(changes, before, after))
+        show(changes_view(changes, f"Prices from {before} to {after}", "before", "after"))
 
 
 def change_row(change: PriceChange) -> Mapping[str, object]:

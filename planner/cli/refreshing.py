@@ -265,7 +265,7 @@ def _show(asked: Asked, gathered: Gathered, told: Sequence[Problem], folder: Pat
             }
         )
         return
-    show(changes_view(changes, "plans use", "refreshed"))
+    show(changes_view(changes, "Prices for plans", "now", "refreshed"))
     report(told)
     for sentence in gathered.other_zones:
         note(sentence)

@@ -235,10 +235,10 @@ def ages_view(
     ]
     columns = (
         *names("prices", "source"),
-        *figures("rows", "youngest / median / oldest, days", "limit", "too old"),
+        *figures("rows", "age, days", "limit", "too old"),
     )
-    title = f"Ages on {day} of the prices of {snapshot}"
-    yield FoldingTable(title, columns, rows, (below("youngest / median / oldest, days"),))
+    title = f"Ages on {day} of the prices of {snapshot}: youngest / median / oldest"
+    yield FoldingTable(title, columns, rows, (below("age, days"),))
     for kind in sorted({row.kind for row in ages if row.too_old}):
         keys = [key for row in ages if row.kind == kind for key in row.too_old]
         more = f" and {len(keys) - MOST_TOO_OLD:,} more" if len(keys) > MOST_TOO_OLD else ""
@@ -246,23 +246,23 @@ def ages_view(
         yield Prose(f"Too old: {shown}{more}\n{commands.get(kind, '')}".rstrip())
 
 
-def changes_view(changes: Sequence[PriceChange], before: str, after: str) -> Iterator[RenderableType]:
-    """Yield what differs between two sets of prices."""
+def changes_view(changes: Sequence[PriceChange], title: str, before: str, after: str) -> Iterator[RenderableType]:
+    """Yield what differs between two sets of prices. before, after: labels of the two sides."""
     if not changes:
-        yield Prose(f"Prices from {before} to {after}: none is another")
+        yield Prose(f"{title}: none is another")
         return
     rows = [
         (change.kind, change.key, _amount(change.before), _amount(change.after), _percent(change.share))
         for change in changes
     ]
-    columns = (*names("what", "price"), *figures(before, f"{after} ", "change"))
+    columns = (*names("what", "price"), *figures(before, after, "change"))
     counted = [(kind, sum(change.kind == kind for change in changes)) for kind in ("changed", "gone", "added")]
     caption = ", ".join(f"{count:,} {kind}" for kind, count in counted if count)
-    yield FoldingTable(f"Prices from {before} to {after}", columns, rows, (left_out("what"),), caption)
+    yield FoldingTable(title, columns, rows, (left_out("what"),), caption)
 
 
 def _amount(price: Price | None) -> str:
-    return UNKNOWN if price is None else f"${plain_usd(price.usd)} a {price.unit}"
+    return UNKNOWN if price is None else f"${plain_usd(price.usd)}/{price.unit}"
 
 
 def _percent(share: Decimal | None) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from planner.cli import refreshing
+from planner.edges import api_price_list
 from planner.edges.api_price_list import ApiPriceList
 from planner.edges.aws_account import CALLS
 from planner.edges.catalog_files import load_catalog
@@ -172,12 +174,11 @@ def test_hosted_models_need_no_account(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_far_change_of_a_hosted_model_needs_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
     from genai_prices import types
 
-    model = types.ModelInfo(
-        id="m", match=types.ClauseEquals(equals="gpt-5.4-mini"), prices=types.ModelPrice(input_mtok=3, output_mtok=4.5)
-    )
+    prices = types.ModelPrice(input_mtok=Decimal(3), output_mtok=Decimal("4.5"))
+    model = types.ModelInfo(id="m", match=types.ClauseEquals(equals="gpt-5.4-mini"), prices=prices)
     provider = types.Provider(id="openai", name="OpenAI", api_pattern="", models=[model])
     listed = ApiPriceList("1", "2026-11-30", {"openai": provider})
-    monkeypatch.setattr(refreshing.api_price_list, "open_price_list", lambda _: listed)
+    monkeypatch.setattr(api_price_list, "open_price_list", lambda _: listed)
     path = own_price_path(FOLDER, "api", "openai")
     ended = refresh("--only", "api")
     assert "REF008" in ended.err

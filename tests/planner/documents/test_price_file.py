@@ -8,7 +8,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.documents.price_file import FreshPrices, PriceFile, file_text, plain_usd, refreshed
+from planner.documents.price_file import FreshPrices, Names, PriceFile, file_text, plain_usd, refreshed
 from planner.edges.catalog_yaml import TextLoader, read
 from tests.docs.markdown import text_of
 
@@ -91,7 +91,7 @@ COLUMNS = st.dictionaries(st.sampled_from(("usd", "source", "as_of", "note")), W
     st.dictionaries(WORDS.filter(bool), COLUMNS, max_size=3),
 )
 def test_whatever_stands_in_a_file_is_read_back(
-    rows: dict[tuple[str, str], dict[str, str]], sources: dict[str, dict[str, str]]
+    rows: dict[Names, dict[str, str]], sources: dict[str, dict[str, str]]
 ) -> None:
     document = read(file_text(PriceFile("hour", sources, rows)), "f", TextLoader)
     assert document.twice == ()

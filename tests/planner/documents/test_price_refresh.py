@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from planner.documents.price_file import FreshPrices, PriceFile, refreshed
+from planner.documents.price_file import FreshPrices, Names, PriceFile, refreshed
 from planner.documents.price_refresh import DOUBTFUL_SHARE, PricesNow, all_changes, prices_of, refreshed_group
 from planner.domain.prices import Price
 
@@ -80,5 +80,5 @@ def test_prices_of_a_file_have_the_source_and_day_of_its_table() -> None:
     file = refreshed(PriceFile(), fresh("1.5")).file
     (price,) = prices_of(file, "api", "openai").values()
     assert (price.key, price.usd, price.unit, price.as_of) == (KEY, Decimal("1.5"), "Mtok", "2026-11-30")
-    odd = {("a",): {"usd": "much"}, ("b",): {"usd": "NaN"}, ("c",): {}}
+    odd: dict[Names, dict[str, str]] = {("a",): {"usd": "much"}, ("b",): {"usd": "NaN"}, ("c",): {}}
     assert prices_of(PriceFile("Mtok", {}, odd), "api", "openai") == {}

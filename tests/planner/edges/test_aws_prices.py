@@ -85,12 +85,12 @@ def test_a_denied_price_list_stops_the_reading() -> None:
         on_demand_prices(account, "us-east-1", ["a"])
 
 
-@mock_aws
 def test_zones_are_ids_and_a_type_that_is_not_sold_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
-    account = Account(lambda service, region: boto3.client(service, region_name=region))
-    zones = zones_that_sell(account, "us-east-1", ["g6e.xlarge", "p99.huge"])
+    with mock_aws():
+        account = Account(lambda service, region: boto3.client(service, region_name=region))
+        zones = zones_that_sell(account, "us-east-1", ["g6e.xlarge", "p99.huge"])
     assert list(zones) == ["g6e.xlarge"]
     assert zones["g6e.xlarge"]
     assert all(zone.startswith("use1-az") for zone in zones["g6e.xlarge"])
