@@ -19,6 +19,7 @@ from planner.cli.catalog_views import change_row, check_regions, day_of
 from planner.cli.output import note, report, show, show_json
 from planner.documents.price_file import FreshPrices, Names, file_text
 from planner.documents.price_refresh import DOUBTFUL_SHARE, PricesNow, RefreshedGroup, all_changes, refreshed_group
+from planner.documents.region_file import region_text
 from planner.domain.catalog import Catalog
 from planner.domain.gaps import did_you_mean
 from planner.domain.offerings import QuotaFamily
@@ -28,6 +29,8 @@ from planner.edges.catalog_files import load_catalog
 from planner.edges.files import read_text, write_text
 from planner.edges.own_catalog import catalog_beside
 from planner.edges.own_price_files import own_price_path, read_price_file
+from planner.edges.own_region_files import SOURCE as REGION_SOURCE
+from planner.edges.own_region_files import own_region_path, written_by_hand
 from planner.edges.workspace import Workspace
 from planner.faces.catalog import changes_view, quotas_view
 from planner.faces.figures import count_words
@@ -63,6 +66,7 @@ class Gathered:
     rates: list[aws_rates.Rate] = field(default_factory=list)
     zones: dict[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
     other_zones: list[str] = field(default_factory=list)
+    regions: dict[Path, str] = field(default_factory=dict)
     told: list[Problem] = field(default_factory=list)
 
 
@@ -190,17 +194,11 @@ def _read_ec2(
     gathered: Gathered,
 ) -> None:
     account = opened()
-    sold = {row.instance_type: row.zones for row in catalog.offerings.in_region(region)}
+    known = {row.instance_type: row.zones for row in catalog.offerings.in_region(region)}
+    zones = aws_prices.zones_that_sell(account, region, catalog.instances)
     priced = {key.split("/")[2] for key in now.used if key.startswith(f"ec2/{region}/")}
-    found = aws_prices.on_demand_prices(account, region, {*sold, *priced})
-    zones = aws_prices.zones_that_sell(account, region, sold)
-    gathered.zones[region] = zones
-    gathered.other_zones.extend(
-        f"{name} in {region}: EC2 sells it in {', '.join(zones.get(name, ())) or 'no zone'}; "
-        f"the catalog has {', '.join(known) or 'no zone'}"
-        for name, known in sorted(sold.items())
-        if set(zones.get(name, ())) != set(known)
-    )
+    found = aws_prices.on_demand_prices(account, region, {*zones, *known, *priced})
+    _keep_zones(region, zones, known, asked, catalog, folder, gathered)
     gathered.told.extend(found.told)
     if not found.usd:
         message = f"no price of {region} can be used, so that its file stays as it is"
@@ -210,6 +208,34 @@ def _read_ec2(
     fresh = FreshPrices(aws_prices.SOURCE_NAME, aws_prices.SOURCE, asked.today.isoformat(), "hour", usd)
     file = read_price_file(own_price_path(folder, "ec2", region))
     gathered.groups.append(refreshed_group("ec2", region, file, fresh, now))
+
+
+def _keep_zones(
+    region: str,
+    zones: Mapping[str, Sequence[str]],
+    known: Mapping[str, Sequence[str]],
+    asked: Asked,
+    catalog: Catalog,
+    folder: Path,
+    gathered: Gathered,
+) -> None:
+    """Note which zones sell which machines, and write an own region where that is not what the catalog says."""
+    gathered.zones[region] = zones
+    other = [name for name in sorted({*zones, *known}) if set(zones.get(name, ())) != set(known.get(name, ()))]
+    gathered.other_zones.extend(
+        f"{name} in {region}: EC2 sells it in {', '.join(zones.get(name, ())) or 'no zone'}; "
+        f"plans know {', '.join(known.get(name, ())) or 'no zone'}"
+        for name in other
+    )
+    path = own_region_path(folder, region)
+    if not zones:
+        message = f"EC2 sells none of the catalog's machines in {region}"
+        gathered.told.append(Problem("REF006", message, hint="what plans know stays", severity="warning"))
+    elif written_by_hand(path):
+        message = f"{path}: kept as it was written by hand"
+        gathered.told.append(Problem("REF009", message, hint="remove it to have it refreshed", severity="warning"))
+    elif other or path.exists():
+        gathered.regions[path] = region_text(zones, catalog.instances, REGION_SOURCE, asked.today.isoformat())
 
 
 def _read_rates(opened: Callable[[], Account], region: str, asked: Asked, catalog: Catalog, gathered: Gathered) -> None:
@@ -250,7 +276,8 @@ def _read_apis(asked: Asked, catalog: Catalog, now: PricesNow, folder: Path, gat
 def _show(asked: Asked, gathered: Gathered, told: Sequence[Problem], folder: Path, form: str) -> None:
     changes = all_changes(gathered.groups)
     if form == "json":
-        files = [
+        files: list[dict[str, object]] = [{"file": str(path)} for path in sorted(gathered.regions)]
+        files += [
             {"file": str(own_price_path(folder, group.kind, group.group)), "prices": group.read}
             for group in gathered.groups
         ]
@@ -278,9 +305,13 @@ def _show(asked: Asked, gathered: Gathered, told: Sequence[Problem], folder: Pat
 
 
 def _write(asked: Asked, gathered: Gathered, folder: Path) -> None:
+    files = dict(gathered.regions)
     for group in gathered.groups:
-        path, text = own_price_path(folder, group.kind, group.group), file_text(group.result.file)
-        if read_text(path) == text if path.exists() else not group.result.file.rows:
+        path = own_price_path(folder, group.kind, group.group)
+        if group.result.file.rows or path.exists():
+            files[path] = file_text(group.result.file)
+    for path, text in sorted(files.items()):
+        if path.exists() and read_text(path) == text:
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, text)

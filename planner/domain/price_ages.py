@@ -24,7 +24,7 @@ class PriceAges:
     rows: how many there are.
     youngest, median, oldest: their ages, days.
     limit: age from which they are doubtful, days.
-    too_old: keys of those that are older, sorted.
+    too_old: keys of those that are older and that plans doubt, sorted.
     """
 
     kind: str
@@ -79,5 +79,5 @@ def _ages(kind: str, name: str, prices: list[Price], on: date) -> PriceAges:
         median=median_low(ages),
         oldest=ages[-1],
         limit=limit,
-        too_old=tuple(sorted(price.key for price in prices if price.age_days(on) > limit)),
+        too_old=tuple(sorted(price.key for price in prices if price.age_days(on) > limit and price.doubts(on))),
     )

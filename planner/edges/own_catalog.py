@@ -84,7 +84,7 @@ def _with_own(shipped: Catalog, own: Path) -> Catalog:
 def _unread(own: Path) -> Iterable[Problem]:
     """Yield a problem for whatever stands in the folder and is not read."""
     for path in sorted(own.iterdir()):
-        if path.name not in (MODELS, "prices") and not path.name.startswith("."):
+        if path.name not in (MODELS, "prices", "regions") and not path.name.startswith("."):
             hint = f"own rows are read from {own / MODELS}; move it away"
             yield Problem("CAT007", f"{path} is not read: an own catalog holds models", Span(str(path), 1), hint)
 

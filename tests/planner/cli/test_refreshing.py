@@ -16,6 +16,7 @@ from planner.edges.api_price_list import ApiPriceList
 from planner.edges.aws_account import CALLS
 from planner.edges.catalog_files import load_catalog
 from planner.edges.own_price_files import own_price_path, read_price_file
+from planner.edges.own_region_files import own_region_path
 from tests.planner.cli.command import Ended, spillway
 from tests.planner.edges.imitated_account import ImitatedAws
 
@@ -135,13 +136,33 @@ def test_an_empty_price_list_leaves_the_file_as_it_was(imitate: Imitate) -> None
     assert not FILE.exists()
 
 
-def test_zones_that_differ_from_the_catalog_are_told(imitate: Imitate) -> None:
+def test_zones_that_are_others_than_plans_know_become_an_own_region(imitate: Imitate) -> None:
     imitate(zones=("use1-az9",))
     told = refresh("--only", "ec2", "--format", "json").document["zones"]
     assert len(told) == len(SOLD)
     (line,) = (line for line in told if line.startswith("g6e.xlarge in us-east-1: "))
-    assert "EC2 sells it in use1-az9; the catalog has use1-az" in line
-    assert line in refresh("--only", "ec2").err
+    assert "EC2 sells it in use1-az9; plans know use1-az" in line
+    text = own_region_path(FOLDER, REGION).read_text(encoding="utf-8")
+    assert "  g6e: [use1-az9]\n" in text
+    assert text.endswith("source: EC2 describe_instance_type_offerings\nas_of: 2026-11-30\n...\n")
+
+
+def test_a_region_by_hand_stays(imitate: Imitate) -> None:
+    imitate(zones=("use1-az9",))
+    path = own_region_path(FOLDER, REGION)
+    path.parent.mkdir(parents=True)
+    by_hand = "families:\n  g6e: [use1-az1]\nsource: we looked\nas_of: 2026-11-01\n...\n"
+    path.write_text(by_hand, encoding="utf-8")
+    ended = refresh("--only", "ec2")
+    assert ended.status == 0
+    assert "REF009" in ended.err
+    assert path.read_text(encoding="utf-8") == by_hand
+
+
+def test_a_region_that_sells_nothing_is_told(imitate: Imitate) -> None:
+    imitate(zones=())
+    assert "EC2 sells none of the catalog's machines in us-east-1" in refresh("--only", "ec2").err
+    assert not own_region_path(FOLDER, REGION).exists()
 
 
 def test_rates_that_plans_do_not_use_stand_in_the_report_alone(imitate: Imitate) -> None:
@@ -158,7 +179,7 @@ def test_rates_that_plans_do_not_use_stand_in_the_report_alone(imitate: Imitate)
 def test_one_json_document_says_everything(imitate: Imitate) -> None:
     imitate(prices={**PRICES, "g6e.xlarge": "0"})
     document = refresh("--only", "ec2", "--format", "json").document
-    assert document["files"] == [{"file": str(FILE), "prices": len(PRICES) - 1}]
+    assert {"file": str(FILE), "prices": len(PRICES) - 1} in document["files"]
     assert {change["kind"] for change in document["changes"]} <= {"changed", "added"}
     assert [told["code"] for told in document["told"]] == ["REF005"]
 
