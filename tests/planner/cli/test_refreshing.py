@@ -24,9 +24,9 @@ pytestmark = pytest.mark.usefixtures("checkout")
 
 FOLDER = Path("environments")
 REGION = "us-east-1"
-SOLD = {row.instance_type for row in load_catalog().offerings.in_region(REGION)}
+SOLD = {row.instance_type: row.zones for row in load_catalog().offerings.in_region(REGION)}
 PRICED = {key.split("/")[2] for key in load_catalog().prices.rows if key.startswith(f"ec2/{REGION}/")}
-PRICES = dict.fromkeys(sorted(SOLD | PRICED), "2.5000000000")
+PRICES = dict.fromkeys(sorted({*SOLD, *PRICED}), "2.5000000000")
 FILE = own_price_path(FOLDER, "ec2", REGION)
 
 Imitate = Callable[..., ImitatedAws]
@@ -37,7 +37,7 @@ def imitate(monkeypatch: pytest.MonkeyPatch) -> Imitate:
     """Put an imitated account in the place of the machine's own."""
 
     def stand_in(**world: object) -> ImitatedAws:
-        aws = ImitatedAws(**{"prices": PRICES, **world})  # type: ignore[arg-type]
+        aws = ImitatedAws(**{"prices": PRICES, "zones": SOLD, **world})  # type: ignore[arg-type]
         monkeypatch.setattr(refreshing, "open_account", aws.account)
         return aws
 
@@ -137,7 +137,7 @@ def test_an_empty_price_list_leaves_the_file_as_it_was(imitate: Imitate) -> None
 
 
 def test_zones_that_are_others_than_plans_know_become_an_own_region(imitate: Imitate) -> None:
-    imitate(zones=("use1-az9",))
+    imitate(zones=dict.fromkeys(SOLD, ("use1-az9",)))
     told = refresh("--only", "ec2", "--format", "json").document["zones"]
     assert len(told) == len(SOLD)
     (line,) = (line for line in told if line.startswith("g6e.xlarge in us-east-1: "))
@@ -148,7 +148,7 @@ def test_zones_that_are_others_than_plans_know_become_an_own_region(imitate: Imi
 
 
 def test_a_region_by_hand_stays(imitate: Imitate) -> None:
-    imitate(zones=("use1-az9",))
+    imitate(zones=dict.fromkeys(SOLD, ("use1-az9",)))
     path = own_region_path(FOLDER, REGION)
     path.parent.mkdir(parents=True)
     by_hand = "families:\n  g6e: [use1-az1]\nsource: we looked\nas_of: 2026-11-01\n...\n"
@@ -160,7 +160,7 @@ def test_a_region_by_hand_stays(imitate: Imitate) -> None:
 
 
 def test_a_region_that_sells_nothing_is_told(imitate: Imitate) -> None:
-    imitate(zones=())
+    imitate(zones={})
     assert "EC2 sells none of the catalog's machines in us-east-1" in refresh("--only", "ec2").err
     assert not own_region_path(FOLDER, REGION).exists()
 
@@ -173,7 +173,7 @@ def test_rates_that_plans_do_not_use_stand_in_the_report_alone(imitate: Imitate)
     document = json.loads(Path("rates.json").read_text(encoding="utf-8"))
     assert document["used_by_plans"] is False
     assert document["as_of"] == "2026-11-30"
-    assert document["zones"]["by_region"][REGION]["g6e.xlarge"] == ["use1-az1"]
+    assert document["zones"]["by_region"][REGION]["g6e.xlarge"] == list(SOLD["g6e.xlarge"])
 
 
 def test_one_json_document_says_everything(imitate: Imitate) -> None:

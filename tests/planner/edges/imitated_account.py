@@ -50,18 +50,18 @@ def product(
 class ImitatedAws:
     """Clients whose account sells every type that is asked for at one price, and what was asked of them.
 
-    prices: USD an hour by type; other types have no price. zones: zone ids that sell everything. quotas: vCPUs by code.
+    prices: USD an hour by type; other types have no price. zones: zone ids by type that sell it. quotas: vCPUs by code.
     failing: operations that fail, with the error's code.
     """
 
     def __init__(
         self,
         prices: Mapping[str, str] | None = None,
-        zones: Sequence[str] = ("use1-az1",),
+        zones: Mapping[str, Sequence[str]] | None = None,
         quotas: Mapping[str, float] | None = None,
         failing: Mapping[str, str] | None = None,
     ) -> None:
-        self.prices, self.zones, self.quotas = prices or {}, zones, quotas or {}
+        self.prices, self.zones, self.quotas = prices or {}, zones or {}, quotas or {}
         self.failing, self.asked = failing or {}, list[tuple[str, str, str]]()
 
     def account(self) -> Account:
@@ -78,7 +78,7 @@ class ImitatedAws:
                 return {"PriceList": [] if usd is None else [product(usd, name, region)]}
             case "describe_instance_type_offerings":
                 types = wanted["Filters"][0]["Values"]
-                rows = [{"InstanceType": name, "Location": zone} for name in types for zone in self.zones]
+                rows = [{"InstanceType": name, "Location": zone} for name in types for zone in self.zones.get(name, ())]
                 return {"InstanceTypeOfferings": rows}
             case "get_service_quota":
                 value = self.quotas.get(wanted["QuotaCode"])
