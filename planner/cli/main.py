@@ -409,7 +409,7 @@ def catalog_diff(
         catalog_views.diff(before, after, folder, form.value)
 
 
-@catalog.command("refresh", short_help="Read your account's prices into your own catalog.")
+@catalog.command("refresh", short_help="Read today's prices and zones into your own catalog.")
 def catalog_refresh(
     region: Annotated[
         list[str] | None, typer.Option("--region", metavar="REGION", help="May be repeated; default: environments'.")
@@ -431,10 +431,11 @@ def catalog_refresh(
     folder: Folder = HERE,
     form: AsFormat = OutputFormat.text,
 ) -> None:
-    """Read the account's on-demand prices and the prices of hosted models into your own catalog, for review.
+    """Read today's on-demand prices, zones and prices of hosted models into your own catalog, for review.
 
-    Writes catalog/prices/ec2/REGION.yaml and catalog/prices/api/PROVIDER.yaml beside the environments. Rows that were
-    written by hand stay. It needs credentials that may read prices, and the packages of spillway[refresh].
+    Writes catalog/prices/ec2/REGION.yaml, catalog/prices/api/PROVIDER.yaml and, where zones are others than plans
+    know, catalog/regions/REGION.yaml beside the environments. What was written by hand stays. It needs credentials that
+    may read prices, and the packages of spillway[refresh].
     """
     from planner.cli import refreshing
 

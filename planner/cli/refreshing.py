@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 from planner.cli.catalog_views import change_row, check_regions, day_of
 from planner.cli.output import note, report, show, show_json
@@ -22,7 +23,6 @@ from planner.documents.price_refresh import DOUBTFUL_SHARE, PricesNow, Refreshed
 from planner.documents.region_file import region_text
 from planner.domain.catalog import Catalog
 from planner.domain.gaps import did_you_mean
-from planner.domain.offerings import QuotaFamily
 from planner.edges import api_price_list, aws_prices, aws_quotas, aws_rates
 from planner.edges.aws_account import Account, open_account
 from planner.edges.catalog_files import load_catalog
@@ -35,6 +35,7 @@ from planner.edges.workspace import Workspace
 from planner.faces.catalog import changes_view, quotas_view
 from planner.faces.figures import count_words
 from planner.words.diagnostics import Problem, Problems, as_json
+from planner.words.spans import mapping_at
 
 WRITTEN = ("ec2", "api")
 """Sources whose prices plans use, so that they are written as own rows."""
@@ -100,9 +101,13 @@ def asked_of(
 
 
 def environment_regions(folder: Path) -> tuple[str, ...]:
-    """Return the regions of the environments, sorted."""
+    """Return the regions that environments state, sorted; also of one that cannot be planned yet."""
     workspace = Workspace(folder)
-    return tuple(sorted({workspace.wanted(name).environment.platform.region for name in workspace.names()}))
+    return tuple(sorted({_region(workspace.stated(name)) for name in workspace.names()} - {""}))
+
+
+def _region(stated: Mapping[str, Any]) -> str:
+    return str(mapping_at(stated, "platform").get("region", ""))
 
 
 def refresh(asked: Asked, folder: Path, form: str) -> None:
@@ -138,13 +143,13 @@ def quotas(region: str, folder: Path, form: str) -> None:
     check_regions(catalog_beside(folder), regions)
     account = open_account()
     found = [aws_quotas.account_quotas(account, each) for each in regions]
-    environments = [workspace.wanted(name) for name in workspace.names()]
+    environments = {name: workspace.stated(name) for name in workspace.names()}
     compared = {
         each.region: [
             sentence
-            for wanted in environments
-            if wanted.environment.platform.region == each.region
-            for sentence in _compared(wanted.name, wanted.environment.quotas, each)
+            for name, stated in environments.items()
+            if _region(stated) == each.region
+            for sentence in _compared(name, mapping_at(stated, "quotas"), each)
         ]
         for each in found
     }
@@ -322,7 +327,7 @@ def _write(asked: Asked, gathered: Gathered, folder: Path) -> None:
         note(f"wrote {asked.report}; plans do not use these rates yet")
 
 
-def _compared(name: str, stated: Mapping[QuotaFamily, int], found: aws_quotas.AccountQuotas) -> Iterator[str]:
+def _compared(name: str, stated: Mapping[str, Any], found: aws_quotas.AccountQuotas) -> Iterator[str]:
     for row in found.rows:
         if row.family not in stated:
             yield f"{name} states no quota of {row.family}; the account has {row.vcpu}"

@@ -15,10 +15,11 @@ from decimal import Decimal
 from typing import Any
 
 from planner.domain.apis import ApiModel, PricePart
+from planner.domain.price_lists import HOSTED_MODELS
 from planner.edges.aws_account import REFRESH_EXTRA
 from planner.words.diagnostics import Problem, Problems
 
-SOURCE_NAME = "genai-prices"
+SOURCE_NAME = HOSTED_MODELS
 UNIT = "Mtok"
 CALLED: Mapping[str, str] = {"bedrock": "aws"}
 """Providers that the list calls otherwise."""
@@ -53,7 +54,7 @@ class ApiPriceList:
     @property
     def source(self) -> str:
         """Return how rows name the list."""
-        return f"genai-prices {self.version}"
+        return f"{HOSTED_MODELS} {self.version}"
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def open_price_list(today: datetime.date) -> ApiPriceList:
         raise Problems([problem]) from error
     providers = {provider.id: provider for provider in get_snapshot().providers}
     days = [day for provider in providers.values() for day in _start_days(provider) if day <= today]
-    return ApiPriceList(version("genai-prices"), max(days).isoformat() if days else "", providers)
+    return ApiPriceList(version(HOSTED_MODELS), max(days).isoformat() if days else "", providers)
 
 
 def hosted_prices(prices: ApiPriceList, models: Iterable[ApiModel], today: datetime.date) -> HostedPrices:

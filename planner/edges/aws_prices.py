@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from planner.domain.price_lists import PRICE_LIST
 from planner.edges.aws_account import GET_PRODUCTS, ZONE_OFFERINGS, Account, Refused
 from planner.words.diagnostics import Problem
 
 PRICE_LIST_REGION = "us-east-1"
 """Region whose endpoint serves the price list of all regions."""
 SOURCE_NAME = "price-list"
-SOURCE = "AWS Price List Query API, get_products"
+SOURCE = PRICE_LIST
 HOURS = "Hrs"
 """How the price list writes an hour."""
 FILTERS = {

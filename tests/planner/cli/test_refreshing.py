@@ -159,6 +159,15 @@ def test_a_region_by_hand_stays(imitate: Imitate) -> None:
     assert path.read_text(encoding="utf-8") == by_hand
 
 
+def test_a_region_is_read_for_an_environment_that_cannot_be_planned_yet(imitate: Imitate) -> None:
+    aws = imitate()
+    (path,) = FOLDER.glob("*.yaml")
+    path.write_text("platform: {region: us-west-2, zones: [nowhere]}\nquotas: {G: 4}\n", encoding="utf-8")
+    assert refresh("--only", "ec2").status == 0
+    assert {region for service, region, _ in aws.asked if service == "ec2"} == {"us-west-2"}
+    assert own_price_path(FOLDER, "ec2", "us-west-2").exists()
+
+
 def test_a_region_that_sells_nothing_is_told(imitate: Imitate) -> None:
     imitate(zones={})
     assert "EC2 sells none of the catalog's machines in us-east-1" in refresh("--only", "ec2").err
