@@ -207,11 +207,13 @@ def _first_by_source(facts: Sequence[Fact]) -> list[Fact]:
 
 
 def _prices(prices: Sequence[Price], own: frozenset[str]) -> FoldingTable:
+    marks = [OWN if price.key in own else "" for price in prices]
     rows = [
-        (price.key, plain_usd(price.usd), price.unit, price.as_of, f"{'own: ' * (price.key in own)}{price.source}")
-        for price in prices
+        (price.key, plain_usd(price.usd), price.unit, price.as_of, *([mark] if any(marks) else []), price.source)
+        for price, mark in zip(prices, marks, strict=True)
     ]
-    columns = (*names("price"), *figures("USD"), *names("a", "as of"), *sentences("source"))
+    whose = names("whose") if any(marks) else ()
+    columns = (*names("price"), *figures("USD"), *names("a", "as of"), *whose, *sentences("source"))
     return FoldingTable("Prices", columns, rows, (below("source"),))
 
 
