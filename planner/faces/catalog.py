@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from planner.documents.catalog_entry import Fact, Named
@@ -194,12 +194,11 @@ def entry_view(found: Named) -> Iterator[RenderableType]:
     sources = {fact.source: number for number, fact in enumerate(_first_by_source(found.facts), 1)}
     rows = [(fact.name, _words(fact.value), f"{fact.as_of} [{sources[fact.source]}]") for fact in found.facts]
     yield FoldingTable(f"{found.kind} {found.key}{whose}", columns, rows)
-    for source, number in sources.items():
-        yield Prose(source, first=f"[{number}] ", rest="    ")
+    yield Group(*(Prose(source, first=f"[{number}] ", rest="    ") for source, number in sources.items()))
     if found.prices:
         yield _prices(found.prices, found.own_prices)
-    for gap in found.gaps:
-        yield Prose(gap, first="· ", rest="  ")
+    if found.gaps:
+        yield Group(Prose("Not known:"), *(Prose(gap, first="· ", rest="  ") for gap in found.gaps))
 
 
 def _first_by_source(facts: Sequence[Fact]) -> list[Fact]:
