@@ -91,7 +91,14 @@ def _of_row(catalog: Catalog, shipped: Catalog, key: str, own_prices: frozenset[
     row = catalog.rows[key]
     prices = sorted(_prices(catalog, kind, name), key=lambda price: price.key)
     own = key in catalog.own or shipped.rows.get(key) != row
-    return Named(kind, name, own, tuple(facts(row)), tuple(prices), tuple(_gaps(catalog, kind, name)), own_prices)
+    known = [*facts(row), *(_held_places(catalog, name) if kind == "place" else ())]
+    return Named(kind, name, own, tuple(known), tuple(prices), tuple(_gaps(catalog, kind, name)), own_prices)
+
+
+def _held_places(catalog: Catalog, place: str) -> Iterator[Fact]:
+    held = [row for _, row in sorted(catalog.places.rows.items()) if row.within == place]
+    if held:
+        yield Fact("holds", [row.key for row in held], held[0].source, held[0].as_of)
 
 
 def _of_region(catalog: Catalog, region: str, own_prices: frozenset[str]) -> Named:

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from planner.documents.catalog_entry import Fact, Named
+from planner.documents.catalog_entry import Named
 from planner.documents.price_file import plain_usd
 from planner.domain.price_ages import PriceAges
 from planner.domain.price_changes import PriceChange
@@ -188,32 +188,38 @@ def counts_view(rows: Sequence[Mapping[str, Any]], snapshot: str) -> Iterator[Re
 
 
 def entry_view(found: Named) -> Iterator[RenderableType]:
-    """Yield everything that is known of one thing."""
+    """Yield everything that is known of one thing. Sources are numbered in the order in which they are named."""
     whose = " (your own)" if found.own else ""
+    stated = [fact.source for fact in found.facts] + [price.source for price in found.prices]
+    numbers = {source: number for number, source in enumerate(dict.fromkeys(stated), 1)}
     columns = (*names("fact"), *sentences("value"), *names("as of"))
-    sources = {fact.source: number for number, fact in enumerate(_first_by_source(found.facts), 1)}
-    rows = [(fact.name, _words(fact.value), f"{fact.as_of} [{sources[fact.source]}]") for fact in found.facts]
+    rows = [(fact.name, _value(fact.value), f"{fact.as_of} [{numbers[fact.source]}]") for fact in found.facts]
     yield FoldingTable(f"{found.kind} {found.key}{whose}", columns, rows)
-    yield Group(*(Prose(source, first=f"[{number}] ", rest="    ") for source, number in sources.items()))
     if found.prices:
-        yield _prices(found.prices, found.own_prices)
+        yield _prices(found.prices, found.own_prices, numbers)
+    yield Group(*(Prose(source, first=f"[{number}] ", rest="    ") for source, number in numbers.items()))
     if found.gaps:
         yield Group(Prose("Not known:"), *(Prose(gap, first="· ", rest="  ") for gap in found.gaps))
 
 
-def _first_by_source(facts: Sequence[Fact]) -> list[Fact]:
-    return list({fact.source: fact for fact in reversed(facts)}.values())[::-1]
+def _value(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else _words(value)
 
 
-def _prices(prices: Sequence[Price], own: frozenset[str]) -> FoldingTable:
+def _prices(prices: Sequence[Price], own: frozenset[str], numbers: Mapping[str, int]) -> FoldingTable:
     marks = [OWN if price.key in own else "" for price in prices]
     rows = [
-        (price.key, plain_usd(price.usd), price.unit, price.as_of, *([mark] if any(marks) else []), price.source)
+        (
+            price.key,
+            plain_usd(price.usd),
+            price.unit,
+            f"{price.as_of} [{numbers[price.source]}]",
+            *([mark] if any(marks) else []),
+        )
         for price, mark in zip(prices, marks, strict=True)
     ]
     whose = names("whose") if any(marks) else ()
-    columns = (*names("price"), *figures("USD"), *names("a", "as of"), *whose, *sentences("source"))
-    return FoldingTable("Prices", columns, rows, (below("source"),))
+    return FoldingTable("Prices", (*names("price"), *figures("USD"), *names("a", "as of"), *whose), rows)
 
 
 def ages_view(

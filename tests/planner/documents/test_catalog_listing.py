@@ -110,6 +110,12 @@ def test_prices_are_those_of_the_thing_in_every_region() -> None:
     assert one(with_own_price(), KEY).own
 
 
+def test_a_place_names_the_places_that_it_holds() -> None:
+    held = {fact.name: fact.value for fact in one(SHIPPED, "eu").facts}["holds"]
+    assert {"de", "fr"} <= set(held)
+    assert "holds" not in {fact.name for fact in one(SHIPPED, "de").facts}
+
+
 def test_a_slug_without_weights_names_it_at_each_provider() -> None:
     found = named(SHIPPED, SHIPPED, "claude-haiku-4.5")
     assert not isinstance(found, Gap)
