@@ -24,7 +24,7 @@ from planner.documents.region_file import region_text
 from planner.domain.catalog import Catalog
 from planner.domain.gaps import did_you_mean
 from planner.edges import api_price_list, aws_prices, aws_quotas, aws_rates
-from planner.edges.aws_account import Account, open_account
+from planner.edges.aws_account import Account, Refused, open_account
 from planner.edges.catalog_files import load_catalog
 from planner.edges.files import read_text, write_text
 from planner.edges.own_catalog import catalog_beside
@@ -122,6 +122,8 @@ def refresh(asked: Asked, folder: Path, form: str) -> None:
             step()
         except Problems as broken:
             problems.extend(broken.problems)
+        except Refused as refused:
+            problems.append(Problem("REF004", str(refused), hint="nothing was written; `--only` leaves a source out"))
     if problems:
         report(gathered.told, "text")
         raise Problems(dict.fromkeys(problems))
@@ -310,6 +312,10 @@ def _show(asked: Asked, gathered: Gathered, told: Sequence[Problem], folder: Pat
 
 
 def _write(asked: Asked, gathered: Gathered, folder: Path) -> None:
+    if asked.report is not None:
+        document = aws_rates.report(gathered.rates, gathered.zones, asked.today.isoformat())
+        write_text(asked.report, json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+        note(f"wrote {asked.report}; plans do not use these rates yet")
     files = dict(gathered.regions)
     for group in gathered.groups:
         path = own_price_path(folder, group.kind, group.group)
@@ -321,10 +327,6 @@ def _write(asked: Asked, gathered: Gathered, folder: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, text)
         note(f"wrote {path}")
-    if asked.report is not None:
-        document = aws_rates.report(gathered.rates, gathered.zones, asked.today.isoformat())
-        write_text(asked.report, json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
-        note(f"wrote {asked.report}; plans do not use these rates yet")
 
 
 def _compared(name: str, stated: Mapping[str, Any], found: aws_quotas.AccountQuotas) -> Iterator[str]:

@@ -74,6 +74,20 @@ NO_CREDENTIALS = frozenset(
         "UnrecognizedClientException",
     }
 )
+UNREADABLE_CREDENTIALS = frozenset(
+    {
+        "CredentialRetrievalError",
+        "InvalidConfigError",
+        "NoAuthTokenError",
+        "NoCredentialsError",
+        "PartialCredentialsError",
+        "ProfileNotFound",
+        "SSOTokenLoadError",
+        "TokenRetrievalError",
+        "UnauthorizedSSOTokenError",
+    }
+)
+"""Errors of botocore that say so of the machine's own settings."""
 THROTTLED = frozenset(
     {"RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequestsException", "SlowDown"}
 )
@@ -122,17 +136,17 @@ class Account:
             arguments = {**arguments, call.token: token}
 
     def _answer(self, call: Call, region: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+        from botocore.exceptions import BotoCoreError, ClientError
 
         try:
             client = self._client(call.service, region)
             answer: dict[str, Any] = getattr(client, call.operation)(**arguments)
         except ClientError as error:
             raise _failure(call, region, error.response.get("Error", {})) from error
-        except (NoCredentialsError, PartialCredentialsError) as error:
-            message = "there are no credentials for AWS on this machine"
-            raise Problems([Problem("REF002", message, hint=SET_CREDENTIALS)]) from error
         except BotoCoreError as error:
+            if type(error).__name__ in UNREADABLE_CREDENTIALS:
+                message = f"there are no credentials for AWS on this machine: {error}"
+                raise Problems([Problem("REF002", message, hint=SET_CREDENTIALS)]) from error
             raise Problems([_unanswered(call, region, str(error))]) from error
         return answer
 
@@ -150,10 +164,9 @@ def open_account() -> Account:
     except ImportError as error:
         raise Problems([Problem("REF001", "the package boto3 is not installed", hint=REFRESH_EXTRA)]) from error
     config = Config(retries={"mode": "standard", "max_attempts": ATTEMPTS}, connect_timeout=10, read_timeout=30)
-    session = boto3.Session()
 
     def connect(service: str, region: str) -> Any:
-        return session.client(service, region_name=region, config=config)
+        return boto3.client(service, region_name=region, config=config)
 
     return Account(connect)
 

@@ -208,6 +208,7 @@ def _value(value: Any) -> str:
 
 def _prices(prices: Sequence[Price], own: frozenset[str], numbers: Mapping[str, int]) -> FoldingTable:
     marks = [OWN if price.key in own else "" for price in prices]
+    doubted = any(map(_doubt, prices))
     rows = [
         (
             price.key,
@@ -215,11 +216,20 @@ def _prices(prices: Sequence[Price], own: frozenset[str], numbers: Mapping[str, 
             price.unit,
             f"{price.as_of} [{numbers[price.source]}]",
             *([mark] if any(marks) else []),
+            *([_doubt(price)] if doubted else []),
         )
         for price, mark in zip(prices, marks, strict=True)
     ]
-    whose = names("whose") if any(marks) else ()
-    return FoldingTable("Prices", (*names("price"), *figures("USD"), *names("a", "as of"), *whose), rows)
+    further = (*(names("whose") if any(marks) else ()), *(sentences("to know") if doubted else ()))
+    steps = (below("to know"),) if doubted else ()
+    return FoldingTable("Prices", (*names("price"), *figures("USD"), *names("a", "as of"), *further), rows, steps)
+
+
+def _doubt(price: Price) -> str:
+    """Return what else a reader should know of a price: a second source, a region that it stands in from, its note."""
+    disputed = f"a second source says {price.disputed}" if price.disputed else ""
+    stands_in = f"stands in from {price.stands_in}" if price.stands_in else ""
+    return "; ".join(filter(None, (disputed, stands_in, price.note)))
 
 
 def ages_view(

@@ -112,6 +112,7 @@ def test_what_cannot_be_used_is_told_and_the_rest_is_written(imitate: Imitate) -
         ("get_products", "ThrottlingException", "REF004"),
         ("get_products", "UnrecognizedClientException", "REF002"),
         ("describe_instance_type_offerings", "UnauthorizedOperation", "REF003"),
+        ("describe_instance_type_offerings", "InvalidInput", "REF004"),
     ],
 )
 def test_a_failure_anywhere_leaves_everything_as_it_was(

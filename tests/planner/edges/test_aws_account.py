@@ -6,7 +6,8 @@ import builtins
 from typing import Any
 
 import pytest
-from botocore.exceptions import EndpointConnectionError, NoCredentialsError
+from botocore import exceptions
+from botocore.exceptions import EndpointConnectionError, NoCredentialsError, ProfileNotFound
 
 from planner.edges import aws_account
 from planner.edges.aws_account import CALLS, GET_PRODUCTS, QUOTA, ZONE_OFFERINGS, Account, Refused, open_account
@@ -72,7 +73,11 @@ def test_refused_credentials_say_what_to_set(code: str) -> None:
 
 @pytest.mark.parametrize(
     ("error", "code"),
-    [(NoCredentialsError(), "REF002"), (EndpointConnectionError(endpoint_url="https://nowhere"), "REF004")],
+    [
+        (NoCredentialsError(), "REF002"),
+        (ProfileNotFound(profile="work"), "REF002"),
+        (EndpointConnectionError(endpoint_url="https://nowhere"), "REF004"),
+    ],
 )
 def test_failures_before_an_answer_are_told(error: Exception, code: str) -> None:
     class Client:
@@ -132,8 +137,20 @@ def test_without_the_package_one_problem_says_how_to_install_it(monkeypatch: pyt
     assert (told.code, told.hint) == ("REF001", "pip install 'spillway[refresh]'")
 
 
-def test_clients_wait_and_try_again() -> None:
-    client = open_account().connect("pricing", "us-east-1")
-    assert client.meta.config.retries == {"mode": "standard", "total_max_attempts": aws_account.ATTEMPTS + 1} or (
-        client.meta.config.retries["mode"] == "standard"
-    )
+def test_clients_wait_and_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    retries = open_account().connect("pricing", "us-east-1").meta.config.retries
+    assert retries["mode"] == "standard"
+    assert retries["total_max_attempts"] >= aws_account.ATTEMPTS
+
+
+def test_a_profile_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    told = problem(open_account())
+    assert told.code == "REF002"
+    assert "no-such-profile" in told.message
+
+
+def test_every_error_of_credentials_is_one_of_botocores() -> None:
+    assert all(hasattr(exceptions, name) for name in aws_account.UNREADABLE_CREDENTIALS)
