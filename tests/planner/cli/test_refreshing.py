@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from planner.cli import refreshing
+from planner.documents.price_refresh import prices_of
 from planner.edges import api_price_list
 from planner.edges.api_price_list import ApiPriceList
 from planner.edges.aws_account import CALLS
@@ -127,6 +128,24 @@ def test_a_failure_anywhere_leaves_everything_as_it_was(
     assert f"error[{code}]" in ended.err
     assert FILE.read_text(encoding="utf-8") == text
     assert not own_price_path(FOLDER, "api", "openai").exists()
+
+
+def test_a_report_that_cannot_be_written_leaves_the_prices_as_they_were(imitate: Imitate) -> None:
+    imitate()
+    ended = refresh("--report", "no/such/folder/rates.json")
+    assert ended.status == 2
+    assert "IO002" in ended.err
+    assert not (FOLDER / "catalog").exists()
+
+
+def test_every_row_that_is_written_has_its_unit_source_and_day(imitate: Imitate) -> None:
+    imitate()
+    refresh("--only", "ec2")
+    prices = prices_of(read_price_file(FILE), "ec2", REGION)
+    assert prices.keys() == {f"ec2/{REGION}/{name}/on-demand" for name in PRICES}
+    assert {(price.unit, price.source, price.as_of) for price in prices.values()} == {
+        ("hour", "AWS Price List Query API, get_products", "2026-11-30")
+    }
 
 
 def test_an_empty_price_list_leaves_the_file_as_it_was(imitate: Imitate) -> None:
