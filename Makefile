@@ -71,7 +71,7 @@ figures: setup-python ## Write every figure of README.md and docs/ anew (FILES=R
 
 lock: ## Solve requirements.lock anew from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "\`make lock\` needs uv: https://docs.astral.sh/uv/" >&2; exit 1; }
-	uv pip compile pyproject.toml --quiet --extra dev --generate-hashes --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --quiet --extra dev --extra refresh --generate-hashes --universal --python-version 3.11 \
 	  --no-emit-index-url --no-header -o requirements.lock
 
 lock-torch: ## Solve tools/torch/requirements.lock anew (needs uv)

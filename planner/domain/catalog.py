@@ -167,6 +167,11 @@ class Catalog:
         apis = tuple(row if row.serves_on(day) else replace(row, status="delisted") for row in self.apis)
         return replace(self.priced_on(day), apis=apis)
 
+    def on_list(self) -> Catalog:
+        """Return the catalog without any discount."""
+        rows = Layered({}, self.prices.rows, lambda _, price: discounted(price, {}))
+        return replace(self, discounts={}, prices=replace(self.prices, rows=rows))
+
     def priced_on(self, day: date) -> Catalog:
         """Return the catalog without the discounts that have ended before a day."""
         held = held_on(self.discounts.values(), day)

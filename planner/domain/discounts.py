@@ -68,6 +68,11 @@ class Discount:
 class OwnPrice(Price):
     """A price of the team's own is net, and holds over every snapshot until the team changes it."""
 
+    @property
+    def ages(self) -> bool:
+        """Whether the price loses its worth with time. What was agreed holds until the team changes it."""
+        return False
+
     def doubts(self) -> tuple[Gap, ...]:
         """Return nothing: what the team agreed is not in doubt, whatever another list says."""
         return ()

@@ -48,6 +48,11 @@ class Price:
         """Kind of the price, which is a key of `MAX_AGE_DAYS`."""
         return "spot" if self.key.endswith("/spot") else self.key.split("/", 1)[0]
 
+    @property
+    def ages(self) -> bool:
+        """Whether the price loses its worth with time. A list price does."""
+        return True
+
     def times(self, factor: Decimal) -> Price:
         """Return the price at an address where list prices differ by a factor."""
         return replace(self, usd=self.usd * factor)

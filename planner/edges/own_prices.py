@@ -19,6 +19,7 @@ from planner.domain.apis import PricePart
 from planner.domain.catalog import Catalog, OwnRow
 from planner.domain.discounts import Discount, as_own, discounted, names_in, on_price
 from planner.domain.gaps import did_you_mean
+from planner.domain.price_lists import is_list_price
 from planner.domain.prices import LAST_CUTS, Price, earliest_day
 from planner.edges.catalog_entries import CatalogReading, Entry
 from planner.edges.catalog_tables import FactTable, fact_table
@@ -35,6 +36,8 @@ _COLUMNS = frozenset(field.name for field in fields(Price))
 def with_own_prices(catalog: Catalog, reading: CatalogReading, own: FactTable[Price]) -> Catalog:
     """Return the catalog with the team's own prices over the snapshot's, which are net of the team's discounts.
 
+    Own rows that a refresh read from a price list are list prices too: discounts are taken off them, and they age.
+
     catalog: the shipped catalog with all other own rows. own: the prices, as `own_prices` read them. What is wrong goes
     to the problems of the reading.
     """
@@ -43,22 +46,29 @@ def with_own_prices(catalog: Catalog, reading: CatalogReading, own: FactTable[Pr
     if not own.entries and not entries:
         return catalog
     reading.problems.extend(_unknown_prices(own.entries.values(), catalog))
-    reading.problems.extend(_unsold(found.entries.values(), catalog, own.entries.keys()))
+    read = {key: price for key, price in own.values.items() if is_list_price(price.source)}
+    reading.problems.extend(_unsold(found.entries.values(), catalog, own.entries.keys() - read.keys()))
     reading.problems.extend(_dates(own.values, own.entries, found))
     discounts = dict(found.values)
-    listed = catalog.price_rows
+    agreed = {key: as_own(price) for key, price in own.values.items() if key not in read}
+    agreed_rows = {key: row for key, row in own.rows.items() if key in agreed}
+    listed = Layered({key: row for key, row in own.rows.items() if key in read}, catalog.price_rows, lambda _, row: row)
     return replace(
         catalog,
         prices=replace(
             catalog.prices,
             rows=Layered(
-                {key: as_own(price) for key, price in own.values.items()},
-                catalog.prices.rows,
+                agreed,
+                Layered(read, catalog.prices.rows, lambda _, price: price),
                 lambda _, price: discounted(price, discounts),
             ),
         ),
-        price_rows=Layered(own.rows, listed, lambda key, row: _with_discounts(key, row, found, discounts)),
-        own={**catalog.own, **_own_rows("price", own, listed), **_own_rows("discount", found, ())},
+        price_rows=Layered(
+            agreed_rows,
+            listed,
+            lambda key, row: _with_discounts(key, row, found, discounts),
+        ),
+        own={**catalog.own, **_own_rows("price", own, catalog.price_rows), **_own_rows("discount", found, ())},
         discounts=discounts,
     )
 

@@ -114,6 +114,12 @@ class Workspace:
             raise Problems(silent)
         return Wanted(name, environment, document, traces)
 
+    def stated(self, name: str) -> Mapping[str, Any]:
+        """Return what the file of an environment states, before anybody judges it. Raises `Problems`."""
+        path = self.environment_path(name)
+        value = read(read_text(path), str(path)).value
+        return value if isinstance(value, dict) else {}
+
     def catalog(self, snapshot: str | None = None) -> Catalog:
         """Return the catalog with the team's own rows, on that price snapshot; the newest if None."""
         return catalog_beside(self.folder, snapshot)

@@ -69,7 +69,7 @@ def _over_limits(environment: Environment, by_kind: Mapping[str, Sequence[Price]
         prices = by_kind.get(kind, ())
         for state, limit in (("deny", limits.deny), ("warn", limits.warn)):
             days = None if limit is None else limit / MS_PER_DAY
-            old = [] if days is None else [price for price in prices if price.age_days(on) > days]
+            old = [] if days is None else [price for price in prices if price.ages and price.age_days(on) > days]
             if days is not None and old:
                 oldest = max(old, key=lambda price: (price.age_days(on), price.key))
                 message = (

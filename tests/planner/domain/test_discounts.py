@@ -83,6 +83,8 @@ def test_an_own_price_is_net_and_beyond_doubt(usd: Decimal, discounts: dict[str,
     own = as_own(price(KEYS[0], usd))
     assert discounted(own, discounts) is own
     assert own.doubts() == ()
+    assert not own.ages
+    assert price(KEYS[0], usd).ages
 
 
 @pytest.mark.parametrize(
