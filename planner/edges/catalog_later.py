@@ -66,6 +66,10 @@ class RowsByGroup(Mapping[str, V]):
         kind, _, rest = key.partition("/")
         return self._rows_of(self._tables.table(f"{kind}/{rest.partition('/')[0]}"))[key]
 
+    def group(self, name: str) -> Mapping[str, V]:
+        """Return the rows of one file, `KIND/GROUP`; none where there is no such file."""
+        return self._rows_of(self._tables.table(name)) if name in self._tables.names else {}
+
     def __iter__(self) -> Iterator[str]:
         for name in self._tables.names:
             yield from self._rows_of(self._tables.table(name))

@@ -21,7 +21,8 @@ from planner.domain.discounts import Discount, as_own, discounted, names_in, on_
 from planner.domain.gaps import did_you_mean
 from planner.domain.price_lists import is_list_price
 from planner.domain.prices import LAST_CUTS, Price, earliest_day
-from planner.edges.catalog_entries import CatalogReading, Entry
+from planner.edges.catalog_entries import PRICE_KINDS, CatalogReading, Entry
+from planner.edges.catalog_later import RowsByGroup
 from planner.edges.catalog_tables import FactTable, fact_table
 from planner.words.diagnostics import Problem
 from planner.words.layered import Layered
@@ -30,6 +31,8 @@ UNITS: Mapping[str, str] = {"ec2": "hour", "api": "Mtok"}
 """What prices of a kind are charged for; platform prices differ, each from the others."""
 PURCHASE = "on-demand"
 """The purchase option that plans buy."""
+HOME = "us-east-1"
+"""The region in which every type of machine and every item of the platform that has a price anywhere has one."""
 _COLUMNS = frozenset(field.name for field in fields(Price))
 
 
@@ -120,22 +123,19 @@ def _in_dollars(entry: Entry, problems: list[Problem]) -> Entry:
 
 def _unknown_prices(entries: Iterable[Entry], catalog: Catalog) -> Iterator[Problem]:
     """Yield a problem for each price of something that is not sold, or that is charged for in another unit."""
-    listed, apis = list(catalog.price_rows), {row.key for row in catalog.apis}
-    types = _instance_types(catalog, listed)
-    items = {key.split("/", 2)[2]: key for key in listed if key.startswith("platform/")}
-    regions = sorted({*catalog.regions, *(key.split("/", 2)[1] for key in listed if not key.startswith("api/"))})
+    apis, items = {row.key for row in catalog.apis}, _platform_items(catalog)
     for entry in entries:
         kind, group, rest = entry.key.split("/", 2)
         item, _, last = rest.rpartition("/")
         if kind == "platform":
             known: tuple[tuple[str, str, Iterable[str]], ...] = (
-                ("region", group, regions),
+                ("region", group, catalog.regions),
                 ("item of the platform", rest, items),
             )
         elif kind == "ec2":
             known = (
-                ("region", group, regions),
-                ("instance type", item or rest, types),
+                ("region", group, catalog.regions),
+                ("instance type", item or rest, _instance_types(catalog, group)),
                 ("purchase option", last if item else "", [PURCHASE]),
             )
         else:
@@ -149,7 +149,7 @@ def _unknown_prices(entries: Iterable[Entry], catalog: Catalog) -> Iterator[Prob
             message = f"there is no {what} {name!r} to price" if name else f"{entry.key} names no {what}"
             yield Problem("CAT006", message, entry.span(), did_you_mean(name, names))
             continue
-        unit = UNITS.get(kind) or catalog.price_rows[items[rest]]["unit"]
+        unit = UNITS.get(kind) or items[rest]
         if entry.row is not None and entry.row.get("unit", unit) != unit:
             message = f"the price of {entry.key} is stated for one {entry.row['unit']}"
             yield Problem("CAT009", message, entry.span("unit"), f"state it for one {unit}")
@@ -157,16 +157,34 @@ def _unknown_prices(entries: Iterable[Entry], catalog: Catalog) -> Iterator[Prob
 
 def _unsold(entries: Iterable[Entry], catalog: Catalog, own: Collection[str]) -> Iterator[Problem]:
     """Yield a problem for each discount on something that the catalog does not sell, or that has own prices alone."""
-    listed = [key for key in catalog.price_rows if key not in own] if entries else []
-    sold = {name for key in listed for name in names_in(key)} | {f"ec2/{name}" for name in catalog.instances}
-    agreed = {name for key in own for name in names_in(key)} - sold
+    agreed = {name for key in own for name in names_in(key)}
     for entry in entries:
+        sold = _sold(entry.key, catalog, own)
+        if entry.key in sold:
+            continue
         if entry.key in agreed:
             message = f"all prices of {entry.key} are your own, and those are net: nothing is left to discount"
             yield Problem("CAT010", message, entry.span("on"), "leave the discount out, or the prices")
-        elif entry.key not in sold:
+        else:
             hint = did_you_mean(entry.key, sold | agreed)
             yield Problem("CAT006", f"there is nothing named {entry.key!r} to discount", entry.span("on"), hint)
+
+
+def _sold(on: str, catalog: Catalog, own: Collection[str]) -> set[str]:
+    """Return the names that have list prices, of the kind of a discount. Few files of prices are read for that."""
+    kind, _, rest = on.partition("/")
+    if kind == "api":
+        provider = rest.partition("/")[0]
+        listed = (key for key in _listed(catalog, f"api/{provider}") if key not in own)
+        return {"api", *(f"api/{key}" for key in catalog.providers if key != provider), *_names(listed)}
+    if kind == "platform":
+        return {"platform", *(f"platform/{item}" for item in _platform_items(catalog))}
+    types = _instance_types(catalog, HOME)
+    return {*PRICE_KINDS, *(f"ec2/{name}" for name in types), *(f"ec2/{name.partition('.')[0]}" for name in types)}
+
+
+def _names(keys: Iterable[str]) -> set[str]:
+    return {name for key in keys for name in names_in(key)}
 
 
 def _dates(
@@ -196,5 +214,17 @@ def _day(as_of: str) -> date | None:
         return None
 
 
-def _instance_types(catalog: Catalog, listed: Iterable[str]) -> set[str]:
-    return {*catalog.instances, *(key.split("/")[2] for key in listed if key.startswith("ec2/"))}
+def _instance_types(catalog: Catalog, region: str) -> set[str]:
+    """Return the types of GPU machines, and of other machines with a price in a region."""
+    return {*catalog.instances, *(key.split("/")[2] for key in _listed(catalog, f"ec2/{region}"))}
+
+
+def _platform_items(catalog: Catalog) -> dict[str, str]:
+    """Return the items of the platform that have a price, with what it is charged for."""
+    return {key.split("/", 2)[2]: catalog.price_rows[key]["unit"] for key in _listed(catalog, f"platform/{HOME}")}
+
+
+def _listed(catalog: Catalog, group: str) -> Iterable[str]:
+    """Return the keys of the shipped prices of a group. No other file is read where files are read when asked for."""
+    rows = catalog.price_rows
+    return rows.group(group) if isinstance(rows, RowsByGroup) else [key for key in rows if key.startswith(f"{group}/")]

@@ -14,7 +14,7 @@ from planner.domain.apis import REQUEST_FEATURES
 from planner.domain.discounts import DiscountedPrice, OwnPrice
 from planner.edges.catalog_files import load_catalog, package_folder, snapshots
 from planner.edges.own_catalog import catalog_beside
-from planner.edges.own_prices import not_yet
+from planner.edges.own_prices import HOME, not_yet
 from planner.words.diagnostics import Problem, Problems
 from tests.planner.test_where_to_add import GPU, INSTANCES
 
@@ -333,3 +333,9 @@ def test_prices_and_discounts_of_a_day_after_the_start_are_told_with_their_line(
     assert problem.where is not None
     assert (problem.code, problem.where.line) == ("CAT008", 6)
     assert len(list(not_yet(catalog, date(2026, 1, 1)))) == 3
+
+
+def test_what_is_priced_anywhere_is_priced_in_the_region_that_names_are_held_against() -> None:
+    for kind in ("ec2", "platform"):
+        keys = [key.split("/") for key in load_catalog().price_rows if key.startswith(f"{kind}/")]
+        assert {key[2] for key in keys} == {key[2] for key in keys if key[1] == HOME}
