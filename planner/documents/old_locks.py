@@ -32,11 +32,15 @@ COLUMNS_SINCE: Mapping[str, frozenset[str]] = {
     "provider": frozenset(
         {
             "api_key_variable",
+            "billing",
             "endpoints",
             "features",
+            "instead",
+            "not_called",
             "note",
             "prompt_caching",
             "protocol",
+            "regions",
             "renames",
             "retention_days",
             "unread",

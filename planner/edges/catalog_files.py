@@ -94,7 +94,9 @@ def read_catalog(folder: Traversable, snapshot: str | None = None) -> Catalog:
     apis = fact_table(hosted, TypeAdapter(ApiModel), problems)
     prices = fact_table(reading.prices(day), TypeAdapter(Price), problems)
     if not UNREAD & {problem.code for problem in problems}:
-        problems.extend(_dangling_names(gpus, instances, models, apis, prices, day))
+        problems.extend(_dangling_names(gpus, instances, models, apis))
+        if day == known[-1]:
+            problems.extend(_without_price(apis, providers, prices, day))
         problems.extend(dangling_places(models, places.entries, providers))
     if problems:
         raise Problems(dict.fromkeys(problems))
@@ -178,6 +180,8 @@ def _contradictions(value: Any) -> Iterator[tuple[Path, str]]:
     """Yield where the columns of a row contradict each other, or name a place in a form that no place has."""
     if isinstance(value, ApiModel) and (message := value.contradiction()):
         yield ("lifecycle", "state"), message
+    if isinstance(value, Provider) and (message := value.contradiction()):
+        yield ("not_called",), message
     if isinstance(value, Model):
         yield from value.malformed()
         for place, drafter in enumerate(value.drafters):
@@ -190,10 +194,8 @@ def _dangling_names(
     instances: FactTable[InstanceType],
     models: FactTable[Model],
     apis: FactTable[ApiModel],
-    prices: FactTable[Price],
-    day: str,
 ) -> Iterator[Problem]:
-    """Yield a problem for each row that names a row which does not exist, and for each hosted model without prices."""
+    """Yield a problem for each row that names a row which does not exist."""
     for key, instance in instances.values.items():
         if instance.gpu not in gpus.entries:
             hint = did_you_mean(instance.gpu, gpus.entries)
@@ -202,11 +204,28 @@ def _dangling_names(
         if api.hosts is not None and api.hosts not in models.entries:
             hint = did_you_mean(api.hosts, models.entries)
             yield Problem("CAT006", f"there is no model {api.hosts!r}", apis.entries[key].span("hosts"), hint)
-        for part in ("input", "output"):
-            if f"api/{key}/{part}" not in prices.entries:
-                message = f"{key} has no {part} price in the snapshot of {day}"
-                hint = f"add it to prices/{day}/api/{api.provider}.yaml"
-                yield Problem("CAT006", message, apis.entries[key].span(), hint)
+
+
+def _without_price(
+    apis: FactTable[ApiModel], providers: FactTable[Provider], prices: FactTable[Price], day: str
+) -> Iterator[Problem]:
+    """Yield a problem for each hosted model without prices at an address of its provider that has prices of its own.
+
+    Only the newest snapshot has them all: an older one does not know what was listed later.
+    """
+    for key, api in apis.values.items():
+        provider = providers.values.get(api.provider)
+        own = {
+            name: endpoint
+            for name, endpoint in (provider.endpoints if provider else {}).items()
+            if endpoint.price_factor is None and (endpoint.served is None or api.slug in endpoint.served)
+        }
+        for listed in (key, *(f"{key}@{name}" for name in sorted(own))):
+            for part in ("input", "output"):
+                if f"api/{listed}/{part}" not in prices.entries:
+                    message = f"{listed} has no {part} price in the snapshot of {day}"
+                    hint = f"add it to prices/{day}/api/{api.provider}.yaml"
+                    yield Problem("CAT006", message, apis.entries[key].span(), hint)
 
 
 def dangling_places(
