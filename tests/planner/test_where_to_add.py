@@ -17,7 +17,7 @@ from planner.edges.workspace import Workspace
 from tests.measurement.profile import profiles
 
 SHIPPED = Path(catalog_files.__file__).parents[1] / "catalog" / "data"
-DAY = "prices/2026-11-21"
+DAY = "prices/2026-11-29"
 
 GPU = """\
 name: Acme Z9
