@@ -55,8 +55,8 @@ def told(plan: Plan, name: str = "accepted") -> list[str]:
 def test_an_accepted_model_without_an_account() -> None:
     plan, rich = planned("qwen3-8b, gpt-6.1-terra"), planned("qwen3-8b, gpt-6.1-terra", "openai: {}")
     assert told(plan) == [
-        "chat accepts gpt-6.1-terra, and nothing comes of it: `api.providers` has no account at openai; with an account "
-        f"there the plan would cost ${rich.cost.usd_per_month:,} a month instead of ${plan.cost.usd_per_month:,}"
+        "chat accepts gpt-6.1-terra, and nothing comes of it: `api.providers` has no account at openai; with an "
+        f"account there the plan would cost ${rich.cost.usd_per_month:,} a month instead of ${plan.cost.usd_per_month:,}"
     ]
     assert told(rich) == []
 
@@ -112,8 +112,8 @@ def test_all_causes_of_one_name_are_told_and_set_aside_together() -> None:
 def test_restricted_data_is_not_priced_at_an_api() -> None:
     (line,) = told(planned("qwen3-8b, gpt-6.1-terra", "openai: {}", data="restricted"))
     assert line == (
-        "chat accepts gpt-6.1-terra, and nothing comes of it: the route's data is restricted; no price: restricted data "
-        "reaches no API, whatever it costs"
+        "chat accepts gpt-6.1-terra, and nothing comes of it: the route's data is restricted; no price: restricted "
+        "data reaches no API, whatever it costs"
     )
 
 

@@ -1,4 +1,4 @@
-"""Where hosted models are called from a region: the address, the id on the wire, the price, and what never is called."""
+"""How hosted models are called from a region: the address, the id on the wire, the price; and what never is called."""
 
 from __future__ import annotations
 
@@ -219,7 +219,8 @@ def test_no_address_of_a_route_lies_outside_its_residency(
     everyone = accounts.model_copy(update={"providers": every})
     apis, _, _ = hosted_apis([asked], CATALOG, everyone, region, start)
     for api in apis:
-        assert api.host.base_url and "{" not in api.host.base_url
+        assert api.host.base_url
+        assert "{" not in api.host.base_url
         assert not CATALOG.providers[api.row.provider].not_called
         if residency:
             assert PLACES.holds_all(residency, api.host.residency), api.row.key
