@@ -56,7 +56,8 @@ def test_an_accepted_model_without_an_account() -> None:
     plan, rich = planned("qwen3-8b, gpt-6.1-terra"), planned("qwen3-8b, gpt-6.1-terra", "openai: {}")
     assert told(plan) == [
         "chat accepts gpt-6.1-terra, and nothing comes of it: `api.providers` has no account at openai; with an "
-        f"account there the plan would cost ${rich.cost.usd_per_month:,} a month instead of ${plan.cost.usd_per_month:,}"
+        "account there the plan would cost "
+        f"${rich.cost.usd_per_month:,} a month instead of ${plan.cost.usd_per_month:,}"
     ]
     assert told(rich) == []
 
