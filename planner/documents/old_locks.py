@@ -43,6 +43,7 @@ COLUMNS_SINCE: Mapping[str, frozenset[str]] = {
             "regions",
             "renames",
             "retention_days",
+            "stated_models",
             "unread",
             "zero_retention_possible",
         }

@@ -127,6 +127,7 @@ class Provider:
     instead: what a team can do instead, as a sentence without a full stop; it goes with `not_called`.
     regions: AWS regions from which the address is called: the environment's where it is one of them, else the first;
     empty where no AWS region matters.
+    stated_models: slugs of the models that its addresses are stated to answer; None = all that are listed.
     """
 
     key: str
@@ -153,6 +154,7 @@ class Provider:
     not_called: str = ""
     instead: str = ""
     regions: tuple[str, ...] = ()
+    stated_models: tuple[str, ...] | None = None
 
     @property
     def has_deployments(self) -> bool:

@@ -145,6 +145,9 @@ def doubts(route: RouteDemand, served: ServedAt) -> Iterator[Gap]:
         message = f"which models {address} serves is not stated, and all are assumed"
         hint = f"list them as `models:` of `endpoints.{served.address}` in `providers/{host.key}.yaml`"
         yield Gap("address", f"{host.key}@{served.address}", message, hint)
+    if host.stated_models is not None and served.row.slug not in host.stated_models:
+        message = f"that {host.name} answers {served.row.slug} at {host.base_url} is not stated, and is assumed"
+        yield Gap("address", served.listed.key, message, "send it one request before the route is live")
     if served.needs:
         yield Gap("terms", host.key, f"{served.row.key} needs {served.needs}", "arrange it before the route is live")
 

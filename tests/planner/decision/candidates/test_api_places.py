@@ -120,6 +120,15 @@ def test_bedrock_is_called_by_the_profile_of_its_place(
     assert price.key == f"api/{key}/input"
 
 
+def test_a_model_that_an_address_is_not_stated_to_answer_is_a_gap() -> None:
+    asked = inputs("claude-haiku-4.5, gpt-oss-120b", region="us-east-1", accounts="bedrock: {}")
+    apis, _, gaps = hosted_market(asked, demand(asked.environment, {}))
+    assert [api.row.key for api in apis] == ["bedrock/claude-haiku-4.5", "bedrock/gpt-oss-120b"]
+    (gap,) = (gap for gap in gaps if gap.kind == "address")
+    assert gap.subject == "bedrock/claude-haiku-4.5"
+    assert "https://bedrock-runtime.us-east-1.amazonaws.com/openai/v1 is not stated" in gap.message
+
+
 @pytest.mark.parametrize("residency", ["", "us"])
 @pytest.mark.parametrize("region", ["us-east-1", "us-east-2", "us-west-2"])
 def test_from_the_us_every_model_of_bedrock_keeps_its_own_address(region: str, residency: str) -> None:
