@@ -95,6 +95,7 @@ def read_catalog(folder: Traversable, snapshot: str | None = None) -> Catalog:
     prices = fact_table(reading.prices(day), TypeAdapter(Price), problems)
     if not UNREAD & {problem.code for problem in problems}:
         problems.extend(_dangling_names(gpus, instances, models, apis))
+        problems.extend(_dangling_models(providers, apis))
         if day == known[-1]:
             problems.extend(_without_price(apis, providers, prices, day))
         problems.extend(dangling_places(models, places.entries, providers))
@@ -204,6 +205,19 @@ def _dangling_names(
         if api.hosts is not None and api.hosts not in models.entries:
             hint = did_you_mean(api.hosts, models.entries)
             yield Problem("CAT006", f"there is no model {api.hosts!r}", apis.entries[key].span("hosts"), hint)
+
+
+def _dangling_models(providers: FactTable[Provider], apis: FactTable[ApiModel]) -> Iterator[Problem]:
+    """Yield a problem for each model that a provider names as served or answered and does not host."""
+    for key, provider in providers.values.items():
+        hosted = [api.slug for api in apis.values.values() if api.provider == key]
+        named: list[tuple[Path, tuple[str, ...]]] = [(("stated_models",), provider.stated_models or ())]
+        named += [(("endpoints", name), endpoint.served or ()) for name, endpoint in provider.endpoints.items()]
+        for path, slugs in named:
+            for slug in slugs:
+                if slug not in hosted:
+                    message = f"{key} hosts no model {slug!r}"
+                    yield Problem("CAT006", message, providers.entries[key].span(*path), did_you_mean(slug, hosted))
 
 
 def _without_price(

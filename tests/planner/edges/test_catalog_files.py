@@ -280,6 +280,45 @@ def test_a_place_that_is_not_there_is_told_where_it_is_named(folder: Path) -> No
     assert {p.message for p in problems} == {f"there is no place {name!r}" for name in ("globe", "ue", "europe")}
 
 
+def test_an_address_with_prices_of_its_own_has_them_for_each_model(folder: Path) -> None:
+    _edit(folder / f"{DAY}/api/bedrock.yaml", "  claude-haiku-5.5@eu:\n", "  claude-haiku-5.6@eu:\n")
+    problems = _problems(folder)
+    assert {p.message for p in problems} == {
+        f"bedrock/claude-haiku-5.5@eu has no {part} price in the snapshot of {DAY.partition('/')[2]}"
+        for part in ("input", "output")
+    }
+    assert {p.where.file for p in problems if p.where} == {"providers/bedrock.yaml"}
+
+
+def test_a_model_that_an_address_names_and_nobody_hosts_is_told(folder: Path) -> None:
+    stated = _edit(folder / "providers/bedrock.yaml", "stated_models: [gpt-oss-120b,", "stated_models: [gpt-oss-12b,")
+    _edit(folder / "providers/bedrock.yaml", "      kimi-k3: in.moonshotai", "      kimi-k4: in.moonshotai")
+    problems = _problems(folder)
+    assert {p.message for p in problems} == {
+        "bedrock hosts no model 'gpt-oss-12b'",
+        "bedrock hosts no model 'kimi-k4'",
+    }
+    assert ("CAT006", "providers/bedrock.yaml", stated) in _places(problems)
+
+
+@pytest.mark.parametrize(
+    ("provider", "old", "new", "message"),
+    [
+        ("groq", "protocol: openai\n", "protocol: other\n", "a provider without `not_called` has an address"),
+        ("groq", "protocol: openai\n", "protocol: openai\nbilling: hour\n", "bills by the `token`"),
+        ("groq", "base_url: https://api.groq.com/openai/v1\n", "base_url: null\n", "has an address"),
+        ("xai", "instead: accept", "instead: ''\nnote: accept", "`not_called` goes with `instead`"),
+    ],
+)
+def test_a_provider_that_plans_cannot_use_says_so(
+    folder: Path, provider: str, old: str, new: str, message: str
+) -> None:
+    _edit(folder / f"providers/{provider}.yaml", old, new)
+    (problem,) = _problems(folder)
+    assert problem.code == "CAT003"
+    assert message in problem.message
+
+
 def test_a_part_of_a_place_has_the_source_of_the_whole(folder: Path) -> None:
     """And it is a place of its own, which may not stand twice."""
     _edit(

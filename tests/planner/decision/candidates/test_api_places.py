@@ -7,14 +7,21 @@ from dataclasses import replace
 from functools import lru_cache
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.document import parse_policy
 from planner.decision.candidates.demand import Demand, demand
 from planner.decision.candidates.hosted_apis import HostedApi, hosted_apis
 from planner.decision.candidates.market import hosted_market
-from planner.decision.candidates.omissions import NoDeployment, NotCalled, Omission, OtherResidency, RestrictedData
+from planner.decision.candidates.omissions import (
+    NoDeployment,
+    NoPrice,
+    NotCalled,
+    Omission,
+    OtherResidency,
+    RestrictedData,
+)
 from planner.decision.candidates.terms import ServedAt, served_at
 from planner.decision.inputs import Inputs
 from planner.decision.optimize import optimize
@@ -120,6 +127,16 @@ def test_bedrock_is_called_by_the_profile_of_its_place(
     assert price.key == f"api/{key}/input"
 
 
+def test_an_older_snapshot_does_not_know_what_was_listed_later() -> None:
+    """A plan that stays on it still has what it had; a new address falls for its price."""
+    older = replace(inputs("claude-haiku-4.5, gpt-5.4-mini", "eu"), catalog=load_catalog("2026-11-21"))
+    apis, omissions = called(older)
+    assert apis.keys() == {"openai/gpt-5.4-mini@eu"}
+    causes = {omission.candidate.api: omission.cause for omission in omissions}
+    assert causes["bedrock/claude-haiku-4.5@eu"] == NoPrice("api/bedrock/claude-haiku-4.5@eu/input")
+    assert causes["azure-openai/gpt-5.4-mini@eu"] == NoPrice("api/azure-openai/gpt-5.4-mini@eu/input")
+
+
 def test_a_model_that_an_address_is_not_stated_to_answer_is_a_gap() -> None:
     asked = inputs("claude-haiku-4.5, gpt-oss-120b", region="us-east-1", accounts="bedrock: {}")
     apis, _, gaps = hosted_market(asked, demand(asked.environment, {}))
@@ -209,6 +226,7 @@ def everything() -> Demand:
     return demand(inputs("gpt-4.1-mini").environment, {})
 
 
+@settings(deadline=None, max_examples=60)
 @given(
     residency=st.lists(st.sampled_from(PLACES.words), max_size=3, unique=True).map(tuple),
     region=st.sampled_from(REGIONS),
