@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from itertools import chain
@@ -86,13 +86,13 @@ def read_catalog(folder: Traversable, snapshot: str | None = None) -> Catalog:
     problems: list[Problem] = []
     reading = CatalogReading(folder, problems)
     hosts, hosted = reading.providers()
-    gpus = fact_table(reading.gpus(), TypeAdapter(Gpu), problems)
-    instances = fact_table(reading.instances(), TypeAdapter(InstanceType), problems)
-    models = fact_table(reading.models(), TypeAdapter(Model), problems)
-    places = fact_table(reading.places(), TypeAdapter(KnownPlace), problems)
-    providers = fact_table(hosts, TypeAdapter(Provider), problems)
-    apis = fact_table(hosted, TypeAdapter(ApiModel), problems)
-    prices = fact_table(reading.prices(day), TypeAdapter(Price), problems)
+    gpus = fact_table(reading.gpus(), adapter(Gpu), problems)
+    instances = fact_table(reading.instances(), adapter(InstanceType), problems)
+    models = fact_table(reading.models(), adapter(Model), problems)
+    places = fact_table(reading.places(), adapter(KnownPlace), problems)
+    providers = fact_table(hosts, adapter(Provider), problems)
+    apis = fact_table(hosted, adapter(ApiModel), problems)
+    prices = fact_table(reading.prices(day), adapter(Price), problems)
     if not UNREAD & {problem.code for problem in problems}:
         problems.extend(_dangling_names(gpus, instances, models, apis))
         problems.extend(_dangling_models(providers, apis))
@@ -120,6 +120,12 @@ def read_catalog(folder: Traversable, snapshot: str | None = None) -> Catalog:
         rows={f"{kind}/{key}": row for kind, table in kinds.items() for key, row in table.rows.items()},
         price_rows=prices.rows,
     )
+
+
+@cache
+def adapter(kind: type[T]) -> TypeAdapter[T]:
+    """Return what turns the columns of a row into a value, made once for all readings."""
+    return TypeAdapter(kind)
 
 
 def fact_table(entries: Iterable[Entry], adapter: TypeAdapter[T], problems: list[Problem]) -> FactTable[T]:
