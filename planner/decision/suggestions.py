@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from planner.decision.candidates.hosting_rights import licensee, stays_in_region
-from planner.decision.candidates.terms import served_at
+from planner.decision.candidates.terms import ServedAt, served_at
 from planner.domain.apis import ApiModel, PricePart
 from planner.domain.catalog import Catalog
 from planner.domain.environment import Environment
@@ -59,18 +59,20 @@ def _cheapest(entry: str, catalog: Catalog, environment: Environment | None, rou
 
 
 def _price(api: ApiModel, catalog: Catalog, environment: Environment | None, route: str) -> HostedPrice | None:
-    key, factor = api.key, 1.0
+    at: ServedAt | None = ServedAt(api, catalog.providers[api.provider])
     if environment is not None:
-        residency = environment.routes[route].residency
-        at = served_at(api, residency, catalog, environment.platform.region)
-        inside = not residency or catalog.places.holds_all(residency, at.host.residency)
-        if api.provider not in environment.api.providers or not inside or not api.serves_on(environment.horizon.start):
+        residency, account = environment.routes[route].residency, environment.api.providers.get(api.provider)
+        at = served_at(api, residency, catalog, environment.platform.region, account)
+        if at is None or account is None or not api.serves_on(environment.horizon.start):
             return None
-        key, factor = at.row.key, at.price_factor
-    usd_input, usd_output = (catalog.prices.price(api.price_key(part)) for part in _PARTS)
+        if residency and not catalog.places.holds_all(residency, at.host.residency):
+            return None
+    if at is None or at.host.not_called:
+        return None
+    usd_input, usd_output = (at.price(part, catalog.prices) for part in _PARTS)
     if usd_input is None or usd_output is None:
         return None
-    return HostedPrice(key, float(usd_input.usd) * factor, float(usd_output.usd) * factor)
+    return HostedPrice(at.row.key, float(usd_input.usd), float(usd_output.usd))
 
 
 _PARTS: tuple[PricePart, PricePart] = ("input", "output")

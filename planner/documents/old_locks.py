@@ -32,13 +32,18 @@ COLUMNS_SINCE: Mapping[str, frozenset[str]] = {
     "provider": frozenset(
         {
             "api_key_variable",
+            "billing",
             "endpoints",
             "features",
+            "instead",
+            "not_called",
             "note",
             "prompt_caching",
             "protocol",
+            "regions",
             "renames",
             "retention_days",
+            "stated_models",
             "unread",
             "zero_retention_possible",
         }

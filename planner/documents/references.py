@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from planner.domain.apis import Provider
 from planner.domain.catalog import Catalog
 from planner.domain.gaps import Gap, did_you_mean
 from planner.domain.hardware import kind_of, missing, of_machine, words_for_hardware
@@ -84,6 +85,32 @@ def _providers(document: Document, catalog: Catalog) -> Iterator[Problem]:
         if isinstance(provider, Gap):
             where = document.key(("api", "providers", name))
             yield Problem("ENV006", f"the catalog has no API provider `{name}`", where, provider.hint)
+        else:
+            yield from _deployments(document, catalog, provider)
+
+
+def _deployments(document: Document, catalog: Catalog, provider: Provider) -> Iterator[Problem]:
+    """Require the account's resource and deployments at a provider that has them, and nowhere else."""
+    path = ("api", "providers", provider.key)
+    account = mapping_at(document.value, *path)
+    for name in ("resource", "deployments"):
+        if provider.has_deployments and not account.get(name):
+            message = f"`{provider.key}` serves models under the account's own names, and `{name}` is missing"
+            hint = "write `resource: NAME` (of the address) and `deployments: {MODEL: NAME, MODEL@eu: NAME}`"
+            yield Problem("ENV005", message, document.key(path), hint)
+        elif not provider.has_deployments and name in account:
+            where = document.key((*path, name))
+            yield Problem("ENV005", f"an account at `{provider.key}` has no `{name}`", where, "leave it out")
+    slugs = [row.slug for row in catalog.apis if row.provider == provider.key]
+    for name in mapping_at(account, "deployments") if provider.has_deployments else ():
+        slug, at, address = str(name).partition("@")
+        where = document.key((*path, "deployments", name))
+        if slug not in slugs:
+            message = f"the catalog has no model `{slug}` at `{provider.key}`"
+            yield Problem("ENV006", message, where, did_you_mean(slug, slugs))
+        elif at and address not in provider.endpoints:
+            message = f"`{provider.key}` has no address `{address}`"
+            yield Problem("ENV006", message, where, did_you_mean(address, provider.endpoints))
 
 
 def _existing(document: Document, catalog: Catalog) -> Iterator[Problem]:

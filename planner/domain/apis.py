@@ -7,7 +7,7 @@ list that names the model also accepts the copy. Prices stand in the price snaps
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
@@ -50,16 +50,22 @@ VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 """The form of the variable that holds a key."""
 
 
+RESOURCE = "{resource}"
+"""What stands in an address for the name that an account has at its provider."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
     """A further address of a provider, which keeps requests in some places.
 
-    base_url: address of the API.
+    base_url: address of the API, with the same words in braces as a provider's.
     api_key_variable: environment variable from which the gateway takes the key, which is one of an account there.
     residency: where it processes requests.
-    price_factor: factor on the list prices.
+    price_factor: factor on the list prices; None = it has prices of its own, under `api/PROVIDER/SLUG@ENDPOINT/PART`.
     at_list_price: slugs of models that are not dearer there.
     models: slugs of the models that it serves; None = not stated: it is taken to serve all, and the plan says so.
+    wire_models: id that is sent there, by slug, where ids differ; it then serves these models and no others.
+    regions: AWS regions from which it is called, as a provider's.
     needs: what the account must be given first; empty when it needs nothing.
     source, as_of: where these facts were read, and the day that the source states.
     """
@@ -67,16 +73,23 @@ class Endpoint:
     base_url: str
     api_key_variable: str
     residency: tuple[str, ...]
-    price_factor: float
+    price_factor: float | None
     at_list_price: tuple[str, ...] = ()
     models: tuple[str, ...] | None = None
+    wire_models: Mapping[str, str] = field(default_factory=dict)
+    regions: tuple[str, ...] = ()
     needs: str = ""
     source: str
     as_of: str
 
-    def factor(self, slug: str) -> float:
-        """Return the factor on the list prices of a model."""
+    def factor(self, slug: str) -> float | None:
+        """Return the factor on the list prices of a model; None where it has prices of its own there."""
         return 1.0 if slug in self.at_list_price else self.price_factor
+
+    @property
+    def served(self) -> tuple[str, ...] | None:
+        """Return the slugs of the models that it serves; None = not stated."""
+        return tuple(self.wire_models) or self.models
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,8 +122,9 @@ class Provider:
 
     key: name in the catalog and in environments.
     name: name for people.
-    base_url: address of the API; `{region}` stands for the environment's region where a provider has regional ones.
-    protocol: language of the API; the gateway speaks that of OpenAI's chat completions.
+    base_url: address of the API; None = not known, of a provider that is not called. `{region}` stands for an AWS
+    region where a provider has regional addresses, and `{resource}` for the name that an account has there.
+    protocol: language of the API: that of OpenAI's chat completions, which the gateway speaks, or another.
     api_key_variable: environment variable from which the gateway takes the key.
     renames: field of a request in OpenAI's spelling → how this provider spells it.
     features: word of `ApiModel.features` → what a request may then ask for, in the gateway's words
@@ -129,12 +143,18 @@ class Provider:
     source, as_of: where these facts were read, and the day that the source states.
     note: what else a reader should know.
     prompt_caching: how it recognises prompts; None = not known.
+    billing: what a request is paid by: its tokens, or the time of a machine. Plans use what is paid by the token.
+    not_called: why plans do not use the provider, as the end of a sentence; empty when they may.
+    instead: what a team can do instead, as a sentence without a full stop; it goes with `not_called`.
+    regions: AWS regions from which the address is called: the environment's where it is one of them, else the first;
+    empty where no AWS region matters.
+    stated_models: slugs of the models that its addresses are stated to answer; None = all that are listed.
     """
 
     key: str
     name: str
-    base_url: str
-    protocol: Literal["openai"]
+    base_url: str | None
+    protocol: Literal["openai", "other"]
     api_key_variable: str
     renames: Mapping[str, str]
     features: Mapping[str, tuple[str, ...]]
@@ -151,6 +171,24 @@ class Provider:
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
     note: str = ""
     prompt_caching: PromptCaching | None = None
+    billing: Literal["token", "second", "hour"] = "token"
+    not_called: str = ""
+    instead: str = ""
+    regions: tuple[str, ...] = ()
+    stated_models: tuple[str, ...] | None = None
+
+    @property
+    def has_deployments(self) -> bool:
+        """Say whether an account has an address of its own there, and a name of its own for each model."""
+        return RESOURCE in (self.base_url or "")
+
+    def contradiction(self) -> str | None:
+        """Say why plans could not use the provider although it does not say so; None where nothing is wrong."""
+        if self.not_called:
+            return None if self.instead else "`not_called` goes with `instead`, which says what to do"
+        if self.base_url is None or self.protocol != "openai" or self.billing != "token":
+            return "a provider without `not_called` has an address, speaks `openai` and bills by the `token`"
+        return None
 
     def takes(self, features: Iterable[str]) -> tuple[str, ...]:
         """Return what a request may ask of a model with these features, in the gateway's words, sorted."""
@@ -162,7 +200,7 @@ class Provider:
             ("endpoints", name): (each.base_url, each.api_key_variable) for name, each in self.endpoints.items()
         }
         for place, (base_url, variable) in addresses.items():
-            if not BASE_URL.fullmatch(base_url):
+            if base_url is not None and not BASE_URL.fullmatch(base_url):
                 yield (*place, "base_url"), f"{base_url!r} is no address of an API: write https://HOST/v1"
             if not VARIABLE.fullmatch(variable):
                 yield (*place, "api_key_variable"), f"{variable!r} is no variable: write capitals, digits and _"
@@ -285,6 +323,11 @@ class ApiModel:
         if self.lifecycle is not None and self.lifecycle.state == "deprecated":
             return f"{self.key} is being withdrawn by its provider, and its last day is not known"
         return None
+
+
+def called_region(regions: Sequence[str], region: str) -> str:
+    """Return the AWS region whose address an environment in `region` calls."""
+    return region if not regions or region in regions else regions[0]
 
 
 def catalog_key(key: str) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
+from planner.domain.apis import catalog_key
 from planner.domain.gaps import Gap
 from planner.domain.prices import Price
 
@@ -116,7 +117,9 @@ def names_in(key: str) -> tuple[str, ...]:
         instance_type = item.rpartition("/")[0] or item
         return f"ec2/{instance_type}", f"ec2/{instance_type.partition('.')[0]}", "ec2"
     if kind == "api":
-        return f"api/{group}/{item.rpartition('/')[0] or item}", f"api/{group}", "api"
+        model = item.rpartition("/")[0] or item
+        names = f"api/{group}/{model}", f"api/{catalog_key(f'{group}/{model}')}", f"api/{group}", "api"
+        return tuple(dict.fromkeys(names))
     return f"{kind}/{item}", kind
 
 

@@ -23,6 +23,8 @@ from planner.words.units import Count, DurationMs, Share, Usd
 
 ROUTE_NAME = r"^[a-z][a-z0-9-]{0,29}$"
 """What a route, and an environment, may be called."""
+RESOURCE_NAME = r"^[a-z0-9][a-z0-9-]{0,62}[a-z0-9]$"
+"""What a resource of an account, which becomes a part of its address, may be called."""
 
 
 def _cidr(text: str) -> str:
@@ -108,6 +110,16 @@ class ProviderAccount(EnvironmentPart):
 
     limits: ProviderLimits = ProviderLimits()
     latency: Measured | None = None
+    resource: Annotated[str, Field(pattern=RESOURCE_NAME)] | None = left_out_at(None)
+    deployments: dict[Text, Text] = left_out_at({})
+
+    def deployment(self, model: str) -> str | None:
+        """Return the name of a deployment of a model, `SLUG` or `SLUG@ENDPOINT`; None when there is none.
+
+        An account that states no resource names its models as the provider does: a plan asks what such an account
+        would be worth.
+        """
+        return self.deployments.get(model) if self.resource is not None else ""
 
 
 class ApiAccounts(EnvironmentPart):

@@ -13,7 +13,7 @@ what does not exist.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Iterator
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -32,6 +32,7 @@ from planner.edges.catalog_entries import CatalogReading
 from planner.edges.catalog_later import LaterTables, OneRowEach, RowsByGroup, RowsByKind
 from planner.edges.catalog_tables import FactTable, fact_table
 from planner.words.diagnostics import Problem, Problems
+from planner.words.spans import Path
 
 UNREAD = frozenset({"CAT001", "CAT002"})
 """Problems that hide a whole file. While there is one, nobody can say whether a name is missing elsewhere."""
@@ -122,14 +123,17 @@ def _open(folder: Traversable, snapshot: str | None) -> _Opened:
     def read_prices(group: str) -> FactTable[Price]:
         later = CatalogReading(folder, [])
         table = fact_table(later.prices(day, group, sources), Price, later.problems)
-        return _checked(table, later, without_price(_of_group(apis, group), table.entries, f"prices/{day}"))
+        lacking = without_price(_of_group(apis, group), providers.values, table.entries, f"prices/{day}")
+        return _checked(table, later, lacking if day == known[-1] else ())
 
     if not UNREAD & {problem.code for problem in problems}:
         problems.extend(dangling_names(instances, apis, gpus.entries, model_names))
+        problems.extend(dangling_models(providers, apis.values.values()))
         problems.extend(dangling_places(FactTable({}, {}), places.entries, providers))
-        for provider in sorted({row.provider for row in apis.values.values()}):
+        for provider in sorted({row.provider for row in apis.values.values()}) if day == known[-1] else ():
             if f"api/{provider}" not in groups:
-                problems.extend(without_price(_of_group(apis, f"api/{provider}"), (), f"prices/{day}"))
+                unpriced = _of_group(apis, f"api/{provider}")
+                problems.extend(without_price(unpriced, providers.values, (), f"prices/{day}"))
     models = LaterTables(model_names, read_model)
     regions = LaterTables(region_names, read_region)
     prices = LaterTables(groups, read_prices)
@@ -181,16 +185,41 @@ def dangling_names(
             yield Problem("CAT006", f"there is no model {api.hosts!r}", apis.entries[key].span("hosts"), hint)
 
 
-def without_price(apis: FactTable[ApiModel], priced: Container[str], folder: str) -> Iterator[Problem]:
-    """Yield a problem for each hosted model that has no price of its input or output.
+def dangling_models(providers: FactTable[Provider], apis: Iterable[ApiModel]) -> Iterator[Problem]:
+    """Yield a problem for each model that a provider names as served or answered and does not host."""
+    models = list(apis)
+    for key, provider in providers.values.items():
+        hosted = [api.slug for api in models if api.provider == key]
+        named: list[tuple[Path, tuple[str, ...]]] = [(("stated_models",), provider.stated_models or ())]
+        named += [(("endpoints", name), endpoint.served or ()) for name, endpoint in provider.endpoints.items()]
+        for path, slugs in named:
+            for slug in slugs:
+                if slug not in hosted:
+                    message = f"{key} hosts no model {slug!r}"
+                    yield Problem("CAT006", message, providers.entries[key].span(*path), did_you_mean(slug, hosted))
+
+
+def without_price(
+    apis: FactTable[ApiModel], providers: Mapping[str, Provider], priced: Container[str], folder: str
+) -> Iterator[Problem]:
+    """Yield a problem for each hosted model without prices at an address of its provider that has prices of its own.
+
+    Only the newest snapshot has them all: an older one does not know what was listed later.
 
     priced: keys of the prices that there are. folder: where a missing price would stand.
     """
     for key, api in apis.values.items():
-        for part in ("input", "output"):
-            if f"api/{key}/{part}" not in priced:
-                hint = f"add it to {folder}/api/{api.provider}.yaml"
-                yield Problem("CAT006", f"{key} has no {part} price", apis.entries[key].span(), hint)
+        provider = providers.get(api.provider)
+        own = [
+            name
+            for name, endpoint in sorted((provider.endpoints if provider else {}).items())
+            if endpoint.price_factor is None and (endpoint.served is None or api.slug in endpoint.served)
+        ]
+        for listed in (key, *(f"{key}@{name}" for name in own)):
+            for part in ("input", "output"):
+                if f"api/{listed}/{part}" not in priced:
+                    hint = f"add it to {folder}/api/{api.provider}.yaml"
+                    yield Problem("CAT006", f"{listed} has no {part} price", apis.entries[key].span(), hint)
 
 
 def _of_group(apis: FactTable[ApiModel], group: str) -> FactTable[ApiModel]:

@@ -118,6 +118,8 @@ def _contradictions(value: Any) -> Iterator[tuple[Path, str]]:
     """Yield where the columns of a row contradict each other, or name a place in a form that no place has."""
     if isinstance(value, ApiModel) and (message := value.contradiction()):
         yield ("lifecycle", "state"), message
+    if isinstance(value, Provider) and (message := value.contradiction()):
+        yield ("not_called",), message
     if isinstance(value, Region):
         yield from _zone_doubts(value)
     if isinstance(value, Model | Provider):

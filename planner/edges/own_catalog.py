@@ -31,6 +31,7 @@ from planner.edges.catalog_entries import PRICE_KINDS, SUFFIX, CatalogReading, E
 from planner.edges.catalog_files import (
     UNREAD,
     dangling_families,
+    dangling_models,
     dangling_names,
     dangling_places,
     load_catalog,
@@ -113,7 +114,9 @@ def _with_own(shipped: Catalog, own: Path) -> Catalog:
         known_models, known_gpus = {*shipped.models, *models.entries}, {*shipped.all_gpus, *gpus.entries}
         problems.extend(dangling_names(instances, apis, known_gpus, known_models))
         priced: ChainMap[str, object] = ChainMap(dict(prices.entries), _kept(shipped.price_rows))
-        problems.extend(without_price(apis, priced, f"{own}/prices"))
+        hosts_known = {**shipped.providers, **providers.values}
+        problems.extend(without_price(apis, hosts_known, priced, f"{own}/prices"))
+        problems.extend(dangling_models(providers, [*shipped.apis, *apis.values.values()]))
         problems.extend(dangling_families(regions, types.values()))
     catalog = with_own_prices(_with_facts(shipped, tables), reading, prices)
     if problems:

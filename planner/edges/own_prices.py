@@ -15,7 +15,7 @@ from dataclasses import fields, replace
 from datetime import date
 from typing import Any, get_args
 
-from planner.domain.apis import PricePart
+from planner.domain.apis import PricePart, catalog_key
 from planner.domain.catalog import Catalog, OwnRow
 from planner.domain.discounts import Discount, as_own, discounted, names_in, on_price
 from planner.domain.gaps import did_you_mean
@@ -140,7 +140,7 @@ def _unknown_prices(entries: Iterable[Entry], catalog: Catalog) -> Iterator[Prob
             )
         else:
             known = (
-                ("hosted model", f"{group}/{item or rest}", apis),
+                ("hosted model", catalog_key(f"{group}/{item or rest}"), apis),
                 ("part of a price", last if item else "", get_args(PricePart)),
             )
         wrong = next(((what, name, names) for what, name, names in known if name not in names), None)

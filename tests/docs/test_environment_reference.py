@@ -49,7 +49,7 @@ routes:
     quality: {accept: [gpt-oss-120b], source: own evaluation, date: 2026-11-01}
 api:
   providers:
-    openai: {limits: {tpm: 2M, rpm: 5k}, latency: {ttft_p95: 600ms, measured: 2026-11-01}}
+    openai: {limits: {tpm: 2M, rpm: 5k}, latency: {ttft_p95: 600ms, measured: 2026-11-01}, deployments: {}}
 quotas: {G: 96}
 reserve: {}
 hardware: {existing: [{instance_type: g6e.xlarge, count: 1, usd_per_hour: $1}]}
@@ -65,6 +65,7 @@ NAMED_BY = {
     "providers": "PROVIDER",
     "quotas": "FAMILY",
     "models": "MODEL",
+    "deployments": "MODEL",
     "seasons": "MONTH",
     "histogram": "TOKENS",
 }

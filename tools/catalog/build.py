@@ -6,7 +6,8 @@ RAW_FOLDER holds `catalog/` (gpus.csv, models.csv, aws_gpu_instances.csv, aws_az
 aws_prices_long.csv, aws_ondemand_by_region.csv, aws_platform_by_region.csv, apis.csv,
 api_lifecycle.csv, api_policies.csv, api_price_disagreements.csv, infra_prices.csv) and `traces/` (two Azure CSV files).
 Those tables were gathered by hand from the sources that every row names; they are not part of this repository, and
-whoever has no copy edits the shipped files. The same input gives the same bytes.
+whoever has no copy edits the shipped files. The same input gives the same bytes. Prices of hosted models of the later day,
+and their rows of its table of sources, were entered by hand and stay.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from planner.edges.catalog_yaml import TextLoader, read
 from planner.edges.trace_files import dump_summary, read_trace
 from tools.catalog import fact_rows, layout, price_rows, region_rows, score_rows
 from tools.catalog import selection as choose
 from tools.catalog.raw_tables import LATER_DAY, TODAY
+from tools.catalog.yaml_text import prices_text
 
 SHIPPED = Path(__file__).resolve().parents[2] / "planner/catalog/data"
 
@@ -33,10 +36,18 @@ def main(arguments: list[str]) -> int:
     out = Path(arguments[1]) if len(arguments) == 2 else SHIPPED
     for path, text in contents(raw):
         (out / path).parent.mkdir(parents=True, exist_ok=True)
-        (out / path).write_text(text, encoding="utf-8")
+        (out / path).write_text(_with_sources_kept(out / path, text), encoding="utf-8")
     for why in region_rows.refused(raw):
         print(f"refused: {why}", file=sys.stderr)
     return 0
+
+
+def _with_sources_kept(path: Path, text: str) -> str:
+    """Return the text of a file; of the sources of the later day with those of the API prices, entered by hand."""
+    if path.name != "sources.yaml" or path.parent.name != LATER_DAY or not path.exists():
+        return text
+    there, built = (read(each, path.name, TextLoader).value for each in (path.read_text(encoding="utf-8"), text))
+    return prices_text(dict(sorted({**there, **built}.items())))
 
 
 def contents(raw: Path) -> Iterator[tuple[str, str]]:
@@ -50,7 +61,7 @@ def contents(raw: Path) -> Iterator[tuple[str, str]]:
     yield from layout.providers(fact_rows.providers(raw), apis)
     yield from layout.snapshot(TODAY, prices)
     yield from score_rows.contents(raw)
-    yield from layout.snapshot(LATER_DAY, [*region_rows.region_prices(raw), *price_rows.api_prices(raw, apis)])
+    yield from layout.snapshot(LATER_DAY, region_rows.region_prices(raw))
     for name, file in choose.TRACES.items():
         trace = read_trace(raw / "traces" / file)
         source = choose.AZURE_SOURCE.format(file=file)

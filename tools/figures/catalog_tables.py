@@ -179,10 +179,14 @@ def providers(catalog: Catalog) -> list[str]:
             ", ".join(row.residency) if row.residency else "not verified",
             words[row.trains_on_data],
             words[row.hipaa],
+            row.billing,
+            "no" if row.not_called else "yes",
         )
         for key, row in sorted(catalog.providers.items())
     ]
-    return table_lines(["provider", ">models", "processes in", "trains on requests", "HIPAA"], rows)
+    return table_lines(
+        ["provider", ">models", "processes in", "trains on requests", "HIPAA", "billed by", "used by plans"], rows
+    )
 
 
 def _families(catalog: Catalog) -> str:

@@ -116,9 +116,9 @@ def _api(solved: Solved, api: HostedApi) -> FallbackApi:
     return FallbackApi(
         name=api.row.key,
         provider=api.row.provider,
-        protocol=provider.protocol,
+        protocol="openai",
         model=api.row.wire_model,
-        base_url=provider.base_url,
+        base_url=provider.base_url or "",
         api_key_env=provider.api_key_variable,
         supports=provider.takes(api.row.features),
         renames=dict(provider.renames),

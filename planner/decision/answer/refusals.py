@@ -23,7 +23,7 @@ from planner.domain.models import split_entry
 from planner.words.diagnostics import Problem
 
 ABOUT_NO_MACHINE: frozenset[OmissionKind] = frozenset(
-    {"privacy", "provider", "retirement", "residency", "context", "terms", "latency"}
+    {"privacy", "provider", "not-called", "deployment", "retirement", "residency", "context", "terms", "latency"}
 )
 """Kinds of APIs: where the route's own candidates are APIs alone, what machines lack is no reason."""
 BARS_MACHINES: Mapping[OmissionKind, str] = {

@@ -30,6 +30,8 @@ MEANING: Mapping[OmissionKind, str] = {
     "hardware": "is left out by `hardware:`",
     "machine": "needs a machine, and this plan buys none for the route",
     "provider": "is at a provider without an account in `api.providers`",
+    "not-called": "is at a provider that plans do not use",
+    "deployment": "has no deployment that `api.providers` names",
     "retirement": "is no longer served by its provider",
     "context": "reads fewer tokens than the route's prompts have",
     "dominated": "costs no less and does no more than another candidate",
@@ -91,6 +93,11 @@ def omission_words(omission: Omission) -> str:
             return "the route's data is restricted"
         case omissions.NoAccount(provider):
             return f"`api.providers` has no account at {provider}"
+        case omissions.NotCalled(reason, instead):
+            return f"plans do not use it, because {reason}; {instead}"
+        case omissions.NoDeployment(provider, names):
+            key = f"`api.providers.{provider}.deployments`"
+            return f"{key} names no deployment of it that the route may use ({' or '.join(names)})"
         case omissions.Ended(on, delisted, successors):
             instead = f" (its provider names {' or '.join(successors)} instead)" if successors else ""
             if on is not None:

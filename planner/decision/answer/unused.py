@@ -18,6 +18,7 @@ from planner.decision.candidates.omissions import (
     Candidate,
     LicenceForbids,
     NoAccount,
+    NotCalled,
     Omission,
     OverQuota,
     RuledOut,
@@ -195,7 +196,10 @@ def _idle_accounts(market: Market, inputs: Inputs, pricer: _Pricer, priced: Coll
 
 
 def _idle_reason(provider: str, market: Market, inputs: Inputs, pricer: _Pricer, is_priced: bool) -> str:
-    pairs = sorted({(o.candidate.api, o.route) for o in market.omissions if _provider(o) == provider})
+    fallen = [o for o in market.omissions if _provider(o) == provider]
+    if whole := next((o for o in fallen if isinstance(o.cause, NotCalled)), None):
+        return omission_words(whole)
+    pairs = sorted({(o.candidate.api, o.route) for o in fallen})
     if not pairs:
         return "no route accepts a model that it hosts"
     open_pairs = [pair for pair in pairs if inputs.environment.routes[pair[1]].may_use_api]

@@ -12,18 +12,20 @@ Where long prompts of a route have no price, the API has an input limit for that
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from decimal import Decimal
 
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.omissions import (
     Candidate,
     Ended,
     NoAccount,
+    NoDeployment,
     NoPrice,
+    NotCalled,
     Omission,
+    OmissionCause,
     RestrictedData,
     TooLittleContext,
 )
@@ -93,18 +95,18 @@ def hosted_apis(
     """
     served: dict[str, ServedAt] = {}
     users: dict[str, list[RouteDemand]] = {}
-    omissions: list[Omission] = []
+    omissions = [*_not_called(catalog, accounts)]
     gaps: set[Gap] = set()
     for route in routes:
         for row in _accepted(route.route, catalog):
-            at = served_at(row, route.route.residency, catalog, region)
+            at = served_at(row, route.route.residency, catalog, region, accounts.providers.get(row.provider))
             counted = route.counted(token_counts(row.slug, facts or {}, catalog))
-            omission = _omission(row, counted, catalog, accounts, start)
-            if omission is None:
-                cause = unmet(route, at.host, accounts.providers[row.provider], catalog.places, exemptions)
-                omission = None if cause is None else Omission(Candidate(api=row.key), cause, route.name)
-            if omission is not None:
-                omissions.append(omission)
+            cause = _set_against(row, counted, catalog, accounts, start)
+            if cause is None and at is not None:
+                cause = unmet(route, at, accounts.providers[row.provider], catalog.places, exemptions)
+            if at is None or cause is not None:
+                fell = cause or NoDeployment(row.provider, _deployment_names(row, route.route, catalog))
+                omissions.append(Omission(Candidate(api=row.key), fell, route.name))
                 continue
             gaps |= set(doubts(route, at))
             served[at.row.key] = at
@@ -131,20 +133,38 @@ def _accepted(route: Route, catalog: Catalog) -> list[ApiModel]:
     return [rows[key] for key in sorted(rows)]
 
 
-def _omission(
+def _not_called(catalog: Catalog, accounts: ApiAccounts) -> Iterator[Omission]:
+    """Yield an omission for each account at a provider that plans do not use."""
+    for name in sorted(accounts.providers):
+        provider = catalog.providers.get(name)
+        if provider is not None and provider.not_called:
+            yield Omission(Candidate(api=name), NotCalled(provider.not_called, provider.instead))
+
+
+def _set_against(
     row: ApiModel, route: RouteDemand, catalog: Catalog, accounts: ApiAccounts, start: date
-) -> Omission | None:
-    """Say why a route may not use a hosted model; None means that it may."""
-    candidate = Candidate(api=row.key)
+) -> OmissionCause | None:
+    """Say why a route may not use a hosted model, wherever it is called; None means that it may."""
+    provider = catalog.providers[row.provider]
     if not route.route.may_use_api:
-        return Omission(candidate, RestrictedData(), route.name)
+        return RestrictedData()
+    if provider.not_called:
+        return NotCalled(provider.not_called, provider.instead)
     if row.provider not in accounts.providers:
-        return Omission(candidate, NoAccount(row.provider), route.name)
+        return NoAccount(row.provider)
     if not row.serves_on(start):
-        return Omission(candidate, Ended(row.retires, row.status == "delisted", row.successors), route.name)
+        return Ended(row.retires, row.status == "delisted", row.successors)
     if row.context_tokens is None or not route.reads(row.context_tokens):
-        return Omission(candidate, TooLittleContext(route.context(0), row.context_tokens), route.name)
+        return TooLittleContext(route.context(0), row.context_tokens)
     return None
+
+
+def _deployment_names(row: ApiModel, route: Route, catalog: Catalog) -> tuple[str, ...]:
+    """Return the names of deployments that would bring a hosted model to a route: `SLUG`, or `SLUG@ENDPOINT`."""
+    provider = catalog.providers[row.provider]
+    places = {"": provider.residency, **{name: each.residency for name, each in sorted(provider.endpoints.items())}}
+    fitting = [name for name, there in places.items() if catalog.places.holds_all(route.residency, there)]
+    return tuple(f"{row.slug}@{name}" if name else row.slug for name in (fitting if route.residency else places))
 
 
 def _hosted_api(
@@ -155,11 +175,7 @@ def _hosted_api(
     With it come the bands that cannot be billed, each with the key of the first price that is missing.
     """
     row = served.row
-    known = {
-        part: _at_address(price, served)
-        for part in CACHE_PARTS
-        if (price := catalog.prices.price(row.price_key(part))) is not None
-    }
+    known = _prices(served, CACHE_PARTS, catalog)
     caching = catalog.providers[row.provider].prompt_caching
     recognised = {
         route.name: recognised_prefix(row, caching, known, route.repeated.shared_tokens * counts.ratio)
@@ -171,13 +187,9 @@ def _hosted_api(
         for index, band in enumerate(route.bands[: route.counted(counts).reads(row.context_tokens or 0)])
     }
     billed = {key: tokens_by_price_part(row, mix, recognised[key[0]].tokens) for key, mix in bands.items()}
-    prices = {
-        part: _at_address(price, served)
-        for part in sorted({part for parts in billed.values() for part in parts})
-        if (price := catalog.prices.price(row.price_key(part))) is not None
-    }
+    prices = _prices(served, sorted({part for parts in billed.values() for part in parts}), catalog)
     unpriced = {
-        key: row.price_key(min(parts.keys() - prices.keys()))
+        key: served.price_key(min(parts.keys() - prices.keys()))
         for key, parts in billed.items()
         if not parts.keys() <= prices.keys()
     }
@@ -196,20 +208,21 @@ def _hosted_api(
         route.name: math.floor(row.long_context_above / counts.ratio)
         for route in users
         if row.long_context_above is not None
-        and _lacks_a_price(row, route, counts, recognised[route.name].tokens, catalog)
+        and _lacks_a_price(served, route, counts, recognised[route.name].tokens, catalog)
     }
     return HostedApi(option, row, served.host, prices, counts, recognised, most), unpriced
 
 
 def _lacks_a_price(
-    row: ApiModel, route: RouteDemand, counts: TokenCounts, cached_tokens: float, catalog: Catalog
+    served: ServedAt, route: RouteDemand, counts: TokenCounts, cached_tokens: float, catalog: Catalog
 ) -> bool:
     """Say whether some prompt of a route needs a price that is missing.
 
     Bands that the model does not read whole count too, because the gateway may send it their shorter prompts.
     """
-    parts = {part for band in route.bands for part in tokens_by_price_part(row, counts.mix(band.mix), cached_tokens)}
-    return any(catalog.prices.price(row.price_key(part)) is None for part in parts)
+    mixes = [counts.mix(band.mix) for band in route.bands]
+    parts = {part for mix in mixes for part in tokens_by_price_part(served.row, mix, cached_tokens)}
+    return _prices(served, parts, catalog).keys() != parts
 
 
 def _without_price(
@@ -229,11 +242,9 @@ def _without_price(
     return fallen, {replace(first, message=message)}
 
 
-def _at_address(price: Price, served: ServedAt) -> Price:
-    """Return a list price as it is at the address that is called."""
-    if served.price_factor == 1.0:
-        return price
-    return price.times(Decimal(str(served.price_factor)))
+def _prices(served: ServedAt, parts: Iterable[PricePart], catalog: Catalog) -> dict[PricePart, Price]:
+    """Return those of some prices that are known at the address that is called."""
+    return {part: price for part in parts if (price := served.price(part, catalog.prices)) is not None}
 
 
 def _unknowns(row: ApiModel, catalog: Catalog, accounts: ApiAccounts) -> list[Gap]:

@@ -36,6 +36,8 @@ OmissionKind = Literal[
     "hardware",
     "machine",
     "provider",
+    "not-called",
+    "deployment",
     "retirement",
     "context",
     "dominated",
@@ -55,7 +57,7 @@ class Candidate:
     gpu: GPU of its replicas.
     tensor_parallel_size, data_parallel_size, enable_expert_parallel: how they share the model (`Parallelism`).
     instance_type: machine that carries it.
-    api: hosted model, `PROVIDER/SLUG`.
+    api: hosted model, `PROVIDER/SLUG`; a provider alone where all that it hosts fell.
     max_num_seqs: batch cap, where the same replica could also run with another one.
     tenancy: `solo` or `private` where its nodes hold nothing else, as `candidates.shapes` means them.
     kv_cache_dtype: form of its KV cache.
@@ -185,6 +187,31 @@ class NoAccount:
 
     provider: str
     kind: Literal["provider"] = "provider"
+
+
+@dataclass(frozen=True)
+class NotCalled:
+    """Plans do not use the provider.
+
+    reason: why, as the end of a sentence.
+    instead: what the team can do instead.
+    """
+
+    reason: str
+    instead: str
+    kind: Literal["not-called"] = "not-called"
+
+
+@dataclass(frozen=True)
+class NoDeployment:
+    """The account at this provider serves a model only by a deployment, and the environment names none that fits.
+
+    names: names of deployments that would do, `SLUG` or `SLUG@ENDPOINT`.
+    """
+
+    provider: str
+    names: tuple[str, ...]
+    kind: Literal["deployment"] = "deployment"
 
 
 @dataclass(frozen=True)
@@ -374,6 +401,8 @@ OmissionCause = (
     | OverQuota
     | RestrictedData
     | NoAccount
+    | NotCalled
+    | NoDeployment
     | Ended
     | OtherResidency
     | RegionOutside

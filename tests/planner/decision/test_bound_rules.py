@@ -22,7 +22,7 @@ from planner.decision.candidates.omissions import (
     TermsNotMet,
 )
 from planner.decision.candidates.self_hosted import SelfHosted
-from planner.decision.candidates.terms import unmet
+from planner.decision.candidates.terms import ServedAt, unmet
 from planner.decision.inputs import Inputs
 from planner.decision.optimize import Outcome, optimize
 from planner.documents.environment_file import parse
@@ -124,7 +124,7 @@ def test_machines_that_may_not_be_used_are_told_once() -> None:
     """Where no machine may serve the route, what single machines lack is no reason."""
     (problem,) = refused(text("qwen3-8b, gpt-4.1-mini", route="residency: [eu]"))
     assert problem.message.endswith(
-        "of its candidates 1 × is at a provider without an account in `api.providers`; its open-weight models would be "
+        "of its candidates 2 × is at a provider without an account in `api.providers`; its open-weight models would be "
         "hosted in a region that the route's residency excludes"
     )
 
@@ -288,7 +288,8 @@ def test_a_stated_latency_is_held_against_the_target_of_the_p95_prompt(
 def test_without_a_target_of_the_first_token_the_whole_answer_is_one() -> None:
     (route,) = market(text("qwen3-8b")).demand.routes
     asked = replace(route, target=LatencyTarget(e2e_ms=2_000.0))
-    openai = CATALOG.providers["openai"]
+    (row,) = (row for row in CATALOG.apis if row.key == "openai/gpt-4.1-mini")
+    openai = ServedAt(row, CATALOG.providers["openai"])
     for ttft_ms, misses in ((1_999.0, False), (2_001.0, True)):
         account = ProviderAccount.model_validate({"latency": {"ttft_p95": f"{ttft_ms}ms", "measured": "2026-11-01"}})
         cause = unmet(asked, openai, account, CATALOG.places)

@@ -192,3 +192,62 @@ def test_figures_of_a_model_that_nobody_knows_are_told_at_their_place(name: str,
     assert found.where is not None
     assert found.where.source[found.where.column - 1 :].startswith(name)
     assert told(f"{ENVIRONMENT}models: {{gpt-5.4-mini: {{tokenizer_ratio: 1.1, measured: 2026-11-01}}}}\n") == ()
+
+
+@pytest.mark.parametrize(
+    ("account", "code", "message", "hint", "place"),
+    [
+        (
+            "azure-openai: {}",
+            "ENV005",
+            "under the account's own names, and `resource` is missing",
+            "`resource: NAME`",
+            "azure",
+        ),
+        (
+            "azure-openai: {resource: acme}",
+            "ENV005",
+            "under the account's own names, and `deployments` is missing",
+            "`deployments: {MODEL: NAME, MODEL@eu: NAME}`",
+            "azure-openai",
+        ),
+        (
+            "azure-openai: {resource: acme, deployments: {gpt-4.1-mimi: mini}}",
+            "ENV006",
+            "the catalog has no model `gpt-4.1-mimi` at `azure-openai`",
+            "did you mean gpt-4.1-mini",
+            "gpt-4.1-mimi",
+        ),
+        (
+            "azure-openai: {resource: acme, deployments: {gpt-4.1-mini@uk: mini}}",
+            "ENV006",
+            "`azure-openai` has no address `uk`",
+            "us",
+            "gpt-4.1-mini@uk",
+        ),
+        ("groq: {resource: acme}", "ENV005", "an account at `groq` has no `resource`", "leave it out", "resource"),
+        (
+            "groq: {deployments: {}}",
+            "ENV005",
+            "an account at `groq` has no `deployments`",
+            "leave it out",
+            "deployments",
+        ),
+    ],
+)
+def test_the_names_of_an_account_are_required_where_a_provider_has_them(
+    account: str, code: str, message: str, hint: str, place: str
+) -> None:
+    found = told(replaced("openai: {limits", f"{account}\n    openai: {{limits"))
+    wanted = [problem for problem in found if message in problem.message]
+    (problem,) = wanted
+    assert problem.code == code
+    assert hint in problem.hint
+    assert problem.where is not None
+    assert problem.where.source[problem.where.column - 1 :].startswith(place)
+
+
+def test_an_account_with_its_deployments_and_one_at_a_provider_that_is_not_called_are_known() -> None:
+    azure = "azure-openai: {resource: acme, deployments: {gpt-4.1-mini: a, gpt-4.1-mini@eu: b}}"
+    accounts = f"{azure}\n    runpod: {{}}\n    xai: {{}}"
+    assert told(replaced("openai: {limits", f"{accounts}\n    openai: {{limits")) == ()

@@ -202,6 +202,40 @@ def test_aliases_retire_with_the_snapshot_that_they_point_to() -> None:
     assert mini.why_not(date(2027, 1, 13)) is None
 
 
+def test_nearly_all_listed_models_say_how_their_end_is_known() -> None:
+    listed = [api for api in CATALOG.apis if api.status == "listed"]
+    assert len(listed) >= 140
+    for provider in {api.provider for api in listed} - {"deepinfra"}:
+        assert all(api.lifecycle is not None for api in listed if api.provider == provider), provider
+    assert sum(api.lifecycle is not None for api in listed) >= 0.95 * len(listed)
+
+
+def test_providers_that_plans_use_say_what_they_do_with_requests() -> None:
+    """Training and the place of each are known; how long it keeps requests is stated by more than half."""
+    used = [row for row in CATALOG.providers.values() if not row.not_called]
+    assert len(used) == 11
+    assert all(row.trains_on_data is not None and row.residency for row in used)
+    assert sum(row.retention_days is not None for row in used) >= 6
+    assert sum(row.zero_retention_possible is not None for row in used) >= 10
+
+
+def test_prices_of_the_newest_day_were_read_on_it() -> None:
+    """What the list of that day no longer has keeps the day on which it was read last."""
+    api = [price for price in CATALOG.prices.rows.values() if price.kind == "api"]
+    old = {price.key.rsplit("/", 1)[0] for price in api if price.as_of != "2026-11-29"}
+    delisted = {f"api/{row.key}" for row in CATALOG.apis if row.status == "delisted"}
+    assert old <= delisted
+    assert {price.source for price in api if price.as_of == "2026-11-29"} == {
+        "litellm 1.110.2 model_prices_and_context_window_backup.json (MIT)"
+    }
+
+
+def test_long_prompts_have_a_price_wherever_they_cost_more() -> None:
+    for row in CATALOG.apis:
+        if row.long_context_above is not None and row.status == "listed":
+            assert {row.price_key("long-input"), row.price_key("long-output")} <= CATALOG.prices.rows.keys(), row.key
+
+
 def test_retired_and_delisted_models_are_kept_but_never_usable() -> None:
     for key in ("openai/gpt-4", "openai/gpt-4-turbo", "groq/llama-3.3-70b-instruct", "google/gemini-1.5-pro"):
         assert not APIS[key].serves_on(date(2026, 12, 1)), key
@@ -211,7 +245,7 @@ def test_retired_and_delisted_models_are_kept_but_never_usable() -> None:
 def test_not_known_is_not_for_ever() -> None:
     """Every hosted model says how its end is known: a day, a promise, a reading, or that nobody has read it."""
     states = [api.lifecycle.state if api.lifecycle else "unknown" for api in CATALOG.apis]
-    assert states.count("unknown") == 1
+    assert states.count("unknown") <= len(states) * 0.05
     assert {"announced", "not-before", "none-announced", "deprecated"} <= set(states)
     for api in CATALOG.apis:
         assert api.contradiction() is None

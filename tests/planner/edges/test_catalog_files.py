@@ -19,7 +19,7 @@ SHIPPED = ROOT / "planner" / "catalog" / "data"
 PARTS = ("gpus", "instances", "models", "places", "prices", "providers", "regions", "unplanned")
 BUILT = ("gpus", "instances", "prices", "regions")
 """Parts that are as the raw tables say. Licences, terms and places of the others were read later, and edited there."""
-DAY = "prices/2026-11-21"
+DAY = "prices/2026-11-29"
 
 
 @pytest.fixture
@@ -281,6 +281,45 @@ def test_a_place_that_is_not_there_is_told_where_it_is_named(folder: Path) -> No
     assert {p.message for p in problems} == {f"there is no place {name!r}" for name in ("globe", "ue", "europe")}
 
 
+def test_an_address_with_prices_of_its_own_has_them_for_each_model(folder: Path) -> None:
+    _edit(folder / f"{DAY}/api/bedrock.yaml", "  claude-haiku-5.5@eu:\n", "  claude-haiku-5.6@eu:\n")
+    problems = _problems(folder)
+    assert {p.message for p in problems} == {
+        f"bedrock/claude-haiku-5.5@eu has no {part} price in the snapshot of {DAY.partition('/')[2]}"
+        for part in ("input", "output")
+    }
+    assert {p.where.file for p in problems if p.where} == {"providers/bedrock.yaml"}
+
+
+def test_a_model_that_an_address_names_and_nobody_hosts_is_told(folder: Path) -> None:
+    stated = _edit(folder / "providers/bedrock.yaml", "stated_models: [gpt-oss-120b,", "stated_models: [gpt-oss-12b,")
+    _edit(folder / "providers/bedrock.yaml", "      kimi-k3: in.moonshotai", "      kimi-k4: in.moonshotai")
+    problems = _problems(folder)
+    assert {p.message for p in problems} == {
+        "bedrock hosts no model 'gpt-oss-12b'",
+        "bedrock hosts no model 'kimi-k4'",
+    }
+    assert ("CAT006", "providers/bedrock.yaml", stated) in _places(problems)
+
+
+@pytest.mark.parametrize(
+    ("provider", "old", "new", "message"),
+    [
+        ("groq", "protocol: openai\n", "protocol: other\n", "a provider without `not_called` has an address"),
+        ("groq", "protocol: openai\n", "protocol: openai\nbilling: hour\n", "bills by the `token`"),
+        ("groq", "base_url: https://api.groq.com/openai/v1\n", "base_url: null\n", "has an address"),
+        ("xai", "instead: accept", "instead: ''\nnote: accept", "`not_called` goes with `instead`"),
+    ],
+)
+def test_a_provider_that_plans_cannot_use_says_so(
+    folder: Path, provider: str, old: str, new: str, message: str
+) -> None:
+    _edit(folder / f"providers/{provider}.yaml", old, new)
+    (problem,) = _problems(folder)
+    assert problem.code == "CAT003"
+    assert message in problem.message
+
+
 def test_a_part_of_a_place_has_the_source_of_the_whole(folder: Path) -> None:
     """And it is a place of its own, which may not stand twice."""
     _edit(
@@ -347,8 +386,12 @@ def test_no_shipped_line_is_too_long_to_read() -> None:
 def test_building_from_the_raw_tables_gives_the_shipped_bytes(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tools.catalog.build", str(RAW), str(tmp_path)]
     subprocess.run(command, check=True, cwd=ROOT, capture_output=True, timeout=120)
-    built = _files(tmp_path, *BUILT, "traces")
-    assert built == _files(SHIPPED, *BUILT, "traces")
+    built, shipped = _files(tmp_path, *BUILT, "traces"), _files(SHIPPED, *BUILT, "traces")
+    sources, kept = (files.pop(f"{DAY}/sources.yaml").decode() for files in (built, shipped))
+    assert set(sources.splitlines()) <= set(kept.splitlines())
+    by_hand = {path for path in shipped if path.startswith(f"{DAY}/api/")}
+    assert by_hand
+    assert built == {path: text for path, text in shipped.items() if path not in by_hand}
 
 
 def _files(folder: Path, *parts: str) -> dict[str, bytes]:

@@ -196,7 +196,7 @@ def test_two_routes_without_a_candidate_are_two_problems(tmp_path: Path) -> None
         ("INF001", "extraction:"),
     ]
     chat, extraction = caught.value.problems
-    assert "1 × is at a provider without an account in `api.providers`" in chat.message
+    assert "2 × is at a provider without an account in `api.providers`" in chat.message
     assert chat.hint == "add the provider to `api.providers`, or accept an open-weight model"
     assert "cannot meet the SLO at any load" in extraction.message
     assert extraction.hint.startswith("nearest: qwen3-8b (")

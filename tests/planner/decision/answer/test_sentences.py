@@ -30,8 +30,10 @@ from planner.decision.candidates.omissions import (
     MissesSlo,
     NearAddress,
     NoAccount,
+    NoDeployment,
     NoMachine,
     NoPrice,
+    NotCalled,
     NotInZones,
     Omission,
     OmissionCause,
@@ -84,6 +86,15 @@ OMISSIONS: list[tuple[OmissionCause, str]] = [
     ),
     (RestrictedData(), "the route's data is restricted"),
     (NoAccount("groq"), "`api.providers` has no account at groq"),
+    (
+        NotCalled("it is billed by the hour", "host it"),
+        "plans do not use it, because it is billed by the hour; host it",
+    ),
+    (
+        NoDeployment("azure-openai", ("gpt-4.1", "gpt-4.1@eu")),
+        "`api.providers.azure-openai.deployments` names no deployment of it that the route may use "
+        "(gpt-4.1 or gpt-4.1@eu)",
+    ),
     (Ended(LAST), "ended on 2026-11-30"),
     (Ended(LAST, True, ("b", "c")), "ended on 2026-11-30 (its provider names b or c instead)"),
     (Ended(None, True), "its provider no longer lists it"),

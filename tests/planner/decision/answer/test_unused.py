@@ -53,18 +53,19 @@ def told(plan: Plan, name: str = "accepted") -> list[str]:
 
 
 def test_an_accepted_model_without_an_account() -> None:
-    plan, rich = planned("qwen3-8b, gpt-5.4-mini"), planned("qwen3-8b, gpt-5.4-mini", "openai: {}")
+    plan, rich = planned("qwen3-8b, gpt-6.1-terra"), planned("qwen3-8b, gpt-6.1-terra", "openai: {}")
     assert told(plan) == [
-        "chat accepts gpt-5.4-mini, and nothing comes of it: `api.providers` has no account at openai; with an account "
-        f"there the plan would cost ${rich.cost.usd_per_month:,} a month instead of ${plan.cost.usd_per_month:,}"
+        "chat accepts gpt-6.1-terra, and nothing comes of it: `api.providers` has no account at openai; with an "
+        "account there the plan would cost "
+        f"${rich.cost.usd_per_month:,} a month instead of ${plan.cost.usd_per_month:,}"
     ]
     assert told(rich) == []
 
 
 def test_two_models_of_one_provider_without_an_account_are_one_line() -> None:
-    (line,) = told(planned("qwen3-8b, gpt-5.4-mini, gpt-5.6-luna"))
-    assert line.startswith("chat accepts gpt-5.4-mini and gpt-5.6-luna, and nothing comes of it: ")
-    assert f"${planned('qwen3-8b, gpt-5.4-mini, gpt-5.6-luna', 'openai: {}').cost.usd_per_month:,} a month" in line
+    (line,) = told(planned("qwen3-8b, gpt-6.1-terra, gpt-6.1-sol"))
+    assert line.startswith("chat accepts gpt-6.1-sol and gpt-6.1-terra, and nothing comes of it: ")
+    assert f"${planned('qwen3-8b, gpt-6.1-terra, gpt-6.1-sol', 'openai: {}').cost.usd_per_month:,} a month" in line
 
 
 def test_a_model_that_has_ended_before_the_start() -> None:
@@ -88,7 +89,7 @@ def test_a_provider_in_another_place() -> None:
 
 
 def test_a_provider_in_an_unknown_place() -> None:
-    asked = inputs("qwen3-8b, gpt-5.4-mini", "openai: {}", residency="us")
+    asked = inputs("qwen3-8b, gpt-6.1-terra", "openai: {}", residency="us")
     rows = asked.catalog.providers
     unknown = {**rows, "openai": replace(rows["openai"], residency=None, endpoints={})}
     plan = optimize(replace(asked, catalog=replace(asked.catalog, providers=unknown)), kept=KEPT).plan
@@ -97,8 +98,8 @@ def test_a_provider_in_an_unknown_place() -> None:
 
 
 def test_a_model_that_serves_at_a_further_address_has_not_fallen() -> None:
-    plan = planned("qwen3-8b, gpt-5.4-mini", "openai: {}", residency="us")
-    assert plan.routes[0].fallback == ("openai/gpt-5.4-mini@us",)
+    plan = planned("qwen3-8b, gpt-6.1-terra", "openai: {}", residency="us")
+    assert plan.routes[0].fallback == ("openai/gpt-6.1-terra@us",)
     assert told(plan) == []
     assert told(plan, "accounts") == []
 
@@ -110,10 +111,10 @@ def test_all_causes_of_one_name_are_told_and_set_aside_together() -> None:
 
 
 def test_restricted_data_is_not_priced_at_an_api() -> None:
-    (line,) = told(planned("qwen3-8b, gpt-5.4-mini", "openai: {}", data="restricted"))
+    (line,) = told(planned("qwen3-8b, gpt-6.1-terra", "openai: {}", data="restricted"))
     assert line == (
-        "chat accepts gpt-5.4-mini, and nothing comes of it: the route's data is restricted; no price: restricted data "
-        "reaches no API, whatever it costs"
+        "chat accepts gpt-6.1-terra, and nothing comes of it: the route's data is restricted; no price: restricted "
+        "data reaches no API, whatever it costs"
     )
 
 
@@ -185,14 +186,14 @@ def test_a_model_that_fits_no_machine() -> None:
 
 
 def test_a_price_that_nobody_knows_is_said_to_be_unknown() -> None:
-    asked = inputs("qwen3-8b, gpt-5.4-mini", "openai: {}")
-    rows = {k: price for k, price in asked.catalog.prices.rows.items() if not k.startswith("api/openai/gpt-5.4-mini/")}
+    asked = inputs("qwen3-8b, gpt-6.1-terra", "openai: {}")
+    rows = {k: price for k, price in asked.catalog.prices.rows.items() if not k.startswith("api/openai/gpt-6.1-terra/")}
     poor = replace(asked.catalog, prices=PriceSnapshot(asked.catalog.prices.name, rows))
     (line,) = told(optimize(replace(asked, catalog=poor), kept=KEPT).plan)
-    assert "the price snapshot has no api/openai/gpt-5.4-mini/input; price unknown: " in line
+    assert "the price snapshot has no api/openai/gpt-6.1-terra/input; price unknown: " in line
 
 
-@pytest.mark.parametrize("accept", ["qwen3-8b, gpt-5.4-mini, gpt-5.6-luna", "qwen3-8b, qwen3-32b, gpt-5.6-luna"])
+@pytest.mark.parametrize("accept", ["qwen3-8b, gpt-6.1-terra, gpt-6.1-sol", "qwen3-8b, qwen3-32b, gpt-6.1-sol"])
 def test_what_merely_lost_on_price_is_not_told(accept: str) -> None:
     plan = planned(accept, "openai: {}")
     assert plan.pools == ()
@@ -206,7 +207,7 @@ def test_a_hosted_copy_that_fell_is_not_told_where_the_model_can_be_hosted() -> 
 
 
 def test_an_account_that_no_route_can_use() -> None:
-    (line,) = told(planned("qwen3-8b, gpt-5.4-mini", "openai: {}, mistral: {}"), "accounts")
+    (line,) = told(planned("qwen3-8b, gpt-6.1-terra", "openai: {}, mistral: {}"), "accounts")
     assert (
         line == "no route can use these accounts of `api.providers`: mistral (no route accepts a model that it hosts)"
     )
@@ -222,7 +223,7 @@ def test_an_account_whose_copies_have_ended_has_a_price() -> None:
 
 def test_a_long_list_of_fallen_names_is_told_whole_and_priced_in_part() -> None:
     """Seven groups of names; the question is solved again for six of them."""
-    names = "claude-opus-5.5, codestral-2508, gemini-2.5-pro, gemini-3.8-flash, gpt-5.4-mini, nova-lite, o3, gpt-4"
+    names = "claude-opus-5.5, codestral-2508, gemini-2.5-pro, gemini-3.8-flash, gpt-6.1-terra, nova-lite, o3, gpt-4"
     lines = told(planned(f"qwen3-8b, {names}", "deepseek: {}"))
     assert len(lines) == 7
     assert sum("6 other names are priced already" in line for line in lines) == 1
