@@ -105,16 +105,18 @@ def test_a_residency_that_nothing_keeps_is_refused_at_its_line_with_regions_that
     asked = text("qwen3-8b", route="residency: [eu]")
     (problem,) = refused(asked)
     assert (problem.code, problem.about) == ("INF001", ("routes", "chat", "residency"))
-    assert problem.hint.startswith("the catalog has no region in eu")
+    assert problem.hint.startswith("set `platform.region` to eu-central-1 or eu-north-1 or eu-south-2 or eu-west-1")
+    (nowhere,) = refused(text("qwen3-8b", route="residency: [ch]"))
+    assert nowhere.hint.startswith("the catalog has no region in ch"), "of eu-central-2 no zones are known"
     (elsewhere,) = refused(asked.replace("us-east-1", "us-west-2").replace("use1", "usw2"))
     assert elsewhere.about == ("routes", "chat", "residency")
 
 
 def test_a_restricted_route_is_not_sent_to_an_api() -> None:
     """No API may see its data: only a machine in the place helps, or a place in which there is one."""
-    (problem,) = refused(text("qwen3-8b", route="residency: [eu]").replace("data: internal", "data: restricted"))
+    (problem,) = refused(text("qwen3-8b", route="residency: [ch]").replace("data: internal", "data: restricted"))
     assert problem.hint.startswith(
-        "the catalog has no region in eu, and no API may serve restricted data: allow the place of a region that it has"
+        "the catalog has no region in ch, and no API may serve restricted data: allow the place of a region that it has"
     )
     assert "us-east-1 (United States)" in problem.hint
     assert "hosted model" not in problem.hint
@@ -131,7 +133,7 @@ def test_machines_that_may_not_be_used_are_told_once() -> None:
 
 def test_a_refusal_names_the_regions_of_the_catalog_that_fit() -> None:
     wanted = text("qwen3-8b", route="residency: [us]")
-    assert market(wanted).fitting_regions == {"chat": ("us-east-1", "us-west-2")}
+    assert market(wanted).fitting_regions == {"chat": ("us-east-1", "us-east-2", "us-west-1", "us-west-2")}
     assert market(wanted).classes
     assert not fell(wanted, "region")
     east = replace(CATALOG.places.rows["de"], aws_regions=("us-east-1",))

@@ -168,7 +168,11 @@ def test_what_a_plan_rests_on_is_named() -> None:
     found, catalog = outcome(), load_catalog()
     assert found.facts == tuple(sorted(set(found.facts)))
     assert found.prices == tuple(sorted(set(found.prices)))
-    assert set(found.facts) <= set(catalog.rows)
+    sold = {f"offering/{row.region}/{row.instance_type}" for row in catalog.offered_in("us-east-1")}
+    assert set(found.facts) <= {*catalog.rows, *sold}
+    assert {
+        key.replace("instance/", "offering/us-east-1/") for key in found.facts if key.startswith("instance/")
+    } <= sold
     assert all(catalog.prices.price(key) is not None for key in found.prices)
     assert {line.price for line in found.plan.cost.lines} <= set(found.prices)
 
