@@ -116,7 +116,7 @@ def test_a_team_adds_the_zones_of_a_region(tmp_path: Path) -> None:
     (own / "af-south-1.yaml").write_text(OWN_REGION, encoding="utf-8")
     plan = planned(tmp_path, "af-south-1", "afs1-az1, afs1-az2", model="qwen3-1.7b")
     assert {line.price.split("/")[1] for line in plan.cost.lines} == {"af-south-1"}
-    assert "af-south-1 of 2026-11-29, in place of the shipped row" in told(plan, "own catalog")
+    assert "region af-south-1 of 2026-11-29" in told(plan, "own catalog")
 
 
 @pytest.mark.parametrize(

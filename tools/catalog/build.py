@@ -6,8 +6,8 @@ RAW_FOLDER holds `catalog/` (gpus.csv, models.csv, aws_gpu_instances.csv, aws_az
 aws_prices_long.csv, aws_ondemand_by_region.csv, aws_platform_by_region.csv, apis.csv,
 api_lifecycle.csv, api_policies.csv, api_price_disagreements.csv, infra_prices.csv) and `traces/` (two Azure CSV files).
 Those tables were gathered by hand from the sources that every row names; they are not part of this repository, and
-whoever has no copy edits the shipped files. The same input gives the same bytes. Prices of hosted models of the later day,
-and their rows of its table of sources, were entered by hand and stay.
+whoever has no copy edits the shipped files. The same input gives the same bytes. Prices of hosted models of the later
+day, and their rows of its table of sources, were entered by hand and stay.
 """
 
 from __future__ import annotations

@@ -41,6 +41,8 @@ def _facts(solved: Solved, fallbacks: Iterable[str]) -> Iterator[tuple[str, str]
         yield f"model/{pool.shape.model.key}", ""
         yield f"gpu/{pool.shape.gpu.key}", "GPU "
         yield f"instance/{pool.offering.instance.key}", "machine "
+    if solved.pools:
+        yield f"region/{solved.region}", "region "
     for name in fallbacks:
         key = catalog_key(name)
         yield f"api/{key}", "hosted model "
