@@ -152,6 +152,7 @@ def _consulted(inputs: Inputs, market: Market, plan: Plan) -> tuple[tuple[str, .
     prices = {price.key for api in market.apis for price in api.prices.values()}
     for c in market.classes:
         facts |= {f"model/{c.shape.model.key}", f"gpu/{c.shape.gpu.key}", f"instance/{c.offering.instance.key}"}
+        facts |= {f"adapter/{adapter.key}" for adapter in c.shape.adapters}
         prices.add(c.offering.price_key)
     prices |= {line.price for line in (*plan.cost.lines, *market.cluster)} | {disk_key(region), storage_key(region)}
     prices = {key for key in prices if not key.startswith(STATED)}

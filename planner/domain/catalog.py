@@ -1,8 +1,8 @@
 """The catalog: every dated fact on which a plan may rest, looked up by name.
 
 A look-up returns a value or a named gap. The digests of a plan cover exactly the rows that it consulted. They are kept
-apart for facts (`model/…`, `gpu/…`, `instance/…`, `api/…`, `place/…`, `provider/…`) and for prices, so that a new price
-and a new fact make a lock stale for different reasons. No file is read here.
+apart for facts (`model/…`, `adapter/…`, `gpu/…`, `instance/…`, `api/…`, `place/…`, `provider/…`) and for prices, so
+that a new price and a new fact make a lock stale for different reasons. No file is read here.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
+from planner.domain.adapters import Adapter
 from planner.domain.apis import ApiModel, Provider
 from planner.domain.gaps import Gap, did_you_mean
 from planner.domain.models import Model, Quantization, split_entry
@@ -25,7 +26,7 @@ from planner.domain.prices import PriceSnapshot
 FactRow = Mapping[str, Any]
 
 
-KINDS = ("gpu", "instance", "model", "api", "place", "provider")
+KINDS = ("gpu", "instance", "model", "adapter", "api", "place", "provider")
 """First parts of the keys of fact rows."""
 NOT_PLANNED_WITH: Mapping[str, frozenset[str]] = {
     "gpu": frozenset({"assumed_for", "runtime_names", "spellings"}),
@@ -41,13 +42,15 @@ class AcceptedEntry:
     entry: the entry as it was written.
     model: the open-weight model; None when the entry names a model whose weights are closed.
     precisions: ways to run the model that the entry admits; empty without a model.
-    apis: hosted copies, sorted by key; empty when the entry asks for a quantization by name.
+    apis: hosted copies, sorted by key; empty when the entry asks for a quantization or an adapter by name.
+    adapter: the adapter of that model that the entry names; None when it names the model itself.
     """
 
     entry: str
     model: Model | None
     precisions: tuple[Quantization, ...]
     apis: tuple[ApiModel, ...]
+    adapter: Adapter | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ class Catalog:
     apis: hosted models, sorted by key.
     prices: the price snapshot.
     rows, price_rows: rows as they were read, by `KIND/KEY` and by the key of the price, for digests.
+    adapters: LoRA adapters of models, by name; they stand in a team's own catalog alone.
     own: rows of the team's own catalog, by `KIND/KEY`: their day, and whether each stands for a shipped one.
     """
 
@@ -85,6 +89,7 @@ class Catalog:
     rows: Mapping[str, FactRow] = field(repr=False)
     price_rows: Mapping[str, FactRow] = field(repr=False)
     own: Mapping[str, OwnRow] = field(default_factory=dict)
+    adapters: Mapping[str, Adapter] = field(default_factory=dict)
 
     @cached_property
     def gpus(self) -> Mapping[str, Gpu]:
@@ -127,12 +132,16 @@ class Catalog:
         """Return what an accept-list entry stands for, like `gpt-4.1-mini` or `qwen3-32b@awq`.
 
         A plain name admits the native precision and those that are made from it while loading. Another checkpoint in
-        AWQ, GPTQ, INT8 or NVFP4 needs the form with `@`.
+        AWQ, GPTQ, INT8 or NVFP4 needs the form with `@`. The name of an adapter stands for its base with it, which
+        nobody else hosts.
         """
         name, quantization = split_entry(entry)
+        if (adapter := self.adapters.get(name)) is not None:
+            base = self.accepted_entry(entry.replace(name, adapter.base, 1))
+            return base if isinstance(base, Gap) else replace(base, entry=entry, apis=(), adapter=adapter)
         model, apis = self.models.get(name), tuple(row for row in self.apis if row.slug == name)
         if model is None and not apis:
-            return _unknown("model", name, [*self.models, *(row.slug for row in self.apis)])
+            return _unknown("model", name, [*self.models, *self.adapters, *(row.slug for row in self.apis)])
         if quantization is None:
             ways = tuple(w for w in model.precisions() if w.name == model.native or not w.own_entry) if model else ()
             return AcceptedEntry(entry, model, ways, apis)
@@ -141,6 +150,10 @@ class Catalog:
             known = [f"{name}@{other.name}" for other in model.precisions()] if model else [name]
             return Gap("model", name, f"{name} does not come in {quantization!r}", did_you_mean(entry, known))
         return AcceptedEntry(entry, model, (way,), ())
+
+    def adapters_of(self, model: str) -> tuple[str, ...]:
+        """Return the names of all adapters of a model, sorted."""
+        return tuple(sorted(name for name, adapter in self.adapters.items() if adapter.base == model))
 
     def facts_digest(self, keys: Iterable[str], without: Mapping[str, Collection[str]] | None = None) -> str:
         """Return the SHA-256 of the fact rows behind a plan, as `sha256:…`.

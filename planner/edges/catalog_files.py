@@ -22,6 +22,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from planner.domain.adapters import Adapter
 from planner.domain.apis import ApiModel, Provider
 from planner.domain.catalog import Catalog
 from planner.domain.gaps import did_you_mean
@@ -33,7 +34,7 @@ from planner.edges.catalog_entries import CatalogReading, Entry
 from planner.words.diagnostics import Problem, Problems
 from planner.words.spans import Path
 
-T = TypeVar("T", Gpu, InstanceType, Model, KnownPlace, Provider, ApiModel, Price)
+T = TypeVar("T", Gpu, InstanceType, Model, KnownPlace, Provider, ApiModel, Price, Adapter)
 
 UNREAD = frozenset({"CAT001", "CAT002"})
 """Problems that hide a whole file. While there is one, nobody can say whether a name is missing elsewhere."""
@@ -178,8 +179,9 @@ def _contradictions(value: Any) -> Iterator[tuple[Path, str]]:
     """Yield where the columns of a row contradict each other, or name a place in a form that no place has."""
     if isinstance(value, ApiModel) and (message := value.contradiction()):
         yield ("lifecycle", "state"), message
-    if isinstance(value, Model):
+    if isinstance(value, Model | Adapter):
         yield from value.malformed()
+    if isinstance(value, Model):
         for place, drafter in enumerate(value.drafters):
             if wrong := drafter.contradiction():
                 yield ("drafters", place, wrong[0]), wrong[1]

@@ -1,6 +1,7 @@
 """The team's own catalog: `catalog/` beside its environments, whose rows win over the shipped ones.
 
-    catalog/models/KEY.yaml    one open-weight model, as in the shipped catalog
+    catalog/models/KEY.yaml      one open-weight model, as in the shipped catalog
+    catalog/adapters/NAME.yaml   one LoRA adapter of a model
 
 A row may name a shipped model as its `base` and state only what differs: own weights of the same shape. Rows have the
 same form as shipped ones and are checked in the same way; the digest of a plan covers them as it covers those, so that
@@ -16,12 +17,14 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from planner.domain.adapters import Adapter
 from planner.domain.catalog import Catalog, OwnRow
 from planner.domain.gaps import did_you_mean
 from planner.domain.models import Model
 from planner.edges.catalog_entries import SUFFIX, CatalogReading, Entry
 from planner.edges.catalog_files import FactTable, dangling_places, fact_table, load_catalog
 from planner.edges.catalog_yaml import read
+from planner.edges.own_adapters import ADAPTERS, own_adapters
 from planner.words.diagnostics import Problem, Problems, Span
 
 FOLDER = "catalog"
@@ -68,15 +71,22 @@ def _with_own(shipped: Catalog, own: Path) -> Catalog:
     entries = [_from_base(entry, shipped, problems) for entry in reading.models()] if (own / MODELS).is_dir() else []
     models = fact_table(entries, TypeAdapter(Model), problems)
     problems.extend(dangling_places(models, shipped.places.rows, FactTable({}, {})))
+    known = {**shipped.models, **models.entries}
+    adapters = own_adapters(reading, known, shipped) if (own / ADAPTERS).is_dir() else FactTable[Adapter]({}, {})
     if problems:
         raise Problems(dict.fromkeys(problems))
-    rows = {f"model/{key}": row for key, row in models.rows.items()}
+    rows = {
+        **{f"model/{key}": row for key, row in models.rows.items()},
+        **{f"adapter/{key}": row for key, row in adapters.rows.items()},
+    }
     return replace(
         shipped,
         models={**shipped.models, **models.values},
+        adapters=adapters.values,
         rows={**shipped.rows, **rows},
         own={
-            f"model/{key}": OwnRow(model.as_of, key in shipped.models) for key, model in sorted(models.values.items())
+            **{f"adapter/{key}": OwnRow(row.as_of, False) for key, row in sorted(adapters.values.items())},
+            **{f"model/{key}": OwnRow(row.as_of, key in shipped.models) for key, row in sorted(models.values.items())},
         },
     )
 
@@ -84,9 +94,10 @@ def _with_own(shipped: Catalog, own: Path) -> Catalog:
 def _unread(own: Path) -> Iterable[Problem]:
     """Yield a problem for whatever stands in the folder and is not read."""
     for path in sorted(own.iterdir()):
-        if path.name != MODELS and not path.name.startswith("."):
-            hint = f"own rows are read from {own / MODELS}; move it away"
-            yield Problem("CAT007", f"{path} is not read: an own catalog holds models", Span(str(path), 1), hint)
+        if path.name not in (MODELS, ADAPTERS) and not path.name.startswith("."):
+            hint = f"own rows are read from {own / MODELS} and {own / ADAPTERS}; move it away"
+            message = f"{path} is not read: an own catalog holds models and adapters"
+            yield Problem("CAT007", message, Span(str(path), 1), hint)
 
 
 def _from_base(entry: Entry, shipped: Catalog, problems: list[Problem]) -> Entry:

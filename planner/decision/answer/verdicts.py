@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from planner.decision.answer.data_rules import licence_doubts, privacy_of
+from planner.decision.answer.fleet import adapters_of
 from planner.decision.answer.price_verdicts import price_verdicts
 from planner.decision.answer.quality_verdicts import quality_verdicts
 from planner.decision.answer.routes import BYTES_PER_TOKEN
@@ -15,6 +16,7 @@ from planner.decision.answer.too_long import too_long_verdicts
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.domain.environment import Environment
 from planner.domain.gaps import Gap
+from planner.performance.adapters import SLOWER, SLOWER_SOURCE
 from planner.plan.cost import Cost
 from planner.plan.review import Verdict
 from planner.words.units import HOURS_PER_MONTH
@@ -37,6 +39,7 @@ def verdicts(
         *_provenance(solved.pools),
         *_caches(solved.pools),
         *_drafters(solved.pools),
+        *_adapters(solved),
         *_stretched(solved.pools),
         *_range(without_place),
         *_gaps((*gaps, *(gap for pool in solved.pools for gap in pool.shape.model.gaps()))),
@@ -94,10 +97,10 @@ def _unused(solved: Solved) -> list[Verdict]:
 def _provenance(pools: Sequence[SelfHosted]) -> list[Verdict]:
     """Warn of capacities that rest on no measured runs of the GPU, or on few runs of the layout.
 
-    Of pools with a drafter `_drafters` warns.
+    Of pools with a drafter `_drafters` warns, and of pools with adapters `_adapters`.
     """
     analytic = [p for p in pools if any(c.provenance == "analytic" for c in p.replica.capacities.values())]
-    single = [pool for pool in analytic if pool.shape.copies == 1 and not pool.shape.drafter]
+    single = [p for p in analytic if p.shape.copies == 1 and not p.shape.drafter and not p.shape.adapters]
     latent = {p.name for p in single if p.shape.kv_format == "fp8" and p.shape.model.architecture.latent is not None}
     gpus = sorted({pool.shape.gpu.key for pool in single if pool.name not in latent})
     copied = sorted(pool.name for pool in analytic if pool.shape.copies > 1)
@@ -154,6 +157,21 @@ def _drafters(pools: Sequence[SelfHosted]) -> list[Verdict]:
     return verdicts
 
 
+def _adapters(solved: Solved) -> list[Verdict]:
+    """Warn of pools with LoRA adapters: their speed rests on what others publish."""
+    verdicts = []
+    for pool in solved.pools:
+        if adapters := adapters_of(solved, pool):
+            message = (
+                f"{pool.name} holds {', '.join(f'{a.key} (rank {a.rank})' for a in adapters)} beside "
+                f"{pool.shape.model.key}; each step is taken to last {SLOWER:g} times as long ({SLOWER_SOURCE}), and "
+                "its capacity rests on that and on no run, with the margin of computed figures: measure one replica "
+                "before you rely on it"
+            )
+            verdicts.append(Verdict(name="adapters", state="warn", message=message))
+    return verdicts
+
+
 def _range(without_place: Sequence[str]) -> list[Verdict]:
     if not without_place:
         return []
@@ -164,12 +182,13 @@ def _range(without_place: Sequence[str]) -> list[Verdict]:
 
 
 def _own_rows(solved: Solved) -> list[Verdict]:
-    """Name the models of the plan that stand in the team's own catalog, each with its day."""
+    """Name the models and adapters of the plan that stand in the team's own catalog, each with its day."""
     own = solved.catalog.own
-    keys = sorted({pool.shape.model.key for pool in solved.pools if f"model/{pool.shape.model.key}" in own})
-    if not keys:
+    used = {f"model/{pool.shape.model.key}" for pool in solved.pools}
+    used |= {f"adapter/{adapter.key}" for pool in solved.pools for adapter in adapters_of(solved, pool)}
+    rows = sorted((key.partition("/")[2], own[key]) for key in used if key in own)
+    if not rows:
         return []
-    rows = [(key, own[f"model/{key}"]) for key in keys]
     told = [f"{key} of {row.as_of}{', in place of the shipped row' if row.replaces else ''}" for key, row in rows]
     return [Verdict(name="own catalog", state="pass", message="; ".join(told))]
 
