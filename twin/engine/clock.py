@@ -101,7 +101,7 @@ class EngineClock(BaseModel):
     max_num_queued_reqs: _Count | None = None
     max_num_queued_tokens: _Count | None = None
     step: StepCoefficients
-    adapters: tuple[str, ...] = ()
+    adapters: Annotated[tuple[str, ...], Field(exclude_if=lambda names: not names)] = ()
 
     @model_validator(mode="after")
     def _limits_that_vllm_would_refuse(self) -> EngineClock:
