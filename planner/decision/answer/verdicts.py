@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+from planner.decision.answer.adapter_verdicts import adapter_verdicts
 from planner.decision.answer.data_rules import licence_doubts, privacy_of
 from planner.decision.answer.fleet import adapters_of
 from planner.decision.answer.price_verdicts import price_verdicts
@@ -16,7 +17,6 @@ from planner.decision.answer.too_long import too_long_verdicts
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.domain.environment import Environment
 from planner.domain.gaps import Gap
-from planner.performance.adapters import SLOWER, SLOWER_SOURCE
 from planner.plan.cost import Cost
 from planner.plan.review import Verdict
 from planner.words.units import HOURS_PER_MONTH
@@ -39,7 +39,7 @@ def verdicts(
         *_provenance(solved.pools),
         *_caches(solved.pools),
         *_drafters(solved.pools),
-        *_adapters(solved),
+        *adapter_verdicts(solved),
         *_stretched(solved.pools),
         *_range(without_place),
         *_gaps((*gaps, *(gap for pool in solved.pools for gap in pool.shape.model.gaps()))),
@@ -97,7 +97,7 @@ def _unused(solved: Solved) -> list[Verdict]:
 def _provenance(pools: Sequence[SelfHosted]) -> list[Verdict]:
     """Warn of capacities that rest on no measured runs of the GPU, or on few runs of the layout.
 
-    Of pools with a drafter `_drafters` warns, and of pools with adapters `_adapters`.
+    Of pools with a drafter `_drafters` warns, and of pools with adapters `adapter_verdicts`.
     """
     analytic = [p for p in pools if any(c.provenance == "analytic" for c in p.replica.capacities.values())]
     single = [p for p in analytic if p.shape.copies == 1 and not p.shape.drafter and not p.shape.adapters]
@@ -154,21 +154,6 @@ def _drafters(pools: Sequence[SelfHosted]) -> list[Verdict]:
                 "`vllm:spec_decode_num_drafts` before you rely on it"
             )
             verdicts.append(Verdict(name="speculative decoding", state="warn", message=message))
-    return verdicts
-
-
-def _adapters(solved: Solved) -> list[Verdict]:
-    """Warn of pools with LoRA adapters: their speed rests on what others publish."""
-    verdicts = []
-    for pool in solved.pools:
-        if adapters := adapters_of(solved, pool):
-            message = (
-                f"{pool.name} holds {', '.join(f'{a.key} (rank {a.rank})' for a in adapters)} beside "
-                f"{pool.shape.model.key}; each step is taken to last {SLOWER:g} times as long ({SLOWER_SOURCE}), and "
-                "its capacity rests on that and on no run, with the margin of computed figures: measure one replica "
-                "before you rely on it"
-            )
-            verdicts.append(Verdict(name="adapters", state="warn", message=message))
     return verdicts
 
 
