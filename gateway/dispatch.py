@@ -191,7 +191,7 @@ class Dispatcher:
             attempt,
             replica_call(
                 replica.url,
-                pool,
+                turn.route.models.get(replica.pool, pool.model),
                 turn.request,
                 turn.output_cap,
                 turn.http.headers,

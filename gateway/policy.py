@@ -89,6 +89,7 @@ def _finite(value: float) -> float:
 
 
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$")]
+_ModelName = Annotated[str, Field(min_length=1)]
 _Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 _EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 _Price = Annotated[Decimal, BeforeValidator(_decimal_text), Field(ge=0, max_digits=12, decimal_places=6)]
@@ -194,6 +195,8 @@ class RoutePolicy(_Document):
     """A route is what clients ask for by the name in `model`; the policy says what may be done for them.
 
     bytes_per_token: UTF-8 bytes of prompt text per input token, the measure in which the bands were planned.
+    models: pool -> model name that its replicas are asked for: a LoRA adapter of the route. A pool that is absent is
+        asked by its own name. Replicas share nothing between the prompts of two names.
     fallback: names of the APIs that take the overflow, in order.
     api_max_input_tokens: API -> longest input that may be sent there, tokens. It is a limit of billing and not of
         reading: longer inputs have no known price there. An API that is absent has no such limit.
@@ -207,6 +210,7 @@ class RoutePolicy(_Document):
     privacy: _Privacy
     bytes_per_token: float = Field(gt=0, le=64)
     bands: tuple[BandPolicy, ...] = Field(min_length=1)
+    models: Mapping[_Name, _ModelName] = Field(default_factory=dict)
     fallback: tuple[_Name, ...] = ()
     api_max_input_tokens: Mapping[_Name, _Tokens] = Field(default_factory=dict)
     overflow: Literal["refuse", "api"] = "refuse"
@@ -283,6 +287,8 @@ def _share_problems(route: RoutePolicy) -> list[str]:
             problems.append(f"bands[{index}]: no pool has a weight, so api_share must be 1")
         if band.api_share > 0 and not route.fallback:
             problems.append(f"bands[{index}]: api_share {band.api_share} needs an API in `fallback`")
+    for pool in sorted(route.models.keys() - {pool for band in route.bands for pool in band.weights}):
+        problems.append(f"models: pool {pool!r} has no weight in any band")
     if len(set(route.fallback)) != len(route.fallback):
         problems.append("an API is named twice in `fallback`")
     for api in sorted(route.api_max_input_tokens.keys() - set(route.fallback)):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import aiohttp
 
 from gateway.forward import UpstreamCall
-from gateway.policy import ApiPolicy, Policy, PoolPolicy, RateLimits
+from gateway.policy import ApiPolicy, Policy, RateLimits
 from gateway.rates import ApiLimiter
 from gateway.request import ChatRequest
 
@@ -48,7 +48,7 @@ class ApiClient:
 
 def replica_call(
     url: str,
-    pool: PoolPolicy,
+    model: str,
     request: ChatRequest,
     output_cap: int | None,
     headers: Mapping[str, str],
@@ -57,12 +57,13 @@ def replica_call(
 ) -> UpstreamCall:
     """Build the call that carries `request` to a local replica at `url`. `headers` are the client's.
 
-    `cut_to_tokens` are those that the replica keeps of the prompt; None keeps it whole.
+    `model` is the name that the replica is asked for. `cut_to_tokens` are those that the replica keeps of the prompt;
+    None keeps it whole.
     """
     own_headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "X-Request-Id": request_id}
     own_headers |= {name: headers[name] for name in _TRACE_HEADERS if name in headers}
     return UpstreamCall(
-        f"{url}/v1/chat/completions", own_headers, request.body_for(pool.model, output_cap, {}, cut_to_tokens)
+        f"{url}/v1/chat/completions", own_headers, request.body_for(model, output_cap, {}, cut_to_tokens)
     )
 
 

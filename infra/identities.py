@@ -1,6 +1,7 @@
 """Who may do what at AWS: trust and permission documents as plain values. The module registers nothing.
 
-Nodes and the control plane get AWS's managed policies by name. A pool may read its own weights and nothing else.
+Nodes and the control plane get AWS's managed policies by name. A pool may read its own weights and
+those of its adapters, and nothing else.
 """
 
 from __future__ import annotations
@@ -58,9 +59,12 @@ def pod_identity_trust(account: str) -> str:
     )
 
 
-def read_prefix(bucket_arn: str, prefix: str) -> str:
-    """Permit to read the objects below one prefix of a bucket, and to list them."""
-    return _document(*_reading(bucket_arn, prefix))
+def read_prefixes(*places: tuple[str, str]) -> str:
+    """Permit to read the objects below some prefixes, and to list them.
+
+    places: the ARN of the bucket and the prefix of each.
+    """
+    return _document(*(statement for place in places for statement in _reading(*place)))
 
 
 def own_weights(address: str, region: str) -> tuple[str, str]:

@@ -21,6 +21,7 @@ from infra.platform_layer import PlatformLayer, PlatformLayerArgs
 from infra.providers import amazon, default_tags, in_cluster
 from infra.serving import ServingPool, ServingPoolArgs
 from infra.settings import StackSettings
+from infra.values import own_places
 from planner.documents import routing
 from planner.words.diagnostics import Problems
 from planner.words.names import bounded
@@ -81,7 +82,7 @@ def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
             nat_zones=parts.nat_zones,
             flow_logs=parts.log_group("network-flows"),
             bucket_arn=store.arn,
-            own_weights=tuple(sorted({pool.weights for pool in plan.pools if pool.weights is not None})),
+            own_weights=own_places(plan.pools),
         ),
         amazon_only,
     )

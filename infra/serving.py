@@ -1,4 +1,4 @@
-"""Serving: one Helm release for each pool of the lock, with an identity that can read its own weights only.
+"""Serving: one Helm release for each pool of the lock, with an identity that reads its own weights and adapters only.
 
 The release's name is the pool's, and a pool's name holds what makes it that pool (model, class, capacity type, scaling
 mode). So another kind of pool is another release: it is ready before the gateway hears of it, and the old one goes
@@ -14,7 +14,7 @@ import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
 from infra.charts import RELEASE_HISTORY, Chart
-from infra.identities import own_weights, pod_identity_trust, read_prefix
+from infra.identities import own_weights, pod_identity_trust, read_prefixes
 from infra.images import Image
 from infra.naming import IAM_ROLE_LIMIT, SERVING_NAMESPACE
 from infra.sizing import rollout_seconds
@@ -89,10 +89,11 @@ class ServingPool(pulumi.ComponentResource):
             where = pulumi.Output.from_input(args.bucket_arn).apply(lambda arn: (arn, weights_prefix(args.pool)))
         else:
             where = pulumi.Output.from_input(own_weights(args.pool.weights, args.region))
+        adapters = [own_weights(adapter.weights, args.region) for adapter in args.pool.adapters]
         permission = aws.iam.RolePolicy(
             role_name,
             role=role.name,
-            policy=where.apply(lambda place: read_prefix(*place)),
+            policy=where.apply(lambda place: read_prefixes(place, *adapters)),
             opts=own,
         )
         return aws.eks.PodIdentityAssociation(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from infra.images import Image
@@ -37,6 +37,13 @@ def weights_prefix(pool: Pool) -> str:
 def weights_source(pool: Pool, bucket: str) -> str:
     """Return the address of the pool's weights: the team's own, or their copy in the model bucket."""
     return pool.weights or f"s3://{bucket}/{weights_prefix(pool)}"
+
+
+def own_places(pools: Iterable[Pool]) -> tuple[str, ...]:
+    """Return the addresses of all that pools read from the team's own buckets, sorted: weights and adapters."""
+    listed = tuple(pools)
+    weights = {pool.weights for pool in listed if pool.weights is not None}
+    return tuple(sorted(weights | {adapter.weights for pool in listed for adapter in pool.adapters}))
 
 
 def priority_class(gpus: int) -> str:
@@ -75,6 +82,7 @@ def vllm(
             "servedName": pool.name,
             "source": weights_source(pool, bucket),
         },
+        "adapters": [{"name": each.name, "source": each.weights} for each in pool.adapters] or None,
         "modelStore": {"region": region},
         "engine": {
             "tensorParallelSize": engine.tensor_parallel_size,
@@ -92,6 +100,8 @@ def vllm(
             "kvCacheDtype": None if engine.kv_cache_dtype == "auto" else engine.kv_cache_dtype,
             "speculativeConfig": engine.speculative_config and engine.speculative_config.model_dump(mode="json"),
             "ropeParameters": engine.rope_parameters and rope_values(engine.rope_parameters),
+            "maxLoras": engine.max_loras or None,
+            "maxLoraRank": engine.max_lora_rank or None,
         },
         # CPU has no limit: throttling stalls the engine's step loop. Memory has: the share is the replica's own.
         "resources": {"requests": share, "limits": {"memory": share["memory"]}},

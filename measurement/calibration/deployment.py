@@ -38,13 +38,14 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "enable_expert_parallel": ("enable_expert_parallel", "expert_parallel", "ep"),
     "api_server_count": ("api_server_count", "asc"),
     "speculative_config": ("speculative_config", "sc", "speculative_model", "spec_method", "spec_model"),
+    "enable_lora": ("enable_lora", "max_loras", "lora_modules"),
 }
 """The words that a file may use for a fact, by the name of the fact's option."""
 ARGUMENT_KEYS = ("args", "command", "engine_args", "vllm_args")
 """The keys of a note under which arguments of `vllm serve` may stand."""
 ENGINE_ARGUMENTS = (
     *("tensor_parallel_size", "data_parallel_size", "enable_expert_parallel", "api_server_count"),
-    *("kv_cache_dtype", "max_num_batched_tokens", "speculative_config"),
+    *("kv_cache_dtype", "max_num_batched_tokens", "speculative_config", "enable_lora"),
 )
 """Facts that are read from such arguments. `--model` and `--quantization` are not among them: vLLM takes a path
 and a way of loading there, which need not be words of the catalog."""
@@ -135,6 +136,7 @@ def stated_deployment(
     servers = _count(facts, "api_server_count", problems)
     problems += _other_layout(facts)
     problems += _drafted_tokens(facts)
+    problems += _adapters(facts)
     quantization = _quantization(facts, model, served, problems)
     kv = KV_FORMATS.get(facts.get("kv_cache_dtype", "").lower())
     if kv is None:
@@ -190,6 +192,13 @@ def _drafted_tokens(facts: Mapping[str, str]) -> Iterator[RunRefusal]:
     if stated.lower() not in (*OFF, "{}"):
         message = f"tokens were drafted by speculative decoding (speculative_config {stated})"
         yield RunRefusal("CAL015", message, "calibrate with runs without a drafter", "speculative_config")
+
+
+def _adapters(facts: Mapping[str, str]) -> Iterator[RunRefusal]:
+    """The refusal of LoRA adapters, which slow every step of a replica that holds them."""
+    if facts.get("enable_lora", "").lower() not in (*OFF, "[]"):
+        message = f"the replica held LoRA adapters (enable_lora {facts['enable_lora']})"
+        yield RunRefusal("CAL015", message, "calibrate with runs without adapters", "enable_lora")
 
 
 def _model(

@@ -29,6 +29,7 @@ from planner.decision.choice.solve import solve
 from planner.decision.choice.team_limits import accounts_may_bind
 from planner.decision.inputs import Inputs
 from planner.decision.what_ifs import without_speculation
+from planner.domain.catalog import Catalog
 from planner.words.diagnostics import Problem
 
 SPREAD_TURNS = 4
@@ -146,7 +147,7 @@ def _decide(inputs: Inputs, known: Known, limits: SearchLimits, spread: Mapping[
     while True:
         surveyed = survey(inputs, known, spread, known_usd)
         rating = Rating(surveyed.classes, surveyed.ruler, known.simulated)
-        cheapest = _without_candidates(surveyed) or _choose(inputs, surveyed, rating, limits)
+        cheapest = _without_candidates(surveyed, inputs.catalog) or _choose(inputs, surveyed, rating, limits)
         usd = math.inf if isinstance(cheapest, Refusal) else cheapest.choice.answer.usd_per_month
         if usd <= surveyed.dear_usd:
             break
@@ -182,13 +183,13 @@ def _choose(
         if isinstance(answer, Answer):
             names, former = frozenset(answer.replicas), Choice(asked, answer)
             if names <= rated.simulated:
-                return _without_candidates(market) or Decision(inputs, market, Choice(whole, answer))
+                return _without_candidates(market, inputs.catalog) or Decision(inputs, market, Choice(whole, answer))
         else:
             names = frozenset(k.name for k in asked.classes)
             if names <= rated.simulated or _is_certain(asked, answer, rated.simulated, limits):
                 why = "; ".join(cause_words(cause) for cause in answer.causes)
                 refusal = Refusal(no_plan(answer, market.omissions), why, answer.undecided, market.omissions)
-                return _without_candidates(market) or refusal
+                return _without_candidates(market, inputs.catalog) or refusal
 
 
 def _with_preference(cheapest: Decision, liked: Decision | Refusal) -> Decision:
@@ -238,8 +239,8 @@ def _is_certain(question: Question, answer: Infeasible, simulated: frozenset[str
     return solve(replace(question, classes=hopeful), limits) == answer
 
 
-def _without_candidates(market: Market) -> Refusal | None:
-    problems = routes_without_candidates(market)
+def _without_candidates(market: Market, catalog: Catalog) -> Refusal | None:
+    problems = routes_without_candidates(market, catalog.adapters)
     if not problems:
         return None
     return Refusal(problems, "; ".join(problem.message for problem in problems), omissions=market.omissions)

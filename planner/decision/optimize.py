@@ -155,6 +155,7 @@ def _consulted(inputs: Inputs, market: Market, plan: Plan) -> tuple[tuple[str, .
         instance_type = c.offering.instance_type
         facts |= {f"model/{c.shape.model.key}", f"gpu/{c.shape.gpu.key}", f"instance/{instance_type}"}
         facts.add(offering_key(region, instance_type))
+        facts |= {f"adapter/{adapter.key}" for adapter in c.shape.adapters}
         prices.add(c.offering.price_key)
     prices |= {line.price for line in (*plan.cost.lines, *market.cluster)} | {disk_key(region), storage_key(region)}
     prices = {key for key in prices if not key.startswith(STATED)}

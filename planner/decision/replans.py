@@ -108,7 +108,7 @@ def runners_up(plan: Decision, replan: Replan) -> tuple[Other, ...]:
         _other(f"without {name}", answer, machines_words(answer.choice) if isinstance(answer, Decision) else "")
         for name, answer in (
             (instance_type, replan(what_ifs.without_instance_type(environment, instance_type))),
-            (model, replan(what_ifs.without_model(environment, model))),
+            (model, replan(what_ifs.without_model(environment, model, *plan.inputs.catalog.adapters_of(model)))),
         )
     )
 

@@ -36,14 +36,16 @@ def without_instance_type(environment: Environment, instance_type: str) -> Envir
     return environment.model_copy(update={"hardware": excluded})
 
 
-def without_model(environment: Environment, model: str) -> Environment:
+def without_model(environment: Environment, model: str, *adapters: str) -> Environment:
     """Return the environment in which no route accepts that model, in any precision, hosted by whomever.
 
     A route that accepts nothing else is left with an empty list, which no file could state: `accepts_nothing` names it.
+    adapters: names of its adapters, which none accepts either.
     """
+    names = {model, *adapters}
 
     def without(route: Route) -> Route:
-        accept = tuple(entry for entry in route.quality.accept if split_entry(entry)[0] != model)
+        accept = tuple(entry for entry in route.quality.accept if split_entry(entry)[0] not in names)
         return route.model_copy(update={"quality": route.quality.model_copy(update={"accept": accept})})
 
     return _each_route(environment, without)

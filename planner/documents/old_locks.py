@@ -95,6 +95,8 @@ def as_in_file(values: Mapping[str, Any]) -> dict[str, Any]:
         del group["disk_gb"]
     for api in held["plan"]["apis"]:
         del api["protocol"]
+    for pool in held["plan"]["pools"]:
+        pool.setdefault("adapters", [])  # release 0.1 wrote the key and planned none
     return held
 
 

@@ -146,10 +146,9 @@ def _models(document: Document, catalog: Catalog, path: Path) -> Iterator[Proble
         accepted = catalog.accepted_entry(entry) if isinstance(entry, str) else None
         if isinstance(accepted, Gap) and "+lora" in str(entry):
             base = str(entry).partition("+")[0]
-            message = f"`{entry}`: adapters are not planned yet"
-            yield Problem(
-                "ENV010", message, document.at((*path, index)), f"accept `{base}`, with the adapter merged into it"
-            )
+            message = f"`{entry}`: an adapter is accepted by a name of its own"
+            hint = f"write catalog/adapters/NAME.yaml with `base: {base}`, `weights` and `rank`, and accept NAME"
+            yield Problem("ENV010", message, document.at((*path, index)), hint)
         elif isinstance(accepted, Gap):
             yield Problem("ENV006", accepted.message, document.at((*path, index)), accepted.hint)
 

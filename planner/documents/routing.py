@@ -82,6 +82,7 @@ def clock(pool: Pool) -> dict[str, Any]:
         "max_num_queued_reqs": engine.max_num_queued_reqs,
         "max_num_queued_tokens": engine.max_num_queued_tokens,
         "step": step,
+        **({"adapters": [adapter.name for adapter in pool.adapters]} if pool.adapters else {}),
     }
 
 
@@ -146,6 +147,8 @@ def _route(route: PlannedRoute, speed: float) -> dict[str, Any]:
         "deadline_ms": _scaled(triggers.deadline_ms, speed),
         "queue_ms": _scaled(triggers.queue_ms, speed),
     }
+    if route.adapters:
+        entry["models"] = dict(sorted(route.adapters.items()))
     if route.api_max_input_tokens:
         limits = sorted(route.api_max_input_tokens.items())
         entry["api_max_input_tokens"] = {api_name(name): tokens for name, tokens in limits}

@@ -1,8 +1,8 @@
 """The catalog: every dated fact on which a plan may rest, looked up by name.
 
 A look-up returns a value or a named gap. The digests of a plan cover exactly the rows that it consulted. They are kept
-apart for facts (`model/…`, `gpu/…`, `instance/…`, `offering/…`, `api/…`, `place/…`, `provider/…`) and for prices, so
-that a new price and a new fact make a lock stale for different reasons. An `offering/REGION/TYPE` is the list of zones
+apart for facts (`model/…`, `adapter/…`, `gpu/…`, `instance/…`, `offering/…`, `api/…`, `place/…`, `provider/…`) and for
+prices, so that a new price and a new fact make a lock stale for different reasons. An `offering/REGION/TYPE` is the list of zones
 that sell a type: a new zone in another region, or of another type, makes no lock stale. No file is read here, but the
 mappings of regions and of prices may read one when a key of it is first asked for.
 """
@@ -17,6 +17,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
+from planner.domain.adapters import Adapter
 from planner.domain.apis import ApiModel, Provider
 from planner.domain.discounts import Discount, discounted, held_on
 from planner.domain.gaps import Gap, did_you_mean
@@ -38,7 +39,7 @@ from planner.words.layered import Layered
 FactRow = Mapping[str, Any]
 
 
-KINDS = ("gpu", "instance", "model", "api", "place", "provider", "unplanned")
+KINDS = ("gpu", "instance", "model", "adapter", "api", "place", "provider", "unplanned")
 """First parts of the keys of fact rows."""
 OFFERING = "offering"
 """First part of the keys of what a region sells, which are read from its row."""
@@ -56,13 +57,15 @@ class AcceptedEntry:
     entry: the entry as it was written.
     model: the open-weight model; None when the entry names a model whose weights are closed.
     precisions: ways to run the model that the entry admits; empty without a model.
-    apis: hosted copies, sorted by key; empty when the entry asks for a quantization by name.
+    apis: hosted copies, sorted by key; empty when the entry asks for a quantization or an adapter by name.
+    adapter: the adapter of that model that the entry names; None when it names the model itself.
     """
 
     entry: str
     model: Model | None
     precisions: tuple[Quantization, ...]
     apis: tuple[ApiModel, ...]
+    adapter: Adapter | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,7 @@ class Catalog:
     own: rows of the team's own catalog, by `KIND/KEY`, with its prices and discounts as `price/KEY` and `discount/ON`:
     their day, and whether each stands for a shipped one.
     discounts: what is taken off list prices, by what it is given for; `prices` are net of it.
+    adapters: LoRA adapters of models, by name; they stand in a team's own catalog alone.
     """
 
     models: Mapping[str, Model]
@@ -109,6 +113,7 @@ class Catalog:
     own: Mapping[str, OwnRow] = field(default_factory=dict)
     discounts: Mapping[str, Discount] = field(default_factory=dict)
     unplanned: Mapping[str, UnplannedHardware] = field(default_factory=dict)
+    adapters: Mapping[str, Adapter] = field(default_factory=dict)
 
     @cached_property
     def gpus(self) -> Mapping[str, Gpu]:
@@ -184,12 +189,16 @@ class Catalog:
         """Return what an accept-list entry stands for, like `gpt-4.1-mini` or `qwen3-32b@awq`.
 
         A plain name admits the native precision and those that are made from it while loading. Another checkpoint in
-        AWQ, GPTQ, INT8 or NVFP4 needs the form with `@`.
+        AWQ, GPTQ, INT8 or NVFP4 needs the form with `@`. The name of an adapter stands for its base with it, which
+        nobody else hosts.
         """
         name, quantization = split_entry(entry)
+        if (adapter := self.adapters.get(name)) is not None:
+            base = self.accepted_entry(entry.replace(name, adapter.base, 1))
+            return base if isinstance(base, Gap) else replace(base, entry=entry, apis=(), adapter=adapter)
         model, apis = self.models.get(name), tuple(row for row in self.apis if row.slug == name)
         if model is None and not apis:
-            return _unknown("model", name, [*self.models, *(row.slug for row in self.apis)])
+            return _unknown("model", name, [*self.models, *self.adapters, *(row.slug for row in self.apis)])
         if quantization is None:
             ways = tuple(w for w in model.precisions() if w.name == model.native or not w.own_entry) if model else ()
             return AcceptedEntry(entry, model, ways, apis)
@@ -198,6 +207,10 @@ class Catalog:
             known = [f"{name}@{other.name}" for other in model.precisions()] if model else [name]
             return Gap("model", name, f"{name} does not come in {quantization!r}", did_you_mean(entry, known))
         return AcceptedEntry(entry, model, (way,), ())
+
+    def adapters_of(self, model: str) -> tuple[str, ...]:
+        """Return the names of all adapters of a model, sorted."""
+        return tuple(sorted(name for name, adapter in self.adapters.items() if adapter.base == model))
 
     def facts_digest(self, keys: Iterable[str], without: Mapping[str, Collection[str]] | None = None) -> str:
         """Return the SHA-256 of the fact rows behind a plan, as `sha256:…`.

@@ -110,6 +110,10 @@ class CatalogReading:
         """Return one entry for each file of `unplanned/`."""
         return self._files("unplanned")
 
+    def adapters(self) -> list[Entry]:
+        """Return one entry for each file of `adapters/`, which only a team's own catalog has."""
+        return [self._file_entry(name, document) for name, document in self._documents("adapters")]
+
     def places(self) -> list[Entry]:
         """Return one entry for each file of `places/`, and for each of its parts, which have its source and date."""
         entries = []

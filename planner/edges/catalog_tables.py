@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from planner.domain.adapters import Adapter
 from planner.domain.apis import ApiModel, Provider
 from planner.domain.discounts import Discount
 from planner.domain.gaps import did_you_mean
@@ -26,7 +27,9 @@ from planner.edges.catalog_entries import Entry
 from planner.words.diagnostics import Problem
 from planner.words.spans import Path
 
-T = TypeVar("T", Gpu, InstanceType, Region, UnplannedHardware, Model, KnownPlace, Provider, ApiModel, Price, Discount)
+T = TypeVar(
+    "T", Gpu, InstanceType, Region, UnplannedHardware, Model, KnownPlace, Provider, ApiModel, Price, Discount, Adapter
+)
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ def _contradictions(value: Any) -> Iterator[tuple[Path, str]]:
         yield ("not_called",), message
     if isinstance(value, Region):
         yield from _zone_doubts(value)
-    if isinstance(value, Model | Provider):
+    if isinstance(value, Model | Provider | Adapter):
         yield from value.malformed()
     if isinstance(value, Model):
         for place, drafter in enumerate(value.drafters):

@@ -1,6 +1,7 @@
 """The team's own catalog: `catalog/` beside its environments, whose rows win over the shipped ones.
 
     catalog/models/KEY.yaml           one open-weight model, as in the shipped catalog
+    catalog/adapters/NAME.yaml        one LoRA adapter of a model
     catalog/gpus/KEY.yaml             one GPU, and catalog/instances/FAMILY.yaml the machines that carry it
     catalog/regions/REGION.yaml       one AWS region: which of its zones sell which families of GPU machines
     catalog/providers/KEY.yaml        one API provider with its hosted models; of a shipped one, further models alone
@@ -22,6 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+from planner.domain.adapters import Adapter
 from planner.domain.apis import ApiModel, Provider
 from planner.domain.catalog import Catalog, OwnRow
 from planner.domain.gaps import did_you_mean
@@ -39,13 +41,14 @@ from planner.edges.catalog_files import (
 )
 from planner.edges.catalog_tables import FactTable, fact_table
 from planner.edges.catalog_yaml import read
+from planner.edges.own_adapters import ADAPTERS, own_adapters
 from planner.edges.own_prices import own_prices, with_own_prices
 from planner.words.diagnostics import Problem, Problems, Span
 
 FOLDER = "catalog"
 """Name of the folder beside the environments."""
 MODELS = "models"
-FOLDERS = (MODELS, "gpus", "instances", "regions", "providers", "prices", "scores")
+FOLDERS = (MODELS, "gpus", "instances", "regions", "providers", "prices", "scores", ADAPTERS)
 """Folders of an own catalog."""
 DISCOUNTS = f"discounts{SUFFIX}"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -97,7 +100,10 @@ def _with_own(shipped: Catalog, own: Path) -> Catalog:
     providers = fact_table(_whole(hosts, shipped, problems), Provider, problems)
     apis = fact_table(hosted, ApiModel, problems)
     regions = fact_table(reading.regions() if reading.has("regions") else [], Region, problems)
+    known_models = {*shipped.models, *models.entries}
+    adapters = own_adapters(reading, known_models, shipped) if reading.has(ADAPTERS) else FactTable[Adapter]({}, {})
     tables: dict[str, FactTable[Any]] = {
+        "adapter": adapters,
         "api": apis,
         "gpu": gpus,
         "instance": instances,
@@ -111,7 +117,7 @@ def _with_own(shipped: Catalog, own: Path) -> Catalog:
     problems.extend(dangling_places(models, shipped.places.rows, providers))
     if not UNREAD & {problem.code for problem in problems}:
         types = {**shipped.instances, **instances.values}
-        known_models, known_gpus = {*shipped.models, *models.entries}, {*shipped.all_gpus, *gpus.entries}
+        known_gpus = {*shipped.all_gpus, *gpus.entries}
         problems.extend(dangling_names(instances, apis, known_gpus, known_models))
         priced: ChainMap[str, object] = ChainMap(dict(prices.entries), _kept(shipped.price_rows))
         hosts_known = {**shipped.providers, **providers.values}
@@ -144,6 +150,7 @@ def _with_facts(shipped: Catalog, tables: Mapping[str, FactTable[Any]]) -> Catal
         ),
         providers={**shipped.providers, **tables["provider"].values},
         apis=tuple(apis[key] for key in sorted(apis)),
+        adapters=tables["adapter"].values,
         rows=ChainMap(rows, _kept(shipped.rows)),
         own=dict(sorted(own.items())),
     )

@@ -13,6 +13,7 @@ rounded up, instead of a slice of each.
 
 A drafter (speculative decoding) adds its layers' weights and cache. The sampler gets a row for each verified token, a
 sequence keeps room for the tokens that are proposed, and one linear-attention state for each of them beside its own.
+Slots of LoRA adapters count as weights (`adapters`).
 
 Published figures confirm the terms: Llama 70B in FP8 at TP 2 occupies 33.88 GiB a GPU; the activations of 1,024
 sequences and 128,256 words take 4.8 GiB (the sampler's warm-up); memory outside PyTorch takes 0.13 and 0.55 GiB;
@@ -35,6 +36,7 @@ from dataclasses import dataclass
 from planner.domain.architecture import Architecture
 from planner.domain.models import Drafter, Model, Quantization
 from planner.domain.offerings import Gpu
+from planner.performance.adapters import adapter_bytes
 from planner.performance.drafters import drafter_shape
 from planner.performance.parameters import down_projections, indexer_params, kept_params
 from planner.performance.precision import (
@@ -142,6 +144,8 @@ def memory_fit(
     gpu_memory_utilization: float | None = None,
     expert_parallel_size: int = 1,
     drafter: Drafter | None = None,
+    max_loras: int = 0,
+    max_lora_rank: int = 0,
 ) -> MemoryFit | NoFit:
     """Return the memory of a replica, or the reason why it does not load or holds no sequence of `max_model_len`.
 
@@ -151,6 +155,7 @@ def memory_fit(
     `--enable-expert-parallel` these are the tensor- times data-parallel ranks, so that there are as many copies of the
     attention as it is larger than `tensor_parallel_size`. 1: every rank holds a slice of each expert.
     drafter: what proposes tokens, a part of the model's own checkpoint; None without speculative decoding.
+    max_loras, max_lora_rank: slots of LoRA adapters, and the rank of each.
     """
     verified = 1 + (drafter.num_speculative_tokens if drafter else 0)
     refusal = _refusal(model, quantization, kv_format, gpu, tensor_parallel_size, max_model_len)
@@ -162,6 +167,7 @@ def memory_fit(
         return refusal
     shape = model.architecture
     weights = weights_bytes(model, quantization, tensor_parallel_size, expert_parallel_size, gpu)
+    weights += adapter_bytes(shape, max_loras, max_lora_rank, tensor_parallel_size)
     activation = activation_bytes(shape, tensor_parallel_size, verified * max_num_seqs, max_num_batched_tokens)
     overhead = overhead_bytes(max(tensor_parallel_size, expert_parallel_size))
     offered = (gpu_memory_utilization or memory_share(gpu)) * gpu.memory_bytes

@@ -105,6 +105,7 @@ class EngineSettings(PlanPart):
     api_server_count: processes that speak HTTP, make tokens of text and stream them.
     speculative_config: how tokens are proposed (speculative decoding); None where they are not.
     rope_parameters: how positions are scaled, where that is not what the model's configuration says.
+    max_loras, max_lora_rank: slots of LoRA adapters, and the rank of each; 0 without adapters.
     """
 
     tensor_parallel_size: int
@@ -122,6 +123,8 @@ class EngineSettings(PlanPart):
     api_server_count: int = left_out_at(1)
     speculative_config: SpeculativeConfig | None = left_out_at(None)
     rope_parameters: RopeParameters | None = left_out_at(None)
+    max_loras: int = left_out_at(0)
+    max_lora_rank: int = left_out_at(0)
 
     @property
     def gpus(self) -> int:
@@ -132,6 +135,19 @@ class EngineSettings(PlanPart):
     def num_speculative_tokens(self) -> int:
         """Return the tokens that are proposed for each sequence in one step; 0 without speculative decoding."""
         return self.speculative_config.num_speculative_tokens if self.speculative_config else 0
+
+
+class PoolAdapter(PlanPart):
+    """A pool's adapter is a LoRA adapter that every replica holds beside the weights.
+
+    name: the model name that the engine is asked for.
+    weights: where its files lie, `s3://BUCKET/PREFIX`.
+    rank: the largest rank of its matrices.
+    """
+
+    name: str
+    weights: str
+    rank: int
 
 
 class PoolClock(PlanPart):
@@ -199,6 +215,7 @@ class Pool(PlanPart):
     load_seconds: time from the start of a container until it serves, seconds.
     capacity: what one replica can serve of each band that is sent to the pool.
     peak_utilization: share of the replicas that is busy at the busiest level.
+    adapters: LoRA adapters that its replicas hold, sorted by name.
     """
 
     name: str
@@ -219,3 +236,4 @@ class Pool(PlanPart):
     capacity: tuple[PoolCapacity, ...]
     peak_utilization: Figure
     weights: str | None = left_out_at(None)
+    adapters: tuple[PoolAdapter, ...] = left_out_at(())

@@ -122,6 +122,7 @@ class PlannedRoute(PlanPart):
     load: how many requests it expects; None in a lock of a release that did not tell.
     residency: places where its data may be processed; any, when it is empty.
     model: the model of its pools; None when it has none.
+    adapters: LoRA adapter that a pool is asked for, by pool; one that is absent is asked for the model itself.
     bytes_per_token: factor by which the gateway guesses a prompt's tokens.
     fallback: APIs in the order in which they are asked.
     api_max_input_tokens: longest prompt that may be sent to an API, tokens as the route states them, by API; longer
@@ -152,6 +153,7 @@ class PlannedRoute(PlanPart):
     binding: str
     reasons: tuple[str, ...]
     load: PlannedLoad | None = left_out_at(None)
+    adapters: dict[str, str] = left_out_at({})
 
 
 class FallbackApi(PlanPart):

@@ -21,7 +21,8 @@ pytestmark = pytest.mark.charts
 VERSIONS = ("1.30", "1.36")
 EVERY_OBJECT = {
     "vllm": pool(
-        engine={"tensorParallelSize": 2},
+        engine={"tensorParallelSize": 2, "maxLoras": 1, "maxLoraRank": 8},
+        adapters=[{"name": "acme", "source": "s3://acme-adapters/acme"}],
         placement={"strategy": "pack", "zones": ["a", "b"], "zoneSpread": "required"},
         modelStore={"volumeClaim": "weights"},
         model={"source": "/models/a"},

@@ -10,6 +10,7 @@ from tests.charts.rendering import HELMS, Unrenderable, example, merged, pool, t
 
 pytestmark = pytest.mark.charts
 
+ADAPTER = {"name": "acme", "source": "s3://acme-adapters/acme/v1"}
 RESTRICTED = example("vllm", "restricted-tp2")
 SPILLING = example("gateway", "spilling")
 
@@ -31,6 +32,10 @@ SCHEMA_REFUSES: list[tuple[dict[str, Any], str]] = [
         {"engine": {"speculativeConfig": {"method": "mtp"}}},
         "at '/engine/speculativeConfig': missing property 'num_speculative_tokens'",
     ),
+    ({"engine": {"maxLoraRank": 24}}, "at '/engine/maxLoraRank': value must be one of"),
+    ({"adapters": [{"name": "acme"}]}, "at '/adapters/0': missing property 'source'"),
+    ({"adapters": [{"name": "a=b", "source": "s3://acme/a"}]}, "at '/adapters/0/name'"),
+    ({"adapters": [{"name": "a", "source": "https://acme/a"}]}, "at '/adapters/0/source'"),
     ({"engine": {"keepAliveSeconds": 30}}, "at '/engine/keepAliveSeconds': minimum: got 30, want 61"),
     ({"privacy": "secret"}, "value must be one of 'public', 'internal', 'restricted'"),
     ({"model": {"source": "https://hub.example/model"}}, "at '/model/source'"),
@@ -106,6 +111,29 @@ TEMPLATES_REFUSE: list[tuple[dict[str, Any], str]] = [
         "--spec-tokens is set by the chart: remove it and use engine.speculativeConfig",
     ),
     ({"extraArgs": ["--api-server-count=4"]}, "--api-server-count is set by the chart"),
+    ({"extraArgs": ["--enable-lora"]}, "--enable-lora is set by the chart: remove it and use adapters"),
+    ({"extraArgs": ["--lora_modules=a=/a"]}, "--lora-modules is set by the chart: remove it and use adapters"),
+    ({"extraArgs": ["--max-loras=4"]}, "--max-loras is set by the chart: remove it and use engine.maxLoras"),
+    (
+        {"adapters": [ADAPTER, {**ADAPTER, "name": "b"}], "engine": {"maxLoras": 1, "maxLoraRank": 8}},
+        "engine.maxLoras and engine.maxLoraRank do not hold 2 adapters: set the first to 2 or more",
+    ),
+    ({"adapters": [ADAPTER], "engine": {"maxLoras": 1}}, "do not hold 1 adapters"),
+    ({"engine": {"maxLoras": 1, "maxLoraRank": 8}}, "slow every step and hold nothing"),
+    (
+        {"adapters": [ADAPTER, ADAPTER], "engine": {"maxLoras": 2, "maxLoraRank": 8}},
+        "adapters: acme is served already: give every adapter a name of its own",
+    ),
+    (
+        {
+            "adapters": [ADAPTER],
+            "engine": {"maxLoras": 1, "maxLoraRank": 8},
+            "model": {"source": "/models/a"},
+            "modelStore": {"volumeClaim": "weights"},
+            "networkPolicy": {"modelStoreCidrs": []},
+        },
+        "networkPolicy.modelStoreCidrs is empty",
+    ),
     (
         {"replicas": 4, "placement": {"maxReplicasPerNode": 3}, "nodeGroup": {"gpusPerNode": 2}},
         "placement.maxReplicasPerNode 3 × 1 GPUs do not fit the 2 of a node",

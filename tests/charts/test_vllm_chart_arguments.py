@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.charts.rendering import CHARTS, EXAMPLES, Unrenderable, container, example, merged, pool, render, template
+from tests.charts.rendering import (
+    CHARTS,
+    EXAMPLES,
+    Unrenderable,
+    container,
+    example,
+    merged,
+    one,
+    pool,
+    render,
+    template,
+)
 from tests.charts.vllm_tables import VERSION, flags, variables
 
 # What the chart sets beside vLLM's own variables, and who reads it.
@@ -47,6 +61,8 @@ EVERYTHING = {
             "original_max_position_embeddings": 32768,
             "rope_theta": 1000000,
         },
+        "maxLoras": 2,
+        "maxLoraRank": 32,
         "prefixCaching": False,
         "expertParallel": True,
         "enforceEager": True,
@@ -56,6 +72,7 @@ EVERYTHING = {
         "trustRemoteCode": True,
     },
     "model": {"revision": "abc"},
+    "adapters": [{"name": "acme-support", "source": "s3://acme-adapters/support/v1"}],
     "trustedRemoteCode": ["Qwen/Qwen3-8B@abc"],
     "extraArgs": ["--max-logprobs=5"],
 }
@@ -150,6 +167,78 @@ def test_stretched_positions_are_told_as_json_with_whole_numbers() -> None:
         '"rope_theta":1000000,"rope_type":"yarn"}}'
     )
     assert not [text for text in container(render("vllm", pool()))["args"] if text.startswith("--hf")]
+
+
+ADAPTERS = [{"name": name, "source": f"s3://acme-adapters/{name}/v1"} for name in ("acme-legal", "acme-support")]
+ADAPTED = {"adapters": ADAPTERS, "engine": {"maxLoras": 2.0, "maxLoraRank": 16.0}}
+
+
+@charts
+def test_adapters_are_copied_before_the_engine_starts_and_named_in_its_arguments() -> None:
+    objects = render("vllm", pool(**ADAPTED))
+    engine = container(objects)
+    arguments = engine["args"]
+    place = arguments.index("--lora-modules")
+    names = ["acme-legal=/adapters/acme-legal", "acme-support=/adapters/acme-support"]
+    assert arguments[place + 1 : place + 3] == names
+    assert arguments[place + 3].startswith("--")
+    assert {"--enable-lora", "--max-loras=2", "--max-lora-rank=16"} <= set(arguments)
+    (copying,) = one(objects, "Deployment")["spec"]["template"]["spec"]["initContainers"]
+    assert copying["args"][1:] == [f"{each['name']}={each['source']}" for each in ADAPTERS]
+    assert copying["image"] == engine["image"]
+    variables = {each["name"]: each.get("value") for each in copying["env"]}
+    assert {each["name"] for each in engine["env"]} | {"NVIDIA_VISIBLE_DEVICES"} == set(variables)
+    assert variables["NVIDIA_VISIBLE_DEVICES"] == "void"
+    assert "nvidia.com/gpu" not in json.dumps(copying["resources"])
+    assert {"name": "adapters", "mountPath": "/adapters", "readOnly": True} in engine["volumeMounts"]
+    assert {"name": "adapters", "mountPath": "/adapters"} in copying["volumeMounts"]
+    plain = json.dumps(render("vllm", pool()))
+    assert "lora" not in plain
+    assert "initContainers" not in plain
+
+
+class Store:
+    """An S3 client that holds some keys, each with its own name as content."""
+
+    def __init__(self, keys: list[str]) -> None:
+        self.keys = keys
+
+    def get_paginator(self, _: str) -> Store:
+        return self
+
+    def paginate(self, Bucket: str, Prefix: str) -> list[dict[str, Any]]:  # noqa: N803  (boto3's own spelling)
+        held = [{"Key": key} for key in self.keys if key.startswith(Prefix)]
+        return [{}, {"Contents": held[:1]}, {"Contents": held[1:]}]
+
+    def download_file(self, bucket: str, key: str, file: str) -> None:
+        Path(file).write_text(f"{bucket}/{key}", encoding="utf-8")
+
+
+@charts
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        (["legal/v1/", "legal/v1/adapter_config.json", "legal/v1/a/b.safetensors", "legal/v10/other.json"], None),
+        (["legal/v1/model.safetensors"], "holds no adapter_config.json"),
+        (["legal/v1/adapter_config.json", "legal/v1/../../x"], "would be written outside"),
+    ],
+)
+def test_the_copying_program_takes_what_lies_below_the_prefix_alone(
+    keys: list[str], told: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects = render("vllm", pool(**ADAPTED))
+    program = one(objects, "Deployment")["spec"]["template"]["spec"]["initContainers"][0]["args"][0]
+    monkeypatch.setitem(sys.modules, "boto3", SimpleNamespace(client=lambda _: Store(keys)))
+    monkeypatch.setattr(sys, "argv", ["-c", "acme-legal=s3://acme-adapters/legal/v1/"])
+    code = compile(program.replace('"/adapters"', repr(str(tmp_path))), "program", "exec")
+    if told is not None:
+        with pytest.raises(SystemExit, match=told):
+            exec(code, {})
+        return
+    exec(code, {})
+    written = sorted(str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file())
+    assert written == ["acme-legal/a/b.safetensors", "acme-legal/adapter_config.json"]
+    assert (tmp_path / written[0]).read_text(encoding="utf-8") == "acme-adapters/legal/v1/a/b.safetensors"
 
 
 @charts

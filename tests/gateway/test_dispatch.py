@@ -44,6 +44,23 @@ def test_a_healthy_pool_serves_and_the_api_sees_nothing() -> None:
     run(test())
 
 
+def test_routes_of_one_pool_ask_it_for_their_own_adapters_and_the_api_for_its_model() -> None:
+    async def test() -> None:
+        async with backends(good(), good()) as (near, away):
+            routes = {"legal": route(models={"near": "acme-legal"}), "plain": route()}
+            routes["support"] = route(models={"near": "acme-support"})
+            routes["far"] = route(api_share=1.0, models={"near": "acme-legal"})
+            policy = document({"near": pool(near.url)}, {"away": api(away.url)}, **routes)
+            async with staged(policy) as stage:
+                for name in ("legal", "plain", "support", "far"):
+                    assert (await stage.chat(route=name)).status == 200
+                asked = [body["model"] for body in near.documents()]
+                assert asked == ["acme-legal", "served-name", "acme-support"]
+                assert [body["model"] for body in away.documents()] == ["api-name"]
+
+    run(test())
+
+
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_failing_pool_spills_to_the_api(status: int, stream: bool) -> None:

@@ -58,6 +58,7 @@ def change(path: str, value: object) -> Any:
         ("routes/extract/fallback", ["openai-gpt-4.1-mini"], "restricted route may have no `fallback`"),
         ("routes/extract/bands/0/api_share", 0.1, "restricted route may have no api_share"),
         ("routes/extract/overflow", "api", "restricted route must have overflow refuse"),
+        ("routes/extract/models", {"ghost": "a"}, "models: pool 'ghost' has no weight in any band"),
         ("routes/chat/privacy", "secret", "routes.chat.privacy"),
         ("routes/chat/fallback", ["nowhere"], "unknown API 'nowhere' (known: groq"),
         ("routes/chat/fallback", [], "needs an API in `fallback`"),

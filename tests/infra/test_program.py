@@ -11,6 +11,7 @@ import pulumi
 import pytest
 
 from infra.platform_layer import DEVICE_PLUGIN_IMAGE
+from planner.plan.fleet import PoolAdapter
 from tests.infra import locks
 from tests.infra.conftest import Run
 from tests.infra.programs import Registered
@@ -198,6 +199,27 @@ def test_own_weights_are_readable_by_their_pool_alone_and_pass_the_endpoint(run:
     assert "chat-1xl40s" in readers[0]
     for statement in policies[readers[0]]["Statement"]:
         assert all("acme-models" in resource for resource in statement["Resource"])
+
+
+def test_adapters_are_readable_by_their_pool_alone_and_pass_the_endpoint(run: Run) -> None:
+    names = ("gpt-6-luna", "legal")  # the first is a name that the route accepts; no route asks for the second
+    adapters = tuple(PoolAdapter(name=n, weights=f"s3://acme-adapters/{n}/v1", rank=8) for n in names)
+    engine = locks.plan().pools[0].engine.model_copy(update={"max_loras": 2, "max_lora_rank": 8})
+    plan = locks.replaced(locks.plan(), "pools", "chat-1xl40s", adapters=adapters, engine=engine)
+    registered = run(locks.replaced(plan, "routes", "chat", adapters={"chat-1xl40s": names[0]}))
+    passing = json.loads(registered.one(":VpcEndpoint").inputs["policy"])["Statement"]
+    policies = {r.name: json.loads(r.inputs["policy"]) for r in registered.of(":RolePolicy") if "weights" in r.name}
+    (reader,) = (name for name, policy in policies.items() if "acme-adapters" in json.dumps(policy))
+    assert "chat-1xl40s" in reader
+    for statements in (passing, policies[reader]["Statement"]):
+        read = [s["Resource"] for s in statements if s["Action"] == ["s3:GetObject"]]
+        for name in names:
+            assert [f"arn:aws:s3:::acme-adapters/{name}/v1/*"] in read
+        listed = [s for s in statements if "acme-adapters" in json.dumps(s) and s["Action"] == ["s3:ListBucket"]]
+        assert all(s["Condition"]["StringLike"]["s3:prefix"] for s in listed)
+        assert len(listed) == 2
+    own = [s for s in policies[reader]["Statement"] if "acme-adapters" not in json.dumps(s)]
+    assert [s["Action"] for s in own] == [["s3:GetObject"], ["s3:ListBucket"]]
 
 
 @pytest.mark.parametrize("gateways", [1, 2])

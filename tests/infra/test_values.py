@@ -12,7 +12,7 @@ import pytest
 from gateway.document import parse_policy
 from infra.images import Image
 from infra.values import gateway, priority_class, vllm, weights_prefix
-from planner.plan.fleet import NodeGroup, Pool
+from planner.plan.fleet import NodeGroup, Pool, PoolAdapter
 from planner.plan.plan import Plan
 from tests.infra import locks
 
@@ -142,6 +142,18 @@ def test_own_weights_are_read_where_they_are() -> None:
     plan = locks.replaced(locks.plan(), "pools", "chat-1xl40s", weights="s3://acme-models/support/v3")
     assert _vllm(plan, "chat-1xl40s")["model"]["source"] == "s3://acme-models/support/v3"
     assert _vllm(locks.plan(), "chat-1xl40s")["model"]["source"].endswith("/acme/chat-8b/0123abc")
+
+
+def test_adapters_are_copied_from_where_they_are_into_as_many_slots() -> None:
+    adapters = (PoolAdapter(name="acme-support", weights="s3://acme-adapters/support/v1", rank=12),)
+    plan = locks.replaced(locks.plan(), "pools", "chat-1xl40s", adapters=adapters)
+    engine = plan.pools[0].engine.model_copy(update={"max_loras": 1, "max_lora_rank": 16})
+    values = _vllm(locks.replaced(plan, "pools", "chat-1xl40s", engine=engine), "chat-1xl40s")
+    assert values["adapters"] == [{"name": "acme-support", "source": "s3://acme-adapters/support/v1"}]
+    assert (values["engine"]["maxLoras"], values["engine"]["maxLoraRank"]) == (1, 16)
+    plain = _vllm(locks.plan(), "chat-1xl40s")
+    assert "adapters" not in plain
+    assert not {"maxLoras", "maxLoraRank"} & set(plain["engine"])
 
 
 def test_the_gateway_reads_the_policy_of_the_lock() -> None:

@@ -46,12 +46,15 @@ def chat(input_tokens: int, output_tokens: int, **fields: Any) -> dict[str, Any]
 
 
 def with_replica(
-    check: Callable[[Session, EngineReplica], Awaitable[None]], interval: int = 1, speed: float = SPEED
+    check: Callable[[Session, EngineReplica], Awaitable[None]],
+    interval: int = 1,
+    speed: float = SPEED,
+    clock: EngineClock = CLOCK,
 ) -> None:
     """Run `check` against a replica on a free port."""
 
     async def run() -> None:
-        replica = EngineReplica(CLOCK, speed, stream_interval=interval)
+        replica = EngineReplica(clock, speed, stream_interval=interval)
         runner = web.AppRunner(application(replica), handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
         try:
@@ -375,3 +378,17 @@ def test_a_bad_clock_file_ends_the_program_with_2(tmp_path: Path) -> None:
     assert run.returncode == 2
     assert "kv_tokens 5 is below max_model_len" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_it_answers_to_its_adapters_and_to_no_other_name() -> None:
+    async def check(session: Session, _: EngineReplica) -> None:
+        async with session.get("/v1/models") as response:
+            cards = {card["id"]: card["parent"] for card in (await response.json())["data"]}
+        assert cards == {"qwen3-32b": None, "acme-legal": "qwen3-32b", "acme-support": "qwen3-32b"}
+        for name in ("qwen3-32b", "acme-legal", "acme-support"):
+            async with session.post("/v1/chat/completions", json=chat(10, 3) | {"model": name}) as response:
+                assert (response.status, (await response.json())["model"]) == (200, name)
+        async with session.post("/v1/chat/completions", json=chat(10, 3) | {"model": "acme-other"}) as response:
+            assert response.status == 404
+
+    with_replica(check, clock=CLOCK.model_copy(update={"adapters": ("acme-legal", "acme-support")}))

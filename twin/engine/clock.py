@@ -84,6 +84,7 @@ class EngineClock(BaseModel):
     kv_tokens: tokens that the KV cache holds.
     max_num_queued_reqs: requests in flight, waiting and running, above which vLLM turns requests away.
     max_num_queued_tokens: tokens of whole prompts still in prefill above which vLLM turns requests away.
+    adapters: names of LoRA adapters that it answers to, beside its model.
 
     None is vLLM's default for both: there is no limit.
     """
@@ -100,6 +101,7 @@ class EngineClock(BaseModel):
     max_num_queued_reqs: _Count | None = None
     max_num_queued_tokens: _Count | None = None
     step: StepCoefficients
+    adapters: Annotated[tuple[str, ...], Field(exclude_if=lambda names: not names)] = ()
 
     @model_validator(mode="after")
     def _limits_that_vllm_would_refuse(self) -> EngineClock:

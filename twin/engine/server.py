@@ -77,7 +77,7 @@ class _Server:
         except _Refusal as refusal:
             return web.json_response(refusal.body, status=refusal.status)
         prefix = "chatcmpl" if kind == "chat" else "cmpl"
-        answer = AnswerSpelling(kind, f"{prefix}-twin{next(_serial):08x}", self.replica.clock.model, int(time.time()))
+        answer = AnswerSpelling(kind, f"{prefix}-twin{next(_serial):08x}", body["model"], int(time.time()))
         cut = self.replica.faults.spend_cut()
         try:
             if streamed:
@@ -96,7 +96,7 @@ class _Server:
         if status is not None:
             raise _Refusal(status, "EngineCore encountered an issue. See stack trace (above) for the root cause.")
         clock = self.replica.clock
-        if body.get("model") != clock.model:
+        if body.get("model") not in (clock.model, *clock.adapters):
             raise _Refusal(404, f"The model `{body.get('model')}` does not exist.", "NotFoundError")
         if body.get("n") not in (None, 1):
             raise _Refusal(400, "n above 1 is not served here: send one request a choice", "BadRequestError")
@@ -187,7 +187,7 @@ class _Server:
 
     async def models(self, _: web.Request) -> web.Response:
         clock = self.replica.clock
-        return web.json_response(model_list(clock.model, clock.max_model_len, self.started_s))
+        return web.json_response(model_list(clock.model, clock.max_model_len, self.started_s, clock.adapters))
 
     async def health(self, _: web.Request) -> web.Response:
         return web.Response()

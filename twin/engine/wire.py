@@ -8,7 +8,7 @@ inside vLLM sends an error event and then, unlike OpenAI, `[DONE]` all the same.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -55,18 +55,21 @@ def usage(prompt_tokens: int, completion_tokens: int) -> dict[str, Any]:
     }
 
 
-def model_list(model: str, max_model_len: int, created_s: int) -> dict[str, Any]:
-    """Return `GET /v1/models` of a replica that serves one model."""
-    card = {
-        "id": model,
-        "object": "model",
-        "created": created_s,
-        "owned_by": "vllm",
-        "root": model,
-        "parent": None,
-        "max_model_len": max_model_len,
-    }
-    return {"object": "list", "data": [card]}
+def model_list(model: str, max_model_len: int, created_s: int, adapters: Sequence[str] = ()) -> dict[str, Any]:
+    """Return `GET /v1/models` of a replica that serves one model, with its adapters, whose parent is the model."""
+    cards = [
+        {
+            "id": name,
+            "object": "model",
+            "created": created_s,
+            "owned_by": "vllm",
+            "root": name,
+            "parent": None if name == model else model,
+            "max_model_len": max_model_len if name == model else None,
+        }
+        for name in (model, *adapters)
+    ]
+    return {"object": "list", "data": cards}
 
 
 class AnswerSpelling:

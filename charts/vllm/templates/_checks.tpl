@@ -56,6 +56,20 @@ what to do. Included by the Deployment, so nothing renders while a rule is broke
 {{- if and (gt (int64 $engine.dataParallelSize) 1) (not $engine.expertParallel) -}}
 {{- $problems = append $problems (printf "engine.dataParallelSize %d shares nothing without engine.expertParallel: set it, or run more replicas" (int64 $engine.dataParallelSize)) -}}
 {{- end -}}
+{{- $adapters := .Values.adapters | default list -}}
+{{- if and $adapters (or (lt (int64 ($engine.maxLoras | default 0)) (len $adapters | int64)) (not $engine.maxLoraRank)) -}}
+{{- $problems = append $problems (printf "engine.maxLoras and engine.maxLoraRank do not hold %d adapters: set the first to %d or more, and the second to their largest rank" (len $adapters) (len $adapters)) -}}
+{{- end -}}
+{{- if and (not $adapters) (or $engine.maxLoras $engine.maxLoraRank) -}}
+{{- $problems = append $problems "engine.maxLoras and engine.maxLoraRank slow every step and hold nothing: name adapters, or leave them null" -}}
+{{- end -}}
+{{- $names := list (include "vllm.servedName" .) -}}
+{{- range $adapters -}}
+{{- if has .name $names -}}
+{{- $problems = append $problems (printf "adapters: %s is served already: give every adapter a name of its own" .name) -}}
+{{- end -}}
+{{- $names = append $names .name -}}
+{{- end -}}
 {{- with $engine.speculativeConfig -}}
 {{- $verified := mul (add 1 (int64 .num_speculative_tokens)) (int64 $engine.maxNumSeqs) -}}
 {{- if and $engine.maxNumBatchedTokens (lt (int64 $engine.maxNumBatchedTokens) $verified) -}}
@@ -90,6 +104,11 @@ what to do. Included by the Deployment, so nothing renders while a rule is broke
   "--spec-model" "engine.speculativeConfig"
   "--spec-tokens" "engine.speculativeConfig"
   "--hf-overrides" "engine.ropeParameters"
+  "--enable-lora" "adapters"
+  "--disable-lora" "adapters"
+  "--lora-modules" "adapters"
+  "--max-loras" "engine.maxLoras"
+  "--max-lora-rank" "engine.maxLoraRank"
   "--enable-prefix-caching" "engine.prefixCaching"
   "--disable-prefix-caching" "engine.prefixCaching"
   "--enable-expert-parallel" "engine.expertParallel"
@@ -204,7 +223,7 @@ what to do. Included by the Deployment, so nothing renders while a rule is broke
 {{- $problems := list -}}
 {{- $policy := .Values.networkPolicy -}}
 {{- if $policy.enabled -}}
-{{- if and (hasPrefix "s3://" (.Values.model.source | default "")) (not $policy.modelStoreCidrs) -}}
+{{- if and (or .Values.adapters (hasPrefix "s3://" (.Values.model.source | default ""))) (not $policy.modelStoreCidrs) -}}
 {{- $problems = append $problems "networkPolicy.modelStoreCidrs is empty, so the weights cannot be read: set the store's addresses (AWS: the CIDRs of the prefix list com.amazonaws.REGION.s3)" -}}
 {{- end -}}
 {{- range $policy.modelStoreCidrs -}}

@@ -49,6 +49,11 @@ attention load apart, and their ranks read everything. */ -}}
 {{- $whole := dict "original_max_position_embeddings" (int64 .original_max_position_embeddings) "rope_theta" (int64 .rope_theta) -}}
 {{- $args = append $args (printf "--hf-overrides=%s" (dict "rope_parameters" (merge $whole .) | toJson)) -}}
 {{- end -}}
+{{- if .Values.adapters -}}
+{{- $args = concat $args (list "--enable-lora" (printf "--max-loras=%d" (int64 $engine.maxLoras)) (printf "--max-lora-rank=%d" (int64 $engine.maxLoraRank))) -}}
+{{- $args = append $args "--lora-modules" -}}
+{{- range .Values.adapters }}{{ $args = append $args (printf "%s=/adapters/%s" .name .name) }}{{ end -}}
+{{- end -}}
 {{- $args = append $args (ternary "--enable-prefix-caching" "--disable-prefix-caching" (eq true $engine.prefixCaching)) -}}
 {{- if $engine.expertParallel }}{{ $args = append $args "--enable-expert-parallel" }}{{ end -}}
 {{- if $engine.enforceEager }}{{ $args = append $args "--enforce-eager" }}{{ end -}}
@@ -62,6 +67,33 @@ attention load apart, and their ranks read everything. */ -}}
 {{- $args = append $args (printf "--shutdown-timeout=%d" (int64 .Values.drain.shutdownTimeoutSeconds)) -}}
 {{- $args = append $args "--disable-access-log-for-endpoints=/health,/metrics" -}}
 {{- concat $args (.Values.extraArgs | default list) | toYaml -}}
+{{- end }}
+
+{{/*
+The init container's program: it copies what lies below each adapter's prefix. boto3 is in every image that can stream
+weights from S3, because the streamer's S3 part needs it. It reads the same credentials, region and endpoint.
+*/}}
+{{- define "vllm.adapterScript" -}}
+import pathlib, sys
+import boto3
+
+store = boto3.client("s3")
+for place in sys.argv[1:]:
+    name, _, address = place.partition("=")
+    bucket, _, prefix = address.removeprefix("s3://").partition("/")
+    prefix = prefix.rstrip("/") + "/"
+    root = pathlib.Path("/adapters", name).resolve()
+    pages = store.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    keys = [row["Key"] for page in pages for row in page.get("Contents", ()) if not row["Key"].endswith("/")]
+    if prefix + "adapter_config.json" not in keys:
+        sys.exit(f"{address} holds no adapter_config.json: an adapter in PEFT's format is wanted there")
+    for key in keys:
+        file = (root / key[len(prefix):]).resolve()
+        if not file.is_relative_to(root):
+            sys.exit(f"{key} would be written outside of {root}")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        store.download_file(bucket, key, str(file))
+    print(f"{name}: {len(keys)} files from {address}")
 {{- end }}
 
 {{/* What the chart sets; `env` may not set it again (see _checks.tpl). */}}

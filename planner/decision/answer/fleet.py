@@ -12,6 +12,7 @@ from planner.decision.candidates.rating import traffic_of
 from planner.decision.candidates.replicas import question_of
 from planner.decision.candidates.ruler import Ruler
 from planner.decision.candidates.self_hosted import SelfHosted
+from planner.domain.adapters import Adapter, max_lora_rank
 from planner.domain.models import Drafter, ScaledPositions
 from planner.performance.admission import gate, load_seconds, queued_requests, queued_tokens
 from planner.performance.full_gate import GatePart, full_gate
@@ -22,6 +23,7 @@ from planner.plan.fleet import (
     NodeGroup,
     NodePlacement,
     Pool,
+    PoolAdapter,
     PoolCapacity,
     PoolClock,
     Replicas,
@@ -113,6 +115,7 @@ def _pool(solved: Solved, pool: SelfHosted, in_flight: int) -> Pool:
     routes = tuple(shape.route(route.name) for route in solved.routes_of(pool))
     kinds = {route.route.data for route in routes}
     context = max(route.lengths.mean_context for route in routes)
+    adapters = adapters_of(solved, pool)
     return Pool(
         name=pool.name,
         model=shape.model.key,
@@ -153,6 +156,8 @@ def _pool(solved: Solved, pool: SelfHosted, in_flight: int) -> Pool:
             api_server_count=replica.api_servers,
             speculative_config=_speculative_config(shape.drafter),
             rope_parameters=_rope_parameters(shape.model.positions),
+            max_loras=len(adapters),
+            max_lora_rank=max_lora_rank(adapters),
         ),
         clock=PoolClock(**{name: getattr(replica.clock, name) for name in PoolClock.model_fields}),
         kv_tokens=int(replica.memory.kv_tokens(context)),
@@ -161,7 +166,15 @@ def _pool(solved: Solved, pool: SelfHosted, in_flight: int) -> Pool:
         capacity=tuple(_capacity(pool, key[0], key[1]) for key in solved.choice.bands_of(pool.name)),
         peak_utilization=solved.choice.load(pool.name) / count,
         weights=shape.model.weights if shape.quantization.checkpoint == shape.model.hf_id else None,
+        adapters=tuple(PoolAdapter(name=a.key, weights=a.weights, rank=a.rank) for a in adapters),
     )
+
+
+def adapters_of(solved: Solved, pool: SelfHosted) -> tuple[Adapter, ...]:
+    """Return the adapters that the replicas of a pool hold, sorted by name: those of the routes that it serves."""
+    served = {route.name for route in solved.routes_of(pool)}
+    asked = {adapter.key: adapter for route, adapter in pool.shape.asked.items() if route in served}
+    return tuple(asked[name] for name in sorted(asked))
 
 
 def _rope_parameters(positions: ScaledPositions | None) -> RopeParameters | None:

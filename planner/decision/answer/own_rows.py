@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from decimal import Decimal
 
+from planner.decision.answer.fleet import adapters_of
 from planner.decision.answer.solved import Solved
 from planner.domain.apis import catalog_key
 from planner.domain.catalog import Catalog
@@ -39,6 +40,7 @@ def _facts(solved: Solved, fallbacks: Iterable[str]) -> Iterator[tuple[str, str]
     """Yield (key, words for what it is) of the rows behind the plan."""
     for pool in solved.pools:
         yield f"model/{pool.shape.model.key}", ""
+        yield from ((f"adapter/{adapter.key}", "adapter ") for adapter in adapters_of(solved, pool))
         yield f"gpu/{pool.shape.gpu.key}", "GPU "
         yield f"instance/{pool.offering.instance.key}", "machine "
     if solved.pools:

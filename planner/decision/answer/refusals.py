@@ -19,6 +19,7 @@ from planner.decision.candidates.omissions import (
     counts_by_kind,
 )
 from planner.decision.choice.question import Infeasible
+from planner.domain.adapters import Adapter
 from planner.domain.models import split_entry
 from planner.words.diagnostics import Problem
 
@@ -42,9 +43,13 @@ KINDS_TOLD = 4
 """Kinds of omissions that a problem counts at most."""
 
 
-def routes_without_candidates(market: Market) -> tuple[Problem, ...]:
-    """Return a problem for each route that has a band which nothing can serve (INF001)."""
-    return tuple(_no_candidate(route, market) for route in market.demand.routes if not market.has_candidates(route))
+def routes_without_candidates(market: Market, adapters: Mapping[str, Adapter]) -> tuple[Problem, ...]:
+    """Return a problem for each route that has a band which nothing can serve (INF001).
+
+    adapters: those of the catalog, by name; an accepted adapter stands for its base.
+    """
+    without = (route for route in market.demand.routes if not market.has_candidates(route))
+    return tuple(_no_candidate(route, market, adapters) for route in without)
 
 
 def no_plan(answer: Infeasible, fallen: Iterable[Omission] = ()) -> tuple[Problem, ...]:
@@ -76,13 +81,13 @@ def _left_out(fallen: Iterable[Omission]) -> str:
     return f"; left out: {', '.join(shown)}{more}"
 
 
-def _no_candidate(route: RouteDemand, market: Market) -> Problem:
+def _no_candidate(route: RouteDemand, market: Market, adapters: Mapping[str, Adapter]) -> Problem:
     """Return the problem that counts the omissions of the route's candidates by kind, the most frequent first.
 
     Machines that fell are counted too, unless the route's own candidates are APIs alone.
     """
     bands = [band.name for index, band in enumerate(route.bands) if (route.name, index) not in market.servable]
-    own = tuple(_own(route, market))
+    own = tuple(_own(route, market, adapters))
     if (too_long := _too_long(route, market, own)) is not None:
         return too_long
     reasons = _reasons(own, market) or "none of its models is known"
@@ -122,9 +127,10 @@ def _too_long(route: RouteDemand, market: Market, own: tuple[Omission, ...]) -> 
     return Problem("INF001", message, hint=hint, about=("routes", route.name))
 
 
-def _own(route: RouteDemand, market: Market) -> Iterator[Omission]:
+def _own(route: RouteDemand, market: Market, adapters: Mapping[str, Adapter]) -> Iterator[Omission]:
     """Return the omissions of the route's own candidates, but for those in whose place another one is there."""
-    accepted = {split_entry(entry)[0] for entry in route.route.quality.accept}
+    named = (split_entry(entry)[0] for entry in route.route.quality.accept)
+    accepted = {adapters[name].base if name in adapters else name for name in named}
     for omission in market.omissions:
         concerns = omission.route == route.name or (not omission.route and omission.candidate.model in accepted)
         in_16_bit = omission.kind == "kv-cache" and "auto" in route.route.quality.kv_cache_dtype

@@ -70,6 +70,11 @@ def _route(solved: Solved, route: RouteDemand, cost: Cost, shares: Mapping[tuple
         binding=_binding(solved, route),
         reasons=reasons(solved, route),
         load=planned_load(route),
+        adapters={
+            pool.name: pool.shape.asked[route.name].key
+            for pool in solved.pools_of(route.name)
+            if route.name in pool.shape.asked
+        },
     )
 
 

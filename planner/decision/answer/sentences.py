@@ -17,6 +17,7 @@ MEANING: Mapping[OmissionKind, str] = {
     "format": "the GPU does not run the weight format",
     "kv-cache": "is not planned with an FP8 KV cache",
     "drafter": "is not planned with that drafter",
+    "adapter": "is not planned with adapters",
     "slo": "cannot meet the SLO at any load",
     "price": "has no price",
     "zones": "is not sold in the environment's zones",
@@ -60,7 +61,8 @@ def candidate_words(candidate: Candidate) -> str:
     cap = f", batch cap {candidate.max_num_seqs}" if candidate.max_num_seqs else ""
     cache = "" if candidate.kv_cache_dtype == "auto" else f", {candidate.kv_cache_dtype} KV cache"
     drafter = f", drafter {candidate.drafter}" if candidate.drafter else ""
-    way = f"{candidate.model} ({candidate.quantization}{cache}{drafter})"
+    adapters = f", adapters {', '.join(candidate.adapters)}" if candidate.adapters else ""
+    way = f"{candidate.model} ({candidate.quantization}{cache}{drafter}{adapters})"
     return f"{way} on {shape}{host}{cap}{TENANCY_WORDS[candidate.tenancy]}"
 
 
@@ -76,7 +78,12 @@ def omission_words(omission: Omission) -> str:
     match omission.cause:
         case omissions.DoesNotLoad(fit):
             return fit.reason
-        case omissions.FormatNotRun(support) | omissions.CacheNotRun(support) | omissions.DrafterNotPlanned(support):
+        case (
+            omissions.FormatNotRun(support)
+            | omissions.CacheNotRun(support)
+            | omissions.DrafterNotPlanned(support)
+            | omissions.AdaptersNotPlanned(support)
+        ):
             return support.reason
         case omissions.MissesSlo(capacity, band):
             near = ", just above the target" if capacity.over is not None and 1.0 < capacity.over < JUST_ABOVE else ""

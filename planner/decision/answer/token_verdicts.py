@@ -79,9 +79,9 @@ def _usd_of_output(solved: Solved, api: HostedApi) -> float:
 
 def _unused_facts(solved: Solved) -> list[Verdict]:
     """Tell of figures of models that no route accepts."""
-    accepted = {
-        entry.partition("@")[0] for route in solved.environment.routes.values() for entry in route.quality.accept
-    }
+    named = {entry.partition("@")[0] for route in solved.environment.routes.values() for entry in route.quality.accept}
+    adapters = solved.catalog.adapters
+    accepted = {adapters[name].base if name in adapters else name for name in named}
     unused = sorted(set(solved.environment.models) - accepted)
     if not unused:
         return []

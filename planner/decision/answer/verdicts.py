@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 
+from planner.decision.answer.adapter_verdicts import adapter_verdicts
 from planner.decision.answer.data_rules import licence_doubts, privacy_of
 from planner.decision.answer.own_rows import own_verdict
 from planner.decision.answer.price_verdicts import price_verdicts
@@ -47,6 +48,7 @@ def verdicts(
         *_provenance(solved.pools),
         *_caches(solved.pools),
         *_drafters(solved.pools),
+        *adapter_verdicts(solved),
         *_stretched(solved.pools),
         *_range(without_place),
         *_gaps((*gaps, *(gap for pool in solved.pools for gap in pool.shape.model.gaps()))),
@@ -126,10 +128,10 @@ def _assumed(pools: Sequence[SelfHosted]) -> list[Verdict]:
 def _provenance(pools: Sequence[SelfHosted]) -> list[Verdict]:
     """Warn of capacities that rest on no measured runs of the GPU, or on few runs of the layout.
 
-    Of pools with a drafter `_drafters` warns.
+    Of pools with a drafter `_drafters` warns, and of pools with adapters `adapter_verdicts`.
     """
     analytic = [p for p in pools if any(c.provenance == "analytic" for c in p.replica.capacities.values())]
-    single = [pool for pool in analytic if pool.shape.copies == 1 and not pool.shape.drafter]
+    single = [p for p in analytic if p.shape.copies == 1 and not p.shape.drafter and not p.shape.adapters]
     latent = {p.name for p in single if p.shape.kv_format == "fp8" and p.shape.model.architecture.latent is not None}
     gpus = sorted({pool.shape.gpu.key for pool in single if pool.name not in latent})
     copied = sorted(pool.name for pool in analytic if pool.shape.copies > 1)

@@ -23,6 +23,7 @@ OmissionKind = Literal[
     "format",
     "kv-cache",
     "drafter",
+    "adapter",
     "slo",
     "price",
     "zones",
@@ -48,6 +49,10 @@ OmissionKind = Literal[
 ]
 
 
+LORA = "lora"
+"""Word in names for a replica that holds LoRA adapters."""
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A candidate is what could be chosen, by its catalog keys. A field that does not apply is empty, or 0.
@@ -62,6 +67,7 @@ class Candidate:
     tenancy: `solo` or `private` where its nodes hold nothing else, as `candidates.shapes` means them.
     kv_cache_dtype: form of its KV cache.
     drafter: word of what proposes its tokens, like `mtp1`.
+    adapters: names of the LoRA adapters that it holds.
     """
 
     model: str = ""
@@ -76,6 +82,7 @@ class Candidate:
     data_parallel_size: int = 1
     enable_expert_parallel: bool = False
     drafter: str = ""
+    adapters: tuple[str, ...] = ()
 
     @property
     def parallelism(self) -> Parallelism:
@@ -85,7 +92,8 @@ class Candidate:
     @property
     def names(self) -> tuple[str, ...]:
         """Return all names that a reader may look for."""
-        ways = (self.parallelism.word, cache_word(self.kv_cache_dtype), self.drafter)
+        lora = (LORA, *self.adapters) if self.adapters else ()
+        ways = (self.parallelism.word, cache_word(self.kv_cache_dtype), self.drafter, *lora)
         own = (self.model, self.quantization, self.gpu, self.instance_type, self.api, *ways)
         return tuple(name for name in own if name)
 
@@ -125,6 +133,14 @@ class DrafterNotPlanned:
 
     support: Unsupported
     kind: Literal["drafter"] = "drafter"
+
+
+@dataclass(frozen=True)
+class AdaptersNotPlanned:
+    """Plans use no adapters with the model in this precision, or beside its drafter."""
+
+    support: Unsupported
+    kind: Literal["adapter"] = "adapter"
 
 
 @dataclass(frozen=True)
@@ -396,6 +412,7 @@ OmissionCause = (
     | CacheNotRun
     | MissesSlo
     | DrafterNotPlanned
+    | AdaptersNotPlanned
     | NoPrice
     | NotInZones
     | OverQuota

@@ -15,6 +15,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
+from planner.domain.adapters import max_lora_rank
 from planner.domain.catalog import Catalog
 from planner.domain.environment import ApiAccounts, Environment
 from planner.domain.gaps import Gap
@@ -24,6 +25,7 @@ from planner.domain.offerings import Gpu, Offerings
 from planner.domain.route import Route
 from planner.domain.traces import TraceSummary, bin_of, bin_start
 from planner.domain.workload import Mix, Workload, band_bounds, route_workload
+from planner.performance.adapters import unplanned_adapters
 from planner.performance.drafters import unplanned_drafter
 from planner.performance.engine.defaults import default_batched_tokens
 from planner.performance.memory import MemoryFit, NoFit, memory_fit
@@ -73,10 +75,13 @@ def context_held(
     kv_format: KvFormat,
     wanted: int,
     drafter: Drafter | None = None,
+    max_loras: int = 0,
+    max_lora_rank: int = 0,
 ) -> int:
     """Return the context that a replica is started with: what is wanted, or less where model or memory hold less.
 
     It is 0 where the replica does not load at all. Memory is taken in steps of a quarter of a power of two.
+    max_loras, max_lora_rank: slots of adapters, and the rank of each.
     """
     wanted = min(wanted, model.max_context)
 
@@ -92,6 +97,8 @@ def context_held(
             max_num_batched_tokens=default_batched_tokens(gpu),
             kv_format=kv_format,
             drafter=drafter,
+            max_loras=max_loras,
+            max_lora_rank=max_lora_rank,
         )
 
     if isinstance(fit(wanted), MemoryFit):
@@ -213,16 +220,20 @@ def _contexts(
         if accepted.model is not None:
             whole = min(wanted, accepted.model.max_context)
             forms, drafters = route.quality.kv_cache_dtype, drafters_of(route, accepted.model)
+            adapters = (accepted.adapter,) if accepted.adapter else ()
             ways = product(accepted.precisions, forms, drafters, _replica_prices(offerings))
             for way, form, drafter, (gpu, usd_of) in ways:
                 if unplanned_cache(accepted.model, gpu, form):
                     continue
                 if drafter and unplanned_drafter(accepted.model, way, drafter):
                     continue
+                if adapters and unplanned_adapters(accepted.model, way, drafter):
+                    continue
                 for layout in offered(accepted.model, way, gpu):
                     if layout.gpus in usd_of:
                         usd = usd_of[layout.gpus]
-                        context = context_held(accepted.model, way, gpu, layout, KV_FORMATS[form], wanted, drafter)
+                        held_by = accepted.model, way, gpu, layout, KV_FORMATS[form], wanted, drafter
+                        context = context_held(*held_by, len(adapters), max_lora_rank(adapters))
                         if context == whole:
                             stated.add(whole)
                             cheapest = min(cheapest, usd)

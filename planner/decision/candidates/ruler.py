@@ -20,6 +20,7 @@ from planner.decision.candidates.hosts import HOST_CPU_M_PER_GPU
 from planner.decision.candidates.shapes import Shape
 from planner.decision.inputs import Inputs
 from planner.domain.offerings import InstanceType
+from planner.performance.adapters import SLOWER
 from planner.performance.calibration import Calibration, Evidence, evidence, weights_class
 from planner.performance.capacity import Capacity, CapacityQuestion
 from planner.performance.coefficients import Coefficients
@@ -56,12 +57,12 @@ class Ruler:
     def evidence(self, shape: Shape) -> Evidence:
         """Return what is known of the speed of a shape.
 
-        Few runs have copies of the attention, or MLA with fp8 KV, and none of ours has a drafter.
+        Few runs have copies of the attention, or MLA with fp8 KV, and none of ours has a drafter or adapters.
         """
         gpu = shape.gpu.key
         weights = weights_class(shape.model.key, shape.quantization.name, shape.kv_format, shape.parallelism.word)
         latent_fp8 = shape.kv_format == "fp8" and shape.model.architecture.latent is not None
-        few_runs = shape.copies > 1 or latent_fp8 or shape.drafter is not None
+        few_runs = shape.copies > 1 or latent_fp8 or shape.drafter is not None or bool(shape.adapters)
         return evidence(self.coefficients, self.calibrations.get(gpu), gpu, weights, shape.gpus, few_runs)
 
     def margin(self, shape: Shape) -> float:
@@ -71,7 +72,7 @@ class Ruler:
     def clock(self, shape: Shape) -> StepClock:
         """Return the step clock of a shape at the mean context of its routes. It includes the margin.
 
-        Copies of the attention step together: the clock is that of all of them.
+        Copies of the attention step together: the clock is that of all of them. Adapters slow every step.
         """
         context = max(1.0, sum(route.lengths.mean_context for route in shape.routes) / len(shape.routes))
         basis = self.evidence(shape)
@@ -85,7 +86,8 @@ class Ruler:
             kv_format=shape.kv_format,
             drafter=shape.drafter,
         )
-        return clock.slower_by(basis.step * self.margin(shape)).as_written()
+        adapters = SLOWER if shape.adapters else 1.0
+        return clock.slower_by(basis.step * adapters * self.margin(shape)).as_written()
 
     def api_servers(self, shape: Shape, clock: StepClock, cap: int) -> int:
         """Return the number of API servers of a replica with a batch cap, sequences. clock: that of one server."""

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from planner.decision.candidates.hosts import Host, Hosts
-from planner.decision.candidates.omissions import Candidate, cache_word
+from planner.decision.candidates.omissions import LORA, Candidate, cache_word
 from planner.decision.candidates.replicas import CAPS, Replica
 from planner.decision.candidates.shapes import Shape, held_words
 from planner.decision.choice.question import ReplicaClass
@@ -93,7 +93,8 @@ def class_name(shape: Shape, host: Host, variant: str) -> str:
     place = f"{shape.gpu.key}-{shape.gpus}of{instance.gpu_count}"
     if not host.is_cheapest:
         place += f"-{instance.key}"
-    ways = shape.parallelism.word, cache_word(shape.kv_cache_dtype), shape.identity.drafter, variant
+    lora = LORA if shape.adapters else ""
+    ways = shape.parallelism.word, cache_word(shape.kv_cache_dtype), shape.identity.drafter, lora, variant
     parts = [shape.model.key, shape.quantization.name, place, *ways, *held_words(shape.held), shape.own_nodes]
     return bounded("-".join(slug(part) for part in parts if part), LONGEST_NAME)
 

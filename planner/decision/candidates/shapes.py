@@ -4,6 +4,9 @@ The module does not know which batch cap a shape runs with, what it can serve, o
 hold different settings of the engine do not share a shape, because a pool has one value of each. A route has shapes of
 each form of the KV cache that it allows, and shares each with the routes that allow it too. So it is with drafters: a
 route that allows speculative decoding has shapes with and without each drafter of a model.
+
+Routes that accept a model or any of its LoRA adapters share a shape that holds these adapters. Adapters slow every
+step, so that routes which accept the model itself have a shape without them as well.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from planner.decision.candidates.hardware_rules import MachineRules
 from planner.decision.candidates.hosting_rights import HostingRights
 from planner.decision.candidates.known import Known
 from planner.decision.candidates.omissions import (
+    AdaptersNotPlanned,
     CacheNotRun,
     Candidate,
     DoesNotLoad,
@@ -28,6 +32,7 @@ from planner.decision.candidates.omissions import (
 )
 from planner.decision.candidates.reach import NARROWEST_CAP, context_held, drafters_of
 from planner.decision.choice.question import BandKey
+from planner.domain.adapters import Adapter, max_lora_rank
 from planner.domain.catalog import Catalog
 from planner.domain.environment import ModelFacts
 from planner.domain.gaps import Gap
@@ -36,6 +41,7 @@ from planner.domain.model_facts import token_counts
 from planner.domain.models import Drafter, Model, Quantization
 from planner.domain.offerings import Gpu
 from planner.domain.route import HeldSettings, KvCacheDtype
+from planner.performance.adapters import unplanned_adapters
 from planner.performance.drafters import unplanned_drafter
 from planner.performance.engine.defaults import default_batched_tokens
 from planner.performance.memory import MemoryFit, NoFit, memory_fit, weights_bytes
@@ -56,6 +62,7 @@ class Shape:
     held: settings of the engine that all of them hold.
     kv_cache_dtype: form of the KV cache, which all of them allow.
     drafter: what proposes tokens, which all of them allow; None without speculative decoding.
+    asked: the adapter that each route asks for, by its name; a route that is absent asks for the model itself.
 
     Two shapes are equal only if they are the same object, so that they can be keys without comparing their routes.
     """
@@ -69,6 +76,7 @@ class Shape:
     held: HeldSettings = field(default_factory=HeldSettings)
     kv_cache_dtype: KvCacheDtype = "auto"
     drafter: Drafter | None = None
+    asked: Mapping[str, Adapter] = field(default_factory=dict)
 
     @cached_property
     def identity(self) -> Candidate:
@@ -82,7 +90,14 @@ class Shape:
             data_parallel_size=self.copies,
             enable_expert_parallel=self.parallelism.enable_expert_parallel,
             drafter=self.drafter.word if self.drafter else "",
+            adapters=tuple(adapter.key for adapter in self.adapters),
         )
+
+    @cached_property
+    def adapters(self) -> tuple[Adapter, ...]:
+        """Return the adapters that each replica holds, sorted by name: all that its routes ask for."""
+        by_name = {a.key: a for route in self.routes if (a := self.asked.get(route.name)) is not None}
+        return tuple(by_name[name] for name in sorted(by_name))
 
     @property
     def gpus(self) -> int:
@@ -144,7 +159,8 @@ class Shape:
             return self.held.max_model_len
         wanted = min(max(route.max_model_len for route in self.routes), self.model.max_context)
         way = self.model, self.quantization, self.gpu, self.parallelism, self.kv_format
-        return context_held(*way, wanted, self.drafter) or wanted
+        slots = len(self.adapters), max_lora_rank(self.adapters)
+        return context_held(*way, wanted, self.drafter, *slots) or wanted
 
     @cached_property
     def reads(self) -> frozenset[BandKey]:
@@ -189,6 +205,8 @@ class Shape:
             max_num_batched_tokens=batched_tokens,
             kv_format=self.kv_format,
             drafter=self.drafter,
+            max_loras=len(self.adapters),
+            max_lora_rank=max_lora_rank(self.adapters),
         )
 
 
@@ -212,7 +230,7 @@ def shapes(
     for accepted in _accepted_shapes(routes, catalog, gpus, tenancy, rights, facts or {}):
         users, ruled_out = rules.allowed(accepted.routes, accepted.hardware, accepted.identity)
         omissions += ruled_out
-        if not users:
+        if not users or (accepted.asked and not any(user.name in accepted.asked for user in users)):
             continue
         shape = accepted if users == accepted.routes else replace(accepted, routes=users)
         key = (shape.identity, *(numbers[route.name] for route in shape.routes), *(r.counts for r in shape.routes))
@@ -235,29 +253,44 @@ def _accepted_shapes(
     rights: HostingRights,
     facts: Mapping[str, ModelFacts],
 ) -> Iterator[Shape]:
-    accepted: dict[_Kind, tuple[Model, Quantization, Drafter | None, list[RouteDemand]]] = {}
+    accepted: dict[_Kind, _Users] = {}
     for route in routes:
-        for model, quantization in _accepted(route, catalog):
+        for model, quantization, is_adapted, adapter in _accepted(route, catalog):
             if not rights.allows(route, model):
                 continue
             for cache, drafter in product(route.route.quality.kv_cache_dtype, drafters_of(route.route, model)):
                 held = held_words(route.route.engine)
-                key = (model.key, quantization.name, tenancy[route.name], held, cache, drafter.word if drafter else "")
-                users = accepted.setdefault(key, (model, quantization, drafter, []))[3]
-                if route.name not in {user.name for user in users}:
-                    users.append(route.counted(token_counts(model.key, facts, catalog)))
+                word = drafter.word if drafter else ""
+                key = (model.key, quantization.name, tenancy[route.name], held, cache, word, is_adapted)
+                users = accepted.setdefault(key, _Users(model, quantization, drafter))
+                users.routes[route.name] = route.counted(token_counts(model.key, facts, catalog))
+                if adapter is not None:
+                    users.asked[route.name] = adapter
     listed = tuple(gpus)
-    for (_, _, kind, _, cache, _), (model, quantization, drafter, users) in sorted(
-        accepted.items(), key=lambda item: item[0]
-    ):
+    for (_, _, kind, _, cache, _, is_adapted), users in sorted(accepted.items(), key=lambda item: item[0]):
+        if is_adapted and not users.asked:
+            continue
+        model, quantization, named = users.model, users.quantization, tuple(users.routes.values())
         for gpu in listed:
             for layout in offered(model, quantization, gpu):
-                yield Shape(model, quantization, gpu, layout, kind, tuple(users), users[0].route.engine, cache, drafter)
+                way = model, quantization, gpu, layout
+                yield Shape(*way, kind, named, named[0].route.engine, cache, users.drafter, users.asked)
 
 
-_Kind = tuple[str, str, Tenancy, tuple[str, ...], KvCacheDtype, str]
-"""(model, precision, tenancy, held settings in words, form of the KV cache, word of the drafter): routes of one kind
-share a shape."""
+_Kind = tuple[str, str, Tenancy, tuple[str, ...], KvCacheDtype, str, bool]
+"""(model, precision, tenancy, held settings in words, form of the KV cache, word of the drafter, whether replicas hold
+adapters): routes of one kind share a shape."""
+
+
+@dataclass(frozen=True)
+class _Users:
+    """The users of a shape are its routes, by name, and the adapters that some of them ask for."""
+
+    model: Model
+    quantization: Quantization
+    drafter: Drafter | None
+    routes: dict[str, RouteDemand] = field(default_factory=dict)
+    asked: dict[str, Adapter] = field(default_factory=dict)
 
 
 def held_words(held: HeldSettings) -> tuple[str, ...]:
@@ -266,21 +299,35 @@ def held_words(held: HeldSettings) -> tuple[str, ...]:
     return tuple(f"{name}{value}" for name, value in named.items() if value is not None)
 
 
-def _accepted(route: RouteDemand, catalog: Catalog) -> Iterator[tuple[Model, Quantization]]:
+def _accepted(route: RouteDemand, catalog: Catalog) -> Iterator[tuple[Model, Quantization, bool, Adapter | None]]:
+    """Yield (model, precision, whether replicas hold adapters, the adapter that the route asks them for), each once.
+
+    Of the model itself and its adapters, replicas with adapters are asked for the first of the accept list.
+    """
+    met: set[tuple[str, str, bool]] = set()
     for entry in route.route.quality.accept:
         accepted = catalog.accepted_entry(entry)
-        if not isinstance(accepted, Gap) and accepted.model is not None:
-            for quantization in accepted.precisions:
-                yield accepted.model, quantization
+        if isinstance(accepted, Gap) or accepted.model is None:
+            continue
+        for quantization in accepted.precisions:
+            for is_adapted in (True,) if accepted.adapter else (False, True):
+                kind = accepted.model.key, quantization.name, is_adapted
+                if kind not in met:
+                    met.add(kind)
+                    yield accepted.model, quantization, is_adapted, accepted.adapter
 
 
-def _omission_cause(shape: Shape) -> FormatNotRun | CacheNotRun | DrafterNotPlanned | DoesNotLoad | None:
+def _omission_cause(
+    shape: Shape,
+) -> FormatNotRun | CacheNotRun | DrafterNotPlanned | AdaptersNotPlanned | DoesNotLoad | None:
     if unsupported := unsupported_weights(shape.model, shape.quantization, shape.gpu):
         return FormatNotRun(unsupported)
     if unsupported := unplanned_cache(shape.model, shape.gpu, shape.kv_cache_dtype):
         return CacheNotRun(unsupported)
     if shape.drafter and (unsupported := unplanned_drafter(shape.model, shape.quantization, shape.drafter)):
         return DrafterNotPlanned(unsupported)
+    if shape.adapters and (unsupported := unplanned_adapters(shape.model, shape.quantization, shape.drafter)):
+        return AdaptersNotPlanned(unsupported)
     cap = shape.narrowest_cap
     memory = shape.memory(cap, shape.first_batched_tokens(cap))
     return DoesNotLoad(memory) if isinstance(memory, NoFit) else None

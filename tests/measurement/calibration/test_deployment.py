@@ -86,6 +86,28 @@ def test_drafted_tokens_calibrate_nothing(values: dict[str, object]) -> None:
     assert "speculative decoding" in message
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"enable_lora": True},
+        {"engine_args": {"max_loras": 4}},
+        {"args": ["--enable-lora", "--max-loras=2"]},
+        {"command": "vllm serve some/model --enable-lora --lora-modules a=/a b=/b"},
+    ],
+)
+def test_adapters_calibrate_nothing(values: dict[str, object]) -> None:
+    found = told({**FACTS, **deployment_facts(values), **argument_facts(values)})
+    assert isinstance(found, list)
+    ((code, message),) = found
+    assert code == "CAL015"
+    assert "LoRA adapters" in message
+
+
+@pytest.mark.parametrize("off", [None, False, "", "false"])
+def test_adapters_that_are_off_refuse_nothing(off: object) -> None:
+    assert isinstance(told({**FACTS, **deployment_facts({"enable_lora": off})}), Deployment)
+
+
 @pytest.mark.parametrize("off", [None, {}, "", "none", "null", "{}"])
 def test_a_drafter_that_is_off_refuses_nothing(off: object) -> None:
     assert isinstance(told({**FACTS, **deployment_facts({"speculative_config": off})}), Deployment)
