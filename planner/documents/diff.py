@@ -264,7 +264,16 @@ def _pool(pool: Pool, group: NodeGroup) -> _View:
 
 def _route(route: PlannedRoute) -> _View:
     bands = {f"band {index + 1}": _band(band) for index, band in enumerate(route.bands)}
-    keys = {"name", "privacy", "residency", "bytes_per_token", "fallback", "api_max_input_tokens", "triggers"}
+    keys = {
+        "name",
+        "privacy",
+        "residency",
+        "bytes_per_token",
+        "adapters",
+        "fallback",
+        "api_max_input_tokens",
+        "triggers",
+    }
     return _View({**bands, **route.model_dump(mode="json", include=keys)}, ())
 
 

@@ -17,6 +17,8 @@ import pytest
 from gateway.document import parse_policy
 from infra.values import own_places, vllm
 from planner.documents.arithmetic import arithmetic
+from planner.documents.changes import change_words
+from planner.documents.diff import compare
 from planner.documents.lock import Lock, is_whole, load, render
 from planner.documents.routing import clock, policy
 from planner.edges.catalog_files import load_catalog
@@ -152,6 +154,21 @@ def test_a_lock_in_which_a_tenant_would_get_anothers_answers_does_not_add_up(cha
     found = arithmetic(type(lock.plan).model_validate(values), lock.answered_environment())
     assert {problem.code for problem in found} == {"CHK012"}
     assert any(told.replace("POOL", name) in problem.message for problem in found)
+
+
+def test_a_reviewer_sees_whose_adapter_a_route_asks_for_and_where_its_files_lie() -> None:
+    lock = tenants().lock
+    name = lock.plan.pools[0].name
+    values = edited(
+        lock.plan.model_dump(mode="json"),
+        {f"routes/0/adapters/{name}": "acme-support", "pools/0/adapters/0/weights": "s3://acme-adapters/other"},
+    )
+    changed = lock.model_copy(update={"plan": type(lock.plan).model_validate(values)})
+    told = {change_words(detail) for part in compare(lock, changed).parts for detail in part.details}
+    assert told == {
+        f'adapters.{name}: "acme-legal" → "acme-support"',
+        'adapters.0.weights: "s3://acme-adapters/acme-legal/v1" → "s3://acme-adapters/other"',
+    }
 
 
 def test_the_gateway_asks_each_pool_by_the_name_of_the_routes_adapter() -> None:

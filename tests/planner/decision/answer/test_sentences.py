@@ -17,6 +17,7 @@ from planner.decision.answer.sentences import (
     omission_words,
 )
 from planner.decision.candidates.omissions import (
+    AdaptersNotPlanned,
     CacheNotRun,
     Candidate,
     DearerThanPlan,
@@ -73,6 +74,7 @@ OMISSIONS: list[tuple[OmissionCause, str]] = [
     (FormatNotRun(Unsupported("a T4 has no fp8")), "a T4 has no fp8"),
     (CacheNotRun(Unsupported("a T4 reads no fp8 KV cache")), "a T4 reads no fp8 KV cache"),
     (DrafterNotPlanned(Unsupported("the drafter is not built in")), "the drafter is not built in"),
+    (AdaptersNotPlanned(Unsupported("it has experts")), "it has experts"),
     (MissesSlo(SLOW), "a step takes 90 ms; 60 ms are asked for"),
     (MissesSlo(replace(SLOW, over=1.0000001)), "a step takes 90 ms; 60 ms are asked for, just above the target"),
     (MissesSlo(replace(SLOW, over=1.5)), "a step takes 90 ms; 60 ms are asked for"),
@@ -241,6 +243,10 @@ def test_every_kind_of_omission_has_a_meaning_and_a_cause() -> None:
         (Candidate(model="qwen3-32b"), "qwen3-32b on own machines"),
         (L4, "gpt-oss-120b (mxfp4) on 1 × L4"),
         (Candidate("gpt-oss-120b", "mxfp4", "L4", 2, "g6.12xlarge"), "gpt-oss-120b (mxfp4) on 2 × L4 in g6.12xlarge"),
+        (
+            Candidate("qwen3-8b", "bf16", "L4", 1, adapters=("acme-legal", "acme-support")),
+            "qwen3-8b (bf16, adapters acme-legal, acme-support) on 1 × L4",
+        ),
         (
             Candidate("qwen3-8b", "fp8", "L4", 1, "g6.xlarge", kv_cache_dtype="fp8"),
             "qwen3-8b (fp8, fp8 KV cache) on 1 × L4 in g6.xlarge",
