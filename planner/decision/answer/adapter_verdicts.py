@@ -24,14 +24,12 @@ def adapter_verdicts(solved: Solved) -> Iterator[Verdict]:
             yield Verdict(name="adapters", state="warn", message=message)
     for route in solved.demand.routes:
         pools = solved.pools_of(route.name)
-        asked = {a.key for pool in pools if (a := pool.shape.asked.get(route.name)) is not None}
+        asked = {a.key for pool in pools if (a := pool.shape.asked(route.name)) is not None}
         bases = {pool.shape.model.key for pool in pools}
         accepted = dict.fromkeys(split_entry(entry)[0] for entry in route.route.quality.accept)
         known = solved.catalog.adapters
         spare = [name for name in accepted if name in known and known[name].base in bases and name not in asked]
         if spare:
             served = ", ".join(sorted(asked)) or "the model itself"
-            message = (
-                f"{route.name} accepts {', '.join(spare)} too; {served} stands before it in the list, or is cheaper"
-            )
-            yield Verdict(name="adapters", state="pass", message=message)
+            why = f"its requests ask for {served}, which stands before it in the list or is cheaper"
+            yield Verdict(name="adapters", state="pass", message=f"{route.name} accepts {', '.join(spare)} too; {why}")

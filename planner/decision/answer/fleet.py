@@ -172,9 +172,7 @@ def _pool(solved: Solved, pool: SelfHosted, in_flight: int) -> Pool:
 
 def adapters_of(solved: Solved, pool: SelfHosted) -> tuple[Adapter, ...]:
     """Return the adapters that the replicas of a pool hold, sorted by name: those of the routes that it serves."""
-    served = {route.name for route in solved.routes_of(pool)}
-    asked = {adapter.key: adapter for route, adapter in pool.shape.asked.items() if route in served}
-    return tuple(asked[name] for name in sorted(asked))
+    return pool.shape.adapters_of(route.name for route in solved.routes_of(pool))
 
 
 def _rope_parameters(positions: ScaledPositions | None) -> RopeParameters | None:

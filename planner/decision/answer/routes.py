@@ -71,9 +71,9 @@ def _route(solved: Solved, route: RouteDemand, cost: Cost, shares: Mapping[tuple
         reasons=reasons(solved, route),
         load=planned_load(route),
         adapters={
-            pool.name: pool.shape.asked[route.name].key
+            pool.name: adapter.key
             for pool in solved.pools_of(route.name)
-            if route.name in pool.shape.asked
+            if (adapter := pool.shape.asked(route.name)) is not None
         },
     )
 

@@ -62,7 +62,8 @@ class Shape:
     held: settings of the engine that all of them hold.
     kv_cache_dtype: form of the KV cache, which all of them allow.
     drafter: what proposes tokens, which all of them allow; None without speculative decoding.
-    asked: the adapter that each route asks for, by its name; a route that is absent asks for the model itself.
+    accepted: for each route the adapters that it accepts, and None for the model itself, in the order of its list; it
+    is empty in a shape without adapters.
 
     Two shapes are equal only if they are the same object, so that they can be keys without comparing their routes.
     """
@@ -76,7 +77,7 @@ class Shape:
     held: HeldSettings = field(default_factory=HeldSettings)
     kv_cache_dtype: KvCacheDtype = "auto"
     drafter: Drafter | None = None
-    asked: Mapping[str, Adapter] = field(default_factory=dict)
+    accepted: Mapping[str, tuple[Adapter | None, ...]] = field(default_factory=dict)
 
     @cached_property
     def identity(self) -> Candidate:
@@ -95,9 +96,20 @@ class Shape:
 
     @cached_property
     def adapters(self) -> tuple[Adapter, ...]:
-        """Return the adapters that each replica holds, sorted by name: all that its routes ask for."""
-        by_name = {a.key: a for route in self.routes if (a := self.asked.get(route.name)) is not None}
-        return tuple(by_name[name] for name in sorted(by_name))
+        """Return the adapters that each replica holds, sorted by name."""
+        return self.adapters_of(route.name for route in self.routes)
+
+    def adapters_of(self, routes: Iterable[str]) -> tuple[Adapter, ...]:
+        """Return the adapters that some routes accept, sorted by name.
+
+        A replica holds all of them, so that a route can come to ask for another one without a moment of errors.
+        """
+        found = {a.key: a for route in routes for a in self.accepted.get(route, ()) if a is not None}
+        return tuple(found[name] for name in sorted(found))
+
+    def asked(self, route: str) -> Adapter | None:
+        """Return the adapter that a route asks for: the first of its list. None is the model itself."""
+        return self.accepted[route][0] if route in self.accepted else None
 
     @property
     def gpus(self) -> int:
@@ -230,7 +242,7 @@ def shapes(
     for accepted in _accepted_shapes(routes, catalog, gpus, tenancy, rights, facts or {}):
         users, ruled_out = rules.allowed(accepted.routes, accepted.hardware, accepted.identity)
         omissions += ruled_out
-        if not users or (accepted.asked and not any(user.name in accepted.asked for user in users)):
+        if not users or (accepted.accepted and not any(accepted.asked(user.name) for user in users)):
             continue
         shape = accepted if users == accepted.routes else replace(accepted, routes=users)
         key = (shape.identity, *(numbers[route.name] for route in shape.routes), *(r.counts for r in shape.routes))
@@ -255,26 +267,26 @@ def _accepted_shapes(
 ) -> Iterator[Shape]:
     accepted: dict[_Kind, _Users] = {}
     for route in routes:
-        for model, quantization, is_adapted, adapter in _accepted(route, catalog):
+        for model, quantization, adapters in _accepted(route, catalog):
             if not rights.allows(route, model):
                 continue
             for cache, drafter in product(route.route.quality.kv_cache_dtype, drafters_of(route.route, model)):
                 held = held_words(route.route.engine)
                 word = drafter.word if drafter else ""
-                key = (model.key, quantization.name, tenancy[route.name], held, cache, word, is_adapted)
+                key = (model.key, quantization.name, tenancy[route.name], held, cache, word, bool(adapters))
                 users = accepted.setdefault(key, _Users(model, quantization, drafter))
                 users.routes[route.name] = route.counted(token_counts(model.key, facts, catalog))
-                if adapter is not None:
-                    users.asked[route.name] = adapter
+                if adapters:
+                    users.accepted[route.name] = adapters
     listed = tuple(gpus)
     for (_, _, kind, _, cache, _, is_adapted), users in sorted(accepted.items(), key=lambda item: item[0]):
-        if is_adapted and not users.asked:
+        if is_adapted and not any(each[0] for each in users.accepted.values()):
             continue
         model, quantization, named = users.model, users.quantization, tuple(users.routes.values())
         for gpu in listed:
             for layout in offered(model, quantization, gpu):
                 way = model, quantization, gpu, layout
-                yield Shape(*way, kind, named, named[0].route.engine, cache, users.drafter, users.asked)
+                yield Shape(*way, kind, named, named[0].route.engine, cache, users.drafter, users.accepted)
 
 
 _Kind = tuple[str, str, Tenancy, tuple[str, ...], KvCacheDtype, str, bool]
@@ -284,13 +296,13 @@ adapters): routes of one kind share a shape."""
 
 @dataclass(frozen=True)
 class _Users:
-    """The users of a shape are its routes, by name, and the adapters that some of them ask for."""
+    """The users of a shape are its routes, by name, and what each accepts where replicas hold adapters."""
 
     model: Model
     quantization: Quantization
     drafter: Drafter | None
     routes: dict[str, RouteDemand] = field(default_factory=dict)
-    asked: dict[str, Adapter] = field(default_factory=dict)
+    accepted: dict[str, tuple[Adapter | None, ...]] = field(default_factory=dict)
 
 
 def held_words(held: HeldSettings) -> tuple[str, ...]:
@@ -299,22 +311,25 @@ def held_words(held: HeldSettings) -> tuple[str, ...]:
     return tuple(f"{name}{value}" for name, value in named.items() if value is not None)
 
 
-def _accepted(route: RouteDemand, catalog: Catalog) -> Iterator[tuple[Model, Quantization, bool, Adapter | None]]:
-    """Yield (model, precision, whether replicas hold adapters, the adapter that the route asks them for), each once.
+def _accepted(route: RouteDemand, catalog: Catalog) -> Iterator[tuple[Model, Quantization, tuple[Adapter | None, ...]]]:
+    """Yield each model in each precision that a route accepts.
 
-    Of the model itself and its adapters, replicas with adapters are asked for the first of the accept list.
+    It comes as it is, with an empty third value, where the model itself is accepted. It comes again with its adapters,
+    and None for the model itself, in the order of the accept list.
     """
-    met: set[tuple[str, str, bool]] = set()
+    ways: dict[tuple[str, str], tuple[Model, Quantization, list[Adapter | None]]] = {}
     for entry in route.route.quality.accept:
         accepted = catalog.accepted_entry(entry)
         if isinstance(accepted, Gap) or accepted.model is None:
             continue
         for quantization in accepted.precisions:
-            for is_adapted in (True,) if accepted.adapter else (False, True):
-                kind = accepted.model.key, quantization.name, is_adapted
-                if kind not in met:
-                    met.add(kind)
-                    yield accepted.model, quantization, is_adapted, accepted.adapter
+            found = ways.setdefault((accepted.model.key, quantization.name), (accepted.model, quantization, []))[2]
+            if accepted.adapter not in found:
+                found.append(accepted.adapter)
+    for model, quantization, adapters in ways.values():
+        if None in adapters:
+            yield model, quantization, ()
+        yield model, quantization, tuple(adapters)
 
 
 def _omission_cause(

@@ -221,8 +221,8 @@ def test_restricted_tenants_share_private_pools_alone() -> None:
     ("accept", "asked", "told"),
     [
         (f"acme-support, {BASE}", "acme-support", []),
-        (f"{BASE}, acme-support", None, ["one accepts acme-support too; the model itself"]),
-        ("acme-legal, acme-support", "acme-legal", ["one accepts acme-support too; acme-legal"]),
+        (f"{BASE}, acme-support", None, ["one accepts acme-support too; its requests ask for the model itself"]),
+        ("acme-legal, acme-support", "acme-legal", ["one accepts acme-support too; its requests ask for acme-legal"]),
     ],
 )
 def test_of_a_model_and_its_adapters_the_first_of_the_list_is_asked_for(
@@ -235,7 +235,10 @@ def test_of_a_model_and_its_adapters_the_first_of_the_list_is_asked_for(
     assert {one.adapters.get(name) for name in used & adapted} <= {asked}
     assert all(one.adapters.get(name) is None for name in used - adapted)
     spare = [v.message for v in lock.plan.verdicts if v.name == "adapters" and v.state == "pass"]
-    assert [message.split(" stands")[0] for message in spare] == told
+    assert [message.partition(", which")[0] for message in spare] == told
+    held = {a.name for pool in lock.plan.pools if pool.name in used & adapted for a in pool.adapters}
+    assert not held or held == {"acme-legal", "acme-support"}
+    assert arithmetic(lock.plan, lock.answered_environment()) == ()
 
 
 def test_an_adapter_of_a_model_with_experts_falls_by_name() -> None:
