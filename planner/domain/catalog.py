@@ -2,8 +2,8 @@
 
 A look-up returns a value or a named gap. The digests of a plan cover exactly the rows that it consulted. They are kept
 apart for facts (`model/…`, `adapter/…`, `gpu/…`, `instance/…`, `offering/…`, `api/…`, `place/…`, `provider/…`) and for
-prices, so that a new price and a new fact make a lock stale for different reasons. An `offering/REGION/TYPE` is the list
-of zones that sell a type: a new zone in another region, or of another type, makes no lock stale. No file is read here,
+prices, so that a new price and a new fact make a lock stale for different reasons. An `offering/REGION/TYPE` is the
+list of zones that sell a type: a new zone in another region, or of another type, makes no lock stale. No file is read here,
 but the mappings of regions and of prices may read one when a key of it is first asked for.
 """
 
