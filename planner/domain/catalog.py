@@ -3,7 +3,7 @@
 A look-up returns a value or a named gap. The digests of a plan cover exactly the rows that it consulted. They are kept
 apart for facts (`model/…`, `adapter/…`, `gpu/…`, `instance/…`, `offering/…`, `api/…`, `place/…`, `provider/…`) and for
 prices, so that a new price and a new fact make a lock stale for different reasons. An `offering/REGION/TYPE` is the
-list of zones that sell a type: a new zone in another region, or of another type, makes no lock stale. No file is read here,
+list of zones that sell a type: a new zone in another region, or of another type, makes no lock stale. No file is read,
 but the mappings of regions and of prices may read one when a key of it is first asked for.
 """
 
@@ -75,11 +75,13 @@ class OwnRow:
     as_of: its day.
     replaces: whether it stands for a shipped row of the same key.
     where: its place, for a message about it.
+    row: its columns, of prices and discounts alone, for the digest of prices.
     """
 
     as_of: str
     replaces: bool
     where: Span | None = field(default=None, compare=False)
+    row: FactRow = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,8 +238,13 @@ class Catalog:
         return rows
 
     def prices_digest(self, keys: Iterable[str]) -> str:
-        """Return the SHA-256 of the price rows behind a plan, as `sha256:…`."""
-        return _digest(keys, self.price_rows)
+        """Return the SHA-256 of the price rows behind a plan, as `sha256:…`.
+
+        All prices and discounts of the team's own count: what was too dear to be weighed could be the plan at another
+        price, and the team has just written that price.
+        """
+        own = {key: row.row for key, row in self.own.items() if key.startswith(("price/", "discount/"))}
+        return _digest((*keys, *own), Layered(own, self.price_rows, lambda _, row: row) if own else self.price_rows)
 
 
 def offering_key(region: str, instance_type: str) -> str:

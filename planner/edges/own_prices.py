@@ -93,7 +93,7 @@ def not_yet(catalog: Catalog, start: date) -> Iterator[Problem]:
 
 def _own_rows(kind: str, table: FactTable[Any], shipped: Iterable[str]) -> dict[str, OwnRow]:
     return {
-        f"{kind}/{key}": OwnRow(value.as_of, key in shipped, table.entries[key].span("as_of"))
+        f"{kind}/{key}": OwnRow(value.as_of, key in shipped, table.entries[key].span("as_of"), table.rows[key])
         for key, value in sorted(table.values.items())
     }
 

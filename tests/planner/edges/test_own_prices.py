@@ -339,3 +339,18 @@ def test_what_is_priced_anywhere_is_priced_in_the_region_that_names_are_held_aga
     for kind in ("ec2", "platform"):
         keys = [key.split("/") for key in load_catalog().price_rows if key.startswith(f"{kind}/")]
         assert {key[2] for key in keys} == {key[2] for key in keys if key[1] == HOME}
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"prices/ec2/us-east-1.yaml": EC2},
+        {"discounts.yaml": "discounts:\n  - {on: ec2/g6, percent: 95, source: EDP 2026, as_of: 2026-10-01}\n...\n"},
+    ],
+    ids=["a price of what was not weighed", "a discount on what was not weighed"],
+)
+def test_an_own_price_ages_every_lock_whatever_it_weighed(tmp_path: Path, files: dict[str, str]) -> None:
+    weighed = ["api/openai/gpt-5.4-mini/input"]
+    before, after = load_catalog(), catalog_beside(write(tmp_path, files))
+    assert before.prices_digest(weighed) != after.prices_digest(weighed)
+    assert before.facts_digest(["provider/openai"]) == after.facts_digest(["provider/openai"])
