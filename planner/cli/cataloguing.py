@@ -69,7 +69,7 @@ def add_model(subject: str, index: Path | None, asked: Asked, folder: Path, repl
         show_json({"key": key, "file": str(path), "row": row, "told": told})
     else:
         show(model_view(model, _sizes(model), told))
-    _write(path, text, replace)
+    _write(path, text, replace, key in shipped.models)
 
 
 def _misnamed(subject: str, asked: Asked) -> Iterator[Problem]:
@@ -149,8 +149,11 @@ def _sizes(model: Model) -> Sequence[tuple[str, float]]:
     return [(way.name, weights_bytes(model, way, 1)) for way in model.precisions() if way.checkpoint is not None]
 
 
-def _write(path: Path, text: str, replace: bool) -> None:
-    """Write the row. A row with other content is kept unless it may be replaced; the day alone is no other content."""
+def _write(path: Path, text: str, replace: bool, is_shipped: bool) -> None:
+    """Write the row. What is there is kept unless it may be replaced; another day alone is no other content.
+
+    is_shipped: whether a shipped model has this name.
+    """
     if path.exists():
         before = read_text(path)
         if _DATED.sub("", before) == _DATED.sub("", text):
@@ -163,6 +166,10 @@ def _write(path: Path, text: str, replace: bool) -> None:
             note("\n".join(lines))
             hint = "give --replace to write the new one; plans that use it are stale then"
             raise Problems([Problem("CFG010", f"{path} says something else", hint=hint)], exit_code=1)
+    elif is_shipped and not replace:
+        message = f"`{path.stem}` is a shipped model, and would mean your own row from then on"
+        hint = "give it another name with --name, or --replace to stand for the shipped row"
+        raise Problems([Problem("CFG010", message, hint=hint)], exit_code=1)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, text)
     note(f"wrote {path}; environments beside it can accept it")

@@ -240,7 +240,7 @@ def _is_certain(question: Question, answer: Infeasible, simulated: frozenset[str
 
 
 def _without_candidates(market: Market, catalog: Catalog) -> Refusal | None:
-    problems = routes_without_candidates(market, catalog.adapters)
+    problems = routes_without_candidates(market, catalog)
     if not problems:
         return None
     return Refusal(problems, "; ".join(problem.message for problem in problems), omissions=market.omissions)

@@ -80,7 +80,7 @@ CODES: dict[str, str] = {
     "CFG007": "Weights in a format that is not in the performance model.",
     "CFG008": "Weights that the configuration alone does not tell; the index of the checkpoint does.",
     "CFG009": "A model's files could not be fetched from Hugging Face.",
-    "CFG010": "A row of the own catalog says something else than what was derived; --replace writes the new one.",
+    "CFG010": "A row of the own catalog says something else than what was derived, or a shipped model has its name.",
     "PERF001": "A file of the performance model is missing or cannot be read.",
     "PERF002": "A value in a file of the performance model does not fit.",
     "PERF030": "A table of benchmark rows is no CSV with a header and rows.",

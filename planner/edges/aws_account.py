@@ -94,7 +94,7 @@ THROTTLED = frozenset(
 SET_CREDENTIALS = (
     "set AWS_PROFILE or the AWS_ACCESS_KEY_ID of an identity that may read prices; `--only api` needs none"
 )
-REFRESH_EXTRA = "pip install 'spillway[refresh]'"
+REFRESH_EXTRA = "pip install -e '.[refresh]'"
 """How the packages are installed that a refresh needs."""
 
 

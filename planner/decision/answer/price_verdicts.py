@@ -65,6 +65,7 @@ def _doubts(by_kind: Mapping[str, Sequence[Price]]) -> Iterator[Verdict]:
 
 def _over_limits(environment: Environment, by_kind: Mapping[str, Sequence[Price]], on: date) -> Iterator[Verdict]:
     """Hold the oldest price of each kind against the team's limits."""
+    region = environment.platform.region
     for kind, limits in sorted(environment.policy.price_age.items()):
         prices = by_kind.get(kind, ())
         for state, limit in (("deny", limits.deny), ("warn", limits.warn)):
@@ -74,7 +75,7 @@ def _over_limits(environment: Environment, by_kind: Mapping[str, Sequence[Price]
                 oldest = max(old, key=lambda price: (price.age_days(on), price.key))
                 message = (
                     f"{_counted(old)} older than {days:g} days, the most that `policy.price_age` allows; "
-                    f"the oldest is {oldest.key} with {oldest.age_days(on)}: `spillway catalog refresh` reads today's"
+                    f"the oldest is {oldest.key} with {oldest.age_days(on)}: {_newer(kind, region)}"
                 )
                 yield Verdict(name=f"price age {kind}", state=state, message=message)
                 break
@@ -82,3 +83,11 @@ def _over_limits(environment: Environment, by_kind: Mapping[str, Sequence[Price]
 
 def _counted(prices: Sequence[Price]) -> str:
     return "1 price" if len(prices) == 1 else f"{len(prices)} prices"
+
+
+def _newer(kind: str, region: str) -> str:
+    """Say how a team gets newer prices of a kind."""
+    if kind == "platform":
+        return "enter today's in `catalog/prices/platform/`, beside the environments"
+    where = f" --region {region}" if kind == "ec2" else ""
+    return f"`spillway catalog refresh --only {kind}{where}` reads today's"

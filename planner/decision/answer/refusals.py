@@ -20,6 +20,7 @@ from planner.decision.candidates.omissions import (
 )
 from planner.decision.choice.question import Infeasible
 from planner.domain.adapters import Adapter
+from planner.domain.catalog import Catalog
 from planner.domain.models import split_entry
 from planner.words.diagnostics import Problem
 
@@ -43,13 +44,10 @@ KINDS_TOLD = 4
 """Kinds of omissions that a problem counts at most."""
 
 
-def routes_without_candidates(market: Market, adapters: Mapping[str, Adapter]) -> tuple[Problem, ...]:
-    """Return a problem for each route that has a band which nothing can serve (INF001).
-
-    adapters: those of the catalog, by name; an accepted adapter stands for its base.
-    """
+def routes_without_candidates(market: Market, catalog: Catalog) -> tuple[Problem, ...]:
+    """Return a problem for each route that has a band which nothing can serve (INF001)."""
     without = (route for route in market.demand.routes if not market.has_candidates(route))
-    return tuple(_no_candidate(route, market, adapters) for route in without)
+    return tuple(_no_candidate(route, market, catalog) for route in without)
 
 
 def no_plan(answer: Infeasible, fallen: Iterable[Omission] = ()) -> tuple[Problem, ...]:
@@ -81,14 +79,14 @@ def _left_out(fallen: Iterable[Omission]) -> str:
     return f"; left out: {', '.join(shown)}{more}"
 
 
-def _no_candidate(route: RouteDemand, market: Market, adapters: Mapping[str, Adapter]) -> Problem:
+def _no_candidate(route: RouteDemand, market: Market, catalog: Catalog) -> Problem:
     """Return the problem that counts the omissions of the route's candidates by kind, the most frequent first.
 
     Machines that fell are counted too, unless the route's own candidates are APIs alone.
     """
     bands = [band.name for index, band in enumerate(route.bands) if (route.name, index) not in market.servable]
-    own = tuple(_own(route, market, adapters))
-    if (too_long := _too_long(route, market, own)) is not None:
+    own = tuple(_own(route, market, catalog.adapters))
+    if (too_long := _too_long(route, market, own, catalog)) is not None:
         return too_long
     reasons = _reasons(own, market) or "none of its models is known"
     message = f"route `{route.name}`: nothing can serve its {' and '.join(bands)} prompts; {reasons}"
@@ -108,7 +106,7 @@ def _reasons(own: tuple[Omission, ...], market: Market) -> str:
     return "; ".join([*told, *barred])
 
 
-def _too_long(route: RouteDemand, market: Market, own: tuple[Omission, ...]) -> Problem | None:
+def _too_long(route: RouteDemand, market: Market, own: tuple[Omission, ...], catalog: Catalog) -> Problem | None:
     """Return the problem that more requests are too long for every candidate than the route allows; None if none are.
 
     A band that some candidate reads and serves too slowly, or at a price that nobody knows, is another matter.
@@ -121,10 +119,19 @@ def _too_long(route: RouteDemand, market: Market, own: tuple[Omission, ...]) -> 
     share, most = route.share_from(first) * 100, route.route.too_long.most * 100
     prompts = f"{share:.2g} % of its requests have prompts over {route.bands[first].over_tokens:,} tokens"
     message = f"route `{route.name}`: {prompts}, too long for every candidate; `too_long.most` allows {most:g} %"
-    hint = "accept a model that reads more, or raise `too_long.most`"
+    stretched = _stretched(route, catalog)
+    like = f", like {' or '.join(stretched)}" if stretched else ""
+    hint = f"accept a model that reads more{like}, or raise `too_long.most`"
     if route.tail_is_assumed:
         hint = f"state `tokens.input.max` if no prompt is that long, {hint}"
     return Problem("INF001", message, hint=hint, about=("routes", route.name))
+
+
+def _stretched(route: RouteDemand, catalog: Catalog) -> list[str]:
+    """Return the entries that run the weights of an accepted model with a longer context, sorted."""
+    accepted = {split_entry(entry)[0] for entry in route.route.quality.accept} & catalog.models.keys()
+    longer = {key for key in catalog.models for name in accepted if key.startswith(f"{name}-")}
+    return sorted(key for key in longer if catalog.models[key].positions is not None)
 
 
 def _own(route: RouteDemand, market: Market, adapters: Mapping[str, Adapter]) -> Iterator[Omission]:

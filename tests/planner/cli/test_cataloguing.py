@@ -64,8 +64,12 @@ def test_the_same_again_changes_nothing_and_another_row_needs_a_word() -> None:
 
 @pytest.mark.usefixtures("checkout")
 def test_a_row_that_stands_for_a_shipped_one_says_so() -> None:
-    ended = add(QWEN, "--hf-id", "Qwen/Qwen2.5-7B-Instruct")
-    assert ended.status == 0
+    own = Path("environments/catalog/models/qwen2.5-7b-instruct.yaml")
+    refused = add(QWEN, "--hf-id", "Qwen/Qwen2.5-7B-Instruct")
+    assert (refused.status, own.exists()) == (1, False)
+    assert "`qwen2.5-7b-instruct` is a shipped model" in refused.err
+    ended = add(QWEN, "--hf-id", "Qwen/Qwen2.5-7B-Instruct", "--replace")
+    assert (ended.status, own.exists()) == (0, True)
     assert "it stands for the shipped row of the same key" in ended.out
 
 
@@ -110,7 +114,7 @@ def test_what_cannot_be_done_is_told_and_nothing_is_written(arguments: tuple[str
 @pytest.mark.parametrize("key", ["acme-chat", "qwen3-8b"])
 def test_an_own_row_is_no_base_because_plans_take_the_shape_of_a_shipped_one(key: str) -> None:
     """Both a row that only the own catalog has, and one that stands for a shipped row of another shape."""
-    assert add(QWEN, "--hf-id", "acme/Chat", "--name", key).status == 0
+    assert add(QWEN, "--hf-id", "acme/Chat", "--name", key, "--replace").status == 0
     ended = add("--base", key, "--hf-id", "acme/Support", "--format", "json")
     assert (ended.status, ended.codes) == (2, ["USE003"])
     assert "own catalog" in ended.document["problems"][0]["message"]

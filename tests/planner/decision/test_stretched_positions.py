@@ -9,6 +9,7 @@ import pytest
 
 from infra.values import rope_values
 from planner.edges.catalog_files import load_catalog
+from planner.words.diagnostics import Problems
 from tests.planner import small
 
 CATALOG = load_catalog()
@@ -46,8 +47,10 @@ def long_prompts(model: str) -> str:
 
 
 def test_only_the_stretched_entry_serves_prompts_beyond_the_configuration() -> None:
-    with pytest.raises(Exception, match="INF001"):
+    with pytest.raises(Exception, match="INF001") as refused:
         small.planned_text(long_prompts("qwen3-8b"))
+    assert isinstance(refused.value, Problems)
+    assert "like qwen3-8b-yarn" in refused.value.problems[0].hint
     plan = small.planned_text(long_prompts("qwen3-8b-yarn")).lock.plan
     pool = next(pool for pool in plan.pools if pool.model == "qwen3-8b-yarn")
     assert (pool.hf_id, pool.engine.max_model_len) == ("Qwen/Qwen3-8B", 131_072)

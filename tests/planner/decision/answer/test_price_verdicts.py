@@ -53,4 +53,5 @@ def test_what_is_older_than_the_second_limit_denies_the_plan_and_names_the_oldes
     assert verdict["price age ec2"].state == "deny"
     assert "older than 30 days" in verdict["price age ec2"].message
     assert f"with {oldest('ec2')}:" in verdict["price age ec2"].message
+    assert "`spillway catalog refresh --only ec2 --region us-east-1`" in verdict["price age ec2"].message
     assert "price age api" not in verdict
