@@ -210,11 +210,7 @@ def without_price(
     """
     for key, api in apis.values.items():
         provider = providers.get(api.provider)
-        own = [
-            name
-            for name, endpoint in sorted((provider.endpoints if provider else {}).items())
-            if endpoint.price_factor is None and (endpoint.served is None or api.slug in endpoint.served)
-        ]
+        own = provider.priced_apart(api.slug) if provider else ()
         for listed in (key, *(f"{key}@{name}" for name in own)):
             for part in ("input", "output"):
                 if f"api/{listed}/{part}" not in priced:

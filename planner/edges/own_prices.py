@@ -17,7 +17,7 @@ from typing import Any, get_args
 
 from planner.domain.apis import PricePart, catalog_key
 from planner.domain.catalog import Catalog, OwnRow
-from planner.domain.discounts import Discount, as_own, discounted, names_in, on_price
+from planner.domain.discounts import Discount, OwnPrice, as_own, discounted, names_in, on_price
 from planner.domain.gaps import did_you_mean
 from planner.domain.price_lists import is_list_price
 from planner.domain.prices import LAST_CUTS, Price, earliest_day
@@ -83,10 +83,14 @@ def own_prices(reading: CatalogReading) -> FactTable[Price]:
 
 
 def not_yet(catalog: Catalog, start: date) -> Iterator[Problem]:
-    """Yield a problem for each own price and discount that is of a day after the first one of the horizon."""
+    """Yield a problem for each own price and discount that is of a day after the first one of the horizon.
+
+    What a refresh read from a price list is a list price, and may be younger as those of the snapshot may.
+    """
     for key, row in catalog.own.items():
         kind, _, name = key.partition("/")
-        if kind in ("price", "discount") and earliest_day(row.as_of) > start:
+        agreed = kind == "discount" or (kind == "price" and isinstance(catalog.prices.price(name), OwnPrice))
+        if agreed and earliest_day(row.as_of) > start:
             message = f"the {kind} {name} is of {row.as_of}, and the horizon starts on {start.isoformat()}"
             yield Problem("CAT008", message, row.where, "let `horizon.start` be that day or later, or mend the day")
 

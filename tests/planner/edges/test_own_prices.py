@@ -12,6 +12,8 @@ import pytest
 from gateway.features import FEATURES
 from planner.domain.apis import REQUEST_FEATURES
 from planner.domain.discounts import DiscountedPrice, OwnPrice
+from planner.domain.price_lists import PRICE_LIST
+from planner.domain.prices import LAST_CUTS
 from planner.edges.catalog_files import load_catalog, package_folder, snapshots
 from planner.edges.own_catalog import catalog_beside
 from planner.edges.own_prices import HOME, not_yet
@@ -63,6 +65,18 @@ prices:
     input: {usd: 0.05, source: page}
     output: {usd: 0.1, source: page}
 ...
+"""
+
+
+ENDPOINT = """\
+endpoints:
+  eu:
+    base_url: https://eu.acme.example/v1
+    api_key_variable: ACME_EU_KEY
+    residency: []
+    price_factor: 1.0
+    source: a page
+    as_of: 2026-11-20
 """
 
 
@@ -286,6 +300,8 @@ def test_what_leads_nowhere_or_nobody_reads_is_told(tmp_path: Path, path: str, t
         ("https://api.acme.example/v1", "https://api.acme.example/v1?key=1", "base_url"),
         ("ACME_API_KEY", "acme key", "api_key_variable"),
         ("residency: [us]", "residency: [usa]", "residency"),
+        ("residency: [us]", "residency: []", "residency"),
+        ("residency: [us]", f"residency: [us]\n{ENDPOINT}", "residency: []"),
         ("tools: [tools]", "tools: [toolz]", "tools"),
     ],
 )
@@ -333,6 +349,23 @@ def test_prices_and_discounts_of_a_day_after_the_start_are_told_with_their_line(
     assert problem.where is not None
     assert (problem.code, problem.where.line) == ("CAT008", 6)
     assert len(list(not_yet(catalog, date(2026, 1, 1)))) == 3
+
+
+@pytest.mark.parametrize(("source", "early"), [(PRICE_LIST, 0), ("contract 4711", 1)])
+def test_list_prices_that_a_refresh_wrote_may_be_of_a_day_after_the_start(
+    tmp_path: Path, source: str, early: int
+) -> None:
+    text = EC2.replace("source: contract 4711", f'source: "{source}"')
+    catalog = catalog_beside(write(tmp_path, {"prices/ec2/us-east-1.yaml": text}))
+    assert len(list(not_yet(catalog, date(2026, 1, 1)))) == early
+
+
+def test_a_price_of_before_the_last_cut_is_refused_of_every_family_that_was_cut(tmp_path: Path) -> None:
+    for family in LAST_CUTS:
+        name = next(key for key in load_catalog().instances if key.partition(".")[0] == family)
+        text = EC2.replace("g6e.xlarge", name).replace("2026-11-01", "2025-05-31")
+        (problem,) = refused(tmp_path, {"prices/ec2/us-east-1.yaml": text})
+        assert problem.code == "CAT008", family
 
 
 def test_what_is_priced_anywhere_is_priced_in_the_region_that_names_are_held_against() -> None:
