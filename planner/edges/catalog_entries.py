@@ -94,6 +94,8 @@ class CatalogReading:
         name = str(entry.row["variant_of"])
         if name not in self.names("models"):
             hint = did_you_mean(name, self.names("models"))
+            if self.shown:
+                hint = f"`variant_of` is a model of this folder; of a shipped one write `base: {name}`"
             self._note("CAT006", f"there is no model {name!r}", entry.span("variant_of"), hint)
             return replace(entry, row=None)
         if (plain := self._document("models", name, FactLoader)) is None:
@@ -112,7 +114,7 @@ class CatalogReading:
 
     def adapters(self) -> list[Entry]:
         """Return one entry for each file of `adapters/`, which only a team's own catalog has."""
-        return [self._file_entry(name, document) for name, document in self._documents("adapters")]
+        return self._files("adapters")
 
     def places(self) -> list[Entry]:
         """Return one entry for each file of `places/`, and for each of its parts, which have its source and date."""

@@ -22,6 +22,7 @@ from planner.domain.gaps import did_you_mean
 from planner.domain.price_lists import is_list_price
 from planner.domain.prices import LAST_CUTS, Price, earliest_day
 from planner.edges.catalog_entries import PRICE_KINDS, CatalogReading, Entry
+from planner.edges.catalog_files import load_catalog
 from planner.edges.catalog_later import RowsByGroup
 from planner.edges.catalog_tables import FactTable, fact_table
 from planner.words.diagnostics import Problem
@@ -41,6 +42,9 @@ def with_own_prices(catalog: Catalog, reading: CatalogReading, own: FactTable[Pr
 
     Own rows that a refresh read from a price list are list prices too: discounts are taken off them, and they age.
 
+    Names are held against the newest snapshot, whichever the catalog has: a lock that stays on an older one shall not
+    break when the team agrees on what came later.
+
     catalog: the shipped catalog with all other own rows. own: the prices, as `own_prices` read them. What is wrong goes
     to the problems of the reading.
     """
@@ -48,9 +52,10 @@ def with_own_prices(catalog: Catalog, reading: CatalogReading, own: FactTable[Pr
     found = fact_table(entries, Discount, reading.problems)
     if not own.entries and not entries:
         return catalog
-    reading.problems.extend(_unknown_prices(own.entries.values(), catalog))
+    newest = replace(catalog, price_rows=load_catalog().price_rows)
+    reading.problems.extend(_unknown_prices(own.entries.values(), newest))
     read = {key: price for key, price in own.values.items() if is_list_price(price.source)}
-    reading.problems.extend(_unsold(found.entries.values(), catalog, own.entries.keys() - read.keys()))
+    reading.problems.extend(_unsold(found.entries.values(), newest, own.entries.keys() - read.keys()))
     reading.problems.extend(_dates(own.values, own.entries, found))
     discounts = dict(found.values)
     agreed = {key: as_own(price) for key, price in own.values.items() if key not in read}
@@ -127,7 +132,7 @@ def _in_dollars(entry: Entry, problems: list[Problem]) -> Entry:
 
 def _unknown_prices(entries: Iterable[Entry], catalog: Catalog) -> Iterator[Problem]:
     """Yield a problem for each price of something that is not sold, or that is charged for in another unit."""
-    apis, items = {row.key for row in catalog.apis}, _platform_items(catalog)
+    apis, items = _priced_addresses(catalog), _platform_items(catalog)
     for entry in entries:
         kind, group, rest = entry.key.split("/", 2)
         item, _, last = rest.rpartition("/")
@@ -143,8 +148,10 @@ def _unknown_prices(entries: Iterable[Entry], catalog: Catalog) -> Iterator[Prob
                 ("purchase option", last if item else "", [PURCHASE]),
             )
         else:
+            name = f"{group}/{item or rest}"
+            is_further = name != catalog_key(name) and catalog_key(name) in apis
             known = (
-                ("hosted model", catalog_key(f"{group}/{item or rest}"), apis),
+                ("address with prices of its own" if is_further else "hosted model", name, apis),
                 ("part of a price", last if item else "", get_args(PricePart)),
             )
         wrong = next(((what, name, names) for what, name, names in known if name not in names), None)
@@ -163,8 +170,8 @@ def _unsold(entries: Iterable[Entry], catalog: Catalog, own: Collection[str]) ->
     """Yield a problem for each discount on something that the catalog does not sell, or that has own prices alone."""
     agreed = {name for key in own for name in names_in(key)}
     for entry in entries:
-        sold = _sold(entry.key, catalog, own)
-        if entry.key in sold:
+        sold = _sold(entry.key, catalog)
+        if entry.key in sold and not _is_net(entry.key, catalog, own, agreed):
             continue
         if entry.key in agreed:
             message = f"all prices of {entry.key} are your own, and those are net: nothing is left to discount"
@@ -174,21 +181,36 @@ def _unsold(entries: Iterable[Entry], catalog: Catalog, own: Collection[str]) ->
             yield Problem("CAT006", f"there is nothing named {entry.key!r} to discount", entry.span("on"), hint)
 
 
-def _sold(on: str, catalog: Catalog, own: Collection[str]) -> set[str]:
-    """Return the names that have list prices, of the kind of a discount. Few files of prices are read for that."""
-    kind, _, rest = on.partition("/")
+def _sold(on: str, catalog: Catalog) -> set[str]:
+    """Return the names of what is sold, of the kind of a discount. Few files of prices are read for that."""
+    kind = on.partition("/")[0]
     if kind == "api":
-        provider = rest.partition("/")[0]
-        listed = (key for key in _listed(catalog, f"api/{provider}") if key not in own)
-        return {"api", *(f"api/{key}" for key in catalog.providers if key != provider), *_names(listed)}
+        return {
+            "api",
+            *(f"api/{row.provider}" for row in catalog.apis),
+            *(f"api/{at}" for at in _priced_addresses(catalog)),
+        }
     if kind == "platform":
         return {"platform", *(f"platform/{item}" for item in _platform_items(catalog))}
     types = _instance_types(catalog, HOME)
     return {*PRICE_KINDS, *(f"ec2/{name}" for name in types), *(f"ec2/{name.partition('.')[0]}" for name in types)}
 
 
-def _names(keys: Iterable[str]) -> set[str]:
-    return {name for key in keys for name in names_in(key)}
+def _is_net(on: str, catalog: Catalog, own: Collection[str], agreed: Collection[str]) -> bool:
+    """Return whether all prices of a provider or a hosted model are the team's own."""
+    kind, _, rest = on.partition("/")
+    if kind != "api" or not rest or on not in agreed:
+        return False
+    return not any(on in names_in(key) for key in _listed(catalog, f"api/{rest.partition('/')[0]}") if key not in own)
+
+
+def _priced_addresses(catalog: Catalog) -> set[str]:
+    """Return the keys of all hosted models, and of each with every address that has prices of its own for it."""
+    keys = {row.key for row in catalog.apis}
+    for row in catalog.apis:
+        if (host := catalog.providers.get(row.provider)) is not None:
+            keys.update(f"{row.key}@{name}" for name in host.priced_apart(row.slug))
+    return keys
 
 
 def _dates(

@@ -59,8 +59,8 @@ def _facts(solved: Solved, fallbacks: Iterable[str]) -> Iterator[tuple[str, str]
 def _rows(facts: Iterable[tuple[str, str]], catalog: Catalog) -> Iterator[str]:
     for key, what in sorted(set(facts), key=lambda fact: (fact[1], fact[0])):
         if (row := catalog.own.get(key)) is not None:
-            replaced = ", in place of the shipped row" if row.replaces else ""
-            yield f"{what}{key.partition('/')[2]} of {row.as_of}{replaced}"
+            beside = ", in place of the shipped row" if row.replaces else ", over the shipped row" if row.adds else ""
+            yield f"{what}{key.partition('/')[2]} of {row.as_of}{beside}"
 
 
 def _prices(lines: Iterable[CostLine], catalog: Catalog) -> Iterator[str]:

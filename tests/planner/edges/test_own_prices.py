@@ -325,6 +325,71 @@ def test_a_discount_on_own_prices_alone_takes_nothing_off_and_is_told(tmp_path: 
     assert (problem.code, problem.where and problem.where.line) == ("CAT010", 3)
 
 
+NEWER = ("api/azure-openai", "api/bedrock/claude-haiku-5.5", "api/bedrock/claude-haiku-4.5@eu", "api", "ec2/p6-b300")
+
+
+@pytest.mark.parametrize("day", snapshots(package_folder()))
+@pytest.mark.parametrize("on", NEWER)
+def test_a_lock_on_an_older_snapshot_stays_when_a_team_agrees_on_what_came_later(
+    tmp_path: Path, day: str, on: str
+) -> None:
+    catalog = catalog_beside(write(tmp_path, {"discounts.yaml": DISCOUNTS.replace("ec2/p5", on)}), day)
+    assert on in catalog.discounts
+
+
+@pytest.mark.parametrize("day", snapshots(package_folder()))
+def test_what_is_refused_does_not_depend_on_the_snapshot(tmp_path: Path, day: str) -> None:
+    """A model that is newer than the first snapshot has own prices for some parts there, and for none of its others."""
+    model = "claude-haiku-5.5"
+    listed = load_catalog().price_rows
+    parts = [key.rpartition("/")[2] for key in listed if key.startswith(f"api/bedrock/{model}/")]
+    assert len(parts) > 2
+    discount = {"discounts.yaml": DISCOUNTS.replace("ec2/p5", f"api/bedrock/{model}")}
+    api = API.replace("qwen3-8b", model)
+    write(tmp_path, discount | {"prices/api/bedrock.yaml": api})
+    assert catalog_beside(tmp_path, day).discounts
+    lines = "".join(f"    {part}: {{usd: 1, source: page}}\n" for part in parts)
+    whole = api.partition("    input")[0] + lines
+    for name in load_catalog().providers["bedrock"].priced_apart(model):
+        there = [key.rpartition("/")[2] for key in listed if key.startswith(f"api/bedrock/{model}@{name}/")]
+        whole += f"  {model}@{name}:\n" + "".join(f"    {part}: {{usd: 1, source: page}}\n" for part in there)
+    write(tmp_path, {"prices/api/bedrock.yaml": whole + "...\n"})
+    with pytest.raises(Problems) as raised:
+        catalog_beside(tmp_path, day)
+    assert [problem.code for problem in raised.value.problems] == ["CAT010"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "name", "told"),
+    [
+        ("bedrock", "claude-haiku-4.5@eu", ""),
+        ("bedrock", "claude-haiku-4.5@ue", "claude-haiku-4.5@eu"),
+        ("openai", "gpt-5.4-mini@eu", "address with prices of its own"),
+        ("openai", "gpt-5.4-mini@nonsense", "address with prices of its own"),
+        ("openai", "gpt-5.4-mni@eu", "hosted model"),
+    ],
+)
+def test_a_price_at_an_address_is_of_one_that_has_prices_of_its_own(
+    tmp_path: Path, provider: str, name: str, told: str
+) -> None:
+    files = {f"prices/api/{provider}.yaml": API.replace("qwen3-8b", name)}
+    if not told:
+        assert f"price/api/{provider}/{name}/input" in catalog_beside(write(tmp_path, files)).own
+        return
+    problems = refused(tmp_path, files)
+    assert {problem.code for problem in problems} == {"CAT006"}
+    assert all(told in f"{problem.message} {problem.hint}" for problem in problems), problems
+
+
+def test_nobody_restates_a_shipped_provider(tmp_path: Path) -> None:
+    shipped = package_folder().joinpath("providers", "deepseek.yaml").read_text(encoding="utf-8")
+    assert "trains_on_data: true" in shipped
+    text = shipped.replace("trains_on_data: true", "trains_on_data: false")
+    (problem,) = refused(tmp_path, {"providers/deepseek.yaml": text})
+    assert (problem.code, "deepseek is a shipped provider" in problem.message) == ("CAT003", True)
+    assert problem.where is not None
+
+
 def test_all_problems_come_in_one_run(tmp_path: Path) -> None:
     files = {
         "prices/ec2/us-east-1.yaml": EC2.replace("1.70", "0"),
