@@ -29,7 +29,7 @@ from planner.domain.catalog import Catalog, OwnRow
 from planner.domain.gaps import did_you_mean
 from planner.domain.models import Model
 from planner.domain.offerings import Gpu, InstanceType, Region
-from planner.edges.catalog_entries import PRICE_KINDS, SUFFIX, CatalogReading, Entry
+from planner.edges.catalog_entries import SUFFIX, CatalogReading, Entry
 from planner.edges.catalog_files import (
     UNREAD,
     dangling_families,
@@ -43,6 +43,7 @@ from planner.edges.catalog_tables import FactTable, fact_table
 from planner.edges.catalog_yaml import read
 from planner.edges.own_adapters import ADAPTERS, own_adapters
 from planner.edges.own_prices import own_prices, with_own_prices
+from planner.edges.price_entries import PRICE_KINDS
 from planner.edges.score_files import SCORES, metric_problems
 from planner.words.diagnostics import Problem, Problems, Span
 

@@ -21,10 +21,11 @@ from planner.domain.discounts import Discount, OwnPrice, as_own, discounted, nam
 from planner.domain.gaps import did_you_mean
 from planner.domain.price_lists import is_list_price
 from planner.domain.prices import LAST_CUTS, Price, earliest_day
-from planner.edges.catalog_entries import PRICE_KINDS, CatalogReading, Entry
+from planner.edges.catalog_entries import CatalogReading, Entry
 from planner.edges.catalog_files import load_catalog
 from planner.edges.catalog_later import RowsByGroup
 from planner.edges.catalog_tables import FactTable, fact_table
+from planner.edges.price_entries import PRICE_KINDS, discount_entries, own_price_entries
 from planner.words.diagnostics import Problem
 from planner.words.layered import Layered
 
@@ -48,7 +49,7 @@ def with_own_prices(catalog: Catalog, reading: CatalogReading, own: FactTable[Pr
     catalog: the shipped catalog with all other own rows. own: the prices, as `own_prices` read them. What is wrong goes
     to the problems of the reading.
     """
-    entries = reading.discounts()
+    entries = discount_entries(reading)
     found = fact_table(entries, Discount, reading.problems)
     if not own.entries and not entries:
         return catalog
@@ -83,7 +84,7 @@ def with_own_prices(catalog: Catalog, reading: CatalogReading, own: FactTable[Pr
 
 def own_prices(reading: CatalogReading) -> FactTable[Price]:
     """Return the prices of the team's own. Whatever is wrong with them goes to the problems of the reading."""
-    entries = [_in_dollars(entry, reading.problems) for entry in reading.own_prices()]
+    entries = [_in_dollars(entry, reading.problems) for entry in own_price_entries(reading)]
     return fact_table(entries, Price, reading.problems)
 
 
