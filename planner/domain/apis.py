@@ -217,10 +217,8 @@ class Provider:
         }
         for place, residency in residencies.items():
             if residency == ():
-                yield (
-                    (*place, "residency"),
-                    f"it names no place: write [global] for anywhere{'' if place else ', or null'}",
-                )
+                unknown = "" if place else ", and null where nobody knows it"
+                yield (*place, "residency"), f"`residency` names no place: write [global] for anywhere{unknown}"
         for name, words in self.features.items():
             for word in sorted(set(words) - REQUEST_FEATURES):
                 yield ("features", name), f"{word!r} is no feature of a request: {', '.join(sorted(REQUEST_FEATURES))}"
