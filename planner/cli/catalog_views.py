@@ -82,7 +82,8 @@ def age(region: str, today: str, fail_over: int | None, folder: Path, form: str)
     else:
         show(ages_view(found, day.isoformat(), catalog.prices.name, commands))
     if fail_over is not None and (old := older_than(prices, fail_over, day)):
-        message = f"{len(old):,} prices are older than {fail_over} days; the oldest is {old[0].key}, of {old[0].as_of}"
+        many = f"{len(old):,} prices are" if len(old) > 1 else "1 price is"
+        message = f"{many} older than {fail_over} days; the oldest is {old[0].key}, of {old[0].as_of}"
         hint = commands.get(old[0].kind, "")
         if form == "json":
             note(message)

@@ -190,12 +190,20 @@ class Provider:
             return "a provider without `not_called` has an address, speaks `openai` and bills by the `token`"
         return None
 
+    def priced_apart(self, slug: str) -> tuple[str, ...]:
+        """Return the names of the endpoints that serve a model at prices of their own, sorted."""
+        return tuple(
+            name
+            for name, each in sorted(self.endpoints.items())
+            if each.factor(slug) is None and (each.served is None or slug in each.served)
+        )
+
     def takes(self, features: Iterable[str]) -> tuple[str, ...]:
         """Return what a request may ask of a model with these features, in the gateway's words, sorted."""
         return tuple(sorted({word for name in features for word in self.features.get(name, ())}))
 
     def malformed(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
-        """Yield (place, what is wrong) for each address, variable and feature that the gateway would refuse."""
+        """Yield (place, what is wrong) for what the gateway would refuse, and for a residency that names no place."""
         addresses = {(): (self.base_url, self.api_key_variable)} | {
             ("endpoints", name): (each.base_url, each.api_key_variable) for name, each in self.endpoints.items()
         }
@@ -204,6 +212,13 @@ class Provider:
                 yield (*place, "base_url"), f"{base_url!r} is no address of an API: write https://HOST/v1"
             if not VARIABLE.fullmatch(variable):
                 yield (*place, "api_key_variable"), f"{variable!r} is no variable: write capitals, digits and _"
+        residencies = {(): self.residency} | {
+            ("endpoints", name): each.residency for name, each in self.endpoints.items()
+        }
+        for place, residency in residencies.items():
+            if residency == ():
+                unknown = "" if place else ", and null where nobody knows it"
+                yield (*place, "residency"), f"`residency` names no place: write [global] for anywhere{unknown}"
         for name, words in self.features.items():
             for word in sorted(set(words) - REQUEST_FEATURES):
                 yield ("features", name), f"{word!r} is no feature of a request: {', '.join(sorted(REQUEST_FEATURES))}"

@@ -3,8 +3,8 @@
 A look-up returns a value or a named gap. The digests of a plan cover exactly the rows that it consulted. They are kept
 apart for facts (`model/…`, `adapter/…`, `gpu/…`, `instance/…`, `offering/…`, `api/…`, `place/…`, `provider/…`) and for
 prices, so that a new price and a new fact make a lock stale for different reasons. An `offering/REGION/TYPE` is the
-list of zones that sell a type: a new zone in another region, or of another type, makes no lock stale. No file is read,
-but the mappings of regions and of prices may read one when a key of it is first asked for.
+list of zones that sell a type: a new zone in another region, or of another type, makes no lock stale. No file is read
+here, but the mappings of regions and of prices may read one when a key of it is first asked for.
 """
 
 from __future__ import annotations
@@ -73,15 +73,17 @@ class OwnRow:
     """A row that the team wrote beside its environments.
 
     as_of: its day.
-    replaces: whether it stands for a shipped row of the same key.
+    replaces: whether it stands for a shipped row of the same key, of which nothing is left.
     where: its place, for a message about it.
     row: its columns, of prices and discounts alone, for the digest of prices.
+    adds: whether a shipped row of the same key holds in what it does not state.
     """
 
     as_of: str
     replaces: bool
     where: Span | None = field(default=None, compare=False)
     row: FactRow = field(default_factory=dict, repr=False)
+    adds: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -63,9 +63,12 @@ class Places:
         return not set(words).isdisjoint(self.chain(place))
 
     def holds_all(self, words: Iterable[str], places: Iterable[str] | None) -> bool:
-        """Say whether the places that are named hold each of `places`. What is not known (None) is held by none."""
-        named = tuple(words)
-        return places is not None and all(self.holds(named, place) for place in places)
+        """Say whether the places that are named hold each of `places`.
+
+        What is not known (None) is held by none, and neither is what states no place at all.
+        """
+        named, inner = tuple(words), tuple(places or ())
+        return bool(inner) and all(self.holds(named, place) for place in inner)
 
     def regions_in(self, words: Iterable[str], regions: Iterable[str]) -> tuple[str, ...]:
         """Return those of some AWS regions that lie in the places that are named, in their order."""

@@ -12,9 +12,6 @@ from statistics import median_low
 from planner.domain.discounts import LISTED, own_terms
 from planner.domain.prices import MAX_AGE_DAYS, Price
 
-DEFAULT_LIMIT_DAYS = 30
-"""Age from which a price of another kind is doubtful, days."""
-
 
 @dataclass(frozen=True)
 class PriceAges:
@@ -57,8 +54,8 @@ def publisher(source: str) -> str:
 
 
 def older_than(prices: Iterable[Price], days: int, on: date) -> tuple[Price, ...]:
-    """Return the prices that are older than so many days, the oldest first."""
-    old = [price for price in prices if price.age_days(on) > days]
+    """Return the prices that lose their worth with time and are older than so many days, the oldest first."""
+    old = [price for price in prices if price.ages and price.age_days(on) > days]
     return tuple(sorted(old, key=lambda price: (-price.age_days(on), price.key)))
 
 
@@ -75,7 +72,7 @@ def region_of(key: str) -> str:
 
 def _ages(kind: str, name: str, prices: list[Price], on: date) -> PriceAges:
     ages = sorted(price.age_days(on) for price in prices)
-    limit = MAX_AGE_DAYS.get(kind, DEFAULT_LIMIT_DAYS)
+    limit = MAX_AGE_DAYS[kind]
     return PriceAges(
         kind=kind,
         publisher=name,

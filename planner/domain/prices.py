@@ -16,7 +16,7 @@ from planner.domain.gaps import Gap
 
 MAX_AGE_DAYS: Mapping[str, int] = {"ec2": 30, "spot": 14, "api": 30, "platform": 365}
 """Age in days from which a price is called old, by kind. AWS moves platform prices less than once a year."""
-LAST_CUTS: Mapping[str, date] = dict.fromkeys(("p4d", "p4de", "p5", "p5en"), date(2025, 6, 1))
+LAST_CUTS: Mapping[str, date] = dict.fromkeys(("p4d", "p4de", "p5", "p5e", "p5en"), date(2025, 6, 1))
 """Day of AWS's last price cut, by family of machines. A price that is older is not that of today."""
 
 

@@ -1,4 +1,4 @@
-"""The files of a catalog folder, taken apart into entries: one entry for each fact and each price, with its place.
+"""The files of a catalog folder, taken apart into entries: one entry for each fact, with its place.
 
     gpus/KEY.yaml                 one GPU
     models/KEY.yaml               one open-weight model, or what differs from the one that `variant_of` names
@@ -7,15 +7,13 @@
     regions/REGION.yaml           one AWS region: which of its zones sell which families
     unplanned/KEY.yaml            hardware that no plan uses, and why
     providers/KEY.yaml            one API provider; `models`: one block for each model that it hosts
-    prices/DAY/KIND/GROUP.yaml    `prices`: one line for each price; the names on the way to it are its key
-
-A team's own folder has `prices/KIND/GROUP.yaml`, with its own `sources` in each file, and `discounts.yaml`.
 
 The name of a file is a part of the keys in it, so that it is said once. Sources that many entries share stand in a
 table: `sources` of a provider, `prices/DAY/sources.yaml` of a snapshot. An entry names a row of that table and gets the
 row's `source` and `as_of`.
 
-Only places and names are known here. `catalog_files` knows what a row must hold.
+Only places and names are known here. `price_entries` takes prices and discounts apart, and `catalog_tables` knows what
+a row must hold.
 """
 
 from __future__ import annotations
@@ -31,9 +29,6 @@ from planner.words.diagnostics import Problem, Problems, Span
 from planner.words.spans import Path
 
 SUFFIX = ".yaml"
-PRICE_KINDS = ("api", "ec2", "platform")
-"""Folders of a snapshot: the first part of a price's key."""
-
 _OF_THE_MODEL_ALONE = frozenset({"note", "same_shape"})
 """Columns of a model that a variant of it does not share."""
 
@@ -94,9 +89,11 @@ class CatalogReading:
         name = str(entry.row["variant_of"])
         if name not in self.names("models"):
             hint = did_you_mean(name, self.names("models"))
-            self._note("CAT006", f"there is no model {name!r}", entry.span("variant_of"), hint)
+            if self.shown:
+                hint = f"`variant_of` is a model of this folder; of a shipped one write `base: {name}`"
+            self.note("CAT006", f"there is no model {name!r}", entry.span("variant_of"), hint)
             return replace(entry, row=None)
-        if (plain := self._document("models", name, FactLoader)) is None:
+        if (plain := self.document("models", name, FactLoader)) is None:
             return replace(entry, row=None)
         shared = {column: value for column, value in plain.value.items() if column not in _OF_THE_MODEL_ALONE}
         own = {column: value for column, value in entry.row.items() if column != "variant_of"}
@@ -112,7 +109,7 @@ class CatalogReading:
 
     def adapters(self) -> list[Entry]:
         """Return one entry for each file of `adapters/`, which only a team's own catalog has."""
-        return [self._file_entry(name, document) for name, document in self._documents("adapters")]
+        return self._files("adapters")
 
     def places(self) -> list[Entry]:
         """Return one entry for each file of `places/`, and for each of its parts, which have its source and date."""
@@ -120,12 +117,12 @@ class CatalogReading:
         for outer, document in self._documents("places"):
             own = {name: value for name, value in document.value.items() if name != "parts"}
             entries.append(
-                Entry(outer, self._with_implied(document, (), {"key": outer}, {**own, "within": None}), document)
+                Entry(outer, self.with_implied(document, (), {"key": outer}, {**own, "within": None}), document)
             )
             dated = {name: own[name] for name in ("source", "as_of") if name in own}
             for name, block in self._blocks(document, "parts"):
                 path, implied = ("parts", name), {"key": name, "within": outer}
-                entries.append(Entry(name, self._with_implied(document, path, implied, dated | block), document, path))
+                entries.append(Entry(name, self.with_implied(document, path, implied, dated | block), document, path))
         return entries
 
     def instances(self) -> list[Entry]:
@@ -134,7 +131,7 @@ class CatalogReading:
         for family, document in self._documents("instances"):
             head = {name: value for name, value in document.value.items() if name != "types"}
             for name, block in self._blocks(document, "types"):
-                row = self._with_implied(document, ("types", name), {"key": name, "family": family}, head | block)
+                row = self.with_implied(document, ("types", name), {"key": name, "family": family}, head | block)
                 entries.append(Entry(name, row, document, ("types", name)))
         return entries
 
@@ -147,122 +144,39 @@ class CatalogReading:
         for provider, document in self._documents("providers"):
             own = {name: value for name, value in document.value.items() if name not in ("sources", "models")}
             if own or provider not in known:
-                providers.append(Entry(provider, self._with_implied(document, (), {"key": provider}, own), document))
-            sources = self._sources(document, self._mapping(document, "sources"), ("sources",))
+                providers.append(Entry(provider, self.with_implied(document, (), {"key": provider}, own), document))
+            sources = self.sources(document, self.mapping(document, "sources"), ("sources",))
             for slug, block in self._blocks(document, "models"):
                 path, key = ("models", slug), f"{provider}/{slug}"
                 implied = {"key": key, "provider": provider, "slug": slug}
-                row = self._with_source(self._with_reading(block, sources, document, path), sources, document, path)
-                hosted.append(Entry(key, row and self._with_implied(document, path, implied, row), document, path))
+                row = self.with_source(self._with_reading(block, sources, document, path), sources, document, path)
+                hosted.append(Entry(key, row and self.with_implied(document, path, implied, row), document, path))
         return providers, hosted
-
-    def price_groups(self, day: str) -> tuple[str, ...]:
-        """Return the files of one snapshot as `KIND/GROUP`."""
-        return tuple(f"{kind}/{group}" for kind in PRICE_KINDS for group in self.names(f"prices/{day}/{kind}"))
-
-    def price_sources(self, day: str) -> Mapping[str, SourceRow | None]:
-        """Return the table of sources of one snapshot."""
-        table = self._document(f"prices/{day}", "sources", TextLoader)
-        return self._sources(table, table.value, ()) if table else {}
-
-    def prices(self, day: str, name: str, sources: Mapping[str, SourceRow | None]) -> list[Entry]:
-        """Return all prices of one file of a snapshot. name: the file, as `KIND/GROUP`."""
-        kind, _, group = name.partition("/")
-        document = self._document(f"prices/{day}/{kind}", group, TextLoader)
-        if document is None:
-            return []
-        return list(self._priced(document, kind, group, sources, {"unit", "prices"}))
-
-    def own_prices(self) -> list[Entry]:
-        """Return the prices of a team's own, which are of no day: each file of `prices/KIND/` has its own sources."""
-        entries: list[Entry] = []
-        for kind in PRICE_KINDS:
-            if not self.has(f"prices/{kind}"):
-                continue
-            for group in self.names(f"prices/{kind}"):
-                if (document := self._document(f"prices/{kind}", group, TextLoader)) is None:
-                    continue
-                sources = self._sources(document, self._mapping(document, "sources"), ("sources",))
-                entries += self._priced(document, kind, group, sources, {"unit", "sources", "prices"})
-        return entries
-
-    def discounts(self) -> list[Entry]:
-        """Return the discounts of a team's own: one entry for each line of `discounts.yaml`."""
-        document = self._document("", "discounts", TextLoader) if self.has(f"discounts{SUFFIX}") else None
-        if document is None:
-            return []
-        for name in sorted(document.value.keys() - {"discounts"}):
-            self._note("CAT003", f"unknown key {name!r} beside `discounts`", document.span((name,)))
-        lines = document.value.get("discounts")
-        if not isinstance(lines, list):
-            self._note("CAT003", f"{document.file} has no list `discounts`", document.span(("discounts",)))
-            return []
-        entries = []
-        for index, line in enumerate(lines):
-            path: Path = ("discounts", index)
-            if isinstance(line, dict) and isinstance(line.get("on"), str):
-                entries.append(Entry(line["on"], line, document, path))
-            else:
-                message = "a discount is written {on: NAME, percent: NUMBER, source: TEXT, as_of: DATE}"
-                self._note("CAT003", message, document.span(path))
-        return entries
 
     def has(self, path: str) -> bool:
         """Return whether there is a file or folder of that path."""
         found = _path_in(self.folder, path)
         return found.is_dir() or found.is_file()
 
-    def _priced(
-        self,
-        document: CatalogDocument,
-        kind: str,
-        group: str,
-        sources: Mapping[str, SourceRow | None],
-        known: Collection[str],
-    ) -> Iterator[Entry]:
-        """Yield all prices of one file. known: keys that may stand at its head."""
-        for name in sorted(document.value.keys() - set(known)):
-            beside = " and ".join(f"`{key}`" for key in sorted(known))
-            self._note("CAT003", f"unknown key {name!r} beside {beside}", document.span((name,)))
-        unit = {"unit": document.value["unit"]} if "unit" in document.value else {}
-        for path, block in self._tree(document, self._mapping(document, "prices"), ("prices",)):
-            key = "/".join((kind, group, *path[1:]))
-            row = self._with_source(unit | block, sources, document, path)
-            whole = row and self._with_implied(document, path, {"key": key}, row)
-            yield Entry(key, whole, document, path)
-
-    def _tree(
-        self, document: CatalogDocument, tree: Mapping[str, Any], above: tuple[str, ...]
-    ) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
-        """Yield (path, columns) of every price in a tree of names."""
-        for name, value in tree.items():
-            path = (*above, name)
-            if not isinstance(value, dict):
-                self._note("CAT003", f"{name}: a price is written {{usd: …, source: …}}", document.span(path))
-            elif any(isinstance(inner, dict) for inner in value.values()):
-                yield from self._tree(document, value, path)
-            else:
-                yield path, value
-
     def _files(self, kind: str, names: Iterable[str] | None = None) -> list[Entry]:
         """Return one entry for each file of a folder, or for those of some names."""
         chosen = self.names(kind) if names is None else names
-        found = ((name, self._document(kind, name, FactLoader)) for name in chosen)
+        found = ((name, self.document(kind, name, FactLoader)) for name in chosen)
         return [self._file_entry(name, document) for name, document in found if document is not None]
 
     def _file_entry(self, name: str, document: CatalogDocument) -> Entry:
-        return Entry(name, self._with_implied(document, (), {"key": name}, document.value), document)
+        return Entry(name, self.with_implied(document, (), {"key": name}, document.value), document)
 
-    def _with_implied(
+    def with_implied(
         self, document: CatalogDocument, path: Path, implied: Mapping[str, str], row: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """Return a row with the columns that follow from its place. The row itself may not state them."""
         for name in implied.keys() & row.keys():
             span = document.span((*path, name) if document.holds((*path, name)) else (name,))
-            self._note("CAT003", f"`{name}` follows from where the entry stands", span, "leave it out")
+            self.note("CAT003", f"`{name}` follows from where the entry stands", span, "leave it out")
         return {**implied, **row, **implied}
 
-    def _with_source(
+    def with_source(
         self,
         row: Mapping[str, Any],
         sources: Mapping[str, SourceRow | None],
@@ -272,11 +186,11 @@ class CatalogReading:
         """Return a row with the source and the date that its `source` names; None when the table lacks them."""
         name = row.get("source")
         if name is None:
-            self._note("CAT003", f"{path[-1]} has no source", document.span(path), f"name one: {_names(sources)}")
+            self.note("CAT003", f"{path[-1]} has no source", document.span(path), f"name one: {_names(sources)}")
             return None
         if name not in sources:
             where = document.span((*path, "source"))
-            self._note("CAT006", f"no source {name!r} in the table of sources", where, did_you_mean(name, sources))
+            self.note("CAT006", f"no source {name!r} in the table of sources", where, did_you_mean(name, sources))
             return None
         source = sources[name]
         return source and {**row, **source, **({"as_of": row["as_of"]} if "as_of" in row else {})}
@@ -288,37 +202,38 @@ class CatalogReading:
         lifecycle = row.get("lifecycle")
         if not isinstance(lifecycle, dict):
             return row
-        return {**row, "lifecycle": self._with_source(lifecycle, sources, document, (*path, "lifecycle"))}
+        return {**row, "lifecycle": self.with_source(lifecycle, sources, document, (*path, "lifecycle"))}
 
-    def _sources(self, document: CatalogDocument, table: Mapping[str, Any], path: Path) -> dict[str, SourceRow | None]:
+    def sources(self, document: CatalogDocument, table: Mapping[str, Any], path: Path) -> dict[str, SourceRow | None]:
         """Return a table of sources, with None for a row that is not complete."""
         sources: dict[str, SourceRow | None] = {}
         for name, row in table.items():
             complete = isinstance(row, dict) and row.keys() == {"source", "as_of"}
             if not complete:
                 message = f"the source {name} is not written {{source: TEXT, as_of: DATE}}"
-                self._note("CAT003", message, document.span((*path, name)))
+                self.note("CAT003", message, document.span((*path, name)))
             sources[name] = row if complete else None
         return sources
 
     def _blocks(self, document: CatalogDocument, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        for name, block in self._mapping(document, key).items():
+        for name, block in self.mapping(document, key).items():
             if isinstance(block, dict):
                 yield name, block
             else:
-                self._note("CAT003", f"{name} is no block of facts", document.span((key, name)))
+                self.note("CAT003", f"{name} is no block of facts", document.span((key, name)))
 
-    def _mapping(self, document: CatalogDocument, key: str) -> dict[str, Any]:
+    def mapping(self, document: CatalogDocument, key: str) -> dict[str, Any]:
+        """Return the block of a file that has this key; an empty one where there is none, which is a problem."""
         value = document.value.get(key)
         if isinstance(value, dict):
             return value
-        self._note("CAT003", f"{document.file} has no `{key}`", document.span((key,)))
+        self.note("CAT003", f"{document.file} has no `{key}`", document.span((key,)))
         return {}
 
     def _documents(self, kind: str) -> Iterator[tuple[str, CatalogDocument]]:
         """Yield (name without suffix, document) of each file of a folder, by name."""
         for name in self.names(kind):
-            if (document := self._document(kind, name, FactLoader)) is not None:
+            if (document := self.document(kind, name, FactLoader)) is not None:
                 yield name, document
 
     def names(self, kind: str) -> tuple[str, ...]:
@@ -327,24 +242,25 @@ class CatalogReading:
         names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
         if not names:
             hint = "remove the empty folder" if self.shown else "reinstall the planner"
-            self._note("CAT001", f"the catalog has no {self.shown}{kind}/", None, hint)
+            self.note("CAT001", f"the catalog has no {self.shown}{kind}/", None, hint)
         found = []
         for name in names:
             stem = name.removesuffix(SUFFIX)
             if stem == name and not name.startswith("."):
                 message = f"{self.shown}{kind}/{name} is no catalog file"
-                self._note("CAT002", message, None, f"call it NAME{SUFFIX}, or remove it")
+                self.note("CAT002", message, None, f"call it NAME{SUFFIX}, or remove it")
             elif not name.startswith("."):
                 found.append(stem)
         return tuple(found)
 
-    def _document(self, kind: str, stem: str, loader: type[TextLoader]) -> CatalogDocument | None:
+    def document(self, kind: str, stem: str, loader: type[TextLoader]) -> CatalogDocument | None:
+        """Return one file of a folder; None where it cannot be read or holds no facts, which is a problem."""
         file = f"{kind}/{stem}{SUFFIX}".lstrip("/")
         try:
             document = read(_path_in(self.folder, file).read_text(encoding="utf-8"), self.shown + file, loader)
         except (OSError, UnicodeDecodeError) as error:
             hint = "" if self.shown else "reinstall the planner"
-            self._note("CAT001", f"cannot read the catalog file {self.shown}{file}: {error}", None, hint)
+            self.note("CAT001", f"cannot read the catalog file {self.shown}{file}: {error}", None, hint)
             return None
         except Problems as broken:
             self.problems.extend(broken.problems)
@@ -352,10 +268,11 @@ class CatalogReading:
         self.problems.extend(document.twice)
         if isinstance(document.value, dict):
             return document
-        self._note("CAT003", f"{self.shown}{file} holds no facts", document.span(()))
+        self.note("CAT003", f"{self.shown}{file} holds no facts", document.span(()))
         return None
 
-    def _note(self, code: str, message: str, where: Span | None, hint: str = "") -> None:
+    def note(self, code: str, message: str, where: Span | None, hint: str = "") -> None:
+        """Add a problem to those of the reading."""
         self.problems.append(Problem(code, message, where, hint))
 
 

@@ -31,6 +31,7 @@ from planner.domain.prices import Price, PriceSnapshot
 from planner.edges.catalog_entries import CatalogReading
 from planner.edges.catalog_later import LaterTables, OneRowEach, RowsByGroup, RowsByKind
 from planner.edges.catalog_tables import FactTable, fact_table
+from planner.edges.price_entries import price_groups, price_sources, prices_of
 from planner.words.diagnostics import Problem, Problems
 from planner.words.spans import Path
 
@@ -108,7 +109,7 @@ def _open(folder: Traversable, snapshot: str | None) -> _Opened:
     providers = fact_table(hosts, Provider, problems)
     apis = fact_table(hosted, ApiModel, problems)
     model_names, region_names = reading.names("models"), reading.names("regions")
-    groups, sources = reading.price_groups(day), reading.price_sources(day)
+    groups, sources = price_groups(reading, day), price_sources(reading, day)
 
     def read_model(name: str) -> FactTable[Model]:
         later = CatalogReading(folder, [])
@@ -122,7 +123,7 @@ def _open(folder: Traversable, snapshot: str | None) -> _Opened:
 
     def read_prices(group: str) -> FactTable[Price]:
         later = CatalogReading(folder, [])
-        table = fact_table(later.prices(day, group, sources), Price, later.problems)
+        table = fact_table(prices_of(later, day, group, sources), Price, later.problems)
         lacking = without_price(_of_group(apis, group), providers.values, table.entries, f"prices/{day}")
         return _checked(table, later, lacking if day == known[-1] else ())
 
@@ -210,11 +211,7 @@ def without_price(
     """
     for key, api in apis.values.items():
         provider = providers.get(api.provider)
-        own = [
-            name
-            for name, endpoint in sorted((provider.endpoints if provider else {}).items())
-            if endpoint.price_factor is None and (endpoint.served is None or api.slug in endpoint.served)
-        ]
+        own = provider.priced_apart(api.slug) if provider else ()
         for listed in (key, *(f"{key}@{name}" for name in own)):
             for part in ("input", "output"):
                 if f"api/{listed}/{part}" not in priced:

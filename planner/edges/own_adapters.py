@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from planner.domain.adapters import Adapter
-from planner.domain.catalog import Catalog
 from planner.domain.gaps import did_you_mean
 from planner.edges.catalog_entries import CatalogReading
 from planner.edges.catalog_tables import FactTable, fact_table
@@ -19,13 +18,13 @@ ADAPTERS = "adapters"
 """Name of the folder in the own catalog."""
 
 
-def own_adapters(reading: CatalogReading, models: Collection[str], shipped: Catalog) -> FactTable[Adapter]:
+def own_adapters(reading: CatalogReading, models: Collection[str], hosted: Collection[str]) -> FactTable[Adapter]:
     """Return the adapters of an own catalog. Whatever is wrong with them goes to the problems of the reading.
 
-    models: keys of all models, shipped and own ones.
+    models, hosted: keys of all models and slugs of all hosted models, shipped and own ones.
     """
     table = fact_table(reading.adapters(), Adapter, reading.problems)
-    reading.problems.extend(_wrong_names(table, models, {row.slug for row in shipped.apis}))
+    reading.problems.extend(_wrong_names(table, models, hosted))
     return table
 
 

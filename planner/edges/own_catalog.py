@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections import ChainMap
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -29,7 +29,7 @@ from planner.domain.catalog import Catalog, OwnRow
 from planner.domain.gaps import did_you_mean
 from planner.domain.models import Model
 from planner.domain.offerings import Gpu, InstanceType, Region
-from planner.edges.catalog_entries import PRICE_KINDS, SUFFIX, CatalogReading, Entry
+from planner.edges.catalog_entries import SUFFIX, CatalogReading, Entry
 from planner.edges.catalog_files import (
     UNREAD,
     dangling_families,
@@ -43,12 +43,14 @@ from planner.edges.catalog_tables import FactTable, fact_table
 from planner.edges.catalog_yaml import read
 from planner.edges.own_adapters import ADAPTERS, own_adapters
 from planner.edges.own_prices import own_prices, with_own_prices
+from planner.edges.price_entries import PRICE_KINDS
+from planner.edges.score_files import SCORES, metric_problems
 from planner.words.diagnostics import Problem, Problems, Span
 
 FOLDER = "catalog"
 """Name of the folder beside the environments."""
 MODELS = "models"
-FOLDERS = (MODELS, "gpus", "instances", "regions", "providers", "prices", "scores", ADAPTERS)
+FOLDERS = (MODELS, "gpus", "instances", "regions", "providers", "prices", SCORES, ADAPTERS)
 """Folders of an own catalog."""
 DISCOUNTS = f"discounts{SUFFIX}"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -101,7 +103,8 @@ def _with_own(shipped: Catalog, own: Path) -> Catalog:
     apis = fact_table(hosted, ApiModel, problems)
     regions = fact_table(reading.regions() if reading.has("regions") else [], Region, problems)
     known_models = {*shipped.models, *models.entries}
-    adapters = own_adapters(reading, known_models, shipped) if reading.has(ADAPTERS) else FactTable[Adapter]({}, {})
+    slugs = {key.partition("/")[2] for key in (*(row.key for row in shipped.apis), *apis.entries)}
+    adapters = own_adapters(reading, known_models, slugs) if reading.has(ADAPTERS) else FactTable[Adapter]({}, {})
     tables: dict[str, FactTable[Any]] = {
         "adapter": adapters,
         "api": apis,
@@ -112,19 +115,25 @@ def _with_own(shipped: Catalog, own: Path) -> Catalog:
         "region": regions,
     }
     prices = own_prices(reading)
-    for table in tables.values():
-        problems.extend(_misnamed(table.entries.values()))
+    for kind, table in tables.items():
+        problems.extend(
+            _misnamed(table.entries.values()) if kind != "adapter" else ()
+        )  # an adapter's own rule is stricter
     problems.extend(dangling_places(models, shipped.places.rows, providers))
     if not UNREAD & {problem.code for problem in problems}:
         types = {**shipped.instances, **instances.values}
         known_gpus = {*shipped.all_gpus, *gpus.entries}
         problems.extend(dangling_names(instances, apis, known_gpus, known_models))
-        priced: ChainMap[str, object] = ChainMap(dict(prices.entries), _kept(shipped.price_rows))
+        priced: ChainMap[str, object] = ChainMap(dict(prices.entries), _kept(load_catalog().price_rows))
         hosts_known = {**shipped.providers, **providers.values}
         problems.extend(without_price(apis, hosts_known, priced, f"{own}/prices"))
         problems.extend(dangling_models(providers, [*shipped.apis, *apis.values.values()]))
         problems.extend(dangling_families(regions, types.values()))
+    problems.extend(_zones_elsewhere(regions, shipped.regions))
     catalog = with_own_prices(_with_facts(shipped, tables), reading, prices)
+    metrics = reading.names(SCORES) if reading.has(SCORES) else ()
+    is_whole = all(table.entries.keys() == table.values.keys() for table in tables.values())
+    problems.extend(metric_problems(metrics, own, catalog if is_whole else None))
     if problems:
         raise Problems(dict.fromkeys(problems))
     return catalog
@@ -139,15 +148,16 @@ def _with_facts(shipped: Catalog, tables: Mapping[str, FactTable[Any]]) -> Catal
         for kind, table in tables.items()
         for key, value in table.values.items()
     }
+    regions = {key: _over(row, shipped.regions.get(key)) for key, row in tables["region"].values.items()}
+    for key, row in tables["region"].values.items():
+        alone = (regions[key].families, regions[key].types) == (row.families, row.types)
+        own[f"region/{key}"] = replace(own[f"region/{key}"], replaces=alone and key in shipped.regions, adds=not alone)
     return replace(
         shipped,
         models=ChainMap(dict(tables["model"].values), _kept(shipped.models)),
         all_gpus={**shipped.all_gpus, **tables["gpu"].values},
         instances={**shipped.instances, **tables["instance"].values},
-        regions=ChainMap(
-            {key: _over(region, shipped.regions.get(key)) for key, region in tables["region"].values.items()},
-            _kept(shipped.regions),
-        ),
+        regions=ChainMap(regions, _kept(shipped.regions)),
         providers={**shipped.providers, **tables["provider"].values},
         apis=tuple(apis[key] for key in sorted(apis)),
         adapters=tables["adapter"].values,
@@ -157,10 +167,27 @@ def _with_facts(shipped: Catalog, tables: Mapping[str, FactTable[Any]]) -> Catal
 
 
 def _over(own: Region, shipped: Region | None) -> Region:
-    """Return an own region over the shipped one of its name, which keeps what the own one does not state."""
+    """Return an own region over the shipped one of its name, which keeps families that the own one does not state."""
     if shipped is None:
         return own
-    return replace(own, families={**shipped.families, **own.families}, types={**shipped.types, **own.types})
+    kept = {name: zones for name, zones in shipped.types.items() if name.partition(".")[0] not in own.families}
+    return replace(own, families={**shipped.families, **own.families}, types={**kept, **own.types})
+
+
+def _zones_elsewhere(own: FactTable[Region], shipped: Mapping[str, Region]) -> Iterator[Problem]:
+    """Yield a problem for each zone of an own region that is not of the region of the shipped zones."""
+    for key, region in own.values.items():
+        known = shipped.get(key)
+        zones = (
+            [zone for row in (known.families, known.types) for some in row.values() for zone in some] if known else []
+        )
+        here = {zone.rpartition("-")[0] for zone in zones}
+        for column, rows in (("families", region.families), ("types", region.types)):
+            for name, stated in rows.items():
+                for zone in stated:
+                    if here and zone.rpartition("-")[0] not in here:
+                        message, hint = f"{zone!r} is no zone of {key}", f"ids of its zones read like `{zones[0]}`"
+                        yield Problem("CAT003", message, own.entries[key].span(column, name), hint)
 
 
 def _kept(shipped: Mapping[str, Any]) -> MutableMapping[str, Any]:
@@ -190,11 +217,19 @@ def _misnamed(entries: Iterable[Entry]) -> Iterable[Problem]:
 
 
 def _whole(hosts: Iterable[Entry], shipped: Catalog, problems: list[Problem]) -> Iterable[Entry]:
-    """Yield the providers, without those of which a file adds models and which there are not."""
+    """Yield the providers, without shipped ones and without those of which a file adds models and which there are not.
+
+    Nobody puts own facts under the name of a shipped provider, such as whether it trains on requests.
+    """
     for entry in hosts:
-        if entry.row is not None and entry.row.keys() == {"key"}:
+        stated = [name for name in entry.row or () if name != "key"]
+        if not stated:
             message = f"there is no shipped provider {entry.key!r} to add models to"
             problems.append(Problem("CAT006", message, entry.span(), did_you_mean(entry.key, shipped.providers)))
+        elif entry.key in shipped.providers:
+            message = f"{entry.key} is a shipped provider: an own file of it holds `sources` and `models` alone"
+            hint = "call the file otherwise for a provider of your own, or leave out all else"
+            problems.append(Problem("CAT003", message, entry.span(stated[0]), hint))
         else:
             yield entry
 

@@ -17,13 +17,15 @@ from typing import Any, get_args
 
 from planner.domain.apis import PricePart, catalog_key
 from planner.domain.catalog import Catalog, OwnRow
-from planner.domain.discounts import Discount, as_own, discounted, names_in, on_price
+from planner.domain.discounts import Discount, OwnPrice, as_own, discounted, names_in, on_price
 from planner.domain.gaps import did_you_mean
 from planner.domain.price_lists import is_list_price
 from planner.domain.prices import LAST_CUTS, Price, earliest_day
-from planner.edges.catalog_entries import PRICE_KINDS, CatalogReading, Entry
+from planner.edges.catalog_entries import CatalogReading, Entry
+from planner.edges.catalog_files import load_catalog
 from planner.edges.catalog_later import RowsByGroup
 from planner.edges.catalog_tables import FactTable, fact_table
+from planner.edges.price_entries import PRICE_KINDS, discount_entries, own_price_entries
 from planner.words.diagnostics import Problem
 from planner.words.layered import Layered
 
@@ -41,16 +43,20 @@ def with_own_prices(catalog: Catalog, reading: CatalogReading, own: FactTable[Pr
 
     Own rows that a refresh read from a price list are list prices too: discounts are taken off them, and they age.
 
+    Names are held against the newest snapshot, whichever the catalog has: a lock that stays on an older one shall not
+    break when the team agrees on what came later.
+
     catalog: the shipped catalog with all other own rows. own: the prices, as `own_prices` read them. What is wrong goes
     to the problems of the reading.
     """
-    entries = reading.discounts()
+    entries = discount_entries(reading)
     found = fact_table(entries, Discount, reading.problems)
     if not own.entries and not entries:
         return catalog
-    reading.problems.extend(_unknown_prices(own.entries.values(), catalog))
+    newest = replace(catalog, price_rows=load_catalog().price_rows)
+    reading.problems.extend(_unknown_prices(own.entries.values(), newest))
     read = {key: price for key, price in own.values.items() if is_list_price(price.source)}
-    reading.problems.extend(_unsold(found.entries.values(), catalog, own.entries.keys() - read.keys()))
+    reading.problems.extend(_unsold(found.entries.values(), newest, own.entries.keys() - read.keys()))
     reading.problems.extend(_dates(own.values, own.entries, found))
     discounts = dict(found.values)
     agreed = {key: as_own(price) for key, price in own.values.items() if key not in read}
@@ -78,15 +84,19 @@ def with_own_prices(catalog: Catalog, reading: CatalogReading, own: FactTable[Pr
 
 def own_prices(reading: CatalogReading) -> FactTable[Price]:
     """Return the prices of the team's own. Whatever is wrong with them goes to the problems of the reading."""
-    entries = [_in_dollars(entry, reading.problems) for entry in reading.own_prices()]
+    entries = [_in_dollars(entry, reading.problems) for entry in own_price_entries(reading)]
     return fact_table(entries, Price, reading.problems)
 
 
 def not_yet(catalog: Catalog, start: date) -> Iterator[Problem]:
-    """Yield a problem for each own price and discount that is of a day after the first one of the horizon."""
+    """Yield a problem for each own price and discount that is of a day after the first one of the horizon.
+
+    What a refresh read from a price list is a list price, and may be younger as those of the snapshot may.
+    """
     for key, row in catalog.own.items():
         kind, _, name = key.partition("/")
-        if kind in ("price", "discount") and earliest_day(row.as_of) > start:
+        agreed = kind == "discount" or (kind == "price" and isinstance(catalog.prices.price(name), OwnPrice))
+        if agreed and earliest_day(row.as_of) > start:
             message = f"the {kind} {name} is of {row.as_of}, and the horizon starts on {start.isoformat()}"
             yield Problem("CAT008", message, row.where, "let `horizon.start` be that day or later, or mend the day")
 
@@ -123,7 +133,7 @@ def _in_dollars(entry: Entry, problems: list[Problem]) -> Entry:
 
 def _unknown_prices(entries: Iterable[Entry], catalog: Catalog) -> Iterator[Problem]:
     """Yield a problem for each price of something that is not sold, or that is charged for in another unit."""
-    apis, items = {row.key for row in catalog.apis}, _platform_items(catalog)
+    apis, items = _priced_addresses(catalog), _platform_items(catalog)
     for entry in entries:
         kind, group, rest = entry.key.split("/", 2)
         item, _, last = rest.rpartition("/")
@@ -139,8 +149,10 @@ def _unknown_prices(entries: Iterable[Entry], catalog: Catalog) -> Iterator[Prob
                 ("purchase option", last if item else "", [PURCHASE]),
             )
         else:
+            name = f"{group}/{item or rest}"
+            is_further = name != catalog_key(name) and catalog_key(name) in apis
             known = (
-                ("hosted model", catalog_key(f"{group}/{item or rest}"), apis),
+                ("address with prices of its own" if is_further else "hosted model", name, apis),
                 ("part of a price", last if item else "", get_args(PricePart)),
             )
         wrong = next(((what, name, names) for what, name, names in known if name not in names), None)
@@ -159,8 +171,8 @@ def _unsold(entries: Iterable[Entry], catalog: Catalog, own: Collection[str]) ->
     """Yield a problem for each discount on something that the catalog does not sell, or that has own prices alone."""
     agreed = {name for key in own for name in names_in(key)}
     for entry in entries:
-        sold = _sold(entry.key, catalog, own)
-        if entry.key in sold:
+        sold = _sold(entry.key, catalog)
+        if entry.key in sold and not _is_net(entry.key, catalog, own, agreed):
             continue
         if entry.key in agreed:
             message = f"all prices of {entry.key} are your own, and those are net: nothing is left to discount"
@@ -170,21 +182,36 @@ def _unsold(entries: Iterable[Entry], catalog: Catalog, own: Collection[str]) ->
             yield Problem("CAT006", f"there is nothing named {entry.key!r} to discount", entry.span("on"), hint)
 
 
-def _sold(on: str, catalog: Catalog, own: Collection[str]) -> set[str]:
-    """Return the names that have list prices, of the kind of a discount. Few files of prices are read for that."""
-    kind, _, rest = on.partition("/")
+def _sold(on: str, catalog: Catalog) -> set[str]:
+    """Return the names of what is sold, of the kind of a discount. Few files of prices are read for that."""
+    kind = on.partition("/")[0]
     if kind == "api":
-        provider = rest.partition("/")[0]
-        listed = (key for key in _listed(catalog, f"api/{provider}") if key not in own)
-        return {"api", *(f"api/{key}" for key in catalog.providers if key != provider), *_names(listed)}
+        return {
+            "api",
+            *(f"api/{row.provider}" for row in catalog.apis),
+            *(f"api/{at}" for at in _priced_addresses(catalog)),
+        }
     if kind == "platform":
         return {"platform", *(f"platform/{item}" for item in _platform_items(catalog))}
     types = _instance_types(catalog, HOME)
     return {*PRICE_KINDS, *(f"ec2/{name}" for name in types), *(f"ec2/{name.partition('.')[0]}" for name in types)}
 
 
-def _names(keys: Iterable[str]) -> set[str]:
-    return {name for key in keys for name in names_in(key)}
+def _is_net(on: str, catalog: Catalog, own: Collection[str], agreed: Collection[str]) -> bool:
+    """Return whether all prices of a provider or a hosted model are the team's own."""
+    kind, _, rest = on.partition("/")
+    if kind != "api" or not rest or on not in agreed:
+        return False
+    return not any(on in names_in(key) for key in _listed(catalog, f"api/{rest.partition('/')[0]}") if key not in own)
+
+
+def _priced_addresses(catalog: Catalog) -> set[str]:
+    """Return the keys of all hosted models, and of each with every address that has prices of its own for it."""
+    keys = {row.key for row in catalog.apis}
+    for row in catalog.apis:
+        if (host := catalog.providers.get(row.provider)) is not None:
+            keys.update(f"{row.key}@{name}" for name in host.priced_apart(row.slug))
+    return keys
 
 
 def _dates(

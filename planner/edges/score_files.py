@@ -17,7 +17,8 @@ SCR001: a file that is not there, or that has not this form. All problems of a f
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
@@ -49,12 +50,33 @@ def known_metrics(own: Path, catalog: Catalog) -> dict[str, Metric]:
         for file in _files(folder.joinpath(SCORES)):
             key = file.name.removesuffix(_SUFFIX)
             try:
-                found[key] = _metric(key, file.read_text(encoding="utf-8"), f"{shown}{SCORES}/{file.name}", catalog)
+                found[key] = _metric(key, _text(file), f"{shown}{SCORES}/{file.name}", catalog)
             except Problems as refused:
                 problems.extend(refused.problems)
     if problems:
         raise Problems(problems)
     return found
+
+
+def metric_problems(names: Iterable[str], own: Path, catalog: Catalog | None) -> Iterator[Problem]:
+    """Yield what is wrong with the metrics of the team's own catalog, whether any route asks for them or not.
+
+    names: their files without the suffix. catalog: what holds the models that are scored; None while nobody can say
+    which there are.
+    """
+    for name in names:
+        file = own / SCORES / f"{name}{_SUFFIX}"
+        try:
+            _metric(name, _text(file), str(file), catalog)
+        except Problems as refused:
+            yield from refused.problems
+
+
+def _text(file: Traversable) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Problems([Problem("SCR001", f"{file} cannot be read: {error}")]) from error
 
 
 def read_metric(key: str, path: Path, catalog: Catalog) -> Metric:
@@ -73,8 +95,11 @@ def _files(folder: Traversable) -> list[Traversable]:
     return sorted((file for file in folder.iterdir() if file.name.endswith(_SUFFIX)), key=lambda file: file.name)
 
 
-def _metric(key: str, text: str, file: str, catalog: Catalog) -> Metric:
-    document = read(text, file)
+def _metric(key: str, text: str, file: str, catalog: Catalog | None) -> Metric:
+    try:
+        document = read(text, file)
+    except Problems as broken:
+        raise Problems(replace(problem, code="SCR001") for problem in broken.problems) from None
     value = document.value if isinstance(document.value, dict) else {}
     scores = value.get("scores")
     rows = scores if isinstance(scores, dict) else None
@@ -83,7 +108,8 @@ def _metric(key: str, text: str, file: str, catalog: Catalog) -> Metric:
         metric = _METRIC.validate_json(json.dumps(whole, default=str))
     except (ValidationError, ValueError) as error:
         raise Problems(list(_form_problems(error, document))) from error
-    problems = [*_doubts(metric, value, document), *_unknown_models(metric, document, catalog)]
+    problems = list(_doubts(metric, value, document))
+    problems.extend(_unknown_models(metric, document, catalog) if catalog is not None else ())
     if problems:
         raise Problems(problems)
     return metric

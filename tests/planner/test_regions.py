@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from planner.documents.arithmetic import cluster_bill
+from planner.documents.region_file import region_text
+from planner.domain.catalog import Catalog
 from planner.edges import planning
 from planner.edges.catalog_files import load_catalog
 from planner.edges.own_catalog import catalog_beside
@@ -116,7 +118,13 @@ def test_a_team_adds_the_zones_of_a_region(tmp_path: Path) -> None:
     (own / "af-south-1.yaml").write_text(OWN_REGION, encoding="utf-8")
     plan = planned(tmp_path, "af-south-1", "afs1-az1, afs1-az2", model="qwen3-1.7b")
     assert {line.price.split("/")[1] for line in plan.cost.lines} == {"af-south-1"}
-    assert "region af-south-1 of 2026-11-29" in told(plan, "own catalog")
+    assert told(plan, "own catalog") == "region af-south-1 of 2026-11-29, in place of the shipped row"
+
+
+def test_an_own_region_that_leaves_shipped_zones_as_they_are_stands_over_the_shipped_row(tmp_path: Path) -> None:
+    own_region(tmp_path, "us-east-1", "families: {p5e: [use1-az2]}\nsource: me\nas_of: 2026-11-29\n...\n")
+    plan = planned(tmp_path, "us-east-1", "use1-az1, use1-az2")
+    assert told(plan, "own catalog") == "region us-east-1 of 2026-11-29, over the shipped row"
 
 
 @pytest.mark.parametrize(
@@ -136,6 +144,46 @@ def test_an_own_region_is_checked_as_a_shipped_one(tmp_path: Path, line: str, wr
     with pytest.raises(Problems) as caught:
         catalog_beside(tmp_path)
     assert {problem.code for problem in caught.value.problems} == {code}
+
+
+def own_region(folder: Path, region: str, text: str) -> Catalog:
+    """The catalog with the text of an own region over the shipped one."""
+    own = folder / "catalog/regions"
+    own.mkdir(parents=True, exist_ok=True)
+    (own / f"{region}.yaml").write_text(text, encoding="utf-8")
+    return catalog_beside(folder)
+
+
+def test_a_family_that_is_sold_no_more_has_no_zone_and_others_stay(tmp_path: Path) -> None:
+    shipped = load_catalog()
+    zones = {row.instance_type: row.zones for row in shipped.offered_in("us-west-2") if row.instance.family != "p5e"}
+    assert "p5e" in shipped.regions["us-west-2"].families
+    text = region_text(zones, shipped.instances, "EC2", "2026-11-30")
+    catalog = own_region(tmp_path, "us-west-2", text)
+    assert {row.instance_type: row.zones for row in catalog.offered_in("us-west-2")} == zones
+    assert catalog.regions["us-west-2"].zones_of("p5e.48xlarge") == ()
+
+
+@pytest.mark.parametrize("region", sorted(key for key, row in load_catalog().regions.items() if row.types))
+def test_an_own_family_wins_over_shipped_types_of_it(tmp_path: Path, region: str) -> None:
+    shipped = load_catalog().regions[region]
+    (first, *_) = sorted(shipped.types)
+    family, zone = first.partition(".")[0], next(iter(shipped.families.values()))[0]
+    catalog = own_region(tmp_path, region, f"families: {{{family}: [{zone}]}}\nsource: me\nas_of: 2026-11-29\n...\n")
+    assert catalog.regions[region].zones_of(first) == (zone,)
+    kept = {name: zones for name, zones in shipped.types.items() if name.partition(".")[0] != family}
+    assert catalog.regions[region].types == kept
+
+
+@pytest.mark.parametrize("rows", ["families: {p5e: [usw2-az1]}", "families: {}\ntypes: {p5e.48xlarge: [usw2-az1]}"])
+def test_zones_of_another_region_than_the_shipped_ones_are_refused(tmp_path: Path, rows: str) -> None:
+    with pytest.raises(Problems) as caught:
+        own_region(tmp_path, "us-east-1", f"{rows}\nsource: me\nas_of: 2026-11-29\n...\n")
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.message) == ("CAT003", "'usw2-az1' is no zone of us-east-1")
+    assert "use1-az" in problem.hint
+    assert problem.where is not None
+    assert "usw2-az1" in problem.where.source
 
 
 def test_a_type_without_a_price_is_sold_and_not_bought() -> None:

@@ -60,8 +60,6 @@ PLATFORM_BY_REGION = {  # item of the newer raw table -> (key, unit)
     "public-ipv4-hour": ("public-ipv4", "hour"),
     "s3-standard-gb-month": ("s3-storage", "GB-month"),
 }
-LAST_CUTS = dict.fromkeys(("p4d", "p4de", "p5", "p5e", "p5en"), "2025-06")
-"""Month of the last cut of on-demand prices by family. The web still prints the prices of before."""
 READ_EARLIER = "read in 2025-04; unchanged wherever it was read again"
 
 ZONES_FROM = {"source": "moto 5.2.5 ec2/resources/instance_type_offerings", "as_of": "2026-10-27"}

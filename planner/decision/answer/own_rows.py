@@ -1,8 +1,10 @@
 """What of a plan rests on the team's own catalog, in one verdict: rows, prices and discounts, each with its day.
 
-A discount that ends within the horizon warns: from then on the bill is higher, by
+Of a discount that ends within the horizon it says how the bill changes from then on, by
 
     Σ over its lines: quantity × unit price × (price without it / price with it − 1)
+
+The verdict warns where that is more. It is less where a larger discount was hidden behind the one that ends.
 """
 
 from __future__ import annotations
@@ -28,12 +30,15 @@ def own_verdict(solved: Solved, cost: Cost, fallbacks: Iterable[str]) -> list[Ve
     """
     catalog, horizon = solved.catalog, solved.environment.horizon
     told = [*_rows(_facts(solved, fallbacks), catalog), *_prices(cost.lines, catalog)]
-    ending = False
+    dearer = False
     for discount, lines in _discounts(cost.lines, catalog):
-        ends = discount.ends_within(horizon.start, horizon.end)
-        ending = ending or ends
-        told.append(_discount_words(discount) + (_end_words(discount, lines, catalog) if ends else ""))
-    return [Verdict(name="own catalog", state="warn" if ending else "pass", message="; ".join(told))] if told else []
+        words = _discount_words(discount)
+        if discount.ends_within(horizon.start, horizon.end):
+            more = _more_after(discount, lines, catalog)
+            dearer = dearer or more > 0
+            words += _end_words(more)
+        told.append(words)
+    return [Verdict(name="own catalog", state="warn" if dearer else "pass", message="; ".join(told))] if told else []
 
 
 def _facts(solved: Solved, fallbacks: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -54,8 +59,8 @@ def _facts(solved: Solved, fallbacks: Iterable[str]) -> Iterator[tuple[str, str]
 def _rows(facts: Iterable[tuple[str, str]], catalog: Catalog) -> Iterator[str]:
     for key, what in sorted(set(facts), key=lambda fact: (fact[1], fact[0])):
         if (row := catalog.own.get(key)) is not None:
-            replaced = ", in place of the shipped row" if row.replaces else ""
-            yield f"{what}{key.partition('/')[2]} of {row.as_of}{replaced}"
+            beside = ", in place of the shipped row" if row.replaces else ", over the shipped row" if row.adds else ""
+            yield f"{what}{key.partition('/')[2]} of {row.as_of}{beside}"
 
 
 def _prices(lines: Iterable[CostLine], catalog: Catalog) -> Iterator[str]:
@@ -82,8 +87,8 @@ def _discount_words(discount: Discount) -> str:
     return f"{discount.percent:f} % off {discount.on} ({discount.source}, of {discount.as_of}{until})"
 
 
-def _end_words(discount: Discount, lines: Iterable[CostLine], catalog: Catalog) -> str:
-    """Say that a discount ends within the horizon, and how much dearer the month is after it."""
+def _more_after(discount: Discount, lines: Iterable[CostLine], catalog: Catalog) -> Decimal:
+    """Return by how much a month is dearer after a discount has ended, USD; below zero where it is cheaper."""
     assert discount.until is not None
     later, more = catalog.priced_on(discount.until + timedelta(days=1)), Decimal(0)
     for line in lines:
@@ -91,4 +96,9 @@ def _end_words(discount: Discount, lines: Iterable[CostLine], catalog: Catalog) 
         assert with_it is not None
         assert without_it is not None
         more += line.quantity * line.unit_price * (without_it.usd / with_it.usd - 1)
-    return f", which is within the horizon: ${more:,.0f} more a month from then on"
+    return more
+
+
+def _end_words(more: Decimal) -> str:
+    change = f"${abs(more):,.0f} {'more' if more > 0 else 'less'} a month" if more else "the bill stays as it is"
+    return f", which is within the horizon: {change} from then on"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -129,6 +130,8 @@ def test_a_gate_on_the_age_is_passed_or_not() -> None:
     ended = catalog("age", "--today", NEWEST, "--fail-over", str(oldest - 1))
     assert ended.status == 1
     assert "CAT020" in ended.err
+    assert re.search(r"1 price is older|\d prices are older", ended.err)
+    assert "1 prices" not in ended.err
     as_json = catalog("age", "--today", NEWEST, "--fail-over", str(oldest - 1), "--format", "json")
     assert as_json.status == 1
     assert as_json.document["day"] == NEWEST

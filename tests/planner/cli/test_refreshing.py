@@ -168,6 +168,16 @@ def test_zones_that_are_others_than_plans_know_become_an_own_region(imitate: Imi
     assert text.endswith("source: EC2 describe_instance_type_offerings\nas_of: 2026-11-30\n...\n")
 
 
+def test_a_family_that_is_sold_no_more_is_told_once_and_planned_no_more(imitate: Imitate) -> None:
+    (family, *_) = sorted({name.partition(".")[0] for name in SOLD})
+    imitate(zones={name: zones for name, zones in SOLD.items() if name.partition(".")[0] != family})
+    told = refresh("--only", "ec2", "--format", "json").document["zones"]
+    assert {line.partition(".")[0] for line in told} == {family}
+    left = catalog_beside(FOLDER).offered_in(REGION)
+    assert {row.instance_type for row in left} == {name for name in SOLD if name.partition(".")[0] != family}
+    assert refresh("--only", "ec2", "--format", "json").document["zones"] == []
+
+
 def test_a_region_by_hand_stays(imitate: Imitate) -> None:
     imitate(zones=dict.fromkeys(SOLD, ("use1-az9",)))
     path = own_region_path(FOLDER, REGION)

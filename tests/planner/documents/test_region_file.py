@@ -19,6 +19,7 @@ def test_a_family_has_the_zones_of_most_types_and_others_are_named() -> None:
         "families:\n"
         "  g6: [use1-az6]\n"
         "  g6e: [use1-az1, use1-az2]\n"
+        "  p5: []\n"
         "types:\n"
         "  g6.48xlarge: []\n"
         "  g6e.48xlarge: [use1-az1]\n"
@@ -34,4 +35,5 @@ def test_the_zones_of_every_type_come_back(zones: dict[str, list[str]]) -> None:
     families, others = value["families"], value.get("types", {})
     read_back = {name: others.get(name, families.get(name.partition(".")[0], [])) for name in TYPES}
     assert {name: where for name, where in read_back.items() if where} == zones
+    assert families.keys() == {name.partition(".")[0] for name in TYPES}, "what is left out keeps its shipped zones"
     assert (value["source"], value["as_of"]) == (SOURCE, "2026-11-30")

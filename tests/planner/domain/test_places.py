@@ -35,6 +35,7 @@ def test_a_place_holds_its_parts_and_nothing_else(allowed: list[str], place: str
 
 def test_what_is_not_known_is_held_by_nothing() -> None:
     assert not PLACES.holds_all([EVERYWHERE], None)
+    assert not PLACES.holds_all([EVERYWHERE], ()), "who states no place promises none"
     assert PLACES.holds_all(["eu", "us"], ("de", "us"))
     assert not PLACES.holds_all(["eu"], ("de", "us"))
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from planner.domain.discounts import as_own
 from planner.domain.price_ages import in_region, older_than, price_ages, publisher, region_of
 from planner.domain.prices import MAX_AGE_DAYS, Price
 
@@ -51,6 +52,10 @@ def test_a_limit_is_passed_a_day_after_it() -> None:
     assert (row.youngest, row.oldest, row.too_old) == (30, 31, ("ec2/r/b/on-demand",))
     assert [old.key for old in older_than(edge, 30, DAY)] == ["ec2/r/b/on-demand"]
     assert [old.key for old in older_than(ROWS, 9, DAY)][:2] == ["ec2/us-west-2/a/on-demand", "api/openai/x/input"]
+
+
+def test_what_a_team_agreed_is_never_older_than_a_limit() -> None:
+    assert older_than([as_own(price("ec2/r/a/on-demand", "2024-01-01"))], 30, DAY) == ()
 
 
 def test_a_region_has_its_own_prices_and_those_without_a_region() -> None:

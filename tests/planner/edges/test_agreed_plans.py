@@ -115,6 +115,22 @@ def test_a_discount_that_ends_within_the_horizon_is_told_with_what_follows() -> 
     )
 
 
+@pytest.mark.parametrize(
+    ("rest", "words"), [("25", "less a month from then on"), ("12", "the bill stays as it is from then on")]
+)
+def test_a_discount_that_hid_a_larger_one_ends_without_a_warning(rest: str, words: str) -> None:
+    small_ones = "".join(
+        f"  - {{on: ec2/{name}, percent: 12, source: old order, as_of: 2026-10-01, until: 2027-03-31}}\n"
+        for name in ("g5", "g6", "g6e")
+    )
+    state, message = told(
+        with_discounts(EDP.replace("percent: 12", f"percent: {rest}").replace("...", small_ones + "...")).plan
+    )
+    assert state == "pass"
+    assert words in message
+    assert "$-" not in message
+
+
 def test_a_discount_that_ended_before_the_horizon_is_not_taken_off_and_the_lock_is_not_stale(tmp_path: Path) -> None:
     lock = planned_in(tmp_path, {"discounts.yaml": ENDING.replace("2027-03-31", "2026-11-30")})
     assert lock.plan.cost == small.planned().lock.plan.cost

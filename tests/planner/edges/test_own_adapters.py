@@ -13,6 +13,8 @@ from planner.edges.own_catalog import catalog_beside, own_model_path
 from planner.edges.workspace import Workspace
 from planner.words.diagnostics import Problem, Problems
 from tests.planner import small
+from tests.planner.edges.test_own_prices import worked_files
+from tests.planner.edges.test_own_prices import write as write_files
 
 ROW = """\
 base: llama-3.1-8b-instruct
@@ -120,10 +122,22 @@ def test_no_adapter_has_the_name_of_a_model(tmp_path: Path, name: str) -> None:
     assert (problem.code, problem.message) == ("CAT004", f"{name} is the name of a model already")
 
 
+def test_no_adapter_has_the_name_of_an_own_hosted_model(tmp_path: Path) -> None:
+    write_files(tmp_path, {path: text for path, text in worked_files().items() if "acme" in path})
+    hosted = tmp_path / "catalog" / "providers" / "acme.yaml"
+    hosted.write_text(hosted.read_text(encoding="utf-8").replace("  qwen3-8b:", "  acme-support:"), encoding="utf-8")
+    prices = tmp_path / "catalog" / "prices" / "api" / "acme.yaml"
+    prices.write_text(prices.read_text(encoding="utf-8").replace("qwen3-8b", "acme-support"), encoding="utf-8")
+    write(tmp_path, "acme-support")
+    (problem,) = refused(tmp_path)
+    assert (problem.code, problem.message) == ("CAT004", "acme-support is the name of a model already")
+
+
 @pytest.mark.parametrize("name", ["Acme", "acme support", "acme=x", "acme@awq", "-acme", "a" * 64])
 def test_a_name_is_what_a_folder_and_an_argument_take(tmp_path: Path, name: str) -> None:
     write(tmp_path, name)
-    assert any("is no name of an adapter" in problem.message for problem in refused(tmp_path))
+    (problem,) = refused(tmp_path)
+    assert "is no name of an adapter" in problem.message
 
 
 def test_all_problems_of_models_and_adapters_come_in_one_run(tmp_path: Path) -> None:

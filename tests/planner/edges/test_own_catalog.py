@@ -130,6 +130,63 @@ def test_a_damaged_row_is_told_with_its_place(tmp_path: Path, old: str, new: str
     assert problem.where.file == str(own_model_path(tmp_path, "acme-support"))
 
 
+def test_a_shipped_variant_can_be_a_base_and_a_shipped_model_has_no_own_variant(tmp_path: Path) -> None:
+    write(tmp_path, "acme-support", tuned_text("qwen3-32b-yarn"))
+    models = catalog_beside(tmp_path).models
+    assert models["acme-support"].max_context == models["qwen3-32b-yarn"].max_context > models["qwen3-32b"].max_context
+    write(tmp_path, "acme-long", "variant_of: qwen3-32b\nmax_context: 131_072\n...\n")
+    with pytest.raises(Problems) as refused:
+        catalog_beside(tmp_path)
+    (problem,) = refused.value.problems
+    assert (problem.code, problem.where and problem.where.line) == ("CAT006", 1)
+    assert "write `base: qwen3-32b`" in problem.hint
+
+
+def test_an_own_model_has_own_variants(tmp_path: Path) -> None:
+    write(tmp_path, "acme-chat-7b", chat_row())
+    write(tmp_path, "acme-chat-short", "variant_of: acme-chat-7b\nmax_context: 8_192\n...\n")
+    models = catalog_beside(tmp_path).models
+    assert models["acme-chat-short"].max_context == 8192
+    assert models["acme-chat-short"].architecture == models["acme-chat-7b"].architecture
+
+
+SCORES = "name: n\nscale: s\nsource: t\nas_of: 2026-11-01\nscores:\n  qwen3-8b: 0.5\n...\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code", "words"),
+    [
+        ("support.yml", SCORES, "CAT002", "scores/support.yml is no catalog file"),
+        ("support.yaml", SCORES.replace("qwen3-8b: 0.5", "qwen3-8b: good"), "SCR001", "score"),
+        ("support.yaml", SCORES.replace("qwen3-8b", "qwen3-8c"), "SCR001", "qwen3-8c"),
+        ("support.yaml", SCORES.replace("scale: s\n", ""), "SCR001", "scale"),
+        ("support.yaml", "a: [", "SCR001", ""),
+        ("support.yaml", SCORES, "", ""),
+    ],
+)
+def test_own_scores_are_checked_whether_a_route_asks_for_them_or_not(
+    tmp_path: Path, name: str, text: str, code: str, words: str
+) -> None:
+    path = tmp_path / "catalog" / "scores" / name
+    path.parent.mkdir(parents=True)
+    path.write_text(text, encoding="utf-8")
+    if not code:
+        assert catalog_beside(tmp_path).models.keys() == load_catalog().models.keys()
+        return
+    with pytest.raises(Problems) as refused:
+        catalog_beside(tmp_path)
+    (problem,) = refused.value.problems
+    assert (problem.code, words in problem.message) == (code, True)
+
+
+def test_scores_of_an_own_model_that_is_damaged_are_not_told_as_scores_of_no_model(tmp_path: Path) -> None:
+    write(tmp_path, "acme-support", tuned_text().replace("as_of: 2026-11-30", "as_of: soon").replace("hf_id", "hf_idd"))
+    path = tmp_path / "catalog" / "scores" / "support.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(SCORES.replace("qwen3-8b", "acme-support"), encoding="utf-8")
+    assert codes(tmp_path) == {"CAT003"}
+
+
 @pytest.mark.parametrize(
     "weights",
     [

@@ -12,6 +12,7 @@ import pytest
 from gateway.features import FEATURES
 from planner.domain.apis import REQUEST_FEATURES
 from planner.domain.discounts import DiscountedPrice, OwnPrice
+from planner.domain.price_lists import PRICE_LIST
 from planner.edges.catalog_files import load_catalog, package_folder, snapshots
 from planner.edges.own_catalog import catalog_beside
 from planner.edges.own_prices import HOME, not_yet
@@ -63,6 +64,18 @@ prices:
     input: {usd: 0.05, source: page}
     output: {usd: 0.1, source: page}
 ...
+"""
+
+
+ENDPOINT = """\
+endpoints:
+  eu:
+    base_url: https://eu.acme.example/v1
+    api_key_variable: ACME_EU_KEY
+    residency: []
+    price_factor: 1.0
+    source: a page
+    as_of: 2026-11-20
 """
 
 
@@ -278,6 +291,8 @@ def test_what_leads_nowhere_or_nobody_reads_is_told(tmp_path: Path, path: str, t
         ("https://api.acme.example/v1", "https://api.acme.example/v1?key=1", "base_url"),
         ("ACME_API_KEY", "acme key", "api_key_variable"),
         ("residency: [us]", "residency: [usa]", "residency"),
+        ("residency: [us]", "residency: []", "residency"),
+        ("residency: [us]", f"residency: [us]\n{ENDPOINT}", "residency: []"),
         ("tools: [tools]", "tools: [toolz]", "tools"),
     ],
 )
@@ -299,6 +314,71 @@ def test_a_discount_on_own_prices_alone_takes_nothing_off_and_is_told(tmp_path: 
     acme = {path: text for path, text in worked_files().items() if "acme" in path}
     (problem,) = refused(tmp_path, acme | {"discounts.yaml": DISCOUNTS.replace("ec2/p5", "api/acme")})
     assert (problem.code, problem.where and problem.where.line) == ("CAT010", 3)
+
+
+NEWER = ("api/azure-openai", "api/bedrock/claude-haiku-5.5", "api/bedrock/claude-haiku-4.5@eu", "api", "ec2/p6-b300")
+
+
+@pytest.mark.parametrize("day", snapshots(package_folder()))
+@pytest.mark.parametrize("on", NEWER)
+def test_a_lock_on_an_older_snapshot_stays_when_a_team_agrees_on_what_came_later(
+    tmp_path: Path, day: str, on: str
+) -> None:
+    catalog = catalog_beside(write(tmp_path, {"discounts.yaml": DISCOUNTS.replace("ec2/p5", on)}), day)
+    assert on in catalog.discounts
+
+
+@pytest.mark.parametrize("day", snapshots(package_folder()))
+def test_what_is_refused_does_not_depend_on_the_snapshot(tmp_path: Path, day: str) -> None:
+    """A model that is newer than the first snapshot has own prices for some parts there, and for none of its others."""
+    model = "claude-haiku-5.5"
+    listed = load_catalog().price_rows
+    parts = [key.rpartition("/")[2] for key in listed if key.startswith(f"api/bedrock/{model}/")]
+    assert len(parts) > 2
+    discount = {"discounts.yaml": DISCOUNTS.replace("ec2/p5", f"api/bedrock/{model}")}
+    api = API.replace("qwen3-8b", model)
+    write(tmp_path, discount | {"prices/api/bedrock.yaml": api})
+    assert catalog_beside(tmp_path, day).discounts
+    lines = "".join(f"    {part}: {{usd: 1, source: page}}\n" for part in parts)
+    whole = api.partition("    input")[0] + lines
+    for name in load_catalog().providers["bedrock"].priced_apart(model):
+        there = [key.rpartition("/")[2] for key in listed if key.startswith(f"api/bedrock/{model}@{name}/")]
+        whole += f"  {model}@{name}:\n" + "".join(f"    {part}: {{usd: 1, source: page}}\n" for part in there)
+    write(tmp_path, {"prices/api/bedrock.yaml": whole + "...\n"})
+    with pytest.raises(Problems) as raised:
+        catalog_beside(tmp_path, day)
+    assert [problem.code for problem in raised.value.problems] == ["CAT010"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "name", "told"),
+    [
+        ("bedrock", "claude-haiku-4.5@eu", ""),
+        ("bedrock", "claude-haiku-4.5@ue", "claude-haiku-4.5@eu"),
+        ("openai", "gpt-5.4-mini@eu", "address with prices of its own"),
+        ("openai", "gpt-5.4-mini@nonsense", "address with prices of its own"),
+        ("openai", "gpt-5.4-mni@eu", "hosted model"),
+    ],
+)
+def test_a_price_at_an_address_is_of_one_that_has_prices_of_its_own(
+    tmp_path: Path, provider: str, name: str, told: str
+) -> None:
+    files = {f"prices/api/{provider}.yaml": API.replace("qwen3-8b", name)}
+    if not told:
+        assert f"price/api/{provider}/{name}/input" in catalog_beside(write(tmp_path, files)).own
+        return
+    problems = refused(tmp_path, files)
+    assert {problem.code for problem in problems} == {"CAT006"}
+    assert all(told in f"{problem.message} {problem.hint}" for problem in problems), problems
+
+
+def test_nobody_restates_a_shipped_provider(tmp_path: Path) -> None:
+    shipped = package_folder().joinpath("providers", "deepseek.yaml").read_text(encoding="utf-8")
+    assert "trains_on_data: true" in shipped
+    text = shipped.replace("trains_on_data: true", "trains_on_data: false")
+    (problem,) = refused(tmp_path, {"providers/deepseek.yaml": text})
+    assert (problem.code, "deepseek is a shipped provider" in problem.message) == ("CAT003", True)
+    assert problem.where is not None
 
 
 def test_all_problems_come_in_one_run(tmp_path: Path) -> None:
@@ -325,6 +405,23 @@ def test_prices_and_discounts_of_a_day_after_the_start_are_told_with_their_line(
     assert problem.where is not None
     assert (problem.code, problem.where.line) == ("CAT008", 6)
     assert len(list(not_yet(catalog, date(2026, 1, 1)))) == 3
+
+
+@pytest.mark.parametrize(("source", "early"), [(PRICE_LIST, 0), ("contract 4711", 1)])
+def test_list_prices_that_a_refresh_wrote_may_be_of_a_day_after_the_start(
+    tmp_path: Path, source: str, early: int
+) -> None:
+    text = EC2.replace("source: contract 4711", f'source: "{source}"')
+    catalog = catalog_beside(write(tmp_path, {"prices/ec2/us-east-1.yaml": text}))
+    assert len(list(not_yet(catalog, date(2026, 1, 1)))) == early
+
+
+@pytest.mark.parametrize("family", ["p4d", "p4de", "p5", "p5e", "p5en"])
+def test_a_price_of_before_the_last_cut_is_refused_of_every_family_that_was_cut(tmp_path: Path, family: str) -> None:
+    name = next(key for key, row in load_catalog().instances.items() if row.family == family)
+    text = EC2.replace("g6e.xlarge", name).replace("2026-11-01", "2025-05-31")
+    (problem,) = refused(tmp_path, {"prices/ec2/us-east-1.yaml": text})
+    assert problem.code == "CAT008"
 
 
 def test_what_is_priced_anywhere_is_priced_in_the_region_that_names_are_held_against() -> None:
