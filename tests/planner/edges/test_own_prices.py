@@ -12,6 +12,7 @@ import pytest
 from gateway.features import FEATURES
 from planner.domain.apis import REQUEST_FEATURES
 from planner.domain.discounts import DiscountedPrice, OwnPrice
+from planner.domain.price_lists import PRICE_LIST
 from planner.edges.catalog_files import load_catalog, package_folder, snapshots
 from planner.edges.own_catalog import catalog_beside
 from planner.edges.own_prices import HOME, not_yet
@@ -339,3 +340,20 @@ def test_what_is_priced_anywhere_is_priced_in_the_region_that_names_are_held_aga
     for kind in ("ec2", "platform"):
         keys = [key.split("/") for key in load_catalog().price_rows if key.startswith(f"{kind}/")]
         assert {key[2] for key in keys} == {key[2] for key in keys if key[1] == HOME}
+
+
+@pytest.mark.parametrize(
+    ("files", "own", "agreed"),
+    [
+        ({}, False, False),
+        ({"prices/ec2/us-east-1.yaml": EC2.replace("contract 4711", f"'{PRICE_LIST}'")}, True, False),
+        ({"prices/ec2/us-east-1.yaml": EC2}, True, True),
+        ({"discounts.yaml": DISCOUNTS}, True, True),
+    ],
+    ids=["none", "refreshed", "agreed", "discounts"],
+)
+def test_refreshed_list_prices_are_the_teams_own_and_are_not_agreed(
+    tmp_path: Path, files: dict[str, str], own: bool, agreed: bool
+) -> None:
+    catalog = catalog_beside(write(tmp_path, files))
+    assert (catalog.has_own_prices, catalog.has_agreed_prices) == (own, agreed)
