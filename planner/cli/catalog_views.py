@@ -1,4 +1,7 @@
-"""`catalog list`, `show`, `age` and `diff`: what the catalog knows, without a network."""
+"""`catalog list`, `show`, `age` and `diff`: what the catalog knows, without a network.
+
+Prices are net of the discounts that hold on the day.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ BY_HAND = "No command refreshes them: put your own into catalog/prices/platform/
 
 def list_kinds(kind: str, match: str, region: str, folder: Path, form: str) -> None:
     """Print the rows of a kind, or how many there are of each."""
-    shipped, catalog = load_catalog(), catalog_beside(folder)
+    shipped, catalog = load_catalog(), catalog_of(folder)
     check_regions(catalog, [region] if region else [])
     if not kind:
         rows = counts(catalog, shipped)
@@ -46,7 +49,7 @@ def list_kinds(kind: str, match: str, region: str, folder: Path, form: str) -> N
 
 def show_name(name: str, folder: Path, form: str) -> None:
     """Print everything that the catalog knows of one name."""
-    found = named(catalog_beside(folder), load_catalog(), name)
+    found = named(catalog_of(folder), load_catalog(), name)
     if isinstance(found, Gap):
         raise Problems([Problem("USE004", found.message, hint=found.hint)])
     if form == "json":
@@ -69,9 +72,9 @@ def show_name(name: str, folder: Path, form: str) -> None:
 
 def age(region: str, today: str, fail_over: int | None, folder: Path, form: str) -> None:
     """Print how old prices are. With `fail_over`, raise `Problems` (exit code 1) for prices that are older."""
-    catalog = catalog_beside(folder)
-    check_regions(catalog, [region] if region else [])
     day = day_of(today)
+    catalog = catalog_beside(folder).priced_on(day)
+    check_regions(catalog, [region] if region else [])
     rows = catalog.prices.rows.values()
     prices = in_region(rows, region) if region else tuple(rows)
     found = price_ages(prices, day)
@@ -132,6 +135,11 @@ def check_regions(catalog: Catalog, regions: list[str]) -> None:
         )
 
 
+def catalog_of(folder: Path) -> Catalog:
+    """Return the catalog with the team's own rows, priced for today."""
+    return catalog_beside(folder).priced_on(day_of(""))
+
+
 def day_of(text: str) -> datetime.date:
     """Return the day that an option states; today without one. Raises `Problems`."""
     if not text:
@@ -144,7 +152,7 @@ def day_of(text: str) -> datetime.date:
 
 def _prices(name: str, folder: Path) -> Mapping[str, Price]:
     if name == OWN:
-        return catalog_beside(folder).prices.rows
+        return catalog_of(folder).prices.rows
     days = snapshots(package_folder())
     if name not in days:
         hint = did_you_mean(name, (*days, OWN))

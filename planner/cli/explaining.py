@@ -87,9 +87,9 @@ def _row(refused: Refused) -> tuple[Words, ...]:
 
 
 def _machine_prices(workspace: Workspace, name: str) -> dict[str, float]:
-    """Return the price of each instance type in the environment's region, USD an hour."""
-    region = workspace.wanted(name).environment.platform.region
-    offerings = workspace.catalog().offered_in(region)
+    """Return the price of each instance type in the environment's region on its first day, USD an hour."""
+    environment = workspace.wanted(name).environment
+    offerings = workspace.catalog().priced_on(environment.horizon.start).offered_in(environment.platform.region)
     return {row.instance_type: float(row.price.usd) for row in offerings if row.price is not None}
 
 

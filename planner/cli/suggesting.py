@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from planner.cli.catalog_views import catalog_of
 from planner.cli.output import show, show_json
 from planner.domain.gaps import did_you_mean
 from planner.edges.workspace import Workspace, workspace_of
@@ -26,7 +27,9 @@ def suggest(
     if environment is not None and route not in environment.routes:
         hint = did_you_mean(route, environment.routes)
         raise Problems([Problem("USE002", f"`{name}` has no route `{route}`", hint=hint)])
-    catalog, metrics = workspace.catalog(), workspace.metrics()
+    start = environment.horizon.start if environment is not None else None
+    catalog = catalog_of(folder) if start is None else workspace.catalog().priced_on(start)
+    metrics = workspace.metrics()
     if metric not in metrics:
         raise Problems([Problem("USE002", f"there is no metric `{metric}`", hint=did_you_mean(metric, metrics))])
     found = suggestions(catalog, metrics, environment, route, metric)

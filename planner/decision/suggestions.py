@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from planner.decision.candidates.hosting_rights import licensee, stays_in_region
-from planner.decision.candidates.terms import ServedAt, served_at
+from planner.decision.candidates.terms import ServedAt, broken_term, served_at
 from planner.domain.apis import ApiModel, PricePart
 from planner.domain.catalog import Catalog
 from planner.domain.environment import Environment
@@ -46,7 +46,9 @@ def _suggestion(
 
 
 def _cheapest(entry: str, catalog: Catalog, environment: Environment | None, route: str) -> HostedPrice | None:
-    """Return the cheapest copy that serves on the first day of the horizon, at an address that the route may reach."""
+    """Return the cheapest copy that serves on the first day of the horizon, whose provider keeps the route's terms, at
+    an address that the route may reach.
+    """
     if environment is not None and not environment.routes[route].may_use_api:
         return None
     found = [
@@ -61,11 +63,14 @@ def _cheapest(entry: str, catalog: Catalog, environment: Environment | None, rou
 def _price(api: ApiModel, catalog: Catalog, environment: Environment | None, route: str) -> HostedPrice | None:
     at: ServedAt | None = ServedAt(api, catalog.providers[api.provider])
     if environment is not None:
-        residency, account = environment.routes[route].residency, environment.api.providers.get(api.provider)
+        asked, account = environment.routes[route], environment.api.providers.get(api.provider)
+        residency = asked.residency
         at = served_at(api, residency, catalog, environment.platform.region, account)
         if at is None or account is None or not api.serves_on(environment.horizon.start):
             return None
         if residency and not catalog.places.holds_all(residency, at.host.residency):
+            return None
+        if broken_term(asked.terms, at.host) is not None:
             return None
     if at is None or at.host.not_called:
         return None

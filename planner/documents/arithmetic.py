@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
+from planner.documents.adapter_rules import adapters_held
 from planner.domain.environment import Environment, monthly_budget
-from planner.domain.models import split_entry
 from planner.money.cost import PLATFORM, UNPRICED, cluster_items, disk_key, is_needed
 from planner.plan.fleet import NodeGroup, Pool
 from planner.plan.phases import mean_usd_per_month
@@ -29,7 +29,7 @@ def arithmetic(plan: Plan, environment: Environment) -> tuple[Problem, ...]:
     """Return all problems of a plan's own arithmetic, in the order of the rules. There are none when it adds up."""
     rules = (
         _references,
-        _adapters,
+        adapters_held,
         _packing,
         _served,
         _too_long,
@@ -75,37 +75,6 @@ def _references(plan: Plan, environment: Environment) -> Iterator[Problem]:
                 yield Problem("CHK001", f"level {level.name} has no rate of route `{route.name}`")
     if {r.name for r in plan.routes} != set(environment.routes):
         yield Problem("CHK001", "the plan's routes are not the environment's")
-
-
-def _adapters(plan: Plan, environment: Environment) -> Iterator[Problem]:
-    """Require that a pool has slots for its adapters, and that no route asks it for one that is not its own.
-
-    A request is answered by the adapter that the gateway names, so that a wrong name is another team's answer.
-    """
-    pools = {pool.name: pool for pool in plan.pools}
-    for pool in plan.pools:
-        names = [adapter.name for adapter in pool.adapters]
-        slots, rank = pool.engine.max_loras, pool.engine.max_lora_rank
-        if len(names) != len({*names, pool.name} - {pool.name}):
-            yield Problem("CHK012", f"pool `{pool.name}`: two of its models have one name: {', '.join(names)}")
-        if len(names) != slots or any(adapter.rank > rank for adapter in pool.adapters):
-            message = f"pool `{pool.name}` has {len(names)} adapters and {slots} slots of rank {rank}"
-            yield Problem("CHK012", f"{message}, which do not hold them")
-    for route in plan.routes:
-        declared = environment.routes.get(route.name)
-        accepted = {split_entry(entry)[0] for entry in declared.quality.accept} if declared else set()
-        used = {name for band in route.bands for name in band.weights}
-        for name, adapter in sorted(route.adapters.items()):
-            held = {each.name for each in pools[name].adapters} if name in pools else set()
-            if name not in used or adapter not in held:
-                message = f"route `{route.name}` asks pool `{name}` for adapter `{adapter}`, which it does not hold"
-                yield Problem("CHK012", f"{message} for this route")
-            elif adapter not in accepted:
-                yield Problem("CHK012", f"route `{route.name}` asks for adapter `{adapter}`, which it does not accept")
-        for name in sorted(used - route.adapters.keys() & pools.keys()):
-            if pools[name].adapters and pools[name].model not in accepted:
-                message = f"route `{route.name}` asks pool `{name}` for `{pools[name].model}` without an adapter"
-                yield Problem("CHK012", f"{message}, which it does not accept")
 
 
 def _packing(plan: Plan, environment: Environment) -> Iterator[Problem]:

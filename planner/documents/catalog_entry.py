@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from planner.documents.catalog_listing import own_price_keys
-from planner.domain.apis import ApiModel
+from planner.domain.apis import ApiModel, catalog_key
 from planner.domain.catalog import KINDS, Catalog
 from planner.domain.gaps import Gap, did_you_mean
 from planner.domain.prices import Price
@@ -155,9 +155,10 @@ def _of_types(catalog: Catalog, types: set[str]) -> Iterator[Price]:
 
 
 def _of_apis(catalog: Catalog, apis: Iterable[ApiModel]) -> Iterator[Price]:
+    """Yield the prices of hosted models at every address of their providers."""
     heads = {f"api/{api.key}" for api in apis}
     for key, price in catalog.prices.rows.items():
-        if key.rpartition("/")[0] in heads:
+        if catalog_key(key.rpartition("/")[0]) in heads:
             yield price
 
 

@@ -67,7 +67,7 @@ def problems(
     ]
     against += _expired(lock, catalog, today, where, again)
     if catalog.prices_digest(lock.consulted.prices) != lock.digests.prices:
-        beside = " or of the own catalog" if catalog.has_agreed_prices else ""
+        beside = " or of the own catalog" if catalog.has_own_prices else ""
         message = f"prices of snapshot {lock.consulted.snapshot}{beside} have changed"
         against.append(Problem("LOCK020", message, where, AGED, "warning"))
     if calibration != lock.digests.calibration:

@@ -7,6 +7,7 @@ a lock embeds it: when a score changes so that another model qualifies, the lock
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import date
 
 from planner.domain.environment import Environment
 from planner.domain.gaps import did_you_mean
@@ -23,7 +24,8 @@ MetricOf = Callable[[str, str | None], Metric | tuple[str, ...]]
 def with_accept_lists(environment: Environment, document: Document, metric_of: MetricOf) -> Environment:
     """Return the environment in which every route has an accept list.
 
-    Raises `Problems`: ENV006 where there is no such metric, SCR002 where no model reaches the minimum.
+    Raises `Problems`: ENV006 where there is no such metric, ENV005 where its figures are of a day after the horizon,
+    SCR002 where no model reaches the minimum.
     """
     problems: list[Problem] = []
     for name, route in environment.routes.items():
@@ -38,7 +40,10 @@ def with_accept_lists(environment: Environment, document: Document, metric_of: M
             )
             message = f"there is no metric `{quality.metric}`"
             problems.append(Problem("ENV006", message, document.at((*path, "metric")), hint))
-        elif refused := list(_out_of_reach(metric, quality, document, path)):
+        elif refused := [
+            *_too_late(metric, environment.horizon.end, document, path),
+            *_out_of_reach(metric, quality, document, path),
+        ]:
             problems.extend(refused)
         else:
             environment = environment.with_route(name, quality=_accepting(quality, metric, quality.minimum))
@@ -55,6 +60,15 @@ def _accepting(quality: Quality, metric: Metric, minimum: float) -> Quality:
             "date": quality.date or earliest_day(metric.as_of),
         }
     )
+
+
+def _too_late(metric: Metric, end: date, document: Document, path: Path) -> Iterator[Problem]:
+    """Yield a problem where the models were scored after the horizon. No clock is read."""
+    day = earliest_day(metric.as_of)
+    if day >= end:
+        message = f"{'.'.join(map(str, path))}: `{metric.key}` is of {day}, which is not before the end of the horizon"
+        hint = f"write as its `as_of` the day on which it was done; the horizon ends before {end}"
+        yield Problem("ENV005", message, document.at((*path, "metric")), hint)
 
 
 def _out_of_reach(metric: Metric, quality: Quality, document: Document, path: Path) -> Iterator[Problem]:

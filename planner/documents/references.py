@@ -92,7 +92,9 @@ def _providers(document: Document, catalog: Catalog) -> Iterator[Problem]:
 def _deployments(document: Document, catalog: Catalog, provider: Provider) -> Iterator[Problem]:
     """Require the account's resource and deployments at a provider that has them, and nowhere else."""
     path = ("api", "providers", provider.key)
-    account = mapping_at(document.value, *path)
+    account = value_at(document.value, path)
+    if not isinstance(account, dict):
+        return  # the schema says that it is no account
     for name in ("resource", "deployments"):
         if provider.has_deployments and not account.get(name):
             message = f"`{provider.key}` serves models under the account's own names, and `{name}` is missing"

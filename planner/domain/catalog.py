@@ -19,7 +19,7 @@ from typing import Any
 
 from planner.domain.adapters import Adapter
 from planner.domain.apis import ApiModel, Provider
-from planner.domain.discounts import Discount, discounted, held_on
+from planner.domain.discounts import Discount, OwnPrice, discounted, held_on
 from planner.domain.gaps import Gap, did_you_mean
 from planner.domain.models import Model, Quantization, split_entry
 from planner.domain.offerings import (
@@ -126,9 +126,15 @@ class Catalog:
         return {key: gpu for key, gpu in self.all_gpus.items() if key in carried}
 
     @property
-    def has_agreed_prices(self) -> bool:
-        """Whether the team's own catalog has prices or discounts."""
+    def has_own_prices(self) -> bool:
+        """Whether the team's own catalog has prices, agreed or refreshed, or discounts."""
         return bool(self.discounts) or any(key.startswith("price/") for key in self.own)
+
+    @property
+    def has_agreed_prices(self) -> bool:
+        """Whether the team's own catalog has discounts, or prices that are no list prices."""
+        own = (self.prices.price(key.removeprefix("price/")) for key in self.own if key.startswith("price/"))
+        return bool(self.discounts) or any(isinstance(price, OwnPrice) for price in own)
 
     @cached_property
     def offerings(self) -> Offerings:

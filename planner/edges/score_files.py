@@ -17,6 +17,7 @@ SCR001: a file that is not there, or that has not this form. All problems of a f
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from importlib.resources.abc import Traversable
@@ -31,7 +32,7 @@ from planner.domain.prices import earliest_day
 from planner.domain.scores import Metric
 from planner.edges.catalog_files import package_folder
 from planner.words.diagnostics import Problem, Problems, Span
-from planner.words.spans import Document, read
+from planner.words.spans import Document, read, value_at
 
 SCORES = "scores"
 """Name of the folder in either catalog."""
@@ -108,7 +109,7 @@ def _metric(key: str, text: str, file: str, catalog: Catalog | None) -> Metric:
         metric = _METRIC.validate_json(json.dumps(whole, default=str))
     except (ValidationError, ValueError) as error:
         raise Problems(list(_form_problems(error, document))) from error
-    problems = list(_doubts(metric, value, document))
+    problems = [*_doubts(metric, value, document), *_no_figures(metric, document)]
     problems.extend(_unknown_models(metric, document, catalog) if catalog is not None else ())
     if problems:
         raise Problems(problems)
@@ -150,6 +151,18 @@ def _doubts(metric: Metric, value: Mapping[str, Any], document: Document) -> Ite
         earliest_day(metric.as_of)
     except ValueError as error:
         yield Problem("SCR001", str(error), document.at(("as_of",)), "write the day of the evaluation")
+
+
+def _no_figures(metric: Metric, document: Document) -> Iterator[Problem]:
+    """Yield a problem for each score that the type takes and that is no figure: no model is better than infinity."""
+    for entry, row in metric.scores.items():
+        path: tuple[str, ...] = ("scores", entry)
+        stated = value_at(document.value, path)
+        if isinstance(stated, dict):
+            path, stated = (*path, "score"), stated.get("score")
+        if isinstance(stated, bool) or not math.isfinite(row.score):
+            message = f"the score of {entry} is {stated}, which is no figure"
+            yield Problem("SCR001", message, document.at(path), "write a finite number; leave the line out without one")
 
 
 def _unknown_models(metric: Metric, document: Document, catalog: Catalog) -> Iterator[Problem]:

@@ -25,6 +25,9 @@ WEAK = (
 )
 """Remarks of the raw table that a state is not the provider's own word, or that sources contradict each other."""
 INDEX = re.compile(r"[;,]? ?\(?index id \d+\)?")
+REGISTRY = re.compile(r"public registry audit(?: of AWS model cards)? of 2026-09-12")
+"""How the raw table calls a public registry of models."""
+COPIES = re.compile(r"\(stored cop(?:y|ies)(?: 2026)?(?=[,)])")
 OF_THE_LIST = re.compile(
     r"(?:^|[,;] ?)(?:date has passed(?:: (?=\w))?|apis\.jsonl says [\d-]+|retires the day after this list was made)"
 )
@@ -60,8 +63,10 @@ def _lifecycle(row: RawRow, slugs: Mapping[str, str]) -> Fact:
 
 
 def _source(text: str) -> str:
-    """A source without numbers that only the gatherer's own index knows."""
+    """A source in the words of a reader who looks for it, without what only the gatherer's own index knows."""
     text = re.sub(r"index id \d+ (?=lists)", "a public copy ", text)
     text = INDEX.sub(lambda found: ")" if found[0].endswith(")") and "(" not in found[0] else "", text)
+    text = REGISTRY.sub("GAISe gaise-core/model-registry.toml, audited 2026-09-12 from AWS model cards", text)
+    text = COPIES.sub("(read 2026-11", text).replace("(stored copy after", "(read after")
     text = text.replace("https://", "").replace("litellm 1.110.2 wheel ", "litellm 1.110.2 ")
     return re.sub(r" +", " ", text).strip("; ")

@@ -116,12 +116,26 @@ def unmet(
     outside = asked.residency and not places.holds_all(asked.residency, host.residency)
     if outside and Exemption("residency", route.name, host.key) not in exemptions:
         return OtherResidency(host.residency, _near(asked.residency, at, places))
-    broken = next(_broken_terms(asked.terms, host), None)
+    broken = broken_term(asked.terms, host)
     if broken is not None and Exemption("terms", route.name, host.key) not in exemptions:
         return broken
     if Exemption("latency", route.name, host.key) in exemptions:
         return None
     return _too_slow(route, account)
+
+
+def broken_term(terms: DataTerms, host: Provider) -> TermsNotMet | None:
+    """Return the first of a route's terms that a provider is not known to keep; None when it keeps all."""
+    if terms.no_training and host.trains_on_data is not False:
+        return TermsNotMet("no_training", host.trains_on_data is not None)
+    if terms.zero_retention:
+        if not host.zero_retention_possible:
+            return TermsNotMet("zero_retention", host.zero_retention_possible is not None)
+    elif terms.retention is not None:
+        days = host.retention_days
+        if days is None or days * DAY_MS > terms.retention:
+            return TermsNotMet("retention", days is not None, days, terms.retention / DAY_MS)
+    return None
 
 
 def doubts(route: RouteDemand, served: ServedAt) -> Iterator[Gap]:
@@ -226,18 +240,6 @@ def _deployed(at: ServedAt, account: ProviderAccount) -> ServedAt | None:
     return replace(
         at, row=replace(at.row, wire_model=name or at.row.wire_model), host=replace(at.host, base_url=address)
     )
-
-
-def _broken_terms(terms: DataTerms, host: Provider) -> Iterator[TermsNotMet]:
-    if terms.no_training and host.trains_on_data is not False:
-        yield TermsNotMet("no_training", host.trains_on_data is not None)
-    if terms.zero_retention:
-        if not host.zero_retention_possible:
-            yield TermsNotMet("zero_retention", host.zero_retention_possible is not None)
-    elif terms.retention is not None:
-        days = host.retention_days
-        if days is None or days * DAY_MS > terms.retention:
-            yield TermsNotMet("retention", days is not None, days, terms.retention / DAY_MS)
 
 
 def _too_slow(route: RouteDemand, account: ProviderAccount) -> SlowerThanSlo | None:

@@ -80,6 +80,22 @@ def test_an_own_price_is_marked_where_it_is_listed_shown_and_compared() -> None:
     assert (change["key"], change["kind"], change["percent"]) == (KEY, "changed", 100.0)
 
 
+@pytest.mark.parametrize(("until", "percent"), [("2026-10-31", 0), ("2099-12-31", 10)], ids=["ended", "holds"])
+def test_prices_are_net_of_discounts_that_hold_today(tmp_path: Path, until: str, percent: int) -> None:
+    discounts = f"discounts:\n  - {{on: ec2, percent: 10, source: EDP, as_of: 2026-01-01, until: {until}}}\n...\n"
+    (tmp_path / "catalog").mkdir()
+    (tmp_path / "catalog" / "discounts.yaml").write_text(discounts, encoding="utf-8")
+    here = ("--environments", str(tmp_path), "--format", "json")
+    usd = float(load_catalog().prices.rows[KEY].usd) * (100 - percent) / 100
+    (listed,) = catalog("list", "prices", "--match", KEY, *here).document["rows"]
+    assert (listed["usd"], listed["own"]) == (pytest.approx(usd), percent > 0)
+    (shown,) = catalog("show", KEY, *here).document
+    assert [price["usd"] for price in shown["prices"] if price["key"] == KEY] == [pytest.approx(usd)]
+    changes = {change["key"]: change["percent"] for change in catalog("diff", NEWEST, "own", *here).document["changes"]}
+    assert changes.get(KEY, 0) == -percent
+    assert bool(changes) == (percent > 0)
+
+
 def test_the_same_snapshot_differs_in_nothing() -> None:
     assert "none is another" in catalog("diff", NEWEST, NEWEST).out
     assert catalog("diff", NEWEST, NEWEST, "--format", "json").document["changes"] == []
@@ -112,6 +128,16 @@ def test_what_is_known_of_a_name_stands_with_sources_and_prices() -> None:
     assert "api/groq/gpt-oss-120b/input" in ended.out
     (found,) = catalog("show", "gpt-oss-120b", "--format", "json").document
     assert all(fact["source"] and fact["as_of"] for fact in found["facts"])
+
+
+def test_a_hosted_model_is_shown_with_its_prices_at_every_address() -> None:
+    rows = load_catalog().prices.rows
+    wanted = {key for key in rows if key.startswith(("api/bedrock/claude-haiku-4.5/", "api/bedrock/claude-haiku-4.5@"))}
+    assert len({key.rpartition("/")[0] for key in wanted}) > 1
+    (found,) = catalog("show", "bedrock/claude-haiku-4.5", "--format", "json").document
+    assert {price["key"] for price in found["prices"]} == wanted
+    (provider,) = catalog("show", "bedrock", "--format", "json").document
+    assert {price["key"] for price in provider["prices"]} == {key for key in rows if key.startswith("api/bedrock/")}
 
 
 def test_ages_are_told_against_limits_with_the_command_that_helps() -> None:

@@ -74,6 +74,20 @@ def test_why_not_names_one_of_those_that_share_a_reason_unless_all_are_asked_for
     assert " others " not in every
 
 
+def test_the_cheapest_machine_is_that_of_the_first_day_of_the_horizon(checkout: Workspace) -> None:
+    def named(until: str = "") -> str:
+        if until:
+            discount = f"{{on: ec2/g6e.48xlarge, percent: 99, source: offer, as_of: 2026-01-01, until: {until}}}"
+            (checkout.folder / "catalog").mkdir(exist_ok=True)
+            text = f"discounts:\n  - {discount}\n...\n"
+            (checkout.folder / "catalog" / "discounts.yaml").write_text(text, encoding="utf-8")
+        return spillway("explain", "small", "--why-not", "L40S qwen3-8b", COLUMNS="160").out
+
+    listed = named()
+    assert named("2026-11-30") == listed
+    assert named("2026-12-01").count("g6e.48xlarge") > listed.count("g6e.48xlarge")
+
+
 @pytest.mark.parametrize("subject", ["small", "ENV003"])
 def test_all_without_why_not_is_refused(subject: str, checkout: Workspace) -> None:
     ended = spillway("explain", subject, "--all", COLUMNS="160")

@@ -38,6 +38,50 @@ def test_apis_without_an_account_are_not_offered(checkout: Workspace) -> None:
     assert {str(copy["api"]).partition("/")[0] for copy in hosted if isinstance(copy, dict)} <= accounts
 
 
+@pytest.mark.parametrize(
+    ("terms", "offered"),
+    [("no_training: true", True), ("retention: 30d", True), ("retention: 29d", False), ("zero_retention: true", True)],
+)
+def test_a_provider_that_breaks_the_terms_of_a_route_is_not_offered(
+    checkout: Workspace, terms: str, offered: bool
+) -> None:
+    """OpenAI does not train on requests and keeps them for 30 days, or not at all where that is arranged."""
+    path = checkout.environment_path("small")
+    text = path.read_text(encoding="utf-8").replace("data: internal", f"data: internal\n    terms: {{{terms}}}")
+    path.write_text(text, encoding="utf-8")
+    found = entries("small", "chat")
+    assert ("gpt-5.4-mini" in found) == offered
+    assert any(row["hosted"] for row in found.values()) == offered
+    assert "qwen3-8b" in found
+
+
+@pytest.mark.parametrize(
+    ("until", "arguments", "share"),
+    [
+        ("2026-11-30", ("small", "chat"), 1.0),
+        ("2026-12-01", ("small", "chat"), 0.5),
+        ("2026-10-31", (), 1.0),
+        ("2099-12-31", (), 0.5),
+    ],
+    ids=["ended before the horizon", "holds on its first day", "ended", "holds"],
+)
+def test_hosted_prices_are_net_of_the_discounts_that_hold(
+    checkout: Workspace, until: str, arguments: tuple[str, ...], share: float
+) -> None:
+    def usd() -> float:
+        hosted = entries(*arguments)["gpt-5.4-mini"]["hosted"]
+        assert isinstance(hosted, dict)
+        return float(hosted["usd_per_mtok_output"])
+
+    listed = usd()
+    (checkout.folder / "catalog").mkdir()
+    (checkout.folder / "catalog" / "discounts.yaml").write_text(
+        f"discounts:\n  - {{on: api, percent: 50, source: offer, as_of: 2026-01-01, until: {until}}}\n...\n",
+        encoding="utf-8",
+    )
+    assert usd() == pytest.approx(share * listed)
+
+
 def test_a_minimum_gives_the_line_of_an_accept_list_and_the_best_come_first(checkout: Workspace) -> None:
     result = spillway("models", "suggest", "--minimum", "1414")
     assert "quality: {accept: [glm-4.5, qwen3-235b-a22b-instruct-2507], …}" in result.out

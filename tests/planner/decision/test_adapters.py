@@ -232,6 +232,7 @@ def test_of_a_model_and_its_adapters_the_first_of_the_list_is_asked_for(
     (one,) = (each for each in lock.plan.routes if each.name == "one")
     adapted = {pool.name for pool in lock.plan.pools if "lora" in pool.name.split("-")}
     used = {name for band in one.bands for name in band.weights}
+    assert used & adapted
     assert {one.adapters.get(name) for name in used & adapted} <= {asked}
     assert all(one.adapters.get(name) is None for name in used - adapted)
     spare = [v.message for v in lock.plan.verdicts if v.name == "adapters" and v.state == "pass"]

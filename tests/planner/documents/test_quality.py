@@ -54,6 +54,31 @@ def test_the_models_that_reach_the_minimum_are_accepted(tmp_path: Path, quality:
     assert route.quality.date is not None
 
 
+@pytest.mark.parametrize(
+    ("as_of", "late"), [("2026-11-10", ""), ("2027-11-30", ""), ("2027-12-01", "2027-12-01"), ("2029-02", "2029-02-01")]
+)
+@pytest.mark.parametrize("date", ["", ", source: read, date: 2026-11-10"], ids=["of the metric", "stated"])
+def test_figures_of_a_day_after_the_horizon_are_refused(tmp_path: Path, as_of: str, late: str, date: str) -> None:
+    there = workspace(tmp_path, f"{{metric: own, scores: evals/chat.yaml, minimum: 0.8{date}}}")
+    file = tmp_path / "evals" / "chat.yaml"
+    file.write_text(EVALUATION.replace("as_of: 2026-11-10", f"as_of: {as_of}"), encoding="utf-8")
+    if not late:
+        assert there.wanted("small").environment.routes["chat"].quality.accept
+        return
+    with pytest.raises(Problems) as found:
+        there.wanted("small")
+    (problem,) = found.value.problems
+    assert problem.code == "ENV005"
+    assert problem.message.startswith(f"routes.chat.quality: `own` is of {late}, which is not before the end")
+    assert problem.where is not None
+    assert "metric: own" in small_line(there, problem.where.line)
+
+
+def small_line(there: Workspace, line: int) -> str:
+    """Return a line of the environment's file."""
+    return there.environment_path("small").read_text(encoding="utf-8").splitlines()[line - 1]
+
+
 def test_a_score_that_changes_the_list_makes_the_lock_stale_and_the_plan_says_what_it_rests_on(tmp_path: Path) -> None:
     among = "[gpt-5.4-mini, qwen3-32b, qwen3-8b]"
     there = workspace(tmp_path, f"{{metric: own, scores: evals/chat.yaml, minimum: 0.8, among: {among}}}")

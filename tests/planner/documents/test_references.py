@@ -247,6 +247,12 @@ def test_the_names_of_an_account_are_required_where_a_provider_has_them(
     assert problem.where.source[problem.where.column - 1 :].startswith(place)
 
 
+@pytest.mark.parametrize("value", ["x", "", "[a]", "3"])
+@pytest.mark.parametrize("provider", ["azure-openai", "groq"])
+def test_of_what_is_no_account_the_schema_alone_tells(provider: str, value: str) -> None:
+    assert told(replaced("openai: {limits", f"{provider}: {value}\n    openai: {{limits")) == ()
+
+
 def test_an_account_with_its_deployments_and_one_at_a_provider_that_is_not_called_are_known() -> None:
     azure = "azure-openai: {resource: acme, deployments: {gpt-4.1-mini: a, gpt-4.1-mini@eu: b}}"
     accounts = f"{azure}\n    runpod: {{}}\n    xai: {{}}"

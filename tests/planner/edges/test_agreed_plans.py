@@ -15,6 +15,7 @@ from gateway.policy import Policy
 from infra.values import gateway
 from planner.documents.lock import Lock
 from planner.documents.routing import policy
+from planner.domain.price_lists import PRICE_LIST
 from planner.edges import planning
 from planner.edges.catalog_files import load_catalog
 from planner.edges.workspace import Workspace
@@ -152,6 +153,20 @@ def test_a_private_rate_of_an_api_changes_the_plan_and_reaches_the_gateway(tmp_p
     document = policy(lock)
     assert document["apis"]["openai.gpt-5.4-mini"]["usd_per_mtok"]["input"] == "0.012346"
     Policy.model_validate(document)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("contract 4711", "list prices of APIs 30% lower or higher; agreed prices and machines as they are"),
+        (f"'{PRICE_LIST}'", "prices of APIs 30% lower or higher; machines at AWS's list prices"),
+    ],
+    ids=["agreed", "refreshed"],
+)
+def test_the_range_speaks_of_agreed_prices_only_where_some_are_agreed(tmp_path: Path, source: str, words: str) -> None:
+    files = {"prices/ec2/us-east-1.yaml": EC2.replace("contract 4711", source)}
+    plan = planned_in(tmp_path, files, small.text().replace("{mean: 1}", "{mean: 6}")).plan
+    assert {each.cause: each.assumption for each in plan.cost.ranges}["prices"] == words
 
 
 def test_an_own_price_holds_for_a_lock_on_an_older_snapshot(tmp_path: Path) -> None:

@@ -443,3 +443,20 @@ def test_an_own_price_ages_every_lock_whatever_it_weighed(tmp_path: Path, files:
     before, after = load_catalog(), catalog_beside(write(tmp_path, files))
     assert before.prices_digest(weighed) != after.prices_digest(weighed)
     assert before.facts_digest(["provider/openai"]) == after.facts_digest(["provider/openai"])
+
+
+@pytest.mark.parametrize(
+    ("files", "own", "agreed"),
+    [
+        ({}, False, False),
+        ({"prices/ec2/us-east-1.yaml": EC2.replace("contract 4711", f"'{PRICE_LIST}'")}, True, False),
+        ({"prices/ec2/us-east-1.yaml": EC2}, True, True),
+        ({"discounts.yaml": DISCOUNTS}, True, True),
+    ],
+    ids=["none", "refreshed", "agreed", "discounts"],
+)
+def test_refreshed_list_prices_are_the_teams_own_and_are_not_agreed(
+    tmp_path: Path, files: dict[str, str], own: bool, agreed: bool
+) -> None:
+    catalog = catalog_beside(write(tmp_path, files))
+    assert (catalog.has_own_prices, catalog.has_agreed_prices) == (own, agreed)

@@ -66,12 +66,29 @@ def test_a_file_of_a_team_is_read(tmp_path: Path) -> None:
     [
         ("qwen3-32b: 0.83", "qwen3-32bb: 0.83", "the catalog has no model 'qwen3-32bb'", 7),
         ("qwen3-32b: 0.83", "qwen3-32b: good", "scores.qwen3-32b.score", 7),
+        ("qwen3-32b: 0.83", "qwen3-32b: .nan", "the score of qwen3-32b is nan, which is no figure", 7),
+        ("qwen3-32b: 0.83", "qwen3-32b: 'nan'", "the score of qwen3-32b is nan, which is no figure", 7),
+        ("qwen3-32b: 0.83", "qwen3-32b: true", "the score of qwen3-32b is True, which is no figure", 7),
+        ("score: 0.86", "score: -.inf", "the score of gpt-oss-120b is -inf, which is no figure", 6),
+        ("score: 0.86", "score: false", "the score of gpt-oss-120b is False, which is no figure", 6),
         ("as_of: 2026-11-10", "as_of: soon", "'soon' is not a date", 4),
         ("source: run of 2026-11-10\n", "", "source: Field required", 1),
         ("name: Answers of support", "nam: x\nname: y", "unknown key `nam`", 1),
         (GOOD[GOOD.index("scores:") :], "scores: {}\n", "has no scores", 5),
     ],
-    ids=["unknown model", "no number", "no day", "no source", "unknown key", "no scores"],
+    ids=[
+        "unknown model",
+        "no number",
+        "nan",
+        "text nan",
+        "true",
+        "infinite",
+        "false",
+        "no day",
+        "no source",
+        "unknown key",
+        "no scores",
+    ],
 )
 def test_a_bad_file_is_refused_with_its_line(tmp_path: Path, old: str, new: str, message: str, line: int) -> None:
     file = tmp_path / "support.yaml"

@@ -1,0 +1,25 @@
+"""Options that many verbs share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class OutputFormat(StrEnum):
+    """How an answer is printed."""
+
+    text = "text"
+    json = "json"
+
+
+Folder = Annotated[Path, typer.Option("--environments", envvar="SPILLWAY_ENVIRONMENTS", help="Folder of NAME.yaml.")]
+EnvironmentName = Annotated[
+    str, typer.Argument(metavar="ENV", help="Name of an environment, or the path of its YAML file.")
+]
+AsFormat = Annotated[OutputFormat, typer.Option("--format", help="text for people, json for programs.")]
+HERE = Path("environments")
+"""Folder of the environments, where none is named."""
