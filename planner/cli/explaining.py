@@ -96,7 +96,7 @@ def _machine_prices(workspace: Workspace, name: str) -> dict[str, float]:
 def _chosen(planned: planning.Planned, words: Sequence[str]) -> Iterator[tuple[Words, ...]]:
     """Yield the rows of what is in the plan."""
     from planner.decision.answer.sentences import candidate_words
-    from planner.decision.candidates.omissions import Candidate, names_all
+    from planner.decision.candidates.candidate import Candidate, names_all
 
     plan, chosen = planned.lock.plan, planned.outcome.decision
     bought = chosen.choice.answer.replicas

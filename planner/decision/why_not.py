@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from planner.decision.answer.sentences import candidate_words
-from planner.decision.candidates.omissions import Candidate, names_all
+from planner.decision.candidates.candidate import Candidate, names_all
 from planner.decision.choice.question import Infeasible
 from planner.decision.choice.search import DEFAULT_LIMITS, SearchLimits
 from planner.decision.choice.solve import solve

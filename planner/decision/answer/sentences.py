@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from planner.decision.candidates import omissions
-from planner.decision.candidates.omissions import Candidate, Omission, OmissionKind
+from planner.decision.candidates.candidate import Candidate
+from planner.decision.candidates.omissions import Omission, OmissionKind
 from planner.decision.choice import limits
 from planner.decision.choice.limits import BrokenLimit, Cause
 from planner.performance.parallelism import Parallelism

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from planner.decision.answer.phases import Replan, listed
 from planner.decision.answer.sentences import counted_words, omission_words
 from planner.decision.answer.set_aside import can_be_set_aside, causes_of, rules_against, set_aside
+from planner.decision.candidates.candidate import Candidate
 from planner.decision.candidates.market import Market
 from planner.decision.candidates.omissions import (
-    Candidate,
     LicenceForbids,
     NoAccount,
     NotCalled,

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from planner.decision.candidates.candidate import Candidate
 from planner.decision.candidates.hosts import Host, Hosts
-from planner.decision.candidates.omissions import Candidate, NoMachine, Omission
+from planner.decision.candidates.omissions import NoMachine, Omission
 from planner.decision.candidates.screening import DEAR, leaders
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.decision.candidates.shapes import Shape

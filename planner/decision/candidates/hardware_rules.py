@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from planner.decision.candidates.candidate import Candidate
 from planner.decision.candidates.demand import RouteDemand
-from planner.decision.candidates.omissions import Candidate, Omission, RuledOut
+from planner.decision.candidates.omissions import Omission, RuledOut
 from planner.decision.inputs import Exemption
 from planner.domain.catalog import Catalog
 from planner.domain.environment import Environment

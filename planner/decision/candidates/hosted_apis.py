@@ -16,9 +16,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
+from planner.decision.candidates.candidate import Candidate
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.omissions import (
-    Candidate,
     Ended,
     NoAccount,
     NoDeployment,

@@ -10,15 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from planner.decision.candidates.candidate import Candidate
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.hosted_apis import HostedApi
-from planner.decision.candidates.omissions import (
-    Candidate,
-    LicenceForbids,
-    Omission,
-    OmissionCause,
-    RegionOutside,
-)
+from planner.decision.candidates.omissions import LicenceForbids, Omission, OmissionCause, RegionOutside
 from planner.decision.inputs import Exemption
 from planner.domain.catalog import Catalog
 from planner.domain.environment import Environment

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from planner.decision.candidates.candidate import Candidate
 from planner.decision.candidates.hardware_rules import MachineRules
-from planner.decision.candidates.omissions import Candidate, Dominated, Omission, WeakHost
+from planner.decision.candidates.omissions import Dominated, Omission, WeakHost
 from planner.decision.candidates.shapes import Shape
 from planner.domain.offerings import Offering, Offerings
 

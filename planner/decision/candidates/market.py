@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from planner.decision.candidates.buyable import buyable, candidate
+from planner.decision.candidates.candidate import Candidate
 from planner.decision.candidates.demand import Demand, RouteDemand, demand
 from planner.decision.candidates.existing import existing_counts, existing_usd, with_existing
 from planner.decision.candidates.hardware_rules import machine_rules
@@ -18,7 +19,7 @@ from planner.decision.candidates.hosted_apis import HostedApi, hosted_apis
 from planner.decision.candidates.hosting_rights import hosting_rights
 from planner.decision.candidates.hosts import Host, hosts
 from planner.decision.candidates.known import Known
-from planner.decision.candidates.omissions import Candidate, DearerThanPlan, NoPrice, NotInZones, Omission
+from planner.decision.candidates.omissions import DearerThanPlan, NoPrice, NotInZones, Omission
 from planner.decision.candidates.platform import NODE_DISK_GB, cluster_parts
 from planner.decision.candidates.preference import preferred_bands, preferred_leaders
 from planner.decision.candidates.reach import cuts

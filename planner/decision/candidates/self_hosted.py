@@ -9,8 +9,8 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
+from planner.decision.candidates.candidate import LORA, Candidate, cache_word
 from planner.decision.candidates.hosts import Host, Hosts
-from planner.decision.candidates.omissions import LORA, Candidate, cache_word
 from planner.decision.candidates.replicas import CAPS, Replica
 from planner.decision.candidates.shapes import Shape, held_words
 from planner.decision.choice.question import ReplicaClass

@@ -17,6 +17,7 @@ from functools import cached_property
 from itertools import product
 from typing import Literal
 
+from planner.decision.candidates.candidate import Candidate
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.hardware_rules import MachineRules
 from planner.decision.candidates.hosting_rights import HostingRights
@@ -24,7 +25,6 @@ from planner.decision.candidates.known import Known
 from planner.decision.candidates.omissions import (
     AdaptersNotPlanned,
     CacheNotRun,
-    Candidate,
     DoesNotLoad,
     DrafterNotPlanned,
     FormatNotRun,

@@ -13,13 +13,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from planner.decision.candidates.demand import RouteDemand
-from planner.decision.candidates.omissions import (
-    NearAddress,
-    OmissionCause,
-    OtherResidency,
-    SlowerThanSlo,
-    TermsNotMet,
-)
+from planner.decision.candidates.omissions import NearAddress, OmissionCause, OtherResidency, SlowerThanSlo, TermsNotMet
 from planner.decision.inputs import Exemption
 from planner.domain.apis import RESOURCE, ApiModel, PricePart, Provider, called_region, catalog_key
 from planner.domain.catalog import Catalog

@@ -16,9 +16,9 @@ import pytest
 import planner.decision.optimize as optimizer
 from planner.decision.answer.assemble import Background, assemble
 from planner.decision.answer.solved import Solved
+from planner.decision.candidates.candidate import Candidate
 from planner.decision.candidates.demand import demand
 from planner.decision.candidates.market import ask, survey
-from planner.decision.candidates.omissions import Candidate
 from planner.decision.candidates.ruler import ruler
 from planner.decision.candidates.screening import MOST_CLASSES
 from planner.decision.inputs import Inputs

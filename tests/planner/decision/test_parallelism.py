@@ -10,8 +10,9 @@ import pytest
 
 from infra.sizing import replica_share
 from infra.values import priority_class, vllm
+from planner.decision.candidates.candidate import Candidate
 from planner.decision.candidates.market import Market, survey
-from planner.decision.candidates.omissions import Candidate, DoesNotLoad, Omission, counts_by_kind
+from planner.decision.candidates.omissions import DoesNotLoad, Omission, counts_by_kind
 from planner.decision.candidates.ruler import on_one_copy
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.decision.inputs import Inputs

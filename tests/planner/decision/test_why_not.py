@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from planner.decision.answer.sentences import candidate_words
-from planner.decision.candidates.omissions import Candidate, Dominated
+from planner.decision.candidates.candidate import Candidate
+from planner.decision.candidates.omissions import Dominated
 from planner.decision.choice.question import Answer, Question
 from planner.decision.choice.solve import solve
 from planner.decision.why_not import Refused, folded, lost_classes

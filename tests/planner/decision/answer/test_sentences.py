@@ -16,10 +16,10 @@ from planner.decision.answer.sentences import (
     counted_words,
     omission_words,
 )
+from planner.decision.candidates.candidate import Candidate
 from planner.decision.candidates.omissions import (
     AdaptersNotPlanned,
     CacheNotRun,
-    Candidate,
     DearerThanPlan,
     DoesNotLoad,
     Dominated,

@@ -12,8 +12,9 @@ import pytest
 from gateway.document import parse_policy
 from gateway.eligibility import admitted_band, eligible_backends
 from gateway.request import parse_chat_request
+from planner.decision.candidates.candidate import Candidate
 from planner.decision.candidates.market import Market, hosted_market, survey
-from planner.decision.candidates.omissions import Candidate, NoPrice, Omission
+from planner.decision.candidates.omissions import NoPrice, Omission
 from planner.decision.inputs import Inputs
 from planner.decision.optimize import optimize
 from planner.documents.environment_file import parse

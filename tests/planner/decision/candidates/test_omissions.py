@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from planner.decision.candidates.candidate import Candidate, names_all
 from planner.decision.candidates.omissions import (
-    Candidate,
     DoesNotLoad,
     FormatNotRun,
     NoPrice,
     Omission,
     counts_by_kind,
-    names_all,
     omissions_naming,
 )
 from planner.performance.memory import NoFit
