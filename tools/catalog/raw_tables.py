@@ -40,6 +40,7 @@ def table(raw: Path, name: str) -> list[RawRow]:
 
 def source_text(text: str) -> str:
     """A source without remarks about how it was fetched."""
+    text = re.sub(r"(?:a )?stored (?:public )?GitHub file id \d+", "a github.com public file", text)
     return re.sub(r"\([^()]*Apache-2\.0\)|\(wheel ([0-9-]+)\)", r"\1", text).replace("  ", " ").strip().rstrip(";")
 
 
