@@ -134,7 +134,7 @@ def test_without_the_package_one_problem_says_how_to_install_it(monkeypatch: pyt
     with pytest.raises(Problems) as raised:
         open_account()
     (told,) = raised.value.problems
-    assert (told.code, told.hint) == ("REF001", "pip install 'spillway[refresh]'")
+    assert (told.code, told.hint) == ("REF001", "pip install -e '.[refresh]'")
 
 
 def test_clients_wait_and_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
