@@ -7,6 +7,7 @@ from pathlib import Path
 from planner.cli.catalog_views import catalog_of
 from planner.cli.output import show, show_json
 from planner.domain.gaps import did_you_mean
+from planner.edges.score_files import read_metric
 from planner.edges.workspace import Workspace, workspace_of
 from planner.faces.suggestions import as_values, suggestions_view
 from planner.words.diagnostics import Problem, Problems
@@ -30,6 +31,8 @@ def suggest(
     start = environment.horizon.start if environment is not None else None
     catalog = catalog_of(folder) if start is None else workspace.catalog().priced_on(start)
     metrics = workspace.metrics()
+    if environment is not None and (quality := environment.routes[route].quality).metric and quality.scores:
+        metrics[quality.metric] = read_metric(quality.metric, workspace.folder / quality.scores, catalog)
     if metric not in metrics:
         raise Problems([Problem("USE002", f"there is no metric `{metric}`", hint=did_you_mean(metric, metrics))])
     found = suggestions(catalog, metrics, environment, route, metric)

@@ -240,9 +240,8 @@ class CatalogReading:
         """Return the names of the files of a folder without their suffix, sorted. No file is read."""
         folder = _path_in(self.folder, kind)
         names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
-        if not names:
-            hint = "remove the empty folder" if self.shown else "reinstall the planner"
-            self.note("CAT001", f"the catalog has no {self.shown}{kind}/", None, hint)
+        if not names and not self.shown:
+            self.note("CAT001", f"the catalog has no {kind}/", None, "reinstall the planner")
         found = []
         for name in names:
             stem = name.removesuffix(SUFFIX)

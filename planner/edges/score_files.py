@@ -31,6 +31,7 @@ from planner.domain.gaps import Gap, did_you_mean
 from planner.domain.prices import earliest_day
 from planner.domain.scores import Metric
 from planner.edges.catalog_files import package_folder
+from planner.edges.catalog_yaml import END
 from planner.words.diagnostics import Problem, Problems, Span
 from planner.words.spans import Document, read, value_at
 
@@ -97,6 +98,10 @@ def _files(folder: Traversable) -> list[Traversable]:
 
 
 def _metric(key: str, text: str, file: str, catalog: Catalog | None) -> Metric:
+    lines = text.rstrip().splitlines()
+    if lines[-1:] != [END]:
+        hint = f"the last line of a file of scores is `{END}`; without it the file was cut off"
+        raise Problems([Problem("SCR001", f"{file} does not end", Span(file, max(1, len(lines))), hint)])
     try:
         document = read(text, file)
     except Problems as broken:

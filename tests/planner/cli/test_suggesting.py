@@ -104,3 +104,15 @@ def test_a_wrong_name_is_refused_with_the_nearest(
     assert result.status == 2
     assert message in result.err
     assert "did you mean" in result.err
+
+
+def test_a_route_is_judged_by_its_own_evaluation_too(checkout: Workspace) -> None:
+    scores = "name: own\nscale: share\nsource: run 7\nas_of: 2026-11-10\nscores: {qwen3-8b: 0.85}\n...\n"
+    (checkout.folder / "own.yaml").write_text(scores, encoding="utf-8")
+    file = checkout.environment_path("small")
+    text = file.read_text(encoding="utf-8")
+    quality = "    quality: {metric: support, scores: own.yaml, minimum: 0.8}\n"
+    file.write_text(re.sub(r"    quality:\n(      .*\n)+", quality, text, count=1), encoding="utf-8")
+    found = entries("small", "chat", "--metric", "support")
+    assert next(iter(found)) == "qwen3-8b"
+    assert found["qwen3-8b"]["accepted"]

@@ -74,7 +74,8 @@ def test_a_file_of_a_team_is_read(tmp_path: Path) -> None:
         ("as_of: 2026-11-10", "as_of: soon", "'soon' is not a date", 4),
         ("source: run of 2026-11-10\n", "", "source: Field required", 1),
         ("name: Answers of support", "nam: x\nname: y", "unknown key `nam`", 1),
-        (GOOD[GOOD.index("scores:") :], "scores: {}\n", "has no scores", 5),
+        (GOOD[GOOD.index("scores:") :], "scores: {}\n...\n", "has no scores", 5),
+        ("  qwen3-32b: 0.83\n...\n", "  qwen3-32b: 0.83\n", "support.yaml does not end", 7),
     ],
     ids=[
         "unknown model",
@@ -88,6 +89,7 @@ def test_a_file_of_a_team_is_read(tmp_path: Path) -> None:
         "no source",
         "unknown key",
         "no scores",
+        "cut off",
     ],
 )
 def test_a_bad_file_is_refused_with_its_line(tmp_path: Path, old: str, new: str, message: str, line: int) -> None:
