@@ -39,10 +39,9 @@ def suggest(
     if form == "json":
         show_json(as_values(found, metrics))
         return
-    reached = (
-        [] if minimum is None else [s.entry for s in found if metric in s.scores and s.scores[metric].score >= minimum]
-    )
+    possible = {each.entry for each in found}
+    reached = [] if minimum is None else [e for e in metrics[metric].reached_by(minimum) if e in possible]
     whom = f"route {route} of {name}" if name else "any route"
-    show(suggestions_view(f"Models for {whom}, by {metric}", found, metrics, sorted(reached)))
+    show(suggestions_view(f"Models for {whom}, by {metric}", found, metrics, reached))
     if everything:
         show([", ".join(each.entry for each in found if not each.scores)])

@@ -12,7 +12,7 @@ from typing import Any
 from planner.domain.apis import ApiModel, PricePart
 from planner.domain.catalog import Catalog
 from planner.domain.offerings import Offering
-from planner.domain.price_ages import region_of
+from planner.domain.price_ages import in_region
 from planner.domain.prices import Price
 
 Row = dict[str, Any]
@@ -153,9 +153,8 @@ def _places(catalog: Catalog, region: str) -> list[Row]:
 
 
 def _prices(catalog: Catalog, region: str) -> list[Row]:
-    return [
-        price_row(price) for key, price in catalog.prices.rows.items() if not region or region_of(key) in (region, "")
-    ]
+    rows = catalog.prices.rows.values()
+    return [price_row(price) for price in (in_region(rows, region) if region else rows)]
 
 
 def _regions(catalog: Catalog, region: str) -> list[Row]:

@@ -73,9 +73,9 @@ def _too_late(metric: Metric, end: date, document: Document, path: Path) -> Iter
 
 def _out_of_reach(metric: Metric, quality: Quality, document: Document, path: Path) -> Iterator[Problem]:
     """Yield a problem where no model reaches the minimum, with the best that there is."""
-    considered = {entry: row for entry, row in metric.scores.items() if not quality.among or entry in quality.among}
-    if any(row.score >= (quality.minimum or 0) for row in considered.values()):
+    if metric.reached_by(quality.minimum or 0, quality.among):
         return
+    considered = {entry: row for entry, row in metric.scores.items() if not quality.among or entry in quality.among}
     best = max(considered.items(), key=lambda pair: (pair[1].score, pair[0]), default=None)
     among = " of `among`" if quality.among else ""
     if best is None:

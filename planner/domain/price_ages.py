@@ -53,7 +53,7 @@ def publisher(source: str) -> str:
     return re.split(r"[@;,(\s]", source.strip(), maxsplit=1)[0] or source
 
 
-def older_than(prices: Iterable[Price], days: int, on: date) -> tuple[Price, ...]:
+def older_than(prices: Iterable[Price], days: float, on: date) -> tuple[Price, ...]:
     """Return the prices that lose their worth with time and are older than so many days, the oldest first."""
     old = [price for price in prices if price.ages and price.age_days(on) > days]
     return tuple(sorted(old, key=lambda price: (-price.age_days(on), price.key)))

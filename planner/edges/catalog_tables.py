@@ -27,6 +27,7 @@ from planner.edges.catalog_entries import Entry
 from planner.words.diagnostics import Problem
 from planner.words.spans import Path
 
+V = TypeVar("V")
 T = TypeVar(
     "T", Gpu, InstanceType, Region, UnplannedHardware, Model, KnownPlace, Provider, ApiModel, Price, Discount, Adapter
 )
@@ -49,19 +50,20 @@ class FactTable(Generic[T]):
         return {key: entry.row for key, entry in self.entries.items() if entry.row is not None}
 
 
-_ADAPTERS: dict[type, TypeAdapter[Any]] = {}
+_READERS: dict[type, TypeAdapter[Any]] = {}
 """The readers of types that were needed until now, because it takes some milliseconds to make one."""
 
 
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
-    if kind not in _ADAPTERS:
-        _ADAPTERS[kind] = TypeAdapter(kind)
-    return _ADAPTERS[kind]
+def reader_of(kind: type[V]) -> TypeAdapter[V]:
+    """Return the reader of a type, made when it is first needed."""
+    if kind not in _READERS:
+        _READERS[kind] = TypeAdapter(kind)
+    return _READERS[kind]
 
 
 def fact_table(entries: Iterable[Entry], kind: type[T], problems: list[Problem]) -> FactTable[T]:
     """Turn entries into values of a type. Whatever is wrong with them goes to `problems`."""
-    adapter = _adapter(kind)
+    reader = reader_of(kind)
     values: dict[str, T] = {}
     known: dict[str, Entry] = {}
     for entry in sorted(entries, key=lambda entry: entry.key):
@@ -73,7 +75,7 @@ def fact_table(entries: Iterable[Entry], kind: type[T], problems: list[Problem])
         if entry.row is None:
             continue
         try:
-            value = adapter.validate_json(json.dumps(entry.row), strict=True)
+            value = reader.validate_json(json.dumps(entry.row), strict=True)
         except ValidationError as error:
             problems.extend(_row_problems(error, entry))
             continue

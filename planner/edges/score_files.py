@@ -24,13 +24,14 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from planner.domain.catalog import Catalog
 from planner.domain.gaps import Gap, did_you_mean
 from planner.domain.prices import earliest_day
 from planner.domain.scores import Metric
 from planner.edges.catalog_files import package_folder
+from planner.edges.catalog_tables import reader_of
 from planner.edges.catalog_yaml import END
 from planner.words.diagnostics import Problem, Problems, Span
 from planner.words.spans import Document, read, value_at
@@ -38,7 +39,6 @@ from planner.words.spans import Document, read, value_at
 SCORES = "scores"
 """Name of the folder in either catalog."""
 _SUFFIX = ".yaml"
-_METRIC: TypeAdapter[Metric] = TypeAdapter(Metric)
 
 
 def known_metrics(own: Path, catalog: Catalog) -> dict[str, Metric]:
@@ -74,21 +74,17 @@ def metric_problems(names: Iterable[str], own: Path, catalog: Catalog | None) ->
             yield from refused.problems
 
 
-def _text(file: Traversable) -> str:
+def _text(file: Traversable, hint: str = "") -> str:
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise Problems([Problem("SCR001", f"{file} cannot be read: {error}")]) from error
+        raise Problems([Problem("SCR001", f"{file} cannot be read: {error}", hint=hint)]) from error
 
 
 def read_metric(key: str, path: Path, catalog: Catalog) -> Metric:
     """Return the metric of one file. Raises `Problems` with SCR001."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        hint = "`quality.scores` is a path beside the environment; docs/catalog.md shows the form of the file"
-        raise Problems([Problem("SCR001", f"{path} cannot be read: {error}", hint=hint)]) from error
-    return _metric(key, text, str(path), catalog)
+    hint = "`quality.scores` is a path beside the environment; docs/catalog.md shows the form of the file"
+    return _metric(key, _text(path, hint), str(path), catalog)
 
 
 def _files(folder: Traversable) -> list[Traversable]:
@@ -111,7 +107,7 @@ def _metric(key: str, text: str, file: str, catalog: Catalog | None) -> Metric:
     rows = scores if isinstance(scores, dict) else None
     whole = {**value, **({} if rows is None else {"scores": _with_names(rows)}), "key": key}
     try:
-        metric = _METRIC.validate_json(json.dumps(whole, default=str))
+        metric = reader_of(Metric).validate_json(json.dumps(whole, default=str))
     except (ValidationError, ValueError) as error:
         raise Problems(list(_form_problems(error, document))) from error
     problems = [*_doubts(metric, value, document), *_no_figures(metric, document)]

@@ -21,12 +21,12 @@ HOURS_PER_WEEK = 168
 
 MOST_COUNT, MOST_USD = 10**15, 10**12
 """The most of anything that is counted, and the most money: more than any service has, and safe to compute with."""
-MOST_DURATION_MS = 36_500 * 8.64e7
+MOST_DURATION_MS = 36_500 * MS_PER_DAY
 """The longest duration, ms: a century."""
 MOST_CHARACTERS = 400
 """Characters of the longest quantity that is looked at; a share of 10⁻³⁰⁰ is as long in plain digits."""
 
-_DURATION_MS = {"ms": 1.0, "s": 1e3, "m": 6e4, "min": 6e4, "h": 3.6e6, "d": 8.64e7}
+_DURATION_MS = {"ms": 1.0, "s": 1e3, "m": 6e4, "min": 6e4, "h": 3.6e6, "d": MS_PER_DAY}
 _COUNT = {"": 1, "k": 1_000, "M": 1_000_000, "B": 1_000_000_000}
 
 _PLAIN = r"[0-9]*\.?[0-9]+"
@@ -94,7 +94,7 @@ def usd(value: Any) -> Decimal:
 
 def show_duration(ms: float) -> str:
     """Write milliseconds in the largest unit that shows them exactly; the inverse of `duration_ms`."""
-    for unit, factor in (("d", 8.64e7), ("h", 3.6e6), ("m", 6e4), ("s", 1e3)):
+    for unit, factor in (("d", MS_PER_DAY), ("h", 3.6e6), ("m", 6e4), ("s", 1e3)):
         if ms >= factor and ms % factor == 0:
             return f"{ms / factor:.0f}{unit}"
     return f"{_plain(Decimal(repr(ms)))}ms"

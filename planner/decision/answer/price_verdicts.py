@@ -12,6 +12,7 @@ from datetime import date
 
 from planner.domain.catalog import Catalog
 from planner.domain.environment import Environment
+from planner.domain.price_ages import older_than
 from planner.domain.prices import Price
 from planner.plan.cost import Cost
 from planner.plan.review import Verdict
@@ -70,7 +71,7 @@ def _over_limits(environment: Environment, by_kind: Mapping[str, Sequence[Price]
         prices = by_kind.get(kind, ())
         for state, limit in (("deny", limits.deny), ("warn", limits.warn)):
             days = None if limit is None else limit / MS_PER_DAY
-            old = [] if days is None else [price for price in prices if price.ages and price.age_days(on) > days]
+            old = () if days is None else older_than(prices, days, on)
             if days is not None and old:
                 oldest = max(old, key=lambda price: (price.age_days(on), price.key))
                 message = (

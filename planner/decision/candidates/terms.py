@@ -22,8 +22,7 @@ from planner.domain.gaps import Gap
 from planner.domain.places import CALLED_REGION, Places
 from planner.domain.prices import Price, PriceSnapshot
 from planner.domain.route import DataTerms
-
-DAY_MS = 86_400_000
+from planner.words.units import MS_PER_DAY
 
 
 @dataclass(frozen=True)
@@ -127,8 +126,8 @@ def broken_term(terms: DataTerms, host: Provider) -> TermsNotMet | None:
             return TermsNotMet("zero_retention", host.zero_retention_possible is not None)
     elif terms.retention is not None:
         days = host.retention_days
-        if days is None or days * DAY_MS > terms.retention:
-            return TermsNotMet("retention", days is not None, days, terms.retention / DAY_MS)
+        if days is None or days * MS_PER_DAY > terms.retention:
+            return TermsNotMet("retention", days is not None, days, terms.retention / MS_PER_DAY)
     return None
 
 
