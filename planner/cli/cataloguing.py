@@ -70,7 +70,7 @@ def add_model(subject: str, index: Path | None, asked: Asked, folder: Path, repl
     if form == "json":
         show_json({"key": key, "file": str(path), "row": row, "told": told})
     else:
-        show(model_view(model, _sizes(model), told))
+        show(model_view(model, _sizes(model), told, catalog.engine_minimum(model)))
     _write(path, text, replace, key in shipped.models)
 
 
