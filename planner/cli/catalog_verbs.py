@@ -101,6 +101,7 @@ def catalog_age(
 def catalog_diff(
     before: Annotated[str, typer.Argument(metavar="A", help="Day of a snapshot, or own: your prices over the newest.")],
     after: Annotated[str, typer.Argument(metavar="B", help="The other one.")],
+    region: Annotated[str, typer.Option("--region", metavar="REGION", help="Prices that hold in this region.")] = "",
     folder: Folder = HERE,
     form: AsFormat = OutputFormat.text,
 ) -> None:
@@ -108,7 +109,7 @@ def catalog_diff(
     from planner.cli import catalog_views
 
     with report_problems(form.value):
-        catalog_views.diff(before, after, folder, form.value)
+        catalog_views.diff(before, after, region, folder, form.value)
 
 
 @catalog.command("refresh", short_help="Read today's prices and zones into your own catalog.")

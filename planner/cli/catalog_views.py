@@ -104,13 +104,16 @@ def refreshing_commands(region: str) -> Mapping[str, str]:
     }
 
 
-def diff(before: str, after: str, folder: Path, form: str) -> None:
-    """Print what differs between two price snapshots, by their days or `own`."""
-    changes = price_changes(_prices(before, folder), _prices(after, folder))
+def diff(before: str, after: str, region: str, folder: Path, form: str) -> None:
+    """Print what differs between two price snapshots, by their days or `own`; in one region, with hosted models."""
+    if region:
+        check_regions(catalog_of(folder), [region])
+    changes = price_changes(_prices(before, region, folder), _prices(after, region, folder))
     if form == "json":
         show_json({"before": before, "after": after, "changes": [change_row(change) for change in changes]})
     else:
-        show(changes_view(changes, f"Prices from {before} to {after}", "before", "after"))
+        where = f" in {region}" if region else ""
+        show(changes_view(changes, f"Prices{where} from {before} to {after}", "before", "after"))
 
 
 def change_row(change: PriceChange) -> Mapping[str, object]:
@@ -150,7 +153,13 @@ def day_of(text: str) -> datetime.date:
         raise Problems([Problem("USE003", f"--today: {error}", hint="write --today 2026-11-30")]) from None
 
 
-def _prices(name: str, folder: Path) -> Mapping[str, Price]:
+def _prices(name: str, region: str, folder: Path) -> Mapping[str, Price]:
+    """Return the prices of a snapshot or the team's own, by key. region: those that hold there; empty = all."""
+    rows = _snapshot(name, folder)
+    return {price.key: price for price in in_region(rows.values(), region)} if region else rows
+
+
+def _snapshot(name: str, folder: Path) -> Mapping[str, Price]:
     if name == OWN:
         return catalog_of(folder).prices.rows
     days = snapshots(package_folder())

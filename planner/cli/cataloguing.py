@@ -15,6 +15,8 @@ from planner.documents.model_config.derive import derive
 from planner.documents.model_config.index import check_index, without_index
 from planner.documents.model_config.row import Origin, as_yaml, row_of, tuned_row
 from planner.domain.catalog import Catalog
+from planner.domain.engine import Engine
+from planner.domain.engine_minimum import engine_gap, unserved
 from planner.domain.gaps import Gap
 from planner.domain.models import REPOSITORY, WEIGHTS_ADDRESS, Model
 from planner.edges.catalog_files import load_catalog
@@ -27,7 +29,7 @@ from planner.words.diagnostics import Problem, Problems
 
 KEY = re.compile(r"[a-z0-9][a-z0-9.-]{0,79}")
 """The form of a model's key: what stands in accept lists."""
-_DATED = re.compile(r"^(?:as_of|source): .*$", re.MULTILINE)
+_DATED = re.compile(r"^ *(?:as_of|source): .*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +66,11 @@ def add_model(subject: str, index: Path | None, asked: Asked, folder: Path, repl
         raise Problems([Problem("USE003", f"`{key}` cannot be the key of a model", hint=hint)])
     text, path = as_yaml(row), own_model_path(folder, key)
     model = read_own_model(key, text, str(path), shipped)
-    told = [*told, *_told(model, catalog.own.get(f"model/{key}") is None and key in catalog.models)]
+    told = [*told, *_told(model, catalog.own.get(f"model/{key}") is None and key in catalog.models, catalog.engine)]
     if form == "json":
         show_json({"key": key, "file": str(path), "row": row, "told": told})
     else:
-        show(model_view(model, _sizes(model), told))
+        show(model_view(model, _sizes(model), told, catalog.engine_minimum(model)))
     _write(path, text, replace, key in shipped.models)
 
 
@@ -138,11 +140,12 @@ def _origin(asked: Asked, hf_id: str, source: str, revision: str | None) -> Orig
     )
 
 
-def _told(model: Model, replaces: bool) -> list[str]:
+def _told(model: Model, replaces: bool, engine: Engine) -> list[str]:
     """Return what plans will say of the row."""
     entry = [f"accept it as `{model.key}`"]
     shipped = ["it stands for the shipped row of the same key"] if replaces else []
-    return [*entry, *shipped, *(gap.message for gap in model.gaps() if isinstance(gap, Gap))]
+    gaps = (*model.gaps(), engine_gap(model, engine), unserved(model, engine))
+    return [*entry, *shipped, *(gap.message if isinstance(gap, Gap) else gap.reason for gap in gaps if gap is not None)]
 
 
 def _sizes(model: Model) -> Sequence[tuple[str, float]]:

@@ -11,6 +11,7 @@ from planner.decision.candidates.hosting_rights import licensee, stays_in_region
 from planner.decision.candidates.terms import ServedAt, broken_term, served_at
 from planner.domain.apis import ApiModel, PricePart
 from planner.domain.catalog import Catalog
+from planner.domain.engine_minimum import unserved
 from planner.domain.environment import Environment
 from planner.domain.licences import forbidden, unsure
 from planner.domain.models import Model
@@ -88,6 +89,8 @@ def _against(model: Model | None, catalog: Catalog, environment: Environment | N
         return "its weights are closed"
     if model.not_served:
         return model.not_served
+    if (lacking := unserved(model, catalog.engine)) is not None:
+        return lacking.reason
     if environment is None:
         return ""
     if not stays_in_region(environment.routes[route].residency, environment.platform.region, catalog):

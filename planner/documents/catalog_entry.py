@@ -9,6 +9,8 @@ from typing import Any
 from planner.documents.catalog_listing import own_price_keys
 from planner.domain.apis import ApiModel, catalog_key
 from planner.domain.catalog import KINDS, Catalog
+from planner.domain.engine import DEPLOYED, ENGINE
+from planner.domain.engine_minimum import engine_gap
 from planner.domain.gaps import Gap, did_you_mean
 from planner.domain.prices import Price
 
@@ -91,8 +93,17 @@ def _of_row(catalog: Catalog, shipped: Catalog, key: str, own_prices: frozenset[
     row = catalog.rows[key]
     prices = sorted(_prices(catalog, kind, name), key=lambda price: price.key)
     own = key in catalog.own or shipped.rows.get(key) != row
-    known = [*facts(row), *(_held_places(catalog, name) if kind == "place" else ())]
+    known = [*facts(row), *_joined(catalog, kind, name)]
     return Named(kind, name, own, tuple(known), tuple(prices), tuple(_gaps(catalog, kind, name)), own_prices)
+
+
+def _joined(catalog: Catalog, kind: str, name: str) -> Iterator[Fact]:
+    """Yield what other rows say of a thing."""
+    if kind == "place":
+        yield from _held_places(catalog, name)
+    elif kind == "model" and (minimum := catalog.engine_minimum(catalog.models[name])) is not None:
+        told = f"{ENGINE} {minimum.version} ({minimum.because}); plans run {DEPLOYED}"
+        yield Fact("engine_minimum", told, minimum.source, minimum.as_of)
 
 
 def _held_places(catalog: Catalog, place: str) -> Iterator[Fact]:
@@ -164,7 +175,9 @@ def _of_apis(catalog: Catalog, apis: Iterable[ApiModel]) -> Iterator[Price]:
 
 def _gaps(catalog: Catalog, kind: str, name: str) -> Iterator[str]:
     if kind == "model":
-        yield from (gap.message for gap in catalog.models[name].gaps())
+        model = catalog.models[name]
+        unknown = engine_gap(model, catalog.engine)
+        yield from (gap.message for gap in (*model.gaps(), *([unknown] if unknown else ())))
     elif kind == "provider":
         yield from (gap.message for gap in catalog.providers[name].gaps())
     elif kind == "instance":

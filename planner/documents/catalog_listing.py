@@ -63,6 +63,7 @@ def _models(catalog: Catalog, region: str) -> list[Row]:
             "other_precisions": sorted(way.name for way in model.precisions() if way.name != model.native),
             "context": model.max_context,
             "licence": model.licence,
+            "engine_minimum": str(minimum.version) if (minimum := catalog.engine_minimum(model)) else None,
             "not_served": model.not_served,
         }
         for key, model in catalog.models.items()

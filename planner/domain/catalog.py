@@ -20,6 +20,8 @@ from typing import Any
 from planner.domain.adapters import Adapter
 from planner.domain.apis import ApiModel, Provider
 from planner.domain.discounts import Discount, OwnPrice, discounted, held_on
+from planner.domain.engine import Engine, EngineRelease
+from planner.domain.engine_minimum import EngineMinimum, engine_minimum, unserved
 from planner.domain.gaps import Gap, did_you_mean
 from planner.domain.models import Model, Quantization, split_entry
 from planner.domain.offerings import (
@@ -45,9 +47,10 @@ OFFERING = "offering"
 """First part of the keys of what a region sells, which are read from its row."""
 NOT_PLANNED_WITH: Mapping[str, frozenset[str]] = {
     "gpu": frozenset({"assumed_for", "runtime_names", "spellings"}),
-    "model": frozenset({"same_shape"}),
+    "model": frozenset({"same_shape", "model_class", "engine_minimum"}),
 }
-"""Columns that only measurements read, by kind of row: a new spelling makes no lock stale."""
+"""Columns that only measurements read, by kind of row: a new spelling makes no lock stale. Of what a model needs of the
+engine a plan reads one thing alone, whether the engine serves it; digests hold that where it does not."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,7 @@ class Catalog:
     their day, and whether each stands for a shipped one.
     discounts: what is taken off list prices, by what it is given for; `prices` are net of it.
     adapters: LoRA adapters of models, by name; they stand in a team's own catalog alone.
+    engine_releases: what is new in each release of the engine, by its number.
     """
 
     models: Mapping[str, Model]
@@ -118,6 +122,12 @@ class Catalog:
     discounts: Mapping[str, Discount] = field(default_factory=dict)
     unplanned: Mapping[str, UnplannedHardware] = field(default_factory=dict)
     adapters: Mapping[str, Adapter] = field(default_factory=dict)
+    engine_releases: Mapping[str, EngineRelease] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine that serves open-weight models, with its releases."""
+        return Engine(self.engine_releases.values())
 
     @cached_property
     def gpus(self) -> Mapping[str, Gpu]:
@@ -165,6 +175,10 @@ class Catalog:
     def model(self, name: str) -> Model | Gap:
         """Return an open-weight model by its key."""
         return self.models.get(name) or _unknown("model", name, self.models)
+
+    def engine_minimum(self, model: Model) -> EngineMinimum | None:
+        """Return the first release of the engine that is known to serve a model; None where none is known."""
+        return engine_minimum(model, self.engine)
 
     def gpu(self, name: str) -> Gpu | Gap:
         """Return a GPU that can be rented, by its key."""
@@ -232,7 +246,17 @@ class Catalog:
         left_out = {kind: {*NOT_PLANNED_WITH.get(kind, ()), *(without or {}).get(kind, ())} for kind in KINDS}
         named = sorted(key for key in set(keys) if key in self.rows)
         rows = {key: _columns(self.rows[key], left_out[key.partition("/")[0]]) for key in named}
-        return _digest(keys, {**rows, **self._zone_rows(keys)})
+        refused = {key: {**rows[key], "unserved": why} for key in named if (why := self._unserved_ways(key))}
+        return _digest(keys, {**rows, **refused, **self._zone_rows(keys)})
+
+    def _unserved_ways(self, key: str) -> dict[str, str]:
+        """Return why the engine does not serve a model, by precision; nothing for a row of another kind."""
+        kind, _, name = key.partition("/")
+        if kind != "model":
+            return {}
+        model = self.models[name]
+        found = {way.name: unserved(model, self.engine, way) for way in model.precisions()}
+        return {way: why.reason for way, why in found.items() if why is not None}
 
     def _zone_rows(self, keys: Iterable[str]) -> dict[str, FactRow]:
         """Return the zones behind each `offering/REGION/TYPE` among some keys, where region and type are known."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from planner.domain.architecture import Architecture
+from planner.domain.engine import ModelClass, StatedMinimum, Version
 from planner.domain.gaps import Gap
 
 WeightFormat = Literal["bf16", "fp16", "fp8", "fp8-block", "int8", "awq", "gptq", "mxfp4", "nvfp4", "int4-qat"]
@@ -209,6 +210,8 @@ class Model:
     weights: where a team's own weights lie, `s3://BUCKET/PREFIX`; None where they come from `hf_id`.
     drafters: what may propose its next tokens, each with a published acceptance.
     positions: how the engine must scale positions; None = as the configuration says.
+    model_class: the class by which the engine runs it; None = not known.
+    engine_minimum: the first release of the engine that serves it, where its class does not tell; None = not stated.
     """
 
     key: str
@@ -234,6 +237,8 @@ class Model:
     weights: str | None = None
     drafters: tuple[Drafter, ...] = ()
     positions: ScaledPositions | None = None
+    model_class: ModelClass | None = None
+    engine_minimum: StatedMinimum | None = None
 
     def precisions(self) -> tuple[Quantization, ...]:
         """Return all ways to run it: the native one first, then the others by name."""
@@ -263,7 +268,15 @@ class Model:
         return tuple(gaps)
 
     def malformed(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
-        """Yield (place, what is wrong) for each column that names a place and cannot: they reach access policies."""
+        """Yield (place, what is wrong) for each column that has another form than what it names.
+
+        Places of weights reach access policies.
+        """
+        if self.engine_minimum is not None:
+            try:
+                Version.of(self.engine_minimum.version)
+            except ValueError as error:
+                yield ("engine_minimum", "version"), str(error)
         if self.weights is not None and not WEIGHTS_ADDRESS.fullmatch(self.weights):
             yield ("weights",), f"{self.weights!r} is no place of weights: write s3://BUCKET/PREFIX"
         if self.revision is not None and not re.fullmatch(_NAME, self.revision):

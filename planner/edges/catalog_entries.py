@@ -7,6 +7,7 @@
     regions/REGION.yaml           one AWS region: which of its zones sell which families
     unplanned/KEY.yaml            hardware that no plan uses, and why
     providers/KEY.yaml            one API provider; `models`: one block for each model that it hosts
+    engines/NAME.yaml             `releases`: one block for each release of an engine, with what is new in it
 
 The name of a file is a part of the keys in it, so that it is said once. Sources that many entries share stand in a
 table: `sources` of a provider, `prices/DAY/sources.yaml` of a snapshot. An entry names a row of that table and gets the
@@ -110,6 +111,13 @@ class CatalogReading:
     def adapters(self) -> list[Entry]:
         """Return one entry for each file of `adapters/`, which only a team's own catalog has."""
         return self._files("adapters")
+
+    def engine_releases(self, name: str) -> list[Entry]:
+        """Return one entry for each release in a file of `engines/`."""
+        if (document := self.document("engines", name, FactLoader)) is None:
+            return []
+        blocks = ((key, block, ("releases", key)) for key, block in self._blocks(document, "releases"))
+        return [Entry(k, self.with_implied(document, path, {"key": k}, row), document, path) for k, row, path in blocks]
 
     def places(self) -> list[Entry]:
         """Return one entry for each file of `places/`, and for each of its parts, which have its source and date."""

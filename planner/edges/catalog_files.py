@@ -4,8 +4,8 @@
 catalog, and what a row names must exist. Snapshots of prices are folders that are named by their day. The newest one
 counts unless a lock names another.
 
-`load_catalog` leaves models, regions and prices in their files until somebody asks for them (`catalog_later`).
-`read_catalog` reads everything and reports all problems of all files in one run, with file and line.
+`load_catalog` leaves models, regions, prices and releases of the engine in their files until somebody asks for them
+(`catalog_later`). `read_catalog` reads everything and reports all problems of all files in one run, with file and line.
 
 CAT001: a file or a snapshot that is missing. CAT002: a file that is not YAML or was cut off. CAT006: a row that names
 what does not exist.
@@ -23,18 +23,21 @@ from typing import Any
 
 from planner.domain.apis import ApiModel, Provider
 from planner.domain.catalog import Catalog
+from planner.domain.engine import EngineRelease
 from planner.domain.gaps import did_you_mean
 from planner.domain.models import Model
 from planner.domain.offerings import Gpu, InstanceType, Region, UnplannedHardware
 from planner.domain.places import CALLED_REGION, EVERYWHERE, KnownPlace, Places
 from planner.domain.prices import Price, PriceSnapshot
 from planner.edges.catalog_entries import CatalogReading
-from planner.edges.catalog_later import LaterTables, OneRowEach, RowsByGroup, RowsByKind
+from planner.edges.catalog_later import LaterTables, OneRowEach, RowsByGroup, RowsByKind, RowsOfOneFile
 from planner.edges.catalog_tables import FactTable, fact_table
 from planner.edges.price_entries import price_groups, price_sources, prices_of
 from planner.words.diagnostics import Problem, Problems
 from planner.words.spans import Path
 
+ENGINE_FILE = "vllm"
+"""Name of the file with the releases of the engine."""
 UNREAD = frozenset({"CAT001", "CAT002"})
 """Problems that hide a whole file. While there is one, nobody can say whether a name is missing elsewhere."""
 
@@ -121,6 +124,10 @@ def _open(folder: Traversable, snapshot: str | None) -> _Opened:
         table = fact_table(later.regions((name,)), Region, later.problems)
         return _checked(table, later, dangling_families(table, instances.values.values()))
 
+    def read_engine(name: str) -> FactTable[EngineRelease]:
+        later = CatalogReading(folder, [])
+        return _checked(fact_table(later.engine_releases(name), EngineRelease, later.problems), later, ())
+
     def read_prices(group: str) -> FactTable[Price]:
         later = CatalogReading(folder, [])
         table = fact_table(prices_of(later, day, group, sources), Price, later.problems)
@@ -138,6 +145,7 @@ def _open(folder: Traversable, snapshot: str | None) -> _Opened:
     models = LaterTables(model_names, read_model)
     regions = LaterTables(region_names, read_region)
     prices = LaterTables(groups, read_prices)
+    engines = LaterTables((ENGINE_FILE,), read_engine)
     values, rows = attrgetter("values"), attrgetter("rows")
     kinds: dict[str, FactTable[Any]] = {
         "gpu": gpus,
@@ -159,8 +167,9 @@ def _open(folder: Traversable, snapshot: str | None) -> _Opened:
         rows=RowsByKind({**{kind: table.rows for kind, table in kinds.items()}, "model": OneRowEach(models, rows)}),
         price_rows=RowsByGroup(prices, rows),
         unplanned=unplanned.values,
+        engine_releases=RowsOfOneFile(engines, ENGINE_FILE),
     )
-    return _Opened(catalog, (models, regions, prices), tuple(problems))
+    return _Opened(catalog, (models, regions, prices, engines), tuple(problems))
 
 
 def _checked(table: FactTable[Any], reading: CatalogReading, dangling: Iterable[Problem]) -> FactTable[Any]:

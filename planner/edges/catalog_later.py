@@ -55,6 +55,27 @@ class OneRowEach(Mapping[str, V]):
         return len(self._tables.names)
 
 
+class RowsOfOneFile(Mapping[str, V]):
+    """A mapping of the rows of one file."""
+
+    def __init__(self, tables: LaterTables[Any], name: str) -> None:
+        """name: the file."""
+        self._tables, self._name = tables, name
+
+    def _rows(self) -> Mapping[str, V]:
+        values: Mapping[str, V] = self._tables.table(self._name).values
+        return values
+
+    def __getitem__(self, key: str) -> V:
+        return self._rows()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows())
+
+    def __len__(self) -> int:
+        return len(self._rows())
+
+
 class RowsByGroup(Mapping[str, V]):
     """A mapping of files whose rows are called `KIND/GROUP/…`, where `KIND/GROUP` is the name of the file."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from itertools import chain
 from typing import Any, Generic, TypeVar
@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from planner.domain.adapters import Adapter
 from planner.domain.apis import ApiModel, Provider
 from planner.domain.discounts import Discount
+from planner.domain.engine import EngineRelease
 from planner.domain.gaps import did_you_mean
 from planner.domain.models import Model
 from planner.domain.offerings import Gpu, InstanceType, Region, UnplannedHardware
@@ -29,7 +30,19 @@ from planner.words.spans import Path
 
 V = TypeVar("V")
 T = TypeVar(
-    "T", Gpu, InstanceType, Region, UnplannedHardware, Model, KnownPlace, Provider, ApiModel, Price, Discount, Adapter
+    "T",
+    Gpu,
+    InstanceType,
+    Region,
+    UnplannedHardware,
+    Model,
+    KnownPlace,
+    Provider,
+    ApiModel,
+    Price,
+    Discount,
+    Adapter,
+    EngineRelease,
 )
 
 
@@ -79,7 +92,7 @@ def fact_table(entries: Iterable[Entry], kind: type[T], problems: list[Problem])
         except ValidationError as error:
             problems.extend(_row_problems(error, entry))
             continue
-        doubts = chain(_row_doubts(value, entry.row), _contradictions(value))
+        doubts = chain(row_doubts(value, entry.row), _contradictions(value))
         problems.extend(Problem("CAT003", message, entry.span(*place)) for place, message in doubts)
         if isinstance(value, Price) and value.usd <= 0:
             hint = "leave the price out: what is not known is a gap, and nothing is free"
@@ -96,21 +109,26 @@ def _row_problems(error: ValidationError, entry: Entry) -> Iterator[Problem]:
         yield Problem("CAT003", f"{place}: {detail['msg']}" if place else detail["msg"], entry.span(*detail["loc"]))
 
 
-def _row_doubts(value: Any, row: Mapping[str, Any], above: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Yield what the type cannot refuse, and where: unknown keys, rows without a source, dates that are none."""
-    known = {field.name for field in fields(value)}
+def row_doubts(
+    value: Any, row: Mapping[str, Any], above: Path = (), implied: Collection[str] = ()
+) -> Iterator[tuple[Path, str]]:
+    """Yield what the type cannot refuse, and where: unknown keys, rows without a source, dates that are none.
+
+    implied: columns of the type that follow from where the row stands, so that it may not state them.
+    """
+    known = {field.name for field in fields(value)} - set(implied)
     for key in row:
         place = (*above, key)
         inner = getattr(value, key, None)
         if key not in known:
             yield place, f"unknown key {key!r}; {did_you_mean(key, known)}"
         elif is_dataclass(inner):
-            yield from _row_doubts(inner, row[key], place)
+            yield from row_doubts(inner, row[key], place)
         elif isinstance(inner, Mapping | tuple):
             for name, part in inner.items() if isinstance(inner, Mapping) else enumerate(inner):
                 if is_dataclass(part):
-                    yield from _row_doubts(part, row[key][name], (*place, name))
-    if "source" in known and not value.source:
+                    yield from row_doubts(part, row[key][name], (*place, name))
+    if "source" in known and not value.source.strip():
         yield (*above, "source"), "no source"
     if "as_of" in known:
         try:

@@ -53,10 +53,9 @@ def with_own_prices(catalog: Catalog, reading: CatalogReading, own: FactTable[Pr
     found = fact_table(entries, Discount, reading.problems)
     if not own.entries and not entries:
         return catalog
-    newest = replace(catalog, price_rows=load_catalog().price_rows)
-    reading.problems.extend(_unknown_prices(own.entries.values(), newest))
+    reading.problems.extend(_unknown_prices(own.entries.values(), catalog))
     read = {key: price for key, price in own.values.items() if is_list_price(price.source)}
-    reading.problems.extend(_unsold(found.entries.values(), newest, own.entries.keys() - read.keys()))
+    reading.problems.extend(_unsold(found.entries.values(), catalog, own.entries.keys() - read.keys()))
     reading.problems.extend(_dates(own.values, own.entries, found))
     discounts = dict(found.values)
     agreed = {key: as_own(price) for key, price in own.values.items() if key not in read}
@@ -133,7 +132,7 @@ def _in_dollars(entry: Entry, problems: list[Problem]) -> Entry:
 
 def _unknown_prices(entries: Iterable[Entry], catalog: Catalog) -> Iterator[Problem]:
     """Yield a problem for each price of something that is not sold, or that is charged for in another unit."""
-    apis, items = _priced_addresses(catalog), _platform_items(catalog)
+    apis, items = _priced_addresses(catalog), _platform_items()
     for entry in entries:
         kind, group, rest = entry.key.split("/", 2)
         item, _, last = rest.rpartition("/")
@@ -172,7 +171,7 @@ def _unsold(entries: Iterable[Entry], catalog: Catalog, own: Collection[str]) ->
     agreed = {name for key in own for name in names_in(key)}
     for entry in entries:
         sold = _sold(entry.key, catalog)
-        if entry.key in sold and not _is_net(entry.key, catalog, own, agreed):
+        if entry.key in sold and not _is_net(entry.key, own, agreed):
             continue
         if entry.key in agreed:
             message = f"all prices of {entry.key} are your own, and those are net: nothing is left to discount"
@@ -192,17 +191,17 @@ def _sold(on: str, catalog: Catalog) -> set[str]:
             *(f"api/{at}" for at in _priced_addresses(catalog)),
         }
     if kind == "platform":
-        return {"platform", *(f"platform/{item}" for item in _platform_items(catalog))}
+        return {"platform", *(f"platform/{item}" for item in _platform_items())}
     types = _instance_types(catalog, HOME)
     return {*PRICE_KINDS, *(f"ec2/{name}" for name in types), *(f"ec2/{name.partition('.')[0]}" for name in types)}
 
 
-def _is_net(on: str, catalog: Catalog, own: Collection[str], agreed: Collection[str]) -> bool:
+def _is_net(on: str, own: Collection[str], agreed: Collection[str]) -> bool:
     """Return whether all prices of a provider or a hosted model are the team's own."""
     kind, _, rest = on.partition("/")
     if kind != "api" or not rest or on not in agreed:
         return False
-    return not any(on in names_in(key) for key in _listed(catalog, f"api/{rest.partition('/')[0]}") if key not in own)
+    return not any(on in names_in(key) for key in _listed(f"api/{rest.partition('/')[0]}") if key not in own)
 
 
 def _priced_addresses(catalog: Catalog) -> set[str]:
@@ -243,15 +242,16 @@ def _day(as_of: str) -> date | None:
 
 def _instance_types(catalog: Catalog, region: str) -> set[str]:
     """Return the types of GPU machines, and of other machines with a price in a region."""
-    return {*catalog.instances, *(key.split("/")[2] for key in _listed(catalog, f"ec2/{region}"))}
+    return {*catalog.instances, *(key.split("/")[2] for key in _listed(f"ec2/{region}"))}
 
 
-def _platform_items(catalog: Catalog) -> dict[str, str]:
+def _platform_items() -> dict[str, str]:
     """Return the items of the platform that have a price, with what it is charged for."""
-    return {key.split("/", 2)[2]: catalog.price_rows[key]["unit"] for key in _listed(catalog, f"platform/{HOME}")}
+    return {key.split("/", 2)[2]: row["unit"] for key, row in _listed(f"platform/{HOME}").items()}
 
 
-def _listed(catalog: Catalog, group: str) -> Iterable[str]:
-    """Return the keys of the shipped prices of a group. No other file is read where files are read when asked for."""
-    rows = catalog.price_rows
-    return rows.group(group) if isinstance(rows, RowsByGroup) else [key for key in rows if key.startswith(f"{group}/")]
+def _listed(group: str) -> Mapping[str, Mapping[str, Any]]:
+    """Return the prices of a group in the newest snapshot. No other file is read."""
+    rows = load_catalog().price_rows
+    assert isinstance(rows, RowsByGroup)
+    return rows.group(group)

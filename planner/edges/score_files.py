@@ -27,11 +27,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from planner.domain.catalog import Catalog
-from planner.domain.gaps import Gap, did_you_mean
-from planner.domain.prices import earliest_day
+from planner.domain.gaps import Gap
 from planner.domain.scores import Metric
 from planner.edges.catalog_files import package_folder
-from planner.edges.catalog_tables import reader_of
+from planner.edges.catalog_tables import reader_of, row_doubts
 from planner.edges.catalog_yaml import END
 from planner.words.diagnostics import Problem, Problems, Span
 from planner.words.spans import Document, read, value_at
@@ -105,12 +104,12 @@ def _metric(key: str, text: str, file: str, catalog: Catalog | None) -> Metric:
     value = document.value if isinstance(document.value, dict) else {}
     scores = value.get("scores")
     rows = scores if isinstance(scores, dict) else None
-    whole = {**value, **({} if rows is None else {"scores": _with_names(rows)}), "key": key}
+    stated = {str(name): row for name, row in value.items()} | ({} if rows is None else {"scores": _with_names(rows)})
     try:
-        metric = reader_of(Metric).validate_json(json.dumps(whole, default=str))
+        metric = reader_of(Metric).validate_json(json.dumps({**stated, "key": key}, default=str))
     except (ValidationError, ValueError) as error:
         raise Problems(list(_form_problems(error, document))) from error
-    problems = [*_doubts(metric, value, document), *_no_figures(metric, document)]
+    problems = [*_doubts(metric, stated, document), *_no_figures(metric, document)]
     problems.extend(_unknown_models(metric, document, catalog) if catalog is not None else ())
     if problems:
         raise Problems(problems)
@@ -137,21 +136,15 @@ def _form_problems(error: ValueError, document: Document) -> Iterator[Problem]:
         )
 
 
-def _doubts(metric: Metric, value: Mapping[str, Any], document: Document) -> Iterator[Problem]:
-    """Yield what the type cannot refuse: keys that nobody reads, a text that is empty, a date that is none."""
-    known = {"name", "scale", "source", "as_of", "scores", "evidence"}
-    for name in value:
-        if name not in known:
-            yield Problem("SCR001", f"unknown key `{name}`", document.key((name,)), did_you_mean(str(name), known))
-    for name in ("name", "scale", "source"):
-        if not str(value[name]).strip():
+def _doubts(metric: Metric, stated: Mapping[str, Any], document: Document) -> Iterator[Problem]:
+    """Yield what the type cannot refuse: what no catalog row may hold, texts that are empty, a file without scores."""
+    for place, message in row_doubts(metric, stated, implied={"key"}):
+        yield Problem("SCR001", message, document.key(place), "docs/catalog.md shows the form of the file")
+    for name in ("name", "scale"):
+        if not str(stated[name]).strip():
             yield Problem("SCR001", f"`{name}` is empty", document.at((name,)), "say it, for whoever reads the plan")
     if not metric.scores:
         yield Problem("SCR001", f"{document.file} has no scores", document.at(("scores",)), "write MODEL: FIGURE")
-    try:
-        earliest_day(metric.as_of)
-    except ValueError as error:
-        yield Problem("SCR001", str(error), document.at(("as_of",)), "write the day of the evaluation")
 
 
 def _no_figures(metric: Metric, document: Document) -> Iterator[Problem]:

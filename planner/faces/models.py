@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from rich.console import Group, RenderableType
 
 from planner.domain.architecture import Architecture
+from planner.domain.engine import ENGINE
+from planner.domain.engine_minimum import EngineMinimum
 from planner.domain.models import Model
 from planner.faces.layout import names, sentences
 from planner.faces.prose import Prose
@@ -16,12 +18,13 @@ GIB = 2**30
 
 
 def model_view(
-    model: Model, weights_bytes: Sequence[tuple[str, float]], told: Sequence[str]
+    model: Model, weights_bytes: Sequence[tuple[str, float]], told: Sequence[str], minimum: EngineMinimum | None
 ) -> Iterator[RenderableType]:
     """Yield what a row says.
 
     weights_bytes: bytes of the weights on one GPU, by precision.
     told: what was assumed, what the checkpoint holds beside, and what is not known, as sentences.
+    minimum: the first release of the engine that is known to serve it; None where none is known.
     """
     shape = model.architecture
     rows = [
@@ -31,6 +34,7 @@ def model_view(
         ("KV cache", _cache(shape)),
         *((f"weights in {name}", f"{size / GIB:.1f} GiB") for name, size in weights_bytes),
         ("context", f"{model.max_context:,} tokens"),
+        *([("served from", f"{ENGINE} {minimum.version} on ({minimum.because})")] if minimum else []),
         ("licence", model.licence or "not read: plans warn of it; state it with --licence"),
         (
             "weights from",

@@ -138,6 +138,11 @@ def gaps(catalog: Catalog) -> list[str]:
     rows = [
         ("models without a pinned revision", sum(m.revision is None for m in models), len(models)),
         ("models without a verified licence", sum(m.licence is None for m in models), len(models)),
+        (
+            "models of which nobody knows from which release of the engine on they are served",
+            sum(catalog.engine_minimum(model) is None for model in models),
+            len(models),
+        ),
         *((f"models whose {name} weights nobody has named", unnamed[name], len(models)) for name in sorted(unnamed)),
         (
             "instance types without a price in a region that sells them",

@@ -178,6 +178,11 @@ _BOUND: tuple[tuple[OmissionKind, str, str], ...] = (
     ("latency", "slo", "measure the latency again, loosen the target, or accept a model that own machines serve"),
     ("kv-cache", "quality", "allow `auto` in `kv_cache_dtype`, or accept a model that is planned with an FP8 KV cache"),
     ("licence", "quality", "accept a model whose licence allows it, or state another use under `licence:`"),
+    (
+        "engine",
+        "quality",
+        "accept a model that the engine serves: `spillway catalog show MODEL` tells from which release on",
+    ),
     ("residency", "residency", "name the places where a provider processes requests, or accept an open-weight model"),
 )
 """Rules that a team has set: the kind of omission, the key of the route, and what to do, by which is told first."""

@@ -29,6 +29,7 @@ MEANING: Mapping[OmissionKind, str] = {
     "terms": "does not keep the terms that the route asks for, or nobody has verified that it does",
     "latency": "is an API whose measured latency misses the SLO",
     "licence": "has a licence that forbids this use",
+    "engine": "is not served by the release of the engine that plans run",
     "hardware": "is left out by `hardware:`",
     "machine": "needs a machine, and this plan buys none for the route",
     "provider": "is at a provider without an account in `api.providers`",
@@ -56,7 +57,8 @@ def candidate_words(candidate: Candidate) -> str:
     if not candidate.model:
         return candidate.instance_type
     if not candidate.gpu:
-        return f"{candidate.model} on own machines"
+        way = f" ({candidate.quantization})" if candidate.quantization else ""
+        return f"{candidate.model}{way} on own machines"
     host = f" in {candidate.instance_type}" if candidate.instance_type else ""
     shape = f"{candidate.parallelism.gpus} × {candidate.gpu}{layout_words(candidate.parallelism)}"
     cap = f", batch cap {candidate.max_num_seqs}" if candidate.max_num_seqs else ""
@@ -133,6 +135,8 @@ def omission_words(omission: Omission) -> str:
             )
         case omissions.LicenceForbids():
             return _licence_words(omission.cause)
+        case omissions.EngineLacks(unserved):
+            return unserved.reason
         case omissions.RuledOut(rule, words):
             return _rule_words(rule, words)
         case omissions.TooLittleContext(needed, reads, band, is_held):

@@ -1,8 +1,8 @@
-"""Which models a route may be served with on machines of its own: the residency of its data, and the licences.
+"""Which models a route may be served with on machines of its own: the residency of its data, licences and the engine.
 
 Data stays where its machines stand, and so do the logs of the gateway in front of them. Own machines stand in the AWS
 region of the environment, so that a residency which excludes that region leaves a route its APIs alone. A licence binds
-whoever runs the weights.
+whoever runs the weights. The release of the engine that plans run may be too old for a model, or for a format of it.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from planner.decision.candidates.candidate import Candidate
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.hosted_apis import HostedApi
-from planner.decision.candidates.omissions import LicenceForbids, Omission, OmissionCause, RegionOutside
+from planner.decision.candidates.omissions import EngineLacks, LicenceForbids, Omission, OmissionCause, RegionOutside
 from planner.decision.inputs import Exemption
 from planner.domain.catalog import Catalog
+from planner.domain.engine_minimum import unserved
 from planner.domain.environment import Environment
 from planner.domain.gaps import Gap
 from planner.domain.licences import Licensee, forbidden
-from planner.domain.models import Model
+from planner.domain.models import Model, Quantization
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,17 @@ class HostingRights:
     """What may be hosted.
 
     barred: the models that a route may not host itself, as (route, model).
+    unserved: the precisions that the engine does not serve, as (model, precision).
     omissions: why, each once.
     """
 
     barred: frozenset[tuple[str, str]]
+    unserved: frozenset[tuple[str, str]]
     omissions: tuple[Omission, ...]
 
-    def allows(self, route: RouteDemand, model: Model) -> bool:
-        """Say whether a route may be served with a model on own machines."""
-        return (route.name, model.key) not in self.barred
+    def allows(self, route: RouteDemand, model: Model, way: Quantization) -> bool:
+        """Say whether a route may be served with a model in a precision on own machines."""
+        return (route.name, model.key) not in self.barred and (model.key, way.name) not in self.unserved
 
 
 def hosting_rights(
@@ -44,24 +47,32 @@ def hosting_rights(
     catalog: Catalog,
     exemptions: Collection[Exemption] = (),
 ) -> HostingRights:
-    """Return what the residency of each route, and the licence of each model that it accepts, leave.
+    """Return what the residency of each route, the licence of each model that it accepts, and the engine leave.
 
     exemptions: routes whose machines may stand outside of their residency.
     """
     barred: set[tuple[str, str]] = set()
+    without_engine: set[tuple[str, str]] = set()
     omissions: list[Omission] = []
     who, region = licensee(environment, catalog), environment.platform.region
     for route in routes:
         exempt = Exemption("region", route.name) in exemptions
         inside = exempt or stays_in_region(route.route.residency, region, catalog)
-        for model in _accepted_models(route, catalog):
+        for model, ways in _accepted_models(route, catalog):
             cause: OmissionCause | None = _against(model, who, catalog)
             if not inside:
                 cause = RegionOutside(catalog.places.words_for(region))
             if cause is not None:
                 barred.add((route.name, model.key))
                 omissions.append(Omission(Candidate(model=model.key), cause, route.name))
-    return HostingRights(frozenset(barred), tuple(omissions))
+                continue
+            lacking = {way.name: why for way in ways if (why := unserved(model, catalog.engine, way)) is not None}
+            without_engine.update((model.key, name) for name in lacking)
+            if lacking and len(lacking) == len(ways):  # told once, and not for each precision
+                lacking = {"": lacking[ways[0].name]}
+            for name, why in lacking.items():
+                omissions.append(Omission(Candidate(model=model.key, quantization=name), EngineLacks(why), route.name))
+    return HostingRights(frozenset(barred), frozenset(without_engine), tuple(omissions))
 
 
 def stays_in_region(residency: Sequence[str], region: str, catalog: Catalog) -> bool:
@@ -92,11 +103,15 @@ def _some_residency(environment: Environment) -> bool:
     return any(route.residency for route in environment.routes.values())
 
 
-def _accepted_models(route: RouteDemand, catalog: Catalog) -> Iterator[Model]:
-    """Yield the open-weight models of a route's accept list, each once."""
-    entries = [catalog.accepted_entry(entry) for entry in route.route.quality.accept]
-    models = [entry.model for entry in entries if not isinstance(entry, Gap) and entry.model is not None]
-    yield from {model.key: model for model in models}.values()
+def _accepted_models(route: RouteDemand, catalog: Catalog) -> Iterator[tuple[Model, tuple[Quantization, ...]]]:
+    """Yield the open-weight models of a route's accept list, each once, with the precisions that it admits."""
+    ways: dict[str, dict[str, Quantization]] = {}
+    for entry in route.route.quality.accept:
+        accepted = catalog.accepted_entry(entry)
+        if not isinstance(accepted, Gap) and accepted.model is not None:
+            ways.setdefault(accepted.model.key, {}).update({way.name: way for way in accepted.precisions})
+    for key, admitted in ways.items():
+        yield catalog.models[key], tuple(admitted.values())
 
 
 def _against(model: Model, who: Licensee, catalog: Catalog) -> LicenceForbids | None:

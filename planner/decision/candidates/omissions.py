@@ -12,6 +12,7 @@ from datetime import date
 from typing import Literal
 
 from planner.decision.candidates.candidate import Candidate, names_all
+from planner.domain.engine_minimum import Unserved
 from planner.performance.capacity import NoCapacity
 from planner.performance.memory import NoFit
 from planner.performance.precision import Unsupported
@@ -32,6 +33,7 @@ OmissionKind = Literal[
     "terms",
     "latency",
     "licence",
+    "engine",
     "hardware",
     "machine",
     "provider",
@@ -276,6 +278,14 @@ class LicenceForbids:
 
 
 @dataclass(frozen=True)
+class EngineLacks:
+    """The release of the engine that plans run does not serve the model, or not in this precision."""
+
+    unserved: Unserved
+    kind: Literal["engine"] = "engine"
+
+
+@dataclass(frozen=True)
 class RuledOut:
     """A rule of the environment leaves the machine, the precision or the size out.
 
@@ -370,6 +380,7 @@ OmissionCause = (
     | TermsNotMet
     | SlowerThanSlo
     | LicenceForbids
+    | EngineLacks
     | RuledOut
     | TooLittleContext
     | Dominated

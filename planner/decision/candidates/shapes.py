@@ -268,7 +268,7 @@ def _accepted_shapes(
     accepted: dict[_Kind, _Users] = {}
     for route in routes:
         for model, quantization, adapters in _accepted(route, catalog):
-            if not rights.allows(route, model):
+            if not rights.allows(route, model, quantization):
                 continue
             for cache, drafter in product(route.route.quality.kv_cache_dtype, drafters_of(route.route, model)):
                 held = held_words(route.route.engine)

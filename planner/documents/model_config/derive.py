@@ -51,6 +51,7 @@ class Derived:
     predicting_layers: layers that predict further tokens, which are not served.
     unread: keys of parts whose weights are not counted, like `audio_config`.
     overflows_fp16: whether the engine refuses it in fp16.
+    model_class: the class by which the engine runs it; None where the configuration names none.
     assumed: what followed from the class of the model, as sentences.
     """
 
@@ -62,6 +63,7 @@ class Derived:
     predicting_layers: int
     unread: tuple[str, ...]
     overflows_fp16: bool
+    model_class: str | None
     assumed: tuple[str, ...]
 
     @property
@@ -120,6 +122,7 @@ def _derived(name: str, family: Family, root: Keys, keys: Keys, quantization: Ke
         predicting_layers=_predicting(keys),
         unread=tuple(unread_senses(root, keys)),
         overflows_fp16=name in _NO_FLOAT16,
+        model_class=next(iter(_classes(root, keys)), None),
         assumed=tuple(keys.notes.assumed),
     )
 

@@ -58,6 +58,7 @@ def row_of(derived: Derived, origin: Origin) -> dict[str, Any]:
         "architecture": _shape(derived.architecture),
         **({"recipes": {derived.stored.native: _columns(recipe)}} if recipe else {}),
         **({"overflows_fp16": True} if derived.overflows_fp16 else {}),
+        **({"model_class": {"name": derived.model_class, **_dated(origin)}} if derived.model_class else {}),
         **_terms(origin),
         "openness": "open-weights",
         "released": None,

@@ -13,9 +13,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from planner.domain.engine import DEPLOYED
 from planner.domain.offerings import Gpu
 
-PINNED_VERSION = "0.33.0"
+PINNED_VERSION = DEPLOYED
 """Release of vLLM that the chart deploys."""
 _VERSION = re.compile(r"(?<![\d.])(\d+)\.(\d+)(?:\.(\d+))?")
 

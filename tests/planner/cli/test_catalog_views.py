@@ -78,6 +78,10 @@ def test_an_own_price_is_marked_where_it_is_listed_shown_and_compared() -> None:
     assert "+100.0 %" in ended.out
     (change,) = catalog("diff", NEWEST, "own", "--format", "json").document["changes"]
     assert (change["key"], change["kind"], change["percent"]) == (KEY, "changed", 100.0)
+    here = catalog("diff", NEWEST, "own", "--region", "us-east-1")
+    assert "in us-east-1" in here.out
+    assert "+100.0 %" in here.out
+    assert catalog("diff", NEWEST, "own", "--region", "eu-west-1", "--format", "json").document["changes"] == []
 
 
 @pytest.mark.parametrize(("until", "percent"), [("2026-10-31", 0), ("2099-12-31", 10)], ids=["ended", "holds"])
@@ -166,3 +170,27 @@ def test_a_gate_on_the_age_is_passed_or_not() -> None:
 def test_amounts_keep_their_digits() -> None:
     document = catalog("list", "prices", "--match", KEY, "--format", "json").document
     assert Decimal(str(document["rows"][0]["usd"])) == load_catalog().prices.rows[KEY].usd
+
+
+def test_a_comparison_in_a_region_has_its_prices_and_those_of_hosted_models() -> None:
+    days = snapshots(package_folder())
+    whole = catalog("diff", days[0], days[-1], "--format", "json").document["changes"]
+    here = catalog("diff", days[0], days[-1], "--region", "eu-central-1", "--format", "json").document["changes"]
+    of_it = [row for row in whole if row["key"].split("/")[0] == "api" or row["key"].split("/")[1] == "eu-central-1"]
+    assert here == of_it
+    assert 0 < len(here) < len(whole)
+    wrong = catalog("diff", days[0], days[-1], "--region", "eu-central-9")
+    assert wrong.status == 2
+    assert "eu-central-1" in wrong.err
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ("gpt-oss-20b", "vLLM 0.10.1 (class GptOssForCausalLM); plans run"),
+        ("llama-3.1-8b-instruct", "vLLM 0.5.3.post1 (rope scaling of type llama3); plans run"),
+        ("falcon-180b-chat", "from which release of vLLM on falcon-180b-chat is served is not known"),
+    ],
+)
+def test_a_model_says_from_which_release_of_the_engine_on_it_is_served(model: str, told: str) -> None:
+    assert told in " ".join(catalog("show", model, COLUMNS="200").out.split())

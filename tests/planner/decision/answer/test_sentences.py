@@ -25,6 +25,7 @@ from planner.decision.candidates.omissions import (
     Dominated,
     DrafterNotPlanned,
     Ended,
+    EngineLacks,
     FarFromCheapest,
     FormatNotRun,
     LicenceForbids,
@@ -62,6 +63,7 @@ from planner.decision.choice.limits import (
     TotalBudget,
     VcpuQuota,
 )
+from planner.domain.engine_minimum import Unserved
 from planner.performance.capacity import NoCapacity
 from planner.performance.memory import NoFit
 from planner.performance.precision import Unsupported
@@ -107,6 +109,7 @@ OMISSIONS: list[tuple[OmissionCause, str]] = [
         OtherResidency(("global",), (NearAddress("eu", ("efta", "eu"), ("eu", "efta")),)),
         "processes in global (its address `eu` in efta, eu, which `residency: [eu, efta]` would allow)",
     ),
+    (EngineLacks(Unserved("vLLM serves it from 0.34.0 on")), "vLLM serves it from 0.34.0 on"),
     (RegionOutside("us-east-1 (United States)"), "machines in us-east-1 (United States) process its data there"),
     (TermsNotMet("no_training", True), "it trains on requests"),
     (TermsNotMet("no_training", False), "whether it trains on requests is not verified; read its contract"),
@@ -241,6 +244,7 @@ def test_every_kind_of_omission_has_a_meaning_and_a_cause() -> None:
         (Candidate(api="openai/gpt-5.4"), "openai/gpt-5.4"),
         (Candidate(instance_type="g6.xlarge"), "g6.xlarge"),
         (Candidate(model="qwen3-32b"), "qwen3-32b on own machines"),
+        (Candidate("gpt-oss-120b", "mxfp4"), "gpt-oss-120b (mxfp4) on own machines"),
         (L4, "gpt-oss-120b (mxfp4) on 1 × L4"),
         (Candidate("gpt-oss-120b", "mxfp4", "L4", 2, "g6.12xlarge"), "gpt-oss-120b (mxfp4) on 2 × L4 in g6.12xlarge"),
         (
