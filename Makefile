@@ -87,4 +87,4 @@ bench: setup-python ## Run the benchmarks
 	@for benchmark in benchmarks/*.py; do $(BIN)/python -m "benchmarks.$$(basename "$$benchmark" .py)" || exit 1; done
 
 clean: ## Remove what was made in this checkout (the shared cache of tools stays)
-	rm -rf .venv $(TORCH) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-planner $(TORCH) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
