@@ -19,6 +19,10 @@ TORCH_UNUSED := triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cuda-cc
 # Tools that cannot be had are skipped with a sentence, and so are the tests that need them; CI wants them all.
 SETUP_TOOLS := $(BIN)/python -m tools.setup tools || [ "$$CI" != true ]
 
+# Every package with its hashes, for any machine.
+SOLVE := uv pip compile pyproject.toml --quiet --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
+  --no-header
+
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -69,10 +73,10 @@ format: setup-python ## Format the code and mend what lint can mend
 figures: setup-python ## Write every figure of README.md and docs/ anew (FILES=README.md: those of one document)
 	@$(BIN)/python -m tools.figures $(FILES)
 
-lock: ## Solve requirements.lock anew from pyproject.toml (needs uv)
+lock: ## Solve requirements.lock and requirements-planner.lock anew from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "\`make lock\` needs uv: https://docs.astral.sh/uv/" >&2; exit 1; }
-	uv pip compile pyproject.toml --quiet --extra dev --extra refresh --generate-hashes --universal --python-version 3.11 \
-	  --no-emit-index-url --no-header -o requirements.lock
+	$(SOLVE) --extra dev -o requirements.lock
+	$(SOLVE) --extra setup --constraints requirements.lock --no-annotate -o requirements-planner.lock
 
 lock-torch: ## Solve tools/torch/requirements.lock anew (needs uv)
 	@command -v uv >/dev/null || { echo "\`make lock-torch\` needs uv: https://docs.astral.sh/uv/" >&2; exit 1; }
@@ -83,4 +87,4 @@ bench: setup-python ## Run the benchmarks
 	@for benchmark in benchmarks/*.py; do $(BIN)/python -m "benchmarks.$$(basename "$$benchmark" .py)" || exit 1; done
 
 clean: ## Remove what was made in this checkout (the shared cache of tools stays)
-	rm -rf .venv $(TORCH) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-planner $(TORCH) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -2,7 +2,12 @@
 
 import sys
 
-from infra.program import deploy
+try:
+    from infra.program import deploy
+except ModuleNotFoundError as error:
+    if (error.name or "").split(".")[0] not in ("pulumi", "pulumi_aws", "pulumi_kubernetes"):
+        raise
+    sys.exit(f"the package {error.name} is not installed, and deploying needs it: pip install -e '.[deploy]'")
 
 try:
     deploy()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import stat
@@ -151,7 +152,7 @@ def test_the_catalog_names_every_module_folder_and_each_tool_once() -> None:
     tables = tomllib.loads((ROOT / "tools" / "tools.toml").read_text(encoding="utf-8"))
     assert set(tables) == {path.parent.name for path in (ROOT / "tools").glob("*/go.mod")}
     names = [name for table in tables.values() for name in table["tools"]]
-    asked_for = "pulumi pulumi-language-python helm3 helm4 kubeconform etcd kwok"
+    asked_for = "actionlint pulumi pulumi-language-python helm3 helm4 kubeconform etcd kwok"
     control_plane = "kube-apiserver kube-controller-manager kube-scheduler"
     assert sorted(names) == sorted(f"{asked_for} {control_plane}".split())
     for table in tables.values():
@@ -341,6 +342,53 @@ def test_hashes_are_required_and_nothing_is_fetched_for_the_project_itself(
     assert "--require-hashes -r requirements.lock" in locked
     assert "--no-deps --no-build-isolation --editable ." in project
     assert python_environment.up_to_date(checkout)
+
+
+def test_the_planner_has_an_environment_of_its_own(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packages = python_environment.PLANNER
+    (checkout / packages.lock).write_text("# few\n", encoding="utf-8")
+    log = checkout / "uv.log"
+    make = "mkdir -p {0}/bin; : > {0}/bin/python; chmod +x {0}/bin/python; echo version = 3.12.1 > {0}/pyvenv.cfg"
+    script = f'#!/bin/sh\necho "$@" >> {log}\n[ "$1" != venv ] || {{ {make.format(checkout / packages.folder)}; }}\n'
+    uv = executable(checkout / "bin" / "uv", script)
+    monkeypatch.setenv("PATH", f"{uv.parent}:{PATH_BEFORE}")
+    python_environment.install(checkout, quiet, packages)
+    _, locked, project = log.read_text(encoding="utf-8").splitlines()
+    assert locked.endswith("--require-hashes -r requirements-planner.lock")
+    assert "--editable ." in project
+    assert python_environment.up_to_date(checkout, packages)
+    (checkout / "requirements.lock").write_text("# changed\n", encoding="utf-8")
+    assert python_environment.up_to_date(checkout, packages), "the other lock is none of its business"
+    assert not python_environment.up_to_date(checkout)
+
+
+@pytest.mark.parametrize("change", ["requirements-planner.lock", "pyproject.toml"])
+def test_a_cache_is_named_by_what_it_depends_on(checkout: Path, change: str) -> None:
+    packages = python_environment.PLANNER
+    (checkout / packages.lock).write_text("# few\n", encoding="utf-8")
+    before = python_environment.cached(checkout, packages)
+    assert before == python_environment.cached(checkout, packages)
+    assert before["folder"] == str(checkout / ".venv-planner")
+    (checkout / change).write_text("# changed\n", encoding="utf-8")
+    assert python_environment.cached(checkout, packages)["key"] != before["key"]
+
+
+def _pins(lock: str) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for line in (ROOT / lock).read_text(encoding="utf-8").splitlines():
+        if match := re.match(r"([a-z0-9-]+)==(\S+)", line):
+            found.setdefault(match[1], set()).add(match[2])
+    return found
+
+
+def test_the_planners_lock_is_a_part_of_the_whole_one() -> None:
+    """`make lock` solves both, so that no run of continuous integration plans with what the tests did not see."""
+    whole, part = _pins("requirements.lock"), _pins("requirements-planner.lock")
+    assert len(part) < len(whole) / 4
+    assert {name: pins for name, pins in part.items() if whole.get(name) != pins} == {}
+    heavy = {"pulumi", "moto", "boto3", "kubernetes", "mypy", "matplotlib", "aiohttp", "cryptography"}
+    assert heavy <= set(whole)
+    assert heavy & set(part) == set()
 
 
 def test_make_alone_lists_its_targets() -> None:

@@ -1,5 +1,8 @@
 """Set-up of a checkout: `python -m tools.setup python`, `python -m tools.setup tools`. Called by the Makefile.
 
+`planner` installs what planning and reviewing need, and no more. `cache` prints how a cache of that is called. Both are
+for continuous integration (action.yml, ci/gitlab.yml).
+
 Progress and complaints go to stderr. Exit code 0: all is there; 1: something could not be had, and the message says
 what is skipped without it; 130: interrupted (what was finished stays, the next run takes up the rest).
 """
@@ -21,13 +24,18 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def main(arguments: list[str]) -> int:
     """Run the parts of set-up named in `arguments`; no name runs none and explains."""
-    if not arguments or not set(arguments) <= {"python", "tools"}:
-        print("usage: python -m tools.setup [python] [tools]", file=sys.stderr)
+    if not arguments or not set(arguments) <= {"python", "planner", "cache", "tools"}:
+        print("usage: python -m tools.setup [python] [planner] [cache] [tools]", file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that a build is ended with its compilers
     try:
         if "python" in arguments:
             python_environment.install(ROOT, _say)
+        if "planner" in arguments:
+            python_environment.install(ROOT, _say, python_environment.PLANNER)
+        if "cache" in arguments:
+            for name, value in python_environment.cached(ROOT, python_environment.PLANNER).items():
+                print(f"{name}={value}")
         if "tools" in arguments:
             go_tools.install(_say)
     except (python_environment.InstallError, go_tools.BuildError) as error:

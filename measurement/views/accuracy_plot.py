@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from measurement.evidence.accuracy import KINDS, ScoredRow
 from measurement.views.accuracy import WORDS
 from planner.faces.figures import count_words
+from planner.words.diagnostics import Problem, Problems
 
 COLOURS = {"tpot": "#1f77b4", "ttft": "#d62728", "throughput": "#2ca02c", "e2e": "#9467bd"}
 UNITS = {"tpot": "ms", "ttft": "ms", "throughput": "tokens/s, req/s", "e2e": "ms"}
@@ -20,10 +21,19 @@ BAND = 0.25
 
 
 def accuracy_svg(rows: Sequence[ScoredRow]) -> str:
-    """The picture of these rows. It loads matplotlib here, because that takes most of a second."""
-    import matplotlib
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
+    """The picture of these rows. It loads matplotlib here, because that takes most of a second.
+
+    Raises `Problems` with USE003 where matplotlib is not installed.
+    """
+    try:
+        import matplotlib
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        hint = "pip install -e '.[plot]'"
+        raise Problems(
+            [Problem("USE003", "--plot needs the package matplotlib, which is not installed", hint=hint)]
+        ) from error
 
     with matplotlib.rc_context({"svg.hashsalt": "spillway", "svg.fonttype": "none", "font.size": 9.0}):
         figure = Figure(figsize=(7.0, 6.4), layout="tight")

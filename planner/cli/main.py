@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from planner.cli.catalog_verbs import catalog, models
+from planner.cli.ci_verbs import ci
 from planner.cli.options import HERE, AsFormat, EnvironmentName, Folder, OutputFormat
 from planner.cli.output import report_problems
 
@@ -74,14 +75,22 @@ def plan(
     environments: Annotated[list[str], typer.Argument(metavar="ENV...", help="Environments to plan.")],
     folder: Folder = HERE,
     upgrade: Annotated[bool, typer.Option("--upgrade", help="Plan on the newest price snapshot.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and write nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and write no lock.")] = False,
+    notes: Annotated[
+        Path | None,
+        typer.Option("--notes", metavar="FILE", help="Write the title and the text of a pull request."),
+    ] = None,
     form: AsFormat = OutputFormat.text,
 ) -> None:
-    """Compute the cheapest plan and write its lock."""
+    """Compute the cheapest plan and write its lock.
+
+    --notes writes a title as the first line, an empty line, and Markdown: the bills, the prices that moved, and what
+    changes in each plan.
+    """
     from planner.cli import planning
 
     with report_problems(form.value):
-        planning.plan(environments, folder, upgrade, dry_run, form.value)
+        planning.plan(environments, folder, upgrade, dry_run, form.value, notes)
 
 
 @app.command(short_help="Is each lock fresh, whole and consistent?")
@@ -298,6 +307,7 @@ def perf_calibrate(
         calibrating.calibrate(files or [], options, name, folder, as_of, dry_run, replace, form.value)
 
 
+app.add_typer(ci, name="ci")
 app.add_typer(catalog, name="catalog")
 app.add_typer(models, name="models")
 

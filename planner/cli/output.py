@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +16,8 @@ from planner.words.diagnostics import Problem, Problems, annotation_lines, as_js
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+MOST_ANNOTATIONS = 10
+"""Annotations that GitHub shows of one step, of errors and of warnings each. It drops the others without a word."""
 PLAIN_WIDTH = 160
 """Columns of a table when the output is no terminal."""
 UNKNOWN_WIDTH = 80
@@ -71,19 +74,40 @@ def warn(problems: Iterable[Problem]) -> None:
 def report(problems: Iterable[Problem], form: str = "text") -> None:
     """Print problems: for a person or a pull request on stderr, for a program as the one document on stdout.
 
-    A CI runner reads annotations on stderr too. A person reads at the end how many there are.
+    A CI runner reads annotations on stderr too. What is beyond those that it shows is text in its log. A person reads
+    at the end how many there are.
     """
     listed = tuple(problems)
     if form == "json":
         show_json({"problems": as_json(listed)})
-    elif os.environ.get("GITHUB_ACTIONS") == "true":
-        for line in annotation_lines(listed):
+        return
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        shown = tuple(problem for problem in listed if _is_annotated(problem))
+        for line in annotation_lines(_placed_in_the_repository(problem) for problem in shown):
             note(line)
-    else:
-        for line in text_lines(listed, _width_of_stderr()):
-            note(line)
-        if closing := closing_line(listed):
-            note(closing)
+        listed = tuple(problem for problem in listed if problem not in shown)
+    for line in text_lines(listed, _width_of_stderr()):
+        note(line)
+    if closing := closing_line(listed):
+        note(closing)
+
+
+_annotated = Counter[str]()
+
+
+def _is_annotated(problem: Problem) -> bool:
+    """Say whether this verb has an annotation left for a problem, and count it."""
+    _annotated[problem.severity] += 1
+    return _annotated[problem.severity] <= MOST_ANNOTATIONS
+
+
+def _placed_in_the_repository(problem: Problem) -> Problem:
+    """Return the problem with its file as GitHub looks for it: relative to the checkout, wherever this command runs."""
+    checkout = os.environ.get("GITHUB_WORKSPACE")
+    if problem.where is None or not checkout:
+        return problem
+    file = os.path.relpath(os.path.abspath(problem.where.file), checkout)
+    return problem if file.startswith(os.pardir) else replace(problem, where=replace(problem.where, file=file))
 
 
 def _width_of_stderr() -> int | None:
@@ -100,6 +124,7 @@ def _width_of_stderr() -> int | None:
 @contextmanager
 def report_problems(form: str) -> Iterator[None]:
     """Turn `Problems` into a report and its exit code. A closed pipe and Ctrl-C end quietly."""
+    _annotated.clear()
     try:
         yield
         sys.stdout.flush()  # a short answer meets its closed pipe only here

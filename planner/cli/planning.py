@@ -2,54 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from planner.cli.output import note, report, show, show_json
+from planner.cli.output import note, report, show, show_json, warn
 from planner.documents.lock import render, says_the_same
+from planner.documents.replan import Replan, moved_prices
+from planner.domain.prices import Price
 from planner.edges import planning
 from planner.edges.files import write_text
-from planner.edges.workspace import workspace_of
+from planner.edges.planning import Planned
+from planner.edges.workspace import Workspace, workspace_of
+from planner.faces.price_notes import notes_text, notes_title
 from planner.faces.terminal import plan_view
 from planner.words.diagnostics import Problem, Problems
 
 
-def plan(arguments: Sequence[str], folder: Path, upgrade: bool, dry_run: bool, form: str) -> None:
-    """Plan each environment. The locks are written when all of them could be planned; otherwise none is written."""
-    planned, problems = [], list[Problem]()
+@dataclass(frozen=True)
+class NewPlan:
+    """A plan that was computed and is not written yet. path: its lock. planned: the plan with what stood before."""
+
+    workspace: Workspace
+    path: Path
+    planned: Planned
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether the lock on disk says the same already."""
+        return self.planned.prior is not None and says_the_same(self.planned.prior, self.planned.lock)
+
+
+def plan(
+    arguments: Sequence[str], folder: Path, upgrade: bool, dry_run: bool, form: str, notes: Path | None = None
+) -> None:
+    """Plan each environment. The locks are written when all of them could be planned; otherwise none is written.
+
+    notes: file that receives the title and the text of a pull request.
+    """
+    plans = computed(arguments, folder, upgrade)
+    for each in plans:
+        show_and_write(each, dry_run, form)
+    if notes is not None:
+        replans = [_replan(each) for each in plans]
+        write_text(notes, f"{notes_title(replans)}\n\n{notes_text(replans)}")
+        note(f"wrote {notes}")
+    if form == "json":
+        locks = [each.planned.lock.model_dump(mode="json") for each in plans]
+        show_json(locks[0] if len(locks) == 1 else locks)
+    denials = [
+        Problem("LOCK012", f"denied: {verdict.name}: {verdict.message}")
+        for each in plans
+        for verdict in each.planned.lock.plan.verdicts
+        if verdict.state == "deny"
+    ]
+    if denials:
+        report(denials)
+        raise SystemExit(1)
+
+
+def computed(arguments: Sequence[str], folder: Path, upgrade: bool) -> tuple[NewPlan, ...]:
+    """Return the plan of each environment. Raises `Problems` with those of all that have none."""
+    plans, problems = [], list[Problem]()
     exit_code = 0
     for argument in arguments:
         workspace, name = workspace_of(argument, folder)
         try:
             compute = planning.plan_on_newest_prices if upgrade else planning.plan
-            planned.append((workspace.lock_path(name), compute(workspace, name)))
+            plans.append(NewPlan(workspace, workspace.lock_path(name), compute(workspace, name)))
         except Problems as refusal:
             problems += refusal.problems
             exit_code = max(exit_code, refusal.exit_code)
     if problems:
         raise Problems(problems, exit_code)
-    denied = False
-    for path, result in planned:
-        denied = denied or any(v.state == "deny" for v in result.lock.plan.verdicts)
-        if form == "text":
-            show(plan_view(result.lock))
-        if result.outcome.note:
-            note(f"note: {result.outcome.note}")
-        if dry_run:
-            note(f"dry run: {path} is not written")
-        elif result.prior is not None and says_the_same(result.prior, result.lock):
-            note(f"{path} is unchanged")
-        else:
-            write_text(path, render(result.lock))
-            note(f"wrote {path}")
-    if form == "json":
-        locks = [result.lock.model_dump(mode="json") for _, result in planned]
-        show_json(locks[0] if len(locks) == 1 else locks)
-    if denied:
-        report(
-            Problem("LOCK012", f"denied: {v.name}: {v.message}")
-            for _, r in planned
-            for v in r.lock.plan.verdicts
-            if v.state == "deny"
-        )
-        raise SystemExit(1)
+    return tuple(plans)
+
+
+def show_and_write(new: NewPlan, dry_run: bool, form: str) -> None:
+    """Show a plan and write its lock, unless it is to be looked at alone or says the same already."""
+    if form == "text":
+        show(plan_view(new.planned.lock))
+    if new.planned.outcome.note:
+        note(f"note: {new.planned.outcome.note}")
+    if dry_run:
+        note(f"dry run: {new.path} is not written")
+    elif new.unchanged:
+        note(f"{new.path} is unchanged")
+    else:
+        write_text(new.path, render(new.planned.lock))
+        note(f"wrote {new.path}")
+
+
+def _replan(new: NewPlan) -> Replan:
+    """Return what became of a plan, with the prices of both snapshots."""
+    start = new.planned.wanted.environment.horizon.start
+    base, lock = new.planned.prior, new.planned.lock
+    after = new.workspace.catalog(lock.consulted.snapshot).priced_on(start).prices.rows
+    before: Mapping[str, Price] = {}
+    if base is not None:
+        try:
+            before = new.workspace.catalog(base.consulted.snapshot).priced_on(start).prices.rows
+        except Problems as gone:  # an old snapshot that is shipped no longer; the lock knows what it paid
+            warn(gone.problems)
+    return Replan(base, lock, moved_prices(base, lock, before, after))

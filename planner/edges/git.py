@@ -1,4 +1,4 @@
-"""What git knows about a file: its text at a revision."""
+"""What git knows about a file: its text at a revision. `git_branch` asks it about branches."""
 
 from __future__ import annotations
 
@@ -15,18 +15,8 @@ def text_at(revision: str, path: Path) -> str | None:
     its own), or the file was not text. GIT002: git is not installed.
     """
     folder = path.resolve().parent
-    if not folder.is_dir():
-        raise Problems([Problem("GIT001", f"{folder} is not a folder", hint="name a file of a git checkout")])
-    inside = _git(folder, "rev-parse", "--is-shallow-repository")
-    if inside.returncode != 0:
-        errors = inside.stderr.decode(errors="replace").strip().splitlines()
-        reason = errors[0] if errors else "it does not say why"
-        raise Problems([Problem("GIT001", f"git cannot read {folder}: {reason}")])
-    if _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}").returncode != 0:
-        shallow = inside.stdout.strip() == b"true"
-        hint = "this clone is shallow: check out with `fetch-depth: 0`" if shallow else "see `git log --oneline`"
-        raise Problems([Problem("GIT001", f"git knows no revision {revision!r} in {folder}", hint=hint)])
-    shown = _git(folder, "show", f"{revision}:./{path.name}")
+    known_revision(folder, revision)
+    shown = run_git(folder, "show", f"{revision}:./{path.name}")
     try:
         return shown.stdout.decode() if shown.returncode == 0 else None
     except UnicodeDecodeError as error:
@@ -34,7 +24,25 @@ def text_at(revision: str, path: Path) -> str | None:
         raise Problems([Problem("GIT001", message, hint="choose another revision")]) from error
 
 
-def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+def known_revision(folder: Path, revision: str) -> str:
+    """Return what to do where this clone knows too little of a revision. Raises `Problems` where it knows nothing."""
+    if not folder.is_dir():
+        raise Problems([Problem("GIT001", f"{folder} is not a folder", hint="name a file of a git checkout")])
+    inside = run_git(folder, "rev-parse", "--is-shallow-repository")
+    if inside.returncode != 0:
+        errors = inside.stderr.decode(errors="replace").strip().splitlines()
+        reason = errors[0] if errors else "it does not say why"
+        raise Problems([Problem("GIT001", f"git cannot read {folder}: {reason}")])
+    shallow = inside.stdout.strip() == b"true"
+    hint = "this clone is shallow: check out with `fetch-depth: 0`" if shallow else "see `git log --oneline`"
+    known = run_git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    if known.returncode != 0:
+        raise Problems([Problem("GIT001", f"git knows no revision {revision!r} in {folder}", hint=hint)])
+    return hint
+
+
+def run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """Run git in a folder and return how it ended. Raises `Problems` with GIT002 without git."""
     try:
         return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, check=False)
     except FileNotFoundError as error:

@@ -21,6 +21,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,8 @@ def rehearse(script: Script, note: Callable[[str], None] = lambda _: None) -> Re
 
     note: is called with a line of text at each step, for stderr.
     """
+    if find_spec("aiohttp") is None:
+        raise RehearsalFailed("the packages of the gateway are not installed: pip install -e '.[gateway]'")
     _allow_many_open_files()
     with tempfile.TemporaryDirectory(prefix="spillway-rehearsal-") as name, Children(Path(name)) as children:
         try:

@@ -140,7 +140,8 @@ class Workspace:
             self.wanted(name)  # which says that there is no such environment, and which there are
         if lock is None:
             message = f"{self.lock_path(name)} does not exist"
-            raise Problems([Problem("LOCK004", message, hint=f"run `spillway plan {name}`")])
+            where = Span(str(self.environment_path(name)), 1)
+            raise Problems([Problem("LOCK004", message, where, f"run `spillway plan {name}`")])
         return lock
 
     def judgement(self, name: str, today: date) -> tuple[Lock, tuple[Problem, ...]]:

@@ -1,0 +1,69 @@
+"""What git knows of a branch: where it left another one, what it changed, and how locks are committed to it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from planner.edges.git import known_revision, run_git
+from planner.words.diagnostics import Problem, Problems
+
+AUTHOR = ("github-actions[bot]", "41898282+github-actions[bot]@users.noreply.github.com")
+"""Name and address of a commit that nobody's git is set up for."""
+
+
+def parting(folder: Path, revision: str) -> str:
+    """Return the commit at which the checkout left a revision. Raises `Problems` with GIT001."""
+    hint = known_revision(folder, revision)
+    found = run_git(folder, "merge-base", revision, "HEAD")
+    if found.returncode != 0:
+        message = f"git finds no commit that {revision!r} and the checkout share"
+        raise Problems([Problem("GIT001", message, hint=hint)])
+    return found.stdout.decode().strip()
+
+
+def changed_files(folder: Path, revision: str) -> tuple[str, ...]:
+    """Return the files below a folder that differ from a revision or are new, relative to the folder, sorted."""
+    tracked = run_git(folder, "diff", "--name-only", "--relative", "-z", revision, "--", ".")
+    new = run_git(folder, "ls-files", "--others", "--exclude-standard", "-z", "--", ".")
+    return tuple(sorted({name for out in (tracked, new) for name in _names(out.stdout)}))
+
+
+def is_tip(folder: Path, branch: str) -> bool:
+    """Say whether the checkout is the last commit of a branch of `origin`, as far as this clone knows."""
+    here = run_git(folder, "rev-parse", "HEAD")
+    there = run_git(folder, "rev-parse", "--verify", "--quiet", f"refs/remotes/origin/{branch}")
+    return there.returncode == 0 and here.stdout == there.stdout
+
+
+def commit(folder: Path, files: Sequence[Path], message: str) -> str | None:
+    """Commit these files alone and return the commit; None where git sees no change in them.
+
+    Raises `Problems` with GIT003 when git refuses.
+    """
+    names = [str(file.resolve()) for file in files]
+    _done(run_git(folder, "add", "--", *names))
+    if run_git(folder, "diff", "--cached", "--quiet", "--", *names).returncode == 0:
+        return None
+    identity: tuple[str, ...] = ()
+    if run_git(folder, "config", "user.email").returncode != 0:
+        identity = ("-c", f"user.name={AUTHOR[0]}", "-c", f"user.email={AUTHOR[1]}")
+    _done(run_git(folder, *identity, "commit", "--quiet", f"--message={message}", "--", *names))
+    return run_git(folder, "rev-parse", "HEAD").stdout.decode().strip()
+
+
+def push(folder: Path, branch: str) -> None:
+    """Push the checkout to a branch of `origin`. Raises `Problems` with GIT003, as when the branch has moved on."""
+    hint = "where the branch has moved on, its newer run plans; else the token may not write (`contents: write`)"
+    _done(run_git(folder, "push", "--quiet", "origin", f"HEAD:refs/heads/{branch}"), hint)
+
+
+def _names(out: bytes) -> list[str]:
+    return [name for name in out.decode(errors="surrogateescape").split("\0") if name]
+
+
+def _done(run: subprocess.CompletedProcess[bytes], hint: str = "") -> None:
+    if run.returncode != 0:
+        words = run.stderr.decode(errors="replace").strip() or run.stdout.decode(errors="replace").strip()
+        raise Problems([Problem("GIT003", f"git refuses: {words}", hint=hint)])

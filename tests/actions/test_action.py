@@ -1,0 +1,251 @@
+"""The Action's steps, run in bash as GitHub runs them, on pull requests in real git repositories."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from planner.documents.lock import load
+from tests.actions.conftest import Team, git
+from tests.actions.machine import Machine
+from tests.examples import ROOT
+from tests.planner import small
+
+ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+STEPS: list[dict[str, Any]] = ACTION["runs"]["steps"]
+Make = Callable[..., Machine]
+
+
+def test_a_fresh_lock_is_reviewed(planned_change: Team, machine: Make) -> None:
+    run = machine()
+    outputs = run.act()
+    assert run.failed == []
+    assert outputs["answer"] == "yes"
+    assert outputs["names"] == "small"
+    folder = Path(outputs["folder"])
+    names = ["check.json", "check.md", "small.html", "small.json", "small.md"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    assert json.loads((folder / "check.json").read_text())["environments"] == {"small": []}
+    summary = run.step("Review").summary
+    assert "small: fresh" in summary
+    assert (folder / "small.md").read_text().strip() in summary
+    assert run.step("Check").annotations == []
+    keep = dict(run.used)["actions/upload-artifact"]
+    assert keep["path"] == str(folder)
+    (comment,) = [line for line in run.called if line.startswith("comment")]
+    assert comment == "comment github small --pull-request 12"
+    assert not any("later" in line for line in run.called), "an environment that nobody planned yet is left alone"
+
+
+def test_the_difference_is_against_where_the_branch_left(planned_change: Team, machine: Make) -> None:
+    left = git(planned_change.clone, "rev-parse", "origin/main")
+    git(planned_change.clone, "switch", "--quiet", "main")
+    planned_change.write("README.md", "main went on\n")
+    planned_change.push("main", "Go on")
+    git(planned_change.clone, "switch", "--quiet", "load")
+    run = machine("head")
+    run.act()
+    assert f"diff small --base {left} --format json" in run.called
+
+
+def test_a_stale_lock_fails_after_everything_was_said(unplanned_change: Team, machine: Make) -> None:
+    run = machine()
+    outputs = run.act()
+    assert outputs["answer"] == "no"
+    assert run.failed == ["Answer"]
+    (annotation,) = run.step("Check").annotations
+    assert annotation.startswith("::error file=environments/small.lock.json,line=1,col=1,title=LOCK010::stale")
+    assert "requests_per_second" in run.step("Review").summary
+    assert [line for line in run.called if line.startswith("comment")] != []
+    assert "actions/upload-artifact" in dict(run.used)
+
+
+def test_a_missing_lock_is_said_at_the_environment(team: Team, machine: Make) -> None:
+    team.branch("load", new_yaml=small.text())
+    run = machine()
+    outputs = run.act()
+    assert (outputs["names"], outputs["answer"]) == ("new", "no")
+    assert run.failed == ["Answer"]
+    (annotation,) = run.step("Check").annotations
+    assert annotation.startswith("::error file=environments/new.yaml,line=1,col=1,title=LOCK004::")
+    assert "spillway plan new" in annotation
+    assert not (Path(outputs["folder"]) / "new.md").exists()
+
+
+def test_a_pull_request_about_something_else_passes(team: Team, machine: Make) -> None:
+    team.branch("load")
+    run = machine()
+    outputs = run.act()
+    assert (outputs["names"], outputs["answer"], run.failed) == ("", "yes", [])
+    assert "small: fresh" in run.step("Review").summary
+
+
+@pytest.mark.parametrize("file", ["catalog/prices.yaml", "own.trace.json"])
+def test_a_file_of_no_environment_touches_all(team: Team, machine: Make, file: str) -> None:
+    (team.clone / "environments" / "catalog").mkdir()
+    git(team.clone, "switch", "--quiet", "--create", "load")
+    team.write(file, "{}\n")
+    team.push("load", "A file")
+    run = machine()
+    assert run.act()["names"] == "later small"
+
+
+def test_no_step_has_more_annotations_than_github_shows(team: Team, machine: Make) -> None:
+    extra = "".join(f"colour{number}: blue\n" for number in range(14))
+    team.branch("load", small_yaml=small.text() + extra)
+    run = machine()
+    run.act()
+    check = run.step("Check")
+    line = small.text().count("\n") + 1
+    assert check.annotations[0].startswith(f"::error file=environments/small.yaml,line={line},col=1,title=ENV003::")
+    assert run.failed == ["Answer"]
+    assert len(check.annotations) == 10
+    assert [f"colour{number}" in check.err for number in range(14)] == [True] * 14
+
+
+@pytest.mark.parametrize(("fork", "actor"), [(True, "stranger"), (False, "dependabot[bot]")])
+def test_who_may_not_write_gets_the_summary(planned_change: Team, machine: Make, fork: bool, actor: str) -> None:
+    run = machine("head", fork=fork, actor=actor)
+    outputs = run.act(preview="true", mode="plan")
+    assert "nothing to plan" in run.step("Plan").err
+    assert (run.failed, outputs["answer"]) == ([], "yes")
+    (notice,) = run.step("Comment").annotations
+    assert notice.startswith("::notice title=Spillway::")
+    assert not any(line.startswith("comment") for line in run.called)
+    assert run.step("Review").summary != ""
+    assert "previews nothing" in run.step("Preview").out
+
+
+def test_a_shallow_clone_is_told_what_to_do(planned_change: Team, machine: Make) -> None:
+    run = machine(depth=1)
+    run.act()
+    assert run.failed == ["Scope"]
+    assert "fetch-depth: 0" in run.step("Scope").annotations[0]
+
+
+def test_an_unknown_mode_is_refused(planned_change: Team, machine: Make) -> None:
+    run = machine()
+    run.act(mode="deploy")
+    assert run.failed == ["Name the packages"]
+    assert "there is no mode deploy" in run.steps[0].out
+
+
+def test_setup_puts_the_command_on_the_path_and_does_nothing_else(planned_change: Team, machine: Make) -> None:
+    run = machine()
+    run.act(mode="setup")
+    assert [step.name for step in run.steps] == ["Name the packages", "Install the planner"]
+    assert [name for name, _ in run.used] == ["actions/setup-python", "actions/cache"]
+    assert run.variables["SPILLWAY_ENVIRONMENTS"] == "environments"
+    assert os.access(Path(run.variables["PATH"].split(":")[0]) / "spillway", os.X_OK)
+
+
+def test_the_cache_is_named_by_everything_that_it_depends_on(planned_change: Team, machine: Make) -> None:
+    run = machine()
+    run.act(mode="setup")
+    cache = dict(run.used)["actions/cache"]
+    assert cache["path"] == str(run.action_path / ".venv-planner")
+    assert re.fullmatch(r"spillway-linux-\w+-3\.\d+\.\d+-[0-9a-f]{16}", cache["key"])
+    lock = run.action_path / "requirements-planner.lock"
+    lock.write_text(lock.read_text() + "# changed\n")
+    second = Machine(run.home.parent / "second", run.workspace, run.event)
+    (second.action_path / "requirements-planner.lock").write_text(lock.read_text())
+    python = second.home / "bin" / "python"
+    python.unlink()
+    python.write_text("#!/bin/sh\nexit 1\n")  # nothing may be installed here
+    assert second.act(mode="setup") == {"names": "", "answer": "", "folder": ""}
+
+
+# The mode `plan`
+
+
+def test_a_stale_lock_is_planned_and_pushed_once(unplanned_change: Team, machine: Make) -> None:
+    run = machine("head")
+    outputs = run.act(mode="plan")
+    assert run.failed == []
+    assert outputs == {"names": "small", "answer": "yes", "folder": outputs["folder"]}
+    git(unplanned_change.clone, "fetch", "--quiet", "origin")
+    log = git(unplanned_change.clone, "log", "--format=%an: %s", "-2", "origin/load").splitlines()
+    assert log == ["github-actions[bot]: Plan small", "Ada: Change small_yaml"]
+    changed = git(unplanned_change.clone, "diff", "--name-only", "origin/load~1", "origin/load")
+    assert changed == "environments/small.lock.json"
+    text = git(unplanned_change.clone, "show", "origin/load:environments/small.lock.json")
+    assert load(text, "lock").digests.environment == small.replanned().lock.digests.environment
+
+    # The run that this push may start plans and pushes nothing.
+    git(unplanned_change.clone, "pull", "--quiet", "origin", "load")
+    before = git(unplanned_change.hosted, "rev-parse", "load")
+    second = machine("head", run=2)
+    assert second.act(mode="plan")["answer"] == "yes"
+    assert "nothing to plan" in second.step("Plan").err
+    assert git(unplanned_change.hosted, "rev-parse", "load") == before
+
+
+def test_a_branch_in_a_fork_is_not_planned_for(unplanned_change: Team, machine: Make) -> None:
+    run = machine("head", fork=True)
+    run.act(mode="plan")
+    (annotation,) = run.step("Plan").annotations
+    assert "title=CI002::" in annotation
+    assert "spillway plan small" in annotation
+    assert run.failed == ["Plan"]
+
+
+def test_a_merge_with_main_is_not_pushed(unplanned_change: Team, machine: Make) -> None:
+    before = git(unplanned_change.hosted, "rev-parse", "load")
+    run = machine("merged")
+    run.act(mode="plan")
+    (annotation,) = run.step("Plan").annotations
+    assert "title=CI003::" in annotation
+    assert git(unplanned_change.hosted, "rev-parse", "load") == before
+
+
+# `pulumi preview`
+
+PULUMI = '#!/bin/sh\necho "$SPILLWAY_ENVIRONMENTS $*"\n'
+
+
+def test_a_preview_names_the_stack_and_its_settings(planned_change: Team, machine: Make) -> None:
+    run = machine()
+    (run.workspace / "environments" / "Pulumi.small.yaml").write_text("config: {}\n")
+    pulumi, python = run.home / "bin" / "pulumi", run.home / "bin" / "python"
+    pulumi.write_text(PULUMI)
+    pulumi.chmod(0o755)
+    python.unlink()
+    python.write_text(f'#!/bin/sh\n[ "$*" = "-m tools.setup python" ] || exec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    outputs = run.act(preview="true")
+    assert run.failed == []
+    folder = run.workspace / "environments"
+    said = (Path(outputs["folder"]) / "small.preview.txt").read_text()
+    options = f"--non-interactive --diff --stack small --config-file {folder / 'Pulumi.small.yaml'}"
+    assert said == f"{folder} preview {options}\n"
+
+
+# The file itself
+
+
+def test_nothing_from_outside_is_part_of_a_script() -> None:
+    assert [step["name"] for step in STEPS if "${{" in step.get("run", "")] == []
+
+
+def test_every_action_is_pinned_by_its_commit() -> None:
+    used = [step["uses"] for step in STEPS if "uses" in step]
+    assert used
+    assert [name for name in used if not re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", name)] == []
+
+
+def test_every_input_and_output_is_described_and_used() -> None:
+    text = (ROOT / "action.yml").read_text(encoding="utf-8")
+    for name, declared in ACTION["inputs"].items():
+        assert declared["description"]
+        assert f"inputs.{name} " in text.replace("}", " ").replace("\n", " ")
+    outputs = [output["value"] for output in ACTION["outputs"].values()]
+    ids = {step["id"] for step in STEPS if "id" in step}
+    assert {re.findall(r"steps\.(\w+)\.", value)[0] for value in outputs} <= ids
