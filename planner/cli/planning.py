@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from planner.cli.output import note, report, show, show_json
-from planner.documents.lock import render, says_the_same
+from planner.documents.lock import Lock, render, says_the_same
 from planner.edges import planning
 from planner.edges.files import write_text
 from planner.edges.workspace import workspace_of
@@ -37,7 +37,7 @@ def plan(arguments: Sequence[str], folder: Path, upgrade: bool, dry_run: bool, f
             note(f"note: {result.outcome.note}")
         if dry_run:
             note(f"dry run: {path} is not written")
-        elif result.prior is not None and says_the_same(result.prior, result.lock):
+        elif result.prior is not None and _stays(result.prior, result.lock, upgrade):
             note(f"{path} is unchanged")
         else:
             write_text(path, render(result.lock))
@@ -53,3 +53,8 @@ def plan(arguments: Sequence[str], folder: Path, upgrade: bool, dry_run: bool, f
             if v.state == "deny"
         )
         raise SystemExit(1)
+
+
+def _stays(prior: Lock, lock: Lock, upgrade: bool) -> bool:
+    """Say whether the file stays as it is, because it says the same. An upgrade writes an older format anew."""
+    return says_the_same(prior, lock) and not (upgrade and prior.format_version != lock.format_version)
