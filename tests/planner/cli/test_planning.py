@@ -81,7 +81,6 @@ def test_a_lock_of_an_older_format_is_written_anew(checkout: Workspace) -> None:
     assert LOCK.read_text() == render(small.planned().lock)
 
 
-@pytest.mark.usefixtures("_plans_at_once")
 def test_a_lock_with_sorted_keys_stays_until_the_plan_changes_or_an_upgrade_is_asked_for(checkout: Workspace) -> None:
     parts = small.planned().lock.model_dump(mode="json") | {"format_version": "1.1"}
     parts["digests"]["content"] = content_digest(parts)
