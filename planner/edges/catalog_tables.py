@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from planner.domain.adapters import Adapter
 from planner.domain.apis import ApiModel, Provider
+from planner.domain.currency import Currency
 from planner.domain.discounts import Discount
 from planner.domain.gaps import did_you_mean
 from planner.domain.models import Model
@@ -29,7 +30,19 @@ from planner.words.spans import Path
 
 V = TypeVar("V")
 T = TypeVar(
-    "T", Gpu, InstanceType, Region, UnplannedHardware, Model, KnownPlace, Provider, ApiModel, Price, Discount, Adapter
+    "T",
+    Gpu,
+    InstanceType,
+    Region,
+    UnplannedHardware,
+    Model,
+    KnownPlace,
+    Provider,
+    ApiModel,
+    Price,
+    Discount,
+    Adapter,
+    Currency,
 )
 
 
