@@ -15,7 +15,7 @@ import typer
 
 from planner.cli.catalog_verbs import catalog, models
 from planner.cli.ci_verbs import ci
-from planner.cli.options import HERE, AsFormat, EnvironmentName, Folder, OutputFormat
+from planner.cli.options import HERE, AsFormat, EnvironmentName, Folder, OutputFormat, ShowFormat
 from planner.cli.output import report_problems
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # matrices are small here: more threads only wait for each other
@@ -122,8 +122,18 @@ def diff(
 
 
 @app.command()
-def show(environment: EnvironmentName, folder: Folder = HERE, form: AsFormat = OutputFormat.text) -> None:
-    """The plan that is locked."""
+def show(
+    environment: EnvironmentName,
+    folder: Folder = HERE,
+    form: Annotated[
+        ShowFormat,
+        typer.Option(
+            "--format",
+            help="text for people, json the lock, csv and markdown the bill, focus its months (FOCUS 1.2).",
+        ),
+    ] = ShowFormat.text,
+) -> None:
+    """The plan that is locked, and its bill for finance."""
     from planner.cli import review
 
     with report_problems(form.value):

@@ -16,6 +16,16 @@ class OutputFormat(StrEnum):
     json = "json"
 
 
+class ShowFormat(StrEnum):
+    """How a locked plan is printed."""
+
+    text = "text"
+    json = "json"
+    csv = "csv"
+    markdown = "markdown"
+    focus = "focus"
+
+
 Folder = Annotated[Path, typer.Option("--environments", envvar="SPILLWAY_ENVIRONMENTS", help="Folder of NAME.yaml.")]
 EnvironmentName = Annotated[
     str, typer.Argument(metavar="ENV", help="Name of an environment, or the path of its YAML file.")

@@ -21,16 +21,25 @@ from planner.words.diagnostics import Problem, Problems
 
 @dataclass(frozen=True)
 class NewPlan:
-    """A plan that was computed and is not written yet. path: its lock. planned: the plan with what stood before."""
+    """A plan that was computed and is not written yet.
+
+    path: its lock.
+    planned: the plan with what stood before.
+    upgrade: whether newer prices were asked for; then a lock of an older format is written anew.
+    """
 
     workspace: Workspace
     path: Path
     planned: Planned
+    upgrade: bool
 
     @property
     def unchanged(self) -> bool:
-        """Whether the lock on disk says the same already."""
-        return self.planned.prior is not None and says_the_same(self.planned.prior, self.planned.lock)
+        """Whether the lock on disk says the same already, so that its file stays."""
+        prior, lock = self.planned.prior, self.planned.lock
+        if prior is None or not says_the_same(prior, lock):
+            return False
+        return not (self.upgrade and prior.format_version != lock.format_version)
 
 
 def plan(
@@ -69,7 +78,7 @@ def computed(arguments: Sequence[str], folder: Path, upgrade: bool) -> tuple[New
         workspace, name = workspace_of(argument, folder)
         try:
             compute = planning.plan_on_newest_prices if upgrade else planning.plan
-            plans.append(NewPlan(workspace, workspace.lock_path(name), compute(workspace, name)))
+            plans.append(NewPlan(workspace, workspace.lock_path(name), compute(workspace, name), upgrade))
         except Problems as refusal:
             problems += refusal.problems
             exit_code = max(exit_code, refusal.exit_code)

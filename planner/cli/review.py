@@ -6,17 +6,23 @@ import datetime
 from collections.abc import Sequence
 from pathlib import Path
 
-from planner.cli.output import note, report, show_json, warn
+from planner.cli.output import note, report, show_json, show_text, warn
 from planner.cli.output import show as print_parts
 from planner.documents import diff as diffs
 from planner.documents import lock as locks
+from planner.documents.finance import finance_of
 from planner.edges.files import read_text
 from planner.edges.git import text_at
+from planner.edges.own_currency import currency_beside
 from planner.edges.workspace import Workspace, workspace_of
 from planner.faces.difference import diff_json, diff_view
 from planner.faces.figures import count_words
+from planner.faces.finance import budget_view, csv_text, focus_text, markdown_text, notes_of
 from planner.faces.terminal import plan_view
 from planner.words.diagnostics import Problem, Problems, as_json
+
+_FOR_FINANCE = {"csv": csv_text, "markdown": markdown_text, "focus": focus_text}
+"""What draws the bill, by the name of the format."""
 
 
 def check(arguments: Sequence[str], folder: Path, form: str) -> None:
@@ -65,14 +71,20 @@ def diff(argument: str, base: str, folder: Path, exit_code: bool, form: str) -> 
 
 
 def show(argument: str, folder: Path, form: str) -> None:
-    """Print the locked plan."""
+    """Print the locked plan, or its bill for finance."""
     workspace, name = workspace_of(argument, folder)
     lock = workspace.existing_lock(name)
-    _warn_if_not_fresh(workspace, name, form)
     if form == "json":
         show_json(lock.model_dump(mode="json"))
-    else:
-        print_parts(plan_view(lock))
+        return
+    warn_if_not_fresh(workspace, name)
+    bill, currency = finance_of(lock), currency_beside(workspace.folder)
+    if form == "text":
+        print_parts((*plan_view(lock), budget_view(bill, currency)))
+        return
+    for sentence in notes_of(bill, currency):
+        note(f"note: {sentence}")
+    show_text(_FOR_FINANCE[form](bill, currency))
 
 
 def _warn_if_not_fresh(workspace: Workspace, name: str, form: str) -> None:

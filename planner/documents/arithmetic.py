@@ -16,7 +16,7 @@ from planner.money.cost import PLATFORM, UNPRICED, cluster_items, disk_key, is_n
 from planner.plan.fleet import NodeGroup, Pool
 from planner.plan.phases import mean_usd_per_month
 from planner.plan.plan import Plan
-from planner.plan.traffic import PlannedRoute, RouteBand
+from planner.plan.traffic import PlannedRoute
 from planner.words.diagnostics import Problem
 from planner.words.numbers import dollars
 from planner.words.units import HOURS_PER_MONTH
@@ -113,14 +113,14 @@ def _served(plan: Plan, environment: Environment) -> Iterator[Problem]:
             local = sum(band.weights.values(), Decimal(0))
             if local and not _close(local, Decimal(1)):
                 yield Problem("CHK009", f"{place}: the weights of its pools sum to {local:.4f}, not 1")
-            away = [(_spilled(band, level.name), _refused(band, level.name)) for level in plan.levels]
+            away = [(band.spilled(level.name), band.refused(level.name)) for level in plan.levels]
             placed = all(spilled + refused >= 1 - TOLERANCE for spilled, refused in away)
             whole = all(refused > 1 - TOLERANCE for _, refused in away)
             if not local and placed and band.api_share != (0 if whole else 1):
                 message = "without a pool the API takes all of it, or it is refused whole"
                 yield Problem("CHK009", f"{place}: {message}; {band.api_share:.0%} goes there")
             for level in plan.levels:
-                spilled, refused = _spilled(band, level.name), _refused(band, level.name)
+                spilled, refused = band.spilled(level.name), band.refused(level.name)
                 if spilled + refused < 1 - TOLERANCE and not local:
                     lacking = f"{1 - spilled - refused:.0%}"
                     yield Problem("CHK009", f"{place}: {lacking} of it has no pool at level {level.name}")
@@ -143,7 +143,7 @@ def _too_long(plan: Plan, environment: Environment) -> Iterator[Problem]:
         month = sum(rates.values(), Decimal(0)) or Decimal(1)
         refused = cut = Decimal(0)
         for band in route.bands:
-            away = sum((rates[name] * _refused(band, name) for name in rates), Decimal(0)) / month
+            away = sum((rates[name] * band.refused(name) for name in rates), Decimal(0)) / month
             refused += band.share_of_requests * away
             cut += band.share_of_requests * (1 - away) if band.cut_to_tokens is not None else 0
         told = route.too_long
@@ -203,7 +203,7 @@ def _input_limits(plan: Plan, environment: Environment) -> Iterator[Problem]:
         most = max(stated)
         for index, band in enumerate(route.bands):
             # The limit is a whole number and may lie up to a token below the threshold of the price.
-            if any(share > 0 for share in band.spill_by_level.values()) and band.mean_input_tokens >= most + 1:
+            if any(band.spilled(level.name) > 0 for level in plan.levels) and band.mean_input_tokens >= most + 1:
                 message = f"route `{route.name}` band {index + 1} sends prompts of {band.mean_input_tokens:.0f} tokens"
                 yield Problem("CHK010", f"{message} to APIs that may be sent no more than {most}")
 
@@ -371,16 +371,6 @@ def _routes_of(plan: Plan, pool: Pool) -> list[PlannedRoute]:
     return [r for r in plan.routes if any(band.weights.get(pool.name, 0) > 0 for band in r.bands)]
 
 
-def _spilled(band: RouteBand, level: str) -> Decimal:
-    """Return the share of a band that goes to the API at a level. A level that is not named spills nothing."""
-    return band.spill_by_level.get(level, Decimal(0))
-
-
-def _refused(band: RouteBand, level: str) -> Decimal:
-    """Return the share of a band that is refused for its length at a level. A level that is not named refuses none."""
-    return band.refused_by_level.get(level, Decimal(0))
-
-
 def _close(value: Decimal, expected: Decimal) -> bool:
     return abs(value - expected) <= expected * TOLERANCE
 
@@ -398,6 +388,6 @@ def _load(plan: Plan, pool: Pool, level: str) -> Decimal:
             weight = band.weights.get(pool.name, Decimal(0))
             capacity = capacities.get((route.name, index), Decimal(0))
             if weight > 0 and capacity > 0:  # the lack of either is a problem of its own
-                local = 1 - _spilled(band, level) - _refused(band, level)
+                local = 1 - band.spilled(level) - band.refused(level)
                 load += rates.get(route.name, Decimal(0)) * band.share_of_requests * local * weight / capacity
     return load

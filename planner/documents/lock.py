@@ -1,12 +1,16 @@
 """The lock: a plan as a file that is reviewed in a pull request and that `pulumi up` obeys.
 
-The file is canonical JSON: it has sorted keys, one scalar a line, decimals as text and a newline at the end, so that
-the same plan gives the same bytes. Five digests stand in it. A lock is *stale* when the environment, the catalog's
-facts or its own content have changed; prices and calibration only age.
+The file is canonical JSON: its keys have one order, with one scalar a line, decimals as text and a newline at the end,
+so that the same plan gives the same bytes. The order is that of reading: each part declares its fields so that what a
+person reviews stands first, and the inputs and digests stand last. Older locks have their keys sorted; the order means
+nothing to a reader of the file. Five digests stand in it, over sorted keys. A lock is *stale* when the environment, the
+catalog's facts or its own content have changed; prices and calibration only age.
 
 The content digest covers everything but the versions, limits and counts of the search (`plan.solver`), which say
 nothing of what is deployed; whether the plan is proven stays covered. Keys that a newer 1.x added are not read but
-kept, because the digest covers them. Locks of format 1.0 are read too (`old_locks`); another major version is refused.
+kept, because the digest covers them. Format 1.2 leaves out what followed from other keys in 1.1: the shares by level of
+a band that an API takes whole, and the solver's bound. Locks of format 1.0 are read too (`old_locks`); another major
+version is refused.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ from planner.domain.environment import Environment
 from planner.plan.plan import Plan
 from planner.words.diagnostics import Problem, Problems, Span
 
-FORMAT_VERSION = "1.1"
+FORMAT_VERSION = "1.2"
 MAJOR = "1"
 DEEPEST = 50
 """Levels of the deepest lock."""
@@ -79,12 +83,12 @@ class Lock(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     format_version: Annotated[str, Field(pattern=r"^\d+\.\d+$")]
-    generated_by: str
     name: str
-    digests: Digests
-    consulted: Consulted
-    environment: dict[str, Any]
     plan: Plan
+    environment: dict[str, Any]
+    consulted: Consulted
+    generated_by: str
+    digests: Digests
 
     def answered_environment(self) -> Environment:
         """Return the environment that this lock answers."""
@@ -117,8 +121,23 @@ def seal(
 
 
 def render(lock: Lock) -> str:
-    """Return the content of the lock's file."""
-    return json.dumps(lock.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    """Return the content of the lock's file: its keys in the order of reading, one scalar a line."""
+    return json.dumps(_for_reading(lock.model_dump(mode="json"), lock), indent=2, ensure_ascii=False) + "\n"
+
+
+def _for_reading(written: Any, value: Any) -> Any:
+    """Return what is written of a value with its keys in order: those of a part as the part declares them, then those
+    that a newer format added; those of every other mapping by name.
+    """
+    if isinstance(value, BaseModel):
+        declared = [name for name in type(value).model_fields if name in written]
+        added = sorted(written.keys() - set(declared))
+        return {name: _for_reading(written[name], getattr(value, name)) for name in (*declared, *added)}
+    if isinstance(written, dict):
+        return {name: _for_reading(written[name], value[name]) for name in sorted(written)}
+    if isinstance(written, list):
+        return [_for_reading(*pair) for pair in zip(written, value, strict=True)]
+    return written
 
 
 def load(text: str, file: str) -> Lock:
@@ -197,14 +216,21 @@ def is_whole(lock: Lock) -> bool:
 
 
 def says_the_same(lock: Lock, other: Lock) -> bool:
-    """Say whether two whole locks hold the same plan of the same inputs, whatever release and solver wrote them."""
-    if lock.format_version != other.format_version or not (is_whole(lock) and is_whole(other)):
+    """Say whether two whole locks hold the same plan of the same inputs, whatever release and solver wrote them.
+
+    A lock of format 1.1, whose keys are sorted and which says some things twice, can say the same as one of today's.
+    """
+    if FORMAT_1_0 in (lock.format_version, other.format_version) or not (is_whole(lock) and is_whole(other)):
         return False
     return _without_writer(lock) == _without_writer(other)
 
 
 def _without_writer(lock: Lock) -> dict[str, Any]:
-    values = lock.model_dump(mode="json", exclude={"generated_by": True, "digests": {"content"}})
+    values = lock.model_dump(mode="json", exclude={"format_version", "generated_by"})
+    del values["digests"]["content"]
+    for route, written in zip(lock.plan.routes, values["plan"]["routes"], strict=True):
+        for band, of_band in zip(route.bands, written["bands"], strict=True):
+            of_band["spill_by_level"] = [str(band.spilled(level.name)) for level in lock.plan.levels]
     return {**values, "plan": {**values["plan"], "solver": _how_sure(values["plan"]["solver"])}}
 
 

@@ -194,7 +194,7 @@ def _promise(route: PlannedRoute, plan: Plan, level: str, share: float) -> Route
         share=share,
         spill_share=float(
             sum(
-                (band.share_of_requests * band.spill_by_level.get(level, Decimal(0)) for band in route.bands),
+                (band.share_of_requests * band.spilled(level) for band in route.bands),
                 Decimal(0),
             )
         ),
@@ -220,7 +220,7 @@ def _api_usd_per_hour(plan: Plan, level: str, rates: Mapping[str, Decimal]) -> D
             continue
         api = apis[route.fallback[0]]
         for band in route.bands:
-            spilled = rates[route.name] * band.share_of_requests * band.spill_by_level.get(level, Decimal(0)) * 3600
+            spilled = rates[route.name] * band.share_of_requests * band.spilled(level) * 3600
             total += spilled * band.mean_input_tokens * api.usd_per_million_input_tokens / 1_000_000
             total += spilled * band.mean_output_tokens * api.usd_per_million_output_tokens / 1_000_000
     return total

@@ -9,6 +9,7 @@ one alone counts. A price of the team's own is net: no discount is taken off it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -107,6 +108,15 @@ def as_own(price: Price) -> OwnPrice:
 def own_terms(source: str) -> str:
     """Return what the source of a price says of the team's own catalog; empty for a list price."""
     return source.removeprefix(OWN).partition(LISTED)[0] if source.startswith(OWN) else ""
+
+
+def listed_usd(source: str) -> Decimal | None:
+    """Return the list price of one unit by the source of a price, USD; None where an own price stands in its place.
+
+    A discounted price tells it. What has no own terms is a list price itself, and `unit_price` is it.
+    """
+    found = re.search(r" % off \$([0-9.]+) \(", own_terms(source))
+    return Decimal(found[1]) if found else None
 
 
 def names_in(key: str) -> tuple[str, ...]:

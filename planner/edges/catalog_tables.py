@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from planner.domain.adapters import Adapter
 from planner.domain.apis import ApiModel, Provider
+from planner.domain.currency import Currency
 from planner.domain.discounts import Discount
 from planner.domain.engine import EngineRelease
 from planner.domain.gaps import did_you_mean
@@ -43,6 +44,7 @@ T = TypeVar(
     Discount,
     Adapter,
     EngineRelease,
+    Currency,
 )
 
 

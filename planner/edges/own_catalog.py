@@ -8,6 +8,7 @@
     catalog/prices/KIND/GROUP.yaml    prices that the team pays; KIND is api, ec2 or platform
     catalog/discounts.yaml            what is taken off list prices
     catalog/scores/METRIC.yaml        what models reached in a metric; `score_files` reads it
+    catalog/currency.yaml             the currency in which bills are read too; `own_currency` reads it
 
 A model may name a shipped one as its `base` and state only what differs: own weights of the same shape. Rows have the
 same form as shipped ones and are checked in the same way; the digest of a plan covers them as it covers those, so that
@@ -53,6 +54,9 @@ MODELS = "models"
 FOLDERS = (MODELS, "gpus", "instances", "regions", "providers", "prices", SCORES, ADAPTERS)
 """Folders of an own catalog."""
 DISCOUNTS = f"discounts{SUFFIX}"
+CURRENCY = "currency"
+FILES = [DISCOUNTS, f"{CURRENCY}{SUFFIX}"]
+"""Files of an own catalog."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 """What the name of a file or block may be, because it becomes a part of names that others read."""
 _OF_THE_CHECKPOINT = frozenset(
@@ -201,9 +205,9 @@ def _unread(own: Path) -> Iterable[Problem]:
     for path in sorted([*own.iterdir(), *(prices.iterdir() if prices.is_dir() else ())]):
         inside = path.parent == prices
         folders = PRICE_KINDS if inside else FOLDERS
-        is_read = path.name in folders if path.is_dir() else path.name == DISCOUNTS and not inside
+        is_read = path.name in folders if path.is_dir() else path.name in FILES and not inside
         if not is_read and not path.name.startswith("."):
-            known = [f"{name}/" for name in folders] + ([] if inside else [DISCOUNTS])
+            known = [f"{name}/" for name in folders] + ([] if inside else FILES)
             hint = f"{path.parent} holds {', '.join(known)}; move it away"
             yield Problem("CAT007", f"{path} is not read", Span(str(path), 1), hint)
 

@@ -43,8 +43,8 @@ def _peak(plan: Plan, route: PlannedRoute, mean: Decimal) -> str:
     level = max(plan.levels, key=lambda each: each.planned_requests_per_second[route.name])
     peak = level.planned_requests_per_second[route.name]
     nothing = Decimal(0)
-    to_apis = sum((b.share_of_requests * b.spill_by_level.get(level.name, nothing) for b in route.bands), nothing)
-    refused = sum((b.share_of_requests * b.refused_by_level.get(level.name, nothing) for b in route.bands), nothing)
+    to_apis = sum((b.share_of_requests * b.spilled(level.name) for b in route.bands), nothing)
+    refused = sum((b.share_of_requests * b.refused(level.name) for b in route.bands), nothing)
     told = f"planned peak with bursts {rate(peak, mean)}: "
     if not to_apis and not refused:
         return told + "its pools serve all of it"

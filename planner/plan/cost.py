@@ -24,13 +24,13 @@ class CostLine(PlanPart):
     as_of: day of the price.
     """
 
-    name: str
     component: str
+    name: str
+    usd_per_month: Dollars
     kind: Literal["fixed", "usage"]
     quantity: Figure
     unit: str
     unit_price: UnitPrice
-    usd_per_month: Dollars
     price: str
     source: str
     as_of: str
@@ -56,8 +56,8 @@ class CostRange(PlanPart):
     cause: RangeCause
     low_usd_per_month: Dollars
     high_usd_per_month: Dollars
-    assumption: str
     unplaced: dict[str, Figure]
+    assumption: str
 
 
 class Cost(PlanPart):
@@ -67,10 +67,10 @@ class Cost(PlanPart):
     ranges: the range of each cause.
     """
 
-    lines: tuple[CostLine, ...]
-    fixed_usd_per_month: Dollars
-    usage_usd_per_month: Dollars
     usd_per_month: Dollars
     low_usd_per_month: Dollars
     high_usd_per_month: Dollars
+    fixed_usd_per_month: Dollars
+    usage_usd_per_month: Dollars
+    lines: tuple[CostLine, ...]
     ranges: tuple[CostRange, ...] = left_out_at(())

@@ -39,21 +39,21 @@ class NodeGroup(PlanPart):
 
     name: str
     instance_type: str
+    capacity_type: CapacityType
+    min_nodes: int
+    max_nodes: int
+    existing: int = left_out_at(0)
     gpu: str
     gpus_per_node: int
+    exclusive: bool
+    placement: tuple[NodePlacement, ...]
+    zones: tuple[str, ...]
+    disk_gb: int
+    quota_family: str
     vcpus_per_node: int
     memory_gib_per_node: int
     allocatable_cpu_m: int
     allocatable_memory_mib: int
-    quota_family: str
-    capacity_type: CapacityType
-    zones: tuple[str, ...]
-    min_nodes: int
-    max_nodes: int
-    exclusive: bool
-    placement: tuple[NodePlacement, ...]
-    disk_gb: int
-    existing: int = left_out_at(0)
 
 
 class SpeculativeConfig(PlanPart):
@@ -187,12 +187,12 @@ class PoolCapacity(PlanPart):
     requests_per_second: Figure
     low: Figure
     high: Figure
-    provenance: Provenance
     binding: str
     ttft_p95_ms: Figure
     tpot_p95_ms: Figure
     e2e_p95_ms: Figure | None = left_out_at(None)
     p95_input_tokens: Figure | None = left_out_at(None)
+    provenance: Provenance
 
 
 class Replicas(PlanPart):
@@ -220,20 +220,20 @@ class Pool(PlanPart):
 
     name: str
     model: str
-    hf_id: str
-    revision: str | None
     format: str
     gpu: str
+    replicas: Replicas
     node_group: str
     privacy: Literal["public", "internal", "restricted"]
-    replicas: Replicas
-    max_in_flight: int
+    peak_utilization: Figure
+    hf_id: str
+    revision: str | None
+    weights: str | None = left_out_at(None)
+    adapters: tuple[PoolAdapter, ...] = left_out_at(())
     engine: EngineSettings
-    clock: PoolClock
+    max_in_flight: int
     kv_tokens: int
     weights_gib_per_gpu: Figure
     load_seconds: Figure
     capacity: tuple[PoolCapacity, ...]
-    peak_utilization: Figure
-    weights: str | None = left_out_at(None)
-    adapters: tuple[PoolAdapter, ...] = left_out_at(())
+    clock: PoolClock

@@ -38,20 +38,20 @@ class Plan(PlanPart):
     risks: how likely each route's own pools miss its SLO.
     """
 
-    platform: PlannedPlatform
-    levels: tuple[PlanLevel, ...]
-    node_groups: tuple[NodeGroup, ...]
-    pools: tuple[Pool, ...]
-    routes: tuple[PlannedRoute, ...]
-    apis: tuple[FallbackApi, ...]
-    cost: Cost
-    phases: tuple[Phase, ...] = left_out_at(())
-    mean_usd_per_month: Dollars | None = left_out_at(None)
     verdicts: tuple[Verdict, ...]
+    cost: Cost
+    mean_usd_per_month: Dollars | None = left_out_at(None)
+    phases: tuple[Phase, ...] = left_out_at(())
+    routes: tuple[PlannedRoute, ...]
+    pools: tuple[Pool, ...]
+    node_groups: tuple[NodeGroup, ...]
+    apis: tuple[FallbackApi, ...]
+    platform: PlannedPlatform
+    risks: tuple[SloRisk, ...] = left_out_at(())
     baselines: tuple[Alternative, ...]
     runners_up: tuple[Alternative, ...]
     break_even: tuple[ScalePoint, ...]
     no_plan_at: tuple[ScaleWithoutPlan, ...] = left_out_at(())
+    levels: tuple[PlanLevel, ...]
     omitted: tuple[OmissionCount, ...]
     solver: Solver
-    risks: tuple[SloRisk, ...] = left_out_at(())

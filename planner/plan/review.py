@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from planner.plan.parts import PlanPart, VerdictState
+from planner.words.fields import left_out_at
 from planner.words.numbers import Dollars, Figure
 
 
@@ -39,9 +40,9 @@ class ScalePoint(PlanPart):
     scale: Figure
     usd_per_month: Dollars
     all_api_usd_per_month: Dollars | None
+    fleet: str
     gpus: int
     api_share: Figure
-    fleet: str
     routes: dict[str, str]
 
 
@@ -79,7 +80,8 @@ class Solver(PlanPart):
 
     status: `proven optimal` or `best found`.
     gap: how far the cost may lie above the optimum, a fraction of the cost.
-    bound_usd_per_month: cost below which there is no plan, USD a month.
+    bound_usd_per_month: cost below which there is no plan, USD a month; only locks of format 1.1 state it, because it
+    follows from the cost and the gap.
     classes, levels: size of the program.
     versions: version of each program that took part, by its name.
     options: value of each option of the search, by its name.
@@ -87,7 +89,7 @@ class Solver(PlanPart):
 
     status: str
     gap: Figure
-    bound_usd_per_month: Dollars
+    bound_usd_per_month: Dollars | None = left_out_at(None)
     classes: int
     levels: int
     versions: dict[str, str]

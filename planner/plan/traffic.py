@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Literal
 
 from planner.plan.parts import PlanPart
@@ -30,7 +31,8 @@ class RouteBand(PlanPart):
     share_of_requests: share of the route's requests.
     weights: parts of the band that go to pools, by pool; they sum to 1, or there are none.
     api_share: share that is sent to the API at every hour, as planned.
-    spill_by_level: share that is sent to the API, by level; a level that is absent sends none.
+    spill_by_level: share that is sent to the API, by level; a level that is absent sends none. It is empty where all
+    of it goes there at every hour; `spilled` tells both.
     refused_by_level: share that is refused because its prompts are too long for what serves the route, by level; a
     level that is absent refuses none.
     cut_to_tokens: tokens that its pool keeps of its prompts, as the pool's model counts them; None where they stay
@@ -39,13 +41,22 @@ class RouteBand(PlanPart):
 
     max_input_tokens: int | None
     share_of_requests: Figure
-    mean_input_tokens: Figure
-    mean_output_tokens: Figure
     weights: dict[str, Figure]
     api_share: Figure
+    cut_to_tokens: int | None = left_out_at(None)
+    mean_input_tokens: Figure
+    mean_output_tokens: Figure
     spill_by_level: dict[str, Figure]
     refused_by_level: dict[str, Figure] = left_out_at({})
-    cut_to_tokens: int | None = left_out_at(None)
+
+    def spilled(self, level: str) -> Decimal:
+        """Return the share that is sent to the API at a level."""
+        whole = not self.spill_by_level and not self.weights and self.api_share == 1
+        return 1 - self.refused(level) if whole else self.spill_by_level.get(level, Decimal(0))
+
+    def refused(self, level: str) -> Decimal:
+        """Return the share that is refused for its length at a level."""
+        return self.refused_by_level.get(level, Decimal(0))
 
     @property
     def is_refused(self) -> bool:
@@ -136,24 +147,24 @@ class PlannedRoute(PlanPart):
     """
 
     name: str
-    task: str
-    privacy: Literal["public", "internal", "restricted"]
-    residency: tuple[str, ...]
-    slo: PlannedSlo
-    model: str | None
-    bytes_per_token: Figure
-    bands: tuple[RouteBand, ...]
-    fallback: tuple[str, ...]
-    api_max_input_tokens: dict[str, int] = left_out_at({})
-    triggers: Triggers
-    spill_share: Figure
-    too_long: TooLongRequests | None = left_out_at(None)
     usd_per_month: Dollars
     usd_per_million_tokens: Figure
+    privacy: Literal["public", "internal", "restricted"]
+    model: str | None
+    adapters: dict[str, str] = left_out_at({})
+    fallback: tuple[str, ...]
+    spill_share: Figure
+    too_long: TooLongRequests | None = left_out_at(None)
+    residency: tuple[str, ...]
+    task: str
+    slo: PlannedSlo
     binding: str
     reasons: tuple[str, ...]
     load: PlannedLoad | None = left_out_at(None)
-    adapters: dict[str, str] = left_out_at({})
+    triggers: Triggers
+    api_max_input_tokens: dict[str, int] = left_out_at({})
+    bytes_per_token: Figure
+    bands: tuple[RouteBand, ...]
 
 
 class FallbackApi(PlanPart):
@@ -170,15 +181,15 @@ class FallbackApi(PlanPart):
 
     name: str
     provider: str
-    protocol: Literal["openai"]
     model: str
     base_url: str
-    api_key_env: str
-    supports: tuple[str, ...]
-    renames: dict[str, str]
-    context_tokens: int
     usd_per_million_input_tokens: UnitPrice
     usd_per_million_cached_input_tokens: UnitPrice | None
     usd_per_million_output_tokens: UnitPrice
     tokens_per_minute: int | None
     requests_per_minute: int | None
+    context_tokens: int
+    protocol: Literal["openai"]
+    api_key_env: str
+    supports: tuple[str, ...]
+    renames: dict[str, str]

@@ -5,6 +5,7 @@ Money keeps cents. Every other figure keeps six significant digits: the rest is 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Annotated, Any
 
@@ -33,6 +34,17 @@ def dollars(value: Any) -> Decimal:
         return _number(value).quantize(CENT, rounding=ROUND_HALF_EVEN) + 0  # + 0: no negative zero
     except InvalidOperation as error:
         raise ValueError(f"{value} is more than any bill") from error
+
+
+def cents_of(amounts: Iterable[Decimal], factor: Decimal) -> list[Decimal]:
+    """Return each amount × the factor in cents, so rounded that they sum to the rounded product of their sum."""
+    parts, until, given = list[Decimal](), Decimal(0), Decimal(0)
+    for amount in amounts:
+        until += amount
+        rounded = dollars(until * factor)
+        parts.append(rounded - given)
+        given = rounded
+    return parts
 
 
 def price(value: Any) -> Decimal:

@@ -98,7 +98,7 @@ def _conflict(folder: Path) -> None:
 
 def _other_major(folder: Path) -> None:
     path = folder / "prod.lock.json"
-    path.write_text(path.read_text().replace('"format_version": "1.1"', '"format_version": "2.0"'))
+    path.write_text(path.read_text().replace('"format_version": "1.2"', '"format_version": "2.0"'))
 
 
 def _remove_lock(folder: Path) -> None:

@@ -22,12 +22,10 @@ from planner.decision.candidates.hosted_apis import HostedApi
 from planner.decision.candidates.omissions import Omission, counts_by_kind
 from planner.decision.choice.search import RANDOM_SEED, THREADS, SearchLimits, solver_version
 from planner.domain.gaps import Gap
-from planner.plan.cost import Cost
 from planner.plan.plan import Plan
 from planner.plan.platform import PlannedPlatform
 from planner.plan.review import Alternative, OmissionCount, ScalePoint, ScaleWithoutPlan, SloRisk, Solver
 from planner.plan.traffic import FallbackApi, PlanLevel
-from planner.words.numbers import dollars
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ def assemble(solved: Solved, background: Background) -> Plan:
         omitted=tuple(
             OmissionCount(reason=MEANING[kind], count=count) for kind, count in counts_by_kind(background.omissions)
         ),
-        solver=_solver(solved, cost, background.limits),
+        solver=_solver(solved, background.limits),
         risks=background.risks,
     )
 
@@ -155,7 +153,7 @@ def _point(point: Scaled) -> ScalePoint:
     )
 
 
-def _solver(solved: Solved, cost: Cost, limits: SearchLimits) -> Solver:
+def _solver(solved: Solved, limits: SearchLimits) -> Solver:
     """Say how sure the choice is. A gap that is not proven away is told in whole percents, rounded up.
 
     Digits below that differ between processors and mean nothing.
@@ -165,7 +163,6 @@ def _solver(solved: Solved, cost: Cost, limits: SearchLimits) -> Solver:
     return Solver(
         status="proven optimal" if answer.proven else "best found",
         gap=gap,
-        bound_usd_per_month=dollars(cost.usd_per_month * (1 - gap)),
         classes=len(question.classes),
         levels=solved.choice.levels,
         versions={"highs": solver_version(), "python": ".".join(machine.python_version_tuple()[:2])},

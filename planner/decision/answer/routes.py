@@ -106,14 +106,18 @@ def _band(solved: Solved, route: RouteDemand, index: int) -> RouteBand:
     spilled = [0.0 if share < 1e-4 else min(1.0, share) for share in solved.choice.spilled(key)]
     refused = [0.0 if share < 1e-4 else min(1.0, share) for share in solved.choice.turned_away(key)]
     levels = solved.demand.levels
+    whole = not pools and all(one + other > 1 - 1e-9 for one, other in zip(spilled, refused, strict=True))
+    api_share = min(spilled) if pools else 0.0 if solved.choice.refuses(key) else 1.0
     return RouteBand(
         max_input_tokens=None if band.below_tokens is None else band.below_tokens - 1,
         share_of_requests=band.share,
         mean_input_tokens=band.mix.mean_input,
         mean_output_tokens=band.mix.mean_output,
         weights=dict.fromkeys(pools, 1),
-        api_share=min(spilled) if pools else 0.0 if solved.choice.refuses(key) else 1.0,
-        spill_by_level={level.name: share for level, share in zip(levels, spilled, strict=True) if share},
+        api_share=api_share,
+        spill_by_level={}
+        if whole and api_share == 1
+        else {level.name: share for level, share in zip(levels, spilled, strict=True) if share},
         refused_by_level={level.name: share for level, share in zip(levels, refused, strict=True) if share},
         cut_to_tokens=solved.cut_to(key),
     )

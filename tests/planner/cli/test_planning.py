@@ -45,7 +45,7 @@ def test_the_lock_is_as_pinned(unplanned: Workspace) -> None:
     """Without the versions of the solver, of Python and of this release, which its digest does not cover."""
     parts = json.loads(render(small.planned().lock))
     del parts["plan"]["solver"]["versions"], parts["generated_by"]
-    assert_golden(GOLDEN / "small.lock.json", json.dumps(parts, indent=2, sort_keys=True, ensure_ascii=False))
+    assert_golden(GOLDEN / "small.lock.json", json.dumps(parts, indent=2, ensure_ascii=False))
 
 
 def test_a_second_plan_changes_nothing(checkout: Workspace) -> None:
@@ -79,6 +79,18 @@ def test_a_lock_of_an_older_format_is_written_anew(checkout: Workspace) -> None:
     ended = spillway("plan", "small")
     assert (ended.status, ended.err) == (0, "wrote environments/small.lock.json\n")
     assert LOCK.read_text() == render(small.planned().lock)
+
+
+def test_a_lock_with_sorted_keys_stays_until_the_plan_changes_or_an_upgrade_is_asked_for(checkout: Workspace) -> None:
+    parts = small.planned().lock.model_dump(mode="json") | {"format_version": "1.1"}
+    parts["digests"]["content"] = content_digest(parts)
+    text = json.dumps(parts, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    LOCK.write_text(text)
+    assert spillway("plan", "small").err == "environments/small.lock.json is unchanged\n"
+    assert LOCK.read_text() == text
+    assert "wrote environments/small.lock.json" in spillway("plan", "small", "--upgrade").err
+    assert LOCK.read_text() == render(small.planned().lock)
+    assert "is unchanged" in spillway("plan", "small", "--upgrade").err
 
 
 @pytest.mark.usefixtures("_plans_at_once")

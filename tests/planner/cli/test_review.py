@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import shutil
@@ -172,8 +174,10 @@ def test_check_imports_no_solver(checkout: Workspace) -> None:
     assert ended.stdout.split() == ["small:", "fresh", "0"]
 
 
-def test_show_is_what_plan_showed(checkout: Workspace) -> None:
-    assert spillway("show", "small").out == spillway("plan", "small", "--dry-run").out
+def test_show_is_what_plan_showed_and_the_budget(checkout: Workspace) -> None:
+    shown, planned = spillway("show", "small").out, spillway("plan", "small", "--dry-run").out
+    assert shown.startswith(planned)
+    assert shown.removeprefix(planned).startswith("\nBudget\n")
     assert Lock.model_validate(spillway("show", "small", "--format", "json").document) == small.planned().lock
 
 
@@ -249,3 +253,40 @@ def test_outside_of_git(checkout: Workspace, monkeypatch: pytest.MonkeyPatch, tm
 def test_json_documents_are_sorted(checkout: Workspace) -> None:
     out = spillway("show", "small", "--format", "json").out
     assert out == json.dumps(json.loads(out), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+EURO = "currency: EUR\nper_usd: 0.92\nsource: ECB reference rate\nas_of: 2026-11-01\n...\n"
+RATE = "note: $1 = 0.92 EUR of 2026-11-01 (ECB reference rate); the lock is in dollars\n"
+
+
+def test_the_bill_for_finance_in_each_form(checkout: Workspace) -> None:
+    """The answer stands alone on stdout, and what a reader must know beside it on stderr."""
+    before = LOCK.read_bytes()
+    cost = small.planned().lock.plan.cost
+    Path("environments/catalog").mkdir()
+    Path("environments/catalog/currency.yaml").write_text(EURO)
+    text, told = spillway("show", "small"), {"csv": RATE, "markdown": RATE, "focus": RATE}
+    assert "Budget" in text.out
+    assert f"{cost.usd_per_month * 12:,}" in text.out
+    assert "$1 = 0.92 EUR" in text.out
+    answers = {form: spillway("show", "small", "--format", form) for form in told}
+    assert {form: ended.err for form, ended in answers.items()} == told
+    rows = list(csv.DictReader(io.StringIO(answers["csv"].out)))
+    assert sum(Decimal(row["usd_per_month"]) for row in rows) == cost.usd_per_month
+    rows = list(csv.DictReader(io.StringIO(answers["focus"].out)))
+    assert sum(Decimal(row["BilledCost"]) for row in rows) == 12 * cost.usd_per_month
+    assert answers["markdown"].out.startswith("## Bill of small\n\n**$")
+    assert LOCK.read_bytes() == before
+    assert spillway("check").status == 0
+
+
+def test_a_stale_lock_warns_beside_the_bill_and_a_wrong_rate_is_refused(checkout: Workspace) -> None:
+    ENVIRONMENT.write_text(small.changed())
+    ended = spillway("show", "small", "--format", "csv")
+    assert (ended.status, ended.out.splitlines()[0][:11]) == (0, "environment")
+    assert "warning[LOCK010]" in ended.err
+    Path("environments/catalog").mkdir()
+    Path("environments/catalog/currency.yaml").write_text(EURO.replace("0.92", "0"))
+    refused = spillway("show", "small", "--format", "csv")
+    assert (refused.status, refused.out) == (2, "")
+    assert "environments/catalog/currency.yaml:2" in refused.err

@@ -57,10 +57,32 @@ def test_an_input_limit_of_an_api_stands_in_the_file_only_where_it_is() -> None:
 def test_the_form_is_canonical() -> None:
     assert TEXT.endswith("}\n")
     assert not TEXT.endswith("\n\n")
-    assert json.dumps(VALUES, indent=2, sort_keys=True, ensure_ascii=False) + "\n" == TEXT
+    assert json.dumps(VALUES, indent=2, ensure_ascii=False) + "\n" == TEXT
     for line in TEXT.splitlines():
         assert len(line.strip().rstrip(",").split('": ')) <= 2, f"more than one scalar on {line!r}"
     assert "×" in TEXT, "text is written as it reads, not escaped"
+
+
+def test_what_a_person_reviews_stands_first() -> None:
+    """Inputs and digests stand last; in each part its name and its money come before what is expected of it."""
+    assert list(VALUES) == ["format_version", "name", "plan", "environment", "consulted", "generated_by", "digests"]
+    decided = ["verdicts", "cost", "routes", "pools", "node_groups", "apis", "platform"]
+    told = ["baselines", "runners_up", "break_even", "levels", "omitted", "solver"]
+    assert [key for key in VALUES["plan"] if key in {*decided, *told}] == decided + told
+    assert next(iter(VALUES["plan"]["cost"])) == "usd_per_month"
+    assert list(VALUES["plan"]["routes"][0])[:2] == ["name", "usd_per_month"]
+    assert list(VALUES["plan"]["pools"][0])[-2:] == ["capacity", "clock"]
+    for part in ("routes", "pools", "node_groups", "apis", "verdicts"):
+        assert {next(iter(each)) for each in VALUES["plan"][part]} == {"name"}, (
+            "a diff keeps parts of one name together"
+        )
+
+
+def test_what_is_named_by_the_plan_stands_by_name() -> None:
+    plan_values = VALUES["plan"]
+    for named in (plan_values["levels"][0]["mean_requests_per_second"], plan_values["break_even"][0]["routes"]):
+        assert list(named) == sorted(named)
+    assert list(VALUES["environment"]) == sorted(VALUES["environment"])
 
 
 def test_decimals_are_text_and_counts_are_numbers() -> None:
@@ -79,7 +101,7 @@ def test_the_lock_embeds_its_environment() -> None:
 
 
 def test_names_stand_in_the_form() -> None:
-    assert VALUES["format_version"] == "1.1"
+    assert VALUES["format_version"] == "1.2"
     assert VALUES["generated_by"] == "spillway 0.1.0"
     assert set(VALUES["digests"]) == {"environment", "facts", "prices", "calibration", "content"}
     assert VALUES["digests"]["content"].startswith("sha256:")
@@ -125,7 +147,7 @@ def test_any_other_value_says_something_else() -> None:
     for path in LEAVES.keys() - OF_THE_SOLVER - REFUSED_BY_FORM - {("generated_by",), ("digests", "content")}:
         changed = Lock.model_validate(edited(VALUES, {keys_of(path): other(LEAVES[path])}))
         assert not says_the_same(LOCK, changed), path
-    assert not says_the_same(LOCK, LOCK.model_copy(update={"format_version": "1.2"}))
+    assert not says_the_same(LOCK, LOCK.model_copy(update={"format_version": "1.3"}))
 
 
 @pytest.mark.parametrize("path", sorted(LEAVES.keys() - OF_THE_SOLVER), ids="/".join)
@@ -151,6 +173,7 @@ def test_the_order_of_keys_and_blanks_do_not_matter(randomness: random.Random) -
     reordered = load(json.dumps(shuffled(VALUES)), "prod.lock.json")
     assert sealed_well(reordered)
     assert render(reordered) == TEXT
+    assert says_the_same(reordered, LOCK)
 
 
 def test_unknown_keys_of_a_newer_minor_version_are_not_read_and_not_lost() -> None:
@@ -159,11 +182,13 @@ def test_unknown_keys_of_a_newer_minor_version_are_not_read_and_not_lost() -> No
         {"format_version": "1.7", "spot": {"share": "0.5"}, "plan/pools/0/warm": 3, "digests/future": "sha256:1"},
     )
     newer["digests"]["content"] = content_digest(newer)
-    text = json.dumps(newer, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    text = json.dumps(newer, indent=2, ensure_ascii=False) + "\n"
     read = load(text, "prod.lock.json")
     assert sealed_well(read)
     assert read.plan.pools[1] == LOCK.plan.pools[1]
-    assert render(read) == text
+    assert json.loads(render(read)) == newer
+    assert render(load(render(read), "prod.lock.json")) == render(read)
+    assert list(json.loads(render(read))["plan"]["pools"][0])[-1] == "warm", "what is not known stands last"
     tampered = load(text.replace('"warm": 3', '"warm": 4'), "prod.lock.json")
     assert not sealed_well(tampered)
 

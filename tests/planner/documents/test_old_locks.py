@@ -14,7 +14,7 @@ import yaml
 
 from planner.documents.arithmetic import arithmetic
 from planner.documents.diff import compare
-from planner.documents.lock import Lock, content_digest, load
+from planner.documents.lock import Lock, content_digest, is_whole, load, render, says_the_same
 from planner.documents.old_locks import COLUMNS_SINCE, in_todays_form
 from planner.edges.catalog_files import load_catalog
 from planner.edges.workspace import Workspace
@@ -204,3 +204,57 @@ def test_what_the_old_format_wrote_beside_it_touches_nothing() -> None:
     for pool in values["plan"]["pools"]:
         del pool["adapters"], pool["replicas"]["schedule"]
     assert compare(old("prod"), load(json.dumps(values), "prod.lock.json")).parts == ()
+
+
+def of_1_1() -> Lock:
+    return load((FOLDER.parent / "1.1" / "prod.lock.json").read_text(encoding="utf-8"), "prod.lock.json")
+
+
+def test_a_lock_of_format_1_1_loads_and_its_digest_holds() -> None:
+    lock = of_1_1()
+    assert lock.format_version == "1.1"
+    assert is_whole(lock)
+    assert arithmetic(lock.plan, lock.answered_environment()) == ()
+    assert lock.plan.solver.bound_usd_per_month == lock.plan.cost.usd_per_month
+
+
+def shortened(lock: Lock) -> Lock:
+    """The lock as today's format writes it: nothing of a band that an API takes whole, and no bound."""
+    values = lock.model_dump(mode="json")
+    del values["plan"]["solver"]["bound_usd_per_month"]
+    for route in values["plan"]["routes"]:
+        for band in route["bands"]:
+            if band["api_share"] == "1":
+                assert set(band["spill_by_level"].values()) == {"1"}
+                band["spill_by_level"] = {}
+    values["format_version"] = "1.2"
+    values["digests"]["content"] = content_digest(values)
+    return Lock.model_validate(values)
+
+
+def test_a_lock_of_format_1_1_says_the_same_as_one_of_today_and_today_s_is_shorter() -> None:
+    lock = of_1_1()
+    short = shortened(lock)
+    assert says_the_same(lock, short)
+    assert arithmetic(short.plan, short.answered_environment()) == ()
+    assert compare(lock, short).empty
+    levels = [level.name for level in lock.plan.levels]
+    for old_route, route in zip(lock.plan.routes, short.plan.routes, strict=True):
+        for old_band, band in zip(old_route.bands, route.bands, strict=True):
+            assert [band.spilled(name) for name in levels] == [old_band.spilled(name) for name in levels]
+    assert len(render(short).splitlines()) < len(render(lock).splitlines()) - 15
+
+
+def test_another_share_of_a_band_says_something_else_in_either_format() -> None:
+    values = shortened(of_1_1()).model_dump(mode="json")
+    (band,) = [band for band in values["plan"]["routes"][0]["bands"] if band["api_share"] == "1"]
+    band["spill_by_level"] = {"peak": "0.5"}
+    values["digests"]["content"] = content_digest(values)
+    assert not says_the_same(of_1_1(), Lock.model_validate(values))
+
+
+def test_a_lock_of_format_1_0_never_says_the_same_as_a_later_one() -> None:
+    base = old("prod")
+    values = base.model_dump(mode="json") | {"format_version": "1.1"}
+    values["digests"]["content"] = content_digest(values)
+    assert not says_the_same(base, Lock.model_validate(values))
