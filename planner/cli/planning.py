@@ -8,7 +8,7 @@ from pathlib import Path
 
 from planner.cli.output import note, report, show, show_json
 from planner.documents.lock import Lock, render, says_the_same
-from planner.documents.policy.subject import base_of
+from planner.documents.policy.subject import as_base
 from planner.edges import planning
 from planner.edges.files import write_text
 from planner.edges.workspace import workspace_of
@@ -32,7 +32,7 @@ def plan(arguments: Sequence[str], folder: Path, upgrade: bool, dry_run: bool, f
     if problems:
         raise Problems(problems, exit_code)
     for path, result, workspace, rulebook in planned:
-        checks, against = workspace.ruled(result.lock, rulebook, datetime.date.today(), base_of(result.prior))
+        checks, against = workspace.ruled(result.lock, rulebook, datetime.date.today(), as_base(result.prior))
         found += [*_denied(result.lock), *against]
         if form == "text":
             show([*plan_view(result.lock), *([rules_table(checks)] if checks else [])])

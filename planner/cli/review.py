@@ -10,7 +10,7 @@ from planner.cli.output import note, report, show_json, warn
 from planner.cli.output import show as print_parts
 from planner.documents import diff as diffs
 from planner.documents.lock import Lock
-from planner.documents.policy.subject import base_of
+from planner.documents.policy.subject import as_base
 from planner.edges.workspace import Judged, Workspace, workspace_of
 from planner.faces.difference import diff_json, diff_view
 from planner.faces.figures import count_words
@@ -32,7 +32,7 @@ def check(arguments: Sequence[str], folder: Path, form: str, base: str = "") -> 
         workspace, name = workspace_of(argument, folder)
         try:
             before = workspace.base(name, base) if base else None
-            judgements[name] = workspace.judged(name, datetime.date.today(), base_of(before))
+            judgements[name] = workspace.judged(name, datetime.date.today(), as_base(before))
         except Problems as error:
             unread += error.problems
             exit_code = max(exit_code, error.exit_code)
@@ -91,6 +91,6 @@ def _warn_if_not_fresh(workspace: Workspace, name: str, form: str, base: Lock | 
 def warn_if_not_fresh(workspace: Workspace, name: str, base: Lock | None = None) -> None:
     """Warn of a lock that is stale, edited or denied, and of an environment or a rule that cannot be read."""
     try:
-        warn(workspace.judged(name, datetime.date.today(), base_of(base)).problems)
+        warn(workspace.judged(name, datetime.date.today(), as_base(base)).problems)
     except Problems as problems:
         warn(problems.problems)

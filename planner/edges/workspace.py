@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, lru_cache
@@ -23,7 +23,7 @@ from planner.documents.lock import Lock
 from planner.documents.misspelt import as_meant
 from planner.documents.policy import judge
 from planner.documents.policy.rulebook import Rulebook, own_rules, rule_problems
-from planner.documents.policy.subject import Base
+from planner.documents.policy.subject import Base, as_base
 from planner.documents.quality import with_accept_lists
 from planner.documents.references import dangling
 from planner.documents.review import Check
@@ -217,6 +217,11 @@ class Workspace:
         """Hold a lock against rules. Return a check for each of them, and what they mean for a deployment."""
         checks = judge.judge(rulebook, lock, self.catalog(), today, base, engine)
         return checks, tuple(judge.problems(checks, rulebook, today))
+
+    def rules(self, name: str, today: date) -> Callable[[Lock | None, Lock], tuple[Check, ...]]:
+        """Return what judges a lock of an environment against its base by the rules of the team. Raises `Problems`."""
+        rulebook, catalog = self.rulebook(self.wanted(name)), self.catalog()
+        return lambda base, lock: judge.judge(rulebook, lock, catalog, today, as_base(base))
 
     def judgement(self, name: str, today: date) -> tuple[Lock, tuple[Problem, ...]]:
         """Return the lock and every problem that speaks against its deployment. An `error` among them forbids it."""

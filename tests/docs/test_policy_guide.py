@@ -6,8 +6,10 @@ import re
 from typing import get_args
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from planner.documents.policy.rulebook import rule_problems, rules_of_file
+from planner.documents.schemas import policy_schema
 from planner.domain.policy import FileRules, Override, Rule
 from planner.edges.catalog_files import load_catalog
 from planner.words.spans import read
@@ -23,6 +25,7 @@ def test_its_files_are_read(text: str) -> None:
     rules = rules_of_file(text, "environments/policies/finance.yaml", "finance")
     assert rules.rules
     assert list(rule_problems(rules, load_catalog(), ["prod"])) == []
+    assert list(Draft202012Validator(policy_schema()).iter_errors(read(text, "finance.yaml").value)) == []
 
 
 def test_its_override_is_read() -> None:

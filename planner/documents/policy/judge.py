@@ -70,15 +70,15 @@ def judge(
     for name, (rule, where) in sorted(rulebook.rules().items()):
         kind = name.rpartition(".")[2]
         state, message = _found(kind, rule, subject)
-        base_state = None if before is None or kind in CHANGES else _found(kind, rule, before).state
+        on_base = None if before is None or kind in CHANGES else _found(kind, rule, before)
         override = standing.get(name) if state != "pass" else None
         checks.append(
             Check(
                 rule=name,
                 state=state,
                 message=message,
-                base_state=base_state,
-                standing=base_state == state,
+                base_state=on_base.state if on_base is not None else None,
+                standing=on_base is not None and _stands(Finding(state, message), on_base),
                 may_override=rule.may_override or "",
                 overridden=_words(override) if override is not None else "",
                 where=Place(file=where.file, line=where.line) if where is not None else None,
@@ -120,6 +120,11 @@ def _found(kind: str, rule: Rule, subject: Subject) -> Finding:
     state = min((finding.state for finding in found), key=STATES.index, default=STATES[-1])
     told = dict.fromkeys(finding.message for finding in found if finding.state == state)
     return Finding(state, "; ".join(told) or "nothing to judge")
+
+
+def _stands(found: Finding, on_base: Finding) -> bool:
+    """Say whether a finding was there before. A warning or a denial was so only with the same message."""
+    return found.state == on_base.state and (found.state == "pass" or found.message == on_base.message)
 
 
 def _denied(message: str, rule: Rule, where: Span | None, ended: Override | None) -> Problem:

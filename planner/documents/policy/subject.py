@@ -36,7 +36,7 @@ class Base:
     lock: Lock | None = None
 
 
-def base_of(lock: Lock | None) -> Base | None:
+def as_base(lock: Lock | None) -> Base | None:
     """Return a lock as what others are compared with; None where there is none."""
     return None if lock is None else Base(lock.plan.cost.usd_per_month, lock)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from planner.documents.lock import render
-from planner.documents.policy.subject import base_of
+from planner.documents.policy.subject import as_base
 from planner.edges.policy_files import policies_beside
 from planner.edges.workspace import Workspace
 from planner.words.diagnostics import Problems
@@ -95,9 +95,13 @@ def test_a_change_is_judged_against_its_base(workspace: Workspace) -> None:
     write(workspace, "version: 1\nrules:\n  cost_change: {deny: $0}\n")
     assert codes(workspace) == ["POL012"]
     lock = small.planned().lock
-    assert workspace.judged("small", TODAY, base_of(lock)).problems == ()
+    assert workspace.judged("small", TODAY, as_base(lock)).problems == ()
+    (check,) = workspace.rules("small", TODAY)(lock, small.replanned().lock)
+    assert (check.rule, check.state) == ("team.cost_change", "deny")
+    (check,) = workspace.rules("small", TODAY)(None, lock)
+    assert (check.state, check.message) == ("warn", "not judged: there is no base to compare with")
     (workspace.folder / "small.lock.json").write_text(render(small.replanned().lock))
-    assert [p.code for p in workspace.judged("small", TODAY, base_of(lock)).problems] == ["LOCK010", "POL011"]
+    assert [p.code for p in workspace.judged("small", TODAY, as_base(lock)).problems] == ["LOCK010", "POL011"]
 
 
 @pytest.mark.parametrize(

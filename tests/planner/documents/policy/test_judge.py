@@ -339,6 +339,9 @@ def test_what_stood_on_the_base_too_is_standing() -> None:
     before = Base(Decimal(1), changed({"node_groups/0/max_nodes": 0, "node_groups/1/max_nodes": 1}))
     _, grown = judge(book, plans.lock(), load_catalog(), TODAY, before)
     assert (grown.state, grown.base_state, grown.standing) == ("deny", "pass", False)
+    less = Base(Decimal(1), changed({"node_groups/1/max_nodes": 1}))
+    _, more = judge(book, plans.lock(), load_catalog(), TODAY, less)
+    assert (more.state, more.base_state, more.standing) == ("deny", "deny", False)
     (alone,) = judge(rulebook({"gpus": {"deny": 1}}), plans.lock(), load_catalog(), TODAY, BASE)
     assert alone.base_state is None
 
