@@ -8,6 +8,7 @@ absolute one would change with every checkout.
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 from infra.settings import ROOT
@@ -28,6 +29,14 @@ class Chart:
 
     path: str
     digest: str
+
+
+def engine_version() -> str:
+    """Return the version of vLLM that the chart runs, unless the stack names another image."""
+    text = (ROOT / "charts" / "vllm" / "Chart.yaml").read_text()
+    found = re.search(r'^appVersion: "?([^"\n]+)"?$', text, re.MULTILINE)
+    assert found is not None
+    return found[1]
 
 
 def chart(name: str) -> Chart:

@@ -2,25 +2,28 @@
 
 Everything that speaks against a lock is collected before any resource. `spillway:override` sets aside what a person can
 answer for in an incident (`SET_ASIDE`), and is recorded with it. Four things are never set aside: whose lock it is,
-where restricted data may go, whether the plan's parts fit each other, and a file that cannot be read. Protected
-environments also need the lock to be the committed one.
+where restricted data may go, whether the plan's parts fit each other, and a file that cannot be read; nor is a rule of
+the team that nobody may override. Protected environments also need the lock, and what judges it, to be committed.
 """
 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 from infra.settings import StackSettings
 from planner.documents.lock import Lock
+from planner.documents.policy.subject import Base
 from planner.edges.workspace import Workspace
 from planner.words.diagnostics import Problem, Problems, Span, text_lines
 
-SET_ASIDE = frozenset({"LOCK010", "LOCK011", "LOCK012", "LOCK013", "LOCK014", "DEP002", "CHK005", "CHK008"})
-"""Codes that break-glass may ignore: stale, edited, denied, expired, not committed, over a quota, over a budget."""
+SET_ASIDE = frozenset({"LOCK010", "LOCK011", "LOCK012", "LOCK013", "LOCK014", "DEP002", "CHK005", "CHK008", "POL010"})
+"""Codes that break-glass may ignore: stale, edited, denied, expired, not committed, over a quota, over a budget, and
+denied by a rule that somebody may override."""
 NO_OVERRIDE = "spillway:override does not set this aside"
 
 
@@ -38,14 +41,23 @@ class DeployableLock:
     set_aside: tuple[Problem, ...] = ()
 
 
-def deployable_lock(settings: StackSettings) -> DeployableLock:
+def deployable_lock(
+    settings: StackSettings, engine: str | None = None, deployed_usd: Callable[[], Decimal | None] = lambda: None
+) -> DeployableLock:
     """Return the lock of the settings' environment. Raises `Problems` with every reason against it that nothing sets
-    aside."""
-    workspace = Workspace(settings.folder)
-    lock, judged = workspace.judgement(settings.environment, date.today())  # raises for what cannot be read
-    against = (*judged, *_not_own(lock, settings))
+    aside.
+
+    engine: version of the engine that would run; None where that is not known.
+    deployed_usd: finds the bill of what is deployed now, USD a month. It is called where a rule compares with it.
+    """
+    workspace, name = Workspace(settings.folder), settings.environment
+    usd = deployed_usd() if workspace.rulebook(workspace.wanted(name)).compares else None
+    judged = workspace.judged(name, date.today(), None if usd is None else Base(usd), engine)
+    lock = judged.lock
+    against = (*judged.problems, *_not_own(lock, settings))
     if settings.protected:
-        against += tuple(_not_committed(workspace.lock_path(settings.environment)))
+        against += tuple(_not_committed(workspace.lock_path(name)))
+        against += tuple(_unreviewed(settings.folder, name))
     errors = tuple(problem for problem in against if problem.severity == "error")
     warnings = tuple(problem for problem in against if problem.severity != "error")
     if settings.override is None:
@@ -86,3 +98,17 @@ def _not_committed(lock_path: Path) -> Iterator[Problem]:
         yield Problem("DEP002", "the lock of a protected environment is not committed", where, hint)
     elif committed.stdout != lock_path.read_bytes():
         yield Problem("DEP002", "the lock differs from the committed one", where, hint)
+
+
+def _unreviewed(folder: Path, name: str) -> Iterator[Problem]:
+    """Find rules and overrides that are not those of the commit that is checked out: what judges a lock is reviewed."""
+    command = ["git", "status", "--porcelain", "-z", "--untracked-files=all", "--", f"{name}.yaml", "policies"]
+    try:
+        status = subprocess.run(command, cwd=folder, capture_output=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return  # as has been told of the lock
+    changed = [entry[3:] for entry in status.stdout.decode(errors="replace").split("\0") if entry]
+    if status.returncode == 0 and changed:
+        hint = "commit it through a reviewed pull request and deploy that commit"
+        message = f"what judges a protected environment is not committed: {', '.join(sorted(changed))}"
+        yield Problem("DEP002", message, Span(str(folder / f"{name}.yaml"), 1), hint)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import pulumi
 
 from infra import inputs, preflight, settings
-from infra.charts import chart
+from infra.charts import chart, engine_version
 from infra.cluster import Cluster, ClusterArgs
+from infra.deployed import USD, deployed_usd
 from infra.gateway_release import GatewayArgs, GatewayRelease
 from infra.inputs import DeployableLock
 from infra.model_store import ModelStore, ModelStoreArgs
@@ -31,7 +32,7 @@ def deploy() -> None:
     """Register the selected stack. Raises `pulumi.RunError` with the reasons when it may not be deployed."""
     chosen = settings.read()
     try:
-        granted = inputs.deployable_lock(chosen)
+        granted = inputs.deployable_lock(chosen, _engine(chosen), deployed_usd)
         against = preflight.problems(granted.lock.plan, chosen.runner)
         if against:
             raise Problems(against, exit_code=1)
@@ -40,10 +41,16 @@ def deploy() -> None:
     _announce(granted, chosen)
     pulumi.export("lock", granted.lock.digests.content)
     pulumi.export("override", granted.override)
+    pulumi.export(USD, str(granted.lock.plan.cost.usd_per_month))
     if granted.lock.plan.pools:
         _compose(chosen, granted)
     else:
         _serve_elsewhere(granted)
+
+
+def _engine(chosen: StackSettings) -> str | None:
+    """Return the version of vLLM that would run: the tag of the stack's own image, else the chart's."""
+    return engine_version() if chosen.engine_image is None else chosen.engine_image.tag
 
 
 def _announce(granted: DeployableLock, chosen: StackSettings) -> None:

@@ -101,6 +101,7 @@ READS_THE_CLOCK = {
     "planner/cli/catalog_views.py",
     "planner/cli/cataloguing.py",
     "planner/cli/continuous.py",
+    "planner/cli/planning.py",
     "planner/cli/review.py",
     "tests/infra/test_inputs.py",
     "twin/aws/eks_calls.py",
@@ -294,4 +295,4 @@ def test_to_open_a_lock_loads_little() -> None:
     light = ("infra.", *(f"planner.{room}." for room in rooms))
     assert [name for name in ours if name != "planner" and not f"{name}.".startswith(light)] == []
     assert {"highspy", "matplotlib", "numba", "rich", "scipy", "typer"} & set(loaded) == set()
-    assert len(ours) <= 80, f"{len(ours)} modules: {', '.join(ours)}"
+    assert len(ours) <= 95, f"{len(ours)} modules: {', '.join(ours)}"

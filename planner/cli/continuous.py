@@ -17,6 +17,8 @@ from planner.edges.pipeline import append_text, pull_request_here, summary_page
 from planner.edges.workspace import Workspace
 from planner.words.diagnostics import Problem, Problems
 
+DENIED = ("LOCK012", "POL")
+"""Codes of denials by a team's own limits and rules, which no other plan mends."""
 PAGE_BYTES = 1_000_000
 """Size of the page of a run. GitHub refuses one above 1,024 KiB whole."""
 
@@ -113,7 +115,7 @@ def _is_stale(workspace: Workspace, name: str) -> bool:
         if any(not problem.code.startswith("LOCK") for problem in refusal.problems):
             raise
         return True
-    return any(problem.severity == "error" and problem.code != "LOCK012" for problem in problems)
+    return any(problem.severity == "error" and not problem.code.startswith(DENIED) for problem in problems)
 
 
 def _why_not_pushed(pull_request: PullRequest, folder: Path, stale: Sequence[str]) -> Iterable[Problem]:

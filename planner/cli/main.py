@@ -97,13 +97,14 @@ def plan(
 def check(
     environments: Annotated[list[str] | None, typer.Argument(metavar="[ENV...]", help="Default: all.")] = None,
     folder: Folder = HERE,
+    base: Annotated[str, typer.Option("--base", help="Git revision or lock file, for rules over a change.")] = "",
     form: AsFormat = OutputFormat.text,
 ) -> None:
-    """Is each lock fresh, whole and consistent? Digests and arithmetic, no solver."""
+    """Is each lock fresh, whole, consistent and within the team's rules? Digests and arithmetic, no solver."""
     from planner.cli import review
 
     with report_problems(form.value):
-        review.check(environments or [], folder, form.value)
+        review.check(environments or [], folder, form.value, base)
 
 
 @app.command()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import datetime
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from planner.cli.output import note, report, show, show_json, warn
-from planner.documents.lock import render, says_the_same
+from planner.documents.lock import Lock, render, says_the_same
+from planner.documents.policy.rulebook import Rulebook
+from planner.documents.policy.subject import as_base
 from planner.documents.replan import Replan, moved_prices
 from planner.domain.prices import Price
 from planner.edges import planning
@@ -15,7 +18,7 @@ from planner.edges.files import write_text
 from planner.edges.planning import Planned
 from planner.edges.workspace import Workspace, workspace_of
 from planner.faces.price_notes import notes_text, notes_title
-from planner.faces.terminal import plan_view
+from planner.faces.terminal import plan_view, rules_table
 from planner.words.diagnostics import Problem, Problems
 
 
@@ -25,12 +28,14 @@ class NewPlan:
 
     path: its lock.
     planned: the plan with what stood before.
+    rulebook: the rules of the team that judge it.
     upgrade: whether newer prices were asked for; then a lock of an older format is written anew.
     """
 
     workspace: Workspace
     path: Path
     planned: Planned
+    rulebook: Rulebook
     upgrade: bool
 
     @property
@@ -50,8 +55,7 @@ def plan(
     notes: file that receives the title and the text of a pull request.
     """
     plans = computed(arguments, folder, upgrade)
-    for each in plans:
-        show_and_write(each, dry_run, form)
+    found = [problem for each in plans for problem in show_and_write(each, dry_run, form)]
     if notes is not None:
         replans = [_replan(each) for each in plans]
         write_text(notes, f"{notes_title(replans)}\n\n{notes_text(replans)}")
@@ -59,14 +63,8 @@ def plan(
     if form == "json":
         locks = [each.planned.lock.model_dump(mode="json") for each in plans]
         show_json(locks[0] if len(locks) == 1 else locks)
-    denials = [
-        Problem("LOCK012", f"denied: {verdict.name}: {verdict.message}")
-        for each in plans
-        for verdict in each.planned.lock.plan.verdicts
-        if verdict.state == "deny"
-    ]
-    if denials:
-        report(denials)
+    report(found)
+    if any(problem.severity == "error" for problem in found):
         raise SystemExit(1)
 
 
@@ -77,8 +75,9 @@ def computed(arguments: Sequence[str], folder: Path, upgrade: bool) -> tuple[New
     for argument in arguments:
         workspace, name = workspace_of(argument, folder)
         try:
+            rulebook = workspace.rulebook(workspace.wanted(name))
             compute = planning.plan_on_newest_prices if upgrade else planning.plan
-            plans.append(NewPlan(workspace, workspace.lock_path(name), compute(workspace, name), upgrade))
+            plans.append(NewPlan(workspace, workspace.lock_path(name), compute(workspace, name), rulebook, upgrade))
         except Problems as refusal:
             problems += refusal.problems
             exit_code = max(exit_code, refusal.exit_code)
@@ -87,10 +86,15 @@ def computed(arguments: Sequence[str], folder: Path, upgrade: bool) -> tuple[New
     return tuple(plans)
 
 
-def show_and_write(new: NewPlan, dry_run: bool, form: str) -> None:
-    """Show a plan and write its lock, unless it is to be looked at alone or says the same already."""
+def show_and_write(new: NewPlan, dry_run: bool, form: str) -> tuple[Problem, ...]:
+    """Show a plan and write its lock, unless it is to be looked at alone or says the same already.
+
+    Return what speaks against deploying it, by its own verdicts and by the rules of the team.
+    """
+    lock, base = new.planned.lock, as_base(new.planned.prior)
+    checks, against = new.workspace.ruled(lock, new.rulebook, datetime.date.today(), base)
     if form == "text":
-        show(plan_view(new.planned.lock))
+        show([*plan_view(lock), *([rules_table(checks)] if checks else [])])
     if new.planned.outcome.note:
         note(f"note: {new.planned.outcome.note}")
     if dry_run:
@@ -98,8 +102,16 @@ def show_and_write(new: NewPlan, dry_run: bool, form: str) -> None:
     elif new.unchanged:
         note(f"{new.path} is unchanged")
     else:
-        write_text(new.path, render(new.planned.lock))
+        write_text(new.path, render(lock))
         note(f"wrote {new.path}")
+    return (*_denied(lock), *against)
+
+
+def _denied(lock: Lock) -> Iterator[Problem]:
+    """Yield a problem for each verdict of the plan that denies it."""
+    for verdict in lock.plan.verdicts:
+        if verdict.state == "deny":
+            yield Problem("LOCK012", f"denied: {verdict.name}: {verdict.message}")
 
 
 def _replan(new: NewPlan) -> Replan:

@@ -9,46 +9,52 @@ from pathlib import Path
 from planner.cli.output import note, report, show_json, show_text, warn
 from planner.cli.output import show as print_parts
 from planner.documents import diff as diffs
-from planner.documents import lock as locks
 from planner.documents.finance import finance_of
-from planner.edges.files import read_text
-from planner.edges.git import text_at
+from planner.documents.lock import Lock
+from planner.documents.policy.subject import as_base
 from planner.edges.own_currency import currency_beside
-from planner.edges.workspace import Workspace, workspace_of
+from planner.edges.workspace import Judged, Workspace, workspace_of
 from planner.faces.difference import diff_json, diff_view
 from planner.faces.figures import count_words
 from planner.faces.finance import budget_view, csv_text, focus_text, markdown_text, notes_of
-from planner.faces.terminal import plan_view
+from planner.faces.terminal import plan_view, rules_table
 from planner.words.diagnostics import Problem, Problems, as_json
 
 _FOR_FINANCE = {"csv": csv_text, "markdown": markdown_text, "focus": focus_text}
 """What draws the bill, by the name of the format."""
 
 
-def check(arguments: Sequence[str], folder: Path, form: str) -> None:
-    """Judge each lock. Exit code 1: one of them must not be deployed."""
+def check(arguments: Sequence[str], folder: Path, form: str, base: str = "") -> None:
+    """Judge each lock and hold it against the team's rules. Exit code 1: one of them must not be deployed.
+
+    base: git revision or lock file for rules over a change; empty for none.
+    """
     names = list(arguments) or list(Workspace(folder).names())
     if not names:
         raise Problems([Problem("IO001", f"no environment in {folder}", hint="give names, or --environments")])
-    judgements: dict[str, tuple[Problem, ...]] = {}
+    judgements: dict[str, Judged] = {}
     unread, exit_code = list[Problem](), 0
     for argument in names:
         workspace, name = workspace_of(argument, folder)
         try:
-            judgements[name] = workspace.judgement(name, datetime.date.today())[1]
+            before = workspace.base(name, base) if base else None
+            judgements[name] = workspace.judged(name, datetime.date.today(), as_base(before))
         except Problems as error:
             unread += error.problems
             exit_code = max(exit_code, error.exit_code)
     if form == "json":
-        answers = {name: as_json(problems) for name, problems in judgements.items()}
-        show_json({"environments": answers, "problems": as_json(unread)})
+        answers = {name: as_json(judged.problems) for name, judged in judgements.items()}
+        checks = {name: [each.model_dump(mode="json") for each in j.checks] for name, j in judgements.items()}
+        show_json({"environments": answers, "checks": checks, "problems": as_json(unread)})
     else:
-        for name, problems in judgements.items():
-            errors = [p for p in problems if p.severity == "error"]
+        for name, judged in judgements.items():
+            errors = [p for p in judged.problems if p.severity == "error"]
             print(f"{name}: {count_words(len(errors), 'problem') if errors else 'fresh'}")
-            report(problems)
+            if judged.checks:
+                print_parts([rules_table(judged.checks)])
+            report(judged.problems)
         report(unread)
-    if any(p.severity == "error" for problems in judgements.values() for p in problems):
+    if any(p.severity == "error" for judged in judgements.values() for p in judged.problems):
         exit_code = max(exit_code, 1)
     if exit_code:
         raise SystemExit(exit_code)
@@ -58,8 +64,9 @@ def diff(argument: str, base: str, folder: Path, exit_code: bool, form: str) -> 
     """Compare the lock with the one at a git revision or in a file."""
     workspace, name = workspace_of(argument, folder)
     proposed = workspace.existing_lock(name)
-    changes = diffs.compare(_base(workspace, name, base), proposed)
-    _warn_if_not_fresh(workspace, name, form)
+    before = workspace.base(name, base)
+    changes = diffs.compare(before, proposed)
+    _warn_if_not_fresh(workspace, name, form, before)
     if form == "json":
         show_json(diff_json(changes))
     else:
@@ -87,26 +94,15 @@ def show(argument: str, folder: Path, form: str) -> None:
     show_text(_FOR_FINANCE[form](bill, currency))
 
 
-def _warn_if_not_fresh(workspace: Workspace, name: str, form: str) -> None:
+def _warn_if_not_fresh(workspace: Workspace, name: str, form: str, base: Lock | None = None) -> None:
     """Say on stderr what speaks against the lock that is shown; a JSON document on stdout stays alone."""
     if form == "text":
-        warn_if_not_fresh(workspace, name)
+        warn_if_not_fresh(workspace, name, base)
 
 
-def warn_if_not_fresh(workspace: Workspace, name: str) -> None:
-    """Warn of a lock that is stale, edited or of another environment, and of an environment that cannot be read."""
+def warn_if_not_fresh(workspace: Workspace, name: str, base: Lock | None = None) -> None:
+    """Warn of a lock that is stale, edited or denied, and of an environment or a rule that cannot be read."""
     try:
-        warn(workspace.judgement(name, datetime.date.today())[1])
+        warn(workspace.judged(name, datetime.date.today(), as_base(base)).problems)
     except Problems as problems:
         warn(problems.problems)
-
-
-def _base(workspace: Workspace, name: str, base: str) -> locks.Lock | None:
-    """Return the lock to compare with, from a file or from a git revision; None when the revision has none."""
-    path = Path(base)
-    if path.is_file():
-        return locks.load(read_text(path), str(path))
-    if path.suffix == ".json":
-        raise Problems([Problem("IO001", f"{base} does not exist", hint="give a lock file, or a git revision")])
-    text = text_at(base, workspace.lock_path(name))
-    return locks.load(text, f"{base}:{workspace.lock_path(name)}") if text is not None else None

@@ -1,4 +1,4 @@
-"""The keys of the schema at each place of an environment file, and the key that a misspelt one means.
+"""The keys of the schema at each place of a file that people write, and the key that a misspelt one means.
 
 A misspelt key is one problem. What stands below it is read under the key that is meant, so that nothing is told to be
 missing because of it, and what is wrong below it is told in the same run.
@@ -18,11 +18,15 @@ from planner.words.diagnostics import Problem
 from planner.words.spans import Document, Path
 from planner.words.wrapping import clipped
 
+Schema = type[BaseModel]
+"""The type of a whole file."""
 
-def as_meant(document: Document) -> tuple[Document, tuple[Problem, ...]]:
+
+def as_meant(document: Document, root: Schema = Environment) -> tuple[Document, tuple[Problem, ...]]:
     """Return a document with each misspelt key under the name that it means, and a problem (ENV003) for each of them.
 
     A key stays as it is where no name comes near, or where the name that it means stands beside it.
+    root: the schema of the whole file.
     """
     found: list[Problem] = []
     stands_at: dict[Path, Path] = {}
@@ -33,7 +37,7 @@ def as_meant(document: Document) -> tuple[Document, tuple[Problem, ...]]:
             return [read(item, (*stood, index), (*stands, index)) for index, item in enumerate(value)]
         if not isinstance(value, dict):
             return value
-        names = _meant(value, stands)
+        names = _meant(value, stands, root)
         found.extend(_problem(document, (*stood, key), names[key]) for key in names if names[key] != key)
         return {names[key]: read(item, (*stood, key), (*stands, names[key])) for key, item in value.items()}
 
@@ -43,8 +47,10 @@ def as_meant(document: Document) -> tuple[Document, tuple[Problem, ...]]:
     return Document(document.file, value, keys, values), tuple(found)
 
 
-def planned_later(path: Path) -> str | None:
+def planned_later(path: Path, root: Schema = Environment) -> str | None:
     """Return why the key at a path is one of a later release; None where it is none."""
+    if root is not Environment:
+        return None
     for pattern, reason in PLANNED_LATER.items():
         steps = pattern.split(".")
         if len(steps) == len(path) and all(s in ("*", str(p)) for s, p in zip(steps, path, strict=True)):
@@ -52,9 +58,9 @@ def planned_later(path: Path) -> str | None:
     return None
 
 
-def keys_at(path: Path) -> Sequence[str]:
+def keys_at(path: Path, root: Schema = Environment) -> Sequence[str]:
     """Return the keys that the schema has at `path`, sorted; none where a team chooses them, or where no keys stand."""
-    return sorted(_fields(annotation_at(path)))
+    return sorted(_fields(annotation_at(path, root)))
 
 
 def nearest_key(key: str, keys: Sequence[str]) -> str | None:
@@ -62,27 +68,27 @@ def nearest_key(key: str, keys: Sequence[str]) -> str | None:
     return next(iter(difflib.get_close_matches(key, keys, n=1)), None)
 
 
-def field_at(path: Path) -> FieldInfo | None:
+def field_at(path: Path, root: Schema = Environment) -> FieldInfo | None:
     """Return the field of the schema at `path`; None where there is no such place."""
-    return _fields(annotation_at(path[:-1])).get(str(path[-1])) if path else None
+    return _fields(annotation_at(path[:-1], root)).get(str(path[-1])) if path else None
 
 
-def annotation_at(path: Path) -> Any:
-    """Return the type that stands at `path` of the environment, or None where there is no such place."""
-    annotation: Any = Environment
+def annotation_at(path: Path, root: Schema = Environment) -> Any:
+    """Return the type that stands at `path` of the file, or None where there is no such place."""
+    annotation: Any = root
     for step in path:
         annotation = _inside(_plain(annotation), step)
     return _plain(annotation)
 
 
-def _meant(mapping: Mapping[Any, Any], path: Path) -> dict[Any, Any]:
+def _meant(mapping: Mapping[Any, Any], path: Path, root: Schema) -> dict[Any, Any]:
     """Return, for each key of a mapping, the key that it means."""
-    keys = keys_at(path)
+    keys = keys_at(path, root)
     free = [key for key in keys if key not in mapping]
     names: dict[Any, Any] = {}
     for key in mapping:
         names[key] = key
-        if keys and key not in keys and planned_later((*path, key)) is None:
+        if keys and key not in keys and planned_later((*path, key), root) is None:
             nearest = nearest_key(clipped(str(key)), keys)
             if nearest in free:
                 free.remove(nearest)

@@ -1,7 +1,7 @@
-"""The published JSON Schemas of the two files that people and machines exchange: the environment and the lock.
+"""The published JSON Schemas of the files that people and machines exchange: the environment, the rules, the lock.
 
 They describe the files and not the values inside the program. Durations, shares and money are text with their unit,
-and what may be written in two ways is admitted in both. With the first, editors complete and check environment files.
+and what may be written in two ways is admitted in both. With the first two, editors check what people write.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from typing import Any
 
 from planner.documents.lock import Lock
 from planner.domain.environment import Environment
+from planner.domain.policy import PolicyFile
 from planner.words.units import show_share
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 ENVIRONMENT_ID = "urn:spillway:schema:environment:1"
+POLICY_ID = "urn:spillway:schema:policy:1"
 LOCK_ID = "urn:spillway:schema:lock:1"
 
 
@@ -24,6 +26,16 @@ def environment_schema() -> dict[str, Any]:
         "$id": ENVIRONMENT_ID,
         **_written(Environment.model_json_schema(mode="validation")),
         "title": "Spillway environment",
+    }
+
+
+def policy_schema() -> dict[str, Any]:
+    """Return the JSON Schema of `environments/policies/NAME.yaml`."""
+    return {
+        "$schema": DIALECT,
+        "$id": POLICY_ID,
+        **_written(PolicyFile.model_json_schema(mode="validation")),
+        "title": "Spillway policy",
     }
 
 

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from planner.domain.environment_part import Day, EnvironmentPart, Text
+from planner.domain.policy import AgeLimits, Override, Rules
 from planner.domain.route import HardwareRules, Route
 from planner.words.fields import left_out_at
 from planner.words.units import Count, DurationMs, Share, Usd
@@ -171,15 +172,8 @@ class Budget(EnvironmentPart):
     monthly: Usd
 
 
-class AgeLimits(EnvironmentPart):
-    """Ages above which the prices of a kind warn, or deny the plan."""
-
-    warn: DurationMs | None = None
-    deny: DurationMs | None = None
-
-
-class Policy(EnvironmentPart):
-    """Rules of the team that every plan is held against."""
+class Policy(Rules):
+    """Rules of the team that every plan is held against. `price_age` is judged as the plan is made."""
 
     price_age: dict[Literal["api", "ec2", "platform"], AgeLimits] = left_out_at({})
 
@@ -213,6 +207,12 @@ class Environment(EnvironmentPart):
     budget: Budget | None = None
     policy: Policy = left_out_at(Policy())
     planning: Planning = Planning()
+    overrides: tuple[Override, ...] = left_out_at(())
+
+    def as_planned(self) -> Environment:
+        """Return the environment without the rules and overrides that are judged live, on which no plan rests."""
+        policy = Policy(price_age=self.policy.price_age)
+        return self.model_copy(update={"policy": policy, "overrides": ()})
 
     def with_route(self, name: str, **changes: Any) -> Environment:
         """Return the environment with some fields of one route changed. They are not validated."""
@@ -241,7 +241,6 @@ PLANNED_LATER: dict[str, str] = {
     "reserve.zone": "the loss of a zone is not planned yet; `reserve: {node: true}` is",
     "reserve.replica": "`reserve: {node: true}` covers the loss of a replica",
     "planning.scale_up_window": "rates are planned as the 95th percentile of 300 s windows",
-    "overrides": "sizes set by hand are not planned yet; change the environment and plan again",
     "platform.context": "existing clusters are not planned yet",
 }
 """Path of each key with which only a later release plans → why this one refuses it (ENV010). `*` is any name."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, lru_cache
@@ -21,15 +21,21 @@ from planner.documents.environment_file import canonical, environment_of
 from planner.documents.loads import load_problems
 from planner.documents.lock import Lock
 from planner.documents.misspelt import as_meant
+from planner.documents.policy import judge
+from planner.documents.policy.rulebook import Rulebook, own_rules, rule_problems
+from planner.documents.policy.subject import Base, as_base
 from planner.documents.quality import with_accept_lists
 from planner.documents.references import dangling
+from planner.documents.review import Check
 from planner.domain.catalog import Catalog
 from planner.domain.environment import ROUTE_NAME, Environment
 from planner.domain.scores import Metric
 from planner.domain.traces import TraceSummary
 from planner.edges.calibration_digests import joined_digest, own_digests
 from planner.edges.files import read_text
+from planner.edges.git import text_at
 from planner.edges.own_catalog import FOLDER, catalog_beside
+from planner.edges.policy_files import policies_beside
 from planner.edges.score_files import known_metrics, read_metric
 from planner.edges.trace_files import SUMMARY_ENDING, dump_summary, is_raw_log, load_trace
 from planner.words.diagnostics import Problem, Problems, Span, first_of
@@ -66,6 +72,19 @@ class Wanted:
     def digest(self) -> str:
         """Digest of the environment and its traces."""
         return judgement.environment_digest(self.canonical, self.trace_digests)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A lock with its judgement.
+
+    problems: everything that speaks against its deployment; an `error` among them forbids it.
+    checks: what the rules of the team say of it, by rule.
+    """
+
+    lock: Lock
+    problems: tuple[Problem, ...]
+    checks: tuple[Check, ...]
 
 
 @dataclass(frozen=True)
@@ -144,10 +163,38 @@ class Workspace:
             raise Problems([Problem("LOCK004", message, where, f"run `spillway plan {name}`")])
         return lock
 
-    def judgement(self, name: str, today: date) -> tuple[Lock, tuple[Problem, ...]]:
-        """Return the lock and every problem that speaks against its deployment. An `error` among them forbids it."""
+    def base(self, name: str, base: str) -> Lock | None:
+        """Return the lock of an environment to compare with, from a file or a git revision; None when it has none."""
+        path = Path(base)
+        if path.is_file():
+            return locks.load(read_text(path), str(path))
+        if path.suffix == ".json":
+            raise Problems([Problem("IO001", f"{base} does not exist", hint="give a lock file, or a git revision")])
+        text = text_at(base, self.lock_path(name))
+        return locks.load(text, f"{base}:{self.lock_path(name)}") if text is not None else None
+
+    def rulebook(self, wanted: Wanted) -> Rulebook:
+        """Return the rules of the team that judge an environment. Raises `Problems` with all that is wrong with them.
+
+        A file of rules that cannot be read stops every environment: nobody knows what it would have said.
+        """
+        own = own_rules(wanted.environment.policy.stated(), wanted.document)
+        sets = policies_beside(self.folder)
+        found = [problem for each in (*sets, own) for problem in rule_problems(each, self.catalog(), self.names())]
+        judging = tuple(each for each in sets if each.environments is None or wanted.name in each.environments)
+        rulebook = Rulebook((*judging, own), wanted.environment.overrides, wanted.document)
+        found += rulebook.problems()
+        if found:
+            raise Problems(found)
+        return rulebook
+
+    def judged(self, name: str, today: date, base: Base | None = None, engine: str | None = None) -> Judged:
+        """Judge the lock by what it rests on and by the rules of the team. Raises `Problems` for what cannot be read.
+
+        base: what rules over a change compare with. engine: version of the engine that would run.
+        """
         lock, wanted = self.existing_lock(name), self.wanted(name)
-        calibrations = self.calibration_digests()
+        rulebook, calibrations = self.rulebook(wanted), self.calibration_digests()
         problems = judgement.problems(
             lock,
             str(self.lock_path(name)),
@@ -162,7 +209,25 @@ class Workspace:
             hint = f"run `spillway plan {name}`; a lock is never copied"
             where = Span(str(self.lock_path(name)), 1)
             problems = (Problem("LOCK005", f"the lock is of environment `{lock.name}`", where, hint), *problems)
-        return lock, problems
+        checks, against = self.ruled(lock, rulebook, today, base, engine)
+        return Judged(lock, (*problems, *against), checks)
+
+    def ruled(
+        self, lock: Lock, rulebook: Rulebook, today: date, base: Base | None = None, engine: str | None = None
+    ) -> tuple[tuple[Check, ...], tuple[Problem, ...]]:
+        """Hold a lock against rules. Return a check for each of them, and what they mean for a deployment."""
+        checks = judge.judge(rulebook, lock, self.catalog(), today, base, engine)
+        return checks, tuple(judge.problems(checks, rulebook, today))
+
+    def rules(self, name: str, today: date) -> Callable[[Lock | None, Lock], tuple[Check, ...]]:
+        """Return what judges a lock of an environment against its base by the rules of the team. Raises `Problems`."""
+        rulebook, catalog = self.rulebook(self.wanted(name)), self.catalog()
+        return lambda base, lock: judge.judge(rulebook, lock, catalog, today, as_base(base))
+
+    def judgement(self, name: str, today: date) -> tuple[Lock, tuple[Problem, ...]]:
+        """Return the lock and every problem that speaks against its deployment. An `error` among them forbids it."""
+        judged = self.judged(name, today)
+        return judged.lock, judged.problems
 
     def metrics(self) -> dict[str, Metric]:
         """Return every metric by which models were scored, with the team's own. Raises `Problems`."""

@@ -13,6 +13,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from planner.documents.lock import Lock
+from planner.documents.review import Check
 from planner.faces.figures import count_words, duration, money, share
 from planner.faces.layout import above, below, figures, left_out, names, sentences
 from planner.faces.loads import loads_view
@@ -318,6 +319,19 @@ def _verdicts(plan: Plan) -> FoldingTable:
         (verdict.name, Text(verdict.state, style=STATES[verdict.state]), verdict.message) for verdict in plan.verdicts
     ]
     return FoldingTable("Checks", (*names("check", "state"), *sentences("what")), rows, (below("what"),))
+
+
+def rules_table(checks: Sequence[Check]) -> FoldingTable:
+    """Return what the rules of a team say of a plan."""
+    rows: list[tuple[Words, ...]] = [
+        (check.rule, Text(check.state, style=STATES[check.state]), f"{check.message}{_overridden(check)}")
+        for check in checks
+    ]
+    return FoldingTable("Rules", (*names("rule", "state"), *sentences("what")), rows, (below("what"),))
+
+
+def _overridden(check: Check) -> str:
+    return f"; overridden: {check.overridden}" if check.overridden else ""
 
 
 def _footer(lock: Lock) -> str:

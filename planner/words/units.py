@@ -67,6 +67,16 @@ def share(value: Any) -> float:
     return float(Decimal(match[1]) / 100)
 
 
+def growth(value: Any) -> float:
+    """Turn `25%` or `150%` into 0.25 or 1.5; 10,000 % at most."""
+    match = _match(SHARE, value)
+    if match is None:
+        raise _refused(SHARE, value, "a percentage", "one like 25%")
+    if Decimal(match[1]) > 10_000:
+        raise ValueError(f"{_quote(value)} is more than a hundredfold; write at most 10000%")
+    return float(Decimal(match[1]) / 100)
+
+
 def count(value: Any) -> int:
     """Turn `2M`, `5k` or `4096` into an integer that is not negative."""
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -151,6 +161,13 @@ Share = Annotated[
     _text_schema(SHARE, "20%", "a percentage: 20%"),
 ]
 """A fraction of one; written `20%`."""
+Growth = Annotated[
+    float,
+    BeforeValidator(growth),
+    PlainSerializer(show_share),
+    _text_schema(SHARE, "25%", "a percentage, which may be above 100%: 25%"),
+]
+"""A fraction of something that may grow beyond it; written `25%`."""
 Count = Annotated[
     int,
     BeforeValidator(count),

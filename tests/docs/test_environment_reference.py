@@ -17,6 +17,7 @@ from planner.documents.codes import CODES
 from planner.documents.environment_file import parse
 from planner.documents.schemas import environment_schema
 from planner.domain.environment import PLANNED_LATER
+from planner.domain.policy import Rules
 from planner.edges.catalog_files import load_catalog
 from planner.words.diagnostics import Problems
 from planner.words.units import show_duration, show_share
@@ -58,6 +59,7 @@ licence: {}
 budget: {monthly: $20000}
 policy: {price_age: {ec2: {}}}
 planning: {}
+overrides: [{rule: policy.nodes, reason: launch, by: Jane Doe, until: 2026-12-31}]
 """
 NAMED_BY = {
     "price_age": "KIND",
@@ -93,6 +95,8 @@ def schema_keys(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, Key
     """Every key that holds a value, by dotted path; mappings in between are headings and no keys of their own."""
     required = set(node.get("required", ()))
     for name, part in node.get("properties", {}).items():
+        if path == "policy" and name in Rules.model_fields:
+            continue  # docs/policy.md explains rules
         yield from _keys(f"{path}.{name}" if path else name, part, name in required)
 
 

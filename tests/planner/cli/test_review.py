@@ -50,7 +50,7 @@ def _committed() -> None:
 def test_a_fresh_lock(checkout: Workspace) -> None:
     ended = spillway("check", "small")
     assert (ended.status, ended.out, ended.err) == (0, "small: fresh\n", "")
-    assert _checked().document == {"environments": {"small": []}, "problems": []}
+    assert _checked().document == {"checks": {"small": []}, "environments": {"small": []}, "problems": []}
 
 
 def test_all_environments_are_checked_by_default(checkout: Workspace) -> None:

@@ -43,7 +43,7 @@ quotas: {G: -1, X: 4}
 budget: {monthly: $60,000}
 purchase: {spot: {max_share: 50%}}
 overrides:
-  - {pool: a, min: 3, max: 1, expires: 2026-12-24}
+  - {rule: policy.nodes, reason: launch, by: Jane Doe, until: soon}
 """
 
 
@@ -126,11 +126,7 @@ def test_one_run_tells_every_problem_with_its_line() -> None:
             "`purchase`: spot, reserved and owned capacity are not planned yet; all nodes are on-demand. Machines of "
             "the AWS account that are paid for already stand in `hardware.existing`",
         ),
-        (
-            "ENV010",
-            27,
-            "`overrides`: sizes set by hand are not planned yet; change the environment and plan again",
-        ),
+        ("ENV004", 28, "overrides.0.until: `soon` is not a date; write 2026-11-01"),
     ]
 
 
