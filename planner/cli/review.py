@@ -1,4 +1,4 @@
-"""`check`, `diff`, `show`: they read locks, without a solver."""
+"""`check`, `show`: they read locks, without a solver."""
 
 from __future__ import annotations
 
@@ -6,14 +6,9 @@ import datetime
 from collections.abc import Sequence
 from pathlib import Path
 
-from planner.cli.output import note, report, show_json, warn
+from planner.cli.output import report, show_json, warn
 from planner.cli.output import show as print_parts
-from planner.documents import diff as diffs
-from planner.documents import lock as locks
-from planner.edges.files import read_text
-from planner.edges.git import text_at
 from planner.edges.workspace import Workspace, workspace_of
-from planner.faces.difference import diff_json, diff_view
 from planner.faces.figures import count_words
 from planner.faces.terminal import plan_view
 from planner.words.diagnostics import Problem, Problems, as_json
@@ -48,22 +43,6 @@ def check(arguments: Sequence[str], folder: Path, form: str) -> None:
         raise SystemExit(exit_code)
 
 
-def diff(argument: str, base: str, folder: Path, exit_code: bool, form: str) -> None:
-    """Compare the lock with the one at a git revision or in a file."""
-    workspace, name = workspace_of(argument, folder)
-    proposed = workspace.existing_lock(name)
-    changes = diffs.compare(_base(workspace, name, base), proposed)
-    _warn_if_not_fresh(workspace, name, form)
-    if form == "json":
-        show_json(diff_json(changes))
-    else:
-        print_parts(diff_view(changes, workspace.wanted(name).document))
-    if changes.first:
-        note(f"{base} has no lock of {name}: everything is new")
-    if exit_code and not changes.empty:
-        raise SystemExit(1)
-
-
 def show(argument: str, folder: Path, form: str) -> None:
     """Print the locked plan."""
     workspace, name = workspace_of(argument, folder)
@@ -87,14 +66,3 @@ def warn_if_not_fresh(workspace: Workspace, name: str) -> None:
         warn(workspace.judgement(name, datetime.date.today())[1])
     except Problems as problems:
         warn(problems.problems)
-
-
-def _base(workspace: Workspace, name: str, base: str) -> locks.Lock | None:
-    """Return the lock to compare with, from a file or from a git revision; None when the revision has none."""
-    path = Path(base)
-    if path.is_file():
-        return locks.load(read_text(path), str(path))
-    if path.suffix == ".json":
-        raise Problems([Problem("IO001", f"{base} does not exist", hint="give a lock file, or a git revision")])
-    text = text_at(base, workspace.lock_path(name))
-    return locks.load(text, f"{base}:{workspace.lock_path(name)}") if text is not None else None

@@ -157,12 +157,12 @@ def _inputs(base: Lock | None, proposed: Lock) -> tuple[KeyChange, ...]:
 
 
 def _lines(old: tuple[CostLine, ...], new: tuple[CostLine, ...]) -> tuple[LineChange, ...]:
-    before, after = _by_price(old), _by_price(new)
+    before, after = by_price(old), by_price(new)
     prices = {line.price: line.unit_price for line in old}
     return tuple(_line(before.get(key), after.get(key), prices) for key in sorted({*before, *after}))
 
 
-def _by_price(lines: tuple[CostLine, ...]) -> dict[tuple[str, str, str, int], CostLine]:
+def by_price(lines: tuple[CostLine, ...]) -> dict[tuple[str, str, str, int], CostLine]:
     """Return the lines by (component, price, kind, place), by which those of two bills are matched.
 
     Names do not match lines, as they carry quantities: `3 × g6e.xlarge` becomes `4 × g6e.xlarge`. Lines that share all

@@ -1,4 +1,4 @@
-"""What git knows about a file: its text at a revision."""
+"""What git knows at a revision: the text of a file, and a folder as an archive."""
 
 from __future__ import annotations
 
@@ -32,6 +32,15 @@ def text_at(revision: str, path: Path) -> str | None:
     except UnicodeDecodeError as error:
         message = f"{path.name} is not UTF-8 text at revision {revision!r}"
         raise Problems([Problem("GIT001", message, hint="choose another revision")]) from error
+
+
+def archive_at(revision: str, folder: Path) -> bytes | None:
+    """Return a folder at a revision as a tar archive; None when git cannot give one, as of a folder that was not there.
+
+    Raises `Problems` with GIT002 when git is not installed.
+    """
+    shown = _git(folder, "archive", "--format=tar", revision, "--", ".")
+    return shown.stdout if shown.returncode == 0 else None
 
 
 def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:

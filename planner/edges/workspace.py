@@ -163,6 +163,10 @@ class Workspace:
             problems = (Problem("LOCK005", f"the lock is of environment `{lock.name}`", where, hint), *problems)
         return lock, problems
 
+    def trace(self, reference: str) -> TraceSummary:
+        """Return a trace that an environment of the folder names. Raises `Problems`."""
+        return _trace(reference, self.folder)
+
     def metrics(self) -> dict[str, Metric]:
         """Return every metric by which models were scored, with the team's own. Raises `Problems`."""
         return known_metrics(self.folder / FOLDER, self.catalog())
