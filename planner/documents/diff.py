@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-from planner.documents.changes import KeyChange, key_changes
+from planner.documents.changes import KeyChange, key_changes, with_whole_lists
 from planner.documents.lock import Lock
 from planner.plan.cost import CostLine
 from planner.plan.fleet import NodeGroup, Pool
@@ -205,7 +205,8 @@ def _parts(kind: PartKind, old: Plan | None, new: Plan) -> list[PartChange]:
         elif name not in after:
             changes.append(PartChange(kind, name, "removed", summary=before[name].summary))
         elif details := key_changes(before[name].values, after[name].values):
-            changes.append(PartChange(kind, name, "changed", tuple(sorted(details, key=_importance))))
+            whole = with_whole_lists(details, before[name].values, after[name].values)
+            changes.append(PartChange(kind, name, "changed", tuple(sorted(whole, key=_importance))))
     return changes
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from decimal import Decimal
 
 from planner.documents.attribution import by_two_sums
 from planner.documents.diff import by_price, compare
@@ -130,8 +131,18 @@ def _change(base: Lock, proposed: Lock) -> str:
     if old == new:
         return "$0 / month"
     sign = "+" if new > old else "−"
-    share = f" ({sign}{abs(new - old) / old:.0%})".replace("%", " %") if old else ""
-    return f"{sign}${abs(new - old):,.0f} / month{share}"
+    share = f" ({sign}{_percent(abs(new - old) / old)})" if old else ""
+    return f"{sign}{_dollars(abs(new - old))} / month{share}"
+
+
+def _percent(share: Decimal) -> str:
+    """Write a share like `18 %`, with a decimal below 10 %; one that is not nothing never reads as nothing."""
+    percent = share * 100
+    return f"{percent:.0f} %" if percent >= 10 else f"{percent:.1f} %" if percent >= Decimal("0.05") else "< 0.1 %"
+
+
+def _dollars(usd: Decimal) -> str:
+    return f"${usd:,.2f}" if usd < 10 else f"${usd:,.0f}"
 
 
 def _promises_kept(promises: Iterable[Promise]) -> str:

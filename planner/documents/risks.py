@@ -51,7 +51,7 @@ def risks(old: Side | None, new: Side, catalog: Catalog, document: Document) -> 
     if old is not None and old.environment is not None and new.environment is not None:
         found += _of_environments(old.environment, new.environment, catalog, document)
     if old is not None:
-        found += _access(old, new, document)
+        found += [*_access(old, new, document), *_refused(old, new, document)]
     return tuple(sorted(dict.fromkeys(found), key=lambda risk: KINDS.index(risk.kind)))
 
 
@@ -189,6 +189,21 @@ def _slo(name: str, old: Route, new: Route, where: Place | None) -> Iterator[Ris
     if new.slo.availability < old.slo.availability:
         less = f"{show_share(old.slo.availability)} → {show_share(new.slo.availability)}"
         yield Risk(kind="slo", what=f"{name} asks for less availability: {less}", where=where)
+
+
+def _refused(old: Side, new: Side, document: Document) -> Iterator[Risk]:
+    """Yield the routes that refuse more, or that no API helps any more."""
+    for name, route in new.routes.items():
+        before = old.routes.get(name)
+        if before is None:
+            continue
+        was, will = (each.too_long.refused_share if each.too_long else Decimal(0) for each in (before, route))
+        if will > was:
+            what = f"{will:.2%} of the requests of {name} are refused because they are too long, before {was:.2%}"
+            yield Risk(kind="route", what=what, where=_at(document, "routes", name))
+        if before.fallback and not route.fallback:
+            what = f"no API helps {name} any more: when its pools are full or down, its requests wait and are refused"
+            yield Risk(kind="reserve", what=what, where=_at(document, "routes", name))
 
 
 def _access(old: Side, new: Side, document: Document) -> Iterator[Risk]:

@@ -59,6 +59,9 @@ PART_SENTENCES: Mapping[str, str] = {
     "replicas on a node": "replicas on a node: {old} → {new}",
     "residency": "its data may be processed in {old} → {new}",
     "revision": "revision of the weights: {old} → {new}",
+    "usd_per_million_cached_input_tokens": "a million cached tokens of prompt cost ${old} → ${new}",
+    "usd_per_million_input_tokens": "a million tokens of prompt cost ${old} → ${new}",
+    "usd_per_million_output_tokens": "a million tokens of answer cost ${old} → ${new}",
     "triggers.deadline_ms": "an answer may take {old} → {new} ms",
     "triggers.queue_ms": "a request without an API waits {old} → {new} ms for a place",
     "triggers.spill_after_ms": "a request goes to an API after {old} → {new} ms without a first event",
@@ -89,7 +92,7 @@ def key_sentence(change: KeyChange) -> str:
     if path[0] == "routes" and len(path) == 2:
         return _come_or_gone(f"route {path[1]}", change)
     if path[0] == "routes" and path[2:] == ("quality", "accept"):
-        return _list_sentence(f"{path[1]} accepts", change)
+        return _accept_sentence(path[1], change)
     if path[:2] == ("api", "providers") and len(path) == 3:
         return _come_or_gone(f"account at {path[2]}", change)
     route = path[0] == "routes"
@@ -106,12 +109,17 @@ def _come_or_gone(what: str, change: KeyChange) -> str:
     return f"{what}: {plain(change.old)} → {plain(change.new)}"
 
 
-def _list_sentence(what: str, change: KeyChange) -> str:
+def _accept_sentence(route: str, change: KeyChange) -> str:
+    come, gone, new = _come_and_gone(change)
+    parts = [f"{route} also accepts {plain(come)}"] if come else []
+    parts += [f"{route} no longer accepts {plain(gone)}"] if gone else []
+    return "; ".join(parts) or f"{route} accepts the same in another order: {plain(new)}"
+
+
+def _come_and_gone(change: KeyChange) -> tuple[list[Any], list[Any], list[Any]]:
+    """Return what a list has more and less, and the list."""
     old, new = list(change.old or ()), list(change.new or ())
-    parts = [f"{plain([each for each in new if each not in old])} too"] if set(new) - set(old) else []
-    if set(old) - set(new):
-        parts.append(f"no longer {plain([each for each in old if each not in new])}")
-    return f"{what} {' and '.join(parts)}" if parts else f"{what} the same in another order: {plain(new)}"
+    return [each for each in new if each not in old], [each for each in old if each not in new], new
 
 
 def generic_sentence(key: str, change: KeyChange) -> str:
@@ -134,14 +142,10 @@ def part_sentence(change: KeyChange) -> str:
 
 
 def _fallback_sentence(change: KeyChange) -> str:
-    """Tell which APIs a route may use. A list of the same length differs by its entries."""
-    if not isinstance(change.old, list | tuple | None) or not isinstance(change.new, list | tuple | None):
-        return f"requests may go to {plain(change.new)}, before to {plain(change.old)}"
-    old, new = list(change.old or ()), list(change.new or ())
-    come, gone = [each for each in new if each not in old], [each for each in old if each not in new]
-    parts = ([f"requests may now go to {plain(come)}"] if come else []) + (
-        [f"requests no longer go to {plain(gone)}"] if gone else []
-    )
+    """Tell which APIs a route may use."""
+    come, gone, new = _come_and_gone(change)
+    parts = [f"requests may now go to {plain(come)}"] if come else []
+    parts += [f"requests no longer go to {plain(gone)}"] if gone else []
     return "; ".join(parts) or f"APIs are asked in another order: {plain(new)}"
 
 

@@ -15,8 +15,9 @@ from planner.documents.review_figures import Side
 from planner.documents.sentences import band_sentences, part_sentence, plain
 from planner.plan.fleet import NodeGroup, Pool
 
-REBUILDS = frozenset({"region", "zones", "cidr", "account"})
+REBUILDS = frozenset({"account", "cidr", "zones"})
 """Keys of the platform with which most of the cluster is made anew."""
+UNMEASURED = "plan a time without service, or deploy an environment beside it"
 OF_GATEWAY = frozenset({"max_in_flight", "privacy", "replicas"})
 """First keys of a pool's values that its pods do not hold."""
 REMAKES_GROUP = frozenset({"capacity_type", "exclusive", "gpu", "instance_type", "zones"})
@@ -49,17 +50,30 @@ def _routes(pool: Pool) -> frozenset[str]:
 def touched(parts: Iterable[PartChange], old: Side | None, new: Side) -> Iterator[Touched]:
     """Yield the parts that a deployment touches, in their order. Two pools of a replacement are one part."""
     replaced = replacements(old, new)
+    moves = old is not None and old.plan.platform.region != new.plan.platform.region
     for part in parts:
         if part.kind == "pool" and part.name in replaced.values():
             continue
-        changes = tuple(_sentences(part, old, new))
-        if old is not None and part.kind == "pool" and part.name in replaced:
+        if part.kind == "platform" and old is not None and moves:
+            if part.change == "added":
+                yield _moved(old.plan.platform.region, part.name)
+        elif old is not None and part.kind == "pool" and part.name in replaced:
             before, after = old.pools[replaced[part.name]], new.pools[part.name]
             what = f"it replaces {before.name}: {_kind(before)} by {_kind(after)}"
-            order = _order_of_replacement(before, after, old, new)
-            yield _as_touched(part, (what, *changes), order, replaced=before.name)
+            order = "" if moves else _order_of_replacement(before, after, old, new)
+            yield _as_touched(part, (what,), order, replaced=before.name)
         else:
-            yield _as_touched(part, changes, _order(part, old, new))
+            yield _as_touched(part, tuple(_sentences(part, old, new)), "" if moves else _order(part, old, new))
+
+
+def _moved(old: str, new: str) -> Touched:
+    return Touched(
+        part=f"platform {new}",
+        presence="replaced",
+        changes=(f"it replaces {old}",),
+        values=(("region", old, new),),
+        order=f"everything is made anew in {new}; whether requests are served meanwhile is not known: {UNMEASURED}",
+    )
 
 
 def _kind(pool: Pool) -> str:
@@ -96,7 +110,7 @@ def _order(part: PartChange, old: Side | None, new: Side) -> str:
     """Say how a part is changed or deleted; empty where nothing is away for a moment."""
     keys = {str(change.path[0]) for change in part.details}
     if part.kind == "platform" and keys & REBUILDS:
-        return "the cluster is made anew; expect a time without service, which nobody has measured"
+        return f"the cluster is made anew; whether requests are served meanwhile is not known: {UNMEASURED}"
     if part.kind == "node group" and part.change == "removed":
         return "its nodes are deleted last, when the gateway no longer sends to their pools"
     if part.kind == "node group" and keys & REMAKES_GROUP:
