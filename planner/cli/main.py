@@ -113,13 +113,14 @@ def diff(
     base: Annotated[str, typer.Option("--base", help="Git revision, or a lock file, to compare against.")] = "HEAD",
     folder: Folder = HERE,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 1 when anything changed.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Plan nothing: tell old and new prices apart alone.")] = False,
     form: AsFormat = OutputFormat.text,
 ) -> None:
-    """What the lock changes in dollars, and why."""
-    from planner.cli import review
+    """What the lock changes in dollars and in risks, and why."""
+    from planner.cli import comparing
 
     with report_problems(form.value):
-        review.diff(environment, base, folder, exit_code, form.value)
+        comparing.diff(environment, base, folder, exit_code, quick, form.value)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`check`, `diff`, `show`: they read locks, without a solver."""
+"""`check`, `show`: they read locks, without a solver."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from pathlib import Path
 
 from planner.cli.output import note, report, show_json, show_text, warn
 from planner.cli.output import show as print_parts
-from planner.documents import diff as diffs
 from planner.documents.finance import finance_of
 from planner.documents.lock import Lock
 from planner.documents.policy.subject import as_base
 from planner.edges.own_currency import currency_beside
 from planner.edges.workspace import Judged, Workspace, workspace_of
-from planner.faces.difference import diff_json, diff_view
 from planner.faces.figures import count_words
 from planner.faces.finance import budget_view, csv_text, focus_text, markdown_text, notes_of
 from planner.faces.terminal import plan_view, rules_table
@@ -60,23 +58,6 @@ def check(arguments: Sequence[str], folder: Path, form: str, base: str = "") -> 
         raise SystemExit(exit_code)
 
 
-def diff(argument: str, base: str, folder: Path, exit_code: bool, form: str) -> None:
-    """Compare the lock with the one at a git revision or in a file."""
-    workspace, name = workspace_of(argument, folder)
-    proposed = workspace.existing_lock(name)
-    before = workspace.base(name, base)
-    changes = diffs.compare(before, proposed)
-    _warn_if_not_fresh(workspace, name, form, before)
-    if form == "json":
-        show_json(diff_json(changes))
-    else:
-        print_parts(diff_view(changes, workspace.wanted(name).document))
-    if changes.first:
-        note(f"{base} has no lock of {name}: everything is new")
-    if exit_code and not changes.empty:
-        raise SystemExit(1)
-
-
 def show(argument: str, folder: Path, form: str) -> None:
     """Print the locked plan, or its bill for finance."""
     workspace, name = workspace_of(argument, folder)
@@ -92,12 +73,6 @@ def show(argument: str, folder: Path, form: str) -> None:
     for sentence in notes_of(bill, currency):
         note(f"note: {sentence}")
     show_text(_FOR_FINANCE[form](bill, currency))
-
-
-def _warn_if_not_fresh(workspace: Workspace, name: str, form: str, base: Lock | None = None) -> None:
-    """Say on stderr what speaks against the lock that is shown; a JSON document on stdout stays alone."""
-    if form == "text":
-        warn_if_not_fresh(workspace, name, base)
 
 
 def warn_if_not_fresh(workspace: Workspace, name: str, base: Lock | None = None) -> None:

@@ -33,7 +33,9 @@ from planner.domain.catalog import offering_key
 from planner.money.cost import disk_key, storage_key
 from planner.performance.capacity_search import CapacitiesByDigest
 from planner.plan.plan import Plan
+from planner.plan.review import KeptPools
 from planner.words.diagnostics import Problems
+from planner.words.numbers import dollars, figure
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,6 @@ class Outcome:
 
     omissions: candidates that were not considered further.
     facts, prices: keys of the catalog rows that the plan rests on, sorted.
-    note: a sentence on locked pools that were kept although others would save a little; empty when none were.
     decision: what was chosen, and from what. It holds arrays, which do not compare as one, so that it is left out where
     outcomes are compared.
     """
@@ -51,8 +52,12 @@ class Outcome:
     omissions: tuple[Omission, ...]
     facts: tuple[str, ...]
     prices: tuple[str, ...]
-    note: str
     decision: Decision = field(compare=False)
+
+    @property
+    def note(self) -> str:
+        """Say which locked pools were kept although others would save a little; empty when none were."""
+        return self.plan.kept.words if self.plan.kept else ""
 
 
 class NoPlan(Problems):
@@ -74,10 +79,10 @@ def optimize(inputs: Inputs, limits: SearchLimits = DEFAULT_LIMITS, kept: Capaci
     decision = decide(inputs, known, limits)
     if isinstance(decision, Refusal):
         raise NoPlan(with_nearest(inputs, decision, known, limits))
-    decision, note = keep(decision, limits)
-    plan = tell(decision, known, limits)
+    decision, kept_pools = keep(decision, limits)
+    plan = tell(decision, known, limits).model_copy(update={"kept": kept_pools})
     plan = with_outlook(plan, decision.market, inputs, lambda other: replan(other, known, limits))
-    return Outcome(plan, decision.market.omissions, *_consulted(inputs, decision.market, plan), note, decision)
+    return Outcome(plan, decision.market.omissions, *_consulted(inputs, decision.market, plan), decision)
 
 
 def replan(inputs: Inputs, known: Known, limits: SearchLimits) -> Plan:
@@ -89,37 +94,41 @@ def replan(inputs: Inputs, known: Known, limits: SearchLimits) -> Plan:
     return assemble(decision.solved, Background((), (), Alternatives((), (), ()), limits))
 
 
-def keep(decision: Decision, limits: SearchLimits) -> tuple[Decision, str]:
-    """Return the decision for the locked pools, and a sentence on what others would save, if that is too little.
+def keep(decision: Decision, limits: SearchLimits) -> tuple[Decision, KeptPools | None]:
+    """Return the decision for the locked pools, and what others would save, if that is something but too little.
 
-    Otherwise the decision stays as it is, and the sentence is empty.
+    Otherwise the decision stays as it is.
     """
     inputs, question, best = decision.inputs, decision.choice.question, decision.choice.answer
     locked = inputs.locked_pools
     if not locked or locked == frozenset(best.replicas):
-        return decision, ""
+        return decision, None
     same = solve(question.with_classes(locked), limits)
     threshold = inputs.environment.planning.replan_threshold
     if isinstance(same, Infeasible) or set(same.replicas) != locked:
-        return decision, ""
+        return decision, None
     preferred = decision.market.preferred
     if preferred is not None and is_preferred(best, preferred) and not is_preferred(same, preferred):
-        return decision, ""
+        return decision, None
     # Two mixes of equal cost differ in the last bits of it, which must not decide: below a cent nothing is saved.
     saving_usd = max(0.0, round(same.usd_per_month - best.usd_per_month, 2))
     if saving_usd and saving_usd >= threshold * same.usd_per_month:
-        return decision, ""
+        return decision, None
     # The search over the locked classes alone proves nothing of the others; what the first search proved still holds.
     proven = best.proven and not saving_usd
     bound_usd = best.usd_per_month * (1 - best.gap)
     gap = 0.0 if proven else max(0.0, 1 - bound_usd / same.usd_per_month)
     held = replace(decision, choice=Choice(question, replace(same, proven=proven, gap=gap)))
     if wider_spread(held):  # which serve less than they were counted with
-        return decision, ""
+        return decision, None
     if not saving_usd:
-        return held, ""
-    other = ", ".join(sorted(set(best.replicas) - locked)) or "fewer pools"
-    return held, f"kept the locked pools; {other} would save ${saving_usd:,.0f} a month, below {threshold:.0%}"
+        return held, None
+    return held, KeptPools(
+        pools=tuple(sorted(locked)),
+        other=tuple(sorted(set(best.replicas) - locked)),
+        saving_usd_per_month=dollars(saving_usd),
+        threshold=figure(threshold),
+    )
 
 
 def tell(decision: Decision, known: Known, limits: SearchLimits) -> Plan:

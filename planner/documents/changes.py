@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from planner.words.spans import Path
+from planner.words.spans import Path, value_at
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,19 @@ def key_changes(old: Any, new: Any, path: Path = ()) -> tuple[KeyChange, ...]:
         nested = [key_changes(a, b, (*path, i)) for i, (a, b) in enumerate(zip(old, new, strict=True))]
         return tuple(change for changes in nested for change in changes)
     return () if old == new else (KeyChange(path, old, new),)
+
+
+def with_whole_lists(changes: tuple[KeyChange, ...], old: Any, new: Any) -> tuple[KeyChange, ...]:
+    """Return changes between two trees with every list as one value, as a person changed it."""
+    whole: dict[Path, KeyChange] = {}
+    for change in changes:
+        place = next((index for index, step in enumerate(change.path) if isinstance(step, int)), len(change.path))
+        path = change.path[:place]
+        if place == len(change.path):
+            whole[path] = change
+        else:
+            whole[path] = KeyChange(path, value_at(old, path), value_at(new, path))
+    return tuple(whole.values())
 
 
 def change_words(change: KeyChange) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-from planner.documents.changes import KeyChange, key_changes
+from planner.documents.changes import KeyChange, key_changes, with_whole_lists
 from planner.documents.lock import Lock
 from planner.plan.cost import CostLine
 from planner.plan.fleet import NodeGroup, Pool
@@ -157,12 +157,12 @@ def _inputs(base: Lock | None, proposed: Lock) -> tuple[KeyChange, ...]:
 
 
 def _lines(old: tuple[CostLine, ...], new: tuple[CostLine, ...]) -> tuple[LineChange, ...]:
-    before, after = _by_price(old), _by_price(new)
+    before, after = by_price(old), by_price(new)
     prices = {line.price: line.unit_price for line in old}
     return tuple(_line(before.get(key), after.get(key), prices) for key in sorted({*before, *after}))
 
 
-def _by_price(lines: tuple[CostLine, ...]) -> dict[tuple[str, str, str, int], CostLine]:
+def by_price(lines: tuple[CostLine, ...]) -> dict[tuple[str, str, str, int], CostLine]:
     """Return the lines by (component, price, kind, place), by which those of two bills are matched.
 
     Names do not match lines, as they carry quantities: `3 × g6e.xlarge` becomes `4 × g6e.xlarge`. Lines that share all
@@ -205,7 +205,8 @@ def _parts(kind: PartKind, old: Plan | None, new: Plan) -> list[PartChange]:
         elif name not in after:
             changes.append(PartChange(kind, name, "removed", summary=before[name].summary))
         elif details := key_changes(before[name].values, after[name].values):
-            changes.append(PartChange(kind, name, "changed", tuple(sorted(details, key=_importance))))
+            whole = with_whole_lists(details, before[name].values, after[name].values)
+            changes.append(PartChange(kind, name, "changed", tuple(sorted(whole, key=_importance))))
     return changes
 
 

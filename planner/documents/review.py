@@ -63,6 +63,7 @@ class Cause(PlanPart):
     old, new: its values as text, as the file or the source writes them; None where it was or is absent.
     usd_per_month: what it changes, USD a month; None where it is counted in the group that stands before it.
     where: the line that states it.
+    risk: the kind of the risk that it is too, so that what it saves is not told as a saving; empty for none.
     """
 
     kind: CauseKind
@@ -72,6 +73,7 @@ class Cause(PlanPart):
     new: str | None
     usd_per_month: Dollars | None
     where: Place | None = left_out_at(None)
+    risk: str = left_out_at("")
 
 
 class Attribution(PlanPart):
@@ -182,7 +184,8 @@ class Check(PlanPart):
 
     rule: the name of the verdict or of the rule.
     base_state: its state on the base; None where the base has no such check.
-    standing: whether the base had the same check in the same state, so that faces may fold it.
+    standing: whether the base had the same check in the same state, so that faces may fold it. A warning or a denial
+    stands only with the same message.
     may_override: who may override a denial, as the rule says; empty where nobody is named.
     overridden: reason and last day of the override that stands; empty without one.
     """
@@ -217,8 +220,10 @@ class Review(PlanPart):
     state: the worst state of all checks that nobody overrode.
     headline: one line for a title, such as `Plan for prod: +$4,310 / month (+18 %) · $28,250 total · SLOs met · 2
     warnings`.
+    change_usd_per_month: what the bill changes, USD a month; None where there is no base.
     kept: what least churn kept and what another mix would save, as a sentence; empty where nothing was kept.
     missing_prices: keys that the bill needs and that have no price, so that the sum is a lower bound.
+    gone_checks: checks of the base that the plan has no more, each with its former state and message.
     """
 
     format_version: str
@@ -240,3 +245,15 @@ class Review(PlanPart):
     kept: str
     missing_prices: tuple[str, ...]
     assumptions: tuple[str, ...]
+    change_usd_per_month: Dollars | None = None
+    gone_checks: tuple[Check, ...] = ()
+
+
+def changes_something(review: Review) -> bool:
+    """Say whether anything differs that a reader of the plan would see; a first plan does."""
+    return review.base_usd_per_month is None or bool(
+        review.touched
+        or review.risks
+        or review.attribution.causes
+        or any(line.usd_per_month != line.base_usd_per_month for line in review.lines)
+    )

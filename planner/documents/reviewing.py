@@ -1,40 +1,43 @@
-"""From two locks to a review: figures, routes, pools, cost lines, checks and prices, side by side."""
+"""From two locks to a review: everything that a reviewer is told of a change, side by side, as one value.
+
+It is composed here of what others find: the differences (`diff`), why the bill changed (`attribution`), the risks, the
+figures, and what a deployment touches.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 
-from planner.documents.changes import change_words
-from planner.documents.diff import Diff, PartChange, compare
+from planner.documents.attribution import by_two_sums
+from planner.documents.diff import by_price, compare
 from planner.documents.lock import Lock
 from planner.documents.review import (
     FORMAT_VERSION,
     Attribution,
-    Cause,
     Check,
-    FigureUnit,
     LineReview,
-    Place,
-    PoolReview,
-    Presence,
     PriceRow,
     Promise,
     Review,
-    ReviewFigure,
+    Risk,
     RouteReview,
-    Touched,
 )
-from planner.plan.fleet import Pool, PoolCapacity
+from planner.documents.review_figures import ZERO, Side, pool_reviews, review_figures, route_reviews
+from planner.documents.risks import is_of_key, risks
+from planner.documents.touched import replacements, touched
+from planner.domain.catalog import Catalog
+from planner.domain.prices import earliest_day
+from planner.money.cost import cluster_items
+from planner.plan.parts import VerdictState
 from planner.plan.plan import Plan
 from planner.plan.review import Verdict
-from planner.plan.traffic import PlannedRoute
 from planner.words.numbers import figure
 from planner.words.spans import Document
 
-ZERO = Decimal(0)
-STATES = ("pass", "warn", "deny")
+STATES: tuple[VerdictState, ...] = ("pass", "warn", "deny")
+"""States of a check, the worst last."""
 
 
 def review(
@@ -45,6 +48,7 @@ def review(
     today: date,
     attribution: Attribution | None = None,
     rules: Iterable[Check] = (),
+    catalog: Catalog | None = None,
 ) -> Review:
     """Return the review of a lock against its base.
 
@@ -52,198 +56,140 @@ def review(
     document: the environment's file, which knows the lines of its keys.
     attribution: what changed the bill by how much; None for the sums of old and new prices alone.
     rules: what a team's own rules say.
+    catalog: what is known of providers and models today; None leaves out the risks.
     """
-    old, new = base.plan if base else None, proposed.plan
+    old, new = Side(base) if base else None, Side(proposed)
     diff = compare(base, proposed)
-    checks = (*_checks(old, new), *rules)
-    state = max((c.state for c in checks if not c.overridden), key=STATES.index, default="pass")
+    exchanged = replacements(old, new)
+    checks = (*_checks(old.plan if old else None, new.plan), *rules)
+    found = risks(old, new, catalog, document) if catalog else ()
+    routes = tuple(route_reviews(old, new, diff.parts))
+    missing = tuple(_missing_prices(new.plan))
     return Review(
         format_version=FORMAT_VERSION,
         environment=proposed.name,
         base=base_name if base else "",
-        state=state,
-        headline=_headline(diff, checks),
-        base_usd_per_month=old.cost.usd_per_month if old else None,
-        usd_per_month=new.cost.usd_per_month,
-        figures=tuple(_figures(base, proposed)),
-        risks=(),
-        attribution=attribution or _by_two_sums(diff, document),
-        routes=tuple(_routes(old, new)),
-        pools=tuple(_pools(old, new)),
-        touched=tuple(_touched(part) for part in diff.parts),
-        lines=tuple(_lines(old, new)),
+        state=max((c.state for c in checks if not c.overridden), key=STATES.index, default="pass"),
+        headline=_headline(base, proposed, not diff.empty, routes, checks, found, missing),
+        base_usd_per_month=old.plan.cost.usd_per_month if old else None,
+        usd_per_month=new.plan.cost.usd_per_month,
+        change_usd_per_month=diff.delta if old else None,
+        figures=tuple(review_figures(old, new)),
+        risks=found,
+        attribution=_with_risks(attribution or by_two_sums(base, proposed, document), found),
+        routes=routes,
+        pools=tuple(pool_reviews(old, new, {*exchanged.keys(), *exchanged.values()})),
+        touched=tuple(touched(diff.parts, old, new)),
+        lines=tuple(_lines(old.plan if old else None, new.plan)),
         checks=checks,
-        prices=tuple(_prices(old, new, today)),
-        kept="",
-        missing_prices=(),
-        assumptions=tuple(note for route in new.routes if route.load for note in route.load.notes),
+        gone_checks=tuple(_gone_checks(old.plan if old else None, new.plan)),
+        prices=tuple(_prices(old.plan if old else None, new.plan, today)),
+        kept=new.plan.kept.words if new.plan.kept else "",
+        missing_prices=missing,
+        assumptions=tuple(note for route in new.plan.routes if route.load for note in route.load.notes),
     )
 
 
-def _headline(diff: Diff, checks: Iterable[Check]) -> str:
-    sign = "+" if diff.delta > 0 else "−" if diff.delta < 0 else ""
-    percent = f" ({diff.delta / diff.base_usd:+.0%})" if diff.base_usd and diff.delta else ""
-    warnings = sum(check.state == "warn" for check in checks)
-    told = f" · {warnings} warning{'s' if warnings != 1 else ''}" if warnings else ""
-    change = f"{sign}${abs(diff.delta):,.0f} / month{percent} · " if not diff.first else ""
-    return f"Plan for {diff.name}: {change}${diff.proposed_usd:,.0f} total{told}"
+def _with_risks(attribution: Attribution, found: Sequence[Risk]) -> Attribution:
+    """Name the risk of each cause that is one too. They stand at the same key, or in a line that states both."""
+    causes = []
+    for cause in attribution.causes:
+        kinds = [r.kind for r in found if r.where and r.where == cause.where and is_of_key(r.kind, cause.name)]
+        causes.append(cause.model_copy(update={"risk": kinds[0]}) if kinds else cause)
+    return attribution.model_copy(update={"causes": tuple(causes)})
 
 
-def _figures(base: Lock | None, proposed: Lock) -> Iterable[ReviewFigure]:
-    """Yield the figures that a reviewer compares, the bill first."""
-    old, new = base.plan if base else None, proposed.plan
+def _headline(
+    base: Lock | None,
+    proposed: Lock,
+    changed: bool,
+    routes: Sequence[RouteReview],
+    checks: Iterable[Check],
+    found: Iterable[Risk],
+    missing: Sequence[str],
+) -> str:
+    """Return the change and the total, then what a reader must know of it, the gravest first."""
+    usd = proposed.plan.cost.usd_per_month
+    bound = f"≥ ${usd:,.0f} ({_count(len(missing), 'price')} missing)" if missing else f"${usd:,.0f} total"
+    told = [bound]
+    if base is not None and not changed:
+        told.insert(0, "unchanged")
+    elif base is not None:
+        told.insert(0, _change(base, proposed))
+    if kinds := list(dict.fromkeys(risk.kind for risk in found)):
+        told.append(f"{'risk' if len(kinds) == 1 else 'risks'}: {', '.join(kinds)}")
+    if promises := _promises_kept([promise for route in routes for promise in route.promises]):
+        told.append(promises)
+    for state, word in (("deny", "denial"), ("warn", "warning")):
+        if count := sum(check.state == state and not check.overridden for check in checks):
+            told.append(_count(count, word))
+    return f"Plan for {proposed.name}: {' · '.join(told)}"
 
-    def row(name: str, unit: FigureUnit, read: str) -> ReviewFigure:
-        before = figure(getattr(old.cost, read)) if old else None
-        return ReviewFigure(name=name, unit=unit, base=before, proposed=figure(getattr(new.cost, read)))
 
-    yield row("expected", "USD a month", "usd_per_month")
-    yield row("fixed", "USD a month", "fixed_usd_per_month")
-    yield row("usage", "USD a month", "usage_usd_per_month")
-    yield row("low", "USD a month", "low_usd_per_month")
-    yield row("high", "USD a month", "high_usd_per_month")
+def _change(base: Lock, proposed: Lock) -> str:
+    old, new = base.plan.cost.usd_per_month, proposed.plan.cost.usd_per_month
+    if old == new:
+        return "$0 / month"
+    sign = "+" if new > old else "−"
+    share = f" ({sign}{_percent(abs(new - old) / old)})" if old else ""
+    return f"{sign}{_dollars(abs(new - old))} / month{share}"
 
 
-def _by_two_sums(diff: Diff, document: Document) -> Attribution:
-    causes = [
-        Cause(
-            kind="environment",
-            name="",
-            what="first plan" if diff.first else "the environment, at old prices",
-            old=None,
-            new=None,
-            usd_per_month=diff.by_inputs,
-        )
-    ]
-    for change in diff.inputs:
-        span = document.at(change.path)
-        causes.append(
-            Cause(
-                kind="environment",
-                name=".".join(map(str, change.path)),
-                what=change_words(change),
-                old=None if change.old is None else str(change.old),
-                new=None if change.new is None else str(change.new),
-                usd_per_month=None,
-                where=Place(file=span.file, line=span.line) if span else None,
+def _percent(share: Decimal) -> str:
+    """Write a share like `18 %`, with a decimal below 10 %; one that is not nothing never reads as nothing."""
+    percent = share * 100
+    return f"{percent:.0f} %" if percent >= 10 else f"{percent:.1f} %" if percent >= Decimal("0.05") else "< 0.1 %"
+
+
+def _dollars(usd: Decimal) -> str:
+    return f"${usd:,.2f}" if usd < 10 else f"${usd:,.0f}"
+
+
+def _promises_kept(promises: Iterable[Promise]) -> str:
+    """Say whether the latencies that are promised are expected; empty where nothing is promised."""
+    asked = [promise for promise in promises if promise.target_ms is not None]
+    known = [promise for promise in asked if promise.expected_ms is not None]
+    if any(p.expected_ms > p.target_ms for p in known if p.expected_ms is not None and p.target_ms is not None):
+        return "SLOs missed"
+    return "SLOs met" if len(known) == len(asked) and asked else "SLOs met where known" if known else ""
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _checks(old: Plan | None, new: Plan) -> tuple[Check, ...]:
+    """Return the verdicts of the plan, each beside that of the base which says the same or has its name."""
+    before = list(old.verdicts) if old else []
+    checks = []
+    for verdict in new.verdicts:
+        named = [each for each in before if each.name == verdict.name]
+        was = next((each for each in named if each == verdict), named[0] if named else None)
+        same = was is not None and was.state == verdict.state
+        checks.append(
+            Check(
+                rule=verdict.name,
+                state=verdict.state,
+                message=verdict.message,
+                base_state=was.state if was else None,
+                standing=same and was is not None and (verdict.state == "pass" or was.message == verdict.message),
             )
         )
-    if not diff.first:
-        causes.append(
-            Cause(
-                kind="prices",
-                name="",
-                what="prices",
-                old=diff.snapshots[0],
-                new=diff.snapshots[1],
-                usd_per_month=diff.by_prices,
-            )
+    return tuple(checks)
+
+
+def _gone_checks(old: Plan | None, new: Plan) -> Iterable[Check]:
+    """Yield the verdicts of the base whose name the plan has no more."""
+    names = {verdict.name for verdict in new.verdicts}
+    gone: Iterable[Verdict] = (verdict for verdict in (old.verdicts if old else ()) if verdict.name not in names)
+    for verdict in gone:
+        yield Check(
+            rule=verdict.name, state=verdict.state, message=verdict.message, base_state=verdict.state, standing=False
         )
-    return Attribution(causes=tuple(causes), note="")
-
-
-def _presence(old: object, new: object) -> Presence:
-    return "added" if old is None else "removed" if new is None else "same" if old == new else "changed"
-
-
-def _routes(old: Plan | None, new: Plan) -> Iterable[RouteReview]:
-    before = {route.name: route for route in old.routes} if old else {}
-    after = {route.name: route for route in new.routes}
-    for name in sorted({*before, *after}):
-        was, will = before.get(name), after.get(name)
-        either = will or was
-        assert either is not None
-        yield RouteReview(
-            name=name,
-            presence=_presence(was, will),
-            privacy=either.privacy,
-            base_usd_per_month=was.usd_per_month if was else None,
-            usd_per_month=will.usd_per_month if will else None,
-            base_usd_per_million_tokens=was.usd_per_million_tokens if was else None,
-            usd_per_million_tokens=will.usd_per_million_tokens if will else None,
-            base_api_share=was.spill_share if was else None,
-            api_share=will.spill_share if will else None,
-            served=", ".join((either.model or "no own pool", *either.fallback)),
-            promises=tuple(_promises(old, was, new, will)),
-            changes=(),
-        )
-
-
-def _promises(old: Plan | None, was: PlannedRoute | None, new: Plan, will: PlannedRoute | None) -> Iterable[Promise]:
-    before, after = _worst(old, was), _worst(new, will)
-    yield Promise(
-        metric="TPOT",
-        base_target_ms=was.slo.tpot_p95_ms if was else None,
-        target_ms=will.slo.tpot_p95_ms if will else None,
-        base_expected_ms=max((c.tpot_p95_ms for c in before), default=None),
-        expected_ms=max((c.tpot_p95_ms for c in after), default=None),
-    )
-
-
-def _worst(plan: Plan | None, route: PlannedRoute | None) -> list[PoolCapacity]:
-    if plan is None or route is None:
-        return []
-    used = {(pool, band) for band, each in enumerate(route.bands) for pool, part in each.weights.items() if part}
-    return [c for pool in plan.pools for c in pool.capacity if c.route == route.name and (pool.name, c.band) in used]
-
-
-def _pools(old: Plan | None, new: Plan) -> Iterable[PoolReview]:
-    before = {pool.name: pool for pool in old.pools} if old else {}
-    after = {pool.name: pool for pool in new.pools}
-    for name in sorted({*before, *after}):
-        was, will = before.get(name), after.get(name)
-        either: Pool | None = will or was
-        plan = new if will else old
-        assert either is not None
-        assert plan is not None
-        group = next(group for group in plan.node_groups if group.name == either.node_group)
-        yield PoolReview(
-            name=name,
-            presence=_presence(was, will),
-            model=either.model,
-            instance_type=group.instance_type,
-            purchase=group.capacity_type,
-            base_nodes=_nodes(old, was),
-            nodes=_nodes(new, will),
-            base_usd_per_month=_component_usd(old, was),
-            usd_per_month=_component_usd(new, will),
-            token_share=None,
-            limited_by=either.capacity[0].binding if either.capacity else "",
-        )
-
-
-def _nodes(plan: Plan | None, pool: Pool | None) -> int:
-    if plan is None or pool is None:
-        return 0
-    return next(group.max_nodes for group in plan.node_groups if group.name == pool.node_group)
-
-
-def _component_usd(plan: Plan | None, pool: Pool | None) -> Decimal | None:
-    if plan is None or pool is None:
-        return None
-    return sum((line.usd_per_month for line in plan.cost.lines if line.component == pool.node_group), ZERO)
-
-
-def _touched(part: PartChange) -> Touched:
-    return Touched(
-        part=f"{part.kind} {part.name}",
-        presence=part.change,
-        changes=(*part.summary, *(change_words(change) for change in part.details)),
-        values=tuple(
-            (
-                ".".join(map(str, change.path)),
-                None if change.old is None else str(change.old),
-                None if change.new is None else str(change.new),
-            )
-            for change in part.details
-        ),
-        order="",
-    )
 
 
 def _lines(old: Plan | None, new: Plan) -> Iterable[LineReview]:
-    before = {(line.component, line.price, line.kind): line for line in (old.cost.lines if old else ())}
-    after = {(line.component, line.price, line.kind): line for line in new.cost.lines}
+    before, after = by_price(old.cost.lines if old else ()), by_price(new.cost.lines)
     for key in sorted({*before, *after}):
         was, will = before.get(key), after.get(key)
         either = will or was
@@ -262,21 +208,14 @@ def _lines(old: Plan | None, new: Plan) -> Iterable[LineReview]:
         )
 
 
-def _checks(old: Plan | None, new: Plan) -> tuple[Check, ...]:
-    before: dict[str, Verdict] = {verdict.name: verdict for verdict in (old.verdicts if old else ())}
-    checks = []
-    for verdict in new.verdicts:
-        was = before.get(verdict.name)
-        checks.append(
-            Check(
-                rule=verdict.name,
-                state=verdict.state,
-                message=verdict.message,
-                base_state=was.state if was else None,
-                standing=was is not None and was.state == verdict.state,
-            )
-        )
-    return tuple(checks)
+def _missing_prices(plan: Plan) -> Iterable[str]:
+    """Yield the keys of what the cluster uses and the bill has no line for, because nobody knows its price."""
+    if plan.platform.cluster is None:
+        return
+    billed = {line.price for line in plan.cost.lines}
+    for _, key, quantity in cluster_items(plan.platform.region, plan.platform.cluster):
+        if quantity and key not in billed:
+            yield key
 
 
 def _prices(old: Plan | None, new: Plan, today: date) -> Iterable[PriceRow]:
@@ -294,9 +233,9 @@ def _prices(old: Plan | None, new: Plan, today: date) -> Iterable[PriceRow]:
 
 
 def _age(as_of: str, today: date) -> int | None:
-    """Return the days since the last day that the text may mean; None where it is not over."""
+    """Return the days since the first day that the text may mean; None where that is no date, or in the future."""
     try:
-        day = date.fromisoformat(as_of)
+        day = earliest_day(as_of)
     except ValueError:
         return None
     return (today - day).days if day <= today else None

@@ -1,4 +1,4 @@
-"""What git knows about a file: its text at a revision. `git_branch` asks it about branches."""
+"""What git knows at a revision: the text of a file, and a folder as an archive. `git_branch` asks it about branches."""
 
 from __future__ import annotations
 
@@ -39,6 +39,15 @@ def known_revision(folder: Path, revision: str) -> str:
     if known.returncode != 0:
         raise Problems([Problem("GIT001", f"git knows no revision {revision!r} in {folder}", hint=hint)])
     return hint
+
+
+def archive_at(revision: str, folder: Path) -> bytes | None:
+    """Return a folder at a revision as a tar archive; None when git cannot give one, as of a folder that was not there.
+
+    Raises `Problems` with GIT002 when git is not installed.
+    """
+    shown = run_git(folder, "archive", "--format=tar", revision, "--", ".")
+    return shown.stdout if shown.returncode == 0 else None
 
 
 def run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:

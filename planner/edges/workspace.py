@@ -229,6 +229,10 @@ class Workspace:
         judged = self.judged(name, today)
         return judged.lock, judged.problems
 
+    def trace(self, reference: str) -> TraceSummary:
+        """Return a trace that an environment of the folder names. Raises `Problems`."""
+        return _trace(reference, self.folder)
+
     def metrics(self) -> dict[str, Metric]:
         """Return every metric by which models were scored, with the team's own. Raises `Problems`."""
         return known_metrics(self.folder / FOLDER, self.catalog())

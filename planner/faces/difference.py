@@ -1,125 +1,216 @@
-"""A diff of two plans for the terminal and for programs: headline, why it changed, lines, parts that are touched."""
+"""A review for the terminal: the change in a line, risks first, why the bill changed, what it buys, what is touched.
+
+Nothing is computed here but sums of what the review says.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
-from typing import Any
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from planner.documents.changes import KeyChange, change_words
-from planner.documents.diff import Diff, is_about_reach, touched_parts
-from planner.faces.figures import money, signed_money
+from planner.documents.review import Cause, Check, Place, Review, ReviewFigure, RouteReview, changes_something
+from planner.faces.figures import count_words, duration, money, share, signed_money
 from planner.faces.layout import above, below, figures, names, sentences
 from planner.faces.prose import Prose, Words
 from planner.faces.tables import FoldingTable
-from planner.words.spans import Document
 
-MOST_DETAILS = 4
-"""Number of changed figures of a part that are shown. The others are counted, but never those of who may see data."""
+STATES = {"pass": "green", "warn": "yellow", "deny": "red"}
+"""Colour of a check by its state."""
 
 
-def diff_view(diff: Diff, document: Document) -> Iterator[RenderableType]:
-    """Yield the diff, section by section. document: the environment's file, which knows the lines of its keys."""
-    yield _headline(diff)
-    if diff.empty:
+def review_view(review: Review) -> Iterator[RenderableType]:
+    """Yield the review, section by section: what no reviewer may miss stands before what a change saves."""
+    yield _headline(review)
+    if not changes_something(review):
         return
-    yield _why(diff, document)
-    yield _components(diff)
-    if diff.parts:
-        yield _parts(diff)
+    if review.risks:
+        yield _risks(review)
+    yield _why(review)
+    yield _figures(review)
+    yield _routes(review)
+    yield _components(review)
+    if review.kept:
+        yield Prose(f"least churn: {review.kept}", "", "  ")
+    if checks := [*_changed_checks(review)]:
+        yield FoldingTable("Checks", (*names("check", "state"), *sentences("what")), checks, (below("what"),))
+    if review.touched:
+        yield _touched(review)
 
 
-def diff_json(diff: Diff) -> dict[str, Any]:
-    """Return the diff as plain values, with money as text."""
-    return {
-        "environment": diff.name,
-        "base_usd_per_month": str(diff.base_usd),
-        "usd_per_month": str(diff.proposed_usd),
-        "change_usd_per_month": str(diff.delta),
-        "by_inputs_usd_per_month": str(diff.by_inputs),
-        "by_prices_usd_per_month": str(diff.by_prices),
-        "inputs": [change_words(change) for change in diff.inputs],
-        "lines": [
-            {
-                "component": line.component,
-                "name": line.name,
-                "kind": line.kind,
-                "base_usd_per_month": str(line.base),
-                "usd_per_month": str(line.proposed),
-                "by_inputs_usd_per_month": str(line.by_quantity),
-                "by_prices_usd_per_month": str(line.by_price),
-            }
-            for line in diff.lines
-        ],
-        "touched": list(touched_parts(diff)),
-        "parts": [
-            {
-                "part": f"{part.kind} {part.name}",
-                "change": part.change,
-                "details": [*part.summary, *(change_words(change) for change in part.details)],
-            }
-            for part in diff.parts
-        ],
-    }
-
-
-def _headline(diff: Diff) -> Prose:
-    if diff.empty:
-        return Prose(f"Plan for {diff.name}: unchanged · {money(diff.proposed_usd)} total")
-    percent = f" ({diff.delta / diff.base_usd:+.0%})" if diff.base_usd and diff.delta else ""
-    text = Text(f"Plan for {diff.name}: ", style="bold")
-    text.append(f"{signed_money(diff.delta)} / month{percent}", style="bold red" if diff.delta > 0 else "bold green")
-    text.append(f" · {money(diff.proposed_usd)} total")
+def _headline(review: Review) -> Prose:
+    """Return the headline. A change that a risk pays for is yellow and not green."""
+    change = review.change_usd_per_month
+    text = Text(review.headline, style="bold")
+    if change:
+        told = f"{signed_money(change)} / month"
+        style = "bold red" if change > 0 else "bold yellow" if review.risks else "bold green"
+        text.highlight_words([told], style=style)
     return Prose(text, rest="  ")
 
 
-def _why(diff: Diff, document: Document) -> FoldingTable:
-    label = "first plan" if diff.first else "the environment, at old prices"
-    prices = "prices" if diff.first else f"prices, {diff.snapshots[0]} → {diff.snapshots[1]}"
-    rows: list[tuple[Words, Words]] = [
-        (label, signed_money(diff.by_inputs)),
-        *((f"  {change_words(change)}{_place(change, document)}", "") for change in diff.inputs),
-        (prices, signed_money(diff.by_prices)),
-        (Text("sum", style="bold"), Text(signed_money(diff.delta), style="bold")),
-    ]
-    return FoldingTable("Why it changed", (*sentences("what"), *figures("usd")), rows, has_head=False)
+def _risks(review: Review) -> FoldingTable:
+    rows = [(Text(risk.kind, style="bold red"), f"{risk.what}{_place(risk.where)}") for risk in review.risks]
+    return FoldingTable("Risks of this change", (*names("risk"), *sentences("what")), rows, (below("what"),))
 
 
-def _place(change: KeyChange, document: Document) -> str:
-    span = document.at(change.path)
-    return f"   {span.file}:{span.line}" if span else ""
+def _place(where: Place | None) -> str:
+    return f"   {where.file}:{where.line}" if where else ""
 
 
-def _components(diff: Diff) -> FoldingTable:
+def _why(review: Review) -> FoldingTable:
+    rows: list[tuple[Words, Words]] = []
+    for cause in review.attribution.causes:
+        usd = "" if cause.usd_per_month is None else signed_money(cause.usd_per_month)
+        rows.append((f"{'' if usd else '  '}{_told(cause)}", Text(usd, style="yellow" if cause.risk else "")))
+    change = review.usd_per_month - (review.base_usd_per_month or Decimal(0))
+    rows.append((Text("sum", style="bold"), Text(signed_money(change), style="bold")))
+    return FoldingTable(
+        "Why it changed",
+        (*sentences("what"), *figures("usd")),
+        rows,
+        has_head=False,
+        caption=review.attribution.note,
+    )
+
+
+def _told(cause: Cause) -> str:
+    prices = f": {cause.old or 'none'} → {cause.new or 'none'}" if cause.kind == "prices" and cause.name else ""
+    risk = f" (a risk: {cause.risk})" if cause.risk else ""
+    return f"{cause.what}{prices}{risk}{_place(cause.where)}"
+
+
+def _figures(review: Review) -> FoldingTable:
+    rows: list[tuple[Words, ...]] = []
+    for each in review.figures:
+        change = "" if each.base is None or each.proposed is None else _signed(each, each.proposed - each.base)
+        rows.append((_name(each), _value(each, each.base), _value(each, each.proposed), change))
+    columns = (*names("figure"), *figures("base", "proposed", "change"))
+    return FoldingTable("Side by side", columns, rows, (above("figure"),))
+
+
+def _name(each: ReviewFigure) -> str:
+    return f"{each.name}, a month" if each.unit == "USD a month" else each.name
+
+
+def _value(each: ReviewFigure, value: Decimal | None) -> str:
+    if value is None:
+        return "none"
+    if each.unit == "share":
+        return share(value)
+    if each.unit == "USD per 1M tokens":
+        return f"${value:.3f}"
+    return money(value) if each.unit == "USD a month" else f"{value:,f}"
+
+
+def _signed(each: ReviewFigure, change: Decimal) -> str:
+    if each.unit == "USD a month":
+        return signed_money(change)
+    sign = "+" if change > 0 else "−" if change < 0 else ""
+    return f"{sign}{_value(each, abs(change))}"
+
+
+def _routes(review: Review) -> FoldingTable:
+    rows: list[tuple[Words, ...]] = []
+    for route in review.routes:
+        rows.append(
+            (
+                route.name,
+                "" if route.presence == "same" else route.presence,
+                _both(route.base_usd_per_month, route.usd_per_month, money),
+                _both(route.base_usd_per_million_tokens, route.usd_per_million_tokens, lambda usd: f"${usd:.3f}"),
+                _both(route.base_api_share, route.api_share, share),
+                *(_promise(route, metric) for metric in ("TTFT", "TPOT")),
+                route.served,
+            )
+        )
+    return FoldingTable(
+        "Routes",
+        (
+            *names("route", "change"),
+            *figures("$ / month", "$ / 1M tokens", "API share", "TTFT p95", "TPOT p95"),
+            *sentences("served by"),
+        ),
+        rows,
+        (below("served by"), below("TTFT p95", "TPOT p95"), below("$ / 1M tokens", "API share")),
+    )
+
+
+def _both(base: Decimal | None, proposed: Decimal | None, write: Callable[[Decimal], str]) -> str:
+    told = [("none" if value is None else write(value)) for value in (base, proposed)]
+    return told[0] if told[0] == told[1] else " → ".join(told)
+
+
+def _promise(route: RouteReview, metric: str) -> str:
+    promise = next((each for each in route.promises if each.metric == metric), None)
+    if promise is None:
+        return ""
+    before = _expected(promise.base_expected_ms, promise.base_target_ms)
+    after = _expected(promise.expected_ms, promise.target_ms)
+    return after if before in (after, "") else f"{before} → {after or 'gone'}"
+
+
+def _expected(time: Decimal | None, target: Decimal | None) -> str:
+    if time is None:
+        return "" if target is None else f"not known, of {duration(target)}"
+    return f"{duration(time)}, no target" if target is None else f"{duration(time)} of {duration(target)}"
+
+
+def _components(review: Review) -> FoldingTable:
+    base: dict[str, Decimal] = {}
+    proposed: dict[str, Decimal] = {}
+    for line in review.lines:
+        base[line.component] = base.get(line.component, Decimal(0)) + line.base_usd_per_month
+        proposed[line.component] = proposed.get(line.component, Decimal(0)) + line.usd_per_month
     rows: list[list[Words]] = []
     same = Decimal(0)
-    for component, base, proposed in diff.by_component():
-        if base == proposed:
-            same += proposed
+    for component in sorted(base, key=lambda name: (-abs(proposed[name] - base[name]), name)):
+        old, new = base[component], proposed[component]
+        if old == new:
+            same += new
         else:
-            rows.append([component, money(base), money(proposed), signed_money(proposed - base)])
+            rows.append([component, money(old), money(new), signed_money(new - old)])
     if same:
         rows.append(_styled_row("dim", "everything else", money(same), money(same), "$0"))
-    rows.append(_styled_row("bold", "total", money(diff.base_usd), money(diff.proposed_usd), signed_money(diff.delta)))
+    change = review.usd_per_month - (review.base_usd_per_month or Decimal(0))
+    totals = [money(review.base_usd_per_month or 0), money(review.usd_per_month), signed_money(change)]
+    rows.append(_styled_row("bold", "total", *totals))
     columns = (*names("component"), *figures("base", "proposed", "change"))
-    return FoldingTable("Cost a month", columns, rows, (above("component"),))
+    missing = (
+        f"without a price, and not in the sum: {', '.join(review.missing_prices)}" if review.missing_prices else ""
+    )
+    return FoldingTable("Cost a month", columns, rows, (above("component"),), missing)
 
 
 def _styled_row(style: str, *cells: str) -> list[Words]:
     return [Text(cell, style=style) for cell in cells]
 
 
-def _parts(diff: Diff) -> FoldingTable:
-    rows = []
-    for part in diff.parts:
-        reach = [place + 1 for place, change in enumerate(part.details) if is_about_reach(change)]
-        first = max([MOST_DETAILS, *reach])
-        shown = [*part.summary, *(change_words(change) for change in part.details[:first])]
-        rest = len(part.details) - first
-        more = f"\nand {rest} more" if rest > 0 else ""
-        rows.append((f"{part.kind} {part.name}", part.change, "\n".join(shown) + more))
+def _changed_checks(review: Review) -> Iterator[Sequence[Words]]:
+    """Yield the checks that warn or deny and did not before, those that changed or went, and how many others stand."""
+    standing = 0
+    for check in review.checks:
+        if check.standing:
+            standing += check.state != "pass"
+        elif check.state != "pass" or check.base_state not in (None, "pass"):
+            yield (check.rule, Text(_became(check), style=STATES[check.state]), check.message)
+    for check in review.gone_checks:
+        if check.state != "pass":
+            yield (check.rule, "gone", f"was {check.state}: {check.message}")
+    if standing:
+        yield ("", "", Text(f"{count_words(standing, 'warning')} as on the base", style="dim"))
+
+
+def _became(check: Check) -> str:
+    changed = check.base_state is not None and check.base_state != check.state
+    return f"{check.base_state} → {check.state}" if changed else check.state
+
+
+def _touched(review: Review) -> FoldingTable:
+    rows: list[tuple[Words, ...]] = []
+    for part in review.touched:
+        rows.append((part.part, part.presence, "\n".join([*part.changes, *([part.order] if part.order else [])])))
     columns = (*names("part", "change"), *sentences("in"))
     return FoldingTable("What a deployment touches", columns, rows, (below("in"),))

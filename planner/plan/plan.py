@@ -11,7 +11,16 @@ from planner.plan.fleet import NodeGroup, Pool
 from planner.plan.parts import PlanPart
 from planner.plan.phases import Phase
 from planner.plan.platform import PlannedPlatform
-from planner.plan.review import Alternative, OmissionCount, ScalePoint, ScaleWithoutPlan, SloRisk, Solver, Verdict
+from planner.plan.review import (
+    Alternative,
+    KeptPools,
+    OmissionCount,
+    ScalePoint,
+    ScaleWithoutPlan,
+    SloRisk,
+    Solver,
+    Verdict,
+)
 from planner.plan.traffic import FallbackApi, PlanLevel, PlannedRoute
 from planner.words.fields import left_out_at
 from planner.words.numbers import Dollars
@@ -36,6 +45,7 @@ class Plan(PlanPart):
     omitted: how many candidates fell, and why.
     solver: how sure the choice is.
     risks: how likely each route's own pools miss its SLO.
+    kept: the locked pools that stayed, and what another mix would save; None where nothing is saved by another.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -48,6 +58,7 @@ class Plan(PlanPart):
     apis: tuple[FallbackApi, ...]
     platform: PlannedPlatform
     risks: tuple[SloRisk, ...] = left_out_at(())
+    kept: KeptPools | None = left_out_at(None)
     baselines: tuple[Alternative, ...]
     runners_up: tuple[Alternative, ...]
     break_even: tuple[ScalePoint, ...]

@@ -26,6 +26,28 @@ class Alternative(PlanPart):
     description: str
 
 
+class KeptPools(PlanPart):
+    """The kept pools are those of the lock before, which stayed although another mix would cost a little less.
+
+    pools: their names.
+    other: the pools of the other mix that are not among them; empty where it only has fewer.
+    saving_usd_per_month: what the other mix would save, USD a month.
+    threshold: the share of the cost from which on a saving is taken, as the environment says.
+    """
+
+    pools: tuple[str, ...]
+    other: tuple[str, ...]
+    saving_usd_per_month: Dollars
+    threshold: Figure
+
+    @property
+    def words(self) -> str:
+        """Say what was kept, and what the other mix would save."""
+        other = ", ".join(self.other) or "fewer pools"
+        saving = f"would save ${self.saving_usd_per_month:,.0f} a month, below {self.threshold:.0%}"
+        return f"kept the locked pools; {other} {saving}"
+
+
 class ScalePoint(PlanPart):
     """A scale point is the cheapest plan at a multiple of the load.
 

@@ -50,7 +50,7 @@ def kept(
     inputs = Inputs(environment, load_catalog(), load_coefficients(), {}, prior)
     market = cast(Market, _Market(Demand((), ()), preferred))  # no route has sessions
     held, note = keep(Decision(inputs, market, Choice(asked, best)), EXACT)
-    return held.choice.answer, note
+    return held.choice.answer, note.words if note else ""
 
 
 def new_mix(asked: Question) -> Answer:

@@ -1,0 +1,260 @@
+"""Risks of a change: what no reviewer may miss, whatever it saves. Each is a sentence with the key that caused it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+
+from planner.documents.processors import processor_risks
+from planner.documents.review import Place, Risk
+from planner.documents.review_figures import Side
+from planner.documents.sentences import plain
+from planner.domain.catalog import Catalog
+from planner.domain.environment import Environment
+from planner.domain.gaps import Gap
+from planner.domain.licences import Licensee, unsure
+from planner.domain.route import Route
+from planner.words.spans import Document
+from planner.words.units import show_duration, show_share, show_usd
+
+KINDS = (
+    "privacy",
+    "processor",
+    "residency",
+    "terms",
+    "access",
+    "licence",
+    "retirement",
+    "route",
+    "reserve",
+    "budget",
+    "slo",
+    "quality",
+    "margin",
+)
+"""What a risk may be about, the gravest first. Faces show them in this order."""
+CLASSES = ("public", "internal", "restricted")
+"""Classes of data, from the loosest to the strictest."""
+
+
+def risks(old: Side | None, new: Side, catalog: Catalog, document: Document) -> tuple[Risk, ...]:
+    """Return the risks of a change, the gravest kind first. Of a first plan they are its processors and licences.
+
+    catalog: what is known of providers and models today.
+    document: the environment's file, which knows the lines of its keys.
+    """
+    found = [
+        *processor_risks(old, new, catalog, document),
+        *_licences(old, new, catalog),
+        *_retirements(old, new, catalog),
+    ]
+    if old is not None and old.environment is not None and new.environment is not None:
+        found += _of_environments(old.environment, new.environment, catalog, document)
+    if old is not None:
+        found += [*_access(old, new, document), *_refused(old, new, document)]
+    return tuple(sorted(dict.fromkeys(found), key=lambda risk: KINDS.index(risk.kind)))
+
+
+OF_KEYS: Mapping[str, tuple[str, ...]] = {
+    "privacy": (".data",),
+    "residency": (".residency", "platform.region"),
+    "terms": (".terms",),
+    "licence": ("licence",),
+    "route": ("routes.",),
+    "reserve": ("reserve",),
+    "budget": ("budget",),
+    "slo": (".slo", ".too_long"),
+    "quality": (".quality",),
+    "margin": ("planning.",),
+}
+"""Parts of the keys that cause a risk, by its kind."""
+
+
+def is_of_key(kind: str, key: str) -> bool:
+    """Say whether a key of an environment can cause a risk of a kind."""
+    return any(part in key for part in OF_KEYS.get(kind, ()))
+
+
+def _at(document: Document, *path: str) -> Place | None:
+    span = document.at(path)
+    return Place(file=span.file, line=span.line) if span else None
+
+
+def _of_environments(old: Environment, new: Environment, catalog: Catalog, document: Document) -> Iterator[Risk]:
+    for name, route in old.routes.items():
+        if name not in new.routes:
+            yield Risk(
+                kind="route", what=f"route {name} is removed: its requests are refused", where=_at(document, "routes")
+            )
+        else:
+            yield from _of_route(name, route, new.routes[name], catalog, document)
+    if old.platform.region != new.platform.region:
+        places = catalog.places
+        what = (
+            f"the cluster, its machines and its logs move from {places.words_for(old.platform.region)} to "
+            f"{places.words_for(new.platform.region)}: own pools process prompts there"
+        )
+        yield Risk(kind="residency", what=what, where=_at(document, "platform", "region"))
+    if old.reserve.node and not new.reserve.node:
+        what = "nothing is kept in reserve any more: when a node is lost, its requests spill, wait or are refused"
+        yield Risk(kind="reserve", what=what, where=_at(document, "reserve", "node"))
+    was, will = (each.budget.monthly if each.budget else None for each in (old, new))
+    yield from _budget("the budget", was, will, _at(document, "budget", "monthly"))
+    yield from _budget(
+        "the budget of APIs", old.api.monthly_budget, new.api.monthly_budget, _at(document, "api", "monthly_budget")
+    )
+    if old.planning.margin == "p90" and new.planning.margin == "p50":
+        what = "step times are taken as predicted, without the margin: half of such plans are too slow"
+        yield Risk(kind="margin", what=what, where=_at(document, "planning", "margin"))
+    if new.planning.demand_uncertainty < old.planning.demand_uncertainty:
+        before, after = show_share(old.planning.demand_uncertainty), show_share(new.planning.demand_uncertainty)
+        what = f"the load is said to be surer, ± {after} in place of ± {before}: the range of the bill narrows"
+        yield Risk(kind="margin", what=what, where=_at(document, "planning", "demand_uncertainty"))
+    if old.licence != new.licence:
+        what = f"licences are judged for another use: {_use(old)} → {_use(new)}"
+        yield Risk(kind="licence", what=what, where=_at(document, "licence"))
+
+
+def _use(environment: Environment) -> str:
+    licence = environment.licence
+    users = "" if licence.monthly_users is None else f", {licence.monthly_users:,} monthly users"
+    return f"{licence.use}{users}{f', based in {licence.based_in}' if licence.based_in else ''}"
+
+
+def _budget(what: str, old: Decimal | None, new: Decimal | None, where: Place | None) -> Iterator[Risk]:
+    if old is not None and new is None:
+        yield Risk(kind="budget", what=f"{what} of {show_usd(old)} a month is removed", where=where)
+    elif old is not None and new is not None and new > old:
+        told = f"{what} is raised from {show_usd(old)} to {show_usd(new)} a month"
+        yield Risk(kind="budget", what=told, where=where)
+
+
+def _of_route(name: str, old: Route, new: Route, catalog: Catalog, document: Document) -> Iterator[Risk]:
+    def at(*path: str) -> Place | None:
+        return _at(document, "routes", name, *path)
+
+    if CLASSES.index(new.data) < CLASSES.index(old.data):
+        opened = ": its prompts may now leave for APIs" if not old.may_use_api and new.may_use_api else ""
+        what = f"{name} is no longer {old.data} but {new.data}{opened}"
+        yield Risk(kind="privacy", what=what, where=at("data"))
+    if old.residency and not (new.residency and catalog.places.holds_all(old.residency, new.residency)):
+        what = (
+            f"{name} had to be processed in {plain(old.residency)}, and now in {plain(new.residency or ['any place'])}"
+        )
+        yield Risk(kind="residency", what=what, where=at("residency"))
+    yield from _terms(name, old, new, at("terms"))
+    yield from _slo(name, old, new, at("slo"))
+    added = [entry for entry in new.quality.accept if entry not in old.quality.accept]
+    if added:
+        source = f" ({new.quality.source})" if new.quality.source else ""
+        what = f"{name} may now be answered by {plain(added)}, as good enough by the team's word{source}"
+        yield Risk(kind="quality", what=what, where=at("quality"))
+    if old.too_long != new.too_long:
+        what = (
+            f"prompts of {name} that are too long: {old.too_long.rule}, {show_share(old.too_long.most)} at most → "
+            f"{new.too_long.rule}, {show_share(new.too_long.most)} at most"
+        )
+        yield Risk(kind="slo", what=what, where=at("too_long"))
+
+
+def _terms(name: str, old: Route, new: Route, where: Place | None) -> Iterator[Risk]:
+    if old.terms.no_training and not new.terms.no_training:
+        yield Risk(kind="terms", what=f"providers may now train on the prompts of {name}", where=where)
+    if old.terms.zero_retention and not new.terms.zero_retention:
+        yield Risk(kind="terms", what=f"providers may now keep the prompts of {name}", where=where)
+    before, after = old.terms.retention, new.terms.retention
+    if before is not None and (after is None or after > before):
+        longer = "for any time" if after is None else f"for {show_duration(after)}"
+        what = f"providers may keep the prompts of {name} {longer}, before for {show_duration(before)}"
+        yield Risk(kind="terms", what=what, where=where)
+
+
+def _slo(name: str, old: Route, new: Route, where: Place | None) -> Iterator[Risk]:
+    """Yield each promise that is looser or gone."""
+    was, will = old.slo.ttft_p95, new.slo.ttft_p95
+    slope = "time to the first token for each 1,000 tokens of prompt"
+    limits: tuple[tuple[str, float | None, float | None], ...] = (
+        ("time to the first token", was.base if was else None, will.base if will else None),
+        (slope, was.per_1k_input if was and will else None, will.per_1k_input if will else None),
+        ("time per output token", old.slo.token_ms, new.slo.token_ms),
+        ("time of a whole answer", old.slo.e2e_p95, new.slo.e2e_p95),
+    )
+    for what, before, after in limits:
+        if before is not None and after is None:
+            told = f"{name} promises no {what} any more, before {show_duration(before)}"
+            yield Risk(kind="slo", what=told, where=where)
+        elif before is not None and after is not None and after > before:
+            told = f"{name} promises a longer {what}: {show_duration(before)} → {show_duration(after)}"
+            yield Risk(kind="slo", what=told, where=where)
+    if new.slo.availability < old.slo.availability:
+        less = f"{show_share(old.slo.availability)} → {show_share(new.slo.availability)}"
+        yield Risk(kind="slo", what=f"{name} asks for less availability: {less}", where=where)
+
+
+def _refused(old: Side, new: Side, document: Document) -> Iterator[Risk]:
+    """Yield the routes that refuse more, or that no API helps any more."""
+    for name, route in new.routes.items():
+        before = old.routes.get(name)
+        if before is None:
+            continue
+        was, will = (each.too_long.refused_share if each.too_long else Decimal(0) for each in (before, route))
+        if will > was:
+            what = f"{will:.2%} of the requests of {name} are refused because they are too long, before {was:.2%}"
+            yield Risk(kind="route", what=what, where=_at(document, "routes", name))
+        if before.fallback and not route.fallback:
+            what = f"no API helps {name} any more: when its pools are full or down, its requests wait and are refused"
+            yield Risk(kind="reserve", what=what, where=_at(document, "routes", name))
+
+
+def _access(old: Side, new: Side, document: Document) -> Iterator[Risk]:
+    before, after = old.plan.platform, new.plan.platform
+    if added := sorted({*after.public_cidrs} - {*before.public_cidrs}):
+        what = f"the Kubernetes API can be reached from {plain(added)}"
+        yield Risk(kind="access", what=what, where=_at(document, "platform", "endpoint", "public_cidrs"))
+    roles = {*after.admin_roles, *filter(None, [after.deploy_role])}
+    if added := sorted(roles - {*before.admin_roles, *filter(None, [before.deploy_role])}):
+        what = f"{plain(added)} may administer the cluster"
+        yield Risk(kind="access", what=what, where=_at(document, "platform", "roles"))
+    if before.account != after.account:
+        what = f"everything moves from the AWS account {before.account} to {after.account}"
+        yield Risk(kind="access", what=what, where=_at(document, "platform", "account"))
+
+
+def _licences(old: Side | None, new: Side, catalog: Catalog) -> Iterator[Risk]:
+    """Yield the limits of the licences of models that are hosted and were not."""
+    former = {pool.model for pool in old.pools.values()} if old else set()
+    for key in sorted({pool.model for pool in new.pools.values()} - former):
+        model = catalog.model(key)
+        if isinstance(model, Gap):
+            yield Risk(kind="licence", what=f"{key} is hosted, and the catalog knows no licence of it")
+            continue
+        told = [] if model.licence else ["nobody has verified its licence"]
+        if model.licence_terms is not None and new.environment is not None:
+            use = new.environment.licence
+            who = Licensee(use.use == "commercial", use.monthly_users, use.based_in)
+            told += [f"it {doubt}"] if (doubt := unsure(model.licence_terms, who)) else []
+        if model.licence_limits:
+            told.append(model.licence_limits)
+        if told:
+            what = f"{key} is hosted under {model.licence or 'an unknown licence'}: {'; '.join(told)}"
+            yield Risk(kind="licence", what=what)
+
+
+def _retirements(old: Side | None, new: Side, catalog: Catalog) -> Iterator[Risk]:
+    """Yield the hosted models that end inside the horizon, where they did not on the base."""
+    known = set(_ending(old, catalog)) if old else set()
+    for key, day in _ending(new, catalog):
+        if (key, day) not in known:
+            phase = next((phase for phase in new.plan.phases if key in phase.ended), None)
+            follows = "the plan says what follows" if phase else "the plan does not say what follows"
+            yield Risk(kind="retirement", what=f"{key} ends on {day}, inside the horizon; {follows}")
+
+
+def _ending(side: Side, catalog: Catalog) -> Iterable[tuple[str, str]]:
+    if side.environment is None:
+        return
+    horizon = side.environment.horizon
+    used = {api.partition("@")[0] for route in side.plan.routes for api in route.fallback}
+    for row in sorted((row for row in catalog.apis if row.key in used), key=lambda row: row.key):
+        if row.ends_within(horizon.start, horizon.end) and row.retires is not None:
+            yield row.key, row.retires.isoformat()

@@ -1,0 +1,36 @@
+"""Makes the review of an environment: its lock against that of a revision or of a file. Verbs and reports draw it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import date
+
+from planner.documents.lock import Lock
+from planner.documents.review import Check, Review
+from planner.documents.reviewing import review
+from planner.edges.base_side import base_of
+from planner.edges.workspace import Workspace
+
+Rules = Callable[[Lock | None, Lock], Iterable[Check]]
+"""What a team's own rules say of a lock against its base."""
+
+
+def review_of(
+    workspace: Workspace, name: str, base: str, today: date, quick: bool = False, rules: Rules = lambda *_: ()
+) -> Review:
+    """Return the review of an environment's lock.
+
+    base: a git revision, or the path of a lock's file.
+    quick: whether nothing is planned between the two locks, so that old and new prices alone are told apart.
+    Raises `Problems` where a lock or the environment cannot be read, or git knows no such revision.
+    """
+    proposed, document = workspace.existing_lock(name), workspace.wanted(name).document
+    with base_of(workspace, name, base) as side:
+        attribution = None
+        if not quick and side.lock is not None:
+            from planner.edges.attributing import attributed  # loads the solver, which a quick review does without
+
+            attribution = attributed(workspace, side, proposed, document)
+        return review(
+            side.lock, proposed, base, document, today, attribution, rules(side.lock, proposed), workspace.catalog()
+        )
