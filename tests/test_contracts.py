@@ -34,6 +34,7 @@ DOORS = {
     "solver": ["highspy"],
     "numerics": ["numba", "scipy"],
     "faces": ["click", "matplotlib", "rich", "typer"],
+    "templates": ["jinja2", "markupsafe"],
     "aws": ["boto3", "botocore", "moto"],
     "price-list": ["genai_prices"],
     "pulumi": ["pulumi", "pulumi_aws", "pulumi_kubernetes", "google", "grpc"],
