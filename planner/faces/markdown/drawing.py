@@ -41,6 +41,7 @@ FALLS_FIRST = {
 MOST_ROWS = 60
 """Rows of a table that are shown; the others are counted."""
 SHIPPED = "shipped/comment.md.j2"
+_PROBLEMS = "shipped/problems.md.j2"
 LONGEST_RENDERED = 4_000_000
 """Characters at which a template is stopped."""
 _UNSAFE = ("safe", "e", "escape", "forceescape", "tojson", "urlize", "xmlattr", "pprint")
@@ -61,6 +62,19 @@ class ReviewPage:
     problems: tuple[Problem, ...]
     runners_up: tuple[Alternative, ...]
     command: str
+
+    @property
+    def is_quiet(self) -> bool:
+        """Say whether nothing changed that a reader would act on. Only headline, checks and footer are drawn then."""
+        review = self.review
+        return (
+            review.base_usd_per_month == review.usd_per_month
+            and not review.touched
+            and not review.risks
+            and not any(cause.usd_per_month for cause in review.attribution.causes)
+            and all(check.standing or check.state == "pass" for check in review.checks)
+            and not self.problems
+        )
 
 
 @dataclass(frozen=True)
@@ -112,6 +126,17 @@ def draw(page: ReviewPage, limit: int | None = None, folds: bool = True, team: T
     return Drawn(drawn.text, drawn.dropped, problems)
 
 
+def draw_problems(environment: str, problems: tuple[Problem, ...], limit: int | None = None) -> Drawn:
+    """Return the body of a comment for an environment of which no plan can be shown."""
+    template = _environment(None).get_template(_PROBLEMS)
+    most = len(problems)
+    while True:
+        text = template.render(environment=environment, problems=problems, most=most).strip() + "\n"
+        if limit is None or len(text) <= limit or most <= 1:
+            return Drawn(text, ())
+        most //= 2
+
+
 def _fitted(
     page: ReviewPage, limit: int | None, folds: bool, team: TeamTemplate | None, problems: tuple[Problem, ...]
 ) -> Drawn:
@@ -145,6 +170,7 @@ class _Pen:
         environment = _environment(team)
         self._template = environment.get_template(team.file if team else SHIPPED)
         self._folds = folds
+        self._is_quiet = page.is_quiet
         self._values: dict[str, Any] = {
             "review": page.review,
             "problems": (*page.problems, *problems),
@@ -165,7 +191,7 @@ class _Pen:
         """Return the text without the sections that fell. most: risks and problems that are shown; None for all."""
         values = {
             **self._values,
-            "shows": lambda name: name not in dropped,
+            "shows": lambda name: name not in dropped and (name == "checks" or not self._is_quiet),
             "dropped": tuple(FALLS_FIRST[name] for name in dropped),
             "most": most,
         }

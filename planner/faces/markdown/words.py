@@ -1,4 +1,4 @@
-"""How a template writes the figures of a review: amounts, changes, promises, places. Nothing is computed but a change."""
+"""How a template writes the figures of a review: amounts, changes, promises, places. Only a change is computed."""
 
 from __future__ import annotations
 
