@@ -106,17 +106,20 @@ def print_markdown(argument: str, base: str, folder: Path) -> bool:
     return not page.is_quiet
 
 
-def _page(workspace: Workspace, name: str, base: Lock | None, base_name: str) -> ReviewPage:
-    """Return the page of an environment. Raises `Problems`."""
+def _page(
+    workspace: Workspace, name: str, base: Lock | None, base_name: str, unknown: tuple[Problem, ...] = ()
+) -> ReviewPage:
+    """Return the page of an environment. Raises `Problems`. unknown: why there is no base."""
     today = datetime.date.today()
     proposed, judged = workspace.judgement(name, today)
     against = tuple(p for p in judged if p.severity == "error" and p.code not in CHECKED)
+    against_base = f" --base {base_name}" if base_name else ""
     where = "" if workspace.folder == Path("environments") else f" --environments {workspace.folder.as_posix()}"
     return ReviewPage(
         review=review(base, proposed, base_name, workspace.wanted(name).document, today),
-        problems=against,
+        problems=(*unknown, *against),
         runners_up=proposed.plan.runners_up,
-        command=f"spillway diff {name} --base {base_name}{where} --format markdown",
+        command=f"spillway diff {name}{against_base}{where} --format markdown",
     )
 
 
@@ -137,7 +140,7 @@ def _bodies(request: Request, runner: Runner, room: int, problems: list[Problem]
             if not given and old is None and not workspace.lock_path(name).exists():
                 note(f"{name} was never planned: it gets no comment")
                 continue
-            page = _page(workspace, name, old, base_name)
+            page = _page(workspace, name, old, base_name, unknown)
             drawn = draw(page, room, folds, _template(workspace))
             problems += _as_warnings(drawn.problems)
             bodies.append(_Body(name, drawn, page.is_quiet))

@@ -99,9 +99,7 @@ def _github(known: Mapping[str, str], token: str, pull: Mapping[str, Any]) -> Ru
         token=token,
         bases=_bases(str(base.get("sha") or ""), branch),
         base_name=branch,
-        run=_run(
-            known, "GITHUB_RUN_ID", "GITHUB_RUN_ATTEMPT", str(head.get("sha") or "") or known.get("GITHUB_SHA", "")
-        ),
+        run=_run(known, "GITHUB_RUN_ID", "GITHUB_RUN_ATTEMPT", commit),
         is_restricted=restricted,
     )
 

@@ -131,7 +131,7 @@ class Web:
 
     def _address(self, path: str) -> str:
         """Return the address of a path, or of a page that the API named. It must be the API's own."""
-        address = path if "://" in path else f"{self.root.rstrip('/')}/{path.lstrip('/')}"
+        address = path if "://" in path else f"{self.root.rstrip('/')}/{path}".rstrip("/")
         if urlsplit(address)[:2] != urlsplit(self.root)[:2]:
             raise ForgeError(0, f"{_host(self.root)} names a page at {_host(address)}, where its token does not go")
         return address
