@@ -42,8 +42,10 @@ MOST_ROWS = 60
 """Rows of a table that are shown; the others are counted."""
 SHIPPED = "shipped/comment.md.j2"
 _PROBLEMS = "shipped/problems.md.j2"
+_FROM_TEXT = "<template>"
+"""File of a template that jinja2 did not read itself, as a traceback names it."""
 LONGEST_RENDERED = 4_000_000
-"""Characters at which a template is stopped."""
+"""Characters at which a team's template is stopped."""
 _UNSAFE = ("safe", "e", "escape", "forceescape", "tojson", "urlize", "xmlattr", "pprint")
 """Filters of jinja2 that would print a value as HTML."""
 
@@ -118,7 +120,7 @@ def draw(page: ReviewPage, limit: int | None = None, folds: bool = True, team: T
             problems = (_of_template(team, 1, "it prints without end"),)
         except Exception as error:  # a template may raise whatever its expressions raise
             drawn = None
-            problems = (_of_template(team, _line(error, team), _reason(error)),)
+            problems = (_of_template(team, _line(error), _reason(error)),)
         if drawn is not None and (limit is None or len(drawn.text) <= limit):
             return drawn
         problems = problems or (_of_template(team, 1, f"its body is longer than {limit:,} characters"),)
@@ -171,6 +173,7 @@ class _Pen:
         self._template = environment.get_template(team.file if team else SHIPPED)
         self._folds = folds
         self._is_quiet = page.is_quiet
+        self._is_teams = team is not None
         self._values: dict[str, Any] = {
             "review": page.review,
             "problems": (*page.problems, *problems),
@@ -199,7 +202,7 @@ class _Pen:
         for part in self._template.generate(values):
             parts.append(part)
             length += len(part)
-            if length > LONGEST_RENDERED:
+            if length > LONGEST_RENDERED and self._is_teams:
                 raise _TooLong
         lines = "\n".join(line.rstrip() for line in "".join(parts).strip().split("\n"))
         return re.sub(r"\n{3,}", "\n\n", lines) + "\n"
@@ -243,11 +246,11 @@ def _of_template(team: TeamTemplate, line: int, reason: str) -> Problem:
     return Problem("COM006", f"the team's template was not used: {reason}", Span(team.file, line, source=source), hint)
 
 
-def _line(error: Exception, team: TeamTemplate) -> int:
+def _line(error: Exception) -> int:
     """Return the line of a template in which an error was raised, from 1."""
     if isinstance(error, TemplateError) and isinstance(number := getattr(error, "lineno", None), int):
         return number
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == team.file]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == _FROM_TEXT]
     return (frames[-1].lineno or 1) if frames else 1
 
 

@@ -21,8 +21,9 @@ MOST_CHARACTERS = 1_000
 MISSING = "—"
 NO_WIDTH = "\u200b"
 """Zero-width space: it stands inside what a forge would otherwise link or notify."""
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "~": "&#126;"}
-_BACKSLASHED = frozenset("\\`*[]")
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&vert;"}
+"""Entities have names, as `#124` in a number would read like the reference of an issue."""
+_BACKSLASHED = frozenset("\\`*[]~")
 _LINKED = re.compile(r"(?<=:)(?=//)|(?<=\bwww)(?=\.)|(?<=\bGH-)(?=\d)", re.IGNORECASE)
 _CODE = re.compile(r"`([^`|\s](?:[^`|]*[^`|\s])?)`")
 """A name between backticks, as sentences of the planner write it."""
@@ -100,7 +101,7 @@ def _escaped(line: str, place: int) -> str:
     if character in _BACKSLASHED or (character == "_" and not (before.isalnum() and after.isalnum())):
         return "\\" + character
     if character == "$" and not after.isdecimal():  # a sum of dollars ends no formula
-        return "&#36;"
+        return "&dollar;"
     if character in "@#!" and (after.isalnum() or after == "_"):
         return character + NO_WIDTH
     return character
