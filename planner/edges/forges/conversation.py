@@ -51,12 +51,17 @@ class Mark:
         """Return the line. is_html: whether the forge hides HTML comments; Bitbucket hides unused references alone."""
         number = "" if self.run.number is None else f" run={self.run.number}.{self.run.attempt}"
         commit = f" commit={self.run.commit}" if re.fullmatch(r"[0-9a-f]{7,64}", self.run.commit) else ""
-        text = f"spillway:{quote(self.environment, safe='')}:{quote(self.key, safe='/')}{number}{commit}"
+        text = f"spillway:{_quoted(self.environment)}:{_quoted(self.key)}{number}{commit}"
         return f"<!-- {text} -->" if is_html else f"[//]: # ({text})"
 
 
+def _quoted(text: str) -> str:
+    """Return a name without characters that could end the mark."""
+    return quote(text, safe="/", errors="replace")
+
+
 _MARK = re.compile(
-    r"(?:<!-- |\[//\]: # \()spillway:([\w.%-]*):([\w/.%-]*)"
+    r"(?:<!-- |\[//\]: # \()spillway:([\w/.~%-]*):([\w/.~%-]*)"
     r"(?: run=(\d{1,18})\.(\d{1,9}))?(?: commit=([0-9a-f]{7,64}))?(?: -->|\))"
 )
 

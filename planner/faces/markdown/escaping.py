@@ -27,8 +27,8 @@ _BACKSLASHED = frozenset("\\`*[]~")
 _LINKED = re.compile(r"(?<=:)(?=//)|(?<=\bwww)(?=\.)|(?<=\bGH-)(?=\d)", re.IGNORECASE)
 _CODE = re.compile(r"`([^`|\s](?:[^`|]*[^`|\s])?)`")
 """A name between backticks, as sentences of the planner write it."""
-_BLOCK = re.compile(r" ?(?:\d{1,9}(?=[.)](?:\s|$))|(?=[-+#](?:[-#\s]|$)))")
-"""What would begin a list, a heading or a rule at the start of a text."""
+_BLOCK = re.compile(r" ?(?:\d{1,9}(?=[.)](?:\s|$))|(?=[-+#](?:[-#\s]|$)|/))")
+"""What would begin a list, a heading, a rule, or a command of GitLab at the start of a text."""
 
 
 class Markdown(Markup):

@@ -1,4 +1,4 @@
-"""The body of a comment: pinned for three reviews, never too long, and a team's template in place of the shipped one."""
+"""The body of a comment: pinned for three reviews, never too long, and a team's template in its place."""
 
 from __future__ import annotations
 
@@ -86,12 +86,16 @@ def test_risks_stay_when_everything_else_falls(limit: int) -> None:
 
 
 def test_more_risks_than_fit_are_counted() -> None:
-    drawn = draw(reviews.written_with("|" * 900, 500), 32_768)
+    drawn = draw(reviews.written_with("|" * 200, 500), 32_768)
     shown = drawn.text.count("- **&vert;")
     (rest,) = re.findall(r"and (\d+) more risks", drawn.text)
     assert shown + int(rest) == 500
     assert shown > 0
     assert len(drawn.text) <= 32_768
+
+
+def test_the_longest_texts_fit_the_smallest_forge() -> None:
+    assert len(draw(reviews.written_with("|" * 5000, 500), 32_768).text) <= 32_768
 
 
 def test_sections_fall_in_their_order() -> None:

@@ -78,7 +78,7 @@ def test_a_line_of_a_code_block_stays_in_it(text: str) -> None:
         ("+$4,310 of $5,000", "+$4,310 of $5,000"),
         ("set `models.NAME` or |", "set `models.NAME` or &vert;"),
         ("<!-- spillway:prod -->", "&lt;!-- spillway:prod --&gt;"),
-        ("/merge\n/approve", "/merge /approve"),
+        ("/merge\n/approve", "\\/merge /approve"),
         ("- [x] done", "\\- \\[x\\] done"),
         ("1. first", "1\\. first"),
         (" joined ", " joined "),
