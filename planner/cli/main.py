@@ -15,7 +15,17 @@ import typer
 
 from planner.cli.catalog_verbs import catalog, models
 from planner.cli.ci_verbs import ci
-from planner.cli.options import HERE, AsFormat, EnvironmentName, Folder, OutputFormat, ShowFormat
+from planner.cli.options import (
+    HERE,
+    AsFormat,
+    BehaviorChoice,
+    DiffFormat,
+    EnvironmentName,
+    Folder,
+    ForgeChoice,
+    OutputFormat,
+    ShowFormat,
+)
 from planner.cli.output import report_problems
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # matrices are small here: more threads only wait for each other
@@ -114,13 +124,67 @@ def diff(
     folder: Folder = HERE,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 1 when anything changed.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Plan nothing: tell old and new prices apart alone.")] = False,
-    form: AsFormat = OutputFormat.text,
+    form: Annotated[
+        DiffFormat, typer.Option("--format", help="text for people, json for programs, markdown as a comment.")
+    ] = DiffFormat.text,
 ) -> None:
     """What the lock changes in dollars and in risks, and why."""
-    from planner.cli import comparing
+    from planner.cli import commenting, comparing
 
     with report_problems(form.value):
-        comparing.diff(environment, base, folder, exit_code, quick, form.value)
+        if form is not DiffFormat.markdown:
+            comparing.diff(environment, base, folder, exit_code, quick, form.value)
+        elif commenting.print_markdown(environment, base, folder, quick) and exit_code:
+            raise SystemExit(1)
+
+
+@app.command(short_help="Write the review into the pull request.")
+def comment(
+    forge: Annotated[ForgeChoice, typer.Argument(metavar="FORGE", help="github, gitlab, bitbucket or azure.")],
+    environments: Annotated[list[str] | None, typer.Argument(metavar="[ENV...]", help="Default: all.")] = None,
+    pull_request: Annotated[
+        int | None, typer.Option("--pull-request", min=1, metavar="N", help="Default: that of the run.")
+    ] = None,
+    repository: Annotated[
+        str, typer.Option("--repository", metavar="OWNER/NAME", help="Default: that of the run; azure: PROJECT/NAME.")
+    ] = "",
+    base: Annotated[
+        str, typer.Option("--base", help="Git revision or lock file; default: where it branched off.")
+    ] = "",
+    behavior: Annotated[
+        BehaviorChoice, typer.Option("--behavior", help="What becomes of an earlier comment.")
+    ] = BehaviorChoice.update,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the Markdown and ask nobody.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE.md", help="Write the Markdown there too.")] = None,
+    api_url: Annotated[str, typer.Option("--api-url", metavar="URL", help="Root of the API of an own server.")] = "",
+    key: Annotated[str, typer.Option("--key", help="Tells two sets of comments in one repository apart.")] = "",
+    folder: Folder = HERE,
+    form: AsFormat = OutputFormat.text,
+) -> None:
+    """Write the review of each environment as one comment of the pull request, and update it in place.
+
+    Pull request, repository, base and run come from the variables of the CI; the token from GITHUB_TOKEN, GITLAB_TOKEN,
+    BITBUCKET_TOKEN or SYSTEM_ACCESSTOKEN. Without a token that may write, the Markdown is printed.
+    """
+    from planner.cli import commenting
+
+    with report_problems(form.value):
+        commenting.comment(
+            commenting.Request(
+                forge=forge.value,
+                environments=tuple(environments or ()),
+                folder=folder,
+                pull_request=pull_request,
+                repository=repository,
+                base=base,
+                api_url=api_url,
+                key=key,
+                behavior=behavior.value,
+                dry_run=dry_run,
+                out=out,
+                form=form.value,
+            )
+        )
 
 
 @app.command()

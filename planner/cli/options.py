@@ -26,6 +26,32 @@ class ShowFormat(StrEnum):
     focus = "focus"
 
 
+class DiffFormat(StrEnum):
+    """How a diff is printed."""
+
+    text = "text"
+    json = "json"
+    markdown = "markdown"
+
+
+class ForgeChoice(StrEnum):
+    """Where the pull request is."""
+
+    github = "github"
+    gitlab = "gitlab"
+    bitbucket = "bitbucket"
+    azure = "azure"
+
+
+class BehaviorChoice(StrEnum):
+    """What becomes of an earlier comment."""
+
+    update = "update"
+    new = "new"
+    hide_and_new = "hide-and-new"
+    delete_and_new = "delete-and-new"
+
+
 Folder = Annotated[Path, typer.Option("--environments", envvar="SPILLWAY_ENVIRONMENTS", help="Folder of NAME.yaml.")]
 EnvironmentName = Annotated[
     str, typer.Argument(metavar="ENV", help="Name of an environment, or the path of its YAML file.")

@@ -44,7 +44,7 @@ def base_of(workspace: Workspace, name: str, base: str) -> Iterator[Base]:
 
     Raises `Problems`: IO001 for a file that does not exist, GIT001 and GIT002, and LOCK001 to LOCK003.
     """
-    lock = workspace.base(name, base)
+    lock = workspace.base(name, base) if base else None
     archive = None if lock is None or Path(base).is_file() else archive_at(base, workspace.folder)
     if archive is None:
         yield Base(base, lock, None)

@@ -67,3 +67,30 @@ def _done(run: subprocess.CompletedProcess[bytes], hint: str = "") -> None:
     if run.returncode != 0:
         words = run.stderr.decode(errors="replace").strip() or run.stdout.decode(errors="replace").strip()
         raise Problems([Problem("GIT003", f"git refuses: {words}", hint=hint)])
+
+
+def branched_from(revisions: Sequence[str], folder: Path) -> str | None:
+    """Return the commit at which the checkout left the first of the revisions that git knows; None where it knows none.
+
+    Of a clone that does not reach back so far it is the revision itself.
+    """
+    for revision in revisions:
+        asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        if (known := _line(folder, *asked)) is not None:
+            return _line(folder, "merge-base", known, "HEAD") or known
+    return None
+
+
+def checked_out(folder: Path) -> tuple[str, ...]:
+    """Return the commit that is checked out, and of a merge also the one that was merged in."""
+    found = (_line(folder, "rev-parse", "--verify", "--quiet", name) for name in ("HEAD", "HEAD^2"))
+    return tuple(commit for commit in found if commit is not None)
+
+
+def _line(folder: Path, *arguments: str) -> str | None:
+    """Return the line that git answers with; None where it refuses or there is no git."""
+    try:
+        answer = run_git(folder, *arguments) if folder.is_dir() else None
+    except Problems:
+        return None
+    return answer.stdout.decode(errors="replace").strip() or None if answer and answer.returncode == 0 else None

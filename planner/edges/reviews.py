@@ -16,12 +16,19 @@ Rules = Callable[[Lock | None, Lock], Iterable[Check]]
 
 
 def review_of(
-    workspace: Workspace, name: str, base: str, today: date, quick: bool = False, rules: Rules = lambda *_: ()
+    workspace: Workspace,
+    name: str,
+    base: str,
+    today: date,
+    quick: bool = False,
+    rules: Rules = lambda *_: (),
+    base_name: str = "",
 ) -> Review:
     """Return the review of an environment's lock.
 
-    base: a git revision, or the path of a lock's file.
+    base: a git revision, or the path of a lock's file; empty where there is no base.
     quick: whether nothing is planned between the two locks, so that old and new prices alone are told apart.
+    base_name: what people call the base; the base itself where it is empty.
     Raises `Problems` where a lock or the environment cannot be read, or git knows no such revision.
     """
     proposed, document = workspace.existing_lock(name), workspace.wanted(name).document
@@ -32,5 +39,12 @@ def review_of(
 
             attribution = attributed(workspace, side, proposed, document)
         return review(
-            side.lock, proposed, base, document, today, attribution, rules(side.lock, proposed), workspace.catalog()
+            side.lock,
+            proposed,
+            base_name or base,
+            document,
+            today,
+            attribution,
+            rules(side.lock, proposed),
+            workspace.catalog(),
         )
