@@ -52,7 +52,7 @@ def diff(argument: str, base: str, folder: Path, exit_code: bool, form: str) -> 
     """Compare the lock with the one at a git revision or in a file."""
     workspace, name = workspace_of(argument, folder)
     proposed = workspace.existing_lock(name)
-    changes = diffs.compare(_base(workspace, name, base), proposed)
+    changes = diffs.compare(locked_base(workspace, name, base), proposed)
     _warn_if_not_fresh(workspace, name, form)
     if form == "json":
         show_json(diff_json(changes))
@@ -89,7 +89,7 @@ def warn_if_not_fresh(workspace: Workspace, name: str) -> None:
         warn(problems.problems)
 
 
-def _base(workspace: Workspace, name: str, base: str) -> locks.Lock | None:
+def locked_base(workspace: Workspace, name: str, base: str) -> locks.Lock | None:
     """Return the lock to compare with, from a file or from a git revision; None when the revision has none."""
     path = Path(base)
     if path.is_file():

@@ -1,0 +1,35 @@
+"""`report`: a plan, or what it changes, as one HTML page, and its charts as pictures."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+from planner.cli.output import note
+from planner.cli.review import locked_base, warn_if_not_fresh
+from planner.documents.hours import hours_of_routes
+from planner.documents.reviewing import review
+from planner.edges import reporting
+from planner.edges.workspace import workspace_of
+from planner.faces.figures import count_words
+from planner.faces.report.all_charts import charts_of
+from planner.faces.report.page import Report, report_html
+
+
+def report(argument: str, base: str, out: Path, charts_folder: Path | None, folder: Path) -> None:
+    """Write the report of a lock, against a base where one is named."""
+    workspace, name = workspace_of(argument, folder)
+    lock, wanted = workspace.existing_lock(name), workspace.wanted(name)
+    earlier = locked_base(workspace, name, base) if base else None
+    warn_if_not_fresh(workspace, name)
+    if base and earlier is None:
+        note(f"{base} has no lock of {name}: everything is new")
+    today = datetime.date.today()
+    told = review(earlier, lock, base, wanted.document, today)
+    hours = hours_of_routes(lock.plan, reporting.billed_weeks(lock, wanted))
+    charts = charts_of(told, lock.plan, hours)
+    reporting.write_report(out, report_html(Report(told, lock, hours, today), charts, reporting.page_parts()))
+    note(f"wrote {out}")
+    if charts_folder is not None:
+        written = reporting.write_charts(charts_folder, {each.name: each.wide.standalone for each in charts.all()})
+        note(f"wrote {count_words(len(written), 'chart')} to {charts_folder}")
