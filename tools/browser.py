@@ -10,8 +10,6 @@ import asyncio
 import base64
 import contextlib
 import json
-import os
-import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -20,24 +18,11 @@ from typing import Any, Literal
 
 import aiohttp
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-"""Names under which the browser may be installed."""
+from tools.chromium import NoBrowserError, executable
+
 START_S, ANSWER_S = 60, 60
 """How long the browser may take to start and to answer, seconds."""
 Theme = Literal["light", "dark"]
-
-
-class NoBrowserError(Exception):
-    """There is no browser, or it does not start."""
-
-
-def executable() -> str:
-    """The browser's program: `CHROMIUM` names it, or it is found on the PATH. Raises `NoBrowserError`."""
-    named = os.environ.get("CHROMIUM")
-    found = named or next((path for name in NAMES if (path := shutil.which(name))), None)
-    if found is None:
-        raise NoBrowserError("no Chromium is installed: `apt-get install chromium`, or name it in CHROMIUM")
-    return found
 
 
 @dataclass

@@ -13,7 +13,9 @@ from planner.edges import reporting
 from planner.edges.workspace import workspace_of
 from planner.faces.figures import count_words
 from planner.faces.report.all_charts import charts_of
+from planner.faces.report.canvas import can_draw
 from planner.faces.report.page import Report, report_html
+from planner.words.diagnostics import Problem, Problems
 
 
 def report(argument: str, base: str, out: Path, charts_folder: Path | None, folder: Path) -> None:
@@ -24,6 +26,9 @@ def report(argument: str, base: str, out: Path, charts_folder: Path | None, fold
     warn_if_not_fresh(workspace, name)
     if base and earlier is None:
         note(f"{base} has no lock of {name}: everything is new")
+    if charts_folder is not None and not can_draw():
+        hint = "pip install -e '.[plot]'"
+        raise Problems([Problem("USE003", "--charts needs the package matplotlib, which is not installed", hint=hint)])
     today = datetime.date.today()
     told = review(earlier, lock, base, wanted.document, today)
     hours = hours_of_routes(lock.plan, reporting.billed_weeks(lock, wanted))
@@ -31,5 +36,7 @@ def report(argument: str, base: str, out: Path, charts_folder: Path | None, fold
     reporting.write_report(out, report_html(Report(told, lock, hours, today), charts, reporting.page_parts()))
     note(f"wrote {out}")
     if charts_folder is not None:
-        written = reporting.write_charts(charts_folder, {each.name: each.wide.standalone for each in charts.all()})
+        written = reporting.write_charts(
+            charts_folder, {each.name: each.wide.standalone for each in charts.all() if each.wide is not None}
+        )
         note(f"wrote {count_words(len(written), 'chart')} to {charts_folder}")

@@ -64,9 +64,7 @@ def hours_of_routes(plan: Plan, weeks: Mapping[str, Sequence[float]]) -> dict[st
     if not _are_those_of(plan.levels, weeks, names):
         return {}
     return {
-        route.name: tuple(
-            _hour(route, levels[name], rate) for name, rate in zip(names, weeks[route.name], strict=True)
-        )
+        route.name: tuple(_hour(route, levels[name], rate) for name, rate in zip(names, weeks[route.name], strict=True))
         for route in plan.routes
     }
 

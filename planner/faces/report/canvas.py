@@ -1,7 +1,8 @@
 """The door to the library that draws: a canvas of so many pixels, on which charts put lines, areas, bars and words.
 
 A chart is drawn for a wide page and for a narrow one, because letters must not shrink with the page. The library is
-loaded when the first chart is drawn, since it takes most of a second.
+loaded when the first chart is drawn, since it takes most of a second. Where it is not installed there are no pictures,
+and a report shows the tables alone.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any, Literal
 
 from planner.faces.report.palette import LIGHT, Ink
@@ -18,8 +20,8 @@ WIDE, NARROW = 560, 352
 """Widths of a picture, pixels."""
 LETTERS = 12
 """Size of letters, pixels."""
-LETTER_WIDTH = 6.7
-"""Width of a letter of that size, on average, pixels; on the wide side."""
+LETTER_WIDTH, HANDLE = 6.7, 52
+"""Width of a letter of that size on average, and of what stands before a name in a legend, pixels. Both are generous."""
 
 
 @dataclass
@@ -98,7 +100,9 @@ class Canvas:
 
     def stripe(self, left: float, right: float, words: str, tip: str) -> None:
         """Shade an upright stripe with a word at its foot."""
-        stripe = self.axes.axvspan(left, right, color=LIGHT["base"], alpha=0.16, linewidth=0, zorder=0)
+        stripe = self.axes.axvspan(left, right, facecolor=LIGHT["base"], alpha=0.16, linewidth=0, zorder=0)
+        for edge in (left, right):
+            self.axes.axvline(edge, color=LIGHT["paper"], linewidth=2, zorder=0.5)
         self._tell(stripe, tip)
         middle = (left * right) ** 0.5 if self.axes.get_xscale() == "log" else (left + right) / 2
         self.axes.annotate(
@@ -114,7 +118,9 @@ class Canvas:
 
         face: Any = "none" if hollow else LIGHT[ink]
         least = max(right - left, 1.0)
-        bar = Rectangle((left, top), least, height, facecolor=face, edgecolor=LIGHT[ink], linewidth=1.2 if hollow else 0)
+        bar = Rectangle(
+            (left, top), least, height, facecolor=face, edgecolor=LIGHT[ink], linewidth=1.2 if hollow else 0
+        )
         self.axes.add_patch(bar)
         if tip:
             self._tell(bar, tip)
@@ -137,8 +143,12 @@ class Canvas:
         across_words: str,
         up_words: str,
         logarithmic: bool = False,
+        whole: bool = False,
     ) -> None:
-        """Set the two scales. across: places and words of the lower one. up: how a value of the other is written."""
+        """Set the two scales.
+
+        across: places and words of the lower one. up: how a value of the other is written. whole: in whole numbers.
+        """
         from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
         if logarithmic:
@@ -147,9 +157,11 @@ class Canvas:
         self.axes.xaxis.set_minor_locator(NullLocator())
         words = dict(across)
         self.axes.xaxis.set_major_formatter(FuncFormatter(lambda place, _: words.get(place, "")))
-        self.axes.yaxis.set_major_locator(MaxNLocator(5 if self.height >= 240 else 4, min_n_ticks=3))
+        self.axes.yaxis.set_major_locator(
+            MaxNLocator(5 if self.height >= 240 else 4, steps=[1, 2, 2.5, 5, 10], integer=whole)
+        )
         self.axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: up(value)))
-        self.axes.set_xlabel(across_words, loc="left")
+        self.axes.set_xlabel(across_words, loc="left", labelpad=7)
         self.axes.set_title(up_words, loc="left", fontsize=LETTERS, color=LIGHT["quiet"])
         self.axes.grid(axis="y", color=LIGHT["grid"], linewidth=1)
         self.axes.set_axisbelow(True)
@@ -159,15 +171,21 @@ class Canvas:
         self.axes.set_xlim(*across)
         self.axes.set_ylim(*up)
 
-    def legend_mark(self, ink: Ink, shape: str, label: str) -> None:
+    def legend_mark(self, ink: Ink, shape: str, label: str, hollow: bool = False) -> None:
         """Name a dot in the legend."""
-        self.axes.plot([], [], shape, color=LIGHT[ink], markersize=6.5, label=label)
+        face = LIGHT["paper" if hollow else ink]
+        self.axes.plot(
+            [], [], shape, color=LIGHT[ink], markerfacecolor=face, markersize=6.5, markeredgewidth=1.6, label=label
+        )
 
     def legend(self) -> None:
         """Name what is drawn, below the picture's scale of values."""
+        labels = self.axes.get_legend_handles_labels()[1]
+        longest = max(map(len, labels), default=0) * LETTER_WIDTH + HANDLE
+        beside = max(1, min(len(labels), int(self.width / longest)))
         self.axes.figure.legend(
-            loc="outside lower left", ncols=1 if self.narrow else 3, frameon=False, labelcolor=LIGHT["ink"],
-            handlelength=1.6, borderpad=0, columnspacing=1.6,
+            loc="outside lower left", ncols=beside, frameon=False, labelcolor=LIGHT["ink"],
+            handlelength=1.6, borderpad=0.3, columnspacing=1.6,
         )  # fmt: skip
 
     def _tell(self, artist: Any, tip: str) -> None:
@@ -176,21 +194,28 @@ class Canvas:
         self.tips[name] = tip
 
 
-def plotted(name: str, title: str, description: str, height: int, paint: Callable[[Canvas], None]) -> tuple[Picture, ...]:
-    """Return the wide and the narrow picture of a chart with two scales."""
-    return tuple(_drawn(name, title, description, width, height, paint, framed=True) for width in (WIDE, NARROW))
+def can_draw() -> bool:
+    """Say whether the library that draws is installed."""
+    return find_spec("matplotlib") is not None
+
+
+def plotted(
+    name: str, title: str, description: str, height: int, paint: Callable[[Canvas], None]
+) -> tuple[Picture, ...]:
+    """Return the wide and the narrow picture of a chart with two scales; none where nothing can be drawn."""
+    sizes = (WIDE, NARROW) if can_draw() else ()
+    return tuple(_drawn(name, title, description, width, height, paint, framed=True) for width in sizes)
 
 
 def laid_out(
     name: str, title: str, description: str, height: Callable[[int], int], paint: Callable[[Canvas], None]
 ) -> tuple[Picture, ...]:
-    """Return the wide and the narrow picture of a chart that places its parts itself, in pixels.
+    """Return the wide and the narrow picture of a chart that places its parts itself; none where nothing can be drawn.
 
     height: of the picture with that width, pixels.
     """
-    return tuple(
-        _drawn(name, title, description, width, height(width), paint, framed=False) for width in (WIDE, NARROW)
-    )
+    sizes = (WIDE, NARROW) if can_draw() else ()
+    return tuple(_drawn(name, title, description, width, height(width), paint, framed=False) for width in sizes)
 
 
 def _drawn(
@@ -200,7 +225,7 @@ def _drawn(
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    settings = {
+    settings: dict[Any, Any] = {
         "svg.hashsalt": "spillway",
         "svg.fonttype": "none",
         "font.family": "DejaVu Sans",
@@ -212,7 +237,9 @@ def _drawn(
         "text.parse_math": False,
         "axes.unicode_minus": True,
     }
-    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **settings}):
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(settings)
         figure = Figure(figsize=(width / 72, height / 72), dpi=72, layout="constrained" if framed else None)
         FigureCanvasSVG(figure)
         figure.patch.set_visible(False)

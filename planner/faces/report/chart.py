@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from planner.faces.report.svg import Picture
 
-NONE = "none"
-"""What is written where there is no value: never a zero."""
+NONE, UNKNOWN = "none", "not known"
+"""What is written where there is no value, and where it was not computed: never a zero."""
+SHORT, LONG = 13, 24
+"""Letters of the longest cell up to which a column never folds, and beyond which it folds anywhere."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,15 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """How each column is set: `n` for figures, `short` and `word` for words, `text` for what may fold anywhere."""
+        longest = [max((len(row[place]) for row in self.rows), default=0) for place in range(len(self.columns))]
+        return tuple(
+            "n" if column.is_figure else "text" if letters > LONG else "word" if letters > SHORT else "short"
+            for column, letters in zip(self.columns, longest, strict=True)
+        )
+
 
 @dataclass(frozen=True)
 class Chart:
@@ -35,21 +46,28 @@ class Chart:
     name: unique in a report; the name of its file too.
     title: what it shows.
     says: what a reader learns from it, as a sentence.
-    wide, narrow: its pictures.
+    wide, narrow: its pictures; None where nothing can draw them.
     table: the values behind it, in units.
     """
 
     name: str
     title: str
     says: str
-    wide: Picture
-    narrow: Picture
+    wide: Picture | None
+    narrow: Picture | None
     table: Table
 
 
+def filled(table: Table) -> Table:
+    """Return a table without the columns in which nothing stands."""
+    kept = [place for place in range(len(table.columns)) if any(row[place] for row in table.rows)]
+    rows = tuple(tuple(row[place] for place in kept) for row in table.rows)
+    return Table(table.caption, tuple(table.columns[place] for place in kept), rows)
+
+
 def chart(name: str, title: str, says: str, pictures: Sequence[Picture], table: Table) -> Chart:
-    """Return a chart of its wide and its narrow picture."""
-    wide, narrow = pictures
+    """Return a chart of its wide and its narrow picture, or of none."""
+    wide, narrow = pictures or (None, None)
     return Chart(name, title, says, wide, narrow, table)
 
 

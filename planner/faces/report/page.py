@@ -16,7 +16,7 @@ from html import unescape
 from typing import Any
 
 from jinja2 import DictLoader, Environment, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from planner.documents.hours import HourOfRoute
 from planner.documents.lock import Lock
@@ -29,6 +29,7 @@ from planner.faces.report.palette import both_themes
 from planner.faces.report.svg import Picture
 from planner.faces.uncertainty import FIXED, risk_words
 
+NO_PICTURES = "The charts are tables here: the library that draws them is not installed where this page was written."
 NO_WEEK = (
     "The week's load is not drawn: the lock's levels are not those of the environment as it stands, or the lock is of a"
     " release that did not tell the load."
@@ -55,7 +56,7 @@ def report_html(report: Report, charts: Charts, parts: Mapping[str, str]) -> str
     environment = Environment(
         loader=DictLoader(dict(parts)), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"money": money, "counted": count_words, "picture": _picture}
+    environment.filters |= {"money": money, "counted": count_words, "picture": _picture, "marked": _marked}
     values = _values(report, charts) | {
         "style": Markup(style),
         "script": Markup(script),
@@ -89,6 +90,8 @@ def _values(report: Report, charts: Charts) -> dict[str, Any]:
         "slo_risks": (_sentence(risk_words(plan)),) if plan.risks else (),
         "reasons": tuple({"name": route.name, "lines": route.reasons} for route in plan.routes if route.reasons),
         "no_week": NO_WEEK,
+        "no_pictures": NO_PICTURES if any(each.wide is None for each in charts.all()) else "",
+        "nothing_new": "Nothing warns that did not warn before." if review.state != "pass" else "All checks pass.",
         "pools": tables.pools(review, plan),
         "touched": tables.touched(review),
         "checks_first": first,
@@ -128,7 +131,9 @@ def _meta_words(report: Report) -> str:
     plan, lock = report.lock.plan, report.lock
     nodes = sum(group.max_nodes for group in plan.node_groups)
     gpus = sum(group.max_nodes * group.gpus_per_node for group in plan.node_groups)
-    fleet = f"{count_words(nodes, 'GPU machine')} with {count_words(gpus, 'GPU')}" if nodes else "no GPU, hosted APIs alone"
+    fleet = (
+        f"{count_words(nodes, 'GPU machine')} with {count_words(gpus, 'GPU')}" if nodes else "no GPU, hosted APIs alone"
+    )
     return (
         f"{fleet} in {plan.platform.region} · prices of {lock.consulted.snapshot} · read on {report.today}"
         " · USD, a month of 730 hours"
@@ -154,7 +159,8 @@ def _made(lock: Lock) -> Iterator[str]:
     solver, consulted = lock.plan.solver, lock.consulted
     gap = f", within {share(solver.gap)} of the optimum" if solver.gap else ""
     yield f"the choice is {solver.status}{gap}, of {solver.classes} classes over {solver.levels} load levels"
-    yield f"performance coefficients of {consulted.calibration}; own calibrations: {', '.join(consulted.calibrations) or 'none'}"
+    own = ", ".join(consulted.calibrations) or "none"
+    yield f"performance coefficients of {consulted.calibration}; own calibrations: {own}"
     yield f"traces: {', '.join(consulted.traces) or 'none'}"
     yield f"{len(consulted.facts)} facts and {len(consulted.prices)} prices of the catalog"
 
@@ -166,6 +172,11 @@ def _sentence(text: str) -> str:
 def _picture(picture: Picture, size: str) -> Markup:
     """Return a picture as a part of the page; its own words were escaped when it was drawn."""
     return Markup(picture.inline.replace("<svg ", f'<svg class="{size}" ', 1))
+
+
+def _marked(text: str) -> Markup:
+    """Return a text in which words between backticks are set as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _words_of(html: str) -> str:

@@ -43,7 +43,7 @@ _NAME_OF = {colour: name for name, colour in LIGHT.items()}
 
 
 def as_variables(svg: str) -> str:
-    """Turn the light colours of a picture into variables of the theme. Raises ValueError for a colour without a name."""
+    """Turn the light colours of a picture into variables of the theme. Raises ValueError for any other colour."""
 
     def variable(match: re.Match[str]) -> str:
         colour = match[0].lower()

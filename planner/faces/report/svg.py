@@ -66,7 +66,9 @@ def cleaned(text: str, name: str, tips: Mapping[str, str]) -> str:
     """
     body = text[text.index("<svg") :]
     body = body[body.index(">") + 1 : body.rindex("</svg>")]
-    body = re.sub(r"<metadata>.*?</metadata>\s*|<defs>\s*<style.*?</style>\s*</defs>\s*|<!--.*?-->", "", body, flags=re.S)
+    body = re.sub(
+        r"<metadata>.*?</metadata>\s*|<defs>\s*<style.*?</style>\s*</defs>\s*|<!--.*?-->", "", body, flags=re.S
+    )
     body = re.sub(r"(\d\.\d\d)\d+", r"\1", body)
     body = re.sub(r"""\s*font-family:[^;"]*;?""", "", body)
     body = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", body)

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from planner.documents.review import Check, Review, ReviewFigure
 from planner.faces.figures import duration, money, share, signed_money
-from planner.faces.report.chart import NONE, Table, columns
+from planner.faces.report.chart import NONE, UNKNOWN, Table, columns, filled
 from planner.plan.plan import Plan
 
 
@@ -74,7 +74,8 @@ def causes(review: Review) -> Table:
         )
         for cause in review.attribution.causes
     )
-    return Table("What changed, and where it stands", columns("cause", "USD a month", words=("old", "new", "where")), rows)
+    names = columns("cause", "USD a month", words=("old", "new", "where"))
+    return filled(Table("What changed, and where it stands", names, rows))
 
 
 def routes(review: Review) -> Table:
@@ -99,7 +100,7 @@ def routes(review: Review) -> Table:
     titles = ("base, USD a month", "USD a month") if has_base else ("USD a month",)
     words = ("data", "served by", *(("against the base", "what changes") if has_base else ()))
     names = columns("route", *titles, "USD per 1M tokens", "requests to APIs", words=words)
-    return Table("Cost, data and service of each route", names, tuple(rows))
+    return filled(Table("Cost, data and service of each route", names, tuple(rows)))
 
 
 def pools(review: Review, plan: Plan) -> Table:
@@ -116,7 +117,7 @@ def pools(review: Review, plan: Plan) -> Table:
                 *nodes,
                 f"{here.replicas.max}" if here else NONE,
                 _money(pool.usd_per_month),
-                NONE if pool.token_share is None else share(pool.token_share),
+                UNKNOWN if pool.token_share is None else share(pool.token_share),
                 share(here.peak_utilization) if here else NONE,
                 f"{pool.instance_type} {pool.purchase}",
                 pool.limited_by or NONE,
@@ -132,7 +133,8 @@ def pools(review: Review, plan: Plan) -> Table:
 def touched(review: Review) -> Table:
     """Return the parts that a deployment touches."""
     rows = tuple((part.part, part.presence, "; ".join(part.changes) or NONE, part.order) for part in review.touched)
-    return Table("Parts of the deployment", columns("part", words=("against the base", "what changes", "order")), rows)
+    names = columns("part", words=("against the base", "what changes", "order"))
+    return filled(Table("Parts of the deployment", names, rows))
 
 
 def checks(review: Review) -> tuple[tuple[ToldCheck, ...], Table]:
@@ -227,4 +229,3 @@ def _price(usd: Decimal | None) -> str:
 
 def _or_none(text: str | None) -> str:
     return NONE if text is None else text
-

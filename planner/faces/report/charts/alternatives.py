@@ -30,7 +30,9 @@ def alternatives(plan: Plan) -> Chart | None:
     says = "No plan within the limits goes without something that this plan uses."
     if known:
         usd, name = min(known)
-        says = f"The cheapest plan without something that this one uses is `{name}`: {signed_money(usd - bill)} a month."
+        says = (
+            f"The cheapest plan without something that this one uses is `{name}`: {signed_money(usd - bill)} a month."
+        )
     table = Table(
         title,
         columns("plan", "USD a month", "against this plan", words=("what it is",)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from planner.faces.figures import money, share
 from planner.faces.report.chart import NONE, Chart, Table, chart, columns
 from planner.faces.report.charts.lying_bars import Bar, Row, lying_bars
@@ -18,8 +20,10 @@ def bill_range(cost: Cost) -> Chart | None:
     title = "How far the bill can move"
     low, high = money(cost.low_usd_per_month), money(cost.high_usd_per_month)
     says = f"Between {low} and {high} a month; {ranges[0].cause} moves it most. The causes are taken as independent."
-    ends = [(each.cause, each.low_usd_per_month, each.high_usd_per_month) for each in ranges]
-    ends.append((TOGETHER, cost.low_usd_per_month, cost.high_usd_per_month))  # type: ignore[arg-type]
+    ends: list[tuple[str, Decimal, Decimal]] = [
+        (each.cause, each.low_usd_per_month, each.high_usd_per_month) for each in ranges
+    ]
+    ends.append((TOGETHER, cost.low_usd_per_month, cost.high_usd_per_month))
     rows = [
         Row(
             name,
@@ -29,11 +33,17 @@ def bill_range(cost: Cost) -> Chart | None:
         for name, least, most in ends
     ]
     line = (float(cost.usd_per_month), f"expected: {money(cost.usd_per_month)}")
-    return chart("bill-range", title, says, lying_bars("bill-range", title, says, rows, (), line), _table(cost, ranges))
+    return chart(
+        "bill-range",
+        title,
+        says,
+        lying_bars("bill-range", title, says, rows, (), line, from_zero=False),
+        _table(cost, ranges),
+    )
 
 
 def _table(cost: Cost, ranges: list[CostRange]) -> Table:
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             each.cause,
             money(each.low_usd_per_month),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import log
 
 from planner.faces.figures import money, share
@@ -43,7 +44,7 @@ def break_even(plan: Plan) -> Chart | None:
 
 def switches(points: Sequence[ScalePoint]) -> Iterator[Switch]:
     """Yield where routes change between `api`, `hybrid` and `self-host`, from low to high load."""
-    for low, high in zip(points, points[1:], strict=False):
+    for low, high in pairwise(points):
         changed = [
             f"{route} {low.routes[route]} → {mode}"
             for route, mode in sorted(high.routes.items())
@@ -58,7 +59,11 @@ def _says(plan: Plan, found: Sequence[Switch]) -> str:
     said = f"At today's load the plan costs {money(plan.cost.usd_per_month)} a month"
     if today is not None:
         api = today.all_api_usd_per_month
-        said += f"; hosted APIs wherever they may be used cost {money(api)}" if api is not None else "; no plan uses APIs alone wherever they may be used"
+        said += (
+            f"; hosted APIs wherever they may be used cost {money(api)}"
+            if api is not None
+            else "; no plan uses APIs alone wherever they may be used"
+        )
     if not found:
         return f"{said}. No route changes who serves it between these loads."
     listed = "; ".join(
@@ -70,7 +75,9 @@ def _says(plan: Plan, found: Sequence[Switch]) -> str:
 def _paint(canvas: Canvas, plan: Plan, found: Sequence[Switch]) -> None:
     points = plan.break_even
     for place, switch in enumerate(found, 1):
-        canvas.stripe(switch.low, switch.high, f"({place})", f"between {switch.low:g} × and {switch.high:g} ×: {switch.words}")
+        canvas.stripe(
+            switch.low, switch.high, f"({place})", f"between {switch.low:g} × and {switch.high:g} ×: {switch.words}"
+        )
     holes = [float(hole.scale) for hole in plan.no_plan_at]
     costs: list[tuple[float, float | None]] = [(float(p.scale), float(p.usd_per_month)) for p in points]
     plans = sorted([*costs, *((scale, None) for scale in holes)])
@@ -78,9 +85,10 @@ def _paint(canvas: Canvas, plan: Plan, found: Sequence[Switch]) -> None:
     if any(cost is not None for _, cost in apis):
         canvas.line(apis, "api", "APIs wherever they may be used", dashed=True)
     canvas.line(plans, "own", "the plan")
+    if any(_is_apis_alone(point) for point in points):
+        canvas.legend_mark("own", "o", "the plan is the same as those APIs", hollow=True)
     for point in points:
-        scale, cost = float(point.scale), point.all_api_usd_per_month
-        alone = cost == point.usd_per_month
+        scale, cost, alone = float(point.scale), point.all_api_usd_per_month, _is_apis_alone(point)
         if cost is not None and not alone:
             canvas.dot(scale, float(cost), "api", f"{scale:g} ×: APIs alone {money(cost)}", hollow=True)
         words = f"{scale:g} ×: {money(point.usd_per_month)} a month, {point.fleet}"
@@ -96,7 +104,7 @@ def _paint(canvas: Canvas, plan: Plan, found: Sequence[Switch]) -> None:
     canvas.scales(
         _ticks(scales, canvas.width - 110),
         money_in_short,
-        "load, as a multiple of today's; steps are factors",
+        "load ÷ today's, on a logarithmic scale",
         "USD a month",
         logarithmic=True,
     )
@@ -109,6 +117,10 @@ def money_in_short(value: float) -> str:
     if value >= 1e6:
         return f"${value / 1e6:g}M"
     return f"${value / 1e3:g}k" if value >= 1e3 else f"${value:g}"
+
+
+def _is_apis_alone(point: ScalePoint) -> bool:
+    return point.all_api_usd_per_month == point.usd_per_month
 
 
 def _number(point: ScalePoint) -> float | None:
@@ -141,7 +153,9 @@ def _table(plan: Plan) -> Table:
         )
         for point in plan.break_even
     ]
-    rows += [(hole.scale, (f"{hole.scale:f} ×", "no plan", NONE, NONE, NONE, NONE, hole.why_not)) for hole in plan.no_plan_at]
+    rows += [
+        (hole.scale, (f"{hole.scale:f} ×", "no plan", NONE, NONE, NONE, NONE, hole.why_not)) for hole in plan.no_plan_at
+    ]
     names = columns(
         "load",
         "plan, USD a month",

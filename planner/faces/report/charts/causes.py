@@ -8,7 +8,8 @@ from decimal import Decimal
 from planner.documents.review import Attribution, Cause
 from planner.faces.figures import money, signed_money
 from planner.faces.report.chart import Chart, Table, chart, columns
-from planner.faces.report.charts.lying_bars import Bar, Row, lying_bars
+from planner.faces.report.charts.lying_bars import Bar, Legend, Row, lying_bars
+from planner.faces.report.palette import Ink
 
 
 def causes(attribution: Attribution, base: Decimal | None, proposed: Decimal) -> Chart | None:
@@ -24,13 +25,13 @@ def causes(attribution: Attribution, base: Decimal | None, proposed: Decimal) ->
     rows = [Row("base", (Bar(0.0, float(base), "base", f"base: {money(base)}"),), money(base))]
     at = base
     for cause, usd in counted:
-        ink = "more" if usd > 0 else "less"
-        bar = Bar(float(at), float(at + usd), ink, f"{cause.what}: {signed_money(usd)} a month")  # type: ignore[arg-type]
-        rows.append(Row(cause.what, (bar,) if usd else (), signed_money(usd)))
+        ink: Ink = "more" if usd > 0 else "less"
+        bar = Bar(float(at), float(at + usd), ink, f"{cause.what}: {signed_money(usd)} a month")
+        rows.append(Row(cause.what, (bar,) if usd else (), signed_money(usd) if usd else "changes nothing"))
         at += usd
     rows.append(Row("this plan", (Bar(0.0, float(proposed), "own", f"this plan: {money(proposed)}"),), money(proposed)))
-    legend = (("more", "dearer", False), ("less", "cheaper", False))
-    return chart("causes", title, says, lying_bars("causes", title, says, rows, legend), _table(counted, base, at))  # type: ignore[arg-type]
+    legend: Legend = (("more", "dearer", False), ("less", "cheaper", False))
+    return chart("causes", title, says, lying_bars("causes", title, says, rows, legend), _table(counted, base, at))
 
 
 def _says(counted: Sequence[tuple[Cause, Decimal]], delta: Decimal) -> str:
@@ -45,4 +46,6 @@ def _table(counted: Sequence[tuple[Cause, Decimal]], base: Decimal, end: Decimal
         at += usd
         rows.append((cause.what, signed_money(usd), money(at)))
     rows.append(("this plan", signed_money(end - base), money(end)))
-    return Table("From the base to this plan", columns("cause", "change, USD a month", "bill after it, USD a month"), tuple(rows))
+    return Table(
+        "From the base to this plan", columns("cause", "change, USD a month", "bill after it, USD a month"), tuple(rows)
+    )

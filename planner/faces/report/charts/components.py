@@ -79,7 +79,9 @@ def _table(sums: Sequence[tuple[str, Decimal, Decimal]], first: bool) -> Table:
     total = ("total", sum((base for _, base, _ in sums), ZERO), sum((proposed for _, _, proposed in sums), ZERO))
     rows: list[tuple[str, ...]] = []
     for name, base, proposed in (*sums, total):
-        rows.append((name, money(proposed)) if first else (name, money(base), money(proposed), signed_money(proposed - base)))
+        rows.append(
+            (name, money(proposed)) if first else (name, money(base), money(proposed), signed_money(proposed - base))
+        )
     if first:
         return Table("Cost by part", columns("part", "USD a month"), tuple(rows))
     names = columns("part", "base, USD a month", "proposed, USD a month", "change")

@@ -7,23 +7,24 @@ from decimal import Decimal
 
 from planner.documents.review import Promise, RouteReview
 from planner.faces.figures import duration, share
-from planner.faces.report.chart import NONE, Chart, Table, chart, columns
-from planner.faces.report.charts.lying_bars import Bar, Row, lying_bars
-
-UNKNOWN = "not computed"
+from planner.faces.report.chart import NONE, UNKNOWN, Chart, Table, chart, columns
+from planner.faces.report.charts.lying_bars import Bar, Legend, Row, lying_bars
+from planner.faces.report.palette import Ink
 
 
 def latency(routes: Sequence[RouteReview]) -> Chart | None:
     """Return the chart of expected latencies against targets; None where no route is promised any."""
-    promised = [(route.name, promise) for route in routes for promise in route.promises if promise.target_ms is not None]
+    promised = [
+        (route.name, promise) for route in routes for promise in route.promises if promise.target_ms is not None
+    ]
     if not promised:
         return None
     rows = [_row(name, promise) for name, promise in promised]
     based = any(row.mark is not None for row in rows)
     says = _says(promised)
     title = "Latency against targets"
-    legend = [("own", "expected in the busiest hours", False)]
-    pictures = lying_bars("latency", title, says, rows, legend, (1.0, "target"))  # type: ignore[arg-type]
+    legend: Legend = [("own", "expected in the busiest hours", False)]
+    pictures = lying_bars("latency", title, says, rows, legend, (1.0, "target"))
     if based:
         says += " The thin line in a row is the base."
     return chart("latency", title, says, pictures, _table(routes))
@@ -37,8 +38,8 @@ def _row(name: str, promise: Promise) -> Row:
     if reached is None or promise.expected_ms is None or target is None:
         return Row(words, (), UNKNOWN, mark)
     told = f"{duration(promise.expected_ms)} of {duration(target)}"
-    ink = "own" if reached <= 1 else "more"
-    return Row(words, (Bar(0.0, reached, ink, f"{words}: {told}, {share(reached)}"),), told, mark)  # type: ignore[arg-type]
+    ink: Ink = "own" if reached <= 1 else "more"
+    return Row(words, (Bar(0.0, reached, ink, f"{words}: {told}, {share(reached)}"),), told, mark)
 
 
 def _part(expected: Decimal | None, target: Decimal | None) -> float | None:
@@ -54,9 +55,13 @@ def _says(promised: Iterable[tuple[str, Promise]]) -> str:
         part, name, metric = max(reached)
         over = sum(each[0] > 1 for each in reached)
         said = f"The one nearest to its target is {metric} of {name} at {share(part)}"
-        said = f"{over} of {len(reached)} miss their target; the worst is {metric} of {name} at {share(part)}" if over else said
+        said = (
+            f"{over} of {len(reached)} miss their target; the worst is {metric} of {name} at {share(part)}"
+            if over
+            else said
+        )
     if missing:
-        said += ("; " if said else "") + f"{missing} of {len(known)} are not computed"
+        said += ("; " if said else "") + f"{missing} of {len(known)} are not known"
     return f"{said}."
 
 

@@ -1,4 +1,4 @@
-"""Lying bars, one below the other: a name above each, its value beside it, so that long names and figures stay whole."""
+"""Lying bars, one below the other: a name above each, its value beside it, so that long names stay whole."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ ROW, BAR, NAME = 40, 11, 13
 LEGEND_ROW, SQUARE = 20, 10
 """Height of a line of the legend, and the side of its squares, pixels."""
 MARGIN = 2
+Legend = Sequence[tuple[Ink, str, bool]]
+"""Colours with their words, and whether their bars are hollow."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +45,20 @@ def lying_bars(
     title: str,
     description: str,
     rows: Sequence[Row],
-    legend: Sequence[tuple[Ink, str, bool]] = (),
+    legend: Legend = (),
     line: tuple[float, str] | None = None,
+    from_zero: bool = True,
 ) -> tuple[Picture, ...]:
     """Return both pictures of some rows.
 
-    legend: colour, words, and whether its bars are hollow. line: a value with its words that all rows are held against.
+    line: a value with its words that all rows are held against.
+    from_zero: whether the left edge is zero; otherwise it is the lowest value, for bars that have two ends.
     """
     values = [value for row in rows for bar in row.bars for value in (bar.start, bar.end)]
     values += [row.mark for row in rows if row.mark is not None] + ([line[0]] if line else [])
-    low, high = min([*values, 0.0]), max([*values, 0.0])
-    value_letters = max((len(row.value) for row in rows), default=0)
+    ends = [*values, 0.0] if from_zero or not values else values
+    low, high = min(ends), max(ends)
+    value_letters = max((len(row.value) for row in rows if row.bars), default=0)
 
     def top(width: int) -> int:
         return LEGEND_ROW * len(_folded(legend, width)) + (LEGEND_ROW if line else 0) + 2
@@ -75,17 +80,20 @@ def lying_bars(
                 canvas.bar(left, right, y + NAME + 7, BAR, bar.ink, bar.tip, bar.hollow)
             if row.mark is not None:
                 canvas.tick(at(row.mark), y + NAME + 4, y + NAME + 10 + BAR, "ink")
-            canvas.words(canvas.width - MARGIN, y + NAME + 7 + BAR - 1, row.value, "ink", "right")
+            foot = y + NAME + 7 + BAR - 1
+            if row.bars:
+                canvas.words(canvas.width - MARGIN, foot, row.value, "ink", "right")
+            else:
+                canvas.words(MARGIN, foot, row.value, "quiet")
         if line is not None:
             x = at(line[0])
             canvas.tick(x, first - 4, first + len(rows) * ROW - 6, "quiet", dashed=True)
-            side = "right" if x > canvas.width / 2 else "left"
-            canvas.words(x, first - 8, line[1], "quiet", side)
+            canvas.words(x, first - 8, line[1], "quiet", "right" if x > canvas.width / 2 else "left")
 
     return laid_out(name, title, description, lambda width: top(width) + len(rows) * ROW, paint)
 
 
-def _folded(legend: Sequence[tuple[Ink, str, bool]], width: int) -> list[list[tuple[Ink, str, bool]]]:
+def _folded(legend: Legend, width: int) -> list[list[tuple[Ink, str, bool]]]:
     lines: list[list[tuple[Ink, str, bool]]] = []
     used = float(width)
     for each in legend:
@@ -98,7 +106,7 @@ def _folded(legend: Sequence[tuple[Ink, str, bool]], width: int) -> list[list[tu
     return lines
 
 
-def _paint_legend(canvas: Canvas, legend: Sequence[tuple[Ink, str, bool]]) -> None:
+def _paint_legend(canvas: Canvas, legend: Legend) -> None:
     for place, each in enumerate(_folded(legend, canvas.width)):
         x, y = float(MARGIN), place * LEGEND_ROW + 4
         for ink, words, hollow in each:
@@ -114,5 +122,3 @@ def _shortened(name: str, width: float) -> str:
         return name
     kept = (most - 1) // 2
     return f"{name[: most - 1 - kept]}…{name[-kept:]}"
-
-

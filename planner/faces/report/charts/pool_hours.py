@@ -46,6 +46,7 @@ def _paint(canvas: Canvas, pool: Pool, levels: Sequence[LevelOfPool]) -> None:
         lambda value: f"{value:g}",
         "hours of a month, the busiest first",
         "replicas that are busy",
+        whole=max([*wanted, float(has)]) >= 3,
     )
     canvas.limits((0.0, edges[-1]), (0.0, max([*wanted, float(has)]) * 1.1))
     canvas.legend()

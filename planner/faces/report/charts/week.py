@@ -26,7 +26,8 @@ def week(route: str, hours: Sequence[HourOfRoute]) -> Chart:
 def _says(hours: Sequence[HourOfRoute]) -> str:
     total = sum(hour.requests_per_second for hour in hours)
     busiest = max(range(len(hours)), key=lambda place: hours[place].requests_per_second)
-    said = f"The busiest hour begins on {DAYS[busiest // 24]} at {busiest % 24:02}:00 UTC with {rate(hours[busiest].requests_per_second)}"
+    begins, highest = f"{DAYS[busiest // 24]} at {busiest % 24:02}:00 UTC", rate(hours[busiest].requests_per_second)
+    said = f"The busiest hour begins on {begins} with {highest}"
     taken = [
         f"{who} {share(part / total)}"
         for who, part in (
@@ -64,9 +65,7 @@ def _paint(canvas: Canvas, hours: Sequence[HourOfRoute]) -> None:
 
 
 def _table(route: str, hours: Sequence[HourOfRoute]) -> Table:
-    rows = [
-        (f"{clock:02}:00", *(_cell(hours[day * 24 + clock]) for day in range(len(DAYS)))) for clock in range(24)
-    ]
+    rows = [(f"{clock:02}:00", *(_cell(hours[day * 24 + clock]) for day in range(len(DAYS)))) for clock in range(24)]
     names = (Column("hour, UTC"), *(Column(day, True) for day in DAYS))
     return Table(f"Requests/s of {route} in each hour, and the share that APIs take", names, tuple(rows))
 
