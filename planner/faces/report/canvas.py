@@ -21,7 +21,7 @@ WIDE, NARROW = 560, 352
 LETTERS = 12
 """Size of letters, pixels."""
 LETTER_WIDTH, HANDLE = 6.7, 52
-"""Width of a letter of that size on average, and of what stands before a name in a legend, pixels. Both are generous."""
+"""Width of a letter of that size, and of what stands before a name in a legend, pixels. Both are generous."""
 
 
 @dataclass

@@ -24,6 +24,7 @@ from planner.documents.review import Review
 from planner.faces.figures import count_words, money, share
 from planner.faces.report import tables
 from planner.faces.report.all_charts import Charts
+from planner.faces.report.canvas import can_draw
 from planner.faces.report.glossary import terms_in
 from planner.faces.report.palette import both_themes
 from planner.faces.report.svg import Picture
@@ -90,7 +91,7 @@ def _values(report: Report, charts: Charts) -> dict[str, Any]:
         "slo_risks": (_sentence(risk_words(plan)),) if plan.risks else (),
         "reasons": tuple({"name": route.name, "lines": route.reasons} for route in plan.routes if route.reasons),
         "no_week": NO_WEEK,
-        "no_pictures": NO_PICTURES if any(each.wide is None for each in charts.all()) else "",
+        "no_pictures": "" if can_draw() else NO_PICTURES,
         "nothing_new": "Nothing warns that did not warn before." if review.state != "pass" else "All checks pass.",
         "pools": tables.pools(review, plan),
         "touched": tables.touched(review),

@@ -14,6 +14,8 @@ from html import escape
 from planner.faces.report.palette import DARK, LIGHT, as_variables, declarations
 
 FONT = "system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif"
+_TAG = re.compile(r"<[^>]+>")
+_NOT_DRAWN = re.compile(r"<metadata>.*?</metadata>\s*|<defs>\s*<style.*?</style>\s*</defs>\s*|<!--.*?-->", re.S)
 _POINTERS = re.compile(r'url\(#([^)]+)\)|href="#([^"]+)"')
 
 
@@ -59,26 +61,31 @@ class Picture:
         )
 
 
+def slug(name: str) -> str:
+    """Return a name that an id and a file may have."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")
+
+
 def cleaned(text: str, name: str, tips: Mapping[str, str]) -> str:
-    """Return the body of a picture from the library's file.
+    """Return the body of a picture from the library's file. Words in it are left as they are.
 
     name: of the picture, which begins its ids. tips: what is shown when the pointer rests on a part, by its id.
     """
     body = text[text.index("<svg") :]
     body = body[body.index(">") + 1 : body.rindex("</svg>")]
-    body = re.sub(
-        r"<metadata>.*?</metadata>\s*|<defs>\s*<style.*?</style>\s*</defs>\s*|<!--.*?-->", "", body, flags=re.S
-    )
-    body = re.sub(r"(\d\.\d\d)\d+", r"\1", body)
-    body = re.sub(r"""\s*font-family:[^;"]*;?""", "", body)
-    body = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", body)
-    body = body.replace("xlink:href", "href")
-    for tip, words in tips.items():
-        body = body.replace(f'<g id="{tip}">', f"<g>\n<title>{escape(words)}</title>")
-    wanted = {each for pair in _POINTERS.findall(body) for each in pair if each}
+    body = _NOT_DRAWN.sub("", body)
+    wanted = {each for tag in _TAG.findall(body) for pair in _POINTERS.findall(tag) for each in pair if each}
     numbers = {each: f"{name}-{place}" for place, each in enumerate(sorted(wanted, key=body.index))}
-    body = re.sub(r' id="([^"]*)"', lambda m: f' id="{numbers[m[1]]}"' if m[1] in numbers else "", body)
-    body = _POINTERS.sub(lambda m: m[0].replace(m[1] or m[2], numbers[m[1] or m[2]]), body)
-    body = as_variables(body)
-    lines = (line.strip() for line in body.splitlines())
-    return re.sub(r"\n(?=[LCQ] )", " ", "\n".join(line for line in lines if line)) + "\n"
+
+    def tidy(match: re.Match[str]) -> str:
+        tag = re.sub(r"(\d\.\d\d)\d+", r"\1", match[0])
+        tag = re.sub(r"""\s*font-family:[^;"]*;?""", "", tag)
+        tag = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", tag).replace("xlink:href", "href")
+        tag = _POINTERS.sub(lambda m: m[0].replace(m[1] or m[2], numbers[m[1] or m[2]]), tag)
+        tip = re.search(r' id="([^"]*)"', tag)
+        told = f"\n<title>{escape(tips[tip[1]])}</title>" if tip and tip[1] in tips else ""
+        tag = re.sub(r' id="([^"]*)"', lambda m: f' id="{numbers[m[1]]}"' if m[1] in numbers else "", tag)
+        return re.sub(r"\s*\n", " ", as_variables(tag)) + told
+
+    lines = (line.strip() for line in _TAG.sub(tidy, body).splitlines())
+    return "\n".join(line for line in lines if line) + "\n"

@@ -19,7 +19,7 @@ def bill_range(cost: Cost) -> Chart | None:
     ranges = sorted(cost.ranges, key=lambda each: (each.low_usd_per_month - each.high_usd_per_month, each.cause))
     title = "How far the bill can move"
     low, high = money(cost.low_usd_per_month), money(cost.high_usd_per_month)
-    says = f"Between {low} and {high} a month; {ranges[0].cause} moves it most. The causes are taken as independent."
+    says = f"Between {low} and {high} a month; {ranges[0].cause} can move it most. The causes are independent."
     ends: list[tuple[str, Decimal, Decimal]] = [
         (each.cause, each.low_usd_per_month, each.high_usd_per_month) for each in ranges
     ]

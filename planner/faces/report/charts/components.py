@@ -27,7 +27,9 @@ def components(lines: Sequence[LineReview], first: bool, routes: Sequence[str]) 
     title = "What each part costs"
     total = sum((proposed for _, _, proposed in sums), ZERO)
     says = _says(sums, total, first)
-    legend: list[tuple[Ink, str, bool]] = [("own", "machines and platform", False)]
+    legend: list[tuple[Ink, str, bool]] = []
+    if any(name not in routes for name, _, _ in sums):
+        legend.append(("own", "machines and platform", False))
     if any(name in routes for name, _, _ in sums):
         legend.append(("api", "tokens of hosted APIs", False))
     if not first:

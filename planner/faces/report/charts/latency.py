@@ -24,7 +24,8 @@ def latency(routes: Sequence[RouteReview]) -> Chart | None:
     says = _says(promised)
     title = "Latency against targets"
     legend: Legend = [("own", "expected in the busiest hours", False)]
-    pictures = lying_bars("latency", title, says, rows, legend, (1.0, "target"))
+    drawn = any(row.bars for row in rows)
+    pictures = lying_bars("latency", title, says, rows, legend, (1.0, "target")) if drawn else ()
     if based:
         says += " The thin line in a row is the base."
     return chart("latency", title, says, pictures, _table(routes))
@@ -47,22 +48,17 @@ def _part(expected: Decimal | None, target: Decimal | None) -> float | None:
 
 
 def _says(promised: Iterable[tuple[str, Promise]]) -> str:
-    known = [(name, p, _part(p.expected_ms, p.target_ms)) for name, p in promised]
-    reached = [(part, name, p.metric) for name, p, part in known if part is not None]
-    missing = sum(part is None for _, _, part in known)
-    said = ""
-    if reached:
-        part, name, metric = max(reached)
-        over = sum(each[0] > 1 for each in reached)
-        said = f"The one nearest to its target is {metric} of {name} at {share(part)}"
-        said = (
-            f"{over} of {len(reached)} miss their target; the worst is {metric} of {name} at {share(part)}"
-            if over
-            else said
-        )
-    if missing:
-        said += ("; " if said else "") + f"{missing} of {len(known)} are not known"
-    return f"{said}."
+    known = [(_part(p.expected_ms, p.target_ms), name, p.metric) for name, p in promised]
+    reached = [(part, name, metric) for part, name, metric in known if part is not None]
+    if not reached:
+        return "No latency is known before somebody measures it."
+    part, name, metric = max(reached)
+    over = sum(each[0] > 1 for each in reached)
+    said = f"The one nearest to its target is {metric} of {name} at {share(part)}"
+    if over:
+        said = f"{over} of {len(reached)} miss their target; the worst is {metric} of {name} at {share(part)}"
+    missing = len(known) - len(reached)
+    return f"{said}; {missing} of {len(known)} are not known." if missing else f"{said}."
 
 
 def _table(routes: Iterable[RouteReview]) -> Table:

@@ -12,12 +12,13 @@ from planner.documents.hours import LevelOfPool
 from planner.faces.figures import count_words, share
 from planner.faces.report.canvas import Canvas, plotted
 from planner.faces.report.chart import NONE, Chart, Table, chart, columns
+from planner.faces.report.svg import slug
 from planner.plan.fleet import Pool
 
 
 def pool_hours(pool: Pool, levels: Sequence[LevelOfPool]) -> Chart:
     """Return the chart of a pool's month. levels: of the pool, the one that wants most first."""
-    name, title = f"pool-{pool.name}", f"The month of {pool.name}"
+    name, title = slug(f"pool-{pool.name}"), f"The month of {pool.name}"
     says = _says(pool, levels)
     pictures = plotted(name, title, says, 230, lambda canvas: _paint(canvas, pool, levels))
     return chart(name, title, says, pictures, _table(pool, levels))

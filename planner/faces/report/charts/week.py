@@ -8,6 +8,7 @@ from planner.documents.hours import HourOfRoute
 from planner.faces.figures import rate, share
 from planner.faces.report.canvas import Canvas, plotted
 from planner.faces.report.chart import NONE, Chart, Column, Table, chart
+from planner.faces.report.svg import slug
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 HARDLY = 0.01
@@ -17,7 +18,7 @@ DAY_S = 86_400
 
 def week(route: str, hours: Sequence[HourOfRoute]) -> Chart:
     """Return the chart of a route's week. hours: 168, from Monday 00:00 UTC."""
-    name, title = f"week-{route}", f"The week of {route}"
+    name, title = slug(f"week-{route}"), f"The week of {route}"
     says = _says(hours)
     pictures = plotted(name, title, says, 230, lambda canvas: _paint(canvas, hours))
     return chart(name, title, says, pictures, _table(route, hours))
