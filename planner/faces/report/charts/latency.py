@@ -11,6 +11,9 @@ from planner.faces.report.chart import NONE, UNKNOWN, Chart, Table, chart, colum
 from planner.faces.report.charts.lying_bars import Bar, Legend, Row, lying_bars
 from planner.faces.report.palette import Ink
 
+MISSES: Ink = "more"
+"""Colour of what is slower than its target."""
+
 
 def latency(routes: Sequence[RouteReview]) -> Chart | None:
     """Return the chart of expected latencies against targets; None where no route is promised any."""
@@ -24,6 +27,8 @@ def latency(routes: Sequence[RouteReview]) -> Chart | None:
     says = _says(promised)
     title = "Latency against targets"
     legend: Legend = [("own", "expected in the busiest hours", False)]
+    if any(bar.ink == MISSES for row in rows for bar in row.bars):
+        legend = [*legend, (MISSES, "misses its target", False)]
     drawn = any(row.bars for row in rows)
     pictures = lying_bars("latency", title, says, rows, legend, (1.0, "target")) if drawn else ()
     if based:
@@ -39,7 +44,7 @@ def _row(name: str, promise: Promise) -> Row:
     if reached is None or promise.expected_ms is None or target is None:
         return Row(words, (), UNKNOWN, mark)
     told = f"{duration(promise.expected_ms)} of {duration(target)}"
-    ink: Ink = "own" if reached <= 1 else "more"
+    ink: Ink = "own" if reached <= 1 else MISSES
     return Row(words, (Bar(0.0, reached, ink, f"{words}: {told}, {share(reached)}"),), told, mark)
 
 
