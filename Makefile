@@ -17,7 +17,7 @@ TORCH_UNUSED := triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cuda-cc
   networkx jinja2 markupsafe fsspec filelock setuptools
 
 # Tools that cannot be had are skipped with a sentence, and so are the tests that need them; CI wants them all.
-SETUP_TOOLS := $(BIN)/python -m tools.setup tools || [ "$$CI" != true ]
+SETUP_TOOLS := $(BIN)/python -m tools.setup tools browser || [ "$$CI" != true ]
 
 # Every package with its hashes, for any machine.
 SOLVE := uv pip compile pyproject.toml --quiet --generate-hashes --universal --python-version 3.11 --no-emit-index-url \

@@ -104,6 +104,7 @@ READS_THE_CLOCK = {
     "planner/cli/continuous.py",
     "planner/cli/planning.py",
     "planner/cli/commenting.py",
+    "planner/cli/reporting.py",
     "planner/cli/review.py",
     "tests/infra/test_inputs.py",
     "twin/aws/eks_calls.py",

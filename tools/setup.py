@@ -1,4 +1,4 @@
-"""Set-up of a checkout: `python -m tools.setup python`, `python -m tools.setup tools`. Called by the Makefile.
+"""Set-up of a checkout: `python -m tools.setup python`, `… tools`, `… browser`. Called by the Makefile.
 
 `planner` installs what planning and reviewing need, and no more. `cache` prints how a cache of that is called. Both are
 for continuous integration (action.yml, ci/gitlab.yml).
@@ -17,15 +17,15 @@ if sys.version_info < (3, 11):  # noqa: UP036  this runs before any environment 
 import signal
 from pathlib import Path
 
-from tools import go_tools, python_environment
+from tools import chromium, go_tools, python_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def main(arguments: list[str]) -> int:
     """Run the parts of set-up named in `arguments`; no name runs none and explains."""
-    if not arguments or not set(arguments) <= {"python", "planner", "cache", "tools"}:
-        print("usage: python -m tools.setup [python] [planner] [cache] [tools]", file=sys.stderr)
+    if not arguments or not set(arguments) <= {"python", "planner", "cache", "tools", "browser"}:
+        print("usage: python -m tools.setup [python] [planner] [cache] [tools] [browser]", file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that a build is ended with its compilers
     try:
@@ -38,6 +38,8 @@ def main(arguments: list[str]) -> int:
                 print(f"{name}={value}")
         if "tools" in arguments:
             go_tools.install(_say)
+        if "browser" in arguments:
+            chromium.install(_say)
     except (python_environment.InstallError, go_tools.BuildError) as error:
         print(f"set-up: {error}", file=sys.stderr)
         return 1

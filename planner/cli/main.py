@@ -187,6 +187,25 @@ def comment(
         )
 
 
+@app.command(short_help="A plan, or its change, as an HTML page.")
+def report(
+    environment: EnvironmentName,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE.html", help="Where to write the page.")],
+    base: Annotated[
+        str, typer.Option("--base", metavar="REF|FILE", help="Git revision, or a lock file, to compare against.")
+    ] = "",
+    charts: Annotated[
+        Path | None, typer.Option("--charts", metavar="FOLDER", help="Write each chart as SVG too.")
+    ] = None,
+    folder: Folder = HERE,
+) -> None:
+    """Write a plan, or what it changes, as one page that opens without a network: money, reasons, charts, sources."""
+    from planner.cli import reporting
+
+    with report_problems("text"):
+        reporting.report(environment, base, out, charts, folder)
+
+
 @app.command()
 def show(
     environment: EnvironmentName,

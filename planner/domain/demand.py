@@ -99,26 +99,67 @@ def levels(
     burst: planned rate ÷ mean rate by route, at least 1 (`Burst.p95_300s`); a route that is missing has 1.
     Raises ValueError when a route has not 168 hours.
     """
+    if not route_hourly:
+        return ()
+    week = _reduced(route_hourly, count)
+    ratio = burst or {}
+    reduced = []
+    for name, mean, share in zip(week.names, week.means, _hours(week.hours), strict=True):
+        rates = {route: float(rate) for route, rate in zip(sorted(route_hourly), mean, strict=True)}
+        planned = {route: _planned(rate, ratio.get(route, 1.0)) for route, rate in rates.items()}
+        reduced.append(Level(name, share, rates, planned))
+    return tuple(reduced)
+
+
+def level_of_each_hour(route_hourly: Mapping[str, Sequence[float]], count: int) -> tuple[str, ...]:
+    """Return the name of the level that each of the 168 hours belongs to, when a week is reduced to so many levels.
+
+    The arguments and errors are those of `levels`.
+    """
+    if not route_hourly:
+        return ()
+    week = _reduced(route_hourly, count)
+    return tuple(week.names[place] for place in week.places)
+
+
+@dataclass(frozen=True)
+class _Reduced:
+    """A week that is reduced to levels, the heaviest first.
+
+    names: of the levels.
+    hours: hours of the week in each level.
+    means: rates of the routes, sorted by name, in each level.
+    places: place of the level of each of the 168 hours.
+    """
+
+    names: tuple[str, ...]
+    hours: tuple[int, ...]
+    means: tuple[npt.NDArray[np.float64], ...]
+    places: tuple[int, ...]
+
+
+def _reduced(route_hourly: Mapping[str, Sequence[float]], count: int) -> _Reduced:
     routes = sorted(route_hourly)
     if wrong := [route for route in routes if len(route_hourly[route]) != HOURS_PER_WEEK]:
         raise ValueError(f"{', '.join(wrong)}: a week has {HOURS_PER_WEEK} hours")
-    if not routes:
-        return ()
-    points, weights = np.unique(np.array([route_hourly[route] for route in routes]).T, axis=0, return_counts=True)
+    vectors = np.array([route_hourly[route] for route in routes]).T
+    points, point_of, weights = np.unique(vectors, axis=0, return_inverse=True, return_counts=True)
     peaks_at = _peaks(points, routes)
     groups = _merge(points, weights.astype(float), frozenset(peaks_at), max(count, len(peaks_at) + 1))
     means = [np.average(points[group], axis=0, weights=weights[group]) for group in groups]
     order = sorted(range(len(groups)), key=lambda i: (-float(means[i].sum()), tuple(means[i])))
-    hours = _hours([int(weights[groups[i]].sum()) for i in order])
     peaks = {frozenset({point}): name for point, name in peaks_at.items()}
-    ratio = burst or {}
-    reduced = []
-    for place, (i, share) in enumerate(zip(order, hours, strict=True)):
+    names = []
+    for place, i in enumerate(order):
         inner = "trough" if place == len(order) - 1 else f"level-{place + 1}"
-        rates = {route: float(rate) for route, rate in zip(routes, means[i], strict=True)}
-        planned = {route: _planned(rate, ratio.get(route, 1.0)) for route, rate in rates.items()}
-        reduced.append(Level(peaks.get(frozenset(groups[i]), inner), share, rates, planned))
-    return tuple(reduced)
+        names.append(peaks.get(frozenset(groups[i]), inner))
+    place_of = {point: place for place, i in enumerate(order) for point in groups[i]}
+    return _Reduced(
+        names=tuple(names),
+        hours=tuple(int(weights[groups[i]].sum()) for i in order),
+        means=tuple(means[i] for i in order),
+        places=tuple(place_of[int(point)] for point in np.ravel(point_of)),
+    )
 
 
 def _planned(rate: float, burst: float) -> float:

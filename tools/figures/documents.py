@@ -11,6 +11,8 @@ from pathlib import Path
 from measurement.files.interval_files import intervals_text
 from measurement.views.accuracy_plot import accuracy_svg
 from planner.documents.lock import load
+from planner.faces.report.chart import Chart
+from planner.faces.report.charts.break_even import break_even
 from planner.plan.plan import Plan
 from tools.figures import (
     accuracy_tables,
@@ -20,7 +22,6 @@ from tools.figures import (
     mix_tables,
     performance_tables,
 )
-from tools.figures.break_even_plot import break_even_svg
 from tools.figures.console import Kind, checkout_of, rewritten
 from tools.figures.marks import with_parts
 
@@ -35,6 +36,13 @@ def worked_plan(name: str) -> Plan:
     """The committed plan of a worked environment."""
     path = EXAMPLE / f"{name}.lock.json"
     return load(path.read_text(encoding="utf-8"), str(path)).plan
+
+
+def _drawn(chart: Chart | None) -> str:
+    """The picture of a chart of the report, as a file."""
+    assert chart is not None
+    assert chart.wide is not None
+    return chart.wide.standalone
 
 
 @cache
@@ -53,9 +61,7 @@ TABLES: Mapping[str, Callable[[], Mapping[str, list[str]]]] = {
 """Document → its generated parts, computed now."""
 PICTURES: Mapping[str, Callable[[], str]] = {
     ACCURACY_PICTURE: lambda: accuracy_svg(_predicted().rows["sources"]),
-    "docs/prod-break-even.svg": lambda: break_even_svg(
-        worked_plan("prod"), "The worked production environment: cost over load"
-    ),
+    "docs/prod-break-even.svg": lambda: _drawn(break_even(worked_plan("prod"))),
 }
 """Picture → its text, computed now."""
 DATA: Mapping[str, Callable[[], str]] = {

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.domain.demand import ProfileName, hourly_rates, levels, week_profile
+from planner.domain.demand import ProfileName, hourly_rates, level_of_each_hour, levels, week_profile
 from planner.words.units import HOURS_PER_WEEK
 
 START = date(2026, 12, 1)
@@ -147,3 +147,20 @@ def test_more_levels_come_closer_to_the_week() -> None:
         )
 
     assert error(6) > error(9) > error(14)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(("chat", "code")), st.lists(st.integers(0, 9), min_size=168, max_size=168), min_size=1
+    ),
+    st.integers(2, 8),
+)
+def test_each_hour_belongs_to_the_level_that_counts_it(weeks: dict[str, list[int]], count: int) -> None:
+    hourly = {route: [float(rate) for rate in week] for route, week in weeks.items()}
+    names = level_of_each_hour(hourly, count)
+    assert len(names) == 168
+    for level in levels(hourly, count):
+        inside = [hour for hour, name in enumerate(names) if name == level.name]
+        assert len(inside) * 730 / 168 == pytest.approx(float(level.hours), abs=0.02)
+        for route, week in hourly.items():
+            assert sum(week[hour] for hour in inside) / len(inside) == pytest.approx(level.rates[route])
