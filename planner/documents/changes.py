@@ -35,13 +35,16 @@ def key_changes(old: Any, new: Any, path: Path = ()) -> tuple[KeyChange, ...]:
     return () if old == new else (KeyChange(path, old, new),)
 
 
-def with_whole_lists(changes: tuple[KeyChange, ...], old: Any, new: Any) -> tuple[KeyChange, ...]:
-    """Return changes between two trees with every list as one value, as a person changed it."""
+def with_whole_lists(changes: tuple[KeyChange, ...], old: Any, new: Any, nested: bool = True) -> tuple[KeyChange, ...]:
+    """Return changes between two trees with every list as one value, as a person changed it.
+
+    nested: whether lists of mappings are one value too.
+    """
     whole: dict[Path, KeyChange] = {}
     for change in changes:
-        place = next((index for index, step in enumerate(change.path) if isinstance(step, int)), len(change.path))
-        path = change.path[:place]
-        if place == len(change.path):
+        steps = [index for index, step in enumerate(change.path) if isinstance(step, int)]
+        path = change.path[: steps[0]] if steps and (nested or steps[0] == len(change.path) - 1) else change.path
+        if path == change.path:
             whole[path] = change
         else:
             whole[path] = KeyChange(path, value_at(old, path), value_at(new, path))

@@ -205,7 +205,7 @@ def _parts(kind: PartKind, old: Plan | None, new: Plan) -> list[PartChange]:
         elif name not in after:
             changes.append(PartChange(kind, name, "removed", summary=before[name].summary))
         elif details := key_changes(before[name].values, after[name].values):
-            whole = with_whole_lists(details, before[name].values, after[name].values)
+            whole = with_whole_lists(details, before[name].values, after[name].values, nested=False)
             changes.append(PartChange(kind, name, "changed", tuple(sorted(whole, key=_importance))))
     return changes
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from planner.documents.diff import PartChange
 from planner.documents.lock import Lock
 from planner.documents.review import FigureUnit, PoolReview, Presence, Promise, ReviewFigure, RouteReview
-from planner.documents.sentences import band_sentences, part_sentence
+from planner.documents.sentences import band_sentences, part_sentence, percent
 from planner.domain.environment import Environment
 from planner.plan.fleet import Pool, PoolCapacity
 from planner.plan.plan import Plan
@@ -176,7 +176,7 @@ def _served(side: Side | None, route: PlannedRoute) -> str:
     if not own:
         return f"all at {apis}" if apis else "nothing serves it"
     if apis and route.spill_share:
-        return f"{' + '.join(own)}, {route.spill_share:.0%} spills to {apis}"
+        return f"{' + '.join(own)}, {percent(route.spill_share)} spills to {apis}"
     return f"{' + '.join(own)}, and {apis} when they are full or down" if apis else " + ".join(own)
 
 

@@ -26,6 +26,7 @@ from planner.documents.review import (
 )
 from planner.documents.review_figures import ZERO, Side, pool_reviews, review_figures, route_reviews
 from planner.documents.risks import is_of_key, risks
+from planner.documents.sentences import percent
 from planner.documents.touched import replacements, touched
 from planner.domain.catalog import Catalog
 from planner.domain.prices import earliest_day
@@ -131,14 +132,8 @@ def _change(base: Lock, proposed: Lock) -> str:
     if old == new:
         return "$0 / month"
     sign = "+" if new > old else "−"
-    share = f" ({sign}{_percent(abs(new - old) / old)})" if old else ""
+    share = f" ({sign}{percent(abs(new - old) / old)})" if old else ""
     return f"{sign}{_dollars(abs(new - old))} / month{share}"
-
-
-def _percent(share: Decimal) -> str:
-    """Write a share like `18 %`, with a decimal below 10 %; one that is not nothing never reads as nothing."""
-    percent = share * 100
-    return f"{percent:.0f} %" if percent >= 10 else f"{percent:.1f} %" if percent >= Decimal("0.05") else "< 0.1 %"
 
 
 def _dollars(usd: Decimal) -> str:

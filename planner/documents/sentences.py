@@ -6,6 +6,7 @@ A change that no sentence is written for is told by its key and its plain values
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from planner.documents.changes import KeyChange
@@ -84,6 +85,14 @@ def plain(value: Any) -> str:
     if isinstance(value, Mapping):
         return "; ".join(f"{key} {plain(each)}" for key, each in value.items()) or "none"
     return str(value)
+
+
+def percent(share: Decimal) -> str:
+    """Write a share like `18 %`, with a decimal below 10 %; one that is not nothing never reads as nothing."""
+    value = share * 100
+    if 0 < value < Decimal("0.05"):
+        return "< 0.1 %"
+    return f"{value:.0f} %" if value >= 10 or not value else f"{value:.1f} %"
 
 
 def key_sentence(change: KeyChange) -> str:
@@ -195,14 +204,20 @@ def _served(old: RouteBand, new: RouteBand, route: PlannedRoute) -> str:
     if new.api_share == 1 and old.api_share != 1:
         return f"now go to the API ({api})"
     if old.api_share == 1 and new.weights:
-        rest = f", and {new.api_share:.0%} of them still by the API" if new.api_share else ", and no longer by the API"
+        rest = (
+            f", and {percent(new.api_share)} of them still by the API"
+            if new.api_share
+            else ", and no longer by the API"
+        )
         return f"are now served by {_pools(new)}{rest}"
     told = []
     if new.weights != old.weights:
         told.append(f"are now served by {_pools(new) or 'no own pool'}, before by {_pools(old) or 'no own pool'}")
     if new.api_share != old.api_share:
-        share = f"{new.api_share:.0%} of them at every hour" if new.api_share else "only when pools are full or down"
-        told.append(f"go to the API: {share}, before {old.api_share:.0%}")
+        share = (
+            f"{percent(new.api_share)} of them at every hour" if new.api_share else "only when pools are full or down"
+        )
+        told.append(f"go to the API: {share}, before {percent(old.api_share)}")
     if new.cut_to_tokens != old.cut_to_tokens:
         told.append("are no longer cut" if new.cut_to_tokens is None else f"are cut to {new.cut_to_tokens:,} tokens")
     return " and ".join(told)
@@ -211,4 +226,4 @@ def _served(old: RouteBand, new: RouteBand, route: PlannedRoute) -> str:
 def _pools(band: RouteBand) -> str:
     if len(band.weights) == 1:
         return next(iter(band.weights))
-    return " and ".join(f"{name} ({weight:.0%})" for name, weight in sorted(band.weights.items()))
+    return " and ".join(f"{name} ({percent(weight)})" for name, weight in sorted(band.weights.items()))

@@ -109,7 +109,8 @@ def _signed(each: ReviewFigure, change: Decimal) -> str:
     if each.unit == "USD a month":
         return signed_money(change)
     sign = "+" if change > 0 else "−" if change < 0 else ""
-    return f"{sign}{_value(each, abs(change))}"
+    told = _value(each, abs(change))
+    return f"{sign}{told.replace('%', 'points') if each.unit == 'share' else told}"
 
 
 def _routes(review: Review) -> FoldingTable:

@@ -101,6 +101,16 @@ prices:
     output: {usd: 0.12, source: offer}
 ...
 """
+IN_FRANKFURT = (("us-east-1", "eu-central-1"), ("[use1-az1, use1-az5]", "[euc1-az2, euc1-az3]"))
+PRICE_OF_G7E = """\
+unit: hour
+sources:
+  contract: {source: contract 4711 with AWS, as_of: 2026-11-01}
+prices:
+  g7e.2xlarge:
+    on-demand: {usd: 0.80, source: contract}
+...
+"""
 ACME_ACCOUNT = "    acme: {limits: {tpm: 20M, rpm: 50k}}\n"
 PATIENT = ("budget: {monthly: $20000}", "budget: {monthly: $20000}\nplanning: {replan_threshold: 60%}")
 
@@ -167,7 +177,7 @@ CHANGES = (
     Change("tighter slo", after=(("per_1k_input: 300ms}, tpot_p95: 60ms", "per_1k_input: 300ms}, tpot_p95: 25ms"),)),
     Change("looser slo", after=(("per_1k_input: 300ms}, tpot_p95: 60ms", "per_1k_input: 300ms}, tpot_p95: 90ms"),)),
     Change("model dropped", after=((CHAT_ACCEPTS, "accept: [qwen3-8b]"),)),
-    Change("region", after=(("us-east-1", "eu-central-1"), ("[use1-az1, use1-az5]", "[euc1-az2, euc1-az3]"))),
+    Change("region", after=IN_FRANKFURT),
     Change("budget", after=(("monthly: $20000", "monthly: $30000"),)),
     Change("reserve deleted", after=(("\nbudget:", "\nreserve: {node: false}\nbudget:"),)),
     Change("residency", before=(("data: internal\n", "data: internal\n    residency: [us]\n"),)),
@@ -185,10 +195,9 @@ CHANGES = (
     ),
     Change(
         "price vanished",
-        before=((OPENAI, OPENAI + ACME_ACCOUNT),),
-        after=((OPENAI, OPENAI + ACME_ACCOUNT),),
-        files_before={"catalog/providers/acme.yaml": ACME, "catalog/prices/api/acme.yaml": ACME_PRICE},
-        files_after={"catalog/providers/acme.yaml": ACME},
+        before=IN_FRANKFURT,
+        after=IN_FRANKFURT,
+        files_before={"catalog/prices/ec2/eu-central-1.yaml": PRICE_OF_G7E},
     ),
     Change(
         "own facts",
