@@ -348,8 +348,10 @@ def test_the_planner_has_an_environment_of_its_own(checkout: Path, monkeypatch: 
     packages = python_environment.PLANNER
     (checkout / packages.lock).write_text("# few\n", encoding="utf-8")
     log = checkout / "uv.log"
-    make = "mkdir -p {0}/bin; : > {0}/bin/python; chmod +x {0}/bin/python; echo version = 3.12.1 > {0}/pyvenv.cfg"
-    script = f'#!/bin/sh\necho "$@" >> {log}\n[ "$1" != venv ] || {{ {make.format(checkout / packages.folder)}; }}\n'
+    python = checkout / packages.folder / "bin" / "python"
+    make = f"mkdir -p {python.parent}; echo '#!/bin/sh' > {python}; chmod +x {python}"
+    version = f"echo version = 3.12.1 > {checkout / packages.folder}/pyvenv.cfg"
+    script = f'#!/bin/sh\necho "$@" >> {log}\n[ "$1" != venv ] || {{ {make}; {version}; }}\n'
     uv = executable(checkout / "bin" / "uv", script)
     monkeypatch.setenv("PATH", f"{uv.parent}:{PATH_BEFORE}")
     python_environment.install(checkout, quiet, packages)

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from planner.documents.lock import render
+from tests.actions import tiny
 from tests.actions.machine import Machine
-from tests.planner import small
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -37,13 +37,15 @@ class Team:
         return self.folder / "clone"
 
     def start(self) -> None:
-        """`main` has the small environment with its lock, and one that was never planned."""
+        """`main` has the tiny environment with its lock, and one that was never planned."""
         self.folder.mkdir(exist_ok=True)
         git(self.folder, "init", "--quiet", "--bare", "--initial-branch=main", str(self.hosted))
         git(self.folder, "clone", "--quiet", str(self.hosted), str(self.clone))
         git(self.clone, "switch", "--quiet", "--create", "main")
-        small.workspace(self.clone / "environments", lock=small.planned().lock)
-        (self.clone / "environments" / "later.yaml").write_text(small.text(), encoding="utf-8")
+        (self.clone / "environments").mkdir()
+        self.write("tiny.yaml", tiny.TEXT)
+        self.write("tiny.lock.json", render(tiny.lock_of(tiny.TEXT)))
+        self.write("later.yaml", tiny.TEXT)
         self.push("main", "Start")
 
     def write(self, name: str, text: str) -> None:
@@ -55,7 +57,7 @@ class Team:
         git(self.clone, "push", "--quiet", "origin", f"HEAD:{branch}")
 
     def branch(self, name: str, **files: str) -> None:
-        """A branch with these files changed; `small_yaml` is `small.yaml`."""
+        """A branch with these files changed; `tiny_yaml` is `tiny.yaml`."""
         git(self.clone, "switch", "--quiet", "--create", name, "origin/main")
         for key, text in files.items():
             self.write(key.replace("_", "."), text)
@@ -104,14 +106,14 @@ def team(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Team:
 @pytest.fixture
 def planned_change(team: Team) -> Team:
     """A pull request that changes a load and has the lock to it."""
-    team.branch("load", small_yaml=small.changed(), small_lock_json=render(small.replanned().lock))
+    team.branch("load", tiny_yaml=tiny.CHANGED, tiny_lock_json=render(tiny.lock_of(tiny.CHANGED)))
     return team
 
 
 @pytest.fixture
 def unplanned_change(team: Team) -> Team:
     """A pull request that changes a load in the browser: its lock is stale."""
-    team.branch("load", small_yaml=small.changed())
+    team.branch("load", tiny_yaml=tiny.CHANGED)
     return team
 
 

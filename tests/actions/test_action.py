@@ -14,10 +14,10 @@ import pytest
 import yaml
 
 from planner.documents.lock import load
+from tests.actions import tiny
 from tests.actions.conftest import Team, git
 from tests.actions.machine import Machine
 from tests.examples import ROOT
-from tests.planner import small
 
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
 STEPS: list[dict[str, Any]] = ACTION["runs"]["steps"]
@@ -29,19 +29,19 @@ def test_a_fresh_lock_is_reviewed(planned_change: Team, machine: Make) -> None:
     outputs = run.act()
     assert run.failed == []
     assert outputs["answer"] == "yes"
-    assert outputs["names"] == "small"
+    assert outputs["names"] == "tiny"
     folder = Path(outputs["folder"])
-    names = ["check.json", "check.md", "small.html", "small.json", "small.md"]
+    names = ["check.md", "tiny.html", "tiny.json", "tiny.md"]
     assert sorted(path.name for path in folder.iterdir()) == names
-    assert json.loads((folder / "check.json").read_text())["environments"] == {"small": []}
+    assert json.loads((folder / "tiny.json").read_text())["environment"] == "tiny"
     summary = run.step("Review").summary
-    assert "small: fresh" in summary
-    assert (folder / "small.md").read_text().strip() in summary
+    assert "tiny: fresh" in summary
+    assert (folder / "tiny.md").read_text().strip() in summary
     assert run.step("Check").annotations == []
     keep = dict(run.used)["actions/upload-artifact"]
     assert keep["path"] == str(folder)
     (comment,) = [line for line in run.called if line.startswith("comment")]
-    assert comment == "comment github small --pull-request 12"
+    assert comment == "comment github tiny --pull-request 12"
     assert not any("later" in line for line in run.called), "an environment that nobody planned yet is left alone"
 
 
@@ -53,7 +53,7 @@ def test_the_difference_is_against_where_the_branch_left(planned_change: Team, m
     git(planned_change.clone, "switch", "--quiet", "load")
     run = machine("head")
     run.act()
-    assert f"diff small --base {left} --format json" in run.called
+    assert f"diff tiny --base {left} --format json" in run.called
 
 
 def test_a_stale_lock_fails_after_everything_was_said(unplanned_change: Team, machine: Make) -> None:
@@ -62,14 +62,14 @@ def test_a_stale_lock_fails_after_everything_was_said(unplanned_change: Team, ma
     assert outputs["answer"] == "no"
     assert run.failed == ["Answer"]
     (annotation,) = run.step("Check").annotations
-    assert annotation.startswith("::error file=environments/small.lock.json,line=1,col=1,title=LOCK010::stale")
+    assert annotation.startswith("::error file=environments/tiny.lock.json,line=1,col=1,title=LOCK010::stale")
     assert "requests_per_second" in run.step("Review").summary
     assert [line for line in run.called if line.startswith("comment")] != []
     assert "actions/upload-artifact" in dict(run.used)
 
 
 def test_a_missing_lock_is_said_at_the_environment(team: Team, machine: Make) -> None:
-    team.branch("load", new_yaml=small.text())
+    team.branch("load", new_yaml=tiny.TEXT)
     run = machine()
     outputs = run.act()
     assert (outputs["names"], outputs["answer"]) == ("new", "no")
@@ -85,27 +85,17 @@ def test_a_pull_request_about_something_else_passes(team: Team, machine: Make) -
     run = machine()
     outputs = run.act()
     assert (outputs["names"], outputs["answer"], run.failed) == ("", "yes", [])
-    assert "small: fresh" in run.step("Review").summary
-
-
-@pytest.mark.parametrize("file", ["catalog/prices.yaml", "own.trace.json"])
-def test_a_file_of_no_environment_touches_all(team: Team, machine: Make, file: str) -> None:
-    (team.clone / "environments" / "catalog").mkdir()
-    git(team.clone, "switch", "--quiet", "--create", "load")
-    team.write(file, "{}\n")
-    team.push("load", "A file")
-    run = machine()
-    assert run.act()["names"] == "later small"
+    assert "tiny: fresh" in run.step("Review").summary
 
 
 def test_no_step_has_more_annotations_than_github_shows(team: Team, machine: Make) -> None:
     extra = "".join(f"colour{number}: blue\n" for number in range(14))
-    team.branch("load", small_yaml=small.text() + extra)
+    team.branch("load", tiny_yaml=tiny.TEXT + extra)
     run = machine()
     run.act()
     check = run.step("Check")
-    line = small.text().count("\n") + 1
-    assert check.annotations[0].startswith(f"::error file=environments/small.yaml,line={line},col=1,title=ENV003::")
+    line = tiny.TEXT.count("\n") + 1
+    assert check.annotations[0].startswith(f"::error file=environments/tiny.yaml,line={line},col=1,title=ENV003::")
     assert run.failed == ["Answer"]
     assert len(check.annotations) == 10
     assert [f"colour{number}" in check.err for number in range(14)] == [True] * 14
@@ -170,14 +160,14 @@ def test_a_stale_lock_is_planned_and_pushed_once(unplanned_change: Team, machine
     run = machine("head")
     outputs = run.act(mode="plan")
     assert run.failed == []
-    assert outputs == {"names": "small", "answer": "yes", "folder": outputs["folder"]}
+    assert outputs == {"names": "tiny", "answer": "yes", "folder": outputs["folder"]}
     git(unplanned_change.clone, "fetch", "--quiet", "origin")
     log = git(unplanned_change.clone, "log", "--format=%an: %s", "-2", "origin/load").splitlines()
-    assert log == ["github-actions[bot]: Plan small", "Ada: Change small_yaml"]
+    assert log == ["github-actions[bot]: Plan tiny", "Ada: Change tiny_yaml"]
     changed = git(unplanned_change.clone, "diff", "--name-only", "origin/load~1", "origin/load")
-    assert changed == "environments/small.lock.json"
-    text = git(unplanned_change.clone, "show", "origin/load:environments/small.lock.json")
-    assert load(text, "lock").digests.environment == small.replanned().lock.digests.environment
+    assert changed == "environments/tiny.lock.json"
+    text = git(unplanned_change.clone, "show", "origin/load:environments/tiny.lock.json")
+    assert load(text, "lock").digests.environment == tiny.lock_of(tiny.CHANGED).digests.environment
 
     # The run that this push may start plans and pushes nothing.
     git(unplanned_change.clone, "pull", "--quiet", "origin", "load")
@@ -193,7 +183,7 @@ def test_a_branch_in_a_fork_is_not_planned_for(unplanned_change: Team, machine: 
     run.act(mode="plan")
     (annotation,) = run.step("Plan").annotations
     assert "title=CI002::" in annotation
-    assert "spillway plan small" in annotation
+    assert "spillway plan tiny" in annotation
     assert run.failed == ["Plan"]
 
 
@@ -213,7 +203,7 @@ PULUMI = '#!/bin/sh\necho "$SPILLWAY_ENVIRONMENTS $*"\n'
 
 def test_a_preview_names_the_stack_and_its_settings(planned_change: Team, machine: Make) -> None:
     run = machine()
-    (run.workspace / "environments" / "Pulumi.small.yaml").write_text("config: {}\n")
+    (run.workspace / "environments" / "Pulumi.tiny.yaml").write_text("config: {}\n")
     pulumi, python = run.home / "bin" / "pulumi", run.home / "bin" / "python"
     pulumi.write_text(PULUMI)
     pulumi.chmod(0o755)
@@ -223,8 +213,8 @@ def test_a_preview_names_the_stack_and_its_settings(planned_change: Team, machin
     outputs = run.act(preview="true")
     assert run.failed == []
     folder = run.workspace / "environments"
-    said = (Path(outputs["folder"]) / "small.preview.txt").read_text()
-    options = f"--non-interactive --diff --stack small --config-file {folder / 'Pulumi.small.yaml'}"
+    said = (Path(outputs["folder"]) / "tiny.preview.txt").read_text()
+    options = f"--non-interactive --diff --stack tiny --config-file {folder / 'Pulumi.tiny.yaml'}"
     assert said == f"{folder} preview {options}\n"
 
 

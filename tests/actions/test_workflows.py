@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
-from planner.documents.lock import content_digest, render
+from planner.documents.lock import render
+from tests.actions import tiny
 from tests.actions.conftest import Team, git
 from tests.actions.machine import Machine
 from tests.examples import ROOT
-from tests.planner import small
 from tests.tools import require_tool
 
 WORKFLOWS = sorted((ROOT / "examples" / "workflows").glob("*.yml"))
@@ -79,16 +79,6 @@ def test_a_workflow_asks_for_no_more_than_it_needs(path: Path) -> None:
 # Prices
 
 
-def _with_older_prices(team: Team) -> None:
-    """`main` has a lock of an older snapshot."""
-    lock = small.planned().lock
-    older = lock.model_copy(update={"consulted": lock.consulted.model_copy(update={"snapshot": "2026-11-21"})})
-    digest = content_digest(older.model_dump(mode="json"))
-    sealed = older.model_copy(update={"digests": older.digests.model_copy(update={"content": digest})})
-    team.write("small.lock.json", render(sealed))
-    team.push("main", "Older prices")
-
-
 def _scheduled(team: Team, home: Path, open_one: str) -> Machine:
     workspace = team.head("main", home / "workspace")
     git(workspace, "switch", "--quiet", "--create", "main")
@@ -101,21 +91,24 @@ def _scheduled(team: Team, home: Path, open_one: str) -> Machine:
 
 @pytest.mark.parametrize("open_one", ["", "31"])
 def test_newer_prices_open_one_pull_request_and_renew_it(team: Team, tmp_path: Path, open_one: str) -> None:
-    _with_older_prices(team)
+    team.write("tiny.lock.json", render(tiny.older_lock()))
+    team.push("main", "Older prices")
     run = _scheduled(team, tmp_path, open_one)
     run.work(ROOT / "examples" / "workflows" / "prices.yml")
     assert run.failed == []
-    title = "prices 2026-11-21 → 2026-11-29: small unchanged"
+    title = "prices 2026-11-21 → 2026-11-29: tiny unchanged"
     asked, done = (run.home / "gh.txt").read_text(encoding="utf-8").splitlines()
     assert asked == "pr list --head spillway-prices --state open --json number --jq .[].number"
     body = run.home / "temp" / "body.md"
     opened = f"pr create --base main --head spillway-prices --title {title} --body-file {body}"
     renewed = f"pr edit 31 --title {title} --body-file {body}"
     assert done == (renewed if open_one else opened)
-    assert body.read_text(encoding="utf-8").startswith("| environment |")
+    text = body.read_text(encoding="utf-8")
+    assert text.startswith("| environment |")
+    assert f"| `{tiny.MOVED}` | Mtok | $0.216 | $0.13 | −39.8 % | nobody |" in text
     assert git(team.hosted, "log", "--format=%s", "-1", "spillway-prices") == title
     changed = git(team.hosted, "diff", "--name-only", "main", "spillway-prices")
-    assert changed == "environments/small.lock.json"
+    assert changed == "environments/tiny.lock.json"
 
 
 def test_without_newer_prices_there_is_no_pull_request(team: Team, tmp_path: Path) -> None:
@@ -127,7 +120,7 @@ def test_without_newer_prices_there_is_no_pull_request(team: Team, tmp_path: Pat
 
 
 def test_an_environment_without_a_plan_fails_the_run(team: Team, tmp_path: Path) -> None:
-    team.write("small.yaml", small.text() + "colour: blue\n")
+    team.write("tiny.yaml", tiny.TEXT + "colour: blue\n")
     team.push("main", "Broken")
     run = _scheduled(team, tmp_path, "")
     run.work(ROOT / "examples" / "workflows" / "prices.yml")
@@ -166,9 +159,9 @@ def test_gitlab_reviews_and_comments_where_it_has_a_token(planned_change: Team, 
     ended = _gitlab(planned_change, run, GITLAB_TOKEN="secret")
     assert ended.returncode == 0, ended.stderr
     kept = {path.name for path in (run.workspace / "spillway-review").iterdir()}
-    assert {"small.md", "small.json", "small.html", "scope.txt"} <= kept
-    assert "comment gitlab small --pull-request 12" in run.called
-    assert "small: fresh" in ended.stdout
+    assert {"tiny.md", "tiny.json", "tiny.html", "scope.txt"} <= kept
+    assert "comment gitlab tiny --pull-request 12" in run.called
+    assert "tiny: fresh" in ended.stdout
 
 
 @pytest.mark.parametrize("variables", [{}, {"GITLAB_TOKEN": "secret", "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "8"}])
