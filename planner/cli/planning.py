@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from planner.cli.output import note, report, show, show_json
+from planner.cli.progress import stages
 from planner.documents.lock import Lock, render, says_the_same
 from planner.edges import planning
 from planner.edges.files import write_text
@@ -22,7 +23,8 @@ def plan(arguments: Sequence[str], folder: Path, upgrade: bool, dry_run: bool, f
         workspace, name = workspace_of(argument, folder)
         try:
             compute = planning.plan_on_newest_prices if upgrade else planning.plan
-            planned.append((workspace.lock_path(name), compute(workspace, name)))
+            with stages(name) as stage:
+                planned.append((workspace.lock_path(name), compute(workspace, name, stage)))
         except Problems as refusal:
             problems += refusal.problems
             exit_code = max(exit_code, refusal.exit_code)
