@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from planner.cli.output import note, show
+from planner.cli.output import note, show, show_json
+from planner.cli.progress import stages
 from planner.cli.review import warn_if_not_fresh
 from planner.documents.codes import CODES
+from planner.documents.explanation import FORMAT_VERSION, AskedCandidate, WhyNot, explanation_of
 from planner.edges import planning
 from planner.edges.workspace import Workspace, workspace_of
 from planner.faces.figures import count_words, money
@@ -30,25 +32,34 @@ NAMED = "of those that share a reason, the one on the cheapest machine is named,
 """Which candidate of a row is named."""
 
 
-def explain(subject: str, break_even: bool, folder: Path) -> None:
-    """Print what `explain` was asked. subject: an environment, or a code like ENV003."""
+def explain(subject: str, break_even: bool, folder: Path, form: str) -> None:
+    """Print what `explain` was asked. subject: an environment, or a code like ENV003.
+
+    As JSON an environment is always explained whole.
+    """
     if re.fullmatch(r"[A-Z]{2,4}\d{3}", subject):
-        _code(subject)
+        _code(subject, form)
         return
     workspace, name = workspace_of(subject, folder)
     lock = workspace.existing_lock(name)
+    if form == "json":
+        show_json(explanation_of(lock).model_dump(mode="json"))
+        return
     warn_if_not_fresh(workspace, name)
     show([break_even_view(lock.plan)] if break_even else reasons_view(lock))
 
 
-def _code(code: str) -> None:
+def _code(code: str, form: str) -> None:
     if code not in CODES:
         known = ", ".join(sorted(CODES))
         raise Problems([Problem("USE001", f"there is no code {code}", hint=f"known codes: {known}")])
-    show([Prose(f"{code}: {CODES[code]}", rest="  ")])
+    if form == "json":
+        show_json({"code": code, "meaning": CODES[code]})
+    else:
+        show([Prose(f"{code}: {CODES[code]}", rest="  ")])
 
 
-def why_not(environment: str, words: str, every: bool, folder: Path) -> None:
+def why_not(environment: str, words: str, every: bool, folder: Path, form: str) -> None:
     """Print the candidates whose names have all the words: that they are in the plan, or why they are not.
 
     Those that share a reason are one row, unless every one is asked for. Where there is no plan, the candidates that
@@ -58,9 +69,10 @@ def why_not(environment: str, words: str, every: bool, folder: Path) -> None:
     from planner.decision.why_not import folded
 
     workspace, name = workspace_of(environment, folder)
-    wanted, chosen = words.split(), list[tuple[Words, ...]]()
+    wanted, chosen = words.split(), list[tuple[str, str]]()
     try:
-        planned = planning.plan(workspace, name)
+        with stages(name) as stage:
+            planned = planning.plan(workspace, name, stage)
     except NoPlan as refusal:
         refused = _fallen(refusal.omissions, wanted)
         if not refused:
@@ -73,10 +85,35 @@ def why_not(environment: str, words: str, every: bool, folder: Path) -> None:
         hint = "nothing in accept lists is named so; words are models, precisions, GPUs, instance types or providers"
         raise Problems([Problem("USE002", f"no candidate is named {words!r}", hint=hint)])
     told = refused if every else folded(refused, _machine_prices(workspace, name))
+    if form == "json":
+        show_json(_as_values(name, words, chosen, told).model_dump(mode="json"))
+        return
     columns = (*names("candidate", "route"), *sentences("reason"))
     caption = "" if len(told) == len(refused) else f"{NAMED}; --all names each"
-    rows = [*chosen, *(_row(each) for each in told)]
+    rows: list[tuple[Words, ...]] = [(*each, Text("is in the plan", style="green")) for each in chosen]
+    rows += [_row(each) for each in told]
     show([FoldingTable(f"Why not {words}", columns, rows, (below("reason"),), caption)])
+
+
+def _as_values(name: str, words: str, chosen: Sequence[tuple[str, str]], told: Sequence[Refused]) -> WhyNot:
+    """Return the answer for programs."""
+    from planner.decision.answer.sentences import candidate_words
+
+    inside = [
+        AskedCandidate(candidate=candidate, route=route, in_plan=True, reason="", others=0)
+        for candidate, route in chosen
+    ]
+    outside = [
+        AskedCandidate(
+            candidate=candidate_words(each.candidate),
+            route=each.route,
+            in_plan=False,
+            reason=each.reason,
+            others=each.others,
+        )
+        for each in told
+    ]
+    return WhyNot(format_version=FORMAT_VERSION, environment=name, words=words, candidates=(*inside, *outside))
 
 
 def _row(refused: Refused) -> tuple[Words, ...]:
@@ -93,8 +130,8 @@ def _machine_prices(workspace: Workspace, name: str) -> dict[str, float]:
     return {row.instance_type: float(row.price.usd) for row in offerings if row.price is not None}
 
 
-def _chosen(planned: planning.Planned, words: Sequence[str]) -> Iterator[tuple[Words, ...]]:
-    """Yield the rows of what is in the plan."""
+def _chosen(planned: planning.Planned, words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield what is in the plan, as (candidate, route)."""
     from planner.decision.answer.sentences import candidate_words
     from planner.decision.candidates.candidate import Candidate, names_all
 
@@ -104,7 +141,7 @@ def _chosen(planned: planning.Planned, words: Sequence[str]) -> Iterator[tuple[W
     candidates += [(Candidate(api=api), route.name) for route in plan.routes for api in route.fallback]
     for candidate, route_name in candidates:
         if names_all(candidate, words):
-            yield candidate_words(candidate), route_name, Text("is in the plan", style="green")
+            yield candidate_words(candidate), route_name
 
 
 def _lost(planned: planning.Planned, words: Sequence[str]) -> Iterator[Refused]:

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from planner.cli import completing
 from planner.cli.catalog_verbs import catalog, models
 from planner.cli.ci_verbs import ci
 from planner.cli.options import (
@@ -36,6 +37,7 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Plans, reviews, rehearses and explains the serving of language models: GPUs first, hosted APIs as overflow.",
 )
 
@@ -82,7 +84,10 @@ def options(
 
 @app.command()
 def plan(
-    environments: Annotated[list[str], typer.Argument(metavar="ENV...", help="Environments to plan.")],
+    environments: Annotated[
+        list[str],
+        typer.Argument(metavar="ENV...", help="Environments to plan.", autocompletion=completing.environments),
+    ],
     folder: Folder = HERE,
     upgrade: Annotated[bool, typer.Option("--upgrade", help="Plan on the newest price snapshot.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and write no lock.")] = False,
@@ -105,7 +110,10 @@ def plan(
 
 @app.command(short_help="Is each lock fresh, whole and consistent?")
 def check(
-    environments: Annotated[list[str] | None, typer.Argument(metavar="[ENV...]", help="Default: all.")] = None,
+    environments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ENV...]", help="Default: all.", autocompletion=completing.environments),
+    ] = None,
     folder: Folder = HERE,
     base: Annotated[str, typer.Option("--base", help="Git revision or lock file, for rules over a change.")] = "",
     form: AsFormat = OutputFormat.text,
@@ -227,24 +235,32 @@ def show(
 
 @app.command(short_help="Why the plan is what it is; what a code means.")
 def explain(
-    environment: Annotated[str, typer.Argument(metavar="ENV|CODE", help="An environment, or a code like ENV003.")],
+    environment: Annotated[
+        str,
+        typer.Argument(
+            metavar="ENV|CODE",
+            help="An environment, or a code like ENV003.",
+            autocompletion=completing.environments_and_codes,
+        ),
+    ],
     why_not: Annotated[
         str, typer.Option("--why-not", help="Words of a candidate: 'L4 qwen3-32b', 'p5.48xlarge'.")
     ] = "",
     every: Annotated[bool, typer.Option("--all", help="With --why-not: a line for each candidate.")] = False,
     break_even: Annotated[bool, typer.Option("--break-even", help="Only the cost over load.")] = False,
     folder: Folder = HERE,
+    form: AsFormat = OutputFormat.text,
 ) -> None:
     """Why the plan is what it is, why a candidate is not in it, or what a code means."""
     if every and not why_not:
         raise typer.BadParameter("it is for --why-not; write the words of a candidate there", param_hint="--all")
     from planner.cli import explaining
 
-    with report_problems("text"):
+    with report_problems(form.value):
         if why_not:
-            explaining.why_not(environment, why_not, every, folder)
+            explaining.why_not(environment, why_not, every, folder, form.value)
         else:
-            explaining.explain(environment, break_even, folder)
+            explaining.explain(environment, break_even, folder, form.value)
 
 
 @app.command(short_help="Replay traffic through the real gateway.")

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from planner.cli import completing
+
 
 class OutputFormat(StrEnum):
     """How an answer is printed."""
@@ -54,7 +56,12 @@ class BehaviorChoice(StrEnum):
 
 Folder = Annotated[Path, typer.Option("--environments", envvar="SPILLWAY_ENVIRONMENTS", help="Folder of NAME.yaml.")]
 EnvironmentName = Annotated[
-    str, typer.Argument(metavar="ENV", help="Name of an environment, or the path of its YAML file.")
+    str,
+    typer.Argument(
+        metavar="ENV",
+        help="Name of an environment, or the path of its YAML file.",
+        autocompletion=completing.environments,
+    ),
 ]
 AsFormat = Annotated[OutputFormat, typer.Option("--format", help="text for people, json for programs.")]
 HERE = Path("environments")

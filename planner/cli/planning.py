@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from planner.cli.output import note, report, show, show_json, warn
+from planner.cli.progress import stages
 from planner.documents.lock import Lock, render, says_the_same
 from planner.documents.policy.rulebook import Rulebook
 from planner.documents.policy.subject import as_base
@@ -77,7 +78,9 @@ def computed(arguments: Sequence[str], folder: Path, upgrade: bool) -> tuple[New
         try:
             rulebook = workspace.rulebook(workspace.wanted(name))
             compute = planning.plan_on_newest_prices if upgrade else planning.plan
-            plans.append(NewPlan(workspace, workspace.lock_path(name), compute(workspace, name), rulebook, upgrade))
+            with stages(name) as stage:
+                made = compute(workspace, name, stage)
+            plans.append(NewPlan(workspace, workspace.lock_path(name), made, rulebook, upgrade))
         except Problems as refusal:
             problems += refusal.problems
             exit_code = max(exit_code, refusal.exit_code)

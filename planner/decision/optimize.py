@@ -6,6 +6,7 @@ inputs give the same plan. When there is no plan, the reasons are raised as prob
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from planner.decision.answer.alternatives import Alternatives
@@ -68,7 +69,20 @@ class NoPlan(Problems):
         self.omissions = refusal.omissions
 
 
-def optimize(inputs: Inputs, limits: SearchLimits = DEFAULT_LIMITS, kept: CapacitiesByDigest | None = None) -> Outcome:
+Stage = Callable[[str], None]
+"""What is told the name of each stage as it begins, so that somebody who waits can see it. It changes no answer."""
+
+
+def silent(stage: str) -> None:
+    """Tell nobody."""
+
+
+def optimize(
+    inputs: Inputs,
+    limits: SearchLimits = DEFAULT_LIMITS,
+    kept: CapacitiesByDigest | None = None,
+    stage: Stage = silent,
+) -> Outcome:
     """Return the cheapest plan. `kept` holds simulated capacities of former plans; new ones are added to it.
 
     Raises `NoPlan` with INF001 (a route has no candidate) or INF002 (limits leave no plan), exit code 1, or with INF003
@@ -76,11 +90,15 @@ def optimize(inputs: Inputs, limits: SearchLimits = DEFAULT_LIMITS, kept: Capaci
     missing that every plan needs.
     """
     known = Known({} if kept is None else kept)
+    stage("surveying, simulating and choosing")
     decision = decide(inputs, known, limits)
     if isinstance(decision, Refusal):
+        stage("looking for the nearest plan")
         raise NoPlan(with_nearest(inputs, decision, known, limits))
     decision, kept_pools = keep(decision, limits)
+    stage("planning the alternatives")
     plan = tell(decision, known, limits).model_copy(update={"kept": kept_pools})
+    stage("planning what follows and what is unused")
     plan = with_outlook(plan, decision.market, inputs, lambda other: replan(other, known, limits))
     return Outcome(plan, decision.market.omissions, *_consulted(inputs, decision.market, plan), decision)
 

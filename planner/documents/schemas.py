@@ -1,4 +1,4 @@
-"""The published JSON Schemas of the files that people and machines exchange: the environment, the rules, the lock.
+"""The published JSON Schemas of what people and machines exchange: environments, rules, locks, answers.
 
 They describe the files and not the values inside the program. Durations, shares and money are text with their unit,
 and what may be written in two ways is admitted in both. With the first two, editors check what people write.
@@ -6,17 +6,27 @@ and what may be written in two ways is admitted in both. With the first two, edi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from planner.documents.explanation import Explanation, WhyNot
 from planner.documents.lock import Lock
+from planner.documents.review import Review
 from planner.domain.environment import Environment
 from planner.domain.policy import PolicyFile
+from planner.plan.parts import PlanPart
 from planner.words.units import show_share
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 ENVIRONMENT_ID = "urn:spillway:schema:environment:1"
 POLICY_ID = "urn:spillway:schema:policy:1"
 LOCK_ID = "urn:spillway:schema:lock:1"
+ANSWERS: Mapping[str, tuple[type[PlanPart], str]] = {
+    "review": (Review, "Spillway review: `spillway diff ENV --format json`"),
+    "explanation": (Explanation, "Spillway explanation: `spillway explain ENV --format json`"),
+    "why-not": (WhyNot, "Spillway explanation: `spillway explain ENV --why-not WORDS --format json`"),
+}
+"""Answers of commands as JSON: their values and titles, by the name of their schema."""
 
 
 def environment_schema() -> dict[str, Any]:
@@ -55,4 +65,15 @@ def lock_schema() -> dict[str, Any]:
         "$id": LOCK_ID,
         **Lock.model_json_schema(mode="validation"),
         "title": "Spillway lock",
+    }
+
+
+def answer_schema(name: str) -> dict[str, Any]:
+    """Return the JSON Schema of an answer, by its name in `ANSWERS`. It admits keys of a newer minor version."""
+    values, title = ANSWERS[name]
+    return {
+        "$schema": DIALECT,
+        "$id": f"urn:spillway:schema:{name}:1",
+        **values.model_json_schema(mode="serialization"),
+        "title": title,
     }

@@ -11,13 +11,12 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from itertools import chain
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from planner.domain.adapters import Adapter
 from planner.domain.apis import ApiModel, Provider
-from planner.domain.currency import Currency
 from planner.domain.discounts import Discount
 from planner.domain.engine import EngineRelease
 from planner.domain.gaps import did_you_mean
@@ -28,6 +27,9 @@ from planner.domain.prices import Price, earliest_day
 from planner.edges.catalog_entries import Entry
 from planner.words.diagnostics import Problem
 from planner.words.spans import Path
+
+if TYPE_CHECKING:
+    from planner.domain.currency import Currency
 
 V = TypeVar("V")
 T = TypeVar(
@@ -44,7 +46,7 @@ T = TypeVar(
     Discount,
     Adapter,
     EngineRelease,
-    Currency,
+    "Currency",
 )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 from planner.decision.inputs import Inputs
-from planner.decision.optimize import Outcome, optimize
+from planner.decision.optimize import Outcome, Stage, optimize, silent
 from planner.documents.arithmetic import arithmetic, cluster_bill
 from planner.documents.lock import Consulted, Lock, seal
 from planner.edges.calibration_digests import joined_digest
@@ -38,18 +38,19 @@ class Planned:
     wanted: Wanted
 
 
-def plan(workspace: Workspace, name: str) -> Planned:
-    """Plan on the price snapshot of the present lock."""
+def plan(workspace: Workspace, name: str, stage: Stage = silent) -> Planned:
+    """Plan on the price snapshot of the present lock. stage: what is told each stage as it begins."""
     prior = workspace.lock(name)
-    return _plan(workspace, name, prior, prior.consulted.snapshot if prior else None)
+    return _plan(workspace, name, prior, prior.consulted.snapshot if prior else None, stage)
 
 
-def plan_on_newest_prices(workspace: Workspace, name: str) -> Planned:
+def plan_on_newest_prices(workspace: Workspace, name: str, stage: Stage = silent) -> Planned:
     """Plan on the newest price snapshot."""
-    return _plan(workspace, name, workspace.lock(name), None)
+    return _plan(workspace, name, workspace.lock(name), None, stage)
 
 
-def _plan(workspace: Workspace, name: str, prior: Lock | None, snapshot: str | None) -> Planned:
+def _plan(workspace: Workspace, name: str, prior: Lock | None, snapshot: str | None, stage: Stage) -> Planned:
+    stage("reading the catalog")
     wanted = workspace.wanted(name)
     catalog, coefficients, start = workspace.catalog(snapshot), load_coefficients(), wanted.environment.horizon.start
     if early := tuple(not_yet(catalog, start)):
@@ -58,7 +59,7 @@ def _plan(workspace: Workspace, name: str, prior: Lock | None, snapshot: str | N
     locked = prior.plan if prior else None
     inputs = Inputs(wanted.environment, catalog.priced_on(start), coefficients, wanted.traces, locked, calibrations)
     try:
-        outcome = optimize(inputs, kept=KeptCapacities())
+        outcome = optimize(inputs, kept=KeptCapacities(), stage=stage)
     except Problems as refusal:
         with_places = (replace(p, where=wanted.document.key(p.about)) if p.about else p for p in refusal.problems)
         refusal.problems = tuple(sorted(with_places, key=Problem.sort_key))

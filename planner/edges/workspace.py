@@ -32,6 +32,7 @@ from planner.domain.environment import ROUTE_NAME, Environment
 from planner.domain.scores import Metric
 from planner.domain.traces import TraceSummary
 from planner.edges.calibration_digests import joined_digest, own_digests
+from planner.edges.environment_names import environment_names
 from planner.edges.files import read_text
 from planner.edges.git import text_at
 from planner.edges.own_catalog import FOLDER, catalog_beside
@@ -95,7 +96,7 @@ class Workspace:
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all environments in the folder, sorted."""
-        return tuple(sorted(p.stem for p in self.folder.glob("*.yaml") if not p.name.startswith("Pulumi.")))
+        return environment_names(self.folder)
 
     def environment_path(self, name: str) -> Path:
         """Return the path of an environment's file."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from planner.documents.codes import CODES
+from planner.documents.schemas import answer_schema
 from planner.edges import planning
 from planner.edges.workspace import Workspace
 from tests.planner import small
@@ -21,7 +24,7 @@ GOLDEN = Path(__file__).parent / "golden"
 
 @pytest.fixture(autouse=True)
 def _plans_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "plan", lambda workspace, name: small.planned())
+    monkeypatch.setattr(planning, "plan", lambda workspace, name, stage: small.planned())
 
 
 def test_the_reasons_of_a_plan(checkout: Workspace) -> None:
@@ -128,3 +131,45 @@ def test_every_code_that_is_said_can_be_explained() -> None:
         for path in (ROOT / folder).rglob("*.py"):
             said |= set(re.findall(r'"((?:ENV|TRC|INF|LOCK|CHK|CAT|PERF|IO|GIT|USE|REH|DEP)\d{3})"', path.read_text()))
     assert said - set(CODES) == set()
+
+
+def valid(name: str, document: Any) -> bool:
+    return not list(Draft202012Validator(answer_schema(name)).iter_errors(document))
+
+
+def test_the_reasons_as_json_are_those_of_the_lock(checkout: Workspace) -> None:
+    ended = spillway("explain", "small", "--format", "json")
+    assert (ended.status, ended.err) == (0, "")
+    plan = small.planned().lock.plan
+    assert valid("explanation", ended.document)
+    assert ended.document["environment"] == "small"
+    assert {route["name"]: tuple(route["reasons"]) for route in ended.document["routes"]} == {
+        route.name: route.reasons for route in plan.routes
+    }
+    assert len(ended.document["break_even"]) == len(plan.break_even)
+    assert [other["name"] for other in ended.document["baselines"]] == [other.name for other in plan.baselines]
+    assert spillway("explain", "small", "--break-even", "--format", "json").document == ended.document
+    assert not valid("explanation", {**ended.document, "usd_per_month": 12.5})
+
+
+def test_why_not_as_json_says_what_the_table_says(checkout: Workspace) -> None:
+    words = ("explain", "small", "--why-not", "L40S qwen3-8b")
+    few = spillway(*words, "--format", "json").document
+    every = spillway(*words, "--all", "--format", "json").document
+    assert valid("why-not", few)
+    assert (few["environment"], few["words"]) == ("small", "L40S qwen3-8b")
+    text = " ".join(spillway(*words, COLUMNS="200").out.split())
+    for each in few["candidates"]:
+        assert each["candidate"] in text
+        assert (each["reason"] or "is in the plan") in text
+        assert each["in_plan"] is (each["reason"] == "")
+    assert sum(1 + each["others"] for each in few["candidates"]) == len(every["candidates"])
+
+
+def test_a_code_and_a_refusal_as_json(checkout: Workspace) -> None:
+    assert spillway("explain", "LOCK010", "--format", "json").document == {
+        "code": "LOCK010",
+        "meaning": CODES["LOCK010"],
+    }
+    assert spillway("explain", "LOCK999", "--format", "json").codes == ["USE001"]
+    assert spillway("explain", "nothing", "--format", "json").status == 2

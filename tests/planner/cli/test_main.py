@@ -46,6 +46,11 @@ def test_help_of_a_verb(verb: tuple[str, ...]) -> None:
     assert_golden(GOLDEN / f"help-{'-'.join(verb)}.txt", ended.out)
 
 
+@pytest.mark.parametrize("verb", [(), ("plan",), ("catalog",), ("perf", "predict")], ids=" ".join)
+def test_a_short_h_asks_for_help_too(verb: tuple[str, ...]) -> None:
+    assert spillway(*verb, "-h") == spillway(*verb, "--help")
+
+
 def test_no_help_text_is_pinned_without_its_verb() -> None:
     pinned = {path.stem for path in GOLDEN.glob("help-*.txt")}
     assert pinned == {f"help-{'-'.join(verb)}" for verb in VERBS}

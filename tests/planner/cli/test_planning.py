@@ -24,7 +24,7 @@ LOCK = Path("environments/small.lock.json")
 @pytest.fixture
 def _plans_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The plan that is known already, for tests of what becomes of it."""
-    monkeypatch.setattr(planning, "plan", lambda workspace, name: small.planned())
+    monkeypatch.setattr(planning, "plan", lambda workspace, name, stage: small.planned())
 
 
 def _listing() -> list[str]:
@@ -147,7 +147,7 @@ def test_a_write_that_fails_leaves_the_old_lock(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    monkeypatch.setattr(planning, "plan", lambda workspace, name: small.planned())
+    monkeypatch.setattr(planning, "plan", lambda workspace, name, stage: small.planned())
     ended = spillway("plan", "small", "--format", form)
     assert ended.status == 2
     if form == "json":
@@ -180,7 +180,7 @@ def test_a_denied_plan_is_written_and_exits_with_1(
     verdict = Verdict(name="budget", state="deny", message="$9 of $1 a month")
     denied = small.planned().lock.model_copy(update={"plan": plan.model_copy(update={"verdicts": (verdict,)})})
     planned = planning.Planned(denied, small.planned().outcome, None, small.planned().wanted)
-    monkeypatch.setattr(planning, "plan", lambda workspace, name: planned)
+    monkeypatch.setattr(planning, "plan", lambda workspace, name, stage: planned)
     ended = spillway("plan", "small", "--format", form, GITHUB_ACTIONS=workflow)
     assert ended.status == 1
     assert "denied: budget: $9 of $1 a month" in ended.err

@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 
 from planner.documents.environment_file import parse
 from planner.documents.lock import render
-from planner.documents.schemas import environment_schema, lock_schema, policy_schema
+from planner.documents.schemas import ANSWERS, answer_schema, environment_schema, lock_schema, policy_schema
 from planner.words.diagnostics import Problems
 from planner.words.spans import read
 from tests.examples import ROOT, environment_paths, lock_paths
@@ -27,11 +27,15 @@ ENVIRONMENT_FILES = Draft202012Validator(environment_schema(), format_checker=Dr
 LOCK_FILES = Draft202012Validator(lock_schema())
 
 
-@pytest.mark.parametrize(
-    ("name", "schema"),
-    [("environment", environment_schema()), ("policy", policy_schema()), ("lock", lock_schema())],
-    ids=["environment", "policy", "lock"],
-)
+PUBLISHED = {
+    "environment": environment_schema(),
+    "policy": policy_schema(),
+    "lock": lock_schema(),
+    **{name: answer_schema(name) for name in ANSWERS},
+}
+
+
+@pytest.mark.parametrize(("name", "schema"), PUBLISHED.items(), ids=PUBLISHED)
 def test_the_published_schema_is_up_to_date(name: str, schema: dict[str, Any]) -> None:
     path = FOLDER / f"{name}.schema.json"
     text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
