@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from planner.domain.adapters import Adapter
 from planner.domain.apis import ApiModel, Provider
-from planner.domain.discounts import Discount
+from planner.domain.discounts import Discount, OwnPrice
 from planner.domain.gaps import did_you_mean
 from planner.domain.models import Model
 from planner.domain.offerings import Gpu, InstanceType, Region, UnplannedHardware
@@ -29,7 +29,19 @@ from planner.words.spans import Path
 
 V = TypeVar("V")
 T = TypeVar(
-    "T", Gpu, InstanceType, Region, UnplannedHardware, Model, KnownPlace, Provider, ApiModel, Price, Discount, Adapter
+    "T",
+    Gpu,
+    InstanceType,
+    Region,
+    UnplannedHardware,
+    Model,
+    KnownPlace,
+    Provider,
+    ApiModel,
+    Price,
+    OwnPrice,
+    Discount,
+    Adapter,
 )
 
 
