@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from decimal import Decimal
 
 from planner.domain.discounts import Agreed, Discount, OwnPrice, agreed_of, discounted, held_on
-from planner.domain.prices import Price
+from planner.domain.prices import Price, earliest_day
 from planner.words.layered import Layered
 
 Prices = Mapping[str, Price]
+FAR_OFF = Decimal(5)
+"""Factor between an own price and the list price from which on the own one is doubted. It lies above what is agreed and
+below what a mistake makes: no published discount on machines or tokens takes off 80 %, and a price of one GPU for one
+of a machine is 8 times off, of a month for an hour 730 times, and of a thousand tokens for a million 1,000 times."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,17 @@ class Agreements:
                 yield each, f"ended on {each.until.isoformat()}, before the horizon"
             elif isinstance(each, Discount) and each.begins >= end:
                 yield each, f"begins on {each.begins.isoformat()}, after the horizon"
+
+    def far_off(self, start: date, end: date) -> Iterator[tuple[OwnPrice, Price]]:
+        """Yield (own price, list price) where they are further apart than a discount or a surcharge explains.
+
+        start, end: days between which the own price holds on some day.
+        """
+        for key in sorted(self.prices):
+            own, listed = self.prices[key], self.listed.get(key)
+            is_held = own.holds_on(start) and earliest_day(own.as_of) < end
+            if listed is not None and is_held and not 1 / FAR_OFF <= own.usd / listed.usd <= FAR_OFF:
+                yield own, listed
 
     def _all(self) -> Iterator[Agreed]:
         yield from self.discounts

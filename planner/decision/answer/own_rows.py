@@ -1,11 +1,14 @@
 """What of a plan rests on the team's own catalog, in one verdict: rows, prices and discounts, each with its day.
 
-What is agreed for other days than those of the horizon is named too. What begins or ends within it makes phases.
+What is agreed for other days than those of the horizon is named too. What begins or ends within it makes phases. An own
+price that is far from the list price is a warning of its own, whether the plan pays it or not: it may have kept the
+plan from what it is the price of.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 
 from planner.decision.answer.fleet import adapters_of
 from planner.decision.answer.solved import Solved
@@ -13,9 +16,14 @@ from planner.domain.agreements import named
 from planner.domain.apis import catalog_key
 from planner.domain.catalog import Catalog
 from planner.domain.discounts import Discount, DiscountedPrice, OwnPrice
-from planner.domain.prices import earliest_day
+from planner.domain.environment import Horizon
+from planner.domain.price_ages import region_of
+from planner.domain.prices import Price, earliest_day
 from planner.plan.cost import Cost, CostLine
 from planner.plan.review import Verdict
+
+MOST_TOLD = 4
+"""Own prices that a warning names at most."""
 
 
 def own_verdict(solved: Solved, cost: Cost, fallbacks: Iterable[str]) -> list[Verdict]:
@@ -28,7 +36,31 @@ def own_verdict(solved: Solved, cost: Cost, fallbacks: Iterable[str]) -> list[Ve
     told += map(_discount_words, _discounts(cost.lines, catalog))
     if catalog.agreements is not None:
         told += [f"{named(each)} {became}" for each, became in catalog.agreements.out_of(horizon.start, horizon.end)]
-    return [Verdict(name="own catalog", state="pass", message="; ".join(told))] if told else []
+    verdicts = [Verdict(name="own catalog", state="pass", message="; ".join(told))] if told else []
+    return [*verdicts, *_doubtful(catalog, solved.region, horizon)]
+
+
+def _doubtful(catalog: Catalog, region: str, horizon: Horizon) -> Iterator[Verdict]:
+    """Warn of own prices of the region that are far from the list prices of the same things."""
+    if catalog.agreements is None:
+        return
+    far = catalog.agreements.far_off(horizon.start, horizon.end)
+    told = [_far_words(own, listed) for own, listed in far if region_of(own.key) in (region, "")]
+    if told:
+        more = f"; and {len(told) - MOST_TOLD} more" if len(told) > MOST_TOLD else ""
+        message = f"{'; '.join(told[:MOST_TOLD])}{more}: is each of them for one unit, as stated?"
+        yield Verdict(name="own prices", state="warn", message=message)
+
+
+def _far_words(own: OwnPrice, listed: Price) -> str:
+    """Say how far an own price is from the list price, with both."""
+    factor = own.usd / listed.usd
+    times = f"{_rounded(factor)} times" if factor > 1 else f"one {_rounded(1 / factor)}th of"
+    return f"{own.key} is ${own.usd:f} a {own.unit}, {times} the list price of ${listed.usd:f}"
+
+
+def _rounded(factor: Decimal) -> str:
+    return f"{round(factor):,}"
 
 
 def _facts(solved: Solved, fallbacks: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -28,6 +28,7 @@ from planner.decision.inputs import Inputs
 from planner.decision.optimize import optimize
 from planner.documents.environment_file import parse
 from planner.documents.routing import policy
+from planner.domain.apis import PricePart
 from planner.domain.environment import ProviderAccount
 from planner.domain.prices import PriceSnapshot
 from planner.edges.catalog_files import load_catalog
@@ -164,6 +165,7 @@ def served(key: str, residency: tuple[str, ...], region: str) -> ServedAt:
     return at
 
 
+PARTS: tuple[PricePart, ...] = ("input", "output")
 ADDRESSES = [(row.key, name) for row in CATALOG.apis for name in sorted(CATALOG.providers[row.provider].endpoints)]
 
 
@@ -209,9 +211,9 @@ def test_a_price_without_a_residency_is_that_of_a_route_which_states_what_is_mis
         *(tuple({*residency, *each.residency}) for each in CATALOG.providers[row.provider].endpoints.values()),
     ]
     assert at in [served_at(row, each, CATALOG, region) for each in allowed]
-    prices = [at.price(part, CATALOG.prices) for part in ("input", "output")]
+    prices = [at.price(part, CATALOG.prices) for part in PARTS]
     factor = at.price_factor
-    for part, price in zip(("input", "output"), prices, strict=True):
+    for part, price in zip(PARTS, prices, strict=True):
         listed = CATALOG.prices.price(at.price_key(part))
         if price is not None and listed is not None:
             assert price.usd == listed.usd * Decimal(str(factor or 1))
