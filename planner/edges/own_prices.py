@@ -24,7 +24,7 @@ from planner.domain.discounts import Discount, OwnPrice, as_own, names_in, on_pr
 from planner.domain.gaps import did_you_mean
 from planner.domain.price_lists import is_list_price
 from planner.domain.prices import LAST_CUTS, Price, earliest_day
-from planner.edges.catalog_entries import CatalogReading, Entry
+from planner.edges.catalog_entries import UNSOURCED, CatalogReading, Entry
 from planner.edges.catalog_files import load_catalog
 from planner.edges.catalog_later import RowsByGroup
 from planner.edges.catalog_tables import FactTable, fact_table
@@ -41,7 +41,9 @@ HOME = "us-east-1"
 _COLUMNS = frozenset(field.name for field in fields(Price))
 
 
-def with_own_prices(catalog: Catalog, reading: CatalogReading, own: FactTable[OwnPrice]) -> Catalog:
+def with_own_prices(
+    catalog: Catalog, reading: CatalogReading, own: FactTable[OwnPrice], stated: Collection[str] = ()
+) -> Catalog:
     """Return the catalog with the team's own prices over the snapshot's, which are net of the team's discounts.
 
     Prices are those with all that is agreed; `Catalog.priced_on` tells those of a day.
@@ -51,17 +53,18 @@ def with_own_prices(catalog: Catalog, reading: CatalogReading, own: FactTable[Ow
     Names are held against the newest snapshot, whichever the catalog has: a lock that stays on an older one shall not
     break when the team agrees on what came later.
 
-    catalog: the shipped catalog with all other own rows. own: the prices, as `own_prices` read them. What is wrong goes
-    to the problems of the reading.
+    catalog: the shipped catalog with all other own rows. own: the prices, as `own_prices` read them. stated: keys of
+    own hosted models and machines, also of those whose rows are wrong, which have names all the same. What is wrong
+    goes to the problems of the reading.
     """
     entries = discount_entries(reading)
     found = fact_table(entries, Discount, reading.problems)
     if not own.entries and not entries:
         return catalog
     newest = replace(catalog, price_rows=load_catalog().price_rows)
-    reading.problems.extend(_unknown_prices(own.entries.values(), newest))
+    reading.problems.extend(_unknown_prices(own.entries.values(), newest, stated))
     read = {key: _list_price(price) for key, price in own.values.items() if is_list_price(price.source)}
-    reading.problems.extend(_unsold(found.entries.values(), newest, own.entries.keys() - read.keys()))
+    reading.problems.extend(_unsold(found.entries.values(), newest, own.entries.keys() - read.keys(), stated))
     reading.problems.extend(_dates(own.values, own.entries, found))
     agreed = {key: as_own(price) for key, price in own.values.items() if key not in read}
     agreed_rows = {key: row for key, row in own.rows.items() if key in agreed}
@@ -131,9 +134,9 @@ def _in_dollars(entry: Entry, problems: list[Problem]) -> Entry:
     return replace(entry, row=None)
 
 
-def _unknown_prices(entries: Iterable[Entry], catalog: Catalog) -> Iterator[Problem]:
+def _unknown_prices(entries: Iterable[Entry], catalog: Catalog, stated: Collection[str]) -> Iterator[Problem]:
     """Yield a problem for each price of something that is not sold, or that is charged for in another unit."""
-    apis, items = _priced_addresses(catalog), _platform_items(catalog)
+    apis, items = {*_priced_addresses(catalog), *stated}, _platform_items(catalog)
     for entry in entries:
         kind, group, rest = entry.key.split("/", 2)
         item, _, last = rest.rpartition("/")
@@ -145,7 +148,7 @@ def _unknown_prices(entries: Iterable[Entry], catalog: Catalog) -> Iterator[Prob
         elif kind == "ec2":
             known = (
                 ("region", group, catalog.regions),
-                ("instance type", item or rest, _instance_types(catalog, group)),
+                ("instance type", item or rest, {*_instance_types(catalog, group), *stated}),
                 ("purchase option", last if item else "", [PURCHASE]),
             )
         else:
@@ -167,12 +170,14 @@ def _unknown_prices(entries: Iterable[Entry], catalog: Catalog) -> Iterator[Prob
             yield Problem("CAT009", message, entry.span("unit"), f"state it for one {unit}")
 
 
-def _unsold(entries: Iterable[Entry], catalog: Catalog, own: Collection[str]) -> Iterator[Problem]:
+def _unsold(
+    entries: Iterable[Entry], catalog: Catalog, own: Collection[str], stated: Collection[str]
+) -> Iterator[Problem]:
     """Yield a problem for each discount on something that the catalog does not sell, or that has own prices alone."""
     agreed = {name for key in own for name in names_in(key)}
     for entry in entries:
         on = str(entry.row["on"]) if entry.row else entry.key
-        sold = _sold(on, catalog)
+        sold = _sold(on, catalog) | {name for key in stated for name in _names_of(key)}
         if on in sold and not _is_net(on, catalog, own, agreed):
             continue
         if on in agreed:
@@ -196,6 +201,12 @@ def _sold(on: str, catalog: Catalog) -> set[str]:
         return {"platform", *(f"platform/{item}" for item in _platform_items(catalog))}
     types = _instance_types(catalog, HOME)
     return {*PRICE_KINDS, *(f"ec2/{name}" for name in types), *(f"ec2/{name.partition('.')[0]}" for name in types)}
+
+
+def _names_of(key: str) -> Iterator[str]:
+    """Yield the names by which a discount can mean a hosted model or a machine of the team's own."""
+    provider, _, slug = key.partition("/")
+    yield from (f"api/{key}", f"api/{provider}") if slug else (f"ec2/{key}", f"ec2/{key.partition('.')[0]}")
 
 
 def _is_net(on: str, catalog: Catalog, own: Collection[str], agreed: Collection[str]) -> bool:
@@ -261,7 +272,7 @@ def _at_once(discounts: FactTable[Discount]) -> Iterator[Problem]:
 def _day(as_of: str) -> date | None:
     """Return the first day that a date can mean; None for none, which is a problem that was noted already."""
     try:
-        return earliest_day(as_of)
+        return None if as_of == UNSOURCED["as_of"] else earliest_day(as_of)
     except ValueError:
         return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from decimal import Decimal
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -423,6 +424,69 @@ def test_all_problems_come_in_one_run(tmp_path: Path) -> None:
         ("CAT006", "grok.yaml"),
         ("CAT007", "notes.txt"),
     }
+
+
+E, D, ACME = "prices/ec2/us-east-1.yaml", "discounts.yaml", "prices/api/acme.yaml"
+ITS, MINE = "providers/acme.yaml", "models/mine.yaml"
+FAULTS = {
+    "no price": (E, "usd: 1.70", "usd: 0"),
+    "another currency": (E, "usd: 1.70", "eur: 1.70"),
+    "no such machine": (E, "g6e.xlarge", "g6e.xlrge"),
+    "no such source of a price": (E, "source: contract}\n  p5e", "source: other}\n  p5e"),
+    "no date": (E, "as_of: 2026-11-01", "as_of: soon"),
+    "an unknown column of a price": (E, "usd: 1.70", "usd: 1.70, till: x"),
+    "no unit": (E, "unit: hour", "unitt: hour"),
+    "no YAML": (E, "unit: hour", "\tunit: hour"),
+    "no discount": (D, "percent: 12", "percent: 0"),
+    "no such thing": (D, "on: ec2/p5, percent: 30", "on: ec2/p55, percent: 30"),
+    "an end before the beginning": (D, "until: 2027-03-31", "until: 2026-03-31"),
+    "an unknown column of a discount": (D, "percent: 5,", "percent: 5, foo: 1,"),
+    "no address": (ITS, "https://api.acme.example/v1", "http://x"),
+    "no such place": (ITS, "residency: [us]", "residency: [usa]"),
+    "a missing column": (ITS, "hipaa: null\n", ""),
+    "no such model": (ITS, "hosts: qwen3-8b", "hosts: qwen3-8c"),
+    "no such source of a hosted model": (ITS, "    source: offer", "    source: offerr"),
+    "no such state": (ITS, "status: listed", "status: gone"),
+    "no such part": (ACME, "input:", "inputt:"),
+    "a negative price": (ACME, "usd: 0.12", "usd: -1"),
+    "no such base": (MINE, "base: qwen3-8b", "base: qwen3-8x"),
+    "no date of a model": (MINE, "as_of: 2026-11-01", "as_of: never"),
+    "an unknown column of a model": (MINE, "source: ours", "source: ours\nfoo: 3"),
+}
+HIDES = {
+    ("no YAML", E),  # a file that cannot be read
+    ("no such state", ACME),  # a hosted model whose row makes no value has no prices that could be missing
+    ("no such state", "no such model"),
+    ("another currency", E),  # a price that is none
+    ("no price", "no such machine"),  # the message names the other key
+    ("no such machine", "another currency"),
+    ("no such thing", "an end before the beginning"),
+    ("no such part", ACME),
+    ("no such place", "a missing column"),
+}
+
+
+def told_of(folder: Path, faults: tuple[str, ...]) -> set[tuple[str, str]]:
+    """Code and message of every problem of the worked files with some faults."""
+    mine = "base: qwen3-8b\nhf_id: acme/mine\nsource: ours\nas_of: 2026-11-01\n...\n"
+    files = {path.removeprefix("catalog/"): text for path, text in worked_files().items()} | {MINE: mine}
+    for fault in faults:
+        path, old, new = FAULTS[fault]
+        assert old in files[path]
+        files[path] = files[path].replace(old, new, 1)
+    return {(problem.code, problem.message) for problem in refused(folder, files)}
+
+
+def test_problems_of_several_files_come_in_one_run(tmp_path: Path) -> None:
+    """Of two faults, each is told as it is told alone, unless one hides what the other is about."""
+    alone = {fault: told_of(tmp_path, (fault,)) for fault in FAULTS}
+    assert all(alone.values())
+    for first, second in combinations(FAULTS, 2):
+        (path, old, _), (there, other, _) = FAULTS[first], FAULTS[second]
+        same_words = path == there and (old in other or other in old)
+        if not same_words and not {(first, there), (second, path), (first, second), (second, first)} & HIDES:
+            both = told_of(tmp_path, (first, second))
+            assert alone[first] | alone[second] <= both, (first, second)
 
 
 def test_prices_of_a_day_after_the_start_are_told_with_their_line_and_discounts_may_begin_later(tmp_path: Path) -> None:
