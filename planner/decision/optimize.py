@@ -177,13 +177,12 @@ def _consulted(inputs: Inputs, market: Market, plan: Plan) -> tuple[tuple[str, .
     facts = {f"provider/{api.row.provider}" for api in market.apis}
     facts |= {f"api/{catalog_key(api.row.key)}" for api in market.apis}
     facts |= places_behind(inputs.environment, inputs.catalog, market.apis)
-    prices = {price.key for api in market.apis for price in api.prices.values()}
+    prices = set(market.price_keys)
     for c in market.classes:
         instance_type = c.offering.instance_type
         facts |= {f"model/{c.shape.model.key}", f"gpu/{c.shape.gpu.key}", f"instance/{instance_type}"}
         facts.add(offering_key(region, instance_type))
         facts |= {f"adapter/{adapter.key}" for adapter in c.shape.adapters}
-        prices.add(c.offering.price_key)
     prices |= {line.price for line in (*plan.cost.lines, *market.cluster)} | {disk_key(region), storage_key(region)}
     prices = {key for key in prices if not key.startswith(STATED)}
     return tuple(sorted(facts)), tuple(sorted(prices))

@@ -353,10 +353,14 @@ def cluster_bill(plan: Plan) -> Iterator[Problem]:
 
 
 def _budget(plan: Plan, environment: Environment) -> Iterator[Problem]:
-    """Require that the bill is within the budget, and that APIs are within theirs."""
+    """Require that the bill of every phase is within the budget, and that APIs are within theirs."""
     budget = monthly_budget(environment)
     if budget is not None and plan.cost.usd_per_month > budget:
         yield Problem("CHK008", f"the plan costs ${plan.cost.usd_per_month:,} a month; the budget is ${budget:,}")
+    for phase in plan.phases[1:]:
+        if budget is not None and phase.usd_per_month is not None and phase.usd_per_month > budget:
+            message = f"from {phase.start} the plan costs ${phase.usd_per_month:,} a month; the budget is ${budget:,}"
+            yield Problem("CHK008", message)
     api_budget = environment.api.monthly_budget
     spend = sum((line.usd_per_month for line in plan.cost.lines if line.kind == "usage"), Decimal(0))
     if api_budget is not None and spend > api_budget:

@@ -18,8 +18,9 @@ from functools import cached_property
 from typing import Any
 
 from planner.domain.adapters import Adapter
+from planner.domain.agreements import Agreements
 from planner.domain.apis import ApiModel, Provider
-from planner.domain.discounts import Discount, OwnPrice, discounted, held_on
+from planner.domain.discounts import Discount
 from planner.domain.engine import Engine, EngineRelease
 from planner.domain.engine_minimum import EngineMinimum, engine_minimum, unserved
 from planner.domain.gaps import Gap, did_you_mean
@@ -103,7 +104,7 @@ class Catalog:
     rows, price_rows: rows as they were read, by `KIND/KEY` and by the key of the price, for digests.
     own: rows of the team's own catalog, by `KIND/KEY`, with its prices and discounts as `price/KEY` and `discount/ON`:
     their day, and whether each stands for a shipped one.
-    discounts: what is taken off list prices, by what it is given for; `prices` are net of it.
+    agreements: own prices and discounts with the days on which they hold; None without any. `prices` are net of them.
     adapters: LoRA adapters of models, by name; they stand in a team's own catalog alone.
     engine_releases: what is new in each release of the engine, by its number.
     """
@@ -119,7 +120,7 @@ class Catalog:
     rows: Mapping[str, FactRow] = field(repr=False)
     price_rows: Mapping[str, FactRow] = field(repr=False)
     own: Mapping[str, OwnRow] = field(default_factory=dict)
-    discounts: Mapping[str, Discount] = field(default_factory=dict)
+    agreements: Agreements | None = None
     unplanned: Mapping[str, UnplannedHardware] = field(default_factory=dict)
     adapters: Mapping[str, Adapter] = field(default_factory=dict)
     engine_releases: Mapping[str, EngineRelease] = field(default_factory=dict, repr=False)
@@ -136,15 +137,18 @@ class Catalog:
         return {key: gpu for key, gpu in self.all_gpus.items() if key in carried}
 
     @property
+    def discounts(self) -> tuple[Discount, ...]:
+        """What is taken off list prices, whether it holds on the day of the prices or not."""
+        return self.agreements.discounts if self.agreements else ()
+
+    @property
     def has_own_prices(self) -> bool:
         """Whether the team's own catalog has prices, agreed or refreshed, or discounts."""
         return bool(self.discounts) or any(key.startswith("price/") for key in self.own)
 
-    @property
-    def has_agreed_prices(self) -> bool:
-        """Whether the team's own catalog has discounts, or prices that are no list prices."""
-        own = (self.prices.price(key.removeprefix("price/")) for key in self.own if key.startswith("price/"))
-        return bool(self.discounts) or any(isinstance(price, OwnPrice) for price in own)
+    def has_agreed_prices(self, day: date) -> bool:
+        """Return whether discounts hold on a day, or own prices that are no list prices."""
+        return self.agreements is not None and self.agreements.hold_on(day)
 
     @cached_property
     def offerings(self) -> Offerings:
@@ -191,23 +195,23 @@ class Catalog:
     def on(self, day: date) -> Catalog:
         """Return the catalog as it will be on a day: hosted models that have ended by then are no longer listed.
 
-        Discounts that have ended by then are not taken off.
+        Prices are those of that day.
         """
         apis = tuple(row if row.serves_on(day) else replace(row, status="delisted") for row in self.apis)
         return replace(self.priced_on(day), apis=apis)
 
     def on_list(self) -> Catalog:
         """Return the catalog without any discount."""
-        rows = Layered({}, self.prices.rows, lambda _, price: discounted(price, {}))
-        return replace(self, discounts={}, prices=replace(self.prices, rows=rows))
+        if self.agreements is None:
+            return self
+        agreements = replace(self.agreements, discounts=())
+        return replace(self, agreements=agreements, prices=replace(self.prices, rows=agreements.on_some_day()))
 
     def priced_on(self, day: date) -> Catalog:
-        """Return the catalog without the discounts that have ended before a day."""
-        held = held_on(self.discounts.values(), day)
-        if len(held) == len(self.discounts):
+        """Return the catalog with the prices of a day: what is agreed for other days does not count."""
+        if self.agreements is None:
             return self
-        rows = Layered({}, self.prices.rows, lambda _, price: discounted(price, held))
-        return replace(self, discounts=held, prices=replace(self.prices, rows=rows))
+        return replace(self, prices=replace(self.prices, rows=self.agreements.on(day)))
 
     def accepted_entry(self, entry: str) -> AcceptedEntry | Gap:
         """Return what an accept-list entry stands for, like `gpt-4.1-mini` or `qwen3-32b@awq`.

@@ -17,6 +17,10 @@ CALLED_REGION = "{region}"
 """What a provider states that processes in the AWS region whose address is called."""
 
 
+UNKNOWN = ""
+"""It stands for a place that nobody has read."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class KnownPlace:
     """One place.
@@ -57,6 +61,16 @@ class Places:
         while (row := self.rows.get(keys[-1])) is not None and row.within is not None and row.within not in keys:
             keys.append(row.within)
         return tuple(dict.fromkeys((*keys, EVERYWHERE)))
+
+    def outermost(self, place: str) -> str:
+        """Return the widest place below the whole world that holds a place; the whole world for itself."""
+        return next((key for key in reversed(self.chain(place)) if key != EVERYWHERE), EVERYWHERE)
+
+    def name_of(self, place: str) -> str:
+        """Name a place, the whole world or an unknown place for people."""
+        if place in self.rows:
+            return self.rows[place].name
+        return {EVERYWHERE: "anywhere", UNKNOWN: "an unknown place"}.get(place, place)
 
     def holds(self, words: Iterable[str], place: str) -> bool:
         """Say whether some of the places that are named hold a place, or are that place."""

@@ -90,7 +90,7 @@ class _Chain:
         if facts == prices:
             return self._base_catalog if facts == "base" else self._new_catalog
         rows, priced = self._catalog(facts, facts), self._catalog(prices, prices)
-        return replace(rows, prices=priced.prices, price_rows=priced.price_rows, discounts=priced.discounts)
+        return replace(rows, prices=priced.prices, price_rows=priced.price_rows, agreements=priced.agreements)
 
     @cached_property
     def _old_traces(self) -> Mapping[str, TraceSummary]:

@@ -37,12 +37,16 @@ SourceRow = Mapping[str, str]
 """`source` and `as_of` of a row in a table of sources."""
 
 
+UNSOURCED: SourceRow = {"source": "not known", "as_of": "9999"}
+"""It stands for a source that is missing, which is a problem: no catalog with such a row is ever returned."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One fact or price as its file states it.
 
     key: the name that other entries and plans use.
-    row: its columns; None when its source is not known, which is a problem that was noted already.
+    row: its columns; None when they cannot be known, which is a problem that was noted already.
     document: the file.
     path: where its block stands in the file; () for a whole file.
     """
@@ -190,18 +194,20 @@ class CatalogReading:
         sources: Mapping[str, SourceRow | None],
         document: CatalogDocument,
         path: Path,
-    ) -> Mapping[str, Any] | None:
-        """Return a row with the source and the date that its `source` names; None when the table lacks them."""
+    ) -> Mapping[str, Any]:
+        """Return a row with the source and the date that its `source` names.
+
+        Where the table lacks them, that is a problem, and the row is `UNSOURCED`, so that what else is wrong with it is
+        found in the same run.
+        """
         name = row.get("source")
         if name is None:
             self.note("CAT003", f"{path[-1]} has no source", document.span(path), f"name one: {_names(sources)}")
-            return None
-        if name not in sources:
+        elif name not in sources:
             where = document.span((*path, "source"))
             self.note("CAT006", f"no source {name!r} in the table of sources", where, did_you_mean(name, sources))
-            return None
-        source = sources[name]
-        return source and {**row, **source, **({"as_of": row["as_of"]} if "as_of" in row else {})}
+        source = sources.get(name or "") or UNSOURCED
+        return {**row, **source, **({"as_of": row["as_of"]} if "as_of" in row else {})}
 
     def _with_reading(
         self, row: Mapping[str, Any], sources: Mapping[str, SourceRow | None], document: CatalogDocument, path: Path

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from decimal import Decimal
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -17,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from planner.domain.adapters import Adapter
 from planner.domain.apis import ApiModel, Provider
-from planner.domain.discounts import Discount
+from planner.domain.discounts import Discount, OwnPrice
 from planner.domain.engine import EngineRelease
 from planner.domain.gaps import did_you_mean
 from planner.domain.models import Model
@@ -43,6 +44,7 @@ T = TypeVar(
     Provider,
     ApiModel,
     Price,
+    OwnPrice,
     Discount,
     Adapter,
     EngineRelease,
@@ -95,12 +97,15 @@ def fact_table(entries: Iterable[Entry], kind: type[T], problems: list[Problem])
             value = reader.validate_json(json.dumps(entry.row), strict=True)
         except ValidationError as error:
             problems.extend(_row_problems(error, entry))
-            continue
+            refused = {str(detail["loc"][0]) for detail in error.errors() if detail["loc"]}
+            if (partial := _without_missing(reader, entry, error)) is None:
+                problems.extend(stated_problems(kind, entry, refused))
+                continue
+            value = partial
         doubts = chain(row_doubts(value, entry.row), _contradictions(value))
         problems.extend(Problem("CAT003", message, entry.span(*place)) for place, message in doubts)
         if isinstance(value, Price) and value.usd <= 0:
-            hint = "leave the price out: what is not known is a gap, and nothing is free"
-            problems.append(Problem("CAT005", f"the price of {value.key} is {value.usd}", entry.span("usd"), hint))
+            problems.append(_not_above_zero(value.key, value.usd, entry))
         if isinstance(value, Discount) and (wrong := value.contradiction()):
             problems.append(Problem("CAT010", wrong[1], entry.span(wrong[0])))
         values.setdefault(entry.key, value)
@@ -111,6 +116,42 @@ def _row_problems(error: ValidationError, entry: Entry) -> Iterator[Problem]:
     for detail in error.errors(include_url=False, include_context=False):
         place = ".".join(str(part) for part in detail["loc"])
         yield Problem("CAT003", f"{place}: {detail['msg']}" if place else detail["msg"], entry.span(*detail["loc"]))
+
+
+def _without_missing(reader: TypeAdapter[V], entry: Entry, error: ValidationError) -> V | None:
+    """Return the value of a row that lacks only columns which may be unknown, so that the others are looked at.
+
+    None where there is no such value. That the columns are missing is a problem that was noted already.
+    """
+    missing = {str(detail["loc"][0]): None for detail in error.errors() if detail["type"] == "missing"}
+    try:
+        return reader.validate_json(json.dumps({**(entry.row or {}), **missing}), strict=True)
+    except ValidationError:
+        return None
+
+
+def stated_problems(kind: type[T], entry: Entry, told: Collection[str] = ()) -> Iterator[Problem]:
+    """Yield what can be said of the columns of a row that makes no value, so that one run tells it all.
+
+    told: columns of which a problem is noted already.
+    """
+    row, refused = entry.row or {}, set(told)
+    known = {field.name for field in fields(kind)}
+    for key in row:
+        if key not in known and key not in refused:
+            yield Problem("CAT003", f"unknown key {key!r}; {did_you_mean(key, known)}", entry.span(key))
+    if "as_of" in row and "as_of" not in refused:
+        try:
+            earliest_day(str(row["as_of"]))
+        except ValueError as wrong:
+            yield Problem("CAT003", str(wrong), entry.span("as_of"))
+    if issubclass(kind, Price) and "usd" in row and "usd" not in refused and Decimal(str(row["usd"])) <= 0:
+        yield _not_above_zero(entry.key, row["usd"], entry)
+
+
+def _not_above_zero(key: str, usd: object, entry: Entry) -> Problem:
+    hint = "leave the price out: what is not known is a gap, and nothing is free"
+    return Problem("CAT005", f"the price of {key} is {usd}", entry.span("usd"), hint)
 
 
 def row_doubts(

@@ -40,7 +40,7 @@ from planner.edges.catalog_files import (
     load_catalog,
     without_price,
 )
-from planner.edges.catalog_tables import FactTable, fact_table
+from planner.edges.catalog_tables import FactTable, fact_table, stated_problems
 from planner.edges.catalog_yaml import read
 from planner.edges.own_adapters import ADAPTERS, own_adapters
 from planner.edges.own_prices import own_prices, with_own_prices
@@ -124,17 +124,20 @@ def _with_own(shipped: Catalog, own: Path) -> Catalog:
             _misnamed(table.entries.values()) if kind != "adapter" else ()
         )  # an adapter's own rule is stricter
     problems.extend(dangling_places(models, shipped.places.rows, providers))
-    if not UNREAD & {problem.code for problem in problems}:
-        types = {**shipped.instances, **instances.values}
+    unread = _unread_folders(problems, own)
+    if not unread & {MODELS, "gpus"}:
         known_gpus = {*shipped.all_gpus, *gpus.entries}
         problems.extend(dangling_names(instances, apis, known_gpus, known_models))
+    if "prices/api" not in unread:
         priced: ChainMap[str, object] = ChainMap(dict(prices.entries), _kept(load_catalog().price_rows))
         hosts_known = {**shipped.providers, **providers.values}
         problems.extend(without_price(apis, hosts_known, priced, f"{own}/prices"))
+    if apis.entries.keys() == apis.values.keys() and "providers" not in unread:
         problems.extend(dangling_models(providers, [*shipped.apis, *apis.values.values()]))
-        problems.extend(dangling_families(regions, types.values()))
+    if instances.entries.keys() == instances.values.keys() and "instances" not in unread:
+        problems.extend(dangling_families(regions, {**shipped.instances, **instances.values}.values()))
     problems.extend(_zones_elsewhere(regions, shipped.regions))
-    catalog = with_own_prices(_with_facts(shipped, tables), reading, prices)
+    catalog = with_own_prices(_with_facts(shipped, tables), reading, prices, {*apis.entries, *instances.entries})
     metrics = reading.names(SCORES) if reading.has(SCORES) else ()
     is_whole = all(table.entries.keys() == table.values.keys() for table in tables.values())
     problems.extend(metric_problems(metrics, own, catalog if is_whole else None))
@@ -212,6 +215,16 @@ def _unread(own: Path) -> Iterable[Problem]:
             yield Problem("CAT007", f"{path} is not read", Span(str(path), 1), hint)
 
 
+def _unread_folders(problems: Iterable[Problem], own: Path) -> set[str]:
+    """Return the folders of which some file could not be read, like `models` and `prices/api`.
+
+    Nobody can say which names are missing there.
+    """
+    files = [Path(problem.where.file) for problem in problems if problem.code in UNREAD and problem.where]
+    parts = [file.relative_to(own).parts for file in files if file.is_relative_to(own)]
+    return {"/".join(each[:depth]) for each in parts for depth in (1, 2)}
+
+
 def _misnamed(entries: Iterable[Entry]) -> Iterable[Problem]:
     """Yield a problem for each row whose name cannot be a part of other names."""
     for entry in entries:
@@ -247,6 +260,7 @@ def _from_base(entry: Entry, shipped: Catalog, problems: list[Problem]) -> Entry
     if base is None:
         message = f"there is no shipped model {name!r} to take the shape of"
         problems.append(Problem("CAT006", message, entry.span("base"), did_you_mean(str(name), shipped.models)))
+        problems.extend(stated_problems(Model, entry, {"base"}))
         return replace(entry, row=None)
     return replace(entry, row=_merged(base, entry.row, shipped.models[name]))
 

@@ -3,8 +3,9 @@
     catalog/prices/KIND/GROUP.yaml    prices that the team pays, in the form of a snapshot's files
     catalog/discounts.yaml            what is taken off list prices
 
-CAT006: a price or a discount of something that the catalog does not have. CAT008: a date that cannot hold. CAT009: a
-price in another currency or unit. CAT010: a discount that takes off nothing or everything.
+CAT003: a list price with an end. CAT004: two discounts on the same thing that hold on the same day. CAT006: a price or
+a discount of something that the catalog does not have. CAT008: a date that cannot hold. CAT009: a price in another
+currency or unit. CAT010: a discount that takes off nothing or everything.
 """
 
 from __future__ import annotations
@@ -13,15 +14,17 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from datetime import date
+from itertools import pairwise
 from typing import Any, get_args
 
+from planner.domain.agreements import Agreements
 from planner.domain.apis import PricePart, catalog_key
 from planner.domain.catalog import Catalog, OwnRow
-from planner.domain.discounts import Discount, OwnPrice, as_own, discounted, names_in, on_price
+from planner.domain.discounts import Discount, OwnPrice, as_own, names_in, on_price
 from planner.domain.gaps import did_you_mean
 from planner.domain.price_lists import is_list_price
 from planner.domain.prices import LAST_CUTS, Price, earliest_day
-from planner.edges.catalog_entries import CatalogReading, Entry
+from planner.edges.catalog_entries import UNSOURCED, CatalogReading, Entry
 from planner.edges.catalog_files import load_catalog
 from planner.edges.catalog_later import RowsByGroup
 from planner.edges.catalog_tables import FactTable, fact_table
@@ -38,65 +41,61 @@ HOME = "us-east-1"
 _COLUMNS = frozenset(field.name for field in fields(Price))
 
 
-def with_own_prices(catalog: Catalog, reading: CatalogReading, own: FactTable[Price]) -> Catalog:
+def with_own_prices(
+    catalog: Catalog, reading: CatalogReading, own: FactTable[OwnPrice], stated: Collection[str] = ()
+) -> Catalog:
     """Return the catalog with the team's own prices over the snapshot's, which are net of the team's discounts.
+
+    Prices are those with all that is agreed; `Catalog.priced_on` tells those of a day.
 
     Own rows that a refresh read from a price list are list prices too: discounts are taken off them, and they age.
 
     Names are held against the newest snapshot, whichever the catalog has: a lock that stays on an older one shall not
     break when the team agrees on what came later.
 
-    catalog: the shipped catalog with all other own rows. own: the prices, as `own_prices` read them. What is wrong goes
-    to the problems of the reading.
+    catalog: the shipped catalog with all other own rows. own: the prices, as `own_prices` read them. stated: keys of
+    own hosted models and machines, also of those whose rows are wrong, which have names all the same. What is wrong
+    goes to the problems of the reading.
     """
     entries = discount_entries(reading)
     found = fact_table(entries, Discount, reading.problems)
     if not own.entries and not entries:
         return catalog
-    reading.problems.extend(_unknown_prices(own.entries.values(), catalog))
-    read = {key: price for key, price in own.values.items() if is_list_price(price.source)}
-    reading.problems.extend(_unsold(found.entries.values(), catalog, own.entries.keys() - read.keys()))
+    reading.problems.extend(_unknown_prices(own.entries.values(), catalog, stated))
+    read = {key: _list_price(price) for key, price in own.values.items() if is_list_price(price.source)}
+    reading.problems.extend(_unsold(found.entries.values(), catalog, own.entries.keys() - read.keys(), stated))
     reading.problems.extend(_dates(own.values, own.entries, found))
-    discounts = dict(found.values)
     agreed = {key: as_own(price) for key, price in own.values.items() if key not in read}
     agreed_rows = {key: row for key, row in own.rows.items() if key in agreed}
     listed = Layered({key: row for key, row in own.rows.items() if key in read}, catalog.price_rows, lambda _, row: row)
+    list_prices = Layered(read, catalog.prices.rows, lambda _, price: price)
+    agreements = Agreements(list_prices, agreed, tuple(found.values.values()))
     return replace(
         catalog,
-        prices=replace(
-            catalog.prices,
-            rows=Layered(
-                agreed,
-                Layered(read, catalog.prices.rows, lambda _, price: price),
-                lambda _, price: discounted(price, discounts),
-            ),
-        ),
-        price_rows=Layered(
-            agreed_rows,
-            listed,
-            lambda key, row: _with_discounts(key, row, found, discounts),
-        ),
+        prices=replace(catalog.prices, rows=agreements.on_some_day()),
+        price_rows=Layered(agreed_rows, listed, lambda key, row: _with_discounts(key, row, found)),
         own={**catalog.own, **_own_rows("price", own, catalog.price_rows), **_own_rows("discount", found, ())},
-        discounts=discounts,
+        agreements=agreements,
     )
 
 
-def own_prices(reading: CatalogReading) -> FactTable[Price]:
+def own_prices(reading: CatalogReading) -> FactTable[OwnPrice]:
     """Return the prices of the team's own. Whatever is wrong with them goes to the problems of the reading."""
     entries = [_in_dollars(entry, reading.problems) for entry in own_price_entries(reading)]
-    return fact_table(entries, Price, reading.problems)
+    return fact_table(entries, OwnPrice, reading.problems)
 
 
 def not_yet(catalog: Catalog, start: date) -> Iterator[Problem]:
-    """Yield a problem for each own price and discount that is of a day after the first one of the horizon.
+    """Yield a problem for each own price that is of a day after the first one of the horizon.
 
-    What a refresh read from a price list is a list price, and may be younger as those of the snapshot may.
+    What a refresh read from a price list is a list price, and may be younger as those of the snapshot may. A discount
+    may begin later: until then it is not taken off.
     """
     for key, row in catalog.own.items():
         kind, _, name = key.partition("/")
-        agreed = kind == "discount" or (kind == "price" and isinstance(catalog.prices.price(name), OwnPrice))
+        agreed = kind == "price" and catalog.agreements is not None and name in catalog.agreements.prices
         if agreed and earliest_day(row.as_of) > start:
-            message = f"the {kind} {name} is of {row.as_of}, and the horizon starts on {start.isoformat()}"
+            message = f"the price {name} is of {row.as_of}, and the horizon starts on {start.isoformat()}"
             yield Problem("CAT008", message, row.where, "let `horizon.start` be that day or later, or mend the day")
 
 
@@ -107,11 +106,15 @@ def _own_rows(kind: str, table: FactTable[Any], shipped: Iterable[str]) -> dict[
     }
 
 
-def _with_discounts(
-    key: str, row: Mapping[str, Any], table: FactTable[Discount], discounts: Mapping[str, Discount]
-) -> Mapping[str, Any]:
+def _list_price(price: OwnPrice) -> Price:
+    """Return what a refresh read from a price list, which has no end."""
+    return Price(**{name: getattr(price, name) for name in _COLUMNS})
+
+
+def _with_discounts(key: str, row: Mapping[str, Any], table: FactTable[Discount]) -> Mapping[str, Any]:
     """Return a row of the snapshot, as digests see it, with the discounts that can decide its price."""
-    given = [table.rows[discount.on] for discount in on_price(key, discounts)]
+    names = {discount: name for name, discount in table.values.items()}
+    given = [table.rows[names[discount]] for discount in on_price(key, names)]
     return {**row, "discounts": given} if given else row
 
 
@@ -130,9 +133,9 @@ def _in_dollars(entry: Entry, problems: list[Problem]) -> Entry:
     return replace(entry, row=None)
 
 
-def _unknown_prices(entries: Iterable[Entry], catalog: Catalog) -> Iterator[Problem]:
+def _unknown_prices(entries: Iterable[Entry], catalog: Catalog, stated: Collection[str]) -> Iterator[Problem]:
     """Yield a problem for each price of something that is not sold, or that is charged for in another unit."""
-    apis, items = _priced_addresses(catalog), _platform_items()
+    apis, items = {*_priced_addresses(catalog), *stated}, _platform_items()
     for entry in entries:
         kind, group, rest = entry.key.split("/", 2)
         item, _, last = rest.rpartition("/")
@@ -144,7 +147,7 @@ def _unknown_prices(entries: Iterable[Entry], catalog: Catalog) -> Iterator[Prob
         elif kind == "ec2":
             known = (
                 ("region", group, catalog.regions),
-                ("instance type", item or rest, _instance_types(catalog, group)),
+                ("instance type", item or rest, {*_instance_types(catalog, group), *stated}),
                 ("purchase option", last if item else "", [PURCHASE]),
             )
         else:
@@ -166,19 +169,22 @@ def _unknown_prices(entries: Iterable[Entry], catalog: Catalog) -> Iterator[Prob
             yield Problem("CAT009", message, entry.span("unit"), f"state it for one {unit}")
 
 
-def _unsold(entries: Iterable[Entry], catalog: Catalog, own: Collection[str]) -> Iterator[Problem]:
+def _unsold(
+    entries: Iterable[Entry], catalog: Catalog, own: Collection[str], stated: Collection[str]
+) -> Iterator[Problem]:
     """Yield a problem for each discount on something that the catalog does not sell, or that has own prices alone."""
     agreed = {name for key in own for name in names_in(key)}
     for entry in entries:
-        sold = _sold(entry.key, catalog)
-        if entry.key in sold and not _is_net(entry.key, own, agreed):
+        on = str(entry.row["on"]) if entry.row else entry.key
+        sold = _sold(on, catalog) | {name for key in stated for name in _names_of(key)}
+        if on in sold and not _is_net(on, own, agreed):
             continue
-        if entry.key in agreed:
-            message = f"all prices of {entry.key} are your own, and those are net: nothing is left to discount"
+        if on in agreed:
+            message = f"all prices of {on} are your own, and those are net: nothing is left to discount"
             yield Problem("CAT010", message, entry.span("on"), "leave the discount out, or the prices")
         else:
-            hint = did_you_mean(entry.key, sold | agreed)
-            yield Problem("CAT006", f"there is nothing named {entry.key!r} to discount", entry.span("on"), hint)
+            hint = did_you_mean(on, sold | agreed)
+            yield Problem("CAT006", f"there is nothing named {on!r} to discount", entry.span("on"), hint)
 
 
 def _sold(on: str, catalog: Catalog) -> set[str]:
@@ -194,6 +200,12 @@ def _sold(on: str, catalog: Catalog) -> set[str]:
         return {"platform", *(f"platform/{item}" for item in _platform_items())}
     types = _instance_types(catalog, HOME)
     return {*PRICE_KINDS, *(f"ec2/{name}" for name in types), *(f"ec2/{name.partition('.')[0]}" for name in types)}
+
+
+def _names_of(key: str) -> Iterator[str]:
+    """Yield the names by which a discount can mean a hosted model or a machine of the team's own."""
+    provider, _, slug = key.partition("/")
+    yield from (f"api/{key}", f"api/{provider}") if slug else (f"ec2/{key}", f"ec2/{key.partition('.')[0]}")
 
 
 def _is_net(on: str, own: Collection[str], agreed: Collection[str]) -> bool:
@@ -214,10 +226,14 @@ def _priced_addresses(catalog: Catalog) -> set[str]:
 
 
 def _dates(
-    prices: Mapping[str, Price], entries: Mapping[str, Entry], discounts: FactTable[Discount]
+    prices: Mapping[str, OwnPrice], entries: Mapping[str, Entry], discounts: FactTable[Discount]
 ) -> Iterator[Problem]:
-    """Yield a problem for each price that is older than the last cut, and each discount that ends before it began."""
+    """Yield a problem for each price that is older than the last cut, and for each end that cannot be."""
     for key, price in prices.items():
+        yield from _end(f"price of {key}", price, entries[key])
+        if price.until is not None and is_list_price(price.source):
+            hint = "leave `until` out: a refresh reads list prices again; or name the agreement as the source"
+            yield Problem("CAT003", f"{key}: a list price has no end", entries[key].span("until"), hint)
         family = key.split("/")[2].partition(".")[0] if price.kind == "ec2" else ""
         cut, day = LAST_CUTS.get(family), _day(price.as_of)
         if cut is not None and day is not None and day < cut:
@@ -225,17 +241,37 @@ def _dates(
                 f"the price of {key} is of {price.as_of}, before AWS cut the prices of {family} on {cut.isoformat()}"
             )
             yield Problem("CAT008", message, entries[key].span("as_of"), "ask for the price that you pay today")
-    for name, discount in discounts.values.items():
-        began = _day(discount.as_of)
-        if discount.until is not None and began is not None and discount.until < began:
-            message = f"the discount on {name} ends on {discount.until.isoformat()}, before it begins"
-            yield Problem("CAT008", message, discounts.entries[name].span("until"), f"it is of {discount.as_of}")
+    for key, discount in discounts.values.items():
+        yield from _end(f"discount on {discount.on}", discount, discounts.entries[key])
+    yield from _at_once(discounts)
+
+
+def _end(what: str, agreed: Discount | OwnPrice, entry: Entry) -> Iterator[Problem]:
+    """Yield a problem where what is agreed ends before its first day."""
+    began = _day(agreed.as_of)
+    if agreed.until is not None and began is not None and agreed.until < began:
+        message = f"the {what} ends on {agreed.until.isoformat()}, before it begins"
+        yield Problem("CAT008", message, entry.span("until"), f"it is of {agreed.as_of}")
+
+
+def _at_once(discounts: FactTable[Discount]) -> Iterator[Problem]:
+    """Yield a problem for each discount that begins while another on the same thing holds."""
+    found = (
+        (began, discounts.entries[key], each) for key, each in discounts.values.items() if (began := _day(each.as_of))
+    )
+    dated = sorted(found, key=lambda each: (each[2].on, each[0], each[1].span().line))
+    for (_, first, before), (began, entry, after) in pairwise(dated):
+        if before.on == after.on and (before.until is None or began <= before.until):
+            there = f"{first.span().file}:{first.span().line}"
+            message = f"two discounts on {after.on} hold on {began.isoformat()}, the first in {there}"
+            hint = "keep one of them, or let the first end (`until`) before the second begins (`as_of`)"
+            yield Problem("CAT004", message, entry.span("on"), hint)
 
 
 def _day(as_of: str) -> date | None:
     """Return the first day that a date can mean; None for none, which is a problem that was noted already."""
     try:
-        return earliest_day(as_of)
+        return None if as_of == UNSOURCED["as_of"] else earliest_day(as_of)
     except ValueError:
         return None
 

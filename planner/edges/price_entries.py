@@ -56,7 +56,10 @@ def own_price_entries(reading: CatalogReading) -> list[Entry]:
 
 
 def discount_entries(reading: CatalogReading) -> list[Entry]:
-    """Return the discounts of a team's own: one entry for each line of `discounts.yaml`."""
+    """Return the discounts of a team's own: one entry for each line of `discounts.yaml`.
+
+    Its key is what the discount is given for; of one that follows another on the same thing, with its first day.
+    """
     document = reading.document("", "discounts", TextLoader) if reading.has(f"discounts{SUFFIX}") else None
     if document is None:
         return []
@@ -66,15 +69,17 @@ def discount_entries(reading: CatalogReading) -> list[Entry]:
     if not isinstance(lines, list):
         reading.note("CAT003", f"{document.file} has no list `discounts`", document.span(("discounts",)))
         return []
-    entries = []
+    entries: dict[str, Entry] = {}
     for index, line in enumerate(lines):
         path: Path = ("discounts", index)
         if isinstance(line, dict) and isinstance(line.get("on"), str):
-            entries.append(Entry(line["on"], line, document, path))
+            name = line["on"]
+            key = f"{name} of {line.get('as_of')}" if name in entries else name
+            entries[key if key not in entries else f"{key}, line {index + 1}"] = Entry(key, line, document, path)
         else:
             message = "a discount is written {on: NAME, percent: NUMBER, source: TEXT, as_of: DATE}"
             reading.note("CAT003", message, document.span(path))
-    return entries
+    return list(entries.values())
 
 
 def _priced(

@@ -92,12 +92,12 @@ def headline(lock: Lock) -> Prose:
 
 
 def phases_view(plan: Plan) -> FoldingTable:
-    """Return the phases of the horizon: what ends when, who serves from then on, and what that costs."""
+    """Return the phases of the horizon: what ends or begins when, who serves from then on, and what that costs."""
     rows: list[tuple[Words, ...]] = []
     for phase in plan.phases:
         served = [f"{route.name}: {', then '.join(route.served_by)}" for route in phase.routes]
         usd = "no plan" if phase.usd_per_month is None else money(phase.usd_per_month)
-        ended = "\n".join(phase.ended)
+        ended = "\n".join((*phase.ended, *phase.repriced))
         rows.append((str(phase.start), str(phase.end), ended, usd, phase.fleet, "; ".join(served) or phase.why_not))
     mean = "none" if plan.mean_usd_per_month is None else f"{money(plan.mean_usd_per_month)} a month"
     return FoldingTable(

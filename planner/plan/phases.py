@@ -1,4 +1,4 @@
-"""What follows when a hosted model ends inside the horizon: the plan as phases, each from one day to another.
+"""What follows when a model or a price of the plan ends inside the horizon: the plan as phases, from day to day.
 
 The rest of the plan is that of its first phase. A later phase says what serves instead and what that costs; it is
 planned again, and reviewed, before its first day.
@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Literal
 
 from planner.plan.parts import PlanPart
+from planner.words.fields import left_out_at
 from planner.words.numbers import Dollars, dollars
 
 
@@ -28,11 +29,13 @@ class PhaseRoute(PlanPart):
 
 
 class Phase(PlanPart):
-    """A phase is a part of the horizon in which the same hosted models serve.
+    """A phase is a part of the horizon in which the same hosted models serve, at the same prices.
 
     start: its first day.
     end: the first day after it.
     ended: the hosted models that the phase before it used and that end on its first day.
+    repriced: what the team has agreed that begins or ends on its first day and moves a price, in words; the key stands
+    in the file only if something does.
     routes: who serves each route; empty where nothing can.
     fleet: the machines, in words.
     usd_per_month: its cost, USD a month; None where nothing can serve.
@@ -42,6 +45,7 @@ class Phase(PlanPart):
     start: date
     end: date
     ended: tuple[str, ...]
+    repriced: tuple[str, ...] = left_out_at(())
     routes: tuple[PhaseRoute, ...]
     fleet: str
     usd_per_month: Dollars | None

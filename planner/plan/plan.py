@@ -34,8 +34,8 @@ class Plan(PlanPart):
     node_groups, pools: what runs.
     routes, apis: where requests go.
     cost: what it costs a month; where the horizon has phases, in the first of them.
-    phases: what follows when a hosted model of the plan ends inside the horizon, the plan itself first; the key stands
-    in the file only if one does.
+    phases: what follows when a hosted model or a price of the plan ends inside the horizon, the plan itself first; the
+    key stands in the file only if one does.
     mean_usd_per_month: cost over the whole horizon, weighted by the days of the phases, USD a month; the key stands in
     the file only if there are phases and all have a cost.
     verdicts: judgements on it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from planner.decision.answer.solved import Solved
 from planner.decision.candidates.hosting_rights import licensee, stays_in_region
 from planner.domain.licences import unsure
+from planner.domain.places import UNKNOWN
 from planner.plan.parts import VerdictState
 from planner.plan.review import Verdict
 
@@ -19,6 +20,7 @@ def privacy_of(solved: Solved) -> Verdict:
     for route in solved.demand.routes:
         wanted = route.route.residency
         if not wanted:
+            told += _leaves(solved, route.name)
             continue
         places = ", ".join(wanted)
         region = solved.catalog.places.words_for(solved.region)
@@ -58,6 +60,22 @@ def licence_doubts(solved: Solved) -> list[Verdict]:
 def _restricted(solved: Solved) -> str:
     restricted = [route.name for route in solved.demand.routes if not route.route.may_use_api]
     return f"no API exists for {', '.join(restricted)}" if restricted else "no route is restricted"
+
+
+def _leaves(solved: Solved, route: str) -> list[str]:
+    """Say to which parts of the world the prompts of a route without a residency go that are not the cluster's."""
+    places, region = solved.catalog.places, solved.region
+    here = places.of_region(region)
+    home = places.outermost(here) if here else None
+    away: dict[str, list[str]] = {}
+    for api in solved.apis_of(route):
+        there = {places.outermost(place) for place in api.host.residency or ()}
+        for place in sorted(there - {home}) if there else [UNKNOWN]:
+            away.setdefault(places.name_of(place), []).append(api.row.key)
+    if not away:
+        return []
+    goals = ", ".join(f"{name} ({', '.join(apis)})" for name, apis in sorted(away.items()))
+    return [f"{route} states no residency: from {places.words_for(region)} its prompts may go to {goals}"]
 
 
 def _who(solved: Solved, route: str) -> str:

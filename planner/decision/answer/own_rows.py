@@ -1,26 +1,29 @@
 """What of a plan rests on the team's own catalog, in one verdict: rows, prices and discounts, each with its day.
 
-Of a discount that ends within the horizon it says how the bill changes from then on, by
-
-    Σ over its lines: quantity × unit price × (price without it / price with it − 1)
-
-The verdict warns where that is more. It is less where a larger discount was hidden behind the one that ends.
+What is agreed for other days than those of the horizon is named too. What begins or ends within it makes phases. An own
+price that is far from the list price is a warning of its own, whether the plan pays it or not: it may have kept the
+plan from what it is the price of.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
 from decimal import Decimal
 
 from planner.decision.answer.fleet import adapters_of
 from planner.decision.answer.solved import Solved
+from planner.domain.agreements import named
 from planner.domain.apis import catalog_key
 from planner.domain.catalog import Catalog
 from planner.domain.discounts import Discount, DiscountedPrice, OwnPrice
-from planner.domain.prices import earliest_day
+from planner.domain.environment import Horizon
+from planner.domain.price_ages import region_of
+from planner.domain.prices import Price, earliest_day
 from planner.plan.cost import Cost, CostLine
 from planner.plan.review import Verdict
+
+MOST_TOLD = 4
+"""Own prices that a warning names at most."""
 
 
 def own_verdict(solved: Solved, cost: Cost, fallbacks: Iterable[str]) -> list[Verdict]:
@@ -30,15 +33,34 @@ def own_verdict(solved: Solved, cost: Cost, fallbacks: Iterable[str]) -> list[Ve
     """
     catalog, horizon = solved.catalog, solved.environment.horizon
     told = [*_rows(_facts(solved, fallbacks), catalog), *_prices(cost.lines, catalog)]
-    dearer = False
-    for discount, lines in _discounts(cost.lines, catalog):
-        words = _discount_words(discount)
-        if discount.ends_within(horizon.start, horizon.end):
-            more = _more_after(discount, lines, catalog)
-            dearer = dearer or more > 0
-            words += _end_words(more)
-        told.append(words)
-    return [Verdict(name="own catalog", state="warn" if dearer else "pass", message="; ".join(told))] if told else []
+    told += map(_discount_words, _discounts(cost.lines, catalog))
+    if catalog.agreements is not None:
+        told += [f"{named(each)} {became}" for each, became in catalog.agreements.out_of(horizon.start, horizon.end)]
+    verdicts = [Verdict(name="own catalog", state="pass", message="; ".join(told))] if told else []
+    return [*verdicts, *_doubtful(catalog, solved.region, horizon)]
+
+
+def _doubtful(catalog: Catalog, region: str, horizon: Horizon) -> Iterator[Verdict]:
+    """Warn of own prices of the region that are far from the list prices of the same things."""
+    if catalog.agreements is None:
+        return
+    far = catalog.agreements.far_off(horizon.start, horizon.end)
+    told = [_far_words(own, listed) for own, listed in far if region_of(own.key) in (region, "")]
+    if told:
+        more = f"; and {len(told) - MOST_TOLD} more" if len(told) > MOST_TOLD else ""
+        message = f"{'; '.join(told[:MOST_TOLD])}{more}: is each of them for one unit, as stated?"
+        yield Verdict(name="own prices", state="warn", message=message)
+
+
+def _far_words(own: OwnPrice, listed: Price) -> str:
+    """Say how far an own price is from the list price, with both."""
+    factor = own.usd / listed.usd
+    times = f"{_rounded(factor)} times" if factor > 1 else f"one {_rounded(1 / factor)}th of"
+    return f"{own.key} is ${own.usd:f} a {own.unit}, {times} the list price of ${listed.usd:f}"
+
+
+def _rounded(factor: Decimal) -> str:
+    return f"{round(factor):,}"
 
 
 def _facts(solved: Solved, fallbacks: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -73,32 +95,13 @@ def _prices(lines: Iterable[CostLine], catalog: Catalog) -> Iterator[str]:
         yield f"{many} of {oldest}"
 
 
-def _discounts(lines: Iterable[CostLine], catalog: Catalog) -> list[tuple[Discount, list[CostLine]]]:
-    """Return the discounts behind the bill, each with its lines, sorted by what they are given for."""
-    found: dict[str, tuple[Discount, list[CostLine]]] = {}
-    for line in lines:
-        if isinstance(price := catalog.prices.price(line.price), DiscountedPrice):
-            found.setdefault(price.discount.on, (price.discount, []))[1].append(line)
+def _discounts(lines: Iterable[CostLine], catalog: Catalog) -> list[Discount]:
+    """Return the discounts behind the bill, sorted by what they are given for."""
+    prices = (catalog.prices.price(line.price) for line in lines)
+    found = {price.discount.on: price.discount for price in prices if isinstance(price, DiscountedPrice)}
     return [found[name] for name in sorted(found)]
 
 
 def _discount_words(discount: Discount) -> str:
     until = f", until {discount.until.isoformat()}" if discount.until is not None else ""
     return f"{discount.percent:f} % off {discount.on} ({discount.source}, of {discount.as_of}{until})"
-
-
-def _more_after(discount: Discount, lines: Iterable[CostLine], catalog: Catalog) -> Decimal:
-    """Return by how much a month is dearer after a discount has ended, USD; below zero where it is cheaper."""
-    assert discount.until is not None
-    later, more = catalog.priced_on(discount.until + timedelta(days=1)), Decimal(0)
-    for line in lines:
-        with_it, without_it = catalog.prices.price(line.price), later.prices.price(line.price)
-        assert with_it is not None
-        assert without_it is not None
-        more += line.quantity * line.unit_price * (without_it.usd / with_it.usd - 1)
-    return more
-
-
-def _end_words(more: Decimal) -> str:
-    change = f"${abs(more):,.0f} {'more' if more > 0 else 'less'} a month" if more else "the bill stays as it is"
-    return f", which is within the horizon: {change} from then on"

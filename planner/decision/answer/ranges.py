@@ -127,7 +127,7 @@ def _scaled(question: Question, uncertain: Mapping[str, float], sign: int) -> Qu
 
 
 def _price_words(solved: Solved) -> str:
-    return _LIST_PRICE_WORDS if solved.catalog.has_agreed_prices else _PRICE_WORDS
+    return _LIST_PRICE_WORDS if solved.catalog.has_agreed_prices(solved.environment.horizon.start) else _PRICE_WORDS
 
 
 def _priced(solved: Solved, factor: float) -> Question:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from planner.decision.answer.phases import Replan, listed
+from planner.decision.answer.phase_verdicts import listed
+from planner.decision.answer.phases import Replan
 from planner.decision.answer.sentences import counted_words, omission_words
 from planner.decision.answer.set_aside import can_be_set_aside, causes_of, rules_against, set_aside
 from planner.decision.candidates.candidate import Candidate

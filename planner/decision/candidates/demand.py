@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from planner.decision.candidates.reach import NO_CUTS, Cuts, bands_read, context_wanted
+from planner.decision.candidates.reach import NO_CUTS, Cuts, bands_read, context_wanted, reach_of, room_counted
 from planner.decision.candidates.weeks import RouteWeek, week_of
 from planner.decision.choice.question import BandKey
 from planner.domain.demand import Level, hourly_rates, levels
@@ -79,7 +79,7 @@ class RouteDemand:
 
     def reads(self, context: int) -> int:
         """Return how many bands, from the shortest prompts on, a candidate with this context reads whole."""
-        return bands_read(self.workload, self.cuts, math.floor((context - self.workload.room) / self.counts.ratio))
+        return bands_read(self.workload, self.cuts, reach_of(context, self.workload.room, self.counts))
 
     def lengths_read(self, context: int) -> Lengths:
         """Return the lengths of all requests that a candidate with this context reads; of all where it reads none."""
@@ -174,7 +174,7 @@ class RouteDemand:
         if counts.change_nothing:
             return self
         bands = tuple(replace(band, mix=counts.mix(band.mix)) for band in self.bands)
-        room = math.ceil(self.workload.room * counts.ratio + counts.reasoning)
+        room = room_counted(self.workload.room, counts)
         workload = replace(self.workload, mix=counts.mix(self.workload.mix), bands=bands, room=room)
         slope = self.target.ttft_ms_per_1k_input / counts.ratio
         return replace(

@@ -30,7 +30,7 @@ from planner.decision.candidates.omissions import (
     TooLittleContext,
 )
 from planner.decision.candidates.price_parts import Recognised, recognised_prefix, tokens_by_price_part
-from planner.decision.candidates.terms import ServedAt, doubts, served_at, unmet
+from planner.decision.candidates.terms import ServedAt, doubts, served_at, served_outside, unmet
 from planner.decision.choice.question import ApiOption, BandKey
 from planner.decision.inputs import Exemption
 from planner.domain.apis import ApiModel, PricePart, Provider
@@ -99,7 +99,9 @@ def hosted_apis(
     gaps: set[Gap] = set()
     for route in routes:
         for row in _accepted(route.route, catalog):
-            at = served_at(row, route.route.residency, catalog, region, accounts.providers.get(row.provider))
+            exempt = Exemption("residency", route.name, row.provider) in exemptions
+            address = served_outside if exempt else served_at
+            at = address(row, route.route.residency, catalog, region, accounts.providers.get(row.provider))
             counted = route.counted(token_counts(row.slug, facts or {}, catalog))
             cause = _set_against(row, counted, catalog, accounts, start)
             if cause is None and at is not None:

@@ -94,6 +94,12 @@ class Market:
     undercut: frozenset[Offer] = frozenset()
     dear_usd: float = math.inf
 
+    @property
+    def price_keys(self) -> frozenset[str]:
+        """Return the keys of the prices of all candidates that are left."""
+        hosted = {price.key for api in self.apis for price in api.prices.values()}
+        return frozenset(hosted | {c.offering.price_key for c in self.classes})
+
     def serves(self, route: str, accepted: AcceptedEntry, quotas: Mapping[str, int]) -> bool:
         """Say whether an entry of a route's accept list could serve it, so that it fell, if it did, on price alone."""
         keys = {row.key for row in accepted.apis}

@@ -1,6 +1,6 @@
 """How long a prompt each candidate reads, and where the requests of a route are cut for that.
 
-    reach = context − room for the answer
+    reach = (context − room for the answer) / tokens of the model for a stated one
 
 This one rule holds for APIs and for hosted models alike. The gateway knows the length of a prompt on arrival and routes
 by it. So an input band ends at the reach of each candidate that some requests exceed, and a request that is too long
@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 from planner.domain.adapters import max_lora_rank
 from planner.domain.catalog import Catalog
-from planner.domain.environment import ApiAccounts, Environment
+from planner.domain.environment import ApiAccounts, Environment, ModelFacts
 from planner.domain.gaps import Gap
 from planner.domain.lengths_declared import NOTHING
+from planner.domain.model_facts import TokenCounts, token_counts
 from planner.domain.models import Drafter, Model, Quantization
 from planner.domain.offerings import Gpu, Offerings
 from planner.domain.route import Route
@@ -124,25 +125,40 @@ def cuts(
     """
     found = {} if known is None else known
     sold = tuple((row.instance_type, row.price) for row in offerings)
-    accounts = tuple(sorted(environment.api.providers))
+    accounts, facts = tuple(sorted(environment.api.providers)), environment.models
     keys = {}
     for name, route in sorted(environment.routes.items()):
         trace = traces.get(route.traffic.trace or "")
-        contexts = tuple(_contexts_stated(route, catalog))
+        contexts = tuple(_contexts_stated(route, catalog, facts))
         keys[name] = key = (route.model_dump_json(exclude={"traffic"}), route.traffic.trace, accounts, sold, contexts)
         if key not in found:
-            found[key] = _cuts(route, trace, catalog, environment.api, offerings)
+            found[key] = _cuts(route, trace, catalog, environment.api, offerings, facts)
     return {name: found[key] for name, key in keys.items()}
 
 
-def _contexts_stated(route: Route, catalog: Catalog) -> Iterator[tuple[str, int | None]]:
-    """Return the context, tokens, of each model and hosted model that a route accepts, by its key."""
+def _contexts_stated(
+    route: Route, catalog: Catalog, facts: Mapping[str, ModelFacts]
+) -> Iterator[tuple[str, int | None, TokenCounts]]:
+    """Yield (key, context, how it counts) of each model and hosted model that a route accepts."""
     for entry in route.quality.accept:
         accepted = catalog.accepted_entry(entry)
         if not isinstance(accepted, Gap):
-            yield from ((row.key, row.context_tokens) for row in accepted.apis)
-            if accepted.model is not None:
-                yield accepted.model.key, accepted.model.max_context
+            yield from ((row.key, row.context_tokens, token_counts(row.slug, facts, catalog)) for row in accepted.apis)
+            if (model := accepted.model) is not None:
+                yield model.key, model.max_context, token_counts(model.key, facts, catalog)
+
+
+def room_counted(room: int, counts: TokenCounts) -> int:
+    """Return the room for the answer, in a model's own tokens. room: the same in stated tokens."""
+    return math.ceil(room * counts.ratio + counts.reasoning)
+
+
+def reach_of(context: int, room: int, counts: TokenCounts) -> int:
+    """Return the longest prompt, in stated tokens, that a candidate reads.
+
+    context: in its own tokens. room: for the answer, in its own tokens too.
+    """
+    return math.floor((context - room) / counts.ratio)
 
 
 def bands_read(workload: Workload, cuts: Cuts, reach: int) -> int:
@@ -153,12 +169,16 @@ def bands_read(workload: Workload, cuts: Cuts, reach: int) -> int:
 
 
 def _cuts(
-    route: Route, trace: TraceSummary | None, catalog: Catalog, accounts: ApiAccounts, offerings: Offerings
+    route: Route,
+    trace: TraceSummary | None,
+    catalog: Catalog,
+    accounts: ApiAccounts,
+    offerings: Offerings,
+    facts: Mapping[str, ModelFacts],
 ) -> Cuts:
     whole = route_workload(route, trace, ANY_RATE)
-    wanted = route.engine.max_model_len or context_wanted(whole)
-    stated, held = _contexts(route, catalog, accounts, offerings, wanted)
-    reaches = {context - whole.room for context in stated | held}
+    firm, loose = _reaches(route, whole, catalog, accounts, offerings, facts)
+    reaches = firm | loose
     short = sorted(reach for reach in reaches if 0 < reach < whole.longest_input)
     if not short:
         return NO_CUTS
@@ -166,8 +186,6 @@ def _cuts(
     mix = route_workload(route, trace, ANY_RATE, short).mix
     enough = next((reach for reach in short if mix.share_over(reach) <= NOTHING), None)
     short = [reach for reach in short if enough is None or reach < enough]
-    # A context that the route holds itself is refused as such where it is far too short.
-    firm = {context - whole.room for context in stated if context != route.engine.max_model_len}
     asked = [reach for reach in short if reach in firm or mix.share_over(reach) <= route.too_long.most]
     read_by_some = enough is not None or max(reaches) >= whole.longest_input
     most = 1.0 if read_by_some else route.too_long.most
@@ -200,14 +218,23 @@ def _apart(reaches: Sequence[int], mix: Mix, most: float) -> tuple[int, ...]:
     return tuple(kept)
 
 
-def _contexts(
-    route: Route, catalog: Catalog, accounts: ApiAccounts, offerings: Offerings, wanted: int
+def _reaches(
+    route: Route,
+    whole: Workload,
+    catalog: Catalog,
+    accounts: ApiAccounts,
+    offerings: Offerings,
+    facts: Mapping[str, ModelFacts],
 ) -> tuple[set[int], set[int]]:
-    """Return the contexts of a route's candidates: those of APIs and models, and what the memory of replicas holds.
+    """Return the reaches of a route's candidates, in stated tokens: those of APIs and models, and all others.
 
-    A replica that holds less than its model reads counts only where it costs less than every replica that holds all.
+    The others are what the memory of replicas holds, and a context that the route holds itself, which is refused as
+    such where it is far too short. A replica that holds less than its model reads counts only where it costs less than
+    every replica that holds all.
     """
-    stated: set[int] = set()
+    own = route.engine.max_model_len
+    firm: set[int] = set()
+    loose: set[int] = set()
     held: list[tuple[float, int]] = []
     cheapest = math.inf
     for entry in route.quality.accept:
@@ -215,10 +242,17 @@ def _contexts(
         if isinstance(accepted, Gap):
             continue
         if route.may_use_api:
-            rows = (row for row in accepted.apis if row.provider in accounts.providers)
-            stated |= {row.context_tokens for row in rows if row.context_tokens is not None}
+            for row in accepted.apis:
+                if row.provider in accounts.providers and row.context_tokens is not None:
+                    counts = token_counts(row.slug, facts, catalog)
+                    room = room_counted(whole.room, counts)
+                    (loose if row.context_tokens == own else firm).add(reach_of(row.context_tokens, room, counts))
         if accepted.model is not None:
-            whole = min(wanted, accepted.model.max_context)
+            counts = token_counts(accepted.model.key, facts, catalog)
+            room = room_counted(whole.room, counts)
+            longest = math.ceil(whole.longest_input * counts.ratio)
+            wanted = own or context_wanted(replace(whole, longest_input=longest, room=room))
+            most = min(wanted, accepted.model.max_context)
             forms, drafters = route.quality.kv_cache_dtype, drafters_of(route, accepted.model)
             adapters = (accepted.adapter,) if accepted.adapter else ()
             ways = product(accepted.precisions, forms, drafters, _replica_prices(offerings))
@@ -234,12 +268,12 @@ def _contexts(
                         usd = usd_of[layout.gpus]
                         held_by = accepted.model, way, gpu, layout, KV_FORMATS[form], wanted, drafter
                         context = context_held(*held_by, len(adapters), max_lora_rank(adapters))
-                        if context == whole:
-                            stated.add(whole)
+                        if context == most:
+                            (loose if most == own else firm).add(reach_of(most, room, counts))
                             cheapest = min(cheapest, usd)
                         elif context:
-                            held.append((usd, context))
-    return stated, {context for usd, context in held if usd < cheapest}
+                            held.append((usd, reach_of(context, room, counts)))
+    return firm, loose | {reach for usd, reach in held if usd < cheapest}
 
 
 def drafters_of(route: Route, model: Model) -> tuple[Drafter | None, ...]:

@@ -94,6 +94,22 @@ def served_at(
     return min(fitting, key=lambda each: each.rank(catalog.prices), default=listed[0])
 
 
+def served_outside(
+    row: ApiModel, residency: tuple[str, ...], catalog: Catalog, region: str, account: ProviderAccount | None = None
+) -> ServedAt | None:
+    """Return the model at the address that would be called if its provider need not keep a residency.
+
+    Where an address keeps it, that one is called. Else it is the best of those that process in some of the places that
+    are allowed, which a wider residency would allow; and the best of all without any.
+    """
+    at = served_at(row, residency, catalog, region, account)
+    if at is None or not residency or catalog.places.holds_all(residency, at.host.residency):
+        return at
+    wider = [near.residency for near in _near(residency, at, catalog.places)] or [()]
+    found = [there for each in wider if (there := served_at(row, each, catalog, region, account)) is not None]
+    return min(found, key=lambda each: each.rank(catalog.prices), default=None)
+
+
 def unmet(
     route: RouteDemand,
     at: ServedAt,

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.policy import Policy
+from planner.decision.candidates.market import survey
 from planner.decision.inputs import Inputs
 from planner.decision.optimize import Outcome, optimize
 from planner.documents import routing
@@ -259,6 +260,31 @@ def test_a_pool_is_told_to_cut_in_the_tokens_of_its_model(ratio: float) -> None:
     over = told(outcome).over_tokens
     assert policy(outcome.plan)["bands"][-1]["cut_to_tokens"] == band.cut_to_tokens == int(over * ratio)
     assert band.cut_to_tokens + float(band.mean_output_tokens) * ratio < context
+
+
+@pytest.mark.parametrize("figures", ["tokenizer_ratio: 0.8", "tokenizer_ratio: 1.2", "reasoning_tokens: 9000"])
+@pytest.mark.parametrize(("allowed", "has_plan"), [(1.02, True), (0.98, False)])
+def test_most_binds_at_the_reach_in_the_models_own_tokens(figures: str, allowed: float, has_plan: bool) -> None:
+    """The share that is too long is that beyond its reach, and no more, however the model counts."""
+    text = TEXT.replace("INPUT", "{mean: 3000, p95: 10500}").replace("ACCEPT", "[gpt-5.4-mini]")
+    text = text.replace("DATA", "internal") + f"models: {{gpt-5.4-mini: {{{figures}, measured: 2026-11-20}}}}\n"
+
+    def asked(most: float) -> Inputs:
+        environment, _ = parse(text.replace("RULE", f"{{most: {most:.6f}%}}"), "x.yaml")
+        return Inputs(environment, STANDARD, load_coefficients(), {}, None)
+
+    requests = told(optimize(asked(10), kept=KEPT))
+    (api,) = survey(asked(10)).apis
+    (route,) = survey(asked(10)).demand.routes
+    counted = route.counted(api.counts)
+    assert requests.over_tokens == (32_000 - counted.workload.room) // Decimal(str(api.counts.ratio))
+    assert float(requests.refused_share) == pytest.approx(route.workload.mix.share_over(requests.over_tokens), rel=1e-4)
+    most = float(requests.refused_share) * 100 * allowed
+    if has_plan:
+        assert told(optimize(asked(most), kept=KEPT)) == requests
+    else:
+        with pytest.raises(Problems, match="too long for every candidate"):
+            optimize(asked(most), kept=KEPT)
 
 
 def test_an_unknown_context_is_an_omission() -> None:

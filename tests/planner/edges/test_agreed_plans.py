@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Mapping
 from datetime import date
@@ -103,39 +104,118 @@ def test_a_lock_ages_when_a_discount_changes_and_its_facts_stay(tmp_path: Path) 
         assert found == ({"LOCK020": "warning"} if aged else {})
 
 
-def test_a_discount_that_ends_within_the_horizon_is_told_with_what_follows() -> None:
+def mean_of(plan: Plan) -> Decimal:
+    """The mean cost of the phases, weighted by days, USD a month."""
+    whole = sum((phase.usd_per_month or 0) * phase.days for phase in plan.phases)
+    return dollars(Decimal(whole) / sum(phase.days for phase in plan.phases))
+
+
+def changes(plan: Plan) -> list[tuple[str, str]]:
+    """States and words of the verdicts on prices that change."""
+    return [(verdict.state, verdict.message) for verdict in plan.verdicts if verdict.name == "price change"]
+
+
+def test_a_discount_that_ends_within_the_horizon_begins_a_phase_at_the_prices_of_that_day(tmp_path: Path) -> None:
     lock = with_discounts(ENDING)
-    state, message = told(lock.plan)
-    listed = small.planned().lock.plan
-    assert nodes(lock.plan)[0].unit_price == nodes(listed)[0].unit_price * Decimal("0.88")
-    more = sum(line.usd_per_month for line in nodes(lock.plan)) / Decimal("0.88") * Decimal("0.12")
-    assert state == "warn"
-    assert message == (
-        "12 % off ec2 (EDP 2026, of 2026-10-01, until 2027-03-31), which is within the horizon: "
-        f"${more:,.0f} more a month from then on"
+    plan, listed = lock.plan, small.planned().lock.plan
+    assert nodes(plan)[0].unit_price == nodes(listed)[0].unit_price * Decimal("0.88")
+    first, then = plan.phases
+    ends = date(2027, 4, 1)
+    assert (first.start, first.end, then.start, then.end) == (DAY, ends, ends, date(2027, 12, 1))
+    assert (first.repriced, then.ended, then.repriced) == ((), (), ("12 % off ec2 (EDP 2026) ends",))
+    assert first.usd_per_month == plan.cost.usd_per_month
+    assert then.usd_per_month == listed.cost.usd_per_month
+    assert plan.mean_usd_per_month == mean_of(plan) > plan.cost.usd_per_month
+    more = listed.cost.usd_per_month - plan.cost.usd_per_month
+    (verdict,) = changes(plan)
+    assert verdict[0] == "warn"
+    assert verdict[1] == (
+        f"from 2027-04-01, when 12 % off ec2 (EDP 2026) ends: ${then.usd_per_month:,} a month, ${more:,} more"
     )
+    assert told(plan) == ("pass", "12 % off ec2 (EDP 2026, of 2026-10-01, until 2027-03-31)")
+    assert "until 2027-04-01" in shown(*plan_view(lock))
+    assert_folds(lambda: plan_view(lock))
+    workspace = small.workspace(tmp_path, lock=lock)
+    write(tmp_path, {"discounts.yaml": ENDING})
+    assert workspace.judgement("small", DAY)[1] == ()
 
 
-@pytest.mark.parametrize(
-    ("rest", "words"), [("25", "less a month from then on"), ("12", "the bill stays as it is from then on")]
-)
-def test_a_discount_that_hid_a_larger_one_ends_without_a_warning(rest: str, words: str) -> None:
+def test_a_discount_that_begins_within_the_horizon_is_taken_off_from_its_day_on() -> None:
+    plan, listed, whole = (
+        with_discounts(EDP.replace("2026-10-01", "2027-03")).plan,
+        small.planned().lock.plan,
+        with_discounts(EDP).plan,
+    )
+    assert plan.cost == listed.cost
+    assert [(phase.start, phase.repriced) for phase in plan.phases] == [
+        (DAY, ()),
+        (date(2027, 3, 1), ("12 % off ec2 (EDP 2026) begins",)),
+    ]
+    assert plan.phases[1].usd_per_month == whole.cost.usd_per_month
+    assert plan.mean_usd_per_month == mean_of(plan) < plan.cost.usd_per_month
+    less = listed.cost.usd_per_month - whole.cost.usd_per_month
+    assert [(state, f"${less:,} less" in words) for state, words in changes(plan)] == [("pass", True)]
+
+
+def test_a_discount_that_is_followed_by_another_makes_two_prices_and_one_phase() -> None:
+    renewed = EDP.replace("12", "15").replace("2026-10-01", "2027-04-01").replace("discounts:\n", "")
+    plan = with_discounts(ENDING.replace("...\n", renewed)).plan
+    assert [phase.repriced for phase in plan.phases] == [
+        (),
+        ("12 % off ec2 (EDP 2026) ends", "15 % off ec2 (EDP 2026) begins"),
+    ]
+    assert [state for state, _ in changes(plan)] == ["pass"]
+
+
+@pytest.mark.parametrize(("rest", "phases"), [("25", 2), ("12", 0)])
+def test_a_discount_that_hid_another_ends_without_a_warning(rest: str, phases: int) -> None:
+    """Where the bill stays as it is, there is no phase."""
     small_ones = "".join(
         f"  - {{on: ec2/{name}, percent: 12, source: old order, as_of: 2026-10-01, until: 2027-03-31}}\n"
         for name in ("g5", "g6", "g6e")
     )
-    state, message = told(
-        with_discounts(EDP.replace("percent: 12", f"percent: {rest}").replace("...", small_ones + "...")).plan
-    )
-    assert state == "pass"
-    assert words in message
-    assert "$-" not in message
+    plan = with_discounts(EDP.replace("percent: 12", f"percent: {rest}").replace("...", small_ones + "...")).plan
+    assert len(plan.phases) == phases
+    assert {state for state, _ in changes(plan)} <= {"pass"}
+    assert told(plan)[0] == "pass"
 
 
-def test_a_discount_that_ended_before_the_horizon_is_not_taken_off_and_the_lock_is_not_stale(tmp_path: Path) -> None:
+def test_an_own_price_that_ends_is_the_list_price_from_then_on(tmp_path: Path) -> None:
+    (machine,) = {line.price.split("/")[2] for line in nodes(small.planned().lock.plan)[:1]}
+    own = EC2.replace("g6e.xlarge", machine).replace("usd: 1.70", "usd: 0.60, until: 2027-01-31")
+    plan = planned_in(tmp_path, {"prices/ec2/us-east-1.yaml": own}).plan
+    first, then = plan.phases
+    assert then.start == date(2027, 2, 1)
+    assert then.repriced == (f"the own price of ec2/us-east-1/{machine}/on-demand (contract 4711) ends",)
+    assert first.usd_per_month is not None
+    assert then.usd_per_month is not None
+    assert then.usd_per_month > first.usd_per_month
+    assert then.usd_per_month == small.planned().lock.plan.cost.usd_per_month
+
+
+def test_the_budget_is_judged_on_the_dearest_phase(tmp_path: Path) -> None:
+    plan, listed = with_discounts(ENDING).plan, small.planned().lock.plan
+    budgets = {"over": plan.cost.usd_per_month + 1, "within": listed.cost.usd_per_month + 1}
+    for name, usd in budgets.items():
+        text = re.sub(r"monthly: \S+?(?=[,}\s])", f"monthly: ${usd}", small.text(), count=1)
+        assert str(usd) in text
+        found = planned_in(tmp_path / name, {"discounts.yaml": ENDING}, text).plan
+        assert found.cost.usd_per_month == plan.cost.usd_per_month
+        (verdict,) = [verdict for verdict in found.verdicts if verdict.name == "budget"]
+        ((state, words),) = changes(found)
+        if name == "over":
+            assert (state, found.phases[1].usd_per_month, found.mean_usd_per_month) == ("deny", None, None)
+            assert "there is no plan" in words
+        else:
+            assert (state, verdict.state) == ("warn", "pass")
+            assert verdict.message.endswith(f"at most ${listed.cost.usd_per_month:,}, from 2027-04-01")
+
+
+def test_a_discount_that_ended_before_the_horizon_is_named_and_not_taken_off(tmp_path: Path) -> None:
     lock = planned_in(tmp_path, {"discounts.yaml": ENDING.replace("2027-03-31", "2026-11-30")})
     assert lock.plan.cost == small.planned().lock.plan.cost
-    assert "own catalog" not in {verdict.name for verdict in lock.plan.verdicts}
+    assert lock.plan.phases == ()
+    assert told(lock.plan) == ("pass", "12 % off ec2 (EDP 2026) ended on 2026-11-30, before the horizon")
     workspace = small.workspace(tmp_path, lock=lock)
     assert workspace.judgement("small", DAY)[1] == ()
 
@@ -147,7 +227,7 @@ def test_a_private_rate_of_an_api_changes_the_plan_and_reaches_the_gateway(tmp_p
     assert chat.spill_share > listed.spill_share + Decimal("0.5")
     assert plan.cost.usd_per_month < before.cost.usd_per_month
     lines = [line for line in plan.cost.lines if line.price.startswith("api/")]
-    assert {line.own_terms for line in lines} == {"private offer 12"}
+    assert {line.own_terms.partition("; list price $")[0] for line in lines} == {"private offer 12"}
     assert told(plan) == ("pass", "2 own prices (api), the oldest of 2026-11-02")
     assert "prices" not in {each.cause for each in plan.cost.ranges}
     document = policy(lock)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from decimal import Decimal
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -105,11 +106,12 @@ def refused(folder: Path, files: dict[str, str]) -> list[Problem]:
 
 
 def test_the_worked_files_of_the_document_are_read(tmp_path: Path) -> None:
-    shipped, catalog = load_catalog(), catalog_beside(write(tmp_path, worked_files()))
+    shipped, catalog = load_catalog(), catalog_beside(write(tmp_path, worked_files())).priced_on(date(2026, 12, 1))
     prices = catalog.prices
     own = prices.price(G6E)
     assert isinstance(own, OwnPrice)
-    assert (own.usd, own.source, own.as_of) == (Decimal("1.70"), "own catalog: contract 4711 with AWS", "2026-11-01")
+    said = "own catalog: contract 4711 with AWS; list price $1.861"
+    assert (own.usd, own.source, own.as_of) == (Decimal("1.70"), said, "2026-11-01")
     machine = next(row for row in catalog.offered_in("us-east-1") if row.instance_type == "p5e.48xlarge")
     assert machine.price is not None
     assert machine.zones == ("use1-az2",)
@@ -128,6 +130,7 @@ def test_the_worked_files_of_the_document_are_read(tmp_path: Path) -> None:
     assert {key for key in catalog.own if key.startswith("discount/")} == {
         "discount/ec2",
         "discount/ec2/p5",
+        "discount/ec2/p5 of 2027-04-01",
         "discount/api/openai",
     }
 
@@ -170,6 +173,27 @@ def test_an_ended_discount_is_not_taken_off(tmp_path: Path) -> None:
             price = later.prices.price(P5)
             assert price is not None
             assert price.usd == listed.usd * Decimal(share)
+
+
+def test_a_discount_may_follow_another_on_the_same_thing(tmp_path: Path) -> None:
+    lines = [line for line in DISCOUNTS.splitlines() if "on: ec2," in line]
+    first, then = lines[0].replace("percent", "until: 2027-02-28, percent"), lines[0].replace("2026-10-01", "2027-03")
+    then = then.replace("12", "15")
+    text = "\n".join(("discounts:", then, first, "...\n"))
+    catalog, listed = catalog_beside(write(tmp_path, {"discounts.yaml": text})), load_catalog().prices.price(G6E)
+    assert listed is not None
+    for day, share in {"2026-12-01": "0.88", "2027-02-28": "0.88", "2027-03-01": "0.85"}.items():
+        price = catalog.priced_on(date.fromisoformat(day)).prices.price(G6E)
+        assert price is not None
+        assert price.usd == listed.usd * Decimal(share)
+    alone = catalog_beside(write(tmp_path, {"discounts.yaml": "\n".join(("discounts:", first, "...\n"))}))
+    assert catalog.prices_digest([G6E]) != alone.prices_digest([G6E])
+
+
+def test_an_own_price_that_a_refresh_read_has_no_end(tmp_path: Path) -> None:
+    text = EC2.replace("contract 4711", f"'{PRICE_LIST}'").replace("1.70", "1.70, until: 2027-03-31")
+    (problem,) = refused(tmp_path, {"prices/ec2/us-east-1.yaml": text})
+    assert (problem.code, problem.where and problem.where.line) == ("CAT003", 6)
 
 
 def test_a_shipped_provider_gets_a_model_more(tmp_path: Path) -> None:
@@ -238,6 +262,10 @@ ON = "{on: ec2, percent: 12, source: EDP 2026, as_of: 2026-10-01}"
         ("discounts", "percent: 30", "percent: 30, till: 2027-01-01", "CAT003", "till"),
         ("discounts", "discounts:", "rebates:", "CAT003", "rebates"),
         ("discounts", "...\n", "", "CAT002", ""),
+        ("discounts", "on: ec2/p5, percent: 30", "on: ec2, until: 2027-01-01, percent: 30", "CAT004", "percent: 30"),
+        ("ec2", "usd: 1.70", "usd: 1.70, until: 2025-05-30", "CAT008", "until: 2025-05-30"),
+        ("ec2", "usd: 1.70", "usd: 1.70, until: spring", "CAT003", "until: spring"),
+        ("ec2", "usd: 1.70", "usd: 1.70, till: 2027-01-01", "CAT003", "till"),
     ],
 )
 def test_each_problem_has_a_code_and_its_line(
@@ -325,7 +353,7 @@ def test_a_lock_on_an_older_snapshot_stays_when_a_team_agrees_on_what_came_later
     tmp_path: Path, day: str, on: str
 ) -> None:
     catalog = catalog_beside(write(tmp_path, {"discounts.yaml": DISCOUNTS.replace("ec2/p5", on)}), day)
-    assert on in catalog.discounts
+    assert on in {discount.on for discount in catalog.discounts}
 
 
 @pytest.mark.parametrize("day", snapshots(package_folder()))
@@ -398,13 +426,76 @@ def test_all_problems_come_in_one_run(tmp_path: Path) -> None:
     }
 
 
-def test_prices_and_discounts_of_a_day_after_the_start_are_told_with_their_line(tmp_path: Path) -> None:
+E, D, ACME = "prices/ec2/us-east-1.yaml", "discounts.yaml", "prices/api/acme.yaml"
+ITS, MINE = "providers/acme.yaml", "models/mine.yaml"
+FAULTS = {
+    "no price": (E, "usd: 1.70", "usd: 0"),
+    "another currency": (E, "usd: 1.70", "eur: 1.70"),
+    "no such machine": (E, "g6e.xlarge", "g6e.xlrge"),
+    "no such source of a price": (E, "source: contract}\n  p5e", "source: other}\n  p5e"),
+    "no date": (E, "as_of: 2026-11-01", "as_of: soon"),
+    "an unknown column of a price": (E, "usd: 1.70", "usd: 1.70, till: x"),
+    "no unit": (E, "unit: hour", "unitt: hour"),
+    "no YAML": (E, "unit: hour", "\tunit: hour"),
+    "no discount": (D, "percent: 12", "percent: 0"),
+    "no such thing": (D, "on: ec2/p5, percent: 30", "on: ec2/p55, percent: 30"),
+    "an end before the beginning": (D, "until: 2027-03-31", "until: 2026-03-31"),
+    "an unknown column of a discount": (D, "percent: 5,", "percent: 5, foo: 1,"),
+    "no address": (ITS, "https://api.acme.example/v1", "http://x"),
+    "no such place": (ITS, "residency: [us]", "residency: [usa]"),
+    "a missing column": (ITS, "hipaa: null\n", ""),
+    "no such model": (ITS, "hosts: qwen3-8b", "hosts: qwen3-8c"),
+    "no such source of a hosted model": (ITS, "    source: offer", "    source: offerr"),
+    "no such state": (ITS, "status: listed", "status: gone"),
+    "no such part": (ACME, "input:", "inputt:"),
+    "a negative price": (ACME, "usd: 0.12", "usd: -1"),
+    "no such base": (MINE, "base: qwen3-8b", "base: qwen3-8x"),
+    "no date of a model": (MINE, "as_of: 2026-11-01", "as_of: never"),
+    "an unknown column of a model": (MINE, "source: ours", "source: ours\nfoo: 3"),
+}
+HIDES = {
+    ("no YAML", E),  # a file that cannot be read
+    ("no such state", ACME),  # a hosted model whose row makes no value has no prices that could be missing
+    ("no such state", "no such model"),
+    ("another currency", E),  # a price that is none
+    ("no price", "no such machine"),  # the message names the other key
+    ("no such machine", "another currency"),
+    ("no such thing", "an end before the beginning"),
+    ("no such part", ACME),
+    ("no such place", "a missing column"),
+}
+
+
+def told_of(folder: Path, faults: tuple[str, ...]) -> set[tuple[str, str]]:
+    """Code and message of every problem of the worked files with some faults."""
+    mine = "base: qwen3-8b\nhf_id: acme/mine\nsource: ours\nas_of: 2026-11-01\n...\n"
+    files = {path.removeprefix("catalog/"): text for path, text in worked_files().items()} | {MINE: mine}
+    for fault in faults:
+        path, old, new = FAULTS[fault]
+        assert old in files[path]
+        files[path] = files[path].replace(old, new, 1)
+    return {(problem.code, problem.message) for problem in refused(folder, files)}
+
+
+def test_problems_of_several_files_come_in_one_run(tmp_path: Path) -> None:
+    """Of two faults, each is told as it is told alone, unless one hides what the other is about."""
+    alone = {fault: told_of(tmp_path, (fault,)) for fault in FAULTS}
+    assert all(alone.values())
+    for first, second in combinations(FAULTS, 2):
+        (path, old, _), (there, other, _) = FAULTS[first], FAULTS[second]
+        same_words = path == there and (old in other or other in old)
+        if not same_words and not {(first, there), (second, path), (first, second), (second, first)} & HIDES:
+            both = told_of(tmp_path, (first, second))
+            assert alone[first] | alone[second] <= both, (first, second)
+
+
+def test_prices_of_a_day_after_the_start_are_told_with_their_line_and_discounts_may_begin_later(tmp_path: Path) -> None:
     catalog = catalog_beside(write(tmp_path, {"prices/ec2/us-east-1.yaml": EC2, "discounts.yaml": DISCOUNTS}))
     assert list(not_yet(catalog, date(2026, 11, 1))) == []
     (problem,) = not_yet(catalog, date(2026, 10, 31))
     assert problem.where is not None
     assert (problem.code, problem.where.line) == ("CAT008", 6)
-    assert len(list(not_yet(catalog, date(2026, 1, 1)))) == 3
+    assert len(list(not_yet(catalog, date(2026, 1, 1)))) == 1
 
 
 @pytest.mark.parametrize(("source", "early"), [(PRICE_LIST, 0), ("contract 4711", 1)])
@@ -459,4 +550,4 @@ def test_refreshed_list_prices_are_the_teams_own_and_are_not_agreed(
     tmp_path: Path, files: dict[str, str], own: bool, agreed: bool
 ) -> None:
     catalog = catalog_beside(write(tmp_path, files))
-    assert (catalog.has_own_prices, catalog.has_agreed_prices) == (own, agreed)
+    assert (catalog.has_own_prices, catalog.has_agreed_prices(date(2026, 12, 1))) == (own, agreed)

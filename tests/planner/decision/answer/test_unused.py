@@ -88,6 +88,16 @@ def test_a_provider_in_another_place() -> None:
     assert "processes in global; with it the plan would cost $" in line
 
 
+def test_a_provider_whose_address_comes_near_is_priced_at_that_address() -> None:
+    """Mistral's European address also processes in EFTA, and costs 10 % more than the one of the whole world."""
+    accept = ("gpt-5.4, mistral-small-4", "mistral: {}, openai: {}")
+    plan, wider = planned(*accept, residency="eu"), planned(*accept, residency="eu, efta")
+    assert wider.routes[0].fallback == ("mistral/mistral-small-4@eu", "openai/gpt-5.4@eu")
+    assert wider.cost.usd_per_month > planned(*accept).cost.usd_per_month
+    (line,) = [line for line in told(plan) if "mistral" in line]
+    assert f"with it the plan would cost ${wider.cost.usd_per_month:,} a month" in line
+
+
 def test_a_provider_in_an_unknown_place() -> None:
     asked = inputs("qwen3-8b, gpt-6.1-terra", "openai: {}", residency="us")
     rows = asked.catalog.providers

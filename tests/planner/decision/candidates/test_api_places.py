@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from decimal import Decimal
 from functools import lru_cache
 
 import pytest
@@ -22,11 +23,12 @@ from planner.decision.candidates.omissions import (
     OtherResidency,
     RestrictedData,
 )
-from planner.decision.candidates.terms import ServedAt, served_at
+from planner.decision.candidates.terms import ServedAt, served_at, served_outside
 from planner.decision.inputs import Inputs
 from planner.decision.optimize import optimize
 from planner.documents.environment_file import parse
 from planner.documents.routing import policy
+from planner.domain.apis import PricePart
 from planner.domain.environment import ProviderAccount
 from planner.domain.prices import PriceSnapshot
 from planner.edges.catalog_files import load_catalog
@@ -161,6 +163,60 @@ def served(key: str, residency: tuple[str, ...], region: str) -> ServedAt:
     at = served_at(row, residency, CATALOG, region, ProviderAccount())
     assert at is not None
     return at
+
+
+PARTS: tuple[PricePart, ...] = ("input", "output")
+ADDRESSES = [(row.key, name) for row in CATALOG.apis for name in sorted(CATALOG.providers[row.provider].endpoints)]
+
+
+@pytest.mark.parametrize(
+    ("key", "residency", "region", "called", "usd"),
+    [
+        ("mistral/mistral-large-3", ("eu",), "eu-central-1", "mistral/mistral-large-3@eu", "0.55"),
+        ("openai/gpt-5.4-mini", ("ca",), "ca-central-1", "openai/gpt-5.4-mini", "0.75"),
+        ("openai/gpt-5.4-mini", ("eu",), "eu-central-1", "openai/gpt-5.4-mini@eu", "0.825"),
+    ],
+)
+def test_outside_of_a_residency_the_address_is_called_that_a_wider_one_would_allow(
+    key: str, residency: tuple[str, ...], region: str, called: str, usd: str
+) -> None:
+    (row,) = (row for row in CATALOG.apis if row.key == key)
+    at = served_outside(row, residency, CATALOG, region, ProviderAccount())
+    assert at is not None
+    price = at.price("input", CATALOG.prices)
+    assert (at.row.key, str(price and price.usd)) == (called, usd)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(ADDRESSES),
+    st.sampled_from(REGIONS),
+    st.lists(st.sampled_from(sorted(PLACES.rows)), min_size=1, max_size=2, unique=True),
+)
+def test_a_price_without_a_residency_is_that_of_a_route_which_states_what_is_missing(
+    address: tuple[str, str], region: str, places: list[str]
+) -> None:
+    """Whatever the address: the price is never that of another one than the route would then call."""
+    (row,) = (row for row in CATALOG.apis if row.key == address[0])
+    residency = tuple(places)
+    at = served_outside(row, residency, CATALOG, region)
+    kept = served_at(row, residency, CATALOG, region)
+    assert at is not None
+    assert kept is not None
+    if PLACES.holds_all(residency, kept.host.residency):
+        assert at == kept
+        return
+    allowed = [
+        (),
+        *(tuple({*residency, *each.residency}) for each in CATALOG.providers[row.provider].endpoints.values()),
+    ]
+    assert at in [served_at(row, each, CATALOG, region) for each in allowed]
+    prices = [at.price(part, CATALOG.prices) for part in PARTS]
+    factor = at.price_factor
+    for part, price in zip(PARTS, prices, strict=True):
+        listed = CATALOG.prices.price(at.price_key(part))
+        if price is not None and listed is not None:
+            assert price.usd == listed.usd * Decimal(str(factor or 1))
 
 
 @pytest.mark.parametrize(
