@@ -46,6 +46,26 @@ def test_a_configuration_becomes_a_row_and_says_what_it_could_not_tell() -> None
 
 
 @pytest.mark.usefixtures("checkout")
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("GptOssForCausalLM", "vLLM 0.10.1 on (class GptOssForCausalLM)"),
+        ("LaterForCausalLM", "no release that was read has its class LaterForCausalLM"),
+        ("", "the class of its configuration is not known"),
+    ],
+)
+def test_a_row_keeps_its_class_and_says_from_which_engine_on_it_is_served(tmp_path: Path, name: str, told: str) -> None:
+    config = json.loads(GPT_OSS.read_text(encoding="utf-8"))
+    (tmp_path / "config.json").write_text(json.dumps({**config, "architectures": [name] if name else []}), "utf-8")
+    ended = add(tmp_path / "config.json", "--hf-id", "acme/Support-20B", COLUMNS="200")
+    assert ended.status == 0
+    assert told in ended.out
+    model_class = catalog_beside(Path("environments")).models["support-20b"].model_class
+    assert (model_class.name if model_class else "") == name
+    assert add(tmp_path / "config.json", "--hf-id", "acme/Support-20B").status == 0
+
+
+@pytest.mark.usefixtures("checkout")
 def test_the_same_again_changes_nothing_and_another_row_needs_a_word() -> None:
     first = add(QWEN, "--hf-id", "acme/Support-7B")
     text = row("support-7b")
