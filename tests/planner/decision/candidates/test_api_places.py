@@ -337,11 +337,11 @@ def test_the_gateway_is_given_the_id_and_the_address_of_the_place() -> None:
     ("accept", "region", "residency", "words"),
     [
         (
-            "claude-haiku-5.5",
+            "gpt-oss-120b",
             "eu-central-1",
             "",
             "chat states no residency: from eu-central-1 (Germany) its prompts may go to United States "
-            "(bedrock/claude-haiku-5.5)",
+            "(bedrock/gpt-oss-120b)",
         ),
         ("claude-haiku-5.5", "us-east-1", "", ""),
         ("claude-haiku-5.5", "us-east-1", "us", ""),
