@@ -139,6 +139,8 @@ def _providers(catalog: Catalog, region: str) -> list[Row]:
             "trains": row.trains_on_data,
             "retention_days": row.retention_days,
             "hipaa": row.hipaa,
+            "not_planned": row.not_called,
+            "instead": row.instead,
         }
         for key, row in catalog.providers.items()
     ]

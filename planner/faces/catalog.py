@@ -123,8 +123,9 @@ COLUMNS: Mapping[str, tuple[tuple[Column, ...], tuple[Step, ...]]] = {
             Column("trains", Kind.NAME, lambda row: _verified(row["trains"])),
             _figure("kept, days", "retention_days", _grouped),
             Column("HIPAA", Kind.NAME, lambda row: _verified(row["hipaa"])),
+            _prose("no plan uses it, because", "not_planned"),
         ),
-        (),
+        (below("no plan uses it, because"),),
     ),
     "apis": (
         (

@@ -56,7 +56,7 @@ def _far_words(own: OwnPrice, listed: Price) -> str:
     """Say how far an own price is from the list price, with both."""
     factor = own.usd / listed.usd
     times = f"{_rounded(factor)} times" if factor > 1 else f"one {_rounded(1 / factor)}th of"
-    return f"{own.key} is ${own.usd:f} a {own.unit}, {times} the list price of ${listed.usd:f}"
+    return f"{own.key} is ${own.usd:f} for one {own.unit}, {times} the list price of ${listed.usd:f}"
 
 
 def _rounded(factor: Decimal) -> str:

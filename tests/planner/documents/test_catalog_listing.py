@@ -149,3 +149,10 @@ def test_an_inner_block_has_its_own_source_or_that_around_it() -> None:
         ("list.2.c", 3, "third", "2026"),
         ("plain", ["x"], "outer", "2026"),
     ]
+
+
+def test_a_provider_without_models_says_why_no_plan_uses_it() -> None:
+    rows = listing(SHIPPED, SHIPPED, "providers")
+    assert {"xai", "cerebras", "zai", "moonshot", "minimax", "dashscope"} <= {row["key"] for row in rows}
+    for row in rows:
+        assert bool(row["not_planned"]) == bool(row["instead"]) == (row["models"] == 0), row["key"]

@@ -16,6 +16,8 @@ from gateway.policy import Policy
 from infra.values import gateway
 from planner.documents.lock import Lock
 from planner.documents.routing import policy
+from planner.domain.agreements import Agreements
+from planner.domain.discounts import OwnPrice, as_own
 from planner.domain.price_lists import PRICE_LIST
 from planner.edges import planning
 from planner.edges.catalog_files import load_catalog
@@ -26,7 +28,7 @@ from planner.plan.plan import Plan
 from planner.words.diagnostics import Problems
 from planner.words.numbers import dollars
 from tests.planner import small
-from tests.planner.edges.test_own_prices import EC2, worked_files, write
+from tests.planner.edges.test_own_prices import EC2, G6E, worked_files, write
 from tests.planner.faces.shown import assert_folds, shown
 from tests.planner.test_where_to_add import GPU, INSTANCES
 
@@ -247,6 +249,35 @@ def test_the_range_speaks_of_agreed_prices_only_where_some_are_agreed(tmp_path: 
     files = {"prices/ec2/us-east-1.yaml": EC2.replace("contract 4711", source)}
     plan = planned_in(tmp_path, files, small.text().replace("{mean: 1}", "{mean: 6}")).plan
     assert {each.cause: each.assumption for each in plan.cost.ranges}["prices"] == words
+
+
+def doubted(plan: Plan) -> list[str]:
+    """The warnings of own prices that are far from the list prices."""
+    found = [verdict for verdict in plan.verdicts if verdict.name == "own prices"]
+    assert {verdict.state for verdict in found} <= {"warn"}
+    return [verdict.message for verdict in found]
+
+
+@pytest.mark.parametrize(
+    ("usd", "words"),
+    [("1861", "1,000 times the list price of $1.861"), ("0.0018", "one 1,034th of the list price of $1.861")],
+)
+def test_an_own_price_far_from_the_list_price_is_a_warning_with_both_though_nobody_pays_it(
+    tmp_path: Path, usd: str, words: str
+) -> None:
+    plan = planned_in(tmp_path, {"prices/ec2/us-east-1.yaml": EC2.replace("1.70", usd)}).plan
+    (message,) = doubted(plan)
+    assert message.startswith(f"ec2/us-east-1/g6e.xlarge/on-demand is ${usd} for one hour, {words}")
+    elsewhere = {"prices/ec2/us-west-2.yaml": EC2.replace("1.70", usd)}
+    assert doubted(planned_in(tmp_path / "elsewhere", elsewhere).plan) == []
+
+
+@pytest.mark.parametrize(("usd", "is_far"), [("9.31", True), ("9.30", False), ("0.38", False), ("0.37", True)])
+def test_five_times_the_list_price_are_too_far(usd: str, is_far: bool) -> None:
+    listed = load_catalog().prices.rows
+    own = as_own(OwnPrice(G6E, Decimal(usd), "hour", "contract 4711", "2026-11-01"))
+    found = list(Agreements(listed, {G6E: own}).far_off(DAY, date(2027, 12, 1)))
+    assert found == ([(own, listed[G6E])] if is_far else [])
 
 
 def test_an_own_price_holds_for_a_lock_on_an_older_snapshot(tmp_path: Path) -> None:

@@ -331,3 +331,29 @@ def test_the_gateway_is_given_the_id_and_the_address_of_the_place() -> None:
     assert apis["azure-openai.gpt-5.4-mini.eu"]["model"] == "mini"
     assert apis["azure-openai.gpt-5.4-mini.eu"]["base_url"] == "https://acme-eu.openai.azure.com/openai/v1"
     assert apis["azure-openai.gpt-5.4-mini.eu"]["renames"] == {"max_tokens": "max_completion_tokens"}
+
+
+@pytest.mark.parametrize(
+    ("accept", "region", "residency", "words"),
+    [
+        (
+            "gpt-oss-120b",
+            "eu-central-1",
+            "",
+            "chat states no residency: from eu-central-1 (Germany) its prompts may go to United States "
+            "(bedrock/gpt-oss-120b)",
+        ),
+        ("claude-haiku-5.5", "us-east-1", "", ""),
+        ("claude-haiku-5.5", "us-east-1", "us", ""),
+        ("gpt-5.4-mini", "us-east-1", "", "its prompts may go to anywhere (openai/gpt-5.4-mini)"),
+    ],
+    ids=["over the ocean", "at home", "stated", "without a place"],
+)
+def test_prompts_that_leave_the_clusters_part_of_the_world_are_told(
+    accept: str, region: str, residency: str, words: str
+) -> None:
+    plan = optimize(inputs(accept, residency, region=region, accounts="bedrock: {}, openai: {}")).plan
+    (verdict,) = [verdict for verdict in plan.verdicts if verdict.name == "privacy"]
+    assert verdict.state == "pass"
+    assert ("states no residency" in verdict.message) == bool(words)
+    assert words in verdict.message
