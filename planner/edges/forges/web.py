@@ -177,9 +177,7 @@ def _json(text: bytes, address: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        raise ForgeError(
-            0, f"{_host(address)} answers with something else than JSON; check the API's address"
-        ) from None
+        raise ForgeError(0, f"{_host(address)} answers with no JSON; check the address of the API") from None
 
 
 def _host(address: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner.edges.forges.conversation import Comment, Conversation, ForgeError, Mark, Run
-from planner.edges.forges.publishing import Behavior, Done, Wanted, decide, publish
+from planner.edges.forges.publishing import Behavior, Done, Published, Wanted, decide, publish
 
 OLD, NEW, HEAD = "a" * 40, "b" * 40, "b" * 40
 HERE = frozenset({NEW})
@@ -120,8 +119,8 @@ class Memory:
         return [note.body.rpartition("\n\n")[2] for note in self.notes if not note.is_hidden]
 
 
-def run(forge: Memory, *asked: Wanted, behavior: Behavior = "update", wait: Callable[[float], None] = lambda _: None):  # type: ignore[no-untyped-def]
-    return publish(forge, asked, behavior, HERE, True, wait)
+def run(forge: Memory, *asked: Wanted, behavior: Behavior = "update") -> tuple[Published, ...]:
+    return publish(forge, asked, behavior, HERE, True, lambda _: None)
 
 
 def test_a_second_run_with_the_same_body_writes_nothing() -> None:
