@@ -11,7 +11,7 @@ from planner.faces.figures import money
 from planner.faces.report.chart import Chart, Column, Table, filled
 from planner.faces.report.charts.alternatives import ABSENT, alternatives
 from planner.faces.report.charts.bill_range import bill_range
-from planner.faces.report.charts.break_even import break_even, switches
+from planner.faces.report.charts.break_even import OWN_ONLY, break_even, switches
 from planner.faces.report.charts.causes import causes
 from planner.faces.report.charts.components import MOST, components
 from planner.faces.report.charts.latency import latency
@@ -90,6 +90,20 @@ def test_other_multiples_can_be_drawn(low: Decimal) -> None:
         for place, point in enumerate(plan.break_even)
     )
     assert _made(break_even(plan.model_copy(update={"break_even": points}))).wide is not None
+
+
+@pytest.mark.parametrize(("own", "drawn"), [("20000", True), ("60000", False), ("14681.74", False), (None, False)])
+def test_own_machines_alone_are_drawn_where_the_curve_stays_one(own: str | None, drawn: bool) -> None:
+    plan = _plan()
+    baselines = tuple(
+        each.model_copy(update={"usd_per_month": None if own is None else Decimal(own)})
+        if each.name == OWN_ONLY
+        else each
+        for each in plan.baselines
+    )
+    wide = _made(break_even(plan.model_copy(update={"baselines": baselines}))).wide
+    assert wide is not None
+    assert ("own machines alone" in wide.body) is drawn
 
 
 def test_causes_lead_from_the_base_to_the_plan_without_a_rest() -> None:
