@@ -71,13 +71,10 @@ def report_html(report: Report, charts: Charts, parts: Mapping[str, str]) -> str
         "script_hash": f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}",
     }
     template = environment.get_template("report.html.j2")
-    words = _words_of(template.render(values, glossary=()))
-    return (
-        template.render(
-            values, glossary=tuple(term for term in terms_in(words) if values["is_diff"] or term[0] != "base")
-        )
-        + "\n"
-    )
+    explained = dict(terms_in(_words_of(template.render(values, glossary=()))))
+    if not values["is_diff"]:
+        explained.pop("base", None)
+    return template.render(values, glossary=tuple(explained.items())) + "\n"
 
 
 def _values(report: Report, charts: Charts) -> dict[str, Any]:
