@@ -196,6 +196,37 @@ def test_without_the_library_charts_are_tables(monkeypatch: pytest.MonkeyPatch) 
     assert "Cost at other loads" in page
 
 
+def test_a_plan_of_many_routes_and_pools_stays_small_and_names_what_is_not_drawn() -> None:
+    report = planned("prod")
+    plan = report.lock.plan
+    names = [f"route-{place:02}" for place in range(24)]
+    routes = tuple(plan.routes[0].model_copy(update={"name": name}) for name in names)
+    rates = dict.fromkeys(names, plan.levels[0].planned_requests_per_second["chat"])
+    levels = tuple(
+        level.model_copy(
+            update={"planned_requests_per_second": {**level.planned_requests_per_second, **rates}},
+        )
+        for level in plan.levels
+    )
+    pools = tuple(plan.pools[1].model_copy(update={"name": f"pool-{place:02}"}) for place in range(12))
+    told = report.review.model_copy(
+        update={"routes": tuple(report.review.routes[0].model_copy(update={"name": name}) for name in names)}
+    )
+    many = plan.model_copy(update={"routes": (*plan.routes, *routes), "levels": levels, "pools": (*plan.pools, *pools)})
+    large = replace(
+        report,
+        review=told,
+        lock=report.lock.model_copy(update={"plan": many}),
+        hours={**report.hours, **dict.fromkeys(names, report.hours["chat"])},
+    )
+    page = report_html(large, charts(large), page_parts())
+    assert len(page.encode()) < MOST_BYTES
+    assert len(charts(large).weeks) == 8
+    assert "Not drawn, as they cost least:" in page
+    for name in charts(large).not_drawn:
+        assert name in page
+
+
 def test_the_glossary_explains_what_the_page_says() -> None:
     page = html_of_plan("prod")
     terms = re.findall(r"<dt>([^<]+)</dt><dd>(?=[A-Z])", page[page.index('class="glossary"') :])
