@@ -27,7 +27,7 @@ from tools.figures.documents import EXAMPLE, ROOT
 
 DAY = date(2026, 12, 1)
 """The day on which the pictured report is read."""
-COLOURS = 48
+COLOURS = 160
 """Colours that are kept of a picture; more make it larger and no clearer."""
 
 
@@ -67,7 +67,7 @@ async def _take() -> None:
                 await page.open(path, view.width, view.height, view.theme)
                 top = await page.run(f"document.querySelector('{view.element}').getBoundingClientRect().top")
                 taken = Image.open(io.BytesIO(await page.picture(top, view.height)))
-                small = taken.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+                small = taken.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
                 small.save(ROOT / view.file, optimize=True)
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from planner.faces.report.palette import LIGHT, Ink
 from planner.faces.report.svg import Picture, cleaned
 
-WIDE, NARROW = 560, 352
+WIDE, NARROW = 560, 336
 """Widths of a picture, pixels."""
 LETTERS = 12
 """Size of letters, pixels."""

@@ -29,6 +29,7 @@ from planner.faces.report.glossary import terms_in
 from planner.faces.report.palette import both_themes
 from planner.faces.report.svg import Picture
 from planner.faces.uncertainty import FIXED, risk_words
+from planner.plan.plan import Plan
 
 NO_PICTURES = "The charts are tables here: the library that draws them is not installed where this page was written."
 NO_WEEK = (
@@ -57,15 +58,23 @@ def report_html(report: Report, charts: Charts, parts: Mapping[str, str]) -> str
     environment = Environment(
         loader=DictLoader(dict(parts)), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"money": money, "counted": count_words, "picture": _picture, "marked": _marked}
+    environment.filters |= {
+        "money": money,
+        "counted": count_words,
+        "picture": _picture,
+        "marked": _marked,
+        "sentence": _sentence,
+    }
     values = _values(report, charts) | {
         "style": Markup(style),
         "script": Markup(script),
         "script_hash": f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}",
     }
     template = environment.get_template("report.html.j2")
-    words = _words_of(template.render(values, glossary=()))
-    return template.render(values, glossary=tuple(terms_in(words))) + "\n"
+    explained = dict(terms_in(_words_of(template.render(values, glossary=()))))
+    if not values["is_diff"]:
+        explained.pop("base", None)
+    return template.render(values, glossary=tuple(explained.items())) + "\n"
 
 
 def _values(report: Report, charts: Charts) -> dict[str, Any]:
@@ -98,6 +107,7 @@ def _values(report: Report, charts: Charts) -> dict[str, Any]:
         "checks_first": first,
         "checks_rest": rest,
         "phases": tables.phases(plan),
+        "horizon": _horizon(plan),
         "omitted": tables.omitted(plan),
         "prices": tables.prices(review),
         "assumptions": tuple(_assumptions(report)),
@@ -141,6 +151,15 @@ def _meta_words(report: Report) -> str:
     )
 
 
+def _horizon(plan: Plan) -> str:
+    """Return until when the bill holds and what the whole horizon costs; empty where nothing of the plan ends in it."""
+    if not plan.phases:
+        return ""
+    mean = plan.mean_usd_per_month
+    over = f"{money(mean)} a month over the horizon" if mean is not None else "a part of the horizon has no plan"
+    return f"until {plan.phases[0].end}; {over}"
+
+
 def _assumptions(report: Report) -> Iterator[str]:
     lock = report.lock
     yield from report.review.assumptions
@@ -159,7 +178,8 @@ def _assumptions(report: Report) -> Iterator[str]:
 def _made(lock: Lock) -> Iterator[str]:
     solver, consulted = lock.plan.solver, lock.consulted
     gap = f", within {share(solver.gap)} of the optimum" if solver.gap else ""
-    yield f"the choice is {solver.status}{gap}, of {solver.classes} classes over {solver.levels} load levels"
+    classes = f", of {solver.classes} classes" if solver.classes else ""
+    yield f"the choice is {solver.status}{gap}{classes} over {count_words(solver.levels, 'load level')}"
     own = ", ".join(consulted.calibrations) or "none"
     yield f"performance coefficients of {consulted.calibration}; own calibrations: {own}"
     yield f"traces: {', '.join(consulted.traces) or 'none'}"
@@ -167,7 +187,8 @@ def _made(lock: Lock) -> Iterator[str]:
 
 
 def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
+    """Return words with a capital at their start and a stop at their end."""
+    return f"{text[0].upper()}{text[1:].removesuffix('.')}."
 
 
 def _picture(picture: Picture, size: str) -> Markup:

@@ -38,8 +38,7 @@ def figures(review: Review) -> Iterator[Told]:
         base = ""
         if each.base is not None and each.proposed is not None:
             base = "as before" if each.base == each.proposed else f"was {_in_unit(each, each.base)}"
-        unit = "" if each.unit in ("USD a month", "share", "ms") else f", {each.unit}"
-        yield Told(f"{each.name}{unit}", _in_unit(each, each.proposed), base)
+        yield Told(each.name, _in_unit(each, each.proposed), base)
 
 
 def lines(review: Review) -> Table:
@@ -194,7 +193,7 @@ def change_words(review: Review) -> str:
     delta = review.usd_per_month - base
     if not delta:
         return "no change of the bill"
-    percent = f" ({delta / base:+.0%})".replace("-", "−") if base else ""
+    percent = f" ({delta / base * 100:+,.0f} %)".replace("-", "−") if base else ""
     return f"{signed_money(delta)} a month{percent}"
 
 

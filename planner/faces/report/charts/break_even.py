@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import pairwise
 from math import log
 
@@ -19,6 +20,8 @@ from planner.plan.review import ScalePoint
 
 OWN_ONLY = "self-host only"
 """Name of the plan without any API, which is known at today's load alone."""
+OUT_OF_SIGHT = 2
+"""How many times as dear as all else that plan may be to be drawn; beyond it the curve would lie flat below it."""
 NARROWEST = 34
 """Distance of two words below the lower scale, pixels at least."""
 
@@ -93,14 +96,14 @@ def _paint(canvas: Canvas, plan: Plan, found: Sequence[Switch]) -> None:
             canvas.dot(scale, float(cost), "api", f"{scale:g} ×: APIs alone {money(cost)}", hollow=True)
         words = f"{scale:g} ×: {money(point.usd_per_month)} a month, {point.fleet}"
         canvas.dot(scale, float(point.usd_per_month), "own", words, hollow=alone)
-    own = next((each.usd_per_month for each in plan.baselines if each.name == OWN_ONLY), None)
+    highest = max([float(p.usd_per_month) for p in points] + [cost for _, cost in apis if cost])
+    own = _own_alone(plan, highest)
     if own is not None:
         canvas.dot(1.0, float(own), "more", f"own machines alone: {money(own)} a month", shape="^")
         canvas.legend_mark("more", "^", "own machines alone")
     canvas.upright(1.0, "quiet", "today")
     scales = sorted({*(scale for scale, _ in plans), 1.0})
     low, high = scales[0], scales[-1]
-    highest = max([float(p.usd_per_month) for p in points] + [cost for _, cost in apis if cost] + [float(own or 0)])
     canvas.scales(
         _ticks(scales, canvas.width - 110),
         money_in_short,
@@ -108,7 +111,7 @@ def _paint(canvas: Canvas, plan: Plan, found: Sequence[Switch]) -> None:
         "USD a month",
         logarithmic=True,
     )
-    canvas.limits((low / 1.12, high * 1.12), (0.0, highest * 1.12))
+    canvas.limits((low / 1.12, high * 1.12), (0.0, max(highest, float(own or 0)) * 1.12))
     canvas.legend()
 
 
@@ -117,6 +120,14 @@ def money_in_short(value: float) -> str:
     if value >= 1e6:
         return f"${value / 1e6:g}M"
     return f"${value / 1e3:g}k" if value >= 1e3 else f"${value:g}"
+
+
+def _own_alone(plan: Plan, highest: float) -> Decimal | None:
+    """Return the cost of own machines alone at today's load, where it is another one and leaves room for the curve."""
+    own = next((each.usd_per_month for each in plan.baselines if each.name == OWN_ONLY), None)
+    if own is None or own == plan.cost.usd_per_month or float(own) > OUT_OF_SIGHT * highest:
+        return None
+    return own
 
 
 def _is_apis_alone(point: ScalePoint) -> bool:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from planner.documents.review import Promise, RouteReview
 from planner.faces.figures import duration, share
-from planner.faces.report.chart import NONE, UNKNOWN, Chart, Table, chart, columns
+from planner.faces.report.chart import NONE, UNKNOWN, Chart, Column, Table, chart
 from planner.faces.report.charts.lying_bars import Bar, Legend, Row, lying_bars
 from planner.faces.report.palette import Ink
 
@@ -67,23 +67,15 @@ def _says(promised: Iterable[tuple[str, Promise]]) -> str:
 
 
 def _table(routes: Iterable[RouteReview]) -> Table:
-    rows = tuple(
-        (
-            route.name,
-            promise.metric,
-            _ms(promise.target_ms),
-            _ms(promise.expected_ms, UNKNOWN),
-            _ms(promise.base_target_ms),
-            _ms(promise.base_expected_ms),
-        )
-        for route in routes
-        for promise in route.promises
-    )
-    names = (
-        *columns("route", words=("latency, 95th percentile",)),
-        *columns("route", "target", "expected", "target of the base", "expected of the base")[1:],
-    )
-    return Table("Latencies at the 95th percentile", names, rows)
+    promised = [(route.name, promise) for route in routes for promise in route.promises]
+    based = any(p.base_target_ms is not None or p.base_expected_ms is not None for _, p in promised)
+    rows: list[tuple[str, ...]] = []
+    for name, promise in promised:
+        row = (name, promise.metric, _ms(promise.target_ms), _ms(promise.expected_ms, UNKNOWN))
+        rows.append((*row, _ms(promise.base_target_ms), _ms(promise.base_expected_ms)) if based else row)
+    figures = ("target", "expected", *(("target of the base", "expected of the base") if based else ()))
+    names = (Column("route"), Column("latency"), *(Column(name, True) for name in figures))
+    return Table("Latencies at the 95th percentile", names, tuple(rows))
 
 
 def _ms(value: Decimal | None, missing: str = NONE) -> str:

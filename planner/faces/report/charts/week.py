@@ -29,6 +29,8 @@ def _says(hours: Sequence[HourOfRoute]) -> str:
     busiest = max(range(len(hours)), key=lambda place: hours[place].requests_per_second)
     begins, highest = f"{DAYS[busiest // 24]} at {busiest % 24:02}:00 UTC", rate(hours[busiest].requests_per_second)
     said = f"The busiest hour begins on {begins} with {highest}"
+    if len({hour.requests_per_second for hour in hours}) == 1:
+        said = f"Every hour has the same load, {highest}"
     taken = [
         f"{who} {share(part / total)}"
         for who, part in (

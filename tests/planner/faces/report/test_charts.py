@@ -11,14 +11,14 @@ from planner.faces.figures import money
 from planner.faces.report.chart import Chart, Column, Table, filled
 from planner.faces.report.charts.alternatives import ABSENT, alternatives
 from planner.faces.report.charts.bill_range import bill_range
-from planner.faces.report.charts.break_even import break_even, switches
+from planner.faces.report.charts.break_even import OWN_ONLY, break_even, switches
 from planner.faces.report.charts.causes import causes
 from planner.faces.report.charts.components import MOST, components
 from planner.faces.report.charts.latency import latency
 from planner.faces.report.charts.pool_hours import pool_hours
 from planner.faces.report.charts.week import week
 from planner.plan.plan import Plan
-from planner.plan.review import ScalePoint, ScaleWithoutPlan
+from planner.plan.review import Alternative, ScalePoint, ScaleWithoutPlan
 from tests.planner.faces.report.reports import charts, everything, lock_of, planned
 
 
@@ -90,6 +90,15 @@ def test_other_multiples_can_be_drawn(low: Decimal) -> None:
         for place, point in enumerate(plan.break_even)
     )
     assert _made(break_even(plan.model_copy(update={"break_even": points}))).wide is not None
+
+
+@pytest.mark.parametrize(("own", "drawn"), [("20000", True), ("60000", False), ("14681.74", False), (None, False)])
+def test_own_machines_alone_are_drawn_where_the_curve_stays_one(own: str | None, drawn: bool) -> None:
+    plan = _plan()
+    alone = Alternative(name=OWN_ONLY, usd_per_month=None if own is None else Decimal(own), description="")
+    wide = _made(break_even(plan.model_copy(update={"baselines": (alone,)}))).wide
+    assert wide is not None
+    assert ("own machines alone" in wide.body) is drawn
 
 
 def test_causes_lead_from_the_base_to_the_plan_without_a_rest() -> None:
@@ -167,6 +176,11 @@ def test_a_week_has_all_its_hours() -> None:
     assert len(chart.table.rows) == 24
     assert [column.name for column in chart.table.columns][1:] == ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
     assert chart.table.rows[9][1] == "10.5 (41 %)"
+
+
+def test_a_flat_week_has_no_busiest_hour() -> None:
+    hour = planned("prod").hours["chat"][0]
+    assert week("chat", [hour] * 168).says.startswith("Every hour has the same load, ")
 
 
 def test_a_pools_month_is_told_in_its_own_replicas() -> None:

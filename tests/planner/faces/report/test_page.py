@@ -6,6 +6,9 @@ import base64
 import hashlib
 import html
 import re
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -14,8 +17,10 @@ import pytest
 from planner.edges.reporting import page_parts
 from planner.faces.report.glossary import TERMS, terms_in
 from planner.faces.report.page import report_html
+from planner.plan.phases import Phase
 from tests.planner.faces.report.reports import (
     HOSTILE,
+    TODAY,
     charts,
     everything,
     html_of_everything,
@@ -155,9 +160,27 @@ def test_a_plan_without_a_base_has_no_section_on_change() -> None:
     assert 'id="why"' in html_of_everything()
 
 
+def test_a_plan_of_which_something_ends_tells_the_whole_horizon() -> None:
+    report = planned("dev")
+    ends, next_year = date(2027, 1, 14), date(2027, 12, 1)
+    phases = tuple(
+        Phase(start=start, end=end, ended=ended, routes=(), fleet="", usd_per_month=usd, why_not=why)
+        for start, end, ended, usd, why in (
+            (TODAY, ends, (), Decimal(64), ""),
+            (ends, next_year, ("openai/gpt-5.6-luna",), None, "nothing is accepted"),
+        )
+    )
+    plan = report.lock.plan.model_copy(update={"phases": phases})
+    ending = replace(report, lock=report.lock.model_copy(update={"plan": plan}))
+    page = report_html(ending, charts(ending), page_parts())
+    assert "a month for dev, until 2027-01-14; a part of the horizon has no plan" in page
+    assert "2027-01-14 to 2027-12-01" in page
+    assert "nothing is accepted" in page
+
+
 def test_a_week_that_is_not_the_plans_is_said() -> None:
     report = planned("prod")
-    other = type(report)(report.review, report.lock, {}, report.today)
+    other = replace(report, hours={})
     page = report_html(other, charts(other), page_parts())
     assert "The week&#39;s load is not drawn" in page
     assert 'id="week-' not in page
@@ -171,6 +194,37 @@ def test_without_the_library_charts_are_tables(monkeypatch: pytest.MonkeyPatch) 
     assert "The charts are tables here" in page
     assert page.count("<details open>") == len(charts(report).all())
     assert "Cost at other loads" in page
+
+
+def test_a_plan_of_many_routes_and_pools_stays_small_and_names_what_is_not_drawn() -> None:
+    report = planned("prod")
+    plan = report.lock.plan
+    names = [f"route-{place:02}" for place in range(24)]
+    routes = tuple(plan.routes[0].model_copy(update={"name": name}) for name in names)
+    rates = dict.fromkeys(names, plan.levels[0].planned_requests_per_second["chat"])
+    levels = tuple(
+        level.model_copy(
+            update={"planned_requests_per_second": {**level.planned_requests_per_second, **rates}},
+        )
+        for level in plan.levels
+    )
+    pools = tuple(plan.pools[1].model_copy(update={"name": f"pool-{place:02}"}) for place in range(12))
+    told = report.review.model_copy(
+        update={"routes": tuple(report.review.routes[0].model_copy(update={"name": name}) for name in names)}
+    )
+    many = plan.model_copy(update={"routes": (*plan.routes, *routes), "levels": levels, "pools": (*plan.pools, *pools)})
+    large = replace(
+        report,
+        review=told,
+        lock=report.lock.model_copy(update={"plan": many}),
+        hours={**report.hours, **dict.fromkeys(names, report.hours["chat"])},
+    )
+    page = report_html(large, charts(large), page_parts())
+    assert len(page.encode()) < MOST_BYTES
+    assert len(charts(large).weeks) == 8
+    assert "Not drawn, as they cost least:" in page
+    for name in charts(large).not_drawn:
+        assert name in page
 
 
 def test_the_glossary_explains_what_the_page_says() -> None:
