@@ -76,7 +76,7 @@ figures: setup-python ## Write every figure of README.md and docs/ anew (FILES=R
 lock: ## Solve requirements.lock and requirements-planner.lock anew from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "\`make lock\` needs uv: https://docs.astral.sh/uv/" >&2; exit 1; }
 	$(SOLVE) --extra dev -o requirements.lock
-	$(SOLVE) --extra setup --constraints requirements.lock --no-annotate -o requirements-planner.lock
+	$(SOLVE) --extra plot --extra setup --constraints requirements.lock --no-annotate -o requirements-planner.lock
 
 lock-torch: ## Solve tools/torch/requirements.lock anew (needs uv)
 	@command -v uv >/dev/null || { echo "\`make lock-torch\` needs uv: https://docs.astral.sh/uv/" >&2; exit 1; }

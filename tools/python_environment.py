@@ -1,6 +1,6 @@
 """The Python environments of a checkout: a folder with exactly the hash-locked packages, and the project itself.
 
-`.venv` holds everything. `.venv-planner` holds what planning and reviewing need, a fifth of it, for continuous
+`.venv` holds everything. `.venv-planner` holds what planning and reviewing need, a quarter of it, for continuous
 integration. A stamp in the folder, written last, holds the digest of what was installed; while it matches there is
 nothing to do. An interrupted installation leaves no stamp, so the next run takes it up again. The project is installed
 editable, by the locked setuptools, so that nothing is fetched outside the lock.

@@ -67,15 +67,15 @@ class Team:
         """What GitHub says of the pull request of a branch."""
         ours, theirs = {"full_name": "team/serving"}, {"full_name": "stranger/serving" if fork else "team/serving"}
         head = {"ref": branch, "sha": git(self.clone, "rev-parse", "HEAD"), "repo": theirs}
-        return {"pull_request": {"number": 12, "head": head, "base": {"ref": "main", "repo": ours}}}
+        return {"pull_request": {"number": 7, "head": head, "base": {"ref": "main", "repo": ours}}}
 
     def merged(self, branch: str, to: Path, depth: int = 0) -> Path:
         """A checkout of the merge of a branch with `main`, as `actions/checkout` makes it for a pull request."""
         git(self.clone, "fetch", "--quiet", "origin")
         git(self.clone, "switch", "--quiet", "--detach", "origin/main")
         git(self.clone, "merge", "--quiet", "--no-ff", "--message", "Merge", f"origin/{branch}")
-        git(self.clone, "push", "--quiet", "--force", "origin", "HEAD:refs/pull/12/merge")
-        return self._checked_out("refs/pull/12/merge", to, depth)
+        git(self.clone, "push", "--quiet", "--force", "origin", "HEAD:refs/pull/7/merge")
+        return self._checked_out("refs/pull/7/merge", to, depth)
 
     def head(self, branch: str, to: Path) -> Path:
         """A checkout of a branch itself, detached, with everything that is known of the others."""

@@ -41,7 +41,7 @@ def test_a_fresh_lock_is_reviewed(planned_change: Team, machine: Make) -> None:
     keep = dict(run.used)["actions/upload-artifact"]
     assert keep["path"] == str(folder)
     (comment,) = [line for line in run.called if line.startswith("comment")]
-    assert comment == "comment github tiny --pull-request 12"
+    assert comment == "comment github tiny --pull-request 7"
     assert not any("later" in line for line in run.called), "an environment that nobody planned yet is left alone"
 
 
@@ -151,6 +151,26 @@ def test_the_cache_is_named_by_everything_that_it_depends_on(planned_change: Tea
     python.unlink()
     python.write_text("#!/bin/sh\nexit 1\n")  # nothing may be installed here
     assert second.act(mode="setup") == {"names": "", "answer": "", "folder": ""}
+
+
+def test_the_comment_reaches_the_forge_and_is_renewed(planned_change: Team, machine: Make) -> None:
+    """Against the imitated GitHub: two runs of one pull request leave one comment."""
+    forges = pytest.importorskip("tests.forges", reason="this checkout imitates no forge")
+    with forges.serving() as serving:
+        serving.begin(head=planned_change.event("load")["pull_request"]["head"]["sha"])
+        for number in (1, 2):
+            run = machine(run=number)
+            run.variables["GITHUB_API_URL"] = serving.root("github")
+            run.act(token="write-token")
+            assert run.failed == []
+        (body,) = serving.bodies()
+        assert "tiny" in body
+        run = machine(run=3)
+        run.variables["GITHUB_API_URL"] = serving.root("github")
+        run.act(token="read-token")
+        assert run.failed == ["Comment"]
+        assert "pull-requests: write" in run.step("Comment").annotations[0]
+        assert serving.bodies() == [body]
 
 
 # The mode `plan`

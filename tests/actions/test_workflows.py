@@ -140,7 +140,7 @@ def _gitlab(team: Team, run: Machine, **variables: str) -> subprocess.CompletedP
         "PATH": f"{run.home / 'bin'}:/usr/bin:/bin",
         "HOME": str(run.home),
         "CI": "true",
-        "CI_MERGE_REQUEST_IID": "12",
+        "CI_MERGE_REQUEST_IID": "7",
         "CI_MERGE_REQUEST_PROJECT_ID": "7",
         "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "7",
         "CI_MERGE_REQUEST_DIFF_BASE_SHA": left,
@@ -160,7 +160,7 @@ def test_gitlab_reviews_and_comments_where_it_has_a_token(planned_change: Team, 
     assert ended.returncode == 0, ended.stderr
     kept = {path.name for path in (run.workspace / "spillway-review").iterdir()}
     assert {"tiny.md", "tiny.json", "tiny.html", "scope.txt"} <= kept
-    assert "comment gitlab tiny --pull-request 12" in run.called
+    assert "comment gitlab tiny --pull-request 7" in run.called
     assert "tiny: fresh" in ended.stdout
 
 

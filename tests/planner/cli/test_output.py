@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from rich.text import Text
@@ -145,3 +146,39 @@ def test_parts_stand_apart_by_one_empty_line(checkout: Workspace) -> None:
     lines = [line.rstrip() for line in spillway("show", "small").out.splitlines()]
     assert "" in lines
     assert all(one or other for one, other in itertools.pairwise(lines))
+
+
+def _annotated(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *problems: Problem) -> list[str]:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    with output.report_problems("text"):
+        output.report(problems)
+    return capsys.readouterr().err.splitlines()
+
+
+def test_what_github_would_drop_is_text_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    errors = [Problem("ENV003", f"key {number}") for number in range(output.MOST_ANNOTATIONS + 2)]
+    warnings = [Problem("LOCK020", f"aged {number}", severity="warning") for number in range(2)]
+    lines = _annotated(monkeypatch, capsys, *errors, *warnings)
+    commands = [line for line in lines if line.startswith("::")]
+    assert [line.partition("title=")[0] for line in commands] == ["::error "] * output.MOST_ANNOTATIONS + [
+        "::warning "
+    ] * 2
+    text = [line for line in lines if not line.startswith("::")]
+    assert text == ["error[ENV003]: key 10", "error[ENV003]: key 11", "2 problems"]
+
+
+def test_an_annotation_names_its_file_from_the_root_of_the_checkout(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "team").mkdir()
+    monkeypatch.chdir(tmp_path / "team")
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path))
+    inside = Problem("ENV003", "here", Span("environments/prod.yaml", 3))
+    outside = Problem("ENV003", "there", Span("../../etc/prod.yaml", 4))
+    lines = _annotated(monkeypatch, capsys, inside, outside)
+    assert lines == [
+        "::error file=team/environments/prod.yaml,line=3,col=1,title=ENV003::here",
+        "::error file=../../etc/prod.yaml,line=4,col=1,title=ENV003::there",
+    ]
