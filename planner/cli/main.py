@@ -13,9 +13,19 @@ from typing import Annotated
 
 import typer
 
-from planner.cli import completing
 from planner.cli.catalog_verbs import catalog, models
-from planner.cli.options import HERE, AsFormat, EnvironmentName, Folder, OutputFormat, ShowFormat
+from planner.cli.options import (
+    HERE,
+    AnyEnvironmentNames,
+    AsFormat,
+    AsShowFormat,
+    EnvironmentName,
+    EnvironmentNames,
+    EnvironmentOrCode,
+    Folder,
+    OutputFormat,
+    ShowFormat,
+)
 from planner.cli.output import report_problems
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # matrices are small here: more threads only wait for each other
@@ -73,10 +83,7 @@ def options(
 
 @app.command()
 def plan(
-    environments: Annotated[
-        list[str],
-        typer.Argument(metavar="ENV...", help="Environments to plan.", autocompletion=completing.environments),
-    ],
+    environments: EnvironmentNames,
     folder: Folder = HERE,
     upgrade: Annotated[bool, typer.Option("--upgrade", help="Plan on the newest price snapshot.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and write nothing.")] = False,
@@ -91,10 +98,7 @@ def plan(
 
 @app.command(short_help="Is each lock fresh, whole and consistent?")
 def check(
-    environments: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[ENV...]", help="Default: all.", autocompletion=completing.environments),
-    ] = None,
+    environments: AnyEnvironmentNames = None,
     folder: Folder = HERE,
     form: AsFormat = OutputFormat.text,
 ) -> None:
@@ -121,17 +125,7 @@ def diff(
 
 
 @app.command()
-def show(
-    environment: EnvironmentName,
-    folder: Folder = HERE,
-    form: Annotated[
-        ShowFormat,
-        typer.Option(
-            "--format",
-            help="text for people, json the lock, csv and markdown the bill, focus its months (FOCUS 1.2).",
-        ),
-    ] = ShowFormat.text,
-) -> None:
+def show(environment: EnvironmentName, folder: Folder = HERE, form: AsShowFormat = ShowFormat.text) -> None:
     """The plan that is locked, and its bill for finance."""
     from planner.cli import review
 
@@ -141,14 +135,7 @@ def show(
 
 @app.command(short_help="Why the plan is what it is; what a code means.")
 def explain(
-    environment: Annotated[
-        str,
-        typer.Argument(
-            metavar="ENV|CODE",
-            help="An environment, or a code like ENV003.",
-            autocompletion=completing.environments_and_codes,
-        ),
-    ],
+    environment: EnvironmentOrCode,
     why_not: Annotated[
         str, typer.Option("--why-not", help="Words of a candidate: 'L4 qwen3-32b', 'p5.48xlarge'.")
     ] = "",
