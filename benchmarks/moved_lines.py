@@ -1,6 +1,6 @@
 """How many lines of a lock move when one number of its environment changes, and in which part of the file they stand.
 
-    python -m benchmarks.moved_lines [--environment prod] [--by-part]
+    python -m benchmarks.moved_lines [--environment prod] [--only TEXT] [--by-part] [--show]
 
 Each change is planned beside the lock of the unchanged environment, as a pull request would do it. A line counts once,
 whether it is changed, added or removed. A reader wants the lines that follow from the change, and no others.
@@ -65,15 +65,24 @@ def lines_moved(base: str, proposed: str) -> list[tuple[int, int, int, int]]:
 
 
 def parts_of(text: str) -> list[str]:
-    """Return for each line the part in which it stands: the two outermost keys."""
-    named, parts = ["", ""], list[str]()
+    """Return for each line the part in which it stands: the outermost key, and of the plan the next one too."""
+    outer, inner, parts = "", "", list[str]()
     for line in text.splitlines():
-        depth = (len(line) - len(line.lstrip())) // 2
-        key = re.match(r'\s*"([^"]+)":', line)
-        if key and depth in (1, 2):
-            named[depth - 1 :] = [key[1], ""][: 3 - depth] if depth == 1 else [key[1]]
-        parts.append(".".join(name for name in named if name) if named[0] == "plan" else named[0])
+        key = re.match(r'( +)"([^"]+)":', line)
+        if key and len(key[1]) == 2:
+            outer, inner = key[2], ""
+        elif key and len(key[1]) == 4:
+            inner = key[2]
+        parts.append(f"plan.{inner}" if outer == "plan" and inner else outer)
     return parts
+
+
+def count_moved(base: str, proposed: str) -> Counter[str]:
+    """Return how many lines move in each part."""
+    of_base, of_proposed, counts = parts_of(base), parts_of(proposed), Counter[str]()
+    for a, b, c, d in lines_moved(base, proposed):
+        counts.update(of_base[a:b] if b - a >= d - c else of_proposed[c:d])
+    return counts
 
 
 def moved(environment: str, change: Change, folder: Path) -> tuple[str, str]:
@@ -111,17 +120,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             continue
         with tempfile.TemporaryDirectory() as folder:
             base, proposed = moved(options.environment, change, Path(folder))
-        places = lines_moved(base, proposed)
-        total = sum(max(b - a, d - c) for a, b, c, d in places)
-        print(f"{change.name:28} {total:5} of {len(base.splitlines()):,} lines", flush=True)
+        counts = count_moved(base, proposed)
+        print(f"{change.name:28} {counts.total():5} of {len(base.splitlines()):,} lines", flush=True)
         if options.show:
             shown = difflib.unified_diff(base.splitlines(), proposed.splitlines(), n=0, lineterm="")
             print("\n".join(line for line in shown if not line.startswith(("---", "+++", "@@"))), flush=True)
         if options.by_part:
-            of_base, of_proposed = parts_of(base), parts_of(proposed)
-            counts = Counter[str]()
-            for a, b, c, d in places:
-                counts.update(of_base[a:b] if b - a >= d - c else of_proposed[c:d])
             print(json.dumps(dict(counts.most_common())), flush=True)
 
 

@@ -13,15 +13,18 @@ from typing import Annotated
 
 import typer
 
-from planner.cli import completing
 from planner.cli.catalog_verbs import catalog, models
 from planner.cli.ci_verbs import ci
 from planner.cli.options import (
     HERE,
+    AnyEnvironmentNames,
     AsFormat,
+    AsShowFormat,
     BehaviorChoice,
     DiffFormat,
     EnvironmentName,
+    EnvironmentNames,
+    EnvironmentOrCode,
     Folder,
     ForgeChoice,
     OutputFormat,
@@ -84,10 +87,7 @@ def options(
 
 @app.command()
 def plan(
-    environments: Annotated[
-        list[str],
-        typer.Argument(metavar="ENV...", help="Environments to plan.", autocompletion=completing.environments),
-    ],
+    environments: EnvironmentNames,
     folder: Folder = HERE,
     upgrade: Annotated[bool, typer.Option("--upgrade", help="Plan on the newest price snapshot.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and write no lock.")] = False,
@@ -110,10 +110,7 @@ def plan(
 
 @app.command(short_help="Is each lock fresh, whole and consistent?")
 def check(
-    environments: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[ENV...]", help="Default: all.", autocompletion=completing.environments),
-    ] = None,
+    environments: AnyEnvironmentNames = None,
     folder: Folder = HERE,
     base: Annotated[str, typer.Option("--base", help="Git revision or lock file, for rules over a change.")] = "",
     form: AsFormat = OutputFormat.text,
@@ -149,7 +146,7 @@ def diff(
 @app.command(short_help="Write the review into the pull request.")
 def comment(
     forge: Annotated[ForgeChoice, typer.Argument(metavar="FORGE", help="github, gitlab, bitbucket or azure.")],
-    environments: Annotated[list[str] | None, typer.Argument(metavar="[ENV...]", help="Default: all.")] = None,
+    environments: AnyEnvironmentNames = None,
     pull_request: Annotated[
         int | None, typer.Option("--pull-request", min=1, metavar="N", help="Default: that of the run.")
     ] = None,
@@ -215,17 +212,7 @@ def report(
 
 
 @app.command()
-def show(
-    environment: EnvironmentName,
-    folder: Folder = HERE,
-    form: Annotated[
-        ShowFormat,
-        typer.Option(
-            "--format",
-            help="text for people, json the lock, csv and markdown the bill, focus its months (FOCUS 1.2).",
-        ),
-    ] = ShowFormat.text,
-) -> None:
+def show(environment: EnvironmentName, folder: Folder = HERE, form: AsShowFormat = ShowFormat.text) -> None:
     """The plan that is locked, and its bill for finance."""
     from planner.cli import review
 
@@ -235,14 +222,7 @@ def show(
 
 @app.command(short_help="Why the plan is what it is; what a code means.")
 def explain(
-    environment: Annotated[
-        str,
-        typer.Argument(
-            metavar="ENV|CODE",
-            help="An environment, or a code like ENV003.",
-            autocompletion=completing.environments_and_codes,
-        ),
-    ],
+    environment: EnvironmentOrCode,
     why_not: Annotated[
         str, typer.Option("--why-not", help="Words of a candidate: 'L4 qwen3-32b', 'p5.48xlarge'.")
     ] = "",

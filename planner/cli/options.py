@@ -63,6 +63,27 @@ EnvironmentName = Annotated[
         autocompletion=completing.environments,
     ),
 ]
+EnvironmentNames = Annotated[
+    list[str], typer.Argument(metavar="ENV...", help="Environments to plan.", autocompletion=completing.environments)
+]
+AnyEnvironmentNames = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[ENV...]", help="Default: all.", autocompletion=completing.environments),
+]
+EnvironmentOrCode = Annotated[
+    str,
+    typer.Argument(
+        metavar="ENV|CODE",
+        help="An environment, or a code like ENV003.",
+        autocompletion=completing.environments_and_codes,
+    ),
+]
+AsShowFormat = Annotated[
+    ShowFormat,
+    typer.Option(
+        "--format", help="text for people; json: the lock; csv, markdown: the bill; focus: its months (FOCUS 1.2)."
+    ),
+]
 AsFormat = Annotated[OutputFormat, typer.Option("--format", help="text for people, json for programs.")]
 HERE = Path("environments")
 """Folder of the environments, where none is named."""

@@ -6,7 +6,7 @@ that it can stand beside exports of real bills. What a plan cannot know is null 
 * BillingAccountId and SubAccountId are known for AWS alone; FOCUS wants the first one everywhere.
 * ListUnitPrice and ListCost are null for prices that a team agreed without a discount on a list price, and for machines
   that are paid for already.
-* ConsumedQuantity has no column, because nothing has been consumed.
+* ConsumedQuantity is null, because nothing has been consumed.
 * SkuId and SkuPriceId are the catalog's keys of the price, not the provider's own ids.
 * A later phase has no lines yet, and so no quantity, price and service.
 
@@ -72,6 +72,23 @@ OF_A_LINE = (
     "SubAccountId",
 )
 """Columns that only a cost line fills."""
+UNKNOWN = (
+    "AvailabilityZone",
+    "BillingAccountName",
+    "ChargeClass",
+    "CommitmentDiscountCategory",
+    "CommitmentDiscountId",
+    "CommitmentDiscountName",
+    "CommitmentDiscountStatus",
+    "CommitmentDiscountType",
+    "ConsumedQuantity",
+    "ConsumedUnit",
+    "RegionName",
+    "ResourceId",
+    "ResourceType",
+    "SubAccountName",
+)
+"""Columns that no plan fills and that importers expect. That of corrections is null for what corrects nothing."""
 
 
 def focus_rows(finance: Finance, currency: Currency | None = None) -> list[dict[str, Cell]]:
@@ -103,20 +120,18 @@ def _row(finance: Finance, charge: Charge) -> dict[str, Cell]:
         **dict(
             sorted(
                 {
+                    **dict.fromkeys(UNKNOWN),
                     **known,
                     "BilledCost": charge.usd,
-                    "BillingAccountName": None,
                     "BillingCurrency": "USD",
                     "BillingPeriodEnd": _moment(period.month_end),
                     "BillingPeriodStart": _moment(period.month_start),
                     "ChargeCategory": "Usage",
-                    "ChargeClass": None,
                     "ChargeFrequency": "Usage-Based",
                     "ChargePeriodEnd": _moment(period.end),
                     "ChargePeriodStart": _moment(period.start),
                     "ContractedCost": charge.usd,
                     "EffectiveCost": charge.usd,
-                    "SubAccountName": None,
                     "Tags": json.dumps(tags_of(lock.name), sort_keys=True) if at_aws else None,
                 }.items()
             )

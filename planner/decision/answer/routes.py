@@ -106,7 +106,7 @@ def _band(solved: Solved, route: RouteDemand, index: int) -> RouteBand:
     spilled = [0.0 if share < 1e-4 else min(1.0, share) for share in solved.choice.spilled(key)]
     refused = [0.0 if share < 1e-4 else min(1.0, share) for share in solved.choice.turned_away(key)]
     levels = solved.demand.levels
-    whole = not pools and all(one + other > 1 - 1e-9 for one, other in zip(spilled, refused, strict=True))
+    whole = not pools and all(one + other > 1 - 1e-6 for one, other in zip(spilled, refused, strict=True))
     api_share = min(spilled) if pools else 0.0 if solved.choice.refuses(key) else 1.0
     return RouteBand(
         max_input_tokens=None if band.below_tokens is None else band.below_tokens - 1,

@@ -160,7 +160,7 @@ def test_a_write_that_fails_leaves_the_old_lock(
 
 
 def test_a_folder_that_cannot_be_written_to(unplanned: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    def gone(workspace: Workspace, name: str) -> planning.Planned:
+    def gone(workspace: Workspace, name: str, stage: object) -> planning.Planned:
         Path("environments").rename("elsewhere")
         return small.planned()
 

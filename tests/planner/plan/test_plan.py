@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from planner.plan.phases import Phase, mean_usd_per_month
 from planner.plan.plan import Plan
+from planner.plan.traffic import RouteBand
 from tests.planner.plans import bent, edited, plan
 
 
@@ -56,3 +57,33 @@ def test_a_mean_over_phases_is_weighted_by_days_and_misses_no_phase() -> None:
     assert mean_usd_per_month((first, second)) == Decimal("3.00")
     assert mean_usd_per_month((first, second.model_copy(update={"usd_per_month": None}))) is None
     assert mean_usd_per_month(()) is None
+
+
+@pytest.mark.parametrize(
+    ("weights", "api_share", "spilled", "refused", "expected"),
+    [
+        ({}, "1", {}, {}, {"peak": "1", "trough": "1"}),
+        ({}, "1", {"peak": "1", "trough": "1"}, {}, {"peak": "1", "trough": "1"}),
+        ({}, "1", {}, {"peak": "0.25"}, {"peak": "0.75", "trough": "1"}),
+        ({"pool": "1"}, "0", {"peak": "0.4"}, {}, {"peak": "0.4", "trough": "0"}),
+        ({"pool": "1"}, "0", {}, {}, {"peak": "0", "trough": "0"}),
+        ({}, "0", {}, {"peak": "1", "trough": "1"}, {"peak": "0", "trough": "0"}),
+    ],
+    ids=["whole", "whole, as 1.1 writes it", "whole but for what is refused", "at the gate", "own pools", "refused"],
+)
+def test_what_a_band_sends_to_apis_at_each_level(
+    weights: dict[str, str], api_share: str, spilled: dict[str, str], refused: dict[str, str], expected: dict[str, str]
+) -> None:
+    band = RouteBand.model_validate(
+        {
+            "max_input_tokens": None,
+            "share_of_requests": "1",
+            "mean_input_tokens": "100",
+            "mean_output_tokens": "10",
+            "weights": weights,
+            "api_share": api_share,
+            "spill_by_level": spilled,
+            "refused_by_level": refused,
+        }
+    )
+    assert {level: band.spilled(level) for level in expected} == {k: Decimal(v) for k, v in expected.items()}
