@@ -32,7 +32,8 @@ def test_a_change_is_told_against_a_lock(checkout: Workspace) -> None:
     assert ended.status == 0
     page = Path("change.html").read_text(encoding="utf-8")
     assert "against base.json" in page
-    assert "routes.chat.traffic.requests_per_second.mean" in page
+    line = small.changed().splitlines().index(f"      {small.CHANGE[1]}") + 1
+    assert f"environments/small.yaml:{line}" in page
 
 
 def test_a_change_is_told_against_a_revision(checkout: Workspace) -> None:
