@@ -143,11 +143,12 @@ def checks(review: Review) -> tuple[tuple[ToldCheck, ...], Table]:
     seen = [check for check in listed if check.state == "deny" or (check.state == "warn" and not check.standing)]
     rest = [check for check in listed if check not in seen]
     has_base = review.base_usd_per_month is not None
+    gone = tuple((check.rule, f"was {check.state}", check.message) for check in review.gone_checks)
     told = tuple(ToldCheck(c.rule, c.state, c.message, has_base and not c.standing, _notes(c)) for c in seen)
     standing = sum(check.state == "warn" for check in rest)
     words = f"{standing} that warned before, and those that pass" if standing else "Checks that pass"
     rows = tuple((check.rule, check.state, " ".join((check.message, _notes(check))).strip()) for check in rest)
-    return told, Table(words, columns("check", words=("state", "message")), rows)
+    return told, Table(words, columns("check", words=("state", "message")), (*rows, *gone))
 
 
 def phases(plan: Plan) -> Table:

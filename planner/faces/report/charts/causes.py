@@ -25,12 +25,14 @@ def causes(attribution: Attribution, base: Decimal | None, proposed: Decimal) ->
     rows = [Row("base", (Bar(0.0, float(base), "base", f"base: {money(base)}"),), money(base))]
     at = base
     for cause, usd in counted:
-        ink: Ink = "more" if usd > 0 else "less"
+        ink: Ink = "more" if usd > 0 else "warn" if cause.risk else "less"
         bar = Bar(float(at), float(at + usd), ink, f"{cause.what}: {signed_money(usd)} a month")
         rows.append(Row(cause.what, (bar,) if usd else (), signed_money(usd) if usd else "changes nothing"))
         at += usd
     rows.append(Row("this plan", (Bar(0.0, float(proposed), "own", f"this plan: {money(proposed)}"),), money(proposed)))
-    legend: Legend = (("more", "dearer", False), ("less", "cheaper", False))
+    legend: Legend = [("more", "dearer", False), ("less", "cheaper", False)]
+    if any(cause.risk and usd < 0 for cause, usd in counted):
+        legend = [*legend, ("warn", "cheaper at a risk", False)]
     return chart("causes", title, says, lying_bars("causes", title, says, rows, legend), _table(counted, base, at))
 
 
