@@ -18,8 +18,11 @@ from planner.decision.inputs import Inputs
 from planner.decision.optimize import optimize
 from planner.documents.arithmetic import arithmetic
 from planner.documents.environment_file import parse
+from planner.domain.agreements import Agreements
 from planner.domain.apis import Lifecycle
 from planner.domain.catalog import Catalog
+from planner.domain.discounts import Discount
+from planner.domain.prices import Price
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from planner.performance.capacity_search import CapacitiesByDigest
@@ -228,3 +231,57 @@ def test_phases_cover_the_horizon_and_every_end_begins_one(ends: list[date | Non
     for phase, other in zip(found[1:], seen, strict=True):
         serving = {row.key for row in other.catalog.apis if row.serves_on(horizon.start)}
         assert not any(day is not None and day <= phase.start and name in serving for name, day in changed.items())
+
+
+BILLED, OTHER, WEIGHED = "ec2/us-east-1/g6.xlarge/on-demand", "ec2/us-east-1/p5.48xlarge/on-demand", "api/groq/x/input"
+spans = st.tuples(DAYS, st.none() | DAYS)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["ec2/g6", "ec2/p5", "api", "ec2"]), spans, max_size=4),
+    st.none() | DAYS,
+    st.booleans(),
+)
+def test_phases_begin_where_a_model_ends_or_a_price_of_the_bill_moves(
+    agreed: dict[str, tuple[date, date | None]], end: date | None, moves: bool
+) -> None:
+    """The plan pays BILLED alone; WEIGHED is the price of another candidate, and OTHER that of none."""
+    asked = inputs("gpt-5.4", 12)
+    listed = {key: Price(key, Decimal(4), "hour", "a list", "2026-11-01") for key in (BILLED, OTHER, WEIGHED)}
+    discounts = tuple(
+        Discount(on=on, percent=Decimal(10 + place), source="EDP", as_of=first.isoformat(), until=last)
+        for place, (on, (first, last)) in enumerate(sorted(agreed.items()))
+        if last is None or last >= first
+    )
+    agreements = Agreements(listed, {}, discounts)
+    rows = tuple(replace(row, retires=end) if row.key == NAMES[0] else row for row in asked.catalog.apis)
+    asked = replace(asked, catalog=replace(asked.catalog, apis=rows, agreements=agreements))
+    bill = [line.model_copy(update={"price": BILLED}) for line in plans.plan().cost.lines]
+    plan = plans.bent(plans.plan(), {"routes/0/fallback": list(NAMES)})
+    plan = plan.model_copy(update={"cost": plan.cost.model_copy(update={"lines": tuple(bill)})})
+    asked_on: list[dict[str, Price]] = []
+
+    def again(other: Inputs) -> Plan:
+        usd = plan.cost.usd_per_month + (len(asked_on) + 1 if moves else 0)
+        asked_on.append(dict(other.catalog.prices.rows))
+        return plan.model_copy(update={"cost": plan.cost.model_copy(update={"usd_per_month": usd})})
+
+    horizon = asked.environment.horizon
+    days = agreements.turns(horizon.start, horizon.end)
+    found = phases(plan, asked, again, {WEIGHED})
+    ends = {end} if end is not None and horizon.start < end < horizon.end else set()
+    needed, now = set(ends), horizon.start
+    for day in days:
+        before, after = agreements.on(now), agreements.on(day)
+        if before[BILLED].usd != after[BILLED].usd or after[WEIGHED].usd < before[WEIGHED].usd:
+            needed.add(day)
+        now = max([now, *(each for each in needed if each <= day)])
+    assert len(asked_on) == len(needed)
+    starts = {phase.start for phase in found[1:]}
+    assert starts == (needed if moves else ends)
+    if found:
+        assert (found[0].start, found[-1].end) == (horizon.start, horizon.end)
+        assert all(before.end == after.start for before, after in pairwise(found))
+        assert all(phase.ended or phase.repriced for phase in found[1:])
+    for phase, prices in zip(found[1:], asked_on, strict=False) if moves else ():
+        assert prices == dict(agreements.on(phase.start))
