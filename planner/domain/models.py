@@ -249,7 +249,7 @@ class Model:
         gaps = []
         if self.revision is None and self.weights is None:
             gaps.append(
-                Gap("model", self.key, f"no revision is pinned for {self.hf_id}", "pin the commit that you tested")
+                Gap("revision", self.key, f"no revision is pinned for {self.hf_id}", "pin the commit that you tested")
             )
         if self.licence is None:
             gaps.append(

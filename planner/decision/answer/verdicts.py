@@ -1,8 +1,9 @@
-"""Judgements on a plan: pass, warn or deny, each with a sentence. What is not known warns; it is never silent."""
+"""Judgements on a plan: pass, warn or deny, each with a sentence. What is not known is never silent: it warns, or
+stands among the assumptions where no plan is without it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from planner.decision.answer.adapter_verdicts import adapter_verdicts
@@ -21,6 +22,14 @@ from planner.money.cost import UNPRICED, unpriced_items
 from planner.plan.cost import Cost
 from planner.plan.review import Verdict
 from planner.words.units import HOURS_PER_MONTH
+
+ASSUMED: Mapping[str, str] = {
+    "end": "that no end of {} is announced rests on weak evidence",
+    "latency": "the TTFT of {} has not been measured (`api.providers.NAME.latency`)",
+    "revision": "no revision of {} is pinned",
+}
+"""What plans assume where nobody knows better, by the kind of the gap. It stands on nearly every plan, and a warning of
+it would hide others: one line tells all of it, and passes."""
 
 
 def verdicts(
@@ -51,7 +60,7 @@ def verdicts(
         *adapter_verdicts(solved),
         *_stretched(solved.pools),
         *_range(without_place),
-        *_gaps((*gaps, *(gap for pool in solved.pools for gap in pool.shape.model.gaps()))),
+        *gap_verdicts((*gaps, *(gap for pool in solved.pools for gap in pool.shape.model.gaps()))),
         *too_long_verdicts(solved),
         *licence_doubts(solved),
         *quality_verdicts(environment),
@@ -197,11 +206,24 @@ def _range(without_place: Sequence[str]) -> list[Verdict]:
     return [Verdict(name="range", state="warn", message=f"{message}; the high end of the cost does not hold that")]
 
 
-def _gaps(gaps: Iterable[Gap]) -> list[Verdict]:
-    kinds: dict[str, list[str]] = {}
+def gap_verdicts(gaps: Iterable[Gap]) -> list[Verdict]:
+    """Warn of what is not known, in a line for each kind; what every plan assumes is one line that passes."""
+    kinds: dict[str, list[Gap]] = {}
     for gap in sorted(set(gaps)):
-        kinds.setdefault(gap.kind, []).append(gap.message)
-    return [Verdict(name=f"gap {kind}", state="warn", message=_shortened(messages)) for kind, messages in kinds.items()]
+        kinds.setdefault(gap.kind, []).append(gap)
+    told = [
+        Verdict(name=f"gap {kind}", state="warn", message=_shortened([gap.message for gap in some]))
+        for kind, some in kinds.items()
+        if kind not in ASSUMED
+    ]
+    assumed = [words.format(_subjects(kinds[kind])) for kind, words in ASSUMED.items() if kind in kinds]
+    return told + ([Verdict(name="assumptions", state="pass", message="; ".join(assumed))] if assumed else [])
+
+
+def _subjects(gaps: Iterable[Gap]) -> str:
+    """Name what gaps are of, in a few words."""
+    names = sorted({gap.subject for gap in gaps})
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
 
 
 def _availability(environment: Environment) -> Verdict:

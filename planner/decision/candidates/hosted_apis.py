@@ -274,7 +274,8 @@ def _unknown_end(row: ApiModel, start: date) -> list[Gap]:
     if lifecycle.weak:
         what = "the day on which it ends" if row.retires is not None else "that no end is announced"
         message = f"{row.key}: {what} rests on weak evidence of {lifecycle.as_of}"
-        return [Gap("retirement", row.key, f"{message} ({lifecycle.note})" if lifecycle.note else message, hint)]
+        kind = "retirement" if row.retires is not None else "end"
+        return [Gap(kind, row.key, f"{message} ({lifecycle.note})" if lifecycle.note else message, hint)]
     if lifecycle.not_before is not None and lifecycle.not_before <= start:
         message = f"{row.key} was promised until {lifecycle.not_before} only, and its end may be announced any day"
         return [Gap("retirement", row.key, message, hint)]

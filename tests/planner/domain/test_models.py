@@ -136,7 +136,7 @@ def test_nvfp4_checkpoints_keep_what_their_configuration_says(key: str, dense: s
 
 def test_what_is_not_known_of_a_model_is_named() -> None:
     gaps = MODELS["qwen3.6-27b"].gaps()
-    assert {gap.key for gap in gaps} == {"model/qwen3.6-27b"}
+    assert {(gap.kind, gap.subject) for gap in gaps} == {("revision", "qwen3.6-27b"), ("model", "qwen3.6-27b")}
     assert [gap for gap in gaps if "licence" in gap.message]
     assert all(isinstance(gap, Gap) for gap in gaps)
     assert not [gap for gap in MODELS["gpt-oss-20b"].gaps() if "licence" in gap.message]

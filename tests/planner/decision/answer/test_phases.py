@@ -169,20 +169,27 @@ def test_a_plan_on_models_without_an_end_says_when_that_was_read() -> None:
     [
         (None, "how long openai/gpt-5.4-mini is served has not been read"),
         (
-            Lifecycle(state="none-announced", weak=True, source="a list", as_of="2026-05", note="a guess"),
-            "openai/gpt-5.4-mini: that no end is announced rests on weak evidence of 2026-05 (a guess)",
-        ),
-        (
             Lifecycle(state="not-before", not_before=date(2026, 11, 30), source="a page", as_of="2026-05"),
             "openai/gpt-5.4-mini was promised until 2026-11-30 only, and its end may be announced any day",
         ),
     ],
-    ids=["never read", "inferred", "a promise that has passed"],
+    ids=["never read", "a promise that has passed"],
 )
 def test_not_known_is_not_never(lifecycle: Lifecycle | None, words: str) -> None:
     catalog = with_lifecycle("openai/gpt-5.4-mini", lifecycle=lifecycle)
     (verdict,) = told(optimize(inputs("gpt-5.4-mini", catalog=catalog), kept=KEPT).plan, "gap retirement")
     assert (verdict.state, verdict.message) == ("warn", words)
+
+
+def test_an_end_that_a_guess_denies_is_an_assumption() -> None:
+    weak = Lifecycle(state="none-announced", weak=True, source="a list", as_of="2026-05", note="a guess")
+    plan = optimize(
+        inputs("gpt-5.4-mini", catalog=with_lifecycle("openai/gpt-5.4-mini", lifecycle=weak)), kept=KEPT
+    ).plan
+    (verdict,) = told(plan, "assumptions")
+    assert verdict.state == "pass"
+    assert "that no end of openai/gpt-5.4-mini is announced rests on weak evidence" in verdict.message
+    assert not told(plan, "gap retirement")
 
 
 def test_a_promise_beyond_the_start_passes_with_its_day() -> None:

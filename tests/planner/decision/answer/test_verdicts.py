@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from planner.decision.answer.verdicts import gap_verdicts
+from planner.domain.gaps import Gap
 from planner.plan.review import Verdict
 from tests.planner import small
 
@@ -24,3 +26,27 @@ def test_without_a_budget_for_apis_there_is_no_check_of_it() -> None:
     told = budgets(text)
     assert list(told) == ["budget"]
     assert (told["budget"].state, told["budget"].message) == ("warn", "no budget is set")
+
+
+def test_what_no_plan_is_without_is_one_line_and_no_warning() -> None:
+    told = {verdict.name: verdict for verdict in small.planned().lock.plan.verdicts}
+    assert told["assumptions"].state == "pass"
+    assert "the TTFT of " in told["assumptions"].message
+    assert "no revision of " in told["assumptions"].message
+    assert not {"gap latency", "gap revision", "gap end", "gap model"} & set(told)
+
+
+def test_gaps_are_folded_by_their_kind() -> None:
+    latency = [
+        Gap("latency", name, f"the TTFT of {name} has not been measured") for name in ("groq", "google", "openai")
+    ]
+    pinned = [Gap("revision", "qwen3-8b", "no revision is pinned for Qwen/Qwen3-8B")]
+    known = [Gap("provider", "xai", "xAI: where it processes requests is not verified")]
+    (warned, assumed) = gap_verdicts([*latency, *pinned, *known, *latency])
+    assert (warned.name, warned.state) == ("gap provider", "warn")
+    assert (assumed.name, assumed.state) == ("assumptions", "pass")
+    assert assumed.message == (
+        "the TTFT of google, groq and openai has not been measured (`api.providers.NAME.latency`); "
+        "no revision of qwen3-8b is pinned"
+    )
+    assert gap_verdicts([]) == []
