@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner.documents.policy.judge import JUDGES, STATES, judge
@@ -265,6 +265,7 @@ FALLING: dict[str, Any] = {
 """A rule of each kind that has an order, the more of `n` the more it lets pass."""
 
 
+@settings(deadline=None, max_examples=60)
 @given(kind=st.sampled_from(sorted(FALLING)), limits=st.lists(st.integers(0, 100), min_size=2, max_size=2))
 def test_a_stricter_limit_never_lets_more_pass(kind: str, limits: list[int]) -> None:
     strict, loose = (judged(kind, FALLING[kind](n), changed_api_lock(), catalog=ENDING) for n in sorted(limits))
@@ -278,6 +279,7 @@ def changed_api_lock() -> Any:
     return changed({"node_groups/0/capacity_type": "spot"})
 
 
+@settings(deadline=None, max_examples=60)
 @given(warn=st.integers(0, 30000), more=st.integers(1, 30000))
 def test_a_rule_that_denies_is_beyond_what_warns(warn: int, more: int) -> None:
     state = judged("monthly_cost", {"warn": f"${warn}", "deny": f"${warn + more}"}).state
