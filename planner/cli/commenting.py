@@ -96,14 +96,15 @@ def comment(request: Request) -> None:
     _tell(request, bodies, published, problems)
 
 
-def print_markdown(argument: str, base: str, folder: Path) -> bool:
-    """Print the review of an environment as Markdown without a limit. Return whether it tells a change."""
+def diff(argument: str, base: str, folder: Path, exit_code: bool) -> None:
+    """Print the review of an environment as Markdown, without a limit of its length."""
     workspace, name = workspace_of(argument, folder)
     page = _page(workspace, name, base_lock(workspace, name, base), base)
     drawn = draw(page, team=_template(workspace))
     show_text(drawn.text)
     report(_as_warnings(drawn.problems))
-    return not page.is_quiet
+    if exit_code and not page.is_quiet:
+        raise SystemExit(1)
 
 
 def _page(

@@ -117,13 +117,15 @@ def diff(
     ] = DiffFormat.text,
 ) -> None:
     """What the lock changes in dollars, and why."""
-    from planner.cli import commenting, review
-
     with report_problems(form.value):
-        if form is not DiffFormat.markdown:
+        if form is DiffFormat.markdown:
+            from planner.cli import commenting
+
+            commenting.diff(environment, base, folder, exit_code)
+        else:
+            from planner.cli import review
+
             review.diff(environment, base, folder, exit_code, form.value)
-        elif commenting.print_markdown(environment, base, folder) and exit_code:
-            raise SystemExit(1)
 
 
 @app.command(short_help="Write the review into the pull request.")
