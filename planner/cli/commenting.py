@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from planner.cli.output import note, report, show_json, show_text
+from planner.documents.review import changes_something
 from planner.edges.files import read_text, write_text
 from planner.edges.forges.conversation import ForgeError, Mark, Target
 from planner.edges.forges.forge import CAN_HIDE, LIMITS, WITHOUT_HTML, forge_at
@@ -95,14 +96,15 @@ def comment(request: Request) -> None:
     _tell(request, bodies, published, problems)
 
 
-def print_markdown(argument: str, base: str, folder: Path, quick: bool = False) -> bool:
-    """Print the review of an environment as Markdown without a limit. Return whether it tells a change."""
+def diff(argument: str, base: str, folder: Path, exit_code: bool, quick: bool) -> None:
+    """Print the review of an environment as Markdown, without a limit of its length."""
     workspace, name = workspace_of(argument, folder)
     page = _page(workspace, name, base, base, quick=quick)
     drawn = draw(page, team=_template(workspace))
     show_text(drawn.text)
     report(_as_warnings(drawn.problems))
-    return not page.is_quiet
+    if exit_code and changes_something(page.review):
+        raise SystemExit(1)
 
 
 def _page(

@@ -134,13 +134,15 @@ def diff(
     ] = DiffFormat.text,
 ) -> None:
     """What the lock changes in dollars and in risks, and why."""
-    from planner.cli import commenting, comparing
-
     with report_problems(form.value):
-        if form is not DiffFormat.markdown:
+        if form is DiffFormat.markdown:
+            from planner.cli import commenting
+
+            commenting.diff(environment, base, folder, exit_code, quick)
+        else:
+            from planner.cli import comparing
+
             comparing.diff(environment, base, folder, exit_code, quick, form.value)
-        elif commenting.print_markdown(environment, base, folder, quick) and exit_code:
-            raise SystemExit(1)
 
 
 @app.command(short_help="Write the review into the pull request.")

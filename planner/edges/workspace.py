@@ -28,6 +28,7 @@ from planner.documents.quality import with_accept_lists
 from planner.documents.references import dangling
 from planner.documents.review import Check
 from planner.domain.catalog import Catalog
+from planner.domain.engine import DEPLOYED
 from planner.domain.environment import ROUTE_NAME, Environment
 from planner.domain.scores import Metric
 from planner.domain.traces import TraceSummary
@@ -189,10 +190,11 @@ class Workspace:
             raise Problems(found)
         return rulebook
 
-    def judged(self, name: str, today: date, base: Base | None = None, engine: str | None = None) -> Judged:
+    def judged(self, name: str, today: date, base: Base | None = None, engine: str | None = DEPLOYED) -> Judged:
         """Judge the lock by what it rests on and by the rules of the team. Raises `Problems` for what cannot be read.
 
-        base: what rules over a change compare with. engine: version of the engine that would run.
+        base: what rules over a change compare with.
+        engine: version of the engine that would run; None where that is not known.
         """
         lock, wanted = self.existing_lock(name), self.wanted(name)
         rulebook, calibrations = self.rulebook(wanted), self.calibration_digests()
@@ -214,7 +216,7 @@ class Workspace:
         return Judged(lock, (*problems, *against), checks)
 
     def ruled(
-        self, lock: Lock, rulebook: Rulebook, today: date, base: Base | None = None, engine: str | None = None
+        self, lock: Lock, rulebook: Rulebook, today: date, base: Base | None = None, engine: str | None = DEPLOYED
     ) -> tuple[tuple[Check, ...], tuple[Problem, ...]]:
         """Hold a lock against rules. Return a check for each of them, and what they mean for a deployment."""
         checks = judge.judge(rulebook, lock, self.catalog(), today, base, engine)
@@ -223,7 +225,7 @@ class Workspace:
     def rules(self, name: str, today: date) -> Callable[[Lock | None, Lock], tuple[Check, ...]]:
         """Return what judges a lock of an environment against its base by the rules of the team. Raises `Problems`."""
         rulebook, catalog = self.rulebook(self.wanted(name)), self.catalog()
-        return lambda base, lock: judge.judge(rulebook, lock, catalog, today, as_base(base))
+        return lambda base, lock: judge.judge(rulebook, lock, catalog, today, as_base(base), DEPLOYED)
 
     def judgement(self, name: str, today: date) -> tuple[Lock, tuple[Problem, ...]]:
         """Return the lock and every problem that speaks against its deployment. An `error` among them forbids it."""

@@ -25,7 +25,7 @@ from planner.edges.forges.conversation import (
 Behavior = Literal["update", "new", "hide-and-new", "delete-and-new"]
 """What becomes of an earlier comment: it is replaced, left, folded away or deleted."""
 Done = Literal["created", "updated", "unchanged", "outdated", "nothing to say"]
-MOST_ROUNDS = 4
+MOST_ROUNDS = 6
 """How often everything is read before publishing gives up."""
 SETTLING_S = 2.0
 """Time after writing until everything is read again, seconds: longer than another run takes from reading to writing."""
@@ -118,8 +118,9 @@ def publish(
     wait: sleeps for that many seconds.
     """
     told: list[Published | None] = [None] * len(wanted)
+    foreign: set[str] = set()
     for turn in range(MOST_ROUNDS):
-        conversation = forge.conversation()
+        conversation = _without(forge.conversation(), foreign)
         wrote = False
         for place, each in enumerate(wanted):
             if turn and behavior == "new":
@@ -127,7 +128,7 @@ def publish(
             # What was written as a new comment is from then on the one that is kept.
             decision = decide(conversation, each, "update" if turn else behavior, commits)
             before = told[place] or Published(decision.standing, "")
-            told[place] = _carried_out(forge, decision, each, before, behavior, is_html, turn)
+            told[place] = _carried_out(forge, decision, each, before, behavior, is_html, turn, foreign)
             wrote = wrote or bool(decision.steps)
         if not wrote:
             break
@@ -136,30 +137,51 @@ def publish(
 
 
 def _carried_out(
-    forge: Forge, decision: Decision, wanted: Wanted, before: Published, behavior: Behavior, is_html: bool, turn: int
+    forge: Forge,
+    decision: Decision,
+    wanted: Wanted,
+    before: Published,
+    behavior: Behavior,
+    is_html: bool,
+    turn: int,
+    foreign: set[str],
 ) -> Published:
-    """Carry out the steps of a decision. A call whose answer was lost is left to the next round."""
-    retire = forge.hide if forge.can_hide and behavior != "delete-and-new" else forge.delete
-    is_last = turn == MOST_ROUNDS - 1 or behavior == "new"
+    """Carry out the steps of a decision. A call whose answer was lost is left to the next round.
+
+    foreign: comments that turn out to be somebody else's, as the forge does not let us change them; more are added.
+    """
     body = f"{wanted.mark.line(is_html)}\n\n{wanted.text}"
     done = before.done if turn and decision.standing in ("unchanged", "updated") else decision.standing
     url = decision.comment.url if decision.comment else before.url
+    retire = forge.hide if forge.can_hide and behavior != "delete-and-new" else forge.delete
     retired, warnings = before.retired, list(before.warnings)
     for step in decision.steps:
         try:
-            if step.what == "create":
+            if step.comment is None:
                 url = forge.create(body).url
-            elif step.what == "update" and step.comment is not None:
+            elif step.what == "update":
                 url = forge.update(step.comment, body).url or url
-            elif step.comment is not None:
+            else:
                 retire(step.comment)
                 retired += 1
         except ForgeError as error:
-            if step.what == "retire":
+            if step.comment is not None and step.comment.is_ours is None and error.status == 403:
+                foreign.add(step.comment.key)
+            elif step.what == "retire":
                 warnings.append(f"an earlier comment stays: {error.message}")
-            elif is_last or not (error.is_unsure or (step.what == "update" and error.status == 404)):
+            elif turn == MOST_ROUNDS - 1 or behavior == "new" or not _is_passing(step, error):
                 raise
     return Published(done, url, retired, tuple(dict.fromkeys(warnings)))
+
+
+def _is_passing(step: Step, error: ForgeError) -> bool:
+    """Say whether the next round mends it: the answer was lost, or the comment was deleted meanwhile."""
+    return error.is_unsure or (step.what == "update" and error.status == 404)
+
+
+def _without(conversation: Conversation, foreign: set[str]) -> Conversation:
+    kept = tuple(comment for comment in conversation.comments if comment.key not in foreign)
+    return Conversation(kept, conversation.head)
 
 
 def _place(run: Run) -> tuple[int, int]:

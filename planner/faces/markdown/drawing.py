@@ -19,7 +19,7 @@ from jinja2 import BaseLoader, ChoiceLoader, DictLoader, PackageLoader, PrefixLo
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
-from planner.documents.review import Review
+from planner.documents.review import Cause, Review
 from planner.faces.markdown import words
 from planner.faces.markdown.escaping import Markdown, one_line
 from planner.plan.review import Alternative
@@ -73,10 +73,15 @@ class ReviewPage:
             review.base_usd_per_month == review.usd_per_month
             and not review.touched
             and not review.risks
-            and not any(cause.usd_per_month for cause in review.attribution.causes)
+            and not any(cause.usd_per_month or _is_input(cause) for cause in review.attribution.causes)
             and all(check.standing or check.state == "pass" for check in review.checks)
             and not self.problems
         )
+
+
+def _is_input(cause: Cause) -> bool:
+    """Say whether a cause is a changed line of a file. Newer prices that change nothing are none."""
+    return cause.kind != "prices" and cause.old != cause.new
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,16 @@ def test_a_token_that_cannot_say_who_it_is_still_updates_its_comment(forges: For
 
 
 @each_forge
+def test_it_is_not_held_up_by_forged_marks_either(forges: Forges, name: ForgeName) -> None:
+    line = Mark("prod", "team/serving", Run(10**15, 1, HEAD)).line(name not in WITHOUT_HTML)
+    forges.begin(comments=[["mallory", f"{line}\n\nforged {n}"] for n in range(2)])
+    for number in (5, 6):
+        (done,) = written(forges, name, wanted(f"of run {number}", number), token="silent-token")
+        assert done.warnings == ()
+    assert seen(forges) == ["forged 0", "forged 1", "of run 6"]
+
+
+@each_forge
 def test_an_older_run_and_an_older_commit_leave_it(forges: Forges, name: ForgeName) -> None:
     written(forges, name, wanted("of run 5"))
     (older,) = written(forges, name, wanted("of run 4", 4))

@@ -24,7 +24,7 @@ PAGES = {"grown": reviews.grown, "first": reviews.first, "quiet": reviews.quiet}
 
 @pytest.mark.parametrize("name", PAGES)
 def test_reviews(name: str) -> None:
-    assert_golden(GOLDEN / f"{name}.md", draw(PAGES[name]()).text)
+    assert_golden(GOLDEN / f"{name}.txt", draw(PAGES[name]()).text)
 
 
 def test_without_html_nothing_is_folded() -> None:
