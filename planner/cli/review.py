@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from planner.cli.output import note, report, show_json, show_text, warn
@@ -11,10 +12,12 @@ from planner.cli.output import show as print_parts
 from planner.documents.finance import finance_of
 from planner.documents.lock import Lock
 from planner.documents.policy.subject import as_base
+from planner.domain.currency import Currency
 from planner.edges.own_currency import currency_beside
 from planner.edges.workspace import Judged, Workspace, workspace_of
 from planner.faces.figures import count_words
 from planner.faces.finance import budget_view, csv_text, focus_text, markdown_text, notes_of
+from planner.faces.tables import FoldingTable
 from planner.faces.terminal import plan_view, rules_table
 from planner.words.diagnostics import Problem, Problems, as_json
 
@@ -66,13 +69,20 @@ def show(argument: str, folder: Path, form: str) -> None:
         show_json(lock.model_dump(mode="json"))
         return
     warn_if_not_fresh(workspace, name)
-    bill, currency = finance_of(lock), currency_beside(workspace.folder)
+    currency = currency_beside(workspace.folder)
     if form == "text":
-        print_parts((*plan_view(lock), budget_view(bill, currency)))
+        print_parts((*plan_view(lock), *_budget(lock, currency)))
         return
+    bill = finance_of(lock)
     for sentence in notes_of(bill, currency):
         note(f"note: {sentence}")
     show_text(_FOR_FINANCE[form](bill, currency))
+
+
+def _budget(lock: Lock, currency: Currency | None) -> Iterator[FoldingTable]:
+    """Yield the budget; nothing where the environment inside the lock cannot be read, of which a warning tells."""
+    with suppress(Problems):
+        yield budget_view(finance_of(lock), currency)
 
 
 def warn_if_not_fresh(workspace: Workspace, name: str, base: Lock | None = None) -> None:

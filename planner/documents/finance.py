@@ -9,15 +9,19 @@ Rounding keeps sums: what is charged of the lines of a part of a month sums to t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
 
+from pydantic import ValidationError
+
 from planner.documents.lock import Lock
+from planner.domain.environment import Horizon
 from planner.plan.cost import CostLine
 from planner.plan.phases import Phase
+from planner.words.diagnostics import Problem, Problems
 from planner.words.numbers import cents_of, dollars
 
 NOTHING = Decimal("0.00")
@@ -76,18 +80,20 @@ class Item:
 class Finance:
     """The bill of a lock over its horizon.
 
+    horizon: that of the environment which the lock answers.
     charges: in the order of days, and of the cost lines within a period.
     unserved: later phases in which nothing can serve. They have no cost, and the sum is what comes before them.
     """
 
     lock: Lock
+    horizon: Horizon
     charges: tuple[Charge, ...]
     unserved: tuple[Phase, ...]
 
     @property
     def months(self) -> int:
         """Return the months of the horizon."""
-        return self.lock.answered_environment().horizon.months
+        return self.horizon.months
 
     @property
     def usd(self) -> Decimal:
@@ -113,27 +119,34 @@ class Finance:
 
 
 def finance_of(lock: Lock) -> Finance:
-    """Return the bill of a lock over the horizon of its environment."""
+    """Return the bill of a lock over the horizon of its environment.
+
+    Raises `Problems` (LOCK003) when the environment inside the lock cannot be read.
+    """
+    try:
+        horizon = lock.answered_environment().horizon
+    except ValidationError as error:
+        message = f"the environment inside the lock cannot be read: {error.error_count()} of its values do not fit"
+        raise Problems([Problem("LOCK003", message, hint=f"run `spillway plan {lock.name}`")]) from error
     plan = lock.plan
     charges: list[Charge] = []
-    for period in _periods(lock):
+    for period in _periods(horizon, plan.phases[1:]):
         if period.phase is None:
             amounts = cents_of([line.usd_per_month for line in plan.cost.lines], period.months)
             charges += [Charge(period, line, usd) for line, usd in zip(plan.cost.lines, amounts, strict=True)]
         elif period.phase.usd_per_month is not None:
             charges.append(Charge(period, None, dollars(period.phase.usd_per_month * period.months)))
-    return Finance(lock, tuple(charges), tuple(phase for phase in plan.phases[1:] if phase.usd_per_month is None))
+    unserved = tuple(phase for phase in plan.phases[1:] if phase.usd_per_month is None)
+    return Finance(lock, horizon, tuple(charges), unserved)
 
 
 def _is_of(charge: Charge, line: CostLine | None, phase: Phase | None) -> bool:
     return charge.line is line and charge.period.phase is phase
 
 
-def _periods(lock: Lock) -> Iterator[Period]:
+def _periods(horizon: Horizon, later: Sequence[Phase]) -> Iterator[Period]:
     """Yield the months of the horizon, each cut where another phase begins."""
-    horizon = lock.answered_environment().horizon
     edges = [horizon.model_copy(update={"months": count}).end for count in range(1, horizon.months + 1)]
-    later = lock.plan.phases[1:]
     start = horizon.start
     for end in edges:
         cuts = sorted({start, end, *(phase.start for phase in later if start < phase.start < end)})

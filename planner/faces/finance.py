@@ -85,7 +85,7 @@ def notes_of(finance: Finance, currency: Currency | None) -> Iterator[str]:
 
 def csv_text(finance: Finance, currency: Currency | None) -> str:
     """Return one row for each cost line, and one for each later phase, with a head."""
-    lock, horizon = finance.lock, finance.lock.answered_environment().horizon
+    lock, horizon = finance.lock, finance.horizon
     first_end = lock.plan.phases[0].end if lock.plan.phases else horizon.end
     rows: list[dict[str, object]] = []
     for each in amounts_of(finance, currency):
@@ -126,10 +126,10 @@ def focus_text(finance: Finance, currency: Currency | None) -> str:
 def markdown_text(finance: Finance, currency: Currency | None) -> str:
     """Return the bill as Markdown for a budget request: every line, its price and day, a month and over the horizon."""
     lock, cost, amounts = finance.lock, finance.lock.plan.cost, amounts_of(finance, currency)
-    horizon = lock.answered_environment().horizon
     head = (
         f"**${cost.usd_per_month:,} a month** and **${finance.usd:,}** over {count_words(finance.months, 'month')} "
-        f"from {horizon.start}, expected between ${cost.low_usd_per_month:,} and ${cost.high_usd_per_month:,} a month."
+        f"from {finance.horizon.start}, "
+        f"expected between ${cost.low_usd_per_month:,} and ${cost.high_usd_per_month:,} a month."
     )
     labels = ["For", "Line", "Quantity", "Unit", "Unit price", "Price of"]
     labels += [f"{unit} {span}" for unit in _units(currency) for span in _spans(finance)]

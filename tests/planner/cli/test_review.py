@@ -17,7 +17,7 @@ import pytest
 
 from planner.documents.lock import Lock, load, render
 from planner.edges.workspace import Workspace
-from tests.examples import ENVIRONMENTS
+from tests.examples import ENVIRONMENTS, ROOT
 from tests.planner import small
 from tests.planner.cli.command import Ended, spillway
 
@@ -290,3 +290,23 @@ def test_a_stale_lock_warns_beside_the_bill_and_a_wrong_rate_is_refused(checkout
     refused = spillway("show", "small", "--format", "csv")
     assert (refused.status, refused.out) == (2, "")
     assert "environments/catalog/currency.yaml:2" in refused.err
+
+
+def test_a_lock_whose_environment_cannot_be_read_is_shown_without_a_budget(checkout: Workspace) -> None:
+    parts = small.planned().lock.model_dump(mode="json")
+    parts["environment"]["horizon"]["months"] = "many"
+    LOCK.write_text(render(_sealed(parts)))
+    ended = spillway("show", "small")
+    assert (ended.status, "Budget" in ended.out, "Cost a month" in ended.out) == (0, False, True)
+    assert "warning[LOCK003]: the environment inside the lock cannot be read" in ended.err
+    asked = spillway("show", "small", "--format", "csv")
+    assert (asked.status, asked.out) == (2, "")
+    assert "error[LOCK003]: the environment inside the lock cannot be read: 1 of its values do not fit" in asked.err
+
+
+@pytest.mark.parametrize("form", ["csv", "markdown", "focus"])
+def test_the_bill_of_a_lock_of_release_0_1(checkout: Workspace, form: str) -> None:
+    text = (ROOT / "tests" / "data" / "locks" / "1.0" / "prod.lock.json").read_text()
+    Path("environments/prod.lock.json").write_text(text)
+    ended = spillway("show", "prod", "--format", form)
+    assert (ended.status, len(ended.out.splitlines()) > 10) == (0, True)
