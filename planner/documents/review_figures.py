@@ -151,9 +151,11 @@ def route_reviews(old: Side | None, new: Side, parts: Iterable[PartChange]) -> I
         if was is not None and will is not None:
             changes += band_sentences(was, will)
             changes += [part_sentence(c) for c in details.get(name, ()) if not str(c.path[0]).startswith("band ")]
+        promises = tuple(_promises(old, was, new, will))
+        both = was is not None and will is not None
         yield RouteReview(
             name=name,
-            presence=presence(was, will),
+            presence="same" if both and not changes and _looks_the_same(was, will, promises) else presence(was, will),
             privacy=either.privacy,
             base_usd_per_month=was.usd_per_month if was else None,
             usd_per_month=will.usd_per_month if will else None,
@@ -162,9 +164,18 @@ def route_reviews(old: Side | None, new: Side, parts: Iterable[PartChange]) -> I
             base_api_share=was.spill_share if was else None,
             api_share=will.spill_share if will else None,
             served=_served(new if will else old, either),
-            promises=tuple(_promises(old, was, new, will)),
+            promises=promises,
             changes=tuple(changes),
         )
+
+
+def _looks_the_same(was: PlannedRoute | None, will: PlannedRoute | None, promises: Iterable[Promise]) -> bool:
+    """Say whether a reader sees no difference: neither in dollars, nor in shares, nor in latencies."""
+    if was is None or will is None:
+        return False
+    told = [(r.usd_per_month, r.usd_per_million_tokens, r.spill_share, r.privacy, r.fallback) for r in (was, will)]
+    moved = [p for p in promises if (p.base_target_ms, p.base_expected_ms) != (p.target_ms, p.expected_ms)]
+    return told[0] == told[1] and not moved
 
 
 def _served(side: Side | None, route: PlannedRoute) -> str:

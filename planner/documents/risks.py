@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 
 from planner.documents.processors import processor_risks
@@ -142,13 +142,13 @@ def _of_route(name: str, old: Route, new: Route, catalog: Catalog, document: Doc
             f"{name} had to be processed in {plain(old.residency)}, and now in {plain(new.residency or ['any place'])}"
         )
         yield Risk(kind="residency", what=what, where=at("residency"))
-    yield from _terms(name, old, new, at("terms"))
-    yield from _slo(name, old, new, at("slo"))
+    yield from _terms(name, old, new, at)
+    yield from _slo(name, old, new, at)
     added = [entry for entry in new.quality.accept if entry not in old.quality.accept]
     if added:
         source = f" ({new.quality.source})" if new.quality.source else ""
         what = f"{name} may now be answered by {plain(added)}, as good enough by the team's word{source}"
-        yield Risk(kind="quality", what=what, where=at("quality"))
+        yield Risk(kind="quality", what=what, where=at("quality", "accept"))
     if old.too_long != new.too_long:
         what = (
             f"prompts of {name} that are too long: {old.too_long.rule}, {show_share(old.too_long.most)} at most → "
@@ -157,38 +157,50 @@ def _of_route(name: str, old: Route, new: Route, catalog: Catalog, document: Doc
         yield Risk(kind="slo", what=what, where=at("too_long"))
 
 
-def _terms(name: str, old: Route, new: Route, where: Place | None) -> Iterator[Risk]:
+At = Callable[..., Place | None]
+"""Returns the line of a key of a route, by its path in the route."""
+
+
+def _terms(name: str, old: Route, new: Route, at: At) -> Iterator[Risk]:
     if old.terms.no_training and not new.terms.no_training:
-        yield Risk(kind="terms", what=f"providers may now train on the prompts of {name}", where=where)
+        what = f"providers may now train on the prompts of {name}"
+        yield Risk(kind="terms", what=what, where=at("terms", "no_training"))
     if old.terms.zero_retention and not new.terms.zero_retention:
-        yield Risk(kind="terms", what=f"providers may now keep the prompts of {name}", where=where)
+        what = f"providers may now keep the prompts of {name}"
+        yield Risk(kind="terms", what=what, where=at("terms", "zero_retention"))
     before, after = old.terms.retention, new.terms.retention
     if before is not None and (after is None or after > before):
         longer = "for any time" if after is None else f"for {show_duration(after)}"
         what = f"providers may keep the prompts of {name} {longer}, before for {show_duration(before)}"
-        yield Risk(kind="terms", what=what, where=where)
+        yield Risk(kind="terms", what=what, where=at("terms", "retention"))
 
 
-def _slo(name: str, old: Route, new: Route, where: Place | None) -> Iterator[Risk]:
+def _slo(name: str, old: Route, new: Route, at: At) -> Iterator[Risk]:
     """Yield each promise that is looser or gone."""
     was, will = old.slo.ttft_p95, new.slo.ttft_p95
     slope = "time to the first token for each 1,000 tokens of prompt"
-    limits: tuple[tuple[str, float | None, float | None], ...] = (
-        ("time to the first token", was.base if was else None, will.base if will else None),
-        (slope, was.per_1k_input if was and will else None, will.per_1k_input if will else None),
-        ("time per output token", old.slo.token_ms, new.slo.token_ms),
-        ("time of a whole answer", old.slo.e2e_p95, new.slo.e2e_p95),
+    token = "tpot_p95" if old.slo.tpot_p95 != new.slo.tpot_p95 else "tokens_per_second"
+    limits: tuple[tuple[str, float | None, float | None, tuple[str, ...]], ...] = (
+        ("time to the first token", was.base if was else None, will.base if will else None, ("ttft_p95", "base")),
+        (
+            slope,
+            was.per_1k_input if was and will else None,
+            will.per_1k_input if will else None,
+            ("ttft_p95", "per_1k_input"),
+        ),
+        ("time per output token", old.slo.token_ms, new.slo.token_ms, (token,)),
+        ("time of a whole answer", old.slo.e2e_p95, new.slo.e2e_p95, ("e2e_p95",)),
     )
-    for what, before, after in limits:
+    for what, before, after, path in limits:
         if before is not None and after is None:
             told = f"{name} promises no {what} any more, before {show_duration(before)}"
-            yield Risk(kind="slo", what=told, where=where)
+            yield Risk(kind="slo", what=told, where=at("slo", *path))
         elif before is not None and after is not None and after > before:
             told = f"{name} promises a longer {what}: {show_duration(before)} → {show_duration(after)}"
-            yield Risk(kind="slo", what=told, where=where)
+            yield Risk(kind="slo", what=told, where=at("slo", *path))
     if new.slo.availability < old.slo.availability:
         less = f"{show_share(old.slo.availability)} → {show_share(new.slo.availability)}"
-        yield Risk(kind="slo", what=f"{name} asks for less availability: {less}", where=where)
+        yield Risk(kind="slo", what=f"{name} asks for less availability: {less}", where=at("slo", "availability"))
 
 
 def _refused(old: Side, new: Side, document: Document) -> Iterator[Risk]:

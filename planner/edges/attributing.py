@@ -21,7 +21,7 @@ from planner.decision.optimize import replan
 from planner.documents import attribution
 from planner.documents.attribution import Moved, Stand, Which
 from planner.documents.changes import KeyChange, key_changes
-from planner.documents.environment_file import environment_of
+from planner.documents.contradictions import contradictions
 from planner.documents.lock import Lock, digest
 from planner.documents.old_locks import COLUMNS_SINCE, FORMAT_1_0
 from planner.documents.references import dangling
@@ -207,14 +207,13 @@ class _Chain:
 
 def _environment(values: Mapping[str, Any], catalog: Catalog) -> Environment | None:
     """Return the environment of plain values; None where a person could not plan it."""
-    document = Document("", _as_written(values), {}, {})
-    if dangling(document, catalog, lambda _: None):
-        return None
     try:
-        environment_of(document)
-        return Environment.model_validate(values)
-    except (Problems, ValidationError):
+        environment = Environment.model_validate(values)
+    except ValidationError:
         return None
+    document = Document("", _as_written(values), {}, {})
+    broken = (*contradictions(document), *dangling(document, catalog, lambda _: None))
+    return None if broken else environment
 
 
 def _as_written(values: Mapping[str, Any]) -> dict[str, Any]:

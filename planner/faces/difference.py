@@ -110,7 +110,9 @@ def _signed(each: ReviewFigure, change: Decimal) -> str:
         return signed_money(change)
     sign = "+" if change > 0 else "−" if change < 0 else ""
     told = _value(each, abs(change))
-    return f"{sign}{told.replace('%', 'points') if each.unit == 'share' else told}"
+    if each.unit != "share":
+        return f"{sign}{told}"
+    return f"< {sign}0.1 points" if told.startswith("<") else f"{sign}{told.replace('%', 'points')}"
 
 
 def _routes(review: Review) -> FoldingTable:

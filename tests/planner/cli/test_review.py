@@ -16,10 +16,12 @@ from pathlib import Path
 import pytest
 
 from planner.documents.lock import Lock, load, render
+from planner.documents.review import Review
 from planner.edges.workspace import Workspace
 from tests.examples import ENVIRONMENTS, ROOT
 from tests.planner import small
 from tests.planner.cli.command import Ended, spillway
+from tests.planner.documents.changes_of_plans import PRICE, PRICES_OF_OPENAI
 
 ENVIRONMENT = Path("environments/small.yaml")
 LOCK = Path("environments/small.lock.json")
@@ -189,7 +191,7 @@ def test_diff_against_a_revision(checkout: Workspace) -> None:
     small.workspace(Path("environments"), small.changed(), small.replanned().lock)
     ended = spillway("diff", "small", "--base", "HEAD")
     assert ended.status == 0
-    assert "routes.chat.traffic.requests_per_second.mean: 1.0 → 3.0   environments/small.yaml:16" in ended.out
+    assert "chat gets 1 → 3 requests/s on average   environments/small.yaml:16" in ended.out
     assert spillway("diff", "small", "--exit-code").status == 1  # HEAD is the default
 
 
@@ -198,16 +200,72 @@ def test_diff_against_a_file(checkout: Workspace, tmp_path: Path) -> None:
     small.workspace(Path("environments"), small.changed(), small.replanned().lock)
     ended = spillway("diff", "small", "--base", "base.lock.json", "--format", "json")
     assert ended.status == 0
-    document = ended.document
+    told = Review.model_validate(ended.document)
     change = small.replanned().lock.plan.cost.usd_per_month - small.planned().lock.plan.cost.usd_per_month
-    assert Decimal(document["change_usd_per_month"]) == change
-    parts = [Decimal(document[f"by_{part}_usd_per_month"]) for part in ("inputs", "prices")]
-    assert sum(parts) == change
-    lines = [Decimal(line["usd_per_month"]) - Decimal(line["base_usd_per_month"]) for line in document["lines"]]
-    assert sum(lines) == change
+    assert told.change_usd_per_month == change
+    (cause,) = told.attribution.causes
+    assert (cause.kind, cause.name, cause.usd_per_month) == (
+        "environment",
+        "routes.chat.traffic.requests_per_second.mean",
+        change,
+    )
+    assert "of the base there is only its lock" in told.attribution.note
+    assert sum(line.usd_per_month - line.base_usd_per_month for line in told.lines) == change
     grown = next(p for p in small.planned().lock.plan.pools if p.privacy == "internal")
-    assert {f"pool {grown.name}", f"node group {grown.node_group}"} <= set(document["touched"])
-    assert set(document["touched"]) <= {f"pool {grown.name}", f"node group {grown.node_group}", "route chat"}
+    touched = {part.part: part for part in told.touched}
+    assert {f"pool {grown.name}", f"node group {grown.node_group}"} <= set(touched)
+    assert set(touched) <= {f"pool {grown.name}", f"node group {grown.node_group}", "route chat"}
+    assert ("nodes", "1", "2") in touched[f"node group {grown.node_group}"].values
+
+
+def test_a_quick_diff_plans_nothing(checkout: Workspace) -> None:
+    _committed()
+    small.workspace(Path("environments"), small.changed(), small.replanned().lock)
+    code = (
+        "import sys\nfrom planner.cli.main import app\n"
+        "try: app(['diff', 'small', '--quick', '--format', 'json'])\nexcept SystemExit as end: pass\n"
+        "print(*sorted({'highspy', 'planner.decision'} & set(sys.modules)), file=sys.stderr)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stderr.strip() == ""
+    lead, key = Review.model_validate_json(ended.stdout).attribution.causes
+    assert (lead.what, lead.usd_per_month is None, key.usd_per_month) == ("changed inputs, at old prices", False, None)
+
+
+def test_the_base_has_its_own_catalog_and_nothing_of_it_stays(
+    checkout: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A team's own price changes; no YAML of the environment does. The base's price is in git alone."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    own = Path("environments") / PRICES_OF_OPENAI
+    own.parent.mkdir(parents=True)
+    own.write_text(PRICE.format(input="0.30", output="1.80"))
+    assert spillway("plan", "small").status == 0
+    _committed()
+    own.write_text(PRICE.format(input="0.60", output="3.60"))
+    assert spillway("plan", "small").status == 0
+    leftover = temporary / "spillway-base-999999999-killed"
+    leftover.mkdir()
+    told = Review.model_validate(spillway("diff", "small", "--format", "json").document)
+    assert {cause.kind for cause in told.attribution.causes} == {"prices"}
+    assert {(cause.old, cause.new) for cause in told.attribution.causes} == {
+        ("$0.30 / Mtok", "$0.60 / Mtok"),
+        ("$1.80 / Mtok", "$3.60 / Mtok"),
+    }
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_base_whose_environment_no_release_reads_has_two_sums(checkout: Workspace) -> None:
+    parts = small.planned().lock.model_dump(mode="json")
+    parts["environment"]["of another release"] = True
+    Path("base.lock.json").write_text(render(_sealed(parts)))
+    small.workspace(Path("environments"), small.changed(), small.replanned().lock)
+    ended = spillway("diff", "small", "--base", "base.lock.json", "--format", "json")
+    assert ended.status == 0
+    told = Review.model_validate(ended.document)
+    assert told.change_usd_per_month == sum(c.usd_per_month or Decimal(0) for c in told.attribution.causes)
 
 
 @pytest.mark.parametrize("name", ["dev", "staging", "prod"])
@@ -221,9 +279,9 @@ def test_diff_against_a_lock_of_format_1_0(name: str, tmp_path: Path, monkeypatc
     assert text.out.startswith(f"Plan for {name}: ")
     ended = spillway("diff", name, "--base", str(OLD / f"{name}.lock.json"), "--format", "json")
     change = proposed.plan.cost.usd_per_month - base.plan.cost.usd_per_month
-    assert Decimal(ended.document["change_usd_per_month"]) == change
-    parts = [Decimal(ended.document[f"by_{part}_usd_per_month"]) for part in ("inputs", "prices")]
-    assert sum(parts) == change
+    told = Review.model_validate(ended.document)
+    assert told.change_usd_per_month == change
+    assert sum(cause.usd_per_month or Decimal(0) for cause in told.attribution.causes) == change
 
 
 def test_the_first_lock_is_all_new(checkout: Workspace) -> None:
@@ -231,7 +289,7 @@ def test_the_first_lock_is_all_new(checkout: Workspace) -> None:
     _git("commit", "--quiet", "--allow-empty", "--message", "nothing yet")
     ended = spillway("diff", "small", "--format", "json")
     assert ended.status == 0
-    assert Decimal(ended.document["base_usd_per_month"]) == 0
+    assert ended.document["base_usd_per_month"] is None
     assert "HEAD has no lock of small: everything is new" in ended.err
 
 

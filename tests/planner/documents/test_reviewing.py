@@ -152,7 +152,7 @@ def test_what_saves_by_a_looser_class_is_named_a_risk() -> None:
     told = made("privacy loosened").review()
     assert told.change_usd_per_month is not None
     assert told.change_usd_per_month < 0
-    assert [risk.kind for risk in told.risks][0] == "privacy"
+    assert next(risk.kind for risk in told.risks) == "privacy"
     assert "risks: privacy" in told.headline
     savers = [cause for cause in told.attribution.causes if cause.usd_per_month is not None and cause.usd_per_month < 0]
     assert all(cause.risk for cause in savers)
@@ -240,7 +240,7 @@ def test_two_verdicts_of_one_name_are_matched_by_what_they_say() -> None:
 
 
 def test_a_target_that_grows_with_the_prompt_is_that_of_its_band() -> None:
-    """1,200 ms + 300 ms × 2 thousand tokens: the band of short prompts is nearer to its target than that of long ones."""
+    """1,200 ms + 300 ms × 2 thousand tokens: the band of short prompts is nearer to its target."""
     capacity = plan().model_dump(mode="json")["pools"][0]["capacity"]
     changes = {
         "pools/0/capacity": [
@@ -250,7 +250,7 @@ def test_a_target_that_grows_with_the_prompt_is_that_of_its_band() -> None:
     }
     (chat,) = [route for route in reviewed(None, lock(bent(plan(), changes))).routes if route.name == "chat"]
     ttft = next(promise for promise in chat.promises if promise.metric == "TTFT")
-    assert (ttft.expected_ms, ttft.target_ms) == (1700, 1800)
+    assert (ttft.expected_ms, ttft.target_ms) == (Decimal(1700), Decimal(1800))
 
 
 def test_a_missed_promise_is_not_called_met() -> None:

@@ -105,8 +105,9 @@ def test_the_line_of_a_risk_is_named() -> None:
 
 
 def test_a_first_plan_tells_its_processors() -> None:
-    (risk,) = found(None, lock())
+    risk, *licences = found(None, lock())
     assert risk.kind == "processor"
+    assert {each.kind for each in licences} <= {"licence"}
     assert risk.what.startswith(
         "openai is a new processor of prompts: it gets requests of chat; it processes in any place"
     )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
 
-from planner.edges.git import text_at
+from planner.edges.git import archive_at, text_at
 from planner.words.diagnostics import Problem, Problems
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
@@ -103,3 +105,22 @@ def test_a_file_that_is_no_text_is_told(checkout: Path) -> None:
 def test_a_machine_without_git_is_told(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(checkout))
     assert refused("HEAD", lock(checkout)).code == "GIT002"
+
+
+def test_an_archive_is_of_the_folder_alone_at_the_revision(checkout: Path) -> None:
+    (checkout / "elsewhere.txt").write_text("beside the folder\n")
+    git(checkout, "add", "elsewhere.txt")
+    git(checkout, "commit", "-m", "third")
+    archive = archive_at("HEAD", checkout / "environments")
+    assert archive is not None
+    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+        assert [entry.name for entry in files if entry.isfile()] == ["prod.lock.json"]
+        text = files.extractfile("prod.lock.json")
+        assert text is not None
+        assert text.read() == b"second\n"
+
+
+def test_there_is_no_archive_of_what_was_not_there(checkout: Path) -> None:
+    (checkout / "new").mkdir()
+    assert archive_at("HEAD", checkout / "new") is None
+    assert archive_at("nobody", checkout) is None
