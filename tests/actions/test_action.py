@@ -172,6 +172,7 @@ def test_the_comment_reaches_the_forge_and_is_renewed(planned_change: Team, mach
         assert run.failed == ["Comment"]
         assert "pull-requests: write" in run.step("Comment").annotations[0]
         assert serving.bodies() == []
+        assert "actions/upload-artifact" in dict(run.used), "the report is kept whatever became of the comment"
 
 
 # The mode `plan`
