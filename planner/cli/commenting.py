@@ -12,7 +12,7 @@ from pathlib import Path
 
 from planner.cli.output import note, report, show_json, show_text
 from planner.cli.review import base_lock
-from planner.documents.lock import Lock
+from planner.documents.review import Review
 from planner.documents.reviewing import review
 from planner.edges.files import read_text, write_text
 from planner.edges.forges.conversation import ForgeError, Mark, Target
@@ -99,7 +99,7 @@ def comment(request: Request) -> None:
 def diff(argument: str, base: str, folder: Path, exit_code: bool) -> None:
     """Print the review of an environment as Markdown, without a limit of its length."""
     workspace, name = workspace_of(argument, folder)
-    page = _page(workspace, name, base_lock(workspace, name, base), base)
+    page = _page(workspace, name, base, base)
     drawn = draw(page, team=_template(workspace))
     show_text(drawn.text)
     report(_as_warnings(drawn.problems))
@@ -107,21 +107,35 @@ def diff(argument: str, base: str, folder: Path, exit_code: bool) -> None:
         raise SystemExit(1)
 
 
-def _page(
-    workspace: Workspace, name: str, base: Lock | None, base_name: str, unknown: tuple[Problem, ...] = ()
-) -> ReviewPage:
-    """Return the page of an environment. Raises `Problems`. unknown: why there is no base."""
+def _page(workspace: Workspace, name: str, base: str, base_name: str, unknown: tuple[Problem, ...] = ()) -> ReviewPage:
+    """Return the page of an environment. Raises `Problems`.
+
+    base: revision or file of the base; empty where there is none, as `unknown` says.
+    base_name: what people call it.
+    """
     today = datetime.date.today()
-    proposed, judged = workspace.judgement(name, today)
+    lock, judged = workspace.judgement(name, today)
     against = tuple(p for p in judged if p.severity == "error" and p.code not in CHECKED)
     against_base = f" --base {base_name}" if base_name else ""
     where = "" if workspace.folder == Path("environments") else f" --environments {workspace.folder.as_posix()}"
     return ReviewPage(
-        review=review(base, proposed, base_name, workspace.wanted(name).document, today),
+        review=_reviewed(workspace, name, base, base_name, today),
         problems=(*unknown, *against),
-        runners_up=proposed.plan.runners_up,
+        runners_up=lock.plan.runners_up,
         command=f"spillway diff {name}{against_base}{where} --format markdown",
     )
+
+
+def _reviewed(workspace: Workspace, name: str, base: str, base_name: str, today: datetime.date) -> Review:
+    """Return the review of an environment against a revision or a file; without one everything is new."""
+    old = base_lock(workspace, name, base) if base else None
+    return review(old, workspace.existing_lock(name), base_name, workspace.wanted(name).document, today)
+
+
+def _was_planned(workspace: Workspace, name: str, base: str) -> bool:
+    """Say whether an environment has a lock, here or at the base."""
+    path = workspace.lock_path(name)
+    return path.exists() or (bool(base) and not Path(base).is_file() and text_at(base, path) is not None)
 
 
 def _bodies(request: Request, runner: Runner, room: int, problems: list[Problem]) -> tuple[tuple[_Body, ...], bool]:
@@ -137,11 +151,10 @@ def _bodies(request: Request, runner: Runner, room: int, problems: list[Problem]
     bodies = []
     for workspace, name in asked:
         try:
-            old = base_lock(workspace, name, base) if base else None
-            if not given and old is None and not workspace.lock_path(name).exists():
+            if not given and not _was_planned(workspace, name, base):
                 note(f"{name} was never planned: it gets no comment")
                 continue
-            page = _page(workspace, name, old, base_name, unknown)
+            page = _page(workspace, name, base, base_name, unknown)
             drawn = draw(page, room, folds, _template(workspace))
             problems += _as_warnings(drawn.problems)
             bodies.append(_Body(name, drawn, page.is_quiet))
