@@ -115,18 +115,29 @@ def _page(
     unknown: tuple[Problem, ...] = (),
     quick: bool = False,
 ) -> ReviewPage:
-    """Return the page of an environment. Raises `Problems`. unknown: why there is no base."""
+    """Return the page of an environment. Raises `Problems`.
+
+    base: revision or file of the base; empty where there is none, as `unknown` says.
+    base_name: what people call it.
+    quick: whether nothing is planned between the two locks.
+    """
     today = datetime.date.today()
-    judged = workspace.judgement(name, today)[1]
+    lock, judged = workspace.judgement(name, today)
     against = tuple(p for p in judged if p.severity == "error" and not p.code.startswith(CHECKED))
     against_base = f" --base {base_name}" if base_name else ""
     where = "" if workspace.folder == Path("environments") else f" --environments {workspace.folder.as_posix()}"
     return ReviewPage(
         review=review_of(workspace, name, base, today, quick, workspace.rules(name, today), base_name),
         problems=(*unknown, *against),
-        runners_up=workspace.existing_lock(name).plan.runners_up,
+        runners_up=lock.plan.runners_up,
         command=f"spillway diff {name}{against_base}{where} --format markdown",
     )
+
+
+def _was_planned(workspace: Workspace, name: str, base: str) -> bool:
+    """Say whether an environment has a lock, here or at the base."""
+    path = workspace.lock_path(name)
+    return path.exists() or (bool(base) and not Path(base).is_file() and text_at(base, path) is not None)
 
 
 def _bodies(request: Request, runner: Runner, room: int, problems: list[Problem]) -> tuple[tuple[_Body, ...], bool]:
@@ -142,8 +153,7 @@ def _bodies(request: Request, runner: Runner, room: int, problems: list[Problem]
     bodies = []
     for workspace, name in asked:
         try:
-            is_planned = workspace.lock_path(name).exists()
-            if not (given or is_planned or (base and workspace.base(name, base))):
+            if not given and not _was_planned(workspace, name, base):
                 note(f"{name} was never planned: it gets no comment")
                 continue
             page = _page(workspace, name, base, base_name, unknown)
