@@ -28,7 +28,7 @@ def scope(base: str, folder: Path) -> None:
     pull_request = pull_request_here()
     workspace = Workspace(folder)
     left = parting(folder, base or (pull_request.base if pull_request else "HEAD^"))
-    names = touched(changed_files(folder, left), workspace.names())
+    names = _touched(workspace, left)
     _refuse_strange(workspace)
     lines = {
         "base": left,
@@ -47,7 +47,7 @@ def plan(folder: Path, dry_run: bool) -> None:
         hint = "run `spillway plan` and commit the lock yourself"
         raise Problems([Problem("CI001", "this run is not about a pull request", hint=hint)])
     workspace = Workspace(folder)
-    names = touched(changed_files(folder, parting(folder, pull_request.base)), workspace.names())
+    names = _touched(workspace, parting(folder, pull_request.base))
     stale = tuple(name for name in _checked(workspace, names) if _is_stale(workspace, name))
     if not stale:
         note("every lock is fresh: there is nothing to plan")
@@ -101,10 +101,19 @@ def _refuse_strange(workspace: Workspace) -> None:
             workspace.wanted(name)
 
 
+def _locked(workspace: Workspace) -> frozenset[str]:
+    """Return the environments that have a lock."""
+    return frozenset(name for name in workspace.names() if workspace.lock_path(name).exists())
+
+
+def _touched(workspace: Workspace, left: str) -> tuple[str, ...]:
+    """Return the environments that changed since a commit, sorted."""
+    return touched(changed_files(workspace.folder, left), workspace.names(), _locked(workspace))
+
+
 def _checked(workspace: Workspace, names: Iterable[str]) -> tuple[str, ...]:
     """Return the environments that have a lock, and those of the pull request, sorted."""
-    locked = {name for name in workspace.names() if workspace.lock_path(name).exists()}
-    return tuple(sorted({*locked, *names}))
+    return tuple(sorted({*_locked(workspace), *names}))
 
 
 def _is_stale(workspace: Workspace, name: str) -> bool:

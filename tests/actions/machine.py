@@ -50,7 +50,8 @@ class Done:
 class Machine:
     """A machine with a checkout of a pull request.
 
-    home: a folder of its own. workspace: the checkout. event: what GitHub says of the run.
+    home: a folder of its own. workspace: the checkout. event: what GitHub says of the run. gives: outputs of other
+    people's actions, by their names.
     """
 
     home: Path
@@ -58,6 +59,7 @@ class Machine:
     event: Mapping[str, Any]
     actor: str = "ada"
     variables: dict[str, str] = field(default_factory=dict)
+    gives: dict[str, dict[str, str]] = field(default_factory=dict)
     used: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     steps: list[Done] = field(default_factory=list)
 
@@ -119,7 +121,10 @@ class Machine:
                 is_well = is_well and all(done.status == 0 for done in self.steps[before:])
             elif "uses" in step:
                 given = {name: filled(str(value), contexts) for name, value in step.get("with", {}).items()}
-                self.used.append((step["uses"].partition("@")[0], given))
+                action = step["uses"].partition("@")[0]
+                self.used.append((action, given))
+                if "id" in step:
+                    outputs[step["id"]] = {"outputs": self.gives.get(action, {})}
             else:
                 extra = {name: filled(str(value), contexts) for name, value in step.get("env", {}).items()}
                 status = self._shell(step, extra, outputs)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from planner.documents.pull_request import PullRequest, of_github, of_gitlab, touched
 
-NAMES = ("dev", "prod", "staging")
+NAMES = ("dev", "later", "prod", "staging")
+LOCKED = ("dev", "prod", "staging")
 OURS, THEIRS = {"full_name": "team/serving"}, {"full_name": "stranger/serving"}
 
 
@@ -63,14 +64,14 @@ def test_gitlab_says_the_same_in_variables(source: str, fork: bool) -> None:
         (["prod.lock.json", "dev.yaml"], ("dev", "prod")),
         (["gone.yaml", "gone.lock.json"], ()),
         (["Pulumi.prod.yaml", "README.md"], ()),
-        (["own.trace.json"], NAMES),
-        (["catalog/prices/api/openai.yaml"], NAMES),
-        (["calibration/l4.yaml"], NAMES),
-        (["catalog/prod.yaml"], NAMES),
+        (["own.trace.json"], LOCKED),
+        (["catalog/prices/api/openai.yaml"], LOCKED),
+        (["calibration/l4.yaml"], LOCKED),
+        (["catalog/prod.yaml", "later.yaml"], NAMES),
     ],
 )
 def test_files_touch_environments(paths: list[str], names: tuple[str, ...]) -> None:
-    assert touched(paths, NAMES) == names
+    assert touched(paths, NAMES, LOCKED) == names
 
 
 FILES = st.sampled_from(["dev.yaml", "prod.lock.json", "x.trace.json", "catalog/a.yaml", "Pulumi.dev.yaml", "no.yaml"])
@@ -78,6 +79,6 @@ FILES = st.sampled_from(["dev.yaml", "prod.lock.json", "x.trace.json", "catalog/
 
 @given(st.lists(FILES), st.lists(FILES))
 def test_more_files_never_touch_less(some: list[str], more: list[str]) -> None:
-    alone, together = set(touched(some, NAMES)), set(touched([*more, *some], NAMES))
+    alone, together = set(touched(some, NAMES, LOCKED)), set(touched([*more, *some], NAMES, LOCKED))
     assert alone <= together <= set(NAMES)
-    assert touched([*more, *some], NAMES) == touched([*some, *more], reversed(NAMES))
+    assert touched([*more, *some], NAMES, LOCKED) == touched([*some, *more], reversed(NAMES), reversed(LOCKED))
