@@ -170,10 +170,13 @@ def route_reviews(old: Side | None, new: Side, parts: Iterable[PartChange]) -> I
 
 
 def _looks_the_same(was: PlannedRoute | None, will: PlannedRoute | None, promises: Iterable[Promise]) -> bool:
-    """Say whether a reader sees no difference: neither in dollars, nor in shares, nor in latencies."""
+    """Say whether a reader sees no difference: neither in whole dollars, nor in shares, nor in latencies."""
     if was is None or will is None:
         return False
-    told = [(r.usd_per_month, r.usd_per_million_tokens, r.spill_share, r.privacy, r.fallback) for r in (was, will)]
+    told = [
+        (round(r.usd_per_month), round(r.usd_per_million_tokens, 3), r.spill_share, r.privacy, r.fallback)
+        for r in (was, will)
+    ]
     moved = [p for p in promises if (p.base_target_ms, p.base_expected_ms) != (p.target_ms, p.expected_ms)]
     return told[0] == told[1] and not moved
 
