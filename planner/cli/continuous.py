@@ -46,7 +46,7 @@ def plan(folder: Path, dry_run: bool) -> None:
         raise Problems([Problem("CI001", "this run is not about a pull request", hint=hint)])
     workspace = Workspace(folder)
     names = _touched(workspace, parting(folder, pull_request.base))
-    stale = tuple(name for name in _checked(workspace, names) if _is_stale(workspace, name))
+    stale = tuple(name for name in _checked(workspace, names) if is_stale(workspace, name))
     if not stale:
         note("every lock is fresh: there is nothing to plan")
         return
@@ -114,7 +114,7 @@ def _checked(workspace: Workspace, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({*_locked(workspace), *names}))
 
 
-def _is_stale(workspace: Workspace, name: str) -> bool:
+def is_stale(workspace: Workspace, name: str) -> bool:
     """Say whether another plan could mend the lock. A denial by the team's own limits stays what it is."""
     try:
         problems = workspace.judgement(name, datetime.date.today())[1]
