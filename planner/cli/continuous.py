@@ -20,6 +20,9 @@ from planner.words.diagnostics import Problem, Problems
 PAGE_BYTES = 1_000_000
 """Size of the page of a run. GitHub refuses one above 1,024 KiB whole."""
 
+DENIALS = ("LOCK012", "POL")
+"""Beginnings of the codes by which the team's own limits and rules deny a plan. The same file gives the same plan."""
+
 
 def scope(base: str, folder: Path) -> None:
     """Print what a pull request is about."""
@@ -115,14 +118,14 @@ def _checked(workspace: Workspace, names: Iterable[str]) -> tuple[str, ...]:
 
 
 def is_stale(workspace: Workspace, name: str) -> bool:
-    """Say whether another plan could mend the lock. A denial by the team's own limits stays what it is."""
+    """Say whether another plan could mend the lock. A denial by the team's own limits or rules stays what it is."""
     try:
         problems = workspace.judgement(name, datetime.date.today())[1]
     except Problems as refusal:
         if any(not problem.code.startswith("LOCK") for problem in refusal.problems):
             raise
         return True
-    return any(problem.severity == "error" and problem.code != "LOCK012" for problem in problems)
+    return any(problem.severity == "error" and not problem.code.startswith(DENIALS) for problem in problems)
 
 
 def _why_not_pushed(pull_request: PullRequest, folder: Path, stale: Sequence[str]) -> Iterable[Problem]:

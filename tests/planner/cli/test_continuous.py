@@ -69,6 +69,7 @@ def test_a_page_is_never_too_long_and_loses_no_name(texts: list[str], most: int)
         ([], False),
         ([Problem("LOCK020", "aged", severity="warning")], False),
         ([Problem("LOCK012", "denied")], False),
+        ([Problem("POL010", "a rule denies it")], False),
         ([Problem("LOCK010", "stale")], True),
         ([Problem("LOCK012", "denied"), Problem("LOCK011", "edited")], True),
         ([Problem("LOCK013", "expired")], True),
