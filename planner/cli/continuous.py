@@ -17,10 +17,11 @@ from planner.edges.pipeline import append_text, pull_request_here, summary_page
 from planner.edges.workspace import Workspace
 from planner.words.diagnostics import Problem, Problems
 
-DENIED = ("LOCK012", "POL")
-"""Codes of denials by a team's own limits and rules, which no other plan mends."""
 PAGE_BYTES = 1_000_000
 """Size of the page of a run. GitHub refuses one above 1,024 KiB whole."""
+
+DENIALS = ("LOCK012", "POL")
+"""Beginnings of the codes by which the team's own limits and rules deny a plan. The same file gives the same plan."""
 
 
 def scope(base: str, folder: Path) -> None:
@@ -48,7 +49,7 @@ def plan(folder: Path, dry_run: bool) -> None:
         raise Problems([Problem("CI001", "this run is not about a pull request", hint=hint)])
     workspace = Workspace(folder)
     names = _touched(workspace, parting(folder, pull_request.base))
-    stale = tuple(name for name in _checked(workspace, names) if _is_stale(workspace, name))
+    stale = tuple(name for name in _checked(workspace, names) if is_stale(workspace, name))
     if not stale:
         note("every lock is fresh: there is nothing to plan")
         return
@@ -116,15 +117,15 @@ def _checked(workspace: Workspace, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({*_locked(workspace), *names}))
 
 
-def _is_stale(workspace: Workspace, name: str) -> bool:
-    """Say whether another plan could mend the lock. A denial by the team's own limits stays what it is."""
+def is_stale(workspace: Workspace, name: str) -> bool:
+    """Say whether another plan could mend the lock. A denial by the team's own limits or rules stays what it is."""
     try:
         problems = workspace.judgement(name, datetime.date.today())[1]
     except Problems as refusal:
         if any(not problem.code.startswith("LOCK") for problem in refusal.problems):
             raise
         return True
-    return any(problem.severity == "error" and not problem.code.startswith(DENIED) for problem in problems)
+    return any(problem.severity == "error" and not problem.code.startswith(DENIALS) for problem in problems)
 
 
 def _why_not_pushed(pull_request: PullRequest, folder: Path, stale: Sequence[str]) -> Iterable[Problem]:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.cli.continuous import page_text
+from planner.cli.continuous import is_stale, page_text
 from planner.edges.workspace import Workspace
+from planner.words.diagnostics import Problem, Problems
 from tests.planner.cli.command import spillway
 
 NOT_HERE = {"GITHUB_EVENT_PATH": "", "GITHUB_STEP_SUMMARY": "", "CI_MERGE_REQUEST_IID": ""}
@@ -60,3 +61,38 @@ def test_a_page_is_never_too_long_and_loses_no_name(texts: list[str], most: int)
     assert len(page.encode()) <= most
     for name, text in named:
         assert text.rstrip() in page or name in page
+
+
+@pytest.mark.parametrize(
+    ("found", "stale"),
+    [
+        ([], False),
+        ([Problem("LOCK020", "aged", severity="warning")], False),
+        ([Problem("LOCK012", "denied")], False),
+        ([Problem("POL010", "a rule denies it")], False),
+        ([Problem("LOCK010", "stale")], True),
+        ([Problem("LOCK012", "denied"), Problem("LOCK011", "edited")], True),
+        ([Problem("LOCK013", "expired")], True),
+        (Problems([Problem("LOCK004", "no lock")]), True),
+        (Problems([Problem("LOCK002", "another major version")]), True),
+    ],
+)
+def test_what_another_plan_could_mend_is_stale(
+    checkout: Workspace, monkeypatch: pytest.MonkeyPatch, found: list[Problem] | Problems, stale: bool
+) -> None:
+    """A plan that its team's own limits deny would be denied again: the same file gives the same plan."""
+
+    def judgement(*_: object) -> tuple[None, tuple[Problem, ...]]:
+        if isinstance(found, Problems):
+            raise found
+        return None, tuple(found)
+
+    monkeypatch.setattr(Workspace, "judgement", judgement)
+    assert is_stale(checkout, "small") is stale
+
+
+def test_an_environment_that_cannot_be_read_is_not_stale_but_wrong(checkout: Workspace) -> None:
+    checkout.environment_path("small").write_text("version: 1\ncolour: blue\n")
+    with pytest.raises(Problems) as raised:
+        is_stale(checkout, "small")
+    assert "ENV003" in {problem.code for problem in raised.value.problems}
