@@ -100,6 +100,7 @@ READS_THE_CLOCK = {
     "measurement/verbs/fitting.py",
     "planner/cli/catalog_views.py",
     "planner/cli/cataloguing.py",
+    "planner/cli/comparing.py",
     "planner/cli/review.py",
     "tests/infra/test_inputs.py",
     "twin/aws/eks_calls.py",
