@@ -105,6 +105,7 @@ READS_THE_CLOCK = {
     "planner/cli/planning.py",
     "planner/cli/commenting.py",
     "planner/cli/reporting.py",
+    "planner/cli/comparing.py",
     "planner/cli/review.py",
     "tests/infra/test_inputs.py",
     "twin/aws/eks_calls.py",

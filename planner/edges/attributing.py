@@ -116,8 +116,9 @@ class _Chain:
         return {"proposed": new, "base": read_calibrations(self.before.folder) if self.before else new}
 
     @cached_property
-    def _known(self) -> Known:
-        return Known(KeptCapacities())
+    def _simulated(self) -> KeptCapacities:
+        """Simulated capacities. Of what else is known nothing is kept: a trace of the same name may be another one."""
+        return KeptCapacities()
 
     @cached_property
     def moved(self) -> Moved:
@@ -200,7 +201,7 @@ class _Chain:
             self._calibrations[stand.calibrations],
         )
         try:
-            return replan(inputs, self._known, DEFAULT_LIMITS)
+            return replan(inputs, Known(self._simulated), DEFAULT_LIMITS)
         except Problems:
             return None
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from planner.decision.answer.alternatives import Alternatives
+from planner.documents.calibration import render as render_calibration
 from planner.documents.lock import Lock, render
 from planner.documents.review import Attribution, Review
 from planner.documents.reviewing import review
@@ -25,6 +26,7 @@ from planner.edges.base_side import Base
 from planner.edges.planning import plan, plan_on_newest_prices
 from planner.edges.workspace import Workspace
 from tests.planner import small
+from tests.planner.edges.test_calibration_files import written
 
 TODAY = date(2026, 12, 1)
 Edits = tuple[tuple[str, str], ...]
@@ -112,7 +114,27 @@ prices:
 ...
 """
 ACME_ACCOUNT = "    acme: {limits: {tpm: 20M, rpm: 50k}}\n"
+OF_TRACE = (
+    """      requests_per_second: {mean: 1}
+    tokens:
+      input: {mean: 1155, p95: 4000}
+      output: {mean: 211, p95: 451}
+""",
+    """      requests_per_second: {mean: 1}
+      trace: office.csv
+""",
+)
+OF_OTHER_TRACE = (OF_TRACE[0], OF_TRACE[1].replace("office.csv", "azure-conv-2023"))
 PATIENT = ("budget: {monthly: $20000}", "budget: {monthly: $20000}\nplanning: {replan_threshold: 60%}")
+
+
+def log(tokens: int) -> Mapping[str, str]:
+    """A log of requests, one every two seconds for an hour, whose prompts have so many tokens or twice as many."""
+    rows = [
+        f"2026-11-16T09:{second // 60:02}:{second % 60:02}.000Z,{tokens * (1 + second % 4 // 2)},{100 + second % 7}"
+        for second in range(0, 3600, 2)
+    ]
+    return {"office.csv": "\n".join(["TIMESTAMP,ContextTokens,GeneratedTokens", *rows, ""])}
 
 
 @dataclass(frozen=True)
@@ -209,6 +231,9 @@ CHANGES = (
             "catalog/prices/api/acme.yaml": ACME_PRICE,
         },
     ),
+    Change("trace", before=(OF_TRACE,), after=(OF_TRACE,), files_before=log(300), files_after=log(3000)),
+    Change("another trace", before=(OF_TRACE,), after=(OF_OTHER_TRACE,), files_before=log(300), files_after=log(300)),
+    Change("calibration", files_after={"calibration/l4.yaml": render_calibration(written())}),
     Change("least churn", before=(PATIENT,), after=(PATIENT, (CHAT_RATE[0], "requests_per_second: {mean: 0.3}"))),
     Change(
         "another choice",
