@@ -58,7 +58,8 @@ def change(figure: ReviewFigure) -> str:
     if figure.unit == "USD a month":
         return f"{signed_money(delta)}{percent}"
     if figure.unit == "share":
-        return f"{_sign(delta)}{abs(delta) * 100:.1f} points"
+        points = abs(delta) * 100
+        return f"{_sign(delta)}{points:.1f} points" if points >= Decimal("0.05") else "< 0.1 points"
     return f"{_sign(delta)}{amount(abs(delta), figure.unit)}{percent}"
 
 

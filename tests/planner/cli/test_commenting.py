@@ -215,7 +215,7 @@ def test_a_base_without_a_lock_makes_everything_new(forges: Forges, branch: Work
     git(tmp_path, "commit", "--allow-empty", "-m", "nothing")
     ended = comment(forges, "github", "--base", "empty")
     assert ended.status == 0
-    assert "| | This change |" in forges.bodies()[0]
+    assert "| A month | This change |" in forges.bodies()[0]
 
 
 def test_an_environment_that_cannot_be_read_gets_a_comment_that_says_so(forges: Forges, branch: Workspace) -> None:

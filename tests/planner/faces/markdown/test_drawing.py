@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from planner.documents.review import FigureUnit, ReviewFigure
 from planner.edges.forges.forge import LIMITS
 from planner.faces.markdown.drawing import FALLS_FIRST, ReviewPage, TeamTemplate, draw, draw_problems
 from planner.faces.markdown.escaping import escaped
+from planner.faces.markdown.words import change
 from planner.words.diagnostics import Problem
 from tests.planner.faces.markdown import reviews, seen
 from tests.planner.faces.markdown.test_escaping import TEXTS
@@ -46,6 +49,26 @@ def test_what_is_not_known_is_a_dash_and_never_zero() -> None:
     row = next(line for line in draw(reviews.grown()).text.splitlines() if line.startswith("| `chat`"))
     assert "$0.400 → —" in row
     assert "TTFT 1.19 s → 1.60 s of 1.50 s ⚠️" in row
+
+
+@pytest.mark.parametrize(
+    ("unit", "base", "proposed", "told"),
+    [
+        ("USD a month", "1000", "1500", "+$500 (+50 %)"),
+        ("USD a month", "1000", "1000", "none"),
+        ("USD a month", "0", "500", "+$500"),
+        ("USD a month", None, "500", "—"),
+        ("USD per 1M tokens", "0.5", "0.4", "−$0.100 (−20 %)"),
+        ("share", "0.14", "0.21", "+7.0 points"),
+        ("share", "0.0001", "0.0002", "< 0.1 points"),
+        ("replicas", "3", "4", "+1 (+33 %)"),
+        ("replicas", "100000", "100001", "+1 (< 1 %)"),
+        ("ms", "1000", "900", "−100 ms (−10 %)"),
+    ],
+)
+def test_a_change_of_a_figure(unit: FigureUnit, base: str | None, proposed: str, told: str) -> None:
+    old = None if base is None else Decimal(base)
+    assert change(ReviewFigure(name="x", unit=unit, base=old, proposed=Decimal(proposed))) == told
 
 
 def test_causes_add_up_to_the_change() -> None:
