@@ -16,7 +16,7 @@ FORMAT_VERSION = "1.0"
 
 CauseKind = Literal["release", "choice", "environment", "traces", "calibration", "facts", "prices"]
 """What can change a plan: another release of the planner, another choice for the same inputs, or one of its inputs."""
-FigureUnit = Literal["USD a month", "USD per 1M tokens", "share", "replicas", "ms"]
+FigureUnit = Literal["USD a month", "USD per 1M tokens", "share", "count", "ms"]
 Presence = Literal["same", "changed", "added", "removed", "replaced"]
 """How a part of the plan stands against its base."""
 

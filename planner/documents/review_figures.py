@@ -98,8 +98,8 @@ def review_figures(old: Side | None, new: Side) -> Iterable[ReviewFigure]:
         ("API share", "share", _api_share),
         ("budget used", "share", _budget_used),
         ("API budget used", "share", _api_budget_used),
-        ("GPU nodes", "replicas", lambda side: Decimal(sum(group.max_nodes for group in side.plan.node_groups))),
-        ("replicas", "replicas", lambda side: Decimal(sum(pool.replicas.max for pool in side.plan.pools))),
+        ("GPU nodes", "count", lambda side: Decimal(sum(group.max_nodes for group in side.plan.node_groups))),
+        ("replicas", "count", lambda side: Decimal(sum(pool.replicas.max for pool in side.plan.pools))),
     )
     for name, unit, read in rows:
         base, proposed = read(old) if old else None, read(new)
