@@ -120,6 +120,7 @@ def test_routes_and_pools_of_both_sides_of_a_real_review(name: str) -> None:
         assert route.usd_per_month == (Decimal(after["usd_per_month"]) if after else None)
         assert route.base_usd_per_month == (Decimal(before["usd_per_month"]) if before else None)
         assert route.api_share == (Decimal(after["spill_share"]) if after else None)
+        assert route.base_privacy == (before["privacy"] if before else None)
         assert route.base_api_share == (Decimal(before["spill_share"]) if before else None)
         for promise in route.promises:
             assert promise.expected_ms is None or promise.target_ms is None or promise.expected_ms <= promise.target_ms
