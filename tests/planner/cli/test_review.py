@@ -307,3 +307,17 @@ def test_outside_of_git(checkout: Workspace, monkeypatch: pytest.MonkeyPatch, tm
 def test_json_documents_are_sorted(checkout: Workspace) -> None:
     out = spillway("show", "small", "--format", "json").out
     assert out == json.dumps(json.loads(out), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def test_a_base_with_a_damaged_catalog_has_two_sums_and_says_why(checkout: Workspace) -> None:
+    own = Path("environments") / PRICES_OF_OPENAI
+    own.parent.mkdir(parents=True)
+    own.write_text("prices: [\n")
+    _committed()
+    shutil.rmtree("environments/catalog")
+    small.workspace(Path("environments"), small.changed(), small.replanned().lock)
+    ended = spillway("diff", "small", "--format", "json")
+    assert ended.status == 0
+    told = Review.model_validate(ended.document).attribution
+    assert told.note.startswith("nothing between the two plans can be planned now (")
+    assert told.causes[0].what == "changed inputs, at old prices"

@@ -259,3 +259,13 @@ def test_a_missed_promise_is_not_called_met() -> None:
     slow = [{**each, "tpot_p95_ms": "99", "p95_input_tokens": "10"} for each in capacity]
     assert "SLOs missed" in reviewed(None, lock(bent(plan(), {"pools/0/capacity": slow}))).headline
     assert "SLOs met where known" in reviewed(None, lock()).headline  # nobody knows the 95th-percentile prompts
+
+
+def test_without_a_catalog_risks_say_that_nobody_knows() -> None:
+    told = review(None, lock(), "main", DOCUMENT, TODAY)
+    (processor,) = [risk for risk in told.risks if risk.kind == "processor"]
+    assert "the catalog does not know where it processes" in processor.what
+    assert {risk.what for risk in told.risks if risk.kind == "licence"} == {
+        "gpt-oss-120b is hosted, and the catalog knows no licence of it",
+        "qwen3-32b is hosted, and the catalog knows no licence of it",
+    }
