@@ -105,6 +105,7 @@ class Promise(PlanPart):
 class RouteReview(PlanPart):
     """A route's review has its cost, its promises and what changes for it.
 
+    privacy, base_privacy: class of its data; of the base it is None where the route is not there.
     base_usd_per_month, usd_per_month: its part of the bill; None where it is not on that side.
     base_usd_per_million_tokens, usd_per_million_tokens: that part for a million tokens in and out.
     base_api_share, api_share: share of its requests that hosted APIs answer.
@@ -124,6 +125,7 @@ class RouteReview(PlanPart):
     served: str
     promises: tuple[Promise, ...]
     changes: tuple[str, ...]
+    base_privacy: str | None = None
 
 
 class PoolReview(PlanPart):

@@ -55,7 +55,7 @@ class Side:
         own = api = ZERO
         for level in self.plan.levels:
             tokens = self._at_level(route.name)(level) * of_one
-            spilled = band.spill_by_level.get(level.name, ZERO)
+            spilled = band.spilled(level.name)
             api += tokens * spilled
             own += tokens * (1 - spilled - band.refused_by_level.get(level.name, ZERO))
         return (own, api) if band.weights else (ZERO, api)
@@ -157,6 +157,7 @@ def route_reviews(old: Side | None, new: Side, parts: Iterable[PartChange]) -> I
             name=name,
             presence="same" if both and not changes and _looks_the_same(was, will, promises) else presence(was, will),
             privacy=either.privacy,
+            base_privacy=was.privacy if was else None,
             base_usd_per_month=was.usd_per_month if was else None,
             usd_per_month=will.usd_per_month if will else None,
             base_usd_per_million_tokens=was.usd_per_million_tokens if was else None,

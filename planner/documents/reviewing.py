@@ -29,7 +29,8 @@ from planner.documents.risks import is_of_key, risks
 from planner.documents.sentences import percent
 from planner.documents.touched import replacements, touched
 from planner.domain.catalog import Catalog
-from planner.domain.prices import earliest_day
+from planner.domain.places import Places
+from planner.domain.prices import PriceSnapshot, earliest_day
 from planner.money.cost import cluster_items
 from planner.plan.parts import VerdictState
 from planner.plan.plan import Plan
@@ -39,6 +40,19 @@ from planner.words.spans import Document
 
 STATES: tuple[VerdictState, ...] = ("pass", "warn", "deny")
 """States of a check, the worst last."""
+NOTHING_KNOWN = Catalog(
+    models={},
+    all_gpus={},
+    instances={},
+    regions={},
+    providers={},
+    places=Places(),
+    apis=(),
+    prices=PriceSnapshot("", {}),
+    rows={},
+    price_rows={},
+)
+"""A catalog of nothing."""
 
 
 def review(
@@ -57,13 +71,13 @@ def review(
     document: the environment's file, which knows the lines of its keys.
     attribution: what changed the bill by how much; None for the sums of old and new prices alone.
     rules: what a team's own rules say.
-    catalog: what is known of providers and models today; None leaves out the risks.
+    catalog: what is known of providers, places and models today; without it the risks say of them that nobody knows.
     """
     old, new = Side(base) if base else None, Side(proposed)
     diff = compare(base, proposed)
     exchanged = replacements(old, new)
     checks = (*_checks(old.plan if old else None, new.plan), *rules)
-    found = risks(old, new, catalog, document) if catalog else ()
+    found = risks(old, new, catalog or NOTHING_KNOWN, document)
     routes = tuple(route_reviews(old, new, diff.parts))
     missing = tuple(_missing_prices(new.plan))
     return Review(

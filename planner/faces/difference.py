@@ -122,6 +122,7 @@ def _routes(review: Review) -> FoldingTable:
             (
                 route.name,
                 "" if route.presence == "same" else route.presence,
+                _class(route),
                 _both(route.base_usd_per_month, route.usd_per_month, money),
                 _both(route.base_usd_per_million_tokens, route.usd_per_million_tokens, lambda usd: f"${usd:.3f}"),
                 _both(route.base_api_share, route.api_share, share),
@@ -132,13 +133,20 @@ def _routes(review: Review) -> FoldingTable:
     return FoldingTable(
         "Routes",
         (
-            *names("route", "change"),
+            *names("route", "change", "data"),
             *figures("$ / month", "$ / 1M tokens", "API share", "TTFT p95", "TPOT p95"),
             *sentences("served by"),
         ),
         rows,
-        (below("served by"), below("TTFT p95", "TPOT p95"), below("$ / 1M tokens", "API share")),
+        (below("served by"), below("TTFT p95", "TPOT p95"), below("data"), below("$ / 1M tokens", "API share")),
     )
+
+
+def _class(route: RouteReview) -> Text:
+    """Return the class of a route's data; one that changed stands out."""
+    if route.base_privacy in (None, route.privacy):
+        return Text(route.privacy)
+    return Text(f"{route.base_privacy} → {route.privacy}", style="bold yellow")
 
 
 def _both(base: Decimal | None, proposed: Decimal | None, write: Callable[[Decimal], str]) -> str:

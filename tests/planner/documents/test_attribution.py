@@ -24,6 +24,8 @@ from planner.documents.changes import KeyChange, key_changes
 from planner.documents.lock import Lock
 from planner.documents.review import Attribution, Cause
 from planner.domain.prices import Price
+from planner.edges.attributing import attributed
+from planner.edges.base_side import Base
 from planner.plan.plan import Plan
 from planner.words.spans import read
 from tests.planner import small
@@ -311,3 +313,18 @@ def test_what_is_said_to_cost_nothing_costs_nothing() -> None:
     assert len(changes) >= 8
     assert all(is_neutral(change.path) for change in changes)
     assert other.plan.cost == small.planned().lock.plan.cost
+
+
+PAIRS = [(one, EVERY[(place * 7 + 5) % len(EVERY)]) for place, one in enumerate(EVERY)]
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS)
+def test_the_parts_of_any_two_real_locks_add_up_and_come_out_the_same_again(one: str, other: str) -> None:
+    """The base of one change against the proposal of another: regions, traces, prices and routes all at once."""
+    old, new = made(one), made(other)
+    document = new.after.wanted("small").document
+    told = attributed(new.after, Base("main", old.base, old.before), new.proposed, document)
+    assert total(told) == new.proposed.plan.cost.usd_per_month - old.base.plan.cost.usd_per_month
+    assert told == attributed(new.after, Base("main", old.base, old.before), new.proposed, document)
+    changed = key_changes(old.base.environment, new.proposed.environment)
+    assert bool(changed) == any(cause.kind == "environment" for cause in told.causes)

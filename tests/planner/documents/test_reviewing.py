@@ -120,6 +120,7 @@ def test_routes_and_pools_of_both_sides_of_a_real_review(name: str) -> None:
         assert route.usd_per_month == (Decimal(after["usd_per_month"]) if after else None)
         assert route.base_usd_per_month == (Decimal(before["usd_per_month"]) if before else None)
         assert route.api_share == (Decimal(after["spill_share"]) if after else None)
+        assert route.base_privacy == (before["privacy"] if before else None)
         assert route.base_api_share == (Decimal(before["spill_share"]) if before else None)
         for promise in route.promises:
             assert promise.expected_ms is None or promise.target_ms is None or promise.expected_ms <= promise.target_ms
@@ -258,3 +259,13 @@ def test_a_missed_promise_is_not_called_met() -> None:
     slow = [{**each, "tpot_p95_ms": "99", "p95_input_tokens": "10"} for each in capacity]
     assert "SLOs missed" in reviewed(None, lock(bent(plan(), {"pools/0/capacity": slow}))).headline
     assert "SLOs met where known" in reviewed(None, lock()).headline  # nobody knows the 95th-percentile prompts
+
+
+def test_without_a_catalog_risks_say_that_nobody_knows() -> None:
+    told = review(None, lock(), "main", DOCUMENT, TODAY)
+    (processor,) = [risk for risk in told.risks if risk.kind == "processor"]
+    assert "the catalog does not know where it processes" in processor.what
+    assert {risk.what for risk in told.risks if risk.kind == "licence"} == {
+        "gpt-oss-120b is hosted, and the catalog knows no licence of it",
+        "qwen3-32b is hosted, and the catalog knows no licence of it",
+    }
