@@ -129,7 +129,8 @@ def _sealed(parts: dict[str, object]) -> Lock:
     ("damage", "code"),
     [
         (lambda text: text[: len(text) // 2], "LOCK001"),
-        (lambda text: text.replace("{", "        (lambda text: text.replace('"format_version": "1.', '"format_version": "2.'), "LOCK002"),
+        (lambda text: text.replace("{", "<<<<<<< HEAD\n{", 1), "LOCK001"),
+        (lambda text: text.replace('"format_version": "1.', '"format_version": "2.'), "LOCK002"),
         (lambda text: text.replace('"replicas": {', '"replikas": {', 1), "LOCK003"),
     ],
     ids=["truncated", "conflicted", "other-major", "other-keys"],
@@ -312,7 +313,6 @@ def test_json_documents_are_sorted(checkout: Workspace) -> None:
     assert out == json.dumps(json.loads(out), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-<<<<<<< HEAD
 EURO = "currency: EUR\nper_usd: 0.92\nsource: ECB reference rate\nas_of: 2026-11-01\n...\n"
 RATE = "note: $1 = 0.92 EUR of 2026-11-01 (ECB reference rate); the lock is in dollars\n"
 
@@ -368,6 +368,8 @@ def test_the_bill_of_a_lock_of_release_0_1(checkout: Workspace, form: str) -> No
     Path("environments/prod.lock.json").write_text(text)
     ended = spillway("show", "prod", "--format", form)
     assert (ended.status, len(ended.out.splitlines()) > 10) == (0, True)
+
+
 def test_a_base_with_a_damaged_catalog_has_two_sums_and_says_why(checkout: Workspace) -> None:
     own = Path("environments") / PRICES_OF_OPENAI
     own.parent.mkdir(parents=True)
