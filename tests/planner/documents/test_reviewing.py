@@ -46,8 +46,9 @@ class Again:
         for band in route["bands"]:
             length = Decimal(band["mean_input_tokens"]) + Decimal(band["mean_output_tokens"])
             tokens = requests * Decimal(band["share_of_requests"]) * length
-            spilled = Decimal(band["spill_by_level"].get(level, "0"))
             refused = Decimal(band.get("refused_by_level", {}).get(level, "0"))
+            to_api = "0" if band["weights"] or band["spill_by_level"] else band["api_share"]
+            spilled = Decimal(band["spill_by_level"].get(level, "0")) or Decimal(to_api) * (1 - refused)
             self.api += tokens * spilled
             for pool, weight in band["weights"].items():
                 self.own[pool] += tokens * (1 - spilled - refused) * Decimal(weight)
