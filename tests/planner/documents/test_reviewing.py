@@ -46,8 +46,9 @@ class Again:
         for band in route["bands"]:
             length = Decimal(band["mean_input_tokens"]) + Decimal(band["mean_output_tokens"])
             tokens = requests * Decimal(band["share_of_requests"]) * length
-            spilled = Decimal(band["spill_by_level"].get(level, "0"))
             refused = Decimal(band.get("refused_by_level", {}).get(level, "0"))
+            at_every_hour = not band["weights"] and Decimal(band["api_share"]) == 1
+            spilled = 1 - refused if at_every_hour else Decimal(band["spill_by_level"].get(level, "0"))
             self.api += tokens * spilled
             for pool, weight in band["weights"].items():
                 self.own[pool] += tokens * (1 - spilled - refused) * Decimal(weight)
@@ -132,6 +133,10 @@ def test_routes_and_pools_of_both_sides_of_a_real_review(name: str) -> None:
         assert (pool.nodes if side is new else pool.base_nodes) == nodes
     shares = sum((pool.token_share or Decimal(0) for pool in told.pools if pool.name in new.pools), Decimal(0))
     assert near(shares + new.api / new.tokens, Decimal(1))
+    of_routes = [
+        Decimal(each["usd_per_month"]) / Decimal(each["usd_per_million_tokens"]) for each in new.routes.values()
+    ]
+    assert near(sum(of_routes, Decimal(0)) * 1_000_000, new.tokens)
 
 
 @pytest.mark.parametrize("name", EVERY)
