@@ -57,7 +57,7 @@ class Side:
             tokens = self._at_level(route.name)(level) * of_one
             spilled = band.spilled(level.name)
             api += tokens * spilled
-            own += tokens * (1 - spilled - band.refused_by_level.get(level.name, ZERO))
+            own += tokens * (1 - spilled - band.refused(level.name))
         return (own, api) if band.weights else (ZERO, api)
 
     def requests_of(self, capacity: PoolCapacity) -> Decimal:

@@ -47,8 +47,8 @@ class Again:
             length = Decimal(band["mean_input_tokens"]) + Decimal(band["mean_output_tokens"])
             tokens = requests * Decimal(band["share_of_requests"]) * length
             refused = Decimal(band.get("refused_by_level", {}).get(level, "0"))
-            to_api = "0" if band["weights"] or band["spill_by_level"] else band["api_share"]
-            spilled = Decimal(band["spill_by_level"].get(level, "0")) or Decimal(to_api) * (1 - refused)
+            at_every_hour = not band["weights"] and Decimal(band["api_share"]) == 1
+            spilled = 1 - refused if at_every_hour else Decimal(band["spill_by_level"].get(level, "0"))
             self.api += tokens * spilled
             for pool, weight in band["weights"].items():
                 self.own[pool] += tokens * (1 - spilled - refused) * Decimal(weight)
@@ -121,7 +121,6 @@ def test_routes_and_pools_of_both_sides_of_a_real_review(name: str) -> None:
         assert route.usd_per_month == (Decimal(after["usd_per_month"]) if after else None)
         assert route.base_usd_per_month == (Decimal(before["usd_per_month"]) if before else None)
         assert route.api_share == (Decimal(after["spill_share"]) if after else None)
-        assert route.base_privacy == (before["privacy"] if before else None)
         assert route.base_api_share == (Decimal(before["spill_share"]) if before else None)
         for promise in route.promises:
             assert promise.expected_ms is None or promise.target_ms is None or promise.expected_ms <= promise.target_ms
@@ -134,6 +133,10 @@ def test_routes_and_pools_of_both_sides_of_a_real_review(name: str) -> None:
         assert (pool.nodes if side is new else pool.base_nodes) == nodes
     shares = sum((pool.token_share or Decimal(0) for pool in told.pools if pool.name in new.pools), Decimal(0))
     assert near(shares + new.api / new.tokens, Decimal(1))
+    of_routes = [
+        Decimal(each["usd_per_month"]) / Decimal(each["usd_per_million_tokens"]) for each in new.routes.values()
+    ]
+    assert near(sum(of_routes, Decimal(0)) * 1_000_000, new.tokens)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -260,13 +263,3 @@ def test_a_missed_promise_is_not_called_met() -> None:
     slow = [{**each, "tpot_p95_ms": "99", "p95_input_tokens": "10"} for each in capacity]
     assert "SLOs missed" in reviewed(None, lock(bent(plan(), {"pools/0/capacity": slow}))).headline
     assert "SLOs met where known" in reviewed(None, lock()).headline  # nobody knows the 95th-percentile prompts
-
-
-def test_without_a_catalog_risks_say_that_nobody_knows() -> None:
-    told = review(None, lock(), "main", DOCUMENT, TODAY)
-    (processor,) = [risk for risk in told.risks if risk.kind == "processor"]
-    assert "the catalog does not know where it processes" in processor.what
-    assert {risk.what for risk in told.risks if risk.kind == "licence"} == {
-        "gpt-oss-120b is hosted, and the catalog knows no licence of it",
-        "qwen3-32b is hosted, and the catalog knows no licence of it",
-    }
