@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,9 +25,14 @@ def parting(folder: Path, revision: str) -> str:
 
 
 def changed_files(folder: Path, revision: str) -> tuple[str, ...]:
-    """Return the files below a folder that differ from a revision or are new, relative to the folder, sorted."""
+    """Return the files below a folder that differ from a revision or are new, relative to the folder, sorted.
+
+    Raises `Problems` with GIT003 when git refuses.
+    """
     tracked = run_git(folder, "diff", "--name-only", "--relative", "-z", revision, "--", ".")
     new = run_git(folder, "ls-files", "--others", "--exclude-standard", "-z", "--", ".")
+    for run in (tracked, new):
+        _done(run)
     return tuple(sorted({name for out in (tracked, new) for name in _names(out.stdout)}))
 
 
@@ -66,7 +72,8 @@ def _names(out: bytes) -> list[str]:
 def _done(run: subprocess.CompletedProcess[bytes], hint: str = "") -> None:
     if run.returncode != 0:
         words = run.stderr.decode(errors="replace").strip() or run.stdout.decode(errors="replace").strip()
-        raise Problems([Problem("GIT003", f"git refuses: {words}", hint=hint)])
+        shown = re.sub(r"://[^/@\s]+@", "://", words)  # a clone of continuous integration has its token in the address
+        raise Problems([Problem("GIT003", f"git refuses: {shown}", hint=hint)])
 
 
 def branched_from(revisions: Sequence[str], folder: Path) -> str | None:

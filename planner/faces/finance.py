@@ -16,7 +16,11 @@ from planner.documents.focus import focus_rows
 from planner.domain.currency import Currency
 from planner.faces.figures import count_words
 from planner.faces.layout import below, figures, sentences
+from planner.faces.markdown.escaping import escaped
 from planner.faces.tables import FoldingTable
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""Beginnings of a cell that spreadsheets calculate."""
 
 
 @dataclass(frozen=True)
@@ -138,14 +142,14 @@ def markdown_text(finance: Finance, currency: Currency | None) -> str:
         line, phase, cells = each.item.line, each.item.phase, [f"{amount:,}" for amount in each.all]
         if line is not None:
             name = f"{line.name}: {line.own_terms}" if line.own_terms else line.name
-            told = (line.component, name, f"{line.quantity:,}", line.unit, f"${line.unit_price}", line.as_of)
-            rows.append((*told, *cells))
+            words = (line.component, name, f"{line.quantity:,}", line.unit, f"${line.unit_price}", line.as_of)
+            rows.append((*map(escaped, words), *cells))
         elif phase is not None:
-            told = ("all", f"from {phase.start} to {phase.end}: {phase.fleet}", "", "", "", "")
-            rows.append((*told, *cells))
+            words = ("all", f"from {phase.start} to {phase.end}: {phase.fleet}", "", "", "", "")
+            rows.append((*map(escaped, words), *cells))
     rows.append(("**total**", "", "", "", "", "", *(f"**{total:,}**" for total in totals(amounts))))
     table = [labels, ["---" if index < 2 else "---:" for index in range(len(labels))], *rows]
-    notes = [f"- {note[0].upper()}{note[1:]}." for note in notes_of(finance, currency)]
+    notes = [f"- {escaped(note[0].upper() + note[1:])}." for note in notes_of(finance, currency)]
     between = [""] if notes else []
     return "\n".join([f"## Bill of {lock.name}", "", head, "", *map(_line, table), *between, *notes]) + "\n"
 
@@ -167,8 +171,12 @@ def _table_text(rows: Sequence[Mapping[str, object]]) -> str:
 
 
 def _cell(value: object) -> str:
-    return "" if value is None else f"{value:f}" if isinstance(value, Decimal) else str(value)
+    """Return a value as the text of a cell. A word that a spreadsheet would take for a formula gets an apostrophe."""
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def _line(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return f"| {' | '.join(cells)} |"

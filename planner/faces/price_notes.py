@@ -10,6 +10,7 @@ from planner.documents.price_file import plain_usd
 from planner.documents.replan import Replan
 from planner.domain.price_changes import PriceChange
 from planner.faces.figures import count_words, money, signed_money
+from planner.faces.markdown.escaping import code, escaped
 
 MOST_NAMES = 4
 """Environments that a title names."""
@@ -17,6 +18,8 @@ MOST_PRICES = 40
 """Prices that moved and are shown; a plan pays a dozen."""
 MOST_DETAILS = 3
 """Changed figures of a part that are shown."""
+LONGEST = 60_000
+"""Characters of the text; GitHub takes 65,536."""
 MONTH = len("2026-11")
 
 
@@ -30,8 +33,15 @@ def notes_title(replans: Sequence[Replan]) -> str:
 
 
 def notes_text(replans: Sequence[Replan]) -> str:
-    """Return what changed, as Markdown: the bills, the prices that moved, the parts of each plan."""
-    return "\n".join((*_bills(replans), *_prices(replans), *_plans(replans)))
+    """Return what changed, as Markdown: the bills, the prices that moved, the parts of each plan.
+
+    What is longer than a pull request takes is cut at a line, and says so.
+    """
+    text = "\n".join((*_bills(replans), *_prices(replans), *_plans(replans)))
+    if len(text) <= LONGEST:
+        return text
+    kept = text[:LONGEST].rpartition("\n")[0]
+    return f"{kept}\n\nThe rest is too long for a pull request; `spillway diff` shows it.\n"
 
 
 def _change(replan: Replan) -> str:
@@ -90,7 +100,7 @@ def _price(change: PriceChange, paid_by: Sequence[str]) -> str:
     unit = change.after.unit
     share = "other unit" if change.share is None else f"{float(change.share):+.1%}".replace("-", "−").replace("%", " %")
     amounts = f"${plain_usd(change.before.usd)} | ${plain_usd(change.after.usd)}"
-    return f"| `{change.key}` | {unit} | {amounts} | {share} | {', '.join(paid_by) or 'nobody'} |"
+    return f"| {code(change.key)} | {escaped(unit)} | {amounts} | {share} | {', '.join(paid_by) or 'nobody'} |"
 
 
 def _plans(replans: Sequence[Replan]) -> Iterator[str]:
@@ -114,4 +124,4 @@ def _part(part: PartChange) -> str:
     shown = [*part.summary, *(change_words(change) for change in part.details[:MOST_DETAILS])]
     if (rest := len(part.details) - MOST_DETAILS) > 0:
         shown.append(f"and {rest} more")
-    return f"{part.kind} `{part.name}` {part.change}" + (f": {'; '.join(shown)}" if shown else "")
+    return f"{part.kind} {code(part.name)} {part.change}" + (f": {'; '.join(map(escaped, shown))}" if shown else "")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from typing import Any
 import pytest
 
 from planner.documents.lock import render
-from tests.actions import tiny
+from tests.actions import tiny, warm
 from tests.actions.machine import Machine
+from tests.forges import Forges, serving
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -92,6 +94,29 @@ class Team:
         return to
 
 
+@pytest.fixture(scope="session")
+def served_spillway() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "tiny.yaml").write_text(tiny.TEXT, encoding="utf-8")
+        (folder / "tiny.lock.json").write_text(render(tiny.lock_of(tiny.TEXT)), encoding="utf-8")
+        with warm.serving(folder) as address:
+            yield address
+
+
+@pytest.fixture(scope="session")
+def served_forges() -> Iterator[Forges]:
+    with serving() as forges:
+        yield forges
+
+
+@pytest.fixture
+def forges(served_forges: Forges) -> Forges:
+    """Imitated forges, of which nobody has asked anything."""
+    served_forges.begin()
+    return served_forges
+
+
 @pytest.fixture
 def team(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Team:
     if shutil.which("git") is None:
@@ -118,13 +143,13 @@ def unplanned_change(team: Team) -> Team:
 
 
 @pytest.fixture
-def machine(team: Team, tmp_path: Path) -> Callable[..., Machine]:
+def machine(team: Team, tmp_path: Path, served_spillway: Path, forges: Forges) -> Callable[..., Machine]:
     """Make the machine of a run of the branch `load`."""
 
     def make(checkout: str = "merged", fork: bool = False, depth: int = 0, actor: str = "ada", run: int = 1) -> Machine:
         event = team.event("load", fork)
         to = tmp_path / f"workspace{run}"
         workspace = team.head("load", to) if checkout == "head" else team.merged("load", to, depth)
-        return Machine(tmp_path / f"machine{run}", workspace, event, actor)
+        return Machine(tmp_path / f"machine{run}", workspace, served_spillway, forges.root("github"), event, actor)
 
     return make

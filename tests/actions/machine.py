@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from tests.actions import warm
 from tests.actions.expressions import Expression, filled
 from tests.examples import ROOT
 from tools.python_environment import PLANNER, digest
@@ -25,7 +26,7 @@ from tools.python_environment import PLANNER, digest
 _ASKED: Mapping[str, Callable[[], bool]] = {"always": lambda: True, "success": lambda: True}
 WRAPPER = """#!/bin/sh
 echo "$@" >> "{log}"
-exec "{python}" "{stand_ins}" "$@"
+exec "{python}" -I -S "{caller}" "{address}" "$@"
 """
 
 
@@ -50,12 +51,14 @@ class Done:
 class Machine:
     """A machine with a checkout of a pull request.
 
-    home: a folder of its own. workspace: the checkout. event: what GitHub says of the run. gives: outputs of other
-    people's actions, by their names.
+    home: a folder of its own. workspace: the checkout. spillway: where the command is served. forge: root of the API.
+    event: what GitHub says of the run. gives: outputs of other people's actions, by their names.
     """
 
     home: Path
     workspace: Path
+    spillway: Path
+    forge: str
     event: Mapping[str, Any]
     actor: str = "ada"
     variables: dict[str, str] = field(default_factory=dict)
@@ -86,7 +89,7 @@ class Machine:
         action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
         assert set(inputs) <= set(action["inputs"])
         given = {
-            name: inputs.get(name, filled(declared.get("default", ""), {"github": {"token": "t0ken"}}))
+            name: inputs.get(name, filled(declared.get("default", ""), {"github": {"token": "write-token"}}))
             for name, declared in action["inputs"].items()
         }
         contexts = self._run(action["runs"]["steps"], given)
@@ -164,6 +167,7 @@ class Machine:
             "GITHUB_ACTIONS": "true",
             "GITHUB_ACTION_PATH": str(self.action_path),
             "GITHUB_ACTOR": self.actor,
+            "GITHUB_API_URL": self.forge,
             "GITHUB_BASE_REF": pull_request.get("base", {}).get("ref", ""),
             "GITHUB_HEAD_REF": pull_request.get("head", {}).get("ref", ""),
             "GITHUB_EVENT_NAME": "pull_request" if pull_request else "schedule",
@@ -178,7 +182,7 @@ class Machine:
         return {**known, **self.variables}
 
     def _github(self) -> dict[str, Any]:
-        return {"token": "t0ken", "ref_name": "main", "event": self.event}
+        return {"token": "write-token", "ref_name": "main", "event": self.event}
 
     def _make_action(self) -> None:
         """The folder of the Action with its set-up, and packages that look as if they came from the cache."""
@@ -193,9 +197,9 @@ class Machine:
         (packages / "pyvenv.cfg").write_text("version = 3.12.1\n", encoding="utf-8")
         (packages / "bin" / "python").symlink_to(sys.executable)
         (packages / "spillway.stamp").write_text(digest(self.action_path, PLANNER), encoding="ascii")
-        stand_ins = ROOT / "tests" / "actions" / "stand_ins.py"
         wrapper = packages / "bin" / "spillway"
-        text = WRAPPER.format(log=self.home / "calls.txt", python=sys.executable, stand_ins=stand_ins)
+        log = self.home / "calls.txt"
+        text = WRAPPER.format(log=log, python=sys.executable, caller=warm.__file__, address=self.spillway)
         wrapper.write_text(text, encoding="utf-8")
         wrapper.chmod(0o755)
 

@@ -18,6 +18,7 @@ from tests.actions import tiny
 from tests.actions.conftest import Team, git
 from tests.actions.machine import Machine
 from tests.examples import ROOT
+from tests.forges import Forges
 
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
 STEPS: list[dict[str, Any]] = ACTION["runs"]["steps"]
@@ -68,12 +69,13 @@ def test_a_stale_lock_fails_after_everything_was_said(unplanned_change: Team, ma
     assert "actions/upload-artifact" in dict(run.used)
 
 
-def test_a_missing_lock_is_said_at_the_environment(team: Team, machine: Make) -> None:
+def test_a_missing_lock_is_said_at_the_environment(team: Team, machine: Make, forges: Forges) -> None:
     team.branch("load", new_yaml=tiny.TEXT)
     run = machine()
     outputs = run.act()
     assert (outputs["names"], outputs["answer"]) == ("new", "no")
-    assert run.failed == ["Answer"]
+    assert run.failed == ["Comment", "Answer"]
+    assert any("no plan can be shown" in body for body in forges.bodies())
     (annotation,) = run.step("Check").annotations
     assert annotation.startswith("::error file=environments/new.yaml,line=1,col=1,title=LOCK004::")
     assert "spillway plan new" in annotation
@@ -96,7 +98,7 @@ def test_no_step_has_more_annotations_than_github_shows(team: Team, machine: Mak
     check = run.step("Check")
     line = tiny.TEXT.count("\n") + 1
     assert check.annotations[0].startswith(f"::error file=environments/tiny.yaml,line={line},col=1,title=ENV003::")
-    assert run.failed == ["Answer"]
+    assert run.failed == ["Comment", "Answer"]
     assert len(check.annotations) == 10
     assert [f"colour{number}" in check.err for number in range(14)] == [True] * 14
 
@@ -153,26 +155,26 @@ def test_the_cache_is_named_by_everything_that_it_depends_on(planned_change: Tea
     assert re.fullmatch(r"spillway-linux-\w+-3\.\d+\.\d+-[0-9a-f]{16}", cache["key"])
 
 
-def test_the_comment_reaches_the_forge_and_is_renewed(planned_change: Team, machine: Make) -> None:
-    """Against the imitated GitHub: two runs of one pull request leave one comment."""
-    forges = pytest.importorskip("tests.forges", reason="this checkout imitates no forge")
-    with forges.serving() as serving:
-        serving.begin(head=planned_change.event("load")["pull_request"]["head"]["sha"])
-        for number in (1, 2):
-            run = machine(run=number)
-            run.variables["GITHUB_API_URL"] = serving.root("github")
-            run.act(token="write-token")
-            assert run.failed == []
-        (body,) = serving.bodies()
+def test_the_comment_reaches_the_forge_and_is_renewed(planned_change: Team, machine: Make, forges: Forges) -> None:
+    """Two runs of one pull request leave one comment."""
+    forges.begin(head=planned_change.event("load")["pull_request"]["head"]["sha"])
+    for number in (1, 2):
+        run = machine(run=number)
+        run.act()
+        assert run.failed == []
+        (body,) = forges.bodies()
         assert "tiny" in body
-        serving.begin()
-        run = machine(run=3)
-        run.variables["GITHUB_API_URL"] = serving.root("github")
-        run.act(token="read-token")
-        assert run.failed == ["Comment"]
-        assert "pull-requests: write" in run.step("Comment").annotations[0]
-        assert serving.bodies() == []
-        assert "actions/upload-artifact" in dict(run.used), "the report is kept whatever became of the comment"
+
+
+def test_a_token_that_may_not_comment_is_told_what_it_needs(
+    planned_change: Team, machine: Make, forges: Forges
+) -> None:
+    run = machine()
+    run.act(token="read-token")
+    assert run.failed == ["Comment"]
+    assert "pull-requests: write" in run.step("Comment").annotations[0]
+    assert forges.bodies() == []
+    assert "actions/upload-artifact" in dict(run.used), "the report is kept whatever became of the comment"
 
 
 # The mode `plan`

@@ -17,11 +17,13 @@ from tests.actions import tiny
 from tests.actions.conftest import Team, git
 from tests.actions.machine import Machine
 from tests.examples import ROOT
+from tests.forges import Forges
 from tests.tools import require_tool
 
 WORKFLOWS = sorted((ROOT / "examples" / "workflows").glob("*.yml"))
 GITLAB = ROOT / "ci" / "gitlab.yml"
 Make = Callable[..., Machine]
+Scheduled = Callable[..., Machine]
 
 GH = """#!/bin/sh
 echo "$*" >> "{log}"
@@ -86,21 +88,27 @@ def test_a_workflow_asks_for_no_more_than_it_needs(path: Path) -> None:
 # Prices
 
 
-def _scheduled(team: Team, home: Path, open_one: str) -> Machine:
-    workspace = team.head("main", home / "workspace")
-    git(workspace, "switch", "--quiet", "--create", "main")
-    run = Machine(home / "machine", workspace, {"schedule": "17 6 * * 1"})
-    gh = run.home / "bin" / "gh"
-    gh.write_text(GH.format(log=run.home / "gh.txt", open=open_one), encoding="utf-8")
-    gh.chmod(0o755)
-    return run
+@pytest.fixture
+def scheduled(team: Team, tmp_path: Path, served_spillway: Path) -> Scheduled:
+    """Make the machine of a scheduled run. Its argument is the number of the pull request that is open."""
+
+    def make(open_one: str = "") -> Machine:
+        workspace = team.head("main", tmp_path / "workspace")
+        git(workspace, "switch", "--quiet", "--create", "main")
+        run = Machine(tmp_path / "machine", workspace, served_spillway, "", {"schedule": "17 6 * * 1"})
+        gh = run.home / "bin" / "gh"
+        gh.write_text(GH.format(log=run.home / "gh.txt", open=open_one), encoding="utf-8")
+        gh.chmod(0o755)
+        return run
+
+    return make
 
 
 @pytest.mark.parametrize("open_one", ["", "31"])
-def test_newer_prices_open_one_pull_request_and_renew_it(team: Team, tmp_path: Path, open_one: str) -> None:
+def test_newer_prices_open_one_pull_request_and_renew_it(team: Team, scheduled: Scheduled, open_one: str) -> None:
     team.write("tiny.lock.json", render(tiny.older_lock()))
     team.push("main", "Older prices")
-    run = _scheduled(team, tmp_path, open_one)
+    run = scheduled(open_one)
     run.work(ROOT / "examples" / "workflows" / "prices.yml")
     assert run.failed == []
     title = "prices 2026-11-21 → 2026-11-29: tiny unchanged"
@@ -118,18 +126,18 @@ def test_newer_prices_open_one_pull_request_and_renew_it(team: Team, tmp_path: P
     assert changed == "environments/tiny.lock.json"
 
 
-def test_without_newer_prices_there_is_no_pull_request(team: Team, tmp_path: Path) -> None:
-    run = _scheduled(team, tmp_path, "")
+def test_without_newer_prices_there_is_no_pull_request(scheduled: Scheduled) -> None:
+    run = scheduled()
     run.work(ROOT / "examples" / "workflows" / "prices.yml")
     assert run.failed == []
     assert "Every plan is what it was." in run.step("Open or renew the pull request").out
     assert not (run.home / "gh.txt").exists()
 
 
-def test_an_environment_without_a_plan_fails_the_run(team: Team, tmp_path: Path) -> None:
+def test_an_environment_without_a_plan_fails_the_run(team: Team, scheduled: Scheduled) -> None:
     team.write("tiny.yaml", tiny.TEXT + "colour: blue\n")
     team.push("main", "Broken")
-    run = _scheduled(team, tmp_path, "")
+    run = scheduled()
     run.work(ROOT / "examples" / "workflows" / "prices.yml")
     assert run.failed == ["Answer"]
     assert run.step("Answer").status == 2
@@ -149,7 +157,9 @@ def _gitlab(team: Team, run: Machine, **variables: str) -> subprocess.CompletedP
         "CI": "true",
         "CI_MERGE_REQUEST_IID": "7",
         "CI_MERGE_REQUEST_PROJECT_ID": "7",
+        "CI_MERGE_REQUEST_PROJECT_PATH": "team/serving",
         "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "7",
+        "CI_MERGE_REQUEST_SOURCE_PROJECT_PATH": "team/serving",
         "CI_MERGE_REQUEST_DIFF_BASE_SHA": left,
         "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME": "load",
         "SPILLWAY_HOME": str(run.action_path),
@@ -161,17 +171,28 @@ def _gitlab(team: Team, run: Machine, **variables: str) -> subprocess.CompletedP
     return subprocess.run(command, cwd=run.workspace, env=known, capture_output=True, text=True, check=False)
 
 
-def test_gitlab_reviews_and_comments_where_it_has_a_token(planned_change: Team, machine: Make) -> None:
+def test_gitlab_reviews_and_comments_where_it_has_a_token(planned_change: Team, machine: Make, forges: Forges) -> None:
     run = machine("head")
-    ended = _gitlab(planned_change, run, GITLAB_TOKEN="secret")
+    ended = _gitlab(planned_change, run, GITLAB_TOKEN="write-token", CI_API_V4_URL=forges.root("gitlab"))
     assert ended.returncode == 0, ended.stderr
     kept = {path.name for path in (run.workspace / "spillway-review").iterdir()}
     assert {"tiny.md", "tiny.json", "tiny.html", "scope.txt"} <= kept
     assert "comment gitlab tiny --pull-request 7" in run.called
+    assert len(forges.bodies()) == 1
     assert "tiny: fresh" in ended.stdout
 
 
-@pytest.mark.parametrize("variables", [{}, {"GITLAB_TOKEN": "secret", "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "8"}])
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {
+            "GITLAB_TOKEN": "secret",
+            "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "8",
+            "CI_MERGE_REQUEST_SOURCE_PROJECT_PATH": "a/b",
+        },
+    ],
+)
 def test_gitlab_fails_for_a_stale_lock_and_does_not_comment_without_leave(
     unplanned_change: Team, machine: Make, variables: dict[str, str]
 ) -> None:

@@ -12,7 +12,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -49,7 +49,7 @@ class Runner:
     repository: str
     number: int | None
     api_url: str
-    token: str
+    token: str = field(repr=False)
     bases: tuple[str, ...]
     base_name: str
     run: Run

@@ -2,7 +2,7 @@
 
 The token goes to the API's own address alone: a redirect elsewhere is an error. Neither it nor a header stands in any
 message. A call that is refused for its rate is repeated after the time that the forge names, as long as all waits
-together stay within `MOST_WAIT_S`. A call that makes something new is not repeated when its answer was lost.
+of a `Web` together stay within `MOST_WAIT_S`. A call that makes something new is not repeated when its answer was lost.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from planner.edges.forges.conversation import ForgeError
 TIMEOUT_S = 20.0
 """Longest wait for the forge to go on, seconds."""
 MOST_WAIT_S = 60.0
-"""Longest wait for limits of rate and failures of a server, seconds, over all calls of a run."""
+"""Longest wait for limits of rate and failures of a server, seconds, over all calls of a `Web`."""
 MOST_TRIES = 5
 MOST_BYTES = 128_000_000
 MOST_PAGES = 200
@@ -68,7 +68,8 @@ class Web:
 
     def __post_init__(self) -> None:
         if not is_safe(self.root):
-            raise ForgeError(0, f"{self.root} is no https address of an API")
+            shown = re.sub(r"//[^/]*@", "//", self.root)
+            raise ForgeError(0, f"{shown} is no https address of an API")
         if not re.fullmatch(r"[\x21-\x7e]+(?: [\x21-\x7e]+)?", self.authorization[1]):
             raise ForgeError(0, "the token has characters that no token has, such as a line end")
 

@@ -133,6 +133,23 @@ def test_a_push_moves_the_branch_and_is_refused_when_somebody_was_faster(clone: 
     assert git(hosted, "rev-parse", "load") == made
 
 
+def test_an_unknown_revision_is_no_empty_change(clone: Path) -> None:
+    with pytest.raises(Problems) as problems:
+        changed_files(clone, "no-such-revision")
+    assert refused(problems).code == "GIT003"
+
+
+def test_a_token_in_an_address_is_not_shown(clone: Path) -> None:
+    hook = clone / ".git" / "hooks" / "pre-push"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho cannot reach https://robot:s3cret@git.example/team.git >&2\nexit 1\n")
+    hook.chmod(0o755)
+    with pytest.raises(Problems) as problems:
+        push(clone, "load")
+    assert "https://git.example/team.git" in refused(problems).message
+    assert "s3cret" not in refused(problems).message
+
+
 def test_a_hook_that_refuses_is_quoted(clone: Path) -> None:
     hook = clone / ".git" / "hooks" / "pre-commit"
     hook.write_text("#!/bin/sh\necho 'no locks on Fridays' >&2; exit 1\n")

@@ -97,7 +97,20 @@ def test_what_a_reader_must_know_is_told() -> None:
 
 def test_what_the_team_agreed_stands_beside_its_line_in_markdown() -> None:
     agreed = bent(plan(), {"cost/lines/0/source": "own catalog: 12 % off $10 (EDP | 2026); list: AWS"})
-    assert ": 12 % off $10 (EDP \\| 2026) |" in markdown_text(finance_of(lock(agreed)), None)
+    assert ": 12 % off $10 (EDP &vert; 2026) |" in markdown_text(finance_of(lock(agreed)), None)
+
+
+def test_text_of_a_team_is_no_markup_and_no_formula() -> None:
+    source = '=HYPERLINK("https://example.com")'
+    bad = {"cost/lines/0/source": source, "cost/lines/0/name": "<img src=x>\n# head"}
+    finance = finance_of(lock(bent(plan(), bad)))
+    row = rows_of(csv_text(finance, None))[0]
+    assert row["source"] == f"'{source}"
+    assert all(not row[name].startswith("'") for name in ("usd_per_month", "quantity", "start"))
+    assert f"'{source}" in {row["x_PriceSource"] for row in rows_of(focus_text(finance, None))}
+    text = markdown_text(finance, None)
+    assert "&lt;img src=x&gt; # head |" in text
+    assert "<img" not in text
 
 
 def test_the_table_folds() -> None:

@@ -10,6 +10,7 @@ from planner.documents.lock import Lock
 from planner.documents.replan import Replan
 from planner.domain.price_changes import PriceChange
 from planner.domain.prices import Price
+from planner.faces import price_notes
 from planner.faces.price_notes import MOST_PRICES, notes_text, notes_title
 from tests.planner import small
 
@@ -98,3 +99,19 @@ def test_the_text_says_what_becomes_of_each_part() -> None:
     assert "- pool `" in text
     assert "The same machines and providers: dev." in text
     assert "None of those that these plans were weighed by." in text
+
+
+def test_a_text_that_no_pull_request_takes_is_cut_at_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    plans = [replan("prod", "2026-07-14", "2026-11-29", "5")]
+    whole = notes_text(plans)
+    monkeypatch.setattr(price_notes, "LONGEST", 200)
+    kept, _, rest = notes_text(plans).partition("\n\nThe rest is too long")
+    assert rest
+    assert len(kept) <= 200
+    assert whole.startswith(f"{kept}\n")
+
+
+def test_a_unit_of_a_team_is_no_markup() -> None:
+    moved = (change("api/own/model/input", "1", "2", "a | b <b>"),)
+    text = notes_text([replan("prod", "2026-07-14", "2026-11-29", moved=moved)])
+    assert "| a &vert; b &lt;b&gt; |" in text

@@ -41,6 +41,10 @@ def test_github() -> None:
     )
 
 
+def test_a_token_is_not_shown() -> None:
+    assert "s3cret" not in repr(runner_of("github", {**GITHUB, "GITHUB_TOKEN": "s3cret"}, ""))
+
+
 def test_github_without_the_file_of_the_event() -> None:
     runner = runner_of("github", {**GITHUB, "GITHUB_REF": "refs/pull/9/merge"}, "no json")
     assert (runner.number, runner.run.commit, runner.bases) == (9, "e" * 40, ("origin/main", "main"))

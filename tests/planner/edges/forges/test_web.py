@@ -200,6 +200,9 @@ def test_a_token_with_other_characters_is_refused_without_showing_it(token: str)
 
 
 def test_a_token_is_not_shown() -> None:
+    with pytest.raises(ForgeError, match=r"git\.example") as caught:
+        Web("http://robot:s3cret@git.example", ("Authorization", TOKEN))
+    assert "s3cret" not in str(caught.value)
     assert TOKEN not in repr(Web("https://api.github.com", ("Authorization", TOKEN)))
 
 
