@@ -102,7 +102,8 @@ def _not_committed(lock_path: Path) -> Iterator[Problem]:
 
 def _unreviewed(folder: Path, name: str) -> Iterator[Problem]:
     """Find rules and overrides that are not those of the commit that is checked out: what judges a lock is reviewed."""
-    command = ["git", "status", "--porcelain", "-z", "--untracked-files=all", "--", f"{name}.yaml", "policies"]
+    looked_for = ("--no-renames", "--untracked-files=all", "--ignored")
+    command = ["git", "status", "--porcelain", "-z", *looked_for, "--", f"{name}.yaml", "policies"]
     try:
         status = subprocess.run(command, cwd=folder, capture_output=True, timeout=30)
     except (OSError, subprocess.TimeoutExpired):

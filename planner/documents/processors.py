@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from planner.documents.policy.facts import places_of
 from planner.documents.review import Place, Risk
 from planner.documents.review_figures import Side
 from planner.domain.apis import Provider, called_region, catalog_key
@@ -15,12 +16,14 @@ from planner.words.spans import Document
 
 
 def processor_risks(old: Side | None, new: Side, catalog: Catalog, document: Document) -> Iterator[Risk]:
-    """Yield a risk for each provider that is new to a route, and for each address that changed."""
+    """Yield a risk for each provider that is new to a route or processes elsewhere, and for each other address."""
     apis = {api.name: api for api in new.plan.apis}
     former = {api.name: api for api in old.plan.apis} if old else {}
     known = {api.provider for api in former.values()}
     receives = _receivers(old)
     for provider, routes in sorted(_receivers(new).items()):
+        if old is not None:
+            yield from _elsewhere(provider, [r for r in routes if r in receives.get(provider, ())], old, new, catalog)
         added = [route for route in routes if route not in receives.get(provider, ())]
         if not added:
             continue
@@ -33,6 +36,29 @@ def processor_risks(old: Side | None, new: Side, catalog: Catalog, document: Doc
         if name in former and former[name].base_url != api.base_url:
             what = f"requests to {name} go to another address: {former[name].base_url} → {api.base_url}"
             yield Risk(kind="processor", what=what, where=_where(document, api.provider, ""))
+
+
+def _elsewhere(provider: str, routes: Sequence[str], old: Side, new: Side, catalog: Catalog) -> Iterator[Risk]:
+    """Yield a risk for each route that a provider may now process in a place that it did not use before."""
+    host = catalog.provider(provider)
+    if isinstance(host, Gap):
+        return
+    for route in routes:
+        before, after = (_called(provider, side, route) for side in (old, new))
+        former = [places_of(api, catalog, old.plan.platform.region) for api in before]
+        known = {place for places in former for place in places}
+        now = [places_of(api, catalog, new.plan.platform.region) for api in after]
+        if all(former) and not all(catalog.places.holds_all(known, places) for places in now):
+            was, will = (
+                " or ".join(sorted({_places(host, api, side.plan.platform.region) for api in apis}))
+                for side, apis in ((old, before), (new, after))
+            )
+            yield Risk(kind="residency", what=f"{provider} may process {route} in {will}, before in {was}")
+
+
+def _called(provider: str, side: Side, route: str) -> list[FallbackApi]:
+    """Return the addresses of a provider that a route may use."""
+    return [api for api in side.plan.apis if api.provider == provider and api.name in side.routes[route].fallback]
 
 
 def _receivers(side: Side | None) -> Mapping[str, Sequence[str]]:

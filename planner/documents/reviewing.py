@@ -16,6 +16,7 @@ from planner.documents.lock import Lock
 from planner.documents.review import (
     FORMAT_VERSION,
     Attribution,
+    Cause,
     Check,
     LineReview,
     PriceRow,
@@ -106,11 +107,18 @@ def review(
 
 
 def _with_risks(attribution: Attribution, found: Sequence[Risk]) -> Attribution:
-    """Name the risk of each cause that is one too. They stand at the same key, or in a line that states both."""
-    causes = []
+    """Name the risk of each cause that is one too. They stand at the same key, or in a line that states both.
+
+    A cause whose figure counts others in is marked as they are: what they save together is saved at their risk.
+    """
+    causes: list[Cause] = []
+    first = 0
     for cause in attribution.causes:
         kinds = [r.kind for r in found if r.where and r.where == cause.where and is_of_key(r.kind, cause.name)]
+        first = len(causes) if cause.usd_per_month is not None else first
         causes.append(cause.model_copy(update={"risk": kinds[0]}) if kinds else cause)
+        if kinds and not causes[first].risk:
+            causes[first] = causes[first].model_copy(update={"risk": kinds[0]})
     return attribution.model_copy(update={"causes": tuple(causes)})
 
 

@@ -50,6 +50,8 @@ def risks(old: Side | None, new: Side, catalog: Catalog, document: Document) -> 
     ]
     if old is not None and old.environment is not None and new.environment is not None:
         found += _of_environments(old.environment, new.environment, catalog, document)
+    elif old is not None:
+        found += _unread(old, new)
     if old is not None:
         found += [*_access(old, new, document), *_refused(old, new, document)]
     return tuple(sorted(dict.fromkeys(found), key=lambda risk: KINDS.index(risk.kind)))
@@ -113,6 +115,21 @@ def _of_environments(old: Environment, new: Environment, catalog: Catalog, docum
     if old.licence != new.licence:
         what = f"licences are judged for another use: {_use(old)} → {_use(new)}"
         yield Risk(kind="licence", what=what, where=_at(document, "licence"))
+
+
+def _unread(old: Side, new: Side) -> Iterator[Risk]:
+    """Yield what the plans alone tell, where this release cannot read the environment of a side."""
+    which = "base" if old.environment is None else "plan"
+    what = (
+        f"this release cannot read the environment of the {which}: whether a residency, terms, a budget, an SLO or a "
+        "reserve is looser is not known; compare both files"
+    )
+    yield Risk(kind="privacy", what=what)
+    for name, route in old.routes.items():
+        if name not in new.routes:
+            yield Risk(kind="route", what=f"route {name} is removed: its requests are refused")
+        elif CLASSES.index(new.routes[name].privacy) < CLASSES.index(route.privacy):
+            yield Risk(kind="privacy", what=f"{name} is no longer {route.privacy} but {new.routes[name].privacy}")
 
 
 def _use(environment: Environment) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -255,6 +256,12 @@ def test_a_protected_environment_deploys_the_committed_lock_only(environments: P
     git("commit", "-qm", "plan")
     run_program("prod", {"protected": "true"})
     assert len(started) == 1
+
+    (environments / "policies").mkdir()
+    (environments / "policies" / ".gitignore").write_text("*\n")
+    with pytest.raises(pulumi.RunError, match="what judges a protected environment is not committed"):
+        run_program("prod", {"protected": "true"})
+    shutil.rmtree(environments / "policies")
 
     locks.write(environments, locks.plan(vault_nodes=3))
     with pytest.raises(pulumi.RunError, match="differs from the committed one"):

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from planner.documents.policy.subject import Finding, Subject, above
 from planner.domain.apis import called_region, catalog_key
+from planner.domain.catalog import Catalog
 from planner.domain.places import CALLED_REGION, EVERYWHERE
 from planner.domain.policy import (
     HORIZON,
@@ -62,7 +63,7 @@ def residency(rule: PlacesOfData, subject: Subject) -> Iterator[Finding]:
     for name, api in sorted(subject.apis(rule.routes).items()):
         host = subject.catalog.providers.get(api.provider)
         is_verified = "@" in name or host is None or "residency" not in host.unread
-        yield _placed(rule, subject, name, places_of(api, subject), is_verified)
+        yield _placed(rule, subject, name, places_of(api, subject.catalog, platform.region), is_verified)
 
 
 def training(rule: RouteState, subject: Subject) -> Iterator[Finding]:
@@ -139,14 +140,17 @@ def commercial_licence(rule: FactState, subject: Subject) -> Iterator[Finding]:
         yield Finding("pass", "the plan runs no model")
 
 
-def places_of(api: FallbackApi, subject: Subject) -> tuple[str, ...]:
-    """Return where the address of a hosted model processes requests; nowhere where nobody knows."""
-    host = subject.catalog.providers.get(api.provider)
+def places_of(api: FallbackApi, catalog: Catalog, region: str) -> tuple[str, ...]:
+    """Return where the address of a hosted model processes requests; nowhere where nobody knows.
+
+    region: AWS region of the plan, for a provider that processes in the one that is called.
+    """
+    host = catalog.providers.get(api.provider)
     address = api.name.partition("@")[2]
     if host is None or (address and address not in host.endpoints):
         return ()
     at = host.endpoints[address] if address else host
-    here = subject.catalog.places.of_region(called_region(at.regions, subject.plan.platform.region))
+    here = catalog.places.of_region(called_region(at.regions, region))
     stated = [here if word == CALLED_REGION else word for word in at.residency or ()]
     return () if None in stated else tuple(word for word in stated if word is not None)
 

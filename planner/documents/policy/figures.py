@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from planner.documents.policy.rulebook import version_parts
 from planner.documents.policy.subject import Finding, Subject, above
 from planner.domain.discounts import LISTED
+from planner.domain.engine import Version
 from planner.domain.policy import CountLimits, GrowthLimits, MinimumVersions, PriceAges, ShareLimits, UsdLimits
 from planner.domain.prices import earliest_day
 from planner.money.cost import UNPRICED
 from planner.plan.cost import CostLine
 from planner.words.units import MS_PER_DAY, show_share, show_usd
 
+ENGINE_TAG = re.compile(r"(v?[0-9]+(?:\.[0-9]+){1,3}(?:\.post[0-9]+)?)(?:[-+](?!.*(?:rc|dev|alpha|beta|nightly)).+)?")
+"""The tag of an image that names a release, with what it was built for, like `v0.33.0-cu129`. What comes before a
+release has its number and is none."""
 NO_BASE = "not judged: there is no base to compare with"
 
 
@@ -122,14 +125,14 @@ def engine_version(rule: MinimumVersions, subject: Subject) -> Iterator[Finding]
     if not subject.plan.pools:
         yield Finding("pass", "the plan runs no engine")
         return
-    number = re.match(r"v?([0-9]+(?:\.[0-9]+){1,3})", subject.engine or "")
+    number = ENGINE_TAG.fullmatch(subject.engine or "")
     if number is None:
         told = f": `{subject.engine}` is none" if subject.engine else ""
         yield Finding(rule.unknown, f"not judged: the version of the engine is not known here{told}")
         return
-    parts = version_parts(number[1])
+    running = Version.of(number[1])
     for state, least in (("deny", rule.deny), ("warn", rule.warn)):
-        if least is not None and parts < version_parts(least):
+        if least is not None and running < Version.of(least):
             yield Finding("deny" if state == "deny" else "warn", f"{subject.engine} is below {least}")
             return
     yield Finding("pass", f"{subject.engine}, at least {rule.warn or rule.deny}")

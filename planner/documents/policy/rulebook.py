@@ -11,6 +11,7 @@ from typing import Any
 
 from planner.documents.complaints import read_as
 from planner.domain.catalog import Catalog
+from planner.domain.engine import Version
 from planner.domain.gaps import did_you_mean
 from planner.domain.policy import (
     HORIZON,
@@ -145,15 +146,7 @@ def _limits(rule: Any, document: Document, path: Path, may_be_silent: bool = Fal
 
 
 def _order(limit: Any) -> Any:
-    return version_parts(limit) if isinstance(limit, str) else limit
-
-
-def version_parts(version: str) -> tuple[int, ...]:
-    """Return the numbers of a version, without zeros at its end, so that 0.30 is 0.30.0."""
-    parts = [int(part) for part in version.split(".")]
-    while parts and not parts[-1]:
-        parts.pop()
-    return tuple(parts)
+    return Version.of(limit) if isinstance(limit, str) else limit
 
 
 def _silent(document: Document, path: Path) -> Problem:

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from planner.documents.attribution import environment_cause, with_value
+from planner.documents.changes import KeyChange
 from planner.documents.lock import Lock
-from planner.documents.review import Review, changes_something
+from planner.documents.review import Attribution, Cause, Review, changes_something
 from planner.documents.reviewing import review
 from planner.edges.catalog_files import load_catalog
 from planner.words.spans import read
@@ -176,6 +178,16 @@ def test_a_new_route_has_its_cost_and_no_base() -> None:
     assert reports.usd_per_month > 0
 
 
+def test_a_figure_that_counts_a_risk_in_is_marked_as_one() -> None:
+    path = ("routes", "extraction", "data")
+    loosened = lock().model_copy(update={"environment": with_value(lock().environment, path, "internal")})
+    lead = Cause(kind="environment", name="budget", what="budget", old=None, new=None, usd_per_month=Decimal(-9))
+    counted = environment_cause(KeyChange(path, "restricted", "internal"), DOCUMENT)
+    told = Attribution(causes=(lead, lead, counted, lead), note="")
+    causes = review(lock(), loosened, "main", DOCUMENT, TODAY, told, catalog=load_catalog()).attribution.causes
+    assert [cause.risk for cause in causes] == ["", "privacy", "privacy", ""]
+
+
 def test_what_least_churn_kept_comes_from_the_lock() -> None:
     told = made("least churn")
     assert told.proposed.plan.kept is not None
@@ -187,7 +199,7 @@ def test_what_least_churn_kept_comes_from_the_lock() -> None:
 @pytest.mark.parametrize(
     ("name", "part"),
     [
-        ("traffic", "+$1,409 / month (+49 %) · $4,261 total · SLOs met · 4 warnings"),
+        ("traffic", "+$1,409 / month (+49 %) · $4,261 total · SLOs met · 2 warnings"),
         ("price refresh", "unchanged · "),
         ("region", "≥ $3,528 (1 price missing)"),
         ("budget", "$0 / month · "),

@@ -123,6 +123,29 @@ def test_a_new_route_at_a_known_provider_and_a_new_address_are_told() -> None:
     assert "https://api.openai.com/v1 → https://elsewhere.example/v1" in risk.what
 
 
+def test_another_place_at_a_known_provider_is_told() -> None:
+    """The provider, the route and the model stay; only the address is another one, which processes elsewhere."""
+    catalog = load_catalog()
+    within = next(
+        f"{API}@{key}" for key, at in catalog.providers["openai"].endpoints.items() if at.residency == ("eu",)
+    )
+    europe = lock(bent(plan(), {"apis/0/name": within, "routes/0/fallback": [within]}))
+    (risk,) = found(europe, lock())
+    assert risk.kind == "residency"
+    assert risk.what.startswith("openai may process chat in any place")
+    assert risk.what.endswith("before in eu")
+    assert found(lock(), europe) == ()
+
+
+def test_an_environment_that_cannot_be_read_hides_no_risk() -> None:
+    other = lock().model_copy(update={"environment": {"version": 9}})
+    internal = lock(bent(plan(), {"routes/1/privacy": "internal"}))
+    for old, new, which in ((other, lock(), "base"), (lock(), other, "plan")):
+        (risk,) = found(old, new)
+        assert (risk.kind, f"the environment of the {which}" in risk.what) == ("privacy", True)
+    assert "extraction is no longer restricted but internal" in {risk.what for risk in found(other, internal)}
+
+
 def test_what_nobody_knows_of_a_processor_is_said_to_be_unknown() -> None:
     other = {**plan().model_dump(mode="json")["apis"][0], "name": "nobody/model", "provider": "nobody"}
     (risk,) = found(lock(), lock(bent(plan(), {"apis": [other], "routes/0/fallback": ["nobody/model"]})))

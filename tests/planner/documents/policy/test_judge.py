@@ -81,6 +81,7 @@ STATED: list[tuple[str, dict[str, Any], str, str]] = [
     ("licences", {"allow": ["MIT"]}, "deny", "under Apache-2.0, which is not allowed"),
     ("commercial_licence", {"state": "deny"}, "pass", "may be used commercially"),
     ("engine_version", {"deny": "0.33"}, "pass", "v0.33.0, at least 0.33"),
+    ("engine_version", {"deny": "0.33.0.0"}, "pass", "v0.33.0, at least 0.33.0.0"),
     ("engine_version", {"warn": "0.33.1"}, "warn", "v0.33.0 is below 0.33.1"),
     ("engine_version", {"warn": "0.40", "deny": "0.34"}, "deny", "below 0.34"),
     ("price_age", {"ec2": {"deny": "11d"}}, "pass", "11 days old"),
@@ -205,6 +206,8 @@ OTHERWISE: dict[str, tuple[str, dict[str, Any], dict[str, Any], str, str]] = {
         "deny",
         "`latest` is none",
     ),
+    "engine of a pre-release": ("engine_version", {"deny": "0.33"}, {"engine": "v0.33.0rc1"}, "warn", "not known here"),
+    "engine of a pre-release, built": ("engine_version", {"deny": "0.33"}, {"engine": "0.33.0-rc1"}, "warn", "is none"),
     "an unknown route": ("training", {"state": "deny", "routes": ["caht"]}, {}, "warn", "no route `caht`"),
     "a day that is none": (
         "price_age",
