@@ -16,7 +16,7 @@ from planner.domain.environment import Environment
 from planner.plan.fleet import Pool, PoolCapacity
 from planner.plan.plan import Plan
 from planner.plan.traffic import PlannedRoute, RouteBand
-from planner.words.numbers import figure
+from planner.words.numbers import dollars, figure
 
 ZERO = Decimal(0)
 SECONDS_PER_HOUR = 3600
@@ -105,11 +105,12 @@ def review_figures(old: Side | None, new: Side) -> Iterable[ReviewFigure]:
         base, proposed = read(old) if old else None, read(new)
         if base is None and proposed is None:
             continue
+        rounded = dollars if unit == "USD a month" else figure
         yield ReviewFigure(
             name=name,
             unit=unit,
-            base=None if base is None else figure(base),
-            proposed=None if proposed is None else figure(proposed),
+            base=None if base is None else rounded(base),
+            proposed=None if proposed is None else rounded(proposed),
         )
 
 

@@ -174,7 +174,7 @@ def _components(review: Review) -> FoldingTable:
         if old == new:
             same += new
         else:
-            rows.append([component, money(old), money(new), signed_money(new - old)])
+            rows.append([component, *(money(usd) if usd else "$0" for usd in (old, new)), signed_money(new - old)])
     if same:
         rows.append(_styled_row("dim", "everything else", money(same), money(same), "$0"))
     change = review.usd_per_month - (review.base_usd_per_month or Decimal(0))

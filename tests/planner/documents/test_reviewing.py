@@ -10,6 +10,7 @@ import pytest
 from planner.documents.lock import Lock
 from planner.documents.review import Review, changes_something
 from planner.documents.reviewing import review
+from planner.documents.risks import is_of_key
 from planner.edges.catalog_files import load_catalog
 from planner.words.spans import read
 from tests.planner.documents.changes_of_plans import CHANGES, TODAY, made
@@ -137,6 +138,18 @@ def test_routes_and_pools_of_both_sides_of_a_real_review(name: str) -> None:
         Decimal(each["usd_per_month"]) / Decimal(each["usd_per_million_tokens"]) for each in new.routes.values()
     ]
     assert near(sum(of_routes, Decimal(0)) * 1_000_000, new.tokens)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_dollars_a_month_are_exact_so_that_their_change_is_that_of_the_headline(name: str) -> None:
+    told = made(name).review()
+    expected = next(each for each in told.figures if each.name == "expected")
+    assert (expected.base, expected.proposed) == (told.base_usd_per_month, told.usd_per_month)
+
+
+def test_an_account_can_be_the_key_of_a_processor() -> None:
+    assert is_of_key("processor", "api.providers.openai")
+    assert not is_of_key("processor", "api.monthly_budget")
 
 
 @pytest.mark.parametrize("name", EVERY)
