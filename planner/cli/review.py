@@ -43,6 +43,7 @@ def check(arguments: Sequence[str], folder: Path, form: str, base: str = "") -> 
         except Problems as error:
             unread += error.problems
             exit_code = max(exit_code, error.exit_code)
+    unread = list(dict.fromkeys(unread))
     if form == "json":
         answers = {name: as_json(judged.problems) for name, judged in judgements.items()}
         checks = {name: [each.model_dump(mode="json") for each in j.checks] for name, j in judgements.items()}

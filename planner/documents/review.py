@@ -10,7 +10,7 @@ from typing import Literal
 
 from planner.plan.parts import PlanPart, VerdictState
 from planner.words.fields import left_out_at
-from planner.words.numbers import Dollars, Figure
+from planner.words.numbers import Dollars, Exactly, Figure
 
 FORMAT_VERSION = "1.0"
 
@@ -32,13 +32,13 @@ class ReviewFigure(PlanPart):
     """A review figure is one number of the plan on both sides.
 
     name: what it is, in a few words, such as `API usage`.
-    base, proposed: in its unit; None where a side has no such figure.
+    base, proposed: in its unit, dollars a month to the cent; None where a side has no such figure.
     """
 
     name: str
     unit: FigureUnit
-    base: Figure | None
-    proposed: Figure | None
+    base: Exactly | None
+    proposed: Exactly | None
 
 
 class Risk(PlanPart):

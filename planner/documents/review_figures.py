@@ -16,7 +16,7 @@ from planner.domain.environment import Environment
 from planner.plan.fleet import Pool, PoolCapacity
 from planner.plan.plan import Plan
 from planner.plan.traffic import PlannedRoute, RouteBand
-from planner.words.numbers import figure
+from planner.words.numbers import dollars, figure
 
 ZERO = Decimal(0)
 SECONDS_PER_HOUR = 3600
@@ -92,6 +92,7 @@ def review_figures(old: Side | None, new: Side) -> Iterable[ReviewFigure]:
         ("fixed", "USD a month", lambda side: side.plan.cost.fixed_usd_per_month),
         ("usage", "USD a month", lambda side: side.plan.cost.usage_usd_per_month),
         ("platform", "USD a month", lambda side: side.component_usd("platform")),
+        ("mean of the horizon", "USD a month", _mean),
         ("low", "USD a month", lambda side: side.plan.cost.low_usd_per_month),
         ("high", "USD a month", lambda side: side.plan.cost.high_usd_per_month),
         ("per 1M tokens", "USD per 1M tokens", _per_million),
@@ -103,14 +104,22 @@ def review_figures(old: Side | None, new: Side) -> Iterable[ReviewFigure]:
     )
     for name, unit, read in rows:
         base, proposed = read(old) if old else None, read(new)
+        if read is _mean and not any(side and side.plan.mean_usd_per_month for side in (old, new)):
+            continue
         if base is None and proposed is None:
             continue
+        rounded = dollars if unit == "USD a month" else figure
         yield ReviewFigure(
             name=name,
             unit=unit,
-            base=None if base is None else figure(base),
-            proposed=None if proposed is None else figure(proposed),
+            base=None if base is None else rounded(base),
+            proposed=None if proposed is None else rounded(proposed),
         )
+
+
+def _mean(side: Side) -> Decimal:
+    """Return the bill of a month over all phases of the horizon."""
+    return side.plan.mean_usd_per_month or side.plan.cost.usd_per_month
 
 
 def _per_million(side: Side) -> Decimal | None:

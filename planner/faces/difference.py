@@ -25,6 +25,8 @@ def review_view(review: Review) -> Iterator[RenderableType]:
     """Yield the review, section by section: what no reviewer may miss stands before what a change saves."""
     yield _headline(review)
     if not changes_something(review):
+        if any(map(_always_told, review.checks)):
+            yield from _checks(review)
         return
     if review.risks:
         yield _risks(review)
@@ -34,8 +36,7 @@ def review_view(review: Review) -> Iterator[RenderableType]:
     yield _components(review)
     if review.kept:
         yield Prose(f"least churn: {review.kept}", "", "  ")
-    if checks := [*_changed_checks(review)]:
-        yield FoldingTable("Checks", (*names("check", "state"), *sentences("what")), checks, (below("what"),))
+    yield from _checks(review)
     if review.touched:
         yield _touched(review)
 
@@ -182,7 +183,7 @@ def _components(review: Review) -> FoldingTable:
         if old == new:
             same += new
         else:
-            rows.append([component, money(old), money(new), signed_money(new - old)])
+            rows.append([component, *(money(usd) if usd else "$0" for usd in (old, new)), signed_money(new - old)])
     if same:
         rows.append(_styled_row("dim", "everything else", money(same), money(same), "$0"))
     change = review.usd_per_month - (review.base_usd_per_month or Decimal(0))
@@ -199,19 +200,30 @@ def _styled_row(style: str, *cells: str) -> list[Words]:
     return [Text(cell, style=style) for cell in cells]
 
 
+def _checks(review: Review) -> Iterator[FoldingTable]:
+    if rows := [*_changed_checks(review)]:
+        yield FoldingTable("Checks", (*names("check", "state"), *sentences("what")), rows, (below("what"),))
+
+
 def _changed_checks(review: Review) -> Iterator[Sequence[Words]]:
-    """Yield the checks that warn or deny and did not before, those that changed or went, and how many others stand."""
+    """Yield denials, warnings that the base has not, checks that changed or went, and how many warnings stand."""
     standing = 0
     for check in review.checks:
-        if check.standing:
+        if check.standing and not _always_told(check):
             standing += check.state != "pass"
         elif check.state != "pass" or check.base_state not in (None, "pass"):
-            yield (check.rule, Text(_became(check), style=STATES[check.state]), check.message)
+            told = f"{check.message}; overridden: {check.overridden}" if check.overridden else check.message
+            yield (check.rule, Text(_became(check), style=STATES[check.state]), told)
     for check in review.gone_checks:
         if check.state != "pass":
             yield (check.rule, "gone", f"was {check.state}: {check.message}")
     if standing:
         yield ("", "", Text(f"{count_words(standing, 'warning')} as on the base", style="dim"))
+
+
+def _always_told(check: Check) -> bool:
+    """Say whether a check is told though the base has it too: it denies, or somebody overrode it."""
+    return check.state == "deny" or bool(check.overridden)
 
 
 def _became(check: Check) -> str:

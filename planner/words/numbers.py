@@ -74,5 +74,7 @@ Figure = Annotated[Decimal, BeforeValidator(figure), _AS_TEXT, _TEXT]
 """Six significant digits, written as text."""
 Dollars = Annotated[Decimal, BeforeValidator(dollars), _AS_TEXT, _TEXT]
 """USD with cents, written as text."""
+Exactly = Annotated[Decimal, BeforeValidator(price), _AS_TEXT, _TEXT]
+"""A number as it is, without rounding, written as text."""
 UnitPrice = Annotated[Decimal, BeforeValidator(price), _AS_TEXT, _TEXT]
 """USD for one unit, exactly as its source says, written as text."""

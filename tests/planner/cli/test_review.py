@@ -303,6 +303,12 @@ def test_a_base_that_is_none(checkout: Workspace, base: str, code: str) -> None:
     assert (ended.status, ended.codes) == (2, [code])
 
 
+def test_a_base_that_is_none_is_told_once_for_all_environments(checkout: Workspace) -> None:
+    _committed()
+    ended = spillway("check", "small", "./environments/small.yaml", "--base", "no-such-branch", "--format", "json")
+    assert (ended.status, ended.codes) == (2, ["GIT001"])
+
+
 def test_outside_of_git(checkout: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert spillway("diff", "small", "--format", "json").codes == ["GIT001"]

@@ -12,8 +12,10 @@ from planner.documents.changes import KeyChange
 from planner.documents.lock import Lock
 from planner.documents.review import Attribution, Cause, Review, changes_something
 from planner.documents.reviewing import review
+from planner.documents.risks import is_of_key
 from planner.edges.catalog_files import load_catalog
 from planner.words.spans import read
+from tests.planner import small
 from tests.planner.documents.changes_of_plans import CHANGES, TODAY, made
 from tests.planner.plans import ENVIRONMENT, bent, lock, plan
 
@@ -70,6 +72,10 @@ class Again:
             value = (value or {}).get(step)
         return None if value is None else Decimal(value.replace("$", "").replace(",", ""))
 
+    @property
+    def mean(self) -> Decimal:
+        return Decimal(self.plan.get("mean_usd_per_month") or self.usd())
+
     def figures(self) -> dict[str, Decimal | None]:
         cost, budget, api_budget = (
             self.plan["cost"],
@@ -81,6 +87,7 @@ class Again:
             "fixed": self.usd(kind="fixed"),
             "usage": self.usd(kind="usage"),
             "platform": self.usd(component="platform"),
+            "mean of the horizon": self.mean,
             "low": Decimal(cost["low_usd_per_month"]),
             "high": Decimal(cost["high_usd_per_month"]),
             "per 1M tokens": self.usd() / self.tokens * 1_000_000,
@@ -101,6 +108,8 @@ def test_every_figure_of_a_real_review(name: str) -> None:
     change = made(name)
     told, old, new = change.review(), Again(change.base), Again(change.proposed)
     before, after = old.figures(), new.figures()
+    if "mean_usd_per_month" not in old.plan and "mean_usd_per_month" not in new.plan:
+        before["mean of the horizon"] = after["mean of the horizon"] = None
     assert {each.name for each in told.figures} == {n for n in after if before[n] is not None or after[n] is not None}
     for each in told.figures:
         assert near(each.base, before[each.name]), each
@@ -139,6 +148,26 @@ def test_routes_and_pools_of_both_sides_of_a_real_review(name: str) -> None:
         Decimal(each["usd_per_month"]) / Decimal(each["usd_per_million_tokens"]) for each in new.routes.values()
     ]
     assert near(sum(of_routes, Decimal(0)) * 1_000_000, new.tokens)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_dollars_a_month_are_exact_so_that_their_change_is_that_of_the_headline(name: str) -> None:
+    told = made(name).review()
+    expected = next(each for each in told.figures if each.name == "expected")
+    assert (expected.base, expected.proposed) == (told.base_usd_per_month, told.usd_per_month)
+
+
+def test_a_bill_with_phases_is_compared_over_its_whole_horizon() -> None:
+    lock = small.planned().lock
+    phased = lock.model_copy(update={"plan": lock.plan.model_copy(update={"mean_usd_per_month": Decimal("9999.99")})})
+    told = next(each for each in reviewed(lock, phased).figures if each.name == "mean of the horizon")
+    assert (told.base, told.proposed) == (lock.plan.cost.usd_per_month, Decimal("9999.99"))
+    assert "mean of the horizon" not in {each.name for each in reviewed(lock, lock).figures}
+
+
+def test_an_account_can_be_the_key_of_a_processor() -> None:
+    assert is_of_key("processor", "api.providers.openai")
+    assert not is_of_key("processor", "api.monthly_budget")
 
 
 @pytest.mark.parametrize("name", EVERY)

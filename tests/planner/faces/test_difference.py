@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.documents.review import Place, Review, Risk
+from planner.documents.review import Check, Place, Review, Risk
 from planner.documents.reviewing import review
 from planner.edges.attributing import attributed
 from planner.edges.base_side import Base
@@ -52,6 +52,25 @@ def test_nothing_changed() -> None:
     lock = small.planned().lock
     same = review(lock, lock, "main", read(small.text(), "small.yaml"), TODAY)
     assert shown(*review_view(same)) == same.headline
+
+
+def test_rules_that_deny_an_unchanged_plan_are_told_with_their_overrides() -> None:
+    lock = small.planned().lock
+    rules = (
+        Check(rule="security.providers", state="deny", message="not allowed", base_state="deny", standing=True),
+        Check(
+            rule="finance.gpus",
+            state="deny",
+            message="9: more than 8",
+            base_state="deny",
+            standing=True,
+            overridden="launch (Jane Doe, until 2027-01-31)",
+        ),
+    )
+    same = review(lock, lock, "main", read(small.text(), "small.yaml"), TODAY, rules=rules)
+    text = shown(*review_view(same), width=160)
+    assert "not allowed" in text
+    assert "9: more than 8; overridden: launch (Jane Doe, until 2027-01-31)" in text
 
 
 def test_a_first_plan() -> None:
