@@ -173,14 +173,11 @@ def _base(request: Request, runner: Runner) -> tuple[str, str, tuple[Problem, ..
     if not runner.bases:
         hint = "give --base with a revision, such as --base origin/main"
         return "", "", (Problem("USE003", "nothing says against which base the plan is compared", hint=hint),)
-    found = branched_from(runner.bases, request.folder)
-    if found is not None:
-        return found, runner.base_name or found[:12], ()
     try:
-        text_at(runner.bases[0], request.folder / "base")
+        found = branched_from(runner.bases, request.folder)
     except Problems as problems:
         return "", "", problems.problems
-    return runner.bases[0], runner.base_name, ()
+    return found, runner.base_name or found[:12], ()
 
 
 def _target(request: Request, runner: Runner) -> tuple[Target, tuple[Problem, ...]]:

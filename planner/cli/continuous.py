@@ -9,11 +9,12 @@ from pathlib import Path
 
 from planner.cli.output import note, show_text
 from planner.cli.planning import computed, show_and_write
-from planner.documents.pull_request import PullRequest, touched
+from planner.documents.pull_request import touched
 from planner.domain.environment import ROUTE_NAME
 from planner.edges.files import read_text
+from planner.edges.forges.runner import Runner, pull_request_here
 from planner.edges.git_branch import changed_files, commit, is_tip, parting, push
-from planner.edges.pipeline import append_text, pull_request_here, summary_page
+from planner.edges.pipeline import append_text, summary_page
 from planner.edges.workspace import Workspace
 from planner.words.diagnostics import Problem, Problems
 
@@ -28,7 +29,7 @@ def scope(base: str, folder: Path) -> None:
     """Print what a pull request is about."""
     pull_request = pull_request_here()
     workspace = Workspace(folder)
-    left = parting(folder, base or (pull_request.base if pull_request else "HEAD^"))
+    left = parting(folder, base or (pull_request.bases[0] if pull_request else "HEAD^"))
     names = _touched(workspace, left)
     _refuse_strange(workspace)
     lines = {
@@ -36,7 +37,7 @@ def scope(base: str, folder: Path) -> None:
         "names": " ".join(names),
         "checked": " ".join(_checked(workspace, names)),
         "pull_request": str(pull_request.number) if pull_request else "",
-        "read_only": str(pull_request is None or pull_request.read_only).lower(),
+        "read_only": str(pull_request is None or bool(pull_request.is_restricted)).lower(),
     }
     show_text("".join(f"{name}={value}\n" for name, value in lines.items()))
 
@@ -48,7 +49,7 @@ def plan(folder: Path, dry_run: bool) -> None:
         hint = "run `spillway plan` and commit the lock yourself"
         raise Problems([Problem("CI001", "this run is not about a pull request", hint=hint)])
     workspace = Workspace(folder)
-    names = _touched(workspace, parting(folder, pull_request.base))
+    names = _touched(workspace, parting(folder, pull_request.bases[0]))
     stale = tuple(name for name in _checked(workspace, names) if is_stale(workspace, name))
     if not stale:
         note("every lock is fresh: there is nothing to plan")
@@ -128,12 +129,12 @@ def is_stale(workspace: Workspace, name: str) -> bool:
     return any(problem.severity == "error" and not problem.code.startswith(DENIALS) for problem in problems)
 
 
-def _why_not_pushed(pull_request: PullRequest, folder: Path, stale: Sequence[str]) -> Iterable[Problem]:
+def _why_not_pushed(pull_request: Runner, folder: Path, stale: Sequence[str]) -> Iterable[Problem]:
     """Yield why no lock can be pushed, before minutes are spent on planning."""
     run = f"run `spillway plan {' '.join(stale)}` on the branch and commit the lock"
-    if pull_request.read_only:
-        where = "lies in a fork" if pull_request.fork else "is one to which this run may not write"
-        yield Problem("CI002", f"the branch {pull_request.branch} {where}", hint=run)
+    if pull_request.is_restricted:
+        message = f"nothing is pushed to the branch {pull_request.branch}, as {pull_request.is_restricted}"
+        yield Problem("CI002", message, hint=run)
     elif not is_tip(folder, pull_request.branch):
         hint = "check out with `ref: ${{ github.event.pull_request.head.sha }}` and `fetch-depth: 0`"
         yield Problem("CI003", f"the checkout is not the last commit of {pull_request.branch}", hint=hint)

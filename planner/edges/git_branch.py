@@ -24,6 +24,23 @@ def parting(folder: Path, revision: str) -> str:
     return found.stdout.decode().strip()
 
 
+def branched_from(revisions: Sequence[str], folder: Path) -> str:
+    """Return the commit at which the checkout left the first of the revisions that git knows.
+
+    Of a clone that does not reach back so far it is the revision itself. Raises `Problems` where git knows none: those
+    of the first (GIT001, GIT002).
+    """
+    refusals = []
+    for revision in revisions:
+        try:
+            known_revision(folder, revision)
+        except Problems as refusal:
+            refusals.append(refusal)
+        else:
+            return _line(folder, "merge-base", revision, "HEAD") or revision
+    raise refusals[0]
+
+
 def changed_files(folder: Path, revision: str) -> tuple[str, ...]:
     """Return the files below a folder that differ from a revision or are new, relative to the folder, sorted.
 
@@ -74,18 +91,6 @@ def _done(run: subprocess.CompletedProcess[bytes], hint: str = "") -> None:
         words = run.stderr.decode(errors="replace").strip() or run.stdout.decode(errors="replace").strip()
         shown = re.sub(r"://[^/@\s]+@", "://", words)  # a clone of continuous integration has its token in the address
         raise Problems([Problem("GIT003", f"git refuses: {shown}", hint=hint)])
-
-
-def branched_from(revisions: Sequence[str], folder: Path) -> str | None:
-    """Return the commit at which the checkout left the first of the revisions that git knows; None where it knows none.
-
-    Of a clone that does not reach back so far it is the revision itself.
-    """
-    for revision in revisions:
-        asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-        if (known := _line(folder, *asked)) is not None:
-            return _line(folder, "merge-base", known, "HEAD") or known
-    return None
 
 
 def checked_out(folder: Path) -> tuple[str, ...]:

@@ -91,7 +91,7 @@ def test_a_pull_request_about_something_else_passes(team: Team, machine: Make) -
 
 
 def test_no_step_has_more_annotations_than_github_shows(team: Team, machine: Make) -> None:
-    extra = "".join(f"colour{number}: blue\n" for number in range(14))
+    extra = "".join(f"colour{number}: blue  # ``` <b>\n" for number in range(14))
     team.branch("load", tiny_yaml=tiny.TEXT + extra)
     run = machine()
     run.act()
@@ -101,6 +101,9 @@ def test_no_step_has_more_annotations_than_github_shows(team: Team, machine: Mak
     assert run.failed == ["Comment", "Answer"]
     assert len(check.annotations) == 10
     assert [f"colour{number}" in check.err for number in range(14)] == [True] * 14
+    lines = [line for line in run.step("Review").summary.splitlines() if "```" in line]
+    assert lines
+    assert all(line.startswith("    ") for line in lines), "code, which no line of a file can end"
 
 
 @pytest.mark.parametrize(("fork", "actor"), [(True, "stranger"), (False, "dependabot[bot]")])

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from planner.edges.files import read_text
 from planner.edges.forges.conversation import Run
-from planner.words.diagnostics import Problems
+from planner.words.diagnostics import Problem, Problems
 
 ForgeName = Literal["github", "gitlab", "bitbucket", "azure"]
 TOKENS: dict[ForgeName, tuple[str, ...]] = {
@@ -28,6 +28,13 @@ TOKENS: dict[ForgeName, tuple[str, ...]] = {
     "azure": ("SYSTEM_ACCESSTOKEN", "AZURE_DEVOPS_EXT_PAT"),
 }
 """Variables that may hold the token, the first one first."""
+RUNS: dict[ForgeName, str] = {
+    "github": "GITHUB_EVENT_PATH",
+    "gitlab": "CI_MERGE_REQUEST_IID",
+    "bitbucket": "BITBUCKET_PR_ID",
+    "azure": "SYSTEM_PULLREQUEST_PULLREQUESTID",
+}
+"""Variables by which a run shows whose it is."""
 API_URLS: dict[ForgeName, str] = {
     "github": "https://api.github.com",
     "gitlab": "https://gitlab.com/api/v4",
@@ -42,6 +49,7 @@ class Runner:
 
     repository, number, api_url, token: as in `Target`; empty or None where they are not known.
     bases: revisions of the base, the best first, with the name under which people know it.
+    branch: which the pull request wants to merge; empty where it is not known.
     run: which run it is.
     is_restricted: why its token may only read; empty where it may write.
     """
@@ -52,22 +60,40 @@ class Runner:
     token: str = field(repr=False)
     bases: tuple[str, ...]
     base_name: str
+    branch: str
     run: Run
     is_restricted: str
+
+
+def forge_here() -> ForgeName | None:
+    """Return whose run this is; None where it is no run, or one of another system."""
+    return next((forge for forge, variable in RUNS.items() if os.environ.get(variable)), None)
 
 
 def runner_here(forge: ForgeName) -> Runner:
     """Return what the environment variables of this run say."""
     event = Path(os.environ.get("GITHUB_EVENT_PATH") or os.devnull)
     try:
-        text = read_text(event) if forge == "github" and event.is_file() else ""
-    except Problems:  # it only spares an option
-        text = ""
-    return runner_of(forge, os.environ, text)
+        return runner_of(forge, os.environ, read_text(event) if forge == "github" and event.is_file() else "")
+    except Problems:  # the event only spares an option
+        return runner_of(forge, os.environ)
+
+
+def pull_request_here() -> Runner | None:
+    """Return what this run of a pull request says; None for another run, or none. Raises `Problems` (IO001, CI001)."""
+    forge = forge_here()
+    if forge is None:
+        return None
+    event = read_text(Path(os.environ["GITHUB_EVENT_PATH"])) if forge == "github" else ""
+    runner = runner_of(forge, os.environ, event)
+    return runner if runner.number is not None and runner.bases else None
 
 
 def runner_of(forge: ForgeName, variables: Mapping[str, str], event: str = "") -> Runner:
-    """Return what is known. event: text of the file that `GITHUB_EVENT_PATH` names; empty without one."""
+    """Return what is known. event: text of the file that `GITHUB_EVENT_PATH` names; empty without one.
+
+    Raises `Problems` with CI001 where the event is no JSON object.
+    """
     known = {name: value.strip() for name, value in variables.items()}
     token = next((known[name] for name in TOKENS[forge] if known.get(name)), "")
     match forge:
@@ -86,8 +112,8 @@ def _github(known: Mapping[str, str], token: str, pull: Mapping[str, Any]) -> Ru
     ref = re.fullmatch(r"refs/pull/(\d+)/(?:merge|head)", known.get("GITHUB_REF", ""))
     source = (head.get("repo") or {}).get("full_name")
     restricted = ""
-    if source and source != (base.get("repo") or {}).get("full_name"):
-        restricted = f"the pull request comes from the fork {source}"
+    if head and source != (base.get("repo") or {}).get("full_name"):
+        restricted = f"the pull request comes from the fork {source or 'that is gone'}"
     elif known.get("GITHUB_ACTOR") == "dependabot[bot]":
         restricted = "the run was started by Dependabot"
     branch = known.get("GITHUB_BASE_REF", "") or str(base.get("ref") or "")
@@ -97,8 +123,10 @@ def _github(known: Mapping[str, str], token: str, pull: Mapping[str, Any]) -> Ru
         number=_number(pull.get("number")) or (int(ref[1]) if ref else None),
         api_url=known.get("GITHUB_API_URL", "") or API_URLS["github"],
         token=token,
-        bases=_bases(str(base.get("sha") or ""), branch),
+        # The checkout is merged with a branch that may have gone on from the commit of the event.
+        bases=tuple(filter(None, (f"origin/{branch}" if branch else "", str(base.get("sha") or ""), branch))),
         base_name=branch,
+        branch=str(head.get("ref") or "") or known.get("GITHUB_HEAD_REF", ""),
         run=_run(known, "GITHUB_RUN_ID", "GITHUB_RUN_ATTEMPT", commit),
         is_restricted=restricted,
     )
@@ -107,14 +135,16 @@ def _github(known: Mapping[str, str], token: str, pull: Mapping[str, Any]) -> Ru
 def _gitlab(known: Mapping[str, str], token: str) -> Runner:
     source, own = known.get("CI_MERGE_REQUEST_SOURCE_PROJECT_PATH"), known.get("CI_MERGE_REQUEST_PROJECT_PATH")
     branch = known.get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "")
+    merged_with = known.get("CI_MERGE_REQUEST_TARGET_BRANCH_SHA", "")  # a pipeline of the merged result alone has it
     commit = known.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", "") or known.get("CI_COMMIT_SHA", "")
     return Runner(
         repository=own or known.get("CI_PROJECT_PATH", ""),
         number=_number(known.get("CI_MERGE_REQUEST_IID")),
         api_url=known.get("CI_API_V4_URL", "") or API_URLS["gitlab"],
         token=token,
-        bases=_bases(known.get("CI_MERGE_REQUEST_DIFF_BASE_SHA", ""), branch),
+        bases=_bases(merged_with or known.get("CI_MERGE_REQUEST_DIFF_BASE_SHA", ""), branch),
         base_name=branch,
+        branch=known.get("CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", ""),
         run=_run(known, "CI_PIPELINE_ID", "", commit),
         is_restricted=f"the merge request comes from the fork {source}" if source and own and source != own else "",
     )
@@ -129,6 +159,7 @@ def _bitbucket(known: Mapping[str, str], token: str) -> Runner:
         token=token,
         bases=_bases(known.get("BITBUCKET_PR_DESTINATION_COMMIT", ""), branch),
         base_name=branch,
+        branch=known.get("BITBUCKET_BRANCH", ""),
         run=_run(known, "BITBUCKET_BUILD_NUMBER", "BITBUCKET_STEP_RUN_NUMBER", known.get("BITBUCKET_COMMIT", "")),
         is_restricted="",
     )
@@ -145,18 +176,20 @@ def _azure(known: Mapping[str, str], token: str) -> Runner:
         token=token,
         bases=_bases("", branch),
         base_name=branch,
+        branch=known.get("SYSTEM_PULLREQUEST_SOURCEBRANCH", "").removeprefix("refs/heads/"),
         run=_run(known, "BUILD_BUILDID", "SYSTEM_JOBATTEMPT", known.get("SYSTEM_PULLREQUEST_SOURCECOMMITID", "")),
         is_restricted="the pull request comes from a fork" if forked else "",
     )
 
 
 def _pull(event: str) -> Mapping[str, Any]:
-    """Return the pull request of an event; an empty one where the event has none or is no JSON."""
+    """Return the pull request of an event; an empty one where the event has none."""
     try:
         value = json.loads(event) if event else {}
-    except ValueError:
-        return {}
-    pull = value.get("pull_request") if isinstance(value, dict) else None
+        pull = value.get("pull_request")
+    except (AttributeError, ValueError) as error:
+        message = f"the event of the run is no JSON object: {error}"
+        raise Problems([Problem("CI001", message, hint="GITHUB_EVENT_PATH names its file")]) from error
     return pull if isinstance(pull, dict) else {}
 
 

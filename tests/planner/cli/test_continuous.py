@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.cli.continuous import is_stale, page_text
+from planner.edges.forges.runner import RUNS
 from planner.edges.workspace import Workspace
 from planner.words.diagnostics import Problem, Problems
 from tests.planner.cli.command import spillway
 
-NOT_HERE = {"GITHUB_EVENT_PATH": "", "GITHUB_STEP_SUMMARY": "", "CI_MERGE_REQUEST_IID": ""}
+NOT_HERE = {**dict.fromkeys(RUNS.values(), ""), "GITHUB_STEP_SUMMARY": ""}
 
 
 def test_without_a_pull_request_nothing_is_planned(checkout: Workspace) -> None:
