@@ -183,6 +183,12 @@ def test_a_figure_that_counts_a_risk_in_is_marked_as_one() -> None:
     assert [cause.risk for cause in causes] == ["", "privacy", "privacy", ""]
 
 
+def test_what_an_account_at_a_new_processor_saves_is_marked() -> None:
+    change = made("new processor")
+    (account,) = [c for c in change.review().attribution.causes if c.name.startswith("api.providers.")]
+    assert account.risk == "processor"
+
+
 def test_what_least_churn_kept_comes_from_the_lock() -> None:
     told = made("least churn")
     assert told.proposed.plan.kept is not None
