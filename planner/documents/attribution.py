@@ -24,7 +24,7 @@ from typing import Any, Literal
 from planner.documents.changes import KeyChange, key_changes, with_whole_lists
 from planner.documents.diff import compare
 from planner.documents.lock import Lock
-from planner.documents.price_causes import moved_prices, price_causes
+from planner.documents.price_causes import moved_price_causes, price_causes
 from planner.documents.review import Attribution, Cause, CauseKind, Place
 from planner.documents.sentences import key_sentence, plain
 from planner.domain.prices import Price
@@ -198,7 +198,7 @@ def _steps(base: Lock, proposed: Lock, document: Document, moved: Moved) -> tupl
     if moved.facts:
         stand = replace(stand, facts="proposed")
         steps.append(_Step(tuple(_cause("facts", key, f"own catalog: {key}") for key in moved.facts), stand))
-    if prices := moved_prices(moved.old_prices, moved.new_prices, base, proposed):
+    if prices := moved_price_causes(moved.old_prices, moved.new_prices, base, proposed):
         steps.append(_Step(prices, replace(stand, prices="proposed"), prices=True))
     return steps, neutral
 

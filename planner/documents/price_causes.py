@@ -16,7 +16,9 @@ ZERO = Decimal(0)
 MIX = "another mix is cheaper at the new prices"
 
 
-def moved_prices(old: Mapping[str, Price], new: Mapping[str, Price], base: Lock, proposed: Lock) -> tuple[Cause, ...]:
+def moved_price_causes(
+    old: Mapping[str, Price], new: Mapping[str, Price], base: Lock, proposed: Lock
+) -> tuple[Cause, ...]:
     """Return a cause for each price that was consulted and is not the same on both lists, sorted by key.
 
     A price that came is a cause where the proposed plan pays it.
@@ -61,7 +63,9 @@ def price_causes(
     told = []
     for cause in known:
         lines = [line for line in plan.cost.lines if line.price == cause.name]
-        change = sum((repriced(line, old[cause.name], new[cause.name]) - line.usd_per_month for line in lines), ZERO)
+        change = sum(
+            (_at_new_price(line, old[cause.name], new[cause.name]) - line.usd_per_month for line in lines), ZERO
+        )
         told.append(cause.model_copy(update={"usd_per_month": change}))
     rest = usd - sum((cause.usd_per_month or ZERO for cause in told), ZERO)
     told.sort(key=lambda cause: (-abs(cause.usd_per_month or ZERO), cause.name))
@@ -73,7 +77,7 @@ def price_causes(
     return told
 
 
-def repriced(line: CostLine, old: Price, new: Price) -> Decimal:
+def _at_new_price(line: CostLine, old: Price, new: Price) -> Decimal:
     """Return the amount of a line at the new price. An address where a factor holds keeps its factor."""
     factor = line.unit_price / old.usd if line.unit_price != old.usd else Decimal(1)
     return dollars(line.quantity * new.usd * factor)

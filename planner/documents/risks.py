@@ -59,7 +59,7 @@ def risks(old: Side | None, new: Side, catalog: Catalog, document: Document) -> 
 
 OF_KEYS: Mapping[str, tuple[str, ...]] = {
     "privacy": (".data",),
-    "processor": ("api.providers.",),
+    "processor": ("api.providers",),
     "residency": (".residency", "platform.region"),
     "terms": (".terms",),
     "licence": ("licence",),

@@ -15,6 +15,7 @@ from planner.domain.policy import (
     HORIZON,
     DataClasses,
     EndLimits,
+    FactRule,
     FactState,
     Licences,
     Names,
@@ -121,6 +122,7 @@ def licences(rule: Licences, subject: Subject) -> Iterator[Finding]:
             yield Finding(rule.unknown, f"not judged: the licence of {key} is not verified")
         else:
             yield _named(rule, model.licence, f"{key} is under {model.licence}")
+    yield from _drafters(rule, subject)
     if not subject.plan.pools:
         yield Finding("pass", "the plan runs no model")
 
@@ -136,8 +138,16 @@ def commercial_licence(rule: FactState, subject: Subject) -> Iterator[Finding]:
             yield Finding(rule.unknown, f"not judged: whether {key} may be used commercially is not verified")
         else:
             yield Finding("pass", f"{key} may be used commercially ({model.licence})")
+    yield from _drafters(rule, subject)
     if not subject.plan.pools:
         yield Finding("pass", "the plan runs no model")
+
+
+def _drafters(rule: FactRule, subject: Subject) -> Iterator[Finding]:
+    """Yield each model with weights of its own that proposes tokens for another: nobody has read its licence."""
+    configs = (pool.engine.speculative_config for pool in subject.plan.pools)
+    for checkpoint in sorted({config.model for config in configs if config is not None and config.model is not None}):
+        yield Finding(rule.unknown, f"not judged: the licence of the drafter {checkpoint} is not verified")
 
 
 def places_of(api: FallbackApi, catalog: Catalog, region: str) -> tuple[str, ...]:

@@ -52,6 +52,23 @@ def test_what_apis_take_of_the_week_is_the_planned_share_of_the_month(name: str)
         assert sum(hour.api for hour in week) / total == pytest.approx(float(route.spill_share), abs=1e-3)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_band_that_an_api_takes_whole_needs_no_share_by_level(name: str) -> None:
+    plan, weeks = _lock(name).plan, _weeks(name)
+    first, *others = plan.routes
+    whole = [band.model_copy(update={"weights": {}, "api_share": Decimal(1)}) for band in first.bands]
+    told, left_out = (
+        [band.model_copy(update={"spill_by_level": spilled}) for band in whole]
+        for spilled in ({level.name: Decimal(1) for level in plan.levels}, {})
+    )
+    hours = [
+        hours_of_routes(plan.model_copy(update={"routes": (first.model_copy(update={"bands": bands}), *others)}), weeks)
+        for bands in (told, left_out)
+    ]
+    assert hours[0] == hours[1]
+    assert sum(hour.api for hour in hours[1][first.name]) > 0
+
+
 def test_another_week_is_not_told() -> None:
     weeks = _weeks("prod")
     shifted = {**weeks, "chat": (*weeks["chat"][1:], weeks["chat"][0])}

@@ -11,6 +11,7 @@ from planner.documents.attribution import environment_cause, with_value
 from planner.documents.changes import KeyChange
 from planner.documents.lock import Lock
 from planner.documents.review import Attribution, Cause, Review, changes_something
+from planner.documents.review_figures import Side
 from planner.documents.reviewing import review
 from planner.documents.risks import is_of_key
 from planner.edges.catalog_files import load_catalog
@@ -51,8 +52,9 @@ class Again:
             length = Decimal(band["mean_input_tokens"]) + Decimal(band["mean_output_tokens"])
             tokens = requests * Decimal(band["share_of_requests"]) * length
             refused = Decimal(band.get("refused_by_level", {}).get(level, "0"))
-            at_every_hour = not band["weights"] and Decimal(band["api_share"]) == 1
-            spilled = 1 - refused if at_every_hour else Decimal(band["spill_by_level"].get(level, "0"))
+            spilled = Decimal(band["spill_by_level"].get(level, "0"))
+            if not band["weights"] and not band["spill_by_level"] and Decimal(band["api_share"]) == 1:
+                spilled = 1 - refused
             self.api += tokens * spilled
             for pool, weight in band["weights"].items():
                 self.own[pool] += tokens * (1 - spilled - refused) * Decimal(weight)
@@ -215,6 +217,20 @@ def test_a_figure_that_counts_a_risk_in_is_marked_as_one() -> None:
     told = Attribution(causes=(lead, lead, counted, lead), note="")
     causes = review(lock(), loosened, "main", DOCUMENT, TODAY, told, catalog=load_catalog()).attribution.causes
     assert [cause.risk for cause in causes] == ["", "privacy", "privacy", ""]
+
+
+def test_tokens_of_a_band_that_an_api_takes_whole_are_counted() -> None:
+    whole = {"routes/0/bands/0/weights": {}, "routes/0/bands/0/api_share": "1", "routes/0/bands/0/spill_by_level": {}}
+    side = Side(lock(bent(plan(), whole)))
+    own, api = side.tokens(side.routes["chat"], side.routes["chat"].bands[0])
+    assert own == 0
+    assert api > 0
+
+
+def test_what_an_account_at_a_new_processor_saves_is_marked() -> None:
+    change = made("new processor")
+    (account,) = [c for c in change.review().attribution.causes if c.name.startswith("api.providers.")]
+    assert account.risk == "processor"
 
 
 def test_what_least_churn_kept_comes_from_the_lock() -> None:

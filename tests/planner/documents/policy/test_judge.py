@@ -99,6 +99,9 @@ def test_a_rule_says(kind: str, rule: dict[str, Any], state: str, words: str) ->
     assert check.where.file == "environments/policies/team.yaml"
 
 
+DRAFTED = {
+    "pools/0/engine/speculative_config": {"method": "eagle3", "num_speculative_tokens": 3, "model": "nobody/eagle3"}
+}
 OTHERWISE: dict[str, tuple[str, dict[str, Any], dict[str, Any], str, str]] = {
     "spot": ("spot_share", {"deny": "30%"}, {"lock": {"node_groups/0/capacity_type": "spot"}}, "deny", "1 of 3"),
     "training": ("training", {"state": "deny"}, {"catalog": {"trains_on_data": True}}, "deny", "openai trains"),
@@ -208,6 +211,14 @@ OTHERWISE: dict[str, tuple[str, dict[str, Any], dict[str, Any], str, str]] = {
     ),
     "engine of a pre-release": ("engine_version", {"deny": "0.33"}, {"engine": "v0.33.0rc1"}, "warn", "not known here"),
     "engine of a pre-release, built": ("engine_version", {"deny": "0.33"}, {"engine": "0.33.0-rc1"}, "warn", "is none"),
+    "licence of a drafter": ("licences", {"deny": ["MIT"]}, {"lock": DRAFTED}, "warn", "drafter nobody/eagle3 is not"),
+    "use of a drafter": (
+        "commercial_licence",
+        {"state": "warn", "unknown": "deny"},
+        {"lock": DRAFTED},
+        "deny",
+        "not judged: the licence of the drafter",
+    ),
     "an unknown route": ("training", {"state": "deny", "routes": ["caht"]}, {}, "warn", "no route `caht`"),
     "a day that is none": (
         "price_age",
