@@ -86,13 +86,13 @@ def levels_of_pool(plan: Plan, pool: Pool) -> tuple[LevelOfPool, ...]:
                 busy = rate / serves[(route.name, index)]
                 refused = band.refused_by_level.get(level.name, NOTHING)
                 wanted += busy * (1 - refused)
-                served += busy * (1 - refused - band.spill_by_level.get(level.name, NOTHING))
+                served += busy * (1 - refused - band.spilled(level.name))
         levels.append(LevelOfPool(level.name, float(level.hours), float(wanted), float(served)))
     return tuple(sorted(levels, key=lambda level: (-level.wanted, level.name)))
 
 
 def _hour(route: PlannedRoute, level: PlanLevel, rate: float) -> HourOfRoute:
-    to_api = sum((b.share_of_requests * b.spill_by_level.get(level.name, NOTHING) for b in route.bands), NOTHING)
+    to_api = sum((b.share_of_requests * b.spilled(level.name) for b in route.bands), NOTHING)
     too_long = sum((b.share_of_requests * b.refused_by_level.get(level.name, NOTHING) for b in route.bands), NOTHING)
     api, refused = rate * float(to_api), rate * float(too_long)
     return HourOfRoute(level.name, rate, max(0.0, rate - api - refused), api, refused)

@@ -55,9 +55,9 @@ class Side:
         own = api = ZERO
         for level in self.plan.levels:
             tokens = self._at_level(route.name)(level) * of_one
-            spilled = band.spill_by_level.get(level.name, ZERO)
+            spilled = band.spilled(level.name)
             api += tokens * spilled
-            own += tokens * (1 - spilled - band.refused_by_level.get(level.name, ZERO))
+            own += tokens * (1 - spilled - band.refused(level.name))
         return (own, api) if band.weights else (ZERO, api)
 
     def requests_of(self, capacity: PoolCapacity) -> Decimal:

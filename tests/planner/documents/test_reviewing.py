@@ -46,8 +46,9 @@ class Again:
         for band in route["bands"]:
             length = Decimal(band["mean_input_tokens"]) + Decimal(band["mean_output_tokens"])
             tokens = requests * Decimal(band["share_of_requests"]) * length
-            spilled = Decimal(band["spill_by_level"].get(level, "0"))
             refused = Decimal(band.get("refused_by_level", {}).get(level, "0"))
+            always = band["api_share"] == "1" and not band["weights"] and not band["spill_by_level"]
+            spilled = 1 - refused if always else Decimal(band["spill_by_level"].get(level, "0"))
             self.api += tokens * spilled
             for pool, weight in band["weights"].items():
                 self.own[pool] += tokens * (1 - spilled - refused) * Decimal(weight)
@@ -182,7 +183,7 @@ def test_what_least_churn_kept_comes_from_the_lock() -> None:
 @pytest.mark.parametrize(
     ("name", "part"),
     [
-        ("traffic", "+$1,409 / month (+49 %) · $4,261 total · SLOs met · 4 warnings"),
+        ("traffic", "+$1,409 / month (+49 %) · $4,261 total · SLOs met · 2 warnings"),
         ("price refresh", "unchanged · "),
         ("region", "≥ $3,528 (1 price missing)"),
         ("budget", "$0 / month · "),
