@@ -79,7 +79,9 @@ def promise_words(promise: Promise) -> str:
     """
     before, after = ([_ms(time) for time in side] for side in _sides(promise))
     if None not in before and before[1] != after[1]:
-        told = was_now(" of ".join(str(each or MISSING) for each in before), " of ".join(str(each or MISSING) for each in after))
+        told = was_now(
+            " of ".join(str(each or MISSING) for each in before), " of ".join(str(each or MISSING) for each in after)
+        )
     else:
         told = f"{was_now(before[0], after[0])} of {was_now(before[1], after[1])}"
     late = promise.target_ms is not None and promise.expected_ms is not None and promise.expected_ms > promise.target_ms
