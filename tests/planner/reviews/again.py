@@ -1,4 +1,4 @@
-"""The figures of a plan, computed again from the plain values of its lock, by code that shares nothing with a review."""
+"""The figures of a plan, computed again from the plain values of its lock, by code that no review shares."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class Again:
         }
 
     def route_usd(self, route: str) -> Decimal:
-        """A route's part of the bill: its own lines, and the hours of its pools by the time that it keeps them busy."""
+        """A route's part of the bill, as the lock has it; the parts and the platform are the whole."""
         return Decimal(self.routes[route]["usd_per_month"])
 
     def latencies(self, route: str) -> dict[str, tuple[Decimal | None, Decimal]]:

@@ -216,6 +216,9 @@ def check_causes(both: Sides, rows: list[list[str]]) -> None:
 
 def check_routes(both: Sides, rows: list[list[str]]) -> None:
     assert sorted({*both.old.routes, *both.new.routes}) == [row[0].partition(",")[0] for row in rows]
+    for each in (both.old, both.new):
+        parts = sum(map(each.route_usd, each.routes), each.usd(component="platform"))
+        assert abs(parts - each.usd()) <= Decimal("0.01") * len(each.routes)
     for name_cell, _, served, usd, per_million, api, latency in rows:
         name = name_cell.partition(",")[0]
         of = [side if name in side.routes else None for side in (both.old, both.new)]
