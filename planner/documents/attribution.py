@@ -247,8 +247,8 @@ def with_value(tree: Mapping[str, Any], path: Path, value: Any) -> dict[str, Any
 
 
 def environment_cause(change: KeyChange, document: Document) -> Cause:
-    """Return the cause of a changed key, with the line that states it."""
-    span = document.at(change.path)
+    """Return the cause of a changed key, with the line of that key."""
+    span = document.key(change.path)
     return _cause(
         "environment",
         ".".join(map(str, change.path)),

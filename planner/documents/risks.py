@@ -79,7 +79,7 @@ def is_of_key(kind: str, key: str) -> bool:
 
 
 def _at(document: Document, *path: str) -> Place | None:
-    span = document.at(path)
+    span = document.key(path)
     return Place(file=span.file, line=span.line) if span else None
 
 

@@ -92,7 +92,7 @@ def percent(share: Decimal) -> str:
     value = share * 100
     if 0 < value < Decimal("0.05"):
         return "< 0.1 %"
-    return f"{value:.0f} %" if value >= 10 or not value else f"{value:.1f} %"
+    return f"{value:,.0f} %" if value >= 10 or not value else f"{value:.1f} %"
 
 
 def key_sentence(change: KeyChange) -> str:

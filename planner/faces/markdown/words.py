@@ -59,7 +59,7 @@ def change(figure: ReviewFigure) -> str:
         return f"{signed_money(delta)}{percent}"
     if figure.unit == "share":
         points = abs(delta) * 100
-        return f"{_sign(delta)}{points:.1f} points" if points >= Decimal("0.05") else "< 0.1 points"
+        return f"{_sign(delta)}{points:.1f} points" if points >= Decimal("0.05") else f"< {_sign(delta)}0.1 points"
     return f"{_sign(delta)}{amount(abs(delta), figure.unit)}{percent}"
 
 
@@ -73,12 +73,25 @@ def was_now(was: object, now: object, shown: Callable[[object], object] = str) -
 
 
 def promise_words(promise: Promise) -> str:
-    """Write a promise, like `TTFT 1.10 s → 1.19 s of 1.50 s`. One that is not kept is marked."""
-    expected = was_now(_ms(promise.base_expected_ms), _ms(promise.expected_ms))
-    target = was_now(_ms(promise.base_target_ms), _ms(promise.target_ms))
+    """Write a promise, like `TTFT 1.10 s → 1.19 s of 1.50 s`. One that is not kept is marked.
+
+    Where the target is another one, each time stands with its own: `TPOT 59 ms of 60 ms → 24 ms of 25 ms`.
+    """
+    before, after = ([_ms(time) for time in side] for side in _sides(promise))
+    if None not in before and before[1] != after[1]:
+        told = was_now(
+            " of ".join(str(each or MISSING) for each in before), " of ".join(str(each or MISSING) for each in after)
+        )
+    else:
+        told = f"{was_now(before[0], after[0])} of {was_now(before[1], after[1])}"
     late = promise.target_ms is not None and promise.expected_ms is not None and promise.expected_ms > promise.target_ms
     mark = f" {STATES['warn']}" if late else ""
-    return f"{promise.metric} {expected} of {target}{mark}"
+    return f"{promise.metric} {told}{mark}"
+
+
+def _sides(promise: Promise) -> tuple[tuple[Decimal | None, Decimal | None], ...]:
+    """Return the time and its target on both sides."""
+    return (promise.base_expected_ms, promise.base_target_ms), (promise.expected_ms, promise.target_ms)
 
 
 def place_words(place: Place | None) -> Markdown:
@@ -117,4 +130,4 @@ def _sign(value: Decimal) -> str:
 
 
 def _percent(ratio: Decimal) -> str:
-    return f"{_sign(ratio)}{abs(ratio) * 100:.0f} %" if abs(ratio) >= Decimal("0.005") else "< 1 %"
+    return f"{_sign(ratio)}{abs(ratio) * 100:,.0f} %" if abs(ratio) >= Decimal("0.005") else "< 1 %"
