@@ -33,6 +33,8 @@ KINDS = (
     "margin",
 )
 """What a risk may be about, the gravest first. Faces show them in this order."""
+NO_LIMITS = "commercial ok"
+"""What the catalog writes of a licence that limits nothing. A model under it is no risk."""
 CLASSES = ("public", "internal", "restricted")
 """Classes of data, from the loosest to the strictest."""
 
@@ -263,7 +265,7 @@ def _licences(old: Side | None, new: Side, catalog: Catalog) -> Iterator[Risk]:
             use = new.environment.licence
             who = Licensee(use.use == "commercial", use.monthly_users, use.based_in)
             told += [f"it {doubt}"] if (doubt := unsure(model.licence_terms, who)) else []
-        if model.licence_limits:
+        if model.licence_limits not in ("", NO_LIMITS):
             told.append(model.licence_limits)
         if told:
             what = f"{key} is hosted under {model.licence or 'an unknown licence'}: {'; '.join(told)}"
