@@ -16,7 +16,7 @@ FOLDS = re.compile(r"<details><summary>(.*)</summary>|</details>")
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_change_in_a_comment(name: str) -> None:
-    assert_golden(GOLDEN / f"{file_name(name)}.comment.md", draw(kept(name).page()).text)
+    assert_golden(GOLDEN / f"{file_name(name)}.comment.txt", draw(kept(name).page()).text)
 
 
 @pytest.mark.parametrize("name", NAMES)
