@@ -57,6 +57,18 @@ def test_the_difference_is_against_where_the_branch_left(planned_change: Team, m
     assert f"diff tiny --base {left} --format json" in run.called
 
 
+def test_a_rule_over_the_change_binds_the_answer(planned_change: Team, machine: Make) -> None:
+    """The lock is fresh; that it costs more than the rule lets it grow by is known against the base alone."""
+    (planned_change.clone / "environments/policies").mkdir()
+    planned_change.write("policies/finance.yaml", "version: 1\nrules:\n  cost_change: {deny: $1}\n")
+    planned_change.push("load", "Let finance decide")
+    run = machine()
+    outputs = run.act()
+    assert outputs["answer"] == "no"
+    assert run.failed == ["Answer"]
+    assert any("POL011" in annotation for annotation in run.step("Check").annotations)
+
+
 def test_a_stale_lock_fails_after_everything_was_said(unplanned_change: Team, machine: Make) -> None:
     run = machine()
     outputs = run.act()
