@@ -65,6 +65,7 @@ def review(
     attribution: Attribution | None = None,
     rules: Iterable[Check] = (),
     catalog: Catalog | None = None,
+    of_rules: Iterable[Risk] = (),
 ) -> Review:
     """Return the review of a lock against its base.
 
@@ -73,12 +74,13 @@ def review(
     attribution: what changed the bill by how much; None for the sums of old and new prices alone.
     rules: what a team's own rules say.
     catalog: what is known of providers, places and models today; without it the risks say of them that nobody knows.
+    of_rules: risks of a change to the rules of the team.
     """
     old, new = Side(base) if base else None, Side(proposed)
     diff = compare(base, proposed)
     exchanged = replacements(old, new)
     checks = (*_checks(old.plan if old else None, new.plan), *rules)
-    found = risks(old, new, catalog or NOTHING_KNOWN, document)
+    found = risks(old, new, catalog or NOTHING_KNOWN, document, of_rules)
     routes = tuple(route_reviews(old, new, diff.parts))
     missing = tuple(_missing_prices(new.plan))
     return Review(

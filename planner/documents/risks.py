@@ -23,6 +23,7 @@ KINDS = (
     "residency",
     "terms",
     "access",
+    "policy",
     "licence",
     "retirement",
     "route",
@@ -39,16 +40,20 @@ CLASSES = ("public", "internal", "restricted")
 """Classes of data, from the loosest to the strictest."""
 
 
-def risks(old: Side | None, new: Side, catalog: Catalog, document: Document) -> tuple[Risk, ...]:
+def risks(
+    old: Side | None, new: Side, catalog: Catalog, document: Document, of_rules: Iterable[Risk] = ()
+) -> tuple[Risk, ...]:
     """Return the risks of a change, the gravest kind first. Of a first plan they are its processors and licences.
 
     catalog: what is known of providers and models today.
     document: the environment's file, which knows the lines of its keys.
+    of_rules: risks of a change to the rules of the team.
     """
     found = [
         *processor_risks(old, new, catalog, document),
         *_licences(old, new, catalog),
         *_retirements(old, new, catalog),
+        *of_rules,
     ]
     if old is not None and old.environment is not None and new.environment is not None:
         found += _of_environments(old.environment, new.environment, catalog, document)

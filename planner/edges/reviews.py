@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable
 from datetime import date
 
 from planner.documents.lock import Lock
-from planner.documents.review import Check, Review
+from planner.documents.policy.loosened import rule_risks, unknown_rules
+from planner.documents.review import Check, Review, Risk
 from planner.documents.reviewing import review
-from planner.edges.base_side import base_of
+from planner.edges.base_side import Base, base_of
 from planner.edges.workspace import Workspace
+from planner.words.diagnostics import Problems
 
 Rules = Callable[[Lock | None, Lock], Iterable[Check]]
 """What a team's own rules say of a lock against its base."""
@@ -47,4 +49,17 @@ def review_of(
             attribution,
             rules(side.lock, proposed),
             workspace.catalog(),
+            _of_rules(workspace, side, name) if side.lock is not None else (),
         )
+
+
+def _of_rules(workspace: Workspace, base: Base, name: str) -> tuple[Risk, ...]:
+    """Return the risks of a change to the rules of the team. Raises `Problems` where today's cannot be read."""
+    after = workspace.rulebook(workspace.wanted(name))
+    if base.workspace is None:
+        return tuple(unknown_rules(after))
+    try:
+        before = base.workspace.rulebook(base.workspace.wanted(name))
+    except Problems:
+        return tuple(unknown_rules(after))
+    return tuple(rule_risks(before, after))

@@ -138,14 +138,15 @@ def _limits(rule: Any, document: Document, path: Path, may_be_silent: bool = Fal
     if isinstance(warn, tuple) or None in (warn, deny) or HORIZON in (warn, deny):
         return
     falls = isinstance(rule, EndLimits | MinimumVersions)
-    beyond = _order(deny) < _order(warn) if falls else _order(deny) > _order(warn)
+    beyond = in_order(deny) < in_order(warn) if falls else in_order(deny) > in_order(warn)
     if not beyond:
         message = f"{path[-1]}: what is denied does not lie beyond what warns"
         hint = f"let `deny` be {'less' if falls else 'more'} than `warn`, or leave `warn` out"
         yield Problem("POL005", message, document.at((*path, "deny")), hint)
 
 
-def _order(limit: Any) -> Any:
+def in_order(limit: Any) -> Any:
+    """Return what limits are compared by: releases by their numbers, all others as they are."""
     return Version.of(limit) if isinstance(limit, str) else limit
 
 

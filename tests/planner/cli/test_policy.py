@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,17 @@ def test_codes_are_explained(code: str) -> None:
     ended = spillway("explain", code)
     assert ended.status == 0
     assert ended.out.startswith(code)
+
+
+def test_a_loosened_rule_and_a_new_override_are_risks_of_the_diff() -> None:
+    """Nothing else changes, so that whoever owns the rule must see it."""
+    for arguments in (("init", "--quiet"), ("add", "."), ("commit", "--quiet", "--message", "base")):
+        identity = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
+        subprocess.run(["git", *identity, *arguments], check=True, capture_output=True)
+    assert "the rule team." not in spillway("diff", "small").out
+    _rules("gpus: {deny: 8, may_override: the CTO}", "nodes: {warn: 0}")
+    told = spillway("diff", "small", "--format", "json").document["risks"]
+    assert [risk["what"] for risk in told] == [
+        "the rule team.gpus states other limits: deny 0; may_override the CTO → deny 8; may_override the CTO",
+        "the rule team.spot_share is removed: it stated deny 10%",
+    ]
