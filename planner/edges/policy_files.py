@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from planner.documents.policy.rulebook import RuleSet, rules_of_file
+from planner.documents.policy.rulebook import RuleSet, rules_of_file, sound_rules
 from planner.domain.policy import FILE_NAME, OWN
 from planner.edges.files import read_text
 from planner.words.diagnostics import Problem, Problems, Span
 
 FOLDER = "policies"
 """Name of the folder beside the environments."""
+Doubts = Callable[[RuleSet], Iterable[Problem]]
+"""What finds what is wrong with rules that can be read."""
 
 
-def policies_beside(folder: Path) -> tuple[RuleSet, ...]:
+def policies_beside(folder: Path, doubts: Doubts = lambda _: ()) -> tuple[RuleSet, ...]:
     """Return the rules of each file, by name. Raises `Problems` with everything that is wrong with any of them.
 
     folder: the folder of the environments. What nobody would read there is refused, for it may be meant as a rule.
+    doubts: what is wrong with rules that can be read. Those of a file in which others cannot be read are asked too.
     """
     own = folder / FOLDER
     if not own.exists():
@@ -28,10 +31,15 @@ def policies_beside(folder: Path) -> tuple[RuleSet, ...]:
     found: list[Problem] = list(_unread(sorted(own.iterdir())))
     sets: list[RuleSet] = []
     for path in sorted(own.glob("*.yaml")):
+        text = read_text(path)
         try:
-            sets.append(rules_of_file(read_text(path), str(path), path.stem))
+            rules: RuleSet | None = rules_of_file(text, str(path), path.stem)
         except Problems as problems:
             found += problems.problems
+            rules = sound_rules(text, str(path), path.stem)
+        if rules is not None:
+            found += doubts(rules)
+            sets.append(rules)
     if found:
         raise Problems(found)
     return tuple(sets)

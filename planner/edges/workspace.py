@@ -181,8 +181,9 @@ class Workspace:
         A file of rules that cannot be read stops every environment: nobody knows what it would have said.
         """
         own = own_rules(wanted.environment.policy.stated(), wanted.document)
-        sets = policies_beside(self.folder)
-        found = [problem for each in (*sets, own) for problem in rule_problems(each, self.catalog(), self.names())]
+        catalog, names = self.catalog(), self.names()
+        sets = policies_beside(self.folder, lambda rules: rule_problems(rules, catalog, names))
+        found = list(rule_problems(own, catalog, names))
         judging = tuple(each for each in sets if each.environments is None or wanted.name in each.environments)
         rulebook = Rulebook((*judging, own), wanted.environment.overrides, wanted.document)
         found += rulebook.problems()

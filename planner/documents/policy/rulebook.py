@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pydantic import ValidationError
+
 from planner.documents.complaints import read_as
 from planner.domain.catalog import Catalog
 from planner.domain.engine import Version
@@ -102,6 +104,25 @@ def rules_of_file(text: str, file: str, name: str) -> RuleSet:
     except Problems as problems:
         raise Problems(replace(p, code=CODES[p.code]) for p in problems.problems) from None
     return RuleSet(name, value.environments, value.rules.stated(), document, ("rules",))
+
+
+def sound_rules(text: str, file: str, name: str) -> RuleSet | None:
+    """Return the rules of a file that can be read although others cannot, so that they are judged too; None if none."""
+    try:
+        document = read(text, file)
+    except Problems:
+        return None
+    stated = document.value if isinstance(document.value, dict) else {}
+    rules = stated.get("rules")
+    sound: dict[str, Rule] = {}
+    for kind, rule in rules.items() if isinstance(rules, dict) else ():
+        try:
+            sound |= PolicyFile.model_validate({"version": stated.get("version"), "rules": {kind: rule}}).rules.stated()
+        except ValidationError:
+            continue
+    names = stated.get("environments")
+    environments = tuple(names) if isinstance(names, list) and all(isinstance(each, str) for each in names) else None
+    return RuleSet(name, environments, sound, document, ("rules",))
 
 
 def rule_problems(rules: RuleSet, catalog: Catalog, environments: Sequence[str]) -> Iterator[Problem]:

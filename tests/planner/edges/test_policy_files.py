@@ -131,3 +131,11 @@ def test_a_file_in_the_place_of_the_folder_is_refused(workspace: Workspace) -> N
     (workspace.folder / "policies").rmdir()
     (workspace.folder / "policies").write_text(RULES)
     assert refused(workspace) == ["POL008"]
+
+
+def test_one_run_tells_everything_that_is_wrong_with_a_file(workspace: Workspace) -> None:
+    """A key that nobody reads hides neither a contradiction nor a name that the catalog lacks."""
+    rules = ("gpu: {deny: 5}", "nodes: {warn: 5, deny: 2}", "residency: {allow: [mars]}", "providers: {deny: [opnai]}")
+    write(workspace, "version: 1\nrules:\n" + "".join(f"  {rule}\n" for rule in rules))
+    write(workspace, "version: 1\nrules:\n  gpus: {warn: 5, deny: 2}\n", "other.yaml")
+    assert sorted(refused(workspace)) == ["POL003", "POL005", "POL005", "POL007", "POL007"]
