@@ -26,7 +26,7 @@ from planner.documents.review import (
     RouteReview,
 )
 from planner.documents.review_figures import ZERO, Side, pool_reviews, review_figures, route_reviews
-from planner.documents.risks import is_of_key, risks
+from planner.documents.risks import is_of_key, lost_latencies, risks
 from planner.documents.sentences import percent
 from planner.documents.touched import replacements, touched
 from planner.domain.catalog import Catalog
@@ -80,8 +80,8 @@ def review(
     diff = compare(base, proposed)
     exchanged = replacements(old, new)
     checks = (*_checks(old.plan if old else None, new.plan), *rules)
-    found = risks(old, new, catalog or NOTHING_KNOWN, document, of_rules)
     routes = tuple(route_reviews(old, new, diff.parts))
+    found = risks(old, new, catalog or NOTHING_KNOWN, document, (*of_rules, *lost_latencies(routes)))
     missing = tuple(_missing_prices(new.plan))
     return Review(
         format_version=FORMAT_VERSION,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 
 from planner.documents.processors import processor_risks
-from planner.documents.review import Place, Risk
+from planner.documents.review import Place, Risk, RouteReview
 from planner.documents.review_figures import Side
 from planner.documents.sentences import plain
 from planner.domain.catalog import Catalog
@@ -41,19 +41,19 @@ CLASSES = ("public", "internal", "restricted")
 
 
 def risks(
-    old: Side | None, new: Side, catalog: Catalog, document: Document, of_rules: Iterable[Risk] = ()
+    old: Side | None, new: Side, catalog: Catalog, document: Document, further: Iterable[Risk] = ()
 ) -> tuple[Risk, ...]:
     """Return the risks of a change, the gravest kind first. Of a first plan they are its processors and licences.
 
     catalog: what is known of providers and models today.
     document: the environment's file, which knows the lines of its keys.
-    of_rules: risks of a change to the rules of the team.
+    further: risks that were found elsewhere.
     """
     found = [
         *processor_risks(old, new, catalog, document),
         *_licences(old, new, catalog),
         *_retirements(old, new, catalog),
-        *of_rules,
+        *further,
     ]
     if old is not None and old.environment is not None and new.environment is not None:
         found += _of_environments(old.environment, new.environment, catalog, document)
@@ -62,6 +62,16 @@ def risks(
     if old is not None:
         found += [*_access(old, new, document), *_refused(old, new, document)]
     return tuple(sorted(dict.fromkeys(found), key=lambda risk: KINDS.index(risk.kind)))
+
+
+def lost_latencies(routes: Iterable[RouteReview]) -> Iterator[Risk]:
+    """Yield the promises that were computed on the base, and of which nobody can tell now whether they are kept."""
+    for route in routes:
+        lost = [p for p in route.promises if p.target_ms is not None and p.expected_ms is None and p.base_expected_ms]
+        if lost:
+            told = plain([f"{each.metric} of {show_duration(float(each.target_ms or 0))}" for each in lost])
+            what = f"nobody has measured how fast {route.name} is served now: its promise ({told}) may not be kept"
+            yield Risk(kind="slo", what=what)
 
 
 OF_KEYS: Mapping[str, tuple[str, ...]] = {

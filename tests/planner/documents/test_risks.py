@@ -9,9 +9,9 @@ import pytest
 
 from planner.documents.attribution import with_value
 from planner.documents.lock import Lock
-from planner.documents.review import Risk
+from planner.documents.review import Risk, RouteReview
 from planner.documents.review_figures import Side
-from planner.documents.risks import KINDS, risks
+from planner.documents.risks import KINDS, lost_latencies, risks
 from planner.edges.catalog_files import load_catalog
 from planner.words.spans import read
 from tests.planner.documents.changes_of_plans import CHANGES, made
@@ -218,3 +218,24 @@ def test_real_changes_have_the_risks_that_they_have(name: str) -> None:
     new, old = Side(change.proposed), Side(change.base)
     assert {risk.kind for risk in risks(old, new, change.after.catalog(), document)} == EXPECTED.get(name, set())
     assert risks(new, new, change.after.catalog(), document) == ()
+
+
+def test_a_promise_that_nobody_can_judge_any_more_is_a_risk() -> None:
+    """A pool kept the time per token; what serves the route now was never measured."""
+
+    def route(expected: str | None, target: str | None = "60") -> RouteReview:
+        promise = {
+            "metric": "TPOT",
+            "base_target_ms": "60",
+            "target_ms": target,
+            "base_expected_ms": "59",
+            "expected_ms": expected,
+        }
+        values = dict.fromkeys(RouteReview.model_fields)
+        texts = {"name": "chat", "presence": "changed", "privacy": "internal", "served": "an API"}
+        return RouteReview.model_validate({**values, **texts, "promises": [promise], "changes": []})
+
+    (risk,) = lost_latencies([route(None)])
+    assert risk.kind == "slo"
+    assert risk.what == "nobody has measured how fast chat is served now: its promise (TPOT of 60ms) may not be kept"
+    assert list(lost_latencies([route("58"), route(None, target=None)])) == []
