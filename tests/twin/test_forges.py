@@ -40,6 +40,8 @@ def asked(forges: Forges, method: str, path: str, value: Any = None, **headers: 
     return status, json.loads(text) if text[:1] in (b"{", b"[") else text.decode(), heads
 
 
+OURS = "spillway"
+"""Who the imitated tokens belong to."""
 GITHUB = "github/repos/team/serving/issues"
 GITLAB = "gitlab/api/v4/projects/team%2Fserving/merge_requests/7"
 BITBUCKET = "bitbucket/2.0/repositories/team/serving/pullrequests/7"
@@ -96,7 +98,7 @@ def test_gitlab_names_the_next_page_and_begins_with_the_newest(forges: Forges) -
 
 
 def test_bitbucket_keeps_what_was_deleted_without_its_words(forges: Forges) -> None:
-    forges.begin(comments=[["spillway", "hello"]])
+    forges.begin(comments=[[OURS, "hello"]])
     assert asked(forges, "DELETE", f"{BITBUCKET}/comments/1001", **BEARER)[0] == 204
     _, page, _ = asked(forges, "GET", f"{BITBUCKET}/comments", **BEARER)
     assert [(each["deleted"], each["content"]["raw"]) for each in page["values"]] == [(True, "")]
