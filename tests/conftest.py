@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.forges import Forges, serving
 from tests.tools import require_cluster_tools
 from twin.cluster import LocalCluster, RunningCluster
 
@@ -25,6 +26,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _is_expensive(item: pytest.Item) -> bool:
     return any(item.get_closest_marker(marker) for marker in _EXPENSIVE)
+
+
+@pytest.fixture(scope="session")
+def served_forges() -> Iterator[Forges]:
+    with serving() as forges:
+        yield forges
+
+
+@pytest.fixture
+def forges(served_forges: Forges) -> Forges:
+    """Imitated forges, of which nobody has asked anything."""
+    served_forges.begin()
+    return served_forges
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from datetime import date
 
 from planner.documents.lock import Lock
 from planner.documents.policy.loosened import rule_risks, unknown_rules
+from planner.documents.policy.rulebook import Rulebook
 from planner.documents.review import Check, Review, Risk
 from planner.documents.reviewing import review
 from planner.edges.base_side import Base, base_of
@@ -33,7 +34,8 @@ def review_of(
     base_name: what people call the base; the base itself where it is empty.
     Raises `Problems` where a lock or the environment cannot be read, or git knows no such revision.
     """
-    proposed, document = workspace.existing_lock(name), workspace.wanted(name).document
+    proposed, wanted = workspace.existing_lock(name), workspace.wanted(name)
+    document = wanted.document
     with base_of(workspace, name, base) as side:
         attribution = None
         if not quick and side.lock is not None:
@@ -49,13 +51,12 @@ def review_of(
             attribution,
             rules(side.lock, proposed),
             workspace.catalog(),
-            _of_rules(workspace, side, name) if side.lock is not None else (),
+            _of_rules(workspace.rulebook(wanted), side, name) if side.lock is not None else (),
         )
 
 
-def _of_rules(workspace: Workspace, base: Base, name: str) -> tuple[Risk, ...]:
-    """Return the risks of a change to the rules of the team. Raises `Problems` where today's cannot be read."""
-    after = workspace.rulebook(workspace.wanted(name))
+def _of_rules(after: Rulebook, base: Base, name: str) -> tuple[Risk, ...]:
+    """Return the risks of a change to the rules of the team. after: the rules of today."""
     if base.workspace is None:
         return tuple(unknown_rules(after))
     try:

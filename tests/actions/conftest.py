@@ -15,7 +15,7 @@ import pytest
 from planner.documents.lock import render
 from tests.actions import tiny, warm
 from tests.actions.machine import Machine
-from tests.forges import Forges, serving
+from tests.forges import Forges
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -102,19 +102,6 @@ def served_spillway() -> Iterator[Path]:
         (folder / "tiny.lock.json").write_text(render(tiny.lock_of(tiny.TEXT)), encoding="utf-8")
         with warm.serving(folder) as address:
             yield address
-
-
-@pytest.fixture(scope="session")
-def served_forges() -> Iterator[Forges]:
-    with serving() as forges:
-        yield forges
-
-
-@pytest.fixture
-def forges(served_forges: Forges) -> Forges:
-    """Imitated forges, of which nobody has asked anything."""
-    served_forges.begin()
-    return served_forges
 
 
 @pytest.fixture

@@ -7,25 +7,12 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.examples import ROOT
-from tests.forges import Forges, serving
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Forges]:
-    with serving() as forges:
-        yield forges
-
-
-@pytest.fixture
-def forges(served: Forges) -> Forges:
-    served.begin()
-    return served
+from tests.forges import Forges
 
 
 def asked(forges: Forges, method: str, path: str, value: Any = None, **headers: str) -> tuple[int, Any, Any]:

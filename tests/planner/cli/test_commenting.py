@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from planner.documents.lock import render
 from planner.edges.forges.conversation import mark_of
 from planner.edges.workspace import Workspace
-from tests.forges import FORGES, HEAD, NUMBER, REPOSITORY, Forges, serving
+from tests.forges import FORGES, HEAD, NUMBER, REPOSITORY, Forges
 from tests.planner import small
 from tests.planner.cli.command import Ended, spillway
 from tests.planner.edges.test_git import git
@@ -45,17 +44,11 @@ QUIET = dict.fromkeys(
 """Variables of a run in which this test may stand itself."""
 
 
-@pytest.fixture(scope="module")
-def served() -> Iterator[Forges]:
-    with serving() as forges:
-        yield forges
-
-
 @pytest.fixture
-def forges(served: Forges, monkeypatch: pytest.MonkeyPatch) -> Forges:
+def forges(served_forges: Forges, monkeypatch: pytest.MonkeyPatch) -> Forges:
     monkeypatch.setattr("planner.edges.forges.publishing.SETTLING_S", 0.0)
-    served.begin(head="")
-    return served
+    served_forges.begin(head="")
+    return served_forges
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,22 +11,10 @@ from planner.edges.forges.conversation import ForgeError, Mark, Run, Target, mar
 from planner.edges.forges.forge import CAN_HIDE, LIMITS, WITHOUT_HTML, forge_at
 from planner.edges.forges.publishing import Behavior, Published, Wanted, publish
 from planner.edges.forges.runner import ForgeName
-from tests.forges import FORGES, HEAD, Forges, serving
+from tests.forges import FORGES, HEAD, Forges
 
 OLD = "a" * 40
 each_forge = pytest.mark.parametrize("name", FORGES)
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Forges]:
-    with serving() as forges:
-        yield forges
-
-
-@pytest.fixture
-def forges(served: Forges) -> Forges:
-    served.begin()
-    return served
 
 
 def wanted(text: str, number: int = 5, commit: str = HEAD, environment: str = "prod") -> Wanted:
