@@ -18,6 +18,9 @@ from twin.aws.store import Store
 from twin.stage import PulumiStage, prepare
 
 COMMAND_LIMIT_S = 240
+_OF_PLUGINS = ("from $PATH at", "is expected to have version")
+"""What the engine says of plugins: that they stand on the PATH, and that the library of the Kubernetes provider is
+older than its SDK."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,7 @@ def engine(folder: Path, program: str, *, cluster: Path | None = None, stack: st
 
 def stage(folder: Path, *, cluster: Path | None = None, region: str = "us-east-1") -> PulumiStage:
     """A stage; skips the test when the tools are missing."""
-    for tool in ("pulumi", "pulumi-language-python", "helm3"):
+    for tool in ("pulumi", "pulumi-language-python", "pulumi-resource-kubernetes"):
         require_tool(tool)
     return prepare(folder, cluster=cluster, region=region)
 
@@ -195,11 +198,12 @@ def _parsed(status: int, output: str, errors: str, seconds: float) -> Outcome:
 
 
 def _spoken(diagnostics: list[dict[str, Any]]) -> list[str]:
-    """Messages without debugging, the program's own output and the remark that a plugin is on the PATH."""
+    """Messages without debugging, the program's own output and remarks on the plugins that stand on the PATH."""
     return [
         item["message"].strip()
         for item in diagnostics
-        if item.get("severity") in ("info", "warning", "error") and "from $PATH at" not in item["message"]
+        if item.get("severity") in ("info", "warning", "error")
+        and not any(remark in item["message"] for remark in _OF_PLUGINS)
     ]
 
 

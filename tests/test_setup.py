@@ -123,6 +123,13 @@ def test_a_tool_of_another_version_is_not_taken(toolbox: Toolbox, says: str) -> 
         binaries.require("toy")
 
 
+def test_a_tool_that_tells_no_version_is_not_taken_from_the_path(toolbox: Toolbox) -> None:
+    executable(toolbox.path / "toy", "#!/bin/sh\necho v1.10.3\n")
+    kept = [line for line in CATALOG.splitlines() if not line.startswith("version_arguments")]
+    (toolbox.tools / "tools.toml").write_text("\n".join(kept), encoding="utf-8")
+    assert binaries.find("toy") is None
+
+
 def test_an_unknown_tool_is_an_error_with_the_known_ones(toolbox: Toolbox) -> None:
     with pytest.raises(KeyError, match="toy, toy-companion"):
         binaries.find("kubectl")
@@ -137,6 +144,8 @@ def test_the_cache_folder_follows_pins_and_flags(toolbox: Toolbox) -> None:
     for file, text in (
         ("toy/go.sum", "a v1 h1:x\n"),
         ("toy/go.mod", "module toy\n\ngo 1.26.1\n"),
+        ("toy/main.go", "package main\n"),
+        ("toy/main.go", "package main // changed\n"),
         ("tools.toml", CATALOG.replace("-trimpath", "-pgo=off")),
     ):
         (toolbox.tools / file).write_text(text, encoding="utf-8")
@@ -145,6 +154,7 @@ def test_the_cache_folder_follows_pins_and_flags(toolbox: Toolbox) -> None:
     (toolbox.tools / "tools.toml").write_text(CATALOG.replace("minutes = 0.1", "minutes = 3"), encoding="utf-8")
     (toolbox.tools / "toy" / "go.mod").write_text("module toy\n\ngo 1.26.0\n", encoding="utf-8")
     (toolbox.tools / "toy" / "go.sum").write_text("", encoding="utf-8")
+    (toolbox.tools / "toy" / "main.go").unlink()
     assert folder() in seen, "an expected time is not part of a build"
 
 
@@ -152,12 +162,13 @@ def test_the_catalog_names_every_module_folder_and_each_tool_once() -> None:
     tables = tomllib.loads((ROOT / "tools" / "tools.toml").read_text(encoding="utf-8"))
     assert set(tables) == {path.parent.name for path in (ROOT / "tools").glob("*/go.mod")}
     names = [name for table in tables.values() for name in table["tools"]]
-    asked_for = "actionlint pulumi pulumi-language-python helm3 helm4 kubeconform etcd kwok"
+    asked_for = "actionlint pulumi pulumi-language-python pulumi-resource-kubernetes helm3 helm4 kubeconform etcd kwok"
     control_plane = "kube-apiserver kube-controller-manager kube-scheduler"
     assert sorted(names) == sorted(f"{asked_for} {control_plane}".split())
     for table in tables.values():
-        for tool in table["tools"].values():
-            assert "beside" in tool or {"version_arguments", "at_least", "below"} <= set(tool)
+        for name, tool in table["tools"].items():
+            stands_in = "beside" in tool or {"version_arguments", "at_least", "below"} <= set(tool)
+            assert stands_in != (name == "pulumi-resource-kubernetes"), "that one tells no version"
 
 
 # Building
@@ -175,6 +186,13 @@ def test_a_build_is_found_afterwards_and_not_repeated(toolbox: Toolbox) -> None:
     go_tools.install(said.append)
     assert said == []
     assert len(toolbox.builds()) == 1
+
+
+def test_a_module_builds_the_package_that_the_catalog_names(toolbox: Toolbox) -> None:
+    toolbox.install_go()
+    (toolbox.tools / "tools.toml").write_text(CATALOG.replace("minutes", 'package = "."\nminutes'), encoding="utf-8")
+    go_tools.install(quiet)
+    assert [line.split(" ", 1)[1] for line in toolbox.builds()] == [f"-C {toolbox.tools}/toy install -trimpath ."]
 
 
 def test_two_setups_at_once_build_once(toolbox: Toolbox) -> None:

@@ -59,7 +59,9 @@ def build(go: str, module: Module, report: Report) -> None:
     try:
         started = time.monotonic()
         label = f"building {names}: usually {_spoken(module.minutes * 60)} on two cores"
-        _run_go([go, "-C", str(module.folder), "install", *module.flags, "tool"], building, module, label, report)
+        _run_go(
+            [go, "-C", str(module.folder), "install", *module.flags, module.package], building, module, label, report
+        )
         for extra in module.extra_files:
             source = _output_of([go, "-C", str(module.folder), "list", "-m", "-f", "{{.Dir}}", extra.module])
             _copy_executable(Path(source) / extra.path, building)

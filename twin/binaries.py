@@ -7,7 +7,7 @@ the Python environment exists.
 The cache folder of a Go module is named by the digest of all that decides its content. So clones of the repository
 share one build, and a change of a pin or a flag never meets an old one:
 
-    <cache>/spillway/tools/<module>-<sha256(system, machine, go.mod, go.sum, flags, extra files)[:16]>/
+    <cache>/spillway/tools/<module>-<sha256(system, machine, go.mod, go.sum, *.go, flags, extra files)[:16]>/
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ class ExtraFile:
 class Module:
     """A module is one Go module of `tools/`.
 
+    package: what is built: `tool` for all tools of its go.mod, `.` for a program of its own.
     flags: flags of its build.
     tools: executables that it builds.
     layers: layers of tests that need it.
@@ -74,6 +75,7 @@ class Module:
 
     name: str
     folder: Path
+    package: str
     flags: tuple[str, ...]
     extra_files: tuple[ExtraFile, ...]
     tools: tuple[Executable, ...]
@@ -90,7 +92,8 @@ class Module:
             *self.flags,
             *(f"{f.module}/{f.path}" for f in self.extra_files),
         ]
-        for part in (json.dumps(build).encode(), *((self.folder / pin).read_bytes() for pin in ("go.mod", "go.sum"))):
+        sources = [self.folder / "go.mod", self.folder / "go.sum", *sorted(self.folder.glob("*.go"))]
+        for part in (json.dumps(build).encode(), *(source.read_bytes() for source in sources)):
             digest.update(hashlib.sha256(part).digest())
         return cache_root() / f"{self.name}-{digest.hexdigest()[:16]}"
 
@@ -137,7 +140,12 @@ def require(name: str) -> Path:
 
 
 def on_path(tool: Executable) -> Path | None:
-    """Return the executable on the PATH that may stand in for `tool`: it has the right name and a version that fits."""
+    """Return the executable on the PATH that may stand in for `tool`: it has the right name and a version that fits.
+
+    A tool that tells no version has none there.
+    """
+    if not tool.version_arguments and tool.beside is None:
+        return None
     location = shutil.which(tool.path_name)
     if location is None:
         return None
@@ -179,6 +187,7 @@ def _module(name: str, folder: Path, table: dict[str, Any]) -> Module:
     return Module(
         name=name,
         folder=folder,
+        package=table.get("package", "tool"),
         flags=tuple(table["flags"]),
         extra_files=tuple(ExtraFile(**entry) for entry in table.get("extra_files", ())),
         tools=tuple(_tool(tool_name, entry) for tool_name, entry in table["tools"].items()),

@@ -21,13 +21,14 @@ from twin.aws.store import ACCOUNT_FOLDER_VARIABLE, ACCOUNT_ID_VARIABLE, DEFAULT
 from twin.cluster import CLUSTER_FOLDER_VARIABLE
 
 PLUGINS: Final = Path(__file__).resolve().parent / "plugins"
-"""Executables that stand first on the PATH: the two providers and `aws`."""
+"""Executables that stand first on the PATH: the twin of the AWS provider, the real Kubernetes provider on a leash
+(twin/leash.py), and `aws`."""
 
 PASSPHRASE: Final = "twin"
 """Encrypts the secrets of a rehearsal's state, of which there are none worth keeping."""
 
 
-# What would lead the CLI, the providers or Helm out of the stage.
+# What would lead the CLI or the providers out of the stage.
 _DROPPED_PREFIXES: Final = ("AWS_", "PULUMI_", "HELM_", "KUBE", "SPILLWAY_TWIN_")
 _DROPPED: Final = frozenset({"PYTHONDONTWRITEBYTECODE"})
 """Variables that are dropped: without compiled modules each provider would take seconds to start."""
@@ -57,11 +58,12 @@ def prepare(
 ) -> PulumiStage:
     """Prepare a stage in `folder`, with the twin cluster of the folder `cluster` if there is one.
 
-    Raises `twin.binaries.MissingToolError` when the Pulumi CLI, its language host or Helm 3 is missing.
+    Raises `twin.binaries.MissingToolError` when the Pulumi CLI, its language host or its Kubernetes provider is
+    missing.
     """
     pulumi = binaries.require("pulumi")
     language_host = binaries.require("pulumi-language-python")
-    helm = binaries.require("helm3")
+    kubernetes_provider = binaries.require("pulumi-resource-kubernetes")
     folder = folder.resolve()
     for name in ("home", "state", "aws", "tmp"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -85,7 +87,7 @@ def prepare(
         "AWS_SECRET_ACCESS_KEY": "twin",
         "AWS_REGION": region,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "SPILLWAY_HELM3": str(helm),
+        "SPILLWAY_TWIN_KUBERNETES_PROVIDER": str(kubernetes_provider),
         "SPILLWAY_TWIN_PYTHON": sys.executable,
         ACCOUNT_FOLDER_VARIABLE: str(folder / "aws"),
         ACCOUNT_ID_VARIABLE: account,

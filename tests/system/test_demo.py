@@ -68,7 +68,7 @@ def test_plan_and_rehearse(folder: Path) -> None:
 
 def test_deploy(folder: Path) -> None:
     """The whole way to pods on nodes, the change that scales one pool, and nothing left."""
-    for tool in ("pulumi", "pulumi-language-python", "helm3"):
+    for tool in ("pulumi", "pulumi-language-python", "pulumi-resource-kubernetes"):
         require_tool(tool)
     require_cluster_tools()
     said = _demo(folder, "deploy", limit_s=600)

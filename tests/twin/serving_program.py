@@ -1,7 +1,7 @@
-"""A small Pulumi program for engine tests: network, EKS, one GPU node group, and one release of a small chart.
+"""A small Pulumi program for engine tests: network, EKS, one GPU node group, and a small chart in the cluster.
 
 `source()` is the program; `write_chart` puts its chart into the project. Settings come from variables of the
-environment (SIZE, IMAGE, TIMEOUT), so that a test changes one thing and nothing else.
+environment (SIZE, NODE, TIMEOUT), so that a test changes one thing and nothing else.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ pulumi.export("cluster", cluster.name)
 pulumi.export("caller", aws.get_caller_identity_output(opts=pulumi.InvokeOptions(provider=account)).account_id)
 """
 
-_RELEASE = """
+_IN_CLUSTER = """
 import pulumi_kubernetes as k8s
 
 kubeconfig = pulumi.Output.json_dumps({
@@ -74,19 +74,16 @@ kubeconfig = pulumi.Output.json_dumps({
         "apiVersion": "client.authentication.k8s.io/v1beta1", "command": "aws", "interactiveMode": "Never",
         "args": ["eks", "get-token", "--region", REGION, "--cluster-name", cluster.name]}}}],
 })
-inside = k8s.Provider("inside", kubeconfig=kubeconfig, cluster_identifier=cluster.arn, delete_unreachable=True,
-                      enable_server_side_apply=True)
+inside = k8s.Provider("inside", kubeconfig=kubeconfig, cluster_identifier=cluster.arn, enable_server_side_apply=True)
 in_cluster = pulumi.ResourceOptions(provider=inside)
 space = k8s.core.v1.Namespace("serving", metadata={"name": "serving"}, opts=in_cluster)
 k8s.core.v1.ConfigMap("policy", metadata={"namespace": space.metadata.name},
                       data={"policy.json": os.environ.get("POLICY", "{}")}, opts=in_cluster)
-release = k8s.helm.v3.Release(
+serving = k8s.helm.v4.Chart(
     "vllm", name="vllm", chart="./chart", namespace=space.metadata.name,
-    timeout=int(os.environ.get("TIMEOUT", "60")),
-    values={"replicas": SIZE, "image": os.environ.get("IMAGE", "vllm:1"), "node": os.environ.get("NODE", "gpu")},
+    values={"replicas": SIZE, "node": os.environ.get("NODE", "gpu"), "timeout": os.environ.get("TIMEOUT", "60")},
     opts=pulumi.ResourceOptions(provider=inside, depends_on=[pool]),
 )
-pulumi.export("revision", release.status.revision)
 """
 
 _DEPLOYMENT = """
@@ -94,6 +91,8 @@ apiVersion: apps/v1
 kind: Deployment
 metadata:
   name: {{ .Release.Name }}
+  annotations:
+    pulumi.com/timeoutSeconds: {{ .Values.timeout | quote }}
 spec:
   replicas: {{ .Values.replicas }}
   selector: { matchLabels: { app: vllm } }
@@ -103,18 +102,18 @@ spec:
       nodeSelector: { spillway.dev/node-group: {{ .Values.node }} }
       containers:
         - name: vllm
-          image: {{ .Values.image }}
+          image: vllm:1
           resources: { requests: { cpu: "2", memory: 8Gi } }
 """
 
 
-def source(*, release: bool) -> str:
+def source(*, in_cluster: bool) -> str:
     """The program, with or without the part inside the cluster."""
-    return _NETWORK_AND_CLUSTER + (_RELEASE if release else "")
+    return _NETWORK_AND_CLUSTER + (_IN_CLUSTER if in_cluster else "")
 
 
 def write_chart(project: Path) -> None:
-    """The chart that the program's release installs."""
+    """The chart that the program renders."""
     templates = project / "chart" / "templates"
     templates.mkdir(parents=True)
     (templates / "deployment.yaml").write_text(_DEPLOYMENT)

@@ -1,4 +1,7 @@
-"""The plugins as the engine starts them: one line, one port, and no life after the engine."""
+"""The plugins as the engine starts them: one line, one port, and no life after the engine.
+
+The AWS plugin is a twin; the Kubernetes plugin is the real one on a leash.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ import pytest
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import ResourceProviderStub
 
+from tests.tools import require_tool
 from twin.aws.store import ACCOUNT_FOLDER_VARIABLE
 from twin.stage import PLUGINS
 
@@ -26,15 +30,25 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {
         **os.environ,
         ACCOUNT_FOLDER_VARIABLE: str(tmp_path / "aws"),
+        "SPILLWAY_TWIN_KUBERNETES_PROVIDER": "the fixture `name` says",
         "SPILLWAY_TWIN_PYTHON": sys.executable,
         "PYTHONPATH": str(ROOT),
     }
 
 
-@pytest.fixture(params=["aws", "kubernetes"])
-def plugin(request: pytest.FixtureRequest, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+@pytest.fixture(params=["aws", pytest.param("kubernetes", marks=pytest.mark.engine)])
+def name(request: pytest.FixtureRequest, environment: dict[str, str]) -> str:
+    """The plugin's name; skips the test where it is real and not built."""
+    found: str = request.param
+    if found == "kubernetes":
+        environment["SPILLWAY_TWIN_KUBERNETES_PROVIDER"] = str(require_tool("pulumi-resource-kubernetes"))
+    return found
+
+
+@pytest.fixture
+def plugin(name: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
-        [PLUGINS / f"pulumi-resource-{request.param}", "127.0.0.1:1"],
+        [PLUGINS / f"pulumi-resource-{name}", "127.0.0.1:1"],
         env=environment,
         stdout=subprocess.PIPE,
         text=True,
@@ -54,11 +68,12 @@ def test_the_first_line_is_a_port_that_answers(plugin: subprocess.Popen[str]) ->
     assert plugin.wait(timeout=10) == 0
 
 
-def test_a_plugin_ends_with_the_engine_that_started_it(environment: dict[str, str], tmp_path: Path) -> None:
+def test_a_plugin_ends_with_the_engine_that_started_it(name: str, environment: dict[str, str]) -> None:
     # A stand-in for the engine starts the plugin, tells its number and is killed, as `kill -9` does it.
     program = (
         "import subprocess, sys, time\n"
-        f"plugin = subprocess.Popen([{str(PLUGINS / 'pulumi-resource-aws')!r}], stdout=subprocess.PIPE, text=True)\n"
+        f"command = [{str(PLUGINS / f'pulumi-resource-{name}')!r}, '127.0.0.1:1']\n"
+        "plugin = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)\n"
         "plugin.stdout.readline()\n"
         "print(plugin.pid, flush=True)\n"
         "time.sleep(60)\n"

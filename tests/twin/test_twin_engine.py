@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ aws.cloudwatch.LogGroup("logs", name="/logs", tags={"key": value}, opts=on_aws)
 @pytest.fixture
 def network(tmp_path: Path) -> Engine:
     """Network, EKS and a node group, without a Kubernetes cluster behind."""
-    return engine(tmp_path, serving_program.source(release=False))
+    return engine(tmp_path, serving_program.source(in_cluster=False))
 
 
 def test_the_whole_life_of_an_account(network: Engine) -> None:
@@ -140,14 +141,13 @@ def test_secrets_stay_secret_in_the_state(tmp_path: Path) -> None:
 def test_the_whole_line_on_a_real_control_plane(tmp_path: Path, cluster: RunningCluster) -> None:
     from kubernetes.client import AppsV1Api, CoreV1Api
 
-    stack = engine(tmp_path, serving_program.source(release=True), cluster=cluster.folder)
+    stack = engine(tmp_path, serving_program.source(in_cluster=True), cluster=cluster.folder)
     serving_program.write_chart(stack.project)
     client = cluster.client()
     core = CoreV1Api(client)
 
     first = stack.up()
     assert first.status == 0, first.output
-    assert stack.outputs()["revision"] == 1
     nodes = {node.metadata.name: node.metadata.labels for node in core.list_node().items}
     assert [labels["node.kubernetes.io/instance-type"] for labels in nodes.values()] == ["g6.xlarge"]
     placed = core.list_namespaced_pod("serving").items
@@ -155,20 +155,20 @@ def test_the_whole_line_on_a_real_control_plane(tmp_path: Path, cluster: Running
     assert stack.preview("--refresh").changed() == {}
 
     stack.extra["SIZE"] = "3"
-    assert set(stack.preview().changed()) == {"gpu", "vllm"}
+    assert set(stack.preview().changed()) == {"gpu", "vllm:serving/vllm"}
     assert stack.up().status == 0
     assert len(core.list_node().items) == 3
     deployment = AppsV1Api(client).read_namespaced_deployment("vllm", "serving")
     assert deployment.status.available_replicas == 3
 
-    # Pods that fit nowhere: the release fails by its timeout, and the next up converges.
+    # Pods that fit nowhere: the rollout fails by its timeout, and the next up converges.
     stack.extra |= {"NODE": "nowhere", "TIMEOUT": "3"}
     stuck = stack.up()
     assert stuck.status != 0
-    assert any("failed status" in message for message in stuck.diagnostics)
+    assert any("failed to fully initialize" in message for message in stuck.diagnostics), stuck.diagnostics
     del stack.extra["NODE"], stack.extra["TIMEOUT"]
     healed = stack.up()
-    assert (healed.status, set(healed.changed())) == (0, {"vllm"})
+    assert (healed.status, set(healed.changed())) == (0, {"vllm:serving/vllm"})
 
     stack.extra["POLICY"] = '{"a": 1}'
     assert stack.up().changed() == {"policy": "replace"}
@@ -183,27 +183,35 @@ def test_the_whole_line_on_a_real_control_plane(tmp_path: Path, cluster: Running
 
 
 @pytest.mark.cluster
-def test_a_kill_inside_a_release_leaves_it_pending(tmp_path: Path, cluster: RunningCluster) -> None:
-    from twin.kubernetes.helm import Helm, helm3
+def test_a_kill_inside_a_rollout_is_no_obstacle(tmp_path: Path, cluster: RunningCluster) -> None:
+    from kubernetes.client import AppsV1Api
 
-    stack = engine(tmp_path, serving_program.source(release=True), cluster=cluster.folder)
+    stack = engine(tmp_path, serving_program.source(in_cluster=True), cluster=cluster.folder)
     serving_program.write_chart(stack.project)
     stack.extra |= {"NODE": "nowhere", "TIMEOUT": "120"}
-    helm = Helm(helm3(), cluster.kubeconfig.read_text())
+    client = cluster.client()
     running = stack.start("up", "--yes", "--skip-preview")
     try:
         deadline = time.monotonic() + 90
-        while helm.status("vllm", "serving") is None and time.monotonic() < deadline and running.poll() is None:
+        while not _deployments(client) and time.monotonic() < deadline and running.poll() is None:
             time.sleep(0.2)
     finally:
         kill(running)
-    found = helm.status("vllm", "serving")
-    assert found is not None
-    assert found["info"]["status"] == "pending-install"
-    helm.uninstall("vllm", "serving", [])
-    helm.close()
+    assert _deployments(client) == ["vllm"]
+    assert "vllm:serving/vllm" not in stack.resources(), "the engine never heard of it"
     stack.extra.clear()
     stack.cancel()
-    assert stack.up("--refresh").status == 0
+    healed = stack.up("--refresh")
+    assert healed.status == 0, healed.output
+    found = AppsV1Api(client).read_namespaced_deployment("vllm", "serving")
+    assert found.status.available_replicas == 1
     assert stack.destroy().status == 0
     assert stack.account.is_empty()
+    assert _deployments(client) == []
+    client.close()
+
+
+def _deployments(client: Any) -> list[str]:
+    from kubernetes.client import AppsV1Api
+
+    return [item.metadata.name for item in AppsV1Api(client).list_namespaced_deployment("serving").items]
