@@ -56,10 +56,15 @@ class Executable:
 
 @dataclass(frozen=True)
 class ExtraFile:
-    """An extra file is a file of a dependency's source that an executable needs beside itself."""
+    """Extra files are files of a dependency's source that an executable needs beside itself.
+
+    path: their path in the module; `*` stands for any name.
+    folder: folder beside the executable, or the executable's own.
+    """
 
     module: str
     path: str
+    folder: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +93,7 @@ class Module:
             platform.system(),
             platform.machine(),
             *self.flags,
-            *(f"{f.module}/{f.path}" for f in self.extra_files),
+            *(f"{f.module}/{f.path} {f.folder}".rstrip() for f in self.extra_files),
         ]
         for part in (json.dumps(build).encode(), *((self.folder / pin).read_bytes() for pin in ("go.mod", "go.sum"))):
             digest.update(hashlib.sha256(part).digest())

@@ -34,7 +34,7 @@ def provisioning(
     api = cluster.client()
     define(api, karpenter.parent / "crds")
     apply(api, [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}])
-    command = [
+    command: list[str | Path] = [
         karpenter,
         f"--instance-types-file-path={machines}",
         "--disable-leader-election=true",

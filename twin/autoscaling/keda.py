@@ -36,7 +36,8 @@ def scaling(cluster: RunningCluster, folder: Path) -> Iterator[None]:
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     apply(api, [namespace])
     define(api, operator.parent / "crds")  # an operator that misses a kind looks again after ten seconds only
-    apply(api, read(operator.parent / "rbac"))
+    for rights in ("rbac", "metrics-rbac"):
+        apply(api, read(operator.parent / rights))
     authority = _certificates(folder / "certificates")
     kubeconfig = _kubeconfig(api, cluster, folder / "keda.kubeconfig")
     with (

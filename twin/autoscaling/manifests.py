@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def apply(api: Any, objects: Iterable[dict[str, Any]]) -> None:
     Raises ApiException for what the API server refuses.
     """
     for document in objects:
-        kind = until(lambda document=document: _kind_of(api, document), f"the kind {document['kind']}")
+        kind = until(partial(_kind_of, api, document), f"the kind {document['kind']}")
         kind.server_side_apply(
             body=document,
             name=document["metadata"]["name"],

@@ -34,7 +34,7 @@ def scraping(folder: Path, targets: Mapping[str, Sequence[str]], port: int) -> I
     }
     file = folder / "prometheus.yml"
     file.write_text(yaml.safe_dump(configuration), encoding="utf-8")
-    command = [
+    command: list[str | Path] = [
         binaries.require("prometheus"),
         f"--config.file={file}",
         f"--storage.tsdb.path={folder / 'series'}",
