@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,12 +62,12 @@ FIRES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     ),
     "PoolHasNoReplica": (
         {
-            'spillway_replicas{pool="chat-l40s",pod="a"}': "0x1600",
-            'spillway_replicas{pool="chat-l40s",pod="b"}': "0x1600",
+            'spillway_replicas{pool="chat",pod="a"}': "0x1600",
+            'spillway_replicas{pool="chat",pod="b"}': "0x1600",
         },
         {
-            'spillway_replicas{pool="chat-l40s",pod="a"}': "0x1600",
-            'spillway_replicas{pool="chat-l40s",pod="b"}': "2x1600",
+            'spillway_replicas{pool="chat",pod="a"}': "0x1600",
+            'spillway_replicas{pool="chat",pod="b"}': "2x1600",
         },
     ),
     "GatewayFails": (
@@ -231,7 +233,11 @@ def queries() -> list[str]:
 def own_metrics() -> Iterator[str]:
     """Names of the samples that a gateway exposes, whatever it has served."""
     loaded = parse_policy((Path("tests/gateway/data") / "policy.json").read_bytes())
-    metrics = Metrics(loaded.policy, loaded.digest, Gate(loaded.policy))
+    metrics = Metrics(
+        loaded.policy,
+        loaded.digest,
+        Gate({name: 8 for name in loaded.policy.pools}, random.Random(1), time.monotonic, 8),
+    )
     for family in text_string_to_metric_families(metrics.render().decode()):
         suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}.get(family.type, ("",))
         yield from (f"{family.name}{suffix}" for suffix in suffixes)
