@@ -236,7 +236,7 @@ def own_metrics() -> Iterator[str]:
     metrics = Metrics(
         loaded.policy,
         loaded.digest,
-        Gate({name: 8 for name in loaded.policy.pools}, random.Random(1), time.monotonic, 8),
+        Gate(dict.fromkeys(loaded.policy.pools, 8), random.Random(1), time.monotonic, 8),
     )
     for family in text_string_to_metric_families(metrics.render().decode()):
         suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}.get(family.type, ("",))
