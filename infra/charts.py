@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from infra.settings import ROOT
 
-RENDERED = ("Chart.yaml", "values.yaml", "values.schema.json", "templates", "charts", "crds")
+RENDERED = ("Chart.yaml", "values.yaml", "values.schema.json", "templates", "charts", "crds", "dashboards")
 """Files of a chart's folder that can change a release."""
 RELEASE_HISTORY = 5
 """Number of past revisions that Helm keeps of a release."""

@@ -13,7 +13,7 @@ from twin.cluster import LocalCluster, RunningCluster
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 """Workers share the cores: threads that wait for each other make a fit of one second take twenty."""
-_EXPENSIVE = ("cluster", "engine", "system")
+_EXPENSIVE = ("autoscaling", "cluster", "engine", "system")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -64,7 +64,11 @@ def build(go: str, module: Module, report: Report) -> None:
         )
         for extra in module.extra_files:
             source = _output_of([go, "-C", str(module.folder), "list", "-m", "-f", "{{.Dir}}", extra.module])
-            _copy_executable(Path(source) / extra.path, building)
+            found = sorted(Path(source).glob(extra.path))
+            if not found:
+                raise BuildError(f"{extra.module} has no {extra.path} any more")
+            for file in found:
+                _copy_executable(file, building / extra.folder)
         absent = [tool.file for tool in module.tools if not os.access(building / tool.file, os.X_OK)]
         if absent:
             raise BuildError(f"the build of {module.name} ended without {', '.join(absent)}")
@@ -190,6 +194,7 @@ def _output_of(command: list[str]) -> str:
 
 def _copy_executable(source: Path, folder: Path) -> None:
     """Copy out of the module cache, whose files are read-only."""
+    folder.mkdir(exist_ok=True)
     copy = folder / source.name
     shutil.copyfile(source, copy)
     copy.chmod(0o755)

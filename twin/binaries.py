@@ -56,10 +56,15 @@ class Executable:
 
 @dataclass(frozen=True)
 class ExtraFile:
-    """An extra file is a file of a dependency's source that an executable needs beside itself."""
+    """Extra files are files of a dependency's source that an executable needs beside itself.
+
+    path: their path in the module; `*` stands for any name.
+    folder: folder beside the executable, or the executable's own.
+    """
 
     module: str
     path: str
+    folder: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +95,7 @@ class Module:
             platform.system(),
             platform.machine(),
             *self.flags,
-            *(f"{f.module}/{f.path}" for f in self.extra_files),
+            *(f"{f.module}/{f.path} {f.folder}".rstrip() for f in self.extra_files),
         ]
         sources = [self.folder / "go.mod", self.folder / "go.sum", *sorted(self.folder.glob("*.go"))]
         for part in (json.dumps(build).encode(), *(source.read_bytes() for source in sources)):

@@ -68,18 +68,23 @@ def issue(authority: Authority, user: str, group: str | None) -> Identity:
     return Identity(user, certificate_pem(certificate), _key_pem(key))
 
 
-def serving_identity(authority: Authority) -> Identity:
-    """Make the API server's certificate, for loopback and the in-cluster service names."""
+def serving_identity(
+    authority: Authority,
+    name: str = "kube-apiserver",
+    names: tuple[str, ...] = _SERVING_NAMES,
+    addresses: tuple[str, ...] = _SERVING_ADDRESSES,
+) -> Identity:
+    """Make a server's certificate. By default it is the API server's, for loopback and the in-cluster service names."""
     key = ec.generate_private_key(ec.SECP256R1())
-    names: list[x509.GeneralName] = [x509.DNSName(name) for name in _SERVING_NAMES]
-    names += [x509.IPAddress(ipaddress.ip_address(address)) for address in _SERVING_ADDRESSES]
+    spoken: list[x509.GeneralName] = [x509.DNSName(each) for each in names]
+    spoken += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
     certificate = (
-        _builder(_name("kube-apiserver", None), authority.certificate.subject, key.public_key())
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        _builder(_name(name, None), authority.certificate.subject, key.public_key())
+        .add_extension(x509.SubjectAlternativeName(spoken), critical=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(authority.key, hashes.SHA256())
     )
-    return Identity("kube-apiserver", certificate_pem(certificate), _key_pem(key))
+    return Identity(name, certificate_pem(certificate), _key_pem(key))
 
 
 def new_key() -> bytes:

@@ -3,7 +3,7 @@ tested.
 
 What EKS does is kept: RBAC and node authorisation, the default admission plug-ins with Pod Security among them and
 NodeRestriction besides, service-account tokens, each controller under its own service account. What only serves a fleet
-is left out: leader election, fsync, the front proxy for aggregated APIs.
+is left out: leader election, fsync.
 
 EKS also adds the toleration of an extended resource to pods that ask for it (ExtendedResourceToleration). The twin does
 not, so that a chart which forgets its toleration is found here.
@@ -115,6 +115,13 @@ def _api_server(layout: ClusterLayout, ports: Ports) -> list[str]:
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={layout.private('service-accounts.key')}",
         f"--service-account-signing-key-file={layout.private('service-accounts.key')}",
+        f"--requestheader-client-ca-file={layout.private('front-proxy-ca.crt')}",
+        "--requestheader-allowed-names=front-proxy-client",
+        "--requestheader-username-headers=X-Remote-User",
+        "--requestheader-group-headers=X-Remote-Group",
+        "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+        f"--proxy-client-cert-file={layout.private('front-proxy-client.crt')}",
+        f"--proxy-client-key-file={layout.private('front-proxy-client.key')}",
     ]
 
 

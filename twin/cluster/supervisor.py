@@ -11,7 +11,6 @@ While it runs, it also plays the nodes' device plugins (twin/nodes/device_plugin
 
 from __future__ import annotations
 
-import ctypes
 import os
 import select
 import shutil
@@ -33,8 +32,8 @@ from typing import Any, NoReturn
 from twin import binaries
 from twin.cluster import certificates, record
 from twin.cluster.components import TOOLS, ClusterLayout, Ports, command_lines
+from twin.processes import die_with_parent
 
-_PR_SET_PDEATHSIG = 1
 _POLL_S = 0.03
 _START_LIMIT_S = 80.0
 _DEVICE_PLUGIN_INTERVAL_S = 0.5
@@ -101,7 +100,7 @@ class Supervisor:
                 stderr=subprocess.STDOUT,
                 cwd=self._layout.private(""),
                 env=environment,
-                preexec_fn=_die_with_parent,  # safe: no thread exists yet
+                preexec_fn=die_with_parent,  # safe: no thread exists yet
             )
         self._record(record.STARTING)
 
@@ -147,6 +146,11 @@ def write_files(layout: ClusterLayout, endpoint: str, gpu_ready_after_s: float) 
     write_private(layout.private("apiserver.crt"), serving.certificate)
     write_private(layout.private("apiserver.key"), serving.key)
     write_private(layout.private("service-accounts.key"), certificates.new_key())
+    front = certificates.new_authority()
+    front_client = certificates.issue(front, "front-proxy-client", None)
+    write_private(layout.private("front-proxy-ca.crt"), certificates.certificate_pem(front.certificate))
+    write_private(layout.private("front-proxy-client.crt"), front_client.certificate)
+    write_private(layout.private("front-proxy-client.key"), front_client.key)
     administrator = certificates.issue(authority, *certificates.ADMINISTRATOR)
     write_private(layout.private("administrator.pem"), administrator.certificate + administrator.key)
     for path, identity in (
@@ -194,13 +198,6 @@ def main(arguments: list[str]) -> int:
 
 def _stop(_number: int, _frame: Any) -> NoReturn:
     raise SystemExit(0)
-
-
-def _die_with_parent() -> None:
-    """Let the child, before exec, be killed when the supervisor ends, and stay out of the terminal's signals."""
-    os.setsid()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @contextmanager

@@ -38,3 +38,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "gateway.graceSeconds" -}}
 {{- add (int64 .Values.drain.preStopSeconds) (int64 .Values.drain.timeoutSeconds) 5 -}}
 {{- end }}
+
+{{/* Outcomes of a request for which no client is to blame. */}}
+{{- define "gateway.failures" -}}
+cut|deadline_exceeded|first_event_late|internal_error|no_backend|overloaded|stream_cut|stream_stalled
+{{- end }}

@@ -5,7 +5,7 @@ what to do. Included by the Deployment, so nothing renders while a rule is broke
 
 {{- define "vllm.checks" -}}
 {{- $problems := list -}}
-{{- range list "vllm.modelProblems" "vllm.imageProblems" "vllm.engineProblems" "vllm.escapeProblems" "vllm.privacyProblems" "vllm.networkProblems" "vllm.placementProblems" "vllm.drainProblems" -}}
+{{- range list "vllm.modelProblems" "vllm.imageProblems" "vllm.engineProblems" "vllm.escapeProblems" "vllm.privacyProblems" "vllm.networkProblems" "vllm.placementProblems" "vllm.scalingProblems" "vllm.drainProblems" -}}
 {{- $problems = concat $problems (include . $ | fromJsonArray) -}}
 {{- end -}}
 {{- if $problems -}}
@@ -237,7 +237,7 @@ what to do. Included by the Deployment, so nothing renders while a rule is broke
 
 {{- define "vllm.placementProblems" -}}
 {{- $problems := list -}}
-{{- $replicas := int64 .Values.replicas -}}
+{{- $replicas := include "vllm.mostReplicas" . | int64 -}}
 {{- $bound := include "vllm.replicasPerNode" . -}}
 {{- if and (eq .Values.placement.strategy "spread") (gt $replicas 1) (ge (int64 $bound) $replicas) -}}
 {{- $problems = append $problems (printf "placement.maxReplicasPerNode %s lets one node hold all %d replicas: lower it, or set placement.strategy: pack" $bound $replicas) -}}
@@ -252,6 +252,28 @@ what to do. Included by the Deployment, so nothing renders while a rule is broke
 {{- end -}}
 {{- if and (eq (int64 .Values.rollout.maxSurge) 0) (eq (int64 .Values.rollout.maxUnavailable) 0) -}}
 {{- $problems = append $problems "rollout.maxSurge and maxUnavailable are both 0, so no rollout could start: set one of them to 1" -}}
+{{- end -}}
+{{- toJson $problems -}}
+{{- end }}
+
+{{- define "vllm.scalingProblems" -}}
+{{- $problems := list -}}
+{{- $scaling := .Values.autoscaling -}}
+{{- if $scaling.enabled -}}
+{{- if not $scaling.demandPerReplica -}}
+{{- $problems = append $problems "autoscaling.demandPerReplica is missing: set the requests of one replica at which another is wanted, such as 0.8 × engine.maxNumSeqs" -}}
+{{- end -}}
+{{- if not $scaling.prometheusUrl -}}
+{{- $problems = append $problems "autoscaling.prometheusUrl is missing: set the address of the Prometheus that scrapes the gateways, such as http://prometheus-operated.monitoring.svc:9090" -}}
+{{- end -}}
+{{- if lt (int64 $scaling.maxReplicas) (int64 $scaling.minReplicas) -}}
+{{- $problems = append $problems (printf "autoscaling.maxReplicas %d is below minReplicas %d: raise it" (int64 $scaling.maxReplicas) (int64 $scaling.minReplicas)) -}}
+{{- end -}}
+{{- range $scaling.schedule -}}
+{{- if gt (int64 .replicas) (int64 $scaling.maxReplicas) -}}
+{{- $problems = append $problems (printf "autoscaling.schedule wants %d replicas from %q and maxReplicas is %d: raise one or lower the other" (int64 .replicas) .start (int64 $scaling.maxReplicas)) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- toJson $problems -}}
 {{- end }}

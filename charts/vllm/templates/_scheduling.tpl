@@ -5,8 +5,13 @@ per node: two replicas = two nodes, and nothing is said of nodes that other pool
 replicas out of the count, else a rollout could not finish.
 */}}
 
+{{/* The number of replicas, or the most that there can be. */}}
+{{- define "vllm.mostReplicas" -}}
+{{- if .Values.autoscaling.enabled }}{{ int64 .Values.autoscaling.maxReplicas }}{{ else }}{{ int64 .Values.replicas }}{{ end -}}
+{{- end }}
+
 {{- define "vllm.halfOfReplicas" -}}
-{{- max 1 (div (add (int64 .Values.replicas) 1) 2) -}}
+{{- max 1 (div (add (include "vllm.mostReplicas" . | int64) 1) 2) -}}
 {{- end }}
 
 {{/* Most replicas on one node; empty = no bound. */}}

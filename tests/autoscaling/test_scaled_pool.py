@@ -1,0 +1,55 @@
+"""A pool that real KEDA scales on the real gateway's demand, on machines that real Karpenter makes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.autoscaling.scenario import MOST, STREAMS, Observed
+from tests.tools import require_cluster_tools, require_tool
+from twin.autoscaling import network
+
+pytestmark = pytest.mark.autoscaling
+
+LIMIT_S = 300
+
+
+@pytest.fixture(scope="module")
+def life(tmp_path_factory: pytest.TempPathFactory) -> Observed:
+    require_cluster_tools()
+    for tool in ("helm3", "keda-operator", "keda-adapter", "prometheus", "karpenter"):
+        require_tool(tool)
+    if not network.can_be_closed():
+        sentence = "no network namespace can be made here, and KEDA's adapter would listen beyond loopback"
+        pytest.fail(sentence, pytrace=False) if os.environ.get("CI") == "true" else pytest.skip(sentence)
+    folder = tmp_path_factory.mktemp("autoscaling")
+    command = network.closed([sys.executable, "-m", "tests.autoscaling.scenario", str(folder)])
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=LIMIT_S, check=False, cwd=Path(__file__).parents[2]
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return Observed(**json.loads((folder / "observed.json").read_text()))
+
+
+def test_replicas_follow_the_demand_of_the_gateway(life: Observed) -> None:
+    assert life.replicas == {"idle": 1, "busy": 4, "idle again": 1}
+    assert life.demand == STREAMS
+    assert life.ready == 4 < MOST
+
+
+def test_the_schedule_is_accepted_beside_the_demand(life: Observed) -> None:
+    assert life.cron_accepted
+
+
+def test_karpenter_gives_each_replica_the_cheapest_machine_that_holds_it(life: Observed) -> None:
+    """A replica asks for one GPU; four of them fit one g6.12xlarge, which costs more than four g6.xlarge."""
+    assert set(life.machines) == {"g6.xlarge"}
+
+
+def test_machines_go_with_the_pool(life: Observed) -> None:
+    assert life.nodes_left == []
