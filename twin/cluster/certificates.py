@@ -25,6 +25,14 @@ SCHEDULER = ("system:kube-scheduler", None)
 
 _LIFETIME = datetime.timedelta(days=7)
 _SERVING_NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
+_EKS_REGIONS = (
+    *("af-south-1", "ap-east-1", "ap-east-2", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1"),
+    *("ap-south-2", "ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-4", "ap-southeast-5"),
+    *("ap-southeast-6", "ap-southeast-7", "ca-central-1", "ca-west-1", "eu-central-1", "eu-central-2", "eu-north-1"),
+    *("eu-south-1", "eu-south-2", "eu-west-1", "eu-west-2", "eu-west-3", "il-central-1", "me-central-1", "me-south-1"),
+    *("mx-central-1", "sa-east-1", "us-east-1", "us-east-2", "us-west-1", "us-west-2"),
+)
+"""Regions with EKS. The certificate is made before anybody knows which cluster it will serve."""
 _SERVING_ADDRESSES = ("127.0.0.1", "10.96.0.1")
 
 
@@ -69,9 +77,10 @@ def issue(authority: Authority, user: str, group: str | None) -> Identity:
 
 
 def serving_identity(authority: Authority) -> Identity:
-    """Make the API server's certificate, for loopback and the in-cluster service names."""
+    """Make the API server's certificate, for loopback, the in-cluster service names, and endpoints of EKS."""
     key = ec.generate_private_key(ec.SECP256R1())
     names: list[x509.GeneralName] = [x509.DNSName(name) for name in _SERVING_NAMES]
+    names += [x509.DNSName(f"*.gr7.{region}.eks.amazonaws.com") for region in _EKS_REGIONS]
     names += [x509.IPAddress(ipaddress.ip_address(address)) for address in _SERVING_ADDRESSES]
     certificate = (
         _builder(_name("kube-apiserver", None), authority.certificate.subject, key.public_key())
