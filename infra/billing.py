@@ -41,6 +41,8 @@ FREE: Mapping[str, str] = {
     "aws:s3/bucketPolicy:BucketPolicy": "a setting of the bucket",
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": "a setting of the bucket",
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": "a setting of the bucket",
+    "aws:ec2/securityGroup:SecurityGroup": "permissions are free",
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": "permissions are free",
     "aws:s3/bucketVersioning:BucketVersioning": "a setting of the bucket; replaced objects end after some days",
 }
 """Type → the reason why it is free. What moves through these resources (transfer, requests) is not planned yet and not

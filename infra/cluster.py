@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from infra.endpoint import api_group
 from infra.identities import (
     ADMIN_ACCESS_POLICY,
     CLUSTER_POLICIES,
@@ -41,6 +42,8 @@ class ClusterArgs:
 
     subnets: ids of the nodes' subnets.
     version: Kubernetes version, such as `1.36`.
+    vpc: id of the VPC.
+    private_from: networks that reach the API from inside, on port 443.
     public_cidrs: who may reach the API from outside; nobody if it is empty.
     deploy_role: ARN that deploys; None grants the caller of the first `up`.
     admin_roles: ARNs of further administrators.
@@ -53,7 +56,9 @@ class ClusterArgs:
     account: str
     region: str
     version: str
+    vpc: pulumi.Input[str]
     subnets: Sequence[pulumi.Input[str]]
+    private_from: Sequence[str]
     public_cidrs: tuple[str, ...]
     deploy_role: str | None
     admin_roles: tuple[str, ...]
@@ -116,6 +121,7 @@ class Cluster(pulumi.ComponentResource):
             retention_in_days=self._args.logs.retention_days,
             opts=self._own,
         )
+        inside = api_group(self._name, self._args.vpc, self._args.private_from, self._own)
         return aws.eks.Cluster(
             self._name,
             name=role.name,
@@ -123,6 +129,7 @@ class Cluster(pulumi.ComponentResource):
             version=self._args.version,
             vpc_config=aws.eks.ClusterVpcConfigArgs(
                 subnet_ids=list(self._args.subnets),
+                security_group_ids=[inside.id],
                 endpoint_private_access=True,
                 endpoint_public_access=bool(self._args.public_cidrs),
                 public_access_cidrs=sorted(self._args.public_cidrs) or None,

@@ -46,11 +46,13 @@ class Network(pulumi.ComponentResource):
     """The network's outputs are:
 
     vpc_id: id of the VPC.
+    cidrs: addresses of the network.
     subnets: subnet of the nodes by zone id.
     store_cidrs: addresses of S3, sorted.
     """
 
     vpc_id: pulumi.Output[str]
+    cidrs: tuple[str, ...]
     subnets: Mapping[str, pulumi.Output[str]]
     store_cidrs: pulumi.Output[list[str]]
 
@@ -66,7 +68,7 @@ class Network(pulumi.ComponentResource):
             tags={"Name": name},
             opts=self._own,
         )
-        self.vpc_id = vpc.id
+        self.vpc_id, self.cidrs = vpc.id, (args.cidr,)
         self.subnets, tables = self._private_zones()
         self._ways_out(tables)
         endpoint = aws.ec2.VpcEndpoint(

@@ -6,27 +6,28 @@ not asked here.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 
 from infra.addressing import private_cidr
-from infra.settings import Runner
+from infra.reach import Stage, reach_problems
 from planner.documents.routing import release_name
 from planner.plan.plan import Plan
 from planner.words.diagnostics import Problem
 
 RELEASE_NAME_LIMIT = 53
-EVERYONE = ipaddress.ip_network("0.0.0.0/0")
 
 
-def problems(plan: Plan, runner: Runner) -> tuple[Problem, ...]:
+def problems(plan: Plan, runner: str, stage: Stage = "all", serves: bool = False) -> tuple[Problem, ...]:
     """List everything that speaks against deploying this plan from here. The list is empty when the plan may go.
+
+    runner, stage, serves: see `reach`.
 
     A plan without pools makes no network and no cluster, so there is nothing to speak against.
     """
     if not plan.pools:
         return ()
-    return (*_cluster(plan), *_network(plan), *_endpoint(plan, runner), *_node_groups(plan), *_pools(plan))
+    reach = reach_problems(plan.platform, runner, stage, serves)
+    return (*_cluster(plan), *_network(plan), *reach, *_node_groups(plan), *_pools(plan))
 
 
 def _cluster(plan: Plan) -> Iterator[Problem]:
@@ -36,9 +37,10 @@ def _cluster(plan: Plan) -> Iterator[Problem]:
         message = "the plan has pools, but its platform says nothing of a cluster"
         yield Problem("DEP027", message, hint="plan again")
         return
+    logs = ["control-plane", *(["network-flows"] if plan.platform.network is None else [])]
     for what, names, built in (
         ("keys", [key.name for key in parts.keys], ["secrets"]),
-        ("log groups", [group.name for group in parts.log_groups], ["control-plane", "network-flows"]),
+        ("log groups", [group.name for group in parts.log_groups], logs),
     ):
         if sorted(names) != built:
             message = f"the {what} of the platform are {', '.join(names) or 'none'}; {' and '.join(built)} are built"
@@ -54,35 +56,20 @@ def _network(plan: Plan) -> Iterator[Problem]:
     zones = plan.platform.zones
     if len(set(zones)) < 2:
         yield Problem("DEP010", "EKS needs two zones or more", hint="add a zone id to `platform.zones`")
+    if plan.platform.network is not None:
+        for zone in sorted(set(zones) ^ plan.platform.network.subnets.keys()):
+            message = f"`{zone}` is a zone without a subnet, or a subnet's and none of the platform's"
+            yield Problem("DEP011", message, hint="see `platform.zones` and `platform.network.subnets`")
+        return
     for zone in zones:
         try:
-            private_cidr(plan.platform.cidr, zone)
+            private_cidr(plan.platform.cidr or "", zone)
         except ValueError as error:
             yield Problem("DEP011", str(error), hint="see `platform.zones` and `platform.network.cidr`")
     if plan.platform.cluster is not None and not plan.platform.cluster.nat_zones:
         hint = "choose `nat: single` or `nat: per-zone`"
         message = "`nat: none` needs mirrored images and interface endpoints, which are not deployed yet"
         yield Problem("DEP012", message, hint=hint)
-
-
-def _endpoint(plan: Plan, runner: Runner) -> Iterator[Problem]:
-    """Require that the Kubernetes API is never open to everyone, and that this machine can reach it."""
-    for cidr in plan.platform.public_cidrs:
-        try:
-            network = ipaddress.ip_network(cidr)
-        except ValueError as error:
-            yield Problem("DEP013", f"platform.endpoint.public_cidrs: {error}", hint="write the addresses as a CIDR")
-            continue
-        if network == EVERYONE or network.prefixlen == 0:
-            hint = "name the addresses that deploy, or leave it empty for a private endpoint"
-            yield Problem("DEP013", "platform.endpoint.public_cidrs opens the Kubernetes API to everyone", hint=hint)
-    if not plan.platform.public_cidrs and runner == "outside":
-        message = f"the Kubernetes API will be private to {plan.platform.cidr}, and this machine is said to be outside"
-        hint = (
-            "run from a machine that reaches that network (peering, VPN) and say so with SPILLWAY_RUNNER=inside, "
-            "or name this machine's address in `platform.endpoint.public_cidrs`"
-        )
-        yield Problem("DEP014", message, hint=hint)
 
 
 def _node_groups(plan: Plan) -> Iterator[Problem]:

@@ -1,7 +1,8 @@
 """The whole of an environment, from its lock. `__main__.py` at the root calls `deploy`.
 
 Nothing is registered before the lock is verified and preflight has passed. The order follows from what needs what:
-model store → network → cluster → nodes → platform layer → pools → gateway. Pulumi removes in the opposite order.
+model store → network → cluster → system nodes → GPU nodes → platform layer → pools → gateway. Pulumi removes in the
+opposite order. Stage `cluster` ends at the system nodes: up to there, nobody calls the Kubernetes API.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import pulumi
 from infra import inputs, preflight, settings
 from infra.charts import chart, engine_version
 from infra.cluster import Cluster, ClusterArgs
-from infra.deployed import USD, deployed_usd
+from infra.deployed import USD, deployed_usd, serves
+from infra.existing_network import FoundNetwork, find
 from infra.gateway_release import GatewayArgs, GatewayRelease
 from infra.inputs import DeployableLock
 from infra.model_store import ModelStore, ModelStoreArgs
@@ -24,8 +26,14 @@ from infra.serving import ServingPool, ServingPoolArgs
 from infra.settings import StackSettings
 from infra.values import own_places
 from planner.documents import routing
+from planner.plan.platform import ExistingNetwork
 from planner.words.diagnostics import Problems
 from planner.words.names import bounded
+
+NEXT = (
+    "stage `cluster` ends here: network, cluster and system nodes; no GPU node runs yet. Next, from a machine that "
+    "reaches the cluster's endpoint: `pulumi config set spillway:stage all`, and `pulumi up` (docs/deploy.md)"
+)
 
 
 def deploy() -> None:
@@ -33,7 +41,8 @@ def deploy() -> None:
     chosen = settings.read()
     try:
         granted = inputs.deployable_lock(chosen, _engine(chosen), deployed_usd)
-        against = preflight.problems(granted.lock.plan, chosen.runner)
+        deployed = chosen.stage == "cluster" and serves()
+        against = preflight.problems(granted.lock.plan, chosen.runner, chosen.stage, deployed)
         if against:
             raise Problems(against, exit_code=1)
     except Problems as refusal:
@@ -71,20 +80,30 @@ def _serve_elsewhere(granted: DeployableLock) -> None:
     pulumi.export("policy", routing.policy(granted.lock))
 
 
+def _found(chosen: StackSettings, network: ExistingNetwork, region: str, provider: pulumi.ProviderResource) -> FoundNetwork:
+    """Return the network that is there. Raises `pulumi.RunError` with what speaks against it."""
+    try:
+        return find(network, region, provider)
+    except Problems as refusal:
+        raise pulumi.RunError(inputs.message(refusal.problems, chosen.environment)) from refusal
+
+
 def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
     lock = granted.lock
     plan, platform, parts = lock.plan, lock.plan.platform, lock.plan.platform.cluster
     assert parts is not None  # preflight refuses a plan that has pools and no cluster
     prefix = stack_prefix(chosen.environment)
-    amazon_only = pulumi.ResourceOptions(providers=[amazon(platform, chosen.environment)])
+    account = amazon(platform, chosen.environment)
+    amazon_only = pulumi.ResourceOptions(providers=[account])
+    found = None if platform.network is None else _found(chosen, platform.network, platform.region, account)
 
     store = ModelStore(prefix, ModelStoreArgs(chosen.protected, parts.model_bucket.old_version_days), amazon_only)
-    network = Network(
+    network = found or Network(
         prefix,
         NetworkArgs(
             region=platform.region,
             account=platform.account,
-            cidr=platform.cidr,
+            cidr=platform.cidr or "",
             zones=platform.zones,
             nat_zones=parts.nat_zones,
             flow_logs=parts.log_group("network-flows"),
@@ -99,7 +118,9 @@ def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
             account=platform.account,
             region=platform.region,
             version=platform.kubernetes,
+            vpc=network.vpc_id,
             subnets=[network.subnets[zone] for zone in sorted(network.subnets)],
+            private_from=platform.private_from or network.cidrs,
             public_cidrs=platform.public_cidrs,
             deploy_role=platform.deploy_role,
             admin_roles=platform.admin_roles,
@@ -119,14 +140,20 @@ def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
     )
     # A node that starts before its way out, or before the network plug-in is declared, joins late or never.
     joinable = pulumi.ResourceOptions.merge(
-        amazon_only, pulumi.ResourceOptions(depends_on=[network, *cluster.node_addons])
+        amazon_only,
+        pulumi.ResourceOptions(depends_on=[*([network] if isinstance(network, Network) else []), *cluster.node_addons]),
     )
     system_nodes = ManagedNodeGroup(SYSTEM, system_args(parts.system_nodes, around), joinable)
+    addons = cluster.add_cluster_addons(system_nodes)
+    pulumi.export("cluster", cluster.name)
+    pulumi.export("model_bucket", store.bucket)
+    if chosen.stage == "cluster":
+        pulumi.log.info(NEXT)
+        return
     groups = {}
     for group in plan.node_groups:
         tenants = sorted(pool.name for pool in plan.pools if pool.node_group == group.name)
         groups[group.name] = ManagedNodeGroup(f"gpu-{group.name}", gpu_args(group, tenants, around), joinable)
-    addons = cluster.add_cluster_addons(system_nodes)
 
     in_kubernetes = in_cluster(cluster, platform)
     layer = PlatformLayer(
@@ -161,11 +188,5 @@ def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
         GatewayArgs(lock, chart("gateway"), chosen.gateway_image, chosen.client_keys, chosen.provider_keys),
         pulumi.ResourceOptions(providers=[in_kubernetes], depends_on=[layer, *pools, *addons]),
     )
-    _export(cluster, store, pools, gateway)
-
-
-def _export(cluster: Cluster, store: ModelStore, pools: list[ServingPool], gateway: GatewayRelease) -> None:
-    pulumi.export("cluster", cluster.name)
-    pulumi.export("model_bucket", store.bucket)
     pulumi.export("pools", pulumi.Output.all(*[pool.release for pool in pools]))
     pulumi.export("gateway", gateway.address)

@@ -5,7 +5,8 @@ namespace `spillway`:
 
     override      reason for deploying a lock that is refused (break-glass); it becomes an output of the stack
     protected     true for production: the lock must be the committed one, and the cluster refuses its own deletion
-    runner        inside | outside: whether this machine can reach a private Kubernetes API. Also SPILLWAY_RUNNER
+    runner        inside | outside | IPv4 address: where this machine is, seen from the cluster. Also SPILLWAY_RUNNER
+    stage         cluster | all: stop when the cluster is there, for which its API is not needed, or go to the end
     environments  folder of NAME.yaml and NAME.lock.json, relative to the root. Also SPILLWAY_ENVIRONMENTS
     addons        versions of EKS add-ons by name, such as {vpc-cni: v1.20.4-eksbuild.2}; others take EKS's default
     gatewayImage  REPOSITORY:TAG@sha256:… of the gateway, where yours was published; without it the chart's default
@@ -16,17 +17,18 @@ namespace `spillway`:
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 import pulumi
 
 from infra.images import Image
+from infra.reach import Stage
 
-Runner = Literal["inside", "outside"]
 ROOT = Path(__file__).absolute().parents[1]
 """The checkout. Charts and environments lie here, whatever the working folder is."""
 
@@ -39,7 +41,8 @@ class StackSettings:
     folder: Path
     override: str | None
     protected: bool
-    runner: Runner
+    runner: str
+    stage: Stage
     addons: Mapping[str, str]
     gateway_image: Image | None
     engine_image: Image | None
@@ -52,8 +55,11 @@ def read() -> StackSettings:
     config = pulumi.Config()
     folder = os.environ.get("SPILLWAY_ENVIRONMENTS") or config.get("environments") or "environments"
     runner = os.environ.get("SPILLWAY_RUNNER") or config.get("runner") or "outside"
-    if runner not in ("inside", "outside"):
-        raise pulumi.RunError(f"spillway:runner is `{runner}`; write inside or outside")
+    if runner not in ("inside", "outside") and not _is_address(runner):
+        raise pulumi.RunError(f"spillway:runner is `{runner}`; write inside, outside or an IPv4 address")
+    stage = config.get("stage") or "all"
+    if stage not in ("cluster", "all"):
+        raise pulumi.RunError(f"spillway:stage is `{stage}`; write cluster or all")
     override = config.get("override")
     if override is not None and not override.strip():
         raise pulumi.RunError("spillway:override is empty; it must say why a refused lock is deployed")
@@ -65,13 +71,22 @@ def read() -> StackSettings:
         folder=ROOT / folder,
         override=override,
         protected=config.get_bool("protected") or False,
-        runner=cast(Runner, runner),
+        runner=runner,
+        stage=cast(Stage, stage),
         addons=addons,
         gateway_image=_image(config, "gatewayImage"),
         engine_image=_image(config, "engineImage"),
         client_keys=config.get("clientKeys") or "gateway-client-keys",
         provider_keys=config.get("providerKeys") or "gateway-provider-keys",
     )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _image(config: pulumi.Config, key: str) -> Image | None:

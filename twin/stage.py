@@ -1,9 +1,10 @@
 """Everything that the real Pulumi CLI needs to run a program against the twin: folders, executables, environment.
 
 A stage is one folder: the engine's home and state, the imitated AWS account, temporary files. To remove the folder
-removes all of it. What the CLI then does is its own business; this module starts no program and knows no stack.
+removes all of it. What the CLI then does is its own business; this module knows no stack. It starts one program, the
+network by which the stage's endpoints are reached (twin/network), which goes with the stage or with its starter.
 
-    stage = prepare(folder, cluster=running.folder)
+    stage = prepare(folder, clusters=[running.folder])
     subprocess.run([stage.pulumi, "up", ...], env=stage.environment, cwd=project)
 """
 
@@ -11,7 +12,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+import weakref
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +21,7 @@ from typing import Final
 from twin import binaries
 from twin.aws.store import ACCOUNT_FOLDER_VARIABLE, ACCOUNT_ID_VARIABLE, DEFAULT_ACCOUNT
 from twin.cluster import CLUSTER_FOLDER_VARIABLE
+from twin.network import Network
 
 PLUGINS: Final = Path(__file__).resolve().parent / "plugins"
 """Executables that stand first on the PATH: the twin of the AWS provider, the real Kubernetes provider on a leash
@@ -30,8 +33,10 @@ PASSPHRASE: Final = "twin"
 
 # What would lead the CLI or the providers out of the stage.
 _DROPPED_PREFIXES: Final = ("AWS_", "PULUMI_", "HELM_", "KUBE", "SPILLWAY_TWIN_")
-_DROPPED: Final = frozenset({"PYTHONDONTWRITEBYTECODE"})
-"""Variables that are dropped: without compiled modules each provider would take seconds to start."""
+_PROXIES: Final = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
+_DROPPED: Final = frozenset({"PYTHONDONTWRITEBYTECODE", *_PROXIES, *(name.lower() for name in _PROXIES)})
+"""Variables that are dropped: without compiled modules each provider would take seconds to start, and the stage has a
+network of its own."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +58,12 @@ def prepare(
     folder: Path,
     *,
     cluster: Path | None = None,
+    clusters: Sequence[Path] = (),
     region: str = "us-east-1",
     account: str = DEFAULT_ACCOUNT,
 ) -> PulumiStage:
-    """Prepare a stage in `folder`, with the twin cluster of the folder `cluster` if there is one.
+    """Prepare a stage in `folder`. The EKS clusters of its account take the running twin clusters of `cluster` and
+    `clusters` in this order.
 
     Raises `twin.binaries.MissingToolError` when the Pulumi CLI, its language host or its Kubernetes provider is
     missing.
@@ -92,9 +99,14 @@ def prepare(
         ACCOUNT_FOLDER_VARIABLE: str(folder / "aws"),
         ACCOUNT_ID_VARIABLE: account,
     }
-    if cluster is not None:
-        environment[CLUSTER_FOLDER_VARIABLE] = str(cluster.resolve())
-    return PulumiStage(folder, pulumi, environment)
+    control_planes = [*([cluster] if cluster is not None else []), *clusters]
+    if not control_planes:
+        return PulumiStage(folder, pulumi, environment)
+    environment[CLUSTER_FOLDER_VARIABLE] = os.pathsep.join(str(path.resolve()) for path in control_planes)
+    network = Network(folder / "aws")
+    stage = PulumiStage(folder, pulumi, {**environment, **network.environment()})
+    weakref.finalize(stage, network.close)
+    return stage
 
 
 def _stays(variable: str) -> bool:

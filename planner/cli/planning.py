@@ -107,7 +107,7 @@ def show_and_write(new: NewPlan, dry_run: bool, form: str) -> tuple[Problem, ...
     else:
         write_text(new.path, render(lock))
         note(f"wrote {new.path}")
-    return (*_denied(lock), *against)
+    return (*_denied(lock), *against, *new.workspace.network_problems(lock.name))
 
 
 def _denied(lock: Lock) -> Iterator[Problem]:

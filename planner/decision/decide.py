@@ -17,6 +17,7 @@ from planner.decision.candidates.hardware_rules import preferred_words, routes_w
 from planner.decision.candidates.known import Known
 from planner.decision.candidates.market import Market, ask, survey
 from planner.decision.candidates.omissions import Omission
+from planner.decision.candidates.platform import network_cidr
 from planner.decision.candidates.preference import is_preferred, uses_liked_hardware, with_preferred_alone
 from planner.decision.candidates.rating import Rating
 from planner.decision.candidates.screening import leaders
@@ -64,6 +65,7 @@ class Decision:
             market.classes,
             market.apis,
             frozenset(offer.route for offer in market.offers),
+            network_cidr(self.inputs),
         )
 
     @property

@@ -38,6 +38,7 @@ class Inputs:
     traces: summaries of traces, by the name that the environment uses.
     prior: the plan that is locked now, whose pools are kept where that costs little; None for a first plan.
     calibrations: the team's own measurements, by GPU.
+    name: name of the environment. It decides the addresses of a network that states none, and nothing else.
     exemptions: what is let in although a rule keeps it out, in plans that price a rule; there are none in any other.
     """
 
@@ -48,6 +49,7 @@ class Inputs:
     prior: Plan | None = None
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
     exemptions: frozenset[Exemption] = frozenset()
+    name: str = ""
 
     @property
     def locked_pools(self) -> frozenset[str]:

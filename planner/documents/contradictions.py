@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from planner.documents.length_rules import length_problems
 from planner.documents.loads import load_stated
+from planner.documents.network_rules import existing_network_problems
 from planner.domain.environment import Horizon
 from planner.domain.environment_part import Day
 from planner.words.diagnostics import Problem
@@ -26,6 +27,7 @@ _DAY: TypeAdapter[date] = TypeAdapter(Day)
 def contradictions(document: Document) -> Iterator[Problem]:
     """Yield all contradictions of a file (ENV005, ENV002), in the order of its parts."""
     yield from _zones(document)
+    yield from existing_network_problems(document)
     yield from _days(document)
     yield from _price_ages(document)
     for name, route in mapping_at(document.value, "routes").items():

@@ -258,6 +258,9 @@ def _access(old: Side, new: Side, document: Document) -> Iterator[Risk]:
     if added := sorted({*after.public_cidrs} - {*before.public_cidrs}):
         what = f"the Kubernetes API can be reached from {plain(added)}"
         yield Risk(kind="access", what=what, where=_at(document, "platform", "endpoint", "public_cidrs"))
+    if added := sorted({*after.private_from} - {*before.private_from}):
+        what = f"the private side of the Kubernetes API can be reached from {plain(added)}"
+        yield Risk(kind="access", what=what, where=_at(document, "platform", "endpoint", "private_from"))
     roles = {*after.admin_roles, *filter(None, [after.deploy_role])}
     if added := sorted(roles - {*before.admin_roles, *filter(None, [before.deploy_role])}):
         what = f"{plain(added)} may administer the cluster"

@@ -15,7 +15,7 @@ from planner.documents.review_figures import Side
 from planner.documents.sentences import band_sentences, part_sentence, plain
 from planner.plan.fleet import NodeGroup, Pool
 
-REBUILDS = frozenset({"account", "cidr", "zones"})
+REBUILDS = frozenset({"account", "cidr", "network", "zones"})
 """Keys of the platform with which most of the cluster is made anew."""
 UNMEASURED = "plan a time without service, or deploy an environment beside it"
 OF_GATEWAY = frozenset({"max_in_flight", "privacy", "replicas"})

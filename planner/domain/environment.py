@@ -46,16 +46,19 @@ Cidr = Annotated[str, AfterValidator(_cidr)]
 """An IPv4 network; written `10.64.0.0/16`."""
 
 
-class NetworkRange(EnvironmentPart):
-    """The network that is made."""
+class Network(EnvironmentPart):
+    """The network that is made, or one that is there already (`vpc` and `subnets`)."""
 
-    cidr: Annotated[Cidr, AfterValidator(_vpc)] = "10.64.0.0/16"
+    cidr: Annotated[Cidr, AfterValidator(_vpc)] | None = None
+    vpc: Annotated[str, Field(pattern=r"^vpc-[0-9a-f]{8,17}$")] | None = left_out_at(None)
+    subnets: dict[Text, Annotated[str, Field(pattern=r"^subnet-[0-9a-f]{8,17}$")]] = left_out_at({})
 
 
-class PublicEndpoint(EnvironmentPart):
-    """Who may reach the Kubernetes API from outside the network; empty = private only."""
+class Endpoint(EnvironmentPart):
+    """Who may reach the Kubernetes API: from outside the network (empty = private only), and from inside."""
 
     public_cidrs: tuple[Cidr, ...] = ()
+    private_from: tuple[Cidr, ...] = left_out_at(())
 
 
 class Roles(EnvironmentPart):
@@ -72,8 +75,8 @@ class Platform(EnvironmentPart):
     region: Text
     zones: Annotated[tuple[str, ...], Field(min_length=2, description="zone ids like use1-az1, two or more")]
     nat: Literal["none", "single", "per-zone"] = "single"
-    network: NetworkRange = NetworkRange()
-    endpoint: PublicEndpoint = PublicEndpoint()
+    network: Network = Network()
+    endpoint: Endpoint = Endpoint()
     roles: Roles = Roles()
     kubernetes: Annotated[str, Field(pattern=r"^1\.\d{2}$", description='a version, quoted: "1.36"')] = "1.36"
 

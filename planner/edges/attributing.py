@@ -199,6 +199,7 @@ class _Chain:
             traces,
             self.base.plan,
             self._calibrations[stand.calibrations],
+            name=self.proposed.name,
         )
         try:
             return replan(inputs, Known(self._simulated), DEFAULT_LIMITS)

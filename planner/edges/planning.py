@@ -53,11 +53,14 @@ def _plan(workspace: Workspace, name: str, prior: Lock | None, snapshot: str | N
     stage("reading the catalog")
     wanted = workspace.wanted(name)
     catalog, coefficients, start = workspace.catalog(snapshot), load_coefficients(), wanted.environment.horizon.start
+    if shared := [problem for problem in workspace.network_problems(name) if problem.severity == "error"]:
+        raise Problems(shared)
     if early := tuple(not_yet(catalog, start)):
         raise Problems(early)
     calibrations, calibration_digests = read_calibrations(workspace.folder), workspace.calibration_digests()
     locked = prior.plan if prior else None
-    inputs = Inputs(wanted.environment, catalog.priced_on(start), coefficients, wanted.traces, locked, calibrations)
+    given = (wanted.environment, catalog.priced_on(start), coefficients, wanted.traces, locked, calibrations)
+    inputs = Inputs(*given, name=name)
     try:
         outcome = optimize(inputs, kept=KeptCapacities(), stage=stage)
     except Problems as refusal:

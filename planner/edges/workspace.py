@@ -36,6 +36,7 @@ from planner.edges.calibration_digests import joined_digest, own_digests
 from planner.edges.environment_names import environment_names
 from planner.edges.files import read_text
 from planner.edges.git import text_at
+from planner.edges.neighbours import network_problems
 from planner.edges.own_catalog import FOLDER, catalog_beside
 from planner.edges.policy_files import policies_beside
 from planner.edges.score_files import known_metrics, read_metric
@@ -214,7 +215,11 @@ class Workspace:
             where = Span(str(self.lock_path(name)), 1)
             problems = (Problem("LOCK005", f"the lock is of environment `{lock.name}`", where, hint), *problems)
         checks, against = self.ruled(lock, rulebook, today, base, engine)
-        return Judged(lock, (*problems, *against), checks)
+        return Judged(lock, (*problems, *against, *self.network_problems(name)), checks)
+
+    def network_problems(self, name: str) -> tuple[Problem, ...]:
+        """Return what is wrong with the addresses of an environment beside those of others in the folder."""
+        return tuple(network_problems(name, self.folder, self.names(), self.lock))
 
     def ruled(
         self, lock: Lock, rulebook: Rulebook, today: date, base: Base | None = None, engine: str | None = DEPLOYED

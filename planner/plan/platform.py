@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 from planner.plan.parts import PlanPart
+from planner.words.fields import left_out_at
 from planner.words.numbers import Figure
 
 
@@ -77,13 +78,26 @@ class ClusterParts(PlanPart):
         return next(key for key in self.keys if key.name == name)
 
 
+class ExistingNetwork(PlanPart):
+    """An existing network is one that others made: nothing of it is built or billed.
+
+    vpc: id of the VPC.
+    subnets: id of the subnet of the nodes in each zone, by the zone's id.
+    """
+
+    vpc: str
+    subnets: dict[str, str]
+
+
 class PlannedPlatform(PlanPart):
     """The platform is where a plan runs.
 
     account: AWS account id.
     zones: ids of the availability zones.
-    cidr: addresses of the network.
+    cidr: addresses of the network that is made; None where one is there already.
     public_cidrs: addresses that may reach the Kubernetes API from outside; nobody may when it is empty.
+    private_from: addresses that may reach its private side, on port 443; those of the network itself when it is empty.
+    network: the network that is there already; None where one is made.
     deploy_role: ARN of the role that deploys; None deploys as the caller.
     admin_roles: ARNs of the cluster's further administrators.
     kubernetes: version of Kubernetes.
@@ -93,8 +107,10 @@ class PlannedPlatform(PlanPart):
     account: str
     region: str
     zones: tuple[str, ...]
-    cidr: str
+    cidr: str | None
     public_cidrs: tuple[str, ...]
+    private_from: tuple[str, ...] = left_out_at(())
+    network: ExistingNetwork | None = left_out_at(None)
     deploy_role: str | None
     admin_roles: tuple[str, ...]
     kubernetes: str

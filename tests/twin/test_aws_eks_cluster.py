@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -37,17 +36,6 @@ def test_a_cluster_and_what_belongs_to_it_come_and_go(program: Program) -> None:
     )
     program.destroy()
     assert program.store.is_empty()
-
-
-def test_with_a_twin_cluster_its_door_is_the_endpoint(
-    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    door = {"server": "https://127.0.0.1:6443", "certificate-authority-data": "Q0E="}
-    (tmp_path / "kubeconfig").write_text(json.dumps({"clusters": [{"name": "c", "cluster": door}]}))
-    monkeypatch.setenv(CLUSTER_FOLDER_VARIABLE, str(tmp_path))
-    outputs = program.cluster(program.network()).outputs
-    assert outputs["endpoint"] == "https://127.0.0.1:6443"
-    assert outputs["certificateAuthority"] == {"data": "Q0E="}
 
 
 @pytest.mark.parametrize(

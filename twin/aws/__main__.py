@@ -4,6 +4,7 @@
     python -m twin.aws poke  --folder DIR TYPE NAME KEY=VALUE ... | --delete
     python -m twin.aws fault --folder DIR KIND KEY=VALUE ...      | --clear
     python -m twin.aws provide --folder DIR --region R [--secret NAME] [--certificate ARN]
+    python -m twin.aws stand --folder DIR inside | connected ADDRESS | outside ADDRESS
 
 Values are JSON where they parse as JSON, and text otherwise. The exit status is 1 when AWS refuses and 2 for a usage
 error.
@@ -19,6 +20,7 @@ from typing import Any
 
 from twin.aws import drift, existing, faults
 from twin.aws.store import Store, StoreError
+from twin.network.place import Place, stand
 from twin.provider.contract import OperationError
 
 
@@ -72,6 +74,11 @@ def _provide(store: Store, options: argparse.Namespace) -> list[str]:
     return [f"there is now: {name}" for name in [*options.secret, *options.certificate]]
 
 
+def _stand(store: Store, options: argparse.Namespace) -> list[str]:
+    stand(store.folder, Place(options.kind, options.address))
+    return [f"this machine stands {options.kind}"]
+
+
 def _pairs(settings: list[str]) -> dict[str, Any]:
     pairs = {}
     for setting in settings:
@@ -109,6 +116,9 @@ def _parser() -> argparse.ArgumentParser:
     provide.add_argument("--region", required=True)
     provide.add_argument("--secret", action="append", default=[], metavar="NAME")
     provide.add_argument("--certificate", action="append", default=[], metavar="ARN")
+    place = command("stand", _stand, "say where the machine stands that deploys")
+    place.add_argument("kind", choices=("inside", "connected", "outside"))
+    place.add_argument("address", nargs="?", help="IPv4 address as which it is seen, unless it stands inside")
     return parser
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from twin.aws import instances
 from twin.aws.account import Account
-from twin.aws.eks_cluster import twin_kubeconfig
 from twin.aws.kinds import ResourceKind
 from twin.aws.registry import kind_by_word
 from twin.aws.store import AccountState, ResourceRecord, Store
@@ -41,7 +40,7 @@ def poke(store: Store, type_name: str, name: str, settings: Mapping[str, Any]) -
         if "tags" in record.outputs:
             record.outputs["tagsAll"] = {**record.outputs.get("tagsAll", {}), **(record.outputs["tags"] or {})}
         record.inputs = inputs
-    _settle(store, kind)
+    _settle(store, kind, record)
     return identifier
 
 
@@ -52,13 +51,13 @@ def vanish(store: Store, type_name: str, name: str) -> str:
         identifier, record = _find(state, kind, name)
         kind.delete(Account(state, world, record.region), ResourceState(identifier, record.inputs, record.outputs))
         del state.records[kind.token][identifier]
-    _settle(store, kind)
+    _settle(store, kind, record)
     return identifier
 
 
-def _settle(store: Store, kind: ResourceKind) -> None:
-    if kind.changes_nodes and (kubeconfig := twin_kubeconfig()) is not None:
-        instances.settle(store, kubeconfig)
+def _settle(store: Store, kind: ResourceKind, record: ResourceRecord) -> None:
+    if kind.changes_nodes:
+        instances.settle(store, record.inputs["clusterName"], record.region)
 
 
 def _find(state: AccountState, kind: ResourceKind, name: str) -> tuple[str, ResourceRecord]:

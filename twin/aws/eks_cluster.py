@@ -1,22 +1,20 @@
 """EKS clusters, add-ons, access entries and Pod Identity.
 
-With a twin cluster (`SPILLWAY_TWIN_CLUSTER`), an EKS cluster has that cluster's endpoint and certificate authority, so
-that a kubeconfig made from the outputs leads to a real API server. EKS's own rules that moto does not know are here:
-zones, trust of the cluster role, one minor version at a time, deletion protection.
+With control planes (control_planes.py), an EKS cluster has an endpoint of EKS's form and the certificate authority of a
+real API server, so that a kubeconfig made from the outputs leads there, where the network lets it (twin/network). EKS's
+own rules that moto does not know are here: zones, trust of the cluster role, one minor version at a time, deletion
+protection.
 """
 
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import Any
 
-from twin.aws import eks_calls
+from twin.aws import control_planes, eks_calls
 from twin.aws.account import Account, AwsError
 from twin.aws.identity import document
 from twin.aws.kinds import CreatedResource, GeneratedName, ResourceKind, UpdatedResource, paths
-from twin.cluster import CLUSTER_FOLDER_VARIABLE
 from twin.provider.contract import ResourceState
 from twin.provider.wire import Properties
 
@@ -25,12 +23,6 @@ BARRED_ZONES = frozenset({"use1-az3", "usw1-az2", "cac1-az3"})
 
 _ASSOCIATION_ID = "#"
 _CLUSTER = "aws:eks/cluster:Cluster"
-
-
-def twin_kubeconfig() -> Path | None:
-    """Return the kubeconfig of the twin cluster, if there is one."""
-    folder = os.environ.get(CLUSTER_FOLDER_VARIABLE)
-    return Path(folder) / "kubeconfig" if folder and (Path(folder) / "kubeconfig").is_file() else None
 
 
 def _create_cluster(aws: Account, inputs: Properties) -> CreatedResource:
@@ -61,7 +53,7 @@ def _create_cluster(aws: Account, inputs: Properties) -> CreatedResource:
         VpcId=vpc,
     )["GroupId"]
     issuer = cluster["identity"]["oidc"]["issuer"]
-    endpoint, authority = _door(cluster)
+    endpoint, authority = _door(aws, cluster)
     return CreatedResource(
         name,
         {
@@ -135,15 +127,12 @@ def require_trust(aws: Account, operation: str, role_arn: str, service: str) -> 
     return name
 
 
-def _door(cluster: dict[str, Any]) -> tuple[str, str]:
-    """Return endpoint and certificate authority: the twin cluster's, where there is one."""
-    kubeconfig = twin_kubeconfig()
-    if kubeconfig is None:
+def _door(aws: Account, cluster: dict[str, Any]) -> tuple[str, str]:
+    """Return endpoint and certificate authority: those of a control plane, where there is one."""
+    folder = control_planes.take(aws, cluster["name"])
+    if folder is None:
         return cluster["endpoint"], cluster["certificateAuthority"]["data"]
-    import yaml  # only rehearsals with a cluster need it
-
-    cluster_entry = yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]
-    return cluster_entry["server"], cluster_entry["certificate-authority-data"]
+    return control_planes.endpoint(aws, cluster["name"]), control_planes.authority(folder)
 
 
 def _update_cluster(aws: Account, old: ResourceState, inputs: Properties) -> UpdatedResource:

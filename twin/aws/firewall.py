@@ -131,7 +131,7 @@ def _rule_kind(direction: str) -> ResourceKind:
     )
 
 
-_GATEWAY_ADDRESSES = ("16.15.176.0/20", "3.5.0.0/19", "52.216.0.0/15")
+GATEWAY_ADDRESSES = ("16.15.176.0/20", "3.5.0.0/19", "52.216.0.0/15")
 """Some of the addresses of S3 in us-east-1. They are enough for rules that must name them, in every region alike."""
 
 
@@ -163,7 +163,7 @@ def _prefix_list(aws: Account, service: str) -> Properties:
     """Return the addresses that a gateway endpoint routes to, under the id that the account gives their list."""
     lists = aws.call("ec2", "DescribeManagedPrefixLists")["PrefixLists"]
     identifier = next((item["PrefixListId"] for item in lists if item["PrefixListName"] == service), None)
-    return {"prefixListId": identifier or f"pl-{service.rsplit('.', 1)[-1]}", "cidrBlocks": list(_GATEWAY_ADDRESSES)}
+    return {"prefixListId": identifier or f"pl-{service.rsplit('.', 1)[-1]}", "cidrBlocks": list(GATEWAY_ADDRESSES)}
 
 
 def _update_endpoint(aws: Account, old: ResourceState, inputs: Properties) -> UpdatedResource:

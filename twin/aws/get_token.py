@@ -1,4 +1,4 @@
-"""`aws eks get-token`, for a kubeconfig as EKS documents it: credentials of the twin cluster's administrator.
+"""`aws eks get-token`, for a kubeconfig as EKS documents it: credentials of the administrator of a control plane.
 
 Every other command of the AWS CLI is refused. The module imports nothing heavy, because kubeconfigs run it for each
 client.
@@ -30,8 +30,8 @@ def credentials(kubeconfig: dict[str, Any]) -> dict[str, Any]:
 
 
 def main(arguments: list[str]) -> int:
-    """Print the credential. As with the AWS CLI, the exit status is 252 for another command, 255 without a twin
-    cluster."""
+    """Print the credential. As with the AWS CLI, the exit status is 252 for another command, 255 without a
+    control plane."""
     words = [word for word in arguments if not word.startswith("-")]
     if "eks" not in words or "get-token" not in words:
         sys.stderr.write("aws (twin): only `aws eks get-token` is imitated\n")
@@ -39,11 +39,12 @@ def main(arguments: list[str]) -> int:
     if "--cluster-name" not in arguments:
         sys.stderr.write("aws (twin): the following arguments are required: --cluster-name\n")
         return 252
-    folder = os.environ.get("SPILLWAY_TWIN_CLUSTER")
-    if not folder or not (Path(folder) / "kubeconfig").is_file():
-        sys.stderr.write("aws (twin): SPILLWAY_TWIN_CLUSTER names no twin cluster\n")
+    cluster = arguments[arguments.index("--cluster-name") + 1 :][:1]
+    folder = _control_plane(*cluster) if cluster else None
+    if folder is None or not (folder / "kubeconfig").is_file():
+        sys.stderr.write(f"aws (twin): no control plane stands for {' '.join(cluster) or 'a cluster without a name'}\n")
         return 255
-    text = (Path(folder) / "kubeconfig").read_text()
+    text = (folder / "kubeconfig").read_text()
     try:
         kubeconfig = json.loads(text)
     except ValueError:
@@ -52,6 +53,18 @@ def main(arguments: list[str]) -> int:
         kubeconfig = yaml.safe_load(text)
     sys.stdout.write(json.dumps(credentials(kubeconfig)) + "\n")
     return 0
+
+
+def _control_plane(cluster: str) -> Path | None:
+    """Return the folder of a cluster's control plane: the account's (control_planes.py), else the one that is named."""
+    account = os.environ.get("SPILLWAY_TWIN_AWS")
+    if account and (state := Path(account) / "state.json").is_file():
+        table: dict[str, str] = json.loads(state.read_text())["tables"].get("eks.control_planes", {})
+        taken = next((folder for key, folder in table.items() if key.startswith(f"{cluster}|")), None)
+        if taken is not None:
+            return Path(taken)
+    named = [name for name in os.environ.get("SPILLWAY_TWIN_CLUSTER", "").split(os.pathsep) if name]
+    return Path(named[0]) if len(named) == 1 else None
 
 
 if __name__ == "__main__":

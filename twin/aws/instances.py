@@ -12,10 +12,9 @@ import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
-from twin.aws import faults
+from twin.aws import control_planes, faults
 from twin.aws.account import Account
 from twin.aws.machines import offering_zones, quota_code
 from twin.aws.store import AccountState, Store
@@ -76,20 +75,25 @@ def retire(aws: Account, cluster: str, node_group: str) -> None:
         del _rows(aws.state)[identifier]
 
 
-def settle(store: Store, kubeconfig: Path) -> None:
-    """Make the cluster's nodes match the instances, and wait until the new ones are Ready.
+def settle(store: Store, cluster: str, region: str) -> None:
+    """Make the cluster's nodes match its instances, and wait until the new ones are Ready. A cluster without a control
+    plane has no nodes.
 
     Nodes that no longer have an instance are drained first. One program at a time does this, from rows that it reads
     while it does; otherwise one would drain what another has just started. Raises `TimeoutError` when a node does not
     get ready and `OperationError` when the cluster does not answer.
     """
+    kubeconfig = control_planes.kubeconfig_of(store.load(), cluster, region)
+    if kubeconfig is None:
+        return
     from urllib3.exceptions import HTTPError
 
     from twin import nodes  # the Kubernetes library takes most of a second to import
 
     with store.exclusive_use("nodes.lock"):
         with store.exclusive_use():
-            rows = _rows(store.load())
+            every = _rows(store.load())
+        rows = {key: row for key, row in every.items() if (row["cluster"], row["region"]) == (cluster, region)}
         client = nodes.client_for(kubeconfig)
         try:
             nodes_by_name = _nodes_by_name(client)

@@ -15,7 +15,6 @@ from typing import Any
 
 from twin.aws import faults, instances
 from twin.aws.account import Account
-from twin.aws.eks_cluster import twin_kubeconfig
 from twin.aws.kinds import GeneratedName, ResourceKind
 from twin.aws.registry import function_of, kind_of
 from twin.aws.store import AccountState, ResourceRecord, Store
@@ -137,7 +136,7 @@ class AwsProvider(ImitatedProvider):
             record = _record_of(state, kind, identifier)
             before = ResourceState(identifier, record.inputs, record.outputs)
             record.outputs.update(kind.recover(self._account(state, world, record.inputs), before).outputs)
-        self._settle_nodes(kind)
+        self._settle_nodes(kind, before)
 
     def plan_update(self, resource: Resource, old: ResourceState, inputs: Properties) -> Properties:
         kind = kind_of(resource.type)
@@ -167,7 +166,7 @@ class AwsProvider(ImitatedProvider):
                 kind.delete(
                     self._account(state, world, record.inputs), ResourceState(old.id, record.inputs, record.outputs)
                 )
-        self._settle_nodes(kind)
+        self._settle_nodes(kind, old)
 
     def invoke(self, token: str, arguments: Properties) -> Properties:
         function = function_of(token)
@@ -200,16 +199,16 @@ class AwsProvider(ImitatedProvider):
 
     def _state_with_nodes(self, kind: ResourceKind, state: ResourceState, failure: str | None) -> ResourceState:
         try:
-            self._settle_nodes(kind)
+            self._settle_nodes(kind, state)
         except TimeoutError as error:
             failure = failure or f"NodeCreationFailure: Unhealthy nodes in the kubernetes cluster: {error}"
         if failure is not None:
             raise PartialOperationError(state, failure)
         return state
 
-    def _settle_nodes(self, kind: ResourceKind) -> None:
-        if kind.changes_nodes and (kubeconfig := twin_kubeconfig()) is not None:
-            instances.settle(self._store, kubeconfig)
+    def _settle_nodes(self, kind: ResourceKind, group: ResourceState) -> None:
+        if kind.changes_nodes:
+            instances.settle(self._store, str(group.inputs["clusterName"]), self._region_of(group.inputs))
 
 
 def _record_of(state: AccountState, kind: ResourceKind, identifier: str) -> ResourceRecord:

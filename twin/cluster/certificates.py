@@ -24,7 +24,18 @@ CONTROLLERS = ("system:kube-controller-manager", None)
 SCHEDULER = ("system:kube-scheduler", None)
 
 _LIFETIME = datetime.timedelta(days=7)
-_SERVING_NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
+_EKS_REGIONS = (
+    *("af-south-1", "ap-east-1", "ap-east-2", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1"),
+    *("ap-south-2", "ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-4", "ap-southeast-5"),
+    *("ap-southeast-6", "ap-southeast-7", "ca-central-1", "ca-west-1", "eu-central-1", "eu-central-2", "eu-north-1"),
+    *("eu-south-1", "eu-south-2", "eu-west-1", "eu-west-2", "eu-west-3", "il-central-1", "me-central-1", "me-south-1"),
+    *("mx-central-1", "sa-east-1", "us-east-1", "us-east-2", "us-west-1", "us-west-2"),
+)
+_SERVING_NAMES = (
+    *("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"),
+    *(f"*.gr7.{region}.eks.amazonaws.com" for region in _EKS_REGIONS),
+)
+"""Regions with EKS. The certificate is made before anybody knows which cluster it will serve."""
 _SERVING_ADDRESSES = ("127.0.0.1", "10.96.0.1")
 
 
@@ -74,7 +85,9 @@ def serving_identity(
     names: tuple[str, ...] = _SERVING_NAMES,
     addresses: tuple[str, ...] = _SERVING_ADDRESSES,
 ) -> Identity:
-    """Make a server's certificate. By default it is the API server's, for loopback and the in-cluster service names."""
+    """Make a server's certificate. By default it is the API server's: for loopback, the in-cluster service names, and
+    endpoints of EKS.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     spoken: list[x509.GeneralName] = [x509.DNSName(each) for each in names]
     spoken += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]

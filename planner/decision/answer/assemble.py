@@ -23,7 +23,7 @@ from planner.decision.candidates.omissions import Omission, counts_by_kind
 from planner.decision.choice.search import RANDOM_SEED, THREADS, SearchLimits, solver_version
 from planner.domain.gaps import Gap
 from planner.plan.plan import Plan
-from planner.plan.platform import PlannedPlatform
+from planner.plan.platform import ExistingNetwork, PlannedPlatform
 from planner.plan.review import Alternative, OmissionCount, ScalePoint, ScaleWithoutPlan, SloRisk, Solver
 from planner.plan.traffic import FallbackApi, PlanLevel
 
@@ -82,12 +82,15 @@ def assemble(solved: Solved, background: Background) -> Plan:
 
 def _platform(solved: Solved) -> PlannedPlatform:
     p = solved.environment.platform
+    vpc = p.network.vpc
     return PlannedPlatform(
         account=p.account,
         region=p.region,
         zones=tuple(sorted(p.zones)),
-        cidr=p.network.cidr,
+        cidr=solved.cidr,
         public_cidrs=p.endpoint.public_cidrs,
+        private_from=p.endpoint.private_from,
+        network=None if vpc is None else ExistingNetwork(vpc=vpc, subnets=dict(sorted(p.network.subnets.items()))),
         deploy_role=p.roles.deploy,
         admin_roles=p.roles.admin,
         kubernetes=p.kubernetes,

@@ -28,6 +28,7 @@ class Solved:
     classes: all self-hosted classes that could be chosen, sorted by name.
     apis: all hosted models that could be chosen, sorted by key.
     hostable: routes that some machine could serve, also one that fell on price.
+    cidr: addresses of the network that is made; None where one is there already.
     """
 
     environment: Environment
@@ -37,6 +38,7 @@ class Solved:
     classes: tuple[SelfHosted, ...]
     apis: tuple[HostedApi, ...]
     hostable: frozenset[str]
+    cidr: str | None
 
     @property
     def region(self) -> str:

@@ -52,6 +52,7 @@ def verdicts(
         *_quotas(environment, solved.pools),
         *_unused(solved),
         *price_verdicts(environment, solved.catalog, cost),
+        *_network(solved),
         *_unpriced(solved),
         *_assumed(solved.pools),
         *_provenance(solved.pools),
@@ -110,6 +111,16 @@ def _unused(solved: Solved) -> list[Verdict]:
             message += "; a pool that no API may help needs two nodes of its type"
         verdicts.append(Verdict(name="existing machines", state="warn", message=message))
     return verdicts
+
+
+def _network(solved: Solved) -> list[Verdict]:
+    """Tell of a network that the environment leaves to others, or whose addresses it leaves open."""
+    stated, message = solved.environment.platform.network, ""
+    if solved.cluster is not None and stated.vpc is not None:
+        message = f"{stated.vpc} is there already: its ways out, endpoints and flow logs are not on this bill"
+    elif solved.cluster is not None and stated.cidr is None:
+        message = f"{solved.cidr} is made; `platform.network.cidr` states another"
+    return [Verdict(name="network", state="pass", message=message)] if message else []
 
 
 def _unpriced(solved: Solved) -> list[Verdict]:

@@ -5,7 +5,9 @@ These values go into the lock. The bill reads them there, and so does the progra
 
 from __future__ import annotations
 
+from planner.decision.inputs import Inputs
 from planner.domain.environment import Platform
+from planner.domain.networks import derived_cidr
 from planner.domain.prices import PriceSnapshot
 from planner.plan.platform import ClusterParts, EncryptionKey, LogGroup, ModelBucket, SystemNodes
 
@@ -21,6 +23,8 @@ LOG_GROUPS = (
     LogGroup(name="network-flows", retention_days=30, gb_per_month=8),
 )
 """The amounts are assumptions for a small cluster; the bill shows them."""
+NETWORK_LOG = "network-flows"
+"""The log that belongs to the network, and is not made where the network is there already."""
 SECRETS_KEY = EncryptionKey(name="secrets", deletion_days=30)
 OLD_VERSION_DAYS = 30
 """Days for which the model bucket keeps a replaced object, so that a wrong upload can be undone."""
@@ -29,14 +33,29 @@ OLD_VERSION_DAYS = 30
 def cluster_parts(platform: Platform, weights_gb: float, prices: PriceSnapshot) -> ClusterParts:
     """Return what is built for a cluster in this environment. `weights_gb` is the size of all weights, 10⁹ bytes."""
     zones = tuple(sorted(platform.zones))
-    nat_zones = {"none": (), "single": zones[:1], "per-zone": zones}[platform.nat]
+    there = platform.network.vpc is not None  # ways out and flow logs are then its owner's
+    nat_zones = {"none": (), "single": zones[:1], "per-zone": zones}["none" if there else platform.nat]
     return ClusterParts(
         system_nodes=_system_nodes(platform.region, prices),
         nat_zones=nat_zones,
         keys=(SECRETS_KEY,),
-        log_groups=LOG_GROUPS,
+        log_groups=tuple(group for group in LOG_GROUPS if not there or group.name != NETWORK_LOG),
         model_bucket=ModelBucket(weights_gb=weights_gb, old_version_days=OLD_VERSION_DAYS),
     )
+
+
+def network_cidr(inputs: Inputs) -> str | None:
+    """Return the addresses of the network that is made: those that are stated, else those of the prior plan, as
+    others would build everything anew, else derived ones. None where a network is there already."""
+    platform, prior = inputs.environment.platform, inputs.prior
+    if platform.network.vpc is not None:
+        return None
+    if platform.network.cidr is not None:
+        return platform.network.cidr
+    locked = prior.platform if prior is not None else None
+    stays = locked is not None and (locked.account, locked.region) == (platform.account, platform.region)
+    kept = locked.cidr if locked is not None and stays else None
+    return kept or derived_cidr(inputs.name, platform.region)
 
 
 def _system_nodes(region: str, prices: PriceSnapshot) -> SystemNodes:

@@ -1,0 +1,138 @@
+"""A network that is there already: what AWS says of it, and what speaks against nodes in it.
+
+Nothing is registered here. AWS is asked before the first resource, so that everything is told at once. What its owner
+answers for and nobody can ask here: that the way out lets images and weights through, and the policy of an S3 endpoint.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import pulumi
+import pulumi_aws as aws
+
+from planner.plan.platform import ExistingNetwork
+from planner.words.diagnostics import Problem, Problems
+
+_Answer = TypeVar("_Answer")
+LEAST_ADDRESSES = 64
+"""Free addresses that a subnet needs: each node and each pod has one, and EKS keeps some for its upgrades."""
+EVERYWHERE = "0.0.0.0/0"
+
+
+@dataclass(frozen=True)
+class SubnetFacts:
+    """What AWS says of a subnet.
+
+    zone: id of its zone.
+    free: addresses that nobody has.
+    way_out: whether it has a default route.
+    """
+
+    id: str
+    vpc: str
+    zone: str
+    free: int
+    way_out: bool
+
+
+@dataclass(frozen=True)
+class VpcFacts:
+    """What AWS says of a VPC. resolves: whether it resolves names and names its machines."""
+
+    id: str
+    cidrs: tuple[str, ...]
+    resolves: bool
+
+
+@dataclass(frozen=True)
+class FoundNetwork:
+    """A found network offers what a made one does (infra/network.py)."""
+
+    vpc_id: str
+    cidrs: tuple[str, ...]
+    subnets: Mapping[str, str]
+    store_cidrs: list[str]
+
+
+def find(network: ExistingNetwork, region: str, provider: pulumi.ProviderResource) -> FoundNetwork:
+    """Return the network as AWS has it. Raises `Problems` with everything that speaks against it."""
+    options = pulumi.InvokeOptions(provider=provider)
+    found: list[Problem] = []
+    vpc = _asked(f"VPC `{network.vpc}`", found, partial(_vpc, network.vpc, options))
+    for zone, identifier in sorted(network.subnets.items()):
+        subnet = _asked(f"subnet `{identifier}`", found, partial(_subnet, identifier, options))
+        if subnet is not None:
+            found += subnet_problems(subnet, network.vpc, zone)
+    if vpc is not None:
+        found += vpc_problems(vpc)
+    if found or vpc is None:
+        raise Problems(found, exit_code=1)
+    store = aws.ec2.get_prefix_list(name=f"com.amazonaws.{region}.s3", opts=options)
+    return FoundNetwork(vpc.id, vpc.cidrs, dict(network.subnets), sorted(store.cidr_blocks))
+
+
+def vpc_problems(vpc: VpcFacts) -> Iterator[Problem]:
+    """Require that nodes find the private endpoint by its name."""
+    if not vpc.resolves:
+        hint = "switch on DNS resolution and DNS hostnames of the VPC"
+        yield Problem("DEP032", f"VPC `{vpc.id}` does not resolve names", hint=hint)
+
+
+def subnet_problems(subnet: SubnetFacts, vpc: str, zone: str) -> Iterator[Problem]:
+    """Require a subnet of the VPC, in its zone, with a way out and with room."""
+    where = f"subnet `{subnet.id}` of {zone}"
+    if subnet.vpc != vpc:
+        yield Problem("DEP031", f"{where} is of VPC `{subnet.vpc}`", hint=f"name a subnet of `{vpc}`")
+    if subnet.zone != zone:
+        hint = "zone ids differ from names: write ids such as use1-az4"
+        yield Problem("DEP031", f"{where} stands in {subnet.zone}", hint=hint)
+    if not subnet.way_out:
+        hint = "give its route table a default route, to a NAT gateway, a transit gateway or a firewall"
+        yield Problem("DEP033", f"{where} has no way out", hint=hint)
+    if subnet.free < LEAST_ADDRESSES:
+        hint = "name a larger subnet; each node and each pod takes an address"
+        yield Problem("DEP034", f"{where} has {subnet.free} free addresses, fewer than {LEAST_ADDRESSES}", hint=hint)
+
+
+def _asked(what: str, found: list[Problem], ask: Callable[[], _Answer]) -> _Answer | None:
+    """Return AWS's answer; None where it has none, which is then a problem."""
+    try:
+        return ask()
+    except Exception as error:  # what an invoke raises has no type of its own
+        hint = "see `platform.network`, and whether the account and the region are right"
+        found.append(Problem("DEP031", f"AWS does not describe {what}: {error}", hint=hint))
+    return None
+
+
+def _vpc(identifier: str, options: pulumi.InvokeOptions) -> VpcFacts:
+    vpc = aws.ec2.get_vpc(id=identifier, opts=options)
+    blocks = {str(ipaddress.ip_network(block.cidr_block)) for block in vpc.cidr_block_associations}
+    return VpcFacts(
+        identifier, tuple(sorted(blocks | {vpc.cidr_block})), vpc.enable_dns_support and vpc.enable_dns_hostnames
+    )
+
+
+def _subnet(identifier: str, options: pulumi.InvokeOptions) -> SubnetFacts:
+    subnet = aws.ec2.get_subnet(id=identifier, opts=options)
+    return SubnetFacts(
+        id=identifier,
+        vpc=subnet.vpc_id,
+        zone=subnet.availability_zone_id,
+        free=subnet.available_ip_address_count,
+        way_out=_way_out(identifier, subnet.vpc_id, options),
+    )
+
+
+def _way_out(subnet: str, vpc: str, options: pulumi.InvokeOptions) -> bool:
+    """Say whether the subnet has a default route, in a table of its own or else in the VPC's main one."""
+    try:
+        table = aws.ec2.get_route_table(subnet_id=subnet, opts=options)
+    except Exception:  # no table is its own: the VPC's main one holds
+        main = aws.ec2.GetRouteTableFilterArgs(name="association.main", values=["true"])
+        table = aws.ec2.get_route_table(vpc_id=vpc, filters=[main], opts=options)
+    return any(route.cidr_block == EVERYWHERE for route in table.routes)
