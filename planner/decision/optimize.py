@@ -173,7 +173,7 @@ def _consulted(inputs: Inputs, market: Market, plan: Plan) -> tuple[tuple[str, .
 
     They are those of every class and API that the program was given, and those of the bill.
     """
-    region = inputs.environment.platform.region
+    region, is_made = inputs.environment.platform.region, inputs.environment.platform.cluster is None
     facts = {f"provider/{api.row.provider}" for api in market.apis}
     facts |= {f"api/{catalog_key(api.row.key)}" for api in market.apis}
     facts |= places_behind(inputs.environment, inputs.catalog, market.apis)
@@ -181,8 +181,9 @@ def _consulted(inputs: Inputs, market: Market, plan: Plan) -> tuple[tuple[str, .
     for c in market.classes:
         instance_type = c.offering.instance_type
         facts |= {f"model/{c.shape.model.key}", f"gpu/{c.shape.gpu.key}", f"instance/{instance_type}"}
-        facts.add(offering_key(region, instance_type))
+        facts |= {offering_key(region, instance_type)} if is_made else set()
         facts |= {f"adapter/{adapter.key}" for adapter in c.shape.adapters}
     prices |= {line.price for line in (*plan.cost.lines, *market.cluster)} | {disk_key(region), storage_key(region)}
+    prices = {key for key in prices if is_made or key.partition("/")[0] not in ("ec2", "platform")}
     prices = {key for key in prices if not key.startswith(STATED)}
     return tuple(sorted(facts)), tuple(sorted(prices))

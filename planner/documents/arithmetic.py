@@ -301,6 +301,9 @@ def _existing(plan: Plan, environment: Environment) -> Iterator[Problem]:
         if not _close(sum((line.quantity for line in lines), Decimal(0)), Decimal(group.existing) * HOURS_PER_MONTH):
             message = f"node group `{group.name}` stands on {group.existing} existing machines"
             yield Problem("CHK007", f"{message}, which are not those on the bill")
+        if environment.platform.cluster is not None and group.existing != group.max_nodes:
+            message = f"node group `{group.name}` runs {group.max_nodes} nodes in a cluster that is there already"
+            yield Problem("CHK007", f"{message}; {group.existing} of them are there")
     used: dict[str, int] = {}
     for group in plan.node_groups:
         used[group.instance_type] = used.get(group.instance_type, 0) + group.existing

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from planner.documents.cluster_rules import cluster_problems
 from planner.documents.length_rules import length_problems
 from planner.documents.loads import load_stated
 from planner.documents.network_rules import existing_network_problems
@@ -26,6 +27,7 @@ _DAY: TypeAdapter[date] = TypeAdapter(Day)
 
 def contradictions(document: Document) -> Iterator[Problem]:
     """Yield all contradictions of a file (ENV005, ENV002), in the order of its parts."""
+    yield from cluster_problems(document)
     yield from _zones(document)
     yield from existing_network_problems(document)
     yield from _days(document)

@@ -44,7 +44,10 @@ def environment_of(document: Document) -> Environment:
 def canonical(environment: Environment) -> dict[str, Any]:
     """Return the environment as plain values, in the units of the file. The lock embeds them and digests them.
 
-    Rules and overrides that are judged live are not among them.
+    Rules and overrides that are judged live are not among them, nor is what says how a cluster is made, where one is
+    there already.
     """
     values: dict[str, Any] = environment.as_planned().model_dump(mode="json", exclude_none=True)
+    if environment.platform.cluster is not None:
+        values["platform"] = {key: values["platform"][key] for key in ("region", "cluster")}
     return values

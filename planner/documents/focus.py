@@ -32,6 +32,8 @@ FOCUS_VERSION = "1.2"
 Cell = str | Decimal | None
 """A value of a column; None is null."""
 AWS = "AWS"
+OWN = "own machines"
+"""Who sells the nodes of a cluster that is there already: the team knows it, and no lock."""
 SERVICES: Mapping[str, tuple[str, str]] = {
     "ebs": ("Amazon Elastic Block Store", "Storage"),
     "ec2": ("Amazon Elastic Compute Cloud", "Compute"),
@@ -149,8 +151,8 @@ def _of_line(charge: Charge, line: CostLine, platform: PlannedPlatform) -> dict[
     """Return what the columns say of a cost line."""
     kind, _, rest = line.price.partition("/")
     place, _, item = rest.partition("/")
-    seller = _seller(line)
-    service, category = _service(kind, place, item)
+    seller = OWN if kind == "environment" and platform.existing is not None else _seller(line)
+    service, category = (None, "Compute") if seller == OWN else _service(kind, place, item)
     quantity = figure(line.quantity * charge.period.months)
     listed = _listed_usd(line)
     return {

@@ -51,6 +51,12 @@ def _platform(document: Document, catalog: Catalog) -> Iterator[Problem]:
     region = platform.get("region")
     if not isinstance(region, str):
         return
+    if platform.get("cluster") is not None:
+        if catalog.places.of_region(region) is None:
+            where = document.at(("platform", "region"))
+            hint = "write the country in which the cluster stands by its code, like `de`, or its AWS region"
+            yield Problem("ENV007", f"no place and no region is called `{region}`", where, hint)
+        return
     if region not in catalog.regions:
         where = document.at(("platform", "region"))
         hint = did_you_mean(region, catalog.regions)

@@ -17,9 +17,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from planner.domain.environment_part import Day, EnvironmentPart, Text
+from planner.domain.existing_cluster import ExistingCluster
 from planner.domain.policy import AgeLimits, Override, Rules
 from planner.domain.route import HardwareRules, Route
 from planner.words.fields import left_out_at
+from planner.words.ranges import ipv4_network
 from planner.words.units import Count, DurationMs, Share, Usd
 
 ROUTE_NAME = r"^[a-z][a-z0-9-]{0,29}$"
@@ -28,21 +30,13 @@ RESOURCE_NAME = r"^[a-z0-9][a-z0-9-]{0,62}[a-z0-9]$"
 """What a resource of an account, which becomes a part of its address, may be called."""
 
 
-def _cidr(text: str) -> str:
-    try:
-        return str(ipaddress.IPv4Network(text))
-    except ValueError as error:
-        hint = "write its first address and its length, like 10.64.0.0/16"
-        raise ValueError(f"`{text}` is not an IPv4 network; {hint}") from error
-
-
 def _vpc(text: str) -> str:
     if not 16 <= ipaddress.IPv4Network(text).prefixlen <= 20:
         raise ValueError(f"`{text}` must be between /16, the most of a VPC, and /20, the least that holds three zones")
     return text
 
 
-Cidr = Annotated[str, AfterValidator(_cidr)]
+Cidr = Annotated[str, AfterValidator(ipv4_network)]
 """An IPv4 network; written `10.64.0.0/16`."""
 
 
@@ -69,16 +63,24 @@ class Roles(EnvironmentPart):
 
 
 class Platform(EnvironmentPart):
-    """Where it runs. It has no other home than the environment and its lock."""
+    """Where it runs. It has no other home than the environment and its lock.
 
-    account: Annotated[str, Field(pattern=r"^\d{12}$", description="AWS account id, 12 digits, quoted")]
+    An account and zones are needed where the cluster is made, and say nothing where it is there already.
+    """
+
+    account: Annotated[str, Field(pattern=r"^\d{12}$", description="AWS account id, 12 digits, quoted")] = left_out_at(
+        ""
+    )
     region: Text
-    zones: Annotated[tuple[str, ...], Field(min_length=2, description="zone ids like use1-az1, two or more")]
+    zones: Annotated[tuple[str, ...], Field(min_length=2, description="zone ids like use1-az1, two or more")] = (
+        left_out_at(())
+    )
     nat: Literal["none", "single", "per-zone"] = "single"
     network: Network = Network()
     endpoint: Endpoint = Endpoint()
     roles: Roles = Roles()
     kubernetes: Annotated[str, Field(pattern=r"^1\.\d{2}$", description='a version, quoted: "1.36"')] = "1.36"
+    cluster: ExistingCluster | None = left_out_at(None)
 
 
 class Horizon(EnvironmentPart):
@@ -145,6 +147,8 @@ class ExistingMachines(EnvironmentPart):
     instance_type: Text
     count: Annotated[int, Field(ge=1, le=10_000)]
     usd_per_hour: Usd
+    source: Text | None = left_out_at(None)
+    as_of: Day | None = left_out_at(None)
 
 
 class Hardware(HardwareRules):
@@ -244,7 +248,6 @@ PLANNED_LATER: dict[str, str] = {
     "reserve.zone": "the loss of a zone is not planned yet; `reserve: {node: true}` is",
     "reserve.replica": "`reserve: {node: true}` covers the loss of a replica",
     "planning.scale_up_window": "rates are planned as the 95th percentile of 300 s windows",
-    "platform.context": "existing clusters are not planned yet",
 }
 """Path of each key with which only a later release plans → why this one refuses it (ENV010). `*` is any name."""
 TASKS_LATER = ("embed", "rerank")

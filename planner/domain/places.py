@@ -52,7 +52,9 @@ class Places:
         return tuple(sorted({*self.rows, EVERYWHERE}))
 
     def of_region(self, region: str) -> str | None:
-        """Return the place in which an AWS region lies; None when the catalog does not know."""
+        """Return the place in which an AWS region lies, or the place that is named; None for what nobody knows."""
+        if region in self.rows:
+            return region
         return next((key for key, row in sorted(self.rows.items()) if region in row.aws_regions), None)
 
     def chain(self, place: str) -> tuple[str, ...]:

@@ -28,11 +28,11 @@ class NodeGroup(PlanPart):
 
     allocatable_cpu_m: CPU that Kubernetes can give to the pods of a node, thousandths of a vCPU.
     allocatable_memory_mib: memory that Kubernetes can give to the pods of a node, MiB.
-    quota_family: family of instance types whose vCPU quota the nodes use.
+    quota_family: family of instance types whose vCPU quota the nodes use; empty for nodes that are there already.
     zones: ids of the availability zones that the nodes may stand in.
     min_nodes, max_nodes: number of nodes; a group of fixed size has min = max.
     exclusive: whether it holds replicas of one pool only, as restricted data demands.
-    disk_gb: root volume of each node, GB.
+    disk_gb: root volume of each node, GB; 0 for nodes that are there already.
     existing: nodes whose machines the team pays for already, at the price that the environment states; a reservation or
     a savings plan of the account covers them when they are created.
     """

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from planner.domain.existing_cluster import ExistingCluster
 from planner.plan.parts import PlanPart
 from planner.words.fields import left_out_at
 from planner.words.numbers import Figure
@@ -92,7 +93,8 @@ class ExistingNetwork(PlanPart):
 class PlannedPlatform(PlanPart):
     """The platform is where a plan runs.
 
-    account: AWS account id.
+    account: AWS account id; empty where the cluster is there already, as are zones, addresses and version then.
+    region: AWS region, or the place of a cluster that is there already.
     zones: ids of the availability zones.
     cidr: addresses of the network that is made; None where one is there already.
     public_cidrs: addresses that may reach the Kubernetes API from outside; nobody may when it is empty.
@@ -102,16 +104,18 @@ class PlannedPlatform(PlanPart):
     admin_roles: ARNs of the cluster's further administrators.
     kubernetes: version of Kubernetes.
     cluster: what is built beside GPU nodes; None when the plan hosts nothing itself, so that no cluster is made.
+    existing: the cluster that is there already, on which nothing but charts is built; None where one is made.
     """
 
-    account: str
+    account: str = left_out_at("")
     region: str
-    zones: tuple[str, ...]
-    cidr: str | None
+    zones: tuple[str, ...] = left_out_at(())
+    cidr: str | None = left_out_at(None)
     public_cidrs: tuple[str, ...]
     private_from: tuple[str, ...] = left_out_at(())
     network: ExistingNetwork | None = left_out_at(None)
     deploy_role: str | None
     admin_roles: tuple[str, ...]
-    kubernetes: str
+    kubernetes: str = left_out_at("")
     cluster: ClusterParts | None
+    existing: ExistingCluster | None = left_out_at(None)

@@ -82,6 +82,10 @@ def assemble(solved: Solved, background: Background) -> Plan:
 
 def _platform(solved: Solved) -> PlannedPlatform:
     p = solved.environment.platform
+    if p.cluster is not None:
+        return PlannedPlatform(
+            region=p.region, public_cidrs=(), deploy_role=None, admin_roles=(), cluster=None, existing=p.cluster
+        )
     vpc = p.network.vpc
     return PlannedPlatform(
         account=p.account,

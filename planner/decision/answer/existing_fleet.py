@@ -43,7 +43,8 @@ class Machines:
         """Return their cost line."""
         name = f"{self.entry.instance_type} existing" + (", not used" if component == UNUSED else "")
         key = f"{STATED}hardware.existing[{self.index}]/{self.entry.instance_type}"
-        price = Price(key, self.entry.usd_per_hour, "hour", SOURCE, DAY)
+        day = DAY if self.entry.as_of is None else self.entry.as_of.isoformat()
+        price = Price(key, self.entry.usd_per_hour, "hour", self.entry.source or SOURCE, day)
         return line(name, component, "fixed", self.count * HOURS_PER_MONTH, price)
 
 

@@ -77,7 +77,7 @@ def _parts(solved: Solved, ruler: Ruler, pool: SelfHosted) -> list[GatePart]:
 
 def _node_group(solved: Solved, name: str, pools: Sequence[SelfHosted]) -> NodeGroup:
     k, offering = pools[0].replica_class, pools[0].offering
-    nodes = solved.fleet.nodes[k.node_group]
+    nodes, made = solved.fleet.nodes[k.node_group], solved.environment.platform.cluster is None
     return NodeGroup(
         name=name,
         instance_type=k.instance_type,
@@ -87,14 +87,14 @@ def _node_group(solved: Solved, name: str, pools: Sequence[SelfHosted]) -> NodeG
         memory_gib_per_node=int(offering.instance.ram_gib),
         allocatable_cpu_m=offering.instance.allocatable_cpu_m,
         allocatable_memory_mib=offering.instance.allocatable_memory_mib,
-        quota_family=k.quota_family,
+        quota_family=k.quota_family if made else "",
         capacity_type="on-demand",
         zones=tuple(sorted(offering.zones)),
         min_nodes=len(nodes),
         max_nodes=len(nodes),
         exclusive=k.exclusive,
         placement=_placement(nodes),
-        disk_gb=NODE_DISK_GB,
+        disk_gb=NODE_DISK_GB if made else 0,
         existing=solved.existing.count(name),
     )
 

@@ -203,6 +203,8 @@ def cause_words(cause: Cause) -> str:
             return f"{needed:.0%} of route {route} finds no place"
         case BrokenLimit(limits.VcpuQuota(family), allowed, needed):
             return f"the vCPU quota of family {family} would have to be {needed:,.0f}, not {allowed:,.0f}"
+        case BrokenLimit(limits.ExistingNodes(instance_type), allowed, needed):
+            return f"there would have to be {needed:,.0f} machines {instance_type}, and there are {allowed:,.0f}"
         case BrokenLimit(limits.ApiRate(provider, unit, after_loss), allowed, needed):
             when = ", with a node lost," if after_loss else ""
             what = f"the {RATE_WORDS[unit]} a minute of {provider}{when}"
@@ -227,6 +229,8 @@ def _way_out(cause: Cause) -> str:
     match cause:
         case BrokenLimit(limits.VcpuQuota()):
             return "raise the quota in AWS and in `quotas:`, or accept a model that needs fewer GPUs"
+        case BrokenLimit(limits.ExistingNodes()):
+            return "add machines and their number in `hardware.existing`, or accept a model that needs fewer GPUs"
         case BrokenLimit(limits.ApiRate(provider, unit, after_loss)):
             less = ", or set `reserve: {node: false}`" if after_loss else ", or accept another model"
             return f"raise the limit with {provider} and in `api.providers.{provider}.limits.{unit}`{less}"

@@ -136,7 +136,9 @@ class Solved:
 
     @property
     def cluster(self) -> ClusterParts | None:
-        """Return what is built beside the GPU nodes; None when nothing is self-hosted."""
+        """Return what is built beside the GPU nodes; None when nothing is self-hosted, or the cluster is there."""
+        if self.environment.platform.cluster is not None:
+            return None
         sizes_gb = {pool.shape.checkpoint: pool.shape.checkpoint_gb for pool in self.pools}
         weights_gb = sum(sizes_gb.values())
         return cluster_parts(self.environment.platform, weights_gb, self.catalog.prices) if self.pools else None

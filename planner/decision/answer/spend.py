@@ -65,7 +65,6 @@ def _lines(solved: Solved) -> list[CostLine]:
 
 def _nodes(solved: Solved) -> list[CostLine]:
     disk = solved.catalog.prices.price(disk_key(solved.region))
-    assert disk is not None  # asked for before anything was chosen
     lines = []
     for group, pools in solved.groups.items():
         count, bought, price = solved.nodes_of(group), solved.bought(group), pools[0].price
@@ -73,7 +72,9 @@ def _nodes(solved: Solved) -> list[CostLine]:
             assert price is not None  # a type without one is not bought
             name = f"{pools[0].offering.instance_type} on-demand"
             lines.append(line(name, group, "fixed", bought * HOURS_PER_MONTH, price))
-        lines.append(line("root volumes", group, "fixed", count * NODE_DISK_GB, disk))
+        if solved.environment.platform.cluster is None:
+            assert disk is not None  # asked for before anything was chosen
+            lines.append(line("root volumes", group, "fixed", count * NODE_DISK_GB, disk))
     return lines
 
 

@@ -50,6 +50,7 @@ def verdicts(
     judgements = [
         *_budget(environment, cost),
         *_quotas(environment, solved.pools),
+        *_there_already(solved),
         *_unused(solved),
         *price_verdicts(environment, solved.catalog, cost),
         *_network(solved),
@@ -92,11 +93,25 @@ def _within(name: str, usd: Decimal, most: Decimal) -> Verdict:
 
 
 def _quotas(environment: Environment, pools: Sequence[SelfHosted]) -> list[Verdict]:
+    if environment.platform.cluster is not None:
+        return []
     families = sorted({pool.replica_class.quota_family for pool in pools} - set(environment.quotas))
     return [
         Verdict(name=f"quota {family}", state="warn", message=f"the vCPU quota of family {family} is not stated")
         for family in families
     ]
+
+
+def _there_already(solved: Solved) -> list[Verdict]:
+    """Say once what a bill leaves out that is paid for with the cluster."""
+    cluster = solved.environment.platform.cluster
+    if cluster is None:
+        return []
+    message = (
+        f"the cluster `{cluster.context}` is there already: the bill leaves out its control plane, its other nodes, "
+        "disks, network, logs and the store of the weights"
+    )
+    return [Verdict(name="existing cluster", state="pass", message=message)]
 
 
 def _unused(solved: Solved) -> list[Verdict]:

@@ -2,7 +2,8 @@
 
 They cost their stated price every hour, used or not, and nothing more when they are used, but for the disk of a node.
 A type that cannot be bought, because the region does not sell it or its price is not known, still serves with the
-machines that are there. Nodes on them use the account's vCPU quota as all others do.
+machines that are there. Nodes on them use the account's vCPU quota as all others do. Where the cluster is there
+already, they are all that there is.
 """
 
 from __future__ import annotations

@@ -79,8 +79,9 @@ def hosts(
         instance, candidate = offering.instance, Candidate(instance_type=offering.instance.key)
         routes = rules.machine_routes(instance)
         key = (offering.gpu.key, instance.gpu_count, routes, rules.machine_fans(instance))
+        bare = instance.bare_metal and instance.key not in existing
         small = instance.allocatable_memory_mib < HOST_MEMORY_MIB_PER_GPU * instance.gpu_count
-        if small or instance.allocatable_cpu_m < HOST_CPU_M_PER_GPU * instance.gpu_count or instance.bare_metal:
+        if small or instance.allocatable_cpu_m < HOST_CPU_M_PER_GPU * instance.gpu_count or bare:
             omissions.append(Omission(candidate, WeakHost()))
             continue
         omissions += rules.ruled_out(instance, candidate)

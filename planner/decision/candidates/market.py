@@ -262,8 +262,11 @@ def ask(environment: Environment, market: Market) -> Question:
 def _needed_prices(environment: Environment, catalog: Catalog) -> tuple[tuple[CostLine, ...], float, float]:
     """Return the cost lines of a cluster, USD an hour of a node's disk, and USD a month of 10⁹ bytes in the bucket.
 
-    A bucket without a price adds nothing to what a class costs; the plan says what is not on its bill.
+    A bucket without a price adds nothing to what a class costs, and neither does what is there already; the plan says
+    what is not on its bill.
     """
+    if environment.platform.cluster is not None:
+        return (), 0.0, 0.0
     region, prices = environment.platform.region, catalog.prices
     lines, gaps = cluster_lines(region, cluster_parts(environment.platform, 0.0, prices), prices)
     disk, storage = prices.price(disk_key(region)), prices.price(storage_key(region))
@@ -275,6 +278,8 @@ def _needed_prices(environment: Environment, catalog: Catalog) -> tuple[tuple[Co
 
 def _offerings(environment: Environment, catalog: Catalog) -> tuple[Offerings, tuple[Omission, ...], tuple[Gap, ...]]:
     """Return what is sold in the environment's zones and has a price, and what is there, with omissions and gaps."""
+    if environment.platform.cluster is not None:
+        return with_existing(Offerings(()), environment, catalog), (), ()
     region = catalog.offered_in(environment.platform.region)
     here = region.in_zones(environment.platform.zones)
     sold = {row.instance_type for row in here}

@@ -15,6 +15,7 @@ from planner.decision.choice.limits import (
     BrokenLimit,
     Cause,
     Contradiction,
+    ExistingNodes,
     Limit,
     SearchEnded,
     ServedRoute,
@@ -35,7 +36,7 @@ CENTS_USD = 0.25
 """Dollars that a bill may be above the sum that the program sees, because each of its lines is rounded to a cent."""
 ELASTIC_GAP = 1e-4
 """Gap of the elastic re-solves: a looser one would leave room for limits that need not be broken."""
-TIERS = ((ServedRoute,), (TotalBudget, ApiBudget), (VcpuQuota, ApiRate))
+TIERS = ((ServedRoute,), (TotalBudget, ApiBudget), (VcpuQuota, ExistingNodes, ApiRate))
 """Limits by how hard they are to move, the hardest first: a request finds a place, then money, then permissions."""
 
 
@@ -121,8 +122,8 @@ def _broken(slack: _Slack, lacking: float) -> BrokenLimit:
     match slack.limit:
         case ServedRoute():
             pass
-        case VcpuQuota():
-            needed = float(round(needed))  # the vCPUs of whole machines, but for the solver's tolerance
+        case VcpuQuota() | ExistingNodes():
+            needed = float(round(needed))  # whole machines, or their vCPUs, but for the solver's tolerance
         case TotalBudget() | ApiBudget():  # no more than the cheapest plan costs, in whole dollars
             needed = float(math.ceil(needed * (1 + TOLERANCE) + CENTS_USD))
         case _:

@@ -35,6 +35,17 @@ class VcpuQuota:
 
 
 @dataclass(frozen=True, order=True)
+class ExistingNodes:
+    """There are only so many machines of an instance type, and no more can be bought."""
+
+    instance_type: str
+
+    @property
+    def about(self) -> tuple[str, ...]:
+        return ("hardware", "existing")
+
+
+@dataclass(frozen=True, order=True)
 class ApiRate:
     """A provider's account admits only so many tokens (tpm) or requests (rpm) a minute.
 
@@ -69,7 +80,7 @@ class ApiBudget:
         return ("api", "monthly_budget")
 
 
-Limit = ServedRoute | VcpuQuota | ApiRate | TotalBudget | ApiBudget
+Limit = ServedRoute | VcpuQuota | ExistingNodes | ApiRate | TotalBudget | ApiBudget
 
 
 @dataclass(frozen=True)

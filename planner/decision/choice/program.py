@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from planner.decision.choice.columns import away, b, c, n, refused, s, v, x, y
-from planner.decision.choice.limits import ServedRoute
+from planner.decision.choice.limits import ExistingNodes, ServedRoute
 from planner.decision.choice.linear import INFINITY, TIE_BREAK_USD, Linear
 from planner.decision.choice.pairs import api_pairs, existing_types, groups, local_pairs, refusable, turned_away
 from planner.decision.choice.question import Flow, Question, ReplicaClass
@@ -247,12 +247,15 @@ def _existing(program: Linear, question: Question) -> None:
 
     Σ_{g of type i} n[g] − b[i] ≤ existing[i]
     held = 1
+
+    Where no more can be bought, b[i] is 0, and the number of machines is a limit that a team can move.
     """
     if question.existing_usd:
         program.equal("held", [("held", 1.0)], 1.0)
     for instance_type, k in existing_types(question).items():
         nodes = [(n(g), 1.0) for g, classes in groups(question).items() if classes[0].instance_type == instance_type]
-        program.at_most(f"bought[{instance_type}]", [*nodes, (b(instance_type), -1.0)], float(k.existing))
+        limit = None if k.may_buy else ExistingNodes(instance_type)
+        program.at_most(f"bought[{instance_type}]", [*nodes, (b(instance_type), -1.0)], float(k.existing), limit)
 
 
 def _weights(program: Linear, question: Question) -> None:

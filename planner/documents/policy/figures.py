@@ -68,7 +68,7 @@ def nodes(rule: CountLimits, subject: Subject) -> Iterator[Finding]:
 def quota(rule: ShareLimits, subject: Subject) -> Iterator[Finding]:
     """Judge the share of the account's vCPU quotas that GPU nodes use, by family."""
     used: dict[str, int] = {}
-    for group in subject.plan.node_groups:
+    for group in (group for group in subject.plan.node_groups if group.quota_family):
         used[group.quota_family] = used.get(group.quota_family, 0) + group.max_nodes * group.vcpus_per_node
     stated = {str(family): count for family, count in subject.environment.quotas.items()}
     for family, vcpus in sorted(used.items()):
@@ -78,7 +78,7 @@ def quota(rule: ShareLimits, subject: Subject) -> Iterator[Finding]:
             share = vcpus / stated[family] if stated[family] else float("inf")
             yield above(share, rule, f"{vcpus:,} of {stated[family]:,} vCPUs of family {family}", show_share)
     if not used:
-        yield Finding("pass", "no GPU nodes")
+        yield Finding("pass", "no GPU nodes of an account" if subject.plan.node_groups else "no GPU nodes")
 
 
 def spot_share(rule: ShareLimits, subject: Subject) -> Iterator[Finding]:
