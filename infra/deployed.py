@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 import pulumi
 from pulumi.runtime.invoke import invoke
@@ -11,17 +12,29 @@ USD = "usd_per_month"
 """Name of the output with the bill of the lock that is deployed, USD a month."""
 
 
+def is_deployed() -> bool:
+    """Say whether the stack has a cluster, as its outputs tell."""
+    return "cluster" in (_outputs() or {})
+
+
 def deployed_usd() -> Decimal | None:
     """Return the bill of what is deployed, USD a month; None where nothing is, or where nobody can say.
 
     The engine answers from the state that it has, so that nothing is registered for the question.
     """
+    try:
+        return Decimal(str((_outputs() or {})[USD]))
+    except (KeyError, TypeError, InvalidOperation):
+        return None
+
+
+def _outputs() -> dict[str, Any] | None:
+    """Return the outputs of the stack as the engine has them; None where it has none, or where nobody can say."""
     name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     try:
         answer = invoke("pulumi:pulumi:readStackOutputs", {"name": name}).value or {}
-        return Decimal(str(answer["outputs"][USD]))
-    except (KeyError, TypeError, InvalidOperation):
-        return None
+        outputs: dict[str, Any] | None = answer.get("outputs")
+        return outputs
     except Exception as error:  # what `invoke` raises has no type of its own
         pulumi.log.warn(f"what is deployed cannot be read: {error}")
         return None
