@@ -12,9 +12,11 @@ BILLED: Mapping[str, str] = {
     "aws:cloudwatch/logGroup:LogGroup": "logs-ingest",
     "aws:ec2/eip:Eip": "public-ipv4",
     "aws:ec2/natGateway:NatGateway": "nat-gateway",
+    "aws:ecr/repository:Repository": "ecr-storage",
     "aws:eks/cluster:Cluster": "eks-control-plane",
     "aws:kms/key:Key": "kms-key",
     "aws:s3/bucket:Bucket": "s3-storage",
+    "aws:secretsmanager/secret:Secret": "secret",
     # Machines are billed by their own price, and their disks beside them.
     "aws:eks/nodeGroup:NodeGroup": "ebs-gp3-storage",
 }
@@ -30,6 +32,8 @@ FREE: Mapping[str, str] = {
     "aws:ec2/subnet:Subnet": "networks are free",
     "aws:ec2/vpc:Vpc": "networks are free",
     "aws:ec2/vpcEndpoint:VpcEndpoint": "gateway endpoints (S3) are free; interface endpoints would not be",
+    "aws:ecr/lifecyclePolicy:LifecyclePolicy": "a setting of the repository",
+    "aws:ecr/pullThroughCacheRule:PullThroughCacheRule": "a setting of the registry; what it keeps is billed",
     "aws:eks/accessEntry:AccessEntry": "permissions are free",
     "aws:eks/accessPolicyAssociation:AccessPolicyAssociation": "permissions are free",
     "aws:eks/addon:Addon": "AWS bills what an add-on uses, and these use the system nodes",

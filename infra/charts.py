@@ -11,6 +11,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+from infra.images import Image
 from infra.settings import ROOT
 
 RENDERED = ("Chart.yaml", "values.yaml", "values.schema.json", "templates", "charts", "crds", "dashboards")
@@ -33,10 +34,16 @@ class Chart:
 
 def engine_version() -> str:
     """Return the version of vLLM that the chart runs, unless the stack names another image."""
-    text = (ROOT / "charts" / "vllm" / "Chart.yaml").read_text()
-    found = re.search(r'^appVersion: "?([^"\n]+)"?$', text, re.MULTILINE)
-    assert found is not None
-    return found[1]
+    return _app_version("vllm")
+
+
+def chart_image(name: str) -> Image:
+    """Return the image that the chart in `charts/NAME` runs unless a stack names another."""
+    text = (ROOT / "charts" / name / "values.yaml").read_text()
+    block = text[text.index("\nimage:\n") :]
+    repository, tag, digest = (_value(block, f"  {key}") for key in ("repository", "tag", "digest"))
+    assert repository is not None
+    return Image(repository, tag or _app_version(name), digest)
 
 
 def chart(name: str) -> Chart:
@@ -52,3 +59,15 @@ def chart(name: str) -> Chart:
                 content = file.read_bytes()
                 digest.update(f"{file.relative_to(folder).as_posix()}\0{len(content)}\0".encode() + content)
     return Chart(f"./charts/{name}", f"sha256:{digest.hexdigest()}")
+
+
+def _app_version(name: str) -> str:
+    version = _value((ROOT / "charts" / name / "Chart.yaml").read_text(), "appVersion")
+    assert version is not None
+    return version
+
+
+def _value(text: str, key: str) -> str | None:
+    """Return the plain value of the first line with this key; None where it is null or absent."""
+    found = re.search(rf'^{key}: "?([^"\n]+)"?$', text, re.MULTILINE)
+    return None if found is None or found[1] == "null" else found[1]

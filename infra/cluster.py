@@ -32,8 +32,14 @@ NODE_ADDONS = ("eks-pod-identity-agent", "kube-proxy", "vpc-cni")
 """Add-ons of every node. A node is not Ready without them."""
 CLUSTER_ADDONS = ("aws-ebs-csi-driver", "coredns", "eks-node-monitoring-agent", "metrics-server")
 """Add-ons that run on the system nodes, or report on all nodes."""
-ADDON_CONFIGURATION = {"vpc-cni": {"enableNetworkPolicy": "true"}}
-"""Settings of add-ons. Without the first, network policies are accepted and not enforced."""
+ADDON_CONFIGURATION: Mapping[str, Mapping[str, object]] = {
+    "vpc-cni": {"enableNetworkPolicy": "true"},
+    "aws-secrets-store-csi-driver-provider": {
+        "secrets-store-csi-driver": {"enableSecretRotation": True, "rotationPollInterval": "2m"}
+    },
+}
+"""Settings of add-ons. Without the first, network policies are accepted and not enforced; without the second, a secret
+that changes reaches no running pod."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +96,12 @@ class Cluster(pulumi.ComponentResource):
         self.node_addons = tuple(self._addon(addon, ()) for addon in NODE_ADDONS)
         self.register_outputs({"name": self.name, "arn": self.arn})
 
-    def add_cluster_addons(self, system_nodes: pulumi.Resource) -> tuple[aws.eks.Addon, ...]:
-        """Add the add-ons that need a node to run on. Call this once, when the system nodes are declared."""
-        return tuple(self._addon(addon, (system_nodes,)) for addon in CLUSTER_ADDONS)
+    def add_cluster_addons(self, system_nodes: pulumi.Resource, *further: str) -> tuple[aws.eks.Addon, ...]:
+        """Add the add-ons that need a node to run on. Call this once, when the system nodes are declared.
+
+        further: add-ons that only some environments need.
+        """
+        return tuple(self._addon(addon, (system_nodes,)) for addon in (*CLUSTER_ADDONS, *further))
 
     def _role(self) -> aws.iam.Role:
         role = aws.iam.Role(self._name, assume_role_policy=trust("eks.amazonaws.com"), opts=self._own)

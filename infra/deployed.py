@@ -18,6 +18,11 @@ def serves() -> bool:
     return "gateway" in _outputs()
 
 
+def is_deployed() -> bool:
+    """Say whether the stack has a cluster, as its outputs tell."""
+    return "cluster" in _outputs()
+
+
 def deployed_usd() -> Decimal | None:
     """Return the bill of what is deployed, USD a month; None where nothing is, or where nobody can say.
 

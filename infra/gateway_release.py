@@ -1,7 +1,8 @@
 """The gateway's release, with the policy document of the lock.
 
 The release comes after every pool. So the document never names a pool that is not ready, and an old pool goes only
-after the document that no longer names it is in force. Keys are named and never read: two Kubernetes Secrets hold them.
+after the document that no longer names it is in force. Keys are named and never read: two Kubernetes Secrets hold them,
+or AWS Secrets Manager does.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import pulumi_kubernetes as kubernetes
 from infra.charts import RELEASE_HISTORY, Chart
 from infra.images import Image
 from infra.naming import GATEWAY_NAMESPACE, GATEWAY_RELEASE
+from infra.secrets import KeyStore
 from infra.values import gateway
 from planner.documents.lock import Lock
 
@@ -28,6 +30,7 @@ class GatewayArgs:
 
     client_keys, provider_keys: names of Kubernetes Secrets.
     image: image to run; None takes the chart's own.
+    key_store: where the keys lie at AWS; None takes the two Secrets.
     """
 
     lock: Lock
@@ -35,6 +38,7 @@ class GatewayArgs:
     image: Image | None
     client_keys: str
     provider_keys: str
+    key_store: KeyStore | None = None
 
 
 class GatewayRelease(pulumi.ComponentResource):
@@ -55,6 +59,7 @@ class GatewayRelease(pulumi.ComponentResource):
                 image=args.image,
                 client_keys=args.client_keys,
                 provider_keys=args.provider_keys,
+                key_store=args.key_store,
             ),
             timeout=TIMEOUT_SECONDS,
             max_history=RELEASE_HISTORY,

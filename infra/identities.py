@@ -18,6 +18,18 @@ EBS_POLICY = "service-role/AmazonEBSCSIDriverPolicy"
 ADMIN_ACCESS_POLICY = "AmazonEKSClusterAdminPolicy"
 
 
+UPLOADING = (
+    "s3:AbortMultipartUpload",
+    "s3:GetBucketLocation",
+    "s3:GetObject",
+    "s3:ListBucket",
+    "s3:ListBucketMultipartUploads",
+    "s3:ListMultipartUploadParts",
+    "s3:PutObject",
+)
+"""What a machine asks of a bucket that it fills and reads."""
+
+
 def partition(region: str) -> str:
     """Return the part of AWS that a region belongs to, as ARNs spell it."""
     if region.startswith("cn-"):
@@ -73,23 +85,25 @@ def own_weights(address: str, region: str) -> tuple[str, str]:
     return f"arn:{partition(region)}:s3:::{bucket}", prefix.rstrip("/")
 
 
-def storage_endpoint(bucket_arn: str, region: str, own: Sequence[str] = ()) -> str:
-    """Permit what may pass the network's S3 endpoint: the model bucket, the team's own weights, and the layers of the
-    region's container registry.
+def storage_endpoint(
+    bucket_arn: str, region: str, own: Sequence[str] = (), layers: Sequence[str] = (), state: str | None = None
+) -> str:
+    """Permit what may pass the network's S3 endpoint. The endpoint is a wall and gives no rights: who asks must also be
+    allowed to.
 
+    bucket_arn: the model bucket, which pools read and machines inside the network may fill.
     own: addresses of the team's own weights.
+    layers: buckets with layers of the images that run.
+    state: bucket with Pulumi's state, where a machine inside the network deploys.
     """
     read = [_reading(*own_weights(address, region)) for address in own]
-    layers = f"arn:{partition(region)}:s3:::prod-{region}-starport-layer-bucket"
+    buckets = [f"arn:{partition(region)}:s3:::{bucket}/*" for bucket in layers]
+    deploying = [_passing(f"arn:{partition(region)}:s3:::{state}", *UPLOADING, "s3:DeleteObject")] if state else []
     return _document(
-        {
-            "Effect": "Allow",
-            "Principal": "*",
-            "Action": ["s3:GetObject", "s3:ListBucket"],
-            "Resource": [bucket_arn, f"{bucket_arn}/*"],
-        },
+        _passing(bucket_arn, *UPLOADING),
         *({**statement, "Principal": "*"} for statements in read for statement in statements),
-        {"Effect": "Allow", "Principal": "*", "Action": ["s3:GetObject"], "Resource": [f"{layers}/*"]},
+        *({"Effect": "Allow", "Principal": "*", "Action": ["s3:GetObject"], "Resource": [b]} for b in buckets),
+        *deploying,
     )
 
 
@@ -110,6 +124,22 @@ def flow_log_writer(log_group_arn: str) -> str:
     """Permit to write into one log group."""
     actions = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"]
     return _document({"Effect": "Allow", "Action": actions, "Resource": [log_group_arn, f"{log_group_arn}:*"]})
+
+
+def read_secrets(*arns: str) -> str:
+    """Permit to read the values of some secrets."""
+    actions = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"]
+    return _document({"Effect": "Allow", "Action": actions, "Resource": sorted(arns)})
+
+
+def fetch_images(*arns: str) -> str:
+    """Permit to have some repositories filled from where their images are published."""
+    return _document({"Effect": "Allow", "Action": ["ecr:BatchImportUpstreamImage"], "Resource": sorted(arns)})
+
+
+def _passing(bucket_arn: str, *actions: str) -> dict[str, Any]:
+    resources = [bucket_arn, f"{bucket_arn}/*"]
+    return {"Effect": "Allow", "Principal": "*", "Action": list(actions), "Resource": resources}
 
 
 def _reading(bucket_arn: str, prefix: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -8,11 +8,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Image:
-    """A container image is named by `tag`, by `digest`, or by both; the other may be None."""
+    """A container image is named by `tag`, by `digest`, or by both; the other may be None.
+
+    pull_secrets: names of Kubernetes Secrets with an account at its registry.
+    """
 
     repository: str
     tag: str | None
     digest: str | None
+    pull_secrets: tuple[str, ...] = ()
 
     @staticmethod
     def parse(reference: str) -> Image:
@@ -28,11 +32,18 @@ class Image:
             raise ValueError(f"`{reference}` is no image; write REPOSITORY:TAG@sha256:…")
         return Image(repository, tag or None, digest or None)
 
+    @property
+    def reference(self) -> str:
+        """Return the image as a container names it."""
+        tag = f":{self.tag}" if self.tag else ""
+        return f"{self.repository}{tag}{f'@{self.digest}' if self.digest else ''}"
+
     def values(self) -> dict[str, Any]:
         """Return the charts' `image` block."""
-        return {
+        values = {
             "repository": self.repository,
             "tag": self.tag,
             "digest": self.digest,
             "requireDigest": self.digest is not None,
         }
+        return {**values, "pullSecrets": list(self.pull_secrets)} if self.pull_secrets else values

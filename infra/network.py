@@ -1,7 +1,7 @@
 """The network: private subnets for nodes, a way out by NAT, and a closed way to the model store.
 
 Each zone has one private subnet with a route table of its own, so that a change of the NAT mode changes one route and
-no table. S3 is reached through a gateway endpoint whose policy names the model bucket and the registry's layers only.
+no table. S3 is reached through a gateway endpoint whose policy names the buckets that are needed and no others.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ class NetworkArgs:
     flow_logs: what is kept of the network's traffic.
     bucket_arn: ARN of the model bucket.
     own_weights: addresses of the team's own weights, `s3://BUCKET/PREFIX`.
+    layer_buckets: buckets with layers of the images that run.
+    state_bucket: bucket with Pulumi's state, where a machine inside the network deploys.
     """
 
     region: str
@@ -40,6 +42,8 @@ class NetworkArgs:
     flow_logs: LogGroup
     bucket_arn: pulumi.Input[str]
     own_weights: tuple[str, ...] = ()
+    layer_buckets: tuple[str, ...] = ()
+    state_bucket: str | None = None
 
 
 class Network(pulumi.ComponentResource):
@@ -78,7 +82,7 @@ class Network(pulumi.ComponentResource):
             vpc_endpoint_type="Gateway",
             route_table_ids=[table.id for table in tables.values()],
             policy=pulumi.Output.from_input(args.bucket_arn).apply(
-                lambda arn: storage_endpoint(arn, args.region, args.own_weights)
+                lambda arn: storage_endpoint(arn, args.region, args.own_weights, args.layer_buckets, args.state_bucket)
             ),
             tags={"Name": f"{name}-s3"},
             opts=self._own,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
-from infra.identities import NODE_POLICIES, managed_policy_arn, trust
+from infra.identities import NODE_POLICIES, fetch_images, managed_policy_arn, trust
 from infra.naming import (
     ACCELERATOR_LABEL,
     GPU_TAINT,
@@ -143,7 +143,14 @@ class NodeRole(pulumi.ComponentResource):
 
     arn: pulumi.Output[str]
 
-    def __init__(self, name: str, region: str, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        region: str,
+        opts: pulumi.ResourceOptions | None = None,
+        fetched: Sequence[pulumi.Input[str]] = (),
+    ) -> None:
+        """Make the role. `fetched`: ARNs of repositories that nodes may have filled."""
         super().__init__("spillway:aws:NodeRole", name, None, opts)
         own = pulumi.ResourceOptions(parent=self)
         role = aws.iam.Role(name, assume_role_policy=trust("ec2.amazonaws.com"), opts=own)
@@ -153,7 +160,11 @@ class NodeRole(pulumi.ComponentResource):
             )
             for policy in NODE_POLICIES
         ]
-        self.arn = pulumi.Output.all(role.arn, *[one.id for one in attached]).apply(lambda values: str(values[0]))
+        granted = [one.id for one in attached]
+        if fetched:
+            policy = pulumi.Output.all(*fetched).apply(lambda arns: fetch_images(*arns))
+            granted.append(aws.iam.RolePolicy(f"{name}-images", role=role.name, policy=policy, opts=own).id)
+        self.arn = pulumi.Output.all(role.arn, *granted).apply(lambda values: str(values[0]))
         self.register_outputs({"arn": self.arn})
 
 

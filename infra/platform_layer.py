@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from infra.images import Image
 from infra.naming import ACCELERATOR_LABEL, GATEWAY_NAMESPACE, GPU_TAINT, POOL_TAINT, SERVING_NAMESPACE
 from infra.values import priority_class
 
@@ -30,9 +31,11 @@ class PlatformLayerArgs:
     """Arguments of the platform layer.
 
     replica_sizes: GPUs of a replica, of all pools; each size gets a priority class.
+    device_plugin: image of the device plugin, as nodes ask for it.
     """
 
     replica_sizes: frozenset[int]
+    device_plugin: Image
 
 
 class PlatformLayer(pulumi.ComponentResource):
@@ -46,7 +49,7 @@ class PlatformLayer(pulumi.ComponentResource):
         self._closed(self.serving)
         for size in sorted(args.replica_sizes):
             self._priority_class(size)
-        self._device_plugin()
+        self._device_plugin(args.device_plugin)
         self.register_outputs({"serving": self.serving.metadata.name, "gateway": self.gateway.metadata.name})
 
     def _namespace(self, name: str) -> kubernetes.core.v1.Namespace:
@@ -72,8 +75,9 @@ class PlatformLayer(pulumi.ComponentResource):
             opts=self._own,
         )
 
-    def _device_plugin(self) -> None:
+    def _device_plugin(self, image: Image) -> None:
         labels = {"app.kubernetes.io/name": _PLUGIN}
+        secrets = [{"name": name} for name in image.pull_secrets]
         has_gpus = {"key": ACCELERATOR_LABEL, "operator": "Exists"}
         kubernetes.apps.v1.DaemonSet(
             _PLUGIN,
@@ -97,7 +101,8 @@ class PlatformLayer(pulumi.ComponentResource):
                         ],
                         "priorityClassName": "system-node-critical",
                         "automountServiceAccountToken": False,
-                        "containers": [_plugin_container()],
+                        **({"imagePullSecrets": secrets} if secrets else {}),
+                        "containers": [_plugin_container(image.reference)],
                         "volumes": [{"name": "sockets", "hostPath": {"path": _SOCKETS, "type": "Directory"}}],
                     },
                 },
@@ -106,10 +111,10 @@ class PlatformLayer(pulumi.ComponentResource):
         )
 
 
-def _plugin_container() -> dict[str, object]:
+def _plugin_container(image: str) -> dict[str, object]:
     return {
         "name": _PLUGIN,
-        "image": DEVICE_PLUGIN_IMAGE,
+        "image": image,
         "env": [{"name": "FAIL_ON_INIT_ERROR", "value": "true"}],
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},

@@ -7,27 +7,35 @@ opposite order. Stage `cluster` ends at the system nodes: up to there, nobody ca
 
 from __future__ import annotations
 
-import pulumi
+from collections.abc import Iterable, Mapping
 
-from infra import inputs, preflight, settings
-from infra.charts import chart, engine_version
+import pulumi
+import pulumi_aws as aws
+
+from infra import image_rules, inputs, preflight, secrets, settings
+from infra.charts import chart, chart_image, engine_version
 from infra.cluster import Cluster, ClusterArgs
-from infra.deployed import USD, deployed_usd, serves
+from infra.deployed import USD, deployed_usd, is_deployed, serves
 from infra.existing_network import FoundNetwork, find
 from infra.gateway_release import GatewayArgs, GatewayRelease
+from infra.image_mirror import ImageMirror, ImageMirrorArgs
+from infra.image_rules import RunningImages
+from infra.images import Image
 from infra.inputs import DeployableLock
 from infra.model_store import ModelStore, ModelStoreArgs
 from infra.naming import stack_prefix
 from infra.network import Network, NetworkArgs
 from infra.node_group import SYSTEM, ManagedNodeGroup, NodeRole, Surroundings, gpu_args, system_args
-from infra.platform_layer import PlatformLayer, PlatformLayerArgs
+from infra.platform_layer import DEVICE_PLUGIN_IMAGE, PlatformLayer, PlatformLayerArgs
 from infra.providers import amazon, default_tags, in_cluster
+from infra.registries import Mirror, layer_buckets
+from infra.secret_store import ADDON, GatewayIdentity, SecretStore, SecretStoreArgs, asking
 from infra.serving import ServingPool, ServingPoolArgs
 from infra.settings import StackSettings
 from infra.values import own_places
 from planner.documents import routing
-from planner.plan.platform import ExistingNetwork
-from planner.words.diagnostics import Problems
+from planner.plan.platform import CLIENT_KEYS, HUB_ACCOUNT, ExistingNetwork
+from planner.words.diagnostics import Problem, Problems
 from planner.words.names import bounded
 
 NEXT = (
@@ -42,17 +50,21 @@ def deploy() -> None:
     try:
         granted = inputs.deployable_lock(chosen, _engine(chosen), deployed_usd)
         deployed = chosen.stage == "cluster" and serves()
-        against = preflight.problems(granted.lock.plan, chosen.runner, chosen.stage, deployed)
-        if against:
-            raise Problems(against, exit_code=1)
+        images = _images(chosen)
+        found = (
+            *preflight.problems(granted.lock.plan, chosen.runner, chosen.stage, deployed),
+            *image_rules.problems(granted.lock.plan, chosen, images),
+        )
+        if any(problem.severity == "error" for problem in found):
+            raise Problems(found, exit_code=1)
     except Problems as refusal:
         raise pulumi.RunError(inputs.message(refusal.problems, chosen.environment)) from refusal
-    _announce(granted, chosen)
+    _announce(granted, found)
     pulumi.export("lock", granted.lock.digests.content)
     pulumi.export("override", granted.override)
     pulumi.export(USD, str(granted.lock.plan.cost.usd_per_month))
     if granted.lock.plan.pools:
-        _compose(chosen, granted)
+        _build(chosen, granted, images)
     else:
         _serve_elsewhere(granted)
 
@@ -62,15 +74,24 @@ def _engine(chosen: StackSettings) -> str | None:
     return engine_version() if chosen.engine_image is None else chosen.engine_image.tag
 
 
-def _announce(granted: DeployableLock, chosen: StackSettings) -> None:
+def _images(chosen: StackSettings) -> RunningImages:
+    """Return the images of the stack, each where it is published."""
+    return RunningImages(
+        engine=chosen.engine_image or chart_image("vllm"),
+        gateway=chosen.gateway_image or chart_image("gateway"),
+        device_plugin=Image.parse(DEVICE_PLUGIN_IMAGE),
+    )
+
+
+def _announce(granted: DeployableLock, found: Iterable[Problem]) -> None:
     """Say what does not stop the run but should not be overlooked."""
     for warning in granted.warnings:
         pulumi.log.warn(f"{warning.code}: {warning.message}")
+    for problem in found:
+        pulumi.log.warn(f"{problem.code}: {problem.message}; {problem.hint}")
     if granted.override is not None:
         aside = "; ".join(f"{problem.code} {problem.message}" for problem in granted.set_aside)
         pulumi.log.warn(f"spillway:override ({granted.override}) set aside: {aside or 'nothing; remove it'}")
-    if chosen.gateway_image is None and granted.lock.plan.pools:
-        pulumi.log.warn("spillway:gatewayImage is not set: no registry has the chart's own name (docs/deploy.md)")
 
 
 def _serve_elsewhere(granted: DeployableLock) -> None:
@@ -80,7 +101,9 @@ def _serve_elsewhere(granted: DeployableLock) -> None:
     pulumi.export("policy", routing.policy(granted.lock))
 
 
-def _found(chosen: StackSettings, network: ExistingNetwork, region: str, provider: pulumi.ProviderResource) -> FoundNetwork:
+def _found(
+    chosen: StackSettings, network: ExistingNetwork, region: str, provider: pulumi.ProviderResource
+) -> FoundNetwork:
     """Return the network that is there. Raises `pulumi.RunError` with what speaks against it."""
     try:
         return find(network, region, provider)
@@ -88,14 +111,52 @@ def _found(chosen: StackSettings, network: ExistingNetwork, region: str, provide
         raise pulumi.RunError(inputs.message(refusal.problems, chosen.environment)) from refusal
 
 
-def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
+def _build(chosen: StackSettings, granted: DeployableLock, images: RunningImages) -> None:
+    """Make the secrets, and all else once those that are needed have values.
+
+    A stack that has a cluster already is never taken back to its secrets: what lacks a key there waits for it.
+    """
+    plan, prefix = granted.lock.plan, stack_prefix(chosen.environment)
+    provider = amazon(plan.platform, chosen.environment)
+    if not secrets.names(plan):
+        _compose(chosen, granted, images, {}, provider)
+        return
+    try:
+        empty = secrets.without_value(plan, prefix, asking(provider))
+    except Problems as refusal:
+        raise pulumi.RunError(inputs.message(refusal.problems, chosen.environment)) from refusal
+    made = SecretStore(
+        prefix,
+        SecretStoreArgs(prefix, secrets.names(plan), chosen.protected),
+        pulumi.ResourceOptions(providers=[provider]),
+    )
+    for name in empty:
+        problem = secrets.problem(plan, prefix, name)
+        pulumi.log.warn(f"{problem.code}: {problem.message}; {problem.hint}")
+    pulumi.export("waiting_for", [secrets.physical_name(prefix, name) for name in empty])
+    if not empty or is_deployed():
+        _compose(chosen, granted, images, made.arns, provider)
+    else:
+        pulumi.log.warn("nothing else is made before these secrets have values, so that nothing else is paid for")
+
+
+def _compose(
+    chosen: StackSettings,
+    granted: DeployableLock,
+    images: RunningImages,
+    secret_arns: Mapping[str, pulumi.Output[str]],
+    provider: aws.Provider,
+) -> None:
     lock = granted.lock
     plan, platform, parts = lock.plan, lock.plan.platform, lock.plan.platform.cluster
     assert parts is not None  # preflight refuses a plan that has pools and no cluster
     prefix = stack_prefix(chosen.environment)
-    account = amazon(platform, chosen.environment)
-    amazon_only = pulumi.ResourceOptions(providers=[account])
-    found = None if platform.network is None else _found(chosen, platform.network, platform.region, account)
+    amazon_only = pulumi.ResourceOptions(providers=[provider])
+    found = None if platform.network is None else _found(chosen, platform.network, platform.region, provider)
+    address = platform.image_mirror
+    mirror = Mirror(address, platform.account, platform.region, prefix) if address else None
+    pulled = image_rules.placed(images, mirror, chosen.pull_secrets)
+    keys = secrets.key_store(plan, prefix)
 
     store = ModelStore(prefix, ModelStoreArgs(chosen.protected, parts.model_bucket.old_version_days), amazon_only)
     network = found or Network(
@@ -109,6 +170,8 @@ def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
             flow_logs=parts.log_group("network-flows"),
             bucket_arn=store.arn,
             own_weights=own_places(plan.pools),
+            layer_buckets=layer_buckets(pulled.all(), platform.region),
+            state_bucket=chosen.state_bucket,
         ),
         amazon_only,
     )
@@ -131,10 +194,16 @@ def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
         ),
         amazon_only,
     )
+    fetched = mirror.fetched(images.all()) if mirror else {}
+    filled = (
+        ImageMirror(prefix, ImageMirrorArgs(mirror, fetched, secret_arns.get(HUB_ACCOUNT)), amazon_only)
+        if mirror and fetched
+        else None
+    )
     around = Surroundings(
         cluster_name=cluster.name,
         version=cluster.version,
-        node_role=NodeRole(f"{prefix}-node", platform.region, amazon_only).arn,
+        node_role=NodeRole(f"{prefix}-node", platform.region, amazon_only, filled.repositories if filled else ()).arn,
         subnets=network.subnets,
         tags=default_tags(chosen.environment),
     )
@@ -144,7 +213,7 @@ def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
         pulumi.ResourceOptions(depends_on=[*([network] if isinstance(network, Network) else []), *cluster.node_addons]),
     )
     system_nodes = ManagedNodeGroup(SYSTEM, system_args(parts.system_nodes, around), joinable)
-    addons = cluster.add_cluster_addons(system_nodes)
+    addons = cluster.add_cluster_addons(system_nodes, *([ADDON] if keys else []))
     pulumi.export("cluster", cluster.name)
     pulumi.export("model_bucket", store.bucket)
     if chosen.stage == "cluster":
@@ -158,7 +227,7 @@ def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
     in_kubernetes = in_cluster(cluster, platform)
     layer = PlatformLayer(
         prefix,
-        PlatformLayerArgs(frozenset(pool.engine.gpus for pool in plan.pools)),
+        PlatformLayerArgs(frozenset(pool.engine.gpus for pool in plan.pools), pulled.device_plugin),
         pulumi.ResourceOptions(providers=[in_kubernetes], depends_on=[*cluster.access, system_nodes]),
     )
     pools = [
@@ -174,7 +243,7 @@ def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
                 bucket_arn=store.arn,
                 store_cidrs=network.store_cidrs,
                 chart=chart("vllm"),
-                image=chosen.engine_image,
+                image=None if pulled.engine == chart_image("vllm") else pulled.engine,
                 kubernetes=in_kubernetes,
             ),
             pulumi.ResourceOptions.merge(
@@ -183,10 +252,19 @@ def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
         )
         for pool in plan.pools
     ]
+    read = [secret_arns[name] for name in (CLIENT_KEYS, *keys.provider_keys)] if keys else []
+    may_read = [GatewayIdentity(prefix, platform.account, cluster.name, read, amazon_only)] if keys else []
     gateway = GatewayRelease(
         prefix,
-        GatewayArgs(lock, chart("gateway"), chosen.gateway_image, chosen.client_keys, chosen.provider_keys),
-        pulumi.ResourceOptions(providers=[in_kubernetes], depends_on=[layer, *pools, *addons]),
+        GatewayArgs(
+            lock,
+            chart("gateway"),
+            None if pulled.gateway == chart_image("gateway") else pulled.gateway,
+            chosen.client_keys,
+            chosen.provider_keys,
+            keys,
+        ),
+        pulumi.ResourceOptions(providers=[in_kubernetes], depends_on=[layer, *pools, *addons, *may_read]),
     )
     pulumi.export("pools", pulumi.Output.all(*[pool.release for pool in pools]))
     pulumi.export("gateway", gateway.address)

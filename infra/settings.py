@@ -11,6 +11,8 @@ namespace `spillway`:
     addons        versions of EKS add-ons by name, such as {vpc-cni: v1.20.4-eksbuild.2}; others take EKS's default
     gatewayImage  REPOSITORY:TAG@sha256:… of the gateway, where yours was published; without it the chart's default
     engineImage   the same for vLLM, for a mirror or a pinned digest
+    pullSecrets   names of Kubernetes Secrets with an account at a registry, such as [registry]
+    stateBucket   bucket of S3 with Pulumi's state, where a machine inside the network deploys
     clientKeys    name of the Kubernetes Secret with the gateway's client keys
     providerKeys  name of the Kubernetes Secret with the API keys of providers
 """
@@ -48,6 +50,8 @@ class StackSettings:
     engine_image: Image | None
     client_keys: str
     provider_keys: str
+    pull_secrets: tuple[str, ...] = ()
+    state_bucket: str | None = None
 
 
 def read() -> StackSettings:
@@ -78,6 +82,8 @@ def read() -> StackSettings:
         engine_image=_image(config, "engineImage"),
         client_keys=config.get("clientKeys") or "gateway-client-keys",
         provider_keys=config.get("providerKeys") or "gateway-provider-keys",
+        pull_secrets=_names(config, "pullSecrets"),
+        state_bucket=config.get("stateBucket"),
     )
 
 
@@ -87,6 +93,13 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _names(config: pulumi.Config, key: str) -> tuple[str, ...]:
+    names = config.get_object(key) or []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise pulumi.RunError(f"spillway:{key} must be a list of names, such as [registry]")
+    return tuple(names)
 
 
 def _image(config: pulumi.Config, key: str) -> Image | None:

@@ -19,6 +19,7 @@ from infra.naming import (
     SERVING_NAMESPACE,
     label_value,
 )
+from infra.secrets import KeyStore, key_variables
 from infra.sizing import load_seconds, replica_share
 from planner.documents import routing
 from planner.documents.lock import Lock
@@ -153,20 +154,35 @@ def tolerations(pool: Pool, group: NodeGroup) -> list[dict[str, str]]:
 
 
 def gateway(
-    lock: Lock, *, chart_digest: str, image: Image | None, client_keys: str, provider_keys: str
+    lock: Lock,
+    *,
+    chart_digest: str,
+    image: Image | None,
+    client_keys: str,
+    provider_keys: str,
+    key_store: KeyStore | None = None,
 ) -> dict[str, Any]:
     """Return the values of the gateway's release. The two keys are names of Kubernetes Secrets; no secret stands in
     values.
 
+    key_store: where the keys lie at AWS, in place of the two Secrets.
+
     A gateway whose routes never spill gets neither API keys nor a way to the Internet.
     """
     spilling = any(route.fallback for route in lock.plan.routes)
-    variables = sorted({api.api_key_env for api in lock.plan.apis}) if spilling else []
+    variables = key_variables(lock.plan)
+    keys: dict[str, Any] = {
+        "clientKeys": {"secretName": client_keys},
+        "providerKeys": [{"env": name, "secretName": provider_keys, "key": name} for name in variables],
+    }
+    if key_store is not None:
+        providers = [{"env": env, "name": name} for env, name in sorted(key_store.provider_keys.items())]
+        stored = {"region": key_store.region, "clientKeys": key_store.client_keys, "providerKeys": providers}
+        keys = {"awsSecrets": stored}
     values: dict[str, Any] = {
         "chartDigest": chart_digest,
         "policy": {"document": json.dumps(routing.policy(lock), sort_keys=True, indent=2, ensure_ascii=False) + "\n"},
-        "clientKeys": {"secretName": client_keys},
-        "providerKeys": [{"env": name, "secretName": provider_keys, "key": name} for name in variables],
+        **keys,
         "networkPolicy": {
             "apiEgress": spilling,
             "pools": {"namespaceLabels": {NAMESPACE_LABEL: SERVING_NAMESPACE}, "port": routing.POOL_PORT},

@@ -28,6 +28,8 @@ ROUTE_NAME = r"^[a-z][a-z0-9-]{0,29}$"
 """What a route, and an environment, may be called."""
 RESOURCE_NAME = r"^[a-z0-9][a-z0-9-]{0,62}[a-z0-9]$"
 """What a resource of an account, which becomes a part of its address, may be called."""
+MIRROR = r"^(ecr|[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]{1,5})?(/[a-z0-9][a-z0-9._-]*)*)$"
+"""A mirror of images: the word `ecr`, or the host of a registry with a path in it."""
 
 
 def _vpc(text: str) -> str:
@@ -62,6 +64,16 @@ class Roles(EnvironmentPart):
     admin: tuple[str, ...] = ()
 
 
+class Images(EnvironmentPart):
+    """Where nodes take container images from.
+
+    mirror: `ecr`, the account's own registry, which fetches each image once; or the address of a registry that holds
+    copies, such as `registry.example.com/mirror`. Without one, images come from where they are published.
+    """
+
+    mirror: Annotated[str, Field(pattern=MIRROR)] | None = None
+
+
 class Platform(EnvironmentPart):
     """Where it runs. It has no other home than the environment and its lock.
 
@@ -81,6 +93,8 @@ class Platform(EnvironmentPart):
     roles: Roles = Roles()
     kubernetes: Annotated[str, Field(pattern=r"^1\.\d{2}$", description='a version, quoted: "1.36"')] = "1.36"
     cluster: ExistingCluster | None = left_out_at(None)
+    images: Images = left_out_at(Images())
+    secrets: Literal["kubernetes", "secrets-manager"] = left_out_at("kubernetes")
 
 
 class Horizon(EnvironmentPart):

@@ -104,6 +104,10 @@ def cluster_items(region: str, parts: ClusterParts) -> tuple[tuple[str, str, Dec
             HOURS_PER_MONTH * nodes.nodes,
         ),
     )
+    if parts.secrets:
+        items += (("secrets", _item(region, "secret"), len(parts.secrets)),)
+    if parts.mirrored_images_gb is not None:
+        items += (("images in the account's registry", _item(region, "ecr-storage"), parts.mirrored_images_gb),)
     return tuple((name, key, figure(quantity)) for name, key, quantity in items)
 
 

@@ -12,6 +12,11 @@ from planner.plan.parts import PlanPart
 from planner.words.fields import left_out_at
 from planner.words.numbers import Figure
 
+CLIENT_KEYS = "client-keys"
+"""The secret with the gateway's client keys."""
+HUB_ACCOUNT = "docker-hub"
+"""The secret with an account at Docker Hub, without which Amazon's registry fetches nothing from there."""
+
 
 class SystemNodes(PlanPart):
     """The system nodes are the CPU machines of everything that needs no GPU: DNS, controllers, the gateway.
@@ -62,6 +67,8 @@ class ClusterParts(PlanPart):
     """The cluster parts are what a plan that hosts something itself needs beside its GPU nodes.
 
     nat_zones: ids of the zones with a NAT gateway, each of which has a public address.
+    secrets: secrets of AWS Secrets Manager, by the names that they have in this environment.
+    mirrored_images_gb: images that the account's own registry keeps, 10⁹ bytes, compressed; this is an assumption.
     """
 
     system_nodes: SystemNodes
@@ -69,6 +76,8 @@ class ClusterParts(PlanPart):
     keys: tuple[EncryptionKey, ...]
     log_groups: tuple[LogGroup, ...]
     model_bucket: ModelBucket
+    secrets: tuple[str, ...] = left_out_at(())
+    mirrored_images_gb: Figure | None = left_out_at(None)
 
     def log_group(self, name: str) -> LogGroup:
         """Return the log group of that name. Raises StopIteration when the plan has none."""
@@ -103,6 +112,7 @@ class PlannedPlatform(PlanPart):
     deploy_role: ARN of the role that deploys; None deploys as the caller.
     admin_roles: ARNs of the cluster's further administrators.
     kubernetes: version of Kubernetes.
+    image_mirror: where nodes take images from, as the environment says it; None takes them where they are published.
     cluster: what is built beside GPU nodes; None when the plan hosts nothing itself, so that no cluster is made.
     existing: the cluster that is there already, on which nothing but charts is built; None where one is made.
     """
@@ -119,3 +129,4 @@ class PlannedPlatform(PlanPart):
     kubernetes: str = left_out_at("")
     cluster: ClusterParts | None
     existing: ExistingCluster | None = left_out_at(None)
+    image_mirror: str | None = left_out_at(None)

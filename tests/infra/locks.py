@@ -25,6 +25,11 @@ from planner.words.numbers import dollars
 ZONES = ("use1-az4", "use1-az6")
 ACCOUNT = "123456789012"
 HOURS = 730
+IMAGES = {
+    "gatewayImage": f"registry.example/spillway-gateway:1.0@sha256:{'1' * 64}",
+    "engineImage": f"vllm/vllm-openai:v0.33.0@sha256:{'2' * 64}",
+}
+"""Settings of a stack whose images are pinned, as a protected one must have them."""
 CLUSTER = ClusterParts(
     system_nodes=SystemNodes(instance_type="m6a.large", nodes=2, disk_gb=30),
     nat_zones=ZONES[:1],
@@ -36,6 +41,10 @@ CLUSTER = ClusterParts(
     model_bucket=ModelBucket(weights_gb=100, old_version_days=30),
 )
 HOURLY = {"g6e.12xlarge": Decimal("10.49264"), "g6e.xlarge": Decimal("1.861")}
+SUPPLIED = CLUSTER.model_copy(
+    update={"secrets": ("OPENAI_API_KEY", "client-keys", "docker-hub"), "mirrored_images_gb": Decimal(12)}
+)
+"""Parts of a cluster with keys in AWS Secrets Manager and images in the account's registry."""
 CLOCK = {
     "dense_read_ms": 20,
     "dense_compute_ms_per_token": "0.05",

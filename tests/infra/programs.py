@@ -54,8 +54,11 @@ class Registered:
 
 
 class _Cloud(mocks.Mocks):
-    def __init__(self) -> None:
+    """filled: secrets that have a value; None says that all have one. deployed: the stack's outputs before the run."""
+
+    def __init__(self, filled: frozenset[str] | None = None, deployed: Mapping[str, Any] | None = None) -> None:
         self.registered = Registered()
+        self.filled, self.deployed = filled, deployed or {}
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.registered.resources.append(
@@ -64,14 +67,25 @@ class _Cloud(mocks.Mocks):
         return f"{args.name}-id", {**dict(_computed(args.typ, args.name)), **args.inputs}
 
     def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
+        if args.token == "pulumi:pulumi:readStackOutputs":
+            return {"outputs": dict(self.deployed)}
+        if args.token == "aws:secretsmanager/getSecretVersions:getSecretVersions":
+            full = self.filled is None or args.args["secretId"] in self.filled
+            version = {"versionId": "1", "versionStages": ["AWSCURRENT"], "createdTime": "", "lastAccessedDate": ""}
+            return {"id": "", "arn": "", "name": "", "secretId": "", "versions": [version] if full else []}
         raise AssertionError(f"the program asked {args.token}, which no mock answers")
 
 
-def run_program(name: str, config: Mapping[str, str]) -> Registered:
-    """Register stack `name`. Raises what the program raises."""
+def run_program(
+    name: str,
+    config: Mapping[str, str],
+    filled: frozenset[str] | None = None,
+    deployed: Mapping[str, Any] | None = None,
+) -> Registered:
+    """Register stack `name`. Raises what the program raises. filled, deployed: as `_Cloud` has them."""
     # Pulumi asks the main thread for its event loop; a test that used `asyncio.run` before this one has taken it away.
     asyncio.set_event_loop(asyncio.new_event_loop())
-    cloud = _Cloud()
+    cloud = _Cloud(filled, deployed)
     mocks.set_mocks(cloud, project="spillway", stack=name, preview=False)
     pulumi.runtime.set_all_config({f"spillway:{key}": value for key, value in config.items()})
     awaited(_deploy)()

@@ -47,9 +47,11 @@ def counts(plan: Plan) -> dict[str, int]:
         "aws:cloudwatch/logGroup:LogGroup": len(parts.log_groups),
         "aws:ec2/eip:Eip": len(parts.nat_zones),
         "aws:ec2/natGateway:NatGateway": len(parts.nat_zones),
+        "aws:ecr/repository:Repository": 0 if parts.mirrored_images_gb is None else 1,
         "aws:eks/cluster:Cluster": 1,
         "aws:kms/key:Key": len(parts.keys),
         "aws:s3/bucket:Bucket": 1,
+        "aws:secretsmanager/secret:Secret": len(parts.secrets),
         "aws:eks/nodeGroup:NodeGroup": 1 + len(plan.node_groups),
     }
 
@@ -67,7 +69,8 @@ def test_a_worked_lock_builds_as_many_as_it_bills(name: str, monkeypatch: pytest
 
 
 def test_the_two_tables_name_only_what_is_registered(run: Run) -> None:
-    assert set(aws_types(run())) == set(BILLED) | set(FREE)
+    supplied = locks.on_platform(locks.plan(cluster=locks.SUPPLIED), image_mirror="ecr")
+    assert set(aws_types(run(supplied))) == set(BILLED) | set(FREE)
     assert not set(BILLED) & set(FREE)
 
 
@@ -81,6 +84,10 @@ def test_a_resource_without_a_price_is_found(run: Run) -> None:
 CHANGES: dict[str, dict[str, Any]] = {
     "three larger system nodes": {"system_nodes": SystemNodes(instance_type="c7i.2xlarge", nodes=3, disk_gb=50)},
     "a NAT gateway in each zone": {"nat_zones": locks.ZONES},
+    "keys and images of its own": {
+        "secrets": locks.SUPPLIED.secrets,
+        "mirrored_images_gb": locks.SUPPLIED.mirrored_images_gb,
+    },
     "logs that are kept for a year": {
         "log_groups": (
             LogGroup(name="control-plane", retention_days=365, gb_per_month=12),
@@ -99,6 +106,7 @@ def built(registered: Registered) -> dict[str, Any]:
         "disk_gb": template["blockDeviceMappings"][0]["ebs"]["volumeSize"],
         "nat": len(registered.of(":NatGateway")),
         "addresses": len(registered.of(":Eip")),
+        "secrets": sorted(secret.inputs["name"] for secret in registered.of(":Secret")),
         "retention_days": sorted(group.inputs["retentionInDays"] for group in registered.of(":LogGroup")),
         "keys": [key.inputs["deletionWindowInDays"] for key in registered.of(":Key")],
         "old_version_days": [

@@ -216,7 +216,7 @@ def test_an_override_of_an_uncommitted_lock_keeps_the_warnings_as_warnings(
     lock["digests"]["prices"] = "sha256:old"
     lock["digests"]["content"] = content_digest(lock)
     path.write_text(json.dumps(lock))
-    run_program("prod", {"override": "incident 4711", "protected": "true"})
+    run_program("prod", {"override": "incident 4711", "protected": "true", **locks.IMAGES})
     (aside,) = [record.getMessage() for record in caplog.records if "set aside: " in record.getMessage()]
     assert "DEP002" in aside
     assert "LOCK020" not in aside
@@ -254,7 +254,7 @@ def test_a_protected_environment_deploys_the_committed_lock_only(environments: P
         run_program("prod", {"protected": "true"})
     git("add", ".")
     git("commit", "-qm", "plan")
-    run_program("prod", {"protected": "true"})
+    run_program("prod", {"protected": "true", **locks.IMAGES})
     assert len(started) == 1
 
     (environments / "policies").mkdir()

@@ -170,20 +170,33 @@ def test_the_model_bucket_is_closed_encrypted_and_versioned(registered: Register
     assert policy["Statement"][0]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_storage_is_reached_by_an_endpoint_that_names_two_buckets(registered: Registered) -> None:
+def test_storage_is_reached_by_an_endpoint_that_names_what_is_needed(registered: Registered) -> None:
     endpoint = registered.one(":VpcEndpoint").inputs
     assert endpoint["vpcEndpointType"] == "Gateway"
     tables = {f"{r.name}-id" for r in registered.of(":RouteTable") if "private" in r.name}
     assert set(endpoint["routeTableIds"]) == tables
     buckets = {
-        resource.split(":::")[-1].split("/")[0]
+        resource.split(":")[-1].split("/")[0]
         for statement in json.loads(endpoint["policy"])["Statement"]
         for resource in statement["Resource"]
     }
-    layers = "prod-us-east-1-starport-layer-bucket"
-    assert len(buckets) == 2
-    assert layers in buckets
-    assert "*" not in buckets
+    assert buckets == {
+        "docker-images-prod",  # where Docker Hub keeps the layers of the engine's image
+        "prod-us-east-1-starport-layer-bucket",
+        "spillway-prod-models",
+    }
+
+
+def test_a_machine_inside_the_network_may_fill_the_bucket_and_reach_the_state(run: Run) -> None:
+    def passing(**config: str) -> dict[str, list[str]]:
+        policy = json.loads(run(**config).one(":VpcEndpoint").inputs["policy"])
+        return {s["Resource"][0].split(":")[-1].split("/")[0]: s["Action"] for s in policy["Statement"]}
+
+    stated = passing(stateBucket="acme-state")
+    assert {"s3:PutObject", "s3:DeleteObject", "s3:ListBucket"} <= set(stated["acme-state"])
+    assert "acme-state" not in passing()
+    assert "s3:PutObject" in stated["spillway-prod-models"]
+    assert all("s3:DeleteObject" not in actions for bucket, actions in stated.items() if bucket != "acme-state")
 
 
 def test_own_weights_are_readable_by_their_pool_alone_and_pass_the_endpoint(run: Run) -> None:
@@ -368,8 +381,9 @@ def test_images_of_ones_own_are_used(run: Run) -> None:
 def test_a_gateway_image_that_nobody_published_is_warned_of(run: Run, caplog: pytest.LogCaptureFixture) -> None:
     run()
     assert "spillway:gatewayImage is not set" in caplog.text
+    assert "the engine's image vllm/vllm-openai:v0.33.0 has no digest" in caplog.text
     caplog.clear()
-    run(gatewayImage="registry.example/spillway-gateway:1.0")
+    run(**locks.IMAGES)
     assert caplog.text == ""
 
 

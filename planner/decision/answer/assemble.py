@@ -99,6 +99,7 @@ def _platform(solved: Solved) -> PlannedPlatform:
         admin_roles=p.roles.admin,
         kubernetes=p.kubernetes,
         cluster=solved.cluster,
+        image_mirror=p.images.mirror,
     )
 
 

@@ -141,4 +141,7 @@ class Solved:
             return None
         sizes_gb = {pool.shape.checkpoint: pool.shape.checkpoint_gb for pool in self.pools}
         weights_gb = sum(sizes_gb.values())
-        return cluster_parts(self.environment.platform, weights_gb, self.catalog.prices) if self.pools else None
+        variables = {api.host.api_key_variable for api in self.apis}
+        return (
+            cluster_parts(self.environment.platform, weights_gb, self.catalog.prices, variables) if self.pools else None
+        )

@@ -7,7 +7,7 @@ everything that falls. `ask` turns the market into the plain numbers of the prog
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from planner.decision.candidates.buyable import buyable, candidate
@@ -143,7 +143,9 @@ def survey(
     places = cuts(environment, inputs.traces, catalog, offerings, remembered.cuts)
     asked = demand(environment, inputs.traces, places, spread, remembered.lengths)
     apis, api_omissions, api_gaps = hosted_market(inputs, asked)
-    cluster, disk_usd_per_hour, storage_usd_per_gb = _needed_prices(environment, catalog)
+    cluster, disk_usd_per_hour, storage_usd_per_gb = _needed_prices(
+        environment, catalog, {api.host.api_key_variable for api in apis}
+    )
     taken = {key for api in apis for key in api.option.usd_per_request}
     reserve = environment.reserve.node
     tenancy = {route.name: _tenancy(route, taken.issuperset(_firm_bands(route)), reserve) for route in asked.routes}
@@ -259,7 +261,9 @@ def ask(environment: Environment, market: Market) -> Question:
     )
 
 
-def _needed_prices(environment: Environment, catalog: Catalog) -> tuple[tuple[CostLine, ...], float, float]:
+def _needed_prices(
+    environment: Environment, catalog: Catalog, key_variables: Iterable[str]
+) -> tuple[tuple[CostLine, ...], float, float]:
     """Return the cost lines of a cluster, USD an hour of a node's disk, and USD a month of 10⁹ bytes in the bucket.
 
     A bucket without a price adds nothing to what a class costs, and neither does what is there already; the plan says
@@ -268,7 +272,7 @@ def _needed_prices(environment: Environment, catalog: Catalog) -> tuple[tuple[Co
     if environment.platform.cluster is not None:
         return (), 0.0, 0.0
     region, prices = environment.platform.region, catalog.prices
-    lines, gaps = cluster_lines(region, cluster_parts(environment.platform, 0.0, prices), prices)
+    lines, gaps = cluster_lines(region, cluster_parts(environment.platform, 0.0, prices, key_variables), prices)
     disk, storage = prices.price(disk_key(region)), prices.price(storage_key(region))
     needed = [gap for gap in gaps if is_needed(gap.subject)]
     if needed or disk is None:

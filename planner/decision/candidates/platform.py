@@ -5,11 +5,22 @@ These values go into the lock. The bill reads them there, and so does the progra
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from decimal import Decimal
+
 from planner.decision.inputs import Inputs
 from planner.domain.environment import Platform
 from planner.domain.networks import derived_cidr
 from planner.domain.prices import PriceSnapshot
-from planner.plan.platform import ClusterParts, EncryptionKey, LogGroup, ModelBucket, SystemNodes
+from planner.plan.platform import (
+    CLIENT_KEYS,
+    HUB_ACCOUNT,
+    ClusterParts,
+    EncryptionKey,
+    LogGroup,
+    ModelBucket,
+    SystemNodes,
+)
 
 SYSTEM_NODES = SystemNodes(instance_type="m6a.large", nodes=2, disk_gb=30)
 """They run DNS, metrics, storage and two gateways. There are two of them, because the gateways may not share one."""
@@ -30,8 +41,18 @@ OLD_VERSION_DAYS = 30
 """Days for which the model bucket keeps a replaced object, so that a wrong upload can be undone."""
 
 
-def cluster_parts(platform: Platform, weights_gb: float, prices: PriceSnapshot) -> ClusterParts:
-    """Return what is built for a cluster in this environment. `weights_gb` is the size of all weights, 10⁹ bytes."""
+MIRRORED_IMAGES_GB = Decimal(12)
+"""The image of the engine, some 10 GB compressed, and the small ones. Each further version of the engine adds to it."""
+
+
+def cluster_parts(
+    platform: Platform, weights_gb: float, prices: PriceSnapshot, key_variables: Iterable[str] = ()
+) -> ClusterParts:
+    """Return what is built for a cluster in this environment.
+
+    weights_gb: size of all weights, 10⁹ bytes.
+    key_variables: variables with the keys of all hosted models that could be chosen.
+    """
     zones = tuple(sorted(platform.zones))
     there = platform.network.vpc is not None  # ways out and flow logs are then its owner's
     nat_zones = {"none": (), "single": zones[:1], "per-zone": zones}["none" if there else platform.nat]
@@ -41,6 +62,8 @@ def cluster_parts(platform: Platform, weights_gb: float, prices: PriceSnapshot) 
         keys=(SECRETS_KEY,),
         log_groups=tuple(group for group in LOG_GROUPS if not there or group.name != NETWORK_LOG),
         model_bucket=ModelBucket(weights_gb=weights_gb, old_version_days=OLD_VERSION_DAYS),
+        secrets=_secrets(platform, key_variables),
+        mirrored_images_gb=MIRRORED_IMAGES_GB if platform.images.mirror == "ecr" else None,
     )
 
 
@@ -56,6 +79,18 @@ def network_cidr(inputs: Inputs) -> str | None:
     stays = locked is not None and (locked.account, locked.region) == (platform.account, platform.region)
     kept = locked.cidr if locked is not None and stays else None
     return kept or derived_cidr(inputs.name, platform.region)
+
+
+def _secrets(platform: Platform, key_variables: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of the secrets that are kept in AWS Secrets Manager, sorted.
+
+    There is one for the clients' keys and one for each key of an API account, whether the plan of today uses that
+    account or not. So a plan that begins to use it finds its key.
+    """
+    names = {CLIENT_KEYS, *key_variables} if platform.secrets == "secrets-manager" else set[str]()
+    if platform.images.mirror == "ecr":
+        names.add(HUB_ACCOUNT)
+    return tuple(sorted(names))
 
 
 def _system_nodes(region: str, prices: PriceSnapshot) -> SystemNodes:

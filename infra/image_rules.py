@@ -1,0 +1,92 @@
+"""What speaks against the images of a stack before it costs anything. The module is pure and asks no registry.
+
+An image without a digest is whatever its tag names on the day on which a node starts. A protected stack refuses that;
+others are warned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from infra.identities import partition
+from infra.images import Image
+from infra.registries import AMAZON, Mirror, published
+from infra.settings import StackSettings
+from planner.plan.plan import Plan
+from planner.words.diagnostics import Problem, Severity
+
+PUBLISH = "publish gateway/Dockerfile (docs/deploy.md, `Images`; examples/workflows/images.yml does it), then"
+FIND = "find it with `crane digest {image}` or `docker buildx imagetools inspect {image}`, then"
+
+
+@dataclass(frozen=True)
+class RunningImages:
+    """The running images are what nodes are asked to pull.
+
+    engine, gateway: those of the stack's settings, else those of the charts.
+    """
+
+    engine: Image
+    gateway: Image
+    device_plugin: Image
+
+    def all(self) -> tuple[Image, ...]:
+        """Return all of them."""
+        return (self.engine, self.gateway, self.device_plugin)
+
+
+def problems(plan: Plan, settings: StackSettings, images: RunningImages) -> tuple[Problem, ...]:
+    """List what speaks against the images of a plan, and what is doubtful about them."""
+    if not plan.pools:
+        return ()
+    severity: Severity = "error" if settings.protected else "warning"
+    return (
+        *_gateway(settings.gateway_image, severity),
+        *_engine(images.engine, severity),
+        *_mirror(plan),
+        *_anonymous(plan, settings, images),
+    )
+
+
+def _gateway(image: Image | None, severity: Severity) -> Iterator[Problem]:
+    setting = "`pulumi config set spillway:gatewayImage REPOSITORY:TAG@sha256:…`"
+    if image is None:
+        message = "spillway:gatewayImage is not set, and no registry has the chart's own name: its pods could not start"
+        yield Problem("DEP051", message, hint=f"{PUBLISH} {setting}", severity=severity)
+    elif image.digest is None:
+        message = f"spillway:gatewayImage {image.reference} has no digest, so nobody knows what will run"
+        yield Problem("DEP051", message, hint=f"{FIND.format(image=image.reference)} {setting}", severity=severity)
+
+
+def _engine(image: Image, severity: Severity) -> Iterator[Problem]:
+    if image.digest is None:
+        message = f"the engine's image {image.reference} has no digest, so nobody knows what will run"
+        setting = f"`pulumi config set spillway:engineImage {image.reference}@sha256:…`"
+        yield Problem("DEP051", message, hint=f"{FIND.format(image=image.reference)} {setting}", severity=severity)
+
+
+def _mirror(plan: Plan) -> Iterator[Problem]:
+    """Refuse a mirror that Amazon does not offer where the plan runs."""
+    if plan.platform.image_mirror == AMAZON and partition(plan.platform.region) != "aws":
+        message = f"Amazon's registry fetches no published images in {plan.platform.region}"
+        hint = "name a registry that holds copies in `platform.images.mirror`, or leave it out"
+        yield Problem("DEP052", message, hint=hint)
+
+
+def _anonymous(plan: Plan, settings: StackSettings, images: RunningImages) -> Iterator[Problem]:
+    """Warn of a protected stack whose new nodes depend on a registry that limits pulls without an account."""
+    if not settings.protected or plan.platform.image_mirror is not None or settings.pull_secrets:
+        return
+    for image in images.all():
+        registry, _ = published(image)
+        if registry is not None and registry.counts_pulls:
+            message = f"nodes pull {image.reference} from {registry.host} without an account, which limits such pulls"
+            hint = "set `platform.images.mirror: ecr`, so that a node that joins at night needs no foreign registry"
+            yield Problem("DEP053", message, hint=hint, severity="warning")
+
+
+def placed(images: RunningImages, mirror: Mirror | None, pull_secrets: tuple[str, ...]) -> RunningImages:
+    """Return the images as nodes ask for them, with the Secrets that they show to registries."""
+    found = [mirror.place(image) if mirror is not None else image for image in images.all()]
+    return RunningImages(*(replace(image, pull_secrets=pull_secrets) for image in found))
