@@ -6,6 +6,7 @@ after the document that no longer names it is in force. Keys are named and never
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -28,6 +29,8 @@ class GatewayArgs:
 
     client_keys, provider_keys: names of Kubernetes Secrets.
     image: image to run; None takes the chart's own.
+    node_cidrs: addresses of the nodes.
+    balancer: DNS name of the load balancer; None without one.
     """
 
     lock: Lock
@@ -35,6 +38,8 @@ class GatewayArgs:
     image: Image | None
     client_keys: str
     provider_keys: str
+    node_cidrs: Sequence[str] = ()
+    balancer: pulumi.Input[str] | None = None
 
 
 class GatewayRelease(pulumi.ComponentResource):
@@ -49,12 +54,16 @@ class GatewayRelease(pulumi.ComponentResource):
             name=GATEWAY_RELEASE,
             namespace=GATEWAY_NAMESPACE,
             chart=args.chart.path,
-            values=gateway(
-                args.lock,
-                chart_digest=args.chart.digest,
-                image=args.image,
-                client_keys=args.client_keys,
-                provider_keys=args.provider_keys,
+            values=pulumi.Output.from_input(args.balancer).apply(
+                lambda balancer: gateway(
+                    args.lock,
+                    chart_digest=args.chart.digest,
+                    image=args.image,
+                    client_keys=args.client_keys,
+                    provider_keys=args.provider_keys,
+                    node_cidrs=args.node_cidrs,
+                    balancer=balancer,
+                )
             ),
             timeout=TIMEOUT_SECONDS,
             max_history=RELEASE_HISTORY,

@@ -10,6 +10,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from infra.addressing import private_cidr
+from infra.ingress import problems as ingress_problems
 from infra.settings import Runner
 from planner.documents.routing import release_name
 from planner.plan.plan import Plan
@@ -26,7 +27,8 @@ def problems(plan: Plan, runner: Runner) -> tuple[Problem, ...]:
     """
     if not plan.pools:
         return ()
-    return (*_cluster(plan), *_network(plan), *_endpoint(plan, runner), *_node_groups(plan), *_pools(plan))
+    found = (*_cluster(plan), *_network(plan), *_endpoint(plan, runner), *_node_groups(plan), *_pools(plan))
+    return (*found, *ingress_problems(plan))
 
 
 def _cluster(plan: Plan) -> Iterator[Problem]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import pulumi
 
-from infra import inputs, preflight, settings
+from infra import ingress, inputs, preflight, settings
+from infra.addressing import private_cidr
 from infra.charts import chart, engine_version
 from infra.cluster import Cluster, ClusterArgs
 from infra.deployed import USD, deployed_usd
 from infra.gateway_release import GatewayArgs, GatewayRelease
 from infra.inputs import DeployableLock
+from infra.load_balancer import LoadBalancer, LoadBalancerArgs
 from infra.model_store import ModelStore, ModelStoreArgs
 from infra.naming import stack_prefix
 from infra.network import Network, NetworkArgs
@@ -90,6 +92,7 @@ def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
             flow_logs=parts.log_group("network-flows"),
             bucket_arn=store.arn,
             own_weights=own_places(plan.pools),
+            public_zones=platform.zones if ingress.faces_internet(parts) else (),
         ),
         amazon_only,
     )
@@ -156,12 +159,37 @@ def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
         )
         for pool in plan.pools
     ]
+    balancer = None
+    if parts.load_balancer is not None:
+        balancer = LoadBalancer(
+            prefix,
+            LoadBalancerArgs(
+                planned=parts.load_balancer,
+                hostname=platform.ingress.hostname if platform.ingress else None,
+                vpc_id=network.vpc_id,
+                subnets=network.public_subnets if ingress.faces_internet(parts) else network.subnets,
+                nodes_group=cluster.security_group,
+                scaling_group=system_nodes.scaling_group,
+                protected=chosen.protected,
+            ),
+            amazon_only,
+        )
     gateway = GatewayRelease(
         prefix,
-        GatewayArgs(lock, chart("gateway"), chosen.gateway_image, chosen.client_keys, chosen.provider_keys),
+        GatewayArgs(
+            lock,
+            chart("gateway"),
+            chosen.gateway_image,
+            chosen.client_keys,
+            chosen.provider_keys,
+            node_cidrs=[private_cidr(platform.cidr, zone) for zone in sorted(platform.zones)],
+            balancer=balancer.dns_name if balancer else None,
+        ),
         pulumi.ResourceOptions(providers=[in_kubernetes], depends_on=[layer, *pools, *addons]),
     )
     _export(cluster, store, pools, gateway)
+    outside = pulumi.Output.all(balancer.dns_name if balancer else None, gateway.address)
+    pulumi.export("address", outside.apply(lambda names: ingress.address(platform, *names)))
 
 
 def _export(cluster: Cluster, store: ModelStore, pools: list[ServingPool], gateway: GatewayRelease) -> None:

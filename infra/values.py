@@ -11,10 +11,12 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from infra import ingress
 from infra.images import Image
 from infra.naming import (
     GATEWAY_NAMESPACE,
     GATEWAY_RELEASE,
+    NAMESPACE_LABEL,
     POOL_TAINT,
     SERVING_NAMESPACE,
     label_value,
@@ -25,7 +27,6 @@ from planner.documents.lock import Lock
 from planner.plan.fleet import EngineSettings, NodeGroup, Pool, RopeParameters
 
 ZONE_ID_LABEL = "topology.k8s.aws/zone-id"
-NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 GATEWAY_LABELS = {"app.kubernetes.io/name": "gateway", "app.kubernetes.io/instance": GATEWAY_RELEASE}
 
 
@@ -153,12 +154,22 @@ def tolerations(pool: Pool, group: NodeGroup) -> list[dict[str, str]]:
 
 
 def gateway(
-    lock: Lock, *, chart_digest: str, image: Image | None, client_keys: str, provider_keys: str
+    lock: Lock,
+    *,
+    chart_digest: str,
+    image: Image | None,
+    client_keys: str,
+    provider_keys: str,
+    node_cidrs: Sequence[str] = (),
+    balancer: str | None = None,
 ) -> dict[str, Any]:
     """Return the values of the gateway's release. The two keys are names of Kubernetes Secrets; no secret stands in
     values.
 
     A gateway whose routes never spill gets neither API keys nor a way to the Internet.
+
+    node_cidrs: addresses of the nodes.
+    balancer: DNS name of the load balancer; None without one.
     """
     spilling = any(route.fallback for route in lock.plan.routes)
     variables = sorted({api.api_key_env for api in lock.plan.apis}) if spilling else []
@@ -169,8 +180,10 @@ def gateway(
         "providerKeys": [{"env": name, "secretName": provider_keys, "key": name} for name in variables],
         "networkPolicy": {
             "apiEgress": spilling,
+            "clients": ingress.clients(lock.plan.platform, node_cidrs),
             "pools": {"namespaceLabels": {NAMESPACE_LABEL: SERVING_NAMESPACE}, "port": routing.POOL_PORT},
         },
+        **ingress.doors(lock.plan.platform, balancer),
     }
     return _stated({**values, "image": image.values()} if image else values)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from planner.documents.ingress_rules import ingress_problems
 from planner.documents.length_rules import length_problems
 from planner.documents.loads import load_stated
 from planner.domain.environment import Horizon
@@ -26,6 +27,7 @@ _DAY: TypeAdapter[date] = TypeAdapter(Day)
 def contradictions(document: Document) -> Iterator[Problem]:
     """Yield all contradictions of a file (ENV005, ENV002), in the order of its parts."""
     yield from _zones(document)
+    yield from ingress_problems(document)
     yield from _days(document)
     yield from _price_ages(document)
     for name, route in mapping_at(document.value, "routes").items():

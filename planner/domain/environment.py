@@ -16,7 +16,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from planner.domain.environment_part import Day, EnvironmentPart, Text
+from planner.domain.environment_part import Cidr, Day, EnvironmentPart, Text
+from planner.domain.ingress import Ingress
 from planner.domain.policy import AgeLimits, Override, Rules
 from planner.domain.route import HardwareRules, Route
 from planner.words.fields import left_out_at
@@ -28,22 +29,10 @@ RESOURCE_NAME = r"^[a-z0-9][a-z0-9-]{0,62}[a-z0-9]$"
 """What a resource of an account, which becomes a part of its address, may be called."""
 
 
-def _cidr(text: str) -> str:
-    try:
-        return str(ipaddress.IPv4Network(text))
-    except ValueError as error:
-        hint = "write its first address and its length, like 10.64.0.0/16"
-        raise ValueError(f"`{text}` is not an IPv4 network; {hint}") from error
-
-
 def _vpc(text: str) -> str:
     if not 16 <= ipaddress.IPv4Network(text).prefixlen <= 20:
         raise ValueError(f"`{text}` must be between /16, the most of a VPC, and /20, the least that holds three zones")
     return text
-
-
-Cidr = Annotated[str, AfterValidator(_cidr)]
-"""An IPv4 network; written `10.64.0.0/16`."""
 
 
 class NetworkRange(EnvironmentPart):
@@ -76,6 +65,7 @@ class Platform(EnvironmentPart):
     endpoint: PublicEndpoint = PublicEndpoint()
     roles: Roles = Roles()
     kubernetes: Annotated[str, Field(pattern=r"^1\.\d{2}$", description='a version, quoted: "1.36"')] = "1.36"
+    ingress: Ingress = left_out_at(Ingress())
 
 
 class Horizon(EnvironmentPart):

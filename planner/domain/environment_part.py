@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from planner.words.wrapping import clipped
 
@@ -23,10 +24,20 @@ def _day(value: Any) -> Any:
     return value
 
 
+def _cidr(text: str) -> str:
+    try:
+        return str(ipaddress.IPv4Network(text))
+    except ValueError as error:
+        hint = "write its first address and its length, like 10.64.0.0/16"
+        raise ValueError(f"`{text}` is not an IPv4 network; {hint}") from error
+
+
 Day = Annotated[date, BeforeValidator(_day)]
 """A day of this century; written `2026-11-01`."""
 Text = Annotated[str, Field(min_length=1)]
 """Text that is not empty."""
+Cidr = Annotated[str, AfterValidator(_cidr)]
+"""An IPv4 network; written `10.64.0.0/16`."""
 
 
 class EnvironmentPart(BaseModel):

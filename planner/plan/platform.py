@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+from planner.plan.ingress import PlannedIngress, PlannedLoadBalancer
 from planner.plan.parts import PlanPart
+from planner.words.fields import left_out_at
 from planner.words.numbers import Figure
 
 
@@ -60,6 +62,7 @@ class ClusterParts(PlanPart):
     """The cluster parts are what a plan that hosts something itself needs beside its GPU nodes.
 
     nat_zones: ids of the zones with a NAT gateway, each of which has a public address.
+    load_balancer: what stands in front of the gateway; None when nothing does.
     """
 
     system_nodes: SystemNodes
@@ -67,6 +70,7 @@ class ClusterParts(PlanPart):
     keys: tuple[EncryptionKey, ...]
     log_groups: tuple[LogGroup, ...]
     model_bucket: ModelBucket
+    load_balancer: PlannedLoadBalancer | None = left_out_at(None)
 
     def log_group(self, name: str) -> LogGroup:
         """Return the log group of that name. Raises StopIteration when the plan has none."""
@@ -88,6 +92,7 @@ class PlannedPlatform(PlanPart):
     admin_roles: ARNs of the cluster's further administrators.
     kubernetes: version of Kubernetes.
     cluster: what is built beside GPU nodes; None when the plan hosts nothing itself, so that no cluster is made.
+    ingress: who may call the gateway; None lets every pod of the cluster call, and nobody from outside.
     """
 
     account: str
@@ -99,3 +104,4 @@ class PlannedPlatform(PlanPart):
     admin_roles: tuple[str, ...]
     kubernetes: str
     cluster: ClusterParts | None
+    ingress: PlannedIngress | None = left_out_at(None)

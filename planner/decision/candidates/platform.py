@@ -6,7 +6,9 @@ These values go into the lock. The bill reads them there, and so does the progra
 from __future__ import annotations
 
 from planner.domain.environment import Platform
+from planner.domain.ingress import Ingress
 from planner.domain.prices import PriceSnapshot
+from planner.plan.ingress import PlannedGateway, PlannedIngress, PlannedIngressClass, PlannedLoadBalancer
 from planner.plan.platform import ClusterParts, EncryptionKey, LogGroup, ModelBucket, SystemNodes
 
 SYSTEM_NODES = SystemNodes(instance_type="m6a.large", nodes=2, disk_gb=30)
@@ -26,6 +28,11 @@ OLD_VERSION_DAYS = 30
 """Days for which the model bucket keeps a replaced object, so that a wrong upload can be undone."""
 
 
+CAPACITY_UNITS = 1
+"""Capacity units of a load balancer in use: one holds 50 new TLS connections a second, 3,000 open ones and 1 GB an
+hour. This is an assumption; the bill shows it."""
+
+
 def cluster_parts(platform: Platform, weights_gb: float, prices: PriceSnapshot) -> ClusterParts:
     """Return what is built for a cluster in this environment. `weights_gb` is the size of all weights, 10⁹ bytes."""
     zones = tuple(sorted(platform.zones))
@@ -36,6 +43,35 @@ def cluster_parts(platform: Platform, weights_gb: float, prices: PriceSnapshot) 
         keys=(SECRETS_KEY,),
         log_groups=LOG_GROUPS,
         model_bucket=ModelBucket(weights_gb=weights_gb, old_version_days=OLD_VERSION_DAYS),
+        load_balancer=_load_balancer(platform),
+    )
+
+
+def planned_ingress(ingress: Ingress) -> PlannedIngress | None:
+    """Return who may call the gateway; None when the environment does not say."""
+    if ingress == Ingress():
+        return None
+    shared, own_class = ingress.gateway_api, ingress.ingress_class
+    return PlannedIngress(
+        hostname=ingress.hostname,
+        namespaces=tuple(sorted({*ingress.namespaces})),
+        gateway_api=shared and PlannedGateway.model_validate(shared.model_dump()),
+        ingress_class=own_class and PlannedIngressClass.model_validate(own_class.model_dump()),
+    )
+
+
+def _load_balancer(platform: Platform) -> PlannedLoadBalancer | None:
+    """Return the load balancer of the environment. It stands in every zone, since a node of any may hold a gateway."""
+    wanted = platform.ingress.load_balancer
+    if wanted is None:
+        return None
+    return PlannedLoadBalancer(
+        scheme=wanted.scheme,
+        cidrs=tuple(sorted({*wanted.cidrs})),
+        certificate=wanted.certificate,
+        hosted_zone=wanted.hosted_zone,
+        public_addresses=len(platform.zones) if wanted.scheme == "internet-facing" else 0,
+        capacity_units=CAPACITY_UNITS,
     )
 
 
