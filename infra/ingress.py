@@ -67,8 +67,9 @@ def doors(platform: PlannedPlatform, balancer: str | None) -> dict[str, Any]:
         section = {"sectionName": way.gateway_api.section} if way.gateway_api.section else {}
         return {"httpRoute": {"enabled": True, "parentRefs": [{**parent, **section}], "hostnames": hosts}}
     if way.ingress_class is not None:
-        tls = {"secretName": way.ingress_class.tls_secret}
-        return {"ingress": {"enabled": True, "className": way.ingress_class.name, "hosts": hosts, "tls": tls}}
+        own = way.ingress_class
+        told = {"tls": {"secretName": own.tls_secret}, "annotations": own.annotations or None}
+        return {"ingress": {"enabled": True, "className": own.name, "hosts": hosts, **told}}
     return {}
 
 

@@ -9,11 +9,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from planner.domain.environment_part import Cidr, EnvironmentPart
+from planner.domain.environment_part import Cidr, EnvironmentPart, Text
 
 HOSTNAME = r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$"
 CERTIFICATE = r"^arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+$"
-HOSTED_ZONE = r"^Z[A-Z0-9]{1,31}$"
+HOSTED_ZONE = r"^[A-Z0-9]{1,32}$"
 KUBERNETES_NAME = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 
 KubernetesName = Annotated[str, Field(pattern=KUBERNETES_NAME)]
@@ -42,6 +42,7 @@ class IngressClass(EnvironmentPart):
     name: KubernetesName
     namespace: KubernetesName
     tls_secret: KubernetesName | None = None
+    annotations: dict[Text, str] = Field(default={})
 
 
 class Ingress(EnvironmentPart):

@@ -60,11 +60,13 @@ class PlannedIngressClass(PlanPart):
 
     namespace: where the controller's pods run.
     tls_secret: name of the Secret with the certificate, beside the gateway; None leaves TLS to the controller.
+    annotations: what the controller is told, such as its time-outs.
     """
 
     name: str
     namespace: str
     tls_secret: str | None = left_out_at(None)
+    annotations: dict[str, str] = left_out_at({})
 
 
 class PlannedIngress(PlanPart):

@@ -49,6 +49,7 @@ def counts(plan: Plan) -> dict[str, int]:
         "aws:ec2/natGateway:NatGateway": len(parts.nat_zones),
         "aws:eks/cluster:Cluster": 1,
         "aws:kms/key:Key": len(parts.keys),
+        "aws:lb/loadBalancer:LoadBalancer": int(parts.load_balancer is not None),
         "aws:s3/bucket:Bucket": 1,
         "aws:eks/nodeGroup:NodeGroup": 1 + len(plan.node_groups),
     }
