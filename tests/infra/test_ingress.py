@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,23 +11,14 @@ from infra import ingress
 from infra.load_balancer import DRAIN_SECONDS
 from infra.preflight import problems
 from infra.settings import ROOT
-from planner.plan.ingress import PlannedIngress, PlannedLoadBalancer
+from planner.plan.ingress import PlannedIngress
 from planner.plan.plan import Plan
 from tests.infra import locks
 from tests.infra.conftest import Run
 from tests.infra.programs import Registered
+from tests.infra.test_billing import without_a_line
 
-CERTIFICATE = f"arn:aws:acm:us-east-1:{locks.ACCOUNT}:certificate/1"
 NODES = ("10.64.64.0/20", "10.64.96.0/20")
-
-
-def behind(hostname: str | None = "llm.example.com", **changes: Any) -> Plan:
-    """The plan behind a load balancer: internal with a certificate, unless `changes` say otherwise."""
-    stated = {"scheme": "internal", "cidrs": ["10.0.0.0/8"], "certificate": CERTIFICATE, **changes}
-    public = len(locks.ZONES) if stated["scheme"] == "internet-facing" else 0
-    balancer = PlannedLoadBalancer.model_validate({"public_addresses": public, "capacity_units": 1, **stated})
-    plan = locks.on_cluster(load_balancer=balancer)
-    return locks.on_platform(plan, ingress=PlannedIngress(hostname=hostname))
 
 
 def with_way(**way: Any) -> Plan:
@@ -45,8 +35,8 @@ def test_without_a_way_in_nothing_is_registered_for_it(run: Run) -> None:
 
 
 def test_an_internal_load_balancer_stands_among_the_nodes_and_admits_the_stated_networks(run: Run) -> None:
-    registered = run(behind(cidrs=["10.0.0.0/8", "192.168.4.0/24"]))
-    balancer = registered.one(":LoadBalancer", "spillway-prod").inputs
+    registered = run(locks.behind_balancer(cidrs=["10.0.0.0/8", "192.168.4.0/24"]))
+    balancer = registered.one("lb/loadBalancer:LoadBalancer").inputs
     private = {f"{r.name}-id" for r in registered.of(":Subnet") if "private" in r.name}
     assert balancer["loadBalancerType"] == "network"
     assert balancer["internal"] is True
@@ -60,7 +50,7 @@ def test_an_internal_load_balancer_stands_among_the_nodes_and_admits_the_stated_
 
 
 def test_only_the_load_balancer_reaches_the_port_of_the_nodes(run: Run) -> None:
-    registered = run(behind())
+    registered = run(locks.behind_balancer())
     to_nodes = registered.one("SecurityGroupIngressRule", "nodes-from-balancer").inputs
     assert to_nodes["referencedSecurityGroupId"] == "spillway-prod-clients-id"
     assert (to_nodes["fromPort"], to_nodes["toPort"]) == (ingress.NODE_PORT, ingress.NODE_PORT)
@@ -70,7 +60,7 @@ def test_only_the_load_balancer_reaches_the_port_of_the_nodes(run: Run) -> None:
 
 
 def test_targets_are_the_system_nodes_at_the_port_of_the_gateways_service(run: Run) -> None:
-    registered = run(behind())
+    registered = run(locks.behind_balancer())
     targets = registered.one(":TargetGroup").inputs
     assert (targets["targetType"], targets["protocol"], targets["port"]) == ("instance", "TCP", ingress.NODE_PORT)
     assert targets["healthCheck"]["path"] == "/readyz"
@@ -89,7 +79,7 @@ def test_a_leaving_machine_is_drained_for_as_long_as_a_gateway() -> None:
 
 
 def test_a_hosted_zone_gets_certificate_and_name(run: Run) -> None:
-    registered = run(behind(scheme="internet-facing", cidrs=["203.0.113.0/24"], certificate=None, hosted_zone="Z1"))
+    registered = run(locks.behind_balancer(**locks.FROM_INTERNET))
     assert registered.one(":Certificate").inputs["domainName"] == "llm.example.com"
     alias = registered.one(":Record", "address").inputs
     assert (alias["zoneId"], alias["name"], alias["type"]) == ("Z1", "llm.example.com", "A")
@@ -99,13 +89,13 @@ def test_a_hosted_zone_gets_certificate_and_name(run: Run) -> None:
     assert listener["certificateArn"].endswith("spillway-prod-clients")
     public = {f"{r.name}-id" for r in registered.of(":Subnet") if "public" in r.name}
     assert len(public) == len(locks.ZONES)
-    assert set(registered.one(":LoadBalancer", "spillway-prod").inputs["subnets"]) == public
+    assert set(registered.one("lb/loadBalancer:LoadBalancer").inputs["subnets"]) == public
     assert "annotations" not in registered.one(":Release", "gateway").inputs["values"]["service"]
 
 
 def test_a_stated_certificate_is_used_and_external_dns_is_told_the_name(run: Run) -> None:
-    registered = run(behind())
-    assert registered.one(":Listener").inputs["certificateArn"] == CERTIFICATE
+    registered = run(locks.behind_balancer())
+    assert registered.one(":Listener").inputs["certificateArn"] == locks.CERTIFICATE
     assert registered.of(":Certificate") == registered.of(":Record") == []
     assert registered.one(":Release", "gateway").inputs["values"]["service"]["annotations"] == {
         "external-dns.alpha.kubernetes.io/hostname": "llm.example.com",
@@ -114,7 +104,7 @@ def test_a_stated_certificate_is_used_and_external_dns_is_told_the_name(run: Run
 
 
 def test_inside_the_network_clear_text_can_be_chosen(run: Run) -> None:
-    registered = run(behind(hostname=None, certificate=None))
+    registered = run(locks.behind_balancer(hostname=None, certificate=None))
     listener = registered.one(":Listener").inputs
     assert (listener["protocol"], listener["port"]) == ("TCP", 80)
     assert listener["tcpIdleTimeoutSeconds"] == ingress.IDLE_SECONDS
@@ -124,7 +114,11 @@ def test_inside_the_network_clear_text_can_be_chosen(run: Run) -> None:
 def test_a_protected_environment_keeps_its_load_balancer(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("infra.inputs._not_committed", lambda path: ())
     monkeypatch.setattr("infra.inputs._unreviewed", lambda folder, name: ())
-    assert run(behind(), protected="true").one(":LoadBalancer", "spillway-prod").inputs["enableDeletionProtection"]
+    assert (
+        run(locks.behind_balancer(), protected="true")
+        .one("lb/loadBalancer:LoadBalancer")
+        .inputs["enableDeletionProtection"]
+    )
 
 
 def test_what_is_named_may_call_and_nobody_else() -> None:
@@ -162,14 +156,14 @@ def test_an_ingress_class_brings_its_annotations(run: Run) -> None:
 
 
 BAD = {
-    "everyone": (behind(scheme="internet-facing", cidrs=["0.0.0.0/0"]), "DEP055"),
-    "half of everyone": (behind(scheme="internet-facing", cidrs=["128.0.0.0/1"]), "DEP055"),
-    "nobody": (behind(cidrs=[]), "DEP055"),
+    "everyone": (locks.behind_balancer(scheme="internet-facing", cidrs=["0.0.0.0/0"]), "DEP055"),
+    "half of everyone": (locks.behind_balancer(scheme="internet-facing", cidrs=["128.0.0.0/1"]), "DEP055"),
+    "nobody": (locks.behind_balancer(cidrs=[]), "DEP055"),
     "clear text from the internet": (
-        behind(None, scheme="internet-facing", cidrs=["203.0.113.0/24"], certificate=None),
+        locks.behind_balancer(None, scheme="internet-facing", cidrs=["203.0.113.0/24"], certificate=None),
         "DEP056",
     ),
-    "a certificate without a name": (behind(None), "DEP057"),
+    "a certificate without a name": (locks.behind_balancer(None), "DEP057"),
 }
 
 
@@ -182,7 +176,7 @@ def test_refused(case: str) -> None:
 
 
 def test_a_route_that_is_silent_for_longer_than_a_load_balancer_listens_is_refused() -> None:
-    plan = behind()
+    plan = locks.behind_balancer()
     route = plan.routes[0]
     slow = route.model_copy(update={"triggers": route.triggers.model_copy(update={"deadline_ms": 400_000})})
     plan = plan.model_copy(update={"routes": (slow, *plan.routes[1:])})
@@ -191,10 +185,12 @@ def test_a_route_that_is_silent_for_longer_than_a_load_balancer_listens_is_refus
     assert problems(locks.plan().model_copy(update={"routes": plan.routes}), "inside") == ()
 
 
-@pytest.mark.parametrize("plan", [behind(), behind(scheme="internet-facing", cidrs=["203.0.113.0/24"])], ids=str)
-def test_what_is_built_is_billed(run: Run, plan: Plan, environments: Path) -> None:
-    from tests.infra.test_billing import without_a_line
-
+@pytest.mark.parametrize(
+    "plan",
+    [locks.behind_balancer(), locks.behind_balancer(scheme="internet-facing", cidrs=["203.0.113.0/24"])],
+    ids=str,
+)
+def test_what_is_built_is_billed(run: Run, plan: Plan) -> None:
     registered: Registered = run(plan)
     assert without_a_line(registered, plan.cost) == []
     addresses = sum(line.quantity for line in plan.cost.lines if line.price.endswith("/public-ipv4"))
