@@ -11,6 +11,7 @@ import asyncio
 import logging
 import os
 import signal
+import ssl
 import sys
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import uvloop
 from gateway.audit import AuditLog
 from gateway.document import LoadedPolicy, PolicyError, load_policy
 from gateway.keys import Keys, KeysError, load_keys
+from gateway.pool_tls import require_encrypted, trust_in
 from gateway.service import Gateway
 from gateway.settings import GatewaySettings
 from gateway.upstreams import MissingSecret, read_secrets
@@ -36,10 +38,11 @@ def main(arguments: list[str] | None = None) -> int:
         keys = _keys(options, loaded)
         secrets = read_secrets(loaded.policy, os.environ)
         settings = GatewaySettings().at_speed(options.speed)
+        trust = _pool_trust(options, loaded)
     except (PolicyError, KeysError, MissingSecret, ValueError) as error:
         return _refuse(str(error))
     audit = AuditLog(sys.stdout.fileno())
-    gateway = Gateway(loaded, keys, settings, secrets, audit.write, options.seed)
+    gateway = Gateway(loaded, keys, settings, secrets, audit.write, options.seed, trust)
     drain_s = settings.drain_s if options.drain_seconds is None else options.drain_seconds
     code: int = uvloop.run(_run(gateway, options, drain_s))
     lost = audit.close(_AUDIT_CLOSE_S)
@@ -78,7 +81,15 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, help="seed of all random choices, for replays")
     parser.add_argument("--speed", type=float, default=1.0, help="divide the gateway's own timeouts by this")
     parser.add_argument("--drain-seconds", type=float, help="time for requests in flight after SIGTERM (default: 30)")
+    parser.add_argument("--pool-ca", type=Path, help="speak TLS to all pools and trust this authority (PEM) alone")
     return parser.parse_args(arguments)
+
+
+def _pool_trust(options: argparse.Namespace, loaded: LoadedPolicy) -> ssl.SSLContext | None:
+    if options.pool_ca is None:
+        return None
+    require_encrypted(loaded.policy)
+    return trust_in(options.pool_ca)
 
 
 def _keys(options: argparse.Namespace, loaded: LoadedPolicy) -> Keys | None:

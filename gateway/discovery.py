@@ -10,6 +10,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Literal
 
 from gateway.gate import Gate
 from gateway.policy import PoolPolicy
@@ -39,12 +40,18 @@ class Discovery:
     """The discovery keeps the gate's replicas in step with the policy's pools."""
 
     def __init__(
-        self, pools: Mapping[str, PoolPolicy], gate: Gate, interval_s: float, resolve: Resolve = addresses_of
+        self,
+        pools: Mapping[str, PoolPolicy],
+        gate: Gate,
+        interval_s: float,
+        resolve: Resolve = addresses_of,
+        scheme: Literal["http", "https"] = "http",
     ) -> None:
         self._pools = pools
         self._gate = gate
         self._interval_s = interval_s
         self._resolve = resolve
+        self._scheme = scheme
 
     async def look(self) -> None:
         """Look at all pools once. A pool stays as it was when the resolver fails."""
@@ -74,4 +81,4 @@ class Discovery:
         except OSError as error:
             _log.warning("pool %s: %s cannot be resolved (%s); replicas stay as they were", name, host, error)
             return
-        self._gate.set_replicas(name, [f"http://{f'[{ip}]' if ':' in ip else ip}:{port}" for ip in addresses])
+        self._gate.set_replicas(name, [f"{self._scheme}://{f'[{ip}]' if ':' in ip else ip}:{port}" for ip in addresses])

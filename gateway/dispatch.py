@@ -16,6 +16,7 @@ from typing import Literal
 import aiohttp
 from aiohttp import web
 
+from gateway import pool_tls
 from gateway.account import estimated_stream_usage, full_reserve
 from gateway.choose import weighted_draw
 from gateway.eligibility import EligibleBackends, admitted_band, eligible_backends, no_backend_fits
@@ -197,6 +198,7 @@ class Dispatcher:
                 turn.http.headers,
                 turn.exchange.request_id,
                 turn.exchange.band.cut_to_tokens if turn.exchange.band else None,
+                pool_tls.name_of(pool),
             ),
             self._patience(turn, self._local_limit_s(turn)),
             pool.max_model_len,

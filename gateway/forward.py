@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -25,11 +26,15 @@ _TOO_LONG_WORDS = ("context_length_exceeded", "maximum context length", "maximum
 
 @dataclass(frozen=True)
 class UpstreamCall:
-    """A call says what to send: the full URL, the headers and the body."""
+    """A call says what to send: the full URL, the headers and the body.
+
+    server_name: name that the certificate of the server must have; None takes the host of the URL.
+    """
 
     url: str
     headers: Mapping[str, str]
     body: bytes
+    server_name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -79,10 +84,13 @@ class OpenStream:
 UpstreamOutcome = UpstreamAnswer | OpenStream | Lost
 
 
-def open_session(settings: GatewaySettings) -> aiohttp.ClientSession:
-    """Open a client without cookies, proxies, redirects or a limit on connections; the gate is the limit."""
+def open_session(settings: GatewaySettings, trust: ssl.SSLContext | None = None) -> aiohttp.ClientSession:
+    """Open a client without cookies, proxies, redirects or a limit on connections; the gate is the limit.
+
+    trust: whose certificates are taken; None trusts the authorities of the system.
+    """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=settings.idle_connection_s),
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=settings.idle_connection_s, ssl=trust or True),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_s),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
@@ -139,12 +147,12 @@ async def _outcome_within(work: Any, patience: Patience) -> UpstreamOutcome:
 
 
 async def _ask_whole(session: aiohttp.ClientSession, call: UpstreamCall, settings: GatewaySettings) -> UpstreamOutcome:
-    async with session.post(call.url, data=call.body, headers=call.headers, allow_redirects=False) as response:
+    async with await _post(session, call) as response:
         return await _read_answer(response, settings.answer_bytes)
 
 
 async def _ask_stream(session: aiohttp.ClientSession, call: UpstreamCall, settings: GatewaySettings) -> UpstreamOutcome:
-    response = await session.post(call.url, data=call.body, headers=call.headers, allow_redirects=False)
+    response = await _post(session, call)
     try:
         if response.status != 200:
             async with response:
@@ -156,6 +164,12 @@ async def _ask_stream(session: aiohttp.ClientSession, call: UpstreamCall, settin
     except BaseException:
         response.close()
         raise
+
+
+async def _post(session: aiohttp.ClientSession, call: UpstreamCall) -> aiohttp.ClientResponse:
+    return await session.post(
+        call.url, data=call.body, headers=call.headers, allow_redirects=False, server_hostname=call.server_name
+    )
 
 
 async def _read_first_event(response: aiohttp.ClientResponse, settings: GatewaySettings) -> UpstreamOutcome:

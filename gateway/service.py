@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import ssl
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 import aiohttp
 from aiohttp import web
@@ -35,6 +37,7 @@ class Gateway:
     secrets: API -> Authorization header.
     write_audit: takes one JSON line without its newline.
     seed: seed of all random draws, None for unpredictable ones.
+    pool_trust: whose certificates replicas of pools must have; None speaks clear text to them.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Gateway:
         secrets: Mapping[str, str],
         write_audit: Callable[[str], None],
         seed: int | None = None,
+        pool_trust: ssl.SSLContext | None = None,
     ) -> None:
         self._loaded = loaded
         self._keys = keys
@@ -52,6 +56,7 @@ class Gateway:
         self._secrets = secrets
         self._write_audit = write_audit
         self._rng = random.Random(seed)
+        self._pool_trust = pool_trust
         self._closing = contextlib.AsyncExitStack()
         self._front: Front | None = None
         self._public_site: web.TCPSite | None = None
@@ -68,7 +73,7 @@ class Gateway:
             caps = {name: pool.max_in_flight for name, pool in policy.pools.items()}
             gate = Gate(caps, self._rng, monotonic_s, settings.queue_length)
             metrics = Metrics(policy, self._loaded.digest, gate)
-            local = await self._closing.enter_async_context(open_session(settings))
+            local = await self._closing.enter_async_context(open_session(settings, self._pool_trust))
             chains = await self._open_chains()
             dispatcher = Dispatcher(policy, settings, gate, local, chains, metrics, self._rng)
             budget = BodyBudget(settings.bodies_bytes)
@@ -82,7 +87,8 @@ class Gateway:
                 budget=budget,
             )
             self._front = front
-            await self._discover(Discovery(policy.pools, gate, settings.discovery_interval_s))
+            scheme: Literal["http", "https"] = "http" if self._pool_trust is None else "https"
+            await self._discover(Discovery(policy.pools, gate, settings.discovery_interval_s, scheme=scheme))
             _, self.admin_port = await self._listen(front.admin(), host, admin_port)
             self._public_site, self.port = await self._listen(front.public(), host, port)
             front.ready = True

@@ -54,17 +54,18 @@ def replica_call(
     headers: Mapping[str, str],
     request_id: str,
     cut_to_tokens: int | None = None,
+    server_name: str | None = None,
 ) -> UpstreamCall:
     """Build the call that carries `request` to a local replica at `url`. `headers` are the client's.
 
     `model` is the name that the replica is asked for. `cut_to_tokens` are those that the replica keeps of the prompt;
     None keeps it whole.
+    `server_name` is what its certificate must have; None takes the host of the URL.
     """
     own_headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "X-Request-Id": request_id}
     own_headers |= {name: headers[name] for name in _TRACE_HEADERS if name in headers}
-    return UpstreamCall(
-        f"{url}/v1/chat/completions", own_headers, request.body_for(model, output_cap, {}, cut_to_tokens)
-    )
+    body = request.body_for(model, output_cap, {}, cut_to_tokens)
+    return UpstreamCall(f"{url}/v1/chat/completions", own_headers, body, server_name)
 
 
 def chained_apis(policy: Policy) -> frozenset[str]:

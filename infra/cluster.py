@@ -77,6 +77,7 @@ class ClusterArgs:
 class Cluster(pulumi.ComponentResource):
     """The cluster's outputs are `name`, `arn`, `endpoint`, `certificate` and `version`.
 
+    security_group: id of the security group of its nodes.
     access: what the API's users wait for.
     """
 
@@ -92,6 +93,7 @@ class Cluster(pulumi.ComponentResource):
         self.name, self.arn, self.endpoint = cluster.name, cluster.arn, cluster.endpoint
         self.version = cluster.version
         self.certificate = cluster.certificate_authority.data
+        self.security_group = cluster.vpc_config.cluster_security_group_id
         self.access = tuple(self._access_entries())
         self.node_addons = tuple(self._addon(addon, ()) for addon in NODE_ADDONS)
         self.register_outputs({"name": self.name, "arn": self.arn})

@@ -58,6 +58,16 @@ class FoundNetwork:
     subnets: Mapping[str, str]
     store_cidrs: list[str]
 
+    @property
+    def node_cidrs(self) -> tuple[str, ...]:
+        """Return the addresses that nodes may have: all of the network, since nobody says which subnets they take."""
+        return self.cidrs
+
+    @property
+    def public_subnets(self) -> Mapping[str, str]:
+        """Return none: nobody says which subnets are public, so that preflight refuses a door to the Internet here."""
+        return {}
+
 
 def find(network: ExistingNetwork, region: str, provider: pulumi.ProviderResource) -> FoundNetwork:
     """Return the network as AWS has it. Raises `Problems` with everything that speaks against it."""

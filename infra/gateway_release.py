@@ -7,6 +7,7 @@ or AWS Secrets Manager does.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -31,6 +32,8 @@ class GatewayArgs:
     client_keys, provider_keys: names of Kubernetes Secrets.
     image: image to run; None takes the chart's own.
     key_store: where the keys lie at AWS; None takes the two Secrets.
+    node_cidrs: addresses of the nodes.
+    balancer: DNS name of the load balancer; None without one.
     """
 
     lock: Lock
@@ -39,6 +42,8 @@ class GatewayArgs:
     client_keys: str
     provider_keys: str
     key_store: KeyStore | None = None
+    node_cidrs: Sequence[str] = ()
+    balancer: pulumi.Input[str] | None = None
 
 
 class GatewayRelease(pulumi.ComponentResource):
@@ -53,13 +58,17 @@ class GatewayRelease(pulumi.ComponentResource):
             name=GATEWAY_RELEASE,
             namespace=GATEWAY_NAMESPACE,
             chart=args.chart.path,
-            values=gateway(
-                args.lock,
-                chart_digest=args.chart.digest,
-                image=args.image,
-                client_keys=args.client_keys,
-                provider_keys=args.provider_keys,
-                key_store=args.key_store,
+            values=pulumi.Output.from_input(args.balancer).apply(
+                lambda balancer: gateway(
+                    args.lock,
+                    chart_digest=args.chart.digest,
+                    image=args.image,
+                    client_keys=args.client_keys,
+                    provider_keys=args.provider_keys,
+                    key_store=args.key_store,
+                    node_cidrs=args.node_cidrs,
+                    balancer=balancer,
+                )
             ),
             timeout=TIMEOUT_SECONDS,
             max_history=RELEASE_HISTORY,

@@ -20,6 +20,8 @@ GPU_TAINT = "nvidia.com/gpu"
 SERVING_NAMESPACE = routing.SERVING_NAMESPACE
 GATEWAY_NAMESPACE = "gateway"
 GATEWAY_RELEASE = "gateway"
+NAMESPACE_LABEL = "kubernetes.io/metadata.name"
+"""Label that Kubernetes itself puts on each namespace: its name."""
 
 IAM_ROLE_LIMIT = 64 - 8
 NODE_GROUP_LIMIT = 63 - 8

@@ -32,6 +32,7 @@ class NetworkArgs:
     own_weights: addresses of the team's own weights, `s3://BUCKET/PREFIX`.
     layer_buckets: buckets with layers of the images that run.
     state_bucket: bucket with Pulumi's state, where a machine inside the network deploys.
+    public_zones: ids of the zones that get a public subnet, beside those with a NAT gateway.
     """
 
     region: str
@@ -44,6 +45,7 @@ class NetworkArgs:
     own_weights: tuple[str, ...] = ()
     layer_buckets: tuple[str, ...] = ()
     state_bucket: str | None = None
+    public_zones: tuple[str, ...] = ()
 
 
 class Network(pulumi.ComponentResource):
@@ -51,13 +53,17 @@ class Network(pulumi.ComponentResource):
 
     vpc_id: id of the VPC.
     cidrs: addresses of the network.
+    node_cidrs: addresses of the subnets of nodes.
     subnets: subnet of the nodes by zone id.
+    public_subnets: public subnet by zone id.
     store_cidrs: addresses of S3, sorted.
     """
 
     vpc_id: pulumi.Output[str]
     cidrs: tuple[str, ...]
+    node_cidrs: tuple[str, ...]
     subnets: Mapping[str, pulumi.Output[str]]
+    public_subnets: Mapping[str, pulumi.Output[str]]
     store_cidrs: pulumi.Output[list[str]]
 
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -73,6 +79,7 @@ class Network(pulumi.ComponentResource):
             opts=self._own,
         )
         self.vpc_id, self.cidrs = vpc.id, (args.cidr,)
+        self.node_cidrs = tuple(private_cidr(args.cidr, zone) for zone in sorted(args.zones))
         self.subnets, tables = self._private_zones()
         self._ways_out(tables)
         endpoint = aws.ec2.VpcEndpoint(
@@ -119,7 +126,9 @@ class Network(pulumi.ComponentResource):
         to_internet = aws.ec2.Route(
             public, route_table_id=table.id, destination_cidr_block="0.0.0.0/0", gateway_id=gateway.id, opts=self._own
         )
-        exits = {zone: self._nat(zone, table, to_internet) for zone in self._args.nat_zones}
+        zones = sorted({*self._args.nat_zones, *self._args.public_zones})
+        self.public_subnets = {zone: self._public_subnet(zone, table) for zone in zones}
+        exits = {zone: self._nat(zone, to_internet) for zone in self._args.nat_zones}
         for zone, private in tables.items():
             aws.ec2.Route(
                 f"{self._name}-private-{zone}",
@@ -129,7 +138,7 @@ class Network(pulumi.ComponentResource):
                 opts=self._own,
             )
 
-    def _nat(self, zone: str, table: aws.ec2.RouteTable, to_internet: aws.ec2.Route) -> aws.ec2.NatGateway:
+    def _public_subnet(self, zone: str, table: aws.ec2.RouteTable) -> pulumi.Output[str]:
         name = f"{self._name}-public-{zone}"
         subnet = aws.ec2.Subnet(
             name,
@@ -141,12 +150,15 @@ class Network(pulumi.ComponentResource):
             opts=self._own,
         )
         aws.ec2.RouteTableAssociation(name, subnet_id=subnet.id, route_table_id=table.id, opts=self._own)
+        return pulumi.Output.from_input(subnet.id)
+
+    def _nat(self, zone: str, to_internet: aws.ec2.Route) -> aws.ec2.NatGateway:
         address = aws.ec2.Eip(
             f"{self._name}-nat-{zone}", domain="vpc", tags={"Name": f"{self._name}-nat-{zone}"}, opts=self._own
         )
         return aws.ec2.NatGateway(
             f"{self._name}-nat-{zone}",
-            subnet_id=subnet.id,
+            subnet_id=self.public_subnets[zone],
             allocation_id=address.id,
             tags={"Name": f"{self._name}-nat-{zone}"},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[to_internet]),

@@ -169,9 +169,14 @@ class NodeRole(pulumi.ComponentResource):
 
 
 class ManagedNodeGroup(pulumi.ComponentResource):
-    """A managed node group comes with its launch template. Its output is `node_group_name`."""
+    """A managed node group comes with its launch template. Its outputs are:
+
+    node_group_name: its name.
+    scaling_group: name of the Auto Scaling group of its machines.
+    """
 
     node_group_name: pulumi.Output[str]
+    scaling_group: pulumi.Output[str]
 
     def __init__(self, name: str, args: NodeGroupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("spillway:aws:NodeGroup", name, None, opts)
@@ -202,6 +207,7 @@ class ManagedNodeGroup(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.node_group_name = group.node_group_name
+        self.scaling_group = group.resources.apply(lambda made: str(made[0].autoscaling_groups[0].name))
         self.register_outputs({"node_group_name": self.node_group_name})
 
     def _launch_template(self, name: str, args: NodeGroupArgs) -> aws.ec2.LaunchTemplate:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from infra.addressing import private_cidr
+from infra.ingress import problems as ingress_problems
 from infra.reach import Stage, reach_problems
 from planner.documents.routing import release_name
 from planner.plan.plan import Plan
@@ -27,7 +28,8 @@ def problems(plan: Plan, runner: str, stage: Stage = "all", serves: bool = False
     if not plan.pools:
         return ()
     reach = reach_problems(plan.platform, runner, stage, serves)
-    return (*_cluster(plan), *_network(plan), *reach, *_node_groups(plan), *_pools(plan))
+    found = (*_cluster(plan), *_network(plan), *reach, *_node_groups(plan), *_pools(plan))
+    return (*found, *ingress_problems(plan))
 
 
 def _cluster(plan: Plan) -> Iterator[Problem]:

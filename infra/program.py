@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 import pulumi
 import pulumi_aws as aws
 
-from infra import image_rules, inputs, preflight, secrets, settings
+from infra import image_rules, ingress, inputs, preflight, secrets, settings
 from infra.charts import chart, chart_image, engine_version
 from infra.cluster import Cluster, ClusterArgs
 from infra.deployed import USD, deployed_usd, is_deployed, serves
@@ -22,6 +22,7 @@ from infra.image_mirror import ImageMirror, ImageMirrorArgs
 from infra.image_rules import RunningImages
 from infra.images import Image
 from infra.inputs import DeployableLock
+from infra.load_balancer import LoadBalancer, LoadBalancerArgs
 from infra.model_store import ModelStore, ModelStoreArgs
 from infra.naming import stack_prefix
 from infra.network import Network, NetworkArgs
@@ -172,6 +173,7 @@ def _compose(
             own_weights=own_places(plan.pools),
             layer_buckets=layer_buckets(pulled.all(), platform.region),
             state_bucket=chosen.state_bucket,
+            public_zones=platform.zones if ingress.faces_internet(parts) else (),
         ),
         amazon_only,
     )
@@ -254,6 +256,21 @@ def _compose(
     ]
     read = [secret_arns[name] for name in (CLIENT_KEYS, *keys.provider_keys)] if keys else []
     may_read = [GatewayIdentity(prefix, platform.account, cluster.name, read, amazon_only)] if keys else []
+    balancer = None
+    if parts.load_balancer is not None:
+        balancer = LoadBalancer(
+            prefix,
+            LoadBalancerArgs(
+                planned=parts.load_balancer,
+                hostname=platform.ingress.hostname if platform.ingress else None,
+                vpc_id=network.vpc_id,
+                subnets=network.public_subnets if ingress.faces_internet(parts) else network.subnets,
+                nodes_group=cluster.security_group,
+                scaling_group=system_nodes.scaling_group,
+                protected=chosen.protected,
+            ),
+            amazon_only,
+        )
     gateway = GatewayRelease(
         prefix,
         GatewayArgs(
@@ -263,8 +280,12 @@ def _compose(
             chosen.client_keys,
             chosen.provider_keys,
             keys,
+            node_cidrs=network.node_cidrs,
+            balancer=balancer.dns_name if balancer else None,
         ),
         pulumi.ResourceOptions(providers=[in_kubernetes], depends_on=[layer, *pools, *addons, *may_read]),
     )
+    outside = pulumi.Output.all(balancer.dns_name if balancer else None, gateway.address)
+    pulumi.export("address", outside.apply(lambda names: ingress.address(platform, *names)))
     pulumi.export("pools", pulumi.Output.all(*[pool.release for pool in pools]))
     pulumi.export("gateway", gateway.address)

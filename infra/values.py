@@ -11,10 +11,12 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from infra import ingress
 from infra.images import Image
 from infra.naming import (
     GATEWAY_NAMESPACE,
     GATEWAY_RELEASE,
+    NAMESPACE_LABEL,
     POOL_TAINT,
     SERVING_NAMESPACE,
     label_value,
@@ -26,7 +28,6 @@ from planner.documents.lock import Lock
 from planner.plan.fleet import EngineSettings, NodeGroup, Pool, RopeParameters
 
 ZONE_ID_LABEL = "topology.k8s.aws/zone-id"
-NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 GATEWAY_LABELS = {"app.kubernetes.io/name": "gateway", "app.kubernetes.io/instance": GATEWAY_RELEASE}
 
 
@@ -161,6 +162,8 @@ def gateway(
     client_keys: str,
     provider_keys: str,
     key_store: KeyStore | None = None,
+    node_cidrs: Sequence[str] = (),
+    balancer: str | None = None,
 ) -> dict[str, Any]:
     """Return the values of the gateway's release. The two keys are names of Kubernetes Secrets; no secret stands in
     values.
@@ -168,6 +171,9 @@ def gateway(
     key_store: where the keys lie at AWS, in place of the two Secrets.
 
     A gateway whose routes never spill gets neither API keys nor a way to the Internet.
+
+    node_cidrs: addresses of the nodes.
+    balancer: DNS name of the load balancer; None without one.
     """
     spilling = any(route.fallback for route in lock.plan.routes)
     variables = key_variables(lock.plan)
@@ -185,8 +191,10 @@ def gateway(
         **keys,
         "networkPolicy": {
             "apiEgress": spilling,
+            "clients": ingress.clients(lock.plan.platform, node_cidrs),
             "pools": {"namespaceLabels": {NAMESPACE_LABEL: SERVING_NAMESPACE}, "port": routing.POOL_PORT},
         },
+        **ingress.doors(lock.plan.platform, balancer),
     }
     return _stated({**values, "image": image.values()} if image else values)
 

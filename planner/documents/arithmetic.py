@@ -336,7 +336,9 @@ def cluster_bill(plan: Plan) -> Iterator[Problem]:
     told = " ".join(verdict.message for verdict in plan.verdicts if verdict.name == UNPRICED)
     unpriced = told.replace(";", " ").split()
     parts, disks = plan.platform.cluster, disk_key(plan.platform.region)
-    built = {key: quantity for _, key, quantity in cluster_items(plan.platform.region, parts)} if parts else {}
+    built: dict[str, Decimal] = {}
+    for _, key, quantity in cluster_items(plan.platform.region, parts) if parts else ():
+        built[key] = built.get(key, Decimal(0)) + quantity
     billed: dict[str, Decimal] = {}
     for line in plan.cost.lines:
         if line.component == PLATFORM:

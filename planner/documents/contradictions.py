@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from planner.documents.cluster_rules import cluster_problems
+from planner.documents.ingress_rules import ingress_problems
 from planner.documents.length_rules import length_problems
 from planner.documents.loads import load_stated
 from planner.documents.network_rules import existing_network_problems
@@ -30,6 +31,7 @@ def contradictions(document: Document) -> Iterator[Problem]:
     yield from cluster_problems(document)
     yield from _zones(document)
     yield from existing_network_problems(document)
+    yield from ingress_problems(document)
     yield from _days(document)
     yield from _price_ages(document)
     for name, route in mapping_at(document.value, "routes").items():

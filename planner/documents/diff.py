@@ -27,9 +27,9 @@ PartChangeKind = Literal["added", "removed", "changed"]
 PartKind = Literal["platform", "node group", "pool", "route", "API"]
 SIZES = (("nodes",), ("replicas",))
 """Paths of the figures of a part that cost most. They are told first."""
-REACH = frozenset(
-    {"privacy", "residency", "fallback", "base_url", "provider", "public_cidrs", "private_from", "admin_roles"}
-)
+WHO_MAY_SEE = {"privacy", "residency", "fallback", "base_url", "provider"}
+WHO_MAY_COME = {"public_cidrs", "private_from", "admin_roles", "scheme", "cidrs", "namespaces"}
+REACH = frozenset(WHO_MAY_SEE | WHO_MAY_COME)
 """Keys that decide who may see data or rule the cluster."""
 KINDS: tuple[PartKind, ...] = ("platform", "node group", "pool", "route", "API")
 

@@ -14,6 +14,7 @@ from planner.domain.environment import Environment
 from planner.domain.gaps import Gap
 from planner.domain.licences import Licensee, unsure
 from planner.domain.route import Route
+from planner.plan.platform import PlannedPlatform
 from planner.words.spans import Document
 from planner.words.units import show_duration, show_share, show_usd
 
@@ -261,6 +262,7 @@ def _access(old: Side, new: Side, document: Document) -> Iterator[Risk]:
     if added := sorted({*after.private_from} - {*before.private_from}):
         what = f"the private side of the Kubernetes API can be reached from {plain(added)}"
         yield Risk(kind="access", what=what, where=_at(document, "platform", "endpoint", "private_from"))
+    yield from _way_in(before, after, document)
     roles = {*after.admin_roles, *filter(None, [after.deploy_role])}
     if added := sorted(roles - {*before.admin_roles, *filter(None, [before.deploy_role])}):
         what = f"{plain(added)} may administer the cluster"
@@ -268,6 +270,23 @@ def _access(old: Side, new: Side, document: Document) -> Iterator[Risk]:
     if before.account != after.account:
         what = f"everything moves from the AWS account {before.account} to {after.account}"
         yield Risk(kind="access", what=what, where=_at(document, "platform", "account"))
+
+
+def _way_in(before: PlannedPlatform, after: PlannedPlatform, document: Document) -> Iterator[Risk]:
+    """Yield who may call the gateway and could not before."""
+    was, will = (each.cluster.load_balancer if each.cluster else None for each in (before, after))
+    where = _at(document, "platform", "ingress", "load_balancer")
+    if will and will.scheme == "internet-facing" and (was is None or was.scheme != will.scheme):
+        yield Risk(kind="access", what="the gateway can be called from the internet", where=where)
+    if will and (added := sorted({*will.cidrs} - {*(was.cidrs if was else ())})):
+        yield Risk(kind="access", what=f"the gateway can be called from {plain(added)}", where=where)
+    if will and not will.encrypted and (was is None or was.encrypted):
+        yield Risk(kind="access", what="keys and prompts reach the load balancer in clear text", where=where)
+    for key in ("gateway_api", "ingress_class"):
+        old, new = (getattr(each.ingress, key, None) for each in (before, after))
+        if new and new != old:
+            what = f"the gateway can be called by {new.name} of namespace {new.namespace}"
+            yield Risk(kind="access", what=what, where=_at(document, "platform", "ingress", key))
 
 
 def _licences(old: Side | None, new: Side, catalog: Catalog) -> Iterator[Risk]:

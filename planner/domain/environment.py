@@ -16,12 +16,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from planner.domain.environment_part import Day, EnvironmentPart, Text
+from planner.domain.environment_part import Cidr, Day, EnvironmentPart, Text
 from planner.domain.existing_cluster import ExistingCluster
+from planner.domain.ingress import Ingress
 from planner.domain.policy import AgeLimits, Override, Rules
 from planner.domain.route import HardwareRules, Route
 from planner.words.fields import left_out_at
-from planner.words.ranges import ipv4_network
 from planner.words.units import Count, DurationMs, Share, Usd
 
 ROUTE_NAME = r"^[a-z][a-z0-9-]{0,29}$"
@@ -36,10 +36,6 @@ def _vpc(text: str) -> str:
     if not 16 <= ipaddress.IPv4Network(text).prefixlen <= 20:
         raise ValueError(f"`{text}` must be between /16, the most of a VPC, and /20, the least that holds three zones")
     return text
-
-
-Cidr = Annotated[str, AfterValidator(ipv4_network)]
-"""An IPv4 network; written `10.64.0.0/16`."""
 
 
 class Network(EnvironmentPart):
@@ -95,6 +91,7 @@ class Platform(EnvironmentPart):
     cluster: ExistingCluster | None = left_out_at(None)
     images: Images = left_out_at(Images())
     secrets: Literal["kubernetes", "secrets-manager"] = left_out_at("kubernetes")
+    ingress: Ingress = left_out_at(Ingress())
 
 
 class Horizon(EnvironmentPart):

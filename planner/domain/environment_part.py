@@ -6,8 +6,9 @@ import re
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from planner.words.ranges import ipv4_network
 from planner.words.wrapping import clipped
 
 
@@ -27,6 +28,8 @@ Day = Annotated[date, BeforeValidator(_day)]
 """A day of this century; written `2026-11-01`."""
 Text = Annotated[str, Field(min_length=1)]
 """Text that is not empty."""
+Cidr = Annotated[str, AfterValidator(ipv4_network)]
+"""An IPv4 network; written `10.64.0.0/16`."""
 
 
 class EnvironmentPart(BaseModel):

@@ -108,7 +108,25 @@ def cluster_items(region: str, parts: ClusterParts) -> tuple[tuple[str, str, Dec
         items += (("secrets", _item(region, "secret"), len(parts.secrets)),)
     if parts.mirrored_images_gb is not None:
         items += (("images in the account's registry", _item(region, "ecr-storage"), parts.mirrored_images_gb),)
+    items += _balancer_items(region, parts)
     return tuple((name, key, figure(quantity)) for name, key, quantity in items)
+
+
+def _balancer_items(region: str, parts: ClusterParts) -> tuple[tuple[str, str, Decimal | float], ...]:
+    """Return what a load balancer is billed for, in the form of `cluster_items`: its hours, the capacity that it is
+    expected to use, and its public addresses."""
+    balancer = parts.load_balancer
+    if balancer is None:
+        return ()
+    return (
+        ("load balancer", _item(region, "nlb"), HOURS_PER_MONTH),
+        ("capacity of the load balancer", _item(region, "nlb-lcu"), HOURS_PER_MONTH * balancer.capacity_units),
+        (
+            "public addresses of the load balancer",
+            _item(region, "public-ipv4"),
+            HOURS_PER_MONTH * balancer.public_addresses,
+        ),
+    )
 
 
 def is_needed(key: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 from planner.domain.existing_cluster import ExistingCluster
+from planner.plan.ingress import PlannedIngress, PlannedLoadBalancer
 from planner.plan.parts import PlanPart
 from planner.words.fields import left_out_at
 from planner.words.numbers import Figure
@@ -69,6 +70,7 @@ class ClusterParts(PlanPart):
     nat_zones: ids of the zones with a NAT gateway, each of which has a public address.
     secrets: secrets of AWS Secrets Manager, by the names that they have in this environment.
     mirrored_images_gb: images that the account's own registry keeps, 10⁹ bytes, compressed; this is an assumption.
+    load_balancer: what stands in front of the gateway; None when nothing does.
     """
 
     system_nodes: SystemNodes
@@ -78,6 +80,7 @@ class ClusterParts(PlanPart):
     model_bucket: ModelBucket
     secrets: tuple[str, ...] = left_out_at(())
     mirrored_images_gb: Figure | None = left_out_at(None)
+    load_balancer: PlannedLoadBalancer | None = left_out_at(None)
 
     def log_group(self, name: str) -> LogGroup:
         """Return the log group of that name. Raises StopIteration when the plan has none."""
@@ -115,6 +118,7 @@ class PlannedPlatform(PlanPart):
     image_mirror: where nodes take images from, as the environment says it; None takes them where they are published.
     cluster: what is built beside GPU nodes; None when the plan hosts nothing itself, so that no cluster is made.
     existing: the cluster that is there already, on which nothing but charts is built; None where one is made.
+    ingress: who may call the gateway; None lets every pod of the cluster call, and nobody from outside.
     """
 
     account: str = left_out_at("")
@@ -130,3 +134,4 @@ class PlannedPlatform(PlanPart):
     cluster: ClusterParts | None
     existing: ExistingCluster | None = left_out_at(None)
     image_mirror: str | None = left_out_at(None)
+    ingress: PlannedIngress | None = left_out_at(None)

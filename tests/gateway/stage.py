@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,8 +69,8 @@ class Backend:
 
 
 @contextlib.asynccontextmanager
-async def backends(*scripts: Script) -> AsyncIterator[list[Backend]]:
-    """One listening backend for each script."""
+async def backends(*scripts: Script, encryption: ssl.SSLContext | None = None) -> AsyncIterator[list[Backend]]:
+    """One listening backend for each script, all with TLS or none."""
     listening: list[Backend] = []
     async with contextlib.AsyncExitStack() as closing:
         for script in scripts:
@@ -79,8 +80,8 @@ async def backends(*scripts: Script) -> AsyncIterator[list[Backend]]:
             runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
             await runner.setup()
             closing.push_async_callback(runner.cleanup)
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            backend.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=encryption).start()
+            backend.url = f"{'https' if encryption else 'http'}://127.0.0.1:{runner.addresses[0][1]}"
             listening.append(backend)
         yield listening
 
@@ -153,6 +154,7 @@ async def staged(
     keys: Keys | None = None,
     settings: GatewaySettings | None = None,
     secrets: dict[str, str] | None = None,
+    pool_trust: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Stage]:
     """A gateway with this policy document in front of whatever the document names."""
     lines: list[str] = []
@@ -163,7 +165,7 @@ async def staged(
         audit.append(json.loads(line))
 
     loaded = parse_policy(json.dumps(policy).encode())
-    gateway = Gateway(loaded, keys, settings or GatewaySettings(), secrets or {}, write, seed=7)
+    gateway = Gateway(loaded, keys, settings or GatewaySettings(), secrets or {}, write, seed=7, pool_trust=pool_trust)
     await gateway.start("127.0.0.1", 0, 0)
     try:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{gateway.port}") as http:

@@ -18,12 +18,14 @@ from planner.edges.calibration_digests import shipped_digest
 from planner.edges.catalog_files import load_catalog
 from planner.money.cost import cluster_lines, disk_key, line
 from planner.plan.fleet import NodeGroup
+from planner.plan.ingress import PlannedIngress, PlannedLoadBalancer
 from planner.plan.plan import Plan
 from planner.plan.platform import ClusterParts, EncryptionKey, LogGroup, ModelBucket, SystemNodes
 from planner.words.numbers import dollars
 
 ZONES = ("use1-az4", "use1-az6")
 ACCOUNT = "123456789012"
+CERTIFICATE = f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/1"
 HOURS = 730
 IMAGES = {
     "gatewayImage": f"registry.example/spillway-gateway:1.0@sha256:{'1' * 64}",
@@ -231,6 +233,22 @@ def on_platform(plan: Plan, **changes: Any) -> Plan:
 def on_cluster(**changes: Any) -> Plan:
     """The plan with changed parts of its cluster, and the bill of them."""
     return plan(cluster=CLUSTER.model_copy(update=changes))
+
+
+FROM_INTERNET: dict[str, Any] = {
+    "scheme": "internet-facing",
+    "cidrs": ["203.0.113.0/24"],
+    "certificate": None,
+    "hosted_zone": "Z1",
+}
+
+
+def behind_balancer(hostname: str | None = "llm.example.com", **changes: Any) -> Plan:
+    """The plan behind a load balancer: internal with a certificate, unless `changes` say otherwise."""
+    stated = {"scheme": "internal", "cidrs": ["10.0.0.0/8"], "certificate": CERTIFICATE, **changes}
+    public = len(ZONES) if stated["scheme"] == "internet-facing" else 0
+    balancer = PlannedLoadBalancer.model_validate({"public_addresses": public, "capacity_units": 1, **stated})
+    return on_platform(on_cluster(load_balancer=balancer), ingress=PlannedIngress(hostname=hostname))
 
 
 def _group(

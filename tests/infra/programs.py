@@ -145,3 +145,12 @@ def _computed(type_token: str, name: str) -> Iterator[tuple[str, Any]]:
         yield "bucket", f"{name}-1234567"
     if type_token.endswith(":NodeGroup"):
         yield "nodeGroupName", f"{name}-1234567"
+        yield "resources", [{"autoscalingGroups": [{"name": f"eks-{name}"}]}]
+    if type_token.endswith(":LoadBalancer"):
+        yield "dnsName", f"{name}.elb.example"
+        yield "zoneId", "Z0ELB"
+    if type_token.endswith(":Certificate"):
+        proof = {"resourceRecordName": "_1.example", "resourceRecordType": "CNAME", "resourceRecordValue": "_2.aws"}
+        yield "domainValidationOptions", [proof]
+    if type_token.endswith("/record:Record"):
+        yield "fqdn", "_1.example"

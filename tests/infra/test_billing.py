@@ -50,6 +50,7 @@ def counts(plan: Plan) -> dict[str, int]:
         "aws:ecr/repository:Repository": 0 if parts.mirrored_images_gb is None else 1,
         "aws:eks/cluster:Cluster": 1,
         "aws:kms/key:Key": len(parts.keys),
+        "aws:lb/loadBalancer:LoadBalancer": int(parts.load_balancer is not None),
         "aws:s3/bucket:Bucket": 1,
         "aws:secretsmanager/secret:Secret": len(parts.secrets),
         "aws:eks/nodeGroup:NodeGroup": 1 + len(plan.node_groups),
@@ -70,7 +71,9 @@ def test_a_worked_lock_builds_as_many_as_it_bills(name: str, monkeypatch: pytest
 
 def test_the_two_tables_name_only_what_is_registered(run: Run) -> None:
     supplied = locks.on_platform(locks.plan(cluster=locks.SUPPLIED), image_mirror="ecr")
-    assert set(aws_types(run(supplied))) == set(BILLED) | set(FREE)
+    behind = locks.behind_balancer(**locks.FROM_INTERNET)
+    registered = {*aws_types(run(supplied)), *aws_types(run(behind))}
+    assert registered == set(BILLED) | set(FREE)
     assert not set(BILLED) & set(FREE)
 
 

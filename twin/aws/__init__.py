@@ -9,10 +9,11 @@ the environment variable `SPILLWAY_TWIN_AWS`, and survives between commands.
     provider      the engine's questions, answered for every type alike
     registry      which resource types and functions there are
     kinds         what one resource type is made of
-    network, firewall, identity, storage, launch, eks_cluster, eks_nodes, balancing, budgets
+    network, firewall, identity, storage, launch, eks_cluster, eks_nodes, balancing, names, budgets
                   the resource types, a module per family of AWS's own documentation
     functions     `get_...` functions; network_functions those about networks
     control_planes which control plane stands for which EKS cluster
+    reachability  whom security groups admit, and which machines a load balancer calls
     instances     how many machines a node group gets, and the nodes that they become
     machines      which quota an instance type counts against, and which zones offer it
     account       one call to AWS's API, with AWS's errors

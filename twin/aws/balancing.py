@@ -1,4 +1,4 @@
-"""Load balancers, target groups and listeners."""
+"""Load balancers, target groups, what belongs to them, and listeners."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from twin.aws.account import Account, AwsError, shape_like
 from twin.aws.existing import require_certificate
 from twin.aws.kinds import CreatedResource, GeneratedName, ResourceKind, UpdatedResource, paths
+from twin.aws.names import require_issued
 from twin.provider.contract import ResourceState
 from twin.provider.wire import Properties
 
@@ -29,6 +30,7 @@ def _create_balancer(aws: Account, inputs: Properties) -> CreatedResource:
         IpAddressType=inputs.get("ipAddressType"),
     )["LoadBalancers"][0]
     arn = balancer["LoadBalancerArn"]
+    _set_attributes(aws, arn, inputs)
     return CreatedResource(
         arn,
         {
@@ -41,7 +43,18 @@ def _create_balancer(aws: Account, inputs: Properties) -> CreatedResource:
     )
 
 
+def _set_attributes(aws: Account, arn: str, inputs: Properties) -> None:
+    wanted = {
+        "deletion_protection.enabled": inputs.get("enableDeletionProtection"),
+        "load_balancing.cross_zone.enabled": inputs.get("enableCrossZoneLoadBalancing"),
+    }
+    attributes = [{"Key": key, "Value": str(value).lower()} for key, value in wanted.items() if value is not None]
+    if attributes:
+        aws.call("elbv2", "ModifyLoadBalancerAttributes", LoadBalancerArn=arn, Attributes=attributes)
+
+
 def _update_balancer(aws: Account, old: ResourceState, inputs: Properties) -> UpdatedResource:
+    _set_attributes(aws, old.id, inputs)
     if old.inputs.get("subnets") != inputs.get("subnets"):
         aws.call("elbv2", "SetSubnets", LoadBalancerArn=old.id, Subnets=inputs["subnets"])
     if old.inputs.get("securityGroups") != inputs.get("securityGroups"):
@@ -52,6 +65,9 @@ def _update_balancer(aws: Account, old: ResourceState, inputs: Properties) -> Up
 
 
 def _delete_balancer(aws: Account, old: ResourceState) -> None:
+    if _true(old.inputs.get("enableDeletionProtection", False)):
+        message = f"Load balancer '{old.id}' cannot be deleted because deletion protection is enabled"
+        raise AwsError("elbv2", "DeleteLoadBalancer", "OperationNotPermitted", message)
     aws.call("elbv2", "DeleteLoadBalancer", LoadBalancerArn=old.id)
 
 
@@ -99,10 +115,30 @@ def _delete_target_group(aws: Account, old: ResourceState) -> None:
     aws.call("elbv2", "DeleteTargetGroup", TargetGroupArn=old.id)
 
 
+def _attach(aws: Account, inputs: Properties) -> CreatedResource:
+    """Let an Auto Scaling group, which managed node groups make, keep its machines in a target group."""
+    name, arn = inputs["autoscalingGroupName"], inputs["lbTargetGroupArn"]
+    groups = (
+        one["name"]
+        for record in aws.state.find("aws:eks/nodeGroup:NodeGroup")
+        for part in record.outputs["resources"]
+        for one in part["autoscalingGroups"]
+    )
+    if name not in groups:
+        message = f"AutoScalingGroup name not found - AutoScalingGroup: {name} not found"
+        raise AwsError("autoscaling", "AttachLoadBalancerTargetGroups", "ValidationError", message)
+    target_group = aws.call("elbv2", "DescribeTargetGroups", TargetGroupArns=[arn])["TargetGroups"][0]
+    if target_group["TargetType"] != "instance":
+        message = f"Provided Target Groups may not be valid: {arn} has no targets of type instance"
+        raise AwsError("autoscaling", "AttachLoadBalancerTargetGroups", "ValidationError", message)
+    return CreatedResource(f"{name}-{arn.rpartition('/')[2]}", {})
+
+
 def _listener_request(aws: Account, operation: str, inputs: Properties) -> dict[str, Any]:
     if inputs.get("certificateArn"):
-        # Certificates are not the program's; moto would look for them in a service of its own.
-        require_certificate(aws, operation, inputs["certificateArn"])
+        # A certificate is the program's own, or one that people put there, of which moto knows nothing.
+        if not require_issued(aws, operation, inputs["certificateArn"]):
+            require_certificate(aws, operation, inputs["certificateArn"])
     elif inputs.get("protocol") in ("TLS", "HTTPS"):
         message = "A certificate must be specified for TLS and HTTPS listeners"
         raise AwsError("elbv2", operation, "ValidationError", message)
@@ -154,6 +190,12 @@ KINDS = (
         replace_on=paths("name namePrefix port protocol protocolVersion vpcId targetType ipAddressType region"),
         defaults={"targetType": "instance", "deregistrationDelay": 300},
         generated_name=_SHORT_NAME,
+    ),
+    ResourceKind(
+        "aws:autoscaling/attachment:Attachment",
+        create=_attach,
+        update=None,
+        delete=lambda aws, old: None,
     ),
     ResourceKind(
         "aws:lb/listener:Listener",

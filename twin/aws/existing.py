@@ -1,4 +1,4 @@
-"""What an account holds before the program runs: networks, certificates and secrets that people put there by hand.
+"""What an account holds before the program runs: networks, certificates, secrets and hosted zones that people made.
 
 Programs name them and never make them, so a rehearsal states them first. Nothing here counts as left behind.
 """
@@ -18,6 +18,7 @@ _CERTIFICATES: Final = f"{EXISTING}certificates"
 _SECRETS: Final = f"{EXISTING}secrets"
 _NETWORKS: Final = f"{EXISTING}networks"
 _VPC: Final = "aws:ec2/vpc:Vpc"
+_ZONES: Final = f"{EXISTING}zones"
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,16 @@ class ExistingNetwork:
     subnets: Mapping[str, str]
 
 
-def provide(store: Store, region: str, *, secrets: Iterable[str] = (), certificates: Iterable[str] = ()) -> None:
-    """Put secrets (by name) and certificates (by ARN) into the account. Those that are there stay as they are."""
+def provide(
+    store: Store,
+    region: str,
+    *,
+    secrets: Iterable[str] = (),
+    certificates: Iterable[str] = (),
+    zones: Iterable[str] = (),
+) -> dict[str, str]:
+    """Put secrets (by name), certificates (by ARN) and hosted zones (by their domain) into the account, and return the
+    id of each zone. Those that are there stay as they are."""
     with transaction(store) as (state, world):
         aws = Account(state, world, region)
         for name in secrets:
@@ -37,6 +46,11 @@ def provide(store: Store, region: str, *, secrets: Iterable[str] = (), certifica
                 _table(state, _SECRETS)[name] = aws.call("secretsmanager", "CreateSecret", Name=name)["ARN"]
         for arn in certificates:
             _table(state, _CERTIFICATES)[arn] = True
+        for domain in zones:
+            if domain not in _table(state, _ZONES).values():
+                zone = aws.call("route53", "CreateHostedZone", Name=domain, CallerReference=domain)["HostedZone"]
+                _table(state, _ZONES)[zone["Id"].rpartition("/")[2]] = domain
+        return {str(domain): identifier for identifier, domain in _table(state, _ZONES).items()}
 
 
 def provide_network(
@@ -89,6 +103,14 @@ def require_certificate(aws: Account, operation: str, arn: str) -> None:
     """Make sure that the account holds the certificate. Raises `AwsError` if it does not."""
     if arn not in _table(aws.state, _CERTIFICATES):
         raise AwsError("elbv2", operation, "CertificateNotFound", f"Certificate ARN '{arn}' is not valid")
+
+
+def zone_name(aws: Account, identifier: str) -> str:
+    """Return the domain of a hosted zone. Raises `AwsError` if the account has no such zone."""
+    if identifier not in _table(aws.state, _ZONES):
+        message = f"No hosted zone found with ID: {identifier}"
+        raise AwsError("route53", "ChangeResourceRecordSets", "NoSuchHostedZone", message)
+    return str(_table(aws.state, _ZONES)[identifier])
 
 
 def _table(state: AccountState, name: str) -> dict[str, object]:

@@ -5,7 +5,7 @@ generation before an operation, and pickles them after it. Snapshots are written
 folder of the user; they are bound to the moto version that wrote them.
 
 Two things are not in a snapshot: images, and AWS's own managed policies (4 MB that never change, for each of which a
-reference by name stands). Private keys are stored in their standard encoding, because they do not pickle.
+reference by name stands). Keys and certificates are stored in their standard encoding, because they do not pickle.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from typing import Any, Final
 import boto3
 import moto.backends
 from botocore.config import Config
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from moto.core.config import default_user_config
 from moto.core.models import botocore_stubber
 
 from twin.aws.store import AccountState, StoreError, write_whole
 
-_SERVICES: Final = ("ec2", "iam", "eks", "s3", "kms", "logs", "elbv2", "secretsmanager", "budgets")
+_SERVICES: Final = ("ec2", "iam", "eks", "s3", "kms", "logs", "elbv2", "secretsmanager", "budgets", "acm", "route53")
 
 _held: tuple[str, str | None] | None = None
 """Folder and snapshot that moto's backends hold now; None when an operation may have left them in between."""
@@ -158,6 +159,8 @@ class _Writer(pickle.Pickler):
                 serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )
             return _private_key, (encoded,)
+        if isinstance(obj, x509.Certificate):
+            return _certificate, (obj.public_bytes(serialization.Encoding.DER),)
         return NotImplemented
 
 
@@ -168,6 +171,10 @@ class _Reader(pickle.Unpickler):
 
     def persistent_load(self, pid: Any) -> Any:
         return self._policies[pid]
+
+
+def _certificate(encoded: bytes) -> x509.Certificate:
+    return x509.load_der_x509_certificate(encoded)
 
 
 def _private_key(encoded: bytes) -> Any:

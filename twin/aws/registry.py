@@ -14,6 +14,7 @@ from twin.aws import (
     functions,
     identity,
     launch,
+    names,
     network,
     storage,
 )
@@ -21,7 +22,7 @@ from twin.aws.functions import AwsFunction
 from twin.aws.kinds import ResourceKind
 from twin.provider.contract import OperationError
 
-_FAMILIES = (network, firewall, identity, storage, launch, eks_cluster, eks_nodes, balancing, budgets)
+_FAMILIES = (network, firewall, identity, storage, launch, eks_cluster, eks_nodes, balancing, names, budgets)
 
 KINDS: dict[str, ResourceKind] = {kind.token: kind for family in _FAMILIES for kind in family.KINDS}
 

@@ -1,6 +1,7 @@
 """`python -m twin.engine` serves replicas of one pool until it is told to stop.
 
     python -m twin.engine --clock FILE --port P [--replicas N] [--speed 10] [--slow-down 1.5] [--stream-interval K]
+    python -m twin.engine … --ssl-certfile FILE --ssl-keyfile FILE      # the same with TLS
 
 N replicas share one event loop and take the ports P, P+1, …; `--port 0` takes free ones. When all listen, one line of
 JSON on stdout says so: `{"pool": …, "ports": […]}`. SIGTERM and SIGINT end it.
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import ssl
 import sys
 from pathlib import Path
 
@@ -37,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
 async def _serve(clock: EngineClock, options: argparse.Namespace) -> None:
     stop = loopback.stop_signal()
     loop = asyncio.get_running_loop()
+    encryption = _encryption(options)
     runners: list[web.AppRunner] = []
     listeners: list[asyncio.Server] = []
     ports: list[int] = []
@@ -48,7 +51,7 @@ async def _serve(clock: EngineClock, options: argparse.Namespace) -> None:
             await runner.setup()
             port = options.port + index if options.port else 0
             assert runner.server is not None, "set up above"
-            listener = await loop.create_server(runner.server, "127.0.0.1", port, backlog=4096)
+            listener = await loop.create_server(runner.server, "127.0.0.1", port, backlog=4096, ssl=encryption)
             listeners.append(listener)
             ports.append(int(listener.sockets[0].getsockname()[1]))
             replica.on_death = _Death(runner, listener)
@@ -59,6 +62,14 @@ async def _serve(clock: EngineClock, options: argparse.Namespace) -> None:
             listener.close()
         for runner in runners:
             await runner.cleanup()
+
+
+def _encryption(options: argparse.Namespace) -> ssl.SSLContext | None:
+    if options.ssl_certfile is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(options.ssl_certfile, options.ssl_keyfile)
+    return context
 
 
 class _Death:
@@ -84,7 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--speed", type=_positive, default=1.0, help="times faster than real time")
     parser.add_argument("--slow-down", type=_positive, default=1.0, help="factor on every step's time")
     parser.add_argument("--stream-interval", type=_positive_int, default=1, help="tokens gathered in one chunk")
-
+    parser.add_argument("--ssl-certfile", type=Path, metavar="FILE", help="certificate (PEM); clear text without it")
+    parser.add_argument("--ssl-keyfile", type=Path, metavar="FILE", help="its key (PEM), as vLLM takes both")
     return parser
 
 

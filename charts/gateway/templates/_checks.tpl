@@ -5,7 +5,7 @@ and told at once, each with what to do. Included by the Deployment, so nothing r
 
 {{- define "gateway.checks" -}}
 {{- $problems := list -}}
-{{- range list "gateway.policyProblems" "gateway.deploymentProblems" "gateway.envProblems" -}}
+{{- range list "gateway.policyProblems" "gateway.deploymentProblems" "gateway.doorProblems" "gateway.envProblems" -}}
 {{- $problems = concat $problems (include . $ | fromJsonArray) -}}
 {{- end -}}
 {{- if $problems -}}
@@ -69,6 +69,31 @@ and told at once, each with what to do. Included by the Deployment, so nothing r
 {{- if eq (int64 .Values.ports.http) (int64 .Values.ports.admin) -}}
 {{- $problems = append $problems "ports.http and ports.admin are the same: the admin port must be apart from the clients' one" -}}
 {{- end -}}
+{{- toJson $problems -}}
+{{- end }}
+
+{{/* Ways in from outside the cluster, and the way on to the pools. */}}
+{{- define "gateway.doorProblems" -}}
+{{- $problems := list -}}
+{{- $doors := list -}}
+{{- if ne .Values.service.type "ClusterIP" }}{{ $doors = append $doors (printf "service.type %s" .Values.service.type) }}{{ end -}}
+{{- if .Values.httpRoute.enabled }}{{ $doors = append $doors "httpRoute.enabled" }}{{ end -}}
+{{- if .Values.ingress.enabled }}{{ $doors = append $doors "ingress.enabled" }}{{ end -}}
+{{- if and $doors .Values.networkPolicy.enabled (not .Values.networkPolicy.clients) -}}
+{{- $problems = append $problems (printf "%s opens a way in, and networkPolicy.clients lets nobody through: name whom its calls come from" (join " and " $doors)) -}}
+{{- end -}}
+{{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) -}}
+{{- $problems = append $problems "httpRoute.parentRefs is empty: name the Gateway that the route belongs to" -}}
+{{- end -}}
+{{- if and .Values.service.nodePort (eq .Values.service.type "ClusterIP") -}}
+{{- $problems = append $problems "service.nodePort needs service.type NodePort: set it, or leave nodePort null" -}}
+{{- end -}}
+{{- if and .Values.poolTls.secretName .Values.poolTls.configMapName -}}
+{{- $problems = append $problems "poolTls.secretName and poolTls.configMapName are both set: keep one" -}}
+{{- end -}}
+{{- range .Values.extraArgs }}{{ if hasPrefix "--pool-ca" . -}}
+{{- $problems = append $problems "extraArgs: --pool-ca is set by poolTls: set that instead" -}}
+{{- end }}{{ end -}}
 {{- toJson $problems -}}
 {{- end }}
 

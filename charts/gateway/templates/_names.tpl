@@ -35,6 +35,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end }}
 
+{{/* The volume with the authority of the pools: one entry alone, as a Secret of cert-manager holds a key beside it. */}}
+{{- define "gateway.poolTrust" -}}
+{{- $tls := .Values.poolTls -}}
+{{- if $tls.secretName -}}
+secret: {secretName: {{ $tls.secretName }}, defaultMode: 0440, items: [{key: {{ $tls.key }}, path: {{ $tls.key }}}]}
+{{- else if $tls.configMapName -}}
+configMap: {name: {{ $tls.configMapName }}, items: [{key: {{ $tls.key }}, path: {{ $tls.key }}}]}
+{{- end -}}
+{{- end }}
+
 {{- define "gateway.graceSeconds" -}}
 {{- add (int64 .Values.drain.preStopSeconds) (int64 .Values.drain.timeoutSeconds) 5 -}}
 {{- end }}

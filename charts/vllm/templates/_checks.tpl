@@ -122,6 +122,11 @@ what to do. Included by the Deployment, so nothing renders while a rule is broke
   "--trust-remote-code" "engine.trustRemoteCode and trustedRemoteCode"
   "--no-trust-remote-code" "engine.trustRemoteCode"
   "--allowed-media-domains" "engine.allowedMediaDomains"
+  "--ssl-certfile" "tls"
+  "--ssl-keyfile" "tls"
+  "--ssl-ca-certs" "nothing, it is fixed"
+  "--enable-ssl-refresh" "tls"
+  "--disable-ssl-refresh" "tls"
   "--shutdown-timeout" "drain.shutdownTimeoutSeconds"
   "--disable-access-log-for-endpoints" "nothing, it is fixed"
 | toJson -}}

@@ -65,6 +65,9 @@ attention load apart, and their ranks read everything. */ -}}
 {{- /* An empty list would allow every host, so no host is said with a name that can never resolve (RFC 2606). */ -}}
 {{- $args = concat (append $args "--allowed-media-domains") ($engine.allowedMediaDomains | default (list "none.invalid")) -}}
 {{- $args = append $args (printf "--shutdown-timeout=%d" (int64 .Values.drain.shutdownTimeoutSeconds)) -}}
+{{- if include "vllm.tlsSecret" . -}}
+{{- $args = concat $args (list "--ssl-certfile=/etc/vllm/tls/tls.crt" "--ssl-keyfile=/etc/vllm/tls/tls.key" "--enable-ssl-refresh") -}}
+{{- end -}}
 {{- $args = append $args "--disable-access-log-for-endpoints=/health,/metrics" -}}
 {{- concat $args (.Values.extraArgs | default list) | toYaml -}}
 {{- end }}

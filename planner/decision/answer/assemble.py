@@ -20,6 +20,7 @@ from planner.decision.answer.spend import bands_without_place, cost_of
 from planner.decision.answer.verdicts import verdicts
 from planner.decision.candidates.hosted_apis import HostedApi
 from planner.decision.candidates.omissions import Omission, counts_by_kind
+from planner.decision.candidates.platform import planned_ingress
 from planner.decision.choice.search import RANDOM_SEED, THREADS, SearchLimits, solver_version
 from planner.domain.gaps import Gap
 from planner.plan.plan import Plan
@@ -100,6 +101,7 @@ def _platform(solved: Solved) -> PlannedPlatform:
         kubernetes=p.kubernetes,
         cluster=solved.cluster,
         image_mirror=p.images.mirror,
+        ingress=planned_ingress(p.ingress) if solved.pools else None,
     )
 
 

@@ -10,8 +10,10 @@ from decimal import Decimal
 
 from planner.decision.inputs import Inputs
 from planner.domain.environment import Platform
+from planner.domain.ingress import Ingress
 from planner.domain.networks import derived_cidr
 from planner.domain.prices import PriceSnapshot
+from planner.plan.ingress import PlannedGateway, PlannedIngress, PlannedIngressClass, PlannedLoadBalancer
 from planner.plan.platform import (
     CLIENT_KEYS,
     HUB_ACCOUNT,
@@ -43,6 +45,9 @@ OLD_VERSION_DAYS = 30
 
 MIRRORED_IMAGES_GB = Decimal(12)
 """The image of the engine, some 10 GB compressed, and the small ones. Each further version of the engine adds to it."""
+CAPACITY_UNITS = 1
+"""Capacity units of a load balancer in use: one holds 50 new TLS connections a second, 3,000 open ones and 1 GB an
+hour. This is an assumption; the bill shows it."""
 
 
 def cluster_parts(
@@ -64,6 +69,35 @@ def cluster_parts(
         model_bucket=ModelBucket(weights_gb=weights_gb, old_version_days=OLD_VERSION_DAYS),
         secrets=_secrets(platform, key_variables),
         mirrored_images_gb=MIRRORED_IMAGES_GB if platform.images.mirror == "ecr" else None,
+        load_balancer=_load_balancer(platform),
+    )
+
+
+def planned_ingress(ingress: Ingress) -> PlannedIngress | None:
+    """Return who may call the gateway; None when the environment does not say."""
+    if ingress == Ingress():
+        return None
+    shared, own_class = ingress.gateway_api, ingress.ingress_class
+    return PlannedIngress(
+        hostname=ingress.hostname,
+        namespaces=tuple(sorted({*ingress.namespaces})),
+        gateway_api=shared and PlannedGateway.model_validate(shared.model_dump()),
+        ingress_class=own_class and PlannedIngressClass.model_validate(own_class.model_dump()),
+    )
+
+
+def _load_balancer(platform: Platform) -> PlannedLoadBalancer | None:
+    """Return the load balancer of the environment. It stands in every zone, since a node of any may hold a gateway."""
+    wanted = platform.ingress.load_balancer
+    if wanted is None:
+        return None
+    return PlannedLoadBalancer(
+        scheme=wanted.scheme,
+        cidrs=tuple(sorted({*wanted.cidrs})),
+        certificate=wanted.certificate,
+        hosted_zone=wanted.hosted_zone,
+        public_addresses=len(platform.zones) if wanted.scheme == "internet-facing" else 0,
+        capacity_units=CAPACITY_UNITS,
     )
 
 
