@@ -7,6 +7,7 @@ token, as hosts of signed addresses do.
 from __future__ import annotations
 
 import re
+
 from aiohttp import web
 
 from twin.hub.world import LARGE, TOKEN, Repository, World
