@@ -28,6 +28,12 @@ class Image:
             raise ValueError(f"`{reference}` is no image; write REPOSITORY:TAG@sha256:…")
         return Image(repository, tag or None, digest or None)
 
+    @property
+    def reference(self) -> str:
+        """Return the image as Kubernetes names it."""
+        tag = f":{self.tag}" if self.tag else ""
+        return f"{self.repository}{tag}{f'@{self.digest}' if self.digest else ''}"
+
     def values(self) -> dict[str, Any]:
         """Return the charts' `image` block."""
         return {

@@ -19,6 +19,7 @@ GPU_TAINT = "nvidia.com/gpu"
 
 SERVING_NAMESPACE = routing.SERVING_NAMESPACE
 GATEWAY_NAMESPACE = "gateway"
+WEIGHTS_NAMESPACE = "weights"
 GATEWAY_RELEASE = "gateway"
 
 IAM_ROLE_LIMIT = 64 - 8

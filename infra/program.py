@@ -1,14 +1,15 @@
 """The whole of an environment, from its lock. `__main__.py` at the root calls `deploy`.
 
 Nothing is registered before the lock is verified and preflight has passed. The order follows from what needs what:
-model store → network → cluster → nodes → platform layer → pools → gateway. Pulumi removes in the opposite order.
+model store → network → cluster → nodes → platform layer → weights → pools → gateway. Pulumi removes in the opposite
+order. Weights are copied while GPU nodes are still being made.
 """
 
 from __future__ import annotations
 
 import pulumi
 
-from infra import inputs, preflight, settings
+from infra import inputs, preflight, preflight_weights, settings
 from infra.charts import chart, engine_version
 from infra.cluster import Cluster, ClusterArgs
 from infra.deployed import USD, deployed_usd
@@ -23,8 +24,10 @@ from infra.providers import amazon, default_tags, in_cluster
 from infra.serving import ServingPool, ServingPoolArgs
 from infra.settings import StackSettings
 from infra.values import own_places
+from infra.weights_copy import DEFAULT_IMAGE, copies, copy_seconds
+from infra.weights_jobs import WeightsCopies, WeightsCopiesArgs
 from planner.documents import routing
-from planner.words.diagnostics import Problems
+from planner.words.diagnostics import Problem, Problems
 from planner.words.names import bounded
 
 
@@ -33,7 +36,7 @@ def deploy() -> None:
     chosen = settings.read()
     try:
         granted = inputs.deployable_lock(chosen, _engine(chosen), deployed_usd)
-        against = preflight.problems(granted.lock.plan, chosen.runner)
+        against = (*preflight.problems(granted.lock.plan, chosen.runner), *_weights_problems(granted, chosen))
         if against:
             raise Problems(against, exit_code=1)
     except Problems as refusal:
@@ -53,6 +56,11 @@ def _engine(chosen: StackSettings) -> str | None:
     return engine_version() if chosen.engine_image is None else chosen.engine_image.tag
 
 
+def _weights_problems(granted: DeployableLock, chosen: StackSettings) -> tuple[Problem, ...]:
+    plan = granted.lock.plan
+    return preflight_weights.problems(plan, chosen.weights, chosen.hub_token, chosen.accepted_licences)
+
+
 def _announce(granted: DeployableLock, chosen: StackSettings) -> None:
     """Say what does not stop the run but should not be overlooked."""
     for warning in granted.warnings:
@@ -62,6 +70,8 @@ def _announce(granted: DeployableLock, chosen: StackSettings) -> None:
         pulumi.log.warn(f"spillway:override ({granted.override}) set aside: {aside or 'nothing; remove it'}")
     if chosen.gateway_image is None and granted.lock.plan.pools:
         pulumi.log.warn("spillway:gatewayImage is not set: no registry has the chart's own name (docs/deploy.md)")
+    for warning in preflight_weights.warnings(granted.lock.plan, chosen.weights, chosen.weights_image):
+        pulumi.log.warn(f"{warning.code}: {warning.message}; {warning.hint}")
 
 
 def _serve_elsewhere(granted: DeployableLock) -> None:
@@ -134,6 +144,25 @@ def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
         PlatformLayerArgs(frozenset(pool.engine.gpus for pool in plan.pools)),
         pulumi.ResourceOptions(providers=[in_kubernetes], depends_on=[*cluster.access, system_nodes]),
     )
+    needed = copies(plan.pools) if chosen.weights == "synced" else ()
+    weights = WeightsCopies(
+        prefix,
+        WeightsCopiesArgs(
+            copies=needed,
+            account=platform.account,
+            region=platform.region,
+            cluster_name=cluster.name,
+            bucket=store.bucket,
+            bucket_arn=store.arn,
+            image=chosen.weights_image or DEFAULT_IMAGE,
+            token_secret=chosen.hub_token,
+            timeout_seconds=copy_seconds(float(parts.model_bucket.weights_gb)),
+            kubernetes=in_kubernetes,
+        ),
+        pulumi.ResourceOptions.merge(
+            amazon_only, pulumi.ResourceOptions(depends_on=[*cluster.access, system_nodes, *addons])
+        ),
+    )
     pools = [
         ServingPool(
             bounded(f"{prefix}-{pool.name}", 40),
@@ -151,7 +180,8 @@ def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
                 kubernetes=in_kubernetes,
             ),
             pulumi.ResourceOptions.merge(
-                amazon_only, pulumi.ResourceOptions(depends_on=[layer, groups[pool.node_group], *addons])
+                amazon_only,
+                pulumi.ResourceOptions(depends_on=[layer, groups[pool.node_group], *addons, *weights.of(pool)]),
             ),
         )
         for pool in plan.pools
