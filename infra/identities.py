@@ -16,6 +16,8 @@ answer."""
 CLUSTER_POLICIES = ("AmazonEKSClusterPolicy",)
 EBS_POLICY = "service-role/AmazonEBSCSIDriverPolicy"
 ADMIN_ACCESS_POLICY = "AmazonEKSClusterAdminPolicy"
+WRITES = ("s3:AbortMultipartUpload", "s3:PutObject")
+"""What a copy of weights may do beside reading. A large object is put together of parts that are put one by one."""
 
 
 UPLOADING = (
@@ -77,6 +79,27 @@ def read_prefixes(*places: tuple[str, str]) -> str:
     places: the ARN of the bucket and the prefix of each.
     """
     return _document(*(statement for place in places for statement in _reading(*place)))
+
+
+def fill_prefix(bucket_arn: str, prefix: str, secret_arn: str | None) -> str:
+    """Permit to write the objects below one prefix and to read them back; and to read one secret.
+
+    secret_arn: the secret with the token of the weights' source; None without one.
+    """
+    read, listed = _reading(bucket_arn, prefix)
+    writing = {"Effect": "Allow", "Action": [*WRITES], "Resource": [f"{bucket_arn}/{prefix}/*"]}
+    secret = {"Effect": "Allow", "Action": ["secretsmanager:GetSecretValue"], "Resource": [secret_arn]}
+    return _document(read, listed, writing, *([secret] if secret_arn else []))
+
+
+def secret_arn(name: str, account: str, region: str) -> str:
+    """Return the ARN of a secret of the account. AWS adds six characters to its name, which nobody knows beforehand.
+
+    name: its name, or its ARN.
+    """
+    if name.startswith("arn:"):
+        return name
+    return f"arn:{partition(region)}:secretsmanager:{region}:{account}:secret:{name}-??????"
 
 
 def own_weights(address: str, region: str) -> tuple[str, str]:

@@ -19,6 +19,7 @@ GPU_TAINT = "nvidia.com/gpu"
 
 SERVING_NAMESPACE = routing.SERVING_NAMESPACE
 GATEWAY_NAMESPACE = "gateway"
+WEIGHTS_NAMESPACE = "weights"
 GATEWAY_RELEASE = "gateway"
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 """Label that Kubernetes itself puts on each namespace: its name."""

@@ -1,8 +1,9 @@
 """The whole of an environment, from its lock. `__main__.py` at the root calls `deploy`.
 
 Nothing is registered before the lock is verified and preflight has passed. The order follows from what needs what:
-model store → network → cluster → system nodes → GPU nodes → platform layer → pools → gateway. Pulumi removes in the
-opposite order. Stage `cluster` ends at the system nodes: up to there, nobody calls the Kubernetes API.
+model store → network → cluster → system nodes → GPU nodes → platform layer → weights → pools → gateway. Pulumi removes
+in the opposite order. Weights are copied while GPU nodes are still being made. Stage `cluster` ends at the system nodes:
+up to there, nobody calls the Kubernetes API.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterable, Mapping
 import pulumi
 import pulumi_aws as aws
 
-from infra import image_rules, ingress, inputs, preflight, secrets, settings
+from infra import image_rules, ingress, inputs, preflight, preflight_weights, secrets, settings
 from infra.charts import chart, chart_image, engine_version
 from infra.cluster import Cluster, ClusterArgs
 from infra.deployed import USD, deployed_usd, is_deployed, serves
@@ -34,6 +35,8 @@ from infra.secret_store import ADDON, GatewayIdentity, SecretStore, SecretStoreA
 from infra.serving import ServingPool, ServingPoolArgs
 from infra.settings import StackSettings
 from infra.values import own_places
+from infra.weights_copy import DEFAULT_IMAGE, copies, copy_seconds
+from infra.weights_jobs import WeightsCopies, WeightsCopiesArgs
 from planner.documents import routing
 from planner.plan.platform import CLIENT_KEYS, HUB_ACCOUNT, ExistingNetwork
 from planner.words.diagnostics import Problem, Problems
@@ -55,6 +58,7 @@ def deploy() -> None:
         found = (
             *preflight.problems(granted.lock.plan, chosen.runner, chosen.stage, deployed),
             *image_rules.problems(granted.lock.plan, chosen, images),
+            *_weights_problems(granted, chosen),
         )
         if any(problem.severity == "error" for problem in found):
             raise Problems(found, exit_code=1)
@@ -81,6 +85,14 @@ def _images(chosen: StackSettings) -> RunningImages:
         engine=chosen.engine_image or chart_image("vllm"),
         gateway=chosen.gateway_image or chart_image("gateway"),
         device_plugin=Image.parse(DEVICE_PLUGIN_IMAGE),
+    )
+
+
+def _weights_problems(granted: DeployableLock, chosen: StackSettings) -> tuple[Problem, ...]:
+    plan = granted.lock.plan
+    return (
+        *preflight_weights.problems(plan, chosen.weights, chosen.hub_token, chosen.accepted_licences),
+        *preflight_weights.warnings(plan, chosen.weights, chosen.weights_image),
     )
 
 
@@ -232,6 +244,25 @@ def _compose(
         PlatformLayerArgs(frozenset(pool.engine.gpus for pool in plan.pools), pulled.device_plugin),
         pulumi.ResourceOptions(providers=[in_kubernetes], depends_on=[*cluster.access, system_nodes]),
     )
+    needed = copies(plan.pools) if chosen.weights == "synced" else ()
+    weights = WeightsCopies(
+        prefix,
+        WeightsCopiesArgs(
+            copies=needed,
+            account=platform.account,
+            region=platform.region,
+            cluster_name=cluster.name,
+            bucket=store.bucket,
+            bucket_arn=store.arn,
+            image=chosen.weights_image or DEFAULT_IMAGE,
+            token_secret=chosen.hub_token,
+            timeout_seconds=copy_seconds(float(parts.model_bucket.weights_gb)),
+            kubernetes=in_kubernetes,
+        ),
+        pulumi.ResourceOptions.merge(
+            amazon_only, pulumi.ResourceOptions(depends_on=[*cluster.access, system_nodes, *addons])
+        ),
+    )
     pools = [
         ServingPool(
             bounded(f"{prefix}-{pool.name}", 40),
@@ -249,7 +280,8 @@ def _compose(
                 kubernetes=in_kubernetes,
             ),
             pulumi.ResourceOptions.merge(
-                amazon_only, pulumi.ResourceOptions(depends_on=[layer, groups[pool.node_group], *addons])
+                amazon_only,
+                pulumi.ResourceOptions(depends_on=[layer, groups[pool.node_group], *addons, *weights.of(pool)]),
             ),
         )
         for pool in plan.pools

@@ -13,6 +13,10 @@ namespace `spillway`:
     engineImage   the same for vLLM, for a mirror or a pinned digest
     pullSecrets   names of Kubernetes Secrets with an account at a registry, such as [registry]
     stateBucket   bucket of S3 with Pulumi's state, where a machine inside the network deploys
+    weights       synced | copied: whether Jobs fill the model bucket from Hugging Face, or you do
+    weightsImage  the same for those Jobs
+    hubToken      secret of AWS Secrets Manager with a token of Hugging Face, for gated models
+    acceptedLicences  licences of gated models that you accepted with that token's account, such as [Gemma]
     clientKeys    name of the Kubernetes Secret with the gateway's client keys
     providerKeys  name of the Kubernetes Secret with the API keys of providers
 """
@@ -31,6 +35,7 @@ import pulumi
 from infra.images import Image
 from infra.reach import Stage
 
+Weights = Literal["synced", "copied"]
 ROOT = Path(__file__).absolute().parents[1]
 """The checkout. Charts and environments lie here, whatever the working folder is."""
 
@@ -50,6 +55,10 @@ class StackSettings:
     engine_image: Image | None
     client_keys: str
     provider_keys: str
+    weights: Weights
+    weights_image: Image | None
+    hub_token: str | None
+    accepted_licences: tuple[str, ...]
     pull_secrets: tuple[str, ...] = ()
     state_bucket: str | None = None
 
@@ -70,6 +79,12 @@ def read() -> StackSettings:
     addons = config.get_object("addons") or {}
     if not isinstance(addons, dict) or not all(isinstance(version, str) for version in addons.values()):
         raise pulumi.RunError("spillway:addons must map names to versions, such as {vpc-cni: v1.20.4-eksbuild.2}")
+    weights = config.get("weights") or "synced"
+    if weights not in ("synced", "copied"):
+        raise pulumi.RunError(f"spillway:weights is `{weights}`; write synced or copied")
+    licences = config.get_object("acceptedLicences") or []
+    if not isinstance(licences, list) or not all(isinstance(name, str) for name in licences):
+        raise pulumi.RunError("spillway:acceptedLicences must list names, such as [Gemma]")
     return StackSettings(
         environment=pulumi.get_stack(),
         folder=ROOT / folder,
@@ -84,6 +99,10 @@ def read() -> StackSettings:
         provider_keys=config.get("providerKeys") or "gateway-provider-keys",
         pull_secrets=_names(config, "pullSecrets"),
         state_bucket=config.get("stateBucket"),
+        weights=cast(Weights, weights),
+        weights_image=_image(config, "weightsImage"),
+        hub_token=config.get("hubToken") or None,
+        accepted_licences=tuple(licences),
     )
 
 

@@ -23,6 +23,7 @@ from infra.naming import (
 )
 from infra.secrets import KeyStore, key_variables
 from infra.sizing import load_seconds, replica_share
+from infra.streaming import buffer_bytes
 from planner.documents import routing
 from planner.documents.lock import Lock
 from planner.plan.fleet import EngineSettings, NodeGroup, Pool, RopeParameters
@@ -70,7 +71,8 @@ def vllm(
     image: image to run; None takes the chart's own.
     """
     engine = pool.engine
-    share = replica_share(group, engine.gpus).quantities()
+    node_share = replica_share(group, engine.gpus)
+    share, replica_memory = node_share.quantities(), node_share.memory_mib
     most_on_a_node = max((placement.replicas.get(pool.name, 0) for placement in group.placement), default=0)
     spread = 0 < most_on_a_node < pool.replicas.max
     values: dict[str, Any] = {
@@ -85,7 +87,10 @@ def vllm(
             "source": weights_source(pool, bucket),
         },
         "adapters": [{"name": each.name, "source": each.weights} for each in pool.adapters] or None,
-        "modelStore": {"region": region},
+        "modelStore": {
+            "region": region,
+            "streamer": {"memoryLimitBytes": buffer_bytes(replica_memory << 20, engine) or None},
+        },
         "engine": {
             "tensorParallelSize": engine.tensor_parallel_size,
             "dataParallelSize": None if engine.data_parallel_size == 1 else engine.data_parallel_size,

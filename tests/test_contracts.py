@@ -76,6 +76,8 @@ TRESPASSES = [
     ("infra", "planner.domain.models", "infra-planner"),
     ("twin", "planner.words.units", "twin"),
     ("twin.aws", "infra.program", "twin"),
+    ("weights", "planner.words.names", "weights"),
+    ("infra", "weights.hub", "infra"),
 ]
 """(where the new module is, what it imports, the contract that forbids it)"""
 

@@ -207,6 +207,7 @@ class Pool(PlanPart):
 
     hf_id, revision: repository and commit of the weights at Hugging Face.
     weights: where a team's own weights lie, `s3://BUCKET/PREFIX`; the key stands in the file only for those.
+    gated_licence: licence that must be accepted at Hugging Face before the weights can be read; None where none must.
     format: format of the weights in GPU memory.
     privacy: the strictest class of data that it serves.
     max_in_flight: requests that the gateway lets into one replica at once.
@@ -229,6 +230,7 @@ class Pool(PlanPart):
     hf_id: str
     revision: str | None
     weights: str | None = left_out_at(None)
+    gated_licence: str | None = left_out_at(None)
     adapters: tuple[PoolAdapter, ...] = left_out_at(())
     engine: EngineSettings
     max_in_flight: int

@@ -38,6 +38,8 @@ FOREIGN_VARIABLES = {
     "AWS_REGION": "the AWS SDKs",
     "AWS_DEFAULT_REGION": "boto3",
     "AWS_ENDPOINT_URL": "the AWS SDKs, the streamer",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI": "the AWS SDKs",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "the AWS SDKs",
     "RUNAI_STREAMER_S3_USE_VIRTUAL_ADDRESSING": "the streamer",
 }
 
@@ -68,6 +70,8 @@ EVERYTHING = {
         "enforceEager": True,
         "toolCallParser": "hermes",
         "reasoningParser": "qwen3",
+        "chatTemplate": "tool_chat_template_hermes.jinja",
+        "limitMmPerPrompt": {"image": 0, "video": 2},
         "allowedMediaDomains": ["images.example.com", "media.example.com"],
         "trustRemoteCode": True,
     },

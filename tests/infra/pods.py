@@ -29,7 +29,9 @@ class ClusterView:
     """The cluster of a kubeconfig, as tests ask it."""
 
     def __init__(self, kubeconfig: Path) -> None:
-        self._core = client.CoreV1Api(config.new_client_from_config(str(kubeconfig)))
+        access = config.new_client_from_config(str(kubeconfig))
+        self._core = client.CoreV1Api(access)
+        self._batch, self._apps = client.BatchV1Api(access), client.AppsV1Api(access)
 
     def settled(self) -> Pods:
         """Where pods stand once all are ready. Helm's wait is content while a Deployment's `maxUnavailable` are not."""
@@ -53,10 +55,22 @@ class ClusterView:
                     pods.by_release.setdefault(release, []).append((ready, groups.get(pod.spec.node_name, "none")))
         return pods
 
+    def copied(self) -> dict[str, Any]:
+        """Copies of weights → when they were complete."""
+        jobs = self._batch.list_namespaced_job("weights").items
+        return {job.metadata.name: job.status.completion_time for job in jobs}
+
+    def began(self) -> dict[str, Any]:
+        """Pools → when their Deployments were made."""
+        made = self._apps.list_namespaced_deployment("serving").items
+        return {each.metadata.name: each.metadata.creation_timestamp for each in made}
+
     def left(self) -> list[str]:
         """Nodes, and namespaces of the environment."""
         namespaces = [n.metadata.name for n in self._core.list_namespace().items]
-        return [n.metadata.name for n in self._nodes()] + [n for n in namespaces if n in ("serving", "gateway")]
+        return [n.metadata.name for n in self._nodes()] + [
+            n for n in namespaces if n in ("serving", "gateway", "weights")
+        ]
 
     def _nodes(self) -> list[Any]:
         found: list[Any] = self._core.list_node().items

@@ -24,6 +24,7 @@ from twin.cluster import RunningCluster
 pytestmark = pytest.mark.engine
 
 GATEWAY_IMAGE = "registry.example/spillway-gateway:1.0@sha256:" + "1" * 64
+WEIGHTS_IMAGE = "registry.example/spillway-weights:1.0@sha256:" + "2" * 64
 POOLS = {"vllm-chat-1xl40s": 4, "vllm-code-2xl40s": 2, "vllm-extraction-1xl40s": 2}
 AFTERLIFE = {"aws:kms/key:Key"}
 """What AWS keeps of a destroyed environment: the key, pending deletion."""
@@ -37,6 +38,8 @@ class Life:
     pods: dict[str, Pods] = field(default_factory=dict)
     left: dict[str, Any] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
+    copied: dict[str, Any] = field(default_factory=dict)
+    began: dict[str, Any] = field(default_factory=dict)
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +51,7 @@ def life(cluster: RunningCluster, tmp_path_factory: pytest.TempPathFactory) -> L
         stage(folder / "stage", cluster=cluster.folder), root / "sub", "prod", {"SPILLWAY_RUNNER": "inside"}
     )
     pulumi.configure("gatewayImage", GATEWAY_IMAGE)
+    pulumi.configure("weightsImage", WEIGHTS_IMAGE)
     life, api = Life(), ClusterView(cluster.kubeconfig)
 
     def plan(plan: Plan) -> None:
@@ -63,6 +67,7 @@ def life(cluster: RunningCluster, tmp_path_factory: pytest.TempPathFactory) -> L
     life.left["after preview"] = _left(pulumi)
     life.steps["up"] = _done(pulumi.up())
     life.pods["up"], life.outputs = api.settled(), pulumi.outputs()
+    life.copied, life.began = api.copied(), api.began()
     life.steps["second preview"] = pulumi.preview()
 
     twin("poke", "NodeGroup", "gpu-vault", 'labels={"spillway.dev/node-group": "elsewhere"}')
@@ -177,3 +182,12 @@ def _left(pulumi: Engine) -> dict[str, Any]:
     """Type → names of what the account still holds."""
     state = pulumi.account.load()
     return {token: sorted(r.name for r in records.values()) for token, records in state.records.items() if records}
+
+
+def test_weights_are_copied_before_the_pools_that_read_them(life: Life) -> None:
+    """Each Job is complete when its pool's release begins, and the jobs stay as they are."""
+    pools = {"chat-8b": "chat-1xl40s", "code-32b": "code-2xl40s", "extract-7b": "extraction-1xl40s"}
+    assert sorted(life.copied) == [f"acme-{model}-0123abc" for model in pools]
+    for model, pool in pools.items():
+        assert life.copied[f"acme-{model}-0123abc"] <= life.began[f"vllm-{pool}"]
+    assert not [name for name in life.steps["change"].changed() if name.startswith("acme-")]

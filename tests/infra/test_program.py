@@ -272,14 +272,14 @@ def test_a_pool_reads_its_own_weights_and_no_others(registered: Registered) -> N
         assert (identity["namespace"], identity["serviceAccount"]) == ("serving", f"vllm-{pool}")
         source = registered.one(":Release", pool).inputs["values"]["model"]["source"]
         assert source.endswith(f"/{prefix}")
-    assert len(registered.of(":PodIdentityAssociation")) == 3
+    assert [r.inputs["namespace"] for r in registered.of(":PodIdentityAssociation")].count("serving") == 3
 
 
-def test_both_namespaces_are_restricted_and_pools_start_closed(registered: Registered) -> None:
+def test_all_namespaces_are_restricted_and_pools_start_closed(registered: Registered) -> None:
     namespaces = {n.name: n.inputs["metadata"]["labels"] for n in registered.of(":Namespace")}
-    assert sorted(namespaces) == ["gateway", "serving"]
+    assert sorted(namespaces) == ["gateway", "serving", "weights"]
     assert {labels["pod-security.kubernetes.io/enforce"] for labels in namespaces.values()} == {"restricted"}
-    closed = registered.one(":NetworkPolicy").inputs
+    closed = registered.one(":NetworkPolicy", "closed").inputs
     assert closed["metadata"]["namespace"] == "serving"
     assert closed["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
 
@@ -378,12 +378,13 @@ def test_images_of_ones_own_are_used(run: Run) -> None:
         assert (image["repository"], image["digest"], image["requireDigest"]) == (repository, digest, True)
 
 
-def test_a_gateway_image_that_nobody_published_is_warned_of(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+def test_images_that_nobody_published_are_warned_of(run: Run, caplog: pytest.LogCaptureFixture) -> None:
     run()
     assert "spillway:gatewayImage is not set" in caplog.text
     assert "the engine's image vllm/vllm-openai:v0.33.0 has no digest" in caplog.text
+    assert "spillway:weightsImage is not set" in caplog.text
     caplog.clear()
-    run(**locks.IMAGES)
+    run(**locks.IMAGES, weightsImage="registry.example/spillway-weights:1.0")
     assert caplog.text == ""
 
 

@@ -119,6 +119,8 @@ what to do. Included by the Deployment, so nothing renders while a rule is broke
   "--disable-auto-tool-choice" "engine.toolCallParser"
   "--tool-call-parser" "engine.toolCallParser"
   "--reasoning-parser" "engine.reasoningParser"
+  "--chat-template" "engine.chatTemplate"
+  "--limit-mm-per-prompt" "engine.limitMmPerPrompt"
   "--trust-remote-code" "engine.trustRemoteCode and trustedRemoteCode"
   "--no-trust-remote-code" "engine.trustRemoteCode"
   "--allowed-media-domains" "engine.allowedMediaDomains"

@@ -61,6 +61,12 @@ attention load apart, and their ranks read everything. */ -}}
 {{- $args = concat $args (list "--enable-auto-tool-choice" (printf "--tool-call-parser=%s" .)) -}}
 {{- end -}}
 {{- with $engine.reasoningParser }}{{ $args = append $args (printf "--reasoning-parser=%s" .) }}{{ end -}}
+{{- with $engine.chatTemplate }}{{ $args = append $args (printf "--chat-template=/vllm-workspace/examples/%s" .) }}{{ end -}}
+{{- with $engine.limitMmPerPrompt -}}
+{{- $limits := dict -}}
+{{- range $kind, $most := . }}{{ $_ := set $limits $kind (int64 $most) }}{{ end -}}
+{{- $args = append $args (printf "--limit-mm-per-prompt=%s" (toJson $limits)) -}}
+{{- end -}}
 {{- if $engine.trustRemoteCode }}{{ $args = append $args "--trust-remote-code" }}{{ end -}}
 {{- /* An empty list would allow every host, so no host is said with a name that can never resolve (RFC 2606). */ -}}
 {{- $args = concat (append $args "--allowed-media-domains") ($engine.allowedMediaDomains | default (list "none.invalid")) -}}
@@ -132,6 +138,14 @@ for place in sys.argv[1:]:
 # Credentials come from Pod Identity or a Secret; the node's own role is none of the pod's business.
 - name: AWS_EC2_METADATA_DISABLED
   value: "true"
+{{- if .Values.podIdentity.enabled }}
+# What the webhook of EKS adds to a pod whose role it knows. Here it stands in the pod, in the webhook's own names: it
+# leaves alone what is there, and a pod that came too early asks the agent again until its role is known.
+- name: AWS_CONTAINER_CREDENTIALS_FULL_URI
+  value: {{ .Values.podIdentity.credentialsUrl | quote }}
+- name: AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE
+  value: {{ include "vllm.identityFolder" . }}/eks-pod-identity-token
+{{- end }}
 {{- with .Values.modelStore.region }}
 - name: AWS_REGION
   value: {{ . | quote }}
@@ -144,4 +158,25 @@ for place in sys.argv[1:]:
 - name: RUNAI_STREAMER_S3_USE_VIRTUAL_ADDRESSING
   value: "0"
 {{- end }}
+{{- end }}
+
+{{/* Where the token of EKS Pod Identity lies, mount and volume. All names are those of its webhook. */}}
+{{- define "vllm.identityFolder" -}}
+/var/run/secrets/pods.eks.amazonaws.com/serviceaccount
+{{- end }}
+
+{{- define "vllm.identityMount" -}}
+- name: eks-pod-identity-token
+  mountPath: {{ include "vllm.identityFolder" . }}
+  readOnly: true
+{{- end }}
+
+{{- define "vllm.identityVolume" -}}
+- name: eks-pod-identity-token
+  projected:
+    sources:
+      - serviceAccountToken:
+          audience: pods.eks.amazonaws.com
+          expirationSeconds: 86400
+          path: eks-pod-identity-token
 {{- end }}
