@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import pulumi
 
-from infra import inputs, preflight, settings
+from infra import inputs, moved, preflight, settings
 from infra.charts import chart, engine_version
 from infra.cluster import Cluster, ClusterArgs
-from infra.deployed import USD, deployed_usd
+from infra.cost_alarm import CostAlarm, CostAlarmArgs, billed_by_amazon
+from infra.deployed import USD, deployed_outputs, usd_of
 from infra.gateway_release import GatewayArgs, GatewayRelease
+from infra.guarding import guard
+from infra.guardrails import granted_by
 from infra.inputs import DeployableLock
 from infra.model_store import ModelStore, ModelStoreArgs
 from infra.naming import stack_prefix
@@ -30,10 +33,11 @@ from planner.words.names import bounded
 
 def deploy() -> None:
     """Register the selected stack. Raises `pulumi.RunError` with the reasons when it may not be deployed."""
-    chosen = settings.read()
+    chosen, deployed = settings.read(), deployed_outputs()
     try:
-        granted = inputs.deployable_lock(chosen, _engine(chosen), deployed_usd)
-        against = preflight.problems(granted.lock.plan, chosen.runner)
+        granted = inputs.deployable_lock(chosen, _engine(chosen), lambda: usd_of(deployed))
+        place = moved.place(granted.lock.plan.platform, chosen.environment)
+        against = (*moved.problems(place, deployed), *preflight.problems(granted.lock.plan, chosen.runner))
         if against:
             raise Problems(against, exit_code=1)
     except Problems as refusal:
@@ -42,6 +46,9 @@ def deploy() -> None:
     pulumi.export("lock", granted.lock.digests.content)
     pulumi.export("override", granted.override)
     pulumi.export(USD, str(granted.lock.plan.cost.usd_per_month))
+    for name, value in place.items():
+        pulumi.export(name, value)
+    guard(granted_by(granted.lock.plan, chosen.environment))
     if granted.lock.plan.pools:
         _compose(chosen, granted)
     else:
@@ -60,6 +67,8 @@ def _announce(granted: DeployableLock, chosen: StackSettings) -> None:
     if granted.override is not None:
         aside = "; ".join(f"{problem.code} {problem.message}" for problem in granted.set_aside)
         pulumi.log.warn(f"spillway:override ({granted.override}) set aside: {aside or 'nothing; remove it'}")
+    if granted.lock.plan.platform.alerts is None and granted.lock.plan.pools:
+        pulumi.log.info("nobody hears of a bill above the plan's: `platform.alerts` names no one")
     if chosen.gateway_image is None and granted.lock.plan.pools:
         pulumi.log.warn("spillway:gatewayImage is not set: no registry has the chart's own name (docs/deploy.md)")
 
@@ -78,6 +87,8 @@ def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
     prefix = stack_prefix(chosen.environment)
     amazon_only = pulumi.ResourceOptions(providers=[amazon(platform, chosen.environment)])
 
+    if platform.alerts is not None:
+        CostAlarm(prefix, CostAlarmArgs(chosen.environment, billed_by_amazon(plan.cost), platform.alerts), amazon_only)
     store = ModelStore(prefix, ModelStoreArgs(chosen.protected, parts.model_bucket.old_version_days), amazon_only)
     network = Network(
         prefix,

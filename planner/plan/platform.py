@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 from planner.plan.parts import PlanPart
+from planner.words.fields import left_out_at
 from planner.words.numbers import Figure
 
 
@@ -77,6 +78,20 @@ class ClusterParts(PlanPart):
         return next(key for key in self.keys if key.name == name)
 
 
+class PlannedAlerts(PlanPart):
+    """The alerts say who hears of it when AWS bills more than the plan says. At least one of them is named.
+
+    emails: addresses of mail.
+    sns: ARN of a topic.
+    tags_active: whether the account has made the environment's tag a cost allocation tag, so that its bill alone is
+        watched; the bill of the whole account is watched otherwise.
+    """
+
+    emails: tuple[str, ...]
+    sns: str | None
+    tags_active: bool
+
+
 class PlannedPlatform(PlanPart):
     """The platform is where a plan runs.
 
@@ -88,6 +103,8 @@ class PlannedPlatform(PlanPart):
     admin_roles: ARNs of the cluster's further administrators.
     kubernetes: version of Kubernetes.
     cluster: what is built beside GPU nodes; None when the plan hosts nothing itself, so that no cluster is made.
+    boundary: ARN of the policy that bounds every role that is made; None bounds none.
+    alerts: who hears of a bill above the plan's; None when nobody does.
     """
 
     account: str
@@ -99,3 +116,5 @@ class PlannedPlatform(PlanPart):
     admin_roles: tuple[str, ...]
     kubernetes: str
     cluster: ClusterParts | None
+    boundary: str | None = left_out_at(None)
+    alerts: PlannedAlerts | None = left_out_at(None)

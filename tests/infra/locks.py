@@ -19,7 +19,7 @@ from planner.edges.catalog_files import load_catalog
 from planner.money.cost import cluster_lines, disk_key, line
 from planner.plan.fleet import NodeGroup
 from planner.plan.plan import Plan
-from planner.plan.platform import ClusterParts, EncryptionKey, LogGroup, ModelBucket, SystemNodes
+from planner.plan.platform import ClusterParts, EncryptionKey, LogGroup, ModelBucket, PlannedAlerts, SystemNodes
 from planner.words.numbers import dollars
 
 ZONES = ("use1-az4", "use1-az6")
@@ -35,6 +35,7 @@ CLUSTER = ClusterParts(
     ),
     model_bucket=ModelBucket(weights_gb=100, old_version_days=30),
 )
+ALERTS = PlannedAlerts(emails=("platform@acme.example",), sns=None, tags_active=False)
 HOURLY = {"g6e.12xlarge": Decimal("10.49264"), "g6e.xlarge": Decimal("1.861")}
 CLOCK = {
     "dense_read_ms": 20,

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+from unittest.mock import patch
 
 import pulumi
 import pytest
 from pulumi.runtime import mocks, stack
 from pulumi.runtime import test as awaited
 
+from infra.guarding import Judge, refuse
+from infra.guardrails import Granted
 from planner.documents.lock import Lock, load
 
 
@@ -38,6 +42,7 @@ class Registered:
 
     resources: list[Resource] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
+    granted: Granted | None = None
 
     def of(self, type_suffix: str) -> list[Resource]:
         """Resources whose type ends with the suffix, such as `:NodeGroup`."""
@@ -54,27 +59,38 @@ class Registered:
 
 
 class _Cloud(mocks.Mocks):
-    def __init__(self) -> None:
+    """The mocks ask the guardrails as the engine does."""
+
+    def __init__(self, deployed: Mapping[str, str]) -> None:
         self.registered = Registered()
+        self.deployed = dict(deployed)
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        if self.registered.granted is not None:
+            refuse(args.typ, args.name, args.inputs, self.registered.granted)
         self.registered.resources.append(
             Resource(args.typ, args.name, args.inputs, args.provider or "", bool(args.custom))
         )
         return f"{args.name}-id", {**dict(_computed(args.typ, args.name)), **args.inputs}
 
     def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
+        if args.token == "pulumi:pulumi:readStackOutputs":
+            return {"outputs": self.deployed}
         raise AssertionError(f"the program asked {args.token}, which no mock answers")
 
 
-def run_program(name: str, config: Mapping[str, str]) -> Registered:
-    """Register stack `name`. Raises what the program raises."""
+def run_program(name: str, config: Mapping[str, str], deployed: Mapping[str, str] = MappingProxyType({})) -> Registered:
+    """Register stack `name`, of which `deployed` are the outputs so far. Raises what the program raises."""
     # Pulumi asks the main thread for its event loop; a test that used `asyncio.run` before this one has taken it away.
     asyncio.set_event_loop(asyncio.new_event_loop())
-    cloud = _Cloud()
+    cloud = _Cloud(deployed)
     mocks.set_mocks(cloud, project="spillway", stack=name, preview=False)
+    root = stack.get_root_resource()
+    assert root is not None
+    root._transformations = []  # of the run before, as the root outlives it
     pulumi.runtime.set_all_config({f"spillway:{key}": value for key, value in config.items()})
-    awaited(_deploy)()
+    with patch("pulumi.runtime.register_resource_transform", _granted_to(cloud.registered)):
+        awaited(_deploy)()
     root = stack.get_root_resource()
     assert root is not None
     cloud.registered.outputs = dict(_known(root.outputs))
@@ -97,6 +113,15 @@ def run_worked_lock(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr("infra.inputs.date", SnapshotDay)
     return lock, run_program(name, {})
+
+
+def _granted_to(registered: Registered) -> Callable[[Judge], None]:
+    """Take the place of the engine, which mocks do not have: remember what the program's transform would judge by."""
+
+    def register(judge: Judge) -> None:
+        registered.granted = judge.granted
+
+    return register
 
 
 def _deploy() -> None:

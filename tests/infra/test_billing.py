@@ -67,7 +67,8 @@ def test_a_worked_lock_builds_as_many_as_it_bills(name: str, monkeypatch: pytest
 
 
 def test_the_two_tables_name_only_what_is_registered(run: Run) -> None:
-    assert set(aws_types(run())) == set(BILLED) | set(FREE)
+    watched = locks.on_platform(locks.plan(), alerts=locks.ALERTS)
+    assert set(aws_types(run(watched))) == set(BILLED) | set(FREE)
     assert not set(BILLED) & set(FREE)
 
 

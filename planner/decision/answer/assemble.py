@@ -23,7 +23,7 @@ from planner.decision.candidates.omissions import Omission, counts_by_kind
 from planner.decision.choice.search import RANDOM_SEED, THREADS, SearchLimits, solver_version
 from planner.domain.gaps import Gap
 from planner.plan.plan import Plan
-from planner.plan.platform import PlannedPlatform
+from planner.plan.platform import PlannedAlerts, PlannedPlatform
 from planner.plan.review import Alternative, OmissionCount, ScalePoint, ScaleWithoutPlan, SloRisk, Solver
 from planner.plan.traffic import FallbackApi, PlanLevel
 
@@ -92,6 +92,10 @@ def _platform(solved: Solved) -> PlannedPlatform:
         admin_roles=p.roles.admin,
         kubernetes=p.kubernetes,
         cluster=solved.cluster,
+        boundary=p.roles.boundary,
+        alerts=PlannedAlerts(emails=p.alerts.emails, sns=p.alerts.sns, tags_active=p.alerts.tags_active)
+        if p.alerts.emails or p.alerts.sns
+        else None,
     )
 
 
