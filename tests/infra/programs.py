@@ -143,7 +143,8 @@ def _known(outputs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _computed(type_token: str, name: str) -> Iterator[tuple[str, Any]]:
     """What the cloud would add to a resource of this type."""
-    yield "arn", f"arn:aws:mock:us-east-1:123456789012:{name}"
+    iam = type_token.startswith("aws:iam/")
+    yield "arn", f"arn:aws:iam::123456789012:role/{name}" if iam else f"arn:aws:mock:us-east-1:123456789012:{name}"
     yield "name", f"{name}-1234567"
     if type_token.endswith(":Cluster"):
         yield "endpoint", "https://eks.example"
