@@ -24,6 +24,7 @@ BILLED: Mapping[str, str] = {
 """Type → the platform price that it is billed at (the last part of the price's key)."""
 
 FREE: Mapping[str, str] = {
+    "aws:budgets/budget:Budget": "AWS bills budgets that act, and this one only tells",
     "aws:ec2/flowLog:FlowLog": "its records are billed as logs",
     "aws:ec2/internetGateway:InternetGateway": "AWS bills traffic through it and not the gateway",
     "aws:ec2/launchTemplate:LaunchTemplate": "a template; its instances are billed",

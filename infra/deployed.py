@@ -1,4 +1,4 @@
-"""What the stack deploys now, as its outputs say: the base of rules that judge a change."""
+"""What the stack deploys now, as its outputs say: where it stands, what of it is there, and what it costs."""
 
 from __future__ import annotations
 
@@ -13,29 +13,11 @@ USD = "usd_per_month"
 """Name of the output with the bill of the lock that is deployed, USD a month."""
 
 
-def serves() -> bool:
-    """Say whether the stack has a gateway: whether more than its cluster is deployed. False where nobody can say."""
-    return "gateway" in _outputs()
-
-
-def is_deployed() -> bool:
-    """Say whether the stack has a cluster, as its outputs tell."""
-    return "cluster" in _outputs()
-
-
-def deployed_usd() -> Decimal | None:
-    """Return the bill of what is deployed, USD a month; None where nothing is, or where nobody can say.
+def deployed_outputs() -> Mapping[str, Any]:
+    """Return the outputs of what is deployed; none where nothing is, or where nobody can say.
 
     The engine answers from the state that it has, so that nothing is registered for the question.
     """
-    try:
-        return Decimal(str(_outputs()[USD]))
-    except (KeyError, InvalidOperation):
-        return None
-
-
-def _outputs() -> Mapping[str, Any]:
-    """Return the outputs of the stack as they stand in its state; none where it has no state, or nobody can say."""
     name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     try:
         answer = invoke("pulumi:pulumi:readStackOutputs", {"name": name}).value or {}
@@ -43,4 +25,22 @@ def _outputs() -> Mapping[str, Any]:
         pulumi.log.warn(f"what is deployed cannot be read: {error}")
         return {}
     outputs = answer.get("outputs")
-    return outputs if isinstance(outputs, dict) else {}
+    return outputs if isinstance(outputs, Mapping) else {}
+
+
+def usd_of(outputs: Mapping[str, Any]) -> Decimal | None:
+    """Return the bill of what is deployed, USD a month; None where nothing is, or where nobody can say."""
+    try:
+        return Decimal(str(outputs[USD]))
+    except (KeyError, InvalidOperation):
+        return None
+
+
+def has_cluster(outputs: Mapping[str, Any]) -> bool:
+    """Say whether a cluster is deployed."""
+    return "cluster" in outputs
+
+
+def has_gateway(outputs: Mapping[str, Any]) -> bool:
+    """Say whether a gateway is deployed: more than a cluster."""
+    return "gateway" in outputs

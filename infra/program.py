@@ -1,9 +1,9 @@
 """The whole of an environment, from its lock. `__main__.py` at the root calls `deploy`.
 
-Nothing is registered before the lock is verified and preflight has passed. The order follows from what needs what:
-model store → network → cluster → system nodes → GPU nodes → platform layer → weights → pools → gateway. Pulumi removes
-in the opposite order. Weights are copied while GPU nodes are still being made. Stage `cluster` ends at the system nodes:
-up to there, nobody calls the Kubernetes API.
+Nothing is registered before the lock is verified and preflight has passed. The order follows from what needs what: model
+store → network → cluster → system nodes → GPU nodes → platform layer → weights → pools → gateway. Pulumi removes in the
+opposite order. Weights are copied while GPU nodes are still being made. Stage `cluster` ends at the system nodes: up to
+there, nobody calls the Kubernetes API.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from collections.abc import Iterable, Mapping
 import pulumi
 import pulumi_aws as aws
 
-from infra import image_rules, ingress, inputs, preflight, preflight_weights, secrets, settings
+from infra import image_rules, ingress, inputs, moved, preflight, preflight_weights, secrets, settings
 from infra.charts import chart, chart_image, engine_version
 from infra.cluster import Cluster, ClusterArgs
-from infra.deployed import USD, deployed_usd, is_deployed, serves
+from infra.cost_alarm import CostAlarm, CostAlarmArgs, billed_by_amazon
+from infra.deployed import USD, deployed_outputs, has_cluster, has_gateway, usd_of
 from infra.existing_network import FoundNetwork, find
 from infra.gateway_release import GatewayArgs, GatewayRelease
+from infra.guarding import guard
+from infra.guardrails import granted_by
 from infra.image_mirror import ImageMirror, ImageMirrorArgs
 from infra.image_rules import RunningImages
 from infra.images import Image
@@ -50,13 +53,14 @@ NEXT = (
 
 def deploy() -> None:
     """Register the selected stack. Raises `pulumi.RunError` with the reasons when it may not be deployed."""
-    chosen = settings.read()
+    chosen, deployed = settings.read(), deployed_outputs()
     try:
-        granted = inputs.deployable_lock(chosen, _engine(chosen), deployed_usd)
-        deployed = chosen.stage == "cluster" and serves()
+        granted = inputs.deployable_lock(chosen, _engine(chosen), lambda: usd_of(deployed))
+        place = moved.place(granted.lock.plan.platform, chosen.environment)
         images = _images(chosen)
         found = (
-            *preflight.problems(granted.lock.plan, chosen.runner, chosen.stage, deployed),
+            *moved.problems(place, deployed),
+            *preflight.problems(granted.lock.plan, chosen.runner, chosen.stage, has_gateway(deployed)),
             *image_rules.problems(granted.lock.plan, chosen, images),
             *_weights_problems(granted, chosen),
         )
@@ -68,8 +72,11 @@ def deploy() -> None:
     pulumi.export("lock", granted.lock.digests.content)
     pulumi.export("override", granted.override)
     pulumi.export(USD, str(granted.lock.plan.cost.usd_per_month))
+    for name, value in place.items():
+        pulumi.export(name, value)
+    guard(granted_by(granted.lock.plan, chosen.environment))
     if granted.lock.plan.pools:
-        _build(chosen, granted, images)
+        _build(chosen, granted, images, has_cluster(deployed))
     else:
         _serve_elsewhere(granted)
 
@@ -105,6 +112,8 @@ def _announce(granted: DeployableLock, found: Iterable[Problem]) -> None:
     if granted.override is not None:
         aside = "; ".join(f"{problem.code} {problem.message}" for problem in granted.set_aside)
         pulumi.log.warn(f"spillway:override ({granted.override}) set aside: {aside or 'nothing; remove it'}")
+    if granted.lock.plan.platform.alerts is None and granted.lock.plan.pools:
+        pulumi.log.info("nobody hears of a bill above the plan's: `platform.alerts` names no one")
 
 
 def _serve_elsewhere(granted: DeployableLock) -> None:
@@ -124,7 +133,7 @@ def _found(
         raise pulumi.RunError(inputs.message(refusal.problems, chosen.environment)) from refusal
 
 
-def _build(chosen: StackSettings, granted: DeployableLock, images: RunningImages) -> None:
+def _build(chosen: StackSettings, granted: DeployableLock, images: RunningImages, deployed: bool) -> None:
     """Make the secrets, and all else once those that are needed have values.
 
     A stack that has a cluster already is never taken back to its secrets: what lacks a key there waits for it.
@@ -147,7 +156,7 @@ def _build(chosen: StackSettings, granted: DeployableLock, images: RunningImages
         problem = secrets.problem(plan, prefix, name)
         pulumi.log.warn(f"{problem.code}: {problem.message}; {problem.hint}")
     pulumi.export("waiting_for", [secrets.physical_name(prefix, name) for name in empty])
-    if not empty or is_deployed():
+    if not empty or deployed:
         _compose(chosen, granted, images, made.arns, provider)
     else:
         pulumi.log.warn("nothing else is made before these secrets have values, so that nothing else is paid for")
@@ -171,6 +180,8 @@ def _compose(
     pulled = image_rules.placed(images, mirror, chosen.pull_secrets)
     keys = secrets.key_store(plan, prefix)
 
+    if platform.alerts is not None:
+        CostAlarm(prefix, CostAlarmArgs(chosen.environment, billed_by_amazon(plan.cost), platform.alerts), amazon_only)
     store = ModelStore(prefix, ModelStoreArgs(chosen.protected, parts.model_bucket.old_version_days), amazon_only)
     network = found or Network(
         prefix,

@@ -10,6 +10,7 @@ import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
 from infra.cluster import Cluster
+from infra.guardrails import ENVIRONMENT_TAG
 from infra.kubeconfig import kubeconfig
 from infra.naming import stack_prefix
 from planner.plan.platform import PlannedPlatform
@@ -17,7 +18,7 @@ from planner.plan.platform import PlannedPlatform
 
 def default_tags(environment: str) -> dict[str, str]:
     """Return the tags of everything that can be tagged. They say nothing that changes from plan to plan."""
-    return {"spillway.dev/environment": environment, "managed-by": "pulumi"}
+    return {ENVIRONMENT_TAG: environment, "managed-by": "pulumi"}
 
 
 def amazon(platform: PlannedPlatform, environment: str) -> aws.Provider:

@@ -267,6 +267,9 @@ def _access(old: Side, new: Side, document: Document) -> Iterator[Risk]:
     if added := sorted(roles - {*before.admin_roles, *filter(None, [before.deploy_role])}):
         what = f"{plain(added)} may administer the cluster"
         yield Risk(kind="access", what=what, where=_at(document, "platform", "roles"))
+    if before.boundary and before.boundary != after.boundary:
+        what = f"what is deployed may do what {plain([before.boundary])} forbade"
+        yield Risk(kind="access", what=what, where=_at(document, "platform", "roles", "boundary"))
     if before.account != after.account:
         what = f"everything moves from the AWS account {before.account} to {after.account}"
         yield Risk(kind="access", what=what, where=_at(document, "platform", "account"))

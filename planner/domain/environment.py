@@ -30,6 +30,12 @@ RESOURCE_NAME = r"^[a-z0-9][a-z0-9-]{0,62}[a-z0-9]$"
 """What a resource of an account, which becomes a part of its address, may be called."""
 MIRROR = r"^(ecr|[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]{1,5})?(/[a-z0-9][a-z0-9._-]*)*)$"
 """A mirror of images: the word `ecr`, or the host of a registry with a path in it."""
+POLICY_ARN = r"^arn:aws[a-z-]*:iam::(\d{12}|aws):policy/.+$"
+"""How IAM spells the address of a policy."""
+TOPIC_ARN = r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+$"
+"""How SNS spells the address of a topic."""
+EMAIL = r"^[^@\s]+@[^@\s]+$"
+"""What an address of mail looks like."""
 
 
 def _vpc(text: str) -> str:
@@ -54,10 +60,19 @@ class Endpoint(EnvironmentPart):
 
 
 class Roles(EnvironmentPart):
-    """IAM role ARNs that may administer the cluster, besides the one that deploys it."""
+    """IAM role ARNs that may administer the cluster, besides the one that deploys it, and what bounds those made."""
 
     deploy: str | None = None
     admin: tuple[str, ...] = ()
+    boundary: Annotated[str, Field(pattern=POLICY_ARN)] | None = left_out_at(None)
+
+
+class Alerts(EnvironmentPart):
+    """Who hears of it when AWS bills, or expects to bill, more than the plan says."""
+
+    emails: Annotated[tuple[Annotated[str, Field(pattern=EMAIL)], ...], Field(max_length=10)] = ()
+    sns: Annotated[str, Field(pattern=TOPIC_ARN)] | None = None
+    tags_active: bool = False
 
 
 class Images(EnvironmentPart):
@@ -87,6 +102,7 @@ class Platform(EnvironmentPart):
     network: Network = Network()
     endpoint: Endpoint = Endpoint()
     roles: Roles = Roles()
+    alerts: Alerts = left_out_at(Alerts())
     kubernetes: Annotated[str, Field(pattern=r"^1\.\d{2}$", description='a version, quoted: "1.36"')] = "1.36"
     cluster: ExistingCluster | None = left_out_at(None)
     images: Images = left_out_at(Images())

@@ -102,6 +102,20 @@ class ExistingNetwork(PlanPart):
     subnets: dict[str, str]
 
 
+class PlannedAlerts(PlanPart):
+    """The alerts say who hears of it when AWS bills more than the plan says. At least one of them is named.
+
+    emails: addresses of mail.
+    sns: ARN of a topic.
+    tags_active: whether the account has made the environment's tag a cost allocation tag, so that its bill alone is
+        watched; the bill of the whole account is watched otherwise.
+    """
+
+    emails: tuple[str, ...]
+    sns: str | None
+    tags_active: bool
+
+
 class PlannedPlatform(PlanPart):
     """The platform is where a plan runs.
 
@@ -119,6 +133,8 @@ class PlannedPlatform(PlanPart):
     cluster: what is built beside GPU nodes; None when the plan hosts nothing itself, so that no cluster is made.
     existing: the cluster that is there already, on which nothing but charts is built; None where one is made.
     ingress: who may call the gateway; None lets every pod of the cluster call, and nobody from outside.
+    boundary: ARN of the policy that bounds every role that is made; None bounds none.
+    alerts: who hears of a bill above the plan's; None when nobody does.
     """
 
     account: str = left_out_at("")
@@ -135,3 +151,5 @@ class PlannedPlatform(PlanPart):
     existing: ExistingCluster | None = left_out_at(None)
     image_mirror: str | None = left_out_at(None)
     ingress: PlannedIngress | None = left_out_at(None)
+    boundary: str | None = left_out_at(None)
+    alerts: PlannedAlerts | None = left_out_at(None)

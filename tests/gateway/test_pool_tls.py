@@ -153,9 +153,14 @@ def test_a_file_without_an_authority_is_refused(content: str | None, tmp_path: P
 def test_the_command_refuses_to_start_without_the_authority(tmp_path: Path) -> None:
     policy = tmp_path / "policy.json"
     policy.write_text(json.dumps(document({"near": pool("https://near.example:8000")}, chat=restricted())))
+    ports = ("--port=0", "--admin-port=0")
     told = subprocess.run(
-        [sys.executable, "-m", "gateway", "--policy", policy, "--no-auth", "--port=0", "--admin-port=0"]
-        + ["--pool-ca", tmp_path / "none.crt"],
+        [
+            *(sys.executable, "-m", "gateway", "--policy", policy, "--no-auth"),
+            *ports,
+            "--pool-ca",
+            tmp_path / "none.crt",
+        ],
         capture_output=True,
         text=True,
         timeout=30,

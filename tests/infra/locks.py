@@ -20,7 +20,7 @@ from planner.money.cost import cluster_lines, disk_key, line
 from planner.plan.fleet import NodeGroup
 from planner.plan.ingress import PlannedIngress, PlannedLoadBalancer
 from planner.plan.plan import Plan
-from planner.plan.platform import ClusterParts, EncryptionKey, LogGroup, ModelBucket, SystemNodes
+from planner.plan.platform import ClusterParts, EncryptionKey, LogGroup, ModelBucket, PlannedAlerts, SystemNodes
 from planner.words.numbers import dollars
 
 ZONES = ("use1-az4", "use1-az6")
@@ -42,6 +42,7 @@ CLUSTER = ClusterParts(
     ),
     model_bucket=ModelBucket(weights_gb=100, old_version_days=30),
 )
+ALERTS = PlannedAlerts(emails=("platform@acme.example",), sns=None, tags_active=False)
 HOURLY = {"g6e.12xlarge": Decimal("10.49264"), "g6e.xlarge": Decimal("1.861")}
 SUPPLIED = CLUSTER.model_copy(
     update={"secrets": ("OPENAI_API_KEY", "client-keys", "docker-hub"), "mirrored_images_gb": Decimal(12)}

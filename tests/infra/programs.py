@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+from unittest.mock import patch
 
 import pulumi
 import pytest
 from pulumi.runtime import mocks, stack
 from pulumi.runtime import test as awaited
 
+from infra.guarding import Judge, refuse
+from infra.guardrails import Granted
 from planner.documents.lock import Lock, load
 
 
@@ -38,6 +42,7 @@ class Registered:
 
     resources: list[Resource] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
+    granted: Granted | None = None
 
     def of(self, type_suffix: str) -> list[Resource]:
         """Resources whose type ends with the suffix, such as `:NodeGroup`."""
@@ -54,13 +59,19 @@ class Registered:
 
 
 class _Cloud(mocks.Mocks):
-    """filled: secrets that have a value; None says that all have one. deployed: the stack's outputs before the run."""
+    """The mocks ask the guardrails as the engine does.
 
-    def __init__(self, filled: frozenset[str] | None = None, deployed: Mapping[str, Any] | None = None) -> None:
+    filled: secrets that have a value; None says that all have one.
+    deployed: the stack's outputs before the run.
+    """
+
+    def __init__(self, filled: frozenset[str] | None, deployed: Mapping[str, Any]) -> None:
         self.registered = Registered()
-        self.filled, self.deployed = filled, deployed or {}
+        self.filled, self.deployed = filled, dict(deployed)
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        if self.registered.granted is not None:
+            refuse(args.typ, args.name, args.inputs, self.registered.granted)
         self.registered.resources.append(
             Resource(args.typ, args.name, args.inputs, args.provider or "", bool(args.custom))
         )
@@ -68,7 +79,7 @@ class _Cloud(mocks.Mocks):
 
     def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
         if args.token == "pulumi:pulumi:readStackOutputs":
-            return {"outputs": dict(self.deployed)}
+            return {"outputs": self.deployed}
         if args.token == "aws:secretsmanager/getSecretVersions:getSecretVersions":
             full = self.filled is None or args.args["secretId"] in self.filled
             version = {"versionId": "1", "versionStages": ["AWSCURRENT"], "createdTime": "", "lastAccessedDate": ""}
@@ -80,15 +91,19 @@ def run_program(
     name: str,
     config: Mapping[str, str],
     filled: frozenset[str] | None = None,
-    deployed: Mapping[str, Any] | None = None,
+    deployed: Mapping[str, Any] = MappingProxyType({}),
 ) -> Registered:
     """Register stack `name`. Raises what the program raises. filled, deployed: as `_Cloud` has them."""
     # Pulumi asks the main thread for its event loop; a test that used `asyncio.run` before this one has taken it away.
     asyncio.set_event_loop(asyncio.new_event_loop())
     cloud = _Cloud(filled, deployed)
     mocks.set_mocks(cloud, project="spillway", stack=name, preview=False)
+    root = stack.get_root_resource()
+    assert root is not None
+    root._transformations = []  # of the run before, as the root outlives it
     pulumi.runtime.set_all_config({f"spillway:{key}": value for key, value in config.items()})
-    awaited(_deploy)()
+    with patch("pulumi.runtime.register_resource_transform", _granted_to(cloud.registered)):
+        awaited(_deploy)()
     root = stack.get_root_resource()
     assert root is not None
     cloud.registered.outputs = dict(_known(root.outputs))
@@ -113,6 +128,15 @@ def run_worked_lock(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) ->
     return lock, run_program(name, {})
 
 
+def _granted_to(registered: Registered) -> Callable[[Judge], None]:
+    """Take the place of the engine, which mocks do not have: remember what the program's transform would judge by."""
+
+    def register(judge: Judge) -> None:
+        registered.granted = judge.granted
+
+    return register
+
+
 def _deploy() -> None:
     from infra.program import deploy
 
@@ -132,7 +156,8 @@ def _known(outputs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _computed(type_token: str, name: str) -> Iterator[tuple[str, Any]]:
     """What the cloud would add to a resource of this type."""
-    yield "arn", f"arn:aws:mock:us-east-1:123456789012:{name}"
+    iam = type_token.startswith("aws:iam/")
+    yield "arn", f"arn:aws:iam::123456789012:role/{name}" if iam else f"arn:aws:mock:us-east-1:123456789012:{name}"
     yield "name", f"{name}-1234567"
     if type_token.endswith(":Cluster"):
         yield "endpoint", "https://eks.example"

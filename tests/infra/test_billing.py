@@ -70,7 +70,7 @@ def test_a_worked_lock_builds_as_many_as_it_bills(name: str, monkeypatch: pytest
 
 
 def test_the_two_tables_name_only_what_is_registered(run: Run) -> None:
-    supplied = locks.on_platform(locks.plan(cluster=locks.SUPPLIED), image_mirror="ecr")
+    supplied = locks.on_platform(locks.plan(cluster=locks.SUPPLIED), image_mirror="ecr", alerts=locks.ALERTS)
     behind = locks.behind_balancer(**locks.FROM_INTERNET)
     registered = {*aws_types(run(supplied)), *aws_types(run(behind))}
     assert registered == set(BILLED) | set(FREE)

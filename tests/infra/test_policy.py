@@ -94,7 +94,8 @@ def test_a_change_is_judged_against_what_is_deployed(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("infra.program.deployed_usd", lambda: deployed)
+    outputs = {} if deployed is None else {"usd_per_month": str(deployed)}
+    monkeypatch.setattr("infra.program.deployed_outputs", lambda: outputs)
     write(environments, "cost_change: {deny: $5}")
     if code == "POL011":
         with pytest.raises(pulumi.RunError, match=r"POL011.*\+\$"):

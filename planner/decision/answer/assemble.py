@@ -24,7 +24,7 @@ from planner.decision.candidates.platform import planned_ingress
 from planner.decision.choice.search import RANDOM_SEED, THREADS, SearchLimits, solver_version
 from planner.domain.gaps import Gap
 from planner.plan.plan import Plan
-from planner.plan.platform import ExistingNetwork, PlannedPlatform
+from planner.plan.platform import ExistingNetwork, PlannedAlerts, PlannedPlatform
 from planner.plan.review import Alternative, OmissionCount, ScalePoint, ScaleWithoutPlan, SloRisk, Solver
 from planner.plan.traffic import FallbackApi, PlanLevel
 
@@ -102,6 +102,10 @@ def _platform(solved: Solved) -> PlannedPlatform:
         cluster=solved.cluster,
         image_mirror=p.images.mirror,
         ingress=planned_ingress(p.ingress) if solved.pools else None,
+        boundary=p.roles.boundary,
+        alerts=PlannedAlerts(emails=p.alerts.emails, sns=p.alerts.sns, tags_active=p.alerts.tags_active)
+        if p.alerts.emails or p.alerts.sns
+        else None,
     )
 
 

@@ -1,0 +1,153 @@
+"""What whoever deploys must be allowed to do at AWS, by type of resource: to make it, read it, change it and remove it.
+
+The actions are those of the Pulumi AWS provider, whose reads ask for more than a resource needs. A test holds each row
+to AWS's own list of actions, to what CloudFormation needs for the same kind, and to the calls that a rehearsed life
+makes. A type without a row is one that the deploy role could not make; a test registers every worked lock and finds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+_TAGS = "CreateTags DeleteTags"
+_ROWS: Mapping[str, Mapping[str, str]] = {
+    "aws:budgets/budget:Budget": {"budgets": "ModifyBudget ViewBudget ListTagsForResource TagResource UntagResource"},
+    "aws:cloudwatch/logGroup:LogGroup": {
+        "logs": "CreateLogGroup DeleteLogGroup PutRetentionPolicy DeleteRetentionPolicy DescribeLogGroups "
+        "ListTagsForResource TagResource UntagResource"
+    },
+    "aws:ec2/eip:Eip": {
+        "ec2": "AllocateAddress ReleaseAddress DisassociateAddress DescribeAddresses DescribeAddressesAttribute "
+        f"{_TAGS}"
+    },
+    "aws:ec2/flowLog:FlowLog": {
+        "ec2": f"CreateFlowLogs DeleteFlowLogs DescribeFlowLogs {_TAGS}",
+        "logs": "CreateLogDelivery DeleteLogDelivery",
+        "iam": "PassRole",
+    },
+    "aws:ec2/internetGateway:InternetGateway": {
+        "ec2": "CreateInternetGateway AttachInternetGateway DetachInternetGateway DeleteInternetGateway "
+        f"DescribeInternetGateways {_TAGS}"
+    },
+    "aws:ec2/launchTemplate:LaunchTemplate": {
+        "ec2": "CreateLaunchTemplate CreateLaunchTemplateVersion ModifyLaunchTemplate DeleteLaunchTemplate "
+        f"DescribeLaunchTemplates DescribeLaunchTemplateVersions {_TAGS}"
+    },
+    "aws:ec2/natGateway:NatGateway": {"ec2": f"CreateNatGateway DeleteNatGateway DescribeNatGateways {_TAGS}"},
+    "aws:ec2/route:Route": {"ec2": "CreateRoute ReplaceRoute DeleteRoute DescribeRouteTables"},
+    "aws:ec2/routeTable:RouteTable": {
+        "ec2": f"CreateRouteTable DeleteRouteTable DisassociateRouteTable DescribeRouteTables {_TAGS}"
+    },
+    "aws:ec2/routeTableAssociation:RouteTableAssociation": {
+        "ec2": "AssociateRouteTable ReplaceRouteTableAssociation DisassociateRouteTable DescribeRouteTables"
+    },
+    "aws:ec2/securityGroup:SecurityGroup": {
+        "ec2": "CreateSecurityGroup DeleteSecurityGroup AuthorizeSecurityGroupEgress AuthorizeSecurityGroupIngress "
+        "RevokeSecurityGroupEgress RevokeSecurityGroupIngress DescribeSecurityGroups DescribeNetworkInterfaces "
+        f"{_TAGS}"
+    },
+    "aws:ec2/subnet:Subnet": {
+        "ec2": f"CreateSubnet DeleteSubnet ModifySubnetAttribute DescribeSubnets DescribeNetworkInterfaces {_TAGS}"
+    },
+    "aws:ec2/vpc:Vpc": {
+        "ec2": "CreateVpc DeleteVpc ModifyVpcAttribute DescribeVpcs DescribeVpcAttribute DescribeNetworkAcls "
+        f"DescribeRouteTables DescribeSecurityGroups {_TAGS}"
+    },
+    "aws:ec2/vpcEndpoint:VpcEndpoint": {
+        "ec2": "CreateVpcEndpoint ModifyVpcEndpoint DeleteVpcEndpoints DescribeVpcEndpoints DescribePrefixLists "
+        f"{_TAGS}"
+    },
+    "aws:eks/accessEntry:AccessEntry": {
+        "eks": "CreateAccessEntry UpdateAccessEntry DeleteAccessEntry DescribeAccessEntry TagResource UntagResource"
+    },
+    "aws:eks/accessPolicyAssociation:AccessPolicyAssociation": {
+        "eks": "AssociateAccessPolicy DisassociateAccessPolicy ListAssociatedAccessPolicies"
+    },
+    "aws:eks/addon:Addon": {
+        "eks": "CreateAddon UpdateAddon DeleteAddon DescribeAddon DescribeUpdate CreatePodIdentityAssociation "
+        "UpdatePodIdentityAssociation DeletePodIdentityAssociation DescribePodIdentityAssociation TagResource "
+        "UntagResource",
+        "iam": "PassRole GetRole",
+    },
+    "aws:eks/cluster:Cluster": {
+        "eks": "CreateCluster UpdateClusterConfig UpdateClusterVersion DeleteCluster DescribeCluster DescribeUpdate "
+        "TagResource UntagResource",
+        "ec2": "DescribeSubnets DescribeVpcs DescribeSecurityGroups",
+        "iam": "PassRole GetRole ListAttachedRolePolicies CreateServiceLinkedRole",
+        "kms": "DescribeKey CreateGrant",
+    },
+    "aws:eks/nodeGroup:NodeGroup": {
+        "eks": "CreateNodegroup UpdateNodegroupConfig UpdateNodegroupVersion DeleteNodegroup DescribeNodegroup "
+        "DescribeUpdate TagResource UntagResource",
+        "ec2": "RunInstances DescribeSubnets DescribeVpcs DescribeSecurityGroups DescribeRouteTables "
+        f"DescribeLaunchTemplates DescribeLaunchTemplateVersions DescribeInstanceTypes {_TAGS}",
+        "iam": "PassRole GetRole ListAttachedRolePolicies CreateServiceLinkedRole",
+    },
+    "aws:eks/podIdentityAssociation:PodIdentityAssociation": {
+        "eks": "CreatePodIdentityAssociation UpdatePodIdentityAssociation DeletePodIdentityAssociation "
+        "DescribePodIdentityAssociation TagResource UntagResource",
+        "iam": "PassRole GetRole",
+    },
+    "aws:iam/role:Role": {
+        "iam": "CreateRole DeleteRole GetRole UpdateRole UpdateRoleDescription UpdateAssumeRolePolicy "
+        "PutRolePermissionsBoundary TagRole UntagRole ListRolePolicies ListAttachedRolePolicies "
+        "ListInstanceProfilesForRole"
+    },
+    "aws:iam/rolePolicy:RolePolicy": {"iam": "PutRolePolicy DeleteRolePolicy GetRolePolicy"},
+    "aws:iam/rolePolicyAttachment:RolePolicyAttachment": {
+        "iam": "AttachRolePolicy DetachRolePolicy ListAttachedRolePolicies"
+    },
+    "aws:kms/key:Key": {
+        "kms": "CreateKey DescribeKey EnableKeyRotation DisableKeyRotation GetKeyRotationStatus GetKeyPolicy "
+        "PutKeyPolicy UpdateKeyDescription ListResourceTags ScheduleKeyDeletion TagResource UntagResource"
+    },
+    "aws:lb/listener:Listener": {
+        "elasticloadbalancing": "CreateListener ModifyListener DeleteListener DescribeListeners "
+        "DescribeListenerAttributes ModifyListenerAttributes DescribeTags AddTags RemoveTags"
+    },
+    "aws:lb/loadBalancer:LoadBalancer": {
+        "elasticloadbalancing": "CreateLoadBalancer DeleteLoadBalancer ModifyLoadBalancerAttributes SetIpAddressType "
+        "SetSecurityGroups SetSubnets DescribeLoadBalancers DescribeLoadBalancerAttributes "
+        "DescribeCapacityReservation DescribeTags AddTags RemoveTags"
+    },
+    "aws:lb/targetGroup:TargetGroup": {
+        "elasticloadbalancing": "CreateTargetGroup DeleteTargetGroup ModifyTargetGroup ModifyTargetGroupAttributes "
+        "DescribeTargetGroups DescribeTargetGroupAttributes DescribeTags AddTags RemoveTags"
+    },
+    "aws:s3/bucket:Bucket": {
+        "s3": "CreateBucket DeleteBucket DeleteObject DeleteObjectVersion ListBucket ListBucketVersions "
+        "GetAccelerateConfiguration GetBucketAcl GetBucketCORS GetBucketLogging GetBucketObjectLockConfiguration "
+        "GetBucketPolicy GetBucketRequestPayment GetBucketTagging GetBucketVersioning GetBucketWebsite "
+        "GetEncryptionConfiguration GetLifecycleConfiguration GetReplicationConfiguration PutBucketTagging "
+        "ListTagsForResource TagResource UntagResource"
+    },
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": {
+        "s3": "GetLifecycleConfiguration PutLifecycleConfiguration"
+    },
+    "aws:s3/bucketPolicy:BucketPolicy": {"s3": "GetBucketPolicy PutBucketPolicy DeleteBucketPolicy"},
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": {
+        "s3": "GetBucketPublicAccessBlock PutBucketPublicAccessBlock"
+    },
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": {
+        "s3": "GetEncryptionConfiguration PutEncryptionConfiguration"
+    },
+    "aws:s3/bucketVersioning:BucketVersioning": {"s3": "GetBucketVersioning PutBucketVersioning"},
+    "aws:secretsmanager/secret:Secret": {
+        "secretsmanager": "CreateSecret UpdateSecret DeleteSecret DescribeSecret GetResourcePolicy TagResource "
+        "UntagResource"
+    },
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": {
+        "ec2": "AuthorizeSecurityGroupIngress RevokeSecurityGroupIngress ModifySecurityGroupRules "
+        f"DescribeSecurityGroupRules {_TAGS}"
+    },
+}
+PERMISSIONS: Mapping[str, frozenset[str]] = {
+    kind: frozenset(f"{service}:{action}" for service, actions in row.items() for action in actions.split())
+    for kind, row in _ROWS.items()
+}
+"""Type → the actions that it needs, such as `eks:CreateCluster`."""
+
+
+def needed_by(kinds: Iterable[str]) -> frozenset[str]:
+    """Return the actions that resources of these types need. Raises KeyError for a type without a row."""
+    return frozenset().union(*(PERMISSIONS[kind] for kind in kinds))

@@ -1,0 +1,163 @@
+"""Every input of every AWS resource against AWS's own rules, for all worked locks and variants of the program."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import boto3
+import pytest
+from botocore.validate import ParamValidator
+
+from infra.billing import BILLED, FREE
+from tests.examples import ENVIRONMENTS, environment_name, lock_paths
+from tests.infra import locks
+from tests.infra.aws_rules import KINDS, problems
+from tests.infra.conftest import Run
+from tests.infra.programs import Registered, Resource, run_worked_lock
+from tests.infra.variants import BOUNDARY, VARIANTS
+
+
+def of_aws(registered: Registered) -> list[Resource]:
+    return [resource for resource in registered.resources if resource.type.startswith("aws:")]
+
+
+def all_problems(registered: Registered) -> list[str]:
+    return [
+        f"{resource.name} ({resource.type}): {problem}"
+        for resource in of_aws(registered)
+        for problem in problems(resource.type, resource.name, resource.inputs)
+    ]
+
+
+@pytest.mark.parametrize("name", [environment_name(path) for path in lock_paths()])
+def test_aws_would_take_every_input_of_a_worked_lock(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, registered = run_worked_lock(ENVIRONMENTS, name, monkeypatch)
+    assert all_problems(registered) == []
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_aws_would_take_every_input_of_a_variant(run: Run, name: str) -> None:
+    registered = run(VARIANTS[name]())
+    assert len(of_aws(registered)) > 50
+    assert all_problems(registered) == []
+
+
+def test_every_type_that_may_be_registered_has_rules() -> None:
+    assert {*BILLED, *FREE} <= KINDS.keys()
+
+
+def test_every_property_that_is_left_out_has_a_reason() -> None:
+    assert all(len(reason) > 20 for kind in KINDS.values() for reason in kind.left_out.values())
+
+
+@pytest.fixture
+def everything(run: Run) -> dict[str, Resource]:
+    """One resource of each type, of an environment with everything."""
+    plan = locks.on_platform(locks.plan(), alerts=locks.ALERTS, boundary=BOUNDARY, public_cidrs=("203.0.113.7/32",))
+    registered = run(plan)
+    found = {resource.type.rpartition(":")[2]: resource for resource in of_aws(registered)}
+    return {**found, "NodeGroup": registered.one("eks/nodeGroup:NodeGroup", "vault")}
+
+
+MUTATIONS: dict[str, tuple[str, str, Any]] = {
+    "an AMI type that is none": ("NodeGroup", "amiType", "AL2023_X86_64_NVIDIA"),
+    "a capacity type that is none": ("NodeGroup", "capacityType", "ONDEMAND"),
+    "an effect of Kubernetes' own spelling": ("NodeGroup", "taints.0.effect", "NoSchedule"),
+    "a taint whose value is too long": ("NodeGroup", "taints.0.value", "x" * 64),
+    "an update of no node": ("NodeGroup", "updateConfig.maxUnavailable", 0),
+    "an update strategy that is none": ("NodeGroup", "updateConfig.updateStrategy", "SURGE"),
+    "less than no node": ("NodeGroup", "scalingConfig.minSize", -1),
+    "no subnets": ("NodeGroup", "subnetIds", None),
+    "a property that is none": ("NodeGroup", "spot", True),
+    "a log that is none": ("Cluster", "enabledClusterLogTypes.0", "kubelet"),
+    "a support type that is none": ("Cluster", "upgradePolicy.supportType", "NONE"),
+    "an authentication mode that is none": ("Cluster", "accessConfig.authenticationMode", "IAM"),
+    "secrets that are no list": ("Cluster", "encryptionConfig.resources", "secrets"),
+    "a cluster without a role": ("Cluster", "roleArn", None),
+    "a conflict that nobody resolves": ("Addon", "resolveConflictsOnCreate", "FORCE"),
+    "an add-on without a name": ("Addon", "addonName", ""),
+    "a role that is no ARN": ("Addon", "podIdentityAssociations", [{"roleArn": "ebs", "serviceAccount": "x"}]),
+    "an access scope that is none": ("AccessPolicyAssociation", "accessScope.type", "all"),
+    "days that logs cannot be kept": ("LogGroup", "retentionInDays", 45),
+    "a log group whose name is too long": ("LogGroup", "name", "x" * 513),
+    "a log group whose name has a blank": ("LogGroup", "name", "a b"),
+    "a key that goes too soon": ("Key", "deletionWindowInDays", 6),
+    "an algorithm that is none": (
+        "BucketServerSideEncryptionConfiguration",
+        "rules.0.applyServerSideEncryptionByDefault.sseAlgorithm",
+        "AES128",
+    ),
+    "a bucket's name with capitals": ("Bucket", "bucket", "Models-Of-Acme"),
+    "a version state that is none": ("BucketVersioning", "versioningConfiguration.status", "On"),
+    "a rule that is neither on nor off": ("BucketLifecycleConfiguration", "rules.0.status", "On"),
+    "no day": ("BucketLifecycleConfiguration", "rules.0.noncurrentVersionExpiration.noncurrentDays", "thirty"),
+    "an endpoint that is none": ("VpcEndpoint", "vpcEndpointType", "Gate"),
+    "traffic that is none": ("FlowLog", "trafficType", "SOME"),
+    "a place for logs that is none": ("FlowLog", "logDestinationType", "cloudwatch"),
+    "a network without addresses": ("Vpc", "cidrBlock", None),
+    "a flag that is a word": ("Vpc", "enableDnsSupport", "yes"),
+    "metadata tokens that are none": ("LaunchTemplate", "metadataOptions.httpTokens", "always"),
+    "a disk of text": ("LaunchTemplate", "blockDeviceMappings.0.ebs.volumeSize", "large"),
+    "a role without trust": ("Role", "assumeRolePolicy", None),
+    "a budget that is none": ("Budget", "limitAmount", "much"),
+}
+
+
+def mutated(inputs: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    changed = copy.deepcopy(inputs)
+    here: Any = changed
+    *before, last = path.split(".")
+    for step in before:
+        here = here[int(step)] if isinstance(here, list) else here[step]
+    if isinstance(here, list):
+        here[int(last)] = value
+    else:
+        here[last] = value
+    return changed
+
+
+def test_a_mutation_is_caught(everything: dict[str, Resource]) -> None:
+    missed = []
+    for name, (kind, path, value) in MUTATIONS.items():
+        resource = everything[kind]
+        assert problems(resource.type, resource.name, resource.inputs) == []
+        if not problems(resource.type, resource.name, mutated(resource.inputs, path, value)):
+            missed.append(name)
+    assert missed == []
+
+
+def test_a_name_is_judged_with_what_pulumi_adds(everything: dict[str, Resource]) -> None:
+    role = everything["Role"]
+    assert problems(role.type, "x" * 56, role.inputs) == []
+    assert problems(role.type, "x" * 57, role.inputs) != []
+
+
+def test_aws_would_take_the_notifications_of_a_budget(everything: dict[str, Resource]) -> None:
+    inputs = everything["Budget"].inputs
+    shape = boto3.client("budgets", "us-east-1").meta.service_model.operation_model("CreateBudget").input_shape
+    asked = {
+        "AccountId": locks.ACCOUNT,
+        "Budget": {"BudgetName": "x", "BudgetType": inputs["budgetType"], "TimeUnit": inputs["timeUnit"]},
+        "NotificationsWithSubscribers": [
+            {
+                "Notification": {
+                    "NotificationType": item["notificationType"],
+                    "ComparisonOperator": item["comparisonOperator"],
+                    "Threshold": item["threshold"],
+                    "ThresholdType": item["thresholdType"],
+                },
+                "Subscribers": [
+                    {"SubscriptionType": "EMAIL", "Address": address} for address in item["subscriberEmailAddresses"]
+                ],
+            }
+            for item in inputs["notifications"]
+        ],
+    }
+    assert not ParamValidator().validate(asked, shape).has_errors()
+    told = shape.members["NotificationsWithSubscribers"].member.members["Notification"].members
+    for item in inputs["notifications"]:
+        for name in ("NotificationType", "ComparisonOperator", "ThresholdType"):
+            assert item[name[0].lower() + name[1:]] in told[name].enum
+    assert inputs["budgetType"] in shape.members["Budget"].members["BudgetType"].enum
+    assert inputs["timeUnit"] in shape.members["Budget"].members["TimeUnit"].enum
