@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from twin.aws import eks_calls
+from twin.aws import eks_calls, pace
 from twin.aws.account import Account, AwsError
 from twin.aws.identity import document
 from twin.aws.kinds import CreatedResource, GeneratedName, ResourceKind, UpdatedResource, paths
@@ -171,6 +171,7 @@ def _delete_cluster(aws: Account, old: ResourceState) -> None:
 
 
 def _create_addon(aws: Account, inputs: Properties) -> CreatedResource:
+    pace.require_active_cluster(aws, "CreateAddon", inputs["clusterName"])
     request = aws.request("eks", "CreateAddon", _without(inputs, "resolveConflictsOnCreate tags region"))
     request["resolveConflicts"] = inputs.get("resolveConflictsOnCreate")
     addon = aws.call("eks", "CreateAddon", **request, tags=aws.tags(inputs))["addon"]
@@ -277,6 +278,8 @@ KINDS = (
         defaults={"bootstrapSelfManagedAddons": True, "deletionProtection": False},
         generated_name=GeneratedName(unless="", longest=100),
         recomputed=paths("platformVersion"),
+        minutes={"create": 10, "update": 8, "delete": 5},
+        one_order_at_a_time="Cluster",
     ),
     ResourceKind(
         "aws:eks/addon:Addon",
@@ -285,6 +288,7 @@ KINDS = (
         delete=_delete_addon,
         replace_on=paths("clusterName addonName region"),
         recomputed=paths("modifiedAt"),
+        minutes={"create": 1, "update": 1, "delete": 1},
     ),
     ResourceKind(
         "aws:eks/accessEntry:AccessEntry",

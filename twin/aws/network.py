@@ -270,6 +270,7 @@ KINDS = (
         delete=lambda aws, old: _none(aws.call("ec2", "DeleteNatGateway", NatGatewayId=old.id)),
         replace_on=paths("subnetId allocationId connectivityType privateIp region"),
         defaults={"connectivityType": "public"},
+        minutes={"create": 2, "delete": 1},
     ),
     ResourceKind(
         "aws:ec2/routeTable:RouteTable",
