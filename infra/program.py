@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import pulumi
 
-from infra import inputs, preflight, settings
+from infra import inputs, preflight, settings, upgrades
 from infra.charts import chart, engine_version
-from infra.cluster import Cluster, ClusterArgs
-from infra.deployed import USD, deployed_usd
+from infra.cluster import CLUSTER_ADDONS, NODE_ADDONS, Cluster, ClusterArgs
+from infra.deployed import USD, Recorded, deployed_usd, recorded, stack_outputs
 from infra.gateway_release import GatewayArgs, GatewayRelease
 from infra.inputs import DeployableLock
 from infra.model_store import ModelStore, ModelStoreArgs
 from infra.naming import stack_prefix
 from infra.network import Network, NetworkArgs
-from infra.node_group import SYSTEM, ManagedNodeGroup, NodeRole, Surroundings, gpu_args, system_args
+from infra.node_group import SYSTEM, ManagedNodeGroup, NodeRole, Surroundings, gpu_args, gpu_name, system_args
 from infra.platform_layer import PlatformLayer, PlatformLayerArgs
 from infra.providers import amazon, default_tags, in_cluster
+from infra.releases import RELEASES, releases
 from infra.serving import ServingPool, ServingPoolArgs
 from infra.settings import StackSettings
+from infra.strays import Adoption
 from infra.values import own_places
 from planner.documents import routing
 from planner.words.diagnostics import Problems
@@ -33,7 +35,11 @@ def deploy() -> None:
     chosen = settings.read()
     try:
         granted = inputs.deployable_lock(chosen, _engine(chosen), deployed_usd)
-        against = preflight.problems(granted.lock.plan, chosen.runner)
+        state = recorded()
+        against = (
+            *preflight.problems(granted.lock.plan, chosen.runner),
+            *upgrades.problems(granted.lock.plan, state),
+        )
         if against:
             raise Problems(against, exit_code=1)
     except Problems as refusal:
@@ -43,7 +49,7 @@ def deploy() -> None:
     pulumi.export("override", granted.override)
     pulumi.export(USD, str(granted.lock.plan.cost.usd_per_month))
     if granted.lock.plan.pools:
-        _compose(chosen, granted)
+        _compose(chosen, granted, state)
     else:
         _serve_elsewhere(granted)
 
@@ -71,12 +77,24 @@ def _serve_elsewhere(granted: DeployableLock) -> None:
     pulumi.export("policy", routing.policy(granted.lock))
 
 
-def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
+def _compose(chosen: StackSettings, granted: DeployableLock, state: Recorded) -> None:
     lock = granted.lock
     plan, platform, parts = lock.plan, lock.plan.platform, lock.plan.platform.cluster
     assert parts is not None  # preflight refuses a plan that has pools and no cluster
     prefix = stack_prefix(chosen.environment)
-    amazon_only = pulumi.ResourceOptions(providers=[amazon(platform, chosen.environment)])
+    provider = amazon(platform, chosen.environment)
+    adoption = Adoption(chosen.environment, provider, state, plan)
+    amazon_only = pulumi.ResourceOptions(providers=[provider], transformations=[adoption])
+    versions = releases(
+        platform,
+        stack_outputs(),
+        [*NODE_ADDONS, *CLUSTER_ADDONS],
+        chosen.addons,
+        pulumi.InvokeOutputOptions(provider=provider),
+    )
+    failed = upgrades.failed_groups(state)
+    for name, group_name in sorted(failed.items()):
+        pulumi.log.warn(f"DEP087: EKS could not make node group {group_name} ({name}); it is made anew")
 
     store = ModelStore(prefix, ModelStoreArgs(chosen.protected, parts.model_bucket.old_version_days), amazon_only)
     network = Network(
@@ -104,7 +122,7 @@ def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
             deploy_role=platform.deploy_role,
             admin_roles=platform.admin_roles,
             protected=chosen.protected,
-            addons=chosen.addons,
+            addons=versions.addons,
             logs=parts.log_group("control-plane"),
             secrets_key=parts.key("secrets"),
         ),
@@ -116,16 +134,25 @@ def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
         node_role=NodeRole(f"{prefix}-node", platform.region, amazon_only).arn,
         subnets=network.subnets,
         tags=default_tags(chosen.environment),
+        images=versions.images,
+        recorded={
+            name: str(outputs.get("nodeGroupName"))
+            for (token, name), outputs in state.items()
+            if token == upgrades.NODE_GROUP
+        },
+        failed=frozenset(failed),
     )
     # A node that starts before its way out, or before the network plug-in is declared, joins late or never.
     joinable = pulumi.ResourceOptions.merge(
         amazon_only, pulumi.ResourceOptions(depends_on=[network, *cluster.node_addons])
     )
     system_nodes = ManagedNodeGroup(SYSTEM, system_args(parts.system_nodes, around), joinable)
+    # Money for GPUs is spent once the system's own nodes stand; and an upgrade reaches them last.
+    after_system = pulumi.ResourceOptions.merge(joinable, pulumi.ResourceOptions(depends_on=[system_nodes]))
     groups = {}
     for group in plan.node_groups:
         tenants = sorted(pool.name for pool in plan.pools if pool.node_group == group.name)
-        groups[group.name] = ManagedNodeGroup(f"gpu-{group.name}", gpu_args(group, tenants, around), joinable)
+        groups[group.name] = ManagedNodeGroup(gpu_name(group.name), gpu_args(group, tenants, around), after_system)
     addons = cluster.add_cluster_addons(system_nodes)
 
     in_kubernetes = in_cluster(cluster, platform)
@@ -161,6 +188,8 @@ def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
         GatewayArgs(lock, chart("gateway"), chosen.gateway_image, chosen.client_keys, chosen.provider_keys),
         pulumi.ResourceOptions(providers=[in_kubernetes], depends_on=[layer, *pools, *addons]),
     )
+    adoption.tell_rest()
+    pulumi.export(RELEASES, versions.output(platform))
     _export(cluster, store, pools, gateway)
 
 

@@ -12,12 +12,13 @@ import pulumi_kubernetes as kubernetes
 from infra.cluster import Cluster
 from infra.kubeconfig import kubeconfig
 from infra.naming import stack_prefix
+from infra.strays import ENVIRONMENT_TAG
 from planner.plan.platform import PlannedPlatform
 
 
 def default_tags(environment: str) -> dict[str, str]:
     """Return the tags of everything that can be tagged. They say nothing that changes from plan to plan."""
-    return {"spillway.dev/environment": environment, "managed-by": "pulumi"}
+    return {ENVIRONMENT_TAG: environment, "managed-by": "pulumi"}
 
 
 def amazon(platform: PlannedPlatform, environment: str) -> aws.Provider:

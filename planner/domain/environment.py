@@ -76,6 +76,9 @@ class Platform(EnvironmentPart):
     endpoint: PublicEndpoint = PublicEndpoint()
     roles: Roles = Roles()
     kubernetes: Annotated[str, Field(pattern=r"^1\.\d{2}$", description='a version, quoted: "1.36"')] = "1.36"
+    patches: Day | None = left_out_at(
+        None, description="raise it to move node images and add-ons to what EKS recommends on the next deployment"
+    )
 
 
 class Horizon(EnvironmentPart):

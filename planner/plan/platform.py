@@ -5,9 +5,11 @@ The bill reads these values, and so does the program that builds them. Neither o
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
 from planner.plan.parts import PlanPart
+from planner.words.fields import left_out_at
 from planner.words.numbers import Figure
 
 
@@ -88,6 +90,7 @@ class PlannedPlatform(PlanPart):
     admin_roles: ARNs of the cluster's further administrators.
     kubernetes: version of Kubernetes.
     cluster: what is built beside GPU nodes; None when the plan hosts nothing itself, so that no cluster is made.
+    patches: day of the last patches of node images and add-ons; None keeps those of the first deployment.
     """
 
     account: str
@@ -99,3 +102,4 @@ class PlannedPlatform(PlanPart):
     admin_roles: tuple[str, ...]
     kubernetes: str
     cluster: ClusterParts | None
+    patches: date | None = left_out_at(None)

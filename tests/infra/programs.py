@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,9 +53,28 @@ class Registered:
         return sorted(resource.name for resource in self.of(type_suffix))
 
 
+@dataclass
+class Account:
+    """What questions find: the engine's state, outputs of the last run, and what bears the environment's tag.
+
+    state: outputs by URN.
+    tagged: tags by ARN.
+    status: status by the name of a cluster or node group.
+    """
+
+    state: dict[str, dict[str, Any]] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    tagged: dict[str, dict[str, str]] = field(default_factory=dict)
+    status: dict[str, str] = field(default_factory=dict)
+    roles: list[str] = field(default_factory=list)
+    day: str = "20261101"
+    """Day of what EKS recommends."""
+
+
 class _Cloud(mocks.Mocks):
-    def __init__(self) -> None:
+    def __init__(self, account: Account | None = None) -> None:
         self.registered = Registered()
+        self.account = account or Account()
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.registered.resources.append(
@@ -64,14 +83,39 @@ class _Cloud(mocks.Mocks):
         return f"{args.name}-id", {**dict(_computed(args.typ, args.name)), **args.inputs}
 
     def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
-        raise AssertionError(f"the program asked {args.token}, which no mock answers")
+        answer = _ANSWERS.get(args.token)
+        if answer is None:
+            raise AssertionError(f"the program asked {args.token}, which no mock answers")
+        return answer(self, args.args)
 
 
-def run_program(name: str, config: Mapping[str, str]) -> Registered:
+_ANSWERS: Mapping[str, Callable[[_Cloud, Mapping[str, Any]], dict[str, Any]]] = {
+    "pulumi:pulumi:readStackOutputs": lambda cloud, args: {"outputs": cloud.account.outputs},
+    "pulumi:pulumi:readStackResourceOutputs": lambda cloud, args: {
+        "outputs": {urn: {"outputs": outputs} for urn, outputs in cloud.account.state.items()}
+    },
+    "aws:resourcegroupstaggingapi/getResources:getResources": lambda cloud, args: {
+        "resourceTagMappingLists": [
+            {"resourceArn": arn, "tags": tags, "complianceDetails": []} for arn, tags in cloud.account.tagged.items()
+        ]
+    },
+    "aws:iam/getRoles:getRoles": lambda cloud, args: {"names": cloud.account.roles, "arns": cloud.account.roles},
+    "aws:eks/getCluster:getCluster": lambda cloud, args: {"status": cloud.account.status[args["name"]]},
+    "aws:eks/getNodeGroup:getNodeGroup": lambda cloud, args: {"status": cloud.account.status[args["nodeGroupName"]]},
+    "aws:eks/getAddonVersion:getAddonVersion": lambda cloud, args: {
+        "version": f"v{args['kubernetesVersion']}.0-{cloud.account.day}"
+    },
+    "aws:ssm/getParameter:getParameter": lambda cloud, args: {
+        "insecureValue": f"{args['name'].split('/')[5]}.0-{cloud.account.day}"
+    },
+}
+
+
+def run_program(name: str, config: Mapping[str, str], account: Account | None = None) -> Registered:
     """Register stack `name`. Raises what the program raises."""
     # Pulumi asks the main thread for its event loop; a test that used `asyncio.run` before this one has taken it away.
     asyncio.set_event_loop(asyncio.new_event_loop())
-    cloud = _Cloud()
+    cloud = _Cloud(account)
     mocks.set_mocks(cloud, project="spillway", stack=name, preview=False)
     pulumi.runtime.set_all_config({f"spillway:{key}": value for key, value in config.items()})
     awaited(_deploy)()

@@ -183,7 +183,7 @@ def test_machines_without_a_way_out_never_become_nodes(program: Program, subnets
 
 
 def renewed(program: Program, subnets: list[str], size: int, strategy: str, vcpus: int | None) -> str | None:
-    """Make a group of two templates' versions and bring it from the first to the second; what went wrong, if anything."""
+    """Bring a group from the first version of its template to the second; what went wrong, if anything."""
     role = program.node_role()
     template = program.create(TEMPLATE, "lt", name="gpu")
     program.update("lt", name="gpu", ebsOptimized="true")

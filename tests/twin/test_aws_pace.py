@@ -37,7 +37,8 @@ def _killed_while_waiting(program: Program, source: str, token: str, becoming: s
         records = program.store.load().records.get(token, {}).values()
         return next((record for record in records if record.status() == becoming), None)
 
-    code = f"from pathlib import Path\nfrom tests.twin.aws_program import *\np = Program(Path({str(program.store.folder)!r}))\n"
+    folder = str(program.store.folder)
+    code = f"from pathlib import Path\nfrom tests.twin.aws_program import *\np = Program(Path({folder!r}))\n"
     environment = {**os.environ, "PYTHONPATH": str(PLUGINS.parents[1]), MINUTE_VARIABLE: "100"}
     running = subprocess.Popen([sys.executable, "-c", code + source], env=environment)
     try:

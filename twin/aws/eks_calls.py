@@ -123,7 +123,7 @@ def _create_access_entry(aws: Account, request: dict[str, Any]) -> dict[str, Any
         raise _refuse("CreateAccessEntry", "InvalidParameterException", message)
     entry = {
         **request,
-        "accessEntryArn": aws.arn("eks", f"access-entry/{cluster}/{uuid.uuid4()}"),
+        "accessEntryArn": aws.arn("eks", _access_entry_path(cluster, principal)),
         "type": request.get("type", "STANDARD"),
         "username": request.get("username") or principal,
         "createdAt": _now(),
@@ -131,6 +131,13 @@ def _create_access_entry(aws: Account, request: dict[str, Any]) -> dict[str, Any
     }
     _table(aws, "access_entries")[_key(cluster, principal)] = entry
     return {"accessEntry": entry}
+
+
+def _access_entry_path(cluster: str, principal: str) -> str:
+    """Spell the entry as EKS does: cluster, kind, account and name of the principal, and a number of its own."""
+    account, _, rest = principal.removeprefix("arn:aws:iam::").partition(":")
+    kind, _, name = rest.partition("/")
+    return f"access-entry/{cluster}/{kind}/{account}/{name}/{uuid.uuid4()}"
 
 
 @imitates("eks", "UpdateAccessEntry")

@@ -312,5 +312,6 @@ KINDS = (
         update=_update_pod_identity,
         delete=_delete_pod_identity,
         replace_on=paths("clusterName namespace serviceAccount region"),
+        identify=lambda records, name: name.rpartition(",")[2],
     ),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from twin.aws import eks_calls, releases
+from twin.aws import eks_calls, releases, tagged
 from twin.aws.account import Account, AwsError
 from twin.aws.machines import offering_zones
 from twin.provider.wire import Properties
@@ -114,4 +114,5 @@ FUNCTIONS: Mapping[str, AwsFunction] = {
     "aws:ssm/getParameter:getParameter": _parameter,
     "aws:secretsmanager/getSecret:getSecret": _secret,
     "aws:eks/getAddonVersion:getAddonVersion": _addon_version,
+    **tagged.FUNCTIONS,
 }

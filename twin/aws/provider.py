@@ -124,10 +124,15 @@ class AwsProvider(ImitatedProvider):
         return answer
 
     def read(self, resource: Resource, old: ResourceState) -> ResourceState | None:
-        self._recover(kind_of(resource.type), old.id)
+        kind = kind_of(resource.type)
+        self._recover(kind, old.id)
         with inquiry(self._store) as (state, _):
-            record = state.records.get(resource.type, {}).get(old.id)
-        return None if record is None else ResourceState(old.id, record.inputs, pace.seen(record))
+            records = state.records.get(resource.type, {})
+            identifier = old.id
+            if identifier not in records and kind.identify is not None:
+                identifier = kind.identify(records, old.id) or old.id
+            record = records.get(identifier)
+        return None if record is None else ResourceState(identifier, record.inputs, pace.seen(record))
 
     def _recover(self, kind: ResourceKind, identifier: str) -> None:
         """Let the service go on with what it still lacks, as an Auto Scaling group does while nobody looks."""
