@@ -1,8 +1,8 @@
 """The EKS control plane, who may use it, and the add-ons that nodes need before they can be Ready.
 
 The order is: log group and key → cluster → access entries and node add-ons → system nodes → the add-ons that need a
-place to run. When they are made, add-ons take EKS's default version for the cluster's Kubernetes version, unless
-`spillway:addons` pins one.
+place to run. Add-ons have the version that EKS recommends for the cluster's Kubernetes version and move
+with it (`infra/releases.py`).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class ClusterArgs:
     deploy_role: ARN that deploys; None grants the caller of the first `up`.
     admin_roles: ARNs of further administrators.
     protected: whether EKS refuses to delete the cluster.
-    addons: pinned version by add-on.
+    addons: version by add-on.
     logs: what is kept of the control plane's logs.
     secrets_key: the key that encrypts Kubernetes secrets.
     """
@@ -69,7 +69,7 @@ class ClusterArgs:
     deploy_role: str | None
     admin_roles: tuple[str, ...]
     protected: bool
-    addons: Mapping[str, str]
+    addons: Mapping[str, pulumi.Input[str]]
     logs: LogGroup
     secrets_key: EncryptionKey
 
@@ -191,7 +191,7 @@ class Cluster(pulumi.ComponentResource):
             f"{self._name}-{addon}",
             cluster_name=self.name,
             addon_name=addon,
-            addon_version=self._args.addons.get(addon),
+            addon_version=self._args.addons[addon],
             configuration_values=json.dumps(configuration, sort_keys=True) if configuration else None,
             pod_identity_associations=self._storage_identity() if addon == "aws-ebs-csi-driver" else None,
             resolve_conflicts_on_create="OVERWRITE",

@@ -1,4 +1,4 @@
-"""What the stack deploys now, as its outputs say: where it stands, what of it is there, and what it costs."""
+"""What the stack deploys now, as the engine's state says: outputs of the stack, and resources by type and name."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ from pulumi.runtime.invoke import invoke
 USD = "usd_per_month"
 """Name of the output with the bill of the lock that is deployed, USD a month."""
 
+Recorded = Mapping[tuple[str, str], Mapping[str, Any]]
+"""Type and name in the program -> outputs."""
 
-def deployed_outputs() -> Mapping[str, Any]:
-    """Return the outputs of what is deployed; none where nothing is, or where nobody can say.
 
-    The engine answers from the state that it has, so that nothing is registered for the question.
-    """
-    name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
-    try:
-        answer = invoke("pulumi:pulumi:readStackOutputs", {"name": name}).value or {}
-    except Exception as error:  # what `invoke` raises has no type of its own
-        pulumi.log.warn(f"what is deployed cannot be read: {error}")
-        return {}
-    outputs = answer.get("outputs")
-    return outputs if isinstance(outputs, Mapping) else {}
+def stack_outputs() -> Mapping[str, Any]:
+    """Return the outputs of the last run that ended well. They are empty where there is none."""
+    return _asked("pulumi:pulumi:readStackOutputs", "name").get("outputs") or {}
+
+
+def recorded() -> Recorded:
+    """Return the resources of the state with their outputs. Nothing is registered for the question."""
+    resources = _asked("pulumi:pulumi:readStackResourceOutputs", "stackName").get("outputs") or {}
+    return {_type_and_name(urn): resource.get("outputs") or {} for urn, resource in sorted(resources.items())}
 
 
 def usd_of(outputs: Mapping[str, Any]) -> Decimal | None:
@@ -44,3 +43,19 @@ def has_cluster(outputs: Mapping[str, Any]) -> bool:
 def has_gateway(outputs: Mapping[str, Any]) -> bool:
     """Say whether a gateway is deployed: more than a cluster."""
     return "gateway" in outputs
+
+
+def _asked(token: str, argument: str) -> Mapping[str, Any]:
+    """Ask the engine, which answers from the state that it has."""
+    name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+    try:
+        return invoke(token, {argument: name}).value or {}
+    except Exception as error:  # what `invoke` raises has no type of its own
+        pulumi.log.warn(f"what is deployed cannot be read: {error}")
+        return {}
+
+
+def _type_and_name(urn: str) -> tuple[str, str]:
+    """Take a URN apart: urn:pulumi:STACK::PROJECT::PARENT$TYPE::NAME."""
+    _, _, types, name = urn.split("::", 3)
+    return types.rpartition("$")[2], name

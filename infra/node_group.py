@@ -7,6 +7,7 @@ disk is encrypted. GPU groups have a fixed size, stand in the lock's zones only,
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -27,6 +28,7 @@ from planner.plan.platform import SystemNodes
 from planner.words.names import bounded
 
 SYSTEM = "system"
+SYSTEM_IMAGE, GPU_IMAGE = "AL2023_x86_64_STANDARD", "AL2023_x86_64_NVIDIA"
 NODE_CONFIGURATION = """\
 MIME-Version: 1.0
 Content-Type: multipart/mixed; boundary="spillway"
@@ -58,7 +60,12 @@ class NodeGroupArgs:
     version: Kubernetes version.
     node_role: ARN of the nodes' role.
     subnets: subnet ids, one a zone.
+    zones: ids of these zones.
     ami_type: EKS's name for the nodes' image.
+    release: release of that image.
+    update: EKS's strategy when it renews nodes, `DEFAULT` or `MINIMAL`.
+    recorded: the group's name at AWS, as the state says it; None where the state has none.
+    failed: whether EKS could not make that group.
     nodes: number of nodes.
     disk_gb: root volume of each node, GB.
     tags: tags of instances and volumes.
@@ -69,13 +76,18 @@ class NodeGroupArgs:
     version: pulumi.Input[str]
     node_role: pulumi.Input[str]
     subnets: Sequence[pulumi.Input[str]]
+    zones: Sequence[str]
     instance_type: str
     ami_type: str
+    release: pulumi.Input[str]
     nodes: int
     disk_gb: int
     labels: Mapping[str, str]
     tags: Mapping[str, str]
     taints: Mapping[str, str] = field(default_factory=dict)
+    update: str = "DEFAULT"
+    recorded: str | None = None
+    failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,6 +95,9 @@ class Surroundings:
     """The surroundings are what all node groups of an environment share.
 
     subnets: subnet id by zone id.
+    images: release of the node image by EKS's name of it.
+    recorded: names of node groups at AWS by their names in the program, as the state says them.
+    failed: names in the program of the groups that EKS could not make.
     """
 
     cluster_name: pulumi.Input[str]
@@ -90,6 +105,9 @@ class Surroundings:
     node_role: pulumi.Input[str]
     subnets: Mapping[str, pulumi.Input[str]]
     tags: Mapping[str, str]
+    images: Mapping[str, pulumi.Input[str]]
+    recorded: Mapping[str, str] = field(default_factory=dict)
+    failed: frozenset[str] = frozenset()
 
 
 def system_args(system: SystemNodes, around: Surroundings) -> NodeGroupArgs:
@@ -99,8 +117,12 @@ def system_args(system: SystemNodes, around: Surroundings) -> NodeGroupArgs:
         version=around.version,
         node_role=around.node_role,
         subnets=[around.subnets[zone] for zone in sorted(around.subnets)],
+        zones=sorted(around.subnets),
         instance_type=system.instance_type,
-        ami_type="AL2023_x86_64_STANDARD",
+        ami_type=SYSTEM_IMAGE,
+        release=around.images[SYSTEM_IMAGE],
+        recorded=around.recorded.get(SYSTEM),
+        failed=SYSTEM in around.failed,
         nodes=system.nodes,
         disk_gb=system.disk_gb,
         labels={NODE_GROUP_LABEL: SYSTEM},
@@ -122,8 +144,13 @@ def gpu_args(group: NodeGroup, tenants: Sequence[str], around: Surroundings) -> 
         version=around.version,
         node_role=around.node_role,
         subnets=[around.subnets[zone] for zone in sorted(group.zones)],
+        zones=sorted(group.zones),
         instance_type=group.instance_type,
-        ami_type="AL2023_x86_64_NVIDIA",
+        ami_type=GPU_IMAGE,
+        release=around.images[GPU_IMAGE],
+        update=group.update.upper(),
+        recorded=around.recorded.get(own_name(gpu_name(group.name))),
+        failed=own_name(gpu_name(group.name)) in around.failed,
         nodes=group.max_nodes,
         disk_gb=group.disk_gb,
         labels={
@@ -133,6 +160,31 @@ def gpu_args(group: NodeGroup, tenants: Sequence[str], around: Surroundings) -> 
         tags=around.tags,
         taints=taints,
     )
+
+
+def gpu_name(group: str) -> str:
+    """Return the name in the program of a node group of the lock."""
+    return f"gpu-{group}"
+
+
+def own_name(name: str) -> str:
+    """Return the name in the program of a group's resources, short enough for its name at AWS."""
+    return bounded(name, NODE_GROUP_LIMIT)
+
+
+def name_at_aws(name: str, args: NodeGroupArgs) -> str:
+    """Return the name that EKS knows the group by: the same in each run, and another one for other machines.
+
+    A run after a killed one finds the group under this name. What cannot be changed in place (type, image, zones) is in
+    it, so that its replacement stands beside it before it goes. A group that EKS could not make, and that
+    it therefore will not change, is replaced by one with the other of two names.
+    """
+    machines = " ".join([args.instance_type, args.ami_type, *sorted(args.zones)])
+    first = f"{own_name(name)}-{hashlib.sha256(machines.encode()).hexdigest()[:7]}"
+    other = f"{first[:-1]}{'x' if first[-1] != 'x' else 'y'}"
+    if args.recorded not in (first, other):
+        return first
+    return {first: other, other: first}[args.recorded] if args.failed else args.recorded
 
 
 class NodeRole(pulumi.ComponentResource):
@@ -180,12 +232,14 @@ class ManagedNodeGroup(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: NodeGroupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("spillway:aws:NodeGroup", name, None, opts)
-        short_name = bounded(name, NODE_GROUP_LIMIT)
+        short_name = own_name(name)
         template = self._launch_template(short_name, args)
         group = aws.eks.NodeGroup(
             short_name,
             cluster_name=args.cluster_name,
+            node_group_name=name_at_aws(name, args),
             version=args.version,
+            release_version=args.release,
             node_role_arn=args.node_role,
             subnet_ids=list(args.subnets),
             ami_type=args.ami_type,
@@ -202,9 +256,10 @@ class ManagedNodeGroup(pulumi.ComponentResource):
                 aws.eks.NodeGroupTaintArgs(key=key, value=value, effect="NO_SCHEDULE")
                 for key, value in sorted(args.taints.items())
             ],
-            update_config=aws.eks.NodeGroupUpdateConfigArgs(max_unavailable=1, update_strategy="DEFAULT"),
+            update_config=aws.eks.NodeGroupUpdateConfigArgs(max_unavailable=1, update_strategy=args.update),
             node_repair_config=aws.eks.NodeGroupNodeRepairConfigArgs(enabled=True),
-            opts=pulumi.ResourceOptions(parent=self),
+            # A group that failed holds its place in quota and capacity; another takes it once it has gone.
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True if args.failed else None),
         )
         self.node_group_name = group.node_group_name
         self.scaling_group = group.resources.apply(lambda made: str(made[0].autoscaling_groups[0].name))

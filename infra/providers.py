@@ -13,6 +13,7 @@ from infra.cluster import Cluster
 from infra.guardrails import ENVIRONMENT_TAG
 from infra.kubeconfig import kubeconfig
 from infra.naming import stack_prefix
+from infra.strays import ENVIRONMENT_TAG
 from planner.plan.platform import PlannedPlatform
 
 

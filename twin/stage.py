@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from twin import binaries
+from twin.aws.pace import MINUTE_VARIABLE
 from twin.aws.store import ACCOUNT_FOLDER_VARIABLE, ACCOUNT_ID_VARIABLE, DEFAULT_ACCOUNT
 from twin.cluster import CLUSTER_FOLDER_VARIABLE
 from twin.network import Network
@@ -29,6 +30,9 @@ PLUGINS: Final = Path(__file__).resolve().parent / "plugins"
 
 PASSPHRASE: Final = "twin"
 """Encrypts the secrets of a rehearsal's state, of which there are none worth keeping."""
+
+MINUTE_S: Final = "0.02"
+"""Seconds that a minute at the imitated AWS lasts, unless the caller says otherwise in the stage's environment."""
 
 
 # What would lead the CLI or the providers out of the stage.
@@ -98,6 +102,7 @@ def prepare(
         "SPILLWAY_TWIN_PYTHON": sys.executable,
         ACCOUNT_FOLDER_VARIABLE: str(folder / "aws"),
         ACCOUNT_ID_VARIABLE: account,
+        MINUTE_VARIABLE: MINUTE_S,
     }
     control_planes = [*([cluster] if cluster is not None else []), *clusters]
     if not control_planes:

@@ -108,6 +108,9 @@ class Platform(EnvironmentPart):
     images: Images = left_out_at(Images())
     secrets: Literal["kubernetes", "secrets-manager"] = left_out_at("kubernetes")
     ingress: Ingress = left_out_at(Ingress())
+    patches: Day | None = left_out_at(
+        None, description="raise it to move node images and add-ons to what EKS recommends on the next deployment"
+    )
 
 
 class Horizon(EnvironmentPart):

@@ -35,6 +35,8 @@ class NodeGroup(PlanPart):
     disk_gb: root volume of each node, GB; 0 for nodes that are there already.
     existing: nodes whose machines the team pays for already, at the price that the environment states; a reservation or
     a savings plan of the account covers them when they are created.
+    update: how EKS renews nodes: `default` starts new ones first, up to two a zone beside the old ones; `minimal` ends
+    an old one first and needs no room.
     """
 
     name: str
@@ -54,6 +56,7 @@ class NodeGroup(PlanPart):
     memory_gib_per_node: int
     allocatable_cpu_m: int
     allocatable_memory_mib: int
+    update: Literal["default", "minimal"] = left_out_at("default")
 
 
 class SpeculativeConfig(PlanPart):

@@ -5,6 +5,7 @@ The bill reads these values, and so does the program that builds them. Neither o
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
 from planner.domain.existing_cluster import ExistingCluster
@@ -135,6 +136,7 @@ class PlannedPlatform(PlanPart):
     ingress: who may call the gateway; None lets every pod of the cluster call, and nobody from outside.
     boundary: ARN of the policy that bounds every role that is made; None bounds none.
     alerts: who hears of a bill above the plan's; None when nobody does.
+    patches: day of the last patches of node images and add-ons; None keeps those of the first deployment.
     """
 
     account: str = left_out_at("")
@@ -153,3 +155,4 @@ class PlannedPlatform(PlanPart):
     ingress: PlannedIngress | None = left_out_at(None)
     boundary: str | None = left_out_at(None)
     alerts: PlannedAlerts | None = left_out_at(None)
+    patches: date | None = left_out_at(None)

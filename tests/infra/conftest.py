@@ -9,7 +9,7 @@ import pytest
 
 from planner.plan.plan import Plan
 from tests.infra import locks
-from tests.infra.programs import Registered, run_program
+from tests.infra.programs import Account, Registered, run_program
 
 Run = Callable[..., Registered]
 
@@ -26,12 +26,16 @@ def environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def run(environments: Path) -> Run:
-    """`run(plan, **config)`: write plan and environment, run the program on mocks, return what it registered."""
+    """`run(plan, account=…, **config)`: write plan and environment, run the program on mocks; what it registered."""
 
     def run_plan(
-        plan: Plan | None = None, name: str = "prod", environment: str | None = None, **config: str
+        plan: Plan | None = None,
+        name: str = "prod",
+        environment: str | None = None,
+        account: Account | None = None,
+        **config: str,
     ) -> Registered:
         locks.write(environments, plan or locks.plan(), name, environment)
-        return run_program(name, config)
+        return run_program(name, config, account)
 
     return run_plan

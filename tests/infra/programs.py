@@ -11,7 +11,6 @@ import datetime
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 from unittest.mock import patch
 
@@ -58,16 +57,32 @@ class Registered:
         return sorted(resource.name for resource in self.of(type_suffix))
 
 
-class _Cloud(mocks.Mocks):
-    """The mocks ask the guardrails as the engine does.
+@dataclass
+class Account:
+    """What questions find: the engine's state, outputs of the last run, and what bears the environment's tag.
 
+    state: outputs by URN.
+    tagged: tags by ARN.
+    status: status by the name of a cluster or node group.
     filled: secrets that have a value; None says that all have one.
-    deployed: the stack's outputs before the run.
     """
 
-    def __init__(self, filled: frozenset[str] | None, deployed: Mapping[str, Any]) -> None:
+    state: dict[str, dict[str, Any]] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    tagged: dict[str, dict[str, str]] = field(default_factory=dict)
+    status: dict[str, str] = field(default_factory=dict)
+    roles: list[str] = field(default_factory=list)
+    filled: frozenset[str] | None = None
+    day: str = "20261101"
+    """Day of what EKS recommends."""
+
+
+class _Cloud(mocks.Mocks):
+    """The mocks ask the guardrails as the engine does."""
+
+    def __init__(self, account: Account) -> None:
         self.registered = Registered()
-        self.filled, self.deployed = filled, dict(deployed)
+        self.account = account
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         if self.registered.granted is not None:
@@ -78,25 +93,47 @@ class _Cloud(mocks.Mocks):
         return f"{args.name}-id", {**dict(_computed(args.typ, args.name)), **args.inputs}
 
     def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
-        if args.token == "pulumi:pulumi:readStackOutputs":
-            return {"outputs": self.deployed}
-        if args.token == "aws:secretsmanager/getSecretVersions:getSecretVersions":
-            full = self.filled is None or args.args["secretId"] in self.filled
-            version = {"versionId": "1", "versionStages": ["AWSCURRENT"], "createdTime": "", "lastAccessedDate": ""}
-            return {"id": "", "arn": "", "name": "", "secretId": "", "versions": [version] if full else []}
-        raise AssertionError(f"the program asked {args.token}, which no mock answers")
+        answer = _ANSWERS.get(args.token)
+        if answer is None:
+            raise AssertionError(f"the program asked {args.token}, which no mock answers")
+        return answer(self, args.args)
 
 
-def run_program(
-    name: str,
-    config: Mapping[str, str],
-    filled: frozenset[str] | None = None,
-    deployed: Mapping[str, Any] = MappingProxyType({}),
-) -> Registered:
-    """Register stack `name`. Raises what the program raises. filled, deployed: as `_Cloud` has them."""
+def _versions(cloud: _Cloud, args: Mapping[str, Any]) -> dict[str, Any]:
+    filled = cloud.account.filled
+    full = filled is None or args["secretId"] in filled
+    version = {"versionId": "1", "versionStages": ["AWSCURRENT"], "createdTime": "", "lastAccessedDate": ""}
+    return {"id": "", "arn": "", "name": "", "secretId": "", "versions": [version] if full else []}
+
+
+_ANSWERS: Mapping[str, Callable[[_Cloud, Mapping[str, Any]], dict[str, Any]]] = {
+    "pulumi:pulumi:readStackOutputs": lambda cloud, args: {"outputs": cloud.account.outputs},
+    "pulumi:pulumi:readStackResourceOutputs": lambda cloud, args: {
+        "outputs": {urn: {"outputs": outputs} for urn, outputs in cloud.account.state.items()}
+    },
+    "aws:resourcegroupstaggingapi/getResources:getResources": lambda cloud, args: {
+        "resourceTagMappingLists": [
+            {"resourceArn": arn, "tags": tags, "complianceDetails": []} for arn, tags in cloud.account.tagged.items()
+        ]
+    },
+    "aws:iam/getRoles:getRoles": lambda cloud, args: {"names": cloud.account.roles, "arns": cloud.account.roles},
+    "aws:eks/getCluster:getCluster": lambda cloud, args: {"status": cloud.account.status[args["name"]]},
+    "aws:eks/getNodeGroup:getNodeGroup": lambda cloud, args: {"status": cloud.account.status[args["nodeGroupName"]]},
+    "aws:eks/getAddonVersion:getAddonVersion": lambda cloud, args: {
+        "version": f"v{args['kubernetesVersion']}.0-{cloud.account.day}"
+    },
+    "aws:secretsmanager/getSecretVersions:getSecretVersions": _versions,
+    "aws:ssm/getParameter:getParameter": lambda cloud, args: {
+        "insecureValue": f"{args['name'].split('/')[5]}.0-{cloud.account.day}"
+    },
+}
+
+
+def run_program(name: str, config: Mapping[str, str], account: Account | None = None) -> Registered:
+    """Register stack `name`. Raises what the program raises."""
     # Pulumi asks the main thread for its event loop; a test that used `asyncio.run` before this one has taken it away.
     asyncio.set_event_loop(asyncio.new_event_loop())
-    cloud = _Cloud(filled, deployed)
+    cloud = _Cloud(account or Account())
     mocks.set_mocks(cloud, project="spillway", stack=name, preview=False)
     root = stack.get_root_resource()
     assert root is not None

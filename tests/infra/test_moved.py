@@ -11,7 +11,7 @@ from tests.engine import Engine, stage
 from tests.infra import locks
 from tests.infra.checkout import checkout
 from tests.infra.conftest import Run
-from tests.infra.programs import run_program
+from tests.infra.programs import Account, run_program
 from tests.infra.test_policy_engine import api_only
 
 STANDS = {"account": locks.ACCOUNT, "region": "us-east-1", "prefix": "spillway-prod"}
@@ -26,9 +26,9 @@ def test_the_program_says_where_it_stands(run: Run) -> None:
 @pytest.mark.parametrize("part", STANDS)
 def test_each_part_of_the_place_is_guarded(run: Run, part: str) -> None:
     run()
-    assert run_program("prod", {}, STANDS).outputs["lock"]
+    assert run_program("prod", {}, Account(outputs=STANDS)).outputs["lock"]
     with pytest.raises(Exception, match="DEP079") as refusal:
-        run_program("prod", {}, STANDS | {part: ELSEWHERE[part]})
+        run_program("prod", {}, Account(outputs=STANDS | {part: ELSEWHERE[part]}))
     assert f"{part} {STANDS[part]}, and what is deployed has {part} {ELSEWHERE[part]}" in str(refusal.value)
     assert "pulumi destroy" in str(refusal.value)
 
@@ -37,7 +37,7 @@ def test_all_that_moved_and_all_that_preflight_finds_is_told_at_once(run: Run, m
     run()
     monkeypatch.setenv("SPILLWAY_RUNNER", "outside")
     with pytest.raises(Exception, match="DEP014") as refusal:
-        run_program("prod", {}, ELSEWHERE)
+        run_program("prod", {}, Account(outputs=ELSEWHERE))
     assert str(refusal.value).count("DEP079") == 3
 
 

@@ -152,7 +152,7 @@ def test_network_policies_are_enforced_and_addons_take_pins(run: Run) -> None:
     assert len(addons) == len(registered.of(":Addon")) == 7
     assert json.loads(addons["vpc-cni"]["configurationValues"]) == {"enableNetworkPolicy": "true"}
     assert addons["coredns"]["addonVersion"] == "v1.12.0-eksbuild.1"
-    assert "addonVersion" not in addons["vpc-cni"]
+    assert addons["vpc-cni"]["addonVersion"] == "v1.36.0-20261101"
 
 
 def test_the_storage_driver_has_an_identity_of_its_own(registered: Registered) -> None:

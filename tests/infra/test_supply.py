@@ -161,7 +161,7 @@ def test_a_new_stack_makes_its_secrets_and_then_waits_for_their_values(
     empty: str, environments: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     write(environments)
-    registered = run_program("prod", locks.IMAGES, filled=ALL - {empty})
+    registered = run_program("prod", locks.IMAGES, Account(filled=ALL - {empty}))
     assert {r.type for r in registered.resources if r.custom} == {
         "pulumi:providers:aws",
         "aws:secretsmanager/secret:Secret",
@@ -172,7 +172,7 @@ def test_a_new_stack_makes_its_secrets_and_then_waits_for_their_values(
 
 def test_a_stack_that_serves_is_never_taken_back_to_its_secrets(environments: Path) -> None:
     write(environments)
-    registered = run_program("prod", locks.IMAGES, filled=frozenset(), deployed={"cluster": "spillway-prod-1"})
+    registered = run_program("prod", locks.IMAGES, Account(filled=frozenset(), outputs={"cluster": "spillway-prod-1"}))
     assert len(registered.of("eks/cluster:Cluster")) == 1
     assert set(registered.outputs["waiting_for"]) == ALL
 

@@ -125,7 +125,7 @@ def test_user_data_is_base64(program: Program) -> None:
         ({"kind": "capacity", "instance_type": "g6.xlarge"}, "InsufficientInstanceCapacity.*g6.xlarge"),
     ],
 )
-def test_shortage_fails_as_eks_says_and_the_next_update_converges(
+def test_a_shortage_at_creation_fails_as_eks_says_and_no_update_mends_it(
     program: Program, subnets: list[str], fault: dict[str, Any], complaint: str
 ) -> None:
     role = program.node_role()
@@ -138,7 +138,12 @@ def test_shortage_fails_as_eks_says_and_the_next_update_converges(
     resource = program.states["cluster"][0]
     group = type(resource)("urn", GROUP, "pool")
     after = program.provider.update(group, caught.value.state, caught.value.state.inputs, 0)
-    assert after.outputs["status"] == "ACTIVE"
+    assert after.outputs["status"] == "CREATE_FAILED"
+    bigger = node_group(role, subnets, 3)
+    with pytest.raises(AwsError, match=r"ResourceInUseException.*not in Active State"):
+        program.provider.update(group, caught.value.state, bigger, 0)
+    program.provider.delete(group, caught.value.state, 0)
+    program.create(GROUP, "pool", **node_group(role, subnets, 2))
     assert len(machines(program)) == 2
 
 
@@ -175,3 +180,69 @@ def test_machines_without_a_way_out_never_become_nodes(program: Program, subnets
     program.delete("r1")
     with pytest.raises(PartialOperationError, match=f"no route to the Internet from {subnets[1]}"):
         program.create(GROUP, "pool", **node_group(program.node_role(), subnets))
+
+
+def renewed(program: Program, subnets: list[str], size: int, strategy: str, vcpus: int | None) -> str | None:
+    """Bring a group from the first version of its template to the second; what went wrong, if anything."""
+    role = program.node_role()
+    template = program.create(TEMPLATE, "lt", name="gpu")
+    program.update("lt", name="gpu", ebsOptimized="true")
+
+    def asked(version: str) -> dict[str, Any]:
+        settings = {"maxUnavailable": 1, "updateStrategy": strategy}
+        return node_group(
+            role, subnets, size, launchTemplate={"id": template.id, "version": version}, updateConfig=settings
+        )
+
+    program.create(GROUP, "pool", **asked("1"))
+    if vcpus is not None:
+        faults.put(program.store, [{"kind": "quota", "code": "L-DB2E81BA", "vcpus": vcpus}])
+    try:
+        program.update("pool", **asked("2"))
+    except PartialOperationError as failure:
+        return failure.reason
+    return None
+
+
+@pytest.mark.parametrize(
+    ("strategy", "vcpus", "complaint", "kept"),
+    [
+        ("DEFAULT", None, None, 0),
+        ("DEFAULT", 8 + 8, None, 0),  # one new machine in each zone is enough
+        ("DEFAULT", 8 + 4, "VcpuLimitExceeded", 2),
+        ("MINIMAL", 8, None, 0),
+    ],
+)
+def test_an_update_starts_before_it_retires_unless_it_is_minimal(
+    program: Program, subnets: list[str], strategy: str, vcpus: int | None, complaint: str | None, kept: int
+) -> None:
+    before: set[str] = set()
+    original = program.update
+
+    def update(name: str, /, **inputs: Any) -> Any:
+        before.update(row["name"] + str(row["index"]) for row in machines(program))
+        return original(name, **inputs)
+
+    program.update = update  # type: ignore[method-assign]
+    failure = renewed(program, subnets, 2, strategy, vcpus)
+    assert (complaint in (failure or "")) if complaint else failure is None
+    identifiers = {row["name"] + str(row["index"]) for row in machines(program)}
+    assert len(identifiers) == 2
+    assert len(identifiers & before) == kept
+    held = program.store.load().records[GROUP]["prod:pool"].inputs["launchTemplate"]["version"]
+    assert held == ("1" if complaint else "2")
+
+
+def test_a_minimal_update_that_finds_no_machine_leaves_the_group_smaller(program: Program, subnets: list[str]) -> None:
+    role = program.node_role()
+    settings = {"maxUnavailable": 1, "updateStrategy": "MINIMAL"}
+    program.create(GROUP, "pool", **node_group(role, subnets, 2, updateConfig=settings))
+    faults.put(program.store, [{"kind": "capacity"}])
+    with pytest.raises(PartialOperationError, match="InsufficientInstanceCapacity"):
+        program.update("pool", **node_group(role, subnets, 2, updateConfig=settings, releaseVersion="1.36.0-20261215"))
+    assert len(machines(program)) == 1
+
+
+def test_a_release_belongs_to_its_version(program: Program, subnets: list[str]) -> None:
+    with pytest.raises(AwsError, match=r"1\.35\.0-20261101 is invalid"):
+        program.create(GROUP, "pool", **node_group(program.node_role(), subnets, releaseVersion="1.35.0-20261101"))

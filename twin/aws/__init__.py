@@ -24,7 +24,9 @@ the environment variable `SPILLWAY_TWIN_AWS`, and survives between commands.
     existing      what people put into the account by hand
     faults        what is made to go wrong on request
     drift         a change behind Pulumi's back
+    pace          how long AWS takes, whoever waits
+    releases      which node images and add-ons EKS recommends on a day
+    tagged        what the account holds, found by its tags
 
-Three things are not imitated: time (operations end at once unless a fault slows them), money, and the permissions of
-the caller.
+Two things are not imitated: money, and the permissions of the caller.
 """

@@ -11,6 +11,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
+from twin.aws import releases
 from twin.aws.account import Account, AwsError, imitates
 
 ADDONS = frozenset(
@@ -70,7 +71,7 @@ def _create_addon(aws: Account, request: dict[str, Any]) -> dict[str, Any]:
         _require_pod_role(aws, "CreateAddon", association["roleArn"])
     addon = {
         **request,
-        "addonVersion": request.get("addonVersion") or f"v{cluster['version']}.0-eksbuild.1",
+        "addonVersion": request.get("addonVersion") or releases.addon_version(aws, _version(aws, cluster)),
         "addonArn": aws.arn("eks", f"addon/{cluster['name']}/{name}/{uuid.uuid4()}"),
         "status": "ACTIVE",
         "createdAt": _now(),
@@ -122,7 +123,7 @@ def _create_access_entry(aws: Account, request: dict[str, Any]) -> dict[str, Any
         raise _refuse("CreateAccessEntry", "InvalidParameterException", message)
     entry = {
         **request,
-        "accessEntryArn": aws.arn("eks", f"access-entry/{cluster}/{uuid.uuid4()}"),
+        "accessEntryArn": aws.arn("eks", _access_entry_path(cluster, principal)),
         "type": request.get("type", "STANDARD"),
         "username": request.get("username") or principal,
         "createdAt": _now(),
@@ -130,6 +131,13 @@ def _create_access_entry(aws: Account, request: dict[str, Any]) -> dict[str, Any
     }
     _table(aws, "access_entries")[_key(cluster, principal)] = entry
     return {"accessEntry": entry}
+
+
+def _access_entry_path(cluster: str, principal: str) -> str:
+    """Spell the entry as EKS does: cluster, kind, account and name of the principal, and a number of its own."""
+    account, _, rest = principal.removeprefix("arn:aws:iam::").partition(":")
+    kind, _, name = rest.partition("/")
+    return f"access-entry/{cluster}/{kind}/{account}/{name}/{uuid.uuid4()}"
 
 
 @imitates("eks", "UpdateAccessEntry")
@@ -245,17 +253,18 @@ def _as_list(value: Any) -> list[str]:
 @imitates("eks", "UpdateClusterVersion")
 def _update_cluster_version(aws: Account, request: dict[str, Any]) -> dict[str, Any]:
     cluster = aws.call("eks", "DescribeCluster", name=request["name"])["cluster"]
-    # moto keeps the version of creation; later ones are noted here.
-    before, after = (
-        _table(aws, "versions").get(_key(cluster["name"], "current"), cluster["version"]),
-        request["version"],
-    )
+    before, after = _version(aws, cluster), request["version"]
     both_offered = before in VERSIONS and after in VERSIONS
     if not both_offered or VERSIONS.index(after) != VERSIONS.index(before) + 1:
         message = f"Unsupported Kubernetes minor version update from {before} to {after}"
         raise _refuse("UpdateClusterVersion", "InvalidParameterException", message)
     _table(aws, "versions")[_key(request["name"], "current")] = after
     return {"update": {"status": "Successful"}}
+
+
+def _version(aws: Account, cluster: dict[str, Any]) -> str:
+    """Return the version that the cluster has now. moto keeps that of creation; later ones are noted here."""
+    return str(_table(aws, "versions").get(_key(cluster["name"], "current"), cluster["version"]))
 
 
 @imitates("eks", "UpdateNodegroupVersion")

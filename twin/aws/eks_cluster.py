@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from twin.aws import control_planes, eks_calls
+from twin.aws import control_planes, eks_calls, pace
 from twin.aws.account import Account, AwsError
 from twin.aws.identity import document
 from twin.aws.kinds import CreatedResource, GeneratedName, ResourceKind, UpdatedResource, paths
@@ -160,6 +160,7 @@ def _delete_cluster(aws: Account, old: ResourceState) -> None:
 
 
 def _create_addon(aws: Account, inputs: Properties) -> CreatedResource:
+    pace.require_active_cluster(aws, "CreateAddon", inputs["clusterName"])
     request = aws.request("eks", "CreateAddon", _without(inputs, "resolveConflictsOnCreate tags region"))
     request["resolveConflicts"] = inputs.get("resolveConflictsOnCreate")
     addon = aws.call("eks", "CreateAddon", **request, tags=aws.tags(inputs))["addon"]
@@ -266,6 +267,8 @@ KINDS = (
         defaults={"bootstrapSelfManagedAddons": True, "deletionProtection": False},
         generated_name=GeneratedName(unless="", longest=100),
         recomputed=paths("platformVersion"),
+        minutes={"create": 10, "update": 8, "delete": 5},
+        one_order_at_a_time="Cluster",
     ),
     ResourceKind(
         "aws:eks/addon:Addon",
@@ -274,6 +277,7 @@ KINDS = (
         delete=_delete_addon,
         replace_on=paths("clusterName addonName region"),
         recomputed=paths("modifiedAt"),
+        minutes={"create": 1, "update": 1, "delete": 1},
     ),
     ResourceKind(
         "aws:eks/accessEntry:AccessEntry",
@@ -297,5 +301,6 @@ KINDS = (
         update=_update_pod_identity,
         delete=_delete_pod_identity,
         replace_on=paths("clusterName namespace serviceAccount region"),
+        identify=lambda records, name: name.rpartition(",")[2],
     ),
 )

@@ -7,7 +7,7 @@ provider leaves it, so that the next update tries again. EKS's own rules that mo
 
 from __future__ import annotations
 
-from twin.aws import instances
+from twin.aws import instances, pace, releases
 from twin.aws.account import Account, AwsError
 from twin.aws.eks_cluster import require_trust
 from twin.aws.kinds import CreatedResource, GeneratedName, ResourceKind, UpdatedResource, paths
@@ -22,6 +22,7 @@ _DEFAULT_INSTANCE_TYPE = "t3.medium"
 
 def _create(aws: Account, inputs: Properties) -> CreatedResource:
     cluster, name = inputs["clusterName"], inputs["nodeGroupName"]
+    pace.require_active_cluster(aws, "CreateNodegroup", cluster)
     types = _instance_types(aws, inputs)
     _require_scaling(inputs["scalingConfig"], "CreateNodegroup")
     aws.call("ec2", "DescribeSubnets", SubnetIds=inputs["subnetIds"])
@@ -40,6 +41,8 @@ def _create(aws: Account, inputs: Properties) -> CreatedResource:
         launchTemplate=_template_reference(inputs),
         tags=aws.tags(inputs),
     )["nodegroup"]
+    version = inputs.get("version") or _cluster_version(aws, cluster)
+    release = _release(aws, "CreateNodegroup", version, inputs)
     failure = _join_failure(aws, role, inputs["subnetIds"]) or instances.scale(
         aws, _node_group_request(aws, inputs, types)
     )
@@ -50,10 +53,10 @@ def _create(aws: Account, inputs: Properties) -> CreatedResource:
             "amiType": inputs.get("amiType", "AL2023_x86_64_STANDARD"),
             "capacityType": inputs.get("capacityType", "ON_DEMAND"),
             "instanceTypes": inputs.get("instanceTypes") or ([] if inputs.get("launchTemplate") else types),
-            "releaseVersion": inputs.get("releaseVersion") or f"{_cluster_version(aws, cluster)}.0-20261101",
+            "releaseVersion": release,
             "resources": [{"autoscalingGroups": [{"name": f"eks-{name}-{group['nodegroupArn'][-12:]}"}]}],
             "status": "CREATE_FAILED" if failure else "ACTIVE",
-            "version": inputs.get("version") or _cluster_version(aws, cluster),
+            "version": version,
         },
         failure
         and f"waiting for EKS Node Group ({cluster}:{name}) create: unexpected state 'CREATE_FAILED', "
@@ -63,6 +66,11 @@ def _create(aws: Account, inputs: Properties) -> CreatedResource:
 
 def _update(aws: Account, old: ResourceState, inputs: Properties) -> UpdatedResource:
     cluster, name = inputs["clusterName"], inputs["nodeGroupName"]
+    if old.outputs["status"] == "CREATE_FAILED":
+        if _settings(inputs) == _settings(old.inputs):
+            return UpdatedResource({})  # the provider asks for nothing where nothing has changed
+        message = "Nodegroup cannot be updated as it is currently not in Active State (CREATE_FAILED)"
+        raise AwsError("eks", "UpdateNodegroupConfig", "ResourceInUseException", message)
     types = _instance_types(aws, inputs)
     _require_scaling(inputs["scalingConfig"], "UpdateNodegroupConfig")
     labels = inputs.get("labels") or {}
@@ -77,21 +85,55 @@ def _update(aws: Account, old: ResourceState, inputs: Properties) -> UpdatedReso
             "removeLabels": sorted(set(old.inputs.get("labels") or {}) - set(labels)),
         },
     )
-    version = inputs.get("version") or old.outputs["version"]
-    if _template_reference(inputs) != _template_reference(old.inputs) or version != old.outputs["version"]:
-        aws.call("eks", "UpdateNodegroupVersion", clusterName=cluster, nodegroupName=name)
-        # EKS replaces every machine when the template or the version changes.
-        instances.retire(aws, cluster, name)
+    before, after = _machine_image(aws, old.inputs, old.outputs), _machine_image(aws, inputs, old.outputs)
+    request_now = _node_group_request(aws, inputs, types)
     role = inputs["nodeRoleArn"].rsplit("/", 1)[-1]
-    failure = _join_failure(aws, role, inputs["subnetIds"]) or instances.scale(
-        aws, _node_group_request(aws, inputs, types)
-    )
+    failure = _join_failure(aws, role, inputs["subnetIds"]) or instances.scale(aws, request_now)
+    if failure is None and before != after:
+        aws.call("eks", "UpdateNodegroupVersion", clusterName=cluster, nodegroupName=name)
+        settings = inputs.get("updateConfig") or {}
+        at_once = int(settings.get("maxUnavailable") or 1)
+        renew = instances.renew_minimal if settings.get("updateStrategy") == "MINIMAL" else instances.renew_default
+        failure = renew(aws, request_now, at_once)
+        if failure is not None and renew is instances.renew_default:
+            after = before  # the update has failed as a whole; the machines are those of before
+    _, version, release = after
     return UpdatedResource(
-        {"status": "DEGRADED" if failure else "ACTIVE", "version": version},
+        {"status": "DEGRADED" if failure else "ACTIVE", "version": version, "releaseVersion": release},
         failure
         and f"waiting for EKS Node Group ({cluster}:{name}) update: unexpected state 'Failed', "
         f"wanted target 'Successful'. last error: {failure}",
+        _holding(inputs, old.inputs) if failure and after == before else None,
     )
+
+
+def _settings(inputs: Properties) -> Properties:
+    return {key: value for key, value in inputs.items() if not key.startswith("__")}
+
+
+def _machine_image(aws: Account, inputs: Properties, outputs: Properties) -> tuple[dict[str, str] | None, str, str]:
+    """Return template, version and release of the machines. EKS renews them all when one of the three changes."""
+    version = inputs.get("version") or outputs["version"]
+    release = inputs.get("releaseVersion") or (
+        outputs["releaseVersion"] if version == outputs["version"] else releases.image_release(aws, version)
+    )
+    _release(aws, "UpdateNodegroupVersion", version, {"releaseVersion": release})
+    return _template_reference(inputs), version, release
+
+
+def _holding(inputs: Properties, old: Properties) -> Properties:
+    """Return the inputs with the image that the machines have kept."""
+    image = ("launchTemplate", "version", "releaseVersion")
+    return {**{k: v for k, v in inputs.items() if k not in image}, **{k: old[k] for k in image if k in old}}
+
+
+def _release(aws: Account, operation: str, version: str, inputs: Properties) -> str:
+    """Return the release of the node image that is asked for, or the recommended one. It belongs to one version."""
+    release = str(inputs.get("releaseVersion") or releases.image_release(aws, version))
+    if not release.startswith(f"{version}."):
+        message = f"Requested Nodegroup release version {release} is invalid. Allowed are those of {version}."
+        raise AwsError("eks", operation, "InvalidParameterException", message)
+    return release
 
 
 def _recover(aws: Account, old: ResourceState) -> UpdatedResource:
@@ -122,6 +164,7 @@ def _node_group_request(aws: Account, inputs: Properties, types: list[str]) -> i
         labels={key: str(value) for key, value in (inputs.get("labels") or {}).items()},
         taints=tuple((t["key"], t.get("value") or "", t["effect"]) for t in inputs.get("taints") or ()),
         root_volume_gib=_root_volume_gib(aws, inputs),
+        retires_first=(inputs.get("updateConfig") or {}).get("updateStrategy") == "MINIMAL",
     )
 
 
@@ -207,5 +250,7 @@ KINDS = (
         recomputed=paths("status"),
         recover=_recover,
         changes_nodes=True,
+        minutes={"create": 3, "update": 4, "delete": 4},
+        one_order_at_a_time="Nodegroup",
     ),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from twin.aws import eks_calls
+from twin.aws import eks_calls, releases, tagged
 from twin.aws.account import Account, AwsError
 from twin.aws.machines import offering_zones
 from twin.aws.network_functions import prefix_list_of, route_table_of, subnet_of, vpc_of
@@ -48,7 +48,7 @@ def _parameter(aws: Account, arguments: Properties) -> Properties:
     name = arguments["name"]
     if name.startswith("/aws/service/eks/optimized-ami/"):
         # EKS publishes the recommended image or release for each version; moto has none of them.
-        value = "ami-0twin" if name.endswith("image_id") else f"{name.split('/')[5]}.0-20261101"
+        value = "ami-0twin" if name.endswith("image_id") else releases.image_release(aws, name.split("/")[5])
     else:
         value = aws.call("ssm", "GetParameter", Name=name)["Parameter"]["Value"]
     return {
@@ -84,7 +84,7 @@ def _addon_version(aws: Account, arguments: Properties) -> Properties:
     if arguments["addonName"] not in eks_calls.ADDONS:
         message = f"no add-on {arguments['addonName']}"
         raise AwsError("eks", "DescribeAddonVersions", "InvalidParameterException", message)
-    version = f"v{arguments['kubernetesVersion']}.0-eksbuild.1"
+    version = releases.addon_version(aws, arguments["kubernetesVersion"])
     return {**arguments, "id": arguments["addonName"], "version": version, "region": aws.region}
 
 
@@ -119,4 +119,5 @@ FUNCTIONS: Mapping[str, AwsFunction] = {
     "aws:ec2/getRouteTable:getRouteTable": route_table_of,
     "aws:ec2/getSubnet:getSubnet": subnet_of,
     "aws:ec2/getVpc:getVpc": vpc_of,
+    **tagged.FUNCTIONS,
 }

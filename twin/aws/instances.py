@@ -42,6 +42,7 @@ class NodeGroupRequest:
     capacity_type: `ON_DEMAND`, `SPOT` or `CAPACITY_BLOCK`.
     taints: key, value and effect of each taint.
     root_volume_gib: size of the root volume, GiB.
+    retires_first: whether an update ends an old machine before it starts a new one (EKS's strategy MINIMAL).
     """
 
     cluster: str
@@ -53,6 +54,7 @@ class NodeGroupRequest:
     labels: Mapping[str, str]
     taints: tuple[tuple[str, str, str], ...]
     root_volume_gib: int
+    retires_first: bool = False
 
 
 def scale(aws: Account, request: NodeGroupRequest) -> str | None:
@@ -69,6 +71,45 @@ def scale(aws: Account, request: NodeGroupRequest) -> str | None:
     return None
 
 
+def renew_default(aws: Account, request: NodeGroupRequest, unavailable: int) -> str | None:
+    """Replace every machine as EKS's strategy DEFAULT does: first up to two more in each zone, then the old ones.
+
+    Quota and capacity must hold the surge: one new machine in each zone of the group's at least. Where they do not, the
+    update fails, the new machines end and the old ones stay; the answer says why.
+    """
+    old = _rows_of(aws.state, request.cluster, request.node_group)
+    failure = None
+    for _ in range(max(2 * len({subnet.zone for subnet in request.subnets}), unavailable)):
+        failure = _launch_one(aws, request)
+        if failure is not None:
+            break
+    started = set(_rows_of(aws.state, request.cluster, request.node_group)) - set(old)
+    bare = {row["zone"] for row in old.values()} - {_rows(aws.state)[identifier]["zone"] for identifier in started}
+    if bare:
+        for identifier in started:
+            del _rows(aws.state)[identifier]
+        return failure or f"NodeCreationFailure: no new node in {', '.join(sorted(bare))}"
+    for identifier in old:
+        del _rows(aws.state)[identifier]
+        _launch_one(aws, request)  # the group keeps its surge for as long as it can; its size counts in the end
+    return scale(aws, request)
+
+
+def renew_minimal(aws: Account, request: NodeGroupRequest, unavailable: int) -> str | None:
+    """Replace every machine as EKS's strategy MINIMAL does: some old ones end, as many new ones start in their place.
+
+    It never runs more than the group's size. Where no machine starts, the group stays smaller; the answer says why.
+    """
+    old = list(_rows_of(aws.state, request.cluster, request.node_group))
+    for first in range(0, len(old), unavailable):
+        for identifier in old[first : first + unavailable]:
+            del _rows(aws.state)[identifier]
+        failure = scale(aws, request)
+        if failure is not None:
+            return failure
+    return None
+
+
 def retire(aws: Account, cluster: str, node_group: str) -> None:
     """End all instances of a group."""
     for identifier in _rows_of(aws.state, cluster, node_group):
@@ -79,9 +120,10 @@ def settle(store: Store, cluster: str, region: str) -> None:
     """Make the cluster's nodes match its instances, and wait until the new ones are Ready. A cluster without a control
     plane has no nodes.
 
-    Nodes that no longer have an instance are drained first. One program at a time does this, from rows that it reads
-    while it does; otherwise one would drain what another has just started. Raises `TimeoutError` when a node does not
-    get ready and `OperationError` when the cluster does not answer.
+    Nodes that no longer have an instance are drained: first where nothing takes their place, after the new ones are
+    Ready where a group is renewed, and in turn with them where it retires first. One program at a time does this, from
+    rows that it reads while it does; otherwise one would drain what another has just started.
+    Raises `TimeoutError` when a node does not get ready and `OperationError` when the cluster does not answer.
     """
     kubeconfig = control_planes.kubeconfig_of(store.load(), cluster, region)
     if kubeconfig is None:
@@ -98,18 +140,37 @@ def settle(store: Store, cluster: str, region: str) -> None:
         try:
             nodes_by_name = _nodes_by_name(client)
             instances_by_name = {row["name"]: _instance(identifier, row) for identifier, row in rows.items()}
-            with ThreadPoolExecutor(max_workers=8) as pool:
-                list(
-                    pool.map(
-                        lambda name: nodes.leave(client, name), sorted(set(nodes_by_name) - set(instances_by_name))
-                    )
-                )
+            leaving = {
+                name: node.metadata.labels["eks.amazonaws.com/nodegroup"]
+                for name, node in sorted(nodes_by_name.items())
+                if name not in instances_by_name
+            }
+            coming = {row["name"]: row for row in rows.values() if row["name"] not in nodes_by_name}
+            renewed = {row["node_group"]: row.get("retires_first", False) for row in coming.values()}
+
+            def leave(names: list[str]) -> None:
+                with ThreadPoolExecutor(max_workers=8) as pool:
+                    list(pool.map(lambda name: nodes.leave(client, name), names))
+
+            def join(names: list[str]) -> None:
+                nodes.wait_ready(client, nodes.join(client, [instances_by_name[name] for name in names]), _JOIN_LIMIT_S)
+
+            leave([name for name, group in leaving.items() if group not in renewed])
             for name in sorted(set(nodes_by_name) & set(instances_by_name)):
                 _relabel(client, nodes_by_name[name], nodes.node_object(instances_by_name[name]))
-            new_names = nodes.join(
-                client, [instances_by_name[name] for name in sorted(set(instances_by_name) - set(nodes_by_name))]
-            )
-            nodes.wait_ready(client, new_names, _JOIN_LIMIT_S)
+            in_turn = {
+                name
+                for name, row in coming.items()
+                if row.get("retires_first") and row["node_group"] in leaving.values()
+            }
+            for group in sorted(group for group, retires_first in renewed.items() if retires_first):
+                old = [name for name, own in leaving.items() if own == group]
+                new = sorted(name for name in in_turn if coming[name]["node_group"] == group)
+                for index in range(max(len(old), len(new))):
+                    leave(old[index : index + 1])
+                    join(new[index : index + 1])
+            join(sorted(set(coming) - in_turn))
+            leave([name for name, group in leaving.items() if renewed.get(group) is False])
         except HTTPError as error:
             raise OperationError(f"the twin cluster of {kubeconfig} does not answer: {error}") from error
         finally:
@@ -233,6 +294,7 @@ def _start(aws: Account, request: NodeGroupRequest, subnet: Subnet, instance_typ
         "labels": dict(request.labels),
         "taints": [list(taint) for taint in request.taints],
         "root_volume_gib": request.root_volume_gib,
+        "retires_first": request.retires_first,
     }
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from twin.aws.account import Account
+from twin.aws.store import ResourceRecord
 from twin.provider.contract import ResourceState
 from twin.provider.wire import Properties
 
@@ -34,6 +35,8 @@ class UpdatedResource:
 
     outputs: Properties
     failure: str | None = None
+    inputs: Properties | None = None
+    """What the resource holds now, where it did not take what was asked for."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,12 @@ class ResourceKind:
     """What the service goes on trying by itself between two operations, if anything. It is asked for at each read."""
     changes_nodes: bool = False
     """Whether operations on it add or remove machines of the cluster."""
+    identify: Callable[[Mapping[str, ResourceRecord], str], str | None] | None = None
+    """Finds the id of what an import names in the provider's own way, where that is not the id."""
+    minutes: Mapping[str, float] = field(default_factory=dict)
+    """Minutes that AWS takes: operation -> minutes. What is not named is done at once."""
+    one_order_at_a_time: str = ""
+    """What EKS calls it when it refuses an order because it still works on another; empty where it takes them all."""
 
 
 def paths(text: str) -> frozenset[str]:

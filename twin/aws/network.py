@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from twin.aws.account import Account, AwsError
 from twin.aws.kinds import CreatedResource, ResourceKind, UpdatedResource, paths
+from twin.aws.store import ResourceRecord
 from twin.provider.contract import ResourceState
 from twin.provider.wire import Properties
+
+_ROUTE: Final = "aws:ec2/route:Route"
+_ASSOCIATION: Final = "aws:ec2/routeTableAssociation:RouteTableAssociation"
 
 
 def _create_vpc(aws: Account, inputs: Properties) -> CreatedResource:
@@ -188,10 +193,34 @@ def _route_request(aws: Account, inputs: Properties) -> dict[str, Any]:
 
 def _create_route(aws: Account, inputs: Properties) -> CreatedResource:
     table = inputs["routeTableId"]
+    if _route_in(aws.state.records.get(_ROUTE, {}), _route_name(inputs)) is not None:
+        message = f"The route identified by {_route_name(inputs).partition('_')[2]} already exists."
+        raise AwsError("ec2", "CreateRoute", "RouteAlreadyExists", message)
     aws.call("ec2", "CreateRoute", RouteTableId=table, **_route_request(aws, inputs))
     destination = inputs.get("destinationCidrBlock") or inputs.get("destinationPrefixListId") or ""
     digest = int(hashlib.sha256(destination.encode()).hexdigest()[:8], 16)
     return CreatedResource(f"r-{table}{digest}", {"origin": "CreateRoute", "state": "active"})
+
+
+def _route_name(inputs: Properties) -> str:
+    """Return what an import calls the route: its table and its destination."""
+    return f"{inputs['routeTableId']}_{inputs.get('destinationCidrBlock') or inputs.get('destinationPrefixListId')}"
+
+
+def _route_in(records: Mapping[str, ResourceRecord], name: str) -> str | None:
+    return next((key for key, record in records.items() if _route_name(record.inputs) == name), None)
+
+
+def _association_in(records: Mapping[str, ResourceRecord], name: str) -> str | None:
+    """Find an association by what an import calls it: its subnet and its table."""
+    return next(
+        (
+            key
+            for key, record in records.items()
+            if f"{record.inputs.get('subnetId')}/{record.inputs['routeTableId']}" == name
+        ),
+        None,
+    )
 
 
 def _update_route(aws: Account, old: ResourceState, inputs: Properties) -> UpdatedResource:
@@ -212,6 +241,11 @@ def _delete_route(aws: Account, old: ResourceState) -> None:
 
 def _create_association(aws: Account, inputs: Properties) -> CreatedResource:
     request = aws.request("ec2", "AssociateRouteTable", inputs, "routeTableId subnetId gatewayId")
+    for record in aws.state.records.get(_ASSOCIATION, {}).values():
+        if inputs.get("subnetId") and record.inputs.get("subnetId") == inputs["subnetId"]:
+            table = inputs["routeTableId"]
+            message = f"The specified association for route table {table} conflicts with an existing association"
+            raise AwsError("ec2", "AssociateRouteTable", "Resource.AlreadyAssociated", message)
     return CreatedResource(aws.call("ec2", "AssociateRouteTable", **request)["AssociationId"], {})
 
 
@@ -270,6 +304,7 @@ KINDS = (
         delete=lambda aws, old: _none(aws.call("ec2", "DeleteNatGateway", NatGatewayId=old.id)),
         replace_on=paths("subnetId allocationId connectivityType privateIp region"),
         defaults={"connectivityType": "public"},
+        minutes={"create": 2, "delete": 1},
     ),
     ResourceKind(
         "aws:ec2/routeTable:RouteTable",
@@ -280,17 +315,19 @@ KINDS = (
         unordered=paths("routes"),
     ),
     ResourceKind(
-        "aws:ec2/route:Route",
+        _ROUTE,
         create=_create_route,
         update=_update_route,
         delete=_delete_route,
         replace_on=paths("routeTableId destinationCidrBlock destinationPrefixListId region"),
+        identify=_route_in,
     ),
     ResourceKind(
-        "aws:ec2/routeTableAssociation:RouteTableAssociation",
+        _ASSOCIATION,
         create=_create_association,
         update=None,
         delete=lambda aws, old: _none(aws.call("ec2", "DisassociateRouteTable", AssociationId=old.id)),
+        identify=_association_in,
     ),
 )
 

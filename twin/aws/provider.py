@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from twin.aws import faults, instances
+from twin.aws import faults, instances, pace
 from twin.aws.account import Account
 from twin.aws.kinds import GeneratedName, ResourceKind
 from twin.aws.registry import function_of, kind_of
@@ -114,15 +114,24 @@ class AwsProvider(ImitatedProvider):
             created = kind.create(self._account(state, world, inputs), inputs)
             outputs = self._outputs(kind, inputs, created.outputs)
             record = ResourceRecord(resource.name, self._region_of(inputs), inputs, outputs)
-            state.records.setdefault(kind.token, {})[created.id] = record
+            pace.begin(record, kind, "create")
+            if state.records.setdefault(kind.token, {}).setdefault(created.id, record) is not record:
+                raise OperationError(f"api error ResourceInUseException: {created.id} is still being deleted")
         faults.strike_after(self._store, "create", resource)
-        return self._state_with_nodes(kind, ResourceState(created.id, inputs, outputs), created.failure)
+        answer = self._state_with_nodes(kind, ResourceState(created.id, inputs, outputs), created.failure)
+        pace.wait(record)
+        return answer
 
     def read(self, resource: Resource, old: ResourceState) -> ResourceState | None:
-        self._recover(kind_of(resource.type), old.id)
+        kind = kind_of(resource.type)
+        self._recover(kind, old.id)
         with inquiry(self._store) as (state, _):
-            record = state.records.get(resource.type, {}).get(old.id)
-        return None if record is None else ResourceState(old.id, record.inputs, record.outputs)
+            records = state.records.get(resource.type, {})
+            identifier = old.id
+            if identifier not in records and kind.identify is not None:
+                identifier = kind.identify(records, old.id) or old.id
+            record = records.get(identifier)
+        return None if record is None else ResourceState(identifier, record.inputs, pace.seen(record))
 
     def _recover(self, kind: ResourceKind, identifier: str) -> None:
         """Let the service go on with what it still lacks, as an Auto Scaling group does while nobody looks."""
@@ -150,23 +159,34 @@ class AwsProvider(ImitatedProvider):
         faults.strike_before(self._store, "update", resource)
         with transaction(self._store) as (state, world):
             record = _record_of(state, kind, old.id)
+            pace.require_rest(kind, record, "update")
             before = ResourceState(old.id, record.inputs, record.outputs)
             result = kind.update(self._account(state, world, inputs), before, inputs)
             computed = {**_without_inputs(before), **result.outputs}
-            record.inputs, record.outputs = inputs, self._outputs(kind, inputs, computed)
+            held = inputs if result.inputs is None else result.inputs
+            record.inputs, record.outputs = held, self._outputs(kind, held, computed)
+            pace.begin(record, kind, "update")
         faults.strike_after(self._store, "update", resource)
-        return self._state_with_nodes(kind, ResourceState(old.id, inputs, record.outputs), result.failure)
+        answer = self._state_with_nodes(kind, ResourceState(old.id, held, record.outputs), result.failure)
+        pace.wait(record)
+        return answer
 
     def delete(self, resource: Resource, old: ResourceState, timeout_s: float) -> None:
         kind = kind_of(resource.type)
         faults.strike_before(self._store, "delete", resource)
         with transaction(self._store) as (state, world):
-            record = state.records.get(kind.token, {}).pop(old.id, None)
-            if record is not None:
-                kind.delete(
-                    self._account(state, world, record.inputs), ResourceState(old.id, record.inputs, record.outputs)
-                )
+            record = state.records.get(kind.token, {}).get(old.id)
+            if record is not None and record.status() != "DELETING":
+                pace.require_rest(kind, record, "delete")
+                before = ResourceState(old.id, record.inputs, record.outputs)
+                kind.delete(self._account(state, world, record.inputs), before)
+                pace.begin(record, kind, "delete")
+                if record.status() is None:
+                    del state.records[kind.token][old.id]
+        faults.strike_after(self._store, "delete", resource)
         self._settle_nodes(kind, old)
+        if record is not None:
+            pace.wait(record)
 
     def invoke(self, token: str, arguments: Properties) -> Properties:
         function = function_of(token)

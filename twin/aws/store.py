@@ -16,6 +16,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -42,12 +43,23 @@ class ResourceRecord:
     """A record is one resource at the imitated AWS.
 
     name: its name in the program that made it.
+    becoming, until: what AWS makes of it (`CREATING`, `UPDATING`, `DELETING`), and until when, seconds since 1970.
     """
 
     name: str
     region: str
     inputs: Properties
     outputs: Properties
+    becoming: str = ""
+    until: float = 0.0
+
+    def status(self) -> str | None:
+        """Return what AWS makes of it while that lasts, None while it rests."""
+        return self.becoming if self.until > time.time() else None
+
+    def is_gone(self) -> bool:
+        """Tell whether a deletion has come to its end, with or without somebody who waited for it."""
+        return self.becoming == "DELETING" and self.status() is None
 
 
 @dataclass
@@ -112,13 +124,17 @@ class Store:
             raise StoreError(f"{path} is not JSON ({error}); remove the folder to start anew") from error
         if document.get("format") != FORMAT:
             raise StoreError(f"{path} has format {document.get('format')}, not {FORMAT}; remove the folder")
+        records = {
+            token: {identifier: ResourceRecord(**record) for identifier, record in kept.items()}
+            for token, kept in document["records"].items()
+        }
         return AccountState(
             account=document["account"],
             generation=document["generation"],
             snapshot=document["snapshot"],
             records={
-                token: {identifier: ResourceRecord(**record) for identifier, record in records.items()}
-                for token, records in document["records"].items()
+                token: {identifier: record for identifier, record in kept.items() if not record.is_gone()}
+                for token, kept in records.items()
             },
             tables=document["tables"],
         )

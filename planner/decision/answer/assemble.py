@@ -17,6 +17,7 @@ from planner.decision.answer.routes import routes
 from planner.decision.answer.sentences import MEANING
 from planner.decision.answer.solved import Solved
 from planner.decision.answer.spend import bands_without_place, cost_of
+from planner.decision.answer.updates import update_verdicts, with_updates
 from planner.decision.answer.verdicts import verdicts
 from planner.decision.candidates.hosted_apis import HostedApi
 from planner.decision.candidates.omissions import Omission, counts_by_kind
@@ -56,15 +57,21 @@ def assemble(solved: Solved, background: Background) -> Plan:
     cost = cost_of(solved)
     planned_routes = routes(solved, cost)
     fallbacks = {name for route in planned_routes for name in route.fallback}
+    groups = with_updates(
+        node_groups(solved), {str(family): quota for family, quota in solved.environment.quotas.items()}
+    )
     return Plan(
         platform=_platform(solved),
         levels=_levels(solved),
-        node_groups=node_groups(solved),
+        node_groups=groups,
         pools=pools(solved, background.gates),
         routes=planned_routes,
         apis=tuple(_api(solved, api) for api in solved.apis if api.row.key in fallbacks),
         cost=cost,
-        verdicts=verdicts(solved, cost, background.gaps, bands_without_place(solved), fallbacks, background.preference),
+        verdicts=(
+            *verdicts(solved, cost, background.gaps, bands_without_place(solved), fallbacks, background.preference),
+            *update_verdicts(groups),
+        ),
         baselines=_alternatives(background.alternatives.baselines),
         runners_up=_alternatives(background.alternatives.runners_up),
         break_even=tuple(_point(p) for p in background.alternatives.break_even if isinstance(p, Scaled)),
@@ -99,6 +106,7 @@ def _platform(solved: Solved) -> PlannedPlatform:
         deploy_role=p.roles.deploy,
         admin_roles=p.roles.admin,
         kubernetes=p.kubernetes,
+        patches=p.patches,
         cluster=solved.cluster,
         image_mirror=p.images.mirror,
         ingress=planned_ingress(p.ingress) if solved.pools else None,

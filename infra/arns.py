@@ -1,0 +1,46 @@
+"""What an ARN names: the type of the resource, and the id by which the provider imports it.
+
+Only types that may be imported stand here: those whose name the program gives, or that have no name. A name that the
+provider has invented is not given again by an import, and the next run would replace the resource.
+"""
+
+from __future__ import annotations
+
+import re
+
+_FORMS = (
+    (r":eks:[^:]*:\d+:cluster/([^/]+)", "aws:eks/cluster:Cluster", "{0}"),
+    (r":eks:[^:]*:\d+:nodegroup/([^/]+)/([^/]+)/.+", "aws:eks/nodeGroup:NodeGroup", "{0}:{1}"),
+    (r":eks:[^:]*:\d+:addon/([^/]+)/([^/]+)/.+", "aws:eks/addon:Addon", "{0}:{1}"),
+    (
+        r":eks:[^:]*:\d+:podidentityassociation/([^/]+)/([^/]+)",
+        "aws:eks/podIdentityAssociation:PodIdentityAssociation",
+        "{0},{1}",
+    ),
+    (
+        r":eks:[^:]*:\d+:access-entry/([^/]+)/([^/]+)/(\d+)/(.+)/[^/]+",
+        "aws:eks/accessEntry:AccessEntry",
+        "{0}:arn:aws:iam::{2}:{1}/{3}",
+    ),
+    (r":ec2:[^:]*:\d+:vpc/(vpc-\w+)", "aws:ec2/vpc:Vpc", "{0}"),
+    (r":ec2:[^:]*:\d+:subnet/(subnet-\w+)", "aws:ec2/subnet:Subnet", "{0}"),
+    (r":ec2:[^:]*:\d+:internet-gateway/(igw-\w+)", "aws:ec2/internetGateway:InternetGateway", "{0}"),
+    (r":ec2:[^:]*:\d+:natgateway/(nat-\w+)", "aws:ec2/natGateway:NatGateway", "{0}"),
+    (r":ec2:[^:]*:\d+:elastic-ip/(eipalloc-\w+)", "aws:ec2/eip:Eip", "{0}"),
+    (r":ec2:[^:]*:\d+:route-table/(rtb-\w+)", "aws:ec2/routeTable:RouteTable", "{0}"),
+    (r":ec2:[^:]*:\d+:launch-template/(lt-\w+)", "aws:ec2/launchTemplate:LaunchTemplate", "{0}"),
+    (r":ec2:[^:]*:\d+:vpc-endpoint/(vpce-\w+)", "aws:ec2/vpcEndpoint:VpcEndpoint", "{0}"),
+    (r":ec2:[^:]*:\d+:vpc-flow-log/(fl-\w+)", "aws:ec2/flowLog:FlowLog", "{0}"),
+    (r":kms:[^:]*:\d+:key/([\w-]+)", "aws:kms/key:Key", "{0}"),
+    (r":s3:::([^/]+)", "aws:s3/bucket:Bucket", "{0}"),
+    (r":logs:[^:]*:\d+:log-group:([^:]+)(?::\*)?", "aws:cloudwatch/logGroup:LogGroup", "{0}"),
+)
+_PATTERNS = tuple((re.compile(f"arn:aws[\\w-]*{form}"), token, spelled) for form, token, spelled in _FORMS)
+
+
+def named_by(arn: str) -> tuple[str, str] | None:
+    """Return type and id of the resource; None for a type that is not imported."""
+    for pattern, token, spelled in _PATTERNS:
+        if match := pattern.fullmatch(arn):
+            return token, spelled.format(*match.groups())
+    return None

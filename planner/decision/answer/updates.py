@@ -1,0 +1,60 @@
+"""How EKS renews the nodes of each group: beside the old ones where the vCPU quota has room, in their place where not.
+
+    surge of a group = 2 · its zones · vCPUs of a node
+
+EKS starts up to two new nodes in each zone before it ends old ones (its strategy DEFAULT, one node unavailable at a
+time). An upgrade renews all groups at once, so that their surges add up within a family. A quota that is not stated
+holds everything here; a verdict names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from planner.plan.fleet import NodeGroup
+from planner.plan.review import Verdict
+
+
+def with_updates(groups: Sequence[NodeGroup], quotas: Mapping[str, int]) -> tuple[NodeGroup, ...]:
+    """Return the groups in their order, each with its way of renewal. Small surges are given room first."""
+    room = {family: quota - sum(_vcpus(group) for group in _of(groups, family)) for family, quota in quotas.items()}
+    minimal = set()
+    for group in sorted(groups, key=lambda group: (surge_vcpus(group), group.name)):
+        family = group.quota_family
+        if family not in room:
+            continue
+        if surge_vcpus(group) <= room[family]:
+            room[family] -= surge_vcpus(group)
+        else:
+            minimal.add(group.name)
+    return tuple(group.model_copy(update={"update": "minimal"}) if group.name in minimal else group for group in groups)
+
+
+def update_verdicts(groups: Sequence[NodeGroup]) -> list[Verdict]:
+    """Warn of groups whose nodes go before others take their place."""
+    return [
+        Verdict(
+            name=f"updates {group.name}",
+            state="warn",
+            message=(
+                f"up to {surge_vcpus(group)} vCPUs of new nodes beside the old do not fit in the quota of family "
+                f"{group.quota_family}; an update ends each node before it starts another, and its replicas are away "
+                "for so long"
+            ),
+        )
+        for group in groups
+        if group.update == "minimal"
+    ]
+
+
+def surge_vcpus(group: NodeGroup) -> int:
+    """Return the vCPUs that an update may need beside the group's own."""
+    return 2 * len(group.zones) * group.vcpus_per_node
+
+
+def _vcpus(group: NodeGroup) -> int:
+    return group.max_nodes * group.vcpus_per_node
+
+
+def _of(groups: Sequence[NodeGroup], family: str) -> list[NodeGroup]:
+    return [group for group in groups if group.quota_family == family]
