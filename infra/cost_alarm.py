@@ -12,7 +12,7 @@ from decimal import Decimal
 import pulumi
 import pulumi_aws as aws
 
-from infra.guardrails import ENVIRONMENT_TAG
+from infra.naming import ENVIRONMENT_TAG
 from planner.plan.cost import Cost
 from planner.plan.platform import PlannedAlerts
 

@@ -3,7 +3,7 @@
     python -m infra.deploy_policy environments/prod.lock.json [network | cluster]
 
 IAM limits the size of a policy, so there are two, to attach both: `network` holds EC2, `cluster` everything else. Each
-action is limited to the environment: by its tag where AWS can judge tags, by the beginning of its names where it cannot.
+action is limited to the environment: by its tag where AWS can judge tags, and else by the beginning of its names.
 A role may be passed on to the four services that need one. Where the platform has a permissions boundary, a role
 without it cannot be made, given a policy, or freed of it.
 
@@ -20,9 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from infra.billing import BILLED, FREE
-from infra.guardrails import ENVIRONMENT_TAG
 from infra.identities import CLUSTER_POLICIES, EBS_POLICY, NODE_POLICIES, managed_policy_arn, partition
-from infra.naming import stack_prefix
+from infra.naming import ENVIRONMENT_TAG, stack_prefix
 from infra.permissions import PERMISSIONS, needed_by
 from planner.documents.lock import load
 from planner.plan.platform import PlannedPlatform

@@ -14,12 +14,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from infra.billing import BILLED, FREE
-from infra.naming import GATEWAY_NAMESPACE, NODE_GROUP_LABEL, POOL_TAINT, SERVING_NAMESPACE, label_value
+from infra.naming import (
+    ENVIRONMENT_TAG,
+    GATEWAY_NAMESPACE,
+    NODE_GROUP_LABEL,
+    POOL_TAINT,
+    SERVING_NAMESPACE,
+    label_value,
+)
 from planner.plan.plan import Plan
 from planner.words.diagnostics import Problem
 
 Inputs = Mapping[str, Any]
-ENVIRONMENT_TAG = "spillway.dev/environment"
 SYSTEM = "system"
 CONTROL_PLANE_LOGS = frozenset({"api", "audit", "authenticator", "controllerManager", "scheduler"})
 POD_SECURITY = "pod-security.kubernetes.io/enforce"

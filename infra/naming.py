@@ -9,6 +9,8 @@ from planner.documents import routing
 from planner.words.names import bounded
 
 PROJECT = "spillway"
+ENVIRONMENT_TAG = "spillway.dev/environment"
+"""Tag of everything that can be tagged: the environment."""
 NODE_GROUP_LABEL = "spillway.dev/node-group"
 """Label on every node: the node group of the lock, or `system`."""
 POOL_TAINT = "spillway.dev/pool"

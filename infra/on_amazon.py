@@ -1,8 +1,8 @@
 """An environment in an AWS account: network, cluster, machines, pools and gateway.
 
 The order follows from what needs what: model store → network → cluster → system nodes → GPU nodes → platform layer →
-weights → pools → gateway. Pulumi removes in the opposite order. Weights are copied while GPU nodes are still made. A run
-ends early where a secret has no value yet, and at stage `cluster`: up to there, nobody calls the Kubernetes API.
+weights → pools → gateway. Pulumi removes in the opposite order. Weights are copied while GPU nodes are made. A run ends
+early where a secret has no value yet, and at stage `cluster`: up to there, nobody calls the Kubernetes API.
 """
 
 from __future__ import annotations

@@ -10,10 +10,8 @@ import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
 from infra.cluster import Cluster
-from infra.guardrails import ENVIRONMENT_TAG
 from infra.kubeconfig import kubeconfig
-from infra.naming import stack_prefix
-from infra.strays import ENVIRONMENT_TAG
+from infra.naming import ENVIRONMENT_TAG, stack_prefix
 from planner.plan.platform import PlannedPlatform
 
 

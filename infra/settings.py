@@ -17,6 +17,7 @@ namespace `spillway`:
     weightsImage  the same for those Jobs
     hubToken      secret of AWS Secrets Manager with a token of Hugging Face, for gated models
     acceptedLicences  licences of gated models that you accepted with that token's account, such as [Gemma]
+    monitoring    true where the cluster has the definitions of the Prometheus operator: monitors, rules, dashboard
     clientKeys    name of the Kubernetes Secret with the gateway's client keys
     providerKeys  name of the Kubernetes Secret with the API keys of providers
 """
@@ -26,7 +27,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
 
@@ -46,21 +47,22 @@ class StackSettings:
 
     environment: str
     folder: Path
-    override: str | None
-    protected: bool
-    runner: str
-    stage: Stage
-    addons: Mapping[str, str]
-    gateway_image: Image | None
-    engine_image: Image | None
-    client_keys: str
-    provider_keys: str
-    weights: Weights
-    weights_image: Image | None
-    hub_token: str | None
-    accepted_licences: tuple[str, ...]
+    override: str | None = None
+    protected: bool = False
+    runner: str = "outside"
+    stage: Stage = "all"
+    addons: Mapping[str, str] = field(default_factory=dict)
+    gateway_image: Image | None = None
+    engine_image: Image | None = None
+    client_keys: str = "gateway-client-keys"
+    provider_keys: str = "gateway-provider-keys"
+    weights: Weights = "synced"
+    weights_image: Image | None = None
+    hub_token: str | None = None
+    accepted_licences: tuple[str, ...] = ()
     pull_secrets: tuple[str, ...] = ()
     state_bucket: str | None = None
+    monitoring: bool = False
 
 
 def read() -> StackSettings:
@@ -82,9 +84,6 @@ def read() -> StackSettings:
     weights = config.get("weights") or "synced"
     if weights not in ("synced", "copied"):
         raise pulumi.RunError(f"spillway:weights is `{weights}`; write synced or copied")
-    licences = config.get_object("acceptedLicences") or []
-    if not isinstance(licences, list) or not all(isinstance(name, str) for name in licences):
-        raise pulumi.RunError("spillway:acceptedLicences must list names, such as [Gemma]")
     return StackSettings(
         environment=pulumi.get_stack(),
         folder=ROOT / folder,
@@ -97,12 +96,13 @@ def read() -> StackSettings:
         engine_image=_image(config, "engineImage"),
         client_keys=config.get("clientKeys") or "gateway-client-keys",
         provider_keys=config.get("providerKeys") or "gateway-provider-keys",
-        pull_secrets=_names(config, "pullSecrets"),
+        pull_secrets=_names(config, "pullSecrets", "[registry]"),
         state_bucket=config.get("stateBucket"),
         weights=cast(Weights, weights),
         weights_image=_image(config, "weightsImage"),
         hub_token=config.get("hubToken") or None,
-        accepted_licences=tuple(licences),
+        accepted_licences=_names(config, "acceptedLicences", "[Gemma]"),
+        monitoring=config.get_bool("monitoring") or False,
     )
 
 
@@ -114,10 +114,10 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _names(config: pulumi.Config, key: str) -> tuple[str, ...]:
+def _names(config: pulumi.Config, key: str, example: str) -> tuple[str, ...]:
     names = config.get_object(key) or []
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise pulumi.RunError(f"spillway:{key} must be a list of names, such as [registry]")
+        raise pulumi.RunError(f"spillway:{key} must list names, such as {example}")
     return tuple(names)
 
 

@@ -24,11 +24,11 @@ import pulumi_aws as aws
 from infra.arns import named_by
 from infra.billing import BILLED
 from infra.deployed import Recorded
+from infra.naming import ENVIRONMENT_TAG
 from planner.plan.plan import Plan
 
 RESOURCE_TAG = "spillway.dev/resource"
 """Tag with the name that a resource has in the program."""
-ENVIRONMENT_TAG = "spillway.dev/environment"
 NAMED = {
     "aws:cloudwatch/logGroup:LogGroup": "name",
     "aws:ec2/launchTemplate:LaunchTemplate": "name",

@@ -92,7 +92,7 @@ async def asked(
         return ["127.0.0.1"]
 
     monkeypatch.setattr(discovery.Discovery.__init__, "__defaults__", (here, "http"))
-    async with backends(script, encryption=own and own.server()) as (near,):
+    async with backends(script, encryption=own.server() if own else None) as (near,):
         by_name = {key: value for key, value in pool().items() if key != "endpoints"}
         by_name["address"] = f"{SERVICE}:{near.url.rpartition(':')[2]}"
         policy = document({"near": by_name}, chat=restricted(deadline_ms=2000))

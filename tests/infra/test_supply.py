@@ -17,7 +17,7 @@ from infra.registries import AMAZON, CACHE_PREFIX_LIMIT, PUBLISHED, Mirror, laye
 from infra.settings import StackSettings
 from tests.infra import locks
 from tests.infra.conftest import Run
-from tests.infra.programs import Registered, run_program
+from tests.infra.programs import Account, Registered, run_program
 
 DIGEST = f"sha256:{'a' * 64}"
 AMAZONS = Mirror(AMAZON, locks.ACCOUNT, "us-east-1", "spillway-prod")
@@ -211,7 +211,7 @@ def test_a_protected_stack_runs_only_what_is_named_by_its_digest(
 
 def test_amazon_fetches_no_images_for_china() -> None:
     running = image_rules.RunningImages(*(Image.parse(f"vllm/vllm-openai:v0.33.0@{DIGEST}"),) * 3)
-    settings = StackSettings("prod", Path(), None, False, "inside", {}, running.gateway, None, "", "")
+    settings = StackSettings("prod", Path(), gateway_image=running.gateway)
     there = locks.on_platform(SUPPLIED, region="cn-north-1")
     assert [problem.code for problem in image_rules.problems(there, settings, running)] == ["DEP052"]
     assert image_rules.problems(SUPPLIED, settings, running) == ()
