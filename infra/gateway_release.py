@@ -1,6 +1,6 @@
-"""The gateway's release, with the policy document of the lock.
+"""The gateway: the chart `gateway` with the policy document of the lock.
 
-The release comes after every pool. So the document never names a pool that is not ready, and an old pool goes only
+It comes after every pool. So the document never names a pool that is not ready, and an old pool goes only
 after the document that no longer names it is in force. Keys are named and never read: two Kubernetes Secrets hold them.
 """
 
@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
-from infra.charts import RELEASE_HISTORY, Chart
+from infra.charts import rendered
 from infra.images import Image
 from infra.naming import GATEWAY_NAMESPACE, GATEWAY_RELEASE
 from infra.values import gateway
@@ -24,43 +23,35 @@ PORT = 80
 
 @dataclass(frozen=True)
 class GatewayArgs:
-    """Arguments of the gateway's release.
+    """Arguments of the gateway.
 
     client_keys, provider_keys: names of Kubernetes Secrets.
     image: image to run; None takes the chart's own.
     """
 
     lock: Lock
-    chart: Chart
     image: Image | None
     client_keys: str
     provider_keys: str
 
 
 class GatewayRelease(pulumi.ComponentResource):
-    """The release's output is `address`, the URL of the gateway inside the cluster."""
+    """The gateway's output is `address`, the URL of the gateway inside the cluster."""
 
     address: pulumi.Output[str]
 
     def __init__(self, name: str, args: GatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("spillway:kubernetes:Gateway", name, None, opts)
-        release = kubernetes.helm.v3.Release(
+        values = gateway(args.lock, image=args.image, client_keys=args.client_keys, provider_keys=args.provider_keys)
+        objects = rendered(
+            "gateway",
             GATEWAY_RELEASE,
-            name=GATEWAY_RELEASE,
-            namespace=GATEWAY_NAMESPACE,
-            chart=args.chart.path,
-            values=gateway(
-                args.lock,
-                chart_digest=args.chart.digest,
-                image=args.image,
-                client_keys=args.client_keys,
-                provider_keys=args.provider_keys,
-            ),
-            timeout=TIMEOUT_SECONDS,
-            max_history=RELEASE_HISTORY,
-            atomic=False,
-            skip_await=False,
-            opts=pulumi.ResourceOptions(parent=self),
+            GATEWAY_NAMESPACE,
+            values,
+            TIMEOUT_SECONDS,
+            pulumi.ResourceOptions(parent=self),
         )
-        self.address = release.name.apply(lambda name: f"http://{name}.{GATEWAY_NAMESPACE}.svc.cluster.local:{PORT}")
+        self.address = objects.resources.apply(
+            lambda _: f"http://{GATEWAY_RELEASE}.{GATEWAY_NAMESPACE}.svc.cluster.local:{PORT}"
+        )
         self.register_outputs({"address": self.address})

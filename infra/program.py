@@ -6,10 +6,12 @@ model store → network → cluster → nodes → platform layer → pools → g
 
 from __future__ import annotations
 
+import os
+
 import pulumi
 
-from infra import inputs, preflight, settings
-from infra.charts import chart, engine_version
+from infra import inputs, preflight, reachability, settings
+from infra.charts import engine_version
 from infra.cluster import Cluster, ClusterArgs
 from infra.deployed import USD, deployed_usd
 from infra.gateway_release import GatewayArgs, GatewayRelease
@@ -33,7 +35,7 @@ def deploy() -> None:
     chosen = settings.read()
     try:
         granted = inputs.deployable_lock(chosen, _engine(chosen), deployed_usd)
-        against = preflight.problems(granted.lock.plan, chosen.runner)
+        against = (*preflight.problems(granted.lock.plan, chosen.runner), *reachability.problems(os.environ))
         if against:
             raise Problems(against, exit_code=1)
     except Problems as refusal:
@@ -146,7 +148,6 @@ def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
                 bucket=store.bucket,
                 bucket_arn=store.arn,
                 store_cidrs=network.store_cidrs,
-                chart=chart("vllm"),
                 image=chosen.engine_image,
                 kubernetes=in_kubernetes,
             ),
@@ -158,7 +159,7 @@ def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
     ]
     gateway = GatewayRelease(
         prefix,
-        GatewayArgs(lock, chart("gateway"), chosen.gateway_image, chosen.client_keys, chosen.provider_keys),
+        GatewayArgs(lock, chosen.gateway_image, chosen.client_keys, chosen.provider_keys),
         pulumi.ResourceOptions(providers=[in_kubernetes], depends_on=[layer, *pools, *addons]),
     )
     _export(cluster, store, pools, gateway)

@@ -58,7 +58,6 @@ def vllm(
     bucket: str,
     region: str,
     store_cidrs: Sequence[str],
-    chart_digest: str,
     image: Image | None,
 ) -> dict[str, Any]:
     """Return the values of a pool's release.
@@ -75,7 +74,6 @@ def vllm(
         "pool": label_value(pool.name),
         "replicas": pool.replicas.max,
         "privacy": pool.privacy,
-        "chartDigest": chart_digest,
         "model": {
             "name": pool.hf_id,
             "revision": pool.revision,
@@ -152,9 +150,7 @@ def tolerations(pool: Pool, group: NodeGroup) -> list[dict[str, str]]:
     return [{"key": POOL_TAINT, "operator": "Equal", "value": label_value(pool.name), "effect": "NoSchedule"}]
 
 
-def gateway(
-    lock: Lock, *, chart_digest: str, image: Image | None, client_keys: str, provider_keys: str
-) -> dict[str, Any]:
+def gateway(lock: Lock, *, image: Image | None, client_keys: str, provider_keys: str) -> dict[str, Any]:
     """Return the values of the gateway's release. The two keys are names of Kubernetes Secrets; no secret stands in
     values.
 
@@ -163,7 +159,6 @@ def gateway(
     spilling = any(route.fallback for route in lock.plan.routes)
     variables = sorted({api.api_key_env for api in lock.plan.apis}) if spilling else []
     values: dict[str, Any] = {
-        "chartDigest": chart_digest,
         "policy": {"document": json.dumps(routing.policy(lock), sort_keys=True, indent=2, ensure_ascii=False) + "\n"},
         "clientKeys": {"secretName": client_keys},
         "providerKeys": [{"env": name, "secretName": provider_keys, "key": name} for name in variables],

@@ -143,6 +143,7 @@ CODES: dict[str, str] = {
     "DEP025": "Restricted data would share its nodes.",
     "DEP026": "A pool's name is too long for a Helm release.",
     "DEP027": "The plan hosts models but does not say what is built for their cluster.",
+    "DEP080": "The environment tells the provider to forget a cluster that does not answer.",
     "COM001": "There is no token with which a pull request could be commented.",
     "COM002": "The token may not comment the pull request, or the forge does not accept it.",
     "COM003": "The pull request or its repository was not found, or the token may not see it.",

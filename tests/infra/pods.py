@@ -29,7 +29,8 @@ class ClusterView:
     """The cluster of a kubeconfig, as tests ask it."""
 
     def __init__(self, kubeconfig: Path) -> None:
-        self._core = client.CoreV1Api(config.new_client_from_config(str(kubeconfig)))
+        self.api = config.new_client_from_config(str(kubeconfig))
+        self._core = client.CoreV1Api(self.api)
 
     def settled(self) -> Pods:
         """Where pods stand once all are ready. Helm's wait is content while a Deployment's `maxUnavailable` are not."""

@@ -38,3 +38,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "gateway.graceSeconds" -}}
 {{- add (int64 .Values.drain.preStopSeconds) (int64 .Values.drain.timeoutSeconds) 5 -}}
 {{- end }}
+
+{{/* What must be there before the pods, in the words of `config.kubernetes.io/depends-on`. */}}
+{{- define "gateway.appliedBefore" -}}
+{{- $here := printf "namespaces/%s" .Release.Namespace }}
+{{- $name := include "gateway.fullname" . }}
+{{- $before := list (printf "policy/%s/PodDisruptionBudget/%s" $here $name) (printf "/%s/ConfigMap/%s-policy" $here $name) }}
+{{- if .Values.networkPolicy.enabled }}
+{{- $before = append $before (printf "networking.k8s.io/%s/NetworkPolicy/%s" $here $name) }}
+{{- end }}
+{{- if .Values.serviceAccount.create }}
+{{- $before = append $before (printf "/%s/ServiceAccount/%s" $here (include "gateway.serviceAccountName" .)) }}
+{{- end }}
+{{- join "," $before -}}
+{{- end }}
