@@ -1,35 +1,23 @@
-"""The project's own Helm charts, as Pulumi must name them.
+"""The project's own Helm charts, each object of them a resource of the stack.
 
-A release compares its inputs only, so a chart that was edited in place would go unseen. Its digest is therefore passed
-as a value that no template renders. The path is relative to the root, where the engine starts its providers, because an
-absolute one would change with every checkout.
+The provider renders a chart and registers what comes out, in the order that the chart's annotations ask for. So drift
+of any object shows in a preview and is put back by `up`, and nothing is ever left pending (docs/decisions/0060). Tests
+of a chart (`helm test`) are left out. The path is relative to the root, where the engine starts its providers, because
+an absolute one would change with every checkout.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as kubernetes
 
 from infra.images import Image
+from infra.objects import owner, patience
 from infra.settings import ROOT
-
-RENDERED = ("Chart.yaml", "values.yaml", "values.schema.json", "templates", "charts", "crds", "dashboards")
-"""Files of a chart's folder that can change a release."""
-RELEASE_HISTORY = 5
-"""Number of past revisions that Helm keeps of a release."""
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A chart as a release names it.
-
-    path: for `Release.chart`, relative to the root.
-    digest: `sha256:…` of the files that a release depends on.
-    """
-
-    path: str
-    digest: str
 
 
 def engine_version() -> str:
@@ -46,19 +34,26 @@ def chart_image(name: str) -> Image:
     return Image(repository, tag or _app_version(name), digest)
 
 
-def chart(name: str) -> Chart:
-    """Return the chart in `charts/NAME`. Raises FileNotFoundError when there is none."""
-    folder = ROOT / "charts" / name
-    if not (folder / "Chart.yaml").is_file():
-        raise FileNotFoundError(f"no chart in {folder}")
-    digest = hashlib.sha256()
-    for part in RENDERED:
-        files = (folder / part,) if (folder / part).is_file() else sorted((folder / part).rglob("*"))
-        for file in files:
-            if file.is_file():
-                content = file.read_bytes()
-                digest.update(f"{file.relative_to(folder).as_posix()}\0{len(content)}\0".encode() + content)
-    return Chart(f"./charts/{name}", f"sha256:{digest.hexdigest()}")
+def rendered(
+    chart: str,
+    release: str,
+    namespace: str,
+    values: pulumi.Input[Mapping[str, Any]],
+    seconds: int,
+    opts: pulumi.ResourceOptions,
+) -> kubernetes.helm.v4.Chart:
+    """Register the objects of the chart in `charts/CHART`. Raises FileNotFoundError when there is none.
+
+    release: name that the objects take.
+    seconds: time within which its pods must be ready, or gone.
+    """
+    if not (ROOT / "charts" / chart / "Chart.yaml").is_file():
+        raise FileNotFoundError(f"no chart in {ROOT / 'charts' / chart}")
+    to_the_provider = {"commonAnnotations": owner(), "awaitedAnnotations": patience(seconds)}
+    owned = pulumi.Output.from_input(values).apply(lambda stated: {**stated, **to_the_provider})
+    return kubernetes.helm.v4.Chart(
+        release, name=release, namespace=namespace, chart=f"./charts/{chart}", values=owned, opts=opts
+    )
 
 
 def _app_version(name: str) -> str:

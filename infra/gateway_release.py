@@ -1,8 +1,8 @@
-"""The gateway's release, with the policy document of the lock.
+"""The gateway: the chart `gateway` with the policy document of the lock.
 
-The release comes after every pool. So the document never names a pool that is not ready, and an old pool goes only
-after the document that no longer names it is in force. Keys are named and never read: two Kubernetes Secrets hold them,
-or AWS Secrets Manager does.
+It comes after every pool. So the document never names a pool that is not ready, and an old pool goes only after the
+document that no longer names it is in force. Keys are named and never read: two Kubernetes Secrets hold them, or AWS
+Secrets Manager does.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
-from infra.charts import RELEASE_HISTORY, Chart
+from infra.charts import rendered
 from infra.images import Image
 from infra.naming import GATEWAY_NAMESPACE, GATEWAY_RELEASE
 from infra.secrets import KeyStore
@@ -27,7 +26,7 @@ PORT = 80
 
 @dataclass(frozen=True)
 class GatewayArgs:
-    """Arguments of the gateway's release.
+    """Arguments of the gateway.
 
     client_keys, provider_keys: names of Kubernetes Secrets.
     image: image to run; None takes the chart's own.
@@ -37,7 +36,6 @@ class GatewayArgs:
     """
 
     lock: Lock
-    chart: Chart
     image: Image | None
     client_keys: str
     provider_keys: str
@@ -47,34 +45,32 @@ class GatewayArgs:
 
 
 class GatewayRelease(pulumi.ComponentResource):
-    """The release's output is `address`, the URL of the gateway inside the cluster."""
+    """The gateway's output is `address`, the URL of the gateway inside the cluster."""
 
     address: pulumi.Output[str]
 
     def __init__(self, name: str, args: GatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("spillway:kubernetes:Gateway", name, None, opts)
-        release = kubernetes.helm.v3.Release(
-            GATEWAY_RELEASE,
-            name=GATEWAY_RELEASE,
-            namespace=GATEWAY_NAMESPACE,
-            chart=args.chart.path,
-            values=pulumi.Output.from_input(args.balancer).apply(
-                lambda balancer: gateway(
-                    args.lock,
-                    chart_digest=args.chart.digest,
-                    image=args.image,
-                    client_keys=args.client_keys,
-                    provider_keys=args.provider_keys,
-                    key_store=args.key_store,
-                    node_cidrs=args.node_cidrs,
-                    balancer=balancer,
-                )
-            ),
-            timeout=TIMEOUT_SECONDS,
-            max_history=RELEASE_HISTORY,
-            atomic=False,
-            skip_await=False,
-            opts=pulumi.ResourceOptions(parent=self),
+        values = pulumi.Output.from_input(args.balancer).apply(
+            lambda balancer: gateway(
+                args.lock,
+                image=args.image,
+                client_keys=args.client_keys,
+                provider_keys=args.provider_keys,
+                key_store=args.key_store,
+                node_cidrs=args.node_cidrs,
+                balancer=balancer,
+            )
         )
-        self.address = release.name.apply(lambda name: f"http://{name}.{GATEWAY_NAMESPACE}.svc.cluster.local:{PORT}")
+        objects = rendered(
+            "gateway",
+            GATEWAY_RELEASE,
+            GATEWAY_NAMESPACE,
+            values,
+            TIMEOUT_SECONDS,
+            pulumi.ResourceOptions(parent=self),
+        )
+        self.address = objects.resources.apply(
+            lambda _: f"http://{GATEWAY_RELEASE}.{GATEWAY_NAMESPACE}.svc.cluster.local:{PORT}"
+        )
         self.register_outputs({"address": self.address})

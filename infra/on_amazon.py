@@ -14,7 +14,7 @@ import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
 from infra import image_rules, ingress, secrets, upgrades
-from infra.charts import chart, chart_image
+from infra.charts import chart_image
 from infra.cluster import CLUSTER_ADDONS, NODE_ADDONS, Cluster, ClusterArgs
 from infra.cost_alarm import CostAlarm, CostAlarmArgs, billed_by_amazon
 from infra.deployed import has_cluster
@@ -239,7 +239,6 @@ class _Environment:
                     bucket=self.store.bucket,
                     bucket_arn=self.store.arn,
                     store_cidrs=self.network.store_cidrs,
-                    chart=chart("vllm"),
                     image=_unless_default(self.pulled.engine, "vllm"),
                     kubernetes=in_kubernetes,
                 ),
@@ -259,7 +258,6 @@ class _Environment:
             run.prefix,
             GatewayArgs(
                 run.granted.lock,
-                chart("gateway"),
                 _unless_default(self.pulled.gateway, "gateway"),
                 run.chosen.client_keys,
                 run.chosen.provider_keys,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from infra import objects
 from infra.images import Image
 from infra.naming import ACCELERATOR_LABEL, GATEWAY_NAMESPACE, GPU_TAINT, POOL_TAINT, SERVING_NAMESPACE
 from infra.values import priority_class
@@ -54,12 +55,12 @@ class PlatformLayer(pulumi.ComponentResource):
 
     def _namespace(self, name: str) -> kubernetes.core.v1.Namespace:
         labels = {f"pod-security.kubernetes.io/{mode}": POD_SECURITY for mode in ("audit", "enforce", "warn")}
-        return kubernetes.core.v1.Namespace(name, metadata={"name": name, "labels": labels}, opts=self._own)
+        return kubernetes.core.v1.Namespace(name, metadata=objects.metadata(name, labels=labels), opts=self._own)
 
     def _closed(self, namespace: kubernetes.core.v1.Namespace) -> None:
         kubernetes.networking.v1.NetworkPolicy(
             "closed-by-default",
-            metadata={"name": "closed-by-default", "namespace": namespace.metadata.name},
+            metadata=objects.metadata("closed-by-default", namespace.metadata.name),
             spec={"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
             opts=self._own,
         )
@@ -69,7 +70,7 @@ class PlatformLayer(pulumi.ComponentResource):
         name = priority_class(gpus)
         kubernetes.scheduling.v1.PriorityClass(
             name,
-            metadata={"name": name},
+            metadata=objects.metadata(name),
             value=PRIORITY_BASE + gpus,
             description=f"vLLM replicas of {gpus} GPUs",
             opts=self._own,
@@ -81,7 +82,7 @@ class PlatformLayer(pulumi.ComponentResource):
         has_gpus = {"key": ACCELERATOR_LABEL, "operator": "Exists"}
         kubernetes.apps.v1.DaemonSet(
             _PLUGIN,
-            metadata={"name": _PLUGIN, "namespace": "kube-system", "labels": labels},
+            metadata=objects.metadata(_PLUGIN, "kube-system", labels=labels),
             spec={
                 "selector": {"matchLabels": labels},
                 "updateStrategy": {"type": "RollingUpdate"},

@@ -6,11 +6,12 @@ it in an account. A plan without pools has no cluster on its bill, so nothing is
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pulumi
 
-from infra import image_rules, inputs, moved, on_amazon, preflight, preflight_weights, settings, upgrades
+from infra import image_rules, inputs, moved, on_amazon, preflight, preflight_weights, reachability, settings, upgrades
 from infra.charts import chart_image, engine_version
 from infra.deployed import USD, has_gateway, recorded, stack_outputs, usd_of
 from infra.guarding import guard
@@ -63,6 +64,7 @@ def _problems(run: Run) -> Iterator[Problem]:
     plan, chosen = run.plan, run.chosen
     yield from moved.problems(moved.place(plan.platform, chosen.environment), run.outputs)
     yield from preflight.problems(plan, chosen.runner, chosen.stage, has_gateway(run.outputs))
+    yield from reachability.problems(os.environ)
     yield from upgrades.problems(plan, run.state)
     yield from image_rules.problems(plan, chosen, run.images)
     yield from preflight_weights.problems(plan, chosen.weights, chosen.hub_token, chosen.accepted_licences)

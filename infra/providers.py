@@ -38,7 +38,9 @@ def in_cluster(cluster: Cluster, platform: PlannedPlatform) -> kubernetes.Provid
     """Make the provider of Kubernetes in the environment's cluster, usable once those who deploy have access.
 
     The identifier is the cluster's ARN and not derived from the kubeconfig, so that a rotated certificate replaces
-    nothing. When the cluster is gone, its objects are gone with it, and a delete may say so.
+    nothing. A cluster that does not answer is an error, and the state keeps its objects: who else than a person could
+    tell a cluster that is gone from a network that is down? Maps and Secrets change in place, because pods that mount
+    them follow by themselves.
     """
     arguments = (cluster.name, cluster.endpoint, cluster.certificate)
     text = pulumi.Output.all(*arguments).apply(
@@ -48,7 +50,8 @@ def in_cluster(cluster: Cluster, platform: PlannedPlatform) -> kubernetes.Provid
         "kubernetes",
         kubeconfig=text,
         cluster_identifier=cluster.arn,
-        delete_unreachable=True,
         enable_server_side_apply=True,
+        enable_config_map_mutable=True,
+        enable_secret_mutable=True,
         opts=pulumi.ResourceOptions(depends_on=cluster.access),
     )

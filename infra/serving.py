@@ -1,4 +1,4 @@
-"""Serving: one Helm release for each pool of the lock, with an identity that reads its own weights and adapters only.
+"""Serving: the chart `vllm` for each pool of the lock, with an identity that reads its own weights and adapters only.
 
 The release's name is the pool's, and a pool's name holds what makes it that pool (model, class, capacity type, scaling
 mode). So another kind of pool is another release: it is ready before the gateway hears of it, and the old one goes
@@ -13,7 +13,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from infra.charts import RELEASE_HISTORY, Chart
+from infra.charts import rendered
 from infra.identities import own_weights, pod_identity_trust, read_prefixes
 from infra.images import Image
 from infra.naming import IAM_ROLE_LIMIT, SERVING_NAMESPACE
@@ -41,13 +41,12 @@ class ServingPoolArgs:
     bucket: pulumi.Input[str]
     bucket_arn: pulumi.Input[str]
     store_cidrs: pulumi.Input[list[str]]
-    chart: Chart
     image: Image | None
     kubernetes: kubernetes.Provider
 
 
 class ServingPool(pulumi.ComponentResource):
-    """The pool's output is `release`, the name of the Helm release. It is known once every replica is ready."""
+    """The pool's output is `release`, the name of its objects. It is known once every replica is ready."""
 
     release: pulumi.Output[str]
 
@@ -62,23 +61,18 @@ class ServingPool(pulumi.ComponentResource):
                 bucket=values[0],
                 region=args.region,
                 store_cidrs=values[1],
-                chart_digest=args.chart.digest,
                 image=args.image,
             )
         )
-        release = kubernetes.helm.v3.Release(
+        objects = rendered(
+            "vllm",
             service_account,
-            name=service_account,
-            namespace=SERVING_NAMESPACE,
-            chart=args.chart.path,
-            values=values,
-            timeout=rollout_seconds(args.pool),
-            max_history=RELEASE_HISTORY,
-            atomic=False,
-            skip_await=False,
-            opts=pulumi.ResourceOptions(parent=self, provider=args.kubernetes, depends_on=[identity]),
+            SERVING_NAMESPACE,
+            values,
+            rollout_seconds(args.pool),
+            pulumi.ResourceOptions(parent=self, provider=args.kubernetes, depends_on=[identity]),
         )
-        self.release = release.name
+        self.release = objects.resources.apply(lambda _: service_account)
         self.register_outputs({"release": self.release})
 
     def _identity(self, name: str, service_account: str, args: ServingPoolArgs) -> aws.eks.PodIdentityAssociation:

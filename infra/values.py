@@ -61,7 +61,6 @@ def vllm(
     bucket: str,
     region: str,
     store_cidrs: Sequence[str],
-    chart_digest: str,
     image: Image | None,
 ) -> dict[str, Any]:
     """Return the values of a pool's release.
@@ -79,7 +78,6 @@ def vllm(
         "pool": label_value(pool.name),
         "replicas": pool.replicas.max,
         "privacy": pool.privacy,
-        "chartDigest": chart_digest,
         "model": {
             "name": pool.hf_id,
             "revision": pool.revision,
@@ -162,7 +160,6 @@ def tolerations(pool: Pool, group: NodeGroup) -> list[dict[str, str]]:
 def gateway(
     lock: Lock,
     *,
-    chart_digest: str,
     image: Image | None,
     client_keys: str,
     provider_keys: str,
@@ -191,7 +188,6 @@ def gateway(
         stored = {"region": key_store.region, "clientKeys": key_store.client_keys, "providerKeys": providers}
         keys = {"awsSecrets": stored}
     values: dict[str, Any] = {
-        "chartDigest": chart_digest,
         "policy": {"document": json.dumps(routing.policy(lock), sort_keys=True, indent=2, ensure_ascii=False) + "\n"},
         **keys,
         "networkPolicy": {

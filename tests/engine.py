@@ -8,7 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,15 @@ class Outcome:
         replacing = {"create-replacement": "replace", "delete-replaced": "replace"}
         return {
             step["urn"].rsplit("::", 1)[-1]: replacing.get(step["op"], step["op"])
+            for step in self.steps
+            if step["op"] not in ("same", "read", "refresh")
+        }
+
+    def changed_objects(self) -> dict[str, str]:
+        """Kind and logical name -> operation: what of a chart changed, whose objects share a name."""
+        replacing = {"create-replacement": "replace", "delete-replaced": "replace"}
+        return {
+            kind_and_name(step["urn"]): replacing.get(step["op"], step["op"])
             for step in self.steps
             if step["op"] not in ("same", "read", "refresh")
         }
@@ -101,9 +112,32 @@ class Engine:
             if not item["type"].startswith("pulumi:")
         }
 
+    def in_kubernetes(self) -> list[str]:
+        """Kind and name of every object of the state that lies in a cluster, sorted."""
+        found = self.stack_export()["deployment"].get("resources", ())
+        return sorted(kind_and_name(item["urn"]) for item in found if item["custom"] and "kubernetes:" in item["type"])
+
     def outputs(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self._text("stack", "output", "--json", "--stack", self.stack))
         return found
+
+    def interrupted(self, verb: str, moment: str, happening: Callable[[], None]) -> int:
+        """Run a verb, and let something happen when the engine first says `moment`. The answer is its exit status."""
+        running = self.start(verb, "--yes", "--skip-preview", "--json")
+        reader = threading.Timer(COMMAND_LIMIT_S, running.kill)
+        reader.start()
+        try:
+            assert running.stdout is not None
+            told = False
+            for line in running.stdout:
+                if not told and moment in line:
+                    happening()
+                    told = True
+            assert told, f"`pulumi {verb}` never said {moment}"
+            return running.wait()
+        finally:
+            reader.cancel()
+            kill(running)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """A command left running, in a group of its own; end it with `kill`."""
@@ -140,6 +174,12 @@ class Engine:
             text=True,
             start_new_session=True,
         )
+
+
+def kind_and_name(urn: str) -> str:
+    """`Deployment vllm-chat`, from a resource's URN. Of a chart's object, the name is the one in the cluster."""
+    *_, kind, name = urn.split("::")
+    return f"{kind.rsplit(':', 1)[-1]} {name.rsplit('/', 1)[-1] if '$kubernetes:' in kind else name}"
 
 
 def kill(running: subprocess.Popen[str]) -> None:

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
+"""Loaded here and not in the child, which may take no lock between fork and exec."""
 _END_S = 10.0
 
 
@@ -56,4 +58,4 @@ def die_with_parent() -> None:
     """Let the child, before exec, be killed when its parent ends, and stay out of the terminal's signals."""
     os.setsid()
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -10,10 +10,14 @@ from tests.charts.rendering import (
     CHARTS,
     EXAMPLES,
     HELMS,
+    Object,
     Unrenderable,
     assert_golden,
     example,
+    lasting,
     merged,
+    one,
+    pod_templates,
     pool,
     render,
     template,
@@ -43,9 +47,25 @@ def test_rendering_twice_gives_the_same_text(chart: str, name: str) -> None:
 
 
 @every_example
-def test_the_chart_digest_is_rendered_nowhere(chart: str, name: str) -> None:
-    marked = merged(example(chart, name), {"chartDigest": "sha256:deadbeef"})
-    assert template(chart, marked) == template(chart, example(chart, name))
+def test_annotations_reach_every_lasting_object_and_no_pod(chart: str, name: str) -> None:
+    marks = {"commonAnnotations": {"owner": "us"}, "awaitedAnnotations": {"patience": "60"}}
+    objects = lasting(render(chart, merged(example(chart, name), marks)))
+    assert len(objects) > 4
+    assert {item["metadata"].get("annotations", {}).get("owner") for item in objects} == {"us"}
+    awaited = {item["kind"] for item in objects if "patience" in item["metadata"]["annotations"]}
+    assert awaited == ({"Deployment", "Service"} if chart == "gateway" else {"Deployment"})
+    for _, pod in pod_templates(objects):
+        assert not {"owner", "patience"} & pod["metadata"].get("annotations", {}).keys()
+
+
+@every_example
+def test_pods_come_after_what_binds_them(chart: str, name: str) -> None:
+    """A deployer that applies objects one by one refuses a name that is not among them."""
+    objects = lasting(render(chart, example(chart, name)))
+    places = {_place(item): item["kind"] for item in objects}
+    before = one(objects, "Deployment")["metadata"]["annotations"]["config.kubernetes.io/depends-on"].split(",")
+    assert set(before) <= places.keys()
+    assert {"PodDisruptionBudget", "NetworkPolicy", "ServiceAccount"} <= {places[place] for place in before}
 
 
 @pytest.mark.parametrize("chart", sorted(EXAMPLES))
@@ -128,3 +148,10 @@ def _by_identity(objects: list[dict]) -> dict[tuple[str, str], dict]:  # type: i
     identified = {(item["kind"], item["metadata"]["name"]): item for item in objects}
     assert len(identified) == len(objects)
     return identified
+
+
+def _place(item: Object) -> str:
+    group = item["apiVersion"].rpartition("/")[0]
+    namespace = item["metadata"].get("namespace")
+    where = f"namespaces/{namespace}/" if namespace else ""
+    return f"{group}/{where}{item['kind']}/{item['metadata']['name']}"

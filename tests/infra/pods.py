@@ -29,9 +29,9 @@ class ClusterView:
     """The cluster of a kubeconfig, as tests ask it."""
 
     def __init__(self, kubeconfig: Path) -> None:
-        access = config.new_client_from_config(str(kubeconfig))
-        self._core = client.CoreV1Api(access)
-        self._batch, self._apps = client.BatchV1Api(access), client.AppsV1Api(access)
+        self.api = config.new_client_from_config(str(kubeconfig))
+        self._core = client.CoreV1Api(self.api)
+        self._batch, self._apps = client.BatchV1Api(self.api), client.AppsV1Api(self.api)
 
     def settled(self) -> Pods:
         """Where pods stand once all are ready. Helm's wait is content while a Deployment's `maxUnavailable` are not."""

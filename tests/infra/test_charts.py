@@ -1,46 +1,36 @@
-"""The digest of a chart follows what a release depends on, and nothing else; its path is the same in every checkout."""
+"""A chart as the program names it: the same in every checkout, owned by the environment, and awaited long enough."""
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
+import re
 
+import pulumi
 import pytest
 
-from infra import charts
-from infra.charts import chart
+from infra.charts import engine_version, rendered
 from infra.settings import ROOT
+from tests.infra.conftest import Run
 
 
-@pytest.fixture
-def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    shutil.copytree(ROOT / "charts" / "gateway", tmp_path / "charts" / "gateway")
-    monkeypatch.setattr(charts, "ROOT", tmp_path)
-    return tmp_path / "charts" / "gateway"
-
-
-def test_a_copy_has_the_same_digest_and_path(copy: Path) -> None:
-    here = chart("gateway")
-    (copy / "README.md").write_text("notes")
-    (copy / "ci" / "more-values.yaml").write_text("{}")
-    assert chart("gateway") == here
-    assert here.path == "./charts/gateway"
-
-
-@pytest.mark.parametrize("file", ["values.yaml", "Chart.yaml", "templates/deployment.yaml"])
-def test_a_changed_file_changes_the_digest(copy: Path, file: str) -> None:
-    before = chart("gateway").digest
-    with (copy / file).open("a") as changed:
-        changed.write("\n# changed\n")
-    assert chart("gateway").digest != before
-
-
-def test_a_renamed_template_changes_the_digest(copy: Path) -> None:
-    before = chart("gateway").digest
-    (copy / "templates" / "service.yaml").rename(copy / "templates" / "services.yaml")
-    assert chart("gateway").digest != before
+def test_the_engine_is_the_one_of_the_chart() -> None:
+    chart = (ROOT / "charts" / "vllm" / "Chart.yaml").read_text()
+    assert re.search(rf"^appVersion: \"?{re.escape(engine_version())}\"?$", chart, re.MULTILINE)
 
 
 def test_a_chart_that_is_not_there() -> None:
     with pytest.raises(FileNotFoundError, match="no chart in"):
-        chart("nothing")
+        rendered("nothing", "release", "namespace", {}, 60, pulumi.ResourceOptions())
+
+
+@pytest.mark.parametrize("stack", ["prod", "staging"])
+def test_every_object_belongs_to_its_environment(run: Run, stack: str) -> None:
+    registered = run(name=stack)
+    owner = {"pulumi.com/patchFieldManager": f"spillway-{stack}", "pulumi.com/patchForce": "true"}
+    charts = registered.of("helm.sh/v4:Chart")
+    assert len(charts) == 4
+    for chart in charts:
+        assert chart.inputs["values"]["commonAnnotations"] == owner
+        assert chart.inputs["values"]["awaitedAnnotations"].keys() == {"pulumi.com/timeoutSeconds"}
+    others = [r for r in registered.resources if r.type.startswith("kubernetes:") and r not in charts]
+    assert len(others) >= 5
+    assert [r.name for r in others if not owner.items() <= r.inputs["metadata"]["annotations"].items()] == []

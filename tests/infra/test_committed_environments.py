@@ -23,7 +23,7 @@ def test_its_lock_becomes_its_node_groups_and_releases(name: str, monkeypatch: p
     assert {k: v for k, v in sizes.items() if k != "system"} == {
         group.name: group.max_nodes for group in plan.node_groups
     }
-    releases = {release.name: release.inputs["values"] for release in registered.of(":Release")}
+    releases = {chart.name: chart.inputs["values"] for chart in registered.of(":Chart")}
     assert set(releases) == ({f"vllm-{pool.name}" for pool in plan.pools} | {"gateway"} if plan.pools else set())
     for release, values in releases.items():
         jsonschema.validate(values, _schema("gateway" if release == "gateway" else "vllm"))

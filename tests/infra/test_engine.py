@@ -1,13 +1,14 @@
-"""The program through the real Pulumi engine onto the twin: real Helm, a real scheduler, AWS's own rules.
+"""The program through the real Pulumi engine onto the twin: the real Kubernetes provider, scheduler and AWS rules.
 
 One environment's life is run once (`life`) and judged by several tests: preview, up, drift, a change, a shortage,
-destroy.
+outages of the cluster's API, destroy.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from tests.engine import Engine, Outcome, stage
 from tests.infra import locks
 from tests.infra.checkout import checkout
 from tests.infra.pods import ClusterView, Pods
-from twin.cluster import RunningCluster
+from tests.infra.tampering import tamper
+from twin.cluster import RunningCluster, unreachable
 
 pytestmark = pytest.mark.engine
 
@@ -37,6 +39,7 @@ class Life:
     steps: dict[str, Outcome] = field(default_factory=dict)
     pods: dict[str, Pods] = field(default_factory=dict)
     left: dict[str, Any] = field(default_factory=dict)
+    objects: dict[str, list[str]] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
     copied: dict[str, Any] = field(default_factory=dict)
     began: dict[str, Any] = field(default_factory=dict)
@@ -71,8 +74,11 @@ def life(cluster: RunningCluster, tmp_path_factory: pytest.TempPathFactory) -> L
     life.steps["second preview"] = pulumi.preview()
 
     twin("poke", "NodeGroup", "gpu-vault", 'labels={"spillway.dev/node-group": "elsewhere"}')
+    tamper(cluster)
     life.steps["preview of drift"] = pulumi.preview()
     life.steps["up over drift"] = _done(pulumi.up())
+    life.pods["up over drift"] = api.settled()
+    life.steps["preview after drift"] = pulumi.preview()
 
     plan(locks.plan(vault_nodes=3))
     life.steps["preview of a change"] = pulumi.preview()
@@ -86,6 +92,25 @@ def life(cluster: RunningCluster, tmp_path_factory: pytest.TempPathFactory) -> L
     life.steps["after the shortage"] = _done(pulumi.up())
     life.pods["after the shortage"] = api.settled()
     life.steps["last preview"] = pulumi.preview()
+
+    def outage() -> None:
+        with unreachable(cluster.folder):
+            time.sleep(3)
+
+    plan(locks.plan(vault_nodes=3))
+    life.objects["before"] = pulumi.in_kubernetes()
+    with unreachable(cluster.folder):
+        for verb in ("preview", "up", "refresh", "destroy"):
+            life.steps[f"{verb} without the API"] = getattr(pulumi, verb)()
+            life.objects[verb] = pulumi.in_kubernetes()
+    pulumi.interrupted("refresh", ":Deployment", outage)
+    life.objects["outage in refresh"] = pulumi.in_kubernetes()
+    pulumi.interrupted("up", '"op":"update"', outage)
+    life.objects["outage in up"] = pulumi.in_kubernetes()
+    life.steps["up after an outage"] = _done(pulumi.up())
+    life.pods["up after an outage"] = api.settled()
+    life.steps["preview after an outage"] = pulumi.preview()
+    pulumi.interrupted("destroy", '"op":"delete"', outage)
 
     life.steps["destroy"] = pulumi.destroy()
     life.left["after destroy"] = _left(pulumi)
@@ -115,7 +140,7 @@ def test_up_places_every_replica_on_its_own_node_group(life: Life) -> None:
     assert life.outputs["lock"] == locks.sealed(locks.plan()).digests.content
 
 
-@pytest.mark.parametrize("step", ["second preview", "last preview"])
+@pytest.mark.parametrize("step", ["second preview", "preview after drift", "last preview", "preview after an outage"])
 def test_a_preview_after_up_shows_no_change(life: Life, step: str) -> None:
     preview = life.steps[step]
     assert preview.status == 0, preview.output
@@ -124,15 +149,28 @@ def test_a_preview_after_up_shows_no_change(life: Life, step: str) -> None:
 
 
 def test_drift_shows_and_is_put_back(life: Life) -> None:
-    assert life.steps["preview of drift"].changed() == {"gpu-vault": "update"}
-    restored = life.steps["up over drift"]
-    assert restored.status == 0, restored.output
-    assert "gpu-vault" in restored.changed()
+    """A scaled Deployment, an edited image, and a deleted Service and NetworkPolicy, beside a group of nodes."""
+    wanted = {
+        "NodeGroup gpu-vault": "update",
+        "Deployment vllm-code-2xl40s": "update",
+        "Deployment gateway": "update",
+        "NetworkPolicy vllm-extraction-1xl40s": "create",
+        "Service vllm-chat-1xl40s": "create",
+    }
+    assert life.steps["preview of drift"].changed_objects() == wanted
+    assert life.steps["up over drift"].changed_objects() == wanted
+    assert life.pods["up over drift"].ready() == {"gateway": 2, **POOLS}
 
 
 def test_a_change_of_the_environment_touches_what_it_names(life: Life) -> None:
-    wanted = {"gpu-vault": "update", "vllm-extraction-1xl40s": "update", "gateway": "update"}
-    assert life.steps["preview of a change"].changed() == wanted
+    named = (
+        "NodeGroup gpu-vault",
+        "Deployment vllm-extraction-1xl40s",
+        "ConfigMap gateway-policy",
+        "Deployment gateway",
+    )
+    wanted = dict.fromkeys(named, "update")
+    assert life.steps["preview of a change"].changed_objects() == wanted
     change = life.steps["change"]
     assert change.status == 0, change.output
     assert change.summary["update"] == len(wanted)
@@ -145,6 +183,24 @@ def test_a_shortage_fails_and_the_next_up_converges(life: Life) -> None:
     assert "capacity" in " ".join(shortage.diagnostics).lower()
     assert after.status == 0, after.output
     assert life.pods["after the shortage"].ready()["vllm-extraction-1xl40s"] == 4
+
+
+@pytest.mark.parametrize("verb", ["preview", "up", "refresh", "destroy"])
+def test_a_cluster_that_does_not_answer_is_an_error_that_keeps_the_state(life: Life, verb: str) -> None:
+    refused = life.steps[f"{verb} without the API"]
+    assert refused.status != 0
+    assert "unreachable" in " ".join(refused.diagnostics)
+    assert "Deployment vllm-chat-1xl40s" in life.objects["before"]
+    assert life.objects[verb] == life.objects["before"]
+
+
+@pytest.mark.parametrize("moment", ["outage in refresh", "outage in up"])
+def test_an_outage_in_the_middle_keeps_the_state(life: Life, moment: str) -> None:
+    assert life.objects[moment] == life.objects["before"]
+
+
+def test_after_an_outage_the_same_command_converges(life: Life) -> None:
+    assert life.pods["up after an outage"].ready() == {"gateway": 2, **POOLS, "vllm-extraction-1xl40s": 3}
 
 
 def test_destroy_leaves_nothing_but_what_aws_keeps(life: Life) -> None:

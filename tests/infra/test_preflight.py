@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from infra import reachability
 from infra.preflight import problems
+from infra.reachability import DELETE_UNREACHABLE
 from planner.plan.fleet import Replicas
 from planner.plan.plan import Plan
 from tests.infra import locks
@@ -60,3 +62,16 @@ def test_a_private_endpoint_needs_a_machine_inside() -> None:
     (problem,) = problems(locks.plan(), "outside")
     assert problem.code == "DEP014"
     assert "10.64.0.0/16" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("variables", "codes"),
+    [
+        ({}, []),
+        ({DELETE_UNREACHABLE: ""}, []),
+        ({DELETE_UNREACHABLE: "false"}, []),
+        ({DELETE_UNREACHABLE: "true"}, ["DEP080"]),
+    ],
+)
+def test_a_run_may_not_forget_a_cluster_that_does_not_answer(variables: dict[str, str], codes: list[str]) -> None:
+    assert [problem.code for problem in reachability.problems(variables)] == codes

@@ -96,7 +96,7 @@ def test_the_streamer_is_bounded_on_a_small_machine() -> None:
     group = locks.group(plan, "vault").model_copy(update={"allocatable_memory_mib": 14_320})
     share = replica_share(group, 1)
     pool = next(pool for pool in plan.pools if pool.node_group == "vault")
-    values = vllm(pool, group, bucket="m", region="us-east-1", store_cidrs=[], chart_digest="sha256:0", image=None)
+    values = vllm(pool, group, bucket="m", region="us-east-1", store_cidrs=[], image=None)
     limit = values["modelStore"]["streamer"]["memoryLimitBytes"]
     assert LARGEST_TENSOR_BYTES <= limit < (share.memory_mib << 20) - 6 * GIB + 1
     assert Decimal(values["resources"]["limits"]["memory"].removesuffix("Mi")) == share.memory_mib

@@ -244,18 +244,18 @@ def test_each_private_zone_has_a_way_out(run: Run, gateways: int) -> None:
     assert len({route["natGatewayId"] for route in routes}) == gateways
 
 
-def test_every_pool_is_one_release_awaited_as_long_as_its_weights_load(registered: Registered) -> None:
-    releases = {r.name: r.inputs for r in registered.of(":Release")}
-    assert sorted(releases) == ["gateway", "vllm-chat-1xl40s", "vllm-code-2xl40s", "vllm-extraction-1xl40s"]
-    for name, release in releases.items():
-        assert release["name"] == name
-        assert release["atomic"] is False
-        assert release["skipAwait"] is False
-        assert release["chart"] in ("./charts/vllm", "./charts/gateway")
-        assert release["values"]["chartDigest"].startswith("sha256:")
+def test_every_pool_is_one_chart_awaited_as_long_as_its_weights_load(registered: Registered) -> None:
+    charts = {r.name: r.inputs for r in registered.of(":Chart")}
+    assert sorted(charts) == ["gateway", "vllm-chat-1xl40s", "vllm-code-2xl40s", "vllm-extraction-1xl40s"]
+    for name, chart in charts.items():
+        assert chart["name"] == name
+        assert chart["namespace"] == ("gateway" if name == "gateway" else "serving")
+        assert chart["chart"] == ("./charts/gateway" if name == "gateway" else "./charts/vllm")
+        assert "skipAwait" not in chart
     # 15 minutes for the node and 2 × 91 s a replica.
-    assert releases["vllm-chat-1xl40s"]["timeout"] == 900 + 2 * 91 * 4
-    assert releases["vllm-extraction-1xl40s"]["values"]["networkPolicy"]["modelStoreCidrs"] == [
+    awaited = charts["vllm-chat-1xl40s"]["values"]["awaitedAnnotations"]
+    assert awaited == {"pulumi.com/timeoutSeconds": str(900 + 2 * 91 * 4)}
+    assert charts["vllm-extraction-1xl40s"]["values"]["networkPolicy"]["modelStoreCidrs"] == [
         "16.15.176.0/20",
         "3.5.0.0/19",
         "52.216.0.0/15",
@@ -270,7 +270,7 @@ def test_a_pool_reads_its_own_weights_and_no_others(registered: Registered) -> N
         assert listing["Condition"]["StringLike"]["s3:prefix"] == [prefix, f"{prefix}/*"]
         identity = registered.one(":PodIdentityAssociation", pool).inputs
         assert (identity["namespace"], identity["serviceAccount"]) == ("serving", f"vllm-{pool}")
-        source = registered.one(":Release", pool).inputs["values"]["model"]["source"]
+        source = registered.one(":Chart", pool).inputs["values"]["model"]["source"]
         assert source.endswith(f"/{prefix}")
     assert [r.inputs["namespace"] for r in registered.of(":PodIdentityAssociation")].count("serving") == 3
 
@@ -288,7 +288,7 @@ def test_larger_replicas_have_the_higher_priority(registered: Registered) -> Non
     classes = {c.name: c.inputs["value"] for c in registered.of(":PriorityClass")}
     assert classes == {"spillway-tp-1": 100_001, "spillway-tp-2": 100_002}
     for pool, name in (("chat", "spillway-tp-1"), ("code", "spillway-tp-2")):
-        assert registered.one(":Release", pool).inputs["values"]["priorityClass"] == {"create": False, "name": name}
+        assert registered.one(":Chart", pool).inputs["values"]["priorityClass"] == {"create": False, "name": name}
 
 
 def test_the_device_plugin_runs_on_every_gpu_node(registered: Registered) -> None:
@@ -308,7 +308,7 @@ def test_no_token_and_no_machine_is_in_the_kubeconfig(registered: Registered) ->
     assert user["user"]["exec"]["args"][-2:] == ["--role-arn", f"arn:aws:iam::{locks.ACCOUNT}:role/deploy"]
     assert set(user["user"]) == {"exec"}
     assert "env" not in user["user"]["exec"]
-    assert provider["deleteUnreachable"] == "true"
+    assert "deleteUnreachable" not in provider, "a cluster that does not answer must not empty the state"
     assert provider["clusterIdentifier"] == "arn:aws:mock:us-east-1:123456789012:spillway-prod"
 
 
@@ -374,7 +374,7 @@ def test_images_of_ones_own_are_used(run: Run) -> None:
         gatewayImage=f"mirror.example/spillway-gateway:1.0@{digest}",
     )
     for name, repository in (("chat", "mirror.example/vllm-openai"), ("gateway", "mirror.example/spillway-gateway")):
-        image = registered.one(":Release", name).inputs["values"]["image"]
+        image = registered.one(":Chart", name).inputs["values"]["image"]
         assert (image["repository"], image["digest"], image["requireDigest"]) == (repository, digest, True)
 
 

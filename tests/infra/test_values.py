@@ -33,15 +33,12 @@ def _vllm(plan: Plan, name: str, image: Image | None = None) -> dict[str, Any]:
         bucket="models",
         region="us-east-1",
         store_cidrs=CIDRS,
-        chart_digest=DIGEST,
         image=image,
     )
 
 
 def _gateway(plan: Plan, image: Image | None = None) -> dict[str, Any]:
-    return gateway(
-        locks.sealed(plan), chart_digest=DIGEST, image=image, client_keys="clients", provider_keys="providers"
-    )
+    return gateway(locks.sealed(plan), image=image, client_keys="clients", provider_keys="providers")
 
 
 @pytest.mark.parametrize("pool", [pool.name for pool in locks.plan().pools])
@@ -126,7 +123,7 @@ def test_the_order_of_addresses_is_no_change() -> None:
     pool, group = plan.pools[0], locks.group(plan, "shared")
 
     def values(cidrs: list[str]) -> dict[str, Any]:
-        return vllm(pool, group, bucket="b", region="r", store_cidrs=cidrs, chart_digest=DIGEST, image=None)
+        return vllm(pool, group, bucket="b", region="r", store_cidrs=cidrs, image=None)
 
     assert values(CIDRS) == values(CIDRS[::-1])
 

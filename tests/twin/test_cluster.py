@@ -23,7 +23,7 @@ from kubernetes.client.exceptions import ApiException
 from tests.tools import require_cluster_tools, require_tool
 from twin import nodes
 from twin.binaries import MissingToolError
-from twin.cluster import ClusterError, LocalCluster, RunningCluster, down, record, running_cluster, up
+from twin.cluster import ClusterError, LocalCluster, RunningCluster, down, record, running_cluster, unreachable, up
 from twin.cluster.components import TOOLS, ClusterLayout, Ports, command_lines
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -283,6 +283,19 @@ def test_nothing_outlives_a_kill(tmp_path: Path, victim: str) -> None:
         holder.kill()
         holder.wait()
         down(tmp_path)
+
+
+@pytest.mark.cluster
+def test_an_api_server_that_was_away_knows_everything_again(cluster: RunningCluster) -> None:
+    core = CoreV1Api(cluster.client())
+    name = "kept-over-an-outage"
+    core.create_namespace({"metadata": {"name": name}})
+    with unreachable(cluster.folder):
+        with pytest.raises(urllib.error.URLError):
+            urllib.request.urlopen(f"{cluster.endpoint}/readyz", timeout=2)
+        assert running_cluster(cluster.folder) == cluster
+    assert core.read_namespace(name).metadata.name == name
+    core.delete_namespace(name)
 
 
 @pytest.mark.cluster

@@ -12,6 +12,7 @@ from twin.cluster.lifecycle import (
     RunningCluster,
     down,
     running_cluster,
+    unreachable,
     up,
 )
 
@@ -22,5 +23,6 @@ __all__ = [
     "RunningCluster",
     "down",
     "running_cluster",
+    "unreachable",
     "up",
 ]

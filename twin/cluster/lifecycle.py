@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import selectors
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +33,9 @@ CLUSTER_FOLDER_VARIABLE = "SPILLWAY_TWIN_CLUSTER"
 START_LIMIT_S = 90.0
 """Longest time of a start, seconds. A start takes about 3 s on two idle cores; the limit leaves room for a machine that
 is busy with other tests."""
+
+
+_POLL_S = 0.05
 
 
 class ClusterError(Exception):
@@ -136,6 +142,38 @@ def running_cluster(folder: Path) -> RunningCluster:
     if recorded.state != record.READY or not record.alive(recorded.supervisor):
         raise ClusterError(f"the cluster in {folder} is not running any more; its logs: {folder / 'logs'}")
     return RunningCluster(folder, recorded.endpoint)
+
+
+@contextlib.contextmanager
+def unreachable(folder: Path) -> Iterator[None]:
+    """Stop the API server of the cluster of `folder` for the length of a block; pods and data stay.
+
+    Raises ClusterError when there is no such cluster, or when the server does not come back.
+    """
+    _ask(folder, signal.SIGUSR1, running=False)
+    try:
+        yield
+    finally:
+        _ask(folder, signal.SIGUSR2, running=True)
+
+
+def _ask(folder: Path, request: signal.Signals, *, running: bool) -> None:
+    """Send a request to the supervisor, and wait until its record says that the API server runs, or does not."""
+    running_cluster(folder)
+    deadline = time.monotonic() + START_LIMIT_S
+    path = ClusterLayout(folder).record
+    first = record.read(path)
+    assert first is not None
+    os.kill(first.supervisor.pid, request)
+    while time.monotonic() < deadline:
+        found = record.read(path)
+        if found is None or not record.alive(found.supervisor):
+            break
+        names = {program.name for program in found.programs}
+        if found.state == record.READY and ("kube-apiserver" in names) is running:
+            return
+        time.sleep(_POLL_S)
+    raise ClusterError(f"the API server did not {'start' if running else 'stop'}; its logs: {folder / 'logs'}")
 
 
 def _require_tools() -> None:

@@ -6,7 +6,8 @@ end of its stdin (attached: whoever started it is gone); the death of one of its
 be killed, the kernel ends its programs (`PR_SET_PDEATHSIG`, Linux); elsewhere `python -m twin.cluster down` does, from
 the record.
 
-While it runs, it also plays the nodes' device plugins (twin/nodes/device_plugin.py).
+While it runs, it also plays the nodes' device plugins (twin/nodes/device_plugin.py). SIGUSR1 stops the API server, and
+SIGUSR2 starts it again with all its data, as when a network fails and comes back.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class Supervisor:
         self._layout = layout
         self._lifeline = lifeline
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._commands: dict[str, list[str]] = {}
         self.endpoint = ""
 
     def start(self, gpu_ready_after_s: float) -> None:
@@ -58,12 +60,12 @@ class Supervisor:
             self.endpoint = f"https://127.0.0.1:{ports.api_server}"
             self._record(record.STARTING)
             write_files(self._layout, self.endpoint, gpu_ready_after_s)
-            commands = command_lines({name: binaries.require(name) for name in TOOLS}, self._layout, ports)
-            for name in ("etcd", "kube-apiserver"):
-                self._spawn(name, commands[name])
-            self._await("kube-apiserver", lambda: _answers(f"{self.endpoint}/readyz"))
+            self._commands = command_lines({name: binaries.require(name) for name in TOOLS}, self._layout, ports)
+            self._spawn("etcd")
+            self._spawn(_API_SERVER)
+            self._await(_API_SERVER, lambda: _answers(f"{self.endpoint}/readyz"))
             for name in ("kube-controller-manager", "kube-scheduler", "kwok"):
-                self._spawn(name, commands[name])
+                self._spawn(name)
             controllers = f"https://127.0.0.1:{ports.controllers}/healthz"
             self._await("kube-controller-manager", lambda: _answers(controllers))
             self._await("kube-scheduler", lambda: _answers(f"https://127.0.0.1:{ports.scheduler}/readyz"))
@@ -77,10 +79,25 @@ class Supervisor:
     def watch(self) -> None:
         """Return when the cluster has to end: its starter is gone, or a program has died. SIGTERM raises instead."""
         while not self._starter_is_gone(1.0):
-            dead = [name for name, program in self._running.items() if program.poll() is not None]
+            dead = [name for name, program in list(self._running.items()) if program.poll() is not None]
             if dead:
                 print(f"{', '.join(dead)} ended by itself; the cluster ends", file=sys.stderr, flush=True)
                 return
+
+    def stop_api_server(self) -> None:
+        """End the API server and nothing else; its data stay in etcd."""
+        stopped = self._running.pop(_API_SERVER, None)
+        if stopped is not None:
+            stopped.kill()
+            stopped.wait()
+            self._record(record.READY)
+
+    def start_api_server(self) -> None:
+        """Start the API server again. Raises StartError."""
+        if _API_SERVER not in self._running:
+            self._spawn(_API_SERVER)
+            self._await(_API_SERVER, lambda: _answers(f"{self.endpoint}/readyz"))
+            self._record(record.READY)
 
     def end(self) -> None:
         """Kill all programs and wait for them. Their files are the cluster's own and temporary, so nothing needs a
@@ -90,17 +107,17 @@ class Supervisor:
         for program in self._running.values():
             program.wait()
 
-    def _spawn(self, name: str, command: list[str]) -> None:
+    def _spawn(self, name: str) -> None:
         environment = {key: value for key, value in os.environ.items() if key != "KUBECONFIG"}
-        with self._layout.log(name).open("wb") as log:
+        with self._layout.log(name).open("ab") as log:
             self._running[name] = subprocess.Popen(
-                command,
+                self._commands[name],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self._layout.private(""),
                 env=environment,
-                preexec_fn=die_with_parent,  # safe: no thread exists yet
+                preexec_fn=die_with_parent,  # safe: it takes no lock that another thread may hold
             )
         self._record(record.STARTING)
 
@@ -188,6 +205,8 @@ def main(arguments: list[str]) -> int:
         except (StartError, OSError, binaries.MissingToolError) as error:
             print(error, flush=True)
             return 1
+        signal.signal(signal.SIGUSR1, lambda *_: supervisor.stop_api_server())
+        signal.signal(signal.SIGUSR2, lambda *_: supervisor.start_api_server())
         print(f"ready {supervisor.endpoint}", flush=True)
         with layout.log("supervisor").open("ab") as log:  # the starter's pipes may close from now on
             os.dup2(log.fileno(), sys.stdout.fileno())

@@ -53,3 +53,17 @@ configMap: {name: {{ $tls.configMapName }}, items: [{key: {{ $tls.key }}, path: 
 {{- define "gateway.failures" -}}
 cut|deadline_exceeded|first_event_late|internal_error|no_backend|overloaded|stream_cut|stream_stalled
 {{- end }}
+
+{{/* What must be there before the pods, in the words of `config.kubernetes.io/depends-on`. */}}
+{{- define "gateway.appliedBefore" -}}
+{{- $here := printf "namespaces/%s" .Release.Namespace }}
+{{- $name := include "gateway.fullname" . }}
+{{- $before := list (printf "policy/%s/PodDisruptionBudget/%s" $here $name) (printf "/%s/ConfigMap/%s-policy" $here $name) }}
+{{- if .Values.networkPolicy.enabled }}
+{{- $before = append $before (printf "networking.k8s.io/%s/NetworkPolicy/%s" $here $name) }}
+{{- end }}
+{{- if .Values.serviceAccount.create }}
+{{- $before = append $before (printf "/%s/ServiceAccount/%s" $here (include "gateway.serviceAccountName" .)) }}
+{{- end }}
+{{- join "," $before -}}
+{{- end }}

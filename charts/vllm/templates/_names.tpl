@@ -66,3 +66,20 @@ spillway.dev/node-group: {{ . | quote }}
 {{- printf "%s-%s-%s" .Release.Namespace (include "vllm.fullname" .) (include "vllm.priorityClassValue" .) -}}
 {{- end -}}
 {{- end }}
+
+{{/* What must be there before the pods, in the words of `config.kubernetes.io/depends-on`. */}}
+{{- define "vllm.appliedBefore" -}}
+{{- $here := printf "namespaces/%s" .Release.Namespace }}
+{{- $name := include "vllm.fullname" . }}
+{{- $before := list (printf "policy/%s/PodDisruptionBudget/%s" $here $name) }}
+{{- if .Values.networkPolicy.enabled }}
+{{- $before = append $before (printf "networking.k8s.io/%s/NetworkPolicy/%s" $here $name) }}
+{{- end }}
+{{- if .Values.serviceAccount.create }}
+{{- $before = append $before (printf "/%s/ServiceAccount/%s" $here (include "vllm.serviceAccountName" .)) }}
+{{- end }}
+{{- if and .Values.priorityClass.create (not .Values.priorityClass.name) }}
+{{- $before = append $before (printf "scheduling.k8s.io/PriorityClass/%s" (include "vllm.priorityClassName" .)) }}
+{{- end }}
+{{- join "," $before -}}
+{{- end }}

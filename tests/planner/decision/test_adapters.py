@@ -192,9 +192,7 @@ def test_a_policy_and_a_clock_without_adapters_say_nothing_of_them() -> None:
 def test_the_chart_starts_the_engine_with_the_adapters_of_the_lock() -> None:
     plan_ = tenants().lock.plan
     (pool,), (group,) = plan_.pools, plan_.node_groups
-    values = vllm(
-        pool, group, bucket="models", region="us-east-1", store_cidrs=["3.5.0.0/19"], chart_digest="", image=None
-    )
+    values = vllm(pool, group, bucket="models", region="us-east-1", store_cidrs=["3.5.0.0/19"], image=None)
     arguments = container(rendered("vllm", values))["args"]
     place = arguments.index("--lora-modules")
     assert arguments[place + 1 : place + 3] == [f"{n}=/adapters/{n}" for n in ("acme-legal", "acme-support")]

@@ -176,7 +176,6 @@ def test_the_chart_is_told_the_form() -> None:
             bucket="models",
             region="us-east-1",
             store_cidrs=[],
-            chart_digest="sha256:chart",
             image=None,
         )
         forms[pool.name] = values["engine"].get("kvCacheDtype")

@@ -214,7 +214,6 @@ def test_the_pod_has_the_flags_and_gpus_of_the_lock() -> None:
         bucket="models",
         region="us-east-1",
         store_cidrs=["52.216.0.0/15"],
-        chart_digest="sha256:" + "0" * 64,
         image=None,
     )
     assert values["priorityClass"]["name"] == priority_class(8)

@@ -180,7 +180,6 @@ def test_the_engine_is_started_with_it() -> None:
         bucket="models",
         region="us-east-1",
         store_cidrs=["10.0.0.0/16"],
-        chart_digest="sha256:chart",
         image=None,
     )
     arguments = container(render("vllm", values))["args"]
@@ -197,7 +196,6 @@ def vllm_of(plan: Plan) -> dict[str, object]:
         bucket="models",
         region="us-east-1",
         store_cidrs=[],
-        chart_digest="sha256:chart",
         image=None,
     )
     engine: dict[str, object] = told["engine"]

@@ -304,7 +304,7 @@ def test_an_own_provider_is_a_fallback_and_deploys_from_the_lock_alone(tmp_path:
     spoken = document["apis"]["acme.qwen3-8b"]
     assert (spoken["base_url"], spoken["model"]) == ("https://api.acme.example/v1", "acme/qwen3-8b")
     assert spoken["api_key_env"] == "ACME_API_KEY"
-    values = gateway(lock, chart_digest="x", image=None, client_keys="clients", provider_keys="keys")
+    values = gateway(lock, image=None, client_keys="clients", provider_keys="keys")
     assert "ACME_API_KEY" in {key["env"] for key in values["providerKeys"]}
     (extraction,) = [route for route in lock.plan.routes if route.name == "extraction"]
     assert extraction.fallback == ()
