@@ -80,7 +80,9 @@ def _serve_elsewhere(granted: DeployableLock) -> None:
     pulumi.export("policy", routing.policy(granted.lock))
 
 
-def _found(chosen: StackSettings, network: ExistingNetwork, region: str, provider: pulumi.ProviderResource) -> FoundNetwork:
+def _found(
+    chosen: StackSettings, network: ExistingNetwork, region: str, provider: pulumi.ProviderResource
+) -> FoundNetwork:
     """Return the network that is there. Raises `pulumi.RunError` with what speaks against it."""
     try:
         return find(network, region, provider)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,9 +53,18 @@ class Registered:
         return sorted(resource.name for resource in self.of(type_suffix))
 
 
+Answer = Callable[[str, dict[str, Any]], dict[str, Any]]
+"""What answers a question of the program to the cloud: token and arguments → answer."""
+
+
+def _nothing_asked(token: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    raise AssertionError(f"the program asked {token}, which no mock answers")
+
+
 class _Cloud(mocks.Mocks):
-    def __init__(self) -> None:
+    def __init__(self, answer: Answer) -> None:
         self.registered = Registered()
+        self._answer = answer
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.registered.resources.append(
@@ -64,14 +73,14 @@ class _Cloud(mocks.Mocks):
         return f"{args.name}-id", {**dict(_computed(args.typ, args.name)), **args.inputs}
 
     def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
-        raise AssertionError(f"the program asked {args.token}, which no mock answers")
+        return self._answer(args.token, args.args)
 
 
-def run_program(name: str, config: Mapping[str, str]) -> Registered:
-    """Register stack `name`. Raises what the program raises."""
+def run_program(name: str, config: Mapping[str, str], answer: Answer = _nothing_asked) -> Registered:
+    """Register stack `name`. Raises what the program raises. answer: what AWS answers to questions."""
     # Pulumi asks the main thread for its event loop; a test that used `asyncio.run` before this one has taken it away.
     asyncio.set_event_loop(asyncio.new_event_loop())
-    cloud = _Cloud()
+    cloud = _Cloud(answer)
     mocks.set_mocks(cloud, project="spillway", stack=name, preview=False)
     pulumi.runtime.set_all_config({f"spillway:{key}": value for key, value in config.items()})
     awaited(_deploy)()

@@ -379,7 +379,7 @@ def test_a_gateway_image_that_nobody_published_is_warned_of(run: Run, caplog: py
         ({"override": " "}, "spillway:override is empty"),
         ({"gatewayImage": "gateway"}, "`gateway` is no image"),
         ({"addons": '["coredns"]'}, "must map names to versions"),
-        ({"runner": "somewhere"}, "write inside or outside"),
+        ({"runner": "somewhere"}, "write inside, outside or an IPv4 address"),
     ],
 )
 def test_a_setting_that_cannot_be_meant_stops_the_run(
