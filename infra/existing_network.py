@@ -7,9 +7,8 @@ answers for and nobody can ask here: that the way out lets images and weights th
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeVar
 
 import pulumi
@@ -18,7 +17,7 @@ import pulumi_aws as aws
 from planner.plan.platform import ExistingNetwork
 from planner.words.diagnostics import Problem, Problems
 
-_Answer = TypeVar("_Answer")
+_Filter = TypeVar("_Filter")
 LEAST_ADDRESSES = 64
 """Free addresses that a subnet needs: each node and each pod has one, and EKS keeps some for its upgrades."""
 EVERYWHERE = "0.0.0.0/0"
@@ -72,12 +71,18 @@ class FoundNetwork:
 def find(network: ExistingNetwork, region: str, provider: pulumi.ProviderResource) -> FoundNetwork:
     """Return the network as AWS has it. Raises `Problems` with everything that speaks against it."""
     options = pulumi.InvokeOptions(provider=provider)
+    # Lists are asked for first: a question about a thing that is not there would end the run at once.
+    vpcs = aws.ec2.get_vpcs(filters=[_named(aws.ec2.GetVpcsFilterArgs, "vpc-id", [network.vpc])], opts=options).ids
+    wanted = sorted(network.subnets.values())
+    subnets = aws.ec2.get_subnets(filters=[_named(aws.ec2.GetSubnetsFilterArgs, "subnet-id", wanted)], opts=options).ids
     found: list[Problem] = []
-    vpc = _asked(f"VPC `{network.vpc}`", found, partial(_vpc, network.vpc, options))
+    for identifier in sorted({network.vpc, *wanted} - {*vpcs, *subnets}):
+        hint = "see `platform.network`, and whether the account and the region are right"
+        found.append(Problem("DEP031", f"the account has no `{identifier}` in {region}", hint=hint))
     for zone, identifier in sorted(network.subnets.items()):
-        subnet = _asked(f"subnet `{identifier}`", found, partial(_subnet, identifier, options))
-        if subnet is not None:
-            found += subnet_problems(subnet, network.vpc, zone)
+        if identifier in subnets:
+            found += subnet_problems(_subnet(identifier, options), network.vpc, zone)
+    vpc = _vpc(network.vpc, options) if network.vpc in vpcs else None
     if vpc is not None:
         found += vpc_problems(vpc)
     if found or vpc is None:
@@ -109,14 +114,8 @@ def subnet_problems(subnet: SubnetFacts, vpc: str, zone: str) -> Iterator[Proble
         yield Problem("DEP034", f"{where} has {subnet.free} free addresses, fewer than {LEAST_ADDRESSES}", hint=hint)
 
 
-def _asked(what: str, found: list[Problem], ask: Callable[[], _Answer]) -> _Answer | None:
-    """Return AWS's answer; None where it has none, which is then a problem."""
-    try:
-        return ask()
-    except Exception as error:  # what an invoke raises has no type of its own
-        hint = "see `platform.network`, and whether the account and the region are right"
-        found.append(Problem("DEP031", f"AWS does not describe {what}: {error}", hint=hint))
-    return None
+def _named(kind: Callable[..., _Filter], name: str, values: Sequence[str]) -> _Filter:
+    return kind(name=name, values=list(values))
 
 
 def _vpc(identifier: str, options: pulumi.InvokeOptions) -> VpcFacts:
@@ -140,9 +139,10 @@ def _subnet(identifier: str, options: pulumi.InvokeOptions) -> SubnetFacts:
 
 def _way_out(subnet: str, vpc: str, options: pulumi.InvokeOptions) -> bool:
     """Say whether the subnet has a default route, in a table of its own or else in the VPC's main one."""
-    try:
-        table = aws.ec2.get_route_table(subnet_id=subnet, opts=options)
-    except Exception:  # no table is its own: the VPC's main one holds
-        main = aws.ec2.GetRouteTableFilterArgs(name="association.main", values=["true"])
-        table = aws.ec2.get_route_table(vpc_id=vpc, filters=[main], opts=options)
-    return any(route.cidr_block == EVERYWHERE for route in table.routes)
+    for name, value in (("association.subnet-id", subnet), ("association.main", "true")):
+        wanted = _named(aws.ec2.GetRouteTablesFilterArgs, name, [value])
+        tables = aws.ec2.get_route_tables(vpc_id=vpc, filters=[wanted], opts=options).ids
+        if tables:
+            table = aws.ec2.get_route_table(route_table_id=tables[0], opts=options)
+            return any(route.cidr_block == EVERYWHERE for route in table.routes)
+    return False

@@ -10,13 +10,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.tools import require_tool
-from twin.aws.store import Store
+from twin.aws.store import DEFAULT_ACCOUNT, Store
 from twin.stage import PulumiStage, prepare
 
 COMMAND_LIMIT_S = 240
@@ -213,11 +213,18 @@ def engine(folder: Path, program: str, *, cluster: Path | None = None, stack: st
     return Engine(stage(folder / "stage", cluster=cluster), project, stack)
 
 
-def stage(folder: Path, *, cluster: Path | None = None, region: str = "us-east-1") -> PulumiStage:
+def stage(
+    folder: Path,
+    *,
+    cluster: Path | None = None,
+    clusters: Sequence[Path] = (),
+    region: str = "us-east-1",
+    account: str = DEFAULT_ACCOUNT,
+) -> PulumiStage:
     """A stage; skips the test when the tools are missing."""
     for tool in ("pulumi", "pulumi-language-python", "pulumi-resource-kubernetes"):
         require_tool(tool)
-    return prepare(folder, cluster=cluster, region=region)
+    return prepare(folder, cluster=cluster, clusters=clusters, region=region, account=account)
 
 
 def _parsed(status: int, output: str, errors: str, seconds: float) -> Outcome:

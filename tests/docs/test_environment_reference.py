@@ -71,6 +71,7 @@ NAMED_BY = {
     "deployments": "MODEL",
     "seasons": "MONTH",
     "histogram": "TOKENS",
+    "subnets": "ZONE",
 }
 """Mapping whose keys the team chooses → what the reference calls such a key."""
 NAMES: dict[str, str | int] = {
@@ -81,6 +82,7 @@ NAMES: dict[str, str | int] = {
     "MONTH": 12,
     "TOKENS": 4096,
     "KIND": "ec2",
+    "ZONE": "use1-az4",
 }
 """What stands for the names that a team chooses, in `WHOLE`."""
 
@@ -193,6 +195,8 @@ def environment_with(key: str, written: str) -> str:
     *before, last = [NAMES.get(str(step), step) for step in _steps(key)]
     place: Any = values
     for step in before:
+        if step == "subnets":
+            break
         if step == "histogram":  # it takes the place of the others
             place.pop("mean")
             place.pop("p95")
@@ -200,6 +204,10 @@ def environment_with(key: str, written: str) -> str:
     if last in ("metric", "minimum", "among", "scores"):  # they take the place of an accept list
         place.pop("accept")
         place.update(metric="lmarena-text", minimum=1300)
+    if key.startswith("platform.network.") and last != "cidr":  # a network that is there has a subnet in each zone
+        subnets = {"use1-az4": "subnet-0a1b2c3d", "use1-az6": "subnet-0a1b2c3e"}
+        values["platform"]["network"] = {"vpc": "vpc-0a1b2c3d", "subnets": subnets}
+        place = subnets if "subnets" in key else values["platform"]["network"]
     place[last] = "@example@"
     return yaml.safe_dump(values, sort_keys=False).replace("'@example@'", written)
 

@@ -394,7 +394,7 @@ def test_images_that_nobody_published_are_warned_of(run: Run, caplog: pytest.Log
         ({"override": " "}, "spillway:override is empty"),
         ({"gatewayImage": "gateway"}, "`gateway` is no image"),
         ({"addons": '["coredns"]'}, "must map names to versions"),
-        ({"runner": "somewhere"}, "write inside or outside"),
+        ({"runner": "somewhere"}, "write inside, outside or an IPv4 address"),
     ],
 )
 def test_a_setting_that_cannot_be_meant_stops_the_run(

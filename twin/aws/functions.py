@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from twin.aws import eks_calls, releases, tagged
 from twin.aws.account import Account, AwsError
 from twin.aws.machines import offering_zones
-from twin.aws.network_functions import prefix_list_of, route_table_of, subnet_of, vpc_of
+from twin.aws.network_functions import identifiers, prefix_list_of, route_table_of, subnet_of, vpc_of
 from twin.provider.wire import Properties
 
 AwsFunction = Callable[[Account, Properties], Properties]
@@ -117,7 +117,10 @@ FUNCTIONS: Mapping[str, AwsFunction] = {
     "aws:eks/getAddonVersion:getAddonVersion": _addon_version,
     "aws:ec2/getPrefixList:getPrefixList": prefix_list_of,
     "aws:ec2/getRouteTable:getRouteTable": route_table_of,
+    "aws:ec2/getRouteTables:getRouteTables": identifiers("DescribeRouteTables", "RouteTables", "RouteTableId"),
     "aws:ec2/getSubnet:getSubnet": subnet_of,
+    "aws:ec2/getSubnets:getSubnets": identifiers("DescribeSubnets", "Subnets", "SubnetId"),
     "aws:ec2/getVpc:getVpc": vpc_of,
+    "aws:ec2/getVpcs:getVpcs": identifiers("DescribeVpcs", "Vpcs", "VpcId"),
     **tagged.FUNCTIONS,
 }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
-from twin.aws.account import Account, AwsError
+from twin.aws.account import Account
 from twin.aws.firewall import GATEWAY_ADDRESSES
 from twin.provider.wire import Properties
 
@@ -74,19 +75,33 @@ def subnet_of(aws: Account, arguments: Properties) -> Properties:
     }
 
 
+def identifiers(operation: str, key: str, name: str) -> Callable[[Account, Properties], Properties]:
+    """Return what answers a question for the ids of all that filters admit.
+
+    key: the list of the answer of `operation`.
+    name: the id in each entry.
+    """
+
+    def answer(aws: Account, arguments: Properties) -> Properties:
+        filters = [{"Name": each["name"], "Values": list(each["values"])} for each in arguments.get("filters") or ()]
+        if arguments.get("vpcId"):
+            filters.append({"Name": "vpc-id", "Values": [arguments["vpcId"]]})
+        found = aws.call("ec2", operation, Filters=filters)[key]
+        ids = sorted(item[name] for item in found)
+        return {**arguments, "id": aws.region, "ids": ids, "region": aws.region}
+
+    return answer
+
+
 def route_table_of(aws: Account, arguments: Properties) -> Properties:
-    """Answer `getRouteTable` for a subnet. As AWS's provider does, it knows no main route table by its subnets."""
-    filters = [{"Name": "association.subnet-id", "Values": [arguments["subnetId"]]}]
-    tables = aws.call("ec2", "DescribeRouteTables", Filters=filters)["RouteTables"]
-    if len(tables) != 1:
-        message = "query returned no results. Please change your search criteria and try again"
-        raise AwsError("ec2", "DescribeRouteTables", "InvalidRouteTable", message)
-    table = tables[0]
+    """Answer `getRouteTable` for an id."""
+    table = aws.call("ec2", "DescribeRouteTables", RouteTableIds=[arguments["routeTableId"]])["RouteTables"][0]
     return {
         "id": table["RouteTableId"],
         "arn": aws.arn("ec2", f"route-table/{table['RouteTableId']}"),
         "routeTableId": table["RouteTableId"],
-        "subnetId": arguments["subnetId"],
+        "gatewayId": "",
+        "subnetId": "",
         "vpcId": table["VpcId"],
         "ownerId": aws.id,
         "region": aws.region,

@@ -35,6 +35,7 @@ from twin.cluster import certificates, record
 from twin.cluster.components import TOOLS, ClusterLayout, Ports, command_lines
 from twin.processes import die_with_parent
 
+_API_SERVER = "kube-apiserver"
 _POLL_S = 0.03
 _START_LIMIT_S = 80.0
 _DEVICE_PLUGIN_INTERVAL_S = 0.5

@@ -17,6 +17,11 @@ from tests.planner.plans import ENVIRONMENT, edited
 
 VALUES = read(ENVIRONMENT, "prod.yaml").value
 CATALOG = load_catalog()
+ZONE = VALUES["platform"]["zones"][0]
+THERE: dict[str, Any] = {
+    "vpc": "vpc-0a1b2c3d",
+    "subnets": dict.fromkeys(VALUES["platform"]["zones"], "subnet-0a1b2c3d"),
+}
 
 
 def told(changes: dict[str, Any]) -> list[str]:
@@ -31,6 +36,26 @@ def test_a_good_file_contradicts_nothing() -> None:
     ("changes", "message"),
     [
         ({"platform/zones": ["a", "b", "a"]}, "zone `a` stands twice"),
+        (
+            {"platform/network": {"subnets": {ZONE: "subnet-0a1b2c3d"}}},
+            "subnets are named and no VPC",
+        ),
+        (
+            {"platform/network": {**THERE, "cidr": "10.64.0.0/16"}},
+            "`platform.network.cidr` says how a network is made, and `platform.network.vpc` names one that is there",
+        ),
+        (
+            {"platform/network": THERE, "platform/nat": "single"},
+            "`platform.nat` says how a network is made, and `platform.network.vpc` names one that is there",
+        ),
+        (
+            {"platform/network": {"vpc": "vpc-0a1b2c3d"}},
+            f"no subnet is named for {', '.join(VALUES['platform']['zones'])}",
+        ),
+        (
+            {"platform/network": {**THERE, "subnets": {**THERE["subnets"], "use1-az9": "subnet-0a1b2c3d"}}},
+            "`use1-az9` is not among `platform.zones`",
+        ),
         ({"routes/chat/tokens": None}, "route `chat` has neither a trace nor token lengths"),
         ({"routes/chat/traffic/profile": [0] * 168}, "route `chat`: every hour of the profile is 0"),
         (

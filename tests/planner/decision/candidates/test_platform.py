@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from planner.decision.candidates.platform import cluster_parts
+from planner.decision.candidates.platform import cluster_parts, network_cidr
+from planner.decision.inputs import Inputs
 from planner.documents.environment_file import parse
-from planner.domain.environment import Platform
+from planner.domain.environment import Network, Platform
+from planner.domain.networks import derived_cidr
 from planner.domain.prices import PriceSnapshot
 from planner.edges.catalog_files import load_catalog
-from tests.planner.plans import ENVIRONMENT
+from planner.edges.performance_files import load_coefficients
+from planner.money.cost import cluster_items
+from tests.planner.plans import ENVIRONMENT, plan
 
 PRICES = load_catalog().prices
 
@@ -60,3 +66,41 @@ def test_system_nodes_are_of_the_first_type_that_has_a_price(region: str, instan
 def test_without_any_price_system_nodes_are_of_the_first_choice() -> None:
     parts = cluster_parts(platform("single", "use1-az4", "use1-az6"), 1.0, PriceSnapshot("x", {}))
     assert parts.system_nodes.instance_type == "m6a.large"
+
+
+def inputs(network: dict[str, Any], prior: str | None = None, **elsewhere: str) -> Inputs:
+    environment, _ = parse(ENVIRONMENT, "prod.yaml")
+    where = environment.platform.model_copy(update={"network": Network.model_validate(network)})
+    former = plan()
+    stood = former.platform.model_copy(update={"cidr": prior, **elsewhere})
+    locked = former.model_copy(update={"platform": stood}) if prior else None
+    asked = environment.model_copy(update={"platform": where})
+    return Inputs(asked, load_catalog(), load_coefficients(), {}, locked, name="prod")
+
+
+@pytest.mark.parametrize(
+    ("network", "prior", "elsewhere", "cidr"),
+    [
+        ({"cidr": "10.9.0.0/16"}, "10.7.0.0/16", {}, "10.9.0.0/16"),
+        ({}, "10.7.0.0/16", {}, "10.7.0.0/16"),
+        ({}, "10.7.0.0/16", {"account": "210987654321"}, derived_cidr("prod", "us-east-1")),
+        ({}, "10.7.0.0/16", {"region": "eu-central-1"}, derived_cidr("prod", "us-east-1")),
+        ({}, None, {}, derived_cidr("prod", "us-east-1")),
+        ({"vpc": "vpc-0a1b2c3d"}, "10.7.0.0/16", {}, None),
+    ],
+)
+def test_a_network_stays_where_it_is_unless_somebody_states_another(
+    network: dict[str, Any], prior: str | None, elsewhere: dict[str, str], cidr: str | None
+) -> None:
+    assert network_cidr(inputs(network, prior, **elsewhere)) == cidr
+
+
+def test_a_network_that_is_there_brings_its_ways_out_and_its_logs() -> None:
+    there = platform("single", "use1-az4", "use1-az6").model_copy(update={"network": Network(vpc="vpc-0a1b2c3d")})
+    parts = cluster_parts(there, 1.0, PRICES)
+    assert parts.nat_zones == ()
+    assert [group.name for group in parts.log_groups] == ["control-plane"]
+    assert {name for name, _, quantity in cluster_items("us-east-1", parts) if not quantity} == {
+        "NAT gateways",
+        "public addresses of NAT",
+    }
