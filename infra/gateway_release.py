@@ -6,7 +6,9 @@ after the document that no longer names it is in force. Keys are named and never
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -28,6 +30,7 @@ class GatewayArgs:
 
     client_keys, provider_keys: names of Kubernetes Secrets.
     image: image to run; None takes the chart's own.
+    adapt: changes the values of the release where the cluster is not AWS's.
     """
 
     lock: Lock
@@ -35,6 +38,7 @@ class GatewayArgs:
     image: Image | None
     client_keys: str
     provider_keys: str
+    adapt: Callable[[dict[str, Any]], dict[str, Any]] = dict
 
 
 class GatewayRelease(pulumi.ComponentResource):
@@ -49,12 +53,14 @@ class GatewayRelease(pulumi.ComponentResource):
             name=GATEWAY_RELEASE,
             namespace=GATEWAY_NAMESPACE,
             chart=args.chart.path,
-            values=gateway(
-                args.lock,
-                chart_digest=args.chart.digest,
-                image=args.image,
-                client_keys=args.client_keys,
-                provider_keys=args.provider_keys,
+            values=args.adapt(
+                gateway(
+                    args.lock,
+                    chart_digest=args.chart.digest,
+                    image=args.image,
+                    client_keys=args.client_keys,
+                    provider_keys=args.provider_keys,
+                )
             ),
             timeout=TIMEOUT_SECONDS,
             max_history=RELEASE_HISTORY,

@@ -11,6 +11,8 @@ from planner.words.names import bounded
 PROJECT = "spillway"
 NODE_GROUP_LABEL = "spillway.dev/node-group"
 """Label on every node: the node group of the lock, or `system`."""
+ENVIRONMENT_LABEL = "spillway.dev/environment"
+"""Label on namespaces of a cluster that is there already: the environment that may use them."""
 POOL_TAINT = "spillway.dev/pool"
 """Taint on nodes that hold one pool only. Its value is the pool."""
 ACCELERATOR_LABEL = "k8s.amazonaws.com/accelerator"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pulumi
 
-from infra import inputs, preflight, settings
+from infra import existing_program, inputs, preflight, settings
 from infra.charts import chart, engine_version
 from infra.cluster import Cluster, ClusterArgs
 from infra.deployed import USD, deployed_usd
@@ -33,7 +33,8 @@ def deploy() -> None:
     chosen = settings.read()
     try:
         granted = inputs.deployable_lock(chosen, _engine(chosen), deployed_usd)
-        against = preflight.problems(granted.lock.plan, chosen.runner)
+        site = existing_program.site_of(granted.lock.plan, chosen)
+        against = preflight.problems(granted.lock.plan, chosen.runner) if site is None else site.problems
         if against:
             raise Problems(against, exit_code=1)
     except Problems as refusal:
@@ -42,7 +43,9 @@ def deploy() -> None:
     pulumi.export("lock", granted.lock.digests.content)
     pulumi.export("override", granted.override)
     pulumi.export(USD, str(granted.lock.plan.cost.usd_per_month))
-    if granted.lock.plan.pools:
+    if site is not None:
+        existing_program.compose(site, chosen, granted)
+    elif granted.lock.plan.pools:
         _compose(chosen, granted)
     else:
         _serve_elsewhere(granted)

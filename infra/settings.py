@@ -12,6 +12,8 @@ namespace `spillway`:
     engineImage   the same for vLLM, for a mirror or a pinned digest
     clientKeys    name of the Kubernetes Secret with the gateway's client keys
     providerKeys  name of the Kubernetes Secret with the API keys of providers
+    kubeconfig    path of the kubeconfig that knows a cluster which is there already; without it KUBECONFIG, or
+                  ~/.kube/config. Also SPILLWAY_KUBECONFIG
 """
 
 from __future__ import annotations
@@ -45,6 +47,7 @@ class StackSettings:
     engine_image: Image | None
     client_keys: str
     provider_keys: str
+    kubeconfig: str | None = None
 
 
 def read() -> StackSettings:
@@ -71,6 +74,7 @@ def read() -> StackSettings:
         engine_image=_image(config, "engineImage"),
         client_keys=config.get("clientKeys") or "gateway-client-keys",
         provider_keys=config.get("providerKeys") or "gateway-provider-keys",
+        kubeconfig=os.environ.get("SPILLWAY_KUBECONFIG") or config.get("kubeconfig") or None,
     )
 
 
