@@ -1,4 +1,4 @@
-"""Nodes that no AWS account has: machines of a team's own or of another cloud, with the labels that stand on them there.
+"""Nodes that no AWS account has: machines of a team's own or of another cloud, with the labels that they have.
 
 Their device plugin is not imitated: a node offers its GPUs from the start, as one does that was set up long ago.
 """
