@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.existing_facts import ExistingFacts, FoundNode, Right, quantity
@@ -175,6 +175,7 @@ def test_a_device_plugin_of_ours_needs_a_right_more() -> None:
     assert {right.words() for right in more} == {"create daemonsets.apps in kube-system"}
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.integers(0, 6), st.integers(0, 6))
 def test_as_many_nodes_as_a_group_has_are_enough(there: int, broken: int) -> None:
     """The group of two is refused exactly when fewer than two good nodes are there."""
