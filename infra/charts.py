@@ -34,6 +34,11 @@ def chart_image(name: str) -> Image:
     return Image(repository, tag or _app_version(name), digest)
 
 
+def unless_default(image: Image, name: str) -> Image | None:
+    """Return an image that the chart must be told; None for its own."""
+    return None if image == chart_image(name) else image
+
+
 def rendered(
     chart: str,
     release: str,

@@ -7,8 +7,9 @@ Secrets Manager does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 
@@ -33,6 +34,7 @@ class GatewayArgs:
     key_store: where the keys lie at AWS; None takes the two Secrets.
     node_cidrs: addresses of the nodes.
     balancer: DNS name of the load balancer; None without one.
+    adapt: changes the values of the chart where the cluster is not AWS's.
     """
 
     lock: Lock
@@ -42,6 +44,7 @@ class GatewayArgs:
     key_store: KeyStore | None = None
     node_cidrs: Sequence[str] = ()
     balancer: pulumi.Input[str] | None = None
+    adapt: Callable[[dict[str, Any]], dict[str, Any]] = dict
 
 
 class GatewayRelease(pulumi.ComponentResource):
@@ -52,14 +55,16 @@ class GatewayRelease(pulumi.ComponentResource):
     def __init__(self, name: str, args: GatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("spillway:kubernetes:Gateway", name, None, opts)
         values = pulumi.Output.from_input(args.balancer).apply(
-            lambda balancer: gateway(
-                args.lock,
-                image=args.image,
-                client_keys=args.client_keys,
-                provider_keys=args.provider_keys,
-                key_store=args.key_store,
-                node_cidrs=args.node_cidrs,
-                balancer=balancer,
+            lambda balancer: args.adapt(
+                gateway(
+                    args.lock,
+                    image=args.image,
+                    client_keys=args.client_keys,
+                    provider_keys=args.provider_keys,
+                    key_store=args.key_store,
+                    node_cidrs=args.node_cidrs,
+                    balancer=balancer,
+                )
             )
         )
         objects = rendered(

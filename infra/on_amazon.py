@@ -14,14 +14,13 @@ import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
 from infra import image_rules, ingress, secrets, upgrades
-from infra.charts import chart_image
+from infra.charts import unless_default
 from infra.cluster import CLUSTER_ADDONS, NODE_ADDONS, Cluster, ClusterArgs
 from infra.cost_alarm import CostAlarm, CostAlarmArgs, billed_by_amazon
 from infra.deployed import has_cluster
 from infra.existing_network import FoundNetwork, find
 from infra.gateway_release import GatewayArgs, GatewayRelease
 from infra.image_mirror import ImageMirror, ImageMirrorArgs
-from infra.images import Image
 from infra.load_balancer import LoadBalancer, LoadBalancerArgs
 from infra.model_store import ModelStore, ModelStoreArgs
 from infra.network import Network, NetworkArgs
@@ -239,7 +238,7 @@ class _Environment:
                     bucket=self.store.bucket,
                     bucket_arn=self.store.arn,
                     store_cidrs=self.network.store_cidrs,
-                    image=_unless_default(self.pulled.engine, "vllm"),
+                    image=unless_default(self.pulled.engine, "vllm"),
                     kubernetes=in_kubernetes,
                 ),
                 self._after(layer, self.groups[pool.node_group], *self.addons, *weights.of(pool)),
@@ -258,7 +257,7 @@ class _Environment:
             run.prefix,
             GatewayArgs(
                 run.granted.lock,
-                _unless_default(self.pulled.gateway, "gateway"),
+                unless_default(self.pulled.gateway, "gateway"),
                 run.chosen.client_keys,
                 run.chosen.provider_keys,
                 keys,
@@ -293,8 +292,3 @@ class _Environment:
 
     def _after(self, *resources: pulumi.Resource) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions.merge(self.options, pulumi.ResourceOptions(depends_on=list(resources)))
-
-
-def _unless_default(image: Image, name: str) -> Image | None:
-    """Return an image that the chart must be told; None for its own."""
-    return None if image == chart_image(name) else image

@@ -7,7 +7,9 @@ nothing may talk unless a chart's network policy says so.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -27,40 +29,60 @@ _PLUGIN = "nvidia-device-plugin"
 _SOCKETS = "/var/lib/kubelet/device-plugins"
 
 
+NODES_OF_AWS: tuple[Mapping[str, Any], ...] = (
+    {"matchExpressions": [{"key": ACCELERATOR_LABEL, "operator": "Exists"}]},
+)
+"""GPU nodes of a cluster that is made, as a node selector's terms."""
+
+
 @dataclass(frozen=True)
 class PlatformLayerArgs:
     """Arguments of the platform layer.
 
     replica_sizes: GPUs of a replica, of all pools; each size gets a priority class.
     device_plugin: image of the device plugin, as nodes ask for it.
+    namespace_labels: further labels of the namespaces.
+    theirs: namespaces that are there already and stay as they are.
+    plugin_on: terms of a node selector for the nodes that get a device plugin; none where the cluster has its own.
+    plugin_tolerations: what it tolerates beside the taints of a cluster that is made.
     """
 
     replica_sizes: frozenset[int]
     device_plugin: Image
+    namespace_labels: Mapping[str, str] = field(default_factory=dict)
+    theirs: frozenset[str] = frozenset()
+    plugin_on: tuple[Mapping[str, Any], ...] = NODES_OF_AWS
+    plugin_tolerations: tuple[Mapping[str, str], ...] = ()
 
 
 class PlatformLayer(pulumi.ComponentResource):
-    """The layer's outputs are `serving` and `gateway`, the two namespaces."""
+    """The layer's outputs are `serving` and `gateway`, the names of the two namespaces."""
 
     def __init__(self, name: str, args: PlatformLayerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("spillway:kubernetes:PlatformLayer", name, None, opts)
         self._own = pulumi.ResourceOptions(parent=self)
-        self.serving = self._namespace(SERVING_NAMESPACE)
-        self.gateway = self._namespace(GATEWAY_NAMESPACE)
+        self.serving = self._namespace(SERVING_NAMESPACE, args)
+        self.gateway = self._namespace(GATEWAY_NAMESPACE, args)
         self._closed(self.serving)
         for size in sorted(args.replica_sizes):
             self._priority_class(size)
-        self._device_plugin(args.device_plugin)
-        self.register_outputs({"serving": self.serving.metadata.name, "gateway": self.gateway.metadata.name})
+        if args.plugin_on:
+            self._device_plugin(args)
+        self.register_outputs({"serving": self.serving, "gateway": self.gateway})
 
-    def _namespace(self, name: str) -> kubernetes.core.v1.Namespace:
+    def _namespace(self, name: str, args: PlatformLayerArgs) -> pulumi.Input[str]:
+        if name in args.theirs:
+            return name
         labels = {f"pod-security.kubernetes.io/{mode}": POD_SECURITY for mode in ("audit", "enforce", "warn")}
-        return kubernetes.core.v1.Namespace(name, metadata=objects.metadata(name, labels=labels), opts=self._own)
+        labels |= args.namespace_labels
+        made = kubernetes.core.v1.Namespace(name, metadata=objects.metadata(name, labels=labels), opts=self._own)
+        found: pulumi.Output[str] = made.metadata.name
+        return found
 
-    def _closed(self, namespace: kubernetes.core.v1.Namespace) -> None:
+    def _closed(self, namespace: pulumi.Input[str]) -> None:
         kubernetes.networking.v1.NetworkPolicy(
             "closed-by-default",
-            metadata=objects.metadata("closed-by-default", namespace.metadata.name),
+            metadata=objects.metadata("closed-by-default", namespace),
             spec={"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
             opts=self._own,
         )
@@ -76,10 +98,10 @@ class PlatformLayer(pulumi.ComponentResource):
             opts=self._own,
         )
 
-    def _device_plugin(self, image: Image) -> None:
+    def _device_plugin(self, args: PlatformLayerArgs) -> None:
         labels = {"app.kubernetes.io/name": _PLUGIN}
+        image = args.device_plugin
         secrets = [{"name": name} for name in image.pull_secrets]
-        has_gpus = {"key": ACCELERATOR_LABEL, "operator": "Exists"}
         kubernetes.apps.v1.DaemonSet(
             _PLUGIN,
             metadata=objects.metadata(_PLUGIN, "kube-system", labels=labels),
@@ -92,14 +114,15 @@ class PlatformLayer(pulumi.ComponentResource):
                         "affinity": {
                             "nodeAffinity": {
                                 "requiredDuringSchedulingIgnoredDuringExecution": {
-                                    "nodeSelectorTerms": [{"matchExpressions": [has_gpus]}]
+                                    "nodeSelectorTerms": list(args.plugin_on)
                                 }
                             }
                         },
                         "tolerations": [
                             {"key": key, "operator": "Exists", "effect": "NoSchedule"}
                             for key in (GPU_TAINT, POOL_TAINT)
-                        ],
+                        ]
+                        + [dict(each) for each in args.plugin_tolerations],
                         "priorityClassName": "system-node-critical",
                         "automountServiceAccountToken": False,
                         **({"imagePullSecrets": secrets} if secrets else {}),

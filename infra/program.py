@@ -11,9 +11,21 @@ from collections.abc import Iterator
 
 import pulumi
 
-from infra import image_rules, inputs, moved, on_amazon, preflight, preflight_weights, reachability, settings, upgrades
+from infra import (
+    existing_program,
+    image_rules,
+    inputs,
+    moved,
+    on_amazon,
+    preflight,
+    preflight_weights,
+    reachability,
+    settings,
+    upgrades,
+)
 from infra.charts import chart_image, engine_version
 from infra.deployed import USD, has_gateway, recorded, stack_outputs, usd_of
+from infra.existing_program import Site
 from infra.guarding import guard
 from infra.guardrails import granted_by
 from infra.image_rules import RunningImages
@@ -31,13 +43,16 @@ def deploy() -> None:
     try:
         granted = inputs.deployable_lock(chosen, _engine(chosen), lambda: usd_of(outputs))
         run = Run(chosen, granted, _images(chosen), outputs, state)
-        found = tuple(_problems(run))
+        site = existing_program.site_of(run)
+        found = tuple(_problems(run, site))
         if any(problem.severity == "error" for problem in found):
             raise Problems(found, exit_code=1)
         _announce(run, found)
         _export(run)
         guard(granted_by(run.plan, chosen.environment))
-        if run.plan.pools:
+        if site is not None:
+            existing_program.build(run, site)
+        elif run.plan.pools:
             on_amazon.build(run)
         else:
             _serve_elsewhere(run)
@@ -59,11 +74,14 @@ def _images(chosen: StackSettings) -> RunningImages:
     )
 
 
-def _problems(run: Run) -> Iterator[Problem]:
+def _problems(run: Run, site: Site | None) -> Iterator[Problem]:
     """Yield everything that speaks against this run, or should not be overlooked."""
     plan, chosen = run.plan, run.chosen
     yield from moved.problems(moved.place(plan.platform, chosen.environment), run.outputs)
-    yield from preflight.problems(plan, chosen.runner, chosen.stage, has_gateway(run.outputs))
+    if site is not None:
+        yield from site.problems
+    else:
+        yield from preflight.problems(plan, chosen.runner, chosen.stage, has_gateway(run.outputs))
     yield from reachability.problems(os.environ)
     yield from upgrades.problems(plan, run.state)
     yield from image_rules.problems(plan, chosen, run.images)

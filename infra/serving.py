@@ -7,7 +7,9 @@ last.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -31,18 +33,21 @@ class ServingPoolArgs:
     bucket, bucket_arn: those of the model store.
     store_cidrs: addresses of S3.
     image: image to run; None takes the chart's own.
+    cluster_name: name of the cluster at AWS, whose Pod Identity lets the pool read; None for any other cluster.
+    adapt: changes the values of the release where the cluster is not AWS's.
     """
 
     pool: Pool
     group: NodeGroup
     account: str
     region: str
-    cluster_name: pulumi.Input[str]
+    cluster_name: pulumi.Input[str] | None
     bucket: pulumi.Input[str]
     bucket_arn: pulumi.Input[str]
     store_cidrs: pulumi.Input[list[str]]
     image: Image | None
     kubernetes: kubernetes.Provider
+    adapt: Callable[[dict[str, Any]], dict[str, Any]] = dict
 
 
 class ServingPool(pulumi.ComponentResource):
@@ -53,15 +58,17 @@ class ServingPool(pulumi.ComponentResource):
     def __init__(self, name: str, args: ServingPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("spillway:kubernetes:ServingPool", name, None, opts)
         service_account = release_name(args.pool.name)
-        identity = self._identity(name, service_account, args)
+        identity = [] if args.cluster_name is None else [self._identity(name, service_account, args)]
         values = pulumi.Output.all(args.bucket, args.store_cidrs).apply(
-            lambda values: vllm(
-                args.pool,
-                args.group,
-                bucket=values[0],
-                region=args.region,
-                store_cidrs=values[1],
-                image=args.image,
+            lambda values: args.adapt(
+                vllm(
+                    args.pool,
+                    args.group,
+                    bucket=values[0],
+                    region=args.region,
+                    store_cidrs=values[1],
+                    image=args.image,
+                )
             )
         )
         objects = rendered(
@@ -70,7 +77,7 @@ class ServingPool(pulumi.ComponentResource):
             SERVING_NAMESPACE,
             values,
             rollout_seconds(args.pool),
-            pulumi.ResourceOptions(parent=self, provider=args.kubernetes, depends_on=[identity]),
+            pulumi.ResourceOptions(parent=self, provider=args.kubernetes, depends_on=identity),
         )
         self.release = objects.resources.apply(lambda _: service_account)
         self.register_outputs({"release": self.release})
@@ -92,7 +99,7 @@ class ServingPool(pulumi.ComponentResource):
         )
         return aws.eks.PodIdentityAssociation(
             role_name,
-            cluster_name=args.cluster_name,
+            cluster_name=args.cluster_name or "",
             namespace=SERVING_NAMESPACE,
             service_account=service_account,
             role_arn=role.arn,

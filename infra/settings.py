@@ -20,6 +20,8 @@ namespace `spillway`:
     monitoring    true where the cluster has the definitions of the Prometheus operator: monitors, rules, dashboard
     clientKeys    name of the Kubernetes Secret with the gateway's client keys
     providerKeys  name of the Kubernetes Secret with the API keys of providers
+    kubeconfig    path of the kubeconfig that knows a cluster which is there already; without it KUBECONFIG, or
+                  ~/.kube/config. Also SPILLWAY_KUBECONFIG
 """
 
 from __future__ import annotations
@@ -63,6 +65,7 @@ class StackSettings:
     pull_secrets: tuple[str, ...] = ()
     state_bucket: str | None = None
     monitoring: bool = False
+    kubeconfig: str | None = None
 
 
 def read() -> StackSettings:
@@ -103,6 +106,7 @@ def read() -> StackSettings:
         hub_token=config.get("hubToken") or None,
         accepted_licences=_names(config, "acceptedLicences", "[Gemma]"),
         monitoring=config.get_bool("monitoring") or False,
+        kubeconfig=os.environ.get("SPILLWAY_KUBECONFIG") or config.get("kubeconfig") or None,
     )
 
 

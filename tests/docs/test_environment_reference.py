@@ -62,7 +62,15 @@ policy: {price_age: {ec2: {}}}
 planning: {}
 overrides: [{rule: policy.nodes, reason: launch, by: Jane Doe, until: 2026-12-31}]
 """
+ON_CLUSTER = """
+{context: gpu-berlin, network_policies: enforced, nodes: {g6e.xlarge: {labels: {machine: l40s}}}, dns: {labels: {}},
+  gateway: {labels: {pool: web}}, weights: {cidrs: [192.0.2.0/28]}, identity: {}}
+"""
+"""`platform.cluster` of an environment whose cluster is there already."""
 NAMED_BY = {
+    "nodes": "MACHINE",
+    "labels": "LABEL",
+    "identity": "ANNOTATION",
     "price_age": "KIND",
     "routes": "NAME",
     "providers": "PROVIDER",
@@ -83,6 +91,9 @@ NAMES: dict[str, str | int] = {
     "TOKENS": 4096,
     "KIND": "ec2",
     "ZONE": "use1-az4",
+    "MACHINE": "g6e.xlarge",
+    "LABEL": "machine",
+    "ANNOTATION": "iam.gke.io/gcp-service-account",
 }
 """What stands for the names that a team chooses, in `WHOLE`."""
 
@@ -111,7 +122,7 @@ def _keys(path: str, part: dict[str, Any], is_required: bool) -> Iterator[tuple[
             yield from schema_keys(choice, path)
         elif choice.get("type") == "object":
             name = NAMED_BY[path.rpartition(".")[2]]
-            named = choice["additionalProperties"] or next(iter(choice["patternProperties"].values()))
+            named = choice.get("additionalProperties") or next(iter(choice["patternProperties"].values()))
             yield from _keys(f"{path}.{name}", named, False)
         elif choice.get("type") == "array" and "properties" in (item := resolved(choice.get("items", {}))):
             yield from schema_keys(item, f"{path}[]")
@@ -162,7 +173,7 @@ def _plural(words: str) -> str:
 def shown(default: Any, kind: str) -> str:
     """A default as it would be written in the file."""
     match default:
-        case None:
+        case None | "":
             return "none"
         case [] | {}:
             return "none"
@@ -190,8 +201,12 @@ def _steps(key: str) -> Iterator[str | int]:
 
 
 def environment_with(key: str, written: str) -> str:
-    """`WHOLE` with one key's value replaced by the text of an example."""
+    """`WHOLE`, on a cluster that is there for its keys, with one key's value replaced by the text of an example."""
     values = yaml.safe_load(WHOLE)
+    if key.startswith("platform.cluster"):
+        values["platform"] = {"region": "de", "cluster": yaml.safe_load(ON_CLUSTER)}
+        values.pop("quotas")
+        values["hardware"]["existing"][0] |= {"source": "books", "as_of": "2026-10-05"}
     *before, last = [NAMES.get(str(step), step) for step in _steps(key)]
     place: Any = values
     for step in before:

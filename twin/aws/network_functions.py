@@ -94,9 +94,15 @@ def identifiers(operation: str, key: str, name: str) -> Callable[[Account, Prope
 
 
 def route_table_of(aws: Account, arguments: Properties) -> Properties:
-    """Answer `getRouteTable` for an id."""
-    table = aws.call("ec2", "DescribeRouteTables", RouteTableIds=[arguments["routeTableId"]])["RouteTables"][0]
+    """Answer `getRouteTable` for an id, or for filters that one table fits."""
+    filters = [{"Name": one["name"], "Values": one["values"]} for one in arguments.get("filters") or ()]
+    own = [arguments["routeTableId"]] if arguments.get("routeTableId") else None
+    tables = aws.call("ec2", "DescribeRouteTables", RouteTableIds=own, Filters=filters or None)["RouteTables"]
+    if len(tables) != 1:
+        raise AwsError("ec2", "DescribeRouteTables", "NoMatch", "query returned no or several route tables")
+    (table,) = tables
     return {
+        "filters": arguments.get("filters"),
         "id": table["RouteTableId"],
         "arn": aws.arn("ec2", f"route-table/{table['RouteTableId']}"),
         "routeTableId": table["RouteTableId"],
@@ -105,7 +111,10 @@ def route_table_of(aws: Account, arguments: Properties) -> Properties:
         "vpcId": table["VpcId"],
         "ownerId": aws.id,
         "region": aws.region,
-        "associations": [],
+        "associations": [
+            {"routeTableAssociationId": a["RouteTableAssociationId"], "subnetId": a.get("SubnetId", "")}
+            for a in table["Associations"]
+        ],
         "routes": [_route(route) for route in table["Routes"] if route.get("GatewayId") != "local"],
         "tags": {},
     }

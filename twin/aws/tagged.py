@@ -88,26 +88,6 @@ def _key(aws: Account, arguments: Properties) -> Properties:
     return {**arguments, "id": found["KeyId"], "arn": found["Arn"], "keyState": found["KeyState"]}
 
 
-def _route_table(aws: Account, arguments: Properties) -> Properties:
-    filters = [{"Name": one["name"], "Values": one["values"]} for one in arguments.get("filters") or ()]
-    own = [arguments["routeTableId"]] if arguments.get("routeTableId") else None
-    tables = aws.call("ec2", "DescribeRouteTables", RouteTableIds=own, Filters=filters or None)["RouteTables"]
-    if len(tables) != 1:
-        raise AwsError("ec2", "DescribeRouteTables", "NoMatch", "query returned no or several route tables")
-    (table,) = tables
-    return {
-        **arguments,
-        "id": table["RouteTableId"],
-        "routeTableId": table["RouteTableId"],
-        "vpcId": table["VpcId"],
-        "routes": [{"cidrBlock": route.get("DestinationCidrBlock", "")} for route in table["Routes"]],
-        "associations": [
-            {"routeTableAssociationId": a["RouteTableAssociationId"], "subnetId": a.get("SubnetId", "")}
-            for a in table["Associations"]
-        ],
-    }
-
-
 FUNCTIONS: Mapping[str, AwsFunction] = {
     "aws:resourcegroupstaggingapi/getResources:getResources": _resources,
     "aws:iam/getRoles:getRoles": _roles,
@@ -115,5 +95,4 @@ FUNCTIONS: Mapping[str, AwsFunction] = {
     "aws:eks/getNodeGroup:getNodeGroup": _node_group,
     "aws:ec2/getNatGateway:getNatGateway": _nat_gateway,
     "aws:kms/getKey:getKey": _key,
-    "aws:ec2/getRouteTable:getRouteTable": _route_table,
 }

@@ -1,0 +1,241 @@
+"""One environment on two clusters that are there already, told by different labels, through the real engine.
+
+The first is a team's own with GPU feature discovery; its nodes are not set apart at the beginning, and its namespaces
+are made. The second has GKE's labels and taints, with a namespace and a volume of weights that the team made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes import client
+
+from tests.engine import Engine, Outcome, stage
+from tests.infra import existing_sites
+from tests.infra.checkout import checkout
+from tests.infra.existing_sites import GKE, ON_PREMISES, OWN_LABEL, OWN_TAINT, Site
+from tests.infra.pods import ClusterView
+from tests.tools import require_cluster_tools
+from twin.cluster import LocalCluster, RunningCluster
+from twin.nodes.membership import wait_ready
+from twin.nodes.plain import join_plain, taint_object
+
+pytestmark = pytest.mark.engine
+
+PLACES = {
+    "vllm-chat-1xl40s": {"rack-4xl40s-1", "rack-4xl40s-2"},
+    "vllm-code-2xl40s": {"rack-4xl40s-1", "rack-4xl40s-2"},
+    "vllm-extraction-1xl40s": {"rack-1xl40s-1", "rack-1xl40s-2"},
+}
+"""The nodes on which the pods of each release stand."""
+GATEWAY_IMAGE = "registry.example/spillway-gateway:1.0@sha256:" + "1" * 64
+
+
+@dataclass
+class Life:
+    """What each step gave, and what stands in the cluster after some of them."""
+
+    steps: dict[str, Outcome] = field(default_factory=dict)
+    places: dict[str, set[str]] = field(default_factory=dict)
+    ready: dict[str, int] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    before: set[str] = field(default_factory=set)
+    after: set[str] = field(default_factory=set)
+    policies: list[Any] = field(default_factory=list)
+    aws_is_empty: bool = False
+
+
+@pytest.fixture(scope="module")
+def other() -> Iterator[RunningCluster]:
+    require_cluster_tools()
+    with LocalCluster() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def on_premises(cluster: RunningCluster, other: RunningCluster, tmp_path_factory: pytest.TempPathFactory) -> Life:
+    """First its nodes are not set apart; they are, and it goes up; then its context leads to the other cluster."""
+    life, core = Life(), client.CoreV1Api(cluster.client())
+    _furnish(core, ON_PREMISES, set_apart=False)
+    life.before = _objects(core)
+    kubeconfig = tmp_path_factory.mktemp("kube") / "config"
+    kubeconfig.write_text(cluster.kubeconfig.read_text())
+    pulumi = _engine(tmp_path_factory.mktemp("on-premises"), ON_PREMISES, kubeconfig, cluster)
+    life.steps["too early"] = pulumi.preview()
+    for name in ("rack-1xl40s-1", "rack-1xl40s-2"):
+        key, _, value = OWN_LABEL.partition("=")
+        core.patch_node(name, {"metadata": {"labels": {key: value}}, "spec": {"taints": [taint_object(OWN_TAINT)]}})
+    _through_life(life, pulumi, core, cluster)
+    kubeconfig.write_text(other.kubeconfig.read_text())
+    life.steps["another cluster"] = pulumi.preview()
+    kubeconfig.write_text(cluster.kubeconfig.read_text())
+    _down(life, pulumi, core)
+    return life
+
+
+@pytest.fixture(scope="module")
+def gke(other: RunningCluster, tmp_path_factory: pytest.TempPathFactory) -> Life:
+    """Without the claim it is refused; then it goes up and down."""
+    life, core = Life(), client.CoreV1Api(other.client())
+    _furnish(core, GKE, set_apart=True)
+    pulumi = _engine(tmp_path_factory.mktemp("gke"), GKE, other.kubeconfig, other)
+    core.create_namespace({"metadata": {"name": "serving"}})
+    life.steps["too early"] = pulumi.preview()
+    core.patch_namespace("serving", {"metadata": {"labels": {"spillway.dev/environment": "prod"}}})
+    claim = {"accessModes": ["ReadOnlyMany"], "resources": {"requests": {"storage": "100Gi"}}}
+    core.create_namespaced_persistent_volume_claim(
+        "serving", {"metadata": {"name": "models"}, "spec": {**claim, "volumeName": "weights"}}
+    )
+    source = {"nfs": {"server": "192.0.2.1", "path": "/models"}}
+    volume = {"accessModes": ["ReadOnlyMany"], "capacity": {"storage": "100Gi"}, **source}
+    bound = {"claimRef": {"name": "models", "namespace": "serving"}}
+    core.create_persistent_volume({"metadata": {"name": "weights"}, "spec": {**volume, **bound}})
+    life.before = _objects(core)
+    _through_life(life, pulumi, core, other)
+    _down(life, pulumi, core)
+    return life
+
+
+@pytest.mark.parametrize("name", ["on_premises", "gke"])
+def test_every_pod_stands_on_the_nodes_that_its_labels_name(name: str, request: pytest.FixtureRequest) -> None:
+    life: Life = request.getfixturevalue(name)
+    assert life.steps["up"].status == 0, life.steps["up"].output
+    assert life.ready == {
+        "gateway": 2,
+        "vllm-chat-1xl40s": 4,
+        "vllm-code-2xl40s": 2,
+        "vllm-extraction-1xl40s": 2,
+    }
+    assert {release: life.places[release] for release in PLACES} == PLACES
+    assert life.places["gateway"] == {"cpu-1", "cpu-2"} if name == "gke" else len(life.places["gateway"]) == 2
+
+
+@pytest.mark.parametrize("name", ["on_premises", "gke"])
+def test_a_second_up_changes_nothing(name: str, request: pytest.FixtureRequest) -> None:
+    life: Life = request.getfixturevalue(name)
+    second = life.steps["second up"]
+    assert second.status == 0, second.output
+    assert second.changed() == {}
+
+
+@pytest.mark.parametrize("name", ["on_premises", "gke"])
+def test_destroy_leaves_what_was_there_and_nothing_else(name: str, request: pytest.FixtureRequest) -> None:
+    life: Life = request.getfixturevalue(name)
+    assert life.steps["destroy"].status == 0, life.steps["destroy"].output
+    assert life.after == life.before
+    assert life.aws_is_empty
+
+
+def test_nodes_that_are_not_set_apart_are_told_with_the_commands_that_do_it(on_premises: Life) -> None:
+    refused = on_premises.steps["too early"]
+    told = "\n".join(refused.diagnostics)
+    assert refused.status != 0
+    assert "DEP043" in told
+    assert "node group `vault` needs 2 × rack.1xl40s; 0 of the 2 nodes" in told
+    assert f"kubectl --context twin label node rack-1xl40s-1 rack-1xl40s-2 {OWN_LABEL}" in told
+    assert f"kubectl --context twin taint node rack-1xl40s-1 rack-1xl40s-2 {OWN_TAINT}" in told
+    assert "Traceback" not in refused.output
+
+
+def test_a_namespace_and_a_volume_of_nobody_are_told_in_one_run(gke: Life) -> None:
+    told = "\n".join(gke.steps["too early"].diagnostics)
+    assert gke.steps["too early"].status != 0
+    for words in (
+        "DEP046",
+        "label namespace serving spillway.dev/environment=prod",
+        "DEP048",
+        "no volume claim `models`",
+    ):
+        assert words in told
+
+
+def test_a_context_that_leads_to_another_cluster_is_refused(on_premises: Life) -> None:
+    refused = on_premises.steps["another cluster"]
+    assert refused.status != 0
+    told = "\n".join(refused.diagnostics)
+    assert "DEP041" in told
+    assert on_premises.outputs["cluster_uid"] in told
+
+
+def test_pools_reach_the_store_and_the_dns_that_are_stated(gke: Life, on_premises: Life) -> None:
+    near = {block for rule in _egress(gke, "vllm-chat-1xl40s") for block in _blocks(rule)}
+    assert near == {("169.254.20.10/32", 53)}
+    store = {block for rule in _egress(on_premises, "vllm-chat-1xl40s") for block in _blocks(rule)}
+    assert store == {("192.0.2.0/28", 9000)}
+
+
+def _engine(folder: Path, site: Site, kubeconfig: Path, cluster: RunningCluster) -> Engine:
+    root = checkout(folder / "checkout")
+    existing_sites.write(root / "environments", site, "twin")
+    pulumi = Engine(stage(folder / "stage", cluster=cluster.folder), root, "prod")
+    pulumi.configure("gatewayImage", GATEWAY_IMAGE)
+    pulumi.configure("kubeconfig", str(kubeconfig))
+    return pulumi
+
+
+def _furnish(core: Any, site: Site, set_apart: bool) -> None:
+    nodes = site.nodes(set_apart)
+    join_plain(core.api_client, nodes)
+    wait_ready(core.api_client, [node.name for node in nodes])
+    core.create_namespace({"metadata": {"name": "monitoring"}})
+    core.create_namespaced_config_map("monitoring", {"metadata": {"name": "rules"}, "data": {"a": "1"}})
+
+
+def _through_life(life: Life, pulumi: Engine, core: Any, cluster: RunningCluster) -> None:
+    life.steps["up"] = pulumi.up()
+    if life.steps["up"].status != 0:
+        pytest.fail("\n".join(life.steps["up"].diagnostics), pytrace=False)
+    life.ready = ClusterView(cluster.kubeconfig).settled().ready()
+    for namespace in ("serving", "gateway"):
+        for pod in core.list_namespaced_pod(namespace).items:
+            release = pod.metadata.labels["app.kubernetes.io/instance"]
+            life.places.setdefault(release, set()).add(pod.spec.node_name)
+    life.policies = client.NetworkingV1Api(core.api_client).list_namespaced_network_policy("serving").items
+    life.outputs = pulumi.outputs()
+    life.steps["second up"] = pulumi.up()
+
+
+def _down(life: Life, pulumi: Engine, core: Any) -> None:
+    life.steps["destroy"] = pulumi.destroy()
+    life.after = _objects(core)
+    life.aws_is_empty = pulumi.account.is_empty()
+
+
+def _objects(core: Any) -> set[str]:
+    """Everything that a team may have in its cluster, but for what the control plane keeps of each namespace."""
+    api = core.api_client
+    lists = {
+        "namespace": core.list_namespace,
+        "node": core.list_node,
+        "config map": core.list_config_map_for_all_namespaces,
+        "service": core.list_service_for_all_namespaces,
+        "secret": core.list_secret_for_all_namespaces,
+        "service account": core.list_service_account_for_all_namespaces,
+        "volume": core.list_persistent_volume,
+        "claim": core.list_persistent_volume_claim_for_all_namespaces,
+        "deployment": client.AppsV1Api(api).list_deployment_for_all_namespaces,
+        "daemon set": client.AppsV1Api(api).list_daemon_set_for_all_namespaces,
+        "network policy": client.NetworkingV1Api(api).list_network_policy_for_all_namespaces,
+        "disruption budget": client.PolicyV1Api(api).list_pod_disruption_budget_for_all_namespaces,
+        "priority class": client.SchedulingV1Api(api).list_priority_class,
+    }
+    return {
+        f"{kind} {item.metadata.namespace}/{item.metadata.name}"
+        for kind, found in lists.items()
+        for item in found().items
+    }
+
+
+def _egress(life: Life, release: str) -> list[Any]:
+    (policy,) = [policy for policy in life.policies if policy.metadata.name == release]
+    rules: list[Any] = policy.spec.egress
+    return rules
+
+
+def _blocks(rule: Any) -> set[tuple[str, int]]:
+    ports = {port.port for port in rule.ports}
+    return {(peer.ip_block.cidr, port) for peer in rule.to if peer.ip_block for port in ports}
