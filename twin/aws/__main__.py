@@ -4,6 +4,7 @@
     python -m twin.aws poke  --folder DIR TYPE NAME KEY=VALUE ... | --delete
     python -m twin.aws fault --folder DIR KIND KEY=VALUE ...      | --clear
     python -m twin.aws provide --folder DIR --region R [--secret NAME] [--certificate ARN]
+    python -m twin.aws fill  --folder DIR --region R SECRET=VALUE ...
 
 Values are JSON where they parse as JSON, and text otherwise. The exit status is 1 when AWS refuses and 2 for a usage
 error.
@@ -72,6 +73,12 @@ def _provide(store: Store, options: argparse.Namespace) -> list[str]:
     return [f"there is now: {name}" for name in [*options.secret, *options.certificate]]
 
 
+def _fill(store: Store, options: argparse.Namespace) -> list[str]:
+    values = {name: str(value) for name, value in _pairs(options.values).items()}
+    existing.fill(store, options.region, values)
+    return [f"has a value now: {name}" for name in values]
+
+
 def _pairs(settings: list[str]) -> dict[str, Any]:
     pairs = {}
     for setting in settings:
@@ -109,6 +116,9 @@ def _parser() -> argparse.ArgumentParser:
     provide.add_argument("--region", required=True)
     provide.add_argument("--secret", action="append", default=[], metavar="NAME")
     provide.add_argument("--certificate", action="append", default=[], metavar="ARN")
+    fill = command("fill", _fill, "put values into secrets, as people do by hand")
+    fill.add_argument("--region", required=True)
+    fill.add_argument("values", nargs="+", metavar="SECRET=VALUE")
     return parser
 
 

@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from twin.aws import eks_calls
+from twin.aws import addon_objects, eks_calls
 from twin.aws.account import Account, AwsError
 from twin.aws.identity import document
 from twin.aws.kinds import CreatedResource, GeneratedName, ResourceKind, UpdatedResource, paths
@@ -280,6 +280,7 @@ KINDS = (
     ),
     ResourceKind(
         "aws:eks/addon:Addon",
+        settle=addon_objects.settle,
         create=_create_addon,
         update=_update_addon,
         delete=_delete_addon,

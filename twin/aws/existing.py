@@ -5,7 +5,7 @@ Programs name them and never make them, so a rehearsal states them first. Nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from twin.aws.account import Account, AwsError
@@ -25,6 +25,14 @@ def provide(store: Store, region: str, *, secrets: Iterable[str] = (), certifica
                 _table(state, _SECRETS)[name] = aws.call("secretsmanager", "CreateSecret", Name=name)["ARN"]
         for arn in certificates:
             _table(state, _CERTIFICATES)[arn] = True
+
+
+def fill(store: Store, region: str, values: Mapping[str, str]) -> None:
+    """Put values into secrets that are there, by name. Raises `AwsError` for one that is not."""
+    with transaction(store) as (state, world):
+        aws = Account(state, world, region)
+        for name, value in values.items():
+            aws.call("secretsmanager", "PutSecretValue", SecretId=name, SecretString=value)
 
 
 def require_certificate(aws: Account, operation: str, arn: str) -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from twin.aws.account import Account
+from twin.aws.store import Store
 from twin.provider.contract import ResourceState
 from twin.provider.wire import Properties
 
@@ -88,6 +90,8 @@ class ResourceKind:
     """What the service goes on trying by itself between two operations, if anything. It is asked for at each read."""
     changes_nodes: bool = False
     """Whether operations on it add or remove machines of the cluster."""
+    settle: Callable[[Store, Path], None] | None = None
+    """What else of the cluster follows it, brought to what the account holds; it is given the cluster's kubeconfig."""
 
 
 def paths(text: str) -> frozenset[str]:

@@ -208,8 +208,11 @@ class AwsProvider(ImitatedProvider):
         return state
 
     def _settle_nodes(self, kind: ResourceKind) -> None:
-        if kind.changes_nodes and (kubeconfig := twin_kubeconfig()) is not None:
-            instances.settle(self._store, kubeconfig)
+        if (kind.changes_nodes or kind.settle) and (kubeconfig := twin_kubeconfig()) is not None:
+            if kind.changes_nodes:
+                instances.settle(self._store, kubeconfig)
+            if kind.settle:
+                kind.settle(self._store, kubeconfig)
 
 
 def _record_of(state: AccountState, kind: ResourceKind, identifier: str) -> ResourceRecord:
