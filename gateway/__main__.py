@@ -19,11 +19,12 @@ import uvloop
 
 from gateway.audit import AuditLog
 from gateway.document import LoadedPolicy, PolicyError, load_policy
-from gateway.keys import Keys, KeysError, load_keys
+from gateway.key_files import KeyFiles
+from gateway.keys import Keys, KeysError
 from gateway.pool_tls import require_encrypted, trust_in
 from gateway.service import Gateway
 from gateway.settings import GatewaySettings
-from gateway.upstreams import MissingSecret, read_secrets
+from gateway.upstreams import MissingSecret
 
 _AUDIT_CLOSE_S = 5.0
 """Longest time to wait at the end for the reader of stdout, seconds."""
@@ -35,14 +36,15 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="gateway: %(levelname)s: %(message)s")
     try:
         loaded = load_policy(options.policy)
-        keys = _keys(options, loaded)
-        secrets = read_secrets(loaded.policy, os.environ)
+        files = KeyFiles(loaded.policy, options.keys, options.secrets, os.environ)
+        held = files.read()
         settings = GatewaySettings().at_speed(options.speed)
         trust = _pool_trust(options, loaded)
     except (PolicyError, KeysError, MissingSecret, ValueError) as error:
         return _refuse(str(error))
+    _warn_of_strange_routes(held.keys, loaded)
     audit = AuditLog(sys.stdout.fileno())
-    gateway = Gateway(loaded, keys, settings, secrets, audit.write, options.seed, trust)
+    gateway = Gateway(loaded, held.keys, settings, held.secrets, audit.write, options.seed, trust, files)
     drain_s = settings.drain_s if options.drain_seconds is None else options.drain_seconds
     code: int = uvloop.run(_run(gateway, options, drain_s))
     lost = audit.close(_AUDIT_CLOSE_S)
@@ -78,6 +80,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     access = parser.add_mutually_exclusive_group(required=True)
     access.add_argument("--keys", type=Path, help="keys file (JSON)")
     access.add_argument("--no-auth", action="store_true", help="serve everybody, every route")
+    parser.add_argument("--secrets", type=Path, help="folder with a file for each API key, named as its variable")
     parser.add_argument("--seed", type=int, help="seed of all random choices, for replays")
     parser.add_argument("--speed", type=float, default=1.0, help="divide the gateway's own timeouts by this")
     parser.add_argument("--drain-seconds", type=float, help="time for requests in flight after SIGTERM (default: 30)")
@@ -92,13 +95,9 @@ def _pool_trust(options: argparse.Namespace, loaded: LoadedPolicy) -> ssl.SSLCon
     return trust_in(options.pool_ca)
 
 
-def _keys(options: argparse.Namespace, loaded: LoadedPolicy) -> Keys | None:
-    if options.no_auth:
-        return None
-    keys = load_keys(options.keys)
-    for unknown in keys.routes_unknown_to(loaded.policy.routes):
+def _warn_of_strange_routes(keys: Keys | None, loaded: LoadedPolicy) -> None:
+    for unknown in keys.routes_unknown_to(loaded.policy.routes) if keys is not None else ():
         logging.warning("a key names a route that the policy does not have: %s", unknown)
-    return keys
 
 
 def _refuse(reason: str) -> int:

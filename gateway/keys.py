@@ -2,9 +2,10 @@
 
 The keys file reads `{ID: {"sha256": hex of the whole key, "routes": [NAME, ...]}}`. A key reads `sk-sw-ID-SECRET`, with
 letters, digits, `_` and `-` in ID and letters, digits and `_` in SECRET. The file holds only the SHA-256 of a key,
-which is compared in constant time. This module knows no budgets and does not watch the file.
+which is compared in constant time. This module knows no budgets; `key_files` watches the file.
 
-`python -m gateway.keys ID ROUTE...` prints a new key on stderr and its entry on stdout.
+`python -m gateway.keys ID ROUTE...` prints a new key on stderr and its entry on stdout. With `--beside FILE` (`-` for
+stdin) it prints all entries of that file and the new one.
 """
 
 from __future__ import annotations
@@ -118,17 +119,34 @@ def new_key(id_: str, routes: tuple[str, ...]) -> tuple[str, dict[str, KeyEntry]
     return key, {id_: KeyEntry(sha256=hashlib.sha256(key.encode()).hexdigest(), routes=routes)}
 
 
+def beside(text: str, entry: Mapping[str, KeyEntry]) -> dict[str, KeyEntry]:
+    """Return the entries of a keys file and a new one. Raises ValueError for another file and for a known ID."""
+    try:
+        entries = _KeysFile.model_validate_json(text).root
+    except ValidationError:
+        raise ValueError("what the new key shall stand beside is no keys file") from None
+    taken = sorted(entries.keys() & entry.keys())
+    if taken:
+        raise ValueError(f"the file has a key {taken[0]} already; choose another ID, and remove the old one later")
+    return {**entries, **entry}
+
+
 def _main(arguments: list[str]) -> int:
-    if len(arguments) < 2:
-        sys.stderr.write("usage: python -m gateway.keys ID ROUTE...\n")
+    file = None
+    if arguments[:1] == ["--beside"]:
+        file, arguments = (arguments[1:2] or [""])[0], arguments[2:]
+    if len(arguments) < 2 or file == "":
+        sys.stderr.write("usage: python -m gateway.keys [--beside FILE] ID ROUTE...\n")
         return 2
     try:
-        key, entry = new_key(arguments[0], tuple(arguments[1:]))
-    except ValueError as error:
+        key, entries = new_key(arguments[0], tuple(arguments[1:]))
+        if file is not None:
+            entries = beside(sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8"), entries)
+    except (OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     sys.stderr.write(f"{key}\n")
-    sys.stdout.write(json.dumps({id_: value.model_dump() for id_, value in entry.items()}, indent=2) + "\n")
+    sys.stdout.write(json.dumps({id_: value.model_dump() for id_, value in entries.items()}, indent=2) + "\n")
     return 0
 
 

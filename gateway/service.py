@@ -10,8 +10,8 @@ import asyncio
 import contextlib
 import random
 import ssl
-from collections.abc import Callable, Mapping
-from typing import Literal
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Literal
 
 import aiohttp
 from aiohttp import web
@@ -24,6 +24,7 @@ from gateway.document import LoadedPolicy
 from gateway.exchange import monotonic_s
 from gateway.forward import open_session
 from gateway.gate import Gate
+from gateway.key_files import KeyFiles, KeysInForce, keep_reading
 from gateway.keys import Keys
 from gateway.metrics import Metrics
 from gateway.settings import GatewaySettings
@@ -35,6 +36,7 @@ class Gateway:
 
     keys: keys of clients, None for no authentication.
     secrets: API -> Authorization header.
+    files: where the keys lie, None if they are not looked at again.
     write_audit: takes one JSON line without its newline.
     seed: seed of all random draws, None for unpredictable ones.
     pool_trust: whose certificates replicas of pools must have; None speaks clear text to them.
@@ -49,11 +51,13 @@ class Gateway:
         write_audit: Callable[[str], None],
         seed: int | None = None,
         pool_trust: ssl.SSLContext | None = None,
+        files: KeyFiles | None = None,
     ) -> None:
         self._loaded = loaded
         self._keys = keys
         self._settings = settings
-        self._secrets = secrets
+        self._secrets = dict(secrets)
+        self._files = files
         self._write_audit = write_audit
         self._rng = random.Random(seed)
         self._pool_trust = pool_trust
@@ -87,6 +91,8 @@ class Gateway:
                 budget=budget,
             )
             self._front = front
+            if self._files is not None:
+                await self._reread(self._files)
             scheme: Literal["http", "https"] = "http" if self._pool_trust is None else "https"
             await self._discover(Discovery(policy.pools, gate, settings.discovery_interval_s, scheme=scheme))
             _, self.admin_port = await self._listen(front.admin(), host, admin_port)
@@ -123,13 +129,28 @@ class Gateway:
 
     async def _discover(self, discovery: Discovery) -> None:
         await discovery.look()
-        looking = asyncio.create_task(discovery.keep_looking())
+        self._until_stopped(discovery.keep_looking())
 
-        async def stop_looking() -> None:
-            looking.cancel()
-            await asyncio.gather(looking, return_exceptions=True)
+    async def _reread(self, files: KeyFiles) -> None:
+        """Take keys that change while the gateway runs, or since they were read."""
+        known = await asyncio.to_thread(files.content)
+        self._take(await asyncio.to_thread(files.read))
+        self._until_stopped(keep_reading(files, known, self._settings.key_interval_s, self._take))
 
-        self._closing.push_async_callback(stop_looking)
+    def _take(self, held: KeysInForce) -> None:
+        if self._front is not None:
+            self._front.keys = held.keys
+        # An API that has lost its key keeps the old one until there is another.
+        self._secrets.update(held.secrets)
+
+    def _until_stopped(self, work: Coroutine[Any, Any, None]) -> None:
+        running = asyncio.create_task(work)
+
+        async def stop() -> None:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+        self._closing.push_async_callback(stop)
 
     async def _listen(self, app: web.Application, host: str, port: int) -> tuple[web.TCPSite, int]:
         # A client that leaves cancels the request, which closes the connection to the backend.

@@ -34,6 +34,8 @@ class GatewaySettings:
     """Time between two look-ups of a pool's A records."""
     replica_cooling_s: float = 5.0
     """Time for which a replica that refused a connection is passed over while others are free."""
+    key_interval_s: float = 10.0
+    """Time between two looks at the files with keys."""
     rate_window_s: float = 60.0
     """The minute of an API's requests and tokens per minute."""
     retry_after_s: float = 1.0

@@ -34,14 +34,15 @@ class ApiClient:
     api: ApiPolicy
     session: aiohttp.ClientSession
     limiter: ApiLimiter
-    authorization: str | None
+    secrets: Mapping[str, str]
+    """API -> Authorization header. It is read with every request, so that a key that changes is the next one's."""
 
     def call_for(self, request: ChatRequest, output_cap: int | None, own_id: str) -> UpstreamCall:
         """Build the call that carries `request` there. `own_id` is the gateway's own id of the request, not the
         client's."""
         headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "X-Client-Request-Id": own_id}
-        if self.authorization is not None:
-            headers["Authorization"] = self.authorization
+        if self.name in self.secrets:
+            headers["Authorization"] = self.secrets[self.name]
         body = request.body_for(self.api.model, output_cap, self.api.renames)
         return UpstreamCall(f"{self.api.base_url}/chat/completions", headers, body)
 
@@ -73,6 +74,12 @@ def chained_apis(policy: Policy) -> frozenset[str]:
     return frozenset(
         name for route in policy.routes.values() if route.privacy != "restricted" for name in route.fallback
     )
+
+
+def key_variables(policy: Policy) -> frozenset[str]:
+    """Name the variables that hold the keys of all APIs that some route may reach."""
+    variables = (policy.apis[name].api_key_env for name in chained_apis(policy))
+    return frozenset(variable for variable in variables if variable is not None)
 
 
 def read_secrets(policy: Policy, environment: Mapping[str, str]) -> dict[str, str]:
@@ -117,7 +124,7 @@ def api_chains(
     limiters = {name: ApiLimiter(account_limits(policy, name), rate_window_s, clock) for name in providers}
     return {
         route_name: {
-            name: ApiClient(route_name, name, api, session, limiters[api.provider], secrets.get(name))
+            name: ApiClient(route_name, name, api, session, limiters[api.provider], secrets)
             for name, api in ((name, policy.apis[name]) for name in route.fallback)
         }
         for route_name, route in policy.routes.items()

@@ -7,10 +7,11 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 
 from gateway.__main__ import _options
 from gateway.document import load_policy
-from tests.charts.rendering import Object, container, example, lasting, merged, one, render
+from tests.charts.rendering import Object, Unrenderable, container, example, lasting, merged, one, render
 
 pytestmark = pytest.mark.charts
 
@@ -147,3 +148,40 @@ def test_helm_test_asks_for_readiness() -> None:
     (asking,) = one(render("gateway", SPILLING), "Pod")["spec"]["containers"]
     compile(asking["args"][0], "test", "exec")
     assert asking["args"][1:] == ["http://pool-a:80/readyz", "10"]
+
+
+FROM_AWS = {
+    "region": "eu-west-1",
+    "clientKeys": "spillway-prod/client-keys",
+    "providerKeys": [{"env": "OPENAI_API_KEY", "name": "spillway-prod/OPENAI_API_KEY"}],
+}
+
+
+def test_keys_from_aws_come_as_files_that_the_gateway_reads() -> None:
+    values = merged(SPILLING, {"clientKeys": {"secretName": None}, "providerKeys": [], "awsSecrets": FROM_AWS})
+    objects = render("gateway", values)
+    options = _options(container(objects)["args"])
+    assert (str(options.keys), str(options.secrets)) == ("/etc/spillway/secrets/keys.json", "/etc/spillway/secrets")
+    chosen = one(objects, "SecretProviderClass")
+    (volume,) = (volume for volume in _pod(values)["volumes"] if "csi" in volume)
+    assert volume["csi"]["volumeAttributes"]["secretProviderClass"] == chosen["metadata"]["name"]
+    assert chosen["spec"]["parameters"]["usePodIdentity"] == "true"
+    mounted = yaml.safe_load(chosen["spec"]["parameters"]["objects"])
+    assert [(entry["objectName"], entry["objectAlias"]) for entry in mounted] == [
+        ("spillway-prod/client-keys", "keys.json"),
+        ("spillway-prod/OPENAI_API_KEY", "OPENAI_API_KEY"),
+    ]
+    assert "env" not in container(objects)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"awsSecrets": FROM_AWS, "providerKeys": []}, "both say who may call"),
+        ({"awsSecrets": {**FROM_AWS, "region": None}, "providerKeys": []}, "awsSecrets.region is missing"),
+        ({"awsSecrets": {**FROM_AWS, "clientKeys": None}}, "OPENAI_API_KEY is set twice"),
+    ],
+)
+def test_keys_have_one_home(change: dict[str, Any], says: str) -> None:
+    with pytest.raises(Unrenderable, match=says):
+        render("gateway", merged(SPILLING, change))

@@ -4,6 +4,7 @@
     python -m twin.aws poke  --folder DIR TYPE NAME KEY=VALUE ... | --delete
     python -m twin.aws fault --folder DIR KIND KEY=VALUE ...      | --clear
     python -m twin.aws provide --folder DIR --region R [--secret NAME] [--certificate ARN]
+    python -m twin.aws fill  --folder DIR --region R SECRET=VALUE ...
     python -m twin.aws stand --folder DIR inside | connected ADDRESS | outside ADDRESS
 
 Values are JSON where they parse as JSON, and text otherwise. The exit status is 1 when AWS refuses and 2 for a usage
@@ -79,6 +80,12 @@ def _stand(store: Store, options: argparse.Namespace) -> list[str]:
     return [f"this machine stands {options.kind}"]
 
 
+def _fill(store: Store, options: argparse.Namespace) -> list[str]:
+    values = {name: str(value) for name, value in _pairs(options.values).items()}
+    existing.fill(store, options.region, values)
+    return [f"has a value now: {name}" for name in values]
+
+
 def _pairs(settings: list[str]) -> dict[str, Any]:
     pairs = {}
     for setting in settings:
@@ -119,6 +126,9 @@ def _parser() -> argparse.ArgumentParser:
     place = command("stand", _stand, "say where the machine stands that deploys")
     place.add_argument("kind", choices=("inside", "connected", "outside"))
     place.add_argument("address", nargs="?", help="IPv4 address as which it is seen, unless it stands inside")
+    fill = command("fill", _fill, "put values into secrets, as people do by hand")
+    fill.add_argument("--region", required=True)
+    fill.add_argument("values", nargs="+", metavar="SECRET=VALUE")
     return parser
 
 

@@ -53,6 +53,12 @@ def kubeconfig_of(state: AccountState, cluster: str, region: str) -> Path | None
     return None if folder is None or not (folder / "kubeconfig").is_file() else folder / "kubeconfig"
 
 
+def cluster_at(state: AccountState, kubeconfig: Path) -> str | None:
+    """Return the id of the cluster for which a control plane stands; None while it stands for none."""
+    rows = state.tables.get(_TABLE, {}).items()
+    return next((key.partition("|")[0] for key, folder in rows if folder == str(kubeconfig.parent)), None)
+
+
 def endpoint(aws: Account, cluster: str) -> str:
     """Return the endpoint of a cluster, in EKS's form. Its certificate names all of the region (twin/cluster)."""
     digits = hashlib.sha256(f"{aws.id}/{aws.region}/{cluster}".encode()).hexdigest()[:32].upper()

@@ -18,7 +18,8 @@ ADDONS = frozenset(
     {
         "adot", "amazon-cloudwatch-observability", "aws-ebs-csi-driver", "aws-efs-csi-driver",
         "aws-fsx-csi-driver", "aws-guardduty-agent", "aws-mountpoint-s3-csi-driver",
-        "aws-network-flow-monitoring-agent", "aws-privateca-connector", "cert-manager", "coredns",
+        "aws-network-flow-monitoring-agent",
+        "aws-secrets-store-csi-driver-provider", "aws-privateca-connector", "cert-manager", "coredns",
         "eks-node-monitoring-agent", "eks-pod-identity-agent", "external-dns", "kube-proxy", "kube-state-metrics",
         "metrics-server", "prometheus-node-exporter", "snapshot-controller", "vpc-cni",
     }

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from twin.aws import control_planes, eks_calls, pace
+from twin.aws import addon_objects, control_planes, eks_calls, pace
 from twin.aws.account import Account, AwsError
 from twin.aws.identity import document
 from twin.aws.kinds import CreatedResource, GeneratedName, ResourceKind, UpdatedResource, paths
@@ -272,6 +272,7 @@ KINDS = (
     ),
     ResourceKind(
         "aws:eks/addon:Addon",
+        settle=addon_objects.settle,
         create=_create_addon,
         update=_update_addon,
         delete=_delete_addon,

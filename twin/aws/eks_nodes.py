@@ -250,6 +250,7 @@ KINDS = (
         recomputed=paths("status"),
         recover=_recover,
         changes_nodes=True,
+        settle=pulls.settle,
         minutes={"create": 3, "update": 4, "delete": 4},
         one_order_at_a_time="Nodegroup",
     ),

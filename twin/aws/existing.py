@@ -99,6 +99,14 @@ def network_cidr(state: AccountState, vpc: str) -> str:
     return str(made.outputs["cidrBlock"] if made is not None else _table(state, _NETWORKS)[vpc])
 
 
+def fill(store: Store, region: str, values: Mapping[str, str]) -> None:
+    """Put values into secrets that are there, by name. Raises `AwsError` for one that is not."""
+    with transaction(store) as (state, world):
+        aws = Account(state, world, region)
+        for name, value in values.items():
+            aws.call("secretsmanager", "PutSecretValue", SecretId=name, SecretString=value)
+
+
 def require_certificate(aws: Account, operation: str, arn: str) -> None:
     """Make sure that the account holds the certificate. Raises `AwsError` if it does not."""
     if arn not in _table(aws.state, _CERTIFICATES):

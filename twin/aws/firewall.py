@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twin.aws import pulls
 from twin.aws.account import Account, AwsError
 from twin.aws.kinds import CreatedResource, GeneratedName, ResourceKind, UpdatedResource, paths
 from twin.provider.contract import ResourceState
@@ -227,6 +228,7 @@ KINDS = (
         replace_on=paths("vpcId serviceName vpcEndpointType serviceRegion region"),
         unordered=paths("routeTableIds subnetIds securityGroupIds"),
         defaults={"vpcEndpointType": "Gateway"},
+        settle=pulls.settle,
     ),
     ResourceKind(
         "aws:ec2/flowLog:FlowLog",

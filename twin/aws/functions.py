@@ -80,6 +80,23 @@ def _secret(aws: Account, arguments: Properties) -> Properties:
     }
 
 
+def _secret_versions(aws: Account, arguments: Properties) -> Properties:
+    secret_id = arguments["secretId"]
+    secret = aws.call("secretsmanager", "DescribeSecret", SecretId=secret_id)
+    listed = aws.call("secretsmanager", "ListSecretVersionIds", SecretId=secret_id)["Versions"]
+    versions = [
+        {
+            "versionId": version["VersionId"],
+            "versionStages": version["VersionStages"],
+            "createdTime": f"{version['CreatedDate']:%Y-%m-%dT%H:%M:%SZ}",
+            "lastAccessedDate": "",
+        }
+        for version in listed
+    ]
+    names = {"id": secret["ARN"], "arn": secret["ARN"], "name": secret["Name"], "secretId": secret_id}
+    return {**names, "region": aws.region, "versions": versions}
+
+
 def _addon_version(aws: Account, arguments: Properties) -> Properties:
     if arguments["addonName"] not in eks_calls.ADDONS:
         message = f"no add-on {arguments['addonName']}"
@@ -114,6 +131,7 @@ FUNCTIONS: Mapping[str, AwsFunction] = {
     "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": _offerings,
     "aws:ssm/getParameter:getParameter": _parameter,
     "aws:secretsmanager/getSecret:getSecret": _secret,
+    "aws:secretsmanager/getSecretVersions:getSecretVersions": _secret_versions,
     "aws:eks/getAddonVersion:getAddonVersion": _addon_version,
     "aws:ec2/getPrefixList:getPrefixList": prefix_list_of,
     "aws:ec2/getRouteTable:getRouteTable": route_table_of,

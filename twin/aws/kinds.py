@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from twin.aws.account import Account
-from twin.aws.store import ResourceRecord
+from twin.aws.store import ResourceRecord, Store
 from twin.provider.contract import ResourceState
 from twin.provider.wire import Properties
 
@@ -97,6 +98,8 @@ class ResourceKind:
     """Minutes that AWS takes: operation -> minutes. What is not named is done at once."""
     one_order_at_a_time: str = ""
     """What EKS calls it when it refuses an order because it still works on another; empty where it takes them all."""
+    settle: Callable[[Store, Path], None] | None = None
+    """What else of a cluster follows it, brought to what the account holds; it is given the cluster's kubeconfig."""
 
 
 def paths(text: str) -> frozenset[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from twin.aws.account import Account
+from twin.aws.account import Account, AwsError
 from twin.aws.firewall import GATEWAY_ADDRESSES
 from twin.provider.wire import Properties
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from twin.aws import faults, instances, pace
+from twin.aws import control_planes, faults, instances, pace
 from twin.aws.account import Account
 from twin.aws.kinds import GeneratedName, ResourceKind
 from twin.aws.registry import function_of, kind_of
@@ -227,6 +227,9 @@ class AwsProvider(ImitatedProvider):
         return state
 
     def _settle_nodes(self, kind: ResourceKind, group: ResourceState) -> None:
+        if kind.settle:
+            for folder in control_planes.offered():
+                kind.settle(self._store, folder / "kubeconfig")
         if kind.changes_nodes:
             instances.settle(self._store, str(group.inputs["clusterName"]), self._region_of(group.inputs))
 

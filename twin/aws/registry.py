@@ -16,13 +16,17 @@ from twin.aws import (
     launch,
     names,
     network,
+    registry_images,
     storage,
 )
 from twin.aws.functions import AwsFunction
 from twin.aws.kinds import ResourceKind
 from twin.provider.contract import OperationError
 
-_FAMILIES = (network, firewall, identity, storage, launch, eks_cluster, eks_nodes, balancing, names, budgets)
+_FAMILIES = (
+    *(network, firewall, identity, storage, launch, eks_cluster, eks_nodes),
+    *(balancing, names, budgets, registry_images),
+)
 
 KINDS: dict[str, ResourceKind] = {kind.token: kind for family in _FAMILIES for kind in family.KINDS}
 

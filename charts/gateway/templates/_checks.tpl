@@ -36,6 +36,7 @@ and told at once, each with what to do. Included by the Deployment, so nothing r
 {{- end -}}
 {{- $known := list -}}
 {{- range .Values.providerKeys }}{{ $known = append $known .env }}{{ end -}}
+{{- range .Values.awsSecrets.providerKeys }}{{ $known = append $known .env }}{{ end -}}
 {{- range .Values.env }}{{ $known = append $known .name }}{{ end -}}
 {{- range $name, $api := $policy.apis -}}
 {{- if and $api.api_key_env (not (has $api.api_key_env $known)) -}}
@@ -52,7 +53,13 @@ and told at once, each with what to do. Included by the Deployment, so nothing r
 {{- if not (regexMatch "^[a-z]([-a-z0-9]{0,56}[a-z0-9])?$" (include "gateway.fullname" .)) -}}
 {{- $problems = append $problems (printf "%q cannot name a Service: start with a letter, at most 58 of a-z, 0-9 and -; choose another release name or set fullnameOverride" (include "gateway.fullname" .)) -}}
 {{- end -}}
-{{- if and (not .Values.clientKeys.secretName) (not .Values.clientKeys.noAuth) -}}
+{{- $aws := .Values.awsSecrets -}}
+{{- if and (or $aws.clientKeys $aws.providerKeys) (not $aws.region) -}}
+{{- $problems = append $problems "awsSecrets.region is missing: set the AWS region of the secrets" -}}
+{{- end -}}
+{{- if and $aws.clientKeys (or .Values.clientKeys.secretName .Values.clientKeys.noAuth) -}}
+{{- $problems = append $problems "clientKeys and awsSecrets.clientKeys both say who may call: keep one" -}}
+{{- else if and (not $aws.clientKeys) (not .Values.clientKeys.secretName) (not .Values.clientKeys.noAuth) -}}
 {{- $problems = append $problems "clientKeys.secretName is missing: name the Secret with the clients' hashed keys, or set clientKeys.noAuth: true where the network is the only door" -}}
 {{- else if and .Values.clientKeys.secretName .Values.clientKeys.noAuth -}}
 {{- $problems = append $problems "clientKeys.noAuth would ignore the keys of clientKeys.secretName: keep one" -}}
@@ -100,7 +107,7 @@ and told at once, each with what to do. Included by the Deployment, so nothing r
 {{- define "gateway.envProblems" -}}
 {{- $problems := list -}}
 {{- $seen := list -}}
-{{- range .Values.providerKeys -}}
+{{- range concat .Values.providerKeys .Values.awsSecrets.providerKeys -}}
 {{- if has .env $seen }}{{ $problems = append $problems (printf "providerKeys: %s is set twice: keep one" .env) }}{{ end -}}
 {{- $seen = append $seen .env -}}
 {{- end -}}

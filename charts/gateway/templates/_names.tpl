@@ -8,6 +8,10 @@
 {{- .Values.serviceAccount.name | default (include "gateway.fullname" .) -}}
 {{- end }}
 
+{{- define "gateway.hasAwsSecrets" -}}
+{{- if or .Values.awsSecrets.clientKeys .Values.awsSecrets.providerKeys }}yes{{ end -}}
+{{- end }}
+
 {{- define "gateway.image" -}}
 {{- .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ with .Values.image.digest }}@{{ . }}{{ end -}}
 {{- end }}
