@@ -92,10 +92,10 @@ async def asked(
         return ["127.0.0.1"]
 
     monkeypatch.setattr(discovery.Discovery.__init__, "__defaults__", (here, "http"))
-    async with backends(script, encryption=own and own.server()) as (near,):
+    async with backends(script, encryption=own.server() if own else None) as (near,):
         by_name = {key: value for key, value in pool().items() if key != "endpoints"}
         by_name["address"] = f"{SERVICE}:{near.url.rpartition(':')[2]}"
-        policy = document({"near": by_name}, chat=restricted(deadline_ms=2000))
+        policy = document({"near": by_name}, chat=restricted(deadline_ms=2500))
         async with staged(policy, pool_trust=trust_in(trust)) as stage:
             return await stage.chat(stream=script is streaming)
 
@@ -154,8 +154,10 @@ def test_the_command_refuses_to_start_without_the_authority(tmp_path: Path) -> N
     policy = tmp_path / "policy.json"
     policy.write_text(json.dumps(document({"near": pool("https://near.example:8000")}, chat=restricted())))
     told = subprocess.run(
-        [sys.executable, "-m", "gateway", "--policy", policy, "--no-auth", "--port=0", "--admin-port=0"]
-        + ["--pool-ca", tmp_path / "none.crt"],
+        [
+            *(sys.executable, "-m", "gateway", "--policy", str(policy), "--no-auth", "--port=0", "--admin-port=0"),
+            f"--pool-ca={tmp_path / 'none.crt'}",
+        ],
         capture_output=True,
         text=True,
         timeout=30,
