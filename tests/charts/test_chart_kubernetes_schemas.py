@@ -28,6 +28,7 @@ EVERY_OBJECT = {
         model={"source": "/models/a"},
         image={"pullSecrets": ["registry"]},
         serviceAccount={"annotations": {"a": "b"}},
+        tls={"secretName": "pool-a-tls"},
         networkPolicy={"dns": {"cidrs": ["169.254.20.10/32"]}, "extraEgress": [{"to": [{"podSelector": {}}]}]},
     ),
     "gateway": merged(
@@ -36,7 +37,9 @@ EVERY_OBJECT = {
             "autoscaling": {"enabled": True, "inFlight": 200},
             "placement": {"zoneSpread": "required"},
             "image": {"pullSecrets": ["registry"]},
-            "service": {"type": "NodePort", "annotations": {"a": "b"}},
+            "service": {"type": "NodePort", "nodePort": 30080, "annotations": {"a": "b"}},
+            "ingress": {"enabled": True, "hosts": ["llm.example.com"], "tls": {"secretName": "llm"}},
+            "poolTls": {"secretName": "pools"},
             "networkPolicy": {"pools": {"namespaceLabels": {"a": "b"}}, "extraEgress": [{"to": [{"podSelector": {}}]}]},
         },
     ),
@@ -74,7 +77,13 @@ def local_schemas(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The schemas of the kubernetes-validate package in a form that refers to files, not to kubernetes.io."""
     folder = tmp_path_factory.mktemp("schemas")
     packed = importlib.resources.files("kubernetes_validate") / "kubernetes-json-schema" / "v1.36.0-local-strict"
-    kinds = ("deployment-apps", "networkpolicy-networking", "poddisruptionbudget-policy", "priorityclass-scheduling")
+    kinds = (
+        "deployment-apps",
+        "networkpolicy-networking",
+        "ingress-networking",
+        "poddisruptionbudget-policy",
+        "priorityclass-scheduling",
+    )
     core = ("pod", "service", "serviceaccount", "configmap")
     for name in ("_definitions", *(f"{kind}-v1" for kind in kinds + core), "horizontalpodautoscaler-autoscaling-v2"):
         text = (packed / f"{name}.json").read_text(encoding="utf-8")

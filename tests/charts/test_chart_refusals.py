@@ -179,6 +179,13 @@ GATEWAY_REFUSES: list[tuple[dict[str, Any], str]] = [
     ({"autoscaling": {"enabled": True, "minReplicas": 4, "maxReplicas": 3}}, "maxReplicas 3 is below minReplicas 4"),
     ({"securityContext": {"runAsUser": 0}}, "minimum: got 0, want 1"),
     ({"fullnameOverride": "9gateways"}, "at '/fullnameOverride'"),
+    ({"service": {"nodePort": 30080}}, "service.nodePort needs service.type NodePort"),
+    ({"service": {"type": "NodePort"}, "networkPolicy": {"clients": []}}, "networkPolicy.clients lets nobody through"),
+    ({"ingress": {"enabled": True}, "networkPolicy": {"clients": []}}, "ingress.enabled opens a way in"),
+    ({"httpRoute": {"enabled": True}}, "httpRoute.parentRefs is empty: name the Gateway"),
+    ({"httpRoute": {"requestTimeout": "2 minutes"}}, "at '/httpRoute/requestTimeout'"),
+    ({"poolTls": {"secretName": "a", "configMapName": "b"}}, "are both set: keep one"),
+    ({"extraArgs": ["--pool-ca=/tmp/ca"]}, "--pool-ca is set by poolTls"),
 ]
 
 BOTH_HELMS = pytest.mark.parametrize("helm", HELMS)

@@ -6,6 +6,7 @@ Helm, API server, admission, scheduler and controllers are real; machines and co
 from __future__ import annotations
 
 import copy
+import json
 import os
 import subprocess
 import time
@@ -17,12 +18,20 @@ from typing import Any
 
 import pytest
 import yaml
-from kubernetes.client import AppsV1Api, CoreV1Api, SchedulingV1Api
+from kubernetes.client import (
+    ApiextensionsV1Api,
+    AppsV1Api,
+    CoreV1Api,
+    CustomObjectsApi,
+    NetworkingV1Api,
+    SchedulingV1Api,
+)
 from kubernetes.client.exceptions import ApiException
 
 from tests.charts.pod_security import violations
 from tests.charts.rendering import CHARTS, HELMS, example, merged, pool
 from tests.charts.test_chart_pod_security import BREAKING, GOOD_POD
+from tests.charts.test_gateway_doors import DOORS, ROUTES
 from tests.machines import instance
 from tests.tools import require_tool
 from twin import nodes
@@ -31,6 +40,7 @@ from twin.cluster import RunningCluster
 pytestmark = pytest.mark.cluster
 
 GPU_GROUP = "l40s-restricted"
+ROUTES_OF = ("gateway.networking.k8s.io", "v1")
 GPU_TAINTS = (
     nodes.Taint("nvidia.com/gpu", "present", "NO_SCHEDULE"),
     nodes.Taint("spillway.dev/node-group", GPU_GROUP, "NO_SCHEDULE"),
@@ -151,15 +161,35 @@ def test_a_large_replica_displaces_small_ones_which_fit_elsewhere(
 def test_gateways_stand_on_two_nodes_and_roll_out_with_the_policy(
     cluster: RunningCluster, client: Any, namespace: str, tmp_path: Path, helm: str
 ) -> None:
-    values = example("gateway", "restricted")
+    _define_routes(client)
+    values = merged(example("gateway", "restricted"), {**DOORS, "networkPolicy": {"clients": [{"podSelector": {}}]}})
     release = Release(cluster, helm, namespace, "gateway", "gateway", tmp_path)
     release.install(values)
+    assert CoreV1Api(client).read_namespaced_service("gateway", namespace).spec.ports[0].node_port == 30080
+    assert NetworkingV1Api(client).read_namespaced_ingress("gateway", namespace).spec.ingress_class_name == "nginx"
+    route = CustomObjectsApi(client).get_namespaced_custom_object(*ROUTES_OF, namespace, "httproutes", "gateway")
+    assert route["spec"]["rules"][0]["timeouts"] == {"request": "0s"}
     assert sorted(_nodes_of(client, namespace).values()) == [1, 1]
     first = _pods(client, namespace)
     release.upgrade(merged(values, {"policy": {"document": {"environment": "other"}}}))
     wait_for(lambda: not _pods(client, namespace) & first and len(_pods(client, namespace)) == 2)
     assert sorted(_nodes_of(client, namespace).values()) == [1, 1]
     release.uninstall()
+
+
+def _define_routes(client: Any) -> None:
+    """Give the cluster the Gateway API's routes, and wait until it serves them."""
+    definitions = ApiextensionsV1Api(client)
+    wanted = json.loads(ROUTES.read_text(encoding="utf-8"))
+    name = wanted["metadata"]["name"]
+    if name not in [each.metadata.name for each in definitions.list_custom_resource_definition().items]:
+        definitions.create_custom_resource_definition(wanted)
+
+    def served() -> bool:
+        conditions = definitions.read_custom_resource_definition(name).status.conditions or ()
+        return any(each.type == "Established" and each.status == "True" for each in conditions)
+
+    wait_for(served)
 
 
 class Release:

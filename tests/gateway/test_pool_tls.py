@@ -95,7 +95,7 @@ async def asked(
     async with backends(script, encryption=own.server() if own else None) as (near,):
         by_name = {key: value for key, value in pool().items() if key != "endpoints"}
         by_name["address"] = f"{SERVICE}:{near.url.rpartition(':')[2]}"
-        policy = document({"near": by_name}, chat=restricted(deadline_ms=2000))
+        policy = document({"near": by_name}, chat=restricted(deadline_ms=2500))
         async with staged(policy, pool_trust=trust_in(trust)) as stage:
             return await stage.chat(stream=script is streaming)
 
@@ -153,13 +153,10 @@ def test_a_file_without_an_authority_is_refused(content: str | None, tmp_path: P
 def test_the_command_refuses_to_start_without_the_authority(tmp_path: Path) -> None:
     policy = tmp_path / "policy.json"
     policy.write_text(json.dumps(document({"near": pool("https://near.example:8000")}, chat=restricted())))
-    ports = ("--port=0", "--admin-port=0")
     told = subprocess.run(
         [
-            *(sys.executable, "-m", "gateway", "--policy", policy, "--no-auth"),
-            *ports,
-            "--pool-ca",
-            tmp_path / "none.crt",
+            *(sys.executable, "-m", "gateway", "--policy", str(policy), "--no-auth", "--port=0", "--admin-port=0"),
+            f"--pool-ca={tmp_path / 'none.crt'}",
         ],
         capture_output=True,
         text=True,

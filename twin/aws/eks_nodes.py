@@ -7,7 +7,7 @@ provider leaves it, so that the next update tries again. EKS's own rules that mo
 
 from __future__ import annotations
 
-from twin.aws import instances, pace, releases
+from twin.aws import instances, pace, pulls, releases
 from twin.aws.account import Account, AwsError
 from twin.aws.eks_cluster import require_trust
 from twin.aws.kinds import CreatedResource, GeneratedName, ResourceKind, UpdatedResource, paths
