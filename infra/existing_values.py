@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from infra.existing_preflight import GPU_TOLERATION
-from infra.values import NAMESPACE_LABEL, weights_prefix
+from infra.naming import NAMESPACE_LABEL
+from infra.values import weights_prefix
 from planner.domain.existing_cluster import ExistingCluster, NodesByLabel
 from planner.plan.fleet import NodeGroup, Pool
 
