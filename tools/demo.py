@@ -1,7 +1,7 @@
 """The whole line on one machine, as the commands that a user would type: plan, rehearse, deploy, change, destroy.
 
     python -m tools.demo plan rehearse      Python alone: about a minute
-    python -m tools.demo deploy             the real Pulumi, Helm and Kubernetes, onto the twin: about three more
+    python -m tools.demo deploy             the real Pulumi and Kubernetes, onto the twin: about three more
 
 It works on a checkout of its own in a temporary folder, whose `environments/` holds the worked example of
 `examples/environments`; it prints every command before it runs, and leaves nothing behind.
@@ -33,10 +33,10 @@ This demo plays the worked example in examples/environments, copied to environme
 Your own environments/ is neither read nor changed."""
 PARTS = ("plan", "rehearse", "deploy")
 LANDMARKS = (
-    r"(eks:(Cluster|NodeGroup)|helm.sh/v3:Release) .*(created|updated|deleted|replaced) \("
+    r"(eks:(Cluster|NodeGroup)|apps/v1:Deployment) .*(created|updated|deleted|replaced) \("
     r"|^ +[-+~] \d+ |^ +\d+ unchanged|rror"
 )
-"""Of what Pulumi prints: clusters, node groups and releases that are done, the totals, and errors."""
+"""Of what Pulumi prints: clusters, node groups and Deployments that are done, the totals, and errors."""
 NOTHING = r"(?!)"
 COULD_NOT_ANSWER = 2
 
@@ -134,7 +134,7 @@ def _deploy(shell: Shell, folder: Path) -> None:
     from twin.cluster import down, up
     from twin.stage import prepare
 
-    _say("3. Deploy: the real Pulumi engine, real Helm and a real Kubernetes control plane, onto imitated AWS machines")
+    _say("3. Deploy: the real Pulumi engine and a real Kubernetes control plane, onto imitated AWS machines")
     if shutil.which("git") is None:
         print("skipped: git is not installed; the lock is deployed from a commit")
         return

@@ -183,8 +183,9 @@ def test_the_whole_line_on_a_real_control_plane(tmp_path: Path, cluster: Running
 
 
 @pytest.mark.cluster
-def test_a_kill_inside_a_rollout_is_no_obstacle(tmp_path: Path, cluster: RunningCluster) -> None:
-    from kubernetes.client import AppsV1Api
+def test_a_kill_inside_a_rollout_and_the_end_of_the_cluster(tmp_path: Path, cluster: RunningCluster) -> None:
+    """What a killed run made is taken up; a cluster that was deleted by hand is forgotten when a person says so."""
+    from kubernetes.client import AppsV1Api, CoreV1Api
 
     stack = engine(tmp_path, serving_program.source(in_cluster=True), cluster=cluster.folder)
     serving_program.write_chart(stack.project)
@@ -205,9 +206,23 @@ def test_a_kill_inside_a_rollout_is_no_obstacle(tmp_path: Path, cluster: Running
     assert healed.status == 0, healed.output
     found = AppsV1Api(client).read_namespaced_deployment("vllm", "serving")
     assert found.status.available_replicas == 1
+
+    inside = stack.in_kubernetes()
+    assert "Deployment vllm" in inside
+    drift.vanish(stack.account, "NodeGroup", "gpu")
+    drift.vanish(stack.account, "Cluster", "cluster")
+    lost = stack.refresh()
+    assert lost.status != 0
+    assert "unreachable" in " ".join(lost.diagnostics)
+    assert stack.in_kubernetes() == inside
+    stack.extra["PULUMI_K8S_DELETE_UNREACHABLE"] = "true"
+    forgotten = stack.refresh()
+    assert forgotten.status == 0, forgotten.output
+    assert stack.in_kubernetes() == []
+    del stack.extra["PULUMI_K8S_DELETE_UNREACHABLE"]
     assert stack.destroy().status == 0
     assert stack.account.is_empty()
-    assert _deployments(client) == []
+    CoreV1Api(client).delete_namespace("serving")  # here the control plane outlives what stands for it at AWS
     client.close()
 
 
