@@ -16,7 +16,7 @@ from infra.settings import StackSettings
 from planner.plan.plan import Plan
 from planner.words.diagnostics import Problem, Severity
 
-PUBLISH = "publish gateway/Dockerfile (docs/deploy.md, `Images`; examples/workflows/images.yml does it), then"
+PUBLISH = "publish {name}/Dockerfile (docs/deploy.md, `Images`; examples/workflows/images.yml does it), then"
 FIND = "find it with `crane digest {image}` or `docker buildx imagetools inspect {image}`, then"
 
 
@@ -24,16 +24,17 @@ FIND = "find it with `crane digest {image}` or `docker buildx imagetools inspect
 class RunningImages:
     """The running images are what nodes are asked to pull.
 
-    engine, gateway: those of the stack's settings, else those of the charts.
+    engine, gateway, weights: those of the stack's settings, else names that no registry has or the charts' own.
     """
 
     engine: Image
     gateway: Image
     device_plugin: Image
+    weights: Image
 
     def all(self) -> tuple[Image, ...]:
         """Return all of them."""
-        return (self.engine, self.gateway, self.device_plugin)
+        return (self.engine, self.gateway, self.device_plugin, self.weights)
 
 
 def problems(plan: Plan, settings: StackSettings, images: RunningImages) -> tuple[Problem, ...]:
@@ -42,20 +43,27 @@ def problems(plan: Plan, settings: StackSettings, images: RunningImages) -> tupl
         return ()
     severity: Severity = "error" if settings.protected else "warning"
     return (
-        *_gateway(settings.gateway_image, severity),
+        *_own(settings.gateway_image, "gateway", severity),
+        *(_own(settings.weights_image, "weights", severity) if copies_weights(plan, settings) else ()),
         *_engine(images.engine, severity),
         *_mirror(plan),
         *_anonymous(plan, settings, images),
     )
 
 
-def _gateway(image: Image | None, severity: Severity) -> Iterator[Problem]:
-    setting = "`pulumi config set spillway:gatewayImage REPOSITORY:TAG@sha256:…`"
+def copies_weights(plan: Plan, settings: StackSettings) -> bool:
+    """Say whether Jobs copy weights into the model bucket."""
+    return settings.weights == "synced" and any(pool.weights is None for pool in plan.pools)
+
+
+def _own(image: Image | None, name: str, severity: Severity) -> Iterator[Problem]:
+    """Require an image of this project by the digest under which it was published."""
+    setting = f"`pulumi config set spillway:{name}Image REPOSITORY:TAG@sha256:…`"
     if image is None:
-        message = "spillway:gatewayImage is not set, and no registry has the chart's own name: its pods could not start"
-        yield Problem("DEP051", message, hint=f"{PUBLISH} {setting}", severity=severity)
+        message = f"spillway:{name}Image is not set, and no registry has its own name: its pods could not start"
+        yield Problem("DEP051", message, hint=f"{PUBLISH.format(name=name)} {setting}", severity=severity)
     elif image.digest is None:
-        message = f"spillway:gatewayImage {image.reference} has no digest, so nobody knows what will run"
+        message = f"spillway:{name}Image {image.reference} has no digest, so nobody knows what will run"
         yield Problem("DEP051", message, hint=f"{FIND.format(image=image.reference)} {setting}", severity=severity)
 
 

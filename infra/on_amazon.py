@@ -34,7 +34,7 @@ from infra.secret_store import ADDON, GatewayIdentity, SecretStore, SecretStoreA
 from infra.serving import ServingPool, ServingPoolArgs
 from infra.strays import Adoption
 from infra.values import own_places
-from infra.weights_copy import DEFAULT_IMAGE, copies, copy_seconds
+from infra.weights_copy import copies, copy_seconds
 from infra.weights_jobs import WeightsCopies, WeightsCopiesArgs
 from planner.plan.platform import CLIENT_KEYS, HUB_ACCOUNT, ClusterParts
 from planner.words.names import bounded
@@ -213,13 +213,13 @@ class _Environment:
         weights = WeightsCopies(
             run.prefix,
             WeightsCopiesArgs(
-                copies=copies(run.plan.pools) if run.chosen.weights == "synced" else (),
+                copies=copies(run.plan.pools) if image_rules.copies_weights(run.plan, run.chosen) else (),
                 account=platform.account,
                 region=platform.region,
                 cluster_name=self.cluster.name,
                 bucket=self.store.bucket,
                 bucket_arn=self.store.arn,
-                image=run.chosen.weights_image or DEFAULT_IMAGE,
+                image=self.pulled.weights,
                 token_secret=run.chosen.hub_token,
                 timeout_seconds=copy_seconds(float(self.parts.model_bucket.weights_gb)),
                 kubernetes=in_kubernetes,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from infra.images import Image
 from infra.settings import Weights
 from infra.sizing import replica_share
 from infra.streaming import LARGEST_TENSOR_BYTES, buffer_bytes, engine_bytes
@@ -25,11 +24,11 @@ def problems(plan: Plan, weights: Weights, token_secret: str | None, accepted: S
     return (*_gated(gated, token_secret, accepted), *_host_memory(plan))
 
 
-def warnings(plan: Plan, weights: Weights, image: Image | None) -> tuple[Problem, ...]:
+def warnings(plan: Plan, weights: Weights) -> tuple[Problem, ...]:
     """List what does not stop the run but should be known."""
     if weights == "copied" or not copies(plan.pools):
         return ()
-    return (*_unpinned(plan), *_image(image))
+    return tuple(_unpinned(plan))
 
 
 def _from_hub(pool: Pool, weights: Weights) -> bool:
@@ -77,12 +76,5 @@ def _unpinned(plan: Plan) -> Iterator[Problem]:
     unpinned = sorted({pool.hf_id for pool in plan.pools if pool.weights is None and pool.revision is None})
     if unpinned:
         message = f"no revision is pinned for {', '.join(unpinned)}: the first copy takes what `main` names on its day"
-        yield Problem("DEP062", message, hint="the copy stays at it; state `revision` in the model's row to choose")
-
-
-def _image(image: Image | None) -> Iterator[Problem]:
-    """Tell of Jobs whose image no registry has."""
-    if image is None:
-        message = "spillway:weightsImage is not set, and no registry has the image's own name"
-        hint = "build weights/Dockerfile and name it by digest; or copy the weights yourself (spillway:weights: copied)"
-        yield Problem("DEP064", message, hint=hint)
+        hint = "the copy stays at it; state `revision` in the model's row to choose"
+        yield Problem("DEP062", message, hint=hint, severity="warning")

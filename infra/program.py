@@ -33,6 +33,7 @@ from infra.images import Image
 from infra.platform_layer import DEVICE_PLUGIN_IMAGE
 from infra.run import Run
 from infra.settings import StackSettings
+from infra.weights_copy import DEFAULT_IMAGE as WEIGHTS_IMAGE
 from planner.documents import routing
 from planner.words.diagnostics import Problem, Problems
 
@@ -71,6 +72,7 @@ def _images(chosen: StackSettings) -> RunningImages:
         engine=chosen.engine_image or chart_image("vllm"),
         gateway=chosen.gateway_image or chart_image("gateway"),
         device_plugin=Image.parse(DEVICE_PLUGIN_IMAGE),
+        weights=chosen.weights_image or WEIGHTS_IMAGE,
     )
 
 
@@ -86,7 +88,7 @@ def _problems(run: Run, site: Site | None) -> Iterator[Problem]:
     yield from upgrades.problems(plan, run.state)
     yield from image_rules.problems(plan, chosen, run.images)
     yield from preflight_weights.problems(plan, chosen.weights, chosen.hub_token, chosen.accepted_licences)
-    yield from preflight_weights.warnings(plan, chosen.weights, chosen.weights_image)
+    yield from preflight_weights.warnings(plan, chosen.weights)
 
 
 def _announce(run: Run, found: tuple[Problem, ...]) -> None:

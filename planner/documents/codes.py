@@ -168,7 +168,6 @@ CODES: dict[str, str] = {
     "DEP061": "Gated weights need a token of Hugging Face, and no secret with one is named.",
     "DEP062": "No revision of weights is pinned, so that the first copy takes the newest.",
     "DEP063": "A replica's host memory does not hold the engine while its weights load.",
-    "DEP064": "The image of the Jobs that copy weights is not named.",
     "DEP070": "A guardrail: a resource of a kind, or in a place, that the plan does not know.",
     "DEP071": "A guardrail: something would be stored without encryption.",
     "DEP072": "A guardrail: something would be open to everyone.",
