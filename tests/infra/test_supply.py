@@ -210,7 +210,7 @@ def test_a_protected_stack_runs_only_what_is_named_by_its_digest(
 
 
 def test_amazon_fetches_no_images_for_china() -> None:
-    running = image_rules.RunningImages(*(Image.parse(f"vllm/vllm-openai:v0.33.0@{DIGEST}"),) * 3)
+    running = image_rules.RunningImages(*(Image.parse(f"vllm/vllm-openai:v0.33.0@{DIGEST}"),) * 4)
     settings = StackSettings("prod", Path(), gateway_image=running.gateway)
     there = locks.on_platform(SUPPLIED, region="cn-north-1")
     assert [problem.code for problem in image_rules.problems(there, settings, running)] == ["DEP052"]

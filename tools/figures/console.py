@@ -137,6 +137,9 @@ def checkout_of(example: Path, folder: Path) -> Checkout:
     """Copy the worked environments into an empty folder, at their own place and at that of a team's, under git."""
     for place in ("environments", "examples/environments"):
         shutil.copytree(example, folder / place)
+    on_own_cluster = example.with_name("existing-cluster")
+    if on_own_cluster.is_dir():
+        shutil.copytree(on_own_cluster, folder / "examples" / on_own_cluster.name)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     identity = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@localhost", "GIT_CONFIG_GLOBAL": os.devnull}
     identity |= {"GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@localhost"}
