@@ -107,6 +107,11 @@ def vllm(
             "ropeParameters": engine.rope_parameters and rope_values(engine.rope_parameters),
             "maxLoras": engine.max_loras or None,
             "maxLoraRank": engine.max_lora_rank or None,
+            "toolCallParser": engine.tool_call_parser,
+            "reasoningParser": engine.reasoning_parser,
+            "chatTemplate": engine.chat_template,
+            "tokenizerMode": engine.tokenizer_mode,
+            "languageModelOnly": engine.language_model_only or None,
         },
         # CPU has no limit: throttling stalls the engine's step loop. Memory has: the share is the replica's own.
         "resources": {"requests": share, "limits": {"memory": share["memory"]}},

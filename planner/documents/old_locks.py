@@ -28,7 +28,7 @@ CLUSTER: Mapping[str, Any] = {
 
 COLUMNS_SINCE: Mapping[str, frozenset[str]] = {
     "api": frozenset({"lifecycle"}),
-    "model": frozenset({"licence_terms", "tokens"}),
+    "model": frozenset({"engine_flags", "gated", "licence_terms", "tokens"}),
     "provider": frozenset(
         {
             "api_key_variable",

@@ -24,8 +24,11 @@ CLOCK_VERSION = "1.0"
 SERVING_NAMESPACE = "serving"
 POOL_PORT = 8000
 POOL_FEATURES = ("functions", "logit_bias", "logprobs", "n", "response_format", "tools", "vllm")
-"""Request features that every vLLM pool can answer. Pictures and sound need a multimodal model, which is not planned
+"""Request features that a vLLM pool can answer. Pictures and sound need a multimodal model, which is not planned
 yet."""
+
+TOOLS = ("tools",)
+"""Features that need a parser of the model's calls of tools."""
 
 
 @dataclass(frozen=True)
@@ -101,12 +104,18 @@ def _pool(pool: Pool, addresses: Addresses) -> dict[str, Any]:
         "model": pool.name,
         "max_in_flight": pool.max_in_flight,
         "max_model_len": pool.engine.max_model_len,
-        "supports": list(POOL_FEATURES),
+        "supports": _features(pool),
     }
     if pool.name in addresses.pools:
         return {**entry, "endpoints": list(addresses.pools[pool.name])}
     service = f"{release_name(pool.name)}.{SERVING_NAMESPACE}.svc.cluster.local"
     return {**entry, "address": f"{service}:{POOL_PORT}"}
+
+
+def _features(pool: Pool) -> list[str]:
+    """Return the features of requests that a pool answers. Without a parser its engine refuses to choose tools."""
+    without = () if pool.engine.tool_call_parser else TOOLS
+    return [feature for feature in POOL_FEATURES if feature not in without]
 
 
 def _api(api: FallbackApi, addresses: Addresses) -> dict[str, Any]:

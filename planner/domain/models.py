@@ -13,6 +13,7 @@ from typing import Literal, get_args
 
 from planner.domain.architecture import Architecture
 from planner.domain.engine import ModelClass, StatedMinimum, Version
+from planner.domain.engine_flags import EngineFlags, Gate
 from planner.domain.gaps import Gap
 
 WeightFormat = Literal["bf16", "fp16", "fp8", "fp8-block", "int8", "awq", "gptq", "mxfp4", "nvfp4", "int4-qat"]
@@ -212,6 +213,8 @@ class Model:
     positions: how the engine must scale positions; None = as the configuration says.
     model_class: the class by which the engine runs it; None = not known.
     engine_minimum: the first release of the engine that serves it, where its class does not tell; None = not stated.
+    engine_flags: what the engine must be told of it; None = not known.
+    gated: that `hf_id` asks for the licence before it gives its files; None where it does not, or nobody has looked.
     """
 
     key: str
@@ -239,6 +242,8 @@ class Model:
     positions: ScaledPositions | None = None
     model_class: ModelClass | None = None
     engine_minimum: StatedMinimum | None = None
+    engine_flags: EngineFlags | None = None
+    gated: Gate | None = None
 
     def precisions(self) -> tuple[Quantization, ...]:
         """Return all ways to run it: the native one first, then the others by name."""
@@ -265,7 +270,16 @@ class Model:
                     "read it and note it in the catalog",
                 )
             )
+        if self.engine_flags is None or self.engine_flags.tool_call_parser is None:
+            message = f"no parser of calls of tools is known for {self.key}: `tool_choice: auto` is not offered"
+            hint = "state `engine_flags.tool_call_parser` in its row, as its maker names it for vLLM"
+            gaps.append(Gap("tools", self.key, message, hint))
         return tuple(gaps)
+
+    @property
+    def gated_licence(self) -> str | None:
+        """Return the licence that must be accepted before the files of `hf_id` can be read; None where none must."""
+        return (self.licence or "its licence") if self.gated else None
 
     def malformed(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Yield (place, what is wrong) for each column that has another form than what it names.

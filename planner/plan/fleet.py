@@ -109,6 +109,9 @@ class EngineSettings(PlanPart):
     speculative_config: how tokens are proposed (speculative decoding); None where they are not.
     rope_parameters: how positions are scaled, where that is not what the model's configuration says.
     max_loras, max_lora_rank: slots of LoRA adapters, and the rank of each; 0 without adapters.
+    tool_call_parser, reasoning_parser, chat_template, tokenizer_mode: how calls of tools and thoughts are read, and
+    chats are written; None as the engine does without the flag.
+    language_model_only: whether parts for pictures and sound stay out, because the pool serves text alone.
     """
 
     tensor_parallel_size: int
@@ -128,6 +131,11 @@ class EngineSettings(PlanPart):
     rope_parameters: RopeParameters | None = left_out_at(None)
     max_loras: int = left_out_at(0)
     max_lora_rank: int = left_out_at(0)
+    tool_call_parser: str | None = left_out_at(None)
+    reasoning_parser: str | None = left_out_at(None)
+    chat_template: str | None = left_out_at(None)
+    tokenizer_mode: str | None = left_out_at(None)
+    language_model_only: bool = left_out_at(False)
 
     @property
     def gpus(self) -> int:

@@ -72,6 +72,8 @@ EVERYTHING = {
         "reasoningParser": "qwen3",
         "chatTemplate": "tool_chat_template_hermes.jinja",
         "limitMmPerPrompt": {"image": 0, "video": 2},
+        "tokenizerMode": "deepseek_v32",
+        "languageModelOnly": True,
         "allowedMediaDomains": ["images.example.com", "media.example.com"],
         "trustRemoteCode": True,
     },

@@ -30,6 +30,7 @@ HOURS = 730
 IMAGES = {
     "gatewayImage": f"registry.example/spillway-gateway:1.0@sha256:{'1' * 64}",
     "engineImage": f"vllm/vllm-openai:v0.33.0@sha256:{'2' * 64}",
+    "weightsImage": f"registry.example/spillway-weights:1.0@sha256:{'3' * 64}",
 }
 """Settings of a stack whose images are pinned, as a protected one must have them."""
 CLUSTER = ClusterParts(

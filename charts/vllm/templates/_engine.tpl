@@ -62,6 +62,8 @@ attention load apart, and their ranks read everything. */ -}}
 {{- end -}}
 {{- with $engine.reasoningParser }}{{ $args = append $args (printf "--reasoning-parser=%s" .) }}{{ end -}}
 {{- with $engine.chatTemplate }}{{ $args = append $args (printf "--chat-template=/vllm-workspace/examples/%s" .) }}{{ end -}}
+{{- with $engine.tokenizerMode }}{{ $args = append $args (printf "--tokenizer-mode=%s" .) }}{{ end -}}
+{{- if $engine.languageModelOnly }}{{ $args = append $args "--language-model-only" }}{{ end -}}
 {{- with $engine.limitMmPerPrompt -}}
 {{- $limits := dict -}}
 {{- range $kind, $most := . }}{{ $_ := set $limits $kind (int64 $most) }}{{ end -}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 from planner.decision.answer.solved import Solved
 from planner.decision.candidates.platform import NODE_DISK_GB
@@ -13,7 +14,7 @@ from planner.decision.candidates.replicas import question_of
 from planner.decision.candidates.ruler import Ruler
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.domain.adapters import Adapter, max_lora_rank
-from planner.domain.models import Drafter, ScaledPositions
+from planner.domain.models import Drafter, Model, ScaledPositions
 from planner.performance.admission import gate, load_seconds, queued_requests, queued_tokens
 from planner.performance.full_gate import GatePart, full_gate
 from planner.performance.memory import memory_share
@@ -158,6 +159,7 @@ def _pool(solved: Solved, pool: SelfHosted, in_flight: int) -> Pool:
             rope_parameters=_rope_parameters(shape.model.positions),
             max_loras=len(adapters),
             max_lora_rank=max_lora_rank(adapters),
+            **_flags(shape.model),
         ),
         clock=PoolClock(**{name: getattr(replica.clock, name) for name in PoolClock.model_fields}),
         kv_tokens=int(replica.memory.kv_tokens(context)),
@@ -166,6 +168,7 @@ def _pool(solved: Solved, pool: SelfHosted, in_flight: int) -> Pool:
         capacity=tuple(_capacity(pool, key[0], key[1]) for key in solved.choice.bands_of(pool.name)),
         peak_utilization=solved.choice.load(pool.name) / count,
         weights=shape.model.weights if shape.quantization.checkpoint == shape.model.hf_id else None,
+        gated_licence=shape.model.gated_licence if shape.quantization.checkpoint == shape.model.hf_id else None,
         adapters=tuple(PoolAdapter(name=a.key, weights=a.weights, rank=a.rank) for a in adapters),
     )
 
@@ -173,6 +176,18 @@ def _pool(solved: Solved, pool: SelfHosted, in_flight: int) -> Pool:
 def adapters_of(solved: Solved, pool: SelfHosted) -> tuple[Adapter, ...]:
     """Return the adapters that the replicas of a pool hold, sorted by name: those of the routes that it serves."""
     return pool.shape.adapters_of(route.name for route in solved.routes_of(pool))
+
+
+def _flags(model: Model) -> dict[str, Any]:
+    """Return what the engine must be told of a model. Pools serve text alone: the gateway lets nothing else through."""
+    flags = model.engine_flags
+    return {
+        "tool_call_parser": flags and flags.tool_call_parser,
+        "reasoning_parser": flags and flags.reasoning_parser,
+        "chat_template": flags and flags.chat_template,
+        "tokenizer_mode": flags and flags.tokenizer_mode,
+        "language_model_only": model.architecture.vision is not None,
+    }
 
 
 def _rope_parameters(positions: ScaledPositions | None) -> RopeParameters | None:
