@@ -115,8 +115,10 @@ class AwsProvider(ImitatedProvider):
             outputs = self._outputs(kind, inputs, created.outputs)
             record = ResourceRecord(resource.name, self._region_of(inputs), inputs, outputs)
             pace.begin(record, kind, "create")
-            if state.records.setdefault(kind.token, {}).setdefault(created.id, record) is not record:
-                raise OperationError(f"api error ResourceInUseException: {created.id} is still being deleted")
+            before = state.records.setdefault(kind.token, {}).get(created.id)
+            if before is not None and before.status() is not None:
+                raise OperationError(f"api error ResourceInUseException: {created.id} is {before.status()}")
+            state.records[kind.token][created.id] = record  # settings are put anew over those that are there
         faults.strike_after(self._store, "create", resource)
         answer = self._state_with_nodes(kind, ResourceState(created.id, inputs, outputs), created.failure)
         pace.wait(record)
