@@ -121,8 +121,11 @@ class Engine:
         found: dict[str, Any] = json.loads(self._text("stack", "output", "--json", "--stack", self.stack))
         return found
 
-    def interrupted(self, verb: str, moment: str, happening: Callable[[], None]) -> int:
-        """Run a verb, and let something happen when the engine first says `moment`. The answer is its exit status."""
+    def interrupted(self, verb: str, moment: tuple[str, ...], happening: Callable[[], None]) -> int:
+        """Run a verb, and let something happen when the engine first says all of `moment` in a line of JSON.
+
+        The answer is the exit status.
+        """
         running = self.start(verb, "--yes", "--skip-preview", "--json")
         reader = threading.Timer(COMMAND_LIMIT_S, running.kill)
         reader.start()
@@ -130,7 +133,7 @@ class Engine:
             assert running.stdout is not None
             told = False
             for line in running.stdout:
-                if not told and moment in line:
+                if not told and all(word in line for word in moment):
                     happening()
                     told = True
             assert told, f"`pulumi {verb}` never said {moment}"

@@ -92,6 +92,7 @@ kind: Deployment
 metadata:
   name: {{ .Release.Name }}
   annotations:
+    pulumi.com/patchFieldManager: twin-test # an object that the state does not know is taken up by its owner
     pulumi.com/timeoutSeconds: {{ .Values.timeout | quote }}
 spec:
   replicas: {{ .Values.replicas }}
