@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from planner.documents.lock import Lock
 from planner.domain.networks import derived_cidr, free_cidr, overlap
@@ -32,22 +32,25 @@ class _Network:
 
 
 def network_problems(name: str, folder: Path, names: tuple[str, ...], locked: Locked) -> Iterator[Problem]:
-    """Yield a problem for each environment whose network shares addresses with that of `name`."""
+    """Yield a problem that names all environments whose networks share addresses with that of `name`."""
     own = _network(name, folder, locked)
     if own is None:
         return
     others = [network for other in names if other != name and (network := _network(other, folder, locked)) is not None]
-    taken = frozenset(network.cidr for network in (own, *others))
-    for other in others:
-        if other.home == own.home and overlap(own.cidr, other.cidr):
-            place = f"{other.where.file}:{other.where.line}" if other.where else other.name
-            severity: Literal["warning", "error"] = "warning" if own.chosen and other.chosen else "error"
-            free = free_cidr(taken)
-            hint = f"write `platform.network: {{cidr: {free}}}`" if free else "write a network of other addresses"
-            if severity == "warning":
-                hint = f"they can never be connected; before it is made, {hint}"
-            message = f"the network {own.cidr} shares addresses with {other.cidr} of `{other.name}` ({place})"
-            yield Problem("ENV030", message, own.where, hint, severity)
+    shared = [other for other in others if other.home == own.home and overlap(own.cidr, other.cidr)]
+    if not shared:
+        return
+    chosen = own.chosen and all(other.chosen for other in shared)
+    free = free_cidr(frozenset(network.cidr for network in (own, *others)))
+    another = f"write `platform.network: {{cidr: {free}}}`" if free else "write a network of other addresses"
+    hint = f"they can never be connected; before one of them is made, {another}" if chosen else another
+    message = f"the network {own.cidr} shares addresses with {', '.join(map(_told, shared))}"
+    yield Problem("ENV030", message, own.where, hint, "warning" if chosen else "error")
+
+
+def _told(other: _Network) -> str:
+    place = f" ({other.where.file}:{other.where.line})" if other.where else ""
+    return f"{other.cidr} of `{other.name}`{place}"
 
 
 def _network(name: str, folder: Path, locked: Locked) -> _Network | None:

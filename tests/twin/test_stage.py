@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -35,3 +37,19 @@ def test_a_cluster_and_an_account_are_passed_on(tmp_path: Path) -> None:
     assert new_stage.environment["SPILLWAY_TWIN_CLUSTER"] == str(tmp_path)
     assert new_stage.environment["AWS_REGION"] == "us-west-2"
     assert new_stage.environment["SPILLWAY_TWIN_AWS_ACCOUNT"] == "111122223333"
+
+
+@pytest.mark.engine
+def test_a_stage_with_clusters_has_a_network_that_goes_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://the.caller")
+    folders = [tmp_path / "one", tmp_path / "two"]
+    new_stage = stage(tmp_path / "stage", clusters=folders)
+    assert new_stage.environment["SPILLWAY_TWIN_CLUSTER"] == os.pathsep.join(map(str, folders))
+    assert "https_proxy" not in new_stage.environment
+    address = ("127.0.0.1", int(new_stage.environment["HTTPS_PROXY"].rpartition(":")[2]))
+    with socket.create_connection(address, timeout=5):
+        pass
+    del new_stage
+    gc.collect()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address, timeout=5)

@@ -62,3 +62,11 @@ def test_environments_without_a_network_get_different_ones(tmp_path: Path) -> No
     for name in ("dev", "staging", "prod"):
         write(tmp_path, name)
     assert told(tmp_path, "prod", "dev", "prod", "staging") == []
+
+
+def test_several_neighbours_are_told_in_one_problem(tmp_path: Path) -> None:
+    for name in ("dev", "staging", "prod"):
+        write(tmp_path, name, STATED)
+    (problem,) = told(tmp_path, "prod", "dev", "prod", "staging")
+    assert "of `dev` (" in problem.message
+    assert "of `staging` (" in problem.message
