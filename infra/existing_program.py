@@ -6,8 +6,10 @@ which is an output of the stack too, so that a context that leads elsewhere one 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -30,6 +32,8 @@ from planner.words.names import bounded
 
 UID = "cluster_uid"
 """Name of the output with the identity of the cluster."""
+MADE = "cluster"
+"""Name of the output of a stack that made its cluster."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,11 @@ def site_of(plan: Plan, chosen: StackSettings) -> Site | None:
             "DEP040", f"the cluster of context `{existing.context}` cannot be read: {error}", hint=hint
         )
         return Site(existing, None, (*found, unreadable))
-    asked = existing_preflight.cluster_problems(plan, existing, facts, chosen.environment, _remembered())
+    outputs = _outputs()
+    if MADE in outputs:
+        message = f"this stack made a cluster on AWS, `{outputs[MADE]}`; the lock names one that is there already"
+        found += (Problem("DEP041", message, hint="destroy the stack first, or deploy the lock as another stack"),)
+    asked = existing_preflight.cluster_problems(plan, existing, facts, chosen.environment, outputs.get(UID))
     return Site(existing, facts, (*found, *asked))
 
 
@@ -138,12 +146,12 @@ def _layer(plan: Plan, existing: ExistingCluster, facts: ExistingFacts, environm
     )
 
 
-def _remembered() -> str | None:
-    """Return the identity of the cluster that the stack was deployed on; None where its state tells of none."""
+def _outputs() -> Mapping[str, Any]:
+    """Return the outputs of the stack as they stand in its state; none where it has none, or nobody can say."""
     name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     try:
         outputs = (invoke("pulumi:pulumi:readStackOutputs", {"name": name}).value or {}).get("outputs")
     except Exception as error:  # what `invoke` raises has no type of its own
         pulumi.log.warn(f"what is deployed cannot be read: {error}")
-        return None
-    return outputs.get(UID) if isinstance(outputs, dict) else None
+        return {}
+    return outputs if isinstance(outputs, dict) else {}
