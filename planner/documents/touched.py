@@ -109,6 +109,8 @@ def _sentences(part: PartChange, old: Side | None, new: Side) -> Iterator[str]:
 def _order(part: PartChange, old: Side | None, new: Side) -> str:
     """Say how a part is changed or deleted; empty where nothing is away for a moment."""
     keys = {str(change.path[0]) for change in part.details}
+    if part.kind in ("platform", "node group") and new.plan.platform.existing is not None:
+        return _order_by_hand(part, new)
     if part.kind == "platform" and keys & REBUILDS:
         return f"the cluster is made anew; whether requests are served meanwhile is not known: {UNMEASURED}"
     if part.kind == "node group" and part.change == "removed":
@@ -126,6 +128,16 @@ def _order(part: PartChange, old: Side | None, new: Side) -> str:
     return ""
 
 
+def _order_by_hand(part: PartChange, new: Side) -> str:
+    """Say what a person does in a cluster that is there already: nodes are not made, and those set apart are marked."""
+    if any(change.path[:2] == ("existing", "context") for change in part.details):
+        return "another cluster is refused as long as the stack is deployed on the former one: destroy it there first"
+    if part.kind == "node group" and part.change == "removed":
+        return "its nodes stay; where they were set apart, label and taint are taken off by hand"
+    group = next((group for group in new.plan.node_groups if group.name == part.name), None)
+    return "its nodes are set apart by hand before the deployment" if group is not None and group.exclusive else ""
+
+
 def _restart(pool: Pool) -> str:
     away = f"about {float(pool.load_seconds):.0f} s, the time that it loads"
     if pool.replicas.max == 1:
@@ -138,6 +150,11 @@ def _order_of_replacement(before: Pool, after: Pool, old: Side, new: Side) -> st
     group = _group(new, after)
     other = _group(old, before)
     if before.node_group != after.node_group or group is None or other is None:
+        if new.plan.platform.existing is not None:
+            return (
+                f"{after.name} is made first and {before.name} is deleted last: the cluster's nodes must hold both "
+                "meanwhile, or the new one waits until the deployment fails"
+            )
         return (
             f"{after.name} is made first and the gateway turns to it when all of its replicas serve; {before.name} is "
             "deleted last: no time without service, and both are paid for and count against the quota meanwhile"

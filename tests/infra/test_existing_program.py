@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from tests.infra.test_existing_preflight import HANDED_OVER, UID, facts
 def registered(environments: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """`registered(site, found, **keys)`: what the program registers on a cluster that says `found` of itself."""
 
-    def run(site: Site, found: Any, **keys: str) -> Registered:
+    def run(site: Site, found: Any, outputs: Mapping[str, str] | None = None, **keys: str) -> Registered:
         def read(context: str, kubeconfig: str | None, rights: Any) -> Any:
             assert (context, kubeconfig) == ("berlin", "/etc/kubeconfig")
             if isinstance(found, Exception):
@@ -29,7 +30,7 @@ def registered(environments: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
             return found
 
         monkeypatch.setattr(existing_facts, "read_facts", read)
-        monkeypatch.setattr("infra.existing_program._remembered", lambda: None)
+        monkeypatch.setattr("infra.existing_program._outputs", lambda: outputs or {})
         existing_sites.write(environments, site, "berlin", **keys)
         return run_program("prod", {"kubeconfig": "/etc/kubeconfig"})
 
@@ -70,6 +71,16 @@ def test_a_device_plugin_of_ours_stands_on_the_nodes_that_are_named(registered: 
 def test_a_cluster_that_cannot_be_read_is_refused_with_everything_else(registered: Any) -> None:
     with pytest.raises(pulumi.RunError, match=r"DEP040.*no such context"):
         registered(ON_PREMISES, existing_facts.UnreadableClusterError("no such context"))
+
+
+def test_a_stack_that_made_its_cluster_is_not_moved(registered: Any) -> None:
+    with pytest.raises(pulumi.RunError, match=r"DEP041.*made a cluster on AWS, `spillway-prod-1`"):
+        registered(ON_PREMISES, facts(), {"cluster": "spillway-prod-1"})
+
+
+def test_a_stack_that_was_deployed_elsewhere_is_refused(registered: Any) -> None:
+    with pytest.raises(pulumi.RunError, match=r"DEP041.*this stack was deployed on another"):
+        registered(ON_PREMISES, facts(), {"cluster_uid": "another"})
 
 
 def test_a_context_that_no_kubeconfig_knows_is_unreadable(tmp_path: Path) -> None:

@@ -118,3 +118,27 @@ def test_another_region_is_one_replacement_of_everything() -> None:
     assert (moved.presence, moved.values) == ("replaced", (("region", "us-east-1", "eu-central-1"),))
     assert moved.order.startswith("everything is made anew in eu-central-1")
     assert all(part.order == "" for name, part in found.items() if name != moved.part)
+
+
+def on_own_cluster(of: Plan, context: str = "lab") -> Plan:
+    existing = {
+        "context": context,
+        "network_policies": "enforced",
+        "nodes": {"g6e.12xlarge": {"labels": {"a": "b"}}},
+    }
+    return bent(of, {"platform/existing": existing})
+
+
+def test_nodes_of_a_cluster_that_is_there_are_set_apart_by_hand() -> None:
+    private = next(group.name for group in plan().node_groups if group.exclusive)
+    index = [group.name for group in plan().node_groups].index(private)
+    more = on_own_cluster(bent(plan(), {f"node_groups/{index}/max_nodes": 4, f"node_groups/{index}/min_nodes": 4}))
+    order = parts(on_own_cluster(plan()), more)[f"node group {private}"].order
+    assert order == "its nodes are set apart by hand before the deployment"
+
+
+def test_another_context_is_another_cluster() -> None:
+    (platform,) = [
+        p for name, p in parts(on_own_cluster(plan()), on_own_cluster(plan(), "den")).items() if "platform" in name
+    ]
+    assert "destroy it there first" in platform.order
