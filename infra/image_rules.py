@@ -24,16 +24,17 @@ FIND = "find it with `crane digest {image}` or `docker buildx imagetools inspect
 class RunningImages:
     """The running images are what nodes are asked to pull.
 
-    engine, gateway: those of the stack's settings, else those of the charts.
+    engine: that of the stack's settings, else the chart's.
+    gateway: that of the stack's settings; None while nobody has published one.
     """
 
     engine: Image
-    gateway: Image
+    gateway: Image | None
     device_plugin: Image
 
     def all(self) -> tuple[Image, ...]:
-        """Return all of them."""
-        return (self.engine, self.gateway, self.device_plugin)
+        """Return all that are published somewhere."""
+        return tuple(image for image in (self.engine, self.gateway, self.device_plugin) if image is not None)
 
 
 def problems(plan: Plan, settings: StackSettings, images: RunningImages) -> tuple[Problem, ...]:
@@ -42,7 +43,7 @@ def problems(plan: Plan, settings: StackSettings, images: RunningImages) -> tupl
         return ()
     severity: Severity = "error" if settings.protected else "warning"
     return (
-        *_gateway(settings.gateway_image, severity),
+        *_gateway(images.gateway, severity),
         *_engine(images.engine, severity),
         *_mirror(plan),
         *_anonymous(plan, settings, images),
@@ -88,5 +89,9 @@ def _anonymous(plan: Plan, settings: StackSettings, images: RunningImages) -> It
 
 def placed(images: RunningImages, mirror: Mirror | None, pull_secrets: tuple[str, ...]) -> RunningImages:
     """Return the images as nodes ask for them, with the Secrets that they show to registries."""
-    found = [mirror.place(image) if mirror is not None else image for image in images.all()]
-    return RunningImages(*(replace(image, pull_secrets=pull_secrets) for image in found))
+
+    def place(image: Image) -> Image:
+        return replace(mirror.place(image) if mirror is not None else image, pull_secrets=pull_secrets)
+
+    gateway = place(images.gateway) if images.gateway is not None else None
+    return RunningImages(place(images.engine), gateway, place(images.device_plugin))

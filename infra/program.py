@@ -70,7 +70,7 @@ def _images(chosen: StackSettings) -> RunningImages:
     """Return the images of the stack, each where it is published."""
     return RunningImages(
         engine=chosen.engine_image or chart_image("vllm"),
-        gateway=chosen.gateway_image or chart_image("gateway"),
+        gateway=chosen.gateway_image,
         device_plugin=Image.parse(DEVICE_PLUGIN_IMAGE),
     )
 
@@ -232,7 +232,7 @@ def _compose(
         GatewayArgs(
             lock,
             chart("gateway"),
-            None if pulled.gateway == chart_image("gateway") else pulled.gateway,
+            pulled.gateway,
             chosen.client_keys,
             chosen.provider_keys,
             keys,

@@ -34,7 +34,8 @@ WRITTEN_WITH = {"duration": "ms, s, m, min, h, d", "percentage": "%", "money": "
 WHOLE = """
 version: 1
 platform:
-  {account: "123456789012", region: us-east-1, zones: [use1-az4, use1-az6], roles: {}, network: {}, endpoint: {}}
+  {account: "123456789012", region: us-east-1, zones: [use1-az4, use1-az6], roles: {}, network: {}, endpoint: {},
+  images: {}}
 horizon: {start: 2026-12-01}
 routes:
   chat:
