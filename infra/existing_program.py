@@ -109,7 +109,7 @@ def build(run: Run, site: Site) -> None:
         run.prefix,
         GatewayArgs(
             run.granted.lock,
-            unless_default(pulled.gateway, "gateway"),
+            pulled.gateway,
             chosen.client_keys,
             chosen.provider_keys,
             adapt=partial(gateway_values, existing=existing),

@@ -24,17 +24,19 @@ FIND = "find it with `crane digest {image}` or `docker buildx imagetools inspect
 class RunningImages:
     """The running images are what nodes are asked to pull.
 
-    engine, gateway, weights: those of the stack's settings, else names that no registry has or the charts' own.
+    engine: that of the stack's settings, else the chart's.
+    gateway, weights: those of the stack's settings; None while nobody has published one.
     """
 
     engine: Image
-    gateway: Image
+    gateway: Image | None
     device_plugin: Image
-    weights: Image
+    weights: Image | None
 
     def all(self) -> tuple[Image, ...]:
-        """Return all of them."""
-        return (self.engine, self.gateway, self.device_plugin, self.weights)
+        """Return all that are published somewhere."""
+        listed = (self.engine, self.gateway, self.device_plugin, self.weights)
+        return tuple(image for image in listed if image is not None)
 
 
 def problems(plan: Plan, settings: StackSettings, images: RunningImages) -> tuple[Problem, ...]:
@@ -43,8 +45,8 @@ def problems(plan: Plan, settings: StackSettings, images: RunningImages) -> tupl
         return ()
     severity: Severity = "error" if settings.protected else "warning"
     return (
-        *_own(settings.gateway_image, "gateway", severity),
-        *(_own(settings.weights_image, "weights", severity) if copies_weights(plan, settings) else ()),
+        *_own(images.gateway, "gateway", severity),
+        *(_own(images.weights, "weights", severity) if copies_weights(plan, settings) else ()),
         *_engine(images.engine, severity),
         *_mirror(plan),
         *_anonymous(plan, settings, images),
@@ -96,5 +98,9 @@ def _anonymous(plan: Plan, settings: StackSettings, images: RunningImages) -> It
 
 def placed(images: RunningImages, mirror: Mirror | None, pull_secrets: tuple[str, ...]) -> RunningImages:
     """Return the images as nodes ask for them, with the Secrets that they show to registries."""
-    found = [mirror.place(image) if mirror is not None else image for image in images.all()]
-    return RunningImages(*(replace(image, pull_secrets=pull_secrets) for image in found))
+
+    def place(image: Image) -> Image:
+        return replace(mirror.place(image) if mirror is not None else image, pull_secrets=pull_secrets)
+
+    gateway, weights = (None if image is None else place(image) for image in (images.gateway, images.weights))
+    return RunningImages(place(images.engine), gateway, place(images.device_plugin), weights)

@@ -34,7 +34,7 @@ from infra.secret_store import ADDON, GatewayIdentity, SecretStore, SecretStoreA
 from infra.serving import ServingPool, ServingPoolArgs
 from infra.strays import Adoption
 from infra.values import own_places
-from infra.weights_copy import copies, copy_seconds
+from infra.weights_copy import DEFAULT_IMAGE, copies, copy_seconds
 from infra.weights_jobs import WeightsCopies, WeightsCopiesArgs
 from planner.plan.platform import CLIENT_KEYS, HUB_ACCOUNT, ClusterParts
 from planner.words.names import bounded
@@ -219,7 +219,7 @@ class _Environment:
                 cluster_name=self.cluster.name,
                 bucket=self.store.bucket,
                 bucket_arn=self.store.arn,
-                image=self.pulled.weights,
+                image=self.pulled.weights or DEFAULT_IMAGE,
                 token_secret=run.chosen.hub_token,
                 timeout_seconds=copy_seconds(float(self.parts.model_bucket.weights_gb)),
                 kubernetes=in_kubernetes,
@@ -257,7 +257,7 @@ class _Environment:
             run.prefix,
             GatewayArgs(
                 run.granted.lock,
-                unless_default(self.pulled.gateway, "gateway"),
+                self.pulled.gateway,
                 run.chosen.client_keys,
                 run.chosen.provider_keys,
                 keys,

@@ -33,7 +33,6 @@ from infra.images import Image
 from infra.platform_layer import DEVICE_PLUGIN_IMAGE
 from infra.run import Run
 from infra.settings import StackSettings
-from infra.weights_copy import DEFAULT_IMAGE as WEIGHTS_IMAGE
 from planner.documents import routing
 from planner.words.diagnostics import Problem, Problems
 
@@ -70,9 +69,9 @@ def _images(chosen: StackSettings) -> RunningImages:
     """Return the images of the stack, each where it is published."""
     return RunningImages(
         engine=chosen.engine_image or chart_image("vllm"),
-        gateway=chosen.gateway_image or chart_image("gateway"),
+        gateway=chosen.gateway_image,
         device_plugin=Image.parse(DEVICE_PLUGIN_IMAGE),
-        weights=chosen.weights_image or WEIGHTS_IMAGE,
+        weights=chosen.weights_image,
     )
 
 

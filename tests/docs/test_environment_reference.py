@@ -35,7 +35,7 @@ WHOLE = """
 version: 1
 platform:
   {account: "123456789012", region: us-east-1, zones: [use1-az4, use1-az6], roles: {}, network: {}, endpoint: {},
-   alerts: {}}
+   alerts: {}, images: {}}
 horizon: {start: 2026-12-01}
 routes:
   chat:

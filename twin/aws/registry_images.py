@@ -98,7 +98,12 @@ def _update_lifecycle(aws: Account, old: ResourceState, inputs: Properties) -> U
 
 
 def _delete_lifecycle(aws: Account, old: ResourceState) -> None:
-    aws.call("ecr", "DeleteLifecyclePolicy", repositoryName=old.id)
+    """Delete the rule. The provider takes one whose repository is gone for deleted."""
+    try:
+        aws.call("ecr", "DeleteLifecyclePolicy", repositoryName=old.id)
+    except AwsError as error:
+        if error.code not in ("RepositoryNotFoundException", "LifecyclePolicyNotFoundException"):
+            raise
 
 
 KINDS = (
