@@ -151,6 +151,7 @@ def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
                 store_cidrs=network.store_cidrs,
                 chart=chart("vllm"),
                 image=chosen.engine_image,
+                pool_tls=platform.pool_tls,
                 kubernetes=in_kubernetes,
             ),
             pulumi.ResourceOptions.merge(

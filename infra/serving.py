@@ -21,6 +21,7 @@ from infra.sizing import rollout_seconds
 from infra.values import vllm, weights_prefix
 from planner.documents.routing import release_name
 from planner.plan.fleet import NodeGroup, Pool
+from planner.plan.ingress import PlannedPoolTls
 from planner.words.names import bounded
 
 
@@ -31,6 +32,7 @@ class ServingPoolArgs:
     bucket, bucket_arn: those of the model store.
     store_cidrs: addresses of S3.
     image: image to run; None takes the chart's own.
+    pool_tls: how the gateway speaks TLS to it; None in clear text.
     """
 
     pool: Pool
@@ -43,6 +45,7 @@ class ServingPoolArgs:
     store_cidrs: pulumi.Input[list[str]]
     chart: Chart
     image: Image | None
+    pool_tls: PlannedPoolTls | None
     kubernetes: kubernetes.Provider
 
 
@@ -64,6 +67,7 @@ class ServingPool(pulumi.ComponentResource):
                 store_cidrs=values[1],
                 chart_digest=args.chart.digest,
                 image=args.image,
+                pool_tls=args.pool_tls,
             )
         )
         release = kubernetes.helm.v3.Release(

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from planner.domain.environment_part import Cidr, Day, EnvironmentPart, Text
-from planner.domain.ingress import Ingress
+from planner.domain.ingress import Ingress, PoolTls
 from planner.domain.policy import AgeLimits, Override, Rules
 from planner.domain.route import HardwareRules, Route
 from planner.words.fields import left_out_at
@@ -66,6 +66,7 @@ class Platform(EnvironmentPart):
     roles: Roles = Roles()
     kubernetes: Annotated[str, Field(pattern=r"^1\.\d{2}$", description='a version, quoted: "1.36"')] = "1.36"
     ingress: Ingress = left_out_at(Ingress())
+    pool_tls: PoolTls | None = left_out_at(None)
 
 
 class Horizon(EnvironmentPart):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from planner.plan.ingress import PlannedIngress, PlannedLoadBalancer
+from planner.plan.ingress import PlannedIngress, PlannedLoadBalancer, PlannedPoolTls
 from planner.plan.parts import PlanPart
 from planner.words.fields import left_out_at
 from planner.words.numbers import Figure
@@ -93,6 +93,7 @@ class PlannedPlatform(PlanPart):
     kubernetes: version of Kubernetes.
     cluster: what is built beside GPU nodes; None when the plan hosts nothing itself, so that no cluster is made.
     ingress: who may call the gateway; None lets every pod of the cluster call, and nobody from outside.
+    pool_tls: how the gateway and its pools speak TLS; None when they speak clear text.
     """
 
     account: str
@@ -105,3 +106,4 @@ class PlannedPlatform(PlanPart):
     kubernetes: str
     cluster: ClusterParts | None
     ingress: PlannedIngress | None = left_out_at(None)
+    pool_tls: PlannedPoolTls | None = left_out_at(None)

@@ -20,7 +20,7 @@ from planner.decision.answer.spend import bands_without_place, cost_of
 from planner.decision.answer.verdicts import verdicts
 from planner.decision.candidates.hosted_apis import HostedApi
 from planner.decision.candidates.omissions import Omission, counts_by_kind
-from planner.decision.candidates.platform import planned_ingress
+from planner.decision.candidates.platform import planned_ingress, planned_pool_tls
 from planner.decision.choice.search import RANDOM_SEED, THREADS, SearchLimits, solver_version
 from planner.domain.gaps import Gap
 from planner.plan.plan import Plan
@@ -94,6 +94,7 @@ def _platform(solved: Solved) -> PlannedPlatform:
         kubernetes=p.kubernetes,
         cluster=solved.cluster,
         ingress=planned_ingress(p.ingress) if solved.pools else None,
+        pool_tls=planned_pool_tls(p.pool_tls) if solved.pools else None,
     )
 
 

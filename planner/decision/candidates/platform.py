@@ -6,9 +6,15 @@ These values go into the lock. The bill reads them there, and so does the progra
 from __future__ import annotations
 
 from planner.domain.environment import Platform
-from planner.domain.ingress import Ingress
+from planner.domain.ingress import Ingress, PoolTls
 from planner.domain.prices import PriceSnapshot
-from planner.plan.ingress import PlannedGateway, PlannedIngress, PlannedIngressClass, PlannedLoadBalancer
+from planner.plan.ingress import (
+    PlannedGateway,
+    PlannedIngress,
+    PlannedIngressClass,
+    PlannedLoadBalancer,
+    PlannedPoolTls,
+)
 from planner.plan.platform import ClusterParts, EncryptionKey, LogGroup, ModelBucket, SystemNodes
 
 SYSTEM_NODES = SystemNodes(instance_type="m6a.large", nodes=2, disk_gb=30)
@@ -58,6 +64,11 @@ def planned_ingress(ingress: Ingress) -> PlannedIngress | None:
         gateway_api=shared and PlannedGateway.model_validate(shared.model_dump()),
         ingress_class=own_class and PlannedIngressClass.model_validate(own_class.model_dump()),
     )
+
+
+def planned_pool_tls(wanted: PoolTls | None) -> PlannedPoolTls | None:
+    """Return how the gateway and its pools speak TLS; None when they speak clear text."""
+    return None if wanted is None else PlannedPoolTls(authority=wanted.authority, issuer=wanted.issuer)
 
 
 def _load_balancer(platform: Platform) -> PlannedLoadBalancer | None:
