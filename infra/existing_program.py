@@ -98,6 +98,7 @@ def build(run: Run, site: Site) -> None:
                 bucket_arn="",
                 store_cidrs=list(existing.weights.cidrs),
                 image=unless_default(pulled.engine, "vllm"),
+                pool_tls=plan.platform.pool_tls,
                 kubernetes=provider,
                 adapt=partial(pool_values, pool=pool, group=run.group_of(pool), existing=existing),
             ),

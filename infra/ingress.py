@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from infra.naming import NAMESPACE_LABEL
-from planner.plan.ingress import opens_to_everyone
+from planner.plan.ingress import PlannedPoolTls, opens_to_everyone
 from planner.plan.plan import Plan
 from planner.plan.platform import ClusterParts, PlannedPlatform
 from planner.words.diagnostics import Problem
@@ -85,6 +85,20 @@ def address(platform: PlannedPlatform, balancer: str | None, inside: str) -> str
     name = (way.hostname if way is not None else None) or balancer
     scheme = "https" if planned is None or planned.encrypted else "http"
     return inside if name is None else f"{scheme}://{name}"
+
+
+def pool_certificate(tls: PlannedPoolTls | None, release: str) -> dict[str, Any] | None:
+    """Return the `tls` of a pool's chart: made by an issuer, or the Secret that is there under the release's name."""
+    if tls is None:
+        return None
+    if tls.issuer is not None:
+        return {"issuer": {"name": tls.issuer, "kind": "ClusterIssuer"}}
+    return {"secretName": f"{release}-tls"}
+
+
+def pool_authority(tls: PlannedPoolTls | None) -> dict[str, Any] | None:
+    """Return the `poolTls` of the gateway's chart."""
+    return None if tls is None else {"secretName": tls.authority}
 
 
 def problems(plan: Plan) -> Iterator[Problem]:

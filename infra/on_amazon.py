@@ -239,6 +239,7 @@ class _Environment:
                     bucket_arn=self.store.arn,
                     store_cidrs=self.network.store_cidrs,
                     image=unless_default(self.pulled.engine, "vllm"),
+                    pool_tls=platform.pool_tls,
                     kubernetes=in_kubernetes,
                 ),
                 self._after(layer, self.groups[pool.node_group], *self.addons, *weights.of(pool)),

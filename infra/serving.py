@@ -23,6 +23,7 @@ from infra.sizing import rollout_seconds
 from infra.values import vllm, weights_prefix
 from planner.documents.routing import release_name
 from planner.plan.fleet import NodeGroup, Pool
+from planner.plan.ingress import PlannedPoolTls
 from planner.words.names import bounded
 
 
@@ -35,6 +36,7 @@ class ServingPoolArgs:
     image: image to run; None takes the chart's own.
     cluster_name: name of the cluster at AWS, whose Pod Identity lets the pool read; None for any other cluster.
     adapt: changes the values of the release where the cluster is not AWS's.
+    pool_tls: how the gateway speaks TLS to it; None in clear text.
     """
 
     pool: Pool
@@ -46,6 +48,7 @@ class ServingPoolArgs:
     bucket_arn: pulumi.Input[str]
     store_cidrs: pulumi.Input[list[str]]
     image: Image | None
+    pool_tls: PlannedPoolTls | None
     kubernetes: kubernetes.Provider
     adapt: Callable[[dict[str, Any]], dict[str, Any]] = dict
 
@@ -68,6 +71,7 @@ class ServingPool(pulumi.ComponentResource):
                     region=args.region,
                     store_cidrs=values[1],
                     image=args.image,
+                    pool_tls=args.pool_tls,
                 )
             )
         )

@@ -27,6 +27,7 @@ from infra.streaming import buffer_bytes
 from planner.documents import routing
 from planner.documents.lock import Lock
 from planner.plan.fleet import EngineSettings, NodeGroup, Pool, RopeParameters
+from planner.plan.ingress import PlannedPoolTls
 
 ZONE_ID_LABEL = "topology.k8s.aws/zone-id"
 GATEWAY_LABELS = {"app.kubernetes.io/name": "gateway", "app.kubernetes.io/instance": GATEWAY_RELEASE}
@@ -62,12 +63,14 @@ def vllm(
     region: str,
     store_cidrs: Sequence[str],
     image: Image | None,
+    pool_tls: PlannedPoolTls | None = None,
 ) -> dict[str, Any]:
     """Return the values of a pool's release.
 
     bucket: name of the model bucket.
     store_cidrs: addresses of S3 in the region.
     image: image to run; None takes the chart's own.
+    pool_tls: how the gateway speaks TLS to it; None in clear text.
     """
     engine = pool.engine
     node_share = replica_share(group, engine.gpus)
@@ -132,6 +135,7 @@ def vllm(
         "rollout": {"maxSurge": 0, "maxUnavailable": 1},
         "probes": {"loadSeconds": load_seconds(pool)},
         "service": {"port": routing.POOL_PORT},
+        "tls": ingress.pool_certificate(pool_tls, routing.release_name(pool.name)),
         "networkPolicy": {
             "gateway": {"podLabels": GATEWAY_LABELS, "namespaceLabels": {NAMESPACE_LABEL: GATEWAY_NAMESPACE}},
             "modelStoreCidrs": sorted(store_cidrs),
@@ -201,6 +205,7 @@ def gateway(
             "pools": {"namespaceLabels": {NAMESPACE_LABEL: SERVING_NAMESPACE}, "port": routing.POOL_PORT},
         },
         **ingress.doors(lock.plan.platform, balancer),
+        "poolTls": ingress.pool_authority(lock.plan.platform.pool_tls),
     }
     return _stated({**values, "image": image.values()} if image else values)
 

@@ -18,7 +18,7 @@ from pydantic import AfterValidator, Field
 
 from planner.domain.environment_part import Cidr, Day, EnvironmentPart, Text
 from planner.domain.existing_cluster import ExistingCluster
-from planner.domain.ingress import Ingress
+from planner.domain.ingress import Ingress, PoolTls
 from planner.domain.policy import AgeLimits, Override, Rules
 from planner.domain.route import HardwareRules, Route
 from planner.words.fields import left_out_at
@@ -111,6 +111,7 @@ class Platform(EnvironmentPart):
     patches: Day | None = left_out_at(
         None, description="raise it to move node images and add-ons to what EKS recommends on the next deployment"
     )
+    pool_tls: PoolTls | None = left_out_at(None)
 
 
 class Horizon(EnvironmentPart):

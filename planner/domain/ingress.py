@@ -1,4 +1,5 @@
-"""How clients reach the gateway, as a team asks for it: by a load balancer, or by what the cluster has already.
+"""How clients reach the gateway, as a team asks for it: by a load balancer, or by what the cluster has already; and
+whether the gateway speaks TLS to its pools.
 
 A Gateway of the Gateway API and an Ingress controller belong to the cluster; only a load balancer is made and billed.
 """
@@ -43,6 +44,13 @@ class IngressClass(EnvironmentPart):
     namespace: KubernetesName
     tls_secret: KubernetesName | None = None
     annotations: dict[Text, str] = Field(default={})
+
+
+class PoolTls(EnvironmentPart):
+    """TLS between the gateway and its pools. An issuer is a ClusterIssuer of cert-manager."""
+
+    authority: KubernetesName
+    issuer: KubernetesName | None = None
 
 
 class Ingress(EnvironmentPart):

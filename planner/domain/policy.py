@@ -141,7 +141,7 @@ class PlacesOfData(Names, FactRule):
 
 
 class DataClasses(Rule):
-    """Warns and denies when data of a class goes to a hosted API. routes: the only ones that it judges; empty = all."""
+    """Warns and denies where data of a class goes: to hosted APIs, through clear text. routes: all when it is empty."""
 
     warn: tuple[Privacy, ...] = ()
     deny: tuple[Privacy, ...] = ()
@@ -181,6 +181,7 @@ class Rules(EnvironmentPart):
     spot_share: ShareLimits | None = left_out_at(None)
     computed_share: ShareLimits | None = left_out_at(None)
     api_data: DataClasses | None = left_out_at(None)
+    clear_text: DataClasses | None = left_out_at(None)
     residency: PlacesOfData | None = left_out_at(None)
     providers: Providers | None = left_out_at(None)
     training: RouteState | None = left_out_at(None)

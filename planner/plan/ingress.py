@@ -69,6 +69,17 @@ class PlannedIngressClass(PlanPart):
     annotations: dict[str, str] = left_out_at({})
 
 
+class PlannedPoolTls(PlanPart):
+    """Pools speak TLS, and the gateway holds each replica's certificate against the name of the pool's service.
+
+    authority: name of the Secret beside the gateway, whose entry `ca.crt` vouches for the pools.
+    issuer: ClusterIssuer of cert-manager that makes the certificates; None when their Secrets are there already.
+    """
+
+    authority: str
+    issuer: str | None = left_out_at(None)
+
+
 class PlannedIngress(PlanPart):
     """The ingress says who may call the gateway.
 

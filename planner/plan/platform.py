@@ -9,7 +9,7 @@ from datetime import date
 from typing import Literal
 
 from planner.domain.existing_cluster import ExistingCluster
-from planner.plan.ingress import PlannedIngress, PlannedLoadBalancer
+from planner.plan.ingress import PlannedIngress, PlannedLoadBalancer, PlannedPoolTls
 from planner.plan.parts import PlanPart
 from planner.words.fields import left_out_at
 from planner.words.numbers import Figure
@@ -137,6 +137,7 @@ class PlannedPlatform(PlanPart):
     boundary: ARN of the policy that bounds every role that is made; None bounds none.
     alerts: who hears of a bill above the plan's; None when nobody does.
     patches: day of the last patches of node images and add-ons; None keeps those of the first deployment.
+    pool_tls: how the gateway and its pools speak TLS; None when they speak clear text.
     """
 
     account: str = left_out_at("")
@@ -156,3 +157,4 @@ class PlannedPlatform(PlanPart):
     boundary: str | None = left_out_at(None)
     alerts: PlannedAlerts | None = left_out_at(None)
     patches: date | None = left_out_at(None)
+    pool_tls: PlannedPoolTls | None = left_out_at(None)

@@ -245,12 +245,18 @@ FROM_INTERNET: dict[str, Any] = {
 }
 
 
-def behind_balancer(hostname: str | None = "llm.example.com", **changes: Any) -> Plan:
-    """The plan behind a load balancer: internal with a certificate, unless `changes` say otherwise."""
+def behind_balancer(
+    hostname: str | None = "llm.example.com", sizes: Mapping[str, int] | None = None, **changes: Any
+) -> Plan:
+    """The plan behind a load balancer: internal with a certificate, unless `changes` say otherwise.
+
+    sizes: arguments of `plan`.
+    """
     stated = {"scheme": "internal", "cidrs": ["10.0.0.0/8"], "certificate": CERTIFICATE, **changes}
     public = len(ZONES) if stated["scheme"] == "internet-facing" else 0
     balancer = PlannedLoadBalancer.model_validate({"public_addresses": public, "capacity_units": 1, **stated})
-    return on_platform(on_cluster(load_balancer=balancer), ingress=PlannedIngress(hostname=hostname))
+    cluster = CLUSTER.model_copy(update={"load_balancer": balancer})
+    return on_platform(plan(cluster=cluster, **(sizes or {})), ingress=PlannedIngress(hostname=hostname))
 
 
 def _group(

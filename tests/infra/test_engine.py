@@ -15,12 +15,17 @@ from typing import Any
 
 import pytest
 
+from infra.ingress import NODE_PORT
 from planner.plan.plan import Plan
 from tests.engine import Engine, Outcome, stage
 from tests.infra import locks
 from tests.infra.checkout import checkout
 from tests.infra.pods import ClusterView, Pods
 from tests.infra.tampering import tamper
+from twin.aws import existing
+from twin.aws.account import Account
+from twin.aws.reachability import Target, may_call, targets
+from twin.aws.world import inquiry
 from twin.cluster import RunningCluster, unreachable
 
 pytestmark = pytest.mark.engine
@@ -43,6 +48,9 @@ class Life:
     outputs: dict[str, Any] = field(default_factory=dict)
     copied: dict[str, Any] = field(default_factory=dict)
     began: dict[str, Any] = field(default_factory=dict)
+    lock: str = ""
+    callers: dict[str, bool] = field(default_factory=dict)
+    targets: list[Target] = field(default_factory=list)
 
 
 @pytest.fixture(scope="module")
@@ -57,20 +65,25 @@ def life(cluster: RunningCluster, tmp_path_factory: pytest.TempPathFactory) -> L
     pulumi.configure("weightsImage", WEIGHTS_IMAGE)
     life, api = Life(), ClusterView(cluster.kubeconfig)
 
-    def plan(plan: Plan) -> None:
-        locks.write(root / "environments", plan)
+    zone = existing.provide(pulumi.account, "us-east-1", zones=["example.com"])["example.com"]
+
+    def plan(**sizes: int) -> Plan:
+        planned = locks.behind_balancer(sizes=sizes, **{**locks.FROM_INTERNET, "hosted_zone": zone})
+        locks.write(root / "environments", planned)
+        return planned
 
     def twin(*arguments: str) -> None:
         verb, *rest = arguments
         command = [sys.executable, "-m", "twin.aws", verb, "--folder", str(pulumi.stage.account_folder), *rest]
-        subprocess.run(command, env=dict(pulumi.stage.environment), check=True, capture_output=True, timeout=60)
+        subprocess.run(command, env=dict(pulumi.stage.environment), check=True, capture_output=True, timeout=180)
 
-    plan(locks.plan())
+    life.lock = locks.sealed(plan()).digests.content
     life.steps["first preview"] = pulumi.preview()
     life.left["after preview"] = _left(pulumi)
     life.steps["up"] = _done(pulumi.up())
     life.pods["up"], life.outputs = api.settled(), pulumi.outputs()
     life.copied, life.began = api.copied(), api.began()
+    life.callers, life.targets = _way_in(pulumi)
     life.steps["second preview"] = pulumi.preview()
 
     twin("poke", "NodeGroup", "gpu-vault", 'labels={"spillway.dev/node-group": "elsewhere"}')
@@ -79,13 +92,13 @@ def life(cluster: RunningCluster, tmp_path_factory: pytest.TempPathFactory) -> L
     life.steps["up over drift"] = _done(pulumi.up())
     life.pods["up over drift"] = api.settled()
 
-    plan(locks.plan(vault_nodes=3))
+    plan(vault_nodes=3)
     life.steps["preview of a change"] = pulumi.preview()
     life.steps["change"] = _done(pulumi.up())
     life.pods["change"] = api.settled()
 
     twin("fault", "capacity", "instance_type=g6e.xlarge")
-    plan(locks.plan(vault_nodes=4))
+    plan(vault_nodes=4)
     life.steps["shortage"] = pulumi.up()
     twin("fault", "--clear")
     life.steps["after the shortage"] = _done(pulumi.up())
@@ -135,7 +148,14 @@ def test_up_places_every_replica_on_its_own_node_group(life: Life) -> None:
     assert pods.node_groups("vllm-extraction-1xl40s") == {"vault"}
     assert pods.node_groups("gateway") == {"system"}
     assert life.outputs["pools"] == sorted(POOLS)
-    assert life.outputs["lock"] == locks.sealed(locks.plan()).digests.content
+    assert life.outputs["lock"] == life.lock
+
+
+def test_the_stated_networks_reach_the_gateway_through_every_system_node(life: Life) -> None:
+    assert life.outputs["address"] == "https://llm.example.com"
+    assert life.callers == {"203.0.113.7": True, "198.51.100.7": False, "10.64.64.9": False}
+    assert len(life.targets) == locks.CLUSTER.system_nodes.nodes
+    assert {(target.port, target.reached) for target in life.targets} == {(NODE_PORT, True)}
 
 
 @pytest.mark.parametrize("step", ["second preview", "last preview"])
@@ -230,6 +250,15 @@ def _done(outcome: Outcome) -> Outcome:
     if outcome.status != 0:
         pytest.fail("\n".join([f"pulumi ended with {outcome.status}", *outcome.diagnostics]), pytrace=False)
     return outcome
+
+
+def _way_in(pulumi: Engine) -> tuple[dict[str, bool], list[Target]]:
+    """Who may call the load balancer that stands, and the machines that it sends calls to."""
+    with inquiry(pulumi.account) as (state, world):
+        aws = Account(state, world, "us-east-1")
+        (balancer,) = state.records["aws:lb/loadBalancer:LoadBalancer"]
+        callers = ("203.0.113.7", "198.51.100.7", "10.64.64.9")
+        return {caller: may_call(aws, balancer, caller) for caller in callers}, list(targets(aws, balancer))
 
 
 def _left(pulumi: Engine) -> dict[str, Any]:

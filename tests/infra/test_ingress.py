@@ -11,7 +11,7 @@ from infra import ingress
 from infra.load_balancer import DRAIN_SECONDS
 from infra.preflight import problems
 from infra.settings import ROOT
-from planner.plan.ingress import PlannedIngress
+from planner.plan.ingress import PlannedIngress, PlannedPoolTls
 from planner.plan.plan import Plan
 from tests.infra import locks
 from tests.infra.conftest import Run
@@ -197,3 +197,18 @@ def test_what_is_built_is_billed(run: Run, plan: Plan) -> None:
     balancer = plan.platform.cluster and plan.platform.cluster.load_balancer
     assert balancer
     assert addresses == locks.HOURS * (len(registered.of(":Eip")) + balancer.public_addresses)
+
+
+def test_pools_get_certificates_and_the_gateway_their_authority(run: Run) -> None:
+    plan = locks.on_platform(locks.plan(), pool_tls=PlannedPoolTls(authority="pool-ca", issuer="pools"))
+    registered = run(plan)
+    releases = {release.name: release.inputs["values"] for release in registered.of(":Release")}
+    assert releases.pop("gateway")["poolTls"] == {"secretName": "pool-ca"}
+    assert [values["tls"] for values in releases.values()] == [
+        {"issuer": {"name": "pools", "kind": "ClusterIssuer"}}
+    ] * 3
+
+
+def test_without_an_issuer_the_certificates_are_there_already() -> None:
+    assert ingress.pool_certificate(PlannedPoolTls(authority="pool-ca"), "vllm-chat") == {"secretName": "vllm-chat-tls"}
+    assert ingress.pool_certificate(None, "vllm-chat") is ingress.pool_authority(None) is None

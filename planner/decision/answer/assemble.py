@@ -21,7 +21,7 @@ from planner.decision.answer.updates import update_verdicts, with_updates
 from planner.decision.answer.verdicts import verdicts
 from planner.decision.candidates.hosted_apis import HostedApi
 from planner.decision.candidates.omissions import Omission, counts_by_kind
-from planner.decision.candidates.platform import planned_ingress
+from planner.decision.candidates.platform import planned_ingress, planned_pool_tls
 from planner.decision.choice.search import RANDOM_SEED, THREADS, SearchLimits, solver_version
 from planner.domain.gaps import Gap
 from planner.plan.plan import Plan
@@ -114,6 +114,7 @@ def _platform(solved: Solved) -> PlannedPlatform:
         alerts=PlannedAlerts(emails=p.alerts.emails, sns=p.alerts.sns, tags_active=p.alerts.tags_active)
         if p.alerts.emails or p.alerts.sns
         else None,
+        pool_tls=planned_pool_tls(p.pool_tls) if solved.pools else None,
     )
 
 

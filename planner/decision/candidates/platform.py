@@ -10,10 +10,16 @@ from decimal import Decimal
 
 from planner.decision.inputs import Inputs
 from planner.domain.environment import Platform
-from planner.domain.ingress import Ingress
+from planner.domain.ingress import Ingress, PoolTls
 from planner.domain.networks import derived_cidr
 from planner.domain.prices import PriceSnapshot
-from planner.plan.ingress import PlannedGateway, PlannedIngress, PlannedIngressClass, PlannedLoadBalancer
+from planner.plan.ingress import (
+    PlannedGateway,
+    PlannedIngress,
+    PlannedIngressClass,
+    PlannedLoadBalancer,
+    PlannedPoolTls,
+)
 from planner.plan.platform import (
     CLIENT_KEYS,
     HUB_ACCOUNT,
@@ -84,6 +90,11 @@ def planned_ingress(ingress: Ingress) -> PlannedIngress | None:
         gateway_api=shared and PlannedGateway.model_validate(shared.model_dump()),
         ingress_class=own_class and PlannedIngressClass.model_validate(own_class.model_dump()),
     )
+
+
+def planned_pool_tls(wanted: PoolTls | None) -> PlannedPoolTls | None:
+    """Return how the gateway and its pools speak TLS; None when they speak clear text."""
+    return None if wanted is None else PlannedPoolTls(authority=wanted.authority, issuer=wanted.issuer)
 
 
 def _load_balancer(platform: Platform) -> PlannedLoadBalancer | None:

@@ -45,6 +45,26 @@ def api_data(rule: DataClasses, subject: Subject) -> Iterator[Finding]:
         yield Finding("pass", f"no {' or '.join(sorted({*rule.warn, *rule.deny}))} data may go to a hosted API")
 
 
+def clear_text(rule: DataClasses, subject: Subject) -> Iterator[Finding]:
+    """Judge the classes of data that cross a network in clear text: to a load balancer, or from gateway to pools."""
+    yield from subject.strangers(rule.routes)
+    platform = subject.plan.platform
+    balancer = platform.cluster.load_balancer if platform.cluster else None
+    told = False
+    for route in subject.routes(rule.routes):
+        state: VerdictState = "deny" if route.privacy in rule.deny else "warn" if route.privacy in rule.warn else "pass"
+        ways = []
+        if platform.pool_tls is None and any(band.weights for band in route.bands):
+            ways.append("between the gateway and its pools")
+        if balancer is not None and not balancer.encrypted:
+            ways.append("to the load balancer")
+        if ways and state != "pass":
+            told = True
+            yield Finding(state, f"{route.privacy} data of {route.name} goes {' and '.join(ways)} in clear text")
+    if not told:
+        yield Finding("pass", f"no {' or '.join(sorted({*rule.warn, *rule.deny}))} data goes through clear text")
+
+
 def providers(rule: Providers, subject: Subject) -> Iterator[Finding]:
     """Judge the providers to which requests may go."""
     yield from subject.strangers(rule.routes)

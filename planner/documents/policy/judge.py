@@ -36,6 +36,7 @@ JUDGES: Mapping[str, Callable[[Any, Subject], Iterator[Finding]]] = {
         figures.price_age,
         figures.engine_version,
         facts.api_data,
+        facts.clear_text,
         facts.residency,
         facts.providers,
         facts.training,

@@ -56,6 +56,35 @@ def test_a_good_file_contradicts_nothing() -> None:
             {"platform/network": {**THERE, "subnets": {**THERE["subnets"], "use1-az9": "subnet-0a1b2c3d"}}},
             "`use1-az9` is not among `platform.zones`",
         ),
+        (
+            {"platform/ingress": {"gateway_api": {"name": "a", "namespace": "b"}, "ingress_class": {"name": "c"}}},
+            "platform.ingress names `gateway_api` and `ingress_class`; there is one way in",
+        ),
+        (
+            {"platform/ingress": {"load_balancer": {"cidrs": ["10.0.0.0/8"], "hosted_zone": "Z1"}}},
+            "platform.ingress.load_balancer.hosted_zone needs the name that clients call",
+        ),
+        (
+            {"platform/ingress": {"load_balancer": {"scheme": "internet-facing", "cidrs": ["203.0.113.0/24"]}}},
+            "keys of clients would cross the internet in clear text",
+        ),
+        (
+            {
+                "platform/ingress": {
+                    "hostname": "llm.example.com",
+                    "load_balancer": {"scheme": "internet-facing", "cidrs": ["0.0.0.0/0"], "hosted_zone": "Z1"},
+                }
+            },
+            "platform.ingress.load_balancer.cidrs: 0.0.0.0/0 is everyone",
+        ),
+        (
+            {"platform/ingress": {"ingress_class": {"name": "a", "namespace": "b", "tls_secret": "c"}}},
+            "a certificate is for a name, and there is none",
+        ),
+        (
+            {"platform/ingress": {"hostname": "llm.example.com"}},
+            "platform.ingress has a hostname and no way in that answers to it",
+        ),
         ({"routes/chat/tokens": None}, "route `chat` has neither a trace nor token lengths"),
         ({"routes/chat/traffic/profile": [0] * 168}, "route `chat`: every hour of the profile is 0"),
         (

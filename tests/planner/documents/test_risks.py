@@ -166,6 +166,28 @@ def test_who_rules_the_cluster_is_told() -> None:
     assert found(lock(opened), lock()) == ()
 
 
+BALANCER = {"scheme": "internal", "cidrs": ["10.0.0.0/8"], "public_addresses": 0, "capacity_units": "1"}
+OPENED = {**BALANCER, "scheme": "internet-facing", "cidrs": ["10.0.0.0/8", "203.0.113.0/24"], "hosted_zone": "Z1"}
+
+
+def test_who_may_call_the_gateway_is_told() -> None:
+    inside = bent(plan(), {"platform/cluster/load_balancer": BALANCER})
+    outside = bent(plan(), {"platform/cluster/load_balancer": OPENED})
+    assert [risk.what for risk in found(lock(), lock(inside))] == [
+        "the gateway can be called from 10.0.0.0/8",
+        "keys and prompts reach the load balancer in clear text",
+    ]
+    assert [risk.what for risk in found(lock(inside), lock(outside))] == [
+        "the gateway can be called from the internet",
+        "the gateway can be called from 203.0.113.0/24",
+    ]
+    shared = bent(plan(), {"platform/ingress": {"gateway_api": {"name": "shared", "namespace": "edge"}}})
+    assert [risk.what for risk in found(lock(), lock(shared))] == [
+        "the gateway can be called by shared of namespace edge"
+    ]
+    assert found(lock(outside), lock()) == found(lock(shared), lock()) == ()
+
+
 def test_refused_prompts_and_a_lost_api_are_told() -> None:
     refused = {"over_tokens": 4000, "refused_share": "0.012", "cut_share": "0"}
     (risk,) = found(lock(), lock(bent(plan(), {"routes/0/too_long": refused})))

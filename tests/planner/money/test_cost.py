@@ -252,3 +252,33 @@ def test_what_is_used_without_a_price_is_named_with_its_quantity() -> None:
     assert unpriced_items(REGION, PARTS, without(key)) == (("logs written", key, Decimal(20)),)
     nothing = PARTS.model_copy(update={"log_groups": ()})
     assert unpriced_items(REGION, nothing, without(key)) == ()
+
+
+BALANCER = {"scheme": "internet-facing", "cidrs": ["203.0.113.0/24"], "public_addresses": 2, "capacity_units": "1"}
+
+
+def test_a_load_balancer_is_billed_with_its_capacity_and_its_addresses() -> None:
+    prices = load_catalog().prices
+    parts = ClusterParts.model_validate({**PARTS.model_dump(), "load_balancer": BALANCER})
+    (before, _), (after, _) = cluster_lines(REGION, PARTS, prices), cluster_lines(REGION, parts, prices)
+    added = {line.name: line for line in after if line.name not in {old.name for old in before}}
+    assert {(line.price.rpartition("/")[2], line.quantity) for line in added.values()} == {
+        ("nlb", Decimal(730)),
+        ("nlb-lcu", Decimal(730)),
+        ("public-ipv4", Decimal(1460)),
+    }
+    assert sum(line.usd_per_month for line in added.values()) == Decimal("16.42") + Decimal("4.38") + Decimal("7.30")
+    inside = ClusterParts.model_validate({**PARTS.model_dump(), "load_balancer": {**BALANCER, "public_addresses": 0}})
+    assert "public addresses of the load balancer" not in {
+        line.name for line in cluster_lines(REGION, inside, prices)[0]
+    }
+
+
+def test_a_load_balancer_without_a_price_is_named_and_never_free() -> None:
+    prices = load_catalog().prices
+    key = f"platform/{REGION}/nlb"
+    without_price = PriceSnapshot(prices.name, {name: row for name, row in prices.rows.items() if name != key})
+    parts = ClusterParts.model_validate({**PARTS.model_dump(), "load_balancer": BALANCER})
+    assert [gap.subject for gap in cluster_lines(REGION, parts, without_price)[1]] == [key]
+    assert ("load balancer", key, Decimal(730)) in unpriced_items(REGION, parts, without_price)
+    assert unpriced_items(REGION, PARTS, without_price) == unpriced_items(REGION, PARTS, prices)

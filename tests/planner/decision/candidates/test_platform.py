@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from planner.decision.candidates.platform import cluster_parts, network_cidr
+from planner.decision.candidates.platform import cluster_parts, network_cidr, planned_ingress, planned_pool_tls
 from planner.decision.inputs import Inputs
 from planner.documents.environment_file import parse
 from planner.domain.environment import Network, Platform
+from planner.domain.ingress import Ingress
 from planner.domain.networks import derived_cidr
 from planner.domain.prices import PriceSnapshot
 from planner.edges.catalog_files import load_catalog
@@ -104,3 +105,37 @@ def test_a_network_that_is_there_brings_its_ways_out_and_its_logs() -> None:
         "NAT gateways",
         "public addresses of NAT",
     }
+
+
+def behind(**stated: Any) -> Platform:
+    ingress = Ingress.model_validate({"hostname": "llm.example.com", "load_balancer": stated})
+    return platform("single", "use1-az4", "use1-az6").model_copy(update={"ingress": ingress})
+
+
+def test_a_load_balancer_has_an_address_a_zone_where_the_internet_sees_it() -> None:
+    assert cluster_parts(platform("single", "use1-az4", "use1-az6"), 1.0, PRICES).load_balancer is None
+    inside = cluster_parts(behind(cidrs=["10.1.0.0/16", "10.0.0.0/16"]), 1.0, PRICES).load_balancer
+    assert inside is not None
+    assert (inside.scheme, inside.cidrs, inside.public_addresses) == ("internal", ("10.0.0.0/16", "10.1.0.0/16"), 0)
+    assert not inside.encrypted
+    stated = {"scheme": "internet-facing", "cidrs": ["203.0.113.0/24"], "hosted_zone": "Z1"}
+    outside = cluster_parts(behind(**stated), 1.0, PRICES).load_balancer
+    assert outside is not None
+    assert (outside.public_addresses, outside.encrypted) == (2, True)
+
+
+def test_an_environment_that_says_nothing_of_a_way_in_plans_none() -> None:
+    assert planned_ingress(Ingress()) is None
+    assert planned_pool_tls(None) is None
+    way = planned_ingress(Ingress.model_validate({"namespaces": ["b", "a", "b"]}))
+    assert way is not None
+    assert way.model_dump(mode="json") == {"namespaces": ["a", "b"]}
+    own = {"name": "nginx", "namespace": "edge", "annotations": {"a/b": "c"}}
+    way = planned_ingress(Ingress.model_validate({"ingress_class": own}))
+    assert way is not None
+    assert way.model_dump(mode="json") == {"ingress_class": own}
+
+
+def test_a_plan_without_a_way_in_is_written_as_before() -> None:
+    parts = cluster_parts(platform("single", "use1-az4", "use1-az6"), 1.0, PRICES)
+    assert "load_balancer" not in parts.model_dump(mode="json")

@@ -32,6 +32,7 @@ rules:
   computed_share: {warn: 0%, deny: 50%}
   price_age: {ec2: {warn: 60d, deny: 200d}, api: {deny: 30d}}
   api_data: {warn: [internal], deny: [restricted], routes: [chat]}
+  clear_text: {warn: [internal], deny: [restricted], routes: [chat]}
   residency: {allow: [us, eu], deny: [cn], routes: [chat], unknown: deny}
   providers: {allow: [openai, google], warn: [google], routes: [chat]}
   training: {state: deny, unknown: warn}

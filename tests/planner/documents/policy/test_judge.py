@@ -60,6 +60,9 @@ STATED: list[tuple[str, dict[str, Any], str, str]] = [
     ("api_data", {"warn": ["internal"]}, "warn", "internal data of chat may go to openai/gpt-5.4-mini"),
     ("api_data", {"deny": ["internal"]}, "deny", "internal data of chat"),
     ("api_data", {"deny": ["internal"], "routes": ["extraction"]}, "pass", "no internal data"),
+    ("clear_text", {"deny": ["public"]}, "pass", "no public data goes through clear text"),
+    ("clear_text", {"warn": ["internal"]}, "warn", "internal data of chat goes between the gateway and its pools in"),
+    ("clear_text", {"deny": ["restricted"]}, "deny", "restricted data of extraction goes between the gateway and"),
     ("providers", {"allow": ["openai"]}, "pass", "requests may go to openai"),
     ("providers", {"warn": ["openai"]}, "warn", "openai"),
     ("providers", {"deny": ["openai"]}, "deny", "openai"),
@@ -366,3 +369,12 @@ def test_a_lock_whose_environment_cannot_be_read_is_denied() -> None:
     lock = plans.lock().model_copy(update={"environment": {"version": 2}})
     check = judged("quota", {"warn": "1%"}, lock)
     assert (check.state, check.message) == ("deny", "not judged: the environment inside the lock cannot be read")
+
+
+def test_pools_with_tls_are_no_clear_text_and_a_load_balancer_without_is() -> None:
+    rule = {"deny": ["internal", "restricted"]}
+    encrypted = {"platform/pool_tls": {"authority": "pool-ca"}}
+    assert judged("clear_text", rule, changed(encrypted)).state == "pass"
+    balancer = {"scheme": "internal", "cidrs": ["10.0.0.0/8"], "public_addresses": 0, "capacity_units": "1"}
+    opened = judged("clear_text", rule, changed({**encrypted, "platform/cluster/load_balancer": balancer}))
+    assert (opened.state, "data of chat goes to the load balancer in clear text" in opened.message) == ("deny", True)
