@@ -1,4 +1,4 @@
-"""How many requests a replica is given at once, when it refuses more, and how long it takes to start.
+"""How many requests a replica is given at once, and when it refuses more.
 
 The gateway has a gate for each replica: it lets in as many requests as the replica serves at once at its capacity, in
 its busiest minute.
@@ -25,12 +25,6 @@ from planner.performance.step_time import StepClock
 
 GATEWAY_SLACK = 1.25
 """The engine's limit divided by the gate: gateways that share a replica each round their part up."""
-LOAD_BYTES_PER_SECOND = 1.0e9
-"""Rate at which weights stream from object storage to one GPU, bytes/s. This assumption is on the slow side: a rank of
-a machine with 25 Gbit/s gets up to 3 GB/s when it is alone."""
-START_SECONDS = 120.0
-"""Time that the engine needs beside loading its weights, seconds: imports, compilation, captured graphs. This
-assumption is on the slow side."""
 
 
 def gate(concurrencies: Sequence[tuple[float, float]], max_num_seqs: int) -> int:
@@ -80,8 +74,3 @@ def queued_tokens(
         throughput = max_num_batched_tokens / clock.step_ms(0.0, 0.0, max_num_batched_tokens, context)
         tokens = min(tokens, ttft_ms * throughput * (mean / computed))
     return max(int(tokens), math.ceil(max(float(route.inputs.max()) for route in lengths)))
-
-
-def load_seconds(weights_bytes_per_gpu: float) -> float:
-    """Return the seconds from the start of the container to the first request that it serves."""
-    return START_SECONDS + weights_bytes_per_gpu / LOAD_BYTES_PER_SECOND

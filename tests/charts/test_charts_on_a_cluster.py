@@ -19,8 +19,10 @@ from typing import Any
 import pytest
 import yaml
 from kubernetes.client import (
+    AdmissionregistrationV1Api,
     ApiextensionsV1Api,
     AppsV1Api,
+    AuthenticationV1Api,
     CoreV1Api,
     CustomObjectsApi,
     NetworkingV1Api,
@@ -36,6 +38,7 @@ from tests.machines import instance
 from tests.tools import require_tool
 from twin import nodes
 from twin.cluster import RunningCluster
+from twin.cluster.pod_identity import ADDRESS, AUDIENCE, FOLDER, LABEL, NAME, webhook
 
 pytestmark = pytest.mark.cluster
 
@@ -190,6 +193,59 @@ def _define_routes(client: Any) -> None:
         return any(each.type == "Established" and each.status == "True" for each in conditions)
 
     wait_for(served)
+
+
+def test_a_pod_that_came_before_its_role_was_known_is_no_different(
+    cluster: RunningCluster, client: Any, namespace: str, tmp_path: Path
+) -> None:
+    """The webhook of EKS learns of an association late. The pod's own token is good either way, and stands once."""
+    core, admission = CoreV1Api(client), AdmissionregistrationV1Api(client)
+    release = Release(cluster, "helm3", namespace, "identity", "vllm", tmp_path)
+    with webhook(tmp_path) as eks:
+        configuration = eks.configuration(namespace)
+        admission.create_mutating_webhook_configuration(configuration)
+        try:
+            release.install(_fitting(pool(replicas=1)))
+            (early,) = core.list_namespaced_pod(namespace).items
+            assert LABEL not in early.metadata.labels, "the webhook did not know the association"
+            assert _identity(client, early) == (ADDRESS, f"{FOLDER}/{NAME}", FOLDER, AUDIENCE)
+
+            bound = {"kind": "Pod", "apiVersion": "v1", "name": early.metadata.name, "uid": early.metadata.uid}
+            account = early.spec.service_account_name
+            request = {"spec": {"audiences": [AUDIENCE], "boundObjectRef": bound}}
+            token = core.create_namespaced_service_account_token(account, namespace, request).status.token
+            review = {"spec": {"token": token, "audiences": [AUDIENCE]}}
+            told = AuthenticationV1Api(client).create_token_review(review).status
+            assert told.authenticated
+            assert told.user.username == f"system:serviceaccount:{namespace}:{account}"
+
+            eks.associations.add((namespace, account))
+            core.delete_namespaced_pod(early.metadata.name, namespace)
+
+            def later() -> Any:
+                return [p for p in core.list_namespaced_pod(namespace).items if p.metadata.uid != early.metadata.uid]
+
+            (late,) = wait_for(later)
+            assert late.metadata.labels[LABEL] == "enabled", "the webhook changed it"
+            assert _identity(client, late) == _identity(client, early)
+        finally:
+            admission.delete_mutating_webhook_configuration(configuration["metadata"]["name"])
+            release.uninstall()
+
+
+def _identity(client: Any, pod: Any) -> tuple[str, str, str, str]:
+    """Address, token's file, folder and audience of a pod's identity, each of which stands once."""
+    spec = client.sanitize_for_serialization(pod)["spec"]
+    (container,) = spec["containers"]
+    names = [entry["name"] for entry in container["env"]]
+    assert sorted(names) == sorted(set(names))
+    variables = {entry["name"]: entry.get("value", "") for entry in container["env"]}
+    (folder,) = [mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] == NAME]
+    (volume,) = [volume for volume in spec["volumes"] if volume["name"] == NAME]
+    (source,) = volume["projected"]["sources"]
+    address = variables["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
+    file = variables["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]
+    return address, file, folder, source["serviceAccountToken"]["audience"]
 
 
 class Release:

@@ -13,7 +13,7 @@ from planner.domain.catalog import Catalog
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from planner.edges.trace_files import shipped_trace, shipped_traces
-from planner.performance import admission, capacity, capacity_search, memory
+from planner.performance import capacity, capacity_search, loading, memory
 from planner.performance.coefficients import Coefficients
 from planner.performance.engine import defaults
 from planner.performance.roofline import ideal_step, step_clock
@@ -178,7 +178,8 @@ def example(fitted: Coefficients, catalog: Catalog) -> list[str]:
 def assumptions(catalog: Catalog) -> list[str]:
     """Constants that no measurement stands behind, by the module that holds them."""
     measured = ", ".join(sorted(key for key, gpu in catalog.gpus.items() if gpu.memory_provenance == "measured"))
-    loading = f"{admission.START_SECONDS:g} s + weights at {admission.LOAD_BYTES_PER_SECOND / 1e9:g} GB/s"
+    most = f"{loading.STREAM_BYTES_PER_SECOND / 1e9:.2g} GB/s"
+    started = f"{loading.START_SECONDS:g} s + weights at the GPU's share of the network's lasting rate, at most {most}"
     minutes, least = capacity_search.CYCLE_MINUTES, capacity_search.LEAST_REQUESTS
     tolerance = f"found to {capacity_search.TOLERANCE - 1:.0%}"
     simulated = f"{minutes} minutes again and again, {least:,} requests at the rate that it starts from, {tolerance}"
@@ -211,7 +212,7 @@ def assumptions(catalog: Catalog) -> list[str]:
             f"closed form says that it serves {replicas.GAIN - 1:.0%} more",
             "`planner/decision/candidates/replicas.py`",
         ),
-        ("start of a replica", loading, "`planner/performance/admission.py`"),
+        ("start of a replica", started, "`planner/performance/loading.py`"),
         ("bytes of text a token", f"{routes.BYTES_PER_TOKEN:g}", "`planner/decision/answer/routes.py`"),
         (
             "patience before a stream spills",

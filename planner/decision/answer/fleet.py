@@ -15,8 +15,9 @@ from planner.decision.candidates.ruler import Ruler
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.domain.adapters import Adapter, max_lora_rank
 from planner.domain.models import Drafter, Model, ScaledPositions
-from planner.performance.admission import gate, load_seconds, queued_requests, queued_tokens
+from planner.performance.admission import gate, queued_requests, queued_tokens
 from planner.performance.full_gate import GatePart, full_gate
+from planner.performance.loading import load_seconds
 from planner.performance.memory import memory_share
 from planner.performance.precision import engine_dtype
 from planner.plan.fleet import (
@@ -164,7 +165,9 @@ def _pool(solved: Solved, pool: SelfHosted, in_flight: int) -> Pool:
         clock=PoolClock(**{name: getattr(replica.clock, name) for name in PoolClock.model_fields}),
         kv_tokens=int(replica.memory.kv_tokens(context)),
         weights_gib_per_gpu=Decimal(replica.memory.weights_bytes / 2**30),
-        load_seconds=load_seconds(_read_bytes(pool)),
+        load_seconds=load_seconds(
+            _read_bytes(pool), pool.offering.instance.network_baseline_gbps, pool.offering.instance.gpu_count
+        ),
         capacity=tuple(_capacity(pool, key[0], key[1]) for key in solved.choice.bands_of(pool.name)),
         peak_utilization=solved.choice.load(pool.name) / count,
         weights=shape.model.weights if shape.quantization.checkpoint == shape.model.hf_id else None,
@@ -210,11 +213,13 @@ def _speculative_config(drafter: Drafter | None) -> SpeculativeConfig | None:
 
 
 def _read_bytes(pool: SelfHosted) -> float:
-    """Return the bytes that each GPU reads while a replica loads: its own weights, as the ranks share the reading.
+    """Return the bytes that each GPU reads while a replica loads: its part of the checkpoint, as the ranks share the
+    reading. A model that is quantized while it loads is read as its maker published it.
 
     Copies of the attention load apart, so that each of their ranks reads the whole checkpoint.
     """
-    return pool.shape.checkpoint_gb * 1e9 if pool.shape.copies > 1 else pool.replica.memory.weights_bytes
+    readers = 1 if pool.shape.copies > 1 else pool.shape.gpus
+    return pool.shape.checkpoint_gb * 1e9 / readers
 
 
 def _capacity(pool: SelfHosted, route: str, band: int) -> PoolCapacity:
