@@ -152,7 +152,7 @@ def test_the_catalog_names_every_module_folder_and_each_tool_once() -> None:
     tables = tomllib.loads((ROOT / "tools" / "tools.toml").read_text(encoding="utf-8"))
     assert set(tables) == {path.parent.name for path in (ROOT / "tools").glob("*/go.mod")}
     names = [name for table in tables.values() for name in table["tools"]]
-    asked_for = "actionlint pulumi pulumi-language-python helm3 helm4 kubeconform etcd kwok"
+    asked_for = "actionlint pulumi pulumi-language-python helm3 helm4 kubeconform kube-score etcd kwok"
     control_plane = "kube-apiserver kube-controller-manager kube-scheduler"
     assert sorted(names) == sorted(f"{asked_for} {control_plane}".split())
     for table in tables.values():
