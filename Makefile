@@ -2,7 +2,8 @@
 # helm are used when they are there. Set-up says what it skips and why.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-python tools demo test test-torch check format figures lock lock-torch bench clean
+.PHONY: help setup setup-python tools demo test test-torch test-linters check format figures lock lock-torch lock-linters \
+  bench clean
 MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
@@ -15,6 +16,9 @@ PYTEST_WORKERS ?= 2
 TORCH := .venv-torch
 TORCH_UNUSED := triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cuda-cccl nvidia-cusolver nvidia-nvtx \
   networkx jinja2 markupsafe fsspec filelock setuptools
+
+# Linters of infrastructure pin libraries far from the project's.
+LINTERS := .venv-linters
 
 # Tools that cannot be had are skipped with a sentence, and so are the tests that need them; CI wants them all.
 SETUP_TOOLS := $(BIN)/python -m tools.setup tools browser || [ "$$CI" != true ]
@@ -60,6 +64,17 @@ $(TORCH)/complete: tools/torch/requirements.lock
 	  --no-deps --require-hashes -r $<
 	@touch $@
 
+test-linters: setup-python $(LINTERS)/complete ## Run checkov and parliament over what is deployed (0.3 GB in .venv-linters)
+	@$(BIN)/python -m pytest -m linters
+
+$(LINTERS)/complete: tools/linters/requirements.lock
+	@echo "installing linters into $(LINTERS): 0.3 GB, a minute" >&2
+	@rm -rf $(LINTERS)
+	@$(BIN)/python -m venv --without-pip $(LINTERS)
+	@$(BIN)/python -m pip --python $(LINTERS)/bin/python install --quiet --disable-pip-version-check \
+	  --no-deps --require-hashes -r $<
+	@touch $@
+
 check: setup-python ## Lint, format, types and import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -83,8 +98,13 @@ lock-torch: ## Solve tools/torch/requirements.lock anew (needs uv)
 	uv pip compile tools/torch/requirements.in --quiet --generate-hashes --universal --python-version 3.11 \
 	  --no-emit-index-url --no-header --no-annotate $(TORCH_UNUSED:%=--no-emit-package %) -o tools/torch/requirements.lock
 
+lock-linters: ## Solve tools/linters/requirements.lock anew (needs uv)
+	@command -v uv >/dev/null || { echo "\`make lock-linters\` needs uv: https://docs.astral.sh/uv/" >&2; exit 1; }
+	uv pip compile tools/linters/requirements.in --quiet --generate-hashes --universal --python-version 3.11 \
+	  --no-emit-index-url --no-header --no-annotate -o tools/linters/requirements.lock
+
 bench: setup-python ## Run the benchmarks
 	@for benchmark in benchmarks/*.py; do $(BIN)/python -m "benchmarks.$$(basename "$$benchmark" .py)" || exit 1; done
 
 clean: ## Remove what was made in this checkout (the shared cache of tools stays)
-	rm -rf .venv .venv-planner $(TORCH) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-planner $(TORCH) $(LINTERS) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

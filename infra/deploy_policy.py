@@ -3,9 +3,9 @@
     python -m infra.deploy_policy environments/prod.lock.json [network | cluster]
 
 IAM limits the size of a policy, so there are two, to attach both: `network` holds EC2, `cluster` everything else. Each
-action is limited to the environment: by its tag where AWS can judge tags, and else by the beginning of its names.
-A role may be passed on to the four services that need one. Where the platform has a permissions boundary, a role
-without it cannot be made, given a policy, or freed of it.
+action is limited to the environment: by its tag where AWS can judge tags, else by the beginning of its names. A role
+may be passed on to the four services that need one. Where the platform has a permissions boundary, a role without it
+cannot be made or given a policy, and none can be freed of it.
 
 Access to Pulumi's own state, to its key, and to assume the role stands beside it: those are not the environment's.
 """
@@ -125,7 +125,7 @@ def _named_statements(actions: Iterable[str], scope: _Scope) -> list[Statement]:
     keys = {action for action in rest if action.startswith("kms:")} - UNSCOPED
     named = rest - reads - special - bounded - keys - UNSCOPED
     services = sorted({action.partition(":")[0] for action in named})
-    within_boundary = {"StringEquals": {"iam:PermissionsBoundary": scope.boundary}}
+    within_boundary = {"ArnEquals": {"iam:PermissionsBoundary": scope.boundary}}
     attachable = [managed_policy_arn(scope.region, p) for p in (*CLUSTER_POLICIES, *NODE_POLICIES, EBS_POLICY)]
     attaching = {"ArnEquals": {"iam:PolicyARN": sorted(attachable)}}
     made_anywhere = rest & {"eks:CreateCluster", "kms:CreateKey"}

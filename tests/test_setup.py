@@ -162,9 +162,10 @@ def test_the_catalog_names_every_module_folder_and_each_tool_once() -> None:
     tables = tomllib.loads((ROOT / "tools" / "tools.toml").read_text(encoding="utf-8"))
     assert set(tables) == {path.parent.name for path in (ROOT / "tools").glob("*/go.mod")}
     names = [name for table in tables.values() for name in table["tools"]]
-    asked_for = "actionlint pulumi pulumi-language-python pulumi-resource-kubernetes helm3 helm4 kubeconform etcd kwok"
+    asked_for = "actionlint pulumi pulumi-language-python pulumi-resource-kubernetes helm3 helm4 kubeconform kube-score"
+    scaling = "etcd kwok keda-operator keda-adapter karpenter prometheus promtool"
     control_plane = "kube-apiserver kube-controller-manager kube-scheduler"
-    assert sorted(names) == sorted(f"{asked_for} {control_plane}".split())
+    assert sorted(names) == sorted(f"{asked_for} {scaling} {control_plane}".split())
     for table in tables.values():
         for name, tool in table["tools"].items():
             stands_in = "beside" in tool or {"version_arguments", "at_least", "below"} <= set(tool)

@@ -23,6 +23,14 @@ from infra.guarding import Judge, refuse
 from infra.guardrails import Granted
 from planner.documents.lock import Lock, load
 
+ARNS = {
+    "Role": "arn:aws:iam::123456789012:role/{}",
+    "Bucket": "arn:aws:s3:::{}",
+    "LogGroup": "arn:aws:logs:us-east-1:123456789012:log-group:{}",
+    "Key": "arn:aws:kms:us-east-1:123456789012:key/{}",
+}
+"""Type → what AWS calls a resource of it, where the program's policies name it."""
+
 
 @dataclass(frozen=True)
 class Resource:
@@ -200,8 +208,7 @@ def _known(outputs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _computed(type_token: str, name: str) -> Iterator[tuple[str, Any]]:
     """What the cloud would add to a resource of this type."""
-    iam = type_token.startswith("aws:iam/")
-    yield "arn", f"arn:aws:iam::123456789012:role/{name}" if iam else f"arn:aws:mock:us-east-1:123456789012:{name}"
+    yield "arn", ARNS.get(type_token.rpartition(":")[2], "arn:aws:mock:us-east-1:123456789012:{}").format(name)
     yield "name", f"{name}-1234567"
     if type_token.endswith(":Cluster"):
         yield "endpoint", "https://eks.example"
