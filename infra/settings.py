@@ -7,7 +7,7 @@ namespace `spillway`:
     protected     true for production: the lock must be the committed one, and the cluster refuses its own deletion
     runner        inside | outside: whether this machine can reach a private Kubernetes API. Also SPILLWAY_RUNNER
     environments  folder of NAME.yaml and NAME.lock.json, relative to the root. Also SPILLWAY_ENVIRONMENTS
-    addons        versions of EKS add-ons by name, such as {vpc-cni: v1.20.4-eksbuild.2}; others take EKS's default
+    addons        versions of EKS add-ons by name, such as {vpc-cni: v1.20.4-eksbuild.2}; others move with the lock
     gatewayImage  REPOSITORY:TAG@sha256:… of the gateway, where yours was published; without it the chart's default
     engineImage   the same for vLLM, for a mirror or a pinned digest
     clientKeys    name of the Kubernetes Secret with the gateway's client keys

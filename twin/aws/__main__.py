@@ -4,6 +4,7 @@
     python -m twin.aws poke  --folder DIR TYPE NAME KEY=VALUE ... | --delete
     python -m twin.aws fault --folder DIR KIND KEY=VALUE ...      | --clear
     python -m twin.aws provide --folder DIR --region R [--secret NAME] [--certificate ARN]
+    python -m twin.aws publish --folder DIR DAY
 
 Values are JSON where they parse as JSON, and text otherwise. The exit status is 1 when AWS refuses and 2 for a usage
 error.
@@ -17,7 +18,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from twin.aws import drift, existing, faults
+from twin.aws import drift, existing, faults, releases
 from twin.aws.store import Store, StoreError
 from twin.provider.contract import OperationError
 
@@ -72,6 +73,11 @@ def _provide(store: Store, options: argparse.Namespace) -> list[str]:
     return [f"there is now: {name}" for name in [*options.secret, *options.certificate]]
 
 
+def _publish(store: Store, options: argparse.Namespace) -> list[str]:
+    releases.publish(store, options.day)
+    return [f"EKS recommends what it has on {options.day}"]
+
+
 def _pairs(settings: list[str]) -> dict[str, Any]:
     pairs = {}
     for setting in settings:
@@ -109,6 +115,8 @@ def _parser() -> argparse.ArgumentParser:
     provide.add_argument("--region", required=True)
     provide.add_argument("--secret", action="append", default=[], metavar="NAME")
     provide.add_argument("--certificate", action="append", default=[], metavar="ARN")
+    publish = command("publish", _publish, "let EKS recommend newer node images and add-ons")
+    publish.add_argument("day", metavar="DAY", help="such as 20261215")
     return parser
 
 
