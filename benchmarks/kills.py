@@ -46,7 +46,8 @@ def main() -> int:
         ("left by destroy", left),
         ("seconds", round(time.monotonic() - began)),
     ]
-    sys.stdout.writelines(f"{name:22} {value}\n" for name, value in rows)
+    for name, value in rows:
+        print(f"{name:22} {value}")
     return int(bool(twice or found.unknown or found.last.status or found.again.changed() or left))
 
 

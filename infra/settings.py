@@ -8,7 +8,7 @@ namespace `spillway`:
     runner        inside | outside | IPv4 address: where this machine is, seen from the cluster. Also SPILLWAY_RUNNER
     stage         cluster | all: stop when the cluster is there, for which its API is not needed, or go to the end
     environments  folder of NAME.yaml and NAME.lock.json, relative to the root. Also SPILLWAY_ENVIRONMENTS
-    addons        versions of EKS add-ons by name, such as {vpc-cni: v1.20.4-eksbuild.2}; others take EKS's default
+    addons        versions of EKS add-ons by name, such as {vpc-cni: v1.20.4-eksbuild.2}; others move with the lock
     gatewayImage  REPOSITORY:TAG@sha256:… of the gateway, where yours was published; without it the chart's default
     engineImage   the same for vLLM, for a mirror or a pinned digest
     pullSecrets   names of Kubernetes Secrets with an account at a registry, such as [registry]

@@ -87,7 +87,9 @@ def prepare(
         "TMPDIR": str(folder / "tmp"),
         "PYTHONPATH": os.pathsep.join([str(PLUGINS / "python"), str(PLUGINS.parents[1]), *_as_list("PYTHONPATH")]),
         "PULUMI_HOME": str(folder / "home"),
-        "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
+        # Without `metadata=skip` a file of attributes lies beside each file, and a kill while it is written leaves it
+        # empty: every later command then ends with "failed to load checkpoint: EOF".
+        "PULUMI_BACKEND_URL": f"file://{folder / 'state'}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
         "PULUMI_CREDENTIAL_STORE": "plaintext",
         "PULUMI_SKIP_UPDATE_CHECK": "true",

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import grpc
 import pulumi
 import pytest
 from pulumi.runtime import mocks, stack
@@ -41,6 +42,7 @@ class Resource:
     inputs: dict[str, Any]
     provider: str
     custom: bool
+    imported: str = ""
 
 
 @dataclass
@@ -101,7 +103,7 @@ class _Cloud(mocks.Mocks):
         if self.registered.granted is not None:
             refuse(args.typ, args.name, args.inputs, self.registered.granted)
         self.registered.resources.append(
-            Resource(args.typ, args.name, args.inputs, args.provider or "", bool(args.custom))
+            Resource(args.typ, args.name, args.inputs, args.provider or "", bool(args.custom), _imported(args))
         )
         return f"{args.name}-id", {**dict(_computed(args.typ, args.name)), **args.inputs}
 
@@ -132,8 +134,8 @@ _ANSWERS: Mapping[str, Callable[[_Cloud, Mapping[str, Any]], dict[str, Any]]] = 
         ]
     },
     "aws:iam/getRoles:getRoles": lambda cloud, args: {"names": cloud.account.roles, "arns": cloud.account.roles},
-    "aws:eks/getCluster:getCluster": lambda cloud, args: {"status": cloud.account.status[args["name"]]},
-    "aws:eks/getNodeGroup:getNodeGroup": lambda cloud, args: {"status": cloud.account.status[args["nodeGroupName"]]},
+    "aws:eks/getCluster:getCluster": lambda cloud, args: _status(cloud.account, args["name"]),
+    "aws:eks/getNodeGroup:getNodeGroup": lambda cloud, args: _status(cloud.account, args["nodeGroupName"]),
     "aws:eks/getAddonVersion:getAddonVersion": lambda cloud, args: {
         "version": f"v{args['kubernetesVersion']}.0-{cloud.account.day}"
     },
@@ -142,6 +144,22 @@ _ANSWERS: Mapping[str, Callable[[_Cloud, Mapping[str, Any]], dict[str, Any]]] = 
         "insecureValue": f"{args['name'].split('/')[5]}.0-{cloud.account.day}"
     },
 }
+
+
+class NotFoundError(grpc.RpcError):
+    """AWS does not know what was asked for."""
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNKNOWN
+
+    def details(self) -> str:
+        return "ResourceNotFoundException"
+
+
+def _status(account: Account, name: str) -> dict[str, Any]:
+    if name not in account.status:
+        raise NotFoundError
+    return {"status": account.status[name]}
 
 
 def run_program(name: str, config: Mapping[str, str], account: Account | None = None) -> Registered:
@@ -194,6 +212,11 @@ def _deploy() -> None:
 
     stack.Stack()._finish() if stack.get_root_resource() is None else None
     deploy()
+
+
+def _imported(args: mocks.MockResourceArgs) -> str:
+    """What the resource is imported by; empty where it is made."""
+    return args.resource_id or ""
 
 
 def _known(outputs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -26,7 +26,7 @@ def test_nothing_of_the_caller_leads_out_of_the_stage(tmp_path: Path, monkeypatc
     new_stage = stage(tmp_path / "stage")
     assert [name for name, value in new_stage.environment.items() if value == "the caller's"] == ["KEPT"]
     assert new_stage.environment["PATH"].split(os.pathsep)[0] == str(PLUGINS)
-    assert new_stage.environment["PULUMI_BACKEND_URL"].endswith(str(tmp_path / "stage" / "state"))
+    assert new_stage.environment["PULUMI_BACKEND_URL"].endswith(f"{tmp_path / 'stage' / 'state'}?metadata=skip")
     assert new_stage.account_folder == tmp_path / "stage" / "aws"
 
 

@@ -6,6 +6,7 @@
     python -m twin.aws provide --folder DIR --region R [--secret NAME] [--certificate ARN]
     python -m twin.aws fill  --folder DIR --region R SECRET=VALUE ...
     python -m twin.aws stand --folder DIR inside | connected ADDRESS | outside ADDRESS
+    python -m twin.aws publish --folder DIR DAY
 
 Values are JSON where they parse as JSON, and text otherwise. The exit status is 1 when AWS refuses and 2 for a usage
 error.
@@ -19,7 +20,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from twin.aws import drift, existing, faults
+from twin.aws import drift, existing, faults, releases
 from twin.aws.store import Store, StoreError
 from twin.network.place import Place, stand
 from twin.provider.contract import OperationError
@@ -86,6 +87,11 @@ def _fill(store: Store, options: argparse.Namespace) -> list[str]:
     return [f"has a value now: {name}" for name in values]
 
 
+def _publish(store: Store, options: argparse.Namespace) -> list[str]:
+    releases.publish(store, options.day)
+    return [f"EKS recommends what it has on {options.day}"]
+
+
 def _pairs(settings: list[str]) -> dict[str, Any]:
     pairs = {}
     for setting in settings:
@@ -129,6 +135,8 @@ def _parser() -> argparse.ArgumentParser:
     fill = command("fill", _fill, "put values into secrets, as people do by hand")
     fill.add_argument("--region", required=True)
     fill.add_argument("values", nargs="+", metavar="SECRET=VALUE")
+    publish = command("publish", _publish, "let EKS recommend newer node images and add-ons")
+    publish.add_argument("day", metavar="DAY", help="such as 20261215")
     return parser
 
 
