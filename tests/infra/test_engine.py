@@ -108,7 +108,7 @@ def life(cluster: RunningCluster, tmp_path_factory: pytest.TempPathFactory) -> L
         with unreachable(cluster.folder):
             time.sleep(3)
 
-    plan(locks.plan(vault_nodes=3))
+    plan(vault_nodes=3)
     life.objects["before"] = pulumi.in_kubernetes()
     with unreachable(cluster.folder):
         for verb in ("preview", "up", "refresh", "destroy"):

@@ -33,7 +33,7 @@ def codes(plan: Plan, *arguments: object) -> list[str]:
 
 def test_a_good_plan_may_go() -> None:
     assert problems(locks.plan(), "synced", None, ()) == ()
-    assert warnings(locks.plan(), "synced", IMAGE) == ()
+    assert warnings(locks.plan(), "synced") == ()
 
 
 def test_gated_models_ask_for_licence_and_token_at_once() -> None:
