@@ -11,7 +11,7 @@ import pytest
 from tests.engine import Engine, engine, kill
 from tests.twin import serving_program
 from twin.aws import drift, faults
-from twin.cluster import RunningCluster
+from twin.cluster import RunningCluster, unreachable
 
 pytestmark = pytest.mark.engine
 
@@ -211,16 +211,18 @@ def test_a_kill_inside_a_rollout_and_the_end_of_the_cluster(tmp_path: Path, clus
     assert "Deployment vllm" in inside
     drift.vanish(stack.account, "NodeGroup", "gpu")
     drift.vanish(stack.account, "Cluster", "cluster")
-    lost = stack.refresh()
-    assert lost.status != 0
-    assert "unreachable" in " ".join(lost.diagnostics)
-    assert stack.in_kubernetes() == inside
-    stack.extra["PULUMI_K8S_DELETE_UNREACHABLE"] = "true"
-    forgotten = stack.refresh()
-    assert forgotten.status == 0, forgotten.output
-    assert stack.in_kubernetes() == []
+    with unreachable(cluster.folder):
+        lost = stack.refresh()
+        assert lost.status != 0
+        assert "unreachable" in " ".join(lost.diagnostics)
+        assert stack.in_kubernetes() == inside
+        stack.extra["PULUMI_K8S_DELETE_UNREACHABLE"] = "true"
+        forgotten = stack.refresh()
+        assert forgotten.status == 0, forgotten.output
+        assert stack.in_kubernetes() == []
     del stack.extra["PULUMI_K8S_DELETE_UNREACHABLE"]
-    assert stack.destroy().status == 0
+    destroyed = stack.destroy()
+    assert destroyed.status == 0, destroyed.diagnostics
     assert stack.account.is_empty()
     CoreV1Api(client).delete_namespace("serving")  # here the control plane outlives what stands for it at AWS
     client.close()
