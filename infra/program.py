@@ -52,9 +52,7 @@ def deploy() -> None:
     except Problems as refusal:
         raise pulumi.RunError(inputs.message(refusal.problems, chosen.environment)) from refusal
     _announce(granted, found)
-    pulumi.export("lock", granted.lock.digests.content)
     pulumi.export("override", granted.override)
-    pulumi.export(USD, str(granted.lock.plan.cost.usd_per_month))
     if granted.lock.plan.pools:
         _build(chosen, granted, images)
     else:
@@ -90,6 +88,7 @@ def _serve_elsewhere(granted: DeployableLock) -> None:
     """Export a plan without pools. It has no cluster on its bill, so nothing is made, and the gateway runs where the
     team likes."""
     pulumi.log.info("the plan hosts nothing itself, so no cluster is made; run the gateway with output `policy`")
+    _export_plan(granted)
     pulumi.export("policy", routing.policy(granted.lock))
 
 
@@ -129,6 +128,7 @@ def _compose(
     secret_arns: Mapping[str, pulumi.Output[str]],
     provider: aws.Provider,
 ) -> None:
+    _export_plan(granted)
     lock = granted.lock
     plan, platform, parts = lock.plan, lock.plan.platform, lock.plan.platform.cluster
     assert parts is not None  # preflight refuses a plan that has pools and no cluster
@@ -240,6 +240,12 @@ def _compose(
         pulumi.ResourceOptions(providers=[in_kubernetes], depends_on=[layer, *pools, *addons, *may_read]),
     )
     _export(cluster, store, pools, gateway)
+
+
+def _export_plan(granted: DeployableLock) -> None:
+    """Export what is deployed and what it costs: of a plan, and not of the secrets that come before it."""
+    pulumi.export("lock", granted.lock.digests.content)
+    pulumi.export(USD, str(granted.lock.plan.cost.usd_per_month))
 
 
 def _export(cluster: Cluster, store: ModelStore, pools: list[ServingPool], gateway: GatewayRelease) -> None:
