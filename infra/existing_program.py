@@ -20,7 +20,7 @@ from infra.gateway_release import GatewayArgs, GatewayRelease
 from infra.image_rules import RunningImages
 from infra.naming import ENVIRONMENT_LABEL
 from infra.platform_layer import PlatformLayer, PlatformLayerArgs
-from infra.run import Run
+from infra.run import Run, export_plan
 from infra.serving import ServingPool, ServingPoolArgs
 from planner.domain.existing_cluster import ExistingCluster
 from planner.words.diagnostics import Problem
@@ -72,6 +72,7 @@ def build(run: Run, site: Site) -> None:
     """Register everything of an environment on its cluster."""
     plan, chosen, existing, facts = run.plan, run.chosen, site.cluster, site.facts
     assert facts is not None  # a cluster that could not be asked is refused
+    export_plan(run)
     pulled = image_rules.placed(run.images, None, chosen.pull_secrets)
     provider = kubernetes.Provider(
         "kubernetes",

@@ -29,7 +29,7 @@ from infra.platform_layer import PlatformLayer, PlatformLayerArgs
 from infra.providers import amazon, default_tags, in_cluster
 from infra.registries import Mirror, layer_buckets
 from infra.releases import RELEASES, Releases, releases
-from infra.run import Run
+from infra.run import Run, export_plan
 from infra.secret_store import ADDON, GatewayIdentity, SecretStore, SecretStoreArgs, asking
 from infra.serving import ServingPool, ServingPoolArgs
 from infra.strays import Adoption
@@ -67,6 +67,7 @@ def build(run: Run) -> None:
     if empty and not has_cluster(run.outputs):
         pulumi.log.warn("nothing else is made before these secrets have values, so that nothing else is paid for")
         return
+    export_plan(run)
     _Environment(run, provider, options, arns).register()
     adoption.tell_rest()
 

@@ -24,14 +24,14 @@ from infra import (
     upgrades,
 )
 from infra.charts import chart_image, engine_version
-from infra.deployed import USD, has_gateway, recorded, stack_outputs, usd_of
+from infra.deployed import has_gateway, recorded, stack_outputs, usd_of
 from infra.existing_program import Site
 from infra.guarding import guard
 from infra.guardrails import granted_by
 from infra.image_rules import RunningImages
 from infra.images import Image
 from infra.platform_layer import DEVICE_PLUGIN_IMAGE
-from infra.run import Run
+from infra.run import Run, export_plan
 from infra.settings import StackSettings
 from planner.documents import routing
 from planner.words.diagnostics import Problem, Problems
@@ -48,7 +48,7 @@ def deploy() -> None:
         if any(problem.severity == "error" for problem in found):
             raise Problems(found, exit_code=1)
         _announce(run, found)
-        _export(run)
+        pulumi.export("override", granted.override)
         guard(granted_by(run.plan, chosen.environment))
         if site is not None:
             existing_program.build(run, site)
@@ -102,15 +102,8 @@ def _announce(run: Run, found: tuple[Problem, ...]) -> None:
         pulumi.log.info("nobody hears of a bill above the plan's: `platform.alerts` names no one")
 
 
-def _export(run: Run) -> None:
-    pulumi.export("lock", run.granted.lock.digests.content)
-    pulumi.export("override", run.granted.override)
-    pulumi.export(USD, str(run.plan.cost.usd_per_month))
-    for name, value in moved.place(run.plan.platform, run.chosen.environment).items():
-        pulumi.export(name, value)
-
-
 def _serve_elsewhere(run: Run) -> None:
     """Export a plan without pools. The gateway runs where the team likes."""
+    export_plan(run)
     pulumi.log.info("the plan hosts nothing itself, so no cluster is made; run the gateway with output `policy`")
     pulumi.export("policy", routing.policy(run.granted.lock))

@@ -1,4 +1,4 @@
-"""What one run of the program knows before it registers anything."""
+"""What one run of the program knows before it registers anything, and what it tells the next one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from infra.deployed import Recorded
+import pulumi
+
+from infra import moved
+from infra.deployed import USD, Recorded
 from infra.image_rules import RunningImages
 from infra.inputs import DeployableLock
 from infra.naming import stack_prefix
@@ -45,3 +48,11 @@ class Run:
     def group_of(self, pool: Pool) -> NodeGroup:
         """Return the node group of a pool. Preflight has found it."""
         return next(group for group in self.plan.node_groups if group.name == pool.node_group)
+
+
+def export_plan(run: Run) -> None:
+    """Export what is deployed, where, and what it costs: of a plan, and not of the secrets that come before it."""
+    pulumi.export("lock", run.granted.lock.digests.content)
+    pulumi.export(USD, str(run.plan.cost.usd_per_month))
+    for name, value in moved.place(run.plan.platform, run.chosen.environment).items():
+        pulumi.export(name, value)

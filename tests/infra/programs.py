@@ -172,6 +172,7 @@ def run_program(name: str, config: Mapping[str, str], account: Account | None = 
     assert root is not None
     root._transformations = []  # of the run before, as the root outlives it
     pulumi.runtime.set_all_config({f"spillway:{key}": value for key, value in config.items()})
+    root.outputs = {}  # those of the test before this one
     with patch("pulumi.runtime.register_resource_transform", _granted_to(cloud.registered)):
         awaited(_deploy)()
     root = stack.get_root_resource()

@@ -167,6 +167,7 @@ def test_a_new_stack_makes_its_secrets_and_then_waits_for_their_values(
         "aws:secretsmanager/secret:Secret",
     }
     assert registered.outputs["waiting_for"] == [empty]
+    assert not {"lock", "usd_per_month"} & registered.outputs.keys()  # nothing of the plan is deployed
     assert f"--secret-id {empty} --secret-string file:///dev/stdin" in caplog.text
 
 

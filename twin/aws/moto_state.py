@@ -28,7 +28,9 @@ from moto.core.models import botocore_stubber
 
 from twin.aws.store import AccountState, StoreError, write_whole
 
-_SERVICES: Final = ("ec2", "iam", "eks", "s3", "kms", "logs", "elbv2", "secretsmanager", "budgets", "acm", "route53")
+_SERVICES: Final = (
+    *("ec2", "iam", "eks", "s3", "ecr", "kms", "logs", "elbv2", "secretsmanager", "budgets", "acm", "route53"),
+)
 
 _held: tuple[str, str | None] | None = None
 """Folder and snapshot that moto's backends hold now; None when an operation may have left them in between."""
