@@ -1,7 +1,8 @@
 """The whole of an environment, from its lock. `__main__.py` at the root calls `deploy`.
 
 Nothing is registered before the lock is verified and preflight has passed. The order follows from what needs what:
-model store → network → cluster → nodes → platform layer → pools → gateway. Pulumi removes in the opposite order.
+model store → network → cluster → nodes → platform layer → pools → load balancer → gateway. Pulumi removes in the
+opposite order.
 """
 
 from __future__ import annotations
