@@ -35,7 +35,8 @@ WHOLE = """
 version: 1
 platform:
   {account: "123456789012", region: us-east-1, zones: [use1-az4, use1-az6], roles: {}, network: {}, endpoint: {},
-   alerts: {}, images: {}}
+   alerts: {}, images: {}, pool_tls: {authority: pool-ca},
+   ingress: {hostname: llm.example.com, load_balancer: {cidrs: [10.0.0.0/8], hosted_zone: Z1}}}
 horizon: {start: 2026-12-01}
 routes:
   chat:
@@ -78,6 +79,7 @@ NAMED_BY = {
     "models": "MODEL",
     "deployments": "MODEL",
     "seasons": "MONTH",
+    "annotations": "ANNOTATION",
     "histogram": "TOKENS",
     "subnets": "ZONE",
 }
@@ -191,6 +193,9 @@ def shown(default: Any, kind: str) -> str:
 ROWS = {code(row["key"]): row for row in tables(DOCUMENT, *COLUMNS)}
 KEYS = dict(schema_keys(SCHEMA))
 
+OTHER_WAYS: dict[str | int, dict[str, Any]] = {"gateway_api": {}, "ingress_class": {"annotations": {}}}
+"""Ways in that take the place of the one in `WHOLE`."""
+
 
 def _steps(key: str) -> Iterator[str | int]:
     """The keys of a dotted path. `[]` is the first entry of a list."""
@@ -215,6 +220,9 @@ def environment_with(key: str, written: str) -> str:
         if step == "histogram":  # it takes the place of the others
             place.pop("mean")
             place.pop("p95")
+        if step in OTHER_WAYS:  # there is one way in
+            place.pop("load_balancer")
+            place[step] = {"name": "a", "namespace": "b", **OTHER_WAYS[step]}
         place = place[step]
     if last in ("metric", "minimum", "among", "scores"):  # they take the place of an accept list
         place.pop("accept")
