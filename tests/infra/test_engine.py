@@ -15,24 +15,48 @@ from typing import Any
 
 import pytest
 
+<<<<<<< HEAD
 from infra.ingress import NODE_PORT
+=======
+from infra.deploy_policy import documents, kinds_of
+>>>>>>> r
 from planner.plan.plan import Plan
 from tests.engine import Engine, Outcome, stage
 from tests.infra import locks
 from tests.infra.checkout import checkout
 from tests.infra.pods import ClusterView, Pods
+<<<<<<< HEAD
 from tests.infra.tampering import tamper
 from twin.aws import existing
 from twin.aws.account import Account
 from twin.aws.reachability import Target, may_call, targets
 from twin.aws.world import inquiry
 from twin.cluster import RunningCluster, unreachable
+=======
+from twin.aws.account import CALLS
+from twin.cluster import RunningCluster
+>>>>>>> r
 
 pytestmark = pytest.mark.engine
 
 GATEWAY_IMAGE = "registry.example/spillway-gateway:1.0@sha256:" + "1" * 64
 WEIGHTS_IMAGE = "registry.example/spillway-weights:1.0@sha256:" + "2" * 64
 POOLS = {"vllm-chat-1xl40s": 4, "vllm-code-2xl40s": 2, "vllm-extraction-1xl40s": 2}
+ACTIONS = {
+    "s3:DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
+    "s3:DeleteBucketEncryption": "s3:PutEncryptionConfiguration",
+    "s3:DeletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+    "s3:DeleteObjects": "s3:DeleteObject",
+    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
+    "s3:PutBucketEncryption": "s3:PutEncryptionConfiguration",
+    "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
+    "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+}
+"""Operation → the action that permits it, where they differ."""
+OF_THE_SERVICE = {"ec2:DescribeAvailabilityZones", "iam:GetPolicy"}
+"""Questions by which the imitation checks what AWS knows by itself."""
 AFTERLIFE = {"aws:kms/key:Key"}
 """What AWS keeps of a destroyed environment: the key, pending deletion."""
 
@@ -46,11 +70,15 @@ class Life:
     left: dict[str, Any] = field(default_factory=dict)
     objects: dict[str, list[str]] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
+<<<<<<< HEAD
     copied: dict[str, Any] = field(default_factory=dict)
     began: dict[str, Any] = field(default_factory=dict)
     lock: str = ""
     callers: dict[str, bool] = field(default_factory=dict)
     targets: list[Target] = field(default_factory=list)
+=======
+    calls: set[str] = field(default_factory=set)
+>>>>>>> r
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +103,11 @@ def life(cluster: RunningCluster, tmp_path_factory: pytest.TempPathFactory) -> L
     def twin(*arguments: str) -> None:
         verb, *rest = arguments
         command = [sys.executable, "-m", "twin.aws", verb, "--folder", str(pulumi.stage.account_folder), *rest]
+<<<<<<< HEAD
         subprocess.run(command, env=dict(pulumi.stage.environment), check=True, capture_output=True, timeout=180)
+=======
+        subprocess.run(command, env=dict(pulumi.stage.environment), check=True, capture_output=True, timeout=240)
+>>>>>>> r
 
     life.lock = locks.sealed(plan()).digests.content
     life.steps["first preview"] = pulumi.preview()
@@ -124,6 +156,7 @@ def life(cluster: RunningCluster, tmp_path_factory: pytest.TempPathFactory) -> L
     pulumi.interrupted("destroy", (":Deployment::", '"op":"delete"'), outage)
 
     life.steps["destroy"] = pulumi.destroy()
+    life.calls = set(pulumi.account.load().tables[CALLS])
     life.left["after destroy"] = _left(pulumi)
     life.left["in the cluster"] = api.left()
     life.left["in the state"] = sorted(pulumi.resources())
@@ -227,6 +260,15 @@ def test_destroy_leaves_nothing_but_what_aws_keeps(life: Life) -> None:
     assert set(life.left["after destroy"]) <= AFTERLIFE
     assert life.left["in the cluster"] == []
     assert life.left["in the state"] == []
+
+
+def test_every_call_of_the_life_is_one_that_the_deploy_role_may_make(life: Life) -> None:
+    platform = locks.plan().platform
+    policies = documents(platform, "prod", kinds_of(platform)).values()
+    allowed = {action for policy in policies for statement in policy["Statement"] for action in statement["Action"]}
+    made = {ACTIONS.get(call, call) for call in life.calls - OF_THE_SERVICE}
+    assert len(made) > 40
+    assert sorted(made - allowed) == []
 
 
 def test_a_refused_lock_stops_the_engine_with_one_message(tmp_path: Path) -> None:

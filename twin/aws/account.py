@@ -14,11 +14,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from twin.aws.store import AccountState
+from twin.aws.store import EXISTING, AccountState
 from twin.aws.world import World
 from twin.provider.contract import OperationError
 
 Imitation = Callable[["Account", dict[str, Any]], dict[str, Any]]
+
+CALLS = f"{EXISTING}calls"
+"""Table of the operations that anybody has called, as CloudTrail would have them: `SERVICE:OPERATION`."""
 
 _IMITATIONS: dict[tuple[str, str], Imitation] = {}
 """Operations that moto lacks, filled by `imitates`."""
@@ -70,6 +73,7 @@ class Account:
         from botocore.validate import ParamValidator
 
         parameters = {name: value for name, value in parameters.items() if value is not None}
+        self.state.tables.setdefault(CALLS, {})[f"{service}:{operation}"] = True
         client = self.world.client(service, self.region)
         shape = client.meta.service_model.operation_model(operation).input_shape
         if shape is not None and service in _CLOSED_ENUMERATIONS:
