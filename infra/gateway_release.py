@@ -34,6 +34,7 @@ class GatewayArgs:
     key_store: where the keys lie at AWS; None takes the two Secrets.
     node_cidrs: addresses of the nodes.
     balancer: DNS name of the load balancer; None without one.
+    monitored: whether the cluster has the definitions of the Prometheus operator.
     adapt: changes the values of the chart where the cluster is not AWS's.
     """
 
@@ -44,6 +45,7 @@ class GatewayArgs:
     key_store: KeyStore | None = None
     node_cidrs: Sequence[str] = ()
     balancer: pulumi.Input[str] | None = None
+    monitored: bool = False
     adapt: Callable[[dict[str, Any]], dict[str, Any]] = dict
 
 
@@ -64,6 +66,7 @@ class GatewayRelease(pulumi.ComponentResource):
                     key_store=args.key_store,
                     node_cidrs=args.node_cidrs,
                     balancer=balancer,
+                    monitored=args.monitored,
                 )
             )
         )

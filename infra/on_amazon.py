@@ -242,6 +242,7 @@ class _Environment:
                     image=unless_default(self.pulled.engine, "vllm"),
                     pool_tls=platform.pool_tls,
                     kubernetes=in_kubernetes,
+                    monitored=run.chosen.monitoring,
                 ),
                 self._after(layer, self.groups[pool.node_group], *self.addons, *weights.of(pool)),
             )
@@ -265,6 +266,7 @@ class _Environment:
                 keys,
                 node_cidrs=self.network.node_cidrs,
                 balancer=balancer,
+                monitored=run.chosen.monitoring,
             ),
             pulumi.ResourceOptions(providers=[in_kubernetes], depends_on=[layer, *pools, *self.addons, *identity]),
         )

@@ -37,6 +37,7 @@ class ServingPoolArgs:
     cluster_name: name of the cluster at AWS, whose Pod Identity lets the pool read; None for any other cluster.
     adapt: changes the values of the release where the cluster is not AWS's.
     pool_tls: how the gateway speaks TLS to it; None in clear text.
+    monitored: whether the cluster has the definitions of the Prometheus operator.
     """
 
     pool: Pool
@@ -50,6 +51,7 @@ class ServingPoolArgs:
     image: Image | None
     pool_tls: PlannedPoolTls | None
     kubernetes: kubernetes.Provider
+    monitored: bool = False
     adapt: Callable[[dict[str, Any]], dict[str, Any]] = dict
 
 
@@ -72,6 +74,7 @@ class ServingPool(pulumi.ComponentResource):
                     store_cidrs=values[1],
                     image=args.image,
                     pool_tls=args.pool_tls,
+                    monitored=args.monitored,
                 )
             )
         )

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from infra import ingress
+from infra import ingress, monitoring
 from infra.images import Image
 from infra.naming import (
     GATEWAY_NAMESPACE,
@@ -64,6 +64,7 @@ def vllm(
     store_cidrs: Sequence[str],
     image: Image | None,
     pool_tls: PlannedPoolTls | None = None,
+    monitored: bool = False,
 ) -> dict[str, Any]:
     """Return the values of a pool's release.
 
@@ -71,6 +72,7 @@ def vllm(
     store_cidrs: addresses of S3 in the region.
     image: image to run; None takes the chart's own.
     pool_tls: how the gateway speaks TLS to it; None in clear text.
+    monitored: whether the cluster has the definitions of the Prometheus operator.
     """
     engine = pool.engine
     node_share = replica_share(group, engine.gpus)
@@ -135,6 +137,7 @@ def vllm(
         "rollout": {"maxSurge": 0, "maxUnavailable": 1},
         "probes": {"loadSeconds": load_seconds(pool)},
         "service": {"port": routing.POOL_PORT},
+        "monitoring": monitoring.pool_values() if monitored else None,
         "tls": ingress.pool_certificate(pool_tls, routing.release_name(pool.name)),
         "networkPolicy": {
             "gateway": {"podLabels": GATEWAY_LABELS, "namespaceLabels": {NAMESPACE_LABEL: GATEWAY_NAMESPACE}},
@@ -175,16 +178,17 @@ def gateway(
     key_store: KeyStore | None = None,
     node_cidrs: Sequence[str] = (),
     balancer: str | None = None,
+    monitored: bool = False,
 ) -> dict[str, Any]:
     """Return the values of the gateway's release. The two keys are names of Kubernetes Secrets; no secret stands in
     values.
 
-    key_store: where the keys lie at AWS, in place of the two Secrets.
-
     A gateway whose routes never spill gets neither API keys nor a way to the Internet.
 
+    key_store: where the keys lie at AWS, in place of the two Secrets.
     node_cidrs: addresses of the nodes.
     balancer: DNS name of the load balancer; None without one.
+    monitored: whether the cluster has the definitions of the Prometheus operator.
     """
     spilling = any(route.fallback for route in lock.plan.routes)
     variables = key_variables(lock.plan)
@@ -206,6 +210,7 @@ def gateway(
         },
         **ingress.doors(lock.plan.platform, balancer),
         "poolTls": ingress.pool_authority(lock.plan.platform.pool_tls),
+        "monitoring": monitoring.gateway_values(lock.plan) if monitored else None,
     }
     return _stated({**values, "image": image.values()} if image else values)
 

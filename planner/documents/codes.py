@@ -168,6 +168,7 @@ CODES: dict[str, str] = {
     "DEP056": "Keys and prompts would cross the internet in clear text.",
     "DEP057": "A certificate or a zone has no name that it is for.",
     "DEP058": "A route may be silent for longer than a load balancer keeps a connection.",
+    "DEP059": "An internet-facing load balancer would need public subnets of a network that is there already.",
     "DEP060": "A gated model's licence is not said to be accepted.",
     "DEP061": "Gated weights need a token of Hugging Face, and no secret with one is named.",
     "DEP062": "No revision of weights is pinned, so that the first copy takes the newest.",

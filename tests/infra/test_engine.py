@@ -15,27 +15,19 @@ from typing import Any
 
 import pytest
 
-<<<<<<< HEAD
-from infra.ingress import NODE_PORT
-=======
 from infra.deploy_policy import documents, kinds_of
->>>>>>> r
+from infra.ingress import NODE_PORT
 from planner.plan.plan import Plan
 from tests.engine import Engine, Outcome, stage
 from tests.infra import locks
 from tests.infra.checkout import checkout
 from tests.infra.pods import ClusterView, Pods
-<<<<<<< HEAD
 from tests.infra.tampering import tamper
 from twin.aws import existing
-from twin.aws.account import Account
+from twin.aws.account import CALLS, Account
 from twin.aws.reachability import Target, may_call, targets
 from twin.aws.world import inquiry
 from twin.cluster import RunningCluster, unreachable
-=======
-from twin.aws.account import CALLS
-from twin.cluster import RunningCluster
->>>>>>> r
 
 pytestmark = pytest.mark.engine
 
@@ -70,15 +62,12 @@ class Life:
     left: dict[str, Any] = field(default_factory=dict)
     objects: dict[str, list[str]] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
-<<<<<<< HEAD
     copied: dict[str, Any] = field(default_factory=dict)
     began: dict[str, Any] = field(default_factory=dict)
     lock: str = ""
     callers: dict[str, bool] = field(default_factory=dict)
     targets: list[Target] = field(default_factory=list)
-=======
     calls: set[str] = field(default_factory=set)
->>>>>>> r
 
 
 @pytest.fixture(scope="module")
@@ -103,11 +92,7 @@ def life(cluster: RunningCluster, tmp_path_factory: pytest.TempPathFactory) -> L
     def twin(*arguments: str) -> None:
         verb, *rest = arguments
         command = [sys.executable, "-m", "twin.aws", verb, "--folder", str(pulumi.stage.account_folder), *rest]
-<<<<<<< HEAD
-        subprocess.run(command, env=dict(pulumi.stage.environment), check=True, capture_output=True, timeout=180)
-=======
         subprocess.run(command, env=dict(pulumi.stage.environment), check=True, capture_output=True, timeout=240)
->>>>>>> r
 
     life.lock = locks.sealed(plan()).digests.content
     life.steps["first preview"] = pulumi.preview()
