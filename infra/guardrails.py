@@ -49,6 +49,7 @@ class Granted:
     """Granted is what a plan allows, and no resource may exceed it.
 
     public_cidrs: addresses that may reach the Kubernetes API.
+    internet_facing: whether the gateway's load balancer may have public addresses.
     boundary: ARN of the policy that bounds every role.
     machines: by node group, as its label says.
     """
@@ -57,6 +58,7 @@ class Granted:
     account: str
     region: str
     public_cidrs: frozenset[str] = frozenset()
+    internet_facing: bool = False
     boundary: str | None = None
     machines: Mapping[str, Machines] = field(default_factory=dict)
 
@@ -74,8 +76,16 @@ def granted_by(plan: Plan, environment: str) -> Granted:
         tenants = sorted(pool.name for pool in plan.pools if pool.node_group == group.name)
         tenant = label_value(tenants[0]) if group.exclusive and tenants else None
         machines[label_value(group.name)] = Machines(group.instance_type, group.max_nodes, tenant)
-    cidrs = frozenset(platform.public_cidrs)
-    return Granted(environment, platform.account, platform.region, cidrs, platform.boundary, machines)
+    balancer = platform.cluster.load_balancer if platform.cluster is not None else None
+    return Granted(
+        environment=environment,
+        account=platform.account,
+        region=platform.region,
+        public_cidrs=frozenset(platform.public_cidrs),
+        internet_facing=balancer is not None and balancer.scheme == "internet-facing",
+        boundary=platform.boundary,
+        machines=machines,
+    )
 
 
 def problems(kind: str, name: str, inputs: Inputs, granted: Granted) -> tuple[Problem, ...]:
@@ -263,7 +273,8 @@ def _open(kind: str, inputs: Inputs, granted: Granted) -> Iterator[str]:
         _yes(interface.get("associatePublicIpAddress")) for interface in inputs.get("networkInterfaces") or ()
     ):
         yield "each machine that it starts would have a public address"
-    if kind == "aws:lb/loadBalancer:LoadBalancer" and not _yes(inputs.get("internal")):
+    facing = kind == "aws:lb/loadBalancer:LoadBalancer" and not _yes(inputs.get("internal"))
+    if facing and not granted.internet_facing:
         yield "the load balancer would answer the Internet"
     if kind == "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock":
         locks = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")

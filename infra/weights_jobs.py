@@ -17,6 +17,7 @@ import pulumi_kubernetes as kubernetes
 from infra.identities import fill_prefix, pod_identity_trust, secret_arn
 from infra.images import Image
 from infra.naming import IAM_ROLE_LIMIT, WEIGHTS_NAMESPACE
+from infra.objects import metadata
 from infra.platform_layer import POD_SECURITY
 from infra.values import weights_prefix
 from infra.weights_copy import LABELS, WeightsCopy, job_spec, way_out
@@ -66,11 +67,11 @@ class WeightsCopies(pulumi.ComponentResource):
     def _namespace(self) -> pulumi.Output[str]:
         labels = {f"pod-security.kubernetes.io/{mode}": POD_SECURITY for mode in ("audit", "enforce", "warn")}
         made = kubernetes.core.v1.Namespace(
-            WEIGHTS_NAMESPACE, metadata={"name": WEIGHTS_NAMESPACE, "labels": labels}, opts=self._in_cluster
+            WEIGHTS_NAMESPACE, metadata=metadata(WEIGHTS_NAMESPACE, labels=labels), opts=self._in_cluster
         )
         kubernetes.networking.v1.NetworkPolicy(
             WEIGHTS_NAMESPACE,
-            metadata={"name": "weights", "namespace": made.metadata.name},
+            metadata=metadata("weights", made.metadata.name),
             spec=way_out(),
             opts=self._in_cluster,
         )
@@ -81,7 +82,7 @@ class WeightsCopies(pulumi.ComponentResource):
         args = self._args
         account = kubernetes.core.v1.ServiceAccount(
             copy.name,
-            metadata={"name": copy.name, "namespace": namespace, "labels": LABELS},
+            metadata=metadata(copy.name, namespace, labels=LABELS),
             automount_service_account_token=False,
             opts=self._in_cluster,
         )
@@ -91,7 +92,7 @@ class WeightsCopies(pulumi.ComponentResource):
         )
         return kubernetes.batch.v1.Job(
             copy.name,
-            metadata={"name": copy.name, "namespace": namespace, "labels": LABELS},
+            metadata=metadata(copy.name, namespace, labels=LABELS),
             spec=spec,
             opts=pulumi.ResourceOptions(
                 parent=self,

@@ -22,7 +22,7 @@ SOFT = "gpus: {deny: 1, may_override: the CTO}"
 def started(monkeypatch: pytest.MonkeyPatch) -> list[Registered]:
     """Runs that came as far as registering something."""
     seen: list[Registered] = []
-    monkeypatch.setattr("infra.program._compose", lambda *arguments: seen.append(Registered()))
+    monkeypatch.setattr("infra.on_amazon.build", lambda *arguments: seen.append(Registered()))
     return seen
 
 

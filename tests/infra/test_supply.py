@@ -192,7 +192,10 @@ def test_a_key_that_no_route_needs_may_stay_empty(run: Run) -> None:
     ("config", "says"),
     [
         ({"engineImage": locks.IMAGES["engineImage"]}, ["gatewayImage is not set"]),
-        ({**locks.IMAGES, "gatewayImage": "registry.example/gateway:1"}, ["registry.example/gateway:1 has no digest"]),
+        (
+            {"engineImage": locks.IMAGES["engineImage"], "gatewayImage": "registry.example/gateway:1"},
+            ["registry.example/gateway:1 has no digest"],
+        ),
         ({"gatewayImage": locks.IMAGES["gatewayImage"]}, ["vllm/vllm-openai:v0.33.0 has no digest"]),
         ({}, ["gatewayImage is not set", "vllm/vllm-openai:v0.33.0 has no digest"]),
     ],
@@ -204,7 +207,7 @@ def test_a_protected_stack_runs_only_what_is_named_by_its_digest(
     monkeypatch.setattr("infra.inputs._not_committed", lambda path: ())
     monkeypatch.setattr("infra.inputs._unreviewed", lambda folder, name: ())
     with pytest.raises(pulumi.RunError) as refusal:
-        run(protected="true", **config)
+        run(protected="true", weightsImage=locks.IMAGES["weightsImage"], **config)
     assert str(refusal.value).count("DEP051") == len(says)
     for text in says:
         assert text in str(refusal.value)

@@ -115,7 +115,7 @@ def test_who_copies_weights_himself_gets_no_job(run: Run) -> None:
     registered = run(weights="copied")
     assert registered.of(":Job") == []
     assert sorted(registered.names(":Namespace")) == ["gateway", "serving"]
-    assert len(registered.of(":Release")) == 4
+    assert len(registered.of(":Chart")) == 4
 
 
 def test_own_weights_need_no_job(run: Run) -> None:

@@ -209,8 +209,8 @@ def test_a_kill_inside_a_rollout_and_the_end_of_the_cluster(tmp_path: Path, clus
 
     inside = stack.in_kubernetes()
     assert "Deployment vllm" in inside
-    drift.vanish(stack.account, "NodeGroup", "gpu")
-    drift.vanish(stack.account, "Cluster", "cluster")
+    for kind, name in (("NodeGroup", "gpu"), ("Addon", "vpc-cni"), ("Cluster", "cluster")):
+        drift.vanish(stack.account, kind, name)
     with unreachable(cluster.folder):
         lost = stack.refresh()
         assert lost.status != 0
