@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
@@ -28,6 +29,8 @@ from moto.core.models import botocore_stubber
 from twin.aws.store import AccountState, StoreError, write_whole
 
 _SERVICES: Final = ("ec2", "iam", "eks", "s3", "kms", "logs", "elbv2", "secretsmanager", "budgets", "ecr")
+
+_RLOCK: Final = type(threading.RLock())
 
 _held: tuple[str, str | None] | None = None
 """Folder and snapshot that moto's backends hold now; None when an operation may have left them in between."""
@@ -158,6 +161,8 @@ class _Writer(pickle.Pickler):
                 serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )
             return _private_key, (encoded,)
+        if isinstance(obj, _RLOCK):
+            return threading.RLock, ()  # a lock guards one process; another one begins with a free one
         return NotImplemented
 
 
