@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.twin.aws_program import Program
-from twin.aws import existing
+from twin.aws import existing, moto_state
 from twin.aws.account import AwsError
 
 RULE = "aws:ecr/pullThroughCacheRule:PullThroughCacheRule"
@@ -44,6 +44,7 @@ def test_a_registry_that_is_filled_from_docker_hub(program: Program) -> None:
     program.create(
         "aws:ecr/lifecyclePolicy:LifecyclePolicy", "l", repository=repository.id, policy=json.dumps({"rules": rules})
     )
+    moto_state.discard()  # as another process finds the account
     program.destroy()
     assert program.store.is_empty()
 

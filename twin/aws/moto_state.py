@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
@@ -31,6 +32,8 @@ from twin.aws.store import AccountState, StoreError, write_whole
 _SERVICES: Final = (
     *("ec2", "iam", "eks", "s3", "ecr", "kms", "logs", "elbv2", "secretsmanager", "budgets", "acm", "route53"),
 )
+
+_RLOCK: Final = type(threading.RLock())
 
 _held: tuple[str, str | None] | None = None
 """Folder and snapshot that moto's backends hold now; None when an operation may have left them in between."""
