@@ -33,7 +33,7 @@ def test_the_floors_are_those_of_the_contract() -> None:
     assert [code(row["floor"]) for row in FLOORS] == CONTRACTS["floors"]["layers"]
 
 
-@pytest.mark.parametrize("package", ["planner", "gateway", "infra", "twin"])
+@pytest.mark.parametrize("package", ["planner", "gateway", "infra", "twin", "weights"])
 def test_forbidden_imports_are_those_of_the_contracts(package: str) -> None:
     assert CONTRACTS[package]["source_modules"] == [package]
     forbidden = CONTRACTS[package]["forbidden_modules"]
