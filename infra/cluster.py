@@ -83,8 +83,8 @@ class Cluster(pulumi.ComponentResource):
         self.version = cluster.version
         self.certificate = cluster.certificate_authority.data
         # With the ARN beside it, so that it is unknown for as long as the cluster is.
-        self.security_group = pulumi.Output.all(cluster.arn, cluster.vpc_config).apply(
-            lambda made: made[1].cluster_security_group_id
+        self.security_group = pulumi.Output.all(cluster.arn, cluster.vpc_config.cluster_security_group_id).apply(
+            lambda made: made[1]
         )
         self.access = tuple(self._access_entries())
         self.node_addons = tuple(self._addon(addon, ()) for addon in NODE_ADDONS)
