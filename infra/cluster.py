@@ -93,7 +93,10 @@ class Cluster(pulumi.ComponentResource):
         self.name, self.arn, self.endpoint = cluster.name, cluster.arn, cluster.endpoint
         self.version = cluster.version
         self.certificate = cluster.certificate_authority.data
-        self.security_group = cluster.vpc_config.cluster_security_group_id
+        # With the ARN beside it, so that it is unknown for as long as the cluster is.
+        self.security_group = pulumi.Output.all(cluster.arn, cluster.vpc_config.cluster_security_group_id).apply(
+            lambda made: made[1]
+        )
         self.access = tuple(self._access_entries())
         self.node_addons = tuple(self._addon(addon, ()) for addon in NODE_ADDONS)
         self.register_outputs({"name": self.name, "arn": self.arn})

@@ -2,72 +2,26 @@
 
 from __future__ import annotations
 
-import datetime
 import json
-import ssl
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from gateway import discovery
 from gateway.document import parse_policy
 from gateway.pool_tls import PoolTlsError, require_encrypted, trust_in
+from tests.certificates import Identity, identity
 from tests.gateway.stage import USAGE, Reply, Script, api, backends, document, pool, restricted, route, run, staged
 
 SERVICE = "vllm-near.serving.svc.cluster.local"
-FROM, TO = datetime.datetime(2020, 1, 1), datetime.datetime(2090, 1, 1)
 
 
-@dataclass(frozen=True)
-class Identity:
-    """A certificate with its key, and the authority that vouches for it, as PEM files."""
-
-    certificate: Path
-    key: Path
-    authority: Path
-
-    def server(self) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.certificate, self.key)
-        return context
-
-
-def identity(folder: Path, name: str = SERVICE) -> Identity:
-    """Make a certificate for a DNS name, by an authority of its own."""
-    folder.mkdir(parents=True, exist_ok=True)
-    root_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    root = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"authority of {folder.name}")])
-    vouched = x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key())
-
-    def builder(subject: x509.Name, public: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-        made = x509.CertificateBuilder().subject_name(subject).issuer_name(root).public_key(public)
-        return made.serial_number(x509.random_serial_number()).not_valid_before(FROM).not_valid_after(TO)
-
-    issuer = (
-        builder(root, root_key.public_key())
-        .add_extension(x509.BasicConstraints(True, None), True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(root_key.public_key()), False)
-    )
-    leaf = (
-        builder(x509.Name([]), key.public_key())
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), True)
-        .add_extension(vouched, False)
-    )
-    files, pem = Identity(folder / "tls.crt", folder / "tls.key", folder / "ca.crt"), serialization.Encoding.PEM
-    files.authority.write_bytes(issuer.sign(root_key, hashes.SHA256()).public_bytes(pem))
-    files.certificate.write_bytes(leaf.sign(root_key, hashes.SHA256()).public_bytes(pem))
-    clear = serialization.NoEncryption()
-    files.key.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, clear))
-    return files
+def own_identity(folder: Path) -> Identity:
+    return identity(folder, SERVICE)
 
 
 async def answering(http: web.Request, body: dict[str, Any]) -> web.StreamResponse:
@@ -104,7 +58,7 @@ async def asked(
 def test_a_replica_proves_itself_by_the_name_of_its_service(
     script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = identity(tmp_path)
+    own = own_identity(tmp_path)
     reply = run(asked(own, own.authority, monkeypatch, script))
     assert (reply.status, reply.served_by) == (200, "pool/near")
     assert b"yes" in reply.raw
@@ -113,7 +67,7 @@ def test_a_replica_proves_itself_by_the_name_of_its_service(
 def test_another_name_or_another_authority_or_clear_text_is_no_replica(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own, named = identity(tmp_path / "own"), identity(tmp_path / "named", "vllm-far.serving.svc.cluster.local")
+    own, named = own_identity(tmp_path / "own"), identity(tmp_path / "named", "vllm-far.serving.svc.cluster.local")
     for server, trust in ((named, named.authority), (own, named.authority), (None, own.authority)):
         reply = run(asked(server, trust, monkeypatch))
         assert reply.status in (502, 503)

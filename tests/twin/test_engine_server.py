@@ -6,8 +6,10 @@ import asyncio
 import json
 import signal
 import socket
+import ssl
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +20,7 @@ import pytest
 from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.certificates import identity
 from tests.machines import PLAIN_STEP
 from twin.engine.clock import EngineClock
 from twin.engine.prompt import hint
@@ -367,6 +370,17 @@ def test_one_program_serves_many_replicas_and_one_may_die(tmp_path: Path) -> Non
         assert asyncio.run(ask(ports[0], chat(10, 3, stream=True))) == 5
         engine.send_signal(signal.SIGTERM)
         assert engine.wait(10) == 0
+
+
+def test_with_a_certificate_it_speaks_tls_alone(tmp_path: Path) -> None:
+    own = identity(tmp_path / "tls", "localhost")
+    flags = (f"--ssl-certfile={own.certificate}", f"--ssl-keyfile={own.key}")
+    with program(tmp_path, *flags) as (_, (port,)):
+        trusting = ssl.create_default_context(cafile=str(own.authority))
+        with urllib.request.urlopen(f"https://localhost:{port}/health", timeout=10, context=trusting) as answer:
+            assert answer.status == 200
+        with pytest.raises(OSError, match=r"closed|reset"):
+            urllib.request.urlopen(f"http://localhost:{port}/health", timeout=10)
 
 
 def test_a_bad_clock_file_ends_the_program_with_2(tmp_path: Path) -> None:

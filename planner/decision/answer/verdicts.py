@@ -18,6 +18,7 @@ from planner.decision.answer.too_long import too_long_verdicts
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.domain.environment import Environment
 from planner.domain.gaps import Gap
+from planner.domain.ingress import Ingress
 from planner.money.cost import UNPRICED, unpriced_items
 from planner.plan.cost import Cost
 from planner.plan.review import Verdict
@@ -55,6 +56,7 @@ def verdicts(
         *price_verdicts(environment, solved.catalog, cost),
         *_network(solved),
         *_unpriced(solved),
+        *_unbuilt(solved),
         *_assumed(solved.pools),
         *_provenance(solved.pools),
         *_caches(solved.pools),
@@ -152,6 +154,17 @@ def _unpriced(solved: Solved) -> list[Verdict]:
     message = f"the sum leaves out what has no price in the region: {told}"
     rare = all(key.endswith("/logs-storage") for _, key, _ in missing)
     return [Verdict(name=UNPRICED, state="pass" if rare else "warn", message=message)]
+
+
+def _unbuilt(solved: Solved) -> list[Verdict]:
+    """Warn of a way in, and of encryption, that nothing is built for where the plan hosts nothing itself."""
+    platform = solved.environment.platform
+    asked = {"ingress": platform.ingress != Ingress(), "pool_tls": platform.pool_tls is not None}
+    keys = [f"platform.{key}" for key, stated in asked.items() if stated]
+    if solved.pools or not keys:
+        return []
+    message = f"the plan hosts nothing itself, so that {' and '.join(keys)} build nothing"
+    return [Verdict(name="way in", state="warn", message=message)]
 
 
 def _assumed(pools: Sequence[SelfHosted]) -> list[Verdict]:

@@ -50,3 +50,22 @@ def test_gaps_are_folded_by_their_kind() -> None:
         "no revision of qwen3-8b is pinned"
     )
     assert gap_verdicts([]) == []
+
+
+WAY_IN = """
+  ingress: {hostname: llm.example.com, load_balancer: {cidrs: [10.0.0.0/8], hosted_zone: Z1}}
+  pool_tls: {authority: pool-ca}"""
+
+
+def test_a_way_in_is_planned_and_billed_with_the_cluster() -> None:
+    planned = small.planned_text(small.text().replace("\n  region:", f"{WAY_IN}\n  region:")).lock.plan
+    assert planned.platform.ingress is not None
+    assert planned.platform.ingress.hostname == "llm.example.com"
+    assert planned.platform.pool_tls is not None
+    assert planned.platform.cluster is not None
+    assert planned.platform.cluster.load_balancer is not None
+    added = planned.cost.usd_per_month - small.planned().lock.plan.cost.usd_per_month
+    billed = {line.name: line.usd_per_month for line in planned.cost.lines if "load balancer" in line.name}
+    assert sorted(billed) == ["capacity of the load balancer", "load balancer"]
+    assert added == sum(billed.values())
+    assert "way in" not in {verdict.name for verdict in planned.verdicts}
