@@ -23,7 +23,7 @@ from infra.providers import amazon, default_tags, in_cluster
 from infra.releases import RELEASES, releases
 from infra.serving import ServingPool, ServingPoolArgs
 from infra.settings import StackSettings
-from infra.strays import Adoption
+from infra.strays import Adoption, warn
 from infra.values import own_places
 from planner.documents import routing
 from planner.words.diagnostics import Problems
@@ -92,9 +92,8 @@ def _compose(chosen: StackSettings, granted: DeployableLock, state: Recorded) ->
         chosen.addons,
         pulumi.InvokeOutputOptions(provider=provider),
     )
-    failed = upgrades.failed_groups(state)
-    for name, group_name in sorted(failed.items()):
-        pulumi.log.warn(f"DEP087: EKS could not make node group {group_name} ({name}); it is made anew")
+    for renewal in upgrades.renewals(state):
+        warn(renewal)
 
     store = ModelStore(prefix, ModelStoreArgs(chosen.protected, parts.model_bucket.old_version_days), amazon_only)
     network = Network(
@@ -135,12 +134,8 @@ def _compose(chosen: StackSettings, granted: DeployableLock, state: Recorded) ->
         subnets=network.subnets,
         tags=default_tags(chosen.environment),
         images=versions.images,
-        recorded={
-            name: str(outputs.get("nodeGroupName"))
-            for (token, name), outputs in state.items()
-            if token == upgrades.NODE_GROUP
-        },
-        failed=frozenset(failed),
+        recorded=upgrades.group_names(state),
+        failed=upgrades.failed_groups(state),
     )
     # A node that starts before its way out, or before the network plug-in is declared, joins late or never.
     joinable = pulumi.ResourceOptions.merge(
