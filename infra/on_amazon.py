@@ -32,7 +32,7 @@ from infra.releases import RELEASES, Releases, releases
 from infra.run import Run, export_plan
 from infra.secret_store import ADDON, GatewayIdentity, SecretStore, SecretStoreArgs, asking
 from infra.serving import ServingPool, ServingPoolArgs
-from infra.strays import Adoption
+from infra.strays import Adoption, warn
 from infra.values import own_places
 from infra.weights_copy import DEFAULT_IMAGE, copies, copy_seconds
 from infra.weights_jobs import WeightsCopies, WeightsCopiesArgs
@@ -61,8 +61,7 @@ def build(run: Run) -> None:
     if wanted:
         arns = SecretStore(run.prefix, SecretStoreArgs(run.prefix, wanted, run.chosen.protected), options).arns
         for name in empty:
-            problem = secrets.problem(run.plan, run.prefix, name)
-            pulumi.log.warn(f"{problem.code}: {problem.message}; {problem.hint}")
+            warn(secrets.problem(run.plan, run.prefix, name))
         pulumi.export("waiting_for", [secrets.physical_name(run.prefix, name) for name in empty])
     if empty and not has_cluster(run.outputs):
         pulumi.log.warn("nothing else is made before these secrets have values, so that nothing else is paid for")
@@ -169,8 +168,8 @@ class _Environment:
         """Register the system nodes and the add-ons that need them."""
         run, platform = self.run, self.run.plan.platform
         failed = upgrades.failed_groups(run.state)
-        for name, group_name in sorted(failed.items()):
-            pulumi.log.warn(f"DEP087: EKS could not make node group {group_name} ({name}); it is made anew")
+        for renewal in upgrades.renewals(run.state):
+            warn(renewal)
         self.around = Surroundings(
             cluster_name=self.cluster.name,
             version=self.cluster.version,

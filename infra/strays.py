@@ -26,6 +26,7 @@ from infra.billing import BILLED
 from infra.deployed import Recorded
 from infra.naming import ENVIRONMENT_TAG
 from planner.plan.plan import Plan
+from planner.words.diagnostics import Problem
 
 RESOURCE_TAG = "spillway.dev/resource"
 """Tag with the name that a resource has in the program."""
@@ -89,7 +90,7 @@ class Adoption:
         if named and properties.get(named) is None:
             properties[named] = identifier
         self._adopted.add(key)
-        pulumi.log.warn(self._told(key, identifier))
+        warn(self._told(key, identifier))
         taken = pulumi.ResourceOptions(import_=identifier, ignore_changes=["*"])
         return pulumi.ResourceTransformationResult(args.props, pulumi.ResourceOptions.merge(args.opts, taken))
 
@@ -97,10 +98,9 @@ class Adoption:
         """Tell what is left over: strays that no resource of the program was registered for. Call this at the end."""
         left = [stray.arn for key, stray in sorted(self._strays.items()) if key not in self._adopted]
         for arn in [*left, *self._nameless]:
-            pulumi.log.warn(
-                f"DEP086: {arn} bears the tag of this environment, and neither the state nor the lock knows it. It may "
-                f"cost money: {_removal(arn)}"
-            )
+            message = f"{arn} bears the tag of this environment, and neither the state nor the lock knows it"
+            hint = f"it may cost money: {_removal(arn)}"
+            warn(Problem("DEP086", message, hint=hint, severity="warning"))
 
     def _found(self, environment: str) -> dict[tuple[str, str], Stray]:
         """Ask the account for everything of the environment, and keep what the state does not know."""
@@ -180,14 +180,20 @@ class Adoption:
         except Exception:  # there is none; what an invoke raises has no type of its own
             return None
 
-    def _told(self, key: tuple[str, str], identifier: str) -> str:
+    def _told(self, key: tuple[str, str], identifier: str) -> Problem:
         usd = usd_per_month(self._plan, *key)
         cost = f"it costs about ${usd:,.0f} a month" if usd else "it costs nothing by itself"
         what = key[0].rpartition(":")[2]
-        return (
-            f"DEP085: {what} {identifier} is at AWS and not in the state, since a run was cut off while it was made; "
-            f"{cost}. `up` takes it into the state as it is; where the lock has changed since, run `up` once more"
+        message = (
+            f"{what} {identifier} is at AWS and not in the state, since a run was cut off while it was made; {cost}"
         )
+        hint = "`up` takes it into the state as it is; where the lock has changed since, run `up` once more"
+        return Problem("DEP085", message, hint=hint, severity="warning")
+
+
+def warn(problem: Problem) -> None:
+    """Say what does not stop the run."""
+    pulumi.log.warn(f"{problem.code}: {problem.message}; {problem.hint}")
 
 
 def usd_per_month(plan: Plan, token: str, name: str) -> float | None:

@@ -31,16 +31,23 @@ def problems(plan: Plan, state: Recorded) -> Iterator[Problem]:
             yield Problem("DEP088", message, hint=f'write `platform.kubernetes: "1.{runs}"` and plan again')
 
 
-def failed_groups(state: Recorded) -> dict[str, str]:
-    """Return the node groups that EKS could not make, by their names in the program, with their names at AWS.
+def group_names(state: Recorded) -> dict[str, str]:
+    """Return the names of node groups at AWS by their names in the program."""
+    return {name: str(outputs.get("nodeGroupName")) for (token, name), outputs in state.items() if token == NODE_GROUP}
 
-    EKS changes no such group; it must be made anew.
-    """
-    return {
-        name: str(outputs["nodeGroupName"])
-        for (token, name), outputs in state.items()
-        if token == NODE_GROUP and outputs.get("status") == FAILED
-    }
+
+def failed_groups(state: Recorded) -> frozenset[str]:
+    """Return the node groups that EKS could not make, by their names in the program. EKS changes no such group."""
+    groups = {name: outputs.get("status") for (token, name), outputs in state.items() if token == NODE_GROUP}
+    return frozenset(name for name, status in groups.items() if status == FAILED)
+
+
+def renewals(state: Recorded) -> Iterator[Problem]:
+    """Yield a warning for each node group that is made anew because EKS could not make it."""
+    for name in sorted(failed_groups(state)):
+        message = f"EKS could not make node group {group_names(state)[name]} ({name}), and changes no such group"
+        hint = "`up` makes it anew; see that quota and capacity are there"
+        yield Problem("DEP087", message, hint=hint, severity="warning")
 
 
 def recorded_groups(state: Recorded) -> dict[str, str]:

@@ -164,6 +164,8 @@ class _Writer(pickle.Pickler):
                 serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )
             return _private_key, (encoded,)
+        if isinstance(obj, _RLOCK):
+            return threading.RLock, ()  # a lock guards one process; another one begins with a free one
         if isinstance(obj, x509.Certificate):
             return _certificate, (obj.public_bytes(serialization.Encoding.DER),)
         return NotImplemented
