@@ -67,8 +67,6 @@ def _announce(granted: DeployableLock, chosen: StackSettings) -> None:
     if granted.override is not None:
         aside = "; ".join(f"{problem.code} {problem.message}" for problem in granted.set_aside)
         pulumi.log.warn(f"spillway:override ({granted.override}) set aside: {aside or 'nothing; remove it'}")
-    if granted.lock.plan.platform.alerts is None and granted.lock.plan.pools:
-        pulumi.log.info("nobody hears of a bill above the plan's: `platform.alerts` names no one")
     if chosen.gateway_image is None and granted.lock.plan.pools:
         pulumi.log.warn("spillway:gatewayImage is not set: no registry has the chart's own name (docs/deploy.md)")
 
@@ -87,8 +85,13 @@ def _compose(chosen: StackSettings, granted: DeployableLock) -> None:
     prefix = stack_prefix(chosen.environment)
     amazon_only = pulumi.ResourceOptions(providers=[amazon(platform, chosen.environment)])
 
-    if platform.alerts is not None:
-        CostAlarm(prefix, CostAlarmArgs(chosen.environment, billed_by_amazon(plan.cost), platform.alerts), amazon_only)
+    if platform.alerts is None:
+        pulumi.export("alarm", "none: `platform.alerts` names nobody")
+    else:
+        alarm = CostAlarm(
+            prefix, CostAlarmArgs(chosen.environment, billed_by_amazon(plan.cost), platform.alerts), amazon_only
+        )
+        pulumi.export("alarm", alarm.budget)
     store = ModelStore(prefix, ModelStoreArgs(chosen.protected, parts.model_bucket.old_version_days), amazon_only)
     network = Network(
         prefix,
