@@ -89,9 +89,11 @@ class _Environment:
     def register(self) -> None:
         """Register everything, or what belongs to the stage."""
         run, platform = self.run, self.run.plan.platform
-        if platform.alerts is not None:
-            alarm = CostAlarmArgs(run.chosen.environment, billed_by_amazon(run.plan.cost), platform.alerts)
-            CostAlarm(run.prefix, alarm, self.options)
+        if platform.alerts is None:
+            pulumi.export("alarm", "none: `platform.alerts` names nobody")
+        else:
+            watched = CostAlarmArgs(run.chosen.environment, billed_by_amazon(run.plan.cost), platform.alerts)
+            pulumi.export("alarm", CostAlarm(run.prefix, watched, self.options).budget)
         self.store = ModelStore(
             run.prefix, ModelStoreArgs(run.chosen.protected, self.parts.model_bucket.old_version_days), self.options
         )

@@ -55,7 +55,7 @@ _ROWS: Mapping[str, Mapping[str, str]] = {
     },
     "aws:ec2/vpcEndpoint:VpcEndpoint": {
         "ec2": "CreateVpcEndpoint ModifyVpcEndpoint DeleteVpcEndpoints DescribeVpcEndpoints DescribePrefixLists "
-        f"{_TAGS}"
+        f"DescribeManagedPrefixLists {_TAGS}"
     },
     "aws:eks/accessEntry:AccessEntry": {
         "eks": "CreateAccessEntry UpdateAccessEntry DeleteAccessEntry DescribeAccessEntry TagResource UntagResource"
@@ -64,7 +64,8 @@ _ROWS: Mapping[str, Mapping[str, str]] = {
         "eks": "AssociateAccessPolicy DisassociateAccessPolicy ListAssociatedAccessPolicies"
     },
     "aws:eks/addon:Addon": {
-        "eks": "CreateAddon UpdateAddon DeleteAddon DescribeAddon DescribeUpdate CreatePodIdentityAssociation "
+        "eks": "CreateAddon UpdateAddon DeleteAddon DescribeAddon DescribeAddonVersions DescribeUpdate "
+        "CreatePodIdentityAssociation "
         "UpdatePodIdentityAssociation DeletePodIdentityAssociation DescribePodIdentityAssociation TagResource "
         "UntagResource",
         "iam": "PassRole GetRole",

@@ -98,8 +98,6 @@ def _announce(run: Run, found: tuple[Problem, ...]) -> None:
     if granted.override is not None:
         aside = "; ".join(f"{problem.code} {problem.message}" for problem in granted.set_aside)
         pulumi.log.warn(f"spillway:override ({granted.override}) set aside: {aside or 'nothing; remove it'}")
-    if run.plan.platform.alerts is None and run.plan.pools:
-        pulumi.log.info("nobody hears of a bill above the plan's: `platform.alerts` names no one")
 
 
 def _serve_elsewhere(run: Run) -> None:

@@ -70,7 +70,7 @@ def test_what_a_variant_registers_may_be_made(run: Run, name: str) -> None:
         assert all(fnmatchcase(one, pattern) for one in names for pattern in statement["Resource"])
 
 
-@pytest.mark.parametrize("kind", PERMISSIONS.keys() & KINDS.keys())
+@pytest.mark.parametrize("kind", sorted(PERMISSIONS.keys() & KINDS.keys()))
 def test_cloudformation_needs_no_action_that_is_forgotten(kind: str) -> None:
     """Its handlers, held to the services that the row names: what the provider must be allowed is never less."""
     row = KINDS[kind]

@@ -42,13 +42,17 @@ ACTIONS = {
     "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
     "s3:HeadBucket": "s3:ListBucket",
     "s3:ListObjectVersions": "s3:ListBucketVersions",
+    "s3:ListObjectsV2": "s3:ListBucket",
     "s3:PutBucketEncryption": "s3:PutEncryptionConfiguration",
     "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
     "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
 }
 """Operation → the action that permits it, where they differ."""
-OF_THE_SERVICE = {"ec2:DescribeAvailabilityZones", "iam:GetPolicy"}
-"""Questions by which the imitation checks what AWS knows by itself."""
+OF_THE_SERVICE = {
+    *("ec2:CreateSecurityGroup", "ec2:DeleteSecurityGroup"),  # EKS makes the cluster's own
+    *("ec2:DescribeAvailabilityZones", "iam:GetPolicy"),
+}
+"""What the imitation asks and does for AWS's services, which have roles of their own."""
 AFTERLIFE = {"aws:kms/key:Key"}
 """What AWS keeps of a destroyed environment: the key, pending deletion."""
 
