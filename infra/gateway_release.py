@@ -16,7 +16,7 @@ import pulumi
 from infra.charts import rendered
 from infra.images import Image
 from infra.naming import GATEWAY_NAMESPACE, GATEWAY_RELEASE
-from infra.secrets import KeyStore
+from infra.secret_rules import KeyStore
 from infra.values import gateway
 from planner.documents.lock import Lock
 

@@ -13,7 +13,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from infra import image_rules, ingress, secrets, upgrades
+from infra import image_rules, ingress, secret_rules, upgrades
 from infra.charts import unless_default
 from infra.cluster import CLUSTER_ADDONS, NODE_ADDONS, Cluster, ClusterArgs
 from infra.cost_alarm import CostAlarm, CostAlarmArgs, billed_by_amazon
@@ -55,14 +55,14 @@ def build(run: Run) -> None:
     provider = amazon(run.plan.platform, run.chosen.environment)
     adoption = Adoption(run.chosen.environment, provider, run.state, run.plan)
     options = pulumi.ResourceOptions(providers=[provider], transformations=[adoption])
-    wanted = secrets.names(run.plan)
-    empty = secrets.without_value(run.plan, run.prefix, asking(provider)) if wanted else ()
+    wanted = secret_rules.names(run.plan)
+    empty = secret_rules.without_value(run.plan, run.prefix, asking(provider)) if wanted else ()
     arns: SecretArns = {}
     if wanted:
         arns = SecretStore(run.prefix, SecretStoreArgs(run.prefix, wanted, run.chosen.protected), options).arns
         for name in empty:
-            warn(secrets.problem(run.plan, run.prefix, name))
-        pulumi.export("waiting_for", [secrets.physical_name(run.prefix, name) for name in empty])
+            warn(secret_rules.problem(run.plan, run.prefix, name))
+        pulumi.export("waiting_for", [secret_rules.physical_name(run.prefix, name) for name in empty])
     if empty and not has_cluster(run.outputs):
         pulumi.log.warn("nothing else is made before these secrets have values, so that nothing else is paid for")
         return
@@ -84,7 +84,7 @@ class _Environment:
         address, platform = run.plan.platform.image_mirror, run.plan.platform
         self.mirror = Mirror(address, platform.account, platform.region, run.prefix) if address else None
         self.pulled = image_rules.placed(run.images, self.mirror, run.chosen.pull_secrets)
-        self.keys = secrets.key_store(run.plan, run.prefix)
+        self.keys = secret_rules.key_store(run.plan, run.prefix)
 
     def register(self) -> None:
         """Register everything, or what belongs to the stage."""

@@ -13,7 +13,7 @@ import pulumi_aws as aws
 
 from infra.identities import pod_identity_trust, read_secrets
 from infra.naming import GATEWAY_NAMESPACE, GATEWAY_RELEASE, IAM_ROLE_LIMIT
-from infra.secrets import RECOVERY_DAYS, physical_name
+from infra.secret_rules import RECOVERY_DAYS, physical_name
 from planner.words.diagnostics import Problem, Problems
 from planner.words.names import bounded
 

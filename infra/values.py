@@ -21,7 +21,7 @@ from infra.naming import (
     SERVING_NAMESPACE,
     label_value,
 )
-from infra.secrets import KeyStore, key_variables
+from infra.secret_rules import KeyStore, key_variables
 from infra.sizing import load_seconds, replica_share
 from infra.streaming import buffer_bytes
 from planner.documents import routing

@@ -81,7 +81,7 @@ def test_the_cluster_and_its_nodes_stand_in_it(registered: Registered) -> None:
 
 
 def test_pools_may_read_from_the_addresses_of_s3(registered: Registered) -> None:
-    release = registered.one(":Release", "chat")
+    release = registered.one(":Chart", "chat")
     assert release.inputs["values"]["networkPolicy"]["modelStoreCidrs"] == ["3.5.0.0/19", "52.216.0.0/15"]
 
 

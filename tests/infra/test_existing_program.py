@@ -30,7 +30,7 @@ def registered(environments: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
             return found
 
         monkeypatch.setattr(existing_facts, "read_facts", read)
-        monkeypatch.setattr("infra.existing_program._outputs", lambda: outputs or {})
+        monkeypatch.setattr("infra.program.stack_outputs", lambda: outputs or {})
         existing_sites.write(environments, site, "berlin", **keys)
         return run_program("prod", {"kubeconfig": "/etc/kubeconfig"})
 

@@ -28,7 +28,7 @@ def with_way(**way: Any) -> Plan:
 def test_without_a_way_in_nothing_is_registered_for_it(run: Run) -> None:
     registered = run()
     assert [r.type for r in registered.resources if ":lb/" in r.type or "acm" in r.type] == []
-    values = registered.one(":Release", "gateway").inputs["values"]
+    values = registered.one(":Chart", "gateway").inputs["values"]
     assert values["networkPolicy"]["clients"] == [{"namespaceSelector": {}}]
     assert "service" not in values
     assert registered.outputs["address"] == registered.outputs["gateway"]
@@ -43,7 +43,11 @@ def test_an_internal_load_balancer_stands_among_the_nodes_and_admits_the_stated_
     assert balancer["enableCrossZoneLoadBalancing"] is True
     assert set(balancer["subnets"]) == private
     assert balancer["securityGroups"] == ["spillway-prod-clients-id"]
-    rules = {r.name: r.inputs for r in registered.of("SecurityGroupIngressRule") if "cidrIpv4" in r.inputs}
+    rules = {
+        r.name: r.inputs
+        for r in registered.of("SecurityGroupIngressRule")
+        if "cidrIpv4" in r.inputs and "Clients" in r.inputs["description"]
+    }
     assert {rule["cidrIpv4"] for rule in rules.values()} == {"10.0.0.0/8", "192.168.4.0/24"}
     assert {(rule["fromPort"], rule["toPort"], rule["ipProtocol"]) for rule in rules.values()} == {(443, 443, "tcp")}
     assert registered.outputs["address"] == "https://llm.example.com"
@@ -66,7 +70,7 @@ def test_targets_are_the_system_nodes_at_the_port_of_the_gateways_service(run: R
     assert targets["healthCheck"]["path"] == "/readyz"
     attached = registered.one(":Attachment").inputs
     assert attached["autoscalingGroupName"] == "eks-system"
-    values = registered.one(":Release", "gateway").inputs["values"]
+    values = registered.one(":Chart", "gateway").inputs["values"]
     assert values["service"]["type"] == "NodePort"
     assert values["service"]["nodePort"] == ingress.NODE_PORT
     peers = [peer["ipBlock"]["cidr"] for peer in values["networkPolicy"]["clients"]]
@@ -90,14 +94,14 @@ def test_a_hosted_zone_gets_certificate_and_name(run: Run) -> None:
     public = {f"{r.name}-id" for r in registered.of(":Subnet") if "public" in r.name}
     assert len(public) == len(locks.ZONES)
     assert set(registered.one("lb/loadBalancer:LoadBalancer").inputs["subnets"]) == public
-    assert "annotations" not in registered.one(":Release", "gateway").inputs["values"]["service"]
+    assert "annotations" not in registered.one(":Chart", "gateway").inputs["values"]["service"]
 
 
 def test_a_stated_certificate_is_used_and_external_dns_is_told_the_name(run: Run) -> None:
     registered = run(locks.behind_balancer())
     assert registered.one(":Listener").inputs["certificateArn"] == locks.CERTIFICATE
     assert registered.of(":Certificate") == registered.of(":Record") == []
-    assert registered.one(":Release", "gateway").inputs["values"]["service"]["annotations"] == {
+    assert registered.one(":Chart", "gateway").inputs["values"]["service"]["annotations"] == {
         "external-dns.alpha.kubernetes.io/hostname": "llm.example.com",
         "external-dns.alpha.kubernetes.io/target": "spillway-prod.elb.example",
     }
@@ -115,7 +119,7 @@ def test_a_protected_environment_keeps_its_load_balancer(run: Run, monkeypatch: 
     monkeypatch.setattr("infra.inputs._not_committed", lambda path: ())
     monkeypatch.setattr("infra.inputs._unreviewed", lambda folder, name: ())
     assert (
-        run(locks.behind_balancer(), protected="true")
+        run(locks.behind_balancer(), protected="true", **locks.IMAGES)
         .one("lb/loadBalancer:LoadBalancer")
         .inputs["enableDeletionProtection"]
     )
@@ -132,7 +136,7 @@ def test_what_is_named_may_call_and_nobody_else() -> None:
 def test_the_clusters_own_gateway_lets_its_proxies_in(run: Run) -> None:
     plan = with_way(hostname="llm.example.com", gateway_api={"name": "shared", "namespace": "edge", "section": "https"})
     registered = run(plan)
-    values = registered.one(":Release", "gateway").inputs["values"]
+    values = registered.one(":Chart", "gateway").inputs["values"]
     assert values["httpRoute"] == {
         "enabled": True,
         "parentRefs": [{"name": "shared", "namespace": "edge", "sectionName": "https"}],
@@ -145,7 +149,7 @@ def test_the_clusters_own_gateway_lets_its_proxies_in(run: Run) -> None:
 
 def test_an_ingress_class_brings_its_annotations(run: Run) -> None:
     own = {"name": "nginx", "namespace": "edge", "tls_secret": "llm", "annotations": {"a/buffering": "off"}}
-    values = run(with_way(hostname="llm.example.com", ingress_class=own)).one(":Release", "gateway").inputs["values"]
+    values = run(with_way(hostname="llm.example.com", ingress_class=own)).one(":Chart", "gateway").inputs["values"]
     assert values["ingress"] == {
         "enabled": True,
         "className": "nginx",
@@ -202,7 +206,7 @@ def test_what_is_built_is_billed(run: Run, plan: Plan) -> None:
 def test_pools_get_certificates_and_the_gateway_their_authority(run: Run) -> None:
     plan = locks.on_platform(locks.plan(), pool_tls=PlannedPoolTls(authority="pool-ca", issuer="pools"))
     registered = run(plan)
-    releases = {release.name: release.inputs["values"] for release in registered.of(":Release")}
+    releases = {release.name: release.inputs["values"] for release in registered.of(":Chart")}
     assert releases.pop("gateway")["poolTls"] == {"secretName": "pool-ca"}
     assert [values["tls"] for values in releases.values()] == [
         {"issuer": {"name": "pools", "kind": "ClusterIssuer"}}

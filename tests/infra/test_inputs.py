@@ -137,7 +137,7 @@ UNREADABLE: dict[str, tuple[Spoil, str]] = {
 def started(monkeypatch: pytest.MonkeyPatch) -> list[Registered]:
     """Runs that came as far as registering something."""
     seen: list[Registered] = []
-    monkeypatch.setattr("infra.on_amazon.build", lambda *arguments: seen.append(Registered()))
+    monkeypatch.setattr("infra.on_amazon._Environment.register", lambda *arguments: seen.append(Registered()))
     return seen
 
 

@@ -22,7 +22,7 @@ SOFT = "gpus: {deny: 1, may_override: the CTO}"
 def started(monkeypatch: pytest.MonkeyPatch) -> list[Registered]:
     """Runs that came as far as registering something."""
     seen: list[Registered] = []
-    monkeypatch.setattr("infra.on_amazon.build", lambda *arguments: seen.append(Registered()))
+    monkeypatch.setattr("infra.on_amazon._Environment.register", lambda *arguments: seen.append(Registered()))
     return seen
 
 
@@ -95,7 +95,7 @@ def test_a_change_is_judged_against_what_is_deployed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     outputs = {} if deployed is None else {"usd_per_month": str(deployed)}
-    monkeypatch.setattr("infra.program.deployed_outputs", lambda: outputs)
+    monkeypatch.setattr("infra.program.stack_outputs", lambda: outputs)
     write(environments, "cost_change: {deny: $5}")
     if code == "POL011":
         with pytest.raises(pulumi.RunError, match=r"POL011.*\+\$"):
@@ -132,13 +132,13 @@ def test_a_protected_environment_is_judged_by_what_is_committed(environments: Pa
     for weaken in (lambda: team.unlink(), lambda: team.write_text("version: 1\nrules: {gpus: {deny: 99}}\n")):
         weaken()
         with pytest.raises(pulumi.RunError, match=r"what judges a protected environment.*policies/team.yaml"):
-            run_program("prod", {"protected": "true"})
+            run_program("prod", {"protected": "true", **locks.IMAGES})
         run_program("prod", {})  # an unprotected environment follows the working copy
         git("checkout", "-q", ".")
     override = "overrides: [{rule: team.gpus, reason: launch, by: Jane Doe, until: 2099-12-31}]\n"
     (environments / "prod.yaml").write_text(locks.environment_text() + override)
     with pytest.raises(pulumi.RunError, match=r"what judges a protected environment.*prod.yaml"):
-        run_program("prod", {"protected": "true"})
+        run_program("prod", {"protected": "true", **locks.IMAGES})
     git("commit", "-qam", "overridden")
-    run_program("prod", {"protected": "true"})
+    run_program("prod", {"protected": "true", **locks.IMAGES})
     assert len(started) == 3

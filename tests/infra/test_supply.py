@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra import image_rules, secrets
+from infra import image_rules, secret_rules
 from infra.charts import chart_image
 from infra.images import Image
 from infra.registries import AMAZON, CACHE_PREFIX_LIMIT, PUBLISHED, Mirror, layer_buckets, published
@@ -105,7 +105,7 @@ def test_amazons_registry_is_filled_from_docker_hub_with_the_teams_account(suppl
 
 
 def test_nodes_ask_the_mirror_and_docker_hubs_bucket_is_closed(supplied: Registered) -> None:
-    for release in supplied.of(":Release"):
+    for release in supplied.of(":Chart"):
         image = release.inputs["values"]["image"]
         own = release.name == "gateway"
         assert image["repository"] == (
@@ -118,7 +118,7 @@ def test_nodes_ask_the_mirror_and_docker_hubs_bucket_is_closed(supplied: Registe
 
 def test_pull_secrets_reach_every_pod_that_the_program_starts(run: Run) -> None:
     registered = run(pullSecrets='["registry"]', **locks.IMAGES)
-    releases = registered.of(":Release")
+    releases = registered.of(":Chart")
     assert [release.inputs["values"]["image"]["pullSecrets"] for release in releases] == [["registry"]] * len(releases)
     pod = registered.one(":DaemonSet").inputs["spec"]["template"]["spec"]
     assert pod["imagePullSecrets"] == [{"name": "registry"}]
@@ -140,7 +140,7 @@ def test_secrets_are_made_empty_and_the_gateway_alone_reads_its_keys(supplied: R
     assert [arn.rpartition("-")[2] for arn in statement["Resource"]] == ["OPENAI_API_KEY", "keys"]
     identity = supplied.one(":PodIdentityAssociation", "gateway-keys").inputs
     assert (identity["namespace"], identity["serviceAccount"]) == ("gateway", "gateway")
-    values = supplied.one(":Release", "gateway").inputs["values"]
+    values = supplied.one(":Chart", "gateway").inputs["values"]
     assert values["awsSecrets"] == {
         "region": "us-east-1",
         "clientKeys": "spillway-prod/client-keys",
@@ -181,9 +181,9 @@ def test_a_stack_that_serves_is_never_taken_back_to_its_secrets(environments: Pa
 def test_a_key_that_no_route_needs_may_stay_empty(run: Run) -> None:
     routes = tuple(route.model_copy(update={"fallback": ()}) for route in SUPPLIED.routes)
     quiet = SUPPLIED.model_copy(update={"routes": routes})
-    assert secrets.needed(SUPPLIED) == ("OPENAI_API_KEY", "client-keys", "docker-hub")
-    assert secrets.needed(quiet) == ("client-keys", "docker-hub")
-    store = secrets.key_store(quiet, "spillway-prod")
+    assert secret_rules.needed(SUPPLIED) == ("OPENAI_API_KEY", "client-keys", "docker-hub")
+    assert secret_rules.needed(quiet) == ("client-keys", "docker-hub")
+    store = secret_rules.key_store(quiet, "spillway-prod")
     assert store is not None
     assert store.provider_keys == {}
 
