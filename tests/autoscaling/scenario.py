@@ -22,12 +22,13 @@ import aiohttp
 from kubernetes import client
 
 from tests.charts.rendering import lasting, pool, render
-from tests.gateway.stage import document, route
+from tests.gateway.stage import document, restricted
 from tests.gateway.stage import pool as gateway_pool
 from tests.machines import PLAIN_STEP
 from twin.autoscaling import karpenter, keda, manifests, prometheus
 from twin.cluster import LocalCluster
 from twin.engine.clock import EngineClock
+from twin.engine.prompt import hint
 from twin.processes import program
 
 NAMESPACE, RELEASE, POOL = "spillway", "vllm-chat", "chat"
@@ -38,9 +39,13 @@ MACHINES = {
     "p5.48xlarge": 55.04,
     "m7i.2xlarge": 0.4032,
 }
-"""Machines that Karpenter may choose among, USD an hour."""
+"""Machines that the cloud sells, USD an hour."""
+MACHINE = "g6.xlarge"
+"""The machine of the node group, as a plan would name it."""
 PROMETHEUS, GATEWAY, ADMIN, ENGINE = 9095, 9180, 9190, 9200
 DEMAND_PER_REPLICA, STREAMS, MOST = 10, 35, 5
+ANSWER_TOKENS = 7000
+"""Some minutes at the engines' pace, which is more than the life needs."""
 NODE_GROUP = {"spillway.dev/node-group": "chat"}
 PATIENCE_S = 60.0
 
@@ -69,7 +74,8 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     policy = folder / "policy.json"
     urls = [f"http://127.0.0.1:{ENGINE + number}" for number in range(MOST)]
-    policy.write_text(json.dumps(document({POOL: gateway_pool(*urls, max_in_flight=12)}, chat=route({POOL: 1}))))
+    patient = restricted({POOL: 1.0}, deadline_ms=600_000, spill_after_ms=60_000)
+    policy.write_text(json.dumps(document({POOL: gateway_pool(*urls, max_in_flight=12)}, chat=patient)))
     clock = folder / "clock.json"
     clock.write_text(_clock().model_dump_json())
     with contextlib.ExitStack() as running:
@@ -91,7 +97,7 @@ async def _live(api: Any, url: str, seen: Observed) -> None:
     apps, core = client.AppsV1Api(api), client.CoreV1Api(api)
     taint = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
     core.create_namespace({"metadata": {"name": NAMESPACE}})
-    manifests.apply(api, [_device_plugin(), *karpenter.node_pool("chat", NODE_GROUP, [taint])])
+    manifests.apply(api, [_device_plugin(), *karpenter.node_pool("chat", MACHINE, NODE_GROUP, [taint])])
     manifests.apply(api, lasting(render("vllm", _values(url), release=RELEASE)))
 
     def wanted() -> int:
@@ -109,6 +115,7 @@ async def _live(api: Any, url: str, seen: Observed) -> None:
         seen.replicas[step], seen.seconds[step] = wanted(), round(time.monotonic() - began, 1)
 
     await reaches("idle", 1)
+    manifests.until(lambda: prometheus.value(url, "sum(spillway_demand)") == 0, "the gateway's figures in Prometheus")
     async with _streams(STREAMS):
         await reaches("busy", 4)
         seen.demand, seen.ready = prometheus.value(url, "sum(spillway_demand)"), ready()
@@ -139,7 +146,8 @@ async def _streams(number: int) -> AsyncIterator[None]:
 
 
 async def _stream(session: aiohttp.ClientSession) -> None:
-    body = {"model": "chat", "stream": True, "max_tokens": 8000, "messages": [{"role": "user", "content": "hello"}]}
+    asked = [{"role": "user", "content": hint(100, ANSWER_TOKENS)}]
+    body = {"model": "chat", "stream": True, "max_tokens": ANSWER_TOKENS, "messages": asked}
     async with session.post(f"http://127.0.0.1:{GATEWAY}/v1/chat/completions", json=body) as answer:
         assert answer.status == 200, await answer.text()
         async for _ in answer.content:

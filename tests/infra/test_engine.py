@@ -84,6 +84,7 @@ def life(cluster: RunningCluster, tmp_path_factory: pytest.TempPathFactory) -> L
     )
     pulumi.configure("gatewayImage", GATEWAY_IMAGE)
     pulumi.configure("weightsImage", WEIGHTS_IMAGE)
+    pulumi.configure("engineImage", locks.IMAGES["engineImage"])
     life, api = Life(), ClusterView(cluster.kubeconfig)
 
     zone = existing.provide(pulumi.account, "us-east-1", zones=["example.com"])["example.com"]

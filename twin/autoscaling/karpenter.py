@@ -46,8 +46,10 @@ def provisioning(
         yield
 
 
-def node_pool(name: str, labels: Mapping[str, str], taints: Iterable[Mapping[str, str]]) -> list[dict[str, Any]]:
-    """Return the objects of a pool of machines on demand, whose nodes carry these labels and taints."""
+def node_pool(
+    name: str, instance_type: str, labels: Mapping[str, str], taints: Iterable[Mapping[str, str]]
+) -> list[dict[str, Any]]:
+    """Return the objects of a pool of machines of one type on demand, whose nodes carry these labels and taints."""
     node_class = {"group": "karpenter.kwok.sh", "kind": CLASS_KIND, "name": "default"}
     return [
         {"apiVersion": "karpenter.kwok.sh/v1alpha1", "kind": CLASS_KIND, "metadata": {"name": "default"}, "spec": {}},
@@ -64,6 +66,7 @@ def node_pool(name: str, labels: Mapping[str, str], taints: Iterable[Mapping[str
                         "requirements": [
                             {"key": "karpenter.sh/capacity-type", "operator": "In", "values": ["on-demand"]},
                             {"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]},
+                            {"key": "node.kubernetes.io/instance-type", "operator": "In", "values": [instance_type]},
                         ],
                     },
                 },

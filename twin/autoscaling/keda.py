@@ -92,7 +92,7 @@ def _certificates(folder: Path) -> bytes:
     folder.mkdir(parents=True)
     authority = certificates.new_authority()
     names = [f"{service}.{NAMESPACE}{rest}" for service in _SERVICES for rest in ("", ".svc", ".svc.cluster.local")]
-    identity = certificates.serving_identity(authority, "keda", (*names, "localhost"), ("127.0.0.1",))
+    identity = certificates.serving_identity(authority, "keda", (*names, "localhost"), ("127.0.0.1",), calls=True)
     held = certificates.certificate_pem(authority.certificate)
     (folder / "ca.crt").write_bytes(held)
     (folder / "tls.crt").write_bytes(identity.certificate)

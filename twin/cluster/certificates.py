@@ -84,17 +84,20 @@ def serving_identity(
     name: str = "kube-apiserver",
     names: tuple[str, ...] = _SERVING_NAMES,
     addresses: tuple[str, ...] = _SERVING_ADDRESSES,
+    *,
+    calls: bool = False,
 ) -> Identity:
     """Make a server's certificate. By default it is the API server's: for loopback, the in-cluster service names, and
-    endpoints of EKS.
+    endpoints of EKS. With `calls`, the server may show it where it is a client itself.
     """
+    usages = [ExtendedKeyUsageOID.SERVER_AUTH, *([ExtendedKeyUsageOID.CLIENT_AUTH] if calls else [])]
     key = ec.generate_private_key(ec.SECP256R1())
     spoken: list[x509.GeneralName] = [x509.DNSName(each) for each in names]
     spoken += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
     certificate = (
         _builder(_name(name, None), authority.certificate.subject, key.public_key())
         .add_extension(x509.SubjectAlternativeName(spoken), critical=False)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         .sign(authority.key, hashes.SHA256())
     )
     return Identity(name, certificate_pem(certificate), _key_pem(key))
