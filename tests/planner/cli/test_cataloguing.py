@@ -41,7 +41,7 @@ def test_a_configuration_becomes_a_row_and_says_what_it_could_not_tell() -> None
         assert told in ended.out
     model = catalog_beside(Path("environments")).models["support-7b"]
     assert (model.hf_id, model.revision, model.licence) == ("acme/Support-7B", COMMIT, "Apache-2.0")
-    assert model.gaps() == ()
+    assert [gap.kind for gap in model.gaps()] == ["tools"]
     assert row("support-7b").endswith("...\n")
 
 
