@@ -16,7 +16,7 @@ from infra.settings import StackSettings
 from planner.plan.plan import Plan
 from planner.words.diagnostics import Problem, Severity
 
-PUBLISH = "publish {name}/Dockerfile (docs/deploy.md, `Images`; examples/workflows/images.yml does it), then"
+PUBLISH = "publish {name}/Dockerfile (docs/deploy-options.md, `Images`; examples/workflows/images.yml does it), then"
 FIND = "find it with `crane digest {image}` or `docker buildx imagetools inspect {image}`, then"
 
 

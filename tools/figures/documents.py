@@ -18,6 +18,7 @@ from tools.figures import (
     accuracy_tables,
     catalog_tables,
     decision_index,
+    deploy_tables,
     make_targets,
     mix_tables,
     performance_tables,
@@ -55,6 +56,7 @@ TABLES: Mapping[str, Callable[[], Mapping[str, list[str]]]] = {
     ACCURACY: lambda: accuracy_tables.parts(_predicted()),
     "docs/catalog.md": catalog_tables.parts,
     "docs/commands.md": lambda: make_targets.parts(ROOT / "Makefile"),
+    "docs/deploy.md": lambda: deploy_tables.parts(worked_plan("prod")),
     "docs/performance.md": performance_tables.parts,
     "docs/why-this-mix.md": lambda: mix_tables.parts(worked_plan("prod")),
 }
