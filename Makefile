@@ -32,6 +32,7 @@ help: ## Show this list
 
 setup: setup-python ## Make .venv and build the pinned tools (nothing to do: under a second)
 	@$(SETUP_TOOLS)
+	@[ "$$CI" != true ] || $(MAKE) $(LINTERS)/complete
 
 setup-python: ## Make .venv from requirements.lock: enough for planning and rehearsing
 	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python; do \
