@@ -51,7 +51,9 @@ LINKED = ("eks", "eks-nodegroup", "elasticloadbalancing", "pullthroughcache.ecr"
 BOUNDED = frozenset({"iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"})
 RULES = frozenset({"ec2:AuthorizeSecurityGroupEgress", "ec2:AuthorizeSecurityGroupIngress"})
 """Actions that make rules of firewalls, which have tags of their own."""
-_OF_NODES = frozenset(f"ec2:{a}" for a in ("AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress"))
+_OF_NODES = frozenset(
+    {"ec2:AuthorizeSecurityGroupIngress", "ec2:ModifySecurityGroupRules", "ec2:RevokeSecurityGroupIngress"}
+)
 _NEW = re.compile(r"\w+:(Create(?!Tags|Route$|LaunchTemplateVersion)|Allocate)")
 _READ = re.compile(
     r"(ec2|elasticloadbalancing):Describe|(eks:DescribeAddonVersions|logs:DescribeLogGroups|tag:GetResources"
@@ -153,7 +155,7 @@ def _tagged_statements(actions: Iterable[str], scope: _Scope) -> list[Statement]
         ),
         # A rule is judged beside its group, which "Change" or "NodesFirewall" admits.
         _allow("NewRules", rest & RULES, [scope.arn("ec2", "security-group-rule/*")], scope.asked),
-        # EKS makes the security group of the nodes, and gives it this tag alone.
+        # EKS makes the security group of the nodes, and tags it with the cluster and not with the environment.
         _allow(
             "NodesFirewall",
             rest & _OF_NODES,
@@ -191,7 +193,9 @@ def _named_statements(actions: frozenset[str], scope: _Scope) -> list[Statement]
             [scope.arn("kms", "key/*") if _of(["kms"], actions) else scope.arn("acm", "certificate/*")],
             scope.asked | scope.untagged,
         ),
-        _allow("Targets", targets, [scope.arn("autoscaling", "*")], scope.of_cluster("eks:cluster-name")),
+        _allow(
+            "Targets", targets, [scope.arn("autoscaling", "autoScalingGroup:*")], scope.of_cluster("eks:cluster-name")
+        ),
         _allow(
             "Attach",
             actions & {"iam:AttachRolePolicy", "iam:DetachRolePolicy"},

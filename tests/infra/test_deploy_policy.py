@@ -78,7 +78,7 @@ def test_a_rule_may_be_made_for_the_nodes_and_nothing_else_of_what_eks_made() ->
     tag = {"StringLike": {"aws:ResourceTag/aws:eks:cluster-name": "spillway-prod-*"}}
     of_nodes = [one for one in allowing("ec2:AuthorizeSecurityGroupIngress") if one.get("Condition") == tag]
     assert [one["Action"] for one in of_nodes] == [
-        ["ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"]
+        ["ec2:AuthorizeSecurityGroupIngress", "ec2:ModifySecurityGroupRules", "ec2:RevokeSecurityGroupIngress"]
     ]
 
 
