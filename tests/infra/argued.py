@@ -19,7 +19,7 @@ ARGUED: Mapping[str, str] = {
     "images are published",
     "checkov CKV_AWS_149 AWS::SecretsManager::Secret": "Secrets Manager encrypts every secret with a key that only it "
     "may use, for this account alone; one of the account's costs a dollar a month and admits the same roles",
-    "checkov CKV_AWS_91 AWS::ElasticLoadBalancingV2::LoadBalancer": "a network load balancer logs TLS handshakes alone, "
+    "checkov CKV_AWS_91 AWS::ElasticLoadBalancingV2::LoadBalancer": "a network load balancer logs TLS handshakes, "
     "into one more bucket; the gateway logs each call with its client",
     # parliament, of the policies.
     "parliament RESOURCE_MISMATCH SpillwayProdNodeImagesRolepolicy: [{'action': 'ecr:BatchImportUpstreamImage'": (
