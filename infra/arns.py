@@ -1,7 +1,7 @@
 """What an ARN names: the type of the resource, and the id by which the provider imports it.
 
-Only types that may be imported stand here: those whose name the program gives, or that have no name. A name that the
-provider has invented is not given again by an import, and the next run would replace the resource.
+Every type of the program that bears tags stands here. A name that the provider has invented is not given again by an
+import: such types stand in `infra.strays.NAMED` too.
 """
 
 from __future__ import annotations
@@ -31,9 +31,16 @@ _FORMS = (
     (r":ec2:[^:]*:\d+:launch-template/(lt-\w+)", "aws:ec2/launchTemplate:LaunchTemplate", "{0}"),
     (r":ec2:[^:]*:\d+:vpc-endpoint/(vpce-\w+)", "aws:ec2/vpcEndpoint:VpcEndpoint", "{0}"),
     (r":ec2:[^:]*:\d+:vpc-flow-log/(fl-\w+)", "aws:ec2/flowLog:FlowLog", "{0}"),
+    (r":ec2:[^:]*:\d+:security-group/(sg-\w+)", "aws:ec2/securityGroup:SecurityGroup", "{0}"),
     (r":kms:[^:]*:\d+:key/([\w-]+)", "aws:kms/key:Key", "{0}"),
     (r":s3:::([^/]+)", "aws:s3/bucket:Bucket", "{0}"),
     (r":logs:[^:]*:\d+:log-group:([^:]+)(?::\*)?", "aws:cloudwatch/logGroup:LogGroup", "{0}"),
+    (r":ecr:[^:]*:\d+:repository/(.+)", "aws:ecr/repository:Repository", "{0}"),
+    (r":acm:[^:]*:\d+:certificate/[\w-]+", "aws:acm/certificate:Certificate", "{arn}"),
+    (r":secretsmanager:[^:]*:\d+:secret:.+", "aws:secretsmanager/secret:Secret", "{arn}"),
+    (r":elasticloadbalancing:[^:]*:\d+:loadbalancer/net/.+", "aws:lb/loadBalancer:LoadBalancer", "{arn}"),
+    (r":elasticloadbalancing:[^:]*:\d+:listener/net/.+", "aws:lb/listener:Listener", "{arn}"),
+    (r":elasticloadbalancing:[^:]*:\d+:targetgroup/.+", "aws:lb/targetGroup:TargetGroup", "{arn}"),
 )
 _PATTERNS = tuple((re.compile(f"arn:aws[\\w-]*{form}"), token, spelled) for form, token, spelled in _FORMS)
 
@@ -42,5 +49,5 @@ def named_by(arn: str) -> tuple[str, str] | None:
     """Return type and id of the resource; None for a type that is not imported."""
     for pattern, token, spelled in _PATTERNS:
         if match := pattern.fullmatch(arn):
-            return token, spelled.format(*match.groups())
+            return token, spelled.format(*match.groups(), arn=arn)
     return None

@@ -11,6 +11,14 @@ from collections.abc import Iterable, Mapping
 
 _TAGS = "CreateTags DeleteTags"
 _ROWS: Mapping[str, Mapping[str, str]] = {
+    "aws:acm/certificate:Certificate": {
+        "acm": "RequestCertificate DescribeCertificate UpdateCertificateOptions DeleteCertificate "
+        "ListTagsForCertificate AddTagsToCertificate RemoveTagsFromCertificate"
+    },
+    "aws:acm/certificateValidation:CertificateValidation": {"acm": "DescribeCertificate"},
+    "aws:autoscaling/attachment:Attachment": {
+        "autoscaling": "AttachLoadBalancerTargetGroups DetachLoadBalancerTargetGroups DescribeAutoScalingGroups"
+    },
     "aws:budgets/budget:Budget": {"budgets": "ModifyBudget ViewBudget ListTagsForResource TagResource UntagResource"},
     "aws:cloudwatch/logGroup:LogGroup": {
         "logs": "CreateLogGroup DeleteLogGroup PutRetentionPolicy DeleteRetentionPolicy DescribeLogGroups "
@@ -56,6 +64,16 @@ _ROWS: Mapping[str, Mapping[str, str]] = {
     "aws:ec2/vpcEndpoint:VpcEndpoint": {
         "ec2": "CreateVpcEndpoint ModifyVpcEndpoint DeleteVpcEndpoints DescribeVpcEndpoints DescribePrefixLists "
         f"DescribeManagedPrefixLists {_TAGS}"
+    },
+    "aws:ecr/lifecyclePolicy:LifecyclePolicy": {"ecr": "PutLifecyclePolicy GetLifecyclePolicy DeleteLifecyclePolicy"},
+    "aws:ecr/pullThroughCacheRule:PullThroughCacheRule": {
+        "ecr": "CreatePullThroughCacheRule UpdatePullThroughCacheRule DeletePullThroughCacheRule "
+        "DescribePullThroughCacheRules",
+        "iam": "CreateServiceLinkedRole",
+    },
+    "aws:ecr/repository:Repository": {
+        "ecr": "CreateRepository DeleteRepository DescribeRepositories PutImageScanningConfiguration "
+        "PutImageTagMutability ListTagsForResource TagResource UntagResource"
     },
     "aws:eks/accessEntry:AccessEntry": {
         "eks": "CreateAccessEntry UpdateAccessEntry DeleteAccessEntry DescribeAccessEntry TagResource UntagResource"
@@ -109,12 +127,16 @@ _ROWS: Mapping[str, Mapping[str, str]] = {
     "aws:lb/loadBalancer:LoadBalancer": {
         "elasticloadbalancing": "CreateLoadBalancer DeleteLoadBalancer ModifyLoadBalancerAttributes SetIpAddressType "
         "SetSecurityGroups SetSubnets DescribeLoadBalancers DescribeLoadBalancerAttributes "
-        "DescribeCapacityReservation DescribeTags AddTags RemoveTags"
+        "DescribeCapacityReservation DescribeTags AddTags RemoveTags",
+        "ec2": "DescribeAccountAttributes DescribeInternetGateways DescribeNetworkInterfaces DescribeSecurityGroups "
+        "DescribeSubnets DescribeVpcs",
+        "iam": "CreateServiceLinkedRole",
     },
     "aws:lb/targetGroup:TargetGroup": {
         "elasticloadbalancing": "CreateTargetGroup DeleteTargetGroup ModifyTargetGroup ModifyTargetGroupAttributes "
         "DescribeTargetGroups DescribeTargetGroupAttributes DescribeTags AddTags RemoveTags"
     },
+    "aws:route53/record:Record": {"route53": "GetHostedZone ListResourceRecordSets ChangeResourceRecordSets GetChange"},
     "aws:s3/bucket:Bucket": {
         "s3": "CreateBucket DeleteBucket DeleteObject DeleteObjectVersion ListBucket ListBucketVersions "
         "GetAccelerateConfiguration GetBucketAcl GetBucketCORS GetBucketLogging GetBucketObjectLockConfiguration "
@@ -137,18 +159,45 @@ _ROWS: Mapping[str, Mapping[str, str]] = {
         "secretsmanager": "CreateSecret UpdateSecret DeleteSecret DescribeSecret GetResourcePolicy TagResource "
         "UntagResource"
     },
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": {
+        "ec2": "AuthorizeSecurityGroupEgress RevokeSecurityGroupEgress ModifySecurityGroupRules "
+        f"DescribeSecurityGroupRules {_TAGS}"
+    },
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": {
         "ec2": "AuthorizeSecurityGroupIngress RevokeSecurityGroupIngress ModifySecurityGroupRules "
         f"DescribeSecurityGroupRules {_TAGS}"
     },
+}
+_QUESTIONS: Mapping[str, str] = {
+    "aws:ec2/getNatGateway:getNatGateway": "ec2:DescribeNatGateways",
+    "aws:ec2/getPrefixList:getPrefixList": "ec2:DescribePrefixLists",
+    "aws:ec2/getRouteTable:getRouteTable": "ec2:DescribeRouteTables",
+    "aws:ec2/getRouteTables:getRouteTables": "ec2:DescribeRouteTables",
+    "aws:ec2/getSubnet:getSubnet": "ec2:DescribeSubnets",
+    "aws:ec2/getSubnets:getSubnets": "ec2:DescribeSubnets",
+    "aws:ec2/getVpc:getVpc": "ec2:DescribeVpcs ec2:DescribeVpcAttribute ec2:DescribeRouteTables",
+    "aws:ec2/getVpcs:getVpcs": "ec2:DescribeVpcs",
+    "aws:eks/getAddonVersion:getAddonVersion": "eks:DescribeAddonVersions",
+    "aws:eks/getCluster:getCluster": "eks:DescribeCluster",
+    "aws:eks/getNodeGroup:getNodeGroup": "eks:DescribeNodegroup",
+    "aws:iam/getRoles:getRoles": "iam:ListRoles",
+    "aws:kms/getKey:getKey": "kms:DescribeKey",
+    "aws:resourcegroupstaggingapi/getResources:getResources": "tag:GetResources",
+    "aws:secretsmanager/getSecretVersions:getSecretVersions": "secretsmanager:ListSecretVersionIds",
+    "aws:ssm/getParameter:getParameter": "ssm:GetParameter",
 }
 PERMISSIONS: Mapping[str, frozenset[str]] = {
     kind: frozenset(f"{service}:{action}" for service, actions in row.items() for action in actions.split())
     for kind, row in _ROWS.items()
 }
 """Type → the actions that it needs, such as `eks:CreateCluster`."""
+QUESTIONS: Mapping[str, frozenset[str]] = {token: frozenset(actions.split()) for token, actions in _QUESTIONS.items()}
+"""What the program asks AWS before it registers anything → the actions that the answer needs."""
 
 
 def needed_by(kinds: Iterable[str]) -> frozenset[str]:
-    """Return the actions that resources of these types need. Raises KeyError for a type without a row."""
-    return frozenset().union(*(PERMISSIONS[kind] for kind in kinds))
+    """Return the actions that resources of these types need, and the program's questions.
+
+    Raises KeyError for a type without a row.
+    """
+    return frozenset().union(*QUESTIONS.values(), *(PERMISSIONS[kind] for kind in kinds))

@@ -78,7 +78,7 @@ class Mirror:
 
     def cached(self, registry: Registry) -> str:
         """Return the beginning of the names of repositories that Amazon's registry fills from there."""
-        return f"{bounded(self.prefix, CACHE_PREFIX_LIMIT - len('/public'))}/{registry.short}"
+        return f"{cache_folder(self.prefix)}/{registry.short}"
 
     def fetched(self, images: Iterable[Image]) -> dict[Registry, tuple[str, ...]]:
         """Return the repositories that Amazon's registry fills, by where it fetches them from, sorted."""
@@ -88,6 +88,11 @@ class Mirror:
             if self.address == AMAZON and registry is not None and registry.upstream is not None:
                 found.setdefault(registry, set()).add(path)
         return {registry: tuple(sorted(found[registry])) for registry in PUBLISHED if registry in found}
+
+
+def cache_folder(prefix: str) -> str:
+    """Return the first folder of all repositories that Amazon's registry fills for an environment."""
+    return bounded(prefix, CACHE_PREFIX_LIMIT - len("/public"))
 
 
 def published(image: Image) -> tuple[Registry | None, str]:

@@ -33,10 +33,15 @@ RESOURCE_TAG = "spillway.dev/resource"
 NAMED = {
     "aws:cloudwatch/logGroup:LogGroup": "name",
     "aws:ec2/launchTemplate:LaunchTemplate": "name",
+    "aws:ec2/securityGroup:SecurityGroup": "name",
     "aws:iam/role:Role": "name",
+    "aws:lb/loadBalancer:LoadBalancer": "name",
+    "aws:lb/targetGroup:TargetGroup": "name",
     "aws:s3/bucket:Bucket": "bucket",
 }
 """Type -> the property with a name that the provider invents once. Later runs give it again."""
+REPLACED_WITH = {"aws:lb/loadBalancer:LoadBalancer": "internal"}
+"""Type -> the property whose change makes another resource beside the old one, which needs another name."""
 HOURS = 730
 POLL_S, PATIENCE_S = 5.0, 1800.0
 
@@ -81,14 +86,14 @@ class Adoption:
             properties["tags"] = {**(properties["tags"] or {}), RESOURCE_TAG: args.name}
         named = NAMED.get(args.type_)
         if key in self._state:
-            if named and properties.get(named) is None:
+            if named and properties.get(named) is None and not self._is_replaced(key, properties):
                 properties[named] = self._state[key].get(named)
             return pulumi.ResourceTransformationResult(args.props, args.opts)
         identifier = self._identifier(key, properties)
         if identifier is None:
             return pulumi.ResourceTransformationResult(args.props, args.opts)
         if named and properties.get(named) is None:
-            properties[named] = identifier
+            properties[named] = _name_in(identifier)
         self._adopted.add(key)
         warn(self._told(key, identifier))
         taken = pulumi.ResourceOptions(import_=identifier, ignore_changes=["*"])
@@ -123,6 +128,10 @@ class Adoption:
                 else:
                     strays[identity[0], name] = Stray(identity[0], name, identity[1], arn)
         return strays
+
+    def _is_replaced(self, key: tuple[str, str], properties: Mapping[str, Any]) -> bool:
+        changed = REPLACED_WITH.get(key[0])
+        return changed is not None and self._state[key].get(changed) != properties.get(changed)
 
     def _is_lost(self, token: str, identifier: str) -> bool:
         """Tell whether a stray is on its way out. What is being made is waited for, but not in a preview."""
@@ -215,6 +224,13 @@ def _removal(arn: str) -> str:
     if identity is not None and identity[0] == "aws:eks/cluster:Cluster":
         return f"aws eks delete-cluster --name {identity[1]}"
     return "look at it in the console, and delete it where nobody needs it"
+
+
+def _name_in(identifier: str) -> str | None:
+    """Return the name that an id says; the id of a security group says none, and the import itself brings it."""
+    if identifier.startswith("sg-"):
+        return None
+    return identifier.split("/")[-2] if ":elasticloadbalancing:" in identifier else identifier
 
 
 def _arns(outputs: Mapping[str, Any]) -> list[str]:

@@ -13,8 +13,28 @@ ARGUED: Mapping[str, str] = {
     "who read what; a bucket of access logs would be billed and kept for nobody",
     "checkov CKV_AWS_158 AWS::Logs::LogGroup": "CloudWatch encrypts every group with a key of its own; one of the "
     "account's costs a dollar a month, and a policy that, when wrong, stops the logs",
-    # parliament, of the policies of the role that deploys.
-    "parliament RESOURCE_POLICY_PRIVILEGE_ESCALATION DeployPolicyCluster": "who makes the bucket gives it its policy; "
+    "checkov CKV_AWS_51 AWS::ECR::Repository": "a cache follows the tags of others, which move; what runs is "
+    "named by its digest",
+    "checkov CKV_AWS_136 AWS::ECR::Repository": "the registry encrypts every layer with a key of its own, and these "
+    "images are published",
+    "checkov CKV_AWS_149 AWS::SecretsManager::Secret": "Secrets Manager encrypts every secret with a key that only it "
+    "may use, for this account alone; one of the account's costs a dollar a month and admits the same roles",
+    "checkov CKV_AWS_91 AWS::ElasticLoadBalancingV2::LoadBalancer": "a network load balancer logs TLS handshakes, "
+    "into one more bucket; the gateway logs each call with its client",
+    # parliament, of the policies.
+    "parliament RESOURCE_MISMATCH SpillwayProdNodeImagesRolepolicy: [{'action': 'ecr:BatchImportUpstreamImage'": (
+        "its list is older than AWS's, where this action is judged on repositories"
+    ),
+    "parliament RESOURCE_MISMATCH DeployPolicyNetwork: [{'action': 'ec2:AuthorizeSecurityGroupEgress'": (
+        "a rule that is made with tags is judged beside its group, which other statements admit"
+    ),
+    "parliament RESOURCE_MISMATCH DeployPolicyServices: [{'action': 'ssm:GetParameter'": (
+        "what AWS publishes to all has no account in its ARN"
+    ),
+    "parliament UNKNOWN_CONDITION_FOR_ACTION DeployPolicyNetwork: Unknown condition elasticloadbalancing:": (
+        "its list is older than this condition, by which AWS tells tags of what is made"
+    ),
+    "parliament RESOURCE_POLICY_PRIVILEGE_ESCALATION DeployPolicyServices": "who makes the bucket gives it its policy; "
     "it reaches the environment's own bucket, which holds copies of weights",
     "parliament RESOURCE_STAR DeployPolicyNetwork": "AWS judges most reads of EC2 on no resource; machines start from "
     "images and networks of others, and only from launch templates of this account and region",

@@ -7,6 +7,7 @@ have is an error, unless the table gives the reason why it is not AWS's.
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+import regex
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
@@ -29,7 +31,8 @@ class Kind:
     """A kind is how a Pulumi type is told to CloudFormation.
 
     schema: CloudFormation's type.
-    renamed: Pulumi's path → CloudFormation's path. A path is dotted; `[]` at its end makes a list of one.
+    renamed: Pulumi's path → CloudFormation's path. A path is dotted; `[]` at the end of a step makes a list of one.
+        Where a path of Pulumi's has two steps, each member of the structure must have a row.
     left_out: Pulumi's property → why no rule of AWS's speaks of it.
     added: CloudFormation's properties that Pulumi's type implies.
     named: CloudFormation's property of the name that Pulumi invents; empty where it invents none.
@@ -49,7 +52,20 @@ class Kind:
 OF_PROVIDER = "a setting of Pulumi's provider, which AWS never sees"
 ONE_OF_CFN = "CloudFormation has one property for both; the other of the two is judged"
 
+OF_ATTRIBUTES = "an attribute, which CloudFormation takes as any text; the twin judges its values"
+UNTAGGED = "CloudFormation tags no rule of a firewall; EC2 does, as AuthorizeSecurityGroupIngress says"
+WAIT = "a wait of Pulumi's for the certificate, which AWS never sees"
+
 KINDS: Mapping[str, Kind] = {
+    "aws:acm/certificate:Certificate": Kind("AWS::CertificateManager::Certificate"),
+    "aws:acm/certificateValidation:CertificateValidation": Kind(
+        "AWS::CertificateManager::Certificate",
+        left_out={"certificateArn": WAIT, "validationRecordFqdns": WAIT},
+        part=True,
+    ),
+    "aws:autoscaling/attachment:Attachment": Kind(
+        "AWS::AutoScaling::AutoScalingGroup", {"lbTargetGroupArn": "TargetGroupARNs[]"}, part=True
+    ),
     "aws:budgets/budget:Budget": Kind(
         "AWS::Budgets::Budget",
         renamed={
@@ -58,6 +74,7 @@ KINDS: Mapping[str, Kind] = {
             "budgetType": "Budget.BudgetType",
             "timeUnit": "Budget.TimeUnit",
             "name": "Budget.BudgetName",
+            "tags": "ResourceTags",
         },
         left_out={
             "notifications": "botocore's model of CreateBudget judges them",
@@ -77,8 +94,9 @@ KINDS: Mapping[str, Kind] = {
     ),
     "aws:ec2/launchTemplate:LaunchTemplate": Kind(
         "AWS::EC2::LaunchTemplate",
-        {"name": "LaunchTemplateName"},
+        {"name": "LaunchTemplateName", "tags": "TagSpecifications[].Tags"},
         left_out={"updateDefaultVersion": OF_PROVIDER},
+        added={"TagSpecifications": [{"ResourceType": "launch-template"}]},
         named="LaunchTemplateName",
         under="LaunchTemplateData",
     ),
@@ -95,6 +113,15 @@ KINDS: Mapping[str, Kind] = {
     "aws:ec2/subnet:Subnet": Kind("AWS::EC2::Subnet"),
     "aws:ec2/vpc:Vpc": Kind("AWS::EC2::VPC"),
     "aws:ec2/vpcEndpoint:VpcEndpoint": Kind("AWS::EC2::VPCEndpoint", {"policy": "PolicyDocument"}),
+    "aws:ecr/lifecyclePolicy:LifecyclePolicy": Kind(
+        "AWS::ECR::Repository",
+        {"repository": "RepositoryName", "policy": "LifecyclePolicy.LifecyclePolicyText"},
+        part=True,
+    ),
+    "aws:ecr/pullThroughCacheRule:PullThroughCacheRule": Kind("AWS::ECR::PullThroughCacheRule"),
+    "aws:ecr/repository:Repository": Kind(
+        "AWS::ECR::Repository", {"name": "RepositoryName", "forceDelete": "EmptyOnDelete"}
+    ),
     "aws:eks/accessEntry:AccessEntry": Kind("AWS::EKS::AccessEntry"),
     "aws:eks/accessPolicyAssociation:AccessPolicyAssociation": Kind(
         "AWS::EKS::AccessEntry",
@@ -136,25 +163,43 @@ KINDS: Mapping[str, Kind] = {
     ),
     "aws:kms/key:Key": Kind("AWS::KMS::Key", {"deletionWindowInDays": "PendingWindowInDays"}),
     "aws:lb/listener:Listener": Kind(
-        "AWS::ElasticLoadBalancingV2::Listener", {"certificateArn": "Certificates[].CertificateArn"}
+        "AWS::ElasticLoadBalancingV2::Listener",
+        {"certificateArn": "Certificates[].CertificateArn"},
+        left_out={"tcpIdleTimeoutSeconds": OF_ATTRIBUTES},
     ),
     "aws:lb/loadBalancer:LoadBalancer": Kind(
         "AWS::ElasticLoadBalancingV2::LoadBalancer",
         {"loadBalancerType": "Type"},
         left_out={
             "internal": "CloudFormation's Scheme, of two values",
-            "enableDeletionProtection": "an attribute, which CloudFormation takes as any text",
-            "enableCrossZoneLoadBalancing": "an attribute, which CloudFormation takes as any text",
+            "enableDeletionProtection": OF_ATTRIBUTES,
+            "enableCrossZoneLoadBalancing": OF_ATTRIBUTES,
         },
         named="Name",
     ),
     "aws:lb/targetGroup:TargetGroup": Kind(
         "AWS::ElasticLoadBalancingV2::TargetGroup",
+        {
+            "healthCheck.interval": "HealthCheckIntervalSeconds",
+            "healthCheck.timeout": "HealthCheckTimeoutSeconds",
+            "healthCheck.healthyThreshold": "HealthyThresholdCount",
+            "healthCheck.unhealthyThreshold": "UnhealthyThresholdCount",
+            "healthCheck.protocol": "HealthCheckProtocol",
+            "healthCheck.path": "HealthCheckPath",
+            "healthCheck.port": "HealthCheckPort",
+            "healthCheck.matcher": "Matcher.HttpCode",
+        },
         left_out={
-            "deregistrationDelay": "an attribute, which CloudFormation takes as any text",
-            "healthCheck": "flat in CloudFormation; botocore's model of CreateTargetGroup judges it in the twin",
+            "deregistrationDelay": OF_ATTRIBUTES,
+            "preserveClientIp": OF_ATTRIBUTES,
+            "targetHealthStates": OF_ATTRIBUTES,
         },
         named="Name",
+    ),
+    "aws:route53/record:Record": Kind(
+        "AWS::Route53::RecordSet",
+        {"zoneId": "HostedZoneId", "records": "ResourceRecords", "aliases": "AliasTarget"},
+        left_out={"allowOverwrite": OF_PROVIDER},
     ),
     "aws:s3/bucket:Bucket": Kind(
         "AWS::S3::Bucket", {"bucket": "BucketName"}, left_out={"forceDestroy": OF_PROVIDER}, named="BucketName"
@@ -172,14 +217,35 @@ KINDS: Mapping[str, Kind] = {
         part=True,
     ),
     "aws:s3/bucketVersioning:BucketVersioning": Kind("AWS::S3::Bucket", {"bucket": "BucketName"}, part=True),
+    "aws:secretsmanager/secret:Secret": Kind(
+        "AWS::SecretsManager::Secret",
+        left_out={"recoveryWindowInDays": "an argument of DeleteSecret, of 7 to 30 days or 0 for none"},
+    ),
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": Kind(
+        "AWS::EC2::SecurityGroupEgress",
+        {
+            "securityGroupId": "GroupId",
+            "cidrIpv4": "CidrIp",
+            "referencedSecurityGroupId": "DestinationSecurityGroupId",
+        },
+        left_out={"tags": UNTAGGED},
+    ),
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": Kind(
+        "AWS::EC2::SecurityGroupIngress",
+        {"securityGroupId": "GroupId", "cidrIpv4": "CidrIp", "referencedSecurityGroupId": "SourceSecurityGroupId"},
+        left_out={"tags": UNTAGGED},
+    ),
 }
 
 RENAMED_INSIDE: Mapping[str, str] = {
     "applyserversideencryptionbydefault": "serversideencryptionbydefault",
     "kmsmasterkeyid": "kmsmasterkeyid",
+    "name": "dnsname",  # of an alias
+    "zoneid": "hostedzoneid",
     "filter": "",  # of a lifecycle rule: CloudFormation has its prefix in the rule itself
 }
-"""Property inside a structure, in small letters → CloudFormation's; empty joins its content with what is around it."""
+"""Property inside a structure, in small letters → CloudFormation's where that has no property of the same name; empty
+joins its content with what is around it."""
 
 
 class UnknownPropertyError(Exception):
@@ -191,8 +257,8 @@ def told(kind: str, name: str, inputs: Mapping[str, Any]) -> tuple[Kind, dict[st
     without a row in `KINDS`."""
     row = KINDS[kind]
     shape = schema(row.schema)
-    value: dict[str, Any] = dict(row.added)
-    for key, given in sorted(inputs.items()):
+    value: dict[str, Any] = copy.deepcopy(dict(row.added))
+    for key, given in sorted(_flat(inputs, row)):
         if key in row.left_out or given is None:
             continue
         target = row.renamed.get(key)
@@ -207,6 +273,16 @@ def told(kind: str, name: str, inputs: Mapping[str, Any]) -> tuple[Kind, dict[st
         small = kind == "aws:s3/bucket:Bucket"
         _put(value, row.named, (name.lower() if small else name) + GENERATED, shape)
     return row, value
+
+
+def _flat(inputs: Mapping[str, Any], row: Kind) -> Iterator[tuple[str, Any]]:
+    """Yield the inputs, with those structures as dotted paths that CloudFormation has no structure for."""
+    structures = {path.partition(".")[0] for path in row.renamed if "." in path}
+    for key, given in inputs.items():
+        if key in structures and isinstance(given, Mapping):
+            yield from ((f"{key}.{member}", item) for member, item in given.items())
+        else:
+            yield key, given
 
 
 def problems(kind: str, name: str, inputs: Mapping[str, Any]) -> list[str]:
@@ -252,8 +328,8 @@ def _comparable(name: str) -> str:
 
 
 def _property(shape: Mapping[str, Any], key: str) -> str | None:
-    wanted = _comparable(RENAMED_INSIDE.get(key.lower(), key))
-    return next((name for name in shape.get("properties", {}) if _comparable(name) == wanted), None)
+    names = {_comparable(name): name for name in shape.get("properties", {})}
+    return names.get(_comparable(key)) or names.get(_comparable(RENAMED_INSIDE.get(key.lower(), "")))
 
 
 def _put(value: dict[str, Any], path: str, given: Any, root: Mapping[str, Any]) -> None:
@@ -287,6 +363,8 @@ def _like(shape: Mapping[str, Any], value: Any, root: Mapping[str, Any]) -> Any:
         if {"Key", "Value"} <= items.get("properties", {}).keys():
             return [{"Key": str(key), "Value": str(item)} for key, item in sorted(value.items())]
         value = [value]  # Pulumi's provider has one block where AWS has a list
+    if isinstance(value, list) and len(value) == 1 and kinds == ["object"]:
+        (value,) = value  # and the other way round
     if isinstance(value, Mapping):
         return dict(_members(shape, value, root))
     if isinstance(value, list | tuple):
@@ -345,8 +423,13 @@ def _excluded(validator: Any, rules: Mapping[str, list[str]], value: Any, schema
             yield ValidationError(f"{name} excludes {', '.join(together)}")
 
 
+def _pattern(validator: Any, pattern: str, value: Any, schema: Any) -> Iterator[ValidationError]:
+    if isinstance(value, str) and not regex.search(pattern, value):
+        yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+
 Rules = extend(
     Draft202012Validator,
-    {"requiredXor": _required_xor, "requiredOr": _required_or, "dependentExcluded": _excluded},
+    {"pattern": _pattern, "requiredXor": _required_xor, "requiredOr": _required_or, "dependentExcluded": _excluded},
 )
-"""cfn-lint adds these keywords to JSON Schema."""
+"""cfn-lint adds these keywords to JSON Schema, and its patterns have classes of Unicode, as JavaScript's."""

@@ -28,6 +28,8 @@ ARNS = {
     "Role": "arn:aws:iam::123456789012:role/{}",
     "Bucket": "arn:aws:s3:::{}",
     "LogGroup": "arn:aws:logs:us-east-1:123456789012:log-group:{}",
+    "Repository": "arn:aws:ecr:us-east-1:123456789012:repository/{}",
+    "Secret": "arn:aws:secretsmanager:us-east-1:123456789012:secret:{}-a1b2c3",
     "Key": "arn:aws:kms:us-east-1:123456789012:key/{}",
 }
 """Type → what AWS calls a resource of it, where the program's policies name it."""
@@ -105,7 +107,10 @@ class _Cloud(mocks.Mocks):
         self.registered.resources.append(
             Resource(args.typ, args.name, args.inputs, args.provider or "", bool(args.custom), _imported(args))
         )
-        return f"{args.name}-id", {**dict(_computed(args.typ, args.name)), **args.inputs}
+        inputs = dict(args.inputs)
+        if args.typ.endswith(":Cluster") and "vpcConfig" in inputs:
+            inputs["vpcConfig"] = {**inputs["vpcConfig"], "clusterSecurityGroupId": "sg-0a1b2c3d4e5f60718"}
+        return f"{args.name}-id", {**dict(_computed(args.typ, args.name, inputs)), **inputs}
 
     def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
         answer = _ANSWERS.get(args.token)
@@ -230,9 +235,10 @@ def _known(outputs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield key, value
 
 
-def _computed(type_token: str, name: str) -> Iterator[tuple[str, Any]]:
+def _computed(type_token: str, name: str, inputs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """What the cloud would add to a resource of this type."""
-    yield "arn", ARNS.get(type_token.rpartition(":")[2], "arn:aws:mock:us-east-1:123456789012:{}").format(name)
+    form = ARNS.get(type_token.rpartition(":")[2], "arn:aws:mock:us-east-1:123456789012:{}")
+    yield "arn", form.format(inputs["name"] if type_token.endswith(":Secret") else name)
     yield "name", f"{name}-1234567"
     if type_token.endswith(":Cluster"):
         yield "endpoint", "https://eks.example"

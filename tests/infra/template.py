@@ -12,6 +12,12 @@ from tests.infra.aws_rules import KINDS, told
 from tests.infra.programs import Resource
 
 DEPLOY = "DeployPolicy"
+IDS = {"vpcid": "vpc", "subnetid": "subnet", "subnets": "subnet", "subnetids": "subnet"} | dict.fromkeys(
+    ("groupid", "sourcesecuritygroupid", "destinationsecuritygroupid", "securitygroups", "securitygroupids"), "sg"
+)
+"""Property, in small letters → how the ids in it begin."""
+OF_EKS = {"AWS::AutoScaling::AutoScalingGroup"}
+"""What EKS makes, so that no template has it."""
 
 
 def template(resources: Iterable[Resource], policies: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -23,6 +29,8 @@ def template(resources: Iterable[Resource], policies: Mapping[str, Mapping[str, 
             continue
         kind, properties = told(resource.type, resource.name, resource.inputs)
         whole = {key: _parsed(key, value) for key, value in properties.items()}
+        if kind.schema in OF_EKS:
+            continue
         if kind.part or resource.type.endswith(":AccessPolicyAssociation"):
             parts.append((kind.schema, whole))
         else:
@@ -39,6 +47,8 @@ def _owner(found: Mapping[str, dict[str, Any]], schema: str, settings: dict[str,
     """The resource whose setting it is: the only bucket, or the one that bears the same name."""
     same = [one for one in found.values() if one["Type"] == schema]
     settings.pop("BucketName", None)
+    if schema == "AWS::ECR::Repository":
+        return next(one for one in same if one["Properties"]["RepositoryName"] == settings["RepositoryName"])
     if schema == "AWS::IAM::Role":
         role = str(settings.pop("RoleName"))
         (owner,) = [one for one in same if one["Properties"]["RoleName"].rpartition("-")[0] == role.rpartition("-")[0]]
@@ -52,7 +62,7 @@ def _owner(found: Mapping[str, dict[str, Any]], schema: str, settings: dict[str,
 
 def _logical(resource: Resource) -> str:
     last = KINDS[resource.type].schema.rpartition("::")[2]
-    return "".join(word.title() for word in re.split(r"\W+", f"{resource.name}-{last}"))
+    return "".join(word.title() for word in re.split(r"[\W_]+", f"{resource.name}-{last}"))
 
 
 def _parsed(key: str, value: Any) -> Any:
@@ -63,7 +73,7 @@ def _parsed(key: str, value: Any) -> Any:
         return {name: _parsed(name, item) for name, item in value.items()}
     if isinstance(value, list):
         return [_parsed(key, item) for item in value]
-    kind = {"vpcid": "vpc", "subnetid": "subnet", "subnets": "subnet", "subnetids": "subnet"}.get(key.lower())
+    kind = IDS.get(key.lower())
     if kind is not None and isinstance(value, str) and value.endswith("-id"):
         return f"{kind}-{hashlib.sha256(value.encode()).hexdigest()[:17]}"
     return value

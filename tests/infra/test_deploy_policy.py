@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from fnmatch import fnmatchcase
@@ -12,15 +13,15 @@ import pytest
 
 from infra.billing import BILLED, FREE
 from infra.deploy_policy import LIMIT, documents, kinds_of
-from infra.permissions import PERMISSIONS, needed_by
+from infra.permissions import PERMISSIONS, QUESTIONS, needed_by
 from planner.plan.platform import PlannedPlatform
 from tests.examples import ENVIRONMENTS, ROOT
 from tests.infra import locks
 from tests.infra.aws_rules import KINDS, schema
 from tests.infra.conftest import Run
-from tests.infra.variants import BOUNDARY, VARIANTS
+from tests.infra.variants import BOUNDARY, VARIANTS, account, everything
 
-PLATFORM = locks.on_platform(locks.plan(), alerts=locks.ALERTS, boundary=BOUNDARY).platform
+PLATFORM = everything().platform
 NOT_ASKED = {
     "CreateVpcEncryptionControl", "DescribeVpcEncryptionControls", "ModifyVpcTenancy", "AssociateSubnetCidrBlock",
     "DisassociateSubnetCidrBlock", "AcceptAddressTransfer", "AssociateAddress", "DescribeNetworkAcls",
@@ -29,6 +30,8 @@ NOT_ASKED = {
     "DescribeKeyPairs", "ModifyCapacityReservation", "ModifyIpPools",
     "RegisterTargets", "DeregisterTargets", "DescribeTargetHealth",
     "UpdateSecurityGroupRuleDescriptionsEgress", "UpdateSecurityGroupRuleDescriptionsIngress",
+    "DescribeIpamPools", "SetRepositoryPolicy", "DeleteRepositoryPolicy", "ListHostedZones",
+    "GetRandomPassword", "GetSecretValue", "ReplicateSecretToRegions", "RemoveRegionsFromReplication",
 }  # fmt: skip
 """What CloudFormation asks for and no property of the program needs."""
 BOUNDARY_STAYS = {"DeleteRolePermissionsBoundary"}
@@ -57,9 +60,40 @@ def test_every_type_that_may_be_registered_has_permissions() -> None:
     assert {*BILLED, *FREE} <= PERMISSIONS.keys()
 
 
+def test_the_program_may_ask_what_it_asks() -> None:
+    source = "\n".join(path.read_text() for path in sorted((ROOT / "infra").glob("*.py")))
+    asked = set()
+    for module, function in re.findall(r"\baws\.(\w+)\.get_(\w+?)(?:_output)?\(", source):
+        name = "get" + "".join(word.title() for word in function.split("_"))
+        asked.add(f"aws:{module}/{name}:{name}")
+    assert asked == QUESTIONS.keys()
+
+
+def test_without_a_hosted_zone_no_record_may_be_changed() -> None:
+    platform = locks.behind_balancer().platform
+    assert "route53:ChangeResourceRecordSets" not in {a for one in statements(platform) for a in one["Action"]}
+
+
+def test_a_rule_may_be_made_for_the_nodes_and_nothing_else_of_what_eks_made() -> None:
+    tag = {"StringLike": {"aws:ResourceTag/aws:eks:cluster-name": "spillway-prod-*"}}
+    of_nodes = [one for one in allowing("ec2:AuthorizeSecurityGroupIngress") if one.get("Condition") == tag]
+    assert [one["Action"] for one in of_nodes] == [
+        ["ec2:AuthorizeSecurityGroupIngress", "ec2:ModifySecurityGroupRules", "ec2:RevokeSecurityGroupIngress"]
+    ]
+
+
+def test_what_is_there_is_not_taken_over_by_a_tag() -> None:
+    for action in ("acm:AddTagsToCertificate", "kms:TagResource"):
+        for statement in allowing(action):
+            assert any("aws:ResourceTag/spillway.dev/environment" in one for one in statement["Condition"].values())
+    for statement in allowing("elasticloadbalancing:AddTags"):
+        condition = json.dumps(statement["Condition"])
+        assert "elasticloadbalancing:CreateAction" in condition or "aws:ResourceTag" in condition
+
+
 @pytest.mark.parametrize("name", VARIANTS)
 def test_what_a_variant_registers_may_be_made(run: Run, name: str) -> None:
-    registered = run(plan := VARIANTS[name]())
+    registered = run(plan := VARIANTS[name](), account=account())
     kinds = {resource.type for resource in registered.resources if resource.type.startswith("aws:")}
     assert kinds <= kinds_of(plan.platform)
     attached = {one.inputs["policyArn"] for one in registered.of(":RolePolicyAttachment")}
@@ -95,12 +129,15 @@ def test_nothing_outside_the_environment_may_be_changed() -> None:
         changes = [a for a in statement["Action"] if not a.partition(":")[2].startswith(("Describe", "Get", "List"))]
         if not changes:
             continue
-        scoped = statement["Resource"] != ["*"] and all("spillway-prod-" in one for one in statement["Resource"])
+        scoped = all(re.search(r"[:/]spillway-prod[-/]", one) for one in statement["Resource"])
         condition = json.dumps(statement.get("Condition", {}))
         tagged = '"aws:ResourceTag/spillway.dev/environment": "prod"' in condition
         asked = '"aws:RequestTag/spillway.dev/environment": "prod"' in condition
-        others = {"TagWhatIsMade", "StartFromTemplates", "DeliverLogs", "RolesOfServices"}
-        assert scoped or tagged or asked or (statement["Sid"] in others and condition != "{}"), statement
+        of_eks = re.search(r'"aws:ResourceTag/(aws:)?eks:cluster-name": "spillway-prod-\*"', condition)
+        others = {"TagWhatIsMade", "TagBalancers", "StartFromTemplates", "OfTheAccount", "RolesOfServices"}
+        other = statement["Sid"] in others and condition != "{}"
+        zone = statement["Resource"] == ["arn:aws:route53:::hostedzone/Z1", "arn:aws:route53:::change/*"]
+        assert scoped or tagged or asked or of_eks or other or zone, statement
 
 
 def test_an_action_of_a_region_is_held_to_the_region() -> None:
@@ -109,7 +146,7 @@ def test_an_action_of_a_region_is_held_to_the_region() -> None:
             assert resource == "*" or resource.split(":")[3] in ("us-east-1", "")
             assert resource == "*" or resource.split(":")[4] in (locks.ACCOUNT, "")
         if statement["Resource"] == ["*"]:
-            assert "Condition" in statement
+            assert "Condition" in statement or statement["Action"] == ["iam:ListRoles"]  # IAM is in no region
 
 
 def test_a_role_is_made_within_the_boundary_and_never_freed_of_it() -> None:
@@ -143,7 +180,7 @@ def test_the_command_prints_the_policies() -> None:
     lock = ENVIRONMENTS / "prod.lock.json"
     command = [sys.executable, "-m", "infra.deploy_policy"]
     both = subprocess.run([*command, str(lock)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
-    assert set(json.loads(both.stdout)) == {"network", "cluster"}
+    assert set(json.loads(both.stdout)) == {"network", "cluster", "services"}
     one = subprocess.run([*command, str(lock), "network"], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert json.loads(one.stdout) == json.loads(both.stdout)["network"]
     assert subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60).returncode == 2

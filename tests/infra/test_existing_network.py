@@ -51,10 +51,10 @@ def answers(**changes: Any) -> dict[str, dict[str, Any]]:
 @pytest.fixture
 def registered(environments: Path) -> Registered:
     locks.write(environments, there())
-    return run_program("prod", {}, Account(answer=_answering(answers())))
+    return run_program("prod", {}, Account(answer=answering(answers())))
 
 
-def _answering(known: dict[str, dict[str, Any]]) -> Any:
+def answering(known: dict[str, dict[str, Any]]) -> Any:
     def answer(token: str, arguments: dict[str, Any]) -> dict[str, Any]:
         name = token.rpartition(":")[2]
         found = dict(known[name])
@@ -93,7 +93,7 @@ def test_everything_that_speaks_against_it_is_told_at_once(environments: Path) -
         subnet={"availableIpAddressCount": 5, "vpcId": "vpc-0ffffffff"},
     )
     with pytest.raises(pulumi.RunError) as caught:
-        run_program("prod", {}, Account(answer=_answering(bad)))
+        run_program("prod", {}, Account(answer=answering(bad)))
     for code in ("DEP031", "DEP032", "DEP033", "DEP034"):
         assert code in str(caught.value)
     assert "nothing was changed" in str(caught.value)
@@ -103,7 +103,7 @@ def test_what_aws_does_not_know_is_told(environments: Path) -> None:
     locks.write(environments, there())
     with pytest.raises(pulumi.RunError) as caught:
         run_program(
-            "prod", {}, Account(answer=_answering(answers() | {"getVpcs": {"ids": []}, "getSubnets": {"ids": []}}))
+            "prod", {}, Account(answer=answering(answers() | {"getVpcs": {"ids": []}, "getSubnets": {"ids": []}}))
         )
     for identifier in (VPC, *SUBNETS.values()):
         assert f"the account has no `{identifier}` in us-east-1" in str(caught.value)
@@ -145,7 +145,7 @@ def test_a_made_network_admits_itself_or_those_that_are_named(run: Run) -> None:
 
 def test_the_first_stage_ends_at_the_system_nodes(environments: Path) -> None:
     locks.write(environments, locks.plan())
-    registered = run_program("prod", {"stage": "cluster"}, Account(answer=_answering(answers())))
+    registered = run_program("prod", {"stage": "cluster"}, Account(answer=answering(answers())))
     assert registered.names("eks/nodeGroup:NodeGroup") == ["system"]
     assert not [item for item in registered.resources if item.type.startswith("kubernetes:")]
     assert registered.outputs.keys() >= {"cluster", "model_bucket"}

@@ -20,11 +20,10 @@ from cfnlint.api import ManualArgs, lint
 from infra.deploy_policy import documents, kinds_of
 from tests.charts.rendering import ALL_EXAMPLES, example, template
 from tests.examples import ROOT
-from tests.infra import locks
 from tests.infra.argued import ARGUED, unargued, unused
 from tests.infra.conftest import Run
 from tests.infra.template import template as as_template
-from tests.infra.variants import BOUNDARY
+from tests.infra.variants import everything
 from tests.tools import require_tool
 
 BIN = ROOT / ".venv-linters" / "bin"
@@ -41,7 +40,7 @@ for name, text in json.load(sys.stdin).items():
 @pytest.fixture
 def deployed(run: Run) -> dict[str, Any]:
     """The program with everything, and the policies of its deploy role, as a template."""
-    plan = locks.on_platform(locks.plan(), alerts=locks.ALERTS, boundary=BOUNDARY, public_cidrs=("203.0.113.7/32",))
+    plan = everything()
     platform = plan.platform
     return as_template(run(plan).resources, documents(platform, "prod", kinds_of(platform)))
 

@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.arns import named_by
+from infra.arns import _FORMS, named_by
 from infra.strays import usd_per_month
 from tests.infra import locks
 from tests.infra.conftest import Run
 from tests.infra.programs import Account, Registered
+from tests.infra.variants import everything
 
 ACCOUNT = f"us-east-1:{locks.ACCOUNT}"
+BALANCING = f"arn:aws:elasticloadbalancing:{ACCOUNT}"
 CLUSTER = "spillway-prod-1234567"
 OWN = {"spillway.dev/environment": "prod", "managed-by": "pulumi"}
 
@@ -43,6 +45,25 @@ def tagged(name: str) -> dict[str, str]:
         (f"arn:aws:ec2:{ACCOUNT}:elastic-ip/eipalloc-0a", "aws:ec2/eip:Eip", "eipalloc-0a"),
         (f"arn:aws:kms:{ACCOUNT}:key/12ab-34", "aws:kms/key:Key", "12ab-34"),
         ("arn:aws:s3:::models", "aws:s3/bucket:Bucket", "models"),
+        (f"arn:aws:ec2:{ACCOUNT}:security-group/sg-0a", "aws:ec2/securityGroup:SecurityGroup", "sg-0a"),
+        (
+            f"arn:aws:ecr:{ACCOUNT}:repository/spillway-prod/hub/a/b",
+            "aws:ecr/repository:Repository",
+            "spillway-prod/hub/a/b",
+        ),
+        *(
+            (arn, token, arn)
+            for arn, token in (
+                (f"arn:aws:acm:{ACCOUNT}:certificate/12ab-34", "aws:acm/certificate:Certificate"),
+                (
+                    f"arn:aws:secretsmanager:{ACCOUNT}:secret:spillway-prod/KEY-a1b2c3",
+                    "aws:secretsmanager/secret:Secret",
+                ),
+                (f"{BALANCING}:loadbalancer/net/spillway-prod-0123456/0a", "aws:lb/loadBalancer:LoadBalancer"),
+                (f"{BALANCING}:listener/net/spillway-prod-0123456/0a/0b", "aws:lb/listener:Listener"),
+                (f"{BALANCING}:targetgroup/spillway-prod-0123456/0a", "aws:lb/targetGroup:TargetGroup"),
+            )
+        ),
         (
             f"arn:aws:logs:{ACCOUNT}:log-group:/aws/eks/prod/cluster:*",
             "aws:cloudwatch/logGroup:LogGroup",
@@ -105,6 +126,38 @@ def test_strays_are_imported_and_told_with_their_cost(run: Run, said: list[str])
     assert usd > 2700
     assert f"${usd:,.0f} a month" in group
     assert not [line for line in said if "DEP086" in line]
+
+
+def test_every_type_with_tags_is_read_from_its_arn(run: Run) -> None:
+    registered = run(everything())
+    bear = {r.type for r in registered.resources if "tags" in r.inputs}
+    read = {token for _, token, _ in _FORMS} | {"aws:iam/role:Role"}
+    # What names no resource of the program is told (DEP086); a budget bears the tag and costs nothing.
+    assert bear - read == {"aws:budgets/budget:Budget"} | {
+        f"aws:vpc/securityGroup{way}Rule:SecurityGroup{way}Rule" for way in ("Ingress", "Egress")
+    }
+
+
+def test_a_balancer_is_given_the_name_that_it_has(run: Run, said: list[str]) -> None:
+    arns = {
+        f"{BALANCING}:loadbalancer/net/spillway-prod-0123456/0a": tagged("spillway-prod"),
+        f"arn:aws:ec2:{ACCOUNT}:security-group/sg-0a": tagged("spillway-prod-clients"),
+    }
+    registered = run(locks.behind_balancer(), account=Account(tagged=arns))
+    balancer, group = registered.one("lb/loadBalancer:LoadBalancer"), registered.one(":SecurityGroup", "clients")
+    assert balancer.imported == f"{BALANCING}:loadbalancer/net/spillway-prod-0123456/0a"
+    assert balancer.inputs["name"] == "spillway-prod-0123456"
+    assert group.imported == "sg-0a"
+    assert group.inputs.get("name") is None
+
+
+@pytest.mark.parametrize(("internal", "name"), [(True, "spillway-prod-0123456"), (False, None)])
+def test_a_balancer_that_is_replaced_gets_another_name(run: Run, internal: bool, name: str | None) -> None:
+    urn = "urn:pulumi:prod::spillway::spillway:aws:LoadBalancer$aws:lb/loadBalancer:LoadBalancer::spillway-prod"
+    arn = f"{BALANCING}:loadbalancer/net/spillway-prod-0123456/0a"
+    state: dict[str, dict[str, Any]] = {urn: {"arn": arn, "name": "spillway-prod-0123456", "internal": internal}}
+    registered = run(locks.behind_balancer(), account=Account(state=state))
+    assert registered.one("lb/loadBalancer:LoadBalancer").inputs.get("name") == name
 
 
 def test_what_the_state_knows_is_no_stray(run: Run, said: list[str]) -> None:

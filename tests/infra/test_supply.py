@@ -90,7 +90,7 @@ def test_amazons_registry_is_filled_from_docker_hub_with_the_teams_account(suppl
     rule = supplied.one(":PullThroughCacheRule").inputs
     assert rule["upstreamRegistryUrl"] == "registry-1.docker.io"
     assert rule["ecrRepositoryPrefix"] == "spillway-prod/hub"
-    assert rule["credentialArn"].endswith("spillway-prod-docker-hub")
+    assert ":secret:ecr-pullthroughcache/spillway-prod-docker-hub-" in rule["credentialArn"]
     repository = supplied.one(":Repository").inputs
     assert repository["name"] == "spillway-prod/hub/vllm/vllm-openai"
     assert repository["forceDelete"] is True  # what the registry filled goes with the environment
@@ -99,7 +99,7 @@ def test_amazons_registry_is_filled_from_docker_hub_with_the_teams_account(suppl
         {
             "Effect": "Allow",
             "Action": ["ecr:BatchImportUpstreamImage"],
-            "Resource": ["arn:aws:mock:us-east-1:123456789012:spillway-prod/hub/vllm/vllm-openai"],
+            "Resource": ["arn:aws:ecr:us-east-1:123456789012:repository/spillway-prod/hub/vllm/vllm-openai"],
         }
     ]
 
@@ -137,7 +137,8 @@ def test_secrets_are_made_empty_and_the_gateway_alone_reads_its_keys(supplied: R
     assert supplied.of(":SecretVersion") == []
     (statement,) = json.loads(supplied.one(":RolePolicy", "gateway-keys").inputs["policy"])["Statement"]
     assert statement["Action"] == ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"]
-    assert [arn.rpartition("-")[2] for arn in statement["Resource"]] == ["OPENAI_API_KEY", "keys"]
+    named = ["spillway-prod/OPENAI_API_KEY", "spillway-prod/client-keys"]
+    assert [arn.rpartition(":")[2] for arn in statement["Resource"]] == [f"{name}-a1b2c3" for name in named]
     identity = supplied.one(":PodIdentityAssociation", "gateway-keys").inputs
     assert (identity["namespace"], identity["serviceAccount"]) == ("gateway", "gateway")
     values = supplied.one(":Chart", "gateway").inputs["values"]
