@@ -128,16 +128,27 @@ def _run_go(command: list[str], target: Path, module: Module, label: str, report
     """Run a Go build into `target` with one living progress line; its output goes to a log shown on failure."""
     log = target / "build.log"
     with log.open("wb") as output, _progress(label, report) as tick:
-        go = subprocess.Popen(
-            command, env=_environment(target), stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        )
+        go = None
+        usual = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})  # until it can be ended
         try:
+            go = subprocess.Popen(
+                command,
+                env=_environment(target),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, usual),
+            )
+            signal.pthread_sigmask(signal.SIG_SETMASK, usual)
             while _still_running(go):
                 tick()
         except BaseException:
-            os.killpg(go.pid, signal.SIGTERM)  # its compilers with it
-            go.wait()
+            if go is not None:
+                os.killpg(go.pid, signal.SIGTERM)  # its compilers with it
+                go.wait()
             raise
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, usual)
     if go.returncode != 0:
         kept = module.cache_folder.with_suffix(".log")
         shutil.copyfile(log, kept)
