@@ -37,6 +37,7 @@ from infra.platform_layer import DEVICE_PLUGIN_IMAGE
 from infra.registries import Mirror
 from planner.documents.codes import CODES
 from planner.edges.aws_quotas import QUOTA_CODES
+from planner.edges.catalog_files import load_catalog
 from tests.docs.amazon_cli import AmazonCli, NoSuchCommandError
 from tests.docs.markdown import ROOT, code, tables, text_of
 from tests.engine import stage
@@ -182,7 +183,7 @@ LIVES = (
     ),
     Lived(
         "Teardown",
-        "pulumi stack rm prod",
+        "pulumi stack rm --preserve-config prod",
         f"{HERE}::test_pulumi_takes_the_stack_and_its_settings",
         '"stack", "rm"',
     ),
@@ -243,7 +244,7 @@ class Walk:
 
     def shell(self, text: str) -> str:
         """Run a command in the checkout, and return its output. It must end well."""
-        variables = self.place.variables | {"GOOGLE_API_KEY": "a-key", "PYTHONPATH": str(ROOT)}
+        variables = self.place.variables | {"GOOGLE_API_KEY": "a-key", "HF_TOKEN": "hf_a", "PYTHONPATH": str(ROOT)}
         ended = subprocess.run(
             ["bash", "-c", text],
             cwd=self.place.folder,
@@ -285,11 +286,12 @@ def amazon(walk: Walk, text: str) -> None:
 
 
 def fill(walk: Walk, text: str) -> None:
-    """Put a secret's value: the name is one that the program makes, and the clients' keys can be read."""
+    """Give a secret its value: the name is one that the program makes, and the clients' keys can be read."""
     made, _, put = text.partition(" | ")
-    name = put.split("--secret-id ")[1].split()[0]
-    assert name in {f"{stack_prefix('prod')}/{secret}" for secret in SECRET_NAMES}
+    made_by_hand, name = re.findall(r"--(name|secret-id) (\S+)", put)[0]
+    assert made_by_hand == "name" or name in {f"{stack_prefix('prod')}/{secret}" for secret in SECRET_NAMES}
     value = walk.shell(made)
+    assert value.strip()
     walk.aws.run(put, value)
     if name.endswith("client-keys"):
         path = walk.place.folder / "put.json"
@@ -371,7 +373,7 @@ RULES: Mapping[str, Callable[[Walk, str], None]] = {
     r"spillway (plan|show|check|diff) ": run,
     r"git ": run,
     r"python -m infra\.deploy_policy ": policies,
-    r"(python -m gateway\.keys|printf) .* \| aws secretsmanager put-secret-value ": fill,
+    r"(python -m gateway\.keys|printf) .* \| aws secretsmanager (put-secret-value|create-secret) ": fill,
     r"aws eks update-kubeconfig ": kubeconfig,
     r"aws ": amazon,
     r"pulumi config set ": configure,
@@ -479,7 +481,10 @@ def test_pulumi_takes_the_stack_and_its_settings(tmp_path: Path) -> None:
     written = yaml.safe_load((root / "environments" / "Pulumi.prod.yaml").read_text())["config"]
     assert written["spillway:acceptedLicences"] == ["Llama 3.3 Community License"]
     assert {key.removeprefix("spillway:") for key in written} <= settings_of_the_program()
-    run_pulumi("stack", "rm", "--yes", "prod")
+    for inline in ("--clear-pending-creates --yes --stack prod", "--yes --stack prod"):
+        run_pulumi("refresh", *inline.split())
+    run_pulumi("stack", "rm", "--yes", "--preserve-config", "prod")
+    assert (root / "environments" / "Pulumi.prod.yaml").exists()
 
 
 def test_a_command_is_read_whole_and_with_its_section() -> None:
@@ -558,6 +563,20 @@ def test_the_weights_of_the_arithmetic_are_those_of_the_worked_plan() -> None:
     size, minutes, rate = map(int, stated.groups())
     assert size == round(float(cluster.model_bucket.weights_gb))
     assert minutes == round(size * 1000 / rate / 60)
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("secret", "a secret (${usd:.2f} a month)"),
+        ("kms-key", "a key (${usd:.0f} a month)"),
+        ("ecr-storage", "ECR bills ${usd:.2f} a GB and month"),
+    ],
+)
+def test_prices_beside_the_bill_are_those_of_the_snapshot(row: str, words: str) -> None:
+    price = load_catalog().prices.price(f"platform/us-east-1/{row}")
+    assert price is not None
+    assert words.format(usd=price.usd) in text_of(PAGE)
 
 
 def test_outputs_that_the_page_names_are_exported() -> None:
