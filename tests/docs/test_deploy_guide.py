@@ -24,7 +24,9 @@ import yaml
 from moto import mock_aws
 
 from infra import settings
+from infra.deploy_policy import documents
 from infra.naming import stack_prefix
+from infra.permissions import PERMISSIONS
 from planner.documents.codes import CODES
 from planner.edges.catalog_files import load_catalog
 from tests.docs.amazon_cli import AmazonCli, NoSuchCommandError
@@ -79,7 +81,8 @@ def test_every_command_is_run_here_or_lived_by_a_test(walk: Walk) -> None:
 def test_the_role_and_the_state_are_there(walk: Walk) -> None:
     policies_ = json.loads(walk.aws.run("aws iam list-attached-role-policies --role-name spillway-prod-deploy"))
     names = {policy["PolicyName"] for policy in policies_["AttachedPolicies"]}
-    assert names == {"spillway-prod-network", "spillway-prod-cluster"}
+    parts = documents(worked_plan("prod").platform, "prod", PERMISSIONS)
+    assert names == {f"spillway-prod-{part}" for part in parts}
     versioned = json.loads(walk.aws.run("aws s3api get-bucket-versioning --bucket acme-pulumi-state"))
     assert versioned["Status"] == "Enabled"
     asked = "aws secretsmanager get-secret-value --secret-id spillway-prod/client-keys --query SecretString"
