@@ -128,7 +128,7 @@ async def _live(api: Any, url: str, seen: Observed) -> None:
     seen.cron_accepted = conditions["Ready"] == "True" and len(scaled["spec"]["triggers"]) == 2
     apps.delete_namespaced_deployment(RELEASE, NAMESPACE)
     with contextlib.suppress(TimeoutError):
-        manifests.until(lambda: not core.list_node().items, "the nodes' end", PATIENCE_S)
+        manifests.until(lambda: not core.list_node().items, "the nodes' end", 2 * PATIENCE_S)
     seen.nodes_left = [node.metadata.name for node in core.list_node().items]
 
 
