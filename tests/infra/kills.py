@@ -19,7 +19,7 @@ from tests.infra.checkout import checkout
 
 AWS_HALF = """
 import pulumi
-import infra.program as program
+import infra.on_amazon as program
 from infra.program import deploy
 
 
@@ -28,9 +28,12 @@ class Nothing(pulumi.ComponentResource):
         super().__init__(f"test:index:{type(self).__name__}", name, None, None)
         self.release = self.address = pulumi.Output.from_input(name)
 
+    def of(self, pool):
+        return []
+
 
 program.in_cluster = lambda cluster, platform: None
-for part in ("PlatformLayer", "ServingPool", "GatewayRelease"):
+for part in ("PlatformLayer", "WeightsCopies", "ServingPool", "GatewayRelease"):
     setattr(program, part, type(part, (Nothing,), {}))
 deploy()
 """
