@@ -28,6 +28,9 @@ ARGUED: Mapping[str, str] = {
     "parliament RESOURCE_MISMATCH DeployPolicyNetwork: [{'action': 'ec2:AuthorizeSecurityGroupEgress'": (
         "a rule that is made with tags is judged beside its group, which other statements admit"
     ),
+    "parliament RESOURCE_MISMATCH DeployPolicyNetwork: [{'action': 'ec2:ModifySecurityGroupRules'": (
+        "a changed rule has the environment's tag, and is judged beside the nodes' group, which has EKS's"
+    ),
     "parliament RESOURCE_MISMATCH DeployPolicyServices: [{'action': 'ssm:GetParameter'": (
         "what AWS publishes to all has no account in its ARN"
     ),
