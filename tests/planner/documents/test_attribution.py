@@ -301,7 +301,7 @@ def test_what_is_said_to_cost_nothing_costs_nothing() -> None:
         small.text()
         .replace('account: "123456789012"', 'account: "210987654321"')
         .replace(
-            "zones: [use1-az1, use1-az5]",
+            "zones: [use1-az1, use1-az5]\n  network: {cidr: 10.64.0.0/16}",
             'zones: [use1-az1, use1-az5]\n  kubernetes: "1.35"\n  network: {cidr: 10.80.0.0/16}\n'
             '  endpoint: {public_cidrs: [203.0.113.0/24]}\n  roles: {admin: ["arn:aws:iam::210987654321:role/admin"]}',
         )
