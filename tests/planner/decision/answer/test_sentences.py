@@ -56,6 +56,7 @@ from planner.decision.choice.limits import (
     BrokenLimit,
     Cause,
     Contradiction,
+    ExistingNodes,
     Limit,
     NoCandidates,
     SearchEnded,
@@ -156,6 +157,12 @@ CAUSES: list[tuple[Cause, str, str, str]] = [
         "the vCPU quota of family G would have to be 1,208, not 192",
         QUOTA_HINT,
         "quotas.G",
+    ),
+    (
+        BrokenLimit(ExistingNodes("own-l40s"), 2.0, 3.0),
+        "there would have to be 3 machines own-l40s, and there are 2",
+        "add machines and their number in `hardware.existing`, or accept a model that needs fewer GPUs",
+        "hardware.existing",
     ),
     (
         BrokenLimit(ApiRate("openai", "tpm"), 200_000.0, 240_240.0),
