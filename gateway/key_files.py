@@ -73,8 +73,8 @@ async def keep_reading(
             content = await asyncio.to_thread(files.content)
             if content == known:
                 continue
-            known = content
             take(await asyncio.to_thread(files.read))
+            known = content
             logging.info("keys that changed are in force")
         except (KeysError, MissingSecret, OSError, UnicodeDecodeError) as error:
             logging.warning("keys that changed are not taken, and the old ones stay in force: %s", error)

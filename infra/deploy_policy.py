@@ -24,7 +24,7 @@ from typing import Any
 from infra.billing import BILLED, FREE
 from infra.identities import CLUSTER_POLICIES, EBS_POLICY, NODE_POLICIES, managed_policy_arn, partition
 from infra.naming import ENVIRONMENT_TAG, stack_prefix
-from infra.permissions import PERMISSIONS, needed_by
+from infra.permissions import needed_by
 from infra.registries import cache_folder
 from planner.documents.lock import load
 from planner.plan.platform import PlannedPlatform
@@ -256,7 +256,7 @@ def main(arguments: list[str]) -> int:
     path = Path(arguments[0])
     lock = load(path.read_text(), str(path))
     platform = lock.plan.platform
-    policies = documents(platform, lock.name, kinds_of(platform) & PERMISSIONS.keys())
+    policies = documents(platform, lock.name, kinds_of(platform))
     chosen: Mapping[str, Any] = policies if len(arguments) == 1 else policies[arguments[1]]
     sys.stdout.write(json.dumps(chosen, indent=2) + "\n")
     return 0

@@ -12,6 +12,10 @@ from pulumi.runtime.invoke import invoke
 USD = "usd_per_month"
 """Name of the output with the bill of the lock that is deployed, USD a month."""
 
+CLUSTER = "aws:eks/cluster:Cluster"
+SERVING = ("spillway:kubernetes:ServingPool", "spillway:kubernetes:Gateway")
+"""Components that stand in a cluster."""
+
 Recorded = Mapping[tuple[str, str], Mapping[str, Any]]
 """Type and name in the program -> outputs."""
 
@@ -35,24 +39,23 @@ def usd_of(outputs: Mapping[str, Any]) -> Decimal | None:
         return None
 
 
-def has_cluster(outputs: Mapping[str, Any]) -> bool:
-    """Say whether a cluster is deployed."""
-    return "cluster" in outputs
+def has_cluster(state: Recorded) -> bool:
+    """Say whether a cluster at AWS is in the state, also after a run that failed."""
+    return any(token == CLUSTER for token, _ in state)
 
 
-def has_gateway(outputs: Mapping[str, Any]) -> bool:
-    """Say whether a gateway is deployed: more than a cluster."""
-    return "gateway" in outputs
+def has_pools(state: Recorded) -> bool:
+    """Say whether more than a cluster is in the state: pools or the gateway, also after a run that failed."""
+    return any(token in SERVING for token, _ in state)
 
 
 def _asked(token: str, argument: str) -> Mapping[str, Any]:
-    """Ask the engine, which answers from the state that it has."""
+    """Ask the engine, which answers from the state that it has; a new stack has nothing. Raises `pulumi.RunError`."""
     name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     try:
         return invoke(token, {argument: name}).value or {}
     except Exception as error:  # what `invoke` raises has no type of its own
-        pulumi.log.warn(f"what is deployed cannot be read: {error}")
-        return {}
+        raise pulumi.RunError(f"what is deployed cannot be read, and nothing was changed: {error}") from error
 
 
 def _type_and_name(urn: str) -> tuple[str, str]:

@@ -68,8 +68,11 @@ class FoundNetwork:
         return {}
 
 
-def find(network: ExistingNetwork, region: str, provider: pulumi.ProviderResource) -> FoundNetwork:
-    """Return the network as AWS has it. Raises `Problems` with everything that speaks against it."""
+def find(network: ExistingNetwork, region: str, provider: pulumi.ProviderResource, *, new: bool = True) -> FoundNetwork:
+    """Return the network as AWS has it. Raises `Problems` with everything that speaks against it.
+
+    new: whether the environment has no cluster yet. Later, its own nodes and pods have taken their addresses.
+    """
     options = pulumi.InvokeOptions(provider=provider)
     # Lists are asked for first: a question about a thing that is not there would end the run at once.
     vpcs = aws.ec2.get_vpcs(filters=[_named(aws.ec2.GetVpcsFilterArgs, "vpc-id", [network.vpc])], opts=options).ids
@@ -81,7 +84,8 @@ def find(network: ExistingNetwork, region: str, provider: pulumi.ProviderResourc
         found.append(Problem("DEP031", f"the account has no `{identifier}` in {region}", hint=hint))
     for zone, identifier in sorted(network.subnets.items()):
         if identifier in subnets:
-            found += subnet_problems(_subnet(identifier, options), network.vpc, zone)
+            against = subnet_problems(_subnet(identifier, options), network.vpc, zone)
+            found += [problem for problem in against if new or problem.code != "DEP034"]
     vpc = _vpc(network.vpc, options) if network.vpc in vpcs else None
     if vpc is not None:
         found += vpc_problems(vpc)

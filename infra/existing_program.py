@@ -14,6 +14,7 @@ import pulumi_kubernetes as kubernetes
 
 from infra import existing_facts, existing_preflight, image_rules
 from infra.charts import unless_default
+from infra.deployed import has_cluster
 from infra.existing_facts import ExistingFacts, UnreadableClusterError
 from infra.existing_values import gateway_values, pool_values, toleration
 from infra.gateway_release import GatewayArgs, GatewayRelease
@@ -28,8 +29,6 @@ from planner.words.names import bounded
 
 UID = "cluster_uid"
 """Name of the output with the identity of the cluster."""
-MADE = "cluster"
-"""Name of the output of a stack that made its cluster."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,8 @@ def site_of(run: Run) -> Site | None:
             "DEP040", f"the cluster of context `{existing.context}` cannot be read: {error}", hint=hint
         )
         return Site(existing, None, (*found, unreadable))
-    if MADE in run.outputs:
-        message = f"this stack made a cluster on AWS, `{run.outputs[MADE]}`; the lock names one that is there already"
+    if has_cluster(run.state):
+        message = "this stack made a cluster on AWS, and the lock names one that is there already"
         found += (Problem("DEP041", message, hint="destroy the stack first, or deploy the lock as another stack"),)
     asked = existing_preflight.cluster_problems(plan, existing, facts, chosen.environment, run.outputs.get(UID))
     return Site(existing, facts, (*found, *asked))

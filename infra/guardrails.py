@@ -20,6 +20,7 @@ from infra.naming import (
     NODE_GROUP_LABEL,
     POOL_TAINT,
     SERVING_NAMESPACE,
+    WEIGHTS_NAMESPACE,
     label_value,
 )
 from planner.plan.plan import Plan
@@ -27,6 +28,7 @@ from planner.words.diagnostics import Problem
 
 Inputs = Mapping[str, Any]
 SYSTEM = "system"
+NAMESPACES = (SERVING_NAMESPACE, GATEWAY_NAMESPACE, WEIGHTS_NAMESPACE)
 CONTROL_PLANE_LOGS = frozenset({"api", "audit", "authenticator", "controllerManager", "scheduler"})
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
 
@@ -207,7 +209,7 @@ def kept_apart(kind: str, inputs: Inputs, granted: Granted) -> Iterator[Problem]
         if allowed is not None and allowed.tenant not in (None, kept.get("value")):
             yield Problem("DEP077", f"others than {allowed.tenant} could run there", hint=f"taint it with {POOL_TAINT}")
     metadata = inputs.get("metadata") or {} if kind.startswith("kubernetes:") else {}
-    ours = kind == "kubernetes:core/v1:Namespace" and metadata.get("name") in (SERVING_NAMESPACE, GATEWAY_NAMESPACE)
+    ours = kind == "kubernetes:core/v1:Namespace" and metadata.get("name") in NAMESPACES
     if ours and (metadata.get("labels") or {}).get(POD_SECURITY) != "restricted":
         yield Problem("DEP077", "it would admit privileged pods", hint=f"label it {POD_SECURITY}: restricted")
     if kind == "kubernetes:networking.k8s.io/v1:NetworkPolicy" and metadata.get("namespace") == SERVING_NAMESPACE:

@@ -39,8 +39,9 @@ class ImageMirror(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ImageMirrorArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("spillway:aws:ImageMirror", name, None, opts)
+        rules = {registry: self._rule(name, registry, args) for registry in args.fetched}
         made = [
-            self._repository(args.mirror.cached(registry), path, self._rule(name, registry, args))
+            self._repository(args.mirror.cached(registry), path, rules[registry])
             for registry, paths in args.fetched.items()
             for path in paths
         ]

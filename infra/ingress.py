@@ -33,6 +33,8 @@ def clients(platform: PlannedPlatform, node_cidrs: Sequence[str]) -> list[dict[s
     """Return who may call the gateway, as peers of a network policy.
 
     An environment that says nothing of a way in lets every pod of its cluster call. Any other lets in what it names.
+    With a load balancer, whatever has an address of the nodes' subnets may call too, pods among them; the key is the
+    only door there.
     """
     way, parts = platform.ingress, platform.cluster
     if way is None:

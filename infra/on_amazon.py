@@ -32,7 +32,8 @@ from infra.releases import RELEASES, Releases, releases
 from infra.run import Run, export_plan
 from infra.secret_store import ADDON, GatewayIdentity, SecretStore, SecretStoreArgs, asking
 from infra.serving import ServingPool, ServingPoolArgs
-from infra.strays import Adoption, warn
+from infra.strays import Adoption
+from infra.telling import warn
 from infra.values import own_places
 from infra.weights_copy import DEFAULT_IMAGE, copies, copy_seconds
 from infra.weights_jobs import WeightsCopies, WeightsCopiesArgs
@@ -63,8 +64,9 @@ def build(run: Run) -> None:
         for name in empty:
             warn(secret_rules.problem(run.plan, run.prefix, name))
         pulumi.export("waiting_for", [secret_rules.physical_name(run.prefix, name) for name in empty])
-    if empty and not has_cluster(run.outputs):
+    if empty and not has_cluster(run.state):
         pulumi.log.warn("nothing else is made before these secrets have values, so that nothing else is paid for")
+        adoption.tell_rest()
         return
     export_plan(run)
     _Environment(run, provider, options, arns).register()
@@ -119,7 +121,8 @@ class _Environment:
     def _network(self) -> Network | FoundNetwork:
         run, platform = self.run, self.run.plan.platform
         if platform.network is not None:
-            return find(platform.network, platform.region, self.provider)
+            new = not has_cluster(run.state)
+            return find(platform.network, platform.region, self.provider, new=new)
         assert platform.cidr is not None  # the planner gives one where no network is there
         return Network(
             run.prefix,

@@ -24,7 +24,7 @@ from infra import (
     upgrades,
 )
 from infra.charts import chart_image, engine_version
-from infra.deployed import has_gateway, recorded, stack_outputs, usd_of
+from infra.deployed import has_pools, recorded, stack_outputs, usd_of
 from infra.existing_program import Site
 from infra.guarding import guard
 from infra.guardrails import granted_by
@@ -33,6 +33,7 @@ from infra.images import Image
 from infra.platform_layer import DEVICE_PLUGIN_IMAGE
 from infra.run import Run, export_plan
 from infra.settings import StackSettings
+from infra.telling import warn
 from planner.documents import routing
 from planner.words.diagnostics import Problem, Problems
 
@@ -82,7 +83,7 @@ def _problems(run: Run, site: Site | None) -> Iterator[Problem]:
     if site is not None:
         yield from site.problems
     else:
-        yield from preflight.problems(plan, chosen.runner, chosen.stage, has_gateway(run.outputs))
+        yield from preflight.problems(plan, chosen.runner, chosen.stage, has_pools(run.state))
     yield from reachability.problems(os.environ)
     yield from upgrades.problems(plan, run.state)
     yield from image_rules.problems(plan, chosen, run.images)
@@ -94,7 +95,7 @@ def _announce(run: Run, found: tuple[Problem, ...]) -> None:
     """Say what does not stop the run but should not be overlooked."""
     granted = run.granted
     for problem in (*granted.warnings, *found):
-        pulumi.log.warn("; ".join(filter(None, (f"{problem.code}: {problem.message}", problem.hint))))
+        warn(problem)
     if granted.override is not None:
         aside = "; ".join(f"{problem.code} {problem.message}" for problem in granted.set_aside)
         pulumi.log.warn(f"spillway:override ({granted.override}) set aside: {aside or 'nothing; remove it'}")

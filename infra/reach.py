@@ -9,12 +9,12 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
+from planner.plan.ingress import opens_to_everyone
 from planner.plan.platform import PlannedPlatform
 from planner.words.diagnostics import Problem
 
 Stage = Literal["cluster", "all"]
 """How far a run goes: to the cluster, for which the Kubernetes API is not needed, or to the end."""
-EVERYONE = ipaddress.ip_network("0.0.0.0/0")
 _WAYS = (
     "make the cluster first (`pulumi config set spillway:stage cluster`) and the rest from a runner inside "
     "(SPILLWAY_RUNNER=inside, stage all), or name this machine's address in `platform.endpoint.public_cidrs`"
@@ -52,7 +52,7 @@ def _addresses(platform: PlannedPlatform) -> Iterator[Problem]:
                 message = f"platform.endpoint.{key}: {error}"
                 yield Problem("DEP013", message, hint="write the addresses as a CIDR")
                 continue
-            if network == EVERYONE or network.prefixlen == 0:
+            if opens_to_everyone(str(network)):
                 hint = "name the addresses that deploy, or leave it empty"
                 yield Problem("DEP013", f"platform.endpoint.{key} opens the Kubernetes API to everyone", hint=hint)
 

@@ -25,6 +25,7 @@ from infra.arns import named_by
 from infra.billing import BILLED
 from infra.deployed import Recorded
 from infra.naming import ENVIRONMENT_TAG
+from infra.telling import warn
 from planner.plan.plan import Plan
 from planner.words.diagnostics import Problem
 
@@ -142,7 +143,9 @@ class Adoption:
         while True:
             try:
                 status = ask(identifier, self._asking)
-            except Exception:  # what an invoke raises has no type of its own
+            except Exception as error:  # what an invoke raises has no type of its own
+                if "NotFound" not in str(error) and "not found" not in str(error).lower():
+                    raise
                 return True  # the list of tags is later than the account
             if status not in _SETTLING or pulumi.runtime.is_dry_run() or time.monotonic() > deadline:
                 return status in _LOST
@@ -198,11 +201,6 @@ class Adoption:
         )
         hint = "`up` takes it into the state as it is; where the lock has changed since, run `up` once more"
         return Problem("DEP085", message, hint=hint, severity="warning")
-
-
-def warn(problem: Problem) -> None:
-    """Say what does not stop the run."""
-    pulumi.log.warn(f"{problem.code}: {problem.message}; {problem.hint}")
 
 
 def usd_per_month(plan: Plan, token: str, name: str) -> float | None:

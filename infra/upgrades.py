@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infra.deployed import Recorded
+from infra.deployed import CLUSTER, Recorded
 from planner.plan.plan import Plan
 from planner.words.diagnostics import Problem
 
-CLUSTER = "aws:eks/cluster:Cluster"
 NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
 FAILED = "CREATE_FAILED"
 

@@ -46,14 +46,6 @@ def program(
             running.wait()
 
 
-def last_words(folder: Path, name: str, lines: int = 12) -> str:
-    """Return the end of a program's log."""
-    log = folder / f"{name}.log"
-    if not log.exists():
-        return "(no output)"
-    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
-
-
 def die_with_parent() -> None:
     """Let the child, before exec, be killed when its parent ends, and stay out of the terminal's signals."""
     os.setsid()

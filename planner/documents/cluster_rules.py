@@ -15,7 +15,10 @@ CLUSTER = ("platform", "cluster")
 MACHINES: Path = ("hardware", "existing")
 NEEDED = {"account": "AWS account id, 12 digits, quoted", "zones": "zone ids like use1-az1, two or more"}
 """Keys of `platform` without which no cluster can be made, each with what to write."""
-OF_A_MADE_CLUSTER = ("account", "zones", "nat", "network", "endpoint", "roles", "kubernetes")
+OF_A_MADE_CLUSTER = (
+    *("account", "zones", "nat", "network", "endpoint", "roles", "kubernetes"),
+    *("alerts", "images", "secrets", "patches"),
+)
 """Keys of `platform` that say how a cluster is made."""
 
 
@@ -39,6 +42,8 @@ def _too_much(document: Document, platform: dict[str, Any]) -> Iterator[Problem]
     """Refuse what would be read by nobody, because the cluster, its network and its machines are there."""
     keys: list[Path] = [("platform", name) for name in OF_A_MADE_CLUSTER if name in platform]
     keys += [("quotas",)] if document.value.get("quotas") else []
+    balanced = "load_balancer" in (platform.get("ingress") or {})
+    keys += [("platform", "ingress", "load_balancer")] if balanced else []
     for path in keys:
         message = f"`{'.'.join(map(str, path))}` says nothing of a cluster that is there already"
         yield Problem("ENV005", message, document.key(path), "leave it out, or leave out `platform.cluster`")

@@ -156,3 +156,32 @@ def _place(item: Object) -> str:
     namespace = item["metadata"].get("namespace")
     where = f"namespaces/{namespace}/" if namespace else ""
     return f"{group}/{where}{item['kind']}/{item['metadata']['name']}"
+
+
+EVERYTHING = {
+    "vllm": pool(
+        model={"servedName": "a"},
+        tls={"issuer": {"name": "pools"}},
+        monitoring={"podMonitor": {"enabled": True}, "rules": {"enabled": True}},
+        autoscaling={"enabled": True, "demandPerReplica": 1, "maxReplicas": 2, "prometheusUrl": "http://p:9090"},
+    ),
+    "gateway": merged(
+        example("gateway", "spilling"),
+        {
+            "autoscaling": {"enabled": True},
+            "httpRoute": {"enabled": True, "parentRefs": [{"name": "shared"}], "hostnames": ["llm.example.com"]},
+            "monitoring": {key: {"enabled": True} for key in ("podMonitor", "rules", "dashboards")},
+        },
+    ),
+    "gateway behind a class": merged(
+        example("gateway", "spilling"), {"ingress": {"enabled": True, "hosts": ["llm.example.com"]}}
+    ),
+}
+
+
+@pytest.mark.parametrize("case", sorted(EVERYTHING))
+def test_every_object_bears_the_annotations_of_its_owner(case: str) -> None:
+    """Without them, a change that somebody made by hand would be a conflict and would not be put back."""
+    objects = lasting(render(case.split()[0], merged(EVERYTHING[case], {"commonAnnotations": {"owner": "us"}})))
+    bare = [item["kind"] for item in objects if item["metadata"].get("annotations", {}).get("owner") != "us"]
+    assert bare == []

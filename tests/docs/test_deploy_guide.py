@@ -79,7 +79,7 @@ def test_every_command_is_run_here_or_lived_by_a_test(walk: Walk) -> None:
 
 @pytest.mark.system
 def test_the_role_and_the_state_are_there(walk: Walk) -> None:
-    policies_ = json.loads(walk.aws.run("aws iam list-attached-role-policies --role-name spillway-prod-deploy"))
+    policies_ = json.loads(walk.aws.run("aws iam list-attached-role-policies --role-name deploy-spillway-prod"))
     names = {policy["PolicyName"] for policy in policies_["AttachedPolicies"]}
     parts = documents(worked_plan("prod").platform, "prod", PERMISSIONS)
     assert names == {f"spillway-prod-{part}" for part in parts}

@@ -25,7 +25,7 @@ from infra.program import deploy
 
 class Nothing(pulumi.ComponentResource):
     def __init__(self, name, args=None, opts=None):
-        super().__init__(f"test:index:{type(self).__name__}", name, None, None)
+        super().__init__(f"spillway:test:{type(self).__name__}", name, None, None)
         self.release = self.address = pulumi.Output.from_input(name)
 
     def of(self, pool):

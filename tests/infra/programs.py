@@ -104,6 +104,8 @@ class _Cloud(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         if self.registered.granted is not None:
             refuse(args.typ, args.name, args.inputs, self.registered.granted)
+        twice = [known for known in self.registered.resources if (known.type, known.name) == (args.typ, args.name)]
+        assert not twice, f"duplicate resource URN: {args.typ} {args.name}"
         self.registered.resources.append(
             Resource(args.typ, args.name, args.inputs, args.provider or "", bool(args.custom), _imported(args))
         )

@@ -73,9 +73,10 @@ def test_a_cluster_that_cannot_be_read_is_refused_with_everything_else(registere
         registered(ON_PREMISES, existing_facts.UnreadableClusterError("no such context"))
 
 
-def test_a_stack_that_made_its_cluster_is_not_moved(registered: Any) -> None:
-    with pytest.raises(pulumi.RunError, match=r"DEP041.*made a cluster on AWS, `spillway-prod-1`"):
-        registered(ON_PREMISES, facts(), {"cluster": "spillway-prod-1"})
+def test_a_stack_that_made_its_cluster_is_not_moved(registered: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.program.recorded", lambda: {("aws:eks/cluster:Cluster", "spillway-prod"): {}})
+    with pytest.raises(pulumi.RunError, match=r"DEP041.*made a cluster on AWS"):
+        registered(ON_PREMISES, facts())
 
 
 def test_a_stack_that_was_deployed_elsewhere_is_refused(registered: Any) -> None:

@@ -153,6 +153,9 @@ def test_secrets_are_made_empty_and_the_gateway_alone_reads_its_keys(supplied: R
     assert supplied.outputs["waiting_for"] == []
 
 
+CLUSTER_URN = "urn:pulumi:prod::spillway::spillway:aws:Cluster$aws:eks/cluster:Cluster::spillway-prod"
+
+
 def write(folder: Path) -> None:
     locks.write(folder, SUPPLIED)
 
@@ -174,7 +177,9 @@ def test_a_new_stack_makes_its_secrets_and_then_waits_for_their_values(
 
 def test_a_stack_that_serves_is_never_taken_back_to_its_secrets(environments: Path) -> None:
     write(environments)
-    registered = run_program("prod", locks.IMAGES, Account(filled=frozenset(), outputs={"cluster": "spillway-prod-1"}))
+    registered = run_program(
+        "prod", locks.IMAGES, Account(filled=frozenset(), state={CLUSTER_URN: {"name": "spillway-prod-1"}})
+    )
     assert len(registered.of("eks/cluster:Cluster")) == 1
     assert set(registered.outputs["waiting_for"]) == ALL
 

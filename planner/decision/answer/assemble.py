@@ -92,7 +92,14 @@ def _platform(solved: Solved) -> PlannedPlatform:
     p = solved.environment.platform
     if p.cluster is not None:
         return PlannedPlatform(
-            region=p.region, public_cidrs=(), deploy_role=None, admin_roles=(), cluster=None, existing=p.cluster
+            region=p.region,
+            public_cidrs=(),
+            deploy_role=None,
+            admin_roles=(),
+            cluster=None,
+            existing=p.cluster,
+            ingress=planned_ingress(p.ingress) if solved.pools else None,
+            pool_tls=planned_pool_tls(p.pool_tls) if solved.pools else None,
         )
     vpc = p.network.vpc
     return PlannedPlatform(
