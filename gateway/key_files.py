@@ -71,10 +71,17 @@ async def keep_reading(
         await asyncio.sleep(interval_s)
         try:
             content = await asyncio.to_thread(files.content)
-            if content == known:
-                continue
+        except OSError as error:
+            logging.warning("keys cannot be read, and the old ones stay in force: %s", error)
+            continue
+        if content == known:
+            continue
+        try:
             take(await asyncio.to_thread(files.read))
             known = content
             logging.info("keys that changed are in force")
-        except (KeysError, MissingSecret, OSError, UnicodeDecodeError) as error:
+        except (KeysError, MissingSecret, UnicodeDecodeError) as error:
+            known = content  # said once; another content is looked at again
             logging.warning("keys that changed are not taken, and the old ones stay in force: %s", error)
+        except OSError as error:
+            logging.warning("keys that changed cannot be read, and the old ones stay in force: %s", error)
