@@ -52,7 +52,7 @@ demo: setup-python ## Plan prod from a real trace, rehearse it, then deploy it t
 
 test: setup ## Run the checks and all tests whose tools are there
 	@$(MAKE) check
-	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-torch: setup-python $(TORCH)/complete ## Run the GPU profiler on the CPU with a real PyTorch (4 GB in .venv-torch)
 	@$(BIN)/python -m pytest -m torch

@@ -1,4 +1,4 @@
-"""What all tests share: a twin cluster for those that ask, and how pytest-xdist spreads the expensive ones."""
+"""What all tests share: a twin cluster for those that ask, and the order of the expensive ones."""
 
 from __future__ import annotations
 
@@ -17,10 +17,7 @@ _EXPENSIVE = ("autoscaling", "cluster", "engine", "system")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the expensive tests of a module on one worker, where they share its cluster, and start them first."""
-    for item in items:
-        if _is_expensive(item):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    """Start the expensive modules first; all tests of a module run on one worker, where they share its cluster."""
     items.sort(key=lambda item: not _is_expensive(item))
 
 

@@ -17,7 +17,6 @@ from tools.figures.marks import part_names, with_parts
 DOCUMENT, PICTURE = "docs/accuracy.md", "docs/accuracy.svg"
 AGAIN = f"run `make figures FILES='{DOCUMENT} {PICTURE}'`, and read what changed"
 NUMBER = re.compile(r"(\d+\.\d+)( %)?")
-pytestmark = pytest.mark.xdist_group("accuracy")  # one worker, for the predictions are made once
 
 
 def alike(text: str, wanted: str) -> bool:

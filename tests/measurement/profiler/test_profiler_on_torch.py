@@ -18,7 +18,7 @@ from planner.cli.output import note
 from tests.docs.markdown import ROOT
 from tests.planner.cli.command import spillway
 
-pytestmark = [pytest.mark.torch, pytest.mark.xdist_group("torch")]
+pytestmark = pytest.mark.torch
 
 PROGRAM = Path(program.__file__)
 IMITATED = Path(__file__).with_name("imitated_gpu.py")

@@ -25,8 +25,6 @@ from planner.plan.plan import Plan
 from planner.plan.traffic import PlannedRoute
 from tests.examples import ENVIRONMENTS, ROOT
 
-pytestmark = pytest.mark.xdist_group("environments")  # one worker, which plans each of them once
-
 WORKED = Workspace(ENVIRONMENTS)
 NAMES = ("dev", "staging", "prod")
 RAW = ROOT.parent / "shared" / "data" / "traces"

@@ -27,7 +27,6 @@ from planner.plan.plan import Plan
 from planner.plan.review import Alternative
 from planner.words.diagnostics import Problems
 
-pytestmark = pytest.mark.xdist_group("replans")  # one worker, which simulates each capacity once
 KEPT: CapacitiesByDigest = {}
 CATALOG, COEFFICIENTS = load_catalog(), load_coefficients()
 CASES = 20
