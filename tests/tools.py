@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from twin import binaries
+
+
+def give_up(why: str) -> NoReturn:
+    """Skip the test with a sentence; in CI fail it."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(why, pytrace=False)
+    pytest.skip(why)
 
 
 def require_tool(name: str) -> Path:
@@ -15,9 +23,7 @@ def require_tool(name: str) -> Path:
     try:
         return binaries.require(name)
     except binaries.MissingToolError as error:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(error), pytrace=False)
-        pytest.skip(str(error))
+        give_up(str(error))
 
 
 def require_cluster_tools() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import uvloop
@@ -23,6 +23,23 @@ def run(serving: Coroutine[Any, Any, None], port: int) -> None:
         uvloop.run(serving)
     except OSError as error:
         raise PortError(f"cannot listen on port {port}: {error.strerror}; use --port 0") from error
+
+
+async def serve(app: web.Application, port: int, listening: Callable[[int], None]) -> None:
+    """Serve on 127.0.0.1 until a signal comes.
+
+    port: 0 takes a free one.
+    listening: is told the port when the server listens.
+    """
+    stop = stop_signal()
+    runner = runner_of(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port, backlog=4096).start()
+        listening(runner.addresses[0][1])
+        await stop.wait()
+    finally:
+        await runner.cleanup()
 
 
 def stop_signal() -> asyncio.Event:

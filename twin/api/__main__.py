@@ -12,11 +12,9 @@ import json
 import sys
 from pathlib import Path
 
-from aiohttp import web
-
 from twin import loopback
 from twin.api.ledger import Ledger
-from twin.api.offers import Offers, OffersFileError, read_offers
+from twin.api.offers import OffersFileError, read_offers
 from twin.api.server import application
 
 
@@ -32,23 +30,16 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("--speed must be above 0 and --stream-interval at least 1")
     try:
         offers = read_offers(options.offers)
-        loopback.run(_serve(offers, options), options.port)
+        app = application(offers, Ledger(), options.speed, options.stream_interval)
+        loopback.run(loopback.serve(app, options.port, _listening), options.port)
     except (OffersFileError, loopback.PortError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-async def _serve(offers: Offers, options: argparse.Namespace) -> None:
-    stop = loopback.stop_signal()
-    runner = loopback.runner_of(application(offers, Ledger(), options.speed, options.stream_interval))
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", options.port, backlog=4096).start()
-        print(json.dumps({"port": runner.addresses[0][1]}), flush=True)
-        await stop.wait()
-    finally:
-        await runner.cleanup()
+def _listening(port: int) -> None:
+    print(json.dumps({"port": port}), flush=True)
 
 
 if __name__ == "__main__":

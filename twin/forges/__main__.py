@@ -12,8 +12,6 @@ import argparse
 import json
 import sys
 
-from aiohttp import web
-
 from twin import loopback
 from twin.forges.server import application
 from twin.forges.world import HEAD, World
@@ -26,23 +24,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--head", default=HEAD, help="newest commit of the pull request")
     options = parser.parse_args(arguments)
     try:
-        loopback.run(_serve(World(head=options.head), options.port), options.port)
+        loopback.run(loopback.serve(application(World(head=options.head)), options.port, _listening), options.port)
     except loopback.PortError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-async def _serve(world: World, port: int) -> None:
-    stop = loopback.stop_signal()
-    runner = loopback.runner_of(application(world))
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        print(json.dumps({"port": runner.addresses[0][1]}), flush=True)
-        await stop.wait()
-    finally:
-        await runner.cleanup()
+def _listening(port: int) -> None:
+    print(json.dumps({"port": port}), flush=True)
 
 
 if __name__ == "__main__":

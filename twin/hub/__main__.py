@@ -10,8 +10,6 @@ import json
 import sys
 from pathlib import Path
 
-from aiohttp import web
-
 from twin import loopback
 from twin.hub.server import application
 from twin.hub.world import World
@@ -24,24 +22,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
     options = parser.parse_args(arguments)
     try:
-        loopback.run(serve(World.of_folder(options.folder), options.port), options.port)
+        loopback.run(
+            loopback.serve(application(World.of_folder(options.folder)), options.port, _listening), options.port
+        )
     except loopback.PortError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-async def serve(world: World, port: int) -> None:
-    """Serve a Hub on 127.0.0.1 until a signal comes."""
-    stop = loopback.stop_signal()
-    runner = loopback.runner_of(application(world))
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        print(json.dumps({"port": runner.addresses[0][1]}), flush=True)
-        await stop.wait()
-    finally:
-        await runner.cleanup()
+def _listening(port: int) -> None:
+    print(json.dumps({"port": port}), flush=True)
 
 
 if __name__ == "__main__":

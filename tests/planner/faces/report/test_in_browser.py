@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.planner.faces.report.reports import html_of_everything, html_of_plan
+from tests.tools import give_up
 from tools.browser import Page, Theme, opened
 from tools.chromium import NoBrowserError
 
@@ -143,9 +143,7 @@ def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     try:
         return asyncio.run(look())
     except NoBrowserError as error:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(error), pytrace=False)
-        pytest.skip(str(error))
+        give_up(str(error))
 
 
 def test_the_page_asks_for_nothing_and_complains_of_nothing(seen: Seen) -> None:
