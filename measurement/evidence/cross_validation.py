@@ -1,7 +1,7 @@
 """Published runs predicted by fits that saw nothing of their source, their cell (model family × GPU), or their GPU.
 
     fold(g)         = fit of the rows of all groups but g
-    prediction      = `predict_rows` of the runs of g with fold(g), in the way that any row is predicted
+    prediction      = the figures of the runs of g with fold(g), in the way that any row is predicted
     interval        = quantiles of the residuals of all groups but g, each row predicted by the fold of its own group
 
 For sources, the interval comes from `intervals` of all other sources.
@@ -14,7 +14,7 @@ without cells, and those of `analytic` figures from folds without GPUs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Literal
@@ -25,8 +25,9 @@ from measurement.evidence.accuracy import reason_left_out
 from measurement.evidence.fit import CONVERGED, ROUGHLY, UNKNOWNS, FitTable, coefficients, tells_of_steps
 from measurement.evidence.held_out import Residual, quantiles, vllm_row_counts
 from measurement.evidence.intervals import Intervals, SourceResidual, intervals_of, load_class
-from measurement.evidence.predictions import PredictedFigure, predict_rows, provenance
+from measurement.evidence.predictions import PredictedFigure, figures, provenance, simulated
 from measurement.evidence.published import PublishedRun, Unpredictable
+from measurement.evidence.reports import Report
 from measurement.evidence.rows import deployed_runs, fit_runs
 from planner.domain.catalog import Catalog
 from planner.performance.coefficients import CALIBRATED_FROM_ROWS, Coefficients, Metric, Quantiles
@@ -58,6 +59,7 @@ class CrossValidation:
     ) -> None:
         self._runs, self._catalog, self._tell = runs, catalog, tell
         usable, _ = deployed_runs(fit_runs(runs), catalog.models, catalog.all_gpus)
+        self._reports: dict[tuple[Group, Hashable], tuple[Report | Unpredictable, ...]] = {}
         self._table = FitTable([each for each in usable if tells_of_steps(each.run)])
         self._fitted = [each.run for each in self._table.runs]
         least, gpus = len(UNKNOWNS), {run.gpu for run in self._fitted}
@@ -85,23 +87,24 @@ class CrossValidation:
 
     def _by_source(self) -> tuple[PredictedFigure | Unpredictable, ...]:
         answers: dict[str, PredictedFigure | Unpredictable] = {}
-        for source, runs, fold in self._sources():
+        for source, fold in self._folds_by_source.items():
             others = intervals_of([each for each in self._source_residuals if each.cell[0] != source])
-            answers |= {each.id: each for each in predict_rows(runs, self._catalog, fold, others)}
+            answers |= {each.id: each for each in figures(self._simulated("sources", source, fold), fold, others)}
         return tuple(answers[run.id] for run in self._runs)
 
     @cached_property
     def _source_residuals(self) -> tuple[SourceResidual, ...]:
         """How far off each row is that counts, by the fit without its source."""
         found = []
-        for source, runs, fold in self._sources():
-            for run, answer in zip(runs, predict_rows(runs, self._catalog, fold), strict=True):
+        for source, fold in self._folds_by_source.items():
+            answers = figures(self._simulated("sources", source, fold), fold)
+            for run, answer in zip(self._runs_of("sources", source), answers, strict=True):
                 if isinstance(answer, PredictedFigure) and run.value and not reason_left_out(run):
                     slower = run.value / answer.value
                     is_rate = run.figure.kind == "throughput" or run.figure.inverse
                     found.append(
                         SourceResidual(
-                            (source, run.family, run.gpu),
+                            (run.source, run.family, run.gpu),
                             run.figure.kind,
                             load_class(run),
                             provenance(fold, run),
@@ -109,11 +112,6 @@ class CrossValidation:
                         )
                     )
         return tuple(found)
-
-    def _sources(self) -> Iterator[tuple[str, list[PublishedRun], Coefficients]]:
-        """Each source with its runs and a fit that saw none of them."""
-        for source, fold in self._folds_by_source.items():
-            yield str(source), [run for run in self._runs if run.source == source], fold
 
     @cached_property
     def _folds_by_source(self) -> dict[Hashable, Coefficients]:
@@ -147,9 +145,7 @@ class CrossValidation:
         both: dict[Group, dict[Hashable, Coefficients]] = {"cells": self._folds_by_cell, "gpus": self._folds_by_gpu}
         for by, folds in both.items():
             answers = [
-                answer
-                for group, fold in folds.items()
-                for answer in predict_rows([r for r in self._fitted if GROUPS[by](r) == group], self._catalog, fold)
+                answer for group, fold in folds.items() for answer in figures(self._simulated(by, group, fold), fold)
             ]
             values = {each.id: each.value for each in answers if isinstance(each, PredictedFigure)}
             by_kind[by] = [Residual(run, values[run.id]) for run in self._fitted if run.id in values]
@@ -173,5 +169,13 @@ class CrossValidation:
         return {"calibrated": calibrated if "step" in calibrated else analytic, "analytic": analytic}
 
     def _answers(self, by: Group, group: Hashable, fold: Coefficients) -> dict[str, PredictedFigure | Unpredictable]:
-        runs = [run for run in self._runs if GROUPS[by](run) == group]
-        return {answer.id: answer for answer in predict_rows(runs, self._catalog, fold)}
+        return {answer.id: answer for answer in figures(self._simulated(by, group, fold), fold)}
+
+    def _simulated(self, by: Group, group: Hashable, fold: Coefficients) -> tuple[Report | Unpredictable, ...]:
+        """What the runs of a group print by the fit without it. Residuals change intervals alone, so once is enough."""
+        if (by, group) not in self._reports:
+            self._reports[by, group] = simulated(self._runs_of(by, group), self._catalog, fold)
+        return self._reports[by, group]
+
+    def _runs_of(self, by: Group, group: Hashable) -> list[PublishedRun]:
+        return [run for run in self._runs if GROUPS[by](run) == group]

@@ -48,11 +48,28 @@ def predict_rows(
     Such a reason is a format that the GPU lacks, weights that do not fit its memory, or a wait that never ends because
     more is offered than the engine serves.
     """
+    return figures(simulated(rows, catalog, coefficients), coefficients, intervals)
+
+
+def simulated(
+    rows: Sequence[PublishedRun], catalog: Catalog, coefficients: Coefficients
+) -> tuple[Report | Unpredictable, ...]:
+    """What the benchmark of each row prints by these coefficients, or the reason why nobody can tell."""
     deployed = [
         _refusal(row) or deployed_run(row, catalog.models[row.model], catalog.all_gpus[row.gpu]) for row in rows
     ]
-    answers = iter(_answers([each for each in deployed if isinstance(each, DeployedRun)], coefficients, intervals))
-    return tuple(next(answers) if isinstance(each, DeployedRun) else each for each in deployed)
+    found = iter(run_reports([each for each in deployed if isinstance(each, DeployedRun)], coefficients))
+    return tuple(next(found) if isinstance(each, DeployedRun) else each for each in deployed)
+
+
+def figures(
+    found: Sequence[Report | Unpredictable], coefficients: Coefficients, intervals: Intervals | None = None
+) -> tuple[PredictedFigure | Unpredictable, ...]:
+    """The figure that each row asks of its report, with the interval that these coefficients or intervals give."""
+    return tuple(
+        _answer(each, _Spread(each.deployed, coefficients, intervals)) if isinstance(each, Report) else each
+        for each in found
+    )
 
 
 def _refusal(run: PublishedRun) -> Unpredictable | None:
@@ -64,16 +81,8 @@ def _refusal(run: PublishedRun) -> Unpredictable | None:
     return None
 
 
-def _answers(
-    runs: Sequence[DeployedRun], coefficients: Coefficients, intervals: Intervals | None
-) -> list[PredictedFigure | Unpredictable]:
-    """Simulate each distinct run once, and read the figure of every row off its simulation."""
-    spreads = [_Spread(each, coefficients, intervals) for each in runs]
-    return [_answer(*each) for each in zip(run_reports(runs, coefficients), spreads, strict=True)]
-
-
 def run_reports(runs: Sequence[DeployedRun], coefficients: Coefficients) -> list[Report]:
-    """What the benchmark of each run prints by these coefficients."""
+    """What the benchmark of each run prints by these coefficients. Each distinct run is simulated once."""
     if not runs:
         return []
     table = RunClocks(runs).clocks(coefficients)
