@@ -97,10 +97,11 @@ class _Server:
         }
 
     def _called(self, request: web.Request) -> str:
-        """Return the name of the provider that a call is for: by its own host, or by the path."""
+        """Return the name of the provider that a call is for: by its own URL, or by the path."""
+        host = request.host.partition(":")[0]
         for name, seller in self.offers.providers.items():
-            if seller.place is not None and request.host.partition(":")[0] == seller.place[0]:
-                return name if request.path.startswith(f"{seller.place[1]}/") else ""
+            if seller.place is not None and host == seller.place[0] and request.path.startswith(f"{seller.place[1]}/"):
+                return name
         return str(request.match_info.get("provider", ""))
 
     async def chat(self, request: web.Request) -> web.StreamResponse:

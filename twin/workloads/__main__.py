@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +24,7 @@ from twin.api.offers import OffersFileError, read_offers
 from twin.engine.clock import EngineClock
 from twin.workloads.addresses import NoAddressError
 from twin.workloads.kubelet import Kubelet
-from twin.workloads.objects import Cluster
+from twin.workloads.objects import Cluster, ClusterAwayError
 from twin.workloads.vault import AccountVault, no_vault
 
 INTERVAL_S: Final = 0.3
@@ -65,9 +66,10 @@ async def _follow(kubelet: Kubelet) -> int:
                 async with asyncio.timeout(INTERVAL_S):
                     await stop.wait()
             except TimeoutError:
-                await kubelet.settle()
+                with suppress(ClusterAwayError):  # what runs goes on without its control plane
+                    await kubelet.settle()
         return 0
-    except NoAddressError as error:
+    except (NoAddressError, ClusterAwayError) as error:
         print(f"error: {error}", flush=True)
         return 1
     finally:

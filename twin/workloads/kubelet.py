@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import ssl
 import subprocess
 import sys
@@ -198,6 +199,7 @@ class Kubelet:
                 running.program.kill()
                 running.program.wait()
         self._addresses.give_back(running.address)
+        shutil.rmtree(self._root(running.pod), ignore_errors=True)  # there are keys among its files; its logs stay
 
     async def _open_apis(self, offers: Offers) -> tuple[Door, str]:
         """Let all hosted APIs answer behind one door, under a certificate that programs are told to trust."""

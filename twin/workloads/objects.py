@@ -11,6 +11,10 @@ from typing import Any, Protocol
 Object = dict[str, Any]
 
 
+class ClusterAwayError(Exception):
+    """The API server does not answer, or refuses."""
+
+
 @dataclass(frozen=True)
 class Objects:
     """Objects are lists of one moment.
@@ -56,7 +60,7 @@ class Cluster:
         self._custom = client.CustomObjectsApi(self._client)
 
     def read(self) -> Objects:
-        """Return the objects of this moment. Raises what the client raises when the API server does not answer."""
+        """Return the objects of this moment. Raises `ClusterAwayError`."""
         return Objects(
             pods=_items(self._core.list_pod_for_all_namespaces),
             services=_items(self._core.list_service_for_all_namespaces),
@@ -89,18 +93,22 @@ class Cluster:
 
 
 def _items(ask: Any) -> tuple[Object, ...]:
-    return tuple(json.loads(ask(_preload_content=False).data)["items"])
+    found = _found(ask)
+    return tuple(found["items"]) if found is not None else ()
 
 
 def _found(ask: Any, *arguments: str) -> Object | None:
     from kubernetes.client.exceptions import ApiException
+    from urllib3.exceptions import HTTPError
 
     try:
         answer: Object = json.loads(ask(*arguments, _preload_content=False).data)
     except ApiException as error:
         if error.status == 404:
             return None
-        raise
+        raise ClusterAwayError(f"the API server refuses: {error.status} {error.reason}") from error
+    except HTTPError as error:
+        raise ClusterAwayError(f"the API server does not answer: {type(error).__name__}") from error
     return answer
 
 

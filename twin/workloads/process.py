@@ -31,7 +31,7 @@ class Workloads:
     account: folder of the imitated account in whose Secrets Manager keys lie; None without one.
     offers: what hosted APIs sell (`twin.api.offers`); None where none answers.
 
-    Raises `WorkloadsError`.
+    Raises `WorkloadsError`. `pid` is the id of the program that runs them.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class Workloads:
                 cwd=Path(__file__).resolve().parents[2],
                 start_new_session=True,
             )
+        self.pid = self._process.pid
         try:
             self._await_ready()
         except BaseException:
