@@ -34,7 +34,7 @@ from twin.workloads.container import ADDRESS_VARIABLE, NETWORK_VARIABLE
 from twin.workloads.doors import Door
 from twin.workloads.firewall import OutsideEnd, PodEnd, admits, end_of
 from twin.workloads.mounts import Vault
-from twin.workloads.objects import Cluster, Object, Objects
+from twin.workloads.objects import Object, Objects, View
 from twin.workloads.pods import PodError
 from twin.workloads.services import services
 
@@ -71,7 +71,7 @@ class Kubelet:
     """
 
     folder: Path
-    cluster: Cluster
+    cluster: View
     clocks: Mapping[str, EngineClock]
     vault: Vault
     offers: Offers | None = None

@@ -45,6 +45,12 @@ class Stores(Protocol):
     def provider_class(self, namespace: str, name: str) -> Object | None: ...
 
 
+class View(Stores, Protocol):
+    """A cluster as a kubelet sees it."""
+
+    def read(self) -> Objects: ...
+
+
 class Cluster:
     """A cluster is read through its API server. Close it."""
 
