@@ -1,4 +1,4 @@
-"""The first request to a deployed environment, on the twin: what stands behind it by a lock, and asking the gateway.
+"""The first request to a deployed environment, on the twin: its keys, what stands behind it by a lock, and asking.
 
 The demo and the tests ask by it. Engines keep the times of the lock's clocks, and hosted APIs sell what the lock names,
 at its prices and under their own URLs.
@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from gateway.keys import new_key
 from planner.documents import routing
 from planner.plan.plan import Plan
 
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _LIMIT_S = 60.0
+_LOOK_S = 0.5
+NAMESPACE = "gateway"
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,52 @@ class Answered:
     text: str
     code: str | None
     seconds: float
+
+
+class Keys:
+    """The keys that a gateway of a plan needs, where they are Kubernetes Secrets.
+
+    of_client: a key that admits to all routes.
+    of_providers: variable -> key of its hosted API.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.of_client, entry = new_key("first", tuple(route.name for route in plan.routes))
+        self.of_providers = {api.api_key_env: f"key-of-{api.provider}" for api in plan.apis}
+        entries = json.dumps({name: each.model_dump() for name, each in entry.items()})
+        self._secrets = {"gateway-client-keys": {"keys.json": entries}, "gateway-provider-keys": self.of_providers}
+
+    @contextmanager
+    def brought_to(self, kubeconfig: Path) -> Iterator[None]:
+        """Make the Secrets as soon as the gateway's namespace is there, within the block.
+
+        A team's operator does so while `pulumi up` runs (External Secrets), or a person. The pods wait for it.
+        """
+        from kubernetes import client, config
+
+        core = client.CoreV1Api(config.new_client_from_config(str(kubeconfig)))
+        over = threading.Event()
+        bringing = threading.Thread(target=self._bring, args=(core, over))
+        bringing.start()
+        try:
+            yield
+        finally:
+            over.set()
+            bringing.join()
+
+    def _bring(self, core: Any, over: threading.Event) -> None:
+        from kubernetes.client.exceptions import ApiException
+
+        waiting = dict(self._secrets)
+        while waiting and not over.wait(_LOOK_S):
+            for name, entries in list(waiting.items()):
+                try:
+                    core.create_namespaced_secret(NAMESPACE, {"metadata": {"name": name}, "stringData": entries})
+                    del waiting[name]
+                except ApiException as error:
+                    if error.status != 404:  # the namespace is not there yet
+                        raise
 
 
 def clocks(plan: Plan) -> dict[str, Any]:

@@ -99,11 +99,9 @@ def test_a_pod_gets_the_listed_secrets_that_its_role_may_read(tmp_path: Path) ->
     role = program.create(
         "aws:iam/role:Role", "gateway", name="gateway", assumeRolePolicy=trust("pods.eks.amazonaws.com")
     )
-    reading = {
-        "Effect": "Allow",
-        "Action": ["secretsmanager:GetSecretValue"],
-        "Resource": [f"{SECRET_ARN}:keys-??????"],
-    }
+    arn = f"{SECRET_ARN}:keys-??????"
+    arn = f"{SECRET_ARN}:keys-??????"
+    reading = {"Effect": "Allow", "Action": ["secretsmanager:GetSecretValue"], "Resource": [arn]}
     program.create(
         "aws:iam/rolePolicy:RolePolicy",
         "gateway",
