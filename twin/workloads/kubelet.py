@@ -128,7 +128,10 @@ class Kubelet:
         uid = pods.name_of(pod).uid
         door = Door(engine.application(replica), lambda caller: self._may_call(caller, uid, port))
         running = Running(pod, address, door=door, ready=True)
-        await door.open(address, port)
+        try:
+            await door.open(address, port)
+        except OSError as error:
+            raise PodError(f"{pods.name_of(pod)} cannot listen on {address}:{port}: {error.strerror}") from error
         return running
 
     async def _start_program(self, pod: Object) -> Running:
