@@ -67,6 +67,13 @@ def test_a_program_keeps_its_command_with_its_own_address_and_its_files() -> Non
     assert pods.readiness(gateway_pod()) == (8080, "/readyz")
 
 
+def test_a_job_is_not_run() -> None:
+    made = gateway_pod()
+    assert pods.kind_of(made) == "program"
+    del made["spec"]["containers"][0]["ports"]
+    assert pods.kind_of(made) is None
+
+
 def test_a_pod_that_is_on_its_way_out_is_not_ready() -> None:
     made = engine_pod()
     assert pods.is_ready(made)

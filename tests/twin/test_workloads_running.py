@@ -245,7 +245,15 @@ def test_a_pod_waits_for_its_secrets(tmp_path: Path) -> None:
         await kubelet.settle()
         assert "waits for Secret gateway-client-keys" in kubelet.problems["gateway/gateway-1"]
         cluster.secrets["gateway/gateway-client-keys"] = given
+        own = cluster.secrets.pop("gateway/gateway-provider-keys")
+        for _ in range(260):  # more often than there are addresses
+            await kubelet.settle()
+        assert "waits for entry OPENAI_API_KEY" in kubelet.problems["gateway/gateway-1"]
+        cluster.secrets["gateway/gateway-provider-keys"] = own
         url = await until_ready(kubelet)
         assert (await asyncio.to_thread(ask, url, KEY, "extraction")).served_by == "pool/extraction-1xl40s"
+        cluster.secrets["gateway/gateway-client-keys"] = {"keys.json": b"others"}
+        await kubelet.settle()
+        assert [path.read_bytes() for path in (tmp_path / "pods").rglob("keys.json")] == [b"others"]
 
     served(tmp_path, cluster, life)

@@ -29,7 +29,7 @@ from twin.engine.clock import EngineClock
 from twin.engine.replica import EngineReplica
 from twin.processes import die_with_parent
 from twin.workloads import mounts, pods
-from twin.workloads.addresses import Addresses
+from twin.workloads.addresses import Addresses, NoAddressError
 from twin.workloads.container import ADDRESS_VARIABLE, NETWORK_VARIABLE
 from twin.workloads.doors import Door
 from twin.workloads.firewall import OutsideEnd, PodEnd, admits, end_of
@@ -43,6 +43,7 @@ API_ADDRESS: Final = "198.51.100.1"
 """An address of the Internet (RFC 5737), for which NetworkPolicies are asked when a hosted API is called."""
 _DNS = PodEnd("kube-system", {"k8s-app": "kube-dns"}, {"kubernetes.io/metadata.name": "kube-system"})
 _END_S: Final = 5.0
+_PROBE_S: Final = 2.0
 _STREAM_INTERVAL: Final = 1
 _LOG_TAIL: Final = 1500
 
@@ -118,7 +119,7 @@ class Kubelet:
                 self._running[uid] = await self._start_engine(pod)
             else:
                 self._running[uid] = await self._start_program(pod)
-        except PodError as error:
+        except (PodError, NoAddressError) as error:
             self.problems[str(pods.name_of(pod))] = str(error)
 
     async def _start_engine(self, pod: Object) -> Running:
@@ -131,12 +132,17 @@ class Kubelet:
         try:
             await door.open(address, port)
         except OSError as error:
+            self._addresses.give_back(address)
             raise PodError(f"{pods.name_of(pod)} cannot listen on {address}:{port}: {error.strerror}") from error
         return running
 
     async def _start_program(self, pod: Object) -> Running:
         address = self._addresses.take(pods.ports_of(pod))
-        given = await asyncio.to_thread(mounts.variables, pod, self.cluster, address)
+        try:
+            given = await asyncio.to_thread(mounts.variables, pod, self.cluster, address)
+        except PodError:
+            self._addresses.give_back(address)
+            raise
         module, arguments = pods.command_of(pod, address, str(self._root(pod)))
         running = Running(pod, address)
         self._write_network(running)
@@ -269,18 +275,17 @@ class Kubelet:
 
 
 async def _answers(address: str, port: int, path: str) -> bool:
-    """Tell whether a GET is answered with 200."""
+    """Tell whether a GET is answered with 200 in time."""
     try:
-        reader, writer = await asyncio.open_connection(address, port)
-    except OSError:
+        async with asyncio.timeout(_PROBE_S):
+            reader, writer = await asyncio.open_connection(address, port)
+            try:
+                writer.write(f"GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode())
+                return (await reader.readline()).split()[1:2] == [b"200"]
+            finally:
+                writer.close()
+    except OSError:  # a time-out is one
         return False
-    try:
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode())
-        return (await reader.readline()).split()[1:2] == [b"200"]
-    except OSError:
-        return False
-    finally:
-        writer.close()
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:

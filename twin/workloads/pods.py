@@ -48,11 +48,12 @@ def is_ready(pod: Object) -> bool:
 
 
 def kind_of(pod: Object) -> Literal["engine", "program"] | None:
-    """Return what a pod's first container would run; None for what is not run here."""
-    command = pod["spec"]["containers"][0].get("command") or []
+    """Return what a pod's first container would run; None for what is not run here, such as a Job without a port."""
+    container = pod["spec"]["containers"][0]
+    command = container.get("command") or []
     if command == _ENGINE:
         return "engine"
-    return "program" if command[:2] == _PROGRAM and len(command) == 3 else None
+    return "program" if command[:2] == _PROGRAM and len(command) == 3 and container.get("ports") else None
 
 
 def ports_of(pod: Object) -> tuple[int, ...]:
