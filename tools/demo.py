@@ -21,6 +21,10 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tools.first_request import Keys
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "examples" / "environments"
@@ -128,8 +132,10 @@ def _rehearse(shell: Shell, _: Path) -> None:
 
 
 def _deploy(shell: Shell, folder: Path) -> None:
-    """`pulumi up` of prod onto the twin, one changed line, `pulumi up` again, `pulumi destroy`."""
+    """`pulumi up` of prod onto the twin, first requests, one changed line, `pulumi up` again, `pulumi destroy`."""
     sys.path.insert(0, str(ROOT))
+    from planner.documents.lock import load
+    from tools.first_request import Keys
     from twin.binaries import MissingToolError
     from twin.cluster import down, up
     from twin.stage import prepare
@@ -151,8 +157,12 @@ def _deploy(shell: Shell, folder: Path) -> None:
         pulumi = Shell(shell.folder, {**shell.environment, **stage.environment, "SPILLWAY_RUNNER": "inside"})
         pulumi.run("pulumi", "stack", "init", ENVIRONMENT, only=NOTHING)
         pulumi.run("pulumi", "config", "set", "spillway:protected", "false", "--stack", ENVIRONMENT, only=NOTHING)
-        _up(pulumi)
+        keys = Keys(load(_lock(shell.folder).read_text(), f"{ENVIRONMENT}.lock.json").plan)
+        began = time.monotonic()
+        with keys.brought_to(running.kubeconfig):
+            _up(pulumi)
         _pods(running.kubeconfig)
+        _first_requests(running.kubeconfig, folder / "pods", keys, began)
         _say("4. Change one line of the environment, plan it, read the diff, deploy: exactly that pool grows")
         environment = shell.folder / "environments" / f"{ENVIRONMENT}.yaml"
         before = environment.read_text()
@@ -172,6 +182,31 @@ def _deploy(shell: Shell, folder: Path) -> None:
 
 def _up(pulumi: Shell) -> None:
     pulumi.run("pulumi", "up", "--yes", "--skip-preview", "--stack", ENVIRONMENT, only=LANDMARKS)
+
+
+def _first_requests(kubeconfig: Path, folder: Path, keys: Keys, began: float) -> None:
+    """Ask the gateway that was deployed for each route, as soon as its pods run.
+
+    began: when `pulumi up` was started, on the monotonic clock.
+    """
+    from tools.first_request import ask, clocks, offers
+    from twin.workloads import Workloads, WorkloadsError
+
+    print(
+        "\nThe first requests: the real gateway runs by its pods' arguments, policy and keys, pools are engine twins:"
+    )
+    try:
+        sold = offers(keys.plan, keys.of_providers)
+        with Workloads(kubeconfig, folder, clocks(keys.plan), offers=sold) as running:
+            gateway = running.forward("gateway", "gateway", 80)
+            for route in keys.plan.routes:
+                answer = ask(gateway, keys.of_client, route.name)
+                if answer.served_by is None:
+                    raise Failed(f"route {route.name} was refused: {answer.status} {answer.text}")
+                waited = f"{time.monotonic() - began:.0f} s after `pulumi up` began"
+                print(f"{route.name:12} {answer.status} from {answer.served_by}, {waited}", flush=True)
+    except WorkloadsError as error:
+        raise Failed(str(error)) from error
 
 
 def _pods(kubeconfig: Path) -> None:
@@ -215,8 +250,11 @@ def _committed(shell: Shell, message: str) -> None:
 
 
 def _account(checkout: Path) -> str:
-    lock = json.loads((checkout / "environments" / f"{ENVIRONMENT}.lock.json").read_text())
-    return str(lock["plan"]["platform"]["account"])
+    return str(json.loads(_lock(checkout).read_text())["plan"]["platform"]["account"])
+
+
+def _lock(checkout: Path) -> Path:
+    return checkout / "environments" / f"{ENVIRONMENT}.lock.json"
 
 
 def _say(text: str) -> None:

@@ -75,6 +75,14 @@ LIVES = (
         '{"SPILLWAY_RUNNER": "inside"}',
     ),
     Lived(
+        "10.",
+        'curl http://127.0.0.1:8080/v1/chat/completions --header "Authorization: Bearer $KEY"'
+        ' --header "Content-Type: application/json"'
+        """ --data '{"model": "chat", "messages": [{"role": "user", "content": "Good morning"}]}'""",
+        f"{SUPPLY}::test_every_route_is_answered_by_its_own_pool_when_up_has_ended",
+        'running.forward("gateway", "gateway", 80)',
+    ),
+    Lived(
         "11.",
         "pulumi preview --expect-no-changes --stack prod",
         f"{FIRST}::test_a_preview_after_up_shows_no_change",

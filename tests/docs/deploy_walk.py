@@ -82,7 +82,7 @@ class Walk:
     aws: AmazonCli
     chosen: dict[str, Any] = field(default_factory=dict)
     left: list[Command] = field(default_factory=list)
-    """Commands that no rule takes, in order."""
+    """Commands that a life must show, in order: those that no rule takes, and some that are judged here, too."""
     edits: int = 0
 
     def take(self, command: Command) -> None:
@@ -90,6 +90,8 @@ class Walk:
         for pattern, act in RULES.items():
             if re.match(pattern, command.text):
                 act(self, command.text)
+                if pattern in LIVED_TOO:
+                    self.left.append(command)
                 return
         self.left.append(command)
 
@@ -205,7 +207,7 @@ def in_cluster(walk: Walk, text: str) -> None:
 
 
 def ask(walk: Walk, text: str) -> None:
-    """The gateway understands the request, and the route is one of the worked environment."""
+    """The gateway understands the request, and the route is one of the worked environment. A life asks it, too."""
     words = shlex.split(text)
     assert words[1].endswith("/v1/chat/completions")
     assert "Authorization: Bearer $KEY" in words
@@ -232,3 +234,5 @@ RULES: Mapping[str, Callable[[Walk, str], None]] = {
     r"kubectl ": in_cluster,
     r"curl ": ask,
 }
+LIVED_TOO = (r"curl ",)
+"""Rules that judge a command which a life shows, too."""

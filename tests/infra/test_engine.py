@@ -1,7 +1,7 @@
 """The program through the real Pulumi engine onto the twin: the real Kubernetes provider, scheduler and AWS rules.
 
-One environment's life is run once (`life`) and judged by several tests: preview, up, drift, a change, a shortage,
-outages of the cluster's API, destroy.
+One environment's life is run once (`life`) and judged by several tests: preview, up, first requests, drift, a change, a
+shortage, outages of the cluster's API, destroy.
 """
 
 from __future__ import annotations
@@ -23,11 +23,15 @@ from tests.infra import locks
 from tests.infra.checkout import checkout
 from tests.infra.pods import ClusterView, Pods
 from tests.infra.tampering import tamper
+from tools.first_request import Answered, Keys, ask, clocks, offers
 from twin.aws import existing
 from twin.aws.account import CALLS, Account
 from twin.aws.reachability import Target, may_call, targets
 from twin.aws.world import inquiry
 from twin.cluster import RunningCluster, unreachable
+from twin.workloads import Workloads
+from twin.workloads.firewall import OutsideEnd, admits, end_of
+from twin.workloads.objects import Cluster
 
 pytestmark = pytest.mark.engine
 
@@ -75,6 +79,9 @@ class Life:
     callers: dict[str, bool] = field(default_factory=dict)
     targets: list[Target] = field(default_factory=list)
     calls: set[str] = field(default_factory=set)
+    answers: dict[str, Answered] = field(default_factory=dict)
+    let_in: dict[str, bool] = field(default_factory=dict)
+    """What calls a gateway's pod: whether its NetworkPolicy lets it in."""
 
 
 @pytest.fixture(scope="module")
@@ -102,10 +109,18 @@ def life(cluster: RunningCluster, tmp_path_factory: pytest.TempPathFactory) -> L
         command = [sys.executable, "-m", "twin.aws", verb, "--folder", str(pulumi.stage.account_folder), *rest]
         subprocess.run(command, env=dict(pulumi.stage.environment), check=True, capture_output=True, timeout=240)
 
-    life.lock = locks.sealed(plan()).digests.content
+    planned = plan()
+    life.lock = locks.sealed(planned).digests.content
     life.steps["first preview"] = pulumi.preview()
     life.left["after preview"] = _left(pulumi)
-    life.steps["up"] = _done(pulumi.up())
+    keys = Keys(planned)
+    with keys.brought_to(cluster.kubeconfig):
+        life.steps["up"] = _done(pulumi.up())
+    sold = offers(planned, keys.of_providers)
+    with Workloads(cluster.kubeconfig, folder / "pods", clocks(planned), offers=sold) as running:
+        gateway = running.forward("gateway", "gateway", 80)
+        life.answers = {route.name: ask(gateway, keys.of_client, route.name) for route in planned.routes}
+    life.let_in = _let_in(cluster)
     life.pods["up"], life.outputs = api.settled(), pulumi.outputs()
     life.copied, life.began = api.copied(), api.began()
     life.callers, life.targets = _way_in(pulumi)
@@ -182,6 +197,17 @@ def test_the_stated_networks_reach_the_gateway_through_every_system_node(life: L
     assert life.callers == {"203.0.113.7": True, "198.51.100.7": False, "10.64.64.9": False}
     assert len(life.targets) == locks.CLUSTER.system_nodes.nodes
     assert {(target.port, target.reached) for target in life.targets} == {(NODE_PORT, True)}
+
+
+def test_a_request_of_each_route_is_answered_when_up_has_ended(life: Life) -> None:
+    """The keys came into the cluster's Secrets while `up` ran; the pods are asked by way of the gateway's Service."""
+    served = {route: (answer.status, answer.served_by) for route, answer in life.answers.items()}
+    pools = {"chat": "chat-1xl40s", "code": "code-2xl40s", "extraction": "extraction-1xl40s"}
+    assert served == {route: (200, f"pool/{pool}") for route, pool in pools.items()}
+
+
+def test_calls_reach_the_gateway_by_its_nodes_alone(life: Life) -> None:
+    assert life.let_in == {"a node": True, "203.0.113.7": False}
 
 
 @pytest.mark.parametrize("step", ["second preview", "last preview"])
@@ -294,6 +320,17 @@ def _way_in(pulumi: Engine) -> tuple[dict[str, bool], list[Target]]:
         (balancer,) = state.records["aws:lb/loadBalancer:LoadBalancer"]
         callers = ("203.0.113.7", "198.51.100.7", "10.64.64.9")
         return {caller: may_call(aws, balancer, caller) for caller in callers}, list(targets(aws, balancer))
+
+
+def _let_in(cluster: RunningCluster) -> dict[str, bool]:
+    """Whom the NetworkPolicies let in at the port of the gateway's pods: the load balancer calls by way of a node."""
+    view = Cluster(cluster.kubeconfig)
+    found = view.read()
+    view.close()
+    pod = next(pod for pod in found.pods if pod["metadata"]["namespace"] == "gateway")
+    callers = {"a node": pod["status"]["hostIP"], "203.0.113.7": "203.0.113.7"}
+    target = end_of(pod, found)
+    return {name: admits(found.policies, OutsideEnd(ip), target, target.ports["http"]) for name, ip in callers.items()}
 
 
 def _left(pulumi: Engine) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def test_plan_and_rehearse(folder: Path) -> None:
 
 
 def test_deploy(folder: Path) -> None:
-    """The whole way to pods on nodes, the change that scales one pool, and nothing left."""
+    """The whole way to pods on nodes and answered requests, the change that scales one pool, and nothing left."""
     for tool in ("pulumi", "pulumi-language-python", "pulumi-resource-kubernetes"):
         require_tool(tool)
     require_cluster_tools()
@@ -78,6 +78,11 @@ def test_deploy(folder: Path) -> None:
     before, after = _pods(first), _pods(second)
     assert before
     assert all(line.split()[1] == "Running" for line in (*before, *after))
+    answered = dict(re.findall(r"^(\S+) +200 from (\S+), \d+ s after `pulumi up` began$", first, flags=re.MULTILINE))
+    assert answered.keys() == {"chat", "code", "extraction"}  # a share of the first two is the API's
+    pools = [name.removeprefix("pool/") for name in answered.values() if name.startswith("pool/")]
+    assert answered["extraction"].startswith("pool/")
+    assert all(any(pool in pod for pod in before) for pool in pools)
     for name, old, new in scaled:
         assert sum(name in pod for pod in before) == int(old)
         assert sum(name in pod for pod in after) == int(new)

@@ -27,6 +27,7 @@ OFFERS: dict[str, Any] = {
     "providers": {
         "openai": {
             "api_key": "sk-test",
+            "base_url": "https://api.example.com/v1/openai",
             "models": {
                 "gpt-4.1-mini": {
                     "usd_per_mtok": {"input": "0.40", "output": "1.60"},
@@ -81,6 +82,25 @@ async def post(session: Session, provider: str, body: Any, **options: Any) -> tu
     async with session.post(f"/{provider}/v1/chat/completions", json=body, **options) as response:
         text = await response.text()
         return response.status, response.headers, json.loads(text) if not body.get("stream") else text
+
+
+def test_a_provider_answers_under_its_own_url_too() -> None:
+    async def check(session: Session) -> None:
+        body, own = chat("gpt-4.1-mini", 10, 5), {"Host": "api.example.com"}
+        answers = {}
+        for host, path in (("api.example.com", "/v1/openai"), ("other.example.com", "/v1/openai"), ("", "/openai/v1")):
+            named = {"Host": host} if host else {}
+            async with session.post(f"{path}/chat/completions", json=body, headers=named) as response:
+                answers[host, path] = response.status
+        assert answers == {
+            ("api.example.com", "/v1/openai"): 200,
+            ("other.example.com", "/v1/openai"): 404,
+            ("", "/openai/v1"): 200,
+        }
+        async with session.post("/v1/openai/chat/completions", json=body, headers={**own, "Authorization": "no"}) as no:
+            assert no.status == 401
+
+    assert with_api(check)["models"]["openai/gpt-4.1-mini"]["requests"] == 2
 
 
 def test_answers_are_billed_by_token() -> None:

@@ -4,7 +4,8 @@
       {"usd_per_mtok": {"input": "0.40", "output": "1.60"}, "ttft_ms": 450, "tpot_ms": 9, "context_tokens": 1047576,
        "limits": {"rpm": 5000, "tpm": 2000000}}}}}}
 
-A provider answers below `/NAME/v1`. Prices are USD per million tokens; times are real milliseconds.
+A provider answers below `/NAME/v1`, and calls that name its own host below its `base_url`. Prices are USD per million
+tokens; times are real milliseconds.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -61,12 +63,20 @@ class Seller(_Frozen):
     """A seller is one provider and what it sells.
 
     api_key: key that callers must show; None lets any caller in.
+    base_url: URL at which the world knows it, `https://HOST/PATH`; None where nobody calls it by its own name.
     manners: how it says no (see `twin.api.manners`).
     """
 
     api_key: str | None = None
+    base_url: Annotated[str, Field(pattern=r"^https://[a-z0-9.-]+(/[A-Za-z0-9._/-]*[A-Za-z0-9._-])?$")] | None = None
     manners: Manners = "openai"
     models: Mapping[str, Offer] = Field(min_length=1)
+
+    @property
+    def place(self) -> tuple[str, str] | None:
+        """Return host and path of its own URL."""
+        parts = urlsplit(self.base_url or "")
+        return (parts.netloc, parts.path) if self.base_url else None
 
 
 class Offers(_Frozen):

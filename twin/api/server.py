@@ -1,6 +1,7 @@
 """HTTP of the providers: `/PROVIDER/v1/chat/completions` and `/models`, the ledger, the fault switch.
 
-A middleware enters every request in the ledger before it is routed, so that no path is invisible.
+A call that names the host of a provider's own URL is that provider's, at the URL's path. A middleware enters every
+request in the ledger before it is routed, so that no path is invisible.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ def application(offers: Offers, ledger: Ledger, speed: float = 1.0, stream_inter
     """Build one server for every provider of the offers, `speed` times faster than real time."""
     server = _Server(offers, ledger, speed, stream_interval)
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_ledger_middleware(ledger)])
+    for path in sorted({seller.place[1] for seller in offers.providers.values() if seller.place is not None}):
+        app.router.add_post(f"{path}/chat/completions", server.chat)
     app.router.add_post("/{provider}/v1/chat/completions", server.chat)
     app.router.add_get("/{provider}/v1/models", server.models)
     app.router.add_get("/twin/ledger", server.show_ledger)
@@ -93,8 +96,16 @@ class _Server:
             for model, offer in seller.models.items()
         }
 
+    def _called(self, request: web.Request) -> str:
+        """Return the name of the provider that a call is for: by its own URL, or by the path."""
+        host = request.host.partition(":")[0]
+        for name, seller in self.offers.providers.items():
+            if seller.place is not None and host == seller.place[0] and request.path.startswith(f"{seller.place[1]}/"):
+                return name
+        return str(request.match_info.get("provider", ""))
+
     async def chat(self, request: web.Request) -> web.StreamResponse:
-        name = request.match_info["provider"]
+        name = self._called(request)
         seller = self.offers.providers.get(name)
         if seller is None:
             raise web.HTTPNotFound(text=f"no provider {name}; known: {', '.join(sorted(self.offers.providers))}")

@@ -2,7 +2,8 @@
 
 `with LocalCluster() as cluster:` runs one for the length of a block. `python -m twin.cluster up --folder DIR` and
 `down` run one across commands. Nothing outside loopback is opened, no container runs, and a pod's server does not
-exist. Admission, placement, controllers, rollouts, quotas and disruption budgets are real.
+exist here; `twin/workloads` runs what ready pods would. Admission, placement, controllers, rollouts, quotas and
+disruption budgets are real.
 """
 
 from twin.cluster.lifecycle import (
