@@ -78,7 +78,7 @@ inside = k8s.Provider("inside", kubeconfig=kubeconfig, cluster_identifier=cluste
 in_cluster = pulumi.ResourceOptions(provider=inside)
 space = k8s.core.v1.Namespace("serving", metadata={"name": "serving"}, opts=in_cluster)
 k8s.core.v1.ConfigMap("policy", metadata={"namespace": space.metadata.name},
-                      data={"policy.json": os.environ.get("POLICY", "{}")}, opts=in_cluster)
+                      data={"policy.json": "{}"}, opts=in_cluster)
 serving = k8s.helm.v4.Chart(
     "vllm", name="vllm", chart="./chart", namespace=space.metadata.name,
     values={"replicas": SIZE, "node": os.environ.get("NODE", "gpu"), "timeout": os.environ.get("TIMEOUT", "60")},
