@@ -32,7 +32,7 @@ from infra.image_rules import RunningImages
 from infra.images import Image
 from infra.platform_layer import DEVICE_PLUGIN_IMAGE
 from infra.run import Run, export_plan
-from infra.settings import StackSettings
+from infra.settings import StackSettings, Weights
 from infra.telling import warn
 from planner.documents import routing
 from planner.words.diagnostics import Problem, Problems
@@ -87,8 +87,9 @@ def _problems(run: Run, site: Site | None) -> Iterator[Problem]:
     yield from reachability.problems(os.environ)
     yield from upgrades.problems(plan, run.state)
     yield from image_rules.problems(plan, chosen, run.images)
-    yield from preflight_weights.problems(plan, chosen.weights, chosen.hub_token, chosen.accepted_licences)
-    yield from preflight_weights.warnings(plan, chosen.weights)
+    weights: Weights = "synced" if image_rules.copies_weights(plan, chosen) else "copied"
+    yield from preflight_weights.problems(plan, weights, chosen.hub_token, chosen.accepted_licences)
+    yield from preflight_weights.warnings(plan, weights)
 
 
 def _announce(run: Run, found: tuple[Problem, ...]) -> None:

@@ -151,6 +151,9 @@ def _deploy(shell: Shell, folder: Path) -> None:
         pulumi = Shell(shell.folder, {**shell.environment, **stage.environment, "SPILLWAY_RUNNER": "inside"})
         pulumi.run("pulumi", "stack", "init", ENVIRONMENT, only=NOTHING)
         pulumi.run("pulumi", "config", "set", "spillway:protected", "false", "--stack", ENVIRONMENT, only=NOTHING)
+        for image in ("gateway", "weights"):
+            setting = (f"spillway:{image}Image", f"registry.example/spillway-{image}:1.0")
+            pulumi.run("pulumi", "config", "set", *setting, "--stack", ENVIRONMENT, only=NOTHING)
         _up(pulumi)
         _pods(running.kubeconfig)
         _say("4. Change one line of the environment, plan it, read the diff, deploy: exactly that pool grows")

@@ -20,7 +20,7 @@ from infra.ingress import NODE_PORT
 from planner.plan.plan import Plan
 from tests.engine import Engine, Outcome, stage
 from tests.infra import locks
-from tests.infra.checkout import checkout
+from tests.infra.checkout import checkout, published
 from tests.infra.pods import ClusterView, Pods
 from tests.infra.tampering import tamper
 from twin.aws import existing
@@ -31,8 +31,6 @@ from twin.cluster import RunningCluster, unreachable
 
 pytestmark = pytest.mark.engine
 
-GATEWAY_IMAGE = "registry.example/spillway-gateway:1.0@sha256:" + "1" * 64
-WEIGHTS_IMAGE = "registry.example/spillway-weights:1.0@sha256:" + "2" * 64
 POOLS = {"vllm-chat-1xl40s": 4, "vllm-code-2xl40s": 2, "vllm-extraction-1xl40s": 2}
 ACTIONS = {
     "s3:DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
@@ -85,8 +83,7 @@ def life(cluster: RunningCluster, tmp_path_factory: pytest.TempPathFactory) -> L
     pulumi = Engine(
         stage(folder / "stage", cluster=cluster.folder), root / "sub", "prod", {"SPILLWAY_RUNNER": "inside"}
     )
-    pulumi.configure("gatewayImage", GATEWAY_IMAGE)
-    pulumi.configure("weightsImage", WEIGHTS_IMAGE)
+    published(pulumi)
     pulumi.configure("engineImage", locks.IMAGES["engineImage"])
     life, api = Life(), ClusterView(cluster.kubeconfig)
 
