@@ -83,6 +83,7 @@ def _problems(run: Run, site: Site | None) -> Iterator[Problem]:
     if site is not None:
         yield from site.problems
     else:
+        yield from moved.network_problems(plan.platform, run.state) if plan.pools else ()
         yield from preflight.problems(plan, chosen.runner, chosen.stage, has_pools(run.state))
     yield from reachability.problems(os.environ)
     yield from upgrades.problems(plan, run.state)

@@ -380,9 +380,7 @@ def test_images_of_ones_own_are_used(run: Run) -> None:
 
 @pytest.mark.parametrize("missing", ["gatewayImage", "weightsImage"])
 def test_no_stack_pays_for_machines_whose_pods_nobody_published(run: Run, missing: str) -> None:
-    with pytest.raises(
-        pulumi.RunError, match=rf"DEP051.*spillway:{missing} is not set"
-    ):
+    with pytest.raises(pulumi.RunError, match=rf"DEP051.*spillway:{missing} is not set"):
         run(**{missing: ""})
 
 
