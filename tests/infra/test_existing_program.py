@@ -100,7 +100,7 @@ def test_a_stack_that_was_deployed_elsewhere_is_refused(registered: Any) -> None
 
 def test_a_context_that_no_kubeconfig_knows_is_unreadable(tmp_path: Path) -> None:
     with pytest.raises(existing_facts.UnreadableClusterError):
-        existing_facts.read_facts("berlin", str(tmp_path / "none"), ())
+        existing_facts.read_facts("berlin", str(tmp_path / "none"), lambda namespaces: ())
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,11 @@ VPC = ("aws:ec2/vpc:Vpc", "spillway-prod")
 def own_network(cidr: str = "10.64.0.0/16", zones: tuple[str, ...] = locks.ZONES) -> dict[str, dict[str, Any]]:
     """State of an environment in a network of its own, by URN."""
     subnets = {("aws:ec2/subnet:Subnet", zone): {"availabilityZoneId": zone} for zone in zones}
-    found = {VPC: {"cidrBlock": cidr}, CLUSTER: {"vpcConfig": {"vpcId": "vpc-0a"}}, **subnets}
+    found: dict[tuple[str, str], dict[str, Any]] = {
+        VPC: {"cidrBlock": cidr},
+        CLUSTER: {"vpcConfig": {"vpcId": "vpc-0a"}},
+        **subnets,
+    }
     return {f"urn:pulumi:prod::spillway::{token}::{name}": outputs for (token, name), outputs in found.items()}
 
 
