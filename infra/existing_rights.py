@@ -21,8 +21,8 @@ VERBS = ("create", "delete", "get", "list", "patch", "watch")
 LOOKED_AT = {
     "Deployment": (("apps", "replicasets"), ("", "pods"), ("", "persistentvolumeclaims")),
     "DaemonSet": (("", "pods"),),
-    "Service": (("discovery.k8s.io", "endpointslices"),),
-    "Ingress": (("discovery.k8s.io", "endpointslices"), ("", "services")),
+    "Service": (("", "endpoints"),),
+    "Ingress": (("", "endpoints"), ("", "services")),
 }
 """Kind -> what else is listed and watched while an object of it becomes ready."""
 NAMESPACE, PRIORITY = Kind("", "Namespace", False), Kind("scheduling.k8s.io", "PriorityClass", False)
