@@ -1,8 +1,8 @@
 """What a run that ends early cannot judge: strays of which only a later run can say whether the lock builds them.
 
 A run ends after its secrets while one has no value, and after the cluster at stage `cluster`. What it did not come to
-is no waste for that reason: the next run takes it into the state. Groups of GPU nodes are in the plan by name, so that one
-which nobody will build is told at once. The module is pure.
+is no waste for that reason: the next run takes it into the state. Groups of GPU nodes are in the plan by name, so that
+one which nobody will build is told at once. The module is pure.
 """
 
 from __future__ import annotations
