@@ -15,11 +15,11 @@ from infra import (
     existing_program,
     image_rules,
     inputs,
+    kept_state,
     moved,
     on_amazon,
     preflight,
     preflight_weights,
-    reachability,
     settings,
     upgrades,
 )
@@ -85,7 +85,7 @@ def _problems(run: Run, site: Site | None) -> Iterator[Problem]:
     else:
         yield from moved.network_problems(plan.platform, run.state) if plan.pools else ()
         yield from preflight.problems(plan, chosen.runner, chosen.stage, has_pools(run.state))
-    yield from reachability.problems(os.environ)
+    yield from kept_state.problems(os.environ)
     yield from upgrades.problems(plan, run.state)
     yield from image_rules.problems(plan, chosen, run.images)
     weights: Weights = "synced" if image_rules.copies_weights(plan, chosen) else "copied"
