@@ -5,5 +5,6 @@ restricted routes never leave. It reads a policy document (JSON, `gateway.policy
 Pulumi.
 
 Decisions are made in pure modules: `policy`, `request`, `eligibility`, `choose`, `spill`, `sse`, `account`. Only
-`forward`, `dispatch`, `app`, `discovery` and `__main__` touch sockets; `key_files` reads files again while it runs.
+`forward`, `dispatch`, `app`, `discovery`, `awaiting` and `__main__` touch sockets; `key_files` reads files again while
+it runs.
 """

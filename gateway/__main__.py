@@ -18,7 +18,8 @@ from pathlib import Path
 import uvloop
 
 from gateway.audit import AuditLog
-from gateway.document import LoadedPolicy, PolicyError, load_policy
+from gateway.awaiting import Waiting, expected_digest
+from gateway.document import LoadedPolicy, PolicyError, load_policy, parse_policy
 from gateway.key_files import KeyFiles
 from gateway.keys import Keys, KeysError
 from gateway.pool_tls import require_encrypted, trust_in
@@ -35,10 +36,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="gateway: %(levelname)s: %(message)s")
     try:
-        loaded = load_policy(options.policy)
+        settings = GatewaySettings().at_speed(options.speed)
+        loaded = _policy(options, settings)
+        if loaded is None:
+            return 0
         files = KeyFiles(loaded.policy, options.keys, options.secrets, os.environ)
         held = files.read()
-        settings = GatewaySettings().at_speed(options.speed)
         trust = _pool_trust(options, loaded)
     except (PolicyError, KeysError, MissingSecret, ValueError) as error:
         return _refuse(str(error))
@@ -53,15 +56,48 @@ def main(arguments: list[str] | None = None) -> int:
     return code
 
 
-async def _run(gateway: Gateway, options: argparse.Namespace, drain_s: float) -> int:
+def _policy(options: argparse.Namespace, settings: GatewaySettings) -> LoadedPolicy | None:
+    """Return the policy, after a wait where its digest is stated; None when a signal ends the wait."""
+    if options.policy_digest is None:
+        return load_policy(options.policy)
+    waiting = Waiting(options.policy, expected_digest(options.policy_digest), settings)
+    text = waiting.look()
+    if text is None:
+        text = uvloop.run(_wait(waiting, options))
+    return None if text is None else parse_policy(text, str(options.policy))
+
+
+async def _wait(waiting: Waiting, options: argparse.Namespace) -> bytes | None:
+    stopping = _stopped_by_signal()
+    try:
+        async with waiting.probes(options.host, options.port, options.admin_port) as ports:
+            logging.info("answering probes on %s ports %d, %d", options.host, *ports)
+            looking = asyncio.ensure_future(waiting.document())
+            stopped = asyncio.ensure_future(stopping.wait())
+            try:
+                await asyncio.wait((looking, stopped), return_when=asyncio.FIRST_COMPLETED)
+                return looking.result() if looking.done() else None
+            finally:
+                looking.cancel()
+                stopped.cancel()
+    except OSError as error:
+        raise ValueError(_not_listening(options, error)) from None
+
+
+def _stopped_by_signal() -> asyncio.Event:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    return stopping
+
+
+async def _run(gateway: Gateway, options: argparse.Namespace, drain_s: float) -> int:
+    stopping = _stopped_by_signal()
     try:
         await gateway.start(options.host, options.port, options.admin_port)
     except OSError as error:
-        return _refuse(f"cannot listen on {options.host} ports {options.port}, {options.admin_port}: {error.strerror}")
+        return _refuse(_not_listening(options, error))
     logging.info("listening on %s:%d, admin on %s:%d", options.host, gateway.port, options.host, gateway.admin_port)
     await stopping.wait()
     cut = await gateway.drain(drain_s)
@@ -74,6 +110,7 @@ async def _run(gateway: Gateway, options: argparse.Namespace, drain_s: float) ->
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m gateway", description="An OpenAI-compatible proxy by policy.")
     parser.add_argument("--policy", type=Path, required=True, help="policy document (JSON)")
+    parser.add_argument("--policy-digest", help="serve nothing before the document has this digest (sha256:…)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, required=True, help="port for clients (0: any free one)")
     parser.add_argument("--admin-port", type=int, required=True, help="port for /metrics and /policy (0: any)")
@@ -98,6 +135,10 @@ def _pool_trust(options: argparse.Namespace, loaded: LoadedPolicy) -> ssl.SSLCon
 def _warn_of_strange_routes(keys: Keys | None, loaded: LoadedPolicy) -> None:
     for unknown in keys.routes_unknown_to(loaded.policy.routes) if keys is not None else ():
         logging.warning("a key names a route that the policy does not have: %s", unknown)
+
+
+def _not_listening(options: argparse.Namespace, error: OSError) -> str:
+    return f"cannot listen on {options.host} ports {options.port}, {options.admin_port}: {error.strerror}"
 
 
 def _refuse(reason: str) -> int:

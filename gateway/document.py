@@ -59,16 +59,25 @@ def parse_policy(text: bytes, source: str = "<memory>") -> LoadedPolicy:
         policy = Policy.model_validate(document)
     except ValidationError as error:
         raise PolicyError(source, [_sentence(problem) for problem in error.errors()]) from None
-    return LoadedPolicy(policy, "sha256:" + hashlib.sha256(text).hexdigest())
+    return LoadedPolicy(policy, digest_of(text))
 
 
 def load_policy(path: Path) -> LoadedPolicy:
     """Read a document from a file. Raises `PolicyError`, also when the file cannot be read."""
+    return parse_policy(read_document(path), str(path))
+
+
+def read_document(path: Path) -> bytes:
+    """Return a document's bytes, whatever they are. Raises `PolicyError` when the file cannot be read."""
     try:
-        text = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise PolicyError(str(path), [f"cannot be read: {error.strerror}"]) from None
-    return parse_policy(text, str(path))
+
+
+def digest_of(text: bytes) -> str:
+    """Name a document by its bytes: `sha256:` and 64 hexadecimal digits."""
+    return "sha256:" + hashlib.sha256(text).hexdigest()
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

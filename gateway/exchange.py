@@ -113,6 +113,13 @@ class Exchange:
         """Return the gateway's own seconds before the first call of a backend. Waiting in the queue does not count."""
         return max(0.0, self.attempts[0].started_s - self.started_s - self.queued_s) if self.attempts else None
 
+    def first_token_is_late(self) -> bool:
+        """Tell whether a stream began later than its route promises for a prompt of its length."""
+        promise = self.route.first_token if self.route is not None else None
+        if promise is None or self.first_byte_s is None:
+            return False
+        return self.first_byte_s - self.started_s > promise.seconds(self.input_tokens)
+
     def headers(self) -> dict[str, str]:
         """Build the headers by which every answer says how it came about."""
         headers = {"X-Request-Id": self.request_id}

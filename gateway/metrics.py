@@ -50,6 +50,7 @@ class Metrics:
         self._estimates = counter("estimated_usage", "Attempts whose usage is our estimate.", "route", "backend")
         self._usd = counter("usd", "Dollars owed to APIs.", "route", "backend")
         self._ttft = histogram("ttft_seconds", "Arrival to first event of a stream.", _TTFT_SECONDS, "route", "backend")
+        self._late = counter("late", "Streams whose first event came after its promise.", "route", "backend")
         self._e2e = histogram("e2e_seconds", "Arrival to last byte of an answer.", _E2E_SECONDS, "route", "backend")
         self._overhead = histogram("overhead_seconds", "The gateway's own time before a call.", _OVERHEAD_SECONDS)
         self._children: dict[Any, Any] = {}
@@ -87,6 +88,8 @@ class Metrics:
             self._child(self._e2e, route, backend).observe(exchange.ended_s - exchange.started_s)
         if exchange.request is not None and exchange.request.stream and exchange.first_byte_s is not None:
             self._child(self._ttft, route, backend).observe(exchange.first_byte_s - exchange.started_s)
+            if exchange.first_token_is_late():
+                self._child(self._late, route, backend).inc()
 
     def _count_usage(self, route: str, attempt: Attempt, usage: Usage) -> None:
         backend = attempt.backend

@@ -191,6 +191,21 @@ class BandPolicy(_Document):
         return any(weight > 0 for weight in self.weights.values())
 
 
+class FirstTokenPromise(_Document):
+    """A promise says how late the first token of 95 in 100 streams may come; it is measured and never enforced.
+
+    base_ms: time for an empty prompt, milliseconds.
+    per_1k_input_ms: what every 1,000 input tokens add to it, milliseconds.
+    """
+
+    base_ms: float = Field(gt=0)
+    per_1k_input_ms: float = Field(default=0.0, ge=0)
+
+    def seconds(self, input_tokens: int) -> float:
+        """Return the promise for a prompt of this length, seconds."""
+        return (self.base_ms + self.per_1k_input_ms * input_tokens / 1000) / 1000
+
+
 class RoutePolicy(_Document):
     """A route is what clients ask for by the name in `model`; the policy says what may be done for them.
 
@@ -205,6 +220,7 @@ class RoutePolicy(_Document):
     deadline_ms: time to the end of a whole answer or to the first event of a stream, milliseconds.
     queue_ms: longest wait for a local place where nothing else may serve, milliseconds.
     max_output_tokens: cap on the output of every request, tokens.
+    first_token: when the first token of a stream is promised; null where nothing is.
     """
 
     privacy: _Privacy
@@ -218,6 +234,7 @@ class RoutePolicy(_Document):
     deadline_ms: _Milliseconds
     queue_ms: int = Field(ge=0)
     max_output_tokens: _Tokens | None = None
+    first_token: FirstTokenPromise | None = None
 
     def band_index_of(self, input_tokens: int) -> int:
         """Return the index of the first band that admits `input_tokens`."""

@@ -34,6 +34,10 @@ class GatewaySettings:
     """Time between two look-ups of a pool's A records."""
     replica_cooling_s: float = 5.0
     """Time for which a replica that refused a connection is passed over while others are free."""
+    document_look_s: float = 1.0
+    """Time between two looks at a document that is not yet the one of the rollout."""
+    document_wait_s: float = 180.0
+    """Longest wait for it. A kubelet carries a changed ConfigMap into a pod within two minutes."""
     key_interval_s: float = 10.0
     """Time between two looks at the files with keys."""
     rate_window_s: float = 60.0

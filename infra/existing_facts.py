@@ -7,7 +7,8 @@ library is loaded when a cluster is asked, and not before.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -16,6 +17,7 @@ from infra.naming import GATEWAY_NAMESPACE, GPU_TAINT, SERVING_NAMESPACE
 
 SECONDS = 20
 """Time in which the API server must answer a question."""
+ASKING_AT_ONCE = 8
 FINISHED = "status.phase!=Succeeded,status.phase!=Failed"
 _SUFFIXES: dict[str, Decimal | int] = {"m": Decimal("0.001"), "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _SUFFIXES |= {f"{letter}i": 2 ** (10 * power) for power, letter in enumerate("KMGT", start=1)}
@@ -38,6 +40,10 @@ class Right:
         """Return the right as kubectl spells it."""
         name = f"{self.resource}.{self.group}" if self.group else self.resource
         return f"{self.verb} {name}" + (f" in {self.namespace}" if self.namespace else "")
+
+
+RightsOf = Callable[[Mapping[str, Mapping[str, str]]], Iterable[Right]]
+"""Labels of namespaces by name -> the rights that are needed."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +85,11 @@ class ExistingFacts:
     denied: tuple[Right, ...]
 
 
-def read_facts(context: str, kubeconfig: str | None, rights: Iterable[Right]) -> ExistingFacts:
+def read_facts(context: str, kubeconfig: str | None, rights: RightsOf) -> ExistingFacts:
     """Ask the cluster of a context. Raises `UnreadableClusterError`.
 
     kubeconfig: path of the file; None takes that of kubectl (KUBECONFIG, else ~/.kube/config).
+    rights: what the user needs, by the namespaces that there are.
     """
     from kubernetes import client, config
     from kubernetes.client.exceptions import ApiException
@@ -90,14 +97,14 @@ def read_facts(context: str, kubeconfig: str | None, rights: Iterable[Right]) ->
 
     try:
         with config.new_client_from_config(kubeconfig, context, persist_config=False) as api:
-            return _read(client, api, tuple(rights))
+            return _read(client, api, rights)
     except ApiException as error:
         raise UnreadableClusterError(f"the cluster answers {error.status} {error.reason}") from error
     except (config.ConfigException, HTTPError, OSError, ValueError) as error:
         raise UnreadableClusterError(" ".join(str(error).split())) from error
 
 
-def _read(client: Any, api: Any, rights: tuple[Right, ...]) -> ExistingFacts:
+def _read(client: Any, api: Any, rights: RightsOf) -> ExistingFacts:
     core, patience = client.CoreV1Api(api), {"_request_timeout": SECONDS}
     namespaces = {item.metadata.name: item for item in core.list_namespace(**patience).items}
     taken: dict[str, int] = {}
@@ -107,14 +114,22 @@ def _read(client: Any, api: Any, rights: tuple[Right, ...]) -> ExistingFacts:
     claims: list[Any] = []
     if SERVING_NAMESPACE in namespaces:
         claims = core.list_namespaced_persistent_volume_claim(SERVING_NAMESPACE, **patience).items
+    labels = {name: item.metadata.labels or {} for name, item in namespaces.items()}
     return ExistingFacts(
         uid=namespaces["kube-system"].metadata.uid,
         minor=int(re.sub(r"\D.*", "", client.VersionApi(api).get_code(**patience).minor)),
         nodes=tuple(_node(node, taken.get(node.metadata.name, 0)) for node in core.list_node(**patience).items),
-        namespaces={name: item.metadata.labels or {} for name, item in namespaces.items()},
+        namespaces=labels,
         claims={item.metadata.name: tuple(item.spec.access_modes or ()) for item in claims},
-        denied=tuple(right for right in rights if not _may(client, api, right)),
+        denied=_denied(client, api, tuple(rights(labels))),
     )
+
+
+def _denied(client: Any, api: Any, rights: tuple[Right, ...]) -> tuple[Right, ...]:
+    """Return the rights that the user lacks. The questions are many and short, so several are under way at a time."""
+    with ThreadPoolExecutor(ASKING_AT_ONCE) as asking:
+        answers = asking.map(lambda right: _may(client, api, right), rights)
+        return tuple(right for right, granted in zip(rights, answers, strict=True) if not granted)
 
 
 def _may(client: Any, api: Any, right: Right) -> bool:

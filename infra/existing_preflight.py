@@ -2,14 +2,14 @@
 
 `plan_problems` asks the lock alone. `cluster_problems` holds it against what the cluster says of itself: its identity,
 version, nodes, namespaces, volume claims, and what the user may do. Each rule is one function that yields problems
-(DEP040 to DEP049).
+(DEP040 to DEP049; what is the same on a cluster of AWS has its code there).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from infra.existing_facts import ExistingFacts, FoundNode, Right
+from infra.existing_facts import ExistingFacts, FoundNode
 from infra.naming import (
     ENVIRONMENT_LABEL,
     GATEWAY_NAMESPACE,
@@ -19,6 +19,7 @@ from infra.naming import (
     SERVING_NAMESPACE,
     label_value,
 )
+from infra.preflight import fixed_sizes, release_names
 from infra.values import own_places
 from planner.domain.existing_cluster import ExistingCluster, NodesByLabel
 from planner.plan.fleet import NodeGroup
@@ -34,34 +35,12 @@ MANAGED = {"app.kubernetes.io/managed-by": "spillway"}
 GPU_TOLERATION = f"{GPU_TAINT}:NoSchedule"
 """The taint that each engine tolerates whatever is stated, with any value."""
 TOLD_NODES = 4
-_APPS = ("apps", "deployments")
-_OBJECTS = (
-    _APPS,
-    ("", "services"),
-    ("", "serviceaccounts"),
-    ("networking.k8s.io", "networkpolicies"),
-    ("policy", "poddisruptionbudgets"),
-)
-
-
-def rights_needed(plan: Plan, existing: ExistingCluster) -> tuple[Right, ...]:
-    """Return what whoever deploys must be allowed to do."""
-    rights = [
-        Right("create", "", "namespaces"),
-        Right("create", "scheduling.k8s.io", "priorityclasses"),
-        Right("create", "", "configmaps", GATEWAY_NAMESPACE),
-    ]
-    for namespace in (SERVING_NAMESPACE, GATEWAY_NAMESPACE):
-        rights += [
-            Right(verb, group, name, namespace) for group, name in _OBJECTS for verb in ("create", "patch", "delete")
-        ]
-    if existing.device_plugin == "ours":
-        rights.append(Right("create", "apps", "daemonsets", "kube-system"))
-    return tuple(rights) if plan.pools else ()
 
 
 def plan_problems(plan: Plan, existing: ExistingCluster) -> Iterator[Problem]:
-    """Yield what the lock itself does not hold together."""
+    """Yield what the lock itself does not hold together, and what is deployed nowhere yet."""
+    yield from fixed_sizes(plan)
+    yield from release_names(plan)
     for group in plan.node_groups:
         if group.instance_type not in existing.nodes:
             message = f"node group `{group.name}`: nobody says which nodes are `{group.instance_type}`"
@@ -103,8 +82,9 @@ def cluster_problems(
     yield from _nodes(plan, existing, facts)
     yield from _gateway(existing, facts)
     if facts.denied:
-        told = ", ".join(right.words() for right in facts.denied)
-        yield Problem("DEP045", f"this user may not: {told}", hint="ask an administrator of the cluster for a role")
+        yield Problem(
+            "DEP045", f"this user may not: {_denied(facts)}", hint="ask an administrator of the cluster for a role"
+        )
     for name in (SERVING_NAMESPACE, GATEWAY_NAMESPACE):
         owner = facts.namespaces.get(name, {ENVIRONMENT_LABEL: environment}).get(ENVIRONMENT_LABEL)
         if owner != environment:
@@ -117,10 +97,21 @@ def cluster_problems(
     yield from _claim(plan, existing, facts, environment)
 
 
-def theirs(facts: ExistingFacts) -> frozenset[str]:
-    """Return the namespaces of the environment that the team made: they are used as they are, and not removed."""
-    there = (name for name in (SERVING_NAMESPACE, GATEWAY_NAMESPACE) if name in facts.namespaces)
-    return frozenset(name for name in there if not MANAGED.items() <= facts.namespaces[name].items())
+def theirs(namespaces: Mapping[str, Mapping[str, str]]) -> frozenset[str]:
+    """Return the namespaces of the environment that the team made: they are used as they are, and not removed.
+
+    namespaces: labels by name.
+    """
+    there = (name for name in (SERVING_NAMESPACE, GATEWAY_NAMESPACE) if name in namespaces)
+    return frozenset(name for name in there if not MANAGED.items() <= namespaces[name].items())
+
+
+def _denied(facts: ExistingFacts) -> str:
+    """Name what is denied: the verbs of each kind of object together."""
+    verbs: dict[str, list[str]] = {}
+    for right in facts.denied:
+        verbs.setdefault(right.words().partition(" ")[2], []).append(right.verb)
+    return ", ".join(f"{'/'.join(each)} {what}" for what, each in verbs.items())
 
 
 def _weights_stated(plan: Plan, existing: ExistingCluster) -> Iterator[Problem]:

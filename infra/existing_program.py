@@ -6,6 +6,7 @@ which is an output of the stack too, so that a context that leads elsewhere one 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,7 +16,8 @@ import pulumi_kubernetes as kubernetes
 from infra import existing_facts, existing_preflight, image_rules
 from infra.charts import unless_default
 from infra.deployed import has_cluster
-from infra.existing_facts import ExistingFacts, UnreadableClusterError
+from infra.existing_facts import ExistingFacts, Right, UnreadableClusterError
+from infra.existing_rights import rights_needed
 from infra.existing_values import gateway_values, pool_values, toleration
 from infra.gateway_release import GatewayArgs, GatewayRelease
 from infra.image_rules import RunningImages
@@ -51,7 +53,11 @@ def site_of(run: Run) -> Site | None:
     if existing is None or not plan.pools:
         return None
     found = tuple(existing_preflight.plan_problems(plan, existing))
-    rights = existing_preflight.rights_needed(plan, existing)
+
+    def rights(namespaces: Mapping[str, Mapping[str, str]]) -> tuple[Right, ...]:
+        theirs = existing_preflight.theirs(namespaces)
+        return rights_needed(run.granted.lock, existing, theirs, monitored=chosen.monitoring)
+
     try:
         facts = existing_facts.read_facts(existing.context, chosen.kubeconfig, rights)
     except UnreadableClusterError as error:
@@ -139,7 +145,7 @@ def _layer(run: Run, pulled: RunningImages, existing: ExistingCluster, facts: Ex
         replica_sizes=frozenset(pool.engine.gpus for pool in run.plan.pools),
         device_plugin=pulled.device_plugin,
         namespace_labels={**existing_preflight.MANAGED, ENVIRONMENT_LABEL: run.chosen.environment},
-        theirs=existing_preflight.theirs(facts),
+        theirs=existing_preflight.theirs(facts.namespaces),
         plugin_on=tuple(terms) if existing.device_plugin == "ours" else (),
         plugin_tolerations=tuple(toleration(taint) for kind in kinds for taint in kind.taints),
     )

@@ -1,7 +1,8 @@
 """What speaks against the images of a stack before it costs anything. The module is pure and asks no registry.
 
-An image without a digest is whatever its tag names on the day on which a node starts. A protected stack refuses that;
-others are warned.
+An image of this project that nobody published is refused wherever pods are made of it: no registry has its name, so
+machines would be paid for and their pods never start. An image without a digest is whatever its tag names on the day on
+which a node starts. A protected stack refuses that; others are warned.
 """
 
 from __future__ import annotations
@@ -44,9 +45,10 @@ def problems(plan: Plan, settings: StackSettings, images: RunningImages) -> tupl
     if not plan.pools:
         return ()
     severity: Severity = "error" if settings.protected else "warning"
+    missing: Severity = "error" if settings.protected or settings.stage == "all" else "warning"
     return (
-        *_own(images.gateway, "gateway", severity),
-        *(_own(images.weights, "weights", severity) if copies_weights(plan, settings) else ()),
+        *_own(images.gateway, "gateway", missing, severity),
+        *(_own(images.weights, "weights", missing, severity) if copies_weights(plan, settings) else ()),
         *_engine(images.engine, severity),
         *_mirror(plan),
         *_anonymous(plan, settings, images),
@@ -54,16 +56,20 @@ def problems(plan: Plan, settings: StackSettings, images: RunningImages) -> tupl
 
 
 def copies_weights(plan: Plan, settings: StackSettings) -> bool:
-    """Say whether Jobs copy weights into the model bucket."""
-    return settings.weights == "synced" and any(pool.weights is None for pool in plan.pools)
+    """Say whether Jobs copy weights into the model bucket. On a cluster that is there already, the team has them."""
+    here = plan.platform.existing is None
+    return here and settings.weights == "synced" and any(pool.weights is None for pool in plan.pools)
 
 
-def _own(image: Image | None, name: str, severity: Severity) -> Iterator[Problem]:
-    """Require an image of this project by the digest under which it was published."""
+def _own(image: Image | None, name: str, missing: Severity, severity: Severity) -> Iterator[Problem]:
+    """Require an image of this project by the digest under which it was published.
+
+    missing: how bad it is that there is none; `severity`, that it has no digest.
+    """
     setting = f"`pulumi config set spillway:{name}Image REPOSITORY:TAG@sha256:…`"
     if image is None:
         message = f"spillway:{name}Image is not set, and no registry has its own name: its pods could not start"
-        yield Problem("DEP051", message, hint=f"{PUBLISH.format(name=name)} {setting}", severity=severity)
+        yield Problem("DEP051", message, hint=f"{PUBLISH.format(name=name)} {setting}", severity=missing)
     elif image.digest is None:
         message = f"spillway:{name}Image {image.reference} has no digest, so nobody knows what will run"
         yield Problem("DEP051", message, hint=f"{FIND.format(image=image.reference)} {setting}", severity=severity)

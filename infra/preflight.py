@@ -29,7 +29,27 @@ def problems(plan: Plan, runner: str, stage: Stage = "all", serves: bool = False
         return ()
     reach = reach_problems(plan.platform, runner, stage, serves)
     found = (*_cluster(plan), *_network(plan), *reach, *_node_groups(plan), *_pools(plan))
-    return (*found, *ingress_problems(plan))
+    return (*found, *fixed_sizes(plan), *release_names(plan), *ingress_problems(plan))
+
+
+def fixed_sizes(plan: Plan) -> Iterator[Problem]:
+    """Require node groups and pools of a fixed size, wherever they stand: what scales is not deployed yet."""
+    for group in plan.node_groups:
+        if group.min_nodes != group.max_nodes or group.max_nodes < 1:
+            message = f"node group `{group.name}` has {group.min_nodes} to {group.max_nodes} nodes; it must be fixed"
+            yield Problem("DEP021", message, hint="elastic node groups are not deployed yet; plan a fixed size")
+    for pool in plan.pools:
+        if pool.replicas.min != pool.replicas.max:
+            message = f"pool `{pool.name}` has {pool.replicas.min} to {pool.replicas.max} replicas; it must be fixed"
+            yield Problem("DEP021", message, hint="autoscaled pools are not deployed yet; plan a fixed size")
+
+
+def release_names(plan: Plan) -> Iterator[Problem]:
+    """Require names of pools from which Helm makes names of objects."""
+    for pool in plan.pools:
+        if len(release_name(pool.name)) > RELEASE_NAME_LIMIT:
+            message = f"pool `{pool.name}`: the release name {release_name(pool.name)} is longer than Helm takes"
+            yield Problem("DEP026", message, hint=f"{RELEASE_NAME_LIMIT} characters at most; shorten the pool's name")
 
 
 def _cluster(plan: Plan) -> Iterator[Problem]:
@@ -75,14 +95,11 @@ def _network(plan: Plan) -> Iterator[Problem]:
 
 
 def _node_groups(plan: Plan) -> Iterator[Problem]:
-    """Require groups on demand, of a fixed size, within the environment's zones; an exclusive one holds one pool."""
+    """Require groups on demand within the environment's zones; an exclusive one holds one pool."""
     for group in plan.node_groups:
         if group.capacity_type != "on-demand":
             message = f"node group `{group.name}`: {group.capacity_type} capacity is not deployed yet"
             yield Problem("DEP020", message, hint="plan it on demand")
-        if group.min_nodes != group.max_nodes or group.max_nodes < 1:
-            message = f"node group `{group.name}` has {group.min_nodes} to {group.max_nodes} nodes; it must be fixed"
-            yield Problem("DEP021", message, hint="elastic node groups are not deployed yet; plan a fixed size")
         strange = sorted(set(group.zones) - set(plan.platform.zones))
         if strange or not group.zones:
             message = f"node group `{group.name}` stands in {', '.join(strange) or 'no zone'}, outside `platform.zones`"
@@ -94,7 +111,7 @@ def _node_groups(plan: Plan) -> Iterator[Problem]:
 
 
 def _pools(plan: Plan) -> Iterator[Problem]:
-    """Require fixed pools that fit a node of their group; restricted ones have nodes of their own."""
+    """Require pools that fit a node of their group; restricted ones have nodes of their own."""
     groups = {group.name: group for group in plan.node_groups}
     for pool in plan.pools:
         group = groups.get(pool.node_group)
@@ -102,14 +119,8 @@ def _pools(plan: Plan) -> Iterator[Problem]:
             message = f"pool `{pool.name}` names node group `{pool.node_group}`, which is not in the plan"
             yield Problem("DEP024", message, hint="plan again")
             continue
-        if pool.replicas.min != pool.replicas.max:
-            message = f"pool `{pool.name}` has {pool.replicas.min} to {pool.replicas.max} replicas; it must be fixed"
-            yield Problem("DEP021", message, hint="autoscaled pools are not deployed yet; plan a fixed size")
         if pool.engine.gpus > group.gpus_per_node:
             message = f"pool `{pool.name}` needs {pool.engine.gpus} GPUs on a node"
             yield Problem("DEP024", f"{message}; {group.instance_type} has {group.gpus_per_node}", hint="plan again")
-        if len(release_name(pool.name)) > RELEASE_NAME_LIMIT:
-            message = f"pool `{pool.name}`: the release name {release_name(pool.name)} is longer than Helm takes"
-            yield Problem("DEP026", message, hint=f"{RELEASE_NAME_LIMIT} characters at most; shorten the pool's name")
         if pool.privacy == "restricted" and not group.exclusive:
             yield Problem("DEP025", f"pool `{pool.name}` serves restricted data on shared nodes", hint="plan again")

@@ -15,11 +15,11 @@ from infra import (
     existing_program,
     image_rules,
     inputs,
+    kept_state,
     moved,
     on_amazon,
     preflight,
     preflight_weights,
-    reachability,
     settings,
     upgrades,
 )
@@ -32,7 +32,7 @@ from infra.image_rules import RunningImages
 from infra.images import Image
 from infra.platform_layer import DEVICE_PLUGIN_IMAGE
 from infra.run import Run, export_plan
-from infra.settings import StackSettings
+from infra.settings import StackSettings, Weights
 from infra.telling import warn
 from planner.documents import routing
 from planner.words.diagnostics import Problem, Problems
@@ -83,12 +83,14 @@ def _problems(run: Run, site: Site | None) -> Iterator[Problem]:
     if site is not None:
         yield from site.problems
     else:
+        yield from moved.network_problems(plan.platform, run.state) if plan.pools else ()
         yield from preflight.problems(plan, chosen.runner, chosen.stage, has_pools(run.state))
-    yield from reachability.problems(os.environ)
+    yield from kept_state.problems(os.environ)
     yield from upgrades.problems(plan, run.state)
     yield from image_rules.problems(plan, chosen, run.images)
-    yield from preflight_weights.problems(plan, chosen.weights, chosen.hub_token, chosen.accepted_licences)
-    yield from preflight_weights.warnings(plan, chosen.weights)
+    weights: Weights = "synced" if image_rules.copies_weights(plan, chosen) else "copied"
+    yield from preflight_weights.problems(plan, weights, chosen.hub_token, chosen.accepted_licences)
+    yield from preflight_weights.warnings(plan, weights)
 
 
 def _announce(run: Run, found: tuple[Problem, ...]) -> None:

@@ -1,6 +1,7 @@
 """Whether this machine will reach the Kubernetes API, said before anything is made. The module is pure.
 
-A machine is `inside` the network (or in one that `private_from` names), `outside`, or it states its IPv4 address.
+A machine is `inside` the network (or in one that `private_from` names), `outside`, or it states its IPv4 address. What
+becomes of the state where it does not, is said by `kept_state`.
 """
 
 from __future__ import annotations

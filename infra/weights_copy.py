@@ -108,6 +108,8 @@ def job_spec(copy: WeightsCopy, bucket: str, region: str, image: Image, token_se
                     {
                         "name": "weights",
                         "image": image.reference,
+                        # Why a copy gave up stands in the pod's status, where whoever awaits the Job reads it.
+                        "terminationMessagePolicy": "FallbackToLogsOnError",
                         "args": [*arguments, *(["--token-secret", token_secret] if token_secret else [])],
                         "env": [{"name": name, "value": value} for name, value in variables.items()],
                         "resources": {

@@ -157,6 +157,9 @@ def _deploy(shell: Shell, folder: Path) -> None:
         pulumi = Shell(shell.folder, {**shell.environment, **stage.environment, "SPILLWAY_RUNNER": "inside"})
         pulumi.run("pulumi", "stack", "init", ENVIRONMENT, only=NOTHING)
         pulumi.run("pulumi", "config", "set", "spillway:protected", "false", "--stack", ENVIRONMENT, only=NOTHING)
+        for image in ("gateway", "weights"):
+            setting = (f"spillway:{image}Image", f"registry.example/spillway-{image}:1.0")
+            pulumi.run("pulumi", "config", "set", *setting, "--stack", ENVIRONMENT, only=NOTHING)
         keys = Keys(load(_lock(shell.folder).read_text(), f"{ENVIRONMENT}.lock.json").plan)
         began = time.monotonic()
         with keys.brought_to(running.kubeconfig):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from weights.amazon import Bucket, StoreError, secret
+from weights.amazon import Bucket, MissingSecret, StoreError, secret
 from weights.copying import Differing, copy
 from weights.hub import HUB, Hub, HubError, Refused
 
@@ -22,8 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
     bucket, _, prefix = options.target.removeprefix("s3://").partition("/")
     try:
         token = secret(options.token_secret) if options.token_secret else None
-        copy(Hub(token, options.hub), Bucket(bucket, prefix), options.repository, options.revision, _tell)
-    except Refused as error:
+        hub = Hub(token, options.hub, f"secret {options.token_secret}")
+        copy(hub, Bucket(bucket, prefix), options.repository, options.revision, _tell)
+    except (MissingSecret, Refused) as error:
         return _failed(error, NEVER)
     except (HubError, StoreError, Differing) as error:
         return _failed(error, AGAIN)

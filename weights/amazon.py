@@ -14,9 +14,15 @@ from weights.manifest import StoredObject
 
 CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 8}, max_pool_connections=16)
 
+_FILL = "put a token of Hugging Face with read access into it, or name another (spillway:hubToken is {name} now)"
+
 
 class StoreError(Exception):
     """AWS did not do what was asked; the message is its own."""
+
+
+class MissingSecret(Exception):
+    """There is no secret of this name, or it holds no text; time does not mend it."""
 
 
 class Bucket:
@@ -106,11 +112,17 @@ class Upload:
 
 
 def secret(name: str, client: Any = None) -> str:
-    """Return the text of a secret of Secrets Manager. Raises StoreError."""
+    """Return the text of a secret of Secrets Manager. Raises MissingSecret, or StoreError where another attempt helps:
+    a role that was made just now is refused for a moment."""
     with _telling():
         manager = client or boto3.client("secretsmanager", config=CONFIG)
-        text: str = manager.get_secret_value(SecretId=name)["SecretString"]
-    return text.strip()
+        try:
+            text = str(manager.get_secret_value(SecretId=name).get("SecretString") or "").strip()
+        except manager.exceptions.ResourceNotFoundException:
+            raise MissingSecret(f"there is no secret {name} with a value: {_FILL.format(name=name)}") from None
+    if not text:
+        raise MissingSecret(f"secret {name} is empty: {_FILL.format(name=name)}")
+    return text
 
 
 @contextmanager

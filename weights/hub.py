@@ -54,10 +54,14 @@ class Revision:
 
 
 class Hub:
-    """A door to the Hub, or to a mirror of it."""
+    """A door to the Hub, or to a mirror of it.
 
-    def __init__(self, token: str | None, address: str = HUB) -> None:
+    kept_in: where the token is kept, as people are told of it.
+    """
+
+    def __init__(self, token: str | None, address: str = HUB, kept_in: str = "the secret") -> None:
         self._token = token
+        self._kept_in = kept_in if token is not None else None
         self._address = address.rstrip("/")
         self._opener = urllib.request.build_opener(_Redirects())
 
@@ -97,7 +101,7 @@ class Hub:
             return self._opener.open(request, timeout=TIMEOUT_SECONDS)
         except urllib.error.HTTPError as error:
             with error:
-                raise _judged(error, repository, self._token is not None) from error
+                raise _judged(error, repository, self._kept_in) from error
         except (OSError, HTTPException) as error:
             raise HubError(f"{self._address} cannot be reached: {error!r}") from error
 
@@ -122,17 +126,26 @@ def _file(entry: dict[str, Any]) -> HubFile:
     return HubFile(entry["rfilename"], int(entry["size"]), None, entry.get("blobId"))
 
 
-def _judged(error: urllib.error.HTTPError, repository: str, with_token: bool) -> HubError | Refused:
-    """Tell what a person can mend from what time mends."""
+def _judged(error: urllib.error.HTTPError, repository: str, kept_in: str | None) -> HubError | Refused:
+    """Tell what a person can mend from what time mends.
+
+    kept_in: where the token is kept; None without one.
+    """
     if error.code in (408, 429) or error.code >= 500:
         return HubError(f"the Hub answered {error.code}")
-    code = error.headers.get("X-Error-Code", "")
+    code, said = error.headers.get("X-Error-Code", ""), error.headers.get("X-Error-Message", "")
     if code == "RevisionNotFound" or code == "EntryNotFound":
-        return Refused(f"{repository}: {error.headers.get('X-Error-Message', code)}; pin a revision that exists")
-    if code == "GatedRepo" or error.code == 403:
-        do = "ask for access there with the token's account" if with_token else "name the secret with a token"
+        return Refused(f"{repository}: {said or code}; pin a revision that exists")
+    if code == "GatedRepo":
+        do = f"ask for access there with the account of the token in {kept_in}" if kept_in else "name a token's secret"
         return Refused(f"{repository} is gated: accept its licence at {HUB}/{repository}, and {do}")
-    if error.code in (401, 404):
-        do = "the token may not read it" if with_token else "it is private, and no token is named"
+    if error.code == 401 and kept_in and code != "RepoNotFound":
+        do = f"put a token of {HUB}/settings/tokens that is valid into {kept_in}"
+        return Refused(f"the Hub does not know the token in {kept_in} ({said or 'it says 401'}): {do}")
+    if error.code == 403 and kept_in:
+        do = f"a token with read access to {repository} belongs into {kept_in}"
+        return Refused(f"the token in {kept_in} may not read {repository} ({said or 'the Hub says 403'}): {do}")
+    if error.code in (401, 403, 404):
+        do = f"the token in {kept_in} may not see it" if kept_in else "it is private, and no token is named"
         return Refused(f"{repository} is not found: either there is none of this name, or {do}")
-    return Refused(f"{repository}: the Hub answered {error.code}")
+    return Refused(f"{repository}: the Hub answered {error.code}{f' ({said})' if said else ''}")

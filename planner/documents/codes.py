@@ -182,7 +182,7 @@ CODES: dict[str, str] = {
     "DEP076": "A guardrail: machines that are not in the plan.",
     "DEP077": "A guardrail: restricted data would not be kept apart.",
     "DEP078": "A guardrail: a permission that is wider than its task, or a role without the boundary.",
-    "DEP079": "What is deployed stands in another account, region or place than the lock says.",
+    "DEP079": "What is deployed stands in another account, region or network, or has another name.",
     "DEP080": "The environment tells the provider to forget a cluster that does not answer.",
     "DEP085": "A resource is at AWS and not in the state, since a run was cut off; this run takes it into the state.",
     "DEP086": "A resource bears the environment's tag, and neither the state nor the lock knows it.",

@@ -156,12 +156,23 @@ def _route(route: PlannedRoute, speed: float) -> dict[str, Any]:
         "deadline_ms": _scaled(triggers.deadline_ms, speed),
         "queue_ms": _scaled(triggers.queue_ms, speed),
     }
+    if (promised := _first_token(route, speed)) is not None:
+        entry["first_token"] = promised
     if route.adapters:
         entry["models"] = dict(sorted(route.adapters.items()))
     if route.api_max_input_tokens:
         limits = sorted(route.api_max_input_tokens.items())
         entry["api_max_input_tokens"] = {api_name(name): tokens for name, tokens in limits}
     return entry
+
+
+def _first_token(route: PlannedRoute, speed: float) -> dict[str, float] | None:
+    """Return when the first token is promised, by the length of the prompt; None where nothing is promised."""
+    slo = route.slo
+    if slo.ttft_p95_base_ms is None:
+        return None
+    per_1k = slo.ttft_p95_per_1k_input_ms or 0
+    return {"base_ms": float(slo.ttft_p95_base_ms) / speed, "per_1k_input_ms": float(per_1k) / speed}
 
 
 def _band(band: RouteBand) -> dict[str, Any]:

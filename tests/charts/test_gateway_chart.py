@@ -78,6 +78,39 @@ def test_the_policy_is_a_folder_and_its_change_rolls_the_pods_only_if_wanted() -
     assert template(merged(SPILLING, hot)) == template(merged(changed, hot))
 
 
+@pytest.mark.parametrize("values", [SPILLING, RESTRICTED], ids=["spilling", "restricted"])
+def test_pods_are_told_the_digest_of_the_document_that_they_are_rolled_out_for(
+    values: dict[str, Any], tmp_path: Any
+) -> None:
+    file = tmp_path / "policy.json"
+    objects = render("gateway", values)
+    file.write_bytes(one(objects, "ConfigMap")["data"]["policy.json"].encode())
+    assert _options(container(objects)["args"]).policy_digest == load_policy(file).digest
+    hot = container(render("gateway", merged(values, {"policy": {"onChange": "hot"}})))
+    assert _options(hot["args"]).policy_digest is None
+
+
+def test_old_pods_that_start_again_find_their_document_while_new_ones_refuse_theirs() -> None:
+    def mounted(values: dict[str, Any]) -> tuple[str, str]:
+        objects = render("gateway", values)
+        (volume,) = (v for v in _pod(values)["volumes"] if v["name"] == "policy")
+        made = one(objects, "ConfigMap")["metadata"]["name"]
+        before = one(objects, "Deployment")["metadata"]["annotations"]["config.kubernetes.io/depends-on"]
+        assert f"/ConfigMap/{made}" in before
+        return volume["configMap"]["name"], made
+
+    changed = merged(SPILLING, {"policy": {"document": SPILLING["policy"]["document"] + " "}})
+    (first, made), (second, made_then) = mounted(SPILLING), mounted(changed)
+    assert (first, second) == (made, made_then)
+    assert first != second
+    hot = {"policy": {"onChange": "hot"}}
+    assert mounted(merged(SPILLING, hot)) == mounted(merged(changed, hot)) == ("pool-a-policy", "pool-a-policy")
+
+
+def test_why_a_gateway_ended_stands_where_the_deployer_reads_it() -> None:
+    assert container(render("gateway", SPILLING))["terminationMessagePolicy"] == "FallbackToLogsOnError"
+
+
 def test_keys_are_references() -> None:
     gateway = container(render("gateway", SPILLING))
     assert gateway["env"] == [

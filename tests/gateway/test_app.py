@@ -12,7 +12,9 @@ from tests.gateway.stage import (
     DIGEST,
     api,
     backends,
+    chunk,
     document,
+    event,
     good,
     held_until,
     keys_of,
@@ -21,6 +23,7 @@ from tests.gateway.stage import (
     route,
     run,
     staged,
+    streams,
 )
 
 
@@ -227,5 +230,29 @@ def test_metrics_count_requests_tokens_and_times() -> None:
             assert await stage.metric(f"spillway_e2e_seconds_count{{{served}}}") == 2
             assert await stage.metric("spillway_overhead_seconds_count") == 2
             assert await stage.metric('spillway_places{pool="near"}') == 8
+
+    run(test())
+
+
+def test_a_stream_is_late_by_the_promise_for_its_own_prompt() -> None:
+    """A long prompt may take longer; a short one that takes as long is late."""
+
+    async def test() -> None:
+        slow = streams(0.15, event(chunk("a")), b"data: [DONE]\n\n")
+        promise = {"base_ms": 100, "per_1k_input_ms": 10_000}
+        async with (
+            backends(slow) as (near,),
+            staged(
+                document({"near": pool(near.url)}, chat=restricted(first_token=promise), other=restricted())
+            ) as stage,
+        ):
+            long = [{"role": "user", "content": "word " * 2000}]
+            await stage.chat(stream=True)
+            await stage.chat(stream=True, messages=long)
+            await stage.chat(stream=True, route="other")
+            labels = 'backend="pool/near",route="chat"'
+            assert await stage.metric(f"spillway_ttft_seconds_count{{{labels}}}") == 2
+            assert await stage.metric(f"spillway_late_total{{{labels}}}") == 1
+            assert await stage.metric('spillway_late_total{backend="pool/near",route="other"}') == 0
 
     run(test())

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from gateway.document import digest_of
 from gateway.keys import new_key
 from tests.gateway.stage import api, document, pool, restricted, route
 
@@ -102,3 +103,78 @@ def test_it_serves_audits_and_ends_on_a_signal(tmp_path: Path, number: signal.Si
         assert [line["client"] for line in lines] == [None, "team"]
         assert "secret words" not in out + err
         assert key not in out + err
+
+
+def test_it_serves_nothing_before_the_document_of_its_rollout_is_there(tmp_path: Path) -> None:
+    """The kubelet may mount an older document for a moment: it is not served, and the probe says why."""
+    policy = tmp_path / "policy.json"
+    older = json.dumps(document({"near": pool("http://127.0.0.1:9")}, chat=restricted()))
+    newer = json.dumps(document({"near": pool("http://127.0.0.1:9")}, code=restricted()))
+    wanted = digest_of(newer.encode())
+    policy.write_text(older)
+    with waiting_gateway("--policy", policy, "--policy-digest", wanted) as (child, probed):
+        assert fetch(probed + "/livez")[0] == 200
+        status, reason = fetch(probed + "/readyz")
+        assert status == 503
+        assert f"waiting for policy {wanted}: {policy} is {digest_of(older.encode())}" in reason.decode()
+        assert fetch(probed + "/v1/models")[0] == 404
+        policy.write_text(newer)
+        public, admin = ports_of(child)
+        assert fetch(public + "/readyz")[0] == 200
+        assert json.loads(fetch(admin + "/policy")[1])["digest"] == wanted
+        policy.write_text(older)
+        assert fetch(public + "/readyz")[0] == 200  # what is served stays what was rolled out
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(timeout=10) == 0
+
+
+def test_a_wait_ends_on_a_signal_or_says_what_it_waited_for(tmp_path: Path) -> None:
+    policy, wanted = tmp_path / "policy.json", digest_of(b"never")
+    policy.write_text(json.dumps(document({"near": pool("http://127.0.0.1:9")}, chat=restricted())))
+    with waiting_gateway("--policy", policy, "--policy-digest", wanted) as (child, _):
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(timeout=10) == 0
+    told = refusal("--policy", policy, "--no-auth", "--policy-digest", wanted, "--speed", "400", *PORTS)
+    assert f"gave up after 0.45 s of waiting for policy {wanted}: {policy} is sha256:" in told
+    assert "not a digest" in refusal("--policy", policy, "--no-auth", "--policy-digest", "sha256:1", *PORTS)
+
+
+def test_a_refused_document_of_the_rollout_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.json"
+    policy.write_text("{")
+    wanted = digest_of(b"{")
+    assert "not a JSON document" in refusal("--policy", policy, "--no-auth", "--policy-digest", wanted, *PORTS)
+
+
+def test_a_gateway_with_its_document_does_not_wait(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.json"
+    policy.write_text(json.dumps(document({"near": pool("http://127.0.0.1:9")}, chat=restricted())))
+    wanted = digest_of(policy.read_bytes())
+    with running_gateway("--policy", policy, "--no-auth", "--policy-digest", wanted) as (_, public, _):
+        assert fetch(public + "/readyz")[0] == 200
+
+
+@contextlib.contextmanager
+def waiting_gateway(*arguments: str | Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A gateway that waits for its document, with the URL of its probes; killed at the end if it still runs."""
+    child = subprocess.Popen(command(*arguments, "--no-auth", *PORTS), stderr=subprocess.PIPE, text=True)
+    try:
+        assert child.stderr is not None
+        while (probed := re.search(r"probes on 127\.0\.0\.1 ports (\d+),", line := child.stderr.readline())) is None:
+            assert line, "it ended"
+        yield child, f"http://127.0.0.1:{probed[1]}"
+    finally:
+        if child.poll() is None:
+            child.kill()
+        child.communicate(timeout=10)
+
+
+def ports_of(child: subprocess.Popen[str]) -> tuple[str, str]:
+    """The public and the admin URL of a gateway, once it serves."""
+    assert child.stderr is not None
+    found = None
+    while found is None:
+        line = child.stderr.readline()
+        assert line, "it ended"
+        found = re.search(r"listening on 127\.0\.0\.1:(\d+), admin on 127\.0\.0\.1:(\d+)", line)
+    return f"http://127.0.0.1:{found[1]}", f"http://127.0.0.1:{found[2]}"

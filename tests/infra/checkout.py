@@ -8,7 +8,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from tests.engine import Engine
 from tests.examples import ROOT
+from tests.infra.locks import PUBLISHED
 
 LINKED = ("Pulumi.yaml", "__main__.py", "charts", "infra", "planner")
 
@@ -22,3 +24,10 @@ def checkout(folder: Path) -> Path:
     (folder / "environments").mkdir()
     (folder / "sub").mkdir()
     return folder
+
+
+def published(engine: Engine) -> Engine:
+    """The same stack, for which the project's own images are published."""
+    for key, value in PUBLISHED.items():
+        engine.configure(key, value)
+    return engine

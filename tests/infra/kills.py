@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.engine import Engine, Outcome, kill, stage
 from tests.infra import locks
-from tests.infra.checkout import checkout
+from tests.infra.checkout import checkout, published
 
 AWS_HALF = """
 import pulumi
@@ -67,7 +67,7 @@ def aws_half(folder: Path) -> Engine:
     (root / "__main__.py").unlink()
     (root / "__main__.py").write_text(AWS_HALF)
     locks.write(root / "environments", locks.plan())
-    engine = Engine(stage(folder / "stage"), root, "prod", {"SPILLWAY_RUNNER": "inside"})
+    engine = published(Engine(stage(folder / "stage"), root, "prod", {"SPILLWAY_RUNNER": "inside"}))
     engine.extra["SPILLWAY_TWIN_MINUTE"] = SECONDS_OF_A_MINUTE
     return engine
 

@@ -33,6 +33,8 @@ IMAGES = {
     "weightsImage": f"registry.example/spillway-weights:1.0@sha256:{'3' * 64}",
 }
 """Settings of a stack whose images are pinned, as a protected one must have them."""
+PUBLISHED = {key: IMAGES[key] for key in ("gatewayImage", "weightsImage")}
+"""Settings of a stack for which the project's own images are published: no stack runs pods without them."""
 CLUSTER = ClusterParts(
     system_nodes=SystemNodes(instance_type="m6a.large", nodes=2, disk_gb=30),
     nat_zones=ZONES[:1],

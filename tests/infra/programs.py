@@ -23,6 +23,7 @@ from pulumi.runtime import test as awaited
 from infra.guarding import Judge, refuse
 from infra.guardrails import Granted
 from planner.documents.lock import Lock, load
+from tests.infra.locks import PUBLISHED
 
 ARNS = {
     "Role": "arn:aws:iam::123456789012:role/{}",
@@ -170,7 +171,9 @@ def _status(account: Account, name: str) -> dict[str, Any]:
 
 
 def run_program(name: str, config: Mapping[str, str], account: Account | None = None) -> Registered:
-    """Register stack `name`. Raises what the program raises."""
+    """Register stack `name`, whose images are published unless `config` says otherwise. Raises what the program
+    raises."""
+    config = {**PUBLISHED, **config}
     # Pulumi asks the main thread for its event loop; a test that used `asyncio.run` before this one has taken it away.
     asyncio.set_event_loop(asyncio.new_event_loop())
     cloud = _Cloud(account or Account())

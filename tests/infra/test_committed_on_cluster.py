@@ -13,7 +13,7 @@ import pytest
 from planner.documents.lock import load
 from tests.engine import Engine, stage
 from tests.examples import ENVIRONMENTS, environment_name, lock_paths
-from tests.infra.checkout import checkout
+from tests.infra.checkout import checkout, published
 from tests.infra.pods import ClusterView
 from twin.cluster import RunningCluster
 
@@ -28,7 +28,8 @@ def test_every_pod_stands_on_its_own_node_group(cluster: RunningCluster, tmp_pat
     for file in (f"{name}.yaml", f"{name}.lock.json"):
         shutil.copy(ENVIRONMENTS / file, root / "environments" / file)
     account = plan.platform.account
-    pulumi = Engine(stage(tmp_path / "stage", cluster=cluster.folder), root, name, {"SPILLWAY_RUNNER": "inside"})
+    here = stage(tmp_path / "stage", cluster=cluster.folder)
+    pulumi = published(Engine(here, root, name, {"SPILLWAY_RUNNER": "inside"}))
     assert account == "123456789012", "the twin's account is the one that the worked environments name"
     up = pulumi.up()
     try:

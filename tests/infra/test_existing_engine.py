@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from kubernetes import client
 
+from infra.existing_facts import Right
+from infra.existing_rights import rights_needed
 from tests.engine import Engine, Outcome, stage
-from tests.infra import existing_sites
+from tests.infra import existing_sites, locks
 from tests.infra.checkout import checkout
 from tests.infra.existing_sites import GKE, ON_PREMISES, OWN_LABEL, OWN_TAINT, Site
 from tests.infra.pods import ClusterView
@@ -58,12 +61,16 @@ def other() -> Iterator[RunningCluster]:
 
 @pytest.fixture(scope="module")
 def on_premises(cluster: RunningCluster, other: RunningCluster, tmp_path_factory: pytest.TempPathFactory) -> Life:
-    """First its nodes are not set apart; they are, and it goes up; then its context leads to the other cluster."""
+    """First its nodes are not set apart; they are, and it goes up; then its context leads to the other cluster.
+
+    Whoever deploys has the rights that are asked for, what preflight reads, and no other.
+    """
     life, core = Life(), client.CoreV1Api(cluster.client())
     _furnish(core, ON_PREMISES, set_apart=False)
+    deployer = _as_deployer(core, cluster)
     life.before = _objects(core)
     kubeconfig = tmp_path_factory.mktemp("kube") / "config"
-    kubeconfig.write_text(cluster.kubeconfig.read_text())
+    kubeconfig.write_text(deployer)
     pulumi = _engine(tmp_path_factory.mktemp("on-premises"), ON_PREMISES, kubeconfig, cluster)
     life.steps["too early"] = pulumi.preview()
     for name in ("rack-1xl40s-1", "rack-1xl40s-2"):
@@ -72,7 +79,7 @@ def on_premises(cluster: RunningCluster, other: RunningCluster, tmp_path_factory
     _through_life(life, pulumi, core, cluster)
     kubeconfig.write_text(other.kubeconfig.read_text())
     life.steps["another cluster"] = pulumi.preview()
-    kubeconfig.write_text(cluster.kubeconfig.read_text())
+    kubeconfig.write_text(deployer)
     _down(life, pulumi, core)
     return life
 
@@ -175,6 +182,30 @@ def _engine(folder: Path, site: Site, kubeconfig: Path, cluster: RunningCluster)
     pulumi.configure("gatewayImage", GATEWAY_IMAGE)
     pulumi.configure("kubeconfig", str(kubeconfig))
     return pulumi
+
+
+def _as_deployer(core: Any, cluster: RunningCluster) -> str:
+    """A kubeconfig for somebody who may do what the program asks for, and read what it reads."""
+    plan = existing_sites.plan(ON_PREMISES, "twin")
+    lock = locks.sealed(plan, environment=ON_PREMISES.environment_text("twin"))
+    assert plan.platform.existing is not None
+    read = [Right("list", "", name) for name in ("namespaces", "nodes", "persistentvolumeclaims", "pods")]
+    rules = [
+        {"apiGroups": [right.group], "resources": [right.resource], "verbs": [right.verb]}
+        for right in (*rights_needed(lock, plan.platform.existing), *read)
+    ]
+    account = {"kind": "ServiceAccount", "name": "deployer", "namespace": "kube-system"}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "deployer"}
+    core.create_namespaced_service_account("kube-system", {"metadata": {"name": "deployer"}})
+    access = client.RbacAuthorizationV1Api(core.api_client)
+    access.create_cluster_role({"metadata": {"name": "deployer"}, "rules": rules})
+    access.create_cluster_role_binding({"metadata": {"name": "deployer"}, "roleRef": role, "subjects": [account]})
+    asked = {"spec": {"audiences": [], "expirationSeconds": 7200}}
+    token = core.create_namespaced_service_account_token("deployer", "kube-system", asked).status.token
+    text = yaml.safe_load(cluster.kubeconfig.read_text())
+    for user in text["users"]:
+        user["user"] = {"token": token}
+    return yaml.safe_dump(text)
 
 
 def _furnish(core: Any, site: Site, set_apart: bool) -> None:

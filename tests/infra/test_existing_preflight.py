@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.existing_facts import ExistingFacts, FoundNode, Right, quantity
-from infra.existing_preflight import MANAGED, cluster_problems, plan_problems, rights_needed, theirs
+from infra.existing_preflight import MANAGED, cluster_problems, plan_problems, theirs
 from planner.domain.existing_cluster import ExistingCluster
 from planner.plan.plan import Plan
 from planner.words.diagnostics import Problem
@@ -109,11 +109,13 @@ def test_nodes_without_any_gpus_need_a_device_plugin_unless_it_is_ours() -> None
 
 
 def test_everything_is_told_in_one_run() -> None:
-    denied = (Right("create", "", "namespaces"),)
+    denied = tuple(
+        Right(verb, *what) for what in (("", "namespaces"), ("", "services", "gateway")) for verb in ("create", "get")
+    )
     found = facts(minor=28, nodes=(), denied=denied, namespaces={"serving": {}, "gateway": {"a": "b"}})
     told = problems(found, remembered="another")
     assert [p.code for p in told] == ["DEP041", "DEP042", "DEP043", "DEP043", "DEP043", "DEP045", "DEP046", "DEP046"]
-    assert "this user may not: create namespaces" in told[5].message
+    assert "this user may not: create/get namespaces, create/get services in gateway" in told[5].message
 
 
 @pytest.mark.parametrize(
@@ -127,7 +129,7 @@ def test_everything_is_told_in_one_run() -> None:
 def test_a_namespace_is_handed_over_made_here_or_refused(labels: dict[str, str], told: bool, is_theirs: bool) -> None:
     found = facts(namespaces={"gateway": labels})
     assert bool(problems(found)) is told
-    assert theirs(found) == (frozenset({"gateway"}) if is_theirs else frozenset())
+    assert theirs(found.namespaces) == (frozenset({"gateway"}) if is_theirs else frozenset())
 
 
 @pytest.mark.parametrize("modes", [None, ("ReadWriteOnce",)])
@@ -168,11 +170,18 @@ def test_a_machine_without_labels_and_shared_restricted_nodes_are_refused() -> N
     assert [p.code for p in plan_problems(bent, existing_of(plan))] == ["DEP049", "DEP025"]
 
 
-def test_a_device_plugin_of_ours_needs_a_right_more() -> None:
+def test_what_is_deployed_nowhere_yet_is_refused_here_too() -> None:
+    """Values take the largest size, so that a pool that scales would be deployed at its most, and silently."""
     plan = existing_sites.plan(ON_PREMISES, "twin")
-    ours = existing_of(plan).model_copy(update={"device_plugin": "ours"})
-    more = set(rights_needed(plan, ours)) - set(rights_needed(plan, existing_of(plan)))
-    assert {right.words() for right in more} == {"create daemonsets.apps in kube-system"}
+    assert list(plan_problems(plan, existing_of(plan))) == []
+    chat = plan.pools[0]
+    scales = chat.replicas.model_copy(update={"min": 1, "max": 4})
+    elastic = locks.replaced(plan, "pools", chat.name, replicas=scales)
+    assert [p.code for p in plan_problems(elastic, existing_of(plan))] == ["DEP021"]
+    grows = locks.replaced(plan, "node_groups", "shared", min_nodes=1)
+    assert [p.code for p in plan_problems(grows, existing_of(plan))] == ["DEP021"]
+    long = locks.replaced(plan, "pools", chat.name, name="a" * 60)
+    assert [p.code for p in plan_problems(long, existing_of(plan))] == ["DEP026"]
 
 
 @settings(deadline=None, max_examples=40)

@@ -22,7 +22,13 @@ from tests.infra.test_existing_preflight import HANDED_OVER, UID, facts
 def registered(environments: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """`registered(site, found, **keys)`: what the program registers on a cluster that says `found` of itself."""
 
-    def run(site: Site, found: Any, outputs: Mapping[str, str] | None = None, **keys: str) -> Registered:
+    def run(
+        site: Site,
+        found: Any,
+        outputs: Mapping[str, str] | None = None,
+        settings: Mapping[str, str] | None = None,
+        **keys: str,
+    ) -> Registered:
         def read(context: str, kubeconfig: str | None, rights: Any) -> Any:
             assert (context, kubeconfig) == ("berlin", "/etc/kubeconfig")
             if isinstance(found, Exception):
@@ -32,7 +38,7 @@ def registered(environments: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(existing_facts, "read_facts", read)
         monkeypatch.setattr("infra.program.stack_outputs", lambda: outputs or {})
         existing_sites.write(environments, site, "berlin", **keys)
-        return run_program("prod", {"kubeconfig": "/etc/kubeconfig"})
+        return run_program("prod", {"kubeconfig": "/etc/kubeconfig", **(settings or {})})
 
     return run
 
@@ -68,6 +74,14 @@ def test_a_device_plugin_of_ours_stands_on_the_nodes_that_are_named(registered: 
     ]
 
 
+def test_weights_of_a_cluster_that_is_there_are_the_teams(registered: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is copied from the Hub: no image of that Job is asked for, and no revision is missed."""
+    made: Registered = registered(ON_PREMISES, facts(), settings={"weightsImage": ""})
+    assert made.of(":Job") == []
+    assert "weightsImage" not in caplog.text
+    assert "DEP062" not in caplog.text
+
+
 def test_a_cluster_that_cannot_be_read_is_refused_with_everything_else(registered: Any) -> None:
     with pytest.raises(pulumi.RunError, match=r"DEP040.*no such context"):
         registered(ON_PREMISES, existing_facts.UnreadableClusterError("no such context"))
@@ -86,7 +100,7 @@ def test_a_stack_that_was_deployed_elsewhere_is_refused(registered: Any) -> None
 
 def test_a_context_that_no_kubeconfig_knows_is_unreadable(tmp_path: Path) -> None:
     with pytest.raises(existing_facts.UnreadableClusterError):
-        existing_facts.read_facts("berlin", str(tmp_path / "none"), ())
+        existing_facts.read_facts("berlin", str(tmp_path / "none"), lambda namespaces: ())
 
 
 @pytest.mark.parametrize(

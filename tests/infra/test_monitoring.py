@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from gateway.document import parse_policy
 from infra import monitoring
+from planner.documents import routing
 from planner.documents.lock import load
 from tests.examples import ENVIRONMENTS
 
@@ -15,10 +19,20 @@ def test_thresholds_are_the_promises_of_the_lock() -> None:
     rules = monitoring.gateway_values(PLAN)["rules"]
     routes = {route.name: route for route in PLAN.routes}
     assert rules["spillShare"] == {name: float(routes[name].spill_share) for name in ("chat", "code")}
-    for name, route in routes.items():
-        mean = sum(float(band.share_of_requests) * float(band.mean_input_tokens) for band in route.bands)
+
+
+def test_the_gateway_is_told_each_promise_of_a_first_token() -> None:
+    lock = load((ENVIRONMENTS / "prod.lock.json").read_text(), "prod.lock.json")
+    told = parse_policy(json.dumps(routing.policy(lock)).encode()).policy.routes
+    for route in lock.plan.routes:
         base, slope = float(route.slo.ttft_p95_base_ms or 0), float(route.slo.ttft_p95_per_1k_input_ms or 0)
-        assert rules["ttftSeconds"][name] == pytest.approx((base + slope * mean / 1000) / 1000, abs=0.005)
+        promise = told[route.name].first_token
+        assert promise is not None
+        assert promise.seconds(4000) == pytest.approx((base + slope * 4) / 1000)
+    fast = routing.policy(lock, speed=10)["routes"]
+    chat = told["chat"].first_token
+    assert chat is not None
+    assert fast["chat"]["first_token"]["base_ms"] * 10 == pytest.approx(chat.base_ms)
 
 
 def test_api_dollars_are_those_of_the_bill() -> None:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from infra import reachability
+from infra import kept_state
+from infra.kept_state import DELETE_UNREACHABLE
 from infra.preflight import problems
-from infra.reachability import DELETE_UNREACHABLE
 from planner.plan.fleet import Replicas
 from planner.plan.plan import Plan
 from tests.infra import locks
@@ -74,4 +74,4 @@ def test_a_private_endpoint_needs_a_machine_inside() -> None:
     ],
 )
 def test_a_run_may_not_forget_a_cluster_that_does_not_answer(variables: dict[str, str], codes: list[str]) -> None:
-    assert [problem.code for problem in reachability.problems(variables)] == codes
+    assert [problem.code for problem in kept_state.problems(variables)] == codes

@@ -378,11 +378,23 @@ def test_images_of_ones_own_are_used(run: Run) -> None:
         assert (image["repository"], image["digest"], image["requireDigest"]) == (repository, digest, True)
 
 
-def test_images_that_nobody_published_are_warned_of(run: Run, caplog: pytest.LogCaptureFixture) -> None:
-    run()
-    assert "spillway:gatewayImage is not set" in caplog.text
+@pytest.mark.parametrize("missing", ["gatewayImage", "weightsImage"])
+def test_no_stack_pays_for_machines_whose_pods_nobody_published(run: Run, missing: str) -> None:
+    with pytest.raises(pulumi.RunError, match=rf"DEP051.*spillway:{missing} is not set"):
+        run(**{missing: ""})
+
+
+def test_an_image_that_no_pod_is_made_of_may_be_missing(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    run(weights="copied", weightsImage="")
+    assert "weightsImage" not in caplog.text
+    run(stage="cluster", gatewayImage="", weightsImage="")
+    assert "spillway:gatewayImage is not set" in caplog.text  # the next stage will refuse
+
+
+def test_images_without_a_digest_are_warned_of(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    run(gatewayImage="registry.example/gateway:1")
+    assert "registry.example/gateway:1 has no digest" in caplog.text
     assert "the engine's image vllm/vllm-openai:v0.33.0 has no digest" in caplog.text
-    assert "spillway:weightsImage is not set" in caplog.text
     caplog.clear()
     run(**locks.IMAGES)
     assert caplog.text == ""

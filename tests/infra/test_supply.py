@@ -197,13 +197,13 @@ def test_a_key_that_no_route_needs_may_stay_empty(run: Run) -> None:
 @pytest.mark.parametrize(
     ("config", "says"),
     [
-        ({"engineImage": locks.IMAGES["engineImage"]}, ["gatewayImage is not set"]),
+        ({"engineImage": locks.IMAGES["engineImage"], "gatewayImage": ""}, ["gatewayImage is not set"]),
         (
             {"engineImage": locks.IMAGES["engineImage"], "gatewayImage": "registry.example/gateway:1"},
             ["registry.example/gateway:1 has no digest"],
         ),
         ({"gatewayImage": locks.IMAGES["gatewayImage"]}, ["vllm/vllm-openai:v0.33.0 has no digest"]),
-        ({}, ["gatewayImage is not set", "vllm/vllm-openai:v0.33.0 has no digest"]),
+        ({"gatewayImage": ""}, ["gatewayImage is not set", "vllm/vllm-openai:v0.33.0 has no digest"]),
     ],
     ids=["no gateway", "a tag alone", "the chart's engine", "neither"],
 )

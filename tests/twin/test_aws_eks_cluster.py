@@ -136,3 +136,25 @@ def test_pods_get_only_roles_that_trust_them(program: Program) -> None:
     assert program.create(POD, "p", **wanted, roleArn=role).id.startswith("a-")
     with pytest.raises(AwsError, match="already exists"):
         program.create(POD, "q", **wanted, roleArn=role)
+
+
+def test_a_cluster_stays_in_its_network_and_its_zones(program: Program) -> None:
+    subnets = program.network(("use1-az1", "use1-az2", "use1-az4"))
+    program.cluster(subnets[:2])
+    role = program.states["cluster"][1].inputs["roleArn"]
+    vpc = program.states["vpc"][1].id
+    beside = program.create(
+        "aws:ec2/subnet:Subnet", "beside", vpcId=vpc, cidrBlock="10.0.20.0/24", availabilityZoneId="use1-az2"
+    ).id
+    program.update("cluster", name="prod", roleArn=role, vpcConfig={"subnetIds": [subnets[0], beside]})
+    with pytest.raises(AwsError, match="zones of the cluster's creation, not in use1-az4"):
+        program.update("cluster", name="prod", roleArn=role, vpcConfig={"subnetIds": subnets})
+    other = program.create("aws:ec2/vpc:Vpc", "other", cidrBlock="10.1.0.0/16").id
+    moved = [
+        program.create(
+            "aws:ec2/subnet:Subnet", f"o{n}", vpcId=other, cidrBlock=f"10.1.{n}.0/24", availabilityZoneId=f"use1-az{n}"
+        ).id
+        for n in (1, 2)
+    ]
+    with pytest.raises(AwsError, match="VPC in which the cluster was created"):
+        program.update("cluster", name="prod", roleArn=role, vpcConfig={"subnetIds": moved})

@@ -139,3 +139,36 @@ def test_a_protected_load_balancer_stays(program: Program) -> None:
     program.create(BALANCER, "nlb", loadBalancerType="network", subnets=subnets, enableDeletionProtection=True)
     with pytest.raises(AwsError, match="deletion protection"):
         program.delete("nlb")
+
+
+def test_two_of_one_name_are_refused(program: Program) -> None:
+    subnets = program.network()
+    vpc = program.states["vpc"][1].id
+    other = program.create("aws:ec2/vpc:Vpc", "other", cidrBlock="10.1.0.0/16").id
+    behind = {"port": 30080, "protocol": "TCP", "targetType": "instance", "name": "one"}
+    program.create(TARGETS, "tg", **behind, vpcId=vpc)
+    with pytest.raises(AwsError, match="DuplicateTargetGroupName"):
+        program.create(TARGETS, "again", **behind, vpcId=other)
+    program.create(BALANCER, "nlb", loadBalancerType="network", subnets=subnets, name="one")
+    with pytest.raises(AwsError, match="DuplicateLoadBalancerName"):
+        program.create(BALANCER, "second", loadBalancerType="network", subnets=subnets, name="one")
+    program.create(GROUP, "sg", name="one", vpcId=vpc)
+    with pytest.raises(AwsError, match=r"InvalidGroup\.Duplicate"):
+        program.create(GROUP, "same", name="one", vpcId=vpc)
+    program.create(GROUP, "elsewhere", name="one", vpcId=other)
+    program.create("aws:ec2/launchTemplate:LaunchTemplate", "lt", name="one")
+    with pytest.raises(AwsError, match="AlreadyExists"):
+        program.create("aws:ec2/launchTemplate:LaunchTemplate", "lt2", name="one")
+
+
+def test_a_network_load_balancer_gives_no_subnet_back(program: Program) -> None:
+    subnets = program.network(("use1-az1", "use1-az2", "use1-az4"))
+    asked = {"loadBalancerType": "network", "internal": True}
+    program.create(BALANCER, "nlb", **asked, subnets=subnets[:2])
+    assert not any(change.replaces for change in program.diff("nlb", **asked, subnets=subnets).changes)
+    for less in (subnets[:1], [subnets[0], subnets[2]]):
+        difference = program.diff("nlb", **asked, subnets=less)
+        assert any(change.replaces for change in difference.changes)
+        assert not difference.delete_first  # the provider invents another name
+    named = program.states["nlb"][1].inputs["name"]
+    assert program.diff("nlb", **asked, subnets=subnets[:1], name=named).delete_first

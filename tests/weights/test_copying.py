@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import random
+import re
+import urllib.error
+from email.message import Message
 from typing import Any
 
 import boto3
 import pytest
 
 from tests.weights.conftest import BUCKET, ServedHub
-from twin.hub.world import TOKEN, Repository
+from twin.hub.world import STRANGER, TOKEN, Repository
 from weights import copying
 from weights.__main__ import main
 from weights.amazon import Bucket, StoreError
 from weights.copying import Differing, copy
-from weights.hub import Hub, HubError, Refused
+from weights.hub import Hub, HubError, Refused, _judged
 from weights.manifest import NAME, Manifest
 
 MODEL = "acme/small"
@@ -165,10 +169,12 @@ def test_the_token_reaches_the_hub_and_no_other_host(hub: ServedHub, s3: Any, mo
 
 def test_a_gated_model_without_access_says_what_to_do(hub: ServedHub, s3: Any, model: Repository) -> None:
     model.gated = True
-    with pytest.raises(Refused, match=r"accept its licence at https://huggingface.co/acme/small, and name the secret"):
+    with pytest.raises(
+        Refused, match=r"accept its licence at https://huggingface.co/acme/small, and name a token's secret"
+    ):
         run(hub, s3)
-    with pytest.raises(Refused, match="ask for access there with the token's account"):
-        run(hub, s3, token="hf_stranger")
+    with pytest.raises(Refused, match="ask for access there with the account of the token in the secret"):
+        run(hub, s3, token=STRANGER)
 
 
 def test_what_a_person_must_mend_is_refused(hub: ServedHub, s3: Any, model: Repository) -> None:
@@ -199,13 +205,73 @@ def test_the_program_takes_the_token_from_its_secret(program: Any, model: Reposi
 def test_the_programs_exit_tells_what_helps(
     program: Any, model: Repository, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert program("--token-secret", "nowhere") == 1
     model.cuts["config.json"] = [0] * 9
     assert program() == 1
     model.cuts.clear()
     model.gated = True
     assert program() == 3
     assert "weights: acme/small is gated" in capsys.readouterr().err
+
+
+def test_a_token_that_nobody_has_ends_the_first_attempt(
+    program: Any, hub: ServedHub, model: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another attempt would hear the same: 401 for the token, whether it is needed or not."""
+    manager = boto3.client("secretsmanager")
+    manager.create_secret(Name="hub-token", SecretString="hf_twim")
+    assert program("--token-secret", "hub-token") == 3
+    told = capsys.readouterr().err
+    assert "the Hub does not know the token in secret hub-token (Invalid credentials" in told
+    assert "put a token of https://huggingface.co/settings/tokens that is valid into secret hub-token" in told
+    assert len(hub.world.requests) == 1
+    hub.world.repositories.clear()
+    manager.put_secret_value(SecretId="hub-token", SecretString=TOKEN)
+    assert program("--token-secret", "hub-token") == 3
+    assert "there is none of this name, or the token in secret hub-token may not see it" in capsys.readouterr().err
+
+
+def test_a_secret_that_is_not_there_ends_the_first_attempt(
+    program: Any, hub: ServedHub, model: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert program("--token-secret", "nowhere") == 3
+    assert "there is no secret nowhere with a value: put a token of Hugging Face" in capsys.readouterr().err
+    boto3.client("secretsmanager").create_secret(Name="blank", SecretString=" ")
+    assert program("--token-secret", "blank") == 3
+    assert "secret blank is empty" in capsys.readouterr().err
+    assert hub.world.requests == []
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "says"),
+    [
+        (
+            403,
+            {"X-Error-Message": "enable access to public gated repositories"},
+            "may not read acme/small .enable access",
+        ),
+        (403, {"X-Error-Code": "GatedRepo"}, "acme/small is gated"),
+        (401, {}, "does not know the token in secret t"),
+        (404, {"X-Error-Code": "RepoNotFound"}, "acme/small is not found"),
+        (418, {}, "the Hub answered 418"),
+    ],
+)
+def test_what_is_final_is_told_apart(status: int, headers: dict[str, str], says: str) -> None:
+    assert re.search(says, str(refused(status, headers)))
+    assert isinstance(refused(status, headers), Refused)
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
+def test_what_time_mends_is_tried_again(status: int) -> None:
+    assert isinstance(refused(status, {}), HubError)
+
+
+def refused(status: int, headers: dict[str, str]) -> Exception:
+    """What a copy makes of an answer of the Hub to a request with a token."""
+    fields = Message()
+    for name, value in headers.items():
+        fields[name] = value
+    error = urllib.error.HTTPError("https://huggingface.co", status, "", fields, io.BytesIO())
+    return _judged(error, MODEL, "secret t")
 
 
 def test_an_unreachable_bucket_is_said(hub: ServedHub, s3: Any, model: Repository) -> None:

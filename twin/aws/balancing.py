@@ -17,6 +17,7 @@ def _true(value: Any) -> bool:
 
 
 def _create_balancer(aws: Account, inputs: Properties) -> CreatedResource:
+    _require_new_name(aws, inputs["name"])
     subnets = list(inputs.get("subnets") or ()) or [m["subnetId"] for m in inputs.get("subnetMappings") or ()]
     vpc = aws.call("ec2", "DescribeSubnets", SubnetIds=subnets)["Subnets"][0]["VpcId"]
     balancer = aws.call(
@@ -43,6 +44,13 @@ def _create_balancer(aws: Account, inputs: Properties) -> CreatedResource:
     )
 
 
+def _require_new_name(aws: Account, name: str) -> None:
+    """Refuse a second load balancer of one name in an account and region, whatever its network."""
+    if name in (one["LoadBalancerName"] for one in aws.call("elbv2", "DescribeLoadBalancers")["LoadBalancers"]):
+        message = f"A load balancer with the name {name} already exists"
+        raise AwsError("elbv2", "CreateLoadBalancer", "DuplicateLoadBalancerName", message)
+
+
 def _set_attributes(aws: Account, arn: str, inputs: Properties) -> None:
     wanted = {
         "deletion_protection.enabled": inputs.get("enableDeletionProtection"),
@@ -62,6 +70,16 @@ def _update_balancer(aws: Account, old: ResourceState, inputs: Properties) -> Up
             "elbv2", "SetSecurityGroups", LoadBalancerArn=old.id, SecurityGroups=inputs.get("securityGroups") or []
         )
     return UpdatedResource({})
+
+
+def _not_in_place(old: Properties, new: Properties) -> frozenset[str]:
+    """A network load balancer takes further subnets, and gives none back; it keeps having a firewall or none."""
+    if new.get("loadBalancerType") != "network":
+        return frozenset()
+    before, after = (inputs.get("subnets") or [] for inputs in (old, new))
+    lost = all(isinstance(subnet, str) for subnet in after) and not set(before) <= set(after)
+    turned = bool(old.get("securityGroups")) != bool(new.get("securityGroups"))
+    return frozenset([*(["subnets"] if lost else []), *(["securityGroups"] if turned else [])])
 
 
 def _delete_balancer(aws: Account, old: ResourceState) -> None:
@@ -178,6 +196,7 @@ KINDS = (
         update=_update_balancer,
         delete=_delete_balancer,
         replace_on=paths("name namePrefix internal loadBalancerType region"),
+        replace_also=_not_in_place,
         unordered=paths("subnets securityGroups"),
         defaults={"loadBalancerType": "application", "ipAddressType": "ipv4", "enableDeletionProtection": False},
         generated_name=_SHORT_NAME,

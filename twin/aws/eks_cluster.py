@@ -110,6 +110,20 @@ def _require_zones(aws: Account, subnets: list[str]) -> str:
     return str(vpcs[0])
 
 
+def _require_same_place(aws: Account, old: ResourceState, subnets: list[str]) -> None:
+    """Refuse another VPC, and zones in which the cluster had no subnet when it was made."""
+    if _require_zones(aws, subnets) != old.outputs["vpcConfig"]["vpcId"]:
+        message = "Subnets must belong to the VPC in which the cluster was created"
+        raise AwsError("eks", "UpdateClusterConfig", "InvalidParameterException", message)
+    before, after = (
+        {subnet["AvailabilityZoneId"] for subnet in aws.call("ec2", "DescribeSubnets", SubnetIds=ids)["Subnets"]}
+        for ids in (old.inputs["vpcConfig"]["subnetIds"], subnets)
+    )
+    if after - before:
+        message = f"Subnets must lie in the zones of the cluster's creation, not in {', '.join(sorted(after - before))}"
+        raise AwsError("eks", "UpdateClusterConfig", "InvalidParameterException", message)
+
+
 def require_trust(aws: Account, operation: str, role_arn: str, service: str) -> str:
     """Return the name of the role. The role must exist and let the service assume it."""
     name = role_arn.rsplit("/", 1)[-1]
@@ -140,7 +154,7 @@ def _update_cluster(aws: Account, old: ResourceState, inputs: Properties) -> Upd
     if version != old.outputs["version"]:
         aws.call("eks", "UpdateClusterVersion", name=old.id, version=version)
     network = inputs["vpcConfig"]
-    _require_zones(aws, network.get("subnetIds") or [])
+    _require_same_place(aws, old, network.get("subnetIds") or [])
     request = aws.request("eks", "UpdateClusterConfig", {"resourcesVpcConfig": network})
     aws.call("eks", "UpdateClusterConfig", name=old.id, resourcesVpcConfig=request["resourcesVpcConfig"])
     derived = {key: old.outputs["vpcConfig"][key] for key in ("clusterSecurityGroupId", "vpcId")}

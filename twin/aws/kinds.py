@@ -81,6 +81,8 @@ class ResourceKind:
     update: UpdateCall | None = no_rule
     replace_on: frozenset[str] = frozenset()
     """Path prefixes whose change the service cannot take in place."""
+    replace_also: Callable[[Properties, Properties], frozenset[str]] = lambda old, new: frozenset()
+    """Further ones, by the old inputs and the new."""
     unordered: frozenset[str] = frozenset()
     """Lists that the service keeps as sets."""
     defaults: Mapping[str, object] = field(default_factory=dict)

@@ -88,7 +88,8 @@ class AwsProvider(ImitatedProvider):
 
     def diff(self, resource: Resource, old: ResourceState, inputs: Properties) -> Difference:
         kind = kind_of(resource.type)
-        changes = property_changes(old.inputs, inputs, replace_on=kind.replace_on, unordered=kind.unordered)
+        replacing = kind.replace_on | kind.replace_also(old.inputs, inputs)
+        changes = property_changes(old.inputs, inputs, replace_on=replacing, unordered=kind.unordered)
         if kind.update is None:
             changes = [PropertyChange(change.path, change.kind, replaces=True) for change in changes]
         if "tagsAll" in old.outputs and not any(change.top == "tags" for change in changes):

@@ -10,7 +10,7 @@ import re
 
 from aiohttp import web
 
-from twin.hub.world import LARGE, TOKEN, Repository, World
+from twin.hub.world import LARGE, STRANGER, TOKEN, Repository, World
 
 _ELSEWHERE = "/content/"
 
@@ -20,17 +20,22 @@ def application(world: World) -> web.Application:
     app = web.Application()
 
     def with_token(request: web.Request) -> bool:
-        known = request.headers.get("Authorization") == f"Bearer {TOKEN}"
-        world.requests.append((request.path, known))
-        return known
+        """Say whether the request bears the token; one that nobody has is refused, also where none is needed."""
+        borne = request.headers.get("Authorization")
+        world.requests.append((request.path, borne == f"Bearer {TOKEN}"))
+        if borne not in (None, f"Bearer {TOKEN}", f"Bearer {STRANGER}") and not request.path.startswith(_ELSEWHERE):
+            raise web.HTTPUnauthorized(headers={"X-Error-Message": "Invalid credentials in Authorization header"})
+        return borne == f"Bearer {TOKEN}"
 
     def found(request: web.Request, known: bool, revision: str, content: bool) -> tuple[Repository, str]:
         name = f"{request.match_info['owner']}/{request.match_info['name']}"
         repository = world.repositories.get(name)
         if repository is None:
-            raise web.HTTPUnauthorized(headers={"X-Error-Code": "RepoNotFound"})
+            unseen = web.HTTPNotFound if "Authorization" in request.headers else web.HTTPUnauthorized
+            raise unseen(headers={"X-Error-Code": "RepoNotFound"})
         if content and repository.gated and not known:
-            raise web.HTTPUnauthorized(headers={"X-Error-Code": "GatedRepo"})
+            unread = web.HTTPForbidden if "Authorization" in request.headers else web.HTTPUnauthorized
+            raise unread(headers={"X-Error-Code": "GatedRepo"})
         commit = repository.revisions.get(revision)
         if commit is None:
             told = {"X-Error-Code": "RevisionNotFound", "X-Error-Message": f"Invalid rev id: {revision}"}

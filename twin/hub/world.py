@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 TOKEN = "hf_twin"
+STRANGER = "hf_stranger"
+"""A token that the Hub knows, of an account that may read nothing gated."""
 LARGE = (".safetensors", ".bin", ".gguf", ".pth")
 """Endings of files that do not lie in git itself, so that the Hub states their SHA-256."""
 

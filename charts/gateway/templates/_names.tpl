@@ -39,6 +39,18 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end }}
 
+{{- define "gateway.policySha256" -}}
+{{- include "gateway.policyText" . | sha256sum -}}
+{{- end }}
+
+{{/*
+A document that rolls the pods has a ConfigMap of its own: while new pods refuse it, old ones that must start again find
+theirs. One that running gateways take up keeps its name, as a pod cannot change what it mounts.
+*/}}
+{{- define "gateway.policyName" -}}
+{{- include "gateway.fullname" . }}-policy{{ if eq .Values.policy.onChange "restart" }}-{{ include "gateway.policySha256" . | trunc 10 }}{{ end -}}
+{{- end }}
+
 {{/* The volume with the authority of the pools: one entry alone, as a Secret of cert-manager holds a key beside it. */}}
 {{- define "gateway.poolTrust" -}}
 {{- $tls := .Values.poolTls -}}
@@ -62,7 +74,7 @@ cut|deadline_exceeded|first_event_late|internal_error|no_backend|overloaded|stre
 {{- define "gateway.appliedBefore" -}}
 {{- $here := printf "namespaces/%s" .Release.Namespace }}
 {{- $name := include "gateway.fullname" . }}
-{{- $before := list (printf "policy/%s/PodDisruptionBudget/%s" $here $name) (printf "/%s/ConfigMap/%s-policy" $here $name) }}
+{{- $before := list (printf "policy/%s/PodDisruptionBudget/%s" $here $name) (printf "/%s/ConfigMap/%s" $here (include "gateway.policyName" .)) }}
 {{- if .Values.networkPolicy.enabled }}
 {{- $before = append $before (printf "networking.k8s.io/%s/NetworkPolicy/%s" $here $name) }}
 {{- end }}

@@ -1,8 +1,9 @@
-"""What a run may not be told about a cluster that does not answer: that its objects are gone.
+"""The state keeps the objects of a cluster that does not answer: what a run may not be told is that they are gone.
 
 The provider keeps the state of a cluster that it cannot reach, unless PULUMI_K8S_DELETE_UNREACHABLE says otherwise.
 That is the way out when a cluster was deleted behind Pulumi's back, for one `pulumi refresh`, which runs no program. In
-the environment of a pipeline it would wait for the first failing network. The module is pure.
+the environment of a pipeline it would wait for the first failing network. Whether this machine reaches the cluster is
+said by `reach`. The module is pure.
 """
 
 from __future__ import annotations
