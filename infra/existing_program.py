@@ -98,6 +98,8 @@ def build(run: Run, site: Site) -> None:
                 bucket_arn="",
                 store_cidrs=list(existing.weights.cidrs),
                 image=unless_default(pulled.engine, "vllm"),
+                canary=run.canaries.get(pool.name),
+                canary_image=pulled.canary,
                 pool_tls=plan.platform.pool_tls,
                 kubernetes=provider,
                 monitored=chosen.monitoring,
@@ -120,7 +122,7 @@ def build(run: Run, site: Site) -> None:
         pulumi.ResourceOptions.merge(ready, pulumi.ResourceOptions(depends_on=pools)),
     )
     pulumi.export(UID, facts.uid)
-    pulumi.export("pools", pulumi.Output.all(*[pool.release for pool in pools]))
+    pulumi.export("pools", pulumi.Output.all(*[name for pool in pools for name in pool.releases]))
     pulumi.export("gateway", gateway.address)
 
 
@@ -136,8 +138,9 @@ def _layer(run: Run, pulled: RunningImages, existing: ExistingCluster, facts: Ex
         for kind in kinds
     )
     return PlatformLayerArgs(
-        replica_sizes=frozenset(pool.engine.gpus for pool in run.plan.pools),
+        replica_sizes=run.replica_sizes,
         device_plugin=pulled.device_plugin,
+        canary_sizes=run.canary_sizes,
         namespace_labels={**existing_preflight.MANAGED, ENVIRONMENT_LABEL: run.chosen.environment},
         theirs=existing_preflight.theirs(facts),
         plugin_on=tuple(terms) if existing.device_plugin == "ours" else (),

@@ -113,7 +113,7 @@ class _Environment:
         in_kubernetes = in_cluster(self.cluster, platform)
         layer = PlatformLayer(
             run.prefix,
-            PlatformLayerArgs(frozenset(pool.engine.gpus for pool in run.plan.pools), self.pulled.device_plugin),
+            PlatformLayerArgs(run.replica_sizes, self.pulled.device_plugin, run.canary_sizes),
             pulumi.ResourceOptions(providers=[in_kubernetes], depends_on=[*self.cluster.access, self.system_nodes]),
         )
         self._gateway(in_kubernetes, layer, self._pools(in_kubernetes, layer))
@@ -244,6 +244,8 @@ class _Environment:
                     bucket_arn=self.store.arn,
                     store_cidrs=self.network.store_cidrs,
                     image=unless_default(self.pulled.engine, "vllm"),
+                    canary=run.canaries.get(pool.name),
+                    canary_image=self.pulled.canary,
                     pool_tls=platform.pool_tls,
                     kubernetes=in_kubernetes,
                     monitored=run.chosen.monitoring,
@@ -274,7 +276,7 @@ class _Environment:
             ),
             pulumi.ResourceOptions(providers=[in_kubernetes], depends_on=[layer, *pools, *self.addons, *identity]),
         )
-        pulumi.export("pools", pulumi.Output.all(*[pool.release for pool in pools]))
+        pulumi.export("pools", pulumi.Output.all(*[name for pool in pools for name in pool.releases]))
         pulumi.export("gateway", gateway.address)
         outside = pulumi.Output.all(balancer, gateway.address)
         pulumi.export("address", outside.apply(lambda names: ingress.address(platform, *names)))
