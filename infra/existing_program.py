@@ -85,30 +85,33 @@ def build(run: Run, site: Site) -> None:
     in_kubernetes = pulumi.ResourceOptions(providers=[provider])
     layer = PlatformLayer(run.prefix, _layer(run, pulled, existing, facts), in_kubernetes)
     ready = pulumi.ResourceOptions.merge(in_kubernetes, pulumi.ResourceOptions(depends_on=[layer]))
-    pools = [
-        ServingPool(
-            bounded(f"{run.prefix}-{pool.name}", 40),
-            ServingPoolArgs(
-                pool=pool,
-                group=run.group_of(pool),
-                account="",
-                region=existing.weights.region or "",
-                cluster_name=None,
-                bucket=existing.weights.bucket or "",
-                bucket_arn="",
-                store_cidrs=list(existing.weights.cidrs),
-                image=unless_default(pulled.engine, "vllm"),
-                canary=run.canaries.get(pool.name),
-                canary_image=pulled.canary,
-                pool_tls=plan.platform.pool_tls,
-                kubernetes=provider,
-                monitored=chosen.monitoring,
-                adapt=partial(pool_values, pool=pool, group=run.group_of(pool), existing=existing),
-            ),
-            ready,
+    pools: list[ServingPool] = []
+    one_by_one = run.one_by_one(pulled.engine)
+    for pool in plan.pools:
+        before = pulumi.ResourceOptions(depends_on=pools[-1:] if one_by_one else [])
+        pools.append(
+            ServingPool(
+                bounded(f"{run.prefix}-{pool.name}", 40),
+                ServingPoolArgs(
+                    pool=pool,
+                    group=run.group_of(pool),
+                    account="",
+                    region=existing.weights.region or "",
+                    cluster_name=None,
+                    bucket=existing.weights.bucket or "",
+                    bucket_arn="",
+                    store_cidrs=list(existing.weights.cidrs),
+                    image=unless_default(pulled.engine, "vllm"),
+                    canary=run.canaries.get(pool.name),
+                    canary_image=pulled.canary,
+                    pool_tls=plan.platform.pool_tls,
+                    kubernetes=provider,
+                    monitored=chosen.monitoring,
+                    adapt=partial(pool_values, pool=pool, group=run.group_of(pool), existing=existing),
+                ),
+                pulumi.ResourceOptions.merge(ready, before),
+            )
         )
-        for pool in plan.pools
-    ]
     gateway = GatewayRelease(
         run.prefix,
         GatewayArgs(

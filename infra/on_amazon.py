@@ -231,29 +231,33 @@ class _Environment:
             ),
             self._after(*self.cluster.access, self.system_nodes, *self.addons),
         )
-        return [
-            ServingPool(
-                bounded(f"{run.prefix}-{pool.name}", 40),
-                ServingPoolArgs(
-                    pool=pool,
-                    group=run.group_of(pool),
-                    account=platform.account,
-                    region=platform.region,
-                    cluster_name=self.cluster.name,
-                    bucket=self.store.bucket,
-                    bucket_arn=self.store.arn,
-                    store_cidrs=self.network.store_cidrs,
-                    image=unless_default(self.pulled.engine, "vllm"),
-                    canary=run.canaries.get(pool.name),
-                    canary_image=self.pulled.canary,
-                    pool_tls=platform.pool_tls,
-                    kubernetes=in_kubernetes,
-                    monitored=run.chosen.monitoring,
-                ),
-                self._after(layer, self.groups[pool.node_group], *self.addons, *weights.of(pool)),
+        pools: list[ServingPool] = []
+        one_by_one = run.one_by_one(self.pulled.engine)
+        for pool in run.plan.pools:
+            before = pools[-1:] if one_by_one else []
+            pools.append(
+                ServingPool(
+                    bounded(f"{run.prefix}-{pool.name}", 40),
+                    ServingPoolArgs(
+                        pool=pool,
+                        group=run.group_of(pool),
+                        account=platform.account,
+                        region=platform.region,
+                        cluster_name=self.cluster.name,
+                        bucket=self.store.bucket,
+                        bucket_arn=self.store.arn,
+                        store_cidrs=self.network.store_cidrs,
+                        image=unless_default(self.pulled.engine, "vllm"),
+                        canary=run.canaries.get(pool.name),
+                        canary_image=self.pulled.canary,
+                        pool_tls=platform.pool_tls,
+                        kubernetes=in_kubernetes,
+                        monitored=run.chosen.monitoring,
+                    ),
+                    self._after(layer, self.groups[pool.node_group], *self.addons, *weights.of(pool), *before),
+                )
             )
-            for pool in run.plan.pools
-        ]
+        return pools
 
     def _gateway(self, in_kubernetes: kubernetes.Provider, layer: PlatformLayer, pools: list[ServingPool]) -> None:
         run, platform, keys = self.run, self.run.plan.platform, self.keys

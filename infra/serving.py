@@ -88,7 +88,8 @@ class ServingPool(pulumi.ComponentResource):
                 )
             )
         )
-        objects = self._release(service_account, values, args.pool.replicas.max, args, identity)
+        own = args.pool.replicas.max - (args.canary.replicas if args.canary is not None else 0)
+        objects = self._release(service_account, values, own, args, identity)
         self.releases = [objects.resources.apply(lambda _: service_account)]
         if args.canary is not None and args.canary_image is not None:
             self.releases.append(self._canary(values, args.canary, args.canary_image, args, objects))
@@ -117,9 +118,9 @@ class ServingPool(pulumi.ComponentResource):
         args: ServingPoolArgs,
         after: list[pulumi.Resource],
     ) -> kubernetes.helm.v4.Chart:
-        """Register a release. replicas: how many may have to load one after the other."""
         own = pulumi.ResourceOptions(parent=self, provider=args.kubernetes, depends_on=after)
-        return rendered("vllm", release, SERVING_NAMESPACE, values, rollout_seconds(args.pool, replicas), own)
+        seconds = rollout_seconds(args.pool, replicas)
+        return rendered("vllm", release, SERVING_NAMESPACE, values, seconds, own, replicas)
 
     def _identity(self, name: str, service_account: str, args: ServingPoolArgs) -> aws.eks.PodIdentityAssociation:
         own = pulumi.ResourceOptions(parent=self)
