@@ -19,22 +19,22 @@ IMAGE = (
 )
 """How an image is spelled: REPOSITORY:TAG, with its digest or without."""
 
-ImageName = Annotated[
-    str, Field(pattern=IMAGE, description="an image: REPOSITORY:TAG@sha256:…, the digest is 64 characters")
-]
+WRITTEN = "an image: REPOSITORY:TAG@sha256:…, where the digest has 64 characters"
+
+ImageName = Annotated[str, Field(pattern=IMAGE)]
 
 
 class EngineCanary(EnvironmentPart):
     """Another image of the engine, which some replicas of each pool run."""
 
-    image: ImageName
+    image: Annotated[ImageName, Field(description=WRITTEN)]
     replicas: Annotated[int, Field(ge=1, le=100)] = 1
 
 
 class EngineImage(EnvironmentPart):
     """The image of the engine. Without one, pools run that of the charts."""
 
-    image: ImageName | None = None
+    image: Annotated[ImageName | None, Field(description=WRITTEN)] = None
     canary: EngineCanary | None = left_out_at(None)
 
 

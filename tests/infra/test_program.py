@@ -254,7 +254,8 @@ def test_every_pool_is_one_chart_awaited_as_long_as_its_weights_load(registered:
         assert "skipAwait" not in chart
     # 15 minutes for the node and 2 × 91 s a replica.
     awaited = charts["vllm-chat-1xl40s"]["values"]["awaitedAnnotations"]
-    assert awaited == {"pulumi.com/timeoutSeconds": str(900 + 2 * 91 * 4)}
+    waits = [f"jsonpath={{.status.{count}}}=4" for count in ("replicas", "updatedReplicas", "availableReplicas")]
+    assert awaited == {"pulumi.com/timeoutSeconds": str(900 + 2 * 91 * 4), "pulumi.com/waitFor": json.dumps(waits)}
     assert charts["vllm-extraction-1xl40s"]["values"]["networkPolicy"]["modelStoreCidrs"] == [
         "16.15.176.0/20",
         "3.5.0.0/19",

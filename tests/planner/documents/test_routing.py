@@ -172,10 +172,11 @@ def test_a_pool_with_a_canary_is_two_pools_of_one_model(sealed: Lock) -> None:
     assert after.routes["extraction"] == before.routes["extraction"]
 
 
-@given(
-    st.integers(2, 100).flatmap(lambda n: st.tuples(st.just(n), st.integers(1, n - 1))),
-    st.sampled_from([CHAT_POOL, PRIVATE]),
-)
+TAKEN = st.integers(2, 100).flatmap(lambda n: st.tuples(st.just(n), st.integers(1, n - 1)))
+"""Replicas of a pool, and how many of them a canary takes over."""
+
+
+@given(TAKEN, st.sampled_from([CHAT_POOL, PRIVATE]))
 def test_each_weight_is_split_by_replicas_and_nothing_of_it_is_lost(counts: tuple[int, int], name: str) -> None:
     replicas, tried = counts
     whole = plan()
@@ -198,7 +199,7 @@ def test_each_weight_is_split_by_replicas_and_nothing_of_it_is_lost(counts: tupl
 
 
 def test_an_adapter_is_asked_for_at_the_canary_too() -> None:
-    adapted = bent(plan(), {"routes/chat/adapters": {CHAT_POOL: "acme-support"}})
+    adapted = bent(plan(), {"routes/0/adapters": {CHAT_POOL: "acme-support"}})
     models = policy(with_canary(adapted, {CHAT_POOL: 1}))["routes"]["chat"]["models"]
     assert models == {CHAT_POOL: "acme-support", f"{CHAT_POOL}-canary": "acme-support"}
 

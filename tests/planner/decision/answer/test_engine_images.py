@@ -59,9 +59,8 @@ def problem(plan: Plan, replicas: int, planned: PlannedEngine | None = None) -> 
     environment = Environment.model_validate(small.planned().lock.environment)
     wanted = EngineImage(canary=EngineCanary(image=NEW, replicas=replicas))
     asking = environment.model_copy(update={"platform": environment.platform.model_copy(update={"engine": wanted})})
-    return without_canary(
-        plan.model_copy(update={"platform": plan.platform.model_copy(update={"engine": planned})}), asking
-    )
+    changed = plan.model_copy(update={"platform": plan.platform.model_copy(update={"engine": planned})})
+    return without_canary(changed, asking)
 
 
 def test_a_plan_in_which_no_pool_can_have_it_is_refused_with_what_to_do() -> None:
@@ -85,10 +84,9 @@ def test_the_planner_refuses_it_with_the_place_of_its_key() -> None:
 
 
 def test_names_of_canaries_fit_a_release_and_stay_apart() -> None:
-    engine = PlannedEngine(canary=PlannedCanary(image=NEW, replicas={"a" * 48: 1, "a" * 47 + "b": 2, "short": 1}))
-    names = (
-        [found.name for pool in engine.canary.replicas if (found := canary_of(engine, pool))] if engine.canary else []
-    )
+    pools = {"a" * 48: 1, "a" * 47 + "b": 2, "short": 1}
+    engine = PlannedEngine(canary=PlannedCanary(image=NEW, replicas=pools))
+    names = [found.name for pool in pools if (found := canary_of(engine, pool))]
     assert len(set(names)) == 3
     assert max(map(len, names)) == 48
     assert all(name.endswith(SUFFIX) for name in names)
