@@ -17,7 +17,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from infra.images import Image
-from infra.objects import all_ready, owner, patience
+from infra.objects import owner, patience
 from infra.settings import ROOT
 
 
@@ -53,18 +53,15 @@ def rendered(
     values: pulumi.Input[Mapping[str, Any]],
     seconds: int,
     opts: pulumi.ResourceOptions,
-    replicas: int | None = None,
 ) -> kubernetes.helm.v4.Chart:
     """Register the objects of the chart in `charts/CHART`. Raises FileNotFoundError when there is none.
 
     release: name that the objects take.
     seconds: time within which its pods must be ready, or gone.
-    replicas: how many of them must be ready; None where the provider may judge.
     """
     if not (ROOT / "charts" / chart / "Chart.yaml").is_file():
         raise FileNotFoundError(f"no chart in {ROOT / 'charts' / chart}")
-    awaited = patience(seconds) | ({} if replicas is None else all_ready(replicas))
-    to_the_provider = {"commonAnnotations": owner(), "awaitedAnnotations": awaited}
+    to_the_provider = {"commonAnnotations": owner(), "awaitedAnnotations": patience(seconds)}
     owned = pulumi.Output.from_input(values).apply(lambda stated: {**stated, **to_the_provider})
     return kubernetes.helm.v4.Chart(
         release, name=release, namespace=namespace, chart=f"./charts/{chart}", values=owned, opts=opts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -13,7 +13,6 @@ USD = "usd_per_month"
 """Name of the output with the bill of the lock that is deployed, USD a month."""
 
 CLUSTER = "aws:eks/cluster:Cluster"
-DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 SERVING = ("spillway:kubernetes:ServingPool", "spillway:kubernetes:Gateway")
 """Components that stand in a cluster."""
 
@@ -48,20 +47,6 @@ def has_cluster(state: Recorded) -> bool:
 def has_pools(state: Recorded) -> bool:
     """Say whether more than a cluster is in the state: pools or the gateway, also after a run that failed."""
     return any(token in SERVING for token, _ in state)
-
-
-def moves(state: Recorded, image: str, releases: Collection[str]) -> bool:
-    """Say whether some of these Deployments run another image than this one."""
-    return any(running not in (None, image) for running in (_image(state, release) for release in releases))
-
-
-def _image(state: Recorded, release: str) -> str | None:
-    """Return the image of a Deployment that is in the state; None where there is none."""
-    for (token, _), outputs in state.items():
-        if token == DEPLOYMENT and (outputs.get("metadata") or {}).get("name") == release:
-            containers = outputs["spec"]["template"]["spec"]["containers"]
-            return str(containers[0]["image"])
-    return None
 
 
 def _asked(token: str, argument: str) -> Mapping[str, Any]:

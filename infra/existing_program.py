@@ -21,6 +21,7 @@ from infra.gateway_release import GatewayArgs, GatewayRelease
 from infra.image_rules import RunningImages
 from infra.naming import ENVIRONMENT_LABEL
 from infra.platform_layer import PlatformLayer, PlatformLayerArgs
+from infra.priorities import priorities, priority_of
 from infra.run import Run, export_plan
 from infra.serving import ServingPool, ServingPoolArgs
 from planner.domain.existing_cluster import ExistingCluster
@@ -85,33 +86,31 @@ def build(run: Run, site: Site) -> None:
     in_kubernetes = pulumi.ResourceOptions(providers=[provider])
     layer = PlatformLayer(run.prefix, _layer(run, pulled, existing, facts), in_kubernetes)
     ready = pulumi.ResourceOptions.merge(in_kubernetes, pulumi.ResourceOptions(depends_on=[layer]))
-    pools: list[ServingPool] = []
-    one_by_one = run.one_by_one(pulled.engine)
-    for pool in plan.pools:
-        before = pulumi.ResourceOptions(depends_on=pools[-1:] if one_by_one else [])
-        pools.append(
-            ServingPool(
-                bounded(f"{run.prefix}-{pool.name}", 40),
-                ServingPoolArgs(
-                    pool=pool,
-                    group=run.group_of(pool),
-                    account="",
-                    region=existing.weights.region or "",
-                    cluster_name=None,
-                    bucket=existing.weights.bucket or "",
-                    bucket_arn="",
-                    store_cidrs=list(existing.weights.cidrs),
-                    image=unless_default(pulled.engine, "vllm"),
-                    canary=run.canaries.get(pool.name),
-                    canary_image=pulled.canary,
-                    pool_tls=plan.platform.pool_tls,
-                    kubernetes=provider,
-                    monitored=chosen.monitoring,
-                    adapt=partial(pool_values, pool=pool, group=run.group_of(pool), existing=existing),
-                ),
-                pulumi.ResourceOptions.merge(ready, before),
-            )
+    pools = [
+        ServingPool(
+            bounded(f"{run.prefix}-{pool.name}", 40),
+            ServingPoolArgs(
+                pool=pool,
+                group=run.group_of(pool),
+                account="",
+                region=existing.weights.region or "",
+                cluster_name=None,
+                bucket=existing.weights.bucket or "",
+                bucket_arn="",
+                store_cidrs=list(existing.weights.cidrs),
+                image=unless_default(pulled.engine, "vllm"),
+                priority=priority_of(pool, plan).name,
+                canary=run.canaries.get(pool.name),
+                canary_image=pulled.canary,
+                pool_tls=plan.platform.pool_tls,
+                kubernetes=provider,
+                monitored=chosen.monitoring,
+                adapt=partial(pool_values, pool=pool, group=run.group_of(pool), existing=existing),
+            ),
+            ready,
         )
+        for pool in plan.pools
+    ]
     gateway = GatewayRelease(
         run.prefix,
         GatewayArgs(
@@ -141,9 +140,8 @@ def _layer(run: Run, pulled: RunningImages, existing: ExistingCluster, facts: Ex
         for kind in kinds
     )
     return PlatformLayerArgs(
-        replica_sizes=run.replica_sizes,
+        priorities=tuple(priorities(run.plan, run.canaries)),
         device_plugin=pulled.device_plugin,
-        canary_sizes=run.canary_sizes,
         namespace_labels={**existing_preflight.MANAGED, ENVIRONMENT_LABEL: run.chosen.environment},
         theirs=existing_preflight.theirs(facts),
         plugin_on=tuple(terms) if existing.device_plugin == "ours" else (),

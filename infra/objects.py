@@ -8,7 +8,6 @@ with whoever sets them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 import pulumi
@@ -19,9 +18,6 @@ FIELD_MANAGER = "pulumi.com/patchFieldManager"
 FORCE = "pulumi.com/patchForce"
 TIMEOUT = "pulumi.com/timeoutSeconds"
 """Without it, the provider waits 10 minutes for a Deployment."""
-WAIT_FOR = "pulumi.com/waitFor"
-"""What the provider waits for in place of its own judgement. That is content with a Deployment whose replicas and
-template change at once before its rollout has begun."""
 
 
 def owner() -> dict[str, str]:
@@ -32,12 +28,6 @@ def owner() -> dict[str, str]:
 def patience(seconds: int) -> dict[str, str]:
     """Return the annotation of an object that is awaited: how long it may take to be ready, or gone."""
     return {TIMEOUT: str(seconds)}
-
-
-def all_ready(replicas: int) -> dict[str, str]:
-    """Return the annotation of a Deployment that is done when so many replicas, and no others, run its template."""
-    counts = ("replicas", "updatedReplicas", "availableReplicas")
-    return {WAIT_FOR: json.dumps([f"jsonpath={{.status.{count}}}={replicas}" for count in counts])}
 
 
 def metadata(name: str, namespace: pulumi.Input[str] | None = None, **more: Mapping[str, str]) -> dict[str, object]:

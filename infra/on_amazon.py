@@ -26,6 +26,7 @@ from infra.model_store import ModelStore, ModelStoreArgs
 from infra.network import Network, NetworkArgs
 from infra.node_group import SYSTEM, ManagedNodeGroup, NodeRole, Surroundings, gpu_args, gpu_name, system_args
 from infra.platform_layer import PlatformLayer, PlatformLayerArgs
+from infra.priorities import priorities, priority_of
 from infra.providers import amazon, default_tags, in_cluster
 from infra.registries import Mirror, layer_buckets
 from infra.releases import RELEASES, Releases, releases
@@ -113,7 +114,7 @@ class _Environment:
         in_kubernetes = in_cluster(self.cluster, platform)
         layer = PlatformLayer(
             run.prefix,
-            PlatformLayerArgs(run.replica_sizes, self.pulled.device_plugin, run.canary_sizes),
+            PlatformLayerArgs(tuple(priorities(run.plan, run.canaries)), self.pulled.device_plugin),
             pulumi.ResourceOptions(providers=[in_kubernetes], depends_on=[*self.cluster.access, self.system_nodes]),
         )
         self._gateway(in_kubernetes, layer, self._pools(in_kubernetes, layer))
@@ -231,33 +232,30 @@ class _Environment:
             ),
             self._after(*self.cluster.access, self.system_nodes, *self.addons),
         )
-        pools: list[ServingPool] = []
-        one_by_one = run.one_by_one(self.pulled.engine)
-        for pool in run.plan.pools:
-            before = pools[-1:] if one_by_one else []
-            pools.append(
-                ServingPool(
-                    bounded(f"{run.prefix}-{pool.name}", 40),
-                    ServingPoolArgs(
-                        pool=pool,
-                        group=run.group_of(pool),
-                        account=platform.account,
-                        region=platform.region,
-                        cluster_name=self.cluster.name,
-                        bucket=self.store.bucket,
-                        bucket_arn=self.store.arn,
-                        store_cidrs=self.network.store_cidrs,
-                        image=unless_default(self.pulled.engine, "vllm"),
-                        canary=run.canaries.get(pool.name),
-                        canary_image=self.pulled.canary,
-                        pool_tls=platform.pool_tls,
-                        kubernetes=in_kubernetes,
-                        monitored=run.chosen.monitoring,
-                    ),
-                    self._after(layer, self.groups[pool.node_group], *self.addons, *weights.of(pool), *before),
-                )
+        return [
+            ServingPool(
+                bounded(f"{run.prefix}-{pool.name}", 40),
+                ServingPoolArgs(
+                    pool=pool,
+                    group=run.group_of(pool),
+                    account=platform.account,
+                    region=platform.region,
+                    cluster_name=self.cluster.name,
+                    bucket=self.store.bucket,
+                    bucket_arn=self.store.arn,
+                    store_cidrs=self.network.store_cidrs,
+                    image=unless_default(self.pulled.engine, "vllm"),
+                    priority=priority_of(pool, run.plan).name,
+                    canary=run.canaries.get(pool.name),
+                    canary_image=self.pulled.canary,
+                    pool_tls=platform.pool_tls,
+                    kubernetes=in_kubernetes,
+                    monitored=run.chosen.monitoring,
+                ),
+                self._after(layer, self.groups[pool.node_group], *self.addons, *weights.of(pool)),
             )
-        return pools
+            for pool in run.plan.pools
+        ]
 
     def _gateway(self, in_kubernetes: kubernetes.Provider, layer: PlatformLayer, pools: list[ServingPool]) -> None:
         run, platform, keys = self.run, self.run.plan.platform, self.keys

@@ -10,9 +10,8 @@ from typing import Any
 import pulumi
 
 from infra import moved
-from infra.deployed import USD, Recorded, moves
+from infra.deployed import USD, Recorded
 from infra.image_rules import RunningImages
-from infra.images import Image
 from infra.inputs import DeployableLock
 from infra.naming import stack_prefix
 from infra.settings import StackSettings
@@ -53,25 +52,6 @@ class Run:
     def canaries(self) -> Mapping[str, PoolCanary]:
         """Return the canary of each pool that has one, by pool."""
         return routing.canaries(self.plan)
-
-    @property
-    def replica_sizes(self) -> frozenset[int]:
-        """Return how many GPUs a replica has, of all pools."""
-        return frozenset(pool.engine.gpus for pool in self.plan.pools)
-
-    @property
-    def canary_sizes(self) -> frozenset[int]:
-        """Return how many GPUs a replica has, of all pools with a canary."""
-        return frozenset(pool.engine.gpus for pool in self.plan.pools if pool.name in self.canaries)
-
-    def one_by_one(self, engine: Image) -> bool:
-        """Say whether pools are touched one after the other: some of them will run another image than they do.
-
-        Their replicas fill the nodes. A place that a large replica leaves for a moment, to come back in another
-        version, would be filled by small ones of a pool that moves too, and it would drive more of them away.
-        """
-        releases = [routing.release_name(pool.name) for pool in self.plan.pools]
-        return moves(self.state, engine.reference, releases)
 
     def group_of(self, pool: Pool) -> NodeGroup:
         """Return the node group of a pool. Preflight has found it."""

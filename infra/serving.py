@@ -39,6 +39,7 @@ class ServingPoolArgs:
     bucket, bucket_arn: those of the model store.
     store_cidrs: addresses of S3.
     image: image to run; None takes the chart's own.
+    priority: name of its replicas' priority class.
     canary, canary_image: what takes over some of its replicas, and the image as nodes ask for it; None without one.
     cluster_name: name of the cluster at AWS, whose Pod Identity lets the pool read; None for any other cluster.
     adapt: changes the values of the release where the cluster is not AWS's.
@@ -55,6 +56,7 @@ class ServingPoolArgs:
     bucket_arn: pulumi.Input[str]
     store_cidrs: pulumi.Input[list[str]]
     image: Image | None
+    priority: str
     pool_tls: PlannedPoolTls | None
     kubernetes: kubernetes.Provider
     canary: PoolCanary | None = None
@@ -82,14 +84,14 @@ class ServingPool(pulumi.ComponentResource):
                     region=args.region,
                     store_cidrs=values[1],
                     image=args.image,
+                    priority=args.priority,
                     canary=args.canary,
                     pool_tls=args.pool_tls,
                     monitored=args.monitored,
                 )
             )
         )
-        own = args.pool.replicas.max - (args.canary.replicas if args.canary is not None else 0)
-        objects = self._release(service_account, values, own, args, identity)
+        objects = self._release(service_account, values, args.pool.replicas.max, args, identity)
         self.releases = [objects.resources.apply(lambda _: service_account)]
         if args.canary is not None and args.canary_image is not None:
             self.releases.append(self._canary(values, args.canary, args.canary_image, args, objects))
@@ -120,7 +122,7 @@ class ServingPool(pulumi.ComponentResource):
     ) -> kubernetes.helm.v4.Chart:
         own = pulumi.ResourceOptions(parent=self, provider=args.kubernetes, depends_on=after)
         seconds = rollout_seconds(args.pool, replicas)
-        return rendered("vllm", release, SERVING_NAMESPACE, values, seconds, own, replicas)
+        return rendered("vllm", release, SERVING_NAMESPACE, values, seconds, own)
 
     def _identity(self, name: str, service_account: str, args: ServingPoolArgs) -> aws.eks.PodIdentityAssociation:
         own = pulumi.ResourceOptions(parent=self)
