@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import pulumi
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.charts import chart_image, engine_image, engine_version
@@ -95,6 +95,7 @@ def test_a_canary_differs_from_its_pool_in_what_it_must_and_nothing_else() -> No
     assert issued["tls"] == {"issuer": {"name": "pools", "kind": "ClusterIssuer"}}
 
 
+@settings(deadline=None, max_examples=25)
 @given(st.integers(1, 20).flatmap(lambda half: st.tuples(st.just(2 * half), st.integers(1, 2 * half - 1))))
 def test_replicas_of_both_add_up_and_fit_the_schema(counts: tuple[int, int]) -> None:
     whole, tried = counts

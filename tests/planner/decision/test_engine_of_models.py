@@ -107,7 +107,7 @@ def test_the_stated_image_says_which_release_runs() -> None:
     catalog = later(classes=("GptOssForCausalLM",))
 
     def fallen(image: str) -> list[str]:
-        stated = text("qwen3-8b, gpt-oss-20b").replace("\n  region:", f"\n  engine: {{image: '{image}'}}\n  region:", 1)
+        stated = text("qwen3-8b, gpt-oss-20b").replace("use1-az6]}", f"use1-az6], engine: {{image: '{image}'}}}}")
         asked = Inputs(parse(stated, "case.yaml")[0], catalog, load_coefficients(), {})
         return [o.candidate.model for o in survey(asked).omissions if o.kind == "engine"]
 

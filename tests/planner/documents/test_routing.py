@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.document import parse_policy
@@ -176,6 +176,7 @@ TAKEN = st.integers(2, 100).flatmap(lambda n: st.tuples(st.just(n), st.integers(
 """Replicas of a pool, and how many of them a canary takes over."""
 
 
+@settings(deadline=None, max_examples=25)
 @given(TAKEN, st.sampled_from([CHAT_POOL, PRIVATE]))
 def test_each_weight_is_split_by_replicas_and_nothing_of_it_is_lost(counts: tuple[int, int], name: str) -> None:
     replicas, tried = counts
