@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -32,6 +33,12 @@ def chart_image(name: str) -> Image:
     repository, tag, digest = (_value(block, f"  {key}") for key in ("repository", "tag", "digest"))
     assert repository is not None
     return Image(repository, tag or _app_version(name), digest)
+
+
+def engine_image(image: Image) -> Image:
+    """Return an image of the engine, with the chart's release where its tag tells none: the plan judged by that one."""
+    told = re.match(r"v?[0-9]+\.[0-9]+\.[0-9]+", image.tag or "") is not None
+    return image if told else replace(image, engine_version=engine_version())
 
 
 def unless_default(image: Image, name: str) -> Image | None:

@@ -23,6 +23,7 @@ from infra.gateway_release import GatewayArgs, GatewayRelease
 from infra.image_rules import RunningImages
 from infra.naming import ENVIRONMENT_LABEL
 from infra.platform_layer import PlatformLayer, PlatformLayerArgs
+from infra.priorities import priorities, priority_of
 from infra.run import Run, export_plan
 from infra.serving import ServingPool, ServingPoolArgs
 from planner.domain.existing_cluster import ExistingCluster
@@ -104,6 +105,9 @@ def build(run: Run, site: Site) -> None:
                 bucket_arn="",
                 store_cidrs=list(existing.weights.cidrs),
                 image=unless_default(pulled.engine, "vllm"),
+                priority=priority_of(pool, plan).name,
+                canary=run.canaries.get(pool.name),
+                canary_image=pulled.canary,
                 pool_tls=plan.platform.pool_tls,
                 kubernetes=provider,
                 monitored=chosen.monitoring,
@@ -126,7 +130,7 @@ def build(run: Run, site: Site) -> None:
         pulumi.ResourceOptions.merge(ready, pulumi.ResourceOptions(depends_on=pools)),
     )
     pulumi.export(UID, facts.uid)
-    pulumi.export("pools", pulumi.Output.all(*[pool.release for pool in pools]))
+    pulumi.export("pools", pulumi.Output.all(*[name for pool in pools for name in pool.releases]))
     pulumi.export("gateway", gateway.address)
 
 
@@ -142,7 +146,7 @@ def _layer(run: Run, pulled: RunningImages, existing: ExistingCluster, facts: Ex
         for kind in kinds
     )
     return PlatformLayerArgs(
-        replica_sizes=frozenset(pool.engine.gpus for pool in run.plan.pools),
+        priorities=tuple(priorities(run.plan, run.canaries)),
         device_plugin=pulled.device_plugin,
         namespace_labels={**existing_preflight.MANAGED, ENVIRONMENT_LABEL: run.chosen.environment},
         theirs=existing_preflight.theirs(facts.namespaces),

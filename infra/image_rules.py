@@ -25,7 +25,8 @@ FIND = "find it with `crane digest {image}` or `docker buildx imagetools inspect
 class RunningImages:
     """The running images are what nodes are asked to pull.
 
-    engine: that of the stack's settings, else the chart's.
+    engine: that of the lock, else of the stack's settings, else the chart's.
+    canary: the engine that some replicas of pools run; None where no image is tried.
     gateway, weights: those of the stack's settings; None while nobody has published one.
     """
 
@@ -33,10 +34,11 @@ class RunningImages:
     gateway: Image | None
     device_plugin: Image
     weights: Image | None
+    canary: Image | None = None
 
     def all(self) -> tuple[Image, ...]:
         """Return all that are published somewhere."""
-        listed = (self.engine, self.gateway, self.device_plugin, self.weights)
+        listed = (self.engine, self.canary, self.gateway, self.device_plugin, self.weights)
         return tuple(image for image in listed if image is not None)
 
 
@@ -49,7 +51,7 @@ def problems(plan: Plan, settings: StackSettings, images: RunningImages) -> tupl
     return (
         *_own(images.gateway, "gateway", missing, severity),
         *(_own(images.weights, "weights", missing, severity) if copies_weights(plan, settings) else ()),
-        *_engine(images.engine, severity),
+        *_engines(plan, settings, images, severity),
         *_mirror(plan),
         *_anonymous(plan, settings, images),
     )
@@ -75,11 +77,26 @@ def _own(image: Image | None, name: str, missing: Severity, severity: Severity) 
         yield Problem("DEP051", message, hint=f"{FIND.format(image=image.reference)} {setting}", severity=severity)
 
 
-def _engine(image: Image, severity: Severity) -> Iterator[Problem]:
-    if image.digest is None:
-        message = f"the engine's image {image.reference} has no digest, so nobody knows what will run"
-        setting = f"`pulumi config set spillway:engineImage {image.reference}@sha256:…`"
-        yield Problem("DEP051", message, hint=f"{FIND.format(image=image.reference)} {setting}", severity=severity)
+def _engines(plan: Plan, settings: StackSettings, images: RunningImages, severity: Severity) -> Iterator[Problem]:
+    """Require digests of the engine's images, one word on which of them runs, and a canary that is another."""
+    stated = plan.platform.engine
+    in_lock = stated is not None and stated.image is not None
+    where = {"engine": "platform.engine.image", "canary": "platform.engine.canary.image"}
+    for name, image in (("engine", images.engine), ("canary", images.canary)):
+        if image is not None and image.digest is None:
+            message = f"the {name}'s image {image.reference} has no digest, so nobody knows what will run"
+            setting = f"`pulumi config set spillway:engineImage {image.reference}@sha256:…`"
+            if name == "canary" or in_lock:
+                setting = f"write `{image.reference}@sha256:…` as `{where[name]}`, and plan again"
+            yield Problem("DEP051", message, hint=f"{FIND.format(image=image.reference)} {setting}", severity=severity)
+    own = settings.engine_image
+    if in_lock and own is not None and own.reference != images.engine.reference:
+        message = f"the lock's engine is {images.engine.reference}, and spillway:engineImage is {own.reference}"
+        hint = "`pulumi config rm spillway:engineImage`; the lock, which is reviewed, says what runs"
+        yield Problem("DEP064", message, hint=hint)
+    if images.canary is not None and images.canary.reference == images.engine.reference:
+        message = f"the canary is the image that all pools run already, {images.engine.reference}"
+        yield Problem("DEP064", message, hint="name another in `platform.engine.canary`, or leave it out")
 
 
 def _mirror(plan: Plan) -> Iterator[Problem]:
@@ -108,5 +125,6 @@ def placed(images: RunningImages, mirror: Mirror | None, pull_secrets: tuple[str
     def place(image: Image) -> Image:
         return replace(mirror.place(image) if mirror is not None else image, pull_secrets=pull_secrets)
 
-    gateway, weights = (None if image is None else place(image) for image in (images.gateway, images.weights))
-    return RunningImages(place(images.engine), gateway, place(images.device_plugin), weights)
+    others = (images.gateway, images.weights, images.canary)
+    gateway, weights, canary = (None if image is None else place(image) for image in others)
+    return RunningImages(place(images.engine), gateway, place(images.device_plugin), weights, canary)

@@ -11,12 +11,14 @@ class Image:
     """A container image is named by `tag`, by `digest`, or by both; the other may be None.
 
     pull_secrets: names of Kubernetes Secrets with an account at its registry.
+    engine_version: release of the engine in it, where its tag does not tell; None where the tag does.
     """
 
     repository: str
     tag: str | None
     digest: str | None
     pull_secrets: tuple[str, ...] = ()
+    engine_version: str | None = None
 
     @staticmethod
     def parse(reference: str) -> Image:
@@ -40,10 +42,12 @@ class Image:
 
     def values(self) -> dict[str, Any]:
         """Return the charts' `image` block."""
-        values = {
+        values: dict[str, Any] = {
             "repository": self.repository,
             "tag": self.tag,
             "digest": self.digest,
             "requireDigest": self.digest is not None,
         }
+        if self.engine_version is not None:
+            values["engineVersion"] = self.engine_version
         return {**values, "pullSecrets": list(self.pull_secrets)} if self.pull_secrets else values

@@ -9,6 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from planner.documents import routing
 from planner.plan.plan import Plan
 
 
@@ -24,6 +25,7 @@ def gateway_values(plan: Plan) -> dict[str, Any]:
     rules = {
         "enabled": True,
         "spillShare": spilling,
+        "canaries": {canary.name: pool for pool, canary in routing.canaries(plan).items()} or None,
         "apiUsdPerMonth": float(usd) if usd else None,
     }
     return {"podMonitor": {"enabled": True}, "rules": rules, "dashboards": {"enabled": True}}

@@ -26,6 +26,7 @@ from infra.model_store import ModelStore, ModelStoreArgs
 from infra.network import Network, NetworkArgs
 from infra.node_group import SYSTEM, ManagedNodeGroup, NodeRole, Surroundings, gpu_args, gpu_name, system_args
 from infra.platform_layer import PlatformLayer, PlatformLayerArgs
+from infra.priorities import priorities, priority_of
 from infra.providers import amazon, default_tags, in_cluster
 from infra.registries import Mirror, layer_buckets
 from infra.releases import RELEASES, Releases, releases
@@ -113,7 +114,7 @@ class _Environment:
         in_kubernetes = in_cluster(self.cluster, platform)
         layer = PlatformLayer(
             run.prefix,
-            PlatformLayerArgs(frozenset(pool.engine.gpus for pool in run.plan.pools), self.pulled.device_plugin),
+            PlatformLayerArgs(tuple(priorities(run.plan, run.canaries)), self.pulled.device_plugin),
             pulumi.ResourceOptions(providers=[in_kubernetes], depends_on=[*self.cluster.access, self.system_nodes]),
         )
         self._gateway(in_kubernetes, layer, self._pools(in_kubernetes, layer))
@@ -244,6 +245,9 @@ class _Environment:
                     bucket_arn=self.store.arn,
                     store_cidrs=self.network.store_cidrs,
                     image=unless_default(self.pulled.engine, "vllm"),
+                    priority=priority_of(pool, run.plan).name,
+                    canary=run.canaries.get(pool.name),
+                    canary_image=self.pulled.canary,
                     pool_tls=platform.pool_tls,
                     kubernetes=in_kubernetes,
                     monitored=run.chosen.monitoring,
@@ -274,7 +278,7 @@ class _Environment:
             ),
             pulumi.ResourceOptions(providers=[in_kubernetes], depends_on=[layer, *pools, *self.addons, *identity]),
         )
-        pulumi.export("pools", pulumi.Output.all(*[pool.release for pool in pools]))
+        pulumi.export("pools", pulumi.Output.all(*[name for pool in pools for name in pool.releases]))
         pulumi.export("gateway", gateway.address)
         outside = pulumi.Output.all(balancer, gateway.address)
         pulumi.export("address", outside.apply(lambda names: ingress.address(platform, *names)))

@@ -17,11 +17,9 @@ import pulumi_kubernetes as kubernetes
 from infra import objects
 from infra.images import Image
 from infra.naming import ACCELERATOR_LABEL, GATEWAY_NAMESPACE, GPU_TAINT, POOL_TAINT, SERVING_NAMESPACE
-from infra.values import priority_class
+from infra.priorities import Priority
 
 POD_SECURITY = "restricted"
-PRIORITY_BASE = 100_000
-"""Lowest priority of a replica: above ordinary pods (0), and far below the system's own (2,000,000,000)."""
 DEVICE_PLUGIN_IMAGE = (
     "nvcr.io/nvidia/k8s-device-plugin:v0.19.3@sha256:25cc340fe6fd53c101e16fc452f503e7a92c219c64a80ed5381784b522dbbf77"
 )
@@ -39,7 +37,7 @@ NODES_OF_AWS: tuple[Mapping[str, Any], ...] = (
 class PlatformLayerArgs:
     """Arguments of the platform layer.
 
-    replica_sizes: GPUs of a replica, of all pools; each size gets a priority class.
+    priorities: those of all pools and canaries.
     device_plugin: image of the device plugin, as nodes ask for it.
     namespace_labels: further labels of the namespaces.
     theirs: namespaces that are there already and stay as they are.
@@ -47,7 +45,7 @@ class PlatformLayerArgs:
     plugin_tolerations: what it tolerates beside the taints of a cluster that is made.
     """
 
-    replica_sizes: frozenset[int]
+    priorities: tuple[Priority, ...]
     device_plugin: Image
     namespace_labels: Mapping[str, str] = field(default_factory=dict)
     theirs: frozenset[str] = frozenset()
@@ -64,8 +62,8 @@ class PlatformLayer(pulumi.ComponentResource):
         self.serving = self._namespace(SERVING_NAMESPACE, args)
         self.gateway = self._namespace(GATEWAY_NAMESPACE, args)
         self._closed(self.serving)
-        for size in sorted(args.replica_sizes):
-            self._priority_class(size)
+        for priority in args.priorities:
+            self._priority_class(priority)
         if args.plugin_on:
             self._device_plugin(args)
         self.register_outputs({"serving": self.serving, "gateway": self.gateway})
@@ -87,14 +85,12 @@ class PlatformLayer(pulumi.ComponentResource):
             opts=self._own,
         )
 
-    def _priority_class(self, gpus: int) -> None:
-        """Let larger replicas take the place of smaller ones, so that smaller ones never fragment a node for good."""
-        name = priority_class(gpus)
+    def _priority_class(self, priority: Priority) -> None:
         kubernetes.scheduling.v1.PriorityClass(
-            name,
-            metadata=objects.metadata(name),
-            value=PRIORITY_BASE + gpus,
-            description=f"vLLM replicas of {gpus} GPUs",
+            priority.name,
+            metadata=objects.metadata(priority.name),
+            value=priority.value,
+            description=priority.description,
             opts=self._own,
         )
 

@@ -23,7 +23,7 @@ from infra import (
     settings,
     upgrades,
 )
-from infra.charts import chart_image, engine_version
+from infra.charts import chart_image, engine_image, engine_version
 from infra.deployed import has_pools, recorded, stack_outputs, usd_of
 from infra.existing_program import Site
 from infra.guarding import guard
@@ -35,6 +35,7 @@ from infra.run import Run, export_plan
 from infra.settings import StackSettings, Weights
 from infra.telling import warn
 from planner.documents import routing
+from planner.plan.engine import PlannedEngine
 from planner.words.diagnostics import Problem, Problems
 
 
@@ -43,7 +44,7 @@ def deploy() -> None:
     chosen, outputs, state = settings.read(), stack_outputs(), recorded()
     try:
         granted = inputs.deployable_lock(chosen, _engine(chosen), lambda: usd_of(outputs))
-        run = Run(chosen, granted, _images(chosen), outputs, state)
+        run = Run(chosen, granted, _images(chosen, granted.lock.plan.platform.engine), outputs, state)
         site = existing_program.site_of(run)
         found = tuple(_problems(run, site))
         if any(problem.severity == "error" for problem in found):
@@ -62,17 +63,20 @@ def deploy() -> None:
 
 
 def _engine(chosen: StackSettings) -> str | None:
-    """Return the version of vLLM that would run: the tag of the stack's own image, else the chart's."""
+    """Return the version of vLLM that would run where the lock names no image: the tag of the stack's own, else the
+    chart's."""
     return engine_version() if chosen.engine_image is None else chosen.engine_image.tag
 
 
-def _images(chosen: StackSettings) -> RunningImages:
-    """Return the images of the stack, each where it is published."""
+def _images(chosen: StackSettings, engine: PlannedEngine | None) -> RunningImages:
+    """Return the images of the stack, each where it is published. Of the engine's, the lock's stands before others."""
+    stated, canary = (engine.image, engine.canary) if engine is not None else (None, None)
     return RunningImages(
-        engine=chosen.engine_image or chart_image("vllm"),
+        engine=engine_image(Image.parse(stated) if stated else chosen.engine_image or chart_image("vllm")),
         gateway=chosen.gateway_image,
         device_plugin=Image.parse(DEVICE_PLUGIN_IMAGE),
         weights=chosen.weights_image,
+        canary=engine_image(Image.parse(canary.image)) if canary else None,
     )
 
 

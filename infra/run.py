@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pulumi
@@ -14,6 +15,8 @@ from infra.image_rules import RunningImages
 from infra.inputs import DeployableLock
 from infra.naming import stack_prefix
 from infra.settings import StackSettings
+from planner.documents import routing
+from planner.plan.engine import PoolCanary
 from planner.plan.fleet import NodeGroup, Pool
 from planner.plan.plan import Plan
 
@@ -44,6 +47,11 @@ class Run:
     def prefix(self) -> str:
         """Return the beginning of every physical name of the environment."""
         return stack_prefix(self.chosen.environment)
+
+    @cached_property
+    def canaries(self) -> Mapping[str, PoolCanary]:
+        """Return the canary of each pool that has one, by pool."""
+        return routing.canaries(self.plan)
 
     def group_of(self, pool: Pool) -> NodeGroup:
         """Return the node group of a pool. Preflight has found it."""

@@ -3,6 +3,10 @@
 The release's name is the pool's, and a pool's name holds what makes it that pool (model, class, capacity type, scaling
 mode). So another kind of pool is another release: it is ready before the gateway hears of it, and the old one goes
 last.
+
+A pool with a canary is two releases. The pool's own gives replicas up before the canary's starts, in their places; the
+canary's goes last of all, when its pool has long taken them back by its higher priority. It runs with the pool's own
+service account, so that it reads the same weights and nothing of AWS is made for it.
 """
 
 from __future__ import annotations
@@ -20,8 +24,9 @@ from infra.identities import own_weights, pod_identity_trust, read_prefixes
 from infra.images import Image
 from infra.naming import IAM_ROLE_LIMIT, SERVING_NAMESPACE
 from infra.sizing import rollout_seconds
-from infra.values import vllm, weights_prefix
+from infra.values import vllm, vllm_canary, weights_prefix
 from planner.documents.routing import release_name
+from planner.plan.engine import PoolCanary
 from planner.plan.fleet import NodeGroup, Pool
 from planner.plan.ingress import PlannedPoolTls
 from planner.words.names import bounded
@@ -34,6 +39,8 @@ class ServingPoolArgs:
     bucket, bucket_arn: those of the model store.
     store_cidrs: addresses of S3.
     image: image to run; None takes the chart's own.
+    priority: name of its replicas' priority class.
+    canary, canary_image: what takes over some of its replicas, and the image as nodes ask for it; None without one.
     cluster_name: name of the cluster at AWS, whose Pod Identity lets the pool read; None for any other cluster.
     adapt: changes the values of the release where the cluster is not AWS's.
     pool_tls: how the gateway speaks TLS to it; None in clear text.
@@ -49,16 +56,20 @@ class ServingPoolArgs:
     bucket_arn: pulumi.Input[str]
     store_cidrs: pulumi.Input[list[str]]
     image: Image | None
+    priority: str
     pool_tls: PlannedPoolTls | None
     kubernetes: kubernetes.Provider
+    canary: PoolCanary | None = None
+    canary_image: Image | None = None
     monitored: bool = False
     adapt: Callable[[dict[str, Any]], dict[str, Any]] = dict
 
 
 class ServingPool(pulumi.ComponentResource):
-    """The pool's output is `release`, the name of its objects. It is known once every replica is ready."""
+    """The pool's outputs are `releases`, the names of its objects, its canary's last. Each is known once its replicas
+    are ready."""
 
-    release: pulumi.Output[str]
+    releases: list[pulumi.Output[str]]
 
     def __init__(self, name: str, args: ServingPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("spillway:kubernetes:ServingPool", name, None, opts)
@@ -73,21 +84,45 @@ class ServingPool(pulumi.ComponentResource):
                     region=args.region,
                     store_cidrs=values[1],
                     image=args.image,
+                    priority=args.priority,
+                    canary=args.canary,
                     pool_tls=args.pool_tls,
                     monitored=args.monitored,
                 )
             )
         )
-        objects = rendered(
-            "vllm",
-            service_account,
-            SERVING_NAMESPACE,
-            values,
-            rollout_seconds(args.pool),
-            pulumi.ResourceOptions(parent=self, provider=args.kubernetes, depends_on=identity),
-        )
-        self.release = objects.resources.apply(lambda _: service_account)
-        self.register_outputs({"release": self.release})
+        objects = self._release(service_account, values, args.pool.replicas.max, args, identity)
+        self.releases = [objects.resources.apply(lambda _: service_account)]
+        if args.canary is not None and args.canary_image is not None:
+            self.releases.append(self._canary(values, args.canary, args.canary_image, args, objects))
+        self.register_outputs({"releases": self.releases})
+
+    def _canary(
+        self,
+        values: pulumi.Output[dict[str, Any]],
+        canary: PoolCanary,
+        image: Image,
+        args: ServingPoolArgs,
+        pool: pulumi.Resource,
+    ) -> pulumi.Output[str]:
+        """Register the canary's release, once its pool has given up the places."""
+        release = release_name(canary.name)
+        changed = values.apply(lambda known: vllm_canary(known, args.pool, canary, image, args.pool_tls))
+        objects = self._release(release, changed, canary.replicas, args, [pool])
+        found: pulumi.Output[str] = objects.resources.apply(lambda _: release)
+        return found
+
+    def _release(
+        self,
+        release: str,
+        values: pulumi.Output[dict[str, Any]],
+        replicas: int,
+        args: ServingPoolArgs,
+        after: list[pulumi.Resource],
+    ) -> kubernetes.helm.v4.Chart:
+        own = pulumi.ResourceOptions(parent=self, provider=args.kubernetes, depends_on=after)
+        seconds = rollout_seconds(args.pool, replicas)
+        return rendered("vllm", release, SERVING_NAMESPACE, values, seconds, own)
 
     def _identity(self, name: str, service_account: str, args: ServingPoolArgs) -> aws.eks.PodIdentityAssociation:
         own = pulumi.ResourceOptions(parent=self)

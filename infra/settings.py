@@ -10,7 +10,7 @@ namespace `spillway`:
     environments  folder of NAME.yaml and NAME.lock.json, relative to the root. Also SPILLWAY_ENVIRONMENTS
     addons        versions of EKS add-ons by name, such as {vpc-cni: v1.20.4-eksbuild.2}; others move with the lock
     gatewayImage  REPOSITORY:TAG@sha256:… of the gateway, where yours was published
-    engineImage   the same for vLLM, for a mirror or a pinned digest
+    engineImage   the same for vLLM, for a mirror or a pinned digest, where the lock names none (platform.engine.image)
     pullSecrets   names of Kubernetes Secrets with an account at a registry, such as [registry]
     stateBucket   bucket of S3 with Pulumi's state, where a machine inside the network deploys
     weights       synced | copied: whether Jobs fill the model bucket from Hugging Face, or you do

@@ -48,9 +48,10 @@ def load_seconds(pool: Pool) -> int:
     return max(1, ceil(pool.load_seconds))
 
 
-def rollout_seconds(pool: Pool) -> int:
-    """Say how long to wait for a release, seconds. The replicas of a full pool are replaced one after the other.
+def rollout_seconds(pool: Pool, replicas: int) -> int:
+    """Say how long to wait for a release of so many replicas, seconds. Those of a full pool are replaced one after the
+    other.
 
     Each replica has twice its estimated load time, as the startup probe allows, after the time that the node needs.
     """
-    return NODE_READY_SECONDS + 2 * load_seconds(pool) * max(1, pool.replicas.max)
+    return NODE_READY_SECONDS + 2 * load_seconds(pool) * max(1, replicas)

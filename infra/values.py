@@ -21,11 +21,13 @@ from infra.naming import (
     SERVING_NAMESPACE,
     label_value,
 )
+from infra.priorities import EQUAL, most_on_a_node, priority_of_canary
 from infra.secret_rules import KeyStore, key_variables
 from infra.sizing import load_seconds, replica_share
 from infra.streaming import buffer_bytes
 from planner.documents import routing
 from planner.documents.lock import Lock
+from planner.plan.engine import PoolCanary
 from planner.plan.fleet import EngineSettings, NodeGroup, Pool, RopeParameters
 from planner.plan.ingress import PlannedPoolTls
 
@@ -50,11 +52,6 @@ def own_places(pools: Iterable[Pool]) -> tuple[str, ...]:
     return tuple(sorted(weights | {adapter.weights for pool in listed for adapter in pool.adapters}))
 
 
-def priority_class(gpus: int) -> str:
-    """Return the name of the priority class for replicas of so many GPUs."""
-    return f"spillway-tp-{gpus}"
-
-
 def vllm(
     pool: Pool,
     group: NodeGroup,
@@ -63,6 +60,8 @@ def vllm(
     region: str,
     store_cidrs: Sequence[str],
     image: Image | None,
+    priority: str = EQUAL.name,
+    canary: PoolCanary | None = None,
     pool_tls: PlannedPoolTls | None = None,
     monitored: bool = False,
 ) -> dict[str, Any]:
@@ -71,17 +70,21 @@ def vllm(
     bucket: name of the model bucket.
     store_cidrs: addresses of S3 in the region.
     image: image to run; None takes the chart's own.
+    priority: name of its replicas' priority class.
+    canary: what takes over some of its replicas; None where all are its own.
     pool_tls: how the gateway speaks TLS to it; None in clear text.
     monitored: whether the cluster has the definitions of the Prometheus operator.
     """
     engine = pool.engine
+    beside = canary.replicas if canary is not None else 0
     node_share = replica_share(group, engine.gpus)
     share, replica_memory = node_share.quantities(), node_share.memory_mib
-    most_on_a_node = max((placement.replicas.get(pool.name, 0) for placement in group.placement), default=0)
-    spread = 0 < most_on_a_node < pool.replicas.max
+    most = most_on_a_node(group, pool)
+    spread = 0 < most < pool.replicas.max
     values: dict[str, Any] = {
         "pool": label_value(pool.name),
-        "replicas": pool.replicas.max,
+        "replicas": pool.replicas.max - beside,
+        "replicasBeside": beside or None,
         "privacy": pool.privacy,
         "model": {
             "name": pool.hf_id,
@@ -128,11 +131,11 @@ def vllm(
         "tolerations": tolerations(pool, group),
         "placement": {
             "strategy": "spread" if spread else "pack",
-            "maxReplicasPerNode": most_on_a_node or None,
+            "maxReplicasPerNode": most or None,
             "zones": sorted(group.zones),
             "zoneKey": ZONE_ID_LABEL,
         },
-        "priorityClass": {"create": False, "name": priority_class(engine.gpus)},
+        "priorityClass": {"create": False, "name": priority},
         # The replicas fill their nodes: there is no place for one more while another is replaced.
         "rollout": {"maxSurge": 0, "maxUnavailable": 1},
         "probes": {"loadSeconds": load_seconds(pool)},
@@ -145,6 +148,31 @@ def vllm(
         },
     }
     return _stated({**values, "image": image.values()} if image else values)
+
+
+def vllm_canary(
+    values: dict[str, Any], pool: Pool, canary: PoolCanary, image: Image, pool_tls: PlannedPoolTls | None = None
+) -> dict[str, Any]:
+    """Return the values of a canary's release, from those of its pool's: the same settings, nodes and rights.
+
+    Its place is its pool's whenever that wants it back, so that it has a lower priority and no disruption budget. It
+    runs as its pool's service account. The pool's alerts read the engines of both.
+    """
+    own, release = pool.replicas.max - canary.replicas, routing.release_name(canary.name)
+    watched = values.get("monitoring")
+    changed: dict[str, Any] = {
+        **values,
+        "pool": label_value(canary.name),
+        "replicas": canary.replicas,
+        "replicasBeside": own,
+        "priorityClass": {"create": False, "name": priority_of_canary(pool).name},
+        "pdb": {"enabled": False},
+        "serviceAccount": {"create": False, "name": routing.release_name(pool.name)},
+        "monitoring": watched and {**watched, "rules": {"enabled": False}},
+        "tls": ingress.pool_certificate(pool_tls, release),
+        "image": image.values(),
+    }
+    return _stated(changed)
 
 
 def rope_values(rope: RopeParameters) -> dict[str, Any]:

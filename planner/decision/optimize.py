@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from planner.decision.answer.alternatives import Alternatives
 from planner.decision.answer.assemble import Background, assemble
+from planner.decision.answer.engine_images import without_canary
 from planner.decision.answer.existing_fleet import STATED
 from planner.decision.answer.fleet import gates
 from planner.decision.answer.outlook import with_outlook
@@ -87,7 +88,7 @@ def optimize(
 
     Raises `NoPlan` with INF001 (a route has no candidate) or INF002 (limits leave no plan), exit code 1, or with INF003
     (the search ended before it could tell), exit code 2. Raises `Problems` with ENV020, exit code 1, when a price is
-    missing that every plan needs.
+    missing that every plan needs, or with INF004 when no pool can have the canary that is asked for.
     """
     known = Known({} if kept is None else kept)
     stage("surveying, simulating and choosing")
@@ -98,6 +99,8 @@ def optimize(
     decision, kept_pools = keep(decision, limits)
     stage("planning the alternatives")
     plan = tell(decision, known, limits).model_copy(update={"kept": kept_pools})
+    if (missing := without_canary(plan, inputs.environment)) is not None:
+        raise Problems([missing], exit_code=1)
     stage("planning what follows and what is unused")
     plan = with_outlook(plan, decision.market, inputs, lambda other: replan(other, known, limits))
     return Outcome(plan, decision.market.omissions, *_consulted(inputs, decision.market, plan), decision)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from planner.decision.candidates.hosting_rights import licensee, stays_in_region
+from planner.decision.candidates.hosting_rights import licensee, running_release, stays_in_region
 from planner.decision.candidates.terms import ServedAt, broken_term, served_at
 from planner.domain.apis import ApiModel, PricePart
 from planner.domain.catalog import Catalog
+from planner.domain.engine import DEPLOYED
 from planner.domain.engine_minimum import unserved
 from planner.domain.environment import Environment
 from planner.domain.licences import forbidden, unsure
@@ -89,7 +90,8 @@ def _against(model: Model | None, catalog: Catalog, environment: Environment | N
         return "its weights are closed"
     if model.not_served:
         return model.not_served
-    if (lacking := unserved(model, catalog.engine)) is not None:
+    engine = DEPLOYED if environment is None else running_release(environment)
+    if (lacking := unserved(model, catalog.engine, deployed=engine)) is not None:
         return lacking.reason
     if environment is None:
         return ""

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from planner.documents.adapter_rules import adapters_held
+from planner.documents.engine_rules import canaries_held
 from planner.domain.environment import Environment, monthly_budget
 from planner.money.cost import PLATFORM, UNPRICED, cluster_items, disk_key, is_needed
 from planner.plan.fleet import NodeGroup, Pool
@@ -30,6 +31,7 @@ def arithmetic(plan: Plan, environment: Environment) -> tuple[Problem, ...]:
     rules = (
         _references,
         adapters_held,
+        canaries_held,
         _packing,
         _served,
         _too_long,

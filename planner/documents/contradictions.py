@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from planner.documents.cluster_rules import cluster_problems
+from planner.documents.engine_rules import engine_problems
 from planner.documents.ingress_rules import ingress_problems
 from planner.documents.length_rules import length_problems
 from planner.documents.loads import load_stated
@@ -32,6 +33,7 @@ def contradictions(document: Document) -> Iterator[Problem]:
     yield from _zones(document)
     yield from existing_network_problems(document)
     yield from ingress_problems(document)
+    yield from engine_problems(document)
     yield from _days(document)
     yield from _price_ages(document)
     for name, route in mapping_at(document.value, "routes").items():

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from planner.documents.changes import KeyChange, key_changes, with_whole_lists
 from planner.documents.lock import Lock
 from planner.plan.cost import CostLine
+from planner.plan.engine import PlannedEngine, canary_of
 from planner.plan.fleet import NodeGroup, Pool
 from planner.plan.parts import PlanPart
 from planner.plan.plan import Plan
@@ -31,6 +32,8 @@ WHO_MAY_SEE = {"privacy", "residency", "fallback", "base_url", "provider"}
 WHO_MAY_COME = {"public_cidrs", "private_from", "admin_roles", "scheme", "cidrs", "namespaces"}
 REACH = frozenset(WHO_MAY_SEE | WHO_MAY_COME)
 """Keys that decide who may see data or rule the cluster."""
+CHARTS = "that of the charts, or of the stack"
+"""The image of the engine where a plan names none."""
 KINDS: tuple[PartKind, ...] = ("platform", "node group", "pool", "route", "API")
 
 
@@ -229,7 +232,7 @@ def _views(kind: PartKind, plan: Plan) -> dict[str, _View]:
         return {group.name: _node_group(group) for group in plan.node_groups}
     if kind == "pool":
         groups = {group.name: group for group in plan.node_groups}
-        return {pool.name: _pool(pool, groups[pool.node_group]) for pool in plan.pools}
+        return {pool.name: _pool(pool, groups[pool.node_group], plan.platform.engine) for pool in plan.pools}
     if kind == "API":
         return {api.name: _View(_fields(api), (api.model,)) for api in plan.apis}
     if kind == "platform":
@@ -243,7 +246,7 @@ def _fields(part: PlanPart, *left_out: str) -> dict[str, Any]:
 
 
 def _platform(platform: PlannedPlatform) -> _View:
-    values = _fields(platform)
+    values = _fields(platform, "engine")  # which touches pools, and is told of each
     if platform.cluster is not None:  # what is expected of it touches nothing
         values["cluster"] = platform.cluster.model_dump(
             mode="json", exclude={"log_groups": {"__all__": {"gb_per_month"}}, "model_bucket": {"weights_gb"}}
@@ -257,11 +260,14 @@ def _node_group(group: NodeGroup) -> _View:
     return _View(values, (f"{group.max_nodes} × {group.instance_type}",))
 
 
-def _pool(pool: Pool, group: NodeGroup) -> _View:
+def _pool(pool: Pool, group: NodeGroup, engine: PlannedEngine | None) -> _View:
     values = _fields(pool, "capacity", "clock", "peak_utilization")
     values["replicas"] = _range(pool.replicas.min, pool.replicas.max)
     values["replicas on a node"] = max((p.replicas.get(pool.name, 0) for p in group.placement), default=0)
     values["zones"] = list(group.zones)
+    canary = canary_of(engine, pool.name)
+    values["image"] = engine.image if engine and engine.image else CHARTS
+    values["canary"] = f"{canary.replicas} of {pool.replicas.max} replicas on {canary.image}" if canary else "none"
     return _View(values, (f"{pool.replicas.max} × {pool.model} ({pool.format}) on {pool.gpu}",))
 
 

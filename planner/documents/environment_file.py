@@ -14,6 +14,9 @@ from planner.domain.environment import Environment
 from planner.words.diagnostics import Problem, Problems, Span, first_of
 from planner.words.spans import Document, read
 
+OF_ANY_CLUSTER = frozenset({"region", "cluster", "ingress", "pool_tls", "engine"})
+"""Keys of `platform` that a plan reads where the cluster is there already."""
+
 
 def parse(text: str, file: str) -> tuple[Environment, Document]:
     """Read the text of an environment file. Return the environment, and the document that knows where each key stood.
@@ -49,5 +52,5 @@ def canonical(environment: Environment) -> dict[str, Any]:
     """
     values: dict[str, Any] = environment.as_planned().model_dump(mode="json", exclude_none=True)
     if environment.platform.cluster is not None:
-        values["platform"] = {key: values["platform"][key] for key in ("region", "cluster")}
+        values["platform"] = {key: value for key, value in values["platform"].items() if key in OF_ANY_CLUSTER}
     return values

@@ -45,7 +45,7 @@ class Risk(PlanPart):
     """A risk is a change that no reviewer may miss, whatever it saves. Faces show all of them, first.
 
     kind: a fixed word, such as `privacy`, `processor`, `residency`, `licence`, `retirement`, `reserve`, `budget`,
-    `slo`.
+    `slo`, `engine`.
     what: the change and what follows from it, as a sentence.
     where: the key that caused it; None where no line of a file did.
     """

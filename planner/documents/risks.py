@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 
+from planner.documents.engine_risks import engine_risks
 from planner.documents.processors import processor_risks
 from planner.documents.review import Place, Risk, RouteReview
 from planner.documents.review_figures import Side
@@ -31,6 +32,7 @@ KINDS = (
     "reserve",
     "budget",
     "slo",
+    "engine",
     "quality",
     "margin",
 )
@@ -61,7 +63,7 @@ def risks(
     elif old is not None:
         found += _unread(old, new)
     if old is not None:
-        found += [*_access(old, new, document), *_refused(old, new, document)]
+        found += [*_access(old, new, document), *_refused(old, new, document), *engine_risks(old, new, document)]
     return tuple(sorted(dict.fromkeys(found), key=lambda risk: KINDS.index(risk.kind)))
 
 

@@ -3,6 +3,9 @@
 Both are plain values for JSON. In the cluster a pool is found by its headless service. A rehearsal gives URLs of
 replicas instead, and may run faster than life, which divides every duration. The clocks are for rehearsals alone.
 Restricted routes get no API of any kind here, and the gateway refuses a document that would give them one.
+
+A pool with a canary is two pools of the document, `POOL` and `POOL-canary`, which answer to the same model name. Each
+weight of the pool is shared by their replicas. A rehearsal plays the plan without canaries, as nobody has timed them.
 """
 
 from __future__ import annotations
@@ -13,13 +16,17 @@ from decimal import Decimal
 from typing import Any
 
 from planner.documents.lock import Lock
+from planner.plan.engine import PoolCanary, canary_of
 from planner.plan.fleet import Pool, PoolClock, tokens_of_step
+from planner.plan.plan import Plan
 from planner.plan.traffic import FallbackApi, PlannedRoute, RouteBand
 from planner.words.numbers import price
 
 POLICY_VERSION = "1.0"
 METERED = Decimal("0.000001")
 """The smallest part of a price for a million tokens that the gateway counts, USD."""
+SHARE = Decimal("0.000001")
+"""Steps of the part of a pool's traffic that its canary gets."""
 CLOCK_VERSION = "1.0"
 SERVING_NAMESPACE = "serving"
 POOL_PORT = 8000
@@ -51,15 +58,38 @@ def policy(lock: Lock, addresses: Addresses = IN_CLUSTER, speed: float = 1.0) ->
 
     A replay at `speed`-fold speed divides all durations by it.
     """
-    plan = lock.plan
+    plan, beside = lock.plan, canaries(lock.plan)
+    pools = {pool.name: _pool(pool, pool.name, addresses) for pool in plan.pools}
+    tried = {beside[pool.name].name: pool for pool in plan.pools if pool.name in beside}
+    shares = {pool.name: _shares(pool, beside.get(pool.name)) for pool in plan.pools}
     return {
         "version": POLICY_VERSION,
         "environment": lock.name,
         "lock_digest": lock.digests.content,
-        "pools": {pool.name: _pool(pool, addresses) for pool in plan.pools},
+        "pools": pools | {name: _pool(pool, name, addresses) for name, pool in tried.items()},
         "apis": {api_name(api.name): _api(api, addresses) for api in plan.apis},
-        "routes": {route.name: _route(route, speed) for route in plan.routes},
+        "routes": {route.name: _route(route, shares, speed) for route in plan.routes},
     }
+
+
+def canaries(plan: Plan) -> dict[str, PoolCanary]:
+    """Return the canary of each pool that has one, by pool."""
+    found = ((pool.name, canary_of(plan.platform.engine, pool.name)) for pool in plan.pools)
+    return {name: canary for name, canary in found if canary is not None}
+
+
+def without_canaries(lock: Lock) -> Lock:
+    """Return the lock with all replicas of each pool on one image. Its digests stay those of the whole lock."""
+    platform = lock.plan.platform.model_copy(update={"engine": None})
+    return lock.model_copy(update={"plan": lock.plan.model_copy(update={"platform": platform})})
+
+
+def _shares(pool: Pool, canary: PoolCanary | None) -> dict[str, Decimal]:
+    """Return which part of a pool's traffic goes to each of its pools in the document. They add up to 1 exactly."""
+    if canary is None:
+        return {pool.name: Decimal(1)}
+    tried = (Decimal(canary.replicas) / pool.replicas.max).quantize(SHARE)
+    return {pool.name: 1 - tried, canary.name: tried}
 
 
 def clock(pool: Pool) -> dict[str, Any]:
@@ -99,16 +129,17 @@ def release_name(pool: str) -> str:
     return f"vllm-{pool}"
 
 
-def _pool(pool: Pool, addresses: Addresses) -> dict[str, Any]:
+def _pool(pool: Pool, name: str, addresses: Addresses) -> dict[str, Any]:
+    """Return a pool of the document. name: its name there, the pool's own or its canary's."""
     entry: dict[str, Any] = {
         "model": pool.name,
         "max_in_flight": pool.max_in_flight,
         "max_model_len": pool.engine.max_model_len,
         "supports": _features(pool),
     }
-    if pool.name in addresses.pools:
-        return {**entry, "endpoints": list(addresses.pools[pool.name])}
-    service = f"{release_name(pool.name)}.{SERVING_NAMESPACE}.svc.cluster.local"
+    if name in addresses.pools:
+        return {**entry, "endpoints": list(addresses.pools[name])}
+    service = f"{release_name(name)}.{SERVING_NAMESPACE}.svc.cluster.local"
     return {**entry, "address": f"{service}:{POOL_PORT}"}
 
 
@@ -144,12 +175,16 @@ def _metered(usd: Decimal) -> str:
     return f"{usd if metered == usd else price(metered):f}"
 
 
-def _route(route: PlannedRoute, speed: float) -> dict[str, Any]:
+Shares = Mapping[str, Mapping[str, Decimal]]
+"""Pool of the plan → its pools in the document → which part of its traffic each of them gets."""
+
+
+def _route(route: PlannedRoute, shares: Shares, speed: float) -> dict[str, Any]:
     triggers = route.triggers
     entry: dict[str, Any] = {
         "privacy": route.privacy,
         "bytes_per_token": float(route.bytes_per_token),
-        "bands": [_band(band) for band in route.bands],
+        "bands": [_band(band, shares) for band in route.bands],
         "fallback": [api_name(name) for name in route.fallback],
         "overflow": "api" if route.fallback else "refuse",
         "spill_after_ms": _scaled(triggers.spill_after_ms, speed),
@@ -159,7 +194,9 @@ def _route(route: PlannedRoute, speed: float) -> dict[str, Any]:
     if (promised := _first_token(route, speed)) is not None:
         entry["first_token"] = promised
     if route.adapters:
-        entry["models"] = dict(sorted(route.adapters.items()))
+        entry["models"] = dict(
+            sorted((name, adapter) for pool, adapter in route.adapters.items() for name in shares[pool])
+        )
     if route.api_max_input_tokens:
         limits = sorted(route.api_max_input_tokens.items())
         entry["api_max_input_tokens"] = {api_name(name): tokens for name, tokens in limits}
@@ -175,10 +212,11 @@ def _first_token(route: PlannedRoute, speed: float) -> dict[str, float] | None:
     return {"base_ms": float(slo.ttft_p95_base_ms) / speed, "per_1k_input_ms": float(per_1k) / speed}
 
 
-def _band(band: RouteBand) -> dict[str, Any]:
+def _band(band: RouteBand, shares: Shares) -> dict[str, Any]:
+    parts = ((name, weight * part) for pool, weight in band.weights.items() for name, part in shares[pool].items())
     entry: dict[str, Any] = {
         "max_input_tokens": band.max_input_tokens,
-        "weights": {pool: float(weight) for pool, weight in sorted(band.weights.items())},
+        "weights": {name: float(weight) for name, weight in sorted(parts)},
         "api_share": float(band.api_share),
     }
     if band.is_refused:

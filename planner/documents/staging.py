@@ -231,7 +231,7 @@ def _policy(lock: Lock, stage: RehearsalStage, speed: float, share: float) -> di
         pools=stage.replicas,
         apis={api.name: f"{stage.api_base}/{_stand_in(api)}/v1" for api in lock.plan.apis},
     )
-    document = routing.policy(lock, addresses, speed)
+    document = routing.policy(routing.without_canaries(lock), addresses, speed)
     for api in document["apis"].values():
         api["limits"] = _thinned(api["limits"], share)
     return document

@@ -123,6 +123,8 @@ def _order(part: PartChange, old: Side | None, new: Side) -> str:
         return ""
     if part.change == "removed":
         return "it is deleted last, when the gateway no longer sends to it"
+    if part.change == "changed" and keys - OF_GATEWAY == {"canary"}:
+        return _places(part, new.pools[part.name])
     if part.change == "changed" and keys - OF_GATEWAY:
         return _restart(new.pools[part.name])
     return ""
@@ -143,6 +145,15 @@ def _restart(pool: Pool) -> str:
     if pool.replicas.max == 1:
         return f"its one replica stops before the next one starts: the pool is away for {away}"
     return f"its {pool.replicas.max} replicas restart one after the other: one of them is away for {away}"
+
+
+def _places(part: PartChange, pool: Pool) -> str:
+    """Say what a canary moves: replicas that give their places to its image, or get them back."""
+    (change,) = [change for change in part.details if change.path == ("canary",)]
+    away = f"which are away for about {float(pool.load_seconds):.0f} s, the time that the others load"
+    if change.new == "none":
+        return f"the canary's replicas give their places back, {away}; it is deleted when the gateway knows it no more"
+    return f"those replicas give their places to the canary's, {away}; the others stay as they are"
 
 
 def _order_of_replacement(before: Pool, after: Pool, old: Side, new: Side) -> str:

@@ -13,7 +13,10 @@ from functools import cached_property
 
 ENGINE = "vLLM"
 DEPLOYED = "0.33.0"
-"""The release of the engine that the charts run, and that plans are made for."""
+"""The release of the engine that the charts run, and that plans are made for where they name no image."""
+TAG = re.compile(r"(v?[0-9]+(?:\.[0-9]+){1,3}(?:\.post[0-9]+)?)(?:[-+](?!.*(?:rc|dev|alpha|beta|nightly)).+)?")
+"""The tag of an image that names a release, with what it was built for, like `v0.33.0-cu129`. What comes before a
+release has its number and is none."""
 
 
 @dataclass(frozen=True, order=True)
@@ -37,6 +40,12 @@ class Version:
             raise ValueError(f"{text!r} is no version: write it like {DEPLOYED}")
         numbers = tuple(map(int, re.sub(r"(?:\.0+)+$", "", found[1]).split(".")))
         return cls(numbers, int(found[2] or 0), text.removeprefix("v"))
+
+    @classmethod
+    def of_tag(cls, tag: str | None) -> Version | None:
+        """Return the release that the tag of an image names; None where it names none."""
+        found = TAG.fullmatch(tag or "")
+        return cls.of(found[1]) if found else None
 
     def __str__(self) -> str:
         return self.text

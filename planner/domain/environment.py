@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from planner.domain.engine_image import EngineImage
 from planner.domain.environment_part import Cidr, Day, EnvironmentPart, Text
 from planner.domain.existing_cluster import ExistingCluster
 from planner.domain.ingress import Ingress, PoolTls
@@ -112,6 +113,7 @@ class Platform(EnvironmentPart):
         None, description="raise it to move node images and add-ons to what EKS recommends on the next deployment"
     )
     pool_tls: PoolTls | None = left_out_at(None)
+    engine: EngineImage = left_out_at(EngineImage())
 
 
 class Horizon(EnvironmentPart):

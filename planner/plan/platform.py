@@ -9,6 +9,7 @@ from datetime import date
 from typing import Literal
 
 from planner.domain.existing_cluster import ExistingCluster
+from planner.plan.engine import PlannedEngine
 from planner.plan.ingress import PlannedIngress, PlannedLoadBalancer, PlannedPoolTls
 from planner.plan.parts import PlanPart
 from planner.words.fields import left_out_at
@@ -138,6 +139,7 @@ class PlannedPlatform(PlanPart):
     alerts: who hears of a bill above the plan's; None when nobody does.
     patches: day of the last patches of node images and add-ons; None keeps those of the first deployment.
     pool_tls: how the gateway and its pools speak TLS; None when they speak clear text.
+    engine: images of the engine; None runs that of the charts, or of the stack's settings.
     """
 
     account: str = left_out_at("")
@@ -158,3 +160,4 @@ class PlannedPlatform(PlanPart):
     alerts: PlannedAlerts | None = left_out_at(None)
     patches: date | None = left_out_at(None)
     pool_tls: PlannedPoolTls | None = left_out_at(None)
+    engine: PlannedEngine | None = left_out_at(None)

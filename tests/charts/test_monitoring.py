@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway.document import parse_policy
 from gateway.gate import Gate
 from gateway.metrics import Metrics
+from gateway.spill import StreamEnd, Trigger
 from tests.charts.rendering import CHARTS, Unrenderable, example, merged, one, pool, render
 from tests.charts.vllm_tables import metrics as vllm_metrics
 from tests.tools import require_tool
@@ -29,7 +30,12 @@ VLLM = pool(
     model={"servedName": "chat"},
     monitoring={"podMonitor": {"enabled": True}, "rules": {"enabled": True, "ttftSeconds": 1.5}},
 )
-RULES = {"enabled": True, "spillShare": {"chat": 0.29}, "apiUsdPerMonth": 3040}
+RULES = {
+    "enabled": True,
+    "spillShare": {"chat": 0.29},
+    "canaries": {"new-canary": "new"},
+    "apiUsdPerMonth": 3040,
+}
 GATEWAY = merged(
     example("gateway", "spilling"),
     {"monitoring": {"podMonitor": {"enabled": True}, "rules": RULES, "dashboards": {"enabled": True}}},
@@ -111,6 +117,19 @@ FIRES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
             'spillway_requests_total{route="chat",backend="x",outcome="ok"}': "0+100x1600",
         },
     ),
+    "CanaryIsWorse": (
+        {
+            'spillway_attempts_total{route="chat",backend="pool/new-canary",outcome="ok"}': "0+95x1600",
+            'spillway_attempts_total{route="chat",backend="pool/new-canary",outcome="server_error"}': "0+5x1600",
+            'spillway_attempts_total{route="chat",backend="pool/new",outcome="ok"}': "0+300x1600",
+        },
+        {
+            'spillway_attempts_total{route="chat",backend="pool/new-canary",outcome="ok"}': "0+95x1600",
+            'spillway_attempts_total{route="chat",backend="pool/new-canary",outcome="server_error"}': "0+5x1600",
+            'spillway_attempts_total{route="chat",backend="pool/new",outcome="ok"}': "0+291x1600",
+            'spillway_attempts_total{route="chat",backend="pool/new",outcome="saturated"}': "0+12x1600",
+        },
+    ),
     "ApisCostMoreThanPlanned": (
         {'spillway_usd_total{route="chat",backend="x"}': "0+0.1x1600"},
         {'spillway_usd_total{route="chat",backend="x"}': "0+0.07x1600"},
@@ -140,6 +159,40 @@ def test_prometheus_reads_the_rules(rules_file: Path) -> None:
 
 def test_every_alert_has_a_case() -> None:
     assert {rule["alert"] for group in groups("vllm", "gateway") for rule in group["rules"]} == FIRES.keys()
+
+
+LATER = {
+    'spillway_ttft_seconds_bucket{route="chat",backend="pool/new",le="1"}': "0+96x1600",
+    'spillway_ttft_seconds_bucket{route="chat",backend="pool/new",le="2"}': "0+100x1600",
+    'spillway_ttft_seconds_bucket{route="chat",backend="pool/new",le="+Inf"}': "0+100x1600",
+    'spillway_ttft_seconds_bucket{route="chat",backend="pool/new-canary",le="1"}': "0+80x1600",
+    'spillway_ttft_seconds_bucket{route="chat",backend="pool/new-canary",le="2"}': "0+100x1600",
+    'spillway_ttft_seconds_bucket{route="chat",backend="pool/new-canary",le="+Inf"}': "0+100x1600",
+}
+"""First tokens of a canary that come within 2 s where those of its pool come within 1 s."""
+ATTEMPTS = 'spillway_attempts_total{route="chat",backend="pool/new-canary",outcome="ok"}'
+
+
+@pytest.mark.parametrize(
+    ("name", "series", "alert", "fires"),
+    [
+        ("a canary whose first tokens come late", LATER | {ATTEMPTS: "0+100x1600"}, "CanaryIsWorse", 1),
+        ("a canary that hardly anybody asked", LATER | {ATTEMPTS: "0+1x1600"}, "CanaryIsWorse", 0),
+        ("a canary without a replica", {'spillway_replicas{pool="new-canary"}': "0x1600"}, "PoolHasNoReplica", 0),
+        ("its pool without one", {'spillway_replicas{pool="new"}': "0x1600"}, "PoolHasNoReplica", 1),
+    ],
+)
+def test_a_canary_is_compared_with_its_pool(
+    rules_file: Path, tmp_path: Path, name: str, series: dict[str, str], alert: str, fires: int
+) -> None:
+    expression = f'count(ALERTS{{alertname="{alert}",alertstate="firing"}}) or vector(0)'
+    asked = {"expr": expression, "eval_time": "1500m", "exp_samples": [{"labels": "{}", "value": fires}]}
+    given = [{"series": each, "values": values} for each, values in series.items()]
+    case = {"name": name, "interval": "1m", "input_series": given, "promql_expr_test": [asked]}
+    file = tmp_path / "cases.yml"
+    file.write_text(yaml.safe_dump({"rule_files": [str(rules_file)], "evaluation_interval": "5m", "tests": [case]}))
+    done = promtool("test", "rules", str(file))
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("fires", [True, False])
@@ -194,6 +247,15 @@ def test_failures_are_the_outcomes_for_which_no_client_is_to_blame() -> None:
     listed = re.search(r'define "gateway.failures" -\}\}\n([a-z_|]+)', helper)
     assert listed is not None
     assert set(listed[1].split("|")) == codes | {"cut"}
+
+
+def test_failures_of_a_pool_are_the_ends_of_attempts_that_are_not_the_clients() -> None:
+    helper = (CHARTS / "gateway" / "templates" / "_names.tpl").read_text()
+    listed = re.search(r'define "gateway.poolFailures" -\}\}\n([a-z_|]+)', helper)
+    assert listed is not None
+    before = {"planned", "field", "length", "no_replica", "gate_full", "api_limit"}  # no attempt was made
+    ends = {end.value for end in StreamEnd} - {"done"}
+    assert set(listed[1].split("|")) == {trigger.value for trigger in Trigger} - before | ends
 
 
 @pytest.mark.parametrize("chart", ["vllm", "gateway"])

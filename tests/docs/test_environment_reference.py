@@ -35,7 +35,7 @@ WHOLE = """
 version: 1
 platform:
   {account: "123456789012", region: us-east-1, zones: [use1-az4, use1-az6], roles: {}, network: {}, endpoint: {},
-   alerts: {}, images: {}, pool_tls: {authority: pool-ca},
+   alerts: {}, images: {}, pool_tls: {authority: pool-ca}, engine: {canary: {image: 'vllm/vllm-openai:v0.35.0'}},
    ingress: {hostname: llm.example.com, load_balancer: {cidrs: [10.0.0.0/8], hosted_zone: Z1}}}
 horizon: {start: 2026-12-01}
 routes:

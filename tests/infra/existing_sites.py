@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from planner.decision.answer.existing_fleet import Machines
 from planner.documents import environment_file
+from planner.domain.engine_image import EngineImage
 from planner.domain.environment import Environment
 from planner.plan.plan import Plan
 from planner.words.numbers import dollars
@@ -42,12 +43,14 @@ class Site:
 
     labels: of each machine.
     taints: on all GPU nodes.
+    engine: images of the engine.
     """
 
     labels: dict[str, dict[str, str]]
     taints: tuple[str, ...]
     weights: str
     dns: str = ""
+    engine: EngineImage = field(default_factory=EngineImage)
 
     def nodes(self, set_apart: bool) -> list[PlainNode]:
         """Two nodes for gateways and two of each machine; set_apart: whether those of the vault bear their marks."""
@@ -78,6 +81,8 @@ class Site:
         )
         further = "".join(f"\n    {key}: {value}" for key, value in changes.items())
         made = locks.environment_text()
+        stated = self.engine.model_dump_json(exclude_none=True)
+        images = f"\n  engine: {stated}" if self.engine != EngineImage() else ""
         head, _, rest = made.partition("platform:\n")
         _, _, routes = rest.partition("horizon:")
         return f"""{head}platform:
@@ -86,7 +91,7 @@ class Site:
     context: {context}
     network_policies: enforced
     nodes: {{{nodes}}}
-    weights: {self.weights}{self.dns}{further}
+    weights: {self.weights}{self.dns}{further}{images}
 hardware:
   existing:
     - {{instance_type: {LARGE}, count: 2, usd_per_hour: $4.10, source: books of 2026, as_of: 2026-10-05}}
@@ -155,6 +160,7 @@ def plan(site: Site, context: str, **changes: str) -> Plan:
         "admin_roles": (),
         "cluster": None,
         "existing": wanted.platform.cluster,
+        "engine": locks.planned_engine(wanted.platform.engine, made),
     }
     changed = made.model_dump() | {"platform": platform}
     return Plan.model_validate(changed).model_copy(

@@ -26,7 +26,8 @@ from infra.program import deploy
 class Nothing(pulumi.ComponentResource):
     def __init__(self, name, args=None, opts=None):
         super().__init__(f"spillway:test:{type(self).__name__}", name, None, None)
-        self.release = self.address = pulumi.Output.from_input(name)
+        self.address = pulumi.Output.from_input(name)
+        self.releases = [self.address]
 
     def of(self, pool):
         return []

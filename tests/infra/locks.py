@@ -14,9 +14,11 @@ from typing import Any
 from planner.documents import environment_file
 from planner.documents.judgement import environment_digest
 from planner.documents.lock import Consulted, Lock, render, seal
+from planner.domain.engine_image import EngineImage
 from planner.edges.calibration_digests import shipped_digest
 from planner.edges.catalog_files import load_catalog
 from planner.money.cost import cluster_lines, disk_key, line
+from planner.plan.engine import PlannedCanary, PlannedEngine
 from planner.plan.fleet import NodeGroup
 from planner.plan.ingress import PlannedIngress, PlannedLoadBalancer
 from planner.plan.plan import Plan
@@ -232,6 +234,16 @@ def replaced(plan: Plan, part: str, name: str, /, **changes: Any) -> Plan:
 def on_platform(plan: Plan, **changes: Any) -> Plan:
     """The plan on a changed platform."""
     return plan.model_copy(update={"platform": plan.platform.model_copy(update=changes)})
+
+
+def planned_engine(stated: EngineImage, plan: Plan) -> PlannedEngine | None:
+    """The images of an environment in its plan, as the planner writes them."""
+    if stated == EngineImage():
+        return None
+    canary = stated.canary
+    replicas = {pool.name: canary.replicas for pool in plan.pools if canary and pool.replicas.max > canary.replicas}
+    tried = PlannedCanary(image=canary.image, replicas=replicas) if canary else None
+    return PlannedEngine(image=stated.image, canary=tried)
 
 
 def on_cluster(**changes: Any) -> Plan:

@@ -2,12 +2,18 @@
 
 The first is a team's own with GPU feature discovery; its nodes are not set apart at the beginning, and its namespaces
 are made. The second has GKE's labels and taints, with a namespace and a volume of weights that the team made.
+
+On the first, whose replicas fill their nodes, images of the engine are tried by canaries: one is promoted, and one is
+taken back.
 """
 
 from __future__ import annotations
 
+import json
+import threading
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +21,15 @@ import pytest
 import yaml
 from kubernetes import client
 
+from infra.charts import chart_image
 from infra.existing_facts import Right
 from infra.existing_rights import rights_needed
+from planner.domain.engine_image import EngineCanary, EngineImage
 from tests.engine import Engine, Outcome, stage
 from tests.infra import existing_sites, locks
 from tests.infra.checkout import checkout
 from tests.infra.existing_sites import GKE, ON_PREMISES, OWN_LABEL, OWN_TAINT, Site
-from tests.infra.pods import ClusterView
+from tests.infra.pods import SETTLE_SECONDS, ClusterView
 from tests.tools import require_cluster_tools
 from twin.cluster import LocalCluster, RunningCluster
 from twin.nodes.membership import wait_ready
@@ -35,6 +43,10 @@ PLACES = {
     "vllm-extraction-1xl40s": {"rack-1xl40s-1", "rack-1xl40s-2"},
 }
 """The nodes on which the pods of each release stand."""
+IMAGES = [chart_image("vllm").reference, *(f"vllm/vllm-openai:v0.{n}.0@sha256:{str(n % 10) * 64}" for n in (34, 35))]
+"""Images of the engine: that of the chart, the one that is promoted, and the one that is taken back."""
+WHOLE = {"vllm-chat-1xl40s": 4, "vllm-code-2xl40s": 2, "vllm-extraction-1xl40s": 2}
+SPLIT = {name: count - 1 for name, count in WHOLE.items()} | {f"{name}-canary": 1 for name in WHOLE}
 GATEWAY_IMAGE = "registry.example/spillway-gateway:1.0@sha256:" + "1" * 64
 
 
@@ -50,6 +62,12 @@ class Life:
     after: set[str] = field(default_factory=set)
     policies: list[Any] = field(default_factory=list)
     aws_is_empty: bool = False
+    stood: dict[str, dict[str, tuple[int, set[str]]]] = field(default_factory=dict)
+    """Step → release → its ready replicas, and the images of its pods."""
+    fewest: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Step → pool → the fewest ready replicas of it and its canary that were seen on the way."""
+    weights: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    """Step → route → weights of the gateway's policy."""
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +95,12 @@ def on_premises(cluster: RunningCluster, other: RunningCluster, tmp_path_factory
         key, _, value = OWN_LABEL.partition("=")
         core.patch_node(name, {"metadata": {"labels": {key: value}}, "spec": {"taints": [taint_object(OWN_TAINT)]}})
     _through_life(life, pulumi, core, cluster)
+    new, newest = IMAGES[1:]
+    _with_engine(life, "raise", pulumi, core, EngineImage(canary=EngineCanary(image=new)))
+    life.steps["raised"] = pulumi.preview()
+    _with_engine(life, "promote", pulumi, core, EngineImage(image=new))
+    _with_engine(life, "raise the next", pulumi, core, EngineImage(image=new, canary=EngineCanary(image=newest)))
+    _with_engine(life, "take back", pulumi, core, EngineImage(image=new))
     kubeconfig.write_text(other.kubeconfig.read_text())
     life.steps["another cluster"] = pulumi.preview()
     kubeconfig.write_text(deployer)
@@ -160,6 +184,56 @@ def test_a_namespace_and_a_volume_of_nobody_are_told_in_one_run(gke: Life) -> No
         assert words in told
 
 
+@pytest.mark.parametrize(
+    ("step", "image", "canary"),
+    [
+        ("raise", IMAGES[0], IMAGES[1]),
+        ("promote", IMAGES[1], None),
+        ("raise the next", IMAGES[1], IMAGES[2]),
+        ("take back", IMAGES[1], None),
+    ],
+)
+def test_each_step_of_a_canary_ends_with_every_replica_in_its_place(
+    on_premises: Life, step: str, image: str, canary: str | None
+) -> None:
+    assert on_premises.steps[step].status == 0, "\n".join(on_premises.steps[step].diagnostics)
+    stood = on_premises.stood[step]
+    assert {name: ready for name, (ready, _) in stood.items()} == (SPLIT if canary else WHOLE)
+    for name, (_, images) in stood.items():
+        assert images == {canary if name.endswith("-canary") else image}, name
+
+
+@pytest.mark.parametrize("step", ["raise", "promote", "raise the next", "take back"])
+def test_no_pool_is_ever_short_of_more_than_one_replica(on_premises: Life, step: str) -> None:
+    assert on_premises.fewest[step].keys() == WHOLE.keys()
+    for pool, fewest in on_premises.fewest[step].items():
+        assert fewest >= WHOLE[pool] - 1, pool
+
+
+def test_the_gateway_splits_each_weight_by_replicas_and_only_while_there_is_a_canary(on_premises: Life) -> None:
+    for step in ("raise", "raise the next"):
+        assert on_premises.weights[step]["chat"] == {"chat-1xl40s": 0.75, "chat-1xl40s-canary": 0.25}
+        assert on_premises.weights[step]["extraction"] == {"extraction-1xl40s": 0.5, "extraction-1xl40s-canary": 0.5}
+    for step in ("promote", "take back"):
+        assert on_premises.weights[step]["chat"] == {"chat-1xl40s": 1.0}
+
+
+def test_a_canary_comes_after_its_pool_and_goes_after_the_gateway(on_premises: Life) -> None:
+    came = list(on_premises.steps["raise"].changed_objects())
+    for name in WHOLE:
+        places = [came.index(f"Deployment {each}") for each in (name, f"{name}-canary", "gateway")]
+        assert places == sorted(places)
+    went = list(on_premises.steps["take back"].changed_objects())
+    for name in WHOLE:
+        places = [went.index(f"Deployment {each}") for each in (name, "gateway", f"{name}-canary")]
+        assert places == sorted(places)
+
+
+def test_a_raised_canary_stays_as_it_is(on_premises: Life) -> None:
+    assert on_premises.steps["raised"].status == 0, on_premises.steps["raised"].output
+    assert on_premises.steps["raised"].changed() == {}
+
+
 def test_a_context_that_leads_to_another_cluster_is_refused(on_premises: Life) -> None:
     refused = on_premises.steps["another cluster"]
     assert refused.status != 0
@@ -228,6 +302,47 @@ def _through_life(life: Life, pulumi: Engine, core: Any, cluster: RunningCluster
     life.policies = client.NetworkingV1Api(core.api_client).list_namespaced_network_policy("serving").items
     life.outputs = pulumi.outputs()
     life.steps["second up"] = pulumi.up()
+
+
+def _with_engine(life: Life, step: str, pulumi: Engine, core: Any, engine: EngineImage) -> None:
+    """Deploy the lock with these images of the engine, and see meanwhile how many replicas of each pool are ready."""
+    existing_sites.write(pulumi.project / "environments", replace(ON_PREMISES, engine=engine), "twin")
+    fewest, done = dict(WHOLE), threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.1):
+            ready = _ready(core)
+            for pool in fewest:
+                count = ready.get(pool, (0, set()))[0] + ready.get(f"{pool}-canary", (0, set()))[0]
+                fewest[pool] = min(fewest[pool], count)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        life.steps[step] = pulumi.up()
+        if life.steps[step].status != 0:
+            pytest.fail("\n".join(life.steps[step].diagnostics), pytrace=False)
+        wanted, deadline = SPLIT if engine.canary else WHOLE, time.monotonic() + SETTLE_SECONDS
+        while {name: ready for name, (ready, _) in _ready(core).items()} != wanted and time.monotonic() < deadline:
+            time.sleep(0.2)
+    finally:
+        done.set()
+        watcher.join()
+    life.stood[step], life.fewest[step] = _ready(core), fewest
+    policy = json.loads(core.read_namespaced_config_map("gateway-policy", "gateway").data["policy.json"])
+    life.weights[step] = {name: route["bands"][0]["weights"] for name, route in policy["routes"].items()}
+
+
+def _ready(core: Any) -> dict[str, tuple[int, set[str]]]:
+    """Release → its ready pods, and the images of all of them that are not on their way out."""
+    found: dict[str, tuple[int, set[str]]] = {}
+    for pod in core.list_namespaced_pod("serving").items:
+        if pod.metadata.deletion_timestamp is None:
+            release = pod.metadata.labels["app.kubernetes.io/instance"]
+            ready, images = found.get(release, (0, set()))
+            is_ready = any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions or ())
+            found[release] = (ready + is_ready, images | {pod.spec.containers[0].image})
+    return found
 
 
 def _down(life: Life, pulumi: Engine, core: Any) -> None:

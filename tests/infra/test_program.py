@@ -284,11 +284,12 @@ def test_all_namespaces_are_restricted_and_pools_start_closed(registered: Regist
     assert closed["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
 
 
-def test_larger_replicas_have_the_higher_priority(registered: Registered) -> None:
+def test_pools_that_leave_each_other_their_places_have_one_priority(registered: Registered) -> None:
     classes = {c.name: c.inputs["value"] for c in registered.of(":PriorityClass")}
-    assert classes == {"spillway-tp-1": 100_001, "spillway-tp-2": 100_002}
-    for pool, name in (("chat", "spillway-tp-1"), ("code", "spillway-tp-2")):
-        assert registered.one(":Chart", pool).inputs["values"]["priorityClass"] == {"create": False, "name": name}
+    assert classes == {"spillway-replica": 100_000}
+    for pool in ("chat", "code", "extraction"):
+        values = registered.one(":Chart", pool).inputs["values"]
+        assert values["priorityClass"] == {"create": False, "name": "spillway-replica"}
 
 
 def test_the_device_plugin_runs_on_every_gpu_node(registered: Registered) -> None:

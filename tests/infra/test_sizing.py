@@ -37,4 +37,4 @@ def test_quantities() -> None:
 def test_times_follow_the_weights() -> None:
     pool = locks.plan().pools[0]
     assert load_seconds(pool) == 91
-    assert rollout_seconds(pool) == 900 + 2 * 91 * 4
+    assert rollout_seconds(pool, 4) == 900 + 2 * 91 * 4

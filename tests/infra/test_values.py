@@ -11,7 +11,8 @@ import pytest
 
 from gateway.document import parse_policy
 from infra.images import Image
-from infra.values import gateway, priority_class, vllm, weights_prefix
+from infra.priorities import EQUAL
+from infra.values import gateway, vllm, weights_prefix
 from planner.plan.fleet import NodeGroup, Pool, PoolAdapter
 from planner.plan.plan import Plan
 from tests.infra import locks
@@ -89,7 +90,7 @@ def test_the_engine_is_the_locks() -> None:
         "gpuMemoryUtilization": 0.92,
         "dtype": "auto",
     }
-    assert values["priorityClass"] == {"create": False, "name": priority_class(2)}
+    assert values["priorityClass"] == {"create": False, "name": EQUAL.name}
 
 
 def test_replicas_stand_where_the_plan_put_them() -> None:

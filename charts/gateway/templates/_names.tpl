@@ -70,6 +70,11 @@ configMap: {name: {{ $tls.configMapName }}, items: [{key: {{ $tls.key }}, path: 
 cut|deadline_exceeded|first_event_late|internal_error|no_backend|overloaded|stream_cut|stream_stalled
 {{- end }}
 
+{{/* Outcomes of an attempt at a pool for which the engine is to blame, or what is wrong between it and the gateway. */}}
+{{- define "gateway.poolFailures" -}}
+bad_answer|bad_event|connect|cut|deadline|error_event|idle|misconfigured|reset|saturated|server_error|slow_first_event
+{{- end }}
+
 {{/* What must be there before the pods, in the words of `config.kubernetes.io/depends-on`. */}}
 {{- define "gateway.appliedBefore" -}}
 {{- $here := printf "namespaces/%s" .Release.Namespace }}

@@ -248,7 +248,7 @@ what to do. Included by the Deployment, so nothing renders while a rule is broke
 
 {{- define "vllm.placementProblems" -}}
 {{- $problems := list -}}
-{{- $replicas := include "vllm.mostReplicas" . | int64 -}}
+{{- $replicas := include "vllm.poolReplicas" . | int64 -}}
 {{- $bound := include "vllm.replicasPerNode" . -}}
 {{- if and (eq .Values.placement.strategy "spread") (gt $replicas 1) (ge (int64 $bound) $replicas) -}}
 {{- $problems = append $problems (printf "placement.maxReplicasPerNode %s lets one node hold all %d replicas: lower it, or set placement.strategy: pack" $bound $replicas) -}}

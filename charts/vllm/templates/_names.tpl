@@ -71,7 +71,10 @@ spillway.dev/node-group: {{ . | quote }}
 {{- define "vllm.appliedBefore" -}}
 {{- $here := printf "namespaces/%s" .Release.Namespace }}
 {{- $name := include "vllm.fullname" . }}
-{{- $before := list (printf "policy/%s/PodDisruptionBudget/%s" $here $name) }}
+{{- $before := list }}
+{{- if .Values.pdb.enabled }}
+{{- $before = append $before (printf "policy/%s/PodDisruptionBudget/%s" $here $name) }}
+{{- end }}
 {{- if .Values.networkPolicy.enabled }}
 {{- $before = append $before (printf "networking.k8s.io/%s/NetworkPolicy/%s" $here $name) }}
 {{- end }}

@@ -10,8 +10,13 @@ replicas out of the count, else a rollout could not finish.
 {{- if .Values.autoscaling.enabled }}{{ int64 .Values.autoscaling.maxReplicas }}{{ else }}{{ int64 .Values.replicas }}{{ end -}}
 {{- end }}
 
+{{/* All replicas of the pool, whichever release has them: a bound stays while a canary takes over some of them. */}}
+{{- define "vllm.poolReplicas" -}}
+{{- add (include "vllm.mostReplicas" . | int64) (int64 .Values.replicasBeside) -}}
+{{- end }}
+
 {{- define "vllm.halfOfReplicas" -}}
-{{- max 1 (div (add (include "vllm.mostReplicas" . | int64) 1) 2) -}}
+{{- max 1 (div (add (include "vllm.poolReplicas" . | int64) 1) 2) -}}
 {{- end }}
 
 {{/* Most replicas on one node; empty = no bound. */}}

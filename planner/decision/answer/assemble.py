@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from planner.decision.answer.alternatives import Alternatives, Other, Scaled, Unscaled, machines_words
+from planner.decision.answer.engine_images import engine_verdicts, planned_engine
 from planner.decision.answer.fleet import node_groups, pools
 from planner.decision.answer.routes import routes
 from planner.decision.answer.sentences import MEANING
@@ -71,6 +72,7 @@ def assemble(solved: Solved, background: Background) -> Plan:
         verdicts=(
             *verdicts(solved, cost, background.gaps, bands_without_place(solved), fallbacks, background.preference),
             *update_verdicts(groups),
+            *engine_verdicts(solved),
         ),
         baselines=_alternatives(background.alternatives.baselines),
         runners_up=_alternatives(background.alternatives.runners_up),
@@ -100,6 +102,7 @@ def _platform(solved: Solved) -> PlannedPlatform:
             existing=p.cluster,
             ingress=planned_ingress(p.ingress) if solved.pools else None,
             pool_tls=planned_pool_tls(p.pool_tls) if solved.pools else None,
+            engine=planned_engine(solved),
         )
     vpc = p.network.vpc
     return PlannedPlatform(
@@ -122,6 +125,7 @@ def _platform(solved: Solved) -> PlannedPlatform:
         if p.alerts.emails or p.alerts.sns
         else None,
         pool_tls=planned_pool_tls(p.pool_tls) if solved.pools else None,
+        engine=planned_engine(solved),
     )
 
 

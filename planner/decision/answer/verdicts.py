@@ -16,6 +16,7 @@ from planner.decision.answer.solved import Solved
 from planner.decision.answer.token_verdicts import token_verdicts
 from planner.decision.answer.too_long import too_long_verdicts
 from planner.decision.candidates.self_hosted import SelfHosted
+from planner.domain.engine_image import EngineImage
 from planner.domain.environment import Environment
 from planner.domain.gaps import Gap
 from planner.domain.ingress import Ingress
@@ -157,9 +158,10 @@ def _unpriced(solved: Solved) -> list[Verdict]:
 
 
 def _unbuilt(solved: Solved) -> list[Verdict]:
-    """Warn of a way in, and of encryption, that nothing is built for where the plan hosts nothing itself."""
+    """Warn of a way in, of encryption and of engines that nothing is built for where the plan hosts nothing itself."""
     platform = solved.environment.platform
     asked = {"ingress": platform.ingress != Ingress(), "pool_tls": platform.pool_tls is not None}
+    asked["engine"] = platform.engine != EngineImage()
     keys = [f"platform.{key}" for key, stated in asked.items() if stated]
     if solved.pools or not keys:
         return []

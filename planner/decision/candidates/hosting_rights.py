@@ -16,6 +16,8 @@ from planner.decision.candidates.hosted_apis import HostedApi
 from planner.decision.candidates.omissions import EngineLacks, LicenceForbids, Omission, OmissionCause, RegionOutside
 from planner.decision.inputs import Exemption
 from planner.domain.catalog import Catalog
+from planner.domain.engine import DEPLOYED, Version
+from planner.domain.engine_image import tag_of
 from planner.domain.engine_minimum import unserved
 from planner.domain.environment import Environment
 from planner.domain.gaps import Gap
@@ -55,6 +57,7 @@ def hosting_rights(
     without_engine: set[tuple[str, str]] = set()
     omissions: list[Omission] = []
     who, region = licensee(environment, catalog), environment.platform.region
+    engine = running_release(environment)
     for route in routes:
         exempt = Exemption("region", route.name) in exemptions
         inside = exempt or stays_in_region(route.route.residency, region, catalog)
@@ -66,13 +69,21 @@ def hosting_rights(
                 barred.add((route.name, model.key))
                 omissions.append(Omission(Candidate(model=model.key), cause, route.name))
                 continue
-            lacking = {way.name: why for way in ways if (why := unserved(model, catalog.engine, way)) is not None}
+            refused = {way.name: unserved(model, catalog.engine, way, engine) for way in ways}
+            lacking = {name: why for name, why in refused.items() if why is not None}
             without_engine.update((model.key, name) for name in lacking)
             if lacking and len(lacking) == len(ways):  # told once, and not for each precision
                 lacking = {"": lacking[ways[0].name]}
             for name, why in lacking.items():
                 omissions.append(Omission(Candidate(model=model.key, quantization=name), EngineLacks(why), route.name))
     return HostingRights(frozenset(barred), frozenset(without_engine), tuple(omissions))
+
+
+def running_release(environment: Environment) -> str:
+    """Return the release of the engine that pools run: that of the stated image where its tag tells one, else that of
+    the charts."""
+    stated = Version.of_tag(tag_of(environment.platform.engine.image))
+    return DEPLOYED if stated is None else stated.text
 
 
 def stays_in_region(residency: Sequence[str], region: str, catalog: Catalog) -> bool:

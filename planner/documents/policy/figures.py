@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from planner.documents.policy.subject import Finding, Subject, above
 from planner.domain.discounts import LISTED
 from planner.domain.engine import Version
+from planner.domain.engine_image import tag_of
 from planner.domain.policy import CountLimits, GrowthLimits, MinimumVersions, PriceAges, ShareLimits, UsdLimits
 from planner.domain.prices import earliest_day
 from planner.money.cost import UNPRICED
 from planner.plan.cost import CostLine
 from planner.words.units import MS_PER_DAY, show_share, show_usd
 
-ENGINE_TAG = re.compile(r"(v?[0-9]+(?:\.[0-9]+){1,3}(?:\.post[0-9]+)?)(?:[-+](?!.*(?:rc|dev|alpha|beta|nightly)).+)?")
-"""The tag of an image that names a release, with what it was built for, like `v0.33.0-cu129`. What comes before a
-release has its number and is none."""
 NO_BASE = "not judged: there is no base to compare with"
 
 
@@ -121,21 +118,26 @@ def price_age(rule: PriceAges, subject: Subject) -> Iterator[Finding]:
 
 
 def engine_version(rule: MinimumVersions, subject: Subject) -> Iterator[Finding]:
-    """Judge the version of the engine that would run."""
+    """Judge the version of the engine that would run, by the plan's image where it names one, and of its canary."""
     if not subject.plan.pools:
         yield Finding("pass", "the plan runs no engine")
         return
-    number = ENGINE_TAG.fullmatch(subject.engine or "")
-    if number is None:
-        told = f": `{subject.engine}` is none" if subject.engine else ""
-        yield Finding(rule.unknown, f"not judged: the version of the engine is not known here{told}")
-        return
-    running = Version.of(number[1])
+    stated = subject.plan.platform.engine
+    yield _engine(rule, tag_of(stated.image) if stated and stated.image else subject.engine)
+    if stated is not None and stated.canary is not None:
+        found = _engine(rule, tag_of(stated.canary.image))
+        yield Finding(found.state, f"canary: {found.message}")
+
+
+def _engine(rule: MinimumVersions, tag: str | None) -> Finding:
+    running = Version.of_tag(tag)
+    if running is None:
+        told = f": `{tag}` is none" if tag else ""
+        return Finding(rule.unknown, f"not judged: the version of the engine is not known here{told}")
     for state, least in (("deny", rule.deny), ("warn", rule.warn)):
         if least is not None and running < Version.of(least):
-            yield Finding("deny" if state == "deny" else "warn", f"{subject.engine} is below {least}")
-            return
-    yield Finding("pass", f"{subject.engine}, at least {rule.warn or rule.deny}")
+            return Finding("deny" if state == "deny" else "warn", f"{tag} is below {least}")
+    return Finding("pass", f"{tag}, at least {rule.warn or rule.deny}")
 
 
 def _ages(line: CostLine) -> bool:

@@ -100,3 +100,17 @@ def test_suggestions_leave_out_what_the_engine_does_not_serve() -> None:
 
     assert against(SHIPPED) == ""
     assert "from 99.0 on" in against(later(classes=("GptOssForCausalLM",)))
+
+
+def test_the_stated_image_says_which_release_runs() -> None:
+    """A newer image serves what the charts' engine does not; a tag that tells nothing leaves the charts' release."""
+    catalog = later(classes=("GptOssForCausalLM",))
+
+    def fallen(image: str) -> list[str]:
+        stated = text("qwen3-8b, gpt-oss-20b").replace("use1-az6]}", f"use1-az6], engine: {{image: '{image}'}}}}")
+        asked = Inputs(parse(stated, "case.yaml")[0], catalog, load_coefficients(), {})
+        return [o.candidate.model for o in survey(asked).omissions if o.kind == "engine"]
+
+    assert fallen("vllm/vllm-openai:v99.0") == []
+    assert fallen("vllm/vllm-openai:v98.0-cu130") == ["gpt-oss-20b"]
+    assert fallen("vllm/vllm-openai:nightly") == ["gpt-oss-20b"]

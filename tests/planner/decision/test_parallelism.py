@@ -9,7 +9,7 @@ from functools import lru_cache
 import pytest
 
 from infra.sizing import replica_share
-from infra.values import priority_class, vllm
+from infra.values import vllm
 from planner.decision.candidates.candidate import Candidate
 from planner.decision.candidates.market import Market, survey
 from planner.decision.candidates.omissions import DoesNotLoad, Omission, counts_by_kind
@@ -216,7 +216,6 @@ def test_the_pod_has_the_flags_and_gpus_of_the_lock() -> None:
         store_cidrs=["52.216.0.0/15"],
         image=None,
     )
-    assert values["priorityClass"]["name"] == priority_class(8)
     assert values["resources"]["requests"] == replica_share(group, 8).quantities()
     pod = container(render("vllm", json.loads(json.dumps(values))))
     flags = {"--tensor-parallel-size=1", "--data-parallel-size=8", "--enable-expert-parallel", "--api-server-count=1"}

@@ -15,7 +15,7 @@ from planner.documents.risks import KINDS, lost_latencies, risks
 from planner.edges.catalog_files import load_catalog
 from planner.words.spans import read
 from tests.planner.documents.changes_of_plans import CHANGES, made
-from tests.planner.plans import API, ENVIRONMENT, bent, lock, plan
+from tests.planner.plans import API, CHAT_POOL, ENVIRONMENT, bent, lock, plan
 
 DOCUMENT = read(ENVIRONMENT, "environments/prod.yaml")
 STRICT: Mapping[str, Any] = {
@@ -186,6 +186,34 @@ def test_who_may_call_the_gateway_is_told() -> None:
         "the gateway can be called by shared of namespace edge"
     ]
     assert found(lock(outside), lock()) == found(lock(shared), lock()) == ()
+
+
+OLD_IMAGE, NEW_IMAGE = "vllm/vllm-openai:v0.33.0", "vllm/vllm-openai:v0.34.0"
+
+
+def engine(image: str | None, canary: str | None) -> Lock:
+    tried = {"canary": {"image": canary, "replicas": {CHAT_POOL: 1}}} if canary else {}
+    named = {"image": image} if image else {}
+    return lock(bent(plan(), {"platform/engine": {**named, **tried}})) if named or tried else lock()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ((None, None), (None, NEW_IMAGE), [f"{NEW_IMAGE} on 1 of 2 {CHAT_POOL}"]),
+        ((OLD_IMAGE, NEW_IMAGE), (NEW_IMAGE, None), [f"{OLD_IMAGE} → {NEW_IMAGE}, which was tried as a canary"]),
+        ((None, None), (NEW_IMAGE, None), [f"that of the charts → {NEW_IMAGE}, which was no canary before"]),
+        ((OLD_IMAGE, NEW_IMAGE), (OLD_IMAGE, None), []),
+        ((OLD_IMAGE, NEW_IMAGE), (OLD_IMAGE, NEW_IMAGE), []),
+    ],
+)
+def test_another_image_of_the_engine_is_told(
+    old: tuple[str | None, str | None], new: tuple[str | None, str | None], told: list[str]
+) -> None:
+    risks_found = found(engine(*old), engine(*new))
+    assert [risk.kind for risk in risks_found] == ["engine"] * len(told)
+    for risk, words in zip(risks_found, told, strict=True):
+        assert words in risk.what
 
 
 def test_refused_prompts_and_a_lost_api_are_told() -> None:

@@ -7,12 +7,16 @@ import math
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.document import parse_policy
 from gateway.policy import Policy
 from planner.documents.lock import Lock
-from planner.documents.routing import Addresses, api_name, clock, policy, release_name
+from planner.documents.routing import Addresses, api_name, clock, policy, release_name, without_canaries
 from planner.edges.catalog_files import load_catalog
+from planner.plan.fleet import Replicas
+from planner.plan.plan import Plan
 from tests.planner.plans import API, CHAT_POOL, PRIVATE, bent, lock, plan
 from twin.engine.clock import EngineClock
 
@@ -148,3 +152,62 @@ def test_a_coefficient_of_a_newer_lock_does_not_reach_the_twin(sealed: Lock) -> 
     newer = bent(plan(), {"pools/0/clock/speculative_ms": "0.1"})
     assert set(clock(newer.pools[0])["step"]) == set(clock(sealed.plan.pools[0])["step"])
     EngineClock.model_validate(clock(newer.pools[0]))
+
+
+NEW = "vllm/vllm-openai:v0.34.0"
+
+
+def with_canary(whole: Plan, replicas: dict[str, int]) -> Lock:
+    return lock(bent(whole, {"platform/engine": {"canary": {"image": NEW, "replicas": replicas}}}))
+
+
+def test_a_pool_with_a_canary_is_two_pools_of_one_model(sealed: Lock) -> None:
+    tried = with_canary(plan(), {CHAT_POOL: 1})
+    before, after = read(policy(sealed)), read(policy(tried))
+    canary = after.pools[f"{CHAT_POOL}-canary"]
+    assert after.pools.keys() - before.pools.keys() == {f"{CHAT_POOL}-canary"}
+    assert canary.address == f"vllm-{CHAT_POOL}-canary.serving.svc.cluster.local:8000"
+    assert canary.model_copy(update={"address": before.pools[CHAT_POOL].address}) == before.pools[CHAT_POOL]
+    assert after.pools[CHAT_POOL] == before.pools[CHAT_POOL]
+    assert after.routes["extraction"] == before.routes["extraction"]
+
+
+TAKEN = st.integers(2, 100).flatmap(lambda n: st.tuples(st.just(n), st.integers(1, n - 1)))
+"""Replicas of a pool, and how many of them a canary takes over."""
+
+
+@settings(deadline=None, max_examples=25)
+@given(TAKEN, st.sampled_from([CHAT_POOL, PRIVATE]))
+def test_each_weight_is_split_by_replicas_and_nothing_of_it_is_lost(counts: tuple[int, int], name: str) -> None:
+    replicas, tried = counts
+    whole = plan()
+    pools = [p.model_copy(update={"replicas": Replicas(min=replicas, max=replicas)}) for p in whole.pools]
+    resized = whole.model_copy(update={"pools": tuple(pools)})
+    plain = policy(lock(resized))
+    split = policy(with_canary(resized, {name: tried}))
+    for route, document in split["routes"].items():
+        for band, before in zip(document["bands"], plain["routes"][route]["bands"], strict=True):
+            weights = dict(band["weights"])
+            canary = weights.pop(f"{name}-canary", 0.0)
+            if name in before["weights"]:
+                assert canary == pytest.approx(before["weights"][name] * tried / replicas, abs=1e-6)
+                assert canary > 0
+                weights[name] += canary
+            assert weights == pytest.approx(before["weights"], abs=1e-12)
+            assert band["api_share"] == before["api_share"]
+    restricted = read(split).routes["extraction"]
+    assert (restricted.privacy, restricted.fallback, restricted.overflow) == ("restricted", (), "refuse")
+
+
+def test_an_adapter_is_asked_for_at_the_canary_too() -> None:
+    adapted = bent(plan(), {"routes/0/adapters": {CHAT_POOL: "acme-support"}})
+    models = policy(with_canary(adapted, {CHAT_POOL: 1}))["routes"]["chat"]["models"]
+    assert models == {CHAT_POOL: "acme-support", f"{CHAT_POOL}-canary": "acme-support"}
+
+
+def test_a_rehearsal_plays_the_plan_without_canaries(sealed: Lock) -> None:
+    tried = with_canary(plan(), {CHAT_POOL: 1})
+    played = policy(without_canaries(tried))
+    assert played["pools"] == policy(sealed)["pools"]
+    assert played["routes"] == policy(sealed)["routes"]
+    assert played["lock_digest"] == tried.digests.content

@@ -142,3 +142,19 @@ def test_another_context_is_another_cluster() -> None:
         p for name, p in parts(on_own_cluster(plan()), on_own_cluster(plan(), "den")).items() if "platform" in name
     ]
     assert "destroy it there first" in platform.order
+
+
+def test_a_canary_takes_places_of_its_pool_and_an_image_restarts_it() -> None:
+    new = "vllm/vllm-openai:v0.34.0"
+    tried = bent(plan(), {"platform/engine": {"canary": {"image": new, "replicas": {CHAT_POOL: 1}}}})
+    raised = parts(plan(), tried)
+    assert raised.keys() == {f"pool {CHAT_POOL}"}  # and no machine, no route, no dollar
+    (change,) = raised[f"pool {CHAT_POOL}"].changes
+    assert change == f"canary of the engine: none → 1 of 2 replicas on {new}"
+    assert raised[f"pool {CHAT_POOL}"].order.startswith("those replicas give their places to the canary's")
+    back = parts(tried, plan())[f"pool {CHAT_POOL}"]
+    assert back.order.startswith("the canary's replicas give their places back")
+    moved = parts(tried, bent(plan(), {"platform/engine": {"image": new}}))
+    assert moved.keys() == {f"pool {pool.name}" for pool in plan().pools}
+    assert f"image of the engine: that of the charts, or of the stack → {new}" in moved[f"pool {PRIVATE}"].changes
+    assert "restart one after the other" in moved[f"pool {CHAT_POOL}"].order

@@ -204,6 +204,20 @@ OTHERWISE: dict[str, tuple[str, dict[str, Any], dict[str, Any], str, str]] = {
         "deny",
         "not judged",
     ),
+    "engine of the lock": (
+        "engine_version",
+        {"deny": "0.34"},
+        {"engine": "v0.99.0", "lock": {"platform/engine": {"image": "vllm/vllm-openai:v0.33.0"}}},
+        "deny",
+        "v0.33.0 is below 0.34",
+    ),
+    "engine of a canary": (
+        "engine_version",
+        {"warn": "0.33"},
+        {"lock": {"platform/engine": {"canary": {"image": "vllm/vllm-openai:v0.32.0", "replicas": {}}}}},
+        "warn",
+        "canary: v0.32.0 is below 0.33",
+    ),
     "engine unknown": ("engine_version", {"warn": "0.1"}, {"engine": None}, "warn", "not known here"),
     "engine of a tag": (
         "engine_version",
