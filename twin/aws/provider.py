@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from twin.aws import control_planes, faults, instances, pace
+from twin.aws import control_planes, faults, instances, pace, tagged
 from twin.aws.account import Account
 from twin.aws.kinds import GeneratedName, ResourceKind
 from twin.aws.registry import function_of, kind_of
@@ -182,6 +182,7 @@ class AwsProvider(ImitatedProvider):
                 pace.require_rest(kind, record, "delete")
                 before = ResourceState(old.id, record.inputs, record.outputs)
                 kind.delete(self._account(state, world, record.inputs), before)
+                tagged.remember(state, kind.token, old.id, record)
                 pace.begin(record, kind, "delete")
                 if record.status() is None:
                     del state.records[kind.token][old.id]
