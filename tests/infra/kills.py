@@ -57,6 +57,10 @@ AFTERLIFE = {"aws:kms/key:Key"}
 LATE = {"kind": "lag", "seconds": 3600}
 """The list by tags goes on showing what is gone."""
 MOST_RUNS = 20
+MOST_READ = 120
+"""Most resources that a `refresh` reads before it is killed."""
+EACH = {"aws:route53/record:Record": ("*-address", "*-certificate")}
+"""Names of resources that are found again in different ways, by their type."""
 OWNER = "spillway-prod"
 _WORK = frozenset({"create", "update", "delete", "import", "create-replacement", "delete-replaced"})
 _STEPS = {"up": _WORK, "destroy": _WORK, "refresh": frozenset({"refresh"})}
@@ -71,6 +75,7 @@ class Survival:
     last: the run that came to its end.
     again: a preview after it.
     names: how often AWS holds each type and name.
+    in_cluster: how many objects of the environment stand in the cluster.
     unknown: what AWS or the cluster holds and the state does not know.
     read: the `refresh` that came to its end.
     gone: the `destroy` that came to its end.
@@ -82,6 +87,7 @@ class Survival:
     last: Outcome | None = None
     again: Outcome | None = None
     names: Counter[tuple[str, str]] = field(default_factory=Counter)
+    in_cluster: int = 0
     unknown: set[tuple[str, str]] = field(default_factory=set)
     read: Outcome | None = None
     gone: Outcome | None = None
@@ -100,19 +106,23 @@ class Kills:
 
 def aws_half(folder: Path) -> Engine:
     """The AWS half of the program on a stage of its own, with its lock written."""
-    root = checkout(folder / "checkout")
-    (root / "__main__.py").unlink()
-    (root / "__main__.py").write_text(AWS_HALF)
+    root = _aws_half_only(checkout(folder / "checkout"))
     locks.write(root / "environments", locks.plan())
     engine = Engine(stage(folder / "stage"), root, "prod", {"SPILLWAY_RUNNER": "inside"})
     engine.extra["SPILLWAY_TWIN_MINUTE"] = SECONDS_OF_A_MINUTE
     return engine
 
 
-def whole(folder: Path, cluster: RunningCluster) -> Engine:
-    """The whole program on a stage of its own: its lock is written, its secrets are made and have values."""
+def whole(folder: Path, cluster: RunningCluster | None) -> Engine:
+    """Everything that the program registers on a stage of its own; without a cluster, the AWS half of it.
+
+    Its lock is written, its secrets are made and have values. The list by tags is late.
+    """
     root = checkout(folder / "checkout")
-    engine = Engine(stage(folder / "stage", cluster=cluster.folder), root, "prod", {"SPILLWAY_RUNNER": "inside"})
+    if cluster is None:
+        _aws_half_only(root)
+    place = stage(folder / "stage", cluster=cluster.folder if cluster else None)
+    engine = Engine(place, root, "prod", {"SPILLWAY_RUNNER": "inside"})
     engine.extra["SPILLWAY_TWIN_MINUTE"] = SECONDS_OF_A_MINUTE
     for key, value in locks.IMAGES.items():
         engine.configure(key, value)
@@ -127,13 +137,19 @@ def whole(folder: Path, cluster: RunningCluster) -> Engine:
     return engine
 
 
+def _aws_half_only(root: Path) -> Path:
+    (root / "__main__.py").unlink()
+    (root / "__main__.py").write_text(AWS_HALF)
+    return root
+
+
 def lose(engine: Engine, types: Iterable[str], found: Survival) -> set[str]:
     """Bring the environment up while AWS's answer to the first order of each of these types gets lost.
 
     What a kill leaves is the same, but here it is certain to be left, of each type. The answer is the types whose
     answer was lost.
     """
-    wanted = [{"kind": "lost", "type": token} for token in sorted(types)]
+    wanted = [{"kind": "lost", "type": token, "name": name} for token in sorted(types) for name in EACH.get(token, "*")]
     faults.put(engine.account, [LATE, *wanted])
     lost: set[str] = set()
     for _ in range(MOST_RUNS):
@@ -156,9 +172,10 @@ def survive(engine: Engine, cluster: RunningCluster | None, seed: int, kills: Ki
     found.again = engine.preview()
     held = [(token, record.name) for token, record in _held(engine)]
     found.names = Counter(held)
-    found.unknown = _unknown(engine, cluster, held)
+    standing = {*objects(cluster)} if cluster else set()
+    found.in_cluster, found.unknown = len(standing), _unknown(engine, standing, held)
     if kills.refresh:
-        _strike(engine, "refresh", kills.refresh, 10 * kills.most_steps, drawn, found)
+        _strike(engine, "refresh", kills.refresh, MOST_READ, drawn, found)
         found.read = engine.refresh()
     _strike(engine, "destroy", kills.destroy, kills.most_steps, drawn, found)
     found.gone = engine.destroy()
@@ -190,11 +207,12 @@ def _held(engine: Engine) -> Iterator[tuple[str, Any]]:
             yield token, record
 
 
-def _unknown(engine: Engine, cluster: RunningCluster | None, held: list[tuple[str, str]]) -> set[tuple[str, str]]:
+def _unknown(engine: Engine, standing: set[tuple[str, str]], held: list[tuple[str, str]]) -> set[tuple[str, str]]:
+    """What AWS holds, or what stands in the cluster, beside the state's resources."""
     resources = engine.stack_export()["deployment"].get("resources", ())
     at_aws = {(item["type"], item["urn"].rsplit("::", 1)[-1]) for item in resources}
     in_cluster = {tuple(kind_and_name(item["urn"]).split(" ", 1)) for item in resources}
-    return (set(held) - at_aws) | ({*objects(cluster)} - in_cluster if cluster else set())
+    return (set(held) - at_aws) | (standing - in_cluster)
 
 
 def _strike(engine: Engine, verb: str, kills: int, most_steps: int, drawn: random.Random, found: Survival) -> None:

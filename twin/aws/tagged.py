@@ -147,7 +147,8 @@ def _firewall_rule(aws: Account, arguments: Properties) -> Properties:
     for token, lets_out in _RULES.items():
         record = aws.state.records.get(token, {}).get(identifier)
         if record is not None:
-            return {**record.outputs, "id": identifier, "isEgress": lets_out, "tags": _tags(record)}
+            told = {"arn": record.outputs["arn"], "isEgress": lets_out, "tags": _tags(record)}
+            return {**arguments, **told, "id": identifier}
     message = "no matching EC2 Security Group Rule found"
     raise AwsError("ec2", "DescribeSecurityGroupRules", "InvalidSecurityGroupRuleId.NotFound", message)
 
@@ -190,6 +191,8 @@ def _cloud_control(aws: Account, arguments: Properties) -> Properties:
     return {**arguments, "id": identifier, "properties": "{}"}
 
 
+_TOLD: Final = ("arn", "name", "region", "state", "status")
+"""What an answer about one resource says of it; the types of all else differ from those of the resource."""
 _OF_CLOUD_CONTROL: Final = {
     "AWS::EC2::FlowLog": "aws:ec2/flowLog:FlowLog",
     "AWS::EKS::PodIdentityAssociation": "aws:eks/podIdentityAssociation:PodIdentityAssociation",
@@ -209,7 +212,8 @@ def _of_record(token: str, noun: str, *names: str) -> AwsFunction:
         if record is None:
             message = f"reading {noun} ({identifier}): couldn't find resource"
             raise AwsError(token.split(":")[1].split("/")[0], "Describe", "NotFound", message)
-        return {**pace.seen(record), "id": identifier, "tags": _tags(record)}
+        told = {key: value for key, value in pace.seen(record).items() if key in _TOLD}
+        return {**arguments, **told, "id": identifier, "tags": _tags(record)}
 
     return answer
 
