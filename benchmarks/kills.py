@@ -25,7 +25,7 @@ from infra.found_again import AGAIN, BY_QUESTION, BY_TAGS
 from tests.infra.kills import AFTERLIFE, Kills, Survival, lose, survive, whole
 from twin.cluster import LocalCluster
 
-TYPES = BY_TAGS | BY_QUESTION.keys() | AGAIN.keys()
+TYPES = {*BY_TAGS, *BY_QUESTION, *AGAIN}
 SECRET = {"aws:secretsmanager/secret:Secret"}
 """What is made before all else, and has its values when the kills begin."""
 
@@ -50,10 +50,10 @@ def main() -> int:
             told, kills = early.told, Kills(0)
         found = survive(engine, cluster, options.seed, kills)
     found.told = [*told, *found.told]
-    faults = _told(found)
+    rows = _told(found)
     if unstruck:
         print(f"{'answers never lost':22} {sorted(unstruck)}")
-    for name, value in faults.items():
+    for name, value in rows.items():
         print(f"{name:22} {value}")
     print(f"{'seconds':22} {time.monotonic() - began:.0f}")
     return int(not is_whole(found) or bool(unstruck))
@@ -85,6 +85,7 @@ def _told(found: Survival) -> dict[str, object]:
         "held twice": sorted(name for name, count in found.names.items() if count > 1),
         "not in the state": sorted(found.unknown),
         "last up ended with": found.last.status,
+        **({"last up said": found.last.diagnostics} if found.last.status else {}),
         "changes in a preview": found.again.changed(),
         "last refresh ended with": found.read.status if found.read else "none",
         "last destroy ended with": found.gone.status,

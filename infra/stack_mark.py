@@ -8,11 +8,15 @@ resources get the tag in place.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 
 import pulumi
 from pulumi.runtime.sync_await import _sync_await as wait_for
 
+from infra.deployed import Recorded
+
+PROVIDER = "pulumi:providers:aws"
 DIGITS = 7
 
 
@@ -27,11 +31,23 @@ def digits_of(text: str) -> str:
     return text.rpartition("/")[2]
 
 
-def known_mark(provider: pulumi.ProviderResource) -> str | None:
+def known_mark(provider: pulumi.ProviderResource, state: Recorded) -> str | None:
     """Return the mark of a provider that is registered; None in the preview of a stack that has none yet."""
+    if pulumi.runtime.is_dry_run() and not any(token == PROVIDER for token, _ in state):
+        return None  # the engine gives out an id that it will not keep
+    return mark(wait_for(_identifier(provider)))
 
-    async def identifier() -> str | None:
-        return await provider.id.future() if await provider.id.is_known() else None
 
-    found = wait_for(identifier())
-    return None if found is None else mark(found)
+def later() -> pulumi.Output[str]:
+    """Return the mark that a preview does not know."""
+    nothing: asyncio.Future[set[pulumi.Resource]] = asyncio.Future()
+    text: asyncio.Future[str] = asyncio.Future()
+    known: asyncio.Future[bool] = asyncio.Future()
+    nothing.set_result(set())
+    text.set_result("")
+    known.set_result(False)
+    return pulumi.Output(nothing, text, known)
+
+
+async def _identifier(provider: pulumi.ProviderResource) -> str:
+    return str(await provider.id.future())

@@ -25,7 +25,7 @@ from infra.deployed import Recorded
 from infra.naming import ENVIRONMENT_TAG, RESOURCE_TAG, STACK_TAG
 from infra.other_stacks import NAMED_BY_ENVIRONMENT, OtherStacks
 from infra.presence import Stray, is_there
-from infra.stack_mark import digits_of, known_mark, mark
+from infra.stack_mark import digits_of, known_mark, later
 from infra.stray_costs import told
 from infra.telling import warn
 from infra.untagged import BUDGET, Key, Untagged
@@ -66,8 +66,8 @@ class Adoption:
         self._others = OtherStacks(self._asking)
         self._nameless: list[str] = []
         listed = self._listed()  # the first question registers the provider, whose id is in the mark
-        self._mark = known_mark(provider)
-        self._tag: pulumi.Input[str] = self._mark or provider.id.apply(mark)
+        self._mark = known_mark(provider, state)
+        self._tag: pulumi.Input[str] = self._mark or later()
         self._strays = self._own(listed)
         self._untagged = Untagged(
             environment, plan.platform.account, self._asking, state, self._mark, self._others, self._id_of

@@ -26,7 +26,7 @@ def test_of_each_type_what_aws_made_unheard_is_found_again(tmp_path: Path) -> No
     _require_whole(survive(engine, None, seed=13, kills=Kills(0)))
 
 
-def test_a_whole_environment_comes_up_and_goes_through_kills(cluster: RunningCluster, tmp_path: Path) -> None:
+def test_an_environment_comes_up_through_kills_and_leaves_nothing(cluster: RunningCluster, tmp_path: Path) -> None:
     found = survive(whole(tmp_path, cluster), cluster, seed=13, kills=Kills(2, 1, 1, most_steps=60))
     assert {verb: len(steps) for verb, steps in found.kills.items()} == {"up": 2, "refresh": 1, "destroy": 1}
     assert found.in_cluster > 20

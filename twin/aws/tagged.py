@@ -33,7 +33,7 @@ AwsFunction = Callable[[Account, Properties], Properties]
 def _resources(aws: Account, arguments: Properties) -> Properties:
     wanted = {one["key"]: set(one.get("values") or ()) for one in arguments.get("tagFilters") or ()}
     listed = {arn: record.outputs.get("tagsAll") or {} for arn, record in _in_region(aws)}
-    rows = [
+    rows: list[Properties] = [
         {"resourceArn": arn, "tags": tags, "complianceDetails": []}
         for arn, tags in {**_still_listed(aws), **listed}.items()
         if _has(tags, wanted)
@@ -53,8 +53,9 @@ def remember(state: AccountState, token: str, identifier: str, record: ResourceR
 def _still_listed(aws: Account) -> dict[str, dict[str, str]]:
     """Return what is gone and not yet gone from the list."""
     late = faults.seconds_of_lag(aws.state)
-    rows = aws.state.tables.get(_DELETED, {}).items()
-    return {arn: row["tags"] for arn, row in rows if row["region"] == aws.region and time.time() < row["at"] + late}
+    since = time.time() - late
+    rows = aws.state.tables.get(_DELETED, {})
+    return {arn: row["tags"] for arn, row in rows.items() if row["region"] == aws.region and row["at"] > since}
 
 
 def _in_region(aws: Account) -> Iterator[tuple[str, ResourceRecord]]:
