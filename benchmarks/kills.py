@@ -61,7 +61,7 @@ def main() -> int:
 
 def is_whole(found: Survival) -> bool:
     """Tell whether everything converged and nothing was left."""
-    ended = [found.last, found.read, found.gone]
+    ended = [found.last, found.again, found.read, found.gone]
     return (
         all(outcome is None or outcome.status == 0 for outcome in ended)
         and not any(count > 1 for count in found.names.values())
@@ -86,7 +86,7 @@ def _told(found: Survival) -> dict[str, object]:
         "not in the state": sorted(found.unknown),
         "last up ended with": found.last.status,
         **({"last up said": found.last.diagnostics} if found.last.status else {}),
-        "changes in a preview": found.again.changed(),
+        "changes in a preview": found.again.changed() if found.again.status == 0 else found.again.diagnostics,
         "last refresh ended with": found.read.status if found.read else "none",
         "last destroy ended with": found.gone.status,
         "left by destroy": {kind: names for kind, names in found.left.items() if kind not in AFTERLIFE},

@@ -34,7 +34,7 @@ def test_an_environment_comes_up_through_kills_and_leaves_nothing(cluster: Runni
 
 
 def _require_whole(found: Survival) -> None:
-    for outcome in (found.last, found.read, found.gone):
+    for outcome in (found.last, found.again, found.read, found.gone):
         _require_end(outcome)
     assert {name: count for name, count in found.names.items() if count > 1} == {}
     assert found.unknown == set()
