@@ -23,7 +23,7 @@ class _Provider:
 @pytest.fixture(autouse=True)
 def stack() -> None:
     asyncio.set_event_loop(asyncio.new_event_loop())
-    mocks.set_mocks(mocks.MockResourceArgs, "spillway", "prod", preview=False, organization="acme")  # type: ignore[arg-type]
+    mocks.set_mocks(mocks.MockResourceArgs, "spillway", "prod", preview=False, organization="acme")
 
 
 def test_a_mark_names_the_stack_and_its_state() -> None:
