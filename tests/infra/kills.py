@@ -59,8 +59,11 @@ LATE = {"kind": "lag", "seconds": 3600}
 MOST_RUNS = 20
 MOST_READ = 120
 """Most resources that a `refresh` reads before it is killed."""
-EACH = {"aws:route53/record:Record": ("*-address", "*-certificate")}
-"""Names of resources that are found again in different ways, by their type."""
+EACH = {
+    "aws:eks/nodeGroup:NodeGroup": ("system", "gpu-shared", "gpu-vault"),
+    "aws:route53/record:Record": ("*-address", "*-certificate"),
+}
+"""Names of what each must be lost once, by type: resources that are found in different ways, all groups of machines."""
 OWNER = "spillway-prod"
 _WORK = frozenset({"create", "update", "delete", "import", "create-replacement", "delete-replaced"})
 _STEPS = {"up": _WORK, "destroy": _WORK, "refresh": frozenset({"refresh"})}
