@@ -154,16 +154,15 @@ def lose(engine: Engine, types: Iterable[str], found: Survival) -> set[str]:
     """
     wanted = [{"kind": "lost", "type": token, "name": name} for token in sorted(types) for name in EACH.get(token, "*")]
     faults.put(engine.account, [LATE, *wanted])
-    lost: set[str] = set()
+    left = wanted
     for _ in range(MOST_RUNS):
         outcome = engine.up("--continue-on-error")
         found.told += [line for line in outcome.diagnostics if "DEP08" in line]
-        left = {fault["type"] for fault in faults.in_force(engine.account.folder) if fault["kind"] == "lost"}
-        struck, lost = {*types} - left - lost, {*types} - left
-        if not struck:
+        before, left = left, [one for one in faults.in_force(engine.account.folder) if one["kind"] == "lost"]
+        if len(left) == len(before):
             break
     faults.put(engine.account, [LATE])
-    return lost
+    return {*types} - {one["type"] for one in left}
 
 
 def survive(engine: Engine, cluster: RunningCluster | None, seed: int, kills: Kills) -> Survival:
