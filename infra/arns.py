@@ -37,9 +37,10 @@ _FORMS = (
     (r":logs:[^:]*:\d+:log-group:([^:]+)(?::\*)?", "aws:cloudwatch/logGroup:LogGroup", "{0}"),
     (r":ecr:[^:]*:\d+:repository/(.+)", "aws:ecr/repository:Repository", "{0}"),
     (r":acm:[^:]*:\d+:certificate/[\w-]+", "aws:acm/certificate:Certificate", "{arn}"),
+    (r":budgets:[^:]*:(\d+):budget/(.+)", "aws:budgets/budget:Budget", "{0}:{1}"),
     (r":secretsmanager:[^:]*:\d+:secret:.+", "aws:secretsmanager/secret:Secret", "{arn}"),
-    (r":elasticloadbalancing:[^:]*:\d+:loadbalancer/net/.+", "aws:lb/loadBalancer:LoadBalancer", "{arn}"),
-    (r":elasticloadbalancing:[^:]*:\d+:listener/net/.+", "aws:lb/listener:Listener", "{arn}"),
+    (r":elasticloadbalancing:[^:]*:\d+:loadbalancer/\w+/.+", "aws:lb/loadBalancer:LoadBalancer", "{arn}"),
+    (r":elasticloadbalancing:[^:]*:\d+:listener/\w+/.+", "aws:lb/listener:Listener", "{arn}"),
     (r":elasticloadbalancing:[^:]*:\d+:targetgroup/.+", "aws:lb/targetGroup:TargetGroup", "{arn}"),
 )
 _PATTERNS = tuple((re.compile(f"arn:aws[\\w-]*{form}"), token, spelled) for form, token, spelled in _FORMS)

@@ -41,12 +41,11 @@ def may_be_built(plan: Plan, token: str, name: str, reached: Reached) -> bool:
     return reached == "secrets" or token in _AFTER_CLUSTER
 
 
-def told(token: str, identifier: str, usd: float | None, reached: Reached) -> Problem:
+def told(token: str, identifier: str, cost: str, reached: Reached) -> Problem:
     """Return what to say of such a stray.
 
-    usd: what it costs by the plan's bill, USD a month; None where the bill has no line of its type.
+    cost: what it costs, in words.
     """
-    cost = f"it costs about ${usd:,.0f} a month" if usd else "it costs nothing by itself"
     what = token.rpartition(":")[2]
     message = f"{what} {identifier} is at AWS and not in the state, and this run does not come to it; {cost}"
     next_run = {"secrets": "give the secrets their values", "cluster": "run `up` at stage `all`"}.get(

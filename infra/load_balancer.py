@@ -13,6 +13,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.ingress import IDLE_SECONDS, NODE_PORT
+from infra.presence import NAME_TAG
 from planner.plan.ingress import PlannedLoadBalancer
 from planner.words.names import bounded
 
@@ -176,6 +177,7 @@ class LoadBalancer(pulumi.ComponentResource):
             f"{self._name}-clients",
             domain_name=self._args.hostname,
             validation_method="DNS",
+            tags={NAME_TAG: self._args.hostname} if self._args.hostname else None,
             opts=self._own,
         )
         proof = certificate.domain_validation_options[0]

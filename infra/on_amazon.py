@@ -67,11 +67,11 @@ def build(run: Run) -> None:
         pulumi.export("waiting_for", [secret_rules.physical_name(run.prefix, name) for name in empty])
     if empty and not has_cluster(run.state):
         pulumi.log.warn("nothing else is made before these secrets have values, so that nothing else is paid for")
-        adoption.tell_rest()
+        adoption.tell_rest("secrets")
         return
     export_plan(run)
     _Environment(run, provider, options, arns).register()
-    adoption.tell_rest()
+    adoption.tell_rest(run.chosen.stage)
 
 
 class _Environment:

@@ -169,22 +169,50 @@ _ROWS: Mapping[str, Mapping[str, str]] = {
     },
 }
 _QUESTIONS: Mapping[str, str] = {
+    "aws:acm/getCertificate:getCertificate": "acm:ListCertificates acm:DescribeCertificate acm:GetCertificate "
+    "acm:ListTagsForCertificate",
+    "aws:budgets/getBudget:getBudget": "budgets:ViewBudget budgets:ListTagsForResource",
+    # Cloud Control asks as its caller for the two types below.
+    "aws:cloudcontrol/getResource:getResource": "cloudformation:GetResource ec2:DescribeFlowLogs "
+    "eks:DescribePodIdentityAssociation",
+    "aws:cloudwatch/getLogGroup:getLogGroup": "logs:DescribeLogGroups logs:ListTagsForResource",
+    "aws:ec2/getElasticIp:getElasticIp": "ec2:DescribeAddresses",
+    "aws:ec2/getInternetGateway:getInternetGateway": "ec2:DescribeInternetGateways",
+    "aws:ec2/getLaunchTemplate:getLaunchTemplate": "ec2:DescribeLaunchTemplates ec2:DescribeLaunchTemplateVersions",
     "aws:ec2/getNatGateway:getNatGateway": "ec2:DescribeNatGateways",
     "aws:ec2/getPrefixList:getPrefixList": "ec2:DescribePrefixLists",
     "aws:ec2/getRouteTable:getRouteTable": "ec2:DescribeRouteTables",
     "aws:ec2/getRouteTables:getRouteTables": "ec2:DescribeRouteTables",
+    "aws:ec2/getSecurityGroup:getSecurityGroup": "ec2:DescribeSecurityGroups",
     "aws:ec2/getSubnet:getSubnet": "ec2:DescribeSubnets",
     "aws:ec2/getSubnets:getSubnets": "ec2:DescribeSubnets",
     "aws:ec2/getVpc:getVpc": "ec2:DescribeVpcs ec2:DescribeVpcAttribute ec2:DescribeRouteTables",
+    "aws:ec2/getVpcEndpoint:getVpcEndpoint": "ec2:DescribeVpcEndpoints ec2:DescribePrefixLists",
     "aws:ec2/getVpcs:getVpcs": "ec2:DescribeVpcs",
+    "aws:ecr/getPullThroughCacheRule:getPullThroughCacheRule": "ecr:DescribePullThroughCacheRules",
+    "aws:ecr/getRepository:getRepository": "ecr:DescribeRepositories ecr:DescribeImages ecr:ListTagsForResource",
+    "aws:eks/getAccessEntry:getAccessEntry": "eks:DescribeAccessEntry",
+    "aws:eks/getAddon:getAddon": "eks:DescribeAddon",
     "aws:eks/getAddonVersion:getAddonVersion": "eks:DescribeAddonVersions",
     "aws:eks/getCluster:getCluster": "eks:DescribeCluster",
     "aws:eks/getNodeGroup:getNodeGroup": "eks:DescribeNodegroup",
+    "aws:iam/getRole:getRole": "iam:GetRole",
     "aws:iam/getRoles:getRoles": "iam:ListRoles",
     "aws:kms/getKey:getKey": "kms:DescribeKey",
+    "aws:lb/getListener:getListener": "elasticloadbalancing:DescribeListeners "
+    "elasticloadbalancing:DescribeListenerAttributes elasticloadbalancing:DescribeTags",
+    "aws:lb/getLoadBalancer:getLoadBalancer": "elasticloadbalancing:DescribeLoadBalancers "
+    "elasticloadbalancing:DescribeLoadBalancerAttributes elasticloadbalancing:DescribeTags",
+    "aws:lb/getTargetGroup:getTargetGroup": "elasticloadbalancing:DescribeTargetGroups "
+    "elasticloadbalancing:DescribeTargetGroupAttributes elasticloadbalancing:DescribeTags",
     "aws:resourcegroupstaggingapi/getResources:getResources": "tag:GetResources",
+    "aws:route53/getRecords:getRecords": "route53:ListResourceRecordSets",
+    "aws:s3/getBucket:getBucket": "s3:ListBucket",
+    "aws:secretsmanager/getSecret:getSecret": "secretsmanager:DescribeSecret secretsmanager:GetResourcePolicy",
     "aws:secretsmanager/getSecretVersions:getSecretVersions": "secretsmanager:ListSecretVersionIds",
     "aws:ssm/getParameter:getParameter": "ssm:GetParameter",
+    "aws:vpc/getSecurityGroupRule:getSecurityGroupRule": "ec2:DescribeSecurityGroupRules",
+    "aws:vpc/getSecurityGroupRules:getSecurityGroupRules": "ec2:DescribeSecurityGroupRules",
 }
 PERMISSIONS: Mapping[str, frozenset[str]] = {
     kind: frozenset(f"{service}:{action}" for service, actions in row.items() for action in actions.split())

@@ -87,7 +87,16 @@ class Account:
     outputs: dict[str, Any] = field(default_factory=dict)
     tagged: dict[str, dict[str, str]] = field(default_factory=dict)
     status: dict[str, str] = field(default_factory=dict)
-    roles: list[str] = field(default_factory=list)
+    roles: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Tags of roles by name."""
+    rules: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Rules of firewalls by id, as EC2 describes them."""
+    records: list[dict[str, Any]] = field(default_factory=list)
+    """Record sets of the hosted zone."""
+    gone: frozenset[str] = frozenset()
+    """Ids of what is listed by tags and is not there any more."""
+    there: frozenset[str] = frozenset()
+    """Budgets by name and rules of the registry by prefix."""
     filled: frozenset[str] | None = None
     answer: Answer | None = None
     """What answers questions that are not listed below: token and arguments -> answer."""
@@ -117,6 +126,9 @@ class _Cloud(mocks.Mocks):
 
     def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
         answer = _ANSWERS.get(args.token)
+        one = args.token.removeprefix("aws:").rpartition(":")[0] in _OF_ONE
+        if one and not (args.token in _OF_NETWORKS and self.account.answer):
+            return _of_one(self, args.args)
         if answer is None and self.account.answer is not None:
             return self.account.answer(args.token, args.args)
         if answer is None:
@@ -141,7 +153,26 @@ _ANSWERS: Mapping[str, Callable[[_Cloud, Mapping[str, Any]], dict[str, Any]]] = 
             {"resourceArn": arn, "tags": tags, "complianceDetails": []} for arn, tags in cloud.account.tagged.items()
         ]
     },
-    "aws:iam/getRoles:getRoles": lambda cloud, args: {"names": cloud.account.roles, "arns": cloud.account.roles},
+    "aws:iam/getRoles:getRoles": lambda cloud, args: {"names": [*cloud.account.roles], "arns": [*cloud.account.roles]},
+    "aws:iam/getRole:getRole": lambda cloud, args: {
+        "name": args["name"],
+        "arn": ARNS["Role"].format(args["name"]),
+        "tags": cloud.account.roles[args["name"]],
+    },
+    "aws:vpc/getSecurityGroupRules:getSecurityGroupRules": lambda cloud, args: {"ids": [*cloud.account.rules]},
+    "aws:vpc/getSecurityGroupRule:getSecurityGroupRule": lambda cloud, args: cloud.account.rules[
+        args["securityGroupRuleId"]
+    ],
+    "aws:route53/getRecords:getRecords": lambda cloud, args: {"resourceRecordSets": cloud.account.records},
+    "aws:ecr/getPullThroughCacheRule:getPullThroughCacheRule": lambda cloud, args: _if(
+        args["ecrRepositoryPrefix"] in cloud.account.there
+    ),
+    "aws:budgets/getBudget:getBudget": lambda cloud, args: _if(args["name"] in cloud.account.there),
+    "aws:acm/getCertificate:getCertificate": lambda cloud, args: {
+        "arn": next(
+            (arn for arn in cloud.account.tagged if ":certificate/" in arn and arn not in cloud.account.gone), ""
+        )
+    },
     "aws:eks/getCluster:getCluster": lambda cloud, args: _status(cloud.account, args["name"]),
     "aws:eks/getNodeGroup:getNodeGroup": lambda cloud, args: _status(cloud.account, args["nodeGroupName"]),
     "aws:eks/getAddonVersion:getAddonVersion": lambda cloud, args: {
@@ -155,13 +186,39 @@ _ANSWERS: Mapping[str, Callable[[_Cloud, Mapping[str, Any]], dict[str, Any]]] = 
 
 
 class NotFoundError(grpc.RpcError):
-    """AWS does not know what was asked for."""
+    """AWS does not know what was asked for. The provider says it so."""
 
     def code(self) -> grpc.StatusCode:
         return grpc.StatusCode.UNKNOWN
 
     def details(self) -> str:
-        return "ResourceNotFoundException"
+        return "reading it: couldn't find resource"
+
+
+_OF_ONE = (
+    *("cloudcontrol/getResource", "cloudwatch/getLogGroup", "ec2/getElasticIp", "ec2/getInternetGateway"),
+    *("ec2/getLaunchTemplate", "ec2/getNatGateway", "ec2/getRouteTable", "ec2/getSecurityGroup", "ec2/getSubnet"),
+    *("ec2/getVpc", "ec2/getVpcEndpoint", "ecr/getRepository", "eks/getAccessEntry", "eks/getAddon", "kms/getKey"),
+    *("lb/getListener", "lb/getLoadBalancer", "lb/getTargetGroup", "s3/getBucket", "secretsmanager/getSecret"),
+)
+"""Questions for one resource, whose answer says here no more than that it is there."""
+
+
+def _of_one(cloud: _Cloud, args: Mapping[str, Any]) -> dict[str, Any]:
+    asked = {str(value) for value in args.values()}
+    if asked & cloud.account.gone:
+        raise NotFoundError
+    return {"id": "", "state": "available", "keyState": "Enabled", "routeTableId": "rtb-0a", "routes": []}
+
+
+_OF_NETWORKS = tuple(f"aws:ec2/{name}:{name}" for name in ("getRouteTable", "getSubnet", "getVpc"))
+"""What a network that is there already is asked for, too."""
+
+
+def _if(is_there: bool) -> dict[str, Any]:
+    if not is_there:
+        raise NotFoundError
+    return {"id": ""}
 
 
 def _status(account: Account, name: str) -> dict[str, Any]:
@@ -177,7 +234,7 @@ def run_program(name: str, config: Mapping[str, str], account: Account | None = 
     # Pulumi asks the main thread for its event loop; a test that used `asyncio.run` before this one has taken it away.
     asyncio.set_event_loop(asyncio.new_event_loop())
     cloud = _Cloud(account or Account())
-    mocks.set_mocks(cloud, project="spillway", stack=name, preview=False)
+    mocks.set_mocks(cloud, project="spillway", stack=name, preview=False, organization="organization")
     root = stack.get_root_resource()
     assert root is not None
     root._transformations = []  # of the run before, as the root outlives it

@@ -39,15 +39,15 @@ def account() -> Account:
     return Account(answer=answering(answers()))
 
 
-def everything() -> Plan:
+def everything(hosted_zone: str = "Z1", boundary: str | None = BOUNDARY) -> Plan:
     """The plan that registers every type."""
-    cluster = locks.behind_balancer(**locks.FROM_INTERNET).platform.cluster
+    cluster = locks.behind_balancer(**{**locks.FROM_INTERNET, "hosted_zone": hosted_zone}).platform.cluster
     assert cluster is not None
     cluster = locks.SUPPLIED.model_copy(update={"load_balancer": cluster.load_balancer})
     return locks.on_platform(
         locks.plan(cluster=cluster),
         alerts=locks.ALERTS,
-        boundary=BOUNDARY,
+        boundary=boundary,
         public_cidrs=("203.0.113.7/32",),
         image_mirror="ecr",
         ingress=PlannedIngress(hostname="llm.example.com"),

@@ -73,3 +73,28 @@ def test_a_broken_file_is_named(program: Program) -> None:
     (program.store.folder / "faults.json").write_text("[")
     with pytest.raises(StoreError, match=r"faults\.json"):
         program.create(LOGS, "l")
+
+
+def test_an_answer_gets_lost_after_aws_has_done_its_part(program: Program) -> None:
+    faults.put(program.store, [{"kind": "lost", "type": "LogGroup"}])
+    with pytest.raises(OperationError, match="connection reset"):
+        program.create(LOGS, "l")
+    assert len(program.store.load().records[LOGS]) == 1
+    assert faults.in_force(program.store.folder) == []
+
+
+def test_the_list_by_tags_may_be_late(program: Program) -> None:
+    def listed() -> list[str]:
+        found = program.provider.invoke("aws:resourcegroupstaggingapi/getResources:getResources", {})
+        return [row["resourceArn"] for row in found["resourceTagMappingLists"]]
+
+    program.create(LOGS, "l", tags={"a": "b"})
+    (arn,) = listed()
+    program.delete("l")
+    assert listed() == []
+    faults.put(program.store, [{"kind": "lag", "seconds": 60}])
+    assert listed() == [arn]
+    with pytest.raises(OperationError, match="couldn't find resource"):
+        program.provider.invoke("aws:cloudwatch/getLogGroup:getLogGroup", {"name": arn.rpartition(":")[2]})
+    faults.put(program.store, [{"kind": "lag", "seconds": 0}])
+    assert listed() == []

@@ -65,7 +65,7 @@ def _fault(store: Store, options: argparse.Namespace) -> list[str]:
         faults.put(store, [])
         return ["no faults"]
     if options.kind is None:
-        raise ValueError("which fault? give a kind (quota, capacity, throttle, slow, kill) or --clear")
+        raise ValueError("which fault? give a kind (quota, capacity, throttle, slow, kill, lost, lag) or --clear")
     fault = faults.with_defaults({"kind": options.kind, **_pairs(options.settings)})
     faults.put(store, [*faults.in_force(store.folder), fault])
     return [json.dumps(fault)]

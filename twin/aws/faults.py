@@ -8,6 +8,8 @@
     {"kind": "throttle", "operation": "create", "type": "NodeGroup", "times": 1}
     {"kind": "slow", "operation": "*", "type": "*", "seconds": 3}
     {"kind": "kill", "operation": "create", "type": "NodeGroup", "moment": "after"}
+    {"kind": "lost", "operation": "create", "type": "*", "times": 1}              AWS did it, and its answer got lost
+    {"kind": "lag", "seconds": 60}                    the list by tags shows what is gone for so long
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ _FIELDS: Final[Mapping[str, tuple[dict[str, Any], frozenset[str]]]] = {
     # kind -> fields with their defaults, and which of them must be given
     "quota": ({"code": None, "vcpus": None}, frozenset({"code", "vcpus"})),
     "capacity": ({"instance_type": "*", "zone": "*"}, frozenset()),
+    "lag": ({"seconds": 60}, frozenset()),
+    "lost": ({"operation": "create", "type": "*", "name": "*", "times": 1}, frozenset()),
     "throttle": ({"operation": "*", "type": "*", "name": "*", "times": 1}, frozenset()),
     "slow": ({"operation": "*", "type": "*", "name": "*", "seconds": 3, "times": None}, frozenset()),
     "kill": ({"operation": "create", "type": "*", "name": "*", "moment": "after", "times": 1}, frozenset()),
@@ -81,6 +85,11 @@ def has_capacity(state: AccountState, instance_type: str, zone_id: str) -> bool:
     )
 
 
+def seconds_of_lag(state: AccountState) -> float:
+    """Return for how long the list by tags shows what is gone, seconds."""
+    return max((float(f["seconds"]) for f in state.faults if f["kind"] == "lag"), default=0.0)
+
+
 def strike_before(store: Store, operation: str, resource: Resource) -> None:
     """Let go wrong what goes wrong before AWS hears of the operation: waits, throttling, death."""
     for fault in _striking_faults(store, operation, resource, {"slow", "throttle", "kill"}, "before"):
@@ -96,9 +105,11 @@ def strike_before(store: Store, operation: str, resource: Resource) -> None:
 
 
 def strike_after(store: Store, operation: str, resource: Resource) -> None:
-    """Die, if a fault says so, after AWS has done its part and before the engine hears of it."""
-    for _ in _striking_faults(store, operation, resource, {"kill"}, "after"):
-        _die()
+    """Die, or lose the answer, if a fault says so, after AWS has done its part and before the engine hears of it."""
+    for fault in _striking_faults(store, operation, resource, {"kill", "lost"}, "after"):
+        if fault["kind"] == "kill":
+            _die()
+        raise OperationError(f"operation error {resource.type}: {operation}, https response error: connection reset")
 
 
 def _die() -> None:

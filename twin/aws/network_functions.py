@@ -99,7 +99,8 @@ def route_table_of(aws: Account, arguments: Properties) -> Properties:
     own = [arguments["routeTableId"]] if arguments.get("routeTableId") else None
     tables = aws.call("ec2", "DescribeRouteTables", RouteTableIds=own, Filters=filters or None)["RouteTables"]
     if len(tables) != 1:
-        raise AwsError("ec2", "DescribeRouteTables", "NoMatch", "query returned no or several route tables")
+        message = "query returned several route tables" if tables else "query returned no results"
+        raise AwsError("ec2", "DescribeRouteTables", "NoMatch", message)
     (table,) = tables
     return {
         "filters": arguments.get("filters"),

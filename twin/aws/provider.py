@@ -6,6 +6,7 @@ tags, outputs of a preview, the record that AWS keeps, faults, and the nodes tha
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from twin.aws import control_planes, faults, instances, pace
+from twin.aws import control_planes, faults, instances, pace, tagged
 from twin.aws.account import Account
 from twin.aws.kinds import GeneratedName, ResourceKind
 from twin.aws.registry import function_of, kind_of
@@ -134,7 +135,13 @@ class AwsProvider(ImitatedProvider):
             if identifier not in records and kind.identify is not None:
                 identifier = kind.identify(records, old.id) or old.id
             record = records.get(identifier)
-        return None if record is None else ResourceState(identifier, record.inputs, pace.seen(record))
+        if record is None:
+            return None
+        if kind.changes_nodes and record.status() is None:
+            # Machines join by themselves, also where the provider was killed that waited for them.
+            with contextlib.suppress(TimeoutError):
+                self._settle_nodes(kind, ResourceState(identifier, record.inputs, record.outputs))
+        return ResourceState(identifier, record.inputs, pace.seen(record))
 
     def _recover(self, kind: ResourceKind, identifier: str) -> None:
         """Let the service go on with what it still lacks, as an Auto Scaling group does while nobody looks."""
@@ -183,6 +190,7 @@ class AwsProvider(ImitatedProvider):
                 pace.require_rest(kind, record, "delete")
                 before = ResourceState(old.id, record.inputs, record.outputs)
                 kind.delete(self._account(state, world, record.inputs), before)
+                tagged.remember(state, kind.token, old.id, record)
                 pace.begin(record, kind, "delete")
                 if record.status() is None:
                     del state.records[kind.token][old.id]
