@@ -329,8 +329,16 @@ def _with_engine(life: Life, step: str, pulumi: Engine, core: Any, engine: Engin
         done.set()
         watcher.join()
     life.stood[step], life.fewest[step] = _ready(core), fewest
-    policy = json.loads(core.read_namespaced_config_map("gateway-policy", "gateway").data["policy.json"])
+    policy = _policy(core)
     life.weights[step] = {name: route["bands"][0]["weights"] for name, route in policy["routes"].items()}
+
+
+def _policy(core: Any) -> dict[str, Any]:
+    """The document that the gateway's pods are rolled out for: each has a ConfigMap of its own."""
+    pods = client.AppsV1Api(core.api_client).read_namespaced_deployment("gateway", "gateway").spec.template.spec
+    (name,) = [volume.config_map.name for volume in pods.volumes if volume.name == "policy"]
+    found: dict[str, Any] = json.loads(core.read_namespaced_config_map(name, "gateway").data["policy.json"])
+    return found
 
 
 def _ready(core: Any) -> dict[str, tuple[int, set[str]]]:
