@@ -34,10 +34,13 @@ class ClusterView:
         self._batch, self._apps = client.BatchV1Api(self.api), client.AppsV1Api(self.api)
 
     def settled(self) -> Pods:
-        """Where pods stand once all are ready. Helm's wait is content while a Deployment's `maxUnavailable` are not."""
+        """Where pods stand once all are ready. Helm's wait is content while a Deployment's `maxUnavailable` are not.
+
+        So are DaemonSets: while one lacks a pod, the provider shows it as not fully made.
+        """
         deadline = time.monotonic() + SETTLE_SECONDS
         pods = self._pods()
-        while not all(ready for found in pods.by_release.values() for ready, _ in found):
+        while not (self._on_each_node() and all(ready for found in pods.by_release.values() for ready, _ in found)):
             if time.monotonic() > deadline:
                 break
             time.sleep(0.2)
@@ -54,6 +57,11 @@ class ClusterView:
                     release = pod.metadata.labels["app.kubernetes.io/instance"]
                     pods.by_release.setdefault(release, []).append((ready, groups.get(pod.spec.node_name, "none")))
         return pods
+
+    def _on_each_node(self) -> bool:
+        """Whether every DaemonSet has a ready pod wherever it wants one."""
+        found = [each.status for each in self._apps.list_namespaced_daemon_set("kube-system").items]
+        return all((each.number_ready or 0) == each.desired_number_scheduled for each in found)
 
     def copied(self) -> dict[str, Any]:
         """Copies of weights → when they were complete."""
