@@ -130,19 +130,20 @@ class Adoption:
     def _own(self, listed: list[tuple[str, Mapping[str, str]]]) -> dict[Key, Stray]:
         """Keep what is this stack's, and what the state does not know."""
         strays: dict[Key, Stray] = {}
-        known = {arn for outputs in self._state.values() for arn in _arns(outputs)}
+        arns = {arn for outputs in self._state.values() for arn in _arns(outputs)}
+        ids = {(token, outputs.get("id")) for (token, _), outputs in self._state.items()}
         for arn, tags in listed:
-            if arn in known or RESOURCE_TAG not in tags or ":security-group-rule/" in arn:
+            if RESOURCE_TAG not in tags or ":security-group-rule/" in arn:
                 continue  # machines and disks bear the environment's tag only; EC2 is asked for rules of firewalls
             token, identifier = named_by(arn) or ("", "")
+            if arn in arns or (token, identifier) in ids:
+                continue  # a NAT gateway has no ARN in the state
             stray = Stray(token, tags[RESOURCE_TAG], identifier, arn, tags)
             key = (token, stray.name)
             if not self._is_own(stray):
                 self._others.add(stray)
             elif not token:
                 self._nameless.append(arn)
-            elif key in self._state and not any(_arns(self._state[key])):
-                continue  # the state does not say its ARN
             elif is_there(stray, self._asking):
                 if key in strays or key in self._state:
                     self._nameless.append(arn)

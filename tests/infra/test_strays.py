@@ -185,6 +185,31 @@ def test_what_the_state_knows_is_no_stray(run: Run, said: list[str]) -> None:
     assert not [line for line in said if "DEP08" in line]
 
 
+NAT = "spillway-prod-nat-use1-az4"
+STATE_OF_NAT: dict[str, dict[str, Any]] = {
+    f"urn:pulumi:prod::spillway::spillway:aws:Network$aws:ec2/natGateway:NatGateway::{NAT}": {"id": "nat-0a"}
+}
+"""Of a NAT gateway the provider says no ARN."""
+
+
+@pytest.mark.parametrize("mark", [None, MARK])
+def test_a_nat_gateway_of_the_state_is_no_stray_also_without_the_mark(
+    run: Run, said: list[str], mark: str | None
+) -> None:
+    """An older version has deployed it, and this run gives it the mark."""
+    listed = {f"arn:aws:ec2:{ACCOUNT}:natgateway/nat-0a": tagged(NAT, mark)}
+    assert imported(run(account=Account(state=STATE_OF_NAT, tagged=listed))) == {}
+    assert not [line for line in said if "DEP08" in line]
+
+
+def test_a_second_nat_gateway_of_a_name_is_told(run: Run, said: list[str]) -> None:
+    listed = {f"arn:aws:ec2:{ACCOUNT}:natgateway/{one}": tagged(NAT) for one in ("nat-0a", "nat-0b")}
+    assert imported(run(account=Account(state=STATE_OF_NAT, tagged=listed))) == {}
+    (line,) = [line for line in said if "DEP08" in line]
+    assert line.startswith("DEP086")
+    assert "natgateway/nat-0b" in line
+
+
 def test_what_nobody_builds_is_told_with_its_removal(run: Run, said: list[str]) -> None:
     arn = f"arn:aws:eks:{ACCOUNT}:nodegroup/{CLUSTER}/gpu-gone-0123456/1-2"
     registered = run(account=Account(tagged={arn: tagged("gpu-gone")}, status={"gpu-gone-0123456": "ACTIVE"}))
