@@ -20,6 +20,8 @@ NAME_TAG = "Name"
 """Tag with the domain of a certificate, by which AWS finds it."""
 _SETTLING = ("CREATING", "UPDATING", "DELETING", "pending", "deleting")
 _LOST = ("GONE", "DELETED", "deleted", "failed", "PendingDeletion")
+_REFUSED = re.compile(r"AccessDenied|not authorized|Unauthorized", re.IGNORECASE)
+"""What AWS says where it refuses to answer. Some refusals go on with what may not exist either."""
 _ABSENT = re.compile(
     r"not ?found|couldn't find|no matching|empty result|no results|returned 0 results|does not exist|NoSuch",
     re.IGNORECASE,
@@ -79,7 +81,8 @@ def answered(ask: Callable[[], _Answer]) -> _Answer | None:
     try:
         return ask()
     except Exception as error:  # what an invoke raises has no type of its own
-        if _ABSENT.search(str(error)):
+        said = str(error)
+        if _ABSENT.search(said) and not _REFUSED.search(said):
             return None
         raise
 
