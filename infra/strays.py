@@ -20,7 +20,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra.arns import named_by
+from infra.arns import named_by, removal
 from infra.deployed import Recorded
 from infra.lasting_names import keeps_name
 from infra.later_runs import Reached, may_be_built
@@ -28,7 +28,7 @@ from infra.later_runs import told as later_told
 from infra.naming import ENVIRONMENT_TAG, RESOURCE_TAG, STACK_TAG
 from infra.other_stacks import NAMED_BY_ENVIRONMENT, OtherStacks
 from infra.presence import Stray, is_there
-from infra.stack_mark import digits_of, known_mark, later
+from infra.stack_mark import digits_of, known_mark, unknown
 from infra.stray_costs import told
 from infra.telling import warn
 from infra.untagged import BUDGET, Key, Untagged
@@ -64,11 +64,12 @@ class Adoption:
     def __init__(self, environment: str, provider: aws.Provider, state: Recorded, plan: Plan) -> None:
         self._asking = pulumi.InvokeOptions(provider=provider)
         self._environment, self._state, self._plan = environment, state, plan
-        self._others = OtherStacks(self._asking)
         self._nameless: list[str] = []
+        self._former: list[str] = []
         listed = self._listed()  # the first question registers the provider, whose id is in the mark
         self._mark = known_mark(provider, state)
-        self._tag: pulumi.Input[str] = self._mark or later()
+        self._others = OtherStacks(self._asking, plan, self._mark)
+        self._tag: pulumi.Input[str] = self._mark or unknown()
         self._strays = self._own(listed)
         self._untagged = Untagged(
             environment, plan.platform.account, self._asking, state, self._mark, self._others, self._id_of
@@ -117,7 +118,14 @@ class Adoption:
                 left.append(stray.arn)
         for arn in [*left, *self._nameless, *(self._untagged.rest() if reached == "all" else ())]:
             message = f"{arn} bears the tag of this environment, and neither the state nor the lock knows it"
-            hint = f"it may cost money: {_removal(arn)}"
+            hint = f"it may cost money: {removal(arn)}"
+            warn(Problem("DEP086", message, hint=hint, severity="warning"))
+        for arn in [*self._former, *(self._untagged.former if reached == "all" else ())]:
+            message = f"{arn} is of this stack and not in the state, which has another resource of its name"
+            hint = (
+                "where a run was cut off while it was replaced, this `up` deletes it; look again after `up`, and only "
+                f"if it is still told: {removal(arn)}"
+            )
             warn(Problem("DEP086", message, hint=hint, severity="warning"))
         self._others.tell()
 
@@ -145,7 +153,9 @@ class Adoption:
             elif not token:
                 self._nameless.append(arn)
             elif is_there(stray, self._asking):
-                if key in strays or key in self._state:
+                if key in self._state:
+                    self._former.append(arn)
+                elif key in strays:
                     self._nameless.append(arn)
                 else:
                     strays[key] = stray
@@ -190,17 +200,6 @@ class Adoption:
         )
         hint = "`up` takes it into the state as it is; where the lock has changed since, run `up` once more"
         return Problem("DEP085", message, hint=hint, severity="warning")
-
-
-def _removal(arn: str) -> str:
-    """Say what removes a resource."""
-    identity = named_by(arn)
-    if identity is not None and identity[0] == "aws:eks/nodeGroup:NodeGroup":
-        cluster, _, group = identity[1].partition(":")
-        return f"aws eks delete-nodegroup --cluster-name {cluster} --nodegroup-name {group}"
-    if identity is not None and identity[0] == "aws:eks/cluster:Cluster":
-        return f"aws eks delete-cluster --name {identity[1]}"
-    return "look at it in the console, and delete it where nobody needs it"
 
 
 def _cluster_in(identifier: str) -> str:

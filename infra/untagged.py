@@ -59,6 +59,8 @@ class Untagged:
         self._rules: dict[Key, str] | None = None
         self.unused: list[str] = []
         """ARNs of the stack's own that the program has no place for."""
+        self.former: list[str] = []
+        """ARNs of the stack's own, where the state has another resource of their name."""
 
     def find(self, key: Key, properties: Mapping[str, Any]) -> str | None:
         """Return what the resource is imported by; None where AWS does not hold it, or for types with tags.
@@ -102,7 +104,7 @@ class Untagged:
             if found is not None and self._is_own(found.tags):
                 return role
             if found is not None and found.tags.get(ENVIRONMENT_TAG) == self._environment:
-                self._others.add(Stray("", name, role, found.arn, found.tags))
+                self._others.add(Stray(ROLE, name, role, found.arn, found.tags))
         return None
 
     def _described(self, role: str) -> aws.iam.GetRoleResult | None:
@@ -122,8 +124,10 @@ class Untagged:
             rule = aws.vpc.get_security_group_rule(security_group_rule_id=identifier, opts=self._asking)
             key = (FIREWALL_RULES[rule.is_egress], rule.tags.get(RESOURCE_TAG, ""))
             if not self._is_own(rule.tags):
-                self._others.add(Stray("", key[1], identifier, rule.arn, rule.tags))
-            elif key in self._rules or key in self._state:
+                self._others.add(Stray(key[0], key[1], identifier, rule.arn, rule.tags))
+            elif key in self._state:
+                self.former.append(rule.arn)
+            elif key in self._rules:
                 self.unused.append(rule.arn)
             else:
                 self._rules[key] = identifier
