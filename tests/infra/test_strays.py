@@ -356,6 +356,17 @@ def test_each_type_is_asked_for_before_it_is_imported(run: Run, said: list[str])
     assert imported(run(everything(), account=account)) == {}
 
 
+def test_a_certificate_behind_one_that_somebody_imported_is_no_less_there(run: Run) -> None:
+    certificates = f"arn:aws:acm:{ACCOUNT}:certificate"
+    plan = locks.behind_balancer(**locks.FROM_INTERNET)
+    (made,) = run(plan).of("acm/certificate:Certificate")
+    account = Account(
+        tagged={f"{certificates}/0a": {**tagged(made.name), "Name": "llm.example.com"}},
+        there=frozenset({f"{certificates}/0b"}),
+    )
+    assert imported(run(plan, account=account)) == {made.name: f"{certificates}/0a"}
+
+
 def test_an_answer_that_aws_refuses_ends_the_run(run: Run) -> None:
     def refuse(token: str, args: dict[str, Any]) -> dict[str, Any]:
         raise AssertionError("AccessDeniedException: not authorized to perform ec2:DescribeVpcs")
