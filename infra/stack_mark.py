@@ -7,8 +7,8 @@ resources get the tag in place.
 
 The digits stay through a refresh, another version of the provider, and an export and import of the state. A copied
 state has the same mark. `pulumi stack rename` and a move to another organization change the mark: the next run gives
-the resources of the state the new tag in place, and tells strays of a killed run before it as another stack's. A state
-that was destroyed or lost comes back with other digits (`is_earlier`).
+the resources of the state the new tag in place, and tells strays of a killed run before it as the earlier name's. A
+state that was destroyed or lost comes back with other digits (`is_earlier`).
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ from infra.presence import Stray, is_there
 from infra.stack_mark import digits_of, known_mark, unknown
 from infra.stray_costs import told
 from infra.telling import warn
-from infra.untagged import BUDGET, Key, Untagged
+from infra.unlisted import BUDGET, Key, Unlisted
 from planner.plan.plan import Plan
 from planner.words.diagnostics import Problem
 
@@ -71,7 +71,7 @@ class Adoption:
         self._others = OtherStacks(self._asking, plan, self._mark)
         self._tag: pulumi.Input[str] = self._mark or unknown()
         self._strays = self._own(listed)
-        self._untagged = Untagged(
+        self._unlisted = Unlisted(
             environment, plan.platform.account, self._asking, state, self._mark, self._others, self._id_of
         )
         self._adopted: set[Key] = set()
@@ -116,11 +116,11 @@ class Adoption:
                 warn(later_told(key[0], stray.id, told(self._plan, *key), reached))
             else:
                 left.append(stray.arn)
-        for arn in [*left, *self._nameless, *(self._untagged.rest() if reached == "all" else ())]:
+        for arn in [*left, *self._nameless, *(self._unlisted.rest() if reached == "all" else ())]:
             message = f"{arn} bears the tag of this environment, and neither the state nor the lock knows it"
             hint = f"it may cost money: {removal(arn)}"
             warn(Problem("DEP086", message, hint=hint, severity="warning"))
-        for arn in [*self._former, *(self._untagged.former if reached == "all" else ())]:
+        for arn in [*self._former, *(self._unlisted.former if reached == "all" else ())]:
             message = f"{arn} is of this stack and not in the state, which has another resource of its name"
             hint = (
                 "where a run was cut off while it was replaced, this `up` deletes it; look again after `up`, and only "
@@ -142,7 +142,7 @@ class Adoption:
         ids = {(token, outputs.get("id")) for (token, _), outputs in self._state.items()}
         for arn, tags in listed:
             if RESOURCE_TAG not in tags or ":security-group-rule/" in arn:
-                continue  # machines and disks bear the environment's tag only; EC2 is asked for rules of firewalls
+                continue  # machines and disks bear the environment's tag only; EC2 is asked for rules of groups
             token, identifier = named_by(arn) or ("", "")
             if arn in arns or (token, identifier) in ids:
                 continue  # a NAT gateway has no ARN in the state
@@ -183,7 +183,7 @@ class Adoption:
             return self._strays[key].id
         if key[0] in NAMED_BY_ENVIRONMENT:
             self._others.require_free(key[0], str(properties["name"]))
-        return self._untagged.find(key, properties)
+        return self._unlisted.find(key, properties)
 
     def _id_of(self, key: Key) -> str | None:
         """Return the id of a route table or a subnet that AWS holds."""

@@ -90,7 +90,7 @@ class Account:
     roles: dict[str, dict[str, str]] = field(default_factory=dict)
     """Tags of roles by name."""
     rules: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Rules of firewalls by id, as EC2 describes them."""
+    """Rules of security groups by id, as EC2 describes them."""
     records: list[dict[str, Any]] = field(default_factory=list)
     """Record sets of the hosted zone."""
     gone: frozenset[str] = frozenset()

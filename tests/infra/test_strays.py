@@ -152,7 +152,7 @@ def test_every_type_with_tags_is_read_from_its_arn(run: Run) -> None:
     registered = run(everything())
     bear = {r.type for r in registered.resources if "tags" in r.inputs}
     read = {token for _, token, _ in _FORMS} | {"aws:iam/role:Role"}
-    # EC2 is asked for rules of firewalls.
+    # EC2 is asked for rules of security groups.
     assert bear - read == {f"aws:vpc/securityGroup{way}Rule:SecurityGroup{way}Rule" for way in ("Ingress", "Egress")}
 
 
@@ -376,7 +376,7 @@ def test_an_answer_that_aws_refuses_ends_the_run(run: Run) -> None:
         run(account=Account(tagged={arn: tagged("spillway-prod")}, answer=refuse))
 
 
-def test_rules_of_firewalls_are_found_at_ec2(run: Run, said: list[str]) -> None:
+def test_rules_of_security_groups_are_found_at_ec2(run: Run, said: list[str]) -> None:
     name = run().one("vpc/securityGroupIngressRule:SecurityGroupIngressRule").name
     rules = {
         "sgr-0a": {"arn": "sgr-0a", "isEgress": False, "tags": tagged(name)},
@@ -384,6 +384,12 @@ def test_rules_of_firewalls_are_found_at_ec2(run: Run, said: list[str]) -> None:
     }
     assert imported(run(account=Account(rules=rules))) == {name: "sgr-0a"}
     assert [line for line in said if "DEP086" in line and "sgr-0b" in line]
+    said.clear()
+    urn = f"urn:pulumi:prod::spillway::aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule::{name}"
+    account = Account(rules=rules, state={urn: {"securityGroupRuleId": "sgr-0c"}})
+    assert imported(run(locks.behind_balancer(), account=account)) == {}
+    (line,) = [line for line in said if "DEP086" in line and "sgr-0a" in line]
+    assert "look again after `up`" in line
 
 
 def test_a_budget_is_found_by_its_lasting_name(run: Run) -> None:

@@ -71,7 +71,7 @@ def test_outputs_say_the_id_as_those_of_the_real_provider_do(program: Program) -
     vpc = program.create(VPC, "vpc", cidrBlock="10.0.0.0/16")
     assert vpc.outputs["id"] == vpc.id
     assert program.update("vpc", cidrBlock="10.0.0.0/16", tags={"team": "b"}).outputs["id"] == vpc.id
-    read = program.provider.read(Resource(VPC, "vpc"), vpc)
+    read = program.provider.read(Resource("urn", VPC, "vpc"), vpc)
     assert read is not None
     assert read.outputs["id"] == vpc.id
 
