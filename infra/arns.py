@@ -1,4 +1,4 @@
-"""What an ARN names: the type of the resource, and the id by which the provider imports it.
+"""What an ARN names: the type of the resource, the id by which the provider imports it, and what removes it.
 
 Every type of the program that bears tags stands here. A name that the provider has invented is not given again by an
 import: such types stand in `infra.strays.NAMED` too.
@@ -52,3 +52,14 @@ def named_by(arn: str) -> tuple[str, str] | None:
         if match := pattern.fullmatch(arn):
             return token, spelled.format(*match.groups(), arn=arn)
     return None
+
+
+def removal(arn: str) -> str:
+    """Say what removes a resource that no run removes."""
+    token, identifier = named_by(arn) or ("", "")
+    if token == "aws:eks/nodeGroup:NodeGroup":
+        cluster, _, group = identifier.partition(":")
+        return f"aws eks delete-nodegroup --cluster-name {cluster} --nodegroup-name {group}"
+    if token == "aws:eks/cluster:Cluster":
+        return f"aws eks delete-cluster --name {identifier}"
+    return "look at it in the console, and delete it where nobody needs it"

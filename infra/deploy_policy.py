@@ -50,7 +50,7 @@ LINKED = ("eks", "eks-nodegroup", "elasticloadbalancing", "pullthroughcache.ecr"
 """Services that need a role of their own in the account, which their first use makes."""
 BOUNDED = frozenset({"iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"})
 RULES = frozenset({"ec2:AuthorizeSecurityGroupEgress", "ec2:AuthorizeSecurityGroupIngress"})
-"""Actions that make rules of firewalls, which have tags of their own."""
+"""Actions that make rules of security groups, which have tags of their own."""
 _OF_NODES = frozenset(
     {"ec2:AuthorizeSecurityGroupIngress", "ec2:ModifySecurityGroupRules", "ec2:RevokeSecurityGroupIngress"}
 )

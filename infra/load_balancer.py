@@ -53,13 +53,13 @@ class LoadBalancer(pulumi.ComponentResource):
         super().__init__("spillway:aws:LoadBalancer", name, None, opts)
         self._name, self._args = name, args
         self._own = pulumi.ResourceOptions(parent=self)
-        firewall = self._firewall()
+        group = self._security_group()
         balancer = aws.lb.LoadBalancer(
             bounded(name, NAME_LIMIT),
             load_balancer_type="network",
             internal=args.planned.scheme == "internal",
             subnets=[args.subnets[zone] for zone in sorted(args.subnets)],
-            security_groups=[firewall.id],
+            security_groups=[group.id],
             enable_cross_zone_load_balancing=True,
             enable_deletion_protection=args.protected,
             opts=self._own,
@@ -74,7 +74,7 @@ class LoadBalancer(pulumi.ComponentResource):
     def _port(self) -> int:
         return 443 if self._args.planned.encrypted else 80
 
-    def _firewall(self) -> aws.ec2.SecurityGroup:
+    def _security_group(self) -> aws.ec2.SecurityGroup:
         """Admit the stated networks to the load balancer, and it alone to the port of the nodes."""
         name = f"{self._name}-clients"
         group = aws.ec2.SecurityGroup(

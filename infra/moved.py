@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from infra.deployed import CLUSTER, Recorded
+from infra.deployed import CLUSTER, Recorded, has_cluster
 from infra.naming import stack_prefix
 from planner.plan.platform import PlannedPlatform
 from planner.words.diagnostics import Problem
@@ -46,8 +46,11 @@ def problems(wanted: Mapping[str, str], deployed: Mapping[str, Any]) -> Iterator
 def network_problems(platform: PlannedPlatform, state: Recorded) -> Iterator[Problem]:
     """Yield what the lock says of the network and what is deployed, where they differ.
 
-    A zone less is no move. Zones of a network that others made are theirs, and AWS judges them.
+    Before there is a cluster, nothing stands in a network, and it may be replaced. A zone less is no move. Zones of a
+    network that others made are theirs, and AWS judges them.
     """
+    if not has_cluster(state):
+        return
     stands = _network(state)
     wanted = f"VPC {platform.network.vpc}" if platform.network is not None else f"a network of {platform.cidr}"
     if stands is not None and stands != wanted:
@@ -55,13 +58,13 @@ def network_problems(platform: PlannedPlatform, state: Recorded) -> Iterator[Pro
         return
     zones = {outputs.get("availabilityZoneId") for (token, _), outputs in state.items() if token == SUBNET}
     new = sorted(set(platform.zones) - zones)
-    if zones and new and any(token == CLUSTER for token, _ in state):
+    if zones and new:
         message = f"the lock says zone {', '.join(new)}, and what is deployed has no subnet there"
         yield Problem("DEP079", message, hint=_NEVER)
 
 
 def _network(state: Recorded) -> str | None:
-    """Return the network in which an environment stands; None where it has none yet."""
+    """Return the network in which an environment stands; None where nobody says it."""
     for (token, _), outputs in state.items():
         if token == VPC and outputs.get("cidrBlock"):
             return f"a network of {outputs['cidrBlock']}"

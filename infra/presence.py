@@ -19,7 +19,9 @@ POLL_S, PATIENCE_S = 5.0, 1800.0
 NAME_TAG = "Name"
 """Tag with the domain of a certificate, by which AWS finds it."""
 _SETTLING = ("CREATING", "UPDATING", "DELETING", "pending", "deleting")
-_LOST = ("GONE", "DELETED", "deleted", "failed", "PendingDeletion")
+_LOST = ("DELETED", "deleted", "failed", "PendingDeletion")
+_REFUSED = re.compile(r"AccessDenied|not authorized|Unauthorized", re.IGNORECASE)
+"""What AWS says where it refuses to answer. Some refusals go on with what may not exist either."""
 _ABSENT = re.compile(
     r"not ?found|couldn't find|no matching|empty result|no results|returned 0 results|does not exist|NoSuch",
     re.IGNORECASE,
@@ -79,7 +81,8 @@ def answered(ask: Callable[[], _Answer]) -> _Answer | None:
     try:
         return ask()
     except Exception as error:  # what an invoke raises has no type of its own
-        if _ABSENT.search(str(error)):
+        said = str(error)
+        if _ABSENT.search(said) and not _REFUSED.search(said):
             return None
         raise
 
@@ -112,13 +115,16 @@ def _key(stray: Stray, asking: pulumi.InvokeOptions) -> str:
 
 
 def _certificate(stray: Stray, asking: pulumi.InvokeOptions) -> str:
-    """Ask by domain: AWS finds no certificate by its ARN without reading those of others."""
+    """Ask by domain: AWS finds no certificate by its ARN without reading those of others.
+
+    Where the latest of the domain is another one, such as one that somebody imported, ours may stand behind it. It
+    counts as there: if it is not, the import says so, and changes nothing.
+    """
     domain = stray.tags.get(NAME_TAG)
     if domain is None:
         return ""
     open_ones = ["ISSUED", "PENDING_VALIDATION"]
-    found = aws.acm.get_certificate(domain=domain, statuses=open_ones, most_recent=True, opts=asking)
-    return "" if found.arn == stray.id else "GONE"
+    return _there(aws.acm.get_certificate(domain=domain, statuses=open_ones, most_recent=True, opts=asking))
 
 
 def _budget(stray: Stray, asking: pulumi.InvokeOptions) -> str:

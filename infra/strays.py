@@ -20,7 +20,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra.arns import named_by
+from infra.arns import named_by, removal
 from infra.deployed import Recorded
 from infra.lasting_names import keeps_name
 from infra.later_runs import Reached, may_be_built
@@ -28,10 +28,10 @@ from infra.later_runs import told as later_told
 from infra.naming import ENVIRONMENT_TAG, RESOURCE_TAG, STACK_TAG
 from infra.other_stacks import NAMED_BY_ENVIRONMENT, OtherStacks
 from infra.presence import Stray, is_there
-from infra.stack_mark import digits_of, known_mark, later
+from infra.stack_mark import digits_of, known_mark, unknown
 from infra.stray_costs import told
 from infra.telling import warn
-from infra.untagged import BUDGET, Key, Untagged
+from infra.unlisted import BUDGET, Key, Unlisted
 from planner.plan.plan import Plan
 from planner.words.diagnostics import Problem
 
@@ -64,13 +64,14 @@ class Adoption:
     def __init__(self, environment: str, provider: aws.Provider, state: Recorded, plan: Plan) -> None:
         self._asking = pulumi.InvokeOptions(provider=provider)
         self._environment, self._state, self._plan = environment, state, plan
-        self._others = OtherStacks(self._asking)
         self._nameless: list[str] = []
+        self._former: list[str] = []
         listed = self._listed()  # the first question registers the provider, whose id is in the mark
         self._mark = known_mark(provider, state)
-        self._tag: pulumi.Input[str] = self._mark or later()
+        self._others = OtherStacks(self._asking, plan, self._mark)
+        self._tag: pulumi.Input[str] = self._mark or unknown()
         self._strays = self._own(listed)
-        self._untagged = Untagged(
+        self._unlisted = Unlisted(
             environment, plan.platform.account, self._asking, state, self._mark, self._others, self._id_of
         )
         self._adopted: set[Key] = set()
@@ -115,9 +116,16 @@ class Adoption:
                 warn(later_told(key[0], stray.id, told(self._plan, *key), reached))
             else:
                 left.append(stray.arn)
-        for arn in [*left, *self._nameless, *(self._untagged.rest() if reached == "all" else ())]:
+        for arn in [*left, *self._nameless, *(self._unlisted.rest() if reached == "all" else ())]:
             message = f"{arn} bears the tag of this environment, and neither the state nor the lock knows it"
-            hint = f"it may cost money: {_removal(arn)}"
+            hint = f"it may cost money: {removal(arn)}"
+            warn(Problem("DEP086", message, hint=hint, severity="warning"))
+        for arn in [*self._former, *(self._unlisted.former if reached == "all" else ())]:
+            message = f"{arn} is of this stack and not in the state, which has another resource of its name"
+            hint = (
+                "where a run was cut off while it was replaced, this `up` deletes it; look again after `up`, and only "
+                f"if it is still told: {removal(arn)}"
+            )
             warn(Problem("DEP086", message, hint=hint, severity="warning"))
         self._others.tell()
 
@@ -130,21 +138,24 @@ class Adoption:
     def _own(self, listed: list[tuple[str, Mapping[str, str]]]) -> dict[Key, Stray]:
         """Keep what is this stack's, and what the state does not know."""
         strays: dict[Key, Stray] = {}
-        known = {arn for outputs in self._state.values() for arn in _arns(outputs)}
+        arns = {arn for outputs in self._state.values() for arn in _arns(outputs)}
+        ids = {(token, outputs.get("id")) for (token, _), outputs in self._state.items()}
         for arn, tags in listed:
-            if arn in known or RESOURCE_TAG not in tags or ":security-group-rule/" in arn:
-                continue  # machines and disks bear the environment's tag only; EC2 is asked for rules of firewalls
+            if RESOURCE_TAG not in tags or ":security-group-rule/" in arn:
+                continue  # machines and disks bear the environment's tag only; EC2 is asked for rules of groups
             token, identifier = named_by(arn) or ("", "")
+            if arn in arns or (token, identifier) in ids:
+                continue  # a NAT gateway has no ARN in the state
             stray = Stray(token, tags[RESOURCE_TAG], identifier, arn, tags)
             key = (token, stray.name)
             if not self._is_own(stray):
                 self._others.add(stray)
             elif not token:
                 self._nameless.append(arn)
-            elif key in self._state and not any(_arns(self._state[key])):
-                continue  # the state does not say its ARN
             elif is_there(stray, self._asking):
-                if key in strays or key in self._state:
+                if key in self._state:
+                    self._former.append(arn)
+                elif key in strays:
                     self._nameless.append(arn)
                 else:
                     strays[key] = stray
@@ -172,7 +183,7 @@ class Adoption:
             return self._strays[key].id
         if key[0] in NAMED_BY_ENVIRONMENT:
             self._others.require_free(key[0], str(properties["name"]))
-        return self._untagged.find(key, properties)
+        return self._unlisted.find(key, properties)
 
     def _id_of(self, key: Key) -> str | None:
         """Return the id of a route table or a subnet that AWS holds."""
@@ -189,17 +200,6 @@ class Adoption:
         )
         hint = "`up` takes it into the state as it is; where the lock has changed since, run `up` once more"
         return Problem("DEP085", message, hint=hint, severity="warning")
-
-
-def _removal(arn: str) -> str:
-    """Say what removes a resource."""
-    identity = named_by(arn)
-    if identity is not None and identity[0] == "aws:eks/nodeGroup:NodeGroup":
-        cluster, _, group = identity[1].partition(":")
-        return f"aws eks delete-nodegroup --cluster-name {cluster} --nodegroup-name {group}"
-    if identity is not None and identity[0] == "aws:eks/cluster:Cluster":
-        return f"aws eks delete-cluster --name {identity[1]}"
-    return "look at it in the console, and delete it where nobody needs it"
 
 
 def _cluster_in(identifier: str) -> str:

@@ -90,13 +90,13 @@ class Account:
     roles: dict[str, dict[str, str]] = field(default_factory=dict)
     """Tags of roles by name."""
     rules: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Rules of firewalls by id, as EC2 describes them."""
+    """Rules of security groups by id, as EC2 describes them."""
     records: list[dict[str, Any]] = field(default_factory=list)
     """Record sets of the hosted zone."""
     gone: frozenset[str] = frozenset()
     """Ids of what is listed by tags and is not there any more."""
     there: frozenset[str] = frozenset()
-    """Budgets by name and rules of the registry by prefix."""
+    """Budgets by name, rules of the registry by prefix, and certificates of others by ARN."""
     filled: frozenset[str] | None = None
     answer: Answer | None = None
     """What answers questions that are not listed below: token and arguments -> answer."""
@@ -168,11 +168,7 @@ _ANSWERS: Mapping[str, Callable[[_Cloud, Mapping[str, Any]], dict[str, Any]]] = 
         args["ecrRepositoryPrefix"] in cloud.account.there
     ),
     "aws:budgets/getBudget:getBudget": lambda cloud, args: _if(args["name"] in cloud.account.there),
-    "aws:acm/getCertificate:getCertificate": lambda cloud, args: {
-        "arn": next(
-            (arn for arn in cloud.account.tagged if ":certificate/" in arn and arn not in cloud.account.gone), ""
-        )
-    },
+    "aws:acm/getCertificate:getCertificate": lambda cloud, args: _latest(cloud.account),
     "aws:eks/getCluster:getCluster": lambda cloud, args: _status(cloud.account, args["name"]),
     "aws:eks/getNodeGroup:getNodeGroup": lambda cloud, args: _status(cloud.account, args["nodeGroupName"]),
     "aws:eks/getAddonVersion:getAddonVersion": lambda cloud, args: {
@@ -219,6 +215,15 @@ def _if(is_there: bool) -> dict[str, Any]:
     if not is_there:
         raise NotFoundError
     return {"id": ""}
+
+
+def _latest(account: Account) -> dict[str, Any]:
+    """Return the latest certificate of the domain."""
+    own = [arn for arn in account.tagged if ":certificate/" in arn and arn not in account.gone]
+    found = [*own, *(one for one in account.there if ":certificate/" in one)]
+    if not found:
+        raise NotFoundError
+    return {"arn": found[-1]}
 
 
 def _status(account: Account, name: str) -> dict[str, Any]:

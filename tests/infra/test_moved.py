@@ -58,6 +58,11 @@ def test_a_network_is_fixed_before_a_new_one_is_made(run: Run) -> None:
         run(account=Account(state=own_network("10.99.0.0/16")))
 
 
+def test_a_network_without_a_cluster_may_be_another_one(run: Run) -> None:
+    state = {urn: outputs for urn, outputs in own_network("10.99.0.0/16").items() if ":Cluster" not in urn}
+    assert run(account=Account(state=state)).outputs["lock"]
+
+
 def test_a_zone_more_is_refused_and_a_zone_less_is_not(run: Run) -> None:
     assert run(account=Account(state=own_network(zones=(*locks.ZONES, "use1-az1")))).outputs["lock"]
     with pytest.raises(Exception, match=r"DEP079.*zone use1-az6, and what is deployed has no subnet there"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from infra.presence import answered
@@ -31,8 +33,16 @@ def test_what_is_absent_is_no_error(message: str) -> None:
 
 @pytest.mark.parametrize(
     "message",
-    ["api error AccessDeniedException: not authorized to perform eks:DescribeCluster", "Rate exceeded", "timed out"],
+    [
+        "api error AccessDeniedException: not authorized to perform eks:DescribeCluster",
+        "api error AccessDeniedException: User: arn:aws:iam::123456789012:user/ci is not authorized to perform: "
+        "kms:DescribeKey on this resource because the resource does not exist in this Region, no resource-based "
+        "policies allow access, or a resource-based policy explicitly denies access",
+        "api error UnauthorizedOperation: You are not permitted to describe it, or it does not exist",
+        "Rate exceeded",
+        "timed out",
+    ],
 )
 def test_a_refusal_is_an_error(message: str) -> None:
-    with pytest.raises(RuntimeError, match=message):
+    with pytest.raises(RuntimeError, match=re.escape(message)):
         answered(lambda: failing(message))

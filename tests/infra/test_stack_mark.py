@@ -8,7 +8,7 @@ import pulumi
 import pytest
 from pulumi.runtime import mocks
 
-from infra.stack_mark import digits_of, known_mark, later, mark
+from infra.stack_mark import digits_of, is_earlier, known_mark, mark, unknown
 
 KNOWN = {("pulumi:providers:aws", "aws"): {"region": "us-east-1"}}
 
@@ -16,8 +16,8 @@ KNOWN = {("pulumi:providers:aws", "aws"): {"region": "us-east-1"}}
 class _Provider:
     """A provider that the engine has registered under an id."""
 
-    def __init__(self, identifier: str) -> None:
-        self.id = pulumi.Output.from_input(identifier)
+    def __init__(self, identifier: str | None) -> None:
+        self.id = unknown() if identifier is None else pulumi.Output.from_input(identifier)
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +47,29 @@ def test_only_the_first_preview_has_no_mark(
 
 def test_a_mark_that_is_not_known_yet_is_said_to_be_unknown() -> None:
     async def is_known() -> bool:
-        return await later().is_known()
+        return await unknown().is_known()
 
     assert asyncio.get_event_loop().run_until_complete(is_known()) is False
+
+
+def test_a_provider_without_an_id_has_no_mark() -> None:
+    assert known_mark(_Provider(None), KNOWN) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("found", "earlier"),
+    [
+        ("acme/spillway/prod/1234567", False),
+        ("acme/spillway/prod/7654321", True),
+        ("acme/spillway/dev/7654321", False),
+        ("other/spillway/prod/7654321", False),
+        (None, False),
+    ],
+)
+def test_only_the_digits_of_an_earlier_state_differ(found: str | None, earlier: bool) -> None:
+    assert is_earlier(found, "acme/spillway/prod/1234567") is earlier
+
+
+def test_a_new_state_has_no_mark_yet_and_knows_an_earlier_one() -> None:
+    assert is_earlier("acme/spillway/prod/1234567", None)
+    assert not is_earlier("acme/spillway/dev/1234567", None)

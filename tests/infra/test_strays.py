@@ -15,7 +15,7 @@ from infra.presence import QUESTIONS, Stray
 from infra.stray_costs import usd_per_month
 from tests.infra import locks
 from tests.infra.conftest import Run
-from tests.infra.programs import Account, Registered
+from tests.infra.programs import Account, NotFoundError, Registered
 from tests.infra.variants import everything
 
 ACCOUNT = f"us-east-1:{locks.ACCOUNT}"
@@ -24,7 +24,9 @@ CLUSTER = "spillway-prod-1234567"
 OWN = {"spillway.dev/environment": "prod", "managed-by": "pulumi"}
 MARK = "organization/spillway/prod/" + hashlib.sha256(b"aws-id").hexdigest()[:7]
 """Mark of the stack, by the id that mocks give its provider."""
-THEIRS = "organization/spillway/prod/7654321"
+THEIRS = "organization/another/prod/7654321"
+"""Mark of another project's stack."""
+EARLIER = "organization/spillway/prod/7654321"
 """Mark of a stack of the same name that has another state."""
 
 
@@ -150,7 +152,7 @@ def test_every_type_with_tags_is_read_from_its_arn(run: Run) -> None:
     registered = run(everything())
     bear = {r.type for r in registered.resources if "tags" in r.inputs}
     read = {token for _, token, _ in _FORMS} | {"aws:iam/role:Role"}
-    # EC2 is asked for rules of firewalls.
+    # EC2 is asked for rules of security groups.
     assert bear - read == {f"aws:vpc/securityGroup{way}Rule:SecurityGroup{way}Rule" for way in ("Ingress", "Egress")}
 
 
@@ -183,6 +185,32 @@ def test_what_the_state_knows_is_no_stray(run: Run, said: list[str]) -> None:
     registered = run(account=Account(state=state, tagged={arn: tagged("gpu-vault")}))
     assert imported(registered) == {}
     assert not [line for line in said if "DEP08" in line]
+
+
+NAT = "spillway-prod-nat-use1-az4"
+STATE_OF_NAT: dict[str, dict[str, Any]] = {
+    f"urn:pulumi:prod::spillway::spillway:aws:Network$aws:ec2/natGateway:NatGateway::{NAT}": {"id": "nat-0a"}
+}
+"""Of a NAT gateway the provider says no ARN."""
+
+
+@pytest.mark.parametrize("mark", [None, MARK])
+def test_a_nat_gateway_of_the_state_is_no_stray_also_without_the_mark(
+    run: Run, said: list[str], mark: str | None
+) -> None:
+    """An older version has deployed it, and this run gives it the mark."""
+    listed = {f"arn:aws:ec2:{ACCOUNT}:natgateway/nat-0a": tagged(NAT, mark)}
+    assert imported(run(account=Account(state=STATE_OF_NAT, tagged=listed))) == {}
+    assert not [line for line in said if "DEP08" in line]
+
+
+def test_a_second_nat_gateway_of_a_name_is_told(run: Run, said: list[str]) -> None:
+    listed = {f"arn:aws:ec2:{ACCOUNT}:natgateway/{one}": tagged(NAT) for one in ("nat-0a", "nat-0b")}
+    assert imported(run(account=Account(state=STATE_OF_NAT, tagged=listed))) == {}
+    (line,) = [line for line in said if "DEP08" in line]
+    assert line.startswith("DEP086")
+    assert "natgateway/nat-0b" in line
+    assert "where a run was cut off while it was replaced, this `up` deletes it; look again after `up`" in line
 
 
 def test_what_nobody_builds_is_told_with_its_removal(run: Run, said: list[str]) -> None:
@@ -233,7 +261,7 @@ STATE_OF_CLUSTER: dict[str, dict[str, Any]] = {
 
 
 def test_what_another_stack_has_made_is_told_once_and_left(run: Run, said: list[str]) -> None:
-    """Two checkouts with states of their own have stacks of one name; roles are of no region."""
+    """Roles are of no region."""
     account = Account(
         tagged={
             f"arn:aws:ec2:{ACCOUNT}:vpc/vpc-0a": tagged("spillway-prod", THEIRS),
@@ -249,6 +277,48 @@ def test_what_another_stack_has_made_is_told_once_and_left(run: Run, said: list[
     assert imported(run(account=account)) == {}
     (line,) = [line for line in said if "DEP08" in line]
     assert line.startswith(f"DEP089: resources with the tag of this environment are of the stack {THEIRS}")
+
+
+def test_each_resource_of_an_earlier_state_is_told_with_its_cost_and_its_ways(run: Run, said: list[str]) -> None:
+    account = Account(
+        tagged={
+            f"arn:aws:ec2:{ACCOUNT}:natgateway/nat-0a": tagged("spillway-prod-nat-use1-az4", EARLIER),
+            f"arn:aws:ec2:{ACCOUNT}:vpc/vpc-0a": tagged("spillway-prod", EARLIER),
+            OURS: tagged("gpu-vault", EARLIER),
+        },
+        status={"gpu-vault-0123456": "ACTIVE"},
+        roles={"spillway-prod-node-0a1b2c3": tagged("spillway-prod-node", EARLIER)},
+        gone=frozenset({"vpc-0a"}),
+    )
+    assert imported(run(account=account)) == {}
+    lines = [line for line in said if "DEP08" in line]
+    assert [line.split()[1].partition("/")[0].rpartition(":")[2] for line in lines] == [
+        "natgateway",
+        "nodegroup",
+        "role",
+    ]
+    assert all(f"an earlier state of this very stack, or another state of its name ({EARLIER})" in x for x in lines)
+    assert all(
+        f"restore that state; or, where nobody has it any more, tag this spillway.dev/stack={MARK}" in x for x in lines
+    )
+    assert "a month" in lines[0]
+    assert f"aws eks delete-nodegroup --cluster-name {CLUSTER} --nodegroup-name gpu-vault-0123456" in lines[1]
+    assert "it costs nothing by itself" in lines[2]
+
+
+class _RefusedError(NotFoundError):
+    def details(self) -> str:
+        return "api error UnauthorizedOperation: You are not authorized to perform: ec2:DescribeVpcs"
+
+
+def test_a_refusal_to_say_whether_anothers_resource_is_there_ends_no_run(run: Run, said: list[str]) -> None:
+    def refuse(token: str, args: dict[str, Any]) -> dict[str, Any]:
+        raise _RefusedError
+
+    arn = f"arn:aws:ec2:{ACCOUNT}:vpc/vpc-0a"
+    run(account=Account(tagged={arn: tagged("spillway-prod", THEIRS)}, answer=refuse))
+    (line,) = [line for line in said if "DEP08" in line]
+    assert arn in line
 
 
 def test_of_what_older_versions_made_only_what_stands_in_the_own_cluster_is_taken(run: Run, said: list[str]) -> None:
@@ -286,6 +356,17 @@ def test_each_type_is_asked_for_before_it_is_imported(run: Run, said: list[str])
     assert imported(run(everything(), account=account)) == {}
 
 
+def test_a_certificate_behind_one_that_somebody_imported_is_no_less_there(run: Run) -> None:
+    certificates = f"arn:aws:acm:{ACCOUNT}:certificate"
+    plan = locks.behind_balancer(**locks.FROM_INTERNET)
+    (made,) = run(plan).of("acm/certificate:Certificate")
+    account = Account(
+        tagged={f"{certificates}/0a": {**tagged(made.name), "Name": "llm.example.com"}},
+        there=frozenset({f"{certificates}/0b"}),
+    )
+    assert imported(run(plan, account=account)) == {made.name: f"{certificates}/0a"}
+
+
 def test_an_answer_that_aws_refuses_ends_the_run(run: Run) -> None:
     def refuse(token: str, args: dict[str, Any]) -> dict[str, Any]:
         raise AssertionError("AccessDeniedException: not authorized to perform ec2:DescribeVpcs")
@@ -295,7 +376,7 @@ def test_an_answer_that_aws_refuses_ends_the_run(run: Run) -> None:
         run(account=Account(tagged={arn: tagged("spillway-prod")}, answer=refuse))
 
 
-def test_rules_of_firewalls_are_found_at_ec2(run: Run, said: list[str]) -> None:
+def test_rules_of_security_groups_are_found_at_ec2(run: Run, said: list[str]) -> None:
     name = run().one("vpc/securityGroupIngressRule:SecurityGroupIngressRule").name
     rules = {
         "sgr-0a": {"arn": "sgr-0a", "isEgress": False, "tags": tagged(name)},
@@ -303,6 +384,12 @@ def test_rules_of_firewalls_are_found_at_ec2(run: Run, said: list[str]) -> None:
     }
     assert imported(run(account=Account(rules=rules))) == {name: "sgr-0a"}
     assert [line for line in said if "DEP086" in line and "sgr-0b" in line]
+    said.clear()
+    urn = f"urn:pulumi:prod::spillway::aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule::{name}"
+    account = Account(rules=rules, state={urn: {"securityGroupRuleId": "sgr-0c"}})
+    assert imported(run(locks.behind_balancer(), account=account)) == {}
+    (line,) = [line for line in said if "DEP086" in line and "sgr-0a" in line]
+    assert "look again after `up`" in line
 
 
 def test_a_budget_is_found_by_its_lasting_name(run: Run) -> None:
@@ -339,6 +426,10 @@ def test_a_secret_of_another_stack_is_refused_before_anything_is_made(run: Run) 
     account = Account(tagged={arn: tagged("spillway-prod-client-keys", THEIRS)})
     with pytest.raises(pulumi.RunError, match=f"DEP090.*{THEIRS}"):
         run(everything(), account=account)
+    account.tagged = {arn: tagged("spillway-prod-client-keys", EARLIER)}
+    with pytest.raises(pulumi.RunError, match=f"DEP090.*{EARLIER}") as refused:
+        run(everything(), account=account)
+    assert f"tag this spillway.dev/stack={MARK}" in str(refused.value)
     account.gone = frozenset({arn})
     assert run(everything(), account=account).of("secretsmanager/secret:Secret")
 

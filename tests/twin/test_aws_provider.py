@@ -67,6 +67,15 @@ def test_default_tags_reach_every_resource_and_its_own_tags_win(program: Program
     assert later.update("vpc", cidrBlock="10.0.0.0/16", tags={"team": "b"}).outputs["tagsAll"]["owner"] == "c"
 
 
+def test_outputs_say_the_id_as_those_of_the_real_provider_do(program: Program) -> None:
+    vpc = program.create(VPC, "vpc", cidrBlock="10.0.0.0/16")
+    assert vpc.outputs["id"] == vpc.id
+    assert program.update("vpc", cidrBlock="10.0.0.0/16", tags={"team": "b"}).outputs["id"] == vpc.id
+    read = program.provider.read(Resource("urn", VPC, "vpc"), vpc)
+    assert read is not None
+    assert read.outputs["id"] == vpc.id
+
+
 @pytest.mark.parametrize("tags", [{"aws:created": "x"}, {"k" * 129: "x"}, {"k": "v" * 257}])
 def test_tags_that_aws_refuses_are_problems(program: Program, tags: dict[str, str]) -> None:
     assert program.check(VPC, "vpc", cidrBlock="10.0.0.0/16", tags=tags)

@@ -114,7 +114,8 @@ class AwsProvider(ImitatedProvider):
         faults.strike_before(self._store, "create", resource)
         with transaction(self._store) as (state, world):
             created = kind.create(self._account(state, world, inputs), inputs)
-            outputs = self._outputs(kind, inputs, created.outputs)
+            # The real provider says the id among the outputs of every type, also where the schema has no such output.
+            outputs = {**self._outputs(kind, inputs, created.outputs), "id": created.id}
             record = ResourceRecord(resource.name, self._region_of(inputs), inputs, outputs)
             pace.begin(record, kind, "create")
             before = state.records.setdefault(kind.token, {}).get(created.id)
@@ -174,7 +175,7 @@ class AwsProvider(ImitatedProvider):
             result = kind.update(self._account(state, world, inputs), before, inputs)
             computed = {**_without_inputs(before), **result.outputs}
             held = inputs if result.inputs is None else result.inputs
-            record.inputs, record.outputs = held, self._outputs(kind, held, computed)
+            record.inputs, record.outputs = held, {**self._outputs(kind, held, computed), "id": old.id}
             pace.begin(record, kind, "update")
         faults.strike_after(self._store, "update", resource)
         answer = self._state_with_nodes(kind, ResourceState(old.id, held, record.outputs), result.failure)

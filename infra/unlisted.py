@@ -1,7 +1,7 @@
 """Strays that the list by tags does not show: each kind is found by a question of its own.
 
-Roles are no part of that list. Routes, associations, rules of the registry and records have no tags. Rules of firewalls
-are asked of EC2, which knows their tags at once. A budget is found by its name.
+Roles are no part of that list. Routes, associations, rules of the registry and records have no tags. Rules of
+security groups are asked of EC2, which knows their tags at once. A budget is found by its name.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ RECORD = "aws:route53/record:Record"
 ROLE = "aws:iam/role:Role"
 ROUTE, TABLE = "aws:ec2/route:Route", "aws:ec2/routeTable:RouteTable"
 ASSOCIATION, SUBNET = "aws:ec2/routeTableAssociation:RouteTableAssociation", "aws:ec2/subnet:Subnet"
-FIREWALL_RULES = {
+GROUP_RULES = {
     False: "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
     True: "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
 }
-"""Whether a rule of a firewall lets out -> its type."""
+"""Whether a rule of a security group lets out -> its type."""
 
 Key = tuple[str, str]
 
 
-class Untagged:
+class Unlisted:
     """The questions of one run.
 
     environment: the environment.
@@ -59,6 +59,8 @@ class Untagged:
         self._rules: dict[Key, str] | None = None
         self.unused: list[str] = []
         """ARNs of the stack's own that the program has no place for."""
+        self.former: list[str] = []
+        """ARNs of the stack's own, where the state has another resource of their name."""
 
     def find(self, key: Key, properties: Mapping[str, Any]) -> str | None:
         """Return what the resource is imported by; None where AWS does not hold it, or for types with tags.
@@ -68,8 +70,8 @@ class Untagged:
         token, name = key
         if token == ROLE:
             return self._role(name)
-        if token in FIREWALL_RULES.values():
-            return self._firewall_rules().pop(key, None)
+        if token in GROUP_RULES.values():
+            return self._group_rules().pop(key, None)
         if token == ROUTE:
             return self._route(name, properties.get("destination_cidr_block"))
         if token == ASSOCIATION:
@@ -102,28 +104,30 @@ class Untagged:
             if found is not None and self._is_own(found.tags):
                 return role
             if found is not None and found.tags.get(ENVIRONMENT_TAG) == self._environment:
-                self._others.add(Stray("", name, role, found.arn, found.tags))
+                self._others.add(Stray(ROLE, name, role, found.arn, found.tags))
         return None
 
     def _described(self, role: str) -> aws.iam.GetRoleResult | None:
         return answered(lambda: aws.iam.get_role(name=role, opts=self._asking))
 
-    def _firewall_rules(self) -> dict[Key, str]:
-        """Return the rules of firewalls that the state does not know, by the tags that EC2 says of them."""
+    def _group_rules(self) -> dict[Key, str]:
+        """Return the rules of security groups that the state does not know, by the tags that EC2 says of them."""
         if self._rules is not None:
             return self._rules
         self._rules = {}
-        of_rules = FIREWALL_RULES.values()
+        of_rules = GROUP_RULES.values()
         known = {str(o.get("securityGroupRuleId")) for (token, _), o in self._state.items() if token in of_rules}
         wanted = aws.vpc.GetSecurityGroupRulesFilterArgs(name=f"tag:{ENVIRONMENT_TAG}", values=[self._environment])
         for identifier in sorted(aws.vpc.get_security_group_rules(filters=[wanted], opts=self._asking).ids):
             if identifier in known:
                 continue
             rule = aws.vpc.get_security_group_rule(security_group_rule_id=identifier, opts=self._asking)
-            key = (FIREWALL_RULES[rule.is_egress], rule.tags.get(RESOURCE_TAG, ""))
+            key = (GROUP_RULES[rule.is_egress], rule.tags.get(RESOURCE_TAG, ""))
             if not self._is_own(rule.tags):
-                self._others.add(Stray("", key[1], identifier, rule.arn, rule.tags))
-            elif key in self._rules or key in self._state:
+                self._others.add(Stray(key[0], key[1], identifier, rule.arn, rule.tags))
+            elif key in self._state:
+                self.former.append(rule.arn)
+            elif key in self._rules:
                 self.unused.append(rule.arn)
             else:
                 self._rules[key] = identifier
