@@ -27,7 +27,7 @@ LOOKED_AT = {
 """Kind -> what else is listed and watched while an object of it becomes ready."""
 NAMESPACE, PRIORITY = Kind("", "Namespace", False), Kind("scheduling.k8s.io", "PriorityClass", False)
 EVENTS = ("", "events")
-"""Events are listed and watched beside every object: the provider prints warnings of them, and nothing without the right."""
+"""Events are listed and watched beside every object: the provider prints their warnings, and none without the right."""
 POLICY, PLUGIN = Kind("networking.k8s.io", "NetworkPolicy"), Kind("apps", "DaemonSet")
 
 
