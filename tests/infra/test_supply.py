@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra import image_rules, secret_rules
-from infra.charts import ROOT, app_version, chart_image
+from infra.charts import app_version, chart_image
 from infra.images import Image
 from infra.registries import AMAZON, CACHE_PREFIX_LIMIT, PUBLISHED, Mirror, layer_buckets, published
-from infra.settings import StackSettings
+from infra.settings import ROOT, StackSettings
 from tests.infra import locks
 from tests.infra.conftest import Run
 from tests.infra.programs import Account, Registered, run_program
