@@ -51,6 +51,7 @@ class Metrics:
         self._usd = counter("usd", "Dollars owed to APIs.", "route", "backend")
         self._ttft = histogram("ttft_seconds", "Arrival to first event of a stream.", _TTFT_SECONDS, "route", "backend")
         self._late = counter("late", "Streams whose first event came after its promise.", "route", "backend")
+        _begin_at_zero(self._late, policy)
         self._e2e = histogram("e2e_seconds", "Arrival to last byte of an answer.", _E2E_SECONDS, "route", "backend")
         self._overhead = histogram("overhead_seconds", "The gateway's own time before a call.", _OVERHEAD_SECONDS)
         self._children: dict[Any, Any] = {}
@@ -113,6 +114,16 @@ class Metrics:
     def render(self) -> bytes:
         """Return the figures in Prometheus's text format."""
         return generate_latest(self.registry)
+
+
+def _begin_at_zero(late: Counter, policy: Policy) -> None:
+    """Make a series for each backend of each route with a promise: a rate would miss a late stream that begins one."""
+    for name, route in policy.routes.items():
+        if route.first_token is not None:
+            for pool in sorted({pool for band in route.bands for pool in band.weights}):
+                late.labels(name, f"pool/{pool}")
+            for api in route.fallback:
+                late.labels(name, f"api/{api}")
 
 
 class _GateCollector(Collector):

@@ -23,7 +23,7 @@ from infra.settings import ROOT
 
 def engine_version() -> str:
     """Return the version of vLLM that the chart runs, unless the stack names another image."""
-    return _app_version("vllm")
+    return app_version("vllm")
 
 
 def chart_image(name: str) -> Image:
@@ -32,7 +32,7 @@ def chart_image(name: str) -> Image:
     block = text[text.index("\nimage:\n") :]
     repository, tag, digest = (_value(block, f"  {key}") for key in ("repository", "tag", "digest"))
     assert repository is not None
-    return Image(repository, tag or _app_version(name), digest)
+    return Image(repository, tag or app_version(name), digest)
 
 
 def engine_image(image: Image) -> Image:
@@ -68,7 +68,8 @@ def rendered(
     )
 
 
-def _app_version(name: str) -> str:
+def app_version(name: str) -> str:
+    """Return the version of what a chart runs where no image is named."""
     version = _value((ROOT / "charts" / name / "Chart.yaml").read_text(), "appVersion")
     assert version is not None
     return version

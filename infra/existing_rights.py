@@ -26,6 +26,8 @@ LOOKED_AT = {
 }
 """Kind -> what else is listed and watched while an object of it becomes ready."""
 NAMESPACE, PRIORITY = Kind("", "Namespace", False), Kind("scheduling.k8s.io", "PriorityClass", False)
+EVENTS = ("", "events")
+"""Events are listed and watched beside every object: the provider prints their warnings, and none without the right."""
 POLICY, PLUGIN = Kind("networking.k8s.io", "NetworkPolicy"), Kind("apps", "DaemonSet")
 
 
@@ -79,6 +81,6 @@ def _objects(lock: Lock, existing: ExistingCluster, theirs: set[str], monitored:
 def _of(namespace: str, kind: Kind) -> Iterator[Right]:
     for verb in VERBS:
         yield Right(verb, kind.group, kind.resource, namespace)
-    for group, resource in LOOKED_AT.get(kind.name, ()):
+    for group, resource in (*LOOKED_AT.get(kind.name, ()), *((EVENTS,) if namespace else ())):
         for verb in ("list", "watch"):
             yield Right(verb, group, resource, namespace)

@@ -1,12 +1,14 @@
 """What speaks against the images of a stack before it costs anything. The module is pure and asks no registry.
 
 An image of this project that nobody published is refused wherever pods are made of it: no registry has its name, so
-machines would be paid for and their pods never start. An image without a digest is whatever its tag names on the day on
-which a node starts. A protected stack refuses that; others are warned.
+machines would be paid for and their pods never start. So is a gateway that its tag tells to be older than its chart:
+it ends at an argument that it does not know, which a deployment sees after ten minutes only. An image without a digest
+is whatever its tag names on the day on which a node starts. A protected stack refuses that; others are warned.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -17,6 +19,9 @@ from infra.settings import StackSettings
 from planner.plan.plan import Plan
 from planner.words.diagnostics import Problem, Severity
 
+OWN_GATEWAY = "spillway-gateway"
+"""Last part of the repository in which a tag is a version of this project, as `gateway/Dockerfile` says. Other tags are
+their owner's: they tell no version."""
 PUBLISH = "publish {name}/Dockerfile (docs/deploy-options.md, `Images`; examples/workflows/images.yml does it), then"
 FIND = "find it with `crane digest {image}` or `docker buildx imagetools inspect {image}`, then"
 
@@ -42,14 +47,18 @@ class RunningImages:
         return tuple(image for image in listed if image is not None)
 
 
-def problems(plan: Plan, settings: StackSettings, images: RunningImages) -> tuple[Problem, ...]:
-    """List what speaks against the images of a plan, and what is doubtful about them."""
+def problems(plan: Plan, settings: StackSettings, images: RunningImages, gateway_chart: str) -> tuple[Problem, ...]:
+    """List what speaks against the images of a plan, and what is doubtful about them.
+
+    gateway_chart: version of the gateway whose arguments the chart states.
+    """
     if not plan.pools:
         return ()
     severity: Severity = "error" if settings.protected else "warning"
     missing: Severity = "error" if settings.protected or settings.stage == "all" else "warning"
     return (
         *_own(images.gateway, "gateway", missing, severity),
+        *_older(images.gateway, gateway_chart, missing),
         *(_own(images.weights, "weights", missing, severity) if copies_weights(plan, settings) else ()),
         *_engines(plan, settings, images, severity),
         *_mirror(plan),
@@ -75,6 +84,24 @@ def _own(image: Image | None, name: str, missing: Severity, severity: Severity) 
     elif image.digest is None:
         message = f"spillway:{name}Image {image.reference} has no digest, so nobody knows what will run"
         yield Problem("DEP051", message, hint=f"{FIND.format(image=image.reference)} {setting}", severity=severity)
+
+
+def _older(gateway: Image | None, chart: str, severity: Severity) -> Iterator[Problem]:
+    """Refuse a gateway whose tag tells a version below that of the chart, which states the pods' arguments."""
+    if gateway is None or gateway.repository.rpartition("/")[2] != OWN_GATEWAY:
+        return
+    own, needed = _version(gateway.tag or ""), _version(chart)
+    if own is not None and needed is not None and own < needed:
+        message = (
+            f"spillway:gatewayImage {gateway.reference} is older than its chart ({chart}): its pods would not start"
+        )
+        hint = f"{PUBLISH.format(name='gateway')} `pulumi config set spillway:gatewayImage REPOSITORY:TAG@sha256:…`"
+        yield Problem("DEP051", message, hint=hint, severity=severity)
+
+
+def _version(tag: str) -> tuple[int, int, int] | None:
+    found = re.fullmatch(r"v?(\d+)\.(\d+)\.(\d+)", tag)
+    return None if found is None else (int(found[1]), int(found[2]), int(found[3]))
 
 
 def _engines(plan: Plan, settings: StackSettings, images: RunningImages, severity: Severity) -> Iterator[Problem]:

@@ -4,7 +4,8 @@ A name that the program gives is a promise that one resource bears it at a time:
 before it makes the new one, and AWS refuses to delete what is still in use. So a resource that is about to be replaced
 while others use it is given no name, and the provider invents another. Of what the program names, only the load
 balancer can be replaced by a change of the lock: log groups, launch templates, roles and buckets by their name alone,
-and security and target groups with their VPC, which never changes (`moved`). The module is pure.
+and security and target groups with their VPC, which never changes (`moved`). A new load balancer stands before the old
+one goes; only its listener is deleted first (`load_balancer`). The module is pure.
 """
 
 from __future__ import annotations

@@ -164,7 +164,8 @@ class LoadBalancer(pulumi.ComponentResource):
             certificate_arn=self._certificate() if encrypted else None,
             tcp_idle_timeout_seconds=None if encrypted else IDLE_SECONDS,
             default_actions=[aws.lb.ListenerDefaultActionArgs(type="forward", target_group_arn=targets.arn)],
-            opts=self._own,
+            # AWS lets one load balancer forward to a target group: the listener of a replaced one goes first.
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
 
     def _certificate(self) -> pulumi.Input[str]:

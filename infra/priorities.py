@@ -4,7 +4,8 @@ In a group whose nodes have room for as many replicas of every pool as one node 
 
     sum over pools of (most replicas on a node × GPUs of a replica) ≤ GPUs of a node,
 
-each pool leaves the others their places wherever its replicas stand: a chart bounds them per node. There all pools have
+each pool leaves the others their places wherever its replicas stand: a chart bounds them per node, old and new ones of
+a rollout together (one that is ending keeps its GPUs until it is gone, and its successor waits). There all pools have
 one priority, and none drives another away. Elsewhere small replicas could fragment nodes for good, and larger ones
 displace them. The scheduler then does not wait for a predecessor that is still ending: when a large replica restarts,
 small ones lose their places for a moment.

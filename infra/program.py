@@ -23,7 +23,7 @@ from infra import (
     settings,
     upgrades,
 )
-from infra.charts import chart_image, engine_image, engine_version
+from infra.charts import app_version, chart_image, engine_image, engine_version
 from infra.deployed import has_pools, recorded, stack_outputs, usd_of
 from infra.existing_program import Site
 from infra.guarding import guard
@@ -91,7 +91,7 @@ def _problems(run: Run, site: Site | None) -> Iterator[Problem]:
         yield from preflight.problems(plan, chosen.runner, chosen.stage, has_pools(run.state))
     yield from kept_state.problems(os.environ)
     yield from upgrades.problems(plan, run.state)
-    yield from image_rules.problems(plan, chosen, run.images)
+    yield from image_rules.problems(plan, chosen, run.images, app_version("gateway"))
     weights: Weights = "synced" if image_rules.copies_weights(plan, chosen) else "copied"
     yield from preflight_weights.problems(plan, weights, chosen.hub_token, chosen.accepted_licences)
     yield from preflight_weights.warnings(plan, weights)

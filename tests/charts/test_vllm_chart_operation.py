@@ -26,7 +26,9 @@ def _bound(values: dict[str, Any], key: str = "kubernetes.io/hostname") -> int |
     for rule in _pod(values).get("topologySpreadConstraints", []):
         if rule["topologyKey"] == key and rule["whenUnsatisfiable"] == "DoNotSchedule":
             assert rule["minDomains"] >= 1000, "else maxSkew is a difference, not a bound"
-            assert rule["matchLabelKeys"] == ["pod-template-hash"], "else a rollout cannot finish"
+            old_apart = rule.get("matchLabelKeys") == ["pod-template-hash"]
+            surges = values.get("rollout", {}).get("maxSurge", 0) > 0
+            assert old_apart == surges, "else a rollout takes other pools' places, or one that surges cannot begin"
             return int(rule["maxSkew"])
     return None
 
@@ -39,6 +41,12 @@ def test_spread_survives_the_loss_of_a_node(replicas: int, most: int) -> None:
 def test_the_plans_placement_wins() -> None:
     assert _bound(pool(replicas=6, placement={"maxReplicasPerNode": 2})) == 2
     assert _bound(pool(replicas=6, placement={"strategy": "pack", "maxReplicasPerNode": 4})) == 4
+
+
+@pytest.mark.parametrize("key", ["kubernetes.io/hostname", "topology.kubernetes.io/zone"])
+def test_old_replicas_count_beside_new_ones_unless_the_rollout_surges(key: str) -> None:
+    values = pool(replicas=4, placement={"zoneSpread": "required"})
+    assert _bound(values, key) == _bound({**values, "rollout": {"maxSurge": 1, "maxUnavailable": 0}}, key) == 2
 
 
 def test_packed_replicas_seek_company_and_have_no_bound() -> None:

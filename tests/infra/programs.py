@@ -55,6 +55,8 @@ class Registered:
     resources: list[Resource] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
     granted: Granted | None = None
+    deleted_first: set[tuple[str, str]] = field(default_factory=set)
+    """Type and name of each resource that says itself that a replaced one is deleted before the new one is made."""
 
     def of(self, type_suffix: str) -> list[Resource]:
         """Resources whose type ends with the suffix, such as `:NodeGroup`."""
@@ -134,6 +136,17 @@ class _Cloud(mocks.Mocks):
         if answer is None:
             raise AssertionError(f"the program asked {args.token}, which no mock answers")
         return answer(self, args.args)
+
+
+class _Monitor(mocks.MockMonitor):
+    """The monitor notes an option of which mocks are not told."""
+
+    mocks: _Cloud
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802
+        if request.deleteBeforeReplace:
+            self.mocks.registered.deleted_first.add((request.type, request.name))
+        return super().RegisterResource(request)
 
 
 def _versions(cloud: _Cloud, args: Mapping[str, Any]) -> dict[str, Any]:
@@ -239,7 +252,8 @@ def run_program(name: str, config: Mapping[str, str], account: Account | None = 
     # Pulumi asks the main thread for its event loop; a test that used `asyncio.run` before this one has taken it away.
     asyncio.set_event_loop(asyncio.new_event_loop())
     cloud = _Cloud(account or Account())
-    mocks.set_mocks(cloud, project="spillway", stack=name, preview=False, organization="organization")
+    monitor = _Monitor(cloud)
+    mocks.set_mocks(cloud, project="spillway", stack=name, preview=False, monitor=monitor, organization="organization")
     root = stack.get_root_resource()
     assert root is not None
     root._transformations = []  # of the run before, as the root outlives it

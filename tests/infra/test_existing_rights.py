@@ -66,6 +66,16 @@ def test_every_object_that_is_made_may_be_made(name: str, monitored: bool, made:
         assert wanted <= {(right.namespace, right.group, right.resource) for right in asked if right.verb == verb}
 
 
+@pytest.mark.parametrize("namespace", ["serving", "gateway", "kube-system"])
+def test_the_warnings_of_the_cluster_may_be_read_where_something_is_made(namespace: str) -> None:
+    plan = existing_sites.plan(ON_PREMISES, "berlin", device_plugin="ours")
+    lock = locks.sealed(plan, environment=ON_PREMISES.environment_text("berlin"))
+    asked = {right.words() for right in rights_needed(lock, existing_of(lock)) if right.namespace == namespace}
+    assert {words for words in asked if "events" in words} == {
+        f"{verb} events in {namespace}" for verb in ("list", "watch")
+    }
+
+
 SCALED = {"enabled": True, "maxReplicas": 4, "demandPerReplica": 8, "prometheusUrl": "http://prometheus"}
 
 

@@ -97,6 +97,14 @@ def test_a_hosted_zone_gets_certificate_and_name(run: Run) -> None:
     assert "annotations" not in registered.one(":Chart", "gateway").inputs["values"]["service"]
 
 
+def test_the_listener_of_a_replaced_load_balancer_goes_first_and_the_balancer_last(run: Run) -> None:
+    """AWS lets the listeners of one load balancer forward to a target group, and the group stays."""
+    registered = run(locks.behind_balancer())
+    deleted_first = {kind for kind, _ in registered.deleted_first}
+    assert "aws:lb/listener:Listener" in deleted_first
+    assert not deleted_first & {"aws:lb/loadBalancer:LoadBalancer", "aws:lb/targetGroup:TargetGroup"}
+
+
 def test_a_stated_certificate_is_used_and_external_dns_is_told_the_name(run: Run) -> None:
     registered = run(locks.behind_balancer())
     assert registered.one(":Listener").inputs["certificateArn"] == locks.CERTIFICATE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 
 import pulumi
@@ -11,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra import image_rules, secret_rules
-from infra.charts import chart_image
+from infra.charts import app_version, chart_image
 from infra.images import Image
 from infra.registries import AMAZON, CACHE_PREFIX_LIMIT, PUBLISHED, Mirror, layer_buckets, published
-from infra.settings import StackSettings
+from infra.settings import ROOT, StackSettings
 from tests.infra import locks
 from tests.infra.conftest import Run
 from tests.infra.programs import Account, Registered, run_program
@@ -78,7 +79,7 @@ def test_only_buckets_of_what_runs_are_admitted() -> None:
 
 def test_the_charts_images_are_read_as_helm_reads_them() -> None:
     assert chart_image("vllm").reference == "vllm/vllm-openai:v0.33.0"
-    assert chart_image("gateway").reference == "spillway-gateway:0.1.0"
+    assert chart_image("gateway").reference == "spillway-gateway:0.2.0"
 
 
 @pytest.fixture
@@ -219,9 +220,37 @@ def test_a_protected_stack_runs_only_what_is_named_by_its_digest(
         assert text in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("image", "older"),
+    [
+        ("registry.example/spillway-gateway:0.1.9", True),
+        ("registry.example/spillway-gateway:v0.1.0", True),
+        ("spillway-gateway:0.2.0", False),
+        ("registry.example/spillway-gateway:0.10.0", False),
+        ("registry.example/spillway-gateway:1.0", False),
+        (f"registry.example/spillway-gateway:{'a1' * 20}", False),
+        ("registry.example/spillway-gateway", False),
+        ("registry.example/team/gateway:0.0.7", False),
+    ],
+)
+def test_a_gateway_that_its_tag_tells_to_be_older_than_the_chart_is_refused(image: str, older: bool) -> None:
+    """It would end at an argument that it does not know. A tag of somebody else's counting says nothing."""
+    settings = StackSettings("prod", Path())
+    engine = Image.parse(locks.IMAGES["engineImage"])
+    running = image_rules.RunningImages(engine, Image.parse(f"{image}@{DIGEST}"), engine, engine)
+    said = image_rules.problems(locks.plan(), settings, running, "0.2.0")
+    found = [each for each in said if "older than" in each.message]
+    assert [(each.code, each.severity) for each in found] == [("DEP051", "error")] * older
+
+
+def test_the_gateways_chart_states_the_arguments_of_this_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert app_version("gateway") == project["version"]
+
+
 def test_amazon_fetches_no_images_for_china() -> None:
     running = image_rules.RunningImages(*(Image.parse(f"vllm/vllm-openai:v0.33.0@{DIGEST}"),) * 4)
     settings = StackSettings("prod", Path(), gateway_image=running.gateway)
     there = locks.on_platform(SUPPLIED, region="cn-north-1")
-    assert [problem.code for problem in image_rules.problems(there, settings, running)] == ["DEP052"]
-    assert image_rules.problems(SUPPLIED, settings, running) == ()
+    assert [problem.code for problem in image_rules.problems(there, settings, running, "0.2.0")] == ["DEP052"]
+    assert image_rules.problems(SUPPLIED, settings, running, "0.2.0") == ()

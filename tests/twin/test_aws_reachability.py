@@ -141,6 +141,24 @@ def test_a_protected_load_balancer_stays(program: Program) -> None:
         program.delete("nlb")
 
 
+def test_a_target_group_stands_behind_one_load_balancer(program: Program) -> None:
+    balanced(program)
+    behind = program.states["tg"][1].id
+    subnets = program.states["nlb"][1].inputs["subnets"]
+    second = program.create(BALANCER, "second", loadBalancerType="network", internal=True, subnets=subnets).id
+    listener = {
+        "loadBalancerArn": second,
+        "protocol": "TCP",
+        "defaultActions": [{"type": "forward", "targetGroupArn": behind}],
+    }
+    with pytest.raises(AwsError, match="cannot be associated with more than one load balancer") as refused:
+        program.create(LISTENER, "other", port=80, **listener)
+    assert refused.value.code == "TargetGroupAssociationLimit"
+    program.delete("l")
+    program.create(LISTENER, "other", port=80, **listener)
+    program.create(LISTENER, "further", port=81, **listener)
+
+
 def test_two_of_one_name_are_refused(program: Program) -> None:
     subnets = program.network()
     vpc = program.states["vpc"][1].id

@@ -171,15 +171,40 @@ def _listener_request(aws: Account, operation: str, inputs: Properties) -> dict[
     return request
 
 
+def _require_one_balancer(aws: Account, operation: str, balancer: str, request: dict[str, Any]) -> None:
+    """Refuse a target group to which a listener of another load balancer forwards."""
+    wanted = _forwarded_to(request["DefaultActions"])
+    taken = {
+        group
+        for other in aws.call("elbv2", "DescribeLoadBalancers")["LoadBalancers"]
+        if other["LoadBalancerArn"] != balancer
+        for listener in aws.call("elbv2", "DescribeListeners", LoadBalancerArn=other["LoadBalancerArn"])["Listeners"]
+        for group in _forwarded_to(listener["DefaultActions"]) & wanted
+    }
+    if taken:
+        message = "The following target groups cannot be associated with more than one load balancer: " + ", ".join(
+            sorted(taken)
+        )
+        raise AwsError("elbv2", operation, "TargetGroupAssociationLimit", message)
+
+
+def _forwarded_to(actions: list[dict[str, Any]]) -> set[str]:
+    weighted = (one for action in actions for one in (action.get("ForwardConfig") or {}).get("TargetGroups") or ())
+    return {one["TargetGroupArn"] for one in (*actions, *weighted) if one.get("TargetGroupArn")}
+
+
 def _create_listener(aws: Account, inputs: Properties) -> CreatedResource:
     request = _listener_request(aws, "CreateListener", inputs)
+    _require_one_balancer(aws, "CreateListener", inputs["loadBalancerArn"], request)
     response = aws.call("elbv2", "CreateListener", LoadBalancerArn=inputs["loadBalancerArn"], **request)
     arn = response["Listeners"][0]["ListenerArn"]
     return CreatedResource(arn, {"arn": arn})
 
 
 def _update_listener(aws: Account, old: ResourceState, inputs: Properties) -> UpdatedResource:
-    aws.call("elbv2", "ModifyListener", ListenerArn=old.id, **_listener_request(aws, "ModifyListener", inputs))
+    request = _listener_request(aws, "ModifyListener", inputs)
+    _require_one_balancer(aws, "ModifyListener", old.inputs["loadBalancerArn"], request)
+    aws.call("elbv2", "ModifyListener", ListenerArn=old.id, **request)
     return UpdatedResource({})
 
 

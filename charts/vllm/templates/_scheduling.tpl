@@ -1,8 +1,12 @@
 {{/*
 Where replicas may stand. A topology spread constraint bounds the *difference* to the emptiest node; with more
 `minDomains` than there are nodes the emptiest counts as 0 (Kubernetes' own rule), so `maxSkew` becomes a plain bound
-per node: two replicas = two nodes, and nothing is said of nodes that other pools fill. `pod-template-hash` keeps old
-replicas out of the count, else a rollout could not finish.
+per node: two replicas = two nodes, and nothing is said of nodes that other pools fill.
+
+Old replicas count beside new ones while a rollout replaces each in turn, so that a pool takes no place of another's.
+It still ends: the one that is wanted next is not there yet, so some zone, and in it some node, is below its bound; a
+pod that is being deleted counts no more. With `maxSurge` all old replicas stay until a further one is ready, and
+`pod-template-hash` keeps them out of the count.
 */}}
 
 {{/* The number of replicas, or the most that there can be. */}}
@@ -38,7 +42,9 @@ replicas out of the count, else a rollout could not finish.
   labelSelector:
     matchLabels:
       {{- include "vllm.selectorLabels" .root | nindent 6 }}
+  {{- if gt (int64 .root.Values.rollout.maxSurge) 0 }}
   matchLabelKeys: [pod-template-hash]
+  {{- end }}
 {{- end }}
 
 {{- define "vllm.topologySpread" -}}
