@@ -187,7 +187,7 @@ def _named_statements(actions: frozenset[str], scope: _Scope) -> list[Statement]
         _allow("Make", actions & MADE, ["*"], scope.asked),
         _allow("OfTheAccount", actions & UNSCOPED, ["*"], scope.of_region),
         _allow("Keys", _of(["kms"], actions) - MADE, [scope.arn("kms", "key/*")], scope.owned),
-        _allow("Certificates", _of(["acm"], actions) - MADE, [scope.arn("acm", "certificate/*")], scope.owned),
+        _allow("Certificates", _of(["acm"], actions) - MADE - reads, [scope.arn("acm", "certificate/*")], scope.owned),
         _allow(
             "TagAsMade",
             actions & TAGGED_AS_MADE,
