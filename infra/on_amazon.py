@@ -183,7 +183,7 @@ class _Environment:
             subnets=self.network.subnets,
             tags=default_tags(run.chosen.environment),
             images=versions.images,
-            recorded=upgrades.recorded_groups(run.state),
+            recorded=upgrades.group_names(run.state),
             failed=frozenset(failed),
         )
         # A node that starts before its way out, or before the network plug-in is declared, joins late or never.

@@ -49,10 +49,5 @@ def renewals(state: Recorded) -> Iterator[Problem]:
         yield Problem("DEP087", message, hint=hint, severity="warning")
 
 
-def recorded_groups(state: Recorded) -> dict[str, str]:
-    """Return the names at AWS of the node groups that are deployed, by their names in the program."""
-    return {name: str(outputs.get("nodeGroupName")) for (token, name), outputs in state.items() if token == NODE_GROUP}
-
-
 def _minor(version: str) -> int:
     return int(version.split(".")[1])

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
@@ -38,12 +40,55 @@ def program(
     try:
         yield running
     finally:
-        running.terminate()
-        try:
-            running.wait(_END_S)
-        except subprocess.TimeoutExpired:
-            running.kill()
-            running.wait()
+        end(running)
+
+
+class HeldModule:
+    """A module of this project that runs as a program from this line until `close`.
+
+    The program holds the reading end of a pipe whose writing end only this process has. When this process ends, however
+    it ends, the pipe closes and the program goes, with all that it started. `pid` is the program's id.
+
+    stderr: file that receives it; None for this process's own.
+    end_s: time in which the program may end by itself, seconds.
+    """
+
+    def __init__(self, module: str, *arguments: str, stderr: IO[bytes] | None = None, end_s: float) -> None:
+        self._end_s = end_s
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            cwd=Path(__file__).resolve().parents[1],
+            start_new_session=True,
+        )
+        self.pid = self._process.pid
+
+    def close(self) -> None:
+        """End the program. Nothing happens when it has ended."""
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
+        end(self._process, self._end_s)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def end(running: subprocess.Popen[bytes], patience_s: float = _END_S) -> None:
+    """End a program: it may do so by itself first. Nothing happens when it has ended."""
+    running.terminate()
+    try:
+        running.wait(patience_s)
+    except subprocess.TimeoutExpired:
+        running.kill()
+        running.wait()
 
 
 def die_with_parent() -> None:

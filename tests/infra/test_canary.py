@@ -19,6 +19,7 @@ from infra.priorities import BASE, CANARY_BASE
 from infra.values import vllm, vllm_canary
 from planner.domain.engine_image import EngineCanary, EngineImage
 from planner.plan.engine import PoolCanary, canary_of
+from planner.plan.fleet import NodeGroup, Pool
 from planner.plan.ingress import PlannedPoolTls
 from planner.plan.plan import Plan
 from tests.charts.rendering import one, render
@@ -40,7 +41,15 @@ def both(name: str, replicas: int, tls: PlannedPoolTls | None = None, of: int = 
     (pool,) = [pool for pool in whole.pools if pool.name == name]
     canary = PoolCanary(f"{name}-canary", NEW, replicas)
     group = locks.group(whole, pool.node_group)
-    own = vllm(
+    own = released(pool, group, canary, tls)
+    return own, vllm_canary(own, pool, canary, Image.parse(NEW), tls)
+
+
+def released(
+    pool: Pool, group: NodeGroup, canary: PoolCanary | None = None, tls: PlannedPoolTls | None = None
+) -> dict[str, Any]:
+    """Values of a pool's release, which runs the old image."""
+    return vllm(
         pool,
         group,
         bucket="models",
@@ -51,7 +60,6 @@ def both(name: str, replicas: int, tls: PlannedPoolTls | None = None, of: int = 
         pool_tls=tls,
         monitored=True,
     )
-    return own, vllm_canary(own, pool, canary, Image.parse(NEW), tls)
 
 
 def test_a_pool_with_a_canary_is_two_releases_and_nothing_more_of_aws(run: Run) -> None:
@@ -113,16 +121,7 @@ def test_raising_a_canary_leaves_the_pods_of_its_pool_alone(tried: int) -> None:
     """The template stays, so that no replica restarts; the canary's has another image and no budget."""
     whole = locks.plan()
     (pool,) = [pool for pool in whole.pools if pool.name == "chat-1xl40s"]
-    group = locks.group(whole, "shared")
-    alone = vllm(
-        pool,
-        group,
-        bucket="models",
-        region="us-east-1",
-        store_cidrs=["3.5.0.0/19"],
-        image=Image.parse(OLD),
-        monitored=True,
-    )
+    alone = released(pool, locks.group(whole, "shared"))
     own, canary = both("chat-1xl40s", tried)
     before, after = (one(render("vllm", v, release="vllm-chat-1xl40s"), "Deployment") for v in (alone, own))
     assert after["spec"]["template"] == before["spec"]["template"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -260,36 +261,30 @@ STATE_OF_CLUSTER: dict[str, dict[str, Any]] = {
 }
 
 
-def test_what_another_stack_has_made_is_told_once_and_left(run: Run, said: list[str]) -> None:
-    """Roles are of no region."""
-    account = Account(
+def made_by(stack: str) -> Account:
+    """An account in which a stack with this mark has made a network, a node group and a role."""
+    return Account(
         tagged={
-            f"arn:aws:ec2:{ACCOUNT}:vpc/vpc-0a": tagged("spillway-prod", THEIRS),
-            f"arn:aws:ec2:{ACCOUNT}:natgateway/nat-0a": tagged("spillway-prod-nat-use1-az4", THEIRS),
-            OURS: tagged("gpu-vault", THEIRS),
+            f"arn:aws:ec2:{ACCOUNT}:natgateway/nat-0a": tagged("spillway-prod-nat-use1-az4", stack),
+            f"arn:aws:ec2:{ACCOUNT}:vpc/vpc-0a": tagged("spillway-prod", stack),
+            OURS: tagged("gpu-vault", stack),
         },
         status={"gpu-vault-0123456": "ACTIVE"},
-        roles={"spillway-prod-node-0a1b2c3": tagged("spillway-prod-node", THEIRS)},
-        rules={
-            "sgr-0a": {"arn": "sgr-0a", "isEgress": False, "tags": tagged("spillway-prod-api-10-64-0-0-16", THEIRS)}
-        },
+        roles={"spillway-prod-node-0a1b2c3": tagged("spillway-prod-node", stack)},
     )
+
+
+def test_what_another_stack_has_made_is_told_once_and_left(run: Run, said: list[str]) -> None:
+    """Roles are of no region."""
+    rule = {"arn": "sgr-0a", "isEgress": False, "tags": tagged("spillway-prod-api-10-64-0-0-16", THEIRS)}
+    account = replace(made_by(THEIRS), rules={"sgr-0a": rule})
     assert imported(run(account=account)) == {}
     (line,) = [line for line in said if "DEP08" in line]
     assert line.startswith(f"DEP089: resources with the tag of this environment are of the stack {THEIRS}")
 
 
 def test_each_resource_of_an_earlier_state_is_told_with_its_cost_and_its_ways(run: Run, said: list[str]) -> None:
-    account = Account(
-        tagged={
-            f"arn:aws:ec2:{ACCOUNT}:natgateway/nat-0a": tagged("spillway-prod-nat-use1-az4", EARLIER),
-            f"arn:aws:ec2:{ACCOUNT}:vpc/vpc-0a": tagged("spillway-prod", EARLIER),
-            OURS: tagged("gpu-vault", EARLIER),
-        },
-        status={"gpu-vault-0123456": "ACTIVE"},
-        roles={"spillway-prod-node-0a1b2c3": tagged("spillway-prod-node", EARLIER)},
-        gone=frozenset({"vpc-0a"}),
-    )
+    account = replace(made_by(EARLIER), gone=frozenset({"vpc-0a"}))
     assert imported(run(account=account)) == {}
     lines = [line for line in said if "DEP08" in line]
     assert [line.split()[1].partition("/")[0].rpartition(":")[2] for line in lines] == [

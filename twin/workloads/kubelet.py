@@ -27,7 +27,7 @@ from twin.cluster.certificates import certificate_pem, new_authority, serving_id
 from twin.engine import server as engine
 from twin.engine.clock import EngineClock
 from twin.engine.replica import EngineReplica
-from twin.processes import die_with_parent
+from twin.processes import die_with_parent, end
 from twin.workloads import mounts, pods
 from twin.workloads.addresses import Addresses, NoAddressError
 from twin.workloads.container import ADDRESS_VARIABLE, NETWORK_VARIABLE
@@ -201,12 +201,7 @@ class Kubelet:
         if running.door is not None:
             await running.door.close()
         if running.program is not None:
-            running.program.terminate()
-            try:
-                await asyncio.to_thread(running.program.wait, _END_S)
-            except subprocess.TimeoutExpired:
-                running.program.kill()
-                running.program.wait()
+            await asyncio.to_thread(end, running.program, _END_S)
         self._addresses.give_back(running.address)
         shutil.rmtree(self._root(running.pod), ignore_errors=True)  # there are keys among its files; its logs stay
 
@@ -289,9 +284,4 @@ async def _answers(address: str, port: int, path: str) -> bool:
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:
-    text = json.dumps(document, indent=1, sort_keys=True)
-    if path.is_file() and path.read_text() == text:
-        return
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_text(text)
-    os.replace(beside, path)
+    mounts.put(path, json.dumps(document, indent=1, sort_keys=True).encode())

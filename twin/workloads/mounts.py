@@ -41,13 +41,18 @@ def write(root: Path, wanted: Mapping[str, bytes]) -> None:
         if path.is_file() and path not in paths:
             path.unlink()
     for path, content in paths.items():
-        if path.is_file() and path.read_bytes() == content:
-            continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.new")
-        beside.touch(mode=0o600)
-        beside.write_bytes(content)
-        os.replace(beside, path)
+        put(path, content)
+
+
+def put(path: Path, content: bytes) -> None:
+    """Put a file in place at once. One that says the same is not touched."""
+    if path.is_file() and path.read_bytes() == content:
+        return
+    beside = path.with_name(f".{path.name}.new")
+    beside.touch(mode=0o600)
+    beside.write_bytes(content)
+    os.replace(beside, path)
 
 
 def variables(pod: Object, stores: Stores, address: str) -> dict[str, str]:

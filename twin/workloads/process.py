@@ -1,19 +1,14 @@
-"""Starting and ending workloads, and calling them, from the outside.
-
-The program holds the reading end of a pipe whose writing end only the starter has. When the starter ends, however it
-ends, the pipe closes and the program goes, with all that it started.
-"""
+"""Starting and ending workloads, and calling them, from the outside."""
 
 from __future__ import annotations
 
 import json
 import select
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final
+
+from twin.processes import HeldModule
 
 _START_LIMIT_S: Final = 90.0
 _END_LIMIT_S: Final = 15.0
@@ -23,7 +18,7 @@ class WorkloadsError(Exception):
     """Ready pods could not be run, or nothing serves behind a Service. The message says which and why."""
 
 
-class Workloads:
+class Workloads(HeldModule):
     """What the ready pods of a cluster run, from this line until `close`.
 
     folder: where files and logs lie.
@@ -53,15 +48,7 @@ class Workloads:
         if offers is not None:
             command += ["--offers", str(self._written("offers", offers))]
         with (self.folder / "workloads.log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "twin.workloads", *command],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                cwd=Path(__file__).resolve().parents[2],
-                start_new_session=True,
-            )
-        self.pid = self._process.pid
+            super().__init__("twin.workloads", *command, stderr=log, end_s=_END_LIMIT_S)
         try:
             self._await_ready()
         except BaseException:
@@ -87,26 +74,6 @@ class Workloads:
         """Return the ready pods that cannot be run, each with the reason."""
         found: dict[str, str] = self._network()["problems"]
         return found
-
-    def close(self) -> None:
-        """End everything that was started. Nothing happens when it has ended."""
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                stream.close()
-        self._process.terminate()
-        try:
-            self._process.wait(timeout=_END_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()  # the kernel ends its programs
-            self._process.wait()
-
-    def __enter__(self) -> Workloads:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _network(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.folder / "network.json").read_text())
