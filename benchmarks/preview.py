@@ -24,7 +24,7 @@ from pathlib import Path
 
 from tests.engine import Engine, stage
 from tests.examples import ENVIRONMENTS
-from tests.infra.checkout import checkout
+from tests.infra.checkout import checkout, published
 from twin.cluster import LocalCluster
 
 BOUND_S = 10.0
@@ -58,7 +58,8 @@ def main() -> int:
         root = checkout(folder / "checkout")
         for file in ("prod.yaml", "prod.lock.json"):
             shutil.copy(ENVIRONMENTS / file, root / "environments" / file)
-        engine = Engine(stage(folder / "stage", cluster=cluster.folder), root, "prod", {"SPILLWAY_RUNNER": "inside"})
+        place = stage(folder / "stage", cluster=cluster.folder)
+        engine = published(Engine(place, root, "prod", {"SPILLWAY_RUNNER": "inside"}))
         empty = [_preview(engine) for _ in range(runs)]
         up = engine.up()
         if up.status != 0:
