@@ -41,10 +41,25 @@ def c(k: ReplicaClass) -> str:
 
 
 def n(group: str) -> str:
-    """Return the name of the column: the nodes of a group."""
+    """Return the name of the column: the nodes of a group, but for those that are spot."""
     return f"n[{group}]"
 
 
+def spot(group: str) -> str:
+    """Return the name of the column: the spot nodes of a group."""
+    return f"o[{group}]"
+
+
+def has_spot(group: str) -> str:
+    """Return the name of the column: whether a group has spot nodes."""
+    return f"p[{group}]"
+
+
+def committed(instance_type: str, commitment: str) -> str:
+    """Return the name of the column: the machines of a type under a commitment."""
+    return f"m[{instance_type},{commitment}]"
+
+
 def b(instance_type: str) -> str:
-    """Return the name of the column: the machines that are bought of a type of which some exist."""
+    """Return the name of the column: the machines that are bought on demand of a type of which some are paid for otherwise."""
     return f"b[{instance_type}]"

@@ -38,14 +38,25 @@ def groups(question: Question) -> dict[str, list[ReplicaClass]]:
     return classes
 
 
-def existing_types(question: Question) -> dict[str, ReplicaClass]:
-    """Return a class of each instance type of which machines are paid for already, by the name of the type."""
-    return {k.instance_type: k for k in question.classes if k.existing}
+def covered_types(question: Question) -> dict[str, ReplicaClass]:
+    """Return a class of each instance type of which machines may be paid for otherwise than on demand, by its name.
+
+    They are paid for already, or a commitment may cover them.
+    """
+    return {k.instance_type: k for k in question.classes if k.existing or k.commitments}
+
+
+def spot_groups(question: Question) -> dict[str, list[ReplicaClass]]:
+    """Return the node groups that may have spot nodes, with the classes that may stand on each."""
+    if not question.spot_share:
+        return {}
+    return {g: some for g, some in groups(question).items() if some[0].usd_per_spot_hour is not None}
 
 
 def least_usd(question: Question, k: ReplicaClass) -> float:
     """Return the least that any plan costs in which class k serves something, USD a month."""
-    return least_plan_usd(question, k.exclusive, k.usd_per_node_hour, k.existing, k.usd_per_existing_node_hour)
+    usd_per_hour = min(k.purchases_usd_per_hour)
+    return least_plan_usd(question, k.exclusive, usd_per_hour, k.existing, k.usd_per_existing_node_hour)
 
 
 def least_plan_usd(

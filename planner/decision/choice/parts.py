@@ -1,8 +1,8 @@
 """Parts of a question: routes that share nothing by which they could be served, so that each part can be solved alone.
 
-Two bands belong together when some class or node group could serve both. Quotas, budgets and the rate limits of API
-accounts bind all parts together, and each part keeps them whole: they are too wide there, and never too tight. Two
-costs belong to no part alone:
+Two bands belong together when some class or node group could serve both; where a team allows a share of spot, also when
+classes on the same GPUs could. Quotas, budgets and the rate limits of API accounts bind all parts together, and each
+part keeps them whole: they are too wide there, and never too tight. Two costs belong to no part alone:
 
 - The platform. A question falls into parts only where some band must be self-hosted: no API reads it, and it may not be
   turned away. Then every plan pays for the platform, and no part does.
@@ -56,6 +56,8 @@ def _together(question: Question) -> Sequence[frozenset[BandKey]]:
     sets = [{flow.key} for flow in question.flows]
     for k in question.classes:
         group_of.setdefault(k.node_group, set()).update(k.capacity)
+        if question.spot_share and not k.exclusive:
+            group_of.setdefault(f"spot of {k.gpu}", set()).update(k.capacity)
     routes: dict[str, set[BandKey]] = {}
     for flow in question.flows:
         routes.setdefault(flow.route, set()).add(flow.key)

@@ -14,7 +14,9 @@ Columns:
     c[d]        1 if checkpoint d is stored                   z           1 if anything is self-hosted
     l[r,i,t]    share of a band that is turned away, because it is too long for what serves its route
     q[r,i]      1 if a band that an API reads is turned away
-    b[i]        machines of type i that are bought            held        1: machines that are paid for already
+    b[i]        machines of type i that are bought on demand  held        1: machines that are paid for already
+    o[g]        spot nodes of a group, beside n               m[i,p]      machines of type i under commitment p
+    p[g]        1 if the group has spot nodes
 
 Pools have a fixed size, so that y and n carry no level. A band uses one class (v), because the gateway's weights are
 static. All bands of a pool are admitted alike (f), because its gate counts requests and not routes. A route uses one
@@ -26,15 +28,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from planner.decision.choice.columns import away, b, c, n, refused, s, v, x, y
+from planner.decision.choice.columns import away, b, c, committed, has_spot, n, refused, s, spot, v, x, y
 from planner.decision.choice.limits import ExistingNodes, ServedRoute
 from planner.decision.choice.linear import INFINITY, TIE_BREAK_USD, Linear
-from planner.decision.choice.pairs import api_pairs, existing_types, groups, local_pairs, refusable, turned_away
+from planner.decision.choice.pairs import (
+    api_pairs,
+    covered_types,
+    groups,
+    local_pairs,
+    refusable,
+    spot_groups,
+    turned_away,
+)
 from planner.decision.choice.question import Flow, Question, ReplicaClass
 from planner.decision.choice.team_limits import api_limits, budgets, quota
 from planner.words.units import HOURS_PER_MONTH
 
 SECONDS_PER_HOUR = 3600.0
+MOST_SPOT_NODES = 1000.0
+"""Spot nodes of a group at most."""
 
 
 def formulate(question: Question) -> Linear:
@@ -52,7 +64,8 @@ def formulate(question: Question) -> Linear:
         _capacity,
         _packing,
         _exclusive,
-        _existing,
+        _covered,
+        _spot_share,
         _weights,
         _required,
         _platform,
@@ -65,7 +78,7 @@ def formulate(question: Question) -> Linear:
 
 
 def _columns(program: Linear, question: Question) -> None:
-    levels = range(len(question.level_hours))
+    levels, covered = range(len(question.level_hours)), covered_types(question)
     for f, k in local_pairs(question):
         program.binary(v(f, k), TIE_BREAK_USD)
         for t in levels:
@@ -85,10 +98,18 @@ def _columns(program: Linear, question: Question) -> None:
             program.continuous(f"f[{k.name},{t}]", 0.0, 1.0)
         program.binary(f"w[{k.name}]", TIE_BREAK_USD)
     for group, classes in groups(question).items():
-        program.integer(n(group), classes[0].next_usd_per_node_hour * HOURS_PER_MONTH)
-    for instance_type, k in existing_types(question).items():
-        usd = (k.usd_per_node_hour - k.usd_per_existing_node_hour) * HOURS_PER_MONTH
+        disk_usd = classes[0].usd_per_existing_node_hour if classes[0].instance_type in covered else None
+        usd_per_hour = classes[0].usd_per_node_hour if disk_usd is None else disk_usd
+        program.integer(n(group), usd_per_hour * HOURS_PER_MONTH)
+    for group, classes in spot_groups(question).items():
+        program.integer(spot(group), (classes[0].usd_per_spot_hour or 0.0) * HOURS_PER_MONTH, MOST_SPOT_NODES)
+        program.binary(has_spot(group))
+    for instance_type, k in covered.items():
+        disk_usd = k.usd_per_existing_node_hour
+        usd = (k.usd_per_node_hour - disk_usd) * HOURS_PER_MONTH
         program.continuous(b(instance_type), usd, INFINITY if k.may_buy else 0.0)
+        for commitment, usd_per_hour in k.commitments:
+            program.integer(committed(instance_type, commitment), (usd_per_hour - disk_usd) * HOURS_PER_MONTH)
     if question.existing_usd:
         program.continuous("held", question.existing_usd, 1.0)
     for route, model in sorted({(f.route, k.model) for f, k in local_pairs(question)}):
@@ -216,18 +237,23 @@ def _capacity(program: Linear, question: Question) -> None:
 def _packing(program: Linear, question: Question) -> None:
     """The nodes of a group have a GPU for each one that its replicas need, and a class that is bought has a replica.
 
-        Σ_{k on g} R[k]·y[k] ≤ G[g]·n[g]
-        Σ_{k on g} v[r,i,k] ≤ n[g]              for each band
+        Σ_{k on g} R[k]·y[k] ≤ G[g]·(n[g] + o[g])
+        Σ_{k on g} v[r,i,k] ≤ n[g] + o[g]       for each band
         w[k] ≤ y[k]
 
     The last two follow for whole numbers. A solver that is told of them searches half as long.
     """
+    may_be_spot = spot_groups(question)
+
+    def nodes(group: str, each: float) -> list[tuple[str, float]]:
+        return [(n(group), each), *([(spot(group), each)] if group in may_be_spot else [])]
+
     for group, classes in groups(question).items():
         terms = [(y(k), float(k.gpus_per_replica)) for k in classes]
-        program.at_most(f"packing[{group}]", [*terms, (n(group), -float(classes[0].gpus_per_node))], 0.0)
+        program.at_most(f"packing[{group}]", [*terms, *nodes(group, -float(classes[0].gpus_per_node))], 0.0)
     for f, by_group in _uses(question, lambda k: k.node_group):
         for group, used in by_group.items():
-            program.at_most(f"node[{f.route},{f.band},{group}]", [*used, (n(group), -1.0)], 0.0)
+            program.at_most(f"node[{f.route},{f.band},{group}]", [*used, *nodes(group, -1.0)], 0.0)
     for k in question.classes:
         program.at_most(f"replica[{k.name}]", [(f"w[{k.name}]", 1.0), (y(k), -1.0)], 0.0)
 
@@ -242,20 +268,41 @@ def _exclusive(program: Linear, question: Question) -> None:
             program.at_most(f"two-nodes[{k.name}]", [(f"w[{k.name}]", 2.0), (n(k.node_group), -1.0)], 0.0)
 
 
-def _existing(program: Linear, question: Question) -> None:
+def _covered(program: Linear, question: Question) -> None:
     """Machines that are paid for already are filled first, and paid for whether they are used or not.
 
-    Σ_{g of type i} n[g] − b[i] ≤ existing[i]
+    Σ_{g of type i} n[g] − Σ_p m[i,p] − b[i] ≤ existing[i]
     held = 1
 
-    Where no more can be bought, b[i] is 0, and the number of machines is a limit that a team can move.
+    A commitment covers any machine of its type. Where no more can be bought, b[i] is 0, and the number of machines is
+    a limit that a team can move.
     """
     if question.existing_usd:
         program.equal("held", [("held", 1.0)], 1.0)
-    for instance_type, k in existing_types(question).items():
+    for instance_type, k in covered_types(question).items():
         nodes = [(n(g), 1.0) for g, classes in groups(question).items() if classes[0].instance_type == instance_type]
+        paid = [b(instance_type), *(committed(instance_type, commitment) for commitment, _ in k.commitments)]
         limit = None if k.may_buy else ExistingNodes(instance_type)
-        program.at_most(f"bought[{instance_type}]", [*nodes, (b(instance_type), -1.0)], float(k.existing), limit)
+        terms = [*nodes, *((name, -1.0) for name in paid)]
+        program.at_most(f"bought[{instance_type}]", terms, float(k.existing), limit)
+
+
+def _spot_share(program: Linear, question: Question) -> None:
+    """Of the GPUs of a kind, spot nodes hold at most the share that the team allows, without those of exclusive nodes.
+
+    (1 − share)·Σ_g G[g]·o[g] ≤ share·Σ_g G[g]·n[g]
+    o[g] ≤ most·p[g]
+    """
+    for group in spot_groups(question):
+        program.at_most(f"has-spot[{group}]", [(spot(group), 1.0), (has_spot(group), -MOST_SPOT_NODES)], 0.0)
+    share, kinds = question.spot_share, sorted({k.gpu for k in question.classes})
+    may_be_spot = spot_groups(question)
+    for gpu in kinds if may_be_spot and share < 1 else ():
+        own = {g: some[0] for g, some in groups(question).items() if some[0].gpu == gpu and not some[0].exclusive}
+        spots = [(spot(g), (1 - share) * k.gpus_per_node) for g, k in own.items() if g in may_be_spot]
+        if spots:
+            firm = [(n(g), -share * k.gpus_per_node) for g, k in own.items()]
+            program.at_most(f"spot[{gpu}]", [*spots, *firm], 0.0)
 
 
 def _weights(program: Linear, question: Question) -> None:

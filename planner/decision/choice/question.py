@@ -58,6 +58,11 @@ class ReplicaClass:
     existing: machines of its instance type that are paid for already, for all classes on it together.
     usd_per_existing_node_hour: what a node on such a machine costs beside it, its disk, USD an hour.
     may_buy: whether more machines of the type can be bought.
+    gpu: GPU of its machines.
+    usd_per_spot_hour: cost of a spot node with its disk, USD an hour; None where it has none: a class that is exclusive
+    never has, because no API helps it when AWS takes its nodes back.
+    spot_zones: zones that the spot nodes are spread over, each of which AWS can take back at once.
+    commitments: cost of a node under each commitment with its disk, USD an hour, by the commitment's key, sorted.
     """
 
     name: str
@@ -76,11 +81,25 @@ class ReplicaClass:
     existing: int = 0
     usd_per_existing_node_hour: float = 0.0
     may_buy: bool = True
+    gpu: str = ""
+    usd_per_spot_hour: float | None = None
+    spot_zones: int = 0
+    commitments: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def purchases_usd_per_hour(self) -> tuple[float, ...]:
+        """Return the cost of a node as it can be bought anew, USD an hour: on demand, as spot, under commitments.
+
+        Where it cannot be bought in a way, it costs what it costs on demand there.
+        """
+        spot = self.usd_per_node_hour if self.usd_per_spot_hour is None else self.usd_per_spot_hour
+        committed = min((usd for _, usd in self.commitments), default=self.usd_per_node_hour)
+        return self.usd_per_node_hour, spot, committed
 
     @property
     def next_usd_per_node_hour(self) -> float:
-        """Return what the first node costs, USD an hour: only its disk where its machine is paid for already."""
-        return self.usd_per_existing_node_hour if self.existing else self.usd_per_node_hour
+        """Return the least that the first node costs, USD an hour: its disk where its machine is paid for already."""
+        return self.usd_per_existing_node_hour if self.existing else min(self.purchases_usd_per_hour)
 
     @property
     def replicas_per_node(self) -> int:
@@ -149,6 +168,7 @@ class Question:
     APIs can take what a lost node of the others served.
     required: names of classes that must be bought, whatever that costs.
     existing_usd: cost of the machines that are paid for already, used or not, USD a month; it is part of every plan.
+    spot_share: largest share of spot among the GPUs of a kind, 0 to 1, on nodes that are not exclusive.
     """
 
     level_hours: tuple[float, ...]
@@ -162,6 +182,7 @@ class Question:
     survives_a_node: bool = True
     required: frozenset[str] = frozenset()
     existing_usd: float = 0.0
+    spot_share: float = 0.0
 
     def scaled(self, factor: float) -> Question:
         """Return the same question at a multiple of the load."""
@@ -191,7 +212,9 @@ class Answer:
     proven: whether it is proven that no plan within the question costs less.
     gap: how far the cost may lie above the optimum, a fraction of the cost; 0 when proven.
     replicas: number by class.
-    nodes: number by node group.
+    nodes: number by node group, with those that are spot.
+    spot: number of the nodes that are spot, by node group; a group without any is absent.
+    committed: number of machines under each commitment, by (instance type, key of the commitment).
     served: share of a band that a class serves, by (band, class) and level; those without a share are absent.
     spilled: share of a band that an API takes, by (band, API) and level; those without a share are absent.
     turned_away: share of a band that is too long for what serves its route, by level; bands without one are absent.
@@ -207,6 +230,8 @@ class Answer:
     served: Mapping[tuple[BandKey, str], tuple[float, ...]]
     spilled: Mapping[tuple[BandKey, str], tuple[float, ...]]
     turned_away: Mapping[BandKey, tuple[float, ...]] = field(default_factory=dict)
+    spot: Mapping[str, int] = field(default_factory=dict)
+    committed: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -166,9 +166,12 @@ def _joined(question: Question, found: Sequence[_Found], limits: SearchLimits) -
 def _lean(question: Question, found: Sequence[_Found]) -> tuple[Question, Linear, Floats]:
     """Return the question with the classes that are bought alone, its program, and the values that were found."""
     merged: dict[str, float] = {}
+    types = pairs.covered_types(question).items()
+    added = {columns.committed(instance_type, key) for instance_type, k in types for key, _ in k.commitments}
     for each in found:
         for name, value in each.values.items():
-            merged[name] = max(merged.get(name, 0.0), value)
+            both = merged.get(name, 0.0)
+            merged[name] = both + value if name in added else max(both, value)
     bought = frozenset(k.name for k in question.classes if merged.get(columns.y(k), 0.0) > 0.5)
     if bought:
         merged["z"] = 1.0
@@ -200,11 +203,23 @@ def _answer(question: Question, linear: Linear, values: Floats, proven: bool, bo
         proven=proven,
         gap=0.0 if proven or cost <= 0 else max(0.0, (cost - bound) / cost),
         replicas={k.name: int(count) for k in question.classes if (count := value[columns.y(k)])},
-        nodes={g: int(count) for g in pairs.groups(question) if (count := value[columns.n(g)])},
+        nodes={g: count for g in pairs.groups(question) if (count := round(_nodes(value, g)))},
         served={key: shares for key, shares in served.items() if any(shares)},
         spilled={key: shares for key, shares in spilled.items() if any(shares)},
         turned_away={key: shares for key, shares in turned_away.items() if any(shares)},
+        spot={g: count for g in pairs.spot_groups(question) if (count := round(value[columns.spot(g)]))},
+        committed={
+            (instance_type, commitment): count
+            for instance_type, k in pairs.covered_types(question).items()
+            for commitment, _ in k.commitments
+            if (count := round(value[columns.committed(instance_type, commitment)]))
+        },
     )
+
+
+def _nodes(value: Mapping[str, float], group: str) -> float:
+    """Return the nodes of a group, with those that are spot."""
+    return value[columns.n(group)] + value.get(columns.spot(group), 0.0)
 
 
 def _trimmed(
@@ -228,13 +243,19 @@ def _trimmed(
             lean[columns.y(k)] = replicas
             gpus += replicas * k.gpus_per_replica
             least = max(least, 2 if k.exclusive and replicas else 0)
-        lean[columns.n(group)] = min(
-            round(value[columns.n(group)]), max(math.ceil(gpus / classes[0].gpus_per_node), least)
-        )
+        firm, spot = round(value[columns.n(group)]), round(value.get(columns.spot(group), 0.0))
+        idle = max(0, firm + spot - max(math.ceil(gpus / classes[0].gpus_per_node), least))
+        # Idle nodes on demand stay where spot ones stand: the share of spot rests on them.
+        lean[columns.n(group)] = firm if spot else firm - idle
     lean["z"] = float(any(lean.values()))
-    for instance_type, k in pairs.existing_types(question).items():
+    for instance_type, k in pairs.covered_types(question).items():
         groups = (g for g, classes in pairs.groups(question).items() if classes[0].instance_type == instance_type)
-        lean[columns.b(instance_type)] = max(0.0, sum(lean[columns.n(g)] for g in groups) - k.existing)
+        uncovered = sum(lean[columns.n(g)] for g in groups) - k.existing
+        for commitment, _ in sorted(k.commitments, key=lambda each: (each[1], each[0])):
+            name = columns.committed(instance_type, commitment)
+            lean[name] = max(0.0, min(float(round(value[name])), uncovered))
+            uncovered -= lean[name]
+        lean[columns.b(instance_type)] = max(0.0, uncovered)
     lean |= {columns.c(k): 0.0 for k in question.classes}
     lean |= {columns.c(k): 1.0 for k in question.classes if lean[columns.y(k)]}
     return lean

@@ -7,23 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from planner.decision.choice.columns import n, s, v, x
+from planner.decision.choice.columns import has_spot, n, s, spot, v, x
 from planner.decision.choice.limits import ApiBudget, ApiRate, RateUnit, TotalBudget, VcpuQuota
 from planner.decision.choice.linear import TIE_BREAK_USD, Linear
-from planner.decision.choice.pairs import api_pairs, groups
+from planner.decision.choice.pairs import api_pairs, groups, spot_groups
 from planner.decision.choice.question import ApiOption, BandKey, Flow, Question, ReplicaClass, apis_in_order
 
 
+SPOT_QUOTA = "-spot"
+"""End of the name of a quota that binds spot machines: AWS counts them apart."""
+
+
 def quota(program: Linear, question: Question) -> None:
-    """The nodes of a family of instance types stay within its quota.
+    """The nodes of a family of instance types stay within its quota, and spot nodes within that for spot.
 
     Σ_{g of the family} vCPU[g]·n[g] ≤ quota
+    Σ_{g of the family} vCPU[g]·o[g] ≤ quota for spot
     """
     for family in sorted(question.quotas):
+        column, some = (spot, spot_groups(question)) if family.endswith(SPOT_QUOTA) else (n, groups(question))
         terms = [
-            (n(g), float(classes[0].vcpus_per_node))
-            for g, classes in groups(question).items()
-            if classes[0].quota_family == family
+            (column(g), float(classes[0].vcpus_per_node))
+            for g, classes in some.items()
+            if classes[0].quota_family == family.removesuffix(SPOT_QUOTA)
         ]
         if terms:
             program.at_most(f"quota[{family}]", terms, float(question.quotas[family]), VcpuQuota(family))
@@ -34,10 +40,14 @@ def api_limits(program: Linear, question: Question) -> None:
 
         60·Σ_{r,i,a} λ̄[r,i,t]·s[r,i,a,t]·tokens[r,i,a] ≤ TPM                    by account and level
         60·Σ_{r,i,a} λ̄[r,i,t]·s[r,i,a,t]·tokens[r,i,a] + lost[g,t] ≤ TPM        and by node group g
+        60·Σ_{r,i,a} λ̄[r,i,t]·s[r,i,a,t]·tokens[r,i,a] + taken[g,t] ≤ TPM       and by group g with spot nodes
 
     The same holds for requests: tokens is 1 then, and RPM stands for TPM. An account is a provider, whose models all
     share its limits. lost[g,t] bounds what one node of the group serves in a minute: λ̄·x of each band that a full node
     could serve whole, else what the node can serve of it. It is counted at the API that the gateway asks first.
+
+    AWS takes spot nodes back by zone. taken[g,t] bounds what those of one zone of Z serve: no more than
+    (o[g] + Z − 1)/Z nodes, each with as much as one node serves of the band that weighs most; 0 without spot nodes.
     """
     first = _first_apis(question)
     for provider in sorted({a.provider for a in question.apis}):
@@ -87,6 +97,21 @@ def _account_limit(
         if lost:
             name = f"{unit}-after-loss[{provider},{group},{t}]"
             program.at_most(name, [*spilled, *lost], limit, ApiRate(provider, unit, after_loss=True))
+    for group, classes in spot_groups(question).items() if question.survives_a_node else ():
+        node = max(
+            (
+                k.capacity[f.key] * k.replicas_per_node * weight(f, asked[f.key])
+                for k in classes
+                for f in question.flows
+                if f.key in k.capacity and f.key in asked
+            ),
+            default=0.0,
+        )
+        if node:
+            zones = classes[0].spot_zones
+            taken = [(spot(group), node / zones), (has_spot(group), node * (zones - 1) / zones)]
+            name = f"{unit}-after-spot[{provider},{group},{t}]"
+            program.at_most(name, [*spilled, *taken], limit, ApiRate(provider, unit, after_loss=True))
 
 
 def _lost(f: Flow, k: ReplicaClass, t: int, weight: float) -> tuple[str, float]:
@@ -98,8 +123,11 @@ def _lost(f: Flow, k: ReplicaClass, t: int, weight: float) -> tuple[str, float]:
 def accounts_may_bind(question: Question) -> bool:
     """Say whether an account could bind a plan: all that may spill there, twice, exceeds its limit at some level.
 
-    It counts twice, because what a lost node served comes on top of what is spilled.
+    It counts twice, because what a lost node served comes on top of what is spilled. What spot nodes of a zone serve is
+    only bounded, so that with them every limit may bind.
     """
+    if question.survives_a_node and spot_groups(question) and any(_is_limited(a) for a in question.apis):
+        return True
     for provider in {a.provider for a in question.apis}:
         account = [a for a in question.apis if a.provider == provider]
         most: dict[BandKey, float] = {}
@@ -114,6 +142,10 @@ def accounts_may_bind(question: Question) -> bool:
             if any(a.tokens_per_minute is not None and tokens > a.tokens_per_minute for a in account):
                 return True
     return False
+
+
+def _is_limited(api: ApiOption) -> bool:
+    return api.tokens_per_minute is not None or api.requests_per_minute is not None
 
 
 def budgets(program: Linear, question: Question) -> None:

@@ -39,9 +39,37 @@ def _plans(question: Question, choice: dict[BandKey, ReplicaClass]) -> Iterator[
     used = sorted({k.name: k for k in choice.values()}.values(), key=lambda k: k.name)
     ranges = [range(_lost(k) + math.ceil(max(_loads(question, choice, k)) + TINY) + 1) for k in used]
     for replicas in itertools.product(*ranges):
-        cost = _cost(question, choice, {k.name: (k, count) for k, count in zip(used, replicas, strict=True)})
-        if cost is not None:
-            yield cost
+        fleet = {k.name: (k, count) for k, count in zip(used, replicas, strict=True)}
+        for spot in _spots(question, fleet):
+            cost = _cost(question, choice, fleet, spot)
+            if cost is not None:
+                yield cost
+
+
+def _spots(question: Question, fleet: dict[str, tuple[ReplicaClass, int]]) -> Iterator[dict[str, int]]:
+    """Every number of spot nodes by node group that the share of spot admits."""
+    nodes = _nodes(fleet)
+    able = [g for g, (k, _) in nodes.items() if question.spot_share and k.usd_per_spot_hour is not None]
+    for counts in itertools.product(*(range(nodes[g][1] + 1) for g in able)):
+        spot = dict(zip(able, counts, strict=True))
+        gpus: dict[str, list[int]] = {}
+        for g, (k, count) in nodes.items():
+            if not k.exclusive:
+                both = gpus.setdefault(k.gpu, [0, 0])
+                both[0] += spot.get(g, 0) * k.gpus_per_node
+                both[1] += count * k.gpus_per_node
+        if all(mine <= question.spot_share * every + TINY for mine, every in gpus.values()):
+            yield spot
+
+
+def _nodes(fleet: dict[str, tuple[ReplicaClass, int]]) -> dict[str, tuple[ReplicaClass, int]]:
+    """A class and the number of nodes of each node group."""
+    gpus: dict[str, tuple[ReplicaClass, int]] = {}
+    for k, count in fleet.values():
+        gpus[k.node_group] = (k, gpus.get(k.node_group, (k, 0))[1] + count * k.gpus_per_replica)
+    return {
+        g: (k, max(math.ceil(wanted / k.gpus_per_node), 2 if k.exclusive else 0)) for g, (k, wanted) in gpus.items()
+    }
 
 
 def _lost(k: ReplicaClass) -> int:
@@ -55,9 +83,12 @@ def _loads(question: Question, choice: dict[BandKey, ReplicaClass], k: ReplicaCl
 
 
 def _cost(
-    question: Question, choice: dict[BandKey, ReplicaClass], fleet: dict[str, tuple[ReplicaClass, int]]
+    question: Question,
+    choice: dict[BandKey, ReplicaClass],
+    fleet: dict[str, tuple[ReplicaClass, int]],
+    spot: dict[str, int],
 ) -> float | None:
-    machines = _machines(question, fleet)
+    machines = _machines(question, fleet, spot)
     if machines is None:
         return None
     spill = 0.0
@@ -69,7 +100,7 @@ def _cost(
                 return None
             admitted[name] = min(1.0, room / load) if load > 0 else 1.0
         share = {f.key: 1 - admitted[choice[f.key].name] if f.key in choice else 1.0 for f in question.flows}
-        usd = _spill_usd(question, choice, share, t)
+        usd = _spill_usd(question, choice, share, spot, t)
         if usd is None:
             return None
         spill += usd * hours * 3600
@@ -80,32 +111,39 @@ def _cost(
     return None if question.budget_usd is not None and total > question.budget_usd + 1e-6 else total
 
 
-def _machines(question: Question, fleet: dict[str, tuple[ReplicaClass, int]]) -> float | None:
+def _machines(
+    question: Question, fleet: dict[str, tuple[ReplicaClass, int]], spot: dict[str, int]
+) -> float | None:
     """USD a month of the nodes, or None when they are more than a quota admits."""
-    gpus: dict[str, tuple[ReplicaClass, int]] = {}
-    for k, count in fleet.values():
-        group = f"{k.name} alone" if k.exclusive else k.instance_type
-        gpus[group] = (k, gpus.get(group, (k, 0))[1] + count * k.gpus_per_replica)
     usd, vcpus, there = (
         0.0,
         dict.fromkeys(question.quotas, 0.0),
         {k.instance_type: k.existing for k in question.classes},
     )
-    for k, wanted in gpus.values():
-        nodes = max(math.ceil(wanted / k.gpus_per_node), 2 if k.exclusive else 0)
+    for group, (k, count) in _nodes(fleet).items():
+        taken_back = spot.get(group, 0)
+        nodes = count - taken_back
+        usd += taken_back * (k.usd_per_spot_hour or 0.0) * MONTH_HOURS
+        if f"{k.quota_family}-spot" in vcpus:
+            vcpus[f"{k.quota_family}-spot"] += taken_back * k.vcpus_per_node
         for _ in range(nodes):
             is_there = there[k.instance_type] > 0
             there[k.instance_type] -= is_there
             if not is_there and not k.may_buy:
                 return None
-            usd += (k.usd_per_existing_node_hour if is_there else k.usd_per_node_hour) * MONTH_HOURS
+            bought = min(k.usd_per_node_hour, *(each for _, each in k.commitments), math.inf)
+            usd += (k.usd_per_existing_node_hour if is_there else bought) * MONTH_HOURS
         if k.quota_family in vcpus:
             vcpus[k.quota_family] += nodes * k.vcpus_per_node
     return None if any(vcpus[family] > question.quotas[family] for family in vcpus) else usd
 
 
 def _spill_usd(
-    question: Question, choice: dict[BandKey, ReplicaClass], share: dict[BandKey, float], t: int
+    question: Question,
+    choice: dict[BandKey, ReplicaClass],
+    share: dict[BandKey, float],
+    spot: dict[str, int],
+    t: int,
 ) -> float | None:
     """USD a second for what is not served locally; None when it has no place or exceeds the API's limits."""
     spilling = [f for f in question.flows if share[f.key] > TINY]
@@ -130,6 +168,17 @@ def _spill_usd(
             if _reserved(f, choice):
                 k = choice[f.key]
                 lost[k.node_group] = lost.get(k.node_group, 0.0) + 60 * _taken(f, k, t, 1 - share[f.key]) * weight(f)
+        for group, count in spot.items() if question.survives_a_node else ():
+            a_minute = [
+                k.capacity[f.key] * (k.gpus_per_node // k.gpus_per_replica) * 60 * weight(f)
+                for k in question.classes
+                if k.node_group == group
+                for f in reachable
+                if f.key in k.capacity
+            ]
+            node = max(a_minute, default=0.0)
+            zones = next(k.spot_zones for k in question.classes if k.node_group == group)
+            lost[f"spot of {group}"] = node * (count + zones - 1) / zones if count else 0.0
         if used + max(lost.values(), default=0.0) > limit * (1 + 1e-9):
             return None
     return sum(f.mean[t] * share[f.key] * api.usd_per_request[f.key] for f in spilling)
@@ -190,12 +239,13 @@ def broken_rules(question: Question, answer: Answer, tolerance: float = 1e-5) ->
             found.append(f"{group} has an idle node")
     for family, quota in question.quotas.items():
         nodes = {k.node_group: k for k in question.classes if k.quota_family == family}
-        if sum(k.vcpus_per_node * answer.nodes.get(group, 0) for group, k in nodes.items()) > quota:
+        if sum(k.vcpus_per_node * (answer.nodes.get(g, 0) - answer.spot.get(g, 0)) for g, k in nodes.items()) > quota:
             found.append(f"quota {family}")
     found += [f"{unit} of {a.name}" for a in question.apis for unit in _exceeded(question, answer, a.name)]
     for machine in {k.instance_type: k for k in question.classes if not k.may_buy}.values():
         types = {k.node_group: k.instance_type for k in question.classes}
-        if sum(count for g, count in answer.nodes.items() if types[g] == machine.instance_type) > machine.existing:
+        own = (g for g in answer.nodes if types[g] == machine.instance_type)
+        if sum(answer.nodes[g] - answer.spot.get(g, 0) for g in own) > machine.existing:
             found.append(f"{machine.instance_type} is bought")
     if question.budget_usd is not None and answer.usd_per_month > question.budget_usd + 0.01:
         found.append("budget")

@@ -113,6 +113,33 @@ def drawn_existing(seed: int) -> Question:
     return existing(drawn(seed), counts, draw.random() < 0.6, draw.choice([0.0, 500.0]))
 
 
+def drawn_purchases(seed: int) -> Question:
+    """A drawn question whose machines can be bought as spot and under commitments; some are paid for already."""
+    draw = random.Random(seed + 33_000)
+    question = drawn_existing(seed) if draw.random() < 0.3 else drawn(seed)
+    spots = {machine: draw.choice([None, 0.3, 0.6, 1.1]) for machine in sorted(MACHINES)}
+    commitments = {machine: draw.choice([(), (0.65,), (0.7, 0.45), (1.05,)]) for machine in sorted(MACHINES)}
+    classes = []
+    for k in question.classes:
+        usd, part = k.usd_per_node_hour, spots[k.instance_type]
+        classes.append(
+            replace(
+                k,
+                gpu="tiny" if k.instance_type != "large" else "big",
+                usd_per_spot_hour=None if part is None or k.exclusive else usd * part,
+                spot_zones=draw.choice([2, 3]) if part is not None else 0,
+                commitments=tuple((f"c{i}", usd * each) for i, each in enumerate(commitments[k.instance_type]))
+                if k.may_buy
+                else (),
+            )
+        )
+    zones = {k.instance_type: k.spot_zones for k in classes}
+    classes = [replace(k, spot_zones=zones[k.instance_type]) for k in classes]
+    quotas = {**question.quotas, **draw.choice([{}, {}, {"G-spot": 4.0}, {"G-spot": 48.0}])}
+    share = draw.choice([0.0, 0.5, 0.5, 0.8, 1.0])
+    return replace(question, classes=tuple(classes), quotas=quotas, spot_share=share)
+
+
 def only(flows: tuple[float, ...] = (4.0,), may_spill: bool = True, **parts: object) -> Question:
     """One band of chat, on small machines of 657 USD a month that serve 2 requests/s; with other parts instead."""
     base = Question(

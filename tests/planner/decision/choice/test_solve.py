@@ -20,6 +20,7 @@ from tests.planner.decision.choice.instances import (
     api,
     drawn,
     drawn_existing,
+    drawn_purchases,
     existing,
     only,
     replica_class,
@@ -44,9 +45,14 @@ def bill(question: Question, answer: Answer) -> float:
     machines = question.existing_usd
     for group, count in answer.nodes.items():
         k = groups[group]
-        there = min(count, left[k.instance_type])
+        spot = answer.spot.get(group, 0)
+        there = min(count - spot, left[k.instance_type])
         left[k.instance_type] -= there
-        machines += (there * k.usd_per_existing_node_hour + (count - there) * k.usd_per_node_hour) * 730
+        machines += (there * k.usd_per_existing_node_hour + (count - spot - there) * k.usd_per_node_hour) * 730
+        machines += spot * (k.usd_per_spot_hour or 0.0) * 730
+    for (instance_type, commitment), count in answer.committed.items():
+        k = next(k for k in question.classes if k.instance_type == instance_type)
+        machines -= count * (k.usd_per_node_hour - dict(k.commitments)[commitment]) * 730
     weights = {classes[name].weights: classes[name].weights_usd_per_month for name in answer.replicas}
     volumes = {f.key: [m * h * 3600 for m, h in zip(f.mean, question.level_hours, strict=True)] for f in question.flows}
     usd = {a.name: a.usd_per_request for a in question.apis}
@@ -73,6 +79,11 @@ def agrees_with_brute_force(question: Question) -> None:
 @pytest.mark.parametrize("seed", range(60))
 def test_brute_force_agrees(seed: int) -> None:
     agrees_with_brute_force(drawn(seed))
+
+
+@pytest.mark.parametrize("seed", range(80))
+def test_brute_force_agrees_over_ways_to_buy(seed: int) -> None:
+    agrees_with_brute_force(drawn_purchases(seed))
 
 
 @pytest.mark.parametrize("seed", range(60))
