@@ -1,7 +1,7 @@
 """What a team wants: the file `environments/NAME.yaml`, as a frozen value.
 
-The file holds human intent only; every decision stands in the lock. Keys that a later release plans with (spot,
-reserved, elastic nodes, tiers, growth, deadlines) are refused with ENV010 and a plain sentence, instead of being
+The file holds human intent only; every decision stands in the lock. Keys that a later release plans with (owned
+machines, elastic nodes, tiers, deadlines) are refused with ENV010 and a plain sentence, instead of being
 ignored. The JSON Schema of this model is published in `docs/schemas/environment.schema.json`, with the docstrings of
 the classes below; `docs/environment.md` explains each key.
 """
@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from planner.domain.buying import Purchase
 from planner.domain.engine_image import EngineImage
 from planner.domain.environment_part import Cidr, Day, EnvironmentPart, Text
 from planner.domain.existing_cluster import ExistingCluster
@@ -237,9 +238,11 @@ class Environment(EnvironmentPart):
         Field(min_length=1, json_schema_extra={"additionalProperties": False}),
     ]
     api: ApiAccounts = ApiAccounts()
-    quotas: dict[Literal["G", "P"], Count] = Field(
-        default={}, description="vCPUs that the account may run by family; a family that is not named is a gap"
+    quotas: dict[Literal["G", "P", "G-spot", "P-spot"], Count] = Field(
+        default={},
+        description="vCPUs that the account may run by family, and as spot; a family that is not named is a gap",
     )
+    purchase: Purchase = left_out_at(Purchase())
     reserve: Reserve = Reserve()
     hardware: Hardware = left_out_at(Hardware())
     models: dict[Text, ModelFacts] = left_out_at({})
@@ -269,9 +272,12 @@ class Environment(EnvironmentPart):
 
 
 PLANNED_LATER: dict[str, str] = {
-    "purchase": (
-        "spot, reserved and owned capacity are not planned yet; all nodes are on-demand. Machines of the AWS account "
-        "that are paid for already stand in `hardware.existing`"
+    "purchase.owned": (
+        "owned machines are not planned yet. Machines of the AWS account that are paid for already stand in "
+        "`hardware.existing`"
+    ),
+    "purchase.capacity_blocks": (
+        "capacity blocks are not planned yet. One that is paid for already stands in `hardware.existing`"
     ),
     "elastic": "nodes are not given back at night yet; every pool has a fixed size",
     "compliance": "compliance sets are not planned yet; set `data:` and `residency:` on each route",

@@ -13,6 +13,7 @@ from typing import Literal
 
 from planner.domain.gaps import Gap
 from planner.domain.prices import Price, PriceSnapshot
+from planner.domain.purchases import Commitment
 
 Link = Literal["pcie3", "pcie4", "pcie5-p2p", "nvlink-ampere", "nvlink-hopper", "nvlink-blackwell"]
 """How the GPUs of one machine talk to each other; `planner.performance` has communication terms for each."""
@@ -172,6 +173,8 @@ class Offering:
     capacity_type: the purchase option.
     zones: zone ids of the region that sell it.
     price: USD per hour; None is a named gap.
+    spot: USD per hour of a spot machine in its zones; None where a plan buys none.
+    committed: each commitment that a plan may take, with USD per hour; those without a price are absent.
     """
 
     instance: InstanceType
@@ -180,6 +183,8 @@ class Offering:
     capacity_type: CapacityType
     zones: tuple[str, ...]
     price: Price | None
+    spot: Price | None = None
+    committed: tuple[tuple[Commitment, Price], ...] = ()
 
     @property
     def instance_type(self) -> str:

@@ -35,6 +35,10 @@ class NodeGroup(PlanPart):
     disk_gb: root volume of each node, GB; 0 for nodes that are there already.
     existing: nodes whose machines the team pays for already, at the price that the environment states; a reservation or
     a savings plan of the account covers them when they are created.
+    spot: nodes that are spot, which AWS may take back. They bear the labels of the others, and stand in a node group of
+    EKS of their own.
+    committed: nodes that a commitment of the account covers, by the commitment's key, such as
+    `reserved-1y/no-upfront`; they are nodes on demand of which AWS bills the commitment.
     update: how EKS renews nodes: `default` starts new ones first, up to two a zone beside the old ones; `minimal` ends
     an old one first and needs no room.
     """
@@ -45,6 +49,8 @@ class NodeGroup(PlanPart):
     min_nodes: int
     max_nodes: int
     existing: int = left_out_at(0)
+    spot: int = left_out_at(0)
+    committed: dict[str, int] = left_out_at({})
     gpu: str
     gpus_per_node: int
     exclusive: bool

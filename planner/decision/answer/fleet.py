@@ -98,6 +98,8 @@ def _node_group(solved: Solved, name: str, pools: Sequence[SelfHosted]) -> NodeG
         placement=_placement(nodes),
         disk_gb=NODE_DISK_GB if made else 0,
         existing=solved.existing.count(name),
+        spot=solved.spot_of(name),
+        committed={each.key: count for each, count in sorted(solved.committed[name].items())},
     )
 
 

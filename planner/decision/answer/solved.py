@@ -5,6 +5,7 @@ Everything that is told of a plan asks this one value, so that nothing else scan
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,6 +19,7 @@ from planner.decision.choice.question import BandKey, apis_in_order
 from planner.decision.choice.sizing import Fleet, fleet
 from planner.domain.catalog import Catalog
 from planner.domain.environment import Environment
+from planner.domain.purchases import Commitment
 from planner.plan.platform import ClusterParts
 
 
@@ -69,20 +71,50 @@ class Solved:
     def existing(self) -> ExistingFleet:
         """Return the machines that are paid for already, shared out to the node groups."""
         types = {name: pools[0].replica_class.instance_type for name, pools in self.groups.items()}
-        nodes = {name: (instance_type, self.nodes_of(name)) for name, instance_type in types.items()}
-        return existing_fleet(self.environment.hardware.existing, nodes)
+        firm = {name: (each, self.nodes_of(name) - self.spot_of(name)) for name, each in types.items()}
+        return existing_fleet(self.environment.hardware.existing, firm)
+
+    def spot_of(self, group: str) -> int:
+        """Return the number of machines of a node group that are spot."""
+        return self.choice.answer.spot.get(self.groups[group][0].replica_class.node_group, 0)
+
+    @cached_property
+    def committed(self) -> Mapping[str, Mapping[Commitment, int]]:
+        """Return how many machines of each node group a commitment covers; groups take them in the order of names."""
+        left = dict(self.choice.answer.committed)
+        found: dict[str, dict[Commitment, int]] = {}
+        for group, pools in self.groups.items():
+            offering = pools[0].offering
+            room = self.nodes_of(group) - self.spot_of(group) - self.existing.count(group)
+            found[group] = {}
+            for commitment, _ in offering.committed:
+                key = (offering.instance_type, commitment.key)
+                taken = min(room, left.get(key, 0))
+                if taken:
+                    found[group][commitment] = taken
+                    left[key] -= taken
+                    room -= taken
+        return found
+
+    def on_demand(self, group: str) -> int:
+        """Return the number of machines of a node group that are bought on demand."""
+        return self.bought(group) - self.spot_of(group) - sum(self.committed[group].values())
 
     def bought(self, group: str) -> int:
         """Return the number of machines of a node group that are not there already."""
         return self.nodes_of(group) - self.existing.count(group)
 
     def node_usd_per_hour(self, pool: SelfHosted) -> float:
-        """Return what a node of a pool's group costs with its disk, USD an hour: the mean where some exist already."""
+        """Return what a node of a pool's group costs with its disk, USD an hour: the mean where they are paid for in several
+        ways."""
         group, k = pool.group_name, pool.replica_class
-        if not self.existing.count(group):
+        if self.on_demand(group) == self.nodes_of(group):
             return k.usd_per_node_hour
-        there = sum(m.usd_per_hour + m.count * k.usd_per_existing_node_hour for m in self.existing.groups[group])
-        return (there + self.bought(group) * k.usd_per_node_hour) / self.nodes_of(group)
+        there = self.existing.groups.get(group, ())
+        usd = sum(m.usd_per_hour + m.count * k.usd_per_existing_node_hour for m in there)
+        usd += self.spot_of(group) * (k.usd_per_spot_hour or 0.0) + self.on_demand(group) * k.usd_per_node_hour
+        usd += sum(count * dict(k.commitments)[each.key] for each, count in self.committed[group].items())
+        return usd / self.nodes_of(group)
 
     def route(self, name: str) -> RouteDemand:
         """Return the demand of a route."""

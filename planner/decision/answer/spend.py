@@ -67,11 +67,15 @@ def _nodes(solved: Solved) -> list[CostLine]:
     disk = solved.catalog.prices.price(disk_key(solved.region))
     lines = []
     for group, pools in solved.groups.items():
-        count, bought, price = solved.nodes_of(group), solved.bought(group), pools[0].price
-        if bought:
-            assert price is not None  # a type without one is not bought
-            name = f"{pools[0].offering.instance_type} on-demand"
-            lines.append(line(name, group, "fixed", bought * HOURS_PER_MONTH, price))
+        offering, count = pools[0].offering, solved.nodes_of(group)
+        ways = [("on-demand", solved.on_demand(group), offering.price), ("spot", solved.spot_of(group), offering.spot)]
+        prices = dict(offering.committed)
+        ways += [(each.words, taken, prices[each]) for each, taken in solved.committed[group].items()]
+        for words, bought, price in ways:
+            if bought:
+                assert price is not None  # what has none is not bought in that way
+                name = f"{offering.instance_type} {words}"
+                lines.append(line(name, group, "fixed", bought * HOURS_PER_MONTH, price))
         if solved.environment.platform.cluster is None:
             assert disk is not None  # asked for before anything was chosen
             lines.append(line("root volumes", group, "fixed", count * NODE_DISK_GB, disk))

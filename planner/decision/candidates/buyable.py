@@ -100,7 +100,9 @@ def buyable(
 def least_usd(shape: Shape, machines: Hosts, question: Question) -> float:
     """Return the least that a plan costs in which a shape serves something, USD a month; infinity without a machine."""
     exclusive = shape.tenancy != "shared"
-    prices = ((host.usd_per_hour, host.existing, host.usd_per_existing_hour) for host in machines.of(shape))
+    prices = (
+        (host.least_usd_per_hour(exclusive), host.existing, host.usd_per_existing_hour) for host in machines.of(shape)
+    )
     return min((least_plan_usd(question, exclusive, *price) for price in prices), default=INFINITY)
 
 

@@ -32,6 +32,8 @@ class Host:
     usd_per_hour: cost of a machine that is bought, with its disk, USD an hour.
     existing: number of machines that are there already.
     usd_per_existing_hour: what using one of these costs, USD an hour: its disk.
+    usd_per_spot_hour: cost of a spot machine with its disk, USD an hour; None where a plan buys none.
+    commitments: cost of a machine under each commitment with its disk, USD an hour, by the commitment's key, sorted.
     """
 
     offering: Offering
@@ -40,6 +42,16 @@ class Host:
     usd_per_hour: float
     existing: int = 0
     usd_per_existing_hour: float = 0.0
+    usd_per_spot_hour: float | None = None
+    commitments: tuple[tuple[str, float], ...] = ()
+
+    def least_usd_per_hour(self, exclusive: bool) -> float:
+        """Return the least that a machine costs that is bought, with its disk, USD an hour. Exclusive ones are never
+        spot."""
+        ways = [self.usd_per_hour, *(usd for _, usd in self.commitments)]
+        if self.usd_per_spot_hour is not None and not exclusive:
+            ways.append(self.usd_per_spot_hour)
+        return min(ways)
 
 
 @dataclass(frozen=True)
@@ -107,7 +119,9 @@ def _host(
         is_cheapest=is_cheapest,
         usd_per_hour=(0.0 if price is None else float(price.usd)) + disk_usd_per_hour,
         existing=existing.get(name, 0),
-        usd_per_existing_hour=disk_usd_per_hour if name in existing else 0.0,
+        usd_per_existing_hour=disk_usd_per_hour if name in existing or offering.committed else 0.0,
+        usd_per_spot_hour=None if offering.spot is None else float(offering.spot.usd) + disk_usd_per_hour,
+        commitments=tuple(sorted((c.key, float(p.usd) + disk_usd_per_hour) for c, p in offering.committed)),
     )
 
 

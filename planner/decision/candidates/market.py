@@ -22,6 +22,7 @@ from planner.decision.candidates.known import Known
 from planner.decision.candidates.omissions import DearerThanPlan, NoPrice, NotInZones, Omission
 from planner.decision.candidates.platform import NODE_DISK_GB, cluster_parts
 from planner.decision.candidates.preference import preferred_bands, preferred_leaders
+from planner.decision.candidates.purchases import with_purchases
 from planner.decision.candidates.reach import cuts
 from planner.decision.candidates.replicas import replicas, routes_served
 from planner.decision.candidates.ruler import Ruler, ruler
@@ -258,6 +259,7 @@ def ask(environment: Environment, market: Market) -> Question:
         api_budget_usd=float(api_budget) if api_budget is not None else None,
         survives_a_node=environment.reserve.node,
         existing_usd=existing_usd(environment.hardware.existing),
+        spot_share=environment.purchase.spot_share,
     )
 
 
@@ -297,7 +299,7 @@ def _offerings(environment: Environment, catalog: Catalog) -> tuple[Offerings, t
         for row in here
         if row.price is None
     ]
-    usable = with_existing(here, environment, catalog)
+    usable = with_purchases(with_existing(here, environment, catalog), environment, catalog.prices)
     there = {row.instance_type for row in usable}
     fallen = (o for o in (*absent, *unpriced) if o.candidate.instance_type not in there)
     return usable, tuple(fallen), here.gaps(catalog.prices)

@@ -109,9 +109,11 @@ def _kind(k: ReplicaClass) -> tuple[str, bool, str]:
     return k.model, k.exclusive, k.quota_family
 
 
-def _costs(k: ReplicaClass) -> tuple[float, float, float]:
-    """Return the USD an hour of a replica and of a node, and the vCPUs of a replica."""
-    return _per_replica(k), k.usd_per_node_hour, k.vcpus_per_node * k.gpus_per_replica / k.gpus_per_node
+def _costs(k: ReplicaClass) -> tuple[float, ...]:
+    """Return the USD an hour of a replica, of a replica and of a node in each way of buying one, and the vCPUs of a
+    replica."""
+    share, ways = k.gpus_per_replica / k.gpus_per_node, k.purchases_usd_per_hour
+    return _per_replica(k), *(usd * share for usd in ways), *ways, k.vcpus_per_node * share
 
 
 def _dominates(a: ReplicaClass, b: ReplicaClass) -> bool:
@@ -127,7 +129,8 @@ def _dominates(a: ReplicaClass, b: ReplicaClass) -> bool:
         if not a.may_buy:
             return False
         share = b.gpus_per_replica / b.gpus_per_node
-        if b.next_usd_per_node_hour * share < _costs(a)[0] or b.next_usd_per_node_hour < a.usd_per_node_hour:
+        least = min(a.purchases_usd_per_hour)
+        if b.next_usd_per_node_hour * share < _costs(a)[0] or b.next_usd_per_node_hour < least:
             return False
     same = _costs(a) == _costs(b) and dict(a.capacity) == dict(b.capacity)
     return not same or a.name < b.name
@@ -166,4 +169,4 @@ def _footprint(k: ReplicaClass) -> float:
     """Return the USD an hour of the smallest deployment."""
     nodes = 2 if k.exclusive else 1
     there = min(nodes, k.existing)
-    return there * k.usd_per_existing_node_hour + (nodes - there) * k.usd_per_node_hour
+    return there * k.usd_per_existing_node_hour + (nodes - there) * min(k.purchases_usd_per_hour)

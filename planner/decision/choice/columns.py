@@ -61,5 +61,5 @@ def committed(instance_type: str, commitment: str) -> str:
 
 
 def b(instance_type: str) -> str:
-    """Return the name of the column: the machines that are bought on demand of a type of which some are paid for otherwise."""
+    """Return the name of the column: the machines on demand of a type of which some are paid for otherwise."""
     return f"b[{instance_type}]"

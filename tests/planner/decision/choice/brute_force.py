@@ -111,9 +111,7 @@ def _cost(
     return None if question.budget_usd is not None and total > question.budget_usd + 1e-6 else total
 
 
-def _machines(
-    question: Question, fleet: dict[str, tuple[ReplicaClass, int]], spot: dict[str, int]
-) -> float | None:
+def _machines(question: Question, fleet: dict[str, tuple[ReplicaClass, int]], spot: dict[str, int]) -> float | None:
     """USD a month of the nodes, or None when they are more than a quota admits."""
     usd, vcpus, there = (
         0.0,

@@ -1,0 +1,68 @@
+"""Which ways of buying machines a team allows besides on demand: spot up to a share, and commitments for a term."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from planner.domain.environment_part import EnvironmentPart
+from planner.domain.purchases import COMMITMENTS, Commitment, Payment
+from planner.words.fields import left_out_at
+from planner.words.units import Share
+
+
+def _payments(value: Any) -> Any:
+    """Read `true` as the payment that asks for nothing at once, and `false` as none."""
+    if isinstance(value, bool):
+        return ("no-upfront",) if value else ()
+    return (value,) if isinstance(value, str) else value
+
+
+def _each_once(payments: tuple[Payment, ...]) -> tuple[Payment, ...]:
+    return tuple(sorted(set(payments), key=payments.index))
+
+
+Payments = Annotated[
+    tuple[Payment, ...],
+    BeforeValidator(_payments),
+    AfterValidator(_each_once),
+    Field(
+        json_schema_extra={
+            "type": ["array", "boolean", "string"],
+            "description": "`true` (nothing upfront), or which payments may be taken",
+        }
+    ),
+]
+
+
+class SpotRules(EnvironmentPart):
+    """How far machines may be spot, which AWS takes back when it needs them.
+
+    max_share: largest share of spot among the GPUs of a kind, without machines that hold restricted data.
+    """
+
+    max_share: Share
+
+
+class Purchase(EnvironmentPart):
+    """How machines may be bought besides on demand.
+
+    spot: spot machines, in two zones or more; none without it.
+    reserved_1y, reserved_3y: standard reserved instances of a term. Its months must lie within the horizon.
+    """
+
+    spot: SpotRules | None = left_out_at(None)
+    reserved_1y: Payments = left_out_at(())
+    reserved_3y: Payments = left_out_at(())
+
+    @property
+    def commitments(self) -> tuple[Commitment, ...]:
+        """Return the commitments that a plan may take."""
+        allowed = {"1y": self.reserved_1y, "3y": self.reserved_3y}
+        return tuple(each for each in COMMITMENTS if each.payment in allowed[each.term])
+
+    @property
+    def spot_share(self) -> float:
+        """Return the largest share of spot, 0 to 1."""
+        return float(self.spot.max_share) if self.spot else 0.0
