@@ -32,6 +32,7 @@ from planner.decision.nearest import with_nearest
 from planner.decision.replans import alternatives
 from planner.domain.apis import catalog_key
 from planner.domain.catalog import offering_key
+from planner.domain.purchases import SPOT
 from planner.money.cost import disk_key, storage_key
 from planner.performance.capacity_search import CapacitiesByDigest
 from planner.plan.plan import Plan
@@ -186,7 +187,10 @@ def _consulted(inputs: Inputs, market: Market, plan: Plan) -> tuple[tuple[str, .
         facts |= {f"model/{c.shape.model.key}", f"gpu/{c.shape.gpu.key}", f"instance/{instance_type}"}
         facts |= {offering_key(region, instance_type)} if is_made else set()
         facts |= {f"adapter/{adapter.key}" for adapter in c.shape.adapters}
-    prices |= {line.price for line in (*plan.cost.lines, *market.cluster)} | {disk_key(region), storage_key(region)}
+    lines = {line.price for line in (*plan.cost.lines, *market.cluster)}
+    prices |= {key for key in lines if not key.endswith(f"/{SPOT}")}  # it is made of those of its zones
+    prices = {key for key in prices if f"/{SPOT}/" not in key or inputs.catalog.prices.price(key) is not None}
+    prices |= {disk_key(region), storage_key(region)}
     prices = {key for key in prices if is_made or key.partition("/")[0] not in ("ec2", "platform")}
     prices = {key for key in prices if not key.startswith(STATED)}
     return tuple(sorted(facts)), tuple(sorted(prices))

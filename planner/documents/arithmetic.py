@@ -12,6 +12,8 @@ from decimal import Decimal
 
 from planner.documents.adapter_rules import adapters_held
 from planner.documents.engine_rules import canaries_held
+from planner.documents.purchase_rules import purchases_held
+from planner.domain.buying import SPOT_QUOTA
 from planner.domain.environment import Environment, monthly_budget
 from planner.money.cost import PLATFORM, UNPRICED, cluster_items, disk_key, is_needed
 from planner.plan.fleet import NodeGroup, Pool
@@ -43,6 +45,7 @@ def arithmetic(plan: Plan, environment: Environment) -> tuple[Problem, ...]:
         privacy,
         _bill,
         _existing,
+        purchases_held,
         _budget,
         _phases,
     )
@@ -233,7 +236,9 @@ def _reserve(plan: Plan, environment: Environment) -> Iterator[Problem]:
 def _quota(plan: Plan, environment: Environment) -> Iterator[Problem]:
     """Require that the vCPUs of each family are within the account's quota."""
     for family, quota in environment.quotas.items():
-        used = sum(g.vcpus_per_node * g.max_nodes for g in plan.node_groups if g.quota_family == family)
+        plain = family.removesuffix(SPOT_QUOTA)
+        own = [g for g in plan.node_groups if g.quota_family == plain]
+        used = sum(g.vcpus_per_node * (g.spot if plain != family else g.max_nodes - g.spot) for g in own)
         if used > quota:
             yield Problem("CHK005", f"the plan runs {used} vCPUs of family {family}; the quota is {quota}")
 

@@ -271,7 +271,7 @@ def pool_reviews(old: Side | None, new: Side, replaced: Iterable[str]) -> Iterab
             presence="replaced" if name in exchanged else presence(was, will),
             model=pool.model,
             instance_type=group.instance_type,
-            purchase=group.capacity_type,
+            purchase=group.ways,
             base_nodes=_nodes(old, was),
             nodes=_nodes(new, will),
             base_usd_per_month=old.component_usd(was.node_group) if old and was else None,

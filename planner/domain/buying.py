@@ -11,6 +11,9 @@ from planner.domain.purchases import COMMITMENTS, Commitment, Payment
 from planner.words.fields import left_out_at
 from planner.words.units import Share
 
+SPOT_QUOTA = "-spot"
+"""End of the name of a quota that binds spot machines: AWS counts them apart."""
+
 
 def _payments(value: Any) -> Any:
     """Read `true` as the payment that asks for nothing at once, and `false` as none."""

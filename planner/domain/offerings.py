@@ -13,7 +13,7 @@ from typing import Literal
 
 from planner.domain.gaps import Gap
 from planner.domain.prices import Price, PriceSnapshot
-from planner.domain.purchases import Commitment
+from planner.domain.purchases import Commitment, spot_key
 
 Link = Literal["pcie3", "pcie4", "pcie5-p2p", "nvlink-ampere", "nvlink-hopper", "nvlink-blackwell"]
 """How the GPUs of one machine talk to each other; `planner.performance` has communication terms for each."""
@@ -195,6 +195,12 @@ class Offering:
     def price_key(self) -> str:
         """Key of its price in a price snapshot."""
         return f"ec2/{self.region}/{self.instance.key}/{self.capacity_type}"
+
+    @property
+    def price_keys(self) -> frozenset[str]:
+        """Return the keys of all prices that it could be bought at, in whatever way. Those of spot are by zone."""
+        spot = {spot_key(self.region, self.instance.key, zone) for zone in self.zones} if self.spot else set()
+        return frozenset({self.price_key} | spot | {price.key for _, price in self.committed})
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from planner.faces.loads import loads_view
 from planner.faces.prose import Prose, Words
 from planner.faces.tables import FoldingTable
 from planner.faces.uncertainty import uncertainty_view
-from planner.plan.fleet import EngineSettings, Pool, PoolCapacity
+from planner.plan.fleet import EngineSettings, NodeGroup, Pool, PoolCapacity
 from planner.plan.plan import Plan
 from planner.plan.review import ScalePoint
 from planner.plan.traffic import PlannedRoute
@@ -191,6 +191,13 @@ def _reasons(route: PlannedRoute) -> RenderableType:
     return Group(Text(f"why {route.name}", style="bold"), *lines)
 
 
+def _otherwise(group: NodeGroup) -> str:
+    """Say how nodes are paid for that are not all on demand, like `, 2 spot`."""
+    counts = {"existing": group.existing, "spot": group.spot}
+    counts |= {key.replace("/", " "): count for key, count in sorted(group.committed.items())}
+    return "".join(f", {count} {words}" for words, count in counts.items() if count)
+
+
 def _pools(plan: Plan) -> FoldingTable:
     groups = {group.name: group for group in plan.node_groups}
     rows = []
@@ -200,8 +207,7 @@ def _pools(plan: Plan) -> FoldingTable:
         rows.append(
             (
                 pool.name,
-                f"{group.max_nodes} × {group.instance_type}"
-                + (f", {group.existing} existing" if group.existing else ""),
+                f"{group.max_nodes} × {group.instance_type}" + _otherwise(group),
                 str(pool.replicas.max),
                 _layout(pool.engine),
                 str(pool.engine.max_num_seqs),

@@ -64,6 +64,18 @@ class NodeGroup(PlanPart):
     allocatable_memory_mib: int
     update: Literal["default", "minimal"] = left_out_at("default")
 
+    @property
+    def ways(self) -> str:
+        """Say how its nodes are paid for, like `4 on-demand, 2 spot`; one way alone stands without its number."""
+        counts = {
+            "existing": self.existing,
+            self.capacity_type: self.max_nodes - self.existing - self.spot - sum(self.committed.values()),
+            **{key.replace("/", " "): count for key, count in sorted(self.committed.items())},
+            "spot": self.spot,
+        }
+        told = {words: count for words, count in counts.items() if count}
+        return ", ".join(f"{count} {words}" if len(told) > 1 else words for words, count in told.items())
+
 
 class SpeculativeConfig(PlanPart):
     """The speculative configuration is vLLM's `--speculative-config`: what proposes tokens, and how many in one step.

@@ -105,8 +105,8 @@ class Solved:
         return self.nodes_of(group) - self.existing.count(group)
 
     def node_usd_per_hour(self, pool: SelfHosted) -> float:
-        """Return what a node of a pool's group costs with its disk, USD an hour: the mean where they are paid for in several
-        ways."""
+        """Return what a node of a pool's group costs with its disk, USD an hour: the mean over the ways in which its
+        nodes are paid for."""
         group, k = pool.group_name, pool.replica_class
         if self.on_demand(group) == self.nodes_of(group):
             return k.usd_per_node_hour

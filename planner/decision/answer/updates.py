@@ -3,8 +3,9 @@
     surge of a group = 2 · its zones · vCPUs of a node
 
 EKS starts up to two new nodes in each zone before it ends old ones (its strategy DEFAULT, one node unavailable at a
-time). An upgrade renews all groups at once, so that their surges add up within a family. A quota that is not stated
-holds everything here; a verdict names it.
+time). An upgrade renews all groups at once, so that their surges add up within a family. Spot nodes are renewed in the
+same way, and count against a quota of their own, which is not looked at. A quota that is not stated holds everything
+here; a verdict names it.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def surge_vcpus(group: NodeGroup) -> int:
 
 
 def _vcpus(group: NodeGroup) -> int:
-    return group.max_nodes * group.vcpus_per_node
+    return (group.max_nodes - group.spot) * group.vcpus_per_node
 
 
 def _of(groups: Sequence[NodeGroup], family: str) -> list[NodeGroup]:

@@ -10,12 +10,14 @@ from planner.decision.answer.adapter_verdicts import adapter_verdicts
 from planner.decision.answer.data_rules import licence_doubts, privacy_of
 from planner.decision.answer.own_rows import own_verdict
 from planner.decision.answer.price_verdicts import price_verdicts
+from planner.decision.answer.purchase_verdicts import purchase_verdicts
 from planner.decision.answer.quality_verdicts import quality_verdicts
 from planner.decision.answer.routes import BYTES_PER_TOKEN
 from planner.decision.answer.solved import Solved
 from planner.decision.answer.token_verdicts import token_verdicts
 from planner.decision.answer.too_long import too_long_verdicts
 from planner.decision.candidates.self_hosted import SelfHosted
+from planner.domain.buying import SPOT_QUOTA
 from planner.domain.engine_image import EngineImage
 from planner.domain.environment import Environment
 from planner.domain.gaps import Gap
@@ -51,7 +53,8 @@ def verdicts(
     environment = solved.environment
     judgements = [
         *_budget(environment, cost),
-        *_quotas(environment, solved.pools),
+        *_quotas(solved),
+        *purchase_verdicts(solved),
         *_there_already(solved),
         *_unused(solved),
         *price_verdicts(environment, solved.catalog, cost),
@@ -95,10 +98,12 @@ def _within(name: str, usd: Decimal, most: Decimal) -> Verdict:
     return Verdict(name=name, state="pass" if usd <= most else "deny", message=f"${usd:,} of ${most:,} a month")
 
 
-def _quotas(environment: Environment, pools: Sequence[SelfHosted]) -> list[Verdict]:
-    if environment.platform.cluster is not None:
+def _quotas(solved: Solved) -> list[Verdict]:
+    if solved.environment.platform.cluster is not None:
         return []
-    families = sorted({pool.replica_class.quota_family for pool in pools} - set(environment.quotas))
+    used = {pool.replica_class.quota_family for pool in solved.pools}
+    spot = {pools[0].replica_class.quota_family for group, pools in solved.groups.items() if solved.spot_of(group)}
+    families = sorted((used | {f"{family}{SPOT_QUOTA}" for family in spot}) - set(solved.environment.quotas))
     return [
         Verdict(name=f"quota {family}", state="warn", message=f"the vCPU quota of family {family} is not stated")
         for family in families

@@ -99,7 +99,7 @@ class Market:
     def price_keys(self) -> frozenset[str]:
         """Return the keys of the prices of all candidates that are left."""
         hosted = {price.key for api in self.apis for price in api.prices.values()}
-        return frozenset(hosted | {c.offering.price_key for c in self.classes})
+        return frozenset(hosted.union(*(c.offering.price_keys for c in self.classes)))
 
     def serves(self, route: str, accepted: AcceptedEntry, quotas: Mapping[str, int]) -> bool:
         """Say whether an entry of a route's accept list could serve it, so that it fell, if it did, on price alone."""

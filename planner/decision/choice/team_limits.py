@@ -12,9 +12,7 @@ from planner.decision.choice.limits import ApiBudget, ApiRate, RateUnit, TotalBu
 from planner.decision.choice.linear import TIE_BREAK_USD, Linear
 from planner.decision.choice.pairs import api_pairs, groups, spot_groups
 from planner.decision.choice.question import ApiOption, BandKey, Flow, Question, ReplicaClass, apis_in_order
-
-SPOT_QUOTA = "-spot"
-"""End of the name of a quota that binds spot machines: AWS counts them apart."""
+from planner.domain.buying import SPOT_QUOTA
 
 
 def quota(program: Linear, question: Question) -> None:

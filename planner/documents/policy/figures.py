@@ -81,7 +81,7 @@ def quota(rule: ShareLimits, subject: Subject) -> Iterator[Finding]:
 def spot_share(rule: ShareLimits, subject: Subject) -> Iterator[Finding]:
     """Judge the share of GPU nodes that AWS may take back."""
     counts = {group.name: group.max_nodes for group in subject.plan.node_groups}
-    spot = sum(group.max_nodes for group in subject.plan.node_groups if group.capacity_type == "spot")
+    spot = sum(group.spot for group in subject.plan.node_groups)
     share = spot / sum(counts.values()) if any(counts.values()) else 0.0
     yield above(share, rule, f"{spot:,} of {sum(counts.values()):,} GPU nodes are spot", show_share)
 

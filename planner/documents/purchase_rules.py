@@ -1,0 +1,81 @@
+"""What an environment must say of the ways in which machines are bought, and what a plan must keep of it.
+
+The first part works on the values as they were read, like `contradictions`, which asks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from planner.domain.environment import Environment
+from planner.domain.purchases import COMMITMENTS, Commitment
+from planner.plan.fleet import NodeGroup
+from planner.plan.plan import Plan
+from planner.words.diagnostics import Problem
+from planner.words.spans import Document, value_at
+from planner.words.units import HOURS_PER_MONTH
+
+PURCHASE = ("purchase",)
+TERMS = {f"reserved_{each.term}": each.months for each in COMMITMENTS}
+"""Key of the environment -> months that its commitments bind."""
+
+
+def purchase_problems(document: Document) -> Iterator[Problem]:
+    """Yield ENV005 where a commitment outlasts the horizon, or machines are to be bought that nobody buys."""
+    purchase = value_at(document.value, PURCHASE)
+    if not isinstance(purchase, dict) or not purchase:
+        return
+    if value_at(document.value, ("platform", "cluster")) is not None:
+        message = "`purchase` says how machines are bought, and those of a cluster that is there already are not"
+        yield Problem("ENV005", message, document.key(PURCHASE), "leave it out, or leave out `platform.cluster`")
+    months = value_at(document.value, ("horizon", "months"))
+    horizon = 12 if months is None else months
+    for key, bound in TERMS.items():
+        wanted = purchase.get(key)
+        if wanted and isinstance(horizon, int) and not isinstance(horizon, bool) and horizon < bound:
+            message = f"`purchase.{key}` binds for {bound} months, and the horizon ends after {horizon}"
+            hint = f"write `horizon: {{months: {bound}}}`, or leave `{key}` out"
+            yield Problem("ENV005", message, document.key((*PURCHASE, key)), hint)
+    zones = value_at(document.value, ("platform", "zones"))
+    if purchase.get("spot") is not None and isinstance(zones, list) and len(zones) < 2:
+        message = "`purchase.spot` needs two zones: AWS takes all spot machines of a zone back at once"
+        yield Problem("ENV005", message, document.key((*PURCHASE, "spot")), "name more in `platform.zones`")
+
+
+def purchases_held(plan: Plan, environment: Environment) -> Iterator[Problem]:
+    """Require that spot and commitments are allowed, lie within their bounds, and stand on the bill as they are."""
+    allowed = {each.key: each for each in environment.purchase.commitments}
+    for group in plan.node_groups:
+        yield from _group(plan, group, allowed)
+    shares: dict[str, tuple[int, int]] = {}
+    for group in plan.node_groups:
+        if not group.exclusive:
+            spot, every = shares.get(group.gpu, (0, 0))
+            each = group.gpus_per_node
+            shares[group.gpu] = (spot + each * group.spot, every + each * group.max_nodes)
+    for gpu, (spot, every) in sorted(shares.items()):
+        most = environment.purchase.spot_share
+        if spot > most * every + 1e-9:
+            yield Problem("CHK013", f"{spot} of {every} GPUs {gpu} are spot; `purchase.spot` allows {most:.0%}")
+
+
+def _group(plan: Plan, group: NodeGroup, allowed: dict[str, Commitment]) -> Iterator[Problem]:
+    about = f"node group `{group.name}`"
+    covered = group.existing + group.spot + sum(group.committed.values())
+    if covered > group.max_nodes:
+        yield Problem("CHK013", f"{about} has {group.max_nodes} nodes, {covered} of them spot, committed or existing")
+    if group.spot and group.exclusive:
+        yield Problem("CHK013", f"{about} has spot nodes, and no API helps its pool when AWS takes them back")
+    ways = {"spot": group.spot}
+    for key, count in group.committed.items():
+        if key not in allowed:
+            yield Problem("CHK013", f"{about} counts on `{key}`, which the environment does not allow")
+        else:
+            ways[allowed[key].words] = count
+    for words, count in ways.items():
+        name = f"{group.instance_type} {words}"
+        lines = [line for line in plan.cost.lines if line.component == group.name and line.name == name]
+        hours = sum((line.quantity for line in lines), Decimal(0))
+        if abs(hours - count * HOURS_PER_MONTH) > Decimal("0.001") * max(hours, Decimal(1)):
+            yield Problem("CHK013", f"{about} has {count} nodes {words}; {hours} hours of them are billed")
