@@ -208,8 +208,8 @@ def _listed_usd(line: CostLine) -> Decimal | None:
 
 
 def _pricing(line: CostLine) -> str:
-    """Return FOCUS's category of a price. Machines that are paid for already stand under a reservation or a plan."""
-    if line.price.startswith("environment/"):
+    """Return FOCUS's category of a price. Machines that are paid for already, or under a commitment, are committed."""
+    if line.price.startswith("environment/") or "/reserved-" in line.price:
         return "Committed"
     return "Dynamic" if line.price.endswith("/spot") else "Standard"
 

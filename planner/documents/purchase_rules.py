@@ -63,7 +63,7 @@ def purchases_held(plan: Plan, environment: Environment) -> Iterator[Problem]:
 def _group(plan: Plan, group: NodeGroup, allowed: dict[str, Commitment]) -> Iterator[Problem]:
     about = f"node group `{group.name}`"
     covered = group.existing + group.spot + sum(group.committed.values())
-    if covered > group.max_nodes:
+    if covered > max(group.max_nodes, group.existing):
         yield Problem("CHK013", f"{about} has {group.max_nodes} nodes, {covered} of them spot, committed or existing")
     if group.spot and group.exclusive:
         yield Problem("CHK013", f"{about} has spot nodes, and no API helps its pool when AWS takes them back")
