@@ -25,6 +25,8 @@ from planner.words.diagnostics import Problem, Problems
 OWN = "own"
 """The word of `catalog diff` for the team's prices over the newest snapshot."""
 BY_HAND = "No command refreshes them: put your own into catalog/prices/platform/REGION.yaml."
+SPOT_BY_HAND = "No command writes them: put your own into catalog/prices/ec2/REGION.yaml."
+OF_EC2 = "It reads prices on demand; put your own of other options into catalog/prices/ec2/REGION.yaml."
 
 
 def list_kinds(kind: str, match: str, region: str, folder: Path, form: str) -> None:
@@ -98,9 +100,10 @@ def refreshing_commands(region: str) -> Mapping[str, str]:
     """Return what makes the prices of a kind young again."""
     where = f" --region {region}" if region else ""
     return {
-        "ec2": f"Refresh: spillway catalog refresh --only ec2{where}",
+        "ec2": f"Refresh: spillway catalog refresh --only ec2{where}\n{OF_EC2}",
         "api": "Refresh: spillway catalog refresh --only api",
         "platform": BY_HAND,
+        "spot": SPOT_BY_HAND,
     }
 
 

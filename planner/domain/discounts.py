@@ -163,7 +163,7 @@ def names_in(key: str) -> tuple[str, ...]:
     kind, _, rest = key.partition("/")
     group, _, item = rest.partition("/")
     if kind == "ec2":
-        instance_type = item.rpartition("/")[0] or item
+        instance_type = item.partition("/")[0]
         return f"ec2/{instance_type}", f"ec2/{instance_type.partition('.')[0]}", "ec2"
     if kind == "api":
         model = item.rpartition("/")[0] or item

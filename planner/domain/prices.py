@@ -2,13 +2,14 @@
 
 A lock names the snapshot that it was planned on. Keys read `ec2/REGION/TYPE/OPTION`, `api/PROVIDER/MODEL/PART` and
 `platform/REGION/ITEM`. A price that is not in the snapshot is a named gap; no other price takes its place here.
+Options of purchase beside `on-demand` are those of `purchases`; a snapshot states them in files of their own.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 
@@ -16,8 +17,27 @@ from planner.domain.gaps import Gap
 
 MAX_AGE_DAYS: Mapping[str, int] = {"ec2": 30, "spot": 14, "api": 30, "platform": 365}
 """Age in days from which a price is called old, by kind. AWS moves platform prices less than once a year."""
-LAST_CUTS: Mapping[str, date] = dict.fromkeys(("p4d", "p4de", "p5", "p5e", "p5en"), date(2025, 6, 1))
-"""Day of AWS's last price cut, by family of machines. A price that is older is not that of today."""
+ON_DEMAND = "on-demand"
+"""The option of purchase without a commitment, whose prices stand in `ec2/REGION.yaml` of a snapshot."""
+PURCHASES = "purchases"
+"""Folder of a snapshot with the prices of all other options of purchase."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FamilyCut:
+    """The last cut that AWS made in the prices of a family of machines. A price of before it is not that of today.
+
+    key: the family, like `p5`.
+    day: the first day of the new prices.
+    source, as_of: where this was read, and the day that the source states.
+    note: what else a reader should know.
+    """
+
+    key: str
+    day: date
+    source: str
+    as_of: str
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,7 +66,8 @@ class Price:
     @property
     def kind(self) -> str:
         """Kind of the price, which is a key of `MAX_AGE_DAYS`."""
-        return "spot" if self.key.endswith("/spot") else self.key.split("/", 1)[0]
+        kind, *rest = self.key.split("/")
+        return "spot" if kind == "ec2" and rest[2:3] == ["spot"] else kind
 
     @property
     def ages(self) -> bool:
@@ -82,10 +103,12 @@ class PriceSnapshot:
 
     name: the day of the snapshot, like `2026-11-21`.
     rows: the prices by key.
+    cuts: the last cuts of prices, by family of machines.
     """
 
     name: str
     rows: Mapping[str, Price]
+    cuts: Mapping[str, FamilyCut] = field(default_factory=dict, repr=False)
 
     def price(self, key: str) -> Price | None:
         """Return the price of `key`; None without one, which `gap(key)` says in words."""
@@ -93,9 +116,28 @@ class PriceSnapshot:
 
     def gap(self, key: str) -> Gap:
         """Return the named gap of a key for which this snapshot has no price."""
-        kind, _, rest = key.partition("/")
-        hint = f"a price is a line of prices/{self.name}/{kind}/{rest.partition('/')[0]}.yaml, with its source and day"
+        hint = f"a price is a line of prices/{self.name}/{file_of(key)}.yaml, with its source and day"
         return Gap("price", key, f"no price for {key} in the snapshot of {self.name}", hint)
+
+    def cut_since(self, key: str, as_of: str) -> FamilyCut | None:
+        """Return the cut since which a price of that day no longer holds; None without one.
+
+        Spot prices follow supply and demand, so that a cut of list prices says nothing of them. Raises ValueError for
+        text that is no date.
+        """
+        parts = key.split("/")
+        if parts[0] != "ec2" or len(parts) < 4 or parts[3] == "spot":
+            return None
+        cut = self.cuts.get(parts[2].partition(".")[0])
+        return cut if cut is not None and earliest_day(as_of) < cut.day else None
+
+
+def file_of(key: str) -> str:
+    """Return the file of a snapshot that states a price, as `FOLDER/GROUP`."""
+    kind, _, rest = key.partition("/")
+    group, _, item = rest.partition("/")
+    other = kind == "ec2" and "/" in item and item.partition("/")[2] != ON_DEMAND
+    return f"{PURCHASES if other else kind}/{group}"
 
 
 def earliest_day(as_of: str) -> date:

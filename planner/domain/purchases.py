@@ -108,7 +108,7 @@ def spot_price(prices: PriceSnapshot, region: str, instance_type: str, zones: Se
 def committed_price(prices: PriceSnapshot, region: str, instance_type: str, commitment: Commitment) -> Price | None:
     """Return the price of a machine under a commitment; None without one that `no_commitment` does not refuse."""
     price = prices.price(commitment.price_key(region, instance_type))
-    return None if price is None else price
+    return None if price is None or prices.cut_since(price.key, price.as_of) is not None else price
 
 
 def no_commitment(prices: PriceSnapshot, region: str, instance_type: str, commitment: Commitment) -> Gap | None:
@@ -134,19 +134,19 @@ def _over_zones(key: str, counted: Sequence[Price]) -> Price:
     oldest = min(counted, key=lambda price: (earliest_day(price.as_of), price.key))
     sources = "; ".join(sorted({price.source for price in counted}))
     zones = ", ".join(price.key.rpartition("/")[2] for price in counted)
-    shared = {
-        "key": key,
-        "usd": _percentile([price.usd for price in counted]),
-        "unit": oldest.unit,
-        "source": f"{sources} (75th percentile over {zones})",
-        "as_of": oldest.as_of,
-        "note": "; ".join(sorted({price.note for price in counted if price.note})),
-    }
+    price = Price(
+        key=key,
+        usd=_percentile([price.usd for price in counted]),
+        unit=oldest.unit,
+        source=f"{sources} (75th percentile over {zones})",
+        as_of=oldest.as_of,
+        note="; ".join(sorted({price.note for price in counted if price.note})),
+    )
     own = [price for price in counted if isinstance(price, OwnPrice)]
     if len(own) < len(counted):
-        return Price(**shared)
+        return price
     until = min((price.until for price in own if price.until is not None), default=None)
-    return OwnPrice(**shared, until=until)
+    return OwnPrice(**vars(price), until=until)
 
 
 def _percentile(usd: Sequence[Decimal]) -> Decimal:

@@ -8,6 +8,7 @@
     unplanned/KEY.yaml            hardware that no plan uses, and why
     providers/KEY.yaml            one API provider; `models`: one block for each model that it hosts
     engines/NAME.yaml             `releases`: one block for each release of an engine, with what is new in it
+    cuts/FAMILY.yaml              the last cut of the prices of a family of instance types
 
 The name of a file is a part of the keys in it, so that it is said once. Sources that many entries share stand in a
 table: `sources` of a provider, `prices/DAY/sources.yaml` of a snapshot. An entry names a row of that table and gets the
@@ -111,6 +112,10 @@ class CatalogReading:
     def unplanned(self) -> list[Entry]:
         """Return one entry for each file of `unplanned/`."""
         return self._files("unplanned")
+
+    def cuts(self, name: str) -> list[Entry]:
+        """Return the entry of one file of `cuts/`."""
+        return self._files("cuts", (name,))
 
     def adapters(self) -> list[Entry]:
         """Return one entry for each file of `adapters/`, which only a team's own catalog has."""

@@ -4,8 +4,9 @@
 catalog, and what a row names must exist. Snapshots of prices are folders that are named by their day. The newest one
 counts unless a lock names another.
 
-`load_catalog` leaves models, regions, prices and releases of the engine in their files until somebody asks for them
-(`catalog_later`). `read_catalog` reads everything and reports all problems of all files in one run, with file and line.
+`load_catalog` leaves models, regions, prices, their cuts and releases of the engine in their files until somebody asks
+for them (`catalog_later`). `read_catalog` reads everything and reports all problems of all files in one run, with file
+and line.
 
 CAT001: a file or a snapshot that is missing. CAT002: a file that is not YAML or was cut off. CAT006: a row that names
 what does not exist.
@@ -28,7 +29,7 @@ from planner.domain.gaps import did_you_mean
 from planner.domain.models import Model
 from planner.domain.offerings import Gpu, InstanceType, Region, UnplannedHardware
 from planner.domain.places import CALLED_REGION, EVERYWHERE, KnownPlace, Places
-from planner.domain.prices import Price, PriceSnapshot
+from planner.domain.prices import FamilyCut, Price, PriceSnapshot, file_of
 from planner.edges.catalog_entries import CatalogReading
 from planner.edges.catalog_later import LaterTables, OneRowEach, RowsByGroup, RowsByKind, RowsOfOneFile
 from planner.edges.catalog_tables import FactTable, fact_table
@@ -128,6 +129,11 @@ def _open(folder: Traversable, snapshot: str | None) -> _Opened:
         later = CatalogReading(folder, [])
         return _checked(fact_table(later.engine_releases(name), EngineRelease, later.problems), later, ())
 
+    def read_cut(name: str) -> FactTable[FamilyCut]:
+        later = CatalogReading(folder, [])
+        table = fact_table(later.cuts(name), FamilyCut, later.problems)
+        return _checked(table, later, _cut_families(table, instances.values.values()))
+
     def read_prices(group: str) -> FactTable[Price]:
         later = CatalogReading(folder, [])
         table = fact_table(prices_of(later, day, group, sources), Price, later.problems)
@@ -145,6 +151,7 @@ def _open(folder: Traversable, snapshot: str | None) -> _Opened:
     models = LaterTables(model_names, read_model)
     regions = LaterTables(region_names, read_region)
     prices = LaterTables(groups, read_prices)
+    cuts = LaterTables(reading.names("cuts"), read_cut)
     engines = LaterTables((ENGINE_FILE,), read_engine)
     values, rows = attrgetter("values"), attrgetter("rows")
     kinds: dict[str, FactTable[Any]] = {
@@ -163,13 +170,13 @@ def _open(folder: Traversable, snapshot: str | None) -> _Opened:
         places=Places(places.values),
         providers=providers.values,
         apis=tuple(apis.values[key] for key in sorted(apis.values)),
-        prices=PriceSnapshot(day, RowsByGroup(prices, values)),
+        prices=PriceSnapshot(day, RowsByGroup(prices, values, file_of), OneRowEach(cuts, values)),
         rows=RowsByKind({**{kind: table.rows for kind, table in kinds.items()}, "model": OneRowEach(models, rows)}),
-        price_rows=RowsByGroup(prices, rows),
+        price_rows=RowsByGroup(prices, rows, file_of),
         unplanned=unplanned.values,
         engine_releases=RowsOfOneFile(engines, ENGINE_FILE),
     )
-    return _Opened(catalog, (models, regions, prices, engines), tuple(problems))
+    return _Opened(catalog, (models, regions, prices, cuts, engines), tuple(problems))
 
 
 def _checked(table: FactTable[Any], reading: CatalogReading, dangling: Iterable[Problem]) -> FactTable[Any]:
@@ -243,6 +250,14 @@ def dangling_families(regions: FactTable[Region], instances: Iterable[InstanceTy
             for word in sorted(words.keys() - known):
                 where = regions.entries[key].span(column, word)
                 yield Problem("CAT006", f"there is no instance type of {word!r}", where, did_you_mean(word, known))
+
+
+def _cut_families(cuts: FactTable[FamilyCut], instances: Iterable[InstanceType]) -> Iterator[Problem]:
+    """Yield a problem for each cut of a family that no instance type is of."""
+    families = {row.family for row in instances}
+    for key in sorted(cuts.values.keys() - families):
+        hint = did_you_mean(key, families)
+        yield Problem("CAT006", f"there is no family {key!r}", cuts.entries[key].span(), hint)
 
 
 def dangling_places(

@@ -77,18 +77,22 @@ class RowsOfOneFile(Mapping[str, V]):
 
 
 class RowsByGroup(Mapping[str, V]):
-    """A mapping of files whose rows are called `KIND/GROUP/…`, where `KIND/GROUP` is the name of the file."""
+    """A mapping of files with many rows each, whose keys tell the name of their file."""
 
-    def __init__(self, tables: LaterTables[Any], rows_of: Callable[[FactTable[Any]], Mapping[str, V]]) -> None:
-        """rows_of: what of a table the mapping holds: values, or columns."""
-        self._tables, self._rows_of = tables, rows_of
+    def __init__(
+        self,
+        tables: LaterTables[Any],
+        rows_of: Callable[[FactTable[Any]], Mapping[str, V]],
+        file_of: Callable[[str], str],
+    ) -> None:
+        """rows_of: what of a table the mapping holds: values, or columns. file_of: the file with a key, by the key."""
+        self._tables, self._rows_of, self._file_of = tables, rows_of, file_of
 
     def __getitem__(self, key: str) -> V:
-        kind, _, rest = key.partition("/")
-        return self._rows_of(self._tables.table(f"{kind}/{rest.partition('/')[0]}"))[key]
+        return self._rows_of(self._tables.table(self._file_of(key)))[key]
 
     def group(self, name: str) -> Mapping[str, V]:
-        """Return the rows of one file, `KIND/GROUP`; none where there is no such file."""
+        """Return the rows of one file; none where there is no such file."""
         return self._rows_of(self._tables.table(name)) if name in self._tables.names else {}
 
     def __iter__(self) -> Iterator[str]:

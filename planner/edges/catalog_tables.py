@@ -24,7 +24,7 @@ from planner.domain.gaps import did_you_mean
 from planner.domain.models import Model
 from planner.domain.offerings import Gpu, InstanceType, Region, UnplannedHardware
 from planner.domain.places import KnownPlace
-from planner.domain.prices import Price, earliest_day
+from planner.domain.prices import FamilyCut, Price, earliest_day
 from planner.edges.catalog_entries import Entry
 from planner.words.diagnostics import Problem
 from planner.words.spans import Path
@@ -48,6 +48,7 @@ T = TypeVar(
     Discount,
     Adapter,
     EngineRelease,
+    FamilyCut,
     "Currency",
 )
 

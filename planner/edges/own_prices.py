@@ -23,7 +23,8 @@ from planner.domain.catalog import Catalog, OwnRow
 from planner.domain.discounts import Discount, OwnPrice, as_own, names_in, on_price
 from planner.domain.gaps import did_you_mean
 from planner.domain.price_lists import is_list_price
-from planner.domain.prices import LAST_CUTS, Price, earliest_day
+from planner.domain.prices import ON_DEMAND, Price, PriceSnapshot, earliest_day
+from planner.domain.purchases import CAPACITY_BLOCK, COMMITMENTS, SPOT
 from planner.edges.catalog_entries import UNSOURCED, CatalogReading, Entry
 from planner.edges.catalog_files import load_catalog
 from planner.edges.catalog_later import RowsByGroup
@@ -34,8 +35,8 @@ from planner.words.layered import Layered
 
 UNITS: Mapping[str, str] = {"ec2": "hour", "api": "Mtok"}
 """What prices of a kind are charged for; platform prices differ, each from the others."""
-PURCHASE = "on-demand"
-"""The purchase option that plans buy."""
+OPTIONS = (ON_DEMAND, CAPACITY_BLOCK, *(commitment.key for commitment in COMMITMENTS))
+"""The options of purchase whose prices hold in a whole region. Those of spot hold in a zone."""
 HOME = "us-east-1"
 """The region in which every type of machine and every item of the platform that has a price anywhere has one."""
 _COLUMNS = frozenset(field.name for field in fields(Price))
@@ -64,7 +65,7 @@ def with_own_prices(
     reading.problems.extend(_unknown_prices(own.entries.values(), catalog, stated))
     read = {key: _list_price(price) for key, price in own.values.items() if is_list_price(price.source)}
     reading.problems.extend(_unsold(found.entries.values(), catalog, own.entries.keys() - read.keys(), stated))
-    reading.problems.extend(_dates(own.values, own.entries, found))
+    reading.problems.extend(_dates(own.values, own.entries, found, catalog.prices))
     agreed = {key: as_own(price) for key, price in own.values.items() if key not in read}
     agreed_rows = {key: row for key, row in own.rows.items() if key in agreed}
     listed = Layered({key: row for key, row in own.rows.items() if key in read}, catalog.price_rows, lambda _, row: row)
@@ -145,11 +146,7 @@ def _unknown_prices(entries: Iterable[Entry], catalog: Catalog, stated: Collecti
                 ("item of the platform", rest, items),
             )
         elif kind == "ec2":
-            known = (
-                ("region", group, catalog.regions),
-                ("instance type", item or rest, {*_instance_types(catalog, group), *stated}),
-                ("purchase option", last if item else "", [PURCHASE]),
-            )
+            known = _machine_names(group, rest, catalog, stated)
         else:
             name = f"{group}/{item or rest}"
             is_further = name != catalog_key(name) and catalog_key(name) in apis
@@ -167,6 +164,22 @@ def _unknown_prices(entries: Iterable[Entry], catalog: Catalog, stated: Collecti
         if entry.row is not None and entry.row.get("unit", unit) != unit:
             message = f"the price of {entry.key} is stated for one {entry.row['unit']}"
             yield Problem("CAT009", message, entry.span("unit"), f"state it for one {unit}")
+
+
+def _machine_names(
+    region: str, rest: str, catalog: Catalog, stated: Collection[str]
+) -> tuple[tuple[str, str, Iterable[str]], ...]:
+    """Return (what, name, known names) of each part of the key of a machine's price, after `ec2/`."""
+    name, _, option = rest.partition("/")
+    known: tuple[tuple[str, str, Iterable[str]], ...] = (
+        ("region", region, catalog.regions),
+        ("instance type", name, {*_instance_types(catalog, region), *stated}),
+    )
+    purchase, _, zone = option.partition("/")
+    if purchase == SPOT:
+        sold = catalog.regions.get(region)
+        return (*known, ("zone", zone, sold.zones_of(name) if sold else ()))
+    return (*known, ("purchase option", option, (*OPTIONS, f"{SPOT}/ZONE")))
 
 
 def _unsold(
@@ -226,20 +239,24 @@ def _priced_addresses(catalog: Catalog) -> set[str]:
 
 
 def _dates(
-    prices: Mapping[str, OwnPrice], entries: Mapping[str, Entry], discounts: FactTable[Discount]
+    prices: Mapping[str, OwnPrice],
+    entries: Mapping[str, Entry],
+    discounts: FactTable[Discount],
+    shipped: PriceSnapshot,
 ) -> Iterator[Problem]:
-    """Yield a problem for each price that is older than the last cut, and for each end that cannot be."""
+    """Yield a problem for each price that is older than the last cut, and for each end that cannot be.
+
+    shipped: the snapshot, which knows the cuts.
+    """
     for key, price in prices.items():
         yield from _end(f"price of {key}", price, entries[key])
         if price.until is not None and is_list_price(price.source):
             hint = "leave `until` out: a refresh reads list prices again; or name the agreement as the source"
             yield Problem("CAT003", f"{key}: a list price has no end", entries[key].span("until"), hint)
-        family = key.split("/")[2].partition(".")[0] if price.kind == "ec2" else ""
-        cut, day = LAST_CUTS.get(family), _day(price.as_of)
-        if cut is not None and day is not None and day < cut:
-            message = (
-                f"the price of {key} is of {price.as_of}, before AWS cut the prices of {family} on {cut.isoformat()}"
-            )
+        dated = _day(price.as_of) is not None
+        if dated and (cut := shipped.cut_since(key, price.as_of)) is not None:
+            day = cut.day.isoformat()
+            message = f"the price of {key} is of {price.as_of}, before AWS cut the prices of {cut.key} on {day}"
             yield Problem("CAT008", message, entries[key].span("as_of"), "ask for the price that you pay today")
     for key, discount in discounts.values.items():
         yield from _end(f"discount on {discount.on}", discount, discounts.entries[key])

@@ -1,6 +1,7 @@
 """Prices and discounts of a catalog folder, taken apart into entries: one for each price and each discount.
 
     prices/DAY/KIND/GROUP.yaml    `prices`: one line for each price; the names on the way to it are its key
+    prices/DAY/purchases/REGION.yaml    the same for machines that are not bought on demand: keys of `ec2/REGION/`
     prices/DAY/sources.yaml       the table of sources of that snapshot
     prices/KIND/GROUP.yaml        prices of a team's own, which are of no day; each file has its own `sources`
     discounts.yaml                discounts of a team's own, a line each
@@ -13,17 +14,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from planner.domain.prices import PURCHASES, file_of
 from planner.edges.catalog_entries import SUFFIX, CatalogReading, Entry, SourceRow
 from planner.edges.catalog_yaml import CatalogDocument, TextLoader
 from planner.words.spans import Path
 
 PRICE_KINDS = ("api", "ec2", "platform")
-"""Folders of a snapshot: the first part of a price's key."""
+"""Folders of a snapshot: the first part of a price's key. A snapshot may also have the folder of `PURCHASES`."""
 
 
 def price_groups(reading: CatalogReading, day: str) -> tuple[str, ...]:
-    """Return the files of one snapshot as `KIND/GROUP`."""
-    return tuple(f"{kind}/{group}" for kind in PRICE_KINDS for group in reading.names(f"prices/{day}/{kind}"))
+    """Return the files of one snapshot as `FOLDER/GROUP`."""
+    folders = (*PRICE_KINDS, *([PURCHASES] if reading.has(f"prices/{day}/{PURCHASES}") else []))
+    return tuple(f"{folder}/{group}" for folder in folders for group in reading.names(f"prices/{day}/{folder}"))
 
 
 def price_sources(reading: CatalogReading, day: str) -> Mapping[str, SourceRow | None]:
@@ -33,12 +36,21 @@ def price_sources(reading: CatalogReading, day: str) -> Mapping[str, SourceRow |
 
 
 def prices_of(reading: CatalogReading, day: str, name: str, sources: Mapping[str, SourceRow | None]) -> list[Entry]:
-    """Return all prices of one file of a snapshot. name: the file, as `KIND/GROUP`."""
-    kind, _, group = name.partition("/")
-    document = reading.document(f"prices/{day}/{kind}", group, TextLoader)
+    """Return all prices of one file of a snapshot. name: the file, as `FOLDER/GROUP`.
+
+    A price in another file than its key tells would never be found, which is a problem.
+    """
+    folder, _, group = name.partition("/")
+    document = reading.document(f"prices/{day}/{folder}", group, TextLoader)
     if document is None:
         return []
-    return list(_priced(reading, document, kind, group, sources, {"unit", "prices"}))
+    kind = "ec2" if folder == PURCHASES else folder
+    entries = list(_priced(reading, document, kind, group, sources, {"unit", "prices"}))
+    for entry in entries:
+        if file_of(entry.key) != name:
+            hint = f"move it to prices/{day}/{file_of(entry.key)}{SUFFIX}"
+            reading.note("CAT003", f"{entry.key} stands in the wrong file", entry.span(), hint)
+    return entries
 
 
 def own_price_entries(reading: CatalogReading) -> list[Entry]:

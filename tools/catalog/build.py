@@ -3,7 +3,8 @@
     python -m tools.catalog.build RAW_FOLDER [OUT_FOLDER]
 
 RAW_FOLDER holds `catalog/` (gpus.csv, models.csv, aws_gpu_instances.csv, aws_az_offerings.csv,
-aws_prices_long.csv, aws_ondemand_by_region.csv, aws_platform_by_region.csv, apis.csv,
+aws_prices_long.csv, aws_ondemand_by_region.csv, aws_platform_by_region.csv, aws_spot.csv,
+aws_committed.csv, aws_capacity_blocks.csv, apis.csv,
 api_lifecycle.csv, api_policies.csv, api_price_disagreements.csv, infra_prices.csv) and `traces/` (two Azure CSV files).
 Those tables were gathered by hand from the sources that every row names; they are not part of this repository, and
 whoever has no copy edits the shipped files. The same input gives the same bytes. Prices of hosted models of the later
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from planner.edges.catalog_yaml import TextLoader, read
 from planner.edges.trace_files import dump_summary, read_trace
-from tools.catalog import fact_rows, layout, price_rows, region_rows, score_rows
+from tools.catalog import fact_rows, layout, price_rows, purchase_rows, region_rows, score_rows
 from tools.catalog import selection as choose
 from tools.catalog.raw_tables import LATER_DAY, TODAY
 from tools.catalog.yaml_text import prices_text
@@ -37,7 +38,7 @@ def main(arguments: list[str]) -> int:
     for path, text in contents(raw):
         (out / path).parent.mkdir(parents=True, exist_ok=True)
         (out / path).write_text(_with_sources_kept(out / path, text), encoding="utf-8")
-    for why in region_rows.refused(raw):
+    for why in (*region_rows.refused(raw), *purchase_rows.refused(raw)):
         print(f"refused: {why}", file=sys.stderr)
     return 0
 
@@ -61,7 +62,7 @@ def contents(raw: Path) -> Iterator[tuple[str, str]]:
     yield from layout.providers(fact_rows.providers(raw), apis)
     yield from layout.snapshot(TODAY, prices)
     yield from score_rows.contents(raw)
-    yield from layout.snapshot(LATER_DAY, region_rows.region_prices(raw))
+    yield from layout.snapshot(LATER_DAY, [*region_rows.region_prices(raw), *purchase_rows.purchase_prices(raw)])
     for name, file in choose.TRACES.items():
         trace = read_trace(raw / "traces" / file)
         source = choose.AZURE_SOURCE.format(file=file)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
+from planner.domain.prices import file_of
 from tools.catalog.raw_tables import LITELLM, TOKENCOST, Fact, Source
 from tools.catalog.yaml_text import OneLine, facts_text, prices_text
 
@@ -51,7 +52,7 @@ def snapshot(day: str, rows: Iterable[Fact]) -> Iterator[tuple[str, str]]:
     names = source_names({Source(row["source"], row["as_of"]) for row in prices})
     table = {name: _table_row(told) for told, name in sorted(names.items(), key=lambda pair: pair[1])}
     yield f"prices/{day}/sources.yaml", prices_text(table)
-    for (kind, group), found in groupby(prices, lambda row: tuple(row["key"].split("/")[:2])):
+    for file, found in groupby(sorted(prices, key=lambda row: file_of(row["key"])), lambda row: file_of(row["key"])):
         group_rows = list(found)
         units = {row["unit"] for row in group_rows}
         tree: Fact = {}
@@ -65,7 +66,7 @@ def snapshot(day: str, rows: Iterable[Fact]) -> Iterator[tuple[str, str]]:
             usd = {name: value for name, value in row.items() if name in ("usd", "unit") and name not in same}
             place[last] = OneLine({**usd, **told, **_without(row, "usd", "unit", *same)})
         shared = {"unit": units.pop()} if len(units) == 1 else {}
-        yield f"prices/{day}/{kind}/{group}.yaml", prices_text({**shared, "prices": tree})
+        yield f"prices/{day}/{file}.yaml", prices_text({**shared, "prices": tree})
 
 
 def source_names(sources: Iterable[Source]) -> dict[Source, str]:

@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from planner.domain.prices import LAST_CUTS, earliest_day
+from planner.domain.prices import ON_DEMAND, earliest_day
+from planner.edges.catalog_files import load_catalog
 from tools.catalog import selection as choose
 from tools.catalog.price_rows import ec2_prices, platform_prices, price_row
 from tools.catalog.raw_tables import Fact, RawRow, source_text, table
@@ -68,8 +69,8 @@ def refused(raw: Path) -> Iterator[str]:
 
 def is_before_the_cut(instance_type: str, as_of: str) -> bool:
     """Whether a price may be of before the last cut of its family, so that it is not the price of today."""
-    cut = LAST_CUTS.get(_family(instance_type))
-    return cut is not None and earliest_day(as_of.split()[0]) < cut
+    key = f"ec2/any/{instance_type}/{ON_DEMAND}"
+    return load_catalog().prices.cut_since(key, as_of.split()[0]) is not None
 
 
 def _machines(raw: Path) -> Iterator[Fact]:

@@ -16,7 +16,7 @@ from planner.words.diagnostics import Problem, Problems
 ROOT = Path(__file__).resolve().parents[3]
 RAW = ROOT.parent / "shared" / "data"
 SHIPPED = ROOT / "planner" / "catalog" / "data"
-PARTS = ("engines", "gpus", "instances", "models", "places", "prices", "providers", "regions", "unplanned")
+PARTS = ("cuts", "engines", "gpus", "instances", "models", "places", "prices", "providers", "regions", "unplanned")
 BUILT = ("gpus", "instances", "prices", "regions")
 """Parts that are as the raw tables say. Licences, terms and places of the others were read later, and edited there."""
 DAY = "prices/2026-11-29"

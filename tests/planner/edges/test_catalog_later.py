@@ -92,3 +92,54 @@ def test_a_whole_reading_finds_nothing_wrong_in_any_snapshot() -> None:
         catalog = read_catalog(package_folder(), day)
         assert len(catalog.models) == len(list(catalog.models.values())) > 100
         assert len(catalog.price_rows) == len(catalog.prices.rows) > 400
+
+
+def test_prices_of_other_purchase_options_are_read_when_one_is_asked_for(opened: list[str], tmp_path: Path) -> None:
+    catalog = load_catalog()
+    assert catalog.offered_in("eu-central-1").available()
+    before = len(opened)
+    assert catalog.prices.price("ec2/eu-central-1/g6e.xlarge/reserved-1y/no-upfront") is not None
+    assert catalog.prices.price("ec2/eu-central-1/g6e.xlarge/spot/euc1-az9") is None
+    assert opened[before:] == [f"{DAY}/purchases/eu-central-1.yaml"]
+    assert catalog.prices.cut_since("ec2/eu-central-1/p5.48xlarge/reserved-1y/no-upfront", "2025") is not None
+    assert opened[before + 1 :] == ["cuts/p5.yaml"]
+    assert load_catalog("2026-11-21").prices.price("ec2/us-east-1/g6e.xlarge/reserved-1y/no-upfront") is None
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "told"),
+    [
+        (
+            f"{DAY}/purchases/ap-east-1.yaml",
+            "  g4dn.12xlarge:\n",
+            "  g4dn.12xlarge:\n    on-demand: {usd: 4, source: github.com-2025-04-24}\n",
+            "stands in the wrong file",
+        ),
+        (f"{DAY}/ec2/ap-east-1.yaml", "on-demand: {usd: 6.024,", "spot: {usd: 6.024,", "stands in the wrong file"),
+        ("cuts/p5.yaml", "day: 2025-06-01", "day: in June", "day: "),
+        ("cuts/p5.yaml", "as_of: 2025-06-05", "as_of: June", "'June' is not a date"),
+    ],
+)
+def test_a_price_in_a_file_where_nobody_looks_for_it_is_refused(
+    opened: list[str], tmp_path: Path, file: str, old: str, new: str, told: str
+) -> None:
+    path = tmp_path / "data" / file
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(Problems) as caught:
+        read_catalog(tmp_path / "data")
+    (problem,) = caught.value.problems
+    assert problem.code == "CAT003"
+    assert told in problem.message
+    assert problem.where is not None
+    assert problem.where.file == file
+
+
+def test_a_cut_of_a_family_that_nobody_sells_is_refused(opened: list[str], tmp_path: Path) -> None:
+    cuts = tmp_path / "data" / "cuts"
+    (cuts / "p9.yaml").write_text((cuts / "p5.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    with pytest.raises(Problems) as caught:
+        read_catalog(tmp_path / "data")
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.message) == ("CAT006", "there is no family 'p9'")

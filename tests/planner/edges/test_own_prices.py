@@ -14,6 +14,7 @@ from gateway.features import FEATURES
 from planner.domain.apis import REQUEST_FEATURES
 from planner.domain.discounts import DiscountedPrice, OwnPrice
 from planner.domain.price_lists import PRICE_LIST
+from planner.domain.prices import file_of
 from planner.edges.catalog_files import load_catalog, package_folder, snapshots
 from planner.edges.own_catalog import catalog_beside
 from planner.edges.own_prices import HOME, not_yet
@@ -517,7 +518,7 @@ def test_a_price_of_before_the_last_cut_is_refused_of_every_family_that_was_cut(
 
 def test_what_is_priced_anywhere_is_priced_in_the_region_that_names_are_held_against() -> None:
     for kind in ("ec2", "platform"):
-        keys = [key.split("/") for key in load_catalog().price_rows if key.startswith(f"{kind}/")]
+        keys = [key.split("/") for key in load_catalog().price_rows if file_of(key).startswith(f"{kind}/")]
         assert {key[2] for key in keys} == {key[2] for key in keys if key[1] == HOME}
 
 
