@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from planner.documents.misspelt import (
     Schema,
-    annotation_at,
+    admits_truths,
     as_meant,
     field_at,
     keys_at,
@@ -59,7 +59,7 @@ def _truths(document: Document, complained: Set[Path], root: Schema) -> Iterator
     for path, where in document.values.items():
         value = value_at(document.value, path)
         told = any(path[:length] in complained for length in range(len(path) + 1))
-        if isinstance(value, bool) and not told and annotation_at(path, root) is not bool:
+        if isinstance(value, bool) and not told and not admits_truths(path, root):
             message = f"{_dotted(path)}: `{str(value).lower()}` is no number and no text"
             yield Problem("ENV004", message, where, _description(path, root))
 

@@ -81,6 +81,12 @@ def annotation_at(path: Path, root: Schema = Environment) -> Any:
     return _plain(annotation)
 
 
+def admits_truths(path: Path, root: Schema = Environment) -> bool:
+    """Say whether `true` and `false` may stand at `path` of the file, alone or in place of something else."""
+    annotation = annotation_at(path, root)
+    return any(_plain(choice) is bool for choice in (annotation, *get_args(annotation)))
+
+
 def _meant(mapping: Mapping[Any, Any], path: Path, root: Schema) -> dict[Any, Any]:
     """Return, for each key of a mapping, the key that it means."""
     keys = keys_at(path, root)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import Discriminator, Tag
 
 from planner.domain.environment_part import EnvironmentPart
 from planner.domain.purchases import COMMITMENTS, Commitment, Payment
@@ -15,28 +15,12 @@ SPOT_QUOTA = "-spot"
 """End of the name of a quota that binds spot machines: AWS counts them apart."""
 
 
-def _payments(value: Any) -> Any:
-    """Read `true` as the payment that asks for nothing at once, and `false` as none."""
-    if isinstance(value, bool):
-        return ("no-upfront",) if value else ()
-    return (value,) if isinstance(value, str) else value
-
-
-def _each_once(payments: tuple[Payment, ...]) -> tuple[Payment, ...]:
-    return tuple(sorted(set(payments), key=payments.index))
-
-
 Payments = Annotated[
-    tuple[Payment, ...],
-    BeforeValidator(_payments),
-    AfterValidator(_each_once),
-    Field(
-        json_schema_extra={
-            "type": ["array", "boolean", "string"],
-            "description": "`true` (nothing upfront), or which payments may be taken",
-        }
-    ),
+    Annotated[bool, Tag("flag")] | Annotated[tuple[Payment, ...], Tag("payments")],
+    Discriminator(lambda value: "payments" if isinstance(value, list | tuple) else "flag"),
 ]
+"""Which payments of a term may be taken; `true` is the one that asks for nothing at once."""
+_HINT = "`true`, with nothing at once, or a list of no-upfront, partial-upfront and all-upfront"
 
 
 class SpotRules(EnvironmentPart):
@@ -56,16 +40,22 @@ class Purchase(EnvironmentPart):
     """
 
     spot: SpotRules | None = left_out_at(None)
-    reserved_1y: Payments = left_out_at(())
-    reserved_3y: Payments = left_out_at(())
+    reserved_1y: Payments = left_out_at(False, description=_HINT)
+    reserved_3y: Payments = left_out_at(False, description=_HINT)
 
     @property
     def commitments(self) -> tuple[Commitment, ...]:
         """Return the commitments that a plan may take."""
-        allowed = {"1y": self.reserved_1y, "3y": self.reserved_3y}
+        allowed = {"1y": _payments(self.reserved_1y), "3y": _payments(self.reserved_3y)}
         return tuple(each for each in COMMITMENTS if each.payment in allowed[each.term])
 
     @property
     def spot_share(self) -> float:
         """Return the largest share of spot, 0 to 1."""
         return float(self.spot.max_share) if self.spot else 0.0
+
+
+def _payments(stated: bool | tuple[Payment, ...]) -> tuple[Payment, ...]:
+    if isinstance(stated, bool):
+        return ("no-upfront",) if stated else ()
+    return stated
