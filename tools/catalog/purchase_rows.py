@@ -73,7 +73,8 @@ def _blocks(raw: Path) -> Iterator[Fact]:
     for row in table(raw, "aws_capacity_blocks.csv"):
         if row["status"] == CURRENT and _is_known(row):
             key = capacity_block_key(row["region"], row["instance_type"])
-            yield price_row(key, row["usd_per_instance_hour"], "hour", source_text(row["source"]), row["as_of"])
+            source = source_text(row["source"].removeprefix("github.com/"))
+            yield price_row(key, row["usd_per_instance_hour"], "hour", source, row["as_of"])
 
 
 def _is_spot(row: RawRow) -> bool:

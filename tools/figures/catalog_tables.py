@@ -11,7 +11,8 @@ from datetime import date
 
 from planner.domain.apis import ApiModel
 from planner.domain.catalog import Catalog
-from planner.domain.prices import MAX_AGE_DAYS, Price
+from planner.domain.prices import MAX_AGE_DAYS, PURCHASES, Price, file_of
+from planner.domain.purchases import CAPACITY_BLOCK, COMMITMENTS
 from planner.edges.catalog_files import load_catalog
 from planner.edges.trace_files import shipped_traces
 from tools.figures.marks import table_lines
@@ -23,6 +24,7 @@ def parts() -> dict[str, list[str]]:
     return {
         "contents": contents(catalog),
         "instances": instances(catalog),
+        "purchases": purchases(catalog),
         "ages": ages(catalog),
         "gaps": gaps(catalog),
         "providers": providers(catalog),
@@ -127,6 +129,27 @@ def ages(catalog: Catalog) -> list[str]:
         )
     columns = ["prices", ">rows", ">youngest / median / oldest, days", ">too old", ">stand in", ">disputed", "sources"]
     return table_lines(columns, rows)
+
+
+def purchases(catalog: Catalog) -> list[str]:
+    """How many prices there are of machines that are not bought on demand, by option, and of which days."""
+    found: dict[str, list[Price]] = {}
+    for key, price in catalog.prices.rows.items():
+        if file_of(key).startswith(PURCHASES):
+            option = key.split("/", 3)[3]
+            found.setdefault("spot/ZONE" if price.kind == "spot" else option, []).append(price)
+    order = ["spot/ZONE", *(each.key for each in COMMITMENTS), CAPACITY_BLOCK]
+    rows = [
+        (
+            f"`{option}`",
+            str(len(found[option])),
+            str(len({price.key.split("/")[2] for price in found[option]})),
+            str(len({price.key.split("/")[1] for price in found[option]})),
+            ", ".join(sorted({price.as_of for price in found[option]})),
+        )
+        for option in sorted(found, key=order.index)
+    ]
+    return table_lines(["key after `ec2/REGION/TYPE/`", ">prices", ">types", ">regions", "as of"], rows)
 
 
 def gaps(catalog: Catalog) -> list[str]:

@@ -341,7 +341,7 @@ def test_a_missing_price_is_a_gap_that_names_the_file_it_belongs_in() -> None:
     assert CATALOG.prices.price(key) is None
     gap = CATALOG.prices.gap(key)
     assert gap.key == f"price/{key}"
-    assert f"prices/{CATALOG.prices.name}/ec2/us-east-1.yaml" in gap.hint
+    assert f"prices/{CATALOG.prices.name}/purchases/us-east-1.yaml" in gap.hint
 
 
 def test_hints_without_a_near_name_show_some() -> None:
@@ -393,7 +393,7 @@ def test_kinds_of_prices() -> None:
     spot = Price("ec2/us-east-1/g5.xlarge/spot", Decimal(1), "hour", "s", "2026-11-01")
     assert spot.kind == "spot"
     assert not spot.doubts()
-    assert {price.kind for price in CATALOG.prices.rows.values()} == {"ec2", "api", "platform"}
+    assert {price.kind for price in CATALOG.prices.rows.values()} == {"ec2", "api", "platform", "spot"}
 
 
 def test_what_is_not_known_of_a_provider_is_named() -> None:
