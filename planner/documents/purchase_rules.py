@@ -37,10 +37,6 @@ def purchase_problems(document: Document) -> Iterator[Problem]:
             message = f"`purchase.{key}` binds for {bound} months, and the horizon ends after {horizon}"
             hint = f"write `horizon: {{months: {bound}}}`, or leave `{key}` out"
             yield Problem("ENV005", message, document.key((*PURCHASE, key)), hint)
-    zones = value_at(document.value, ("platform", "zones"))
-    if purchase.get("spot") is not None and isinstance(zones, list) and len(zones) < 2:
-        message = "`purchase.spot` needs two zones: AWS takes all spot machines of a zone back at once"
-        yield Problem("ENV005", message, document.key((*PURCHASE, "spot")), "name more in `platform.zones`")
 
 
 def purchases_held(plan: Plan, environment: Environment) -> Iterator[Problem]:

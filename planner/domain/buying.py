@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Discriminator, Tag
+from pydantic import Discriminator, Field, Tag
 
 from planner.domain.environment_part import EnvironmentPart
 from planner.domain.purchases import COMMITMENTS, Commitment, Payment
@@ -29,7 +29,7 @@ class SpotRules(EnvironmentPart):
     max_share: largest share of spot among the GPUs of a kind, without machines that hold restricted data.
     """
 
-    max_share: Share
+    max_share: Annotated[Share, Field(description="a percentage: 50%")]
 
 
 class Purchase(EnvironmentPart):
@@ -39,7 +39,7 @@ class Purchase(EnvironmentPart):
     reserved_1y, reserved_3y: standard reserved instances of a term. Its months must lie within the horizon.
     """
 
-    spot: SpotRules | None = left_out_at(None)
+    spot: SpotRules | None = left_out_at(None, description="write {max_share: 50%}")
     reserved_1y: Payments = left_out_at(False, description=_HINT)
     reserved_3y: Payments = left_out_at(False, description=_HINT)
 

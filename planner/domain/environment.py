@@ -216,7 +216,7 @@ class Budget(EnvironmentPart):
 class Policy(Rules):
     """Rules of the team that every plan is held against. `price_age` is judged as the plan is made."""
 
-    price_age: dict[Literal["api", "ec2", "platform"], AgeLimits] = left_out_at({})
+    price_age: dict[Literal["api", "ec2", "platform", "spot"], AgeLimits] = left_out_at({})
 
 
 class Planning(EnvironmentPart):

@@ -54,6 +54,7 @@ api:
   providers:
     openai: {limits: {tpm: 2M, rpm: 5k}, latency: {ttft_p95: 600ms, measured: 2026-11-01}, deployments: {}}
 quotas: {G: 96}
+purchase: {spot: {max_share: 20%}}
 reserve: {}
 hardware: {existing: [{instance_type: g6e.xlarge, count: 1, usd_per_hour: $1}]}
 models: {gpt-5.4: {measured: 2026-11-01}}
@@ -211,7 +212,10 @@ def environment_with(key: str, written: str) -> str:
     if key.startswith("platform.cluster"):
         values["platform"] = {"region": "de", "cluster": yaml.safe_load(ON_CLUSTER)}
         values.pop("quotas")
+        values.pop("purchase")
         values["hardware"]["existing"][0] |= {"source": "books", "as_of": "2026-10-05"}
+    if key == "purchase.reserved_3y":  # the horizon holds the term
+        values["horizon"]["months"] = 36
     *before, last = [NAMES.get(str(step), step) for step in _steps(key)]
     place: Any = values
     for step in before:

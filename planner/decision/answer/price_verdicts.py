@@ -7,7 +7,7 @@ on the first day of the horizon, or on the day of the snapshot where that is lat
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 from planner.domain.catalog import Catalog
@@ -19,9 +19,14 @@ from planner.plan.review import Verdict
 from planner.words.units import MS_PER_DAY
 
 
-def price_verdicts(environment: Environment, catalog: Catalog, cost: Cost) -> list[Verdict]:
-    """Return the line with the ages of all prices of the bill, and a verdict on what is doubtful or too old."""
-    by_kind = _by_kind(catalog, cost)
+def price_verdicts(
+    environment: Environment, catalog: Catalog, cost: Cost, spot: Iterable[Price] = ()
+) -> list[Verdict]:
+    """Return the line with the ages of all prices of the bill, and a verdict on what is doubtful or too old.
+
+    spot: prices of spot that the bill may use. Each is made of those of several zones, and stands in no snapshot.
+    """
+    by_kind = _by_kind(catalog, cost, {price.key: price for price in spot})
     if not by_kind:
         return []
     on = max(date.fromisoformat(catalog.prices.name), environment.horizon.start)
@@ -34,11 +39,11 @@ def price_verdicts(environment: Environment, catalog: Catalog, cost: Cost) -> li
     ]
 
 
-def _by_kind(catalog: Catalog, cost: Cost) -> dict[str, list[Price]]:
+def _by_kind(catalog: Catalog, cost: Cost, spot: Mapping[str, Price]) -> dict[str, list[Price]]:
     """Return the prices of the bill by kind, each sorted by key."""
     found: dict[str, list[Price]] = {}
     for key in sorted({line.price for line in cost.lines}):
-        if (price := catalog.prices.price(key)) is not None:
+        if (price := spot.get(key) or catalog.prices.price(key)) is not None:
             found.setdefault(price.kind, []).append(price)
     return dict(sorted(found.items()))
 
@@ -88,6 +93,8 @@ def _counted(prices: Sequence[Price]) -> str:
 
 def _newer(kind: str, region: str) -> str:
     """Say how a team gets newer prices of a kind."""
+    if kind == "spot":
+        return f"enter today's in `catalog/prices/ec2/{region}.yaml`, beside the environments"
     if kind == "platform":
         return "enter today's in `catalog/prices/platform/`, beside the environments"
     where = f" --region {region}" if kind == "ec2" else ""

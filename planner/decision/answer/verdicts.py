@@ -22,6 +22,7 @@ from planner.domain.engine_image import EngineImage
 from planner.domain.environment import Environment
 from planner.domain.gaps import Gap
 from planner.domain.ingress import Ingress
+from planner.domain.prices import Price
 from planner.money.cost import UNPRICED, unpriced_items
 from planner.plan.cost import Cost
 from planner.plan.review import Verdict
@@ -57,7 +58,7 @@ def verdicts(
         *purchase_verdicts(solved),
         *_there_already(solved),
         *_unused(solved),
-        *price_verdicts(environment, solved.catalog, cost),
+        *price_verdicts(environment, solved.catalog, cost, _spot_prices(solved)),
         *_network(solved),
         *_unpriced(solved),
         *_unbuilt(solved),
@@ -92,6 +93,10 @@ def _budget(environment: Environment, cost: Cost) -> list[Verdict]:
     if environment.api.monthly_budget is not None:
         judged.append(_within("budget API", cost.usage_usd_per_month, environment.api.monthly_budget))
     return judged
+
+
+def _spot_prices(solved: Solved) -> list[Price]:
+    return [pool.offering.spot for pool in solved.pools if pool.offering.spot is not None]
 
 
 def _within(name: str, usd: Decimal, most: Decimal) -> Verdict:

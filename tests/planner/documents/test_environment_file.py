@@ -41,7 +41,7 @@ api:
     openai: {limits: {tpm: lots, rmp: 5k}}
 quotas: {G: -1, X: 4}
 budget: {monthly: $60,000}
-purchase: {spot: {max_share: 50%}}
+purchase: {owned: []}
 overrides:
   - {rule: policy.nodes, reason: launch, by: Jane Doe, until: soon}
 """
@@ -118,13 +118,13 @@ def test_one_run_tells_every_problem_with_its_line() -> None:
         ),
         ("ENV003", 23, "unknown key `rmp`"),
         ("ENV004", 24, "quotas.G: `-1` is not a count: none is below zero; write a whole number, like 4096, 5k or 2M"),
-        ("ENV004", 24, "`X` is not known here; write G or P"),
+        ("ENV004", 24, "`X` is not known here; write G, P, G-spot or P-spot"),
         ("ENV004", 25, "`000` is the rest of a number that a comma cut"),
         (
             "ENV010",
             26,
-            "`purchase`: spot, reserved and owned capacity are not planned yet; all nodes are on-demand. Machines of "
-            "the AWS account that are paid for already stand in `hardware.existing`",
+            "`owned`: owned machines are not planned yet. Machines of the AWS account that are paid for already stand "
+            "in `hardware.existing`",
         ),
         ("ENV004", 28, "overrides.0.until: `soon` is not a date; write 2026-11-01"),
     ]
@@ -227,6 +227,7 @@ def _values_at(pattern: str) -> str:
         "routes.*": ("data: internal", "data: internal\n    KEY: 1"),
         "reserve": ("quotas:", "reserve: {KEY: true}\nquotas:"),
         "planning": ("quotas:", "planning: {KEY: 5m}\nquotas:"),
+        "purchase": ("quotas:", "purchase: {KEY: []}\nquotas:"),
         "platform": ("region: us-east-1", "region: us-east-1\n  KEY: 1"),
         "": ("quotas:", "KEY: 1\nquotas:"),
     }
