@@ -232,7 +232,7 @@ def _is_certain(question: Question, answer: Infeasible, simulated: frozenset[str
 
     A faster node leaves more to an API when it is lost, so that nothing is certain where an account's limit may bind.
     """
-    if question.survives_a_node and accounts_may_bind(question):
+    if (question.survives_a_node or question.survives_a_zone) and accounts_may_bind(question):
         return False
     hopeful = tuple(
         k if k.name in simulated else replace(k, capacity={band: HOPEFUL * rate for band, rate in k.capacity.items()})

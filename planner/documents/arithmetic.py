@@ -7,6 +7,7 @@ cent.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -214,8 +215,8 @@ def _input_limits(plan: Plan, environment: Environment) -> Iterator[Problem]:
 
 
 def _reserve(plan: Plan, environment: Environment) -> Iterator[Problem]:
-    """Require that a pool whose routes have no API carries its load after losing one node, if that is asked for."""
-    if not environment.reserve.node:
+    """Require that a pool whose routes have no API carries its load after losing a node or a zone, as is asked for."""
+    if not environment.reserve.node and not environment.reserve.zone:
         return
     for pool in plan.pools:
         if not any(route.fallback == () for route in _routes_of(plan, pool)):
@@ -223,14 +224,21 @@ def _reserve(plan: Plan, environment: Environment) -> Iterator[Problem]:
         group = next((g for g in plan.node_groups if g.name == pool.node_group), None)
         if group is None:
             continue
-        lost = max((p.replicas.get(pool.name, 0) for p in group.placement), default=0)
+        gone = math.ceil(group.max_nodes / len(group.zones)) if environment.reserve.zone and group.zones else 1
+        on_nodes = (p.replicas.get(pool.name, 0) for p in group.placement for _ in range(p.nodes))
+        lost = sum(sorted(on_nodes, reverse=True)[:gone])
         peak = max((_load(plan, pool, level.name) for level in plan.levels), default=Decimal(0))
         left = pool.replicas.min - lost
         if peak > left * (1 + TOLERANCE):
             yield Problem(
                 "CHK004",
-                f"pool `{pool.name}` needs {peak:.2f} replicas; after losing a node {left} remain, and no API may help",
+                f"pool `{pool.name}` needs {peak:.2f} replicas; after losing a {_loss(environment)} {left} remain, and "
+                "no API may help",
             )
+
+
+def _loss(environment: Environment) -> str:
+    return "zone" if environment.reserve.zone else "node"
 
 
 def _quota(plan: Plan, environment: Environment) -> Iterator[Problem]:

@@ -32,6 +32,7 @@ def contradictions(document: Document) -> Iterator[Problem]:
     """Yield all contradictions of a file (ENV005, ENV002), in the order of its parts."""
     yield from cluster_problems(document)
     yield from _zones(document)
+    yield from _way_out(document)
     yield from existing_network_problems(document)
     yield from ingress_problems(document)
     yield from engine_problems(document)
@@ -59,6 +60,16 @@ def _zones(document: Document) -> Iterator[Problem]:
             where = document.at(("platform", "zones", index))
             yield Problem("ENV005", f"zone `{zone}` stands twice", where, "name each zone once")
         seen.add(str(zone))
+
+
+def _way_out(document: Document) -> Iterator[Problem]:
+    """Require a way out of each zone where the plan must stand the loss of one: APIs are then the reserve."""
+    path = ("reserve", "zone")
+    made = value_at(document.value, ("platform", "cluster")) is None
+    made = made and value_at(document.value, ("platform", "network", "vpc")) is None
+    if value_at(document.value, path) is True and made and value_at(document.value, ("platform", "nat")) != "per-zone":
+        message = "`reserve.zone`: the network has one way out, and the loss of its zone takes it with all APIs"
+        yield Problem("ENV005", message, document.key(path), "write `nat: per-zone` under `platform`")
 
 
 def _price_ages(document: Document) -> Iterator[Problem]:

@@ -121,6 +121,9 @@ def _of_environments(old: Environment, new: Environment, catalog: Catalog, docum
     if old.reserve.node and not new.reserve.node:
         what = "nothing is kept in reserve any more: when a node is lost, its requests spill, wait or are refused"
         yield Risk(kind="reserve", what=what, where=_at(document, "reserve", "node"))
+    if old.reserve.zone and not new.reserve.zone:
+        what = "nothing is kept in reserve for the loss of a zone: what its nodes served spills, waits or is refused"
+        yield Risk(kind="reserve", what=what, where=_at(document, "reserve", "zone"))
     was, will = (each.budget.monthly if each.budget else None for each in (old, new))
     yield from _budget("the budget", was, will, _at(document, "budget", "monthly"))
     yield from _budget(

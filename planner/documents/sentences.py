@@ -46,6 +46,7 @@ SENTENCES: Mapping[str, str] = {
     "quotas.G": "vCPUs of the account in family G: {old} → {new}",
     "quotas.P": "vCPUs of the account in family P: {old} → {new}",
     "reserve.node": "a reserve for the loss of a node: {old} → {new}",
+    "reserve.zone": "a reserve for the loss of a zone: {old} → {new}",
 }
 """Sentence of another changed key of an environment, by its path."""
 PART_SENTENCES: Mapping[str, str] = {

@@ -170,9 +170,10 @@ class ApiAccounts(EnvironmentPart):
 
 
 class Reserve(EnvironmentPart):
-    """What must still stand after a loss."""
+    """What must still stand after a loss: of a node, and of a zone with all nodes there."""
 
     node: bool = True
+    zone: bool = left_out_at(False)
 
 
 class ExistingMachines(EnvironmentPart):
@@ -284,7 +285,6 @@ PLANNED_LATER: dict[str, str] = {
     "team": "engineering time is not planned yet; compare plans by their infrastructure cost",
     "routes.*.tiers": "routing by complexity is not planned yet; write one route a tier",
     "routes.*.slo.deadline": "deferrable routes are not planned yet; give ttft_p95 and tpot_p95",
-    "reserve.zone": "the loss of a zone is not planned yet; `reserve: {node: true}` is",
     "reserve.replica": "`reserve: {node: true}` covers the loss of a replica",
     "planning.scale_up_window": "rates are planned as the 95th percentile of 300 s windows",
 }

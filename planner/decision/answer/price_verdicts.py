@@ -19,9 +19,7 @@ from planner.plan.review import Verdict
 from planner.words.units import MS_PER_DAY
 
 
-def price_verdicts(
-    environment: Environment, catalog: Catalog, cost: Cost, spot: Iterable[Price] = ()
-) -> list[Verdict]:
+def price_verdicts(environment: Environment, catalog: Catalog, cost: Cost, spot: Iterable[Price] = ()) -> list[Verdict]:
     """Return the line with the ages of all prices of the bill, and a verdict on what is doubtful or too old.
 
     spot: prices of spot that the bill may use. Each is made of those of several zones, and stands in no snapshot.

@@ -42,6 +42,7 @@ MEANING: Mapping[OmissionKind, str] = {
     "screened": "is far from the cheapest for every route",
     "host": "has too little CPU or memory beside the GPU",
     "too-many-gpus": "needs more GPUs than a machine that is sold here has",
+    "one-zone": "would stand in one zone, and the plan must stand the loss of it",
 }
 """What each kind of omission says of a candidate: the end of a sentence that begins with its name."""
 JUST_ABOVE = 1.01
@@ -152,6 +153,8 @@ def omission_words(omission: Omission) -> str:
             return "many others are cheaper for every route that it could serve"
         case omissions.NoMachine(gpus):
             return f"no machine that is sold here carries replicas of {gpus} of its GPUs"
+        case omissions.OneZone(zone):
+            return f"of the environment's zones only {zone} has its machine, and the plan must stand the loss of a zone"
         case omissions.WeakHost():
             return "too little CPU or memory for each GPU, or bare metal"
 

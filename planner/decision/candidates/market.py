@@ -19,7 +19,7 @@ from planner.decision.candidates.hosted_apis import HostedApi, hosted_apis
 from planner.decision.candidates.hosting_rights import hosting_rights
 from planner.decision.candidates.hosts import Host, hosts
 from planner.decision.candidates.known import Known
-from planner.decision.candidates.omissions import DearerThanPlan, NoPrice, NotInZones, Omission
+from planner.decision.candidates.omissions import DearerThanPlan, NoPrice, NotInZones, Omission, OneZone
 from planner.decision.candidates.platform import NODE_DISK_GB, cluster_parts
 from planner.decision.candidates.preference import preferred_bands, preferred_leaders
 from planner.decision.candidates.purchases import with_purchases
@@ -148,7 +148,7 @@ def survey(
         environment, catalog, {api.host.api_key_variable for api in apis}
     )
     taken = {key for api in apis for key in api.option.usd_per_request}
-    reserve = environment.reserve.node
+    reserve = environment.reserve.node or environment.reserve.zone
     tenancy = {route.name: _tenancy(route, taken.issuperset(_firm_bands(route)), reserve) for route in asked.routes}
     judge = ruler(inputs)
     rights = hosting_rights(asked.routes, environment, catalog, inputs.exemptions)
@@ -180,7 +180,12 @@ def survey(
 
     def screen(some: Sequence[Shape]) -> tuple[tuple[SelfHosted, ...], tuple[Omission, ...]]:
         able, fallen = replicas(some, judge, remembered)
-        return self_hosted_classes(able, machines, storage_usd_per_gb), fallen
+        classes = self_hosted_classes(able, machines, storage_usd_per_gb)
+        if not environment.reserve.zone:
+            return classes, fallen
+        alone = [c for c in classes if c.replica_class.exclusive and len(c.offering.zones) < 2]
+        lost = (Omission(c.identity, OneZone(*c.offering.zones)) for c in alone)
+        return tuple(c for c in classes if c not in alone), (*fallen, *lost)
 
     def hopes(some: Sequence[Shape]) -> list[frozenset[str]]:
         return routes_served(some, judge, remembered)
@@ -258,6 +263,7 @@ def ask(environment: Environment, market: Market) -> Question:
         budget_usd=float(budget) if budget is not None else None,
         api_budget_usd=float(api_budget) if api_budget is not None else None,
         survives_a_node=environment.reserve.node,
+        survives_a_zone=environment.reserve.zone,
         existing_usd=existing_usd(environment.hardware.existing),
         spot_share=environment.purchase.spot_share,
     )

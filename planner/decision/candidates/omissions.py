@@ -46,6 +46,7 @@ OmissionKind = Literal[
     "screened",
     "host",
     "too-many-gpus",
+    "one-zone",
 ]
 
 
@@ -360,6 +361,17 @@ class NoMachine:
     kind: Literal["too-many-gpus"] = "too-many-gpus"
 
 
+@dataclass(frozen=True)
+class OneZone:
+    """A pool that no API may help would stand in one zone, and the plan must stand the loss of it.
+
+    zone: the only zone of the environment that has the machine.
+    """
+
+    zone: str
+    kind: Literal["one-zone"] = "one-zone"
+
+
 OmissionCause = (
     DoesNotLoad
     | FormatNotRun
@@ -388,6 +400,7 @@ OmissionCause = (
     | FarFromCheapest
     | WeakHost
     | NoMachine
+    | OneZone
 )
 
 

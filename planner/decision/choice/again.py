@@ -42,7 +42,8 @@ def admits_no_more(question: Question, other: Question) -> bool:
     if replace(question, classes=()) != replace(other, classes=()):
         return False
     before, after = {k.name: k for k in other.classes}, {k.name for k in question.classes}
-    if not question.required <= after or (question.survives_a_node and accounts_may_bind(question)):
+    loses = question.survives_a_node or question.survives_a_zone
+    if not question.required <= after or (loses and accounts_may_bind(question)):
         return False
     for k in question.classes:
         was = before.get(k.name)

@@ -50,9 +50,14 @@ def spot(group: str) -> str:
     return f"o[{group}]"
 
 
-def has_spot(group: str) -> str:
-    """Return the name of the column: whether a group has spot nodes."""
+def spot_of_zone(group: str) -> str:
+    """Return the name of the column: the most spot nodes of a group in one zone."""
     return f"p[{group}]"
+
+
+def nodes_of_zone(group: str) -> str:
+    """Return the name of the column: the most nodes of a group in one zone."""
+    return f"d[{group}]"
 
 
 def committed(instance_type: str, commitment: str) -> str:

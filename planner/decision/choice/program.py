@@ -16,7 +16,7 @@ Columns:
     q[r,i]      1 if a band that an API reads is turned away
     b[i]        machines of type i that are bought on demand  held        1: machines that are paid for already
     o[g]        spot nodes of a group, beside n               m[i,p]      machines of type i under commitment p
-    p[g]        1 if the group has spot nodes
+    p[g]        most spot nodes of a group in one zone        d[g]        most nodes of a group in one zone
 
 Pools have a fixed size, so that y and n carry no level. A band uses one class (v), because the gateway's weights are
 static. All bands of a pool are admitted alike (f), because its gate counts requests and not routes. A route uses one
@@ -28,7 +28,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from planner.decision.choice.columns import away, b, c, committed, has_spot, n, refused, s, spot, v, x, y
+from planner.decision.choice.columns import (
+    away,
+    b,
+    c,
+    committed,
+    n,
+    nodes_of_zone,
+    refused,
+    s,
+    spot,
+    spot_of_zone,
+    v,
+    x,
+    y,
+)
 from planner.decision.choice.limits import ExistingNodes, ServedRoute
 from planner.decision.choice.linear import INFINITY, TIE_BREAK_USD, Linear
 from planner.decision.choice.pairs import (
@@ -45,8 +59,6 @@ from planner.decision.choice.team_limits import api_limits, budgets, quota
 from planner.words.units import HOURS_PER_MONTH
 
 SECONDS_PER_HOUR = 3600.0
-MOST_SPOT_NODES = 1000.0
-"""Spot nodes of a group at most."""
 
 
 def formulate(question: Question) -> Linear:
@@ -66,6 +78,7 @@ def formulate(question: Question) -> Linear:
         _exclusive,
         _covered,
         _spot_share,
+        _zones,
         _weights,
         _required,
         _platform,
@@ -102,8 +115,10 @@ def _columns(program: Linear, question: Question) -> None:
         usd_per_hour = classes[0].usd_per_node_hour if disk_usd is None else disk_usd
         program.integer(n(group), usd_per_hour * HOURS_PER_MONTH)
     for group, classes in spot_groups(question).items():
-        program.integer(spot(group), (classes[0].usd_per_spot_hour or 0.0) * HOURS_PER_MONTH, MOST_SPOT_NODES)
-        program.binary(has_spot(group))
+        program.integer(spot(group), (classes[0].usd_per_spot_hour or 0.0) * HOURS_PER_MONTH)
+        program.integer(spot_of_zone(group))
+    for group in groups(question) if question.survives_a_zone else ():
+        program.integer(nodes_of_zone(group))
     for instance_type, k in covered.items():
         disk_usd = k.usd_per_existing_node_hour
         usd = (k.usd_per_node_hour - disk_usd) * HOURS_PER_MONTH
@@ -222,12 +237,18 @@ def _capacity(program: Linear, question: Question) -> None:
     """The replicas of a class carry its planned load, and those of an exclusive class do so after losing a node.
 
         Σ_{r,i} λ̄[r,i,t]·x[r,i,k,t] / μ[k,r,i] ≤ y[k] − lost[k]·w[k]
+        Σ_{r,i} λ̄[r,i,t]·x[r,i,k,t] / μ[k,r,i] ≤ y[k] − lost[k]·d[g]       and after losing a zone
 
     lost[k] is the number of replicas on one node if class k is exclusive and the plan must stand the loss of a node. It
     is 0 otherwise: an API is then the reserve, within its limits (`team_limits.api_limits`).
     """
     for k in question.classes:
         lost = k.replicas_per_node if k.exclusive and question.survives_a_node else 0
+        if k.exclusive and question.survives_a_zone:
+            in_zone = [(nodes_of_zone(k.node_group), float(k.replicas_per_node))]
+            for t in range(len(question.level_hours)):
+                load = [(x(f, k, t), f.planned[t] / k.capacity[f.key]) for f in question.flows if f.key in k.capacity]
+                program.at_most(f"zone[{k.name},{t}]", [*load, (y(k), -1.0), *in_zone], 0.0)
         for t in range(len(question.level_hours)):
             load = [(x(f, k, t), f.planned[t] / k.capacity[f.key]) for f in question.flows if f.key in k.capacity]
             terms = [*load, (y(k), -1.0), (f"w[{k.name}]", float(lost))]
@@ -291,10 +312,7 @@ def _spot_share(program: Linear, question: Question) -> None:
     """Of the GPUs of a kind, spot nodes hold at most the share that the team allows, without those of exclusive nodes.
 
     (1 − share)·Σ_g G[g]·o[g] ≤ share·Σ_g G[g]·n[g]
-    o[g] ≤ most·p[g]
     """
-    for group in spot_groups(question):
-        program.at_most(f"has-spot[{group}]", [(spot(group), 1.0), (has_spot(group), -MOST_SPOT_NODES)], 0.0)
     share, kinds = question.spot_share, sorted({k.gpu for k in question.classes})
     may_be_spot = spot_groups(question)
     for gpu in kinds if may_be_spot and share < 1 else ():
@@ -303,6 +321,22 @@ def _spot_share(program: Linear, question: Question) -> None:
         if spots:
             firm = [(n(g), -share * k.gpus_per_node) for g, k in own.items()]
             program.at_most(f"spot[{gpu}]", [*spots, *firm], 0.0)
+
+
+def _zones(program: Linear, question: Question) -> None:
+    """The nodes of a group are spread over Z zones as evenly as whole numbers can be.
+
+    o[g] ≤ Z·p[g]
+    n[g] + o[g] ≤ Z·d[g]            where the plan must stand the loss of a zone
+    """
+    may_be_spot = spot_groups(question)
+    for group, classes in may_be_spot.items():
+        terms = [(spot(group), 1.0), (spot_of_zone(group), -float(classes[0].zones))]
+        program.at_most(f"spot-of-zone[{group}]", terms, 0.0)
+    for group, classes in groups(question).items() if question.survives_a_zone else ():
+        nodes = [(n(group), 1.0), *([(spot(group), 1.0)] if group in may_be_spot else [])]
+        terms = [*nodes, (nodes_of_zone(group), -float(classes[0].zones))]
+        program.at_most(f"nodes-of-zone[{group}]", terms, 0.0)
 
 
 def _weights(program: Linear, question: Question) -> None:

@@ -61,7 +61,7 @@ class ReplicaClass:
     gpu: GPU of its machines.
     usd_per_spot_hour: cost of a spot node with its disk, USD an hour; None where it has none: a class that is exclusive
     never has, because no API helps it when AWS takes its nodes back.
-    spot_zones: zones that the spot nodes are spread over, each of which AWS can take back at once.
+    zones: zones that its nodes are spread over.
     commitments: cost of a node under each commitment with its disk, USD an hour, by the commitment's key, sorted.
     """
 
@@ -83,7 +83,7 @@ class ReplicaClass:
     may_buy: bool = True
     gpu: str = ""
     usd_per_spot_hour: float | None = None
-    spot_zones: int = 0
+    zones: int = 1
     commitments: tuple[tuple[str, float], ...] = ()
 
     @property
@@ -166,6 +166,7 @@ class Question:
     api_budget_usd: most that APIs may cost, USD a month; None without a budget.
     survives_a_node: whether the plan stands the loss of a node: exclusive classes still carry their planned load, and
     APIs can take what a lost node of the others served.
+    survives_a_zone: whether it also stands the loss of a zone, with the nodes of all groups there.
     required: names of classes that must be bought, whatever that costs.
     existing_usd: cost of the machines that are paid for already, used or not, USD a month; it is part of every plan.
     spot_share: largest share of spot among the GPUs of a kind, 0 to 1, on nodes that are not exclusive.
@@ -180,6 +181,7 @@ class Question:
     budget_usd: float | None = None
     api_budget_usd: float | None = None
     survives_a_node: bool = True
+    survives_a_zone: bool = False
     required: frozenset[str] = frozenset()
     existing_usd: float = 0.0
     spot_share: float = 0.0

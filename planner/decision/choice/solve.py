@@ -238,7 +238,8 @@ def _trimmed(
                 sum(f.planned[t] * served[(f.key, k.name)][t] / k.capacity[f.key] for f in bands)
                 for t in range(len(question.level_hours))
             )
-            need = math.ceil(max(loads) - 1e-5) + (k.replicas_per_node if k.exclusive else 0) if bands else 0
+            away = max(1, round(value.get(columns.nodes_of_zone(group), 0.0))) if k.exclusive else 0
+            need = math.ceil(max(loads) - 1e-5) + k.replicas_per_node * away if bands else 0
             replicas = min(round(value[columns.y(k)]), need)
             lean[columns.y(k)] = replicas
             gpus += replicas * k.gpus_per_replica

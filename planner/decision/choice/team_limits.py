@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from planner.decision.choice.columns import has_spot, n, s, spot, v, x
+from planner.decision.choice.columns import n, nodes_of_zone, s, spot, spot_of_zone, v, x
 from planner.decision.choice.limits import ApiBudget, ApiRate, RateUnit, TotalBudget, VcpuQuota
 from planner.decision.choice.linear import TIE_BREAK_USD, Linear
 from planner.decision.choice.pairs import api_pairs, groups, spot_groups
@@ -37,14 +37,15 @@ def api_limits(program: Linear, question: Question) -> None:
 
         60·Σ_{r,i,a} λ̄[r,i,t]·s[r,i,a,t]·tokens[r,i,a] ≤ TPM                    by account and level
         60·Σ_{r,i,a} λ̄[r,i,t]·s[r,i,a,t]·tokens[r,i,a] + lost[g,t] ≤ TPM        and by node group g
-        60·Σ_{r,i,a} λ̄[r,i,t]·s[r,i,a,t]·tokens[r,i,a] + taken[g,t] ≤ TPM       and by group g with spot nodes
+        60·Σ_{r,i,a} λ̄[r,i,t]·s[r,i,a,t]·tokens[r,i,a] + each[g]·p[g] ≤ TPM     and by group g with spot nodes
+        60·Σ_{r,i,a} λ̄[r,i,t]·s[r,i,a,t]·tokens[r,i,a] + Σ_g each[g]·d[g] ≤ TPM  and after the loss of a zone
 
     The same holds for requests: tokens is 1 then, and RPM stands for TPM. An account is a provider, whose models all
     share its limits. lost[g,t] bounds what one node of the group serves in a minute: λ̄·x of each band that a full node
     could serve whole, else what the node can serve of it. It is counted at the API that the gateway asks first.
 
-    AWS takes spot nodes back by zone. taken[g,t] bounds what those of one zone of Z serve: no more than
-    (o[g] + Z − 1)/Z nodes, each with as much as one node serves of the band that weighs most; 0 without spot nodes.
+    AWS takes spot nodes back by zone, and a zone that is lost takes the nodes of all groups there. each[g] bounds what
+    one node of a group serves in a minute: as much as it can of the band that weighs most.
     """
     first = _first_apis(question)
     for provider in sorted({a.provider for a in question.apis}):
@@ -94,21 +95,25 @@ def _account_limit(
         if lost:
             name = f"{unit}-after-loss[{provider},{group},{t}]"
             program.at_most(name, [*spilled, *lost], limit, ApiRate(provider, unit, after_loss=True))
-    for group, classes in spot_groups(question).items() if question.survives_a_node else ():
-        node = max(
+    each = {
+        group: max(
             (
                 k.capacity[f.key] * k.replicas_per_node * weight(f, asked[f.key])
                 for k in classes
+                if not k.exclusive
                 for f in question.flows
                 if f.key in k.capacity and f.key in asked
             ),
             default=0.0,
         )
-        if node:
-            zones = classes[0].spot_zones
-            taken = [(spot(group), node / zones), (has_spot(group), node * (zones - 1) / zones)]
-            name = f"{unit}-after-spot[{provider},{group},{t}]"
-            program.at_most(name, [*spilled, *taken], limit, ApiRate(provider, unit, after_loss=True))
+        for group, classes in groups(question).items()
+    }
+    after = ApiRate(provider, unit, after_loss=True)
+    for group in spot_groups(question) if question.survives_a_node else ():
+        taken = [(spot_of_zone(group), each[group])] if each[group] else []
+        program.at_most(f"{unit}-after-spot[{provider},{group},{t}]", [*spilled, *taken], limit, after)
+    if question.survives_a_zone and (gone := [(nodes_of_zone(group), node) for group, node in each.items() if node]):
+        program.at_most(f"{unit}-after-zone[{provider},{t}]", [*spilled, *gone], limit, after)
 
 
 def _lost(f: Flow, k: ReplicaClass, t: int, weight: float) -> tuple[str, float]:
@@ -120,10 +125,10 @@ def _lost(f: Flow, k: ReplicaClass, t: int, weight: float) -> tuple[str, float]:
 def accounts_may_bind(question: Question) -> bool:
     """Say whether an account could bind a plan: all that may spill there, twice, exceeds its limit at some level.
 
-    It counts twice, because what a lost node served comes on top of what is spilled. What spot nodes of a zone serve is
-    only bounded, so that with them every limit may bind.
+    It counts twice, because what a lost node served comes on top of what is spilled. What the nodes of a zone serve is
+    only bounded, so that where a zone counts every limit may bind.
     """
-    if question.survives_a_node and spot_groups(question) and any(_is_limited(a) for a in question.apis):
+    if (spot_groups(question) or question.survives_a_zone) and any(_is_limited(a) for a in question.apis):
         return True
     for provider in {a.provider for a in question.apis}:
         account = [a for a in question.apis if a.provider == provider]

@@ -37,7 +37,7 @@ def _choices(question: Question) -> Iterator[dict[BandKey, ReplicaClass]]:
 
 def _plans(question: Question, choice: dict[BandKey, ReplicaClass]) -> Iterator[float]:
     used = sorted({k.name: k for k in choice.values()}.values(), key=lambda k: k.name)
-    ranges = [range(_lost(k) + math.ceil(max(_loads(question, choice, k)) + TINY) + 1) for k in used]
+    ranges = [range(_most(question, k, max(_loads(question, choice, k)) + TINY) + 1) for k in used]
     for replicas in itertools.product(*ranges):
         fleet = {k.name: (k, count) for k, count in zip(used, replicas, strict=True)}
         for spot in _spots(question, fleet):
@@ -72,6 +72,13 @@ def _nodes(fleet: dict[str, tuple[ReplicaClass, int]]) -> dict[str, tuple[Replic
     }
 
 
+def _most(question: Question, k: ReplicaClass, load: float) -> int:
+    """The most replicas that a class can need: also after losing a node, or the nodes of a zone."""
+    if not (question.survives_a_zone and k.exclusive and k.zones > 1):
+        return _lost(k) + math.ceil(load)
+    return math.ceil(load) * 2 + 2 * (k.gpus_per_node // k.gpus_per_replica)
+
+
 def _lost(k: ReplicaClass) -> int:
     return k.gpus_per_node // k.gpus_per_replica if k.exclusive else 0
 
@@ -96,11 +103,14 @@ def _cost(
         admitted = {}
         for name, (k, count) in fleet.items():
             load, room = _loads(question, choice, k)[t], count - _lost(k)
+            if k.exclusive and question.survives_a_zone:
+                there = math.ceil(_nodes(fleet)[k.node_group][1] / k.zones)
+                room = min(room, count - there * (k.gpus_per_node // k.gpus_per_replica))
             if room < -TINY:
                 return None
             admitted[name] = min(1.0, room / load) if load > 0 else 1.0
         share = {f.key: 1 - admitted[choice[f.key].name] if f.key in choice else 1.0 for f in question.flows}
-        usd = _spill_usd(question, choice, share, spot, t)
+        usd = _spill_usd(question, choice, share, spot, fleet, t)
         if usd is None:
             return None
         spill += usd * hours * 3600
@@ -141,6 +151,7 @@ def _spill_usd(
     choice: dict[BandKey, ReplicaClass],
     share: dict[BandKey, float],
     spot: dict[str, int],
+    fleet: dict[str, tuple[ReplicaClass, int]],
     t: int,
 ) -> float | None:
     """USD a second for what is not served locally; None when it has no place or exceeds the API's limits."""
@@ -175,8 +186,23 @@ def _spill_usd(
                 if f.key in k.capacity
             ]
             node = max(a_minute, default=0.0)
-            zones = next(k.spot_zones for k in question.classes if k.node_group == group)
-            lost[f"spot of {group}"] = node * (count + zones - 1) / zones if count else 0.0
+            zones = next(k.zones for k in question.classes if k.node_group == group)
+            lost[f"spot of {group}"] = node * math.ceil(count / zones)
+        if question.survives_a_zone:
+            lost["zone"] = sum(
+                max(
+                    (
+                        k.capacity[f.key] * (k.gpus_per_node // k.gpus_per_replica) * 60 * weight(f)
+                        for k in question.classes
+                        if k.node_group == group and not k.exclusive
+                        for f in reachable
+                        if f.key in k.capacity
+                    ),
+                    default=0.0,
+                )
+                * math.ceil(count / some.zones)
+                for group, (some, count) in _nodes(fleet).items()
+            )
         if used + max(lost.values(), default=0.0) > limit * (1 + 1e-9):
             return None
     return sum(f.mean[t] * share[f.key] * api.usd_per_request[f.key] for f in spilling)

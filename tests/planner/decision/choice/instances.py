@@ -127,17 +127,26 @@ def drawn_purchases(seed: int) -> Question:
                 k,
                 gpu="tiny" if k.instance_type != "large" else "big",
                 usd_per_spot_hour=None if part is None or k.exclusive else usd * part,
-                spot_zones=draw.choice([2, 3]) if part is not None else 0,
+                zones=draw.choice([2, 3]),
                 commitments=tuple((f"c{i}", usd * each) for i, each in enumerate(commitments[k.instance_type]))
                 if k.may_buy
                 else (),
             )
         )
-    zones = {k.instance_type: k.spot_zones for k in classes}
-    classes = [replace(k, spot_zones=zones[k.instance_type]) for k in classes]
+    zones = {k.instance_type: k.zones for k in classes}
+    classes = [replace(k, zones=zones[k.instance_type]) for k in classes]
     quotas = {**question.quotas, **draw.choice([{}, {}, {"G-spot": 4.0}, {"G-spot": 48.0}])}
     share = draw.choice([0.0, 0.5, 0.5, 0.8, 1.0])
     return replace(question, classes=tuple(classes), quotas=quotas, spot_share=share)
+
+
+def drawn_zones(seed: int) -> Question:
+    """A drawn question, with every way to buy, whose plan must stand the loss of a zone of two or three."""
+    draw = random.Random(seed + 55_000)
+    question = drawn_purchases(seed)
+    zones = {machine: draw.choice([2, 2, 3]) for machine in sorted(MACHINES)}
+    classes = (replace(k, zones=zones[k.instance_type]) for k in question.classes)
+    return replace(question, classes=tuple(classes), survives_a_zone=True)
 
 
 def only(flows: tuple[float, ...] = (4.0,), may_spill: bool = True, **parts: object) -> Question:

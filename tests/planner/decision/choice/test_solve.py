@@ -21,6 +21,7 @@ from tests.planner.decision.choice.instances import (
     drawn,
     drawn_existing,
     drawn_purchases,
+    drawn_zones,
     existing,
     only,
     replica_class,
@@ -79,6 +80,11 @@ def agrees_with_brute_force(question: Question) -> None:
 @pytest.mark.parametrize("seed", range(60))
 def test_brute_force_agrees(seed: int) -> None:
     agrees_with_brute_force(drawn(seed))
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_brute_force_agrees_where_a_zone_may_be_lost(seed: int) -> None:
+    agrees_with_brute_force(drawn_zones(seed))
 
 
 @pytest.mark.parametrize("seed", range(80))
