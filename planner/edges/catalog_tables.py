@@ -49,6 +49,7 @@ T = TypeVar(
     Discount,
     Adapter,
     EngineRelease,
+    FailureRow,
     "Currency",
 )
 
