@@ -165,7 +165,9 @@ def _states(setting: Setting) -> Iterator[tuple[float, Cause, Left]]:
         chance = (1 - region) * (one_zone if zone else no_zone)
         nodes = _nodes_left(kinds, zone) if zone else [kind.nodes for kind in kinds]
         covered = 0.0
-        for likely, down in _failures([kind.down for kind in kinds], nodes, TAIL / (len(zones) + 1) / max(chance, TAIL)):
+        for likely, down in _failures(
+            [kind.down for kind in kinds], nodes, TAIL / (len(zones) + 1) / max(chance, TAIL)
+        ):
             covered += likely
             failed = [kind.group for kind, count in zip(kinds, down, strict=True) if count]
             if zone or failed:

@@ -64,9 +64,7 @@ def assemble(solved: Solved, background: Background) -> Plan:
         node_groups(solved), {str(family): quota for family, quota in solved.environment.quotas.items()}
     )
     levels, planned_pools = _levels(solved), pools(solved, background.gates)
-    planned_routes = with_availability(
-        without_failures, levels, groups, planned_pools, apis, solved.catalog.failures
-    )
+    planned_routes = with_availability(without_failures, levels, groups, planned_pools, apis, solved.catalog.failures)
     return Plan(
         platform=_platform(solved),
         levels=levels,
@@ -79,9 +77,7 @@ def assemble(solved: Solved, background: Background) -> Plan:
             *verdicts(solved, cost, background.gaps, bands_without_place(solved), fallbacks, background.preference),
             *update_verdicts(groups),
             *engine_verdicts(solved),
-            availability_verdict(
-                planned_routes, {name: route.may_use_api for name, route in solved.environment.routes.items()}
-            ),
+            availability_verdict(planned_routes, solved.environment),
         ),
         baselines=_alternatives(background.alternatives.baselines),
         runners_up=_alternatives(background.alternatives.runners_up),

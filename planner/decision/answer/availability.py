@@ -10,9 +10,11 @@ How often that happens stands in the catalog (`failures/`), and `performance.ava
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
 
+from planner.domain.environment import Environment
 from planner.domain.failures import APIS, NODES, REGION, ZONE, FailureRow, node_row, unavailable
+from planner.domain.route import Route
 from planner.performance.availability import (
     Account,
     Cause,
@@ -26,7 +28,7 @@ from planner.plan.fleet import NodeGroup, Pool
 from planner.plan.plan import Plan
 from planner.plan.review import Verdict
 from planner.plan.traffic import FallbackApi, PlanLevel, PlannedAvailability, PlannedRoute
-from planner.words.units import show_share
+from planner.words.units import show_floor, show_lost, show_share
 
 DETECTION_SECONDS = 1800.0
 """Time until a machine that fails is given up, seconds: the longest that EKS's node repair waits before it replaces one
@@ -156,7 +158,9 @@ def _flows(
         tokens = float(band.mean_input_tokens + band.mean_output_tokens)
         weights = {pool: float(weight) for pool, weight in band.weights.items() if weight} or {"": 1.0}
         for pool, weight in weights.items():
-            stated = (c for p in pools if p.name == pool for c in p.capacity if (c.route, c.band) == (route.name, index))
+            stated = (
+                c for p in pools if p.name == pool for c in p.capacity if (c.route, c.band) == (route.name, index)
+            )
             capacity = next((float(c.requests_per_second) for c in stated), 1.0)
             yield Flow(
                 route=route.name,
@@ -171,32 +175,32 @@ def _flows(
             )
 
 
-def availability_verdict(routes: Sequence[PlannedRoute], may_use_api: Mapping[str, bool]) -> Verdict:
+def availability_verdict(routes: Sequence[PlannedRoute], environment: Environment) -> Verdict:
     """Hold the availability of all routes against what they ask for, in one verdict.
 
-    may_use_api: whether a route's data may go to an API, by route.
+    It warns of routes whose environment states a share. The default is nobody's promise: what lies below it is told.
     """
-    short = [route for route in routes if route.availability is not None and _is_short(route)]
-    told = "; ".join(_told(route, may_use_api[route.name]) for route in routes if route.availability is not None)
-    return Verdict(name="availability", state="warn" if short else "pass", message=told or "no route has any requests")
+    told = [(route, route.availability) for route in routes if route.availability is not None]
+    asked = {name for name, route in environment.routes.items() if "availability" in route.slo.model_fields_set}
+    short = [route for route, expected in told if route.name in asked and _is_short(route, expected)]
+    words = [_told(route, expected, environment.routes[route.name], route.name in asked) for route, expected in told]
+    message = "; ".join(words) or "no route has any requests"
+    return Verdict(name="availability", state="warn" if short else "pass", message=message)
 
 
-def _is_short(route: PlannedRoute) -> bool:
-    expected = route.availability
-    return expected is not None and (expected.share is None or expected.share < route.slo.availability)
+def _is_short(route: PlannedRoute, expected: PlannedAvailability) -> bool:
+    return expected.share is None or expected.share < route.slo.availability
 
 
-def _told(route: PlannedRoute, may_use_api: bool) -> str:
-    expected, asked = route.availability, show_share(float(route.slo.availability))
-    assert expected is not None
+def _told(planned: PlannedRoute, expected: PlannedAvailability, route: Route, asked: bool) -> str:
+    promised = f"{show_share(float(planned.slo.availability))} {'asked' if asked else 'by default'}"
     if expected.share is None:
-        return f"{route.name} is not known: nobody publishes {' or '.join(expected.not_known)} ({asked} asked)"
-    at_least = "at least " if expected.not_known else ""
-    words = f"{route.name} {at_least}{show_floor(expected.share)} of {asked} asked"
-    if expected.share >= route.slo.availability:
+        return f"{planned.name} is not known ({promised}): nobody publishes {' or '.join(expected.not_known)}"
+    words = f"{planned.name} {'at least ' if expected.not_known else ''}{show_floor(expected.share)} of {promised}"
+    if not _is_short(planned, expected):
         return words
-    help_words = _help(expected.costliest, bool(route.fallback), may_use_api)
-    return f"{words}: {expected.costliest} costs most ({show_ceiling(expected.costs)}); {help_words} would help"
+    help_words = _help(expected.costliest, bool(planned.fallback), route.may_use_api)
+    return f"{words}: {expected.costliest} costs most ({show_lost(expected.costs)}); {help_words} would help"
 
 
 def _help(costliest: str, has_api: bool, may_use_api: bool) -> str:
@@ -209,14 +213,3 @@ def _help(costliest: str, has_api: bool, may_use_api: bool) -> str:
         return "higher limits of the API account, or one more machine,"
     api = " or a hosted model in `quality.accept`" if may_use_api else ""
     return f"one more machine as a reserve (`reserve: {{node: true}}`){api}"
-
-
-def show_floor(share: Decimal) -> str:
-    """Write a share as a percentage of three decimals, rounded down, so that it never claims too much."""
-    return f"{(share * 100).quantize(Decimal('0.001'), rounding=ROUND_FLOOR).normalize():f}%"
-
-
-def show_ceiling(share: Decimal) -> str:
-    """Write a lost share as a percentage with one significant digit at least."""
-    percent = share * 100
-    return f"{percent:.2f}%" if percent >= Decimal("0.01") else f"{percent:.2g}%"
