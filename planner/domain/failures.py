@@ -44,7 +44,8 @@ class FailureRow:
     @property
     def per_hour(self) -> float:
         """Return the failures an hour of one machine or zone. The row must state them."""
-        assert self.failures is not None and self.over_days is not None
+        assert self.failures is not None
+        assert self.over_days is not None
         return self.failures / self.over_days / DAY_HOURS
 
     @property
