@@ -77,7 +77,7 @@ def assemble(solved: Solved, background: Background) -> Plan:
             *verdicts(solved, cost, background.gaps, bands_without_place(solved), fallbacks, background.preference),
             *update_verdicts(groups),
             *engine_verdicts(solved),
-            availability_verdict(planned_routes, solved.environment),
+            availability_verdict(planned_routes, solved.environment, groups, solved.catalog.failures),
         ),
         baselines=_alternatives(background.alternatives.baselines),
         runners_up=_alternatives(background.alternatives.runners_up),

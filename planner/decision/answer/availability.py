@@ -175,17 +175,35 @@ def _flows(
             )
 
 
-def availability_verdict(routes: Sequence[PlannedRoute], environment: Environment) -> Verdict:
+def availability_verdict(
+    routes: Sequence[PlannedRoute],
+    environment: Environment,
+    groups: Sequence[NodeGroup],
+    failures: Mapping[str, FailureRow],
+) -> Verdict:
     """Hold the availability of all routes against what they ask for, in one verdict.
 
     It warns of routes whose environment states a share. The default is nobody's promise: what lies below it is told.
+
+    failures: rows of the catalog, by key.
     """
     told = [(route, route.availability) for route in routes if route.availability is not None]
     asked = {name for name, route in environment.routes.items() if "availability" in route.slo.model_fields_set}
     short = [route for route, expected in told if route.name in asked and _is_short(route, expected)]
     words = [_told(route, expected, environment.routes[route.name], route.name in asked) for route, expected in told]
+    words += _assumed(groups, failures)
     message = "; ".join(words) or "no route has any requests"
     return Verdict(name="availability", state="warn" if short else "pass", message=message)
+
+
+def _assumed(groups: Sequence[NodeGroup], failures: Mapping[str, FailureRow]) -> list[str]:
+    """Say for which GPUs nobody publishes failures, and whose count in their place."""
+    gpus = sorted({group.gpu for group in groups if f"{NODES}/{group.gpu}" not in failures})
+    row = node_row(failures, gpus[0]) if gpus else None
+    if row is None:
+        return []
+    other = row.key.removeprefix(f"{NODES}/")
+    return [f"nobody publishes how often {' and '.join(gpus)} machines fail, and {other} machines stand for them"]
 
 
 def _is_short(route: PlannedRoute, expected: PlannedAvailability) -> bool:
