@@ -9,7 +9,7 @@ from planner.edges.catalog_files import load_catalog
 
 
 def row(key: str = "nodes/X", **columns: float) -> FailureRow:
-    return FailureRow(key=key, basis="measured", source="a page", as_of="2026-11-30", **columns)
+    return FailureRow(key=key, basis="measured", source="a page", as_of="2026-11-30", **columns)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
