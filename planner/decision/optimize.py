@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from planner.decision.answer.alternatives import Alternatives
 from planner.decision.answer.assemble import Background, assemble
+from planner.decision.answer.availability import failures_behind
 from planner.decision.answer.engine_images import without_canary
 from planner.decision.answer.existing_fleet import STATED
 from planner.decision.answer.fleet import gates
@@ -180,6 +181,7 @@ def _consulted(inputs: Inputs, market: Market, plan: Plan) -> tuple[tuple[str, .
     region, is_made = inputs.environment.platform.region, inputs.environment.platform.cluster is None
     facts = {f"provider/{api.row.provider}" for api in market.apis}
     facts |= {f"api/{catalog_key(api.row.key)}" for api in market.apis}
+    facts |= failures_behind(plan, inputs.catalog.failures)
     facts |= places_behind(inputs.environment, inputs.catalog, market.apis)
     prices = set(market.price_keys)
     for c in market.classes:

@@ -9,6 +9,8 @@ from planner.documents.lock import Lock
 from planner.plan.parts import PlanPart
 from planner.plan.phases import Phase
 from planner.plan.review import Alternative, OmissionCount, ScalePoint, ScaleWithoutPlan
+from planner.plan.traffic import PlannedAvailability
+from planner.words.fields import left_out_at
 from planner.words.numbers import Dollars, Figure
 
 FORMAT_VERSION = "1.0"
@@ -22,6 +24,7 @@ class ExplainedRoute(PlanPart):
     api_share: share of a month's requests that APIs answer.
     binding: what limits its largest band, or `api`.
     reasons: sentences with the arithmetic.
+    availability: the expected share of its requests that is served; None where the lock does not tell it.
     """
 
     name: str
@@ -33,6 +36,7 @@ class ExplainedRoute(PlanPart):
     api_share: Figure
     binding: str
     reasons: tuple[str, ...]
+    availability: PlannedAvailability | None = left_out_at(None)
 
 
 class Explanation(PlanPart):
@@ -102,6 +106,7 @@ def explanation_of(lock: Lock) -> Explanation:
                 api_share=route.spill_share,
                 binding=route.binding,
                 reasons=route.reasons,
+                availability=route.availability,
             )
             for route in plan.routes
         ),

@@ -109,6 +109,8 @@ class RouteReview(PlanPart):
     base_usd_per_month, usd_per_month: its part of the bill; None where it is not on that side.
     base_usd_per_million_tokens, usd_per_million_tokens: that part for a million tokens in and out.
     base_api_share, api_share: share of its requests that hosted APIs answer.
+    base_availability, availability: expected share of its requests that is served; None where it is not known.
+    asked_availability: share that its environment asks for; None where the route goes away.
     served: how it is served, in a few words, such as `2 × gpt-oss-120b on H100, 33 % spills to google`.
     changes: what changes for it, as sentences.
     """
@@ -126,6 +128,9 @@ class RouteReview(PlanPart):
     promises: tuple[Promise, ...]
     changes: tuple[str, ...]
     base_privacy: str | None = None
+    base_availability: Figure | None = left_out_at(None)
+    availability: Figure | None = left_out_at(None)
+    asked_availability: Figure | None = left_out_at(None)
 
 
 class PoolReview(PlanPart):

@@ -173,10 +173,18 @@ def route_reviews(old: Side | None, new: Side, parts: Iterable[PartChange]) -> I
             usd_per_million_tokens=will.usd_per_million_tokens if will else None,
             base_api_share=was.spill_share if was else None,
             api_share=will.spill_share if will else None,
+            base_availability=_expected(was),
+            availability=_expected(will),
+            asked_availability=will.slo.availability if will else None,
             served=_served(new if will else old, either),
             promises=promises,
             changes=tuple(changes),
         )
+
+
+def _expected(route: PlannedRoute | None) -> Decimal | None:
+    """Return the expected availability of a route; None where it is not known or not computed."""
+    return route.availability.share if route is not None and route.availability is not None else None
 
 
 def _looks_the_same(was: PlannedRoute | None, will: PlannedRoute | None, promises: Iterable[Promise]) -> bool:

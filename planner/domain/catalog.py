@@ -1,10 +1,11 @@
 """The catalog: every dated fact on which a plan may rest, looked up by name.
 
 A look-up returns a value or a named gap. The digests of a plan cover exactly the rows that it consulted. They are kept
-apart for facts (`model/…`, `adapter/…`, `gpu/…`, `instance/…`, `offering/…`, `api/…`, `place/…`, `provider/…`) and for
-prices, so that a new price and a new fact make a lock stale for different reasons. An `offering/REGION/TYPE` is the
-list of zones that sell a type: a new zone in another region, or of another type, makes no lock stale. No file is read
-here, but the mappings of regions and of prices may read one when a key of it is first asked for.
+apart for facts (`model/…`, `adapter/…`, `gpu/…`, `instance/…`, `offering/…`, `api/…`, `place/…`, `provider/…`,
+`failure/…`) and for prices, so that a new price and a new fact make a lock stale for different reasons. An
+`offering/REGION/TYPE` is the list of zones that sell a type: a new zone in another region, or of another type, makes no
+lock stale. No file is read here, but the mappings of regions and of prices may read one when a key of it is first asked
+for.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from planner.domain.apis import ApiModel, Provider
 from planner.domain.discounts import Discount
 from planner.domain.engine import Engine, EngineRelease
 from planner.domain.engine_minimum import EngineMinimum, engine_minimum, unserved
+from planner.domain.failures import FailureRow
 from planner.domain.gaps import Gap, did_you_mean
 from planner.domain.models import Model, Quantization, split_entry
 from planner.domain.offerings import (
@@ -42,7 +44,7 @@ from planner.words.layered import Layered
 FactRow = Mapping[str, Any]
 
 
-KINDS = ("gpu", "instance", "model", "adapter", "api", "place", "provider", "unplanned")
+KINDS = ("gpu", "instance", "model", "adapter", "api", "place", "provider", "unplanned", "failure")
 """First parts of the keys of fact rows."""
 OFFERING = "offering"
 """First part of the keys of what a region sells, which are read from its row."""
@@ -107,6 +109,7 @@ class Catalog:
     agreements: own prices and discounts with the days on which they hold; None without any. `prices` are net of them.
     adapters: LoRA adapters of models, by name; they stand in a team's own catalog alone.
     engine_releases: what is new in each release of the engine, by its number.
+    failures: how often machines, zones, regions and accounts fail, by the key of the row.
     """
 
     models: Mapping[str, Model]
@@ -124,6 +127,7 @@ class Catalog:
     unplanned: Mapping[str, UnplannedHardware] = field(default_factory=dict)
     adapters: Mapping[str, Adapter] = field(default_factory=dict)
     engine_releases: Mapping[str, EngineRelease] = field(default_factory=dict, repr=False)
+    failures: Mapping[str, FailureRow] = field(default_factory=dict)
 
     @cached_property
     def engine(self) -> Engine:

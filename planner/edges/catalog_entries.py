@@ -9,6 +9,7 @@
     providers/KEY.yaml            one API provider; `models`: one block for each model that it hosts
     engines/NAME.yaml             `releases`: one block for each release of an engine, with what is new in it
     cuts/FAMILY.yaml              the last cut of the prices of a family of instance types
+    failures/NAME.yaml            `rows`: one block for each thing that fails, with how often it does
 
 The name of a file is a part of the keys in it, so that it is said once. Sources that many entries share stand in a
 table: `sources` of a provider, `prices/DAY/sources.yaml` of a snapshot. An entry names a row of that table and gets the
@@ -127,6 +128,15 @@ class CatalogReading:
             return []
         blocks = ((key, block, ("releases", key)) for key, block in self._blocks(document, "releases"))
         return [Entry(k, self.with_implied(document, path, {"key": k}, row), document, path) for k, row, path in blocks]
+
+    def failures(self) -> list[Entry]:
+        """Return one entry for each block of the files in `failures/`."""
+        entries = []
+        for group, document in self._documents("failures"):
+            for name, block in self._blocks(document, "rows"):
+                path, key = ("rows", name), f"{group}/{name}"
+                entries.append(Entry(key, self.with_implied(document, path, {"key": key}, block), document, path))
+        return entries
 
     def places(self) -> list[Entry]:
         """Return one entry for each file of `places/`, and for each of its parts, which have its source and date."""

@@ -25,6 +25,7 @@ from typing import Any
 from planner.domain.apis import ApiModel, Provider
 from planner.domain.catalog import Catalog
 from planner.domain.engine import EngineRelease
+from planner.domain.failures import APIS, NODES, FailureRow
 from planner.domain.gaps import did_you_mean
 from planner.domain.models import Model
 from planner.domain.offerings import Gpu, InstanceType, Region, UnplannedHardware
@@ -110,6 +111,7 @@ def _open(folder: Traversable, snapshot: str | None) -> _Opened:
     instances = fact_table(reading.instances(), InstanceType, problems)
     unplanned = fact_table(reading.unplanned(), UnplannedHardware, problems)
     places = fact_table(reading.places(), KnownPlace, problems)
+    failures = fact_table(reading.failures(), FailureRow, problems)
     providers = fact_table(hosts, Provider, problems)
     apis = fact_table(hosted, ApiModel, problems)
     model_names, region_names = reading.names("models"), reading.names("regions")
@@ -143,6 +145,7 @@ def _open(folder: Traversable, snapshot: str | None) -> _Opened:
     if not UNREAD & {problem.code for problem in problems}:
         problems.extend(dangling_names(instances, apis, gpus.entries, model_names))
         problems.extend(dangling_models(providers, apis.values.values()))
+        problems.extend(dangling_failures(failures, gpus.entries, providers.entries))
         problems.extend(dangling_places(FactTable({}, {}), places.entries, providers))
         for provider in sorted({row.provider for row in apis.values.values()}) if day == known[-1] else ():
             if f"api/{provider}" not in groups:
@@ -159,6 +162,7 @@ def _open(folder: Traversable, snapshot: str | None) -> _Opened:
         "instance": instances,
         "unplanned": unplanned,
         "place": places,
+        "failure": failures,
         "provider": providers,
         "api": apis,
     }
@@ -174,6 +178,7 @@ def _open(folder: Traversable, snapshot: str | None) -> _Opened:
         rows=RowsByKind({**{kind: table.rows for kind, table in kinds.items()}, "model": OneRowEach(models, rows)}),
         price_rows=RowsByGroup(prices, rows, file_of),
         unplanned=unplanned.values,
+        failures=failures.values,
         engine_releases=RowsOfOneFile(engines, ENGINE_FILE),
     )
     return _Opened(catalog, (models, regions, prices, cuts, engines), tuple(problems))
@@ -214,6 +219,17 @@ def dangling_models(providers: FactTable[Provider], apis: Iterable[ApiModel]) ->
                 if slug not in hosted:
                     message = f"{key} hosts no model {slug!r}"
                     yield Problem("CAT006", message, providers.entries[key].span(*path), did_you_mean(slug, hosted))
+
+
+def dangling_failures(
+    failures: FactTable[FailureRow], gpus: Collection[str], providers: Collection[str]
+) -> Iterator[Problem]:
+    """Yield a problem for each row of failures of a GPU or a provider that is not there."""
+    for key, entry in failures.entries.items():
+        kind, _, name = key.partition("/")
+        for first, words, known in ((NODES, "GPU", gpus), (APIS, "provider", providers)):
+            if kind == first and name not in known:
+                yield Problem("CAT006", f"there is no {words} {name!r}", entry.span(), did_you_mean(name, known))
 
 
 def without_price(

@@ -20,6 +20,7 @@ from planner.domain.adapters import Adapter
 from planner.domain.apis import ApiModel, Provider
 from planner.domain.discounts import Discount, OwnPrice
 from planner.domain.engine import EngineRelease
+from planner.domain.failures import FailureRow
 from planner.domain.gaps import did_you_mean
 from planner.domain.models import Model
 from planner.domain.offerings import Gpu, InstanceType, Region, UnplannedHardware
@@ -49,6 +50,7 @@ T = TypeVar(
     Adapter,
     EngineRelease,
     FamilyCut,
+    FailureRow,
     "Currency",
 )
 
@@ -189,6 +191,8 @@ def _contradictions(value: Any) -> Iterator[tuple[Path, str]]:
         yield ("lifecycle", "state"), message
     if isinstance(value, Provider) and (message := value.contradiction()):
         yield ("not_called",), message
+    if isinstance(value, FailureRow) and (failed := value.contradiction()):
+        yield (failed[0],), failed[1]
     if isinstance(value, Region):
         yield from _zone_doubts(value)
     if isinstance(value, Model | Provider | Adapter):

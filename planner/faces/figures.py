@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from planner.words.units import duration_words
+from planner.plan.traffic import PlannedAvailability
+from planner.words.units import duration_words, show_floor, show_share
 
 
 def money(usd: Decimal | float) -> str:
@@ -19,6 +20,21 @@ def signed_money(usd: Decimal | float) -> str:
     if value == 0:
         return "$0"
     return ("+" if value > 0 else "−") + money(abs(value))
+
+
+def available(expected: PlannedAvailability | None, asked: Decimal) -> str:
+    """Write an expected availability with what is asked, like `99.97 % of 99.9 %`."""
+    if expected is None:
+        return "not computed"
+    if expected.share is None:
+        return f"not known, {at_least(asked)} asked"
+    bound = "≥ " if expected.not_known else ""
+    return f"{bound}{at_least(expected.share)} of {show_share(float(asked)).replace('%', ' %')}"
+
+
+def at_least(value: Decimal) -> str:
+    """Write a share near one with three decimals at most, rounded down."""
+    return show_floor(value).replace("%", " %")
 
 
 def share(value: Decimal | float) -> str:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from planner.documents.lock import Lock
 from planner.documents.review import Check
-from planner.faces.figures import count_words, duration, money, share
+from planner.faces.figures import available, count_words, duration, money, share
 from planner.faces.layout import above, below, figures, left_out, names, sentences
 from planner.faces.loads import loads_view
 from planner.faces.prose import Prose, Words
@@ -24,6 +24,7 @@ from planner.plan.fleet import EngineSettings, NodeGroup, Pool, PoolCapacity
 from planner.plan.plan import Plan
 from planner.plan.review import ScalePoint
 from planner.plan.traffic import PlannedRoute
+from planner.words.units import show_lost
 
 PICTURE = ""
 """Label of the bars. They repeat a figure, so no caption names them when they give way."""
@@ -117,10 +118,13 @@ def _without_growth(plan: Plan) -> str:
 
 
 def _routes(plan: Plan) -> FoldingTable:
-    """Return the routes. The time of whole answers has a column where some route promises it."""
+    """Return the routes. The time of whole answers has a column where some route promises it, and so has availability
+    where the lock tells of one.
+    """
     rows, latencies = [], ["TTFT p95", "TPOT p95"]
     if any(route.slo.e2e_p95_ms is not None for route in plan.routes):
         latencies.append("E2E p95")
+    told = ["available"] if any(route.availability is not None for route in plan.routes) else []
     for route in plan.routes:
         caps = [c for pool in plan.pools for c in pool.capacity if c.route == route.name]
         of_pools = (
@@ -135,6 +139,7 @@ def _routes(plan: Plan) -> FoldingTable:
                 _served_by(route, plan),
                 share(route.spill_share),
                 *of_pools[: len(latencies)],
+                *((available(route.availability, route.slo.availability),) if told else ()),
                 money(route.usd_per_month),
                 f"${route.usd_per_million_tokens:.3f}",
             )
@@ -143,10 +148,10 @@ def _routes(plan: Plan) -> FoldingTable:
         "Routes",
         (
             *names("route", "data", "served by"),
-            *figures("API share", *latencies, "$ / month", "$ / 1M tokens"),
+            *figures("API share", *latencies, *told, "$ / month", "$ / 1M tokens"),
         ),
         rows,
-        (below("served by"), below(*latencies), below("data")),
+        (below("served by"), below(*latencies, *told), below("data")),
     )
 
 
@@ -187,7 +192,8 @@ def _first_token(route: PlannedRoute, caps: Sequence[PoolCapacity]) -> str:
 
 
 def _reasons(route: PlannedRoute) -> RenderableType:
-    lines = (Prose(reason, "  · ", "  ") for reason in route.reasons)
+    reasons = [*route.reasons, *([_availability(route)] if route.availability is not None else [])]
+    lines = (Prose(reason, "  · ", "  ") for reason in reasons)
     return Group(Text(f"why {route.name}", style="bold"), *lines)
 
 
@@ -196,6 +202,16 @@ def _otherwise(group: NodeGroup) -> str:
     counts = {"existing": group.existing, "spot": group.spot}
     counts |= {key.replace("/", " "): count for key, count in sorted(group.committed.items())}
     return "".join(f", {count} {words}" for words, count in counts.items() if count)
+
+
+def _availability(route: PlannedRoute) -> str:
+    """Say which share of the route's requests is expected to be served, and what costs most of the rest."""
+    expected = route.availability
+    words = f"availability: {available(expected, route.slo.availability)} asked"
+    if expected is None or expected.share is None:
+        nobody = " or ".join(expected.not_known) if expected else ""
+        return f"availability: not known, because nobody publishes {nobody}"
+    return f"{words}; {expected.costliest} costs most, {show_lost(expected.costs)}" if expected.costliest else words
 
 
 def _pools(plan: Plan) -> FoldingTable:

@@ -84,7 +84,7 @@ class PlannedSlo(PlanPart):
     ttft_p95_per_1k_input_ms: what every 1,000 input tokens add to it, ms; None where no TTFT is promised.
     tpot_p95_ms: time per output token, ms: the stricter of a stated time and of a stated rate of tokens.
     e2e_p95_ms: time from arrival to the last token, ms.
-    availability: the share that the environment asks for; it is not computed yet.
+    availability: the share that the environment asks for; `PlannedAvailability` is what is expected.
     """
 
     ttft_p95_base_ms: Figure | None = left_out_at(None)
@@ -92,6 +92,21 @@ class PlannedSlo(PlanPart):
     tpot_p95_ms: Figure | None = left_out_at(None)
     e2e_p95_ms: Figure | None = left_out_at(None)
     availability: Figure
+
+
+class PlannedAvailability(PlanPart):
+    """The availability is the expected share of a month's requests that is served within capacity.
+
+    share: that share, or a lower bound where `not_known` names something; None where nothing can be said.
+    not_known: what nobody has published, as words.
+    costliest: the failure that costs most of the rest, as words; empty where nothing is lost.
+    costs: share of the requests that it costs.
+    """
+
+    share: Figure | None = None
+    not_known: tuple[str, ...] = left_out_at(())
+    costliest: str = ""
+    costs: Figure = Decimal(0)
 
 
 class PlannedLoad(PlanPart):
@@ -131,6 +146,7 @@ class PlannedRoute(PlanPart):
     """A route's plan says where its requests go.
 
     load: how many requests it expects; None in a lock of a release that did not tell.
+    availability: the expected share of requests that is served; None in a lock of a release that did not compute it.
     residency: places where its data may be processed; any, when it is empty.
     model: the model of its pools; None when it has none.
     adapters: LoRA adapter that a pool is asked for, by pool; one that is absent is asked for the model itself.
@@ -158,6 +174,7 @@ class PlannedRoute(PlanPart):
     residency: tuple[str, ...]
     task: str
     slo: PlannedSlo
+    availability: PlannedAvailability | None = left_out_at(None)
     binding: str
     reasons: tuple[str, ...]
     load: PlannedLoad | None = left_out_at(None)

@@ -7,7 +7,7 @@ parsers raise `ValueError` with a message that shows the right form; the documen
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
@@ -113,6 +113,16 @@ def show_duration(ms: float) -> str:
 def show_share(value: float) -> str:
     """Write a share as a percentage; the inverse of `share`."""
     return f"{_plain(Decimal(repr(value)) * 100)}%"
+
+
+def show_floor(value: Decimal) -> str:
+    """Write a share as a percentage of three decimals at most, rounded down, so that it never claims too much."""
+    return f"{_plain((value * 100).quantize(Decimal('0.001'), rounding=ROUND_FLOOR))}%"
+
+
+def show_lost(value: Decimal) -> str:
+    """Write a small share as a percentage of two significant digits."""
+    return f"{_plain(Decimal(f'{value * 100:.2g}'))}%"
 
 
 def show_usd(value: Decimal) -> str:

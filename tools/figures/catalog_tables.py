@@ -48,6 +48,12 @@ def contents(catalog: Catalog) -> list[str]:
             ", ".join(sorted(catalog.unplanned)),
         ),
         (
+            "how often what fails",
+            "`failures/NAME.yaml`",
+            str(len(catalog.failures)),
+            "GPU machines, zones and regions of AWS, accounts at API providers",
+        ),
+        (
             "open-weight models",
             "`models/KEY.yaml`",
             str(len(catalog.models)),

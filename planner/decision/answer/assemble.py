@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from planner.decision.answer.alternatives import Alternatives, Other, Scaled, Unscaled, machines_words
+from planner.decision.answer.availability import availability_verdict, with_availability
 from planner.decision.answer.engine_images import engine_verdicts, planned_engine
 from planner.decision.answer.fleet import node_groups, pools
 from planner.decision.answer.routes import routes
@@ -56,23 +57,27 @@ class Background:
 def assemble(solved: Solved, background: Background) -> Plan:
     """Return the plan."""
     cost = cost_of(solved)
-    planned_routes = routes(solved, cost)
-    fallbacks = {name for route in planned_routes for name in route.fallback}
+    without_failures = routes(solved, cost)
+    fallbacks = {name for route in without_failures for name in route.fallback}
+    apis = tuple(_api(solved, api) for api in solved.apis if api.row.key in fallbacks)
     groups = with_updates(
         node_groups(solved), {str(family): quota for family, quota in solved.environment.quotas.items()}
     )
+    levels, planned_pools = _levels(solved), pools(solved, background.gates)
+    planned_routes = with_availability(without_failures, levels, groups, planned_pools, apis, solved.catalog.failures)
     return Plan(
         platform=_platform(solved),
-        levels=_levels(solved),
+        levels=levels,
         node_groups=groups,
-        pools=pools(solved, background.gates),
+        pools=planned_pools,
         routes=planned_routes,
-        apis=tuple(_api(solved, api) for api in solved.apis if api.row.key in fallbacks),
+        apis=apis,
         cost=cost,
         verdicts=(
             *verdicts(solved, cost, background.gaps, bands_without_place(solved), fallbacks, background.preference),
             *update_verdicts(groups),
             *engine_verdicts(solved),
+            availability_verdict(planned_routes, solved.environment, groups, solved.catalog.failures),
         ),
         baselines=_alternatives(background.alternatives.baselines),
         runners_up=_alternatives(background.alternatives.runners_up),

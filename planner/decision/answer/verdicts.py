@@ -76,7 +76,6 @@ def verdicts(
         *own_verdict(solved, cost, fallbacks),
         *([Verdict(name="hardware", state="pass", message=preference)] if preference else []),
         privacy_of(solved),
-        _availability(environment),
         *token_verdicts(solved, BYTES_PER_TOKEN),
     ]
     return tuple(sorted(judgements, key=lambda verdict: (verdict.name, verdict.message)))
@@ -275,15 +274,6 @@ def _subjects(gaps: Iterable[Gap]) -> str:
     """Name what gaps are of, in a few words."""
     names = sorted({gap.subject for gap in gaps})
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
-
-
-def _availability(environment: Environment) -> Verdict:
-    asked = ", ".join(f"{name} {route.slo.availability:.2%}" for name, route in sorted(environment.routes.items()))
-    if environment.reserve.node:
-        message = f"asked: {asked}; not computed yet, what is planned for is the loss of one node"
-        return Verdict(name="availability", state="pass", message=message)
-    message = f"asked: {asked}; not computed yet, and no loss is planned for"
-    return Verdict(name="availability", state="warn", message=message)
 
 
 def _shortened(messages: Sequence[str], most: int = 4) -> str:

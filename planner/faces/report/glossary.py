@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 TERMS: dict[str, str] = {
     "API": "A hosted model that is paid by the token; its provider sees the prompts that are sent there.",
-    "availability": "The share of time in which a route answers; it is asked for and not computed yet.",
+    "availability": "The share of a month's requests that a route serves, when machines and APIs fail as published.",
     "base": "The plan that this one is compared with.",
     "break-even": "The load at which another way to serve a route becomes cheaper.",
     "hybrid": "A route that own machines serve, and hosted APIs when these are full.",

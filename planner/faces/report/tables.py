@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from planner.documents.review import Check, Review, ReviewFigure
-from planner.faces.figures import duration, money, share, signed_money
+from planner.documents.review import Check, Review, ReviewFigure, RouteReview
+from planner.faces.figures import at_least, duration, money, share, signed_money
 from planner.faces.report.chart import NONE, UNKNOWN, Table, columns, filled
 from planner.plan.plan import Plan
 
@@ -78,8 +78,9 @@ def causes(review: Review) -> Table:
 
 
 def routes(review: Review) -> Table:
-    """Return the routes with their data, their cost and who serves them."""
+    """Return the routes with their data, their cost, their expected availability and who serves them."""
     has_base = review.base_usd_per_month is not None
+    told_at_all = any(route.availability is not None for route in review.routes)
     rows = []
     for route in review.routes:
         usd = [_money(route.usd_per_month)]
@@ -91,6 +92,7 @@ def routes(review: Review) -> Table:
             *usd,
             NONE if per_token is None else money(per_token),
             NONE if route.api_share is None else share(route.api_share),
+            *(_available(route) if told_at_all else ()),
             route.privacy,
             route.served,
         )
@@ -98,8 +100,15 @@ def routes(review: Review) -> Table:
         rows.append((*row, *told))
     titles = ("base, USD a month", "USD a month") if has_base else ("USD a month",)
     words = ("data", "served by", *(("against the base", "what changes") if has_base else ()))
-    names = columns("route", *titles, "USD per 1M tokens", "requests to APIs", words=words)
+    promised = ("availability asked", "availability expected") if told_at_all else ()
+    names = columns("route", *titles, "USD per 1M tokens", "requests to APIs", *promised, words=words)
     return filled(Table("Cost, data and service of each route", names, tuple(rows)))
+
+
+def _available(route: RouteReview) -> tuple[str, str]:
+    """Return the availability that a route asks for and the expected one."""
+    asked = NONE if route.asked_availability is None else at_least(route.asked_availability)
+    return asked, UNKNOWN if route.availability is None else at_least(route.availability)
 
 
 def pools(review: Review, plan: Plan) -> Table:

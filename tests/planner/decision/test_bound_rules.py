@@ -354,7 +354,11 @@ def test_without_a_reserve_one_node_is_enough() -> None:
     assert sum(group.max_nodes for group in outcome(with_reserve).plan.node_groups) == 2
     assert sum(group.max_nodes for group in outcome(without).plan.node_groups) == 1
     assert outcome(without).plan.cost.usd_per_month < outcome(with_reserve).plan.cost.usd_per_month
-    assert verdict(without, "availability")[1].endswith("no loss is planned for")
+    alone, pair = (outcome(each).plan.routes[0].availability for each in (without, with_reserve))
+    assert alone is not None
+    assert pair is not None
+    assert alone.costliest.startswith("the loss of a machine of ")
+    assert alone.share < pair.share  # type: ignore[operator]
 
 
 def test_restricted_data_keeps_two_nodes_whatever_the_reserve() -> None:

@@ -16,7 +16,10 @@ from planner.words.diagnostics import Problem, Problems
 ROOT = Path(__file__).resolve().parents[3]
 RAW = ROOT.parent / "shared" / "data"
 SHIPPED = ROOT / "planner" / "catalog" / "data"
-PARTS = ("cuts", "engines", "gpus", "instances", "models", "places", "prices", "providers", "regions", "unplanned")
+PARTS = (
+    *("cuts", "engines", "failures", "gpus", "instances", "models", "places", "prices", "providers", "regions"),
+    "unplanned",
+)
 BUILT = ("gpus", "instances", "prices", "regions")
 """Parts that are as the raw tables say. Licences, terms and places of the others were read later, and edited there."""
 DAY = "prices/2026-11-29"
@@ -265,6 +268,22 @@ def test_rows_that_name_what_is_not_there(folder: Path) -> None:
     told = " ".join(f"{p.message} {p.hint}" for p in problems)
     for word in ("did you mean L4 or L40?", "gpt-oss-20b", "did you mean litellm", "openai/o3 has no output price"):
         assert word in told
+
+
+def test_failures_of_what_is_not_there_or_of_nothing_are_told(folder: Path) -> None:
+    gpu = _edit(folder / "failures/nodes.yaml", "  H100:", "  H101:")
+    provider = _edit(folder / "failures/apis.yaml", "  bedrock:", "  bedrok:")
+    problems = _problems(folder)
+    assert _places(problems) == {
+        ("CAT006", "failures/nodes.yaml", gpu),
+        ("CAT006", "failures/apis.yaml", provider),
+    }
+    _edit(folder / "failures/nodes.yaml", "  H101:", "  H100:")
+    _edit(folder / "failures/apis.yaml", "  bedrok:", "  bedrock:")
+    whole = _edit(folder / "failures/apis.yaml", "    uptime: 0.995\n", "    uptime: 99.5\n")
+    (problem,) = _problems(folder)
+    assert _places((problem,)) == {("CAT003", "failures/apis.yaml", whole)}
+    assert "99.5 is no share of time" in problem.message
 
 
 def test_a_place_that_is_not_there_is_told_where_it_is_named(folder: Path) -> None:
