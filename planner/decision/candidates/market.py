@@ -184,7 +184,7 @@ def survey(
         if not environment.reserve.zone:
             return classes, fallen
         alone = [c for c in classes if c.replica_class.exclusive and len(c.offering.zones) < 2]
-        lost = (Omission(c.identity, OneZone(*c.offering.zones)) for c in alone)
+        lost = (Omission(c.identity, OneZone(c.offering.zones[0])) for c in alone)
         return tuple(c for c in classes if c not in alone), (*fallen, *lost)
 
     def hopes(some: Sequence[Shape]) -> list[frozenset[str]]:
