@@ -21,7 +21,7 @@ from planner.domain.moved_prices import with_list_prices
 from planner.domain.scaling import scaled_each
 
 REASONING_CHANGE = 0.5
-"""Share by which the tokens that a model thinks are taken to differ. It is an assumption: they depend on the prompts."""
+"""Share by which the tokens that a model thinks are taken to differ. It is an assumption: prompts decide them."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def _api_prices(plan: Decision) -> Shift | str:
 
 
 def _step_times(plan: Decision) -> Shift | str:
-    if not plan.market.classes:
+    if not plan.market.offers:
         return "step times are not moved: no machine could serve a route"
 
     def end(sigmas: float, side: str) -> Changed:
@@ -84,9 +84,8 @@ def _reasoning(plan: Decision) -> Shift | str:
     unknown = sorted(name for name, each in counts.items() if not each.reasoning_known)
     if not thinking:
         if unknown:
-            return (
-                f"reasoning tokens are not moved: nobody knows those of {', '.join(unknown)} (models.NAME states them)"
-            )
+            names = ", ".join(unknown)
+            return f"reasoning tokens are not moved: those of {names} are not known (`models.NAME` states them)"
         return "reasoning tokens are not moved: no candidate thinks before it answers"
     environment = plan.inputs.environment
 

@@ -52,9 +52,9 @@ def _headline(found: Values) -> Prose:
 def _limits(found: Values) -> FoldingTable:
     rows = [
         (
-            each.limit,
-            _amount(each.stated, each.unit),
-            _amount(each.used, each.unit),
+            each.limit if moved is each.moved[0] else "",
+            _amount(each.stated, each.unit) if moved is each.moved[0] else "",
+            _amount(each.used, each.unit) if moved is each.moved[0] else "",
             moved.change,
             _more(moved),
             _limit_words(each, moved),
@@ -67,7 +67,7 @@ def _limits(found: Values) -> FoldingTable:
         (*names("limit"), *figures("allowed", "used"), *names("step"), *figures("$ / month"), *sentences("then")),
         rows,
         (below("then"), below("allowed", "used")),
-        "quotas in vCPU; used is the most, before what a lost node would add",
+        "quotas in vCPU, limits of accounts a minute; used is the most, before what a lost node would add",
     )
 
 
@@ -78,7 +78,10 @@ def _limit_words(each: LimitWorth, moved: MovedPlan) -> str:
 
 
 def _swings(found: Values) -> FoldingTable:
-    most = max((abs(end.more_usd_per_month or 0) for swing in found.swings for end in _ends(swing)), default=Decimal(0))
+    most = max(
+        (abs(end.more_usd_per_month or Decimal(0)) for swing in found.swings for end in _ends(swing)),
+        default=Decimal(0),
+    )
     rows: list[tuple[Words, ...]] = [
         (
             swing.cause if end is swing.low else "",
@@ -118,7 +121,7 @@ def _premiums(found: Values) -> FoldingTable:
     rows: list[tuple[Words, ...]] = [
         (
             each.promise,
-            "not known" if each.usd_per_month is None else money(each.usd_per_month),
+            _premium(each.usd_per_month),
             each.without.change,
             _then(each.without),
         )
@@ -130,6 +133,10 @@ def _premiums(found: Values) -> FoldingTable:
         rows,
         (below("then"), below("without it")),
     )
+
+
+def _premium(usd: Decimal | None) -> str:
+    return "not known" if usd is None else money(usd) if usd else "$0"
 
 
 def _then(moved: MovedPlan) -> str:
