@@ -6,6 +6,7 @@ the plan that a team gets when it writes the change down, less the cost of the p
     worth of a limit   plan − plan with a step more of it
     swing              dearest − cheapest of the plan and the plans at both ends
     premium            plan − plan without the promise
+    another kind       the cheapest plans that differ from it, and from each other, in GPUs or modes
 
 All plans are made without a lock, the first one too, because a lock's pools are kept where another mix saves little.
 They are made two at a time, with simulated capacities in common; the answers do not depend on it.
@@ -26,12 +27,15 @@ from planner.decision.choice.choice import Choice
 from planner.decision.choice.search import DEFAULT_LIMITS, SearchLimits
 from planner.decision.decide import Decision, Refusal, decide
 from planner.decision.inputs import Changed, Inputs
+from planner.decision.kinds import kind_of, other_kinds
 from planner.decision.limit_steps import Stepped, stepped_limits
 from planner.decision.premiums import Promise, promises
 from planner.decision.shifts import Shift, shifts
 from planner.plan.worth import LimitWorth, MovedPlan, Premium, Swing, Worth
 from planner.words.numbers import figure
 
+OTHERS = 2
+"""Plans of another kind that are told at most, the cheapest first."""
 THREADS = 2
 """Plans that are made at once. The solver and the simulator run beside Python; more threads would wait."""
 
@@ -57,8 +61,19 @@ def worth_of(
     kept = [each for each in promised if isinstance(each, Promise)]
     asked = [*_of_limits(stepped), *(end for each in shifted for end in (each.low, each.high))]
     asked += [each.without for each in kept]
-    answers = _Answers(plan, known, limits, stage, len(asked)).of(asked)
+    kinds = list(other_kinds(plan))
+    replans = _Replans(plan, known, limits, stage, len(asked) + len(kinds))
+    answers = {key: _moved(plan, *pair) for key, pair in replans.of(asked).items()}
+    others = _of_other_kinds(plan, replans.of(kinds).values())
+    if len(others) < OTHERS:
+        told.append(f"{'one plan' if others else 'no plan'} of another kind exists within the limits")
     swings = [_swing(plan, each, answers) for each in shifted]
+    told += [
+        f"{other.change} costs less than the plan, because a machine is rated for all routes that may share it: "
+        "state it to have that plan"
+        for other in others
+        if other.more_usd_per_month is not None and other.more_usd_per_month < 0
+    ]
     return Worth(
         usd_per_month=usd_of(plan.solved),
         fleet=machines_words(plan.choice),
@@ -66,6 +81,7 @@ def worth_of(
         limits=tuple(_limit(each, answers) for each in stepped),
         swings=tuple(sorted(swings, key=lambda swing: _width(swing.usd_per_month))),
         premiums=tuple(_premium(each, answers) for each in kept),
+        others=others,
         left_out=tuple(told),
     )
 
@@ -76,8 +92,8 @@ def _width(usd: Decimal | None) -> tuple[bool, Decimal]:
 
 
 @dataclass(frozen=True)
-class _Answers:
-    """Plans changed inputs beside a plan, and tells each answer against it.
+class _Replans:
+    """Plans changed inputs beside a plan.
 
     whole: how many there are to plan.
     """
@@ -89,21 +105,32 @@ class _Answers:
     whole: int
     _number: Iterator[int] = field(default_factory=lambda: count(1))
 
-    def of(self, asked: Iterable[Changed]) -> Mapping[int, MovedPlan]:
-        """Return the plan of each of some changed inputs, by its identity."""
+    def of(self, asked: Iterable[Changed]) -> Mapping[int, tuple[Changed, Decision | Refusal]]:
+        """Return each of some changed inputs with its plan, by its identity."""
         listed = list(asked)
         with ThreadPoolExecutor(THREADS) as pool:
-            return dict(zip(map(id, listed), pool.map(self._told, listed), strict=True))
+            return dict(zip(map(id, listed), zip(listed, pool.map(self._planned, listed), strict=True), strict=True))
 
-    def _told(self, changed: Changed) -> MovedPlan:
+    def _planned(self, changed: Changed) -> Decision | Refusal:
         self.stage(f"plan {next(self._number)} of {self.whole}, {changed.change}")
-        return _moved(self.plan, changed, decide(changed.inputs, self._known_of(changed.inputs), self.limits))
+        return decide(changed.inputs, self._known_of(changed.inputs), self.limits)
 
     def _known_of(self, inputs: Inputs) -> Known:
         """Return what is known already of some inputs: all where only rates and rules differ, else capacities alone."""
         own = self.plan.inputs
         same = inputs.catalog is own.catalog and inputs.environment.models == own.environment.models
         return self.known if same else Known(self.known.simulated)
+
+
+def _of_other_kinds(plan: Decision, answers: Iterable[tuple[Changed, Decision | Refusal]]) -> tuple[MovedPlan, ...]:
+    """Return the cheapest plans whose kinds differ from that of the plan and from each other's."""
+    found = [(changed, answer) for changed, answer in answers if isinstance(answer, Decision)]
+    seen, others = [kind_of(plan)], list[MovedPlan]()
+    for changed, answer in sorted(found, key=lambda pair: (usd_of(pair[1].solved), pair[0].change)):
+        if kind_of(answer) not in seen and len(others) < OTHERS:
+            seen.append(kind_of(answer))
+            others.append(_moved(plan, changed, answer))
+    return tuple(others)
 
 
 def _of_limits(stepped: Iterable[Stepped]) -> Iterator[Changed]:

@@ -1,7 +1,7 @@
 """What is uncertain of a plan's inputs, as inputs at both ends: load, prices of APIs, step times, thoughts of models.
 
 Unlike a range (`answer.ranges`), which keeps the machines, each end is there to be planned anew. Every kind of shift is
-one function that returns its two ends, or a sentence that says why it has none: `SHIFTS` lists them, and a further kind
+one function that yields its two ends, and a sentence for what it does not move: `SHIFTS` lists them, and a further kind
 of price (of spot capacity, say) is one more function there.
 """
 
@@ -39,14 +39,15 @@ class Shift:
 def shifts(plan: Decision) -> Iterator[Shift | str]:
     """Yield what may lie elsewhere than a plan takes it; a sentence for what there is nothing to move of."""
     for shift in SHIFTS:
-        yield shift(plan)
+        yield from shift(plan)
 
 
-def _demand(plan: Decision) -> Shift | str:
+def _demand(plan: Decision) -> Iterator[Shift | str]:
     environment = plan.inputs.environment
     uncertain = {name: uncertainty(environment, name) for name in environment.routes}
     if not any(uncertain.values()):
-        return "the load is not moved: the environment states that it is certain"
+        yield "the load is not moved: the environment states that it is certain"
+        return
     shares = sorted({f"{share:.0%}" for share in uncertain.values()}, key=lambda words: float(words[:-1]))
     words = shares[0] if len(shares) == 1 else f"{shares[0]} to {shares[-1]} (by route)"
 
@@ -54,39 +55,42 @@ def _demand(plan: Decision) -> Shift | str:
         factors = {name: 1 + sign * share for name, share in uncertain.items()}
         return Changed(f"{words} {side}", replace(plan.inputs, environment=scaled_each(environment, factors)))
 
-    return Shift("load", end(-1, "less"), end(+1, "more"))
+    yield Shift("load", end(-1, "less"), end(+1, "more"))
 
 
-def _api_prices(plan: Decision) -> Shift | str:
+def _api_prices(plan: Decision) -> Iterator[Shift | str]:
     if not plan.market.apis:
-        return "prices of APIs are not moved: no route has an API"
+        yield "prices of APIs are not moved: no route has an API"
+        return
 
     def end(sign: int, side: str) -> Changed:
         catalog = with_list_prices(plan.inputs.catalog, ("api",), 1 + sign * API_PRICE_CHANGE)
         return Changed(f"{API_PRICE_CHANGE:.0%} {side}", replace(plan.inputs, catalog=catalog))
 
-    return Shift("list prices of APIs", end(-1, "lower"), end(+1, "higher"))
+    yield Shift("list prices of APIs", end(-1, "lower"), end(+1, "higher"))
 
 
-def _step_times(plan: Decision) -> Shift | str:
+def _step_times(plan: Decision) -> Iterator[Shift | str]:
     if not plan.market.offers:
-        return "step times are not moved: no machine could serve a route"
+        yield "step times are not moved: no machine could serve a route"
+        return
 
     def end(sigmas: float, side: str) -> Changed:
         return Changed(f"1σ {side}", replace(plan.inputs, step_sigmas=sigmas))
 
-    return Shift("step times", end(-1.0, "shorter"), end(+1.0, "longer"))
+    yield Shift("step times", end(-1.0, "shorter"), end(+1.0, "longer"))
 
 
-def _reasoning(plan: Decision) -> Shift | str:
+def _reasoning(plan: Decision) -> Iterator[Shift | str]:
     counts = _counts(plan)
     thinking = {name: each for name, each in counts.items() if each.reasoning > 0}
     unknown = sorted(name for name, each in counts.items() if not each.reasoning_known)
+    if unknown:
+        yield f"reasoning tokens of {', '.join(unknown)} are not moved: they are not known (`models.NAME` states them)"
+    elif not thinking:
+        yield "reasoning tokens are not moved: no candidate thinks before it answers"
     if not thinking:
-        if unknown:
-            names = ", ".join(unknown)
-            return f"reasoning tokens are not moved: those of {names} are not known (`models.NAME` states them)"
-        return "reasoning tokens are not moved: no candidate thinks before it answers"
+        return
     environment = plan.inputs.environment
 
     def end(sign: int, side: str) -> Changed:
@@ -98,7 +102,7 @@ def _reasoning(plan: Decision) -> Shift | str:
         moved = environment.model_copy(update={"models": facts})
         return Changed(f"{REASONING_CHANGE:.0%} {side}", replace(plan.inputs, environment=moved))
 
-    return Shift(f"reasoning tokens of {', '.join(sorted(thinking))}", end(-1, "fewer"), end(+1, "more"))
+    yield Shift(f"reasoning tokens of {', '.join(sorted(thinking))}", end(-1, "fewer"), end(+1, "more"))
 
 
 def _counts(plan: Decision) -> dict[str, TokenCounts]:
@@ -110,5 +114,5 @@ def _counts(plan: Decision) -> dict[str, TokenCounts]:
     return {name: token_counts(name, environment.models, catalog) for name in sorted(bases & candidates)}
 
 
-SHIFTS: tuple[Callable[[Decision], Shift | str], ...] = (_demand, _api_prices, _step_times, _reasoning)
+SHIFTS: tuple[Callable[[Decision], Iterator[Shift | str]], ...] = (_demand, _api_prices, _step_times, _reasoning)
 """Every kind of shift, in the order in which equal ones are told."""

@@ -25,7 +25,7 @@ SAME = "as in the plan"
 
 
 def worth_view(found: Values) -> Iterator[RenderableType]:
-    """Yield the plan in one line, the three tables, and what is left out."""
+    """Yield the plan in one line, the tables, and what is left out."""
     yield _headline(found)
     if found.limits:
         yield _limits(found)
@@ -33,6 +33,8 @@ def worth_view(found: Values) -> Iterator[RenderableType]:
         yield _swings(found)
     if found.premiums:
         yield _premiums(found)
+    if found.others:
+        yield _others(found)
     if found.left_out:
         yield Group(*(Prose(each, "· ", "  ") for each in found.left_out))
 
@@ -139,6 +141,16 @@ def _premium(usd: Decimal | None) -> str:
     return "not known" if usd is None else money(usd) if usd else "$0"
 
 
+def _others(found: Values) -> FoldingTable:
+    return FoldingTable(
+        "Plans of another kind",
+        (*names("plan"), *figures("$ / month", "difference"), *sentences("what it is")),
+        [(each.change, money(each.usd_per_month or 0), _more(each), _then(each)) for each in found.others],
+        (below("what it is"),),
+        "the cheapest on other GPUs, or with a route in another mode",
+    )
+
+
 def _then(moved: MovedPlan) -> str:
     return moved.why_not if moved.usd_per_month is None else moved.instead or SAME
 
@@ -148,4 +160,6 @@ def _more(moved: MovedPlan) -> str:
 
 
 def _amount(value: Decimal, unit: str) -> str:
-    return money(value) if unit.startswith("USD") else f"{value:,.0f}"
+    if unit.startswith("USD"):
+        return money(value)
+    return f"{value:,.0f}" if value >= 10 or not value else f"{float(value):.2g}"

@@ -84,6 +84,7 @@ class Worth(PlanPart):
     limits: in the order of the environment.
     swings: the widest first; one with an end that has no plan before all others.
     premiums: in a fixed order.
+    others: the cheapest plans of another kind, two at most: on other GPUs, or with a route in another mode.
     left_out: what is not told, and why; one sentence each, without its end.
     """
 
@@ -93,6 +94,7 @@ class Worth(PlanPart):
     limits: tuple[LimitWorth, ...]
     swings: tuple[Swing, ...]
     premiums: tuple[Premium, ...]
+    others: tuple[MovedPlan, ...]
     left_out: tuple[str, ...]
 
     @property
@@ -100,5 +102,5 @@ class Worth(PlanPart):
         """Whether the plan and every plan beside it is proven, so that each difference is one of optima."""
         beside = [moved for limit in self.limits for moved in limit.moved]
         beside += [end for swing in self.swings for end in (swing.low, swing.high)]
-        beside += [premium.without for premium in self.premiums]
+        beside += [*(premium.without for premium in self.premiums), *self.others]
         return self.proven and all(moved.proven for moved in beside if moved.usd_per_month is not None)
