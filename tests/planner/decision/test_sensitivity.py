@@ -23,8 +23,11 @@ from planner.decision.limit_steps import stepped_limits
 from planner.decision.sensitivity import instead_words, worth_of
 from planner.documents.environment_file import parse
 from planner.domain.moved_prices import with_list_prices
+from planner.edges import planning
+from planner.edges.workspace import Workspace
 from planner.plan.worth import LimitWorth, MovedPlan, Worth
 from planner.words.diagnostics import Problems
+from tests.examples import ROOT
 from tests.planner.decision.cases import COEFFICIENTS, KEPT, Case, Road, alone, inputs
 
 CASES = {
@@ -317,3 +320,33 @@ def test_what_a_plan_has_instead_is_told_by_machines_modes_and_models() -> None:
     if plan.choice.mode("r0") != "api":
         assert "r0 " in instead_words(plan.choice, apis.choice)
         assert "→ api" in instead_words(plan.choice, apis.choice)
+
+
+def test_the_worked_prod_is_told_as_its_lock_and_its_baseline_say() -> None:
+    """Plans that were made for the lock, by another command, are the ends of what is told here."""
+    workspace = Workspace(ROOT / "examples" / "environments")
+    found, plan = planning.worth(workspace, "prod"), workspace.existing_lock("prod").plan
+    assert found.usd_per_month == plan.cost.usd_per_month
+    (careless,) = [other.usd_per_month for other in plan.baselines if other.name == "no uncertainty margin"]
+    assert careless is not None
+    premiums = {premium.promise: premium.usd_per_month for premium in found.premiums}
+    assert premiums["uncertainty"] == found.usd_per_month - careless
+    assert all(usd is not None and usd >= 0 for usd in premiums.values())
+    assert [limit.limit for limit in found.limits] == [
+        "api.monthly_budget",
+        "api.providers.google.limits.tpm",
+        "api.providers.google.limits.rpm",
+        "quotas.G",
+        "quotas.P",
+        "budget.monthly",
+    ]
+    spent = sum(line.usd_per_month for line in plan.cost.lines if line.price.startswith("api/"))
+    assert float(found.limits[0].used) == pytest.approx(float(spent), abs=0.05)
+    assert all(moved.usd_per_month == found.usd_per_month for limit in found.limits for moved in limit.moved)
+    assert {swing.cause for swing in found.swings} == {"load", "list prices of APIs", "step times"}
+    for swing in found.swings:
+        assert swing.low.usd_per_month is not None
+        assert swing.high.usd_per_month is not None
+        assert swing.low.usd_per_month < found.usd_per_month < swing.high.usd_per_month
+    (without,) = [other.usd_per_month for other in found.others if other.change == "without H100"]
+    assert without == next(other.usd_per_month for other in plan.runners_up if other.name == "without p5.4xlarge")
